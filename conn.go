@@ -1,0 +1,43 @@
+package boreas
+
+import "time"
+
+// A Conn is a session's way out: what a transport gives the hub to write to.
+//
+// The hub calls TryWrite and WaitWritable from one goroutine at a time, and
+// neither after Finish.
+type Conn interface {
+	// TryWrite writes as much of p as it can without waiting and returns how
+	// much that was. Less than len(p) with a nil error means that it would have
+	// to wait. An error means that the connection is lost. It does not keep p.
+	//
+	// A transport that cannot write without waiting (TLS, an HTTP response)
+	// takes a copy of p, writes it on a goroutine of its own, and takes nothing
+	// more before that is done.
+	TryWrite(p []byte) (int, error)
+
+	// WaitWritable returns nil once TryWrite is worth another attempt,
+	// os.ErrDeadlineExceeded if it was not within d, or another error if the
+	// connection is lost.
+	WaitWritable(d time.Duration) error
+
+	// Finish tells that the hub writes nothing more, and why the session ended.
+	// The transport closes the connection in its own time and does not block.
+	// It is called once for each session.
+	Finish(reason error)
+}
+
+// A Format is a wire form: it turns what a session is told into bytes. One Format
+// serves many sessions; its methods have no state and may be called at once by
+// many goroutines. Formats are compared with ==, so use a pointer or a comparable
+// value, the same for all sessions of a form: they share what is encoded.
+type Format interface {
+	// AppendPublication appends the form of p, published on the channel.
+	AppendPublication(dst []byte, channel string, p *Publication) []byte
+
+	// AppendPing appends what makes a living peer answer.
+	AppendPing(dst []byte) []byte
+
+	// AppendEnd appends the last words of a session that ends for the reason.
+	AppendEnd(dst []byte, reason error) []byte
+}
