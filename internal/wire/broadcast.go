@@ -1,0 +1,73 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// What can be wrong with the body of a broadcast; the sentences are the classic
+// API's where it has one.
+var (
+	ErrBodyUTF8        = errors.New("Could not parse payload as JSON: it is not valid UTF-8.")
+	ErrBodyDepth       = fmt.Errorf("Could not parse payload as JSON: it is nested more than %d levels deep.", MaxDepth)
+	ErrBodyJSON        = errors.New("Could not parse payload as JSON.")
+	ErrBodyNotObject   = errors.New("Payload must be an object.")
+	ErrPayloadRequired = errors.New("`payload` key is required.")
+	ErrDryRun          = errors.New("`dryrun` must be true or false.")
+)
+
+// ParseBroadcast reads the body of a classic broadcast:
+//
+//	{"payload": <any but null>, "dryrun": <true or false, false if absent>}
+//
+// Other keys are ignored; of repeated keys the last counts. The payload is a
+// slice of body, byte for byte as it came in, or, if it holds newlines, a copy
+// without space, so that it is always one line. Its capacity is its length.
+//
+// The errors are those above, each a sentence for the publisher; the first that
+// applies in their order is returned.
+func ParseBroadcast(body []byte) (payload []byte, dryrun bool, err error) {
+	var keys members
+	switch keys.parse(body, "payload", "dryrun") {
+	case nil:
+	case errUTF8:
+		return nil, false, ErrBodyUTF8
+	case errDepth:
+		return nil, false, ErrBodyDepth
+	case errNotObject:
+		return nil, false, ErrBodyNotObject
+	default:
+		return nil, false, ErrBodyJSON
+	}
+	payload = keys.value[0]
+	if payload == nil || string(payload) == "null" {
+		return nil, false, ErrPayloadRequired
+	}
+	switch string(keys.value[1]) {
+	case "", "false":
+	case "true":
+		dryrun = true
+	default:
+		return nil, false, ErrDryRun
+	}
+	if bytes.IndexByte(payload, '\n') >= 0 || bytes.IndexByte(payload, '\r') >= 0 {
+		payload = compact(payload)
+	}
+	return payload[:len(payload):len(payload)], dryrun, nil
+}
+
+// compact returns a copy of a valid JSON text without the space between tokens.
+func compact(v []byte) []byte {
+	out := make([]byte, 0, len(v))
+	for i := skipSpace(v, 0); i < len(v); i = skipSpace(v, i) {
+		start := i
+		if v[i] == '"' {
+			i = skipString(v, i)
+		} else {
+			i++
+		}
+		out = append(out, v[start:i]...)
+	}
+	return out
+}

@@ -1,0 +1,87 @@
+package wire
+
+import (
+	"bytes"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// unquote returns what a valid JSON value says if it is a string. It is not ok if
+// the value is no string, or if the string holds half of a surrogate pair, which
+// JSON allows and UTF-8 cannot express.
+func unquote(v []byte) (s string, ok bool) {
+	if v[0] != '"' {
+		return "", false
+	}
+	v = v[1 : len(v)-1]
+	i := bytes.IndexByte(v, '\\')
+	if i < 0 {
+		return string(v), true
+	}
+	out := make([]byte, 0, len(v)) // an escape is longer than what it stands for
+	for ; i >= 0; i = bytes.IndexByte(v, '\\') {
+		out = append(out, v[:i]...)
+		r, size := unescape(v[i:])
+		if r < 0 {
+			return "", false
+		}
+		out = utf8.AppendRune(out, r)
+		v = v[i+size:]
+	}
+	return string(append(out, v...)), true
+}
+
+// unescape reads the escape that v, the rest of a valid JSON string, starts with.
+// It returns the character and the length of the escape, or a negative character
+// for half of a surrogate pair.
+func unescape(v []byte) (r rune, size int) {
+	const single, unicode = len(`\n`), len(`\u0000`)
+	switch v[1] {
+	case 'b':
+		return '\b', single
+	case 'f':
+		return '\f', single
+	case 'n':
+		return '\n', single
+	case 'r':
+		return '\r', single
+	case 't':
+		return '\t', single
+	case 'u':
+		r = hex4(v[2:])
+		if !utf16.IsSurrogate(r) {
+			return r, unicode
+		}
+		if v = v[unicode:]; len(v) < unicode || v[0] != '\\' || v[1] != 'u' {
+			return -1, unicode
+		}
+		if r = utf16.DecodeRune(r, hex4(v[2:])); r == utf8.RuneError {
+			return -1, unicode
+		}
+		return r, 2 * unicode
+	default: // a quote, a slash or a backslash stands for itself
+		return rune(v[1]), single
+	}
+}
+
+// hex4 reads four hexadecimal digits; negative if b does not start with them.
+func hex4(b []byte) rune {
+	if len(b) < 4 {
+		return -1
+	}
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return -1
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
