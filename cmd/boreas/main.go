@@ -1,0 +1,90 @@
+// Command boreas is the Boreas pub/sub server and the tools that go with it.
+// Without arguments it serves; `boreas --help` tells the rest.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // what was asked for could not be done
+	exitUsage  = 2 // the command line or the configuration is wrong
+)
+
+func main() {
+	err := run(context.Background(), os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+	os.Exit(exitCode(err))
+}
+
+// program is what a subcommand has from outside. Subcommands use it and nothing
+// of package os, so that tests can start them as users do.
+type program struct {
+	env    []string // as os.Environ gives it
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// commands lists the subcommands in the order in which help shows them.
+func commands(p *program) []*cli.Command {
+	return []*cli.Command{
+		serveCommand(p),
+		configCommand(p),
+		tokenCommand(p),
+		publishCommand(p),
+		subscribeCommand(p),
+		benchCommand(p),
+		versionCommand(p),
+	}
+}
+
+// run is the whole program. It returns the error that it has told on stderr.
+func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	p := &program{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	err := rootCommand(p).Run(ctx, args)
+	if err != nil {
+		fmt.Fprintf(stderr, "boreas: %v\n", err)
+	}
+	return err
+}
+
+// usageError is a mistake in the command line or the configuration, made by
+// whoever started the program: nothing has been tried yet.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// usagef makes a usageError: the program ends with exitUsage.
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, new(usageError)):
+		return exitUsage
+	default:
+		return exitFailed
+	}
+}
+
+// interruptible returns a context that ends with the first SIGINT or SIGTERM.
+// A second one then ends the process as if it had never been caught.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}

@@ -1,0 +1,17 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/urfave/cli/v3"
+)
+
+func versionCommand(*program) *cli.Command {
+	return &cli.Command{
+		Name: "version",
+		Action: func(context.Context, *cli.Command) error {
+			return errors.New("not built yet")
+		},
+	}
+}
