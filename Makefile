@@ -1,0 +1,54 @@
+# What one does with this repository. `make help` lists it.
+#
+# The product is built without cgo. Only tests under the race detector need it.
+export CGO_ENABLED = 0
+
+SHELL      = /bin/bash
+GO         = go
+TOOL       = $(GO) tool -modfile=tools/go.mod
+TEST_LIMIT = 10m
+FUZZTIME   = 5m
+SOAK_TIME  = 10m
+TARGETS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+.PHONY: help build build-all setup lint test bench bench-check fuzz soak clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the server for this machine, as ./boreas
+	$(GO) build -trimpath -o . ./cmd/boreas
+
+build-all: ## the server for every platform, in dist/
+	scripts/build-all.sh $(TARGETS)
+
+setup: ## install what the tests need, telling what
+	scripts/setup.sh
+
+lint: ## vet, staticcheck, gofumpt
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	@unformatted=$$($(TOOL) gofumpt -l .) || exit 1; \
+	if [ -n "$$unformatted" ]; then \
+		echo "not formatted; run '$(TOOL) gofumpt -w .':"; echo "$$unformatted"; exit 1; \
+	fi
+
+# BOREAS_REAL_CLIENTS=1: a test that lacks curl, wsdump or node fails, where it
+# would otherwise be left out.
+test: setup lint bench-check ## set up, lint, and run every test under the race detector
+	CGO_ENABLED=1 BOREAS_REAL_CLIENTS=1 $(GO) test -race -timeout $(TEST_LIMIT) ./...
+
+bench: ## Boreas and its alternatives side by side; see bench/README.md
+	cd bench && $(GO) run .
+
+bench-check: # the benchmarks are a module of their own; ./... does not see them
+	cd bench && $(GO) vet ./... && $(GO) test ./...
+
+fuzz: ## every fuzz target for FUZZTIME (5m) each
+	scripts/fuzz.sh $(FUZZTIME)
+
+soak: ## a server under load for SOAK_TIME (10m), watching losses and memory
+	scripts/soak.sh $(SOAK_TIME)
+
+clean: ## remove what the other targets made
+	rm -rf boreas boreas.exe dist scripts/realclients/node_modules

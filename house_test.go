@@ -1,0 +1,217 @@
+package boreas_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// This file checks the house: which package may import which, what a package may
+// not be called, how long a file may be, and that links in the prose lead somewhere.
+
+const (
+	modulePath   = "github.com/boreas-pubsub/boreas"
+	maxFileLines = 500
+)
+
+// mayImport says which packages of this module each one may import, outside of its
+// tests. "." is the root. Imports point down: a package stands below those that it
+// imports. Packages below an entry with a final slash share its rule.
+var mayImport = map[string][]string{
+	"internal/wire":   {},
+	".":               {},
+	"auth":            {},
+	"internal/config": {},
+	"ws":              {".", "internal/wire"},
+	"api":             {".", "internal/wire"},
+	"internal/server": {".", "internal/wire", "internal/config", "auth", "ws", "api"},
+	"client":          {"internal/wire"},
+	"boreastest":      {".", "internal/wire", "internal/config", "internal/server", "client"},
+	"cmd/boreas":      {".", "internal/wire", "internal/config", "internal/server", "client"},
+	"examples/":       {"client"},
+	"scripts/":        {},
+}
+
+// standardOnly are the packages that import nothing from outside Go's library.
+var standardOnly = []string{"."}
+
+// noName are names that say nothing about what is in the package.
+var noName = []string{
+	"util", "utils", "common", "helper", "helpers", "misc", "shared", "manager", "lib", "base",
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for dir, imports := range packages(t) {
+		allowed, known := ruleOf(dir)
+		if !known {
+			t.Errorf("package %s is in no row of mayImport: add the row, or find the package it belongs to", dir)
+			continue
+		}
+		for imported, file := range imports {
+			inner, ours := strings.CutPrefix(imported, modulePath)
+			inner = strings.TrimPrefix(inner, "/")
+			if inner == "" {
+				inner = "."
+			}
+			first, _, _ := strings.Cut(imported, "/")
+			switch {
+			case ours && !slices.Contains(allowed, inner):
+				t.Errorf("%s: package %s must not import %s", file, dir, imported)
+			case !ours && strings.Contains(first, ".") && slices.Contains(standardOnly, dir):
+				t.Errorf("%s: package %s imports the standard library only, not %s", file, dir, imported)
+			}
+		}
+	}
+}
+
+func TestPackageNamesAreNouns(t *testing.T) {
+	for dir := range packages(t) {
+		if slices.Contains(noName, path.Base(dir)) {
+			t.Errorf("package %s: its name says nothing; what is in it?", dir)
+		}
+	}
+}
+
+func TestFilesAreShort(t *testing.T) {
+	for _, file := range files(t, ".go") {
+		if n := strings.Count(read(t, file), "\n"); n > maxFileLines {
+			t.Errorf("%s has %d lines, more than %d: which two subjects does it hold?", file, n, maxFileLines)
+		}
+	}
+}
+
+// ruleOf returns the row of mayImport for the package in dir.
+func ruleOf(dir string) (allowed []string, known bool) {
+	if allowed, known = mayImport[dir]; known {
+		return allowed, true
+	}
+	for prefix, allowed := range mayImport {
+		if strings.HasSuffix(prefix, "/") && strings.HasPrefix(dir, prefix) {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+// packages returns for each folder with Go code the import paths outside of tests,
+// each with one file that has it. All files count, whatever system they are for.
+func packages(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	found := make(map[string]map[string]string)
+	for _, file := range files(t, ".go") {
+		dir := path.Dir(file)
+		if found[dir] == nil {
+			found[dir] = make(map[string]string)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[dir][imported] = file
+		}
+	}
+	if len(found) < 2 {
+		t.Fatalf("found only the packages %v: the walk is wrong", found)
+	}
+	return found
+}
+
+// files returns the files of this module with the extension, as slashed paths from
+// its root. Modules inside it have rules of their own.
+func files(t *testing.T, extension string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if !entry.IsDir() {
+			if filepath.Ext(name) == extension {
+				found = append(found, filepath.ToSlash(name))
+			}
+			return nil
+		}
+		if name == "." {
+			return nil
+		}
+		_, notModule := os.Stat(filepath.Join(name, "go.mod"))
+		hidden := strings.HasPrefix(entry.Name(), ".")
+		if notModule == nil || hidden || entry.Name() == "node_modules" || entry.Name() == "testdata" {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.FromSlash(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var (
+	markdownLink    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	markdownHeading = regexp.MustCompile(`(?m)^#+ +(.*)$`)
+	markdownFence   = regexp.MustCompile("(?ms)^```.*?^```$")
+	notInAnchor     = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+func TestLinksInProseLeadSomewhere(t *testing.T) {
+	links := 0
+	for _, file := range files(t, ".md") {
+		for _, match := range markdownLink.FindAllStringSubmatch(read(t, file), -1) {
+			target, anchor, _ := strings.Cut(match[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			links++
+			to := file
+			if target != "" {
+				to = path.Join(path.Dir(file), target)
+			}
+			if _, err := os.Stat(filepath.FromSlash(to)); err != nil {
+				t.Errorf("%s links to %s, which does not exist", file, match[1])
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(read(t, to)), anchor) {
+				t.Errorf("%s links to %s: %s has no such heading", file, match[1], to)
+			}
+		}
+	}
+	if links == 0 {
+		t.Error("found no link at all: the search is wrong")
+	}
+}
+
+// anchors returns the names under which the headings of a Markdown text are linked.
+func anchors(text string) []string {
+	var names []string
+	for _, match := range markdownHeading.FindAllStringSubmatch(markdownFence.ReplaceAllString(text, ""), -1) {
+		name := notInAnchor.ReplaceAllString(strings.ToLower(match[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
+}

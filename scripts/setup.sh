@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Installs what the tests need and tells what. Debian packages are installed by
+# apt-get as root or by sudo without a password. Where neither may be, it names what
+# is missing and fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# command, the Debian package that has it, what for
+needs=(
+	"curl    curl              the quickstart test"
+	"wsdump  python3-websocket the quickstart test"
+	"node    nodejs            the test with the npm client ws"
+	"npm     npm               the test with the npm client ws"
+	"$(go env CC) gcc          the race detector"
+)
+
+packages=()
+for need in "${needs[@]}"; do
+	read -r command package reason <<<"$need"
+	if ! command -v "$command" >/dev/null; then
+		echo "setup: missing: $command (Debian package $package), for $reason"
+		packages+=("$package")
+	fi
+done
+
+# A C compiler without the C library's headers cannot link a race test.
+if [ "$(go env GOOS)" = linux ] && [ ! -e /usr/include/stdlib.h ]; then
+	echo "setup: missing: the C library's headers (Debian package libc6-dev), for the race detector"
+	packages+=(libc6-dev)
+fi
+
+if [ ${#packages[@]} -gt 0 ]; then
+	if ! command -v apt-get >/dev/null; then
+		echo "setup: this system has no apt-get: install the commands named above yourself" >&2
+		exit 1
+	fi
+	as_root=()
+	if [ "$(id -u)" -ne 0 ]; then
+		if ! sudo -n true 2>/dev/null; then
+			echo "setup: neither root nor sudo without a password: run 'apt-get install ${packages[*]}' as root" >&2
+			exit 1
+		fi
+		as_root=(sudo)
+	fi
+	echo "setup: installing Debian packages: ${packages[*]}"
+	"${as_root[@]}" apt-get update -qq
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+# The npm packages are pinned, with their hashes, by package-lock.json.
+modules=scripts/realclients/node_modules
+if ! cmp -s scripts/realclients/package-lock.json "$modules/.boreas-lock"; then
+	echo "setup: installing npm packages into $modules"
+	(cd scripts/realclients && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+	cp scripts/realclients/package-lock.json "$modules/.boreas-lock"
+fi
+echo "setup: all there"
