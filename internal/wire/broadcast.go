@@ -1,20 +1,22 @@
 package wire
 
-import (
-	"bytes"
-	"errors"
-	"fmt"
-)
+import "bytes"
 
-// What can be wrong with the body of a broadcast; the sentences are the classic
-// API's where it has one.
-var (
-	ErrBodyUTF8        = errors.New("Could not parse payload as JSON: it is not valid UTF-8.")
-	ErrBodyDepth       = fmt.Errorf("Could not parse payload as JSON: it is nested more than %d levels deep.", MaxDepth)
-	ErrBodyJSON        = errors.New("Could not parse payload as JSON.")
-	ErrBodyNotObject   = errors.New("Payload must be an object.")
-	ErrPayloadRequired = errors.New("`payload` key is required.")
-	ErrDryRun          = errors.New("`dryrun` must be true or false.")
+// A BodyError says what is wrong with the body of a broadcast: a sentence for the
+// publisher, in the words of the classic API where it has them.
+type BodyError string
+
+// Error returns the sentence.
+func (e BodyError) Error() string { return string(e) }
+
+// Errors of [ParseBroadcast].
+const (
+	ErrBodyUTF8        BodyError = "Could not parse payload as JSON: it is not valid UTF-8."
+	ErrBodyDepth       BodyError = "Could not parse payload as JSON: it is nested more than 1000 levels deep."
+	ErrBodyJSON        BodyError = "Could not parse payload as JSON."
+	ErrBodyNotObject   BodyError = "Payload must be an object."
+	ErrPayloadRequired BodyError = "`payload` key is required."
+	ErrDryRun          BodyError = "`dryrun` must be true or false."
 )
 
 // ParseBroadcast reads the body of a classic broadcast:
@@ -25,8 +27,7 @@ var (
 // slice of body, byte for byte as it came in, or, if it holds newlines, a copy
 // without space, so that it is always one line. Its capacity is its length.
 //
-// The errors are those above, each a sentence for the publisher; the first that
-// applies in their order is returned.
+// Errors are of type [BodyError]; the first of the list there that applies.
 func ParseBroadcast(body []byte) (payload []byte, dryrun bool, err error) {
 	var keys members
 	switch keys.parse(body, "payload", "dryrun") {

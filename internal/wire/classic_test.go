@@ -10,20 +10,6 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-func TestAppendClassicMessage(t *testing.T) {
-	for _, c := range []struct{ channel, payload, want string }{
-		{"ch1", `{}`, `{"message": {}, "channel": "ch1"}`},
-		{`a"b\c`, `1e999`, `{"message": 1e999, "channel": "a\"b\\c"}`},
-		{"żółw 🐢\u2028/", `"x"`, "{\"message\": \"x\", \"channel\": \"żółw 🐢\u2028/\"}"},
-		{"\x00\x1f", `1`, `{"message": 1, "channel": "\u0000\u001f"}`},
-	} {
-		got := string(wire.AppendClassicMessage([]byte("before "), c.channel, []byte(c.payload)))
-		if diff := cmp.Diff("before "+c.want, got); diff != "" {
-			t.Errorf("message on %q (-want +got):\n%s", c.channel, diff)
-		}
-	}
-}
-
 func TestAppendClassicMessageDoesNotAllocate(t *testing.T) {
 	buf, payload := make([]byte, 0, 1024), []byte(`{"text":"hello"}`)
 	allocs := testing.AllocsPerRun(100, func() { buf = wire.AppendClassicMessage(buf[:0], `quo"te`, payload) })
