@@ -1,0 +1,46 @@
+package realclients
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// needed are the programs that the tests run, beside the go command.
+var needed = []string{"curl", "wsdump", "node"}
+
+// wsModule is what setup installs with npm.
+const wsModule = "node_modules/ws/package.json"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if lacks := missing(); len(lacks) > 0 {
+		fmt.Printf("realclients: missing: %s; `make setup` installs them\n", strings.Join(lacks, ", "))
+		if os.Getenv("BOREAS_REAL_CLIENTS") != "" {
+			os.Exit(1)
+		}
+		fmt.Println("realclients: left out")
+		if err := flag.Set("test.run", "^$"); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func missing() []string {
+	var lacks []string
+	for _, program := range needed {
+		if _, err := exec.LookPath(program); err != nil {
+			lacks = append(lacks, program)
+		}
+	}
+	if _, err := os.Stat(wsModule); err != nil {
+		lacks = append(lacks, "the npm package ws")
+	}
+	return lacks
+}

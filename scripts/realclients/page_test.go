@@ -1,0 +1,79 @@
+package realclients
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A page is a Markdown text with terminal sessions in blocks that are marked
+// console. Their lines begin with
+//
+//	$   a command for the shell, its output on the lines after it
+//	>   a line typed into the wsdump that runs
+//	<   a line that wsdump shows
+type page []step
+
+type step struct {
+	line   int    // in the page
+	kind   byte   // one of the three above
+	text   string // what stands after the mark
+	output []string
+}
+
+func readPage(t *testing.T, file string) page {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps page
+	inside, fresh := false, false // in a console block; no step in it yet
+	for i, line := range strings.Split(string(text), "\n") {
+		mark, rest, marked := strings.Cut(line, " ")
+		switch {
+		case line == "```console":
+			inside, fresh = true, true
+		case line == "```":
+			inside = false
+		case !inside:
+		case marked && (mark == "$" || mark == ">" || mark == "<"):
+			steps = append(steps, step{line: i + 1, kind: mark[0], text: rest})
+			fresh = false
+		case fresh || steps[len(steps)-1].kind != '$':
+			t.Fatalf("%s:%d: the output of which command?", file, i+1)
+		default:
+			last := &steps[len(steps)-1]
+			last.output = append(last.output, line)
+		}
+	}
+	return steps
+}
+
+// A reading is what stands in place of the page's examples in this run: each port
+// (with its colon) and token that the page shows has one real counterpart.
+type reading map[string]string
+
+// example finds in a text what differs from run to run: a token, a port.
+var example = regexp.MustCompile(`\b[A-Za-z0-9]{128}-[0-9]{10}\b|:[0-9]{4,5}\b`)
+
+// bind notes the counterparts of the page's examples that it does not know yet.
+func (r reading) bind(shown, real string) {
+	was, is := example.FindAllString(shown, -1), example.FindAllString(real, -1)
+	for i := range min(len(was), len(is)) {
+		if _, known := r[was[i]]; !known {
+			r[was[i]] = is[i]
+		}
+	}
+}
+
+// of returns the page's text as it reads in this run.
+func (r reading) of(text string) string {
+	return example.ReplaceAllStringFunc(text, func(was string) string {
+		if is, known := r[was]; known {
+			return is
+		}
+		return was
+	})
+}

@@ -1,0 +1,199 @@
+// Tests the server with the npm package ws, the WebSocket client of most Node
+// programs. Each test starts a server of its own, from the binary that the
+// environment names.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { WebSocket } from "ws";
+
+const binary = process.env.BOREAS_BINARY;
+assert.ok(binary, "BOREAS_BINARY is not set; run this by `go test ./scripts/realclients`");
+
+/** Starts a server on free ports with more flags, and stops it after the test. */
+async function serve(t, ...flags) {
+  const child = spawn(binary, ["--api_port=0", "--ws_port=0", "--drain_time=0s", ...flags], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const exited = once(child, "exit");
+  const server = { stop: () => (child.kill("SIGTERM"), exited) };
+  t.after(server.stop);
+  const printed = [];
+  const listens = /^(API|WebSocket) endpoint configured to listen on (.*)$/;
+  await new Promise((running, failed) => {
+    const line = (text) => {
+      printed.push(text);
+      const found = listens.exec(text);
+      if (found) server[found[1]] = found[2];
+      if (text === "Running...") running();
+    };
+    createInterface({ input: child.stdout }).on("line", line);
+    createInterface({ input: child.stderr }).on("line", line);
+    exited.then(() => failed(new Error("server ended:\n" + printed.join("\n"))));
+  });
+  return server;
+}
+
+/** Asks the API and returns the answer's status and its JSON, if it has any. */
+async function ask(server, method, path, body) {
+  const answer = await fetch(`http://${server.API}${path}`, {
+    method,
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await answer.text();
+  return { status: answer.status, json: text ? JSON.parse(text) : undefined };
+}
+
+/** Asks until the answer is the one wanted: nothing tells when a request sent over WebSocket was carried out. */
+async function until(server, path, want) {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const { json } = await ask(server, "GET", path);
+    try {
+      assert.deepEqual(json, want);
+      return;
+    } catch (difference) {
+      if (Date.now() > deadline) throw difference;
+    }
+  }
+}
+
+async function connect(server, options) {
+  const socket = new WebSocket(`ws://${server.WebSocket}/`, options);
+  socket.messages = [];
+  socket.waiting = [];
+  socket.on("message", (data, binary) => {
+    const message = { text: data.toString(), binary };
+    const next = socket.waiting.shift();
+    next ? next(message) : socket.messages.push(message);
+  });
+  await once(socket, "open");
+  return socket;
+}
+
+/** Returns the next message, which must be text. */
+async function receive(socket) {
+  const message = socket.messages.shift() ?? (await new Promise((next) => socket.waiting.push(next)));
+  assert.equal(message.binary, false);
+  return message.text;
+}
+
+async function closed(socket) {
+  const [code, reason] = await once(socket, "close");
+  return { code, reason: reason.toString() };
+}
+
+/** Connects, authenticates with a new token and joins the channels. */
+async function subscribe(server, ...channels) {
+  const { json } = await ask(server, "POST", "/token/");
+  const socket = await connect(server);
+  socket.send(JSON.stringify({ access_token: json.token }));
+  socket.send(JSON.stringify({ channels: { join: channels, leave: [] } }));
+  for (const channel of channels) await until(server, `/${channel}/token/`, { tokens: [json.token] });
+  return { socket, token: json.token };
+}
+
+test("a subscriber gets what is published, in order", async (t) => {
+  const server = await serve(t);
+  const { socket } = await subscribe(server, "a", "b");
+  for (let n = 0; n < 100; n++) {
+    const { status } = await ask(server, "POST", `/broadcast/${n % 2 ? "a" : "b"}/`, { payload: { n } });
+    assert.equal(status, 200);
+  }
+  for (let n = 0; n < 100; n++) {
+    assert.equal(await receive(socket), `{"message": {"n":${n}}, "channel": "${n % 2 ? "a" : "b"}"}`);
+  }
+  socket.close(1000, "enough");
+  assert.deepEqual(await closed(socket), { code: 1000, reason: "enough" });
+  await until(server, "/token/", { tokens: [] });
+});
+
+test("a message in fragments, with pings between them, is one message", async (t) => {
+  const server = await serve(t);
+  const { json } = await ask(server, "POST", "/token/");
+  const socket = await connect(server);
+  const request = JSON.stringify({ access_token: json.token });
+  const pong = once(socket, "pong");
+  socket.send(request.slice(0, 5), { fin: false });
+  socket.send(request.slice(5, 20), { fin: false });
+  socket.ping("still here");
+  assert.equal((await pong)[0].toString(), "still here");
+  assert.deepEqual((await ask(server, "GET", "/token/")).json, { tokens: [] });
+  socket.send(request.slice(20), { fin: true });
+  await until(server, "/token/", { tokens: [json.token] });
+  socket.terminate();
+});
+
+test("the server's pings are answered by the client itself", async (t) => {
+  const server = await serve(t, "--ws_ping_interval=100ms", "--ws_ping_timeout=100ms");
+  const socket = await connect(server);
+  for (let n = 0; n < 5; n++) await once(socket, "ping");
+  assert.equal(socket.readyState, WebSocket.OPEN);
+  socket.terminate();
+});
+
+test("a client that answers no ping is given up", async (t) => {
+  const server = await serve(t, "--ws_ping_interval=100ms", "--ws_ping_timeout=100ms");
+  const socket = await connect(server, { autoPong: false });
+  assert.notEqual((await closed(socket)).code, 1000);
+});
+
+test("a message that is too long closes the connection with 1009", async (t) => {
+  const server = await serve(t, "--max_message=1024");
+  const socket = await connect(server);
+  socket.send(" ".repeat(1025));
+  assert.equal((await closed(socket)).code, 1009);
+});
+
+test("text that is not UTF-8 closes the connection with 1007", async (t) => {
+  const server = await serve(t);
+  const socket = await connect(server);
+  socket.send(Buffer.from([0xff]), { binary: false });
+  assert.equal((await closed(socket)).code, 1007);
+});
+
+test("binary messages and nonsense are ignored", async (t) => {
+  const server = await serve(t);
+  const { socket } = await subscribe(server, "a");
+  for (const nonsense of ["", "[", "null", "[1]", '{"channels": 1}', '{"access_token": 1}', "x".repeat(1000)]) {
+    socket.send(nonsense);
+    socket.send(Buffer.from(nonsense));
+  }
+  await ask(server, "POST", "/broadcast/a/", { payload: "żółw 🐢" });
+  assert.equal(await receive(socket), '{"message": "żółw 🐢", "channel": "a"}');
+  socket.terminate();
+});
+
+test("a client that offers compression and a subprotocol is served without", async (t) => {
+  const server = await serve(t);
+  const socket = new WebSocket(`ws://${server.WebSocket}/`, { perMessageDeflate: true });
+  await once(socket, "open");
+  assert.equal(socket.extensions, "");
+  socket.terminate();
+});
+
+test("a deleted token stops its subscriber", async (t) => {
+  const server = await serve(t);
+  const { socket, token } = await subscribe(server, "a");
+  assert.equal((await ask(server, "DELETE", `/token/${token}`)).status, 204);
+  await until(server, "/a/token/", { tokens: [] });
+  await ask(server, "POST", "/broadcast/a/", { payload: 1 });
+  socket.send(JSON.stringify({ access_token: token }));
+  const pong = once(socket, "pong");
+  socket.ping();
+  await pong;
+  assert.deepEqual(socket.messages, []);
+  assert.deepEqual((await ask(server, "GET", "/token/")).json, { tokens: [] });
+  socket.terminate();
+});
+
+test("a server that shuts down says 1001 to everyone and ends well", async (t) => {
+  const server = await serve(t);
+  const sockets = await Promise.all(Array.from({ length: 10 }, () => connect(server)));
+  const ends = Promise.all(sockets.map(closed));
+  const [exitCode] = await server.stop();
+  for (const { code } of await ends) assert.equal(code, 1001);
+  assert.equal(exitCode, 0);
+});
