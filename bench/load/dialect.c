@@ -1,0 +1,137 @@
+// How each kind of server is joined and published to. To add one, write its four
+// functions and its line in the table at the end.
+#include "load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HOST "Host: 127.0.0.1\r\n"
+#define JSON_TYPE "Content-Type: application/json\r\n"
+
+// text is a bounded string under construction.
+struct text {
+    char *at;
+    size_t len, cap;
+};
+
+static void add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct text *t, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(t->at + t->len, t->cap - t->len, format, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= t->cap - t->len) fail("a request is too long; use fewer or shorter channels");
+    t->len += (size_t)n;
+}
+
+// add_channels lists a subscriber's channel numbers between before and after, with commas.
+static void add_channels(struct text *t, const struct load *l, unsigned subscriber, const char *before,
+                         const char *after) {
+    for (unsigned j = 0; j < l->opt.joins; j++)
+        add(t, "%s%s%u%s", j ? "," : "", before, ledger_channel(&l->ledger, subscriber, j), after);
+}
+
+static int root_path(struct load *l, unsigned subscriber, char *dst, size_t cap) {
+    (void)l, (void)subscriber;
+    return snprintf(dst, cap, "/");
+}
+
+static int post(char *dst, size_t cap, const char *path, const char *body, size_t body_len) {
+    struct text t = {dst, 0, cap};
+    add(&t, "POST %s HTTP/1.1\r\n" HOST JSON_TYPE "Content-Length: %zu\r\n\r\n%s", path, body_len, body);
+    return (int)t.len;
+}
+
+// --- boreas: the classic wire ---
+
+static void boreas_join(struct load *l, struct peer *p) {
+    static char out[MAX_REQUEST];
+    if (l->token_count) {
+        struct text t = {out, 0, sizeof out};
+        add(&t, "{\"access_token\": \"%s\"}", l->tokens[p->index % l->token_count]);
+        wire_send_frame(p, OP_TEXT, out, t.len);
+    }
+    struct text t = {out, 0, sizeof out};
+    add(&t, "{\"channels\": {\"join\": [");
+    add_channels(&t, l, p->index, "\"room-", "\"");
+    add(&t, "], \"leave\": []}}");
+    wire_send_frame(p, OP_TEXT, out, t.len);
+}
+
+static int boreas_request(unsigned channel, const char *payload, char *dst, size_t cap) {
+    static char body[MAX_PAYLOAD + 64];
+    char path[64];
+    int n = snprintf(body, sizeof body, "{\"payload\": %s, \"dryrun\": false}", payload);
+    snprintf(path, sizeof path, "/broadcast/room-%u/", channel);
+    return post(dst, cap, path, body, (size_t)n);
+}
+
+// --- centrifuge: JSON commands, one a line ---
+
+static void centrifuge_join(struct load *l, struct peer *p) {
+    static char out[MAX_REQUEST];
+    struct text t = {out, 0, sizeof out};
+    add(&t, "{\"id\":1,\"connect\":{}}");
+    for (unsigned j = 0; j < l->opt.joins; j++)
+        add(&t, "\n{\"id\":%u,\"subscribe\":{\"channel\":\"room-%u\"}}", j + 2,
+            ledger_channel(&l->ledger, p->index, j));
+    wire_send_frame(p, OP_TEXT, out, t.len);
+}
+
+static int centrifuge_request(unsigned channel, const char *payload, char *dst, size_t cap) {
+    static char body[MAX_PAYLOAD + 64];
+    int n = snprintf(body, sizeof body, "{\"channel\":\"room-%u\",\"data\":%s}", channel, payload);
+    return post(dst, cap, "/publish", body, (size_t)n);
+}
+
+// A ping is an empty object and wants the same back. Anything else here answers
+// a command.
+static void centrifuge_aside(struct load *l, struct peer *p, const uint8_t *text, size_t n) {
+    (void)l;
+    if (n == 2 && memcmp(text, "{}", 2) == 0) wire_send_frame(p, OP_TEXT, "{}", 2);
+    if (memmem(text, n, "\"error\":", 8) || memmem(text, n, "\"disconnect\":", 13))
+        fail("the server refused a subscriber: %.*s", (int)(n < 300 ? n : 300), (const char *)text);
+}
+
+// --- nchan: the channels are in the path ---
+
+static int nchan_path(struct load *l, unsigned subscriber, char *dst, size_t cap) {
+    struct text t = {dst, 0, cap};
+    add(&t, "/sub/");
+    add_channels(&t, l, subscriber, "", "");
+    return (int)t.len;
+}
+
+static int nchan_request(unsigned channel, const char *payload, char *dst, size_t cap) {
+    char path[64];
+    snprintf(path, sizeof path, "/pub/%u", channel);
+    return post(dst, cap, path, payload, strlen(payload));
+}
+
+// --- floor: as nchan, without a prefix ---
+
+static int floor_path(struct load *l, unsigned subscriber, char *dst, size_t cap) {
+    struct text t = {dst, 0, cap};
+    add(&t, "/");
+    add_channels(&t, l, subscriber, "", "");
+    return (int)t.len;
+}
+
+static int floor_request(unsigned channel, const char *payload, char *dst, size_t cap) {
+    char path[64];
+    snprintf(path, sizeof path, "/%u", channel);
+    return post(dst, cap, path, payload, strlen(payload));
+}
+
+static const struct dialect dialects[] = {
+    {"boreas", false, root_path, boreas_join, boreas_request, NULL},
+    {"centrifuge", true, root_path, centrifuge_join, centrifuge_request, centrifuge_aside},
+    {"nchan", false, nchan_path, NULL, nchan_request, NULL},
+    {"floor", false, floor_path, NULL, floor_request, NULL},
+};
+
+const struct dialect *dialect_named(const char *name) {
+    for (size_t i = 0; i < sizeof dialects / sizeof *dialects; i++)
+        if (strcmp(dialects[i].name, name) == 0) return &dialects[i];
+    fail("--dialect %s is not known: boreas, centrifuge, nchan, floor", name);
+}

@@ -1,0 +1,220 @@
+// The load generator: what its files share.
+//
+//   load.c        the phases of a run, and its result
+//   options.c     the command line
+//   dialect.c     how each server is joined and published to
+//   wire.c        sockets and websocket frames
+//   subscriber.c  one that joins channels and takes what arrives
+//   publisher.c   one that posts and waits for the answer
+//   ledger.c      stamps, and who has seen which: loss, repeats, order
+//   measure.c     clock, latency histogram, the server's CPU and memory
+//
+// One thread, one epoll. Nothing here is safe for more.
+#ifndef LOAD_H
+#define LOAD_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE // memmem
+#endif
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define NS_PER_S 1000000000ull
+#define NS_PER_MS 1000000ull
+
+// Limits of this program, far above what the shapes of the benchmark ask for.
+#define MAX_PAYLOAD 16384u
+#define MAX_FRAME (256u << 10) // the longest frame taken from a server
+#define MAX_REQUEST (64u << 10)
+
+struct options {
+    const char *dialect;
+    int ws_port, api_port;
+    unsigned subscribers;
+    unsigned channels;   // numbered from 0
+    unsigned joins;      // channels of each subscriber
+    unsigned stalled;    // subscribers that stop reading once they have joined
+    unsigned publishers; // each waits for its answer before its next request
+    double rate;         // publishes a second, all publishers together; 0 = closed loop
+    double warmup, seconds;
+    unsigned payload;    // bytes of one message's JSON
+    unsigned settle_ms;  // quiet time between the last join and the sampling of the server
+    unsigned limit_s;    // the whole run may take this long
+    int pid;             // the server, for CPU and memory; 0 = not sampled
+    bool paced;          // publish one message for each line on stdin
+    const char *tokens;  // file of access tokens, one a line; subscribers take turns
+};
+
+void options_parse(struct options *o, int argc, char **argv);
+
+// fail prints what happened and what to do, and ends the program with status 1.
+_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// --- measure.c ---
+
+uint64_t now_ns(void); // monotonic
+
+// Latencies in buckets: 32 for each power of two, so a figure is right to 3%.
+#define HISTOGRAM_STEPS 32
+struct histogram {
+    uint64_t bucket[64 * HISTOGRAM_STEPS];
+    uint64_t count, max;
+};
+void histogram_add(struct histogram *h, uint64_t ns);
+double histogram_ms(const struct histogram *h, double quantile);
+
+struct usage {
+    double cpu_s;
+    long rss_kib;
+};
+struct usage usage_of_server(int pid); // with its child processes
+double usage_own_cpu(void);
+
+// --- ledger.c ---
+
+// A stamp says when, where and by whom a message was published. It travels
+// inside the payload as letters of fixed width, so reading one back is cheap.
+struct stamp {
+    uint64_t at;      // ns, monotonic
+    uint32_t number;  // counts from 0 for each channel and publisher
+    uint32_t channel;
+    uint32_t publisher;
+};
+
+#define STAMP_MARK "{\"stamp\":\""
+#define STAMP_MARK_LEN (sizeof STAMP_MARK - 1)
+#define STAMP_LEN 40u // 16 letters of time, 8 each for number, channel, publisher
+
+void stamp_write(char *dst, const struct stamp *s);
+struct stamp stamp_read(const uint8_t *letters);
+
+// The ledger knows what was published and what each subscription got of it. A
+// subscription is one subscriber's place on one channel.
+struct ledger {
+    unsigned subscribers, channels, joins, publishers;
+    unsigned stride;       // a subscriber's channels lie this far apart
+    int32_t *slot_of;      // distance of a channel from a subscriber's first -> which join, or -1
+    uint32_t *sent;        // [channel][publisher]: next number
+    uint32_t *expected;    // [subscription][publisher]: next number, or UNSEEN
+    uint64_t *order;       // [subscription]: hash of all it got, in order
+    uint32_t *awaited;     // [channel]: subscriptions that got nothing yet
+    bool *excused;         // [subscriber]: stalled, nothing is asked of it
+    uint32_t *members;     // [channel]: subscriptions that are asked about
+    uint64_t unseen;       // subscriptions that got nothing yet
+    uint64_t due;          // deliveries that must come, since ledger_start
+    uint64_t delivered, skipped, repeated, stray;
+};
+
+void ledger_init(struct ledger *g, const struct options *o);
+unsigned ledger_channel(const struct ledger *g, unsigned subscriber, unsigned join);
+void ledger_excuse(struct ledger *g, unsigned subscriber);
+void ledger_start(struct ledger *g); // all have joined, nothing is under way: count from here
+uint32_t ledger_publish(struct ledger *g, unsigned channel, unsigned publisher); // the number to use
+void ledger_note(struct ledger *g, unsigned subscriber, const struct stamp *s);
+uint64_t ledger_missing(const struct ledger *g);    // skipped, or never come
+uint64_t ledger_disordered(const struct ledger *g); // saw another order than the channel's others
+uint64_t ledger_outstanding(const struct ledger *g); // published but not delivered yet
+
+// --- peers ---
+
+enum role { SUBSCRIBER, PUBLISHER, CONTROL };
+enum state { CONNECTING, UPGRADING, OPEN, BUSY, GONE };
+
+// A peer is one connection to the server.
+struct peer {
+    enum role role;
+    enum state state;
+    int fd;
+    unsigned index;    // among its role
+    bool stalled;
+    uint8_t *rest;     // the part of a frame or answer that has come so far
+    uint32_t rest_len, rest_cap;
+    uint64_t sent_at;  // of a publisher's request under way
+};
+
+struct load;
+
+// A dialect is how one kind of server is spoken to.
+struct dialect {
+    const char *name;
+    bool batches_in_frame; // a frame can hold more than one message
+
+    // Each writes to dst and returns the length; cap always suffices.
+    int (*path)(struct load *l, unsigned subscriber, char *dst, size_t cap);
+    void (*join)(struct load *l, struct peer *p); // may be NULL
+    int (*request)(unsigned channel, const char *payload, char *dst, size_t cap);
+    // What the server says besides messages; NULL if nothing is expected.
+    void (*aside)(struct load *l, struct peer *p, const uint8_t *text, size_t n);
+};
+
+const struct dialect *dialect_named(const char *name);
+
+struct load {
+    struct options opt;
+    const struct dialect *dialect;
+    struct ledger ledger;
+    struct histogram latency;
+    struct peer *subscribers, *publishers;
+    struct peer control;
+    char **tokens;
+    unsigned token_count;
+
+    int epoll;
+    uint8_t *inbox;         // every recv goes here first
+    unsigned joined;        // subscribers that have sent their joins
+    unsigned connected;     // publishers
+    bool publishing;        // closed loop: an answer is followed by the next publish
+    bool recording;         // latencies count
+    bool control_ready;     // a line, or the end, is there on stdin
+    uint64_t turn;          // whose channel is next
+    uint64_t last_delivery; // ns
+    uint64_t last_answer;   // ns
+
+    size_t hint_first, hint_next; // where the stamp was in the last frame
+    char payload[MAX_PAYLOAD + 1];
+    size_t tail_len;        // bytes of the payload behind its stamp
+
+    uint64_t bytes, published, refused, closed, corrupt, malformed, asides;
+};
+
+// --- wire.c ---
+
+int wire_dial(int port, bool small_buffer);
+void wire_watch(struct load *l, struct peer *p, uint32_t events, bool add);
+void wire_send(struct peer *p, const void *bytes, size_t n);
+void wire_send_frame(struct peer *p, int opcode, const char *text, size_t n);
+
+// wire_receive reads what has come for p into the inbox, behind what was left
+// over, and returns how much there is now; 0 = nothing new; -1 = closed.
+ssize_t wire_receive(struct load *l, struct peer *p);
+void wire_keep(struct peer *p, const uint8_t *bytes, size_t n);
+void wire_close(struct load *l, struct peer *p);
+
+enum opcode { OP_CONTINUATION = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
+struct frame {
+    int opcode;
+    const uint8_t *body;
+    size_t len;
+};
+
+// wire_frame takes one frame off the front of the n bytes at p and returns its
+// whole length; 0 = not all there yet; -1 = no server may send this.
+ssize_t wire_frame(const uint8_t *p, size_t n, struct frame *f);
+
+// wire_answer takes an HTTP answer: its length, 0 = not all there yet, -1 = not HTTP.
+ssize_t wire_answer(const uint8_t *p, size_t n, int *status);
+
+// --- subscriber.c, publisher.c ---
+
+void subscriber_open(struct load *l, unsigned index);
+void subscriber_event(struct load *l, struct peer *p);
+void publisher_open(struct load *l, unsigned index);
+void publisher_event(struct load *l, struct peer *p);
+void publisher_send(struct load *l, struct peer *p, unsigned channel, uint64_t at);
+void publisher_next(struct load *l, struct peer *p, uint64_t at); // the channel whose turn it is
+
+#endif

@@ -1,0 +1,137 @@
+// A subscriber: upgrades, joins, and takes what arrives.
+#include "load.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+
+// RFC 6455's own example of a key and what a server must make of it.
+#define KEY "dGhlIHNhbXBsZSBub25jZQ=="
+#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+void subscriber_open(struct load *l, unsigned index) {
+    struct peer *p = &l->subscribers[index];
+    p->role = SUBSCRIBER;
+    p->index = index;
+    p->state = CONNECTING;
+    p->fd = wire_dial(l->opt.ws_port, p->stalled);
+    wire_watch(l, p, EPOLLOUT, true);
+}
+
+static void upgrade(struct load *l, struct peer *p) {
+    char path[8192], out[9000];
+    l->dialect->path(l, p->index, path, sizeof path);
+    int n = snprintf(out, sizeof out,
+                     "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n\r\n",
+                     path, l->opt.ws_port);
+    wire_send(p, out, (size_t)n);
+    p->state = UPGRADING;
+    wire_watch(l, p, EPOLLIN, false);
+}
+
+// accepted checks the answer to the upgrade and returns its length, 0 if it is not all there.
+static size_t accepted(struct peer *p, const uint8_t *bytes, size_t n) {
+    int status = 0;
+    ssize_t len = wire_answer(bytes, n, &status);
+    if (len == 0) return 0;
+    if (len < 0 || status != 101)
+        fail("subscriber %u was refused: %.*s", p->index, (int)(n < 300 ? n : 300), (const char *)bytes);
+    if (!memmem(bytes, (size_t)len, ACCEPT, sizeof ACCEPT - 1))
+        fail("subscriber %u: the upgrade's Sec-WebSocket-Accept is wrong: %.*s", p->index, (int)len,
+             (const char *)bytes);
+    return (size_t)len;
+}
+
+// find_stamp looks where the last stamp was first, since frames of a server are
+// alike, and searches only if it is not there.
+static const uint8_t *find_stamp(const uint8_t *p, size_t n, size_t *hint) {
+    if (*hint + STAMP_MARK_LEN <= n && memcmp(p + *hint, STAMP_MARK, STAMP_MARK_LEN) == 0) return p + *hint;
+    const uint8_t *found = memmem(p, n, STAMP_MARK, STAMP_MARK_LEN);
+    if (found) *hint = (size_t)(found - p);
+    return found;
+}
+
+static void deliver(struct load *l, struct peer *p, const uint8_t *letters, uint64_t now) {
+    struct stamp s = stamp_read(letters);
+    const char *tail = l->payload + STAMP_MARK_LEN + STAMP_LEN;
+    if (memcmp(letters + STAMP_LEN, tail, l->tail_len) != 0) l->corrupt++;
+    ledger_note(&l->ledger, p->index, &s);
+    if (l->recording && !p->stalled) histogram_add(&l->latency, now > s.at ? now - s.at : 0);
+    l->last_delivery = now;
+}
+
+static void take_text(struct load *l, struct peer *p, const uint8_t *text, size_t n, uint64_t now) {
+    size_t whole = STAMP_MARK_LEN + STAMP_LEN + l->tail_len;
+    const uint8_t *end = text + n, *at = find_stamp(text, n, &l->hint_first);
+    if (!at) {
+        l->asides++;
+        if (l->dialect->aside) l->dialect->aside(l, p, text, n);
+        return;
+    }
+    while (at) {
+        if ((size_t)(end - at) < whole) {
+            l->corrupt++;
+            return;
+        }
+        deliver(l, p, at + STAMP_MARK_LEN, now);
+        at += whole;
+        if (!l->dialect->batches_in_frame) return;
+        at = find_stamp(at, (size_t)(end - at), &l->hint_next);
+    }
+}
+
+static void take_frame(struct load *l, struct peer *p, const struct frame *f, uint64_t now) {
+    switch (f->opcode) {
+    case OP_TEXT: take_text(l, p, f->body, f->len, now); break;
+    case OP_PING: wire_send_frame(p, OP_PONG, (const char *)f->body, f->len); break;
+    case OP_PONG: break;
+    case OP_CLOSE: wire_close(l, p); break;
+    default: l->malformed++;
+    }
+}
+
+static void take_frames(struct load *l, struct peer *p, const uint8_t *bytes, size_t n) {
+    uint64_t now = now_ns();
+    struct frame f;
+    while (p->state == OPEN) {
+        ssize_t len = wire_frame(bytes, n, &f);
+        if (len < 0) {
+            l->malformed++;
+            wire_close(l, p);
+            return;
+        }
+        if (len == 0) break;
+        take_frame(l, p, &f, now);
+        bytes += len;
+        n -= (size_t)len;
+    }
+    if (p->state == OPEN) wire_keep(p, bytes, n);
+}
+
+void subscriber_event(struct load *l, struct peer *p) {
+    if (p->state == GONE) return;
+    if (p->state == CONNECTING) {
+        upgrade(l, p);
+        return;
+    }
+    ssize_t n = wire_receive(l, p);
+    if (n < 0) {
+        if (p->state == UPGRADING) fail("subscriber %u was cut off in the upgrade", p->index);
+        wire_close(l, p);
+    }
+    if (n <= 0) return;
+    const uint8_t *bytes = l->inbox;
+    if (p->state == UPGRADING) {
+        size_t head = accepted(p, bytes, (size_t)n);
+        if (head == 0) {
+            wire_keep(p, bytes, (size_t)n);
+            return;
+        }
+        p->state = OPEN;
+        if (l->dialect->join) l->dialect->join(l, p);
+        l->joined++;
+        bytes += head;
+        n -= (ssize_t)head;
+    }
+    take_frames(l, p, bytes, (size_t)n);
+}
