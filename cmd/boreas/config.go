@@ -2,16 +2,28 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/urfave/cli/v3"
 )
 
-func configCommand(*program) *cli.Command {
+// configCommand prints the options in force, after the same checks as at start.
+func configCommand(p *program) *cli.Command {
 	return &cli.Command{
-		Name: "config",
-		Action: func(context.Context, *cli.Command) error {
-			return errors.New("not built yet")
+		Name:  "config",
+		Usage: "print each option in force and where its value came from",
+		Description: "Reads flags, environment and file as the server does, and prints the outcome.\n" +
+			"With --toml it prints a commented boreas.toml with these values: a start for a\n" +
+			"new file, and the way from an old boreas.conf to it.",
+		Flags: append(optionFlags(), &cli.BoolFlag{Name: "toml", Usage: "print a commented boreas.toml"}),
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			c, err := p.loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			if cmd.Bool("toml") {
+				return c.PrintTOML(p.stdout)
+			}
+			return c.Print(p.stdout)
 		},
 	}
 }

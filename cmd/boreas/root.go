@@ -17,6 +17,7 @@ func rootCommand(p *program) *cli.Command {
 		Writer:                p.stdout,
 		ErrWriter:             p.stderr,
 		Commands:              commands(p),
+		Flags:                 optionFlags(),
 		EnableShellCompletion: true,
 		// A help subcommand of each command would take a channel's name: `boreas subscribe help`.
 		HideHelpCommand: true,

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+// optionFlags makes a flag of each option of the server. They keep the text that is
+// given: package config judges it, as it judges the environment and the file.
+func optionFlags() []cli.Flag {
+	var flags []cli.Flag
+	for _, o := range config.Options() {
+		f := &cli.GenericFlag{
+			Name:     o.Flag(),
+			Category: o.Group,
+			Usage:    o.Usage,
+			Value:    &optionText{boolean: o.Bool()},
+			Local:    true,
+		}
+		if o.Name != o.Flag() {
+			f.Aliases = []string{o.Name} // as in 2013
+		}
+		f.SetStringer(func(cli.Flag) string { return optionHelp(o) })
+		flags = append(flags, f)
+	}
+	return flags
+}
+
+// optionText is the text given for an option.
+type optionText struct {
+	text    string
+	boolean bool
+}
+
+func (t *optionText) Set(text string) error { t.text = text; return nil }
+func (t *optionText) String() string        { return t.text }
+func (t *optionText) Get() any              { return t }
+
+// IsBoolFlag lets `--debug` stand without a value.
+func (t *optionText) IsBoolFlag() bool { return t.boolean }
+
+// optionHelp is an option's line in the help.
+func optionHelp(o config.Option) string {
+	name := "--" + o.Flag()
+	if !o.Bool() {
+		name += " " + strings.ToUpper(o.Name[strings.LastIndexByte(o.Name, '_')+1:])
+	}
+	line := fmt.Sprintf("%-32s%s", name, o.Usage)
+	if o.Default != "" {
+		line += " (" + o.ShownDefault() + ")"
+	}
+	return line
+}
+
+// loadConfig reads the server's options for cmd: those given before and after the
+// subcommand's name, the environment, the file.
+func (p *program) loadConfig(cmd *cli.Command) (config.Config, error) {
+	if cmd.Args().Present() {
+		return config.Config{}, usagef("%s takes no arguments, only flags: %q is neither", cmd.FullName(), cmd.Args().First())
+	}
+	flags := make(map[string]string)
+	lineage := cmd.Lineage()
+	for i := len(lineage) - 1; i >= 0; i-- { // the root first: what stands later counts
+		for _, f := range lineage[i].Flags {
+			generic, ok := f.(*cli.GenericFlag)
+			if !ok || !generic.IsSet() {
+				continue
+			}
+			if given, ok := generic.Value.(*optionText); ok {
+				flags[strings.ReplaceAll(generic.Name, "-", "_")] = given.text
+			}
+		}
+	}
+	c, err := config.Load(config.Input{Flags: flags, Env: p.env})
+	if err != nil {
+		return config.Config{}, usageError{err}
+	}
+	for _, note := range c.Notes {
+		fmt.Fprintf(p.stderr, "boreas: %s\n", note)
+	}
+	return c, nil
+}

@@ -1,0 +1,96 @@
+// Package config holds the server's options: their names, bounds and defaults in
+// one table, from which come the flags, the environment variables, what may stand
+// in a file, the help and the documentation.
+//
+// A value is taken from the first place that gives one: command line, environment,
+// file, default. The file is TOML (boreas.toml) or the format of Boreas 1.0
+// (boreas.conf): lines of `name = value` with Python's literals.
+//
+// Nothing is passed over: an unknown name or a bad value is an [Error] that says
+// where it stands and what could stand there instead.
+package config
+
+import (
+	"net"
+	"strconv"
+	"time"
+)
+
+// Config has the value of each option. Get one from [Load] or [Default]: the zero
+// Config is not usable.
+type Config struct {
+	APIHost string // "" means all addresses
+	APIPort int    // 0 means any free port
+	WSHost  string
+	WSPort  int
+
+	Debug       bool
+	RequireAuth bool
+
+	TokenProvider        string
+	TokenProviderTimeout time.Duration
+
+	LogLevel  string // debug, info, warn or error
+	LogFormat string // text or json
+
+	MaxConnections int   // 0 means as many as file descriptors allow
+	MaxChannels    int   // of one session
+	MaxMessage     int64 // bytes of a message from a client
+	MaxBody        int64 // bytes of a request's body
+
+	HeaderTimeout    time.Duration
+	AnonymousTimeout time.Duration // 0 means never
+	WSPingInterval   time.Duration // 0 means no pings
+	WSPingTimeout    time.Duration
+	DrainTime        time.Duration
+
+	HistoryMessages int // of one channel; 0 means none
+	HistoryBytes    int64
+	HistoryAge      time.Duration
+	HistoryMemory   int64 // of all channels together
+
+	Workers int // 0 means one a processor
+
+	// File is the configuration file in use, "" if none is.
+	File string
+
+	// Notes are sentences that the operator should read once, at start.
+	Notes []string
+
+	origins map[string]string // option to where its value came from; absent means the default
+}
+
+// Default returns a Config with the default of every option.
+func Default() Config {
+	var c Config
+	for _, o := range Options() {
+		if err := o.set(&c, value{text: o.Default}); err != nil {
+			panic("config: default of " + o.Name + ": " + err.Error()) // a mistake in the table
+		}
+	}
+	return c
+}
+
+// DefaultOrigin is what [Config.Origin] says of an option that was given nowhere.
+const DefaultOrigin = "default"
+
+// Origin tells where the value of the named option came from: "--api-port",
+// "BOREAS_API_PORT", "boreas.toml:3" or [DefaultOrigin].
+func (c Config) Origin(name string) string {
+	if origin, ok := c.origins[name]; ok {
+		return origin
+	}
+	return DefaultOrigin
+}
+
+// Given reports whether the named option has been given a value anywhere.
+func (c Config) Given(name string) bool {
+	_, ok := c.origins[name]
+	return ok
+}
+
+// APIAddr is the address to listen on for the API, as net.Listen takes it.
+func (c Config) APIAddr() string { return net.JoinHostPort(c.APIHost, strconv.Itoa(c.APIPort)) }
+
+// WSAddr is the address to listen on for WebSockets, as net.Listen takes it.
+func (c Config) WSAddr() string { return net.JoinHostPort(c.WSHost, strconv.Itoa(c.WSPort)) }

@@ -1,0 +1,126 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The files that are looked for when none is named, the first first.
+const (
+	tomlName = "boreas.toml"
+	confName = "boreas.conf"
+)
+
+// maxFile is the greatest size of a configuration file, in bytes.
+const maxFile = 1 << 20
+
+// file reads the named file, or the one that is there.
+func (l *loader) file(dir, path string) {
+	named := path != ""
+	if !named {
+		switch hasTOML, hasConf := isFile(dir, tomlName), isFile(dir, confName); {
+		case hasTOML && hasConf:
+			l.config.Notes = append(l.config.Notes, "reading boreas.toml, not boreas.conf: both are here, and one is enough")
+			path = tomlName
+		case hasTOML:
+			path = tomlName
+		case hasConf:
+			path = confName
+		default:
+			return
+		}
+	}
+	full := path
+	if !filepath.IsAbs(path) {
+		full = filepath.Join(dir, path)
+	}
+	content, err := readFile(full)
+	if err != nil {
+		l.fail(&Error{Where: path, Message: "cannot read the configuration file: " + err.Error()})
+		return
+	}
+	l.config.File = path
+	l.read(path, string(content))
+}
+
+func isFile(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return !errors.Is(err, fs.ErrNotExist) // with any other error, reading it will tell
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, reason(err)
+	}
+	if len(content) > maxFile {
+		return nil, fmt.Errorf("it is larger than %s", formatSize(maxFile))
+	}
+	return content, nil
+}
+
+// reason is err without the path, which the message has already.
+func reason(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}
+
+// read takes the options from a file's content.
+func (l *loader) read(path, content string) {
+	src := newSource(path, content)
+	var entries []entry
+	var errs []*Error
+	if strings.EqualFold(filepath.Ext(path), ".toml") {
+		entries, errs = parseTOML(src, content)
+	} else {
+		entries, errs = parseConf(src)
+	}
+	for _, err := range errs {
+		l.fail(err)
+	}
+	seen := make(map[string]span)
+	for _, e := range entries {
+		l.entry(src, e, seen)
+	}
+}
+
+// entry takes one option from a file. Seen has the options that stood before.
+func (l *loader) entry(src source, e entry, seen map[string]span) {
+	o, ok := l.options[e.name]
+	switch {
+	case !ok:
+		l.fail(src.errorf(e.nameAt, "there is no option %s%s", e.name, didYouMean(e.name, l.names)))
+		return
+	case o.FlagOnly:
+		l.fail(src.errorf(e.nameAt, "%s cannot be given in a file, only as --%s or %s", e.name, o.Flag(), o.Env()))
+		return
+	}
+	if first, twice := seen[e.name]; twice {
+		// Only boreas.conf gets here, and in Python the last assignment counts.
+		l.config.Notes = append(l.config.Notes, fmt.Sprintf("%s: %s was given in line %d already; this one counts", src.at(e.nameAt), e.name, first.line))
+	}
+	seen[e.name] = e.nameAt
+	if e.value.literal == none {
+		return
+	}
+	l.set(o, e.value, src.at(e.nameAt), func(message string) *Error {
+		err := src.errorf(e.valueAt, "%s: %s", e.name, message)
+		if o.secret {
+			err.Excerpt = ""
+		}
+		return err
+	})
+}

@@ -1,0 +1,87 @@
+package config
+
+import (
+	"errors"
+	"maps"
+	"slices"
+)
+
+// Input is what [Load] reads options from.
+type Input struct {
+	// Flags are the values given on the command line, by option name.
+	Flags map[string]string
+
+	// Env is the environment, as os.Environ gives it.
+	Env []string
+
+	// Dir is the directory in which configuration files are looked for; ""
+	// means the working directory.
+	Dir string
+}
+
+// Load reads all options. The error, if any, is one [Error] for each mistake,
+// joined with errors.Join.
+func Load(in Input) (Config, error) {
+	l := loader{config: Default(), options: make(map[string]Option)}
+	l.config.origins = make(map[string]string)
+	for _, o := range Options() {
+		l.options[o.Name] = o
+		l.names = append(l.names, o.Name)
+	}
+
+	// Weakest first: a later source replaces what an earlier one has set.
+	env := l.environment(in.Env)
+	path := env["config"].text
+	if name, ok := in.Flags["config"]; ok {
+		path = name
+	}
+	l.file(in.Dir, path)
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		o := l.options[name]
+		l.set(o, env[name], o.Env(), func(message string) *Error {
+			return &Error{Where: o.Env(), Message: message + kubernetesHint(env[name].text)}
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.Flags)) {
+		o := l.options[name]
+		l.set(o, value{text: in.Flags[name]}, "--"+o.Flag(), func(message string) *Error {
+			return &Error{Where: "--" + o.Flag(), Message: message}
+		})
+	}
+	l.checkTogether()
+	return l.config, errors.Join(l.errs...)
+}
+
+type loader struct {
+	config  Config
+	options map[string]Option
+	names   []string
+	errs    []error
+}
+
+func (l *loader) fail(err *Error) { l.errs = append(l.errs, err) }
+
+// set gives an option a value. Blame makes an Error of what is wrong with it.
+func (l *loader) set(o Option, v value, origin string, blame func(message string) *Error) {
+	if o.Name == "config" {
+		l.config.origins[o.Name] = origin
+		return // has been followed
+	}
+	if err := o.set(&l.config, v); err != nil {
+		l.fail(blame(err.Error()))
+		return
+	}
+	l.config.origins[o.Name] = origin
+}
+
+// checkTogether looks at values that must fit one another.
+func (l *loader) checkTogether() {
+	c := l.config
+	if c.WSPingInterval > 0 && c.WSPingTimeout > c.WSPingInterval && c.Given("ws_ping_timeout") && len(l.errs) == 0 {
+		l.fail(&Error{
+			Where: c.Origin("ws_ping_timeout"),
+			Message: "ws_ping_timeout: " + formatDuration(c.WSPingTimeout) + " is longer than ws_ping_interval, " +
+				formatDuration(c.WSPingInterval) + ": make it at most as long",
+		})
+	}
+}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Print writes each option, its value and where that came from, without secrets.
+func (c Config) Print(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "OPTION\tVALUE\tFROM")
+	for _, o := range Options() {
+		shown := Redact(o.format(c))
+		if shown == "" {
+			shown = `""`
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", o.Name, shown, c.Origin(o.Name))
+	}
+	return table.Flush()
+}
+
+// PrintTOML writes a boreas.toml with the values in force and what each option
+// means. Options that have their default are commented out.
+func (c Config) PrintTOML(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("# Options of the Boreas server. A line that begins with # shows a default.\n")
+	b.WriteString("# Flags (--api-port=8001) and environment variables (BOREAS_API_PORT=8001)\n")
+	b.WriteString("# count before what stands here.\n")
+	group := ""
+	for _, o := range Options() {
+		if o.FlagOnly {
+			continue
+		}
+		if o.Group != group {
+			group = o.Group
+			fmt.Fprintf(&b, "\n\n# %s\n", group)
+		}
+		fmt.Fprintf(&b, "\n# %s%s.\n", strings.ToUpper(o.Usage[:1]), o.Usage[1:])
+		fmt.Fprintf(&b, "# %s%s.\n", strings.ToUpper(o.wanted()[:1]), o.wanted()[1:])
+		shown := Redact(o.format(c))
+		switch {
+		case shown != o.format(c):
+			fmt.Fprintf(&b, "# Put the real value in; what is secret has been left out here.\n# ")
+		case !c.Given(o.Name):
+			b.WriteString("# ")
+		}
+		fmt.Fprintf(&b, "%s = %s\n", o.Name, o.toml(c, shown))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// toml writes a value as TOML has it.
+func (o Option) toml(c Config, shown string) string {
+	switch field := o.field(&c).(type) {
+	case *bool, *int:
+		return shown
+	case *int64:
+		if _, err := strconv.ParseInt(shown, 10, 64); err == nil {
+			return shown
+		}
+	case *time.Duration:
+		if *field == 0 {
+			return "0"
+		}
+	}
+	return tomlString(shown)
+}
+
+// tomlString quotes a text for TOML.
+func tomlString(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '\'' || r == 0x7f }) {
+		return "'" + s + "'"
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// ShownDefault is the default for help, with what a 0 means.
+func (o Option) ShownDefault() string {
+	if o.Zero != "" && (o.Default == "0" || o.Default == "0s") {
+		return "0: " + o.Zero
+	}
+	return o.Default
+}
+
+// Wanted says what the option takes: "a whole number from 1 to 1024 (0 means one a
+// processor)".
+func (o Option) Wanted() string { return o.wanted() }

@@ -1,0 +1,58 @@
+package config
+
+import "strings"
+
+// maxTypos is how many letters may be wrong, missing, too many or swapped for a
+// name to be taken for another.
+const maxTypos = 3
+
+// Nearest returns the one of names that was most probably meant by name, or "" if
+// none is near. Case, dashes and underscores make no difference.
+func Nearest(name string, names []string) string {
+	plain := strings.NewReplacer("-", "", "_", "")
+	given := plain.Replace(strings.ToLower(name))
+	// A third of the letters wrong is another word.
+	best, nearest := min(maxTypos, (len(given)+2)/3)+1, ""
+	for _, candidate := range names {
+		if d := distance(given, plain.Replace(strings.ToLower(candidate))); d < best {
+			best, nearest = d, candidate
+		}
+	}
+	return nearest
+}
+
+// didYouMean is Nearest as the end of a sentence.
+func didYouMean(name string, names []string) string {
+	if nearest := Nearest(name, names); nearest != "" {
+		return "; did you mean " + nearest + "?"
+	}
+	return ""
+}
+
+// distance is how many letters must be put in, taken out, changed or swapped with
+// their neighbour to make b of a.
+func distance(a, b string) int {
+	const maxName = 64 // so that the work on a hostile name is bounded
+	if len(a) > maxName || len(b) > maxName {
+		return maxName
+	}
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := last[j-1]
+			if a[i-1] != b[j-1] {
+				change++
+			}
+			row[j] = min(change, last[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,162 @@
+package config
+
+import (
+	"math"
+	"time"
+)
+
+// Groups of options, as help shows them.
+const (
+	groupListen  = "Listening"
+	groupAuth    = "Who may connect"
+	groupLog     = "Logging"
+	groupLimits  = "Limits"
+	groupTime    = "Time limits"
+	groupHistory = "History"
+)
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+	gib = 1 << 30
+	tib = 1 << 40
+
+	maxPort = math.MaxUint16
+	day     = int64(24 * time.Hour)
+)
+
+// Options returns the table of options, in the order in which they are shown.
+func Options() []Option {
+	return []Option{
+		{
+			Name: "config", Group: groupListen, Default: "", FlagOnly: true,
+			Usage: "file with options; without it boreas.toml, else boreas.conf, of the working directory",
+			field: func(c *Config) any { return &c.File }, form: "a file's name",
+		},
+		{
+			Name: "api_host", Group: groupListen, Default: "127.0.0.1",
+			Usage: "address for the API: publishing, tokens, state",
+			field: func(c *Config) any { return &c.APIHost }, form: hostForm, check: checkHost,
+		},
+		{
+			Name: "api_port", Group: groupListen, Default: "8001", Zero: "any free port",
+			Usage: "port for the API",
+			field: func(c *Config) any { return &c.APIPort }, min: 1, max: maxPort,
+		},
+		{
+			Name: "ws_host", Group: groupListen, Default: "127.0.0.1",
+			Usage: "address for subscribers",
+			field: func(c *Config) any { return &c.WSHost }, form: hostForm, check: checkHost,
+		},
+		{
+			Name: "ws_port", Group: groupListen, Default: "8002", Zero: "any free port",
+			Usage: "port for subscribers",
+			field: func(c *Config) any { return &c.WSPort }, min: 1, max: maxPort,
+		},
+
+		{
+			Name: "require_auth", Group: groupAuth, Default: "true",
+			Usage: "subscribers must send a token before they may join channels",
+			field: func(c *Config) any { return &c.RequireAuth },
+		},
+		{
+			Name: "token_provider", Group: groupAuth, Default: "no_tokens",
+			Usage: "where to get tokens from at start: no_tokens, file:PATH, exec:COMMAND or http(s)://URL",
+			field: func(c *Config) any { return &c.TokenProvider }, form: providerForm, check: checkProvider, secret: true,
+		},
+		{
+			Name: "token_provider_timeout", Group: groupAuth, Default: "10s",
+			Usage: "how long that may take",
+			field: func(c *Config) any { return &c.TokenProviderTimeout }, min: int64(time.Second), max: int64(time.Hour),
+		},
+
+		{
+			Name: "debug", Group: groupLog, Default: "true",
+			Usage: "serve the /debug/ URLs, which show every token; by default only if api_host is this machine",
+			field: func(c *Config) any { return &c.Debug },
+		},
+		{
+			Name: "log_level", Group: groupLog, Default: "info",
+			Usage: "least severe messages to log",
+			field: func(c *Config) any { return &c.LogLevel }, choices: []string{"debug", "info", "warn", "error"},
+		},
+		{
+			Name: "log_format", Group: groupLog, Default: "text",
+			Usage: "form of the log's lines",
+			field: func(c *Config) any { return &c.LogFormat }, choices: []string{"text", "json"},
+		},
+
+		{
+			Name: "max_connections", Group: groupLimits, Default: "0", Zero: "as many as file descriptors allow",
+			Usage: "subscribers at once",
+			field: func(c *Config) any { return &c.MaxConnections }, min: 1, max: 10_000_000,
+		},
+		{
+			Name: "max_channels", Group: groupLimits, Default: "1000",
+			Usage: "channels that one subscriber may join",
+			field: func(c *Config) any { return &c.MaxChannels }, min: 1, max: 1_000_000,
+		},
+		{
+			Name: "max_message", Group: groupLimits, Default: "64KiB",
+			Usage: "size of one message from a subscriber",
+			field: func(c *Config) any { return &c.MaxMessage }, min: kib, max: 64 * mib,
+		},
+		{
+			Name: "max_body", Group: groupLimits, Default: "1MiB",
+			Usage: "size of one request to the API",
+			field: func(c *Config) any { return &c.MaxBody }, min: kib, max: gib,
+		},
+		{
+			Name: "workers", Group: groupLimits, Default: "0", Zero: "one a processor",
+			Usage: "goroutines that write to subscribers",
+			field: func(c *Config) any { return &c.Workers }, min: 1, max: 1024,
+		},
+
+		{
+			Name: "header_timeout", Group: groupTime, Default: "10s",
+			Usage: "for a connection to send its request's header",
+			field: func(c *Config) any { return &c.HeaderTimeout }, min: int64(time.Second), max: int64(time.Hour),
+		},
+		{
+			Name: "anonymous_timeout", Group: groupTime, Default: "0s", Zero: "for ever",
+			Usage: "how long a subscriber may stay without a token",
+			field: func(c *Config) any { return &c.AnonymousTimeout }, min: int64(time.Second), max: day,
+		},
+		{
+			Name: "ws_ping_interval", Group: groupTime, Default: "25s", Zero: "no pings",
+			Usage: "how often subscribers are pinged, to find those that are gone",
+			field: func(c *Config) any { return &c.WSPingInterval }, min: int64(time.Second), max: day,
+		},
+		{
+			Name: "ws_ping_timeout", Group: groupTime, Default: "20s",
+			Usage: "how long after a ping a silent subscriber is given up; at most ws_ping_interval",
+			field: func(c *Config) any { return &c.WSPingTimeout }, min: int64(time.Second), max: day,
+		},
+		{
+			Name: "drain_time", Group: groupTime, Default: "10s", Zero: "all at once",
+			Usage: "over how long subscribers are sent away when the server stops",
+			field: func(c *Config) any { return &c.DrainTime }, min: int64(time.Second), max: int64(time.Hour),
+		},
+
+		{
+			Name: "history_messages", Group: groupHistory, Default: "10000", Zero: "none",
+			Usage: "messages kept of a channel",
+			field: func(c *Config) any { return &c.HistoryMessages }, min: 1, max: 100_000_000,
+		},
+		{
+			Name: "history_bytes", Group: groupHistory, Default: "16MiB",
+			Usage: "size of what is kept of a channel",
+			field: func(c *Config) any { return &c.HistoryBytes }, min: kib, max: tib,
+		},
+		{
+			Name: "history_age", Group: groupHistory, Default: "5m",
+			Usage: "how long a message is kept",
+			field: func(c *Config) any { return &c.HistoryAge }, min: int64(time.Second), max: 365 * day,
+		},
+		{
+			Name: "history_memory", Group: groupHistory, Default: "256MiB",
+			Usage: "size of what is kept of all channels together",
+			field: func(c *Config) any { return &c.HistoryMemory }, min: mib, max: tib,
+		},
+	}
+}

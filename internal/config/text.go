@@ -1,0 +1,94 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+const (
+	hostForm     = "an IP address or a host name (empty means all addresses)"
+	providerForm = "no_tokens, file:PATH, exec:COMMAND, http://URL or https://URL"
+)
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$`)
+
+func checkHost(host string) error {
+	if _, err := netip.ParseAddr(host); err == nil || host == "" {
+		return nil
+	}
+	switch {
+	case strings.Contains(host, "://"):
+		return errors.New("leave out the scheme and what follows the name")
+	case strings.ContainsAny(host, "[]"):
+		return errors.New("leave out the brackets")
+	case strings.Contains(host, ":"):
+		return errors.New("the port is an option of its own")
+	case !hostName.MatchString(host) || len(host) > 253:
+		return errors.New("a host name has letters, digits, dots and dashes")
+	}
+	return nil
+}
+
+// checkProvider looks at the form only; package auth does the rest.
+func checkProvider(provider string) error {
+	switch provider {
+	case "no_tokens", "boreas.utils.tokens:no_tokens":
+		return nil
+	}
+	kind, rest, found := strings.Cut(provider, ":")
+	switch {
+	case !found:
+		return errors.New("a file's name goes behind file:, a command behind exec:")
+	case kind == "file" && rest != "", kind == "exec" && strings.TrimSpace(rest) != "":
+		return nil
+	case kind == "file":
+		return errors.New("the file's name is missing")
+	case kind == "exec":
+		return errors.New("the command is missing")
+	case kind == "http", kind == "https":
+		// The parser's error would repeat the URL, password included.
+		if u, err := url.Parse(provider); err != nil || u.Host == "" {
+			return errors.New("that is not a valid URL")
+		}
+		return nil
+	case strings.HasPrefix(kind, "boreas."):
+		return errors.New("of the Python functions of Boreas 1.0 only boreas.utils.tokens:no_tokens is there; put what yours does into a command")
+	default:
+		return errors.New("there is no such kind")
+	}
+}
+
+// webURL finds web addresses in a text.
+var webURL = regexp.MustCompile(`(?i)https?://\S*`)
+
+// Redact returns a token provider as it may be shown: without the users, passwords
+// and queries of its URLs.
+func Redact(provider string) string {
+	if at := webURL.FindStringIndex(provider); at != nil && at[0] == 0 {
+		return redactURL(provider) // up to its end, also if a space makes it invalid
+	}
+	return webURL.ReplaceAllStringFunc(provider, redactURL)
+}
+
+func redactURL(address string) string {
+	const redacted = "REDACTED"
+	u, err := url.Parse(address)
+	if err != nil {
+		// What is the password of a URL that cannot be read? Any part may be.
+		scheme, _, _ := strings.Cut(address, "://")
+		return scheme + "://" + redacted
+	}
+	if u.User != nil {
+		u.User = url.User(redacted)
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = redacted
+	}
+	if u.Fragment != "" {
+		u.Fragment = redacted
+	}
+	return u.String()
+}
