@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,7 @@ import (
 )
 
 // This file checks the house: which package may import which, what a package may
-// not be called, how long a file may be, and that links in the prose lead somewhere.
+// not be called, and how long a file may be.
 
 const (
 	modulePath   = "github.com/boreas-pubsub/boreas"
@@ -170,48 +169,4 @@ func read(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-var (
-	markdownLink    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	markdownHeading = regexp.MustCompile(`(?m)^#+ +(.*)$`)
-	markdownFence   = regexp.MustCompile("(?ms)^```.*?^```$")
-	notInAnchor     = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
-)
-
-func TestLinksInProseLeadSomewhere(t *testing.T) {
-	links := 0
-	for _, file := range files(t, ".md") {
-		for _, match := range markdownLink.FindAllStringSubmatch(read(t, file), -1) {
-			target, anchor, _ := strings.Cut(match[1], "#")
-			if strings.Contains(target, "://") {
-				continue
-			}
-			links++
-			to := file
-			if target != "" {
-				to = path.Join(path.Dir(file), target)
-			}
-			if _, err := os.Stat(filepath.FromSlash(to)); err != nil {
-				t.Errorf("%s links to %s, which does not exist", file, match[1])
-				continue
-			}
-			if anchor != "" && !slices.Contains(anchors(read(t, to)), anchor) {
-				t.Errorf("%s links to %s: %s has no such heading", file, match[1], to)
-			}
-		}
-	}
-	if links == 0 {
-		t.Error("found no link at all: the search is wrong")
-	}
-}
-
-// anchors returns the names under which the headings of a Markdown text are linked.
-func anchors(text string) []string {
-	var names []string
-	for _, match := range markdownHeading.FindAllStringSubmatch(markdownFence.ReplaceAllString(text, ""), -1) {
-		name := notInAnchor.ReplaceAllString(strings.ToLower(match[1]), "")
-		names = append(names, strings.ReplaceAll(name, " ", "-"))
-	}
-	return names
 }

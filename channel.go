@@ -1,0 +1,272 @@
+package boreas
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// groupSize is how many subscriptions a group has at most: a publication
+	// marks one flag for each groupSize subscriptions, and a sweep of that many
+	// writes (about a millisecond) is the unit that sweepers share out.
+	groupSize = 256
+
+	// windowMessages and windowBytes bound a channel's window. A reader behind
+	// it reads the engine's log instead, so they bound memory and lose nothing.
+	windowMessages = 16 << 10
+	windowBytes    = 4 << 20
+)
+
+// channel is what the hub knows of a channel that has subscriptions: their groups,
+// and the window of publications that not every group has been swept for yet. When
+// all is delivered the window is empty: the log is the engine's.
+type channel struct {
+	name  string
+	queue *queue
+	refs  int // guarded by Hub.mu
+
+	opening sync.Once
+	err     error  // of opening
+	epoch   uint64 // set by opening
+	stop    func() // set by opening; nil if it failed
+
+	// head is the offset of the newest publication that the engine delivered.
+	head atomic.Uint64
+
+	mu     sync.Mutex
+	window []*Publication // every publication after floor, oldest first
+	bytes  int            // of the window's data
+	floor  uint64
+	groups []*group
+}
+
+// group is a bounded part of a channel's subscriptions, swept as one.
+type group struct {
+	ch    *channel
+	state atomic.Uint32
+	next  *group // in the queue; guarded by queue.mu
+	swept uint64 // everybody got everything up to here; guarded by channel.mu
+
+	mu   sync.Mutex
+	subs []*subscription
+}
+
+// The states of a group. One sweeper at a time sweeps it; a publication meanwhile
+// makes it come again.
+const (
+	groupClean    = iota // nothing to deliver
+	groupQueued          // in the queue
+	groupSweeping        // being swept
+	groupAgain           // being swept, and dirty again
+)
+
+// subscription is a session's place in a channel.
+type subscription struct {
+	session *Session
+	ch      *channel
+	// cursor is the offset of the newest publication written to the session.
+	// It is changed under Session.mu only; sweepers look at it without.
+	cursor atomic.Uint64
+	group  *group // immutable once added, as are session and ch
+	index  int    // in group.subs; guarded by group.mu
+}
+
+// follow begins to follow the channel in the engine, once; all callers wait for that.
+func (ch *channel) follow(ctx context.Context, e Engine) error {
+	ch.opening.Do(func() {
+		head, stop, err := e.Follow(ctx, ch.name, ch.deliver)
+		if err != nil {
+			ch.err = err
+			return
+		}
+		ch.mu.Lock()
+		defer ch.mu.Unlock()
+		ch.epoch, ch.stop = head.Epoch, stop
+		// Nobody has subscribed yet. What was delivered meanwhile is after head.
+		ch.floor = max(ch.floor, head.Offset)
+		ch.head.Store(ch.floor)
+	})
+	return ch.err
+}
+
+func (ch *channel) unfollow() {
+	if ch.stop != nil {
+		ch.stop()
+	}
+}
+
+// deliver takes a publication from the engine and makes every group dirty.
+func (ch *channel) deliver(p *Publication) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if len(ch.groups) == 0 {
+		ch.floor = p.Offset
+		ch.head.Store(p.Offset)
+		return
+	}
+	ch.window = append(ch.window, p)
+	ch.bytes += len(p.Data)
+	for len(ch.window) > windowMessages || ch.bytes > windowBytes && len(ch.window) > 1 {
+		ch.shift(1)
+	}
+	ch.head.Store(p.Offset)
+	var first, last *group // a list, so that the queue is locked once
+	for _, g := range ch.groups {
+		if g.markDirty() {
+			if first == nil {
+				first = g
+			} else {
+				last.next = g
+			}
+			last = g
+		}
+	}
+	if first != nil {
+		ch.queue.push(first, last)
+	}
+}
+
+// shift drops the n oldest of the window. The caller holds mu.
+func (ch *channel) shift(n int) {
+	for i, p := range ch.window[:n] {
+		ch.bytes -= len(p.Data)
+		ch.floor = p.Offset
+		ch.window[i] = nil // the array outlives the slice's beginning
+	}
+	ch.window = ch.window[n:]
+	if len(ch.window) == 0 {
+		ch.window = nil
+	}
+}
+
+// swept notes that the group has been swept up to the offset, and drops from the
+// window what all groups have had.
+func (ch *channel) swept(g *group, offset uint64) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	g.swept = offset
+	ch.trim()
+}
+
+// trim drops from the window what all groups have had. The caller holds mu.
+func (ch *channel) trim() {
+	least := ch.head.Load()
+	for _, g := range ch.groups {
+		least = min(least, g.swept)
+	}
+	ch.shift(len(ch.window) - len(after(ch.window, least)))
+}
+
+// pending appends to dst the window's publications after the offset. It returns
+// false if the window no longer reaches back to it.
+func (ch *channel) pending(dst []*Publication, offset uint64) ([]*Publication, bool) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if offset < ch.floor {
+		return dst, false
+	}
+	return append(dst, after(ch.window, offset)...), true
+}
+
+// add puts the subscription's cursor at the head and the subscription into a group.
+func (ch *channel) add(sub *subscription) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	sub.cursor.Store(ch.head.Load())
+	for _, g := range ch.groups {
+		if g.add(sub) {
+			return
+		}
+	}
+	g := &group{ch: ch, swept: ch.head.Load()}
+	ch.groups = append(ch.groups, g)
+	g.add(sub)
+}
+
+func (ch *channel) remove(sub *subscription) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if g := sub.group; g.remove(sub) == 0 {
+		ch.groups = slices.DeleteFunc(ch.groups, func(o *group) bool { return o == g })
+		ch.trim()
+	}
+}
+
+// subscriptions returns a copy of all of them.
+func (ch *channel) subscriptions() []*subscription {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	var all []*subscription
+	for _, g := range ch.groups {
+		all = g.members(all)
+	}
+	return all
+}
+
+// add returns false if the group is full.
+func (g *group) add(sub *subscription) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.subs) == groupSize {
+		return false
+	}
+	sub.group, sub.index = g, len(g.subs)
+	g.subs = append(g.subs, sub)
+	return true
+}
+
+// remove returns how many are left.
+func (g *group) remove(sub *subscription) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	last := len(g.subs) - 1
+	moved := g.subs[last]
+	g.subs[sub.index], moved.index = moved, sub.index
+	g.subs[last] = nil
+	g.subs = g.subs[:last]
+	return last
+}
+
+// members appends the group's subscriptions to dst.
+func (g *group) members(dst []*subscription) []*subscription {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return append(dst, g.subs...)
+}
+
+// markDirty notes that there is something to deliver. It returns true if the
+// group must be put into the queue.
+func (g *group) markDirty() bool {
+	for {
+		switch g.state.Load() {
+		case groupQueued, groupAgain:
+			return false
+		case groupClean:
+			if g.state.CompareAndSwap(groupClean, groupQueued) {
+				return true
+			}
+		case groupSweeping:
+			if g.state.CompareAndSwap(groupSweeping, groupAgain) {
+				return false
+			}
+		}
+	}
+}
+
+// finish ends a sweep. It returns true if the group must be put into the queue again.
+func (g *group) finish() bool {
+	if g.state.CompareAndSwap(groupSweeping, groupClean) {
+		return false
+	}
+	g.state.Store(groupQueued)
+	return true
+}
+
+// windowPassed tells whether the window no longer reaches back to the offset.
+func (ch *channel) windowPassed(offset uint64) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return offset < ch.floor
+}

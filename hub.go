@@ -1,0 +1,251 @@
+package boreas
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// Options are a hub's settings. The zero value works.
+type Options struct {
+	// Engine keeps and carries the publications. Nil means a new [Memory] with
+	// its defaults, which the hub closes; a given engine is its owner's to close.
+	Engine Engine
+
+	// MaxSessions is how many sessions may be open at once; 0 means no bound.
+	MaxSessions int
+
+	// MaxChannels is how many channels one session may join. 0 means
+	// [DefaultMaxChannels].
+	MaxChannels int
+
+	// PingInterval is how often each session is pinged; 0 means never.
+	PingInterval time.Duration
+
+	// PongTimeout is how long after a ping a peer of which nothing was heard
+	// is given up, with ErrPingTimeout. 0 means as long as PingInterval, which
+	// is the most that it can be. It is kept to 1/64 of PingInterval.
+	PongTimeout time.Duration
+
+	// AnonymousTimeout is how long a session may stay anonymous, looked at once
+	// a second; 0 means for ever.
+	AnonymousTimeout time.Duration
+
+	// Sweepers is how many goroutines write to sessions. 0 means one for each
+	// processor that Go may use.
+	Sweepers int
+}
+
+// DefaultMaxChannels is how many channels a session may join by default.
+const DefaultMaxChannels = 1000
+
+// A Hub carries publications from its engine to its sessions. A process has one.
+// All methods may be called by many goroutines at once.
+//
+// Lock order, each before those after it: Session.mu, Hub.mu, the engine's locks,
+// channel.mu, group.mu, queue.mu; registry.mu after Session.mu.
+type Hub struct {
+	options    Options
+	engine     Engine
+	ownsEngine bool
+	queue      queue
+	registry   registry
+	stats      hubStats
+	ctx        context.Context // of what runs until Close
+	cancel     context.CancelFunc
+	goroutines sync.WaitGroup
+
+	mu       sync.Mutex
+	channels map[string]*channel
+}
+
+// New returns a running hub. End it with [Hub.Shutdown].
+func New(o Options) *Hub {
+	if o.MaxChannels == 0 {
+		o.MaxChannels = DefaultMaxChannels
+	}
+	if o.PongTimeout == 0 || o.PongTimeout > o.PingInterval {
+		o.PongTimeout = o.PingInterval
+	}
+	if o.Sweepers == 0 {
+		o.Sweepers = runtime.GOMAXPROCS(0)
+	}
+	h := &Hub{options: o, engine: o.Engine, channels: make(map[string]*channel)}
+	if h.engine == nil {
+		h.engine, h.ownsEngine = NewMemory(MemoryOptions{}), true
+	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.queue.init()
+	h.registry.init(o.MaxSessions)
+	for range o.Sweepers {
+		h.goroutines.Go(func() { newSweeper(h).run() })
+	}
+	if o.PingInterval > 0 {
+		h.goroutines.Go(h.pinger)
+	}
+	if o.AnonymousTimeout > 0 {
+		h.goroutines.Go(h.doorkeeper)
+	}
+	return h
+}
+
+// Publish appends data, one JSON text without newlines in valid UTF-8, to the
+// channel's log, and returns its position once the engine has accepted it. It does
+// not wait for any session. The hub keeps data: the caller must not change it any
+// more. Errors: [ErrChannelName], and those of the engine's Publish.
+func (h *Hub) Publish(ctx context.Context, channel string, data []byte) (Position, error) {
+	if err := ValidChannel(channel); err != nil {
+		return Position{}, err
+	}
+	p, err := h.engine.Publish(ctx, channel, data)
+	if err != nil {
+		return Position{}, err
+	}
+	h.stats.publishes.Add(1)
+	h.stats.publishBytes.Add(uint64(len(data)))
+	return p, nil
+}
+
+// Open adds a session that is anonymous and on no channel. The transport must call
+// [Session.Done] once its connection is closed. Errors: [ErrTooManySessions],
+// [ErrShuttingDown].
+func (h *Hub) Open(conn Conn, format Format) (*Session, error) {
+	s := &Session{hub: h, conn: conn, format: format, opened: time.Now().Unix()}
+	if err := h.registry.add(s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Deauthenticate makes all sessions of the identity anonymous, which takes them
+// off their channels, and returns how many there were. What was published before
+// may still reach them; nothing published after it returned does.
+func (h *Hub) Deauthenticate(identity string) int {
+	n := 0
+	for _, s := range h.registry.of(identity) {
+		if s.deauthenticate(identity) {
+			n++
+		}
+	}
+	return n
+}
+
+// Shutdown ends all sessions with [ErrShuttingDown], spread evenly over the drain
+// time so that they do not all come back in one instant, waits until they are
+// done or ctx is, and stops the hub. No session is opened from its call on;
+// publishing works until it returns. The error is ctx's, if it had to stop waiting.
+func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
+	sessions := h.registry.shut()
+	err := endSpread(ctx, sessions, drain)
+	if err == nil {
+		err = h.registry.wait(ctx)
+	}
+	if err != nil {
+		for _, s := range sessions {
+			s.finish(ErrShuttingDown)
+		}
+	}
+	h.cancel()
+	h.queue.close()
+	h.goroutines.Wait()
+	if h.ownsEngine {
+		h.engine.Close()
+	}
+	return err
+}
+
+// endSpread ends the sessions one after the other within the drain time.
+func endSpread(ctx context.Context, sessions []*Session, drain time.Duration) error {
+	// Steps shorter than this would only load the timer.
+	const step = 10 * time.Millisecond
+	start := time.Now()
+	steps := max(int(drain/step), 1)
+	for i, done := 0, 0; i < steps; i++ {
+		for upto := len(sessions) * (i + 1) / steps; done < upto; done++ {
+			sessions[done].End(ErrShuttingDown)
+		}
+		if done == len(sessions) {
+			break
+		}
+		select {
+		case <-time.After(time.Until(start.Add(time.Duration(i+1) * step))):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// acquire returns the channel with one more reference, following it in the engine
+// from the first on.
+func (h *Hub) acquire(name string) (*channel, error) {
+	h.mu.Lock()
+	ch := h.channels[name]
+	if ch == nil {
+		ch = &channel{name: name, queue: &h.queue}
+		h.channels[name] = ch
+	}
+	ch.refs++
+	h.mu.Unlock()
+	if err := ch.follow(h.ctx, h.engine); err != nil {
+		h.release(ch)
+		return nil, err
+	}
+	return ch, nil
+}
+
+// release gives back a reference. The caller holds no lock.
+func (h *Hub) release(ch *channel) {
+	h.mu.Lock()
+	ch.refs--
+	last := ch.refs == 0
+	if last {
+		delete(h.channels, ch.name)
+	}
+	h.mu.Unlock()
+	if last {
+		ch.unfollow()
+	}
+}
+
+// pinger pings each session once an interval, and ends those that have not
+// answered the last ping. It needs no timer for each session: the registry keeps
+// them in pingSlots slots, and each tick is the turn of one slot.
+func (h *Hub) pinger() {
+	tick := time.NewTicker(max(h.options.PingInterval/pingSlots, time.Millisecond))
+	defer tick.Stop()
+	behind := int(h.options.PongTimeout * pingSlots / h.options.PingInterval)
+	for slot := 0; ; slot = (slot + 1) % pingSlots {
+		select {
+		case <-h.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		// First the timeouts: with the longest timeout both are the same slot.
+		for _, s := range h.registry.slot((slot - behind + pingSlots) % pingSlots) {
+			s.checkPong()
+		}
+		for _, s := range h.registry.slot(slot) {
+			s.ping()
+		}
+	}
+}
+
+// doorkeeper ends sessions that stay anonymous for too long.
+func (h *Hub) doorkeeper() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for slot := 0; ; slot = (slot + 1) % pingSlots {
+		select {
+		case <-h.ctx.Done():
+			return
+		case now := <-tick.C:
+			for slot := range pingSlots {
+				for _, s := range h.registry.slot(slot) {
+					s.checkAnonymous(now, h.options.AnonymousTimeout)
+				}
+			}
+		}
+	}
+}

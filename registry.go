@@ -1,0 +1,179 @@
+package boreas
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// pingSlots is into how many parts the sessions are divided for pinging. More
+// slots spread the work more evenly.
+const pingSlots = 64
+
+// registry knows the hub's sessions and whose they are.
+type registry struct {
+	mu         sync.Mutex
+	slots      [pingSlots][]*Session // sessions not yet ended
+	next       int                   // the slot for the next session
+	live       int                   // sessions in slots
+	open       int                   // sessions not yet done: live ones and those closing
+	max        int                   // bound of open; 0 is none
+	anonymous  int                   // live sessions without an identity
+	identities map[string]*identity
+	refused    uint64
+	shutting   bool
+	empty      chan struct{} // closed when shutting and nothing is open
+}
+
+// identity is who a session authenticated as.
+type identity struct {
+	name     string
+	sessions []*Session
+}
+
+func (r *registry) init(max int) {
+	r.max = max
+	r.identities = make(map[string]*identity)
+	r.empty = make(chan struct{})
+}
+
+func (r *registry) add(s *Session) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.shutting {
+		return ErrShuttingDown
+	}
+	if r.max > 0 && r.open >= r.max {
+		r.refused++
+		return ErrTooManySessions
+	}
+	s.slot = uint8(r.next)
+	s.slotIndex = int32(len(r.slots[r.next]))
+	r.slots[r.next] = append(r.slots[r.next], s)
+	r.next = (r.next + 1) % pingSlots
+	r.live++
+	r.open++
+	r.anonymous++
+	return nil
+}
+
+// identify makes s a session of the identity; "" is anonymous. The caller holds s.mu.
+func (r *registry) identify(s *Session, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unidentify(s)
+	if name == "" {
+		r.anonymous++
+		return
+	}
+	id := r.identities[name]
+	if id == nil {
+		id = &identity{name: name}
+		r.identities[name] = id
+	}
+	s.identity, s.identityIndex = id, int32(len(id.sessions))
+	id.sessions = append(id.sessions, s)
+}
+
+// unidentify takes s out of its identity's sessions or the anonymous ones.
+func (r *registry) unidentify(s *Session) {
+	id := s.identity
+	if id == nil {
+		r.anonymous--
+		return
+	}
+	last := len(id.sessions) - 1
+	moved := id.sessions[last]
+	id.sessions[s.identityIndex], moved.identityIndex = moved, s.identityIndex
+	id.sessions[last] = nil
+	id.sessions = id.sessions[:last]
+	if last == 0 {
+		delete(r.identities, id.name)
+	}
+	s.identity = nil
+}
+
+// remove takes an ended session out; it stays open until it is done. The caller
+// holds s.mu.
+func (r *registry) remove(s *Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unidentify(s)
+	slot := r.slots[s.slot]
+	last := len(slot) - 1
+	moved := slot[last]
+	slot[s.slotIndex], moved.slotIndex = moved, s.slotIndex
+	slot[last] = nil
+	r.slots[s.slot] = slot[:last]
+	r.live--
+}
+
+func (r *registry) done() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open--
+	if r.shutting && r.open == 0 {
+		close(r.empty)
+	}
+}
+
+// shut refuses further sessions and returns those there are.
+func (r *registry) shut() []*Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.shutting {
+		r.shutting = true
+		if r.open == 0 {
+			close(r.empty)
+		}
+	}
+	all := make([]*Session, 0, r.live)
+	for _, slot := range r.slots {
+		all = append(all, slot...)
+	}
+	return all
+}
+
+func (r *registry) wait(ctx context.Context) error {
+	select {
+	case <-r.empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// slot returns a copy of one slot's sessions.
+func (r *registry) slot(i int) []*Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.slots[i])
+}
+
+// of returns a copy of the identity's sessions.
+func (r *registry) of(name string) []*Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id := r.identities[name]; id != nil {
+		return slices.Clone(id.sessions)
+	}
+	return nil
+}
+
+func (r *registry) names() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.identities))
+}
+
+// counts returns how many anonymous sessions there are, and how many of each identity.
+func (r *registry) counts() (anonymous int, identities []Count) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	identities = make([]Count, 0, len(r.identities))
+	for name, id := range r.identities {
+		identities = append(identities, Count{name, len(id.sessions)})
+	}
+	return r.anonymous, identities
+}

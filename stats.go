@@ -1,0 +1,164 @@
+package boreas
+
+import (
+	"math/bits"
+	"sync/atomic"
+)
+
+// batchBuckets is how many buckets the histogram of publications a write has: one
+// for each power of two up to 2^(batchBuckets-1), and more in the last.
+const batchBuckets = 16
+
+// Stats are a hub's counters since its start, and how things stand now.
+type Stats struct {
+	// Now.
+	Anonymous     int // live sessions without an identity
+	Authenticated int // live sessions with one
+	Closing       int // ended sessions whose connection is not closed yet
+	Identities    int
+	Channels      int // with at least one subscription
+	Subscriptions int
+	Blocked       int64 // sessions that wait for their socket to take bytes
+	Engine        EngineStats
+
+	// Since the start.
+	Publishes       uint64 // accepted by the engine through this hub
+	PublishBytes    uint64 // of their data
+	Deliveries      uint64 // publications written to sessions, each session counted
+	DeliveredBytes  uint64 // written to sessions, whatever it was
+	Writes          uint64 // that carried at least one publication
+	Pings           uint64
+	SessionsOpened  uint64
+	SessionsRefused uint64 // by ErrTooManySessions
+	JoinsRefused    uint64 // by ErrTooManyChannels
+
+	// Ended counts the sessions that the hub ended, by reason.
+	Ended Ended
+
+	// Batches[i] counts the writes that carried at most 2^i publications and
+	// more than 2^(i-1); the last also counts all larger ones.
+	Batches [batchBuckets]uint64
+}
+
+// Ended counts ended sessions by reason.
+type Ended struct {
+	Slow             uint64 // ErrSlow
+	Backlog          uint64 // ErrBacklog
+	PingTimeout      uint64 // ErrPingTimeout
+	AnonymousTimeout uint64 // ErrAnonymousTimeout
+	ShuttingDown     uint64 // ErrShuttingDown
+	Other            uint64 // the peer left, the connection was lost, or the transport ended it
+}
+
+// statsEngine is an engine that tells what it holds.
+type statsEngine interface{ Stats() EngineStats }
+
+// Stats returns the hub's counters. They are not taken in one instant.
+func (h *Hub) Stats() Stats {
+	c := &h.stats
+	s := Stats{
+		Blocked:        c.blocked.Load(),
+		Publishes:      c.publishes.Load(),
+		PublishBytes:   c.publishBytes.Load(),
+		Deliveries:     c.deliveries.Load(),
+		DeliveredBytes: c.deliveredBytes.Load(),
+		Writes:         c.writes.Load(),
+		Pings:          c.pings.Load(),
+		SessionsOpened: c.opened.Load(),
+		JoinsRefused:   c.joinsRefused.Load(),
+		Ended: Ended{
+			Slow:             c.ended[endedSlow].Load(),
+			Backlog:          c.ended[endedBacklog].Load(),
+			PingTimeout:      c.ended[endedPing].Load(),
+			AnonymousTimeout: c.ended[endedAnonymous].Load(),
+			ShuttingDown:     c.ended[endedShutdown].Load(),
+			Other:            c.ended[endedOther].Load(),
+		},
+	}
+	for i := range s.Batches {
+		s.Batches[i] = c.batches[i].Load()
+	}
+	r := &h.registry
+	r.mu.Lock()
+	s.Anonymous, s.Authenticated, s.Closing = r.anonymous, r.live-r.anonymous, r.open-r.live
+	s.Identities, s.SessionsRefused = len(r.identities), r.refused
+	r.mu.Unlock()
+	h.mu.Lock()
+	s.Channels = len(h.channels)
+	for _, ch := range h.channels {
+		s.Subscriptions += ch.refs
+	}
+	h.mu.Unlock()
+	if e, ok := h.engine.(statsEngine); ok {
+		s.Engine = e.Stats()
+	}
+	return s
+}
+
+type hubStats struct {
+	publishes, publishBytes            atomic.Uint64
+	deliveries, deliveredBytes, writes atomic.Uint64
+	pings, opened, joinsRefused        atomic.Uint64
+	blocked                            atomic.Int64
+	ended                              [endedKinds]atomic.Uint64
+	batches                            [batchBuckets]atomic.Uint64
+}
+
+const (
+	endedSlow = iota
+	endedBacklog
+	endedPing
+	endedAnonymous
+	endedShutdown
+	endedOther
+	endedKinds
+)
+
+func (c *hubStats) end(reason error) {
+	kind := endedOther
+	switch reason {
+	case ErrSlow:
+		kind = endedSlow
+	case ErrBacklog:
+		kind = endedBacklog
+	case ErrPingTimeout:
+		kind = endedPing
+	case ErrAnonymousTimeout:
+		kind = endedAnonymous
+	case ErrShuttingDown:
+		kind = endedShutdown
+	}
+	c.ended[kind].Add(1)
+}
+
+// tally counts writes where they are made, without sharing a cache line, until
+// it is added to the hub's counters.
+type tally struct {
+	deliveries, bytes, writes uint64
+	batches                   [batchBuckets]uint32
+}
+
+func (t *tally) write(publications, bytes int) {
+	t.bytes += uint64(bytes)
+	if publications == 0 {
+		return
+	}
+	t.writes++
+	t.deliveries += uint64(publications)
+	t.batches[min(bits.Len(uint(publications-1)), batchBuckets-1)]++
+}
+
+func (t *tally) addTo(c *hubStats) {
+	if t.bytes == 0 {
+		return
+	}
+	c.deliveries.Add(t.deliveries)
+	c.deliveredBytes.Add(t.bytes)
+	c.writes.Add(t.writes)
+	for i, n := range t.batches {
+		if n > 0 {
+			c.batches[i].Add(uint64(n))
+		}
+	}
+	*t = tally{}
+}

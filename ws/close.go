@@ -1,0 +1,99 @@
+package ws
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// closing is the end of a connection with a close frame: its code and reason
+// (RFC 6455, section 7.4).
+type closing struct {
+	code   ws.StatusCode
+	reason string
+	echo   bool // the client's own close frame, to be answered
+}
+
+func (e *closing) Error() string { return fmt.Sprintf("closed with %d %s", e.code, e.reason) }
+
+// codeTryLater is 1013 of the IANA registry of close codes: come back, but later.
+const codeTryLater ws.StatusCode = 1013
+
+// noCode stands for a close frame without a code (RFC 6455, section 7.1.5).
+const noCode = ws.StatusNoStatusRcvd
+
+var errInvalidText = &closing{code: ws.StatusInvalidFramePayloadData, reason: "a text message is not valid UTF-8"}
+
+func protocolError(what string) *closing {
+	return &closing{code: ws.StatusProtocolError, reason: what}
+}
+
+func tooBig(limit int64) *closing {
+	return &closing{code: ws.StatusMessageTooBig, reason: fmt.Sprintf("a message has more than %d bytes (max_message)", limit)}
+}
+
+// peerClose reads the payload of a client's close frame (RFC 6455, section 5.5.1).
+func peerClose(b []byte) (*closing, error) {
+	if len(b) == 0 {
+		return &closing{code: noCode, echo: true}, nil
+	}
+	if len(b) == 1 {
+		return nil, protocolError("a close frame has one byte: want none, or a code and a reason")
+	}
+	code := ws.StatusCode(binary.BigEndian.Uint16(b))
+	if !mayBeSent(code) {
+		return nil, protocolError(fmt.Sprintf("close code %d may not be sent", code))
+	}
+	if !utf8.Valid(b[2:]) {
+		return nil, &closing{code: ws.StatusInvalidFramePayloadData, reason: "a close frame's reason is not valid UTF-8"}
+	}
+	return &closing{code: code, echo: true}, nil
+}
+
+// mayBeSent tells whether a close frame may carry the code: those of RFC 6455,
+// section 7.4.1, and of the IANA registry, those of libraries (3000-3999) and of
+// applications (4000-4999).
+func mayBeSent(code ws.StatusCode) bool {
+	switch {
+	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1014, code >= 3000 && code <= 4999:
+		return true
+	}
+	return false
+}
+
+// closeFor returns the close frame that tells a client why its session ended. It
+// returns false if there is nobody to tell.
+func closeFor(reason error) (*closing, bool) {
+	var c *closing
+	if errors.As(reason, &c) {
+		return c, true
+	}
+	switch reason {
+	case boreas.ErrShuttingDown:
+		return &closing{code: ws.StatusGoingAway, reason: reason.Error()}, true
+	case boreas.ErrSlow, boreas.ErrBacklog, boreas.ErrAnonymousTimeout, boreas.ErrPingTimeout:
+		return &closing{code: ws.StatusPolicyViolation, reason: reason.Error()}, true
+	case boreas.ErrClosed:
+		return &closing{code: codeTryLater, reason: reason.Error()}, true
+	}
+	return nil, false
+}
+
+// closed counts a connection that is closed for what its client sent.
+func (n *Counters) closed(err error) {
+	var c *closing
+	errors.As(err, &c)
+	switch c.code {
+	case ws.StatusProtocolError:
+		n.ProtocolErrors.Add(1)
+	case ws.StatusInvalidFramePayloadData:
+		n.InvalidText.Add(1)
+	case ws.StatusMessageTooBig:
+		n.TooBig.Add(1)
+	}
+}

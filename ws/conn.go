@@ -1,0 +1,159 @@
+package ws
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// conn is one WebSocket: the way out of a session, and the reader of what its
+// client sends. Its own goroutine reads; the hub writes.
+type conn struct {
+	h    *handler
+	sess *boreas.Session // set before anything is read
+	nc   net.Conn        // set before anything is read
+	out  output          // how to write to nc; set with it
+	raw  syscall.RawConn // nil where nc must be read the ordinary way
+	try  func(fd uintptr) bool
+	got  *buffer // what try read, for the reading goroutine
+	gotN int
+
+	// in is what has been read of a frame or message not yet whole, nil while
+	// there is none. Owned by the reading goroutine and the worker it waits for.
+	in *inbound
+
+	// deaf: nothing that still comes is listened to. Owned like in.
+	deaf bool
+
+	mu         sync.Mutex
+	peerClosed bool // the client's close frame has come
+	finished   bool // the hub writes nothing more
+}
+
+// output writes to a connection without waiting; see [boreas.Conn].
+type output interface {
+	TryWrite(p []byte) (int, error)
+	WaitWritable(d time.Duration) error
+
+	// Close closes the connection, after a write still under way.
+	Close()
+}
+
+// errGone ends a session whose connection ended without a close frame.
+var errGone = errors.New("the connection ended without a close frame")
+
+// upgrade takes the connection over from net/http, answers the handshake, and
+// starts to read.
+func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string) error {
+	hj, ok := w.(http.Hijacker)
+	if !ok {
+		http.Error(w, "This connection cannot become a WebSocket: it is not plain HTTP/1.1.", http.StatusNotImplemented)
+		return http.ErrNotSupported
+	}
+	nc, brw, err := hj.Hijack()
+	if err != nil {
+		return fmt.Errorf("take the connection over: %w", err)
+	}
+	early, err := buffered(brw.Reader)
+	if err == nil {
+		err = nc.SetDeadline(time.Time{})
+	}
+	if err == nil {
+		_, err = nc.Write(appendAnswer(make([]byte, 0, 256), accept, firstProtocol(protocols)))
+	}
+	if err != nil {
+		nc.Close()
+		return fmt.Errorf("answer the handshake: %w", err)
+	}
+	c.attach(nc)
+	if c.h.options.NoAuth {
+		c.sess.Authenticate(newIdentity())
+	}
+	c.h.workers.open()
+	go c.serve(early)
+	return nil
+}
+
+// buffered returns a copy of what net/http has read beyond the handshake.
+func buffered(r *bufio.Reader) ([]byte, error) {
+	n := r.Buffered()
+	if n == 0 {
+		return nil, nil
+	}
+	b, err := r.Peek(n)
+	return append([]byte(nil), b...), err
+}
+
+func appendAnswer(b []byte, accept, protocol string) []byte {
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = append(b, accept...)
+	if protocol != "" {
+		b = append(b, "\r\nSec-WebSocket-Protocol: "...)
+		b = append(b, protocol...)
+	}
+	return append(b, "\r\n\r\n"...)
+}
+
+// serve reads until the connection ends.
+func (c *conn) serve(early []byte) {
+	err := c.read(early)
+	c.sess.Lost(err)
+	c.nc.Close()
+	c.h.workers.close()
+	c.sess.Done()
+}
+
+func (c *conn) read(early []byte) error {
+	for len(early) > 0 {
+		b := getBuffer()
+		n := copy(b.bytes[:], early)
+		early = early[n:]
+		c.h.workers.do(c, b, n)
+	}
+	for {
+		b, n, err := c.wait()
+		if err != nil {
+			return err
+		}
+		if c.h.workers.do(c, b, n) {
+			return errGone // the close frames are exchanged, or it makes no sense to go on
+		}
+	}
+}
+
+// TryWrite implements [boreas.Conn].
+func (c *conn) TryWrite(p []byte) (int, error) { return c.out.TryWrite(p) }
+
+// WaitWritable implements [boreas.Conn].
+func (c *conn) WaitWritable(d time.Duration) error { return c.out.WaitWritable(d) }
+
+// Finish implements [boreas.Conn]. If a close frame was sent and the client has not
+// sent its own yet, the connection stays open for that for CloseTimeout: closing
+// with unread bytes would reset it, and could take the close frame with it.
+func (c *conn) Finish(reason error) {
+	c.mu.Lock()
+	c.finished = true
+	over := c.peerClosed
+	c.mu.Unlock()
+	if _, said := closeFor(reason); over || !said {
+		c.out.Close() // the reading goroutine sees it and does the rest
+		return
+	}
+	c.nc.SetReadDeadline(time.Now().Add(c.h.options.CloseTimeout))
+}
+
+// closedByPeer notes the client's close frame. It returns true if our own has been
+// sent before, so that nothing is left to do.
+func (c *conn) closedByPeer() (over bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.peerClosed = true
+	return c.finished
+}

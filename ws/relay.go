@@ -1,0 +1,104 @@
+package ws
+
+import (
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// relayWriteTimeout is how long one write of a relay may take before its
+// connection is given up. The hub looks for readers that the log has passed more
+// often than that, so this only ends what nobody else would.
+const relayWriteTimeout = 30 * time.Second
+
+// relay makes a connection that cannot be written without waiting (TLS, or any
+// where there is no write(2)) into an output: it takes one batch at a time and
+// writes it on a goroutine that lives as long as the write.
+type relay struct {
+	nc net.Conn
+
+	mu   sync.Mutex
+	busy chan struct{} // closed when the write under way is done; nil if there is none
+	err  error         // of a write
+}
+
+func newRelay(nc net.Conn) *relay { return &relay{nc: nc} }
+
+// TryWrite takes all of p, or nothing while the last write is under way.
+func (r *relay) TryWrite(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return 0, r.err
+	}
+	if r.busy != nil {
+		return 0, nil
+	}
+	r.busy = make(chan struct{})
+	go r.write(append([]byte(nil), p...))
+	return len(p), nil
+}
+
+func (r *relay) write(p []byte) {
+	r.nc.SetWriteDeadline(time.Now().Add(relayWriteTimeout))
+	_, err := r.nc.Write(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+	close(r.busy)
+	r.busy = nil
+}
+
+// WaitWritable waits until the last write is done.
+func (r *relay) WaitWritable(d time.Duration) error {
+	r.mu.Lock()
+	busy := r.busy
+	r.mu.Unlock()
+	if busy == nil {
+		return nil // the next write tells of an error
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-busy:
+		return nil
+	case <-timer.C:
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// Close closes the connection once the write under way is done.
+func (r *relay) Close() {
+	r.mu.Lock()
+	busy := r.busy
+	r.mu.Unlock()
+	if busy == nil {
+		r.nc.Close()
+		return
+	}
+	go func() {
+		<-busy
+		r.nc.Close()
+	}()
+}
+
+// waitPlain waits for bytes without holding more than a few, and reads on with a
+// buffer once some are there.
+func (c *conn) waitPlain() (*buffer, int, error) {
+	var first [1]byte
+	n, err := c.nc.Read(first[:])
+	if n == 0 && err == nil {
+		return c.waitPlain()
+	}
+	if n == 0 {
+		return nil, 0, err
+	}
+	b := getBuffer()
+	b.bytes[0] = first[0]
+	n, err = c.nc.Read(b.bytes[1:])
+	if err != nil && n <= 0 {
+		n = 0 // the next wait tells of the error
+	}
+	return b, n + 1, nil
+}

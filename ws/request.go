@@ -1,0 +1,68 @@
+package ws
+
+import (
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// request carries out a classic request. The classic wire answers nothing: what it
+// cannot carry out is ignored, and counted.
+func (c *conn) request(b []byte) {
+	count := c.h.count
+	switch r := wire.ParseClassicRequest(b); r.Kind {
+	case wire.Authenticate:
+		c.authenticate(r.Token)
+	case wire.Subscribe:
+		count.IgnoredNames.Add(uint64(r.Skipped))
+		if c.sess.Identity() == "" {
+			count.IgnoredAnonymous.Add(1)
+			return
+		}
+		for _, name := range r.Join {
+			// Too many channels: the hub counts it. An engine that cannot
+			// follow: it says so itself. All else is the name.
+			if boreas.ValidChannel(name) != nil {
+				count.IgnoredNames.Add(1)
+				continue
+			}
+			c.sess.Join(name)
+		}
+		for _, name := range r.Leave {
+			c.sess.Leave(name)
+		}
+	default:
+		count.IgnoredMessages.Add(1)
+	}
+}
+
+func (c *conn) authenticate(token string) {
+	if c.h.options.NoAuth {
+		return
+	}
+	valid := c.h.options.Valid
+	if !valid(token) {
+		c.h.count.IgnoredTokens.Add(1)
+		return
+	}
+	c.sess.Authenticate(token)
+	// A token deleted between the check and here was not yet seen as this
+	// session's. Whoever deletes forgets the token first and looks for sessions
+	// then, so one of the two looks comes after the other's write.
+	if !valid(token) {
+		c.sess.Deauthenticate()
+	}
+}
+
+// newIdentity makes up a name for a connection that need not authenticate, in the
+// form of 2013: a random UUID (RFC 9562, version 4), a dash, the time in seconds.
+func newIdentity() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails, see crypto/rand
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x-%d", b[:4], b[4:6], b[6:8], b[8:10], b[10:], time.Now().Unix())
+}
