@@ -1,0 +1,56 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// writeJSON answers with a JSON text.
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	w.Write(body)
+}
+
+// writeText answers with plain text. Names in it are chosen by clients, so a
+// browser must not guess that it is HTML.
+func writeText(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	w.Write(body)
+}
+
+// writeList answers {"<key>": ["...", "..."]}, spaced as Python's json.dumps did it.
+func writeList(w http.ResponseWriter, status int, key string, list []string) {
+	b := append(appendString([]byte{'{'}, key), ": ["...)
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = appendString(b, s)
+	}
+	writeJSON(w, status, append(b, "]}"...))
+}
+
+// refuse answers {"errors": ["..."]} and counts the reason.
+func (s *service) refuse(w http.ResponseWriter, reason refusal, status int, sentence string) {
+	s.counts.refused[reason].Add(1)
+	writeList(w, status, "errors", []string{sentence})
+}
+
+// appendString appends s as a JSON string; what is not UTF-8 in it is replaced.
+func appendString(dst []byte, s string) []byte {
+	quoted, _ := json.Marshal(s) // cannot fail for a string
+	return append(dst, quoted...)
+}
+
+// sentence makes a sentence for the API's user of an error.
+func sentence(err error) string {
+	s := err.Error()
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}

@@ -1,0 +1,153 @@
+// Package api serves the HTTP API: the classic one of Boreas 1.0 (2013), and what
+// an operator asks for.
+//
+//	POST   /token/                 makes a token
+//	GET    /token/                 the tokens with an authenticated session
+//	DELETE /token/{token}          revokes a token
+//	GET    /{channel}/token/       the tokens of the sessions on a channel
+//	POST   /broadcast/{channel}/   publishes to a channel
+//	GET    /debug/token-dump       every valid token (with Options.Debug)
+//	GET    /debug/recipient-dump   how many sessions there are, and where (the same)
+//	GET    /healthz                200 while the process lives
+//	GET    /readyz                 200, or 503 and the reason
+//	GET    /metrics                for Prometheus; metrics.go lists them
+//
+// A slash at the end is part of a path: without it the answer is 404, not a
+// redirect. A known path with another method gets 405. HEAD works where GET does.
+//
+// # Channels in paths
+//
+// A channel's name is one percent-encoded segment of the path, so "a/b" is a%2Fb.
+// Every name works, also those that are words in paths. The two routes that take
+// a channel meet in one path only, /broadcast/token/, and there the method tells
+// them apart: POST publishes to the channel "token", GET lists the tokens on the
+// channel "broadcast". Likewise GET /token/token/ and GET /debug/token/ ask for
+// the channels "token" and "debug". What is no channel name gets 400. Many clients
+// resolve the segments "." and "..", however written, before they send a path:
+// a channel of that name can be published to only by a client that does not.
+//
+// # Errors
+//
+// Where the classic API or this package refuses a request, the body says why:
+// {"errors": ["..."]}.
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// Tokens are the tokens that let sessions in. Its methods may be called by many
+// goroutines at once.
+type Tokens interface {
+	// Mint makes a token that is valid at once.
+	Mint() (string, error)
+
+	// Delete forgets a token and tells whether there was one.
+	Delete(token string) bool
+
+	// All returns every valid token, oldest first.
+	All() []string
+}
+
+// Options are the settings of [Handler]. All but Tokens may be left out.
+type Options struct {
+	// Tokens are required.
+	Tokens Tokens
+
+	// Debug serves the two debug dumps, which show every token.
+	Debug bool
+
+	// MaxBody is the largest body of a broadcast, in bytes; a larger one gets
+	// 413. 0 means [DefaultMaxBody].
+	MaxBody int64
+
+	// BodyTimeout is how long the body of a broadcast may take to come in once
+	// its header has; a slower one gets 408. 0 means [DefaultBodyTimeout].
+	BodyTimeout time.Duration
+
+	// Ready tells why the server should get no traffic now, or nil. Nil means
+	// that it always should.
+	Ready func() error
+
+	// Registry is what /metrics shows; Handler adds the hub's, its own and the
+	// process's metrics. Nil means a new one. Give each Handler its own.
+	Registry *prometheus.Registry
+
+	// Log gets what fails here and is no fault of the request's. Nil means nothing.
+	Log *slog.Logger
+}
+
+// Defaults of [Options].
+const (
+	DefaultMaxBody     = 1 << 20
+	DefaultBodyTimeout = 10 * time.Second
+)
+
+// Handler serves the API of a hub.
+func Handler(hub *boreas.Hub, o Options) http.Handler {
+	if o.MaxBody == 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	if o.BodyTimeout == 0 {
+		o.BodyTimeout = DefaultBodyTimeout
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &service{hub: hub, options: o}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", s.metrics())
+	// The classic paths have a mux of their own: on one mux, patterns that
+	// begin with a wildcard conflict with most others.
+	mux.Handle("/", s.classic())
+	return mux
+}
+
+// service is what the handlers share; it is immutable but for the counters.
+type service struct {
+	hub     *boreas.Hub
+	options Options
+	origin  http.CrossOriginProtection
+	counts  counts
+}
+
+// classic routes the paths of 2013.
+func (s *service) classic() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /token/{$}", s.sameOrigin(s.createToken))
+	mux.HandleFunc("GET /token/{$}", s.activeTokens)
+	mux.HandleFunc("DELETE /token/{token}", s.sameOrigin(s.deleteToken))
+	mux.HandleFunc("GET /{channel}/token/{$}", s.channelTokens)
+	mux.HandleFunc("POST /broadcast/{channel}/{$}", s.broadcast)
+	if s.options.Debug {
+		mux.HandleFunc("GET /debug/token-dump", s.tokenDump)
+		mux.HandleFunc("GET /debug/recipient-dump", s.recipientDump)
+	}
+	return mux
+}
+
+// sameOrigin refuses what a browser sends for a page of another origin. The API
+// has no passwords: any page that its user visits could otherwise make tokens by
+// a plain form. Broadcasts need no such check, since a browser sends their
+// content type to another origin only if that allows it. Clients that are no
+// browsers send neither Sec-Fetch-Site nor Origin and notice nothing.
+func (s *service) sameOrigin(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.origin.Check(r) != nil {
+			s.refuse(w, refusedOrigin, http.StatusForbidden, "Web pages of other origins may not use this API.")
+			return
+		}
+		h(w, r)
+	}
+}

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+const (
+	// firstRead is the size of a new body buffer: most bodies fit.
+	firstRead = 4 << 10
+
+	// maxPooled is the largest body buffer kept for reuse, so that a rare large
+	// body does not hold its memory for good.
+	maxPooled = 64 << 10
+)
+
+// buffers are for bodies being read. What is published is copied out of them: it
+// stays in the channel's history, and a buffer is larger than it.
+var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, firstRead)) }}
+
+var errTooLarge = errors.New("body too large")
+
+// broadcast publishes to a channel. It is the server's hot path.
+func (s *service) broadcast(w http.ResponseWriter, r *http.Request) {
+	channel := r.PathValue("channel")
+	if err := boreas.ValidChannel(channel); err != nil {
+		s.refuse(w, refusedChannel, http.StatusBadRequest, sentence(err))
+		return
+	}
+	if !isJSON(r.Header.Get("Content-Type")) {
+		s.refuse(w, refusedType, http.StatusBadRequest, "We only accept `Content-Type` `application/json`")
+		return
+	}
+	buf := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buf.Cap() <= maxPooled {
+			buffers.Put(buf)
+		}
+	}()
+	if err := s.readBody(w, r, buf); err != nil {
+		s.refuseBody(w, err)
+		return
+	}
+	payload, dryrun, err := wire.ParseBroadcast(buf.Bytes())
+	if err != nil {
+		s.refuse(w, refusedBody, http.StatusBadRequest, err.Error())
+		return
+	}
+	if dryrun {
+		s.counts.dryRuns.Add(1)
+		return
+	}
+	if _, err := s.hub.Publish(r.Context(), channel, bytes.Clone(payload)); err != nil {
+		s.refusePublish(w, channel, err)
+	}
+}
+
+// isJSON tells whether a content type is JSON's, with or without parameters.
+func isJSON(contentType string) bool {
+	const json = "application/json"
+	if contentType == json {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return mediaType == json && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter))
+}
+
+// readBody reads the body within its bounds of size and time.
+func (s *service) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) error {
+	buf.Reset()
+	if r.ContentLength > s.options.MaxBody {
+		return errTooLarge // not a byte of it is read
+	}
+	// The server sets the deadline anew for the next request. A test's recorder
+	// cannot have one.
+	err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.options.BodyTimeout))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(r.Body, s.options.MaxBody+1)); err != nil {
+		return err
+	}
+	if int64(buf.Len()) > s.options.MaxBody {
+		return errTooLarge
+	}
+	return nil
+}
+
+// refuseBody answers a body that could not be read. The rest of it may still be on
+// its way, so the connection is of no more use.
+func (s *service) refuseBody(w http.ResponseWriter, err error) {
+	w.Header().Set("Connection", "close")
+	switch {
+	case errors.Is(err, errTooLarge):
+		s.refuse(w, refusedSize, http.StatusRequestEntityTooLarge,
+			fmt.Sprintf("The body is larger than %d bytes.", s.options.MaxBody))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.refuse(w, refusedSlow, http.StatusRequestTimeout,
+			fmt.Sprintf("The body did not come in within %v.", s.options.BodyTimeout))
+	default:
+		s.refuse(w, refusedCut, http.StatusBadRequest, "The body ended early or is not framed as HTTP asks for.")
+	}
+}
+
+// refusePublish answers a message that the hub did not accept.
+func (s *service) refusePublish(w http.ResponseWriter, channel string, err error) {
+	if errors.Is(err, boreas.ErrClosed) {
+		s.refuse(w, refusedClosed, http.StatusServiceUnavailable, "The server is shutting down; nothing was published.")
+		return
+	}
+	s.options.Log.Error("publishing failed", "channel", channel, "error", err)
+	s.refuse(w, refusedFailure, http.StatusInternalServerError,
+		"Publishing failed; the server's log says why. The message may or may not have been published.")
+}

@@ -1,0 +1,63 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// collector reads the hub's counters when it is scraped: counting costs the hub
+// nothing more.
+type collector struct {
+	hub    *boreas.Hub
+	counts *counts
+	rows   []row
+	writes *prometheus.Desc
+}
+
+type row struct {
+	metric
+	desc *prometheus.Desc
+}
+
+func newCollector(hub *boreas.Hub, c *counts) *collector {
+	k := &collector{hub: hub, counts: c}
+	for _, m := range metricTable {
+		var labels prometheus.Labels
+		if name, value, ok := strings.Cut(m.label, "="); ok {
+			labels = prometheus.Labels{name: value}
+		}
+		k.rows = append(k.rows, row{m, prometheus.NewDesc("boreas_"+m.name, m.help, nil, labels)})
+	}
+	k.writes = prometheus.NewDesc("boreas_write_publications",
+		"Publications carried by one write to a session; its count is the number of writes.", nil, nil)
+	return k
+}
+
+// Describe implements [prometheus.Collector].
+func (k *collector) Describe(out chan<- *prometheus.Desc) {
+	for _, r := range k.rows {
+		out <- r.desc
+	}
+	out <- k.writes
+}
+
+// Collect implements [prometheus.Collector].
+func (k *collector) Collect(out chan<- prometheus.Metric) {
+	s := &snapshot{k.hub.Stats(), k.counts}
+	for _, r := range k.rows {
+		out <- prometheus.MustNewConstMetric(r.desc, r.kind, r.value(s))
+	}
+	// The hub's buckets each count their own; Prometheus's count those below too.
+	var count uint64
+	buckets := make(map[float64]uint64)
+	for i, n := range s.Batches {
+		count += n
+		if i < len(s.Batches)-1 { // the last has no upper bound
+			buckets[float64(uint64(1)<<i)] = count
+		}
+	}
+	out <- prometheus.MustNewConstHistogram(k.writes, count, float64(s.Deliveries), buckets)
+}

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// A refusal is why a request was refused; each is a value of the label "reason".
+type refusal int
+
+const (
+	refusedChannel refusal = iota
+	refusedType
+	refusedBody
+	refusedSize
+	refusedSlow
+	refusedCut
+	refusedOrigin
+	refusedToken
+	refusedClosed
+	refusedFailure
+	refusals // how many there are
+)
+
+var refusalNames = [refusals]string{
+	refusedChannel: "channel_name", // 400: not a channel name
+	refusedType:    "content_type", // 400: not application/json
+	refusedBody:    "body",         // 400: not the JSON that a broadcast is
+	refusedSize:    "body_size",    // 413: over MaxBody
+	refusedSlow:    "body_timeout", // 408: over BodyTimeout
+	refusedCut:     "body_cut",     // 400: the body ended early
+	refusedOrigin:  "origin",       // 403: a web page of another origin
+	refusedToken:   "no_token",     // 404: deleting an unknown token
+	refusedClosed:  "closed",       // 503: shutting down
+	refusedFailure: "failure",      // 500: the engine or the token store failed
+}
+
+// counts are what this package counts itself.
+type counts struct {
+	refused       [refusals]atomic.Uint64
+	dryRuns       atomic.Uint64
+	tokensCreated atomic.Uint64
+	tokensDeleted atomic.Uint64
+}
+
+// metrics serves what Prometheus scrapes.
+func (s *service) metrics() http.Handler {
+	s.options.Registry.MustRegister(
+		newCollector(s.hub, &s.counts),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return promhttp.HandlerFor(s.options.Registry, promhttp.HandlerOpts{})
+}
+
+// snapshot is everything a scrape shows, read once.
+type snapshot struct {
+	boreas.Stats
+	*counts
+}
+
+// metric is a row of the table of metrics: one time series.
+type metric struct {
+	kind  prometheus.ValueType
+	name  string // without the prefix boreas_
+	help  string
+	label string // "" or key=value; rows with the same name stand together
+	value func(*snapshot) float64
+}
+
+const (
+	gauge   = prometheus.GaugeValue
+	counter = prometheus.CounterValue
+)

@@ -1,0 +1,65 @@
+package api
+
+// metricTable lists all metrics but the histogram boreas_write_publications, which
+// is in collector.go. All names begin with boreas_.
+var metricTable = []metric{
+	// How things stand.
+	{gauge, "sessions", helpSessions, "state=anonymous", func(s *snapshot) float64 { return float64(s.Anonymous) }},
+	{gauge, "sessions", helpSessions, "state=authenticated", func(s *snapshot) float64 { return float64(s.Authenticated) }},
+	{gauge, "sessions", helpSessions, "state=closing", func(s *snapshot) float64 { return float64(s.Closing) }},
+	{gauge, "sessions_blocked", "Sessions that wait for their socket to take bytes: slow readers.", "", func(s *snapshot) float64 { return float64(s.Blocked) }},
+	{gauge, "identities", "Identities (tokens) with at least one session.", "", func(s *snapshot) float64 { return float64(s.Identities) }},
+	{gauge, "channels", "Channels with at least one subscription.", "", func(s *snapshot) float64 { return float64(s.Channels) }},
+	{gauge, "subscriptions", "Places of sessions in channels.", "", func(s *snapshot) float64 { return float64(s.Subscriptions) }},
+
+	// Messages.
+	{counter, "publications_total", "Publications accepted.", "", func(s *snapshot) float64 { return float64(s.Publishes) }},
+	{counter, "publication_bytes_total", "Bytes of the payloads accepted.", "", func(s *snapshot) float64 { return float64(s.PublishBytes) }},
+	{counter, "deliveries_total", "Publications written to sessions, each session counted.", "", func(s *snapshot) float64 { return float64(s.Deliveries) }},
+	{counter, "delivered_bytes_total", "Bytes written to sessions, framing included.", "", func(s *snapshot) float64 { return float64(s.DeliveredBytes) }},
+	{counter, "pings_total", "Pings sent to sessions.", "", func(s *snapshot) float64 { return float64(s.Pings) }},
+
+	// Sessions that came and went.
+	{counter, "sessions_opened_total", "Sessions opened.", "", func(s *snapshot) float64 { return float64(s.SessionsOpened) }},
+	{counter, "sessions_refused_total", "Sessions refused because there were as many as allowed.", "", func(s *snapshot) float64 { return float64(s.SessionsRefused) }},
+	{counter, "joins_refused_total", "Joins refused because the session was on as many channels as allowed.", "", func(s *snapshot) float64 { return float64(s.JoinsRefused) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=slow", func(s *snapshot) float64 { return float64(s.Ended.Slow) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=backlog", func(s *snapshot) float64 { return float64(s.Ended.Backlog) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=ping_timeout", func(s *snapshot) float64 { return float64(s.Ended.PingTimeout) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=anonymous_timeout", func(s *snapshot) float64 { return float64(s.Ended.AnonymousTimeout) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=shutting_down", func(s *snapshot) float64 { return float64(s.Ended.ShuttingDown) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=other", func(s *snapshot) float64 { return float64(s.Ended.Other) }},
+
+	// History.
+	{gauge, "history_bytes", "Bytes of history kept, overhead included as an estimate.", "", func(s *snapshot) float64 { return float64(s.Engine.Bytes) }},
+	{gauge, "history_publications", "Publications kept.", "", func(s *snapshot) float64 { return float64(s.Engine.Publications) }},
+	{gauge, "history_channels", "Channels with a log, also those without subscribers.", "", func(s *snapshot) float64 { return float64(s.Engine.Channels) }},
+	{counter, "history_evicted_total", "Publications dropped from history by any of its bounds.", "", func(s *snapshot) float64 { return float64(s.Engine.Evicted) }},
+
+	// The API. A reason's answer is told where refusalNames lists it.
+	{counter, "api_dry_runs_total", "Broadcasts with dryrun that were in order.", "", func(s *snapshot) float64 { return float64(s.dryRuns.Load()) }},
+	{counter, "api_tokens_created_total", "Tokens made through the API.", "", func(s *snapshot) float64 { return float64(s.tokensCreated.Load()) }},
+	{counter, "api_tokens_deleted_total", "Tokens revoked through the API.", "", func(s *snapshot) float64 { return float64(s.tokensDeleted.Load()) }},
+	apiRefused(refusedChannel),
+	apiRefused(refusedType),
+	apiRefused(refusedBody),
+	apiRefused(refusedSize),
+	apiRefused(refusedSlow),
+	apiRefused(refusedCut),
+	apiRefused(refusedOrigin),
+	apiRefused(refusedToken),
+	apiRefused(refusedClosed),
+	apiRefused(refusedFailure),
+}
+
+const (
+	helpSessions = "Sessions by state: anonymous, authenticated, or closing (ended, connection not closed yet)."
+	helpEnded    = "Sessions ended, by reason; other is what clients and networks do."
+)
+
+func apiRefused(reason refusal) metric {
+	return metric{
+		counter, "api_refused_total", "Requests refused, by reason.", "reason=" + refusalNames[reason],
+		func(s *snapshot) float64 { return float64(s.refused[reason].Load()) },
+	}
+}
