@@ -1,0 +1,13 @@
+//go:build !unix
+
+package auth
+
+import (
+	"context"
+	"os/exec"
+)
+
+// shell runs the command with the command interpreter of Windows.
+func shell(ctx context.Context, command string) *exec.Cmd {
+	return exec.CommandContext(ctx, "cmd", "/C", command)
+}
