@@ -33,10 +33,10 @@ lint: ## vet, staticcheck, gofumpt
 		echo "not formatted; run '$(TOOL) gofumpt -w .':"; echo "$$unformatted"; exit 1; \
 	fi
 
-# BOREAS_REAL_CLIENTS=1: a test that lacks curl, wsdump or node fails, where it
+# TEST_REAL_CLIENTS=1: a test that lacks curl, wsdump or node fails, where it
 # would otherwise be left out.
 test: setup lint bench-check ## set up, lint, and run every test under the race detector
-	CGO_ENABLED=1 BOREAS_REAL_CLIENTS=1 $(GO) test -race -timeout $(TEST_LIMIT) ./...
+	CGO_ENABLED=1 TEST_REAL_CLIENTS=1 $(GO) test -race -timeout $(TEST_LIMIT) ./...
 
 bench: ## Boreas and its alternatives side by side; see bench/README.md
 	cd bench && $(GO) run .

@@ -2,7 +2,7 @@
 // wsdump, and the npm package ws. It has tests only.
 //
 // They need programs that Go does not bring. `make test` installs those and sets
-// BOREAS_REAL_CLIENTS=1, with which a missing one is a failure. Without it, as in
+// TEST_REAL_CLIENTS=1, with which a missing one is a failure. Without it, as in
 // a plain `go test ./...`, the package is left out if one is missing: the line
 // of the package then ends in "[no tests to run]", and -v tells what is missing.
 package realclients

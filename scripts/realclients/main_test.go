@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	if lacks := missing(); len(lacks) > 0 {
 		fmt.Printf("realclients: missing: %s; `make setup` installs them\n", strings.Join(lacks, ", "))
-		if os.Getenv("BOREAS_REAL_CLIENTS") != "" {
+		if os.Getenv("TEST_REAL_CLIENTS") != "" {
 			os.Exit(1)
 		}
 		fmt.Println("realclients: left out")

@@ -17,7 +17,7 @@ func TestNode(t *testing.T) {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	node := exec.Command("node", "--test", "ws.test.mjs")
-	node.Env = append(node.Environ(), "BOREAS_BINARY="+binary)
+	node.Env = append(node.Environ(), "TEST_BINARY="+binary)
 	output, err := node.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)

@@ -8,8 +8,8 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 
-const binary = process.env.BOREAS_BINARY;
-assert.ok(binary, "BOREAS_BINARY is not set; run this by `go test ./scripts/realclients`");
+const binary = process.env.TEST_BINARY;
+assert.ok(binary, "TEST_BINARY is not set; run this by `go test ./scripts/realclients`");
 
 /** Starts a server on free ports with more flags, and stops it after the test. */
 async function serve(t, ...flags) {
