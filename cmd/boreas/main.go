@@ -45,6 +45,7 @@ func commands(p *program) []*cli.Command {
 		subscribeCommand(p),
 		benchCommand(p),
 		versionCommand(p),
+		helpCommand(p),
 	}
 }
 
@@ -52,10 +53,24 @@ func commands(p *program) []*cli.Command {
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	p := &program{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	err := rootCommand(p).Run(ctx, args)
-	if err != nil {
-		fmt.Fprintf(stderr, "boreas: %v\n", err)
+	for _, e := range each(err) {
+		fmt.Fprintf(stderr, "boreas: %v\n", e)
 	}
 	return err
+}
+
+// each takes mistakes in the configuration apart: there can be several.
+func each(err error) []error {
+	var usage usageError
+	if errors.As(err, &usage) {
+		if joined, ok := usage.err.(interface{ Unwrap() []error }); ok {
+			return joined.Unwrap()
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // usageError is a mistake in the command line or the configuration, made by

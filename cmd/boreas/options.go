@@ -17,7 +17,7 @@ func optionFlags() []cli.Flag {
 		f := &cli.GenericFlag{
 			Name:     o.Flag(),
 			Category: o.Group,
-			Usage:    o.Usage,
+			Usage:    o.Usage, // completions show it
 			Value:    &optionText{boolean: o.Bool()},
 			Local:    true,
 		}
@@ -45,11 +45,8 @@ func (t *optionText) IsBoolFlag() bool { return t.boolean }
 
 // optionHelp is an option's line in the help.
 func optionHelp(o config.Option) string {
-	name := "--" + o.Flag()
-	if !o.Bool() {
-		name += " " + strings.ToUpper(o.Name[strings.LastIndexByte(o.Name, '_')+1:])
-	}
-	line := fmt.Sprintf("%-32s%s", name, o.Usage)
+	name := strings.TrimSpace("--" + o.Flag() + " " + o.Placeholder())
+	line := fmt.Sprintf("%-31s%s", name, o.Usage)
 	if o.Default != "" {
 		line += " (" + o.ShownDefault() + ")"
 	}

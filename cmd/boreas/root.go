@@ -3,29 +3,73 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// rootCommand is `boreas` itself.
+// rootCommand is `boreas` itself. Without a subcommand it serves.
 func rootCommand(p *program) *cli.Command {
 	root := &cli.Command{
-		Name:                  "boreas",
-		Usage:                 "a real-time pub/sub server",
-		Reader:                p.stdin,
-		Writer:                p.stdout,
-		ErrWriter:             p.stderr,
-		Commands:              commands(p),
-		Flags:                 optionFlags(),
+		Name:                          "boreas",
+		Usage:                         "a real-time pub/sub server",
+		Reader:                        p.stdin,
+		Writer:                        p.stdout,
+		ErrWriter:                     p.stderr,
+		Commands:                      commands(p),
+		Flags:                         optionFlags(),
+		CustomRootCommandHelpTemplate: rootHelpTemplate(),
+		Before:                        checkRootFlags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return unknownCommand(cmd, cmd.Args().First())
+			}
+			return p.serve(ctx, cmd)
+		},
+
 		EnableShellCompletion: true,
-		// A help subcommand of each command would take a channel's name: `boreas subscribe help`.
+		ConfigureShellCompletionCommand: func(completion *cli.Command) {
+			completion.Hidden = false
+			completion.Usage = "print a script for bash, zsh, fish or pwsh that completes commands and flags"
+			useUsageErrors(completion)
+			completion.Action = func(_ context.Context, cmd *cli.Command) error {
+				return usagef("say for which shell: boreas completion bash, zsh, fish or pwsh")
+			}
+		},
+		// The library's help subcommand of each command would take a channel's name:
+		// `boreas subscribe help`. There is one of our own for the root.
 		HideHelpCommand: true,
 		// The library would print and exit by itself; run does the one and main the other.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
 	useUsageErrors(root)
 	return root
+}
+
+// checkRootFlags refuses options of the server before the name of a command that
+// would not look at them.
+func checkRootFlags(ctx context.Context, root *cli.Command) (context.Context, error) {
+	name := root.Args().First()
+	if name == "" || name == "serve" || name == "config" || root.Command(name) == nil {
+		return ctx, nil
+	}
+	for _, f := range root.Flags {
+		if _, ours := f.(*cli.GenericFlag); ours && f.IsSet() {
+			return ctx, usagef("--%s is an option of the server: `boreas %s` does not take it", f.Names()[0], name)
+		}
+	}
+	return ctx, nil
+}
+
+func unknownCommand(root *cli.Command, name string) error {
+	var names []string
+	for _, c := range root.Commands {
+		names = append(names, c.Name)
+	}
+	return usagef("there is no command %q%s; see `boreas --help`", name, suggestion(name, names, ""))
 }
 
 // useUsageErrors makes mistakes in the flags of cmd and its subcommands come back
@@ -42,7 +86,30 @@ func useUsageErrors(cmd *cli.Command) {
 // flagError says in our words what the library found wrong with a flag.
 func flagError(cmd *cli.Command, err error) error {
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
-		return fmt.Errorf("unknown flag --%s; see `%s --help`", name, cmd.FullName())
+		name = strings.TrimLeft(name, "-")
+		return fmt.Errorf("there is no flag --%s%s; see `%s --help`", name, suggestion(name, flagNames(cmd), "--"), cmd.FullName())
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: "); ok {
+		return fmt.Errorf("%s needs a value: %s=VALUE; see `%s --help`", name, name, cmd.FullName())
 	}
 	return fmt.Errorf("%w; see `%s --help`", err, cmd.FullName())
+}
+
+// flagNames are the names that cmd's flags are shown under.
+func flagNames(cmd *cli.Command) []string {
+	names := []string{"help"}
+	for _, f := range cmd.Flags {
+		if name := f.Names()[0]; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// suggestion is the end of a sentence about a name that is none of names.
+func suggestion(name string, names []string, prefix string) string {
+	if nearest := config.Nearest(name, names); nearest != "" {
+		return "; did you mean " + prefix + nearest + "?"
+	}
+	return ""
 }

@@ -3,15 +3,111 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/server"
 )
 
-func serveCommand(*program) *cli.Command {
+// shutdownMargin is how long connections may take to end beyond the drain time: a
+// peer that does not answer a close frame, a publish that is slow to come in.
+const shutdownMargin = 15 * time.Second
+
+// serveCommand is the server under its own name; `boreas` alone does the same.
+func serveCommand(p *program) *cli.Command {
 	return &cli.Command{
-		Name: "serve",
-		Action: func(context.Context, *cli.Command) error {
-			return errors.New("not built yet")
-		},
+		Name:               "serve",
+		Usage:              "run the server; the same as `boreas` alone",
+		Flags:              optionFlags(),
+		CustomHelpTemplate: serveHelp(),
+		Action:             p.serve,
+	}
+}
+
+// serve runs the server until ctx ends or the process is told to by a signal.
+func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
+	cfg, err := p.loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	// Two signals can wait here, so that a second one is not lost while the first
+	// is being looked at.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	log := server.NewLogger(p.stderr, cfg)
+	srv, first, err := start(ctx, cfg, server.Options{Banner: p.stdout, Log: log}, signals)
+	if err != nil {
+		return err
+	}
+	return stopAfter(ctx, srv, first, signals, cfg.DrainTime, log)
+}
+
+// start starts the server, and gives up if a signal comes first: a token provider can
+// take its time. A signal that came too late for that is returned with the server.
+func start(ctx context.Context, cfg config.Config, o server.Options, signals <-chan os.Signal) (srv *server.Server, first os.Signal, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	started := make(chan struct{})
+	go func() {
+		defer close(started)
+		srv, err = server.Start(ctx, cfg, o)
+	}()
+	select {
+	case <-started:
+	case first = <-signals:
+		cancel()
+		<-started
+		if err != nil {
+			err = fmt.Errorf("stopped by a signal (%v) while starting", first)
+		}
+	}
+	return srv, first, err
+}
+
+// stopAfter waits for a reason to stop the server, and stops it. First is the signal
+// that has come already, or nil.
+func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals <-chan os.Signal, drain time.Duration, log *slog.Logger) error {
+	var failure error
+	if first == nil {
+		select {
+		case first = <-signals:
+		case failure = <-srv.Failed():
+		case <-ctx.Done():
+		}
+	}
+	reason := "asked to"
+	switch {
+	case first != nil:
+		reason = first.String()
+	case failure != nil:
+		reason = failure.Error()
+	}
+	log.Info("shutting down; a second signal ends the process at once, with exit code 1", "reason", reason, "drain_time", drain)
+
+	// Not ctx: it may have ended, and shutting down takes its time all the same.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain+shutdownMargin)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Shutdown(ending) }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			log.Warn("stopped, but not in order", "error", err)
+		} else {
+			log.Info("stopped")
+		}
+		return failure
+	case second := <-signals:
+		log.Warn("a second signal: ending at once", "signal", second.String())
+		return errors.New("stopped by a second signal before all sessions were ended")
 	}
 }

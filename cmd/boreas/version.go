@@ -2,16 +2,56 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/urfave/cli/v3"
 )
 
-func versionCommand(*program) *cli.Command {
+// version is set by release builds: -ldflags "-X main.version=v2.0.0".
+var version string
+
+func versionCommand(p *program) *cli.Command {
 	return &cli.Command{
-		Name: "version",
-		Action: func(context.Context, *cli.Command) error {
-			return errors.New("not built yet")
+		Name:  "version",
+		Usage: "print the version",
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return usagef("%s takes no arguments: %q is one", cmd.FullName(), cmd.Args().First())
+			}
+			info, _ := debug.ReadBuildInfo()
+			_, err := fmt.Fprintf(p.stdout, "boreas %s (%s, %s/%s)\n", versionOf(version, info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
 		},
 	}
+}
+
+// versionOf is the version given at build time, else what Go knows: the module's
+// version, or the commit that it was built from.
+func versionOf(given string, info *debug.BuildInfo) string {
+	if given != "" {
+		return given
+	}
+	if info == nil {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	revision, modified := "", ""
+	for _, setting := range info.Settings {
+		switch setting.Key {
+		case "vcs.revision":
+			revision = setting.Value
+		case "vcs.modified":
+			if setting.Value == "true" {
+				modified = ", changed since"
+			}
+		}
+	}
+	if revision == "" {
+		return "development build"
+	}
+	return "development build of " + revision[:min(12, len(revision))] + modified
 }

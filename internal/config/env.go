@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -19,13 +20,15 @@ var kubernetesValue = regexp.MustCompile(`^(tcp|udp|sctp)://`)
 func (l *loader) environment(env []string) map[string]value {
 	values := make(map[string]value)
 	byVariable := make(map[string]string)
-	var known []string
+	var known []string // without the prefix: it would count as many letters in common
 	for _, name := range l.names {
 		variable := l.options[name].Env()
 		byVariable[variable] = name
-		known = append(known, variable)
+		known = append(known, strings.TrimPrefix(variable, EnvPrefix))
 	}
-	known = append(known, clientVariables...)
+	for _, variable := range clientVariables {
+		known = append(known, strings.TrimPrefix(variable, EnvPrefix))
+	}
 
 	for _, assignment := range env {
 		variable, text, _ := strings.Cut(assignment, "=")
@@ -36,21 +39,16 @@ func (l *loader) environment(env []string) map[string]value {
 			values[name] = value{text: text}
 			continue
 		}
-		if isClientVariable(variable) || kubernetesName.MatchString(variable) || kubernetesValue.MatchString(text) {
+		if slices.Contains(clientVariables, variable) || kubernetesName.MatchString(variable) || kubernetesValue.MatchString(text) {
 			continue
 		}
-		l.fail(&Error{Where: variable, Message: "there is no such option" + didYouMean(variable, known)})
+		message := "there is no such option"
+		if nearest := Nearest(strings.TrimPrefix(variable, EnvPrefix), known); nearest != "" {
+			message += "; did you mean " + EnvPrefix + nearest + "?"
+		}
+		l.fail(&Error{Where: variable, Message: message})
 	}
 	return values
-}
-
-func isClientVariable(variable string) bool {
-	for _, v := range clientVariables {
-		if v == variable {
-			return true
-		}
-	}
-	return false
 }
 
 // kubernetesHint explains a value that Kubernetes has put into one of our variables.

@@ -10,6 +10,8 @@ type Error struct {
 	Where   string // "--api-port", "BOREAS_API_PORT", "boreas.toml:3", or a file's name
 	Message string
 	Excerpt string // of a file: the line with a mark under what is wrong; may be ""
+
+	line int // of a file, to sort by
 }
 
 func (e *Error) Error() string {
@@ -41,7 +43,7 @@ func (s source) at(where span) string { return fmt.Sprintf("%s:%d", s.name, wher
 
 // errorf makes an Error that shows the stretch where.
 func (s source) errorf(where span, format string, args ...any) *Error {
-	return &Error{Where: s.at(where), Message: fmt.Sprintf(format, args...), Excerpt: s.excerpt(where)}
+	return &Error{Where: s.at(where), Message: fmt.Sprintf(format, args...), Excerpt: s.excerpt(where), line: where.line}
 }
 
 // maxExcerpt is the length of a line, in bytes, above which it is not shown.

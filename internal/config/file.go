@@ -1,12 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -88,6 +90,7 @@ func (l *loader) read(path, content string) {
 	} else {
 		entries, errs = parseConf(src)
 	}
+	before := len(l.errs)
 	for _, err := range errs {
 		l.fail(err)
 	}
@@ -95,6 +98,7 @@ func (l *loader) read(path, content string) {
 	for _, e := range entries {
 		l.entry(src, e, seen)
 	}
+	slices.SortStableFunc(l.errs[before:], func(a, b *Error) int { return cmp.Compare(a.line, b.line) })
 }
 
 // entry takes one option from a file. Seen has the options that stood before.

@@ -49,14 +49,18 @@ func Load(in Input) (Config, error) {
 		})
 	}
 	l.checkTogether()
-	return l.config, errors.Join(l.errs...)
+	errs := make([]error, len(l.errs))
+	for i, err := range l.errs {
+		errs[i] = err
+	}
+	return l.config, errors.Join(errs...)
 }
 
 type loader struct {
 	config  Config
 	options map[string]Option
 	names   []string
-	errs    []error
+	errs    []*Error
 }
 
 func (l *loader) fail(err *Error) { l.errs = append(l.errs, err) }

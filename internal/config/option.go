@@ -43,6 +43,21 @@ func (o Option) Bool() bool {
 	return ok
 }
 
+// Placeholder stands for the option's value in help: "TIME", "SIZE".
+func (o Option) Placeholder() string {
+	switch o.field(new(Config)).(type) {
+	case *time.Duration:
+		return "TIME"
+	case *int64:
+		return "SIZE"
+	case *int:
+		return "N"
+	case *string:
+		return strings.ToUpper(o.Name[strings.LastIndexByte(o.Name, '_')+1:])
+	}
+	return ""
+}
+
 // literal says how a value was written.
 type literal int
 

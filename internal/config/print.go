@@ -40,7 +40,7 @@ func (c Config) PrintTOML(w io.Writer) error {
 			fmt.Fprintf(&b, "\n\n# %s\n", group)
 		}
 		fmt.Fprintf(&b, "\n# %s%s.\n", strings.ToUpper(o.Usage[:1]), o.Usage[1:])
-		fmt.Fprintf(&b, "# %s%s.\n", strings.ToUpper(o.wanted()[:1]), o.wanted()[1:])
+		fmt.Fprintf(&b, "# Takes %s.\n", o.wanted())
 		shown := Redact(o.format(c))
 		switch {
 		case shown != o.format(c):

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+const rootHelp = `Boreas is a real-time pub/sub server: backends publish JSON over HTTP, browsers and
+devices get it over WebSocket.
+
+Start it, and try it from another terminal:
+  boreas                                  API on 127.0.0.1:8001, WebSocket on 127.0.0.1:8002
+  boreas subscribe news                   prints each message as a line of JSON
+  boreas publish news '{"hello": "you"}'
+
+Usage:
+  boreas [flags]                          run the server
+  boreas COMMAND [flags]                  anything else; boreas COMMAND --help tells more
+
+Commands:
+{{range .VisibleCommands}}  {{printf "%-12s" .Name}}{{.Usage}}
+{{end}}`
+
+const optionsHelp = `
+Flags of the server, with their defaults:
+%s
+Each can also be given as environment variable (BOREAS_API_PORT=9001) or in the file
+boreas.toml or boreas.conf (api_port = 9001); flags count first, then the environment,
+then the file. Underscores are taken as well: --api_port.
+
+Examples:
+  boreas --api-port=9001 --ws-port=9002
+  boreas --ws-host=0.0.0.0 --token-provider=file:/etc/boreas/tokens
+  boreas --token-provider='exec:python3 manage.py boreas_tokens'
+  boreas config                           each option in force and where it came from
+  boreas config --toml > boreas.toml      a commented file to start with
+`
+
+// rootHelpTemplate is the help of `boreas`.
+func rootHelpTemplate() string { return rootHelp + fmt.Sprintf(optionsHelp, optionTable()) }
+
+// serveHelp is the help of `boreas serve`.
+func serveHelp() string {
+	return "Runs the server. `boreas` alone does the same.\n\nUsage:\n  boreas serve [flags]\n" +
+		fmt.Sprintf(optionsHelp, optionTable())
+}
+
+// optionTable lists the server's options by group.
+func optionTable() string {
+	var b strings.Builder
+	group := ""
+	for _, o := range config.Options() {
+		if o.Group != group {
+			group = o.Group
+			fmt.Fprintf(&b, "\n  %s\n", group)
+		}
+		fmt.Fprintf(&b, "    %s\n", optionHelp(o))
+	}
+	return b.String()
+}
+
+// helpCommand is `boreas help [COMMAND]`, as people type it.
+func helpCommand(*program) *cli.Command {
+	return &cli.Command{
+		Name:      "help",
+		Usage:     "tell more about a command",
+		ArgsUsage: "[COMMAND]",
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			name := cmd.Args().First()
+			if name == "" {
+				return cli.ShowRootCommandHelp(cmd.Root())
+			}
+			if cmd.Root().Command(name) == nil {
+				return unknownCommand(cmd.Root(), name)
+			}
+			return cli.ShowCommandHelp(ctx, cmd.Root(), name)
+		},
+	}
+}

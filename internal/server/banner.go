@@ -1,0 +1,55 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+// banner tells a person that the server starts, in the words of 2013: the quickstart
+// shows them. What programs should read is in the log.
+type banner struct{ w io.Writer }
+
+func newBanner(w io.Writer) banner {
+	if w == nil {
+		w = io.Discard
+	}
+	return banner{w}
+}
+
+func (b banner) tokenProvider(provider string) {
+	if provider == "no_tokens" {
+		provider = auth.NoTokens // its full name, which the original showed
+	}
+	fmt.Fprintf(b.w, "Using `%s` to get authentication tokens...\n", config.Redact(provider))
+}
+
+func (b banner) tokensLoaded(n int) { fmt.Fprintf(b.w, "Done. Loaded %d tokens.\n", n) }
+
+func (b banner) configuring(requireAuth bool) {
+	fmt.Fprintln(b.w, "Configuring servers...")
+	if !requireAuth {
+		fmt.Fprintln(b.w, "WARNING: require_auth is off: users need not authenticate to join channels.")
+	}
+}
+
+func (b banner) debugURLs() {
+	fmt.Fprint(b.w, "Running in debug mode. Available debug urls are:\n\t- /debug/token-dump\n\t- /debug/recipient-dump\n")
+}
+
+func (b banner) listening(api, ws string) {
+	fmt.Fprintf(b.w, "API endpoint configured to listen on %s\nWebSocket endpoint configured to listen on %s\nRunning...\n", api, ws)
+}
+
+// shownAddr is the host as configured, with the port that it really is.
+func shownAddr(host string, addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || host == "" {
+		return addr.String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+}

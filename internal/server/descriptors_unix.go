@@ -1,0 +1,21 @@
+//go:build unix
+
+package server
+
+import (
+	"math"
+	"syscall"
+)
+
+// descriptorLimit is how many file descriptors the process may have. Go itself has
+// raised it, at its start, as far as the system lets it.
+func descriptorLimit() (limit int, limited bool) {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return 0, false
+	}
+	if uint64(l.Cur) > math.MaxInt32 { // "infinity" has different values
+		return 0, false
+	}
+	return int(l.Cur), true
+}

@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+const (
+	// idleTimeout is how long a publisher's connection is kept between requests.
+	idleTimeout = 2 * time.Minute
+
+	// maxHeader is the greatest size of a request's header, in bytes. The longest
+	// path that means anything has 4 KiB: a token to be deleted.
+	maxHeader = 16 << 10
+)
+
+// listen opens both listeners, or none.
+func (s *Server) listen(ctx context.Context) (err error) {
+	if s.api.listener, err = listenOn(ctx, net.ListenConfig{}, "api", s.cfg.APIAddr()); err != nil {
+		return err
+	}
+	// The hub pings sessions, and so finds dead peers; probes of the system beside
+	// that would only cost each connection its system calls.
+	if s.ws.listener, err = listenOn(ctx, net.ListenConfig{KeepAlive: -1}, "ws", s.cfg.WSAddr()); err != nil {
+		s.api.listener.Close()
+		return err
+	}
+	return nil
+}
+
+// listenOn opens a listener. Which is "api" or "ws", the front of its options' names.
+func listenOn(ctx context.Context, lc net.ListenConfig, which, address string) (net.Listener, error) {
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", address, listenReason(which, err))
+	}
+	return l, nil
+}
+
+// listenReason says what is wrong and what to do about it, where we know.
+func listenReason(which string, err error) error {
+	var lookup *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("another program has this port: stop it, or choose another with --%s-port", which)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("this user may not take this port: choose one above 1023 with --%s-port", which)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("this machine does not have that address: choose another with --%s-host", which)
+	case errors.As(err, &lookup):
+		return fmt.Errorf("the host name cannot be resolved: choose another with --%s-host", which)
+	case errors.As(err, &op):
+		return op.Err
+	}
+	return err
+}
+
+// httpServer bounds what a client can take of the server before it gets anywhere.
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: s.cfg.HeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+}
+
+// isLoopback reports whether only this machine reaches the address.
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// debug says whether the debug URLs are served. They show every token; so unless
+// they were asked for, only this machine may see them.
+func (s *Server) debug() bool {
+	return s.cfg.Debug && (s.cfg.Given("debug") || isLoopback(s.APIAddr()))
+}

@@ -1,0 +1,41 @@
+package server
+
+import (
+	"io"
+	"log/slog"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+// NewLogger returns a log to w with the level and in the form that cfg says.
+func NewLogger(w io.Writer, cfg config.Config) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		level = slog.LevelInfo // what package config does not let pass
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// logStart logs what an operator wants to find when looking back.
+func (s *Server) logStart(debug bool, connections int) {
+	for _, note := range s.cfg.Notes {
+		s.log.Warn(note)
+	}
+	if !isLoopback(s.APIAddr()) {
+		s.log.Warn("the API has no keys yet: whoever reaches this address can publish and make tokens; let only your backends reach it",
+			"api", s.APIAddr().String())
+		if s.cfg.Debug && !debug {
+			s.log.Info("the debug URLs are off, because the API is not on this machine's own address; --debug turns them on")
+		}
+	}
+	if !s.cfg.RequireAuth {
+		s.log.Warn("require_auth is off: users need not authenticate")
+	}
+	s.log.Info("running",
+		"api", s.APIAddr().String(), "ws", s.WSAddr().String(), "config", s.cfg.File,
+		"tokens", s.tokens.Len(), "debug", debug, "max_connections", connections)
+}

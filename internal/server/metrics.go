@@ -1,0 +1,50 @@
+package server
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/boreas-pubsub/boreas/ws"
+)
+
+// wsMetrics shows what the WebSocket transport counts to Prometheus. It is here
+// because neither package ws nor package api knows the other.
+type wsMetrics struct{ counters *ws.Counters }
+
+var (
+	wsRefused = prometheus.NewDesc("boreas_ws_refused_total",
+		"WebSocket handshakes refused, by reason: handshake (not a valid one) or full (no room, or shutting down).", []string{"reason"}, nil)
+	wsClosed = prometheus.NewDesc("boreas_ws_closed_total",
+		"WebSockets closed because of what the client sent, by reason.", []string{"reason"}, nil)
+	wsIgnored = prometheus.NewDesc("boreas_ws_ignored_total",
+		"What clients sent and the classic wire ignores: messages, names that are no channels', unknown tokens, joins while anonymous.", []string{"what"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (m wsMetrics) Describe(ch chan<- *prometheus.Desc) {
+	ch <- wsRefused
+	ch <- wsClosed
+	ch <- wsIgnored
+}
+
+// Collect implements prometheus.Collector.
+func (m wsMetrics) Collect(ch chan<- prometheus.Metric) {
+	for _, row := range []struct {
+		desc  *prometheus.Desc
+		label string
+		count *atomic.Uint64
+	}{
+		{wsRefused, "handshake", &m.counters.Handshakes},
+		{wsRefused, "full", &m.counters.Full},
+		{wsClosed, "protocol_error", &m.counters.ProtocolErrors},
+		{wsClosed, "invalid_text", &m.counters.InvalidText},
+		{wsClosed, "too_big", &m.counters.TooBig},
+		{wsIgnored, "message", &m.counters.IgnoredMessages},
+		{wsIgnored, "name", &m.counters.IgnoredNames},
+		{wsIgnored, "token", &m.counters.IgnoredTokens},
+		{wsIgnored, "anonymous", &m.counters.IgnoredAnonymous},
+	} {
+		ch <- prometheus.MustNewConstMetric(row.desc, prometheus.CounterValue, float64(row.count.Load()), row.label)
+	}
+}

@@ -1,0 +1,171 @@
+// Package server makes a running server of a configuration: it loads the tokens,
+// opens the two listeners, puts hub, API and WebSocket transport together, and ends
+// all of it in order.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/ws"
+)
+
+// Options are what a server has from outside its configuration. The zero value works.
+type Options struct {
+	// Banner gets the lines that tell a person that the server starts. Nil means
+	// that nobody is told.
+	Banner io.Writer
+
+	// Log gets what happens. Nil means that it is thrown away.
+	Log *slog.Logger
+}
+
+// Server is a running server. Its methods may be called by many goroutines at once.
+type Server struct {
+	cfg    config.Config
+	log    *slog.Logger
+	hub    *boreas.Hub
+	engine *boreas.Memory
+	tokens *auth.Tokens
+	api    endpoint
+	ws     endpoint
+
+	stopping atomic.Bool
+	failed   chan error     // what ended a listener, if not Shutdown
+	serving  sync.WaitGroup // the goroutines that accept connections
+
+	shutdownOnce sync.Once
+	shutdownErr  error
+}
+
+// endpoint is one of the two listeners and what answers there.
+type endpoint struct {
+	listener net.Listener
+	http     *http.Server
+}
+
+// Start starts a server. When it returns without error, both ports answer; end it
+// with [Server.Shutdown]. The context bounds the start alone. Errors: the token
+// provider's, or that a listener could not be opened, each in one line.
+func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	say := newBanner(o.Banner)
+	s := &Server{cfg: cfg, log: o.Log, tokens: auth.NewTokens(), failed: make(chan error, 2)}
+
+	say.tokenProvider(cfg.TokenProvider)
+	if err := s.loadTokens(ctx); err != nil {
+		return nil, err
+	}
+	say.tokensLoaded(s.tokens.Len())
+
+	say.configuring(cfg.RequireAuth)
+	if err := s.listen(ctx); err != nil {
+		return nil, err
+	}
+	debug := s.debug()
+	connections := s.maxConnections()
+	s.engine = boreas.NewMemory(historyOf(cfg))
+	s.hub = boreas.New(boreas.Options{
+		Engine:           s.engine,
+		MaxSessions:      connections,
+		MaxChannels:      cfg.MaxChannels,
+		PingInterval:     cfg.WSPingInterval,
+		PongTimeout:      cfg.WSPingTimeout,
+		AnonymousTimeout: cfg.AnonymousTimeout,
+		Sweepers:         cfg.Workers,
+	})
+	counters := new(ws.Counters)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(wsMetrics{counters})
+	s.ws.http = s.httpServer(ws.Handler(s.hub, ws.Options{
+		Valid:      s.tokens.Valid,
+		NoAuth:     !cfg.RequireAuth,
+		MaxMessage: int(cfg.MaxMessage),
+		Counters:   counters,
+	}))
+	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
+		Tokens:   s.tokens,
+		Debug:    debug,
+		MaxBody:  cfg.MaxBody,
+		Ready:    s.Ready,
+		Registry: registry,
+		Log:      s.log,
+	}))
+	s.serve("WebSocket", s.ws)
+	s.serve("API", s.api)
+
+	if debug {
+		say.debugURLs()
+	}
+	say.listening(shownAddr(cfg.APIHost, s.APIAddr()), shownAddr(cfg.WSHost, s.WSAddr()))
+	s.logStart(debug, connections)
+	return s, nil
+}
+
+func (s *Server) loadTokens(ctx context.Context) error {
+	loaded, err := auth.Load(ctx, s.cfg.TokenProvider, s.cfg.TokenProviderTimeout)
+	if err != nil {
+		return err
+	}
+	for _, token := range loaded {
+		if err := s.tokens.Add(token); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// historyOf says how much history the engine keeps. To the engine a 0 means its
+// default, in the configuration it means none.
+func historyOf(cfg config.Config) boreas.MemoryOptions {
+	messages := cfg.HistoryMessages
+	if messages == 0 {
+		messages = -1
+	}
+	return boreas.MemoryOptions{Messages: messages, Bytes: cfg.HistoryBytes, Age: cfg.HistoryAge, Memory: cfg.HistoryMemory}
+}
+
+// serve accepts connections until the endpoint is closed.
+func (s *Server) serve(name string, e endpoint) {
+	s.serving.Go(func() {
+		if err := e.http.Serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("the %s listener on %v has failed: %w", name, e.listener.Addr(), err)
+		}
+	})
+}
+
+// APIAddr is where the API listens, with its real port.
+func (s *Server) APIAddr() net.Addr { return s.api.listener.Addr() }
+
+// WSAddr is where WebSockets are listened for, with the real port.
+func (s *Server) WSAddr() net.Addr { return s.ws.listener.Addr() }
+
+// Hub is the server's hub.
+func (s *Server) Hub() *boreas.Hub { return s.hub }
+
+// Failed gives an error if the server can no longer accept connections on one of its
+// ports. What is left of it is ended with Shutdown.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Ready returns nil while the server takes new work, and otherwise why it does not.
+func (s *Server) Ready() error {
+	if s.stopping.Load() {
+		return boreas.ErrShuttingDown
+	}
+	return nil
+}
