@@ -133,7 +133,7 @@ void ledger_note(struct ledger *g, unsigned subscriber, const struct stamp *s) {
     }
     size_t subscription = (size_t)subscriber * g->joins + (unsigned)slot;
     uint32_t *expected = &g->expected[subscription * g->publishers + s->publisher];
-    g->delivered++;
+    if (!g->excused[subscriber]) g->delivered++;
     if (*expected == UNSEEN) { // joined since; what came before was not for it
         g->unseen--;
         g->awaited[s->channel]--;
@@ -144,24 +144,20 @@ void ledger_note(struct ledger *g, unsigned subscriber, const struct stamp *s) {
     if (s->number == *expected) {
         ++*expected;
     } else if (s->number > *expected) {
-        g->skipped += s->number - *expected;
+        *(g->excused[subscriber] ? &g->excused_skipped : &g->skipped) += s->number - *expected;
         *expected = s->number + 1;
     } else {
         g->repeated++;
     }
 }
 
-// tails sums, over all that is asked of, what was sent after the last delivery.
-static uint64_t tails(const struct ledger *g) {
+uint64_t ledger_tail(const struct ledger *g, unsigned subscriber) {
     uint64_t sum = 0;
-    for (unsigned s = 0; s < g->subscribers; s++) {
-        if (g->excused[s]) continue;
-        for (unsigned j = 0; j < g->joins; j++) {
-            const uint32_t *sent = &g->sent[(size_t)ledger_channel(g, s, j) * g->publishers];
-            const uint32_t *expected = &g->expected[((size_t)s * g->joins + j) * g->publishers];
-            for (unsigned p = 0; p < g->publishers; p++)
-                sum += expected[p] == UNSEEN ? sent[p] : sent[p] - expected[p];
-        }
+    for (unsigned j = 0; j < g->joins; j++) {
+        const uint32_t *sent = &g->sent[(size_t)ledger_channel(g, subscriber, j) * g->publishers];
+        const uint32_t *expected = &g->expected[((size_t)subscriber * g->joins + j) * g->publishers];
+        for (unsigned p = 0; p < g->publishers; p++)
+            sum += expected[p] == UNSEEN ? sent[p] : sent[p] - expected[p];
     }
     return sum;
 }
@@ -170,7 +166,12 @@ uint64_t ledger_outstanding(const struct ledger *g) {
     return g->due > g->delivered ? g->due - g->delivered : 0;
 }
 
-uint64_t ledger_missing(const struct ledger *g) { return g->skipped + tails(g); }
+uint64_t ledger_missing(const struct ledger *g) {
+    uint64_t sum = g->skipped;
+    for (unsigned s = 0; s < g->subscribers; s++)
+        if (!g->excused[s]) sum += ledger_tail(g, s);
+    return sum;
+}
 
 uint64_t ledger_disordered(const struct ledger *g) {
     uint64_t *first = table(g->channels, sizeof *first), different = 0;

@@ -4,6 +4,7 @@
 #include "load.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,6 +15,8 @@
 #define EVENTS 512            // taken from one epoll_wait
 #define PROBE_ROUNDS 20       // attempts to see every join in force
 #define PROBE_PATIENCE_MS 500 // for one of them
+#define RESUME_PATIENCE_MS 1000 // without a byte for the once stalled, before they have all
+#define PACED_PATIENCE_MS 10000 // for one message to reach everybody
 #define DRAIN_PATIENCE_MS 3000 // without a delivery, before the rest counts as lost
 
 _Noreturn void fail(const char *format, ...) {
@@ -74,22 +77,11 @@ static void read_tokens(struct load *l) {
     fclose(f);
 }
 
-static void make_payload(struct load *l) {
-    static const char before_pad[] = "\",\"pad\":\"", after_pad[] = "\"}";
-    char *at = l->payload;
-    memset(at, 'x', l->opt.payload);
-    memcpy(at, STAMP_MARK, STAMP_MARK_LEN);
-    memcpy(at + STAMP_MARK_LEN + STAMP_LEN, before_pad, sizeof before_pad - 1);
-    memcpy(at + l->opt.payload - (sizeof after_pad - 1), after_pad, sizeof after_pad - 1);
-    at[l->opt.payload] = 0;
-    l->tail_len = l->opt.payload - STAMP_MARK_LEN - STAMP_LEN;
-}
-
 static void prepare(struct load *l) {
     l->dialect = dialect_named(l->opt.dialect);
     raise_file_limit(&l->opt);
     read_tokens(l);
-    make_payload(l);
+    payload_make(l, l->opt.payload);
     ledger_init(&l->ledger, &l->opt);
     l->subscribers = calloc(l->opt.subscribers, sizeof *l->subscribers);
     l->publishers = calloc(l->opt.publishers, sizeof *l->publishers);
@@ -153,6 +145,32 @@ static void stall(struct load *l) {
     }
 }
 
+// fill publishes large messages one by one until each connection has carried
+// opt.fill bytes. A stalled reader holds nobody up before the buffers of its
+// connection are full, and the kernel gives it megabytes.
+static void fill(struct load *l) {
+    payload_make(l, MAX_PAYLOAD);
+    for (uint64_t carried = 0; carried < l->opt.fill; carried += MAX_PAYLOAD) {
+        uint64_t give_up = now_ns() + DRAIN_PATIENCE_MS * NS_PER_MS;
+        publisher_next(l, &l->publishers[0], now_ns());
+        while ((!answered(l) || ledger_outstanding(&l->ledger)) && now_ns() < give_up) pump(l, 10);
+    }
+    payload_make(l, l->opt.payload);
+}
+
+// resume reads on where the stalled had stopped, to see whether the server told
+// them what they missed.
+static void resume(struct load *l) {
+    uint64_t quiet_since = now_ns(), bytes = l->bytes;
+    for (unsigned i = 0; i < l->opt.subscribers; i++)
+        if (l->subscribers[i].stalled) wire_watch(l, &l->subscribers[i], EPOLLIN, true);
+    while (l->opt.stalled && now_ns() - quiet_since < RESUME_PATIENCE_MS * NS_PER_MS) {
+        pump(l, 10);
+        if (l->bytes != bytes) quiet_since = now_ns();
+        bytes = l->bytes;
+    }
+}
+
 // --- publishing ---
 
 // publish_due sends what the rate asks for by now. The stamp is the time at which
@@ -187,34 +205,6 @@ static void drain(struct load *l) {
     pump_for(l, 100); // a repeat would come now
 }
 
-struct window {
-    double seconds, load_cpu_s;
-    uint64_t delivered, published, bytes;
-    struct usage server;
-};
-
-static struct window window_now(const struct load *l) {
-    return (struct window){
-        .seconds = (double)now_ns() / NS_PER_S,
-        .load_cpu_s = usage_own_cpu(),
-        .delivered = l->ledger.delivered,
-        .published = l->published,
-        .bytes = l->bytes,
-        .server = usage_of_server(l->opt.pid),
-    };
-}
-
-static struct window window_between(struct window a, struct window b) {
-    return (struct window){
-        .seconds = b.seconds - a.seconds,
-        .load_cpu_s = b.load_cpu_s - a.load_cpu_s,
-        .delivered = b.delivered - a.delivered,
-        .published = b.published - a.published,
-        .bytes = b.bytes - a.bytes,
-        .server = {b.server.cpu_s - a.server.cpu_s, b.server.rss_kib},
-    };
-}
-
 static struct window measure(struct load *l) {
     uint64_t start = now_ns(), done = 0;
     if (l->opt.rate == 0) {
@@ -229,11 +219,24 @@ static struct window measure(struct load *l) {
     struct window after = window_now(l);
     l->recording = false;
     drain(l);
+    resume(l);
     return window_between(before, after);
 }
 
-// paced publishes one message for each line on stdin and reports how long the
-// last delivery and the publisher's answer took.
+// publish_one publishes a single message and reports how long its last delivery
+// and the publisher's answer took.
+static void publish_one(struct load *l) {
+    struct peer *p = &l->publishers[0];
+    uint64_t at = now_ns(), give_up = at + PACED_PATIENCE_MS * NS_PER_MS;
+    publisher_next(l, p, at);
+    while ((p->state == BUSY || ledger_outstanding(&l->ledger)) && now_ns() < give_up) pump(l, 10);
+    if (p->state == BUSY) fail("a publish was not answered for %d ms", PACED_PATIENCE_MS);
+    printf("{\"last_ms\":%.4f,\"answer_ms\":%.4f,\"late\":%lu}\n", (double)(l->last_delivery - at) / 1e6,
+           (double)(l->last_answer - at) / 1e6, (unsigned long)ledger_outstanding(&l->ledger));
+    fflush(stdout);
+}
+
+// paced publishes when told to, by a byte on stdin, until stdin ends.
 static void paced(struct load *l) {
     l->control = (struct peer){.role = CONTROL, .fd = STDIN_FILENO};
     wire_watch(l, &l->control, EPOLLIN, true);
@@ -242,65 +245,36 @@ static void paced(struct load *l) {
     for (;;) {
         while (!l->control_ready) pump(l, 1000);
         l->control_ready = false;
-        char line[64];
-        ssize_t n = read(STDIN_FILENO, line, sizeof line);
-        if (n <= 0) return;
-        uint64_t at = now_ns(), give_up = at + DRAIN_PATIENCE_MS * NS_PER_MS;
-        publisher_next(l, &l->publishers[0], at);
-        while ((l->publishers[0].state == BUSY || ledger_outstanding(&l->ledger)) && now_ns() < give_up)
-            pump(l, 10);
-        printf("{\"last_ms\":%.4f,\"answer_ms\":%.4f,\"missing\":%lu}\n", (double)(l->last_delivery - at) / 1e6,
-               (double)(l->last_answer - at) / 1e6, (unsigned long)ledger_outstanding(&l->ledger));
-        fflush(stdout);
+        char byte;
+        if (read(STDIN_FILENO, &byte, 1) <= 0) return;
+        publish_one(l);
     }
 }
 
-// --- the result ---
-
-static void put(const char *name, double value) { printf(",\"%s\":%.6g", name, value); }
-static void put_count(const char *name, uint64_t value) { printf(",\"%s\":%lu", name, (unsigned long)value); }
-
-static void report_checks(const struct load *l) {
-    put_count("missing", ledger_missing(&l->ledger));
-    put_count("repeated", l->ledger.repeated);
-    put_count("stray", l->ledger.stray);
-    put_count("disordered", ledger_disordered(&l->ledger));
-    put_count("corrupt", l->corrupt);
-    put_count("malformed", l->malformed);
-    put_count("refused", l->refused);
-    put_count("closed", l->closed);
-}
-
-static void report_window(const struct load *l, const struct window *w) {
-    put("seconds", w->seconds);
-    put("deliveries_per_s", (double)w->delivered / w->seconds);
-    put("publishes_per_s", (double)w->published / w->seconds);
-    put("bytes_per_s", (double)w->bytes / w->seconds);
-    put("p50_ms", histogram_ms(&l->latency, .50));
-    put("p99_ms", histogram_ms(&l->latency, .99));
-    put("p999_ms", histogram_ms(&l->latency, .999));
-    put("max_ms", (double)l->latency.max / 1e6);
-    put("server_cpu_share", w->server.cpu_s / w->seconds);
-    put("server_us_per_delivery", w->delivered ? w->server.cpu_s * 1e6 / (double)w->delivered : 0);
-    put("server_rss_kib", (double)w->server.rss_kib);
-    put("load_cpu_share", w->load_cpu_s / w->seconds);
+static void out_of_time(int signal) {
+    static const char text[] = "load: the run took longer than --limit; the server or the machine is too slow\n";
+    ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)signal, (void)n;
+    _exit(1);
 }
 
 int main(int argc, char **argv) {
     static struct load l;
     options_parse(&l.opt, argc, argv);
-    alarm(l.opt.limit_s); // ends the program, whatever it waits for
+    signal(SIGALRM, out_of_time);
+    alarm(l.opt.limit_s);
     prepare(&l);
 
-    struct usage before = usage_of_server(l.opt.pid);
+    struct joining j = {.before = usage_of_server(l.opt.pid)};
     uint64_t start = now_ns();
     connect_all(&l);
-    double connect_s = (double)(now_ns() - start) / NS_PER_S;
+    j.seconds = (double)(now_ns() - start) / NS_PER_S;
     pump_for(&l, l.opt.settle_ms);
-    struct usage joined = usage_of_server(l.opt.pid);
-    unsigned rounds = join_all(&l);
+    j.after = usage_of_server(l.opt.pid);
+    j.rounds = join_all(&l);
     stall(&l);
     ledger_start(&l.ledger);
+    fill(&l);
 
     struct window w = {0};
     if (l.opt.paced)
@@ -308,15 +282,6 @@ int main(int argc, char **argv) {
     else if (l.opt.seconds > 0)
         w = measure(&l);
 
-    printf("{\"dialect\":\"%s\",\"subscribers\":%u", l.dialect->name, l.opt.subscribers);
-    put("connect_s", connect_s);
-    put("connect_cpu_us", (joined.cpu_s - before.cpu_s) * 1e6 / l.opt.subscribers);
-    put("rss_before_kib", (double)before.rss_kib);
-    put("rss_joined_kib", (double)joined.rss_kib);
-    put("rss_each_kib", (double)(joined.rss_kib - before.rss_kib) / l.opt.subscribers);
-    put_count("join_rounds", rounds);
-    if (w.seconds > 0) report_window(&l, &w);
-    report_checks(&l);
-    printf("}\n");
+    report(&l, &j, &w);
     return 0;
 }

@@ -7,6 +7,7 @@
 //   subscriber.c  one that joins channels and takes what arrives
 //   publisher.c   one that posts and waits for the answer
 //   ledger.c      stamps, and who has seen which: loss, repeats, order
+//   report.c      the result, as JSON
 //   measure.c     clock, latency histogram, the server's CPU and memory
 //
 // One thread, one epoll. Nothing here is safe for more.
@@ -41,6 +42,7 @@ struct options {
     unsigned publishers; // each waits for its answer before its next request
     double rate;         // publishes a second, all publishers together; 0 = closed loop
     double warmup, seconds;
+    unsigned fill;       // bytes each connection carries before measuring
     unsigned payload;    // bytes of one message's JSON
     unsigned settle_ms;  // quiet time between the last join and the sampling of the server
     unsigned limit_s;    // the whole run may take this long
@@ -107,6 +109,7 @@ struct ledger {
     uint64_t unseen;       // subscriptions that got nothing yet
     uint64_t due;          // deliveries that must come, since ledger_start
     uint64_t delivered, skipped, repeated, stray;
+    uint64_t excused_skipped; // numbers left out by the excused while their connection lived
 };
 
 void ledger_init(struct ledger *g, const struct options *o);
@@ -115,6 +118,7 @@ void ledger_excuse(struct ledger *g, unsigned subscriber);
 void ledger_start(struct ledger *g); // all have joined, nothing is under way: count from here
 uint32_t ledger_publish(struct ledger *g, unsigned channel, unsigned publisher); // the number to use
 void ledger_note(struct ledger *g, unsigned subscriber, const struct stamp *s);
+uint64_t ledger_tail(const struct ledger *g, unsigned subscriber); // published after its last delivery
 uint64_t ledger_missing(const struct ledger *g);    // skipped, or never come
 uint64_t ledger_disordered(const struct ledger *g); // saw another order than the channel's others
 uint64_t ledger_outstanding(const struct ledger *g); // published but not delivered yet
@@ -178,8 +182,26 @@ struct load {
     char payload[MAX_PAYLOAD + 1];
     size_t tail_len;        // bytes of the payload behind its stamp
 
-    uint64_t bytes, published, refused, closed, corrupt, malformed, asides;
+    uint64_t bytes, published, refused, closed, stalled_closed, corrupt, malformed, asides;
 };
+
+// --- report.c ---
+
+// A window is the run at one moment, or what happened between two.
+struct window {
+    double seconds, load_cpu_s;
+    uint64_t delivered, published, bytes;
+    struct usage server;
+};
+struct window window_now(const struct load *l);
+struct window window_between(struct window a, struct window b);
+
+struct joining {
+    double seconds;              // to connect and send the joins
+    struct usage before, after;  // of the server
+    unsigned rounds;             // of probes until every join was seen in force
+};
+void report(const struct load *l, const struct joining *j, const struct window *w);
 
 // --- wire.c ---
 
@@ -214,6 +236,7 @@ void subscriber_open(struct load *l, unsigned index);
 void subscriber_event(struct load *l, struct peer *p);
 void publisher_open(struct load *l, unsigned index);
 void publisher_event(struct load *l, struct peer *p);
+void payload_make(struct load *l, unsigned size); // the message that publishers send
 void publisher_send(struct load *l, struct peer *p, unsigned channel, uint64_t at);
 void publisher_next(struct load *l, struct peer *p, uint64_t at); // the channel whose turn it is
 

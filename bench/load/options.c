@@ -55,11 +55,12 @@ void options_parse(struct options *o, int argc, char **argv) {
         {"--rate", NUMBER, &o->rate, "publishes a second, all together; 0 = as fast as answers come"},
         {"--warmup", NUMBER, &o->warmup, "seconds of load before measuring"},
         {"--seconds", NUMBER, &o->seconds, "seconds measured; 0 = only connect, settle and join"},
+        {"--fill", COUNT, &o->fill, "bytes each connection carries before measuring"},
         {"--payload", COUNT, &o->payload, "bytes of a message's JSON"},
         {"--settle", COUNT, &o->settle_ms, "milliseconds of quiet before the server is sampled"},
         {"--limit", COUNT, &o->limit_s, "seconds that the whole run may take"},
         {"--pid", PORT, &o->pid, "the server's process, for its CPU and memory"},
-        {"--paced", SWITCH, &o->paced, "publish one message for each line on stdin, report each"},
+        {"--paced", SWITCH, &o->paced, "publish one message for each byte on stdin, report each"},
         {"--tokens", TEXT, &o->tokens, "file of access tokens, one a line"},
     };
     const size_t n = sizeof table / sizeof *table;

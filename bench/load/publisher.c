@@ -15,6 +15,17 @@ void publisher_open(struct load *l, unsigned index) {
     wire_watch(l, p, EPOLLOUT, true);
 }
 
+void payload_make(struct load *l, unsigned size) {
+    static const char before_pad[] = "\",\"pad\":\"", after_pad[] = "\"}";
+    char *at = l->payload;
+    memset(at, 'x', size);
+    memcpy(at, STAMP_MARK, STAMP_MARK_LEN);
+    memcpy(at + STAMP_MARK_LEN + STAMP_LEN, before_pad, sizeof before_pad - 1);
+    memcpy(at + size - (sizeof after_pad - 1), after_pad, sizeof after_pad - 1);
+    at[size] = 0;
+    l->tail_len = size - STAMP_MARK_LEN - STAMP_LEN;
+}
+
 void publisher_send(struct load *l, struct peer *p, unsigned channel, uint64_t at) {
     static char request[MAX_PAYLOAD + 512];
     struct stamp s = {

@@ -46,7 +46,10 @@ void wire_close(struct load *l, struct peer *p) {
     close(p->fd);
     p->state = GONE;
     p->rest_len = 0;
-    l->closed++;
+    if (p->stalled)
+        l->stalled_closed++;
+    else
+        l->closed++;
 }
 
 // wire_send waits for the rare full socket: requests and joins are small.
