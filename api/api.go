@@ -104,14 +104,8 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &service{hub: hub, options: o}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", healthz)
-	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.Handle("GET /metrics", s.metrics())
-	// The classic paths have a mux of their own: on one mux, patterns that
-	// begin with a wildcard conflict with most others.
-	mux.Handle("/", s.classic())
-	return mux
+	t := s.routes()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(t, w, r) })
 }
 
 // service is what the handlers share; it is immutable but for the counters.
@@ -122,32 +116,17 @@ type service struct {
 	counts  counts
 }
 
-// classic routes the paths of 2013.
-func (s *service) classic() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /token/{$}", s.sameOrigin(s.createToken))
-	mux.HandleFunc("GET /token/{$}", s.activeTokens)
-	mux.HandleFunc("DELETE /token/{token}", s.sameOrigin(s.deleteToken))
-	mux.HandleFunc("GET /{channel}/token/{$}", s.channelTokens)
-	mux.HandleFunc("POST /broadcast/{channel}/{$}", s.broadcast)
-	if s.options.Debug {
-		mux.HandleFunc("GET /debug/token-dump", s.tokenDump)
-		mux.HandleFunc("GET /debug/recipient-dump", s.recipientDump)
-	}
-	return mux
-}
-
 // sameOrigin refuses what a browser sends for a page of another origin. The API
 // has no passwords: any page that its user visits could otherwise make tokens by
 // a plain form. Broadcasts need no such check, since a browser sends their
 // content type to another origin only if that allows it. Clients that are no
 // browsers send neither Sec-Fetch-Site nor Origin and notice nothing.
-func (s *service) sameOrigin(h http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+func (s *service) sameOrigin(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request, name string) {
 		if s.origin.Check(r) != nil {
 			s.refuse(w, refusedOrigin, http.StatusForbidden, "Web pages of other origins may not use this API.")
 			return
 		}
-		h(w, r)
+		h(w, r, name)
 	}
 }

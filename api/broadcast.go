@@ -31,8 +31,7 @@ var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0,
 var errTooLarge = errors.New("body too large")
 
 // broadcast publishes to a channel. It is the server's hot path.
-func (s *service) broadcast(w http.ResponseWriter, r *http.Request) {
-	channel := r.PathValue("channel")
+func (s *service) broadcast(w http.ResponseWriter, r *http.Request, channel string) {
 	if err := boreas.ValidChannel(channel); err != nil {
 		s.refuse(w, refusedChannel, http.StatusBadRequest, sentence(err))
 		return

@@ -15,7 +15,9 @@ import (
 type refusal int
 
 const (
-	refusedChannel refusal = iota
+	refusedPath refusal = iota
+	refusedMethod
+	refusedChannel
 	refusedType
 	refusedBody
 	refusedSize
@@ -29,6 +31,8 @@ const (
 )
 
 var refusalNames = [refusals]string{
+	refusedPath:    "path",         // 404: an unknown path
+	refusedMethod:  "method",       // 405: a known path with another method
 	refusedChannel: "channel_name", // 400: not a channel name
 	refusedType:    "content_type", // 400: not application/json
 	refusedBody:    "body",         // 400: not the JSON that a broadcast is
@@ -50,13 +54,14 @@ type counts struct {
 }
 
 // metrics serves what Prometheus scrapes.
-func (s *service) metrics() http.Handler {
+func (s *service) metrics() handler {
 	s.options.Registry.MustRegister(
 		newCollector(s.hub, &s.counts),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	return promhttp.HandlerFor(s.options.Registry, promhttp.HandlerOpts{})
+	h := promhttp.HandlerFor(s.options.Registry, promhttp.HandlerOpts{})
+	return func(w http.ResponseWriter, r *http.Request, _ string) { h.ServeHTTP(w, r) }
 }
 
 // snapshot is everything a scrape shows, read once.

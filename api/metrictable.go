@@ -40,6 +40,8 @@ var metricTable = []metric{
 	{counter, "api_dry_runs_total", "Broadcasts with dryrun that were in order.", "", func(s *snapshot) float64 { return float64(s.dryRuns.Load()) }},
 	{counter, "api_tokens_created_total", "Tokens made through the API.", "", func(s *snapshot) float64 { return float64(s.tokensCreated.Load()) }},
 	{counter, "api_tokens_deleted_total", "Tokens revoked through the API.", "", func(s *snapshot) float64 { return float64(s.tokensDeleted.Load()) }},
+	apiRefused(refusedPath),
+	apiRefused(refusedMethod),
 	apiRefused(refusedChannel),
 	apiRefused(refusedType),
 	apiRefused(refusedBody),

@@ -7,7 +7,7 @@ import (
 )
 
 // createToken makes a token that is valid at once.
-func (s *service) createToken(w http.ResponseWriter, _ *http.Request) {
+func (s *service) createToken(w http.ResponseWriter, _ *http.Request, _ string) {
 	token, err := s.options.Tokens.Mint()
 	if err != nil {
 		s.options.Log.Error("making a token failed", "error", err)
@@ -19,13 +19,12 @@ func (s *service) createToken(w http.ResponseWriter, _ *http.Request) {
 }
 
 // activeTokens lists each token with at least one authenticated session, once.
-func (s *service) activeTokens(w http.ResponseWriter, _ *http.Request) {
+func (s *service) activeTokens(w http.ResponseWriter, _ *http.Request, _ string) {
 	writeList(w, http.StatusOK, "tokens", s.hub.Identities())
 }
 
 // channelTokens lists the token of each session on the channel.
-func (s *service) channelTokens(w http.ResponseWriter, r *http.Request) {
-	channel := r.PathValue("channel")
+func (s *service) channelTokens(w http.ResponseWriter, _ *http.Request, channel string) {
 	if err := boreas.ValidChannel(channel); err != nil {
 		s.refuse(w, refusedChannel, http.StatusBadRequest, sentence(err))
 		return
@@ -35,8 +34,7 @@ func (s *service) channelTokens(w http.ResponseWriter, r *http.Request) {
 
 // deleteToken revokes a token and then makes its sessions anonymous. In this order
 // no session gets in by the token in between and stays.
-func (s *service) deleteToken(w http.ResponseWriter, r *http.Request) {
-	token := r.PathValue("token")
+func (s *service) deleteToken(w http.ResponseWriter, _ *http.Request, token string) {
 	if !s.options.Tokens.Delete(token) {
 		s.refuse(w, refusedToken, http.StatusNotFound, "There is no such token.")
 		return

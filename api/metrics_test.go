@@ -1,0 +1,91 @@
+package api_test
+
+import (
+	"flag"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/api"
+)
+
+// historyBytes is the one value that depends on what the engine estimates.
+var historyBytes = regexp.MustCompile(`^boreas_history_bytes [1-9].*\n`)
+
+var update = flag.Bool("update", false, "write testdata/metrics.txt anew")
+
+// TestMetrics compares every line of ours after a little of everything.
+func TestMetrics(t *testing.T) {
+	r := newRig(t, boreas.Options{MaxSessions: 3, MaxChannels: 2}, api.Options{MaxBody: 20})
+	r.subscribe(t, "")
+	r.subscribe(t, "A", "ch1")
+	s := r.subscribe(t, "B", "ch1", "ch2")
+	if s.Join("ch3") == nil {
+		t.Fatal("joined more channels than allowed")
+	}
+	if _, err := r.hub.Open(s, lineFormat{}); err == nil {
+		t.Fatal("opened more sessions than allowed")
+	}
+	s.End(boreas.ErrSlow)
+	<-s.finished
+	r.do("POST", "/token/", "")
+	r.do("DELETE", "/token/token-1", "")
+	r.broadcast("/broadcast/ch9/", `{"payload": 1}`)
+	r.broadcast("/broadcast/ch9/", `{"payload": [12]}`)
+	r.broadcast("/broadcast/ch9/", `{"dryrun":true,"payload":1}`)     // too large
+	r.do("POST", "/broadcast/ch9/", "", "Content-Type", "text/plain") // wrong type
+	r.broadcast("/broadcast/ch9/", `[]`)                              // wrong body
+	r.broadcast("/broadcast/%00/", `{"payload": 1}`)                  // wrong channel
+	r.do("DELETE", "/token/token-1", "")                              // no such token
+	r.do("POST", "/token/", "", "Origin", "http://elsewhere.example") // wrong origin
+	r.do("GET", "/nothing", "")                                       // no such path
+	r.do("PUT", "/token/", "")                                        // no such method
+	r.do("PUT", "/token/", "")
+
+	rec := httptest.NewRecorder()
+	r.api.ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	var ours strings.Builder
+	runtime := false
+	for line := range strings.Lines(rec.Body.String()) {
+		if strings.Contains(line, "boreas_") {
+			ours.WriteString(historyBytes.ReplaceAllString(line, "boreas_history_bytes some\n"))
+		}
+		runtime = runtime || strings.HasPrefix(line, "go_goroutines ")
+	}
+	if !runtime {
+		t.Error("there are no metrics of the Go runtime")
+	}
+	if *update {
+		if err := os.WriteFile("testdata/metrics.txt", []byte(ours.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/metrics.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), ours.String()); diff != "" {
+		t.Errorf("metrics differ from testdata/metrics.txt; if they should, run the test with -update (-want +got):\n%s", diff)
+	}
+	problems, err := promlint.New(strings.NewReader(rec.Body.String())).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("Prometheus's conventions: %v %v", problems, err)
+	}
+}
+
+func TestMetricsShowTheRegistryGiven(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "boreas_build_info", Help: "Version."},
+		func() float64 { return 1 }))
+	r := newRig(t, boreas.Options{}, api.Options{Registry: registry})
+	if got := r.do("GET", "/metrics", ""); !strings.Contains(got, "\nboreas_build_info 1\n") {
+		t.Errorf("the registry's own metric is missing in:\n%s", got)
+	}
+}

@@ -1,0 +1,189 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is an API over a hub of its own.
+type rig struct {
+	hub    *boreas.Hub
+	tokens *tokens
+	api    http.Handler
+}
+
+func newRig(t testing.TB, h boreas.Options, o api.Options) *rig {
+	t.Helper()
+	r := &rig{hub: boreas.New(h), tokens: &tokens{}}
+	if o.Tokens == nil {
+		o.Tokens = r.tokens
+	}
+	r.api = api.Handler(r.hub, o)
+	t.Cleanup(func() {
+		if err := r.hub.Shutdown(context.Background(), 0); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+	})
+	return r
+}
+
+// do sends a request and returns the whole answer as text: the status, the headers
+// sorted, an empty line, the body. The headers are name and value in turn.
+func (r *rig) do(method, target, body string, headers ...string) string {
+	req := httptest.NewRequest(method, target, strings.NewReader(body))
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	rec := httptest.NewRecorder()
+	r.api.ServeHTTP(rec, req)
+	return answer(rec.Result())
+}
+
+// broadcast posts a body to a path as JSON.
+func (r *rig) broadcast(path, body string) string {
+	return r.do("POST", path, body, "Content-Type", "application/json")
+}
+
+func answer(res *http.Response) string {
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err.Error()
+	}
+	var b bytes.Buffer
+	fmt.Fprintln(&b, res.StatusCode)
+	res.Header.Del("Date")
+	var lines []string
+	for name, values := range res.Header {
+		lines = append(lines, name+": "+strings.Join(values, ", ")+"\n")
+	}
+	slices.Sort(lines)
+	fmt.Fprintf(&b, "%s\n%s", strings.Join(lines, ""), body)
+	return b.String()
+}
+
+// jsonAnswer is the whole answer that has a JSON body.
+func jsonAnswer(status int, body string) string {
+	return fmt.Sprintf("%d\nContent-Type: application/json\nX-Content-Type-Options: nosniff\n\n%s", status, body)
+}
+
+// errorAnswer is the whole answer that refuses a request.
+func errorAnswer(status int, sentence string) string {
+	return jsonAnswer(status, fmt.Sprintf(`{"errors": ["%s"]}`, sentence))
+}
+
+// textAnswer is the whole answer that has a text body.
+func textAnswer(status int, body string) string {
+	return fmt.Sprintf("%d\nContent-Type: text/plain; charset=utf-8\nX-Content-Type-Options: nosniff\n\n%s", status, body)
+}
+
+// empty is the whole answer to a broadcast that is in order.
+const empty = "200\n\n"
+
+// subscriber is a session whose connection is a list of lines.
+type subscriber struct {
+	*boreas.Session
+	lines    chan string
+	finished chan struct{} // closed once the hub has finished with it
+}
+
+// subscribe opens a session; with an identity it authenticates and joins.
+func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subscriber {
+	t.Helper()
+	s := &subscriber{lines: make(chan string, 100), finished: make(chan struct{})}
+	session, err := r.hub.Open(s, lineFormat{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Session = session
+	if identity != "" {
+		session.Authenticate(identity)
+	}
+	for _, c := range channels {
+		if err := session.Join(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// next waits for the next line.
+func (s *subscriber) next(t testing.TB) string {
+	t.Helper()
+	select {
+	case line := <-s.lines:
+		return line
+	case <-t.Context().Done():
+		t.Fatal("the test ended before a message came")
+		return ""
+	}
+}
+
+func (s *subscriber) TryWrite(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		s.lines <- strings.TrimSuffix(line, "\n")
+	}
+	return len(p), nil
+}
+
+func (s *subscriber) WaitWritable(time.Duration) error { return nil }
+func (s *subscriber) Finish(error)                     { s.Done(); close(s.finished) }
+
+// lineFormat writes classic messages, one a line.
+type lineFormat struct{}
+
+func (lineFormat) AppendPublication(dst []byte, channel string, p *boreas.Publication) []byte {
+	return append(wire.AppendClassicMessage(dst, channel, p.Data), '\n')
+}
+func (lineFormat) AppendPing(dst []byte) []byte         { return dst }
+func (lineFormat) AppendEnd(dst []byte, _ error) []byte { return dst }
+
+// tokens makes the tokens token-1, token-2 and so on.
+type tokens struct {
+	mu   sync.Mutex
+	made int
+	all  []string
+}
+
+func (k *tokens) Mint() (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.made++
+	token := fmt.Sprintf("token-%d", k.made)
+	k.all = append(k.all, token)
+	return token, nil
+}
+
+func (k *tokens) Delete(token string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := slices.Index(k.all, token)
+	if i < 0 {
+		return false
+	}
+	k.all = slices.Delete(k.all, i, i+1)
+	return true
+}
+
+func (k *tokens) All() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.all)
+}
