@@ -1,7 +1,10 @@
 package boreas_test
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/server"
 )
 
 // This file checks the prose against what it describes.
@@ -80,4 +84,54 @@ func TestEveryOptionIsDocumented(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/configuration.md differs from the table of options (-table +page):\n%s", diff)
 	}
+}
+
+var (
+	documentedMetric = regexp.MustCompile("(?m)^\\| `(boreas_[a-z_]+)` \\| ([a-z]+) \\|")
+	servedMetric     = regexp.MustCompile(`(?m)^# TYPE (boreas_[a-z_]+) ([a-z]+)$`)
+)
+
+func TestEveryMetricIsDocumented(t *testing.T) {
+	served := ofServer(t, "/metrics")
+	diff := cmp.Diff(rows(servedMetric, served), rows(documentedMetric, read(t, "docs/operations.md")))
+	if diff != "" {
+		t.Errorf("docs/operations.md differs from /metrics (-served +page):\n%s", diff)
+	}
+}
+
+// rows returns what the two groups of the expression match in the text, sorted.
+func rows(expression *regexp.Regexp, text string) []string {
+	var found []string
+	for _, match := range expression.FindAllStringSubmatch(text, -1) {
+		found = append(found, match[1]+", a "+match[2])
+	}
+	slices.Sort(found)
+	return found
+}
+
+// ofServer returns what the API of a server with default options answers.
+func ofServer(t *testing.T, path string) string {
+	t.Helper()
+	options := config.Default()
+	options.APIPort, options.WSPort, options.DrainTime = 0, 0, 0
+	s, err := server.Start(context.Background(), options, server.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Get("http://" + s.APIAddr().String() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
