@@ -1,0 +1,163 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// DefaultAPI is where a server that was started without options serves its API.
+	DefaultAPI = "http://127.0.0.1:8001"
+	// DefaultWS is where it serves its WebSockets.
+	DefaultWS = "ws://127.0.0.1:8002/"
+
+	defaultTimeout     = 15 * time.Second
+	defaultMaxResponse = 32 << 20 // some 200,000 tokens
+	defaultConnections = 128
+	dialTimeout        = 5 * time.Second
+	idleTimeout        = 90 * time.Second
+	maxErrorBody       = 64 << 10
+)
+
+// Options say where the server is and how to talk to it. The zero value talks to
+// a server on this machine that was started without options.
+type Options struct {
+	// API is the base URL of the server's HTTP API; "" means [DefaultAPI]. It may
+	// have a path, if a proxy puts the API under one.
+	API string
+
+	// HTTP makes the requests. nil means a client of our own: 15 seconds for a
+	// request, at most 128 connections at once (further requests wait for one),
+	// all kept open between requests, no redirects followed (a redirect would
+	// turn a POST into a GET).
+	HTTP *http.Client
+
+	// MaxResponse is the size in bytes at which an answer is refused; 0 means
+	// 32 MiB, enough for about 200,000 tokens.
+	MaxResponse int64
+}
+
+// A Client uses the HTTP API of a server. It is safe for use by many goroutines,
+// which share its connections. It repeats no request: a broadcast whose answer
+// was lost may have been delivered, and the classic wire has no way to tell.
+type Client struct {
+	base        string // without the slash at its end
+	http        *http.Client
+	maxResponse int64
+}
+
+// New returns a client. It fails if the URL in the options is not one of HTTP. It
+// does not connect.
+func New(o Options) (*Client, error) {
+	if o.API == "" {
+		o.API = DefaultAPI
+	}
+	u, err := url.Parse(o.API)
+	if err != nil {
+		return nil, fmt.Errorf("API URL: %w", withoutURL(err))
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("API URL %q: give it as http://HOST:PORT or https://HOST:PORT", u.Redacted())
+	}
+	if o.MaxResponse == 0 {
+		o.MaxResponse = defaultMaxResponse
+	}
+	if o.HTTP == nil {
+		o.HTTP = defaultHTTP()
+	}
+	return &Client{base: strings.TrimSuffix(o.API, "/"), http: o.HTTP, maxResponse: o.MaxResponse}, nil
+}
+
+// Close closes the connections that are kept open for later requests. The client
+// can still be used.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+func defaultHTTP() *http.Client {
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	return &http.Client{
+		Timeout: defaultTimeout,
+		Transport: &http.Transport{
+			Proxy:       http.ProxyFromEnvironment,
+			DialContext: dialer.DialContext,
+			// As many kept as allowed: with net/http's default of two, a backend
+			// that publishes from many goroutines would open and close one
+			// connection for nearly every request.
+			MaxConnsPerHost:     defaultConnections,
+			MaxIdleConns:        defaultConnections,
+			MaxIdleConnsPerHost: defaultConnections,
+			IdleConnTimeout:     idleTimeout,
+			TLSHandshakeTimeout: dialTimeout,
+			ForceAttemptHTTP2:   true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// call makes a request and decodes the answer's JSON into answer, unless that is
+// nil. op says what is being done, for errors.
+func (c *Client) call(ctx context.Context, op, method, path string, body []byte, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, withoutURL(err))
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, withoutURL(err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return errorFrom(op, resp)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, c.maxResponse+1))
+	if err != nil {
+		return fmt.Errorf("%s: read the answer: %w", op, withoutURL(err))
+	}
+	if int64(len(text)) > c.maxResponse {
+		return fmt.Errorf("%s: the answer is larger than %d bytes; raise MaxResponse to take it", op, c.maxResponse)
+	}
+	if answer == nil {
+		return nil
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("%s: the answer is not what a Boreas server gives: %w", op, err)
+	}
+	return nil
+}
+
+// errorFrom makes an [Error] of an answer that is not a success.
+func errorFrom(op string, resp *http.Response) error {
+	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		return errors.Join(e, fmt.Errorf("read the reason: %w", withoutURL(err)))
+	}
+	var reasons struct {
+		Errors []string `json:"errors"`
+	}
+	if json.Unmarshal(text, &reasons) == nil {
+		e.Errors = reasons.Errors
+	}
+	return e
+}
+
+// retryAfter reads a Retry-After in seconds, the only form that Boreas sends.
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(h.Get("Retry-After"), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}

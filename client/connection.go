@@ -1,0 +1,247 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// closeWait is how long the server may take to answer a close frame before the
+// socket is closed without one.
+const closeWait = 250 * time.Millisecond
+
+var errSilent = errors.New("the server gave no sign of life")
+
+// A connection is one WebSocket, with three goroutines that all end in close: one
+// reads, one writes the token and the joins, one pings when nothing is heard.
+type connection struct {
+	s    *Subscriber
+	conn *websocket.Conn
+
+	messages chan Message  // closed by the reader when the connection is lost
+	joined   chan struct{} // closed when the server has taken the token and the joins
+
+	ctx     context.Context // ends with the connection, not with the caller's context
+	cancel  context.CancelCauseFunc
+	running sync.WaitGroup
+
+	born    time.Time
+	heard   atomic.Int64 // nanoseconds from born to when the server was last heard
+	handing atomic.Bool  // the reader waits for the caller, so nothing can be heard
+}
+
+// connect makes a connection and starts it.
+func (s *Subscriber) connect(ctx context.Context) (*connection, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.HandshakeTimeout)
+	defer cancel()
+	token, err := s.o.TokenFunc(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("get a token: %w", err)
+	}
+	c := &connection{s: s, messages: make(chan Message), joined: make(chan struct{}), born: time.Now()}
+	conn, resp, err := websocket.Dial(ctx, s.o.URL, &websocket.DialOptions{
+		HTTPClient:     s.o.HTTP,
+		OnPingReceived: func(context.Context, []byte) bool { c.hear(); return true },
+		OnPongReceived: func(context.Context, []byte) { c.hear() },
+	})
+	if err != nil {
+		return nil, refusal(resp, err)
+	}
+	conn.SetReadLimit(s.o.ReadLimit)
+	c.conn = conn
+	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	c.running.Go(c.read)
+	c.running.Go(func() { c.write(token) })
+	c.running.Go(c.watch)
+	return c, nil
+}
+
+// refusal makes an [Error] of a handshake that the server answered with something
+// else.
+func refusal(resp *http.Response, err error) error {
+	const op = "connect"
+	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
+		return fmt.Errorf("%s: %w", op, withoutURL(err))
+	}
+	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
+	// The library keeps the first 1,024 bytes.
+	text, _ := io.ReadAll(resp.Body)
+	if reason := strings.TrimSpace(string(text)); reason != "" && !strings.HasPrefix(reason, "<") {
+		e.Errors = []string{reason}
+	}
+	return e
+}
+
+// fail ends the connection for a reason; the first one counts.
+func (c *connection) fail(err error) { c.cancel(err) }
+
+// reason returns why the connection ended.
+func (c *connection) reason() error { return context.Cause(c.ctx) }
+
+// close says goodbye, for at most closeWait, and waits for the goroutines.
+func (c *connection) close() {
+	if c.ctx.Err() == nil {
+		hurry := time.AfterFunc(closeWait, func() { c.fail(errLeft) })
+		defer hurry.Stop()
+		c.running.Go(func() {
+			c.conn.Close(websocket.StatusNormalClosure, "") // whatever it says, it's over
+			c.fail(errLeft)
+		})
+	}
+	for range c.messages { // the reader may be waiting to hand one over
+	}
+	c.conn.CloseNow() //nolint:errcheck // it may be closed already
+	c.running.Wait()
+}
+
+func (c *connection) hear() { c.heard.Store(int64(time.Since(c.born))) }
+
+// read hands over what the server sends.
+func (c *connection) read() {
+	defer close(c.messages)
+	for {
+		kind, frame, err := c.conn.Read(c.ctx)
+		if err != nil {
+			c.fail(closed(err))
+			return
+		}
+		c.hear()
+		m, err := parse(kind, frame)
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		c.handing.Store(true)
+		select {
+		case c.messages <- m:
+		case <-c.ctx.Done():
+			return
+		}
+		c.hear() // the quiet begins now: until here nothing could be heard
+		c.handing.Store(false)
+	}
+}
+
+// closed says in plain words how a connection was lost.
+func closed(err error) error {
+	var frame websocket.CloseError
+	switch {
+	case errors.As(err, &frame) && frame.Reason != "":
+		return fmt.Errorf("the server closed the connection with %d: %s", int(frame.Code), frame.Reason)
+	case errors.As(err, &frame):
+		return fmt.Errorf("the server closed the connection with %d", int(frame.Code))
+	case errors.Is(err, websocket.ErrMessageTooBig):
+		return fmt.Errorf("a message is larger than ReadLimit: %w", err)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("the connection broke: %w", io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("the connection broke: %w", err)
+}
+
+// parse reads a message of the classic wire.
+func parse(kind websocket.MessageType, frame []byte) (Message, error) {
+	var m struct {
+		Message json.RawMessage `json:"message"`
+		Channel *string         `json:"channel"`
+	}
+	if kind != websocket.MessageText || json.Unmarshal(frame, &m) != nil || m.Channel == nil || m.Message == nil {
+		return Message{}, errors.New("the server sent something that is not a classic message; is this the URL of a Boreas server?")
+	}
+	return Message{Channel: *m.Channel, Data: m.Message}, nil
+}
+
+// write shows the token, joins the channels, and then follows their changes.
+func (c *connection) write(token string) {
+	if token != "" {
+		if !c.send(map[string]string{"access_token": token}) {
+			return
+		}
+	}
+	joined := map[string]struct{}{}
+	for first := true; ; first = false {
+		join, leave := c.s.difference(joined)
+		for _, request := range requests(join, leave) {
+			if !c.send(request) {
+				return
+			}
+		}
+		if first {
+			// The server handles a client's frames in order, so its answer to a
+			// ping tells that it has handled all before it.
+			if !c.alive() {
+				return
+			}
+			close(c.joined)
+		}
+		select {
+		case <-c.s.changed:
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// send writes one request; false means that the connection is lost.
+func (c *connection) send(request any) bool {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	err := e.Encode(request)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(c.ctx, c.s.o.PingTimeout)
+		defer cancel()
+		err = c.conn.Write(ctx, websocket.MessageText, bytes.TrimSpace(text.Bytes()))
+	}
+	if err != nil {
+		c.fail(fmt.Errorf("the connection broke while writing: %w", err))
+		return false
+	}
+	return true
+}
+
+// watch makes sure that a server that is not heard is still there.
+func (c *connection) watch() {
+	for {
+		quiet := time.Since(c.born) - time.Duration(c.heard.Load())
+		if c.handing.Load() {
+			quiet = 0
+		}
+		if quiet < c.s.o.PingAfter {
+			if sleep(c.ctx, c.s.o.PingAfter-quiet) != nil {
+				return
+			}
+			continue
+		}
+		if !c.alive() {
+			return
+		}
+	}
+}
+
+// alive pings the server and waits for its answer; without one in time it ends
+// the connection and returns false. Anything else that was heard meanwhile is a
+// sign of life as good, and while the caller is what is slow nothing can be told.
+func (c *connection) alive() bool {
+	before := c.heard.Load()
+	ctx, cancel := context.WithTimeout(c.ctx, c.s.o.PingTimeout)
+	defer cancel()
+	err := c.conn.Ping(ctx)
+	if err == nil {
+		return true
+	}
+	if c.ctx.Err() == nil && (c.handing.Load() || c.heard.Load() != before) {
+		return true
+	}
+	c.fail(fmt.Errorf("%w for %s", errSilent, c.s.o.PingTimeout))
+	return false
+}

@@ -1,0 +1,175 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// errLeft tells that the caller left its loop.
+var errLeft = errors.New("the caller left the loop")
+
+// heldOverhead is what a message that is held back takes beside its bytes.
+const heldOverhead = 64
+
+// A loop is one run of [Subscriber.Messages]. It belongs to the caller's goroutine.
+type loop struct {
+	s     *Subscriber
+	yield func(Message, error) bool
+
+	settled bool         // some connection got as far as its joins
+	gap     *Reconnected // not yielded yet
+	lostAt  time.Time    // when the gap began
+}
+
+// run connects again and again. It returns errLeft, why the context ended, or why
+// no connection will ever be had.
+func (l *loop) run(ctx context.Context) error {
+	o := l.s.o
+	wait := backoff{base: o.MinBackoff, max: o.MaxBackoff, stable: o.MaxBackoff, random: l.s.random}
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		o.OnState(State{Kind: Connecting, Attempt: wait.failures + 1})
+		lived, err := l.connection(ctx)
+		if errors.Is(err, errLeft) || ctx.Err() != nil || l.hopeless(err) {
+			return final(ctx, err)
+		}
+		var refused *Error
+		var atLeast time.Duration
+		if errors.As(err, &refused) {
+			atLeast = refused.RetryAfter
+		}
+		pause := wait.next(lived, atLeast)
+		o.OnState(State{Kind: Disconnected, Err: err, RetryIn: pause})
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// final returns the error to end with: the end of the context counts for more
+// than what it made fail.
+func final(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !errors.Is(err, errLeft) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// hopeless tells whether the server's first answer was one that no later attempt
+// will change: most likely the URL is not that of a WebSocket endpoint.
+func (l *loop) hopeless(err error) bool {
+	var refused *Error
+	if l.settled || !errors.As(err, &refused) {
+		return false
+	}
+	return refused.Status >= 400 && refused.Status < 500 &&
+		refused.Status != http.StatusRequestTimeout && refused.Status != http.StatusTooManyRequests
+}
+
+// connection makes one connection and yields its messages until it is lost. It
+// returns how long it lived after the joins, and why it ended.
+func (l *loop) connection(ctx context.Context) (lived time.Duration, err error) {
+	c, err := l.s.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+
+	// Until the server has taken the joins, messages are held back: a caller that
+	// reads the state anew on a Reconnected must be on all its channels by then.
+	var held []Message
+	var size int64
+	var settledAt time.Time
+	settle := func() error {
+		settledAt, l.settled = time.Now(), true
+		l.s.o.OnState(State{Kind: Connected})
+		if err := l.tellGap(); err != nil {
+			return err
+		}
+		return l.tell(held...)
+	}
+	joined := c.joined
+	for {
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-joined:
+			joined = nil
+			if err := settle(); err != nil {
+				return 0, err
+			}
+		case m, more := <-c.messages:
+			switch {
+			case !more:
+				return l.lost(c, joined != nil && len(held) > 0, settle, &settledAt)
+			case joined == nil:
+				if err := l.tell(m); err != nil {
+					return 0, err
+				}
+			default:
+				held = append(held, m)
+				if size += heldOverhead + int64(len(m.Data)+len(m.Channel)); size > l.s.o.ReadLimit {
+					joined = nil
+					if err := settle(); err != nil {
+						return 0, err
+					}
+				}
+			}
+		}
+	}
+}
+
+// lost ends a connection that the server or the network has ended. If messages
+// are still held back, pending, they are yielded first.
+func (l *loop) lost(c *connection, pending bool, settle func() error, settledAt *time.Time) (time.Duration, error) {
+	err := c.reason()
+	if pending {
+		if err := settle(); err != nil {
+			return 0, err
+		}
+	}
+	if settledAt.IsZero() {
+		return 0, err
+	}
+	if l.gap == nil {
+		l.gap, l.lostAt = &Reconnected{Lost: err}, time.Now()
+	}
+	return time.Since(*settledAt), err
+}
+
+func (l *loop) tellGap() error {
+	if l.gap == nil {
+		return nil
+	}
+	gap := l.gap
+	gap.After, l.gap = time.Since(l.lostAt), nil
+	if !l.yield(Message{}, gap) {
+		return errLeft
+	}
+	return nil
+}
+
+func (l *loop) tell(messages ...Message) error {
+	for _, m := range messages {
+		if !l.yield(m, nil) {
+			return errLeft
+		}
+	}
+	return nil
+}
+
+// sleep waits, or returns why the context ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,133 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	defaultHandshakeTimeout = 10 * time.Second
+	defaultPingAfter        = 30 * time.Second
+	defaultPingTimeout      = 15 * time.Second
+	defaultReadLimit        = 2 << 20 // twice the largest message a server takes by default
+	defaultMinBackoff       = 500 * time.Millisecond
+	defaultMaxBackoff       = 30 * time.Second
+	maxChannelName          = 255 // bytes; the server ignores longer names
+)
+
+// SubscriberOptions say where the server is and what to listen to. The zero value
+// connects to a server on this machine and stays anonymous, which is of use only
+// with a server that asks for no token.
+type SubscriberOptions struct {
+	// URL is where the server serves WebSockets, ws:// or wss://; "" means
+	// [DefaultWS].
+	URL string
+
+	// Token is shown to the server on each connection. The classic wire does not
+	// tell if it was wrong: the subscriber then gets nothing.
+	Token string
+
+	// TokenFunc, if not nil, is asked for the token before each connection,
+	// instead of Token. An error of it is a failed attempt to connect.
+	TokenFunc func(context.Context) (string, error)
+
+	// Channels are joined on each connection. [Subscriber.Join] and
+	// [Subscriber.Leave] change them.
+	Channels []string
+
+	// OnState, if not nil, is told each change of the connection. It is called
+	// from the loop over [Subscriber.Messages], between two messages, and must
+	// not block.
+	OnState func(State)
+
+	// ReadLimit is the size in bytes of the largest frame that is taken; 0 means
+	// 2 MiB. A larger one ends the connection.
+	ReadLimit int64
+
+	// PingAfter is how long nothing may be heard from the server before it is
+	// asked for a sign of life; 0 means 30 s. PingTimeout is how long it may take
+	// to answer, and also how long one write may take; 0 means 15 s. Together
+	// they bound how long a dead connection is mistaken for a quiet one.
+	PingAfter, PingTimeout time.Duration
+
+	// HandshakeTimeout bounds connecting, TLS and HTTP; 0 means 10 s.
+	HandshakeTimeout time.Duration
+
+	// MinBackoff and MaxBackoff bound the wait before a new attempt: a random
+	// time up to MinBackoff after the first failure, up to twice that after the
+	// second, never over MaxBackoff. A connection that lived for MaxBackoff sets
+	// it back. 0 means 500 ms and 30 s.
+	MinBackoff, MaxBackoff time.Duration
+
+	// HTTP makes the handshake; nil means a client of our own. Set its transport
+	// for a TLS configuration or a proxy of yours. Do not set its Timeout.
+	HTTP *http.Client
+}
+
+// withDefaults returns the options with what was left out filled in, or says what
+// is wrong with them.
+func (o SubscriberOptions) withDefaults() (SubscriberOptions, error) {
+	o.URL = cmp.Or(o.URL, DefaultWS)
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return o, fmt.Errorf("WebSocket URL: %w", withoutURL(err))
+	}
+	if (u.Scheme != "ws" && u.Scheme != "wss") || u.Host == "" {
+		return o, fmt.Errorf("WebSocket URL %q: give it as ws://HOST:PORT/ or wss://HOST:PORT/", u.Redacted())
+	}
+	if o.Token != "" && o.TokenFunc != nil {
+		return o, errors.New("both Token and TokenFunc are set; set one of them")
+	}
+	if token := o.Token; o.TokenFunc == nil {
+		o.TokenFunc = func(context.Context) (string, error) { return token, nil }
+	}
+	if o.OnState == nil {
+		o.OnState = func(State) {}
+	}
+	o.ReadLimit = cmp.Or(o.ReadLimit, defaultReadLimit)
+	o.PingAfter = cmp.Or(o.PingAfter, defaultPingAfter)
+	o.PingTimeout = cmp.Or(o.PingTimeout, defaultPingTimeout)
+	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, defaultHandshakeTimeout)
+	o.MinBackoff = cmp.Or(o.MinBackoff, defaultMinBackoff)
+	o.MaxBackoff = cmp.Or(o.MaxBackoff, max(defaultMaxBackoff, o.MinBackoff))
+	if o.HTTP == nil {
+		o.HTTP = handshakeHTTP()
+	}
+	return o, nil
+}
+
+// handshakeHTTP returns a client whose connections all become WebSockets, so it
+// keeps none for later requests.
+func handshakeHTTP() *http.Client {
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	return &http.Client{Transport: &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: dialTimeout,
+		DisableKeepAlives:   false, // "Connection: close" would contradict the upgrade
+		MaxIdleConnsPerHost: -1,
+	}}
+}
+
+// checkChannel refuses the names that the server would ignore without a word.
+func checkChannel(name string) error {
+	if name == "" {
+		return errNoChannel
+	}
+	if len(name) > maxChannelName {
+		return fmt.Errorf("channel %.20q…: the name has %d bytes; %d are allowed", name, len(name), maxChannelName)
+	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("channel %q: the name must be UTF-8 without control characters", name)
+	}
+	return nil
+}

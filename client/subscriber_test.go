@@ -1,0 +1,371 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/websocket"
+)
+
+// A listener runs a subscriber's loop and writes down what it is told.
+type listener struct {
+	log  []string // owned by the loop until done is closed
+	done chan struct{}
+	take func(Message, error) bool // the loop's body; false leaves it
+}
+
+func listen(ctx context.Context, s *Subscriber, take func(Message, error) bool) *listener {
+	l := &listener{done: make(chan struct{}), take: take}
+	s.o.OnState = func(state State) {
+		// The clock of a bubble never waits, so a subscriber that is never let in
+		// would fill the memory.
+		if l.log = append(l.log, describe(state)); len(l.log) > 1000 {
+			panic("the subscriber tries again for ever")
+		}
+	}
+	go func() {
+		defer close(l.done)
+		for m, err := range s.Messages(ctx) {
+			if err != nil {
+				l.log = append(l.log, "error: "+err.Error())
+			} else {
+				l.log = append(l.log, m.Channel+" "+string(m.Data))
+			}
+			if l.take != nil && !l.take(m, err) {
+				return
+			}
+		}
+	}()
+	return l
+}
+
+func describe(s State) string {
+	switch s.Kind {
+	case Connecting:
+		return fmt.Sprintf("connecting %d", s.Attempt)
+	case Connected:
+		return "connected"
+	}
+	return fmt.Sprintf("disconnected: %v; again in %v", s.Err, s.RetryIn)
+}
+
+// got waits until nothing moves any more, and returns what came so far.
+func (l *listener) got() []string {
+	synctest.Wait()
+	return l.log
+}
+
+func (l *listener) want(t *testing.T, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, l.got()); diff != "" {
+		t.Errorf("what the subscriber tells (-want +got):\n%s", diff)
+	}
+}
+
+func (p *peer) want(want ...string) {
+	p.t.Helper()
+	synctest.Wait()
+	var got []string
+	for len(p.frames) > 0 {
+		got = append(got, <-p.frames)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		p.t.Errorf("what the server gets (-want +got):\n%s", diff)
+	}
+}
+
+func TestSubscriberAuthenticatesJoinsAndYieldsMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		s := f.subscriber(SubscriberOptions{Token: "T-1", Channels: []string{"b", "a<&>"}})
+		l := listen(ctx, s, nil)
+		p := <-f.accepted
+		p.want(`{"access_token":"T-1"}`, `{"channels":{"join":["a<&>","b"],"leave":[]}}`)
+		p.send(`{"message": {"z": 1.0, "a": 1e400}, "channel": "b"}`)
+		p.send(`{"message": "\u00e9", "channel": "a<&>"}`)
+		synctest.Wait()
+
+		if err := s.Join("c", "c"); err != nil {
+			t.Error(err)
+		}
+		p.want(`{"channels":{"join":["c"],"leave":[]}}`)
+		s.Leave("b", "never joined")
+		p.want(`{"channels":{"join":[],"leave":["b"]}}`)
+
+		cancel(errors.New("enough"))
+		<-l.done
+		l.want(t, "connecting 1", "connected", `b {"z": 1.0, "a": 1e400}`, `a<&> "\u00e9"`, "error: enough")
+		if err := <-p.gone; !websocket.IsCloseError(err, websocket.CloseNormalClosure) {
+			t.Errorf("the server saw %v, want a normal closure", err)
+		}
+	})
+}
+
+func TestSubscriberComesBackAndTellsThatMessagesMayBeMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		s := f.subscriber(SubscriberOptions{Token: "T", Channels: []string{"a"}})
+		var missed []error
+		l := listen(ctx, s, func(_ Message, err error) bool {
+			if errors.Is(err, ErrMayHaveMissed) {
+				missed = append(missed, err)
+			}
+			return true
+		})
+		p := <-f.accepted
+		p.want(`{"access_token":"T"}`, `{"channels":{"join":["a"],"leave":[]}}`)
+		if err := s.Join("b"); err != nil {
+			t.Error(err)
+		}
+		p.want(`{"channels":{"join":["b"],"leave":[]}}`)
+		p.send(`{"message": 1, "channel": "a"}`)
+		synctest.Wait()
+
+		// Two refusals in between belong to the same gap.
+		f.refuse <- func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7")
+			http.Error(w, "too many connections", http.StatusServiceUnavailable)
+		}
+		f.refuse <- http.NotFound
+		p.sendClose(websocket.CloseGoingAway, "shutting down")
+		p = <-f.accepted
+		p.want(`{"access_token":"T"}`, `{"channels":{"join":["a","b"],"leave":[]}}`)
+		p.send(`{"message": 2, "channel": "b"}`)
+		synctest.Wait()
+
+		p.conn.Close()
+		p = <-f.accepted
+		synctest.Wait()
+		cancel()
+		<-l.done
+		const lost = "the server closed the connection with 1001: shutting down"
+		l.want(
+			t, "connecting 1", "connected", "a 1",
+			"disconnected: "+lost+"; again in 500ms", "connecting 2",
+			"disconnected: connect: the server answered 503 Service Unavailable: too many connections; again in 7s", "connecting 3",
+			"disconnected: connect: the server answered 404 Not Found: 404 page not found; again in 2s", "connecting 4",
+			"connected", "error: reconnected after 9.5s without a connection ("+lost+"): messages may have been missed", "b 2",
+			"disconnected: the connection broke: unexpected EOF; again in 4s", "connecting 5", "connected",
+			"error: reconnected after 4s without a connection (the connection broke: unexpected EOF): messages may have been missed",
+			"error: context canceled",
+		)
+		if len(missed) != 2 {
+			t.Errorf("%d of the errors are ErrMayHaveMissed, want 2", len(missed))
+		}
+	})
+}
+
+func TestSubscriberHoldsMessagesBackUntilItsJoinsAreTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.deaf = true // frames pile up unread, so the joins are not taken
+		ctx, cancel := context.WithCancel(t.Context())
+		l := listen(ctx, f.subscriber(SubscriberOptions{Channels: []string{"a"}}), nil)
+		p := <-f.accepted
+		p.send(`{"message": 1, "channel": "a"}`)
+		l.want(t, "connecting 1")
+		go p.read()
+		l.want(t, "connecting 1", "connected", "a 1")
+		cancel()
+		<-l.done
+	})
+}
+
+func TestSubscriberYieldsWhatItHeldBackWhenTheConnectionBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.deaf = true
+		l := listen(t.Context(), f.subscriber(SubscriberOptions{Channels: []string{"a"}}), func(Message, error) bool { return false })
+		p := <-f.accepted
+		p.send(`{"message": 1, "channel": "a"}`)
+		l.want(t, "connecting 1")
+		p.conn.Close()
+		<-l.done
+		l.want(t, "connecting 1", "connected", "a 1")
+	})
+}
+
+func TestSubscriberNoticesADeadConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		began := time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		l := listen(ctx, f.subscriber(SubscriberOptions{PingAfter: 10 * time.Second, PingTimeout: 5 * time.Second}), nil)
+		p := <-f.accepted
+		p.want()
+		// The server's own ping is a sign of life; after it nothing is heard again.
+		<-time.After(9 * time.Second)
+		p.conn.SetPingHandler(func(string) error { return nil })
+		if err := p.conn.WriteControl(websocket.PingMessage, nil, time.Time{}); err != nil {
+			t.Error(err)
+		}
+		p = <-f.accepted
+		if took, want := time.Since(began), 9*time.Second+15*time.Second+500*time.Millisecond; took != want {
+			t.Errorf("came back after %v, want %v", took, want)
+		}
+		l.want(
+			t, "connecting 1", "connected",
+			"disconnected: the server gave no sign of life for 5s; again in 500ms",
+			"connecting 2", "connected",
+			"error: reconnected after 500ms without a connection (the server gave no sign of life for 5s): messages may have been missed",
+		)
+		// A quiet server that answers is not a dead one.
+		<-time.After(time.Hour)
+		synctest.Wait()
+		if n := len(l.log); n != 6 {
+			t.Errorf("the quiet connection was told about: %q", l.log[6:])
+		}
+		cancel()
+		<-l.done
+	})
+}
+
+func TestSubscriberIsNotMisledByASlowCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		l := listen(ctx, f.subscriber(SubscriberOptions{Channels: []string{"a"}}), func(Message, error) bool {
+			<-time.After(10 * time.Minute)
+			return true
+		})
+		p := <-f.accepted
+		p.want(`{"channels":{"join":["a"],"leave":[]}}`)
+		p.send(`{"message": 1, "channel": "a"}`)
+		p.send(`{"message": 2, "channel": "a"}`)
+		p.send(`{"message": 3, "channel": "a"}`)
+		<-time.After(time.Hour)
+		l.want(t, "connecting 1", "connected", "a 1", "a 2", "a 3")
+		cancel()
+		<-l.done
+	})
+}
+
+func TestSubscriberEndsWhenItsLoopIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		s := f.subscriber(SubscriberOptions{Channels: []string{"a"}})
+		l := listen(t.Context(), s, func(Message, error) bool {
+			for _, err := range s.Messages(t.Context()) {
+				if !errors.Is(err, ErrInUse) {
+					t.Errorf("a second loop got %v, want ErrInUse", err)
+				}
+			}
+			return false
+		})
+		p := <-f.accepted
+		p.send(`{"message": 1, "channel": "a"}`)
+		p.send(`{"message": 2, "channel": "a"}`)
+		<-l.done
+		l.want(t, "connecting 1", "connected", "a 1")
+		if err := <-p.gone; !websocket.IsCloseError(err, websocket.CloseNormalClosure) {
+			t.Errorf("the server saw %v, want a normal closure", err)
+		}
+	})
+}
+
+func TestSubscriberEndsSoonThoughTheServerIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.deaf = true
+		ctx, cancel := context.WithCancel(t.Context())
+		l := listen(ctx, f.subscriber(SubscriberOptions{Token: "T"}), nil)
+		p := <-f.accepted
+		synctest.Wait()
+		began := time.Now()
+		cancel()
+		<-l.done
+		if took := time.Since(began); took > closeWait {
+			t.Errorf("took %v, want at most %v", took, closeWait)
+		}
+		p.conn.Close()
+	})
+}
+
+func TestSubscriberGivesUpOnAWrongURL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.refuse <- http.NotFound
+		l := listen(t.Context(), f.subscriber(SubscriberOptions{}), nil)
+		<-l.done
+		l.want(t, "connecting 1", "error: connect: the server answered 404 Not Found: 404 page not found")
+	})
+}
+
+func TestSubscriberTriesAgainWhenThereIsNoToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := 0
+		l := listen(ctx, f.subscriber(SubscriberOptions{TokenFunc: func(context.Context) (string, error) {
+			if calls++; calls == 1 {
+				return "", errors.New("the shop is closed")
+			}
+			return fmt.Sprint("T-", calls), nil
+		}}), nil)
+		p := <-f.accepted
+		p.want(`{"access_token":"T-2"}`)
+		l.want(t, "connecting 1", "disconnected: get a token: the shop is closed; again in 500ms", "connecting 2", "connected")
+		cancel()
+		<-l.done
+	})
+}
+
+func TestSubscriberRefusesFramesThatAreNoMessages(t *testing.T) {
+	for name, c := range map[string]struct {
+		frame string
+		kind  int
+		want  string
+	}{
+		"too large":  {`{"message": "` + strings.Repeat("x", 1000) + `", "channel": "a"}`, websocket.TextMessage, "a message is larger than ReadLimit: "},
+		"not JSON":   {"hello", websocket.TextMessage, "the server sent something that is not a classic message"},
+		"no channel": {`{"message": 1}`, websocket.TextMessage, "the server sent something that is not a classic message"},
+		"no message": {`{"channel": "a"}`, websocket.TextMessage, "the server sent something that is not a classic message"},
+		"binary":     {`{"message": 1, "channel": "a"}`, websocket.BinaryMessage, "the server sent something that is not a classic message"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(t)
+				ctx, cancel := context.WithCancel(t.Context())
+				l := listen(ctx, f.subscriber(SubscriberOptions{ReadLimit: 500}), nil)
+				p := <-f.accepted
+				synctest.Wait()
+				if err := p.conn.WriteMessage(c.kind, []byte(c.frame)); err != nil && name != "too large" {
+					t.Error(err)
+				}
+				<-f.accepted
+				if got := l.got(); !strings.HasPrefix(got[2], "disconnected: "+c.want) {
+					t.Errorf("told %q, want a disconnect: %s", got[2], c.want)
+				}
+				cancel()
+				<-l.done
+			})
+		})
+	}
+}
+
+func TestSubscriberOptionsAreChecked(t *testing.T) {
+	for _, c := range []struct {
+		o    SubscriberOptions
+		want string
+	}{
+		{SubscriberOptions{URL: "http://host/"}, `WebSocket URL "http://host/": give it as ws://HOST:PORT/ or wss://HOST:PORT/`},
+		{SubscriberOptions{URL: "ws://user:secret@"}, `WebSocket URL "ws://user:xxxxx@": give it as ws://HOST:PORT/ or wss://HOST:PORT/`},
+		{SubscriberOptions{Token: "T", TokenFunc: func(context.Context) (string, error) { return "", nil }}, "both Token and TokenFunc are set; set one of them"},
+		{SubscriberOptions{Channels: []string{"a", ""}}, "the channel's name is empty"},
+		{SubscriberOptions{Channels: []string{"a\n"}}, `channel "a\n": the name must be UTF-8 without control characters`},
+		{SubscriberOptions{Channels: []string{strings.Repeat("é", 128)}}, `channel "éééééééééééééééééééé"…: the name has 256 bytes; 255 are allowed`},
+	} {
+		if _, err := NewSubscriber(c.o); err == nil || err.Error() != c.want {
+			t.Errorf("got %v\nwant %s", err, c.want)
+		}
+	}
+}
