@@ -21,6 +21,9 @@ const (
 // maxFile is the greatest size of a configuration file, in bytes.
 const maxFile = 1 << 20
 
+// maxTold is how many mistakes of a file are told: with more it is no configuration.
+const maxTold = 20
+
 // file reads the named file, or the one that is there.
 func (l *loader) file(dir, path string) {
 	named := path != ""
@@ -99,6 +102,9 @@ func (l *loader) read(path, content string) {
 		l.entry(src, e, seen)
 	}
 	slices.SortStableFunc(l.errs[before:], func(a, b *Error) int { return cmp.Compare(a.line, b.line) })
+	if more := len(l.errs) - before - maxTold; more > 0 {
+		l.errs = append(l.errs[:before+maxTold], &Error{Where: path, Message: fmt.Sprintf("and %d more mistakes", more)})
+	}
 }
 
 // entry takes one option from a file. Seen has the options that stood before.

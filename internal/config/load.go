@@ -22,12 +22,7 @@ type Input struct {
 // Load reads all options. The error, if any, is one [Error] for each mistake,
 // joined with errors.Join.
 func Load(in Input) (Config, error) {
-	l := loader{config: Default(), options: make(map[string]Option)}
-	l.config.origins = make(map[string]string)
-	for _, o := range Options() {
-		l.options[o.Name] = o
-		l.names = append(l.names, o.Name)
-	}
+	l := newLoader()
 
 	// Weakest first: a later source replaces what an earlier one has set.
 	env := l.environment(in.Env)
@@ -61,6 +56,16 @@ type loader struct {
 	options map[string]Option
 	names   []string
 	errs    []*Error
+}
+
+func newLoader() *loader {
+	l := &loader{config: Default(), options: make(map[string]Option)}
+	l.config.origins = make(map[string]string)
+	for _, o := range Options() {
+		l.options[o.Name] = o
+		l.names = append(l.names, o.Name)
+	}
+	return l
 }
 
 func (l *loader) fail(err *Error) { l.errs = append(l.errs, err) }

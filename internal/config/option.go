@@ -53,6 +53,9 @@ func (o Option) Placeholder() string {
 	case *int:
 		return "N"
 	case *string:
+		if o.FlagOnly {
+			return "PATH"
+		}
 		return strings.ToUpper(o.Name[strings.LastIndexByte(o.Name, '_')+1:])
 	}
 	return ""

@@ -65,10 +65,11 @@ func spanOf(parser *unstable.Parser, node *unstable.Node) span {
 	return span{shape.Start.Line, shape.Start.Column - 1, shape.End.Column - 1}
 }
 
-// tomlValue returns the value and where it stands.
+// tomlValue returns the value and where it stands, or where its key does if the
+// parser does not tell.
 func tomlValue(parser *unstable.Parser, node *unstable.Node, key span) (value, span) {
 	at := key
-	if node.Raw.Length > 0 {
+	if node.Raw.Length > 0 && node.Kind != unstable.InlineTable { // the parser gives only its end
 		at = spanOf(parser, node)
 	}
 	written := string(node.Data)

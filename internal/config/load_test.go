@@ -1,0 +1,152 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// directory makes a directory with the given files.
+func directory(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// mustLoad loads what has no mistake.
+func mustLoad(t *testing.T, in Input) Config {
+	t.Helper()
+	c, err := Load(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// with is the default configuration with changes.
+func with(change func(*Config)) Config {
+	c := Default()
+	change(&c)
+	return c
+}
+
+var ignoreOrigins = cmpopts.IgnoreUnexported(Config{})
+
+func TestDefault(t *testing.T) {
+	want := Config{
+		APIHost: "127.0.0.1", APIPort: 8001, WSHost: "127.0.0.1", WSPort: 8002,
+		Debug: true, RequireAuth: true,
+		TokenProvider: "no_tokens", TokenProviderTimeout: 10 * time.Second,
+		LogLevel: "info", LogFormat: "text",
+		MaxChannels: 1000, MaxMessage: 64 << 10, MaxBody: 1 << 20,
+		HeaderTimeout: 10 * time.Second, WSPingInterval: 25 * time.Second, WSPingTimeout: 20 * time.Second,
+		DrainTime:       10 * time.Second,
+		HistoryMessages: 10_000, HistoryBytes: 16 << 20, HistoryAge: 5 * time.Minute, HistoryMemory: 256 << 20,
+	}
+	if diff := cmp.Diff(want, mustLoad(t, Input{Dir: t.TempDir()}), ignoreOrigins); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFirstSourceCounts(t *testing.T) {
+	const file = "api_port = 3\n"
+	env := []string{"BOREAS_API_PORT=2", "HOME=/root"}
+	flags := map[string]string{"api_port": "1"}
+	tests := []struct {
+		name   string
+		in     Input
+		port   int
+		origin string
+	}{
+		{"flag", Input{Flags: flags, Env: env, Dir: directory(t, map[string]string{"boreas.conf": file})}, 1, "--api-port"},
+		{"environment", Input{Env: env, Dir: directory(t, map[string]string{"boreas.conf": file})}, 2, "BOREAS_API_PORT"},
+		{"file", Input{Dir: directory(t, map[string]string{"boreas.conf": file})}, 3, "boreas.conf:1"},
+		{"default", Input{Dir: t.TempDir()}, 8001, "default"},
+		{"an empty variable is none", Input{Env: []string{"BOREAS_API_PORT="}, Dir: t.TempDir()}, 8001, "default"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := mustLoad(t, test.in)
+			if c.APIPort != test.port || c.Origin("api_port") != test.origin {
+				t.Errorf("api_port = %d from %s, want %d from %s", c.APIPort, c.Origin("api_port"), test.port, test.origin)
+			}
+			if got, want := c.Given("api_port"), test.origin != DefaultOrigin; got != want {
+				t.Errorf("Given = %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestWhichFile(t *testing.T) {
+	const three, four = "api_port = 3\n", "api_port = 4\n"
+	both := "reading boreas.toml, not boreas.conf: both are here, and one is enough"
+	tests := []struct {
+		name  string
+		in    Input
+		files map[string]string
+		port  int
+		file  string
+		notes []string
+	}{
+		{name: "none", port: 8001},
+		{name: "conf", files: map[string]string{"boreas.conf": three}, port: 3, file: "boreas.conf"},
+		{name: "toml", files: map[string]string{"boreas.toml": three}, port: 3, file: "boreas.toml"},
+		{name: "both", files: map[string]string{"boreas.toml": three, "boreas.conf": four}, port: 3, file: "boreas.toml", notes: []string{both}},
+		{
+			name: "named by flag", in: Input{Flags: map[string]string{"config": "my.conf"}, Env: []string{"BOREAS_CONFIG=boreas.toml"}},
+			files: map[string]string{"boreas.toml": three, "my.conf": four}, port: 4, file: "my.conf",
+		},
+		{
+			name: "named by environment", in: Input{Env: []string{"BOREAS_CONFIG=my.toml"}},
+			files: map[string]string{"boreas.toml": three, "my.toml": four}, port: 4, file: "my.toml",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.in.Dir = directory(t, test.files)
+			c := mustLoad(t, test.in)
+			if c.APIPort != test.port || c.File != test.file {
+				t.Errorf("port %d from %q, want %d from %q", c.APIPort, c.File, test.port, test.file)
+			}
+			if diff := cmp.Diff(test.notes, c.Notes); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestOldConf reads a file as it may have been written for Boreas 1.0.
+func TestOldConf(t *testing.T) {
+	const old = "# -*- coding: utf-8 -*-\r\n" + `
+# production
+api_port=9001
+  api_host = "10.0.0.1"   # internal
+ws_port	=	0x2332
+ws_host = u'0.0.0.0'
+debug = False;
+require_auth = True
+token_provider = 'no_tokens' # for now
+token_provider = r'''exec:grep "\d" t\x'''
+log_level = None
+log_format = '\x6as\u006fn'
+`
+	c := mustLoad(t, Input{Dir: directory(t, map[string]string{"boreas.conf": "\ufeff" + old})})
+	want := with(func(c *Config) {
+		c.APIPort, c.APIHost, c.WSPort, c.WSHost = 9001, "10.0.0.1", 9010, "0.0.0.0"
+		c.Debug, c.TokenProvider, c.LogFormat = false, `exec:grep "\d" t\x`, "json"
+		c.File = "boreas.conf"
+		c.Notes = []string{"boreas.conf:11: token_provider was given in line 10 already; this one counts"}
+	})
+	if diff := cmp.Diff(want, c, ignoreOrigins); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,226 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	wantPort = "want a whole number from 1 to 65535 (0 means any free port)"
+	wantHost = "want an IP address or a host name (empty means all addresses)"
+	wantBody = "want a size from 1KiB to 1GiB, such as 64KiB or 65536"
+	wantTime = "want a duration from 1s to 1h, such as 1m30s or 90 (0 means all at once)"
+	wantFrom = "want no_tokens, file:PATH, exec:COMMAND, http://URL or https://URL"
+)
+
+// TestBadFlag gives one bad value each; the environment and files take the same way.
+func TestBadFlag(t *testing.T) {
+	tests := []struct{ option, value, want string }{
+		{"api_port", "80001", `--api-port: ` + wantPort + `, not "80001"`},
+		{"api_port", "-1", `--api-port: ` + wantPort + `, not "-1"`},
+		{"api_port", "http", `--api-port: ` + wantPort + `, not "http"`},
+		{"api_port", "0x10", `--api-port: ` + wantPort + `, not "0x10"`},
+		{"api_port", "99999999999999999999", `--api-port: ` + wantPort + `, not "99999999999999999999"`},
+		{"debug", "maybe", `--debug: want true or false, not "maybe"`},
+		{"api_host", "127.0.0.1:80", `--api-host: ` + wantHost + `, not "127.0.0.1:80": the port is an option of its own`},
+		{"api_host", "[::1]", `--api-host: ` + wantHost + `, not "[::1]": leave out the brackets`},
+		{"api_host", "http://x", `--api-host: ` + wantHost + `, not "http://x": leave out the scheme and what follows the name`},
+		{"api_host", "a b", `--api-host: ` + wantHost + `, not "a b": a host name has letters, digits, dots and dashes`},
+		{"max_body", "1023", `--max-body: ` + wantBody + `, not "1023"`},
+		{"max_body", "1M", `--max-body: ` + wantBody + `, not "1M"`},
+		{"max_body", "KiB", `--max-body: ` + wantBody + `, not "KiB"`},
+		{"max_body", "9999999999999GiB", `--max-body: ` + wantBody + `, not "9999999999999GiB"`},
+		{"drain_time", "2h", `--drain-time: ` + wantTime + `, not "2h"`},
+		{"drain_time", "-1s", `--drain-time: ` + wantTime + `, not "-1s"`},
+		{"drain_time", "NaN", `--drain-time: ` + wantTime + `, not "NaN"`},
+		{"drain_time", "1e300", `--drain-time: ` + wantTime + `, not "1e300"`},
+		{"drain_time", "99999999999d", `--drain-time: ` + wantTime + `, not "99999999999d"`},
+		{"log_level", "loud", `--log-level: want one of debug, info, warn, error, not "loud"`},
+		{"token_provider", "tokens.txt", `--token-provider: ` + wantFrom + `, not "tokens.txt": a file's name goes behind file:, a command behind exec:`},
+		{"token_provider", "file:", `--token-provider: ` + wantFrom + `, not "file:": the file's name is missing`},
+		{"token_provider", "exec: ", `--token-provider: ` + wantFrom + `, not "exec: ": the command is missing`},
+		{"token_provider", "http://", `--token-provider: ` + wantFrom + `, not "http://": that is not a valid URL`},
+		{"token_provider", "htp://u:secret@h", `--token-provider: ` + wantFrom + `, not the one given: there is no such kind`},
+		{"token_provider", "http://u:sec/ret@h", `--token-provider: ` + wantFrom + `, not the one given: that is not a valid URL`},
+		{
+			"token_provider", "boreas.utils.tokens:mine",
+			`--token-provider: ` + wantFrom + `, not "boreas.utils.tokens:mine": of the Python functions of Boreas 1.0 only ` +
+				`boreas.utils.tokens:no_tokens is there; put what yours does into a command`,
+		},
+		{"ws_ping_timeout", "30s", "--ws-ping-timeout: ws_ping_timeout: 30s is longer than ws_ping_interval, 25s: make it at most as long"},
+		{"config", "absent.toml", "absent.toml: cannot read the configuration file: " + notExist()},
+	}
+	for _, test := range tests {
+		t.Run(test.option+"="+test.value, func(t *testing.T) {
+			_, err := Load(Input{Flags: map[string]string{test.option: test.value}, Dir: t.TempDir()})
+			checkError(t, err, test.want)
+		})
+	}
+}
+
+// notExist is what the system says of a file that is not there.
+func notExist() string {
+	_, err := os.Open("absent")
+	return err.(*os.PathError).Err.Error()
+}
+
+func checkError(t *testing.T, err error, want string) {
+	t.Helper()
+	got := ""
+	if err != nil {
+		got = err.Error()
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBadEnvironment(t *testing.T) {
+	_, err := Load(Input{Dir: t.TempDir(), Env: []string{
+		"BOREAS_API_PROT=1", "BOREAS_SOMETHING=1", "BOREAS_WS_PORT=tcp://10.0.0.7:80", "BOREAS_DEBUG=2",
+		// Not ours to judge:
+		"BOREAS_API=http://localhost:8001", "BOREAS_SERVICE_HOST=10.0.0.1", "BOREAS_SERVICE_PORT_API=8001", "BOREAS_PORT=tcp://10.0.0.1:8001",
+		"BOREAS_WEB_PORT_80_TCP_ADDR=10.0.0.1", "PATH=/bin", "BOREASX=1", "BOREAS_UNSET=",
+	}})
+	checkError(t, err, strings.Join([]string{
+		"BOREAS_API_PROT: there is no such option; did you mean BOREAS_API_PORT?",
+		"BOREAS_SOMETHING: there is no such option",
+		`BOREAS_DEBUG: want true or false, not "2"`,
+		`BOREAS_WS_PORT: ` + wantPort + `, not "tcp://10.0.0.7:80" (Kubernetes sets this for a Service of that name: give the pod enableServiceLinks: false)`,
+	}, "\n"))
+}
+
+// TestBadFile reads files full of mistakes: all are told, in order, where they are.
+func TestBadFile(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"boreas.conf", `import os
+api_prt = 1
+api_port = 80001  # too high
+	debug = 'yes'
+log_level = 'info
+ws_port == 3
+ws_host = localhost
+max_body = true
+drain_time = 5 * 60
+config = 'x'
+max_channels = [1]
+log_format = 1
+ws_port =
+log_level = '\xzz'
+workers = 1.5
+token_provider = 'http://u:secret@'
+`, `boreas.conf:1: want a line such as api_port = 8001
+   1 | import os
+     | ^^^^^^^^^
+boreas.conf:2: there is no option api_prt; did you mean api_port?
+   2 | api_prt = 1
+     | ^^^^^^^
+boreas.conf:3: api_port: ` + wantPort + `, not 80001
+   3 | api_port = 80001  # too high
+     |            ^^^^^
+boreas.conf:4: debug: want true or false, not "yes"
+   4 | 	debug = 'yes'
+     | 	        ^^^^^
+boreas.conf:5: the text has no closing quote on its line
+   5 | log_level = 'info
+     |             ^^^^^
+boreas.conf:6: want a line such as api_port = 8001
+   6 | ws_port == 3
+     | ^^^^^^^^^^^^
+boreas.conf:7: want a number, a text in quotes, True, False or None
+   7 | ws_host = localhost
+     |           ^^^^^^^^^
+boreas.conf:8: want True, with a capital as in Python
+   8 | max_body = true
+     |            ^^^^
+boreas.conf:9: nothing but a comment may follow the value
+   9 | drain_time = 5 * 60
+     |                ^^^^
+boreas.conf:10: config cannot be given in a file, only as --config or BOREAS_CONFIG
+  10 | config = 'x'
+     | ^^^^^^
+boreas.conf:11: want a number, a text in quotes, True, False or None
+  11 | max_channels = [1]
+     |                ^^^
+boreas.conf:12: log_format: want one of text, json, not 1: put it in quotes
+  12 | log_format = 1
+     |              ^
+boreas.conf:13: the value is missing
+  13 | ws_port =
+     |          ^
+boreas.conf:14: want 2 hexadecimal digits of a character after \x
+  14 | log_level = '\xzz'
+     |              ^^^^
+boreas.conf:15: workers: want a whole number from 1 to 1024 (0 means one a processor), not 1.5
+  15 | workers = 1.5
+     |           ^^^
+boreas.conf:16: token_provider: ` + wantFrom + `, not the one given: that is not a valid URL`},
+		{"boreas.conf", "debug = True\napi_host = '\xff'\n", `boreas.conf:2: not UTF-8 text: save the file as UTF-8
+   2 | api_host = '�'
+     | ^^^^^^^^^^^^^^`},
+		{"boreas.toml", `api_prt = 1
+api_port = 80001
+debug = "yes"
+ws_port = [2]
+log_level = 2024-01-01
+a.b = 1
+max_body = "12 furlongs"
+workers = {}
+[server]
+api_port = 1
+`, `boreas.toml:1: there is no option api_prt; did you mean api_port?
+   1 | api_prt = 1
+     | ^^^^^^^
+boreas.toml:2: api_port: ` + wantPort + `, not 80001
+   2 | api_port = 80001
+     |            ^^^^^
+boreas.toml:3: debug: want true or false, not "yes"
+   3 | debug = "yes"
+     |         ^^^^^
+boreas.toml:4: ws_port: ` + wantPort + `, not a list
+   4 | ws_port = [2]
+     | ^^^^^^^
+boreas.toml:5: log_level: want one of debug, info, warn, error, not a date or time: put it in quotes
+   5 | log_level = 2024-01-01
+     |             ^^^^^^^^^^
+boreas.toml:6: there are no tables: write an option's name without dots
+   6 | a.b = 1
+     | ^
+boreas.toml:7: max_body: ` + wantBody + `, not "12 furlongs"
+   7 | max_body = "12 furlongs"
+     |            ^^^^^^^^^^^^^
+boreas.toml:8: workers: want a whole number from 1 to 1024 (0 means one a processor), not a table
+   8 | workers = {}
+     | ^^^^^^^
+boreas.toml:9: there are no tables: all options stand at the top, as name = value
+   9 | [server]
+     |  ^^^^^^`},
+		{"boreas.toml", "debug = true\nws_port = \n", `boreas.toml:2: unexpected character U+000A at start of value
+   2 | ws_port = 
+     |           ^`},
+		{"boreas.toml", "ws_port = 1\nws_port = 2\n", `boreas.toml:2: key ws_port is already defined
+   2 | ws_port = 2
+     | ^`},
+		{"boreas.conf", strings.Repeat("?\n", 40), manyMistakes()},
+		{"boreas.toml", strings.Repeat("#", maxFile+1), "boreas.toml: cannot read the configuration file: it is larger than 1MiB"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Load(Input{Dir: directory(t, map[string]string{test.name: test.text})})
+			checkError(t, err, test.want)
+		})
+	}
+}
+
+// manyMistakes is what is told of a file of 40 lines with a question mark each.
+func manyMistakes() string {
+	var b strings.Builder
+	for line := 1; line <= maxTold; line++ {
+		fmt.Fprintf(&b, "boreas.conf:%d: want a line such as api_port = 8001\n%4d | ?\n     | ^\n", line, line)
+	}
+	return b.String() + "boreas.conf: and 20 more mistakes"
+}

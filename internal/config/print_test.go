@@ -1,0 +1,106 @@
+package config
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPrint(t *testing.T) {
+	c := mustLoad(t, Input{
+		Flags: map[string]string{"debug": "False", "config": "my.conf"},
+		Env:   []string{"BOREAS_TOKEN_PROVIDER=http://u:secret@h/t?key=secret"},
+		Dir:   directory(t, map[string]string{"my.conf": "\nmax_body = '2048KiB'\napi_host = ''"}),
+	})
+	var got bytes.Buffer
+	if err := c.Print(&got); err != nil {
+		t.Fatal(err)
+	}
+	const want = `OPTION                  VALUE                         FROM
+config                  my.conf                       --config
+api_host                ""                            my.conf:3
+api_port                8001                          default
+ws_host                 127.0.0.1                     default
+ws_port                 8002                          default
+require_auth            true                          default
+token_provider          http://REDACTED@h/t?REDACTED  BOREAS_TOKEN_PROVIDER
+token_provider_timeout  10s                           default
+debug                   false                         --debug
+log_level               info                          default
+log_format              text                          default
+max_connections         0                             default
+max_channels            1000                          default
+max_message             64KiB                         default
+max_body                2MiB                          my.conf:2
+workers                 0                             default
+header_timeout          10s                           default
+anonymous_timeout       0s                            default
+ws_ping_interval        25s                           default
+ws_ping_timeout         20s                           default
+drain_time              10s                           default
+history_messages        10000                         default
+history_bytes           16MiB                         default
+history_age             5m                            default
+history_memory          256MiB                        default
+`
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestPrintTOML reads back what was printed.
+func TestPrintTOML(t *testing.T) {
+	given := mustLoad(t, Input{Dir: t.TempDir(), Flags: map[string]string{
+		"api_port": "0", "debug": "false", "max_body": "1500", "max_message": "2KiB", "drain_time": "0", "history_age": "1d",
+		"token_provider": "exec:printf 'a\\n\"b\"'\tc\x7f é",
+	}})
+	var printed bytes.Buffer
+	if err := given.PrintTOML(&printed); err != nil {
+		t.Fatal(err)
+	}
+	read := mustLoad(t, Input{Dir: directory(t, map[string]string{"boreas.toml": printed.String()})})
+	given.File = "boreas.toml"
+	if diff := cmp.Diff(given, read, ignoreOrigins); diff != "" {
+		t.Errorf("%s\n%s", diff, printed.String())
+	}
+	for _, o := range Options() {
+		if got, want := read.Given(o.Name), given.Given(o.Name); got != want {
+			t.Errorf("%s: given in the file: %v, want %v", o.Name, got, want)
+		}
+	}
+
+	// With every line uncommented it is the defaults.
+	var defaults bytes.Buffer
+	if err := Default().PrintTOML(&defaults); err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for line := range strings.Lines(defaults.String()) {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "# "), " = "); ok && !strings.Contains(name, " ") {
+			line = strings.TrimPrefix(line, "# ")
+		}
+		all.WriteString(line)
+	}
+	read = mustLoad(t, Input{Dir: directory(t, map[string]string{"boreas.toml": all.String()})})
+	if diff := cmp.Diff(with(func(c *Config) { c.File = "boreas.toml" }), read, ignoreOrigins); diff != "" {
+		t.Error(diff)
+	}
+	for _, o := range Options() {
+		if read.Given(o.Name) == o.FlagOnly {
+			t.Errorf("%s: given in the file: %v", o.Name, read.Given(o.Name))
+		}
+	}
+}
+
+func TestPrintTOMLHidesSecrets(t *testing.T) {
+	c := mustLoad(t, Input{Dir: t.TempDir(), Flags: map[string]string{"token_provider": "http://u:secret@h/"}})
+	var printed bytes.Buffer
+	if err := c.PrintTOML(&printed); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(printed.String(), "secret@") || !strings.Contains(printed.String(), "\n# token_provider = 'http://REDACTED@h/'\n") {
+		t.Error(printed.String())
+	}
+}
