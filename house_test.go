@@ -34,7 +34,8 @@ var mayImport = map[string][]string{
 	"internal/server": {".", "internal/wire", "internal/config", "auth", "ws", "api"},
 	"client":          {"internal/wire"},
 	"boreastest":      {".", "internal/wire", "internal/config", "internal/server", "client"},
-	"cmd/boreas":      {".", "internal/wire", "internal/config", "internal/server", "client"},
+	"internal/load":   {"client"},
+	"cmd/boreas":      {".", "internal/wire", "internal/config", "internal/server", "internal/load", "client"},
 	"examples/":       {"client"},
 	"scripts/":        {},
 }

@@ -3,7 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-vetted=""
+# For every step, so that nothing is compiled twice for a platform.
+export GOFLAGS="${GOFLAGS:-} -trimpath"
+
+vetted=$(go env GOHOSTOS) # by `make lint`
 for target in "$@"; do
 	os=${target%/*} arch=${target#*/}
 	out=dist/boreas-$os-$arch
@@ -11,8 +14,8 @@ for target in "$@"; do
 		out=$out.exe
 	fi
 	echo "build $out"
-	GOOS=$os GOARCH=$arch go build -trimpath -o "$out" ./cmd/boreas
 	GOOS=$os GOARCH=$arch go build ./...
+	GOOS=$os GOARCH=$arch go build -o "$out" ./cmd/boreas
 	# Vet also compiles the tests, so it finds a file without its build tag.
 	case " $vetted " in
 	*" $os "*) ;;

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Loads a server built with the race detector, round after round for the time given,
+# with some subscribers that read nothing. After each round the server must have let
+# go of every session, and its memory and goroutines must not grow from the second
+# round on by more than a part. In the end it must stop in order.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+limit=${1:?"usage: scripts/soak.sh TIME (in s, m or h, such as 10m)"}
+
+readonly round=30s         # of publishing
+readonly growth=130        # percent of the second round's, at most
+readonly settle_attempts=60 # one a second
+
+case $limit in
+*h) seconds=$((${limit%h} * 3600)) ;;
+*m) seconds=$((${limit%m} * 60)) ;;
+*) seconds=${limit%s} ;;
+esac
+
+work=$(mktemp -d)
+server=
+cleanup() {
+	if [ -n "$server" ]; then
+		kill -9 "$server" 2>/dev/null || true
+	fi
+	rm -rf "$work"
+}
+trap cleanup EXIT
+
+fail() {
+	echo "soak: $1" >&2
+	tail -n 50 "$work/log" >&2
+	exit 1
+}
+
+CGO_ENABLED=1 go build -race -o "$work/server" ./cmd/boreas
+go build -o "$work/boreas" ./cmd/boreas
+
+# A short history, so that it is full in the first round. The load is the server's
+# own machine's, so the ports are free ones and on loopback.
+GORACE="halt_on_error=1" "$work/server" --api-port=0 --ws-port=0 --history-age=10s --history-memory=16MiB \
+	>"$work/banner" 2>"$work/log" &
+server=$!
+for _ in $(seq "$settle_attempts"); do
+	if grep -q '^Running' "$work/banner" || ! kill -0 "$server" 2>/dev/null; then
+		break
+	fi
+	sleep 1
+done
+address() { sed -n "s/^$1 endpoint configured to listen on //p" "$work/banner"; }
+api=http://$(address API) ws=ws://$(address WebSocket)
+if [ "$api" = http:// ]; then
+	fail "the server did not start"
+fi
+
+# metric NAME prints the sum of a metric's values, whatever their labels.
+metric() {
+	curl -fsS "$api/metrics" | awk -v name="$1" '{split($1, part, "{")} part[1] == name {sum += $2} END {printf "%d\n", sum}'
+}
+
+rounds=0 memory= goroutines=
+while [ "$SECONDS" -lt "$seconds" ] || [ "$rounds" -lt 3 ]; do
+	rounds=$((rounds + 1))
+	echo "soak: round $rounds, $SECONDS of $seconds seconds"
+	"$work/boreas" bench --api "$api" --ws "$ws" --duration "$round" \
+		--subscribers 500 --slow 5 --channels 50 --joins 5 --publishers 4 >"$work/bench" 2>&1 ||
+		{ cat "$work/bench"; fail "round $rounds went wrong"; }
+	for _ in $(seq "$settle_attempts"); do
+		if [ "$(metric boreas_sessions)" -eq 0 ]; then
+			break
+		fi
+		sleep 1
+	done
+	[ "$(metric boreas_sessions)" -eq 0 ] || fail "sessions are left when all clients are gone"
+	now_memory=$(metric process_resident_memory_bytes) now_goroutines=$(metric go_goroutines)
+	echo "soak: $((now_memory >> 20)) MiB, $now_goroutines goroutines, $(metric boreas_deliveries_total) deliveries"
+	if [ "$rounds" -eq 2 ]; then
+		memory=$now_memory goroutines=$now_goroutines
+	elif [ "$rounds" -gt 2 ]; then
+		[ $((now_memory * 100)) -le $((memory * growth)) ] || fail "memory grew from $memory to $now_memory bytes"
+		[ "$now_goroutines" -le $((goroutines + 20)) ] || fail "goroutines grew from $goroutines to $now_goroutines"
+	fi
+done
+
+kill -TERM "$server"
+wait "$server" || fail "the server ended with exit code $?"
+server=
+echo "soak: $rounds rounds, no race, no leak, nothing lost"
