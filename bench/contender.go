@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// A contender is a server to measure. Its name is also the load generator's
+// dialect.
+type contender struct {
+	name string
+	// build makes the server's program or finds it, and returns its path. An
+	// errMissing marks the column; any other error ends the run.
+	build func(ctx context.Context, w *workshop) (string, error)
+	// command is how to start the program. dir is an empty directory of its own.
+	command func(program, dir string, p ports) ([]string, error)
+	// admit, if there is one, gets tokens from the running server.
+	admit func(ctx context.Context, w *workshop, p ports, dir string) (tokenFile string, err error)
+}
+
+// ports are where subscribers and publishers connect, on 127.0.0.1.
+type ports struct{ ws, api int }
+
+// errMissing is a contender that this machine does not have.
+type errMissing struct{ hint string }
+
+func (e errMissing) Error() string { return e.hint }
+
+func contenders() []contender {
+	return []contender{
+		{name: "boreas", build: buildBoreas, command: boreasCommand, admit: boreasTokens},
+		{name: "floor", build: buildFloor, command: floorCommand},
+		{name: "nchan", build: findNchan, command: nchanCommand},
+		{name: "centrifuge", build: buildCentrifuge, command: centrifugeCommand},
+	}
+}
+
+func contenderNames() []string {
+	var names []string
+	for _, c := range contenders() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// --- Boreas, with the settings it has out of the box ---
+
+func buildBoreas(ctx context.Context, w *workshop) (string, error) {
+	if w.options.server != "" {
+		return filepath.Abs(w.options.server)
+	}
+	program := filepath.Join(w.dir, "boreas")
+	return program, tool(ctx, "go", "build", "-C", "..", "-trimpath", "-o", program, "./cmd/boreas")
+}
+
+func boreasCommand(program, _ string, p ports) ([]string, error) {
+	return []string{program, "--ws_port=" + strconv.Itoa(p.ws), "--api_port=" + strconv.Itoa(p.api)}, nil
+}
+
+func boreasTokens(ctx context.Context, w *workshop, p ports, dir string) (string, error) {
+	var list strings.Builder
+	for range w.options.tokens {
+		token, err := newToken(ctx, p.api)
+		if err != nil {
+			return "", fmt.Errorf("get a token from boreas: %w", err)
+		}
+		list.WriteString(token + "\n")
+	}
+	file := filepath.Join(dir, "tokens")
+	return file, os.WriteFile(file, []byte(list.String()), 0o600)
+}
+
+func newToken(ctx context.Context, apiPort int) (string, error) {
+	url := fmt.Sprintf("http://127.0.0.1:%d/token/", apiPort)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	var body struct {
+		Token string `json:"token"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&body); err != nil {
+		return "", fmt.Errorf("POST %s answered %s: %w", url, answer.Status, err)
+	}
+	return body.Token, nil
+}
+
+// --- the floor: floor/floor.c ---
+
+func buildFloor(ctx context.Context, w *workshop) (string, error) {
+	program := filepath.Join(w.dir, "floor")
+	return program, compile(ctx, program, "floor/floor.c")
+}
+
+func floorCommand(program, _ string, p ports) ([]string, error) {
+	return []string{program, strconv.Itoa(p.ws)}, nil
+}
+
+// --- the server on the centrifuge library: centrifuge/main.go ---
+
+func buildCentrifuge(ctx context.Context, w *workshop) (string, error) {
+	program := filepath.Join(w.dir, "centrifuge")
+	return program, tool(ctx, "go", "build", "-trimpath", "-o", program, "./centrifuge")
+}
+
+func centrifugeCommand(program, _ string, p ports) ([]string, error) {
+	return []string{program, "127.0.0.1:" + strconv.Itoa(p.ws)}, nil
+}
+
+// --- building ---
+
+func compile(ctx context.Context, program string, sources ...string) error {
+	return tool(ctx, "cc", append([]string{"-O2", "-Wall", "-Wextra", "-o", program}, sources...)...)
+}
+
+// tool runs a program of the tool chain and shows what it said if it failed.
+func tool(ctx context.Context, name string, args ...string) error {
+	command := exec.CommandContext(ctx, name, args...)
+	output, err := command.CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%s is not installed; on Debian: apt-get install gcc libc6-dev, and Go from go.dev/dl", name)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(command.Args, " "), err, output)
+	}
+	return nil
+}

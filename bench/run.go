@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	loadLimit   = 90 * time.Second // of one run of the load generator
+	warmup      = 1                // seconds
+	exhausted   = 0.97             // share of its core at which the load generator is at its limit
+	stalledRuns = "stalled_"
+)
+
+// A result is what one contender did under one shape.
+type result struct {
+	contender string
+	samples   map[string][]float64 // metric -> one value a repetition, or a publish
+	faults    map[string]float64   // what went wrong -> how often, all repetitions together
+	failed    string               // the last repetition that gave no figures, and why
+	limited   bool                 // the load generator was at its limit and the server was not
+}
+
+func newResult(name string) *result {
+	return &result{contender: name, samples: map[string][]float64{}, faults: map[string]float64{}}
+}
+
+// shapeResult is a shape with its contenders' results, in their order.
+type shapeResult struct {
+	shape   shape
+	results []*result
+}
+
+func (w *workshop) runShapes(ctx context.Context, shapes []shape, entrants []entrant) ([]shapeResult, error) {
+	var all []shapeResult
+	for _, s := range shapes {
+		r := shapeResult{shape: s}
+		for _, e := range entrants {
+			one := newResult(e.name)
+			one.failed = e.missing
+			r.results = append(r.results, one)
+		}
+		var err error
+		if s.plan.paced > 0 {
+			err = w.runPaced(ctx, s, entrants, r.results)
+		} else {
+			err = w.runFloods(ctx, s, entrants, r.results)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// runFloods lets the contenders take turns, so that a slow minute of the machine
+// hits all of them.
+func (w *workshop) runFloods(ctx context.Context, s shape, entrants []entrant, results []*result) error {
+	for repetition := range w.options.repeat {
+		for i, e := range entrants {
+			if e.missing != "" {
+				continue
+			}
+			w.logf("%s: %s, repetition %d of %d", s.name, e.name, repetition+1, w.options.repeat)
+			err := w.flood(ctx, s.plan, e, results[i])
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err != nil {
+				w.logf("%s: %s: %v", s.name, e.name, err)
+				results[i].failed = err.Error()
+			}
+		}
+	}
+	return nil
+}
+
+// flood runs a plan once, and once more with stalled subscribers if it has any.
+func (w *workshop) flood(ctx context.Context, p plan, e entrant, into *result) error {
+	calm := p
+	calm.stalled = 0
+	if err := w.floodOnce(ctx, calm, e, into, ""); err != nil || p.stalled == 0 {
+		return err
+	}
+	return w.floodOnce(ctx, p, e, into, stalledRuns)
+}
+
+func (w *workshop) floodOnce(ctx context.Context, p plan, e entrant, into *result, prefix string) error {
+	server, err := w.start(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	var output strings.Builder
+	load, err := startProcess(ctx, w.options.loadCPU, w.dir, w.loadArgs(p, e, server), nil, &output)
+	if err != nil {
+		return err
+	}
+	<-load.ended
+	if load.err != nil {
+		return fmt.Errorf("%s (%w; the server said: %s)", load.lastWords(), load.err, server.lastWords())
+	}
+	metrics, err := parseMetrics(output.String())
+	if err != nil {
+		return err
+	}
+	into.add(metrics, prefix, p)
+	return nil
+}
+
+// loadArgs is the load generator's command line.
+func (w *workshop) loadArgs(p plan, e entrant, s *server) []string {
+	args := []string{w.load, "--dialect", e.name}
+	number := func(name string, value int) {
+		if value != 0 {
+			args = append(args, name, strconv.Itoa(value))
+		}
+	}
+	number("--ws-port", s.ports.ws)
+	number("--api-port", s.ports.api)
+	number("--pid", s.pid())
+	number("--subscribers", p.subscribers)
+	number("--channels", p.channels)
+	number("--joins", p.joins)
+	number("--publishers", p.publishers)
+	number("--rate", p.rate)
+	number("--stalled", p.stalled)
+	number("--fill", p.fill)
+	number("--settle", p.settleMS)
+	number("--limit", int(loadLimit/time.Second))
+	number("--warmup", warmup)
+	if p.paced > 0 {
+		args = append(args, "--paced")
+	}
+	seconds := w.options.seconds
+	if p.idle {
+		seconds = 0
+	}
+	args = append(args, "--seconds", strconv.FormatFloat(seconds, 'f', -1, 64))
+	if s.tokens != "" {
+		args = append(args, "--tokens", s.tokens)
+	}
+	return args
+}
+
+// parseMetrics reads the load generator's JSON object; what is not a number in it
+// is left out.
+func parseMetrics(line string) (map[string]float64, error) {
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(line), &fields); err != nil {
+		return nil, fmt.Errorf("the load generator printed %.200q: %w", line, err)
+	}
+	metrics := map[string]float64{}
+	for name, value := range fields {
+		if number, ok := value.(float64); ok {
+			metrics[name] = number
+		}
+	}
+	return metrics, nil
+}
+
+// faultNames are the checks of the load generator, in words that follow a number.
+var faultNames = []struct{ metric, words string }{
+	{"missing", "deliveries lost"},
+	{"repeated", "deliveries repeated or late"},
+	{"stray", "deliveries to somebody who had not joined"},
+	{"disordered", "subscriptions in another order than their channel's others"},
+	{"corrupt", "messages changed on the way"},
+	{"malformed", "broken frames"},
+	{"refused", "publishes refused"},
+	{"closed", "subscribers cut off"},
+	{"stalled_missing", "messages that stalled subscribers missed and were not told of"},
+}
+
+func (r *result) add(metrics map[string]float64, prefix string, p plan) {
+	for name, value := range metrics {
+		r.samples[prefix+name] = append(r.samples[prefix+name], value)
+	}
+	for _, f := range faultNames {
+		if n := metrics[f.metric]; n > 0 {
+			r.faults[f.words] += n
+		}
+	}
+	// At a rate the generator spins, so its share says nothing.
+	if p.rate == 0 && metrics["load_cpu_share"] > exhausted && metrics["server_cpu_share"] < exhausted {
+		r.limited = true
+	}
+}

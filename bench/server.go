@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	startPatience = 20 * time.Second
+	stopPatience  = 3 * time.Second
+	pollInterval  = 20 * time.Millisecond
+	outputKept    = 2000 // bytes of a failed process's last words
+)
+
+// A workshop builds the programs and runs them.
+type workshop struct {
+	options options
+	dir     string // holds the programs; removed at the end
+	log     io.Writer
+	load    string // the load generator
+
+	made int // directories of servers
+}
+
+// An entrant is a contender that was built, or the reason why it takes no part.
+type entrant struct {
+	contender
+	program string
+	missing string
+}
+
+func (w *workshop) build(ctx context.Context, all []contender) ([]entrant, error) {
+	w.logf("building the load generator")
+	w.load = filepath.Join(w.dir, "load")
+	sources, err := filepath.Glob("load/*.c")
+	if err != nil || len(sources) == 0 {
+		return nil, errors.New("load/*.c is not here; run this in the directory bench/")
+	}
+	if err := compile(ctx, w.load, sources...); err != nil {
+		return nil, err
+	}
+	var entrants []entrant
+	for _, c := range all {
+		w.logf("building %s", c.name)
+		program, err := c.build(ctx, w)
+		missing, isMissing := errors.AsType[errMissing](err)
+		if err != nil && !isMissing {
+			return nil, fmt.Errorf("%s: %w", c.name, err)
+		}
+		entrants = append(entrants, entrant{contender: c, program: program, missing: missing.hint})
+	}
+	return entrants, nil
+}
+
+func (w *workshop) logf(format string, args ...any) {
+	fmt.Fprintf(w.log, "bench: "+format+"\n", args...)
+}
+
+// A server is a contender that runs.
+type server struct {
+	ports  ports
+	tokens string // file, or empty
+	dir    string
+	*process
+}
+
+// start starts a contender afresh and waits until it accepts connections.
+func (w *workshop) start(ctx context.Context, e entrant) (*server, error) {
+	w.made++
+	s := &server{dir: filepath.Join(w.dir, e.name+"-"+strconv.Itoa(w.made))}
+	if err := os.Mkdir(s.dir, 0o755); err != nil {
+		return nil, err
+	}
+	free, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	s.ports = ports{ws: free[0], api: free[0]}
+	if e.admit != nil { // the one contender with two listeners
+		s.ports.api = free[1]
+	}
+	command, err := e.command(e.program, s.dir, s.ports)
+	if err != nil {
+		return nil, err
+	}
+	if s.process, err = startProcess(ctx, w.options.serverCPU, s.dir, command, nil, nil); err != nil {
+		return nil, err
+	}
+	if err := s.awaitListening(ctx); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("start %s: %w", e.name, err)
+	}
+	if e.admit != nil {
+		if s.tokens, err = e.admit(ctx, w, s.ports, s.dir); err != nil {
+			s.stop()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *server) awaitListening(ctx context.Context) error {
+	deadline := time.Now().Add(startPatience)
+	for _, port := range []int{s.ports.ws, s.ports.api} {
+		for {
+			conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
+			if err == nil {
+				conn.Close()
+				break
+			}
+			select {
+			case <-s.ended:
+				return fmt.Errorf("it ended at once: %s", s.lastWords())
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(pollInterval):
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("it does not listen on port %d after %s: %s", port, startPatience, s.lastWords())
+			}
+		}
+	}
+	return nil
+}
+
+// freePorts finds ports that nobody listens on now.
+func freePorts(n int) ([]int, error) {
+	var found []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() // not before all are found, so that they differ
+		found = append(found, l.Addr().(*net.TCPAddr).Port)
+	}
+	return found, nil
+}
+
+// A process is a child on a core of its own. Its whole process group is ended
+// with it.
+type process struct {
+	command *exec.Cmd
+	ended   chan struct{} // closed when it has ended
+	err     error         // of Wait; readable once ended is closed
+	output  *lastBytes
+}
+
+// startProcess starts a program on a core. What it says goes to out, or is kept
+// for lastWords where out is nil; what it complains of is kept always.
+func startProcess(ctx context.Context, cpu int, dir string, args []string, in io.Reader, out io.Writer) (*process, error) {
+	if pinned() {
+		args = append([]string{"taskset", "-c", strconv.Itoa(cpu)}, args...)
+	}
+	p := &process{
+		command: exec.CommandContext(ctx, args[0], args[1:]...),
+		ended:   make(chan struct{}),
+		output:  &lastBytes{},
+	}
+	p.command.Dir = dir
+	p.command.Stdin, p.command.Stdout, p.command.Stderr = in, p.output, p.output
+	if out != nil {
+		p.command.Stdout = out
+	}
+	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.command.Cancel = func() error { return syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL) }
+	if err := p.command.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	go func() {
+		p.err = p.command.Wait()
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+func (p *process) pid() int { return p.command.Process.Pid }
+
+// stop ends the process and its children, and waits until it has ended.
+func (p *process) stop() {
+	group := -p.command.Process.Pid
+	_ = syscall.Kill(group, syscall.SIGTERM) // an error means that it has ended
+	select {
+	case <-p.ended:
+	case <-time.After(stopPatience):
+	}
+	_ = syscall.Kill(group, syscall.SIGKILL)
+	<-p.ended
+}
+
+func (p *process) lastWords() string {
+	if text := p.output.String(); text != "" {
+		return text
+	}
+	return "it said nothing"
+}
+
+// lastBytes is a writer that keeps the end of what is written. It may be read
+// while it is written.
+type lastBytes struct {
+	mu   sync.Mutex
+	kept []byte
+}
+
+func (l *lastBytes) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept = append(l.kept, p...)
+	if extra := len(l.kept) - outputKept; extra > 0 {
+		l.kept = append(l.kept[:0], l.kept[extra:]...)
+	}
+	return len(p), nil
+}
+
+func (l *lastBytes) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(bytes.TrimSpace(l.kept))
+}

@@ -1,0 +1,142 @@
+package main
+
+import "strconv"
+
+// A shape is one kind of load, and what is read off it.
+type shape struct {
+	name  string
+	title string
+	plan  plan
+	rows  []row
+}
+
+// A plan says what the load generator does. Zero values mean its defaults.
+type plan struct {
+	subscribers int
+	channels    int
+	joins       int
+	publishers  int
+
+	idle     bool // only connect, settle and join
+	settleMS int  // quiet before the server's memory is read
+
+	// A rate, in publishes a second, with and without stalled subscribers.
+	rate    int
+	stalled int
+	fill    int // bytes that every connection carries first, so that the stalled block
+
+	paced int // single publishes, one contender after the other, instead of a flood
+}
+
+// A row is one figure of a shape. Its value is the metric's median, or that
+// divided by another metric's.
+type row struct {
+	label  string
+	metric string
+	over   string
+	unit   string // "/s" (with k and M), "ms", "us", "KiB", "x"
+	// reference is the contender that ratios are of; empty: none is given.
+	reference string
+	bar       bar
+}
+
+// A bar is what Boreas has to reach.
+type bar struct {
+	limit   float64
+	atLeast bool // else: at most
+	ofRatio bool // the ratio to the row's reference, else the value
+}
+
+func (b bar) met(v float64) bool {
+	if b.atLeast {
+		return v >= b.limit
+	}
+	return v <= b.limit
+}
+
+func (b bar) String() string {
+	if b == (bar{}) {
+		return ""
+	}
+	sign := "<= "
+	if b.atLeast {
+		sign = ">= "
+	}
+	text := sign + strconv.FormatFloat(b.limit, 'g', -1, 64)
+	if b.ofRatio {
+		text += "x"
+	}
+	return text
+}
+
+const publishers = 32
+
+func shapes() []shape {
+	return []shape{
+		{
+			name:  "fanout",
+			title: "1,000 subscribers on one channel",
+			plan:  plan{subscribers: 1000, channels: 1, publishers: publishers},
+			rows: []row{
+				{label: "deliveries", metric: "deliveries_per_s", unit: "/s", reference: "floor", bar: bar{20, true, true}},
+				{label: "p50 latency", metric: "p50_ms", unit: "ms", reference: "floor"},
+				{label: "p99 latency", metric: "p99_ms", unit: "ms", reference: "floor", bar: bar{limit: 30}},
+				{label: "server CPU a delivery", metric: "server_us_per_delivery", unit: "us", reference: "floor"},
+			},
+		},
+		{
+			name:  "rooms",
+			title: "10,000 subscribers in 1,000 rooms of 10",
+			plan:  plan{subscribers: 10000, channels: 1000, publishers: publishers},
+			rows: []row{
+				{label: "deliveries", metric: "deliveries_per_s", unit: "/s", reference: "nchan", bar: bar{1, true, true}},
+				{label: "p99 latency", metric: "p99_ms", unit: "ms", reference: "nchan"},
+			},
+		},
+		{
+			name:  "many",
+			title: "2,000 subscribers, each on 20 of 200 channels",
+			plan:  plan{subscribers: 2000, channels: 200, joins: 20, publishers: publishers},
+			rows: []row{
+				{label: "deliveries", metric: "deliveries_per_s", unit: "/s", reference: "centrifuge", bar: bar{4, true, true}},
+				{label: "p99 latency", metric: "p99_ms", unit: "ms", reference: "centrifuge"},
+			},
+		},
+		{
+			name:  "idle",
+			title: "15,000 idle subscribers",
+			plan:  plan{subscribers: 15000, channels: 1000, publishers: 1, idle: true, settleMS: 2000},
+			rows: []row{
+				{label: "memory of each", metric: "rss_each_kib", unit: "KiB", reference: "nchan", bar: bar{limit: 5}},
+				{label: "CPU to let one in", metric: "connect_cpu_us", unit: "us", reference: "nchan", bar: bar{limit: 60}},
+			},
+		},
+		{
+			name:  "stalled",
+			title: "1,000 subscribers, 100 publishes/s; 1% of them stop reading",
+			plan:  plan{subscribers: 1000, channels: 1, publishers: publishers, rate: 100, stalled: 10, fill: 4 << 20},
+			rows: []row{
+				{label: "p99, none stalled", metric: "p99_ms", unit: "ms", reference: "floor"},
+				{label: "p99 of the others", metric: "stalled_p99_ms", unit: "ms", reference: "floor"},
+				{label: "the second over the first", metric: "stalled_p99_ms", over: "p99_ms", unit: "x", bar: bar{limit: 1.2}},
+			},
+		},
+		{
+			name:  "quiet",
+			title: "one publish to 10,000 quiet subscribers",
+			plan:  plan{subscribers: 10000, channels: 1, publishers: 1, paced: 100},
+			rows: []row{
+				{label: "until the last has it", metric: "last_ms", unit: "ms", reference: "floor", bar: bar{1.2, false, true}},
+				{label: "until the publisher knows", metric: "answer_ms", unit: "ms", reference: "floor"},
+			},
+		},
+	}
+}
+
+func shapeNames() []string {
+	var names []string
+	for _, s := range shapes() {
+		names = append(names, s.name)
+	}
+	return names
+}
