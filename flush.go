@@ -3,6 +3,7 @@ package boreas
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -23,6 +24,10 @@ const (
 	// catchUpLimit is how many publications are read at once for a session
 	// that has fallen behind its channel's window.
 	catchUpLimit = 256
+
+	// readAgain is how long to wait for an engine's log to show what the engine
+	// has delivered already.
+	readAgain = 10 * time.Millisecond
 )
 
 // outcome is how a flush went.
@@ -59,6 +64,16 @@ func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 	if lagging && (o == flushDone || o == flushMore) {
 		o = flushLagging
 	}
+	return o, err
+}
+
+// flushOnce is flush for who is no sweeper and has no batch of its own. The caller
+// holds s.mu.
+func (s *Session) flushOnce() (outcome, error) {
+	b, t := getBatch(), tally{}
+	defer putBatch(b)
+	o, err := s.flush(b, &t)
+	t.addTo(&s.hub.stats)
 	return o, err
 }
 
@@ -156,10 +171,7 @@ func (s *Session) flushNow() {
 		s.mu.Unlock()
 		return
 	}
-	b, t := getBatch(), tally{}
-	defer putBatch(b)
-	o, err := s.flush(b, &t)
-	t.addTo(&s.hub.stats)
+	o, err := s.flushOnce()
 	ended := s.ending && o <= flushDone
 	if o > flushDone && o != flushLost {
 		s.startDraining()
@@ -187,6 +199,9 @@ func (s *Session) drain() {
 	defer s.hub.stats.blocked.Add(-1)
 	for {
 		o, err := s.drainOnce()
+		if o == flushLagging {
+			o, err = s.catchUp()
+		}
 		switch o {
 		case flushIdle:
 			return
@@ -195,8 +210,6 @@ func (s *Session) drain() {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				err = s.stalled()
 			}
-		case flushLagging:
-			err = s.catchUp()
 		}
 		if err != nil {
 			s.finish(err)
@@ -207,15 +220,12 @@ func (s *Session) drain() {
 
 // drainOnce flushes, and ends the draining when there is nothing left to write.
 func (s *Session) drainOnce() (outcome, error) {
-	b, t := getBatch(), tally{}
-	defer putBatch(b) // not held while waiting
 	s.mu.Lock()
 	if s.finished {
 		s.mu.Unlock()
 		return flushIdle, nil
 	}
-	o, err := s.flush(b, &t)
-	t.addTo(&s.hub.stats)
+	o, err := s.flushOnce()
 	if o != flushIdle {
 		s.mu.Unlock()
 		return o, err
@@ -252,33 +262,41 @@ func (s *Session) stalled() error {
 
 // catchUp writes a part of what the engine keeps for each subscription that is
 // behind its channel's window.
-func (s *Session) catchUp() error {
+func (s *Session) catchUp() (outcome, error) {
 	for _, sub := range s.laggards() {
 		h, err := s.read(sub, catchUpLimit)
 		if err != nil {
 			s.End(lagReason(err))
-			return nil
+			return flushDone, nil // drainOnce sees to the last words
 		}
-		if err := s.writeHistory(sub, h); err != nil {
-			return err
+		if len(h.Publications) == 0 {
+			// The engine delivered what its log does not show yet.
+			select {
+			case <-time.After(readAgain):
+			case <-s.hub.ctx.Done():
+			}
+			continue
+		}
+		if o, err := s.writeHistory(sub, h); o >= flushBlocked {
+			return o, err
 		}
 	}
-	return nil
+	return flushDone, nil
 }
 
-func (s *Session) writeHistory(sub *subscription, h History) error {
+func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
 	b, t := getBatch(), tally{}
 	defer putBatch(b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ending || s.find(sub.ch.name) < 0 {
-		return nil // it left meanwhile
+	if s.ending || !slices.Contains(s.subs, sub) {
+		return flushDone, nil // it left meanwhile
 	}
 	b.begin(s.out)
 	b.add(s.format, sub.ch.name, sub, h.Publications)
-	_, err := s.write(b, &t, nil)
+	o, err := s.write(b, &t, nil)
 	t.addTo(&s.hub.stats)
-	return err
+	return o, err
 }
 
 func (s *Session) read(sub *subscription, limit int) (History, error) {

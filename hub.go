@@ -115,6 +115,7 @@ func (h *Hub) Open(conn Conn, format Format) (*Session, error) {
 	if err := h.registry.add(s); err != nil {
 		return nil, err
 	}
+	h.stats.opened.Add(1)
 	return s, nil
 }
 

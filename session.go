@@ -94,8 +94,11 @@ func (s *Session) Join(channel string) error {
 	err := s.mayJoin()
 	s.mu.Unlock()
 	if err != nil || joined {
-		if err == ErrTooManyChannels && joined {
-			err = nil
+		if err == ErrTooManyChannels {
+			if joined {
+				return nil
+			}
+			s.hub.stats.joinsRefused.Add(1)
 		}
 		return err
 	}
@@ -191,14 +194,18 @@ func (s *Session) Send(p []byte) {
 	s.flushNow()
 }
 
-// End takes the session off all channels, writes the last words that its format
-// has for the reason, and then finishes its connection. It does not wait. A
-// session ends once: the first reason counts.
+// End writes what the session has coming, as far as one write goes, takes it off
+// all channels, writes the last words that its format has for the reason, and then
+// finishes its connection. It does not wait. A session ends once: the first reason
+// counts.
 func (s *Session) End(reason error) {
 	s.mu.Lock()
 	if s.ending {
 		s.mu.Unlock()
 		return
+	}
+	if !s.draining {
+		s.flushOnce()
 	}
 	subs := s.beginEnd(reason)
 	s.out = s.format.AppendEnd(s.out, reason)

@@ -1,0 +1,187 @@
+package boreas_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// Steps at which the tests below publish. Everything published must arrive once
+// and in order, wherever the publication falls.
+
+// betweenWorld is a hub on a [boreastest.Between] over a new memory engine.
+func betweenWorld(t *testing.T, test func(w world, between *boreastest.Between)) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		between := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{Messages: 100_000})}
+		defer between.Close()
+		w := world{t, boreas.New(boreas.Options{Engine: between, Sweepers: 2})}
+		defer w.hub.Shutdown(context.Background(), 0)
+		test(w, between)
+	})
+}
+
+// inOrder checks that the lines are those of consecutive publications "i" up to
+// last, without a gap and none twice.
+func inOrder(t *testing.T, lines []string, last int) {
+	t.Helper()
+	first := last - len(lines) + 1
+	if len(lines) == 0 || !slices.Equal(lines, span("news", first, last)) {
+		t.Errorf("up to %d: got %v", last, lines)
+	}
+}
+
+func TestPublishDuringJoin(t *testing.T) {
+	betweenWorld(t, func(w world, between *boreastest.Between) {
+		n := 0
+		next := func(string) { n++; w.publish("news", fmt.Sprint(n)) }
+		between.BeforeFollow, between.AfterFollow = next, next
+		_, c := w.subscriber("news")
+		if n != 2 {
+			t.Fatalf("published %d times during the join", n)
+		}
+		next("")
+		w.settle()
+		inOrder(t, c.Lines(), 3)
+	})
+}
+
+func TestPublishDuringEachStepOfDelivery(t *testing.T) {
+	betweenWorld(t, func(w world, _ *boreastest.Between) {
+		n, left := 0, 20
+		next := func() { n++; w.publish("news", fmt.Sprint(n)) }
+		during := func() {
+			if left > 0 {
+				left--
+				next()
+			}
+		}
+		a := &boreastest.Conn{OnWrite: during}
+		w.subscribe(a, "news")
+		_, b := w.subscriber("news")
+		w.subscriber("news", "sport")
+		next()
+		w.settle()
+		if n != 21 {
+			t.Fatalf("published %d times", n)
+		}
+		w.want(a, span("news", 1, 21)...)
+		w.want(b, span("news", 1, 21)...)
+	})
+}
+
+// TestPublishWhileABlockedReaderResumes publishes at each write and each read of
+// the log of a reader that catches up.
+func TestPublishWhileABlockedReaderResumes(t *testing.T) {
+	for _, step := range []string{"write", "before read", "after read", "all"} {
+		t.Run(step, func(t *testing.T) {
+			betweenWorld(t, func(w world, between *boreastest.Between) {
+				n, left := 0, 0
+				next := func() { n++; w.publish("news", fmt.Sprint(n)) }
+				during := func() {
+					if left > 0 {
+						left--
+						next()
+					}
+				}
+				c := &boreastest.Conn{}
+				if step == "write" || step == "all" {
+					c.OnWrite = during
+				}
+				if step == "before read" || step == "all" {
+					between.BeforeRead = func(string) { during() }
+				}
+				if step == "after read" || step == "all" {
+					between.AfterRead = func(string) { during() }
+				}
+				w.subscribe(c, "news")
+				c.Bound(5)
+				for range 600 { // more than one read of the log
+					next()
+				}
+				w.settle()
+				left = 10
+				for range 50 {
+					c.Bound(7)
+					w.settle()
+				}
+				c.Unbound()
+				w.settle()
+				if left > 0 {
+					t.Fatalf("%d publications were not made: the step is not reached", left)
+				}
+				next()
+				w.want(c, span("news", 1, n)...)
+			})
+		})
+	}
+}
+
+func TestLeaveAndEndDuringDelivery(t *testing.T) {
+	for name, act := range map[string]func(*boreas.Session){
+		"leave":          func(s *boreas.Session) { s.Leave("news") },
+		"end":            func(s *boreas.Session) { s.End(io.EOF) },
+		"lost":           func(s *boreas.Session) { s.Lost(io.EOF) },
+		"deauthenticate": func(s *boreas.Session) { s.Deauthenticate() },
+		"rejoin":         func(s *boreas.Session) { s.Leave("news"); s.Join("news") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			betweenWorld(t, func(w world, between *boreastest.Between) {
+				var s *boreas.Session
+				once := true
+				between.AfterRead = func(string) {
+					if once {
+						once = false
+						act(s)
+					}
+				}
+				c := &boreastest.Conn{}
+				s = w.subscribe(c, "news")
+				_, other := w.subscriber("news")
+				c.Bound(8)
+				for i := 1; i <= 5; i++ {
+					w.publish("news", fmt.Sprint(i))
+				}
+				w.settle()
+				c.Unbound()
+				w.settle()
+				w.publish("news", "6")
+				w.want(other, span("news", 1, 6)...)
+				lines := c.Lines()
+				if once {
+					t.Fatal("the step was not reached")
+				}
+				if i := slices.Index(lines, "news 3 3"); i >= 0 {
+					t.Errorf("line %d is of after the %s: %q", i, name, lines)
+				}
+				if got := slices.Contains(lines, "news 6 6"); got != (name == "rejoin") {
+					t.Errorf("got the last: %v (%q)", got, lines)
+				}
+			})
+		})
+	}
+}
+
+func TestAnEngineThatCannotFollow(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		e := boreas.NewMemory(boreas.MemoryOptions{})
+		w := world{t, boreas.New(boreas.Options{Engine: e})}
+		defer w.hub.Shutdown(context.Background(), 0)
+		s, _ := w.subscriber()
+		e.Close()
+		if err := s.Join("news"); err != boreas.ErrClosed {
+			t.Errorf("join: %v", err)
+		}
+		if got := w.hub.Stats(); got.Channels != 0 {
+			t.Errorf("%d channels left behind", got.Channels)
+		}
+		if _, err := w.hub.Publish(context.Background(), "news", nil); err != boreas.ErrClosed {
+			t.Errorf("publish: %v", err)
+		}
+	})
+}

@@ -1,0 +1,45 @@
+package boreastest
+
+import (
+	"context"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// Between is an engine that lets a test act exactly before and after each step of
+// another engine: for interleavings that chance would seldom bring. Nil functions
+// are not called. Set them before the engine is used.
+type Between struct {
+	boreas.Engine
+
+	BeforeFollow, AfterFollow   func(channel string)
+	BeforeRead, AfterRead       func(channel string)
+	BeforePublish, AfterPublish func(channel string)
+}
+
+func call(f func(string), channel string) {
+	if f != nil {
+		f(channel)
+	}
+}
+
+// Publish implements [boreas.Engine].
+func (b *Between) Publish(ctx context.Context, channel string, data []byte) (boreas.Position, error) {
+	call(b.BeforePublish, channel)
+	defer call(b.AfterPublish, channel)
+	return b.Engine.Publish(ctx, channel, data)
+}
+
+// Follow implements [boreas.Engine].
+func (b *Between) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+	call(b.BeforeFollow, channel)
+	defer call(b.AfterFollow, channel)
+	return b.Engine.Follow(ctx, channel, deliver)
+}
+
+// Read implements [boreas.Engine].
+func (b *Between) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+	call(b.BeforeRead, channel)
+	defer call(b.AfterRead, channel)
+	return b.Engine.Read(ctx, channel, since, limit)
+}

@@ -1,0 +1,208 @@
+package boreastest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// Text is a wire form that people can read: one line for each publication
+// ("news 1 {...}": channel, offset, data), ping ("ping") and end ("end: reason").
+type Text struct{}
+
+// AppendPublication implements [boreas.Format].
+func (Text) AppendPublication(dst []byte, channel string, p *boreas.Publication) []byte {
+	return fmt.Appendf(dst, "%s %d %s\n", channel, p.Offset, p.Data)
+}
+
+// AppendPing implements [boreas.Format].
+func (Text) AppendPing(dst []byte) []byte { return append(dst, "ping\n"...) }
+
+// AppendEnd implements [boreas.Format].
+func (Text) AppendEnd(dst []byte, reason error) []byte {
+	return fmt.Appendf(dst, "end: %v\n", reason)
+}
+
+// Conn is a session's way out, in memory. It takes everything, unless it was given
+// a bound. Its methods may be called by many goroutines at once.
+type Conn struct {
+	// OnWrite, if not nil, is called at the start of each TryWrite. Set it before
+	// the session is opened.
+	OnWrite func()
+
+	mu       sync.Mutex
+	session  *boreas.Session
+	taken    []byte
+	writes   int
+	bounded  bool
+	room     int // bytes it still takes, if bounded
+	lost     error
+	awaited  []byte
+	arrived  chan struct{} // closed when awaited has been taken
+	more     chan struct{} // closed when there is room again
+	finished chan struct{}
+	reason   error
+}
+
+// Open opens a session of the hub on a new Conn with the form [Text].
+func Open(hub *boreas.Hub) (*boreas.Session, *Conn, error) {
+	c := new(Conn)
+	s, err := c.Open(hub)
+	return s, c, err
+}
+
+// Open opens a session of the hub on c with the form [Text].
+func (c *Conn) Open(hub *boreas.Hub) (*boreas.Session, error) {
+	c.mu.Lock()
+	c.more, c.finished = make(chan struct{}), make(chan struct{})
+	c.mu.Unlock()
+	s, err := hub.Open(c, Text{})
+	if err == nil {
+		c.mu.Lock()
+		c.session = s
+		c.mu.Unlock()
+	}
+	return s, err
+}
+
+// Bound makes the connection take no more than n further bytes.
+func (c *Conn) Bound(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bounded, c.room = true, n
+	c.wake()
+}
+
+// Unbound makes it take everything again.
+func (c *Conn) Unbound() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bounded = false
+	c.wake()
+}
+
+// Lose makes all further writes fail with the error.
+func (c *Conn) Lose(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = err
+	c.wake()
+}
+
+func (c *Conn) wake() {
+	close(c.more)
+	c.more = make(chan struct{})
+}
+
+// TryWrite implements [boreas.Conn].
+func (c *Conn) TryWrite(p []byte) (int, error) {
+	if c.OnWrite != nil {
+		c.OnWrite()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lost != nil {
+		return 0, c.lost
+	}
+	select {
+	case <-c.finished:
+		panic("boreastest: TryWrite after Finish")
+	default:
+	}
+	n := len(p)
+	if c.bounded {
+		n = min(n, c.room)
+		c.room -= n
+	}
+	c.taken = append(c.taken, p[:n]...)
+	if c.awaited != nil && bytes.Contains(c.taken, c.awaited) {
+		close(c.arrived)
+		c.awaited = nil
+	}
+	c.writes++
+	return n, nil
+}
+
+// WaitWritable implements [boreas.Conn].
+func (c *Conn) WaitWritable(d time.Duration) error {
+	c.mu.Lock()
+	ready, more, finished := !c.bounded || c.room > 0 || c.lost != nil, c.more, c.finished
+	c.mu.Unlock()
+	if ready {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-more:
+		return nil
+	case <-finished:
+		return os.ErrClosed
+	case <-timer.C:
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// Finish implements [boreas.Conn].
+func (c *Conn) Finish(reason error) {
+	c.mu.Lock()
+	c.reason = reason
+	close(c.finished)
+	s := c.session
+	c.mu.Unlock()
+	if s != nil {
+		s.Done()
+	}
+}
+
+// Taken returns what has been written so far.
+func (c *Conn) Taken() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(c.taken)
+}
+
+// Lines returns the whole lines that have been written so far.
+func (c *Conn) Lines() []string {
+	text := c.Taken()
+	end := strings.LastIndexByte(text, '\n')
+	if end < 0 {
+		return nil
+	}
+	return strings.Split(text[:end], "\n")
+}
+
+// Await returns a channel that is closed once the text has been written. One text
+// is awaited at a time.
+func (c *Conn) Await(text string) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.awaited, c.arrived = []byte(text), make(chan struct{})
+	if bytes.Contains(c.taken, c.awaited) {
+		close(c.arrived)
+		c.awaited = nil
+	}
+	return c.arrived
+}
+
+// Writes returns how many writes there were, also those that took nothing.
+func (c *Conn) Writes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.writes
+}
+
+// Finished is closed when the hub has finished the connection.
+func (c *Conn) Finished() <-chan struct{} { return c.finished }
+
+// Reason returns why the session ended, nil if it has not.
+func (c *Conn) Reason() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reason
+}

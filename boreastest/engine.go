@@ -1,0 +1,325 @@
+package boreastest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// TestEngine checks the rules of [boreas.Engine] against engines that open returns,
+// each new and empty and keeping at least 1,000 publications a channel. An engine's
+// test file needs no more than one call of it.
+func TestEngine(t *testing.T, open func(t *testing.T) boreas.Engine) {
+	for _, rule := range []struct {
+		name  string
+		check func(*testing.T, boreas.Engine)
+	}{
+		{"OffsetsIncrease", offsetsIncrease},
+		{"ReadSince", readSince},
+		{"ReadLimit", readLimit},
+		{"EmptyLogHasBounds", emptyLogHasBounds},
+		{"WrongPositions", wrongPositions},
+		{"FollowFromHead", followFromHead},
+		{"FollowUntilStop", followUntilStop},
+		{"ChannelsAreApart", channelsAreApart},
+		{"ConcurrentPublish", concurrentPublish},
+		{"FollowWhilePublishing", followWhilePublishing},
+		{"Close", closeEngine},
+	} {
+		t.Run(rule.name, func(t *testing.T) {
+			e := open(t)
+			t.Cleanup(func() { e.Close() })
+			rule.check(t, e)
+		})
+	}
+}
+
+func publish(t *testing.T, e boreas.Engine, channel, data string) boreas.Position {
+	t.Helper()
+	p, err := e.Publish(context.Background(), channel, []byte(data))
+	if err != nil {
+		t.Fatalf("Publish(%q, %s): %v", channel, data, err)
+	}
+	return p
+}
+
+func read(t *testing.T, e boreas.Engine, channel string, since boreas.Position, limit int) boreas.History {
+	t.Helper()
+	h, err := e.Read(context.Background(), channel, since, limit)
+	if err != nil {
+		t.Fatalf("Read(%q, %v, %d): %v", channel, since, limit, err)
+	}
+	return h
+}
+
+func texts(pubs []*boreas.Publication) []string {
+	var s []string
+	for _, p := range pubs {
+		s = append(s, string(p.Data))
+	}
+	return s
+}
+
+func wantTexts(t *testing.T, what string, pubs []*boreas.Publication, want ...string) {
+	t.Helper()
+	if got := texts(pubs); !slices.Equal(got, want) {
+		t.Errorf("%s: got %q, want %q", what, got, want)
+	}
+}
+
+func offsetsIncrease(t *testing.T, e boreas.Engine) {
+	var last boreas.Position
+	for i := range 100 {
+		p := publish(t, e, "a", fmt.Sprint(i))
+		if p.Epoch == 0 || p.Offset == 0 {
+			t.Fatalf("position %v has a zero part", p)
+		}
+		if i > 0 && (p.Epoch != last.Epoch || p.Offset <= last.Offset) {
+			t.Fatalf("position %v does not come after %v", p, last)
+		}
+		last = p
+	}
+	if h := read(t, e, "a", boreas.Position{}, 0); h.Head != last {
+		t.Errorf("head is %v, want the last position %v", h.Head, last)
+	}
+}
+
+func readSince(t *testing.T, e boreas.Engine) {
+	start := read(t, e, "a", boreas.Position{}, 0).Head
+	p1 := publish(t, e, "a", "1")
+	p2 := publish(t, e, "a", "2")
+	p3 := publish(t, e, "a", "3")
+	wantTexts(t, "since the zero position", read(t, e, "a", boreas.Position{}, 10).Publications, "1", "2", "3")
+	wantTexts(t, "since the start", read(t, e, "a", start, 10).Publications, "1", "2", "3")
+	wantTexts(t, "since the first", read(t, e, "a", p1, 10).Publications, "2", "3")
+	wantTexts(t, "since the second", read(t, e, "a", p2, 10).Publications, "3")
+	wantTexts(t, "since the last", read(t, e, "a", p3, 10).Publications)
+	h := read(t, e, "a", p1, 1)
+	if got := (boreas.Position{Epoch: p1.Epoch, Offset: h.Publications[0].Offset}); got != p2 {
+		t.Errorf("the publication read has position %v, Publish returned %v", got, p2)
+	}
+	if h.Publications[0].Time == 0 {
+		t.Error("a publication has no time")
+	}
+}
+
+func readLimit(t *testing.T, e boreas.Engine) {
+	for i := range 5 {
+		publish(t, e, "a", fmt.Sprint(i))
+	}
+	wantTexts(t, "limit 2", read(t, e, "a", boreas.Position{}, 2).Publications, "0", "1")
+	wantTexts(t, "limit 0", read(t, e, "a", boreas.Position{}, 0).Publications)
+}
+
+func emptyLogHasBounds(t *testing.T, e boreas.Engine) {
+	h := read(t, e, "never", boreas.Position{}, 10)
+	if h.Head.Epoch == 0 || h.Floor != h.Head || len(h.Publications) > 0 {
+		t.Fatalf("got %+v, want an epoch, and floor and head the same", h)
+	}
+	publish(t, e, "never", "1")
+	wantTexts(t, "since the head of the empty log", read(t, e, "never", h.Head, 10).Publications, "1")
+}
+
+func wrongPositions(t *testing.T, e boreas.Engine) {
+	p := publish(t, e, "a", "1")
+	for _, c := range []struct {
+		since boreas.Position
+		want  error
+	}{
+		{boreas.Position{Epoch: p.Epoch + 1, Offset: p.Offset}, boreas.ErrUnknownEpoch},
+		{boreas.Position{Epoch: p.Epoch, Offset: p.Offset + 1}, boreas.ErrAhead},
+	} {
+		h, err := e.Read(context.Background(), "a", c.since, 10)
+		if !errors.Is(err, c.want) {
+			t.Errorf("Read since %v: error %v, want %v", c.since, err, c.want)
+		}
+		if h.Head != p {
+			t.Errorf("Read since %v: head %v with the error, want %v", c.since, h.Head, p)
+		}
+	}
+}
+
+// collector gathers what an engine delivers.
+type collector struct {
+	mu   sync.Mutex
+	pubs []*boreas.Publication
+	more chan struct{}
+}
+
+func newCollector() *collector { return &collector{more: make(chan struct{}, 1)} }
+
+func (c *collector) deliver(p *boreas.Publication) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pubs = append(c.pubs, p)
+	select {
+	case c.more <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns what was delivered once there are n.
+func (c *collector) wait(t *testing.T, n int) []*boreas.Publication {
+	t.Helper()
+	for {
+		c.mu.Lock()
+		pubs := slices.Clone(c.pubs)
+		c.mu.Unlock()
+		if len(pubs) >= n {
+			return pubs
+		}
+		select {
+		case <-c.more:
+		case <-t.Context().Done():
+			t.Fatalf("only %d of %d publications were delivered", len(pubs), n)
+		}
+	}
+}
+
+func follow(t *testing.T, e boreas.Engine, channel string, c *collector) (boreas.Position, func()) {
+	t.Helper()
+	head, stop, err := e.Follow(context.Background(), channel, c.deliver)
+	if err != nil {
+		t.Fatalf("Follow(%q): %v", channel, err)
+	}
+	return head, stop
+}
+
+func followFromHead(t *testing.T, e boreas.Engine) {
+	p := publish(t, e, "a", "before")
+	c := newCollector()
+	head, stop := follow(t, e, "a", c)
+	defer stop()
+	if head != p {
+		t.Errorf("head is %v, want %v", head, p)
+	}
+	publish(t, e, "a", "1")
+	publish(t, e, "a", "2")
+	wantTexts(t, "delivered", c.wait(t, 2), "1", "2")
+}
+
+func followUntilStop(t *testing.T, e boreas.Engine) {
+	first, second := newCollector(), newCollector()
+	_, stop1 := follow(t, e, "a", first)
+	_, stop2 := follow(t, e, "a", second)
+	defer stop2()
+	publish(t, e, "a", "1")
+	wantTexts(t, "first follower", first.wait(t, 1), "1")
+	stop1()
+	publish(t, e, "a", "2")
+	wantTexts(t, "second follower", second.wait(t, 2), "1", "2")
+	wantTexts(t, "first follower after stop", first.wait(t, 1), "1")
+}
+
+func channelsAreApart(t *testing.T, e boreas.Engine) {
+	c := newCollector()
+	_, stop := follow(t, e, "a", c)
+	defer stop()
+	publish(t, e, "b", "b1")
+	publish(t, e, "a", "a1")
+	wantTexts(t, "delivered", c.wait(t, 1), "a1")
+	wantTexts(t, "read of b", read(t, e, "b", boreas.Position{}, 10).Publications, "b1")
+}
+
+const (
+	publishers = 8
+	perEach    = 100
+)
+
+// publishAll publishes "0 0".."7 99" from several goroutines.
+func publishAll(t *testing.T, e boreas.Engine) {
+	var wg sync.WaitGroup
+	for i := range publishers {
+		wg.Go(func() {
+			for j := range perEach {
+				if _, err := e.Publish(context.Background(), "a", fmt.Appendf(nil, "%d %d", i, j)); err != nil {
+					t.Errorf("Publish: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// checkAll checks that all of publishAll's come once, each publisher's in order,
+// with increasing offsets.
+func checkAll(t *testing.T, what string, pubs []*boreas.Publication) {
+	t.Helper()
+	var next [publishers]int
+	var last uint64
+	for _, p := range pubs {
+		var i, j int
+		fmt.Sscanf(string(p.Data), "%d %d", &i, &j)
+		if j != next[i] {
+			t.Fatalf("%s: publisher %d: got %d, want %d", what, i, j, next[i])
+		}
+		next[i]++
+		if p.Offset <= last {
+			t.Fatalf("%s: offset %d after %d", what, p.Offset, last)
+		}
+		last = p.Offset
+	}
+	for i, n := range next {
+		if n != perEach {
+			t.Errorf("%s: publisher %d: %d of %d", what, i, n, perEach)
+		}
+	}
+}
+
+func concurrentPublish(t *testing.T, e boreas.Engine) {
+	c := newCollector()
+	_, stop := follow(t, e, "a", c)
+	defer stop()
+	publishAll(t, e)
+	checkAll(t, "delivered", c.wait(t, publishers*perEach))
+	checkAll(t, "read", read(t, e, "a", boreas.Position{}, publishers*perEach+1).Publications)
+}
+
+// followWhilePublishing checks that what Read finds up to the head that Follow
+// returned, and what it delivers, together are the log, with no seam.
+func followWhilePublishing(t *testing.T, e boreas.Engine) {
+	var wg sync.WaitGroup
+	wg.Go(func() { publishAll(t, e) })
+	type part struct {
+		c    *collector
+		head boreas.Position
+	}
+	var parts []part
+	for range 20 {
+		c := newCollector()
+		head, stop := follow(t, e, "a", c)
+		defer stop()
+		parts = append(parts, part{c, head})
+	}
+	wg.Wait()
+	all := read(t, e, "a", boreas.Position{}, publishers*perEach+1).Publications
+	for _, p := range parts {
+		var before []*boreas.Publication
+		for _, pub := range all {
+			if pub.Offset <= p.head.Offset {
+				before = append(before, pub)
+			}
+		}
+		checkAll(t, "read and then delivered", append(before, p.c.wait(t, len(all)-len(before))...))
+	}
+}
+
+func closeEngine(t *testing.T, e boreas.Engine) {
+	if err := e.Close(); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+	if _, err := e.Publish(context.Background(), "a", []byte("1")); !errors.Is(err, boreas.ErrClosed) {
+		t.Errorf("Publish after Close: %v, want ErrClosed", err)
+	}
+	if _, err := e.Read(context.Background(), "a", boreas.Position{}, 1); !errors.Is(err, boreas.ErrClosed) {
+		t.Errorf("Read after Close: %v, want ErrClosed", err)
+	}
+	if _, _, err := e.Follow(context.Background(), "a", func(*boreas.Publication) {}); !errors.Is(err, boreas.ErrClosed) {
+		t.Errorf("Follow after Close: %v, want ErrClosed", err)
+	}
+}

@@ -1,0 +1,100 @@
+package boreas_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a hub with what tests do to it. It is used inside a synctest bubble.
+type world struct {
+	*testing.T
+	hub *boreas.Hub
+}
+
+// inWorld runs a test against a new hub, where time is a test's own and settle
+// waits until everything has happened that can happen.
+func inWorld(t *testing.T, o boreas.Options, test func(w world)) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		w := world{t, boreas.New(o)}
+		defer w.hub.Shutdown(context.Background(), 0)
+		test(w)
+	})
+}
+
+func inBubble(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}
+
+func (w world) settle() { synctest.Wait() }
+
+func (w world) publish(channel, data string) {
+	w.Helper()
+	if _, err := w.hub.Publish(context.Background(), channel, []byte(data)); err != nil {
+		w.Fatalf("publish %q on %q: %v", data, channel, err)
+	}
+}
+
+// subscriber opens an authenticated session on the channels.
+func (w world) subscriber(channels ...string) (*boreas.Session, *boreastest.Conn) {
+	w.Helper()
+	c := new(boreastest.Conn)
+	return w.subscribe(c, channels...), c
+}
+
+func (w world) subscribe(c *boreastest.Conn, channels ...string) *boreas.Session {
+	w.Helper()
+	s, err := c.Open(w.hub)
+	if err != nil {
+		w.Fatalf("open: %v", err)
+	}
+	s.Authenticate("user")
+	for _, ch := range channels {
+		w.join(s, ch)
+	}
+	return s
+}
+
+func (w world) join(s *boreas.Session, channel string) {
+	w.Helper()
+	if err := s.Join(channel); err != nil {
+		w.Fatalf("join %q: %v", channel, err)
+	}
+}
+
+// want settles and compares all lines that the connection took.
+func (w world) want(c *boreastest.Conn, lines ...string) {
+	w.Helper()
+	w.settle()
+	if got := c.Lines(); !slices.Equal(got, lines) {
+		w.Errorf("lines:\n got %s\nwant %s", strings.Join(got, " | "), strings.Join(lines, " | "))
+	}
+}
+
+// span returns the lines "channel i i" for each i from first to last.
+func span(channel string, first, last int) []string {
+	var lines []string
+	for i := first; i <= last; i++ {
+		lines = append(lines, fmt.Sprintf("%s %d %d", channel, i, i))
+	}
+	return lines
+}
+
+// pass lets time pass: no real time, the bubble's own.
+func (w world) pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}

@@ -1,0 +1,196 @@
+package boreas_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+func TestABlockedReaderLosesNothingAndDelaysNobody(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		_, slow := w.subscriber("news", "sport")
+		_, other := w.subscriber("news")
+		slow.Bound(13) // cuts the second message
+		for i := 1; i <= 50; i++ {
+			w.publish("news", fmt.Sprint(i))
+			w.publish("sport", fmt.Sprint(i))
+		}
+		w.want(other, span("news", 1, 50)...)
+		if got := w.hub.Stats().Blocked; got != 1 {
+			t.Errorf("blocked: %d", got)
+		}
+		if got := len(slow.Taken()); got != 13 {
+			t.Errorf("took %d bytes", got)
+		}
+		for range 300 { // a byte at a time, cutting everywhere
+			slow.Bound(1)
+			w.settle()
+		}
+		slow.Unbound()
+		w.settle()
+		var news, sport []string
+		for _, line := range slow.Lines() {
+			if strings.HasPrefix(line, "news") {
+				news = append(news, line)
+			} else {
+				sport = append(sport, line)
+			}
+		}
+		if got, want := strings.Join(news, "|"), strings.Join(span("news", 1, 50), "|"); got != want {
+			t.Errorf("news: got %s", got)
+		}
+		if got, want := strings.Join(sport, "|"), strings.Join(span("sport", 1, 50), "|"); got != want {
+			t.Errorf("sport: got %s", got)
+		}
+		if got := w.hub.Stats().Blocked; got != 0 {
+			t.Errorf("blocked at the end: %d", got)
+		}
+		// And it is swept like any other again.
+		w.publish("news", "51")
+		w.want(other, span("news", 1, 51)...)
+		if lines := slow.Lines(); lines[len(lines)-1] != "news 51 51" {
+			t.Errorf("last line: %q", lines[len(lines)-1])
+		}
+	})
+}
+
+func TestAReaderThatTheLogHasPassedIsEnded(t *testing.T) {
+	engine := func() boreas.Engine { return boreas.NewMemory(boreas.MemoryOptions{Messages: 10}) }
+	for _, reads := range []bool{true, false} {
+		t.Run(fmt.Sprintf("reads=%v", reads), func(t *testing.T) {
+			// The hub's window is larger than this log, so the log is
+			// passed only when the window is too: fill that.
+			inWorldWith(t, engine, func(w world) {
+				_, slow := w.subscriber("news")
+				slow.Bound(3)
+				data := strings.Repeat("x", 1<<20)
+				w.publish("news", "1")
+				for range 9 { // the window holds 4 MiB
+					w.publish("news", data)
+				}
+				w.pass(3 * time.Second)
+				w.settle()
+				if slow.Reason() != nil {
+					t.Fatalf("ended while the log still had everything: %v", slow.Reason())
+				}
+				for range 9 {
+					w.publish("news", data)
+				}
+				w.pass(2 * time.Second)
+				w.settle()
+				if got := w.hub.Stats().Ended.Slow; got != 1 {
+					t.Fatalf("ended for slowness: %d, want 1", got)
+				}
+				if reads {
+					slow.Unbound()
+					w.want(slow, "news 1 1", "end: reading too slowly: messages are no longer kept")
+				} else {
+					w.pass(10 * time.Second)
+					w.settle()
+				}
+				if slow.Reason() != boreas.ErrSlow {
+					t.Errorf("reason: %v", slow.Reason())
+				}
+			})
+		})
+	}
+}
+
+func TestAReaderBehindTheWindowCatchesUpFromTheEngine(t *testing.T) {
+	engine := func() boreas.Engine { return boreas.NewMemory(boreas.MemoryOptions{Messages: 100_000}) }
+	inWorldWith(t, engine, func(w world) {
+		_, slow := w.subscriber("news", "sport")
+		slow.Bound(3)
+		w.publish("sport", "1")
+		w.settle()
+		const n = 20_000 // more than the window's count
+		for i := 1; i <= n; i++ {
+			w.publish("news", fmt.Sprint(i))
+		}
+		w.settle()
+		slow.Unbound()
+		w.want(slow, append([]string{"sport 1 1"}, span("news", 1, n)...)...)
+		w.publish("news", fmt.Sprint(n+1))
+		w.publish("sport", "2")
+		w.settle()
+		if got := len(slow.Lines()); got != n+3 {
+			t.Errorf("%d lines, want %d", got, n+3)
+		}
+	})
+}
+
+func TestLeavingWhileBlocked(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, c := w.subscriber("news", "sport")
+		c.Bound(3)
+		w.publish("news", "1")
+		w.publish("news", "2")
+		w.settle()
+		s.Leave("news")
+		w.publish("sport", "1")
+		c.Unbound()
+		w.want(c, "news 1 1", "sport 1 1") // the rest of a message begun, no other
+	})
+}
+
+func TestEndingWhileBlocked(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, c := w.subscriber("news")
+		c.Bound(3)
+		w.publish("news", "1")
+		w.publish("news", "2")
+		w.settle()
+		s.End(boreas.ErrShuttingDown)
+		s.End(boreas.ErrSlow)
+		w.settle()
+		if c.Reason() != nil {
+			t.Error("finished before its last words were out")
+		}
+		c.Unbound()
+		w.want(c, "news 1 1", "end: server is shutting down")
+		if c.Reason() != boreas.ErrShuttingDown {
+			t.Errorf("reason: %v", c.Reason())
+		}
+	})
+}
+
+func TestABusyChannelDoesNotStarveTheOthersOfASession(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		_, c := w.subscriber("busy", "quiet")
+		c.Bound(0)
+		big := strings.Repeat("x", 70<<10) // fills a batch alone
+		w.publish("busy", big)
+		w.publish("quiet", "hello")
+		for range 5 {
+			w.publish("busy", big)
+		}
+		w.settle()
+		c.Bound(3 * 71 << 10)
+		w.settle()
+		found := false
+		for _, line := range c.Lines() {
+			found = found || line == "quiet 1 hello"
+		}
+		if !found {
+			t.Error("three batches went by without the quiet channel")
+		}
+	})
+}
+
+// inWorldWith is inWorld with an engine, which must be made inside the bubble.
+func inWorldWith(t *testing.T, engine func() boreas.Engine, test func(w world)) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		e := engine()
+		defer e.Close()
+		w := world{t, boreas.New(boreas.Options{Engine: e})}
+		defer w.hub.Shutdown(t.Context(), 0)
+		test(w)
+	})
+}
+
+var _ boreas.Conn = (*boreastest.Conn)(nil)
