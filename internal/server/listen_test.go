@@ -1,0 +1,97 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+// TestPortTaken takes each port in turn. Goleak sees if the other stays open.
+func TestPortTaken(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // which has error numbers of its own
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := taken.Addr().(*net.TCPAddr).Port
+	for which, change := range map[string]func(*config.Config){
+		"api": func(c *config.Config) { c.APIPort = port },
+		"ws":  func(c *config.Config) { c.WSPort = port },
+	} {
+		_, err := Start(t.Context(), testConfig(change), Options{})
+		want := fmt.Sprintf("cannot listen on %v: another program has this port: stop it, or choose another with --%s-port", taken.Addr(), which)
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+func TestListenReason(t *testing.T) {
+	fails := func(cause error) error {
+		return &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", cause)}
+	}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{fails(syscall.EACCES), "this user may not take this port: choose one above 1023 with --api-port"},
+		{fails(syscall.EADDRNOTAVAIL), "this machine does not have that address: choose another with --api-host"},
+		{&net.OpError{Op: "listen", Err: &net.DNSError{Name: "x"}}, "the host name cannot be resolved: choose another with --api-host"},
+		{&net.OpError{Op: "listen", Err: errors.New("odd")}, "odd"},
+		{context.Canceled, "context canceled"},
+	} {
+		if got := listenReason("api", test.err).Error(); got != test.want {
+			t.Errorf("got %s, want %s", got, test.want)
+		}
+	}
+}
+
+// fakeListener only has an address.
+type fakeListener struct {
+	net.Listener
+	ip string
+}
+
+func (l fakeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(l.ip), Port: 8001} }
+
+func TestDebugOnlyWhereItIsSafe(t *testing.T) {
+	load := func(flags map[string]string) config.Config {
+		c, err := config.Load(config.Input{Flags: flags, Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for _, test := range []struct {
+		ip    string
+		flags map[string]string
+		want  bool
+	}{
+		{"127.0.0.1", nil, true},
+		{"127.1.2.3", nil, true},
+		{"::1", nil, true},
+		{"0.0.0.0", nil, false},
+		{"::", nil, false},
+		{"10.0.0.1", nil, false},
+		{"10.0.0.1", map[string]string{"debug": "true"}, true},
+		{"127.0.0.1", map[string]string{"debug": "false"}, false},
+	} {
+		var log strings.Builder
+		cfg := load(test.flags)
+		s := &Server{cfg: cfg, log: NewLogger(&log, cfg), api: endpoint{listener: fakeListener{ip: test.ip}}}
+		if got := s.debug(); got != test.want {
+			t.Errorf("debug on %s with %v: %v, want %v", test.ip, test.flags, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// testConfig is the default configuration on free ports, with changes.
+func testConfig(change func(*config.Config)) config.Config {
+	cfg := config.Default()
+	cfg.APIPort, cfg.WSPort, cfg.DrainTime = 0, 0, 0
+	if change != nil {
+		change(&cfg)
+	}
+	return cfg
+}
+
+// start starts a server that ends with the test.
+func start(t *testing.T, cfg config.Config, o Options) *Server {
+	t.Helper()
+	s, err := Start(t.Context(), cfg, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// call sends a request to the API and returns status and body.
+func call(t *testing.T, s *Server, method, path, body string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, "http://"+s.APIAddr().String()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// subscribe connects, authenticates with a new token and joins the channel.
+func subscribe(t *testing.T, s *Server, channel string) *websocket.Conn {
+	t.Helper()
+	_, body := call(t, s, "POST", "/token/", "")
+	var answer struct{ Token string }
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.CloseNow() })
+	for _, message := range []string{
+		`{"access_token": "` + answer.Token + `"}`,
+		`{"channels": {"join": ["` + channel + `"], "leave": []}}`,
+	} {
+		if err := c.Write(t.Context(), websocket.MessageText, []byte(message)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitUntil(t, func() bool { return len(s.Hub().ChannelIdentities(channel)) == 1 })
+	return c
+}
+
+// waitUntil asks until the answer is yes.
+func waitUntil(t *testing.T, ask func() bool) {
+	t.Helper()
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for !ask() {
+		<-again.C
+		if t.Context().Err() != nil {
+			t.Fatal("waited in vain")
+		}
+	}
+}
+
+// read returns the next message, or how the connection was closed.
+func read(t *testing.T, c *websocket.Conn) (string, websocket.CloseError) {
+	t.Helper()
+	_, message, err := c.Read(t.Context())
+	var closed websocket.CloseError
+	if err != nil && !asClose(err, &closed) {
+		t.Fatal(err)
+	}
+	return string(message), closed
+}
+
+func TestServes(t *testing.T) {
+	s := start(t, testConfig(nil), Options{})
+	c := subscribe(t, s, "news")
+	if status, body := call(t, s, "POST", "/broadcast/news/", `{"payload": {"n": 1}}`); status != 200 || body != "" {
+		t.Fatal(status, body)
+	}
+	if got, _ := read(t, c); got != `{"message": {"n": 1}, "channel": "news"}` {
+		t.Errorf("got %s", got)
+	}
+	for path, want := range map[string]string{
+		"/readyz":  "ok\n",
+		"/metrics": "\nboreas_ws_ignored_total{what=\"message\"} 0\n",
+	} {
+		if status, body := call(t, s, "GET", path, ""); status != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d without %q:\n%s", path, status, want, body)
+		}
+	}
+}
+
+// TestOptionsArrive sets options to values that show.
+func TestOptionsArrive(t *testing.T) {
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte("first\nsecond\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, testConfig(func(c *config.Config) {
+		c.TokenProvider = "file:" + tokens
+		c.RequireAuth = false
+		c.MaxBody = 1024
+		c.MaxMessage = 1024
+		c.MaxConnections = 1
+		c.MaxChannels = 1
+		c.HistoryMessages = 0
+	}), Options{})
+
+	if _, body := call(t, s, "GET", "/debug/token-dump", ""); body != "first\nsecond\n" {
+		t.Errorf("tokens %q", body)
+	}
+	if status, _ := call(t, s, "POST", "/broadcast/a/", `{"payload": "`+strings.Repeat("x", 1024)+`"}`); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a large body: %d", status)
+	}
+
+	c, _, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	write := func(message string) {
+		if err := c.Write(t.Context(), websocket.MessageText, []byte(message)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`{"channels": {"join": ["a", "b"], "leave": []}}`) // without a token
+	waitUntil(t, func() bool { return len(s.Hub().ChannelIdentities("a")) == 1 && s.Hub().Stats().JoinsRefused == 1 })
+	if _, response, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String(), nil); err == nil || response.StatusCode != http.StatusServiceUnavailable {
+		t.Error("a second connection:", err)
+	}
+	if status, _ := call(t, s, "POST", "/broadcast/a/", `{"payload": 1}`); status != 200 {
+		t.Error(status)
+	}
+	if got, _ := read(t, c); got != `{"message": 1, "channel": "a"}` {
+		t.Errorf("got %s", got)
+	}
+	write(strings.Repeat(" ", 1025))
+	if _, closed := read(t, c); closed.Code != websocket.StatusMessageTooBig {
+		t.Errorf("a large message: %v", closed)
+	}
+	if kept := s.Hub().Stats().Engine.Publications; kept != 0 {
+		t.Errorf("history has %d publications", kept)
+	}
+}
+
+func TestBanner(t *testing.T) {
+	var banner bytes.Buffer
+	s := start(t, testConfig(nil), Options{Banner: &banner})
+	want := "Using `boreas.utils.tokens:no_tokens` to get authentication tokens...\n" +
+		"Done. Loaded 0 tokens.\n" +
+		"Configuring servers...\n" +
+		"Running in debug mode. Available debug urls are:\n" +
+		"\t- /debug/token-dump\n" +
+		"\t- /debug/recipient-dump\n" +
+		"API endpoint configured to listen on " + s.APIAddr().String() + "\n" +
+		"WebSocket endpoint configured to listen on " + s.WSAddr().String() + "\n" +
+		"Running...\n"
+	if diff := cmp.Diff(want, banner.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBannerWithoutAuthAndDebug(t *testing.T) {
+	var banner, log bytes.Buffer
+	cfg := testConfig(func(c *config.Config) {
+		c.TokenProvider, c.RequireAuth, c.Debug, c.WSHost = "exec:echo one #http://u:secret@h/", false, false, "localhost"
+		c.LogFormat = "json"
+	})
+	s := start(t, cfg, Options{Banner: &banner, Log: NewLogger(&log, cfg)})
+	_, wsPort, err := net.SplitHostPort(s.WSAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "Using `exec:echo one #http://REDACTED@h/` to get authentication tokens...\n" +
+		"Done. Loaded 1 tokens.\n" +
+		"Configuring servers...\n" +
+		"WARNING: require_auth is off: users need not authenticate to join channels.\n" +
+		"API endpoint configured to listen on " + s.APIAddr().String() + "\n" +
+		"WebSocket endpoint configured to listen on localhost:" + wsPort + "\n" +
+		"Running...\n"
+	if diff := cmp.Diff(want, banner.String()); diff != "" {
+		t.Error(diff)
+	}
+	if status, _ := call(t, s, "GET", "/debug/token-dump", ""); status != http.StatusNotFound {
+		t.Errorf("debug URL: %d", status)
+	}
+	if !strings.Contains(log.String(), `"level":"WARN","msg":"require_auth is off: users need not authenticate"`) {
+		t.Error(log.String())
+	}
+}
+
+func TestNewLogger(t *testing.T) {
+	var log bytes.Buffer
+	cfg := config.Default()
+	cfg.LogLevel = "warn"
+	l := NewLogger(&log, cfg)
+	l.Info("unheard")
+	l.Warn("heard")
+	if got := log.String(); !strings.HasSuffix(got, " level=WARN msg=heard\n") || strings.Contains(got, "unheard") {
+		t.Error(got)
+	}
+	if !l.Enabled(t.Context(), slog.LevelError) {
+		t.Error("errors are not logged")
+	}
+}
+
+func TestDescriptors(t *testing.T) {
+	for limit, want := range map[int]int{0: 1, 64: 1, 256: 192, 1024: 960, 1 << 20: 1<<20 - 1<<16} {
+		if got := sessionsFor(limit); got != want {
+			t.Errorf("sessionsFor(%d) = %d, want %d", limit, got, want)
+		}
+	}
+}

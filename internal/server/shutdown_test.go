@@ -1,0 +1,143 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+func asClose(err error, closed *websocket.CloseError) bool { return errors.As(err, closed) }
+
+// halfPublish sends a publish but for the end of its body, and returns once the
+// handler has begun with it.
+func halfPublish(t *testing.T, s *Server, body string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", s.APIAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	fmt.Fprintf(c, "POST /broadcast/news/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(body))
+	// The server says "continue" when the handler reads the body.
+	if line, err := bufio.NewReader(c).ReadString('\n'); line != "HTTP/1.1 100 Continue\r\n" {
+		t.Fatal(line, err)
+	}
+	io.WriteString(c, body[:len(body)-1])
+	return c
+}
+
+// refuses reports whether nobody listens on the address any more.
+func refuses(addr net.Addr) bool {
+	c, err := net.Dial("tcp", addr.String())
+	if err == nil {
+		c.Close()
+	}
+	return err != nil
+}
+
+// TestShutdownOrder ends a server while a publish is half sent: nothing new is taken
+// then, but the publish finishes, and its subscriber gets it before the goodbye.
+func TestShutdownOrder(t *testing.T) {
+	s := start(t, testConfig(nil), Options{})
+	subscriber := subscribe(t, s, "news")
+	const body = `{"payload": "last"}`
+	publisher := halfPublish(t, s, body)
+
+	ended := make(chan error, 1)
+	go func() { ended <- s.Shutdown(context.Background()) }()
+	waitUntil(t, func() bool { return refuses(s.APIAddr()) && refuses(s.WSAddr()) })
+	if err := s.Ready(); !errors.Is(err, boreas.ErrShuttingDown) {
+		t.Errorf("Ready: %v", err)
+	}
+
+	io.WriteString(publisher, body[len(body)-1:])
+	response, err := http.ReadResponse(bufio.NewReader(skipContinue(publisher)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != 200 || !response.Close {
+		t.Errorf("the publish under way: %v, closing: %v", response.Status, response.Close)
+	}
+	if got, closed := read(t, subscriber); got != `{"message": "last", "channel": "news"}` {
+		t.Errorf("the subscriber got %q, %v", got, closed)
+	}
+	if got, closed := read(t, subscriber); closed.Code != websocket.StatusGoingAway || closed.Reason != boreas.ErrShuttingDown.Error() {
+		t.Errorf("the subscriber got %q, %v", got, closed)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Errorf("a second Shutdown: %v", err)
+	}
+}
+
+// skipContinue leaves out the empty line that ends "100 Continue", if it was not read.
+func skipContinue(c net.Conn) io.Reader {
+	r := bufio.NewReader(c)
+	if next, err := r.Peek(2); err == nil && string(next) == "\r\n" {
+		r.Discard(2)
+	}
+	return r
+}
+
+// TestShutdownCutsOff ends a server whose publisher never finishes.
+func TestShutdownCutsOff(t *testing.T) {
+	s, err := Start(t.Context(), testConfig(nil), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publisher := halfPublish(t, s, `{"payload": 1}`)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err = s.Shutdown(ctx)
+	const want = "not all connections ended in time, those left were cut off: context deadline exceeded"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if _, err := io.Copy(io.Discard, publisher); err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Errorf("the publisher's connection: %v", err) // nil: its end
+	}
+}
+
+// TestDrain has a drain time: the sessions end one after the other within it.
+func TestDrain(t *testing.T) {
+	s := start(t, testConfig(func(c *config.Config) { c.DrainTime = 50 * time.Millisecond }), Options{})
+	first := subscribe(t, s, "one")
+	second := subscribe(t, s, "two")
+	ended := make(chan error, 1)
+	began := time.Now()
+	go func() { ended <- s.Shutdown(context.Background()) }()
+	for _, c := range []*websocket.Conn{first, second} {
+		if _, closed := read(t, c); closed.Code != websocket.StatusGoingAway {
+			t.Error(closed)
+		}
+	}
+	if took := time.Since(began); took < 25*time.Millisecond {
+		t.Errorf("both were sent away within %v", took)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFailed(t *testing.T) {
+	s := start(t, testConfig(nil), Options{})
+	s.ws.listener.Close()
+	err := <-s.Failed()
+	if err == nil || !strings.HasPrefix(err.Error(), "the WebSocket listener on "+s.WSAddr().String()+" has failed: ") {
+		t.Error(err)
+	}
+}
