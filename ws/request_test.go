@@ -1,0 +1,100 @@
+package ws
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// TestRequests is the classic wire by example: requests, and who is where then.
+func TestRequests(t *testing.T) {
+	on := func(channels ...string) boreas.Census {
+		c := boreas.Census{Identities: []boreas.Count{{Name: "valid", Sessions: 1}}, Channels: []boreas.Count{}}
+		for _, ch := range channels {
+			c.Channels = append(c.Channels, boreas.Count{Name: ch, Sessions: 1})
+		}
+		return c
+	}
+	anonymous := boreas.Census{Anonymous: 1, Identities: []boreas.Count{}, Channels: []boreas.Count{}}
+	cases := []struct {
+		name     string
+		requests []string
+		want     boreas.Census
+	}{
+		{"nothing", nil, anonymous},
+		{"a valid token", []string{auth}, on()},
+		{"an invalid token", []string{`{"access_token": "wrong"}`}, anonymous},
+		{"an invalid token changes nothing", []string{auth, joining("a"), `{"access_token": "wrong"}`}, on("a")},
+		{"joining while anonymous", []string{joining("a"), auth}, on()},
+		{"join and leave", []string{auth, `{"channels": {"join": ["a", "b"], "leave": ["b", "c"]}}`}, on("a")},
+		{"a later token keeps the channels", []string{`{"access_token": "valid-first"}`, joining("a"), auth}, on("a")},
+		{"a token is only that", []string{auth, `{"access_token": "valid", "channels": {"join": ["a"], "leave": []}}`}, on()},
+		{"odd names", []string{auth, `{"channels": {"join": ["a", 5, null, "", "x\u0000y", "` + strings.Repeat("x", 256) + `", "b"], "leave": [[], "never joined", "a"]}}`}, on("b")},
+		{"leave is required", []string{auth, `{"channels": {"join": ["a"]}}`}, on()},
+		{"both are lists", []string{auth, `{"channels": {"join": ["a"], "leave": {}}}`}, on()},
+		{"no object", []string{auth, `[]`, `1`, `null`, `"x"`, `true`, `not JSON`, ``, joining("a")}, on("a")},
+		{"deep", []string{auth, strings.Repeat("[", 60_000), joining("a")}, on("a")},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, Options{})
+			for _, request := range c.requests {
+				r.feed(text(request), 0)
+			}
+			if diff := cmp.Diff(c.want, r.hub.Census()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if frames := r.out.frames(); len(frames) > 0 {
+				t.Errorf("the classic wire answers nothing, got %q", frames)
+			}
+		})
+	}
+}
+
+func TestCountsWhatItIgnores(t *testing.T) {
+	n := new(Counters)
+	r := newRig(t, Options{Counters: n})
+	for _, request := range []string{joining("a"), `{"access_token": "wrong"}`, auth, `{"channels": {"join": [1, ""], "leave": [2]}}`, "{", "[]"} {
+		r.feed(text(request), 0)
+	}
+	r.feed(frame(fin|2, "binary"), 0)
+	got := []uint64{n.IgnoredAnonymous.Load(), n.IgnoredTokens.Load(), n.IgnoredNames.Load(), n.IgnoredMessages.Load()}
+	if diff := cmp.Diff([]uint64{1, 1, 3, 3}, got); diff != "" {
+		t.Errorf("anonymous, tokens, names, messages (-want +got):\n%s", diff)
+	}
+}
+
+// TestATokenDeletedWhileItIsUsed forgets the token between the check and the
+// session's becoming its owner's, where a deletion finds no session yet.
+func TestATokenDeletedWhileItIsUsed(t *testing.T) {
+	checks := 0
+	r := newRig(t, Options{Valid: func(string) bool { checks++; return checks == 1 }})
+	r.feed(text(auth), 0)
+	if c := r.hub.Census(); c.Anonymous != 1 {
+		t.Errorf("a session of a deleted token: %+v", c)
+	}
+}
+
+func TestFormat(t *testing.T) {
+	for _, n := range []int{1, 80, 90, 95, 97, 98, 99, 200, 65_000, 65_520, 70_000} {
+		data := `"` + strings.Repeat("x", n) + `"`
+		b := classicFormat{}.AppendPublication([]byte("before"), "a\"b", &boreas.Publication{Data: []byte(data)})
+		want := []string{`text {"message": ` + data + `, "channel": "a\"b"}`}
+		if string(b[:6]) != "before" {
+			t.Fatalf("%d bytes: what was there before has changed", n)
+		}
+		if diff := cmp.Diff(want, describe(b[6:])); diff != "" {
+			t.Errorf("%d bytes (-want +got):\n%s", n, diff)
+		}
+	}
+}
+
+func TestNewIdentity(t *testing.T) {
+	a, b := newIdentity(), newIdentity()
+	if a == b || len(a) < 47 || a[14] != '4' || strings.Count(a, "-") != 5 {
+		t.Errorf("%q, %q", a, b)
+	}
+}

@@ -1,0 +1,155 @@
+package ws
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// recorder is an output that takes everything.
+type recorder struct {
+	mu    sync.Mutex
+	bytes []byte
+}
+
+func (r *recorder) TryWrite(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bytes = append(r.bytes, p...)
+	return len(p), nil
+}
+func (r *recorder) WaitWritable(time.Duration) error { return nil }
+func (r *recorder) Close()                           {}
+
+// frames returns what was written, a word or more a frame.
+func (r *recorder) frames() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return describe(r.bytes)
+}
+
+// describe returns one line for each frame of a server.
+func describe(b []byte) []string {
+	var lines []string
+	for len(b) >= 2 {
+		op, n, h := ws.OpCode(b[0]&15), int(b[1]), 2
+		switch n {
+		case 126:
+			n, h = int(binary.BigEndian.Uint16(b[2:])), 4
+		case 127:
+			n, h = int(binary.BigEndian.Uint64(b[2:])), 10
+		}
+		p := b[h : h+n]
+		b = b[h+n:]
+		switch op {
+		case ws.OpText:
+			lines = append(lines, "text "+string(p))
+		case ws.OpPing:
+			lines = append(lines, "ping "+string(p))
+		case ws.OpPong:
+			lines = append(lines, "pong "+string(p))
+		case ws.OpClose:
+			line := "close"
+			if len(p) >= 2 {
+				line = fmt.Sprintf("close %d %s", binary.BigEndian.Uint16(p), p[2:])
+			}
+			lines = append(lines, line)
+		default:
+			lines = append(lines, fmt.Sprintf("op %d", op))
+		}
+	}
+	return lines
+}
+
+// rig is a connection whose bytes are given by hand.
+type rig struct {
+	*testing.T
+	hub *boreas.Hub
+	c   *conn
+	out *recorder
+}
+
+func newRig(t *testing.T, o Options) *rig {
+	t.Helper()
+	if o.Valid == nil {
+		o.Valid = func(token string) bool { return strings.HasPrefix(token, "valid") }
+	}
+	hub := boreas.New(boreas.Options{})
+	h := Handler(hub, o).(*handler)
+	r := &rig{T: t, hub: hub, c: &conn{h: h}, out: new(recorder)}
+	near, far := net.Pipe()
+	r.c.nc, r.c.out = near, r.out
+	s, err := hub.Open(r.c, classicFormat{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.c.sess = s
+	t.Cleanup(func() {
+		s.Lost(errGone)
+		s.Done()
+		near.Close()
+		far.Close()
+		hub.Shutdown(context.Background(), 0)
+	})
+	return r
+}
+
+// feed gives bytes from the client, so many at a time; 0 is all at once.
+func (r *rig) feed(b []byte, chunk int) (over bool) {
+	if chunk == 0 {
+		chunk = len(b)
+	}
+	in := new(inbound)
+	for len(b) > 0 && !over {
+		n := min(chunk, len(b))
+		over = r.c.take(append([]byte(nil), b[:n]...), in)
+		b = b[n:]
+	}
+	return over
+}
+
+// mask is the key of all frames in tests.
+var mask = [4]byte{1, 2, 3, 4}
+
+const fin = 0x80
+
+// frame returns a masked frame of a client; first is its first byte.
+func frame(first byte, payload string) []byte {
+	b := []byte{first}
+	switch n := len(payload); {
+	case n < 126:
+		b = append(b, 0x80|byte(n))
+	case n < 1<<16:
+		b = binary.BigEndian.AppendUint16(append(b, 0x80|126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, 0x80|127), uint64(n))
+	}
+	b = append(b, mask[:]...)
+	p := []byte(payload)
+	ws.Cipher(p, mask, 0)
+	return append(b, p...)
+}
+
+func text(s string) []byte    { return frame(fin|1, s) }
+func ping(s string) []byte    { return frame(fin|9, s) }
+func closeOf(s string) []byte { return frame(fin|8, s) }
+
+func join(parts ...[]byte) []byte {
+	var b []byte
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	return b
+}

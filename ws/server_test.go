@@ -1,0 +1,369 @@
+package ws
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	coder "github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// plainListener hides that its connections are sockets, as TLS does.
+type plainListener struct{ net.Listener }
+
+type plainConn struct{ net.Conn }
+
+func (l plainListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return plainConn{c}, err
+}
+
+// server runs a handler on a port of this machine; plain makes its connections
+// look like none that write(2) can be used on.
+func server(t *testing.T, plain bool, h boreas.Options, o Options) (*boreas.Hub, string) {
+	t.Helper()
+	if o.Valid == nil {
+		o.Valid = func(token string) bool { return token == "valid" }
+	}
+	hub := boreas.New(h)
+	s := httptest.NewUnstartedServer(Handler(hub, o))
+	if plain {
+		s.Listener = plainListener{s.Listener}
+	}
+	s.Start()
+	t.Cleanup(func() {
+		hub.Shutdown(context.Background(), 0)
+		s.Close()
+	})
+	return hub, s.Listener.Addr().String()
+}
+
+// both runs a test with sockets and with plain connections.
+func both(t *testing.T, test func(t *testing.T, plain bool)) {
+	t.Run("socket", func(t *testing.T) { test(t, false) })
+	t.Run("plain", func(t *testing.T) { test(t, true) })
+}
+
+func dial(t *testing.T, addr string) *gorilla.Conn {
+	t.Helper()
+	c, _, err := gorilla.DefaultDialer.Dial("ws://"+addr+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func send(t *testing.T, c *gorilla.Conn, messages ...string) {
+	t.Helper()
+	for _, m := range messages {
+		if err := c.WriteMessage(gorilla.TextMessage, []byte(m)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func publish(t *testing.T, hub *boreas.Hub, channel, data string) {
+	t.Helper()
+	if _, err := hub.Publish(context.Background(), channel, []byte(data)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want(t *testing.T, c interface {
+	ReadMessage() (int, []byte, error)
+}, messages ...string,
+) {
+	t.Helper()
+	for _, m := range messages {
+		if _, b, err := c.ReadMessage(); err != nil || string(b) != m {
+			t.Fatalf("got %q, %v; want %q", b, err, m)
+		}
+	}
+}
+
+func TestOverSockets(t *testing.T) {
+	both(t, func(t *testing.T, plain bool) {
+		hub, addr := server(t, plain, boreas.Options{}, Options{})
+		a := newClient(t, addr)
+		a.send(auth, joining("news"))
+		a.sync()
+		big := `"` + strings.Repeat("x", 1<<20) + `"`
+		publish(t, hub, "news", "1")
+		publish(t, hub, "news", big)
+		publish(t, hub, "news", `{"a": 2}`)
+		a.want(`text {"message": 1, "channel": "news"}`, `text {"message": `+big+`, "channel": "news"}`, `text {"message": {"a": 2}, "channel": "news"}`)
+		a.write(closeOf("\x03\xe8bye"))
+		a.want("close 1000 ")
+		a.wantEOF()
+	})
+}
+
+// TestASlowClient does not read while much more is published than its socket
+// takes, and then reads everything.
+func TestASlowClient(t *testing.T) {
+	both(t, func(t *testing.T, plain bool) {
+		hub, addr := server(t, plain, boreas.Options{}, Options{})
+		c := newClient(t, addr)
+		c.send(auth, joining("news"))
+		c.sync()
+		pad := strings.Repeat("x", 10_000)
+		const n = 1500 // below the log's bound of 16 MiB
+		for i := range n {
+			publish(t, hub, "news", fmt.Sprintf(`"%d %s"`, i, pad))
+		}
+		for i := range n {
+			c.want(fmt.Sprintf(`text {"message": "%d %s", "channel": "news"}`, i, pad))
+		}
+	})
+}
+
+func TestAStalledClientIsClosedWithItsReason(t *testing.T) {
+	both(t, func(t *testing.T, plain bool) {
+		engine := boreas.NewMemory(boreas.MemoryOptions{Messages: 10})
+		t.Cleanup(func() { engine.Close() })
+		hub, addr := server(t, plain, boreas.Options{Engine: engine}, Options{})
+		c, other := newClient(t, addr), newClient(t, addr)
+		for _, c := range []*client{c, other} {
+			c.send(auth, joining("news"))
+			c.sync()
+		}
+		big := `"` + strings.Repeat("x", 1<<20) + `"`
+		for range 40 { // more than the sockets' buffers, the window and the log
+			publish(t, hub, "news", big)
+			other.want(`text {"message": ` + big + `, "channel": "news"}`)
+		}
+		for {
+			f := c.next()
+			if strings.HasPrefix(f, "close") {
+				if f != "close 1008 reading too slowly: messages are no longer kept" {
+					t.Errorf("got %q", f)
+				}
+				return
+			}
+		}
+	})
+}
+
+func TestShutdownClosesWith1001(t *testing.T) {
+	both(t, func(t *testing.T, plain bool) {
+		hub, addr := server(t, plain, boreas.Options{}, Options{})
+		c := newClient(t, addr)
+		c.sync()
+		done := make(chan error)
+		go func() { done <- hub.Shutdown(context.Background(), 0) }()
+		c.want("close 1001 server is shutting down")
+		c.write(closeOf("\x03\xe9"))
+		c.wantEOF()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAClientThatDoesNotAnswerTheClose(t *testing.T) {
+	both(t, func(t *testing.T, plain bool) {
+		hub, addr := server(t, plain, boreas.Options{}, Options{CloseTimeout: 10 * time.Millisecond})
+		c := newClient(t, addr)
+		c.sync()
+		if err := hub.Shutdown(context.Background(), 0); err != nil {
+			t.Error(err)
+		}
+		c.want("close 1001 server is shutting down")
+		c.wantEOF()
+	})
+}
+
+func TestOtherPeoplesClients(t *testing.T) {
+	hub, addr := server(t, false, boreas.Options{}, Options{})
+	g := dial(t, addr)
+	send(t, g, auth, joining("news"))
+	c, _, err := coder.Dial(t.Context(), "ws://"+addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	c.Write(t.Context(), coder.MessageText, []byte(auth))
+	c.Write(t.Context(), coder.MessageText, []byte(joining("news")))
+	ctx := c.CloseRead(t.Context())
+	if err := c.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for len(hub.ChannelIdentities("news")) < 2 {
+		g.WriteControl(gorilla.PingMessage, nil, time.Time{})
+		c.Ping(ctx)
+	}
+	publish(t, hub, "news", `"hello"`)
+	want(t, g, `{"message": "hello", "channel": "news"}`)
+	if err := g.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(1000, "bye"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := g.ReadMessage(); !gorilla.IsCloseError(err, 1000) {
+		t.Errorf("gorilla: %v", err)
+	}
+}
+
+func TestNoAuth(t *testing.T) {
+	hub, addr := server(t, false, boreas.Options{}, Options{NoAuth: true})
+	c := newClient(t, addr)
+	c.send(auth, joining("news"))
+	c.sync()
+	if got := hub.Census(); got.Anonymous != 0 || len(got.Identities) != 1 || got.Identities[0].Name == "valid" || len(got.Channels) != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestNoRoom(t *testing.T) {
+	n := new(Counters)
+	hub, addr := server(t, false, boreas.Options{MaxSessions: 1}, Options{Counters: n, RetryAfter: 7 * time.Second})
+	c := newClient(t, addr)
+	c.sync()
+	refused := func(sentence string) {
+		t.Helper()
+		_, resp, err := gorilla.DefaultDialer.Dial("ws://"+addr, nil)
+		if err == nil {
+			t.Fatal("connected")
+		}
+		body, _ := io.ReadAll(resp.Body)
+		got := fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("Retry-After"), " ", string(body))
+		if got != "503 7 "+sentence+"\n" {
+			t.Errorf("got %s", got)
+		}
+	}
+	refused("The server has as many connections as it may (max_connections). Connect again after the seconds that Retry-After gives.")
+	go hub.Shutdown(context.Background(), 0)
+	c.want("close 1001 server is shutting down")
+	refused("The server is shutting down. Connect again after the seconds that Retry-After gives.")
+	if n.Full.Load() != 2 {
+		t.Errorf("counted %d", n.Full.Load())
+	}
+}
+
+func TestManyComeAndGo(t *testing.T) {
+	both(t, func(t *testing.T, plain bool) {
+		hub, addr := server(t, plain, boreas.Options{}, Options{})
+		for round := range 5 {
+			var all []*client
+			for range 40 {
+				c := newClient(t, addr)
+				c.send(auth, joining("news"))
+				all = append(all, c)
+			}
+			for _, c := range all {
+				c.sync()
+			}
+			publish(t, hub, "news", "1")
+			for i, c := range all {
+				c.want(`text {"message": 1, "channel": "news"}`)
+				if (round+i)%2 == 0 {
+					c.write(closeOf(""))
+					c.want("close")
+				}
+				c.nc.Close()
+			}
+		}
+	})
+}
+
+// client is a client that has only bytes.
+type client struct {
+	t  *testing.T
+	nc net.Conn
+	r  *bufio.Reader
+}
+
+func newClient(t *testing.T, addr string) *client {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	c := &client{t, nc, bufio.NewReader(nc)}
+	c.write([]byte("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"))
+	resp, err := http.ReadResponse(c.r, nil)
+	if err != nil || resp.StatusCode != 101 || resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
+		t.Fatalf("handshake: %v, %+v", err, resp)
+	}
+	return c
+}
+
+func (c *client) write(b []byte) {
+	c.t.Helper()
+	if _, err := c.nc.Write(b); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *client) send(messages ...string) {
+	for _, m := range messages {
+		c.write(text(m))
+	}
+}
+
+// next reads one frame; see describe.
+func (c *client) next() string {
+	c.t.Helper()
+	head, err := c.r.Peek(2)
+	size := 2
+	if err == nil && head[1] == 126 {
+		size = 4
+	} else if err == nil && head[1] == 127 {
+		size = 10
+	}
+	if err == nil {
+		head, err = c.r.Peek(size)
+	}
+	if err != nil {
+		c.t.Fatalf("read: %v", err)
+	}
+	n := 0
+	if size == 2 {
+		n = int(head[1])
+	}
+	for _, b := range head[2:] {
+		n = n<<8 | int(b)
+	}
+	b := make([]byte, size+n)
+	if _, err := io.ReadFull(c.r, b); err != nil {
+		c.t.Fatalf("read: %v", err)
+	}
+	return describe(b)[0]
+}
+
+func (c *client) want(frames ...string) {
+	c.t.Helper()
+	for _, want := range frames {
+		if diff := cmp.Diff(want, c.next()); diff != "" {
+			c.t.Fatalf("(-want +got):\n%.2000s", diff)
+		}
+	}
+}
+
+func (c *client) wantEOF() {
+	c.t.Helper()
+	if b, err := c.r.ReadByte(); err != io.EOF {
+		c.t.Errorf("got %q, %v; want the end", b, err)
+	}
+}
+
+// sync waits until the server has carried out all that was sent.
+func (c *client) sync() {
+	c.t.Helper()
+	c.write(ping("sync"))
+	c.want("pong sync")
+}
+
+var _ syscall.Conn = (*net.TCPConn)(nil) // and plainConn is none
