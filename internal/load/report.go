@@ -1,0 +1,157 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// A Report is what came of a run. Times are in milliseconds.
+type Report struct {
+	Interrupted bool `json:"interrupted"` // it was ended early
+
+	Subscribers int     `json:"subscribers"`
+	Slow        int     `json:"slow_subscribers"`
+	Channels    int     `json:"channels"`
+	Joins       int     `json:"joins"`
+	Publishers  int     `json:"publishers"`
+	Size        int     `json:"size"`
+	Seconds     float64 `json:"seconds"` // for which was published
+
+	Published     uint64  `json:"published"` // that the server has answered with 200
+	PublishRate   float64 `json:"published_per_second"`
+	PublishFailed uint64  `json:"publish_failures"`
+	Deliveries    uint64  `json:"deliveries"`
+	DeliveryRate  float64 `json:"deliveries_per_second"` // from the first publish to the last delivery
+
+	Latency  Percentiles `json:"latency_ms"` // from when a message was to be sent to its delivery
+	Answers  Percentiles `json:"answer_ms"`  // to the publishers
+	Connects Percentiles `json:"connect_ms"` // to when the joins were taken
+	// ConnectSeconds is how long it took to connect all.
+	ConnectSeconds float64 `json:"connect_seconds"`
+
+	Lost         uint64         `json:"lost"` // by subscribers that stayed connected
+	Repeated     uint64         `json:"repeated"`
+	OutOfOrder   uint64         `json:"out_of_order"`
+	Stray        uint64         `json:"stray"`      // on channels that were not joined
+	Unreadable   uint64         `json:"unreadable"` // not ours
+	Disconnected int            `json:"disconnected"`
+	Missed       uint64         `json:"missed_by_disconnected"`
+	Reasons      map[string]int `json:"disconnect_reasons"`
+
+	// Cores is how many processors the tool itself kept busy while publishing,
+	// of Processors; 0 if that is not known here.
+	Cores      float64  `json:"cores_used"`
+	Processors int      `json:"processors"`
+	Warnings   []string `json:"warnings"`
+}
+
+// Percentiles of times, in milliseconds.
+type Percentiles struct {
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p99.9"`
+	Max  float64 `json:"max"`
+}
+
+func percentiles(h *histogram) Percentiles {
+	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	return Percentiles{
+		P50: ms(h.percentile(0.5)), P90: ms(h.percentile(0.9)), P99: ms(h.percentile(0.99)),
+		P999: ms(h.percentile(0.999)), Max: ms(h.max),
+	}
+}
+
+// Broken tells whether the server broke its promise to a subscriber that stayed
+// connected: each message once, in order, to those who joined.
+func (r *Report) Broken() bool {
+	return r.Lost+r.Repeated+r.OutOfOrder+r.Stray > 0
+}
+
+const (
+	maxReasons = 10   // different ones that are told apart
+	nearlyFull = 0.85 // share of the processors from which on they were the limit
+	nearlyRate = 0.95 // share of the rate asked for that counts as reached
+)
+
+// report gathers the figures; all goroutines have ended.
+func (r *run) report(ctx context.Context) *Report {
+	o := r.o
+	out := &Report{
+		Interrupted: ctx.Err() != nil,
+		Subscribers: o.Subscribers, Slow: o.Slow, Channels: o.Channels, Joins: o.Joins, Publishers: o.Publishers, Size: o.Size,
+		Seconds: r.publishTime.Seconds(), Connects: percentiles(&r.connects), ConnectSeconds: r.connectTime.Seconds(),
+		Reasons: map[string]int{}, Processors: runtime.GOMAXPROCS(0), Warnings: []string{},
+		Cores: r.cpu.Seconds() / r.publishTime.Seconds(), Published: r.answered.Load(), Deliveries: r.deliveries(),
+	}
+	out.PublishRate = float64(out.Published) / out.Seconds
+
+	var latency, answers histogram
+	var last time.Duration
+	for _, s := range r.shards {
+		latency.merge(&s.latency)
+		last = max(last, s.lastAt)
+	}
+	if last > 0 {
+		out.DeliveryRate = float64(out.Deliveries) / last.Seconds()
+	}
+	var taken [][]uint32
+	var failure error
+	for _, p := range r.publishers {
+		answers.merge(&p.answers)
+		taken = append(taken, p.taken)
+		out.PublishFailed += p.failed
+		if failure == nil {
+			failure = p.failure
+		}
+	}
+	out.Latency, out.Answers = percentiles(&latency), percentiles(&answers)
+	r.audit(out, taken)
+	out.warn(o, failure)
+	return out
+}
+
+// audit adds up what each subscriber was to get and got.
+func (r *run) audit(out *Report, taken [][]uint32) {
+	var all tally
+	for _, s := range r.readers {
+		all.add(s.ledger.tally)
+		lost := s.ledger.lost(taken)
+		if s.ended == nil {
+			out.Lost += lost
+			continue
+		}
+		out.Disconnected++
+		out.Missed += lost
+		reason := s.ended.Error()
+		if _, known := out.Reasons[reason]; !known && len(out.Reasons) >= maxReasons {
+			reason = "other"
+		}
+		out.Reasons[reason]++
+	}
+	out.Repeated, out.OutOfOrder, out.Stray, out.Unreadable = all.repeated, all.outOfOrder, all.stray, all.unreadable
+}
+
+// warn says what keeps the figures from meaning what they seem to.
+func (r *Report) warn(o Options, failure error) {
+	say := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
+	if r.Cores > nearlyFull*float64(r.Processors) {
+		say("this tool used %.2f of %d processors: it was the limit, or shared them with the server; the server may do more", r.Cores, r.Processors)
+	}
+	if wanted := o.Rate * r.Seconds; o.Rate > 0 && !r.Interrupted && float64(r.Published) < nearlyRate*wanted {
+		say("only %.0f messages a second were published, not the %.0f asked for; more publishers may help", r.PublishRate, o.Rate)
+	}
+	if r.PublishFailed > 0 {
+		say("%d publishes failed, the first with: %v; whether they were delivered is not known, so losses may be more than told", r.PublishFailed, failure)
+	}
+	if r.Published > 0 && r.Deliveries == 0 {
+		say("nothing was delivered at all: do both URLs lead to the same server?")
+	}
+	if r.Unreadable > 0 {
+		say("%d frames held no message of this run: does someone else publish, or something between change messages?", r.Unreadable)
+	}
+	slices.Sort(r.Warnings)
+}
