@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// clientVariables are read by the subcommands that talk to a server, not by it.
-var clientVariables = []string{"BOREAS_API", "BOREAS_WS", "BOREAS_TOKEN"}
-
 // Kubernetes gives each pod variables for each Service; those for one named boreas
 // begin as ours do.
 var kubernetesName = regexp.MustCompile(`^BOREAS_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
@@ -16,8 +13,9 @@ var kubernetesName = regexp.MustCompile(`^BOREAS_([A-Z0-9_]+_)?(SERVICE_HOST|SER
 var kubernetesValue = regexp.MustCompile(`^(tcp|udp|sctp)://`)
 
 // environment picks the options from an environment, by option name. A variable
-// that is empty counts as not set, as container tools often leave them.
-func (l *loader) environment(env []string) map[string]value {
+// that is empty counts as not set, as container tools often leave them. Others are
+// variables that are no options.
+func (l *loader) environment(env, others []string) map[string]value {
 	values := make(map[string]value)
 	byVariable := make(map[string]string)
 	var known []string // without the prefix: it would count as many letters in common
@@ -26,7 +24,7 @@ func (l *loader) environment(env []string) map[string]value {
 		byVariable[variable] = name
 		known = append(known, strings.TrimPrefix(variable, EnvPrefix))
 	}
-	for _, variable := range clientVariables {
+	for _, variable := range others {
 		known = append(known, strings.TrimPrefix(variable, EnvPrefix))
 	}
 
@@ -39,7 +37,7 @@ func (l *loader) environment(env []string) map[string]value {
 			values[name] = value{text: text}
 			continue
 		}
-		if slices.Contains(clientVariables, variable) || kubernetesName.MatchString(variable) || kubernetesValue.MatchString(text) {
+		if slices.Contains(others, variable) || kubernetesName.MatchString(variable) || kubernetesValue.MatchString(text) {
 			continue
 		}
 		message := "there is no such option"

@@ -14,6 +14,9 @@ type Input struct {
 	// Env is the environment, as os.Environ gives it.
 	Env []string
 
+	// OtherEnv are the variables that begin as the options' do and are none.
+	OtherEnv []string
+
 	// Dir is the directory in which configuration files are looked for; ""
 	// means the working directory.
 	Dir string
@@ -25,7 +28,7 @@ func Load(in Input) (Config, error) {
 	l := newLoader()
 
 	// Weakest first: a later source replaces what an earlier one has set.
-	env := l.environment(in.Env)
+	env := l.environment(in.Env, in.OtherEnv)
 	path := env["config"].text
 	if name, ok := in.Flags["config"]; ok {
 		path = name

@@ -80,13 +80,15 @@ func checkError(t *testing.T, err error, want string) {
 }
 
 func TestBadEnvironment(t *testing.T) {
-	_, err := Load(Input{Dir: t.TempDir(), Env: []string{
+	_, err := Load(Input{Dir: t.TempDir(), OtherEnv: []string{"BOREAS_API_URL"}, Env: []string{
+		"BOREAS_API_UR=1",
 		"BOREAS_API_PROT=1", "BOREAS_SOMETHING=1", "BOREAS_WS_PORT=tcp://10.0.0.7:80", "BOREAS_DEBUG=2",
 		// Not ours to judge:
-		"BOREAS_API=http://localhost:8001", "BOREAS_SERVICE_HOST=10.0.0.1", "BOREAS_SERVICE_PORT_API=8001", "BOREAS_PORT=tcp://10.0.0.1:8001",
+		"BOREAS_API_URL=http://localhost:8001", "BOREAS_SERVICE_HOST=10.0.0.1", "BOREAS_SERVICE_PORT_API=8001", "BOREAS_PORT=tcp://10.0.0.1:8001",
 		"BOREAS_WEB_PORT_80_TCP_ADDR=10.0.0.1", "PATH=/bin", "BOREASX=1", "BOREAS_UNSET=",
 	}})
 	checkError(t, err, strings.Join([]string{
+		"BOREAS_API_UR: there is no such option; did you mean BOREAS_API_URL?",
 		"BOREAS_API_PROT: there is no such option; did you mean BOREAS_API_PORT?",
 		"BOREAS_SOMETHING: there is no such option",
 		`BOREAS_DEBUG: want true or false, not "2"`,

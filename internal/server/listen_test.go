@@ -14,7 +14,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// TestPortTaken takes each port in turn. Goleak sees if the other stays open.
+// TestPortTaken takes each port in turn.
 func TestPortTaken(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // which has error numbers of its own
@@ -34,6 +34,17 @@ func TestPortTaken(t *testing.T) {
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+// TestNoListenerIsLeft takes the second port: the first, opened already, is closed.
+func TestNoListenerIsLeft(t *testing.T) {
+	s := &Server{cfg: testConfig(func(c *config.Config) { c.WSPort = -1 })}
+	if err := s.listen(t.Context()); err == nil {
+		t.Fatal("it listens on port -1")
+	}
+	if _, err := s.api.listener.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept: %v", err)
 	}
 }
 
