@@ -1,7 +1,13 @@
 package boreas_test
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
@@ -9,4 +15,258 @@ import (
 
 func TestMemoryIsAnEngine(t *testing.T) {
 	boreastest.TestEngine(t, func(*testing.T) boreas.Engine { return boreas.NewMemory(boreas.MemoryOptions{}) })
+}
+
+// inMemory runs a test against an engine in a bubble, where time is a test's own.
+func inMemory(t *testing.T, o boreas.MemoryOptions, test func(m *memory)) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		m := &memory{t, boreas.NewMemory(o)}
+		defer m.Close()
+		test(m)
+	})
+}
+
+type memory struct {
+	*testing.T
+	*boreas.Memory
+}
+
+func (m *memory) publish(channel, data string) boreas.Position {
+	m.Helper()
+	p, err := m.Publish(context.Background(), channel, []byte(data))
+	if err != nil {
+		m.Fatal(err)
+	}
+	return p
+}
+
+// kept returns what the engine keeps of the channel since the position.
+func (m *memory) kept(channel string, since boreas.Position) string {
+	h, err := m.Read(context.Background(), channel, since, 1000)
+	if err != nil {
+		return err.Error()
+	}
+	var all []string
+	for _, p := range h.Publications {
+		all = append(all, string(p.Data))
+	}
+	return strings.Join(all, " ")
+}
+
+func (m *memory) want(channel string, since boreas.Position, want string) {
+	m.Helper()
+	if got := m.kept(channel, since); got != want {
+		m.Errorf("%s since %v: got %q, want %q", channel, since, got, want)
+	}
+}
+
+func TestMemoryBoundsByCount(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Messages: 3}, func(m *memory) {
+		p1 := m.publish("a", "1")
+		p2 := m.publish("a", "2")
+		for i := 3; i <= 5; i++ {
+			m.publish("a", fmt.Sprint(i))
+		}
+		m.want("a", boreas.Position{}, "3 4 5")
+		m.want("a", p2, "3 4 5") // nothing after it is lost
+		m.want("a", p1, boreas.ErrExpired.Error())
+		if s := m.Stats(); s.Publications != 3 || s.Evicted != 2 || s.Channels != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestMemoryWithoutHistory(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Messages: -1}, func(m *memory) {
+		start := m.publish("a", "1")
+		m.want("a", start, "")
+		p := m.publish("a", "2")
+		m.want("a", start, boreas.ErrExpired.Error())
+		m.want("a", p, "")
+	})
+}
+
+func TestMemoryBoundsByBytes(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Bytes: 10}, func(m *memory) {
+		m.publish("a", "1234")
+		m.publish("a", "5678")
+		m.publish("a", "90")
+		m.want("a", boreas.Position{}, "1234 5678 90")
+		m.publish("a", "x")
+		m.want("a", boreas.Position{}, "5678 90 x")
+		m.publish("a", "more than ten bytes") // the newest is kept whatever its size
+		m.want("a", boreas.Position{}, "more than ten bytes")
+	})
+}
+
+func TestMemoryBoundsByAge(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Age: time.Minute}, func(m *memory) {
+		p1 := m.publish("a", "1")
+		<-time.After(50 * time.Second)
+		p2 := m.publish("a", "2")
+		<-time.After(20 * time.Second)
+		m.want("a", boreas.Position{}, "2")
+		m.want("a", p1, "2")
+		<-time.After(time.Minute)
+		m.want("a", p2, "") // nothing new since is still known
+		m.want("a", p1, boreas.ErrExpired.Error())
+	})
+}
+
+func TestMemoryFreesWhatNobodyReads(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Age: time.Minute}, func(m *memory) {
+		for i := range 1000 {
+			m.publish(fmt.Sprint(i), "x")
+		}
+		last := m.publish("a", "1")
+		<-time.After(2 * time.Minute)
+		if s := m.Stats(); s.Publications != 0 || s.Channels != 1001 || s.Evicted != 1001 {
+			t.Errorf("after two minutes: %+v", s)
+		}
+		m.want("a", last, "")
+		<-time.After(2 * time.Hour)
+		if s := m.Stats(); s.Channels != 0 || s.Bytes != 0 {
+			t.Errorf("after two hours: %+v", s)
+		}
+		// A new life of the channel is never taken for the old one.
+		m.publish("b", "1")
+		m.publish("a", "2")
+		m.want("a", boreas.Position{Epoch: last.Epoch}, boreas.ErrExpired.Error())
+		m.want("a", boreas.Position{}, "2")
+	})
+}
+
+func TestMemoryCeiling(t *testing.T) {
+	const ceiling = 100_000
+	inMemory(t, boreas.MemoryOptions{Memory: ceiling}, func(m *memory) {
+		data := strings.Repeat("x", 1000)
+		first := m.publish("first", data)
+		for i := range 1000 {
+			<-time.After(time.Millisecond)
+			m.publish(fmt.Sprint("c", i%50), data)
+			if used := m.Stats().Bytes; used > ceiling {
+				t.Fatalf("after %d: %d bytes", i, used)
+			}
+		}
+		m.want("first", boreas.Position{Epoch: first.Epoch}, boreas.ErrExpired.Error())
+		// What is kept are the newest of all.
+		kept := 0
+		for i := range 50 {
+			kept += len(strings.Fields(m.kept(fmt.Sprint("c", i), boreas.Position{})))
+		}
+		if s := m.Stats(); int64(kept) != s.Publications || kept < 60 {
+			t.Errorf("kept %d, stats %+v", kept, s)
+		}
+		if m.kept("c49", boreas.Position{}) == "" {
+			m.Error("the newest of all is gone")
+		}
+	})
+}
+
+// TestMemoryAgainstAModel compares the log with a naive one: a list from which the
+// oldest are taken while it is over a bound.
+func TestMemoryAgainstAModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		o := boreas.MemoryOptions{
+			Messages: rapid.IntRange(1, 5).Draw(rt, "messages"),
+			Bytes:    rapid.Int64Range(1, 20).Draw(rt, "bytes"),
+			Age:      time.Duration(rapid.IntRange(1, 10).Draw(rt, "seconds")) * time.Second,
+		}
+		inMemory(t, o, func(m *memory) {
+			type entry struct {
+				p    boreas.Position
+				data string
+				at   time.Time
+			}
+			var log []entry
+			var all []boreas.Position
+			floor := uint64(0)
+			trim := func() {
+				for len(log) > 0 {
+					bytes := 0
+					for _, e := range log {
+						bytes += len(e.data)
+					}
+					over := len(log) > o.Messages || int64(bytes) > o.Bytes && len(log) > 1 || time.Since(log[0].at) > o.Age
+					if !over {
+						return
+					}
+					floor = log[0].p.Offset
+					log = log[1:]
+				}
+			}
+			for range rapid.IntRange(1, 40).Draw(rt, "steps") {
+				switch rapid.SampledFrom([]string{"publish", "publish", "wait", "read"}).Draw(rt, "action") {
+				case "publish":
+					data := strings.Repeat("x", rapid.IntRange(1, 8).Draw(rt, "size"))
+					p := m.publish("a", data)
+					log = append(log, entry{p, data, time.Now()})
+					all = append(all, p)
+					trim()
+				case "wait":
+					<-time.After(time.Duration(rapid.IntRange(0, 4000).Draw(rt, "ms")) * time.Millisecond)
+				case "read":
+					trim()
+					since := boreas.Position{}
+					if len(all) > 0 && rapid.Bool().Draw(rt, "since") {
+						since = rapid.SampledFrom(all).Draw(rt, "position")
+					}
+					var want []string
+					for _, e := range log {
+						if e.p.Offset > since.Offset {
+							want = append(want, e.data)
+						}
+					}
+					expected := strings.Join(want, " ")
+					if !since.IsZero() && since.Offset < floor {
+						expected = boreas.ErrExpired.Error()
+					}
+					if got := m.kept("a", since); got != expected {
+						rt.Errorf("since %v: got %q, want %q", since, got, expected)
+					}
+				}
+			}
+		})
+	})
+}
+
+func TestPositions(t *testing.T) {
+	for _, p := range []boreas.Position{{Epoch: 1}, {Epoch: 35, Offset: 36}, {Epoch: 1<<64 - 1, Offset: 1<<64 - 1}} {
+		got, err := boreas.ParsePosition(p.String())
+		if err != nil || got != p {
+			t.Errorf("%v: got %v, %v", p, got, err)
+		}
+	}
+	for _, s := range []string{"", "-", "1", "1-", "-1", "01-1", "1-1-1", "A-1", "1- 1", "+1-1", "1-1\n", "zzzzzzzzzzzzzzzzz-1"} {
+		if p, err := boreas.ParsePosition(s); err == nil {
+			t.Errorf("%q was read as %v", s, p)
+		}
+	}
+}
+
+func TestValidChannel(t *testing.T) {
+	good := []string{"a", "ch-1", "a b", "a/b", "chat.*", "日本", strings.Repeat("x", 255), "\u2028", "😀"}
+	bad := []string{"", strings.Repeat("x", 256), "\x00", "a\tb", "a\x7f", "\u0085", "\xff", "\xed\xa0\x80"}
+	for _, name := range good {
+		if err := boreas.ValidChannel(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range bad {
+		if err := boreas.ValidChannel(name); err == nil {
+			t.Errorf("%q is taken for a channel name", name)
+		}
+	}
+}
+
+func FuzzPosition(f *testing.F) {
+	f.Add("1-1")
+	f.Add("zz-0")
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := boreas.ParsePosition(s)
+		if err == nil && p.String() != s {
+			t.Errorf("%q was read as %v", s, p)
+		}
+	})
 }
