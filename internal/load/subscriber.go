@@ -204,6 +204,8 @@ func (s *subscriber) keep(rest []byte, need int) {
 	into := s.buffer
 	if need > len(into) {
 		into = make([]byte, need)
+	} else if len(rest) == s.filled {
+		return // it is there already
 	}
 	s.filled = copy(into, rest)
 	s.buffer = into
