@@ -14,19 +14,19 @@ needs=(
 	"$(go env CC) gcc          the race detector"
 )
 
-packages=()
+packages=() commands=()
 for need in "${needs[@]}"; do
 	read -r command package reason <<<"$need"
 	if ! command -v "$command" >/dev/null; then
 		echo "setup: missing: $command (Debian package $package), for $reason"
-		packages+=("$package")
+		packages+=("$package") commands+=("$command")
 	fi
 done
 
 # A C compiler without the C library's headers cannot link a race test.
 if [ "$(go env GOOS)" = linux ] && [ ! -e /usr/include/stdlib.h ]; then
 	echo "setup: missing: the C library's headers (Debian package libc6-dev), for the race detector"
-	packages+=(libc6-dev)
+	packages+=(libc6-dev) commands+=(/usr/include/stdlib.h)
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then
@@ -42,10 +42,15 @@ if [ ${#packages[@]} -gt 0 ]; then
 		fi
 		as_root=(sudo)
 	fi
-	echo "setup: installing Debian packages: ${packages[*]}"
 	"${as_root[@]}" apt-get update -qq
-	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+	for i in "${!packages[@]}"; do
+		# One by one: some versions of nodejs bring npm, and conflict with its package.
+		if [ ! -e "${commands[i]}" ] && ! command -v "${commands[i]}" >/dev/null; then
+			echo "setup: installing Debian package ${packages[i]}"
+			"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+				apt-get install -y -qq --no-install-recommends "${packages[i]}" >/dev/null
+		fi
+	done
 fi
 
 # The npm packages are pinned, with their hashes, by package-lock.json.
