@@ -104,6 +104,13 @@ static void connect_all(struct load *l) {
 
 // --- joining ---
 
+// ready waits until a publisher can take its next message.
+static struct peer *ready(struct load *l, unsigned publisher) {
+    struct peer *p = &l->publishers[publisher];
+    while (p->state != OPEN) pump(l, 10);
+    return p;
+}
+
 static bool answered(const struct load *l) {
     for (unsigned i = 0; i < l->opt.publishers; i++)
         if (l->publishers[i].state == BUSY) return false;
@@ -113,11 +120,10 @@ static bool answered(const struct load *l) {
 // probe publishes to each channel that a subscription has yet to hear of. A join
 // has no answer on every wire, so hearing something is the one proof of it.
 static void probe(struct load *l) {
-    struct peer *prober = &l->publishers[0];
     for (unsigned c = 0; c < l->opt.channels; c++) {
         if (l->ledger.awaited[c] == 0) continue;
-        publisher_send(l, prober, c, now_ns());
-        while (prober->state == BUSY) pump(l, 10);
+        publisher_send(l, ready(l, 0), c, now_ns());
+        ready(l, 0);
     }
     for (uint64_t end = now_ns() + PROBE_PATIENCE_MS * NS_PER_MS; l->ledger.unseen && now_ns() < end;)
         pump(l, 10);
@@ -150,9 +156,10 @@ static void stall(struct load *l) {
 // connection are full, and the kernel gives it megabytes.
 static void fill(struct load *l) {
     payload_make(l, MAX_PAYLOAD);
+    unsigned turn = 0; // all publishers, so that none is idle for long
     for (uint64_t carried = 0; carried < l->opt.fill; carried += MAX_PAYLOAD) {
         uint64_t give_up = now_ns() + DRAIN_PATIENCE_MS * NS_PER_MS;
-        publisher_next(l, &l->publishers[0], now_ns());
+        publisher_next(l, ready(l, turn++ % l->opt.publishers), now_ns());
         while ((!answered(l) || ledger_outstanding(&l->ledger)) && now_ns() < give_up) pump(l, 10);
     }
     payload_make(l, l->opt.payload);
@@ -161,13 +168,13 @@ static void fill(struct load *l) {
 // resume reads on where the stalled had stopped, to see whether the server told
 // them what they missed.
 static void resume(struct load *l) {
-    uint64_t quiet_since = now_ns(), bytes = l->bytes;
+    uint64_t quiet_since = now_ns(), bytes = l->stalled_bytes;
     for (unsigned i = 0; i < l->opt.subscribers; i++)
         if (l->subscribers[i].stalled) wire_watch(l, &l->subscribers[i], EPOLLIN, true);
     while (l->opt.stalled && now_ns() - quiet_since < RESUME_PATIENCE_MS * NS_PER_MS) {
         pump(l, 10);
-        if (l->bytes != bytes) quiet_since = now_ns();
-        bytes = l->bytes;
+        if (l->stalled_bytes != bytes) quiet_since = now_ns();
+        bytes = l->stalled_bytes;
     }
 }
 
@@ -209,7 +216,7 @@ static struct window measure(struct load *l) {
     uint64_t start = now_ns(), done = 0;
     if (l->opt.rate == 0) {
         l->publishing = true;
-        for (unsigned i = 0; i < l->opt.publishers; i++) publisher_next(l, &l->publishers[i], now_ns());
+        for (unsigned i = 0; i < l->opt.publishers; i++) publisher_next(l, ready(l, i), now_ns());
     }
     uint64_t from = start + (uint64_t)(l->opt.warmup * NS_PER_S);
     run_until(l, start, &done, from);
@@ -226,7 +233,7 @@ static struct window measure(struct load *l) {
 // publish_one publishes a single message and reports how long its last delivery
 // and the publisher's answer took.
 static void publish_one(struct load *l) {
-    struct peer *p = &l->publishers[0];
+    struct peer *p = ready(l, 0);
     uint64_t at = now_ns(), give_up = at + PACED_PATIENCE_MS * NS_PER_MS;
     publisher_next(l, p, at);
     while ((p->state == BUSY || ledger_outstanding(&l->ledger)) && now_ns() < give_up) pump(l, 10);

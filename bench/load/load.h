@@ -182,7 +182,7 @@ struct load {
     char payload[MAX_PAYLOAD + 1];
     size_t tail_len;        // bytes of the payload behind its stamp
 
-    uint64_t bytes, published, refused, closed, stalled_closed, corrupt, malformed, asides;
+    uint64_t bytes, stalled_bytes, published, refused, closed, stalled_closed, corrupt, malformed, asides;
 };
 
 // --- report.c ---

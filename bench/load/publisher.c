@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #define REFUSALS_SHOWN 3
 
@@ -46,6 +47,15 @@ void publisher_next(struct load *l, struct peer *p, uint64_t at) {
     publisher_send(l, p, (unsigned)(l->turn++ % l->opt.channels), at);
 }
 
+// reopen replaces a connection that the server closed while it was idle, as
+// servers may. One closed in the middle of a request is a fault.
+static void reopen(struct load *l, struct peer *p) {
+    if (p->state == BUSY) fail("the server closed publisher %u's connection without an answer", p->index);
+    close(p->fd);
+    l->connected--;
+    publisher_open(l, p->index);
+}
+
 static void refused(struct load *l, const uint8_t *answer, ssize_t n) {
     if (l->refused++ < REFUSALS_SHOWN)
         fprintf(stderr, "a publish was refused: %.*s\n", (int)(n < 300 ? n : 300), (const char *)answer);
@@ -60,7 +70,10 @@ void publisher_event(struct load *l, struct peer *p) {
         return;
     }
     ssize_t n = wire_receive(l, p);
-    if (n < 0) fail("the server closed publisher %u's connection", p->index);
+    if (n < 0) {
+        reopen(l, p);
+        return;
+    }
     if (n == 0) return;
     int status = 0;
     ssize_t len = wire_answer(l->inbox, (size_t)n, &status);

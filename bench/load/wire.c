@@ -98,7 +98,7 @@ ssize_t wire_receive(struct load *l, struct peer *p) {
     ssize_t n = recv(p->fd, l->inbox + p->rest_len, INBOX, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
     if (n <= 0) return -1;
-    l->bytes += (uint64_t)n;
+    *(p->stalled ? &l->stalled_bytes : &l->bytes) += (uint64_t)n;
     n += p->rest_len;
     p->rest_len = 0;
     return n;
