@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/urfave/cli/v3"
 )
@@ -19,6 +20,9 @@ func configCommand(p *program) *cli.Command {
 			c, err := p.loadConfig(cmd)
 			if err != nil {
 				return err
+			}
+			for _, note := range c.Notes { // the server logs them
+				fmt.Fprintf(p.stderr, "boreas: %s\n", note)
 			}
 			if cmd.Bool("toml") {
 				return c.PrintTOML(p.stdout)

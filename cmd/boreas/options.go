@@ -76,8 +76,5 @@ func (p *program) loadConfig(cmd *cli.Command) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, usageError{err}
 	}
-	for _, note := range c.Notes {
-		fmt.Fprintf(p.stderr, "boreas: %s\n", note)
-	}
 	return c, nil
 }

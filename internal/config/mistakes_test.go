@@ -34,13 +34,14 @@ func TestBadFlag(t *testing.T) {
 		{"max_body", "1M", `--max-body: ` + wantBody + `, not "1M"`},
 		{"max_body", "KiB", `--max-body: ` + wantBody + `, not "KiB"`},
 		{"max_body", "9999999999999GiB", `--max-body: ` + wantBody + `, not "9999999999999GiB"`},
+		{"max_body", "17179869185GiB", `--max-body: ` + wantBody + `, not "17179869185GiB"`}, // 1 GiB more than 2^64
 		{"drain_time", "2h", `--drain-time: ` + wantTime + `, not "2h"`},
 		{"drain_time", "-1s", `--drain-time: ` + wantTime + `, not "-1s"`},
 		{"drain_time", "NaN", `--drain-time: ` + wantTime + `, not "NaN"`},
 		{"drain_time", "1e300", `--drain-time: ` + wantTime + `, not "1e300"`},
 		{"drain_time", "99999999999d", `--drain-time: ` + wantTime + `, not "99999999999d"`},
 		{"log_level", "loud", `--log-level: want one of debug, info, warn, error, not "loud"`},
-		{"token_provider", "tokens.txt", `--token-provider: ` + wantFrom + `, not "tokens.txt": a file's name goes behind file:, a command behind exec:`},
+		{"token_provider", "tokens.txt", `--token-provider: ` + wantFrom + `, not "tokens.txt": put file: before a file's name, or exec: before a command`},
 		{"token_provider", "file:", `--token-provider: ` + wantFrom + `, not "file:": the file's name is missing`},
 		{"token_provider", "exec: ", `--token-provider: ` + wantFrom + `, not "exec: ": the command is missing`},
 		{"token_provider", "http://", `--token-provider: ` + wantFrom + `, not "http://": that is not a valid URL`},
@@ -115,6 +116,8 @@ ws_port =
 log_level = '\xzz'
 workers = 1.5
 token_provider = 'http://u:secret@'
+token_provider = 'htp:secret@h'
+debug = 3 # as in http://u:secret@h
 `, `boreas.conf:1: want a line such as api_port = 8001
    1 | import os
      | ^^^^^^^^^
@@ -160,7 +163,9 @@ boreas.conf:14: want 2 hexadecimal digits of a character after \x
 boreas.conf:15: workers: want a whole number from 1 to 1024 (0 means one a processor), not 1.5
   15 | workers = 1.5
      |           ^^^
-boreas.conf:16: token_provider: ` + wantFrom + `, not the one given: that is not a valid URL`},
+boreas.conf:16: token_provider: ` + wantFrom + `, not the one given: that is not a valid URL
+boreas.conf:17: token_provider: ` + wantFrom + `, not the one given: there is no such kind
+boreas.conf:18: debug: want true or false, not 3`},
 		{"boreas.conf", "debug = True\napi_host = '\xff'\n", `boreas.conf:2: not UTF-8 text: save the file as UTF-8
    2 | api_host = '�'
      | ^^^^^^^^^^^^^^`},

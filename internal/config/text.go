@@ -41,7 +41,7 @@ func checkProvider(provider string) error {
 	kind, rest, found := strings.Cut(provider, ":")
 	switch {
 	case !found:
-		return errors.New("a file's name goes behind file:, a command behind exec:")
+		return errors.New("put file: before a file's name, or exec: before a command")
 	case kind == "file" && rest != "", kind == "exec" && strings.TrimSpace(rest) != "":
 		return nil
 	case kind == "file":

@@ -54,6 +54,19 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+func TestDistance(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"port", "port", 0}, {"prot", "port", 1}, {"prt", "port", 1}, {"porrt", "port", 1}, {"part", "port", 1}, {"", "port", 4},
+	} {
+		if got := distance(test.a, test.b); got != test.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", test.a, test.b, got, test.want)
+		}
+	}
+}
+
 func TestRedact(t *testing.T) {
 	for given, want := range map[string]string{
 		"no_tokens":                       "no_tokens",
