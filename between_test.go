@@ -185,3 +185,34 @@ func TestAnEngineThatCannotFollow(t *testing.T) {
 		}
 	})
 }
+
+// TestPublishWhileAnotherGroupIsSwept publishes between the sweeps of two groups
+// that wait for the same sweeper, without a history to fall back on.
+func TestPublishWhileAnotherGroupIsSwept(t *testing.T) {
+	engine := func() boreas.Engine { return boreas.NewMemory(boreas.MemoryOptions{Messages: -1}) }
+	inBubble(t, func(t *testing.T) {
+		e := engine()
+		defer e.Close()
+		w := world{t, boreas.New(boreas.Options{Engine: e, Sweepers: 1})}
+		defer w.hub.Shutdown(context.Background(), 0)
+		n := 0
+		next := func() { n++; w.publish("news", fmt.Sprint(n)) }
+		var conns []*boreastest.Conn
+		for i := range 600 {
+			c := &boreastest.Conn{}
+			if i%200 == 0 { // one or more in each group
+				c.OnWrite = func() {
+					if n < 20 {
+						next()
+					}
+				}
+			}
+			w.subscribe(c, "news")
+			conns = append(conns, c)
+		}
+		next()
+		for _, c := range conns {
+			w.want(c, span("news", 1, 20)...)
+		}
+	})
+}

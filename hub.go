@@ -107,16 +107,15 @@ func (h *Hub) Publish(ctx context.Context, channel string, data []byte) (Positio
 	return p, nil
 }
 
-// Open adds a session that is anonymous and on no channel. The transport must call
-// [Session.Done] once its connection is closed. Errors: [ErrTooManySessions],
-// [ErrShuttingDown].
-func (h *Hub) Open(conn Conn, format Format) (*Session, error) {
-	s := &Session{hub: h, conn: conn, format: format, opened: time.Now().Unix()}
-	if err := h.registry.add(s); err != nil {
+// Reserve makes room for a session, before its connection is set up: what there is
+// no room for can still be refused in the transport's own way. [Session.Start] makes
+// it live. The transport must call [Session.Done] once the connection is closed,
+// also if it was never started. Errors: [ErrTooManySessions], [ErrShuttingDown].
+func (h *Hub) Reserve() (*Session, error) {
+	if err := h.registry.reserve(); err != nil {
 		return nil, err
 	}
-	h.stats.opened.Add(1)
-	return s, nil
+	return &Session{hub: h}, nil
 }
 
 // Deauthenticate makes all sessions of the identity anonymous, which takes them
@@ -133,7 +132,7 @@ func (h *Hub) Deauthenticate(identity string) int {
 }
 
 // Shutdown ends all sessions with [ErrShuttingDown], spread evenly over the drain
-// time so that they do not all come back in one instant, waits until they are
+// time, from now on, so that they do not all come back in one instant, waits until they are
 // done or ctx is, and stops the hub. No session is opened from its call on;
 // publishing works until it returns. The error is ctx's, if it had to stop waiting.
 func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
@@ -163,7 +162,8 @@ func endSpread(ctx context.Context, sessions []*Session, drain time.Duration) er
 	start := time.Now()
 	steps := max(int(drain/step), 1)
 	for i, done := 0, 0; i < steps; i++ {
-		for upto := len(sessions) * (i + 1) / steps; done < upto; done++ {
+		// Rounded up: who is alone need not wait for the last step.
+		for upto := (len(sessions)*(i+1) + steps - 1) / steps; done < upto; done++ {
 			sessions[done].End(ErrShuttingDown)
 		}
 		if done == len(sessions) {

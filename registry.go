@@ -17,7 +17,7 @@ type registry struct {
 	slots      [pingSlots][]*Session // sessions not yet ended
 	next       int                   // the slot for the next session
 	live       int                   // sessions in slots
-	open       int                   // sessions not yet done: live ones and those closing
+	open       int                   // sessions not yet done: reserved, live, closing
 	max        int                   // bound of open; 0 is none
 	anonymous  int                   // live sessions without an identity
 	identities map[string]*identity
@@ -38,7 +38,8 @@ func (r *registry) init(max int) {
 	r.empty = make(chan struct{})
 }
 
-func (r *registry) add(s *Session) error {
+// reserve makes room for a session.
+func (r *registry) reserve() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.shutting {
@@ -48,12 +49,22 @@ func (r *registry) add(s *Session) error {
 		r.refused++
 		return ErrTooManySessions
 	}
+	r.open++
+	return nil
+}
+
+// start makes a session for which there is room a live one.
+func (r *registry) start(s *Session) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.shutting {
+		return ErrShuttingDown
+	}
 	s.slot = uint8(r.next)
 	s.slotIndex = int32(len(r.slots[r.next]))
 	r.slots[r.next] = append(r.slots[r.next], s)
 	r.next = (r.next + 1) % pingSlots
 	r.live++
-	r.open++
 	r.anonymous++
 	return nil
 }

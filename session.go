@@ -44,6 +44,18 @@ type Session struct {
 	endedAt  time.Time
 }
 
+// Start makes a reserved session live: anonymous, on no channel, and from now on
+// the hub may write to conn in the format. It is the first method called, and called
+// once. Error: [ErrShuttingDown].
+func (s *Session) Start(conn Conn, format Format) error {
+	s.conn, s.format, s.opened = conn, format, time.Now().Unix()
+	if err := s.hub.registry.start(s); err != nil {
+		return err
+	}
+	s.hub.stats.opened.Add(1)
+	return nil
+}
+
 // Identity returns who the session authenticated as, "" if it is anonymous.
 func (s *Session) Identity() string {
 	s.mu.Lock()
@@ -217,7 +229,7 @@ func (s *Session) End(reason error) {
 func (s *Session) Lost(reason error) { s.finish(reason) }
 
 // Done tells that the session's connection is closed. The transport calls it once,
-// after the session has ended.
+// after the session has ended, or if it was never started.
 func (s *Session) Done() { s.hub.registry.done() }
 
 // beginEnd marks the session as ending. The caller holds mu, and then, without it,

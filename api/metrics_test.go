@@ -30,7 +30,7 @@ func TestMetrics(t *testing.T) {
 	if s.Join("ch3") == nil {
 		t.Fatal("joined more channels than allowed")
 	}
-	if _, err := r.hub.Open(s, lineFormat{}); err == nil {
+	if _, err := r.hub.Reserve(); err == nil {
 		t.Fatal("opened more sessions than allowed")
 	}
 	s.End(boreas.ErrSlow)

@@ -108,11 +108,14 @@ type subscriber struct {
 func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subscriber {
 	t.Helper()
 	s := &subscriber{lines: make(chan string, 100), finished: make(chan struct{})}
-	session, err := r.hub.Open(s, lineFormat{})
+	session, err := r.hub.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Session = session
+	s.Session = session // before Start: the hub may use s from then on
+	if err := session.Start(s, lineFormat{}); err != nil {
+		t.Fatal(err)
+	}
 	if identity != "" {
 		session.Authenticate(identity)
 	}

@@ -61,13 +61,18 @@ func (c *Conn) Open(hub *boreas.Hub) (*boreas.Session, error) {
 	c.mu.Lock()
 	c.more, c.finished = make(chan struct{}), make(chan struct{})
 	c.mu.Unlock()
-	s, err := hub.Open(c, Text{})
-	if err == nil {
-		c.mu.Lock()
-		c.session = s
-		c.mu.Unlock()
+	s, err := hub.Reserve()
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	c.mu.Lock()
+	c.session = s
+	c.mu.Unlock()
+	if err := s.Start(c, Text{}); err != nil {
+		s.Done()
+		return nil, err
+	}
+	return s, nil
 }
 
 // Bound makes the connection take no more than n further bytes.
@@ -155,9 +160,7 @@ func (c *Conn) Finish(reason error) {
 	close(c.finished)
 	s := c.session
 	c.mu.Unlock()
-	if s != nil {
-		s.Done()
-	}
+	s.Done()
 }
 
 // Taken returns what has been written so far.

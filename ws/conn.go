@@ -3,7 +3,6 @@ package ws
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -49,36 +48,45 @@ type output interface {
 // errGone ends a session whose connection ended without a close frame.
 var errGone = errors.New("the connection ended without a close frame")
 
-// upgrade takes the connection over from net/http, answers the handshake, and
-// starts to read.
-func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string) error {
+// upgrade takes the connection over from net/http, answers the handshake, makes the
+// session live and starts to read. It returns false if it could not, and has closed
+// the connection then.
+func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string) bool {
 	hj, ok := w.(http.Hijacker)
 	if !ok {
 		http.Error(w, "This connection cannot become a WebSocket: it is not plain HTTP/1.1.", http.StatusNotImplemented)
-		return http.ErrNotSupported
+		return false
 	}
 	nc, brw, err := hj.Hijack()
 	if err != nil {
-		return fmt.Errorf("take the connection over: %w", err)
+		http.Error(w, "This connection cannot become a WebSocket: "+err.Error(), http.StatusInternalServerError)
+		return false
 	}
 	early, err := buffered(brw.Reader)
 	if err == nil {
 		err = nc.SetDeadline(time.Time{})
 	}
 	if err == nil {
+		// A new socket has room for so little: this does not wait.
 		_, err = nc.Write(appendAnswer(make([]byte, 0, 256), accept, firstProtocol(protocols)))
 	}
 	if err != nil {
-		nc.Close()
-		return fmt.Errorf("answer the handshake: %w", err)
+		nc.Close() // the client has gone: nobody is left to be told
+		return false
 	}
 	c.attach(nc)
+	// Not before: from here on the hub may write to the connection.
+	if err := c.sess.Start(c, classicFormat{}); err != nil {
+		nc.Write(classicFormat{}.AppendEnd(nil, err))
+		nc.Close()
+		return false
+	}
 	if c.h.options.NoAuth {
 		c.sess.Authenticate(newIdentity())
 	}
 	c.h.workers.open()
 	go c.serve(early)
-	return nil
+	return true
 }
 
 // buffered returns a copy of what net/http has read beyond the handshake.

@@ -96,19 +96,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refusal.write(w)
 		return
 	}
-	c := &conn{h: h}
-	sess, err := h.hub.Open(c, classicFormat{})
+	sess, err := h.hub.Reserve()
 	if err != nil {
 		h.count.Full.Add(1)
 		w.Header().Set("Retry-After", strconv.Itoa(max(int(h.options.RetryAfter.Seconds()), 1)))
 		http.Error(w, unavailable(err), http.StatusServiceUnavailable)
 		return
 	}
-	c.sess = sess
-	if err := c.upgrade(w, accept, r.Header.Get("Sec-WebSocket-Protocol")); err != nil {
-		sess.Lost(err)
+	c := &conn{h: h, sess: sess}
+	if !c.upgrade(w, accept, r.Header.Get("Sec-WebSocket-Protocol")) {
 		sess.Done()
-		return
 	}
 }
 

@@ -91,11 +91,14 @@ func newRig(t *testing.T, o Options) *rig {
 	r := &rig{T: t, hub: hub, c: &conn{h: h}, out: new(recorder)}
 	near, far := net.Pipe()
 	r.c.nc, r.c.out = near, r.out
-	s, err := hub.Open(r.c, classicFormat{})
+	s, err := hub.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.c.sess = s
+	if err := s.Start(r.c, classicFormat{}); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		s.Lost(errGone)
 		s.Done()
