@@ -28,6 +28,7 @@ func (w *sweeper) run() {
 // sweep visits each subscription of the group that is behind. What is published
 // meanwhile makes the group dirty again, and is for the next sweep.
 func (w *sweeper) sweep(g *group) {
+	runtime.Gosched()
 	g.state.Store(groupSweeping)
 	w.subs = g.members(w.subs[:0])
 	w.batch.forget()
