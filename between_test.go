@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
@@ -213,6 +214,94 @@ func TestPublishWhileAnotherGroupIsSwept(t *testing.T) {
 		next()
 		for _, c := range conns {
 			w.want(c, span("news", 1, 20)...)
+		}
+	})
+}
+
+// sparse is an engine whose offsets have irregular gaps: 1, 3, 4, 6, 7, 9...
+type sparse struct {
+	boreas.Engine
+	following int
+}
+
+func (*sparse) widen(p *boreas.Position) { p.Offset += p.Offset / 2 }
+
+func (e *sparse) widenAll(pubs []*boreas.Publication) []*boreas.Publication {
+	var wide []*boreas.Publication
+	for _, p := range pubs {
+		wide = append(wide, &boreas.Publication{Offset: p.Offset + p.Offset/2, Time: p.Time, Data: p.Data})
+	}
+	return wide
+}
+
+func (e *sparse) Publish(ctx context.Context, channel string, data []byte) (boreas.Position, error) {
+	p, err := e.Engine.Publish(ctx, channel, data)
+	e.widen(&p)
+	return p, err
+}
+
+func (e *sparse) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+	e.following++
+	head, stop, err := e.Engine.Follow(ctx, channel, func(p *boreas.Publication) {
+		deliver(e.widenAll([]*boreas.Publication{p})[0])
+	})
+	e.widen(&head)
+	return head, func() { e.following--; stop() }, err
+}
+
+func (e *sparse) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+	since.Offset = (2*since.Offset + 2) / 3
+	h, err := e.Engine.Read(ctx, channel, since, limit)
+	h.Publications = e.widenAll(h.Publications)
+	e.widen(&h.Floor)
+	e.widen(&h.Head)
+	return h, err
+}
+
+func TestOffsetsWithGaps(t *testing.T) {
+	t.Run("engine", func(t *testing.T) {
+		boreastest.TestEngine(t, func(*testing.T) boreas.Engine {
+			return &sparse{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+		})
+	})
+	inBubble(t, func(t *testing.T) {
+		e := &sparse{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+		defer e.Close()
+		w := world{t, boreas.New(boreas.Options{Engine: e, Sweepers: 1})}
+		defer w.hub.Shutdown(context.Background(), 0)
+		n := 0
+		next := func() { n++; w.publish("news", fmt.Sprint(n)) }
+		var sessions []*boreas.Session
+		var conns []*boreastest.Conn
+		for range 3 {
+			c := &boreastest.Conn{OnWrite: func() {
+				for range 3 {
+					if n < 200 {
+						next()
+					}
+				}
+			}}
+			sessions, conns = append(sessions, w.subscribe(c, "news")), append(conns, c)
+		}
+		conns[0].Bound(40)
+		next()
+		w.settle()
+		conns[0].Unbound()
+		w.settle()
+		for _, c := range conns {
+			var got []string
+			for _, line := range c.Lines() {
+				got = append(got, line[strings.LastIndex(line, " ")+1:])
+			}
+			if len(got) != n || !slices.IsSortedFunc(got, func(a, b string) int { return len(a) - len(b) }) || len(slices.Compact(slices.Clone(got))) != n {
+				t.Errorf("got %d of %d: %v", len(got), n, got)
+			}
+		}
+		for _, s := range sessions {
+			s.Leave("news")
+		}
+		if e.following != 0 {
+			t.Errorf("the channel is still followed by %d, and nobody is on it", e.following)
 		}
 	})
 }

@@ -242,14 +242,31 @@ func TestPings(t *testing.T) {
 		_, dc := w.subscriber()
 		_, sc := w.subscriber()
 		sc.Bound(0) // takes nothing, not even the ping
+		var dying *boreas.Session
+		pings := 0
+		yc := &boreastest.Conn{OnWrite: func() {
+			if pings++; pings == 1 {
+				go dying.Heard()
+			}
+		}}
+		dying = w.subscribe(yc)
+		start := time.Now()
+		go func() {
+			<-dc.Finished()
+			// The second of 64 slots: pinged after 2 s, given up 10 s later.
+			if got := time.Since(start); got != 12*time.Second {
+				t.Errorf("the dead one was given up after %v", got)
+			}
+		}()
 		w.pass(5 * time.Minute)
 		w.want(ac, "ping", "ping", "ping", "ping", "ping")
 		w.want(dc, "ping", "end: no answer to ping")
+		w.want(yc, "ping", "ping", "end: no answer to ping")
 		if dc.Reason() != boreas.ErrPingTimeout || sc.Reason() != boreas.ErrPingTimeout || ac.Reason() != nil {
 			t.Errorf("reasons: %v, %v, %v", dc.Reason(), sc.Reason(), ac.Reason())
 		}
-		if n := w.hub.Stats().Ended.PingTimeout; n != 2 {
-			t.Errorf("%d ended, want 2", n)
+		if n := w.hub.Stats().Ended.PingTimeout; n != 3 {
+			t.Errorf("%d ended, want 3", n)
 		}
 	})
 }
@@ -340,5 +357,14 @@ func TestAReservedSessionIsLeftAlone(t *testing.T) {
 			t.Errorf("started on shutdown: %v", err)
 		}
 		s.Done()
+	})
+}
+
+func TestEndWritesWhatHasComeBefore(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, c := w.subscriber("news")
+		w.publish("news", "1")
+		s.End(boreas.ErrShuttingDown) // before any sweeper had its turn
+		w.want(c, "news 1 1", "end: server is shutting down")
 	})
 }
