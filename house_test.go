@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"boreastest":      {".", "internal/wire", "internal/config", "internal/server", "client"},
 	"internal/load":   {"client"},
 	"cmd/boreas":      {".", "internal/wire", "internal/config", "internal/server", "internal/load", "client"},
-	"examples/":       {"client"},
+	"examples/":       {".", "auth", "ws", "api", "client", "examples/stage"},
 	"scripts/":        {},
 }
 

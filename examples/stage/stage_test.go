@@ -1,0 +1,121 @@
+package stage
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t *testing.T) *Visitors {
+	t.Helper()
+	s, err := Open("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Close()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &Visitors{Client: c}
+}
+
+func TestVisitorsDeleteTokensThatNobodyUses(t *testing.T) {
+	v := open(t)
+	v.Max = 2
+	var tokens []string
+	for range 2 {
+		token, err := v.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens = append(tokens, token)
+	}
+	if _, err := v.Token(t.Context()); !errors.Is(err, ErrFull) {
+		t.Errorf("the third visitor got %v, want ErrFull: the others may be on their way", err)
+	}
+	v.given[0].at = time.Now().Add(-arriving)
+	if _, err := v.Token(t.Context()); err != nil {
+		t.Errorf("the third visitor got %v, though the first never came", err)
+	}
+	if err := v.Client.DeleteToken(t.Context(), tokens[0]); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("deleting the first token once more: %v, want a 404", err)
+	}
+	if err := v.Client.DeleteToken(t.Context(), tokens[1]); err != nil {
+		t.Errorf("the second token: %v, want it to be there still", err)
+	}
+}
+
+func TestOpenTakesBothURLsOrNone(t *testing.T) {
+	s, err := Open("http://a", "ws://b")
+	if err != nil || s.API != "http://a" || s.WS != "ws://b" || s.Close() != nil {
+		t.Errorf("with both: %+v, %v", s, err)
+	}
+	if _, err := Open("http://a", ""); err == nil {
+		t.Error("with one: no error")
+	}
+}
+
+func TestPageRefusesOtherSites(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /it", func(w http.ResponseWriter, r *http.Request) {
+		var v struct{ A string }
+		if ReadJSON(w, r, &v) {
+			WriteJSON(w, v)
+		}
+	})
+	h := Page(fstest.MapFS{"index.html": {Data: []byte("page")}}, mux)
+	for _, c := range []struct {
+		site, kind, body string
+		want             string
+	}{
+		{"same-origin", "application/json", `{"A": "x"}`, "200 {\"A\":\"x\"}\n"},
+		{"cross-site", "application/json", `{"A": "x"}`, "403 cross-origin request detected from Sec-Fetch-Site header\n"},
+		{"same-origin", "text/plain", `{"A": "x"}`, "415 {\"error\":\"send application/json\"}\n"},
+		{"same-origin", "application/json", `{"A": 1}`, "400 {\"error\":\"that is not the JSON that was expected\"}\n"},
+		{"same-origin", "application/json", `{"A": "` + strings.Repeat("x", maxBody) + `"}`, "400 {\"error\":\"that is not the JSON that was expected\"}\n"},
+	} {
+		r := httptest.NewRequest("POST", "/it", strings.NewReader(c.body))
+		r.Header.Set("Sec-Fetch-Site", c.site)
+		r.Header.Set("Content-Type", c.kind)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := strings.TrimPrefix(w.Result().Status[:4], "") + w.Body.String(); got != c.want {
+			t.Errorf("%s %s %.20s: %q, want %q", c.site, c.kind, c.body, got, c.want)
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/classic.js", nil))
+	if w.Body.String() != classicJS || !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'self'") {
+		t.Errorf("/classic.js: headers %v, %d bytes", w.Header(), w.Body.Len())
+	}
+}
+
+func TestTextIsOneLineOfALimitedLength(t *testing.T) {
+	var got []string
+	for _, text := range []string{" a\n\tb ", "\u00a0", "ééé", "éééé"} {
+		s, err := Text("name", text, 3)
+		if err != nil {
+			s = err.Error()
+		}
+		got = append(got, s)
+	}
+	want := []string{"a b", "the name is empty", "ééé", "the name has 4 characters; 3 are allowed"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

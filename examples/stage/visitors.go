@@ -1,0 +1,84 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/client"
+)
+
+// ErrFull is returned while as many visitors are there as there may be.
+var ErrFull = errors.New("too many visitors; try again later")
+
+// DefaultMaxTokens is how many tokens [Visitors] keeps at once by default.
+const DefaultMaxTokens = 1000
+
+// arriving is how long a visitor may take from getting a token to using it.
+const arriving = time.Minute
+
+// Visitors gives each visitor a token. Classic tokens do not expire, so it deletes
+// those that are no longer in use when there get to be too many.
+type Visitors struct {
+	Client *client.Client
+	Max    int // tokens at once; 0 means DefaultMaxTokens
+
+	mu    sync.Mutex
+	given []given // oldest first
+}
+
+type given struct {
+	token string
+	at    time.Time
+}
+
+// Token returns a new token, or ErrFull.
+func (v *Visitors) Token(ctx context.Context) (string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	most := v.Max
+	if most == 0 {
+		most = DefaultMaxTokens
+	}
+	if len(v.given) >= most {
+		if err := v.cleanUp(ctx); err != nil {
+			return "", err
+		}
+		if len(v.given) >= most {
+			return "", ErrFull
+		}
+	}
+	token, err := v.Client.NewToken(ctx)
+	if err != nil {
+		return "", err
+	}
+	v.given = append(v.given, given{token, time.Now()})
+	return token, nil
+}
+
+// cleanUp deletes the tokens that nobody is connected with.
+func (v *Visitors) cleanUp(ctx context.Context) error {
+	active, err := v.Client.ActiveTokens(ctx)
+	if err != nil {
+		return err
+	}
+	inUse := make(map[string]bool, len(active))
+	for _, token := range active {
+		inUse[token] = true
+	}
+	var keep []given
+	for i, g := range v.given {
+		if inUse[g.token] || time.Since(g.at) < arriving {
+			keep = append(keep, g)
+			continue
+		}
+		var refused *client.Error
+		if err := v.Client.DeleteToken(ctx, g.token); err != nil && !errors.As(err, &refused) {
+			v.given = append(keep, v.given[i:]...)
+			return err
+		}
+	}
+	v.given = keep
+	return nil
+}
