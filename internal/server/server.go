@@ -45,7 +45,9 @@ type Server struct {
 
 	stopping atomic.Bool
 	failed   chan error     // what ended a listener, if not Shutdown
-	serving  sync.WaitGroup // the goroutines that accept connections
+	serving  sync.WaitGroup // the goroutines that accept connections, and the trimmer
+
+	stopBackground context.CancelFunc // of the trimmer
 
 	shutdownOnce sync.Once
 	shutdownErr  error
@@ -92,12 +94,14 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(wsMetrics{counters})
-	s.ws.http = s.httpServer(ws.Handler(s.hub, ws.Options{
+	sockets := http.NewServeMux()
+	sockets.Handle("/{$}", ws.Handler(s.hub, ws.Options{
 		Valid:      s.tokens.Valid,
 		NoAuth:     !cfg.RequireAuth,
 		MaxMessage: int(cfg.MaxMessage),
 		Counters:   counters,
 	}))
+	s.ws.http = s.httpServer(sockets)
 	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
 		Tokens:   s.tokens,
 		Debug:    debug,
@@ -106,6 +110,9 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Registry: registry,
 		Log:      s.log,
 	}))
+	background, cancel := context.WithCancel(context.Background())
+	s.stopBackground = cancel
+	s.serving.Go(func() { newTrimmer().run(background) })
 	s.serve("WebSocket", s.ws)
 	s.serve("API", s.api)
 

@@ -32,6 +32,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 func (s *Server) shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
+	s.stopBackground()
 
 	// http.Server.Shutdown closes the listener before anything else, and then waits
 	// for requests. WebSockets are not among them: they were taken over at their
