@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/boreas-pubsub/boreas/client"
+)
+
+// TestClientScripts runs the commands that talk to a server, as users do. Beside what
+// the other scripts have, theirs have the command `listed CHANNEL`: it waits until
+// someone is on the channel.
+func TestClientScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/client",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"server": func(ts *testscript.TestScript, neg bool, args []string) {
+				scriptServer(ts, neg, args)
+				ts.Setenv("NO_WS_URL", strings.Replace(ts.Getenv("BOREAS_API_URL"), "http:", "ws:", 1))
+			},
+			"listed": scriptListed,
+		},
+	})
+}
+
+func scriptListed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: listed CHANNEL")
+	}
+	c, err := client.New(client.Options{API: ts.Getenv("BOREAS_API_URL")})
+	ts.Check(err)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		tokens, err := c.ActiveTokens(ctx, args[0])
+		ts.Check(err)
+		if len(tokens) > 0 {
+			return
+		}
+	}
+}
+
+func TestSubscribeWarnsOfATokenThatTheServerDidNotTake(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"tokens": ["another"]}`)
+	}))
+	defer api.Close()
+	ws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		for err == nil {
+			_, _, err = conn.ReadMessage()
+		}
+	}))
+	defer ws.Close()
+
+	told, stderr := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"boreas", "subscribe", "--api=" + api.URL, "--ws=ws" + strings.TrimPrefix(ws.URL, "http"), "a"},
+			[]string{"BOREAS_TOKEN=wrong"}, strings.NewReader(""), io.Discard, stderr)
+		stderr.Close()
+	}()
+	var got []string
+	lines := bufio.NewScanner(told)
+	for lines.Scan() {
+		got = append(got, lines.Text())
+		if strings.Contains(lines.Text(), "warning") {
+			cancel()
+		}
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("interrupted, it ended with %v", err)
+	}
+	cancel()
+	want := []string{
+		"boreas: connecting",
+		`boreas: connected, listening to ["a"]`,
+		`boreas: warning: the server does not list this token on "a": it is not a valid one, and no message will come ` +
+			"(or the server asks for no tokens, or --api is not the same server)",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %q\nwant %q", got, want)
+	}
+}
