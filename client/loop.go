@@ -135,9 +135,7 @@ func (l *loop) lost(c *connection, pending bool, settle func() error, settledAt 
 	if settledAt.IsZero() {
 		return 0, err
 	}
-	if l.gap == nil {
-		l.gap, l.lostAt = &Reconnected{Lost: err}, time.Now()
-	}
+	l.gap, l.lostAt = &Reconnected{Lost: err}, time.Now()
 	return time.Since(*settledAt), err
 }
 

@@ -143,7 +143,7 @@ func TestSubscriberComesBackAndTellsThatMessagesMayBeMissing(t *testing.T) {
 		synctest.Wait()
 
 		p.conn.Close()
-		p = <-f.accepted
+		<-f.accepted
 		synctest.Wait()
 		cancel()
 		<-l.done
@@ -180,6 +180,26 @@ func TestSubscriberHoldsMessagesBackUntilItsJoinsAreTaken(t *testing.T) {
 	})
 }
 
+func TestSubscriberTakesAnySignOfLifeForAnAnswerInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.deaf = true
+		ctx, cancel := context.WithCancel(t.Context())
+		l := listen(ctx, f.subscriber(SubscriberOptions{Channels: []string{"a"}}), nil)
+		p := <-f.accepted
+		p.conn.SetPingHandler(func(string) error { return nil }) // against the rules, but seen
+		go p.read()
+		p.want(`{"channels":{"join":["a"],"leave":[]}}`)
+		<-time.After(time.Second)
+		p.send(`{"message": 1, "channel": "a"}`)
+		l.want(t, "connecting 1")
+		<-time.After(defaultPingTimeout)
+		l.want(t, "connecting 1", "connected", "a 1")
+		cancel()
+		<-l.done
+	})
+}
+
 func TestSubscriberYieldsWhatItHeldBackWhenTheConnectionBreaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -208,7 +228,7 @@ func TestSubscriberNoticesADeadConnection(t *testing.T) {
 		if err := p.conn.WriteControl(websocket.PingMessage, nil, time.Time{}); err != nil {
 			t.Error(err)
 		}
-		p = <-f.accepted
+		<-f.accepted
 		if took, want := time.Since(began), 9*time.Second+15*time.Second+500*time.Millisecond; took != want {
 			t.Errorf("came back after %v, want %v", took, want)
 		}

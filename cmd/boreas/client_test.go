@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,7 +20,7 @@ import (
 
 // TestClientScripts runs the commands that talk to a server, as users do. Beside what
 // the other scripts have, theirs have the command `listed CHANNEL`: it waits until
-// someone is on the channel.
+// someone is on the channel; and `tokens NUMBER`: the server must know that many.
 func TestClientScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/client",
@@ -29,6 +30,7 @@ func TestClientScripts(t *testing.T) {
 				ts.Setenv("NO_WS_URL", strings.Replace(ts.Getenv("BOREAS_API_URL"), "http:", "ws:", 1))
 			},
 			"listed": scriptListed,
+			"tokens": scriptTokens,
 		},
 	})
 }
@@ -48,6 +50,21 @@ func scriptListed(ts *testscript.TestScript, neg bool, args []string) {
 		if len(tokens) > 0 {
 			return
 		}
+	}
+}
+
+func scriptTokens(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: tokens NUMBER")
+	}
+	resp, err := http.Get(ts.Getenv("BOREAS_API_URL") + "/debug/token-dump")
+	ts.Check(err)
+	defer resp.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	text, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if got := fmt.Sprint(len(strings.Fields(string(text)))); got != args[0] {
+		ts.Fatalf("the server knows %s tokens, not %s", got, args[0])
 	}
 }
 

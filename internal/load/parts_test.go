@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -69,6 +70,42 @@ func TestFramesAreFoundInAnySlicing(t *testing.T) {
 	}
 }
 
+func TestPingsAreAnswered(t *testing.T) {
+	here, there := net.Pipe()
+	defer there.Close()
+	s := subscriber{conn: here, buffer: make([]byte, minBuffer)}
+	ended := make(chan error, 1)
+	go func() {
+		defer here.Close()
+		var err error
+		for err == nil {
+			err = s.fill(s.control)
+		}
+		ended <- err
+	}()
+	if err := ws.WriteFrame(there, ws.NewPingFrame([]byte("there?"))); err != nil {
+		t.Fatal(err)
+	}
+	header, err := ws.ReadHeader(there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := make([]byte, len("there?"))
+	if _, err := io.ReadFull(there, text); err != nil {
+		t.Fatal(err)
+	}
+	ws.Cipher(text, header.Mask, 0)
+	if header.OpCode != ws.OpPong || header.Length != int64(len(text)) || !header.Masked || string(text) != "there?" {
+		t.Errorf("the answer is %+v %q", header, text)
+	}
+	if err := ws.WriteFrame(there, ws.NewCloseFrame(ws.NewCloseFrameBody(1001, "bye"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err == nil || err.Error() != "closed by the server with 1001 bye" {
+		t.Errorf("a close frame gave %v", err)
+	}
+}
+
 func TestFramesThatNoServerMaySend(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"masked": {0x81, 0x80, 0, 0, 0, 0}, "reserved bits": {0xC1, 0x00}, "far too long": {0x81, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
@@ -94,6 +131,7 @@ func TestStreamTellsLateFromRepeated(t *testing.T) {
 		"out of reach":    {[]uint32{1, 66, 2}, 2, tally{repeated: 1}},
 		"repeated":        {[]uint32{1, 2, 2, 1}, 2, tally{repeated: 2}},
 		"late, and again": {[]uint32{1, 3, 2, 2}, 3, tally{outOfOrder: 1, repeated: 1}},
+		"before a gap":    {[]uint32{1, 3, 6, 1}, 3, tally{repeated: 1}},
 		"the first again": {[]uint32{1, 65, 1}, 2, tally{repeated: 1}},
 	} {
 		var s stream
