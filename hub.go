@@ -20,7 +20,8 @@ type Options struct {
 	// [DefaultMaxChannels].
 	MaxChannels int
 
-	// PingInterval is how often each session is pinged; 0 means never.
+	// PingInterval is how often each session is pinged, for the first time after
+	// half to one and a half of it; 0 means never.
 	PingInterval time.Duration
 
 	// PongTimeout is how long after a ping a peer of which nothing was heard
@@ -228,7 +229,7 @@ func (h *Hub) pinger() {
 			s.checkPong()
 		}
 		for _, s := range h.registry.slot(slot) {
-			s.ping()
+			s.ping(h.options.PingInterval)
 		}
 	}
 }

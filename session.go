@@ -260,10 +260,11 @@ func (s *Session) finish(reason error) {
 	s.conn.Finish(reason)
 }
 
-// ping asks the peer for a sign of life.
-func (s *Session) ping() {
+// ping asks the peer for a sign of life, unless the session is younger than half
+// an interval: that is one already.
+func (s *Session) ping(interval time.Duration) {
 	s.mu.Lock()
-	if s.ending {
+	if s.ending || !s.pinged && time.Since(time.Unix(s.opened, 0)) < interval/2 {
 		s.mu.Unlock()
 		return
 	}

@@ -29,7 +29,7 @@ func (c *conn) attach(nc net.Conn) {
 // then whenever there may be something, until it returns true.
 func (c *conn) tryRead(fd uintptr) bool {
 	b := getBuffer()
-	n, err := ignoringEINTR(fd, b.bytes[:], unix.Read)
+	n, err := ignoringEINTR(func() (int, error) { return unix.Read(int(fd), b.bytes[:]) })
 	if err == unix.EAGAIN {
 		putBuffer(b)
 		return false
@@ -63,7 +63,7 @@ type socket struct {
 	raw syscall.RawConn
 }
 
-// attempt is one call of write(2), kept in a pool because what raw.Write is given
+// attempt is one attempt to write, kept in a pool because what raw.Write is given
 // escapes to the heap.
 type attempt struct {
 	p   []byte
@@ -75,7 +75,7 @@ type attempt struct {
 var attempts = sync.Pool{New: func() any {
 	a := new(attempt)
 	a.try = func(fd uintptr) bool {
-		a.n, a.err = ignoringEINTR(fd, a.p, unix.Write)
+		a.n, a.err = ignoringEINTR(func() (int, error) { return sendNow(fd, a.p) })
 		return true // whatever it was: never wait
 	}
 	return a
@@ -125,9 +125,9 @@ func writable(fd uintptr) bool {
 	return err != nil || n > 0 // on an error, let the write tell
 }
 
-func ignoringEINTR(fd uintptr, p []byte, call func(int, []byte) (int, error)) (int, error) {
+func ignoringEINTR(call func() (int, error)) (int, error) {
 	for {
-		n, err := call(int(fd), p)
+		n, err := call()
 		if err != unix.EINTR {
 			return n, err
 		}

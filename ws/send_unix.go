@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package ws
+
+import "golang.org/x/sys/unix"
+
+// sendNow makes one attempt to write p to a socket, which does not block.
+func sendNow(fd uintptr, p []byte) (int, error) { return unix.Write(int(fd), p) }
