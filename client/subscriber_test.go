@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,34 +18,40 @@ import (
 
 // A listener runs a subscriber's loop and writes down what it is told.
 type listener struct {
-	log  []string // owned by the loop until done is closed
 	done chan struct{}
-	take func(Message, error) bool // the loop's body; false leaves it
+
+	mu  sync.Mutex
+	log []string // guarded by mu
 }
 
+// listen starts the loop. take is its body, nil for none; false leaves it.
 func listen(ctx context.Context, s *Subscriber, take func(Message, error) bool) *listener {
-	l := &listener{done: make(chan struct{}), take: take}
-	s.o.OnState = func(state State) {
-		// The clock of a bubble never waits, so a subscriber that is never let in
-		// would fill the memory.
-		if l.log = append(l.log, describe(state)); len(l.log) > 1000 {
-			panic("the subscriber tries again for ever")
-		}
-	}
+	l := &listener{done: make(chan struct{})}
+	s.o.OnState = func(state State) { l.note(describe(state)) }
 	go func() {
 		defer close(l.done)
 		for m, err := range s.Messages(ctx) {
 			if err != nil {
-				l.log = append(l.log, "error: "+err.Error())
+				l.note("error: " + err.Error())
 			} else {
-				l.log = append(l.log, m.Channel+" "+string(m.Data))
+				l.note(m.Channel + " " + string(m.Data))
 			}
-			if l.take != nil && !l.take(m, err) {
+			if take != nil && !take(m, err) {
 				return
 			}
 		}
 	}()
 	return l
+}
+
+func (l *listener) note(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// The clock of a bubble never waits, so a subscriber that is never let in would
+	// fill the memory.
+	if l.log = append(l.log, text); len(l.log) > 1000 {
+		panic("the subscriber tries again for ever")
+	}
 }
 
 func describe(s State) string {
@@ -59,7 +67,9 @@ func describe(s State) string {
 // got waits until nothing moves any more, and returns what came so far.
 func (l *listener) got() []string {
 	synctest.Wait()
-	return l.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.log)
 }
 
 func (l *listener) want(t *testing.T, want ...string) {
@@ -240,9 +250,8 @@ func TestSubscriberNoticesADeadConnection(t *testing.T) {
 		)
 		// A quiet server that answers is not a dead one.
 		<-time.After(time.Hour)
-		synctest.Wait()
-		if n := len(l.log); n != 6 {
-			t.Errorf("the quiet connection was told about: %q", l.log[6:])
+		if got := l.got(); len(got) != 6 {
+			t.Errorf("the quiet connection was told about: %q", got[6:])
 		}
 		cancel()
 		<-l.done
