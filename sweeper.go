@@ -5,7 +5,7 @@ import "runtime"
 // yieldWrites is after how many writes a sweeper lets other goroutines run. On
 // one processor nobody else would run during a sweep: publishers would wait for
 // its end, and their messages could not be batched into the next.
-const yieldWrites = 2
+const yieldWrites = 16
 
 // sweeper writes to the sessions of dirty groups. A hub has a few of them.
 type sweeper struct {
