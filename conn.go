@@ -4,8 +4,10 @@ import "time"
 
 // A Conn is a session's way out: what a transport gives the hub to write to.
 //
-// The hub calls TryWrite and WaitWritable from one goroutine at a time, and
-// neither after Finish.
+// The hub calls TryWrite and WaitWritable from one goroutine at a time. TryWrite has
+// returned, and is not called again, when the session is finished: when Finish is
+// called, or Session.Lost has returned. WaitWritable may still be waiting then, and
+// returns an error.
 type Conn interface {
 	// TryWrite writes as much of p as it can without waiting and returns how
 	// much that was. Less than len(p) with a nil error means that it would have

@@ -236,20 +236,20 @@ func TestTooManyUnreadAnswers(t *testing.T) {
 func TestPings(t *testing.T) {
 	o := boreas.Options{PingInterval: 64 * time.Second, PongTimeout: 10 * time.Second}
 	inWorld(t, o, func(w world) {
-		var alive *boreas.Session
-		ac := &boreastest.Conn{OnWrite: func() { go alive.Heard() }}
-		alive = w.subscribe(ac)
+		ac := new(boreastest.Conn)
+		ac.OnWrite = func() { go ac.Session().Heard() }
+		w.subscribe(ac)
 		_, dc := w.subscriber()
 		_, sc := w.subscriber()
 		sc.Bound(0) // takes nothing, not even the ping
-		var dying *boreas.Session
 		pings := 0
-		yc := &boreastest.Conn{OnWrite: func() {
+		yc := new(boreastest.Conn)
+		yc.OnWrite = func() {
 			if pings++; pings == 1 {
-				go dying.Heard()
+				go yc.Session().Heard()
 			}
-		}}
-		dying = w.subscribe(yc)
+		}
+		w.subscribe(yc)
 		start := time.Now()
 		go func() {
 			<-dc.Finished()

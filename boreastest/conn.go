@@ -75,6 +75,13 @@ func (c *Conn) Open(hub *boreas.Hub) (*boreas.Session, error) {
 	return s, nil
 }
 
+// Session returns the session that was opened on c.
+func (c *Conn) Session() *boreas.Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
+
 // Bound makes the connection take no more than n further bytes.
 func (c *Conn) Bound(n int) {
 	c.mu.Lock()

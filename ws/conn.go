@@ -18,8 +18,9 @@ type conn struct {
 	h    *handler
 	sess *boreas.Session // set before anything is read
 	nc   net.Conn        // set before anything is read
-	out  output          // how to write to nc; set with it
-	raw  syscall.RawConn // nil where nc must be read the ordinary way
+	raw  syscall.RawConn // nc as a socket; nil where it is none, or of no use
+	fd   uintptr         // of raw
+	out  output          // how to write to nc where raw is nil
 	try  func(fd uintptr) bool
 	got  *buffer // what try read, for the reading goroutine
 	gotN int
@@ -36,7 +37,7 @@ type conn struct {
 	finished   bool // the hub writes nothing more
 }
 
-// output writes to a connection without waiting; see [boreas.Conn].
+// output writes without waiting to a connection that is no socket; see [boreas.Conn].
 type output interface {
 	TryWrite(p []byte) (int, error)
 	WaitWritable(d time.Duration) error
@@ -136,12 +137,6 @@ func (c *conn) read(early []byte) error {
 	}
 }
 
-// TryWrite implements [boreas.Conn].
-func (c *conn) TryWrite(p []byte) (int, error) { return c.out.TryWrite(p) }
-
-// WaitWritable implements [boreas.Conn].
-func (c *conn) WaitWritable(d time.Duration) error { return c.out.WaitWritable(d) }
-
 // Finish implements [boreas.Conn]. If a close frame was sent and the client has not
 // sent its own yet, the connection stays open for that for CloseTimeout: closing
 // with unread bytes would reset it, and could take the close frame with it.
@@ -151,7 +146,7 @@ func (c *conn) Finish(reason error) {
 	over := c.peerClosed
 	c.mu.Unlock()
 	if _, said := closeFor(reason); over || !said {
-		c.out.Close() // the reading goroutine sees it and does the rest
+		c.close() // the reading goroutine sees it and does the rest
 		return
 	}
 	c.nc.SetReadDeadline(time.Now().Add(c.h.options.CloseTimeout))

@@ -4,7 +4,6 @@ package ws
 
 import (
 	"net"
-	"sync"
 	"syscall"
 	"time"
 
@@ -17,8 +16,12 @@ import (
 func (c *conn) attach(nc net.Conn) {
 	c.nc = nc
 	if tcp, ok := nc.(syscall.Conn); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
-			c.raw, c.out, c.try = raw, socket{nc, raw}, c.tryRead
+		raw, err := tcp.SyscallConn()
+		if err == nil {
+			err = raw.Control(func(fd uintptr) { c.fd = fd })
+		}
+		if err == nil {
+			c.raw, c.try = raw, c.tryRead
 			return
 		}
 	}
@@ -57,58 +60,32 @@ func (c *conn) wait() (b *buffer, n int, err error) {
 	return b, n, nil
 }
 
-// socket writes to a socket with single attempts.
-type socket struct {
-	nc  net.Conn
-	raw syscall.RawConn
-}
-
-// attempt is one attempt to write, kept in a pool because what raw.Write is given
-// escapes to the heap.
-type attempt struct {
-	p   []byte
-	n   int
-	err error
-	try func(fd uintptr) bool
-}
-
-var attempts = sync.Pool{New: func() any {
-	a := new(attempt)
-	a.try = func(fd uintptr) bool {
-		a.n, a.err = ignoringEINTR(func() (int, error) { return sendNow(fd, a.p) })
-		return true // whatever it was: never wait
+// TryWrite implements [boreas.Conn]. To a socket it makes one attempt, straight to
+// the descriptor: net.Conn's own way there costs a twentieth of a delivery, for locks
+// that are not needed. The descriptor is open: it is closed only once the session has
+// finished, and the hub writes nothing from then on.
+func (c *conn) TryWrite(p []byte) (int, error) {
+	if c.raw == nil {
+		return c.out.TryWrite(p)
 	}
-	return a
-}}
-
-// TryWrite makes one attempt to write p.
-func (s socket) TryWrite(p []byte) (int, error) {
-	a := attempts.Get().(*attempt)
-	a.p = p
-	err := s.raw.Write(a.try)
-	n := a.n
-	if err == nil {
-		err = a.err
-	}
-	a.p, a.n, a.err = nil, 0, nil
-	attempts.Put(a)
+	n, err := ignoringEINTR(func() (int, error) { return sendNow(c.fd, p) })
 	if err == unix.EAGAIN {
 		return 0, nil
 	}
 	return max(n, 0), err
 }
 
-// Close closes the connection; the kernel sends what was written.
-func (s socket) Close() { s.nc.Close() }
-
-// WaitWritable waits until the socket takes bytes.
-func (s socket) WaitWritable(d time.Duration) error {
-	if err := s.nc.SetWriteDeadline(time.Now().Add(d)); err != nil {
+// WaitWritable implements [boreas.Conn].
+func (c *conn) WaitWritable(d time.Duration) error {
+	if c.raw == nil {
+		return c.out.WaitWritable(d)
+	}
+	if err := c.nc.SetWriteDeadline(time.Now().Add(d)); err != nil {
 		return err
 	}
-	defer s.nc.SetWriteDeadline(time.Time{})
+	defer c.nc.SetWriteDeadline(time.Time{})
 	waited := false
-	return s.raw.Write(func(fd uintptr) bool {
+	return c.raw.Write(func(fd uintptr) bool {
 		if waited {
 			return true
 		}
@@ -117,6 +94,15 @@ func (s socket) WaitWritable(d time.Duration) error {
 		// came before this call began to listen, only the socket itself knows.
 		return writable(fd)
 	})
+}
+
+// close closes the connection, once what was written is on its way.
+func (c *conn) close() {
+	if c.raw == nil {
+		c.out.Close()
+		return
+	}
+	c.nc.Close() // the kernel sends what it has taken
 }
 
 func writable(fd uintptr) bool {
