@@ -64,8 +64,10 @@ func TestTableShowsFiguresRatiosVerdictsAndFaults(t *testing.T) {
 	absent.failed = "not built"
 	results := []shapeResult{{s, []*result{measured("boreas", 4_100_000, 31), measured("floor", 200_000, 310), losing, absent}}}
 	entrants := []entrant{
-		{contender: contender{name: "boreas"}}, {contender: contender{name: "floor"}},
-		{contender: contender{name: "nchan"}}, {contender: contender{name: "centrifuge"}},
+		{contender: contender{name: "boreas"}},
+		{contender: contender{name: "floor"}},
+		{contender: contender{name: "nchan"}},
+		{contender: contender{name: "centrifuge"}},
 	}
 
 	var out bytes.Buffer
