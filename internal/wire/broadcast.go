@@ -21,7 +21,7 @@ const (
 
 // ParseBroadcast reads the body of a classic broadcast:
 //
-//	{"payload": <any but null>, "dryrun": <true or false, false if absent>}
+//	{"payload": <any but null>, "dryrun": <true or false; absent or null is false>}
 //
 // Other keys are ignored; of repeated keys the last counts. The payload is a
 // slice of body, byte for byte as it came in, or, if it holds newlines, a copy
@@ -46,7 +46,7 @@ func ParseBroadcast(body []byte) (payload []byte, dryrun bool, err error) {
 		return nil, false, ErrPayloadRequired
 	}
 	switch string(keys.value[1]) {
-	case "", "false":
+	case "", "false", "null": // null was false in 2013 too
 	case "true":
 		dryrun = true
 	default:
