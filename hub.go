@@ -119,6 +119,14 @@ func (h *Hub) Reserve() (*Session, error) {
 	return &Session{hub: h}, nil
 }
 
+// Sessions returns how many sessions take up room: reserved, live, or ended with their
+// connection not closed yet.
+func (h *Hub) Sessions() int {
+	h.registry.mu.Lock()
+	defer h.registry.mu.Unlock()
+	return h.registry.open
+}
+
 // Deauthenticate makes all sessions of the identity anonymous, which takes them
 // off their channels, and returns how many there were. What was published before
 // may still reach them; nothing published after it returned does.

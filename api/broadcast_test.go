@@ -73,7 +73,7 @@ func TestBroadcastErrors(t *testing.T) {
 		{"/broadcast/c/", "application/json", ``, errorAnswer(400, "Could not parse payload as JSON.")},
 		{"/broadcast/c/", "application/json", `{"payload": NaN}`, errorAnswer(400, "Could not parse payload as JSON.")},
 		{"/broadcast/c/", "application/json", "{\"payload\": \"\xff\"}", errorAnswer(400, "Could not parse payload as JSON: it is not valid UTF-8.")},
-		{"/broadcast/c/", "application/json", strings.Repeat("[", 1<<20), errorAnswer(400, "Could not parse payload as JSON: it is nested more than 1000 levels deep.")},
+		{"/broadcast/c/", "application/json", strings.Repeat("[", 1<<20), errorAnswer(400, "Could not parse payload as JSON: it is nested more than 900 levels deep.")},
 		{"/broadcast/c/", "application/json", `[]`, errorAnswer(400, "Payload must be an object.")},
 		{"/broadcast/c/", "application/json", `{}`, errorAnswer(400, "`payload` key is required.")},
 		{"/broadcast/c/", "application/json", `{"payload": null, "dryrun": true}`, errorAnswer(400, "`payload` key is required.")},

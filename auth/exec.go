@@ -34,6 +34,9 @@ func runCommand(ctx context.Context, command string) ([]byte, error) {
 	cmd.Stdout = stdout
 
 	err := cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		killGroup(cmd) // it left something running
+	}
 	var exit *exec.ExitError
 	switch {
 	case stdout.over:

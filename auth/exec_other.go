@@ -11,3 +11,6 @@ import (
 func shell(ctx context.Context, command string) *exec.Cmd {
 	return exec.CommandContext(ctx, "cmd", "/C", command)
 }
+
+// killGroup does nothing: this system knows no process groups.
+func killGroup(*exec.Cmd) error { return nil }

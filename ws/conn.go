@@ -29,8 +29,9 @@ type conn struct {
 	// there is none. Owned by the reading goroutine and the worker it waits for.
 	in *inbound
 
-	// deaf: nothing that still comes is listened to. Owned like in.
-	deaf bool
+	// Owned like in. Failed: the client broke the protocol, and of what still comes
+	// only its close frame counts. Deaf: not even that.
+	failed, deaf bool
 
 	mu         sync.Mutex
 	peerClosed bool // the client's close frame has come

@@ -38,6 +38,9 @@ type Options struct {
 	Counters *Counters
 }
 
+// path is where the classic WebSocket is.
+const path = "/"
+
 // Defaults of [Options].
 const (
 	DefaultMaxMessage   = 64 << 10
@@ -49,6 +52,7 @@ const (
 type Counters struct {
 	Handshakes       atomic.Uint64 // that were no valid WebSocket handshake
 	Full             atomic.Uint64 // handshakes refused for want of room, or on shutdown
+	Crowded          atomic.Uint64 // connections closed before their handshake, too many at once
 	ProtocolErrors   atomic.Uint64 // connections closed with 1002
 	InvalidText      atomic.Uint64 // connections closed with 1007
 	TooBig           atomic.Uint64 // connections closed with 1009
@@ -66,9 +70,9 @@ type handler struct {
 }
 
 // Handler returns a handler that upgrades each request to a WebSocket of a session
-// of the hub. Any path will do: mount it where it belongs. It refuses what is no
-// WebSocket handshake with 400, 405 or 426 and a sentence, and with 503 and
-// Retry-After when the hub has no room. It holds no goroutines but those of open
+// of the hub. It refuses what is no WebSocket handshake with 400, 405 or 426 and a
+// sentence, any path but / with 404, and with 503 and Retry-After when the hub has no
+// room; and it closes the connection then. It holds no goroutines but those of open
 // connections, which end with the hub's sessions.
 func Handler(hub *boreas.Hub, o Options) http.Handler {
 	if o.MaxMessage == 0 {
@@ -90,6 +94,11 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != path {
+		h.count.Handshakes.Add(1)
+		(&refusal{http.StatusNotFound, [2]string{}, "There is no WebSocket at this path: it is at /."}).write(w)
+		return
+	}
 	accept, refusal := checkHandshake(r)
 	if refusal != nil {
 		h.count.Handshakes.Add(1)
@@ -99,6 +108,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sess, err := h.hub.Reserve()
 	if err != nil {
 		h.count.Full.Add(1)
+		hangUp(w)
 		w.Header().Set("Retry-After", strconv.Itoa(max(int(h.options.RetryAfter.Seconds()), 1)))
 		http.Error(w, unavailable(err), http.StatusServiceUnavailable)
 		return

@@ -23,11 +23,16 @@ type refusal struct {
 }
 
 func (f *refusal) write(w http.ResponseWriter) {
+	hangUp(w)
 	if f.header[0] != "" {
 		w.Header().Set(f.header[0], f.header[1])
 	}
 	http.Error(w, f.message, f.status)
 }
+
+// hangUp ends the connection after the answer. Who was refused has no more business on
+// it, and a connection that lingers holds a descriptor that nothing counts.
+func hangUp(w http.ResponseWriter) { w.Header().Set("Connection", "close") }
 
 // checkHandshake returns the value for Sec-WebSocket-Accept, or why the request is
 // refused (RFC 6455, section 4.2).

@@ -22,6 +22,7 @@ func TestHandshakesThatAreNone(t *testing.T) {
 		change func(*http.Request)
 		want   string // status, header, sentence
 	}{
+		{"another path", func(r *http.Request) { r.URL.Path = "/chat" }, "404 There is no WebSocket at this path: it is at /."},
 		{"POST", func(r *http.Request) { r.Method = "POST" }, "405 Allow: GET This is a WebSocket: connect to it with GET."},
 		{"HTTP/1.0", func(r *http.Request) { r.ProtoMinor = 0 }, "400 A WebSocket handshake needs HTTP/1.1. A proxy in between may speak 1.0: see its proxy_http_version."},
 		{"no Upgrade", func(r *http.Request) { r.Header.Del("Upgrade") }, "426 Upgrade: websocket This is a WebSocket, and the request has no header `Upgrade: websocket`. If it was sent, a proxy in between has dropped it."},
@@ -51,6 +52,9 @@ func TestHandshakesThatAreNone(t *testing.T) {
 				if v := w.Header().Get(name); v != "" {
 					header = name + ": " + v + " "
 				}
+			}
+			if w.Header().Get("Connection") != "close" {
+				t.Error("the connection stays open")
 			}
 			if got := fmt.Sprintf("%d %s%s", w.Code, header, w.Body); got != c.want+"\n" {
 				t.Errorf("\n got %q\nwant %q", got, c.want+"\n")

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"bytes"
+	"errors"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -14,6 +15,7 @@ type inbound struct {
 	head    []byte // of a frame whose header is not whole
 	frame   ws.Header
 	inFrame bool   // frame is set, and its payload is not whole
+	minimal bool   // its length is encoded in the fewest bytes
 	got     int64  // how many bytes of its payload have come
 	control []byte // payload of a control frame so far
 
@@ -37,7 +39,7 @@ func (c *conn) take(b []byte, in *inbound) (over bool) {
 		var err error
 		b, over, err = c.step(b, in)
 		if err != nil {
-			c.deaf = true
+			c.failed = true
 			c.h.count.closed(err)
 			c.sess.End(err)
 		}
@@ -50,16 +52,27 @@ func (c *conn) take(b []byte, in *inbound) (over bool) {
 	return over
 }
 
-// step takes one header, or a part of a payload, from b and returns the rest of b.
+// step takes one header, or a part of a payload, from b and returns the rest of b. Once
+// the connection has failed it only looks for the client's close frame.
 func (c *conn) step(b []byte, in *inbound) (rest []byte, over bool, err error) {
 	if !in.inFrame {
 		b, err = in.readHeader(b)
-		if err != nil || !in.inFrame {
-			return nil, false, err
+		if err != nil {
+			c.deaf = true // where the next frame begins is not known
+			return nil, false, c.headerError(err)
 		}
-		if err := c.checkFrame(in); err != nil {
-			return nil, false, err
+		if !in.inFrame {
+			return nil, false, nil
 		}
+		if !c.failed {
+			if err := c.checkFrame(in); err != nil {
+				return b, false, err
+			}
+		}
+	}
+	if c.failed {
+		rest, over = c.skip(b, in)
+		return rest, over, nil
 	}
 	n := min(in.frame.Length-in.got, int64(len(b)))
 	part := b[:n]
@@ -90,6 +103,31 @@ func (c *conn) step(b []byte, in *inbound) (rest []byte, over bool, err error) {
 	return b[n:], false, err
 }
 
+// skip takes a part of a payload that nobody wants any more. It returns true if that
+// was the rest of the client's close frame, and our own has been sent.
+func (c *conn) skip(b []byte, in *inbound) (rest []byte, over bool) {
+	n := min(in.frame.Length-in.got, int64(len(b)))
+	in.got += n
+	in.inFrame = in.got < in.frame.Length
+	in.message, in.control, in.fragmented = nil, nil, false
+	if !in.inFrame && in.frame.OpCode == ws.OpClose {
+		c.deaf = true
+		over = c.closedByPeer()
+	}
+	return b[n:], over
+}
+
+// headerError turns an error of the frame codec into what the client is told, once.
+func (c *conn) headerError(err error) error {
+	switch {
+	case c.failed:
+		return nil
+	case errors.Is(err, ws.ErrHeaderLengthMSB):
+		return tooBig(int64(c.h.options.MaxMessage)) // 2^63 or more
+	}
+	return protocolError(err.Error())
+}
+
 // readHeader takes a frame's header from b, as far as it has come.
 func (in *inbound) readHeader(b []byte) (rest []byte, err error) {
 	head := b
@@ -104,12 +142,11 @@ func (in *inbound) readHeader(b []byte) (rest []byte, err error) {
 	size := headerLength(head)
 	in.frame, err = ws.ReadHeader(bytes.NewReader(head[:size]))
 	if err != nil {
-		return nil, protocolError(err.Error()) // a length of 2^63 or more
-	}
-	if in.frame.Length < 126 && size > 6 || in.frame.Length < 1<<16 && size > 8 {
-		return nil, protocolError("a length is not encoded in the fewest bytes")
+		return nil, err
 	}
 	in.head, in.inFrame, in.got = nil, true, 0
+	extra := size - len(in.frame.Mask) // RFC 6455, section 5.2: the fewest bytes
+	in.minimal = !(in.frame.Masked && (in.frame.Length < 126 && extra > 2 || in.frame.Length < 1<<16 && extra > 4))
 	return b[size-had:], nil
 }
 
@@ -138,6 +175,9 @@ func (c *conn) checkFrame(in *inbound) error {
 		state = state.Set(ws.StateFragmented)
 	}
 	f := in.frame
+	if !in.minimal {
+		return protocolError("a length is not encoded in the fewest bytes")
+	}
 	if err := ws.CheckHeader(f, state); err != nil {
 		return protocolError(err.Error())
 	}
@@ -173,12 +213,12 @@ func (c *conn) control(op ws.OpCode, b []byte) (over bool, err error) {
 	case ws.OpPing:
 		c.sess.Send(appendFrame(nil, ws.OpPong, b))
 	case ws.OpClose:
-		end, err := peerClose(b)
-		if err != nil {
-			return false, err
-		}
 		c.deaf = true // nothing may come after it
 		over = c.closedByPeer()
+		end, err := peerClose(b)
+		if err != nil {
+			return over, err
+		}
 		c.sess.End(end)
 		return over, nil
 	}

@@ -54,7 +54,7 @@ func TestFrames(t *testing.T) {
 		{"text inside a fragmented text", join(frame(1, "x"), text("y")), []string{"close 1002 unexpected non-continuation data frame"}, ""},
 		{"length 5 in two bytes", []byte{fin | 1, 0x80 | 126, 0, 5, 1, 2, 3, 4}, []string{"close 1002 a length is not encoded in the fewest bytes"}, ""},
 		{"length 200 in eight bytes", []byte{fin | 1, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0, 200, 1, 2, 3, 4}, []string{"close 1002 a length is not encoded in the fewest bytes"}, ""},
-		{"length 2^63", []byte{fin | 1, 0x80 | 127, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, []string{"close 1002 header error: the most significant bit must be 0"}, ""},
+		{"length 2^63", []byte{fin | 1, 0x80 | 127, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, []string{"close 1009 a message has more than 65536 bytes (max_message)"}, ""},
 
 		{"the largest message", join(text(big), ping("")), []string{"pong "}, ""},
 		{"too large", frame(fin|1, big+"x")[:20], []string{"close 1009 a message has more than 65536 bytes (max_message)"}, ""},
@@ -90,6 +90,32 @@ func TestFrames(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTheCloseAfterAnError: the client's answer to our close frame ends the
+// connection, as long as it can be told where that begins.
+func TestTheCloseAfterAnError(t *testing.T) {
+	long := frame(fin|1, strings.Repeat("x", 200))
+	for name, broken := range map[string][]byte{
+		"invalid UTF-8":            text("\xff"),
+		"reserved opcode":          frame(fin|3, "some payload"),
+		"reserved opcode, empty":   frame(fin|11, ""),
+		"unmasked":                 {fin | 1, 1, 'x'},
+		"too large":                long,
+		"too large, in fragments":  join(frame(1, "x"), frame(0, strings.Repeat("y", 150))),
+		"control frame too large":  ping(strings.Repeat("x", 130)),
+		"text inside a fragmented": join(frame(1, "x"), text("y")),
+	} {
+		for _, chunk := range []int{0, 1, 5} {
+			r := newRig(t, Options{MaxMessage: 100})
+			if over := r.feed(join(broken, ping("?"), frame(1, "begun"), closeOf("\x03\xea")), chunk); !over {
+				t.Errorf("%s, in pieces of %d: waits for more", name, chunk)
+			}
+			if frames := r.out.frames(); len(frames) != 1 || !strings.HasPrefix(frames[0], "close 10") {
+				t.Errorf("%s, in pieces of %d: %q", name, chunk, frames)
+			}
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ type wsMetrics struct{ counters *ws.Counters }
 
 var (
 	wsRefused = prometheus.NewDesc("boreas_ws_refused_total",
-		"WebSocket handshakes refused, by reason: handshake (not a valid one) or full (no room, or shutting down).", []string{"reason"}, nil)
+		"WebSocket handshakes refused, by reason: handshake (not a valid one), full (no room, or shutting down) or crowded (closed before it, too many at once).", []string{"reason"}, nil)
 	wsClosed = prometheus.NewDesc("boreas_ws_closed_total",
 		"WebSockets closed because of what the client sent, by reason.", []string{"reason"}, nil)
 	wsIgnored = prometheus.NewDesc("boreas_ws_ignored_total",
@@ -37,6 +37,7 @@ func (m wsMetrics) Collect(ch chan<- prometheus.Metric) {
 	}{
 		{wsRefused, "handshake", &m.counters.Handshakes},
 		{wsRefused, "full", &m.counters.Full},
+		{wsRefused, "crowded", &m.counters.Crowded},
 		{wsClosed, "protocol_error", &m.counters.ProtocolErrors},
 		{wsClosed, "invalid_text", &m.counters.InvalidText},
 		{wsClosed, "too_big", &m.counters.TooBig},

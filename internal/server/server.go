@@ -94,14 +94,13 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(wsMetrics{counters})
-	sockets := http.NewServeMux()
-	sockets.Handle("/{$}", ws.Handler(s.hub, ws.Options{
+	s.ws.http = s.httpServer(ws.Handler(s.hub, ws.Options{
 		Valid:      s.tokens.Valid,
 		NoAuth:     !cfg.RequireAuth,
 		MaxMessage: int(cfg.MaxMessage),
 		Counters:   counters,
 	}))
-	s.ws.http = s.httpServer(sockets)
+	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
 	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
 		Tokens:   s.tokens,
 		Debug:    debug,

@@ -12,7 +12,7 @@ func (e BodyError) Error() string { return string(e) }
 // Errors of [ParseBroadcast].
 const (
 	ErrBodyUTF8        BodyError = "Could not parse payload as JSON: it is not valid UTF-8."
-	ErrBodyDepth       BodyError = "Could not parse payload as JSON: it is nested more than 1000 levels deep."
+	ErrBodyDepth       BodyError = "Could not parse payload as JSON: it is nested more than 900 levels deep."
 	ErrBodyJSON        BodyError = "Could not parse payload as JSON."
 	ErrBodyNotObject   BodyError = "Payload must be an object."
 	ErrPayloadRequired BodyError = "`payload` key is required."

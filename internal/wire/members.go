@@ -8,7 +8,7 @@ import (
 // MaxDepth is how many levels of lists and objects a JSON text may have. The
 // original stopped near 1,000, where Python's recursion limit is; more would be a
 // risk for whoever must parse the message.
-const MaxDepth = 1000
+const MaxDepth = 900
 
 // What can be wrong with a JSON text.
 var (
