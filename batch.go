@@ -8,9 +8,11 @@ const maxWrite = 64 << 10
 // batch is what one write carries, and where in it each publication ends. It is
 // scratch space: reused from write to write, and not kept by any session.
 type batch struct {
-	buf   []byte
-	marks []mark
-	pubs  []*Publication
+	buf    []byte
+	cutEnd int // where the rest of a cut publication ends in buf
+	ownEnd int // where the session's own bytes end, after that
+	marks  []mark
+	pubs   []*Publication
 
 	// What a stretch of one channel holds, so that all subscriptions with the
 	// same form and cursor share it. Zero for any other batch.
@@ -25,14 +27,31 @@ type stretch struct {
 
 // mark is the end of a publication's bytes in a batch.
 type mark struct {
-	sub    *subscription // nil in a stretch: it is everybody's
-	offset uint64
-	end    int
+	sub *subscription // nil in a stretch: it is everybody's
+	pub *Publication
+	end int
 }
 
-// begin makes the batch empty but for the bytes.
-func (b *batch) begin(bytes []byte) {
-	b.buf = append(b.buf[:0], bytes...)
+// cut is a publication of which a part has been written. The rest must be, before
+// anything else. It is encoded anew for that: a copy for each of a thousand blocked
+// readers would be a thousand copies of the same megabyte.
+type cut struct {
+	channel string
+	pub     *Publication
+	written int // bytes of its form
+}
+
+// begin makes the batch what must be written before any publication not yet begun:
+// the rest of a cut one, nil if there is none, and the session's own bytes.
+func (b *batch) begin(f Format, c *cut, own []byte) {
+	b.buf = b.buf[:0]
+	if c != nil {
+		b.buf = f.AppendPublication(b.buf, c.channel, c.pub)
+		b.buf = b.buf[:copy(b.buf, b.buf[c.written:])]
+	}
+	b.cutEnd = len(b.buf)
+	b.buf = append(b.buf, own...)
+	b.ownEnd = len(b.buf)
 	b.marks = b.marks[:0]
 	b.stretch = stretch{}
 }
@@ -47,15 +66,16 @@ func (b *batch) add(f Format, channel string, sub *subscription, pubs []*Publica
 			return false
 		}
 		b.buf = f.AppendPublication(b.buf, channel, p)
-		b.marks = append(b.marks, mark{sub, p.Offset, len(b.buf)})
+		b.marks = append(b.marks, mark{sub, p, len(b.buf)})
 	}
 	return true
 }
 
-// addPending appends what the subscription's channel has after its cursor. Lagging
-// means that the channel's window no longer reaches back that far.
+// addPending appends what the subscription's channel has after its cursor, for the
+// owner alone, or for everybody at that cursor if there is none. Lagging means that
+// the channel's window no longer reaches back that far.
 func (b *batch) addPending(f Format, sub, owner *subscription) (whole, lagging bool) {
-	pubs, ok := sub.ch.pending(b.pubs[:0], sub.cursor.Load())
+	pubs, ok := sub.ch.pending(b.pubs[:0], sub.cursor.Load(), maxWrite)
 	b.pubs = pubs
 	whole = b.add(f, sub.ch.name, owner, pubs)
 	clear(pubs) // do not hold what the engine may drop
@@ -69,7 +89,7 @@ func (b *batch) share(f Format, sub *subscription) (lagging bool) {
 	if b.stretch == want {
 		return false
 	}
-	b.begin(nil)
+	b.begin(f, nil, nil)
 	_, lagging = b.addPending(f, sub, nil)
 	if !lagging {
 		b.stretch = want
@@ -77,45 +97,13 @@ func (b *batch) share(f Format, sub *subscription) (lagging bool) {
 	return lagging
 }
 
-// settle moves the cursors after n bytes of the batch were written, which began
-// with the session's bytes out. It returns what must be written before anything
-// else, as a copy: the rest of out, or of the publication that was cut. The rest of
-// the batch needs no copy, because the cursors have not passed it. Only is the
-// subscription that a stretch was written for, nil for any other batch.
-func (b *batch) settle(n int, out []byte, only *subscription) (rest []byte, delivered int) {
-	if n < len(out) {
-		return append([]byte(nil), out[n:]...), 0
-	}
-	if only != nil && n == len(b.buf) && len(b.marks) > 0 {
-		only.cursor.Store(b.marks[len(b.marks)-1].offset)
-		return nil, len(b.marks)
-	}
-	start := len(out)
-	for i := range b.marks {
-		m := &b.marks[i]
-		if n <= start {
-			break // not begun
-		}
-		sub := m.sub
-		if sub == nil {
-			sub = only
-		}
-		sub.cursor.Store(m.offset)
-		delivered++
-		if n < m.end {
-			return append([]byte(nil), b.buf[n:m.end]...), delivered
-		}
-		start = m.end
-	}
-	return nil, delivered
-}
-
 // full tells whether the batch has no room for more.
 func (b *batch) full() bool { return len(b.buf) >= maxWrite }
 
-// trimmed keeps a batch that once carried a huge publication from holding its
-// memory for ever.
+// trimmed lets go of publications, and keeps a batch that once carried a huge one
+// from holding its memory for ever.
 func (b *batch) trimmed() *batch {
+	clear(b.marks)
 	if cap(b.buf) > 4*maxWrite {
 		b.buf = nil
 	}

@@ -40,14 +40,17 @@ type channel struct {
 	bytes  int            // of the window's data
 	floor  uint64
 	groups []*group
+	roomy  int // groups before this one are full
 }
 
 // group is a bounded part of a channel's subscriptions, swept as one.
 type group struct {
 	ch    *channel
 	state atomic.Uint32
-	next  *group // in the queue; guarded by queue.mu
-	swept uint64 // everybody got everything up to here; guarded by channel.mu
+	next  *group // in the queue; owned by who made the group dirty, then by queue.mu
+	// swept: everybody was visited and got everything up to here, but for those that
+	// drain, who see to themselves. Guarded by channel.mu.
+	swept uint64
 
 	mu   sync.Mutex
 	subs []*subscription
@@ -159,15 +162,30 @@ func (ch *channel) trim() {
 	ch.shift(len(ch.window) - len(after(ch.window, least)))
 }
 
-// pending appends to dst the window's publications after the offset. It returns
-// false if the window no longer reaches back to it.
-func (ch *channel) pending(dst []*Publication, offset uint64) ([]*Publication, bool) {
+// pending appends to dst the window's publications after the offset, at least so
+// many bytes of data if there are. It returns false if the window no longer reaches
+// back to the offset.
+func (ch *channel) pending(dst []*Publication, offset uint64, bytes int) ([]*Publication, bool) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if offset < ch.floor {
 		return dst, false
 	}
-	return append(dst, after(ch.window, offset)...), true
+	for _, p := range after(ch.window, offset) {
+		if bytes <= 0 {
+			break
+		}
+		bytes -= len(p.Data)
+		dst = append(dst, p)
+	}
+	return dst, true
+}
+
+// windowPassed tells whether the window no longer reaches back to the offset.
+func (ch *channel) windowPassed(offset uint64) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return offset < ch.floor
 }
 
 // add puts the subscription's cursor at the head and the subscription into a group.
@@ -175,8 +193,8 @@ func (ch *channel) add(sub *subscription) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	sub.cursor.Store(ch.head.Load())
-	for _, g := range ch.groups {
-		if g.add(sub) {
+	for ; ch.roomy < len(ch.groups); ch.roomy++ {
+		if ch.groups[ch.roomy].add(sub) {
 			return
 		}
 	}
@@ -188,6 +206,7 @@ func (ch *channel) add(sub *subscription) {
 func (ch *channel) remove(sub *subscription) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
+	ch.roomy = 0
 	if g := sub.group; g.remove(sub) == 0 {
 		ch.groups = slices.DeleteFunc(ch.groups, func(o *group) bool { return o == g })
 		ch.trim()
@@ -262,11 +281,4 @@ func (g *group) finish() bool {
 	}
 	g.state.Store(groupQueued)
 	return true
-}
-
-// windowPassed tells whether the window no longer reaches back to the offset.
-func (ch *channel) windowPassed(offset uint64) bool {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	return offset < ch.floor
 }

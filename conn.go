@@ -23,10 +23,11 @@ type Conn interface {
 	// connection is lost.
 	WaitWritable(d time.Duration) error
 
-	// Finish tells that the hub writes nothing more, and why the session ended.
-	// The transport closes the connection in its own time and does not block.
-	// It is called once for each session.
-	Finish(reason error)
+	// Finish tells that the hub writes nothing more, why the session ended, and
+	// whether its last words are out; if not, there is nothing to wait for. The
+	// transport closes the connection in its own time and does not block. It is
+	// called once for each session that was started.
+	Finish(reason error, said bool)
 }
 
 // A Format is a wire form: it turns what a session is told into bytes. One Format

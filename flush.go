@@ -1,34 +1,10 @@
 package boreas
 
-import (
-	"errors"
-	"os"
-	"slices"
-	"sync"
-	"time"
-)
+import "sync"
 
-const (
-	// visitWrites is how many full writes a sweeper gives one session before
-	// it goes on to the next; the session's group comes again.
-	visitWrites = 4
-
-	// stallCheck is how often a session whose socket takes nothing is looked
-	// at, to see whether the log has passed its cursor.
-	stallCheck = time.Second
-
-	// endTimeout is how long an ended session's last words may wait for its
-	// socket to take them.
-	endTimeout = 5 * time.Second
-
-	// catchUpLimit is how many publications are read at once for a session
-	// that has fallen behind its channel's window.
-	catchUpLimit = 256
-
-	// readAgain is how long to wait for an engine's log to show what the engine
-	// has delivered already.
-	readAgain = 10 * time.Millisecond
-)
+// visitWrites is how many full writes a sweeper gives one session before it goes on
+// to the next; the session's group comes again.
+const visitWrites = 4
 
 // outcome is how a flush went.
 type outcome int
@@ -46,16 +22,17 @@ const (
 // own bytes first, then publications. The caller holds s.mu.
 func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 	sub, several := s.behind()
-	if sub == nil && len(s.out) == 0 {
+	own := len(s.out) > 0 || s.cut != nil
+	if sub == nil && !own {
 		return flushIdle, nil
 	}
-	if !several && len(s.out) == 0 {
+	if !several && !own {
 		if b.share(s.format, sub) {
 			return flushLagging, nil
 		}
 		return s.write(b, t, sub)
 	}
-	b.begin(s.out)
+	b.begin(s.format, s.cut, s.out)
 	lagging := s.gather(b)
 	if len(b.buf) == 0 {
 		return flushLagging, nil
@@ -115,19 +92,13 @@ func (s *Session) gather(b *batch) (lagging bool) {
 	return lagging
 }
 
-// write makes one attempt to write the batch, which begins with s.out, and settles
-// what came of it. Only is set if the batch is a shared stretch.
+// write makes one attempt to write the batch and settles what came of it. Only is set if the batch is a shared stretch.
 func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error) {
 	n, err := s.conn.TryWrite(b.buf)
 	if err != nil {
 		return flushLost, err
 	}
-	rest, delivered := b.settle(n, s.out, only)
-	t.write(delivered, n)
-	s.out = rest
-	if rest == nil {
-		s.sent = 0
-	}
+	t.write(s.settle(b, n, only), n)
 	switch {
 	case n < len(b.buf):
 		return flushBlocked, nil
@@ -135,6 +106,46 @@ func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error)
 		return flushMore, nil
 	}
 	return flushDone, nil
+}
+
+// settle moves the cursors after n bytes of the batch were written, and keeps what
+// must be written before anything else: the rest of the session's own bytes, or which
+// publication was cut. The rest of the batch needs no keeping, because the cursors
+// have not passed it. It returns how many publications were begun. Only is the
+// subscription that a stretch was written for, nil for any other batch.
+func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
+	if n < b.cutEnd {
+		s.cut.written += n
+		return 0
+	}
+	s.cut = nil
+	if n < b.ownEnd {
+		s.out = append([]byte(nil), s.out[n-b.cutEnd:]...)
+		return 0
+	}
+	s.out, s.sent = nil, 0
+	if only != nil && n == len(b.buf) && len(b.marks) > 0 {
+		only.cursor.Store(b.marks[len(b.marks)-1].pub.Offset)
+		return len(b.marks)
+	}
+	start := b.ownEnd
+	for _, m := range b.marks {
+		if n <= start {
+			break // not begun
+		}
+		sub := m.sub
+		if sub == nil {
+			sub = only
+		}
+		sub.cursor.Store(m.pub.Offset)
+		delivered++
+		if n < m.end {
+			s.cut = &cut{sub.ch.name, m.pub, n - start}
+			break
+		}
+		start = m.end
+	}
+	return delivered
 }
 
 // visit writes what the session has coming, for a sweeper. It returns true if
@@ -172,7 +183,7 @@ func (s *Session) flushNow() {
 		return
 	}
 	o, err := s.flushOnce()
-	ended := s.ending && o <= flushDone
+	ended, reason := s.ending && o <= flushDone, s.reason
 	if o > flushDone && o != flushLost {
 		s.startDraining()
 	}
@@ -181,148 +192,8 @@ func (s *Session) flushNow() {
 	case o == flushLost:
 		s.finish(err)
 	case ended:
-		s.finish(s.reason)
-	}
-}
-
-// startDraining gives the session a goroutine of its own, until it has caught up.
-// The caller holds s.mu.
-func (s *Session) startDraining() {
-	s.draining = true
-	s.hub.stats.blocked.Add(1)
-	s.hub.goroutines.Go(s.drain)
-}
-
-// drain writes what the session has coming, waiting for its socket, and reads the
-// engine's log where the channel's window does not reach back far enough.
-func (s *Session) drain() {
-	defer s.hub.stats.blocked.Add(-1)
-	for {
-		o, err := s.drainOnce()
-		if o == flushLagging {
-			o, err = s.catchUp()
-		}
-		switch o {
-		case flushIdle:
-			return
-		case flushBlocked:
-			err = s.conn.WaitWritable(stallCheck)
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = s.stalled()
-			}
-		}
-		if err != nil {
-			s.finish(err)
-			return
-		}
-	}
-}
-
-// drainOnce flushes, and ends the draining when there is nothing left to write.
-func (s *Session) drainOnce() (outcome, error) {
-	s.mu.Lock()
-	if s.finished {
-		s.mu.Unlock()
-		return flushIdle, nil
-	}
-	o, err := s.flushOnce()
-	if o != flushIdle {
-		s.mu.Unlock()
-		return o, err
-	}
-	s.draining = false
-	ending, reason := s.ending, s.reason
-	s.mu.Unlock()
-	if ending {
 		s.finish(reason)
 	}
-	return flushIdle, nil
-}
-
-// stalled looks at a session whose socket has taken nothing for a while. It
-// returns an error if the session is to be finished at once.
-func (s *Session) stalled() error {
-	s.mu.Lock()
-	ending, late := s.ending, time.Since(s.endedAt) > endTimeout
-	s.mu.Unlock()
-	if ending {
-		if late {
-			return os.ErrDeadlineExceeded
-		}
-		return nil
-	}
-	for _, sub := range s.laggards() {
-		if _, err := s.read(sub, 0); err != nil {
-			s.End(lagReason(err))
-			return nil
-		}
-	}
-	return nil
-}
-
-// catchUp writes a part of what the engine keeps for each subscription that is
-// behind its channel's window.
-func (s *Session) catchUp() (outcome, error) {
-	for _, sub := range s.laggards() {
-		h, err := s.read(sub, catchUpLimit)
-		if err != nil {
-			s.End(lagReason(err))
-			return flushDone, nil // drainOnce sees to the last words
-		}
-		if len(h.Publications) == 0 {
-			// The engine delivered what its log does not show yet.
-			select {
-			case <-time.After(readAgain):
-			case <-s.hub.ctx.Done():
-			}
-			continue
-		}
-		if o, err := s.writeHistory(sub, h); o >= flushBlocked {
-			return o, err
-		}
-	}
-	return flushDone, nil
-}
-
-func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
-	b, t := getBatch(), tally{}
-	defer putBatch(b)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ending || !slices.Contains(s.subs, sub) {
-		return flushDone, nil // it left meanwhile
-	}
-	b.begin(s.out)
-	b.add(s.format, sub.ch.name, sub, h.Publications)
-	o, err := s.write(b, &t, nil)
-	t.addTo(&s.hub.stats)
-	return o, err
-}
-
-func (s *Session) read(sub *subscription, limit int) (History, error) {
-	return s.hub.engine.Read(s.hub.ctx, sub.ch.name, Position{sub.ch.epoch, sub.cursor.Load()}, limit)
-}
-
-// laggards returns the subscriptions that are behind their channel's window.
-func (s *Session) laggards() []*subscription {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []*subscription
-	for _, sub := range s.subs {
-		if sub.ch.windowPassed(sub.cursor.Load()) {
-			all = append(all, sub)
-		}
-	}
-	return all
-}
-
-// lagReason turns the engine's error into the reason that the session is told.
-func lagReason(err error) error {
-	switch {
-	case errors.Is(err, ErrExpired), errors.Is(err, ErrUnknownEpoch), errors.Is(err, ErrAhead):
-		return ErrSlow
-	}
-	return err
 }
 
 // batches are scratch space for who writes and is no sweeper.
@@ -332,6 +203,5 @@ func getBatch() *batch { return batches.Get().(*batch) }
 
 func putBatch(b *batch) {
 	b.forget()
-	clear(b.marks)
 	batches.Put(b.trimmed())
 }

@@ -26,11 +26,12 @@ type Options struct {
 
 	// PongTimeout is how long after a ping a peer of which nothing was heard
 	// is given up, with ErrPingTimeout. 0 means as long as PingInterval, which
-	// is the most that it can be. It is kept to 1/64 of PingInterval.
+	// is the most that it can be. It is rounded up to the next 1/64 of that, and
+	// to two of them at least.
 	PongTimeout time.Duration
 
-	// AnonymousTimeout is how long a session may stay anonymous, looked at once
-	// a second; 0 means for ever.
+	// AnonymousTimeout is how long a session may be anonymous without a break,
+	// looked at once a second; 0 means for ever.
 	AnonymousTimeout time.Duration
 
 	// Sweepers is how many goroutines write to sessions. 0 means one for each
@@ -205,7 +206,8 @@ func (h *Hub) acquire(name string) (*channel, error) {
 	return ch, nil
 }
 
-// release gives back a reference. The caller holds no lock.
+// release gives back a reference. The caller holds no lock, because an engine may
+// take its time.
 func (h *Hub) release(ch *channel) {
 	h.mu.Lock()
 	ch.refs--
@@ -225,7 +227,9 @@ func (h *Hub) release(ch *channel) {
 func (h *Hub) pinger() {
 	tick := time.NewTicker(max(h.options.PingInterval/pingSlots, time.Millisecond))
 	defer tick.Stop()
-	behind := int(h.options.PongTimeout * pingSlots / h.options.PingInterval)
+	// Rounded up, and two at least: ticks can come late and then two at a time.
+	interval := h.options.PingInterval
+	behind := min(max(int((h.options.PongTimeout*pingSlots+interval-1)/interval), 2), pingSlots)
 	for slot := 0; ; slot = (slot + 1) % pingSlots {
 		select {
 		case <-h.ctx.Done():
@@ -242,20 +246,19 @@ func (h *Hub) pinger() {
 	}
 }
 
-// doorkeeper ends sessions that stay anonymous for too long.
+// doorkeeper ends sessions that stay anonymous for too long. It looks at each once a
+// second, a slot at a time.
 func (h *Hub) doorkeeper() {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(time.Second / pingSlots)
 	defer tick.Stop()
 	for slot := 0; ; slot = (slot + 1) % pingSlots {
 		select {
 		case <-h.ctx.Done():
 			return
-		case now := <-tick.C:
-			for slot := range pingSlots {
-				for _, s := range h.registry.slot(slot) {
-					s.checkAnonymous(now, h.options.AnonymousTimeout)
-				}
-			}
+		case <-tick.C:
+		}
+		for _, s := range h.registry.slot(slot) {
+			s.checkAnonymous(h.options.AnonymousTimeout)
 		}
 	}
 }

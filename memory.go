@@ -157,10 +157,9 @@ func (m *Memory) Read(_ context.Context, channel string, since Position, limit i
 	}
 	s := m.shard(channel)
 	s.mu.RLock()
-	l := s.logs[channel]
+	l, at := s.logs[channel], m.retired.Load() // a log made later starts there or after it
 	s.mu.RUnlock()
 	if l == nil {
-		at := m.retired.Load()
 		return m.bounds(at, at, since)
 	}
 	l.mu.Lock()
@@ -236,7 +235,7 @@ func (m *Memory) log(channel string) *memoryLog {
 	l = &memoryLog{floor: start, head: start, touched: time.Now().UnixNano()}
 	s.logs[channel] = l
 	m.logs.Add(1)
-	m.used.Add(logOverhead)
+	m.used.Add(logOverhead + int64(len(channel)))
 	return l
 }
 
@@ -261,8 +260,8 @@ func (m *Memory) janitor(ctx context.Context) {
 // clean drops what has expired in a shard, and forgets logs long unused.
 func (m *Memory) clean(s *memoryShard, now int64) {
 	linger := int64(logLinger)
-	if m.used.Load() > m.options.Memory {
-		linger = 0 // empty logs are what is left to give up
+	if m.used.Load() > m.options.Memory/2 {
+		linger = 0 // before they cost others their history
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -287,5 +286,5 @@ func (m *Memory) forget(s *memoryShard, name string, l *memoryLog) {
 	l.gone = true
 	delete(s.logs, name)
 	m.logs.Add(-1)
-	m.used.Add(-logOverhead)
+	m.used.Add(-logOverhead - int64(len(name)))
 }

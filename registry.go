@@ -14,9 +14,9 @@ const pingSlots = 64
 // registry knows the hub's sessions and whose they are.
 type registry struct {
 	mu         sync.Mutex
-	slots      [pingSlots][]*Session // sessions not yet ended
+	slots      [pingSlots][]*Session // sessions not yet finished
 	next       int                   // the slot for the next session
-	live       int                   // sessions in slots
+	live       int                   // sessions not yet ended
 	open       int                   // sessions not yet done: reserved, live, closing
 	max        int                   // bound of open; 0 is none
 	anonymous  int                   // live sessions without an identity
@@ -105,19 +105,26 @@ func (r *registry) unidentify(s *Session) {
 	s.identity = nil
 }
 
-// remove takes an ended session out; it stays open until it is done. The caller
-// holds s.mu.
-func (r *registry) remove(s *Session) {
+// ended notes that a session is nobody's any more. It stays in its slot until it is
+// finished. The caller holds s.mu.
+func (r *registry) ended(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.unidentify(s)
+	r.live--
+}
+
+// finished takes a session out of its slot; it stays open until it is done. The
+// caller holds s.mu.
+func (r *registry) finished(s *Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	slot := r.slots[s.slot]
 	last := len(slot) - 1
 	moved := slot[last]
 	slot[s.slotIndex], moved.slotIndex = moved, s.slotIndex
 	slot[last] = nil
 	r.slots[s.slot] = slot[:last]
-	r.live--
 }
 
 func (r *registry) done() {
@@ -129,7 +136,7 @@ func (r *registry) done() {
 	}
 }
 
-// shut refuses further sessions and returns those there are.
+// shut refuses further sessions and returns those not yet finished.
 func (r *registry) shut() []*Session {
 	r.mu.Lock()
 	defer r.mu.Unlock()

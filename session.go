@@ -18,7 +18,6 @@ type Session struct {
 	hub    *Hub
 	conn   Conn
 	format Format
-	opened int64 // seconds since 1970
 
 	// heard tells that the peer sent something since the last ping.
 	heard atomic.Bool
@@ -32,14 +31,16 @@ type Session struct {
 
 	mu   sync.Mutex
 	subs []*subscription
-	out  []byte // what must be written before any publication
+	out  []byte // its own bytes, which come before any publication not yet begun
+	cut  *cut   // the publication that was written in part, nil if there is none
 	turn uint16 // which subscription comes first in the next batch of several
 	sent int32  // bytes that Send queued since out was last empty
 
-	pinged   bool // since it was opened
-	draining bool // a goroutine of its own writes; sweepers leave it alone
-	ending   bool // reason is set, it is on no channel; out may hold its last words
-	finished bool // conn.Finish has been or is being called
+	since    time.Time // when it became live, or anonymous again
+	pinged   bool      // since it became live
+	draining bool      // a goroutine of its own writes; sweepers leave it alone
+	ending   bool      // reason is set, it is on no channel; out may hold its last words
+	finished bool      // conn.Finish has been or is being called
 	reason   error
 	endedAt  time.Time
 }
@@ -48,7 +49,7 @@ type Session struct {
 // the hub may write to conn in the format. It is the first method called, and called
 // once. Error: [ErrShuttingDown].
 func (s *Session) Start(conn Conn, format Format) error {
-	s.conn, s.format, s.opened = conn, format, time.Now().Unix()
+	s.conn, s.format, s.since = conn, format, time.Now()
 	if err := s.hub.registry.start(s); err != nil {
 		return err
 	}
@@ -88,6 +89,7 @@ func (s *Session) deauthenticate(identity string) bool {
 		return false
 	}
 	s.hub.registry.identify(s, "")
+	s.since = time.Now()
 	subs := s.detach()
 	s.mu.Unlock()
 	s.hub.drop(subs)
@@ -102,16 +104,15 @@ func (s *Session) Join(channel string) error {
 		return err
 	}
 	s.mu.Lock()
-	joined := s.find(channel) >= 0
-	err := s.mayJoin()
+	joined, err := s.find(channel) >= 0, s.mayJoin()
 	s.mu.Unlock()
-	if err != nil || joined {
-		if err == ErrTooManyChannels {
-			if joined {
-				return nil
-			}
-			s.hub.stats.joinsRefused.Add(1)
-		}
+	switch {
+	case joined:
+		return nil
+	case err == ErrTooManyChannels:
+		s.hub.stats.joinsRefused.Add(1)
+		return err
+	case err != nil:
 		return err
 	}
 	// Without the lock, because an engine may take its time.
@@ -121,15 +122,16 @@ func (s *Session) Join(channel string) error {
 	}
 	sub := &subscription{session: s, ch: ch}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if err := s.mayJoin(); err != nil { // what may have changed meanwhile
-		defer s.hub.release(ch)
+		s.mu.Unlock()
+		s.hub.release(ch)
 		return err
 	}
 	// Before the channel knows of it, so that a sweeper that visits the session
 	// finds it there.
 	s.subs = append(s.subs, sub)
 	ch.add(sub)
+	s.mu.Unlock()
 	return nil
 }
 
@@ -212,6 +214,11 @@ func (s *Session) Send(p []byte) {
 // counts.
 func (s *Session) End(reason error) {
 	s.mu.Lock()
+	s.endNow(reason)
+}
+
+// endNow is End for a caller that holds s.mu; it unlocks it.
+func (s *Session) endNow(reason error) {
 	if s.ending {
 		s.mu.Unlock()
 		return
@@ -236,7 +243,7 @@ func (s *Session) Done() { s.hub.registry.done() }
 // drops the subscriptions returned.
 func (s *Session) beginEnd(reason error) []*subscription {
 	s.ending, s.reason, s.endedAt = true, reason, time.Now()
-	s.hub.registry.remove(s)
+	s.hub.registry.ended(s)
 	s.hub.stats.end(reason)
 	return s.detach()
 }
@@ -248,23 +255,25 @@ func (s *Session) finish(reason error) {
 		s.mu.Unlock()
 		return
 	}
+	said := s.ending && len(s.out) == 0 && s.cut == nil
 	var subs []*subscription
 	if !s.ending {
 		subs = s.beginEnd(reason)
 	}
 	s.finished = true
-	s.out = nil
+	s.out, s.cut = nil, nil
+	s.hub.registry.finished(s)
 	reason = s.reason
 	s.mu.Unlock()
 	s.hub.drop(subs)
-	s.conn.Finish(reason)
+	s.conn.Finish(reason, said)
 }
 
 // ping asks the peer for a sign of life, unless the session is younger than half
 // an interval: that is one already.
 func (s *Session) ping(interval time.Duration) {
 	s.mu.Lock()
-	if s.ending || !s.pinged && time.Since(time.Unix(s.opened, 0)) < interval/2 {
+	if s.ending || !s.pinged && time.Since(s.since) < interval/2 {
 		s.mu.Unlock()
 		return
 	}
@@ -278,15 +287,19 @@ func (s *Session) ping(interval time.Duration) {
 // checkPong ends the session if nothing was heard since the last ping.
 func (s *Session) checkPong() {
 	s.mu.Lock()
-	dead := s.pinged && !s.heard.Load()
-	s.mu.Unlock()
-	if dead {
-		s.End(ErrPingTimeout)
+	if s.pinged && !s.heard.Load() {
+		s.endNow(ErrPingTimeout)
+		return
 	}
+	s.mu.Unlock()
 }
 
-func (s *Session) checkAnonymous(now time.Time, limit time.Duration) {
-	if now.Sub(time.Unix(s.opened, 0)) > limit && s.Identity() == "" {
-		s.End(ErrAnonymousTimeout)
+// checkAnonymous ends the session if it has been anonymous for longer than that.
+func (s *Session) checkAnonymous(limit time.Duration) {
+	s.mu.Lock()
+	if s.identity == nil && time.Since(s.since) > limit {
+		s.endNow(ErrAnonymousTimeout)
+		return
 	}
+	s.mu.Unlock()
 }

@@ -14,11 +14,11 @@ type Stats struct {
 	// Now.
 	Anonymous     int // live sessions without an identity
 	Authenticated int // live sessions with one
-	Closing       int // ended sessions whose connection is not closed yet
+	Closing       int // sessions that take up room and are not live: ended, or being set up
 	Identities    int
-	Channels      int // with at least one subscription
+	Channels      int // with at least one subscription, or one under way
 	Subscriptions int
-	Blocked       int64 // sessions that wait for their socket to take bytes
+	Blocked       int64 // sessions that wait for their socket, or catch up from the log
 	Engine        EngineStats
 
 	// Since the start.
@@ -32,7 +32,7 @@ type Stats struct {
 	SessionsRefused uint64 // by ErrTooManySessions
 	JoinsRefused    uint64 // by ErrTooManyChannels
 
-	// Ended counts the sessions that the hub ended, by reason.
+	// Ended counts the sessions that have ended, by reason.
 	Ended Ended
 
 	// Batches[i] counts the writes that carried at most 2^i publications and

@@ -30,9 +30,12 @@ func (w *sweeper) run() {
 func (w *sweeper) sweep(g *group) {
 	runtime.Gosched()
 	g.state.Store(groupSweeping)
-	w.subs = g.members(w.subs[:0])
 	w.batch.forget()
+	// The head before the members: who joins in between has its cursor at the head
+	// or after it. The other way round it would not be visited for what comes in
+	// between, and that would still count as swept.
 	head := g.ch.head.Load()
+	w.subs = g.members(w.subs[:0])
 	more := false
 	for _, sub := range w.subs {
 		if sub.cursor.Load() >= head {

@@ -147,7 +147,7 @@ func (s *subscriber) TryWrite(p []byte) (int, error) {
 }
 
 func (s *subscriber) WaitWritable(time.Duration) error { return nil }
-func (s *subscriber) Finish(error)                     { s.Done(); close(s.finished) }
+func (s *subscriber) Finish(error, bool)               { s.Done(); close(s.finished) }
 
 // lineFormat writes classic messages, one a line.
 type lineFormat struct{}

@@ -47,6 +47,7 @@ type Conn struct {
 	more     chan struct{} // closed when there is room again
 	finished chan struct{}
 	reason   error
+	said     bool
 }
 
 // Open opens a session of the hub on a new Conn with the form [Text].
@@ -161,9 +162,9 @@ func (c *Conn) WaitWritable(d time.Duration) error {
 }
 
 // Finish implements [boreas.Conn].
-func (c *Conn) Finish(reason error) {
+func (c *Conn) Finish(reason error, said bool) {
 	c.mu.Lock()
-	c.reason = reason
+	c.reason, c.said = reason, said
 	close(c.finished)
 	s := c.session
 	c.mu.Unlock()
@@ -209,6 +210,13 @@ func (c *Conn) Writes() int {
 
 // Finished is closed when the hub has finished the connection.
 func (c *Conn) Finished() <-chan struct{} { return c.finished }
+
+// Said tells whether the session's last words were out when it was finished.
+func (c *Conn) Said() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.said
+}
 
 // Reason returns why the session ended, nil if it has not.
 func (c *Conn) Reason() error {

@@ -16,7 +16,6 @@ import (
 type closing struct {
 	code   ws.StatusCode
 	reason string
-	echo   bool // the client's own close frame, to be answered
 }
 
 func (e *closing) Error() string { return fmt.Sprintf("closed with %d %s", e.code, e.reason) }
@@ -40,7 +39,7 @@ func tooBig(limit int64) *closing {
 // peerClose reads the payload of a client's close frame (RFC 6455, section 5.5.1).
 func peerClose(b []byte) (*closing, error) {
 	if len(b) == 0 {
-		return &closing{code: noCode, echo: true}, nil
+		return &closing{code: noCode}, nil
 	}
 	if len(b) == 1 {
 		return nil, protocolError("a close frame has one byte: want none, or a code and a reason")
@@ -52,7 +51,7 @@ func peerClose(b []byte) (*closing, error) {
 	if !utf8.Valid(b[2:]) {
 		return nil, &closing{code: ws.StatusInvalidFramePayloadData, reason: "a close frame's reason is not valid UTF-8"}
 	}
-	return &closing{code: code, echo: true}, nil
+	return &closing{code: code}, nil
 }
 
 // mayBeSent tells whether a close frame may carry the code: those of RFC 6455,
@@ -66,22 +65,22 @@ func mayBeSent(code ws.StatusCode) bool {
 	return false
 }
 
-// closeFor returns the close frame that tells a client why its session ended. It
-// returns false if there is nobody to tell.
-func closeFor(reason error) (*closing, bool) {
+// closeFor returns the close frame that tells a client why its session ended. A client
+// that sent its own gets that back.
+func closeFor(reason error) *closing {
 	var c *closing
 	if errors.As(reason, &c) {
-		return c, true
+		return c
 	}
 	switch reason {
 	case boreas.ErrShuttingDown:
-		return &closing{code: ws.StatusGoingAway, reason: reason.Error()}, true
+		return &closing{code: ws.StatusGoingAway, reason: reason.Error()}
 	case boreas.ErrSlow, boreas.ErrBacklog, boreas.ErrAnonymousTimeout, boreas.ErrPingTimeout:
-		return &closing{code: ws.StatusPolicyViolation, reason: reason.Error()}, true
+		return &closing{code: ws.StatusPolicyViolation, reason: reason.Error()}
 	case boreas.ErrClosed:
-		return &closing{code: codeTryLater, reason: reason.Error()}, true
+		return &closing{code: codeTryLater, reason: reason.Error()}
 	}
-	return nil, false
+	return &closing{code: ws.StatusInternalServerError, reason: "the server cannot go on with this connection; its log says why"}
 }
 
 // closed counts a connection that is closed for what its client sent.

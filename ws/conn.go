@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"github.com/boreas-pubsub/boreas"
 )
 
@@ -125,7 +127,9 @@ func (c *conn) read(early []byte) error {
 		b := getBuffer()
 		n := copy(b.bytes[:], early)
 		early = early[n:]
-		c.h.workers.do(c, b, n)
+		if c.h.workers.do(c, b, n) {
+			return errGone
+		}
 	}
 	for {
 		b, n, err := c.wait()
@@ -141,12 +145,15 @@ func (c *conn) read(early []byte) error {
 // Finish implements [boreas.Conn]. If a close frame was sent and the client has not
 // sent its own yet, the connection stays open for that for CloseTimeout: closing
 // with unread bytes would reset it, and could take the close frame with it.
-func (c *conn) Finish(reason error) {
+func (c *conn) Finish(reason error, said bool) {
 	c.mu.Lock()
 	c.finished = true
 	over := c.peerClosed
 	c.mu.Unlock()
-	if _, said := closeFor(reason); over || !said {
+	if said && closeFor(reason).code == ws.StatusInternalServerError {
+		c.h.options.Log.Error("a subscriber was disconnected", "error", reason)
+	}
+	if over || !said {
 		c.close() // the reading goroutine sees it and does the rest
 		return
 	}

@@ -23,12 +23,9 @@ func (classicFormat) AppendPublication(dst []byte, channel string, p *boreas.Pub
 // AppendPing appends a ping frame without payload.
 func (classicFormat) AppendPing(dst []byte) []byte { return appendFrame(dst, ws.OpPing, nil) }
 
-// AppendEnd appends the close frame for the reason, if anybody is there to be told.
+// AppendEnd appends the close frame for the reason.
 func (classicFormat) AppendEnd(dst []byte, reason error) []byte {
-	c, ok := closeFor(reason)
-	if !ok {
-		return dst
-	}
+	c := closeFor(reason)
 	if c.code == noCode {
 		return appendFrame(dst, ws.OpClose, nil)
 	}

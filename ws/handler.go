@@ -2,6 +2,7 @@ package ws
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// Options are a handler's settings. Tokens is required unless NoAuth is set; all
+// Options are a handler's settings. Valid is required unless NoAuth is set; all
 // else works as zero.
 type Options struct {
 	// Valid tells whether a client may authenticate with the token. It may be
@@ -33,6 +34,9 @@ type Options struct {
 	// RetryAfter is what a client that is refused for want of room is told to
 	// wait. 0 means [DefaultRetryAfter].
 	RetryAfter time.Duration
+
+	// Log gets what fails and is no client's fault. Nil means nothing.
+	Log *slog.Logger
 
 	// Counters, if not nil, counts what the handler refuses.
 	Counters *Counters
@@ -83,6 +87,9 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 	}
 	if o.RetryAfter == 0 {
 		o.RetryAfter = DefaultRetryAfter
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &handler{hub: hub, options: o, count: o.Counters}
 	if h.count == nil {

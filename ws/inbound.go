@@ -151,8 +151,7 @@ func (in *inbound) readHeader(b []byte) (rest []byte, err error) {
 }
 
 // headerLength returns how long the header is that begins with two or more bytes
-// (RFC 6455, section 5.2). A frame without a mask counts as having one: it is an
-// error, and the caller needs no more than to find that out.
+// (RFC 6455, section 5.2).
 func headerLength(b []byte) int {
 	const mask = 4
 	n := 2

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,13 +24,15 @@ func (c *conn) request(b []byte) {
 			return
 		}
 		for _, name := range r.Join {
-			// Too many channels: the hub counts it. An engine that cannot
-			// follow: it says so itself. All else is the name.
-			if boreas.ValidChannel(name) != nil {
+			err := c.sess.Join(name)
+			switch {
+			case errors.Is(err, boreas.ErrChannelName):
 				count.IgnoredNames.Add(1)
-				continue
+			case err == nil, err == boreas.ErrTooManyChannels: // the hub counts those
+			case err == boreas.ErrAnonymous, err == boreas.ErrClosed: // it ended meanwhile
+			default:
+				c.h.options.Log.Error("a subscriber could not join a channel", "channel", name, "error", err)
 			}
-			c.sess.Join(name)
 		}
 		for _, name := range r.Leave {
 			c.sess.Leave(name)

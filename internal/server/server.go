@@ -99,6 +99,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		NoAuth:     !cfg.RequireAuth,
 		MaxMessage: int(cfg.MaxMessage),
 		Counters:   counters,
+		Log:        s.log,
 	}))
 	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
 	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
