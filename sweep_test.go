@@ -2,6 +2,8 @@ package boreas_test
 
 import (
 	"context"
+	"io"
+	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -71,5 +73,63 @@ func TestASweepLetsOthersRun(t *testing.T) {
 	other.Wait()
 	if want := int64(subscribers / 32); got < want {
 		t.Errorf("the other goroutine ran %d times during a sweep of %d writes, want %d or more", got, subscribers, want)
+	}
+}
+
+// TestASweepLetsTheNetworkIn sweeps with one processor, while a connection in the same
+// process waits for an answer again and again. The scheduler looks for one by itself
+// only every ten milliseconds, and a sweep of memory takes less.
+func TestASweepLetsTheNetworkIn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	hub := boreas.New(boreas.Options{Sweepers: 1})
+	defer hub.Shutdown(context.Background(), 0)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	near, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answers, before atomic.Int64
+	var wg sync.WaitGroup
+	wg.Go(func() { io.Copy(far, far) })
+	wg.Go(func() {
+		for b := []byte{0}; ; answers.Add(1) {
+			near.Write(b)
+			if _, err := io.ReadFull(near, b); err != nil {
+				far.Close()
+				return
+			}
+		}
+	})
+	var last *boreastest.Conn
+	const subscribers = 10_000
+	for i := range subscribers {
+		c := new(boreastest.Conn)
+		if i == 0 {
+			c.OnWrite = func() { before.Store(answers.Load()) }
+		}
+		s, err := c.Open(hub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Authenticate("user")
+		s.Join("news")
+		last = c
+	}
+	arrived := last.Await("news")
+	hub.Publish(context.Background(), "news", []byte("1"))
+	<-arrived
+	got := answers.Load() - before.Load()
+	near.Close()
+	wg.Wait()
+	if want := int64(subscribers / 512 / 4); got < want {
+		t.Errorf("%d answers came in during a sweep of %d writes, want %d or more", got, subscribers, want)
 	}
 }

@@ -2,24 +2,34 @@ package boreas
 
 import "runtime"
 
-// yieldWrites is after how many writes a sweeper lets other goroutines run. On
-// one processor nobody else would run during a sweep: publishers would wait for
-// its end, and their messages could not be batched into the next.
-const yieldWrites = 16
+// On one processor nobody else would run during a sweep: publishers would wait for its
+// end, and their messages could not be batched into the next.
+const (
+	// yieldWrites is after how many writes a sweeper lets other goroutines run that
+	// are ready.
+	yieldWrites = 16
+
+	// pollWrites is after how many writes it lets the scheduler see who else has
+	// become ready: see pollPoint. That is every few milliseconds. More often would
+	// take more messages in for each sweep than a busy channel's readers can follow.
+	pollWrites = 512
+)
 
 // sweeper writes to the sessions of dirty groups. A hub has a few of them.
 type sweeper struct {
-	hub   *Hub
-	batch *batch
-	tally tally
-	subs  []*subscription // the group under way
-	since int             // writes since it last yielded
+	hub    *Hub
+	batch  *batch
+	tally  tally
+	subs   []*subscription // the group under way
+	writes int             // since it last polled
+	poll   *pollPoint      // nil until it is first needed
 }
 
 func newSweeper(h *Hub) *sweeper { return &sweeper{hub: h, batch: new(batch)} }
 
 // run sweeps until the queue is closed.
 func (w *sweeper) run() {
+	defer func() { w.poll.close() }()
 	for g := w.hub.queue.pop(); g != nil; g = w.hub.queue.pop() {
 		w.sweep(g)
 	}
@@ -59,9 +69,17 @@ func (w *sweeper) sweep(g *group) {
 	}
 }
 
+// yield lets others run, when it is their turn.
 func (w *sweeper) yield() {
-	if w.since++; w.since >= yieldWrites {
-		w.since = 0
+	w.writes++
+	switch {
+	case w.writes >= pollWrites:
+		w.writes = 0
+		if w.poll == nil {
+			w.poll = newPollPoint()
+		}
+		w.poll.poll()
+	case w.writes%yieldWrites == 0:
 		runtime.Gosched()
 	}
 }
