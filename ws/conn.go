@@ -68,9 +68,6 @@ func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string) bool {
 	}
 	early, err := buffered(brw.Reader)
 	if err == nil {
-		err = nc.SetDeadline(time.Time{})
-	}
-	if err == nil {
 		// A new socket has room for so little: this does not wait.
 		_, err = nc.Write(appendAnswer(make([]byte, 0, 256), accept, firstProtocol(protocols)))
 	}

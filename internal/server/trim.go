@@ -23,7 +23,7 @@ const (
 	// smallHeap is how much may be allocated between two collections however
 	// little is in use: collecting a small heap often costs more than it saves.
 	// maxPercent bounds what that means for the very smallest.
-	smallHeap  = 48 << 20
+	smallHeap  = 96 << 20
 	maxPercent = 400
 )
 

@@ -6,7 +6,7 @@ import (
 )
 
 func TestPercentFor(t *testing.T) {
-	for used, want := range map[uint64]int{0: 400, 1 << 20: 400, 12 << 20: 400, 24 << 20: 200, 48 << 20: 100, 10 << 30: 100} {
+	for used, want := range map[uint64]int{0: 400, 1 << 20: 400, 24 << 20: 400, 48 << 20: 200, 96 << 20: 100, 10 << 30: 100} {
 		if got := percentFor(used); got != want {
 			t.Errorf("%d bytes in use: %d, want %d", used, got, want)
 		}
