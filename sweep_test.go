@@ -35,6 +35,27 @@ func TestABigChannelIsSweptByManyAtOnce(t *testing.T) {
 	})
 }
 
+// crowd opens n sessions on the channel "news". It calls onFirst when the first is
+// written to, and returns the connection of the last.
+func crowd(t *testing.T, hub *boreas.Hub, n int, onFirst func()) (last *boreastest.Conn) {
+	t.Helper()
+	for i := range n {
+		last = new(boreastest.Conn)
+		if i == 0 {
+			last.OnWrite = onFirst
+		}
+		s, err := last.Open(hub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Authenticate("user")
+		if err := s.Join("news"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return last
+}
+
 // TestASweepLetsOthersRun sweeps with one processor, where a goroutine that only
 // counts gets on as often as the sweeper yields.
 func TestASweepLetsOthersRun(t *testing.T) {
@@ -42,21 +63,8 @@ func TestASweepLetsOthersRun(t *testing.T) {
 	hub := boreas.New(boreas.Options{Sweepers: 1})
 	defer hub.Shutdown(context.Background(), 0)
 	var turns, atFirst atomic.Int64
-	var last *boreastest.Conn
 	const subscribers = 1000
-	for i := range subscribers {
-		c := new(boreastest.Conn)
-		if i == 0 {
-			c.OnWrite = func() { atFirst.Store(turns.Load()) }
-		}
-		s, err := c.Open(hub)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Authenticate("user")
-		s.Join("news")
-		last = c
-	}
+	last := crowd(t, hub, subscribers, func() { atFirst.Store(turns.Load()) })
 	ctx, cancel := context.WithCancel(context.Background())
 	var other sync.WaitGroup
 	other.Go(func() {
@@ -108,21 +116,8 @@ func TestASweepLetsTheNetworkIn(t *testing.T) {
 			}
 		}
 	})
-	var last *boreastest.Conn
 	const subscribers = 10_000
-	for i := range subscribers {
-		c := new(boreastest.Conn)
-		if i == 0 {
-			c.OnWrite = func() { before.Store(answers.Load()) }
-		}
-		s, err := c.Open(hub)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Authenticate("user")
-		s.Join("news")
-		last = c
-	}
+	last := crowd(t, hub, subscribers, func() { before.Store(answers.Load()) })
 	arrived := last.Await("news")
 	hub.Publish(context.Background(), "news", []byte("1"))
 	<-arrived
