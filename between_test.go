@@ -305,3 +305,41 @@ func TestOffsetsWithGaps(t *testing.T) {
 		}
 	})
 }
+
+// TestCursorsOfOneGroupThatDiffer lets two sessions join, with a publication between
+// them, while the sweeper of their group is held up. They are swept together then, and
+// what one needs is not what the other does.
+func TestCursorsOfOneGroupThatDiffer(t *testing.T) {
+	inWorld(t, boreas.Options{Sweepers: 1}, func(w world) {
+		held, release := make(chan struct{}), make(chan struct{})
+		once := true
+		w.subscribe(&boreastest.Conn{OnWrite: func() {
+			if once {
+				once = false
+				close(held)
+				<-release
+			}
+		}}, "news")
+		w.publish("news", "1")
+		<-held
+		_, a := w.subscriber("news")
+		w.publish("news", "2")
+		_, b := w.subscriber("news")
+		w.publish("news", "3")
+		close(release)
+		w.want(a, span("news", 2, 3)...)
+		w.want(b, span("news", 3, 3)...)
+	})
+}
+
+func TestAnAnswerThatIsCut(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, c := w.subscriber("news")
+		c.Bound(3)
+		s.Send([]byte("hello\n"))
+		w.publish("news", "1")
+		w.settle()
+		c.Unbound()
+		w.want(c, "hello", "news 1 1")
+	})
+}
