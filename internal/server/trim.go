@@ -85,8 +85,14 @@ func (t *trimmer) look() (live, stacks uint64, due bool) {
 	stacks, live = t.sample(3), t.sample(4)
 	quiet := allocated-t.last < trimQuiet
 	t.last = allocated
-	dead := objects - min(live, objects)
-	return live, stacks, quiet && free+dead > trimWorth && free+dead > (objects+stacks)/trimShare
+	return live, stacks, quiet && worthTrimming(free, objects, live, stacks)
+}
+
+// worthTrimming tells whether enough is free or dead, beside what is in use: bytes of
+// free pages, of objects, of those that the last collection found alive, of stacks.
+func worthTrimming(free, objects, live, stacks uint64) bool {
+	garbage := free + objects - min(live, objects)
+	return garbage > trimWorth && garbage > (objects+stacks)/trimShare
 }
 
 func (t *trimmer) sample(i int) uint64 { return t.samples[i].Value.Uint64() }

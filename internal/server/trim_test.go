@@ -23,25 +23,30 @@ func TestGOGCIsTheOperators(t *testing.T) {
 	}
 }
 
-// ballast keeps what TestTrimmerLooks allocates from being optimised away.
-var ballast [][]byte
+func TestWorthTrimming(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		free, objects, live, stacks uint64
+		want                        bool
+	}{
+		{0, 20 * mib, 20 * mib, 30 * mib, false},
+		{30 * mib, 20 * mib, 20 * mib, 30 * mib, true},    // free pages
+		{0, 50 * mib, 20 * mib, 30 * mib, true},           // dead objects
+		{7 * mib, 4 * mib, 4 * mib, 1 * mib, false},       // too little to be worth it
+		{60 * mib, 200 * mib, 200 * mib, 50 * mib, false}, // too little beside what is in use
+		{30 * mib, 20 * mib, 25 * mib, 30 * mib, true},    // less there than the last collection found
+	} {
+		if got := worthTrimming(c.free, c.objects, c.live, c.stacks); got != c.want {
+			t.Errorf("%+v: got %v", c, got)
+		}
+	}
+}
 
-func TestTrimmerLooks(t *testing.T) {
+func TestAStormIsNotQuiet(t *testing.T) {
 	tr := newTrimmer()
 	tr.look()
-	ballast = nil
-	for range 64 {
-		ballast = append(ballast, make([]byte, 1<<20))
-	}
+	tr.last -= trimQuiet // as if that much had been allocated since
 	if _, _, due := tr.look(); due {
 		t.Error("trims in the middle of a storm")
-	}
-	ballast = nil
-	if _, _, due := tr.look(); !due {
-		t.Error("does not trim when it is quiet and 64 MiB are dead")
-	}
-	debug.FreeOSMemory()
-	if _, _, due := tr.look(); due {
-		t.Error("trims when there is nothing to give back")
 	}
 }
