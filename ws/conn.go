@@ -134,7 +134,7 @@ func (c *conn) read(early []byte) error {
 			return err
 		}
 		if c.h.workers.do(c, b, n) {
-			return errGone // the close frames are exchanged, or it makes no sense to go on
+			return errGone // both close frames have been exchanged
 		}
 	}
 }
