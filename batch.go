@@ -36,7 +36,7 @@ type mark struct {
 // anything else. It is encoded anew for that: a copy for each of a thousand blocked
 // readers would be a thousand copies of the same megabyte.
 type cut struct {
-	channel string
+	ch      *channel
 	pub     *Publication
 	written int // bytes of its form
 }
@@ -46,7 +46,7 @@ type cut struct {
 func (b *batch) begin(f Format, c *cut, own []byte) {
 	b.buf = b.buf[:0]
 	if c != nil {
-		b.buf = f.AppendPublication(b.buf, c.channel, c.pub)
+		b.buf = f.AppendPublication(b.buf, c.ch.name, c.ch.epoch, c.pub)
 		b.buf = b.buf[:copy(b.buf, b.buf[c.written:])]
 	}
 	b.cutEnd = len(b.buf)
@@ -60,12 +60,12 @@ func (b *batch) begin(f Format, c *cut, own []byte) {
 func (b *batch) forget() { b.stretch = stretch{} }
 
 // add appends publications until the batch is full. It returns false if it left any.
-func (b *batch) add(f Format, channel string, sub *subscription, pubs []*Publication) bool {
+func (b *batch) add(f Format, ch *channel, sub *subscription, pubs []*Publication) bool {
 	for _, p := range pubs {
 		if len(b.buf) >= maxWrite {
 			return false
 		}
-		b.buf = f.AppendPublication(b.buf, channel, p)
+		b.buf = f.AppendPublication(b.buf, ch.name, ch.epoch, p)
 		b.marks = append(b.marks, mark{sub, p, len(b.buf)})
 	}
 	return true
@@ -77,7 +77,7 @@ func (b *batch) add(f Format, channel string, sub *subscription, pubs []*Publica
 func (b *batch) addPending(f Format, sub, owner *subscription) (whole, lagging bool) {
 	pubs, ok := sub.ch.pending(b.pubs[:0], sub.cursor.Load(), maxWrite)
 	b.pubs = pubs
-	whole = b.add(f, sub.ch.name, owner, pubs)
+	whole = b.add(f, sub.ch, owner, pubs)
 	clear(pubs) // do not hold what the engine may drop
 	return whole, !ok
 }

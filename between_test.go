@@ -181,7 +181,7 @@ func TestAnEngineThatCannotFollow(t *testing.T) {
 		if got := w.hub.Stats(); got.Channels != 0 {
 			t.Errorf("%d channels left behind", got.Channels)
 		}
-		if _, err := w.hub.Publish(context.Background(), "news", nil); err != boreas.ErrClosed {
+		if _, err := w.hub.Publish(context.Background(), "news", boreas.Message{}); err != boreas.ErrClosed {
 			t.Errorf("publish: %v", err)
 		}
 	})
@@ -229,15 +229,15 @@ func (*sparse) widen(p *boreas.Position) { p.Offset += p.Offset / 2 }
 func (e *sparse) widenAll(pubs []*boreas.Publication) []*boreas.Publication {
 	var wide []*boreas.Publication
 	for _, p := range pubs {
-		wide = append(wide, &boreas.Publication{Offset: p.Offset + p.Offset/2, Time: p.Time, Data: p.Data})
+		wide = append(wide, &boreas.Publication{Offset: p.Offset + p.Offset/2, Time: p.Time, Data: p.Data, Sender: p.Sender})
 	}
 	return wide
 }
 
-func (e *sparse) Publish(ctx context.Context, channel string, data []byte) (boreas.Position, error) {
-	p, err := e.Engine.Publish(ctx, channel, data)
-	e.widen(&p)
-	return p, err
+func (e *sparse) Publish(ctx context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
+	ack, err := e.Engine.Publish(ctx, channel, m)
+	e.widen(&ack.Position)
+	return ack, err
 }
 
 func (e *sparse) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {

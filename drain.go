@@ -133,7 +133,7 @@ func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
 		return flushDone, nil // it left meanwhile
 	}
 	b.begin(s.format, s.cut, s.out)
-	b.add(s.format, sub.ch.name, sub, h.Publications)
+	b.add(s.format, sub.ch, sub, h.Publications)
 	o, err := s.write(b, &t, nil)
 	t.addTo(&s.hub.stats)
 	return o, err

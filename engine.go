@@ -16,6 +16,33 @@ type Publication struct {
 
 	// Data is the message: one JSON text in valid UTF-8, without newlines.
 	Data []byte
+
+	// Sender is the number of the session that published it and does not want it
+	// back, 0 if there is none such.
+	Sender uint64
+}
+
+// A Message is what is to be published.
+type Message struct {
+	// Data is one JSON text in valid UTF-8, without newlines. The engine keeps it:
+	// the caller must not change it any more.
+	Data []byte
+
+	// Key, if not empty, makes publishing idempotent. It has at most [MaxKey] bytes.
+	Key string
+
+	// Sender becomes the publication's.
+	Sender uint64
+}
+
+// An Ack is an engine's acknowledgement of a message.
+type Ack struct {
+	// Position is the publication's.
+	Position Position
+
+	// Duplicate tells that the message had been published before with the same key:
+	// nothing was appended, and Position is that of the first.
+	Duplicate bool
 }
 
 // History is a stretch of a channel's log, as [Engine.Read] found it.
@@ -44,6 +71,18 @@ var (
 	ErrAhead = errors.New("boreas: position is ahead of the channel's log")
 )
 
+// Errors of [Engine.Publish].
+var (
+	// ErrKeyReused: another message was published with this key before.
+	ErrKeyReused = errors.New("boreas: another message was published on this channel with the same key")
+
+	// ErrTooManyKeys: no more keys can be remembered for now.
+	ErrTooManyKeys = errors.New("boreas: too many idempotency keys at once")
+)
+
+// MaxKey is the greatest length of an idempotency key, in bytes.
+const MaxKey = 128
+
 // An Engine keeps the publications of all channels and carries them to the hub.
 //
 // The rules, which [github.com/boreas-pubsub/boreas/boreastest.TestEngine] checks:
@@ -54,15 +93,18 @@ var (
 //     as the engine promises (in memory, on disk, on a quorum). It may reach
 //     followers before or after that. When Publish fails, the publication may or
 //     may not have been kept.
+//   - Keys. For a time that is the engine's to say, a message with the key of an
+//     earlier one on the same channel is not published again: the answer is the
+//     earlier one's position, or ErrKeyReused if the data differ. An engine that can
+//     remember no more keys refuses a message that has one with ErrTooManyKeys.
 //   - Retention. An engine may drop a channel's oldest publications at any time,
 //     never one in the middle. What it dropped raises Floor for good.
 //   - Epoch. Positions of one life of a log share an epoch; a log that may have
 //     lost its tail starts a new one.
 //   - Concurrency. All methods may be called by many goroutines at once.
 type Engine interface {
-	// Publish appends data to the channel's log and returns its position.
-	// The engine keeps data: the caller must not change it any more.
-	Publish(ctx context.Context, channel string, data []byte) (Position, error)
+	// Publish appends the message to the channel's log and returns its position.
+	Publish(ctx context.Context, channel string, m Message) (Ack, error)
 
 	// Follow calls deliver with each publication after head, in order, none
 	// twice and none left out, until stop is called. Deliver is called by one
@@ -71,7 +113,8 @@ type Engine interface {
 	// returned, deliver is not called any more.
 	Follow(ctx context.Context, channel string, deliver func(*Publication)) (head Position, stop func(), err error)
 
-	// Read returns at most limit of the publications after since; a limit of 0
+	// Read returns at most limit of the publications after since, the oldest of
+	// them; or, if limit is negative, the newest -limit of them. A limit of 0
 	// asks for the bounds only. The zero Position stands for the floor.
 	// The history's bounds are valid also with the errors ErrExpired,
 	// ErrUnknownEpoch and ErrAhead. A channel never heard of has an empty log.

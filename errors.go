@@ -21,6 +21,28 @@ var (
 	// ErrTooManyChannels: the session has joined Options.MaxChannels channels already.
 	ErrTooManyChannels = errors.New("boreas: too many channels for one session")
 
+	// ErrTooManySubscribers: the channel has Rule.MaxSubscribers subscribers already.
+	ErrTooManySubscribers = errors.New("boreas: too many subscribers on the channel")
+
+	// ErrAlreadyJoined: the session has joined the channel already, and so cannot
+	// begin there at another place.
+	ErrAlreadyJoined = errors.New("boreas: the channel is joined already: leave it first to begin at another place")
+
+	// ErrNoPresence: the channel's rule has no presence.
+	ErrNoPresence = errors.New("boreas: presence is off for this channel")
+
+	// ErrInfoTooLarge: a session's info has more than [MaxInfo] bytes.
+	ErrInfoTooLarge = errors.New("boreas: too much info")
+
+	// ErrNotPermitted: the channel's rule does not allow clients to publish.
+	ErrNotPermitted = errors.New("boreas: the channel's rule does not allow it")
+
+	// ErrKey: an idempotency key has more than [MaxKey] bytes.
+	ErrKey = errors.New("boreas: an idempotency key has 1 to 128 bytes")
+
+	// ErrNoSession: there is no live session of that name.
+	ErrNoSession = errors.New("boreas: no such session")
+
 	// ErrAnonymous: the session must authenticate first.
 	ErrAnonymous = errors.New("boreas: the session is anonymous: authenticate first")
 )
@@ -33,6 +55,19 @@ var (
 
 	// ErrSlow: the session read too slowly, and the log has moved past its cursor.
 	ErrSlow = errors.New("reading too slowly: messages are no longer kept")
+
+	// ErrFallsBehind: the session fell behind the log again and again.
+	ErrFallsBehind = errors.New("reading too slowly: it fell behind again and again")
+
+	// ErrRevoked: the session's identity is no longer valid.
+	ErrRevoked = errors.New("the token is no longer valid")
+
+	// ErrTerminated: an operator ended the session.
+	ErrTerminated = errors.New("ended by the operator")
+
+	// ErrLeft: the peer closed the connection as it should. A transport's own reason
+	// may be this one, for errors.Is.
+	ErrLeft = errors.New("the peer has left")
 
 	// ErrBacklog: the session does not read the answers it asked for.
 	ErrBacklog = errors.New("not reading: too many unread answers")

@@ -140,7 +140,7 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 		sub.cursor.Store(m.pub.Offset)
 		delivered++
 		if n < m.end {
-			s.cut = &cut{sub.ch.name, m.pub, n - start}
+			s.cut = &cut{sub.ch, m.pub, n - start}
 			break
 		}
 		start = m.end

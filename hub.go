@@ -34,6 +34,9 @@ type Options struct {
 	// looked at once a second; 0 means for ever.
 	AnonymousTimeout time.Duration
 
+	// Rules are the channels' rules. Nil means that each has the zero [Rule].
+	Rules *Rules
+
 	// Sweepers is how many goroutines write to sessions. 0 means one for each
 	// processor that Go may use.
 	Sweepers int
@@ -92,21 +95,27 @@ func New(o Options) *Hub {
 	return h
 }
 
-// Publish appends data, one JSON text without newlines in valid UTF-8, to the
-// channel's log, and returns its position once the engine has accepted it. It does
-// not wait for any session. The hub keeps data: the caller must not change it any
-// more. Errors: [ErrChannelName], and those of the engine's Publish.
-func (h *Hub) Publish(ctx context.Context, channel string, data []byte) (Position, error) {
+// Publish appends the message to the channel's log, and returns its position once the
+// engine has accepted it. It does not wait for any session. Errors: [ErrChannelName],
+// [ErrKey], and those of the engine's Publish.
+func (h *Hub) Publish(ctx context.Context, channel string, m Message) (Ack, error) {
 	if err := ValidChannel(channel); err != nil {
-		return Position{}, err
+		return Ack{}, err
 	}
-	p, err := h.engine.Publish(ctx, channel, data)
+	if len(m.Key) > MaxKey {
+		return Ack{}, ErrKey
+	}
+	ack, err := h.engine.Publish(ctx, channel, m)
 	if err != nil {
-		return Position{}, err
+		return Ack{}, err
+	}
+	if ack.Duplicate {
+		h.stats.duplicates.Add(1)
+		return ack, nil
 	}
 	h.stats.publishes.Add(1)
-	h.stats.publishBytes.Add(uint64(len(data)))
-	return p, nil
+	h.stats.publishBytes.Add(uint64(len(m.Data)))
+	return ack, nil
 }
 
 // Reserve makes room for a session, before its connection is set up: what there is

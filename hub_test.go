@@ -175,7 +175,7 @@ func TestBounds(t *testing.T) {
 			if err := s.Join(name); !errors.Is(err, boreas.ErrChannelName) {
 				t.Errorf("join %q: %v", name, err)
 			}
-			if _, err := w.hub.Publish(context.Background(), name, nil); !errors.Is(err, boreas.ErrChannelName) {
+			if _, err := w.hub.Publish(context.Background(), name, boreas.Message{}); !errors.Is(err, boreas.ErrChannelName) {
 				t.Errorf("publish on %q: %v", name, err)
 			}
 		}

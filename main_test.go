@@ -43,7 +43,7 @@ func (w world) settle() { synctest.Wait() }
 
 func (w world) publish(channel, data string) {
 	w.Helper()
-	if _, err := w.hub.Publish(context.Background(), channel, []byte(data)); err != nil {
+	if _, err := w.hub.Publish(context.Background(), channel, boreas.Message{Data: []byte(data)}); err != nil {
 		w.Fatalf("publish %q on %q: %v", data, channel, err)
 	}
 }

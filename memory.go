@@ -119,11 +119,11 @@ func newEpoch() uint64 {
 }
 
 // Publish implements [Engine].
-func (m *Memory) Publish(_ context.Context, channel string, data []byte) (Position, error) {
-	p := &Publication{Data: data}
+func (m *Memory) Publish(_ context.Context, channel string, msg Message) (Ack, error) {
+	p := &Publication{Data: msg.Data, Sender: msg.Sender}
 	for {
 		if m.closed.Load() {
-			return Position{}, ErrClosed
+			return Ack{}, ErrClosed
 		}
 		l := m.log(channel)
 		if !l.append(m, p) {
@@ -132,7 +132,7 @@ func (m *Memory) Publish(_ context.Context, channel string, data []byte) (Positi
 		if m.used.Load() > m.options.Memory {
 			m.evictor.evict(m)
 		}
-		return Position{m.epoch, p.Offset}, nil
+		return Ack{Position: Position{m.epoch, p.Offset}}, nil
 	}
 }
 

@@ -34,11 +34,11 @@ type memory struct {
 
 func (m *memory) publish(channel, data string) boreas.Position {
 	m.Helper()
-	p, err := m.Publish(context.Background(), channel, []byte(data))
+	ack, err := m.Publish(context.Background(), channel, boreas.Message{Data: []byte(data)})
 	if err != nil {
 		m.Fatal(err)
 	}
-	return p
+	return ack.Position
 }
 
 // kept returns what the engine keeps of the channel since the position.

@@ -129,8 +129,8 @@ func TestStress(t *testing.T) {
 	for p := range publishers {
 		wg.Go(func() {
 			for i := range each {
-				hub.Publish(ctx, "news", fmt.Appendf(nil, "%d-%d", p, i))
-				hub.Publish(ctx, "other", []byte("x"))
+				hub.Publish(ctx, "news", boreas.Message{Data: fmt.Appendf(nil, "%d-%d", p, i)})
+				hub.Publish(ctx, "other", boreas.Message{Data: []byte("x")})
 				conns[i%stayers].Bound(30)
 				conns[(i*7)%stayers].Unbound()
 			}
@@ -139,8 +139,8 @@ func TestStress(t *testing.T) {
 	wg.Wait()
 	cancel()
 	comers.Wait()
-	hub.Publish(context.Background(), "news", []byte("last-of-news"))
-	hub.Publish(context.Background(), "other", []byte("last-of-other"))
+	hub.Publish(context.Background(), "news", boreas.Message{Data: []byte("last-of-news")})
+	hub.Publish(context.Background(), "other", boreas.Message{Data: []byte("last-of-other")})
 	for _, c := range conns {
 		c.Unbound()
 	}

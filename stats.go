@@ -24,6 +24,7 @@ type Stats struct {
 	// Since the start.
 	Publishes       uint64 // accepted by the engine through this hub
 	PublishBytes    uint64 // of their data
+	Duplicates      uint64 // not published again, for their key
 	Deliveries      uint64 // publications written to sessions, each session counted
 	DeliveredBytes  uint64 // written to sessions, whatever it was
 	Writes          uint64 // that carried at least one publication
@@ -60,6 +61,7 @@ func (h *Hub) Stats() Stats {
 		Blocked:        c.blocked.Load(),
 		Publishes:      c.publishes.Load(),
 		PublishBytes:   c.publishBytes.Load(),
+		Duplicates:     c.duplicates.Load(),
 		Deliveries:     c.deliveries.Load(),
 		DeliveredBytes: c.deliveredBytes.Load(),
 		Writes:         c.writes.Load(),
@@ -97,6 +99,7 @@ func (h *Hub) Stats() Stats {
 
 type hubStats struct {
 	publishes, publishBytes            atomic.Uint64
+	duplicates                         atomic.Uint64
 	deliveries, deliveredBytes, writes atomic.Uint64
 	pings, opened, joinsRefused        atomic.Uint64
 	blocked                            atomic.Int64

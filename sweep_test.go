@@ -74,7 +74,7 @@ func TestASweepLetsOthersRun(t *testing.T) {
 		}
 	})
 	arrived := last.Await("news")
-	hub.Publish(context.Background(), "news", []byte("1"))
+	hub.Publish(context.Background(), "news", boreas.Message{Data: []byte("1")})
 	<-arrived
 	got := turns.Load() - atFirst.Load()
 	cancel()
@@ -119,7 +119,7 @@ func TestASweepLetsTheNetworkIn(t *testing.T) {
 	const subscribers = 10_000
 	last := crowd(t, hub, subscribers, func() { before.Store(answers.Load()) })
 	arrived := last.Await("news")
-	hub.Publish(context.Background(), "news", []byte("1"))
+	hub.Publish(context.Background(), "news", boreas.Message{Data: []byte("1")})
 	<-arrived
 	got := answers.Load() - before.Load()
 	near.Close()

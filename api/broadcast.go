@@ -59,7 +59,7 @@ func (s *service) broadcast(w http.ResponseWriter, r *http.Request, channel stri
 		s.counts.dryRuns.Add(1)
 		return
 	}
-	if _, err := s.hub.Publish(r.Context(), channel, bytes.Clone(payload)); err != nil {
+	if _, err := s.hub.Publish(r.Context(), channel, boreas.Message{Data: bytes.Clone(payload)}); err != nil {
 		s.refusePublish(w, channel, err)
 	}
 }

@@ -99,8 +99,8 @@ type engine struct {
 	publish func(data []byte) error
 }
 
-func (e engine) Publish(_ context.Context, _ string, data []byte) (boreas.Position, error) {
-	return boreas.Position{Epoch: 1, Offset: 1}, e.publish(data)
+func (e engine) Publish(_ context.Context, _ string, m boreas.Message) (boreas.Ack, error) {
+	return boreas.Ack{Position: boreas.Position{Epoch: 1, Offset: 1}}, e.publish(m.Data)
 }
 
 func newEngine(t *testing.T, publish func(data []byte) error) engine {

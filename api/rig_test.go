@@ -152,7 +152,7 @@ func (s *subscriber) Finish(error, bool)               { s.Done(); close(s.finis
 // lineFormat writes classic messages, one a line.
 type lineFormat struct{}
 
-func (lineFormat) AppendPublication(dst []byte, channel string, p *boreas.Publication) []byte {
+func (lineFormat) AppendPublication(dst []byte, channel string, _ uint64, p *boreas.Publication) []byte {
 	return append(wire.AppendClassicMessage(dst, channel, p.Data), '\n')
 }
 func (lineFormat) AppendPing(dst []byte) []byte         { return dst }

@@ -24,10 +24,10 @@ func call(f func(string), channel string) {
 }
 
 // Publish implements [boreas.Engine].
-func (b *Between) Publish(ctx context.Context, channel string, data []byte) (boreas.Position, error) {
+func (b *Between) Publish(ctx context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
 	call(b.BeforePublish, channel)
 	defer call(b.AfterPublish, channel)
-	return b.Engine.Publish(ctx, channel, data)
+	return b.Engine.Publish(ctx, channel, m)
 }
 
 // Follow implements [boreas.Engine].

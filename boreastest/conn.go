@@ -16,7 +16,7 @@ import (
 type Text struct{}
 
 // AppendPublication implements [boreas.Format].
-func (Text) AppendPublication(dst []byte, channel string, p *boreas.Publication) []byte {
+func (Text) AppendPublication(dst []byte, channel string, _ uint64, p *boreas.Publication) []byte {
 	return fmt.Appendf(dst, "%s %d %s\n", channel, p.Offset, p.Data)
 }
 

@@ -41,11 +41,11 @@ func TestEngine(t *testing.T, open func(t *testing.T) boreas.Engine) {
 
 func publish(t *testing.T, e boreas.Engine, channel, data string) boreas.Position {
 	t.Helper()
-	p, err := e.Publish(context.Background(), channel, []byte(data))
+	ack, err := e.Publish(context.Background(), channel, boreas.Message{Data: []byte(data)})
 	if err != nil {
 		t.Fatalf("Publish(%q, %s): %v", channel, data, err)
 	}
-	return p
+	return ack.Position
 }
 
 func read(t *testing.T, e boreas.Engine, channel string, since boreas.Position, limit int) boreas.History {
@@ -237,7 +237,7 @@ func publishAll(t *testing.T, e boreas.Engine) {
 	for i := range publishers {
 		wg.Go(func() {
 			for j := range perEach {
-				if _, err := e.Publish(context.Background(), "a", fmt.Appendf(nil, "%d %d", i, j)); err != nil {
+				if _, err := e.Publish(context.Background(), "a", boreas.Message{Data: fmt.Appendf(nil, "%d %d", i, j)}); err != nil {
 					t.Errorf("Publish: %v", err)
 				}
 			}
@@ -313,7 +313,7 @@ func closeEngine(t *testing.T, e boreas.Engine) {
 	if err := e.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
-	if _, err := e.Publish(context.Background(), "a", []byte("1")); !errors.Is(err, boreas.ErrClosed) {
+	if _, err := e.Publish(context.Background(), "a", boreas.Message{Data: []byte("1")}); !errors.Is(err, boreas.ErrClosed) {
 		t.Errorf("Publish after Close: %v, want ErrClosed", err)
 	}
 	if _, err := e.Read(context.Background(), "a", boreas.Position{}, 1); !errors.Is(err, boreas.ErrClosed) {

@@ -14,7 +14,7 @@ import (
 type classicFormat struct{}
 
 // AppendPublication appends a text frame.
-func (classicFormat) AppendPublication(dst []byte, channel string, p *boreas.Publication) []byte {
+func (classicFormat) AppendPublication(dst []byte, channel string, _ uint64, p *boreas.Publication) []byte {
 	dst, start := beginFrame(dst)
 	dst = wire.AppendClassicMessage(dst, channel, p.Data)
 	return endFrame(dst, start, ws.OpText)

@@ -81,7 +81,7 @@ func TestATokenDeletedWhileItIsUsed(t *testing.T) {
 func TestFormat(t *testing.T) {
 	for _, n := range []int{1, 80, 90, 95, 97, 98, 99, 200, 65_000, 65_520, 70_000} {
 		data := `"` + strings.Repeat("x", n) + `"`
-		b := classicFormat{}.AppendPublication([]byte("before"), "a\"b", &boreas.Publication{Data: []byte(data)})
+		b := classicFormat{}.AppendPublication([]byte("before"), "a\"b", 1, &boreas.Publication{Data: []byte(data)})
 		want := []string{`text {"message": ` + data + `, "channel": "a\"b"}`}
 		if string(b[:6]) != "before" {
 			t.Fatalf("%d bytes: what was there before has changed", n)

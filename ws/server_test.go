@@ -81,7 +81,7 @@ func send(t *testing.T, c *gorilla.Conn, messages ...string) {
 
 func publish(t *testing.T, hub *boreas.Hub, channel, data string) {
 	t.Helper()
-	if _, err := hub.Publish(context.Background(), channel, []byte(data)); err != nil {
+	if _, err := hub.Publish(context.Background(), channel, boreas.Message{Data: []byte(data)}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,0 +1,79 @@
+package boreas
+
+import "time"
+
+// A Rule is how a channel is treated. The zero value is the default of all of it.
+type Rule struct {
+	// Retention is how much of the channel's log is kept.
+	Retention Retention
+
+	// Presence says whether it is known who is on the channel.
+	Presence PresenceMode
+
+	// ClientPublish lets sessions publish.
+	ClientPublish bool
+
+	// Latest lets a session whose connection takes no more skip to the newest
+	// publication. It is told so; one that cannot be told gets all of them.
+	Latest bool
+
+	// MaxSubscribers is how many sessions may join; 0 means no bound.
+	MaxSubscribers int
+}
+
+// Retention bounds a channel's log. For each bound 0 means the engine's default.
+type Retention struct {
+	// Messages is how many publications are kept; a negative number means none.
+	Messages int
+
+	// Bytes is how many bytes of messages are kept. The newest publication is kept
+	// whatever its size.
+	Bytes int64
+
+	// Age is how long a publication is kept.
+	Age time.Duration
+}
+
+// A PresenceMode says what is known of who is on a channel.
+type PresenceMode uint8
+
+const (
+	PresenceOff   PresenceMode = iota // nothing
+	PresenceFull                      // who, and events
+	PresenceCount                     // how many
+)
+
+// Rules give each channel its rule: that of the first pattern which matches its name.
+// They are immutable. Nil Rules give every channel the zero Rule.
+type Rules struct {
+	list []patternRule
+}
+
+type patternRule struct {
+	pattern Pattern
+	rule    *Rule
+}
+
+var zeroRule Rule
+
+// Add returns rules with one more, after those that there are.
+func (r *Rules) Add(p Pattern, rule Rule) *Rules {
+	var list []patternRule
+	if r != nil {
+		list = append(list, r.list...)
+	}
+	return &Rules{append(list, patternRule{p, &rule})}
+}
+
+// For returns the channel's rule. The caller must not change it.
+func (r *Rules) For(channel string) *Rule {
+	if r == nil {
+		return &zeroRule
+	}
+	for i := range r.list {
+		if r.list[i].pattern.Match(channel) {
+			return r.list[i].rule
+		}
+	}
+	return &zeroRule
+}
