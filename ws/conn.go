@@ -3,29 +3,22 @@ package ws
 import (
 	"bufio"
 	"errors"
-	"net"
 	"net/http"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/gobwas/ws"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
 // conn is one WebSocket: the way out of a session, and the reader of what its
 // client sends. Its own goroutine reads; the hub writes.
 type conn struct {
+	socket.Conn
 	h    *handler
 	sess *boreas.Session // set before anything is read
-	nc   net.Conn        // set before anything is read
-	raw  syscall.RawConn // nc as a socket; nil where it is none, or of no use
-	fd   uintptr         // of raw
-	out  output          // how to write to nc where raw is nil
-	try  func(fd uintptr) bool
-	got  *buffer // what try read, for the reading goroutine
-	gotN int
 
 	// in is what has been read of a frame or message not yet whole, nil while
 	// there is none. Owned by the reading goroutine and the worker it waits for.
@@ -38,15 +31,6 @@ type conn struct {
 	mu         sync.Mutex
 	peerClosed bool // the client's close frame has come
 	finished   bool // the hub writes nothing more
-}
-
-// output writes without waiting to a connection that is no socket; see [boreas.Conn].
-type output interface {
-	TryWrite(p []byte) (int, error)
-	WaitWritable(d time.Duration) error
-
-	// Close closes the connection, after a write still under way.
-	Close()
 }
 
 // errGone ends a session whose connection ended without a close frame.
@@ -75,7 +59,7 @@ func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string) bool {
 		nc.Close() // the client has gone: nobody is left to be told
 		return false
 	}
-	c.attach(nc)
+	c.Attach(nc)
 	// Not before: from here on the hub may write to the connection.
 	if err := c.sess.Start(c, classicFormat{}); err != nil {
 		nc.Write(classicFormat{}.AppendEnd(nil, err))
@@ -114,26 +98,25 @@ func appendAnswer(b []byte, accept, protocol string) []byte {
 func (c *conn) serve(early []byte) {
 	err := c.read(early)
 	c.sess.Lost(err)
-	c.nc.Close()
+	c.Drop()
 	c.h.workers.close()
 	c.sess.Done()
 }
 
 func (c *conn) read(early []byte) error {
 	for len(early) > 0 {
-		b := getBuffer()
-		n := copy(b.bytes[:], early)
-		early = early[n:]
-		if c.h.workers.do(c, b, n) {
+		b := socket.NewBuffer()
+		early = early[b.Fill(early):]
+		if c.h.workers.do(c, b) {
 			return errGone
 		}
 	}
 	for {
-		b, n, err := c.wait()
+		b, err := c.Wait()
 		if err != nil {
 			return err
 		}
-		if c.h.workers.do(c, b, n) {
+		if c.h.workers.do(c, b) {
 			return errGone // both close frames have been exchanged
 		}
 	}
@@ -151,10 +134,10 @@ func (c *conn) Finish(reason error, said bool) {
 		c.h.options.Log.Error("a subscriber was disconnected", "error", reason)
 	}
 	if over || !said {
-		c.close() // the reading goroutine sees it and does the rest
+		c.Close() // the reading goroutine sees it and does the rest
 		return
 	}
-	c.nc.SetReadDeadline(time.Now().Add(c.h.options.CloseTimeout))
+	c.SetReadDeadline(time.Now().Add(c.h.options.CloseTimeout))
 }
 
 // closedByPeer notes the client's close frame. It returns true if our own has been

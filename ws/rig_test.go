@@ -18,8 +18,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// recorder is an output that takes everything.
+// recorder is a connection whose socket takes everything.
 type recorder struct {
+	*conn
 	mu    sync.Mutex
 	bytes []byte
 }
@@ -31,7 +32,6 @@ func (r *recorder) TryWrite(p []byte) (int, error) {
 	return len(p), nil
 }
 func (r *recorder) WaitWritable(time.Duration) error { return nil }
-func (r *recorder) Close()                           {}
 
 // frames returns what was written, a word or more a frame.
 func (r *recorder) frames() []string {
@@ -88,15 +88,16 @@ func newRig(t *testing.T, o Options) *rig {
 	}
 	hub := boreas.New(boreas.Options{})
 	h := Handler(hub, o).(*handler)
-	r := &rig{T: t, hub: hub, c: &conn{h: h}, out: new(recorder)}
+	r := &rig{T: t, hub: hub, c: &conn{h: h}}
+	r.out = &recorder{conn: r.c}
 	near, far := net.Pipe()
-	r.c.nc, r.c.out = near, r.out
+	r.c.Attach(near)
 	s, err := hub.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.c.sess = s
-	if err := s.Start(r.c, classicFormat{}); err != nil {
+	if err := s.Start(r.out, classicFormat{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -3,6 +3,8 @@ package ws
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
 // workers are the goroutines on whose stacks bytes from clients are taken apart:
@@ -18,8 +20,7 @@ type workers struct {
 // job is one read of one connection.
 type job struct {
 	c    *conn
-	b    *buffer
-	n    int
+	b    *socket.Buffer
 	over chan bool
 }
 
@@ -43,17 +44,17 @@ func (w *workers) close() {
 	}
 }
 
-// do gives n bytes of the buffer to a worker, waits until it has carried out what
-// they say, and gives the buffer back to its pool. It returns true when nothing
+// do gives the buffer's bytes to a worker, waits until it has carried out what
+// they say, and releases the buffer. It returns true when nothing
 // more needs to be read from the connection.
-func (w *workers) do(c *conn, b *buffer, n int) (over bool) {
+func (w *workers) do(c *conn, b *socket.Buffer) (over bool) {
 	j := w.pool.Get().(*job)
-	j.c, j.b, j.n = c, b, n
+	j.c, j.b = c, b
 	w.jobs <- j
 	over = <-j.over
 	j.c, j.b = nil, nil
 	w.pool.Put(j)
-	putBuffer(b)
+	b.Release()
 	return over
 }
 
@@ -63,6 +64,6 @@ func (w *workers) run() {
 		if j == nil {
 			return
 		}
-		j.over <- j.c.take(j.b.bytes[:j.n], in)
+		j.over <- j.c.take(j.b.Bytes(), in)
 	}
 }

@@ -1,4 +1,4 @@
-package ws
+package socket
 
 import (
 	"net"
@@ -81,24 +81,4 @@ func (r *relay) Close() {
 		<-busy
 		r.nc.Close()
 	}()
-}
-
-// waitPlain waits for bytes without holding more than a few, and reads on with a
-// buffer once some are there.
-func (c *conn) waitPlain() (*buffer, int, error) {
-	var first [1]byte
-	n, err := c.nc.Read(first[:])
-	if n == 0 && err == nil {
-		return c.waitPlain()
-	}
-	if n == 0 {
-		return nil, 0, err
-	}
-	b := getBuffer()
-	b.bytes[0] = first[0]
-	n, err = c.nc.Read(b.bytes[1:])
-	if err != nil && n <= 0 {
-		n = 0 // the next wait tells of the error
-	}
-	return b, n + 1, nil
 }

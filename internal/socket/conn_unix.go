@@ -1,6 +1,6 @@
 //go:build unix
 
-package ws
+package socket
 
 import (
 	"net"
@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attach makes nc the connection. A socket is read and written with system calls
+// Attach makes nc the connection. A socket is read and written with system calls
 // of our own, each a single attempt: so no goroutine is parked in a write, and none
 // holds a buffer while it waits for bytes. Go's poller still does the waiting.
-func (c *conn) attach(nc net.Conn) {
+func (c *Conn) Attach(nc net.Conn) {
 	c.nc = nc
 	if tcp, ok := nc.(syscall.Conn); ok {
 		raw, err := tcp.SyscallConn()
@@ -30,41 +30,46 @@ func (c *conn) attach(nc net.Conn) {
 
 // tryRead makes one attempt to read. It is called by raw.Read, first at once and
 // then whenever there may be something, until it returns true.
-func (c *conn) tryRead(fd uintptr) bool {
-	b := getBuffer()
+func (c *Conn) tryRead(fd uintptr) bool {
+	b := NewBuffer()
 	n, err := ignoringEINTR(func() (int, error) { return unix.Read(int(fd), b.bytes[:]) })
 	if err == unix.EAGAIN {
-		putBuffer(b)
+		b.Release()
 		return false
 	}
 	if err != nil || n <= 0 {
-		putBuffer(b)
-		b, n = nil, 0
+		b.Release()
+		b = nil
+	} else {
+		b.n = n
 	}
-	c.got, c.gotN = b, n
+	c.got = b
 	return true
 }
 
-// wait waits for bytes from the client and reads them.
-func (c *conn) wait() (b *buffer, n int, err error) {
+// Wait waits for bytes from the client and returns them, to be released by the
+// caller. Until there are some it holds no buffer. Errors: [ErrGone] and those of
+// the connection.
+func (c *Conn) Wait() (*Buffer, error) {
 	if c.raw == nil {
 		return c.waitPlain()
 	}
 	if err := c.raw.Read(c.try); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	b, n, c.got = c.got, c.gotN, nil
+	b := c.got
+	c.got = nil
 	if b == nil {
-		return nil, 0, errGone
+		return nil, ErrGone
 	}
-	return b, n, nil
+	return b, nil
 }
 
-// TryWrite implements [boreas.Conn]. To a socket it makes one attempt, straight to
+// TryWrite implements boreas.Conn. To a socket it makes one attempt, straight to
 // the descriptor: net.Conn's own way there costs a twentieth of a delivery, for locks
 // that are not needed. The descriptor is open: it is closed only once the session has
 // finished, and the hub writes nothing from then on.
-func (c *conn) TryWrite(p []byte) (int, error) {
+func (c *Conn) TryWrite(p []byte) (int, error) {
 	if c.raw == nil {
 		return c.out.TryWrite(p)
 	}
@@ -75,8 +80,8 @@ func (c *conn) TryWrite(p []byte) (int, error) {
 	return max(n, 0), err
 }
 
-// WaitWritable implements [boreas.Conn].
-func (c *conn) WaitWritable(d time.Duration) error {
+// WaitWritable implements boreas.Conn.
+func (c *Conn) WaitWritable(d time.Duration) error {
 	if c.raw == nil {
 		return c.out.WaitWritable(d)
 	}
@@ -96,8 +101,8 @@ func (c *conn) WaitWritable(d time.Duration) error {
 	})
 }
 
-// close closes the connection, once what was written is on its way.
-func (c *conn) close() {
+// Close closes the connection, once what was written is on its way.
+func (c *Conn) Close() {
 	if c.raw == nil {
 		c.out.Close()
 		return

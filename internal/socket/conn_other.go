@@ -1,0 +1,24 @@
+//go:build !unix
+
+package socket
+
+import (
+	"net"
+	"time"
+)
+
+// Attach makes nc the connection.
+func (c *Conn) Attach(nc net.Conn) { c.nc, c.out = nc, newRelay(nc) }
+
+// Wait waits for bytes from the client and returns them, to be released by the
+// caller. Until there are some it holds no buffer.
+func (c *Conn) Wait() (*Buffer, error) { return c.waitPlain() }
+
+// TryWrite implements boreas.Conn.
+func (c *Conn) TryWrite(p []byte) (int, error) { return c.out.TryWrite(p) }
+
+// WaitWritable implements boreas.Conn.
+func (c *Conn) WaitWritable(d time.Duration) error { return c.out.WaitWritable(d) }
+
+// Close closes the connection, once what was written is on its way.
+func (c *Conn) Close() { c.out.Close() }
