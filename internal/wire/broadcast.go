@@ -1,7 +1,5 @@
 package wire
 
-import "bytes"
-
 // A BodyError says what is wrong with the body of a broadcast: a sentence for the
 // publisher, in the words of the classic API where it has them.
 type BodyError string
@@ -52,10 +50,7 @@ func ParseBroadcast(body []byte) (payload []byte, dryrun bool, err error) {
 	default:
 		return nil, false, ErrDryRun
 	}
-	if bytes.IndexByte(payload, '\n') >= 0 || bytes.IndexByte(payload, '\r') >= 0 {
-		payload = compact(payload)
-	}
-	return payload[:len(payload):len(payload)], dryrun, nil
+	return oneLine(payload), dryrun, nil
 }
 
 // compact returns a copy of a valid JSON text without the space between tokens.
