@@ -1,6 +1,9 @@
 package wire
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // The constant parts of a classic message, spaced as Python's json.dumps did it.
 const (
@@ -117,16 +120,27 @@ func isList(v []byte) bool { return len(v) > 0 && v[0] == '[' }
 // names returns the strings in a valid JSON list and counts the other entries.
 func (r *Request) names(list []byte) []string {
 	var names []string
-	for i := skipSpace(list, 1); list[i] != ']'; {
-		end, _ := skipValue(list, i)
-		if s, ok := unquote(list[i:end]); ok {
+	for entry := range entries(list) {
+		if s, ok := unquote(entry); ok {
 			names = append(names, s)
 		} else {
 			r.Skipped++
 		}
-		if i = skipSpace(list, end); list[i] == ',' {
-			i = skipSpace(list, i+1)
-		}
 	}
 	return names
+}
+
+// entries walks over the values in a valid JSON list.
+func entries(list []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for i := skipSpace(list, 1); list[i] != ']'; {
+			end, _ := skipValue(list, i)
+			if !yield(list[i:end]) {
+				return
+			}
+			if i = skipSpace(list, end); list[i] == ',' {
+				i = skipSpace(list, i+1)
+			}
+		}
+	}
 }

@@ -18,8 +18,9 @@ var (
 	errNotObject = errors.New("not an object")
 )
 
-// maxKeys is how many keys [members] looks for at once.
-const maxKeys = 2
+// maxKeys is how many keys [members] looks for at once: as many as a request of
+// protocol 2 can have.
+const maxKeys = 8
 
 // members finds the values of known keys in a JSON object.
 type members struct {
@@ -27,9 +28,9 @@ type members struct {
 }
 
 // parse checks that b is one JSON text and an object, and finds the values of the
-// keys named. Of repeated keys the last counts, as in Python and in browsers.
+// keys named, at most maxKeys. Of repeated keys the last counts, as in Python and in
+// browsers.
 func (m *members) parse(b []byte, keys ...string) error {
-	m.value = [maxKeys][]byte{}
 	if !utf8.Valid(b) {
 		return errUTF8
 	}
@@ -37,37 +38,81 @@ func (m *members) parse(b []byte, keys ...string) error {
 	if i == len(b) || b[i] != '{' {
 		return notObject(b, i)
 	}
-	i = skipSpace(b, i+1)
-	if i < len(b) && b[i] == '}' {
-		return atEnd(b, i+1)
+	end, err := m.scan(b, i, keys)
+	if err != nil {
+		return err
 	}
-	for {
-		key := i
-		keyEnd, start := skipKey(b, key)
-		if start < 0 {
-			return errSyntax
-		}
-		end, err := skipValue(b, start)
+	return atEnd(b, end)
+}
+
+// scan is parse for the object that starts at b[i], in a text known to be UTF-8. It
+// returns where the object ends.
+func (m *members) scan(b []byte, i int, keys []string) (end int, err error) {
+	m.value = [maxKeys][]byte{}
+	o := object{text: b, at: i}
+	for o.next() {
+		end, err := skipValue(b, o.at)
 		if err != nil {
-			return err
+			return -1, err
 		}
-		for k, name := range keys {
-			if isKey(b[key:keyEnd], name) {
-				m.value[k] = b[start:end]
-			}
+		if k := indexKey(o.key, keys); k >= 0 {
+			m.value[k] = b[o.at:end]
 		}
-		if i = skipSpace(b, end); i == len(b) {
-			return errSyntax
+		o.at = end
+	}
+	return o.at, o.err
+}
+
+// object walks over the members of an object in a text known to be UTF-8.
+type object struct {
+	text []byte
+
+	// at is where the object starts; after next, where the member's value starts,
+	// and whoever walks sets it to where that ends; at last, where the object ends.
+	at int
+
+	key   []byte // the member's key, with its quotes
+	inner bool   // next was called before
+	err   error  // why next returned false; nil at the object's end
+}
+
+// next goes on to the next member.
+func (o *object) next() bool {
+	first := !o.inner
+	o.inner = true
+	if first {
+		o.at++ // the brace
+	}
+	i := skipSpace(o.text, o.at)
+	if i < len(o.text) && o.text[i] == '}' {
+		o.at = i + 1
+		return false
+	}
+	if !first {
+		if i == len(o.text) || o.text[i] != ',' {
+			o.err = errSyntax
+			return false
 		}
-		switch b[i] {
-		case '}':
-			return atEnd(b, i+1)
-		case ',':
-			i = skipSpace(b, i+1)
-		default:
-			return errSyntax
+		i = skipSpace(o.text, i+1)
+	}
+	keyEnd, start := skipKey(o.text, i)
+	if start < 0 {
+		o.err = errSyntax
+		return false
+	}
+	o.key, o.at = o.text[i:keyEnd], start
+	return true
+}
+
+// indexKey returns which of the names a valid JSON string, quotes included, says;
+// -1 if none.
+func indexKey(quoted []byte, names []string) int {
+	for k, name := range names {
+		if isKey(quoted, name) {
+			return k
 		}
 	}
+	return -1
 }
 
 // notObject returns errNotObject if another JSON value starts at b[i], and

@@ -31,6 +31,20 @@ func unquote(v []byte) (s string, ok bool) {
 	return string(append(out, v...)), true
 }
 
+// unquotedLen returns the length of what unquote returns.
+func unquotedLen(v []byte) (n int, ok bool) {
+	v = v[1 : len(v)-1]
+	for i := bytes.IndexByte(v, '\\'); i >= 0; i = bytes.IndexByte(v, '\\') {
+		r, size := unescape(v[i:])
+		if r < 0 {
+			return 0, false
+		}
+		n += i + utf8.RuneLen(r)
+		v = v[i+size:]
+	}
+	return n + len(v), true
+}
+
 // unescape reads the escape that v, the rest of a valid JSON string, starts with.
 // It returns the character and the length of the escape, or a negative character
 // for half of a surrogate pair.

@@ -1,0 +1,153 @@
+package wire
+
+import (
+	"slices"
+	"strconv"
+)
+
+// The functions here append what a server of protocol 2 sends, as docs/protocol.md
+// has it, without a byte of space. Names and texts must be valid UTF-8, payloads one
+// JSON text on one line; positions are texts that need no escape. An id is a
+// request's, as it was sent. If dst has room nothing is allocated.
+
+// A V2Fault is the error object of clause 2.6.
+type V2Fault struct {
+	Code, Message, Retry string
+	Docs                 string // left out if empty
+	RetryAfterMS         int64  // left out if 0
+	Oldest               []byte // a position; left out if nil
+}
+
+// AppendV2Open appends a message of a channel (clause 5.1) up to its position. The
+// position and [V2Close] complete it:
+//
+//	{"channel":"chat","message":<payload>,"position":"
+func AppendV2Open(dst []byte, channel string, payload []byte) []byte {
+	const open, middle, position = `{"channel":"`, `","message":`, `,"position":"`
+	const room = 32 // for the position and the end
+	dst = slices.Grow(dst, len(open)+len(channel)+len(middle)+len(payload)+len(position)+room)
+	dst = append(dst, open...)
+	dst = appendEscaped(dst, channel)
+	dst = append(dst, middle...)
+	dst = append(dst, payload...)
+	return append(dst, position...)
+}
+
+// V2Close is the end of a message that [AppendV2Open] began.
+const V2Close = `"}`
+
+// AppendV2Gap appends a gap (clause 5.3).
+func AppendV2Gap(dst []byte, channel, reason string, from, to []byte) []byte {
+	dst = append(dst, `{"channel":"`...)
+	dst = appendEscaped(dst, channel)
+	dst = append(dst, `","gap":`...)
+	dst = appendGap(dst, reason, from, to)
+	return append(dst, '}')
+}
+
+func appendGap(dst []byte, reason string, from, to []byte) []byte {
+	dst = append(dst, `{"reason":"`...)
+	dst = append(dst, reason...)
+	dst = append(dst, `","from":"`...)
+	dst = append(dst, from...)
+	dst = append(dst, `","to":"`...)
+	dst = append(dst, to...)
+	return append(dst, `"}`...)
+}
+
+// AppendV2Presence appends a presence event (clauses 9.4 to 9.8), which is a JSON object.
+func AppendV2Presence(dst []byte, channel string, event []byte) []byte {
+	dst = append(dst, `{"channel":"`...)
+	dst = appendEscaped(dst, channel)
+	dst = append(dst, `","presence":`...)
+	dst = append(dst, event...)
+	return append(dst, '}')
+}
+
+// V2Heartbeat is a heartbeat (clause 8.1).
+const V2Heartbeat = `{"heartbeat":{}}`
+
+// A V2Hello is what the server says first (clause 3.1).
+type V2Hello struct {
+	Session   string
+	Heartbeat int // seconds
+	Limits    V2Limits
+}
+
+// V2Limits are the limits of clause 3.1.
+type V2Limits struct {
+	FrameBytes, Channels, ChannelBytes, KeyBytes, History, InfoBytes int
+}
+
+// AppendV2Hello appends the hello.
+func AppendV2Hello(dst []byte, h V2Hello) []byte {
+	dst = append(dst, `{"hello":{"protocol":2,"session":"`...)
+	dst = appendEscaped(dst, h.Session)
+	dst = append(dst, `","heartbeat":`...)
+	dst = strconv.AppendInt(dst, int64(h.Heartbeat), 10)
+	dst = appendLimit(dst, `,"limits":{"frame_bytes":`, h.Limits.FrameBytes)
+	dst = appendLimit(dst, `,"channels":`, h.Limits.Channels)
+	dst = appendLimit(dst, `,"channel_bytes":`, h.Limits.ChannelBytes)
+	dst = appendLimit(dst, `,"key_bytes":`, h.Limits.KeyBytes)
+	dst = appendLimit(dst, `,"history":`, h.Limits.History)
+	dst = appendLimit(dst, `,"info_bytes":`, h.Limits.InfoBytes)
+	return append(dst, `}}}`...)
+}
+
+func appendLimit(dst []byte, name string, n int) []byte {
+	return strconv.AppendInt(append(dst, name...), int64(n), 10)
+}
+
+// AppendV2Goodbye appends a goodbye (clause 8.3). A negative afterMS tells the client not
+// to come back by itself.
+func AppendV2Goodbye(dst []byte, f *V2Fault, afterMS int64) []byte {
+	dst = append(dst, `{"goodbye":`...)
+	dst = AppendV2GoodbyeBody(dst, f, afterMS)
+	return append(dst, '}')
+}
+
+// AppendV2GoodbyeBody appends the object under goodbye alone, as server-sent events
+// have it (clause 10.4).
+func AppendV2GoodbyeBody(dst []byte, f *V2Fault, afterMS int64) []byte {
+	dst = append(dst, `{"error":`...)
+	dst = AppendV2Fault(dst, f)
+	if afterMS >= 0 {
+		dst = append(dst, `,"reconnect":{"after_ms":`...)
+		dst = strconv.AppendInt(dst, afterMS, 10)
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
+// AppendV2Fault appends an error object (clause 2.6).
+func AppendV2Fault(dst []byte, f *V2Fault) []byte {
+	dst = append(dst, `{"code":"`...)
+	dst = append(dst, f.Code...)
+	dst = append(dst, `","message":"`...)
+	dst = appendEscaped(dst, f.Message)
+	dst = append(dst, `","retry":"`...)
+	dst = append(dst, f.Retry...)
+	dst = append(dst, '"')
+	if f.Docs != "" {
+		dst = append(dst, `,"docs":"`...)
+		dst = appendEscaped(dst, f.Docs)
+		dst = append(dst, '"')
+	}
+	if f.RetryAfterMS != 0 {
+		dst = append(dst, `,"retry_after_ms":`...)
+		dst = strconv.AppendInt(dst, f.RetryAfterMS, 10)
+	}
+	dst = appendText(dst, `,"oldest":"`, f.Oldest)
+	return append(dst, '}')
+}
+
+// appendText appends a member that is a text without escapes, unless it is nil. Name
+// ends with the text's opening quote.
+func appendText(dst []byte, name string, text []byte) []byte {
+	if text == nil {
+		return dst
+	}
+	dst = append(dst, name...)
+	dst = append(dst, text...)
+	return append(dst, '"')
+}

@@ -1,0 +1,310 @@
+package wire
+
+import (
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// ParseV2 tells what a client's message means. It holds to clauses 1, 2, 4, 6, 7 and 9
+// of docs/protocol.md: members that are not known are ignored, of repeated ones the
+// last counts, and anything else that is not as it should be is an error of the type
+// [V2Error]. The request has its ID also with an error, if it could be read before
+// what is wrong; all else in it says nothing then.
+//
+// Nothing is allocated but the strings of the request and its lists.
+func ParseV2(b []byte) (V2Request, error) {
+	if !utf8.Valid(b) {
+		return V2Request{}, ErrV2UTF8
+	}
+	var p v2Parser
+	err := p.parse(b)
+	if err == nil {
+		err = p.request()
+	}
+	if err != nil {
+		return V2Request{ID: p.ID}, err
+	}
+	return p.V2Request, nil
+}
+
+// v2Parser is a request being read.
+type v2Parser struct {
+	V2Request
+	body members // of the member that says the kind
+	kind []byte  // that member's value if it is no object
+	bad  V2Error // the first thing wrong in what is JSON
+}
+
+// v2Bodies are all the members that the object under a kind may have. One walk over
+// the text finds them before the kind is known to be the only one.
+var v2Bodies = []string{"token", "channels", "channel", "message", "key", "echo", "since", "limit"}
+
+// Indices of v2Bodies.
+const (
+	v2Token = iota
+	v2Channels
+	v2ChannelName
+	v2Message
+	v2Key
+	v2Echo
+	v2Since
+	v2Limit
+)
+
+// parse walks over the text once.
+func (p *v2Parser) parse(b []byte) error {
+	i := skipSpace(b, 0)
+	if i == len(b) || b[i] != '{' {
+		return v2Syntax(notObject(b, i))
+	}
+	several := false
+	badID := false
+	o := object{text: b, at: i}
+	for o.next() {
+		var end int
+		var err error
+		k := indexKey(o.key, v2Members)
+		if k > 0 && b[o.at] == '{' {
+			p.kind = nil
+			end, err = p.body.scan(b, o.at, v2Bodies)
+		} else if end, err = skipValue(b, o.at); err == nil && k > 0 {
+			p.kind = b[o.at:end]
+		}
+		if err != nil {
+			return v2Syntax(err)
+		}
+		switch {
+		case k == 0:
+			p.ID = v2ID(b[o.at:end:end])
+			badID = p.ID == nil
+		case k > 0:
+			several = several || p.Kind != V2None && p.Kind != V2Kind(k)
+			p.Kind = V2Kind(k)
+		}
+		o.at = end
+	}
+	err := o.err
+	if err == nil {
+		err = atEnd(b, o.at)
+	}
+	switch {
+	case err != nil:
+		return v2Syntax(err)
+	case badID:
+		return ErrV2ID
+	case several:
+		return ErrV2Several
+	case p.Kind == V2None:
+		return ErrV2None
+	case p.kind != nil:
+		return V2Error("The member " + p.Kind.String() + " is not an object.")
+	}
+	return nil
+}
+
+// v2Syntax puts what is wrong with a JSON text in the words of protocol 2.
+func v2Syntax(err error) error {
+	switch err {
+	case errDepth:
+		return ErrV2Depth
+	case errNotObject:
+		return ErrV2Object
+	}
+	return ErrV2JSON
+}
+
+// v2ID returns the valid JSON value if it can be an id, else nil.
+func v2ID(v []byte) []byte {
+	if v[0] == '"' {
+		if n, ok := unquotedLen(v); !ok || n > MaxV2ID {
+			return nil
+		}
+		return v
+	}
+	if _, ok := v2Integer(v); !ok {
+		return nil
+	}
+	return v
+}
+
+// v2Integer reads a valid JSON value that is an integer from 0 to [MaxV2Integer],
+// written in digits alone.
+func v2Integer(v []byte) (int64, bool) {
+	const maxDigits = 16
+	if len(v) > maxDigits {
+		return 0, false
+	}
+	var n int64
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, n <= MaxV2Integer
+}
+
+// request reads the members that the kind has.
+func (p *v2Parser) request() error {
+	m := &p.body
+	switch p.Kind {
+	case V2Auth:
+		p.Token = p.needString(v2Token)
+	case V2Join:
+		p.channels(m.value[v2Channels])
+	case V2Leave:
+		p.names(m.value[v2Channels])
+	case V2Publish:
+		p.Channel = p.needString(v2ChannelName)
+		if p.Message = oneLine(m.value[v2Message]); p.Message == nil {
+			p.wrong(v2Message, "is missing")
+		}
+		p.Key, p.HasKey = p.mayString(v2Key)
+		switch v := m.value[v2Echo]; string(v) {
+		case "", "true":
+			p.Echo = true
+		case "false":
+		default:
+			p.wrong(v2Echo, "is neither true nor false")
+		}
+	case V2History:
+		p.Channel = p.needString(v2ChannelName)
+		p.Since, p.HasSince = p.mayString(v2Since)
+		if v := m.value[v2Limit]; v != nil {
+			n, ok := v2Integer(v)
+			if !ok || n == 0 {
+				p.wrong(v2Limit, "is not an integer from 1 to 9007199254740991")
+			}
+			p.Limit = int(min(n, math.MaxInt))
+		}
+	case V2Presence:
+		p.Channel = p.needString(v2ChannelName)
+	}
+	if p.bad != "" {
+		return p.bad
+	}
+	return nil
+}
+
+// wrong notes what is wrong with a member, unless something was before.
+func (p *v2Parser) wrong(member int, what string) {
+	if p.bad == "" {
+		p.bad = V2Error("The member " + p.Kind.String() + "." + v2Bodies[member] + " " + what + ".")
+	}
+}
+
+// needString reads a member that must be there.
+func (p *v2Parser) needString(member int) string {
+	s, ok := p.mayString(member)
+	if !ok {
+		p.wrong(member, "is missing: it must be a string")
+	}
+	return s
+}
+
+// mayString reads a member that may be there, and tells whether it is.
+func (p *v2Parser) mayString(member int) (string, bool) {
+	v := p.body.value[member]
+	if v == nil {
+		return "", false
+	}
+	s, ok := unquote(v)
+	if !ok {
+		p.wrong(member, v2NoString(v))
+	}
+	return s, true
+}
+
+// v2NoString says why a value could not be read as a string.
+func v2NoString(v []byte) string {
+	if v[0] == '"' {
+		return "holds half of a surrogate pair, which is no character"
+	}
+	return "is not a string"
+}
+
+// names reads the list of channels to leave.
+func (p *v2Parser) names(v []byte) {
+	if !isList(v) {
+		p.wrong(v2Channels, "is not a list of strings")
+		return
+	}
+	for entry := range entries(v) {
+		name, ok := unquote(entry)
+		if !ok {
+			p.wrongEntry(len(p.Leave), "", v2NoString(entry))
+			return
+		}
+		p.Leave = append(p.Leave, name)
+	}
+}
+
+// v2JoinMembers are the members of a channel to join.
+var v2JoinMembers = []string{"channel", "since", "last", "presence", "info"}
+
+// channels reads the list of channels to join.
+func (p *v2Parser) channels(v []byte) {
+	if !isList(v) {
+		p.wrong(v2Channels, "is not a list of objects")
+		return
+	}
+	var m members
+	for entry := range entries(v) {
+		if entry[0] != '{' {
+			p.wrongEntry(len(p.Join), "", "is not an object")
+			return
+		}
+		// It was walked over before, so there is nothing wrong with it as JSON.
+		_, _ = m.scan(entry, 0, v2JoinMembers)
+		c, member, what := v2Entry(&m)
+		if what != "" {
+			p.wrongEntry(len(p.Join), "."+member, what)
+			return
+		}
+		p.Join = append(p.Join, c)
+	}
+	if len(p.Join) == 0 {
+		p.wrong(v2Channels, "is empty")
+	}
+}
+
+// v2Entry reads one channel to join. What is not empty if one of its members is wrong.
+func v2Entry(m *members) (c V2Channel, member, what string) {
+	name, since, last, presence := m.value[0], m.value[1], m.value[2], m.value[3]
+	ok := false
+	if name == nil {
+		return c, "channel", "is missing: it must be a string"
+	}
+	if c.Channel, ok = unquote(name); !ok {
+		return c, "channel", v2NoString(name)
+	}
+	if c.HasSince = since != nil; c.HasSince {
+		if c.Since, ok = unquote(since); !ok {
+			return c, "since", v2NoString(since)
+		}
+	}
+	if c.HasLast = last != nil; c.HasLast {
+		n, ok := v2Integer(last)
+		if !ok {
+			return c, "last", "is not an integer from 0 to 9007199254740991"
+		}
+		c.Last = int(min(n, math.MaxInt))
+	}
+	switch string(presence) {
+	case "", "false":
+	case "true":
+		c.Presence = true
+	default:
+		return c, "presence", "is neither true nor false"
+	}
+	c.Info = oneLine(m.value[4])
+	return c, "", ""
+}
+
+// wrongEntry notes what is wrong with an entry of the list of channels.
+func (p *v2Parser) wrongEntry(i int, member, what string) {
+	if p.bad == "" {
+		p.bad = V2Error("The member " + p.Kind.String() + ".channels[" + strconv.Itoa(i) + "]" + member + " " + what + ".")
+	}
+}

@@ -1,0 +1,204 @@
+package wire
+
+// The functions here append replies of protocol 2; see v2append.go for what they ask of
+// their arguments.
+
+// appendReply opens a reply: {"id":1,"auth":
+func appendReply(dst, id []byte, kind V2Kind) []byte {
+	dst = appendID(dst, id)
+	dst = append(dst, '"')
+	dst = append(dst, kind.String()...)
+	return append(dst, `":`...)
+}
+
+func appendID(dst, id []byte) []byte {
+	dst = append(dst, '{')
+	if id != nil {
+		dst = append(dst, `"id":`...)
+		dst = append(dst, id...)
+		dst = append(dst, ',')
+	}
+	return dst
+}
+
+// AppendV2Error appends the reply to a request that fails (clause 2.3), or to one without
+// a readable id (clause 2.5) if id is nil. The latter is the body of a refused
+// request of HTTP too (clause 8.7).
+func AppendV2Error(dst, id []byte, f *V2Fault) []byte {
+	dst = appendID(dst, id)
+	dst = append(dst, `"error":`...)
+	dst = AppendV2Fault(dst, f)
+	return append(dst, '}')
+}
+
+// AppendV2Auth appends the reply to an auth (clause 3.2). Expires is a time of RFC 3339,
+// empty if there is none.
+func AppendV2Auth(dst, id []byte, user, expires string) []byte {
+	dst = appendReply(dst, id, V2Auth)
+	dst = append(dst, `{"user":"`...)
+	dst = appendEscaped(dst, user)
+	if expires != "" {
+		dst = append(dst, `","expires":"`...)
+		dst = append(dst, expires...)
+	}
+	return append(dst, `"}}`...)
+}
+
+// A V2Joined is one result of a join (clause 4.2).
+type V2Joined struct {
+	Channel string
+
+	// Fault is why the channel was not joined; nil if it was. All else is not
+	// looked at if there is one.
+	Fault *V2Fault
+
+	Position []byte
+
+	// HasRecovered tells that the client gave a position, and Recovered what came of
+	// it: true, or false with a gap and the oldest position.
+	HasRecovered, Recovered bool
+	Reason                  string // the gap's
+	From, To                []byte // the gap's
+	Oldest                  []byte
+
+	// Presence is a snapshot, a JSON object; nil if none was asked for.
+	Presence []byte
+}
+
+// AppendV2JoinOpen begins the reply to a join. [AppendV2Joined] for each channel and
+// [AppendV2JoinClose] complete it.
+func AppendV2JoinOpen(dst, id []byte) []byte {
+	dst = appendReply(dst, id, V2Join)
+	return AppendV2JoinedOpen(dst)
+}
+
+// AppendV2JoinClose ends the reply to a join.
+func AppendV2JoinClose(dst []byte) []byte { return append(dst, `]}}`...) }
+
+// AppendV2JoinedOpen begins the list of results without a reply around it, as server-sent
+// events have it (clause 10.3). [AppendV2Joined] for each channel and
+// [AppendV2JoinedClose] complete it.
+func AppendV2JoinedOpen(dst []byte) []byte { return append(dst, `{"channels":[`...) }
+
+// AppendV2JoinedClose ends the list of results that [AppendV2JoinedOpen] began.
+func AppendV2JoinedClose(dst []byte) []byte { return append(dst, `]}`...) }
+
+// AppendV2Joined appends one result of a join, and before it the comma if dst does
+// not end where the list begins.
+func AppendV2Joined(dst []byte, r *V2Joined) []byte {
+	dst = appendComma(dst)
+	dst = append(dst, `{"channel":"`...)
+	dst = appendEscaped(dst, r.Channel)
+	if r.Fault != nil {
+		dst = append(dst, `","error":`...)
+		dst = AppendV2Fault(dst, r.Fault)
+		return append(dst, '}')
+	}
+	dst = append(dst, `","position":"`...)
+	dst = append(dst, r.Position...)
+	dst = append(dst, '"')
+	switch {
+	case r.HasRecovered && r.Recovered:
+		dst = append(dst, `,"recovered":true`...)
+	case r.HasRecovered:
+		dst = append(dst, `,"recovered":false,"gap":`...)
+		dst = appendGap(dst, r.Reason, r.From, r.To)
+		dst = appendText(dst, `,"oldest":"`, r.Oldest)
+	}
+	if r.Presence != nil {
+		dst = append(dst, `,"presence":`...)
+		dst = append(dst, r.Presence...)
+	}
+	return append(dst, '}')
+}
+
+// appendComma appends a comma if dst does not end where a list begins.
+func appendComma(dst []byte) []byte {
+	if dst[len(dst)-1] != '[' {
+		dst = append(dst, ',')
+	}
+	return dst
+}
+
+// AppendV2Left appends the reply to a leave (clause 4.12).
+func AppendV2Left(dst, id []byte, channels []string) []byte {
+	dst = appendReply(dst, id, V2Leave)
+	dst = append(dst, `{"channels":[`...)
+	for _, channel := range channels {
+		dst = appendComma(dst)
+		dst = append(dst, `{"channel":"`...)
+		dst = appendEscaped(dst, channel)
+		dst = append(dst, `"}`...)
+	}
+	return append(dst, `]}}`...)
+}
+
+// AppendV2Published appends the reply to a publish (clauses 6.1, 6.3).
+func AppendV2Published(dst, id, position []byte, duplicate bool) []byte {
+	dst = appendReply(dst, id, V2Publish)
+	dst = append(dst, `{"position":"`...)
+	dst = append(dst, position...)
+	if duplicate {
+		return append(dst, `","duplicate":true}}`...)
+	}
+	return append(dst, `"}}`...)
+}
+
+// AppendV2HistoryOpen begins the reply to a history (clause 7.2).
+// [AppendV2HistoryMessage] for each message and [AppendV2HistoryClose] complete it.
+func AppendV2HistoryOpen(dst, id []byte, channel string) []byte {
+	dst = appendReply(dst, id, V2History)
+	return AppendV2PageOpen(dst, channel)
+}
+
+// AppendV2HistoryClose ends the reply to a history.
+func AppendV2HistoryClose(dst, position []byte, more bool) []byte {
+	return append(AppendV2PageClose(dst, position, more), '}')
+}
+
+// AppendV2PageOpen begins a page of history without a reply around it, as HTTP has it.
+// [AppendV2HistoryMessage] for each message and [AppendV2PageClose] complete it.
+func AppendV2PageOpen(dst []byte, channel string) []byte {
+	dst = append(dst, `{"channel":"`...)
+	dst = appendEscaped(dst, channel)
+	return append(dst, `","messages":[`...)
+}
+
+// AppendV2HistoryMessage appends one message of a page, and before it the comma if
+// dst does not end where the list begins.
+func AppendV2HistoryMessage(dst, payload, position []byte) []byte {
+	dst = appendComma(dst)
+	dst = append(dst, `{"message":`...)
+	dst = append(dst, payload...)
+	dst = append(dst, `,"position":"`...)
+	dst = append(dst, position...)
+	return append(dst, `"}`...)
+}
+
+// AppendV2PageClose ends the page that [AppendV2PageOpen] began. Position is the place
+// after its last message.
+func AppendV2PageClose(dst, position []byte, more bool) []byte {
+	dst = append(dst, `],"position":"`...)
+	dst = append(dst, position...)
+	if more {
+		return append(dst, `","more":true}`...)
+	}
+	return append(dst, `","more":false}`...)
+}
+
+// AppendV2PresenceReply appends the reply to a presence (clause 9.3). Snapshot is a JSON
+// object that is not empty; its members come after the channel.
+func AppendV2PresenceReply(dst, id []byte, channel string, snapshot []byte) []byte {
+	dst = appendReply(dst, id, V2Presence)
+	dst = append(dst, `{"channel":"`...)
+	dst = appendEscaped(dst, channel)
+	dst = append(dst, `",`...)
+	dst = append(dst, snapshot[1:]...)
+	return append(dst, '}')
+}
+
+// AppendV2Pong appends the reply to a ping (clause 8.2).
+func AppendV2Pong(dst, id []byte) []byte {
+	dst = appendReply(dst, id, V2Ping)
+	return append(dst, `{}}`...)
+}
