@@ -39,14 +39,30 @@ type cut struct {
 	ch      *channel
 	pub     *Publication
 	written int // bytes of its form
+
+	// rest is what is left to write, where the form cannot be made again: it was
+	// the session's alone.
+	rest []byte
+}
+
+// appendForm appends the form of a publication, or of a presence event.
+func appendForm(dst []byte, f Format, ch *channel, p *Publication) []byte {
+	if ch.feed != nil {
+		return f.(Announcer).AppendPresence(dst, ch.name, p.Data)
+	}
+	return f.AppendPublication(dst, ch.name, ch.epoch, p)
 }
 
 // begin makes the batch what must be written before any publication not yet begun:
 // the rest of a cut one, nil if there is none, and the session's own bytes.
 func (b *batch) begin(f Format, c *cut, own []byte) {
 	b.buf = b.buf[:0]
-	if c != nil {
-		b.buf = f.AppendPublication(b.buf, c.ch.name, c.ch.epoch, c.pub)
+	switch {
+	case c == nil:
+	case c.rest != nil:
+		b.buf = append(b.buf, c.rest...)
+	default:
+		b.buf = appendForm(b.buf, f, c.ch, c.pub)
 		b.buf = b.buf[:copy(b.buf, b.buf[c.written:])]
 	}
 	b.cutEnd = len(b.buf)
@@ -60,13 +76,16 @@ func (b *batch) begin(f Format, c *cut, own []byte) {
 func (b *batch) forget() { b.stretch = stretch{} }
 
 // add appends publications until the batch is full. It returns false if it left any.
-func (b *batch) add(f Format, ch *channel, sub *subscription, pubs []*Publication) bool {
+// What the owner has published and does not want back gets a mark and no bytes.
+func (b *batch) add(f Format, ch *channel, owner *subscription, pubs []*Publication) bool {
 	for _, p := range pubs {
 		if len(b.buf) >= maxWrite {
 			return false
 		}
-		b.buf = f.AppendPublication(b.buf, ch.name, ch.epoch, p)
-		b.marks = append(b.marks, mark{sub, p, len(b.buf)})
+		if owner == nil || p.Sender == 0 || p.Sender != owner.session.number {
+			b.buf = appendForm(b.buf, f, ch, p)
+		}
+		b.marks = append(b.marks, mark{owner, p, len(b.buf)})
 	}
 	return true
 }

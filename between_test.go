@@ -129,7 +129,7 @@ func TestLeaveAndEndDuringDelivery(t *testing.T) {
 		"end":            func(s *boreas.Session) { s.End(io.EOF) },
 		"lost":           func(s *boreas.Session) { s.Lost(io.EOF) },
 		"deauthenticate": func(s *boreas.Session) { s.Deauthenticate() },
-		"rejoin":         func(s *boreas.Session) { s.Leave("news"); s.Join("news") },
+		"rejoin":         func(s *boreas.Session) { s.Leave("news"); join(s, "news") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			betweenWorld(t, func(w world, between *boreastest.Between) {
@@ -175,7 +175,7 @@ func TestAnEngineThatCannotFollow(t *testing.T) {
 		defer w.hub.Shutdown(context.Background(), 0)
 		s, _ := w.subscriber()
 		e.Close()
-		if err := s.Join("news"); err != boreas.ErrClosed {
+		if err := join(s, "news"); err != boreas.ErrClosed {
 			t.Errorf("join: %v", err)
 		}
 		if got := w.hub.Stats(); got.Channels != 0 {

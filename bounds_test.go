@@ -100,7 +100,7 @@ func TestAnonymousAgain(t *testing.T) {
 		s.Deauthenticate()
 		w.pass(59 * time.Second)
 		w.want(c)
-		s.Authenticate("user")
+		s.Authenticate("user", "user")
 		w.pass(time.Hour)
 		w.want(c)
 		s.Deauthenticate()
@@ -147,7 +147,7 @@ func TestASessionDoesNotWaitForTheEngineToStop(t *testing.T) {
 		s, _ := w.subscriber()
 		between.AfterFollow = func(string) { s.Deauthenticate() } // so that the join fails
 		go func() {
-			if err := s.Join("news"); err != boreas.ErrAnonymous {
+			if err := join(s, "news"); err != boreas.ErrAnonymous {
 				t.Errorf("join: %v", err)
 			}
 		}()

@@ -2,6 +2,7 @@ package boreas
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,7 +26,11 @@ const (
 type channel struct {
 	name  string
 	queue *queue
+	rule  *Rule
 	refs  int // guarded by Hub.mu
+
+	presence *presence // who is on it; nil if the rule has none
+	feed     *presence // whose events these are; nil for a channel of the engine's
 
 	opening sync.Once
 	err     error  // of opening
@@ -34,6 +39,9 @@ type channel struct {
 
 	// head is the offset of the newest publication that the engine delivered.
 	head atomic.Uint64
+	// before is the offset of the one delivered before that; 0 if not known. Guarded
+	// by mu.
+	before uint64
 
 	mu     sync.Mutex
 	window []*Publication // every publication after floor, oldest first
@@ -41,6 +49,7 @@ type channel struct {
 	floor  uint64
 	groups []*group
 	roomy  int // groups before this one are full
+	count  int // subscriptions in them
 }
 
 // group is a bounded part of a channel's subscriptions, swept as one.
@@ -73,7 +82,11 @@ type subscription struct {
 	// It is changed under Session.mu only; sweepers look at it without.
 	cursor atomic.Uint64
 	group  *group // immutable once added, as are session and ch
-	index  int    // in group.subs; guarded by group.mu
+	index  int32  // in group.subs; guarded by group.mu
+
+	// silent is how many publications of the session's own on this channel it does
+	// not want back and has not passed yet. Guarded by Session.mu.
+	silent int32
 }
 
 // follow begins to follow the channel in the engine, once; all callers wait for that.
@@ -106,6 +119,7 @@ func (ch *channel) deliver(p *Publication) {
 	defer ch.mu.Unlock()
 	if len(ch.groups) == 0 {
 		ch.floor = p.Offset
+		ch.before = ch.head.Load()
 		ch.head.Store(p.Offset)
 		return
 	}
@@ -114,6 +128,7 @@ func (ch *channel) deliver(p *Publication) {
 	for len(ch.window) > windowMessages || ch.bytes > windowBytes && len(ch.window) > 1 {
 		ch.shift(1)
 	}
+	ch.before = ch.head.Load()
 	ch.head.Store(p.Offset)
 	var first, last *group // a list, so that the queue is locked once
 	for _, g := range ch.groups {
@@ -181,6 +196,23 @@ func (ch *channel) pending(dst []*Publication, offset uint64, bytes int) ([]*Pub
 	return dst, true
 }
 
+// beforeHead returns the place before the newest publication, 0 if it is not known.
+func (ch *channel) beforeHead() uint64 {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.before
+}
+
+// subscribers returns how many subscriptions there are.
+func (ch *channel) subscribers() int {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.count
+}
+
+// position returns the place up to which the subscription has been written.
+func (sub *subscription) position() Position { return Position{sub.ch.epoch, sub.cursor.Load()} }
+
 // windowPassed tells whether the window no longer reaches back to the offset.
 func (ch *channel) windowPassed(offset uint64) bool {
 	ch.mu.Lock()
@@ -188,11 +220,36 @@ func (ch *channel) windowPassed(offset uint64) bool {
 	return offset < ch.floor
 }
 
-// add puts the subscription's cursor at the head and the subscription into a group.
-func (ch *channel) add(sub *subscription) {
+// atHead stands for the place of the newest publication, wherever that is.
+const atHead = math.MaxUint64
+
+// add puts the subscription's cursor at the offset, or at the head, and the
+// subscription into a group. Who adds one behind the head sees to it that it is
+// flushed.
+func (ch *channel) add(sub *subscription, at uint64) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	sub.cursor.Store(ch.head.Load())
+	if limit := ch.maxSubscribers(); limit > 0 && ch.count >= limit {
+		return ErrTooManySubscribers
+	}
+	if at == atHead {
+		at = ch.head.Load()
+	}
+	sub.cursor.Store(at)
+	ch.count++
+	ch.place(sub)
+	return nil
+}
+
+func (ch *channel) maxSubscribers() int {
+	if ch.rule == nil {
+		return 0
+	}
+	return ch.rule.MaxSubscribers
+}
+
+// place puts the subscription into a group with room. The caller holds mu.
+func (ch *channel) place(sub *subscription) {
 	for ; ch.roomy < len(ch.groups); ch.roomy++ {
 		if ch.groups[ch.roomy].add(sub) {
 			return
@@ -207,6 +264,7 @@ func (ch *channel) remove(sub *subscription) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	ch.roomy = 0
+	ch.count--
 	if g := sub.group; g.remove(sub) == 0 {
 		ch.groups = slices.DeleteFunc(ch.groups, func(o *group) bool { return o == g })
 		ch.trim()
@@ -231,7 +289,7 @@ func (g *group) add(sub *subscription) bool {
 	if len(g.subs) == groupSize {
 		return false
 	}
-	sub.group, sub.index = g, len(g.subs)
+	sub.group, sub.index = g, int32(len(g.subs))
 	g.subs = append(g.subs, sub)
 	return true
 }

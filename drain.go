@@ -50,6 +50,7 @@ func (s *Session) drain() {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				err = s.stalled()
 			}
+			s.conflate()
 		}
 		if err != nil {
 			s.finish(err)
@@ -91,6 +92,9 @@ func (s *Session) stalled() error {
 		}
 		return nil
 	}
+	if s.announcer() != nil {
+		return nil // it will be told, once it reads again
+	}
 	for _, sub := range s.laggards() {
 		if _, err := s.read(sub, 0); err != nil {
 			s.End(lagReason(err))
@@ -103,9 +107,19 @@ func (s *Session) stalled() error {
 // catchUp writes a part of what the engine keeps for each subscription that is
 // behind its channel's window.
 func (s *Session) catchUp() (outcome, error) {
+	fell := false // behind the log
 	for _, sub := range s.laggards() {
+		if sub.ch.feed != nil {
+			s.resync(sub)
+			continue
+		}
 		h, err := s.read(sub, catchUpLimit)
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrExpired) && s.announcer() != nil:
+			s.skip(sub, GapSlow, h.Floor)
+			fell = true
+			continue
+		case err != nil:
 			s.End(lagReason(err))
 			return flushDone, nil // drainOnce sees to the last words
 		}
@@ -121,6 +135,9 @@ func (s *Session) catchUp() (outcome, error) {
 			return o, err
 		}
 	}
+	if fell && s.fellBehind() {
+		s.End(ErrFallsBehind)
+	}
 	return flushDone, nil
 }
 
@@ -132,8 +149,12 @@ func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
 	if s.ending || !slices.Contains(s.subs, sub) {
 		return flushDone, nil // it left meanwhile
 	}
-	b.begin(s.format, s.cut, s.out)
-	b.add(s.format, sub.ch, sub, h.Publications)
+	f := s.format
+	if s.personal {
+		f = f.(PersonalFormat).At(s.position)
+	}
+	b.begin(f, s.cut, s.out)
+	b.add(f, sub.ch, sub, h.Publications)
 	o, err := s.write(b, &t, nil)
 	t.addTo(&s.hub.stats)
 	return o, err

@@ -26,15 +26,19 @@ func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 	if sub == nil && !own {
 		return flushIdle, nil
 	}
-	if !several && !own {
+	f := s.format
+	if s.personal {
+		f = f.(PersonalFormat).At(s.position)
+	}
+	if !several && !own && !s.personal && sub.silent == 0 {
 		if b.share(s.format, sub) {
 			return flushLagging, nil
 		}
 		return s.write(b, t, sub)
 	}
-	b.begin(s.format, s.cut, s.out)
-	lagging := s.gather(b)
-	if len(b.buf) == 0 {
+	b.begin(f, s.cut, s.out)
+	lagging := s.gather(b, f)
+	if len(b.buf) == 0 && len(b.marks) == 0 {
 		return flushLagging, nil
 	}
 	o, err := s.write(b, t, nil)
@@ -69,7 +73,7 @@ func (s *Session) behind() (first *subscription, several bool) {
 }
 
 // gather appends what all subscriptions have coming, as far as there is room.
-func (s *Session) gather(b *batch) (lagging bool) {
+func (s *Session) gather(b *batch, f Format) (lagging bool) {
 	n := len(s.subs)
 	if n == 0 {
 		return false
@@ -80,7 +84,7 @@ func (s *Session) gather(b *batch) (lagging bool) {
 		if sub.cursor.Load() == sub.ch.head.Load() {
 			continue
 		}
-		whole, lag := b.addPending(s.format, sub, sub)
+		whole, lag := b.addPending(f, sub, sub)
 		lagging = lagging || lag
 		if !whole {
 			// The next batch begins elsewhere, so that a busy channel
@@ -94,6 +98,10 @@ func (s *Session) gather(b *batch) (lagging bool) {
 
 // write makes one attempt to write the batch and settles what came of it. Only is set if the batch is a shared stretch.
 func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error) {
+	if len(b.buf) == 0 { // all there is has no bytes
+		s.settle(b, 0, only)
+		return flushDone, nil
+	}
 	n, err := s.conn.TryWrite(b.buf)
 	if err != nil {
 		return flushLost, err
@@ -116,6 +124,9 @@ func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error)
 func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	if n < b.cutEnd {
 		s.cut.written += n
+		if s.cut.rest != nil {
+			s.cut.rest = s.cut.rest[n:]
+		}
 		return 0
 	}
 	s.cut = nil
@@ -130,17 +141,25 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	}
 	start := b.ownEnd
 	for _, m := range b.marks {
-		if n <= start {
-			break // not begun
-		}
 		sub := m.sub
 		if sub == nil {
 			sub = only
 		}
+		if n >= start && m.end == start { // its own, and unwanted
+			sub.cursor.Store(m.pub.Offset)
+			sub.silent = max(sub.silent-1, 0)
+			continue
+		}
+		if n <= start {
+			break // not begun
+		}
 		sub.cursor.Store(m.pub.Offset)
 		delivered++
 		if n < m.end {
-			s.cut = &cut{sub.ch, m.pub, n - start}
+			s.cut = &cut{ch: sub.ch, pub: m.pub, written: n - start}
+			if s.personal {
+				s.cut.rest = append([]byte(nil), b.buf[n:m.end]...)
+			}
 			break
 		}
 		start = m.end

@@ -34,6 +34,14 @@ type Options struct {
 	// looked at once a second; 0 means for ever.
 	AnonymousTimeout time.Duration
 
+	// PresenceLinger is for how long a session whose connection was lost is still
+	// taken for present. 0 means not at all.
+	PresenceLinger time.Duration
+
+	// PresenceUsers is how many users a channel may have before they are only
+	// counted. 0 means [DefaultPresenceUsers].
+	PresenceUsers int
+
 	// Rules are the channels' rules. Nil means that each has the zero [Rule].
 	Rules *Rules
 
@@ -42,6 +50,9 @@ type Options struct {
 	Sweepers int
 }
 
+// DefaultPresenceUsers is how many users a channel names at most by default.
+const DefaultPresenceUsers = 1000
+
 // DefaultMaxChannels is how many channels a session may join by default.
 const DefaultMaxChannels = 1000
 
@@ -49,7 +60,7 @@ const DefaultMaxChannels = 1000
 // All methods may be called by many goroutines at once.
 //
 // Lock order, each before those after it: Session.mu, Hub.mu, the engine's locks,
-// channel.mu, group.mu, queue.mu; registry.mu after Session.mu.
+// presence.mu, channel.mu, group.mu, queue.mu; registry.mu after Session.mu.
 type Hub struct {
 	options    Options
 	engine     Engine
@@ -72,6 +83,9 @@ func New(o Options) *Hub {
 	}
 	if o.PongTimeout == 0 || o.PongTimeout > o.PingInterval {
 		o.PongTimeout = o.PingInterval
+	}
+	if o.PresenceUsers == 0 {
+		o.PresenceUsers = DefaultPresenceUsers
 	}
 	if o.Sweepers == 0 {
 		o.Sweepers = runtime.GOMAXPROCS(0)
@@ -138,7 +152,8 @@ func (h *Hub) Sessions() int {
 }
 
 // Deauthenticate makes all sessions of the identity anonymous, which takes them
-// off their channels, and returns how many there were. What was published before
+// off their channels, or ends those that can be told with [ErrRevoked], and returns
+// how many there were. What was published before
 // may still reach them; nothing published after it returned does.
 func (h *Hub) Deauthenticate(identity string) int {
 	n := 0
@@ -156,6 +171,7 @@ func (h *Hub) Deauthenticate(identity string) int {
 // publishing works until it returns. The error is ctx's, if it had to stop waiting.
 func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	sessions := h.registry.shut()
+	announce(sessions, drain)
 	err := endSpread(ctx, sessions, drain)
 	if err == nil {
 		err = h.registry.wait(ctx)
@@ -168,10 +184,33 @@ func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	h.cancel()
 	h.queue.close()
 	h.goroutines.Wait()
+	h.endPresence()
 	if h.ownsEngine {
 		h.engine.Close()
 	}
 	return err
+}
+
+// announce tells the sessions when their turn to go will be.
+func announce(sessions []*Session, drain time.Duration) {
+	for i, s := range sessions {
+		s.announce(ErrShuttingDown, drain*time.Duration(i+1)/time.Duration(len(sessions)))
+	}
+}
+
+// endPresence lets go of who lingers on a channel.
+func (h *Hub) endPresence() {
+	h.mu.Lock()
+	var all []*presence
+	for _, ch := range h.channels {
+		if ch.presence != nil {
+			all = append(all, ch.presence)
+		}
+	}
+	h.mu.Unlock()
+	for _, p := range all {
+		p.close()
+	}
 }
 
 // endSpread ends the sessions one after the other within the drain time.
@@ -203,7 +242,7 @@ func (h *Hub) acquire(name string) (*channel, error) {
 	h.mu.Lock()
 	ch := h.channels[name]
 	if ch == nil {
-		ch = &channel{name: name, queue: &h.queue}
+		ch = h.newChannel(name)
 		h.channels[name] = ch
 	}
 	ch.refs++
@@ -227,7 +266,18 @@ func (h *Hub) release(ch *channel) {
 	h.mu.Unlock()
 	if last {
 		ch.unfollow()
+		if ch.presence != nil {
+			ch.presence.close()
+		}
 	}
+}
+
+func (h *Hub) newChannel(name string) *channel {
+	ch := &channel{name: name, queue: &h.queue, rule: h.options.Rules.For(name)}
+	if mode := ch.rule.Presence; mode != PresenceOff {
+		ch.presence = newPresence(&h.queue, name, presenceOptions{mode: mode, maxUsers: h.options.PresenceUsers, linger: h.options.PresenceLinger})
+	}
+	return ch
 }
 
 // pinger pings each session once an interval, and ends those that have not

@@ -106,7 +106,7 @@ func TestEverySubscriberOfABigChannelGetsAll(t *testing.T) {
 func TestAnonymousSessionsCannotJoin(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c, _ := boreastest.Open(w.hub)
-		if err := s.Join("news"); err != boreas.ErrAnonymous {
+		if err := join(s, "news"); err != boreas.ErrAnonymous {
 			t.Errorf("join: %v", err)
 		}
 		w.publish("news", "1")
@@ -119,8 +119,8 @@ func TestIdentities(t *testing.T) {
 		a, ac := w.subscriber("news", "sport")
 		b, _ := w.subscriber("news")
 		boreastest.Open(w.hub)
-		b.Authenticate("b")
-		a.Authenticate("a") // keeps the channels
+		b.Authenticate("b", "b")
+		a.Authenticate("a", "a") // keeps the channels
 		check := func(want boreas.Census) {
 			t.Helper()
 			if diff := cmp.Diff(want, w.hub.Census()); diff != "" {
@@ -165,14 +165,14 @@ func TestIdentities(t *testing.T) {
 func TestBounds(t *testing.T) {
 	inWorld(t, boreas.Options{MaxSessions: 2, MaxChannels: 2}, func(w world) {
 		s, _ := w.subscriber("a", "b")
-		if err := s.Join("c"); err != boreas.ErrTooManyChannels {
+		if err := join(s, "c"); err != boreas.ErrTooManyChannels {
 			t.Errorf("third channel: %v", err)
 		}
-		if err := s.Join("a"); err != nil {
+		if err := join(s, "a"); err != nil {
 			t.Errorf("a channel joined already: %v", err)
 		}
 		for _, name := range []string{"", strings.Repeat("x", 256), "a\nb", "\xff"} {
-			if err := s.Join(name); !errors.Is(err, boreas.ErrChannelName) {
+			if err := join(s, name); !errors.Is(err, boreas.ErrChannelName) {
 				t.Errorf("join %q: %v", name, err)
 			}
 			if _, err := w.hub.Publish(context.Background(), name, boreas.Message{}); !errors.Is(err, boreas.ErrChannelName) {

@@ -1,7 +1,11 @@
 package boreas
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -32,4 +36,184 @@ func (h *Hub) History(ctx context.Context, channel string, since Position, limit
 		return History{}, err
 	}
 	return h.engine.Read(ctx, channel, since, limit)
+}
+
+// Presence returns who is on a channel. Errors: [ErrChannelName], [ErrNoPresence].
+func (h *Hub) Presence(channel string) (PresenceState, error) {
+	if err := ValidChannel(channel); err != nil {
+		return PresenceState{}, err
+	}
+	rule := h.Rule(channel)
+	if rule.Presence == PresenceOff {
+		return PresenceState{}, ErrNoPresence
+	}
+	h.mu.Lock()
+	ch := h.channels[channel]
+	h.mu.Unlock()
+	if ch != nil {
+		return ch.presence.state(), nil
+	}
+	if rule.Presence == PresenceFull {
+		return PresenceState{Members: []Member{}}, nil
+	}
+	return PresenceState{}, nil
+}
+
+// Subscribers returns how many sessions have joined a channel.
+func (h *Hub) Subscribers(channel string) int {
+	h.mu.Lock()
+	ch := h.channels[channel]
+	h.mu.Unlock()
+	if ch == nil {
+		return 0
+	}
+	return ch.subscribers()
+}
+
+// Channel describes a channel. One never heard of has no subscribers and an empty log.
+// Errors: [ErrChannelName], and those of the engine's Read.
+func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
+	bounds, err := h.History(ctx, name, Position{}, 0)
+	if err != nil {
+		return ChannelInfo{}, err
+	}
+	return ChannelInfo{Name: name, Subscribers: h.Subscribers(name), Head: bounds.Head, Oldest: bounds.Floor}, nil
+}
+
+// ListChannels describes at most limit channels, sorted by name: those after the name
+// given, and beginning with the prefix, that have subscribers or, if the engine can
+// tell, a log. More tells whether there are others after them.
+func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int) (list []ChannelInfo, more bool, err error) {
+	wanted := func(name string) bool { return name > after && strings.HasPrefix(name, prefix) }
+	names := []string{}
+	h.mu.Lock()
+	for name := range h.channels {
+		if wanted(name) {
+			names = append(names, name)
+		}
+	}
+	h.mu.Unlock()
+	if e, ok := h.engine.(channelLister); ok {
+		names = e.AppendChannels(names, wanted)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if more = len(names) > limit; more {
+		names = names[:limit]
+	}
+	for _, name := range names {
+		info, err := h.Channel(ctx, name)
+		if err != nil {
+			return nil, false, err
+		}
+		list = append(list, info)
+	}
+	return list, more, nil
+}
+
+// channelLister is an engine that can tell which channels have a log.
+type channelLister interface {
+	// AppendChannels appends the names of channels with a log that are wanted, in
+	// any order.
+	AppendChannels(dst []string, wanted func(name string) bool) []string
+}
+
+// ListSessions describes at most limit live sessions, in the order of their names as numbers: those
+// after the one named, which need not be there any more; "" is before all. More tells
+// whether there are others after them. Error: [ErrNoSession] if after is no name.
+func (h *Hub) ListSessions(after string, limit int) (list []SessionInfo, more bool, err error) {
+	var least uint64
+	if after != "" {
+		if least, err = parseSession(after); err != nil {
+			return nil, false, err
+		}
+	}
+	var all []*Session
+	for i := range pingSlots {
+		for _, s := range h.registry.slot(i) {
+			if s.number > least {
+				all = append(all, s)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *Session) int { return cmp.Compare(a.number, b.number) })
+	for _, s := range all {
+		if len(list) == limit {
+			return list, true, nil
+		}
+		if info, live := s.info(); live {
+			list = append(list, info)
+		}
+	}
+	return list, false, nil
+}
+
+// SessionInfo describes a live session. Error: [ErrNoSession].
+func (h *Hub) SessionInfo(id string) (SessionInfo, error) {
+	s, err := h.session(id)
+	if err != nil {
+		return SessionInfo{}, err
+	}
+	info, live := s.info()
+	if !live {
+		return SessionInfo{}, ErrNoSession
+	}
+	return info, nil
+}
+
+// EndSession ends a session for the reason. Error: [ErrNoSession].
+func (h *Hub) EndSession(id string, reason error) error {
+	s, err := h.session(id)
+	if err != nil {
+		return err
+	}
+	s.End(reason)
+	return nil
+}
+
+func (h *Hub) session(id string) (*Session, error) {
+	number, err := parseSession(id)
+	if err != nil {
+		return nil, err
+	}
+	s := h.registry.find(number)
+	if s == nil {
+		return nil, ErrNoSession
+	}
+	return s, nil
+}
+
+// parseSession reads a session's name.
+func parseSession(id string) (uint64, error) {
+	digits, ok := strings.CutPrefix(id, idPrefix)
+	number, err := strconv.ParseUint(digits, positionBase, 64)
+	if !ok || err != nil || sessionName(number) != id {
+		return 0, ErrNoSession
+	}
+	return number, nil
+}
+
+// describer is a Conn that can tell what it is.
+type describer interface {
+	// Describe returns how the transport calls itself, and the peer's address.
+	Describe() (transport, address string)
+}
+
+// info describes the session; live is false if it has ended.
+func (s *Session) info() (info SessionInfo, live bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending {
+		return SessionInfo{}, false
+	}
+	info = SessionInfo{ID: s.ID(), User: s.user(), Since: time.Unix(0, s.started), Channels: []string{}}
+	if d, ok := s.conn.(describer); ok {
+		info.Transport, info.Address = d.Describe()
+	}
+	for _, sub := range s.subs {
+		if sub.ch.feed == nil {
+			info.Channels = append(info.Channels, sub.ch.name)
+		}
+	}
+	return info, true
 }

@@ -1,6 +1,10 @@
 package boreas
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+)
 
 // A Join says where on a channel a session begins.
 type Join struct {
@@ -44,4 +48,261 @@ type Joined struct {
 
 	// Presence is who is there, before the first event; nil unless Watch was set.
 	Presence *PresenceState
+}
+
+// Join subscribes the session to channels. The results are in the order of the joins;
+// one failure leaves the others alone. Answer, if not nil, appends to dst what the peer
+// is to be told of the results: that comes before any publication of these channels.
+// It is called once, unless the session has ended, and must not call the session.
+//
+// A session that joins a channel again stays where it is there.
+func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) []byte) []Joined {
+	results := make([]Joined, len(joins))
+	entries := make([]entry, len(joins))
+	for i := range joins {
+		// Without the lock, because an engine may take its time.
+		entries[i], results[i] = s.prepare(&joins[i])
+	}
+	s.mu.Lock()
+	for i := range joins {
+		if results[i].Err == nil {
+			s.enter(&joins[i], &entries[i], &results[i])
+		}
+		if err := results[i].Err; err != nil {
+			results[i] = Joined{Err: err}
+		}
+		s.hub.stats.joined(&results[i])
+	}
+	if answer == nil || s.ending {
+		s.flushNow()
+	} else {
+		before := len(s.out)
+		s.out = answer(s.out, results)
+		s.answered(len(s.out) - before)
+	}
+	for _, e := range entries {
+		if e.ch != nil { // not entered
+			s.hub.release(e.ch)
+		}
+	}
+	return results
+}
+
+// entry is a join that is being prepared: the channel, of which it holds a reference,
+// and the offset to begin at.
+type entry struct {
+	ch *channel
+	at uint64
+}
+
+// prepare does the part of a join that must not hold the session's lock.
+func (s *Session) prepare(j *Join) (entry, Joined) {
+	if err := s.mayPrepare(j); err != nil {
+		return entry{}, Joined{Err: err}
+	}
+	ch, err := s.hub.acquire(j.Channel)
+	if err != nil {
+		return entry{}, Joined{Err: err}
+	}
+	e := entry{ch: ch, at: atHead}
+	r := Joined{}
+	if !j.Since.IsZero() {
+		h, err := s.hub.engine.Read(s.hub.ctx, j.Channel, j.Since, 0)
+		reason, lost := gapReason(err)
+		switch {
+		case lost:
+			r.Gap = Gap{Reason: reason, From: j.Since}
+			r.Oldest = h.Floor
+		case err != nil:
+			return e, Joined{Err: err}
+		default:
+			e.at, r.Recovered = j.Since.Offset, true
+		}
+	}
+	if j.Last > 0 && !r.Recovered {
+		h, err := s.hub.engine.Read(s.hub.ctx, j.Channel, Position{}, -j.Last)
+		if err != nil {
+			return e, Joined{Err: err}
+		}
+		if len(h.Publications) > 0 {
+			// The place before the first of them, whichever one that is: offsets
+			// only increase.
+			e.at = h.Publications[0].Offset - 1
+		}
+	}
+	return e, r
+}
+
+func (s *Session) mayPrepare(j *Join) error {
+	if j.Err != nil {
+		return j.Err
+	}
+	if err := ValidChannel(j.Channel); err != nil {
+		return err
+	}
+	if len(j.Info) > MaxInfo {
+		return ErrInfoTooLarge
+	}
+	if j.Watch && s.hub.Rule(j.Channel).Presence == PresenceOff {
+		return ErrNoPresence
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.find(j.Channel) >= 0 {
+		return nil
+	}
+	return s.mayJoin()
+}
+
+// gapReason tells which gap an error of the engine's Read means, if any.
+func gapReason(err error) (reason GapReason, lost bool) {
+	switch {
+	case errors.Is(err, ErrExpired):
+		return GapExpired, true
+	case errors.Is(err, ErrUnknownEpoch):
+		return GapUnknownEpoch, true
+	case errors.Is(err, ErrAhead):
+		return GapAhead, true
+	}
+	return "", false
+}
+
+// enter does the rest of a join. The caller holds mu. It takes the entry's reference,
+// unless the session does not enter.
+func (s *Session) enter(j *Join, e *entry, r *Joined) {
+	if i := s.find(j.Channel); i >= 0 && !s.ending {
+		if !j.Since.IsZero() || j.Last > 0 {
+			r.Err = ErrAlreadyJoined
+			return
+		}
+		r.Position = s.subs[i].position()
+		s.watch(j, s.subs[i].ch, r)
+		return
+	}
+	if r.Err = s.mayJoin(); r.Err != nil { // what may have changed meanwhile
+		return
+	}
+	sub := &subscription{session: s, ch: e.ch}
+	// Before the channel knows of it, so that a sweeper that visits the session
+	// finds it there.
+	s.subs = append(s.subs, sub)
+	if r.Err = e.ch.add(sub, e.at); r.Err != nil {
+		s.subs = s.subs[:len(s.subs)-1]
+		return
+	}
+	e.ch = nil
+	r.Position = sub.position()
+	if r.Gap.Reason != "" {
+		r.Gap.To = r.Position
+	}
+	if p := sub.ch.presence; p != nil {
+		p.enter(s.ID(), s.user(), j.Info)
+	}
+	s.watch(j, sub.ch, r)
+}
+
+// watch subscribes the session to a channel's presence events, if it is to be. The
+// caller holds mu.
+func (s *Session) watch(j *Join, ch *channel, r *Joined) {
+	if !j.Watch || ch.presence == nil || s.announcer() == nil {
+		return
+	}
+	var state PresenceState
+	if i := s.findFeed(j.Channel); i >= 0 {
+		state = ch.presence.state()
+	} else {
+		sub := &subscription{session: s, ch: ch.presence.events}
+		s.subs = append(s.subs, sub)
+		state = ch.presence.watch(sub)
+	}
+	r.Presence = &state
+}
+
+func (s *Session) mayJoin() error {
+	switch {
+	case s.ending:
+		return ErrClosed
+	case s.identity == nil:
+		return ErrAnonymous
+	case s.joined() >= s.hub.options.MaxChannels:
+		return ErrTooManyChannels
+	}
+	return nil
+}
+
+// Leave takes the session off the channel. When it has returned, nothing more of
+// the channel is sent, but for the rest of a message already begun.
+func (s *Session) Leave(channel string) {
+	s.mu.Lock()
+	var d departure
+	for _, i := range []int{s.find(channel), s.findFeed(channel)} {
+		if i >= 0 {
+			d.subs = append(d.subs, s.subs[i])
+		}
+	}
+	if len(d.subs) == 0 {
+		s.mu.Unlock()
+		return
+	}
+	s.subs = slices.DeleteFunc(s.subs, func(sub *subscription) bool { return slices.Contains(d.subs, sub) })
+	d.session, d.user = s, s.user()
+	s.mu.Unlock()
+	s.hub.drop(d)
+}
+
+// find returns the index of the session's subscription to the channel, -1 if there is
+// none.
+func (s *Session) find(channel string) int {
+	return slices.IndexFunc(s.subs, func(sub *subscription) bool { return sub.ch.name == channel && sub.ch.feed == nil })
+}
+
+// findFeed returns the index of its subscription to the channel's presence events.
+func (s *Session) findFeed(channel string) int {
+	return slices.IndexFunc(s.subs, func(sub *subscription) bool { return sub.ch.name == channel && sub.ch.feed != nil })
+}
+
+// joined returns how many channels the session has joined.
+func (s *Session) joined() int {
+	n := 0
+	for _, sub := range s.subs {
+		if sub.ch.feed == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// departure is what a session leaves behind: its subscriptions, as which user it was
+// there, and whether it may be back in a moment.
+type departure struct {
+	subs    []*subscription
+	session *Session
+	user    string
+	linger  bool
+}
+
+// depart takes the subscriptions away from the session. The caller holds mu, and
+// then, without it, drops what is returned.
+func (s *Session) depart(linger bool) departure {
+	d := departure{subs: s.subs, session: s, user: s.user(), linger: linger}
+	s.subs = nil
+	return d
+}
+
+// drop takes subscriptions out of their channels.
+func (h *Hub) drop(d departure) {
+	for _, sub := range d.subs {
+		ch := sub.ch
+		ch.remove(sub)
+		switch p := ch.presence; {
+		case ch.feed != nil: // holds no reference: the subscription beside it does
+		case p != nil && d.linger:
+			p.linger(d.session.ID(), d.user, func() { h.release(ch) })
+		case p != nil:
+			p.leave(d.session.ID(), d.user)
+			h.release(ch)
+		default:
+			h.release(ch)
+		}
+	}
 }

@@ -61,7 +61,7 @@ func (w world) subscribe(c *boreastest.Conn, channels ...string) *boreas.Session
 	if err != nil {
 		w.Fatalf("open: %v", err)
 	}
-	s.Authenticate("user")
+	s.Authenticate("user", "u")
 	for _, ch := range channels {
 		w.join(s, ch)
 	}
@@ -70,9 +70,13 @@ func (w world) subscribe(c *boreastest.Conn, channels ...string) *boreas.Session
 
 func (w world) join(s *boreas.Session, channel string) {
 	w.Helper()
-	if err := s.Join(channel); err != nil {
+	if err := join(s, channel); err != nil {
 		w.Fatalf("join %q: %v", channel, err)
 	}
+}
+
+func join(s *boreas.Session, channel string) error {
+	return s.Join([]boreas.Join{{Channel: channel}}, nil)[0].Err
 }
 
 // want settles and compares all lines that the connection took.

@@ -99,9 +99,9 @@ func TestStress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Authenticate("stayer")
-		s.Join("news")
-		s.Join("other")
+		s.Authenticate("stayer", "stayer")
+		join(s, "news")
+		join(s, "other")
 		conns = append(conns, c)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -114,10 +114,10 @@ func TestStress(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				s.Authenticate("comer")
+				s.Authenticate("comer", "comer")
 				c.Bound(i % 50)
-				s.Join("news")
-				s.Join("other")
+				join(s, "news")
+				join(s, "other")
 				hub.Census()
 				s.Leave("other")
 				c.Unbound()

@@ -2,6 +2,8 @@ package boreas
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"maps"
 	"slices"
 	"sync"
@@ -29,6 +31,7 @@ type registry struct {
 // identity is who a session authenticated as.
 type identity struct {
 	name     string
+	user     string // how others know it
 	sessions []*Session
 }
 
@@ -61,6 +64,7 @@ func (r *registry) start(s *Session) error {
 		return ErrShuttingDown
 	}
 	s.slot = uint8(r.next)
+	s.number = newNumber(s.slot)
 	s.slotIndex = int32(len(r.slots[r.next]))
 	r.slots[r.next] = append(r.slots[r.next], s)
 	r.next = (r.next + 1) % pingSlots
@@ -70,7 +74,7 @@ func (r *registry) start(s *Session) error {
 }
 
 // identify makes s a session of the identity; "" is anonymous. The caller holds s.mu.
-func (r *registry) identify(s *Session, name string) {
+func (r *registry) identify(s *Session, name, user string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.unidentify(s)
@@ -80,7 +84,7 @@ func (r *registry) identify(s *Session, name string) {
 	}
 	id := r.identities[name]
 	if id == nil {
-		id = &identity{name: name}
+		id = &identity{name: name, user: user}
 		r.identities[name] = id
 	}
 	s.identity, s.identityIndex = id, int32(len(id.sessions))
@@ -160,6 +164,24 @@ func (r *registry) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// newNumber makes up the number of a session in the slot: random, so that it says
+// nothing, and with the slot in its low bits, so that it is found again.
+func newNumber(slot uint8) uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails, see crypto/rand
+	return binary.LittleEndian.Uint64(b[:])/pingSlots*pingSlots + uint64(slot)
+}
+
+// find returns the session with the number, nil if there is none.
+func (r *registry) find(number uint64) *Session {
+	for _, s := range r.slot(int(number % pingSlots)) {
+		if s.number == number {
+			return s
+		}
+	}
+	return nil
 }
 
 // slot returns a copy of one slot's sessions.

@@ -1,7 +1,9 @@
 package boreas
 
 import (
-	"slices"
+	"context"
+	"errors"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +26,9 @@ type Session struct {
 
 	// Guarded by registry.mu: its places there. Identity is also guarded by
 	// mu: changed under both, read under either.
+	number        uint64 // its name among the hub's sessions; the low bits are its slot
 	slot          uint8
+	personal      bool // format is a PersonalFormat; set by Start
 	slotIndex     int32
 	identityIndex int32
 	identity      *identity
@@ -34,8 +38,10 @@ type Session struct {
 	out  []byte // its own bytes, which come before any publication not yet begun
 	cut  *cut   // the publication that was written in part, nil if there is none
 	turn uint16 // which subscription comes first in the next batch of several
-	sent int32  // bytes that Send queued since out was last empty
+	sent int32  // bytes of answers queued since out was last empty
+	lags *lags  // how often it fell behind lately; nil if it never did
 
+	started  int64     // when it became live, in nanoseconds since 1970
 	since    time.Time // when it became live, or anonymous again
 	pinged   bool      // since it became live
 	draining bool      // a goroutine of its own writes; sweepers leave it alone
@@ -50,12 +56,24 @@ type Session struct {
 // once. Error: [ErrShuttingDown].
 func (s *Session) Start(conn Conn, format Format) error {
 	s.conn, s.format, s.since = conn, format, time.Now()
+	s.started = s.since.UnixNano()
+	_, s.personal = format.(PersonalFormat)
 	if err := s.hub.registry.start(s); err != nil {
 		return err
 	}
 	s.hub.stats.opened.Add(1)
 	return nil
 }
+
+// ID returns the session's name: "s_" and a number, which no other session of the hub
+// has. It is for people and lists, and no secret.
+func (s *Session) ID() string { return sessionName(s.number) }
+
+func sessionName(number uint64) string {
+	return idPrefix + strconv.FormatUint(number, positionBase)
+}
+
+const idPrefix = "s_"
 
 // Identity returns who the session authenticated as, "" if it is anonymous.
 func (s *Session) Identity() string {
@@ -67,17 +85,45 @@ func (s *Session) Identity() string {
 	return s.identity.name
 }
 
-// Authenticate makes the session one of the identity's, which must not be empty. It
-// keeps its channels.
-func (s *Session) Authenticate(identity string) {
+// User returns how others know the session, "" if it is anonymous.
+func (s *Session) User() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ending {
-		s.hub.registry.identify(s, identity)
+	return s.user()
+}
+
+// user is User for a caller that holds mu.
+func (s *Session) user() string {
+	if s.identity == nil {
+		return ""
+	}
+	return s.identity.user
+}
+
+// Authenticate makes the session one of the identity's, which must not be empty. The
+// user is how others know it, the same for all sessions of the identity. It keeps its
+// channels.
+func (s *Session) Authenticate(identity, user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending {
+		return
+	}
+	before := s.user()
+	s.hub.registry.identify(s, identity, user)
+	if before == user || before == "" {
+		return
+	}
+	for _, sub := range s.subs {
+		if p := sub.ch.presence; p != nil {
+			p.enter(s.ID(), user, nil)
+			p.leave(s.ID(), before)
+		}
 	}
 }
 
-// Deauthenticate makes the session anonymous, which takes it off its channels.
+// Deauthenticate makes the session anonymous, which takes it off its channels. One
+// that can be told so is ended instead, with [ErrRevoked].
 func (s *Session) Deauthenticate() { s.deauthenticate("") }
 
 // deauthenticate returns false if the session is not one of the identity's (any
@@ -88,98 +134,71 @@ func (s *Session) deauthenticate(identity string) bool {
 		s.mu.Unlock()
 		return false
 	}
-	s.hub.registry.identify(s, "")
+	if s.announcer() != nil {
+		s.endNow(ErrRevoked)
+		return true
+	}
+	d := s.depart(false)
+	s.hub.registry.identify(s, "", "")
 	s.since = time.Now()
-	subs := s.detach()
 	s.mu.Unlock()
-	s.hub.drop(subs)
+	s.hub.drop(d)
 	return true
 }
 
-// Join subscribes the session to the channel, from now on. Joining twice is joining
-// once. Errors: [ErrChannelName], [ErrAnonymous], [ErrTooManyChannels],
-// [ErrClosed] if it has ended, and those of the engine's Follow.
-func (s *Session) Join(channel string) error {
+// announcer returns the session's format if that can tell what happens, and nil if not.
+func (s *Session) announcer() Announcer {
+	a, _ := s.format.(Announcer)
+	return a
+}
+
+// Publish publishes a message for the session, where the channel's rule allows it. If
+// echo is false the session does not get it back. Errors: [ErrAnonymous],
+// [ErrNotPermitted], and those of [Hub.Publish].
+func (s *Session) Publish(ctx context.Context, channel string, m Message, echo bool) (Ack, error) {
 	if err := ValidChannel(channel); err != nil {
-		return err
+		return Ack{}, err
 	}
-	s.mu.Lock()
-	joined, err := s.find(channel) >= 0, s.mayJoin()
-	s.mu.Unlock()
-	switch {
-	case joined:
-		return nil
-	case err == ErrTooManyChannels:
-		s.hub.stats.joinsRefused.Add(1)
-		return err
-	case err != nil:
-		return err
+	if s.Identity() == "" {
+		return Ack{}, ErrAnonymous
 	}
-	// Without the lock, because an engine may take its time.
-	ch, err := s.hub.acquire(channel)
-	if err != nil {
-		return err
+	if !s.hub.Rule(channel).ClientPublish {
+		return Ack{}, ErrNotPermitted
 	}
-	sub := &subscription{session: s, ch: ch}
-	s.mu.Lock()
-	if err := s.mayJoin(); err != nil { // what may have changed meanwhile
-		s.mu.Unlock()
-		s.hub.release(ch)
-		return err
+	if echo {
+		return s.hub.Publish(ctx, channel, m)
 	}
-	// Before the channel knows of it, so that a sweeper that visits the session
-	// finds it there.
-	s.subs = append(s.subs, sub)
-	ch.add(sub)
-	s.mu.Unlock()
-	return nil
+	m.Sender = s.number
+	// Before it is published: it may be delivered before the engine has answered.
+	s.silence(channel, 1)
+	ack, err := s.hub.Publish(ctx, channel, m)
+	if err != nil || ack.Duplicate {
+		s.silence(channel, -1)
+	}
+	return ack, err
 }
 
-func (s *Session) mayJoin() error {
-	switch {
-	case s.ending:
-		return ErrClosed
-	case s.identity == nil:
-		return ErrAnonymous
-	case len(s.subs) >= s.hub.options.MaxChannels:
-		return ErrTooManyChannels
+// silence changes the number of the session's own publications on the channel that it
+// is not to get.
+func (s *Session) silence(channel string, by int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(channel); i >= 0 {
+		s.subs[i].silent = max(s.subs[i].silent+by, 0)
 	}
-	return nil
 }
 
-// Leave takes the session off the channel. When it has returned, nothing more of
-// the channel is sent, but for the rest of a message already begun.
-func (s *Session) Leave(channel string) {
+// announce tells the session, if it can be told, that it will end for the reason
+// within the time given.
+func (s *Session) announce(reason error, within time.Duration) {
 	s.mu.Lock()
-	i := s.find(channel)
-	if i < 0 {
+	a := s.announcer()
+	if s.ending || a == nil {
 		s.mu.Unlock()
 		return
 	}
-	sub := s.subs[i]
-	s.subs = slices.Delete(s.subs, i, i+1)
-	s.mu.Unlock()
-	s.hub.drop([]*subscription{sub})
-}
-
-func (s *Session) find(channel string) int {
-	return slices.IndexFunc(s.subs, func(sub *subscription) bool { return sub.ch.name == channel })
-}
-
-// detach takes the subscriptions away from the session. The caller holds mu, and
-// then, without it, drops them.
-func (s *Session) detach() []*subscription {
-	subs := s.subs
-	s.subs = nil
-	return subs
-}
-
-// drop takes subscriptions out of their channels.
-func (h *Hub) drop(subs []*subscription) {
-	for _, sub := range subs {
-		sub.ch.remove(sub)
-		h.release(sub.ch)
-	}
+	s.out = a.AppendGoodbye(s.out, reason, within)
+	s.flushNow()
 }
 
 // Heard notes that the peer sent something, so that it is known to be alive.
@@ -198,13 +217,19 @@ func (s *Session) Send(p []byte) {
 		s.mu.Unlock()
 		return
 	}
-	if s.sent+int32(len(p)) > maxBacklog {
-		s.mu.Unlock()
-		s.End(ErrBacklog)
+	s.out = append(s.out, p...)
+	s.answered(len(p))
+}
+
+// answered counts n bytes of answers that have been added to out, and writes. One
+// answer may be as large as it is; what is too much is that others wait behind it. The
+// caller holds s.mu; answered unlocks it.
+func (s *Session) answered(n int) {
+	if s.sent > 0 && s.sent+int32(n) > maxBacklog {
+		s.endNow(ErrBacklog)
 		return
 	}
-	s.sent += int32(len(p))
-	s.out = append(s.out, p...)
+	s.sent += int32(n)
 	s.flushNow()
 }
 
@@ -226,10 +251,10 @@ func (s *Session) endNow(reason error) {
 	if !s.draining {
 		s.flushOnce()
 	}
-	subs := s.beginEnd(reason)
+	d := s.beginEnd(reason)
 	s.out = s.format.AppendEnd(s.out, reason)
 	s.flushNow()
-	s.hub.drop(subs)
+	s.hub.drop(d)
 }
 
 // Lost ends the session without last words, for a connection that is gone.
@@ -240,12 +265,24 @@ func (s *Session) Lost(reason error) { s.finish(reason) }
 func (s *Session) Done() { s.hub.registry.done() }
 
 // beginEnd marks the session as ending. The caller holds mu, and then, without it,
-// drops the subscriptions returned.
-func (s *Session) beginEnd(reason error) []*subscription {
+// drops what is returned.
+func (s *Session) beginEnd(reason error) departure {
 	s.ending, s.reason, s.endedAt = true, reason, time.Now()
+	d := s.depart(comesBack(reason))
 	s.hub.registry.ended(s)
 	s.hub.stats.end(reason)
-	return s.detach()
+	return d
+}
+
+// comesBack tells whether a session that ended for the reason is likely to be back in
+// a moment: it did not leave, and was not sent away.
+func comesBack(reason error) bool {
+	for _, final := range []error{ErrLeft, ErrRevoked, ErrTerminated, ErrAnonymousTimeout} {
+		if errors.Is(reason, final) {
+			return false
+		}
+	}
+	return true
 }
 
 // finish hands the session back to its transport.
@@ -256,16 +293,16 @@ func (s *Session) finish(reason error) {
 		return
 	}
 	said := s.ending && len(s.out) == 0 && s.cut == nil
-	var subs []*subscription
+	var d departure
 	if !s.ending {
-		subs = s.beginEnd(reason)
+		d = s.beginEnd(reason)
 	}
 	s.finished = true
 	s.out, s.cut = nil, nil
 	s.hub.registry.finished(s)
 	reason = s.reason
 	s.mu.Unlock()
-	s.hub.drop(subs)
+	s.hub.drop(d)
 	s.conn.Finish(reason, said)
 }
 

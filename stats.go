@@ -2,6 +2,7 @@ package boreas
 
 import (
 	"math/bits"
+	"slices"
 	"sync/atomic"
 )
 
@@ -31,7 +32,11 @@ type Stats struct {
 	Pings           uint64
 	SessionsOpened  uint64
 	SessionsRefused uint64 // by ErrTooManySessions
-	JoinsRefused    uint64 // by ErrTooManyChannels
+	JoinsRefused    uint64 // by ErrTooManyChannels or ErrTooManySubscribers
+
+	// Gaps counts what sessions were told that they do not get, by reason. The
+	// joins that could not be recovered are among them.
+	Gaps Gaps
 
 	// Ended counts the sessions that have ended, by reason.
 	Ended Ended
@@ -41,9 +46,12 @@ type Stats struct {
 	Batches [batchBuckets]uint64
 }
 
+// Gaps counts gaps by their reason.
+type Gaps struct{ Expired, UnknownEpoch, Ahead, Slow, Conflated uint64 }
+
 // Ended counts ended sessions by reason.
 type Ended struct {
-	Slow             uint64 // ErrSlow
+	Slow             uint64 // ErrSlow, ErrFallsBehind
 	Backlog          uint64 // ErrBacklog
 	PingTimeout      uint64 // ErrPingTimeout
 	AnonymousTimeout uint64 // ErrAnonymousTimeout
@@ -77,6 +85,7 @@ func (h *Hub) Stats() Stats {
 			Other:            c.ended[endedOther].Load(),
 		},
 	}
+	s.Gaps = Gaps{c.gaps[0].Load(), c.gaps[1].Load(), c.gaps[2].Load(), c.gaps[3].Load(), c.gaps[4].Load()}
 	for i := range s.Batches {
 		s.Batches[i] = c.batches[i].Load()
 	}
@@ -103,6 +112,7 @@ type hubStats struct {
 	deliveries, deliveredBytes, writes atomic.Uint64
 	pings, opened, joinsRefused        atomic.Uint64
 	blocked                            atomic.Int64
+	gaps                               [len(gapReasons)]atomic.Uint64
 	ended                              [endedKinds]atomic.Uint64
 	batches                            [batchBuckets]atomic.Uint64
 }
@@ -117,10 +127,24 @@ const (
 	endedKinds
 )
 
+var gapReasons = [...]GapReason{GapExpired, GapUnknownEpoch, GapAhead, GapSlow, GapConflated}
+
+func (c *hubStats) gap(reason GapReason) { c.gaps[slices.Index(gapReasons[:], reason)].Add(1) }
+
+// joined counts what came of a join.
+func (c *hubStats) joined(r *Joined) {
+	switch {
+	case r.Err == ErrTooManyChannels, r.Err == ErrTooManySubscribers:
+		c.joinsRefused.Add(1)
+	case r.Gap.Reason != "":
+		c.gap(r.Gap.Reason)
+	}
+}
+
 func (c *hubStats) end(reason error) {
 	kind := endedOther
 	switch reason {
-	case ErrSlow:
+	case ErrSlow, ErrFallsBehind:
 		kind = endedSlow
 	case ErrBacklog:
 		kind = endedBacklog

@@ -48,8 +48,8 @@ func crowd(t *testing.T, hub *boreas.Hub, n int, onFirst func()) (last *boreaste
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Authenticate("user")
-		if err := s.Join("news"); err != nil {
+		s.Authenticate("user", "user")
+		if err := join(s, "news"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -27,7 +27,7 @@ func TestMetrics(t *testing.T) {
 	r.subscribe(t, "")
 	r.subscribe(t, "A", "ch1")
 	s := r.subscribe(t, "B", "ch1", "ch2")
-	if s.Join("ch3") == nil {
+	if s.Join([]boreas.Join{{Channel: "ch3"}}, nil)[0].Err == nil {
 		t.Fatal("joined more channels than allowed")
 	}
 	if _, err := r.hub.Reserve(); err == nil {

@@ -117,10 +117,10 @@ func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subs
 		t.Fatal(err)
 	}
 	if identity != "" {
-		session.Authenticate(identity)
+		session.Authenticate(identity, identity)
 	}
 	for _, c := range channels {
-		if err := session.Join(c); err != nil {
+		if err := session.Join([]boreas.Join{{Channel: c}}, nil)[0].Err; err != nil {
 			t.Fatal(err)
 		}
 	}

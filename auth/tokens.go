@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/base64"
 	"slices"
 	"sync"
 )
@@ -69,6 +70,25 @@ func (t *Tokens) Valid(token string) bool {
 	_, ok := t.byKey[k]
 	return ok
 }
+
+// Check reports whether token is in the set, and how others know who shows it: a
+// name that is the token's own, and does not give it away.
+func (t *Tokens) Check(token string) (user string, ok bool) {
+	if !t.Valid(token) {
+		return "", false
+	}
+	sum := sha256.Sum256([]byte(userDomain + token))
+	return "u_" + base64.RawURLEncoding.EncodeToString(sum[:userBytes]), true
+}
+
+const (
+	// userDomain keeps the hash for a user's name apart from any other hash of
+	// the token.
+	userDomain = "boreas user\x00"
+
+	// userBytes is how much of it is shown: so that no two of them meet.
+	userBytes = 12
+)
 
 // Delete takes token out of the set and reports whether it was there.
 func (t *Tokens) Delete(token string) bool {

@@ -67,7 +67,8 @@ func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string) bool {
 		return false
 	}
 	if c.h.options.NoAuth {
-		c.sess.Authenticate(newIdentity())
+		identity := newIdentity()
+		c.sess.Authenticate(identity, identity)
 	}
 	c.h.workers.open()
 	go c.serve(early)

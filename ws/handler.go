@@ -12,12 +12,12 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// Options are a handler's settings. Valid is required unless NoAuth is set; all
+// Options are a handler's settings. Check is required unless NoAuth is set; all
 // else works as zero.
 type Options struct {
-	// Valid tells whether a client may authenticate with the token. It may be
-	// called by many goroutines at once.
-	Valid func(token string) bool
+	// Check tells whether a client may authenticate with the token, and how others
+	// know who shows it. It may be called by many goroutines at once.
+	Check func(token string) (user string, ok bool)
 
 	// NoAuth authenticates each connection from its start, under a name that
 	// is made up for it, and ignores tokens.

@@ -24,7 +24,7 @@ func (c *conn) request(b []byte) {
 			return
 		}
 		for _, name := range r.Join {
-			err := c.sess.Join(name)
+			err := c.sess.Join([]boreas.Join{{Channel: name}}, nil)[0].Err
 			switch {
 			case errors.Is(err, boreas.ErrChannelName):
 				count.IgnoredNames.Add(1)
@@ -46,16 +46,17 @@ func (c *conn) authenticate(token string) {
 	if c.h.options.NoAuth {
 		return
 	}
-	valid := c.h.options.Valid
-	if !valid(token) {
+	check := c.h.options.Check
+	user, ok := check(token)
+	if !ok {
 		c.h.count.IgnoredTokens.Add(1)
 		return
 	}
-	c.sess.Authenticate(token)
+	c.sess.Authenticate(token, user)
 	// A token deleted between the check and here was not yet seen as this
 	// session's. Whoever deletes forgets the token first and looks for sessions
 	// then, so one of the two looks comes after the other's write.
-	if !valid(token) {
+	if _, ok := check(token); !ok {
 		c.sess.Deauthenticate()
 	}
 }

@@ -71,7 +71,7 @@ func TestCountsWhatItIgnores(t *testing.T) {
 // session's becoming its owner's, where a deletion finds no session yet.
 func TestATokenDeletedWhileItIsUsed(t *testing.T) {
 	checks := 0
-	r := newRig(t, Options{Valid: func(string) bool { checks++; return checks == 1 }})
+	r := newRig(t, Options{Check: func(string) (string, bool) { checks++; return "user", checks == 1 }})
 	r.feed(text(auth), 0)
 	if c := r.hub.Census(); c.Anonymous != 1 {
 		t.Errorf("a session of a deleted token: %+v", c)

@@ -83,8 +83,8 @@ type rig struct {
 
 func newRig(t *testing.T, o Options) *rig {
 	t.Helper()
-	if o.Valid == nil {
-		o.Valid = func(token string) bool { return strings.HasPrefix(token, "valid") }
+	if o.Check == nil {
+		o.Check = func(token string) (string, bool) { return "user", strings.HasPrefix(token, "valid") }
 	}
 	hub := boreas.New(boreas.Options{})
 	h := Handler(hub, o).(*handler)

@@ -35,8 +35,8 @@ func (l plainListener) Accept() (net.Conn, error) {
 // look like none that write(2) can be used on.
 func server(t *testing.T, plain bool, h boreas.Options, o Options) (*boreas.Hub, string) {
 	t.Helper()
-	if o.Valid == nil {
-		o.Valid = func(token string) bool { return token == "valid" }
+	if o.Check == nil {
+		o.Check = func(token string) (string, bool) { return "user", token == "valid" }
 	}
 	if o.CloseTimeout == 0 {
 		o.CloseTimeout = 50 * time.Millisecond // no test waits for it

@@ -95,7 +95,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(wsMetrics{counters})
 	s.ws.http = s.httpServer(ws.Handler(s.hub, ws.Options{
-		Valid:      s.tokens.Valid,
+		Check:      s.tokens.Check,
 		NoAuth:     !cfg.RequireAuth,
 		MaxMessage: int(cfg.MaxMessage),
 		Counters:   counters,
