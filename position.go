@@ -36,20 +36,21 @@ func (p Position) Append(dst []byte) []byte {
 	return strconv.AppendUint(dst, p.Offset, positionBase)
 }
 
-var errPosition = errors.New("not a position: want the text that came with a message or a join, unchanged")
+// ErrPosition: not the text of a position; see [ParsePosition].
+var ErrPosition = errors.New("not a position: want the text that came with a message or a join, unchanged")
 
 // ParsePosition reads the text that [Position.String] returns. It accepts exactly
-// that text: each position has one spelling.
+// that text: each position has one spelling. Other text is [ErrPosition].
 func ParsePosition(s string) (Position, error) {
 	e, o, ok := strings.Cut(s, "-")
 	if !ok {
-		return Position{}, fmt.Errorf("position %.40q: %w", s, errPosition)
+		return Position{}, fmt.Errorf("position %.40q: %w", s, ErrPosition)
 	}
 	epoch, err1 := strconv.ParseUint(e, positionBase, 64)
 	offset, err2 := strconv.ParseUint(o, positionBase, 64)
 	p := Position{epoch, offset}
 	if err1 != nil || err2 != nil || p.String() != s {
-		return Position{}, fmt.Errorf("position %.40q: %w", s, errPosition)
+		return Position{}, fmt.Errorf("position %.40q: %w", s, ErrPosition)
 	}
 	return p, nil
 }

@@ -1,0 +1,130 @@
+// Package fault is the table of all errors of protocol 2: what clients of every
+// transport are told, as clause 2.6 of docs/protocol.md has it. From it come
+// docs/errors.md and the constants of the clients; `go test ./internal/fault -update`
+// writes them anew.
+package fault
+
+import (
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// Retry tells when the same request can succeed.
+type Retry string
+
+// The values of Retry.
+const (
+	Never    Retry = "never"
+	Now      Retry = "now"
+	Later    Retry = "later"
+	NewToken Retry = "new_token" // once with another token
+)
+
+// A Fault is one row of the table. It is an error too, for what has no better words.
+// Rows are never changed, and are compared by their address.
+type Fault struct {
+	Code  string
+	Retry Retry
+
+	// Status is the HTTP status of a request that fails so; 0 if none can.
+	Status int
+
+	// Close is the close code of a WebSocket session that ends so (clause 8.6); 0 if
+	// none does.
+	Close int
+
+	// RetryAfter is how long to wait at least; 0 if there is nothing to say. Who
+	// knows better may say something else.
+	RetryAfter time.Duration
+
+	// Summary says what happened, and Do what to do: sentences for people.
+	Summary, Do string
+
+	// causes are the errors that mean this, for errors.Is.
+	causes []error
+}
+
+// Error returns the summary.
+func (f *Fault) Error() string { return f.Summary }
+
+// With returns an error that is f and tells more: a sentence for the client.
+func (f *Fault) With(message string) error { return &told{f, message} }
+
+// told is a fault in other words.
+type told struct {
+	fault   *Fault
+	message string
+}
+
+func (e *told) Error() string { return e.message }
+func (e *told) Unwrap() error { return e.fault }
+
+// Of returns the row for an error: the row that it is or wraps, or the one that has it
+// among its causes. An error that no row knows is [Internal], nil is nil.
+func Of(err error) *Fault {
+	if err == nil {
+		return nil
+	}
+	var f *Fault
+	if errors.As(err, &f) {
+		return f
+	}
+	if bad := wire.V2Error(""); errors.As(err, &bad) {
+		return Malformed
+	}
+	for _, f := range all {
+		for _, cause := range f.causes {
+			if errors.Is(err, cause) {
+				return f
+			}
+		}
+	}
+	return Internal
+}
+
+// Message returns what a client is told of an error: its text as a sentence. Of an
+// error that is [Internal] it is the summary alone: the text may be nobody's business,
+// and belongs in the log.
+func Message(err error) string {
+	if Of(err) == Internal {
+		return Internal.Summary
+	}
+	return sentence(strings.ReplaceAll(err.Error(), "boreas: ", ""))
+}
+
+// sentence writes an error's text as a sentence: with a capital letter, unless the
+// first word is no plain one, and with a full stop.
+func sentence(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if next, _ := utf8.DecodeRuneInString(s[size:]); unicode.IsLower(next) || next == ' ' {
+		s = string(unicode.ToUpper(first)) + s[size:]
+	}
+	if !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
+}
+
+// Wire returns what a client is told of an error, for the functions of package wire.
+// The caller may set more. The error must not be nil.
+func Wire(err error) wire.V2Fault {
+	f := Of(err)
+	return wire.V2Fault{
+		Code:         f.Code,
+		Message:      Message(err),
+		Retry:        string(f.Retry),
+		Docs:         f.Docs(),
+		RetryAfterMS: f.RetryAfter.Milliseconds(),
+	}
+}
+
+// Docs returns where the fault is described, as a path in this repository.
+func (f *Fault) Docs() string { return "docs/errors.md#" + f.Code }
+
+// All returns the table, in the order of the documentation.
+func All() []*Fault { return append([]*Fault(nil), all...) }

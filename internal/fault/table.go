@@ -1,0 +1,242 @@
+package fault
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// What is wrong with a request.
+var (
+	Malformed = &Fault{
+		Code: "malformed", Retry: Never, Status: http.StatusBadRequest,
+		Summary: "The request is not what the protocol asks for.",
+		Do:      "Correct the client: the message says what is wrong. Nothing of the request was carried out.",
+	}
+	Unauthenticated = &Fault{
+		Code: "unauthenticated", Retry: NewToken, Status: http.StatusUnauthorized,
+		Summary: "This needs a token, and none was shown.",
+		Do:      "Send `auth` first, or the header `Authorization: Bearer TOKEN`.",
+		causes:  []error{boreas.ErrAnonymous},
+	}
+	InvalidToken = &Fault{
+		Code: "invalid_token", Retry: NewToken, Status: http.StatusUnauthorized,
+		Summary: "The token is not valid, or no longer.",
+		Do:      "Get another token from your backend and try again with that.",
+	}
+	NotPermitted = &Fault{
+		Code: "not_permitted", Retry: Never, Status: http.StatusForbidden,
+		Summary: "The channel's rule does not allow it.",
+		Do:      "To let clients publish, give the channel a rule with `client_publish`; or publish from the backend over HTTP.",
+		causes:  []error{boreas.ErrNotPermitted},
+	}
+	PresenceOff = &Fault{
+		Code: "presence_off", Retry: Never, Status: http.StatusConflict,
+		Summary: "Nobody keeps book of who is on this channel.",
+		Do:      "Give the channel a rule with `presence` or `presence=count`, or leave `presence` out of the request.",
+		causes:  []error{boreas.ErrNoPresence},
+	}
+	ChannelName = &Fault{
+		Code: "channel_name", Retry: Never, Status: http.StatusBadRequest,
+		Summary: "This cannot be the name of a channel.",
+		Do:      "Use a name of 1 to 255 bytes of UTF-8 without control characters.",
+		causes:  []error{boreas.ErrChannelName},
+	}
+	BadPosition = &Fault{
+		Code: "bad_position", Retry: Never, Status: http.StatusBadRequest,
+		Summary: "This is no position, or it is not one of these channels.",
+		Do:      "Send a position back as it came, for the channel that it came with. If there is none, leave it out.",
+		causes:  []error{boreas.ErrPosition},
+	}
+	TooManyChannels = &Fault{
+		Code: "too_many_channels", Retry: Never, Status: http.StatusBadRequest,
+		Summary: "The session has joined as many channels as it may.",
+		Do:      "Leave a channel, or use a second connection. `hello` tells the limit.",
+		causes:  []error{boreas.ErrTooManyChannels},
+	}
+	TooManySubscribers = &Fault{
+		Code: "too_many_subscribers", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
+		Summary: "The channel has as many subscribers as its rule allows.",
+		Do:      "Try again when others have left, or raise `max_subscribers` in the channel's rule.",
+		causes:  []error{boreas.ErrTooManySubscribers},
+	}
+	AlreadyJoined = &Fault{
+		Code: "already_joined", Retry: Never, Status: http.StatusConflict,
+		Summary: "The session has joined the channel already, and so cannot begin at another place.",
+		Do:      "Leave the channel first, or read the older messages with `history`.",
+		causes:  []error{boreas.ErrAlreadyJoined},
+	}
+	TooLarge = &Fault{
+		Code: "too_large", Retry: Never, Status: http.StatusRequestEntityTooLarge,
+		Summary: "Something in the request is larger than it may be.",
+		Do:      "Send less: `hello` and the message tell the limits.",
+		causes:  []error{boreas.ErrInfoTooLarge},
+	}
+	KeyReused = &Fault{
+		Code: "key_reused", Retry: Never, Status: http.StatusUnprocessableEntity,
+		Summary: "Another message was published on this channel with the same key a short time ago.",
+		Do:      "Make a new key for each message, and use it again only to repeat the very same one.",
+		causes:  []error{boreas.ErrKeyReused},
+	}
+	BadKey = &Fault{
+		Code: "bad_key", Retry: Never, Status: http.StatusBadRequest,
+		Summary: "This cannot be an idempotency key.",
+		Do:      "Use a key of 1 to 128 bytes.",
+		causes:  []error{boreas.ErrKey},
+	}
+	TooManyKeys = &Fault{
+		Code: "too_many_keys", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
+		Summary: "The server can remember no more idempotency keys for now. Nothing was published.",
+		Do:      "Wait and try again, or publish without a key. A shorter `idempotency_window` makes room sooner.",
+		causes:  []error{boreas.ErrTooManyKeys},
+	}
+)
+
+// What history cannot give.
+var (
+	Expired = &Fault{
+		Code: "expired", Retry: Never, Status: http.StatusGone,
+		Summary: "Messages after the position are no longer kept.",
+		Do:      "Go on from `oldest`, and know that messages are missing before it. To keep more, see the options of history.",
+		causes:  []error{boreas.ErrExpired},
+	}
+	UnknownEpoch = &Fault{
+		Code: "unknown_epoch", Retry: Never, Status: http.StatusGone,
+		Summary: "The position is of another life of the channel's log, which began anew.",
+		Do:      "Go on from `oldest`, and know that messages may be missing before it. A server that keeps messages in memory forgets them when it is restarted.",
+		causes:  []error{boreas.ErrUnknownEpoch},
+	}
+	Ahead = &Fault{
+		Code: "ahead", Retry: Never, Status: http.StatusGone,
+		Summary: "The position is after the newest message: the log has lost its end.",
+		Do:      "Go on from `oldest`, and know that messages were lost.",
+		causes:  []error{boreas.ErrAhead},
+	}
+)
+
+// What ends a session that did nothing wrong.
+var (
+	ShuttingDown = &Fault{
+		Code: "shutting_down", Retry: Now, Status: http.StatusServiceUnavailable, Close: 4100,
+		Summary: "The server is shutting down.",
+		Do:      "Connect again, which leads to another server or to the next one: after the time in the goodbye, if there is one.",
+		causes:  []error{boreas.ErrShuttingDown, boreas.ErrClosed},
+	}
+	NoAnswer = &Fault{
+		Code: "no_answer", Retry: Now, Close: 4101,
+		Summary: "The client did not answer the server's pings.",
+		Do:      "Connect again. If it happens often, something on the way holds the connection back.",
+		causes:  []error{boreas.ErrPingTimeout},
+	}
+	Slow = &Fault{
+		Code: "slow", Retry: Later, Close: 4200, RetryAfter: 5 * time.Second,
+		Summary: "The client read so slowly that messages were dropped, again and again.",
+		Do:      "Come back later with the last positions: what is still kept comes then. Join fewer channels, or do less for each message.",
+		causes:  []error{boreas.ErrSlow, boreas.ErrFallsBehind},
+	}
+	Backlog = &Fault{
+		Code: "backlog", Retry: Later, Close: 4201, RetryAfter: 5 * time.Second,
+		Summary: "The client sends requests and does not read the replies.",
+		Do:      "Read while writing: at most 64 KiB of replies wait for a client.",
+		causes:  []error{boreas.ErrBacklog},
+	}
+	Overloaded = &Fault{
+		Code: "overloaded", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4202, RetryAfter: time.Second,
+		Summary: "The server has as many connections as it may, or new ones come too fast.",
+		Do:      "Come back later. `max_sessions` and `accept_rate` are the server's limits.",
+		causes:  []error{boreas.ErrTooManySessions},
+	}
+	Internal = &Fault{
+		Code: "internal", Retry: Later, Status: http.StatusInternalServerError, Close: 1011, RetryAfter: time.Second,
+		Summary: "The server failed; its log says why.",
+		Do:      "Try again later. A message may or may not have been published: with the same key it is published once.",
+	}
+)
+
+// What ends a session for its token or its behaviour.
+var (
+	TokenRevoked = &Fault{
+		Code: "token_revoked", Retry: NewToken, Close: 4300,
+		Summary: "The session's token was revoked.",
+		Do:      "Come back with another token, if your backend gives you one.",
+		causes:  []error{boreas.ErrRevoked},
+	}
+	AuthTimeout = &Fault{
+		Code: "auth_timeout", Retry: NewToken, Close: 4301,
+		Summary: "The session did not authenticate in time.",
+		Do:      "Connect when you have a token, and send `auth` first.",
+		causes:  []error{boreas.ErrAnonymousTimeout},
+	}
+	Terminated = &Fault{
+		Code: "terminated", Retry: Never, Close: 4401,
+		Summary: "The server's operator has ended the session.",
+		Do:      "Do not come back by yourself.",
+		causes:  []error{boreas.ErrTerminated},
+	}
+	TooManyMalformed = &Fault{
+		Code: "too_many_malformed", Retry: Never, Close: 4402,
+		Summary: "The client sent too many malformed requests in a row.",
+		Do:      "Correct the client: the replies before this one say what is wrong.",
+	}
+	ProtocolError = &Fault{
+		Code: "protocol_error", Retry: Never, Close: 1002,
+		Summary: "The client broke the rules of WebSocket (RFC 6455).",
+		Do:      "Correct the client, or use another WebSocket library.",
+	}
+	InvalidText = &Fault{
+		Code: "invalid_text", Retry: Never, Close: 1007,
+		Summary: "The client sent text that is not UTF-8.",
+		Do:      "Correct the client: text messages are UTF-8.",
+	}
+	FrameTooBig = &Fault{
+		Code: "frame_too_big", Retry: Never, Close: 1009,
+		Summary: "The client sent a message that is larger than it may be.",
+		Do:      "Send less at once: `hello` tells the limit as `frame_bytes`. The server's option is `max_message`.",
+	}
+)
+
+// What only HTTP can say.
+var (
+	NotFound = &Fault{
+		Code: "not_found", Retry: Never, Status: http.StatusNotFound,
+		Summary: "There is nothing at this path.",
+		Do:      "Look at the path, and at the port: subscribers and publishers have one each.",
+	}
+	MethodNotAllowed = &Fault{
+		Code: "method_not_allowed", Retry: Never, Status: http.StatusMethodNotAllowed,
+		Summary: "The path is known, but not with this method.",
+		Do:      "Use one of the methods in the header `Allow`.",
+	}
+	NoSession = &Fault{
+		Code: "no_session", Retry: Never, Status: http.StatusNotFound,
+		Summary: "There is no live session of that name.",
+		Do:      "Nothing, if it should end: it has. `GET /v2/sessions` lists those that live.",
+		causes:  []error{boreas.ErrNoSession},
+	}
+	Timeout = &Fault{
+		Code: "timeout", Retry: Now, Status: http.StatusRequestTimeout,
+		Summary: "The request did not arrive in time.",
+		Do:      "Send it again. Nothing of it was carried out.",
+	}
+	OriginNotAllowed = &Fault{
+		Code: "origin_not_allowed", Retry: Never, Status: http.StatusForbidden,
+		Summary: "Pages of this origin may not connect.",
+		Do:      "Add the origin to the server's option `allow_origin`.",
+	}
+	UpgradeRequired = &Fault{
+		Code: "upgrade_required", Retry: Never, Status: http.StatusUpgradeRequired,
+		Summary: "This path speaks WebSocket, version 13.",
+		Do:      "Connect with a WebSocket library; without one, use `/v2/events`.",
+	}
+)
+
+// all is the table.
+var all = []*Fault{
+	Malformed, Unauthenticated, InvalidToken, NotPermitted, PresenceOff, ChannelName, BadPosition,
+	TooManyChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, TooManyKeys,
+	Expired, UnknownEpoch, Ahead,
+	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, Internal,
+	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,
+	NotFound, MethodNotAllowed, NoSession, Timeout, OriginNotAllowed, UpgradeRequired,
+}
