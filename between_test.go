@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
@@ -196,8 +197,16 @@ func TestPublishWhileAnotherGroupIsSwept(t *testing.T) {
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: e, Sweepers: 1})}
 		defer w.hub.Shutdown(context.Background(), 0)
+		var mu sync.Mutex // sessions write at the same time
 		n := 0
-		next := func() { n++; w.publish("news", fmt.Sprint(n)) }
+		next := func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if n < 200 {
+				n++
+				w.publish("news", fmt.Sprint(n))
+			}
+		}
 		var conns []*boreastest.Conn
 		for i := range 600 {
 			c := &boreastest.Conn{}
@@ -269,16 +278,22 @@ func TestOffsetsWithGaps(t *testing.T) {
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: e, Sweepers: 1})}
 		defer w.hub.Shutdown(context.Background(), 0)
+		var mu sync.Mutex // sessions write at the same time
 		n := 0
-		next := func() { n++; w.publish("news", fmt.Sprint(n)) }
+		next := func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if n < 200 {
+				n++
+				w.publish("news", fmt.Sprint(n))
+			}
+		}
 		var sessions []*boreas.Session
 		var conns []*boreastest.Conn
 		for range 3 {
 			c := &boreastest.Conn{OnWrite: func() {
 				for range 3 {
-					if n < 200 {
-						next()
-					}
+					next()
 				}
 			}}
 			sessions, conns = append(sessions, w.subscribe(c, "news")), append(conns, c)
