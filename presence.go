@@ -1,30 +1,86 @@
 package boreas
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+)
 
-// MaxInfo is the greatest length of a session's presence info, in bytes.
-const MaxInfo = 1024
+const (
+	// MaxInfo is the greatest length of a session's presence info, in bytes.
+	MaxInfo = 1024
+
+	// MaxMemberSessions is how many of a user's sessions a [Member] names. Without a
+	// bound one user with many sessions would make every snapshot a large one.
+	MaxMemberSessions = 100
+)
 
 // PresenceState is who is on a channel at one moment.
 type PresenceState struct {
 	Users    int `json:"users"`
-	Sessions int `json:"sessions"`
+	Sessions int `json:"sessions"` // also those that are lost and linger
 
-	// Members are the users, sorted; nil if the channel is only counted.
-	Members []Member `json:"members,omitempty"`
+	// Members are the users, sorted by name. Nil means that the channel is only
+	// counted; one that is empty has members, none.
+	Members []Member `json:"members,omitzero"`
 }
 
 // A Member is a user who is on a channel.
 type Member struct {
-	User     string          `json:"user"`
-	Sessions []string        `json:"sessions"` // their names, oldest first
-	Info     json.RawMessage `json:"info,omitempty"`
+	User string `json:"user"`
+
+	// Sessions are the names of the user's sessions, oldest first: the first
+	// [MaxMemberSessions] of them.
+	Sessions []string `json:"sessions"`
+
+	// Info is what the user's first session gave; nil if it gave none.
+	Info json.RawMessage `json:"info,omitempty"`
 }
 
 // A PresenceEvent tells of a change; the numbers are those after it.
 type PresenceEvent struct {
-	Event string          `json:"event"` // join, leave, count or state
+	// Event is "join" or "leave" (of User), "count" (the numbers changed and there
+	// are no members), or "state" (this replaces all that was told before).
+	Event string          `json:"event"`
 	User  string          `json:"user,omitempty"`
-	Info  json.RawMessage `json:"info,omitempty"`
+	Info  json.RawMessage `json:"info,omitempty"` // of a join; nil if there is none
 	PresenceState
+}
+
+// emptyPresence is the state of a channel that nobody is on.
+func emptyPresence(mode PresenceMode) PresenceState {
+	if mode == PresenceFull {
+		return PresenceState{Members: []Member{}}
+	}
+	return PresenceState{}
+}
+
+// sort puts the members in order. The state comes unsorted from under a lock.
+func (s PresenceState) sort() {
+	slices.SortFunc(s.Members, func(a, b Member) int { return strings.Compare(a.User, b.User) })
+}
+
+// encode returns the event's JSON text, on one line.
+func (e PresenceEvent) encode() []byte {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false) // info is shown as it was given
+	if err := enc.Encode(e); err != nil {
+		panic(err) // info was valid when it came in: see cleanInfo
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+// cleanInfo returns a copy of the info without white space: the caller's array may be
+// a whole frame. What is no JSON text, or too long, is no info; callers look first.
+func cleanInfo(info []byte) json.RawMessage {
+	if len(info) == 0 || len(info) > MaxInfo {
+		return nil
+	}
+	var buf bytes.Buffer
+	if json.Compact(&buf, info) != nil {
+		return nil
+	}
+	return bytes.Clone(buf.Bytes())
 }

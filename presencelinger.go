@@ -1,0 +1,98 @@
+package boreas
+
+import "time"
+
+// lostPlace is the place of a lost session until its time is over. It may have been
+// given up before, because the user came back.
+type lostPlace struct {
+	place   *place
+	until   time.Time
+	release func()
+}
+
+// linger notes that a session's connection is lost. The session still counts for the
+// linger time, or until its user joins with another one, which takes its place: then
+// there is no event. Release is called once, after that time: the channel is needed so
+// long. It may be called before linger returns, so the caller holds no lock.
+func (p *presence) linger(session, user string, release func()) {
+	if !p.keep(session, user, release) {
+		release()
+	}
+}
+
+// keep returns false if there is nothing to wait for.
+func (p *presence) keep(session, user string, release func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pl := p.who.leaving(session, user)
+	if pl == nil {
+		return false
+	}
+	if p.closed || p.options.linger <= 0 {
+		p.remove(pl)
+		return false
+	}
+	p.who.lose(pl)
+	p.away = append(p.away, lostPlace{pl, time.Now().Add(p.options.linger), release})
+	if len(p.away) == 1 {
+		p.runAway()
+	}
+	return true
+}
+
+// runAway sets the timer for the first of away. The caller holds mu.
+func (p *presence) runAway() {
+	wait := time.Until(p.away[0].until)
+	if p.awayOver == nil {
+		p.awayOver = time.AfterFunc(wait, p.giveUp)
+	} else {
+		p.awayOver.Reset(wait)
+	}
+}
+
+// giveUp gives up the places whose time is over.
+func (p *presence) giveUp() {
+	for _, l := range p.over() {
+		l.release()
+	}
+}
+
+// over takes those whose time is over out of away, and their sessions out of who is
+// there.
+func (p *presence) over() []lostPlace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for n < len(p.away) && time.Until(p.away[n].until) <= 0 {
+		if pl := p.away[n].place; pl.user != nil {
+			p.remove(pl)
+		}
+		n++
+	}
+	over := p.away[:n:n]
+	p.away = p.away[n:]
+	if len(p.away) == 0 {
+		p.away = nil // nothing holds the array
+	} else {
+		p.runAway()
+	}
+	return over
+}
+
+// close stops the timers and calls each release not yet called, in the order of the
+// losses. It may be called again, also by a release.
+func (p *presence) close() {
+	p.mu.Lock()
+	p.closed = true
+	away := p.away
+	p.away = nil
+	for _, t := range []*time.Timer{p.countLate, p.awayOver} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	p.mu.Unlock()
+	for _, l := range away {
+		l.release()
+	}
+}

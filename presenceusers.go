@@ -1,0 +1,115 @@
+package boreas
+
+import "encoding/json"
+
+// attendance is which users are on a channel, and each one's sessions. Its methods
+// take the same time however many there are, but for members.
+type attendance struct {
+	users  map[string]*attendee
+	places map[string]*place // by the session's name
+}
+
+// attendee is a user who is on the channel.
+type attendee struct {
+	name string
+	info json.RawMessage // immutable
+
+	oldest, newest *place // all of the user's places
+	away, lastAway *place // those whose session is lost: first lost first
+}
+
+// place is a session's on the channel.
+type place struct {
+	session  string
+	user     *attendee // nil once the place is given up
+	prev     *place    // older
+	next     *place    // newer
+	nextAway *place
+	entered  int32 // how often, less how often it left
+	lost     bool
+}
+
+func newAttendance() attendance {
+	return attendance{make(map[string]*attendee), make(map[string]*place)}
+}
+
+// leaving returns the place that the session has as that user and now leaves; nil if
+// there is none, or it has been back since, or it is lost: then its time runs already.
+func (a *attendance) leaving(session, user string) *place {
+	pl := a.places[session]
+	if pl == nil || pl.user.name != user || pl.lost {
+		return nil
+	}
+	pl.entered--
+	if pl.entered > 0 {
+		return nil
+	}
+	return pl
+}
+
+// add gives the session a place as the user.
+func (a *attendance) add(session string, u *attendee) {
+	pl := &place{session: session, user: u, prev: u.newest, entered: 1}
+	a.places[session] = pl
+	if u.newest == nil {
+		u.oldest = pl
+		a.users[u.name] = u
+	} else {
+		u.newest.next = pl
+	}
+	u.newest = pl
+}
+
+// remove gives the place up. It returns whether it was the user's last.
+func (a *attendance) remove(pl *place) (last bool) {
+	u := pl.user
+	if pl.lost {
+		// It is the first lost: whether its time is over or its user is back.
+		u.away = pl.nextAway
+		if u.away == nil {
+			u.lastAway = nil
+		}
+	}
+	if pl.prev == nil {
+		u.oldest = pl.next
+	} else {
+		pl.prev.next = pl.next
+	}
+	if pl.next == nil {
+		u.newest = pl.prev
+	} else {
+		pl.next.prev = pl.prev
+	}
+	pl.user, pl.prev, pl.next, pl.nextAway = nil, nil, nil, nil
+	delete(a.places, pl.session)
+	if u.oldest != nil {
+		return false
+	}
+	delete(a.users, u.name)
+	return true
+}
+
+// lose notes that the place's session is lost.
+func (a *attendance) lose(pl *place) {
+	u := pl.user
+	pl.lost = true
+	if u.lastAway == nil {
+		u.away = pl
+	} else {
+		u.lastAway.nextAway = pl
+	}
+	u.lastAway = pl
+}
+
+// members returns the users, in no order.
+func (a *attendance) members() []Member {
+	all := make([]Member, 0, len(a.users))
+	for _, u := range a.users {
+		m := Member{User: u.name, Info: u.info}
+		for pl := u.oldest; pl != nil && len(m.Sessions) < MaxMemberSessions; pl = pl.next {
+			m.Sessions = append(m.Sessions, pl.session)
+		}
+		all = append(all, m)
+	}
+	return all
+}
