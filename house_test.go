@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"client":          {"internal/wire"},
 	"boreastest":      {".", "internal/wire", "internal/config", "internal/server", "client"},
 	"internal/load":   {"client"},
+	"internal/oracle": {"."},
 	"cmd/boreas":      {".", "internal/wire", "internal/config", "internal/server", "internal/load", "client"},
 	"examples/":       {".", "auth", "ws", "api", "client", "examples/stage"},
 	"scripts/":        {},

@@ -1,0 +1,74 @@
+package oracle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Finding is something that should not have happened.
+type Finding struct {
+	Subscriber string // "" if it is about the log or a publisher
+	Channel    string
+	Event      int    // the index in the stream's events at which it was found
+	Kind       string // lost, repeated, reordered and so on: for counting
+	Text       string
+}
+
+func (f Finding) String() string {
+	if f.Subscriber == "" {
+		return fmt.Sprintf("%s: %s: %s", f.Channel, f.Kind, f.Text)
+	}
+	return fmt.Sprintf("%s on %s, event %d: %s: %s", f.Subscriber, f.Channel, f.Event, f.Kind, f.Text)
+}
+
+// A Verdict is the outcome of a run.
+type Verdict struct {
+	Acked     int    // messages whose publisher was told that they are published
+	Maybe     int    // messages whose publisher was told nothing
+	Delivered int    // deliveries to a subscriber, once and in order
+	Reported  int    // messages that a subscriber did not get and was told so
+	Needless  int    // gaps in which nothing was: the server no longer knew better
+	Gaps      Counts // gaps told, by reason
+	Findings  []Finding
+}
+
+// Add adds the outcome of another run.
+func (v *Verdict) Add(w Verdict) {
+	v.Acked += w.Acked
+	v.Maybe += w.Maybe
+	v.Delivered += w.Delivered
+	v.Reported += w.Reported
+	v.Needless += w.Needless
+	for reason, n := range w.Gaps {
+		v.gap(reason, n)
+	}
+	v.Findings = append(v.Findings, w.Findings...)
+}
+
+func (v *Verdict) gap(reason string, n int) {
+	if v.Gaps == nil {
+		v.Gaps = make(Counts)
+	}
+	v.Gaps[reason] += n
+}
+
+// String is the line that a run ends with.
+func (v Verdict) String() string {
+	return fmt.Sprintf(
+		"acked %d, delivered once and in order %d, reported as gaps %d, unexplained %d",
+		v.Acked, v.Delivered, v.Reported, len(v.Findings),
+	)
+}
+
+// Counts are numbers of things by name.
+type Counts map[string]int
+
+func (c Counts) String() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(c)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, c[name]))
+	}
+	return strings.Join(parts, ", ")
+}
