@@ -1,0 +1,307 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// v2Row is a row of a file in testdata/v2; see the README there.
+type v2Row struct {
+	Name, Clause, Direction, Text string
+
+	Means json.RawMessage
+	Reply string
+}
+
+// v2Rows returns the rows of a file, with what they mean.
+func v2Rows[T any](t testing.TB, file, direction string) (rows []v2Row, means []T) {
+	t.Helper()
+	rows = golden[v2Row](t, "v2/"+file)
+	names := make(map[string]bool)
+	for _, row := range rows {
+		if row.Direction != direction || row.Clause == "" || names[row.Name] {
+			t.Errorf("%s: %q: want the direction %s, a clause and a name of its own", file, row.Name, direction)
+		}
+		names[row.Name] = true
+		var m T
+		if err := json.Unmarshal(row.Means, &m); err != nil {
+			t.Fatalf("%s: %s: %v", file, row.Name, err)
+		}
+		means = append(means, m)
+	}
+	return rows, means
+}
+
+// v2Means is what a client's message means.
+type v2Means struct {
+	ID       json.RawMessage
+	Kind     string
+	Token    string
+	Channels []json.RawMessage
+	Channel  string
+	Message  json.RawMessage
+	Key      *string
+	Echo     bool
+	Since    *string
+	Limit    int
+}
+
+// request returns what ParseV2 should.
+func (m v2Means) request(t *testing.T) wire.V2Request {
+	t.Helper()
+	want := wire.V2Request{ID: m.ID, Token: m.Token, Channel: m.Channel, Message: m.Message, Echo: m.Echo, Limit: m.Limit}
+	for k := wire.V2Auth; k <= wire.V2Ping; k++ {
+		if k.String() == m.Kind {
+			want.Kind = k
+		}
+	}
+	want.Key, want.HasKey = given(m.Key)
+	want.Since, want.HasSince = given(m.Since)
+	for _, raw := range m.Channels {
+		if want.Kind == wire.V2Leave {
+			var name string
+			decode(t, raw, &name)
+			want.Leave = append(want.Leave, name)
+			continue
+		}
+		var c struct {
+			Channel  string
+			Since    *string
+			Last     *int
+			Presence bool
+			Info     json.RawMessage
+		}
+		decode(t, raw, &c)
+		join := wire.V2Channel{Channel: c.Channel, Presence: c.Presence, Info: c.Info}
+		join.Since, join.HasSince = given(c.Since)
+		join.Last, join.HasLast = given(c.Last)
+		want.Join = append(want.Join, join)
+	}
+	return want
+}
+
+// given returns what a pointer points to, and whether it does.
+func given[T any](p *T) (v T, ok bool) {
+	if p == nil {
+		return v, false
+	}
+	return *p, true
+}
+
+func decode(t *testing.T, text []byte, to any) {
+	t.Helper()
+	if err := json.Unmarshal(text, to); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+}
+
+// clauses 1.1, 1.2, 1.5, 1.7, 2.1, 2.2, 2.4, 3.2, 4.1, 4.12, 6.1, 6.2, 6.3, 7.1, 8.2, 9.3
+func TestGoldenV2Requests(t *testing.T) {
+	rows, means := v2Rows[v2Means](t, "requests.json", "client")
+	for i, row := range rows {
+		got, err := wire.ParseV2([]byte(row.Text))
+		if err != nil {
+			t.Errorf("%s: %v", row.Name, err)
+			continue
+		}
+		if diff := cmp.Diff(means[i].request(t), got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", row.Name, diff)
+		}
+	}
+}
+
+// clauses 2.2, 2.5, 2.6, 4.1, 7.1
+func TestGoldenV2Malformed(t *testing.T) {
+	rows, means := v2Rows[struct {
+		ID      json.RawMessage
+		Error   string
+		Message string
+	}](t, "malformed.json", "client")
+	for i, row := range rows {
+		got, err := wire.ParseV2([]byte(row.Text))
+		if err == nil {
+			t.Errorf("%s: got %+v, want an error", row.Name, got)
+			continue
+		}
+		want := wire.V2Request{ID: means[i].ID}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", row.Name, diff)
+		}
+		if err.Error() != means[i].Message || fault.Of(err).Code != means[i].Error {
+			t.Errorf("%s: got %s %q, want %s %q", row.Name, fault.Of(err).Code, err, means[i].Error, means[i].Message)
+		}
+		f := fault.Wire(err)
+		if diff := cmp.Diff(row.Reply, string(wire.AppendV2Error(nil, got.ID, &f))); diff != "" {
+			t.Errorf("%s: reply (-want +got):\n%s", row.Name, diff)
+		}
+	}
+}
+
+// v2Sent is what a server's message means.
+type v2Sent struct {
+	To                    string // of a reply its kind, of a gap its end
+	Kind                  string
+	ID                    json.RawMessage
+	Session               string
+	Heartbeat             int
+	Limits                map[string]int
+	Channel, Reason, From string
+	Message, Event        json.RawMessage
+	Position              string
+	Error                 *v2Fault
+	AfterMS               *int64 `json:"after_ms"`
+	Result                v2Result
+}
+
+// v2Fault is an error object.
+type v2Fault struct {
+	Code, Message, Retry, Docs, Oldest string
+	RetryAfterMS                       int64 `json:"retry_after_ms"`
+}
+
+func (f *v2Fault) wire() *wire.V2Fault {
+	if f == nil {
+		return nil
+	}
+	return &wire.V2Fault{Code: f.Code, Message: f.Message, Retry: f.Retry, Docs: f.Docs, RetryAfterMS: f.RetryAfterMS, Oldest: position(f.Oldest)}
+}
+
+// v2Result is what stands in a reply, whatever its kind.
+type v2Result struct {
+	User, Expires, Channel, Position string
+	Duplicate, More                  bool
+	Channels                         []struct {
+		Channel, Position, Oldest string
+		Error                     *v2Fault
+		Recovered                 *bool
+		Gap                       struct{ Reason, From, To string }
+		Presence                  json.RawMessage
+	}
+	Messages []struct {
+		Message  json.RawMessage
+		Position string
+	}
+}
+
+// clauses 2.3, 2.6, 3.1, 3.2, 4.2, 4.3, 4.7, 4.8, 4.12, 5.1, 5.3, 6.1, 6.3, 7.2, 8.1, 8.2,
+// 8.3, 9.3, 9.4, 9.7, 9.8
+func TestGoldenV2Sent(t *testing.T) {
+	for _, file := range []string{"replies.json", "errors.json", "messages.json"} {
+		rows, means := v2Rows[v2Sent](t, file, "server")
+		for i, row := range rows {
+			got := string(appendV2(t, nil, row.Means, &means[i]))
+			if diff := cmp.Diff(row.Text, got); diff != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", file, row.Name, diff)
+			}
+		}
+	}
+}
+
+// appendV2 appends a server's message by what it means.
+func appendV2(t *testing.T, dst []byte, raw json.RawMessage, m *v2Sent) []byte {
+	t.Helper()
+	switch m.Kind {
+	case "hello":
+		l := m.Limits
+		return wire.AppendV2Hello(dst, wire.V2Hello{Session: m.Session, Heartbeat: m.Heartbeat, Limits: wire.V2Limits{
+			FrameBytes: l["frame_bytes"], Channels: l["channels"], ChannelBytes: l["channel_bytes"],
+			KeyBytes: l["key_bytes"], History: l["history"], InfoBytes: l["info_bytes"],
+		}})
+	case "message":
+		dst = wire.AppendV2Open(dst, m.Channel, m.Message)
+		dst = append(dst, m.Position...)
+		return append(dst, wire.V2Close...)
+	case "gap":
+		return wire.AppendV2Gap(dst, m.Channel, m.Reason, position(m.From), position(m.To))
+	case "presence":
+		return wire.AppendV2Presence(dst, m.Channel, m.Event)
+	case "heartbeat":
+		return append(dst, wire.V2Heartbeat...)
+	case "goodbye":
+		after := int64(-1)
+		if m.AfterMS != nil {
+			after = *m.AfterMS
+		}
+		return wire.AppendV2Goodbye(dst, m.Error.wire(), after)
+	case "reply":
+		if m.Error != nil {
+			return wire.AppendV2Error(dst, m.ID, m.Error.wire())
+		}
+		return appendV2Reply(t, dst, raw, m)
+	}
+	t.Fatalf("%s: the kind %q is not known", raw, m.Kind)
+	return nil
+}
+
+func appendV2Reply(t *testing.T, dst []byte, raw json.RawMessage, m *v2Sent) []byte {
+	t.Helper()
+	r := &m.Result
+	switch m.To {
+	case "auth":
+		return wire.AppendV2Auth(dst, m.ID, r.User, r.Expires)
+	case "join":
+		dst = wire.AppendV2JoinOpen(dst, m.ID)
+		for _, c := range r.Channels {
+			joined := wire.V2Joined{
+				Channel: c.Channel, Fault: c.Error.wire(), Position: position(c.Position),
+				Reason: c.Gap.Reason, From: position(c.Gap.From), To: position(c.Gap.To),
+				Oldest: position(c.Oldest), Presence: c.Presence,
+			}
+			joined.Recovered, joined.HasRecovered = given(c.Recovered)
+			dst = wire.AppendV2Joined(dst, &joined)
+		}
+		return wire.AppendV2JoinClose(dst)
+	case "leave":
+		var names []string
+		for _, c := range r.Channels {
+			names = append(names, c.Channel)
+		}
+		return wire.AppendV2Left(dst, m.ID, names)
+	case "publish":
+		return wire.AppendV2Published(dst, m.ID, position(r.Position), r.Duplicate)
+	case "history":
+		dst = wire.AppendV2HistoryOpen(dst, m.ID, r.Channel)
+		for _, one := range r.Messages {
+			dst = wire.AppendV2HistoryMessage(dst, one.Message, position(one.Position))
+		}
+		return wire.AppendV2HistoryClose(dst, position(r.Position), r.More)
+	case "presence":
+		return wire.AppendV2PresenceReply(dst, m.ID, r.Channel, snapshotOf(t, raw))
+	case "ping":
+		return wire.AppendV2Pong(dst, m.ID)
+	}
+	t.Fatalf("%s: the reply %q is not known", raw, m.To)
+	return nil
+}
+
+// snapshotOf returns what stands in a presence reply but for the channel.
+func snapshotOf(t *testing.T, means json.RawMessage) []byte {
+	t.Helper()
+	var m struct {
+		Result struct {
+			Users    int             `json:"users"`
+			Sessions int             `json:"sessions"`
+			Members  json.RawMessage `json:"members,omitempty"`
+		}
+	}
+	decode(t, means, &m)
+	b, err := json.Marshal(m.Result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// position returns a position's text, nil if there is none.
+func position(s string) []byte {
+	if s == "" {
+		return nil
+	}
+	return []byte(s)
+}
