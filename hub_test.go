@@ -354,7 +354,7 @@ func TestAReservedSessionIsLeftAlone(t *testing.T) {
 		}
 		go w.hub.Shutdown(context.Background(), 0)
 		w.settle()
-		if err := s.Start(&boreastest.Conn{}, boreastest.Text{}); err != boreas.ErrShuttingDown {
+		if err := s.Start(&boreastest.Conn{}, boreastest.Text{}, nil); err != boreas.ErrShuttingDown {
 			t.Errorf("started on shutdown: %v", err)
 		}
 		s.Done()

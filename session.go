@@ -52,16 +52,25 @@ type Session struct {
 }
 
 // Start makes a reserved session live: anonymous, on no channel, and from now on
-// the hub may write to conn in the format. It is the first method called, and called
+// the hub may write to conn in the format. Greeting, if not nil, returns what is written
+// before all else to the session of that name. It is the first method called, and called
 // once. Error: [ErrShuttingDown].
-func (s *Session) Start(conn Conn, format Format) error {
+func (s *Session) Start(conn Conn, format Format, greeting func(id string) []byte) error {
 	s.conn, s.format, s.since = conn, format, time.Now()
 	s.started = s.since.UnixNano()
 	_, s.personal = format.(PersonalFormat)
+	s.mu.Lock() // who finds the session from now on waits for the greeting
 	if err := s.hub.registry.start(s); err != nil {
+		s.mu.Unlock()
 		return err
 	}
 	s.hub.stats.opened.Add(1)
+	if greeting == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	s.out = greeting(s.ID())
+	s.flushNow()
 	return nil
 }
 

@@ -113,7 +113,7 @@ func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subs
 		t.Fatal(err)
 	}
 	s.Session = session // before Start: the hub may use s from then on
-	if err := session.Start(s, lineFormat{}); err != nil {
+	if err := session.Start(s, lineFormat{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if identity != "" {

@@ -69,7 +69,7 @@ func (c *Conn) Open(hub *boreas.Hub) (*boreas.Session, error) {
 	c.mu.Lock()
 	c.session = s
 	c.mu.Unlock()
-	if err := s.Start(c, Text{}); err != nil {
+	if err := s.Start(c, Text{}, nil); err != nil {
 		s.Done()
 		return nil, err
 	}

@@ -16,7 +16,11 @@ import (
 type closing struct {
 	code   ws.StatusCode
 	reason string
+	left   bool // it answers the client's own
 }
+
+// Is makes the peer's own close, answered, the [boreas.ErrLeft] that it is.
+func (e *closing) Is(target error) bool { return e.left && target == boreas.ErrLeft }
 
 func (e *closing) Error() string { return fmt.Sprintf("closed with %d %s", e.code, e.reason) }
 
@@ -39,7 +43,7 @@ func tooBig(limit int64) *closing {
 // peerClose reads the payload of a client's close frame (RFC 6455, section 5.5.1).
 func peerClose(b []byte) (*closing, error) {
 	if len(b) == 0 {
-		return &closing{code: noCode}, nil
+		return &closing{code: noCode, left: true}, nil
 	}
 	if len(b) == 1 {
 		return nil, protocolError("a close frame has one byte: want none, or a code and a reason")
@@ -51,7 +55,7 @@ func peerClose(b []byte) (*closing, error) {
 	if !utf8.Valid(b[2:]) {
 		return nil, &closing{code: ws.StatusInvalidFramePayloadData, reason: "a close frame's reason is not valid UTF-8"}
 	}
-	return &closing{code: code}, nil
+	return &closing{code: code, left: true}, nil
 }
 
 // mayBeSent tells whether a close frame may carry the code: those of RFC 6455,

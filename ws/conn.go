@@ -28,9 +28,17 @@ type conn struct {
 	// only its close frame counts. Deaf: not even that.
 	failed, deaf bool
 
+	// malformed is how many requests in a row made no sense. Owned like in.
+	malformed uint8
+
 	mu         sync.Mutex
 	peerClosed bool // the client's close frame has come
 	finished   bool // the hub writes nothing more
+}
+
+// Describe tells what the connection is, for lists of sessions.
+func (c *conn) Describe() (transport, address string) {
+	return c.h.dialect.name(), c.RemoteAddr().String()
 }
 
 // errGone ends a session whose connection ended without a close frame.
@@ -61,8 +69,9 @@ func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string) bool {
 	}
 	c.Attach(nc)
 	// Not before: from here on the hub may write to the connection.
-	if err := c.sess.Start(c, classicFormat{}); err != nil {
-		nc.Write(classicFormat{}.AppendEnd(nil, err))
+	format := c.h.dialect.format()
+	if err := c.sess.Start(c, format, c.h.dialect.greeting(c.h)); err != nil {
+		nc.Write(format.AppendEnd(nil, err))
 		nc.Close()
 		return false
 	}
@@ -131,7 +140,7 @@ func (c *conn) Finish(reason error, said bool) {
 	c.finished = true
 	over := c.peerClosed
 	c.mu.Unlock()
-	if said && closeFor(reason).code == ws.StatusInternalServerError {
+	if said && c.h.dialect.closeFor(reason).code == ws.StatusInternalServerError {
 		c.h.options.Log.Error("a subscriber was disconnected", "error", reason)
 	}
 	if over || !said {

@@ -27,6 +27,14 @@ type Options struct {
 	// fragments together. 0 means [DefaultMaxMessage].
 	MaxMessage int
 
+	// Heartbeat is how often a session hears something at least, as it is told: the
+	// hub's PingInterval. 0 means never.
+	Heartbeat time.Duration
+
+	// MaxChannels is how many channels a session may join, as it is told: the hub's
+	// bound. 0 means [boreas.DefaultMaxChannels].
+	MaxChannels int
+
 	// CloseTimeout is how long a connection is kept open for the client's
 	// answer to a close frame. 0 means [DefaultCloseTimeout].
 	CloseTimeout time.Duration
@@ -41,9 +49,6 @@ type Options struct {
 	// Counters, if not nil, counts what the handler refuses.
 	Counters *Counters
 }
-
-// path is where the classic WebSocket is.
-const path = "/"
 
 // Defaults of [Options].
 const (
@@ -64,23 +69,34 @@ type Counters struct {
 	IgnoredNames     atomic.Uint64 // entries of join and leave that are no channel names
 	IgnoredTokens    atomic.Uint64 // tokens that are not valid
 	IgnoredAnonymous atomic.Uint64 // joins and leaves of anonymous connections
+	Malformed        atomic.Uint64 // messages of protocol 2 that are no requests
+	RefusedTokens    atomic.Uint64 // tokens that are not valid, of protocol 2
 }
 
 type handler struct {
+	dialect dialect
 	hub     *boreas.Hub
 	options Options
 	count   *Counters
 	workers workers
 }
 
-// Handler returns a handler that upgrades each request to a WebSocket of a session
-// of the hub. It refuses what is no WebSocket handshake with 400, 405 or 426 and a
-// sentence, any path but / with 404, and with 503 and Retry-After when the hub has no
-// room; and it closes the connection then. It holds no goroutines but those of open
-// connections, which end with the hub's sessions.
-func Handler(hub *boreas.Hub, o Options) http.Handler {
+// Classic returns a handler that upgrades each request to a WebSocket of a session
+// of the hub, which speaks the classic wire. It refuses what is no WebSocket handshake
+// with 400, 405 or 426 and a sentence, any path but / with 404, and with 503 and
+// Retry-After when the hub has no room; and it closes the connection then. It holds no
+// goroutines but those of open connections, which end with the hub's sessions.
+func Classic(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o, classic{}) }
+
+// Handler is like [Classic] for protocol 2, whose path is /v2.
+func Handler(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o, protocol2{}) }
+
+func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 	if o.MaxMessage == 0 {
 		o.MaxMessage = DefaultMaxMessage
+	}
+	if o.MaxChannels == 0 {
+		o.MaxChannels = boreas.DefaultMaxChannels
 	}
 	if o.CloseTimeout == 0 {
 		o.CloseTimeout = DefaultCloseTimeout
@@ -91,7 +107,7 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &handler{hub: hub, options: o, count: o.Counters}
+	h := &handler{dialect: d, hub: hub, options: o, count: o.Counters}
 	if h.count == nil {
 		h.count = new(Counters)
 	}
@@ -101,23 +117,22 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != path {
+	if r.URL.Path != h.dialect.path() {
 		h.count.Handshakes.Add(1)
-		(&refusal{http.StatusNotFound, [2]string{}, "There is no WebSocket at this path: it is at /."}).write(w)
+		(&refusal{http.StatusNotFound, [2]string{}, "There is no WebSocket at this path: it is at /v2, and the classic one at /."}).write(w, h.dialect)
 		return
 	}
-	accept, refusal := checkHandshake(r)
-	if refusal != nil {
+	accept, refused := checkHandshake(r)
+	if refused != nil {
 		h.count.Handshakes.Add(1)
-		refusal.write(w)
+		refused.write(w, h.dialect)
 		return
 	}
 	sess, err := h.hub.Reserve()
 	if err != nil {
 		h.count.Full.Add(1)
-		hangUp(w)
-		w.Header().Set("Retry-After", strconv.Itoa(max(int(h.options.RetryAfter.Seconds()), 1)))
-		http.Error(w, unavailable(err), http.StatusServiceUnavailable)
+		after := strconv.Itoa(max(int(h.options.RetryAfter.Seconds()), 1))
+		(&refusal{http.StatusServiceUnavailable, [2]string{"Retry-After", after}, unavailable(err)}).write(w, h.dialect)
 		return
 	}
 	c := &conn{h: h, sess: sess}

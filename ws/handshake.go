@@ -22,12 +22,12 @@ type refusal struct {
 	message string
 }
 
-func (f *refusal) write(w http.ResponseWriter) {
+func (f *refusal) write(w http.ResponseWriter, d dialect) {
 	hangUp(w)
 	if f.header[0] != "" {
 		w.Header().Set(f.header[0], f.header[1])
 	}
-	http.Error(w, f.message, f.status)
+	d.refuse(w, f)
 }
 
 // hangUp ends the connection after the answer. Who was refused has no more business on

@@ -22,7 +22,7 @@ func TestHandshakesThatAreNone(t *testing.T) {
 		change func(*http.Request)
 		want   string // status, header, sentence
 	}{
-		{"another path", func(r *http.Request) { r.URL.Path = "/chat" }, "404 There is no WebSocket at this path: it is at /."},
+		{"another path", func(r *http.Request) { r.URL.Path = "/chat" }, "404 There is no WebSocket at this path: it is at /v2, and the classic one at /."},
 		{"POST", func(r *http.Request) { r.Method = "POST" }, "405 Allow: GET This is a WebSocket: connect to it with GET."},
 		{"HTTP/1.0", func(r *http.Request) { r.ProtoMinor = 0 }, "400 A WebSocket handshake needs HTTP/1.1. A proxy in between may speak 1.0: see its proxy_http_version."},
 		{"no Upgrade", func(r *http.Request) { r.Header.Del("Upgrade") }, "426 Upgrade: websocket This is a WebSocket, and the request has no header `Upgrade: websocket`. If it was sent, a proxy in between has dropped it."},
@@ -39,7 +39,7 @@ func TestHandshakesThatAreNone(t *testing.T) {
 	hub := boreas.New(boreas.Options{})
 	defer hub.Shutdown(t.Context(), 0)
 	n := new(Counters)
-	h := Handler(hub, Options{Counters: n})
+	h := Classic(hub, Options{Counters: n})
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)

@@ -196,13 +196,13 @@ func (c *conn) checkFrame(in *inbound) error {
 // message carries out a whole message.
 func (c *conn) message(op ws.OpCode, b []byte) error {
 	if op == ws.OpBinary {
-		c.h.count.IgnoredMessages.Add(1)
+		c.h.dialect.binary(c)
 		return nil
 	}
 	if !utf8.Valid(b) {
 		return errInvalidText
 	}
-	c.request(b)
+	c.h.dialect.text(c, b)
 	return nil
 }
 

@@ -4,19 +4,31 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// request carries out a classic request. The classic wire answers nothing: what it
+// classic is the wire of 2013.
+type classic struct{}
+
+func (classic) path() string                             { return "/" }
+func (classic) name() string                             { return "websocket-classic" }
+func (classic) format() boreas.Format                    { return classicFormat{} }
+func (classic) greeting(*handler) func(string) []byte    { return nil }
+func (classic) closeFor(reason error) *closing           { return closeFor(reason) }
+func (classic) refuse(w http.ResponseWriter, f *refusal) { http.Error(w, f.message, f.status) }
+func (classic) binary(c *conn)                           { c.h.count.IgnoredMessages.Add(1) }
+
+// text carries out a classic request. The classic wire answers nothing: what it
 // cannot carry out is ignored, and counted.
-func (c *conn) request(b []byte) {
+func (classic) text(c *conn, b []byte) {
 	count := c.h.count
 	switch r := wire.ParseClassicRequest(b); r.Kind {
 	case wire.Authenticate:
-		c.authenticate(r.Token)
+		c.authenticateClassic(r.Token)
 	case wire.Subscribe:
 		count.IgnoredNames.Add(uint64(r.Skipped))
 		if c.sess.Identity() == "" {
@@ -42,15 +54,18 @@ func (c *conn) request(b []byte) {
 	}
 }
 
-func (c *conn) authenticate(token string) {
-	if c.h.options.NoAuth {
-		return
+func (c *conn) authenticateClassic(token string) {
+	if !c.h.options.NoAuth && !c.authenticate(token) {
+		c.h.count.IgnoredTokens.Add(1)
 	}
+}
+
+// authenticate returns false if the token is not valid.
+func (c *conn) authenticate(token string) bool {
 	check := c.h.options.Check
 	user, ok := check(token)
 	if !ok {
-		c.h.count.IgnoredTokens.Add(1)
-		return
+		return false
 	}
 	c.sess.Authenticate(token, user)
 	// A token deleted between the check and here was not yet seen as this
@@ -59,6 +74,7 @@ func (c *conn) authenticate(token string) {
 	if _, ok := check(token); !ok {
 		c.sess.Deauthenticate()
 	}
+	return true
 }
 
 // newIdentity makes up a name for a connection that need not authenticate, in the

@@ -87,7 +87,7 @@ func newRig(t *testing.T, o Options) *rig {
 		o.Check = func(token string) (string, bool) { return "user", strings.HasPrefix(token, "valid") }
 	}
 	hub := boreas.New(boreas.Options{})
-	h := Handler(hub, o).(*handler)
+	h := Classic(hub, o).(*handler)
 	r := &rig{T: t, hub: hub, c: &conn{h: h}}
 	r.out = &recorder{conn: r.c}
 	near, far := net.Pipe()
@@ -97,7 +97,7 @@ func newRig(t *testing.T, o Options) *rig {
 		t.Fatal(err)
 	}
 	r.c.sess = s
-	if err := s.Start(r.out, classicFormat{}); err != nil {
+	if err := s.Start(r.out, classicFormat{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

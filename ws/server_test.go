@@ -42,7 +42,7 @@ func server(t *testing.T, plain bool, h boreas.Options, o Options) (*boreas.Hub,
 		o.CloseTimeout = 50 * time.Millisecond // no test waits for it
 	}
 	hub := boreas.New(h)
-	s := httptest.NewUnstartedServer(Handler(hub, o))
+	s := httptest.NewUnstartedServer(Classic(hub, o))
 	if plain {
 		s.Listener = plainListener{s.Listener}
 	}

@@ -51,7 +51,7 @@ func Open(apiURL, wsURL string) (*Stage, error) {
 	if err == nil {
 		s.API = "http://" + apiAddress
 		var wsAddress string
-		wsAddress, err = s.listen(ws.Handler(s.hub, ws.Options{Check: tokens.Check}))
+		wsAddress, err = s.listen(ws.Classic(s.hub, ws.Options{Check: tokens.Check}))
 		s.WS = "ws://" + wsAddress + "/"
 	}
 	if err != nil {

@@ -40,6 +40,7 @@ type Server struct {
 	hub    *boreas.Hub
 	engine *boreas.Memory
 	tokens *auth.Tokens
+	gate   *gate
 	api    endpoint
 	ws     endpoint
 
@@ -94,13 +95,8 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(wsMetrics{counters})
-	s.ws.http = s.httpServer(ws.Handler(s.hub, ws.Options{
-		Check:      s.tokens.Check,
-		NoAuth:     !cfg.RequireAuth,
-		MaxMessage: int(cfg.MaxMessage),
-		Counters:   counters,
-		Log:        s.log,
-	}))
+	s.gate = newGate(0, parseOrigins("*"), s.subscribers(counters))
+	s.ws.http = s.httpServer(s.gate)
 	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
 	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
 		Tokens:   s.tokens,
@@ -122,6 +118,28 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	say.listening(shownAddr(cfg.APIHost, s.APIAddr()), shownAddr(cfg.WSHost, s.WSAddr()))
 	s.logStart(debug, connections)
 	return s, nil
+}
+
+// subscribers serves what is on the subscribers' port.
+func (s *Server) subscribers(counters *ws.Counters) http.Handler {
+	o := ws.Options{
+		Check:       s.tokens.Check,
+		NoAuth:      !s.cfg.RequireAuth,
+		MaxMessage:  int(s.cfg.MaxMessage),
+		Heartbeat:   s.cfg.WSPingInterval,
+		MaxChannels: s.cfg.MaxChannels,
+		Counters:    counters,
+		Log:         s.log,
+	}
+	classic, protocol2 := ws.Classic(s.hub, o), ws.Handler(s.hub, o)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/v2":
+			protocol2.ServeHTTP(w, r)
+		default: // says what is there if the path is wrong
+			classic.ServeHTTP(w, r)
+		}
+	})
 }
 
 func (s *Server) loadTokens(ctx context.Context) error {

@@ -27,6 +27,9 @@ type Conn struct {
 // time means never.
 func (c *Conn) SetReadDeadline(t time.Time) { c.nc.SetReadDeadline(t) }
 
+// RemoteAddr is the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
 // Drop closes the connection at once.
 func (c *Conn) Drop() { c.nc.Close() }
 

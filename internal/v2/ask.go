@@ -1,0 +1,37 @@
+package v2
+
+import (
+	"bytes"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// maxLast is the largest number of messages that anybody asks for with `last`: more
+// than any log has. It keeps the number within what every system's int holds.
+const maxLast = 1 << 30
+
+// Joins makes joins of what a client asked for. What it got wrong becomes the result of
+// that join alone. Nothing of the request's bytes is kept.
+func Joins(channels []wire.V2Channel) []boreas.Join {
+	joins := make([]boreas.Join, len(channels))
+	for i, c := range channels {
+		joins[i] = boreas.Join{Channel: c.Channel, Last: min(c.Last, maxLast), Watch: c.Presence, Info: bytes.Clone(c.Info)}
+		if c.HasSince {
+			joins[i].Since, joins[i].Err = Position(c.Since)
+		}
+	}
+	return joins
+}
+
+// Position reads a position. Error: [boreas.ErrPosition].
+func Position(text string) (boreas.Position, error) {
+	p, err := boreas.ParsePosition(text)
+	if err == nil && p.IsZero() {
+		err = boreas.ErrPosition
+	}
+	if err != nil {
+		return boreas.Position{}, err
+	}
+	return p, nil
+}

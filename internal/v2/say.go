@@ -1,0 +1,133 @@
+package v2
+
+import (
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// AppendMessage appends a message (clause 5.1 of docs/protocol.md).
+func AppendMessage(dst []byte, channel string, epoch uint64, p *boreas.Publication) []byte {
+	dst = wire.AppendV2Open(dst, channel, p.Data)
+	dst = boreas.Position{Epoch: epoch, Offset: p.Offset}.Append(dst)
+	return append(dst, `"}`...)
+}
+
+// AppendGap appends a gap (clause 5.3).
+func AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
+	return wire.AppendV2Gap(dst, channel, string(g.Reason), g.From.Append(nil), g.To.Append(nil))
+}
+
+// AppendJoined appends one result of a join (clause 4.2), and the comma before it.
+func AppendJoined(dst []byte, j *boreas.Join, r *boreas.Joined) []byte {
+	w := wire.V2Joined{Channel: j.Channel}
+	if r.Err != nil {
+		f := fault.Wire(r.Err)
+		w.Fault = &f
+		return wire.AppendV2Joined(dst, &w)
+	}
+	w.Position = r.Position.Append(nil)
+	w.HasRecovered, w.Recovered = !j.Since.IsZero(), r.Recovered
+	if w.HasRecovered && !w.Recovered {
+		w.Reason = string(r.Gap.Reason)
+		w.From, w.To, w.Oldest = r.Gap.From.Append(nil), r.Gap.To.Append(nil), r.Oldest.Append(nil)
+	}
+	if r.Presence != nil {
+		w.Presence = Presence(r.Presence)
+	}
+	return wire.AppendV2Joined(dst, &w)
+}
+
+// Presence returns a snapshot as JSON (clause 9.3).
+func Presence(s *boreas.PresenceState) []byte {
+	b, _ := json.Marshal(s) // cannot fail: Info was parsed when it came in
+	return b
+}
+
+// Goodbye returns what a session that ends for the reason is told, and in how many
+// milliseconds it should come back; negative if it should not by itself.
+func Goodbye(reason error) (f wire.V2Fault, afterMS int64) {
+	f = fault.Wire(reason)
+	wait := time.Duration(f.RetryAfterMS) * time.Millisecond
+	switch fault.Of(reason).Retry {
+	case fault.Never:
+		return f, -1
+	case fault.Later:
+		// So that those who were sent away together do not come back together.
+		wait += rand.N(max(wait, time.Second))
+	default:
+		wait += rand.N(soon)
+	}
+	return f, wait.Milliseconds()
+}
+
+// soon is within which time those come back who may at once.
+const soon = time.Second
+
+// Page reads a page of a channel's history (clause 7): at most limit messages, and about
+// PageBytes. Of its errors, those that say that since is lost are told by Lost.
+type Page struct {
+	Channel      string
+	Publications []*boreas.Publication
+	Epoch        uint64
+	Position     boreas.Position // the place after the last of them
+	More         bool
+}
+
+const (
+	// MaxPage is how many messages a page has at most.
+	MaxPage = 1000
+
+	// DefaultPage is how many it has if nobody said how many.
+	DefaultPage = 100
+
+	// PageBytes is how many bytes of messages are enough for a page.
+	PageBytes = 256 << 10
+)
+
+// NewPage makes a page of what [boreas.Hub.History] returned for since and a limit.
+func NewPage(channel string, since boreas.Position, h boreas.History) Page {
+	p := Page{Channel: channel, Epoch: h.Head.Epoch, Position: since}
+	if since.IsZero() {
+		p.Position = h.Floor
+	}
+	bytes := 0
+	for i, pub := range h.Publications {
+		if bytes >= PageBytes {
+			h.Publications = h.Publications[:i]
+			break
+		}
+		bytes += len(pub.Data)
+	}
+	p.Publications = h.Publications
+	if n := len(p.Publications); n > 0 {
+		p.Position = boreas.Position{Epoch: p.Epoch, Offset: p.Publications[n-1].Offset}
+	}
+	p.More = p.Position.Offset < h.Head.Offset
+	return p
+}
+
+// AppendMessages appends the messages of the page to the list begun in dst.
+func (p *Page) AppendMessages(dst []byte) []byte {
+	var at []byte
+	for _, pub := range p.Publications {
+		at = boreas.Position{Epoch: p.Epoch, Offset: pub.Offset}.Append(at[:0])
+		dst = wire.AppendV2HistoryMessage(dst, pub.Data, at)
+	}
+	return dst
+}
+
+// HistoryFault returns what a client is told when a page could not be read: with the
+// oldest place, if since is lost.
+func HistoryFault(h boreas.History, err error) wire.V2Fault {
+	f := fault.Wire(err)
+	if errors.Is(err, boreas.ErrExpired) || errors.Is(err, boreas.ErrUnknownEpoch) || errors.Is(err, boreas.ErrAhead) {
+		f.Oldest = h.Floor.Append(nil)
+	}
+	return f
+}

@@ -1,0 +1,34 @@
+package ws
+
+import (
+	"net/http"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// A dialect is what is said in the messages of a WebSocket: the classic wire, or
+// protocol 2. It has no state of its own.
+type dialect interface {
+	// path is where on the port it is spoken.
+	path() string
+
+	// name is what lists of sessions call it.
+	name() string
+
+	// format is the form of what the hub writes.
+	format() boreas.Format
+
+	// greeting returns what the server says first to the session of that name, nil
+	// for nothing.
+	greeting(h *handler) func(id string) []byte
+
+	// text carries out a client's text message, and binary a binary one.
+	text(c *conn, b []byte)
+	binary(c *conn)
+
+	// closeFor returns the close frame that tells a client why its session ended.
+	closeFor(reason error) *closing
+
+	// refuse answers a request that does not become a session.
+	refuse(w http.ResponseWriter, f *refusal)
+}

@@ -1,0 +1,227 @@
+package ws
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// maxMalformed is how many requests in a row may make no sense (clause 2.5 of
+// docs/protocol.md). A client that goes on then does not look at the answers.
+const maxMalformed = 50
+
+// protocol2 is what docs/protocol.md specifies.
+type protocol2 struct{}
+
+func (protocol2) path() string          { return "/v2" }
+func (protocol2) name() string          { return "websocket" }
+func (protocol2) format() boreas.Format { return v2Format{} }
+
+// refuse answers with the error of clause 8.7.
+func (protocol2) refuse(w http.ResponseWriter, f *refusal) {
+	row := fault.Malformed
+	switch f.status {
+	case http.StatusNotFound:
+		row = fault.NotFound
+	case http.StatusMethodNotAllowed:
+		row = fault.MethodNotAllowed
+	case http.StatusUpgradeRequired:
+		row = fault.UpgradeRequired
+	case http.StatusServiceUnavailable:
+		row = fault.Overloaded
+	}
+	told := fault.Wire(row.With(f.message))
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(f.status)
+	w.Write(wire.AppendV2Error(nil, nil, &told))
+}
+
+func (protocol2) greeting(h *handler) func(id string) []byte {
+	return func(id string) []byte {
+		b, start := beginFrame(nil)
+		b = wire.AppendV2Hello(b, wire.V2Hello{
+			Session:   id,
+			Heartbeat: int(h.options.Heartbeat.Seconds()),
+			Limits: wire.V2Limits{
+				FrameBytes:   h.options.MaxMessage,
+				Channels:     h.options.MaxChannels,
+				ChannelBytes: boreas.MaxChannelName,
+				KeyBytes:     boreas.MaxKey,
+				History:      v2.MaxPage,
+				InfoBytes:    boreas.MaxInfo,
+			},
+		})
+		return endFrame(b, start, opText)
+	}
+}
+
+func (protocol2) binary(c *conn) {
+	c.v2Malformed(wire.V2Request{}, fault.Malformed.With("The message is binary: send requests as text."))
+}
+
+func (protocol2) text(c *conn, b []byte) {
+	r, err := wire.ParseV2(b)
+	if err != nil {
+		c.v2Malformed(r, err)
+		return
+	}
+	c.malformed = 0
+	if r.Kind != wire.V2Auth && r.Kind != wire.V2Ping && c.sess.Identity() == "" {
+		c.v2Fail(r.ID, boreas.ErrAnonymous)
+		return
+	}
+	switch r.Kind {
+	case wire.V2Auth:
+		c.v2Auth(&r)
+	case wire.V2Join:
+		c.v2Join(&r)
+	case wire.V2Leave:
+		for _, channel := range r.Leave {
+			c.sess.Leave(channel)
+		}
+		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Left(b, r.ID, r.Leave) })
+	case wire.V2Publish:
+		c.v2Publish(&r)
+	case wire.V2History:
+		c.v2History(&r)
+	case wire.V2Presence:
+		c.v2Presence(&r)
+	case wire.V2Ping:
+		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Pong(b, r.ID) })
+	}
+}
+
+// v2Reply sends the reply to a request, if it has an id.
+func (c *conn) v2Reply(id []byte, reply func(dst []byte) []byte) {
+	if id == nil {
+		return
+	}
+	c.v2Say(reply)
+}
+
+func (c *conn) v2Say(what func(dst []byte) []byte) {
+	b, start := beginFrame(nil)
+	c.sess.Send(endFrame(what(b), start, opText))
+}
+
+// v2Fail replies that a request failed.
+func (c *conn) v2Fail(id []byte, err error) {
+	f := fault.Wire(err)
+	if fault.Of(err) == fault.Internal {
+		c.h.options.Log.Error("a request of a subscriber failed", "session", c.sess.ID(), "error", err)
+	}
+	c.v2Reply(id, func(b []byte) []byte { return wire.AppendV2Error(b, id, &f) })
+}
+
+// v2Malformed answers what is no request: always, for the client may not know that it
+// is none. Too many in a row end the session.
+func (c *conn) v2Malformed(r wire.V2Request, err error) {
+	c.h.count.Malformed.Add(1)
+	c.malformed++
+	f := fault.Wire(err)
+	c.v2Say(func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
+	if c.malformed >= maxMalformed {
+		c.sess.End(fault.TooManyMalformed)
+	}
+}
+
+func (c *conn) v2Auth(r *wire.V2Request) {
+	if !c.h.options.NoAuth && !c.authenticate(r.Token) {
+		c.h.count.RefusedTokens.Add(1)
+		c.v2Fail(r.ID, fault.InvalidToken)
+		return
+	}
+	user := c.sess.User()
+	c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Auth(b, r.ID, user, "") })
+}
+
+func (c *conn) v2Join(r *wire.V2Request) {
+	joins := v2.Joins(r.Join)
+	results := c.sess.Join(joins, func(b []byte, results []boreas.Joined) []byte {
+		if r.ID == nil {
+			return b
+		}
+		b, start := beginFrame(b)
+		b = wire.AppendV2JoinOpen(b, r.ID)
+		for i := range results {
+			b = v2.AppendJoined(b, &joins[i], &results[i])
+		}
+		return endFrame(wire.AppendV2JoinClose(b), start, opText)
+	})
+	for i := range results {
+		if err := results[i].Err; fault.Of(err) == fault.Internal {
+			c.h.options.Log.Error("a subscriber could not join a channel", "session", c.sess.ID(), "channel", joins[i].Channel, "error", err)
+		}
+	}
+}
+
+func (c *conn) v2Publish(r *wire.V2Request) {
+	if r.HasKey && r.Key == "" {
+		c.v2Fail(r.ID, boreas.ErrKey)
+		return
+	}
+	// The engine keeps the message, and the buffer that it is in is used again.
+	m := boreas.Message{Data: bytes.Clone(r.Message), Key: r.Key}
+	ack, err := c.sess.Publish(context.Background(), r.Channel, m, r.Echo)
+	if err != nil {
+		c.v2Fail(r.ID, err)
+		return
+	}
+	c.v2Reply(r.ID, func(b []byte) []byte {
+		return wire.AppendV2Published(b, r.ID, ack.Position.Append(nil), ack.Duplicate)
+	})
+}
+
+func (c *conn) v2History(r *wire.V2Request) {
+	var since boreas.Position
+	if r.HasSince {
+		var err error
+		if since, err = v2.Position(r.Since); err != nil {
+			c.v2Fail(r.ID, err)
+			return
+		}
+	}
+	h, err := c.h.hub.History(context.Background(), r.Channel, since, r.Limit)
+	if err != nil {
+		f := v2.HistoryFault(h, err)
+		if f.Oldest == nil {
+			c.v2Fail(r.ID, err)
+			return
+		}
+		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
+		return
+	}
+	page := v2.NewPage(r.Channel, since, h)
+	c.v2Reply(r.ID, func(b []byte) []byte {
+		b = wire.AppendV2HistoryOpen(b, r.ID, r.Channel)
+		b = page.AppendMessages(b)
+		return wire.AppendV2HistoryClose(b, page.Position.Append(nil), page.More)
+	})
+}
+
+func (c *conn) v2Presence(r *wire.V2Request) {
+	state, err := c.h.hub.Presence(r.Channel)
+	if err != nil {
+		c.v2Fail(r.ID, err)
+		return
+	}
+	c.v2Reply(r.ID, func(b []byte) []byte {
+		return wire.AppendV2PresenceReply(b, r.ID, r.Channel, v2.Presence(&state))
+	})
+}
+
+// closeFor maps the reason to the close code of its fault (clause 8.6).
+func (protocol2) closeFor(reason error) *closing {
+	var c *closing
+	if errors.As(reason, &c) {
+		return c
+	}
+	f := fault.Of(reason)
+	return &closing{code: closeCode(f.Close), reason: f.Code}
+}

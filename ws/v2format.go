@@ -1,0 +1,88 @@
+package ws
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+const opText = ws.OpText
+
+var heartbeat = []byte(`{"heartbeat":{}}`)
+
+func closeCode(n int) ws.StatusCode {
+	if n == 0 {
+		return ws.StatusInternalServerError
+	}
+	return ws.StatusCode(n)
+}
+
+// v2Format is protocol 2 in frames of RFC 6455. It implements [boreas.Announcer].
+type v2Format struct{}
+
+// AppendPublication appends a message.
+func (v2Format) AppendPublication(dst []byte, channel string, epoch uint64, p *boreas.Publication) []byte {
+	dst, start := beginFrame(dst)
+	return endFrame(v2.AppendMessage(dst, channel, epoch, p), start, opText)
+}
+
+// AppendGap appends a gap.
+func (v2Format) AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
+	dst, start := beginFrame(dst)
+	return endFrame(v2.AppendGap(dst, channel, g), start, opText)
+}
+
+// AppendPresence appends a presence event.
+func (v2Format) AppendPresence(dst []byte, channel string, event []byte) []byte {
+	dst, start := beginFrame(dst)
+	return endFrame(wire.AppendV2Presence(dst, channel, event), start, opText)
+}
+
+// AppendPing appends a ping frame, which clients answer by themselves, and a heartbeat,
+// since a page's script in a browser never sees a ping (clause 8.1).
+func (v2Format) AppendPing(dst []byte) []byte {
+	dst = appendFrame(dst, ws.OpPing, nil)
+	return appendFrame(dst, opText, heartbeat)
+}
+
+// AppendGoodbye appends a goodbye of a session that has some time left (clause 8.5).
+func (v2Format) AppendGoodbye(dst []byte, reason error, within time.Duration) []byte {
+	f := fault.Wire(reason)
+	return appendFrame(dst, opText, wire.AppendV2Goodbye(nil, &f, within.Milliseconds()))
+}
+
+// AppendEnd appends a goodbye, unless the client is itself leaving, and the close frame.
+func (v2Format) AppendEnd(dst []byte, reason error) []byte {
+	c := protocol2{}.closeFor(reason)
+	if errors.Is(reason, boreas.ErrLeft) {
+		if c.code == noCode {
+			return appendFrame(dst, ws.OpClose, nil)
+		}
+	} else {
+		f, after := v2.Goodbye(faultOf(c, reason))
+		dst = appendFrame(dst, opText, wire.AppendV2Goodbye(nil, &f, after))
+	}
+	body := binary.BigEndian.AppendUint16(nil, uint16(c.code))
+	return appendFrame(dst, ws.OpClose, append(body, c.reason...))
+}
+
+// faultOf returns the fault of a close that is not one's own already: what the client did
+// wrong to the WebSocket itself.
+func faultOf(c *closing, reason error) error {
+	switch c.code {
+	case ws.StatusProtocolError:
+		return fault.ProtocolError.With(c.reason)
+	case ws.StatusInvalidFramePayloadData:
+		return fault.InvalidText.With(c.reason)
+	case ws.StatusMessageTooBig:
+		return fault.FrameTooBig.With(c.reason)
+	}
+	return reason
+}
