@@ -31,6 +31,10 @@ type Options struct {
 
 	// Log gets what happens. Nil means that it is thrown away.
 	Log *slog.Logger
+
+	// Engine keeps the publications, and Shutdown closes it. Nil means a [boreas.Memory]
+	// as the configuration says.
+	Engine boreas.Engine
 }
 
 // Server is a running server. Its methods may be called by many goroutines at once.
@@ -38,7 +42,7 @@ type Server struct {
 	cfg    config.Config
 	log    *slog.Logger
 	hub    *boreas.Hub
-	engine *boreas.Memory
+	engine boreas.Engine
 	tokens *auth.Tokens
 	gate   *gate
 	api    endpoint
@@ -82,7 +86,9 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	}
 	debug := s.debug()
 	connections := s.maxConnections()
-	s.engine = boreas.NewMemory(historyOf(cfg))
+	if s.engine = o.Engine; s.engine == nil {
+		s.engine = boreas.NewMemory(historyOf(cfg))
+	}
 	s.hub = boreas.New(boreas.Options{
 		Engine:           s.engine,
 		MaxSessions:      connections,

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
@@ -134,6 +135,35 @@ func TestServes(t *testing.T) {
 		if status, body := call(t, s, "GET", path, ""); status != 200 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d without %q:\n%s", path, status, want, body)
 		}
+	}
+}
+
+// closing is an engine that counts how often it is closed.
+type closing struct {
+	boreas.Engine
+	closed int
+}
+
+func (c *closing) Close() error {
+	c.closed++
+	return c.Engine.Close()
+}
+
+func TestTakesAnotherEngineAndClosesIt(t *testing.T) {
+	engine := &closing{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+	s, err := Start(t.Context(), testConfig(nil), Options{Engine: engine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, body := call(t, s, "POST", "/broadcast/news/", `{"payload": 1}`); status != 200 {
+		t.Fatal(status, body)
+	}
+	h, err := engine.Read(t.Context(), "news", boreas.Position{}, 10)
+	if err != nil || len(h.Publications) != 1 {
+		t.Errorf("the engine has %d publications, %v; want 1", len(h.Publications), err)
+	}
+	if err := s.Shutdown(t.Context()); err != nil || engine.closed != 1 {
+		t.Errorf("Shutdown: %v, and it closed the engine %d times, want once", err, engine.closed)
 	}
 }
 
