@@ -146,9 +146,16 @@ func errorFrom(op string, resp *http.Response) error {
 	}
 	var reasons struct {
 		Errors []string `json:"errors"`
+		Error  *refused `json:"error"`
 	}
-	if json.Unmarshal(text, &reasons) == nil {
-		e.Errors = reasons.Errors
+	if json.Unmarshal(text, &reasons) != nil {
+		return e
+	}
+	e.Errors = reasons.Errors
+	if r := reasons.Error; r != nil {
+		told := r.as(op)
+		told.Status, told.RetryAfter = e.Status, max(e.RetryAfter, told.RetryAfter)
+		return told
 	}
 	return e
 }

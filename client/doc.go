@@ -1,31 +1,41 @@
-// Package client is the Go client of a Boreas server's classic wire.
+// Package client is the Go client of a Boreas server.
 //
-// A backend uses a [Client]: it makes tokens for its users and broadcasts
-// messages over HTTP.
+// A program that wants messages, or that publishes many, uses a [Conn]: it keeps a
+// WebSocket to the server, comes back when the connection is lost, and goes on where
+// it was.
+//
+//	c, err := client.Connect(client.ConnectOptions{Token: token})
+//	defer c.Close()
+//	chat, err := c.Subscribe(ctx, "chat", client.SubscribeOptions{Last: 10})
+//	for event, err := range chat.Events(ctx) {
+//		var gap *client.Gap
+//		if errors.As(err, &gap) {
+//			continue // messages are missing: fetch the state anew, then go on
+//		}
+//		if err != nil {
+//			return err
+//		}
+//		if m, ok := event.(*client.Message); ok {
+//			fmt.Println(m.Channel, string(m.Data), m.Position)
+//		}
+//	}
+//
+// Each message comes once and in order, or a [Gap] stands in its place and says why.
+// Who keeps the Position of the last message that was dealt with can go on from
+// there in another process: see [SubscribeOptions].
+//
+// A backend uses a [Client]: it talks HTTP with the server's API.
 //
 //	c, err := client.New(client.Options{})
 //	token, err := c.NewToken(ctx)
 //	err = c.Broadcast(ctx, "chat", map[string]string{"text": "hello"}, client.BroadcastOptions{})
 //
-// A program that wants messages uses a [Subscriber]: it keeps a WebSocket to the
-// server, comes back when the connection is lost, and is ranged over.
+// # The classic wire
 //
-//	s, err := client.NewSubscriber(client.SubscriberOptions{Token: token, Channels: []string{"chat"}})
-//	for m, err := range s.Messages(ctx) {
-//		if errors.Is(err, client.ErrMayHaveMissed) {
-//			continue // a reconnect: fetch the state anew, then go on
-//		}
-//		if err != nil {
-//			return err
-//		}
-//		fmt.Println(m.Channel, string(m.Data))
-//	}
-//
-// # What the classic wire cannot say
-//
-// It has no answers and no positions. So the server never tells that a token was
-// wrong or that a join was refused: such a subscriber stays connected and gets
-// nothing. And after a reconnect nobody can tell which messages were published in
+// [Subscriber] and [Client.Broadcast] speak the wire of Boreas 1.0, for servers that
+// have no other. It has no answers and no positions: the server never tells that a
+// token was wrong or that a join was refused, such a subscriber stays connected and
+// gets nothing. And after a reconnect nobody can tell which messages were published in
 // between: [Subscriber.Messages] then yields a [Reconnected], so that the gap is
 // never silent.
 package client

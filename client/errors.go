@@ -9,32 +9,69 @@ import (
 	"time"
 )
 
-// An Error is a server's answer that is not a success.
+// An Error is a server's refusal: an answer over HTTP that is not a success, an
+// error that answers a request over a WebSocket, or the reason why the server closed
+// it.
 type Error struct {
-	Op         string        // what was asked for, as in `broadcast on "chat"`
-	Status     int           // the HTTP status
-	Errors     []string      // the reasons the server gave; none if its answer was not in its usual form
+	Op string // what was asked for, as in `publish on "chat"`
+
+	Status int // the HTTP status; 0 over a WebSocket
+	Close  int // the close code, when the server closed a WebSocket, otherwise 0
+
+	// What protocol 2 and the paths under /v2 say. docs/errors.md lists the codes.
+	Code    string // "" if the server gave none
+	Message string // a sentence for people
+	Retry   string // when the same can succeed: "now", "later", "new_token" or "never"
+	Docs    string // where Code is described
+	Oldest  string // with "expired", "unknown_epoch" and "ahead": the oldest position from which everything is kept
+
+	// Errors are the reasons that the classic paths give.
+	Errors []string
+
 	RetryAfter time.Duration // what the server asked to wait; 0 if it did not say
 }
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: the server answered %d", e.Op, e.Status)
-	if text := http.StatusText(e.Status); text != "" {
-		b.WriteString(" " + text)
+	b.WriteString(e.Op)
+	switch text := http.StatusText(e.Status); {
+	case e.Close != 0:
+		fmt.Fprintf(&b, ": the server closed the connection with %d", e.Close)
+	case e.Status == 0:
+		b.WriteString(": the server refused")
+	case text == "":
+		fmt.Fprintf(&b, ": the server answered %d", e.Status)
+	default:
+		fmt.Fprintf(&b, ": the server answered %d %s", e.Status, text)
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
 	}
 	if len(e.Errors) > 0 {
 		b.WriteString(": " + strings.Join(e.Errors, "; "))
 	}
+	if e.Code != "" {
+		b.WriteString(" (" + e.Code + ")")
+	}
 	return b.String()
 }
 
-// ErrMayHaveMissed is what every [Reconnected] is, for errors.Is.
+// hopeless tells whether the same request can't be expected to succeed later, going
+// by the status only.
+func (e *Error) hopeless() bool {
+	switch e.Status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return e.Status >= 400 && e.Status <= 499
+}
+
+// ErrMayHaveMissed is what every [Gap] and every [Reconnected] is, for errors.Is.
 var ErrMayHaveMissed = errors.New("messages may have been missed")
 
-// ErrInUse is yielded by [Subscriber.Messages] while another loop ranges over the
-// same subscriber.
-var ErrInUse = errors.New("the subscriber is already being ranged over; make one subscriber for each loop")
+// ErrInUse is yielded by [Subscription.Events] and [Subscriber.Messages] while
+// another loop ranges over the same.
+var ErrInUse = errors.New("it is already being ranged over, and only one loop at a time can")
 
 // Reconnected is yielded by [Subscriber.Messages] when the connection was lost and
 // is there again: messages published in between were missed, and the classic wire

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 )
 
@@ -66,8 +65,7 @@ func (l *loop) hopeless(err error) bool {
 	if l.settled || !errors.As(err, &refused) {
 		return false
 	}
-	return refused.Status >= 400 && refused.Status < 500 &&
-		refused.Status != http.StatusRequestTimeout && refused.Status != http.StatusTooManyRequests
+	return refused.hopeless()
 }
 
 // connection makes one connection and yields its messages until it is lost. It

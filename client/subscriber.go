@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
 	"maps"
@@ -10,33 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-)
-
-// A Message is what someone broadcast on a channel.
-type Message struct {
-	Channel string
-	Data    json.RawMessage // one JSON text, as it was broadcast
-}
-
-// A State is a change of a subscriber's connection.
-type State struct {
-	Kind    StateKind
-	Attempt int           // Connecting: which attempt since the last good connection, from 1
-	Err     error         // Disconnected: why
-	RetryIn time.Duration // Disconnected: how long until the next attempt
-}
-
-// A StateKind tells what changed.
-type StateKind uint8
-
-const (
-	// Connecting: an attempt begins.
-	Connecting StateKind = iota + 1
-	// Connected: the server has taken the token and the joins (it answered a ping
-	// that was sent after them). It does not mean that the token was a valid one.
-	Connected
-	// Disconnected: the attempt failed or the connection was lost.
-	Disconnected
 )
 
 // A Subscriber listens to channels over a WebSocket and comes back by itself when

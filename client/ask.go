@@ -1,0 +1,150 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// ErrInterrupted is why a call failed whose connection was lost before the server
+// answered it, and which can't be made again: it may or may not have been carried out.
+var ErrInterrupted = errors.New("the connection was lost before the server answered, so it may or may not have been carried out")
+
+// An ask is a request that has not been answered. Its fields belong to the Conn's mutex.
+type ask struct {
+	id    uint64
+	op    string // for errors
+	text  []byte // the frame
+	again bool   // can be sent again on another connection
+	sent  bool   // on some connection
+
+	// answer is called once, with the reply or with why there is none, and with mu
+	// held: it must not block.
+	answer func(*frame, error)
+}
+
+// newAsk makes a request. Called with mu held.
+func (c *Conn) newAsk(op, kind string, params any) (*ask, error) {
+	c.lastID++
+	text, err := requestFrame(c.lastID, kind, params)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
+	return &ask{id: c.lastID, op: op, text: text}, nil
+}
+
+// submit sends a request, now or when there is a connection. Called with mu held.
+func (c *Conn) submit(a *ask) {
+	c.asks[a.id] = a
+	if c.link == nil {
+		return
+	}
+	// Clause 1.3: a larger frame would end the connection, and with it all else.
+	if limit := c.link.hello.Limits.FrameBytes; limit > 0 && len(a.text) > limit {
+		delete(c.asks, a.id)
+		a.answer(nil, &Error{
+			Op: a.op, Code: "too_large", Retry: "never",
+			Message: fmt.Sprintf("the request has %d bytes, and this server reads %d; larger messages can be published over HTTP", len(a.text), limit),
+		})
+		return
+	}
+	a.sent = true
+	c.link.send(a.text)
+	poke(c.asked)
+}
+
+// sendAgain sends the requests that wait, on a new connection, in the order in which
+// they were made. Called with mu held.
+func (c *Conn) sendAgain() {
+	for _, id := range slices.Sorted(maps.Keys(c.asks)) {
+		c.submit(c.asks[id])
+	}
+}
+
+// interrupt fails the requests that were sent and can't be sent again. Called with
+// mu held.
+func (c *Conn) interrupt(err error) {
+	for id, a := range c.asks {
+		if a.sent && !a.again {
+			delete(c.asks, id)
+			a.answer(nil, fmt.Errorf("%s: %w (%w)", a.op, ErrInterrupted, err))
+		}
+	}
+}
+
+// answer gives a reply to its request. One that nobody waits for any more is dropped.
+func (c *Conn) answer(id uint64, f *frame) {
+	c.mu.Lock()
+	if a := c.asks[id]; a != nil {
+		delete(c.asks, id)
+		if f.Error != nil {
+			a.answer(nil, f.Error.as(a.op))
+		} else {
+			a.answer(f, nil)
+		}
+	}
+	states := c.states
+	c.states = nil
+	c.mu.Unlock()
+	for _, state := range states {
+		c.o.OnState(state)
+	}
+}
+
+// do makes a request and waits for its reply. again tells whether it can be made
+// twice without harm.
+func (c *Conn) do(ctx context.Context, op, kind string, params any, again bool) (*frame, error) {
+	type result struct {
+		f   *frame
+		err error
+	}
+	done := make(chan result, 1)
+
+	c.mu.Lock()
+	if err := c.Err(); err != nil {
+		c.mu.Unlock()
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
+	a, err := c.newAsk(op, kind, params)
+	if err != nil {
+		c.mu.Unlock()
+		return nil, err
+	}
+	a.again = again
+	a.answer = func(f *frame, err error) { done <- result{f, err} }
+	c.submit(a)
+	c.mu.Unlock()
+
+	select {
+	case r := <-done:
+		return r.f, r.err
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	delete(c.asks, a.id)
+	sent := a.sent
+	c.mu.Unlock()
+	select {
+	case r := <-done: // it came after all
+		return r.f, r.err
+	default:
+	}
+	if sent {
+		return nil, fmt.Errorf("%s: no answer came: %w", op, context.Cause(ctx))
+	}
+	return nil, fmt.Errorf("%s: there is no connection: %w", op, context.Cause(ctx))
+}
+
+// readReply decodes what a reply holds.
+func readReply(op string, text json.RawMessage, into any) error {
+	if text == nil {
+		return fmt.Errorf("%s: the server's answer is of another kind than the request", op)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s: the answer is not what a Boreas server gives: %w", op, err)
+	}
+	return nil
+}

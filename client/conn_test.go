@@ -1,0 +1,450 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const fakeHello = `{"hello":{"protocol":2,"session":"s_1","heartbeat":25,"limits":{"frame_bytes":1000}}}`
+
+// A diary is what a test writes down, line by line.
+type diary struct {
+	mu    sync.Mutex
+	lines []string // guarded by mu
+}
+
+func (d *diary) note(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	// The clock of a bubble never waits, so what goes round in circles would fill
+	// the memory.
+	if d.lines = append(d.lines, fmt.Sprintf(format, args...)); len(d.lines) > 10_000 {
+		panic("it goes round in circles")
+	}
+}
+
+// want waits until nothing moves any more, and compares what came since the last
+// call.
+func (d *diary) want(t *testing.T, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if diff := cmp.Diff(want, slices.Clone(d.lines)); diff != "" {
+		t.Errorf("what the client tells (-want +got):\n%s", diff)
+	}
+	d.lines = nil
+}
+
+// next waits until nothing moves any more, and returns the first line since the last
+// call.
+func (d *diary) next() string {
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer func() { d.lines = nil }()
+	return append(d.lines, "nothing")[0]
+}
+
+// conn returns a Conn that talks to the fake, and the diary of its states. Its
+// jitter is always the bound.
+func (f *fake) conn(o ConnectOptions) (*Conn, *diary) {
+	f.t.Helper()
+	d := new(diary)
+	o.URL, o.HTTP = "ws://fake", f.http
+	o.OnState = func(s State) {
+		switch s.Kind {
+		case Connecting:
+			d.note("connecting %d", s.Attempt)
+		case Connected:
+			d.note("connected %s %s", s.Session, s.User)
+		case Disconnected:
+			d.note("disconnected: %v; again in %v", s.Err, s.RetryIn)
+		case Refused:
+			d.note("refused: %v; again in %v", s.Err, s.RetryIn)
+		case Ended:
+			d.note("ended: %v", s.Err)
+		}
+	}
+	o, err := o.withDefaults()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c := connect(o, func(limit time.Duration) time.Duration { return limit })
+	f.t.Cleanup(c.Close)
+	return c, d
+}
+
+// accept waits for a connection and says hello.
+func (f *fake) accept() *peer {
+	f.t.Helper()
+	p := <-f.accepted
+	p.send(fakeHello)
+	return p
+}
+
+// subscribe subscribes in the background, and returns what gives the subscription.
+func subscribe(t *testing.T, c *Conn, channel string, o SubscribeOptions) func() *Subscription {
+	t.Helper()
+	done := make(chan *Subscription, 1)
+	go func() {
+		s, err := c.Subscribe(t.Context(), channel, o)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- s
+	}()
+	return func() *Subscription { return <-done }
+}
+
+// describeEntry says what a loop over events was given.
+func describeEntry(e Event, err error) string {
+	var gap *Gap
+	switch {
+	case errors.As(err, &gap):
+		return fmt.Sprintf("%s gap %s %s-%s %s", gap.Channel, gap.Reason, gap.From, gap.To, gap.Oldest)
+	case err != nil:
+		return "error: " + err.Error()
+	}
+	switch e := e.(type) {
+	case *Message:
+		return fmt.Sprintf("%s %s at %s", e.Channel, e.Data, e.Position)
+	case *Joined:
+		text := fmt.Sprintf("%s joined at %s", e.Channel, e.Position)
+		if e.Since != "" {
+			text += fmt.Sprintf(" since %s, recovered %t", e.Since, e.Recovered)
+		}
+		if e.Presence != nil {
+			there, _ := json.Marshal(e.Presence)
+			text += " " + string(there)
+		}
+		return text
+	case *PresenceChange:
+		change, _ := json.Marshal(e)
+		return e.Channel + " " + string(change)
+	}
+	return fmt.Sprintf("%T", e)
+}
+
+// follow ranges over a subscription in the background and writes down what comes.
+func follow(ctx context.Context, s *Subscription) *diary {
+	d := new(diary)
+	go func() {
+		for e, err := range s.Events(ctx) {
+			d.note("%s", describeEntry(e, err))
+		}
+		d.note("end")
+	}()
+	return d
+}
+
+// clauses 3.1, 3.2, 4.1, 4.2, 5.1
+func TestConnAuthenticatesJoinsAndYieldsEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		c, states := f.conn(ConnectOptions{Token: "T<1>"})
+		p := f.accept()
+		p.want(`{"id":1,"auth":{"token":"T<1>"}}`)
+		p.send(`{"heartbeat":{}}`)
+		p.send(`{"id":1,"auth":{"user":"u1"}}`)
+		states.want(t, "connecting 1", "connected s_1 u1")
+
+		subscribed := subscribe(t, c, "chat", SubscribeOptions{Last: 2, Presence: true, Info: map[string]string{"name": "<Ann>"}})
+		p.want(`{"id":2,"join":{"channels":[{"channel":"chat","last":2,"presence":true,"info":{"name":"\u003cAnn\u003e"}}]}}`)
+		p.send(`{"channel":"chat","message":"before its time","position":"p0"}`)
+		p.send(`{"id":2,"join":{"channels":[{"channel":"chat","position":"p1","presence":{"channel":"chat","users":1,"sessions":1,"members":[{"user":"u1","sessions":["s_1"]}]}}]}}`)
+		p.send(`{"channel":"chat","message":{ "z": 1.0, "a": 1e400 },"position":"p2"}`)
+		p.send(`{"channel":"chat","presence":{"event":"join","user":"u2","info":null,"users":2,"sessions":2}}`)
+		p.send(`{"channel":"chat","message":null,"position":"p3"}`)
+		p.send(`{"channel":"chat","typing":{}}`)
+		p.send(`{"channel":"other","message":1,"position":"p3"}`)
+		p.send(`{"channel":"chat","gap":{"reason":"slow","from":"p3","to":"p9"}}`)
+		p.send(`{"channel":"chat","message":"\u00e9","position":"p10"}`)
+		s := subscribed()
+		events := follow(t.Context(), s)
+		events.want(
+			t,
+			`chat joined at p1 {"users":1,"sessions":1,"members":[{"user":"u1","sessions":["s_1"]}]}`,
+			`chat { "z": 1.0, "a": 1e400 } at p2`,
+			`chat {"event":"join","user":"u2","info":null,"users":2,"sessions":2}`,
+			`chat null at p3`,
+			`chat gap slow p3-p9 `,
+			`chat "\u00e9" at p10`,
+		)
+		s.Close()
+		p.want(`{"id":3,"leave":{"channels":["chat"]}}`)
+		events.want(t, "error: closed", "end")
+		c.Close()
+		states.want(t, "ended: closed")
+	})
+}
+
+// clause 8.8
+func TestConnResumesEverySubscriptionAtItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		c, states := f.conn(ConnectOptions{})
+		p := f.accept()
+		a := subscribe(t, c, "a", SubscribeOptions{})
+		p.want(`{"id":1,"join":{"channels":[{"channel":"a"}]}}`)
+		b := subscribe(t, c, "b", SubscribeOptions{Since: "b0", Last: 5})
+		p.want(`{"id":2,"join":{"channels":[{"channel":"b","since":"b0","last":5}]}}`)
+		d := subscribe(t, c, "d", SubscribeOptions{})
+		p.want(`{"id":3,"join":{"channels":[{"channel":"d"}]}}`)
+		p.send(`{"id":1,"join":{"channels":[{"channel":"a","position":"a0"}]}}`)
+		p.send(`{"id":2,"join":{"channels":[{"channel":"b","position":"b4","recovered":false,"oldest":"b2","gap":{"reason":"expired","from":"b0","to":"b4"}}]}}`)
+		p.send(`{"id":3,"join":{"channels":[{"channel":"d","position":"d0"}]}}`)
+		p.send(`{"channel":"a","message":1,"position":"a1"}`)
+		p.send(`{"channel":"b","gap":{"reason":"slow","from":"b4","to":"b7"}}`)
+		ea, eb, ed := follow(t.Context(), a()), follow(t.Context(), b()), follow(t.Context(), d())
+		ea.want(t, "a joined at a0", "a 1 at a1")
+		eb.want(t, "b joined at b4 since b0, recovered false", "b gap expired b0-b4 b2", "b gap slow b4-b7 ")
+		ed.want(t, "d joined at d0")
+
+		p.sendClose(4101, "no answer to ping")
+		p = f.accept()
+		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a1"},{"channel":"b","since":"b7","last":5},{"channel":"d","since":"d0"}]}}`)
+		p.send(`{"id":4,"join":{"channels":[{"channel":"a","position":"a1","recovered":true},` +
+			`{"channel":"b","position":"b9","recovered":false,"gap":{"reason":"unknown_epoch","from":"b7","to":"b9"},"oldest":"b8"},` +
+			`{"channel":"d","error":{"code":"not_permitted","message":"Not you.","retry":"never"}}]}}`)
+		p.send(`{"channel":"a","message":2,"position":"a2"}`)
+		ea.want(t, "a joined at a1 since a1, recovered true", "a 2 at a2")
+		eb.want(t, "b joined at b9 since b7, recovered false", "b gap unknown_epoch b7-b9 b8")
+		ed.want(t, `error: join "d": the server refused: Not you. (not_permitted)`, "end")
+		states.want(
+			t, "connecting 1", "connected s_1 ",
+			"disconnected: stay connected: the server closed the connection with 4101: no answer to ping; again in 1s",
+			"connecting 2", "connected s_1 ",
+		)
+		// What was refused for good is forgotten; the rest goes on.
+		p.conn.Close()
+		p = f.accept()
+		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a2"},{"channel":"b","since":"b9","last":5}]}}`)
+		c.Close()
+		ea.want(t, "error: closed", "end")
+		eb.want(t, "error: closed", "end")
+	})
+}
+
+// clauses 8.3, 8.4, 8.5, 8.6, 8.7
+func TestConnComesBackAsItIsTold(t *testing.T) {
+	const farewell = `{"goodbye":{"error":{"code":"shutting_down","message":"Going.","retry":"now"},"reconnect":{"after_ms":1840}}}`
+	for name, c := range map[string]struct {
+		end  func(f *fake, p *peer)
+		want string // the next state
+	}{
+		"the connection breaks": {func(_ *fake, p *peer) { p.conn.Close() }, "disconnected: the connection broke: unexpected EOF; again in 1s"},
+		"come back now": {
+			func(_ *fake, p *peer) { p.sendClose(4100, "bye") },
+			"disconnected: stay connected: the server closed the connection with 4100: bye; again in 1s",
+		},
+		"the server is wrong": {
+			func(_ *fake, p *peer) { p.sendClose(1011, "") },
+			"disconnected: stay connected: the server closed the connection with 1011; again in 1s",
+		},
+		"the slot counts from the goodbye on": {func(_ *fake, p *peer) {
+			p.send(farewell)
+			<-time.After(time.Second)
+			p.sendClose(4100, "bye")
+		}, "disconnected: stay connected: the server closed the connection with 4100: Going. (shutting_down); again in 840ms"},
+		"a slot that is over": {func(_ *fake, p *peer) {
+			p.send(farewell)
+			<-time.After(10 * time.Second)
+			p.conn.Close()
+		}, "disconnected: stay connected: the server refused: Going. (shutting_down); again in 0s"},
+		"a goodbye for good": {func(_ *fake, p *peer) {
+			p.send(`{"goodbye":{"error":{"code":"terminated","message":"Out.","retry":"never"}}}`)
+			p.sendClose(4400, "out")
+		}, "ended: stay connected: the server closed the connection with 4400: Out. (terminated)"},
+		"a code for good": {
+			func(_ *fake, p *peer) { p.sendClose(4499, "out") },
+			"ended: stay connected: the server closed the connection with 4499: out",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(t)
+				_, states := f.conn(ConnectOptions{})
+				p := f.accept()
+				states.want(t, "connecting 1", "connected s_1 ")
+				c.end(f, p)
+				synctest.Wait()
+				if got := states.next(); got != c.want {
+					t.Errorf("told %q\nwant %q", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestConnWaitsLongerAfterEachFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		_, states := f.conn(ConnectOptions{})
+		p := f.accept()
+		f.refuse <- func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, `{"error":{"code":"overloaded","message":"Too many.","retry":"later"}}`)
+		}
+		f.refuse <- http.NotFound // perhaps the server is being replaced
+		p.conn.Close()
+		p = f.accept()
+		synctest.Wait()
+		p.sendClose(4200, "slow")
+		p = f.accept()
+		<-time.After(20 * time.Second)
+		p.send(`{"heartbeat":{}}`)
+		<-time.After(11 * time.Second)
+		p.sendClose(4200, "slow") // it lived long, but it is to come back later
+		p = f.accept()
+		<-time.After(20 * time.Second)
+		p.send(`{"heartbeat":{}}`)
+		<-time.After(11 * time.Second)
+		p.sendClose(4100, "bye")
+		f.accept()
+		states.want(
+			t, "connecting 1", "connected s_1 ",
+			"disconnected: the connection broke: unexpected EOF; again in 1s", "connecting 2",
+			"disconnected: connect: the server answered 503 Service Unavailable: Too many. (overloaded); again in 9s", "connecting 3",
+			"disconnected: connect: the server answered 404 Not Found; again in 4s", "connecting 4",
+			"connected s_1 ",
+			"disconnected: stay connected: the server closed the connection with 4200: slow; again in 8s", "connecting 5",
+			"connected s_1 ",
+			"disconnected: stay connected: the server closed the connection with 4200: slow; again in 16s", "connecting 6",
+			"connected s_1 ",
+			"disconnected: stay connected: the server closed the connection with 4100: bye; again in 1s", "connecting 2",
+			"connected s_1 ",
+		)
+	})
+}
+
+// clause 8.1
+func TestConnNoticesThatTheServerIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		_, states := f.conn(ConnectOptions{})
+		p := f.accept()
+		states.want(t, "connecting 1", "connected s_1 ")
+		began := time.Now()
+		<-time.After(30 * time.Second)
+		p.send(`{"heartbeat":{}}`)
+		<-f.accepted
+		if took, want := time.Since(began), 30*time.Second+37500*time.Millisecond+time.Second; took != want {
+			t.Errorf("came back after %v, want %v", took, want)
+		}
+		states.want(t, "disconnected: the server gave no sign of life for 37.5s; again in 1s", "connecting 2")
+	})
+}
+
+func TestConnWithoutHeartbeatsPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		_, states := f.conn(ConnectOptions{})
+		p := <-f.accepted
+		p.send(`{"hello":{"protocol":2,"session":"s_1","heartbeat":0,"limits":{}}}`)
+		states.want(t, "connecting 1", "connected s_1 ")
+		<-time.After(24 * time.Second)
+		p.want()
+		<-time.After(2 * time.Second)
+		p.want(`{"id":0,"ping":{}}`)
+		p.send(`{"id":0,"ping":{}}`)
+		<-time.After(24 * time.Second)
+		p.want()
+		<-time.After(2 * time.Second)
+		p.want(`{"id":0,"ping":{}}`)
+		<-time.After(12 * time.Second)
+		states.want(t, "disconnected: the server gave no sign of life for 37.5s; again in 1s")
+	})
+}
+
+func TestConnGivesUpOnWhatIsNoServer(t *testing.T) {
+	for name, c := range map[string]struct {
+		refuse http.HandlerFunc
+		frame  string
+		want   string
+	}{
+		"no such path":     {refuse: http.NotFound, want: "ended: connect: the server answered 404 Not Found"},
+		"no hello":         {frame: `{"message":1,"channel":"a","position":"p"}`, want: "ended: the server did not begin with hello; is this the URL of a Boreas server?"},
+		"another protocol": {frame: strings.Replace(fakeHello, ":2", ":3", 1), want: "ended: the server speaks protocol 3, and this client 2"},
+		"a goodbye at once": {
+			frame: `{"goodbye":{"error":{"code":"overloaded","message":"Full.","retry":"never"}}}`,
+			want:  "ended: stay connected: the server closed the connection with 1001: Full. (overloaded)",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(t)
+				if c.refuse != nil {
+					f.refuse <- c.refuse
+				}
+				conn, states := f.conn(ConnectOptions{})
+				if c.frame != "" {
+					p := <-f.accepted
+					p.send(c.frame)
+					if strings.Contains(c.frame, "goodbye") {
+						p.sendClose(1001, "")
+					}
+				}
+				<-conn.Done()
+				states.want(t, "connecting 1", c.want)
+				if _, err := conn.Subscribe(t.Context(), "a", SubscribeOptions{}); !errors.Is(err, conn.Err()) {
+					t.Errorf("a call after the end got %v", err)
+				}
+			})
+		})
+	}
+}
+
+// clauses 3.3, 3.6
+func TestConnAsksForAnotherToken(t *testing.T) {
+	const invalid = `"error":{"code":"invalid_token","message":"No.","retry":"new_token"}}`
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		calls := 0
+		c, states := f.conn(ConnectOptions{TokenFunc: func(context.Context) (string, error) {
+			if calls++; calls == 1 {
+				return "", errors.New("the shop is closed")
+			}
+			return fmt.Sprint("T", calls), nil
+		}})
+		p := f.accept()
+		p.want(`{"id":1,"auth":{"token":"T2"}}`)
+		p.send(`{"id":1,` + invalid)
+		p.want(`{"id":2,"auth":{"token":"T3"}}`)
+		p.send(`{"id":2,"auth":{"user":"u"}}`)
+		synctest.Wait()
+		p.sendClose(4300, "revoked")
+		p = f.accept()
+		p.want(`{"id":3,"auth":{"token":"T4"}}`)
+		p.send(`{"id":3,` + invalid)
+		p.want(`{"id":4,"auth":{"token":"T5"}}`)
+		p.send(`{"id":4,` + invalid)
+		<-c.Done()
+		states.want(
+			t, "connecting 1", "disconnected: get a token: the shop is closed; again in 1s", "connecting 2", "connected s_1 u",
+			"disconnected: stay connected: the server closed the connection with 4300: revoked; again in 2s", "connecting 3",
+			"ended: authenticate: the server refused: No. (invalid_token)",
+		)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		c, states := f.conn(ConnectOptions{Token: "T"})
+		p := f.accept()
+		p.want(`{"id":1,"auth":{"token":"T"}}`)
+		p.send(`{"id":1,` + invalid)
+		<-c.Done()
+		states.want(t, "connecting 1", "ended: authenticate: the server refused: No. (invalid_token)")
+	})
+}

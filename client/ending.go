@@ -1,0 +1,100 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// An ending tells how a connection ended, or why there was none, and what follows
+// from it.
+type ending struct {
+	err   error
+	final bool          // coming back is of no use
+	wrong bool          // the same, if there never was a connection
+	later bool          // the server has too much to do
+	after time.Duration // how long to wait at least
+	exact bool          // after is exactly how long to wait
+	lived time.Duration // how long the connection was in use; 0 if it never was
+}
+
+// pause returns how long to wait before the next attempt. Clause 8.4.
+func (e *ending) pause(b *backoff) time.Duration {
+	lived := e.lived
+	if e.later {
+		lived = 0 // however long it lived: the waits grow
+	}
+	jitter := b.next(lived, 0)
+	if e.exact {
+		return e.after
+	}
+	// What the server asked all to wait is spread like everything else.
+	return e.after + jitter
+}
+
+// ending returns how the connection ended whose reading failed with err.
+func (l *link) ending(err error) ending {
+	e := ending{err: err}
+	var frame websocket.CloseError
+	closedByServer := errors.As(err, &frame)
+	if g := l.farewell; g != nil {
+		if g.Error != nil {
+			refusal := g.Error.as("stay connected")
+			refusal.Close = int(frame.Code)
+			e.err = refusal
+		}
+		if g.Reconnect == nil {
+			e.final = true
+			return e
+		}
+		e.exact = true
+		e.after = max(0, time.Duration(g.Reconnect.AfterMS)*time.Millisecond-time.Since(l.farewellAt))
+	} else if closedByServer {
+		e.err = closeError(frame)
+	}
+	if closedByServer {
+		// Clause 8.6. The other codes of RFC 6455 tell that something went wrong,
+		// which a new connection may put right.
+		e.final = frame.Code >= 4400 && frame.Code <= 4499
+		e.later = frame.Code >= 4200 && frame.Code <= 4299
+	}
+	return e
+}
+
+// closeError makes an error of a close frame.
+func closeError(frame websocket.CloseError) *Error {
+	return &Error{Op: "stay connected", Close: int(frame.Code), Message: frame.Reason}
+}
+
+// broken says in plain words how a connection was lost, unless the server closed it.
+func broken(err error) error {
+	switch {
+	case errors.As(err, new(websocket.CloseError)):
+		return err
+	case errors.Is(err, websocket.ErrMessageTooBig):
+		return fmt.Errorf("a message is larger than ReadLimit: %w", err)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("the connection broke: %w", io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("the connection broke: %w", err)
+}
+
+// handshakeEnding returns how a handshake ended that failed. Clause 8.7.
+func handshakeEnding(resp *http.Response, err error) ending {
+	const op = "connect"
+	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
+		return ending{err: fmt.Errorf("%s: %w", op, withoutURL(err))}
+	}
+	refusal := errorFrom(op, resp)
+	e := ending{err: refusal}
+	var status *Error
+	if errors.As(refusal, &status) {
+		e.after = status.RetryAfter
+		e.wrong = status.hopeless()
+	}
+	return e
+}

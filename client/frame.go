@@ -1,0 +1,129 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// A frame is a message of protocol 2 from the server: a reply if it has an id,
+// something of a channel if it has one, or of the connection.
+type frame struct {
+	ID    json.RawMessage `json:"id"`
+	Error *refused        `json:"error"`
+
+	Auth    *authReply      `json:"auth"`
+	Join    *joinReply      `json:"join"`
+	Publish json.RawMessage `json:"publish"`
+	History json.RawMessage `json:"history"`
+
+	Channel  *string         `json:"channel"`
+	Message  json.RawMessage `json:"message"`
+	Position string          `json:"position"`
+	Gap      *Gap            `json:"gap"`
+	Presence json.RawMessage `json:"presence"` // an event with a channel, else a reply
+
+	Hello   *hello   `json:"hello"`
+	Goodbye *goodbye `json:"goodbye"`
+}
+
+type hello struct {
+	Protocol  int    `json:"protocol"`
+	Session   string `json:"session"`
+	Heartbeat int    `json:"heartbeat"` // seconds
+	Limits    struct {
+		FrameBytes int `json:"frame_bytes"`
+	} `json:"limits"`
+}
+
+type goodbye struct {
+	Error     *refused `json:"error"`
+	Reconnect *struct {
+		AfterMS int64 `json:"after_ms"`
+	} `json:"reconnect"`
+}
+
+type authReply struct {
+	User string `json:"user"`
+}
+
+type joinReply struct {
+	Channels []joinResult `json:"channels"`
+}
+
+type joinResult struct {
+	Channel   string         `json:"channel"`
+	Error     *refused       `json:"error"`
+	Position  string         `json:"position"`
+	Recovered bool           `json:"recovered"`
+	Gap       *Gap           `json:"gap"`
+	Oldest    string         `json:"oldest"`
+	Presence  *PresenceState `json:"presence"`
+}
+
+// joinChannel asks for a channel in a join.
+type joinChannel struct {
+	Channel  string          `json:"channel"`
+	Since    string          `json:"since,omitempty"`
+	Last     int             `json:"last,omitempty"`
+	Presence bool            `json:"presence,omitempty"`
+	Info     json.RawMessage `json:"info,omitempty"`
+}
+
+// refused is an error as the server writes it, over WebSocket and HTTP alike.
+type refused struct {
+	Code         string `json:"code"`
+	Message      string `json:"message"`
+	Retry        string `json:"retry"`
+	Docs         string `json:"docs"`
+	RetryAfterMS int64  `json:"retry_after_ms"`
+	Oldest       string `json:"oldest"`
+}
+
+// as returns the error of the operation that it answers.
+func (r *refused) as(op string) *Error {
+	return &Error{
+		Op: op, Code: r.Code, Message: r.Message, Retry: r.Retry, Docs: r.Docs, Oldest: r.Oldest,
+		RetryAfter: time.Duration(r.RetryAfterMS) * time.Millisecond,
+	}
+}
+
+// parseFrame reads a message of the server.
+func parseFrame(text []byte) (*frame, error) {
+	f := new(frame)
+	if err := json.Unmarshal(text, f); err != nil {
+		return nil, fmt.Errorf("the server sent something that is not of protocol 2: %w", err)
+	}
+	return f, nil
+}
+
+// id returns the number of the request that the frame answers.
+func (f *frame) id() (uint64, bool) {
+	id, err := strconv.ParseUint(string(f.ID), 10, 64)
+	return id, err == nil
+}
+
+// requestFrame writes a request of protocol 2.
+func requestFrame(id uint64, kind string, params any) ([]byte, error) {
+	text, ok := params.(rawParams)
+	if !ok {
+		var err error
+		if text, err = encode(params); err != nil {
+			return nil, err
+		}
+	}
+	return fmt.Appendf(nil, `{"id":%d,%q:%s}`, id, kind, text), nil
+}
+
+// encode returns the JSON of a value, without escapes that are for HTML only.
+func encode(v any) ([]byte, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(text.Bytes()), nil
+}

@@ -1,0 +1,277 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+const (
+	// joinBytes bounds one request to join, where the server says no bound.
+	joinBytes = 48 << 10
+	// joinMembers is more than the members of a channel in a join take, beside
+	// its name, position and info.
+	joinMembers = 100
+
+	// patience is how long a full queue may hold up the connection.
+	patience = 500 * time.Millisecond
+)
+
+// joinAll joins all subscriptions on a new connection, each at its place. Called
+// with mu held.
+func (c *Conn) joinAll() {
+	names := slices.Sorted(maps.Keys(c.subs))
+	limit := c.link.hello.Limits.FrameBytes
+	if limit <= 0 {
+		limit = joinBytes
+	}
+	var batch []*Subscription
+	size := joinMembers
+	for _, name := range names {
+		s := c.subs[name]
+		if !s.queue.relaxed() {
+			s.pause()
+			continue
+		}
+		more := escapedMax*(len(name)+len(s.at)) + len(s.info) + joinMembers
+		if len(batch) > 0 && size+more > limit {
+			c.join(batch...)
+			batch, size = nil, joinMembers
+		}
+		batch, size = append(batch, s), size+more
+	}
+	if len(batch) > 0 {
+		c.join(batch...)
+	}
+}
+
+// join asks for subscriptions, if there is a connection. Called with mu held.
+func (c *Conn) join(subs ...*Subscription) {
+	if c.link == nil {
+		return
+	}
+	var request struct {
+		Channels []joinChannel `json:"channels"`
+	}
+	var since []string
+	for _, s := range subs {
+		s.phase = joining
+		s.slow.Store(false)
+		since = append(since, s.at)
+		request.Channels = append(request.Channels, joinChannel{
+			Channel: s.channel, Since: s.at, Last: s.o.Last, Presence: s.o.Presence, Info: s.info,
+		})
+	}
+	c.request("join", request, func(f *frame, err error) {
+		for i, s := range subs {
+			if s.over || s.phase != joining {
+				continue // closed, or the connection was lost
+			}
+			result, err := f.joinResult(i, s.channel, err)
+			if err != nil {
+				c.refuse(s, err)
+				continue
+			}
+			s.begin(since[i], result)
+		}
+	})
+}
+
+// leave asks to leave a channel. Called with mu held.
+func (c *Conn) leave(s *Subscription) {
+	if c.link != nil {
+		// It succeeds, or the connection ends.
+		c.request("leave", map[string][]string{"channels": {s.channel}}, func(*frame, error) {})
+	}
+}
+
+// request makes a request for the present connection only. Called with mu held.
+func (c *Conn) request(kind string, params any, answer func(*frame, error)) {
+	a, err := c.newAsk(kind, kind, params)
+	if err != nil {
+		panic(err) // names and JSON that were checked
+	}
+	a.answer = answer
+	c.submit(a)
+}
+
+// joinResult returns the i-th result of a join, which must be of the channel.
+func (f *frame) joinResult(i int, channel string, err error) (*joinResult, error) {
+	op := fmt.Sprintf("join %q", channel)
+	var refusal *Error
+	switch {
+	case errors.As(err, &refusal):
+		own := *refusal
+		own.Op = op
+		return nil, &own
+	case err != nil:
+		return nil, err
+	case f.Join == nil || i >= len(f.Join.Channels) || f.Join.Channels[i].Channel != channel:
+		return nil, fmt.Errorf("%s: the server's answer has no result for it", op)
+	case f.Join.Channels[i].Error != nil:
+		return nil, f.Join.Channels[i].Error.as(op)
+	case f.Join.Channels[i].Position == "":
+		return nil, fmt.Errorf("%s: the server's answer has no position", op)
+	}
+	return &f.Join.Channels[i], nil
+}
+
+// begin lets the stream go on as the server says. Called with the Conn's mu held.
+func (s *Subscription) begin(since string, r *joinResult) {
+	s.phase, s.begun, s.at = joined, true, r.Position
+	s.wait.failures = 0
+	s.queue.add(entry{event: &Joined{
+		Channel: s.channel, Position: r.Position, Since: since, Recovered: r.Recovered, Presence: r.Presence,
+	}})
+	if since != "" && !r.Recovered {
+		gap := Gap{From: since, To: r.Position}
+		if r.Gap != nil {
+			gap = *r.Gap
+		}
+		gap.Channel, gap.Oldest = s.channel, r.Oldest
+		s.queue.add(entry{err: &gap})
+	}
+	select {
+	case s.first <- nil:
+	default: // Subscribe has returned long ago
+	}
+}
+
+// refuse deals with a join that the server did not accept. One that went on before
+// is tried again, if the server says that this may help: perhaps it still counts the
+// connection that was lost. Called with mu held.
+func (c *Conn) refuse(s *Subscription, err error) {
+	var refusal *Error
+	if !s.begun || !errors.As(err, &refusal) || (refusal.Retry != "now" && refusal.Retry != "later") {
+		s.end(err)
+		delete(c.subs, s.channel)
+		return
+	}
+	s.phase = idle
+	pause := s.wait.next(0, 0) + refusal.RetryAfter
+	c.states = append(c.states, State{Kind: Refused, Channel: s.channel, Err: err, RetryIn: pause})
+	s.retry = time.AfterFunc(pause, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !s.over && s.phase == idle {
+			c.join(s)
+		}
+	})
+}
+
+// deliver queues something of a channel for its subscription.
+func (c *Conn) deliver(l *link, f *frame) error {
+	e, at, err := f.entry()
+	if err != nil {
+		return err
+	}
+	if e == (entry{}) {
+		return nil // of a kind that this client does not know
+	}
+	// Before the answer to its join, and after it was left, what comes of a channel
+	// belongs to nobody.
+	c.mu.Lock()
+	s := c.subs[*f.Channel]
+	wanted := s != nil && s.phase == joined
+	c.mu.Unlock()
+	if !wanted {
+		return nil
+	}
+	if s.queue.full() && !c.roomFor(s, l) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !s.over && s.phase == joined {
+			c.leave(s)
+			s.pause()
+		}
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.over {
+		return nil
+	}
+	s.queue.add(e)
+	if at != "" {
+		s.at = at
+	}
+	return nil
+}
+
+// entry returns what the loop over a channel gets for the frame, and the place after
+// it, if that is another.
+func (f *frame) entry() (e entry, at string, err error) {
+	switch {
+	case f.Message != nil:
+		if f.Position == "" {
+			return entry{}, "", fmt.Errorf("the server sent a message on %q without a position", *f.Channel)
+		}
+		return entry{event: &Message{Channel: *f.Channel, Data: f.Message, Position: f.Position}, size: len(f.Message)}, f.Position, nil
+	case f.Gap != nil:
+		f.Gap.Channel = *f.Channel
+		return entry{err: f.Gap}, f.Gap.To, nil
+	case f.Presence != nil:
+		change := &PresenceChange{Channel: *f.Channel}
+		if err := readReply("presence", f.Presence, change); err != nil {
+			return entry{}, "", err
+		}
+		return entry{event: change, size: len(f.Presence)}, "", nil
+	}
+	return entry{}, "", nil
+}
+
+// roomFor waits until the queue of a subscription has room again, if that is soon.
+// Meanwhile nothing is read, which holds up the other subscriptions, so it must be
+// short; and no answer either, so it does not wait at all while somebody wants one:
+// perhaps that is the loop itself.
+func (c *Conn) roomFor(s *Subscription, l *link) bool {
+	if !s.inUse.Load() {
+		return false // there is no loop
+	}
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for s.queue.full() {
+		c.mu.Lock()
+		busy := len(c.asks) > 0
+		c.mu.Unlock()
+		if busy {
+			return false
+		}
+		select {
+		case <-s.queue.room:
+		case <-c.asked:
+		case <-limit.C:
+			return false
+		case <-s.gone:
+			return false
+		case <-l.ctx.Done():
+			return false
+		case <-c.ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// pause marks a subscription as left until its queue has room. Called with the
+// Conn's mu held.
+func (s *Subscription) pause() {
+	s.phase = paused
+	s.slow.Store(true)
+	// The loop may have emptied the queue before it could see that.
+	poke(s.queue.ready)
+}
+
+// resume joins a paused subscription again at its place.
+func (c *Conn) resume(s *Subscription) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.over || s.phase != paused {
+		return
+	}
+	s.phase = idle
+	s.slow.Store(false)
+	c.join(s)
+}

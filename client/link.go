@@ -1,0 +1,245 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// A link is one WebSocket of a [Conn]. The goroutine of [Conn.run] reads; two more
+// write and watch, and end in close.
+type link struct {
+	c     *Conn
+	conn  *websocket.Conn
+	hello hello
+	user  string
+
+	// Why and when the server said goodbye; nil if it did not. Both belong to the
+	// reader.
+	farewell   *goodbye
+	farewellAt time.Time
+
+	ctx     context.Context // ends with the WebSocket
+	cancel  context.CancelCauseFunc
+	running sync.WaitGroup
+
+	born  time.Time
+	heard atomic.Int64 // nanoseconds from born to when the server was last heard
+
+	mu    sync.Mutex
+	out   [][]byte      // frames to write; guarded by mu
+	ready chan struct{} // holds a token when there are some; capacity 1
+}
+
+// dial makes a connection and authenticates. Without one it says why.
+func (c *Conn) dial() (*link, ending) {
+	ctx, cancel := context.WithTimeout(c.ctx, c.o.HandshakeTimeout)
+	defer cancel()
+	// Before the connection, as a server does not wait long for a token.
+	token, err := c.o.token(ctx)
+	if err != nil {
+		return nil, ending{err: err}
+	}
+	l := &link{c: c, born: time.Now(), ready: make(chan struct{}, 1)}
+	conn, resp, err := websocket.Dial(ctx, c.o.URL, &websocket.DialOptions{
+		HTTPClient:     c.o.HTTP,
+		OnPingReceived: func(context.Context, []byte) bool { l.hear(); return true },
+	})
+	if err != nil {
+		return nil, handshakeEnding(resp, err)
+	}
+	conn.SetReadLimit(c.o.ReadLimit)
+	l.conn = conn
+	if e := l.begin(ctx, token); e.err != nil {
+		conn.CloseNow() //nolint:errcheck // it may be closed already
+		return nil, e
+	}
+	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	l.running.Go(l.write)
+	l.running.Go(l.watch)
+	return l, ending{}
+}
+
+// begin reads the hello and shows the token.
+func (l *link) begin(ctx context.Context, token string) ending {
+	f, err := l.read(ctx)
+	if err != nil {
+		return l.ending(err)
+	}
+	switch {
+	case f.Hello == nil && l.farewell != nil:
+		_, err := l.read(ctx) // the close frame
+		return l.ending(err)
+	case f.Hello == nil:
+		return ending{err: errors.New("the server did not begin with hello; is this the URL of a Boreas server?"), wrong: true}
+	case f.Hello.Protocol != 2:
+		return ending{err: fmt.Errorf("the server speaks protocol %d, and this client 2", f.Hello.Protocol), final: true}
+	}
+	l.hello = *f.Hello
+	if token == "" {
+		return ending{}
+	}
+	for second := false; ; second = true {
+		refusal, err := l.authenticate(ctx, token)
+		if err != nil {
+			return l.ending(err)
+		}
+		if refusal == nil {
+			return ending{}
+		}
+		if second || refusal.Retry != "new_token" || l.c.o.TokenFunc == nil {
+			return ending{err: refusal, final: refusal.Retry == "never" || refusal.Retry == "new_token", after: refusal.RetryAfter}
+		}
+		if token, err = l.c.o.token(ctx); err != nil {
+			return ending{err: err}
+		}
+	}
+}
+
+// authenticate shows a token and returns the server's refusal, if it is one.
+func (l *link) authenticate(ctx context.Context, token string) (*Error, error) {
+	l.c.mu.Lock()
+	l.c.lastID++
+	id := l.c.lastID
+	l.c.mu.Unlock()
+	text, err := requestFrame(id, "auth", map[string]string{"token": token})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.conn.Write(ctx, websocket.MessageText, text); err != nil {
+		return nil, broken(err)
+	}
+	for {
+		f, err := l.read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch answered, _ := f.id(); {
+		case answered != id: // a heartbeat
+		case f.Error != nil:
+			return f.Error.as("authenticate"), nil
+		case f.Auth != nil:
+			l.user = f.Auth.User
+			return nil, nil
+		}
+	}
+}
+
+// read returns the next frame. It keeps a goodbye.
+func (l *link) read(ctx context.Context) (*frame, error) {
+	kind, text, err := l.conn.Read(ctx)
+	if err != nil {
+		if l.ctx != nil && l.ctx.Err() != nil && !errors.As(err, new(websocket.CloseError)) {
+			return nil, context.Cause(l.ctx)
+		}
+		return nil, broken(err)
+	}
+	l.hear()
+	if kind != websocket.MessageText {
+		return nil, errors.New("the server sent a binary message, which protocol 2 does not have")
+	}
+	f, err := parseFrame(text)
+	if err != nil {
+		return nil, err
+	}
+	if f.Goodbye != nil {
+		l.farewell, l.farewellAt = f.Goodbye, time.Now()
+	}
+	return f, nil
+}
+
+func (l *link) hear() { l.heard.Store(int64(time.Since(l.born))) }
+
+// fail ends the connection for a reason; the first one counts.
+func (l *link) fail(err error) { l.cancel(err) }
+
+// send queues a frame. What is queued is bounded by the requests that wait for
+// their answers and by the subscriptions.
+func (l *link) send(text []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out = append(l.out, text)
+	poke(l.ready)
+}
+
+// write writes what was queued.
+func (l *link) write() {
+	for {
+		select {
+		case <-l.ready:
+		case <-l.ctx.Done():
+			return
+		}
+		l.mu.Lock()
+		frames := l.out
+		l.out = nil
+		l.mu.Unlock()
+		for _, text := range frames {
+			ctx, cancel := context.WithTimeout(l.ctx, writeTimeout)
+			err := l.conn.Write(ctx, websocket.MessageText, text)
+			cancel()
+			if err != nil {
+				// The server may have said why before it went: let it be read.
+				sleep(l.ctx, closeWait) //nolint:errcheck // it fails when that was read
+				l.fail(fmt.Errorf("the connection broke while writing: %w", err))
+				return
+			}
+		}
+	}
+}
+
+// watch ends the connection when nothing is heard for too long (clause 8.1), and
+// when the Conn is closed.
+func (l *link) watch() {
+	heartbeat := time.Duration(l.hello.Heartbeat) * time.Second
+	ask := heartbeat == 0
+	if ask {
+		heartbeat = defaultHeartbeat
+	}
+	limit := heartbeat * 3 / 2
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-l.c.ctx.Done():
+			l.leave()
+			return
+		case <-l.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		quiet := time.Since(l.born) - time.Duration(l.heard.Load())
+		switch {
+		case quiet >= limit:
+			l.fail(fmt.Errorf("%w for %s", errSilent, limit))
+			return
+		case quiet >= heartbeat && ask:
+			l.send([]byte(`{"id":0,"ping":{}}`))
+			timer.Reset(limit - quiet)
+		case ask:
+			timer.Reset(heartbeat - quiet)
+		default:
+			timer.Reset(limit - quiet)
+		}
+	}
+}
+
+// leave closes the connection as it should be, for at most closeWait.
+func (l *link) leave() {
+	hurry := time.AfterFunc(closeWait, func() { l.fail(ErrClosed) })
+	defer hurry.Stop()
+	l.conn.Close(websocket.StatusNormalClosure, "") // whatever it says, it's over
+	l.fail(ErrClosed)
+}
+
+// close ends the connection and waits for its goroutines.
+func (l *link) close() {
+	l.fail(errors.New("the connection has ended"))
+	l.conn.CloseNow() //nolint:errcheck // it may be closed already
+	l.running.Wait()
+}

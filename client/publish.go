@@ -1,0 +1,96 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+)
+
+// PublishOptions change what a publish does. The zero value delivers to all, once.
+type PublishOptions struct {
+	// Key makes the publish idempotent: while the server remembers it, 2 minutes by
+	// default, another one with the same key and message on the channel adds nothing
+	// and gets the same answer. "" means a random one, so that a request whose answer
+	// was lost can be made again by itself; give one of your own to try again
+	// yourself, perhaps in another process. It has 1 to 128 bytes.
+	Key string
+
+	// NoEcho leaves out our own subscription of the channel. Over a [Conn] only.
+	NoEcho bool
+
+	// DryRun has the server check everything and publish nothing. Over HTTP only.
+	DryRun bool
+}
+
+// An Ack is the server's word that it has a message.
+type Ack struct {
+	// Position is the place after the message in the channel's log.
+	Position string `json:"position"`
+
+	// Duplicate tells that the key was used before, so nothing was published now.
+	Duplicate bool `json:"duplicate,omitempty"`
+
+	// Subscribers is how many sessions were on the channel. Over HTTP only.
+	Subscribers int `json:"subscribers,omitempty"`
+}
+
+// Publish sends a message to everyone on a channel whose rule lets clients publish.
+// The message is marshalled with encoding/json; a json.RawMessage goes out as it is.
+//
+// If the connection is lost before the answer has come, the request is made again on
+// the next one: its key sees to it that the message is published once. If the context
+// ends before, the message may or may not have been published.
+func (c *Conn) Publish(ctx context.Context, channel string, message any, o PublishOptions) (Ack, error) {
+	op := fmt.Sprintf("publish on %q", channel)
+	if err := checkChannel(channel); err != nil {
+		return Ack{}, err
+	}
+	if o.DryRun {
+		return Ack{}, fmt.Errorf("%s: DryRun is for publishing over HTTP", op)
+	}
+	payload, err := payloadOf(message)
+	if err != nil {
+		return Ack{}, fmt.Errorf("%s: %w", op, err)
+	}
+	key := o.Key
+	if key == "" {
+		key = rand.Text()
+	}
+	ack, err := c.publish(ctx, op, channel, payload, key, o.NoEcho)
+	var refusal *Error
+	if o.Key == "" && errors.As(err, &refusal) && refusal.Code == "too_many_keys" {
+		// The key was our idea, so it must not be what the publish fails for.
+		return c.publish(ctx, op, channel, payload, "", o.NoEcho)
+	}
+	return ack, err
+}
+
+func (c *Conn) publish(ctx context.Context, op, channel string, payload []byte, key string, noEcho bool) (Ack, error) {
+	params, err := encode(struct {
+		Channel string `json:"channel"`
+		Key     string `json:"key,omitempty"`
+		Echo    *bool  `json:"echo,omitempty"`
+	}{channel, key, echo(noEcho)})
+	if err != nil {
+		return Ack{}, fmt.Errorf("%s: %w", op, err)
+	}
+	// The message last, and as it is: encoding it again would change it.
+	params = fmt.Appendf(params[:len(params)-1], `,"message":%s}`, payload)
+	f, err := c.do(ctx, op, "publish", rawParams(params), key != "")
+	if err != nil {
+		return Ack{}, err
+	}
+	var ack Ack
+	return ack, readReply(op, f.Publish, &ack)
+}
+
+// rawParams is the JSON of a request that is not to be changed.
+type rawParams []byte
+
+func echo(no bool) *bool {
+	if !no {
+		return nil
+	}
+	return new(bool)
+}
