@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -91,8 +92,11 @@ func Of(err error) *Fault {
 // error that is [Internal] it is the summary alone: the text may be nobody's business,
 // and belongs in the log.
 func Message(err error) string {
-	if Of(err) == Internal {
+	switch {
+	case Of(err) == Internal:
 		return Internal.Summary
+	case errors.Is(err, boreas.ErrClosed): // which speaks of the hub, not of the server
+		return ShuttingDown.Summary
 	}
 	return sentence(strings.ReplaceAll(err.Error(), "boreas: ", ""))
 }

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -107,12 +109,20 @@ func (o *object) next() bool {
 // indexKey returns which of the names a valid JSON string, quotes included, says;
 // -1 if none.
 func indexKey(quoted []byte, names []string) int {
+	inner := quoted[1 : len(quoted)-1]
 	for k, name := range names {
-		if isKey(quoted, name) {
+		if string(inner) == name {
 			return k
 		}
 	}
-	return -1
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return -1
+	}
+	s, ok := unquote(quoted)
+	if !ok {
+		return -1
+	}
+	return slices.Index(names, s)
 }
 
 // notObject returns errNotObject if another JSON value starts at b[i], and
@@ -134,22 +144,4 @@ func atEnd(b []byte, i int) error {
 		return errSyntax
 	}
 	return nil
-}
-
-// isKey tells whether a valid JSON string, quotes included, says name.
-func isKey(quoted []byte, name string) bool {
-	inner := quoted[1 : len(quoted)-1]
-	if string(inner) == name {
-		return true
-	}
-	if len(inner) <= len(name) { // an escape is longer than what it stands for
-		return false
-	}
-	for _, c := range inner {
-		if c == '\\' {
-			s, ok := unquote(quoted)
-			return ok && s == name
-		}
-	}
-	return false
 }

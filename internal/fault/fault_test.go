@@ -1,0 +1,83 @@
+package fault_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// clause 2.6
+func TestWhatClientsAreTold(t *testing.T) {
+	_, position := boreas.ParsePosition("yesterday")
+	_, malformed := wire.ParseV2([]byte(`{"id":1,"ping":null}`))
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{boreas.ErrTooManySubscribers, `{"code":"too_many_subscribers","message":"Too many subscribers on the channel.","retry":"later","docs":"docs/errors.md#too_many_subscribers","retry_after_ms":5000}`},
+		{fmt.Errorf("join %q: %w", "chat", boreas.ErrNotPermitted), `{"code":"not_permitted","message":"Join \"chat\": the channel's rule does not allow it.","retry":"never","docs":"docs/errors.md#not_permitted"}`},
+		{boreas.ValidChannel(""), `{"code":"channel_name","message":"Not a channel name: it is empty.","retry":"never","docs":"docs/errors.md#channel_name"}`},
+		{position, `{"code":"bad_position","message":"Position \"yesterday\": not a position: want the text that came with a message or a join, unchanged.","retry":"never","docs":"docs/errors.md#bad_position"}`},
+		{malformed, `{"code":"malformed","message":"The member ping is not an object.","retry":"never","docs":"docs/errors.md#malformed"}`},
+		{boreas.ErrClosed, `{"code":"shutting_down","message":"The server is shutting down.","retry":"now","docs":"docs/errors.md#shutting_down"}`},
+		{boreas.ErrFallsBehind, `{"code":"slow","message":"Reading too slowly: it fell behind again and again.","retry":"later","docs":"docs/errors.md#slow","retry_after_ms":5000}`},
+		{fault.InvalidToken, `{"code":"invalid_token","message":"The token is not valid, or no longer.","retry":"new_token","docs":"docs/errors.md#invalid_token"}`},
+		{fault.TooLarge.With("The body has more than 9 bytes."), `{"code":"too_large","message":"The body has more than 9 bytes.","retry":"never","docs":"docs/errors.md#too_large"}`},
+		{fmt.Errorf("item 3: %w", fault.BadKey), `{"code":"bad_key","message":"Item 3: This cannot be an idempotency key.","retry":"never","docs":"docs/errors.md#bad_key"}`},
+		// What no row knows is nobody's business.
+		{io.ErrUnexpectedEOF, `{"code":"internal","message":"The server failed; its log says why.","retry":"later","docs":"docs/errors.md#internal","retry_after_ms":1000}`},
+		{fmt.Errorf("disk /secret: %w", fault.Internal), `{"code":"internal","message":"The server failed; its log says why.","retry":"later","docs":"docs/errors.md#internal","retry_after_ms":1000}`},
+	} {
+		f := fault.Wire(c.err)
+		if diff := cmp.Diff(c.want, string(wire.AppendV2Fault(nil, &f))); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", c.err, diff)
+		}
+	}
+}
+
+func TestOf(t *testing.T) {
+	if got := fault.Of(nil); got != nil {
+		t.Errorf("no error is %v, want no fault", got)
+	}
+	for _, f := range fault.All() {
+		for _, err := range []error{f, f.With("More."), fmt.Errorf("wrapped: %w", f.With("More."))} {
+			if got := fault.Of(err); got != f {
+				t.Errorf("%v: got %s, want %s", err, got.Code, f.Code)
+			}
+		}
+	}
+	if err := fault.NotFound.With("More."); !errors.Is(err, fault.NotFound) || errors.Is(err, fault.Timeout) {
+		t.Errorf("%v is not what it was made of", err)
+	}
+}
+
+// TestCloseCodesAgreeWithRetry: clause 8.6 lets a client decide by the close code's range.
+func TestCloseCodesAgreeWithRetry(t *testing.T) {
+	ranges := map[int]fault.Retry{41: fault.Now, 42: fault.Later, 43: fault.NewToken, 44: fault.Never}
+	codes, closes := make(map[string]bool), make(map[int]bool)
+	for _, f := range fault.All() {
+		if codes[f.Code] || f.Close != 0 && closes[f.Close] {
+			t.Errorf("%s: the code or close code %d stands in two rows", f.Code, f.Close)
+		}
+		codes[f.Code], closes[f.Close] = true, true
+		if f.Close >= 4000 && ranges[f.Close/100] != f.Retry {
+			t.Errorf("%s: close code %d is of the range of %q, but retry is %q", f.Code, f.Close, ranges[f.Close/100], f.Retry)
+		}
+		if f.Close == 0 && f.Status == 0 {
+			t.Errorf("%s: it has neither a status nor a close code: who is told?", f.Code)
+		}
+		if f.RetryAfter != 0 && f.Retry != fault.Later {
+			t.Errorf("%s: retry_after_ms makes sense with the retry %q only, not with %q", f.Code, fault.Later, f.Retry)
+		}
+		if f.Retry == fault.Later && f.RetryAfter == 0 {
+			t.Errorf("%s: how much later?", f.Code)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package fault_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// notYet are rows that no code leads to so far. It must become empty.
+var notYet = []string{
+	"Malformed", "InvalidToken", "KeyReused", "TooManyKeys", "Internal",
+	"TooManyMalformed", "ProtocolError", "InvalidText", "FrameTooBig",
+	"NotFound", "MethodNotAllowed", "Timeout", "OriginNotAllowed", "UpgradeRequired",
+}
+
+// notTold are errors of the root package of which no client is told.
+var notTold = []string{"ErrLeft"} // whoever left does not listen
+
+// TestEveryRowCanBeReached looks in the code of the product for each row: for its name, or
+// for one of the errors that mean it.
+func TestEveryRowCanBeReached(t *testing.T) {
+	used, defined := identifiers(t)
+	rows, order := tableRows(t)
+	if diff := cmp.Diff(len(fault.All()), len(order)); diff != "" {
+		t.Fatalf("the table leaves out a row, or this test does not see it (-table +seen):\n%s", diff)
+	}
+	var mapped []string
+	for name, causes := range rows {
+		mapped = append(mapped, causes...)
+		reached := slices.ContainsFunc(append([]string{"fault." + name}, causes...), func(s string) bool { return used[s] })
+		switch pending := slices.Contains(notYet, name); {
+		case !reached && !pending:
+			t.Errorf("nothing leads to the row %s: use it or take it away", name)
+		case reached && pending:
+			t.Logf("%s is reached now: take it out of notYet", name)
+		}
+	}
+	slices.Sort(mapped)
+	var want []string
+	for name := range defined {
+		if !slices.Contains(notTold, name) {
+			want = append(want, name)
+		}
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, mapped); diff != "" {
+		t.Errorf("each error of the root package belongs into one row of the table (-defined +in the table):\n%s", diff)
+	}
+}
+
+// tableRows returns the rows of table.go by their Go names, each with the errors of the
+// root package that mean it, and the names in the order of the table.
+func tableRows(t *testing.T) (rows map[string][]string, order []string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "table.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows = make(map[string][]string)
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		name := spec.Names[0].Name
+		if name == "all" {
+			for _, e := range spec.Values[0].(*ast.CompositeLit).Elts {
+				order = append(order, e.(*ast.Ident).Name)
+			}
+			return false
+		}
+		rows[name] = []string{}
+		ast.Inspect(spec, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok && s.X.(*ast.Ident).Name == "boreas" {
+				rows[name] = append(rows[name], s.Sel.Name)
+			}
+			return true
+		})
+		return false
+	})
+	for name := range rows {
+		if !slices.Contains(order, name) {
+			t.Errorf("the row %s does not stand in the table", name)
+		}
+	}
+	return rows, order
+}
+
+// identifiers returns what the product's code uses, tests and this package left out: rows
+// as fault.Name, errors of the root package as ErrName. Defined are the latter where
+// they come from.
+func identifiers(t *testing.T) (used, defined map[string]bool) {
+	t.Helper()
+	used, defined = make(map[string]bool), make(map[string]bool)
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			_, notModule := os.Stat(filepath.Join(name, "go.mod"))
+			base := entry.Name()
+			if name != root && (notModule == nil || base[0] == '.' || base == "node_modules" || base == "testdata" ||
+				base == "examples" || base == "boreastest" || name == filepath.Join(root, "internal", "fault")) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			return err
+		}
+		inRoot := filepath.Dir(name) == root
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ValueSpec:
+				for _, id := range n.Names {
+					if inRoot && strings.HasPrefix(id.Name, "Err") {
+						defined[id.Name] = true
+					}
+				}
+				for _, v := range n.Values {
+					ast.Inspect(v, func(n ast.Node) bool { note(used, n, inRoot); return true })
+				}
+				return false
+			default:
+				note(used, n, inRoot)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return used, defined
+}
+
+// note keeps what a piece of code uses.
+func note(used map[string]bool, n ast.Node, inRoot bool) {
+	switch n := n.(type) {
+	case *ast.SelectorExpr:
+		if x, ok := n.X.(*ast.Ident); ok && x.Name == "fault" {
+			used["fault."+n.Sel.Name] = true
+		} else if ok && x.Name == "boreas" {
+			used[n.Sel.Name] = true
+		}
+	case *ast.Ident:
+		if inRoot {
+			used[n.Name] = true
+		}
+	}
+}
