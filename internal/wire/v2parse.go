@@ -65,7 +65,7 @@ func (p *v2Parser) parse(b []byte) error {
 		var end int
 		var err error
 		k := indexKey(o.key, v2Members)
-		if k > 0 && b[o.at] == '{' {
+		if k > 0 && o.at < len(b) && b[o.at] == '{' {
 			p.kind = nil
 			end, err = p.body.scan(b, o.at, v2Bodies)
 		} else if end, err = skipValue(b, o.at); err == nil && k > 0 {
