@@ -1,10 +1,12 @@
 package boreas
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"hash/maphash"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,14 +29,24 @@ type MemoryOptions struct {
 	// included as an estimate. Above it the oldest publications of all are
 	// dropped. 0 means [DefaultMemory].
 	Memory int64
+
+	// Limits gives a channel its own bounds, where they are not zero, in place of
+	// Messages, Bytes and Age. It is asked when a channel's log is made, by many
+	// goroutines at once. Nil means that all channels have those.
+	Limits func(channel string) Retention
+
+	// KeyWindow is how long an idempotency key is remembered. 0 means
+	// [DefaultKeyWindow]; with a negative one keys mean nothing.
+	KeyWindow time.Duration
 }
 
 // What a [Memory] keeps by default: enough to come back to after a few minutes.
 const (
-	DefaultMessages = 10_000
-	DefaultBytes    = 16 << 20
-	DefaultAge      = 5 * time.Minute
-	DefaultMemory   = 256 << 20
+	DefaultMessages  = 10_000
+	DefaultBytes     = 16 << 20
+	DefaultAge       = 5 * time.Minute
+	DefaultMemory    = 256 << 20
+	DefaultKeyWindow = 2 * time.Minute
 )
 
 const (
@@ -49,14 +61,10 @@ const (
 	// logOverhead is what an empty log costs: the struct, the map entry.
 	logOverhead = 256
 
-	// logLinger is how long a log without publications and followers is
-	// remembered, so that "nothing new since" can still be told.
-	logLinger = time.Hour
-
-	// janitorPeriod is how often one shard is searched for what has expired:
-	// each shard's turn comes every memoryShards periods. Readers never see
-	// what has expired; this only bounds how long its memory is held.
-	janitorPeriod = 500 * time.Millisecond
+	// logShare is the part of the ceiling that logs, as against what is in them,
+	// may cost before the empty ones are forgotten at once: their history is
+	// more use to others than their memory that nothing happened.
+	logShare = 8
 )
 
 // Memory is the engine that keeps publications in this process's memory. Its epoch
@@ -66,15 +74,14 @@ type Memory struct {
 	epoch   uint64
 	seed    maphash.Seed
 	shards  [memoryShards]memoryShard
-	used    atomic.Int64 // bytes of all logs, overhead included
-	kept    atomic.Int64 // publications in all logs
-	evicted atomic.Uint64
-	logs    atomic.Int64
 
-	// retired is the highest head of all logs that were forgotten. A new log
-	// begins there, so that a position of a forgotten life of the channel is
-	// never taken for one of the new: it is before its floor.
-	retired atomic.Uint64
+	used     atomic.Int64 // bytes of all logs and keys, overhead included
+	logBytes atomic.Int64 // of that, for the logs themselves
+	keyBytes atomic.Int64 // of that, for keys
+	logs     atomic.Int64
+	kept     atomic.Int64 // publications in all logs
+	keys     atomic.Int64 // in all logs
+	evicted  [evictedCauses]atomic.Uint64
 
 	evictor evictor
 	stop    context.CancelFunc
@@ -82,10 +89,21 @@ type Memory struct {
 	closed  atomic.Bool
 }
 
+// memoryShard is a part of the channels: those whose names have the same hash but
+// for some bits.
 type memoryShard struct {
 	mu   sync.RWMutex
 	logs map[string]*memoryLog
+
+	// retired holds the highest head of all logs that were forgotten, for each
+	// value of further bits of the hash. A new log begins there, so that a
+	// position of a forgotten life of the channel is never taken for one of the
+	// new: it is before its floor. There are many of them so that a position of a
+	// forgotten log mostly still equals the one here: proof that nothing came after it.
+	retired [retiredPlaces]uint64
 }
+
+const retiredPlaces = 256
 
 // NewMemory returns a new engine. Close it to stop its janitor goroutine.
 func NewMemory(o MemoryOptions) *Memory {
@@ -100,6 +118,9 @@ func NewMemory(o MemoryOptions) *Memory {
 	}
 	if o.Memory == 0 {
 		o.Memory = DefaultMemory
+	}
+	if o.KeyWindow == 0 {
+		o.KeyWindow = DefaultKeyWindow
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Memory{options: o, epoch: newEpoch(), seed: maphash.MakeSeed(), stop: cancel, done: make(chan struct{})}
@@ -118,21 +139,33 @@ func newEpoch() uint64 {
 	return binary.LittleEndian.Uint64(b[:]) + 1
 }
 
-// Publish implements [Engine].
+// Publish implements [Engine]. Keys take at most a quarter of the ceiling: beyond it,
+// a message with a new one gets [ErrTooManyKeys].
 func (m *Memory) Publish(_ context.Context, channel string, msg Message) (Ack, error) {
 	p := &Publication{Data: msg.Data, Sender: msg.Sender}
+	var key publishKey
+	if msg.Key != "" && m.options.KeyWindow > 0 {
+		key = publishKey{msg.Key, maphash.Bytes(m.seed, msg.Data)}
+	}
 	for {
 		if m.closed.Load() {
 			return Ack{}, ErrClosed
 		}
 		l := m.log(channel)
-		if !l.append(m, p) {
-			continue // forgotten between finding and locking it: find the next
+		offset, err := l.append(m, p, key)
+		if err == errForgotten {
+			continue // between finding and locking it: find the next
 		}
 		if m.used.Load() > m.options.Memory {
 			m.evictor.evict(m)
 		}
-		return Ack{Position: Position{m.epoch, p.Offset}}, nil
+		if m.crowded() {
+			m.forgetIfEmpty(l) // one that keeps nothing is not known to the evictor
+		}
+		if err != nil && err != errDuplicate {
+			return Ack{}, err
+		}
+		return Ack{Position: Position{m.epoch, offset}, Duplicate: err == errDuplicate}, nil
 	}
 }
 
@@ -155,9 +188,9 @@ func (m *Memory) Read(_ context.Context, channel string, since Position, limit i
 	if m.closed.Load() {
 		return History{}, ErrClosed
 	}
-	s := m.shard(channel)
+	s, retired := m.place(channel)
 	s.mu.RLock()
-	l, at := s.logs[channel], m.retired.Load() // a log made later starts there or after it
+	l, at := s.logs[channel], *retired // a log made later starts there or after it
 	s.mu.RUnlock()
 	if l == nil {
 		return m.bounds(at, at, since)
@@ -169,8 +202,13 @@ func (m *Memory) Read(_ context.Context, channel string, since Position, limit i
 	if err != nil || limit == 0 {
 		return h, err
 	}
-	pubs := after(l.pubs, since.Offset)
-	h.Publications = append([]*Publication(nil), pubs[:min(limit, len(pubs))]...)
+	pubs := after(l.pubs.live(), since.Offset)
+	if limit < 0 {
+		pubs = pubs[max(len(pubs)+limit, 0):]
+	} else {
+		pubs = pubs[:min(limit, len(pubs))]
+	}
+	h.Publications = append([]*Publication(nil), pubs...)
 	return h, nil
 }
 
@@ -200,91 +238,48 @@ func (m *Memory) Close() error {
 	return nil
 }
 
-// EngineStats tells what an engine holds at this moment.
-type EngineStats struct {
-	Channels     int64  // logs, also those without publications
-	Publications int64  // kept
-	Bytes        int64  // kept, overhead included as an estimate
-	Evicted      uint64 // dropped so far, for whatever bound
-}
-
-// Stats returns what the engine holds.
-func (m *Memory) Stats() EngineStats {
-	return EngineStats{m.logs.Load(), m.kept.Load(), m.used.Load(), m.evicted.Load()}
-}
-
-func (m *Memory) shard(channel string) *memoryShard {
-	return &m.shards[maphash.String(m.seed, channel)%memoryShards]
+// place returns where a channel's log is, and what a new one begins after.
+func (m *Memory) place(channel string) (s *memoryShard, retired *uint64) {
+	hash := maphash.String(m.seed, channel)
+	s = &m.shards[hash%memoryShards]
+	return s, &s.retired[hash/memoryShards%retiredPlaces]
 }
 
 // log returns the channel's log and makes it where there is none.
 func (m *Memory) log(channel string) *memoryLog {
-	s := m.shard(channel)
+	s, retired := m.place(channel)
 	s.mu.RLock()
 	l := s.logs[channel]
 	s.mu.RUnlock()
 	if l != nil {
 		return l
 	}
+	limits := m.limits(channel) // before locking: it is somebody else's code
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.logs[channel]; l != nil {
 		return l
 	}
-	start := m.retired.Load()
-	l = &memoryLog{floor: start, head: start, touched: time.Now().UnixNano()}
-	s.logs[channel] = l
+	name := strings.Clone(channel) // which may be a part of a whole request
+	l = &memoryLog{name: name, limits: limits, floor: *retired, head: *retired, touched: time.Now().UnixNano()}
+	s.logs[name] = l
 	m.logs.Add(1)
-	m.used.Add(logOverhead + int64(len(channel)))
+	m.addLogBytes(logOverhead + int64(len(name)))
 	return l
 }
 
-// janitor frees what has expired, one shard at a time.
-func (m *Memory) janitor(ctx context.Context) {
-	defer close(m.done)
-	tick := time.NewTicker(janitorPeriod)
-	defer tick.Stop()
-	for i := 0; ; i = (i + 1) % memoryShards {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			m.clean(&m.shards[i], now.UnixNano())
-			if i == memoryShards-1 {
-				m.evictor.compact()
-			}
-		}
+// limits returns the bounds of a channel's log.
+func (m *Memory) limits(channel string) Retention {
+	o := &m.options
+	r := Retention{o.Messages, o.Bytes, o.Age}
+	if o.Limits == nil {
+		return r
 	}
+	own := o.Limits(channel)
+	return Retention{cmp.Or(own.Messages, r.Messages), cmp.Or(own.Bytes, r.Bytes), cmp.Or(own.Age, r.Age)}
 }
 
-// clean drops what has expired in a shard, and forgets logs long unused.
-func (m *Memory) clean(s *memoryShard, now int64) {
-	linger := int64(logLinger)
-	if m.used.Load() > m.options.Memory/2 {
-		linger = 0 // before they cost others their history
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, l := range s.logs {
-		l.mu.Lock()
-		l.expire(m, now)
-		if len(l.pubs) == 0 && len(l.followers) == 0 && now-l.touched > linger {
-			m.forget(s, name, l)
-		}
-		l.mu.Unlock()
-	}
-}
-
-// forget removes a log. The caller holds both locks.
-func (m *Memory) forget(s *memoryShard, name string, l *memoryLog) {
-	for {
-		old := m.retired.Load()
-		if l.head <= old || m.retired.CompareAndSwap(old, l.head) {
-			break
-		}
-	}
-	l.gone = true
-	delete(s.logs, name)
-	m.logs.Add(-1)
-	m.used.Add(-logOverhead - int64(len(name)))
+func (m *Memory) addLogBytes(n int64) {
+	m.logBytes.Add(n)
+	m.used.Add(n)
 }

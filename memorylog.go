@@ -1,7 +1,7 @@
 package boreas
 
 import (
-	"container/heap"
+	"errors"
 	"slices"
 	"sort"
 	"sync"
@@ -13,87 +13,118 @@ import (
 
 // memoryLog is one channel's log in a [Memory].
 type memoryLog struct {
+	name   string    // of its channel; immutable
+	limits Retention // immutable
+
 	mu        sync.Mutex
-	pubs      []*Publication // oldest first
-	bytes     int64          // of their data
-	floor     uint64         // see History
+	pubs      pubList
+	bytes     int64  // of their data
+	floor     uint64 // see History
 	head      uint64
 	touched   int64 // when it was last published to or unfollowed, Unix ns
 	followers []*follower
-	gone      bool // forgotten by the engine; a new log has taken its place
-	queued    bool // the evictor knows of it
+	keys      *logKeys // nil if none are remembered
+	gone      bool     // forgotten by the engine; a new log has taken its place
+	queued    bool     // the evictor knows of it
 }
 
 type follower struct{ deliver func(*Publication) }
 
+// What [memoryLog.append] may return besides errors of [Engine.Publish].
+var (
+	errForgotten = errors.New("the log is gone")
+	errDuplicate = errors.New("published before with the same key")
+)
+
 // append adds p, gives it an offset and time, and hands it to the followers. It
-// returns false, having done nothing, if the log is gone.
-func (l *memoryLog) append(m *Memory, p *Publication) bool {
+// returns the offset. With an error it has done nothing; with errDuplicate the offset
+// is that of the first message with the key.
+func (l *memoryLog) append(m *Memory, p *Publication, key publishKey) (uint64, error) {
 	l.mu.Lock()
 	if l.gone {
 		l.mu.Unlock()
-		return false
+		return 0, errForgotten
 	}
-	p.Time = time.Now().UnixNano()
+	now := time.Now().UnixNano()
+	if key.text != "" {
+		// Under the same lock as the appending: of two messages with the same
+		// key at the same time, one finds the other's.
+		if offset, err := l.claim(m, key, now); err != nil {
+			l.mu.Unlock()
+			return offset, err
+		}
+	}
 	l.head++
-	p.Offset = l.head
-	l.touched = p.Time
-	l.pubs = append(l.pubs, p)
+	p.Offset, p.Time = l.head, now
+	l.touched = now
+	l.pubs.push(p)
 	l.bytes += int64(len(p.Data))
 	m.used.Add(int64(len(p.Data)) + publicationOverhead)
 	m.kept.Add(1)
-	l.expire(m, p.Time)
+	l.expire(m, now)
 	for _, f := range l.followers {
 		f.deliver(p)
 	}
-	unknown := !l.queued && len(l.pubs) > 0
+	offset := p.Offset
+	unknown := !l.queued && l.pubs.len() > 0
 	if unknown {
 		l.queued = true
 	}
 	l.mu.Unlock()
 	if unknown {
-		m.evictor.add(l, p.Time)
+		m.evictor.add(l, now)
 	}
-	return true
+	return offset, nil
 }
 
 // expire drops what is beyond the channel's bounds. The caller holds mu.
 func (l *memoryLog) expire(m *Memory, now int64) {
-	o := &m.options
-	n := 0
-	bytes := l.bytes
-	for n < len(l.pubs) {
-		p := l.pubs[n]
-		left := len(l.pubs) - n
-		over := left > max(o.Messages, 0) || bytes > o.Bytes && left > 1 || now-p.Time > int64(o.Age)
-		if !over {
-			break
-		}
-		bytes -= int64(len(p.Data))
-		n++
+	pubs := l.pubs.live()
+	old := 0
+	for old < len(pubs) && now-pubs[old].Time > int64(l.limits.Age) {
+		old++
 	}
-	l.drop(m, n)
+	l.drop(m, old, evictedAge)
+	pubs = pubs[old:]
+	over, bytes := max(len(pubs)-max(l.limits.Messages, 0), 0), l.bytes
+	for _, p := range pubs[:over] {
+		bytes -= int64(len(p.Data))
+	}
+	for bytes > l.limits.Bytes && len(pubs)-over > 1 {
+		bytes -= int64(len(pubs[over].Data))
+		over++
+	}
+	l.drop(m, over, evictedBounds)
 }
 
 // drop removes the n oldest publications. The caller holds mu.
-func (l *memoryLog) drop(m *Memory, n int) {
+func (l *memoryLog) drop(m *Memory, n int, cause evictedCause) {
 	if n == 0 {
 		return
 	}
 	var bytes int64
-	for i, p := range l.pubs[:n] {
+	for _, p := range l.pubs.live()[:n] {
 		bytes += int64(len(p.Data))
 		l.floor = p.Offset
-		l.pubs[i] = nil // the array outlives the slice's beginning
 	}
-	l.pubs = l.pubs[n:]
-	if len(l.pubs) == 0 {
-		l.pubs = nil
-	}
+	l.pubs.drop(n)
 	l.bytes -= bytes
 	m.used.Add(-bytes - int64(n)*publicationOverhead)
 	m.kept.Add(-int64(n))
-	m.evicted.Add(uint64(n))
+	m.evicted[cause].Add(uint64(n))
+}
+
+// empty tells whether the log holds nothing and nobody follows it. The caller holds mu.
+func (l *memoryLog) empty() bool {
+	return l.pubs.len() == 0 && len(l.followers) == 0 && l.keys == nil
+}
+
+// silent tells whether there is nothing to read and nobody follows.
+func (l *memoryLog) silent(m *Memory) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expire(m, time.Now().UnixNano())
+	return l.pubs.len() == 0 && len(l.followers) == 0
 }
 
 func (l *memoryLog) follow(f *follower) (head uint64, ok bool) {
@@ -125,82 +156,4 @@ func after(pubs []*Publication, offset uint64) []*Publication {
 		}
 	}
 	return pubs[sort.Search(len(pubs), func(i int) bool { return pubs[i].Offset > offset }):]
-}
-
-// evictor finds the log with the oldest publication of all. It is a heap of the
-// logs that have publications, by the time of their oldest one as it was when the
-// log was last looked at: never later than the truth, so a log that comes first
-// wrongly is found out, and sorted in again, when its turn comes.
-type evictor struct {
-	mu   sync.Mutex
-	logs logHeap
-}
-
-type logHeap []logAge
-
-type logAge struct {
-	log    *memoryLog
-	oldest int64
-}
-
-func (h logHeap) Len() int           { return len(h) }
-func (h logHeap) Less(i, j int) bool { return h[i].oldest < h[j].oldest }
-func (h logHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *logHeap) Push(x any)        { *h = append(*h, x.(logAge)) }
-func (h *logHeap) Pop() any {
-	last := len(*h) - 1
-	x := (*h)[last]
-	(*h)[last] = logAge{}
-	*h = (*h)[:last]
-	return x
-}
-
-func (e *evictor) add(l *memoryLog, oldest int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	heap.Push(&e.logs, logAge{l, oldest})
-}
-
-// evict drops the oldest publications of all until the engine is below its
-// ceiling. A channel's newest publication goes like any other.
-func (e *evictor) evict(m *Memory) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for m.used.Load() > m.options.Memory && len(e.logs) > 0 {
-		first := &e.logs[0]
-		l := first.log
-		l.mu.Lock()
-		if len(l.pubs) > 0 && l.pubs[0].Time == first.oldest {
-			l.drop(m, 1)
-		}
-		empty := len(l.pubs) == 0
-		if empty {
-			l.queued = false
-		} else {
-			first.oldest = l.pubs[0].Time
-		}
-		l.mu.Unlock()
-		if empty {
-			heap.Pop(&e.logs)
-		} else {
-			heap.Fix(&e.logs, 0)
-		}
-	}
-}
-
-// compact lets go of logs that have no publications any more, so that logs long
-// forgotten are not held here when the ceiling is never reached.
-func (e *evictor) compact() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.logs = slices.DeleteFunc(e.logs, func(a logAge) bool {
-		a.log.mu.Lock()
-		defer a.log.mu.Unlock()
-		if len(a.log.pubs) > 0 {
-			return false
-		}
-		a.log.queued = false
-		return true
-	})
-	heap.Init(&e.logs)
 }

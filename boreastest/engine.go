@@ -12,7 +12,8 @@ import (
 )
 
 // TestEngine checks the rules of [boreas.Engine] against engines that open returns,
-// each new and empty and keeping at least 1,000 publications a channel. An engine's
+// each new and empty, keeping at least 1,000 publications a channel, and keys for as
+// long as the test takes. An engine's
 // test file needs no more than one call of it.
 func TestEngine(t *testing.T, open func(t *testing.T) boreas.Engine) {
 	for _, rule := range []struct {
@@ -22,6 +23,11 @@ func TestEngine(t *testing.T, open func(t *testing.T) boreas.Engine) {
 		{"OffsetsIncrease", offsetsIncrease},
 		{"ReadSince", readSince},
 		{"ReadLimit", readLimit},
+		{"ReadNewest", readNewest},
+		{"SenderIsKept", senderIsKept},
+		{"KeyDuplicate", keyDuplicate},
+		{"KeyReused", keyReused},
+		{"KeyConcurrent", keyConcurrent},
 		{"EmptyLogHasBounds", emptyLogHasBounds},
 		{"WrongPositions", wrongPositions},
 		{"FollowFromHead", followFromHead},
@@ -114,6 +120,25 @@ func readLimit(t *testing.T, e boreas.Engine) {
 	}
 	wantTexts(t, "limit 2", read(t, e, "a", boreas.Position{}, 2).Publications, "0", "1")
 	wantTexts(t, "limit 0", read(t, e, "a", boreas.Position{}, 0).Publications)
+}
+
+func readNewest(t *testing.T, e boreas.Engine) {
+	var all []boreas.Position
+	for i := range 5 {
+		all = append(all, publish(t, e, "a", fmt.Sprint(i)))
+	}
+	wantTexts(t, "limit -2", read(t, e, "a", boreas.Position{}, -2).Publications, "3", "4")
+	wantTexts(t, "limit -9", read(t, e, "a", boreas.Position{}, -9).Publications, "0", "1", "2", "3", "4")
+	wantTexts(t, "limit -2 since the second", read(t, e, "a", all[1], -2).Publications, "3", "4")
+	wantTexts(t, "limit -9 since the second", read(t, e, "a", all[1], -9).Publications, "2", "3", "4")
+	wantTexts(t, "limit -2 since the last", read(t, e, "a", all[4], -2).Publications)
+	h := read(t, e, "a", all[1], -2)
+	if h.Head != all[4] {
+		t.Errorf("head is %v, want %v", h.Head, all[4])
+	}
+	if _, err := e.Read(context.Background(), "a", boreas.Position{Epoch: all[4].Epoch, Offset: all[4].Offset + 1}, -1); !errors.Is(err, boreas.ErrAhead) {
+		t.Errorf("limit -1 after the head: error %v, want ErrAhead", err)
+	}
 }
 
 func emptyLogHasBounds(t *testing.T, e boreas.Engine) {

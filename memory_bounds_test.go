@@ -1,0 +1,226 @@
+package boreas_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+func TestMemoryLimitsOfAChannel(t *testing.T) {
+	asked := map[string]int{}
+	o := boreas.MemoryOptions{
+		Messages: 3, Age: time.Minute,
+		Limits: func(channel string) boreas.Retention {
+			asked[channel]++
+			switch channel {
+			case "one":
+				return boreas.Retention{Messages: 1}
+			case "none":
+				return boreas.Retention{Messages: -1}
+			case "small":
+				return boreas.Retention{Bytes: 4}
+			case "old":
+				return boreas.Retention{Age: time.Hour}
+			}
+			return boreas.Retention{}
+		},
+	}
+	inMemory(t, o, func(m *memory) {
+		channels := []string{"one", "none", "small", "old", "other"}
+		for _, channel := range channels {
+			for i := range 5 {
+				m.publish(channel, fmt.Sprintf("%d%d", i, i))
+			}
+		}
+		kept := func() (all []string) {
+			for _, channel := range channels {
+				all = append(all, m.kept(channel, boreas.Position{}))
+			}
+			return all
+		}
+		if diff := cmp.Diff([]string{"44", "", "33 44", "22 33 44", "22 33 44"}, kept()); diff != "" {
+			t.Error(diff)
+		}
+		<-time.After(2 * time.Minute)
+		if diff := cmp.Diff([]string{"", "", "", "22 33 44", ""}, kept()); diff != "" {
+			t.Error(diff)
+		}
+		for _, channel := range channels {
+			if asked[channel] != 1 {
+				t.Errorf("%s was asked about %d times", channel, asked[channel])
+			}
+		}
+	})
+}
+
+func TestMemoryCountsWhyItDropped(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Messages: 20, Memory: 10_000, Age: time.Minute}, func(m *memory) {
+		for i := range 30 {
+			m.publish("a", fmt.Sprint(i))
+		}
+		m.publish("b", strings.Repeat("x", 9000)) // most of "a" must go
+		<-time.After(2 * time.Minute)
+		got := m.Stats()
+		got.Channels, got.Bytes = 0, 0
+		if got.EvictedMemory < 10 || got.EvictedMemory > 20 {
+			t.Errorf("%+v", got)
+		}
+		want := boreas.EngineStats{Evicted: 31, EvictedBounds: 10, EvictedMemory: got.EvictedMemory, EvictedAge: 21 - got.EvictedMemory}
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
+// clause 4.9
+func TestMemoryKnowsThatNothingCame(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Age: time.Minute, Messages: 5}, func(m *memory) {
+		var old []boreas.Position
+		var last boreas.Position
+		for i := range 20 {
+			for j := range i + 1 {
+				last = m.publish(fmt.Sprint(i), fmt.Sprint(j))
+			}
+			old = append(old, last)
+		}
+		never, err := m.Read(context.Background(), "never", boreas.Position{}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(when string) {
+			for i, p := range old {
+				if got := m.kept(fmt.Sprint(i), p); got != "" {
+					t.Errorf("%s: %d since %v: %s", when, i, p, got)
+				}
+			}
+			if got := m.kept("never", never.Head); got != "" {
+				t.Errorf("%s: never: %s", when, got)
+			}
+		}
+		check("at once")
+		<-time.After(59 * time.Minute) // the messages are gone, the logs are not
+		check("after an hour")
+		if n := m.Stats().Channels; n != 20 {
+			t.Errorf("%d logs", n)
+		}
+		<-time.After(10 * time.Minute)
+		if n := m.Stats().Channels; n != 0 {
+			t.Errorf("%d logs", n)
+		}
+		// The logs are forgotten. Now it is known of most channels, and what is not known
+		// is never claimed: chance decides which share a place.
+		known := 0
+		for i, p := range old {
+			switch got := m.kept(fmt.Sprint(i), p); got {
+			case "":
+				known++
+			case boreas.ErrExpired.Error():
+			default:
+				t.Errorf("%d since %v: %s", i, p, got)
+			}
+		}
+		if known < 15 {
+			t.Errorf("of %d channels of 20 it is known that nothing came", known)
+		}
+		// A new life of each: what came is told from what did not.
+		for i, p := range old {
+			name := fmt.Sprint(i)
+			first := m.publish(name, "new")
+			if first.Offset <= p.Offset {
+				t.Errorf("%s: %v after %v", name, first, p)
+			}
+			if got := m.kept(name, p); got != "new" && got != boreas.ErrExpired.Error() {
+				t.Errorf("%s since %v: %s", name, p, got)
+			}
+			if got := m.kept(name, first); got != "" {
+				t.Errorf("%s since %v: %s", name, first, got)
+			}
+		}
+		for i, p := range old { // forgotten once more, with one message lost
+			old[i].Offset = p.Offset - 1
+		}
+		<-time.After(2 * time.Hour)
+		for i, p := range old {
+			if got := m.kept(fmt.Sprint(i), p); got != boreas.ErrExpired.Error() {
+				t.Errorf("%d since %v: %s", i, p, got)
+			}
+		}
+	})
+}
+
+// However many channels there are, the ceiling holds, also between the janitor's visits.
+func TestMemoryCeilingHoldsForLogs(t *testing.T) {
+	for name, messages := range map[string]int{"with history": 10, "without": -1} {
+		t.Run(name, func(t *testing.T) {
+			inMemory(t, boreas.MemoryOptions{Memory: 100_000, Messages: messages}, func(m *memory) {
+				for i := range 5000 {
+					m.publish(fmt.Sprint("channel-", i), "x")
+					if used := m.Stats().Bytes; used > 100_000 {
+						t.Fatalf("%d bytes after %d channels", used, i)
+					}
+				}
+				m.want("channel-4999", boreas.Position{}, map[int]string{10: "x", -1: ""}[messages])
+			})
+		})
+	}
+}
+
+func TestMemoryReadsTheNewest(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{}, func(m *memory) {
+		for i := range 5 {
+			m.publish("a", fmt.Sprint(i))
+		}
+		since := boreas.Position{Epoch: m.epoch(), Offset: 2}
+		for limit, want := range map[int]string{-1: "4", -2: "3 4", -3: "2 3 4", -4: "2 3 4", -1 << 63: "2 3 4", 1: "2", 1<<63 - 1: "2 3 4"} {
+			h, err := m.Read(context.Background(), "a", since, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range h.Publications {
+				got = append(got, string(p.Data))
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("limit %d: got %q, want %q", limit, got, want)
+			}
+		}
+		if _, err := m.Read(context.Background(), "a", boreas.Position{Epoch: 1, Offset: 1}, -1); !errors.Is(err, boreas.ErrUnknownEpoch) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestMemoryListsChannels(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Age: time.Minute}, func(m *memory) {
+		list := func() string {
+			names := m.AppendChannels(nil, func(name string) bool { return strings.HasPrefix(name, "c.") })
+			return fmt.Sprint(slices.Sorted(slices.Values(names)))
+		}
+		m.publish("c.1", "x")
+		m.publish("other", "x")
+		m.wantKey("c.3", "x", "k", "published 1")
+		_, stop, err := m.Follow(context.Background(), "c.2", func(*boreas.Publication) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := list(); got != "[c.1 c.2 c.3]" {
+			t.Error(got)
+		}
+		<-time.After(time.Minute + 1)
+		if got := list(); got != "[c.2]" {
+			t.Error(got)
+		}
+		stop()
+		if got := list(); got != "[]" {
+			t.Error(got)
+		}
+	})
+}

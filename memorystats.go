@@ -1,0 +1,54 @@
+package boreas
+
+// EngineStats tells what an engine holds at this moment, and what it dropped so far.
+type EngineStats struct {
+	Channels     int64 // logs, also those without publications
+	Publications int64 // kept
+	Keys         int64 // idempotency keys remembered
+	Bytes        int64 // kept, overhead included as an estimate
+
+	// Evicted counts the publications that were dropped, for whatever cause. Each
+	// was dropped for one cause, so that the three counters below it add up to it.
+	Evicted       uint64
+	EvictedAge    uint64 // older than their channel keeps them
+	EvictedBounds uint64 // more messages or bytes than their channel keeps
+	EvictedMemory uint64 // the oldest of all, when all together took too much memory
+}
+
+// evictedCause is why a publication was dropped.
+type evictedCause int
+
+const (
+	evictedAge evictedCause = iota
+	evictedBounds
+	evictedMemory
+	evictedCauses
+)
+
+// Stats returns what the engine holds.
+func (m *Memory) Stats() EngineStats {
+	s := EngineStats{
+		Channels: m.logs.Load(), Publications: m.kept.Load(), Keys: m.keys.Load(), Bytes: m.used.Load(),
+		EvictedAge: m.evicted[evictedAge].Load(), EvictedBounds: m.evicted[evictedBounds].Load(), EvictedMemory: m.evicted[evictedMemory].Load(),
+	}
+	s.Evicted = s.EvictedAge + s.EvictedBounds + s.EvictedMemory
+	return s
+}
+
+// AppendChannels appends the names of the channels that are wanted and have
+// publications or followers, in any order. Wanted does not call the engine.
+func (m *Memory) AppendChannels(dst []string, wanted func(name string) bool) []string {
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.mu.RLock()
+		for name, l := range s.logs {
+			if wanted(name) && !l.silent(m) {
+				dst = append(dst, name)
+			}
+		}
+		s.mu.RUnlock()
+	}
+	return dst
+}
+
+var _ channelLister = (*Memory)(nil)
