@@ -149,10 +149,7 @@ func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
 	if s.ending || !slices.Contains(s.subs, sub) {
 		return flushDone, nil // it left meanwhile
 	}
-	f := s.format
-	if s.personal {
-		f = f.(PersonalFormat).At(s.position)
-	}
+	f := s.batchFormat()
 	b.begin(f, s.cut, s.out)
 	b.add(f, sub.ch, sub, h.Publications)
 	o, err := s.write(b, &t, nil)

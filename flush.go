@@ -26,10 +26,7 @@ func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 	if sub == nil && !own {
 		return flushIdle, nil
 	}
-	f := s.format
-	if s.personal {
-		f = f.(PersonalFormat).At(s.position)
-	}
+	f := s.batchFormat()
 	if !several && !own && !s.personal && sub.silent == 0 {
 		if b.share(s.format, sub) {
 			return flushLagging, nil
@@ -46,6 +43,14 @@ func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 		o = flushLagging
 	}
 	return o, err
+}
+
+// batchFormat returns the format for the session's next batch. The caller holds s.mu.
+func (s *Session) batchFormat() Format {
+	if s.personal {
+		return s.format.(PersonalFormat).At(s.position)
+	}
+	return s.format
 }
 
 // flushOnce is flush for who is no sweeper and has no batch of its own. The caller

@@ -73,13 +73,12 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 		}
 		s.hub.stats.joined(&results[i])
 	}
-	if answer == nil || s.ending {
-		s.flushNow()
-	} else {
-		before := len(s.out)
-		s.out = answer(s.out, results)
-		s.answered(len(s.out) - before)
-	}
+	s.answer(entries, func(dst []byte) []byte {
+		if answer == nil {
+			return dst
+		}
+		return answer(dst, results)
+	})
 	for _, e := range entries {
 		if e.ch != nil { // not entered
 			s.hub.release(e.ch)
@@ -89,10 +88,54 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 }
 
 // entry is a join that is being prepared: the channel, of which it holds a reference,
-// and the offset to begin at.
+// and where to begin.
 type entry struct {
-	ch *channel
-	at uint64
+	ch   *channel
+	at   uint64         // offset
+	pubs []*Publication // the first after that, as far as they have been read
+	sub  *subscription  // set once the session has entered; ch is nil then
+}
+
+// answer appends the answer to a join and writes it, with what comes next. The caller
+// holds mu; answer unlocks it.
+func (s *Session) answer(entries []entry, appendTo func(dst []byte) []byte) {
+	if s.ending {
+		s.mu.Unlock()
+		return
+	}
+	n := len(s.out)
+	s.out = appendTo(s.out)
+	if !s.mayAnswer(len(s.out) - n) {
+		s.endNow(ErrBacklog)
+		return
+	}
+	s.writeRead(entries)
+	s.flushNow()
+}
+
+// writeRead writes the answer and what has been read in preparing, in one write: so
+// a promise to recover is mostly kept at once, before the log can move on. The
+// rest is for who writes next. The caller holds mu.
+func (s *Session) writeRead(entries []entry) {
+	if s.draining {
+		return
+	}
+	b, t := getBatch(), tally{}
+	defer putBatch(b)
+	f := s.batchFormat()
+	b.begin(f, s.cut, s.out)
+	for _, e := range entries {
+		if e.sub != nil && !b.add(f, e.sub.ch, e.sub, e.pubs) {
+			break
+		}
+	}
+	if len(b.marks) == 0 {
+		return
+	}
+	if o, _ := s.write(b, &t, nil); o == flushBlocked {
+		s.startDraining()
+	} // a lost connection is found out by the next write
+	t.addTo(&s.hub.stats)
 }
 
 // prepare does the part of a join that must not hold the session's lock.
@@ -107,7 +150,7 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 	e := entry{ch: ch, at: atHead}
 	r := Joined{}
 	if !j.Since.IsZero() {
-		h, err := s.hub.engine.Read(s.hub.ctx, j.Channel, j.Since, 0)
+		h, err := s.hub.engine.Read(s.hub.ctx, j.Channel, j.Since, catchUpLimit)
 		reason, lost := gapReason(err)
 		switch {
 		case lost:
@@ -116,7 +159,7 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 		case err != nil:
 			return e, Joined{Err: err}
 		default:
-			e.at, r.Recovered = j.Since.Offset, true
+			e.at, e.pubs, r.Recovered = j.Since.Offset, h.Publications, true
 		}
 	}
 	if j.Last > 0 && !r.Recovered {
@@ -127,7 +170,7 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 		if len(h.Publications) > 0 {
 			// The place before the first of them, whichever one that is: offsets
 			// only increase.
-			e.at = h.Publications[0].Offset - 1
+			e.at, e.pubs = h.Publications[0].Offset-1, h.Publications
 		}
 	}
 	return e, r
@@ -190,7 +233,7 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 		s.subs = s.subs[:len(s.subs)-1]
 		return
 	}
-	e.ch = nil
+	e.ch, e.sub = nil, sub
 	r.Position = sub.position()
 	if r.Gap.Reason != "" {
 		r.Gap.To = r.Position

@@ -47,12 +47,8 @@ func (s *Session) skipNow(sub *subscription, reason GapReason, to uint64) {
 		return
 	}
 	sub.cursor.Store(to)
-	a := s.announcer()
-	if s.personal {
-		a = s.format.(PersonalFormat).At(s.position)
-	}
 	epoch := sub.ch.epoch
-	s.out = a.AppendGap(s.out, sub.ch.name, Gap{Reason: reason, From: Position{epoch, from}, To: Position{epoch, to}})
+	s.out = s.batchFormat().(Announcer).AppendGap(s.out, sub.ch.name, Gap{Reason: reason, From: Position{epoch, from}, To: Position{epoch, to}})
 	s.hub.stats.gap(reason)
 }
 

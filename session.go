@@ -226,20 +226,23 @@ func (s *Session) Send(p []byte) {
 		s.mu.Unlock()
 		return
 	}
-	s.out = append(s.out, p...)
-	s.answered(len(p))
-}
-
-// answered counts n bytes of answers that have been added to out, and writes. One
-// answer may be as large as it is; what is too much is that others wait behind it. The
-// caller holds s.mu; answered unlocks it.
-func (s *Session) answered(n int) {
-	if s.sent > 0 && s.sent+int32(n) > maxBacklog {
+	if !s.mayAnswer(len(p)) {
 		s.endNow(ErrBacklog)
 		return
 	}
-	s.sent += int32(n)
+	s.out = append(s.out, p...)
 	s.flushNow()
+}
+
+// mayAnswer counts n bytes of answers that are about to be added to out. It returns
+// false if too much waits already. One answer may be as large as it is; what is too
+// much is that others wait behind it. The caller holds s.mu.
+func (s *Session) mayAnswer(n int) bool {
+	if s.sent > 0 && s.sent+int32(n) > maxBacklog {
+		return false
+	}
+	s.sent += int32(n)
+	return true
 }
 
 // End writes what the session has coming, as far as one write goes, takes it off

@@ -2,7 +2,6 @@ package boreastest
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -11,29 +10,15 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// Text is a wire form that people can read: one line for each publication
-// ("news 1 {...}": channel, offset, data), ping ("ping") and end ("end: reason").
-type Text struct{}
-
-// AppendPublication implements [boreas.Format].
-func (Text) AppendPublication(dst []byte, channel string, _ uint64, p *boreas.Publication) []byte {
-	return fmt.Appendf(dst, "%s %d %s\n", channel, p.Offset, p.Data)
-}
-
-// AppendPing implements [boreas.Format].
-func (Text) AppendPing(dst []byte) []byte { return append(dst, "ping\n"...) }
-
-// AppendEnd implements [boreas.Format].
-func (Text) AppendEnd(dst []byte, reason error) []byte {
-	return fmt.Appendf(dst, "end: %v\n", reason)
-}
-
 // Conn is a session's way out, in memory. It takes everything, unless it was given
 // a bound. Its methods may be called by many goroutines at once.
 type Conn struct {
 	// OnWrite, if not nil, is called at the start of each TryWrite. Set it before
 	// the session is opened.
 	OnWrite func()
+
+	// Form is the session's wire form; nil is [Text]. Set it before Open.
+	Form boreas.Format
 
 	mu       sync.Mutex
 	session  *boreas.Session
@@ -57,7 +42,7 @@ func Open(hub *boreas.Hub) (*boreas.Session, *Conn, error) {
 	return s, c, err
 }
 
-// Open opens a session of the hub on c with the form [Text].
+// Open opens a session of the hub on c.
 func (c *Conn) Open(hub *boreas.Hub) (*boreas.Session, error) {
 	c.mu.Lock()
 	c.more, c.finished = make(chan struct{}), make(chan struct{})
@@ -69,7 +54,10 @@ func (c *Conn) Open(hub *boreas.Hub) (*boreas.Session, error) {
 	c.mu.Lock()
 	c.session = s
 	c.mu.Unlock()
-	if err := s.Start(c, Text{}, nil); err != nil {
+	if c.Form == nil {
+		c.Form = Text{}
+	}
+	if err := s.Start(c, c.Form, nil); err != nil {
 		s.Done()
 		return nil, err
 	}

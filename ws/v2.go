@@ -187,7 +187,12 @@ func (c *conn) v2History(r *wire.V2Request) {
 			return
 		}
 	}
-	h, err := c.h.hub.History(context.Background(), r.Channel, since, r.Limit)
+	limit, err := v2.PageLimit(r.Limit)
+	if err != nil {
+		c.v2Malformed(*r, err)
+		return
+	}
+	h, err := c.h.hub.History(context.Background(), r.Channel, since, limit)
 	if err != nil {
 		f := v2.HistoryFault(h, err)
 		if f.Oldest == nil {

@@ -3,6 +3,7 @@ package v2
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -89,6 +90,18 @@ const (
 	// PageBytes is how many bytes of messages are enough for a page.
 	PageBytes = 256 << 10
 )
+
+// PageLimit returns how many messages a page may have where so many were asked for; 0 is
+// nobody said. Its error is a fault.
+func PageLimit(n int) (int, error) {
+	switch {
+	case n == 0:
+		return DefaultPage, nil
+	case n < 0 || n > MaxPage:
+		return 0, fault.Malformed.With(fmt.Sprintf("The limit %d is not from 1 to %d.", n, MaxPage))
+	}
+	return n, nil
+}
 
 // NewPage makes a page of what [boreas.Hub.History] returned for since and a limit.
 func NewPage(channel string, since boreas.Position, h boreas.History) Page {
