@@ -63,7 +63,28 @@ type joinResult struct {
 	Presence  *PresenceState `json:"presence"`
 }
 
-// joinChannel asks for a channel in a join.
+type authRequest struct {
+	Token string `json:"token"`
+}
+
+type leaveRequest struct {
+	Channels []string `json:"channels"`
+}
+
+type presenceRequest struct {
+	Channel string `json:"channel"`
+}
+
+type historyRequest struct {
+	Channel string `json:"channel"`
+	Since   string `json:"since,omitempty"`
+	Limit   int    `json:"limit,omitempty"`
+}
+
+type joinRequest struct {
+	Channels []joinChannel `json:"channels"`
+}
+
 type joinChannel struct {
 	Channel  string          `json:"channel"`
 	Since    string          `json:"since,omitempty"`

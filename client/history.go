@@ -24,11 +24,7 @@ type HistoryPage struct {
 // those after Since are not kept any more, the [Error] has Oldest.
 func (c *Conn) History(ctx context.Context, channel string, o HistoryOptions) (HistoryPage, error) {
 	op := fmt.Sprintf("read the history of %q", channel)
-	f, err := c.do(ctx, op, "history", struct {
-		Channel string `json:"channel"`
-		Since   string `json:"since,omitempty"`
-		Limit   int    `json:"limit,omitempty"`
-	}{channel, o.Since, o.Limit}, true)
+	f, err := c.do(ctx, op, "history", historyRequest{channel, o.Since, o.Limit}, true)
 	if err != nil {
 		return HistoryPage{}, err
 	}
@@ -59,7 +55,7 @@ func readHistory(op, channel string, text json.RawMessage) (HistoryPage, error) 
 // subscribed to.
 func (c *Conn) Presence(ctx context.Context, channel string) (PresenceState, error) {
 	op := fmt.Sprintf("ask who is on %q", channel)
-	f, err := c.do(ctx, op, "presence", map[string]string{"channel": channel}, true)
+	f, err := c.do(ctx, op, "presence", presenceRequest{channel}, true)
 	if err != nil {
 		return PresenceState{}, err
 	}

@@ -52,9 +52,7 @@ func (c *Conn) join(subs ...*Subscription) {
 	if c.link == nil {
 		return
 	}
-	var request struct {
-		Channels []joinChannel `json:"channels"`
-	}
+	var request joinRequest
 	var since []string
 	for _, s := range subs {
 		s.phase = joining
@@ -83,7 +81,7 @@ func (c *Conn) join(subs ...*Subscription) {
 func (c *Conn) leave(s *Subscription) {
 	if c.link != nil {
 		// It succeeds, or the connection ends.
-		c.request("leave", map[string][]string{"channels": {s.channel}}, func(*frame, error) {})
+		c.request("leave", leaveRequest{[]string{s.channel}}, func(*frame, error) {})
 	}
 }
 
@@ -227,9 +225,6 @@ func (f *frame) entry() (e entry, at string, err error) {
 // short; and no answer either, so it does not wait at all while somebody wants one:
 // perhaps that is the loop itself.
 func (c *Conn) roomFor(s *Subscription, l *link) bool {
-	if !s.inUse.Load() {
-		return false // there is no loop
-	}
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	for s.queue.full() {

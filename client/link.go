@@ -107,7 +107,7 @@ func (l *link) authenticate(ctx context.Context, token string) (*Error, error) {
 	l.c.lastID++
 	id := l.c.lastID
 	l.c.mu.Unlock()
-	text, err := requestFrame(id, "auth", map[string]string{"token": token})
+	text, err := requestFrame(id, "auth", authRequest{token})
 	if err != nil {
 		return nil, err
 	}

@@ -67,17 +67,11 @@ func (c *Conn) Publish(ctx context.Context, channel string, message any, o Publi
 }
 
 func (c *Conn) publish(ctx context.Context, op, channel string, payload []byte, key string, noEcho bool) (Ack, error) {
-	params, err := encode(struct {
-		Channel string `json:"channel"`
-		Key     string `json:"key,omitempty"`
-		Echo    *bool  `json:"echo,omitempty"`
-	}{channel, key, echo(noEcho)})
+	params, err := publishRequest(channel, payload, key, noEcho)
 	if err != nil {
 		return Ack{}, fmt.Errorf("%s: %w", op, err)
 	}
-	// The message last, and as it is: encoding it again would change it.
-	params = fmt.Appendf(params[:len(params)-1], `,"message":%s}`, payload)
-	f, err := c.do(ctx, op, "publish", rawParams(params), key != "")
+	f, err := c.do(ctx, op, "publish", params, key != "")
 	if err != nil {
 		return Ack{}, err
 	}
@@ -88,9 +82,19 @@ func (c *Conn) publish(ctx context.Context, op, channel string, payload []byte, 
 // rawParams is the JSON of a request that is not to be changed.
 type rawParams []byte
 
-func echo(no bool) *bool {
-	if !no {
-		return nil
+func publishRequest(channel string, payload []byte, key string, noEcho bool) (rawParams, error) {
+	var echo *bool
+	if noEcho {
+		echo = new(bool)
 	}
-	return new(bool)
+	params, err := encode(struct {
+		Channel string `json:"channel"`
+		Key     string `json:"key,omitempty"`
+		Echo    *bool  `json:"echo,omitempty"`
+	}{channel, key, echo})
+	if err != nil {
+		return nil, err
+	}
+	// The message last, and as it is: encoding it again would change it.
+	return fmt.Appendf(params[:len(params)-1], `,"message":%s}`, payload), nil
 }

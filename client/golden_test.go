@@ -1,0 +1,329 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// An example is a row of internal/wire/testdata/v2; the README there tells more.
+type example struct {
+	Name  string
+	Text  string
+	Means json.RawMessage
+}
+
+func examples(t *testing.T, file string) []example {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "internal", "wire", "testdata", "v2", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []example
+	if err := json.Unmarshal(text, &rows); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	if len(rows) == 0 {
+		t.Fatalf("%s holds no examples", file)
+	}
+	return rows
+}
+
+// plain returns a JSON text as values that can be compared.
+func plain(t *testing.T, text []byte) any {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return v
+}
+
+// members is a JSON object to be.
+type members map[string]any
+
+// meaning returns what the client understands of a frame, in the words of the examples.
+func meaning(t *testing.T, f *frame) members {
+	t.Helper()
+	switch {
+	case f.Hello != nil:
+		m := members{"kind": "hello", "protocol": f.Hello.Protocol, "session": f.Hello.Session, "heartbeat": f.Hello.Heartbeat}
+		m["limits"] = members{"frame_bytes": f.Hello.Limits.FrameBytes}
+		return m
+	case f.Goodbye != nil:
+		m := members{"kind": "goodbye", "error": refusalMeaning(f.Goodbye.Error)}
+		if f.Goodbye.Reconnect != nil {
+			m["after_ms"] = f.Goodbye.Reconnect.AfterMS
+		}
+		return m
+	case f.ID != nil || f.Error != nil:
+		return replyMeaning(t, f)
+	case f.Channel == nil:
+		return members{"kind": "nothing"}
+	}
+	e, at, err := f.entry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := members{"channel": *f.Channel}
+	switch event := e.event.(type) {
+	case *Message:
+		if at != event.Position {
+			t.Errorf("the place after the message is %q, and its position %q", at, event.Position)
+		}
+		m["kind"], m["message"], m["position"] = "message", event.Data, event.Position
+		return m
+	case *PresenceChange:
+		if at != "" {
+			t.Errorf("after presence the place is %q", at)
+		}
+		m["kind"], m["event"] = "presence", event
+		return m
+	}
+	if gap, ok := e.err.(*Gap); ok {
+		if at != gap.To {
+			t.Errorf("the place after the gap is %q, and it ends at %q", at, gap.To)
+		}
+		m["kind"], m["reason"], m["from"], m["to"] = "gap", gap.Reason, gap.From, gap.To
+		return m
+	}
+	return members{"kind": "nothing"}
+}
+
+func replyMeaning(t *testing.T, f *frame) members {
+	t.Helper()
+	m := members{"kind": "reply"}
+	if f.ID != nil {
+		m["id"] = f.ID
+	}
+	switch {
+	case f.Error != nil:
+		m["error"] = refusalMeaning(f.Error)
+	case f.Auth != nil:
+		m["to"], m["result"] = "auth", members{"user": f.Auth.User}
+	case f.Join != nil:
+		results := []any{}
+		for _, r := range f.Join.Channels {
+			result := members{"channel": r.Channel}
+			if r.Error != nil {
+				result["error"] = refusalMeaning(r.Error)
+			} else {
+				result["position"] = r.Position
+			}
+			if r.Gap != nil {
+				result["gap"] = r.Gap
+			}
+			if r.Recovered || r.Gap != nil {
+				result["recovered"] = r.Recovered
+			}
+			if r.Oldest != "" {
+				result["oldest"] = r.Oldest
+			}
+			if r.Presence != nil {
+				result["presence"] = presenceMeaning(*r.Presence, "")
+			}
+			results = append(results, result)
+		}
+		m["to"], m["result"] = "join", members{"channels": results}
+	case f.Publish != nil:
+		var ack Ack
+		if err := readReply("publish", f.Publish, &ack); err != nil {
+			t.Fatal(err)
+		}
+		m["to"], m["result"] = "publish", ack
+	case f.History != nil:
+		page, err := readHistory("history", "", f.History)
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages := []any{}
+		for _, p := range page.Messages {
+			messages = append(messages, members{"message": p.Data, "position": p.Position})
+		}
+		m["to"], m["result"] = "history", members{"messages": messages, "position": page.Position, "more": page.More}
+	case f.Presence != nil:
+		var state PresenceState
+		if err := readReply("presence", f.Presence, &state); err != nil {
+			t.Fatal(err)
+		}
+		m["to"], m["result"] = "presence", presenceMeaning(state, "chat")
+	}
+	return m
+}
+
+func presenceMeaning(p PresenceState, channel string) members {
+	m := members{"users": p.Users, "sessions": p.Sessions}
+	if channel != "" {
+		m["channel"] = channel
+	}
+	if p.Members != nil {
+		m["members"] = p.Members
+	}
+	return m
+}
+
+func refusalMeaning(r *refused) members {
+	e := r.as("")
+	m := members{"code": e.Code, "message": e.Message, "retry": e.Retry}
+	for name, value := range map[string]string{"docs": e.Docs, "oldest": e.Oldest} {
+		if value != "" {
+			m[name] = value
+		}
+	}
+	if e.RetryAfter != 0 {
+		m["retry_after_ms"] = e.RetryAfter.Milliseconds()
+	}
+	return m
+}
+
+// unread takes out of an example's meaning what the client has no use for.
+func unread(v any) any {
+	m := v.(map[string]any)
+	if limits, ok := m["limits"].(map[string]any); ok {
+		m["limits"] = map[string]any{"frame_bytes": limits["frame_bytes"]}
+	}
+	result, _ := m["result"].(map[string]any)
+	switch m["to"] {
+	case "auth":
+		delete(result, "expires")
+	case "history":
+		delete(result, "channel") // the one that was asked for
+	case "leave", "ping": // such a reply says that it came, no more
+		delete(m, "to")
+		delete(m, "result")
+	}
+	if m["kind"] == "heartbeat" {
+		m["kind"] = "nothing" // it was heard, no more
+	}
+	return m
+}
+
+// clauses 1.2, 1.7, 2.6
+func TestWhatTheServerSaysIsUnderstood(t *testing.T) {
+	for _, file := range []string{"replies.json", "messages.json", "errors.json", "tolerance.json"} {
+		for _, row := range examples(t, file) {
+			t.Run(file+"/"+row.Name, func(t *testing.T) {
+				f, err := parseFrame([]byte(row.Text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := encode(meaning(t, f))
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := unread(plain(t, row.Means))
+				if row.Name == "a reply to a request that was never made" {
+					want = map[string]any{"kind": "reply", "id": json.Number("999999999")} // dropped where replies are
+				}
+				if diff := cmp.Diff(want, plain(t, got)); diff != "" {
+					t.Errorf("%s\nis understood as (-want +got):\n%s", row.Text, diff)
+				}
+			})
+		}
+	}
+}
+
+// made is a client's request with the id 1, made as the Conn makes it.
+func made(t *testing.T, kind string, params any) string {
+	t.Helper()
+	text, err := requestFrame(1, kind, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The examples of requests are read back and made again; what the client can't ask
+// for is left out.
+func TestRequestsAreAsInTheExamples(t *testing.T) {
+	never := map[string]bool{
+		"publish with an empty key is for the hub to refuse": true,
+		"unknown members are ignored":                        true,
+	}
+	seen := map[string]int{}
+	for _, row := range examples(t, "requests.json") {
+		if never[row.Name] {
+			continue
+		}
+		var m struct {
+			Kind, Token, Channel, Since, Key string
+			Channels                         json.RawMessage
+			Message                          json.RawMessage
+			Limit                            int
+			Echo                             *bool
+		}
+		if err := json.Unmarshal(row.Means, &m); err != nil {
+			t.Fatalf("%s: %v", row.Name, err)
+		}
+		var got string
+		switch m.Kind {
+		case "auth":
+			got = made(t, "auth", authRequest{m.Token})
+		case "join":
+			var r joinRequest
+			if err := json.Unmarshal(m.Channels, &r.Channels); err != nil {
+				t.Fatal(err)
+			}
+			got = made(t, "join", r)
+		case "leave":
+			var names []string
+			if err := json.Unmarshal(m.Channels, &names); err != nil {
+				t.Fatal(err)
+			}
+			got = made(t, "leave", leaveRequest{names})
+		case "publish":
+			params, err := publishRequest(m.Channel, m.Message, m.Key, m.Echo != nil && !*m.Echo)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = made(t, "publish", params)
+		case "history":
+			got = made(t, "history", historyRequest{m.Channel, m.Since, m.Limit})
+		case "presence":
+			got = made(t, "presence", presenceRequest{m.Channel})
+		case "ping":
+			got = made(t, "ping", struct{}{})
+		default:
+			t.Errorf("%s: unknown kind %q", row.Name, m.Kind)
+			continue
+		}
+		if diff := cmp.Diff(asked(t, m.Kind, row.Text), asked(t, m.Kind, got)); diff != "" {
+			t.Errorf("%s: asked for (-example +client):\n%s", row.Name, diff)
+			continue
+		}
+		seen[m.Kind]++
+	}
+	for _, kind := range []string{"auth", "join", "leave", "publish", "history", "presence", "ping"} {
+		if seen[kind] == 0 {
+			t.Errorf("no example of %q was made", kind)
+		}
+	}
+}
+
+// asked returns what a request asks for, without what is so anyway.
+func asked(t *testing.T, kind, text string) any {
+	t.Helper()
+	params := plain(t, []byte(text)).(map[string]any)[kind].(map[string]any)
+	tidy := func(m map[string]any) {
+		for name, usual := range map[string]any{"last": json.Number("0"), "presence": false, "echo": true} {
+			if m[name] == usual {
+				delete(m, name)
+			}
+		}
+	}
+	tidy(params)
+	if list, ok := params["channels"].([]any); ok {
+		for _, c := range list {
+			if m, ok := c.(map[string]any); ok {
+				tidy(m)
+			}
+		}
+	}
+	return params
+}
