@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -198,6 +199,44 @@ func TestGoldenV2Sent(t *testing.T) {
 			got := string(appendV2(t, nil, row.Means, &means[i]))
 			if diff := cmp.Diff(row.Text, got); diff != "" {
 				t.Errorf("%s: %s (-want +got):\n%s", file, row.Name, diff)
+			}
+		}
+	}
+}
+
+// clause 1.2
+func TestGoldenV2Tolerance(t *testing.T) {
+	kinds := []string{"hello", "reply", "message", "gap", "presence", "heartbeat", "goodbye", "nothing"}
+	rows, means := v2Rows[v2Sent](t, "tolerance.json", "server")
+	for i, row := range rows {
+		if !json.Valid([]byte(row.Text)) || !slices.Contains(kinds, means[i].Kind) {
+			t.Errorf("%s: want JSON, and one of the kinds %q", row.Name, kinds)
+		}
+	}
+}
+
+// TestGoldenV2Faults holds the errors of all examples against the table.
+func TestGoldenV2Faults(t *testing.T) {
+	table := make(map[string]v2Fault)
+	for _, row := range fault.All() {
+		f := fault.Wire(row)
+		table[f.Code] = v2Fault{Code: f.Code, Retry: f.Retry, Docs: f.Docs, RetryAfterMS: f.RetryAfterMS}
+	}
+	for _, file := range []string{"replies.json", "errors.json", "messages.json"} {
+		rows, means := v2Rows[v2Sent](t, file, "server")
+		for i, row := range rows {
+			faults := []*v2Fault{means[i].Error}
+			for _, c := range means[i].Result.Channels {
+				faults = append(faults, c.Error)
+			}
+			for _, f := range faults {
+				if f == nil {
+					continue
+				}
+				got := v2Fault{Code: f.Code, Retry: f.Retry, Docs: f.Docs, RetryAfterMS: f.RetryAfterMS}
+				if diff := cmp.Diff(table[f.Code], got); diff != "" {
+					t.Errorf("%s: %s (-table +example):\n%s", file, row.Name, diff)
+				}
 			}
 		}
 	}
