@@ -333,8 +333,10 @@ func TestPresenceCloseReleasesAll(t *testing.T) {
 		if diff := cmp.Diff([]string{"s0", "s1", "s2"}, calls); diff != "" {
 			t.Errorf("close:\n%s", diff)
 		}
+		if r.awayOver.Stop() {
+			t.Error("close left the timer running")
+		}
 		r.linger("s3", "u3", func() { calls = append(calls, "late") })
-		r.settle(time.Hour)
 		if diff := cmp.Diff([]string{"s0", "s1", "s2", "late"}, calls); diff != "" {
 			t.Errorf("after close:\n%s", diff)
 		}

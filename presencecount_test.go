@@ -109,6 +109,12 @@ func TestPresenceOfACrowd(t *testing.T) {
 		enter(0, 2)
 		r.settle(1)
 		r.hears("eleven after all", `{"event":"count","users":11,"sessions":11}`)
+		leave(0, 2)
+		r.settle(time.Second)
+		r.hears("nine", `{"event":"state","users":9,"sessions":9,"members":[`+
+			`{"user":"u10","sessions":["s10"]},{"user":"u2","sessions":["s2"]},{"user":"u3","sessions":["s3"]},`+
+			`{"user":"u4","sessions":["s4"]},{"user":"u5","sessions":["s5"]},{"user":"u6","sessions":["s6"]},`+
+			`{"user":"u7","sessions":["s7"]},{"user":"u8","sessions":["s8"]},{"user":"u9","sessions":["s9"]}]}`)
 	})
 }
 
@@ -147,7 +153,14 @@ func TestPresenceCloseStopsCounting(t *testing.T) {
 		r.enter("s1", "u1", nil)
 		r.enter("s2", "u2", nil)
 		r.close()
-		r.settle(time.Hour)
+		if r.countLate.Stop() {
+			t.Error("close left the timer running")
+		}
+		r.tellLate() // as if it had been too late to stop it
 		r.hears("closed", `{"event":"count","users":1,"sessions":1}`)
+		r.enter("s3", "u3", nil)
+		if r.countLate.Stop() {
+			t.Error("a timer was started after close")
+		}
 	})
 }

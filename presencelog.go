@@ -5,19 +5,13 @@ import (
 	"time"
 )
 
-const (
-	// countInterval is the least time between two events of a channel that is
-	// only counted.
-	countInterval = time.Second
-
-	// defaultPresenceUsers is presenceOptions.maxUsers by default.
-	defaultPresenceUsers = 1000
-)
+// countInterval is the least time between two events of a channel that is only counted.
+const countInterval = time.Second
 
 // presenceOptions say how a channel's presence works.
 type presenceOptions struct {
 	mode     PresenceMode  // PresenceFull or PresenceCount
-	maxUsers int           // with more of them the channel is only counted; 0 means 1000
+	maxUsers int           // with more of them the channel is only counted; 0 means DefaultPresenceUsers
 	linger   time.Duration // how long a lost session still counts; 0 means not at all
 }
 
@@ -48,7 +42,7 @@ type presence struct {
 
 func newPresence(q *queue, name string, o presenceOptions) *presence {
 	if o.maxUsers == 0 {
-		o.maxUsers = defaultPresenceUsers
+		o.maxUsers = DefaultPresenceUsers
 	}
 	p := &presence{
 		options:  o,
@@ -175,7 +169,7 @@ func (p *presence) tellSoon() {
 		return // and what it will tell is what is true then
 	}
 	wait := time.Until(p.told.Add(countInterval))
-	if wait <= 0 || p.closed || !p.watched() {
+	if wait <= 0 || p.closed {
 		p.tellNumbers()
 		return
 	}
@@ -220,7 +214,7 @@ func (p *presence) tell(e PresenceEvent) {
 		return // nobody begins to watch before mu is free
 	}
 	p.seq++
-	p.events.deliver(&Publication{Offset: p.seq, Data: e.encode()})
+	p.events.deliver(&Publication{Offset: p.seq, Time: time.Now().UnixNano(), Data: e.encode()})
 }
 
 // watched tells whether anybody watches.
