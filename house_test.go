@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/wire":   {},
 	".":               {},
 	"auth":            {},
-	"internal/config": {},
+	"internal/config": {"."},
 	"internal/socket": {},
 	"internal/fault":  {".", "internal/wire"},
 	"internal/v2":     {".", "internal/fault", "internal/wire"},

@@ -11,10 +11,9 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// TestEngine checks the rules of [boreas.Engine] against engines that open returns,
-// each new and empty, keeping at least 1,000 publications a channel, and keys for as
-// long as the test takes. An engine's
-// test file needs no more than one call of it.
+// TestEngine checks the rules of [boreas.Engine] against engines that open returns, each
+// new and empty, keeping at least 1,000 publications a channel, and keys for as long as
+// the test takes. An engine's test file needs no more than one call of it.
 func TestEngine(t *testing.T, open func(t *testing.T) boreas.Engine) {
 	for _, rule := range []struct {
 		name  string

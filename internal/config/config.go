@@ -13,6 +13,7 @@ package config
 import (
 	"net"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -48,6 +49,13 @@ type Config struct {
 	HistoryBytes    int64
 	HistoryAge      time.Duration
 	HistoryMemory   int64 // of all channels together
+
+	Rules             []Rule // the first that matches a channel counts; see ChannelRules
+	PresenceLinger    time.Duration
+	PresenceUsers     int
+	IdempotencyWindow time.Duration // 0 means that keys mean nothing
+	AcceptRate        int           // connections a second; 0 means no bound
+	AllowOrigin       string        // see AllowedOrigins
 
 	Workers int // 0 means one a processor
 
@@ -94,3 +102,9 @@ func (c Config) APIAddr() string { return net.JoinHostPort(c.APIHost, strconv.It
 
 // WSAddr is the address to listen on for WebSockets, as net.Listen takes it.
 func (c Config) WSAddr() string { return net.JoinHostPort(c.WSHost, strconv.Itoa(c.WSPort)) }
+
+// AllowedOrigins are the origins whose pages may read what the server answers: "*"
+// alone for all.
+func (c Config) AllowedOrigins() []string {
+	return strings.FieldsFunc(c.AllowOrigin, func(r rune) bool { return r == ',' || r == ' ' })
+}

@@ -126,8 +126,13 @@ func (l *loader) entry(src source, e entry, seen map[string]span) {
 	if e.value.literal == none {
 		return
 	}
-	l.set(o, e.value, src.at(e.nameAt), func(message string) *Error {
-		err := src.errorf(e.valueAt, "%s: %s", e.name, message)
+	l.set(o, e.value, src.at(e.nameAt), func(mistake error) *Error {
+		at := e.valueAt
+		var inRule *ruleError
+		if errors.As(mistake, &inRule) {
+			at = inRule.span(src, at)
+		}
+		err := src.errorf(at, "%s: %s", e.name, mistake)
 		if o.secret {
 			err.Excerpt = ""
 		}

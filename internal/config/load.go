@@ -36,14 +36,14 @@ func Load(in Input) (Config, error) {
 	l.file(in.Dir, path)
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		o := l.options[name]
-		l.set(o, env[name], o.Env(), func(message string) *Error {
-			return &Error{Where: o.Env(), Message: message + kubernetesHint(env[name].text)}
+		l.set(o, env[name], o.Env(), func(err error) *Error {
+			return &Error{Where: o.Env(), Message: err.Error() + kubernetesHint(env[name].text)}
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.Flags)) {
 		o := l.options[name]
-		l.set(o, value{text: in.Flags[name]}, "--"+o.Flag(), func(message string) *Error {
-			return &Error{Where: "--" + o.Flag(), Message: message}
+		l.set(o, value{text: in.Flags[name]}, "--"+o.Flag(), func(err error) *Error {
+			return &Error{Where: "--" + o.Flag(), Message: err.Error()}
 		})
 	}
 	l.checkTogether()
@@ -73,14 +73,20 @@ func newLoader() *loader {
 
 func (l *loader) fail(err *Error) { l.errs = append(l.errs, err) }
 
-// set gives an option a value. Blame makes an Error of what is wrong with it.
-func (l *loader) set(o Option, v value, origin string, blame func(message string) *Error) {
+// set gives an option a value. Blame makes an Error of each thing that is wrong with it.
+func (l *loader) set(o Option, v value, origin string, blame func(error) *Error) {
 	if o.Name == "config" {
 		l.config.origins[o.Name] = origin
 		return // has been followed
 	}
 	if err := o.set(&l.config, v); err != nil {
-		l.fail(blame(err.Error()))
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, err := range several.Unwrap() {
+				l.fail(blame(err))
+			}
+			return
+		}
+		l.fail(blame(err))
 		return
 	}
 	l.config.origins[o.Name] = origin

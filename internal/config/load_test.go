@@ -51,6 +51,8 @@ func TestDefault(t *testing.T) {
 		HeaderTimeout: 10 * time.Second, WSPingInterval: 25 * time.Second, WSPingTimeout: 20 * time.Second,
 		DrainTime:       10 * time.Second,
 		HistoryMessages: 10_000, HistoryBytes: 16 << 20, HistoryAge: 5 * time.Minute, HistoryMemory: 256 << 20,
+		PresenceLinger: 5 * time.Second, PresenceUsers: 1000, IdempotencyWindow: 2 * time.Minute,
+		AcceptRate: 5000, AllowOrigin: "*",
 	}
 	if diff := cmp.Diff(want, mustLoad(t, Input{Dir: t.TempDir()}), ignoreOrigins); diff != "" {
 		t.Error(diff)

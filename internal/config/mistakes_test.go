@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	wantPort = "want a whole number from 1 to 65535 (0 means any free port)"
-	wantHost = "want an IP address or a host name (empty means all addresses)"
-	wantBody = "want a size from 1KiB to 1GiB, such as 64KiB or 65536"
-	wantTime = "want a duration from 1s to 1h, such as 1m30s or 90 (0 means all at once)"
-	wantFrom = "want no_tokens, file:PATH, exec:COMMAND, http://URL or https://URL"
+	wantPort   = "want a whole number from 1 to 65535 (0 means any free port)"
+	wantHost   = "want an IP address or a host name (empty means all addresses)"
+	wantBody   = "want a size from 1KiB to 1GiB, such as 64KiB or 65536"
+	wantTime   = "want a duration from 1s to 1h, such as 1m30s or 90 (0 means all at once)"
+	wantOrigin = "want * or origins such as https://example.com, separated by commas (empty means pages of no other origin)"
+	wantFrom   = "want no_tokens, file:PATH, exec:COMMAND, http://URL or https://URL"
 )
 
 // TestBadFlag gives one bad value each; the environment and files take the same way.
@@ -52,6 +53,17 @@ func TestBadFlag(t *testing.T) {
 			`--token-provider: ` + wantFrom + `, not "boreas.utils.tokens:mine": of the Python functions of Boreas 1.0 only ` +
 				`boreas.utils.tokens:no_tokens is there; put what yours does into a command`,
 		},
+		{"allow_origin", "https://a.example,*", `--allow-origin: ` + wantOrigin + `, not "https://a.example,*": * allows all: give it alone`},
+		{"allow_origin", "a.example", `--allow-origin: ` + wantOrigin + `, not "a.example": "a.example" is no origin: put the scheme before the name`},
+		{"allow_origin", "https://a.example/", `--allow-origin: ` + wantOrigin + `, not "https://a.example/": "https://a.example/" is no origin: leave out what follows the name and port`},
+		{"allow_origin", "https://a.example,,", `--allow-origin: ` + wantOrigin + `, not "https://a.example,,": there is nothing between two commas, or before or after one`},
+		{"allow_origin", "https://A.example", `--allow-origin: ` + wantOrigin + `, not "https://A.example": browsers send "https://A.example" in small letters`},
+		{"allow_origin", "https://a.example:443", `--allow-origin: ` + wantOrigin + `, not "https://a.example:443": browsers leave out the port of "https://a.example:443", since it is the usual one`},
+		{"allow_origin", "https://*.example", `--allow-origin: ` + wantOrigin + `, not "https://*.example": "https://*.example": name each origin, there are no patterns`},
+		{"accept_rate", "-1", `--accept-rate: want a whole number from 1 to 10000000 (0 means no bound), not "-1"`},
+		{"presence_users", "0", `--presence-users: want a whole number from 1 to 1000000, not "0"`},
+		{"presence_linger", "2h", `--presence-linger: want a duration from 1s to 1h, such as 1m30s or 90 (0 means at once), not "2h"`},
+		{"idempotency_window", "2d", `--idempotency-window: want a duration from 1s to 1d, such as 1m30s or 90 (0 means keys mean nothing), not "2d"`},
 		{"ws_ping_timeout", "30s", "--ws-ping-timeout: ws_ping_timeout: 30s is longer than ws_ping_interval, 25s: make it at most as long"},
 		{"config", "absent.toml", "absent.toml: cannot read the configuration file: " + notExist()},
 	}

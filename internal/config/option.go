@@ -52,6 +52,8 @@ func (o Option) Placeholder() string {
 		return "SIZE"
 	case *int:
 		return "N"
+	case *[]Rule:
+		return "RULES"
 	case *string:
 		if o.FlagOnly {
 			return "PATH"
@@ -105,7 +107,8 @@ func (o Option) wanted() string {
 	return w
 }
 
-// set puts v into c. The error says what was wanted and what was there.
+// set puts v into c. The error says what was wanted and what was there. It joins
+// several, if rules have several mistakes.
 func (o Option) set(c *Config, v value) error {
 	ok := false
 	var hint error
@@ -120,6 +123,16 @@ func (o Option) set(c *Config, v value) error {
 		ok = o.setDuration(field, v)
 	case *string:
 		ok, hint = o.setText(field, v)
+	case *[]Rule:
+		if v.literal != text && v.literal != untyped {
+			hint = errQuotes
+			break
+		}
+		rules, err := parseRules(v.text)
+		if err == nil {
+			*field = rules
+		}
+		return err
 	}
 	if ok {
 		return nil
@@ -222,6 +235,8 @@ func (o Option) format(c Config) string {
 		return formatDuration(*field)
 	case *string:
 		return *field
+	case *[]Rule:
+		return formatRules(*field, "; ")
 	}
 	return ""
 }

@@ -14,13 +14,24 @@ func (c Config) Print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "OPTION\tVALUE\tFROM")
 	for _, o := range Options() {
-		shown := Redact(o.format(c))
+		shown := o.shown(c)
 		if shown == "" {
 			shown = `""`
+		}
+		if rules, ok := o.field(&c).(*[]Rule); ok && len(*rules) > 0 {
+			shown = formatRules(*rules, "\t"+c.Origin(o.Name)+"\n\t")
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", o.Name, shown, c.Origin(o.Name))
 	}
 	return table.Flush()
+}
+
+// shown is the option's value in c without secrets.
+func (o Option) shown(c Config) string {
+	if o.secret {
+		return Redact(o.format(c))
+	}
+	return o.format(c)
 }
 
 // PrintTOML writes a boreas.toml with the values in force and what each option
@@ -41,7 +52,7 @@ func (c Config) PrintTOML(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "\n# %s%s.\n", strings.ToUpper(o.Usage[:1]), o.Usage[1:])
 		fmt.Fprintf(&b, "# Takes %s.\n", o.wanted())
-		shown := Redact(o.format(c))
+		shown := o.shown(c)
 		switch {
 		case shown != o.format(c):
 			fmt.Fprintf(&b, "# Put the real value in; what is secret has been left out here.\n# ")
@@ -66,6 +77,12 @@ func (o Option) toml(c Config, shown string) string {
 	case *time.Duration:
 		if *field == 0 {
 			return "0"
+		}
+	case *[]Rule:
+		// One rule a line, where the text needs no escapes.
+		lines := formatRules(*field, "\n")
+		if len(*field) > 1 && !strings.Contains(lines, "''") {
+			return "'''\n" + lines + "\n'''"
 		}
 	}
 	return tomlString(shown)

@@ -25,6 +25,7 @@ api_port                8001                          default
 ws_host                 127.0.0.1                     default
 ws_port                 8002                          default
 require_auth            true                          default
+allow_origin            *                             default
 token_provider          http://REDACTED@h/t?REDACTED  BOREAS_TOKEN_PROVIDER
 token_provider_timeout  10s                           default
 debug                   false                         --debug
@@ -32,6 +33,7 @@ log_level               info                          default
 log_format              text                          default
 max_connections         0                             default
 max_channels            1000                          default
+accept_rate             5000                          default
 max_message             64KiB                         default
 max_body                2MiB                          my.conf:2
 workers                 0                             default
@@ -44,6 +46,10 @@ history_messages        10000                         default
 history_bytes           16MiB                         default
 history_age             5m                            default
 history_memory          256MiB                        default
+rules                   ""                            default
+presence_linger         5s                            default
+presence_users          1000                          default
+idempotency_window      2m                            default
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Error(diff)
@@ -54,6 +60,7 @@ history_memory          256MiB                        default
 func TestPrintTOML(t *testing.T) {
 	given := mustLoad(t, Input{Dir: t.TempDir(), Flags: map[string]string{
 		"api_port": "0", "debug": "false", "max_body": "1500", "max_message": "2KiB", "drain_time": "0", "history_age": "1d",
+		"rules": "a.** latest; b", "allow_origin": "https://a.example, http://b:8080",
 		"token_provider": "exec:printf 'a\\n\"b\"'\tc\x7f é",
 	}})
 	var printed bytes.Buffer

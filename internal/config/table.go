@@ -13,6 +13,7 @@ const (
 	groupLimits  = "Limits"
 	groupTime    = "Time limits"
 	groupHistory = "History"
+	groupRules   = "Channels"
 )
 
 const (
@@ -60,6 +61,11 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.RequireAuth },
 		},
 		{
+			Name: "allow_origin", Group: groupAuth, Default: "*",
+			Usage: "origins whose pages may read events and answers: * for all, or a list with commas",
+			field: func(c *Config) any { return &c.AllowOrigin }, form: originForm, check: checkOrigins,
+		},
+		{
 			Name: "token_provider", Group: groupAuth, Default: "no_tokens",
 			Usage: "where to get tokens from at start: no_tokens, file:PATH, exec:COMMAND or http(s)://URL",
 			field: func(c *Config) any { return &c.TokenProvider }, form: providerForm, check: checkProvider, secret: true,
@@ -95,6 +101,11 @@ func Options() []Option {
 			Name: "max_channels", Group: groupLimits, Default: "1000",
 			Usage: "channels that one subscriber may join",
 			field: func(c *Config) any { return &c.MaxChannels }, min: 1, max: 1_000_000,
+		},
+		{
+			Name: "accept_rate", Group: groupLimits, Default: "5000", Zero: "no bound",
+			Usage: "new connections of subscribers a second",
+			field: func(c *Config) any { return &c.AcceptRate }, min: 1, max: 10_000_000,
 		},
 		{
 			Name: "max_message", Group: groupLimits, Default: "64KiB",
@@ -157,6 +168,27 @@ func Options() []Option {
 			Name: "history_memory", Group: groupHistory, Default: "256MiB",
 			Usage: "size of what is kept of all channels together",
 			field: func(c *Config) any { return &c.HistoryMemory }, min: mib, max: tib,
+		},
+
+		{
+			Name: "rules", Group: groupRules, Default: "",
+			Usage: "rules for channels by pattern, the first match counts; see docs/configuration.md",
+			field: func(c *Config) any { return &c.Rules }, form: rulesForm,
+		},
+		{
+			Name: "presence_linger", Group: groupRules, Default: "5s", Zero: "at once",
+			Usage: "how long a subscriber whose connection was lost still counts as present",
+			field: func(c *Config) any { return &c.PresenceLinger }, min: int64(time.Second), max: int64(time.Hour),
+		},
+		{
+			Name: "presence_users", Group: groupRules, Default: "1000",
+			Usage: "users on a channel above which they are only counted",
+			field: func(c *Config) any { return &c.PresenceUsers }, min: 1, max: 1_000_000,
+		},
+		{
+			Name: "idempotency_window", Group: groupRules, Default: "2m", Zero: "keys mean nothing",
+			Usage: "how long a message's idempotency key is remembered",
+			field: func(c *Config) any { return &c.IdempotencyWindow }, min: int64(time.Second), max: day,
 		},
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 
 const (
 	hostForm     = "an IP address or a host name (empty means all addresses)"
+	originForm   = `* or origins such as https://example.com, separated by commas (empty means pages of no other origin)`
 	providerForm = "no_tokens, file:PATH, exec:COMMAND, http://URL or https://URL"
 )
 
@@ -28,6 +30,37 @@ func checkHost(host string) error {
 		return errors.New("the port is an option of its own")
 	case !hostName.MatchString(host) || len(host) > 253:
 		return errors.New("a host name has letters, digits, dots and dashes")
+	}
+	return nil
+}
+
+// checkOrigins looks at each origin of a list as browsers send it (RFC 6454): another
+// spelling would never match one.
+func checkOrigins(list string) error {
+	if list == "*" || list == "" {
+		return nil
+	}
+	for origin := range strings.SplitSeq(list, ",") {
+		origin = strings.Trim(origin, " ")
+		u, err := url.Parse(origin)
+		switch {
+		case origin == "*":
+			return errors.New("* allows all: give it alone")
+		case origin == "":
+			return errors.New("there is nothing between two commas, or before or after one")
+		case err != nil || u.Host == "" || u.Scheme == "":
+			return fmt.Errorf("%q is no origin: put the scheme before the name", origin)
+		case u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.Scheme+"://"+u.Host != origin:
+			return fmt.Errorf("%q is no origin: leave out what follows the name and port", origin)
+		case origin != strings.ToLower(origin):
+			return fmt.Errorf("browsers send %q in small letters", origin)
+		}
+		if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+			return fmt.Errorf("browsers leave out the port of %q, since it is the usual one", origin)
+		}
+		if strings.ContainsAny(origin, "* \t") {
+			return fmt.Errorf("%q: name each origin, there are no patterns", origin)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,250 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// maxRules bounds the rules: each channel's name is compared with one after the other.
+const maxRules = 1000
+
+// The words of a rule, as they stand before a "=" if there is one.
+const (
+	wordMessages    = "history_messages"
+	wordBytes       = "history_bytes"
+	wordAge         = "history_age"
+	wordPresence    = "presence"
+	wordPublish     = "client_publish"
+	wordLatest      = "latest"
+	wordSubscribers = "max_subscribers"
+
+	presenceCount = "count"
+)
+
+// ruleWords are the words with the form of their values, as messages list them.
+var ruleWords = []struct{ name, shown string }{
+	{wordMessages, wordMessages + "=N"},
+	{wordBytes, wordBytes + "=SIZE"},
+	{wordAge, wordAge + "=TIME"},
+	{wordPresence, wordPresence + " or " + wordPresence + "=" + presenceCount},
+	{wordPublish, wordPublish},
+	{wordLatest, wordLatest},
+	{wordSubscribers, wordSubscribers + "=N"},
+}
+
+const rulesForm = `rules separated by ";" or on lines of their own, each a pattern and words, such as "chat.** presence history_age=1h"`
+
+// ruleError is a mistake in one rule.
+type ruleError struct {
+	number  int
+	text    string // of the rule
+	word    string // that is wrong
+	at      int    // where it stands in the rule's text
+	message string
+}
+
+func (e *ruleError) Error() string {
+	const shown = 80
+	text := e.text
+	if len(text) > shown {
+		text = strings.ToValidUTF8(text[:shown], "") + "…"
+	}
+	return fmt.Sprintf("rule %d, %q: %s", e.number, text, e.message)
+}
+
+// span finds where in a file the mistake stands, in the value that begins at the span
+// given. That is the place unless the text has escapes, and cannot be found.
+func (e *ruleError) span(src source, value span) span {
+	for i := value.line - 1; i < len(src.lines); i++ {
+		if from := strings.Index(src.lines[i], e.text); from >= 0 {
+			return span{i + 1, from + e.at, from + e.at + len(e.word)}
+		}
+	}
+	return value
+}
+
+// parseRules reads the text of all rules. The error joins one for each rule that has a
+// mistake.
+func parseRules(text string) ([]Rule, error) {
+	var rules []Rule
+	var errs []error
+	number := 0
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ';' || r == '\n' }) {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		if number++; number > maxRules {
+			errs = append(errs, fmt.Errorf("there are more than %d rules", maxRules))
+			break
+		}
+		p := ruleParser{number: number, text: part}
+		r, err := p.rule()
+		if err == nil {
+			err = p.reached(rules, r)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+		rules = append(rules, r)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return rules, nil
+}
+
+// ruleParser reads one rule.
+type ruleParser struct {
+	number int
+	text   string
+	word   string // that is being read
+	at     int    // where it stands in the text
+}
+
+func (p *ruleParser) errorf(format string, args ...any) error {
+	return &ruleError{p.number, p.text, p.word, p.at, fmt.Sprintf(format, args...)}
+}
+
+func (p *ruleParser) rule() (Rule, error) {
+	words := strings.Fields(p.text)
+	r := Rule{Pattern: words[0]}
+	p.word = r.Pattern
+	name, _, valued := strings.Cut(r.Pattern, "=")
+	switch isWord := slices.Contains(wordNames(), name); {
+	case isWord && (valued || len(words) == 1):
+		return r, p.errorf("it has no pattern: put one before %s, such as ** for all channels", r.Pattern)
+	case r.Pattern == "#":
+		return r, p.errorf("there are no comments in rules")
+	}
+	if _, err := boreas.ParsePattern(r.Pattern); err != nil {
+		return r, p.errorf("%v", err)
+	}
+	seen := make(map[string]bool)
+	for _, word := range words[1:] {
+		after := p.at + len(p.word)
+		p.word, p.at = word, after+strings.Index(p.text[after:], word)
+		name, value, valued := strings.Cut(word, "=")
+		if seen[name] {
+			return r, p.errorf("%s is given twice", name)
+		}
+		seen[name] = true
+		if err := p.set(&r, name, value, valued); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// set carries out one word.
+func (p *ruleParser) set(r *Rule, name, value string, valued bool) error {
+	switch name {
+	case wordPublish, wordLatest:
+		if valued {
+			return p.errorf("%s takes no value: leave out %q", name, "="+value)
+		}
+		if name == wordLatest {
+			r.Latest = true
+		} else {
+			r.ClientPublish = true
+		}
+		return nil
+	case wordPresence:
+		switch {
+		case !valued:
+			r.Presence = boreas.PresenceFull
+		case value == presenceCount:
+			r.Presence = boreas.PresenceCount
+		default:
+			return p.errorf("want presence or presence=count, not %q", p.word)
+		}
+		return nil
+	}
+	return p.setValue(r, name, value, valued)
+}
+
+// setValue carries out a word that takes a value.
+func (p *ruleParser) setValue(r *Rule, name, text string, valued bool) error {
+	o, ok := ruleOption(name)
+	if !ok {
+		return p.unknown(name)
+	}
+	if !valued || text == "" {
+		return p.errorf("%s needs a value: want %s", name, o.wanted())
+	}
+	var c Config
+	if err := o.set(&c, value{text: text}); err != nil {
+		return p.errorf("%s: %v", name, err)
+	}
+	switch name {
+	case wordMessages:
+		r.HistoryMessages = &c.HistoryMessages
+	case wordBytes:
+		r.HistoryBytes = &c.HistoryBytes
+	case wordAge:
+		r.HistoryAge = &c.HistoryAge
+	case wordSubscribers:
+		r.MaxSubscribers = c.MaxConnections
+	}
+	return nil
+}
+
+// ruleOption describes the value of a word: what the option of that name takes.
+func ruleOption(name string) (Option, bool) {
+	if name == wordSubscribers {
+		return Option{Name: name, field: func(c *Config) any { return &c.MaxConnections }, min: 1, max: 10_000_000}, true
+	}
+	if !slices.Contains(wordNames(), name) {
+		return Option{}, false
+	}
+	for _, o := range Options() {
+		if o.Name == name {
+			return o, true
+		}
+	}
+	return Option{}, false
+}
+
+// unknown tells that there is no such word, and which there are.
+func (p *ruleParser) unknown(name string) error {
+	var shown []string
+	for _, w := range ruleWords {
+		shown = append(shown, w.shown)
+	}
+	hint := didYouMean(name, wordNames())
+	switch {
+	case hint != "":
+	case strings.Contains(p.word, "*"):
+		hint = `; a rule has one pattern, and it stands first: put ";" before the next`
+	case strings.Contains(p.word, ","):
+		hint = "; put spaces between words"
+	}
+	return p.errorf("there is no word %q%s (there are %s)", p.word, hint, strings.Join(shown, ", "))
+}
+
+func wordNames() []string {
+	var names []string
+	for _, w := range ruleWords {
+		names = append(names, w.name)
+	}
+	return names
+}
+
+// reached returns an error if the rule can never be used, because one before it
+// matches all that it does.
+func (p *ruleParser) reached(before []Rule, r Rule) error {
+	p.word, p.at = r.Pattern, 0
+	for i, b := range before {
+		if b.Pattern == r.Pattern {
+			return p.errorf("it is never used: rule %d has the same pattern, and the first match counts", i+1)
+		}
+		if b.Pattern == "**" {
+			return p.errorf("it is never used: rule %d matches every channel, and the first match counts: put ** last", i+1)
+		}
+	}
+	return nil
+}
