@@ -252,7 +252,7 @@ func (s *Session) watch(j *Join, ch *channel, r *Joined) {
 	}
 	var state PresenceState
 	if i := s.findFeed(j.Channel); i >= 0 {
-		state = ch.presence.state()
+		state = ch.presence.rewatch(s.subs[i]) // what is on its way is in it
 	} else {
 		sub := &subscription{session: s, ch: ch.presence.events}
 		s.subs = append(s.subs, sub)

@@ -106,15 +106,20 @@ func (p *presence) watch(sub *subscription) PresenceState {
 	return state
 }
 
-// resync moves the cursor of a subscription of events to the newest one, and returns
-// the event that stands for all those left out. The caller holds its Session.mu.
-func (p *presence) resync(sub *subscription) (event []byte) {
+// rewatch moves the cursor of a subscription of events to the newest one, and returns
+// the state to which what it will get then applies. The caller holds its Session.mu.
+func (p *presence) rewatch(sub *subscription) PresenceState {
 	p.mu.Lock()
 	sub.cursor.Store(p.events.head.Load())
 	state := p.stateNow()
 	p.mu.Unlock()
 	state.sort()
-	return PresenceEvent{Event: "state", PresenceState: state}.encode()
+	return state
+}
+
+// resync is rewatch that returns the event which stands for all those left out.
+func (p *presence) resync(sub *subscription) (event []byte) {
+	return PresenceEvent{Event: "state", PresenceState: p.rewatch(sub)}.encode()
 }
 
 // state returns who is there now.
