@@ -87,7 +87,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	debug := s.debug()
 	connections := s.maxConnections()
 	if s.engine = o.Engine; s.engine == nil {
-		s.engine = boreas.NewMemory(historyOf(cfg))
+		s.engine = NewEngine(cfg)
 	}
 	s.hub = boreas.New(boreas.Options{
 		Engine:           s.engine,
@@ -96,6 +96,9 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		PingInterval:     cfg.WSPingInterval,
 		PongTimeout:      cfg.WSPingTimeout,
 		AnonymousTimeout: cfg.AnonymousTimeout,
+		PresenceLinger:   cfg.PresenceLinger,
+		PresenceUsers:    cfg.PresenceUsers,
+		Rules:            cfg.ChannelRules(),
 		Sweepers:         cfg.Workers,
 	})
 	counters := new(ws.Counters)
@@ -161,14 +164,18 @@ func (s *Server) loadTokens(ctx context.Context) error {
 	return nil
 }
 
-// historyOf says how much history the engine keeps. To the engine a 0 means its
-// default, in the configuration it means none.
-func historyOf(cfg config.Config) boreas.MemoryOptions {
-	messages := cfg.HistoryMessages
-	if messages == 0 {
-		messages = -1
+// NewEngine returns the engine that a server with this configuration has.
+func NewEngine(cfg config.Config) *boreas.Memory {
+	rules := cfg.ChannelRules()
+	window := cfg.IdempotencyWindow
+	if window == 0 {
+		window = -1 // to the engine a 0 means its default, here it means none
 	}
-	return boreas.MemoryOptions{Messages: messages, Bytes: cfg.HistoryBytes, Age: cfg.HistoryAge, Memory: cfg.HistoryMemory}
+	return boreas.NewMemory(boreas.MemoryOptions{
+		Memory:    cfg.HistoryMemory,
+		Limits:    func(channel string) boreas.Retention { return rules.For(channel).Retention },
+		KeyWindow: window,
+	})
 }
 
 // serve accepts connections until the endpoint is closed.
