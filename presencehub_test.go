@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -276,4 +278,90 @@ func TestPresenceCountsReachThoseWhoWatch(t *testing.T) {
 			`count.a presence {"event":"count","users":2,"sessions":2}`,
 			`count.a presence {"event":"count","users":51,"sessions":51}`)
 	})
+}
+
+// TestPresenceUnderLoad has sessions join, watch, leave and be lost at once. Each that
+// watches must be able to apply every event; in the end nobody is left.
+//
+// clauses 9.4, 9.6
+func TestPresenceUnderLoad(t *testing.T) {
+	inRooms(t, func(w world) {
+		rooms := []string{"room.a", "room.b", "count.a"}
+		var wg sync.WaitGroup
+		for g := range 6 {
+			wg.Go(func() {
+				for i := range 40 {
+					s, c := w.member(fmt.Sprint("user", (g+i)%4))
+					for _, room := range rooms {
+						w.watch(s, room)
+					}
+					switch i % 4 {
+					case 0:
+						s.Leave("room.a")
+						s.Lost(errors.New("reset"))
+					case 1:
+						s.End(boreas.ErrTerminated)
+					case 2:
+						s.Lost(errors.New("reset"))
+					case 3:
+						s.Authenticate("identity of another", "another")
+						s.Lost(boreas.ErrLeft)
+					}
+					<-c.Finished()
+					applies(w.T, c.Lines())
+				}
+			})
+		}
+		wg.Wait()
+		w.pass(5 * time.Second)
+		for _, room := range rooms[:2] {
+			w.users(room, `{"users":0,"sessions":0,"members":[]}`)
+		}
+		w.users("count.a", `{"users":0,"sessions":0}`)
+		if list, _, err := w.hub.ListChannels(t.Context(), "", "", 10); err != nil || len(list) != 0 {
+			t.Errorf("channels left: %v, %v", list, err)
+		}
+	})
+}
+
+// applies checks that the events of each room apply to its snapshot and to one another.
+// The snapshots are those of the rooms with members, in their order.
+func applies(t *testing.T, lines []string) {
+	t.Helper()
+	there := map[string]map[string]bool{}
+	for _, line := range lines {
+		room, text, isEvent := strings.Cut(line, " presence ")
+		if !isEvent {
+			text, isSnapshot := strings.CutPrefix(line, "here ")
+			var state boreas.PresenceState
+			if !isSnapshot || json.Unmarshal([]byte(text), &state) != nil || state.Members == nil {
+				continue
+			}
+			members := map[string]bool{}
+			for _, m := range state.Members {
+				members[m.User] = true
+			}
+			there[[]string{"room.a", "room.b"}[len(there)]] = members
+			continue
+		}
+		var e boreas.PresenceEvent
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Error(err)
+		}
+		members := there[room]
+		switch {
+		case e.Event == "join" && !members[e.User]:
+			members[e.User] = true
+		case e.Event == "leave" && members[e.User]:
+			delete(members, e.User)
+		case e.Event == "count" && members == nil:
+			continue
+		default:
+			t.Errorf("%s does not apply; lines: %q", line, lines)
+			return
+		}
+		if len(members) != e.Users {
+			t.Errorf("after %s there are %d", line, len(members))
+		}
+	}
 }
