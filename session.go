@@ -125,8 +125,7 @@ func (s *Session) Authenticate(identity, user string) {
 	}
 	for _, sub := range s.subs {
 		if p := sub.ch.presence; p != nil {
-			p.enter(s.ID(), user, nil)
-			p.leave(s.ID(), before)
+			p.enter(s.ID(), user, nil) // which ends its being there as the other
 		}
 	}
 }
