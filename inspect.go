@@ -53,10 +53,7 @@ func (h *Hub) Presence(channel string) (PresenceState, error) {
 	if ch != nil {
 		return ch.presence.state(), nil
 	}
-	if rule.Presence == PresenceFull {
-		return PresenceState{Members: []Member{}}, nil
-	}
-	return PresenceState{}, nil
+	return emptyPresence(rule.Presence), nil
 }
 
 // Subscribers returns how many sessions have joined a channel.

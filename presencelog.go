@@ -32,7 +32,7 @@ type presence struct {
 	counting bool   // there are no members in what is told
 
 	told      time.Time   // when a counted channel's watchers were last told
-	telling   bool        // countTimer will tell them
+	telling   bool        // countLate will tell them
 	countLate *time.Timer // nil until first needed
 
 	away     []lostPlace // in the order in which their time is over
