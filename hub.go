@@ -171,8 +171,9 @@ func (h *Hub) Deauthenticate(identity string) int {
 // publishing works until it returns. The error is ctx's, if it had to stop waiting.
 func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	sessions := h.registry.shut()
-	announce(sessions, drain)
-	err := endSpread(ctx, sessions, drain)
+	d := newFarewell(sessions, drain)
+	d.announce()
+	err := d.end(ctx)
 	if err == nil {
 		err = h.registry.wait(ctx)
 	}
@@ -191,13 +192,6 @@ func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	return err
 }
 
-// announce tells the sessions when their turn to go will be.
-func announce(sessions []*Session, drain time.Duration) {
-	for i, s := range sessions {
-		s.announce(ErrShuttingDown, drain*time.Duration(i+1)/time.Duration(len(sessions)))
-	}
-}
-
 // endPresence lets go of who lingers on a channel.
 func (h *Hub) endPresence() {
 	h.mu.Lock()
@@ -211,29 +205,6 @@ func (h *Hub) endPresence() {
 	for _, p := range all {
 		p.close()
 	}
-}
-
-// endSpread ends the sessions one after the other within the drain time.
-func endSpread(ctx context.Context, sessions []*Session, drain time.Duration) error {
-	// Steps shorter than this would only load the timer.
-	const step = 10 * time.Millisecond
-	start := time.Now()
-	steps := max(int(drain/step), 1)
-	for i, done := 0, 0; i < steps; i++ {
-		// Rounded up: who is alone need not wait for the last step.
-		for upto := (len(sessions)*(i+1) + steps - 1) / steps; done < upto; done++ {
-			sessions[done].End(ErrShuttingDown)
-		}
-		if done == len(sessions) {
-			break
-		}
-		select {
-		case <-time.After(time.Until(start.Add(time.Duration(i+1) * step))):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }
 
 // acquire returns the channel with one more reference, following it in the engine

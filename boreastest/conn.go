@@ -44,24 +44,27 @@ func Open(hub *boreas.Hub) (*boreas.Session, *Conn, error) {
 
 // Open opens a session of the hub on c.
 func (c *Conn) Open(hub *boreas.Hub) (*boreas.Session, error) {
-	c.mu.Lock()
-	c.more, c.finished = make(chan struct{}), make(chan struct{})
-	c.mu.Unlock()
 	s, err := hub.Reserve()
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	c.session = s
-	c.mu.Unlock()
-	if c.Form == nil {
-		c.Form = Text{}
-	}
-	if err := s.Start(c, c.Form, nil); err != nil {
+	if err := c.Adopt(s, nil); err != nil {
 		s.Done()
 		return nil, err
 	}
 	return s, nil
+}
+
+// Adopt starts a reserved session on c; see [boreas.Session.Start].
+func (c *Conn) Adopt(s *boreas.Session, greeting func(id string) []byte) error {
+	c.mu.Lock()
+	c.more, c.finished = make(chan struct{}), make(chan struct{})
+	c.session = s
+	if c.Form == nil {
+		c.Form = Text{}
+	}
+	c.mu.Unlock()
+	return s.Start(c, c.Form, greeting)
 }
 
 // Session returns the session that was opened on c.

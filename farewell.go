@@ -1,0 +1,51 @@
+package boreas
+
+import (
+	"context"
+	"time"
+)
+
+// A farewell is how sessions are ended one after the other. Each has its slot.
+type farewell struct {
+	sessions []*Session
+	steps    int
+}
+
+// drainStep is how far slots are apart at least: less would only load the timer.
+const drainStep = 10 * time.Millisecond
+
+func newFarewell(sessions []*Session, drain time.Duration) farewell {
+	return farewell{sessions, max(int(drain/drainStep), 1)}
+}
+
+// slot returns the step in which the session of the index has to go. The first is at
+// the beginning: who is alone need not wait.
+func (d farewell) slot(i int) int { return i * d.steps / len(d.sessions) }
+
+// announce tells the sessions when their turn to go will be.
+func (d farewell) announce() {
+	for i, s := range d.sessions {
+		if after := time.Duration(d.slot(i)) * drainStep; after > 0 {
+			s.announce(ErrShuttingDown, after)
+		}
+	}
+}
+
+// end ends the sessions in their slots.
+func (d farewell) end(ctx context.Context) error {
+	start := time.Now()
+	for i, step := 0, 0; i < len(d.sessions); step++ {
+		for ; i < len(d.sessions) && d.slot(i) <= step; i++ {
+			d.sessions[i].End(ErrShuttingDown)
+		}
+		if i == len(d.sessions) {
+			break
+		}
+		select {
+		case <-time.After(time.Until(start.Add(time.Duration(step+1) * drainStep))):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package boreas_test
+
+import (
+	"context"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// clauses 8.3, 8.5: each session is told its slot at once, works until then, and is
+// ended in that order.
+func TestSlotsOnShutdown(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		var conns []*boreastest.Conn
+		for range 4 {
+			_, c := w.announced("news")
+			conns = append(conns, c)
+		}
+		_, classic := w.subscriber("news")
+		done := make(chan error)
+		start := time.Now()
+		go func() { done <- w.hub.Shutdown(context.Background(), 10*time.Second) }()
+		w.settle()
+		w.publish("news", "1")
+		w.settle()
+		slots := []string{"goodbye in 0s"} // the first has to go at once
+		for _, c := range conns[1:] {
+			lines := c.Lines()
+			if len(lines) != 2 || lines[1] != "news 1 1" {
+				t.Fatalf("told %q", lines)
+			}
+			slots = append(slots, lines[0])
+		}
+		reason := ": " + boreas.ErrShuttingDown.Error()
+		if diff := cmp.Diff([]string{slots[0], "goodbye in 2s" + reason, "goodbye in 4s" + reason, "goodbye in 6s" + reason}, slots); diff != "" {
+			t.Error(diff)
+		}
+		for i, c := range conns {
+			<-c.Finished()
+			told, _ := time.ParseDuration(strings.Fields(slots[i])[2][:2])
+			if after := time.Since(start).Round(time.Second); after != told {
+				t.Errorf("told %v, ended after %v", told, after)
+			}
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if got := classic.Lines(); !strings.HasPrefix(got[len(got)-1], "end") || strings.Contains(classic.Taken(), "goodbye") {
+			t.Errorf("classic got %q", got)
+		}
+	})
+}
+
+// clause 3.6: a session that can be told is ended when its token goes; a classic one is
+// anonymous again.
+func TestRevoked(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		_, told := w.announced("news")
+		_, classic := w.subscriber("news")
+		if n := w.hub.Deauthenticate("user"); n != 2 {
+			t.Errorf("%d sessions", n)
+		}
+		w.publish("news", "1")
+		w.want(told, "end: "+boreas.ErrRevoked.Error())
+		w.want(classic)
+		if classic.Reason() != nil {
+			t.Errorf("classic was ended: %v", classic.Reason())
+		}
+	})
+}
+
+// clause 3.1: the greeting comes before all else, also if the server is shutting down.
+func TestTheGreetingComesFirst(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, err := w.hub.Reserve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &boreastest.Conn{Form: boreastest.Announcing{}}
+		if err := c.Adopt(s, func(id string) []byte {
+			go w.hub.Shutdown(context.Background(), time.Second)
+			for {
+				other, err := w.hub.Reserve()
+				if err != nil {
+					break // the goodbye is on its way
+				}
+				other.Done()
+				runtime.Gosched()
+			}
+			return []byte("hello " + id + "\n")
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		lines := c.Lines()
+		if len(lines) < 2 || lines[0] != "hello "+s.ID() {
+			t.Errorf("got %q", lines)
+		}
+	})
+}
+
+// clause 2.8: one answer may be large; many that are not read end the session.
+func TestAnswersNobodyReads(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, c := w.announced()
+		large := []byte(strings.Repeat("a", 200<<10) + "\n")
+		s.Send(large)
+		w.settle()
+		c.Bound(10)
+		s.Send(large)
+		w.settle()
+		if c.Reason() != nil {
+			t.Fatalf("ended: %v", c.Reason())
+		}
+		s.Send([]byte("one more\n"))
+		w.settle()
+		c.Unbound()
+		w.settle()
+		if c.Reason() != boreas.ErrBacklog {
+			t.Errorf("ended: %v", c.Reason())
+		}
+	})
+}

@@ -1,0 +1,338 @@
+package boreas_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// announced opens an authenticated session on a connection that can tell everything.
+func (w world) announced(channels ...string) (*boreas.Session, *boreastest.Conn) {
+	w.Helper()
+	c := &boreastest.Conn{Form: boreastest.Announcing{}}
+	return w.subscribe(c, channels...), c
+}
+
+// joinLine is a join's answer as a line of a test: "joined news@3 recovered".
+func joinLine(dst []byte, joins []boreas.Join, results []boreas.Joined) []byte {
+	for i, r := range results {
+		dst = fmt.Appendf(dst, "joined %s", joins[i].Channel)
+		switch {
+		case r.Err != nil:
+			dst = fmt.Appendf(dst, ": %v", r.Err)
+		case r.Gap.Reason != "":
+			dst = fmt.Appendf(dst, "@%d gap %s %d-%d oldest %d", r.Position.Offset, r.Gap.Reason, r.Gap.From.Offset, r.Gap.To.Offset, r.Oldest.Offset)
+		case r.Recovered:
+			dst = fmt.Appendf(dst, "@%d recovered", r.Position.Offset)
+		default:
+			dst = fmt.Appendf(dst, "@%d", r.Position.Offset)
+		}
+		dst = append(dst, '\n')
+	}
+	return dst
+}
+
+// joins joins, and has the answer in the stream.
+func (w world) joins(s *boreas.Session, joins ...boreas.Join) []boreas.Joined {
+	return s.Join(joins, func(dst []byte, results []boreas.Joined) []byte { return joinLine(dst, joins, results) })
+}
+
+func (w world) head(channel string) boreas.Position {
+	w.Helper()
+	h, err := w.hub.History(context.Background(), channel, boreas.Position{}, 0)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return h.Head
+}
+
+func (w world) publishUpTo(channel string, first, last int) {
+	w.Helper()
+	for i := first; i <= last; i++ {
+		w.publish(channel, fmt.Sprint(i))
+	}
+}
+
+// clauses 4.3, 4.4, 4.5, 4.6, 4.7: where a stream begins, and that the answer comes first.
+func TestWhereAJoinBegins(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		join      func(boreas.Position) boreas.Join
+		joined    string
+		then      []string
+		published int
+	}{
+		{"from now on", func(boreas.Position) boreas.Join { return boreas.Join{} }, "joined news@5", span("news", 6, 6), 5},
+		{"never a message", func(boreas.Position) boreas.Join { return boreas.Join{Last: 3} }, "joined news@0", span("news", 1, 1), 0},
+		{"last two", func(boreas.Position) boreas.Join { return boreas.Join{Last: 2} }, "joined news@3", span("news", 4, 6), 5},
+		{"more than are kept", func(boreas.Position) boreas.Join { return boreas.Join{Last: 1 << 30} }, "joined news@0", span("news", 1, 6), 5},
+		{"since the second", func(p boreas.Position) boreas.Join { p.Offset = 2; return boreas.Join{Since: p} }, "joined news@2 recovered", span("news", 3, 6), 5},
+		{"since the head", func(p boreas.Position) boreas.Join { return boreas.Join{Since: p} }, "joined news@5 recovered", span("news", 6, 6), 5},
+		{"since wins over last", func(p boreas.Position) boreas.Join { p.Offset = 4; return boreas.Join{Since: p, Last: 3} }, "joined news@4 recovered", span("news", 5, 6), 5},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, boreas.Options{}, func(w world) {
+				w.publishUpTo("news", 1, c.published)
+				s, conn := w.announced()
+				j := c.join(w.head("news"))
+				j.Channel = "news"
+				w.joins(s, j)
+				w.publish("news", fmt.Sprint(c.published+1))
+				w.want(conn, append([]string{c.joined}, c.then...)...)
+			})
+		})
+	}
+}
+
+// clauses 4.8, 5.4: what cannot be recovered, and where the stream goes on then.
+func TestWhatCannotBeRecovered(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		since  boreas.Position // Epoch 1 stands for the log's own
+		last   int
+		joined string
+		then   []string
+	}{
+		{"expired", boreas.Position{Epoch: 1, Offset: 2}, 0, "joined news@10 gap expired 2-10 oldest 6", nil},
+		{"expired, the rest", boreas.Position{Epoch: 1, Offset: 2}, 1000, "joined news@6 gap expired 2-6 oldest 6", span("news", 7, 10)},
+		{"expired by one", boreas.Position{Epoch: 1, Offset: 5}, 2, "joined news@8 gap expired 5-8 oldest 6", span("news", 9, 10)},
+		{"just not expired", boreas.Position{Epoch: 1, Offset: 6}, 0, "joined news@6 recovered", span("news", 7, 10)},
+		{"another life", boreas.Position{Epoch: 99, Offset: 8}, 0, "joined news@10 gap unknown_epoch 8-10 oldest 6", nil},
+		{"ahead", boreas.Position{Epoch: 1, Offset: 11}, 0, "joined news@10 gap ahead 11-10 oldest 6", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				e := boreas.NewMemory(boreas.MemoryOptions{Messages: 4})
+				defer e.Close()
+				w := world{t, boreas.New(boreas.Options{Engine: e})}
+				defer w.hub.Shutdown(context.Background(), 0)
+				w.publishUpTo("news", 1, 10)
+				if c.since.Epoch == 1 {
+					c.since.Epoch = w.head("news").Epoch
+				}
+				s, conn := w.announced()
+				w.joins(s, boreas.Join{Channel: "news", Since: c.since, Last: c.last})
+				w.publish("news", "11")
+				w.want(conn, append(append([]string{c.joined}, c.then...), "news 11 11")...)
+				gaps := w.hub.Stats().Gaps
+				if n := gaps.Expired + gaps.UnknownEpoch + gaps.Ahead; (n == 1) != strings.Contains(c.joined, "gap") {
+					t.Errorf("gaps counted: %+v", gaps)
+				}
+			})
+		})
+	}
+}
+
+// clause 4.9: nothing new is told also when the messages are gone.
+func TestNothingNewAfterExpiry(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		w.publishUpTo("news", 1, 3)
+		head := w.head("news")
+		w.pass(30 * time.Minute) // beyond the age
+		s, conn := w.announced()
+		w.joins(s, boreas.Join{Channel: "news", Since: head})
+		w.publish("news", "4")
+		w.want(conn, "joined news@3 recovered", "news 4 4")
+	})
+}
+
+// clauses 4.2, 4.10, 4.11: results are per channel.
+func TestJoinResultsArePerChannel(t *testing.T) {
+	pattern, err := boreas.ParsePattern("full")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules *boreas.Rules
+	rules = rules.Add(pattern, boreas.Rule{MaxSubscribers: 1})
+	inWorld(t, boreas.Options{MaxChannels: 5, Rules: rules}, func(w world) {
+		w.announced("full")
+		s, conn := w.announced("a")
+		own := errors.New("the transport's own")
+		since := boreas.Position{Epoch: 1, Offset: 1}
+		w.joins(s,
+			boreas.Join{Channel: "b"}, boreas.Join{Channel: "b"}, boreas.Join{Channel: "a"},
+			boreas.Join{Channel: "a", Since: since}, boreas.Join{Channel: "b", Last: 1},
+			boreas.Join{Channel: ""}, boreas.Join{Channel: "c", Err: own}, boreas.Join{Channel: "full"},
+			boreas.Join{Channel: "d", Watch: true}, boreas.Join{Channel: "e", Info: make([]byte, boreas.MaxInfo+1)},
+			boreas.Join{Channel: "f"}, boreas.Join{Channel: "g"}, boreas.Join{Channel: "h"}, boreas.Join{Channel: "i"},
+		)
+		already := ": " + boreas.ErrAlreadyJoined.Error()
+		w.want(conn, "joined b@0", "joined b@0", "joined a@0", "joined a"+already, "joined b"+already,
+			"joined : not a channel name: it is empty", "joined c: the transport's own", "joined full: "+boreas.ErrTooManySubscribers.Error(),
+			"joined d: "+boreas.ErrNoPresence.Error(), "joined e: "+boreas.ErrInfoTooLarge.Error(),
+			"joined f@0", "joined g@0", "joined h@0", "joined i: "+boreas.ErrTooManyChannels.Error())
+		if got := w.hub.Stats(); got.Channels != 6 || got.Subscriptions != 6 || got.JoinsRefused != 2 {
+			t.Errorf("%d channels, %d subscriptions, %d refused", got.Channels, got.Subscriptions, got.JoinsRefused)
+		}
+		s.Lost(context.Canceled)
+		if got := w.hub.Stats(); got.Channels != 1 {
+			t.Errorf("%d channels left behind", got.Channels)
+		}
+	})
+}
+
+// clause 4.7 in every interleaving: a publication falls between any two steps of a
+// resume, and of the reads that follow it.
+func TestPublishDuringResume(t *testing.T) {
+	for _, step := range []string{"before follow", "after follow", "before read", "after read", "write", "all"} {
+		for _, room := range []int{-1, 9} {
+			t.Run(fmt.Sprintf("%s, room %d", step, room), func(t *testing.T) {
+				betweenWorld(t, func(w world, between *boreastest.Between) {
+					n, left := 600, 0
+					during := func() {
+						if left > 0 {
+							left--
+							n++
+							w.publish("news", fmt.Sprint(n))
+						}
+					}
+					hook := func(string) { during() }
+					w.publishUpTo("news", 1, 600)
+					since := w.head("news")
+					since.Offset = 50
+					conn := &boreastest.Conn{Form: boreastest.Announcing{}}
+					set := func(name string, to *func(string)) {
+						if step == name || step == "all" {
+							*to = hook
+						}
+					}
+					set("before follow", &between.BeforeFollow)
+					set("after follow", &between.AfterFollow)
+					set("before read", &between.BeforeRead)
+					set("after read", &between.AfterRead)
+					if step == "write" || step == "all" {
+						conn.OnWrite = during
+					}
+					s := w.subscribe(conn)
+					left = 1
+					if step == "all" {
+						left = 10
+					}
+					if room >= 0 {
+						conn.Bound(room)
+					}
+					w.joins(s, boreas.Join{Channel: "news", Since: since})
+					w.settle()
+					conn.Unbound()
+					w.settle()
+					if left > 0 {
+						t.Fatalf("%d publications were not made: the step is not reached", left)
+					}
+					w.want(conn, append([]string{"joined news@50 recovered"}, span("news", 51, n)...)...)
+				})
+			})
+		}
+	}
+}
+
+// TestEvictDuringResume drops what a session is to recover, after it was promised that:
+// clause 5.7.
+func TestEvictDuringResume(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		between := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{Messages: 600})}
+		defer between.Close()
+		w := world{t, boreas.New(boreas.Options{Engine: between})}
+		defer w.hub.Shutdown(context.Background(), 0)
+		w.publishUpTo("news", 1, 600)
+		since := w.head("news")
+		since.Offset = 50
+		reads := 0
+		between.BeforeRead = func(string) {
+			if reads++; reads == 2 { // the first one was written with the answer
+				w.publishUpTo("news", 601, 1000)
+			}
+		}
+		s, conn := w.announced()
+		w.joins(s, boreas.Join{Channel: "news", Since: since})
+		w.settle()
+		got := conn.Lines()
+		n := slices.IndexFunc(got, func(line string) bool { return strings.Contains(line, "gap") })
+		if n < 2 {
+			t.Fatalf("got no gap: %q", got)
+		}
+		last := 50 + n - 1
+		want := append([]string{"joined news@50 recovered"}, span("news", 51, last)...)
+		want = append(want, fmt.Sprintf("news gap slow %d-400", last))
+		if diff := cmp.Diff(append(want, span("news", 401, 1000)...), got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestEndDuringJoin ends the session between two steps of its join.
+func TestEndDuringJoin(t *testing.T) {
+	for _, step := range []string{"before follow", "after follow", "after read"} {
+		for name, act := range map[string]func(*boreas.Session){
+			"end":            func(s *boreas.Session) { s.End(context.Canceled) },
+			"lost":           func(s *boreas.Session) { s.Lost(context.Canceled) },
+			"deauthenticate": func(s *boreas.Session) { s.Deauthenticate() },
+		} {
+			t.Run(step+", "+name, func(t *testing.T) {
+				betweenWorld(t, func(w world, between *boreastest.Between) {
+					w.publishUpTo("news", 1, 5)
+					since := w.head("news")
+					since.Offset = 2
+					s, conn := w.announced()
+					hook := func(string) { act(s) }
+					switch step {
+					case "before follow":
+						between.BeforeFollow = hook
+					case "after follow":
+						between.AfterFollow = hook
+					case "after read":
+						between.AfterRead = hook
+					}
+					if got := w.joins(s, boreas.Join{Channel: "news", Since: since})[0].Err; got != boreas.ErrClosed {
+						t.Errorf("joined: %v", got)
+					}
+					w.publish("news", "6")
+					w.settle()
+					if strings.Contains(conn.Taken(), "news") {
+						t.Errorf("got %q", conn.Taken())
+					}
+					if got := w.hub.Stats().Channels; got != 0 {
+						t.Errorf("%d channels left behind", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+// clause 5.2, across wires: classic and protocol 2 subscribers get the same in the same
+// order.
+func TestAllFormsGetTheSame(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		_, a := w.subscriber("news")
+		_, b := w.announced("news")
+		names := []string{"news"}
+		c := &boreastest.Conn{Form: boreastest.Personal{Channels: &names}}
+		w.subscribe(c, "news")
+		for i := range 1000 {
+			w.publish("news", fmt.Sprint(i+1))
+			if i%7 == 0 {
+				w.settle()
+			}
+		}
+		w.settle()
+		if diff := cmp.Diff(a.Lines(), b.Lines()); diff != "" {
+			t.Error(diff)
+		}
+		var want []string
+		for i, line := range a.Lines() {
+			want = append(want, fmt.Sprintf("%s @%d", line, i+1))
+		}
+		if diff := cmp.Diff(want, c.Lines()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

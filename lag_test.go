@@ -1,0 +1,180 @@
+package boreas_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// small runs a test on a hub whose log keeps four publications a channel.
+func small(t *testing.T, rules *boreas.Rules, test func(w world)) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		e := boreas.NewMemory(boreas.MemoryOptions{Messages: 4})
+		defer e.Close()
+		w := world{t, boreas.New(boreas.Options{Engine: e, Rules: rules})}
+		defer w.hub.Shutdown(context.Background(), 0)
+		test(w)
+	})
+}
+
+func ruleFor(t *testing.T, pattern string, r boreas.Rule) *boreas.Rules {
+	t.Helper()
+	p, err := boreas.ParsePattern(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return (*boreas.Rules)(nil).Add(p, r)
+}
+
+// clauses 5.3, 5.5: a session that can be told gets the gap and goes on; one that can't
+// is ended.
+func TestAReaderBehindTheLog(t *testing.T) {
+	small(t, nil, func(w world) {
+		_, told := w.announced("news")
+		_, classic := w.subscriber("news")
+		told.Bound(len("news 1 1\nnews 2"))
+		classic.Bound(len("news 1 1\nnews 2"))
+		// Beyond the channel's window too.
+		big := strings.Repeat("x", 1<<20)
+		w.publish("news", "1")
+		w.publish("news", "2")
+		w.settle()
+		for i := 3; i <= 12; i++ {
+			w.publish("news", fmt.Sprint(i, big))
+		}
+		w.settle()
+		told.Unbound()
+		classic.Unbound()
+		w.settle()
+		short := func(lines []string) (s []string) {
+			for _, l := range lines {
+				s = append(s, strings.ReplaceAll(l, big, ""))
+			}
+			return s
+		}
+		want := append([]string{"news 1 1", "news 2 2", "news gap slow 2-8"}, span("news", 9, 12)...)
+		if got := short(told.Lines()); strings.Join(got, "|") != strings.Join(want, "|") {
+			t.Errorf("told: %q", got)
+		}
+		if got := short(classic.Lines()); strings.Join(got, "|") != "news 1 1|news 2 2|end: "+boreas.ErrSlow.Error() {
+			t.Errorf("classic: %q", got)
+		}
+		if got := w.hub.Stats().Gaps.Slow; got != 1 {
+			t.Errorf("counted %d gaps", got)
+		}
+	})
+}
+
+// fallBehind makes the session fall behind the log once, and lets it go on.
+func fallBehind(w world, c *boreastest.Conn, from int) (last int) {
+	c.Bound(1)
+	big := strings.Repeat("x", 1<<20)
+	for i := range 12 {
+		w.publish("news", fmt.Sprint(from+i, big))
+		if i == 0 {
+			w.settle() // blocked from here on
+		}
+	}
+	w.settle()
+	c.Unbound()
+	w.settle()
+	return from + 12
+}
+
+// clause 5.5: who falls behind again and again is sent away; who does so seldom is not.
+func TestFallingBehindAgainAndAgain(t *testing.T) {
+	for name, pause := range map[string]time.Duration{"often": 0, "seldom": 20 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			small(t, nil, func(w world) {
+				_, c := w.announced("news")
+				next, rounds := 1, 0
+				for rounds < 20 && c.Reason() == nil {
+					next = fallBehind(w, c, next)
+					w.pass(pause)
+					rounds++
+				}
+				if often := name == "often"; often != (c.Reason() == boreas.ErrFallsBehind) || often && rounds != 10 {
+					t.Errorf("after %d rounds: %v", rounds, c.Reason())
+				}
+			})
+		})
+	}
+}
+
+// clause 5.6: on a channel with the rule latest a blocked session skips to the newest.
+func TestLatest(t *testing.T) {
+	small(t, ruleFor(t, "news", boreas.Rule{Latest: true}), func(w world) {
+		_, slow := w.announced("news", "sport")
+		_, quick := w.announced("news")
+		_, classic := w.subscriber("news")
+		slow.Bound(len("news 1 1\nne"))
+		classic.Bound(len("news 1 1\nne"))
+		for i := 1; i <= 5; i++ {
+			w.publish("news", fmt.Sprint(i))
+			w.settle()
+		}
+		w.publish("sport", "1")
+		w.publish("sport", "2")
+		w.settle()
+		slow.Unbound()
+		classic.Unbound()
+		w.settle()
+		w.publish("news", "6")
+		w.want(quick, span("news", 1, 6)...)
+		w.want(classic, span("news", 1, 6)...) // it can't be told of a gap
+		w.want(slow, "news 1 1", "news 2 2", "news gap conflated 2-4", "news 5 5", "sport 1 1", "sport 2 2", "news 6 6")
+		if got := w.hub.Stats().Gaps; got.Conflated != 1 || got.Slow != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// TestPersonalForms cuts the lines of sessions whose form depends on all their channels.
+func TestPersonalForms(t *testing.T) {
+	for room := 1; room < 40; room += 3 {
+		inWorld(t, boreas.Options{}, func(w world) {
+			names := []string{"a", "b"}
+			c := &boreastest.Conn{Form: boreastest.Personal{Channels: &names}}
+			s := w.subscribe(c, "a", "b")
+			c.Bound(0)
+			for i := 1; i <= 5; i++ {
+				w.publish("a", fmt.Sprint(i))
+				w.publish("b", fmt.Sprint(i))
+			}
+			w.settle()
+			s.Send([]byte("own\n"))
+			for range 20 {
+				c.Bound(room)
+				w.settle()
+			}
+			c.Unbound()
+			w.settle()
+			at := map[string]int{}
+			n := 0
+			for _, line := range c.Lines() {
+				if line == "own" {
+					continue
+				}
+				var ch string
+				var i, data, pa, pb int
+				if _, err := fmt.Sscanf(line, "%s %d %d @%d,%d", &ch, &i, &data, &pa, &pb); err != nil {
+					t.Fatalf("%q: %v", line, err)
+				}
+				at[ch]++
+				n++
+				if i != at[ch] || pa != at["a"] || pb != at["b"] {
+					t.Fatalf("room %d: line %q after %v in %q", room, line, at, c.Lines())
+				}
+			}
+			if n != 10 {
+				t.Errorf("room %d: got %d lines: %q", room, n, c.Lines())
+			}
+		})
+	}
+}

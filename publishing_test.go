@@ -1,0 +1,118 @@
+package boreas_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+func message(data string) boreas.Message { return boreas.Message{Data: []byte(data)} }
+
+// clauses 6.1, 6.2: who may publish, and who gets it.
+func TestSessionsPublish(t *testing.T) {
+	ctx := context.Background()
+	inWorld(t, boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {
+		s, c := w.announced("chat")
+		other, oc := w.announced("chat")
+		for i := 1; i <= 6; i++ {
+			ack, err := s.Publish(ctx, "chat", message(fmt.Sprint(i)), i%2 == 1)
+			if err != nil || ack.Position.Offset != uint64(i) {
+				t.Fatalf("publish: %v, %v", ack, err)
+			}
+			if i == 3 {
+				w.settle()
+			}
+		}
+		if _, err := other.Publish(ctx, "chat", message("7"), false); err != nil {
+			t.Fatal(err)
+		}
+		w.want(oc, span("chat", 1, 6)...)
+		w.want(c, "chat 1 1", "chat 3 3", "chat 5 5", "chat 7 7")
+
+		for channel, want := range map[string]error{"news": boreas.ErrNotPermitted, "": boreas.ErrChannelName} {
+			if _, err := s.Publish(ctx, channel, message("1"), true); !errors.Is(err, want) {
+				t.Errorf("on %q: %v", channel, err)
+			}
+		}
+		if _, err := s.Publish(ctx, "chat", boreas.Message{Key: string(make([]byte, boreas.MaxKey+1))}, true); err != boreas.ErrKey {
+			t.Errorf("long key: %v", err)
+		}
+		c2 := &boreastest.Conn{Form: boreastest.Announcing{}}
+		anonymous, err := c2.Open(w.hub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := anonymous.Publish(ctx, "chat", message("1"), true); err != boreas.ErrAnonymous {
+			t.Errorf("anonymous: %v", err)
+		}
+	})
+}
+
+// TestEchoWhileBlocked leaves out a session's own publications also where it catches up
+// from the log, and for every way in which its lines can be cut.
+func TestEchoWhileBlocked(t *testing.T) {
+	ctx := context.Background()
+	for room := range 12 {
+		inWorld(t, boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {
+			s, c := w.announced("chat")
+			var want []string
+			for i := 1; i <= 400; i++ {
+				own := i%3 == 0
+				if !own {
+					want = append(want, fmt.Sprintf("chat %d %d", i, i))
+				}
+				if i == 5 {
+					w.settle()
+					c.Bound(room)
+				}
+				if _, err := s.Publish(ctx, "chat", message(fmt.Sprint(i)), !own); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.settle()
+			c.Unbound()
+			w.settle()
+			w.publish("chat", "401")
+			w.want(c, append(want, "chat 401 401")...)
+		})
+	}
+}
+
+// A message that was not accepted, or was a duplicate, leaves nothing behind that would
+// swallow another.
+func TestEchoAfterAFailure(t *testing.T) {
+	ctx := context.Background()
+	inBubble(t, func(t *testing.T) {
+		e := &failing{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+		defer e.Close()
+		w := world{t, boreas.New(boreas.Options{Engine: e, Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})})}
+		defer w.hub.Shutdown(ctx, 0)
+		s, c := w.announced("chat")
+		e.fail = true
+		if _, err := s.Publish(ctx, "chat", message("1"), false); err == nil {
+			t.Fatal("no error")
+		}
+		e.fail = false
+		w.publish("chat", "1")
+		if _, err := s.Publish(ctx, "chat", message("2"), true); err != nil {
+			t.Fatal(err)
+		}
+		w.want(c, "chat 1 1", "chat 2 2")
+	})
+}
+
+type failing struct {
+	boreas.Engine
+	fail bool
+}
+
+func (f *failing) Publish(ctx context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
+	if f.fail {
+		return boreas.Ack{}, errors.New("disk full")
+	}
+	return f.Engine.Publish(ctx, channel, m)
+}
