@@ -46,7 +46,7 @@ func (c *Conn) submit(a *ask) {
 	if limit := c.link.hello.Limits.FrameBytes; limit > 0 && len(a.text) > limit {
 		delete(c.asks, a.id)
 		a.answer(nil, &Error{
-			Op: a.op, Code: "too_large", Retry: "never",
+			Op: a.op, Code: CodeTooLarge, Retry: "never",
 			Message: fmt.Sprintf("the request has %d bytes, and this server reads %d; larger messages can be published over HTTP", len(a.text), limit),
 		})
 		return

@@ -48,8 +48,9 @@ type Options struct {
 }
 
 // A Client uses the HTTP API of a server. It is safe for use by many goroutines,
-// which share its connections. It repeats no request: a broadcast whose answer
-// was lost may have been delivered, and the classic wire has no way to tell.
+// which share its connections. It repeats no request that it could not repeat
+// without harm: a publish whose answer was lost may have been carried out, and
+// without a key there is no way to tell.
 type Client struct {
 	base        string // without the slash at its end
 	http        *http.Client
@@ -106,12 +107,22 @@ func defaultHTTP() *http.Client {
 // call makes a request and decodes the answer's JSON into answer, unless that is
 // nil. op says what is being done, for errors.
 func (c *Client) call(ctx context.Context, op, method, path string, body []byte, answer any) error {
+	return c.callWithKey(ctx, op, method, path, "", body, answer)
+}
+
+// callWithKey is call for a request that is to be idempotent, if key is not "".
+func (c *Client) callWithKey(ctx context.Context, op, method, path, key string, body []byte, answer any) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, withoutURL(err))
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		// With it net/http, too, repeats a request whose connection was closed
+		// before anything of an answer came.
+		req.Header.Set("Idempotency-Key", key)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

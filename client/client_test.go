@@ -124,25 +124,32 @@ func TestCalls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl, requests := api(t, c.answer)
-			var got called
-			value, err := c.call(t.Context(), cl)
-			if err != nil {
-				got.Error = err.Error()
-			} else {
-				text, err := json.Marshal(value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got.Value = string(text)
-			}
-			for len(requests) > 0 {
-				got.Requests = append(got.Requests, <-requests)
-			}
+			got := result(t, c.call, cl, requests)
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+// result makes a call and returns what came of it.
+func result(t *testing.T, call func(context.Context, *Client) (any, error), c *Client, requests <-chan string) called {
+	t.Helper()
+	var got called
+	value, err := call(t.Context(), c)
+	if err != nil {
+		got.Error = err.Error()
+	} else {
+		text, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Value = string(text)
+	}
+	for len(requests) > 0 {
+		got.Requests = append(got.Requests, <-requests)
+	}
+	return got
 }
 
 func TestErrorCarriesWhatTheServerSaid(t *testing.T) {

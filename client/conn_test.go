@@ -369,6 +369,22 @@ func TestConnWithoutHeartbeatsPings(t *testing.T) {
 	})
 }
 
+func TestConnTriesAgainWhenTheHandshakeTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		_, states := f.conn(ConnectOptions{Token: "T"})
+		<-f.accepted // and no hello
+		p := f.accept()
+		p.want(`{"id":1,"auth":{"token":"T"}}`) // and no answer
+		<-f.accepted
+		states.want(
+			t, "connecting 1",
+			"disconnected: the server did not say hello, as protocol 2 begins: is this the right URL?; again in 1s", "connecting 2",
+			"disconnected: the server did not answer in time to the token; again in 2s", "connecting 3",
+		)
+	})
+}
+
 func TestConnGivesUpOnWhatIsNoServer(t *testing.T) {
 	for name, c := range map[string]struct {
 		refuse http.HandlerFunc
@@ -376,7 +392,7 @@ func TestConnGivesUpOnWhatIsNoServer(t *testing.T) {
 		want   string
 	}{
 		"no such path":     {refuse: http.NotFound, want: "ended: connect: the server answered 404 Not Found"},
-		"no hello":         {frame: `{"message":1,"channel":"a","position":"p"}`, want: "ended: the server did not begin with hello; is this the URL of a Boreas server?"},
+		"no hello":         {frame: `{"message":1,"channel":"a","position":"p"}`, want: "ended: the server did not say hello, as protocol 2 begins: is this the right URL?"},
 		"another protocol": {frame: strings.Replace(fakeHello, ":2", ":3", 1), want: "ended: the server speaks protocol 3, and this client 2"},
 		"a goodbye at once": {
 			frame: `{"goodbye":{"error":{"code":"overloaded","message":"Full.","retry":"never"}}}`,
@@ -437,6 +453,14 @@ func TestConnAsksForAnotherToken(t *testing.T) {
 			"disconnected: stay connected: the server closed the connection with 4300: revoked; again in 2s", "connecting 3",
 			"ended: authenticate: the server refused: No. (invalid_token)",
 		)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		c, states := f.conn(ConnectOptions{TokenFunc: func(context.Context) (string, error) {
+			return "", &Error{Op: "make a token", Status: 403, Message: "Not you."}
+		}})
+		<-c.Done()
+		states.want(t, "connecting 1", "ended: get a token: make a token: the server answered 403 Forbidden: Not you.")
 	})
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

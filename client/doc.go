@@ -28,7 +28,7 @@
 //
 //	c, err := client.New(client.Options{})
 //	token, err := c.NewToken(ctx)
-//	err = c.Broadcast(ctx, "chat", map[string]string{"text": "hello"}, client.BroadcastOptions{})
+//	ack, err := c.Publish(ctx, "chat", map[string]string{"text": "hello"}, client.PublishOptions{})
 //
 // # The classic wire
 //

@@ -83,6 +83,16 @@ func broken(err error) error {
 	return fmt.Errorf("the connection broke: %w", err)
 }
 
+// tokenEnding returns how it ended that there was no token.
+func tokenEnding(err error) ending {
+	e := ending{err: err}
+	var refusal *Error // the token comes from the API of some server
+	if errors.As(err, &refusal) {
+		e.after, e.wrong = refusal.RetryAfter, refusal.hopeless()
+	}
+	return e
+}
+
 // handshakeEnding returns how a handshake ended that failed. Clause 8.7.
 func handshakeEnding(resp *http.Response, err error) ending {
 	const op = "connect"

@@ -11,6 +11,8 @@ import (
 	"github.com/coder/websocket"
 )
 
+var errNoHello = errors.New("the server did not say hello, as protocol 2 begins: is this the right URL?")
+
 // A link is one WebSocket of a [Conn]. The goroutine of [Conn.run] reads; two more
 // write and watch, and end in close.
 type link struct {
@@ -43,7 +45,7 @@ func (c *Conn) dial() (*link, ending) {
 	// Before the connection, as a server does not wait long for a token.
 	token, err := c.o.token(ctx)
 	if err != nil {
-		return nil, ending{err: err}
+		return nil, tokenEnding(err)
 	}
 	l := &link{c: c, born: time.Now(), ready: make(chan struct{}, 1)}
 	conn, resp, err := websocket.Dial(ctx, c.o.URL, &websocket.DialOptions{
@@ -68,15 +70,16 @@ func (c *Conn) dial() (*link, ending) {
 // begin reads the hello and shows the token.
 func (l *link) begin(ctx context.Context, token string) ending {
 	f, err := l.read(ctx)
-	if err != nil {
-		return l.ending(err)
-	}
 	switch {
+	case ctx.Err() != nil:
+		return ending{err: errNoHello}
+	case err != nil:
+		return l.ending(err)
 	case f.Hello == nil && l.farewell != nil:
 		_, err := l.read(ctx) // the close frame
 		return l.ending(err)
 	case f.Hello == nil:
-		return ending{err: errors.New("the server did not begin with hello; is this the URL of a Boreas server?"), wrong: true}
+		return ending{err: errNoHello, wrong: true}
 	case f.Hello.Protocol != 2:
 		return ending{err: fmt.Errorf("the server speaks protocol %d, and this client 2", f.Hello.Protocol), final: true}
 	}
@@ -86,6 +89,9 @@ func (l *link) begin(ctx context.Context, token string) ending {
 	}
 	for second := false; ; second = true {
 		refusal, err := l.authenticate(ctx, token)
+		if ctx.Err() != nil {
+			return ending{err: errors.New("the server did not answer in time to the token")}
+		}
 		if err != nil {
 			return l.ending(err)
 		}
@@ -96,7 +102,7 @@ func (l *link) begin(ctx context.Context, token string) ending {
 			return ending{err: refusal, final: refusal.Retry == "never" || refusal.Retry == "new_token", after: refusal.RetryAfter}
 		}
 		if token, err = l.c.o.token(ctx); err != nil {
-			return ending{err: err}
+			return tokenEnding(err)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (c *Conn) Publish(ctx context.Context, channel string, message any, o Publi
 	}
 	ack, err := c.publish(ctx, op, channel, payload, key, o.NoEcho)
 	var refusal *Error
-	if o.Key == "" && errors.As(err, &refusal) && refusal.Code == "too_many_keys" {
+	if o.Key == "" && errors.As(err, &refusal) && refusal.Code == CodeTooManyKeys {
 		// The key was our idea, so it must not be what the publish fails for.
 		return c.publish(ctx, op, channel, payload, "", o.NoEcho)
 	}

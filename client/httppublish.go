@@ -1,0 +1,93 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// Publish sends a message to everyone on a channel, over HTTP. The message is
+// marshalled with encoding/json; a json.RawMessage goes out as it is.
+//
+// Without a key it is never repeated: when it fails with anything but an [Error], the
+// message may or may not have been published, and a caller that tries again may
+// publish it twice. With a key, trying again is safe for as long as the server
+// remembers it.
+func (c *Client) Publish(ctx context.Context, channel string, message any, o PublishOptions) (Ack, error) {
+	op := fmt.Sprintf("publish on %q", channel)
+	if channel == "" {
+		return Ack{}, fmt.Errorf("publish: %w", errNoChannel)
+	}
+	if o.NoEcho {
+		return Ack{}, fmt.Errorf("%s: NoEcho is for publishing over a Conn", op)
+	}
+	payload, err := payloadOf(message)
+	if err != nil {
+		return Ack{}, fmt.Errorf("%s: %w", op, err)
+	}
+	path := channelPath(channel) + "/messages"
+	if o.DryRun {
+		path += "?dry_run=true"
+	}
+	var ack Ack
+	return ack, c.callWithKey(ctx, op, http.MethodPost, path, o.Key, payload, &ack)
+}
+
+func channelPath(name string) string { return "/v2/channels/" + url.PathEscape(name) }
+
+// An Outgoing is one message of [Client.PublishMany].
+type Outgoing struct {
+	Channel string
+	Message any    // as for Publish
+	Key     string // as in [PublishOptions]; "" for none
+}
+
+// A Result is what became of one message of [Client.PublishMany].
+type Result struct {
+	Ack
+	Err error // an [Error] if it was refused; then there is no Ack
+}
+
+// PublishMany publishes messages, in their order, with one request. There is a result
+// for each, and one that fails leaves the others alone. A server takes 1,000 messages
+// at once.
+func (c *Client) PublishMany(ctx context.Context, messages []Outgoing) ([]Result, error) {
+	const op = "publish many messages"
+	body := []byte(`{"messages":[`)
+	for i, m := range messages {
+		payload, err := payloadOf(m.Message)
+		if err != nil {
+			return nil, fmt.Errorf("%s: message %d: %w", op, i, err)
+		}
+		params, err := publishRequest(m.Channel, payload, m.Key, false)
+		if err != nil {
+			return nil, fmt.Errorf("%s: message %d: %w", op, i, err)
+		}
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, params...)
+	}
+	var answer struct {
+		Results []struct {
+			Ack
+			Error *refused `json:"error"`
+		} `json:"results"`
+	}
+	if err := c.call(ctx, op, http.MethodPost, "/v2/messages", append(body, "]}"...), &answer); err != nil {
+		return nil, err
+	}
+	if len(answer.Results) != len(messages) {
+		return nil, errors.New(op + ": the answer has not one result for each message")
+	}
+	results := make([]Result, len(messages))
+	for i, r := range answer.Results {
+		results[i] = Result{Ack: r.Ack}
+		if r.Error != nil {
+			results[i] = Result{Err: r.Error.as(fmt.Sprintf("publish on %q", messages[i].Channel))}
+		}
+	}
+	return results, nil
+}
