@@ -35,14 +35,23 @@ func (l plainListener) Accept() (net.Conn, error) {
 // look like none that write(2) can be used on.
 func server(t *testing.T, plain bool, h boreas.Options, o Options) (*boreas.Hub, string) {
 	t.Helper()
+	return serverOf(t, plain, h, func(hub *boreas.Hub) http.Handler { return Classic(hub, withTestDefaults(o)) })
+}
+
+func withTestDefaults(o Options) Options {
 	if o.Check == nil {
 		o.Check = func(token string) (string, bool) { return "user", token == "valid" }
 	}
 	if o.CloseTimeout == 0 {
 		o.CloseTimeout = 50 * time.Millisecond // no test waits for it
 	}
+	return o
+}
+
+func serverOf(t *testing.T, plain bool, h boreas.Options, handler func(*boreas.Hub) http.Handler) (*boreas.Hub, string) {
+	t.Helper()
 	hub := boreas.New(h)
-	s := httptest.NewUnstartedServer(Classic(hub, o))
+	s := httptest.NewUnstartedServer(handler(hub))
 	if plain {
 		s.Listener = plainListener{s.Listener}
 	}
@@ -282,13 +291,18 @@ type client struct {
 
 func newClient(t *testing.T, addr string) *client {
 	t.Helper()
+	return newClientAt(t, addr, "/")
+}
+
+func newClientAt(t *testing.T, addr, path string) *client {
+	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
 	c := &client{t, nc, bufio.NewReader(nc)}
-	c.write([]byte("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"))
+	c.write([]byte("GET " + path + " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"))
 	resp, err := http.ReadResponse(c.r, nil)
 	if err != nil || resp.StatusCode != 101 || resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
 		t.Fatalf("handshake: %v, %+v", err, resp)

@@ -8,15 +8,20 @@ import (
 	"github.com/boreas-pubsub/boreas/ws"
 )
 
-// wsMetrics shows what the WebSocket transport counts to Prometheus. It is here
+// wsMetrics shows what the subscribers' port and its transports count to Prometheus. It is here
 // because neither package ws nor package api knows the other.
-type wsMetrics struct{ counters *ws.Counters }
+type wsMetrics struct {
+	counters *ws.Counters
+	gate     *gateCounters
+}
 
 var (
 	wsRefused = prometheus.NewDesc("boreas_ws_refused_total",
-		"WebSocket handshakes refused, by reason: handshake (not a valid one), full (no room, or shutting down) or crowded (closed before it, too many at once).", []string{"reason"}, nil)
+		"Connections of subscribers refused, by reason: handshake (not a valid one), full (no room, or shutting down), crowded (closed before it, too many at once), rate (more a second than accept_rate) or origin (not in allow_origin).", []string{"reason"}, nil)
 	wsClosed = prometheus.NewDesc("boreas_ws_closed_total",
 		"WebSockets closed because of what the client sent, by reason.", []string{"reason"}, nil)
+	wsRejected = prometheus.NewDesc("boreas_ws_rejected_total",
+		"What clients of protocol 2 sent and were told is wrong: messages that are no requests, tokens that are not valid.", []string{"what"}, nil)
 	wsIgnored = prometheus.NewDesc("boreas_ws_ignored_total",
 		"What clients sent and the classic wire ignores: messages, names that are no channels', unknown tokens, joins while anonymous.", []string{"what"}, nil)
 )
@@ -26,6 +31,7 @@ func (m wsMetrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- wsRefused
 	ch <- wsClosed
 	ch <- wsIgnored
+	ch <- wsRejected
 }
 
 // Collect implements prometheus.Collector.
@@ -38,6 +44,8 @@ func (m wsMetrics) Collect(ch chan<- prometheus.Metric) {
 		{wsRefused, "handshake", &m.counters.Handshakes},
 		{wsRefused, "full", &m.counters.Full},
 		{wsRefused, "crowded", &m.counters.Crowded},
+		{wsRefused, "rate", &m.gate.tooFast},
+		{wsRefused, "origin", &m.gate.origin},
 		{wsClosed, "protocol_error", &m.counters.ProtocolErrors},
 		{wsClosed, "invalid_text", &m.counters.InvalidText},
 		{wsClosed, "too_big", &m.counters.TooBig},
@@ -45,6 +53,8 @@ func (m wsMetrics) Collect(ch chan<- prometheus.Metric) {
 		{wsIgnored, "name", &m.counters.IgnoredNames},
 		{wsIgnored, "token", &m.counters.IgnoredTokens},
 		{wsIgnored, "anonymous", &m.counters.IgnoredAnonymous},
+		{wsRejected, "message", &m.counters.Malformed},
+		{wsRejected, "token", &m.counters.RefusedTokens},
 	} {
 		ch <- prometheus.MustNewConstMetric(row.desc, prometheus.CounterValue, float64(row.count.Load()), row.label)
 	}

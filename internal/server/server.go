@@ -103,8 +103,8 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	})
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(wsMetrics{counters})
-	s.gate = newGate(0, parseOrigins("*"), s.subscribers(counters))
+	s.gate = newGate(cfg.AcceptRate, parseOrigins(cfg.AllowOrigin), s.subscribers(counters))
+	registry.MustRegister(wsMetrics{counters, &s.gate.count})
 	s.ws.http = s.httpServer(s.gate)
 	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
 	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{

@@ -1,0 +1,383 @@
+package ws
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// v2Server runs protocol 2 on a port of this machine, on channels with these rules:
+// chat.* lets clients publish and has presence, all others have the default.
+func v2Server(t *testing.T, plain bool, h boreas.Options, o Options) (*boreas.Hub, string) {
+	t.Helper()
+	h.Rules = (*boreas.Rules)(nil).
+		Add(pattern(t, "chat.*"), boreas.Rule{ClientPublish: true, Presence: boreas.PresenceFull}).
+		Add(pattern(t, "small"), boreas.Rule{Retention: boreas.Retention{Messages: 2}})
+	if h.Engine == nil {
+		e := boreas.NewMemory(boreas.MemoryOptions{Limits: func(channel string) boreas.Retention { return h.Rules.For(channel).Retention }})
+		t.Cleanup(func() { e.Close() })
+		h.Engine = e
+	}
+	return serverOf(t, plain, h, func(hub *boreas.Hub) http.Handler { return Handler(hub, withTestDefaults(o)) })
+}
+
+func pattern(t *testing.T, text string) boreas.Pattern {
+	t.Helper()
+	p, err := boreas.ParsePattern(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Positions and names of sessions differ from run to run. In tests the epoch is E, a
+// session the number of its first appearance.
+var (
+	epochs   = regexp.MustCompile(`"[0-9a-z]{5,}-([0-9a-z]+)"`)
+	sessions = regexp.MustCompile(`s_[0-9a-z]+`)
+)
+
+// v2Client is a client that compares all that it gets.
+type v2Client struct {
+	*client
+	names map[string]string
+	epoch string
+}
+
+func newV2Client(t *testing.T, addr string) *v2Client {
+	t.Helper()
+	c := &v2Client{client: newClientAt(t, addr, "/v2"), names: map[string]string{}}
+	return c
+}
+
+// get reads one frame, with E and names in place.
+func (c *v2Client) get() string {
+	c.t.Helper()
+	f := c.next()
+	if m := epochs.FindString(f); m != "" {
+		c.epoch = strings.Split(m[1:], "-")[0]
+	}
+	f = epochs.ReplaceAllString(f, `"E-$1"`)
+	return sessions.ReplaceAllStringFunc(f, func(s string) string {
+		if c.names[s] == "" {
+			c.names[s] = fmt.Sprintf("s_%d", len(c.names)+1)
+		}
+		return c.names[s]
+	})
+}
+
+// expect sends a request, unless it is empty, and compares what comes.
+func (c *v2Client) expect(request string, frames ...string) {
+	c.t.Helper()
+	if request != "" {
+		c.send(strings.ReplaceAll(request, "E-", c.epoch+"-"))
+	}
+	for _, want := range frames {
+		if diff := cmp.Diff(want, c.get()); diff != "" {
+			c.t.Fatalf("after %s (-want +got):\n%s", request, diff)
+		}
+	}
+}
+
+const v2Hello = `text {"hello":{"protocol":2,"session":"s_1","heartbeat":25,"limits":{"frame_bytes":65536,"channels":1000,"channel_bytes":255,"key_bytes":128,"history":1000,"info_bytes":1024}}}`
+
+// authenticated connects and authenticates.
+func authenticated(t *testing.T, addr string) *v2Client {
+	t.Helper()
+	c := newV2Client(t, addr)
+	c.expect(`{"id":1,"auth":{"token":"valid"}}`, v2Hello, `text {"id":1,"auth":{"user":"user"}}`)
+	return c
+}
+
+// failed is the frame of a refused request.
+func failed(id, code, message, retry string) string {
+	if id != "" {
+		id = `"id":` + id + ","
+	}
+	return fmt.Sprintf(`text {%s"error":{"code":%q,"message":%q,"retry":%q,"docs":"docs/errors.md#%s"}}`, id, code, message, retry, code)
+}
+
+// TestAConversation is protocol 2 from hello to the close, to the byte.
+//
+// clauses 1.1, 2.1, 2.2, 2.3, 2.4, 2.6, 2.7, 3.1, 3.2, 3.3, 3.4, 4.1, 4.2, 4.3, 4.7, 4.8, 4.10, 4.11, 4.12, 5.1, 6.1,
+// 6.2, 6.3, 6.4, 7.1, 7.2, 7.4, 8.2, 9.1, 9.3, 9.4
+func TestAConversation(t *testing.T) {
+	both(t, func(t *testing.T, plain bool) {
+		hub, addr := v2Server(t, plain, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+		c := newV2Client(t, addr)
+		c.expect(`{"id":1,"join":{"channels":[{"channel":"news"}]}}`, v2Hello,
+			failed("1", "unauthenticated", "The session is anonymous: authenticate first.", "new_token"))
+		c.expect(`{"id":2,"auth":{"token":"wrong"}}`, failed("2", "invalid_token", "The token is not valid, or no longer.", "new_token"))
+		c.expect(`{"id":"a","ping":{}}`, `text {"id":"a","ping":{}}`)
+		c.expect(`{"auth":{"token":"valid"}}`) // carried out, not answered
+		c.expect(`{"id":3,"auth":{"token":"valid"}}`, `text {"id":3,"auth":{"user":"user"}}`)
+
+		c.expect(`{"id":4,"join":{"channels":[{"channel":"news"},{"channel":""},{"channel":"chat.1","presence":true,"info":{"a": 1}},{"channel":"other","presence":true},{"channel":"old","since":"no position"}]}}`,
+			`text {"id":4,"join":{"channels":[{"channel":"news","position":"E-0"},`+
+				`{"channel":"","error":{"code":"channel_name","message":"Not a channel name: it is empty.","retry":"never","docs":"docs/errors.md#channel_name"}},`+
+				`{"channel":"chat.1","position":"E-0","presence":{"users":1,"sessions":1,"members":[{"user":"user","sessions":["s_1"],"info":{"a":1}}]}},`+
+				`{"channel":"other","error":{"code":"presence_off","message":"Presence is off for this channel.","retry":"never","docs":"docs/errors.md#presence_off"}},`+
+				`{"channel":"old","error":{"code":"bad_position","message":"Position \"no position\": not a position: want the text that came with a message or a join, unchanged.","retry":"never","docs":"docs/errors.md#bad_position"}}]}}`)
+		publish(t, hub, "news", `{"a":1}`)
+		c.expect("", `text {"channel":"news","message":{"a":1},"position":"E-1"}`)
+		c.expect(`{"id":5,"publish":{"channel":"news","message":1}}`, failed("5", "not_permitted", "The channel's rule does not allow it.", "never"))
+		c.expect(`{"id":6,"publish":{"channel":"chat.1","message":[1,
+			2],"key":"k","echo":false}}`, `text {"id":6,"publish":{"position":"E-1"}}`)
+		c.expect(`{"id":7,"publish":{"channel":"chat.1","message":[1,2],"key":"k"}}`, `text {"id":7,"publish":{"position":"E-1","duplicate":true}}`)
+		c.expect(`{"id":8,"publish":{"channel":"chat.1","message":2,"key":"k"}}`, failed("8", "key_reused", "Another message was published on this channel with the same key.", "never"))
+		c.expect(`{"id":9,"publish":{"channel":"chat.1","message":3,"key":""}}`, failed("9", "bad_key", "An idempotency key has 1 to 128 bytes.", "never"))
+		c.expect(`{"publish":{"channel":"chat.1","message":null}}`, `text {"channel":"chat.1","message":null,"position":"E-2"}`)
+
+		c.expect(`{"id":10,"history":{"channel":"chat.1"}}`,
+			`text {"id":10,"history":{"channel":"chat.1","messages":[{"message":[1,2],"position":"E-1"},{"message":null,"position":"E-2"}],"position":"E-2","more":false}}`)
+		c.expect(`{"id":11,"history":{"channel":"chat.1","limit":1}}`,
+			`text {"id":11,"history":{"channel":"chat.1","messages":[{"message":[1,2],"position":"E-1"}],"position":"E-1","more":true}}`)
+		c.expect(`{"id":12,"history":{"channel":"chat.1","since":"E-2"}}`, `text {"id":12,"history":{"channel":"chat.1","messages":[],"position":"E-2","more":false}}`)
+		c.expect(`{"id":13,"history":{"channel":"chat.1","limit":1001}}`, failed("13", "malformed", "The limit 1001 is not from 1 to 1000.", "never"))
+		for i := range 5 {
+			publish(t, hub, "small", fmt.Sprint(i))
+		}
+		c.expect(`{"id":14,"history":{"channel":"small","since":"E-1"}}`,
+			`text {"id":14,"error":{"code":"expired","message":"Position has expired: publications after it are no longer kept.","retry":"never","docs":"docs/errors.md#expired","oldest":"E-3"}}`)
+		c.expect(`{"id":15,"join":{"channels":[{"channel":"small","since":"E-1","last":9},{"channel":"news","since":"E-1"}]}}`,
+			`text {"id":15,"join":{"channels":[{"channel":"small","position":"E-3","recovered":false,"gap":{"reason":"expired","from":"E-1","to":"E-3"},"oldest":"E-3"},`+
+				`{"channel":"news","error":{"code":"already_joined","message":"The channel is joined already: leave it first to begin at another place.","retry":"never","docs":"docs/errors.md#already_joined"}}]}}`,
+			`text {"channel":"small","message":3,"position":"E-4"}`, `text {"channel":"small","message":4,"position":"E-5"}`)
+
+		c.expect(`{"id":16,"presence":{"channel":"chat.1"}}`,
+			`text {"id":16,"presence":{"channel":"chat.1","users":1,"sessions":1,"members":[{"user":"user","sessions":["s_1"],"info":{"a":1}}]}}`)
+		c.expect(`{"id":17,"presence":{"channel":"chat.2"}}`, `text {"id":17,"presence":{"channel":"chat.2","users":0,"sessions":0,"members":[]}}`)
+		c.expect(`{"id":18,"presence":{"channel":"news"}}`, failed("18", "presence_off", "Presence is off for this channel.", "never"))
+		c.expect(`{"id":19,"leave":{"channels":["news","never","chat.1"]}}`,
+			`text {"id":19,"leave":{"channels":[{"channel":"news"},{"channel":"never"},{"channel":"chat.1"}]}}`)
+		publish(t, hub, "news", "2")
+		c.expect(`{"id":20,"presence":{"channel":"chat.1"}}`, `text {"id":20,"presence":{"channel":"chat.1","users":0,"sessions":0,"members":[]}}`)
+
+		c.write(closeOf("\x03\xe8bye"))
+		c.want("close 1000 ")
+		c.wantEOF()
+	})
+}
+
+// TestMalformedRequests sends every example and compares the reply: clauses 2.5, 1.2.
+func TestMalformedRequests(t *testing.T) {
+	var rows []struct{ Name, Text, Reply string }
+	b, err := os.ReadFile("../internal/wire/testdata/v2/malformed.json")
+	if err == nil {
+		err = json.Unmarshal(b, &rows)
+	}
+	if err != nil || len(rows) == 0 {
+		t.Fatal(err)
+	}
+	n := new(Counters)
+	_, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second, Counters: n})
+	c := authenticated(t, addr)
+	for _, row := range rows {
+		if row.Text == "" {
+			continue
+		}
+		c.send(row.Text)
+		if diff := cmp.Diff("text "+row.Reply, c.next()); diff != "" {
+			t.Errorf("%s: (-want +got):\n%s", row.Name, diff)
+		}
+		c.expect(`{"id":1,"ping":{}}`, `text {"id":1,"ping":{}}`) // it goes on
+	}
+	if n.Malformed.Load() == 0 {
+		t.Error("not counted")
+	}
+}
+
+// clause 2.5: 50 of them in a row end the session; binary messages are some.
+func TestTooManyMalformedRequests(t *testing.T) {
+	_, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+	c := authenticated(t, addr)
+	for range 49 {
+		c.send("x")
+		c.next()
+	}
+	c.expect(`{"id":1,"ping":{}}`, `text {"id":1,"ping":{}}`)
+	for i := range 50 {
+		if i%2 == 0 {
+			c.write(frame(fin|2, "binary"))
+		} else {
+			c.send("[]")
+		}
+		if f := c.next(); !strings.HasPrefix(f, `text {"error":{"code":"malformed"`) {
+			t.Fatalf("got %s", f)
+		}
+	}
+	c.expect("", `text {"goodbye":{"error":{"code":"too_many_malformed","message":"The client sent too many malformed requests in a row.","retry":"never","docs":"docs/errors.md#too_many_malformed"}}}`,
+		"close 4402 too_many_malformed")
+}
+
+// clauses 1.3, 1.4: what ends the connection, and how the client is told.
+func TestWhatBreaksTheWebSocket(t *testing.T) {
+	for name, c := range map[string]struct {
+		send []byte
+		code string
+	}{
+		"too big":    {text(strings.Repeat("x", 64<<10+1)), "1009 frame_too_big"},
+		"not UTF-8":  {frame(fin|1, "\xff"), "1007 invalid_text"},
+		"reserved":   {frame(fin|3, ""), "1002 protocol_error"},
+		"unmasked":   {[]byte{fin | 1, 1, 'x'}, "1002 protocol_error"},
+		"fragmented": {join(frame(1, "x"), frame(fin|1, "y")), "1002 protocol_error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+			conn := authenticated(t, addr)
+			conn.write(c.send)
+			code := strings.Fields(c.code)
+			if f := conn.next(); !strings.HasPrefix(f, `text {"goodbye":{"error":{"code":"`+code[1]+`"`) {
+				t.Errorf("got %s", f)
+			}
+			if f := conn.next(); !strings.HasPrefix(f, "close "+code[0]+" ") {
+				t.Errorf("got %s", f)
+			}
+		})
+	}
+}
+
+// clauses 3.6, 8.6: how sessions end.
+func TestHowASessionEnds(t *testing.T) {
+	for code, c := range map[string]struct {
+		act       func(*boreas.Hub)
+		reconnect bool
+	}{
+		"4100 shutting_down": {func(h *boreas.Hub) { go h.Shutdown(context.Background(), 0) }, true},
+		"4300 token_revoked": {func(h *boreas.Hub) { h.Deauthenticate("valid") }, true},
+		"4401 terminated": {func(h *boreas.Hub) {
+			list, _, _ := h.ListSessions("", 1)
+			h.EndSession(list[0].ID, boreas.ErrTerminated)
+		}, false},
+		"1011 internal": {func(h *boreas.Hub) {
+			list, _, _ := h.ListSessions("", 1)
+			h.EndSession(list[0].ID, io.ErrUnexpectedEOF)
+		}, true},
+	} {
+		t.Run(code, func(t *testing.T) {
+			hub, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+			conn := authenticated(t, addr)
+			c.act(hub)
+			f := conn.next()
+			if !strings.HasPrefix(f, `text {"goodbye":{"error":{"code":"`+strings.Fields(code)[1]+`"`) || strings.Contains(f, `"reconnect":{"after_ms":`) != c.reconnect {
+				t.Errorf("got %s", f)
+			}
+			if strings.Contains(f, "unexpected") {
+				t.Errorf("the client is told what is nobody's business: %s", f)
+			}
+			if got := conn.next(); got != "close "+code {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+// clauses 3.5, 3.7: without tokens, and with subprotocols.
+func TestV2WithoutTokens(t *testing.T) {
+	_, addr := v2Server(t, false, boreas.Options{}, Options{NoAuth: true})
+	d := gorilla.Dialer{Subprotocols: []string{"boreas.v2", "other"}}
+	c, _, err := d.Dial("ws://"+addr+"/v2", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Subprotocol() != "boreas.v2" {
+		t.Errorf("subprotocol %q", c.Subprotocol())
+	}
+	send(t, c, `{"id":1,"auth":{"token":"anything"}}`)
+	for _, want := range []string{`{"hello":`, `{"id":1,"auth":{"user":"`} {
+		if _, b, err := c.ReadMessage(); err != nil || !strings.HasPrefix(string(b), want) {
+			t.Errorf("got %s, %v", b, err)
+		}
+	}
+}
+
+// clause 8.7: a refused handshake says why in the form of all errors.
+func TestV2RefusedHandshakes(t *testing.T) {
+	hub, addr := v2Server(t, false, boreas.Options{MaxSessions: 1}, Options{RetryAfter: 7 * time.Second})
+	authenticatedAtDefault(t, addr)
+	ask := func(path string, upgrade bool) string {
+		req, _ := http.NewRequest("GET", "http://"+addr+path, nil)
+		if upgrade {
+			for k, v := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+				req.Header.Set(k, v)
+			}
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		var body struct {
+			Error struct{ Code, Message string }
+		}
+		if err := json.Unmarshal(b, &body); err != nil || body.Error.Message == "" {
+			t.Errorf("body %s: %v", b, err)
+		}
+		return fmt.Sprint(resp.StatusCode, " ", body.Error.Code, " ", resp.Header.Get("Retry-After"))
+	}
+	for path, want := range map[string]string{"/v2": "503 overloaded 7", "/v2/": "404 not_found "} {
+		if got := ask(path, true); got != want {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	if got := ask("/v2", false); got != "426 upgrade_required " {
+		t.Errorf("no upgrade: %s", got)
+	}
+	_ = hub
+}
+
+// authenticatedAtDefault is authenticated without a heartbeat.
+func authenticatedAtDefault(t *testing.T, addr string) *v2Client {
+	t.Helper()
+	c := newV2Client(t, addr)
+	c.expect("", strings.Replace(v2Hello, `"heartbeat":25`, `"heartbeat":0`, 1))
+	return c
+}
+
+// clauses 8.1: heartbeats come, with pings; a peer that answers no ping is closed.
+func TestV2Heartbeat(t *testing.T) {
+	_, addr := v2Server(t, false, boreas.Options{PingInterval: 20 * time.Millisecond}, Options{})
+	c := authenticatedAtDefault(t, addr)
+	c.expect("", "ping ", `text {"heartbeat":{}}`)
+	for {
+		f := c.next()
+		if strings.HasPrefix(f, `text {"goodbye":{"error":{"code":"no_answer"`) {
+			break
+		}
+		if f != "ping " && f != `text {"heartbeat":{}}` {
+			t.Fatalf("got %s", f)
+		}
+	}
+	c.want("close 4101 no_answer")
+}
+
+// clauses 9.4, 9.5, 9.6: a join and a leave, seen by another; classic sessions count.
+func TestV2Presence(t *testing.T) {
+	_, addr := v2Server(t, false, boreas.Options{PresenceLinger: time.Hour}, Options{Heartbeat: 25 * time.Second, NoAuth: true})
+	watcher := newV2Client(t, addr)
+	watcher.expect(`{"id":1,"join":{"channels":[{"channel":"chat.1","presence":true}]}}`, v2Hello)
+	watcher.get()
+	other := newV2Client(t, addr)
+	other.expect(`{"id":1,"join":{"channels":[{"channel":"chat.1","info":"hi"}]}}`, v2Hello, `text {"id":1,"join":{"channels":[{"channel":"chat.1","position":"E-0"}]}}`)
+	if f := watcher.get(); !strings.HasPrefix(f, `text {"channel":"chat.1","presence":{"event":"join","user":"`) || !strings.HasSuffix(f, `","info":"hi","users":2,"sessions":2}}`) {
+		t.Errorf("got %s", f)
+	}
+	other.write(closeOf("\x03\xe8")) // leaves as it should: at once
+	if f := watcher.get(); !strings.HasPrefix(f, `text {"channel":"chat.1","presence":{"event":"leave","user":"`) || !strings.HasSuffix(f, `","users":1,"sessions":1}}`) {
+		t.Errorf("got %s", f)
+	}
+}
