@@ -11,7 +11,7 @@ FUZZTIME   = 5m
 SOAK_TIME  = 10m
 TARGETS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
-.PHONY: help build build-all setup lint test bench bench-check fuzz soak clean
+.PHONY: help build build-all setup lint test bench bench-check openapi-check fuzz soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ lint: ## vet, staticcheck, gofumpt
 
 # TEST_REAL_CLIENTS=1: a test that lacks curl, wsdump or node fails, where it
 # would otherwise be left out.
-test: setup lint bench-check ## set up, lint, and run every test under the race detector
+test: setup lint bench-check openapi-check ## set up, lint, and run every test under the race detector
 	CGO_ENABLED=1 TEST_REAL_CLIENTS=1 $(GO) test -race -timeout $(TEST_LIMIT) ./...
 
 bench: ## Boreas and its alternatives side by side; see bench/README.md
@@ -43,6 +43,9 @@ bench: ## Boreas and its alternatives side by side; see bench/README.md
 
 bench-check: # the benchmarks are a module of their own; ./... does not see them
 	cd bench && $(GO) vet ./... && $(GO) test ./...
+
+openapi-check: # the description of the API; its validator is a module of its own, too
+	cd api/openapitest && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 fuzz: ## every fuzz target for FUZZTIME (5m) each
 	scripts/fuzz.sh $(FUZZTIME)

@@ -9,11 +9,16 @@ import (
 // writeJSON answers with a JSON text.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Content-Type"], h["X-Content-Type-Options"] = typeJSON, nosniff
 	w.WriteHeader(status)
 	w.Write(body)
 }
+
+// Values of headers, made once; nobody changes them.
+var (
+	typeJSON = []string{"application/json"}
+	nosniff  = []string{"nosniff"}
+)
 
 // writeText answers with plain text. Names in it are chosen by clients, so a
 // browser must not guess that it is HTML.

@@ -11,6 +11,18 @@
 //	GET    /healthz                200 while the process lives
 //	GET    /readyz                 200, or 503 and the reason
 //	GET    /metrics                for Prometheus; metrics.go lists them
+//	GET    /openapi.json           all of it, as OpenAPI 3.1
+//
+//	POST   /v2/channels/{channel}/messages   publishes the body
+//	GET    /v2/channels/{channel}/messages   history
+//	POST   /v2/messages                      publishes many messages
+//	GET    /v2/channels                      the channels
+//	GET    /v2/channels/{channel}            one of them
+//	GET    /v2/channels/{channel}/presence   who is there
+//	GET    /v2/sessions                      the live sessions
+//	GET    /v2/sessions/{session}            one of them
+//	DELETE /v2/sessions/{session}            ends it
+//	GET    /v2/stats                         the hub's counters
 //
 // A slash at the end is part of a path: without it the answer is 404, not a
 // redirect. A known path with another method gets 405. HEAD works where GET does.
@@ -21,15 +33,16 @@
 // Every name works, also those that are words in paths. The two routes that take
 // a channel meet in one path only, /broadcast/token/, and there the method tells
 // them apart: POST publishes to the channel "token", GET lists the tokens on the
-// channel "broadcast". Likewise GET /token/token/ and GET /debug/token/ ask for
-// the channels "token" and "debug". What is no channel name gets 400. Many clients
+// channel "broadcast". Likewise GET /token/token/, GET /debug/token/ and
+// GET /v2/token/ ask for the channels "token", "debug" and "v2". What is no channel name gets 400. Many clients
 // resolve the segments "." and "..", however written, before they send a path:
 // a channel of that name can be published to only by a client that does not.
 //
 // # Errors
 //
 // Where the classic API or this package refuses a request, the body says why:
-// {"errors": ["..."]}.
+// {"errors": ["..."]}. Below /v2/ it is the error object of protocol 2, {"error": {...}},
+// which package fault has the table of.
 package api
 
 import (
@@ -63,11 +76,11 @@ type Options struct {
 	// Debug serves the two debug dumps, which show every token.
 	Debug bool
 
-	// MaxBody is the largest body of a broadcast, in bytes; a larger one gets
+	// MaxBody is the largest body of a request, in bytes; a larger one gets
 	// 413. 0 means [DefaultMaxBody].
 	MaxBody int64
 
-	// BodyTimeout is how long the body of a broadcast may take to come in once
+	// BodyTimeout is how long the body of a request may take to come in once
 	// its header has; a slower one gets 408. 0 means [DefaultBodyTimeout].
 	BodyTimeout time.Duration
 

@@ -4,31 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"os"
-	"sync"
-	"time"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
-
-const (
-	// firstRead is the size of a new body buffer: most bodies fit.
-	firstRead = 4 << 10
-
-	// maxPooled is the largest body buffer kept for reuse, so that a rare large
-	// body does not hold its memory for good.
-	maxPooled = 64 << 10
-)
-
-// buffers are for bodies being read. What is published is copied out of them: it
-// stays in the channel's history, and a buffer is larger than it.
-var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, firstRead)) }}
-
-var errTooLarge = errors.New("body too large")
 
 // broadcast publishes to a channel. It is the server's hot path.
 func (s *service) broadcast(w http.ResponseWriter, r *http.Request, channel string) {
@@ -40,12 +22,8 @@ func (s *service) broadcast(w http.ResponseWriter, r *http.Request, channel stri
 		s.refuse(w, refusedType, http.StatusBadRequest, "We only accept `Content-Type` `application/json`")
 		return
 	}
-	buf := buffers.Get().(*bytes.Buffer)
-	defer func() {
-		if buf.Cap() <= maxPooled {
-			buffers.Put(buf)
-		}
-	}()
+	buf := getBuffer()
+	defer putBuffer(buf)
 	if err := s.readBody(w, r, buf); err != nil {
 		s.refuseBody(w, err)
 		return
@@ -72,27 +50,6 @@ func isJSON(contentType string) bool {
 	}
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	return mediaType == json && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter))
-}
-
-// readBody reads the body within its bounds of size and time.
-func (s *service) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) error {
-	buf.Reset()
-	if r.ContentLength > s.options.MaxBody {
-		return errTooLarge // not a byte of it is read
-	}
-	// The server sets the deadline anew for the next request. A test's recorder
-	// cannot have one.
-	err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.options.BodyTimeout))
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	if _, err := buf.ReadFrom(io.LimitReader(r.Body, s.options.MaxBody+1)); err != nil {
-		return err
-	}
-	if int64(buf.Len()) > s.options.MaxBody {
-		return errTooLarge
-	}
-	return nil
 }
 
 // refuseBody answers a body that could not be read. The rest of it may still be on

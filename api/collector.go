@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,8 +14,10 @@ import (
 type collector struct {
 	hub    *boreas.Hub
 	counts *counts
+	routes *routes
 	rows   []row
-	writes *prometheus.Desc
+
+	writes, requests *prometheus.Desc
 }
 
 type row struct {
@@ -22,8 +25,8 @@ type row struct {
 	desc *prometheus.Desc
 }
 
-func newCollector(hub *boreas.Hub, c *counts) *collector {
-	k := &collector{hub: hub, counts: c}
+func newCollector(hub *boreas.Hub, c *counts, t *routes) *collector {
+	k := &collector{hub: hub, counts: c, routes: t}
 	for _, m := range metricTable {
 		var labels prometheus.Labels
 		if name, value, ok := strings.Cut(m.label, "="); ok {
@@ -33,6 +36,8 @@ func newCollector(hub *boreas.Hub, c *counts) *collector {
 	}
 	k.writes = prometheus.NewDesc("boreas_write_publications",
 		"Publications carried by one write to a session; its count is the number of writes.", nil, nil)
+	k.requests = prometheus.NewDesc("boreas_api_requests_total",
+		"Requests answered, by route and status.", []string{"route", "status"}, nil)
 	return k
 }
 
@@ -42,6 +47,7 @@ func (k *collector) Describe(out chan<- *prometheus.Desc) {
 		out <- r.desc
 	}
 	out <- k.writes
+	out <- k.requests
 }
 
 // Collect implements [prometheus.Collector].
@@ -60,4 +66,22 @@ func (k *collector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	out <- prometheus.MustNewConstHistogram(k.writes, count, float64(s.Deliveries), buckets)
+	for _, r := range k.routes.list {
+		k.collectRequests(out, r)
+	}
+	k.collectRequests(out, &k.routes.none)
+}
+
+// collectRequests tells how often each status was answered: the one that is hoped for,
+// and those that were, since most routes know few of them.
+func (k *collector) collectRequests(out chan<- prometheus.Metric, r *route) {
+	for i := range r.answers {
+		status, label := 0, "other"
+		if i < len(statuses) {
+			status, label = statuses[i], strconv.Itoa(statuses[i])
+		}
+		if n := r.answers[i].Load(); n > 0 || status == r.ok {
+			out <- prometheus.MustNewConstMetric(k.requests, counter, float64(n), r.pattern, label)
+		}
+	}
 }

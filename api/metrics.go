@@ -11,7 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// A refusal is why a request was refused; each is a value of the label "reason".
+// A refusal is why a request for a classic path was refused; each is a value of the
+// label "reason". Requests below /v2/ are counted by their route and status.
 type refusal int
 
 const (
@@ -51,12 +52,13 @@ type counts struct {
 	dryRuns       atomic.Uint64
 	tokensCreated atomic.Uint64
 	tokensDeleted atomic.Uint64
+	sessionsEnded atomic.Uint64
 }
 
 // metrics serves what Prometheus scrapes.
-func (s *service) metrics() handler {
+func (s *service) metrics(t *routes) handler {
 	s.options.Registry.MustRegister(
-		newCollector(s.hub, &s.counts),
+		newCollector(s.hub, &s.counts, t),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -48,6 +48,12 @@ func TestMetrics(t *testing.T) {
 	r.do("GET", "/nothing", "")                                       // no such path
 	r.do("PUT", "/token/", "")                                        // no such method
 	r.do("PUT", "/token/", "")
+	r.do("POST", "/v2/channels/ch9/messages?dry_run=true", "1")
+	r.do("POST", "/v2/channels/ch9/messages", "nonsense")
+	r.do("GET", "/v2/nothing", "")
+	last := r.subscribe(t, "C")
+	r.do("DELETE", "/v2/sessions/"+last.ID(), "")
+	<-last.finished
 
 	rec := httptest.NewRecorder()
 	r.api.ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))

@@ -1,7 +1,7 @@
 package api
 
-// metricTable lists all metrics but the histogram boreas_write_publications, which
-// is in collector.go. All names begin with boreas_.
+// metricTable lists all metrics but the histogram boreas_write_publications and
+// boreas_api_requests_total, which are in collector.go. All names begin with boreas_.
 var metricTable = []metric{
 	// How things stand.
 	{gauge, "sessions", helpSessions, "state=anonymous", func(s *snapshot) float64 { return float64(s.Anonymous) }},
@@ -37,9 +37,10 @@ var metricTable = []metric{
 	{counter, "history_evicted_total", "Publications dropped from history by any of its bounds.", "", func(s *snapshot) float64 { return float64(s.Engine.Evicted) }},
 
 	// The API. A reason's answer is told where refusalNames lists it.
-	{counter, "api_dry_runs_total", "Broadcasts with dryrun that were in order.", "", func(s *snapshot) float64 { return float64(s.dryRuns.Load()) }},
+	{counter, "api_dry_runs_total", "Messages that were in order and, as asked, not published.", "", func(s *snapshot) float64 { return float64(s.dryRuns.Load()) }},
 	{counter, "api_tokens_created_total", "Tokens made through the API.", "", func(s *snapshot) float64 { return float64(s.tokensCreated.Load()) }},
 	{counter, "api_tokens_deleted_total", "Tokens revoked through the API.", "", func(s *snapshot) float64 { return float64(s.tokensDeleted.Load()) }},
+	{counter, "api_sessions_ended_total", "Sessions ended through the API.", "", func(s *snapshot) float64 { return float64(s.sessionsEnded.Load()) }},
 	apiRefused(refusedPath),
 	apiRefused(refusedMethod),
 	apiRefused(refusedChannel),
@@ -61,7 +62,7 @@ const (
 
 func apiRefused(reason refusal) metric {
 	return metric{
-		counter, "api_refused_total", "Requests refused, by reason.", "reason=" + refusalNames[reason],
+		counter, "api_refused_total", "Requests for classic paths refused, by reason.", "reason=" + refusalNames[reason],
 		func(s *snapshot) float64 { return float64(s.refused[reason].Load()) },
 	}
 }

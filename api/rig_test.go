@@ -17,6 +17,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -24,14 +25,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rig is an API over a hub of its own.
 type rig struct {
+	t      testing.TB
 	hub    *boreas.Hub
 	tokens *tokens
 	api    http.Handler
+	debug  bool // the debug paths are there
 }
 
 func newRig(t testing.TB, h boreas.Options, o api.Options) *rig {
 	t.Helper()
-	r := &rig{hub: boreas.New(h), tokens: &tokens{}}
+	r := &rig{t: t, hub: boreas.New(h), tokens: &tokens{}, debug: o.Debug}
 	if o.Tokens == nil {
 		o.Tokens = r.tokens
 	}
@@ -45,15 +48,38 @@ func newRig(t testing.TB, h boreas.Options, o api.Options) *rig {
 }
 
 // do sends a request and returns the whole answer as text: the status, the headers
-// sorted, an empty line, the body. The headers are name and value in turn.
+// sorted, an empty line, the body.  The headers are name and value in turn.
 func (r *rig) do(method, target, body string, headers ...string) string {
 	req := httptest.NewRequest(method, target, strings.NewReader(body))
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
 	rec := httptest.NewRecorder()
-	r.api.ServeHTTP(rec, req)
+	r.ServeHTTP(rec, req)
 	return answer(rec.Result())
+}
+
+// ServeHTTP is the API, and writes down what it answers for package openapitest.
+func (r *rig) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	kept := &copying{ResponseWriter: w, status: http.StatusOK}
+	r.api.ServeHTTP(kept, req)
+	if kept.status != http.StatusMethodNotAllowed && (r.debug || !strings.HasPrefix(req.URL.Path, "/debug/")) {
+		record(r.t, req, kept.status, w.Header().Get("Content-Type"), kept.body.Bytes())
+	}
+}
+
+// copying keeps a copy of an answer.
+type copying struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (c *copying) WriteHeader(status int)      { c.status = status; c.ResponseWriter.WriteHeader(status) }
+func (c *copying) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+func (c *copying) Write(p []byte) (int, error) {
+	c.body.Write(p)
+	return c.ResponseWriter.Write(p)
 }
 
 // broadcast posts a body to a path as JSON.
@@ -84,6 +110,17 @@ func jsonAnswer(status int, body string) string {
 	return fmt.Sprintf("%d\nContent-Type: application/json\nX-Content-Type-Options: nosniff\n\n%s", status, body)
 }
 
+// failure is the whole answer to a request below /v2/ that is refused. More is what stands
+// in the error beyond what each has.
+func failure(status int, code, message, more string) string {
+	row := fault.All()[slices.IndexFunc(fault.All(), func(f *fault.Fault) bool { return f.Code == code })]
+	if ms := row.RetryAfter.Milliseconds(); ms > 0 {
+		more = fmt.Sprintf(`,"retry_after_ms":%d`, ms) + more
+	}
+	body := fmt.Sprintf(`{"error":{"code":"%s","message":"%s","retry":"%s","docs":"%s"%s}}`, code, message, row.Retry, row.Docs(), more)
+	return jsonAnswer(status, body+"\n")
+}
+
 // errorAnswer is the whole answer that refuses a request.
 func errorAnswer(status int, sentence string) string {
 	return jsonAnswer(status, fmt.Sprintf(`{"errors": ["%s"]}`, sentence))
@@ -102,6 +139,7 @@ type subscriber struct {
 	*boreas.Session
 	lines    chan string
 	finished chan struct{} // closed once the hub has finished with it
+	reason   error         // why, once it has
 }
 
 // subscribe opens a session; with an identity it authenticates and joins.
@@ -146,8 +184,9 @@ func (s *subscriber) TryWrite(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (s *subscriber) WaitWritable(time.Duration) error { return nil }
-func (s *subscriber) Finish(error, bool)               { s.Done(); close(s.finished) }
+func (s *subscriber) WaitWritable(time.Duration) error      { return nil }
+func (s *subscriber) Finish(reason error, _ bool)           { s.Done(); s.reason = reason; close(s.finished) }
+func (s *subscriber) Describe() (transport, address string) { return "test", "192.0.2.1:5" }
 
 // lineFormat writes classic messages, one a line.
 type lineFormat struct{}

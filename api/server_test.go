@@ -23,7 +23,7 @@ import (
 // whole answer. It leaves its side open: what is missing does not come.
 func exchange(t *testing.T, r *rig, request string) string {
 	t.Helper()
-	server := httptest.NewServer(r.api)
+	server := httptest.NewServer(r)
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
@@ -113,7 +113,7 @@ func TestBodyTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				conn := pipe(t, newRig(t, boreas.Options{}, o).api)
+				conn := pipe(t, newRig(t, boreas.Options{}, o))
 				start := time.Now()
 				go io.WriteString(conn, broadcastHead+"Content-Length: 14\n\n"+`{"payload"`)
 				res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -132,6 +132,19 @@ func TestBodyTimeout(t *testing.T) {
 			})
 		})
 	}
+}
+
+// slowly sends a part of a request on a pipe and returns the whole answer.
+func slowly(t *testing.T, r *rig, request string) string {
+	t.Helper()
+	conn := pipe(t, r)
+	go io.WriteString(conn, strings.ReplaceAll(request, "\n", "\r\n"))
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Header.Set("Connection", "close")
+	return answer(res)
 }
 
 // The deadline of one request's body must not hit the connection's next request.

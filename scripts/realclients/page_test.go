@@ -1,6 +1,7 @@
 package realclients
 
 import (
+	"maps"
 	"os"
 	"regexp"
 	"strings"
@@ -52,11 +53,11 @@ func readPage(t *testing.T, file string) page {
 }
 
 // A reading is what stands in place of the page's examples in this run: each port
-// (with its colon) and token that the page shows has one real counterpart.
+// (with its colon), token and position that the page shows has one real counterpart.
 type reading map[string]string
 
-// example finds in a text what differs from run to run: a token, a port.
-var example = regexp.MustCompile(`\b[A-Za-z0-9]{128}-[0-9]{10}\b|:[0-9]{4,5}\b`)
+// example finds in a text what differs from run to run: a token, a port, a position.
+var example = regexp.MustCompile(`\b[A-Za-z0-9]{128}-[0-9]{10}\b|:[0-9]{4,5}\b|\b[0-9a-z]{5,8}-[0-9a-z]{1,4}\b`)
 
 // bind notes the counterparts of the page's examples that it does not know yet.
 func (r reading) bind(shown, real string) {
@@ -66,6 +67,13 @@ func (r reading) bind(shown, real string) {
 			r[was[i]] = is[i]
 		}
 	}
+}
+
+// with returns the reading that also knows the counterparts of these two texts.
+func (r reading) with(shown, real string) reading {
+	more := maps.Clone(r)
+	more.bind(shown, real)
+	return more
 }
 
 // of returns the page's text as it reads in this run.

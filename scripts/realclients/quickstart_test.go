@@ -20,10 +20,32 @@ import (
 // only looks is repeated until it shows what the page shows, because nothing tells
 // when the server has read what wsdump sent.
 func TestQuickstart(t *testing.T) {
-	const server, subscriber = "go run ", "wsdump "
-	run := quickstart{t: t, reading: reading{}}
-	for _, step := range readPage(t, "../../docs/quickstart.md") {
-		t.Logf("quickstart.md:%d: %c %s", step.line, step.kind, step.text)
+	run := follow(t, "quickstart.md")
+	if run.dump == nil {
+		t.Fatalf("the page starts no subscriber (%q)", subscriber)
+	}
+	run.dump.interrupt()
+	if rest, err := run.dump.wait(); err != nil {
+		t.Errorf("wsdump at Ctrl+C: %v, after printing %q", err, rest)
+	}
+	run.end()
+}
+
+// TestHTTPAPI follows docs/http-api.md in the same way. Positions are replaced, too.
+func TestHTTPAPI(t *testing.T) {
+	run := follow(t, "http-api.md")
+	run.end()
+}
+
+// What begins the lines that start programs which run on.
+const server, subscriber = "go run ", "wsdump "
+
+// follow does what a page says, up to its end.
+func follow(t *testing.T, name string) *walk {
+	t.Helper()
+	run := &walk{t: t, name: name, reading: reading{}}
+	for _, step := range readPage(t, "../../docs/"+name) {
+		t.Logf("%s:%d: %c %s", name, step.line, step.kind, step.text)
 		switch {
 		case step.kind == '>':
 			run.dump.enter(run.of(step.text))
@@ -43,48 +65,52 @@ func TestQuickstart(t *testing.T) {
 			run.command(step)
 		}
 	}
-	if run.server == nil || run.dump == nil {
-		t.Fatalf("the page starts no server (%q) or no subscriber (%q)", server, subscriber)
+	if run.server == nil {
+		t.Fatalf("%s starts no server (%q)", name, server)
 	}
-	run.dump.interrupt()
-	if rest, err := run.dump.wait(); err != nil {
-		t.Errorf("wsdump at Ctrl+C: %v, after printing %q", err, rest)
-	}
-	run.server.interrupt()
+	return run
+}
+
+// end ends the server.
+func (q *walk) end() {
+	q.t.Helper()
+	q.server.interrupt()
 	// The go command ends with 1 at Ctrl+C, whatever the program did.
-	if rest, err := run.server.wait(); run.server.cmd.ProcessState.ExitCode() != 1 {
-		t.Errorf("server at Ctrl+C: %v, after printing %q", err, rest)
+	if rest, err := q.server.wait(); q.server.cmd.ProcessState.ExitCode() != 1 {
+		q.t.Errorf("server at Ctrl+C: %v, after printing %q", err, rest)
 	}
 }
 
-type quickstart struct {
-	t *testing.T
+// A walk is one run of a page.
+type walk struct {
+	t    *testing.T
+	name string // of the page
 	reading
 	server, dump *process
 }
 
-func (q *quickstart) compare(s step, want, got string) {
+func (q *walk) compare(s step, want, got string) {
 	q.t.Helper()
 	q.bind(want, got)
 	if diff := cmp.Diff(q.of(want), got); diff != "" {
-		q.t.Fatalf("quickstart.md:%d: %s: differs from the page (-page +real):\n%s", s.line, s.text, diff)
+		q.t.Fatalf("%s:%d: %s: differs from the page (-page +real):\n%s", q.name, s.line, s.text, diff)
 	}
 }
 
 // command runs a command that ends by itself, and compares what it prints.
-func (q *quickstart) command(s step) {
+func (q *walk) command(s step) {
 	q.t.Helper()
-	looksOnly := !strings.Contains(s.text, " -X ")
+	looksOnly := !strings.Contains(s.text, " -X ") && !strings.Contains(s.text, " -d ")
 	want := strings.Join(s.output, "\n")
 	for began := time.Now(); ; {
 		var stdout, stderr bytes.Buffer
 		cmd := exec.Command("sh", "-c", q.of(s.text))
 		cmd.Dir, cmd.Stdout, cmd.Stderr = "../..", &stdout, &stderr
 		if err := cmd.Run(); err != nil {
-			q.t.Fatalf("quickstart.md:%d: %s: %v\n%s", s.line, s.text, err, &stderr)
+			q.t.Fatalf("%s:%d: %s: %v\n%s", q.name, s.line, s.text, err, &stderr)
 		}
 		got := strings.TrimSuffix(stdout.String(), "\n")
-		if looksOnly && got != q.of(want) && time.Since(began) < patience {
+		if looksOnly && got != q.with(want, got).of(want) && time.Since(began) < patience {
 			continue
 		}
 		q.compare(s, want, got)

@@ -1,0 +1,50 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// maxBatch is how many messages one request may publish.
+const maxBatch = 1000
+
+// publishBatch publishes many messages, in their order, and answers with a result for
+// each. The status is 200 if the request itself was understood: what became of a
+// message is told in its place.
+func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
+	dryRun, err := q.flag("dry_run")
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(r.Header["Idempotency-Key"]) > 0 {
+		return nil, 0, malformed("The header Idempotency-Key has no meaning for many messages: give each its `key`.")
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	if err := s.readBody(w, r, buf); err != nil {
+		return nil, 0, s.badBody(w, err)
+	}
+	items, err := wire.ParseBatch(buf.Bytes(), maxBatch)
+	if err != nil {
+		return nil, 0, malformed("The body must be an object with a list of messages: %v.", err)
+	}
+	dst = append(dst, `{"results":[`...)
+	for i, item := range items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		err := item.Err
+		if err != nil {
+			err = malformed("This message is not right: %v.", err)
+		} else if out, _, e := s.publishOne(dst, r, item, dryRun); e != nil {
+			err = e
+		} else {
+			dst = out
+		}
+		if err != nil {
+			dst = s.appendError(dst, err)
+		}
+	}
+	return append(dst, "]}"...), http.StatusOK, nil
+}

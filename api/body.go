@@ -1,0 +1,57 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// firstRead is the size of a new body buffer: most bodies fit.
+	firstRead = 4 << 10
+
+	// maxPooled is the largest body buffer kept for reuse, so that a rare large
+	// body does not hold its memory for good.
+	maxPooled = 64 << 10
+)
+
+// buffers are for bodies being read. What is published is copied out of them: it
+// stays in the channel's history, and a buffer is larger than it.
+var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, firstRead)) }}
+
+func getBuffer() *bytes.Buffer {
+	buf := buffers.Get().(*bytes.Buffer)
+	buf.Reset()
+	return buf
+}
+
+func putBuffer(buf *bytes.Buffer) {
+	if buf.Cap() <= maxPooled {
+		buffers.Put(buf)
+	}
+}
+
+var errTooLarge = errors.New("body too large")
+
+// readBody reads the body within its bounds of size and time.
+func (s *service) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) error {
+	if r.ContentLength > s.options.MaxBody {
+		return errTooLarge // not a byte of it is read
+	}
+	// The server sets the deadline anew for the next request. A test's recorder
+	// cannot have one.
+	err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.options.BodyTimeout))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(r.Body, s.options.MaxBody+1)); err != nil {
+		return err
+	}
+	if int64(buf.Len()) > s.options.MaxBody {
+		return errTooLarge
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// OpenAPIDocument is what /openapi.json serves.
+var OpenAPIDocument = openAPIDocument
+
+func allRoutes() *routes {
+	return (&service{options: Options{Debug: true, Registry: prometheus.NewRegistry()}}).routes()
+}
+
+// Patterns returns the pattern of every route that there can be.
+func Patterns() []string {
+	var list []string
+	for _, r := range allRoutes().list {
+		list = append(list, r.pattern)
+	}
+	return list
+}
+
+// PatternOf returns the pattern of the route that a request finds, "" if there is none.
+func PatternOf(r *http.Request) string {
+	m, _ := allRoutes().find(r.URL.EscapedPath())
+	method := r.Method
+	if method == "HEAD" {
+		method = "GET"
+	}
+	if found := m[method]; found != nil {
+		return found.pattern
+	}
+	return ""
+}

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// publish publishes the body to a channel: the body is the message, whatever the
+// Content-Type says, since curl -d says that it is a form. It is a hot path.
+func (s *service) publish(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
+	if err := boreas.ValidChannel(q.name); err != nil {
+		return nil, 0, err
+	}
+	dryRun, err := q.flag("dry_run")
+	if err != nil {
+		return nil, 0, err
+	}
+	key, err := idempotencyKey(r.Header)
+	if err != nil {
+		return nil, 0, err
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	if err := s.readBody(w, r, buf); err != nil {
+		return nil, 0, s.badBody(w, err)
+	}
+	message, err := wire.ParseMessage(buf.Bytes())
+	if err != nil {
+		return nil, 0, malformed("The body must be one JSON value, the message: %v.", err)
+	}
+	return s.publishOne(dst, r, wire.Item{Channel: q.name, Message: message, Key: key}, dryRun)
+}
+
+// idempotencyKey reads the header Idempotency-Key; "" if there is none.
+func idempotencyKey(h http.Header) (string, error) {
+	switch list := h["Idempotency-Key"]; {
+	case len(list) == 0:
+		return "", nil
+	case len(list) > 1:
+		return "", malformed("The header Idempotency-Key is there %d times.", len(list))
+	case list[0] == "":
+		return "", boreas.ErrKey
+	default:
+		return list[0], nil
+	}
+}
+
+// publishOne publishes one message, or only checks it, and appends the result.
+func (s *service) publishOne(dst []byte, r *http.Request, item wire.Item, dryRun bool) ([]byte, int, error) {
+	if dryRun {
+		if err := boreas.ValidChannel(item.Channel); err != nil {
+			return nil, 0, err
+		}
+		if len(item.Key) > boreas.MaxKey {
+			return nil, 0, boreas.ErrKey
+		}
+		s.counts.dryRuns.Add(1)
+		dst = append(dst, `{"dry_run":true,"subscribers":`...)
+		dst = strconv.AppendInt(dst, int64(s.hub.Subscribers(item.Channel)), 10)
+		return append(dst, '}'), http.StatusOK, nil
+	}
+	// The engine keeps the message; the body's buffer is larger, and used again.
+	m := boreas.Message{Data: bytes.Clone(item.Message), Key: item.Key}
+	ack, err := s.hub.Publish(r.Context(), item.Channel, m)
+	if err != nil {
+		return nil, 0, err
+	}
+	dst = ack.Position.Append(append(dst, `{"position":"`...))
+	dst = strconv.AppendInt(append(dst, `","subscribers":`...), int64(s.hub.Subscribers(item.Channel)), 10)
+	if ack.Duplicate {
+		return append(dst, `,"duplicate":true}`...), http.StatusOK, nil
+	}
+	return append(dst, '}'), http.StatusCreated, nil
+}
+
+// badBody says why a body could not be read. The rest of it may still be on its way,
+// so the connection is of no more use.
+func (s *service) badBody(w http.ResponseWriter, err error) error {
+	w.Header().Set("Connection", "close")
+	switch {
+	case errors.Is(err, errTooLarge):
+		return fault.TooLarge.With(fmt.Sprintf("The body is larger than %d bytes.", s.options.MaxBody))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fault.Timeout.With(fmt.Sprintf("The body did not come in within %v.", s.options.BodyTimeout))
+	default:
+		return malformed("The body ended early or is not framed as HTTP asks for.")
+	}
+}

@@ -1,0 +1,94 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// serve answers one request.
+func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
+	m, name := t.find(r.URL.EscapedPath())
+	method := r.Method
+	if method == "HEAD" { // the server leaves the body out
+		method = "GET"
+	}
+	found := m[method]
+	counted := t.none.answers
+	if found != nil {
+		counted = found.answers
+	}
+	rec := recorders.Get().(*recorder)
+	rec.ResponseWriter, rec.status = w, http.StatusOK
+	switch {
+	case found != nil:
+		found.serve(rec, r, name)
+	case m != nil:
+		s.refuseMethod(rec, r, m.allow())
+	default:
+		s.refusePath(rec, r)
+	}
+	counted.add(rec.status)
+	rec.ResponseWriter = nil
+	recorders.Put(rec)
+}
+
+// refuseMethod answers a request for a known path with a method that it has not.
+func (s *service) refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
+	w.Header().Set("Allow", allow)
+	if isV2(r) {
+		s.fail(w, fault.MethodNotAllowed.With("This path takes "+allow+" only."))
+		return
+	}
+	s.refuse(w, refusedMethod, http.StatusMethodNotAllowed, "This path takes "+allow+" only.")
+}
+
+// refusePath answers a request for a path that there is not.
+func (s *service) refusePath(w http.ResponseWriter, r *http.Request) {
+	if isV2(r) {
+		s.fail(w, fault.NotFound)
+		return
+	}
+	s.refuse(w, refusedPath, http.StatusNotFound, "There is nothing at this path.")
+}
+
+// isV2 tells in which form a request is refused that no handler serves. One path
+// below /v2/ is a classic one: /v2/token/, of the channel v2.
+func isV2(r *http.Request) bool {
+	path := r.URL.EscapedPath()
+	return (path == "/v2" || strings.HasPrefix(path, "/v2/")) && path != "/v2/token/"
+}
+
+// A recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+var recorders = sync.Pool{New: func() any { return new(recorder) }}
+
+// WriteHeader implements [http.ResponseWriter].
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for [http.ResponseController].
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// statuses are those that the API answers with.
+var statuses = [...]int{200, 201, 204, 400, 401, 403, 404, 405, 408, 409, 410, 413, 422, 500, 503}
+
+// answers counts answers by status; the last counts all others.
+type answers [len(statuses) + 1]atomic.Uint64
+
+func (a *answers) add(status int) {
+	i := 0
+	for i < len(statuses) && statuses[i] != status {
+		i++
+	}
+	a[i].Add(1)
+}

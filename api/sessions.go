@@ -1,0 +1,100 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// maxScan is how many sessions one request looks at for those of one user.
+const maxScan = 10_000
+
+// listSessions lists live sessions, a page at a time.
+func (s *service) listSessions(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+	limit, err := q.limit()
+	if err != nil {
+		return nil, 0, err
+	}
+	user, one := q.values["user"]
+	after, found, more := q.values["after"], 0, true
+	dst = append(dst, `{"sessions":[`...)
+	for looked := 0; more && found < limit && looked < maxScan; {
+		page := limit
+		if one {
+			page = maxLimit
+		}
+		var list []boreas.SessionInfo
+		if list, more, err = s.hub.ListSessions(after, page); err != nil {
+			return nil, 0, malformed("The parameter after is %.40q: it must be the next of the page before.", after)
+		}
+		looked += len(list)
+		for i, session := range list {
+			after = session.ID
+			if one && session.User != user {
+				continue
+			}
+			if found++; found > 1 {
+				dst = append(dst, ',')
+			}
+			dst = append(appendSession(dst, session), '}')
+			if found == limit {
+				more = more || i < len(list)-1
+				break
+			}
+		}
+	}
+	dst = append(dst, ']')
+	if more {
+		dst = appendString(append(dst, `,"next":`...), after)
+	}
+	return append(dst, '}'), http.StatusOK, nil
+}
+
+// sessionInfo describes a session, with its channels.
+func (s *service) sessionInfo(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+	info, err := s.hub.SessionInfo(q.name)
+	if err != nil {
+		return nil, 0, err
+	}
+	dst = appendStrings(append(appendSession(dst, info), `,"channels":`...), info.Channels)
+	return append(dst, '}'), http.StatusOK, nil
+}
+
+// endSession ends a session for good: its client is told not to come back.
+func (s *service) endSession(_ []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+	if err := s.hub.EndSession(q.name, boreas.ErrTerminated); err != nil {
+		return nil, 0, err
+	}
+	s.counts.sessionsEnded.Add(1)
+	return nil, http.StatusNoContent, nil
+}
+
+// appendSession appends what a list tells of a session, without the closing brace. It
+// tells how many channels the session has joined and not which: 1,000 sessions with
+// 1,000 channels each would make an answer of a million names.
+func appendSession(dst []byte, i boreas.SessionInfo) []byte {
+	dst = appendString(append(dst, `{"session":`...), i.ID)
+	if i.User != "" {
+		dst = appendString(append(dst, `,"user":`...), i.User)
+	}
+	dst = appendString(append(dst, `,"transport":`...), i.Transport)
+	if i.Address != "" {
+		dst = appendString(append(dst, `,"address":`...), i.Address)
+	}
+	dst = i.Since.UTC().AppendFormat(append(dst, `,"since":"`...), time.RFC3339)
+	return strconv.AppendInt(append(dst, `","joined":`...), int64(len(i.Channels)), 10)
+}
+
+// appendStrings appends a list of strings.
+func appendStrings(dst []byte, list []string) []byte {
+	dst = append(dst, '[')
+	for i, s := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, s)
+	}
+	return append(dst, ']')
+}

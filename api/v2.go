@@ -1,0 +1,110 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A v2handler serves a path below /v2/: it appends the JSON of its answer to dst, or
+// says what is wrong. Name is what stands in the path for a channel or a session.
+type v2handler func(dst []byte, w http.ResponseWriter, r *http.Request, q query) (body []byte, status int, err error)
+
+// A query is the parameters of a request: of those that its path takes, each once.
+type query struct {
+	name   string // from the path
+	values map[string]string
+}
+
+// v2 makes a handler of h, which takes the parameters named.
+func (s *service) v2(h v2handler, parameters ...string) handler {
+	return func(w http.ResponseWriter, r *http.Request, name string) {
+		values, err := parseQuery(r.URL.RawQuery, parameters)
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		buf := getBuffer()
+		defer putBuffer(buf)
+		body, status, err := h(buf.AvailableBuffer(), w, r, query{name, values})
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		if status == http.StatusNoContent {
+			w.WriteHeader(status)
+			return
+		}
+		writeJSON(w, status, append(body, '\n'))
+	}
+}
+
+// parseQuery reads a query strictly: a parameter that is misspelt must not be missed.
+func parseQuery(raw string, allowed []string) (map[string]string, error) {
+	if raw == "" {
+		return nil, nil
+	}
+	all, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, malformed("The query is not encoded well: %v.", err)
+	}
+	values := make(map[string]string, len(all))
+	for name, list := range all {
+		if !slices.Contains(allowed, name) {
+			takes := "this path takes none"
+			if len(allowed) > 0 {
+				takes = "this path takes " + strings.Join(allowed, ", ")
+			}
+			return nil, malformed("Unknown parameter %.40q: %s.", name, takes)
+		}
+		if len(list) > 1 {
+			return nil, malformed("The parameter %s is given %d times.", name, len(list))
+		}
+		values[name] = list[0]
+	}
+	return values, nil
+}
+
+// flag reads a parameter that is true or false; without it, it is false.
+func (q query) flag(name string) (bool, error) {
+	switch v, given := q.values[name]; {
+	case !given || v == "false":
+		return false, nil
+	case v == "true":
+		return true, nil
+	default:
+		return false, malformed("The parameter %s is %.40q: it must be true or false.", name, v)
+	}
+}
+
+// Pages.
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// limit reads how many things a page may have.
+func (q query) limit() (int, error) {
+	v, given := q.values["limit"]
+	if !given {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, malformed("The parameter limit is %.40q: it must be a number from 1 to %d.", v, maxLimit)
+	}
+	return n, nil
+}
+
+// v2SameOrigin is sameOrigin for paths below /v2/. Publishing needs it, too: a message
+// may come with any content type, so a plain form on any page could post one.
+func (s *service) v2SameOrigin(h v2handler) v2handler {
+	return func(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
+		if s.origin.Check(r) != nil {
+			return nil, 0, errOrigin
+		}
+		return h(dst, w, r, q)
+	}
+}
