@@ -109,10 +109,6 @@ func (s *Session) stalled() error {
 func (s *Session) catchUp() (outcome, error) {
 	fell := false // behind the log
 	for _, sub := range s.laggards() {
-		if sub.ch.feed != nil {
-			s.resync(sub)
-			continue
-		}
 		h, err := s.read(sub, catchUpLimit)
 		switch {
 		case errors.Is(err, ErrExpired) && s.announcer() != nil:
@@ -146,8 +142,8 @@ func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
 	defer putBatch(b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ending || !slices.Contains(s.subs, sub) {
-		return flushDone, nil // it left meanwhile
+	if s.ending || !slices.Contains(s.subs, sub) || h.Publications[0].Offset <= sub.cursor.Load() {
+		return flushDone, nil // it left meanwhile, or began anew
 	}
 	f := s.batchFormat()
 	b.begin(f, s.cut, s.out)
@@ -157,7 +153,12 @@ func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
 	return o, err
 }
 
+// read reads the log after the subscription's cursor. Where that is one of presence
+// events, which are not kept, one event stands for all of them.
 func (s *Session) read(sub *subscription, limit int) (History, error) {
+	if sub.ch.feed != nil {
+		return History{Publications: []*Publication{sub.ch.feed.stateEvent()}}, nil
+	}
 	return s.hub.engine.Read(s.hub.ctx, sub.ch.name, Position{sub.ch.epoch, sub.cursor.Load()}, limit)
 }
 

@@ -142,6 +142,9 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	s.out, s.sent = nil, 0
 	if only != nil && n == len(b.buf) && len(b.marks) > 0 {
 		only.cursor.Store(b.marks[len(b.marks)-1].pub.Offset)
+		if only.ch.feed != nil {
+			return 0 // a presence event is no publication
+		}
 		return len(b.marks)
 	}
 	start := b.ownEnd
@@ -159,7 +162,9 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 			break // not begun
 		}
 		sub.cursor.Store(m.pub.Offset)
-		delivered++
+		if sub.ch.feed == nil {
+			delivered++
+		}
 		if n < m.end {
 			s.cut = &cut{ch: sub.ch, pub: m.pub, written: n - start}
 			if s.personal {

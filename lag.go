@@ -52,17 +52,6 @@ func (s *Session) skipNow(sub *subscription, reason GapReason, to uint64) {
 	s.hub.stats.gap(reason)
 }
 
-// resync tells a session that watches who is on a channel, and has fallen behind the
-// events of that, how things stand.
-func (s *Session) resync(sub *subscription) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ending || !slices.Contains(s.subs, sub) {
-		return
-	}
-	s.out = s.announcer().AppendPresence(s.out, sub.ch.name, sub.ch.feed.resync(sub))
-}
-
 // conflate takes a session whose connection took no more for a while to the newest
 // publication of each channel that asks for that.
 func (s *Session) conflate() {

@@ -375,3 +375,30 @@ func TestEmptyPresence(t *testing.T) {
 		}
 	}
 }
+
+// resync does what a session does that has fallen behind the events.
+func (p *presence) resync(sub *subscription) []byte {
+	e := p.stateEvent()
+	sub.cursor.Store(e.Offset)
+	return e.Data
+}
+
+// Slow watchers share what stands for the events that they missed, and get another once
+// something has changed.
+func TestTheStateEventIsShared(t *testing.T) {
+	q := new(queue)
+	q.init()
+	p := newPresence(q, "chat", presenceOptions{mode: PresenceFull})
+	sub := &subscription{session: &Session{}, ch: p.events}
+	p.watch(sub)
+	p.enter("s_1", "a", nil)
+	first := p.stateEvent()
+	if p.stateEvent() != first {
+		t.Error("two events for one state")
+	}
+	p.enter("s_2", "a", nil) // makes no event of its own
+	second := p.stateEvent()
+	if second == first || second.Offset != first.Offset || string(second.Data) != `{"event":"state","users":1,"sessions":2,"members":[{"user":"a","sessions":["s_1","s_2"]}]}` {
+		t.Errorf("after a change: %d %s", second.Offset, second.Data)
+	}
+}

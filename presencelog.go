@@ -31,6 +31,9 @@ type presence struct {
 	seq      uint64 // the offset of the newest event
 	counting bool   // there are no members in what is told
 
+	latest       *Publication // what stateEvent made last, when who.change was latestChange
+	latestChange uint64
+
 	told      time.Time   // when a counted channel's watchers were last told
 	telling   bool        // countLate will tell them
 	countLate *time.Timer // nil until first needed
@@ -117,9 +120,19 @@ func (p *presence) rewatch(sub *subscription) PresenceState {
 	return state
 }
 
-// resync is rewatch that returns the event which stands for all those left out.
-func (p *presence) resync(sub *subscription) (event []byte) {
-	return PresenceEvent{Event: "state", PresenceState: p.rewatch(sub)}.encode()
+// stateEvent returns the event that stands for all of the log so far. Who writes it to
+// a watcher moves its cursor to the event's offset. All who need it at the same time
+// get the same one: a thousand blocked watchers hold one megabyte, and not a thousand.
+func (p *presence) stateEvent() *Publication {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	head := p.events.head.Load()
+	if p.latest == nil || p.latest.Offset != head || p.latestChange != p.who.change {
+		e := PresenceEvent{Event: "state", PresenceState: p.stateNow()}
+		e.sort()
+		p.latest, p.latestChange = &Publication{Offset: head, Data: e.encode()}, p.who.change
+	}
+	return p.latest
 }
 
 // state returns who is there now.
@@ -219,6 +232,7 @@ func (p *presence) tell(e PresenceEvent) {
 		return // nobody begins to watch before mu is free
 	}
 	p.seq++
+	p.latest = nil
 	p.events.deliver(&Publication{Offset: p.seq, Time: time.Now().UnixNano(), Data: e.encode()})
 }
 

@@ -7,6 +7,7 @@ import "encoding/json"
 type attendance struct {
 	users  map[string]*attendee
 	places map[string]*place // by the session's name
+	change uint64            // counts the changes of what members tells
 }
 
 // attendee is a user who is on the channel.
@@ -30,7 +31,7 @@ type place struct {
 }
 
 func newAttendance() attendance {
-	return attendance{make(map[string]*attendee), make(map[string]*place)}
+	return attendance{users: make(map[string]*attendee), places: make(map[string]*place)}
 }
 
 // leaving returns the place that the session has as that user and now leaves; nil if
@@ -49,6 +50,7 @@ func (a *attendance) leaving(session, user string) *place {
 
 // add gives the session a place as the user.
 func (a *attendance) add(session string, u *attendee) {
+	a.change++
 	pl := &place{session: session, user: u, prev: u.newest, entered: 1}
 	a.places[session] = pl
 	if u.newest == nil {
@@ -62,6 +64,7 @@ func (a *attendance) add(session string, u *attendee) {
 
 // remove gives the place up. It returns whether it was the user's last.
 func (a *attendance) remove(pl *place) (last bool) {
+	a.change++
 	u := pl.user
 	if pl.lost {
 		// It is the first lost: whether its time is over or its user is back.
