@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -223,4 +225,102 @@ func TestMemoryListsChannels(t *testing.T) {
 			t.Error(got)
 		}
 	})
+}
+
+// What the evictor knows of a log may be old: it must look before it drops.
+func TestMemoryCeilingTakesTheOldest(t *testing.T) {
+	o := boreas.MemoryOptions{Memory: 2000, Limits: func(channel string) boreas.Retention {
+		return boreas.Retention{Messages: map[string]int{"a": 2}[channel]}
+	}}
+	inMemory(t, o, func(m *memory) {
+		publish := func(channel, data string) {
+			<-time.After(time.Second)
+			m.publish(channel, data)
+		}
+		publish("a", "1")
+		publish("b", "2")
+		publish("b", "3")
+		publish("a", "4")
+		publish("a", "5") // the first of a, which the evictor knows, is gone
+		publish("c", strings.Repeat("x", 2000-3*257-4*73-72+1))
+		m.want("b", boreas.Position{}, "3")
+		m.want("a", boreas.Position{}, "4 5")
+	})
+}
+
+func TestMemoryRemembersALogSinceItsLastMessage(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Messages: -1}, func(m *memory) {
+		for range 2 {
+			m.publish("a", "1")
+			<-time.After(50 * time.Minute)
+		}
+		if n := m.Stats().Channels; n != 1 {
+			t.Errorf("%d logs", n)
+		}
+		<-time.After(11 * time.Minute)
+		if n := m.Stats().Channels; n != 0 {
+			t.Errorf("%d logs", n)
+		}
+	})
+}
+
+// Some of these share a place for what is known of forgotten logs.
+func TestMemoryNeverSaysAheadOfAForgottenLog(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{}, func(m *memory) {
+		last := map[string]boreas.Position{}
+		for i := range 2000 {
+			name := fmt.Sprint(i)
+			for range i%3 + 1 {
+				last[name] = m.publish(name, "x")
+			}
+		}
+		<-time.After(2 * time.Hour)
+		known := 0
+		for name, p := range last {
+			switch got := m.kept(name, p); got {
+			case "":
+				known++
+			case boreas.ErrExpired.Error():
+			default:
+				t.Fatalf("%s since %v: %s", name, p, got)
+			}
+		}
+		if known < 1500 {
+			t.Errorf("of %d channels of 2,000 it is known that nothing came", known)
+		}
+	})
+}
+
+// Logs that are forgotten while others publish to them never give an offset twice.
+func TestMemoryForgetsWhilePublishing(t *testing.T) {
+	m := boreas.NewMemory(boreas.MemoryOptions{Memory: 1, Messages: -1, Limits: func(channel string) boreas.Retention {
+		runtime.Gosched()
+		return boreas.Retention{}
+	}})
+	defer m.Close()
+	const publishers, each = 8, 5000
+	var offsets [publishers][]uint64
+	var wg sync.WaitGroup
+	for i := range publishers {
+		wg.Go(func() {
+			for range each {
+				ack, err := m.Publish(context.Background(), "a", boreas.Message{Data: []byte("x")})
+				if err != nil {
+					t.Error(err)
+				}
+				offsets[i] = append(offsets[i], ack.Position.Offset)
+			}
+		})
+	}
+	wg.Wait()
+	all := slices.Concat(offsets[:]...)
+	slices.Sort(all)
+	for i, offset := range all {
+		if offset != uint64(i+1) {
+			t.Fatalf("%d instead of %d", offset, i+1)
+		}
+	}
+	if s := m.Stats(); s.Channels != 0 || s.Bytes != 0 || s.Publications != 0 {
+		t.Errorf("%+v", s)
+	}
 }

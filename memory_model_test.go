@@ -241,12 +241,14 @@ func TestMemoryAgainstAModel(t *testing.T) {
 		names := []string{"a", "b", "c"}
 		for _, name := range names {
 			d.logs[name] = &modelLog{keys: map[string]modelEntry{}, limits: boreas.Retention{
-				Messages: rapid.SampledFrom([]int{-1, 1, 2, 5, 30}).Draw(rt, "messages"),
-				Bytes:    rapid.Int64Range(1, 60).Draw(rt, "bytes"),
-				Age:      time.Duration(rapid.IntRange(1, 10).Draw(rt, "seconds")) * time.Second,
+				Messages: rapid.SampledFrom([]int{-1, 1, 2, 5, 100}).Draw(rt, "messages"),
+				Bytes:    rapid.SampledFrom([]int64{5, 60, 1000}).Draw(rt, "bytes"),
+				Age:      time.Duration(rapid.SampledFrom([]int{1, 10, 60}).Draw(rt, "seconds")) * time.Second,
 			}}
 		}
+		var failure any // of rapid: it must be told on its own goroutine
 		inMemory(t, d.o, func(m *memory) {
+			defer func() { failure = recover() }()
 			d.m = m
 			followed := map[string]*[]uint64{}
 			stops := map[string]func(){}
@@ -300,5 +302,8 @@ func TestMemoryAgainstAModel(t *testing.T) {
 				}
 			}
 		})
+		if failure != nil {
+			panic(failure)
+		}
 	})
 }
