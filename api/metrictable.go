@@ -34,7 +34,10 @@ var metricTable = []metric{
 	{gauge, "history_bytes", "Bytes of history kept, overhead included as an estimate.", "", func(s *snapshot) float64 { return float64(s.Engine.Bytes) }},
 	{gauge, "history_publications", "Publications kept.", "", func(s *snapshot) float64 { return float64(s.Engine.Publications) }},
 	{gauge, "history_channels", "Channels with a log, also those without subscribers.", "", func(s *snapshot) float64 { return float64(s.Engine.Channels) }},
-	{counter, "history_evicted_total", "Publications dropped from history by any of its bounds.", "", func(s *snapshot) float64 { return float64(s.Engine.Evicted) }},
+	{gauge, "history_keys", "Idempotency keys remembered.", "", func(s *snapshot) float64 { return float64(s.Engine.Keys) }},
+	{counter, "history_evicted_total", helpEvicted, "reason=age", func(s *snapshot) float64 { return float64(s.Engine.EvictedAge) }},
+	{counter, "history_evicted_total", helpEvicted, "reason=bounds", func(s *snapshot) float64 { return float64(s.Engine.EvictedBounds) }},
+	{counter, "history_evicted_total", helpEvicted, "reason=memory", func(s *snapshot) float64 { return float64(s.Engine.EvictedMemory) }},
 
 	// The API. A reason's answer is told where refusalNames lists it.
 	{counter, "api_dry_runs_total", "Messages that were in order and, as asked, not published.", "", func(s *snapshot) float64 { return float64(s.dryRuns.Load()) }},
@@ -57,6 +60,7 @@ var metricTable = []metric{
 
 const (
 	helpSessions = "Sessions by state: anonymous, authenticated, or closing (ended, connection not closed yet)."
+	helpEvicted  = "Publications dropped from history: too old, more than their channel keeps, or the oldest of all above the ceiling."
 	helpEnded    = "Sessions ended, by reason; other is what clients and networks do."
 )
 
