@@ -54,4 +54,4 @@ soak: ## a server under load for SOAK_TIME (10m), watching losses and memory
 	scripts/soak.sh $(SOAK_TIME)
 
 clean: ## remove what the other targets made
-	rm -rf boreas boreas.exe dist scripts/realclients/node_modules
+	rm -rf boreas boreas.exe dist scripts/realclients/node_modules js/node_modules

@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"api":             {".", "internal/v2", "internal/wire", "internal/fault"},
 	"internal/server": {".", "internal/wire", "internal/fault", "internal/v2", "internal/config", "auth", "ws", "api"},
 	"client":          {"internal/wire"},
+	"js":              {},
 	"boreastest":      {".", "internal/wire", "internal/config", "internal/server", "client"},
 	"internal/load":   {"client"},
 	"internal/oracle": {"."},

@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 needs=(
 	"curl    curl              the quickstart test"
 	"wsdump  python3-websocket the quickstart test"
-	"node    nodejs            the test with the npm client ws"
-	"npm     npm               the test with the npm client ws"
+	"node    nodejs            the tests of js and with the npm client ws"
+	"npm     npm               the tests of js and with the npm client ws"
 	"$(go env CC) gcc          the race detector"
 )
 
@@ -54,10 +54,12 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 # The npm packages are pinned, with their hashes, by package-lock.json.
-modules=scripts/realclients/node_modules
-if ! cmp -s scripts/realclients/package-lock.json "$modules/.boreas-lock"; then
-	echo "setup: installing npm packages into $modules"
-	(cd scripts/realclients && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
-	cp scripts/realclients/package-lock.json "$modules/.boreas-lock"
-fi
+for folder in scripts/realclients js; do
+	modules=$folder/node_modules
+	if ! cmp -s "$folder/package-lock.json" "$modules/.boreas-lock"; then
+		echo "setup: installing npm packages into $modules"
+		(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+		cp "$folder/package-lock.json" "$modules/.boreas-lock"
+	fi
+done
 echo "setup: all there"

@@ -14,8 +14,12 @@ import (
 // needed are the programs that the tests run, beside the go command.
 var needed = []string{"curl", "wsdump", "node"}
 
-// wsModule is what setup installs with npm.
-const wsModule = "node_modules/ws/package.json"
+// modules are what setup installs with npm.
+var modules = []string{
+	"node_modules/ws/package.json",
+	"../../js/node_modules/ws/package.json",
+	"../../js/node_modules/typescript/package.json",
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -39,8 +43,10 @@ func missing() []string {
 			lacks = append(lacks, program)
 		}
 	}
-	if _, err := os.Stat(wsModule); err != nil {
-		lacks = append(lacks, "the npm package ws")
+	for _, module := range modules {
+		if _, err := os.Stat(module); err != nil {
+			lacks = append(lacks, module)
+		}
 	}
 	return lacks
 }

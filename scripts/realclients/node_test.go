@@ -9,16 +9,34 @@ import (
 )
 
 // TestNode runs ws.test.mjs, which starts servers of its own from the binary.
-func TestNode(t *testing.T) {
+func TestNode(t *testing.T) { node(t, ".", "ws.test.mjs") }
+
+// TestJS runs the tests of the JavaScript client. Those that need a server start
+// their own from the binary.
+func TestJS(t *testing.T) {
+	tests, err := filepath.Glob("../../js/test/*.test.mjs")
+	if err != nil || len(tests) == 0 {
+		t.Fatalf("found no test in js/test: %v", err)
+	}
+	for i, test := range tests {
+		tests[i] = filepath.Join("test", filepath.Base(test))
+	}
+	node(t, "../../js", tests...)
+}
+
+// node runs test files in a folder by node's own test runner.
+func node(t *testing.T, folder string, tests ...string) {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "boreas")
 	build := exec.Command("go", "build", "-o", binary, "./cmd/boreas")
 	build.Dir = "../.."
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
-	node := exec.Command("node", "--test", "ws.test.mjs")
-	node.Env = append(node.Environ(), "TEST_BINARY="+binary)
-	output, err := node.CombinedOutput()
+	run := exec.Command("node", append([]string{"--test", "--test-timeout=60000"}, tests...)...)
+	run.Dir = folder
+	run.Env = append(run.Environ(), "TEST_BINARY="+binary)
+	output, err := run.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}

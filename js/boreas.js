@@ -1,0 +1,772 @@
+// Boreas for browsers and Node: see README.md. Numbers such as 8.4 are clauses of docs/protocol.md. What
+// begins with an underscore is for this file only. Times are milliseconds.
+
+const BOUND = 1000; // of messages that wait for a reader, and of requests
+const HELLO_WAIT = 15_000;
+const PROBE_WAIT = 5_000; // for an answer when the network has changed
+const STABLE = 10_000; // after which a connection was a good one
+const UPGRADE_WAIT = 300_000; // between tries to replace server-sent events
+const MAX = 2 ** 31 - 1; // of a timer; as `last`, all that is kept
+const URL_LENGTH = 4000; // proxies refuse longer ones
+
+const nothing = () => {};
+const bytes = (text) => new Blob([text]).size;
+const jitter = (failures) => Math.random() * Math.min(30_000, 1000 * 2 ** failures); // 8.4
+
+export class BoreasError extends Error {
+  constructor({ message, ...more }) {
+    super(message);
+    Object.assign(this, more, { name: "BoreasError" });
+  }
+}
+
+const closed = () => new BoreasError({ code: "closed", message: "the client is closed" });
+
+export function connect(url, options = {}) {
+  return new Client(url, options);
+}
+
+class Events {
+  #listeners;
+
+  constructor(types, log) {
+    this.#listeners = new Map(types.map((type) => [type, new Set()]));
+    this._log = log;
+  }
+
+  on(type, listener) {
+    const listeners = this.#listeners.get(type);
+    if (!listeners) throw new TypeError(`there is no event ${type}`);
+    const entry = { listener };
+    listeners.add(entry);
+    return () => void listeners.delete(entry);
+  }
+
+  // Tells whether anybody listens.
+  _emit(type, ...values) {
+    const listeners = [...this.#listeners.get(type)];
+    for (const { listener } of listeners) {
+      try {
+        listener(...values);
+      } catch (error) {
+        this._log.error("boreas: a listener failed:", error);
+      }
+    }
+    return listeners.length > 0;
+  }
+
+  _heard(type) {
+    return this.#listeners.get(type).size > 0;
+  }
+}
+
+// Messages that wait for a reader. Of too many the older half makes way: a gap.
+class Queue {
+  #items = [];
+  #readers = [];
+  #ended = false;
+  #error;
+
+  constructor(position, lost) {
+    this.position = position;
+    this.lost = lost;
+  }
+
+  push(item) {
+    this.#items.push(item);
+    this.#serve();
+    if (this.#items.length <= BOUND) return;
+    const from = this.position;
+    this.position = this.#items.splice(0, BOUND / 2).at(-1).position;
+    this.lost({ reason: "slow", from, to: this.position, local: true });
+  }
+
+  shift() {
+    const item = this.#items.shift();
+    if (item) this.position = item.position;
+    return item;
+  }
+
+  next() {
+    return new Promise((resolve, reject) => {
+      this.#readers.push({ resolve, reject });
+      this.#serve();
+    });
+  }
+
+  end(error, drop) {
+    if (drop) this.#items = [];
+    this.#ended = true;
+    this.#error = error;
+    this.#serve();
+  }
+
+  #serve() {
+    while (this.#readers.length && (this.#items.length || this.#ended)) {
+      const { resolve, reject } = this.#readers.shift();
+      const value = this.shift();
+      if (value || !this.#error) resolve({ done: !value, value });
+      else reject(this.#error), (this.#error = undefined);
+    }
+  }
+}
+
+class Subscription extends Events {
+  _asked; // the connection on which the join was sent
+  _joined; // and on which it was taken
+  presence;
+  _later;
+  #client;
+  #queues = new Set();
+  #backlog; // for the first reader
+  #ended = false;
+  #error;
+
+  constructor(client, channel, options) {
+    super(["message", "gap", "recovered", "joined", "presence", "error"], client._log);
+    this.#client = client;
+    this.channel = channel;
+    this.position = options.since ?? undefined;
+    this._options = options;
+    this._failures = 0;
+    this.#backlog = this.#queue();
+  }
+
+  on(type, listener) {
+    const off = super.on(type, listener);
+    if (type === "message") queueMicrotask(() => this.#drain());
+    return off;
+  }
+
+  leave() {
+    this.#client._leave(this);
+    this.#backlog = undefined;
+    this._end(undefined, true);
+  }
+
+  [Symbol.asyncIterator]() {
+    const queue = this.#backlog ?? this.#queue();
+    this.#backlog = undefined;
+    this.#queues.add(queue);
+    if (this.#ended) queue.end(this.#error);
+    return {
+      next: () => queue.next(),
+      // A loop was left: if nobody else reads, so is the channel.
+      return: async () => {
+        this.#queues.delete(queue);
+        queue.end();
+        if (!this.#queues.size && !this._heard("message")) this.leave();
+        return { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  // Coming back, it wants all that is left after a gap (4.8).
+  _join() {
+    const { last, presence, info } = this._options;
+    return { channel: this.channel, since: this.position, last: this._joined ? MAX : last, presence, info };
+  }
+
+  _taken({ position, recovered, gap, oldest, presence }) {
+    this._failures = 0;
+    this.position = position;
+    this._emit("joined", { position, recovered, gap });
+    if (gap) this.#lost({ ...gap, oldest });
+    else if (recovered) this._emit("recovered", { position });
+    if (presence) this._present({ event: "state", ...presence });
+  }
+
+  _message(message, position) {
+    if (position === this.position) return;
+    const before = this.position;
+    this.position = position;
+    const item = { message, position };
+    if (!this.#backlog && !this.#queues.size && !this._heard("message")) this.#backlog = this.#queue(before);
+    if (this.#backlog) return this.#backlog.push(item);
+    this._emit("message", item);
+    for (const queue of this.#queues) queue.push(item);
+  }
+
+  _gap(gap) {
+    this.position = gap.to;
+    this.#lost(gap);
+  }
+
+  // 9.4 to 9.8. The state is a new object each time.
+  _present(event) {
+    const { event: kind, user, info, users, sessions } = event;
+    let members = kind === "join" || kind === "leave" ? this.presence?.members : event.members;
+    members = members?.filter((member) => member.user !== user).map(({ user, info }) => ({ user, info }));
+    if (kind === "join") members?.push({ user, info });
+    members?.sort((a, b) => (a.user < b.user ? -1 : 1));
+    this.presence = { users, sessions, members };
+    this._emit("presence", event);
+  }
+
+  _fail(error, end) {
+    const heard = this._emit("error", error) || (end && this.#queues.size);
+    if (!heard) this._warn(`${error.message} (${error.code})`);
+    if (end) this._end(error);
+  }
+
+  _end(error, drop) {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = error;
+    clearTimeout(this._later);
+    for (const queue of this.#queues) queue.end(error, drop);
+  }
+
+  #queue(position = this.position) {
+    return new Queue(position, (gap) => this.#lost(gap));
+  }
+
+  #drain() {
+    while (this.#backlog && this._heard("message")) {
+      const item = this.#backlog.shift();
+      if (item) this._emit("message", item);
+      else this.#backlog = undefined;
+    }
+  }
+
+  _warn(text) {
+    this._log.warn(`boreas: channel ${JSON.stringify(this.channel)}: ${text}`);
+  }
+
+  #lost(gap) {
+    const told = { channel: this.channel, ...gap };
+    const heard = this._emit("gap", told);
+    if (this.#client._emit("gap", told, this) || heard) return;
+    this._warn(`the messages after ${gap.from} up to ${gap.to} are not delivered (${gap.reason}), and nobody listens for "gap"`);
+  }
+}
+
+class Client extends Events {
+  state;
+  session;
+  user;
+  #options;
+  #url;
+  #WebSocket;
+  #life = new AbortController();
+  #subscriptions = new Map();
+  #requests = new Map();
+  #joins = new Map();
+  #id = 0; // of the last request; 0 itself is for auth
+  #link;
+  #next; // a WebSocket that may replace Streams
+  #try = 0; // to know when one was overtaken
+  #ready; // since when the token is accepted; 0 if it is not
+  #greeted;
+  #heard;
+  #limits = {};
+  #goodbye;
+  #failures = 0;
+  #blocked = 0; // in a row without a hello
+  #told; // the wait is as the server said
+  #token;
+  #stale; // why the token function must be asked
+  #renewed;
+  #timers = {};
+
+  constructor(url, options) {
+    super(["state", "goodbye", "error", "gap"], options.console ?? console);
+    const { transport = "auto", signal, token } = options;
+    this.#options = { fetch: globalThis.fetch, timeout: 30_000, ...options, transport };
+    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
+    if (!["auto", "websocket", "sse"].includes(transport)) throw new TypeError(`there is no transport ${transport}`);
+    if (transport === "websocket" && !this.#WebSocket) throw new TypeError("there is no WebSocket: give one as an option");
+    const address = new URL(url, globalThis.location?.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    address.pathname = address.pathname.replace(/(\/v2)?\/*$/, "/v2");
+    address.search = address.hash = "";
+    this.#url = address.href;
+    if (typeof token === "function") this.#stale = "first";
+    else this.#token = token;
+    if (signal?.aborted) return void this.close();
+    signal?.addEventListener("abort", () => this.close(), { signal: this.#life.signal });
+    const listen = (type, listener) => globalThis.addEventListener?.(type, listener, { signal: this.#life.signal });
+    listen("online", () => {
+      if (this.state !== "waiting") this.#probe();
+      else if (!this.#told) this.#open();
+    });
+    listen("offline", () => this.#probe());
+    // A page that may be shown again keeps no connection.
+    listen("pagehide", (event) => {
+      if (event.persisted) this.#drop(), this.#set("waiting");
+    });
+    listen("pageshow", (event) => {
+      if (event.persisted && !this.#link) this.#open();
+    });
+    this.#open();
+  }
+
+  subscribe(channel, options = {}) {
+    const { last, signal } = options;
+    if (this.state === "closed") throw closed();
+    if (typeof channel !== "string" || !channel) throw new TypeError("a channel's name is text");
+    if (!(last === undefined || (Number.isInteger(last) && last >= 0))) throw new TypeError("last is an integer from 0");
+    if (this.#subscriptions.has(channel)) {
+      throw new BoreasError({ code: "already_joined", message: `${channel} is subscribed already: leave it first` });
+    }
+    const subscription = new Subscription(this, channel, options);
+    this.#subscriptions.set(channel, subscription);
+    this.#soon();
+    if (signal?.aborted) subscription.leave();
+    signal?.addEventListener("abort", () => subscription.leave(), { signal: this.#life.signal });
+    return subscription;
+  }
+
+  // By its key it is safe to be sent again, until it is answered.
+  async publish(channel, message, { key = randomKey(), echo, ...options } = {}) {
+    if (JSON.stringify(message) === undefined) throw new TypeError("the message has no JSON form");
+    const { position, duplicate = false } = await this.#request("publish", { channel, message, key: key ?? undefined, echo }, options, key !== null);
+    return { position, duplicate };
+  }
+
+  history(channel, { since, limit, ...options } = {}) {
+    return this.#request("history", { channel, since, limit }, options);
+  }
+
+  presence(channel, options) {
+    return this.#request("presence", { channel }, options);
+  }
+
+  ping(options) {
+    return this.#request("ping", {}, options).then(nothing);
+  }
+
+  close() {
+    this.#end();
+  }
+
+  _leave(subscription) {
+    const { channel, _asked } = subscription;
+    if (this.#subscriptions.get(channel) !== subscription) return;
+    this.#subscriptions.delete(channel);
+    if (!_asked || _asked !== this.#link) return;
+    if (_asked.sse) this.#reopen();
+    else this.#send({ leave: { channels: [channel] } });
+  }
+
+  #open() {
+    this.#drop();
+    this.#set("connecting");
+    this.#withToken(() => {
+      const { transport, fetch } = this.#options;
+      const WebSocket = this.#WebSocket;
+      const blocked = !WebSocket || (this.#blocked > 1 && this.#blocked % 2 === 0);
+      const subscriptions = [...this.#subscriptions.values()];
+      if (transport === "websocket" || (transport === "auto" && (!blocked || (WebSocket && !subscriptions.length)))) {
+        return this.#adopt(new WebSocket(this.#url));
+      }
+      if (!subscriptions.length) return this.#set("waiting");
+      const link = new Streams(this.#url.replace("ws", "http") + "/events", fetch, this.#token, subscriptions.map((each) => each._join()));
+      for (const subscription of subscriptions) subscription._asked = link;
+      this.#adopt(link);
+    });
+  }
+
+  // Gets another token if there must be one. Goes on unless it was overtaken.
+  async #withToken(go) {
+    const attempt = this.#try;
+    try {
+      const token = this.#stale ? await this.#options.token(this.#stale) : this.#token;
+      if (attempt !== this.#try) return;
+      this.#token = token;
+      this.#stale = undefined;
+      go();
+    } catch (error) {
+      if (attempt === this.#try) this.#lost({ error });
+    }
+  }
+
+  #adopt(link) {
+    this.#link = link;
+    this.#heard = Date.now();
+    link.onmessage = ({ data }) => link === this.#link && this.#hear(data);
+    link.onclose = (event) => link === this.#link && this.#lost(event);
+    link.onerror = nothing;
+    this.#watch(HELLO_WAIT);
+  }
+
+  #drop() {
+    Object.values(this.#timers).forEach(clearTimeout);
+    this.#timers = {};
+    this.#try++;
+    this.#ready = 0;
+    this.#greeted = this.#told = false;
+    this.#goodbye = undefined;
+    this.#joins.clear();
+    const links = [this.#link, this.#next];
+    this.#link = this.#next = undefined;
+    for (const link of links) link?.close();
+    for (const [id, request] of this.#requests) {
+      if (!request.sent || request.safe) request.sent = false;
+      else this.#settle(id, new BoreasError({ code: "connection_lost", message: "the connection was lost before the reply" }));
+    }
+  }
+
+  // The connection is lost, or there was none: whether to come back, and when (8.4, 8.6).
+  #lost({ code = 1006, reason, error, after }) {
+    const goodbye = this.#goodbye;
+    const range = Math.floor(code / 100);
+    error = goodbye?.error ?? error ?? { code: "connection_lost", message: reason || `the connection was lost (${code})`, close_code: code };
+    const cause = error instanceof Error ? error : new BoreasError(error);
+    if (this.#ready && Date.now() - this.#ready >= STABLE) this.#failures = 0;
+    if (!this.#greeted) this.#blocked++;
+    else if (this.#link?.sse) this.#blocked = 1;
+    this.#drop();
+    if ((goodbye && !goodbye.reconnect) || range === 44 || cause.retry === "never") return this.#end(cause);
+    if (range === 43 || cause.retry === "new_token") {
+      if (typeof this.#options.token !== "function") return this.#end(cause);
+      this.#stale = cause.code;
+    }
+    if (range === 42) this.#failures = Math.max(this.#failures, 3);
+    const slot = goodbye?.reconnect?.after_ms;
+    if (slot !== undefined) after = goodbye.at + slot - Date.now();
+    this.#told = after !== undefined;
+    after = Math.max(0, after ?? jitter(this.#failures++));
+    this.#after("retry", after, () => this.#open());
+    this.#set("waiting", { after, error: cause });
+  }
+
+  #end(error) {
+    if (this.state === "closed") return;
+    this.#drop();
+    this.#life.abort();
+    for (const id of [...this.#requests.keys()]) this.#settle(id, error ?? closed());
+    for (const subscription of this.#subscriptions.values()) subscription._end(error);
+    this.#subscriptions.clear();
+    this.#set("closed", { error });
+    if (error) this.#fail(error);
+  }
+
+  // Streams can't change their channels.
+  #reopen() {
+    this.#drop();
+    this.#set("waiting");
+    this.#soon();
+  }
+
+  #hear(data) {
+    this.#heard = Date.now();
+    clearTimeout(this.#timers.probe);
+    let it;
+    try {
+      it = typeof data === "string" && JSON.parse(data);
+    } catch {
+      // A stream's comment, or nothing that we know (1.2).
+    }
+    it ||= {};
+    if (it.hello) this.#hello(it.hello);
+    else if (it.channel) this.#deliver(it);
+    else if (it.goodbye) this.#farewell(it.goodbye);
+    else if (it.id === 0) this.#authenticated(it);
+    else if (this.#joins.has(it.id)) this.#joined(it);
+    else if (this.#requests.has(it.id)) this.#reply(it);
+    else if (it.join && this.#link.sse) for (const each of it.join.channels) this.#result(this.#subscriptions.get(each.channel), each);
+    else if (it.error && it.id === undefined) this.#fail(new BoreasError(it.error));
+  }
+
+  #hello({ session, heartbeat, limits }) {
+    this.session = session;
+    this.#limits = limits ?? {};
+    this.#greeted = true;
+    this.#watch(this.#options.heartbeat === false || !heartbeat ? Infinity : heartbeat * 1500); // 8.1
+    if (this.#link.sse) {
+      this.#upgrade(this.#link, 0);
+      return this.#begin();
+    }
+    this.#blocked = 0;
+    if (this.#token === undefined) this.#begin();
+    else this.#authenticate();
+  }
+
+  #authenticate() {
+    this.#send({ id: 0, auth: { token: this.#token } });
+  }
+
+  #authenticated({ auth, error }) {
+    if (!error) {
+      this.user = auth.user;
+      return this.#ready || this.#begin();
+    }
+    // 3.3: once more on this connection, then with growing waits.
+    if (error.retry !== "new_token" || typeof this.#options.token !== "function" || this.#renewed === this.#link) return this.#lost({ error });
+    this.#renewed = this.#link;
+    this.#stale = error.code;
+    this.#withToken(() => this.#authenticate());
+  }
+
+  #begin() {
+    this.#ready = Date.now();
+    this.#flush();
+    for (const [id, request] of this.#requests) this.#transmit(id, request);
+    if (this.#ready) this.#set("connected", { transport: this.#link.sse ? "sse" : "websocket" });
+  }
+
+  #watch(limit) {
+    const left = this.#heard + limit - Date.now();
+    if (left > 0) this.#after("watch", left, () => this.#watch(limit));
+    else this.#lost({ reason: `nothing was heard for ${Math.round(limit / 1000)} s` });
+  }
+
+  // The network has changed: is the connection still one?
+  #probe() {
+    if (!this.#greeted || this.#link.sse) return;
+    this.#send({ id: ++this.#id, ping: {} });
+    this.#after("probe", PROBE_WAIT, () => this.#lost({ reason: "the network has changed" }));
+  }
+
+  // 8.5: it works until its slot.
+  #farewell(goodbye) {
+    this.#goodbye = { ...goodbye, at: Date.now() };
+    this._emit("goodbye", goodbye);
+    const slot = goodbye.reconnect?.after_ms;
+    if (slot !== undefined && this.#link) this.#after("slot", slot, () => this.#lost({}));
+  }
+
+  // While server-sent events serve, a WebSocket is tried beside them, now and then.
+  #upgrade(streams, wait) {
+    if (this.#options.transport !== "auto" || !this.#WebSocket) return;
+    this.#after("upgrade", wait, () => {
+      this.#upgrade(streams, UPGRADE_WAIT);
+      this.#next?.close();
+      const socket = (this.#next = new this.#WebSocket(this.#url));
+      socket.onerror = nothing;
+      socket.onmessage = ({ data }) => {
+        if (streams !== this.#link) return;
+        this.#next = undefined;
+        this.#drop();
+        this.#adopt(socket);
+        this.#hear(data);
+      };
+    });
+  }
+
+  #soon() {
+    queueMicrotask(() => {
+      if (this.state === "waiting" && !this.#timers.retry) this.#open();
+      else this.#flush();
+    });
+  }
+
+  // Joins what is not joined yet, in requests that are not too long (1.3).
+  #flush() {
+    if (!this.#ready) return;
+    const fresh = [...this.#subscriptions.values()].filter((each) => each._asked !== this.#link && !each._later);
+    if (this.#link.sse && fresh.length) return this.#reopen();
+    const limit = (this.#limits.frame_bytes ?? Infinity) - 100;
+    let some = [];
+    let length = 0;
+    const join = () => {
+      const id = ++this.#id;
+      this.#joins.set(id, some);
+      this.#send({ id, join: { channels: some.map((each) => each._join()) } });
+      some = [];
+      length = 0;
+    };
+    for (const subscription of fresh) {
+      const more = bytes(JSON.stringify(subscription._join())) + 1;
+      if (more > limit) {
+        this.#result(subscription, { error: { code: "too_large", message: "the join is too long", retry: "never" } });
+        continue;
+      }
+      if (length + more > limit) join();
+      subscription._asked = this.#link;
+      some.push(subscription);
+      length += more;
+    }
+    if (some.length) join();
+  }
+
+  #joined({ id, join, error }) {
+    const subscriptions = this.#joins.get(id);
+    this.#joins.delete(id);
+    if (error?.retry === "new_token") return this.#lost({ error });
+    subscriptions.forEach((subscription, i) => this.#result(subscription, error ? { error } : join.channels[i]));
+  }
+
+  #result(subscription, result) {
+    if (!subscription || this.#subscriptions.get(subscription.channel) !== subscription) return;
+    if (!result.error) {
+      subscription._joined = this.#link;
+      return subscription._taken(result);
+    }
+    const error = new BoreasError(result.error);
+    const again = error.retry === "now" || error.retry === "later";
+    if (again) {
+      subscription._asked = undefined;
+      subscription._later = setTimeout(() => {
+        subscription._later = undefined;
+        this.#flush();
+      }, error.retry_after_ms ?? jitter(subscription._failures++));
+    } else this.#subscriptions.delete(subscription.channel);
+    subscription._fail(error, !again);
+  }
+
+  #deliver({ channel, message, position, gap, presence }) {
+    const subscription = this.#subscriptions.get(channel);
+    if (!subscription || subscription._joined !== this.#link) return;
+    if (gap) subscription._gap(gap);
+    else if (presence) subscription._present(presence);
+    else if (message !== undefined && typeof position === "string") subscription._message(message, position);
+  }
+
+  #request(kind, body, { signal, timeout = this.#options.timeout } = {}, safe = true) {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      if (this.state === "closed") throw closed();
+      if (this.#requests.size >= BOUND) throw new BoreasError({ code: "too_many_requests", message: `${BOUND} requests wait already` });
+      const id = ++this.#id;
+      const request = { kind, text: JSON.stringify({ id, [kind]: body }), safe, resolve, reject, off: nothing };
+      if (timeout) {
+        const late = () => this.#settle(id, new BoreasError({ code: "timeout", message: `no reply within ${timeout} ms` }));
+        request.timer = setTimeout(late, Math.min(MAX, timeout));
+      }
+      if (signal) {
+        const aborted = () => this.#settle(id, signal.reason);
+        signal.addEventListener("abort", aborted);
+        request.off = () => signal.removeEventListener("abort", aborted);
+      }
+      this.#requests.set(id, request);
+      this.#transmit(id, request);
+    });
+  }
+
+  #transmit(id, request) {
+    if (!this.#ready || request.sent) return;
+    if (this.#link.sse) return this.#settle(id, new BoreasError({ code: "unavailable", message: "server-sent events only receive" }));
+    const limit = this.#limits.frame_bytes;
+    const length = bytes(request.text);
+    if (length > limit) return this.#settle(id, new BoreasError({ code: "too_large", message: `${length} bytes are more than ${limit}`, retry: "never" }));
+    this.#flush(); // a subscription made before hears what is published after
+    request.sent = true;
+    this.#link.send(request.text);
+  }
+
+  #reply({ id, error, ...reply }) {
+    const request = this.#requests.get(id);
+    if (error?.code === "shutting_down" && request.safe) request.sent = false;
+    else this.#settle(id, error && new BoreasError(error), reply[request.kind]);
+  }
+
+  #settle(id, error, value) {
+    const request = this.#requests.get(id);
+    if (!request) return;
+    this.#requests.delete(id);
+    clearTimeout(request.timer);
+    request.off();
+    if (error) request.reject(error);
+    else request.resolve(value);
+  }
+
+  #send(request) {
+    this.#link.send(JSON.stringify(request));
+  }
+
+  #after(name, wait, go) {
+    clearTimeout(this.#timers[name]);
+    this.#timers[name] = setTimeout(go, Math.min(MAX, wait));
+  }
+
+  #set(state, detail = {}) {
+    this.state = state;
+    this._emit("state", state, detail);
+  }
+
+  #fail(error) {
+    if (!this._emit("error", error)) this._log.error(`boreas: ${error.message} (${error.code})`);
+  }
+}
+
+// Server-sent events (10) in the clothes of a WebSocket that has sent a join.
+class Streams {
+  sse = true;
+  #abort = new AbortController();
+  #greeted = false;
+
+  // Channels that begin alike share a stream (10.1, 10.6).
+  constructor(url, fetch, token, joins) {
+    const streams = [];
+    const open = {};
+    for (const { channel, since, last, presence } of joins) {
+      const kind = new URLSearchParams({ ...(last !== undefined && { last }), ...(presence && { presence }) });
+      const query = "&" + new URLSearchParams({ channel, ...(since && { ["since." + channel]: since }) });
+      let stream = open[kind];
+      if (!stream || stream.channels.length === 64 || stream.query.length + query.length > URL_LENGTH) {
+        streams.push((stream = open[kind] = { channels: [], query: `${kind}` }));
+      }
+      stream.channels.push(channel);
+      stream.query += query;
+    }
+    const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+    const init = { headers, signal: this.#abort.signal };
+    for (const { channels, query } of streams) {
+      this.#run(() => fetch(`${url}?${query}`, init), channels).catch((error) => this.#close({ error }));
+    }
+  }
+
+  close() {
+    this.onmessage = this.onclose = nothing;
+    this.#abort.abort();
+  }
+
+  #close(event) {
+    const { onclose } = this;
+    this.close();
+    onclose(event);
+  }
+
+  #say(data) {
+    this.onmessage({ data });
+  }
+
+  #join(data, heartbeat = 60) {
+    if (!this.#greeted) this.#say(JSON.stringify({ hello: { heartbeat } }));
+    this.#greeted = true;
+    this.#say(`{"join":${data}}`);
+  }
+
+  async #run(begin, channels) {
+    const answer = await begin();
+    const type = answer.headers.get("Content-Type") ?? "";
+    if (!answer.ok || !type.startsWith("text/event-stream")) {
+      const { error } = await answer.json().catch(() => ({}));
+      // 10.3: none of the channels can be joined.
+      if (error?.retry === "never") return this.#join(JSON.stringify({ channels: channels.map((channel) => ({ channel, error })) }));
+      const after = answer.headers.get("Retry-After");
+      return this.#close({ error, reason: `the server answered ${answer.status}`, after: after ? after * 1000 : undefined });
+    }
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let event = {};
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return this.#close({});
+      this.#say("");
+      const lines = (rest + value).split(/\r\n|\n|\r(?!$)/);
+      rest = lines.pop();
+      for (const line of lines) {
+        const [, name, text] = /^([^:]*):? ?(.*)$/s.exec(line);
+        if (line) event[name] = name === "data" && event.data !== undefined ? `${event.data}\n${text}` : text;
+        else this.#event(event), (event = {});
+      }
+    }
+  }
+
+  #event({ event, data }) {
+    if (data === undefined) return;
+    if (event === "join") this.#join(data, JSON.parse(data).heartbeat);
+    else if (event === "goodbye") this.#say(`{"goodbye":${data}}`);
+    else this.#say(data);
+  }
+}
+
+function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+}

@@ -1,0 +1,110 @@
+// Tokens: shown at the beginning, and asked for anew when the server wants another.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { client, next, serve, still, tick } from "./mock.mjs";
+
+const invalid = { code: "invalid_token", message: "Not valid.", retry: "new_token" };
+
+test("a token is shown before anything is asked", async (t) => {
+  const server = await serve(t);
+  const c = client(t, server, { token: "T" });
+  c.subscribe("chat");
+  const peer = await server.peer();
+  await peer.expect({ id: 0, auth: { token: "T" } }); // clause 3.2
+  peer.send({ id: 0, auth: { user: "u1" } });
+  await peer.join({ channel: "chat", position: "p1" });
+  assert.equal(c.user, "u1");
+  assert.equal(c.session, "s_1");
+});
+
+test("a token function is asked again when the server says so, and only then", async (t) => {
+  still(t);
+  const server = await serve(t);
+  const reasons = [];
+  const c = client(t, server, { token: async (reason) => `T${reasons.push(reason)}` });
+  let peer = await server.peer();
+  await peer.expect({ id: 0, auth: { token: "T1" } });
+  peer.send({ id: 0, error: invalid }); // clause 3.3
+  await peer.expect({ id: 0, auth: { token: "T2" } });
+  peer.send({ id: 0, auth: { user: "u" } });
+  await c.until("connected");
+  peer.close(1011);
+  tick(t, (await c.until("waiting")).after);
+  peer = await server.peer();
+  await peer.expect({ id: 0, auth: { token: "T2" } });
+  peer.close(4300); // clause 8.6
+  tick(t, (await c.until("waiting")).after);
+  peer = await server.peer();
+  await peer.expect({ id: 0, auth: { token: "T3" } });
+  peer.send({ id: 0, auth: { user: "u" } });
+  await c.until("connected");
+  peer.send({ goodbye: { error: { code: "token_revoked", message: "Revoked.", retry: "new_token" }, reconnect: {} } });
+  peer.close(4300);
+  tick(t, (await c.until("waiting")).after);
+  await (await server.peer()).expect({ id: 0, auth: { token: "T4" } });
+  assert.deepEqual(reasons, ["first", "invalid_token", "connection_lost", "token_revoked"]);
+});
+
+test("tokens that are refused again and again are asked for with growing waits", async (t) => {
+  still(t);
+  const server = await serve(t);
+  const c = client(t, server, { token: () => "T" });
+  const waits = [];
+  for (let i = 0; i < 3; i++) {
+    const peer = await server.peer();
+    for (let each = 0; each < 2; each++) {
+      await peer.expect({ id: 0, auth: { token: "T" } });
+      peer.send({ id: 0, error: invalid });
+    }
+    const { after, error } = await c.until("waiting");
+    assert.equal(error.code, "invalid_token");
+    waits.push(after);
+    tick(t, after);
+  }
+  assert.deepEqual(waits, [1000, 2000, 4000]);
+});
+
+test("a token that is no function and no longer valid is the end", async (t) => {
+  const server = await serve(t);
+  const c = client(t, server, { token: "T" });
+  const failed = next(c, "error");
+  const peer = await server.peer();
+  await peer.receive();
+  peer.send({ id: 0, error: invalid });
+  assert.equal((await failed).code, "invalid_token");
+  assert.equal(c.state, "closed");
+});
+
+test("a server that wants a token and gets none is told so by the end", async (t) => {
+  const server = await serve(t);
+  const c = client(t, server);
+  c.subscribe("chat");
+  const peer = await server.peer();
+  const { id } = await peer.receive();
+  peer.send({ id, error: { code: "unauthenticated", message: "No token.", retry: "new_token" } }); // clause 2.7
+  assert.equal((await c.until("closed")).error.code, "unauthenticated");
+  assert.deepEqual(c.printed, ["boreas: No token. (unauthenticated)"]);
+});
+
+test("a token function that fails is asked again later", async (t) => {
+  still(t);
+  const server = await serve(t);
+  let fails = 2;
+  const c = client(t, server, { token: () => (fails-- ? Promise.reject(new Error("no backend")) : "T") });
+  for (const after of [1000, 2000]) {
+    const detail = await c.until("waiting");
+    assert.deepEqual([detail.after, detail.error.message], [after, "no backend"]);
+    tick(t, after);
+  }
+  await (await server.peer()).expect({ id: 0, auth: { token: "T" } });
+});
+
+test("a client that is closed while its token is fetched opens nothing", async (t) => {
+  const server = await serve(t);
+  let give;
+  const c = client(t, server, { token: () => new Promise((resolve) => (give = resolve)) });
+  c.close();
+  give("T");
+  await new Promise(setImmediate);
+  assert.equal(server.attempts, 0);
+});
