@@ -64,7 +64,7 @@ func (c *Conn) join(subs ...*Subscription) {
 	}
 	c.request("join", request, func(f *frame, err error) {
 		for i, s := range subs {
-			if s.over || s.phase != joining {
+			if s.phase != joining {
 				continue // closed, or the connection was lost
 			}
 			result, err := f.joinResult(i, s.channel, err)

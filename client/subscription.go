@@ -117,10 +117,13 @@ func (c *Conn) Subscribe(ctx context.Context, channel string, o SubscribeOptions
 
 	select {
 	case err := <-s.first:
-		if err != nil {
-			return nil, err
+		switch {
+		case err == nil:
+			return s, nil
+		case c.Err() != nil:
+			return nil, fmt.Errorf("%s: %w", op, c.Err())
 		}
-		return s, nil
+		return nil, err
 	case <-ctx.Done():
 		s.Close()
 		return nil, fmt.Errorf("%s: %w", op, context.Cause(ctx))
@@ -182,12 +185,13 @@ func (s *Subscription) lost() {
 //
 // A loop that was left can be entered again later: nothing is lost in between.
 //
-// Up to Buffer events wait for the loop. When it is slower than that for half a second, or while
-// calls of the same Conn wait for an answer, the channel is left, and joined again at its
-// place once half of them are dealt with. So a slow loop holds nobody up, and its
-// messages wait at the server, as long as that keeps them: otherwise there is a
-// Gap. For the others on the channel such a pause is a leave and a join, if it has
-// presence.
+// Up to Buffer events wait for the loop. When it is so slow that they are that many for
+// half a second, or at once while calls of the same Conn wait for their answers, the
+// channel is left, and joined again at its place as soon as half of them are dealt
+// with. So a slow loop holds nobody up for long, itself included when it makes calls,
+// and its messages wait at the server. Those that are no longer kept there when the
+// loop gets to them are told as a Gap. Where the channel has presence, others see such
+// a pause as a leave and a join.
 func (s *Subscription) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if !s.inUse.CompareAndSwap(false, true) {

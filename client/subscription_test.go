@@ -45,8 +45,12 @@ func TestSubscriptionWithoutALoopIsLeftAndJoinedAgainAtItsPlace(t *testing.T) {
 		p.send(`{"channel":"a","gap":{"reason":"slow","from":"a6","to":"a9"}}`)
 		p.send(`{"id":2,"leave":{"channels":[{"channel":"a"}]}}`)
 		p.want()
+		for range s.Events(t.Context()) {
+			break
+		}
+		p.want() // one is too few
 		events := follow(t.Context(), s)
-		events.want(t, "a joined at a0", "a 1 at a1", "a 2 at a2", "a 3 at a3")
+		events.want(t, "a 1 at a1", "a 2 at a2", "a 3 at a3")
 		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a3"}]}}`)
 		p.send(`{"id":3,"join":{"channels":[{"channel":"a","position":"a3","recovered":true}]}}`)
 		p.say(4, 5)
@@ -134,6 +138,35 @@ func TestLoopMayCallWhileItsQueueIsFull(t *testing.T) {
 	})
 }
 
+// A loop can empty its queue just before the subscription is paused.
+func TestPauseWakesALoopThatIsReadyAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		c, _, s, p := joinedOn(t, f, SubscribeOptions{})
+		follow(t.Context(), s).want(t, "a joined at a0")
+		c.mu.Lock()
+		c.leave(s)
+		s.pause()
+		c.mu.Unlock()
+		p.want(`{"id":2,"leave":{"channels":["a"]}}`, `{"id":3,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+	})
+}
+
+func TestMessageWithoutPositionEndsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		_, states, s, p := joinedOn(t, f, SubscribeOptions{})
+		p.say(1, 1)
+		p.send(`{"channel":"a","message":2}`)
+		f.accept().want(`{"id":2,"join":{"channels":[{"channel":"a","since":"a1"}]}}`)
+		follow(t.Context(), s).want(t, "a joined at a0", "a 1 at a1")
+		states.want(
+			t, "connecting 1", "connected s_1 ",
+			`disconnected: the server sent a message on "a" without a position; again in 1s`, "connecting 2", "connected s_1 ",
+		)
+	})
+}
+
 func TestFullQueueIsNotJoinedOnANewConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -174,15 +207,24 @@ func TestRefusedResumeIsTriedAgain(t *testing.T) {
 		p.conn.Close()
 		p = f.accept()
 		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
-		<-time.After(10 * time.Second)
+		p.send(`{"id":4,` + strings.Replace(full, "500", "6000", 1))
+		<-time.After(9 * time.Second)
 		p.want()
-		p.send(`{"id":4,"join":{"channels":[{"channel":"a","position":"a0","recovered":true}]}}`)
+		<-time.After(2 * time.Second)
+		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+		p.send(`{"id":5,"join":{"channels":[{"channel":"a","position":"a0","recovered":true}]}}`)
 		events.want(t, "a joined at a0", "a joined at a0 since a0, recovered true")
+		// A success makes the waits short again.
+		p.conn.Close()
+		p = f.accept()
+		p.want(`{"id":6,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+		p.send(`{"id":6,` + full)
 		const refused = `refused: join "a": the server refused: Full. (too_many_subscribers); again in `
 		states.want(
 			t, "connecting 1", "connected s_1 ", "disconnected: the connection broke: unexpected EOF; again in 1s",
 			"connecting 2", "connected s_1 ", refused+"1.5s", refused+"2.5s",
-			"disconnected: the connection broke: unexpected EOF; again in 2s", "connecting 3", "connected s_1 ",
+			"disconnected: the connection broke: unexpected EOF; again in 2s", "connecting 3", "connected s_1 ", refused+"10s",
+			"disconnected: the connection broke: unexpected EOF; again in 4s", "connecting 4", "connected s_1 ", refused+"1.5s",
 		)
 	})
 }
