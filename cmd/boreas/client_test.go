@@ -3,11 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +22,9 @@ import (
 
 // TestClientScripts runs the commands that talk to a server, as users do. Beside what
 // the other scripts have, theirs have the command `listed CHANNEL`: it waits until
-// someone is on the channel; and `tokens NUMBER`: the server must know that many.
+// someone is on the channel, or as many as a second argument says; `tokens NUMBER`:
+// the server must know that many; and `position FILE`: $POSITION becomes that of the
+// file's last message.
 func TestClientScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/client",
@@ -29,15 +33,22 @@ func TestClientScripts(t *testing.T) {
 				scriptServer(ts, neg, args)
 				ts.Setenv("NO_WS_URL", strings.Replace(ts.Getenv("BOREAS_API_URL"), "http:", "ws:", 1))
 			},
-			"listed": scriptListed,
-			"tokens": scriptTokens,
+			"listed":   scriptListed,
+			"tokens":   scriptTokens,
+			"position": scriptPosition,
 		},
 	})
 }
 
 func scriptListed(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: listed CHANNEL")
+	wanted := 1
+	if len(args) == 2 {
+		var err error
+		wanted, err = strconv.Atoi(args[1])
+		ts.Check(err)
+	}
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: listed CHANNEL [NUMBER]")
 	}
 	c, err := client.New(client.Options{API: ts.Getenv("BOREAS_API_URL")})
 	ts.Check(err)
@@ -47,7 +58,7 @@ func scriptListed(ts *testscript.TestScript, neg bool, args []string) {
 	for {
 		tokens, err := c.ActiveTokens(ctx, args[0])
 		ts.Check(err)
-		if len(tokens) > 0 {
+		if len(tokens) >= wanted {
 			return
 		}
 	}
@@ -66,6 +77,16 @@ func scriptTokens(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprint(len(strings.Fields(string(text)))); got != args[0] {
 		ts.Fatalf("the server knows %s tokens, not %s", got, args[0])
 	}
+}
+
+func scriptPosition(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: position FILE")
+	}
+	all := strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n")
+	var last struct{ Position string }
+	ts.Check(json.Unmarshal([]byte(all[len(all)-1]), &last))
+	ts.Setenv("POSITION", last.Position)
 }
 
 func TestSubscribeWarnsOfATokenThatTheServerDidNotTake(t *testing.T) {
@@ -90,7 +111,7 @@ func TestSubscribeWarnsOfATokenThatTheServerDidNotTake(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"boreas", "subscribe", "--api=" + api.URL, "--ws=ws" + strings.TrimPrefix(ws.URL, "http"), "a"},
+		ended <- run(ctx, []string{"boreas", "subscribe", "--classic", "--api=" + api.URL, "--ws=ws" + strings.TrimPrefix(ws.URL, "http"), "a"},
 			[]string{"BOREAS_TOKEN=wrong"}, strings.NewReader(""), io.Discard, stderr)
 		stderr.Close()
 	}()

@@ -25,54 +25,86 @@ func publishCommand(p *program) *cli.Command {
 		ArgsUsage: "CHANNEL JSON|-",
 		Description: "The message is one JSON text and goes out as it is. With - it is read from standard\n" +
 			"input; with --lines, each line there is a message, sent as soon as it is read.\n" +
+			"Prints {\"position\": ..., \"subscribers\": ...} for each: its place in the channel's log, and\n" +
+			"how many were on the channel.\n\n" +
 			"A message is sent once and not again: if the server's answer is lost, nobody knows\n" +
-			"whether it was delivered.\n\n" +
+			"whether it was published. With --key the same command can be given again: the server\n" +
+			"publishes it once, and then also prints \"duplicate\": true.\n\n" +
 			"Examples:\n" +
 			"  boreas publish news '{\"title\": \"It snows\"}'\n" +
 			"  boreas publish news '\"a text\"'\n" +
-			"  boreas publish news - < message.json\n" +
+			"  boreas publish --key=order-17 orders - < message.json\n" +
 			"  tail -f log.jsonl | boreas publish --lines log -\n" +
 			"  boreas publish numbers -- -1             (-- ends the flags)",
 		Flags: []cli.Flag{
 			apiFlag(),
+			&cli.StringFlag{Name: "key", Usage: "publish at most once with this `KEY`, within 2 minutes if the server is not told otherwise"},
 			&cli.BoolFlag{Name: "lines", Usage: "each line of standard input is a message"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "have the server check everything and deliver nothing"},
+			&cli.BoolFlag{Name: "classic", Usage: "use the API of Boreas 1, and print nothing"},
 		},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if cmd.Args().Len() != 2 {
-				return usagef("give a channel and a message: %s CHANNEL JSON|-", cmd.FullName())
-			}
-			channel, text := cmd.Args().Get(0), cmd.Args().Get(1)
-			if cmd.Bool("lines") && text != "-" {
-				return usagef("--lines reads standard input: give - instead of the message")
-			}
-			if text != "-" && !json.Valid([]byte(text)) {
-				return usagef("the message is not valid JSON; a text needs quotes of its own: '\"like this\"'")
-			}
-			c, err := p.apiClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			send := func(message []byte) error {
-				return c.Broadcast(ctx, channel, json.RawMessage(message), client.BroadcastOptions{DryRun: cmd.Bool("dry-run")})
-			}
-			switch {
-			case text != "-":
-				return send([]byte(text))
-			case cmd.Bool("lines"):
-				return eachLine(p.stdin, send)
-			}
-			message, err := io.ReadAll(io.LimitReader(p.stdin, maxPublish+1))
-			if err != nil {
-				return fmt.Errorf("read standard input: %w", err)
-			}
-			if len(message) > maxPublish {
-				return fmt.Errorf("standard input holds more than %d bytes, too much for a message", maxPublish)
-			}
-			return send(message)
-		},
+		Action: p.publish,
 	}
+}
+
+func (p *program) publish(ctx context.Context, cmd *cli.Command) error {
+	if cmd.Args().Len() != 2 {
+		return usagef("give a channel and a message: %s CHANNEL JSON|-", cmd.FullName())
+	}
+	channel, text := cmd.Args().Get(0), cmd.Args().Get(1)
+	lines := cmd.Bool("lines")
+	switch {
+	case lines && text != "-":
+		return usagef("--lines reads standard input: give - instead of the message")
+	case text != "-" && !json.Valid([]byte(text)):
+		return usagef("the message is not valid JSON; a text needs quotes of its own: '\"like this\"'")
+	case cmd.IsSet("key") && cmd.String("key") == "":
+		return usagef("--key must not be empty")
+	case cmd.IsSet("key") && lines:
+		return usagef("--key is for one message and does not go with --lines")
+	case cmd.IsSet("key") && cmd.Bool("classic"):
+		return usagef("--key does not go with --classic, whose API has none")
+	}
+	c, err := p.apiClient(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	dryRun := cmd.Bool("dry-run")
+	send := func(message []byte) error {
+		ack, err := c.Publish(ctx, channel, json.RawMessage(message), client.PublishOptions{Key: cmd.String("key"), DryRun: dryRun})
+		if err != nil {
+			return olderServer(err)
+		}
+		return json.NewEncoder(p.stdout).Encode(receipt{ack.Position, ack.Subscribers, ack.Duplicate, dryRun})
+	}
+	if cmd.Bool("classic") {
+		send = func(message []byte) error {
+			return c.Broadcast(ctx, channel, json.RawMessage(message), client.BroadcastOptions{DryRun: dryRun})
+		}
+	}
+	switch {
+	case text != "-":
+		return send([]byte(text))
+	case lines:
+		return eachLine(p.stdin, send)
+	}
+	message, err := io.ReadAll(io.LimitReader(p.stdin, maxPublish+1))
+	if err != nil {
+		return fmt.Errorf("read standard input: %w", err)
+	}
+	if len(message) > maxPublish {
+		return fmt.Errorf("standard input holds more than %d bytes, too much for a message", maxPublish)
+	}
+	return send(message)
+}
+
+// A receipt is printed for a message that was published, in the words of the API.
+type receipt struct {
+	Position    string `json:"position,omitempty"` // none after a dry run
+	Subscribers int    `json:"subscribers"`
+	Duplicate   bool   `json:"duplicate,omitempty"`
+	DryRun      bool   `json:"dry_run,omitempty"`
 }
 
 // eachLine sends each line that is not blank. It stops at the first that fails and

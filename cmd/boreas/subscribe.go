@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -13,40 +12,50 @@ import (
 	"github.com/boreas-pubsub/boreas/client"
 )
 
-// checkTimeout bounds asking the API whether a token was taken.
-const checkTimeout = 3 * time.Second
-
 func subscribeCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "subscribe",
 		Usage:     "print the messages of channels, one JSON object a line",
 		ArgsUsage: "CHANNEL...",
-		Description: "Prints {\"channel\": ..., \"message\": ...} for each message, until it is interrupted.\n" +
-			"What becomes of the connection is told on standard error: it is made again when it is\n" +
-			"lost, and then messages may have been missed.\n\n" +
+		Description: "Prints {\"channel\": ..., \"message\": ..., \"position\": ...} for each message, until it is\n" +
+			"interrupted. When the connection is lost it is made again, and goes on where it was.\n" +
+			"If messages are missing all the same, {\"channel\": ..., \"gap\": {\"reason\": ..., \"from\": ...,\n" +
+			"\"to\": ...}} stands in their place. What becomes of the connection is told on standard error.\n\n" +
 			"The token comes from --token-file (- is standard input) or the environment variable\n" +
 			envToken + ". Without either, a new one is made at the API, and deleted at the end.\n\n" +
 			"Examples:\n" +
 			"  boreas subscribe news weather\n" +
-			"  boreas subscribe --count=1 --time news\n" +
-			"  boreas subscribe --ws=wss://push.example.com/ --token-file=my-token news | jq .message",
+			"  boreas subscribe --last=10 --count=10 news\n" +
+			"  boreas subscribe --since=$(tail -1 news.jsonl | jq -r .position) news >> news.jsonl\n" +
+			"  boreas subscribe --ws=wss://push.example.com --token-file=my-token news | jq .message",
 		Flags: []cli.Flag{
 			apiFlag(), wsFlag(),
 			tokenFileFlag("read the token from `FILE`"),
+			&cli.StringFlag{Name: "since", Usage: "go on after the message with this `POSITION`; takes one CHANNEL"},
+			&cli.IntFlag{Name: "last", Usage: "print the newest `N` messages of each channel first"},
+			&cli.BoolFlag{Name: "presence", Usage: "print who is on the channels, and who comes and goes"},
 			&cli.IntFlag{Name: "count", Usage: "end after `N` messages"},
 			&cli.BoolFlag{Name: "time", Usage: "add when each message was received"},
 			&cli.BoolFlag{Name: "quiet", Usage: "tell nothing on standard error but failures and gaps"},
+			&cli.BoolFlag{Name: "classic", Usage: "speak the wire of Boreas 1, which tells no positions and no gaps"},
 		},
 		Action: p.subscribe,
 	}
 }
 
 func (p *program) subscribe(ctx context.Context, cmd *cli.Command) error {
-	if !cmd.Args().Present() {
+	classic := cmd.Bool("classic")
+	switch {
+	case !cmd.Args().Present():
 		return usagef("give at least one channel: %s CHANNEL...", cmd.FullName())
-	}
-	if cmd.IsSet("count") && cmd.Int("count") < 1 {
+	case cmd.IsSet("count") && cmd.Int("count") < 1:
 		return usagef("--count must be at least 1")
+	case cmd.Int("last") < 0:
+		return usagef("--last must not be negative")
+	case cmd.IsSet("since") && cmd.Args().Len() > 1:
+		return usagef("--since is a place on one channel: give one CHANNEL")
+	case classic && (cmd.IsSet("since") || cmd.IsSet("last") || cmd.IsSet("presence")):
+		return usagef("--since, --last and --presence do not go with --classic, whose wire has none of it")
 	}
 	api, err := p.apiClient(cmd)
 	if err != nil {
@@ -56,19 +65,31 @@ func (p *program) subscribe(ctx context.Context, cmd *cli.Command) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
 
-	v := &viewer{p: p, api: api, count: cmd.Int("count"), stamp: cmd.Bool("time"), quiet: cmd.Bool("quiet"), channels: cmd.Args().Slice()}
+	v := &viewer{p: p, api: api, count: cmd.Int("count"), stamp: cmd.Bool("time"), quiet: cmd.Bool("quiet"), channels: unique(cmd.Args().Slice())}
 	if v.token, err = p.givenToken(cmd); err != nil {
 		return err
 	}
 	v.own = v.token == ""
-	s, err := client.NewSubscriber(client.SubscriberOptions{
-		URL: p.wsURL(cmd), TokenFunc: v.obtainToken, Channels: v.channels, OnState: func(s client.State) { v.tell(ctx, s) },
-	})
-	if err != nil {
-		return usageError{err}
+	defer func() { v.deleteToken(context.WithoutCancel(ctx)) }()
+	if classic {
+		return v.subscribeClassic(ctx, p.wsURL(cmd))
 	}
-	defer v.deleteToken(context.WithoutCancel(ctx))
-	return v.print(ctx, s)
+	return v.subscribe(ctx, p.wsURL(cmd), client.SubscribeOptions{
+		Since: cmd.String("since"), Last: cmd.Int("last"), Presence: cmd.Bool("presence"),
+	})
+}
+
+// unique returns the names, each once.
+func unique(names []string) []string {
+	var list []string
+	seen := map[string]bool{}
+	for _, name := range names {
+		if !seen[name] {
+			list = append(list, name)
+		}
+		seen[name] = true
+	}
+	return list
 }
 
 // givenToken returns the user's token, or "" if there is none.
@@ -79,7 +100,7 @@ func (p *program) givenToken(cmd *cli.Command) (string, error) {
 	return p.getenv(envToken), nil
 }
 
-// A viewer prints what a subscriber gets. It belongs to one goroutine.
+// A viewer prints what comes on channels.
 type viewer struct {
 	p        *program
 	api      *client.Client
@@ -87,49 +108,156 @@ type viewer struct {
 	count    int // messages to print; 0 for no end
 	stamp    bool
 	quiet    bool
+	printed  int
 
 	token   string
 	own     bool // the token was made by us, so it is ours to delete
 	checked bool
 }
 
-// A line is what is printed for a message.
+// A line is what is printed, in the words of the wire: something of a channel.
 type line struct {
-	Channel string          `json:"channel"`
-	Message json.RawMessage `json:"message"`
-	Time    string          `json:"time,omitempty"`
+	Channel  string          `json:"channel"`
+	Message  json.RawMessage `json:"message,omitempty"`
+	Position string          `json:"position,omitempty"`
+	Gap      *client.Gap     `json:"gap,omitempty"`
+	Presence any             `json:"presence,omitempty"`
+	Time     string          `json:"time,omitempty"`
 }
 
-func (v *viewer) print(ctx context.Context, s *client.Subscriber) error {
+// print prints a line and tells whether it was the last message to print.
+func (v *viewer) print(l line) (done bool, err error) {
+	if v.stamp {
+		l.Time = time.Now().UTC().Format(time.RFC3339Nano)
+	}
 	out := json.NewEncoder(v.p.stdout)
 	out.SetEscapeHTML(false)
-	printed := 0
-	for m, err := range s.Messages(ctx) {
-		switch {
-		case errors.Is(err, client.ErrMayHaveMissed):
-			v.p.note("%v", err)
-			continue
-		case err != nil && ctx.Err() != nil:
-			return nil // interrupted: the way to end
-		case err != nil:
-			return err
-		}
-		l := line{Channel: m.Channel, Message: m.Data}
-		if v.stamp {
-			l.Time = time.Now().UTC().Format(time.RFC3339Nano)
-		}
-		if err := out.Encode(l); err != nil {
-			return fmt.Errorf("print a message: %w", err)
-		}
-		if printed++; printed == v.count {
-			return nil
-		}
+	if err := out.Encode(l); err != nil {
+		return true, fmt.Errorf("print a message: %w", err)
 	}
-	return nil
+	if l.Message != nil {
+		v.printed++
+	}
+	return v.printed == v.count && v.count > 0, nil
 }
 
-// obtainToken returns the user's token or makes one. One of our own is made anew
-// for each connection, as a server that was started again no longer knows it.
+// subscribe prints what comes over protocol 2.
+func (v *viewer) subscribe(ctx context.Context, url string, o client.SubscribeOptions) error {
+	options := client.ConnectOptions{URL: url, OnState: v.tell}
+	if v.own {
+		options.TokenFunc = v.obtainToken
+	} else {
+		options.Token = v.token
+	}
+	c, err := client.Connect(options)
+	if err != nil {
+		return usageError{err}
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	// One goroutine for each channel, and this one prints.
+	type told struct {
+		event client.Event
+		err   error
+	}
+	events := make(chan told)
+	joined := make(chan error, len(v.channels))
+	for _, channel := range v.channels {
+		go func() {
+			s, err := c.Subscribe(ctx, channel, o)
+			joined <- err
+			if err != nil {
+				return
+			}
+			for event, err := range s.Events(ctx) {
+				select {
+				case events <- told{event, err}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+	}
+	for range v.channels {
+		if err := <-joined; err != nil {
+			return failure(ctx, err)
+		}
+	}
+	v.say("connected, listening to %q", v.channels)
+	for {
+		var e told
+		select {
+		case e = <-events:
+		case <-ctx.Done():
+			return nil // interrupted: the way to end
+		}
+		var gap *client.Gap
+		if e.err != nil && !errors.As(e.err, &gap) {
+			return failure(ctx, e.err)
+		}
+		if done, err := v.show(e.event, gap); done || err != nil {
+			return err
+		}
+	}
+}
+
+// show prints an event or a gap.
+func (v *viewer) show(event client.Event, gap *client.Gap) (done bool, err error) {
+	if gap != nil {
+		v.p.note("%v", gap)
+		return v.print(line{Channel: gap.Channel, Gap: gap})
+	}
+	switch e := event.(type) {
+	case *client.Message:
+		return v.print(line{Channel: e.Channel, Message: e.Data, Position: e.Position})
+	case *client.PresenceChange:
+		return v.print(line{Channel: e.Channel, Presence: e})
+	case *client.Joined:
+		if e.Recovered {
+			v.say("nothing was missed on %q", e.Channel)
+		}
+		if p := e.Presence; p != nil {
+			return v.print(line{Channel: e.Channel, Presence: &client.PresenceChange{
+				Event: "state", Users: p.Users, Sessions: p.Sessions, Members: p.Members,
+			}})
+		}
+	}
+	return false, nil
+}
+
+// failure returns the error to end with: none if the user ended it.
+func failure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return olderServer(err)
+}
+
+// olderServer adds what to do about a server that has nothing under /v2.
+func olderServer(err error) error {
+	var refusal *client.Error
+	if errors.As(err, &refusal) && refusal.Code == "" && (refusal.Status == 404 || refusal.Status == 400) {
+		return fmt.Errorf("%w; if the server is a Boreas 1, give --classic", err)
+	}
+	return err
+}
+
+// tell reports a change of the connection.
+func (v *viewer) tell(s client.State) {
+	switch s.Kind {
+	case client.Disconnected, client.Refused:
+		v.p.note("%v; trying again in %v", s.Err, s.RetryIn.Round(time.Millisecond))
+	case client.Connecting:
+		if s.Attempt == 1 {
+			v.say("connecting")
+		}
+	}
+}
+
+// obtainToken makes a token, or returns the user's. One of our own is made anew for
+// each connection, as a server that was started again no longer knows it.
 func (v *viewer) obtainToken(ctx context.Context) (string, error) {
 	if !v.own {
 		return v.token, nil
@@ -156,38 +284,6 @@ func (v *viewer) deleteToken(ctx context.Context) {
 	v.token = ""
 }
 
-// tell reports a change of the connection.
-func (v *viewer) tell(ctx context.Context, s client.State) {
-	switch s.Kind {
-	case client.Connected:
-		v.say("connected, listening to %q", v.channels)
-		v.check(ctx)
-	case client.Disconnected:
-		v.p.note("%v; trying again in %v", s.Err, s.RetryIn.Round(time.Millisecond))
-	case client.Connecting:
-		if s.Attempt == 1 {
-			v.say("connecting")
-		}
-	}
-}
-
-// check warns of a token that the server did not take, which the classic wire
-// would never tell. It can only be seen if the API can be reached.
-func (v *viewer) check(ctx context.Context) {
-	if v.own || v.token == "" || v.checked {
-		return
-	}
-	v.checked = true
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	tokens, err := v.api.ActiveTokens(ctx, v.channels[0])
-	if err != nil || slices.Contains(tokens, v.token) {
-		return
-	}
-	v.p.note("warning: the server does not list this token on %q: it is not a valid one, and no message will come "+
-		"(or the server asks for no tokens, or --api is not the same server)", v.channels[0])
-}
-
 // say tells something on standard error unless --quiet was given.
 func (v *viewer) say(format string, args ...any) {
 	if !v.quiet {
@@ -195,7 +291,9 @@ func (v *viewer) say(format string, args ...any) {
 	}
 }
 
-// note writes a line on standard error.
+// note writes a line on standard error. It may be called by several goroutines.
 func (p *program) note(format string, args ...any) {
+	p.noting.Lock()
+	defer p.noting.Unlock()
 	fmt.Fprintf(p.stderr, "boreas: "+format+"\n", args...)
 }

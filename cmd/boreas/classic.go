@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/client"
+)
+
+// checkTimeout bounds asking the API whether a token was taken.
+const checkTimeout = 3 * time.Second
+
+// subscribeClassic prints messages that come over the classic wire.
+func (v *viewer) subscribeClassic(ctx context.Context, url string) error {
+	s, err := client.NewSubscriber(client.SubscriberOptions{
+		URL: url, TokenFunc: v.obtainToken, Channels: v.channels, OnState: func(s client.State) { v.tellClassic(ctx, s) },
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	for m, err := range s.Messages(ctx) {
+		switch {
+		case errors.Is(err, client.ErrMayHaveMissed):
+			v.p.note("%v", err)
+			continue
+		case err != nil && ctx.Err() != nil:
+			return nil // interrupted: the way to end
+		case err != nil:
+			return err
+		}
+		if done, err := v.print(line{Channel: m.Channel, Message: m.Data}); done || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellClassic reports a change of the connection.
+func (v *viewer) tellClassic(ctx context.Context, s client.State) {
+	switch s.Kind {
+	case client.Connected:
+		v.say("connected, listening to %q", v.channels)
+		v.check(ctx)
+	case client.Disconnected:
+		v.p.note("%v; trying again in %v", s.Err, s.RetryIn.Round(time.Millisecond))
+	case client.Connecting:
+		if s.Attempt == 1 {
+			v.say("connecting")
+		}
+	}
+}
+
+// check warns of a token that the server did not take, which the classic wire
+// would never tell. It can only be seen if the API can be reached.
+func (v *viewer) check(ctx context.Context) {
+	if v.own || v.token == "" || v.checked {
+		return
+	}
+	v.checked = true
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	tokens, err := v.api.ActiveTokens(ctx, v.channels[0])
+	if err != nil || slices.Contains(tokens, v.token) {
+		return
+	}
+	v.p.note("warning: the server does not list this token on %q: it is not a valid one, and no message will come "+
+		"(or the server asks for no tokens, or --api is not the same server)", v.channels[0])
+}
