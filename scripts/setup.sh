@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 needs=(
 	"curl    curl              the quickstart test"
 	"wsdump  python3-websocket the quickstart test"
+	"python3 python3           the tests of the Python client"
 	"node    nodejs            the tests of js and with the npm client ws"
 	"npm     npm               the tests of js and with the npm client ws"
 	"$(go env CC) gcc          the race detector"

@@ -12,7 +12,7 @@ import (
 )
 
 // needed are the programs that the tests run, beside the go command.
-var needed = []string{"curl", "wsdump", "node"}
+var needed = []string{"curl", "wsdump", "node", "python3"}
 
 // modules are what setup installs with npm.
 var modules = []string{

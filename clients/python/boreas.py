@@ -1,0 +1,549 @@
+"""A client of Boreas, on Python's standard library alone (3.8 and later).
+
+ApiClient publishes and asks over the HTTP API; Subscriber gets messages over server-sent
+events, comes back by itself, and tells what it missed. README.md has examples; the wire
+is in docs/protocol.md and docs/http-api.md of the server.
+"""
+
+import http.client
+import json
+import logging
+import random
+import socket
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from dataclasses import dataclass
+from typing import Any, Optional
+
+__all__ = ["Ack", "ApiClient", "ApiError", "Event", "Page", "Subscriber"]
+
+log = logging.getLogger("boreas")
+
+# BEGIN generated codes
+# Made by "go test ./internal/fault -update": codes of errors and when to retry.
+CODES = {
+    "malformed": "never",
+    "unauthenticated": "new_token",
+    "invalid_token": "new_token",
+    "not_permitted": "never",
+    "presence_off": "never",
+    "channel_name": "never",
+    "bad_position": "never",
+    "too_many_channels": "never",
+    "too_many_subscribers": "later",
+    "already_joined": "never",
+    "too_large": "never",
+    "key_reused": "never",
+    "bad_key": "never",
+    "too_many_keys": "later",
+    "expired": "never",
+    "unknown_epoch": "never",
+    "ahead": "never",
+    "shutting_down": "now",
+    "no_answer": "now",
+    "slow": "later",
+    "backlog": "later",
+    "overloaded": "later",
+    "internal": "later",
+    "token_revoked": "new_token",
+    "auth_timeout": "new_token",
+    "terminated": "never",
+    "too_many_malformed": "never",
+    "protocol_error": "never",
+    "invalid_text": "never",
+    "frame_too_big": "never",
+    "not_found": "never",
+    "method_not_allowed": "never",
+    "no_session": "never",
+    "timeout": "now",
+    "origin_not_allowed": "never",
+    "upgrade_required": "never",
+}
+# END generated codes
+
+
+class ApiError(Exception):
+    """What the server refuses, and why.
+
+    status is the HTTP status, None if the error did not come as an answer of its own;
+    code a word from docs/errors.md, "" if the answer was not in the server's form; retry
+    tells when the same request can succeed: "never", "now", "later" or "new_token";
+    retry_after is how many seconds to wait at least; oldest, if history is missing, is the
+    oldest position from which everything is kept.
+    """
+
+    def __init__(self, status, code, message, retry="never", retry_after=0.0, oldest=None):
+        super().__init__(message if status is None else "%d %s: %s" % (status, code, message))
+        self.status, self.code, self.message = status, code, message
+        self.retry, self.retry_after, self.oldest = retry, retry_after, oldest
+
+    @classmethod
+    def of(cls, error, status=None):
+        """Makes one of an error object (clause 2.6)."""
+        return cls(
+            status,
+            error.get("code", ""),
+            error.get("message", ""),
+            error.get("retry", "never"),
+            error.get("retry_after_ms", 0) / 1000,
+            error.get("oldest"),
+        )
+
+    @classmethod
+    def of_answer(cls, status, body, headers):
+        """Makes one of an answer that is no success."""
+        try:
+            answer = json.loads(body)
+            if "errors" in answer:  # of a classic path
+                return cls(status, "", " ".join(answer["errors"]))
+            return cls.of(answer["error"], status)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass  # of something in between
+        retry = "later" if status in (408, 429, 502, 503, 504) else "never"
+        try:
+            wait = float(headers.get("Retry-After", 0))
+        except ValueError:  # a date
+            wait = 0.0
+        return cls(status, "", body[:200].decode("utf-8", "replace").strip(), retry, wait)
+
+
+@dataclass(frozen=True)
+class Ack:
+    """That a message was published: where, for how many, and whether it had been before."""
+
+    position: Optional[str]  # None of a dry run
+    subscribers: int
+    duplicate: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of history: pairs of message and position, where it ends, and if there is more."""
+
+    messages: list
+    position: str
+    more: bool
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would become a GET; so none is followed."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        return None
+
+
+class ApiClient:
+    """The HTTP API. It may be used by many threads at once.
+
+    timeout is in seconds, for each attempt. What is safe to repeat (all that only asks, and
+    publish, which has a key) is tried attempts times, with a random wait in between that
+    grows. Errors: ApiError, and ConnectionError if no attempt got an answer.
+    """
+
+    def __init__(self, url="http://localhost:8001", timeout=10.0, attempts=4):
+        self._url = url.rstrip("/")
+        self._timeout = timeout
+        self._attempts = attempts
+        self._opener = urllib.request.build_opener(_NoRedirect)
+
+    # The methods of Boreas 1.0.
+
+    def new_token(self):
+        """Makes a token that lets a subscriber in."""
+        return self._call("POST", "/token/", attempts=1)["token"]
+
+    def active_tokens(self, channel=None):
+        """The tokens with a connection; with a channel, one for each connection on it."""
+        path = "/token/" if channel is None else "/%s/token/" % _segment(channel)
+        return self._call("GET", path)["tokens"]
+
+    def broadcast(self, channel, message, dryrun=False):
+        """Publishes the classic way: any message but None. False if the server refused it.
+
+        It is never repeated, having no key; publish is the better way.
+        """
+        body = _dump({"payload": message, "dryrun": bool(dryrun)})
+        try:
+            self._call("POST", "/broadcast/%s/" % _segment(channel), body, attempts=1)
+        except ApiError as e:
+            log.warning("boreas: broadcast on %r was refused: %s", channel, e)
+            return False
+        return True
+
+    def delete_token(self, token):
+        """Revokes a token."""
+        self._call("DELETE", "/token/" + _segment(token), attempts=1)
+
+    # Protocol 2.
+
+    def publish(self, channel, message, key=None, dry_run=False):
+        """Publishes a message, any JSON value, once, however often it has to be sent.
+
+        key is the idempotency key, 1 to 128 bytes; None means a new one. dry_run has the
+        server check everything and publish nothing. Returns an Ack.
+        """
+        path = "/v2/channels/%s/messages" % _segment(channel)
+        if dry_run:
+            path += "?dry_run=true"
+        headers = {"Idempotency-Key": _new_key() if key is None else key}
+        return _ack(self._call("POST", path, _dump(message), headers))
+
+    def publish_many(self, items):
+        """Publishes many messages in their order, each once.
+
+        items are (channel, message) or (channel, message, key). Returns a list with an Ack
+        or an ApiError for each.
+        """
+        messages = []
+        for channel, message, *key in items:
+            messages.append({"channel": channel, "message": message, "key": key[0] if key else _new_key()})
+        answer = self._call("POST", "/v2/messages", _dump({"messages": messages}))
+        return [ApiError.of(r["error"]) if "error" in r else _ack(r) for r in answer["results"]]
+
+    def history(self, channel, since=None, limit=100):
+        """A Page of what is kept after since, or from the oldest that is."""
+        answer = self._call("GET", "/v2/channels/%s/messages%s" % (_segment(channel), _query(since=since, limit=limit)))
+        pairs = [(m["message"], m["position"]) for m in answer["messages"]]
+        return Page(pairs, answer["position"], answer["more"])
+
+    def messages(self, channel, since=None):
+        """Yields (message, position) of all that is kept, page after page."""
+        more = True
+        while more:
+            page = self.history(channel, since)
+            yield from page.messages
+            since, more = page.position, page.more
+
+    def presence(self, channel):
+        """Who is on a channel: users, sessions, and members if they are known."""
+        return self._call("GET", "/v2/channels/%s/presence" % _segment(channel))
+
+    def channel(self, name):
+        """One channel: subscribers, position, oldest."""
+        return self._call("GET", "/v2/channels/" + _segment(name))
+
+    def channels(self, prefix=""):
+        """Yields the channels with subscribers or messages, by name."""
+        return self._pages("/v2/channels", "channels", prefix=prefix or None)
+
+    def sessions(self, user=None):
+        """Yields the live sessions, or those of one user."""
+        return self._pages("/v2/sessions", "sessions", user=user)
+
+    def session(self, session):
+        """One session, with its channels."""
+        return self._call("GET", "/v2/sessions/" + _segment(session))
+
+    def end_session(self, session):
+        """Ends a session; its client does not come back by itself."""
+        self._call("DELETE", "/v2/sessions/" + _segment(session), attempts=1)
+
+    def stats(self):
+        """The server's counters."""
+        return self._call("GET", "/v2/stats")
+
+    def _pages(self, path, name, **parameters):
+        after = None
+        while True:
+            answer = self._call("GET", path + _query(after=after, **parameters))
+            yield from answer[name]
+            after = answer.get("next")
+            if after is None:
+                return
+
+    def _call(self, method, path, body=None, headers=None, attempts=None):
+        """Sends a request until there is an answer that is worth returning or raising."""
+        attempts = attempts or self._attempts
+        headers = dict(headers or {})
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        for attempt in range(1, attempts + 1):
+            wait = 0.0
+            try:
+                return self._once(method, path, body, headers)
+            except ApiError as e:
+                if attempt == attempts or e.retry not in ("now", "later"):
+                    raise
+                wait = e.retry_after
+            except (OSError, http.client.HTTPException) as e:
+                if attempt == attempts:
+                    raise ConnectionError("no answer from %s: %s" % (self._url, e)) from e
+            time.sleep(max(wait, random.uniform(0, min(10.0, 0.25 * 2**attempt))))
+        raise AssertionError("not reached")
+
+    def _once(self, method, path, body, headers):
+        request = urllib.request.Request(self._url + path, body, headers, method=method)
+        try:
+            with self._opener.open(request, timeout=self._timeout) as response:
+                text = response.read()
+        except urllib.error.HTTPError as e:
+            with e:
+                raise ApiError.of_answer(e.code, e.read(), e.headers) from None
+        if not text:
+            return None
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ApiError(response.status, "", "the answer is no JSON: is %s a Boreas API?" % self._url) from None
+
+
+def _segment(name):
+    if not name:
+        raise ValueError("the name is empty")
+    return urllib.parse.quote(name, safe="")
+
+
+def _query(**parameters):
+    given = [(k, v) for k, v in parameters.items() if v is not None]
+    return "?" + urllib.parse.urlencode(given) if given else ""
+
+
+def _dump(value):
+    # NaN and Infinity are not JSON.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+
+
+def _new_key():
+    return uuid.uuid4().hex
+
+
+def _ack(answer):
+    return Ack(answer.get("position"), answer["subscribers"], answer.get("duplicate", False))
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a Subscriber yields; README.md tells which type has which of these."""
+
+    type: str
+    channel: Optional[str] = None
+    data: Any = None
+    position: Optional[str] = None
+    recovered: Optional[bool] = None
+    reason: Optional[str] = None
+    from_position: Optional[str] = None
+    to_position: Optional[str] = None
+    error: Optional[ApiError] = None
+    after: Optional[float] = None
+
+
+_FIRST_BOUND, _LAST_BOUND = 1.0, 30.0  # of the wait before coming back, in seconds (clause 8.4)
+_MAX_LINE = 64 << 20
+
+
+class Subscriber:
+    """Yields the events of channels, blocking, over server-sent events (clause 10).
+
+    Iterate over it once, in one thread; close may be called by any. It comes back by itself
+    and resumes; a refusal that trying again cannot help is raised as ApiError.
+    last_event_id may be kept, and given to a later Subscriber of the same channels.
+    """
+
+    def __init__(
+        self,
+        url,
+        channels,
+        token=None,
+        since=None,
+        last=None,
+        presence=False,
+        last_event_id=None,
+        heartbeat=25.0,
+        timeout=10.0,
+    ):
+        if isinstance(channels, str) or not channels:
+            raise ValueError("channels must be a list of names that is not empty")
+        self.last_event_id = last_event_id
+        self._url = urllib.parse.urlsplit(url)
+        if self._url.scheme not in ("http", "https") or not self._url.hostname:
+            raise ValueError("the URL must be http://HOST:PORT or https://HOST:PORT, not %r" % url)
+        self._channels = list(channels)
+        self._token = token
+        self._since = dict(since or {})
+        self._last = last
+        self._presence = presence
+        self._silence = heartbeat * 1.5  # clause 8.1
+        self._timeout = timeout
+        self._retry = None  # seconds, as the server said
+        self._failures = 0
+        self._back_at = None  # when the server wants us back, once it said goodbye
+        self._refused_tokens = 0
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._socket = None
+
+    def close(self):
+        """Ends the iteration, soon."""
+        self._closed.set()
+        with self._lock:
+            if self._socket is not None:
+                try:
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # it has ended by itself
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __iter__(self):
+        while not self._closed.is_set():
+            try:
+                yield from self._connection()
+            except ApiError as e:
+                self._judge(e)
+            except (OSError, http.client.HTTPException, ValueError) as e:
+                if not self._closed.is_set():
+                    log.info("boreas: the connection to %s was lost: %s", self._url.netloc, e)
+            self._closed.wait(self._wait())
+
+    def _judge(self, error):
+        """Raises a refusal that coming back cannot help."""
+        if error.retry == "new_token" and callable(self._token) and self._refused_tokens == 0:
+            self._refused_tokens += 1  # the next one may do
+            self._back_at = time.monotonic()
+        elif error.retry not in ("now", "later"):
+            raise error
+        elif error.retry_after:
+            self._back_at = time.monotonic() + error.retry_after + random.uniform(0, _FIRST_BOUND)
+
+    def _wait(self):
+        """How long to wait before the next connection, in seconds."""
+        if self._back_at is not None:  # the server's word is better (clause 8.4)
+            wait, self._back_at = max(0.0, self._back_at - time.monotonic()), None
+        elif self._failures == 0 and self._retry is not None:
+            wait = self._retry  # the server has made it random (clause 10.3)
+        else:
+            wait = random.uniform(0, min(_LAST_BOUND, _FIRST_BOUND * 2**self._failures))
+        self._failures += 1
+        return wait
+
+    def _path(self):
+        """The path with its query (clauses 10.1, 10.6)."""
+        query = [("channel", name) for name in self._channels]
+        if self.last_event_id is None:
+            query += [("since." + name, position) for name, position in self._since.items()]
+        if self._last is not None:
+            query.append(("last", self._last))
+        if self._presence:
+            query.append(("presence", "true"))
+        return self._url.path.rstrip("/") + "/v2/events?" + urllib.parse.urlencode(query)
+
+    def _connection(self):
+        """Yields the events of one connection."""
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        token = self._token() if callable(self._token) else self._token
+        if token:
+            headers["Authorization"] = "Bearer " + token
+        if self.last_event_id is not None:
+            headers["Last-Event-ID"] = self.last_event_id
+        if self._url.scheme == "https":
+            connection = http.client.HTTPSConnection(
+                self._url.hostname, self._url.port, timeout=self._timeout, context=ssl.create_default_context()
+            )
+        else:
+            connection = http.client.HTTPConnection(self._url.hostname, self._url.port, timeout=self._timeout)
+        try:
+            connection.connect()
+            sock = connection.sock
+            with self._lock:
+                self._socket = sock
+            if self._closed.is_set():
+                return
+            connection.request("GET", self._path(), headers=headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise ApiError.of_answer(response.status, response.read(1 << 20), response.headers)
+            if response.headers.get_content_type() != "text/event-stream":
+                raise ApiError(response.status, "", "the answer is no event stream: is this the port for subscribers?")
+            sock.settimeout(self._silence)
+            yield from self._read(response)
+        finally:
+            with self._lock:
+                self._socket = None
+            connection.close()
+
+    def _read(self, response):
+        """Yields what the stream says, until it ends."""
+        last_word = None  # the error of a goodbye after which we must not come back
+        for kind, data, event_id in self._frames(response):
+            # The id counts once the event has been yielded: who leaves the loop before has
+            # not had it.
+            if kind == "join":
+                self._failures, self._refused_tokens = 0, 0
+                yield from _joined(data)
+            elif kind == "message":
+                yield Event("message", data["channel"], data["message"], data["position"])
+            elif kind == "gap":
+                yield _gap(data["channel"], data["gap"])
+            elif kind == "presence":
+                yield Event("presence", data["channel"], data["presence"])
+            elif kind == "goodbye":
+                error, after = ApiError.of(data["error"]), None
+                if "reconnect" in data:
+                    after = data["reconnect"]["after_ms"] / 1000
+                    self._back_at = time.monotonic() + after
+                else:
+                    last_word = error
+                yield Event("goodbye", error=error, after=after)
+            if event_id is not None:
+                self.last_event_id = event_id
+        if last_word is not None:
+            raise _Final.of_error(last_word)
+
+    def _frames(self, response):
+        """Yields (type, data, id) of each event of the stream (WHATWG HTML, section 9.2).
+
+        Lines end with a newline, as the server writes them.
+        """
+        kind, data, event_id = "", [], None
+        while not self._closed.is_set():
+            line = response.readline(_MAX_LINE)
+            if not line.endswith(b"\n"):
+                return  # the end of the stream; an event that was cut is no event
+            line = line.rstrip(b"\r\n").decode("utf-8")
+            if not line:
+                if data:
+                    yield kind or "message", json.loads("\n".join(data)), event_id
+                kind, data, event_id = "", [], None
+                continue
+            field, _, value = line.partition(":")
+            value = value[1:] if value.startswith(" ") else value
+            if field == "event":
+                kind = value
+            elif field == "data":
+                data.append(value)
+            elif field == "id":
+                event_id = value
+            elif field == "retry" and value.isdigit():
+                self._retry = int(value) / 1000
+
+
+class _Final(ApiError):
+    """An error that ends the iteration whatever its retry says (clause 8.3)."""
+
+    @classmethod
+    def of_error(cls, e):
+        return cls(e.status, e.code, e.message, "never", 0.0, e.oldest)
+
+
+def _joined(data):
+    """The events of a join's results (clauses 4.2, 4.7, 4.8)."""
+    for result in data["channels"]:
+        if "error" in result:
+            yield Event("joined", result["channel"], error=ApiError.of(result["error"]))
+            continue
+        yield Event("joined", result["channel"], result.get("presence"), result["position"], result.get("recovered"))
+        if "gap" in result:
+            yield _gap(result["channel"], result["gap"])
+
+
+def _gap(channel, gap):
+    return Event("gap", channel, reason=gap["reason"], from_position=gap["from"], to_position=gap["to"])

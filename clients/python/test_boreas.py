@@ -1,0 +1,454 @@
+"""Tests of boreas.py: against a server that plays a script, and, if BOREAS_TEST_API and
+BOREAS_TEST_WS name one, against a real one."""
+
+import http.server
+import json
+import os
+import threading
+import time
+import unittest
+from unittest import mock
+
+import boreas
+
+
+class Script:
+    """A server that answers each request with the next of its answers, and keeps the requests.
+
+    An answer is a function of the handler, or (status, body) or (status, body, headers).
+    """
+
+    def __init__(self, *answers):
+        self.answers, self.requests = list(answers), []
+        script = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                script.requests.append((self.command, self.path, dict(self.headers), body))
+                answer = script.answers.pop(0) if script.answers else (500, "no more answers")
+                if callable(answer):
+                    answer(self)
+                    self.close_connection = True
+                    return
+                status, text, *headers = answer
+                data = text.encode() if isinstance(text, str) else json.dumps(text).encode()
+                self.send_response(status)
+                for name, value in headers[0].items() if headers else ():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_DELETE = handle_any
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = "http://127.0.0.1:%d" % self.server.server_port
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+def stream(*events, hold=None):
+    """An answer that is a stream of events: texts. hold is waited for before its end."""
+
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        for event in events:
+            handler.wfile.write(event.encode())
+            handler.wfile.flush()
+        if hold is not None:
+            hold.wait(30)
+
+    return answer
+
+
+def cut(handler):
+    """An answer that is none: the connection ends."""
+
+
+def event(data, kind=None, event_id=None):
+    lines = ["event: " + kind] if kind else []
+    if event_id is not None:
+        lines.append("id: " + event_id)
+    return "\n".join(lines + ["data: " + json.dumps(data)]) + "\n\n"
+
+
+def joined(event_id="j", **more):
+    return event({"channels": [dict({"channel": "chat", "position": "E-0"}, **more)]}, "join", event_id)
+
+
+def message(n):
+    return event({"channel": "chat", "message": n, "position": "E-%d" % n}, event_id="id%d" % n)
+
+
+def error(code, retry, **more):
+    return {"error": dict({"code": code, "message": "Why.", "retry": retry}, **more)}
+
+
+FINAL = event(error("terminated", "never"), "goodbye")
+
+
+class Patient(unittest.TestCase):
+    """Waits take no time, and are kept; the random part of each is its bound."""
+
+    def setUp(self):
+        self.waits = []
+        for target, replacement in (
+            ("boreas.time.sleep", self.waits.append),
+            ("boreas.random.uniform", lambda low, high: high),
+        ):
+            patch = mock.patch(target, replacement)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def subscriber(self, url, **options):
+        s = boreas.Subscriber(url, ["chat"], **options)
+        s._closed.wait = self.waits.append
+        return s
+
+    def events(self, subscriber):
+        """All events up to the error that ends them."""
+        got = []
+        with self.assertRaises(boreas.ApiError) as end:
+            for e in subscriber:
+                got.append(e)
+        return got, end.exception
+
+
+class TestApiClient(Patient):
+    def test_classic_methods(self):
+        with Script(
+            (200, {"token": "T"}), (200, {"tokens": ["T"]}), (200, {"tokens": []}), (200, ""), (400, {"errors": ["No."]}), (204, "")
+        ) as s:
+            api = boreas.ApiClient(s.url)
+            self.assertEqual(api.new_token(), "T")
+            self.assertEqual(api.active_tokens(), ["T"])
+            self.assertEqual(api.active_tokens("a/b"), [])
+            self.assertIs(api.broadcast("a b", {"ó": 1}), True)
+            with self.assertLogs("boreas", "WARNING"):
+                self.assertIs(api.broadcast("c", 1, dryrun=True), False)
+            self.assertIsNone(api.delete_token("T/"))
+        self.assertEqual(
+            [(m, p, b) for m, p, _, b in s.requests],
+            [
+                ("POST", "/token/", b""),
+                ("GET", "/token/", b""),
+                ("GET", "/a%2Fb/token/", b""),
+                ("POST", "/broadcast/a%20b/", '{"payload":{"ó":1},"dryrun":false}'.encode()),
+                ("POST", "/broadcast/c/", b'{"payload":1,"dryrun":true}'),
+                ("DELETE", "/token/T%2F", b""),
+            ],
+        )
+
+    def test_publish(self):
+        ack = {"position": "E-1", "subscribers": 2}
+        with Script((201, ack), (200, dict(ack, duplicate=True)), (200, {"dry_run": True, "subscribers": 0})) as s:
+            api = boreas.ApiClient(s.url)
+            self.assertEqual(api.publish("a/b", None), boreas.Ack("E-1", 2))
+            self.assertEqual(api.publish("c", [1], key="k"), boreas.Ack("E-1", 2, True))
+            self.assertEqual(api.publish("c", 1, dry_run=True), boreas.Ack(None, 0))
+        (_, path, headers, body), (_, _, second, _), (_, third, _, _) = s.requests
+        self.assertEqual((path, body), ("/v2/channels/a%2Fb/messages", b"null"))
+        self.assertEqual(len(headers["Idempotency-Key"]), 32)
+        self.assertEqual(second["Idempotency-Key"], "k")
+        self.assertEqual(third, "/v2/channels/c/messages?dry_run=true")
+
+    def test_publish_is_repeated_with_its_key(self):
+        busy = (503, error("too_many_keys", "later", retry_after_ms=3000))
+        with Script(cut, busy, (201, {"position": "E-1", "subscribers": 0})) as s:
+            self.assertEqual(boreas.ApiClient(s.url).publish("c", 1).position, "E-1")
+        self.assertEqual(len({h["Idempotency-Key"] for _, _, h, _ in s.requests}), 1)
+        self.assertEqual(len(s.requests), 3)
+        self.assertEqual(self.waits, [0.5, 3.0])
+
+    def test_what_cannot_succeed_is_not_repeated(self):
+        with Script((422, error("key_reused", "never"))) as s:
+            with self.assertRaises(boreas.ApiError) as raised:
+                boreas.ApiClient(s.url).publish("c", 1)
+        e = raised.exception
+        self.assertEqual((e.status, e.code, e.message, e.retry, str(e)), (422, "key_reused", "Why.", "never", "422 key_reused: Why."))
+        self.assertEqual(len(s.requests), 1)
+
+    def test_attempts_end(self):
+        with Script(cut, cut, cut) as s:
+            with self.assertRaises(ConnectionError):
+                boreas.ApiClient(s.url, attempts=2).publish("c", 1)
+            with self.assertRaises(ConnectionError):
+                boreas.ApiClient(s.url).broadcast("c", 1)  # has no key: one attempt
+        self.assertEqual(len(s.requests), 3)
+
+    def test_publish_many(self):
+        with Script((200, {"results": [{"position": "E-1", "subscribers": 0}, error("channel_name", "never")]})) as s:
+            got = boreas.ApiClient(s.url).publish_many([("a", 1), ("", 2, "k")])
+        self.assertEqual((got[0], got[1].code), (boreas.Ack("E-1", 0), "channel_name"))
+        messages = json.loads(s.requests[0][3])["messages"]
+        self.assertEqual(len(messages[0].pop("key")), 32)
+        self.assertEqual(messages, [{"channel": "a", "message": 1}, {"channel": "", "message": 2, "key": "k"}])
+
+    def test_reading(self):
+        page = {"channel": "c", "messages": [{"message": 1, "position": "E-1"}], "position": "E-1", "more": True}
+        last = dict(page, messages=[{"message": 2, "position": "E-2"}], position="E-2", more=False)
+        gone = (410, error("expired", "never", oldest="E-5"))
+        with Script((200, page), (200, last), gone, (200, {"channels": [{"channel": "a"}], "next": "a"}), (200, {"channels": [{"channel": "b"}]}), (200, {"sessions": []}), (200, {"users": 1})) as s:
+            api = boreas.ApiClient(s.url)
+            self.assertEqual(list(api.messages("c")), [(1, "E-1"), (2, "E-2")])  # clause 7.3
+            with self.assertRaises(boreas.ApiError) as raised:  # clause 7.4
+                api.history("c", since="E-1", limit=5)
+            self.assertEqual(raised.exception.oldest, "E-5")
+            self.assertEqual(list(api.channels("p&")), [{"channel": "a"}, {"channel": "b"}])
+            self.assertEqual(list(api.sessions(user="u")), [])
+            self.assertEqual(api.presence("c"), {"users": 1})
+        self.assertEqual(
+            [p for _, p, _, _ in s.requests],
+            [
+                "/v2/channels/c/messages?limit=100",
+                "/v2/channels/c/messages?since=E-1&limit=100",
+                "/v2/channels/c/messages?since=E-1&limit=5",
+                "/v2/channels?prefix=p%26",
+                "/v2/channels?after=a&prefix=p%26",
+                "/v2/sessions?user=u",
+                "/v2/channels/c/presence",
+            ],
+        )
+
+    def test_redirects_and_strangers_are_errors(self):
+        with Script((302, "", {"Location": "/other"}), (200, "<html>")) as s:
+            for _ in range(2):
+                with self.assertRaises(boreas.ApiError):
+                    boreas.ApiClient(s.url).publish("c", 1)
+        self.assertEqual(len(s.requests), 2)
+
+    def test_values_that_are_no_json(self):
+        with self.assertRaises(ValueError):
+            boreas.ApiClient().publish("c", float("nan"))
+        with self.assertRaises(ValueError):
+            boreas.ApiClient().publish("", 1)
+
+
+class TestSubscriber(Patient):
+    def test_events_in_their_order(self):  # clauses 10.3, 10.4
+        gap = {"reason": "slow", "from": "E-1", "to": "E-3"}
+        with Script(
+            stream(
+                "retry: 1500\n\n: a comment\n\n",
+                event({"channels": [{"channel": "chat", "position": "E-0"}, dict({"channel": "no"}, **error("not_permitted", "never"))]}, "join", "j"),
+                message(1),
+                event({"channel": "chat", "gap": gap}, "gap", "g"),
+                event({"channel": "chat", "presence": {"event": "join"}}, "presence"),
+                event({"what": "is this"}, "unknown"),
+                'data: {"channel":"chat",\r\ndata:"message":4,"position":"E-4"}\r\nid: id4\r\n\r\n',
+                FINAL,
+                message(9) + 'data: {"channel":"chat"',
+            )
+        ) as s:
+            subscriber = self.subscriber(s.url, token="T", last=3, presence=True, since={"chat": "E-0"})
+            got, end = self.events(subscriber)
+        refusal = got[1].error
+        self.assertEqual((refusal.code, refusal.status), ("not_permitted", None))
+        farewell = got[-2].error if got[-2].type == "goodbye" else got[-1].error
+        self.assertEqual(
+            got,
+            [
+                boreas.Event("joined", "chat", position="E-0"),
+                boreas.Event("joined", "no", error=refusal),
+                boreas.Event("message", "chat", 1, "E-1"),
+                boreas.Event("gap", "chat", reason="slow", from_position="E-1", to_position="E-3"),
+                boreas.Event("presence", "chat", {"event": "join"}),
+                boreas.Event("message", "chat", 4, "E-4"),
+                boreas.Event("goodbye", error=farewell),
+                boreas.Event("message", "chat", 9, "E-9"),
+            ],
+        )
+        self.assertEqual((end.code, subscriber.last_event_id), ("terminated", "id9"))
+        _, path, headers, _ = s.requests[0]
+        self.assertEqual(path, "/v2/events?channel=chat&since.chat=E-0&last=3&presence=true")
+        self.assertEqual(headers["Authorization"], "Bearer T")
+        self.assertNotIn("Last-Event-ID", headers)
+
+    def test_resumes_with_the_last_id(self):  # clauses 10.5, 8.8
+        lost = {"recovered": False, "gap": {"reason": "expired", "from": "E-2", "to": "E-5"}}
+        with Script(
+            stream("retry: 1500\n\n", joined(), message(1), message(2), 'data: {"cut'),
+            stream(joined("j2", recovered=True), message(3)),
+            stream(joined("j3", **lost), FINAL),
+        ) as s:
+            got, _ = self.events(self.subscriber(s.url, since={"chat": "E-0"}))
+        self.assertEqual(
+            [(e.type, e.data, e.recovered) for e in got[:-1]],
+            [
+                ("joined", None, None), ("message", 1, None), ("message", 2, None),
+                ("joined", None, True), ("message", 3, None),
+                ("joined", None, False), ("gap", None, None),
+            ],
+        )
+        self.assertEqual([h.get("Last-Event-ID") for _, _, h, _ in s.requests], [None, "id2", "id3"])
+        self.assertEqual([p for _, p, _, _ in s.requests][1], "/v2/events?channel=chat")
+        self.assertEqual(self.waits[:2], [1.5, 1.5])  # as retry says
+
+    def test_backs_off(self):  # clause 8.4
+        with Script(cut, cut, cut, cut, cut, cut, cut, stream(joined(), FINAL)) as s:
+            self.events(self.subscriber(s.url))
+        self.assertEqual(self.waits, [1, 2, 4, 8, 16, 30, 30])
+        self.assertEqual(len(s.requests), 8)
+
+    def test_obeys_a_goodbye(self):  # clauses 8.3, 8.5
+        now = [100.0]
+        farewell = event({**error("shutting_down", "now"), "reconnect": {"after_ms": 1840}}, "goodbye")
+        with Script(stream(joined(), farewell, message(1)), stream(joined(), FINAL)) as s:
+            with mock.patch("boreas.time.monotonic", lambda: now[0]):
+                got, _ = self.events(self.subscriber(s.url))
+        self.assertEqual([e.type for e in got], ["joined", "goodbye", "message", "joined", "goodbye"])
+        self.assertEqual((got[1].error.code, got[1].after), ("shutting_down", 1.84))
+        self.assertAlmostEqual(self.waits[0], 1.84)
+
+    def test_refusals(self):  # clause 10.10
+        later = (503, error("overloaded", "later", retry_after_ms=2000))
+        with Script(later, (502, "bad gateway"), (400, error("bad_position", "never"))) as s:
+            got, end = self.events(self.subscriber(s.url, last_event_id="old"))
+        self.assertEqual((got, end.status, end.code), ([], 400, "bad_position"))
+        self.assertEqual(s.requests[0][2]["Last-Event-ID"], "old")
+        self.assertAlmostEqual(self.waits[0], 3.0, places=1)  # 2 s, and a random second
+        with Script((200, "hello")) as s:
+            self.assertIn("event stream", str(self.events(self.subscriber(s.url))[1]))
+
+    def test_asks_for_a_new_token_once(self):  # clause 10.2
+        refused = (401, error("invalid_token", "new_token"))
+        tokens = iter("ABCDE")
+        with Script(refused, stream(joined()), refused, refused) as s:
+            got, end = self.events(self.subscriber(s.url, token=lambda: next(tokens)))
+        self.assertEqual((len(got), end.code), (1, "invalid_token"))
+        self.assertEqual([h["Authorization"] for _, _, h, _ in s.requests], ["Bearer " + t for t in "ABCD"])
+        with Script(refused, refused) as s:
+            self.events(self.subscriber(s.url, token="A"))
+        self.assertEqual(len(s.requests), 1)
+
+    def test_silence_is_a_lost_connection(self):  # clause 8.1
+        done = threading.Event()
+        with Script(stream(joined(), hold=done), stream(joined(), FINAL)) as s:
+            got, _ = self.events(self.subscriber(s.url, heartbeat=0.1))
+            done.set()
+        self.assertEqual([e.type for e in got], ["joined", "joined", "goodbye"])
+
+    def test_close_from_another_thread(self):
+        done = threading.Event()
+        with Script(stream(joined(), hold=done)) as s:
+            with self.subscriber(s.url) as subscriber:
+                got = []
+                for e in subscriber:
+                    got.append(e.type)
+                    threading.Thread(target=subscriber.close).start()
+            done.set()
+        self.assertEqual(got, ["joined"])
+
+    def test_an_event_counts_once_the_loop_goes_on(self):
+        done = threading.Event()
+        with Script(stream(joined(), message(1), message(2), hold=done)) as s:
+            subscriber = self.subscriber(s.url)
+            for e in subscriber:
+                if e.data == 2:
+                    break
+            subscriber.close()
+            done.set()
+        self.assertEqual(subscriber.last_event_id, "id1")
+
+    def test_wrong_arguments(self):
+        for url, channels in (("ws://x", ["a"]), ("http://x", "a"), ("http://x", [])):
+            with self.assertRaises(ValueError):
+                boreas.Subscriber(url, channels)
+
+
+@unittest.skipUnless(os.environ.get("BOREAS_TEST_API"), "no real server")
+class TestRealServer(unittest.TestCase):
+    def setUp(self):
+        self.api = boreas.ApiClient(os.environ["BOREAS_TEST_API"])
+
+    def test_publish_and_read(self):
+        value = {"text": "Zażółć", "n": 12345678901234567890, "none": None}
+        ack = self.api.publish("py/read", value, key="k")
+        self.assertEqual(self.api.publish("py/read", value, key="k"), boreas.Ack(ack.position, 0, True))
+        with self.assertRaises(boreas.ApiError) as raised:
+            self.api.publish("py/read", 2, key="k")
+        self.assertEqual(raised.exception.code, "key_reused")
+        self.assertIn(raised.exception.code, boreas.CODES)
+        results = self.api.publish_many([("py/read", 2), ("", 3), ("py/read", [4])])
+        self.assertEqual([getattr(r, "code", "") for r in results], ["", "channel_name", ""])
+        self.assertEqual([m for m, _ in self.api.messages("py/read")], [value, 2, [4]])
+        self.assertEqual(list(self.api.messages("py/read", since=ack.position))[0][0], 2)
+        with self.assertRaises(boreas.ApiError) as raised:
+            self.api.history("py/read", since="1-1")
+        self.assertEqual(raised.exception.code, "unknown_epoch")
+        self.assertIn("py/read", [c["channel"] for c in self.api.channels("py/")])
+        self.assertEqual(self.api.channel("py/read")["subscribers"], 0)
+        self.assertGreater(self.api.stats()["publishes"], 0)
+        with self.assertRaises(boreas.ApiError) as raised:
+            self.api.presence("py/read")
+        self.assertEqual(raised.exception.code, "presence_off")
+
+    def test_classic(self):
+        token = self.api.new_token()
+        self.assertEqual(self.api.active_tokens("py"), [])
+        self.assertIs(self.api.broadcast("py", {"a": 1}), True)
+        with self.assertLogs("boreas", "WARNING"):
+            self.assertIs(self.api.broadcast("py", None), False)
+        self.api.delete_token(token)
+
+    @unittest.skipUnless(os.environ.get("BOREAS_TEST_WS"), "no server-sent events")
+    def test_subscriber_resumes(self):
+        token = self.api.new_token()
+        url = os.environ["BOREAS_TEST_WS"]
+        with self.assertRaises(boreas.ApiError) as raised:
+            next(iter(boreas.Subscriber(url, ["py/live"], token="wrong")))
+        self.assertEqual((raised.exception.status, raised.exception.code), (401, "invalid_token"))
+        want, got = list(range(20)), []
+        with boreas.Subscriber(url, ["py/live"], token=token) as subscriber:
+            for e in subscriber:
+                if e.type == "joined" and e.recovered is None:
+                    for n in want[:5]:
+                        self.api.publish("py/live", n)
+                elif e.type == "joined":
+                    self.assertIs(e.recovered, True)
+                elif e.type == "message":
+                    got.append(e.data)
+                    if e.data == 4:
+                        subscriber._socket.shutdown(2)  # the network fails
+                        for n in want[5:]:
+                            self.api.publish("py/live", n)
+                    if e.data == 19:
+                        subscriber.close()
+                else:
+                    self.fail(e)
+        self.assertEqual(got, want)
+
+    @unittest.skipUnless(os.environ.get("BOREAS_TEST_WS"), "no server-sent events")
+    def test_an_ended_session_does_not_come_back(self):
+        subscriber = boreas.Subscriber(os.environ["BOREAS_TEST_WS"], ["py/end"], token=self.api.new_token())
+        seen = []
+        with self.assertRaises(boreas.ApiError) as raised:
+            for e in subscriber:
+                seen.append(e.type)
+                if e.type == "joined":
+                    for session in self.api.sessions():
+                        if "py/end" in self.api.session(session["session"])["channels"]:
+                            self.api.end_session(session["session"])
+        self.assertEqual((seen, raised.exception.code), (["joined", "goodbye"], "terminated"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,32 @@
+//go:build unix
+
+package realclients
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestPython runs the tests of the Python client, some of them against a server.
+func TestPython(t *testing.T) {
+	server := start(t, "go run ./cmd/boreas", "BOREAS_API_PORT=0", "BOREAS_WS_PORT=0")
+	var api string
+	for line := server.line(); line != "Running..."; line = server.line() {
+		if _, address, found := strings.Cut(line, "API endpoint configured to listen on "); found {
+			api = "http://" + address
+		}
+	}
+	python := exec.Command("python3", "-B", "-W", "error", "-m", "unittest")
+	python.Dir = "../../clients/python"
+	python.Env = append(python.Environ(), "BOREAS_TEST_API="+api)
+	output, err := python.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, output)
+	}
+	t.Logf("%s", output)
+	server.interrupt()
+	if rest, err := server.wait(); server.cmd.ProcessState.ExitCode() != 1 { // of the go command
+		t.Errorf("server at Ctrl+C: %v, after printing %q", err, rest)
+	}
+}
