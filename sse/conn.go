@@ -1,0 +1,102 @@
+package sse
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/socket"
+)
+
+// maxChatter is how many bytes a client may send after its request. It has nothing
+// to say.
+const maxChatter = 64 << 10
+
+var errChatter = errors.New("the client sends where it can only listen")
+
+// refusalTimeout is how long the answer to a refused request may take on its way.
+const refusalTimeout = 5 * time.Second
+
+// conn is a stream that has its connection to itself. Its own goroutine waits for the
+// peer to go; the hub writes.
+type conn struct {
+	socket.Conn
+	h      *handler
+	sess   *boreas.Session
+	header http.Header // of the response, until it has begun
+	begun  atomic.Bool
+}
+
+// overSocket makes the request a stream over a connection taken over from net/http.
+func (s *stream) overSocket(nc net.Conn, rw *bufio.ReadWriter, header http.Header) {
+	c := &conn{h: s.h, sess: s.sess, header: header}
+	c.Attach(nc)
+	c.SetPeerTimeout(s.h.options.PeerTimeout)
+	if err := s.start(c); err != nil {
+		s.h.count.NotJoined.Add(1)
+		nc.SetDeadline(time.Now().Add(refusalTimeout))
+		newRefusal(header, err).writeTo(nc)
+		nc.Close()
+		s.sess.Done()
+		return
+	}
+	go c.serve(rw.Reader.Buffered())
+}
+
+// begin implements [out].
+func (c *conn) begin(dst []byte) []byte {
+	c.begun.Store(true)
+	setHeader(c.header)
+	dst = appendHead(dst, http.StatusOK, c.header)
+	c.header = nil
+	return dst
+}
+
+// TryWrite implements [boreas.Conn]. A peer of server-sent events never answers, so
+// that it takes what it is sent is all that tells of its life.
+func (c *conn) TryWrite(p []byte) (int, error) {
+	if !c.begun.Load() {
+		return len(p), nil // not said to anybody: who ends now is refused
+	}
+	n, err := c.Conn.TryWrite(p)
+	if n > 0 {
+		c.sess.Heard()
+	}
+	return n, err
+}
+
+// Finish implements [boreas.Conn].
+func (c *conn) Finish(reason error, said bool) {
+	c.h.ended(reason, said)
+	switch { // the waiting goroutine sees it and does the rest
+	case !c.begun.Load(): // there is none yet
+	case said:
+		c.Close()
+	default:
+		c.Drop() // also while a write is under way: nobody takes it
+	}
+}
+
+// serve waits until the connection ends.
+func (c *conn) serve(chatter int) {
+	c.sess.Lost(c.wait(chatter))
+	c.Drop()
+	c.sess.Done()
+}
+
+// wait reads what a client has no business to send, so that it is seen when it goes.
+func (c *conn) wait(chatter int) error {
+	for chatter <= maxChatter {
+		b, err := c.Wait()
+		if err != nil {
+			return err
+		}
+		chatter += len(b.Bytes())
+		b.Release()
+	}
+	return errChatter
+}

@@ -1,0 +1,129 @@
+package sse
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// Path is where the handler is to be found (clause 10.1).
+const Path = "/v2/events"
+
+// Options are a handler's settings. Check is required unless NoAuth is set; all else
+// works as zero.
+type Options struct {
+	// Check tells whether a client may authenticate with the token, and how others
+	// then know it. It may be called by many goroutines at once.
+	Check func(token string) (user string, ok bool)
+
+	// NoAuth lets everybody in, under a name that is made up, and ignores tokens.
+	NoAuth bool
+
+	// AllowOrigin returns the value of Access-Control-Allow-Origin for pages of an
+	// origin, and whether they may read at all. Nil means that all may.
+	AllowOrigin func(origin string) (header string, ok bool)
+
+	// PeerTimeout is how long a peer may take to acknowledge what it was sent, before
+	// its connection is given up. It finds peers that have vanished: they never
+	// answer anything, and the system accepts bytes for them for a quarter of an
+	// hour. 0 leaves it at that. Only Linux can do it, to sockets.
+	PeerTimeout time.Duration
+
+	// Log gets what fails and is no client's fault. Nil means nothing.
+	Log *slog.Logger
+
+	// Counters, if not nil, counts what the handler refuses.
+	Counters *Counters
+}
+
+// Counters count what a handler refused, since its start.
+type Counters struct {
+	Malformed       atomic.Uint64 // requests that are not what the protocol asks for
+	Unauthenticated atomic.Uint64 // requests without a valid token
+	Origins         atomic.Uint64 // requests from pages that may not connect
+	Full            atomic.Uint64 // requests refused for want of room, or on shutdown
+	NotJoined       atomic.Uint64 // requests of which no channel could be joined
+}
+
+type handler struct {
+	hub     *boreas.Hub
+	options Options
+	count   *Counters
+}
+
+// Handler returns a handler that answers each GET request with a stream of events of a
+// session of the hub, and preflight requests of browsers. What it refuses gets the
+// error's status and a body of JSON (clause 10.10). It holds no goroutines but those of
+// streams, which end with the hub's sessions.
+func Handler(hub *boreas.Hub, o Options) http.Handler {
+	if o.AllowOrigin == nil {
+		o.AllowOrigin = func(string) (string, bool) { return "*", true }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &handler{hub: hub, options: o, count: o.Counters}
+	if h.count == nil {
+		h.count = new(Counters)
+	}
+	return h
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !h.admit(w.Header(), r.Header.Get("Origin")) {
+		h.refuse(w, r, &h.count.Origins, fault.OriginNotAllowed)
+		return
+	}
+	switch r.Method {
+	case http.MethodGet:
+	case http.MethodOptions:
+		preflight(w)
+		return
+	default:
+		w.Header().Set("Allow", "GET, OPTIONS")
+		h.refuse(w, r, &h.count.Malformed, fault.MethodNotAllowed)
+		return
+	}
+	q, err := parseRequest(r)
+	if err != nil {
+		h.refuse(w, r, &h.count.Malformed, err)
+		return
+	}
+	// Before the token is looked at: that may take time, of which a crowd that
+	// comes back at once has none to spare.
+	sess, err := h.hub.Reserve()
+	if err != nil {
+		h.refuse(w, r, &h.count.Full, err)
+		return
+	}
+	user, ok := h.check(&q)
+	if !ok {
+		sess.Done()
+		h.refuse(w, r, &h.count.Unauthenticated, q.tokenFault())
+		return
+	}
+	s := stream{h: h, sess: sess, request: q, user: user}
+	if nc, rw, err := http.NewResponseController(w).Hijack(); err == nil {
+		s.overSocket(nc, rw, w.Header())
+		return
+	}
+	s.overResponse(w, r)
+}
+
+// check tells who the request's token lets in. Where none is asked for, it makes up
+// a name.
+func (h *handler) check(q *request) (user string, ok bool) {
+	if h.options.NoAuth {
+		q.token = rand.Text()
+		return q.token, true
+	}
+	if q.token == "" {
+		return "", false
+	}
+	return h.options.Check(q.token)
+}

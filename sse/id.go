@@ -1,0 +1,73 @@
+package sse
+
+import (
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/v2"
+)
+
+// The id of an event is
+//
+//	CHECK.POSITION,POSITION,…
+//
+// with one position for each channel of the stream, in the order of the request,
+// empty for a channel that could not be joined. The check tells for which channels it
+// is: an id that is given back for others would make no sense of them.
+
+// idBase is the radix of the check in text.
+const idBase = 36
+
+// errID is the answer to an id that is none of a stream's with these channels.
+var errID = fault.BadPosition.With("The last event id is none of a stream of these channels in this order.")
+
+// checkOf returns the check of a list of channels. It is the same on all servers.
+func checkOf(channels []string) uint32 {
+	h := fnv.New32a()
+	for _, channel := range channels {
+		h.Write([]byte(channel))
+		h.Write([]byte{0}) // no name has it
+	}
+	return h.Sum32()
+}
+
+// appendID appends the line of an event that holds its id.
+func appendID(dst []byte, check uint32, places ...boreas.Position) []byte {
+	dst = append(dst, "id: "...)
+	dst = strconv.AppendUint(dst, uint64(check), idBase)
+	for i, place := range places {
+		separator := byte(',')
+		if i == 0 {
+			separator = '.'
+		}
+		dst = append(dst, separator)
+		if !place.IsZero() {
+			dst = place.Append(dst)
+		}
+	}
+	return append(dst, '\n')
+}
+
+// parseID reads an id of a stream with n channels that have the check. It accepts
+// exactly what appendID writes. Error: errID.
+func parseID(id string, check uint32, n int) ([]boreas.Position, error) {
+	prefix, list, ok := strings.Cut(id, ".")
+	if !ok || prefix != strconv.FormatUint(uint64(check), idBase) || strings.Count(list, ",") != n-1 {
+		return nil, errID
+	}
+	places := make([]boreas.Position, 0, n)
+	for text := range strings.SplitSeq(list, ",") {
+		var place boreas.Position
+		if text != "" {
+			var err error
+			if place, err = v2.Position(text); err != nil {
+				return nil, errID
+			}
+		}
+		places = append(places, place)
+	}
+	return places, nil
+}

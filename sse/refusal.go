@@ -1,0 +1,76 @@
+package sse
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// refusal is the answer to a request that becomes no stream (clause 10.10).
+type refusal struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// newRefusal returns the answer for the error, and adds to the header.
+func newRefusal(header http.Header, err error) *refusal {
+	f := fault.Of(err)
+	object := fault.Wire(err)
+	r := &refusal{status: f.Status, header: header, body: append(wire.AppendV2Error(nil, nil, &object), '\n')}
+	if r.status == 0 { // none that a request is refused for
+		r.status = http.StatusServiceUnavailable
+	}
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Length", strconv.Itoa(len(r.body)))
+	if r.status == http.StatusUnauthorized {
+		header.Set("WWW-Authenticate", "Bearer")
+	}
+	if r.status == http.StatusServiceUnavailable {
+		wait := max(f.RetryAfter, time.Second)
+		header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+	}
+	return r
+}
+
+// refuse answers a request that becomes no stream, counts it, and ends the connection:
+// who was refused has no more business on it.
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, count *atomic.Uint64, err error) {
+	count.Add(1)
+	a := newRefusal(w.Header(), err)
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+	w.WriteHeader(a.status)
+	w.Write(a.body)
+}
+
+// writeTo writes the answer to a connection taken over from net/http.
+func (r *refusal) writeTo(w io.Writer) {
+	w.Write(append(appendHead(nil, r.status, r.header), r.body...))
+}
+
+// appendHead appends the head of a response over a connection taken over from
+// net/http, which ends with it.
+func appendHead(dst []byte, status int, header http.Header) []byte {
+	b := head{dst}
+	b.Write([]byte("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n"))
+	header.Set("Connection", "close")
+	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	header.Write(&b) // cannot fail
+	return append(b.bytes, "\r\n"...)
+}
+
+// head is an [io.Writer] that appends.
+type head struct{ bytes []byte }
+
+func (h *head) Write(p []byte) (int, error) {
+	h.bytes = append(h.bytes, p...)
+	return len(p), nil
+}

@@ -1,0 +1,152 @@
+package sse
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/v2"
+)
+
+// maxChannels is how many channels one stream may have (clause 10.1).
+const maxChannels = 64
+
+// request is what a client asks for.
+type request struct {
+	joins []boreas.Join // at least one, no channel twice
+	check uint32        // of their channels
+	token string        // empty if there is none
+}
+
+// parseRequest reads a request's parameters and headers. Parameters that it does not
+// know are ignored. Errors are faults.
+func parseRequest(r *http.Request) (request, error) {
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return request{}, malformed("the parameters after ? cannot be read: %v", err)
+	}
+	q := request{token: bearer(r.Header.Get("Authorization"))}
+	if q.token == "" {
+		q.token = params.Get("access_token")
+	}
+	channels, err := channelsOf(params)
+	if err != nil {
+		return q, err
+	}
+	q.check = checkOf(channels)
+	last, err := lastOf(params.Get("last"))
+	if err != nil {
+		return q, err
+	}
+	watch, err := watchOf(params.Get("presence"))
+	if err != nil {
+		return q, err
+	}
+	for _, channel := range channels {
+		q.joins = append(q.joins, boreas.Join{Channel: channel, Last: last, Watch: watch})
+	}
+	if err := q.since(params); err != nil {
+		return q, err
+	}
+	id := r.Header.Get("Last-Event-ID")
+	if id == "" {
+		id = params.Get("last_event_id")
+	}
+	if id == "" {
+		return q, nil
+	}
+	places, err := parseID(id, q.check, len(q.joins))
+	for i, place := range places {
+		if !place.IsZero() {
+			q.joins[i].Since, q.joins[i].Err = place, nil
+		}
+	}
+	return q, err
+}
+
+func malformed(format string, args ...any) error {
+	s := fmt.Sprintf(format, args...)
+	return fault.Malformed.With(strings.ToUpper(s[:1]) + s[1:] + ".")
+}
+
+// bearer returns the token of an Authorization header (RFC 6750, section 2.1), empty
+// if it has none.
+func bearer(header string) string {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// tokenFault says why the request's token does not let it in.
+func (q *request) tokenFault() error {
+	if q.token == "" {
+		return fault.Unauthenticated
+	}
+	return fault.InvalidToken
+}
+
+// channelsOf returns the channels named, each once.
+func channelsOf(params url.Values) ([]string, error) {
+	var channels []string
+	for _, name := range params["channel"] {
+		if !slices.Contains(channels, name) {
+			channels = append(channels, name)
+		}
+		if len(channels) > maxChannels {
+			return nil, fault.TooManyChannels.With("A stream has at most " + strconv.Itoa(maxChannels) + " channels, and this request names more.")
+		}
+	}
+	if channels == nil {
+		return nil, malformed("name at least one channel, as in %s?channel=news", Path)
+	}
+	return channels, nil
+}
+
+func lastOf(param string) (int, error) {
+	if param == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(param, 10, 53)
+	if err != nil {
+		return 0, malformed("the parameter last is not an integer from 0 to 9007199254740991")
+	}
+	return int(min(n, math.MaxInt32)), nil
+}
+
+func watchOf(param string) (bool, error) {
+	switch param {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, malformed("the parameter presence is neither true nor false")
+}
+
+// since notes where on its channels the request begins (clause 10.6). What is no
+// position fails that channel alone.
+func (q *request) since(params url.Values) error {
+	for param := range params {
+		channel, ok := strings.CutPrefix(param, "since.")
+		if param == "since" {
+			return malformed("there is no parameter since: write since.NAME=POSITION for the channel NAME")
+		}
+		if !ok {
+			continue
+		}
+		i := slices.IndexFunc(q.joins, func(j boreas.Join) bool { return j.Channel == channel })
+		if i < 0 {
+			return malformed("the parameter since.%.40s is for a channel that is not named", strings.ToValidUTF8(channel, "\uFFFD"))
+		}
+		q.joins[i].Since, q.joins[i].Err = v2.Position(params.Get(param))
+	}
+	return nil
+}

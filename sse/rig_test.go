@@ -1,0 +1,232 @@
+package sse
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// plainListener hides that its connections are sockets, as TLS does.
+type plainListener struct{ net.Listener }
+
+type plainConn struct{ net.Conn }
+
+func (l plainListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return plainConn{c}, err
+}
+
+// kind is what a stream goes over.
+type kind string
+
+const (
+	overSocket kind = "socket"
+	overPlain  kind = "plain" // HTTP/1.1 over what is no socket
+	overHTTP2  kind = "HTTP/2"
+)
+
+// each runs a test with each kind.
+func each(t *testing.T, test func(t *testing.T, k kind)) {
+	for _, k := range []kind{overSocket, overPlain, overHTTP2} {
+		t.Run(string(k), func(t *testing.T) { test(t, k) })
+	}
+}
+
+// rig is a hub with a server of streams before it.
+type rig struct {
+	*testing.T
+	hub    *boreas.Hub
+	server *httptest.Server
+}
+
+func newRig(t *testing.T, k kind, h boreas.Options, o Options) *rig {
+	t.Helper()
+	if o.Check == nil {
+		o.Check = func(token string) (string, bool) { return "user of " + token, strings.HasPrefix(token, "valid") }
+	}
+	hub := boreas.New(h)
+	s := httptest.NewUnstartedServer(Handler(hub, o))
+	switch k {
+	case overSocket:
+		s.Start()
+	case overPlain:
+		s.Listener = plainListener{s.Listener}
+		s.Start()
+	case overHTTP2:
+		s.EnableHTTP2 = true
+		s.StartTLS()
+	}
+	t.Cleanup(func() {
+		hub.Shutdown(context.Background(), 0)
+		s.Client().CloseIdleConnections()
+		s.Close()
+	})
+	return &rig{t, hub, s}
+}
+
+// engine returns an engine whose logs are called as in the golden examples.
+func engine(t *testing.T, o boreas.MemoryOptions) *boreas.Memory {
+	e := boreas.NewMemory(o)
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+func (r *rig) publish(channel, data string) boreas.Position {
+	r.Helper()
+	ack, err := r.hub.Publish(r.Context(), channel, boreas.Message{Data: []byte(data)})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return ack.Position
+}
+
+// ask sends a request. Header are names and values in turn.
+func (r *rig) ask(method, query string, header ...string) *http.Response {
+	r.Helper()
+	req, err := http.NewRequestWithContext(r.Context(), method, r.server.URL+Path+query, nil)
+	if err != nil {
+		r.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Add(header[i], header[i+1])
+	}
+	resp, err := r.server.Client().Do(req)
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+// open opens a stream and reads its first event, the join.
+func (r *rig) open(query string, header ...string) (*reader, event) {
+	r.Helper()
+	resp := r.ask("GET", query+"&access_token=valid", header...)
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(resp.Body)
+		r.Fatalf("%s: %s", resp.Status, body)
+	}
+	s := &reader{t: r.T, body: resp.Body, lines: bufio.NewReader(resp.Body)}
+	join := s.next()
+	if join.Type != "join" {
+		r.Fatalf("the first event is %+v", join)
+	}
+	if join.Retry == "" {
+		r.Errorf("no retry before %+v", join)
+	}
+	return s, join
+}
+
+// gone waits until the hub has no session any more.
+func (r *rig) gone() {
+	r.Helper()
+	for began := time.Now(); r.hub.Sessions() > 0; runtime.Gosched() {
+		if time.Since(began) > time.Minute {
+			r.Fatalf("%d sessions are still there", r.hub.Sessions())
+		}
+	}
+}
+
+// event is one event, as an EventSource reads it (WHATWG HTML, section 9.2.6). Comments
+// are events of the type ":".
+type event struct{ Type, ID, Retry, Data string }
+
+// reader reads the events of a stream.
+type reader struct {
+	t     *testing.T
+	body  io.ReadCloser
+	lines *bufio.Reader
+}
+
+// read returns the next event or comment.
+func (s *reader) read() (event, error) {
+	var e event
+	for {
+		line, err := s.lines.ReadString('\n')
+		if err != nil {
+			if line != "" || e != (event{}) {
+				err = fmt.Errorf("%w, after %q and %+v", io.ErrUnexpectedEOF, line, e)
+			}
+			return e, err
+		}
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" {
+			return e, nil
+		}
+		field, value, _ := strings.Cut(line, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch field {
+		case "":
+			e.Type = ":"
+		case "event":
+			e.Type = value
+		case "id":
+			e.ID = value
+		case "retry":
+			e.Retry = value
+		case "data":
+			e.Data += value
+		default:
+			return e, fmt.Errorf("the line %q", line)
+		}
+	}
+}
+
+// next returns the next event, leaving out comments.
+func (s *reader) next() event {
+	s.t.Helper()
+	for {
+		e, err := s.read()
+		if err != nil {
+			s.t.Fatalf("read: %v", err)
+		}
+		if e.Type != ":" {
+			return e
+		}
+	}
+}
+
+func (s *reader) want(events ...event) {
+	s.t.Helper()
+	for _, want := range events {
+		if diff := cmp.Diff(want, s.next()); diff != "" {
+			s.t.Fatalf("(-want +got):\n%.2000s", diff)
+		}
+	}
+}
+
+func (s *reader) wantEnd() {
+	s.t.Helper()
+	if e, err := s.read(); err != io.EOF {
+		s.t.Fatalf("got %+v, %v; want the end", e, err)
+	}
+}
+
+// message is the event of a message.
+func message(id, channel, data string, p boreas.Position) event {
+	return event{ID: id, Data: fmt.Sprintf(`{"channel":"%s","message":%s,"position":"%v"}`, channel, data, p)}
+}
+
+// idOf is the id of a stream of these channels at these places.
+func idOf(channels []string, places ...boreas.Position) string {
+	line := string(appendID(nil, checkOf(channels), places...))
+	return strings.TrimSuffix(strings.TrimPrefix(line, "id: "), "\n")
+}
+
+func escape(s string) string { return url.QueryEscape(s) }

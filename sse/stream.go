@@ -1,0 +1,88 @@
+package sse
+
+import (
+	"math/rand/v2"
+	"net/http"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// An EventSource whose connection ends comes back after a time between these, in
+// milliseconds: each after another, so that a crowd does not come back at once.
+const minRetry, maxRetry = 1000, 3000
+
+// stream is a request on its way to become a stream.
+type stream struct {
+	h       *handler
+	sess    *boreas.Session // reserved
+	request request
+	user    string
+}
+
+// out is a way out of a session that says nothing before it has begun.
+type out interface {
+	boreas.Conn
+
+	// begin is called by the answer to the join, in the same step in which its
+	// bytes are appended. It returns what they begin with.
+	begin(dst []byte) []byte
+}
+
+// start makes the session live and joins its channels. If there is not one that it
+// could join, it returns why, and the session has ended; then o has not begun.
+func (s *stream) start(o out) error {
+	if err := s.sess.Start(o, s.request.format(), nil); err != nil {
+		return err
+	}
+	s.sess.Authenticate(s.request.token, s.user)
+	// A token deleted between the check and here was not yet seen as this session's.
+	// Whoever deletes forgets the token first and looks for sessions then, so one of
+	// the two looks comes after the other's write.
+	if _, ok := s.h.check(&s.request); !ok {
+		s.sess.Lost(boreas.ErrRevoked)
+		return fault.InvalidToken
+	}
+	results := s.sess.Join(s.request.joins, func(dst []byte, results []boreas.Joined) []byte {
+		if firstError(results) != nil {
+			return dst
+		}
+		dst = o.begin(dst)
+		dst = appendRetry(dst, minRetry+rand.Int64N(maxRetry-minRetry+1))
+		return s.request.appendJoined(dst, results)
+	})
+	err := firstError(results)
+	if err != nil {
+		s.sess.Lost(err)
+	}
+	for _, r := range results {
+		if r.Err != nil && fault.Of(r.Err) == fault.Internal {
+			s.h.options.Log.Error("a subscriber could not join a channel", "error", r.Err)
+		}
+	}
+	return err
+}
+
+// firstError returns the first error of results that are nothing but errors.
+func firstError(results []boreas.Joined) error {
+	for _, r := range results {
+		if r.Err == nil {
+			return nil
+		}
+	}
+	return results[0].Err
+}
+
+// setHeader sets the header of a stream.
+func setHeader(h http.Header) {
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+}
+
+// ended logs an end that is the server's fault.
+func (h *handler) ended(reason error, said bool) {
+	if said && fault.Of(reason) == fault.Internal {
+		h.options.Log.Error("a subscriber was disconnected", "error", reason)
+	}
+}

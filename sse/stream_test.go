@@ -1,0 +1,489 @@
+package sse
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// clauses 10.1, 10.3, 10.4, 10.5
+func TestOneChannel(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, boreas.Options{}, Options{})
+		first := r.publish("news", `"before"`)
+		s, join := r.open("?channel=news")
+		id := func(p boreas.Position) string { return idOf([]string{"news"}, p) }
+		want := event{"join", id(first), join.Retry, `{"channels":[{"channel":"news","position":"` + first.String() + `"}]}`}
+		if diff := cmp.Diff(want, join); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if ms, err := strconv.Atoi(join.Retry); err != nil || ms < 1000 || ms > 3000 {
+			t.Errorf("retry is %q, want 1000 to 3000", join.Retry)
+		}
+		for _, data := range []string{`1`, `{"a": "ż"}`, `"` + strings.Repeat("x", 1<<20) + `"`, `null`} {
+			p := r.publish("news", data)
+			s.want(message(id(p), "news", data, p))
+		}
+		s.body.Close()
+		r.gone()
+	})
+}
+
+// clauses 10.1, 10.4, 10.5
+func TestSeveralChannels(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, boreas.Options{}, Options{})
+		names := []string{"a", "b & c", "ż"}
+		a, b, c := r.publish("a", "0"), r.publish("b & c", "0"), r.publish("ż", "0")
+		s, join := r.open("?channel=a&channel=b+%26+c&channel=a&channel=%C5%BC")
+		want := event{
+			"join", idOf(names, a, b, c), join.Retry,
+			fmt.Sprintf(`{"channels":[{"channel":"a","position":"%v"},{"channel":"b & c","position":"%v"},{"channel":"ż","position":"%v"}]}`, a, b, c),
+		}
+		if diff := cmp.Diff(want, join); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		for range 3 {
+			b = r.publish("b & c", "1")
+			s.want(message(idOf(names, a, b, c), "b & c", "1", b))
+			a = r.publish("a", "2")
+			s.want(message(idOf(names, a, b, c), "a", "2", a))
+			c = r.publish("ż", "3")
+			s.want(message(idOf(names, a, b, c), "ż", "3", c))
+		}
+	})
+}
+
+// clauses 4.7, 10.5
+func TestComingBackWithTheLastID(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, boreas.Options{}, Options{})
+		names := []string{"a", "b"}
+		s, _ := r.open("?channel=a&channel=b")
+		for round := range 4 {
+			// What was seen, and what comes while nobody is there.
+			a := r.publish("a", strconv.Itoa(round))
+			seen := s.next().ID
+			s.body.Close()
+			r.gone()
+			b1, b2 := r.publish("b", "1"), r.publish("b", "2")
+			var join event
+			if round%2 == 0 {
+				s, join = r.open("?channel=a&channel=b", "Last-Event-ID", seen)
+			} else {
+				s, join = r.open("?channel=a&channel=b&last_event_id=" + escape(seen))
+			}
+			if got := strings.Count(join.Data, `"recovered":true`); got != 2 {
+				t.Errorf("not recovered: %s", join.Data)
+			}
+			if join.ID != seen {
+				t.Errorf("it goes on from %s, want %s", join.ID, seen)
+			}
+			s.want(message(idOf(names, a, b1), "b", "1", b1), message(idOf(names, a, b2), "b", "2", b2))
+		}
+	})
+}
+
+// clauses 10.5, 10.6: the header overrules last_event_id, and both overrule since.NAME.
+func TestWhichPositionCounts(t *testing.T) {
+	r := newRig(t, overSocket, boreas.Options{}, Options{})
+	var p []boreas.Position
+	for i := range 4 {
+		p = append(p, r.publish("a", strconv.Itoa(i)))
+	}
+	id := func(i int) string { return idOf([]string{"a"}, p[i]) }
+	tests := []struct {
+		query  string
+		header []string
+		want   string // where it goes on
+	}{
+		{"?channel=a", nil, id(3)},
+		{"?channel=a&last_event_id=", nil, id(3)},
+		{"?channel=a&last=2", nil, id(1)},
+		{"?channel=a&last=0", nil, id(3)},
+		{"?channel=a&since.a=" + p[2].String(), nil, id(2)},
+		{"?channel=a&since.a=" + p[2].String() + "&last=4", nil, id(2)},
+		{"?channel=a&last_event_id=" + id(1) + "&since.a=" + p[2].String(), nil, id(1)},
+		{"?channel=a&last_event_id=" + id(1), []string{"Last-Event-ID", id(0)}, id(0)},
+		{"?channel=a&since.a=nonsense&last_event_id=" + id(1), nil, id(1)},
+	}
+	for _, c := range tests {
+		_, join := r.open(c.query, c.header...)
+		if join.ID != c.want {
+			t.Errorf("%s %s goes on from %s, want %s", c.query, c.header, join.ID, c.want)
+		}
+	}
+}
+
+// clauses 4.8, 5.1, 5.4, 10.3, 10.5
+func TestWhatCannotBeRecovered(t *testing.T) {
+	r := newRig(t, overSocket, boreas.Options{Engine: engine(t, boreas.MemoryOptions{Messages: 2})}, Options{})
+	first := r.publish("a", "0")
+	var p boreas.Position
+	for range 5 {
+		p = r.publish("a", "1")
+	}
+	oldest := boreas.Position{Epoch: p.Epoch, Offset: p.Offset - 2}
+	ahead := boreas.Position{Epoch: p.Epoch, Offset: p.Offset + 7}
+	other := boreas.Position{Epoch: p.Epoch + 1, Offset: p.Offset}
+	for since, reason := range map[boreas.Position]string{first: "expired", ahead: "ahead", other: "unknown_epoch"} {
+		_, join := r.open("?channel=a", "Last-Event-ID", idOf([]string{"a"}, since))
+		want := fmt.Sprintf(`{"channels":[{"channel":"a","position":"%v","recovered":false,"gap":{"reason":"%s","from":"%v","to":"%v"},"oldest":"%v"}]}`, p, reason, since, p, oldest)
+		if diff := cmp.Diff(want, join.Data); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if want := idOf([]string{"a"}, p); join.ID != want {
+			t.Errorf("it goes on from %s, want %s", join.ID, want)
+		}
+	}
+}
+
+// clauses 4.2, 4.11, 10.3, 10.5
+func TestOneChannelCannotBeJoined(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, boreas.Options{}, Options{})
+		a := r.publish("a", "1")
+		query := "?channel=a&channel=x%00&channel=%ff&channel=c&since.c=nonsense"
+		s, join := r.open(query)
+		names := []string{"a", "x\x00", "\xff", "c"}
+		none := boreas.Position{}
+		if want := idOf(names, a, none, none, none); join.ID != want {
+			t.Errorf("its id is %s, want %s", join.ID, want)
+		}
+		if !strings.HasSuffix(join.ID, ",,,") {
+			t.Errorf("its id is %s", join.ID)
+		}
+		codes := regexp.MustCompile(`"channel":"([^"]*)",(?:"error":{"code":"(\w+)"|"position":)`).FindAllStringSubmatch(join.Data, -1)
+		var got []string
+		for _, c := range codes {
+			got = append(got, c[1]+" "+c[2])
+		}
+		want := []string{"a ", `x\u0000 channel_name`, "\uFFFD channel_name", "c bad_position"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s\n%s", diff, join.Data)
+		}
+		s.body.Close()
+		missed := r.publish("a", "2")
+		s, _ = r.open(query, "Last-Event-ID", join.ID)
+		s.want(message(idOf(names, missed, none, none, none), "a", "2", missed))
+	})
+}
+
+// clauses 5.3, 5.5, 5.7, 10.4, 10.5
+func TestASlowReaderIsToldWhatItMissed(t *testing.T) {
+	for _, query := range []string{"?channel=a", "?channel=a&channel=b"} {
+		each(t, func(t *testing.T, k kind) {
+			r := newRig(t, k, boreas.Options{Engine: engine(t, boreas.MemoryOptions{Messages: 5})}, Options{})
+			names := []string{"a", "b"}[:strings.Count(query, "=")]
+			at := make([]boreas.Position, len(names))
+			s, join := r.open(query) // and reads no more yet
+			last := regexp.MustCompile(`"position":"(.*?)"`).FindStringSubmatch(join.Data)[1]
+			big := `"` + strings.Repeat("x", 1<<20) + `"`
+			var all []boreas.Position
+			for range 40 { // more than the connection, the window and the log hold
+				all = append(all, r.publish("a", big))
+			}
+			if len(names) > 1 {
+				at[1] = r.publish("b", "1")
+			}
+			gaps, next := 0, 0
+			for next < len(all) {
+				e := s.next()
+				switch {
+				case e.Type == "gap":
+					gaps++
+					parts := regexp.MustCompile(`^{"channel":"a","gap":{"reason":"slow","from":"(.*)","to":"(.*)"}}$`).FindStringSubmatch(e.Data)
+					if parts == nil || parts[1] != last {
+						t.Fatalf("after %d messages %+v", next, e)
+					}
+					for all[next].String() != parts[2] {
+						next++
+					}
+				case strings.HasPrefix(e.Data, `{"channel":"b"`):
+					continue
+				case !strings.HasSuffix(e.Data, `"position":"`+all[next].String()+`"}`):
+					t.Fatalf("want message %d, got %.100s…%s", next, e.Data, e.Data[len(e.Data)-40:])
+				}
+				last = all[next].String()
+				if _, places, _ := strings.Cut(e.ID, "."); strings.Split(places, ",")[0] != last {
+					t.Fatalf("the id %s of %s %.100s is not at %s", e.ID, e.Type, e.Data, last)
+				}
+				next++
+			}
+			if gaps == 0 {
+				t.Error("there was no gap: the test proves nothing")
+			}
+		})
+	}
+}
+
+// clauses 5.2, 10.4
+func TestASlowReaderGetsEverything(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, boreas.Options{}, Options{})
+		names := []string{"a", "b"}
+		s, _ := r.open("?channel=a&channel=b")
+		one, _ := r.open("?channel=a")
+		pad := strings.Repeat("x", 10_000)
+		const n = 700 // of each: below the logs' bounds, above the connections' buffers
+		at := map[string][]boreas.Position{}
+		for i := range n {
+			for _, name := range names {
+				at[name] = append(at[name], r.publish(name, fmt.Sprintf(`"%d %s"`, i, pad)))
+			}
+		}
+		next := map[string]int{}
+		places := map[string]boreas.Position{}
+		for range 2 * n {
+			e := s.next()
+			name := e.Data[len(`{"channel":"`):][:1]
+			i := next[name]
+			next[name]++
+			places[name] = at[name][i]
+			if i == 0 { // of the other the id holds where it was before
+				continue
+			}
+			if next["a"] > 0 && next["b"] > 0 {
+				if diff := cmp.Diff(message(idOf(names, places["a"], places["b"]), name, fmt.Sprintf(`"%d %s"`, i, pad), at[name][i]), e); diff != "" {
+					t.Fatalf("(-want +got):\n%.1000s", diff)
+				}
+			}
+		}
+		for i := range n {
+			one.want(message(idOf(names[:1], at["a"][i]), "a", fmt.Sprintf(`"%d %s"`, i, pad), at["a"][i]))
+		}
+	})
+}
+
+// clauses 8.3, 8.5, 10.4
+func TestShutdownSaysGoodbye(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		for _, query := range []string{"?channel=a", "?channel=a&channel=b"} {
+			r := newRig(t, k, boreas.Options{}, Options{})
+			one, _ := r.open(query)
+			two, _ := r.open(query)
+			done := make(chan error)
+			go func() { done <- r.hub.Shutdown(context.Background(), 40*time.Millisecond) }()
+			goodbye := func(e event) (after string) {
+				t.Helper()
+				parts := regexp.MustCompile(`^{"error":{"code":"shutting_down","message":"Server is shutting down.","retry":"now","docs":"docs/errors.md#shutting_down"},"reconnect":{"after_ms":(\d+)}}$`).FindStringSubmatch(e.Data)
+				if parts == nil || e.Type != "goodbye" || e.ID != "" || e.Retry != "" {
+					t.Fatalf("got %+v", e)
+				}
+				return parts[1]
+			}
+			announced := 0
+			for _, s := range []*reader{one, two} {
+				goodbye(s.next())
+				if e, err := s.read(); err == nil { // its slot was not the first: that was an announcement
+					announced++
+					goodbye(e)
+					s.wantEnd()
+				}
+			}
+			if announced != 1 {
+				t.Errorf("%d were told before", announced)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// clauses 8.3, 10.4, 10.9
+func TestEnds(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		tests := []struct {
+			reason          error
+			code, reconnect string
+		}{
+			{boreas.ErrTerminated, "terminated", ""},
+			{boreas.ErrFallsBehind, "slow", `,"reconnect":{"after_ms":N}`},
+			{fmt.Errorf("secret"), "internal", `,"reconnect":{"after_ms":N}`},
+		}
+		for _, c := range tests {
+			r := newRig(t, k, boreas.Options{}, Options{})
+			s, _ := r.open("?channel=a&presence=false")
+			list, _, _ := r.hub.ListSessions("", 1)
+			if err := r.hub.EndSession(list[0].ID, c.reason); err != nil {
+				t.Fatal(err)
+			}
+			e := s.next()
+			after := regexp.MustCompile(`"reconnect":{"after_ms":(\d+)}`).FindStringSubmatch(e.Data)
+			if after != nil {
+				if ms, _ := strconv.Atoi(after[1]); (ms > maxRetry) != (e.Retry == after[1]) || ms <= maxRetry && e.Retry != "" {
+					t.Errorf("an EventSource is told to wait %s: %+v", e.Retry, e)
+				}
+			}
+			text := regexp.MustCompile(`"after_ms":\d+`).ReplaceAllString(e.Data, `"after_ms":N`)
+			if e.Type != "goodbye" || !strings.HasPrefix(text, `{"error":{"code":"`+c.code+`"`) || !strings.HasSuffix(text, "}"+c.reconnect+"}") || strings.Contains(text, "secret") {
+				t.Errorf("%v: got %+v", c.reason, e)
+			}
+			s.wantEnd()
+			r.gone()
+		}
+	})
+}
+
+// clauses 9.4, 10.4, 10.6
+func TestPresence(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		for _, query := range []string{"?channel=room", "?channel=room&channel=hall"} {
+			pattern, err := boreas.ParsePattern("**")
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, k, boreas.Options{Rules: new(boreas.Rules).Add(pattern, boreas.Rule{Presence: boreas.PresenceFull}), PresenceLinger: time.Nanosecond}, Options{})
+			s, join := r.open(query + "&presence=true")
+			if want := `"presence":{"users":1,"sessions":1,"members":[{"user":"user of valid",`; !strings.Contains(join.Data, want) {
+				t.Errorf("the join is %s", join.Data)
+			}
+			other := r.ask("GET", "?channel=room&access_token=valid2")
+			// A session whose connection is not ready gets the state in place of events.
+			if e := s.next(); e.Type != "presence" || e.ID != "" || !strings.HasPrefix(e.Data, `{"channel":"room","presence":{"event":"`) || !strings.Contains(e.Data, `"users":2,"sessions":2`) {
+				t.Errorf("got %+v", e)
+			}
+			other.Body.Close()
+			if e := s.next(); e.Type != "presence" || e.ID != "" || !strings.Contains(e.Data, `"users":1,"sessions":1`) {
+				t.Errorf("got %+v", e)
+			}
+		}
+	})
+}
+
+// clause 10.7: the comments come, and a peer that takes them lives on.
+func TestAPeerThatTakesCommentsLives(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, boreas.Options{PingInterval: 64 * time.Millisecond, PongTimeout: 32 * time.Millisecond}, Options{})
+		s, _ := r.open("?channel=a")
+		for range 6 {
+			if e, err := s.read(); err != nil || e != (event{Type: ":"}) {
+				t.Fatalf("got %+v, %v; want a comment", e, err)
+			}
+		}
+		p := r.publish("a", "1")
+		s.want(message(idOf([]string{"a"}, p), "a", "1", p))
+	})
+}
+
+// clause 8.1: who takes nothing for a while is taken for dead.
+func TestAPeerThatTakesNothingIsGivenUp(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, boreas.Options{PingInterval: 64 * time.Millisecond, PongTimeout: 64 * time.Millisecond}, Options{})
+		r.open("?channel=a") // and reads no more
+		big := `"` + strings.Repeat("x", 1<<20) + `"`
+		for range 16 {
+			r.publish("a", big)
+		}
+		r.gone()
+	})
+}
+
+func TestPeerTimeoutFindsWhoVanished(t *testing.T) {
+	r := newRig(t, overSocket, boreas.Options{}, Options{PeerTimeout: 100 * time.Millisecond})
+	r.open("?channel=a") // and reads no more: on one machine nothing else looks like a peer without power
+	big := `"` + strings.Repeat("x", 1<<20) + `"`
+	for range 16 {
+		r.publish("a", big)
+	}
+	r.gone()
+}
+
+// clause 10.1: it can't change what it has asked for.
+func TestAPeerThatTalksIsGivenUp(t *testing.T) {
+	for _, k := range []kind{overSocket, overPlain} {
+		r := newRig(t, k, boreas.Options{}, Options{})
+		nc, err := net.Dial("tcp", r.server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		fmt.Fprintf(nc, "GET %s?channel=a HTTP/1.1\r\nHost: x\r\nAuthorization: bearer valid\r\n\r\n", Path)
+		chat := make([]byte, maxChatter+1)
+		for _, err = nc.Write(chat); err == nil; _, err = nc.Write(chat[:1]) {
+		}
+		r.gone()
+	}
+}
+
+// clause 3.6: a token that is deleted while its session is set up.
+func TestATokenThatGoesMeanwhile(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		looks := 0
+		r := newRig(t, k, boreas.Options{}, Options{Check: func(string) (string, bool) {
+			looks++
+			return "u", looks == 1
+		}})
+		resp := r.ask("GET", "?channel=a&access_token=x")
+		if resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("got %s", resp.Status)
+		}
+		r.gone()
+	})
+}
+
+// clauses 3.6, 10.4
+func TestARevokedToken(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, boreas.Options{}, Options{})
+		s, _ := r.open("?channel=a")
+		if n := r.hub.Deauthenticate("valid"); n != 1 {
+			t.Errorf("%d sessions were the token's", n)
+		}
+		if e := s.next(); e.Type != "goodbye" || !strings.HasPrefix(e.Data, `{"error":{"code":"token_revoked",`) {
+			t.Errorf("got %+v", e)
+		}
+		s.wantEnd()
+		r.gone()
+	})
+}
+
+// A session that ends before its stream has begun is refused, and says nothing else.
+func TestAnEndBeforeTheBeginning(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		var r *rig
+		looks := 0
+		r = newRig(t, k, boreas.Options{}, Options{Check: func(token string) (string, bool) {
+			if looks++; looks == 2 {
+				r.hub.Deauthenticate(token)
+			}
+			return "u", true
+		}})
+		resp := r.ask("GET", "?channel=a&access_token=x")
+		if resp.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("got %s", resp.Status)
+		}
+		r.gone()
+	})
+}
+
+func TestManyComeAndGo(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, boreas.Options{}, Options{NoAuth: true})
+		for round := range 3 {
+			var all []*reader
+			for range 30 {
+				s, _ := r.open("?channel=a")
+				all = append(all, s)
+			}
+			p := r.publish("a", "1")
+			for i, s := range all {
+				s.want(message(idOf([]string{"a"}, p), "a", "1", p))
+				if (round+i)%2 == 0 {
+					s.body.Close()
+				}
+			}
+		}
+	})
+}
