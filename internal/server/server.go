@@ -20,6 +20,7 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/sse"
 	"github.com/boreas-pubsub/boreas/ws"
 )
 
@@ -39,14 +40,15 @@ type Options struct {
 
 // Server is a running server. Its methods may be called by many goroutines at once.
 type Server struct {
-	cfg    config.Config
-	log    *slog.Logger
-	hub    *boreas.Hub
-	engine boreas.Engine
-	tokens *auth.Tokens
-	gate   *gate
-	api    endpoint
-	ws     endpoint
+	cfg      config.Config
+	log      *slog.Logger
+	hub      *boreas.Hub
+	engine   boreas.Engine
+	tokens   *auth.Tokens
+	gate     *gate
+	sseCount sse.Counters
+	api      endpoint
+	ws       endpoint
 
 	stopping atomic.Bool
 	failed   chan error     // what ended a listener, if not Shutdown
@@ -104,7 +106,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
 	s.gate = newGate(cfg.AcceptRate, parseOrigins(cfg.AllowOrigin), s.subscribers(counters))
-	registry.MustRegister(wsMetrics{counters, &s.gate.count})
+	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount})
 	s.ws.http = s.httpServer(s.gate)
 	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
 	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
@@ -141,10 +143,13 @@ func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 		Log:         s.log,
 	}
 	classic, protocol2 := ws.Classic(s.hub, o), ws.Handler(s.hub, o)
+	events := s.events()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/v2":
 			protocol2.ServeHTTP(w, r)
+		case sse.Path:
+			events.ServeHTTP(w, r)
 		default: // says what is there if the path is wrong
 			classic.ServeHTTP(w, r)
 		}

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/boreas-pubsub/boreas/sse"
+)
+
+// events serves streams of server-sent events.
+func (s *Server) events() http.Handler {
+	o := sse.Options{
+		Check:       s.tokens.Check,
+		NoAuth:      !s.cfg.RequireAuth,
+		AllowOrigin: parseOrigins(s.cfg.AllowOrigin).header,
+		Counters:    &s.sseCount,
+		Log:         s.log,
+	}
+	if s.cfg.WSPingInterval > 0 { // or else nobody asks who is alive
+		o.PeerTimeout = s.cfg.WSPingTimeout
+	}
+	return sse.Handler(s.hub, o)
+}
+
+// sseMetrics shows to Prometheus what streams were refused. Those of pages that may not
+// connect are counted by the gate.
+type sseMetrics struct{ counters *sse.Counters }
+
+var sseRefused = prometheus.NewDesc("boreas_sse_refused_total",
+	"Requests for a stream of server-sent events refused, by reason: malformed, unauthenticated, full (no room, or shutting down) or not_joined (none of its channels could be).", []string{"reason"}, nil)
+
+// Describe implements prometheus.Collector.
+func (m sseMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- sseRefused }
+
+// Collect implements prometheus.Collector.
+func (m sseMetrics) Collect(ch chan<- prometheus.Metric) {
+	for _, row := range []struct {
+		label string
+		count *atomic.Uint64
+	}{
+		{"malformed", &m.counters.Malformed},
+		{"unauthenticated", &m.counters.Unauthenticated},
+		{"full", &m.counters.Full},
+		{"not_joined", &m.counters.NotJoined},
+	} {
+		ch <- prometheus.MustNewConstMetric(sseRefused, prometheus.CounterValue, float64(row.count.Load()), row.label)
+	}
+}
