@@ -148,7 +148,7 @@ func (p *Proxy) accept() {
 
 // forward connects a client to the server and stays until the connection has ended.
 func (p *Proxy) forward(client *net.TCPConn, backend string) {
-	dialer := net.Dialer{Timeout: proxyDialTimeout}
+	dialer := net.Dialer{Timeout: proxyDialTimeout, Control: likeARealNetwork}
 	conn, err := dialer.DialContext(p.ctx, "tcp", backend)
 	if err != nil {
 		abort(client)

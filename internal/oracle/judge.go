@@ -223,7 +223,8 @@ func (j *judge) missed(g boreas.Gap) {
 	switch {
 	case to < j.next:
 		j.finding("wrong gap", "it ends %d messages before what has come already", j.next-to)
-	case to == j.next && (g.Reason == boreas.GapSlow || g.Reason == boreas.GapConflated):
+	case to == j.next && (g.Reason == boreas.GapExpired || g.Reason == boreas.GapSlow || g.Reason == boreas.GapConflated):
+		// That nothing was published since is known also when what was before is gone.
 		j.finding("wrong gap", "nothing was missed (%s)", g.Reason)
 	case to == j.next:
 		j.verdict.Needless++

@@ -148,7 +148,8 @@ func TestJudgeStreams(t *testing.T) {
 		"a gap over what comes":         {"1:1=1 1:2=2 1:5=3", "join 1:0,gap slow 1:0 1:2,got 2,got 3,settled", found{Delivered: 1, Reported: 2, Kinds: "reordered"}},
 		"a gap backwards":               {"1:1=1 1:2=2", "join 1:0,got 1,got 2,gap slow 1:2 1:1,settled", found{Delivered: 2, Kinds: "wrong gap"}},
 		"a gap of nothing":              {"1:1=1 1:2=2", "join 1:0,got 1,gap conflated 1:1 1:1,got 2,settled", found{Delivered: 2, Kinds: "wrong gap"}},
-		"a gap of what nobody knows":    {"1:1=1", "join 1:0,got 1,gap expired 1:1 1:4,settled", found{Delivered: 1, Needless: 1}},
+		"a gap of what nobody knows":    {"1:1=1", "join 1:0,got 1,gap unknown_epoch 1:1 2:0,settled", found{Delivered: 1, Needless: 1}},
+		"a gap of what did expire":      {"1:1=1", "join 1:0,got 1,gap expired 1:1 1:4,settled", found{Delivered: 1, Kinds: "wrong gap"}},
 		"a gap of no life":              {"1:1=1", "join 1:0,gap expired 9:1 1:1,settled", found{Kinds: "no such place, lost"}},
 		"a gap where nothing is joined": {"1:1=1", "gap expired 1:0 1:1", found{Kinds: "not joined"}},
 

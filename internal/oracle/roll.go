@@ -30,13 +30,33 @@ type Call struct {
 // Add records a call.
 func (r *Roll) Add(c Call) { r.Calls = append(r.Calls, c) }
 
-// judgeRoll checks that each event applies to what the subscriber knew before it.
+// Known returns the users that the subscriber knows to be there now, sorted, and false
+// if it does not know.
+func (r *Roll) Known() (users []string, ok bool) {
+	there := r.follow(func(int, string, ...any) {})
+	return slices.Sorted(maps.Keys(there)), there != nil
+}
+
+// judgeRoll checks that each event applies to what the subscriber knew before it, and
+// that it knows who is there in the end.
 func judgeRoll(r *Roll, v *Verdict) {
-	var there map[string]bool // nil while nothing is known
+	finding := func(i int, format string, args ...any) {
+		v.Findings = append(v.Findings, Finding{r.Subscriber, r.Channel, i, "wrong presence", fmt.Sprintf(format, args...)})
+	}
+	there := r.follow(finding)
+	if r.Present == nil || there == nil {
+		return
+	}
+	want, got := slices.Sorted(slices.Values(r.Present)), slices.Sorted(maps.Keys(there))
+	if !slices.Equal(want, got) {
+		finding(len(r.Calls), "in the end it knows of %v, and there are %v", got, want)
+	}
+}
+
+// follow applies the events one after the other, and returns who is there then; nil if
+// that is not known.
+func (r *Roll) follow(finding func(i int, format string, args ...any)) (there map[string]bool) {
 	for i, c := range r.Calls {
-		finding := func(format string, args ...any) {
-			v.Findings = append(v.Findings, Finding{r.Subscriber, r.Channel, i, "wrong presence", fmt.Sprintf(format, args...)})
-		}
 		switch c.Event {
 		case "", "count":
 			there = nil
@@ -48,29 +68,20 @@ func judgeRoll(r *Roll, v *Verdict) {
 			}
 		case "join":
 			if there != nil && there[c.User] {
-				finding("%s came, and was there already", c.User)
+				finding(i, "%s came, and was there already", c.User)
 			}
 			if there != nil {
 				there[c.User] = true
 			}
 		case "leave":
 			if there != nil && !there[c.User] {
-				finding("%s left, and was not there", c.User)
+				finding(i, "%s left, and was not there", c.User)
 			}
 			delete(there, c.User)
 		}
 		if there != nil && len(there) != c.Users {
-			finding("%d users were told after %s %s, and %d are known", c.Users, c.Event, c.User, len(there))
+			finding(i, "%d users were told after %s %s, and %d are known", c.Users, c.Event, c.User, len(there))
 		}
 	}
-	if r.Present == nil || there == nil {
-		return
-	}
-	want, got := slices.Sorted(slices.Values(r.Present)), slices.Sorted(maps.Keys(there))
-	if !slices.Equal(want, got) {
-		v.Findings = append(v.Findings, Finding{
-			r.Subscriber, r.Channel, len(r.Calls), "wrong presence",
-			fmt.Sprintf("in the end it knows of %v, and there are %v", got, want),
-		})
-	}
+	return there
 }
