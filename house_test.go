@@ -41,6 +41,8 @@ var mayImport = map[string][]string{
 	"boreastest":      {".", "internal/wire", "internal/config", "internal/server", "client"},
 	"internal/load":   {"client"},
 	"internal/oracle": {"."},
+	"internal/trial":  {".", "boreastest", "client", "internal/config", "internal/oracle", "internal/server"},
+	"internal/trial/": {"internal/oracle", "internal/trial"},
 	"cmd/boreas":      {".", "internal/wire", "internal/config", "internal/server", "internal/load", "client"},
 	"examples/":       {".", "auth", "ws", "api", "client", "examples/stage"},
 	"scripts/":        {},

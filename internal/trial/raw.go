@@ -1,0 +1,432 @@
+package trial
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/internal/oracle"
+)
+
+const (
+	dialLimit  = 2 * time.Second
+	rawChoices = 8 // channels that a subscriber is on at once, about
+	readLimit  = 4 << 20
+	doAfter    = 120 * time.Millisecond // between two things that a subscriber does, on average
+)
+
+// A raw subscriber speaks protocol 2 itself, and comes back with what it knows.
+type raw struct {
+	t     *trial
+	name  string
+	proxy *boreastest.Proxy
+	a     *author
+	token func(context.Context) (string, error)
+
+	mu       sync.Mutex
+	r        *rand.Rand             // guarded by mu
+	places   map[string]*rawChannel // guarded by mu: what is to be joined
+	pending  *rawPublish            // guarded by mu: not acknowledged yet
+	user     string                 // guarded by mu
+	conn     *rawConn               // guarded by mu: the present one
+	quiet    bool                   // guarded by mu: nothing is to be done any more
+	doubling bool                   // guarded by mu: the next resume is made twice
+}
+
+// rawChannel is a channel that is to be joined, and the place reached.
+type rawChannel struct {
+	*recording
+	since   string
+	joined  bool // on the present connection
+	leaving bool // was asked for on the present connection
+}
+
+type rawPublish struct {
+	message oracle.Message
+	key     string
+	noEcho  bool
+}
+
+// rawConn is one connection.
+type rawConn struct {
+	ws       *websocket.Conn
+	lastID   uint64
+	requests map[uint64]any // by id: []rawJoin, a leave's channel as string, or *rawPublish
+}
+
+type rawJoin struct {
+	channel *rawChannel
+	name    string
+	since   string
+	before  boreas.Position // the head when it was asked for
+}
+
+func (t *trial) newRaw(name string, r *rand.Rand) (*raw, error) {
+	proxy, err := t.world.proxy()
+	if err != nil {
+		return nil, err
+	}
+	return &raw{
+		t: t, name: name, proxy: proxy, r: r, a: t.newAuthor(name), token: t.world.tokens(),
+		places: make(map[string]*rawChannel),
+	}, nil
+}
+
+// run connects again and again until the context ends.
+func (s *raw) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := s.once(ctx)
+		s.lost()
+		if ctx.Err() == nil && err != nil {
+			s.t.note("%s: %v", s.name, err)
+		}
+		s.mu.Lock()
+		wait := time.Duration(s.r.Int64N(int64(100 * time.Millisecond)))
+		s.mu.Unlock()
+		pause(ctx, wait)
+	}
+}
+
+// lost notes that there is no connection.
+func (s *raw) lost() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = nil
+	for _, c := range s.places {
+		c.leaving = false
+		if c.joined {
+			c.joined = false
+			c.lost()
+		}
+	}
+}
+
+// once makes one connection and serves it until it ends.
+func (s *raw) once(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	dialing, dialed := context.WithTimeout(ctx, dialLimit)
+	defer dialed()
+	token, err := s.token(dialing)
+	if err != nil {
+		return err
+	}
+	ws, user, silence, err := s.t.dialV2(dialing, s.proxy.Addr(), token)
+	if err != nil {
+		return err
+	}
+	defer ws.CloseNow()
+	c := &rawConn{ws: ws, requests: make(map[uint64]any)}
+	s.mu.Lock()
+	s.conn, s.user = c, user
+	s.mu.Unlock()
+	if err := s.resume(ctx); err != nil {
+		return err
+	}
+	var doing sync.WaitGroup
+	defer doing.Wait()
+	defer cancel()
+	doing.Go(func() { s.act(ctx) })
+	for {
+		reading, read := context.WithTimeout(ctx, silence)
+		f, err := readFrame(reading, ws)
+		read()
+		if err != nil {
+			return err
+		}
+		if err := s.take(ctx, c, f); err != nil {
+			return err
+		}
+	}
+}
+
+// dialV2 connects and authenticates. It also returns how long the server may be silent.
+func (t *trial) dialV2(ctx context.Context, addr, token string) (ws *websocket.Conn, user string, silence time.Duration, err error) {
+	dialed, _, err := websocket.Dial(ctx, "ws://"+addr+"/v2", nil)
+	if err != nil {
+		return nil, "", 0, err
+	}
+	user, silence, err = t.begin(ctx, dialed, token)
+	if err != nil {
+		dialed.CloseNow()
+		return nil, "", 0, err
+	}
+	return dialed, user, silence, nil
+}
+
+// begin reads the hello and shows the token.
+func (t *trial) begin(ctx context.Context, ws *websocket.Conn, token string) (user string, silence time.Duration, err error) {
+	ws.SetReadLimit(readLimit)
+	hello, err := readFrame(ctx, ws)
+	if err != nil {
+		return "", 0, err
+	}
+	if hello.Hello == nil {
+		return "", 0, fmt.Errorf("the first message is no hello: %+v", hello)
+	}
+	silence = time.Duration(hello.Hello.Heartbeat) * 1500 * time.Millisecond
+	if silence == 0 {
+		silence = time.Minute
+	}
+	if err := writeJSON(ctx, ws, map[string]any{"id": 0, "auth": map[string]string{"token": token}}); err != nil {
+		return "", 0, err
+	}
+	auth, err := readFrame(ctx, ws)
+	if err != nil {
+		return "", 0, err
+	}
+	if auth.Auth == nil {
+		return "", 0, fmt.Errorf("not let in: %+v", auth.Error) // the server was replaced
+	}
+	return auth.Auth.User, silence, nil
+}
+
+func readFrame(ctx context.Context, ws *websocket.Conn) (f frame, err error) {
+	_, text, err := ws.Read(ctx)
+	if err == nil {
+		err = json.Unmarshal(text, &f)
+	}
+	return f, err
+}
+
+func writeJSON(ctx context.Context, ws *websocket.Conn, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return ws.Write(ctx, websocket.MessageText, text)
+}
+
+// ask sends a request on the present connection. The caller holds mu.
+func (s *raw) ask(ctx context.Context, what any, kind string, body any) error {
+	c := s.conn
+	if c == nil {
+		return nil
+	}
+	c.lastID++
+	c.requests[c.lastID] = what
+	return writeJSON(ctx, c.ws, map[string]any{"id": c.lastID, kind: body})
+}
+
+// resume joins on a new connection all that there was before, and asks again for what
+// was not answered.
+func (s *raw) resume(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for name := range s.places {
+		all = append(all, name)
+	}
+	if s.doubling && len(all) > 0 {
+		s.doubling = false
+		s.t.echoes.Go(func() { s.t.resumeTwice(ctx, s) })
+	}
+	if err := s.join(ctx, all...); err != nil {
+		return err
+	}
+	if s.pending != nil {
+		return s.publish(ctx, s.pending)
+	}
+	return nil
+}
+
+// join asks for channels that are among the places. The caller holds mu.
+func (s *raw) join(ctx context.Context, names ...string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	var asked []rawJoin
+	var joins []map[string]any
+	for _, name := range names {
+		c := s.places[name]
+		asked = append(asked, rawJoin{c, name, c.since, s.t.world.head(name)})
+		j := map[string]any{"channel": name}
+		if c.since != "" {
+			j["since"] = c.since
+		}
+		if hasPresence(name) {
+			j["presence"] = true
+		}
+		joins = append(joins, j)
+	}
+	return s.ask(ctx, asked, "join", map[string]any{"channels": joins})
+}
+
+func (s *raw) publish(ctx context.Context, p *rawPublish) error {
+	body := map[string]any{
+		"channel": p.message.Channel, "key": p.key,
+		"message": json.RawMessage(newContent(p.message, p.noEcho)),
+	}
+	if p.noEcho {
+		body["echo"] = false
+	}
+	return s.ask(ctx, p, "publish", body)
+}
+
+// act joins, leaves and publishes at random until the context ends.
+func (s *raw) act(ctx context.Context) {
+	for {
+		s.mu.Lock()
+		wait := time.Duration(s.r.Int64N(int64(2 * doAfter)))
+		s.mu.Unlock()
+		if !pause(ctx, wait) {
+			return
+		}
+		s.mu.Lock()
+		if s.quiet {
+			s.mu.Unlock()
+			return
+		}
+		err := s.actOnce(ctx)
+		s.mu.Unlock()
+		if err != nil {
+			return // the reader sees it, too
+		}
+	}
+}
+
+// actOnce does one thing. The caller holds mu.
+func (s *raw) actOnce(ctx context.Context) error {
+	all := channels()
+	name := all[s.r.IntN(len(all))]
+	c := s.places[name]
+	switch s.r.IntN(5) {
+	case 0:
+		if c != nil && c.joined && !c.leaving {
+			c.leaving = true
+			return s.ask(ctx, name, "leave", map[string]any{"channels": []string{name}})
+		}
+	case 1, 2:
+		if c == nil && len(s.places) < rawChoices {
+			s.places[name] = &rawChannel{recording: s.t.newRecording(s.name, name, false)}
+			return s.join(ctx, name)
+		}
+	default:
+		if s.pending == nil {
+			room := fmt.Sprintf("room.%d", s.r.IntN(rooms))
+			s.pending = &rawPublish{s.a.next(room), s.a.key(), s.r.IntN(2) == 0}
+			return s.publish(ctx, s.pending)
+		}
+	}
+	return nil
+}
+
+// take deals with what the server says.
+func (s *raw) take(ctx context.Context, c *rawConn, f frame) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.ID != nil {
+		asked := c.requests[*f.ID]
+		delete(c.requests, *f.ID)
+		return s.answered(ctx, asked, f)
+	}
+	if f.Error != nil {
+		s.t.unexpected(s.name, f.Channel, "error %s: %s", f.Error.Code, f.Error.Message)
+		return nil
+	}
+	place := s.places[f.Channel]
+	if f.Channel == "" {
+		return nil // a heartbeat, a goodbye
+	}
+	if place == nil || !place.joined {
+		s.t.unexpected(s.name, f.Channel, "something came, and the channel is not joined")
+		return nil
+	}
+	switch {
+	case f.Gap != nil:
+		place.since = f.Gap.To
+		place.missed(s.t.gap(s.name, f.Gap))
+	case f.Presence != nil:
+		place.called(f.Presence.call())
+	default:
+		place.since = f.Position
+		place.got(f.Message, s.t.position(s.name, f.Position))
+	}
+	return nil
+}
+
+// answered deals with a reply. The caller holds mu.
+func (s *raw) answered(ctx context.Context, asked any, f frame) error {
+	switch asked := asked.(type) {
+	case []rawJoin:
+		if f.Join == nil || len(f.Join.Channels) != len(asked) {
+			s.t.unexpected(s.name, "", "a join was answered with %+v", f)
+			return nil
+		}
+		for i, result := range f.Join.Channels {
+			s.joined(asked[i], result)
+		}
+	case string: // a leave
+		if place := s.places[asked]; place != nil {
+			delete(s.places, asked)
+			place.left()
+		}
+	case *rawPublish:
+		s.published(asked, f)
+	default:
+		s.t.unexpected(s.name, "", "a reply to nothing: %+v", f)
+	}
+	return nil
+}
+
+// joined deals with a join's result. The caller holds mu.
+func (s *raw) joined(asked rawJoin, result joinResult) {
+	if result.Channel != asked.name || result.Error != nil {
+		s.t.unexpected(s.name, asked.name, "a join was answered with %+v (%+v)", result, result.Error)
+		return
+	}
+	asked.channel.joined = true
+	s.t.joined(s.name, asked.channel.recording, asked.since, asked.before, result)
+	asked.channel.since = result.Position
+}
+
+// joined records a join's result.
+func (t *trial) joined(who string, r *recording, since string, before boreas.Position, result joinResult) {
+	at := t.position(who, result.Position)
+	switch {
+	case since == "":
+		r.began(at, before, t.world.head(result.Channel))
+	case result.Recovered == nil || *result.Recovered == (result.Gap != nil):
+		t.unexpected(who, result.Channel, "a resume was answered with %+v", result)
+	case result.Gap != nil:
+		r.missed(t.gap(who, result.Gap))
+		r.resumed(at)
+	default:
+		r.resumed(at)
+	}
+	if result.Presence != nil {
+		r.called(result.Presence.call())
+	}
+}
+
+// published deals with the reply to a publish. The caller holds mu.
+func (s *raw) published(p *rawPublish, f frame) {
+	switch {
+	case f.Publish != nil:
+		s.a.note(p.message, true, f.Publish.Position)
+	case f.Error != nil && f.Error.Retry == "never":
+		s.t.unexpected(s.name, p.message.Channel, "a publish was refused: %s: %s", f.Error.Code, f.Error.Message)
+	default:
+		// The next connection asks again, with the same key.
+		if s.conn != nil {
+			s.conn.ws.CloseNow()
+		}
+		return
+	}
+	s.pending = nil
+}
+
+func (t *trial) gap(who string, g *gap) boreas.Gap {
+	return boreas.Gap{Reason: boreas.GapReason(g.Reason), From: t.position(who, g.From), To: t.position(who, g.To)}
+}
+
+// hasPresence tells whether the channel's rule says so.
+func hasPresence(channel string) bool { return strings.HasPrefix(channel, "room") }

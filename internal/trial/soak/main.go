@@ -1,0 +1,128 @@
+// Command soak makes one trial after the other and says what the oracle found in all of
+// them. See docs/testing.md.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/oracle"
+	"github.com/boreas-pubsub/boreas/internal/trial"
+)
+
+const (
+	// shown is how many findings of a round are printed.
+	shown = 20
+
+	// From the second round on, memory may grow by memoryGrowth percent and
+	// goroutines by goroutineGrowth.
+	memoryGrowth    = 50
+	goroutineGrowth = 20
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		os.Exit(1) //nolint:gocritic // stop has nothing left to do
+	}
+}
+
+// options are what the command line says.
+type options struct {
+	seed         uint64
+	limit, round time.Duration
+	client       oracle.Plant
+	server       oracle.Plant
+	notes        bool
+}
+
+func parse(args []string) (o options, err error) {
+	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
+	flags.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "decides what is random; the rounds after the first have the seeds after it")
+	flags.DurationVar(&o.limit, "for", time.Minute, "no round begins after this time")
+	flags.DurationVar(&o.round, "round", trial.DefaultDuration, "how long a round publishes")
+	flags.BoolVar(&o.notes, "notes", false, "tell what happens")
+	plant := func(to *oracle.Plant) func(string) error {
+		return func(s string) (err error) {
+			*to, err = oracle.ParsePlant(s)
+			return err
+		}
+	}
+	flags.Func("plant", "make a mistake in what a client says: drop, repeat or swap", plant(&o.client))
+	flags.Func("server-plant", "make a mistake in what the engine delivers: drop, repeat or swap", plant(&o.server))
+	return o, flags.Parse(args)
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "soak: seed %d\n", o.seed)
+	var total trial.Report
+	var watch watch
+	end := time.Now().Add(o.limit)
+	for i := uint64(0); i == 0 || time.Now().Before(end); i++ {
+		report, err := trial.Run(ctx, o.trial(o.seed+i, out))
+		if err != nil {
+			return fmt.Errorf("round with seed %d: %w", o.seed+i, err)
+		}
+		fmt.Fprintf(out, "soak: seed %d: %v\n", o.seed+i, report.Verdict)
+		for n, f := range report.Findings {
+			if n == shown {
+				fmt.Fprintf(out, "  and %d more\n", len(report.Findings)-n)
+				break
+			}
+			fmt.Fprintf(out, "  %v\n", f)
+		}
+		total.Add(report)
+		if err := watch.look(); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "faults: %v\ngaps: %v; %d of them needless\n%v\n", total.Counts, total.Gaps, total.Needless, total.Verdict)
+	if n := len(total.Findings); n > 0 {
+		return fmt.Errorf("%d unexplained; repeat a round with -seed=N -for=0s -notes", n)
+	}
+	return nil
+}
+
+// trial returns what the round with the seed is like.
+func (o options) trial(seed uint64, out io.Writer) trial.Options {
+	t := trial.Options{Seed: seed, Duration: o.round, Plant: o.client, ServerPlant: o.server}
+	if o.notes {
+		t.Note = func(text string) { fmt.Fprintln(out, time.Now().Format("15:04:05.000"), text) }
+	}
+	return t
+}
+
+// A watch sees to it that a round leaves nothing behind.
+type watch struct {
+	rounds     int
+	memory     uint64
+	goroutines int
+}
+
+func (w *watch) look() error {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	goroutines := runtime.NumGoroutine()
+	switch w.rounds++; {
+	case w.rounds == 2:
+		w.memory, w.goroutines = stats.HeapAlloc, goroutines
+	case w.rounds > 2 && stats.HeapAlloc > w.memory+w.memory*memoryGrowth/100+8<<20:
+		return fmt.Errorf("memory grew from %d to %d bytes", w.memory, stats.HeapAlloc)
+	case w.rounds > 2 && goroutines > w.goroutines+goroutineGrowth:
+		return fmt.Errorf("goroutines grew from %d to %d", w.goroutines, goroutines)
+	}
+	return nil
+}

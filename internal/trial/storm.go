@@ -1,0 +1,107 @@
+package trial
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+const (
+	// faultPause is the mean time between two faults, faultLongest how long one lasts.
+	faultPause   = 80 * time.Millisecond
+	faultLongest = 1500 * time.Millisecond
+
+	// restartPause is the mean time between two restarts of the server.
+	restartPause = 3 * time.Second
+
+	// floodPause is the mean time between two floods of floodSize messages on each
+	// channel that forgets soon.
+	floodPause = 1500 * time.Millisecond
+	floodSize  = 60
+	floodFor   = time.Second
+
+	// refuseFor is how long a proxy refuses connections.
+	refuseFor = 300 * time.Millisecond
+)
+
+// faults gives faults to connections until the context ends.
+func (t *trial) faults(ctx context.Context, r *rand.Rand) {
+	for pause(ctx, time.Duration(r.Int64N(int64(2*faultPause)))) {
+		f, refuse, pick, which := boreastest.RandomFault(r, faultLongest), r.IntN(25) == 0, r.Uint64(), r.Uint64()
+		proxies := append(t.world.subscriberProxies(), t.world.api)
+		p := proxies[pick%uint64(len(proxies))]
+		if refuse {
+			t.count("refused")
+			t.echoes.Go(func() {
+				p.Refuse(true)
+				pause(ctx, refuseFor)
+				p.Refuse(false)
+			})
+		}
+		if up := p.Links(); len(up) > 0 && up[which%uint64(len(up))].Do(f) {
+			t.count(f.Kind.String())
+		}
+	}
+}
+
+// replacements restarts the server until the context ends.
+func (t *trial) replacements(ctx context.Context, r *rand.Rand) {
+	all := restarts()
+	// Each kind in turn, in an order of the seed's, so that a short trial has all.
+	order := r.Perm(len(all))
+	for i := 0; pause(ctx, restartPause/2+time.Duration(r.Int64N(int64(restartPause)))); i++ {
+		how := all[order[i%len(order)]]
+		t.note("storm: %s", how)
+		if err := t.world.restart(ctx, how); err != nil {
+			t.unexpected("server", "", "%s: %v", how, err)
+		}
+		t.count(string(how))
+	}
+}
+
+// doubles has raw subscribers make their next resume twice, until the context ends.
+func (t *trial) doubles(ctx context.Context, r *rand.Rand) {
+	for pause(ctx, time.Duration(r.Int64N(int64(8*faultPause)))) {
+		s := t.raws[r.IntN(len(t.raws))]
+		s.mu.Lock()
+		s.doubling = true
+		s.mu.Unlock()
+		s.proxy.Do(boreastest.Fault{Kind: boreastest.Cut})
+		t.count("resume asked twice")
+	}
+}
+
+// floods stalls a subscriber and meanwhile publishes so much that channels which keep
+// little, or whose slow readers skip, go past it; until the context ends.
+func (t *trial) floods(ctx context.Context, r *rand.Rand) {
+	a := t.newAuthor(flooder)
+	for pause(ctx, time.Duration(r.Int64N(int64(2*floodPause)))) {
+		proxies := t.world.subscriberProxies()
+		p := proxies[r.IntN(len(proxies))]
+		p.Do(boreastest.Fault{Kind: boreastest.Stall, Direction: boreastest.ToClient, For: floodFor})
+		t.count("flood")
+		for range floodSize {
+			for _, name := range channels() {
+				if !forgetful(name) {
+					continue
+				}
+				m := a.next(name)
+				ack, err := t.world.current().Hub().Publish(ctx, name, boreas.Message{Data: newContent(m, false)})
+				if err != nil {
+					a.note(m, false, "")
+					continue
+				}
+				a.note(m, true, ack.Position.String())
+			}
+		}
+	}
+}
+
+// forgetful tells whether a reader of the channel that is slow soon misses something.
+func forgetful(channel string) bool {
+	return strings.HasPrefix(channel, "short") || strings.HasPrefix(channel, "latest")
+}

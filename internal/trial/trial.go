@@ -1,0 +1,362 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/oracle"
+)
+
+// Options say what a trial is like. The zero value is one of [DefaultDuration] with the
+// seed 0 and all that needs no other program.
+type Options struct {
+	// Seed decides all that is random.
+	Seed uint64
+
+	// Duration is how long there are publishers and faults; what follows until all is
+	// quiet comes to some seconds. 0 means [DefaultDuration].
+	Duration time.Duration
+
+	// Plant is a mistake to be made in what one subscriber saw, and ServerPlant one in
+	// what the server's engine delivers, to see that they are found.
+	Plant, ServerPlant oracle.Plant
+
+	// Note, if not nil, is told what happens, for a person who looks for a mistake. It
+	// may be called by many goroutines at once.
+	Note func(text string)
+}
+
+// DefaultDuration is how long a trial publishes.
+const DefaultDuration = 15 * time.Second
+
+const (
+	rawSubscribers     = 5
+	goSubscribers      = 4
+	classicSubscribers = 3
+
+	// settleLimit is how long everything may take to arrive when all is quiet. It is
+	// only ever reached by what does not arrive at all.
+	settleLimit = 20 * time.Second
+
+	// settleRound is how long one last message of several has to arrive.
+	settleRound = time.Second
+
+	settlePoll = 10 * time.Millisecond
+)
+
+// A Report is what came of a trial.
+type Report struct {
+	oracle.Verdict
+
+	// Counts says how many faults of each kind there were, and the like.
+	Counts oracle.Counts
+}
+
+// Add adds what came of another trial.
+func (r *Report) Add(other Report) {
+	r.Verdict.Add(other.Verdict)
+	if r.Counts == nil {
+		r.Counts = make(oracle.Counts)
+	}
+	for what, n := range other.Counts {
+		r.Counts[what] += n
+	}
+}
+
+// trial is a trial under way.
+type trial struct {
+	o     Options
+	world *world
+	log   *oracle.Log
+	raws  []*raw
+	gos   []*goSubscriber
+	olds  []*classic
+
+	echoes sync.WaitGroup // of small things that end by themselves
+
+	mu         sync.Mutex
+	recordings []*recording     // guarded by mu
+	publishes  []oracle.Publish // guarded by mu
+	findings   []oracle.Finding // guarded by mu
+	counts     oracle.Counts    // guarded by mu
+	over       bool             // guarded by mu: what is unexpected from now on is not
+}
+
+// Run makes a trial. It returns an error if that was not possible; that the promise was
+// not kept is not one.
+func Run(ctx context.Context, o Options) (Report, error) {
+	if o.Duration == 0 {
+		o.Duration = DefaultDuration
+	}
+	t := &trial{o: o, log: oracle.NewLog(), counts: make(oracle.Counts)}
+	var err error
+	if t.world, err = newWorld(ctx, t.log, o.ServerPlant); err != nil {
+		return Report{}, err
+	}
+	err = t.run(ctx)
+	err = errors.Join(err, t.world.end(ctx))
+	if err != nil {
+		return Report{}, err
+	}
+	return t.judge(), nil
+}
+
+// run does all that is to be judged.
+func (t *trial) run(ctx context.Context) error {
+	living, die := context.WithCancel(ctx)
+	acting, cease := context.WithTimeout(living, t.o.Duration)
+	defer cease()
+	var subscribers, actors sync.WaitGroup
+	defer subscribers.Wait()
+	defer die()
+	if err := t.subscribe(living, acting, &subscribers); err != nil {
+		return err
+	}
+	for i := range 3 {
+		actors.Go(func() {
+			name := fmt.Sprintf("classic-http-%d", i)
+			t.publishClassic(acting, name, t.random(name))
+		})
+		actors.Go(func() {
+			name := fmt.Sprintf("http-%d", i)
+			t.publishHTTP(acting, name, t.random(name))
+		})
+	}
+	actors.Go(func() { t.faults(acting, t.random("faults")) })
+	actors.Go(func() { t.replacements(acting, t.random("restarts")) })
+	actors.Go(func() { t.floods(acting, t.random("floods")) })
+	actors.Go(func() { t.doubles(acting, t.random("doubles")) })
+	actors.Wait()
+	t.echoes.Wait()
+	if err := t.settle(ctx); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.over = true
+	t.mu.Unlock()
+	return nil
+}
+
+// subscribe starts the subscribers.
+func (t *trial) subscribe(living, acting context.Context, running *sync.WaitGroup) error {
+	for i := range rawSubscribers {
+		name := fmt.Sprintf("raw-%d", i)
+		s, err := t.newRaw(name, t.random(name))
+		if err != nil {
+			return err
+		}
+		t.raws = append(t.raws, s)
+		running.Go(func() { s.run(living) })
+	}
+	for i := range goSubscribers {
+		name := fmt.Sprintf("go-%d", i)
+		s, err := t.newGoSubscriber(name, t.random(name))
+		if err != nil {
+			return err
+		}
+		t.gos = append(t.gos, s)
+		running.Go(func() { s.run(living, acting) })
+	}
+	for i := range classicSubscribers {
+		name := fmt.Sprintf("classic-%d", i)
+		s, err := t.newClassic(name, t.random(name))
+		if err != nil {
+			return err
+		}
+		t.olds = append(t.olds, s)
+		running.Go(func() { s.run(living) })
+	}
+	return nil
+}
+
+// settle ends all faults, publishes a last message on each channel and waits until
+// everything has arrived.
+func (t *trial) settle(ctx context.Context) error {
+	for _, s := range t.raws {
+		s.mu.Lock()
+		s.quiet = true
+		s.mu.Unlock()
+	}
+	t.world.heal()
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	t.until(ctx, "the last publishes", func() bool {
+		return !slices.ContainsFunc(t.raws, func(s *raw) bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.pending != nil
+		})
+	})
+	if err := t.settleStreams(ctx); err != nil {
+		return err
+	}
+	t.settlePresence(ctx)
+	return nil
+}
+
+// settleStreams publishes a last message on each channel and waits until all has
+// arrived. A classic subscriber that was away for the last message gets another.
+func (t *trial) settleStreams(ctx context.Context) error {
+	end := t.newAuthor(endPublisher)
+	settled := func() bool {
+		t.mu.Lock()
+		all := slices.Clone(t.recordings)
+		t.mu.Unlock()
+		return !slices.ContainsFunc(all, func(r *recording) bool {
+			return !r.settled(t.world.head(r.stream.Channel))
+		})
+	}
+	for !settled() && ctx.Err() == nil {
+		for _, name := range channels() {
+			m := end.next(name)
+			ack, err := t.world.current().Hub().Publish(ctx, name, boreas.Message{Data: newContent(m, false)})
+			if err != nil {
+				return fmt.Errorf("publish the last message on %s: %w", name, err)
+			}
+			end.note(m, true, ack.Position.String())
+		}
+		round, cancel := context.WithTimeout(ctx, settleRound)
+		t.until(round, "everything to arrive", settled)
+		cancel()
+	}
+	return nil
+}
+
+// until waits for a condition. That it does not come is for the oracle to find.
+func (t *trial) until(ctx context.Context, what string, condition func() bool) {
+	t.note("waiting for %s", what)
+	for !condition() {
+		if !pause(ctx, settlePoll) {
+			t.note("waited in vain for %s", what)
+			return
+		}
+	}
+}
+
+// settlePresence waits until the server says of each room that those are there who are,
+// and finds it if it never does.
+func (t *trial) settlePresence(ctx context.Context) {
+	for i := range rooms {
+		room := fmt.Sprintf("room.%d", i)
+		var want, got []string
+		t.until(ctx, "presence to be right", func() bool {
+			want = t.present(room)
+			var state presence
+			url := "http://" + t.world.current().APIAddr().String() + "/v2/channels/" + room + "/presence"
+			if err := t.world.call(ctx, http.MethodGet, url, &state); err != nil {
+				got = []string{err.Error()}
+				return false
+			}
+			got = state.call().Members
+			slices.Sort(got)
+			return slices.Equal(want, got) && t.allKnow(room, want)
+		})
+		if !slices.Equal(want, got) {
+			t.unexpected("presence", room, "there are %v, and the server says %v", want, got)
+		}
+		t.mu.Lock()
+		for _, r := range t.recordings {
+			if r.stream.Channel == room && r.on() {
+				r.roll.Present = append([]string{}, want...)
+			}
+		}
+		t.mu.Unlock()
+	}
+}
+
+// allKnow tells whether everyone who is told of a room knows that these are there.
+func (t *trial) allKnow(room string, users []string) bool {
+	t.mu.Lock()
+	all := slices.Clone(t.recordings)
+	t.mu.Unlock()
+	return !slices.ContainsFunc(all, func(r *recording) bool {
+		if r.stream.Channel != room || !r.on() {
+			return false
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		known, ok := r.roll.Known()
+		return ok && !slices.Equal(known, users)
+	})
+}
+
+// present returns the users that are on a room, sorted.
+func (t *trial) present(room string) (users []string) {
+	on := make(map[string]bool)
+	t.mu.Lock()
+	for _, r := range t.recordings {
+		if r.stream.Channel == room && r.on() {
+			on[r.stream.Subscriber] = true
+		}
+	}
+	t.mu.Unlock()
+	for _, s := range t.raws {
+		s.mu.Lock()
+		if on[s.name] {
+			users = append(users, s.user)
+		}
+		s.mu.Unlock()
+	}
+	for _, s := range t.gos {
+		s.mu.Lock()
+		if on[s.name] {
+			users = append(users, s.user)
+		}
+		s.mu.Unlock()
+	}
+	slices.Sort(users)
+	return users
+}
+
+// judge asks the oracle.
+func (t *trial) judge() Report {
+	h := oracle.History{Log: t.log, Publishes: t.publishes}
+	for _, r := range t.recordings {
+		stream, roll := r.close()
+		h.Streams, h.Rolls = append(h.Streams, stream), append(h.Rolls, roll)
+	}
+	if t.o.Plant != oracle.PlantNothing && !t.o.Plant.Spoil(h.Streams, t.random("plant")) {
+		t.findings = append(t.findings, oracle.Finding{Kind: "not planted", Text: "nobody got two messages in a row"})
+	}
+	verdict := oracle.Judge(h)
+	verdict.Findings = append(verdict.Findings, t.findings...)
+	return Report{verdict, t.counts}
+}
+
+// random returns what the seed says for the name.
+func (t *trial) random(name string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return rand.New(rand.NewPCG(t.o.Seed, h.Sum64()))
+}
+
+// unexpected records something that should not have happened.
+func (t *trial) unexpected(who, channel, format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.findings = append(t.findings, oracle.Finding{Subscriber: who, Channel: channel, Kind: "unexpected", Text: fmt.Sprintf(format, args...)})
+	}
+}
+
+// count counts something, and returns how many there are now.
+func (t *trial) count(what string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts[what]++
+	return t.counts[what]
+}
+
+func (t *trial) note(format string, args ...any) {
+	if t.o.Note != nil {
+		t.o.Note(fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,83 @@
+package trial_test
+
+import (
+	"flag"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas/internal/oracle"
+	"github.com/boreas-pubsub/boreas/internal/trial"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "decides what is random")
+	notes = flag.Bool("notes", false, "tell what happens")
+)
+
+// run makes a trial and tells what came of it.
+func run(t *testing.T, o trial.Options) trial.Report {
+	t.Helper()
+	o.Seed = *seed
+	if *notes {
+		o.Note = func(text string) { t.Log(time.Now().Format("05.000"), text) }
+	}
+	t.Logf("seed %d: repeat it with 'go test ./internal/trial -seed=%d -notes -v'", o.Seed, o.Seed)
+	report, err := trial.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%v\ngaps: %v\n%v", report.Counts, report.Gaps, report.Verdict)
+	return report
+}
+
+// clauses 4.4, 4.7, 4.8, 5.2, 5.3, 6.3, 8.8, 9.4
+func TestOracle(t *testing.T) {
+	o := trial.Options{Duration: 11 * time.Second}
+	if testing.Short() {
+		o.Duration = 3 * time.Second
+	}
+	report := run(t, o)
+	for i, f := range report.Findings {
+		if i == 20 {
+			t.Errorf("and %d more", len(report.Findings)-i)
+			break
+		}
+		t.Error(f)
+	}
+	if report.Acked == 0 || report.Delivered == 0 || report.Reported == 0 {
+		t.Error("nothing happened that would prove anything")
+	}
+}
+
+// A mistake in what one client says, or in what the server's engine delivers, is found
+// for what it is.
+func TestPlantedBugsAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("each takes seconds")
+	}
+	kinds := map[oracle.Plant]string{
+		oracle.PlantDrop:   "lost",
+		oracle.PlantRepeat: "repeated",
+		oracle.PlantSwap:   "reordered",
+	}
+	for plant, kind := range kinds {
+		for where, o := range map[string]trial.Options{
+			"client": {Plant: plant},
+			"server": {ServerPlant: plant},
+		} {
+			t.Run(where+" "+string(plant), func(t *testing.T) {
+				t.Parallel()
+				o.Duration = 1500 * time.Millisecond
+				report := run(t, o)
+				if !slices.ContainsFunc(report.Findings, func(f oracle.Finding) bool { return f.Kind == kind }) {
+					t.Errorf("nothing was %s: %v", kind, report.Findings)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package trial
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/oracle"
+)
+
+// A witness is an engine that writes down in the oracle's log what another one has
+// taken. It outlives the servers that it is given to: their Close does nothing.
+type witness struct {
+	boreas.Engine
+	log *oracle.Log
+}
+
+// newWitness tells the log that a life begins.
+func newWitness(ctx context.Context, e boreas.Engine, log *oracle.Log) (*witness, error) {
+	w := &witness{e, log}
+	head, err := w.head(ctx, "epoch")
+	if err != nil {
+		return nil, err
+	}
+	log.Begin(head.Epoch)
+	return w, nil
+}
+
+// Publish implements [boreas.Engine].
+func (w *witness) Publish(ctx context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
+	ack, err := w.Engine.Publish(ctx, channel, m)
+	if err == nil && !ack.Duplicate {
+		message, noEcho := readContent(m.Data)
+		except := ""
+		if noEcho {
+			except = message.Publisher
+		}
+		message.Channel = channel // where it went, whatever it says
+		w.log.Append(ack.Position, message, except)
+	}
+	return ack, err
+}
+
+// head returns the place of the newest publication.
+func (w *witness) head(ctx context.Context, channel string) (boreas.Position, error) {
+	h, err := w.Engine.Read(ctx, channel, boreas.Position{}, 0)
+	return h.Head, err
+}
+
+// Close does nothing; end closes the engine.
+func (w *witness) Close() error { return nil }
+
+func (w *witness) end() { w.Engine.Close() }
+
+// A liar is an engine that makes a mistake now and then, behind the witness's back, in
+// what it delivers to a follower: a planted bug of the server.
+type liar struct {
+	boreas.Engine
+	plant oracle.Plant
+	every int64 // deliveries from one mistake to the next
+	count *atomic.Int64
+}
+
+// Follow implements [boreas.Engine].
+func (l *liar) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+	var mu sync.Mutex
+	var held *boreas.Publication
+	return l.Engine.Follow(ctx, channel, func(p *boreas.Publication) {
+		mu.Lock()
+		defer mu.Unlock()
+		if held != nil {
+			deliver(p)
+			deliver(held)
+			held = nil
+			return
+		}
+		if m, _ := readContent(p.Data); m.Publisher == endPublisher || l.count.Add(1)%l.every != 0 {
+			deliver(p) // the last message comes as it should, or everyone would wait for it
+			return
+		}
+		switch l.plant {
+		case oracle.PlantDrop:
+		case oracle.PlantRepeat:
+			deliver(p)
+			deliver(p)
+		case oracle.PlantSwap:
+			held = p
+		default:
+			deliver(p)
+		}
+	})
+}
