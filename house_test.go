@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"ws":              {".", "internal/fault", "internal/v2", "internal/wire", "internal/socket"},
 	"sse":             {".", "internal/v2", "internal/wire", "internal/fault", "internal/socket"},
 	"api":             {".", "internal/v2", "internal/wire", "internal/fault"},
-	"internal/server": {".", "internal/wire", "internal/fault", "internal/v2", "internal/config", "auth", "ws", "sse", "api"},
+	"internal/server": {".", "internal/wire", "internal/fault", "internal/v2", "internal/config", "auth", "js", "ws", "sse", "api"},
 	"client":          {"internal/wire"},
 	"js":              {},
 	"boreastest":      {".", "internal/wire", "internal/config", "internal/server", "client"},

@@ -20,6 +20,7 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/js"
 	"github.com/boreas-pubsub/boreas/sse"
 	"github.com/boreas-pubsub/boreas/ws"
 )
@@ -144,12 +145,15 @@ func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 	}
 	classic, protocol2 := ws.Classic(s.hub, o), ws.Handler(s.hub, o)
 	events := s.events()
+	client := newAsset("text/javascript; charset=utf-8", js.Source)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/v2":
 			protocol2.ServeHTTP(w, r)
 		case sse.Path:
 			events.ServeHTTP(w, r)
+		case "/boreas.js":
+			client.ServeHTTP(w, r)
 		default: // says what is there if the path is wrong
 			classic.ServeHTTP(w, r)
 		}

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// asset is a file that is served as it is: small, compressed once, and asked for again
+// only to see whether it has changed.
+type asset struct {
+	contentType, tag string
+	plain, gzipped   []byte
+}
+
+func newAsset(contentType string, content []byte) *asset {
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level is a valid one
+	z.Write(content)                                      // a buffer takes everything
+	z.Close()
+	sum := sha256.Sum256(content)
+	return &asset{contentType, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, content, b.Bytes()}
+}
+
+func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	// Anybody's page may use it; it holds nothing of anybody's.
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	h.Set("X-Content-Type-Options", "nosniff")
+	// The connection is the subscribers' port's, where each that is no session is one
+	// too many.
+	h.Set("Connection", "close")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		http.Error(w, "This path takes GET and HEAD only.", http.StatusMethodNotAllowed)
+		return
+	}
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Vary", "Accept-Encoding")
+	h.Set("ETag", a.tag)
+	if strings.Contains(r.Header.Get("If-None-Match"), a.tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", a.contentType)
+	content := a.plain
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		content = a.gzipped
+	}
+	h.Set("Content-Length", strconv.Itoa(len(content)))
+	w.Write(content)
+}

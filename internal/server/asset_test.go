@@ -1,0 +1,44 @@
+package server
+
+import (
+	"compress/gzip"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/boreas-pubsub/boreas/js"
+)
+
+func TestTheClientIsServed(t *testing.T) {
+	s := start(t, testConfig(nil), Options{})
+	url := "http://" + s.WSAddr().String() + "/boreas.js"
+	get := func(set func(http.Header)) *http.Response {
+		t.Helper()
+		r := httptest.NewRequest("GET", url, nil)
+		r.RequestURI = ""
+		set(r.Header)
+		resp, err := (&http.Transport{DisableCompression: true}).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		return resp
+	}
+	plain := get(func(http.Header) {})
+	b, _ := io.ReadAll(plain.Body)
+	if string(b) != string(js.Source) || plain.Header.Get("Content-Type") != "text/javascript; charset=utf-8" || plain.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("%d bytes, %v", len(b), plain.Header)
+	}
+	zipped := get(func(h http.Header) { h.Set("Accept-Encoding", "gzip") })
+	z, err := gzip.NewReader(zipped.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := io.ReadAll(z); string(b) != string(js.Source) {
+		t.Error("unzipped it is another file")
+	}
+	if got := get(func(h http.Header) { h.Set("If-None-Match", plain.Header.Get("ETag")) }); got.StatusCode != http.StatusNotModified {
+		t.Errorf("unchanged, and the status is %d", got.StatusCode)
+	}
+}
