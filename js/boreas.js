@@ -67,12 +67,13 @@ class Queue {
   #ended = false;
   #error;
 
-  constructor(position, lost) {
-    this.position = position;
+  constructor(lost) {
     this.lost = lost;
   }
 
-  push(item) {
+  // The position is the one before the first that waits.
+  push(item, position) {
+    if (!this.#items.length) this.position = position;
     this.#items.push(item);
     this.#serve();
     if (this.#items.length <= BOUND) return;
@@ -184,10 +185,10 @@ class Subscription extends Events {
     const before = this.position;
     this.position = position;
     const item = { message, position };
-    if (!this.#backlog && !this.#queues.size && !this._heard("message")) this.#backlog = this.#queue(before);
-    if (this.#backlog) return this.#backlog.push(item);
+    if (!this.#backlog && !this.#queues.size && !this._heard("message")) this.#backlog = this.#queue();
+    if (this.#backlog) return this.#backlog.push(item, before);
     this._emit("message", item);
-    for (const queue of this.#queues) queue.push(item);
+    for (const queue of this.#queues) queue.push(item, before);
   }
 
   _gap(gap) {
@@ -220,8 +221,8 @@ class Subscription extends Events {
     for (const queue of this.#queues) queue.end(error, drop);
   }
 
-  #queue(position = this.position) {
-    return new Queue(position, (gap) => this.#lost(gap));
+  #queue() {
+    return new Queue((gap) => this.#lost(gap));
   }
 
   #drain() {

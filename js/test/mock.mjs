@@ -1,7 +1,8 @@
 // A server of which each test plays the part itself: what it hears and says is in the test.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, get } from "node:http";
+import { Readable } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
 import { connect } from "../boreas.js";
 
@@ -77,10 +78,11 @@ class Stream {
 export async function serve(t) {
   const http = createServer((request, answer) => mock.streams.put(new Stream(request, answer)));
   const sockets = new WebSocketServer({ noServer: true });
-  const mock = { peers: new Inbox(), streams: new Inbox(), websockets: true, attempts: 0, clients: [], opened: [] };
+  const mock = { peers: new Inbox(), streams: new Inbox(), refused: new Inbox(), websockets: true, attempts: 0, clients: [], opened: [] };
   http.on("upgrade", (request, socket, head) => {
     mock.attempts++;
     mock.path = request.url;
+    if (!mock.websockets) mock.refused.put();
     if (!mock.websockets) return socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
     sockets.handleUpgrade(request, socket, head, (each) => {
       mock.opened.push(each);
@@ -106,6 +108,19 @@ export async function serve(t) {
   return mock;
 }
 
+/** What the client needs of fetch. Node's own has timers, which are lost when a test stops the clock. */
+async function fetch(url, { headers, signal }) {
+  const request = get(url, { headers, signal, agent: false });
+  const [answer] = await once(request, "response");
+  return {
+    ok: answer.statusCode === 200,
+    status: answer.statusCode,
+    headers: new Headers(answer.headers),
+    body: Readable.toWeb(answer),
+    json: async () => JSON.parse(Buffer.concat(await answer.toArray())),
+  };
+}
+
 /** A client of the server, with what it printed, and its states as they come. */
 export function client(t, server, options = {}) {
   const printed = [];
@@ -116,7 +131,7 @@ export function client(t, server, options = {}) {
       server.opened.push(this);
     }
   }
-  const it = connect(server.url, { WebSocket: Opened, console: log, ...options });
+  const it = connect(server.url, { WebSocket: Opened, fetch, console: log, ...options });
   server.clients.push(it);
   const states = new Inbox();
   it.on("state", (state, detail) => states.put({ state, ...detail }));
