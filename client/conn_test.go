@@ -258,6 +258,18 @@ func TestConnComesBackAsItIsTold(t *testing.T) {
 			<-time.After(time.Second)
 			p.sendClose(4100, "bye")
 		}, "disconnected: stay connected: the server closed the connection with 4100: Going. (shutting_down); again in 840ms"},
+		"what it sent was malformed": {
+			func(_ *fake, p *peer) { p.send(`{"error":{"code":"malformed","message":"No JSON.","retry":"never"}}`) },
+			"disconnected: talk to the server: the server refused: No JSON. (malformed); again in 1s",
+		},
+		"a binary message": {
+			func(_ *fake, p *peer) { p.conn.WriteMessage(2, []byte("{}")) }, //nolint:errcheck // what follows is seen
+			"disconnected: the server sent a binary message, which protocol 2 does not have; again in 1s",
+		},
+		"no JSON": {
+			func(_ *fake, p *peer) { p.send("hello") },
+			"disconnected: the server sent something that is not of protocol 2: invalid character 'h' looking for beginning of value; again in 1s",
+		},
 		"a slot that is over": {func(_ *fake, p *peer) {
 			p.send(farewell)
 			<-time.After(10 * time.Second)
@@ -367,6 +379,35 @@ func TestConnWithoutHeartbeatsPings(t *testing.T) {
 		<-time.After(12 * time.Second)
 		states.want(t, "disconnected: the server gave no sign of life for 37.5s; again in 1s")
 	})
+}
+
+func TestConnectOptionsAreChecked(t *testing.T) {
+	token := func(context.Context) (string, error) { return "", nil }
+	for _, c := range []struct {
+		o    ConnectOptions
+		want string // the URL, or what is wrong
+	}{
+		{ConnectOptions{}, "ws://127.0.0.1:8002/v2"},
+		{ConnectOptions{URL: "wss://h", Token: "T"}, "wss://h/v2"},
+		{ConnectOptions{URL: "wss://h/", TokenFunc: token}, "wss://h/v2"},
+		{ConnectOptions{URL: "wss://h/push/v2?a=b"}, "wss://h/push/v2?a=b"},
+		{ConnectOptions{URL: "http://h"}, `WebSocket URL "http://h": give it as ws://HOST:PORT or wss://HOST:PORT`},
+		{ConnectOptions{URL: "ws://u:secret@"}, `WebSocket URL "ws://u:xxxxx@": give it as ws://HOST:PORT or wss://HOST:PORT`},
+		{ConnectOptions{URL: "ws://["}, "WebSocket URL: missing ']' in host"},
+		{ConnectOptions{Token: "T", TokenFunc: token}, "both Token and TokenFunc are set; set one of them"},
+	} {
+		o, err := c.o.withDefaults()
+		got := o.URL
+		if err != nil {
+			got = err.Error()
+			if conn, again := Connect(c.o); conn != nil || again == nil {
+				t.Errorf("Connect took %q", c.o.URL)
+			}
+		}
+		if got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
 }
 
 func TestConnTriesAgainWhenTheHandshakeTakesTooLong(t *testing.T) {

@@ -124,6 +124,28 @@ func TestConnMakesACallAgainWhenTheConnectionWasLost(t *testing.T) {
 	})
 }
 
+func TestConnSendsWhatWaitsInTheOrderOfTheCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		c, _ := f.conn(ConnectOptions{})
+		calls := &caller{c: c, t: t}
+		var want []string
+		for i := range 20 {
+			calls.publish(t.Context(), fmt.Sprint(i), PublishOptions{Key: "k"})
+			want = append(want, fmt.Sprintf(`{"id":%d,"publish":{"channel":"chat","key":"k","message":%d}}`, i+1, i))
+		}
+		go c.History(t.Context(), "chat", HistoryOptions{}) //nolint:errcheck // it ends with the Conn
+		synctest.Wait()
+		go c.Presence(t.Context(), "chat") //nolint:errcheck // it ends with the Conn
+		synctest.Wait()
+		want = append(want, `{"id":21,"history":{"channel":"chat"}}`, `{"id":22,"presence":{"channel":"chat"}}`)
+		f.accept().want(want...)
+		p := <-f.accepted // the server is silent, so there is another connection
+		p.send(fakeHello)
+		p.want(want...)
+	})
+}
+
 func TestConnFailsACallThatCannotBeMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

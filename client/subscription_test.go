@@ -200,7 +200,7 @@ func TestRefusedResumeIsTriedAgain(t *testing.T) {
 		p.send(`{"id":2,` + full)
 		<-time.After(1500 * time.Millisecond)
 		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
-		p.send(`{"id":3,` + full)
+		p.send(`{"id":3,` + strings.Replace(full, "500", "5000", 1))
 		<-time.After(2 * time.Second)
 		p.want()
 		// The attempt that is due does not outlive the connection.
@@ -222,7 +222,7 @@ func TestRefusedResumeIsTriedAgain(t *testing.T) {
 		const refused = `refused: join "a": the server refused: Full. (too_many_subscribers); again in `
 		states.want(
 			t, "connecting 1", "connected s_1 ", "disconnected: the connection broke: unexpected EOF; again in 1s",
-			"connecting 2", "connected s_1 ", refused+"1.5s", refused+"2.5s",
+			"connecting 2", "connected s_1 ", refused+"1.5s", refused+"7s",
 			"disconnected: the connection broke: unexpected EOF; again in 2s", "connecting 3", "connected s_1 ", refused+"10s",
 			"disconnected: the connection broke: unexpected EOF; again in 4s", "connecting 4", "connected s_1 ", refused+"1.5s",
 		)
@@ -356,5 +356,28 @@ func TestLargeMessagesFillTheQueue(t *testing.T) {
 		if n := len(s.queue.entries); n != 5 {
 			t.Errorf("%d entries were queued, want 5", n)
 		}
+	})
+}
+
+func TestLargeMessagesFlowThroughTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		_, _, s, p := joinedOn(t, f, SubscribeOptions{})
+		events := new(diary)
+		go func() {
+			for e := range s.Events(t.Context()) {
+				if m, ok := e.(*Message); ok {
+					events.note("%s %d", m.Position, len(m.Data))
+				}
+			}
+		}()
+		big := `"` + strings.Repeat("x", 1<<20) + `"`
+		var want []string
+		for i := range 10 {
+			p.send(fmt.Sprintf(`{"channel":"a","message":%s,"position":"a%d"}`, big, i+1))
+			want = append(want, fmt.Sprintf("a%d %d", i+1, len(big)))
+		}
+		events.want(t, want...)
+		p.want()
 	})
 }
