@@ -94,6 +94,7 @@ type Memory struct {
 type memoryShard struct {
 	mu   sync.RWMutex
 	logs map[string]*memoryLog
+	most int // that there ever were: maps do not shrink
 
 	// retired holds the highest head of all logs that were forgotten, for each
 	// value of further bits of the hash. A new log begins there, so that a
@@ -263,6 +264,7 @@ func (m *Memory) log(channel string) *memoryLog {
 	name := strings.Clone(channel) // which may be a part of a whole request
 	l = &memoryLog{name: name, limits: limits, floor: *retired, head: *retired, touched: time.Now().UnixNano()}
 	s.logs[name] = l
+	s.most = max(s.most, len(s.logs))
 	m.logs.Add(1)
 	m.addLogBytes(logOverhead + int64(len(name)))
 	return l

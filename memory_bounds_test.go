@@ -324,3 +324,27 @@ func TestMemoryForgetsWhilePublishing(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// What the engine counts is what it costs, and is given back.
+func TestMemoryCountsWhatItTakes(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Age: time.Minute}, func(m *memory) {
+		before, _ := footprint()
+		const channels, each = 10_000, 10
+		data := strings.Repeat("x", 100)
+		for range each {
+			for i := range channels {
+				m.publish(fmt.Sprint("channel-", i), data)
+			}
+		}
+		heap, _ := footprint()
+		took, counted := float64(heap-before)/(channels*each), float64(m.Stats().Bytes)/(channels*each)
+		if took > 230 || took > 1.1*counted || took < 0.8*counted {
+			t.Errorf("a message of 100 bytes took %.0f, and %.0f were counted", took, counted)
+		}
+		<-time.After(70 * time.Minute)
+		after, _ := footprint()
+		if s := m.Stats(); s.Bytes != 0 || after-before > 100<<10 {
+			t.Errorf("%d bytes are held, and %d were counted", after-before, s.Bytes)
+		}
+	})
+}

@@ -84,5 +84,8 @@ func (e *evictor) compact() {
 		a.log.queued = false
 		return true
 	})
+	if len(e.logs) < cap(e.logs)/4 {
+		e.logs = slices.Clone(e.logs)
+	}
 	heap.Init(&e.logs)
 }

@@ -2,6 +2,7 @@ package boreas
 
 import (
 	"context"
+	"maps"
 	"time"
 )
 
@@ -50,6 +51,9 @@ func (m *Memory) clean(s *memoryShard, now int64) {
 			m.forget(l)
 		}
 		l.mu.Unlock()
+	}
+	if s.most > 64 && len(s.logs) < s.most/4 {
+		s.logs, s.most = maps.Collect(maps.All(s.logs)), len(s.logs)
 	}
 }
 
