@@ -56,6 +56,8 @@ type Ended struct {
 	PingTimeout      uint64 // ErrPingTimeout
 	AnonymousTimeout uint64 // ErrAnonymousTimeout
 	ShuttingDown     uint64 // ErrShuttingDown
+	Revoked          uint64 // ErrRevoked
+	Terminated       uint64 // ErrTerminated
 	Other            uint64 // the peer left, the connection was lost, or the transport ended it
 }
 
@@ -82,6 +84,8 @@ func (h *Hub) Stats() Stats {
 			PingTimeout:      c.ended[endedPing].Load(),
 			AnonymousTimeout: c.ended[endedAnonymous].Load(),
 			ShuttingDown:     c.ended[endedShutdown].Load(),
+			Revoked:          c.ended[endedRevoked].Load(),
+			Terminated:       c.ended[endedTerminated].Load(),
 			Other:            c.ended[endedOther].Load(),
 		},
 	}
@@ -123,6 +127,8 @@ const (
 	endedPing
 	endedAnonymous
 	endedShutdown
+	endedRevoked
+	endedTerminated
 	endedOther
 	endedKinds
 )
@@ -154,6 +160,10 @@ func (c *hubStats) end(reason error) {
 		kind = endedAnonymous
 	case ErrShuttingDown:
 		kind = endedShutdown
+	case ErrRevoked:
+		kind = endedRevoked
+	case ErrTerminated:
+		kind = endedTerminated
 	}
 	c.ended[kind].Add(1)
 }

@@ -17,17 +17,25 @@ var metricTable = []metric{
 	{counter, "publication_bytes_total", "Bytes of the payloads accepted.", "", func(s *snapshot) float64 { return float64(s.PublishBytes) }},
 	{counter, "deliveries_total", "Publications written to sessions, each session counted.", "", func(s *snapshot) float64 { return float64(s.Deliveries) }},
 	{counter, "delivered_bytes_total", "Bytes written to sessions, framing included.", "", func(s *snapshot) float64 { return float64(s.DeliveredBytes) }},
+	{counter, "duplicates_total", "Messages not published again, because their idempotency key had been used.", "", func(s *snapshot) float64 { return float64(s.Duplicates) }},
+	{counter, "gaps_total", helpGaps, "reason=expired", func(s *snapshot) float64 { return float64(s.Gaps.Expired) }},
+	{counter, "gaps_total", helpGaps, "reason=unknown_epoch", func(s *snapshot) float64 { return float64(s.Gaps.UnknownEpoch) }},
+	{counter, "gaps_total", helpGaps, "reason=ahead", func(s *snapshot) float64 { return float64(s.Gaps.Ahead) }},
+	{counter, "gaps_total", helpGaps, "reason=slow", func(s *snapshot) float64 { return float64(s.Gaps.Slow) }},
+	{counter, "gaps_total", helpGaps, "reason=conflated", func(s *snapshot) float64 { return float64(s.Gaps.Conflated) }},
 	{counter, "pings_total", "Pings sent to sessions.", "", func(s *snapshot) float64 { return float64(s.Pings) }},
 
 	// Sessions that came and went.
 	{counter, "sessions_opened_total", "Sessions opened.", "", func(s *snapshot) float64 { return float64(s.SessionsOpened) }},
 	{counter, "sessions_refused_total", "Sessions refused because there were as many as allowed.", "", func(s *snapshot) float64 { return float64(s.SessionsRefused) }},
-	{counter, "joins_refused_total", "Joins refused because the session was on as many channels as allowed.", "", func(s *snapshot) float64 { return float64(s.JoinsRefused) }},
+	{counter, "joins_refused_total", "Joins refused because the session was on as many channels as allowed, or the channel had as many subscribers.", "", func(s *snapshot) float64 { return float64(s.JoinsRefused) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=slow", func(s *snapshot) float64 { return float64(s.Ended.Slow) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=backlog", func(s *snapshot) float64 { return float64(s.Ended.Backlog) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=ping_timeout", func(s *snapshot) float64 { return float64(s.Ended.PingTimeout) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=anonymous_timeout", func(s *snapshot) float64 { return float64(s.Ended.AnonymousTimeout) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=shutting_down", func(s *snapshot) float64 { return float64(s.Ended.ShuttingDown) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=revoked", func(s *snapshot) float64 { return float64(s.Ended.Revoked) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=terminated", func(s *snapshot) float64 { return float64(s.Ended.Terminated) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=other", func(s *snapshot) float64 { return float64(s.Ended.Other) }},
 
 	// History.
@@ -61,6 +69,7 @@ var metricTable = []metric{
 const (
 	helpSessions = "Sessions by state: anonymous, authenticated, or closing (ended, connection not closed yet)."
 	helpEvicted  = "Publications dropped from history: too old, more than their channel keeps, or the oldest of all above the ceiling."
+	helpGaps     = "Gaps that sessions were told of, joins that could not be recovered among them, by reason."
 	helpEnded    = "Sessions ended, by reason; other is what clients and networks do."
 )
 
