@@ -14,7 +14,7 @@ func (s *Server) events() http.Handler {
 	o := sse.Options{
 		Check:       s.tokens.Check,
 		NoAuth:      !s.cfg.RequireAuth,
-		AllowOrigin: parseOrigins(s.cfg.AllowOrigin).header,
+		AllowOrigin: originsOf(s.cfg.AllowedOrigins()).header,
 		Counters:    &s.sseCount,
 		Log:         s.log,
 	}

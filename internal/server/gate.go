@@ -3,6 +3,7 @@ package server
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -77,18 +78,16 @@ func (g *gate) refuse(w http.ResponseWriter, r *http.Request, err error, afterMS
 // origins are the origins whose pages may connect; nil means all.
 type origins []string
 
-// parseOrigins reads the option allow_origin.
-func parseOrigins(text string) origins {
-	if strings.TrimSpace(text) == "*" {
+// originsOf reads the list that config.Config.AllowedOrigins returns.
+func originsOf(list []string) origins {
+	if slices.Contains(list, "*") {
 		return nil
 	}
-	list := origins{}
-	for origin := range strings.SplitSeq(text, ",") {
-		if origin = strings.TrimSpace(origin); origin != "" {
-			list = append(list, strings.ToLower(origin))
-		}
+	o := origins{}
+	for _, origin := range list {
+		o = append(o, strings.ToLower(origin))
 	}
-	return list
+	return o
 }
 
 func (o origins) allow(origin string) bool {
@@ -96,12 +95,7 @@ func (o origins) allow(origin string) bool {
 		return true
 	}
 	origin = strings.ToLower(origin)
-	for _, allowed := range o {
-		if origin == allowed {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(o, origin)
 }
 
 // header returns the value of Access-Control-Allow-Origin for a request of the origin.

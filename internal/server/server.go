@@ -106,7 +106,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	})
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
-	s.gate = newGate(cfg.AcceptRate, parseOrigins(cfg.AllowOrigin), s.subscribers(counters))
+	s.gate = newGate(cfg.AcceptRate, originsOf(cfg.AllowedOrigins()), s.subscribers(counters))
 	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount})
 	s.ws.http = s.httpServer(s.gate)
 	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
