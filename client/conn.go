@@ -55,8 +55,8 @@ func connect(o ConnectOptions, random func(time.Duration) time.Duration) *Conn {
 }
 
 // Close ends the connection, all subscriptions and all calls, which return
-// [ErrClosed]. It waits until nothing runs any more, so it must not be called by
-// OnState.
+// [ErrClosed]. It waits until nothing runs any more, so OnState and
+// TokenFunc must not call it.
 func (c *Conn) Close() {
 	c.cancel(ErrClosed)
 	<-c.ended

@@ -1,0 +1,168 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/server"
+)
+
+// live starts a server that anyone may use, and returns clients of it.
+func live(t *testing.T, rules string) (*client.Conn, *client.Client, context.Context) {
+	t.Helper()
+	o, err := config.Load(config.Input{Flags: map[string]string{"api_port": "0", "ws_port": "0", "drain_time": "0", "rules": rules}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := server.Start(context.Background(), o, server.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := client.New(client.Options{API: "http://" + s.APIAddr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Connect(client.ConnectOptions{URL: "ws://" + s.WSAddr().String(), TokenFunc: api.NewToken})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(func() {
+		cancel()
+		c.Close()
+		api.Close()
+		if err := s.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return c, api, ctx
+}
+
+// The calls of both clients against a server: what is published over one is seen over
+// the other, and both tell the same.
+func TestBothClientsWithAServer(t *testing.T) {
+	c, api, ctx := live(t, "chat client_publish presence")
+	chat, err := c.Subscribe(ctx, "chat", client.SubscribeOptions{Presence: true, Info: "me"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := c.Publish(ctx, "chat", "by the Conn", client.PublishOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Publish(ctx, "chat", "not for me", client.PublishOptions{NoEcho: true}); err != nil {
+		t.Fatal(err)
+	}
+	first, err := api.Publish(ctx, "chat", "by the Client", client.PublishOptions{Key: "k"})
+	if err != nil || first.Subscribers != 1 {
+		t.Errorf("published: %+v, %v", first, err)
+	}
+	again, err := api.Publish(ctx, "chat", "by the Client", client.PublishOptions{Key: "k"})
+	if err != nil || !again.Duplicate || again.Position != first.Position {
+		t.Errorf("published again: %+v, %v; want %s", again, err, first.Position)
+	}
+	results, err := api.PublishMany(ctx, []client.Outgoing{{Channel: "chat", Message: 1}, {Channel: "", Message: 2}})
+	var refusal *client.Error
+	if err != nil || results[0].Err != nil || !errors.As(results[1].Err, &refusal) || refusal.Code != client.CodeChannelName {
+		t.Errorf("published many: %+v, %v", results, err)
+	}
+
+	var got []string
+	for event, err := range chat.Events(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch e := event.(type) {
+		case *client.Joined:
+			got = append(got, fmt.Sprintf("joined, %d there, %s", e.Presence.Users, e.Presence.Members[0].Info))
+		case *client.Message:
+			got = append(got, string(e.Data))
+		}
+		if m, ok := event.(*client.Message); ok && m.Position == results[0].Position {
+			break
+		}
+	}
+	if diff := cmp.Diff([]string{`joined, 1 there, "me"`, `"by the Conn"`, `"by the Client"`, "1"}, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+
+	overWS, err := c.History(ctx, "chat", client.HistoryOptions{Since: own.Position, Limit: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overHTTP, err := api.History(ctx, "chat", client.HistoryOptions{Since: own.Position, Limit: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(overWS, overHTTP); diff != "" || len(overWS.Messages) != 2 || !overWS.More {
+		t.Errorf("history %+v (-WebSocket +HTTP):\n%s", overWS, diff)
+	}
+	there, err := c.Presence(ctx, "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	thereToo, err := api.Presence(ctx, "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(there, thereToo); diff != "" || there.Users != 1 {
+		t.Errorf("presence %+v (-WebSocket +HTTP):\n%s", there, diff)
+	}
+}
+
+func TestAnEndedSessionDoesNotComeBack(t *testing.T) {
+	c, api, ctx := live(t, "")
+	chat, err := c.Subscribe(ctx, "chat", client.SubscribeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var channels []string
+	for info, err := range api.Channels(ctx, "ch") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		channels = append(channels, fmt.Sprintf("%s %d", info.Channel, info.Subscribers))
+	}
+	if diff := cmp.Diff([]string{"chat 1"}, channels); diff != "" {
+		t.Errorf("channels (-want +got):\n%s", diff)
+	}
+	sessions := 0
+	for info, err := range api.Sessions(ctx, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, err := api.Session(ctx, info.Session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info.Channels = []string{"chat"} // which a list does not tell
+		if diff := cmp.Diff(info, one); diff != "" {
+			t.Errorf("session (-list +alone):\n%s", diff)
+		}
+		if err := api.EndSession(ctx, info.Session); err != nil {
+			t.Fatal(err)
+		}
+		sessions++
+	}
+	if sessions != 1 {
+		t.Errorf("%d sessions, want 1", sessions)
+	}
+	var last error
+	for _, err := range chat.Events(ctx) {
+		last = err
+	}
+	var refusal *client.Error
+	if !errors.As(last, &refusal) || refusal.Code != client.CodeTerminated || !errors.Is(c.Err(), last) {
+		t.Errorf("the loop ended with %v, the Conn with %v", last, c.Err())
+	}
+	if err := api.EndSession(ctx, "s_1"); !errors.As(err, &refusal) || refusal.Code != client.CodeNoSession {
+		t.Errorf("ending no session: %v", err)
+	}
+}
