@@ -12,6 +12,8 @@ needs=(
 	"python3 python3           the tests of the Python client"
 	"node    nodejs            the tests of js and with the npm client ws"
 	"npm     npm               the tests of js and with the npm client ws"
+	"nginx   nginx-light       the test of streams through a proxy that buffers"
+	"chromium chromium         the tests with a browser's own EventSource"
 	"$(go env CC) gcc          the race detector"
 )
 

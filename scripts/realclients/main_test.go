@@ -12,11 +12,13 @@ import (
 )
 
 // needed are the programs that the tests run, beside the go command.
-var needed = []string{"curl", "wsdump", "node", "python3"}
+var needed = []string{"curl", "wsdump", "node", "python3", "nginx", "chromium"}
 
 // modules are what setup installs with npm.
 var modules = []string{
 	"node_modules/ws/package.json",
+	"node_modules/eventsource/package.json",
+	"node_modules/playwright-core/package.json",
 	"../../js/node_modules/ws/package.json",
 	"../../js/node_modules/typescript/package.json",
 }

@@ -11,6 +11,10 @@ import (
 // TestNode runs ws.test.mjs, which starts servers of its own from the binary.
 func TestNode(t *testing.T) { node(t, ".", "ws.test.mjs") }
 
+// TestEventSource runs events.test.mjs, with the npm package eventsource and with
+// Chromium's own EventSource.
+func TestEventSource(t *testing.T) { node(t, ".", "events.test.mjs") }
+
 // TestJS runs the tests of the JavaScript client. Those that need a server start
 // their own from the binary.
 func TestJS(t *testing.T) {
@@ -27,12 +31,7 @@ func TestJS(t *testing.T) {
 // node runs test files in a folder by node's own test runner.
 func node(t *testing.T, folder string, tests ...string) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "boreas")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/boreas")
-	build.Dir = "../.."
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	binary := buildServer(t)
 	run := exec.Command("node", append([]string{"--test", "--test-timeout=60000"}, tests...)...)
 	run.Dir = folder
 	run.Env = append(run.Environ(), "TEST_BINARY="+binary)
@@ -41,4 +40,16 @@ func node(t *testing.T, folder string, tests ...string) {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	t.Logf("%s", output)
+}
+
+// buildServer returns where the server's binary is, made of what is here.
+func buildServer(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "boreas")
+	build := exec.Command("go", "build", "-o", binary, "./cmd/boreas")
+	build.Dir = "../.."
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	return binary
 }

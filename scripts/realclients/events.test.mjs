@@ -1,0 +1,151 @@
+// Tests streams of server-sent events with clients that come back by themselves: the
+// npm package eventsource, and the EventSource of a real Chromium.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect, createServer as createProxy } from "node:net";
+import { test } from "node:test";
+import { EventSource } from "eventsource";
+import { chromium } from "playwright-core";
+import { ask, serve } from "./server.mjs";
+
+/** Listens on a free port until the end of the test, and returns where. */
+async function listen(t, listener) {
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  t.after(() => listener.close());
+  return `127.0.0.1:${listener.address().port}`;
+}
+
+/** A proxy before a server, whose connections can be cut, and which can lead to another server. */
+async function proxy(t, server) {
+  const ends = new Set();
+  const way = { server, cut: () => ends.forEach((end) => end.destroy()) };
+  const listener = createProxy((near) => {
+    const [host, port] = way.server.WebSocket.split(":");
+    const far = connect(port, host);
+    for (const [end, other] of [[near, far], [far, near]]) {
+      ends.add(end);
+      end.on("error", () => {});
+      end.on("close", () => (ends.delete(end), other.destroy()));
+      end.pipe(other);
+    }
+  });
+  way.address = await listen(t, listener);
+  t.after(way.cut);
+  return way;
+}
+
+/** Publishes on both channels by turns, and returns what was published on each. */
+async function publish(server, from, count) {
+  const sent = { a: [], "b c": [] };
+  for (let n = from; n < from + count; n++) {
+    const channel = n % 2 ? "b c" : "a";
+    const { status } = await ask(server, "POST", `/v2/channels/${encodeURIComponent(channel)}/messages`, n);
+    assert.equal(status, 201);
+    sent[channel].push(n);
+  }
+  return sent;
+}
+
+/** What both clients run, one of them in a page: it opens a stream and keeps what comes. */
+function follow(EventSource, url) {
+  const seen = { a: [], "b c": [], joins: [], errors: 0 };
+  const source = new EventSource(url);
+  source.addEventListener("join", (e) => seen.joins.push(JSON.parse(e.data).channels));
+  source.onmessage = (e) => {
+    const { channel, message } = JSON.parse(e.data);
+    seen[channel].push(message);
+  };
+  source.onerror = () => seen.errors++;
+  return { seen, source };
+}
+
+async function token(server) {
+  return (await ask(server, "POST", "/token/")).json.token;
+}
+
+const path = (token) => `/v2/events?channel=a&channel=b%20c&access_token=${token}`;
+
+/** Waits until the condition holds. The client's own waiting takes some seconds. */
+async function until(condition) {
+  const deadline = Date.now() + 50_000;
+  while (!(await condition())) {
+    assert.ok(Date.now() < deadline, `never came: ${condition}`);
+    await new Promise(setImmediate);
+  }
+}
+
+/**
+ * Cuts the connection twice, with messages before, while nobody is there, and after; then
+ * leads to a server that knows none of them.
+ */
+async function losesNothing(t, way, server, state) {
+  await until(async () => (await state()).joins.length === 1);
+  const sent = { a: [], "b c": [] };
+  const more = async (n) => {
+    const part = await publish(server, sent.a.length * 2, n);
+    for (const channel in part) sent[channel].push(...part[channel]);
+  };
+  const whole = async () => {
+    const { a, "b c": b } = await state();
+    return a.length + b.length >= sent.a.length * 2;
+  };
+  for (const round of [1, 2]) {
+    await more(20);
+    if (round === 1) await whole.call();
+    way.cut(); // at once: some messages may still have been on their way
+    await more(20);
+    await until(async () => (await state()).joins.length === round + 1);
+    await more(20);
+    await until(whole);
+    const { a, "b c": b, joins } = await state();
+    assert.deepEqual({ a, "b c": b }, sent); // each once, in order
+    assert.deepEqual(joins[round].map((r) => r.recovered), [true, true]);
+  }
+  // clauses 5.4, 10.5: the memory engine's log does not outlive its server, and that is told.
+  const other = await serve(t, "--require_auth=false");
+  way.server = other;
+  await server.stop();
+  await until(async () => (await state()).joins.length === 4);
+  for (const result of (await state()).joins[3]) {
+    assert.equal(result.recovered, false);
+    assert.equal(result.gap.reason, "unknown_epoch");
+  }
+  assert.equal((await ask(other, "POST", "/v2/channels/a/messages", "new")).status, 201);
+  await until(async () => (await state()).a.at(-1) === "new");
+}
+
+// clauses 4.7, 10.3, 10.5, 10.9
+test("the npm package eventsource comes back and loses nothing", async (t) => {
+  const server = await serve(t);
+  const way = await proxy(t, server);
+  const { seen, source } = follow(EventSource, `http://${way.address}${path(await token(server))}`);
+  t.after(() => source.close());
+  await losesNothing(t, way, server, () => seen);
+});
+
+// clauses 4.7, 10.3, 10.5, 10.8, 10.9
+test("Chromium's EventSource comes back and loses nothing", async (t) => {
+  const server = await serve(t);
+  const way = await proxy(t, server);
+  const pages = createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end("<title>page</title>"));
+  const address = await listen(t, pages);
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  await page.goto(`http://${address}/`); // another origin than the server's
+  await page.evaluate(`window.followed = (${follow})(EventSource, "http://${way.address}${path(await token(server))}")`);
+  await losesNothing(t, way, server, () => page.evaluate("window.followed.seen"));
+});
+
+// clause 10.10: what EventSource does with a refusal is to give up.
+test("a refused EventSource does not come back", async (t) => {
+  const server = await serve(t);
+  const { seen, source } = follow(EventSource, `http://${server.WebSocket}${path("nonsense")}`);
+  await until(() => source.readyState === EventSource.CLOSED);
+  assert.equal(seen.errors, 1);
+});
