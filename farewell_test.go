@@ -127,3 +127,31 @@ func TestAnswersNobodyReads(t *testing.T) {
 		}
 	})
 }
+
+// clause 8.1: a session that was told of heartbeats hears something in each interval,
+// the first one too.
+func TestAHeartbeatInEachInterval(t *testing.T) {
+	const interval = 64 * time.Second
+	inWorld(t, boreas.Options{PingInterval: interval}, func(w world) {
+		var conns []*boreastest.Conn
+		for range 64 { // one in each slot
+			c := &boreastest.Conn{Form: boreastest.Announcing{}}
+			c.OnWrite = func() { go c.Session().Heard() } // it answers pings
+			w.subscribe(c)
+			conns = append(conns, c)
+			w.pass(700 * time.Millisecond)
+		}
+		for range 3 {
+			before := make([]int, len(conns))
+			for i, c := range conns {
+				before[i] = len(c.Lines())
+			}
+			w.pass(interval + time.Second) // and one tick
+			for i, c := range conns {
+				if len(c.Lines()) == before[i] {
+					t.Errorf("session %d heard nothing for %v", i, interval)
+				}
+			}
+		}
+	})
+}

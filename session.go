@@ -318,10 +318,12 @@ func (s *Session) finish(reason error) {
 }
 
 // ping asks the peer for a sign of life, unless the session is younger than half
-// an interval: that is one already.
+// an interval: that is one already. One that was promised to hear something in each
+// interval is pinged all the same.
 func (s *Session) ping(interval time.Duration) {
 	s.mu.Lock()
-	if s.ending || !s.pinged && time.Since(s.since) < interval/2 {
+	young := !s.pinged && time.Since(s.since) < interval/2 && s.announcer() == nil
+	if s.ending || young {
 		s.mu.Unlock()
 		return
 	}
