@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -13,24 +14,26 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 )
 
-// BenchmarkBroadcast is the cost of a broadcast over loopback, by publishers that
+// BenchmarkPublish is the cost of publishing a message over loopback, by publishers that
 // keep their connection and wait for each answer; client and server share the
-// processors. The other handler is the floor:
-// what net/http costs to read the same body and say nothing.
-func BenchmarkBroadcast(b *testing.B) {
+// processors. The floor is what net/http costs to read the same body and say nothing.
+func BenchmarkPublish(b *testing.B) {
+	const message = `{"id": 1234567890123456789, "from": "alice", "text": "Hello, everyone! How are you today?", "at": "2013-02-20T20:07:39Z"}`
+	const classic = `{"dryrun": false, "payload": ` + message + `}`
 	r := newRig(b, boreas.Options{}, api.Options{})
+	floor := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
 	for _, c := range []struct {
-		name    string
-		handler http.Handler
+		name, path, headers, body string
+		handler                   http.Handler
 	}{
-		{"api", r.api},
-		{"floor=reads", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })},
+		{"api=classic", "/broadcast/ch1/", "Content-Type: application/json\r\n", classic, r.api},
+		{"api=v2", "/v2/channels/ch1/messages", "", message, r.api},
+		{"floor=reads", "/broadcast/ch1/", "Content-Type: application/json\r\n", classic, floor},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			server := httptest.NewServer(c.handler)
 			defer server.Close()
-			const body = `{"dryrun": false, "payload": {"id": 1234567890123456789, "from": "alice", "text": "Hello, everyone! How are you today?", "at": "2013-02-20T20:07:39Z"}}`
-			request := fmt.Appendf(nil, "POST /broadcast/ch1/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+			request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n%s", c.path, c.headers, len(c.body), c.body)
 			b.ReportAllocs()
 			b.SetParallelism(8)
 			b.RunParallel(func(pb *testing.PB) {
@@ -46,16 +49,32 @@ func BenchmarkBroadcast(b *testing.B) {
 						b.Error(err)
 						return
 					}
-					for blank := false; !blank; { // an answer is its header only
-						line, err := in.ReadSlice('\n')
-						if err != nil {
-							b.Error(err)
-							return
-						}
-						blank = len(line) == 2
+					if err := skipAnswer(in); err != nil {
+						b.Error(err)
+						return
 					}
 				}
 			})
 		})
+	}
+}
+
+// skipAnswer reads one answer.
+func skipAnswer(in *bufio.Reader) error {
+	length := 0
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			for _, digit := range bytes.TrimSpace(value) {
+				length = length*10 + int(digit-'0')
+			}
+		}
+		if len(line) == 2 {
+			_, err := in.Discard(length)
+			return err
+		}
 	}
 }
