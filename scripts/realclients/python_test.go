@@ -11,15 +11,18 @@ import (
 // TestPython runs the tests of the Python client, some of them against a server.
 func TestPython(t *testing.T) {
 	server := start(t, "go run ./cmd/boreas", "BOREAS_API_PORT=0", "BOREAS_WS_PORT=0")
-	var api string
+	var api, ws string
 	for line := server.line(); line != "Running..."; line = server.line() {
 		if _, address, found := strings.Cut(line, "API endpoint configured to listen on "); found {
 			api = "http://" + address
 		}
+		if _, address, found := strings.Cut(line, "WebSocket endpoint configured to listen on "); found {
+			ws = "http://" + address // server-sent events are served there, too
+		}
 	}
 	python := exec.Command("python3", "-B", "-W", "error", "-m", "unittest")
 	python.Dir = "../../clients/python"
-	python.Env = append(python.Environ(), "BOREAS_TEST_API="+api)
+	python.Env = append(python.Environ(), "BOREAS_TEST_API="+api, "BOREAS_TEST_WS="+ws)
 	output, err := python.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, output)
