@@ -9,6 +9,7 @@ TOOL       = $(GO) tool -modfile=tools/go.mod
 TEST_LIMIT = 10m
 FUZZTIME   = 5m
 SOAK_TIME  = 10m
+SOAK_ARGS  =
 TARGETS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 .PHONY: help build build-all setup lint test bench bench-check openapi-check fuzz soak clean
@@ -50,8 +51,8 @@ openapi-check: # the description of the API; its validator is a module of its ow
 fuzz: ## every fuzz target for FUZZTIME (5m) each
 	scripts/fuzz.sh $(FUZZTIME)
 
-soak: ## a server under load for SOAK_TIME (10m), watching losses and memory
-	scripts/soak.sh $(SOAK_TIME)
+soak: setup ## the oracle (SOAK_ARGS, such as -seed=7) and a load for SOAK_TIME (10m)
+	scripts/soak.sh $(SOAK_TIME) $(SOAK_ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf boreas boreas.exe dist scripts/realclients/node_modules js/node_modules

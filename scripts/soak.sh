@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Loads a server built with the race detector, round after round for the time given,
+# Two things, one after the other. For three quarters of the time the oracle judges trials:
+# a server, all kinds of clients, faults and restarts; see docs/testing.md. Words after the
+# time go to it, such as -seed=7.
+#
+# For the rest, and three rounds at least, it loads a server built with the race detector,
 # with some subscribers that read nothing. After each round the server must have let
 # go of every session, and its memory and goroutines must not grow from the second
 # round on by more than a part. In the end it must stop in order.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-limit=${1:?"usage: scripts/soak.sh TIME (in s, m or h, such as 10m)"}
+limit=${1:?"usage: scripts/soak.sh TIME (in s, m or h, such as 10m) [ORACLE OPTION]..."}
+shift
 
 readonly round=30s         # of publishing
 readonly growth=130        # percent of the second round's, at most
@@ -32,6 +37,9 @@ fail() {
 	tail -n 50 "$work/log" >&2
 	exit 1
 }
+
+CGO_ENABLED=1 go build -race -o "$work/oracle" ./internal/trial/soak
+GORACE="halt_on_error=1" "$work/oracle" -for "$((seconds * 3 / 4))s" "$@" | tee "$work/verdict"
 
 CGO_ENABLED=1 go build -race -o "$work/server" ./cmd/boreas
 go build -o "$work/boreas" ./cmd/boreas
@@ -85,4 +93,5 @@ done
 kill -TERM "$server"
 wait "$server" || fail "the server ended with exit code $?"
 server=
-echo "soak: $rounds rounds, no race, no leak, nothing lost"
+echo "soak: $rounds rounds of load, no race, no leak, nothing lost; the oracle's verdict:"
+tail -n 1 "$work/verdict"

@@ -8,7 +8,7 @@ import (
 
 // Judge decides for each publisher and each stream whether the promise was kept.
 func Judge(h History) Verdict {
-	var v Verdict
+	v := Verdict{Gaps: make(Counts), To: make(Counts)}
 	tracks := h.Log.tracks()
 	judgePublishes(h.Publishes, tracks, &v)
 	for _, s := range h.Streams {
@@ -180,6 +180,7 @@ func (j *judge) got(e Event) {
 	}
 	j.lose(i)
 	j.verdict.Delivered++
+	j.verdict.To[j.stream.Subscriber]++
 	j.next = i + 1
 }
 
@@ -219,7 +220,7 @@ func (j *judge) missed(g boreas.Gap) {
 		j.finding("wrong gap", "it begins %d messages before what has come already", j.next-from)
 	}
 	j.lose(from)
-	j.verdict.gap(string(g.Reason), 1)
+	j.verdict.Gaps[string(g.Reason)]++
 	switch {
 	case to < j.next:
 		j.finding("wrong gap", "it ends %d messages before what has come already", j.next-to)

@@ -31,6 +31,7 @@ type Verdict struct {
 	Reported  int    // messages that a subscriber did not get and was told so
 	Needless  int    // gaps in which nothing was: the server no longer knew better
 	Gaps      Counts // gaps told, by reason
+	To        Counts // deliveries by subscriber
 	Findings  []Finding
 }
 
@@ -41,17 +42,8 @@ func (v *Verdict) Add(w Verdict) {
 	v.Delivered += w.Delivered
 	v.Reported += w.Reported
 	v.Needless += w.Needless
-	for reason, n := range w.Gaps {
-		v.gap(reason, n)
-	}
+	v.Gaps, v.To = v.Gaps.plus(w.Gaps), v.To.plus(w.To)
 	v.Findings = append(v.Findings, w.Findings...)
-}
-
-func (v *Verdict) gap(reason string, n int) {
-	if v.Gaps == nil {
-		v.Gaps = make(Counts)
-	}
-	v.Gaps[reason] += n
 }
 
 // String is the line that a run ends with.
@@ -64,6 +56,16 @@ func (v Verdict) String() string {
 
 // Counts are numbers of things by name.
 type Counts map[string]int
+
+// plus returns the sums of both.
+func (c Counts) plus(d Counts) Counts {
+	sum := make(Counts)
+	maps.Copy(sum, c)
+	for name, n := range d {
+		sum[name] += n
+	}
+	return sum
+}
 
 func (c Counts) String() string {
 	var parts []string

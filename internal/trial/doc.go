@@ -14,8 +14,8 @@
 //	raw.go, frame.go, twice.go
 //	               protocol 2 without a client, with resumes that are made twice
 //	classic.go     the classic wire
-//	gosubscriber.go
-//	               the Go client
+//	gosubscriber.go, script.go
+//	               the Go client, and clients in other processes
 //	storm.go       the faults
 //
 // What is random comes from the seed. The same seed makes the same plan; what the

@@ -34,7 +34,6 @@ type goSubscriber struct {
 	loops sync.WaitGroup
 
 	mu   sync.Mutex
-	user string                          // guarded by mu
 	subs map[string]*client.Subscription // guarded by mu
 }
 
@@ -58,9 +57,7 @@ func (t *trial) newGoSubscriber(name string, r *rand.Rand) (*goSubscriber, error
 func (s *goSubscriber) state(state client.State) {
 	switch state.Kind {
 	case client.Connected:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.user = state.User
+		s.t.is(s.name, state.User)
 	case client.Disconnected:
 		s.t.note("%s: %v", s.name, state.Err)
 	case client.Refused, client.Ended:

@@ -35,7 +35,6 @@ type raw struct {
 	r        *rand.Rand             // guarded by mu
 	places   map[string]*rawChannel // guarded by mu: what is to be joined
 	pending  *rawPublish            // guarded by mu: not acknowledged yet
-	user     string                 // guarded by mu
 	conn     *rawConn               // guarded by mu: the present one
 	quiet    bool                   // guarded by mu: nothing is to be done any more
 	doubling bool                   // guarded by mu: the next resume is made twice
@@ -125,8 +124,9 @@ func (s *raw) once(ctx context.Context) error {
 	}
 	defer ws.CloseNow()
 	c := &rawConn{ws: ws, requests: make(map[uint64]any)}
+	s.t.is(s.name, user)
 	s.mu.Lock()
-	s.conn, s.user = c, user
+	s.conn = c
 	s.mu.Unlock()
 	if err := s.resume(ctx); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,9 @@ type Options struct {
 	// Plant is a mistake to be made in what one subscriber saw, and ServerPlant one in
 	// what the server's engine delivers, to see that they are found.
 	Plant, ServerPlant oracle.Plant
+
+	// Scripts are subscribers in processes of their own.
+	Scripts []Script
 
 	// Note, if not nil, is told what happens, for a person who looks for a mistake. It
 	// may be called by many goroutines at once.
@@ -52,7 +56,8 @@ const (
 	settlePoll = 10 * time.Millisecond
 )
 
-// A Report is what came of a trial.
+// A Report is what came of a trial. The verdict's deliveries are by the kind of
+// subscriber: raw, go, classic, js, py.
 type Report struct {
 	oracle.Verdict
 
@@ -73,21 +78,23 @@ func (r *Report) Add(other Report) {
 
 // trial is a trial under way.
 type trial struct {
-	o     Options
-	world *world
-	log   *oracle.Log
-	raws  []*raw
-	gos   []*goSubscriber
-	olds  []*classic
+	o      Options
+	world  *world
+	log    *oracle.Log
+	raws   []*raw
+	gos    []*goSubscriber
+	olds   []*classic
+	others []*script
 
 	echoes sync.WaitGroup // of small things that end by themselves
 
 	mu         sync.Mutex
-	recordings []*recording     // guarded by mu
-	publishes  []oracle.Publish // guarded by mu
-	findings   []oracle.Finding // guarded by mu
-	counts     oracle.Counts    // guarded by mu
-	over       bool             // guarded by mu: what is unexpected from now on is not
+	recordings []*recording      // guarded by mu
+	publishes  []oracle.Publish  // guarded by mu
+	findings   []oracle.Finding  // guarded by mu
+	counts     oracle.Counts     // guarded by mu
+	users      map[string]string // guarded by mu: who each subscriber is now
+	over       bool              // guarded by mu: what is unexpected from now on is not
 }
 
 // Run makes a trial. It returns an error if that was not possible; that the promise was
@@ -96,7 +103,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Duration == 0 {
 		o.Duration = DefaultDuration
 	}
-	t := &trial{o: o, log: oracle.NewLog(), counts: make(oracle.Counts)}
+	t := &trial{o: o, log: oracle.NewLog(), counts: make(oracle.Counts), users: make(map[string]string)}
 	var err error
 	if t.world, err = newWorld(ctx, t.log, o.ServerPlant); err != nil {
 		return Report{}, err
@@ -142,6 +149,9 @@ func (t *trial) run(ctx context.Context) error {
 	t.mu.Lock()
 	t.over = true
 	t.mu.Unlock()
+	for _, s := range t.others {
+		s.input.Close() // which it ends with
+	}
 	return nil
 }
 
@@ -174,6 +184,14 @@ func (t *trial) subscribe(living, acting context.Context, running *sync.WaitGrou
 		t.olds = append(t.olds, s)
 		running.Go(func() { s.run(living) })
 	}
+	for _, script := range t.o.Scripts {
+		s, err := t.newScript(living, script)
+		if err != nil {
+			return err
+		}
+		t.others = append(t.others, s)
+		running.Go(s.run)
+	}
 	return nil
 }
 
@@ -188,6 +206,9 @@ func (t *trial) settle(ctx context.Context) error {
 	t.world.heal()
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
+	for _, s := range t.others {
+		s.hush(ctx)
+	}
 	t.until(ctx, "the last publishes", func() bool {
 		return !slices.ContainsFunc(t.raws, func(s *raw) bool {
 			s.mu.Lock()
@@ -290,30 +311,22 @@ func (t *trial) allKnow(room string, users []string) bool {
 
 // present returns the users that are on a room, sorted.
 func (t *trial) present(room string) (users []string) {
-	on := make(map[string]bool)
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, r := range t.recordings {
 		if r.stream.Channel == room && r.on() {
-			on[r.stream.Subscriber] = true
+			users = append(users, t.users[r.stream.Subscriber])
 		}
-	}
-	t.mu.Unlock()
-	for _, s := range t.raws {
-		s.mu.Lock()
-		if on[s.name] {
-			users = append(users, s.user)
-		}
-		s.mu.Unlock()
-	}
-	for _, s := range t.gos {
-		s.mu.Lock()
-		if on[s.name] {
-			users = append(users, s.user)
-		}
-		s.mu.Unlock()
 	}
 	slices.Sort(users)
 	return users
+}
+
+// is tells which user a subscriber is from now on.
+func (t *trial) is(subscriber, user string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.users[subscriber] = user
 }
 
 // judge asks the oracle.
@@ -328,6 +341,12 @@ func (t *trial) judge() Report {
 	}
 	verdict := oracle.Judge(h)
 	verdict.Findings = append(verdict.Findings, t.findings...)
+	kinds := make(oracle.Counts)
+	for subscriber, n := range verdict.To {
+		kind, _, _ := strings.Cut(subscriber, "-")
+		kinds[kind] += n
+	}
+	verdict.To = kinds
 	return Report{verdict, t.counts}
 }
 

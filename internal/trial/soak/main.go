@@ -41,6 +41,7 @@ type options struct {
 	limit, round time.Duration
 	client       oracle.Plant
 	server       oracle.Plant
+	scripts      bool
 	notes        bool
 }
 
@@ -50,6 +51,7 @@ func parse(args []string) (o options, err error) {
 	flags.DurationVar(&o.limit, "for", time.Minute, "no round begins after this time")
 	flags.DurationVar(&o.round, "round", trial.DefaultDuration, "how long a round publishes")
 	flags.BoolVar(&o.notes, "notes", false, "tell what happens")
+	flags.BoolVar(&o.scripts, "scripts", true, "with the clients in JavaScript and Python; needs node, python3, and to be started at the root of the repository")
 	plant := func(to *oracle.Plant) func(string) error {
 		return func(s string) (err error) {
 			*to, err = oracle.ParsePlant(s)
@@ -88,7 +90,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(out, "faults: %v\ngaps: %v; %d of them needless\n%v\n", total.Counts, total.Gaps, total.Needless, total.Verdict)
+	fmt.Fprintf(out, "faults: %v\ngaps: %v; %d of them with nothing in it\ndeliveries to: %v\n%v\n",
+		total.Counts, total.Gaps, total.Needless, total.To, total.Verdict)
 	if n := len(total.Findings); n > 0 {
 		return fmt.Errorf("%d unexplained; repeat a round with -seed=N -for=0s -notes", n)
 	}
@@ -98,6 +101,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // trial returns what the round with the seed is like.
 func (o options) trial(seed uint64, out io.Writer) trial.Options {
 	t := trial.Options{Seed: seed, Duration: o.round, Plant: o.client, ServerPlant: o.server}
+	if o.scripts {
+		t.Scripts = trial.Scripts(".")
+	}
 	if o.notes {
 		t.Note = func(text string) { fmt.Fprintln(out, time.Now().Format("15:04:05.000"), text) }
 	}

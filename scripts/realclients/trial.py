@@ -1,0 +1,50 @@
+"""A subscriber of internal/trial that uses clients/python over server-sent events. It tells on
+its output, a line of JSON for each, what came. It ends with its input."""
+
+import json
+import os
+import random
+import sys
+import threading
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "clients", "python"))
+import boreas  # noqa: E402
+
+options = json.loads(sys.argv[1])
+source = random.Random(options["seed"])
+# The client waits up to half a minute between two attempts, which is more than a trial has.
+random.uniform = lambda low, high: low + (high - low) * 0.03 * source.random()
+
+
+def say(**line):
+    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def token():
+    with urllib.request.urlopen(options["api"] + "/token/", data=b"", timeout=1) as answer:
+        return json.load(answer)["token"]
+
+
+def end_with_input():
+    for _ in sys.stdin:
+        say(quiet=True)
+    os._exit(0)
+
+
+threading.Thread(target=end_with_input, daemon=True).start()
+names = source.sample(options["channels"], 6)
+subscriber = boreas.Subscriber(options["url"], names, token=token, heartbeat=1.0, timeout=1.0)
+for event in subscriber:
+    if event.type == "message":
+        say(c=event.channel, message=event.data, position=event.position)
+    elif event.type == "gap":
+        say(c=event.channel, gap={"reason": event.reason, "from": event.from_position, "to": event.to_position})
+    elif event.type == "joined" and event.error is not None:
+        say(c=event.channel, trouble=str(event.error))
+    elif event.type == "joined":
+        joined = {"position": event.position}
+        if event.recovered is not None:
+            joined["recovered"] = event.recovered
+        say(c=event.channel, joined=joined)
