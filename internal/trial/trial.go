@@ -46,8 +46,8 @@ const (
 	goSubscribers      = 4
 	classicSubscribers = 3
 
-	// settleLimit is how long everything may take to arrive when all is quiet. It is
-	// only ever reached by what does not arrive at all.
+	// settleLimit is how long each step may take when all is quiet. It is only ever
+	// reached by what does not arrive at all.
 	settleLimit = 20 * time.Second
 
 	// settleRound is how long one last message of several has to arrive.
@@ -204,23 +204,33 @@ func (t *trial) settle(ctx context.Context) error {
 		s.mu.Unlock()
 	}
 	t.world.heal()
+	err := t.within(ctx, func(ctx context.Context) error {
+		for _, s := range t.others {
+			s.hush(ctx)
+		}
+		t.until(ctx, "the last publishes", func() bool {
+			return !slices.ContainsFunc(t.raws, func(s *raw) bool {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return s.pending != nil
+			})
+		})
+		return nil
+	})
+	if err == nil {
+		err = t.within(ctx, t.settleStreams)
+	}
+	if err == nil {
+		err = t.within(ctx, t.settlePresence)
+	}
+	return err
+}
+
+// within calls f with settleLimit to go.
+func (t *trial) within(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
-	for _, s := range t.others {
-		s.hush(ctx)
-	}
-	t.until(ctx, "the last publishes", func() bool {
-		return !slices.ContainsFunc(t.raws, func(s *raw) bool {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			return s.pending != nil
-		})
-	})
-	if err := t.settleStreams(ctx); err != nil {
-		return err
-	}
-	t.settlePresence(ctx)
-	return nil
+	return f(ctx)
 }
 
 // settleStreams publishes a last message on each channel and waits until all has
@@ -264,7 +274,7 @@ func (t *trial) until(ctx context.Context, what string, condition func() bool) {
 
 // settlePresence waits until the server says of each room that those are there who are,
 // and finds it if it never does.
-func (t *trial) settlePresence(ctx context.Context) {
+func (t *trial) settlePresence(ctx context.Context) error {
 	for i := range rooms {
 		room := fmt.Sprintf("room.%d", i)
 		var want, got []string
@@ -291,6 +301,7 @@ func (t *trial) settlePresence(ctx context.Context) {
 		}
 		t.mu.Unlock()
 	}
+	return nil
 }
 
 // allKnow tells whether everyone who is told of a room knows that these are there.

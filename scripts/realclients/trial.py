@@ -17,9 +17,13 @@ source = random.Random(options["seed"])
 random.uniform = lambda low, high: low + (high - low) * 0.03 * source.random()
 
 
+speaking = threading.Lock()
+
+
 def say(**line):
-    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
-    sys.stdout.flush()
+    with speaking:
+        sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+        sys.stdout.flush()
 
 
 def token():
