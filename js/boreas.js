@@ -713,14 +713,12 @@ class Streams {
   }
 
   close() {
-    this.onmessage = this.onclose = nothing;
     this.#abort.abort();
   }
 
   #close(event) {
-    const { onclose } = this;
     this.close();
-    onclose(event);
+    this.onclose(event);
   }
 
   #say(data) {

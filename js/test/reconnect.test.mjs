@@ -141,7 +141,7 @@ test("after a goodbye without a way back there is none", async (t) => {
   const c = client(t, server);
   const failed = next(c, "error");
   const peer = await server.peer();
-  peer.send({ goodbye: { error: { code: "terminated", message: "Out.", retry: "never" } } }); // clause 8.3
+  peer.send({ goodbye: { error: { code: "terminated", message: "Out.", retry: "later" } } }); // clause 8.3
   peer.close(1000);
   assert.equal((await failed).code, "terminated");
   assert.equal(c.state, "closed");
@@ -228,6 +228,7 @@ test("the browser's events: online comes back at once, both ask whether the conn
   c.close();
   await peer.closed;
   page.dispatchEvent(new Event("online"));
+  page.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
   assert.equal(c.state, "closed");
 });
 

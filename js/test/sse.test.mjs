@@ -1,7 +1,7 @@
 // Server-sent events, where a WebSocket cannot be opened.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { client, next, record, serve, still, tick } from "./mock.mjs";
+import { client, Inbox, next, record, serve, still, tick } from "./mock.mjs";
 
 const sse = { transport: "sse" };
 
@@ -93,6 +93,19 @@ test("channels that begin in different ways, or are many, have streams of their 
   assert.deepEqual(queries.sort((a, b) => a[2] - b[2] || (a[0] ? -1 : a[1] && !b[0] ? -1 : 1)), [["1", null, 1], [null, "true", 1], [null, null, 1], [null, null, 64]]);
 });
 
+test("names that are too long for one URL have several", async (t) => {
+  still(t);
+  const server = await serve(t);
+  const c = client(t, server, sse);
+  for (let i = 0; i < 20; i++) c.subscribe("é".repeat(60) + i, { since: "p" });
+  let channels = 0;
+  while (channels < 20) {
+    const { url, request } = await server.streams.take();
+    assert.ok(request.url.length < 4100, `${request.url.length}`);
+    channels += url.searchParams.getAll("channel").length;
+  }
+});
+
 test("a change of channels begins a new stream where the old one was", async (t) => {
   still(t);
   const server = await serve(t);
@@ -159,17 +172,52 @@ test("a page in place of the stream is no stream", async (t) => {
   assert.match((await c.until("waiting")).error.message, /the server answered 200/);
 });
 
-test("a silent stream is given up", async (t) => {
+test("a silent stream is given up, and one with comments is not", async (t) => {
   still(t);
   const server = await serve(t);
-  const c = client(t, server, sse);
+  const streams = [];
+  const fetch = async (url, init) => {
+    const heard = new Inbox();
+    const text = 'event: join\ndata: {"channels":[{"channel":"chat","position":"p1"}],"heartbeat":25}\n\n';
+    streams.push({ heard, say: (text) => heard.put({ done: false, value: text }), init });
+    heard.put({ done: false, value: text });
+    const answer = { ok: true, status: 200, headers: new Headers({ "Content-Type": "text/event-stream" }) };
+    answer.body = { pipeThrough: () => ({ getReader: () => ({ read: () => heard.take() }) }) };
+    return answer;
+  };
+  const c = client(t, server, { ...sse, fetch });
   c.subscribe("chat");
-  const stream = await server.streams.take();
-  stream.begin([{ channel: "chat", position: "p1" }], { heartbeat: 25 });
   await c.until("connected");
+  for (let i = 0; i < 3; i++) {
+    tick(t, 30_000);
+    assert.equal(c.state, "connected");
+    streams[0].say(":\n\n"); // clause 10.7
+    await new Promise(setImmediate);
+  }
   tick(t, 37_500);
   assert.match((await c.until("waiting")).error.message, /nothing was heard/);
-  await stream.ended;
+  assert.ok(streams[0].init.signal.aborted);
+});
+
+test("after a stream a WebSocket is tried first, and a stream at once if that fails", async (t) => {
+  still(t);
+  const server = await serve(t);
+  server.websockets = false;
+  const c = client(t, server);
+  c.subscribe("chat");
+  for (let i = 0; i < 2; i++) {
+    await server.refused.take();
+    tick(t, (await c.until("waiting")).after);
+  }
+  for (let i = 0; i < 2; i++) {
+    const stream = await server.streams.take();
+    stream.begin([{ channel: "chat", position: "p1" }]);
+    await c.until("connected");
+    stream.answer.end();
+    tick(t, (await c.until("waiting")).after);
+    await server.refused.take();
+    tick(t, (await c.until("waiting")).after);
+  }
 });
 
 test("requests need a WebSocket", async (t) => {

@@ -97,7 +97,15 @@ test("a channel that is full is asked for again, after the time that the server 
   const peer = await server.peer();
   await peer.join({ channel: "chat", error: { code: "too_many_subscribers", message: "Full.", retry: "later", retry_after_ms: 5000 } });
   assert.equal((await failed).code, "too_many_subscribers");
-  tick(t, 5000);
+  c.subscribe("other");
+  await peer.join({ channel: "other", position: "o1" });
+  tick(t, 4999);
+  const pinged = c.ping();
+  const { id, ping } = await peer.receive();
+  assert.deepEqual(ping, {});
+  peer.send({ id, ping });
+  await pinged;
+  tick(t, 1);
   const joined = next(chat, "joined");
   await peer.join({ channel: "chat", position: "p1" });
   assert.equal((await joined).position, "p1");
@@ -202,4 +210,23 @@ test("a listener that throws keeps nobody from hearing", async (t) => {
   peer.send({ channel: "chat", message: 3, position: "p3" });
   await told.take();
   assert.equal(c.printed.length, 1);
+});
+
+test("a subscription that was left before its join was answered hears nothing of it", async (t) => {
+  const server = await serve(t);
+  const c = client(t, server);
+  const first = c.subscribe("chat");
+  first.on("joined", () => assert.fail("it was left"));
+  const peer = await server.peer();
+  const { id } = await peer.receive();
+  first.leave();
+  peer.send({ id, join: { channels: [{ channel: "chat", position: "p1" }] } });
+  await peer.expect({ leave: { channels: ["chat"] } });
+  const second = c.subscribe("chat");
+  const joined = next(second, "joined");
+  await peer.join({ channel: "chat", position: "p2" });
+  assert.equal((await joined).position, "p2");
+  assert.deepEqual(c.printed, []);
+  c.subscribe("never", { signal: AbortSignal.abort() });
+  c.subscribe("never");
 });
