@@ -23,6 +23,7 @@ type response struct {
 	sess  *boreas.Session
 	w     http.ResponseWriter
 	rc    *http.ResponseController
+	peer  string // its address
 	begun atomic.Bool
 	work  chan []byte   // room for the one batch
 	ended chan struct{} // closed by Finish
@@ -37,7 +38,7 @@ type response struct {
 func (s *stream) overResponse(w http.ResponseWriter, r *http.Request) {
 	defer s.sess.Done()
 	o := &response{
-		h: s.h, sess: s.sess, w: w, rc: http.NewResponseController(w),
+		h: s.h, sess: s.sess, w: w, rc: http.NewResponseController(w), peer: r.RemoteAddr,
 		work: make(chan []byte, 1), ended: make(chan struct{}),
 	}
 	defer o.leave()

@@ -443,6 +443,8 @@ class TestRealServer(unittest.TestCase):
                 seen.append(e.type)
                 if e.type == "joined":
                     for session in self.api.sessions():
+                        self.assertEqual(session["transport"], "sse")
+                        self.assertIn("127.0.0.1:", session["address"])
                         if "py/end" in self.api.session(session["session"])["channels"]:
                             self.api.end_session(session["session"])
         self.assertEqual((seen, raised.exception.code), (["joined", "goodbye"], "terminated"))
