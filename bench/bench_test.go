@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,11 +94,43 @@ Medians of 3 repetitions of 5 s.
 	}
 }
 
+func TestContendersThatTakeNoPartAreNotBuiltAndHaveEmptyCells(t *testing.T) {
+	own, classic := shape{contenders: []string{"boreas", "boreas-v2"}}, shape{}
+	names := func(shapes ...shape) string {
+		var text []string
+		for _, c := range needed(contenders(), shapes) {
+			text = append(text, c.name)
+		}
+		return strings.Join(text, " ")
+	}
+	got := []string{names(own), names(classic), names(own, classic)}
+	want := []string{"boreas boreas-v2", "boreas floor nchan centrifuge", "boreas boreas-v2 floor nchan centrifuge"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	r := row{metric: "rate", unit: "/s"}
+	all := []*result{measured("boreas", 7, 0)}
+	if got := []string{r.cellOf("boreas", all), r.cellOf("floor", all)}; got[0] != "7/s" || got[1] != "" {
+		t.Errorf("cells %q", got)
+	}
+}
+
+func TestMessagesAreAsLargeAsAnothersOnTheWire(t *testing.T) {
+	first, second := measured("boreas", 0, 0), measured("boreas-v2", 0, 0)
+	second.samples["text_bytes"] = []float64{155.6, 155.7}
+	if got, ok := sizeOf("boreas-v2", []*result{first, second}); got != 156 || !ok {
+		t.Errorf("%v, %v; want 156", got, ok)
+	}
+	if _, ok := sizeOf("boreas", []*result{first, second}); ok {
+		t.Error("the size is not known")
+	}
+}
+
 func TestFaultsOfTheSubjectOutweighItsFigures(t *testing.T) {
 	r := row{metric: "rate", reference: "floor", bar: bar{20, true, true}}
 	subject, floor := measured("boreas", 100, 0), measured("floor", 1, 0)
 	subject.add(map[string]float64{"repeated": 1}, "", plan{})
-	if got := r.verdict([]*result{subject, floor}); got != "faults" {
+	if got := r.verdict("boreas", []*result{subject, floor}); got != "faults" {
 		t.Errorf("verdict = %q, want faults", got)
 	}
 }
@@ -108,9 +141,14 @@ func TestEveryShapeRefersToAKnownContenderAndMetric(t *testing.T) {
 		known[c.name] = true
 	}
 	for _, s := range shapes() {
+		for _, name := range append(slices.Clone(s.contenders), s.subjectName()) {
+			if !known[name] || !s.has(name) {
+				t.Errorf("%s: %q is no contender of it", s.name, name)
+			}
+		}
 		for _, r := range s.rows {
-			if !known[r.reference] {
-				t.Errorf("%s, %s: reference %q is no contender", s.name, r.label, r.reference)
+			if r.reference != "" && !(known[r.reference] && s.has(r.reference)) {
+				t.Errorf("%s, %s: reference %q is no contender of it", s.name, r.label, r.reference)
 			}
 			if r.bar.ofRatio && r.reference == "" {
 				t.Errorf("%s, %s: a bar on a ratio needs a reference", s.name, r.label)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -115,7 +116,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer os.RemoveAll(dir)
 
 	w := &workshop{options: o, dir: dir, log: stderr}
-	entrants, err := w.build(ctx, contenders)
+	entrants, err := w.build(ctx, needed(contenders, shapes))
 	if err != nil {
 		return err
 	}
@@ -131,6 +132,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return writeJSON(stdout, machine, o, results)
 	}
 	return writeTable(stdout, machine, o, entrants, results)
+}
+
+// needed keeps the contenders that take part in one of the shapes.
+func needed(all []contender, shapes []shape) []contender {
+	return slices.DeleteFunc(all, func(c contender) bool {
+		return !slices.ContainsFunc(shapes, func(s shape) bool { return s.has(c.name) })
+	})
 }
 
 // choose keeps the items whose names the comma-separated list holds; an empty

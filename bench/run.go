@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -39,16 +40,21 @@ func (w *workshop) runShapes(ctx context.Context, shapes []shape, entrants []ent
 	var all []shapeResult
 	for _, s := range shapes {
 		r := shapeResult{shape: s}
+		var partakers []entrant
 		for _, e := range entrants {
+			if !s.has(e.name) {
+				continue
+			}
 			one := newResult(e.name)
 			one.failed = e.missing
+			partakers = append(partakers, e)
 			r.results = append(r.results, one)
 		}
 		var err error
 		if s.plan.paced > 0 {
-			err = w.runPaced(ctx, s, entrants, r.results)
+			err = w.runPaced(ctx, s, partakers, r.results)
 		} else {
-			err = w.runFloods(ctx, s, entrants, r.results)
+			err = w.runFloods(ctx, s, partakers, r.results)
 		}
 		if err != nil {
 			return nil, err
@@ -67,7 +73,7 @@ func (w *workshop) runFloods(ctx context.Context, s shape, entrants []entrant, r
 				continue
 			}
 			w.logf("%s: %s, repetition %d of %d", s.name, e.name, repetition+1, w.options.repeat)
-			err := w.flood(ctx, s.plan, e, results[i])
+			err := w.runOnce(ctx, s.plan, e, results, i)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -78,6 +84,31 @@ func (w *workshop) runFloods(ctx context.Context, s shape, entrants []entrant, r
 		}
 	}
 	return nil
+}
+
+// runOnce runs a plan with one contender, whose result is the i-th.
+func (w *workshop) runOnce(ctx context.Context, p plan, e entrant, results []*result, i int) error {
+	if p.kept > 0 {
+		return w.fillHistory(ctx, p, e, results[i])
+	}
+	if p.sizeOf != "" && p.sizeOf != e.name {
+		size, ok := sizeOf(p.sizeOf, results)
+		if !ok {
+			return fmt.Errorf("its messages are to be as large as those of %s, which are not known", p.sizeOf)
+		}
+		p.payload = size
+	}
+	return w.flood(ctx, p, e, results[i])
+}
+
+// sizeOf returns how many bytes a contender's messages have on the wire.
+func sizeOf(name string, results []*result) (int, bool) {
+	for _, r := range results {
+		if size, ok := median(r.samples["text_bytes"]); ok && r.contender == name {
+			return int(math.Round(size)), true
+		}
+	}
+	return 0, false
 }
 
 // flood runs a plan once, and once more with stalled subscribers if it has any.
@@ -91,7 +122,7 @@ func (w *workshop) flood(ctx context.Context, p plan, e entrant, into *result) e
 }
 
 func (w *workshop) floodOnce(ctx context.Context, p plan, e entrant, into *result, prefix string) error {
-	server, err := w.start(ctx, e)
+	server, err := w.start(ctx, e, p.settings...)
 	if err != nil {
 		return err
 	}
@@ -131,6 +162,8 @@ func (w *workshop) loadArgs(p plan, e entrant, s *server) []string {
 	number("--rate", p.rate)
 	number("--stalled", p.stalled)
 	number("--fill", p.fill)
+	number("--missed", p.missed)
+	number("--payload", p.payload)
 	number("--settle", p.settleMS)
 	number("--limit", int(loadLimit/time.Second))
 	number("--warmup", warmup)

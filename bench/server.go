@@ -75,8 +75,9 @@ type server struct {
 	*process
 }
 
-// start starts a contender afresh and waits until it accepts connections.
-func (w *workshop) start(ctx context.Context, e entrant) (*server, error) {
+// start starts a contender afresh, with more arguments if there are any, and waits until
+// it accepts connections.
+func (w *workshop) start(ctx context.Context, e entrant, settings ...string) (*server, error) {
 	w.made++
 	s := &server{dir: filepath.Join(w.dir, e.name+"-"+strconv.Itoa(w.made))}
 	if err := os.Mkdir(s.dir, 0o755); err != nil {
@@ -94,7 +95,7 @@ func (w *workshop) start(ctx context.Context, e entrant) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.process, err = startProcess(ctx, w.options.serverCPU, s.dir, command, nil, nil); err != nil {
+	if s.process, err = startProcess(ctx, w.options.serverCPU, s.dir, append(command, settings...), nil, nil); err != nil {
 		return nil, err
 	}
 	if err := s.awaitListening(ctx); err != nil {

@@ -1,13 +1,37 @@
 package main
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // A shape is one kind of load, and what is read off it.
 type shape struct {
 	name  string
 	title string
-	plan  plan
-	rows  []row
+	// contenders are those that take part; nil means servers of one kind, all
+	// others beside Boreas' classic wire.
+	contenders []string
+	subject    string // whose bars the rows' are; empty: boreas
+	plan       plan
+	rows       []row
+}
+
+var classic = []string{subject, "floor", "nchan", "centrifuge"}
+
+// has tells whether a contender takes part.
+func (s shape) has(contender string) bool {
+	if s.contenders == nil {
+		return slices.Contains(classic, contender)
+	}
+	return slices.Contains(s.contenders, contender)
+}
+
+func (s shape) subjectName() string {
+	if s.subject == "" {
+		return subject
+	}
+	return s.subject
 }
 
 // A plan says what the load generator does. Zero values mean its defaults.
@@ -26,6 +50,14 @@ type plan struct {
 	fill    int // bytes that every connection carries first, so that the stalled block
 
 	paced int // single publishes, one contender after the other, instead of a flood
+
+	payload int // bytes of a message's JSON; 0: the load generator's default
+
+	missed int    // all come back at once, having missed so many messages
+	sizeOf string // messages are as large as this contender's on the wire, which runs before
+
+	kept     int // messages of each channel: only fill the history
+	settings []string
 }
 
 // A row is one figure of a shape. Its value is the metric's median, or that
@@ -34,7 +66,7 @@ type row struct {
 	label  string
 	metric string
 	over   string
-	unit   string // "/s" (with k and M), "ms", "us", "KiB", "x"
+	unit   string // "/s" (with k and M), "ms", "us", "KiB", "B", "x"
 	// reference is the contender that ratios are of; empty: none is given.
 	reference string
 	bar       bar
@@ -72,7 +104,7 @@ func (b bar) String() string {
 const publishers = 32
 
 func shapes() []shape {
-	return []shape{
+	return append([]shape{
 		{
 			name:  "fanout",
 			title: "1,000 subscribers on one channel",
@@ -130,7 +162,7 @@ func shapes() []shape {
 				{label: "until the publisher knows", metric: "answer_ms", unit: "ms", reference: "floor"},
 			},
 		},
-	}
+	}, v2Shapes()...)
 }
 
 func shapeNames() []string {

@@ -84,10 +84,20 @@ func (r row) cell(of *result, all []*result) string {
 	return text
 }
 
+// cellOf is the cell of a contender, empty if it takes no part.
+func (r row) cellOf(contender string, all []*result) string {
+	for _, of := range all {
+		if of.contender == contender {
+			return r.cell(of, all)
+		}
+	}
+	return ""
+}
+
 const subject = "boreas"
 
 // verdict tells whether the subject reaches the row's bar.
-func (r row) verdict(all []*result) string {
+func (r row) verdict(subject string, all []*result) string {
 	i := slices.IndexFunc(all, func(of *result) bool { return of.contender == subject })
 	if i < 0 || r.bar == (bar{}) {
 		return ""
@@ -122,10 +132,10 @@ func writeTable(out io.Writer, machine string, o options, entrants []entrant, re
 			if i == 0 {
 				line[0] = s.shape.title
 			}
-			for _, of := range s.results {
-				line = append(line, r.cell(of, s.results))
+			for _, e := range entrants {
+				line = append(line, r.cellOf(e.name, s.results))
 			}
-			rows = append(rows, append(line, r.reference, r.bar.String(), r.verdict(s.results)))
+			rows = append(rows, append(line, r.reference, r.bar.String(), r.verdict(s.shape.subjectName(), s.results)))
 		}
 	}
 	var text strings.Builder

@@ -8,14 +8,7 @@
 #define HOST "Host: 127.0.0.1\r\n"
 #define JSON_TYPE "Content-Type: application/json\r\n"
 
-// text is a bounded string under construction.
-struct text {
-    char *at;
-    size_t len, cap;
-};
-
-static void add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct text *t, const char *format, ...) {
+void add(struct text *t, const char *format, ...) {
     va_list args;
     va_start(args, format);
     int n = vsnprintf(t->at + t->len, t->cap - t->len, format, args);
@@ -124,14 +117,18 @@ static int floor_request(unsigned channel, const char *payload, char *dst, size_
 }
 
 static const struct dialect dialects[] = {
-    {"boreas", false, root_path, boreas_join, boreas_request, NULL},
-    {"centrifuge", true, root_path, centrifuge_join, centrifuge_request, centrifuge_aside},
-    {"nchan", false, nchan_path, NULL, nchan_request, NULL},
-    {"floor", false, floor_path, NULL, floor_request, NULL},
+    {.name = "boreas", .path = root_path, .join = boreas_join, .request = boreas_request},
+    {.name = "boreas-v2", .confirms = true, .path = v2_path, .request = boreas_request, .aside = v2_aside},
+    {.name = "boreas-sse", .events = true, .confirms = true, .path = events_path, .request = boreas_request,
+     .aside = events_aside},
+    {.name = "centrifuge", .batches_in_frame = true, .path = root_path, .join = centrifuge_join,
+     .request = centrifuge_request, .aside = centrifuge_aside},
+    {.name = "nchan", .path = nchan_path, .request = nchan_request},
+    {.name = "floor", .path = floor_path, .request = floor_request},
 };
 
 const struct dialect *dialect_named(const char *name) {
     for (size_t i = 0; i < sizeof dialects / sizeof *dialects; i++)
         if (strcmp(dialects[i].name, name) == 0) return &dialects[i];
-    fail("--dialect %s is not known: boreas, centrifuge, nchan, floor", name);
+    fail("--dialect %s is not known: boreas, boreas-v2, boreas-sse, centrifuge, nchan, floor", name);
 }

@@ -110,6 +110,17 @@ void ledger_start(struct ledger *g) {
     g->due = g->delivered = 0;
 }
 
+void ledger_replay(struct ledger *g) {
+    size_t numbers = (size_t)g->subscribers * g->joins * g->publishers;
+    memset(g->expected, 0, numbers * sizeof *g->expected);
+    memset(g->awaited, 0, g->channels * sizeof *g->awaited);
+    g->unseen = 0;
+    ledger_start(g);
+    for (unsigned c = 0; c < g->channels; c++)
+        for (unsigned p = 0; p < g->publishers; p++)
+            g->due += (uint64_t)g->members[c] * g->sent[(size_t)c * g->publishers + p];
+}
+
 uint32_t ledger_publish(struct ledger *g, unsigned channel, unsigned publisher) {
     g->due += g->members[channel];
     return g->sent[(size_t)channel * g->publishers + publisher]++;

@@ -13,10 +13,10 @@
 
 #define OPENING 200u          // connections being opened at a time
 #define EVENTS 512            // taken from one epoll_wait
+#define FILL_PAYLOAD 16384u   // bytes of a message of fill
 #define PROBE_ROUNDS 20       // attempts to see every join in force
 #define PROBE_PATIENCE_MS 500 // for one of them
 #define RESUME_PATIENCE_MS 1000 // without a byte for the once stalled, before they have all
-#define PACED_PATIENCE_MS 10000 // for one message to reach everybody
 #define DRAIN_PATIENCE_MS 3000 // without a delivery, before the rest counts as lost
 
 _Noreturn void fail(const char *format, ...) {
@@ -29,8 +29,7 @@ _Noreturn void fail(const char *format, ...) {
     exit(1);
 }
 
-// pump waits up to wait_ms for something to arrive and deals with it.
-static void pump(struct load *l, int wait_ms) {
+void pump(struct load *l, int wait_ms) {
     struct epoll_event events[EVENTS];
     int n = epoll_wait(l->epoll, events, EVENTS, wait_ms);
     if (n < 0 && errno != EINTR) fail("epoll_wait: %s", strerror(errno));
@@ -44,7 +43,7 @@ static void pump(struct load *l, int wait_ms) {
     }
 }
 
-static void pump_for(struct load *l, uint64_t ms) {
+void pump_for(struct load *l, uint64_t ms) {
     for (uint64_t end = now_ns() + ms * NS_PER_MS; now_ns() < end;) pump(l, 10);
 }
 
@@ -92,9 +91,12 @@ static void prepare(struct load *l) {
         l->subscribers[(uint64_t)i * l->opt.subscribers / l->opt.stalled].stalled = true;
 }
 
-static void connect_all(struct load *l) {
+void connect_publishers(struct load *l) {
     for (unsigned i = 0; i < l->opt.publishers; i++) publisher_open(l, i);
     while (l->connected < l->opt.publishers) pump(l, 10);
+}
+
+void connect_subscribers(struct load *l) {
     unsigned opened = 0;
     while (l->joined < l->opt.subscribers) {
         while (opened < l->opt.subscribers && opened - l->joined < OPENING) subscriber_open(l, opened++);
@@ -104,8 +106,7 @@ static void connect_all(struct load *l) {
 
 // --- joining ---
 
-// ready waits until a publisher can take its next message.
-static struct peer *ready(struct load *l, unsigned publisher) {
+struct peer *ready(struct load *l, unsigned publisher) {
     struct peer *p = &l->publishers[publisher];
     while (p->state != OPEN) pump(l, 10);
     return p;
@@ -129,8 +130,7 @@ static void probe(struct load *l) {
         pump(l, 10);
 }
 
-// join_all returns how many rounds of probes it took.
-static unsigned join_all(struct load *l) {
+unsigned join_all(struct load *l) {
     unsigned rounds = 0;
     while (l->ledger.unseen && rounds < PROBE_ROUNDS) {
         probe(l);
@@ -155,9 +155,9 @@ static void stall(struct load *l) {
 // opt.fill bytes. A stalled reader holds nobody up before the buffers of its
 // connection are full, and the kernel gives it megabytes.
 static void fill(struct load *l) {
-    payload_make(l, MAX_PAYLOAD);
+    payload_make(l, FILL_PAYLOAD);
     unsigned turn = 0; // all publishers, so that none is idle for long
-    for (uint64_t carried = 0; carried < l->opt.fill; carried += MAX_PAYLOAD) {
+    for (uint64_t carried = 0; carried < l->opt.fill; carried += FILL_PAYLOAD) {
         uint64_t give_up = now_ns() + DRAIN_PATIENCE_MS * NS_PER_MS;
         publisher_next(l, ready(l, turn++ % l->opt.publishers), now_ns());
         while ((!answered(l) || ledger_outstanding(&l->ledger)) && now_ns() < give_up) pump(l, 10);
@@ -165,9 +165,9 @@ static void fill(struct load *l) {
     payload_make(l, l->opt.payload);
 }
 
-// resume reads on where the stalled had stopped, to see whether the server told
+// read_on reads on where the stalled had stopped, to see whether the server told
 // them what they missed.
-static void resume(struct load *l) {
+static void read_on(struct load *l) {
     uint64_t quiet_since = now_ns(), bytes = l->stalled_bytes;
     for (unsigned i = 0; i < l->opt.subscribers; i++)
         if (l->subscribers[i].stalled) wire_watch(l, &l->subscribers[i], EPOLLIN, true);
@@ -226,36 +226,25 @@ static struct window measure(struct load *l) {
     struct window after = window_now(l);
     l->recording = false;
     drain(l);
-    resume(l);
+    read_on(l);
     return window_between(before, after);
 }
 
-// publish_one publishes a single message and reports how long its last delivery
-// and the publisher's answer took.
-static void publish_one(struct load *l) {
-    struct peer *p = ready(l, 0);
-    uint64_t at = now_ns(), give_up = at + PACED_PATIENCE_MS * NS_PER_MS;
-    publisher_next(l, p, at);
-    while ((p->state == BUSY || ledger_outstanding(&l->ledger)) && now_ns() < give_up) pump(l, 10);
-    if (p->state == BUSY) fail("a publish was not answered for %d ms", PACED_PATIENCE_MS);
-    printf("{\"last_ms\":%.4f,\"answer_ms\":%.4f,\"late\":%lu}\n", (double)(l->last_delivery - at) / 1e6,
-           (double)(l->last_answer - at) / 1e6, (unsigned long)ledger_outstanding(&l->ledger));
-    fflush(stdout);
-}
-
-// paced publishes when told to, by a byte on stdin, until stdin ends.
-static void paced(struct load *l) {
-    l->control = (struct peer){.role = CONTROL, .fd = STDIN_FILENO};
-    wire_watch(l, &l->control, EPOLLIN, true);
-    printf("{\"ready\":true}\n");
-    fflush(stdout);
-    for (;;) {
-        while (!l->control_ready) pump(l, 1000);
-        l->control_ready = false;
-        char byte;
-        if (read(STDIN_FILENO, &byte, 1) <= 0) return;
-        publish_one(l);
-    }
+// flood connects, joins and publishes.
+static struct window flood(struct load *l, struct joining *j) {
+    uint64_t start = now_ns();
+    connect_publishers(l);
+    connect_subscribers(l);
+    j->seconds = (double)(now_ns() - start) / NS_PER_S;
+    pump_for(l, l->opt.settle_ms);
+    j->after = usage_of_server(l->opt.pid);
+    j->rounds = join_all(l);
+    stall(l);
+    ledger_start(&l->ledger);
+    fill(l);
+    if (l->opt.paced) paced(l);
+    else if (l->opt.seconds > 0) return measure(l);
+    return (struct window){0};
 }
 
 static void out_of_time(int signal) {
@@ -273,22 +262,10 @@ int main(int argc, char **argv) {
     prepare(&l);
 
     struct joining j = {.before = usage_of_server(l.opt.pid)};
-    uint64_t start = now_ns();
-    connect_all(&l);
-    j.seconds = (double)(now_ns() - start) / NS_PER_S;
-    pump_for(&l, l.opt.settle_ms);
-    j.after = usage_of_server(l.opt.pid);
-    j.rounds = join_all(&l);
-    stall(&l);
-    ledger_start(&l.ledger);
-    fill(&l);
-
     struct window w = {0};
-    if (l.opt.paced)
-        paced(&l);
-    else if (l.opt.seconds > 0)
-        w = measure(&l);
-
-    report(&l, &j, &w);
+    struct returning r = {0};
+    if (l.opt.missed) r = resume_all(&l, &j);
+    else w = flood(&l, &j);
+    report(&l, &j, &w, &r);
     return 0;
 }

@@ -1,8 +1,11 @@
 // The load generator: what its files share.
 //
 //   load.c        the phases of a run, and its result
+//   paced.c       the run in which one message is published at a time
+//   resume.c      the run in which all come back at once
 //   options.c     the command line
 //   dialect.c     how each server is joined and published to
+//   v2.c          what protocol 2 says and is told
 //   wire.c        sockets and websocket frames
 //   subscriber.c  one that joins channels and takes what arrives
 //   publisher.c   one that posts and waits for the answer
@@ -28,7 +31,7 @@
 #define NS_PER_MS 1000000ull
 
 // Limits of this program, far above what the shapes of the benchmark ask for.
-#define MAX_PAYLOAD 16384u
+#define MAX_PAYLOAD 32768u
 #define MAX_FRAME (256u << 10) // the longest frame taken from a server
 #define MAX_REQUEST (64u << 10)
 
@@ -48,6 +51,7 @@ struct options {
     unsigned limit_s;    // the whole run may take this long
     int pid;             // the server, for CPU and memory; 0 = not sampled
     bool paced;          // publish one message for each line on stdin
+    unsigned missed;     // all come back at once, and each has missed so many messages
     const char *tokens;  // file of access tokens, one a line; subscribers take turns
 };
 
@@ -89,6 +93,7 @@ struct stamp {
 
 #define STAMP_MARK "{\"stamp\":\""
 #define STAMP_MARK_LEN (sizeof STAMP_MARK - 1)
+#define POSITION_LEN 64u // at most, in protocol 2
 #define STAMP_LEN 40u // 16 letters of time, 8 each for number, channel, publisher
 
 void stamp_write(char *dst, const struct stamp *s);
@@ -116,6 +121,7 @@ void ledger_init(struct ledger *g, const struct options *o);
 unsigned ledger_channel(const struct ledger *g, unsigned subscriber, unsigned join);
 void ledger_excuse(struct ledger *g, unsigned subscriber);
 void ledger_start(struct ledger *g); // all have joined, nothing is under way: count from here
+void ledger_replay(struct ledger *g); // the same, and all that was published is still to come to everybody
 uint32_t ledger_publish(struct ledger *g, unsigned channel, unsigned publisher); // the number to use
 void ledger_note(struct ledger *g, unsigned subscriber, const struct stamp *s);
 uint64_t ledger_tail(const struct ledger *g, unsigned subscriber); // published after its last delivery
@@ -146,12 +152,15 @@ struct load;
 struct dialect {
     const char *name;
     bool batches_in_frame; // a frame can hold more than one message
+    bool events;           // it sends server-sent events, and no frames
+    bool confirms;         // it tells in an aside when a subscriber has joined
 
     // Each writes to dst and returns the length; cap always suffices.
     int (*path)(struct load *l, unsigned subscriber, char *dst, size_t cap);
     void (*join)(struct load *l, struct peer *p); // may be NULL
     int (*request)(unsigned channel, const char *payload, char *dst, size_t cap);
-    // What the server says besides messages; NULL if nothing is expected.
+    // What the server says besides messages; NULL if nothing is expected. It counts
+    // who has joined, if the dialect confirms that.
     void (*aside)(struct load *l, struct peer *p, const uint8_t *text, size_t n);
 };
 
@@ -182,7 +191,10 @@ struct load {
     char payload[MAX_PAYLOAD + 1];
     size_t tail_len;        // bytes of the payload behind its stamp
 
-    uint64_t bytes, stalled_bytes, published, refused, closed, stalled_closed, corrupt, malformed, asides;
+    char since[POSITION_LEN + 1]; // where those who come back had stopped
+    bool returning;               // subscribers authenticate and then wait to be told to join
+
+    uint64_t bytes, stalled_bytes, text_bytes, published, refused, closed, stalled_closed, corrupt, malformed, asides;
 };
 
 // --- report.c ---
@@ -201,7 +213,42 @@ struct joining {
     struct usage before, after;  // of the server
     unsigned rounds;             // of probes until every join was seen in force
 };
-void report(const struct load *l, const struct joining *j, const struct window *w);
+
+// returning is how long those took who came back at once; 0 where it was not measured.
+struct returning {
+    double connect_s; // to connect and authenticate all
+    double resume_s;  // from the first join until all have everything
+    double once_s;    // the same bytes with one send for each of them
+    double cpu_s;     // of the server, in resume_s
+    double text_bytes; // of one message, as its frame or event holds it
+};
+void report(const struct load *l, const struct joining *j, const struct window *w, const struct returning *r);
+
+// --- load.c, paced.c, resume.c ---
+
+void pump(struct load *l, int wait_ms); // waits so long for something to arrive, and deals with it
+void pump_for(struct load *l, uint64_t ms);
+void connect_publishers(struct load *l);
+void connect_subscribers(struct load *l);
+unsigned join_all(struct load *l); // returns how many rounds of probes it took
+struct peer *ready(struct load *l, unsigned publisher); // waits until it can take its next message
+void paced(struct load *l);
+struct returning resume_all(struct load *l, struct joining *j);
+
+// --- v2.c ---
+
+int v2_path(struct load *l, unsigned subscriber, char *dst, size_t cap);
+void v2_aside(struct load *l, struct peer *p, const uint8_t *text, size_t n);
+void v2_resume(struct load *l, struct peer *p); // joins since l->since
+int events_path(struct load *l, unsigned subscriber, char *dst, size_t cap);
+void events_aside(struct load *l, struct peer *p, const uint8_t *text, size_t n);
+
+// text is a bounded string under construction.
+struct text {
+    char *at;
+    size_t len, cap;
+};
+void add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // --- wire.c ---
 
@@ -226,6 +273,9 @@ struct frame {
 // wire_frame takes one frame off the front of the n bytes at p and returns its
 // whole length; 0 = not all there yet; -1 = no server may send this.
 ssize_t wire_frame(const uint8_t *p, size_t n, struct frame *f);
+
+// wire_head takes an HTTP answer's head: its length, 0 = not all there yet, -1 = not HTTP.
+ssize_t wire_head(const uint8_t *p, size_t n, int *status);
 
 // wire_answer takes an HTTP answer: its length, 0 = not all there yet, -1 = not HTTP.
 ssize_t wire_answer(const uint8_t *p, size_t n, int *status);

@@ -35,6 +35,8 @@ static void check(const struct options *o) {
     if (!o->subscribers || !o->channels || !o->publishers) fail("--subscribers, --channels and --publishers must be 1 or more");
     if (!o->joins || o->joins > o->channels) fail("--joins must be from 1 to the number of channels");
     if (o->stalled >= o->subscribers) fail("--stalled must leave a subscriber that reads");
+    if (o->missed && (o->channels != 1 || strncmp(o->dialect, "boreas-v2", 10) != 0) && strcmp(o->dialect, "floor") != 0)
+        fail("--missed is for one channel and the dialects boreas-v2 and floor");
     if (o->payload < 64 || o->payload > MAX_PAYLOAD) fail("--payload must be from 64 to %u bytes", MAX_PAYLOAD);
 }
 
@@ -44,7 +46,7 @@ void options_parse(struct options *o, int argc, char **argv) {
         .warmup = 1, .seconds = 5, .payload = 100, .settle_ms = 1500, .limit_s = 120,
     };
     const struct option table[] = {
-        {"--dialect", TEXT, &o->dialect, "boreas, centrifuge, nchan or floor"},
+        {"--dialect", TEXT, &o->dialect, "boreas, boreas-v2, boreas-sse, centrifuge, nchan or floor"},
         {"--ws-port", PORT, &o->ws_port, "where subscribers connect, on 127.0.0.1"},
         {"--api-port", PORT, &o->api_port, "where publishers connect, on 127.0.0.1"},
         {"--subscribers", COUNT, &o->subscribers, "how many"},
@@ -61,6 +63,7 @@ void options_parse(struct options *o, int argc, char **argv) {
         {"--limit", COUNT, &o->limit_s, "seconds that the whole run may take"},
         {"--pid", PORT, &o->pid, "the server's process, for its CPU and memory"},
         {"--paced", SWITCH, &o->paced, "publish one message for each byte on stdin, report each"},
+        {"--missed", COUNT, &o->missed, "messages that everybody has missed, who all come back at once"},
         {"--tokens", TEXT, &o->tokens, "file of access tokens, one a line"},
     };
     const size_t n = sizeof table / sizeof *table;

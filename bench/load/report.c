@@ -63,7 +63,15 @@ static void report_window(const struct load *l, const struct window *w) {
     put("load_cpu_share", w->load_cpu_s / w->seconds);
 }
 
-void report(const struct load *l, const struct joining *j, const struct window *w) {
+static void report_returning(const struct load *l, const struct returning *r) {
+    put("resume_ms", r->resume_s * 1e3);
+    put("resume_once_ms", r->once_s * 1e3);
+    put("return_ms", (r->connect_s + r->resume_s) * 1e3);
+    put("resume_cpu_us", r->cpu_s * 1e6 / l->opt.subscribers);
+    put("text_bytes", r->text_bytes);
+}
+
+void report(const struct load *l, const struct joining *j, const struct window *w, const struct returning *r) {
     printf("{\"dialect\":\"%s\",\"subscribers\":%u", l->dialect->name, l->opt.subscribers);
     put("connect_s", j->seconds);
     put("connect_cpu_us", (j->after.cpu_s - j->before.cpu_s) * 1e6 / l->opt.subscribers);
@@ -72,6 +80,7 @@ void report(const struct load *l, const struct joining *j, const struct window *
     put("rss_each_kib", (double)(j->after.rss_kib - j->before.rss_kib) / l->opt.subscribers);
     put_count("join_rounds", j->rounds);
     if (w->seconds > 0) report_window(l, w);
+    if (r->resume_s > 0) report_returning(l, r);
     report_checks(l);
     printf("}\n");
 }

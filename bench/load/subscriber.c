@@ -20,22 +20,26 @@ void subscriber_open(struct load *l, unsigned index) {
 static void upgrade(struct load *l, struct peer *p) {
     char path[8192], out[9000];
     l->dialect->path(l, p->index, path, sizeof path);
-    int n = snprintf(out, sizeof out,
-                     "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                     path, l->opt.ws_port);
+    const char *header = l->dialect->events ? "Accept: text/event-stream\r\n"
+                                            : "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                                              "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n";
+    int n = snprintf(out, sizeof out, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n", path, l->opt.ws_port, header);
     wire_send(p, out, (size_t)n);
     p->state = UPGRADING;
     wire_watch(l, p, EPOLLIN, false);
 }
 
 // accepted checks the answer to the upgrade and returns its length, 0 if it is not all there.
-static size_t accepted(struct peer *p, const uint8_t *bytes, size_t n) {
+static size_t accepted(struct load *l, struct peer *p, const uint8_t *bytes, size_t n) {
     int status = 0;
-    ssize_t len = wire_answer(bytes, n, &status);
+    ssize_t len = wire_head(bytes, n, &status);
     if (len == 0) return 0;
-    if (len < 0 || status != 101)
+    if (len < 0 || status != (l->dialect->events ? 200 : 101))
         fail("subscriber %u was refused: %.*s", p->index, (int)(n < 300 ? n : 300), (const char *)bytes);
+    if (l->dialect->events) {
+        if (memmem(bytes, (size_t)len, "chunked", 7)) fail("a stream in chunks is not understood here");
+        return (size_t)len;
+    }
     if (!memmem(bytes, (size_t)len, ACCEPT, sizeof ACCEPT - 1))
         fail("subscriber %u: the upgrade's Sec-WebSocket-Accept is wrong: %.*s", p->index, (int)len,
              (const char *)bytes);
@@ -69,6 +73,7 @@ static void take_text(struct load *l, struct peer *p, const uint8_t *text, size_
         if (l->dialect->aside) l->dialect->aside(l, p, text, n);
         return;
     }
+    l->text_bytes += n;
     while (at) {
         if ((size_t)(end - at) < whole) {
             l->corrupt++;
@@ -110,6 +115,20 @@ static void take_frames(struct load *l, struct peer *p, const uint8_t *bytes, si
     if (p->state == OPEN) wire_keep(p, bytes, n);
 }
 
+// take_events takes events, each of which ends with an empty line.
+static void take_events(struct load *l, struct peer *p, const uint8_t *bytes, size_t n) {
+    uint64_t now = now_ns();
+    const uint8_t *end;
+    while ((end = memmem(bytes, n, "\n\n", 2))) {
+        size_t len = (size_t)(end - bytes);
+        take_text(l, p, bytes, len, now);
+        bytes += len + 2;
+        n -= len + 2;
+    }
+    if (n > MAX_FRAME) fail("subscriber %u got an event of more than %u bytes", p->index, MAX_FRAME);
+    wire_keep(p, bytes, n);
+}
+
 void subscriber_event(struct load *l, struct peer *p) {
     if (p->state == GONE) return;
     if (p->state == CONNECTING) {
@@ -124,16 +143,19 @@ void subscriber_event(struct load *l, struct peer *p) {
     if (n <= 0) return;
     const uint8_t *bytes = l->inbox;
     if (p->state == UPGRADING) {
-        size_t head = accepted(p, bytes, (size_t)n);
+        size_t head = accepted(l, p, bytes, (size_t)n);
         if (head == 0) {
             wire_keep(p, bytes, (size_t)n);
             return;
         }
         p->state = OPEN;
         if (l->dialect->join) l->dialect->join(l, p);
-        l->joined++;
+        if (!l->dialect->confirms) l->joined++;
         bytes += head;
         n -= (ssize_t)head;
     }
-    take_frames(l, p, bytes, (size_t)n);
+    if (l->dialect->events)
+        take_events(l, p, bytes, (size_t)n);
+    else
+        take_frames(l, p, bytes, (size_t)n);
 }

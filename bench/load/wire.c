@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define INBOX (256u << 10) // asked of one recv; stays within a core's own cache
+#define SOURCES 32 // addresses that connections come from
 #define SEND_PATIENCE_MS 10000
 #define STALLED_BUFFER 4096 // so that a stalled reader's window closes soon
 
@@ -28,6 +29,13 @@ int wire_dial(int port, bool small_buffer) {
     struct linger reset = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 
+    // From many addresses in turn: the system looks for a free port by trying one after
+    // the other, which takes long where one address has most of them in use.
+    static unsigned turn;
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % SOURCES);
+    set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0) fail("bind to an address of 127.0.0.0/8: %s", strerror(errno));
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS)
@@ -151,14 +159,21 @@ static const char *header_value(const char *head, size_t n, const char *name) {
     return NULL;
 }
 
-ssize_t wire_answer(const uint8_t *p, size_t n, int *status) {
-    static const char chunked_end[] = "\r\n0\r\n\r\n";
+ssize_t wire_head(const uint8_t *p, size_t n, int *status) {
     const char *head = (const char *)p;
     if (n >= 12 && strncmp(head, "HTTP/1.1 ", 9) != 0) return -1;
     const char *end = memmem(p, n, "\r\n\r\n", 4);
     if (!end) return n > MAX_REQUEST ? -1 : 0;
-    size_t head_len = (size_t)(end - head) + 4;
     *status = atoi(head + 9);
+    return end - head + 4;
+}
+
+ssize_t wire_answer(const uint8_t *p, size_t n, int *status) {
+    static const char chunked_end[] = "\r\n0\r\n\r\n";
+    const char *head = (const char *)p;
+    ssize_t front = wire_head(p, n, status);
+    if (front <= 0) return front;
+    size_t head_len = (size_t)front;
     if (*status < 200 || *status == 204) return (ssize_t)head_len; // 1xx and 204 have no body
 
     const char *length = header_value(head, head_len, "Content-Length");
