@@ -5,12 +5,9 @@ import (
 	"net/http"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
-
-// maxPage is how many bytes of messages a page of history has, but for one message
-// that is larger.
-const maxPage = 256 << 10
 
 // history reads a channel's messages, a page at a time.
 func (s *service) history(dst []byte, _ http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
@@ -34,15 +31,8 @@ func (s *service) history(dst []byte, _ http.ResponseWriter, r *http.Request, q 
 	if err != nil {
 		return nil, 0, err
 	}
-	dst = wire.AppendV2PageOpen(dst, q.name)
-	at, size := h.Head, 0
+	page := v2.NewPage(q.name, since, h)
+	dst = page.AppendMessages(wire.AppendV2PageOpen(dst, q.name))
 	var text [64]byte // of a position
-	for i, p := range h.Publications {
-		if size += len(p.Data); size > maxPage && i > 0 {
-			break
-		}
-		at.Offset = p.Offset
-		dst = wire.AppendV2HistoryMessage(dst, p.Data, at.Append(text[:0]))
-	}
-	return wire.AppendV2PageClose(dst, at.Append(text[:0]), at.Offset < h.Head.Offset), http.StatusOK, nil
+	return wire.AppendV2PageClose(dst, page.Position.Append(text[:0]), page.More), http.StatusOK, nil
 }

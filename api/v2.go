@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // A v2handler serves a path below /v2/: it appends the JSON of its answer to dst, or
@@ -79,10 +81,10 @@ func (q query) flag(name string) (bool, error) {
 	}
 }
 
-// Pages.
+// Pages of everything are as large as those of history.
 const (
-	defaultLimit = 100
-	maxLimit     = 1000
+	defaultLimit = v2.DefaultPage
+	maxLimit     = v2.MaxPage
 )
 
 // limit reads how many things a page may have.
