@@ -178,3 +178,21 @@ func TestPersonalForms(t *testing.T) {
 		})
 	}
 }
+
+// TestPersonalFormsStayAsTheyWereCut moves a session on one of its channels while a
+// publication of the other one is written in part: the rest is that of what was begun.
+func TestPersonalFormsStayAsTheyWereCut(t *testing.T) {
+	inWorld(t, boreas.Options{Rules: ruleFor(t, "b", boreas.Rule{Latest: true})}, func(w world) {
+		names := []string{"a", "b"}
+		c := &boreastest.Conn{Form: boreastest.Personal{Channels: &names}}
+		w.subscribe(c, "a", "b")
+		c.Bound(len("a 1 1 "))
+		w.publish("a", "1")
+		w.settle()
+		w.publishUpTo("b", 1, 100)
+		c.Bound(1)
+		w.settle() // it is writable again, and goes on with the newest of b
+		c.Unbound()
+		w.want(c, "a 1 1 @1,0", "b gap conflated 0-99 @1,99", "b 100 100 @1,100")
+	})
+}

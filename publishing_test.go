@@ -116,3 +116,28 @@ func (f *failing) Publish(ctx context.Context, channel string, m boreas.Message)
 	}
 	return f.Engine.Publish(ctx, channel, m)
 }
+
+// A session whose newest publication is its own, and unwanted, has nothing to wait for;
+// and what it does not get is no delivery.
+func TestTheLastOneIsItsOwn(t *testing.T) {
+	ctx := context.Background()
+	for _, blocked := range []bool{false, true} {
+		inWorld(t, boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {
+			s, c := w.announced("chat")
+			if blocked {
+				c.Bound(3)
+			}
+			for i := 1; i <= 3; i++ {
+				if _, err := s.Publish(ctx, "chat", message(fmt.Sprint(i)), i == 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.settle()
+			c.Unbound()
+			w.want(c, "chat 1 1")
+			if got := w.hub.Stats(); got.Blocked != 0 || got.Deliveries != 1 {
+				t.Errorf("blocked %v: %d blocked, %d deliveries", blocked, got.Blocked, got.Deliveries)
+			}
+		})
+	}
+}
