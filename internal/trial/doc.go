@@ -16,7 +16,8 @@
 //	classic.go     the classic wire
 //	gosubscriber.go, script.go
 //	               the Go client, and clients in other processes
-//	storm.go       the faults
+//	storm.go, ghost.go
+//	               the faults, and users that are lost for good
 //
 // What is random comes from the seed. The same seed makes the same plan; what the
 // network and the scheduler make of it differs a little each time.

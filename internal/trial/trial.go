@@ -140,6 +140,11 @@ func (t *trial) run(ctx context.Context) error {
 	actors.Go(func() { t.faults(acting, t.random("faults")) })
 	actors.Go(func() { t.replacements(acting, t.random("restarts")) })
 	actors.Go(func() { t.floods(acting, t.random("floods")) })
+	actors.Go(func() {
+		if err := t.ghosts(acting, t.random("ghosts")); err != nil {
+			t.unexpected("ghost", "", "%v", err)
+		}
+	})
 	actors.Go(func() { t.doubles(acting, t.random("doubles")) })
 	actors.Wait()
 	t.echoes.Wait()

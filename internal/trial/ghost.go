@@ -1,0 +1,51 @@
+package trial
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// ghostPause is the mean time between two ghosts.
+const ghostPause = 500 * time.Millisecond
+
+// ghosts come to the rooms, each as a user of its own, and are lost without a word,
+// until the context ends. In the end nobody may see them.
+func (t *trial) ghosts(ctx context.Context, r *rand.Rand) error {
+	proxy, err := t.world.proxy()
+	if err != nil {
+		return err
+	}
+	for pause(ctx, time.Duration(r.Int64N(int64(2*ghostPause)))) {
+		if t.ghost(ctx, proxy) == nil {
+			t.count("ghost")
+		}
+	}
+	return nil
+}
+
+func (t *trial) ghost(ctx context.Context, proxy *boreastest.Proxy) error {
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	token, err := t.world.tokens()(ctx)
+	if err != nil {
+		return err
+	}
+	ws, _, _, err := t.dialV2(ctx, proxy.Addr(), token)
+	if err != nil {
+		return err
+	}
+	defer ws.CloseNow()
+	join := map[string]any{"channels": []any{map[string]any{"channel": "room.0"}, map[string]any{"channel": "room.1"}}}
+	if err := writeJSON(ctx, ws, map[string]any{"id": 1, "join": join}); err != nil {
+		return err
+	}
+	for {
+		f, err := readFrame(ctx, ws)
+		if err != nil || f.Join != nil {
+			return err
+		}
+	}
+}
