@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/v2"
@@ -64,7 +65,7 @@ func appendRetry(dst []byte, after int64) []byte {
 }
 
 // appendJoined appends the event that tells the results (clause 10.3).
-func (q *request) appendJoined(dst []byte, results []boreas.Joined) []byte {
+func (q *request) appendJoined(dst []byte, results []boreas.Joined, heartbeat time.Duration) []byte {
 	places := make([]boreas.Position, len(results))
 	for i := range results {
 		places[i] = results[i].Position
@@ -78,6 +79,6 @@ func (q *request) appendJoined(dst []byte, results []boreas.Joined) []byte {
 		j.Channel = strings.ToValidUTF8(j.Channel, "\uFFFD") // one that failed can be anything
 		dst = v2.AppendJoined(dst, &j, &results[i])
 	}
-	dst = wire.AppendV2JoinedClose(dst)
+	dst = wire.AppendV2JoinedClose(dst, int(heartbeat.Seconds()))
 	return endEvent(dst, start)
 }

@@ -28,6 +28,10 @@ type Options struct {
 	// origin, and whether they may read at all. Nil means that all may.
 	AllowOrigin func(origin string) (header string, ok bool)
 
+	// Heartbeat is how often a stream carries something at least, as it is told: the
+	// hub's PingInterval. 0 means never.
+	Heartbeat time.Duration
+
 	// PeerTimeout is how long a peer may take to acknowledge what it was sent, before
 	// its connection is given up. It finds peers that have vanished: they never
 	// answer anything, and the system accepts bytes for them for a quarter of an

@@ -141,7 +141,7 @@ func FuzzQuery(f *testing.F) {
 			}
 		}
 		// Whatever the names are, the answer is one event, and its id comes back.
-		answer := string(q.appendJoined(nil, results))
+		answer := string(q.appendJoined(nil, results, 0))
 		lines := strings.Split(answer, "\n")
 		if len(lines) != 5 || strings.ContainsAny(answer, "\r\x00") {
 			t.Errorf("the answer is %q", answer)

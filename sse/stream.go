@@ -49,7 +49,7 @@ func (s *stream) start(o out) error {
 		}
 		dst = o.begin(dst)
 		dst = appendRetry(dst, minRetry+rand.Int64N(maxRetry-minRetry+1))
-		return s.request.appendJoined(dst, results)
+		return s.request.appendJoined(dst, results, s.h.options.Heartbeat)
 	})
 	err := firstError(results)
 	if err != nil {

@@ -24,7 +24,7 @@ func TestOneChannel(t *testing.T) {
 		first := r.publish("news", `"before"`)
 		s, join := r.open("?channel=news")
 		id := func(p boreas.Position) string { return idOf([]string{"news"}, p) }
-		want := event{"join", id(first), join.Retry, `{"channels":[{"channel":"news","position":"` + first.String() + `"}]}`}
+		want := event{"join", id(first), join.Retry, `{"channels":[{"channel":"news","position":"` + first.String() + `"}],"heartbeat":0}`}
 		if diff := cmp.Diff(want, join); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -49,7 +49,7 @@ func TestSeveralChannels(t *testing.T) {
 		s, join := r.open("?channel=a&channel=b+%26+c&channel=a&channel=%C5%BC")
 		want := event{
 			"join", idOf(names, a, b, c), join.Retry,
-			fmt.Sprintf(`{"channels":[{"channel":"a","position":"%v"},{"channel":"b & c","position":"%v"},{"channel":"ż","position":"%v"}]}`, a, b, c),
+			fmt.Sprintf(`{"channels":[{"channel":"a","position":"%v"},{"channel":"b & c","position":"%v"},{"channel":"ż","position":"%v"}],"heartbeat":0}`, a, b, c),
 		}
 		if diff := cmp.Diff(want, join); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -139,7 +139,7 @@ func TestWhatCannotBeRecovered(t *testing.T) {
 	other := boreas.Position{Epoch: p.Epoch + 1, Offset: p.Offset}
 	for since, reason := range map[boreas.Position]string{first: "expired", ahead: "ahead", other: "unknown_epoch"} {
 		_, join := r.open("?channel=a", "Last-Event-ID", idOf([]string{"a"}, since))
-		want := fmt.Sprintf(`{"channels":[{"channel":"a","position":"%v","recovered":false,"gap":{"reason":"%s","from":"%v","to":"%v"},"oldest":"%v"}]}`, p, reason, since, p, oldest)
+		want := fmt.Sprintf(`{"channels":[{"channel":"a","position":"%v","recovered":false,"gap":{"reason":"%s","from":"%v","to":"%v"},"oldest":"%v"}],"heartbeat":0}`, p, reason, since, p, oldest)
 		if diff := cmp.Diff(want, join.Data); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -336,6 +336,10 @@ _FIRST_BOUND, _LAST_BOUND = 1.0, 30.0  # of the wait before coming back, in seco
 _MAX_LINE = 64 << 20
 
 
+# The longest silence to expect, in seconds, until the server has told its heartbeat.
+_HEARTBEAT = 60.0
+
+
 class Subscriber:
     """Yields the events of channels, blocking, over server-sent events (clause 10).
 
@@ -353,7 +357,7 @@ class Subscriber:
         last=None,
         presence=False,
         last_event_id=None,
-        heartbeat=25.0,
+        heartbeat=None,
         timeout=10.0,
     ):
         if isinstance(channels, str) or not channels:
@@ -367,7 +371,7 @@ class Subscriber:
         self._since = dict(since or {})
         self._last = last
         self._presence = presence
-        self._silence = heartbeat * 1.5  # clause 8.1
+        self._heartbeat = heartbeat
         self._timeout = timeout
         self._retry = None  # seconds, as the server said
         self._failures = 0
@@ -463,12 +467,18 @@ class Subscriber:
                 raise ApiError.of_answer(response.status, response.read(1 << 20), response.headers)
             if response.headers.get_content_type() != "text/event-stream":
                 raise ApiError(response.status, "", "the answer is no event stream: is this the port for subscribers?")
-            sock.settimeout(self._silence)
+            self._expect(_HEARTBEAT if self._heartbeat is None else self._heartbeat)
             yield from self._read(response)
         finally:
             with self._lock:
                 self._socket = None
             connection.close()
+
+    def _expect(self, heartbeat):
+        """Takes the connection for dead when nothing came for so many seconds and a half more (clause 8.1)."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.settimeout(heartbeat * 1.5 if heartbeat else None)
 
     def _read(self, response):
         """Yields what the stream says, until it ends."""
@@ -478,6 +488,8 @@ class Subscriber:
             # not had it.
             if kind == "join":
                 self._failures, self._refused_tokens = 0, 0
+                if self._heartbeat is None and "heartbeat" in data:
+                    self._expect(data["heartbeat"])
                 yield from _joined(data)
             elif kind == "message":
                 yield Event("message", data["channel"], data["message"], data["position"])

@@ -15,6 +15,7 @@ func (s *Server) events() http.Handler {
 		Check:       s.tokens.Check,
 		NoAuth:      !s.cfg.RequireAuth,
 		AllowOrigin: originsOf(s.cfg.AllowedOrigins()).header,
+		Heartbeat:   s.cfg.WSPingInterval,
 		Counters:    &s.sseCount,
 		Log:         s.log,
 	}

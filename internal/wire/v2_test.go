@@ -118,8 +118,8 @@ func TestAppendV2DoesNotAllocate(t *testing.T) {
 
 // clauses 8.3, 10.3, 10.4: what stands under a member on the WebSocket is the whole data of an event.
 func TestAppendV2ForEvents(t *testing.T) {
-	got := string(wire.AppendV2JoinedClose(wire.AppendV2Joined(wire.AppendV2JoinedOpen(nil), &wire.V2Joined{Channel: "chat", Position: []byte("1-2")})))
-	if want := `{"channels":[{"channel":"chat","position":"1-2"}]}`; got != want {
+	got := string(wire.AppendV2JoinedClose(wire.AppendV2Joined(wire.AppendV2JoinedOpen(nil), &wire.V2Joined{Channel: "chat", Position: []byte("1-2")}), 25))
+	if want := `{"channels":[{"channel":"chat","position":"1-2"}],"heartbeat":25}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	fault := wire.V2Fault{Code: "slow", Message: "M.", Retry: "later"}

@@ -1,5 +1,7 @@
 package wire
 
+import "strconv"
+
 // The functions here append replies of protocol 2; see v2append.go for what they ask of
 // their arguments.
 
@@ -80,8 +82,13 @@ func AppendV2JoinClose(dst []byte) []byte { return append(dst, `]}}`...) }
 // [AppendV2JoinedClose] complete it.
 func AppendV2JoinedOpen(dst []byte) []byte { return append(dst, `{"channels":[`...) }
 
-// AppendV2JoinedClose ends the list of results that [AppendV2JoinedOpen] began.
-func AppendV2JoinedClose(dst []byte) []byte { return append(dst, `]}`...) }
+// AppendV2JoinedClose ends the list of results that [AppendV2JoinedOpen] began, and tells
+// the heartbeat in seconds, since a stream has no hello.
+func AppendV2JoinedClose(dst []byte, heartbeat int) []byte {
+	dst = append(dst, `],"heartbeat":`...)
+	dst = strconv.AppendInt(dst, int64(heartbeat), 10)
+	return append(dst, '}')
+}
 
 // AppendV2Joined appends one result of a join, and before it the comma if dst does
 // not end where the list begins.
