@@ -196,3 +196,53 @@ func TestPersonalFormsStayAsTheyWereCut(t *testing.T) {
 		w.want(c, "a 1 1 @1,0", "b gap conflated 0-99 @1,99", "b 100 100 @1,100")
 	})
 }
+
+// A session that can be told is not ended while it reads nothing, however far the log
+// has moved on; the others are, after a while.
+func TestAStalledReader(t *testing.T) {
+	small(t, nil, func(w world) {
+		_, told := w.announced("news")
+		_, classic := w.subscriber("news")
+		told.Bound(0)
+		classic.Bound(0)
+		big := strings.Repeat("x", 1<<20)
+		for i := 1; i <= 12; i++ {
+			w.publish("news", fmt.Sprint(i, big))
+		}
+		w.pass(4 * time.Second)
+		told.Unbound()
+		w.settle()
+		if got := classic.Reason(); got != nil || told.Reason() != nil {
+			t.Fatalf("ended: %v, %v", got, told.Reason())
+		}
+		w.pass(4 * time.Second) // its last words have had their time
+		if got := classic.Reason(); got != boreas.ErrSlow {
+			t.Errorf("classic: %v", got)
+		}
+		if lines := told.Lines(); len(lines) != 5 || lines[0] != "news gap slow 0-8" {
+			t.Errorf("told %d lines", len(lines))
+		}
+	})
+}
+
+// A place on a channel with a bound is free again when its session leaves or ends.
+func TestMaxSubscribers(t *testing.T) {
+	inWorld(t, boreas.Options{Rules: ruleFor(t, "news", boreas.Rule{MaxSubscribers: 2})}, func(w world) {
+		a, _ := w.announced("news")
+		b, _ := w.announced("news")
+		c, _ := w.announced()
+		for i, leave := range []func(){func() { a.Leave("news") }, func() { b.Lost(context.Canceled) }} {
+			if err := join(c, "news"); err != boreas.ErrTooManySubscribers {
+				t.Fatalf("%d: %v", i, err)
+			}
+			leave()
+			if err := join(c, "news"); err != nil || w.hub.Subscribers("news") != 2 {
+				t.Fatalf("%d: %v, %d subscribers", i, err, w.hub.Subscribers("news"))
+			}
+			c.Leave("news")
+			if i == 0 {
+				w.join(a, "news")
+			}
+		}
+	})
+}
