@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/boreas-pubsub/boreas"
@@ -132,6 +133,13 @@ func (r *recording) on() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.joined && r.up
+}
+
+// hasMessage tells whether a message has come.
+func (r *recording) hasMessage() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.stream.Events, func(e oracle.Event) bool { return e.Kind == oracle.Got })
 }
 
 // A follower records what a client's subscription tells: a join whose gap comes after it

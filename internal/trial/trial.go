@@ -22,8 +22,8 @@ type Options struct {
 	// Seed decides all that is random.
 	Seed uint64
 
-	// Duration is how long there are publishers and faults; what follows until all is
-	// quiet comes to some seconds. 0 means [DefaultDuration].
+	// Duration is how long there are publishers and faults, at least: it is longer where
+	// little happens. What follows until all is quiet comes to some seconds. 0 means [DefaultDuration].
 	Duration time.Duration
 
 	// Plant is a mistake to be made in what one subscriber saw, and ServerPlant one in
@@ -45,6 +45,11 @@ const (
 	rawSubscribers     = 5
 	goSubscribers      = 4
 	classicSubscribers = 3
+
+	// What must have happened before a trial ends, and how long that is waited for.
+	enoughPublished = 200
+	enoughLies      = 10
+	enoughLimit     = 30 * time.Second
 
 	// settleLimit is how long each step may take when all is quiet. It is only ever
 	// reached by what does not arrive at all.
@@ -119,11 +124,18 @@ func Run(ctx context.Context, o Options) (Report, error) {
 // run does all that is to be judged.
 func (t *trial) run(ctx context.Context) error {
 	living, die := context.WithCancel(ctx)
-	acting, cease := context.WithTimeout(living, t.o.Duration)
+	acting, cease := context.WithCancel(living)
 	defer cease()
 	var subscribers, actors sync.WaitGroup
 	defer subscribers.Wait()
 	defer die()
+	actors.Go(func() {
+		defer cease()
+		pause(acting, t.o.Duration)
+		limit, cancel := context.WithTimeout(acting, enoughLimit)
+		defer cancel()
+		t.until(limit, "enough to happen", t.enough)
+	})
 	if err := t.subscribe(living, acting, &subscribers); err != nil {
 		return err
 	}
@@ -158,6 +170,22 @@ func (t *trial) run(ctx context.Context) error {
 		s.input.Close() // which it ends with
 	}
 	return nil
+}
+
+// enough tells whether enough has happened to be judged. On a slow machine that can take
+// longer than the duration.
+func (t *trial) enough() bool {
+	if t.log.Len() < enoughPublished || (t.o.ServerPlant != oracle.PlantNothing && t.world.lies.Load() < enoughLies*lieEvery) {
+		return false
+	}
+	t.mu.Lock()
+	all := slices.Clone(t.recordings)
+	t.mu.Unlock()
+	return !slices.ContainsFunc(t.o.Scripts, func(s Script) bool {
+		return !slices.ContainsFunc(all, func(r *recording) bool {
+			return r.stream.Subscriber == s.Name && r.hasMessage()
+		})
+	})
 }
 
 // subscribe starts the subscribers.

@@ -103,7 +103,7 @@ func (w *world) start(ctx context.Context) (*server.Server, error) {
 }
 
 // lieEvery is how many deliveries there are from one mistake of the liar to the next.
-const lieEvery = 100
+const lieEvery = 20
 
 // turnTo makes s the server that new connections go to.
 func (w *world) turnTo(s *server.Server) {
