@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/trial":  {".", "boreastest", "client", "internal/config", "internal/oracle", "internal/server"},
 	"internal/trial/": {"internal/oracle", "internal/trial"},
 	"cmd/boreas":      {".", "internal/wire", "internal/config", "internal/server", "internal/load", "client"},
-	"examples/":       {".", "auth", "ws", "api", "client", "examples/stage"},
+	"examples/":       {".", "auth", "js", "ws", "sse", "api", "client", "examples/stage"},
 	"scripts/":        {},
 }
 

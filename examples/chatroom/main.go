@@ -33,7 +33,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s, err := stage.Open(*api, *ws)
+	s, err := stage.Open(*api, *ws, rules())
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer c.Close()
-	return stage.Run(ctx, *address, newRoom(c, s.WS).handler(), func(url string) {
+	return stage.Run(ctx, *address, newRoom(c, s).handler(), func(url string) {
 		fmt.Fprintf(out, "The chat is at %s (Boreas: API %s, WebSocket %s)\n", url, s.API, s.WS)
 	})
 }

@@ -5,46 +5,49 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
-	"slices"
-	"sync"
-	"time"
 
+	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/client"
 	"github.com/boreas-pubsub/boreas/examples/stage"
 )
 
 const (
 	channel  = "chatroom"
-	kept     = 50 // messages for those who come later, or come back
 	maxName  = 30 // characters
 	maxWords = 500
+	maxKey   = 100
 )
 
 //go:embed page
 var files embed.FS
 
-// A room is the backend: it takes what visitors write, keeps the last of it, and
-// broadcasts it.
+// rules are what the chat asks of its Boreas: to know who is there. Messages are kept
+// on all channels, for some minutes.
+func rules() *boreas.Rules {
+	pattern, err := boreas.ParsePattern(channel)
+	if err != nil {
+		panic(err) // it is written above
+	}
+	return new(boreas.Rules).Add(pattern, boreas.Rule{Presence: boreas.PresenceFull})
+}
+
+// A room is the backend: it lets visitors in, and publishes what they write. It keeps
+// nothing of that: the Boreas does.
 type room struct {
 	client   *client.Client
 	visitors *stage.Visitors
-	ws       string
-
-	mu     sync.Mutex // guards what follows, and keeps broadcasts in order
-	recent []message  // oldest first
-	last   int64      // the number of the last message; from the clock, so that none repeats after a restart
+	stage    *stage.Stage
 }
 
-// A message is what somebody wrote. Its number lets a page leave out what it has.
+// A message is what somebody wrote.
 type message struct {
-	Number int64  `json:"number"`
-	Name   string `json:"name"`
-	Text   string `json:"text"`
-	Time   string `json:"time"`
+	Name string `json:"name"`
+	Text string `json:"text"`
+	Time string `json:"time"`
 }
 
-func newRoom(c *client.Client, ws string) *room {
-	return &room{client: c, visitors: &stage.Visitors{Client: c}, ws: ws, recent: []message{}, last: time.Now().UnixMilli()}
+func newRoom(c *client.Client, s *stage.Stage) *room {
+	return &room{client: c, visitors: &stage.Visitors{Client: c}, stage: s}
 }
 
 func (r *room) handler() http.Handler {
@@ -54,57 +57,63 @@ func (r *room) handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /session", r.session)
-	mux.HandleFunc("GET /messages", r.list)
 	mux.HandleFunc("POST /messages", r.post)
-	return stage.Page(page, mux)
+	return r.stage.Page(page, mux)
 }
 
-// session lets a visitor in.
+// session lets a visitor in. Here anyone may take any name; yours knows who is signed
+// in.
 func (r *room) session(w http.ResponseWriter, req *http.Request) {
-	token, err := r.visitors.Token(req.Context())
+	var visitor struct{ Name string }
+	if !stage.ReadJSON(w, req, &visitor) {
+		return
+	}
+	name, err := stage.Text("name", visitor.Name, maxName)
+	if err != nil {
+		stage.Refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	token, err := r.visitors.Token(req.Context(), name)
 	switch {
 	case errors.Is(err, stage.ErrFull):
 		stage.Refuse(w, http.StatusServiceUnavailable, err.Error())
 	case err != nil:
-		stage.Refuse(w, http.StatusBadGateway, "the chat cannot reach its Boreas: "+err.Error())
+		unreachable(w, err)
 	default:
-		stage.WriteJSON(w, map[string]string{"ws": r.ws, "token": token, "channel": channel})
+		stage.WriteJSON(w, map[string]string{"server": r.stage.WS, "channel": channel, "token": token, "name": name})
 	}
 }
 
-func (r *room) list(w http.ResponseWriter, _ *http.Request) {
-	r.mu.Lock()
-	recent := slices.Clone(r.recent)
-	r.mu.Unlock()
-	stage.WriteJSON(w, recent)
-}
-
+// post publishes what a visitor has written. Who that is the token says, not the
+// request. The key is the page's: it sends what it is not sure of once more, with the
+// same key, and the Boreas publishes it once.
 func (r *room) post(w http.ResponseWriter, req *http.Request) {
-	var m message
-	if !stage.ReadJSON(w, req, &m) {
+	name, ok := r.visitors.Name(stage.Bearer(req))
+	if !ok {
+		stage.Refuse(w, http.StatusUnauthorized, "the chat does not know you (any more): enter again")
 		return
 	}
-	var badName, badText error
-	m.Name, badName = stage.Text("name", m.Name, maxName)
-	m.Text, badText = stage.Text("message", m.Text, maxWords)
-	if err := errors.Join(badName, badText); err != nil {
+	var written struct{ Text, Key string }
+	if !stage.ReadJSON(w, req, &written) {
+		return
+	}
+	text, badText := stage.Text("message", written.Text, maxWords)
+	key, badKey := stage.Text("key", written.Key, maxKey)
+	if err := errors.Join(badText, badKey); err != nil {
 		stage.Refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	m.Time = stage.Now()
-
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.last++
-	m.Number = r.last
-	// Kept before it is sent: a page that fetches the list on coming back must
-	// find in it what it did not get.
-	r.recent = append(r.recent, m)
-	r.recent = r.recent[max(0, len(r.recent)-kept):]
-	if err := r.client.Broadcast(req.Context(), channel, m, client.BroadcastOptions{}); err != nil {
-		r.recent = r.recent[:len(r.recent)-1]
-		stage.Refuse(w, http.StatusBadGateway, "the chat cannot reach its Boreas: "+err.Error())
+	m := message{Name: name, Text: text, Time: stage.Now()}
+	_, err := r.client.Publish(req.Context(), channel, m, client.PublishOptions{Key: key})
+	// The second try has another time, so to the Boreas it is another message.
+	var refused *client.Error
+	if err != nil && (!errors.As(err, &refused) || refused.Code != client.CodeKeyReused) {
+		unreachable(w, err)
 		return
 	}
 	w.WriteHeader(http.StatusCreated)
+}
+
+func unreachable(w http.ResponseWriter, err error) {
+	stage.Refuse(w, http.StatusBadGateway, "the chat cannot reach its Boreas: "+err.Error())
 }

@@ -1,84 +1,112 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/examples/stage/stagetest"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func TestWhatOneVisitorWritesAllGet(t *testing.T) {
-	url := start(t)
-	first, second := visit(t, url, channel), visit(t, url, channel)
-	wantText(t, "nothing said yet", ask(t, "GET", url+"messages", ""), "200 []")
-	wantText(t, "the answer", ask(t, "POST", url+"messages", `{"name": " Ada ", "text": "<b>\nhi", "number": 7, "time": "never"}`), "201 ")
-	m := first()
-	if diff := cmp.Diff(m, second()); diff != "" {
-		t.Errorf("the second visitor got another message (-first +second):\n%s", diff)
-	}
-	var got message
-	if err := json.Unmarshal(m.Data, &got); err != nil {
+	chat := stagetest.Start(t, run)
+	ada, ben := chat.Visit(`{"name": " Ada "}`), chat.Visit(`{"name": "Ben"}`)
+	first := ada.Follow(channel, client.SubscribeOptions{})
+	chat.Want("201 ", "POST", "messages", `{"text": "<b>\nhi", "key": "k1", "name": "Eve", "time": "never"}`, ada.Token)
+	got, err := stagetest.Read[message](first)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Number <= 7 || got.Time == "never" {
-		t.Errorf("number %d and time %s are the visitor's, not the backend's", got.Number, got.Time)
+	if got.Time == "never" {
+		t.Error("the time is the visitor's, not the backend's")
 	}
-	want := message{Number: got.Number, Name: "Ada", Text: "<b> hi", Time: got.Time}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(message{Name: "Ada", Text: "<b> hi", Time: got.Time}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	wantText(t, "the kept messages", ask(t, "GET", url+"messages", ""), "200 ["+string(m.Data)+"]")
-}
-
-func TestTheLastMessagesAreKept(t *testing.T) {
-	url := start(t)
-	for i := range kept + 5 {
-		wantText(t, "the answer", ask(t, "POST", url+"messages", fmt.Sprintf(`{"name": "Ada", "text": "%d"}`, i)), "201 ")
-	}
-	var got []message
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(ask(t, "GET", url+"messages", ""), "200 ")), &got); err != nil {
+	// Who comes later gets it, too.
+	later, err := stagetest.Read[message](ben.Follow(channel, client.SubscribeOptions{Last: 50}))
+	if err != nil {
 		t.Fatal(err)
 	}
-	for i, m := range got {
-		if want := fmt.Sprint(i + 5); m.Text != want || (i > 0 && m.Number != got[i-1].Number+1) {
-			t.Errorf("message %d is %+v, want text %s and the next number", i, m, want)
+	if diff := cmp.Diff(got, later); diff != "" {
+		t.Errorf("the second visitor got another message (-first +second):\n%s", diff)
+	}
+}
+
+// Its time makes what is sent twice two messages, if somebody sends it a second later.
+func TestAMessageSentTwiceIsPublishedOnce(t *testing.T) {
+	chat := stagetest.Start(t, run)
+	ada := chat.Visit(`{"name": "Ada"}`)
+	next := ada.Follow(channel, client.SubscribeOptions{})
+	for _, body := range []string{
+		`{"text": "one", "key": "k1"}`, `{"text": "one", "key": "k1"}`,
+		`{"text": "one, as if its time were another", "key": "k1"}`, `{"text": "two", "key": "k2"}`,
+	} {
+		chat.Want("201 ", "POST", "messages", body, ada.Token)
+	}
+	for _, want := range []string{"one", "two"} {
+		got, err := stagetest.Read[message](next)
+		if err != nil || got.Text != want {
+			t.Errorf("%v, got %q, want %q", err, got.Text, want)
 		}
 	}
-	if len(got) != kept {
-		t.Errorf("%d are kept, want %d", len(got), kept)
+}
+
+func TestVisitorsSeeWhoIsThere(t *testing.T) {
+	chat := stagetest.Start(t, run)
+	follow := func(name string) func() client.Event {
+		return chat.Visit(`{"name": "`+name+`"}`).Follow(channel, client.SubscribeOptions{Presence: true, Info: map[string]string{"name": name}})
+	}
+	ada := follow("Ada")
+	if joined := ada().(*client.Joined); joined.Presence.Users != 1 {
+		t.Errorf("Ada sees %+v, want herself", joined.Presence)
+	}
+	ben := follow("Ben")
+	if joined := ben().(*client.Joined); joined.Presence.Users != 2 {
+		t.Errorf("Ben sees %+v, want both", joined.Presence)
+	}
+	if change := ada().(*client.PresenceChange); change.Event != "join" || string(change.Info) != `{"name":"Ben"}` {
+		t.Errorf("Ada sees %+v, want Ben coming", change)
 	}
 }
 
 func TestWhatTheRoomRefuses(t *testing.T) {
-	url := start(t)
+	chat := stagetest.Start(t, run)
+	ada := chat.Visit(`{"name": "Ada"}`)
+	next := ada.Follow(channel, client.SubscribeOptions{})
 	for body, want := range map[string]string{
-		`{"name": "", "text": " "}`:                                   `400 {"error":"the name is empty\nthe message is empty"}`,
-		`{"name": "Ada", "text": "` + strings.Repeat("x", 501) + `"}`: `400 {"error":"the message has 501 characters; 500 are allowed"}`,
+		`{"text": " ", "key": ""}`:                                 `400 {"error":"the message is empty\nthe key is empty"}`,
+		`{"text": "` + strings.Repeat("x", 501) + `", "key": "k"}`: `400 {"error":"the message has 501 characters; 500 are allowed"}`,
 		`hello`: `400 {"error":"that is not the JSON that was expected"}`,
 	} {
-		wantText(t, body, ask(t, "POST", url+"messages", body), want)
+		chat.Want(want, "POST", "messages", body, ada.Token)
 	}
-	wantText(t, "nothing is kept of it", ask(t, "GET", url+"messages", ""), "200 []")
+	chat.Want(`400 {"error":"the name is empty"}`, "POST", "session", `{"name": ""}`)
+	const stranger = `401 {"error":"the chat does not know you (any more): enter again"}`
+	chat.Want(stranger, "POST", "messages", `{"text": "hi", "key": "k"}`)
+	chat.Want(stranger, "POST", "messages", `{"text": "hi", "key": "k"}`, ada.Token+"x")
+	chat.Want("201 ", "POST", "messages", `{"text": "the first", "key": "k"}`, ada.Token)
+	if got, err := stagetest.Read[message](next); err != nil || got.Text != "the first" {
+		t.Errorf("%v, got %+v: something of it was published", err, got)
+	}
 }
 
 func TestThePageIsServed(t *testing.T) {
-	url := start(t)
-	for path, holds := range map[string]string{"": "<title>Chatroom</title>", "chat.js": "textContent", "style.css": "color-scheme", "classic.js": "export function subscribe"} {
-		if got := ask(t, "GET", url+path, ""); !strings.HasPrefix(got, "200 ") || !strings.Contains(got, holds) {
-			t.Errorf("/%s: %.100q does not hold %q", path, got, holds)
-		}
+	chat := stagetest.Start(t, run)
+	for path, holds := range map[string]string{
+		"": "<title>Chatroom</title>", "chat.js": `from "/boreas.js"`, "style.css": "color-scheme",
+		"page.js": "export async function call", "boreas.js": "export function connect",
+	} {
+		chat.WantText("200 ", holds, "GET", path, "")
 	}
 }
 
 func TestARoomWithoutItsBoreasSaysSo(t *testing.T) {
-	url := start(t, "--api=http://127.0.0.1:1", "--ws=ws://127.0.0.1:1/")
-	const reason = `the chat cannot reach its Boreas: `
-	for path, body := range map[string]string{"session": "", "messages": `{"name": "Ada", "text": "hi"}`} {
-		if got := ask(t, "POST", url+path, body); !strings.HasPrefix(got, `502 {"error":"`+reason) {
-			t.Errorf("/%s: %s", path, got)
-		}
-	}
-	wantText(t, "what was not sent is not kept", ask(t, "GET", url+"messages", ""), "200 []")
+	chat := stagetest.Start(t, run, "--api=http://127.0.0.1:1", "--ws=ws://127.0.0.1:1/")
+	chat.WantText(`502 {"error":"the chat cannot reach its Boreas: `, "", "POST", "session", `{"name": "Ada"}`)
 }

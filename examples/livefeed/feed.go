@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
@@ -10,17 +11,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/boreas-pubsub/boreas/client"
 	"github.com/boreas-pubsub/boreas/examples/stage"
 )
 
-const (
-	kept    = 30 // items for those who come later, or come back
-	maxText = 200
-)
+const maxText = 200 // characters
 
 // topics are the channels. The server knows no list of channels: whoever
 // publishes tells the readers which there are.
@@ -29,27 +26,23 @@ var topics = []string{"trains", "weather", "football"}
 //go:embed page
 var files embed.FS
 
-// A feed is the backend: it publishes items and keeps the last of them.
+// A feed is the backend: it publishes items, each on its topic's channel. It keeps
+// none: the Boreas does.
 type feed struct {
 	client   *client.Client
 	visitors *stage.Visitors
-	ws       string
-
-	mu     sync.Mutex // guards what follows, and keeps broadcasts in order
-	recent []item     // oldest first
-	last   int64      // the number of the last item; from the clock, so that none repeats after a restart
+	stage    *stage.Stage
 }
 
-// An item is a piece of news. Its number lets a page leave out what it has.
+// An item is a piece of news.
 type item struct {
-	Number int64  `json:"number"`
-	Topic  string `json:"topic"`
-	Text   string `json:"text"`
-	Time   string `json:"time"`
+	Topic string `json:"topic"`
+	Text  string `json:"text"`
+	Time  string `json:"time"`
 }
 
-func newFeed(c *client.Client, ws string) *feed {
-	return &feed{client: c, visitors: &stage.Visitors{Client: c}, ws: ws, recent: []item{}, last: time.Now().UnixMilli()}
+func newFeed(c *client.Client, s *stage.Stage) *feed {
+	return &feed{client: c, visitors: &stage.Visitors{Client: c}, stage: s}
 }
 
 func (f *feed) handler() http.Handler {
@@ -59,30 +52,21 @@ func (f *feed) handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /session", f.session)
-	mux.HandleFunc("GET /topics", func(w http.ResponseWriter, _ *http.Request) { stage.WriteJSON(w, topics) })
-	mux.HandleFunc("GET /items", f.list)
 	mux.HandleFunc("POST /items", f.post)
-	return stage.Page(page, mux)
+	return f.stage.Page(page, mux)
 }
 
 // session lets a reader in.
 func (f *feed) session(w http.ResponseWriter, r *http.Request) {
-	token, err := f.visitors.Token(r.Context())
+	token, err := f.visitors.Token(r.Context(), "reader")
 	switch {
 	case errors.Is(err, stage.ErrFull):
 		stage.Refuse(w, http.StatusServiceUnavailable, err.Error())
 	case err != nil:
 		stage.Refuse(w, http.StatusBadGateway, "the feed cannot reach its Boreas: "+err.Error())
 	default:
-		stage.WriteJSON(w, map[string]string{"ws": f.ws, "token": token})
+		stage.WriteJSON(w, map[string]any{"server": f.stage.WS, "token": token, "topics": topics})
 	}
-}
-
-func (f *feed) list(w http.ResponseWriter, _ *http.Request) {
-	f.mu.Lock()
-	recent := slices.Clone(f.recent)
-	f.mu.Unlock()
-	stage.WriteJSON(w, recent)
 }
 
 // post takes an item that an editor wrote.
@@ -107,21 +91,12 @@ func (f *feed) post(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusCreated)
 }
 
-// publish keeps an item and sends it to the readers of its topic.
+// publish sends an item to the readers of its topic. With a key it is published once
+// even if the way to the Boreas fails at a bad moment and the request is repeated.
 func (f *feed) publish(ctx context.Context, topic, text string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.last++
-	i := item{Number: f.last, Topic: topic, Text: text, Time: stage.Now()}
-	// Kept before it is sent: a page that fetches the list on coming back must
-	// find in it what it did not get.
-	f.recent = append(f.recent, i)
-	f.recent = f.recent[max(0, len(f.recent)-kept):]
-	if err := f.client.Broadcast(ctx, topic, i, client.BroadcastOptions{}); err != nil {
-		f.recent = f.recent[:len(f.recent)-1]
-		return err
-	}
-	return nil
+	i := item{Topic: topic, Text: text, Time: stage.Now()}
+	_, err := f.client.Publish(ctx, topic, i, client.PublishOptions{Key: rand.Text()})
+	return err
 }
 
 // invent publishes made-up items until the context ends.

@@ -1,55 +1,48 @@
 package main
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/examples/stage/stagetest"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func TestReadersGetTheirTopicsOnly(t *testing.T) {
-	url := start(t, "--every=0")
-	next := visit(t, url, "weather")
+	feed := stagetest.Start(t, run, "--every=0")
+	reader := feed.Visit("")
+	next := reader.Follow("weather", client.SubscribeOptions{})
 	for _, body := range []string{`{"topic": "trains", "text": "late"}`, `{"topic": "weather", "text": " snow "}`} {
-		wantText(t, "the answer", ask(t, "POST", url+"items", body), "201 ")
+		feed.Want("201 ", "POST", "items", body)
 	}
-	m := next()
-	var got item
-	if err := json.Unmarshal(m.Data, &got); err != nil {
+	got, err := stagetest.Read[item](next)
+	if err != nil {
 		t.Fatal(err)
 	}
-	want := item{Number: got.Number, Topic: "weather", Text: "snow", Time: got.Time}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(item{Topic: "weather", Text: "snow", Time: got.Time}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	wantText(t, "the channel", m.Channel, "weather")
-
-	var all []item
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(ask(t, "GET", url+"items", ""), "200 ")), &all); err != nil {
-		t.Fatal(err)
-	}
-	if len(all) != 2 || all[0].Topic != "trains" || all[1] != got {
-		t.Errorf("kept: %+v, want the trains and then %+v", all, got)
+	// A topic that is followed later begins with its newest item.
+	late, err := stagetest.Read[item](reader.Follow("trains", client.SubscribeOptions{Last: 1}))
+	if err != nil || late.Text != "late" {
+		t.Errorf("%v, got %+v, want the train", err, late)
 	}
 }
 
 func TestItemsComeByThemselves(t *testing.T) {
-	url := start(t, "--every=1ms")
-	next := visit(t, url, topics...)
-	seen := map[string]bool{}
-	last := int64(0)
-	for len(seen) < len(topics) {
-		m := next()
-		var i item
-		if err := json.Unmarshal(m.Data, &i); err != nil {
-			t.Fatal(err)
+	feed := stagetest.Start(t, run, "--every=1ms")
+	reader := feed.Visit("")
+	for _, topic := range topics {
+		i, err := stagetest.Read[item](reader.Follow(topic, client.SubscribeOptions{}))
+		if err != nil || i.Topic != topic || i.Text == "" {
+			t.Errorf("on %s: %v, %+v", topic, err, i)
 		}
-		if i.Topic != m.Channel || i.Text == "" || i.Number <= last {
-			t.Errorf("on %s after number %d: %+v", m.Channel, last, i)
-		}
-		seen[i.Topic], last = true, i.Number
 	}
 }
 
@@ -67,31 +60,33 @@ func TestInventedItemsNameTwoTowns(t *testing.T) {
 }
 
 func TestWhatTheFeedRefuses(t *testing.T) {
-	url := start(t, "--every=0")
+	feed := stagetest.Start(t, run, "--every=0")
+	next := feed.Visit("").Follow("trains", client.SubscribeOptions{})
 	for body, want := range map[string]string{
 		`{"topic": "gossip", "text": "x"}`:                                `400 {"error":"the topic must be one of trains, weather, football"}`,
 		`{"topic": "trains", "text": ""}`:                                 `400 {"error":"the text is empty"}`,
 		`{"topic": "trains", "text": "` + strings.Repeat("x", 201) + `"}`: `400 {"error":"the text has 201 characters; 200 are allowed"}`,
+		`{"topic": "trains", "text": "the first"}`:                        "201 ",
 	} {
-		wantText(t, body, ask(t, "POST", url+"items", body), want)
+		feed.Want(want, "POST", "items", body)
 	}
-	wantText(t, "nothing is kept of it", ask(t, "GET", url+"items", ""), "200 []")
-	wantText(t, "the topics", ask(t, "GET", url+"topics", ""), `200 ["trains","weather","football"]`)
+	if got, err := stagetest.Read[item](next); err != nil || got.Text != "the first" {
+		t.Errorf("%v, got %+v: something of what was refused was published", err, got)
+	}
 }
 
 func TestThePageIsServed(t *testing.T) {
-	url := start(t, "--every=0")
-	for path, holds := range map[string]string{"": "<title>Live feed</title>", "feed.js": "textContent", "style.css": "color-scheme", "classic.js": "export function subscribe"} {
-		if got := ask(t, "GET", url+path, ""); !strings.HasPrefix(got, "200 ") || !strings.Contains(got, holds) {
-			t.Errorf("/%s: %.100q does not hold %q", path, got, holds)
-		}
+	feed := stagetest.Start(t, run, "--every=0")
+	for path, holds := range map[string]string{
+		"": "<title>Live feed</title>", "feed.js": `from "/boreas.js"`, "style.css": "color-scheme",
+		"page.js": "export async function call", "boreas.js": "export function connect",
+	} {
+		feed.WantText("200 ", holds, "GET", path, "")
 	}
+	feed.WantText(`200 {"server":"ws://`, `"topics":["trains","weather","football"]`, "POST", "session", "")
 }
 
 func TestAFeedWithoutItsBoreasSaysSo(t *testing.T) {
-	url := start(t, "--api=http://127.0.0.1:1", "--ws=ws://127.0.0.1:1/", "--every=1ms")
-	if got := ask(t, "POST", url+"session", ""); !strings.HasPrefix(got, `502 {"error":"the feed cannot reach its Boreas: `) {
-		t.Errorf("/session: %s", got)
-	}
-	wantText(t, "what was not sent is not kept", ask(t, "GET", url+"items", ""), "200 []")
+	feed := stagetest.Start(t, run, "--api=http://127.0.0.1:1", "--ws=ws://127.0.0.1:1/", "--every=1ms")
+	feed.WantText(`502 {"error":"the feed cannot reach its Boreas: `, "", "POST", "session", "")
 }

@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s, err := stage.Open(*api, *ws)
+	s, err := stage.Open(*api, *ws, nil)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer c.Close()
-	f := newFeed(c, s.WS)
+	f := newFeed(c, s)
 
 	ctx, cancel := context.WithCancel(ctx)
 	var inventing sync.WaitGroup

@@ -2,21 +2,21 @@ package stage
 
 import (
 	"context"
-	_ "embed" // for the browser's part
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
 
-//go:embed page/classic.js
-var classicJS string
+//go:embed page.js
+var pageFiles embed.FS
 
 // maxBody is the size in bytes of the largest request that an example takes.
 const maxBody = 16 << 10
@@ -45,23 +45,45 @@ func Run(ctx context.Context, address string, h http.Handler, ready func(url str
 	return err
 }
 
-// Page serves the files of a page and the browser's part of Boreas, and refuses
-// what other sites make a visitor's browser send.
-func Page(files fs.FS, mux *http.ServeMux) http.Handler {
+// Page serves the files of a page, with /page.js that all pages use, and refuses what
+// other sites make a visitor's browser send. The page may talk to the Boreas, and
+// nowhere else.
+//
+// The browser's part of Boreas comes from the Boreas itself, so the two always fit:
+// /boreas.js leads there.
+func (s *Stage) Page(files fs.FS, mux *http.ServeMux) http.Handler {
+	script, _ := subscribersURL(s.WS, "http") // Open has looked at it
+	socket, _ := subscribersURL(s.WS, "ws")
+	policy := fmt.Sprintf("default-src 'self'; script-src 'self' %[1]s; connect-src 'self' %[1]s %[2]s; "+
+		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'", origin(script), origin(socket))
 	mux.Handle("GET /", http.FileServerFS(files))
-	mux.HandleFunc("GET /classic.js", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
-		io.WriteString(w, classicJS) //nolint:errcheck // the visitor has gone
-	})
+	mux.Handle("GET /page.js", http.FileServerFS(pageFiles))
+	mux.Handle("GET /boreas.js", http.RedirectHandler(script.JoinPath("boreas.js").String(), http.StatusTemporaryRedirect))
 	protected := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		protected.ServeHTTP(w, r)
 	})
 }
+
+// subscribersURL returns a URL of subscribers with the scheme http or ws, or the same
+// with an s at its end.
+func subscribersURL(text, scheme string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || (u.Scheme != "ws" && u.Scheme != "wss") {
+		return nil, fmt.Errorf("--ws=%s: give it as ws://HOST:PORT/ or wss://HOST:PORT/", text)
+	}
+	if u.Scheme == "wss" {
+		scheme += "s"
+	}
+	u.Scheme = scheme
+	return u, nil
+}
+
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 // ReadJSON reads the JSON of a request into v. If it cannot it answers, and
 // returns false.
@@ -75,6 +97,12 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) bool {
 		return false
 	}
 	return true
+}
+
+// Bearer returns the token that a request shows, or "".
+func Bearer(r *http.Request) string {
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return token
 }
 
 // WriteJSON answers with v.

@@ -18,46 +18,67 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/js"
+	"github.com/boreas-pubsub/boreas/sse"
 	"github.com/boreas-pubsub/boreas/ws"
 )
 
 const (
-	pingInterval  = 25 * time.Second
-	headerTimeout = 10 * time.Second
-	closeTimeout  = 5 * time.Second
+	pingInterval   = 25 * time.Second
+	presenceLinger = 5 * time.Second
+	headerTimeout  = 10 * time.Second
+	closeTimeout   = 5 * time.Second
 )
 
 // A Stage is the Boreas that an example talks to.
 type Stage struct {
 	API string // URL for the example's backend
-	WS  string // URL for the visitors' browsers
+	WS  string // URL for the visitors' browsers, where subscribers are served
 
 	hub     *boreas.Hub // nil if the Boreas is not our own
 	servers []*http.Server
 }
 
 // Open returns the Boreas at the two URLs. If both are empty it starts one within
-// this process, on free ports of this machine.
-func Open(apiURL, wsURL string) (*Stage, error) {
+// this process, on free ports of this machine, with these rules.
+func Open(apiURL, wsURL string, rules *boreas.Rules) (*Stage, error) {
 	switch {
 	case apiURL != "" && wsURL != "":
+		if _, err := subscribersURL(wsURL, "http"); err != nil {
+			return nil, err
+		}
 		return &Stage{API: apiURL, WS: wsURL}, nil
 	case apiURL != "" || wsURL != "":
 		return nil, errors.New("give both URLs of a running Boreas, --api and --ws, or none to start one here")
 	}
-	s := &Stage{hub: boreas.New(boreas.Options{PingInterval: pingInterval})}
+	s := &Stage{hub: boreas.New(boreas.Options{PingInterval: pingInterval, PresenceLinger: presenceLinger, Rules: rules})}
 	tokens := auth.NewTokens()
 	apiAddress, err := s.listen(api.Handler(s.hub, api.Options{Tokens: tokens}))
 	if err == nil {
 		s.API = "http://" + apiAddress
 		var wsAddress string
-		wsAddress, err = s.listen(ws.Classic(s.hub, ws.Options{Check: tokens.Check}))
+		wsAddress, err = s.listen(subscribers(s.hub, tokens))
 		s.WS = "ws://" + wsAddress + "/"
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start a Boreas: %w", err), s.Close())
 	}
 	return s, nil
+}
+
+// subscribers serves what is on a Boreas's port for subscribers.
+func subscribers(hub *boreas.Hub, tokens *auth.Tokens) http.Handler {
+	o := ws.Options{Check: tokens.Check, Heartbeat: pingInterval}
+	mux := http.NewServeMux()
+	mux.Handle("/", ws.Classic(hub, o))
+	mux.Handle("/v2", ws.Handler(hub, o))
+	mux.Handle(sse.Path, sse.Handler(hub, sse.Options{Check: tokens.Check, PeerTimeout: pingInterval}))
+	mux.HandleFunc("GET /boreas.js", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*") // other origins' pages import it
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		w.Write(js.Source) //nolint:errcheck // the visitor has gone
+	})
+	return mux
 }
 
 func (s *Stage) listen(h http.Handler) (address string, err error) {

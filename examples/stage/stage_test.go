@@ -2,6 +2,7 @@ package stage
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t *testing.T) *Visitors {
 	t.Helper()
-	s, err := Open("", "")
+	s, err := Open("", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,18 +40,24 @@ func TestVisitorsDeleteTokensThatNobodyUses(t *testing.T) {
 	v.Max = 2
 	var tokens []string
 	for range 2 {
-		token, err := v.Token(t.Context())
+		token, err := v.Token(t.Context(), "Ada")
 		if err != nil {
 			t.Fatal(err)
 		}
 		tokens = append(tokens, token)
 	}
-	if _, err := v.Token(t.Context()); !errors.Is(err, ErrFull) {
+	if _, err := v.Token(t.Context(), "Ada"); !errors.Is(err, ErrFull) {
 		t.Errorf("the third visitor got %v, want ErrFull: the others may be on their way", err)
 	}
+	if name, ok := v.Name(tokens[0]); name != "Ada" || !ok {
+		t.Errorf("the first token is %q's, want Ada's", name)
+	}
 	v.given[0].at = time.Now().Add(-arriving)
-	if _, err := v.Token(t.Context()); err != nil {
+	if _, err := v.Token(t.Context(), "Ada"); err != nil {
 		t.Errorf("the third visitor got %v, though the first never came", err)
+	}
+	if _, ok := v.Name(tokens[0]); ok {
+		t.Error("the first token is deleted, and somebody's still")
 	}
 	if err := v.Client.DeleteToken(t.Context(), tokens[0]); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("deleting the first token once more: %v, want a 404", err)
@@ -61,12 +68,46 @@ func TestVisitorsDeleteTokensThatNobodyUses(t *testing.T) {
 }
 
 func TestOpenTakesBothURLsOrNone(t *testing.T) {
-	s, err := Open("http://a", "ws://b")
+	s, err := Open("http://a", "ws://b", nil)
 	if err != nil || s.API != "http://a" || s.WS != "ws://b" || s.Close() != nil {
 		t.Errorf("with both: %+v, %v", s, err)
 	}
-	if _, err := Open("http://a", ""); err == nil {
+	if _, err := Open("http://a", "", nil); err == nil {
 		t.Error("with one: no error")
+	}
+	for _, url := range []string{"http://b", "b:8002", "ws://"} {
+		if _, err := Open("http://a", url, nil); err == nil {
+			t.Errorf("with %s: no error", url)
+		}
+	}
+}
+
+// The port for subscribers has what that of a server has.
+func TestOpenServesSubscribers(t *testing.T) {
+	s, err := Open("", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for path, want := range map[string]string{
+		"":          "426 text/plain; charset=utf-8",
+		"v2":        "426 application/json",
+		"v2/events": "400 application/json", // it names no channel,
+		"boreas.js": "200 text/javascript; charset=utf-8",
+	} {
+		answer, err := http.Get("http" + strings.TrimPrefix(s.WS, "ws") + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if got := fmt.Sprintf("%d %s", answer.StatusCode, answer.Header.Get("Content-Type")); got != want {
+			t.Errorf("/%s: %s, want %s", path, got, want)
+		}
 	}
 }
 
@@ -78,7 +119,8 @@ func TestPageRefusesOtherSites(t *testing.T) {
 			WriteJSON(w, v)
 		}
 	})
-	h := Page(fstest.MapFS{"index.html": {Data: []byte("page")}}, mux)
+	s := &Stage{WS: "wss://boreas.example/push/"}
+	h := s.Page(fstest.MapFS{"index.html": {Data: []byte("page")}}, mux)
 	for _, c := range []struct {
 		site, kind, body string
 		want             string
@@ -99,9 +141,15 @@ func TestPageRefusesOtherSites(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/classic.js", nil))
-	if w.Body.String() != classicJS || !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'self'") {
-		t.Errorf("/classic.js: headers %v, %d bytes", w.Header(), w.Body.Len())
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/boreas.js", nil))
+	got := []string{w.Result().Status, w.Header().Get("Location"), w.Header().Get("Content-Security-Policy")}
+	want := []string{
+		"307 Temporary Redirect", "https://boreas.example/push/boreas.js",
+		"default-src 'self'; script-src 'self' https://boreas.example; connect-src 'self' https://boreas.example wss://boreas.example; " +
+			"base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("/boreas.js (-want +got):\n%s", diff)
 	}
 }
 

@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,8 +19,8 @@ const DefaultMaxTokens = 1000
 // arriving is how long a visitor may take from getting a token to using it.
 const arriving = time.Minute
 
-// Visitors gives each visitor a token. Classic tokens do not expire, so it deletes
-// those that are no longer in use when there get to be too many.
+// Visitors gives each visitor a token, and knows by it who asks. Tokens do not
+// expire, so it deletes those that are no longer in use when there get to be too many.
 type Visitors struct {
 	Client *client.Client
 	Max    int // tokens at once; 0 means DefaultMaxTokens
@@ -29,12 +30,12 @@ type Visitors struct {
 }
 
 type given struct {
-	token string
-	at    time.Time
+	token, name string
+	at          time.Time
 }
 
-// Token returns a new token, or ErrFull.
-func (v *Visitors) Token(ctx context.Context) (string, error) {
+// Token returns a new token for a visitor of this name, or ErrFull.
+func (v *Visitors) Token(ctx context.Context, name string) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	most := v.Max
@@ -53,8 +54,19 @@ func (v *Visitors) Token(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	v.given = append(v.given, given{token, time.Now()})
+	v.given = append(v.given, given{token, name, time.Now()})
 	return token, nil
+}
+
+// Name returns the name of the visitor who has the token.
+func (v *Visitors) Name(token string) (name string, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	i := slices.IndexFunc(v.given, func(g given) bool { return g.token == token })
+	if i < 0 {
+		return "", false
+	}
+	return v.given[i].name, true
 }
 
 // cleanUp deletes the tokens that nobody is connected with.

@@ -1,54 +1,104 @@
-import {call, showState, subscribe} from "./classic.js";
+import {connect} from "/boreas.js";
+import {call, element, missed, showState, time} from "/page.js";
 
+const most = 500; // lines on the page
 const log = document.getElementById("log"); // what scrolls
 const list = document.getElementById("messages");
+const people = document.getElementById("people");
+const door = document.getElementById("door");
 const form = document.getElementById("form");
 const problem = document.getElementById("problem");
-const shown = new Set(); // the numbers of the messages on the page
 
-form.elements.name.value = localStorage.getItem("name") ?? "";
-(form.elements.name.value ? form.elements.text : form.elements.name).focus();
+let session; // {server, channel, token, name}, from the backend
+let unsure; // a message of which nobody knows whether it was published
 
-// show puts a message into its place. What visitors write is only ever text:
-// textContent never makes elements of it.
+// The backend lets people in. With its token the page listens, at the Boreas itself.
+async function enter(name) {
+  session = await call("POST", "/session", {name});
+  return session.token;
+}
+
+function listen() {
+  const client = connect(session.server, {
+    token: (reason) => (reason === "first" ? session.token : enter(session.name)),
+  });
+  showState(client, document.getElementById("state"));
+  join(client, true);
+}
+
+// The client comes back by itself, and goes on where it was.
+function join(client, presence) {
+  const chat = client.subscribe(session.channel, {last: 50, presence, info: {name: session.name}});
+  chat.on("message", ({message}) => show(message));
+  chat.on("gap", (gap) => add(element("li", `Messages are missing: ${missed(gap)}.`, {className: "gap"})));
+  chat.on("presence", () => showPeople(chat.presence));
+  chat.on("error", (error) => {
+    if (error.code === "presence_off") join(client, false); // the Boreas has no such rule
+    else problem.textContent = error.message;
+  });
+}
+
 function show(message) {
-  if (shown.has(message.number)) return;
-  shown.add(message.number);
   const item = document.createElement("li");
-  item.dataset.number = message.number;
-  const name = document.createElement("b");
-  name.textContent = message.name;
-  const time = document.createElement("time");
-  time.dateTime = message.time;
-  time.textContent = new Date(message.time).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit"});
-  const text = document.createElement("p");
-  text.textContent = message.text;
-  item.append(name, " ", time, text);
+  item.append(element("b", message.name), " ", time(message.time), element("p", message.text));
+  add(item);
+}
 
+function add(item) {
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 50;
-  const next = [...list.children].find((other) => Number(other.dataset.number) > message.number);
-  list.insertBefore(item, next ?? null);
+  list.append(item);
+  while (list.children.length > most) list.firstElementChild.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
-subscribe({
-  session: () => call("POST", "/session"),
-  channels: ["chatroom"],
-  message: (_, message) => show(message),
-  state: showState(document.getElementById("state")),
-  gap: () => call("GET", "/messages").then((all) => all.forEach(show), (error) => { problem.textContent = error.message; }),
+// Of a crowd only the number is known; and a name only of those who gave one.
+function showPeople({users, members}) {
+  const names = members?.map(({info}) => info?.name ?? "somebody").sort() ?? [`${users} people`];
+  people.replaceChildren(...names.map((name) => element("li", name)));
+}
+
+// What was written is the backend's to publish. A message of which nothing is known,
+// because the network failed, keeps its key: it can be sent again, and is published once.
+async function send(text) {
+  if (unsure?.text !== text) unsure = {text, key: String(crypto.getRandomValues(new Uint32Array(4)))};
+  try {
+    await call("POST", "/messages", unsure, session.token);
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    await call("POST", "/messages", unsure, await enter(session.name)); // the backend has begun anew
+  }
+  unsure = undefined;
+}
+
+function submit(form, what, action) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true; // or an impatient visitor sends twice
+    try {
+      problem.textContent = "";
+      await action(form.elements);
+    } catch (error) {
+      problem.textContent = `${what}: ${error.message}. Try again.`;
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+submit(door, "Not let in", async ({name}) => {
+  await enter(name.value);
+  localStorage.setItem("name", name.value);
+  document.body.dataset.entered = "";
+  form.elements.text.focus();
+  listen();
 });
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const {name, text} = form.elements;
-  try {
-    await call("POST", "/messages", {name: name.value, text: text.value});
-    localStorage.setItem("name", name.value);
-    problem.textContent = "";
-    text.value = "";
-    text.focus();
-  } catch (error) {
-    problem.textContent = `Not sent: ${error.message}`;
-  }
+submit(form, "Perhaps not sent", async ({text}) => {
+  await send(text.value);
+  text.value = "";
+  text.focus();
 });
+
+door.elements.name.value = localStorage.getItem("name") ?? "";
+door.elements.name.focus();

@@ -1,65 +1,56 @@
-import {call, showState, subscribe} from "./classic.js";
+import {connect} from "/boreas.js";
+import {call, element, missed, showState, time} from "/page.js";
 
 const most = 100; // items on the page
 const list = document.getElementById("items");
 const form = document.getElementById("form");
 const problem = document.getElementById("problem");
-const shown = new Set(); // the numbers of the items that were on the page
-const followed = new Set();
+const following = new Map(); // topic: its subscription
 
-// show puts an item into its place, newest first. It is only ever text.
-function show(item) {
-  if (shown.has(item.number) || !followed.has(item.topic)) return;
-  shown.add(item.number);
-  const element = document.createElement("li");
-  element.dataset.number = item.number;
-  element.dataset.topic = item.topic;
-  const topic = document.createElement("b");
-  topic.textContent = item.topic;
-  const time = document.createElement("time");
-  time.dateTime = item.time;
-  time.textContent = new Date(item.time).toLocaleTimeString();
-  const text = document.createElement("p");
-  text.textContent = item.text;
-  element.append(topic, " ", time, text);
-  const next = [...list.children].find((other) => Number(other.dataset.number) < item.number);
-  list.insertBefore(element, next ?? null);
+// The backend gives the token. With it the page listens, at the Boreas itself.
+const {server, token, topics} = await call("POST", "/session", {}).catch((error) => {
+  document.getElementById("state").textContent = `Not let in: ${error.message}`;
+  throw error;
+});
+const client = connect(server, {
+  token: async (reason) => (reason === "first" ? token : (await call("POST", "/session", {})).token),
+});
+showState(client, document.getElementById("state"));
+
+// Each topic is a channel. What was said last comes first; after a loss of the
+// connection the client goes on where it was.
+function follow(topic) {
+  const news = client.subscribe(topic, {last: 1});
+  following.set(topic, news);
+  news.on("message", ({message}) => show(topic, time(message.time), element("p", message.text)));
+  news.on("gap", (gap) => show(topic, element("p", `Some is missing here: ${missed(gap)}.`, {className: "gap"})));
+  news.on("error", (error) => { problem.textContent = error.message; });
+}
+
+function unfollow(topic) {
+  following.get(topic).leave();
+  following.delete(topic);
+  for (const item of [...list.children]) if (item.dataset.topic === topic) item.remove();
+}
+
+// show puts an item on top of the others.
+function show(topic, ...parts) {
+  const item = document.createElement("li");
+  item.dataset.topic = topic;
+  item.append(element("b", topic), " ", ...parts);
+  list.prepend(item);
   while (list.children.length > most) list.lastElementChild.remove();
 }
 
 // Topics that this reader left out the last time are left out again.
 const left = new Set(JSON.parse(localStorage.getItem("left") ?? "[]"));
-const topics = await call("GET", "/topics");
-for (const topic of topics) if (!left.has(topic)) followed.add(topic);
-
-const fetchAll = () => call("GET", "/items").then((all) => all.forEach(show), (error) => { problem.textContent = error.message; });
-const feed = subscribe({
-  session: () => call("POST", "/session"),
-  channels: [...followed],
-  message: (_, item) => show(item),
-  state: showState(document.getElementById("state")),
-  gap: fetchAll,
-});
-
 for (const topic of topics) {
-  const box = document.createElement("input");
-  box.type = "checkbox";
-  box.checked = followed.has(topic);
+  const box = element("input", "", {type: "checkbox", checked: !left.has(topic)});
+  if (box.checked) follow(topic);
   box.addEventListener("change", () => {
-    if (box.checked) {
-      followed.add(topic);
-      feed.join(topic);
-      fetchAll();
-    } else {
-      followed.delete(topic);
-      feed.leave(topic);
-      for (const element of [...list.children]) {
-        if (element.dataset.topic !== topic) continue;
-        shown.delete(Number(element.dataset.number));
-        element.remove();
-      }
-    }
-    localStorage.setItem("left", JSON.stringify(topics.filter((each) => !followed.has(each))));
+    if (box.checked) follow(topic);
+    else unfollow(topic);
+    localStorage.setItem("left", JSON.stringify(topics.filter((each) => !following.has(each))));
   });
   const label = document.createElement("label");
   label.append(box, " ", topic);
@@ -71,10 +62,10 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const {topic, text} = form.elements;
   try {
-    await call("POST", "/items", {topic: topic.value, text: text.value});
     problem.textContent = "";
+    await call("POST", "/items", {topic: topic.value, text: text.value});
     text.value = "";
   } catch (error) {
-    problem.textContent = `Not published: ${error.message}`;
+    problem.textContent = `Perhaps not published: ${error.message}`;
   }
 });
