@@ -18,9 +18,9 @@ type Position struct {
 	Offset uint64
 }
 
-// positionBase is the radix of both numbers in text: the largest that strconv
-// knows, for the shortest text.
-const positionBase = 36
+// positionBase is the radix of both numbers in text: the largest that is written without
+// a division, since every message has a position.
+const positionBase = 32
 
 // IsZero tells whether p is no place at all.
 func (p Position) IsZero() bool { return p == Position{} }

@@ -1,6 +1,7 @@
 package boreas
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -400,5 +401,20 @@ func TestTheStateEventIsShared(t *testing.T) {
 	second := p.stateEvent()
 	if second == first || second.Offset != first.Offset || string(second.Data) != `{"event":"state","users":1,"sessions":2,"members":[{"user":"a","sessions":["s_1","s_2"]}]}` {
 		t.Errorf("after a change: %d %s", second.Offset, second.Data)
+	}
+}
+
+// What was read of a log is not written to a subscription that has begun anew behind it.
+func TestWhatWasReadBeforeItBeganAnew(t *testing.T) {
+	h := New(Options{})
+	defer h.Shutdown(context.Background(), 0)
+	s := &Session{hub: h}
+	sub := &subscription{session: s, ch: h.newChannel("chat")}
+	s.subs = []*subscription{sub}
+	sub.cursor.Store(5)
+	// It would panic if it wrote: the session has no connection.
+	o, err := s.writeHistory(sub, History{Publications: []*Publication{{Offset: 4}}})
+	if o != flushDone || err != nil || sub.cursor.Load() != 5 {
+		t.Errorf("outcome %v, %v, cursor %d", o, err, sub.cursor.Load())
 	}
 }
