@@ -3,6 +3,7 @@ package boreas_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,9 @@ func TestListSessions(t *testing.T) {
 			t.Error(err)
 		}
 		w.settle()
-		for _, id := range []string{after, "", "s_", "s_0", "s_00", "x", "s_ffffffffffffffffffff"} {
+		live, _ := w.announced()
+		padded := "s_0" + live.ID()[2:] // each session has one name
+		for _, id := range []string{after, padded, strings.ToUpper(live.ID()), "", "s_", "s_0", "s_00", "x", "s_ffffffffffffffffffff"} {
 			if _, err := w.hub.SessionInfo(id); err != boreas.ErrNoSession {
 				t.Errorf("%q: %v", id, err)
 			}

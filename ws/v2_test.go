@@ -381,3 +381,49 @@ func TestV2Presence(t *testing.T) {
 		t.Errorf("got %s", f)
 	}
 }
+
+// clause 7.2: a page has about 256 KiB at most, whatever the limit, and goes on after that.
+func TestPagesAreBounded(t *testing.T) {
+	hub, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+	c := authenticated(t, addr)
+	for range 7 {
+		publish(t, hub, "news", `"`+strings.Repeat("x", 100_000)+`"`)
+	}
+	var sizes []int
+	since := ""
+	for more := true; more; {
+		request := `{"id":1,"history":{"channel":"news","limit":1000}}`
+		if since != "" {
+			request = `{"id":1,"history":{"channel":"news","limit":1000,"since":"` + since + `"}}`
+		}
+		c.send(request)
+		var reply struct {
+			History struct {
+				Messages []any
+				Position string
+				More     bool
+			}
+		}
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(c.next(), "text ")), &reply); err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, len(reply.History.Messages))
+		since, more = reply.History.Position, reply.History.More
+	}
+	if diff := cmp.Diff([]int{3, 3, 1}, sizes); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What a request holds is kept after its buffer was used again.
+func TestWhatIsKeptOfARequest(t *testing.T) {
+	_, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+	c := authenticated(t, addr)
+	c.expect(`{"id":1,"join":{"channels":[{"channel":"chat.1","info":"kept as it is"}]}}`, `text {"id":1,"join":{"channels":[{"channel":"chat.1","position":"E-0"}]}}`)
+	c.expect(`{"id":2,"publish":{"channel":"chat.1","message":"kept as it is, too","echo":false}}`, `text {"id":2,"publish":{"position":"E-1"}}`)
+	for range 100 {
+		c.send(`{"ping":{}}` + strings.Repeat(" ", 1000))
+	}
+	c.expect(`{"id":3,"presence":{"channel":"chat.1"}}`, `text {"id":3,"presence":{"channel":"chat.1","users":1,"sessions":1,"members":[{"user":"user","sessions":["s_1"],"info":"kept as it is"}]}}`)
+	c.expect(`{"id":4,"history":{"channel":"chat.1"}}`, `text {"id":4,"history":{"channel":"chat.1","messages":[{"message":"kept as it is, too","position":"E-1"}],"position":"E-1","more":false}}`)
+}
