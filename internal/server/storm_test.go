@@ -58,7 +58,7 @@ func TestStorm(t *testing.T) {
 	}
 	cfg.WSPort = first.WSAddr().(*net.TCPAddr).Port
 
-	clients := exec.Command(os.Args[0], "-test.run=^TestStorm$", "-test.v")
+	clients := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStorm$", "-test.v", "-test.timeout=5m")
 	clients.Env = append(os.Environ(), fmt.Sprintf("%s=ws://%s", stormURL, first.WSAddr()), fmt.Sprint("STORM_SESSIONS=", sessions))
 	clients.Stderr = os.Stderr
 	out, err := clients.StdoutPipe()
