@@ -12,16 +12,22 @@ import (
 // console. Their lines begin with
 //
 //	$   a command for the shell, its output on the lines after it
-//	>   a line typed into the wsdump that runs
+//	>   a line typed into the wsdump that runs; ^C is Ctrl+C
 //	<   a line that wsdump shows
+//
+// Lines without a mark at the beginning of a block are what the stream that runs shows
+// next; ^C among them is Ctrl+C.
 type page []step
 
 type step struct {
 	line   int    // in the page
-	kind   byte   // one of the three above
+	kind   byte   // one of the three above, or a space
 	text   string // what stands after the mark
 	output []string
 }
+
+// keys is how a terminal shows Ctrl+C.
+const keys = "^C"
 
 func readPage(t *testing.T, file string) page {
 	t.Helper()
@@ -42,7 +48,10 @@ func readPage(t *testing.T, file string) page {
 		case marked && (mark == "$" || mark == ">" || mark == "<"):
 			steps = append(steps, step{line: i + 1, kind: mark[0], text: rest})
 			fresh = false
-		case fresh || steps[len(steps)-1].kind != '$':
+		case fresh:
+			steps = append(steps, step{line: i + 1, kind: ' ', output: []string{line}})
+			fresh = false
+		case steps[len(steps)-1].kind != '$' && steps[len(steps)-1].kind != ' ':
 			t.Fatalf("%s:%d: the output of which command?", file, i+1)
 		default:
 			last := &steps[len(steps)-1]
@@ -53,11 +62,14 @@ func readPage(t *testing.T, file string) page {
 }
 
 // A reading is what stands in place of the page's examples in this run: each port
-// (with its colon), token and position that the page shows has one real counterpart.
+// (with its colon), token, position, session, user and time that the page shows has one
+// real counterpart.
 type reading map[string]string
 
-// example finds in a text what differs from run to run: a token, a port, a position.
-var example = regexp.MustCompile(`\b[A-Za-z0-9]{128}-[0-9]{10}\b|:[0-9]{4,5}\b|\b[0-9a-z]{5,8}-[0-9a-z]{1,4}\b`)
+// example finds in a text what differs from run to run: a token, a port, a position, a
+// session, a user, or the time after which a stream is to come back.
+var example = regexp.MustCompile(`\b[A-Za-z0-9]{128}-[0-9]{10}\b|:[0-9]{4,5}\b|\b[0-9a-z]{5,8}-[0-9a-z]{1,4}\b` +
+	`|\bs_[0-9a-z]{6,}\b|\bu_[A-Za-z0-9_-]{16}|^retry: [0-9]{4}$`)
 
 // bind notes the counterparts of the page's examples that it does not know yet.
 func (r reading) bind(shown, real string) {

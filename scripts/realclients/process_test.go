@@ -88,12 +88,22 @@ var (
 )
 
 // shown returns the next line that wsdump shows, without its colours and prompts,
-// and without the server's pings.
+// and without what comes whenever it is time: the server's pings and heartbeats.
 func (p *process) shown() string {
 	p.t.Helper()
 	for {
 		line := prompts.ReplaceAllString(colours.ReplaceAllString(p.line(), ""), "")
-		if line != "< b''" {
+		if line != "< b''" && line != `< {"heartbeat":{}}` {
+			return line
+		}
+	}
+}
+
+// field returns the next line of a stream of events that is neither a comment nor blank.
+func (p *process) field() string {
+	p.t.Helper()
+	for {
+		if line := p.line(); line != "" && line[0] != ':' {
 			return line
 		}
 	}

@@ -4,7 +4,9 @@ package realclients
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,13 +23,7 @@ import (
 // when the server has read what wsdump sent.
 func TestQuickstart(t *testing.T) {
 	run := follow(t, "quickstart.md")
-	if run.dump == nil {
-		t.Fatalf("the page starts no subscriber (%q)", subscriber)
-	}
-	run.dump.interrupt()
-	if rest, err := run.dump.wait(); err != nil {
-		t.Errorf("wsdump at Ctrl+C: %v, after printing %q", err, rest)
-	}
+	run.stopDump()
 	run.end()
 }
 
@@ -37,8 +33,38 @@ func TestHTTPAPI(t *testing.T) {
 	run.end()
 }
 
+// TestStart follows docs/start.md in the same way, and opens its web page in Chromium.
+//
+// clauses 3.1, 3.2, 4.2, 4.7, 4.8, 5.1, 6.1, 6.2, 9.3, 9.4, 9.5, 9.6, 10.1, 10.2, 10.3, 10.4
+func TestStart(t *testing.T) {
+	run := follow(t, "start.md")
+	run.stopDump()
+	text, err := os.ReadFile("../../docs/start.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, html, _ := strings.Cut(string(text), "```html\n")
+	html, _, found := strings.Cut(html, "```\n")
+	if !found {
+		t.Fatal("the page has no web page")
+	}
+	file := filepath.Join(t.TempDir(), "news.html")
+	if err := os.WriteFile(file, []byte(run.of(html)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output, err := exec.Command("node", "start.mjs", file, "3").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	want := "{\"hello\":1}\n{\"hello\":2}\n{\"hello\":3}\n"
+	if diff := cmp.Diff(want, string(output)); diff != "" {
+		t.Errorf("the web page shows something else (-want +got):\n%s", diff)
+	}
+	run.end()
+}
+
 // What begins the lines that start programs which run on.
-const server, subscriber = "go run ", "wsdump "
+const server, subscriber, stream = "go run ", "wsdump ", "curl -sN "
 
 // follow does what a page says, up to its end.
 func follow(t *testing.T, name string) *walk {
@@ -47,11 +73,18 @@ func follow(t *testing.T, name string) *walk {
 	for _, step := range readPage(t, "../../docs/"+name) {
 		t.Logf("%s:%d: %c %s", name, step.line, step.kind, step.text)
 		switch {
+		case step.kind == '>' && step.text == keys:
+			run.stopDump()
 		case step.kind == '>':
 			run.dump.enter(run.of(step.text))
 		case step.kind == '<':
 			run.compare(step, "< "+step.text, run.dump.shown())
-		case strings.HasPrefix(step.text, server):
+		case step.kind == ' ':
+			run.streams(step)
+		case strings.HasPrefix(step.text, stream):
+			run.stream = start(t, run.of(step.text))
+			run.streams(step)
+		case strings.HasPrefix(step.text, server) && run.server == nil:
 			run.server = start(t, step.text, "BOREAS_API_PORT=0", "BOREAS_WS_PORT=0")
 			for _, want := range step.output {
 				run.compare(step, want, run.server.line())
@@ -71,6 +104,38 @@ func follow(t *testing.T, name string) *walk {
 	return run
 }
 
+// stopDump is Ctrl+C in wsdump's terminal.
+func (q *walk) stopDump() {
+	q.t.Helper()
+	if q.dump == nil {
+		q.t.Fatalf("%s starts no subscriber (%q)", q.name, subscriber)
+	}
+	q.dump.interrupt()
+	if rest, err := q.dump.wait(); err != nil {
+		q.t.Errorf("wsdump at Ctrl+C: %v, after printing %q", err, rest)
+	}
+	q.dump = nil
+}
+
+// streams compares what the stream shows next.
+func (q *walk) streams(s step) {
+	q.t.Helper()
+	if q.stream == nil {
+		q.t.Fatalf("%s:%d: the output of which command?", q.name, s.line)
+	}
+	for _, want := range s.output {
+		switch want {
+		case "": // between two events
+		case keys:
+			q.stream.interrupt()
+			q.stream.wait()
+			q.stream = nil
+		default:
+			q.compare(s, want, q.stream.field())
+		}
+	}
+}
+
 // end ends the server.
 func (q *walk) end() {
 	q.t.Helper()
@@ -86,7 +151,7 @@ type walk struct {
 	t    *testing.T
 	name string // of the page
 	reading
-	server, dump *process
+	server, dump, stream *process
 }
 
 func (q *walk) compare(s step, want, got string) {
@@ -106,6 +171,7 @@ func (q *walk) command(s step) {
 		var stdout, stderr bytes.Buffer
 		cmd := exec.Command("sh", "-c", q.of(s.text))
 		cmd.Dir, cmd.Stdout, cmd.Stderr = "../..", &stdout, &stderr
+		cmd.Env = append(os.Environ(), "BOREAS_API_URL="+q.of("http://127.0.0.1:8001"), "BOREAS_WS_URL="+q.of("ws://127.0.0.1:8002"))
 		if err := cmd.Run(); err != nil {
 			q.t.Fatalf("%s:%d: %s: %v\n%s", q.name, s.line, s.text, err, &stderr)
 		}
