@@ -13,7 +13,7 @@ needs=(
 	"node    nodejs            the tests of js and with the npm client ws"
 	"npm     npm               the tests of js and with the npm client ws"
 	"nginx   nginx-light       the test of streams through a proxy that buffers"
-	"chromium chromium         the tests with a browser's own EventSource"
+	"chromium chromium         the tests with a browser: EventSource, the examples"
 	"$(go env CC) gcc          the race detector"
 )
 

@@ -54,7 +54,7 @@ func Run(ctx context.Context, address string, h http.Handler, ready func(url str
 func (s *Stage) Page(files fs.FS, mux *http.ServeMux) http.Handler {
 	script, _ := subscribersURL(s.WS, "http") // Open has looked at it
 	socket, _ := subscribersURL(s.WS, "ws")
-	policy := fmt.Sprintf("default-src 'self'; script-src 'self' %[1]s; connect-src 'self' %[1]s %[2]s; "+
+	policy := fmt.Sprintf("default-src 'self'; img-src data:; script-src 'self' %[1]s; connect-src 'self' %[1]s %[2]s; "+
 		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'", origin(script), origin(socket))
 	mux.Handle("GET /", http.FileServerFS(files))
 	mux.Handle("GET /page.js", http.FileServerFS(pageFiles))

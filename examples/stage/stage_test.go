@@ -145,7 +145,7 @@ func TestPageRefusesOtherSites(t *testing.T) {
 	got := []string{w.Result().Status, w.Header().Get("Location"), w.Header().Get("Content-Security-Policy")}
 	want := []string{
 		"307 Temporary Redirect", "https://boreas.example/push/boreas.js",
-		"default-src 'self'; script-src 'self' https://boreas.example; connect-src 'self' https://boreas.example wss://boreas.example; " +
+		"default-src 'self'; img-src data:; script-src 'self' https://boreas.example; connect-src 'self' https://boreas.example wss://boreas.example; " +
 			"base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

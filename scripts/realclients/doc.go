@@ -1,5 +1,5 @@
 // Package realclients tests the server with clients that others wrote: curl,
-// wsdump, the npm packages ws and eventsource, and Chromium; and with nginx between. It
+// wsdump, the npm packages ws and eventsource, and Chromium, in which also the pages of the examples are visited; and with nginx between. It
 // also runs the tests of the Python client. It has tests only.
 //
 // They need programs that Go does not bring. `make test` installs those and sets

@@ -1,40 +1,11 @@
 // Tests streams of server-sent events with clients that come back by themselves: the
 // npm package eventsource, and the EventSource of a real Chromium.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { createServer } from "node:http";
-import { connect, createServer as createProxy } from "node:net";
 import { test } from "node:test";
 import { EventSource } from "eventsource";
-import { chromium } from "playwright-core";
+import { browse, listen, proxy, until } from "./rig.mjs";
 import { ask, serve } from "./server.mjs";
-
-/** Listens on a free port until the end of the test, and returns where. */
-async function listen(t, listener) {
-  listener.listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  t.after(() => listener.close());
-  return `127.0.0.1:${listener.address().port}`;
-}
-
-/** A proxy before a server, whose connections can be cut, and which can lead to another server. */
-async function proxy(t, server) {
-  const ends = new Set();
-  const way = { server, cut: () => ends.forEach((end) => end.destroy()) };
-  const listener = createProxy((near) => {
-    const [host, port] = way.server.WebSocket.split(":");
-    const far = connect(port, host);
-    for (const [end, other] of [[near, far], [far, near]]) {
-      ends.add(end);
-      end.on("error", () => {});
-      end.on("close", () => (ends.delete(end), other.destroy()));
-      end.pipe(other);
-    }
-  });
-  way.address = await listen(t, listener);
-  t.after(way.cut);
-  return way;
-}
 
 /** Publishes on both channels by turns, and returns what was published on each. */
 async function publish(server, from, count) {
@@ -66,15 +37,6 @@ async function token(server) {
 }
 
 const path = (token) => `/v2/events?channel=a&channel=b%20c&access_token=${token}`;
-
-/** Waits until the condition holds. The client's own waiting takes some seconds. */
-async function until(condition) {
-  const deadline = Date.now() + 50_000;
-  while (!(await condition())) {
-    assert.ok(Date.now() < deadline, `never came: ${condition}`);
-    await new Promise(setImmediate);
-  }
-}
 
 /**
  * Cuts the connection twice, with messages before, while nobody is there, and after; then
@@ -131,11 +93,7 @@ test("Chromium's EventSource comes back and loses nothing", async (t) => {
   const way = await proxy(t, server);
   const pages = createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end("<title>page</title>"));
   const address = await listen(t, pages);
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
-  t.after(() => browser.close());
+  const browser = await browse(t);
   const page = await browser.newPage();
   await page.goto(`http://${address}/`); // another origin than the server's
   await page.evaluate(`window.followed = (${follow})(EventSource, "http://${way.address}${path(await token(server))}")`);

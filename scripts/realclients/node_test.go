@@ -15,6 +15,19 @@ func TestNode(t *testing.T) { node(t, ".", "ws.test.mjs") }
 // Chromium's own EventSource.
 func TestEventSource(t *testing.T) { node(t, ".", "events.test.mjs") }
 
+// TestExamples runs examples.test.mjs, which visits the pages of the examples with
+// Chromium.
+func TestExamples(t *testing.T) {
+	folder := t.TempDir()
+	build := exec.Command("go", "build", "-o", folder, "./examples/chatroom", "./examples/livefeed")
+	build.Dir = "../.."
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	t.Setenv("TEST_EXAMPLES", folder)
+	node(t, ".", "examples.test.mjs")
+}
+
 // TestJS runs the tests of the JavaScript client. Those that need a server start
 // their own from the binary.
 func TestJS(t *testing.T) {
@@ -32,7 +45,7 @@ func TestJS(t *testing.T) {
 func node(t *testing.T, folder string, tests ...string) {
 	t.Helper()
 	binary := buildServer(t)
-	run := exec.Command("node", append([]string{"--test", "--test-timeout=60000"}, tests...)...)
+	run := exec.Command("node", append([]string{"--test", "--test-timeout=180000"}, tests...)...)
 	run.Dir = folder
 	run.Env = append(run.Environ(), "TEST_BINARY="+binary)
 	output, err := run.CombinedOutput()
