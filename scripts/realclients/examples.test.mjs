@@ -31,8 +31,9 @@ const browsing = (name, steps) => test(name, async (t) => {
 });
 
 /** Opens a page in a context of its own, as another person's browser. */
-async function open(browser, url) {
+async function open(browser, url, script = "") {
   const context = await browser.newContext();
+  await context.addInitScript(script);
   const page = await context.newPage();
   page.on("pageerror", (error) => failures.push(String(error)));
   page.on("console", (message) => /Content Security Policy|boreas: a listener/.test(message.text()) && failures.push(message.text()));
@@ -54,8 +55,8 @@ async function reads(list, want) {
 }
 
 /** Somebody in the chatroom: what they see, and what they do. */
-async function enter(browser, url, name) {
-  const page = await open(browser, url);
+async function enter(browser, url, name, script) {
+  const page = await open(browser, url, script);
   // Each change of who is there, so that a flicker is seen, too.
   await page.evaluate(() => {
     window.seen = [];
@@ -181,6 +182,21 @@ browsing("the chatroom: what is sent twice for want of an answer is there once",
   await ada.say("twice");
   await reads(ada.lines, ["Ada: once", "Ada: twice", "Ada: twice"]);
   await reads(ada.people, ["Ada"]);
+});
+
+// clauses 10.1, 10.4, 10.6, 10.8
+browsing("the chatroom: a page without WebSockets gets the same by a stream", async (t, browser) => {
+  const url = await run(t, "chatroom");
+  const ben = await enter(browser, url, "Ben");
+  await ben.say("before");
+  const ada = await enter(browser, url, "Ada", "delete window.WebSocket");
+  await ada.say("after");
+  for (const each of [ada, ben]) {
+    await reads(each.lines, ["Ben: before", "Ada: after"]);
+    await reads(each.people, ["Ben", "somebody"]); // a stream gives no info of its own
+  }
+  await ada.page.close();
+  await reads(ben.people, ["Ben"]);
 });
 
 // clauses 3.3, 4.6, 4.7, 4.12, 5.4
