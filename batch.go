@@ -82,7 +82,7 @@ func (b *batch) add(f Format, ch *channel, owner *subscription, pubs []*Publicat
 		if len(b.buf) >= maxWrite {
 			return false
 		}
-		if owner == nil || p.Sender == 0 || p.Sender != owner.session.number {
+		if owner == nil || p.Sender == 0 || p.Sender != owner.session.number || p.Offset <= owner.born {
 			b.buf = appendForm(b.buf, f, ch, p)
 		}
 		b.marks = append(b.marks, mark{owner, p, len(b.buf)})
@@ -94,11 +94,22 @@ func (b *batch) add(f Format, ch *channel, owner *subscription, pubs []*Publicat
 // owner alone, or for everybody at that cursor if there is none. Lagging means that
 // the channel's window no longer reaches back that far.
 func (b *batch) addPending(f Format, sub, owner *subscription) (whole, lagging bool) {
-	pubs, ok := sub.ch.pending(b.pubs[:0], sub.cursor.Load(), maxWrite)
-	b.pubs = pubs
-	whole = b.add(f, sub.ch, owner, pubs)
-	clear(pubs) // do not hold what the engine may drop
-	return whole, !ok
+	at := sub.cursor.Load()
+	for {
+		pubs, ok := sub.ch.pending(b.pubs[:0], at, maxWrite)
+		b.pubs = pubs
+		whole = b.add(f, sub.ch, owner, pubs)
+		more := whole && ok && owner != nil && len(pubs) > 0 && !b.full()
+		if more {
+			at = pubs[len(pubs)-1].Offset
+		}
+		clear(pubs) // do not hold what the engine may drop
+		if !more {
+			return whole, !ok
+		}
+		// What the owner does not want back has no bytes, but counted as some: who
+		// comes next must not wait for the next publication.
+	}
 }
 
 // share makes the batch what all subscriptions of the channel at this cursor need

@@ -87,6 +87,10 @@ type subscription struct {
 	// silent is how many publications of the session's own on this channel it does
 	// not want back and has not passed yet. Guarded by Session.mu.
 	silent int32
+
+	// born is where the channel's head was when it was added: what the session
+	// published before that comes like any other's. Immutable once added.
+	born uint64
 }
 
 // follow begins to follow the channel in the engine, once; all callers wait for that.
@@ -235,6 +239,7 @@ func (ch *channel) add(sub *subscription, at uint64) error {
 	if at == atHead {
 		at = ch.head.Load()
 	}
+	sub.born = ch.head.Load()
 	sub.cursor.Store(at)
 	ch.count++
 	ch.place(sub)

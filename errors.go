@@ -34,6 +34,10 @@ var (
 	// ErrInfoTooLarge: a session's info has more than [MaxInfo] bytes.
 	ErrInfoTooLarge = errors.New("boreas: too much info")
 
+	// ErrTooManyMembers: the snapshots of presence that one join asks for are too
+	// large together.
+	ErrTooManyMembers = errors.New("boreas: too many users on the channels of one join: join with presence on fewer at once")
+
 	// ErrNotPermitted: the channel's rule does not allow clients to publish.
 	ErrNotPermitted = errors.New("boreas: the channel's rule does not allow it")
 
@@ -68,6 +72,10 @@ var (
 	// ErrLeft: the peer closed the connection as it should. A transport's own reason
 	// may be this one, for errors.Is.
 	ErrLeft = errors.New("the peer has left")
+
+	// ErrMisbehaved: the peer broke the protocol and was sent away. A transport's own
+	// reason may be this one, for errors.Is.
+	ErrMisbehaved = errors.New("the peer broke the protocol")
 
 	// ErrBacklog: the session does not read the answers it asked for.
 	ErrBacklog = errors.New("not reading: too many unread answers")

@@ -9,13 +9,14 @@ import (
 type farewell struct {
 	sessions []*Session
 	steps    int
+	start    time.Time // telling so many takes time, too
 }
 
 // drainStep is how far slots are apart at least: less would only load the timer.
 const drainStep = 10 * time.Millisecond
 
 func newFarewell(sessions []*Session, drain time.Duration) farewell {
-	return farewell{sessions, max(int(drain/drainStep), 1)}
+	return farewell{sessions, max(int(drain/drainStep), 1), time.Now()}
 }
 
 // slot returns the step in which the session of the index has to go. The first is at
@@ -25,7 +26,7 @@ func (d farewell) slot(i int) int { return i * d.steps / len(d.sessions) }
 // announce tells the sessions when their turn to go will be.
 func (d farewell) announce() {
 	for i, s := range d.sessions {
-		if after := time.Duration(d.slot(i)) * drainStep; after > 0 {
+		if after := time.Until(d.start.Add(time.Duration(d.slot(i)) * drainStep)); after > 0 {
 			s.announce(ErrShuttingDown, after)
 		}
 	}
@@ -33,7 +34,6 @@ func (d farewell) announce() {
 
 // end ends the sessions in their slots.
 func (d farewell) end(ctx context.Context) error {
-	start := time.Now()
 	for i, step := 0, 0; i < len(d.sessions); step++ {
 		for ; i < len(d.sessions) && d.slot(i) <= step; i++ {
 			d.sessions[i].End(ErrShuttingDown)
@@ -42,7 +42,7 @@ func (d farewell) end(ctx context.Context) error {
 			break
 		}
 		select {
-		case <-time.After(time.Until(start.Add(time.Duration(step+1) * drainStep))):
+		case <-time.After(time.Until(d.start.Add(time.Duration(step+1) * drainStep))):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

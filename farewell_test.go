@@ -119,6 +119,7 @@ func TestAnswersNobodyReads(t *testing.T) {
 			t.Fatalf("ended: %v", c.Reason())
 		}
 		s.Send([]byte("one more\n"))
+		s.Send([]byte(strings.Repeat("a", 64<<10) + "\n"))
 		w.settle()
 		c.Unbound()
 		w.settle()
@@ -154,4 +155,44 @@ func TestAHeartbeatInEachInterval(t *testing.T) {
 			}
 		}
 	})
+}
+
+// clause 2.8: who waits for answers to be read waits for that, for the session's end, or
+// for a minute.
+func TestAwaitAnswered(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		act    func(*boreas.Session, *boreastest.Conn)
+		after  time.Duration
+		reason error
+	}{
+		{"read", func(_ *boreas.Session, c *boreastest.Conn) { c.Unbound() }, 10 * time.Second, nil},
+		{"ended", func(s *boreas.Session, _ *boreastest.Conn) { s.Lost(context.Canceled) }, 10 * time.Second, context.Canceled},
+		{"never", func(*boreas.Session, *boreastest.Conn) {}, time.Minute, nil}, // its last words wait, too
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, boreas.Options{}, func(w world) {
+				s, conn := w.announced()
+				s.AwaitAnswered() // there is none
+				conn.Bound(1)
+				s.Send([]byte("an answer\n"))
+				start := time.Now()
+				done := make(chan time.Duration)
+				go func() { s.AwaitAnswered(); done <- time.Since(start) }()
+				w.pass(10 * time.Second)
+				c.act(s, conn)
+				if got := (<-done).Round(time.Second); got != c.after {
+					t.Errorf("waited %v, want %v", got, c.after)
+				}
+				w.settle()
+				if conn.Reason() != c.reason {
+					t.Errorf("ended: %v", conn.Reason())
+				}
+				if n := w.hub.Stats().Ended.Backlog; (n == 1) != (c.name == "never") {
+					t.Errorf("%d ended for their backlog", n)
+				}
+				conn.Unbound()
+			})
+		})
+	}
 }

@@ -137,9 +137,11 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	s.cut = nil
 	if n < b.ownEnd {
 		s.out = append([]byte(nil), s.out[n-b.cutEnd:]...)
+		s.sent = int32(min(int(s.sent), len(s.out)))
 		return 0
 	}
-	s.out, s.sent = nil, 0
+	s.out, s.skipping = nil, false
+	s.allAnswered()
 	if only != nil && n == len(b.buf) && len(b.marks) > 0 {
 		only.cursor.Store(b.marks[len(b.marks)-1].pub.Offset)
 		if only.ch.feed != nil {

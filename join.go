@@ -32,7 +32,7 @@ type Join struct {
 type Joined struct {
 	// Err is why the channel was not joined. Errors: [ErrChannelName], [ErrAnonymous],
 	// [ErrTooManyChannels], [ErrTooManySubscribers], [ErrAlreadyJoined],
-	// [ErrNoPresence], [ErrInfoTooLarge], [ErrClosed] if the session has ended, and
+	// [ErrNoPresence], [ErrInfoTooLarge], [ErrTooManyMembers], [ErrClosed] if the session has ended, and
 	// those of the engine. All else is zero then.
 	Err error
 
@@ -64,9 +64,22 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 		entries[i], results[i] = s.prepare(&joins[i])
 	}
 	s.mu.Lock()
+	told := map[string]bool{} // a snapshot may be large, and a name short: one for each is enough
+	members := 0
 	for i := range joins {
-		if results[i].Err == nil {
-			s.enter(&joins[i], &entries[i], &results[i])
+		j, r := &joins[i], &results[i]
+		if r.Err == nil && j.Watch {
+			j.Watch = !told[j.Channel]
+			told[j.Channel] = true
+			if j.Watch && members >= maxSnapshots {
+				r.Err = ErrTooManyMembers
+			}
+		}
+		if r.Err == nil {
+			s.enter(j, &entries[i], r)
+			if r.Presence != nil {
+				members += len(r.Presence.Members)
+			}
 		}
 		if err := results[i].Err; err != nil {
 			results[i] = Joined{Err: err}
@@ -86,6 +99,10 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 	}
 	return results
 }
+
+// maxSnapshots is how many members the snapshots of one join have together before it
+// takes no more channels whose presence is asked for: a megabyte or so.
+const maxSnapshots = 5000
 
 // entry is a join that is being prepared: the channel, of which it holds a reference,
 // and where to begin.
@@ -167,10 +184,13 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 		if err != nil {
 			return e, Joined{Err: err}
 		}
+		e.at = h.Head.Offset // not where the head is later: what comes meanwhile is new
 		if len(h.Publications) > 0 {
 			// The place before the first of them, whichever one that is: offsets
 			// only increase.
-			e.at, e.pubs = h.Publications[0].Offset-1, h.Publications
+			e.at = h.Publications[0].Offset - 1
+			// Not all of them: a request can ask for this thousands of times.
+			e.pubs = slices.Clone(h.Publications[:min(len(h.Publications), catchUpLimit)])
 		}
 	}
 	return e, r
@@ -273,22 +293,21 @@ func (s *Session) mayJoin() error {
 	return nil
 }
 
-// Leave takes the session off the channel. When it has returned, nothing more of
-// the channel is sent, but for the rest of a message already begun.
-func (s *Session) Leave(channel string) {
+// Leave takes the session off channels. When it has returned, nothing more of them is
+// sent, but for the rest of a message already begun.
+func (s *Session) Leave(channels ...string) {
+	left := make(map[string]bool, len(channels)) // one walk, however many are named
+	for _, name := range channels {
+		left[name] = true
+	}
 	s.mu.Lock()
-	var d departure
-	for _, i := range []int{s.find(channel), s.findFeed(channel)} {
-		if i >= 0 {
-			d.subs = append(d.subs, s.subs[i])
+	d := departure{session: s, user: s.user()}
+	s.subs = slices.DeleteFunc(s.subs, func(sub *subscription) bool {
+		if left[sub.ch.name] {
+			d.subs = append(d.subs, sub)
 		}
-	}
-	if len(d.subs) == 0 {
-		s.mu.Unlock()
-		return
-	}
-	s.subs = slices.DeleteFunc(s.subs, func(sub *subscription) bool { return slices.Contains(d.subs, sub) })
-	d.session, d.user = s, s.user()
+		return left[sub.ch.name]
+	})
 	s.mu.Unlock()
 	s.hub.drop(d)
 }

@@ -13,10 +13,12 @@ const (
 	lagPeriod = time.Minute
 )
 
-// lags counts how often a session fell behind the log.
-type lags struct {
-	since time.Time
+// strain is what a session has that does not keep up.
+type strain struct {
+	since time.Time // when it fell behind the log first, of count times
 	count int
+
+	answered chan struct{} // closed when all answers have been taken; nil if nobody waits
 }
 
 // fellBehind notes that the session fell behind the log, on however many channels. It
@@ -25,11 +27,14 @@ func (s *Session) fellBehind() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if s.lags == nil || now.Sub(s.lags.since) > lagPeriod {
-		s.lags = &lags{since: now}
+	if s.strain == nil {
+		s.strain = new(strain)
 	}
-	s.lags.count++
-	return s.lags.count >= maxLags
+	if now.Sub(s.strain.since) > lagPeriod {
+		s.strain.since, s.strain.count = now, 0
+	}
+	s.strain.count++
+	return s.strain.count >= maxLags
 }
 
 // skip moves the subscription's cursor forward and tells the session what it does not
@@ -57,8 +62,8 @@ func (s *Session) skipNow(sub *subscription, reason GapReason, to uint64) {
 func (s *Session) conflate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.announcer() == nil {
-		return
+	if s.announcer() == nil || s.skipping {
+		return // or what it has been told would pile up before it takes any of it
 	}
 	for _, sub := range s.subs {
 		if sub.ch.rule == nil || !sub.ch.rule.Latest {
@@ -66,6 +71,7 @@ func (s *Session) conflate() {
 		}
 		s.skipNow(sub, GapConflated, sub.ch.beforeHead())
 	}
+	s.skipping = len(s.out) > 0
 }
 
 // position returns where the session is on a channel that it has joined, and the zero

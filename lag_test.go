@@ -208,6 +208,9 @@ func TestAStalledReader(t *testing.T) {
 		big := strings.Repeat("x", 1<<20)
 		for i := 1; i <= 12; i++ {
 			w.publish("news", fmt.Sprint(i, big))
+			if i == 1 {
+				w.settle() // both are blocked from here on
+			}
 		}
 		w.pass(4 * time.Second)
 		told.Unbound()

@@ -179,7 +179,12 @@ func (m *Memory) Follow(_ context.Context, channel string, deliver func(*Publica
 		}
 		l := m.log(channel)
 		if head, ok := l.follow(f); ok {
-			return Position{m.epoch, head}, func() { l.unfollow(f) }, nil
+			return Position{m.epoch, head}, func() {
+				l.unfollow(f)
+				if m.crowded() { // or names made up by clients would push all history out
+					m.forgetIfEmpty(l)
+				}
+			}, nil
 		}
 	}
 }

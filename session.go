@@ -13,6 +13,9 @@ import (
 // that does not read. It says that a client asks faster than it listens.
 const maxBacklog = 64 << 10
 
+// answerTimeout is how long a peer may take to take its answers.
+const answerTimeout = time.Minute
+
 // A Session is one connected subscriber, whatever the transport. Its methods may
 // be called by many goroutines at once, but for Join, Leave and Authenticate,
 // which are its transport's, one at a time.
@@ -33,17 +36,18 @@ type Session struct {
 	identityIndex int32
 	identity      *identity
 
-	mu   sync.Mutex
-	subs []*subscription
-	out  []byte // its own bytes, which come before any publication not yet begun
-	cut  *cut   // the publication that was written in part, nil if there is none
-	turn uint16 // which subscription comes first in the next batch of several
-	sent int32  // bytes of answers queued since out was last empty
-	lags *lags  // how often it fell behind lately; nil if it never did
+	mu     sync.Mutex
+	subs   []*subscription
+	out    []byte  // its own bytes, which come before any publication not yet begun
+	cut    *cut    // the publication that was written in part, nil if there is none
+	turn   uint16  // which subscription comes first in the next batch of several
+	sent   int32   // bytes of answers in out, at most, but a large first one counts 1
+	strain *strain // what a session has that does not keep up; nil if it always did
 
 	started  int64     // when it became live, in nanoseconds since 1970
 	since    time.Time // when it became live, or anonymous again
 	pinged   bool      // since it became live
+	skipping bool      // out holds gaps of the reason conflated
 	draining bool      // a goroutine of its own writes; sweepers leave it alone
 	ending   bool      // reason is set, it is on no channel; out may hold its last words
 	finished bool      // conn.Finish has been or is being called
@@ -233,14 +237,58 @@ func (s *Session) Send(p []byte) {
 	s.flushNow()
 }
 
+// Answered tells whether the peer has taken all bytes that were queued by Send.
+func (s *Session) Answered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent == 0
+}
+
+// AwaitAnswered waits until the peer has taken all bytes that were queued by Send, or the
+// session has ended. A peer that takes them not within a minute is ended, with
+// [ErrBacklog]. One goroutine at a time may wait.
+func (s *Session) AwaitAnswered() {
+	s.mu.Lock()
+	if s.sent == 0 || s.ending {
+		s.mu.Unlock()
+		return
+	}
+	if s.strain == nil {
+		s.strain = new(strain)
+	}
+	answered := make(chan struct{})
+	s.strain.answered = answered
+	s.mu.Unlock()
+	timer := time.NewTimer(answerTimeout)
+	defer timer.Stop()
+	select {
+	case <-answered:
+	case <-timer.C:
+		s.End(ErrBacklog)
+	}
+}
+
+// allAnswered wakes who waits for that. The caller holds mu.
+func (s *Session) allAnswered() {
+	s.sent = 0
+	if s.strain != nil && s.strain.answered != nil {
+		close(s.strain.answered)
+		s.strain.answered = nil
+	}
+}
+
 // mayAnswer counts n bytes of answers that are about to be added to out. It returns
 // false if too much waits already. One answer may be as large as it is; what is too
 // much is that others wait behind it. The caller holds s.mu.
 func (s *Session) mayAnswer(n int) bool {
-	if s.sent > 0 && s.sent+int32(n) > maxBacklog {
+	switch {
+	case s.sent == 0 && n > maxBacklog:
+		s.sent = 1 // a page of history: what comes behind it counts
+	case int(s.sent)+n > maxBacklog:
 		return false
+	default:
+		s.sent += int32(n)
 	}
-	s.sent += int32(n)
 	return true
 }
 
@@ -279,6 +327,7 @@ func (s *Session) Done() { s.hub.registry.done() }
 // drops what is returned.
 func (s *Session) beginEnd(reason error) departure {
 	s.ending, s.reason, s.endedAt = true, reason, time.Now()
+	s.allAnswered()
 	d := s.depart(comesBack(reason))
 	s.hub.registry.ended(s)
 	s.hub.stats.end(reason)
@@ -288,7 +337,7 @@ func (s *Session) beginEnd(reason error) departure {
 // comesBack tells whether a session that ended for the reason is likely to be back in
 // a moment: it did not leave, and was not sent away.
 func comesBack(reason error) bool {
-	for _, final := range []error{ErrLeft, ErrRevoked, ErrTerminated, ErrAnonymousTimeout} {
+	for _, final := range []error{ErrLeft, ErrMisbehaved, ErrRevoked, ErrTerminated, ErrAnonymousTimeout} {
 		if errors.Is(reason, final) {
 			return false
 		}

@@ -19,8 +19,11 @@ type closing struct {
 	left   bool // it answers the client's own
 }
 
-// Is makes the peer's own close, answered, the [boreas.ErrLeft] that it is.
-func (e *closing) Is(target error) bool { return e.left && target == boreas.ErrLeft }
+// Is makes the peer's own close, answered, the [boreas.ErrLeft] that it is, and any other
+// a [boreas.ErrMisbehaved].
+func (e *closing) Is(target error) bool {
+	return e.left && target == boreas.ErrLeft || !e.left && target == boreas.ErrMisbehaved
+}
 
 func (e *closing) Error() string { return fmt.Sprintf("closed with %d %s", e.code, e.reason) }
 

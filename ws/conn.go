@@ -117,7 +117,7 @@ func (c *conn) read(early []byte) error {
 	for len(early) > 0 {
 		b := socket.NewBuffer()
 		early = early[b.Fill(early):]
-		if c.h.workers.do(c, b) {
+		if c.feed(b) {
 			return errGone
 		}
 	}
@@ -126,10 +126,31 @@ func (c *conn) read(early []byte) error {
 		if err != nil {
 			return err
 		}
-		if c.h.workers.do(c, b) {
+		if c.feed(b) {
 			return errGone // both close frames have been exchanged
 		}
 	}
+}
+
+// feed has the buffer's bytes carried out. It returns true when nothing more needs to be
+// read. A client that asks faster than it reads the answers waits here, and so does, in
+// the end, its socket.
+func (c *conn) feed(b *socket.Buffer) (over bool) {
+	over = c.h.workers.do(c, b)
+	if over || !c.h.dialect.patient() {
+		return over
+	}
+	for !over {
+		c.sess.AwaitAnswered()
+		if c.in == nil || len(c.in.later) == 0 {
+			break
+		}
+		b := socket.NewBuffer()
+		b.Fill(c.in.later) // no more than once was in a buffer
+		c.in.later = nil
+		over = c.h.workers.do(c, b)
+	}
+	return over
 }
 
 // Finish implements [boreas.Conn]. If a close frame was sent and the client has not

@@ -26,6 +26,9 @@ type dialect interface {
 	text(c *conn, b []byte)
 	binary(c *conn)
 
+	// patient tells whether requests wait while the client has answers to read.
+	patient() bool
+
 	// closeFor returns the close frame that tells a client why its session ended.
 	closeFor(reason error) *closing
 

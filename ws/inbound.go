@@ -22,10 +22,15 @@ type inbound struct {
 	fragmented bool      // a message has begun and goes on in another frame
 	op         ws.OpCode // of the message
 	message    []byte    // payload of the message so far
+
+	// later is what is to be taken once the client has read its answers.
+	later []byte
 }
 
 // between tells whether in holds nothing.
-func (in *inbound) between() bool { return len(in.head) == 0 && !in.inFrame && !in.fragmented }
+func (in *inbound) between() bool {
+	return len(in.head) == 0 && !in.inFrame && !in.fragmented && len(in.later) == 0
+}
 
 // take carries out what bytes from the client say, and may change them. In is the
 // worker's, to be used as scratch space. It returns true when nothing more needs
@@ -42,6 +47,10 @@ func (c *conn) take(b []byte, in *inbound) (over bool) {
 			c.failed = true
 			c.h.count.closed(err)
 			c.sess.End(err)
+		}
+		if c.h.dialect.patient() && len(b) > 0 && !c.sess.Answered() {
+			in.later = bytes.Clone(b)
+			break
 		}
 	}
 	if !in.between() && !c.deaf {

@@ -18,6 +18,7 @@ func (classic) path() string                             { return "/" }
 func (classic) name() string                             { return "websocket-classic" }
 func (classic) format() boreas.Format                    { return classicFormat{} }
 func (classic) greeting(*handler) func(string) []byte    { return nil }
+func (classic) patient() bool                            { return false }
 func (classic) closeFor(reason error) *closing           { return closeFor(reason) }
 func (classic) refuse(w http.ResponseWriter, f *refusal) { http.Error(w, f.message, f.status) }
 func (classic) binary(c *conn)                           { c.h.count.IgnoredMessages.Add(1) }

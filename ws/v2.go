@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
@@ -22,6 +23,7 @@ type protocol2 struct{}
 func (protocol2) path() string          { return "/v2" }
 func (protocol2) name() string          { return "websocket" }
 func (protocol2) format() boreas.Format { return v2Format{} }
+func (protocol2) patient() bool         { return true }
 
 // refuse answers with the error of clause 8.7.
 func (protocol2) refuse(w http.ResponseWriter, f *refusal) {
@@ -46,8 +48,9 @@ func (protocol2) greeting(h *handler) func(id string) []byte {
 	return func(id string) []byte {
 		b, start := beginFrame(nil)
 		b = wire.AppendV2Hello(b, wire.V2Hello{
-			Session:   id,
-			Heartbeat: int(h.options.Heartbeat.Seconds()),
+			Session: id,
+			// Rounded up: the promise must hold.
+			Heartbeat: int((h.options.Heartbeat + time.Second - 1) / time.Second),
 			Limits: wire.V2Limits{
 				FrameBytes:   h.options.MaxMessage,
 				Channels:     h.options.MaxChannels,
@@ -67,6 +70,9 @@ func (protocol2) binary(c *conn) {
 
 func (protocol2) text(c *conn, b []byte) {
 	r, err := wire.ParseV2(b)
+	if err == nil && r.Kind == wire.V2History {
+		_, err = v2.PageLimit(r.Limit)
+	}
 	if err != nil {
 		c.v2Malformed(r, err)
 		return
@@ -82,9 +88,7 @@ func (protocol2) text(c *conn, b []byte) {
 	case wire.V2Join:
 		c.v2Join(&r)
 	case wire.V2Leave:
-		for _, channel := range r.Leave {
-			c.sess.Leave(channel)
-		}
+		c.sess.Leave(r.Leave...)
 		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Left(b, r.ID, r.Leave) })
 	case wire.V2Publish:
 		c.v2Publish(&r)
@@ -179,6 +183,9 @@ func (c *conn) v2Publish(r *wire.V2Request) {
 }
 
 func (c *conn) v2History(r *wire.V2Request) {
+	if r.ID == nil {
+		return // nobody would hear of it: no work for nothing
+	}
 	var since boreas.Position
 	if r.HasSince {
 		var err error
@@ -187,11 +194,7 @@ func (c *conn) v2History(r *wire.V2Request) {
 			return
 		}
 	}
-	limit, err := v2.PageLimit(r.Limit)
-	if err != nil {
-		c.v2Malformed(*r, err)
-		return
-	}
+	limit, _ := v2.PageLimit(r.Limit)
 	h, err := c.h.hub.History(context.Background(), r.Channel, since, limit)
 	if err != nil {
 		f := v2.HistoryFault(h, err)
@@ -211,6 +214,9 @@ func (c *conn) v2History(r *wire.V2Request) {
 }
 
 func (c *conn) v2Presence(r *wire.V2Request) {
+	if r.ID == nil {
+		return
+	}
 	state, err := c.h.hub.Presence(r.Channel)
 	if err != nil {
 		c.v2Fail(r.ID, err)

@@ -6,6 +6,7 @@ package fault
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -52,6 +53,9 @@ type Fault struct {
 
 // Error returns the summary.
 func (f *Fault) Error() string { return f.Summary }
+
+// Is tells whether the fault is what the target means.
+func (f *Fault) Is(target error) bool { return slices.Contains(f.causes, target) }
 
 // With returns an error that is f and tells more: a sentence for the client.
 func (f *Fault) With(message string) error { return &told{f, message} }

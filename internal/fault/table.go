@@ -71,7 +71,7 @@ var (
 		Code: "too_large", Retry: Never, Status: http.StatusRequestEntityTooLarge,
 		Summary: "Something in the request is larger than it may be.",
 		Do:      "Send less: `hello` and the message tell the limits.",
-		causes:  []error{boreas.ErrInfoTooLarge},
+		causes:  []error{boreas.ErrInfoTooLarge, boreas.ErrTooManyMembers},
 	}
 	KeyReused = &Fault{
 		Code: "key_reused", Retry: Never, Status: http.StatusUnprocessableEntity,
@@ -138,7 +138,7 @@ var (
 	Backlog = &Fault{
 		Code: "backlog", Retry: Later, Close: 4201, RetryAfter: 5 * time.Second,
 		Summary: "The client sends requests and does not read the replies.",
-		Do:      "Read while writing: at most 64 KiB of replies wait for a client.",
+		Do:      "Read while writing: replies that have waited for a minute end the session.",
 		causes:  []error{boreas.ErrBacklog},
 	}
 	Overloaded = &Fault{
@@ -178,6 +178,7 @@ var (
 		Code: "too_many_malformed", Retry: Never, Close: 4402,
 		Summary: "The client sent too many malformed requests in a row.",
 		Do:      "Correct the client: the replies before this one say what is wrong.",
+		causes:  []error{boreas.ErrMisbehaved},
 	}
 	ProtocolError = &Fault{
 		Code: "protocol_error", Retry: Never, Close: 1002,

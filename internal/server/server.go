@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -147,13 +148,13 @@ func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 	events := s.events()
 	client := newAsset("text/javascript; charset=utf-8", js.Source)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/v2":
-			protocol2.ServeHTTP(w, r)
-		case sse.Path:
+		switch path := r.URL.Path; {
+		case path == sse.Path:
 			events.ServeHTTP(w, r)
-		case "/boreas.js":
+		case path == "/boreas.js":
 			client.ServeHTTP(w, r)
+		case path == "/v2", strings.HasPrefix(path, "/v2/"): // says in its own words what is wrong
+			protocol2.ServeHTTP(w, r)
 		default: // says what is there if the path is wrong
 			classic.ServeHTTP(w, r)
 		}

@@ -1,0 +1,231 @@
+package boreas_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// A session whose own unwanted publications fill the window's read limit gets what
+// comes after them without waiting for the next publication.
+func TestEchoStall(t *testing.T) {
+	ctx := context.Background()
+	inWorld(t, boreas.Options{Sweepers: 1, Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {
+		s, c := w.announced("chat")
+		hold := make(chan struct{})
+		// Another session of the same group holds the only sweeper up, so that the publications gather.
+		w2 := &boreastest.Conn{Form: boreastest.Announcing{}, OnWrite: func() { <-hold }}
+		// it joins another channel, so that nothing else is changed
+		close2 := w.subscribe(w2, "block")
+		_ = close2
+		w.publish("block", "1")
+		w.settle()
+		own := strings.Repeat("x", 10<<10)
+		for range 8 {
+			if _, err := s.Publish(ctx, "chat", message(own), false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.publish("chat", "9")
+		close(hold)
+		w.settle()
+		w.pass(time.Minute)
+		if got := c.Lines(); len(got) != 1 || got[0] != "chat 9 9" {
+			t.Errorf("a minute later: %.100q", got)
+		}
+	})
+}
+
+// What waits for a stalled session on a channel with the rule latest is bounded.
+func TestConflateBounded(t *testing.T) {
+	small(t, ruleFor(t, "news", boreas.Rule{Latest: true}), func(w world) {
+		_, slow := w.announced("news")
+		slow.Bound(3)
+		w.publish("news", "0")
+		for i := range 5000 {
+			w.publish("news", fmt.Sprint(i))
+			w.publish("news", fmt.Sprint(i))
+			w.pass(1100 * time.Millisecond)
+		}
+		slow.Unbound()
+		w.settle()
+		gaps := strings.Count(slow.Taken(), "gap conflated")
+		if gaps > 10 {
+			t.Errorf("%d gaps, %d bytes waited for a session that took nothing", gaps, len(slow.Taken()))
+		}
+	})
+}
+
+// clause 2.8: it is what waits that counts, not what was queued since nothing waited.
+func TestBacklogCountsWhatWaits(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, c := w.announced()
+		c.Bound(10_000)
+		answer := bytes.Repeat([]byte("a"), 10_000)
+		s.Send(append(answer, "bcdefghij\n"...)) // 10 bytes wait
+		for i := range 20 {
+			s.Send(answer)
+			c.Bound(10_000) // the client reads as fast as it asks; never more than 10,010 bytes wait
+			w.settle()
+			if err := c.Reason(); err != nil {
+				t.Fatalf("after %d answers, with %d bytes waiting at most: %v", i, 20_010, err)
+			}
+		}
+		c.Unbound()
+	})
+}
+
+// A request that names one channel again and again does not get as many snapshots.
+func TestSnapshotsInOneJoin(t *testing.T) {
+	hub := boreas.New(boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{Presence: boreas.PresenceFull})})
+	defer hub.Shutdown(context.Background(), 0)
+	for i := range 900 {
+		c := new(boreastest.Conn)
+		s, err := c.Open(hub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Authenticate(fmt.Sprint("user", i), fmt.Sprint("user", i))
+		s.Join([]boreas.Join{{Channel: "chat"}}, nil)
+	}
+	c := &boreastest.Conn{Form: boreastest.Announcing{}}
+	s, err := c.Open(hub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Authenticate("me", "me")
+	joins := make([]boreas.Join, 1800) // {"channel":"chat","presence":true}, : 36 bytes each, 64 KiB
+	for i := range joins {
+		joins[i] = boreas.Join{Channel: "chat", Watch: true}
+	}
+	var m1, m2 runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m1)
+	start := time.Now()
+	r := s.Join(joins, nil)
+	took := time.Since(start)
+	runtime.GC()
+	runtime.ReadMemStats(&m2)
+	n := 0
+	for i := range r {
+		if r[i].Presence != nil {
+			n++
+		}
+	}
+	if n > 1 {
+		t.Errorf("%d snapshots of 901 members in %v, which hold %d MiB before they are text", n, took, (m2.HeapAlloc-m1.HeapAlloc)>>20)
+	}
+	runtime.KeepAlive(r)
+}
+
+// A join that asks for everything, many times in one request.
+func TestLastInOneJoin(t *testing.T) {
+	e := boreas.NewMemory(boreas.MemoryOptions{})
+	defer e.Close()
+	peak := uint64(0)
+	var base runtime.MemStats
+	n := 0
+	between := &boreastest.Between{Engine: e, AfterRead: func(string) {
+		if n++; n%200 == 0 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			peak = max(peak, m.HeapAlloc)
+		}
+	}}
+	hub := boreas.New(boreas.Options{Engine: between})
+	defer hub.Shutdown(context.Background(), 0)
+	for range 10_000 {
+		hub.Publish(context.Background(), "a", message("1"))
+	}
+	c := &boreastest.Conn{Form: boreastest.Announcing{}}
+	s, err := c.Open(hub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Authenticate("me", "me")
+	joins := make([]boreas.Join, 2300) // {"channel":"a","last":99999}, : 28 bytes each
+	for i := range joins {
+		joins[i] = boreas.Join{Channel: "a", Last: 1 << 30}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&base)
+	s.Join(joins, nil)
+	if got := (peak - base.HeapAlloc) >> 20; got > 20 {
+		t.Errorf("one request of 64 KiB held %d MiB", got)
+	}
+}
+
+// Joining and leaving channels of ever new names does not take memory, nor history from others.
+func TestNamesMadeUp(t *testing.T) {
+	e := boreas.NewMemory(boreas.MemoryOptions{Memory: 4 << 20})
+	defer e.Close()
+	hub := boreas.New(boreas.Options{Engine: e})
+	defer hub.Shutdown(context.Background(), 0)
+	for range 100 {
+		hub.Publish(context.Background(), "news", message("1"))
+	}
+	c := &boreastest.Conn{Form: boreastest.Announcing{}}
+	s, err := c.Open(hub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Authenticate("me", "me")
+	start := time.Now()
+	const names = 100_000
+	for i := range names {
+		name := fmt.Sprint("made up ", i)
+		s.Join([]boreas.Join{{Channel: name}}, nil)
+		s.Leave(name)
+	}
+	took := time.Since(start)
+	hub.Publish(context.Background(), "other", message("1"))
+	st := e.Stats()
+	h, _ := hub.History(context.Background(), "news", boreas.Position{}, 1000)
+	if len(h.Publications) != 100 || st.Bytes > 4<<20 {
+		t.Errorf("after %d joins and leaves in %v: %d logs, %d KiB used of a ceiling of 4096, %d of 100 publications of another channel are left", names, took, st.Channels, st.Bytes>>10, len(h.Publications))
+	}
+}
+
+// clause 4.6: a join with last gets what is published between its two halves, too.
+func TestLastOfAnEmptyLog(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+		defer b.Close()
+		w := world{t, nil}
+		once := true
+		b.AfterRead = func(ch string) {
+			if once {
+				once = false
+				w.publish("news", "1")
+			}
+		}
+		w.hub = boreas.New(boreas.Options{Engine: b})
+		defer w.hub.Shutdown(context.Background(), 0)
+		s, c := w.announced()
+		w.joins(s, boreas.Join{Channel: "news", Last: 5})
+		w.want(c, "joined news@0", "news 1 1")
+	})
+}
+
+// clause 2.8: while a large reply is on its way to a client that reads it, a small one may follow.
+func TestSmallAnswerBehindALargeOne(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, c := w.announced()
+		c.Bound(87_040)                            // what a new socket's buffer takes
+		s.Send(bytes.Repeat([]byte("p"), 256<<10)) // a page of history
+		s.Send([]byte("published\n"))
+		w.settle()
+		if w.hub.Stats().Ended.Backlog > 0 {
+			t.Error("ended for its backlog")
+		}
+		c.Unbound()
+	})
+}
