@@ -158,7 +158,7 @@ func TestLastInOneJoin(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&base)
 	s.Join(joins, nil)
-	if got := (peak - base.HeapAlloc) >> 20; got > 20 {
+	if got := (int64(peak) - int64(base.HeapAlloc)) >> 20; got > 20 {
 		t.Errorf("one request of 64 KiB held %d MiB", got)
 	}
 }

@@ -31,11 +31,9 @@ func stress(t *testing.T, round int) {
 	defer hub.Shutdown(context.Background(), 0)
 	names := []string{"a", "b", "c"}
 	type member struct {
-		s    *boreas.Session
-		c    *boreastest.Conn
-		own  map[string]map[uint64]int // in which era of its being there it was published
-		left map[string]bool
-		log  []string
+		s   *boreas.Session
+		c   *boreastest.Conn
+		own map[string]map[uint64]int // in which era of its being there it was published
 	}
 	var all []*member
 	for i := range 8 {
@@ -180,16 +178,6 @@ func stress(t *testing.T, round int) {
 				}
 				if !in[ch] || a <= pos[ch] || !own(ch, a) || m.own[ch][a] == era[ch] {
 					bad("message %s %d at %d joined %v own %v", ch, a, pos[ch], in[ch], m.own[ch][a] == era[ch])
-				}
-				if m.own[ch][a] == era[ch] {
-					lines := m.c.Lines()
-					for k, l := range lines {
-						if l == line {
-							for _, l := range lines[max(0, k-12) : k+2] {
-								t.Logf("   %.50s", l)
-							}
-						}
-					}
 				}
 				pos[ch] = a
 			}

@@ -58,7 +58,7 @@ func TestOneFrameManySnapshots(t *testing.T) {
 	took := time.Since(start)
 	runtime.GC()
 	runtime.ReadMemStats(&m2)
-	if got := (m2.HeapAlloc - m1.HeapAlloc) >> 20; got > 10 {
+	if got := (int64(m2.HeapAlloc) - int64(m1.HeapAlloc)) >> 20; got > 10 {
 		t.Errorf("a frame of %d bytes: first byte of the reply after %v, %d MiB held while it is not read", len(frame), took, got)
 	}
 }
