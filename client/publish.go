@@ -11,9 +11,9 @@ import (
 type PublishOptions struct {
 	// Key makes the publish idempotent: while the server remembers it, 2 minutes by
 	// default, another one with the same key and message on the channel adds nothing
-	// and gets the same answer. "" means a random one, so that a request whose answer
-	// was lost can be made again by itself; give one of your own to try again
-	// yourself, perhaps in another process. It has 1 to 128 bytes.
+	// and gets the same answer. "" means a random one over a [Conn], which then makes
+	// a request again whose answer was lost; over HTTP it means none. Give one of your
+	// own to try again yourself, perhaps in another process. It has 1 to 128 bytes.
 	Key string
 
 	// NoEcho leaves out our own subscription of the channel. Over a [Conn] only.
