@@ -196,3 +196,27 @@ func TestAwaitAnswered(t *testing.T) {
 		})
 	}
 }
+
+// clause 8.1: a peer that reads slowly is alive, though it has not come to the ping yet.
+// One that reads nothing more is not.
+func TestASlowReaderIsAlive(t *testing.T) {
+	o := boreas.Options{PingInterval: 64 * time.Second, PongTimeout: 10 * time.Second}
+	inWorld(t, o, func(w world) {
+		_, c := w.announced("news")
+		c.Bound(0)
+		w.publishUpTo("news", 1, 1000)
+		for i := range 100 { // less than history lasts
+			c.Bound(20)
+			w.pass(2 * time.Second)
+			if err := c.Reason(); err != nil {
+				t.Fatalf("ended after %d s: %v", 2*i, err)
+			}
+		}
+		w.pass(2 * time.Minute)
+		c.Unbound()
+		w.settle()
+		if err := c.Reason(); err != boreas.ErrPingTimeout {
+			t.Errorf("a peer that reads nothing: %v", err)
+		}
+	})
+}

@@ -111,6 +111,11 @@ func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error)
 	if err != nil {
 		return flushLost, err
 	}
+	if n > 0 && s.draining {
+		// It took no more before, and does now: so the peer is reading. Its answer
+		// to a ping comes only once it has read all that was written before that.
+		s.Heard()
+	}
 	t.write(s.settle(b, n, only), n)
 	switch {
 	case n < len(b.buf):
