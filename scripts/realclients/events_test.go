@@ -133,7 +133,7 @@ func (s *site) stream(curl string) {
 	message := func(text string) string {
 		return `^data: {"channel":"news","message":` + text + `,"position":"[0-9a-z-]+"}$`
 	}
-	wants(first, `^retry: [123][0-9]{3}$`, id, join, `^data: {"channels":\[{"channel":"news","position":"[0-9a-z-]+"}\]}$`)
+	wants(first, `^retry: [123][0-9]{3}$`, id, join, `^data: {"channels":\[{"channel":"news","position":"[0-9a-z-]+"}\],"heartbeat":25}$`)
 	last := wants(first, id, message(`"before"`))
 	for i := range 20 {
 		s.publish(fmt.Sprint(i))
