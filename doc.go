@@ -13,8 +13,9 @@
 // # What is promised
 //
 //   - A session gets each publication of a channel that it has joined once and in
-//     the order of the log, from its join on; or it is ended with an error that
-//     says why. Nothing is left out unseen.
+//     the order of the log, from the place on at which it began; or it is told what
+//     it does not get, and why. One that cannot be told is ended with an error that
+//     says so. Nothing is left out unseen.
 //   - [Hub.Publish] never waits for a reader. A slow reader costs its stale cursor
 //     and, while its socket refuses bytes, one waiting goroutine; it delays nobody.
 //   - Everything is bounded: a session's channels, the bytes of one write, the
@@ -27,6 +28,8 @@
 //	group         at most 256 subscriptions; the unit of work of a sweep
 //	sweeper       a worker; takes dirty groups from a queue and visits sessions
 //	Session       one connected subscriber: its cursors, and its way out (a Conn)
+//	presence      who is on a channel; what it tells is a log of its own
+//	Rules         how each channel is treated: history, presence, publishing
 //	Engine        keeps publications and gives them positions; Memory is the first
 //
 // Transports (package ws) are HTTP handlers that know the hub. The hub knows a
