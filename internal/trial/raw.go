@@ -227,7 +227,7 @@ func (s *raw) resume(ctx context.Context) error {
 	}
 	if s.doubling && len(all) > 0 {
 		s.doubling = false
-		s.t.echoes.Go(func() { s.t.resumeTwice(ctx, s) })
+		s.t.echo(func() { s.t.resumeTwice(ctx, s) })
 	}
 	if err := s.join(ctx, all...); err != nil {
 		return err

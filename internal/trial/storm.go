@@ -36,7 +36,7 @@ func (t *trial) faults(ctx context.Context, r *rand.Rand) {
 		p := proxies[pick%uint64(len(proxies))]
 		if refuse {
 			t.count("refused")
-			t.echoes.Go(func() {
+			t.echo(func() {
 				p.Refuse(true)
 				pause(ctx, refuseFor)
 				p.Refuse(false)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
@@ -91,7 +92,8 @@ type trial struct {
 	olds   []*classic
 	others []*script
 
-	echoes sync.WaitGroup // of small things that end by themselves
+	echoes  sync.WaitGroup // of small things that end by themselves
+	echoing atomic.Int64   // how many are under way
 
 	mu         sync.Mutex
 	recordings []*recording      // guarded by mu
@@ -127,6 +129,7 @@ func (t *trial) run(ctx context.Context) error {
 	acting, cease := context.WithCancel(living)
 	defer cease()
 	var subscribers, actors sync.WaitGroup
+	defer t.echoes.Wait() // once nobody is left who could begin one
 	defer subscribers.Wait()
 	defer die()
 	actors.Go(func() {
@@ -159,7 +162,8 @@ func (t *trial) run(ctx context.Context) error {
 	})
 	actors.Go(func() { t.doubles(acting, t.random("doubles")) })
 	actors.Wait()
-	t.echoes.Wait()
+	// Not the WaitGroup's Wait: subscribers that come back may still begin one.
+	t.until(ctx, "what ends by itself", func() bool { return t.echoing.Load() == 0 })
 	if err := t.settle(ctx); err != nil {
 		return err
 	}
@@ -170,6 +174,15 @@ func (t *trial) run(ctx context.Context) error {
 		s.input.Close() // which it ends with
 	}
 	return nil
+}
+
+// echo does something that ends by itself, beside all else.
+func (t *trial) echo(do func()) {
+	t.echoing.Add(1)
+	t.echoes.Go(func() {
+		defer t.echoing.Add(-1)
+		do()
+	})
 }
 
 // enough tells whether enough has happened to be judged. On a slow machine that can take
