@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -79,7 +80,10 @@ func TestChaos(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(time.Duration(20+round) * time.Millisecond)
+		// Once much is under way: more of it from round to round.
+		for hub.Stats().SessionsOpened < uint64(24+8*round) {
+			runtime.Gosched()
+		}
 		end, c2 := context.WithTimeout(context.Background(), 200*time.Millisecond)
 		hub.Shutdown(end, 20*time.Millisecond)
 		c2()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,5 +228,41 @@ func TestSmallAnswerBehindALargeOne(t *testing.T) {
 			t.Error("ended for its backlog")
 		}
 		c.Unbound()
+	})
+}
+
+// A join that asks for the snapshots of many full channels gets those that there is room
+// for, and is told of the others, which can be joined by another request. clause 4.11
+func TestSnapshotsOfManyChannels(t *testing.T) {
+	inWorld(t, boreas.Options{Rules: ruleFor(t, "*", boreas.Rule{Presence: boreas.PresenceFull})}, func(w world) {
+		joins := make([]boreas.Join, 8)
+		for i := range joins {
+			joins[i] = boreas.Join{Channel: fmt.Sprint("c", i)}
+		}
+		for i := range 900 {
+			s, err := new(boreastest.Conn).Open(w.hub)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Authenticate(fmt.Sprint(i), fmt.Sprint(i))
+			s.Join(joins, nil)
+		}
+		for i := range joins {
+			joins[i].Watch = true
+		}
+		s, _ := w.announced()
+		var got []error
+		for _, r := range s.Join(joins, nil) {
+			got = append(got, r.Err)
+		}
+		full := boreas.ErrTooManyMembers // 6 times 901 members are more than 5,000
+		if want := []error{nil, nil, nil, nil, nil, nil, full, full}; !slices.Equal(got, want) {
+			t.Errorf("got %v", got)
+		}
+		for _, r := range s.Join(joins[6:], nil) {
+			if r.Err != nil || r.Presence == nil || len(r.Presence.Members) != 901 {
+				t.Errorf("by itself: %v", r.Err)
+			}
+		}
 	})
 }

@@ -67,7 +67,7 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 	told := map[string]bool{} // a snapshot may be large, and a name short: one for each is enough
 	members := 0
 	for i := range joins {
-		j, r := &joins[i], &results[i]
+		j, r := joins[i], &results[i]
 		if r.Err == nil && j.Watch {
 			j.Watch = !told[j.Channel]
 			told[j.Channel] = true
@@ -76,15 +76,15 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 			}
 		}
 		if r.Err == nil {
-			s.enter(j, &entries[i], r)
+			s.enter(&j, &entries[i], r)
 			if r.Presence != nil {
 				members += len(r.Presence.Members)
 			}
 		}
-		if err := results[i].Err; err != nil {
-			results[i] = Joined{Err: err}
+		if r.Err != nil {
+			*r = Joined{Err: r.Err}
 		}
-		s.hub.stats.joined(&results[i])
+		s.hub.stats.joined(r)
 	}
 	s.answer(entries, func(dst []byte) []byte {
 		if answer == nil {

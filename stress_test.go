@@ -105,7 +105,7 @@ func stress(t *testing.T, round int) {
 				case 7:
 					m.c.Unbound()
 				case 8:
-					time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
+					<-time.After(time.Duration(r.IntN(1500)) * time.Millisecond)
 				}
 			}
 		})
@@ -115,7 +115,7 @@ func stress(t *testing.T, round int) {
 		m.c.Unbound()
 	}
 	synctest.Wait()
-	time.Sleep(5 * time.Second)
+	<-time.After(5 * time.Second)
 	synctest.Wait()
 	heads := map[string]uint64{}
 	for _, ch := range names {

@@ -42,3 +42,18 @@ func TestTheClientIsServed(t *testing.T) {
 		t.Errorf("unchanged, and the status is %d", got.StatusCode)
 	}
 }
+
+// clause 8.7: what is not there below /v2 is told so in the form of all its errors.
+func TestUnknownPathsBelowV2(t *testing.T) {
+	s := start(t, testConfig(nil), Options{})
+	for path, want := range map[string]string{"/v2/x": "application/json", "/x": "text/plain; charset=utf-8"} {
+		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(httptest.NewRequest("GET", "http://"+s.WSAddr().String()+path, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusNotFound || got != want {
+			t.Errorf("%s: %d, %s", path, resp.StatusCode, got)
+		}
+	}
+}
