@@ -245,7 +245,7 @@ func (s *Session) Answered() bool {
 }
 
 // AwaitAnswered waits until the peer has taken all bytes that were queued by Send, or the
-// session has ended. A peer that takes them not within a minute is ended, with
+// session has ended. A peer that has not taken them within a minute is ended, with
 // [ErrBacklog]. One goroutine at a time may wait.
 func (s *Session) AwaitAnswered() {
 	s.mu.Lock()

@@ -79,6 +79,6 @@ func (q *request) appendJoined(dst []byte, results []boreas.Joined, heartbeat ti
 		j.Channel = strings.ToValidUTF8(j.Channel, "\uFFFD") // one that failed can be anything
 		dst = v2.AppendJoined(dst, &j, &results[i])
 	}
-	dst = wire.AppendV2JoinedClose(dst, int((heartbeat+time.Second-1)/time.Second))
+	dst = wire.AppendV2JoinedClose(dst, v2.Heartbeat(heartbeat))
 	return endEvent(dst, start)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
@@ -48,9 +47,8 @@ func (protocol2) greeting(h *handler) func(id string) []byte {
 	return func(id string) []byte {
 		b, start := beginFrame(nil)
 		b = wire.AppendV2Hello(b, wire.V2Hello{
-			Session: id,
-			// Rounded up: the promise must hold.
-			Heartbeat: int((h.options.Heartbeat + time.Second - 1) / time.Second),
+			Session:   id,
+			Heartbeat: v2.Heartbeat(h.options.Heartbeat),
 			Limits: wire.V2Limits{
 				FrameBytes:   h.options.MaxMessage,
 				Channels:     h.options.MaxChannels,

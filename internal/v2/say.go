@@ -19,6 +19,12 @@ func AppendMessage(dst []byte, channel string, epoch uint64, p *boreas.Publicati
 	return append(dst, `"}`...)
 }
 
+// Heartbeat returns an interval in the seconds that a client is told (clauses 3.1, 10.3):
+// rounded up, since it is promised that something comes in each.
+func Heartbeat(interval time.Duration) int {
+	return int((interval + time.Second - 1) / time.Second)
+}
+
 // AppendGap appends a gap (clause 5.3).
 func AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 	return wire.AppendV2Gap(dst, channel, string(g.Reason), g.From.Append(nil), g.To.Append(nil))
