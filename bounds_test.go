@@ -100,7 +100,7 @@ func TestAnonymousAgain(t *testing.T) {
 		s.Deauthenticate()
 		w.pass(59 * time.Second)
 		w.want(c)
-		s.Authenticate("user", "user")
+		s.Authenticate(boreastest.Grant("user", "user"))
 		w.pass(time.Hour)
 		w.want(c)
 		s.Deauthenticate()

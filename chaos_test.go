@@ -35,7 +35,7 @@ func TestChaos(t *testing.T) {
 						return
 					}
 					u := fmt.Sprint(i % 5)
-					s.Authenticate(u, u)
+					s.Authenticate(boreastest.Grant(u, u))
 					for k := 0; k < 60 && c.Reason() == nil; k++ {
 						ch := fmt.Sprint(r.IntN(3))
 						s.Heard()
@@ -52,7 +52,7 @@ func TestChaos(t *testing.T) {
 							c.Unbound()
 						case 8:
 							u := fmt.Sprint(r.IntN(7))
-							s.Authenticate(u, u)
+							s.Authenticate(boreastest.Grant(u, u))
 						case 9:
 							hub.ListSessions("", 5)
 							hub.Presence(ch)

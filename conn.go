@@ -58,6 +58,10 @@ type Announcer interface {
 	// [PresenceEvent].
 	AppendPresence(dst []byte, channel string, event []byte) []byte
 
+	// AppendExpiring appends that the session's token ends at that time, and within
+	// which time that is: it should show another.
+	AppendExpiring(dst []byte, at time.Time, within time.Duration) []byte
+
 	// AppendGoodbye appends that the session will end for the reason, and will do so
 	// within the time given.
 	AppendGoodbye(dst []byte, reason error, within time.Duration) []byte

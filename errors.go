@@ -18,6 +18,16 @@ var (
 	// ErrTooManySessions: the hub has Options.MaxSessions sessions already.
 	ErrTooManySessions = errors.New("boreas: too many sessions")
 
+	// ErrTooManyAddressSessions: the address has Options.MaxAddressSessions sessions.
+	ErrTooManyAddressSessions = errors.New("boreas: too many sessions from one address")
+
+	// ErrTooManyUserSessions: the user has Options.MaxUserSessions sessions already.
+	ErrTooManyUserSessions = errors.New("boreas: too many sessions of one user")
+
+	// ErrTooManyUserChannels: the user's sessions have joined Options.MaxUserChannels
+	// channels already.
+	ErrTooManyUserChannels = errors.New("boreas: too many channels for one user")
+
 	// ErrTooManyChannels: the session has joined Options.MaxChannels channels already.
 	ErrTooManyChannels = errors.New("boreas: too many channels for one session")
 
@@ -38,8 +48,9 @@ var (
 	// large together.
 	ErrTooManyMembers = errors.New("boreas: too many users on the channels of one join: join with presence on fewer at once")
 
-	// ErrNotPermitted: the channel's rule does not allow clients to publish.
-	ErrNotPermitted = errors.New("boreas: the channel's rule does not allow it")
+	// ErrNotPermitted: the channel's rule does not allow clients to publish. Of what a
+	// token does not allow, a [*DeniedError] tells more.
+	ErrNotPermitted = errors.New("boreas: the channel's rule does not let clients publish (client_publish)")
 
 	// ErrKey: an idempotency key has more than [MaxKey] bytes.
 	ErrKey = errors.New("boreas: an idempotency key has 1 to 128 bytes")
@@ -65,6 +76,13 @@ var (
 
 	// ErrRevoked: the session's identity is no longer valid.
 	ErrRevoked = errors.New("the token is no longer valid")
+
+	// ErrTokenExpired: the session's token has come to its end.
+	ErrTokenExpired = errors.New("the token has expired")
+
+	// ErrRulesChanged: the session was on a channel that its token's rules, which have
+	// changed, do not let it join.
+	ErrRulesChanged = errors.New("the token's rules have changed: the session was on a channel that they do not allow")
 
 	// ErrTerminated: an operator ended the session.
 	ErrTerminated = errors.New("ended by the operator")

@@ -2,6 +2,7 @@ package boreas_test
 
 import (
 	"context"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -78,7 +79,7 @@ func TestRevoked(t *testing.T) {
 // clause 3.1: the greeting comes before all else, also if the server is shutting down.
 func TestTheGreetingComesFirst(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
-		s, err := w.hub.Reserve()
+		s, err := w.hub.Reserve(netip.Addr{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +87,7 @@ func TestTheGreetingComesFirst(t *testing.T) {
 		if err := c.Adopt(s, func(id string) []byte {
 			go w.hub.Shutdown(context.Background(), time.Second)
 			for {
-				other, err := w.hub.Reserve()
+				other, err := w.hub.Reserve(netip.Addr{})
 				if err != nil {
 					break // the goodbye is on its way
 				}

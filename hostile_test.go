@@ -93,7 +93,7 @@ func TestSnapshotsInOneJoin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Authenticate(fmt.Sprint("user", i), fmt.Sprint("user", i))
+		s.Authenticate(boreastest.Grant(fmt.Sprint("user", i), fmt.Sprint("user", i)))
 		s.Join([]boreas.Join{{Channel: "chat"}}, nil)
 	}
 	c := &boreastest.Conn{Form: boreastest.Announcing{}}
@@ -101,7 +101,7 @@ func TestSnapshotsInOneJoin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Authenticate("me", "me")
+	s.Authenticate(boreastest.Grant("me", "me"))
 	joins := make([]boreas.Join, 1800) // {"channel":"chat","presence":true}, : 36 bytes each, 64 KiB
 	for i := range joins {
 		joins[i] = boreas.Join{Channel: "chat", Watch: true}
@@ -151,7 +151,7 @@ func TestLastInOneJoin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Authenticate("me", "me")
+	s.Authenticate(boreastest.Grant("me", "me"))
 	joins := make([]boreas.Join, 2300) // {"channel":"a","last":99999}, : 28 bytes each
 	for i := range joins {
 		joins[i] = boreas.Join{Channel: "a", Last: 1 << 30}
@@ -178,7 +178,7 @@ func TestNamesMadeUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Authenticate("me", "me")
+	s.Authenticate(boreastest.Grant("me", "me"))
 	start := time.Now()
 	const names = 100_000
 	for i := range names {
@@ -244,7 +244,7 @@ func TestSnapshotsOfManyChannels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.Authenticate(fmt.Sprint(i), fmt.Sprint(i))
+			s.Authenticate(boreastest.Grant(fmt.Sprint(i), fmt.Sprint(i)))
 			s.Join(joins, nil)
 		}
 		for i := range joins {

@@ -27,7 +27,7 @@ const (
 var mayImport = map[string][]string{
 	"internal/wire":   {},
 	".":               {},
-	"auth":            {},
+	"auth":            {".", "internal/fault"},
 	"internal/config": {"."},
 	"internal/socket": {},
 	"internal/fault":  {".", "internal/wire"},
@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"internal/server": {".", "internal/wire", "internal/fault", "internal/v2", "internal/config", "auth", "js", "ws", "sse", "api"},
 	"client":          {"internal/wire"},
 	"js":              {},
-	"boreastest":      {".", "internal/wire", "internal/config", "internal/server", "client"},
+	"boreastest":      {".", "internal/wire", "internal/fault", "internal/config", "internal/server", "client"},
 	"internal/load":   {"client"},
 	"internal/oracle": {"."},
 	"internal/trial":  {".", "boreastest", "client", "internal/config", "internal/oracle", "internal/server"},

@@ -2,8 +2,10 @@ package boreas
 
 import (
 	"context"
+	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +35,19 @@ type Options struct {
 	// AnonymousTimeout is how long a session may be anonymous without a break,
 	// looked at once a second; 0 means for ever.
 	AnonymousTimeout time.Duration
+
+	// Valid tells whether a grant is still valid. It is asked after a session has
+	// become the grant's, and must be quick. Nil means that all are.
+	Valid func(*Grant) error
+
+	// MaxUserSessions and MaxUserChannels bound the sessions of one user whom a backend
+	// has named, and the channels that they have joined together; 0 means no bound.
+	MaxUserSessions, MaxUserChannels int
+
+	// MaxAddressSessions bounds the sessions from one address that is in none of
+	// ExemptAddresses; 0 means no bound.
+	MaxAddressSessions int
+	ExemptAddresses    []netip.Prefix
 
 	// PresenceLinger is for how long a session whose connection was lost is still
 	// taken for present. 0 means not at all.
@@ -67,6 +82,7 @@ type Hub struct {
 	ownsEngine bool
 	queue      queue
 	registry   registry
+	mortal     atomic.Int64 // sessions whose grant has an end
 	stats      hubStats
 	ctx        context.Context // of what runs until Close
 	cancel     context.CancelFunc
@@ -96,16 +112,14 @@ func New(o Options) *Hub {
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.queue.init()
-	h.registry.init(o.MaxSessions)
+	h.registry.init(&o)
 	for range o.Sweepers {
 		h.goroutines.Go(func() { newSweeper(h).run() })
 	}
 	if o.PingInterval > 0 {
 		h.goroutines.Go(h.pinger)
 	}
-	if o.AnonymousTimeout > 0 {
-		h.goroutines.Go(h.doorkeeper)
-	}
+	h.goroutines.Go(h.doorkeeper)
 	return h
 }
 
@@ -132,15 +146,32 @@ func (h *Hub) Publish(ctx context.Context, channel string, m Message) (Ack, erro
 	return ack, nil
 }
 
+// MayPublish returns nil if who has the grant may publish on the channel: if the grant
+// allows it, and the channel's rule lets clients. Errors: [ErrChannelName], those of
+// [Grant.May], [ErrNotPermitted].
+func (h *Hub) MayPublish(g *Grant, channel string) error {
+	if err := ValidChannel(channel); err != nil {
+		return err
+	}
+	if err := g.May(VerbPublish, channel); err != nil {
+		return err
+	}
+	if !h.Rule(channel).ClientPublish {
+		return ErrNotPermitted
+	}
+	return nil
+}
+
 // Reserve makes room for a session, before its connection is set up: what there is
 // no room for can still be refused in the transport's own way. [Session.Start] makes
 // it live. The transport must call [Session.Done] once the connection is closed,
-// also if it was never started. Errors: [ErrTooManySessions], [ErrShuttingDown].
-func (h *Hub) Reserve() (*Session, error) {
-	if err := h.registry.reserve(); err != nil {
+// also if it was never started. The address is the peer's; it may be invalid if that is
+// not known. Errors: [ErrTooManySessions], [ErrTooManyAddressSessions], [ErrShuttingDown].
+func (h *Hub) Reserve(address netip.Addr) (*Session, error) {
+	if err := h.registry.reserve(address); err != nil {
 		return nil, err
 	}
-	return &Session{hub: h}, nil
+	return &Session{hub: h, address: address}, nil
 }
 
 // Sessions returns how many sessions take up room: reserved, live, or ended with their
@@ -149,20 +180,6 @@ func (h *Hub) Sessions() int {
 	h.registry.mu.Lock()
 	defer h.registry.mu.Unlock()
 	return h.registry.open
-}
-
-// Deauthenticate makes all sessions of the identity anonymous, which takes them
-// off their channels, or ends those that can be told with [ErrRevoked], and returns
-// how many there were. What was published before
-// may still reach them; nothing published after it returned does.
-func (h *Hub) Deauthenticate(identity string) int {
-	n := 0
-	for _, s := range h.registry.of(identity) {
-		if s.deauthenticate(identity) {
-			n++
-		}
-	}
-	return n
 }
 
 // Shutdown ends all sessions with [ErrShuttingDown], spread evenly over the drain
@@ -272,23 +289,6 @@ func (h *Hub) pinger() {
 		}
 		for _, s := range h.registry.slot(slot) {
 			s.ping(h.options.PingInterval)
-		}
-	}
-}
-
-// doorkeeper ends sessions that stay anonymous for too long. It looks at each once a
-// second, a slot at a time.
-func (h *Hub) doorkeeper() {
-	tick := time.NewTicker(time.Second / pingSlots)
-	defer tick.Stop()
-	for slot := 0; ; slot = (slot + 1) % pingSlots {
-		select {
-		case <-h.ctx.Done():
-			return
-		case <-tick.C:
-		}
-		for _, s := range h.registry.slot(slot) {
-			s.checkAnonymous(h.options.AnonymousTimeout)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -119,8 +120,8 @@ func TestIdentities(t *testing.T) {
 		a, ac := w.subscriber("news", "sport")
 		b, _ := w.subscriber("news")
 		boreastest.Open(w.hub)
-		b.Authenticate("b", "b")
-		a.Authenticate("a", "a") // keeps the channels
+		b.Authenticate(boreastest.Grant("b", "b"))
+		a.Authenticate(boreastest.Grant("a", "a")) // keeps the channels
 		check := func(want boreas.Census) {
 			t.Helper()
 			if diff := cmp.Diff(want, w.hub.Census()); diff != "" {
@@ -344,12 +345,12 @@ func TestShutdownDoesNotWaitForEver(t *testing.T) {
 // A session whose connection is being set up has none that could be written to.
 func TestAReservedSessionIsLeftAlone(t *testing.T) {
 	inWorld(t, boreas.Options{MaxSessions: 1, PingInterval: time.Second, AnonymousTimeout: time.Second}, func(w world) {
-		s, err := w.hub.Reserve()
+		s, err := w.hub.Reserve(netip.Addr{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Minute)
-		if _, err := w.hub.Reserve(); err != boreas.ErrTooManySessions {
+		if _, err := w.hub.Reserve(netip.Addr{}); err != boreas.ErrTooManySessions {
 			t.Errorf("it takes no room: %v", err)
 		}
 		go w.hub.Shutdown(context.Background(), 0)

@@ -3,6 +3,7 @@ package boreas
 import (
 	"cmp"
 	"context"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,10 +12,12 @@ import (
 
 // SessionInfo describes a session.
 type SessionInfo struct {
-	ID        string // its name
-	User      string // "" while anonymous
-	Transport string // as the transport calls itself
-	Address   string // of the peer, "" if not known
+	ID        string    // its name
+	User      string    // "" while anonymous
+	TokenID   string    // the same
+	Expires   time.Time // of its token; zero if that has no end
+	Transport string    // as the transport calls itself
+	Address   string    // of the peer, "" if not known
 	Since     time.Time
 	Channels  []string // that it has joined, in that order
 }
@@ -36,6 +39,24 @@ func (h *Hub) History(ctx context.Context, channel string, since Position, limit
 		return History{}, err
 	}
 	return h.engine.Read(ctx, channel, since, limit)
+}
+
+// History is [Hub.History] as far as the session's grant allows it. Also the errors of
+// [Grant.May].
+func (s *Session) History(ctx context.Context, channel string, since Position, limit int) (History, error) {
+	if err := s.Grant().May(VerbHistory, channel); err != nil {
+		return History{}, err
+	}
+	return s.hub.History(ctx, channel, since, limit)
+}
+
+// Presence is [Hub.Presence] as far as the session's grant allows it. Also the errors of
+// [Grant.May].
+func (s *Session) Presence(channel string) (PresenceState, error) {
+	if err := s.Grant().May(VerbPresence, channel); err != nil {
+		return PresenceState{}, err
+	}
+	return s.hub.Presence(channel)
 }
 
 // Presence returns who is on a channel. Errors: [ErrChannelName], [ErrNoPresence].
@@ -204,8 +225,17 @@ func (s *Session) info() (info SessionInfo, live bool) {
 		return SessionInfo{}, false
 	}
 	info = SessionInfo{ID: s.ID(), User: s.user(), Since: time.Unix(0, s.started), Channels: []string{}}
+	if s.grant != nil {
+		info.TokenID = s.grant.TokenID
+	}
+	if s.end != nil {
+		info.Expires = s.end.at
+	}
 	if d, ok := s.conn.(describer); ok {
 		info.Transport, info.Address = d.Describe()
+	}
+	if peer, err := netip.ParseAddrPort(info.Address); s.address.IsValid() && (err != nil || peer.Addr().Unmap() != s.address) {
+		info.Address = s.address.String() // the connection's peer is a proxy
 	}
 	for _, sub := range s.subs {
 		if sub.ch.feed == nil {

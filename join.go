@@ -30,8 +30,8 @@ type Join struct {
 
 // A Joined is the result of one Join.
 type Joined struct {
-	// Err is why the channel was not joined. Errors: [ErrChannelName], [ErrAnonymous],
-	// [ErrTooManyChannels], [ErrTooManySubscribers], [ErrAlreadyJoined],
+	// Err is why the channel was not joined. Errors: [ErrChannelName], those of
+	// [Grant.May], [ErrTooManyChannels], [ErrTooManyUserChannels], [ErrTooManySubscribers], [ErrAlreadyJoined],
 	// [ErrNoPresence], [ErrInfoTooLarge], [ErrTooManyMembers], [ErrClosed] if the session has ended, and
 	// those of the engine. All else is zero then.
 	Err error
@@ -206,11 +206,14 @@ func (s *Session) mayPrepare(j *Join) error {
 	if len(j.Info) > MaxInfo {
 		return ErrInfoTooLarge
 	}
-	if j.Watch && s.hub.Rule(j.Channel).Presence == PresenceOff {
-		return ErrNoPresence
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.allows(j); err != nil {
+		return err
+	}
+	if j.Watch && s.hub.Rule(j.Channel).Presence == PresenceOff {
+		return ErrNoPresence // not told to who may not even ask
+	}
 	if s.find(j.Channel) >= 0 {
 		return nil
 	}
@@ -233,6 +236,9 @@ func gapReason(err error) (reason GapReason, lost bool) {
 // enter does the rest of a join. The caller holds mu. It takes the entry's reference,
 // unless the session does not enter.
 func (s *Session) enter(j *Join, e *entry, r *Joined) {
+	if r.Err = s.allows(j); r.Err != nil { // what may have changed meanwhile
+		return
+	}
 	if i := s.find(j.Channel); i >= 0 && !s.ending {
 		if !j.Since.IsZero() || j.Last > 0 {
 			r.Err = ErrAlreadyJoined
@@ -242,7 +248,10 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 		s.watch(j, s.subs[i].ch, r)
 		return
 	}
-	if r.Err = s.mayJoin(); r.Err != nil { // what may have changed meanwhile
+	if r.Err = s.mayJoin(); r.Err != nil { // the same
+		return
+	}
+	if r.Err = s.hub.registry.addChannels(s.grant, 1); r.Err != nil {
 		return
 	}
 	sub := &subscription{session: s, ch: e.ch}
@@ -251,6 +260,7 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 	s.subs = append(s.subs, sub)
 	if r.Err = e.ch.add(sub, e.at); r.Err != nil {
 		s.subs = s.subs[:len(s.subs)-1]
+		s.hub.registry.addChannels(s.grant, -1)
 		return
 	}
 	e.ch, e.sub = nil, sub
@@ -281,12 +291,27 @@ func (s *Session) watch(j *Join, ch *channel, r *Joined) {
 	r.Presence = &state
 }
 
+// allows returns nil if the session's grant allows the join. The caller holds mu.
+func (s *Session) allows(j *Join) error {
+	if s.ending {
+		return ErrClosed
+	}
+	if err := s.grant.May(VerbJoin, j.Channel); err != nil {
+		return err
+	}
+	if j.Watch {
+		if err := s.grant.May(VerbPresence, j.Channel); err != nil {
+			return err
+		}
+	}
+	if j.Last > 0 {
+		return s.grant.May(VerbHistory, j.Channel)
+	}
+	return nil
+}
+
 func (s *Session) mayJoin() error {
 	switch {
-	case s.ending:
-		return ErrClosed
-	case s.identity == nil:
-		return ErrAnonymous
 	case s.joined() >= s.hub.options.MaxChannels:
 		return ErrTooManyChannels
 	}
@@ -301,13 +326,14 @@ func (s *Session) Leave(channels ...string) {
 		left[name] = true
 	}
 	s.mu.Lock()
-	d := departure{session: s, user: s.user()}
+	d, before := departure{session: s, user: s.user()}, s.joined()
 	s.subs = slices.DeleteFunc(s.subs, func(sub *subscription) bool {
 		if left[sub.ch.name] {
 			d.subs = append(d.subs, sub)
 		}
 		return left[sub.ch.name]
 	})
+	s.hub.registry.addChannels(s.grant, s.joined()-before)
 	s.mu.Unlock()
 	s.hub.drop(d)
 }
@@ -347,6 +373,7 @@ type departure struct {
 // then, without it, drops what is returned.
 func (s *Session) depart(linger bool) departure {
 	d := departure{subs: s.subs, session: s, user: s.user(), linger: linger}
+	s.hub.registry.addChannels(s.grant, -s.joined())
 	s.subs = nil
 	return d
 }

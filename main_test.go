@@ -61,7 +61,7 @@ func (w world) subscribe(c *boreastest.Conn, channels ...string) *boreas.Session
 	if err != nil {
 		w.Fatalf("open: %v", err)
 	}
-	s.Authenticate("user", "u")
+	s.Authenticate(boreastest.Grant("user", "u"))
 	for _, ch := range channels {
 		w.join(s, ch)
 	}

@@ -99,7 +99,7 @@ func TestStress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Authenticate("stayer", "stayer")
+		s.Authenticate(boreastest.Grant("stayer", "stayer"))
 		join(s, "news")
 		join(s, "other")
 		conns = append(conns, c)
@@ -114,7 +114,7 @@ func TestStress(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				s.Authenticate("comer", "comer")
+				s.Authenticate(boreastest.Grant("comer", "comer"))
 				c.Bound(i % 50)
 				join(s, "news")
 				join(s, "other")

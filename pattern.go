@@ -51,6 +51,15 @@ func ParsePattern(text string) (Pattern, error) {
 	if i := strings.Index(text, "***"); i >= 0 {
 		return Pattern{}, fmt.Errorf("pattern %q: three stars in a row at byte %d: * stands for anything but a dot, ** for anything", text, i)
 	}
+	return compile(text), nil
+}
+
+// literalStar stands for a star that is only a star, in a text that is compiled. It is a
+// control character, and so neither in a pattern that was given nor in a channel's name.
+const literalStar = '\x00'
+
+// compile makes a pattern of a text that is one.
+func compile(text string) Pattern {
 	p := Pattern{text: text, prefix: text}
 	if i := strings.IndexByte(text, '*'); i >= 0 {
 		p.prefix = text[:i]
@@ -63,7 +72,8 @@ func ParsePattern(text string) (Pattern, error) {
 			p.kind, p.rest = patternOther, compilePattern(rest)
 		}
 	}
-	return p, nil
+	p.prefix = strings.ReplaceAll(p.prefix, string(literalStar), "*")
+	return p
 }
 
 // String returns the text of the pattern.
@@ -110,24 +120,31 @@ func compilePattern(text string) *patternRest {
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		switch {
+		case c == literalStar:
+			r.next('*')
 		case strings.HasPrefix(text[i:], "**"):
 			r.stars.set(r.final)
 			i++
 		case c == '*':
 			r.star.set(r.final)
 		default:
-			if r.literal[c] == 0 {
-				r.literal[c] = uint8(len(r.rows)) // at most 255: a pattern has no more bytes
-				r.rows = append(r.rows, patternSet{})
-			}
-			r.final++
-			r.rows[r.literal[c]].set(r.final)
+			r.next(c)
 		}
 	}
 	for i := range r.star {
 		r.star[i] |= r.stars[i]
 	}
 	return r
+}
+
+// next adds a state that is reached from the last with the byte.
+func (r *patternRest) next(c byte) {
+	if r.literal[c] == 0 {
+		r.literal[c] = uint8(len(r.rows)) // at most 255: a pattern has no more bytes
+		r.rows = append(r.rows, patternSet{})
+	}
+	r.final++
+	r.rows[r.literal[c]].set(r.final)
 }
 
 func (r *patternRest) match(name string) bool {

@@ -36,7 +36,7 @@ func (w world) member(user string) (*boreas.Session, *boreastest.Conn) {
 	if err != nil {
 		w.Fatalf("open: %v", err)
 	}
-	s.Authenticate("identity of "+user, user)
+	s.Authenticate(boreastest.Grant("identity of "+user, user))
 	return s, c
 }
 
@@ -98,9 +98,9 @@ func TestPresenceOfClassicSessions(t *testing.T) {
 		w.watch(other, "room.a")
 		s.Deauthenticate()
 		w.users("room.a", `{"users":1,"sessions":1,"members":[{"user":"ann","sessions":["`+other.ID()+`"]}]}`)
-		s.Authenticate("user", "u")
+		s.Authenticate(boreastest.Grant("user", "u"))
 		w.join(s, "room.a")
-		s.Authenticate("user 2", "u2")
+		s.Authenticate(boreastest.Grant("user 2", "u2"))
 		w.users("room.a", `{"users":2,"sessions":2,"members":[{"user":"ann","sessions":["`+other.ID()+`"]},{"user":"u2","sessions":["`+s.ID()+`"]}]}`)
 		w.want(c)
 	})
@@ -304,7 +304,7 @@ func TestPresenceUnderLoad(t *testing.T) {
 					case 2:
 						s.Lost(errors.New("reset"))
 					case 3:
-						s.Authenticate("identity of another", "another")
+						s.Authenticate(boreastest.Grant("identity of another", "another"))
 						s.Lost(boreas.ErrLeft)
 					}
 					<-c.Finished()

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 )
@@ -22,6 +23,8 @@ type registry struct {
 	open       int                   // sessions not yet done: reserved, live, closing
 	max        int                   // bound of open; 0 is none
 	anonymous  int                   // live sessions without an identity
+	users      users                 // those that are bounded
+	addresses  addresses             // the same of addresses
 	identities map[string]*identity
 	refused    uint64
 	shutting   bool
@@ -31,18 +34,19 @@ type registry struct {
 // identity is who a session authenticated as.
 type identity struct {
 	name     string
-	user     string // how others know it
 	sessions []*Session
 }
 
-func (r *registry) init(max int) {
-	r.max = max
+func (r *registry) init(o *Options) {
+	r.max = o.MaxSessions
+	r.users = users{maxSessions: o.MaxUserSessions, maxChannels: o.MaxUserChannels}
+	r.addresses.max, r.addresses.exempt = o.MaxAddressSessions, o.ExemptAddresses
 	r.identities = make(map[string]*identity)
 	r.empty = make(chan struct{})
 }
 
-// reserve makes room for a session.
-func (r *registry) reserve() error {
+// reserve makes room for a session from the address.
+func (r *registry) reserve(address netip.Addr) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.shutting {
@@ -51,6 +55,10 @@ func (r *registry) reserve() error {
 	if r.max > 0 && r.open >= r.max {
 		r.refused++
 		return ErrTooManySessions
+	}
+	if err := r.addresses.add(address); err != nil {
+		r.refused++
+		return err
 	}
 	r.open++
 	return nil
@@ -73,22 +81,28 @@ func (r *registry) start(s *Session) error {
 	return nil
 }
 
-// identify makes s a session of the identity; "" is anonymous. The caller holds s.mu.
-func (r *registry) identify(s *Session, name, user string) {
+// identify makes s a session of the grant's identity; a nil grant is anonymous. The
+// caller holds s.mu. Errors: [ErrTooManyUserSessions], [ErrTooManyUserChannels], and then
+// s is what it was.
+func (r *registry) identify(s *Session, g *Grant) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.users.move(s.grant, g, s.joined()); err != nil {
+		return err
+	}
 	r.unidentify(s)
-	if name == "" {
+	if g == nil {
 		r.anonymous++
-		return
+		return nil
 	}
-	id := r.identities[name]
+	id := r.identities[g.Identity]
 	if id == nil {
-		id = &identity{name: name, user: user}
-		r.identities[name] = id
+		id = &identity{name: g.Identity}
+		r.identities[g.Identity] = id
 	}
-	s.identity, s.identityIndex = id, int32(len(id.sessions))
+	s.grant, s.identity, s.identityIndex = g, id, int32(len(id.sessions))
 	id.sessions = append(id.sessions, s)
+	return nil
 }
 
 // unidentify takes s out of its identity's sessions or the anonymous ones.
@@ -106,7 +120,7 @@ func (r *registry) unidentify(s *Session) {
 	if last == 0 {
 		delete(r.identities, id.name)
 	}
-	s.identity = nil
+	s.identity, s.grant = nil, nil
 }
 
 // ended notes that a session is nobody's any more. It stays in its slot until it is
@@ -114,6 +128,7 @@ func (r *registry) unidentify(s *Session) {
 func (r *registry) ended(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.users.leave(s.grant, s.joined())
 	r.unidentify(s)
 	r.live--
 }
@@ -131,9 +146,10 @@ func (r *registry) finished(s *Session) {
 	r.slots[s.slot] = slot[:last]
 }
 
-func (r *registry) done() {
+func (r *registry) done(address netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.addresses.remove(address)
 	r.open--
 	if r.shutting && r.open == 0 {
 		close(r.empty)

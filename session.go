@@ -3,6 +3,7 @@ package boreas
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -35,11 +36,15 @@ type Session struct {
 	slotIndex     int32
 	identityIndex int32
 	identity      *identity
+	grant         *Grant // what it may do; nil while it is anonymous
+
+	address netip.Addr // of the peer; invalid if not known. Set by Reserve
 
 	mu     sync.Mutex
 	subs   []*subscription
 	out    []byte  // its own bytes, which come before any publication not yet begun
 	cut    *cut    // the publication that was written in part, nil if there is none
+	end    *end    // of its token's life; nil if that has none
 	turn   uint16  // which subscription comes first in the next batch of several
 	sent   int32   // bytes of answers in out, at most, but a large first one counts 1
 	strain *strain // what a session has that does not keep up; nil if it always did
@@ -110,52 +115,14 @@ func (s *Session) user() string {
 	if s.identity == nil {
 		return ""
 	}
-	return s.identity.user
+	return s.grant.User
 }
 
-// Authenticate makes the session one of the identity's, which must not be empty. The
-// user is how others know it, the same for all sessions of the identity. It keeps its
-// channels.
-func (s *Session) Authenticate(identity, user string) {
+// Grant returns what the session may do, nil if it is anonymous.
+func (s *Session) Grant() *Grant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ending {
-		return
-	}
-	before := s.user()
-	s.hub.registry.identify(s, identity, user)
-	if before == user || before == "" {
-		return
-	}
-	for _, sub := range s.subs {
-		if p := sub.ch.presence; p != nil {
-			p.enter(s.ID(), user, nil) // which ends its being there as the other
-		}
-	}
-}
-
-// Deauthenticate makes the session anonymous, which takes it off its channels. One
-// that can be told so is ended instead, with [ErrRevoked].
-func (s *Session) Deauthenticate() { s.deauthenticate("") }
-
-// deauthenticate returns false if the session is not one of the identity's (any
-// more); "" means whoever it is.
-func (s *Session) deauthenticate(identity string) bool {
-	s.mu.Lock()
-	if s.ending || s.identity == nil || identity != "" && s.identity.name != identity {
-		s.mu.Unlock()
-		return false
-	}
-	if s.announcer() != nil {
-		s.endNow(ErrRevoked)
-		return true
-	}
-	d := s.depart(false)
-	s.hub.registry.identify(s, "", "")
-	s.since = time.Now()
-	s.mu.Unlock()
-	s.hub.drop(d)
-	return true
+	return s.grant
 }
 
 // announcer returns the session's format if that can tell what happens, and nil if not.
@@ -164,18 +131,12 @@ func (s *Session) announcer() Announcer {
 	return a
 }
 
-// Publish publishes a message for the session, where the channel's rule allows it. If
-// echo is false the session does not get it back. Errors: [ErrAnonymous],
-// [ErrNotPermitted], and those of [Hub.Publish].
+// Publish publishes a message for the session, where the channel's rule and its grant
+// allow it. If echo is false the session does not get it back. Errors: those of
+// [Hub.MayPublish] and [Hub.Publish].
 func (s *Session) Publish(ctx context.Context, channel string, m Message, echo bool) (Ack, error) {
-	if err := ValidChannel(channel); err != nil {
+	if err := s.hub.MayPublish(s.Grant(), channel); err != nil {
 		return Ack{}, err
-	}
-	if s.Identity() == "" {
-		return Ack{}, ErrAnonymous
-	}
-	if !s.hub.Rule(channel).ClientPublish {
-		return Ack{}, ErrNotPermitted
 	}
 	if echo {
 		return s.hub.Publish(ctx, channel, m)
@@ -321,13 +282,14 @@ func (s *Session) Lost(reason error) { s.finish(reason) }
 
 // Done tells that the session's connection is closed. The transport calls it once,
 // after the session has ended, or if it was never started.
-func (s *Session) Done() { s.hub.registry.done() }
+func (s *Session) Done() { s.hub.registry.done(s.address) }
 
 // beginEnd marks the session as ending. The caller holds mu, and then, without it,
 // drops what is returned.
 func (s *Session) beginEnd(reason error) departure {
 	s.ending, s.reason, s.endedAt = true, reason, time.Now()
 	s.allAnswered()
+	s.setEnd(nil)
 	d := s.depart(comesBack(reason))
 	s.hub.registry.ended(s)
 	s.hub.stats.end(reason)
@@ -388,16 +350,6 @@ func (s *Session) checkPong() {
 	s.mu.Lock()
 	if s.pinged && !s.heard.Load() {
 		s.endNow(ErrPingTimeout)
-		return
-	}
-	s.mu.Unlock()
-}
-
-// checkAnonymous ends the session if it has been anonymous for longer than that.
-func (s *Session) checkAnonymous(limit time.Duration) {
-	s.mu.Lock()
-	if s.identity == nil && time.Since(s.since) > limit {
-		s.endNow(ErrAnonymousTimeout)
 		return
 	}
 	s.mu.Unlock()

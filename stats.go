@@ -31,8 +31,8 @@ type Stats struct {
 	Writes          uint64 // that carried at least one publication
 	Pings           uint64
 	SessionsOpened  uint64
-	SessionsRefused uint64 // by ErrTooManySessions
-	JoinsRefused    uint64 // by ErrTooManyChannels or ErrTooManySubscribers
+	SessionsRefused uint64 // by ErrTooManySessions or ErrTooManyAddressSessions
+	JoinsRefused    uint64 // by ErrTooManyChannels, ErrTooManyUserChannels or ErrTooManySubscribers
 
 	// Gaps counts what sessions were told that they do not get, by reason. The
 	// joins that could not be recovered are among them.
@@ -57,6 +57,8 @@ type Ended struct {
 	AnonymousTimeout uint64 // ErrAnonymousTimeout
 	ShuttingDown     uint64 // ErrShuttingDown
 	Revoked          uint64 // ErrRevoked
+	Expired          uint64 // ErrTokenExpired
+	RulesChanged     uint64 // ErrRulesChanged
 	Terminated       uint64 // ErrTerminated
 	Other            uint64 // the peer left, the connection was lost, or the transport ended it
 }
@@ -85,6 +87,8 @@ func (h *Hub) Stats() Stats {
 			AnonymousTimeout: c.ended[endedAnonymous].Load(),
 			ShuttingDown:     c.ended[endedShutdown].Load(),
 			Revoked:          c.ended[endedRevoked].Load(),
+			Expired:          c.ended[endedExpired].Load(),
+			RulesChanged:     c.ended[endedRules].Load(),
 			Terminated:       c.ended[endedTerminated].Load(),
 			Other:            c.ended[endedOther].Load(),
 		},
@@ -128,6 +132,8 @@ const (
 	endedAnonymous
 	endedShutdown
 	endedRevoked
+	endedExpired
+	endedRules
 	endedTerminated
 	endedOther
 	endedKinds
@@ -140,7 +146,7 @@ func (c *hubStats) gap(reason GapReason) { c.gaps[slices.Index(gapReasons[:], re
 // joined counts what came of a join.
 func (c *hubStats) joined(r *Joined) {
 	switch {
-	case r.Err == ErrTooManyChannels, r.Err == ErrTooManySubscribers:
+	case r.Err == ErrTooManyChannels, r.Err == ErrTooManyUserChannels, r.Err == ErrTooManySubscribers:
 		c.joinsRefused.Add(1)
 	case r.Gap.Reason != "":
 		c.gap(r.Gap.Reason)
@@ -162,6 +168,10 @@ func (c *hubStats) end(reason error) {
 		kind = endedShutdown
 	case ErrRevoked:
 		kind = endedRevoked
+	case ErrTokenExpired:
+		kind = endedExpired
+	case ErrRulesChanged:
+		kind = endedRules
 	case ErrTerminated:
 		kind = endedTerminated
 	}

@@ -47,7 +47,7 @@ func stress(t *testing.T, round int) {
 			t.Fatal(err)
 		}
 		u := fmt.Sprint("u", i%6)
-		s.Authenticate(u, u)
+		s.Authenticate(boreastest.Grant(u, u))
 		all = append(all, &member{s: s, c: c, own: map[string]map[uint64]int{"a": {}, "b": {}, "c": {}}})
 	}
 	seeds := make([]uint64, len(all))

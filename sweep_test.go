@@ -48,7 +48,7 @@ func crowd(t *testing.T, hub *boreas.Hub, n int, onFirst func()) (last *boreaste
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Authenticate("user", "user")
+		s.Authenticate(boreastest.Grant("user", "user"))
 		if err := join(s, "news"); err != nil {
 			t.Fatal(err)
 		}

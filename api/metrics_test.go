@@ -3,6 +3,7 @@ package api_test
 import (
 	"flag"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"regexp"
 	"strings"
@@ -30,7 +31,7 @@ func TestMetrics(t *testing.T) {
 	if s.Join([]boreas.Join{{Channel: "ch3"}}, nil)[0].Err == nil {
 		t.Fatal("joined more channels than allowed")
 	}
-	if _, err := r.hub.Reserve(); err == nil {
+	if _, err := r.hub.Reserve(netip.Addr{}); err == nil {
 		t.Fatal("opened more sessions than allowed")
 	}
 	s.End(boreas.ErrSlow)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
@@ -146,7 +148,7 @@ type subscriber struct {
 func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subscriber {
 	t.Helper()
 	s := &subscriber{lines: make(chan string, 100), finished: make(chan struct{})}
-	session, err := r.hub.Reserve()
+	session, err := r.hub.Reserve(netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +157,7 @@ func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subs
 		t.Fatal(err)
 	}
 	if identity != "" {
-		session.Authenticate(identity, identity)
+		session.Authenticate(boreastest.Grant(identity, identity))
 	}
 	for _, c := range channels {
 		if err := session.Join([]boreas.Join{{Channel: c}}, nil)[0].Err; err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
 // since is a time, which differs from run to run.
@@ -35,9 +36,9 @@ func TestSessions(t *testing.T) {
 	all := []*subscriber{r.subscribe(t, ""), r.subscribe(t, ""), r.subscribe(t, "")}
 	slices.SortFunc(all, func(a, b *subscriber) int { return byNumber(a.ID(), b.ID()) })
 	a, b, c := all[0], all[1], all[2]
-	a.Authenticate("A", "A")
+	a.Authenticate(boreastest.Grant("A", "A"))
 	a.Join([]boreas.Join{{Channel: "a/b"}, {Channel: "news"}}, nil)
-	c.Authenticate("A<", "A<")
+	c.Authenticate(boreastest.Grant("A<", "A<"))
 	row := func(s *subscriber, user string, joined int) string {
 		if user != "" {
 			user = `"user":"` + user + `",`

@@ -39,7 +39,7 @@ func (s *service) deleteToken(w http.ResponseWriter, _ *http.Request, token stri
 		s.refuse(w, refusedToken, http.StatusNotFound, "There is no such token.")
 		return
 	}
-	s.hub.Deauthenticate(token)
+	s.hub.Cut(func(g *boreas.Grant) bool { return g.Identity == token }, 0)
 	s.counts.tokensDeleted.Add(1)
 	w.WriteHeader(http.StatusNoContent)
 }

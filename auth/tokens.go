@@ -6,6 +6,9 @@ import (
 	"encoding/base64"
 	"slices"
 	"sync"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 // Tokens is the set of valid tokens. Its methods may be called by many goroutines
@@ -71,14 +74,23 @@ func (t *Tokens) Valid(token string) bool {
 	return ok
 }
 
-// Check reports whether token is in the set, and how others know who shows it: a
-// name that is the token's own, and does not give it away.
-func (t *Tokens) Check(token string) (user string, ok bool) {
-	if !t.Valid(token) {
-		return "", false
+// Check returns what the token gives. Others know who shows it by a name that is the
+// token's own, and does not give it away. Its errors are faults.
+func (t *Tokens) Check(c boreas.Credentials) (*boreas.Grant, error) {
+	if !t.Valid(c.Token) {
+		return nil, fault.InvalidToken
 	}
-	sum := sha256.Sum256([]byte(userDomain + token))
-	return "u_" + base64.RawURLEncoding.EncodeToString(sum[:userBytes]), true
+	sum := sha256.Sum256([]byte(userDomain + c.Token))
+	name := base64.RawURLEncoding.EncodeToString(sum[:userBytes])
+	return &boreas.Grant{Identity: c.Token, TokenID: "tok_" + name, Kind: "classic", User: "u_" + name}, nil
+}
+
+// StillValid returns nil if the grant's token is still in the set.
+func (t *Tokens) StillValid(g *boreas.Grant) error {
+	if !t.Valid(g.Identity) {
+		return fault.TokenRevoked
+	}
+	return nil
 }
 
 const (

@@ -2,6 +2,7 @@ package boreastest
 
 import (
 	"bytes"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -44,7 +45,7 @@ func Open(hub *boreas.Hub) (*boreas.Session, *Conn, error) {
 
 // Open opens a session of the hub on c.
 func (c *Conn) Open(hub *boreas.Hub) (*boreas.Session, error) {
-	s, err := hub.Reserve()
+	s, err := hub.Reserve(netip.Addr{})
 	if err != nil {
 		return nil, err
 	}

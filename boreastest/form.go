@@ -25,7 +25,7 @@ func (Text) AppendEnd(dst []byte, reason error) []byte {
 }
 
 // Announcing is Text that also tells of gaps ("news gap slow 3-7"), presence ("news
-// presence {...}") and goodbyes ("goodbye in 2s: reason").
+// presence {...}"), ends of tokens ("expiring in 30s") and goodbyes ("goodbye in 2s: reason").
 type Announcing struct{ Text }
 
 // AppendGap implements [boreas.Announcer].
@@ -36,6 +36,11 @@ func (Announcing) AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 // AppendPresence implements [boreas.Announcer].
 func (Announcing) AppendPresence(dst []byte, channel string, event []byte) []byte {
 	return fmt.Appendf(dst, "%s presence %s\n", channel, event)
+}
+
+// AppendExpiring implements [boreas.Announcer].
+func (Announcing) AppendExpiring(dst []byte, _ time.Time, within time.Duration) []byte {
+	return fmt.Appendf(dst, "expiring in %v\n", within)
 }
 
 // AppendGoodbye implements [boreas.Announcer].

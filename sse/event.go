@@ -48,6 +48,14 @@ func appendPresence(dst []byte, channel string, event []byte) []byte {
 	return endEvent(dst, start)
 }
 
+// appendExpiring appends that the token ends.
+func appendExpiring(dst []byte, expires string, inMS int64) []byte {
+	dst = append(dst, "event: expiring\ndata: "...)
+	start := len(dst)
+	dst = wire.AppendV2ExpiringBody(dst, expires, inMS)
+	return endEvent(dst, start)
+}
+
 // appendGoodbye appends the goodbye; a negative after tells the client not to come back.
 func appendGoodbye(dst []byte, f *wire.V2Fault, after int64) []byte {
 	dst = append(dst, "event: goodbye\ndata: "...)

@@ -22,6 +22,11 @@ func (events) AppendPresence(dst []byte, channel string, event []byte) []byte {
 	return appendPresence(dst, channel, event)
 }
 
+// AppendExpiring implements [boreas.Announcer].
+func (events) AppendExpiring(dst []byte, at time.Time, within time.Duration) []byte {
+	return appendExpiring(dst, v2.Expires(at), max(within.Milliseconds(), 0))
+}
+
 // AppendGoodbye implements [boreas.Announcer].
 func (events) AppendGoodbye(dst []byte, reason error, within time.Duration) []byte {
 	f := fault.Wire(reason)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -17,9 +18,9 @@ const Path = "/v2/events"
 // Options are a handler's settings. Check is required unless NoAuth is set; all else
 // works as zero.
 type Options struct {
-	// Check tells whether a client may authenticate with the token, and how others
-	// then know it. It may be called by many goroutines at once.
-	Check func(token string) (user string, ok bool)
+	// Check returns what a client's token gives. Its errors are faults. It may be
+	// called by many goroutines at once.
+	Check func(boreas.Credentials) (*boreas.Grant, error)
 
 	// NoAuth lets everybody in, under a name that is made up, and ignores tokens.
 	NoAuth bool
@@ -100,18 +101,19 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// Before the token is looked at: that may take time, of which a crowd that
 	// comes back at once has none to spare.
-	sess, err := h.hub.Reserve()
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	sess, err := h.hub.Reserve(peer.Addr().Unmap())
 	if err != nil {
 		h.refuse(w, r, &h.count.Full, err)
 		return
 	}
-	user, ok := h.check(&q)
-	if !ok {
+	grant, err := h.check(&q)
+	if err != nil {
 		sess.Done()
-		h.refuse(w, r, &h.count.Unauthenticated, q.tokenFault())
+		h.refuse(w, r, &h.count.Unauthenticated, err)
 		return
 	}
-	s := stream{h: h, sess: sess, request: q, user: user}
+	s := stream{h: h, sess: sess, request: q, grant: grant}
 	if nc, rw, err := http.NewResponseController(w).Hijack(); err == nil {
 		s.overSocket(nc, rw, w.Header())
 		return
@@ -119,15 +121,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.overResponse(w, r)
 }
 
-// check tells who the request's token lets in. Where none is asked for, it makes up
+// check returns what the request's token gives. Where none is asked for, it makes up
 // a name.
-func (h *handler) check(q *request) (user string, ok bool) {
+func (h *handler) check(q *request) (*boreas.Grant, error) {
 	if h.options.NoAuth {
-		q.token = rand.Text()
-		return q.token, true
+		name := rand.Text()
+		return &boreas.Grant{Identity: name, TokenID: name, Kind: "none", User: name}, nil
 	}
 	if q.token == "" {
-		return "", false
+		return nil, fault.Unauthenticated
 	}
-	return h.options.Check(q.token)
+	return h.options.Check(boreas.Credentials{Token: q.token})
 }

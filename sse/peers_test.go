@@ -6,11 +6,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 // clauses 9.4, 10.4, 10.6
@@ -76,7 +78,7 @@ func TestLastWordsOverAResponse(t *testing.T) {
 	hub := boreas.New(boreas.Options{})
 	defer hub.Shutdown(context.Background(), 0)
 	for range 20 { // which of the two is seen first is chance
-		sess, err := hub.Reserve()
+		sess, err := hub.Reserve(netip.Addr{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,12 +127,8 @@ func TestAPeerThatTalksIsGivenUp(t *testing.T) {
 // clause 3.6: a token that is deleted while its session is set up.
 func TestATokenThatGoesMeanwhile(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
-		looks := 0
-		r := newRig(t, k, boreas.Options{}, Options{Check: func(string) (string, bool) {
-			looks++
-			return "u", looks == 1
-		}})
-		resp := r.ask("GET", "?channel=a&access_token=x")
+		r := newRig(t, k, boreas.Options{Valid: func(*boreas.Grant) error { return fault.TokenRevoked }}, Options{})
+		resp := r.ask("GET", "?channel=a&access_token=valid")
 		if resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("got %s", resp.Status)
 		}
@@ -143,7 +141,7 @@ func TestARevokedToken(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{}, Options{})
 		s, _ := r.open("?channel=a")
-		if n := r.hub.Deauthenticate("valid"); n != 1 {
+		if n := r.hub.Cut(func(*boreas.Grant) bool { return true }, 0); n != 1 {
 			t.Errorf("%d sessions were the token's", n)
 		}
 		if e := s.next(); e.Type != "goodbye" || !strings.HasPrefix(e.Data, `{"error":{"code":"token_revoked",`) {
@@ -158,14 +156,11 @@ func TestARevokedToken(t *testing.T) {
 func TestAnEndBeforeTheBeginning(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		var r *rig
-		looks := 0
-		r = newRig(t, k, boreas.Options{}, Options{Check: func(token string) (string, bool) {
-			if looks++; looks == 2 {
-				r.hub.Deauthenticate(token)
-			}
-			return "u", true
-		}})
-		resp := r.ask("GET", "?channel=a&access_token=x")
+		r = newRig(t, k, boreas.Options{Valid: func(*boreas.Grant) error {
+			r.hub.Cut(func(*boreas.Grant) bool { return true }, 0)
+			return nil
+		}}, Options{})
+		resp := r.ask("GET", "?channel=a&access_token=valid")
 		if resp.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("got %s", resp.Status)
 		}

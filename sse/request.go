@@ -85,14 +85,6 @@ func bearer(header string) string {
 	return strings.TrimSpace(token)
 }
 
-// tokenFault says why the request's token does not let it in.
-func (q *request) tokenFault() error {
-	if q.token == "" {
-		return fault.Unauthenticated
-	}
-	return fault.InvalidToken
-}
-
 // channelsOf returns the channels named, each once.
 func channelsOf(params url.Values) ([]string, error) {
 	var channels []string

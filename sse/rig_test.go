@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -58,7 +59,7 @@ type rig struct {
 func newRig(t *testing.T, k kind, h boreas.Options, o Options) *rig {
 	t.Helper()
 	if o.Check == nil {
-		o.Check = func(token string) (string, bool) { return "user of " + token, strings.HasPrefix(token, "valid") }
+		o.Check = boreastest.Check(func(token string) (string, bool) { return "user of " + token, strings.HasPrefix(token, "valid") })
 	}
 	hub := boreas.New(h)
 	s := httptest.NewUnstartedServer(Handler(hub, o))

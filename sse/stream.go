@@ -17,7 +17,7 @@ type stream struct {
 	h       *handler
 	sess    *boreas.Session // reserved
 	request request
-	user    string
+	grant   *boreas.Grant
 }
 
 // out is a way out of a session that says nothing before it has begun.
@@ -35,13 +35,9 @@ func (s *stream) start(o out) error {
 	if err := s.sess.Start(o, s.request.format(), nil); err != nil {
 		return err
 	}
-	s.sess.Authenticate(s.request.token, s.user)
-	// A token deleted between the check and here was not yet seen as this session's.
-	// Whoever deletes forgets the token first and looks for sessions then, so one of
-	// the two looks comes after the other's write.
-	if _, ok := s.h.check(&s.request); !ok {
-		s.sess.Lost(boreas.ErrRevoked)
-		return fault.InvalidToken
+	if err := s.sess.Authenticate(s.grant); err != nil {
+		s.sess.Lost(err)
+		return err
 	}
 	results := s.sess.Join(s.request.joins, func(dst []byte, results []boreas.Joined) []byte {
 		if firstError(results) != nil {

@@ -77,7 +77,7 @@ func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string) bool {
 	}
 	if c.h.options.NoAuth {
 		identity := newIdentity()
-		c.sess.Authenticate(identity, identity)
+		c.sess.Authenticate(&boreas.Grant{Identity: identity, TokenID: identity, Kind: "none", User: identity}) // cannot fail: it is new, and has no name
 	}
 	c.h.workers.open()
 	go c.serve(early)

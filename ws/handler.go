@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -15,9 +16,9 @@ import (
 // Options are a handler's settings. Check is required unless NoAuth is set; all
 // else works as zero.
 type Options struct {
-	// Check tells whether a client may authenticate with the token, and how others
-	// know who shows it. It may be called by many goroutines at once.
-	Check func(token string) (user string, ok bool)
+	// Check returns what a client's token gives. Its errors are faults. It may be
+	// called by many goroutines at once.
+	Check func(boreas.Credentials) (*boreas.Grant, error)
 
 	// NoAuth authenticates each connection from its start, under a name that
 	// is made up for it, and ignores tokens.
@@ -128,7 +129,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refused.write(w, h.dialect)
 		return
 	}
-	sess, err := h.hub.Reserve()
+	address := addressOf(r)
+	sess, err := h.hub.Reserve(address)
 	if err != nil {
 		h.count.Full.Add(1)
 		after := strconv.Itoa(max(int(h.options.RetryAfter.Seconds()), 1))
@@ -139,6 +141,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !c.upgrade(w, accept, r.Header.Get("Sec-WebSocket-Protocol")) {
 		sess.Done()
 	}
+}
+
+// addressOf returns the address of the request's client, as the server has found it out.
+func addressOf(r *http.Request) netip.Addr {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return peer.Addr().Unmap()
 }
 
 func unavailable(err error) string {

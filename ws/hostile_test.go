@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
 func dialV2(t *testing.T, addr string) *gorilla.Conn {
@@ -38,7 +40,7 @@ func TestOneFrameManySnapshots(t *testing.T) {
 			t.Fatal(err)
 		}
 		u := fmt.Sprint("user", i)
-		s.Authenticate(u, u)
+		s.Authenticate(boreastest.Grant(u, u))
 		s.Join([]boreas.Join{{Channel: "chat.a", Info: []byte(info)}}, nil)
 	}
 	c := dialV2(t, addr)
@@ -70,7 +72,7 @@ func (q *quiet) WaitWritable(d time.Duration) error { return nil }
 func (q *quiet) Finish(reason error, said bool)     { q.s.Done() }
 
 func openQuiet(hub *boreas.Hub) (*boreas.Session, error) {
-	s, err := hub.Reserve()
+	s, err := hub.Reserve(netip.Addr{})
 	if err != nil {
 		return nil, err
 	}

@@ -56,26 +56,18 @@ func (classic) text(c *conn, b []byte) {
 }
 
 func (c *conn) authenticateClassic(token string) {
-	if !c.h.options.NoAuth && !c.authenticate(token) {
+	if !c.h.options.NoAuth && c.authenticate(token) != nil {
 		c.h.count.IgnoredTokens.Add(1)
 	}
 }
 
-// authenticate returns false if the token is not valid.
-func (c *conn) authenticate(token string) bool {
-	check := c.h.options.Check
-	user, ok := check(token)
-	if !ok {
-		return false
+// authenticate makes the session what the token gives.
+func (c *conn) authenticate(token string) error {
+	g, err := c.h.options.Check(boreas.Credentials{Token: token})
+	if err != nil {
+		return err
 	}
-	c.sess.Authenticate(token, user)
-	// A token deleted between the check and here was not yet seen as this
-	// session's. Whoever deletes forgets the token first and looks for sessions
-	// then, so one of the two looks comes after the other's write.
-	if _, ok := check(token); !ok {
-		c.sess.Deauthenticate()
-	}
-	return true
+	return c.sess.Authenticate(g)
 }
 
 // newIdentity makes up a name for a connection that need not authenticate, in the

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 // TestRequests is the classic wire by example: requests, and who is where then.
@@ -70,8 +71,7 @@ func TestCountsWhatItIgnores(t *testing.T) {
 // TestATokenDeletedWhileItIsUsed forgets the token between the check and the
 // session's becoming its owner's, where a deletion finds no session yet.
 func TestATokenDeletedWhileItIsUsed(t *testing.T) {
-	checks := 0
-	r := newRig(t, Options{Check: func(string) (string, bool) { checks++; return "user", checks == 1 }})
+	r := newRigOf(t, boreas.Options{Valid: func(*boreas.Grant) error { return fault.TokenRevoked }}, Options{})
 	r.feed(text(auth), 0)
 	if c := r.hub.Census(); c.Anonymous != 1 {
 		t.Errorf("a session of a deleted token: %+v", c)

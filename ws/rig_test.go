@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -83,16 +85,21 @@ type rig struct {
 
 func newRig(t *testing.T, o Options) *rig {
 	t.Helper()
+	return newRigOf(t, boreas.Options{}, o)
+}
+
+func newRigOf(t *testing.T, h boreas.Options, o Options) *rig {
+	t.Helper()
 	if o.Check == nil {
-		o.Check = func(token string) (string, bool) { return "user", strings.HasPrefix(token, "valid") }
+		o.Check = boreastest.Check(func(token string) (string, bool) { return "user", strings.HasPrefix(token, "valid") })
 	}
-	hub := boreas.New(boreas.Options{})
-	h := Classic(hub, o).(*handler)
-	r := &rig{T: t, hub: hub, c: &conn{h: h}}
+	hub := boreas.New(h)
+	handler := Classic(hub, o).(*handler)
+	r := &rig{T: t, hub: hub, c: &conn{h: handler}}
 	r.out = &recorder{conn: r.c}
 	near, far := net.Pipe()
 	r.c.Attach(near)
-	s, err := hub.Reserve()
+	s, err := hub.Reserve(netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}

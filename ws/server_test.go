@@ -19,6 +19,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
 // plainListener hides that its connections are sockets, as TLS does.
@@ -40,7 +41,7 @@ func server(t *testing.T, plain bool, h boreas.Options, o Options) (*boreas.Hub,
 
 func withTestDefaults(o Options) Options {
 	if o.Check == nil {
-		o.Check = func(token string) (string, bool) { return "user", token == "valid" }
+		o.Check = boreastest.Check(func(token string) (string, bool) { return "user", token == "valid" })
 	}
 	if o.CloseTimeout == 0 {
 		o.CloseTimeout = 50 * time.Millisecond // no test waits for it

@@ -134,13 +134,18 @@ func (c *conn) v2Malformed(r wire.V2Request, err error) {
 }
 
 func (c *conn) v2Auth(r *wire.V2Request) {
-	if !c.h.options.NoAuth && !c.authenticate(r.Token) {
-		c.h.count.RefusedTokens.Add(1)
-		c.v2Fail(r.ID, fault.InvalidToken)
+	if !c.h.options.NoAuth {
+		if err := c.authenticate(r.Token); err != nil {
+			c.h.count.RefusedTokens.Add(1)
+			c.v2Fail(r.ID, err)
+			return
+		}
+	}
+	g := c.sess.Grant()
+	if g == nil { // it ended meanwhile
 		return
 	}
-	user := c.sess.User()
-	c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Auth(b, r.ID, user, "") })
+	c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Auth(b, r.ID, g.User, v2.Expires(g.Expires)) })
 }
 
 func (c *conn) v2Join(r *wire.V2Request) {
@@ -193,7 +198,7 @@ func (c *conn) v2History(r *wire.V2Request) {
 		}
 	}
 	limit, _ := v2.PageLimit(r.Limit)
-	h, err := c.h.hub.History(context.Background(), r.Channel, since, limit)
+	h, err := c.sess.History(context.Background(), r.Channel, since, limit)
 	if err != nil {
 		f := v2.HistoryFault(h, err)
 		if f.Oldest == nil {
@@ -215,7 +220,7 @@ func (c *conn) v2Presence(r *wire.V2Request) {
 	if r.ID == nil {
 		return
 	}
-	state, err := c.h.hub.Presence(r.Channel)
+	state, err := c.sess.Presence(r.Channel)
 	if err != nil {
 		c.v2Fail(r.ID, err)
 		return

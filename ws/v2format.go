@@ -52,6 +52,11 @@ func (v2Format) AppendPing(dst []byte) []byte {
 	return appendFrame(dst, opText, heartbeat)
 }
 
+// AppendExpiring appends that the token ends (clause 3.8).
+func (v2Format) AppendExpiring(dst []byte, at time.Time, within time.Duration) []byte {
+	return appendFrame(dst, opText, wire.AppendV2Expiring(nil, v2.Expires(at), max(within.Milliseconds(), 0)))
+}
+
 // AppendGoodbye appends a goodbye of a session that has some time left (clause 8.5).
 func (v2Format) AppendGoodbye(dst []byte, reason error, within time.Duration) []byte {
 	f := fault.Wire(reason)

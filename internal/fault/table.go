@@ -25,10 +25,21 @@ var (
 		Summary: "The token is not valid, or no longer.",
 		Do:      "Get another token from your backend and try again with that.",
 	}
+	TokenExpired = &Fault{
+		Code: "token_expired", Retry: NewToken, Status: http.StatusUnauthorized, Close: 4302,
+		Summary: "The token has expired.",
+		Do:      "Get another token from your backend. A session of protocol 2 is told in time, and can send `auth` with the next one.",
+		causes:  []error{boreas.ErrTokenExpired},
+	}
+	AuthUnavailable = &Fault{
+		Code: "auth_unavailable", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
+		Summary: "Whether the token is valid cannot be found out for now: the backend or the key server that knows it does not answer.",
+		Do:      "Try again later with the same token. `/readyz` says what is out of reach.",
+	}
 	NotPermitted = &Fault{
 		Code: "not_permitted", Retry: Never, Status: http.StatusForbidden,
-		Summary: "The channel's rule does not allow it.",
-		Do:      "To let clients publish, give the channel a rule with `client_publish`; or publish from the backend over HTTP.",
+		Summary: "The rules of the token, the key or the channel do not allow it.",
+		Do:      "The message says which rule it was. `boreas token inspect` tells what a token may do. To let clients publish, give the channel a rule with `client_publish`, too; or publish from the backend over HTTP.",
 		causes:  []error{boreas.ErrNotPermitted},
 	}
 	PresenceOff = &Fault{
@@ -54,6 +65,12 @@ var (
 		Summary: "The session has joined as many channels as it may.",
 		Do:      "Leave a channel, or use a second connection. `hello` tells the limit.",
 		causes:  []error{boreas.ErrTooManyChannels},
+	}
+	TooManyUserChannels = &Fault{
+		Code: "too_many_user_channels", Retry: Later, Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second,
+		Summary: "The user's sessions have joined as many channels together as one user may.",
+		Do:      "Leave channels, or close other sessions. The server's option is `user_channels`.",
+		causes:  []error{boreas.ErrTooManyUserChannels},
 	}
 	TooManySubscribers = &Fault{
 		Code: "too_many_subscribers", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
@@ -147,6 +164,23 @@ var (
 		Do:      "Come back later. `max_connections` and `accept_rate` are the server's limits.",
 		causes:  []error{boreas.ErrTooManySessions},
 	}
+	TooManyConnections = &Fault{
+		Code: "too_many_connections", Retry: Later, Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second,
+		Summary: "The address or the user has as many connections as one may.",
+		Do:      "Close others, or come back later. The message names the server's option. If the address is a proxy's, name that in `trusted_proxies`.",
+		causes:  []error{boreas.ErrTooManyAddressSessions, boreas.ErrTooManyUserSessions},
+	}
+	RateLimited = &Fault{
+		Code: "rate_limited", Retry: Later, Status: http.StatusTooManyRequests, Close: 4203, RetryAfter: time.Second,
+		Summary: "There is more of this in a second than one address, user or key may do. It was not carried out.",
+		Do:      "Send less, and wait as long as `retry_after_ms` or `Retry-After` says. The message names the server's option.",
+	}
+	RulesChanged = &Fault{
+		Code: "rules_changed", Retry: Now, Close: 4102,
+		Summary: "The rules of the session's token have changed, and it was on a channel that they do not allow.",
+		Do:      "Connect again and join: each channel's result says whether it is still allowed.",
+		causes:  []error{boreas.ErrRulesChanged},
+	}
 	Internal = &Fault{
 		Code: "internal", Retry: Later, Status: http.StatusInternalServerError, Close: 1011, RetryAfter: time.Second,
 		Summary: "The server failed; its log says why.",
@@ -157,8 +191,8 @@ var (
 // What ends a session for its token or its behaviour.
 var (
 	TokenRevoked = &Fault{
-		Code: "token_revoked", Retry: NewToken, Close: 4300,
-		Summary: "The session's token was revoked.",
+		Code: "token_revoked", Retry: NewToken, Status: http.StatusUnauthorized, Close: 4300,
+		Summary: "The token was revoked.",
 		Do:      "Come back with another token, if your backend gives you one.",
 		causes:  []error{boreas.ErrRevoked},
 	}
@@ -209,6 +243,31 @@ var (
 		Summary: "The path is known, but not with this method.",
 		Do:      "Use one of the methods in the header `Allow`.",
 	}
+	InvalidKey = &Fault{
+		Code: "invalid_key", Retry: Never, Status: http.StatusUnauthorized,
+		Summary: "The API needs a key, and none was shown that is valid.",
+		Do:      "Send `Authorization: Bearer KEY`. `boreas key new` makes a key.",
+	}
+	HostNotAllowed = &Fault{
+		Code: "host_not_allowed", Retry: Never, Status: http.StatusMisdirectedRequest,
+		Summary: "The API is open to this machine alone, and was asked for under another name: a web page may be behind it.",
+		Do:      "Ask for `localhost` or `127.0.0.1`, add the name to the server's option `api_hosts`, or make a key for the API.",
+	}
+	NoToken = &Fault{
+		Code: "no_token", Retry: Never, Status: http.StatusNotFound,
+		Summary: "There is no token of that ID.",
+		Do:      "`GET /v2/tokens` lists those that there are. Of JWTs the server knows only those that are in use; revoke them by user or by `jti`.",
+	}
+	NoKey = &Fault{
+		Code: "no_key", Retry: Never, Status: http.StatusNotFound,
+		Summary: "There is no key of that ID.",
+		Do:      "`GET /v2/keys` lists those that there are.",
+	}
+	TooManyStored = &Fault{
+		Code: "too_many_stored", Retry: Never, Status: http.StatusInsufficientStorage,
+		Summary: "The server keeps as many tokens, keys or revocations as it may. Nothing was changed.",
+		Do:      "Delete what is no longer needed, or give the next ones an end. The message names the bound.",
+	}
 	NoSession = &Fault{
 		Code: "no_session", Retry: Never, Status: http.StatusNotFound,
 		Summary: "There is no live session of that name.",
@@ -234,10 +293,10 @@ var (
 
 // all is the table.
 var all = []*Fault{
-	Malformed, Unauthenticated, InvalidToken, NotPermitted, PresenceOff, ChannelName, BadPosition,
-	TooManyChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, TooManyKeys,
+	Malformed, Unauthenticated, InvalidToken, TokenExpired, AuthUnavailable, NotPermitted, PresenceOff, ChannelName, BadPosition,
+	TooManyChannels, TooManyUserChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, TooManyKeys,
 	Expired, UnknownEpoch, Ahead,
-	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, Internal,
+	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, RulesChanged, Internal,
 	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,
-	NotFound, MethodNotAllowed, NoSession, Timeout, OriginNotAllowed, UpgradeRequired,
+	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NoSession, Timeout, OriginNotAllowed, UpgradeRequired,
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
@@ -43,7 +44,7 @@ func TestConnectionsThatSendNothing(t *testing.T) {
 	}
 	// A connection that becomes a session counts as that.
 	state(silent[1], http.StateHijacked)
-	session, err := hub.Reserve()
+	session, err := hub.Reserve(netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}

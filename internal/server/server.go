@@ -103,6 +103,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		PresenceLinger:   cfg.PresenceLinger,
 		PresenceUsers:    cfg.PresenceUsers,
 		Rules:            cfg.ChannelRules(),
+		Valid:            s.tokens.StillValid,
 		Sweepers:         cfg.Workers,
 	})
 	counters := new(ws.Counters)

@@ -25,6 +25,15 @@ func Heartbeat(interval time.Duration) int {
 	return int((interval + time.Second - 1) / time.Second)
 }
 
+// Expires writes the end of a token as clients are told it (clauses 3.2, 3.8): in whole
+// seconds, rounded down, so that nobody takes a token for valid that is not; "" for none.
+func Expires(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
 // AppendGap appends a gap (clause 5.3).
 func AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 	return wire.AppendV2Gap(dst, channel, string(g.Reason), g.From.Append(nil), g.To.Append(nil))

@@ -98,6 +98,24 @@ func appendLimit(dst []byte, name string, n int) []byte {
 	return strconv.AppendInt(append(dst, name...), int64(n), 10)
 }
 
+// AppendV2Expiring appends that the session's token ends (clause 3.8): at a time of RFC
+// 3339, and in how many milliseconds that is.
+func AppendV2Expiring(dst []byte, expires string, inMS int64) []byte {
+	dst = append(dst, `{"expiring":`...)
+	dst = AppendV2ExpiringBody(dst, expires, inMS)
+	return append(dst, '}')
+}
+
+// AppendV2ExpiringBody appends the object under expiring alone, as server-sent events
+// have it (clause 10.4).
+func AppendV2ExpiringBody(dst []byte, expires string, inMS int64) []byte {
+	dst = append(dst, `{"expires":"`...)
+	dst = append(dst, expires...)
+	dst = append(dst, `","in_ms":`...)
+	dst = strconv.AppendInt(dst, inMS, 10)
+	return append(dst, '}')
+}
+
 // AppendV2Goodbye appends a goodbye (clause 8.3). A negative afterMS tells the client not
 // to come back by itself.
 func AppendV2Goodbye(dst []byte, f *V2Fault, afterMS int64) []byte {

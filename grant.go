@@ -1,0 +1,84 @@
+package boreas
+
+import (
+	"fmt"
+	"time"
+)
+
+// Credentials are what a client shows to be let in.
+type Credentials struct {
+	Token   string
+	Address string // of the client, without a port; "" if not known
+
+	// Header are the headers of the client's request that a backend is asked with.
+	// Nil if none are wanted.
+	Header map[string][]string
+
+	// Slow runs what may have to wait for another machine: the caller may have
+	// to make room for others meanwhile. Nil means to run it as it is.
+	Slow func(run func())
+}
+
+// A Grant is what a token gives to who shows it. It is not changed once it is made, and
+// may be shared by many sessions.
+type Grant struct {
+	// Identity is the name of the token among those of the sessions: the same for all
+	// sessions of one token, "" for none. For the classic tokens, which the API of 2013
+	// lists, it is the token itself; for all others it is TokenID.
+	Identity string
+
+	// TokenID names the token and does not give it away.
+	TokenID string
+
+	// Kind says what kind of token it is: "classic", "opaque", "jwt", "backend", or
+	// "none" where none is asked for.
+	Kind string
+
+	// User is how others know the sessions. Named tells that the backend gave that
+	// name, so that bounds for one user mean something.
+	User  string
+	Named bool
+
+	// Issued and Expires bound the token's life; the zero Expires is never.
+	Issued, Expires time.Time
+
+	// Key is the ID of the key that made the token or signed it, "" if none did.
+	Key string
+
+	// Permissions are what it allows; nil is everything.
+	Permissions *Permissions
+}
+
+// May returns nil if the grant allows the verb on the channel now. Errors:
+// [ErrAnonymous] of a nil grant, [ErrTokenExpired], a [*DeniedError].
+func (g *Grant) May(verb Verb, channel string) error {
+	if g == nil {
+		return ErrAnonymous
+	}
+	if !g.Expires.IsZero() && !time.Now().Before(g.Expires) {
+		return ErrTokenExpired
+	}
+	if g.Permissions == nil {
+		return nil
+	}
+	if d := g.Permissions.Decide(verb, channel); !d.Allowed {
+		return &DeniedError{Verb: verb, Channel: channel, By: d.By, Why: g.Permissions.Explain(verb, d)}
+	}
+	return nil
+}
+
+// A DeniedError tells that a token's rules do not allow something. It is an
+// [ErrNotPermitted].
+type DeniedError struct {
+	Verb    Verb
+	Channel string
+	By      int    // the rule that denies it, from 1; 0 if only none allows it
+	Why     string // the same in words
+}
+
+func (e *DeniedError) Error() string {
+	return fmt.Sprintf("the token's rules do not allow %v on %.100q: %s", e.Verb, e.Channel, e.Why)
+}
+
+// Is makes it an [ErrNotPermitted].
+func (e *DeniedError) Is(target error) bool { return target == ErrNotPermitted }
