@@ -1,0 +1,115 @@
+// Package refusal remembers what was refused lately, and why: so that whoever asks why a
+// client cannot do something finds out without looking through logs.
+package refusal
+
+import (
+	"sync"
+	"time"
+)
+
+// Size is how many refusals a log holds.
+const Size = 4096
+
+// maxText bounds each text of an entry, in bytes: clients choose some of them.
+const maxText = 512
+
+// sameWithin is within which time a refusal that is like the last of its client is only
+// counted. A client that tries again and again must not push out all others.
+const sameWithin = time.Minute
+
+// An Entry is one refusal. What is not known is empty. No entry holds a token or key.
+type Entry struct {
+	Time      time.Time // of the last one
+	Count     int       // how many like it in a row, at least 1
+	Code      string    // of the table of errors
+	Message   string    // what the client was told
+	Transport string    // "websocket", "websocket-classic", "sse", "http"
+	Address   string    // the client's, without a port
+	Session   string    // its name
+	TokenID   string    // of the token, or the key
+	User      string
+	Verb      string // what was asked for: "join", "connect", "GET /v2/stats"
+	Channel   string
+}
+
+// A Log holds the last [Size] refusals. Its methods may be called by many goroutines at
+// once. A nil Log holds nothing.
+type Log struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	entries []Entry // a ring
+	next    int     // where the next one goes
+	last    map[client]int
+}
+
+// client is whose refusals are counted together.
+type client struct{ address, session, token string }
+
+// New returns an empty log.
+func New() *Log { return &Log{now: time.Now, last: make(map[client]int)} }
+
+// Add notes a refusal, now.
+func (l *Log) Add(e Entry) {
+	if l == nil {
+		return
+	}
+	for _, text := range []*string{&e.Message, &e.Address, &e.Session, &e.TokenID, &e.User, &e.Verb, &e.Channel} {
+		if len(*text) > maxText {
+			*text = (*text)[:maxText]
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.Time, e.Count = l.now(), 1
+	who := client{e.Address, e.Session, e.TokenID}
+	if i, ok := l.last[who]; ok {
+		if before := &l.entries[i]; e.Time.Sub(before.Time) < sameWithin && alike(before, &e) {
+			before.Time, before.Count = e.Time, before.Count+1
+			return
+		}
+	}
+	if len(l.entries) < Size {
+		l.entries = append(l.entries, e)
+	} else {
+		old := &l.entries[l.next]
+		if gone := (client{old.Address, old.Session, old.TokenID}); l.last[gone] == l.next {
+			delete(l.last, gone)
+		}
+		*old = e
+	}
+	l.last[who] = l.next
+	l.next = (l.next + 1) % Size
+}
+
+// alike tells whether two refusals differ in nothing but their time and number.
+func alike(a, b *Entry) bool {
+	c := *b
+	c.Time, c.Count = a.Time, a.Count
+	return *a == c
+}
+
+// A Filter says which refusals are wanted: those that have all that is not empty.
+type Filter struct{ Session, TokenID, User, Address string }
+
+func (f *Filter) matches(e *Entry) bool {
+	return (f.Session == "" || f.Session == e.Session) && (f.TokenID == "" || f.TokenID == e.TokenID) &&
+		(f.User == "" || f.User == e.User) && (f.Address == "" || f.Address == e.Address)
+}
+
+// Find returns at most limit refusals that are wanted, the newest first.
+func (l *Log) Find(f Filter, limit int) []Entry {
+	found := []Entry{}
+	if l == nil {
+		return found
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.entries {
+		e := &l.entries[(l.next-1-i+2*len(l.entries))%len(l.entries)]
+		if len(found) < limit && f.matches(e) {
+			found = append(found, *e)
+		}
+	}
+	return found
+}
