@@ -118,6 +118,9 @@ func (s *Session) user() string {
 	return s.grant.User
 }
 
+// Address returns the peer's address, invalid if it is not known.
+func (s *Session) Address() netip.Addr { return s.address }
+
 // Grant returns what the session may do, nil if it is anonymous.
 func (s *Session) Grant() *Grant {
 	s.mu.Lock()

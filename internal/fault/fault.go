@@ -6,6 +6,7 @@ package fault
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +57,19 @@ func (f *Fault) Error() string { return f.Summary }
 
 // Is tells whether the fault is what the target means.
 func (f *Fault) Is(target error) bool { return slices.Contains(f.causes, target) }
+
+// Refuses tells whether the fault says that somebody may not do something, or not now:
+// what people ask the reason of. Others say that a request is wrong, or what has become of
+// messages.
+func (f *Fault) Refuses() bool {
+	switch f.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusTooManyRequests,
+		http.StatusServiceUnavailable, http.StatusInsufficientStorage:
+		return true
+	}
+	// What only sessions meet, and the bound on their channels.
+	return f.Close >= 4102 || f == TooManyChannels
+}
 
 // With returns an error that is f and tells more: a sentence for the client.
 func (f *Fault) With(message string) error { return &told{fault: f, message: message} }

@@ -1,0 +1,32 @@
+package ws
+
+import (
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/v2"
+)
+
+// authenticate makes the session what the token gives.
+func (c *conn) authenticate(token string) error {
+	shown := v2.Shown{Token: token, Address: c.sess.Address(), Header: c.header}
+	g, err := c.h.door.Open(shown, c.h.workers.instead)
+	if err != nil {
+		return err
+	}
+	return c.becomes(g)
+}
+
+// becomes makes the session what the grant gives.
+func (c *conn) becomes(g *boreas.Grant) error {
+	err := c.sess.Authenticate(g)
+	if err == nil {
+		c.client = c.h.door.Client(g, c.sess.Address())
+	}
+	return err
+}
+
+// refused notes that the client was refused something, if that is what the error says.
+func (c *conn) refused(err error, verb, channel string) {
+	e := refusal.Entry{Transport: c.h.dialect.name(), Session: c.sess.ID(), Verb: verb, Channel: channel}
+	c.h.door.Refused(err, e, c.sess.Address(), c.sess.Grant())
+}
