@@ -368,6 +368,9 @@ func TestRevokedAtEachStep(t *testing.T) {
 					if !reached {
 						t.Fatal("the step is not reached")
 					}
+					if _, err := s.Publish(context.Background(), "news", boreas.Message{Data: []byte("0")}, true); err != boreas.ErrAnonymous {
+						t.Errorf("after it was revoked it publishes: %v", err)
+					}
 					before := len(c.Lines())
 					w.publish("news", "1")
 					w.publish("other", "1")

@@ -28,5 +28,5 @@ func (c *conn) becomes(g *boreas.Grant) error {
 // refused notes that the client was refused something, if that is what the error says.
 func (c *conn) refused(err error, verb, channel string) {
 	e := refusal.Entry{Transport: c.h.dialect.name(), Session: c.sess.ID(), Verb: verb, Channel: channel}
-	c.h.door.Refused(err, e, c.sess.Address(), c.sess.Grant())
+	c.h.door.Refused(err, e, c.sess.Address(), c.sess.LastGrant())
 }

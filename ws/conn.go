@@ -11,7 +11,6 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/limit"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
 	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
@@ -84,6 +83,7 @@ func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string, grant *b
 		identity := newIdentity()
 		grant = &boreas.Grant{Identity: identity, TokenID: identity, Kind: "none", User: identity}
 	}
+	c.client = c.h.door.Client(nil, c.sess.Address())
 	told := grant
 	if c.h.options.NoAuth {
 		told = nil // it may still ask for its name, as clause 3.5 says

@@ -95,7 +95,7 @@ func (d *Door) Open(s Shown, slow func(func())) (*boreas.Grant, error) {
 		c.Address = s.Address.String()
 	}
 	g, err := d.Check(c)
-	if err != nil && fault.Of(err).Retry == fault.NewToken { // not for want of a backend
+	if fault.Of(err) == fault.InvalidToken { // not an expired one, nor for want of a backend
 		d.Limits.Failed(s.Address)
 	}
 	return g, err
