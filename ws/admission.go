@@ -16,13 +16,18 @@ func (c *conn) authenticate(token string) error {
 	return c.becomes(g)
 }
 
-// becomes makes the session what the grant gives.
+// becomes makes the session what the grant gives. That the session has ended is no error:
+// the client was told why.
 func (c *conn) becomes(g *boreas.Grant) error {
-	err := c.sess.Authenticate(g)
-	if err == nil {
+	switch err := c.sess.Authenticate(g); err {
+	case nil:
 		c.client = c.h.door.Client(g, c.sess.Address())
+		return nil
+	case boreas.ErrRulesChanged, boreas.ErrClosed:
+		return nil
+	default:
+		return err
 	}
-	return err
 }
 
 // refused notes that the client was refused something, if that is what the error says.

@@ -94,7 +94,9 @@ func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string, grant *b
 		return false
 	}
 	if grant != nil {
-		c.becomes(grant)
+		if err := c.becomes(grant); err != nil {
+			c.sess.End(err)
+		}
 	}
 	c.h.workers.open()
 	go c.serve(early)

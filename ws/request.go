@@ -45,6 +45,7 @@ func (classic) text(c *conn, b []byte) {
 		count.IgnoredNames.Add(uint64(r.Skipped))
 		if c.sess.Identity() == "" {
 			count.IgnoredAnonymous.Add(1)
+			c.refused(boreas.ErrAnonymous, "join", "")
 			return
 		}
 		for _, name := range r.Join {
