@@ -186,7 +186,7 @@ func (j *JWT) permissions(claims map[string]jsontext.Value) (*boreas.Permissions
 	}
 	p, err := j.rules.parse(v)
 	if err != nil {
-		return nil, badJWT("The token's claim %s: %v.", name, err)
+		return nil, badJWT("The token's claim %s is not valid: %v.", name, err)
 	}
 	return p, nil
 }

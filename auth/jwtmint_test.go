@@ -78,7 +78,7 @@ func mint(method jwt.SigningMethod, key, header, claims any) string {
 // claims are good ones, but for the changes; nil takes one out.
 func claims(changes object) object {
 	c := object{
-		"sub": "u1", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+		"iss": "https://issuer.example", "aud": "boreas", "sub": "u1", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
 		"boreas": []object{{"channels": []string{"chat.*"}, "allow": []string{"join"}}},
 	}
 	for name, v := range changes {
