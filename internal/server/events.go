@@ -12,8 +12,11 @@ import (
 // events serves streams of server-sent events.
 func (s *Server) events() http.Handler {
 	o := sse.Options{
-		Check:       s.tokens.Check,
+		Check:       s.authority.Check,
 		NoAuth:      !s.cfg.RequireAuth,
+		Cookie:      s.cfg.TokenCookie,
+		AuthHeaders: s.cfg.AuthHeaders(),
+		Refusals:    s.refusals,
 		AllowOrigin: originsOf(s.cfg.AllowedOrigins()).header,
 		Heartbeat:   s.cfg.WSPingInterval,
 		Counters:    &s.sseCount,

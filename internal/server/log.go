@@ -26,8 +26,10 @@ func (s *Server) logStart(debug bool, connections int) {
 		s.log.Warn(note)
 	}
 	if !isLoopback(s.APIAddr()) {
-		s.log.Warn("the API has no keys yet: whoever reaches this address can publish and make tokens; let only your backends reach it",
-			"api", s.APIAddr().String())
+		if !s.authority.HasKeys() {
+			s.log.Warn("the API has no keys (api_insecure): whoever reaches this address can publish and make tokens; let only your backends reach it",
+				"api", s.APIAddr().String())
+		}
 		if s.cfg.Debug && !debug {
 			s.log.Info("the debug URLs are off, because the API is not on this machine's own address; --debug turns them on")
 		}
@@ -37,5 +39,5 @@ func (s *Server) logStart(debug bool, connections int) {
 	}
 	s.log.Info("running",
 		"api", s.APIAddr().String(), "ws", s.WSAddr().String(), "config", s.cfg.File,
-		"tokens", s.tokens.Len(), "debug", debug, "max_connections", connections)
+		"tokens", s.authority.Len(), "debug", debug, "max_connections", connections)
 }

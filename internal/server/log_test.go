@@ -16,14 +16,19 @@ func TestLogOfAnOpenAPI(t *testing.T) {
 	cfg := config.Default()
 	cfg.Notes = []string{"a note"}
 	var log bytes.Buffer
+	authority, err := auth.Open(auth.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer authority.Close()
 	s := &Server{
-		cfg: cfg, tokens: auth.NewTokens(),
+		cfg: cfg, authority: authority,
 		log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
 		api: endpoint{listener: fakeListener{ip: "10.0.0.1"}}, ws: endpoint{listener: fakeListener{ip: "127.0.0.1"}},
 	}
 	s.logStart(s.debug(), 960)
 	const want = `level=WARN msg="a note"
-level=WARN msg="the API has no keys yet: whoever reaches this address can publish and make tokens; let only your backends reach it" api=10.0.0.1:8001
+level=WARN msg="the API has no keys (api_insecure): whoever reaches this address can publish and make tokens; let only your backends reach it" api=10.0.0.1:8001
 level=INFO msg="the debug URLs are off, because the API is not on this machine's own address; --debug turns them on"
 level=INFO msg=running api=10.0.0.1:8001 ws=127.0.0.1:8001 config="" tokens=0 debug=false max_connections=960
 `

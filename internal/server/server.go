@@ -21,6 +21,7 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
 	"github.com/boreas-pubsub/boreas/js"
 	"github.com/boreas-pubsub/boreas/sse"
 	"github.com/boreas-pubsub/boreas/ws"
@@ -42,15 +43,16 @@ type Options struct {
 
 // Server is a running server. Its methods may be called by many goroutines at once.
 type Server struct {
-	cfg      config.Config
-	log      *slog.Logger
-	hub      *boreas.Hub
-	engine   boreas.Engine
-	tokens   *auth.Tokens
-	gate     *gate
-	sseCount sse.Counters
-	api      endpoint
-	ws       endpoint
+	cfg       config.Config
+	log       *slog.Logger
+	hub       *boreas.Hub
+	engine    boreas.Engine
+	authority *auth.Authority
+	refusals  *refusal.Log
+	gate      *gate
+	sseCount  sse.Counters
+	api       endpoint
+	ws        endpoint
 
 	stopping atomic.Bool
 	failed   chan error     // what ended a listener, if not Shutdown
@@ -76,16 +78,13 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	say := newBanner(o.Banner)
-	s := &Server{cfg: cfg, log: o.Log, tokens: auth.NewTokens(), failed: make(chan error, 2)}
-
-	say.tokenProvider(cfg.TokenProvider)
-	if err := s.loadTokens(ctx); err != nil {
+	s := &Server{cfg: cfg, log: o.Log, refusals: refusal.New(), failed: make(chan error, 2)}
+	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
-	say.tokensLoaded(s.tokens.Len())
-
-	say.configuring(cfg.RequireAuth)
-	if err := s.listen(ctx); err != nil {
+	if err := s.admit(ctx, say); err != nil {
+		s.api.listener.Close()
+		s.ws.listener.Close()
 		return nil, err
 	}
 	debug := s.debug()
@@ -103,7 +102,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		PresenceLinger:   cfg.PresenceLinger,
 		PresenceUsers:    cfg.PresenceUsers,
 		Rules:            cfg.ChannelRules(),
-		Valid:            s.tokens.StillValid,
+		Valid:            s.authority.Valid,
 		Sweepers:         cfg.Workers,
 	})
 	counters := new(ws.Counters)
@@ -113,12 +112,16 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	s.ws.http = s.httpServer(s.gate)
 	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
 	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
-		Tokens:   s.tokens,
-		Debug:    debug,
-		MaxBody:  cfg.MaxBody,
-		Ready:    s.Ready,
-		Registry: registry,
-		Log:      s.log,
+		Authority: s.authority,
+		Refusals:  s.refusals,
+		Loopback:  isLoopback(s.APIAddr()),
+		Insecure:  cfg.APIInsecure,
+		Hosts:     cfg.AllowedHosts(),
+		Debug:     debug,
+		MaxBody:   cfg.MaxBody,
+		Ready:     s.Ready,
+		Registry:  registry,
+		Log:       s.log,
 	}))
 	background, cancel := context.WithCancel(context.Background())
 	s.stopBackground = cancel
@@ -134,11 +137,33 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	return s, nil
 }
 
+// admit gets ready who lets clients in, and tells.
+func (s *Server) admit(ctx context.Context, say banner) error {
+	say.tokenProvider(s.cfg.TokenProvider)
+	if err := s.openAuthority(); err != nil {
+		return err
+	}
+	err := s.loadTokens(ctx)
+	if err == nil {
+		say.tokensLoaded(s.authority.Len())
+		err = s.checkKeys()
+	}
+	if err != nil {
+		s.authority.Close()
+		return err
+	}
+	say.configuring(s.cfg.RequireAuth)
+	return nil
+}
+
 // subscribers serves what is on the subscribers' port.
 func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 	o := ws.Options{
-		Check:       s.tokens.Check,
+		Check:       s.authority.Check,
 		NoAuth:      !s.cfg.RequireAuth,
+		Cookie:      s.cfg.TokenCookie,
+		AuthHeaders: s.cfg.AuthHeaders(),
+		Refusals:    s.refusals,
 		MaxMessage:  int(s.cfg.MaxMessage),
 		Heartbeat:   s.cfg.WSPingInterval,
 		MaxChannels: s.cfg.MaxChannels,
@@ -168,7 +193,7 @@ func (s *Server) loadTokens(ctx context.Context) error {
 		return err
 	}
 	for _, token := range loaded {
-		if err := s.tokens.Add(token); err != nil {
+		if err := s.authority.Add(token); err != nil {
 			return err
 		}
 	}
@@ -210,11 +235,3 @@ func (s *Server) Hub() *boreas.Hub { return s.hub }
 // Failed gives an error if the server can no longer accept connections on one of its
 // ports. What is left of it is ended with Shutdown.
 func (s *Server) Failed() <-chan error { return s.failed }
-
-// Ready returns nil while the server takes new work, and otherwise why it does not.
-func (s *Server) Ready() error {
-	if s.stopping.Load() {
-		return boreas.ErrShuttingDown
-	}
-	return nil
-}
