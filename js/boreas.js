@@ -271,8 +271,8 @@ class Client extends Events {
   #told; // the wait is as the server said
   #token;
   #mine; // the token of the session
-  #refused = nothing; // the token that was refused last
-  #refreshes = 0; // tries in a row to get another token in time
+  #refused = nothing; // the last token that was refused
+  #refreshes = 0; // tries in a row
   #stale; // why the token function must be asked
   #renewed;
   #timers = {};
@@ -477,7 +477,10 @@ class Client extends Events {
     else if (this.#joins.has(it.id)) this.#joined(it);
     else if (this.#requests.has(it.id)) this.#reply(it);
     else if (it.join && this.#link.sse) for (const each of it.join.channels) this.#result(this.#subscriptions.get(each.channel), each);
-    else if (it.error && it.id === undefined) this.#fail(new BoreasError(it.error));
+    else if (it.error && it.id === undefined) {
+      if (it.error.code === "rate_limited") this.#lost(it); // of a leave (2.9)
+      else this.#fail(new BoreasError(it.error));
+    }
   }
 
   #hello({ session, user = this.user, heartbeat, limits }) {
@@ -518,7 +521,7 @@ class Client extends Events {
   // 3.8. Streams can't show another token, but others can be opened (10.11).
   #expiring(expiring) {
     const renews = typeof this.#options.token === "function";
-    if (!this._emit("expiring", expiring) && !renews) this._log.warn("boreas: the token ends soon, and there is no function to get another");
+    if (!this._emit("expiring", expiring) && !renews) this._log.warn("boreas: the token ends soon, and no function gives another");
     if (renews && !this.#refreshes) this.#refresh();
   }
 
@@ -537,7 +540,7 @@ class Client extends Events {
     }
   }
 
-  // There is no other token yet: the session stays what it is, until the end.
+  // The session stays what it is, until the end.
   #stay(error) {
     const after = Math.max(error.retry_after_ms ?? 0, jitter(this.#refreshes - 1));
     this.#after("refresh", after, () => this.#refresh());
@@ -646,7 +649,7 @@ class Client extends Events {
       subscription._asked = undefined;
       subscription._later = setTimeout(() => {
         subscription._later = undefined;
-        this.#after("flush", 0, () => this.#flush()); // with others whose time it is
+        this.#after("flush", 0, () => this.#flush()); // with others
       }, error.retry_after_ms ?? jitter(subscription._failures++));
     } else this.#subscriptions.delete(subscription.channel);
     subscription._fail(error, !again);

@@ -68,6 +68,7 @@ for (const { name, clause, text, means } of examples("errors")) {
     const { id } = await peer.receive();
     peer.send(JSON.stringify({ ...JSON.parse(text), id }));
     await answered;
+    if (means.error.code === "rate_limited") return; // clause 2.9, in refresh.test.mjs
     peer.send(JSON.stringify({ ...JSON.parse(text), id: undefined })); // clause 2.5
     assert.equal((await failed).code, means.error.code);
   });

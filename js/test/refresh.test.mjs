@@ -93,7 +93,7 @@ test("a token that is no function can't be renewed: it is told, and at the end i
   const { id } = await peer.receive(); // and no auth before it
   peer.send({ id, ping: {} });
   await pinged;
-  assert.deepEqual(c.printed, ["boreas: the token ends soon, and there is no function to get another"]);
+  assert.deepEqual(c.printed, ["boreas: the token ends soon, and no function gives another"]);
   const told = next(c, "expiring");
   peer.send({ expiring });
   assert.deepEqual(await told, expiring);
@@ -227,6 +227,23 @@ test("joins that are too much are made again together, and requests fail with th
   await b.take();
   tick(t, 2000);
   await peer.join({ channel: "b", position: "b1" });
+});
+
+test("a leave that is too much is made good by another connection", async (t) => {
+  still(t);
+  const server = await serve(t);
+  const c = client(t, server);
+  const [a] = ["a", "b"].map((channel) => c.subscribe(channel));
+  let peer = await server.peer();
+  await peer.join({ channel: "a", position: "a1" }, { channel: "b", position: "b1" });
+  a.leave();
+  await peer.expect({ leave: { channels: ["a"] } });
+  peer.send({ error: limited }); // clause 2.9
+  const { error, after } = await c.until("waiting");
+  assert.deepEqual([error.code, after], ["rate_limited", 3000]);
+  tick(t, after);
+  peer = await server.peer();
+  await peer.join({ channel: "b", position: "b1", recovered: true });
 });
 
 test("a handshake that is told to wait waits as long, at least", async (t) => {
