@@ -72,16 +72,20 @@ type endpoint struct {
 // Start starts a server. When it returns without error, both ports answer; end it
 // with [Server.Shutdown]. The context bounds the start alone. Errors: the token
 // provider's, or that a listener could not be opened, each in one line.
-func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
+func Start(ctx context.Context, cfg config.Config, o Options) (started *Server, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	say := newBanner(o.Banner)
 	s := &Server{cfg: cfg, log: o.Log, failed: make(chan error, 2)}
-	var err error
-	if s.authority, err = auth.Open(auth.Options{KeepText: true, Log: s.log}); err != nil {
+	if s.authority, err = auth.Open(auth.Options{KeepText: cfg.Debug, Log: s.log}); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			s.authority.Close()
+		}
+	}()
 
 	say.tokenProvider(cfg.TokenProvider)
 	if err := s.loadTokens(ctx); err != nil {
