@@ -310,17 +310,21 @@ func TestDiskFails(t *testing.T) {
 			a.journal.file = &disk
 
 			label := "x"
-			for what, do := range map[string]func() error{
-				"Mint":        func() error { _, err := a.Mint(""); return err },
-				"CreateToken": func() error { _, _, err := a.CreateToken(Token{}); return err },
-				"UpdateToken": func() error { _, _, err := a.UpdateToken(made.ID, TokenChange{Label: &label}); return err },
-				"CreateKey":   func() error { _, _, err := a.CreateKey(Key{Name: "b", Verbs: KeyStats}); return err },
-				"delete":      func() error { _, err := a.Revoke(Revocation{Token: made.ID}); return err },
-				"revoke":      func() error { _, err := a.Revoke(Revocation{User: "u1"}); return err },
-				"revoke key":  func() error { _, err := a.Revoke(Revocation{Key: key.ID}); return err },
+			// The first is the one of which it may not be known whether it is on disk.
+			for _, op := range []struct {
+				what string
+				do   func() error
+			}{
+				{"Mint", func() error { _, err := a.Mint(""); return err }},
+				{"CreateToken", func() error { _, _, err := a.CreateToken(Token{}); return err }},
+				{"UpdateToken", func() error { _, _, err := a.UpdateToken(made.ID, TokenChange{Label: &label}); return err }},
+				{"CreateKey", func() error { _, _, err := a.CreateKey(Key{Name: "b", Verbs: KeyStats}); return err }},
+				{"delete", func() error { _, err := a.Revoke(Revocation{Token: made.ID}); return err }},
+				{"revoke", func() error { _, err := a.Revoke(Revocation{User: "u1"}); return err }},
+				{"revoke key", func() error { _, err := a.Revoke(Revocation{Key: key.ID}); return err }},
 			} {
-				if err := do(); err == nil || fault.Of(err) != fault.Internal || !strings.Contains(err.Error(), filepath.Join(dir, journalName)) {
-					t.Errorf("%s: %v", what, err)
+				if err := op.do(); err == nil || fault.Of(err) != fault.Internal || !strings.Contains(err.Error(), filepath.Join(dir, journalName)) {
+					t.Errorf("%s: %v", op.what, err)
 				}
 			}
 			if diff := cmp.Diff(before, snapshot(t, a)); diff != "" {
@@ -356,7 +360,7 @@ func TestCompaction(t *testing.T) {
 	log, logged := newLog()
 	dir := t.TempDir()
 	a := open(t, Options{DataDir: dir, Log: log})
-	a.journal.unlike = 100
+	a.journal.rewriteAt = 100
 	text, _ := create(t, a, Token{User: "u1"})
 	for range 49 {
 		_, made := create(t, a, Token{User: "u2"})
@@ -388,7 +392,7 @@ func TestCompactionFails(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, newName), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	a.journal.unlike = 3
+	a.journal.rewriteAt = 3
 	var tokens []string
 	for range 5 {
 		tokens = append(tokens, mint(t, a))
@@ -406,7 +410,7 @@ func TestCompactionFails(t *testing.T) {
 
 func TestJournalAtOnce(t *testing.T) {
 	a := open(t, Options{DataDir: t.TempDir()})
-	a.journal.unlike = 50
+	a.journal.rewriteAt = 50
 	var wait sync.WaitGroup
 	for i := range 8 {
 		wait.Go(func() {
