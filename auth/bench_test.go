@@ -75,6 +75,14 @@ func heapSize() uint64 {
 	return m.HeapAlloc
 }
 
+// BenchmarkCreateOnDisk makes opaque tokens of which each is on disk.
+func BenchmarkCreateOnDisk(b *testing.B) {
+	a := open(b, Options{DataDir: b.TempDir()})
+	for b.Loop() {
+		create(b, a, Token{User: "u1"})
+	}
+}
+
 // BenchmarkLoadMillion opens a directory with a million revocations.
 func BenchmarkLoadMillion(b *testing.B) {
 	dir := b.TempDir()

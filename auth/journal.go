@@ -30,7 +30,7 @@ const (
 )
 
 var errLocked = errors.New("another process has it: a running server, most likely. " +
-	"Use that one's API, stop it first, or choose another --data_dir")
+	"Use that one's API, stop it first, or choose another directory with --data-dir")
 
 // file is what the journal needs of an [os.File].
 type file interface {
@@ -50,7 +50,7 @@ type journal struct {
 
 	size      int64 // up to which it is written, and not a byte further
 	lines     int
-	rewriteAt int // lines from which on it is written anew
+	rewriteAt int                   // lines from which on it is written anew
 	broken    atomic.Pointer[error] // why nothing can be written any more
 }
 

@@ -251,7 +251,7 @@ func TestDirectoryIsLocked(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, Options{DataDir: dir})
 	_, err := Open(Options{DataDir: dir})
-	want := "lock the directory " + dir + ": another process has it: a running server, most likely. Use that one's API, stop it first, or choose another --data_dir"
+	want := "lock the directory " + dir + ": another process has it: a running server, most likely. Use that one's API, stop it first, or choose another directory with --data-dir"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

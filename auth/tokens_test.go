@@ -108,7 +108,7 @@ func TestTokenExpires(t *testing.T) {
 		text, made := create(t, a, Token{Expires: time.Now().Add(time.Minute)})
 		time.Sleep(time.Minute - 1)
 		grant(t, a, text)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if got := verdict(a, text); got != "token_expired" {
 			t.Errorf("at its end: %s", got)
 		}
@@ -225,6 +225,30 @@ func TestUpdateToken(t *testing.T) {
 	after, err = reopen(t, b).Token(made.ID)
 	if diff := cmp.Diff(want, after, compareRules, cmpopts.EquateEmpty()); diff != "" || err != nil {
 		t.Errorf("after a restart: %v\n%s", err, diff)
+	}
+}
+
+// TestEndsDoNotPileUp: what was deleted or has another end leaves nothing behind.
+func TestEndsDoNotPileUp(t *testing.T) {
+	a := open(t, Options{})
+	_, made := create(t, a, Token{})
+	end := time.Now().Add(time.Hour)
+	for range 3 * minCrowd {
+		end = end.Add(time.Second)
+		if _, _, err := a.UpdateToken(made.ID, TokenChange{Expires: &end}); err != nil {
+			t.Fatal(err)
+		}
+		revoke(t, a, Revocation{User: "u1", Until: end})
+	}
+	for what, n := range map[string]int{"tokens": len(a.state.ends.list), "revocations": len(a.state.marks.ends.list)} {
+		if n > minCrowd+2 {
+			t.Errorf("%d ends of one of the %s", n, what)
+		}
+	}
+	s := a.state
+	s.sweep(end, end)
+	if len(s.byHash) != 0 || len(s.marks.of) != 0 {
+		t.Errorf("%d tokens, %d revocations are left", len(s.byHash), len(s.marks.of))
 	}
 }
 
