@@ -176,6 +176,10 @@ func TestCrash(t *testing.T) {
 		if diff := cmp.Diff(wantLog, logged.String()); diff != "" {
 			t.Fatalf("cut at byte %d, log (-want +got):\n%s", cut, diff)
 		}
+		if cut%7 != 0 { // or else it takes long
+			shut(t, b)
+			continue
+		}
 		token := mint(t, b)
 		b = reopen(t, b)
 		if got := verdict(b, token); got != "valid" {
