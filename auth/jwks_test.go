@@ -255,12 +255,12 @@ func TestHostileJWKS(t *testing.T) {
 		"the same, without TLS": {redirect("http://issuer.example/jwks"), "it redirects to another host, which is not followed"},
 		"another port":          {redirect("https://issuer.example:8443/jwks"), "it redirects to another host, which is not followed"},
 		"in a circle":           {redirect("/jwks"), "it redirects more than 3 times"},
-		"silence":               {hangs, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"},
+		"silence":               {hangs, "it did not answer in time"},
 		"half an answer": {func(r *http.Request) (*http.Response, error) {
 			response, err := says(200, "")(r)
 			response.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"keys":[`), stall{r}))
 			return response, err
-		}, "context deadline exceeded (Client.Timeout or context cancellation while reading body)"},
+		}, "it did not answer in time"},
 		"secrets":     {says(200, jwks(object{"kty": "oct", "kid": "a", "k": b64([]byte(secret))})), "it has no key that could verify a token: key 1: it is a secret (kty oct), which has no place in a JWKS: put it into a file, and use hs256:FILE"},
 		"a small key": {says(200, jwks(jwkOf("a", &k.small.PublicKey, nil))), "it has no key that could verify a token: key 1: the RSA key has 1024 bits: want 2048 to 8192"},
 	} {
