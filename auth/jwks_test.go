@@ -299,6 +299,12 @@ func TestBadKeyAmongGood(t *testing.T) {
 		)))
 		j := remote(t, i)
 		synctest.Wait()
+		asked := i.asked.Load()
+		time.Sleep(time.Minute)
+		forged := mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "new"}, claims(nil))
+		if got := check(j, forged); i.asked.Load() != asked {
+			t.Errorf("%q, and the issuer was asked for a secret, which it never gives", got)
+		}
 		for token, want := range map[string]string{
 			ed("a"): "user u1",
 			mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "secret"}, claims(nil)): "invalid_token: No key of jwt_keys is for the token's algorithm, HS256.",
