@@ -55,7 +55,7 @@ func TestBackendOverHTTP(t *testing.T) {
 		io.WriteString(w, `{"user":"u1","rules":[{"channels":["user.{user}"],"allow":["join"]}],"ttl":300}`)
 	}))
 	defer server.Close()
-	b := newBackend(t, nil, auth.BackendOptions{URL: server.URL + "/check", Headers: []string{"cookie", "x-tenant"}})
+	b := newBackend(t, nil, auth.BackendOptions{URL: server.URL + "/check", Timeout: time.Minute, Headers: []string{"cookie", "x-tenant"}})
 	slow := false
 	start := time.Now()
 	g, err := b.Check(boreas.Credentials{
@@ -167,9 +167,9 @@ func TestBackendRemembers(t *testing.T) {
 				}
 			}
 			asked(1)
-			time.Sleep(c.until - 1)
+			time.Sleep(c.until - time.Nanosecond)
 			asked(1)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			asked(2) // and so who shows it again has a later end
 			g, _ := b.Check(boreas.Credentials{Token: "token"})
 			if strings.Contains(c.answer, "ttl") && !g.Expires.Equal(start.Add(450*time.Second)) {
