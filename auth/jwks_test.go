@@ -336,6 +336,7 @@ func TestCloseWhileWaiting(t *testing.T) {
 		if got := <-done; got != noKeys || time.Since(start) > 0 {
 			t.Errorf("got %q after %v", got, time.Since(start))
 		}
+		time.Sleep(time.Minute) // when it would be time for another fetch
 		if got := check(j, ed("a")); got != noKeys {
 			t.Errorf("after Close: got %q, want %q", got, noKeys)
 		}
