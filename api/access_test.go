@@ -5,7 +5,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -235,7 +238,7 @@ func (g *gate) try(to target, credential string, headers ...string) int {
 			status = fault.All()[slices.IndexFunc(fault.All(), func(f *fault.Fault) bool { return f.Code == code })].Status
 		}
 	}
-	refused := slices.Contains([]int{401, 403, 421}, status)
+	refused := slices.Contains([]int{401, 403, 421, 503}, status)
 	if shows := strings.Contains(got, "Www-Authenticate: Bearer\n"); shows != (status == 401) {
 		g.t.Errorf("%s: status %d, WWW-Authenticate there: %v", to.pattern, status, shows)
 	}
@@ -318,5 +321,32 @@ func TestWhoMayDoWhat(t *testing.T) {
 `
 	if diff := gocmp.Diff(want, matrix(t)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A token of the operator's own backend counts for as much; while that does not answer,
+// nobody knows.
+func TestTokensOfABackend(t *testing.T) {
+	there := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"user":"eve","rules":[{"channels":["chat.*"],"allow":["history"]}]}`)
+	}))
+	defer there.Close()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for _, to := range targets {
+		for url, want := range map[string]int{there.URL: 403, gone.URL: 503} {
+			switch {
+			case to.verb == 0, url == there.URL && to.pattern == "GET /v2/channels/{channel}/messages":
+				want = 200
+			}
+			backend, err := auth.NewBackend(auth.BackendOptions{URL: url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := newGate(t, api.Options{Authority: open(t, auth.Options{Backend: backend})})
+			if got := g.try(to, "Bearer theirs"); got != want {
+				t.Errorf("%s: got %d, want %d", to.pattern, got, want)
+			}
+		}
 	}
 }

@@ -71,6 +71,8 @@ func TestClosedAPI(t *testing.T) {
 func TestHost(t *testing.T) {
 	classic := errorAnswer(421, "The API is open to this machine alone, and was asked for under another name: a web page may be behind it.")
 	v2 := failure(421, "host_not_allowed", "The API is open to this machine alone, and was asked for under another name: a web page may be behind it.", "")
+	g := newGate(t, api.Options{Loopback: true, Hosts: []string{"proxy.example", "api.example:8443"}})
+	g.key = "key_nonsense"
 	for host, allowed := range map[string]bool{
 		"localhost": true, "localhost:8001": true, "LOCALHOST:1": true,
 		"127.0.0.1": true, "127.0.0.1:8001": true, "127.1.2.3:80": true,
@@ -82,8 +84,6 @@ func TestHost(t *testing.T) {
 		"[::]:8001": false, "2130706433": false, "0x7f.1": false, "localhost:8001:8001": false, "[localhost]": true,
 	} {
 		for _, to := range targets {
-			g := newGate(t, api.Options{Loopback: true, Hosts: []string{"proxy.example", "api.example:8443"}})
-			g.key = "key_nonsense"
 			method, path := g.request(to)
 			want := classic
 			if strings.HasPrefix(path, "/v2/") {
@@ -91,7 +91,7 @@ func TestHost(t *testing.T) {
 			}
 			got := g.doAt(host, method, path, to.body)
 			if to.verb == 0 || allowed {
-				if got == want {
+				if strings.HasPrefix(got, "421\n") {
 					t.Errorf("Host %q: %s is refused", host, to.pattern)
 				}
 				continue
@@ -101,7 +101,6 @@ func TestHost(t *testing.T) {
 			}
 		}
 	}
-	g := newGate(t, api.Options{Loopback: true})
 	credential := g.bearerKey(auth.KeyAdmin)
 	if got := g.doAt("evil.example", "GET", "/v2/stats", "", "Authorization", credential); !strings.HasPrefix(got, "200\n") {
 		t.Errorf("with a key the host does not matter: got %s", got)
