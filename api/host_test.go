@@ -85,6 +85,9 @@ func TestHost(t *testing.T) {
 	} {
 		for _, to := range targets {
 			method, path := g.request(to)
+			if allowed && method != "GET" { // which would change something for the others
+				continue
+			}
 			want := classic
 			if strings.HasPrefix(path, "/v2/") {
 				want = v2
