@@ -29,6 +29,9 @@ func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, 
 	if err != nil {
 		return 0, err
 	}
+	if v.Token != "" {
+		s.counts.tokensDeleted.Add(1)
+	}
 	n := s.hub.Cut(match, grace)
 	s.options.Log.Info("tokens were revoked", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
 	return n, nil
