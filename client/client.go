@@ -36,6 +36,9 @@ type Options struct {
 	// have a path, if a proxy puts the API under one.
 	API string
 
+	// Key is the API key, which is shown with every request; "" means none.
+	Key string
+
 	// HTTP makes the requests. nil means a client of our own: 15 seconds for a
 	// request, at most 128 connections at once (further requests wait for one),
 	// all kept open between requests, no redirects followed (a redirect would
@@ -53,6 +56,7 @@ type Options struct {
 // without a key there is no way to tell.
 type Client struct {
 	base        string // without the slash at its end
+	key         string
 	http        *http.Client
 	maxResponse int64
 }
@@ -76,7 +80,7 @@ func New(o Options) (*Client, error) {
 	if o.HTTP == nil {
 		o.HTTP = defaultHTTP()
 	}
-	return &Client{base: strings.TrimSuffix(o.API, "/"), http: o.HTTP, maxResponse: o.MaxResponse}, nil
+	return &Client{base: strings.TrimSuffix(o.API, "/"), key: o.Key, http: o.HTTP, maxResponse: o.MaxResponse}, nil
 }
 
 // Close closes the connections that are kept open for later requests. The client
@@ -115,6 +119,9 @@ func (c *Client) callWithKey(ctx context.Context, op, method, path, key string, 
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, withoutURL(err))
+	}
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
