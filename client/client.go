@@ -36,7 +36,8 @@ type Options struct {
 	// have a path, if a proxy puts the API under one.
 	API string
 
-	// Key is the API key, which is shown with every request; "" means none.
+	// Key is the API key, which a server asks for once it has any: see
+	// docs/http-api.md. It is sent with each request, and stands in no error.
 	Key string
 
 	// HTTP makes the requests. nil means a client of our own: 15 seconds for a
@@ -56,8 +57,8 @@ type Options struct {
 // without a key there is no way to tell.
 type Client struct {
 	base        string // without the slash at its end
-	key         string
 	http        *http.Client
+	authorize   func(http.Header) // a function, so that who prints the client does not see the key
 	maxResponse int64
 }
 
@@ -74,13 +75,22 @@ func New(o Options) (*Client, error) {
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("API URL %q: give it as http://HOST:PORT or https://HOST:PORT", u.Redacted())
 	}
+	for i := range len(o.Key) {
+		if o.Key[i] <= ' ' || o.Key[i] >= 0x7f {
+			return nil, errors.New("the API key has a character that no key has: a blank or a line's end, perhaps, of the file that it was read from")
+		}
+	}
 	if o.MaxResponse == 0 {
 		o.MaxResponse = defaultMaxResponse
 	}
 	if o.HTTP == nil {
 		o.HTTP = defaultHTTP()
 	}
-	return &Client{base: strings.TrimSuffix(o.API, "/"), key: o.Key, http: o.HTTP, maxResponse: o.MaxResponse}, nil
+	authorize := func(http.Header) {}
+	if key := o.Key; key != "" {
+		authorize = func(h http.Header) { h.Set("Authorization", "Bearer "+key) }
+	}
+	return &Client{base: strings.TrimSuffix(o.API, "/"), http: o.HTTP, authorize: authorize, maxResponse: o.MaxResponse}, nil
 }
 
 // Close closes the connections that are kept open for later requests. The client
@@ -120,12 +130,10 @@ func (c *Client) callWithKey(ctx context.Context, op, method, path, key string, 
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, withoutURL(err))
 	}
-	if c.key != "" {
-		req.Header.Set("Authorization", "Bearer "+c.key)
-	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	c.authorize(req.Header)
 	if key != "" {
 		// With it net/http, too, repeats a request whose connection was closed
 		// before anything of an answer came.
