@@ -37,6 +37,13 @@ func TestCallsOfAdministration(t *testing.T) {
 			says(`{}`),
 			called{Error: "make a token: the answer holds none; is this the URL of a Boreas API?", Requests: []string{`POST /base/v2/tokens application/json {}`}},
 		},
+		"create a token for a while": {
+			func(ctx context.Context, c *Client) (any, error) {
+				return c.CreateToken(ctx, NewTokenRequest{User: "u", TTL: 1500 * time.Millisecond})
+			},
+			says(`{"token":"bt_1","id":"tok_1"}`),
+			called{Value: `{"token":"bt_1","id":"tok_1"}`, Requests: []string{`POST /base/v2/tokens application/json {"user":"u","ttl":2}`}},
+		},
 		"create a token that may do nothing": {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.CreateToken(ctx, NewTokenRequest{Rules: []Rule{}})
@@ -85,9 +92,9 @@ func TestCallsOfAdministration(t *testing.T) {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.InspectToken(ctx, "T", Ask{Verb: "join", Channel: "a"})
 			},
-			says(`{"valid":true,"id":"tok_1","kind":"opaque","rules":[],"can":[{"verb":"join","channel":"a","allowed":false,"why":"none of its 0 rules allows join there"}]}`),
+			says(`{"valid":true,"kind":"opaque","id":"tok_1","rules":[],"can":[{"verb":"join","channel":"a","allowed":false,"by":"none of its 0 rules allows join there"}]}`),
 			called{
-				Value:    `{"valid":true,"id":"tok_1","kind":"opaque","rules":[],"can":[{"verb":"join","channel":"a","allowed":false,"why":"none of its 0 rules allows join there"}]}`,
+				Value:    `{"valid":true,"kind":"opaque","id":"tok_1","rules":[],"can":[{"verb":"join","channel":"a","allowed":false,"by":"none of its 0 rules allows join there"}]}`,
 				Requests: []string{`POST /base/v2/tokens/inspect application/json {"token":"T","can":[{"verb":"join","channel":"a"}]}`},
 			},
 		},
@@ -100,16 +107,28 @@ func TestCallsOfAdministration(t *testing.T) {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.CreateKey(ctx, NewKeyRequest{Name: "n", Verbs: []string{"publish"}, Channels: []string{"a"}, Expires: end})
 			},
-			says(`{"text":"bk_1","id":"key_1","name":"n","verbs":["publish"]}`),
+			says(`{"key":"bk_1","id":"key_1","name":"n","verbs":["publish"]}`),
 			called{
-				Value:    `{"text":"bk_1","id":"key_1","name":"n","verbs":["publish"]}`,
+				Value:    `{"key":"bk_1","id":"key_1","name":"n","verbs":["publish"]}`,
 				Requests: []string{`POST /base/v2/keys application/json {"name":"n","verbs":["publish"],"channels":["a"],"expires":"2027-01-02T03:04:05Z"}`},
 			},
 		},
+		"create a key for a while": {
+			func(ctx context.Context, c *Client) (any, error) {
+				return c.CreateKey(ctx, NewKeyRequest{Name: "n", Verbs: []string{"admin"}, TTL: time.Minute})
+			},
+			says(`{"key":"bk_1","id":"key_1","name":"n","verbs":["admin"]}`),
+			called{
+				Value:    `{"key":"bk_1","id":"key_1","name":"n","verbs":["admin"]}`,
+				Requests: []string{`POST /base/v2/keys application/json {"name":"n","verbs":["admin"],"ttl":60}`},
+			},
+		},
 		"create a key, no text": {
-			func(ctx context.Context, c *Client) (any, error) { return c.CreateKey(ctx, NewKeyRequest{Name: "n"}) },
+			func(ctx context.Context, c *Client) (any, error) {
+				return c.CreateKey(ctx, NewKeyRequest{Name: "n", Verbs: []string{}})
+			},
 			says(`{}`),
-			called{Error: `make key "n": the answer holds none; is this the URL of a Boreas API?`, Requests: []string{`POST /base/v2/keys application/json {"name":"n"}`}},
+			called{Error: `make key "n": the answer holds none; is this the URL of a Boreas API?`, Requests: []string{`POST /base/v2/keys application/json {"name":"n","verbs":[]}`}},
 		},
 		"keys": {
 			func(ctx context.Context, c *Client) (any, error) { return c.Keys(ctx) },

@@ -18,8 +18,7 @@ type Verdict struct {
 	Verb    string `json:"verb"`
 	Channel string `json:"channel"`
 	Allowed bool   `json:"allowed"`
-	Rule    int    `json:"rule,omitempty"` // the one that decided, from 1; 0 for none
-	Why     string `json:"why"`            // in words
+	By      string `json:"by"` // the rule that decides, in words
 }
 
 // An Inspection is what a server thinks of a token, of whatever kind.
@@ -27,8 +26,8 @@ type Inspection struct {
 	Valid bool        `json:"valid"`
 	Error *TokenError `json:"error,omitempty"` // why it is not valid
 
-	ID      string    `json:"id,omitempty"`
 	Kind    string    `json:"kind,omitempty"` // classic, opaque, jwt, backend
+	ID      string    `json:"id,omitempty"`
 	User    string    `json:"user,omitempty"`
 	Issued  time.Time `json:"issued,omitzero"`
 	Expires time.Time `json:"expires,omitzero"` // zero for never

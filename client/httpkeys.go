@@ -12,9 +12,12 @@ import (
 // A NewKeyRequest says what [Client.CreateKey] makes.
 type NewKeyRequest struct {
 	Name     string    `json:"name"`
-	Verbs    []string  `json:"verbs,omitempty"`    // publish, tokens, sessions, stats, admin
+	Verbs    []string  `json:"verbs"`              // publish, tokens, sessions, stats, admin; at least one
 	Channels []string  `json:"channels,omitempty"` // patterns; none means all channels
 	Expires  time.Time `json:"expires,omitzero"`   // zero for never
+
+	// TTL, instead of Expires, is how long it lives by the server's clock, in whole seconds.
+	TTL time.Duration `json:"-"`
 }
 
 // KeyInfo is what the server keeps of an API key. The text is not kept.
@@ -30,7 +33,7 @@ type KeyInfo struct {
 
 // A CreatedKey is a key and its text, which the server tells once.
 type CreatedKey struct {
-	Text string `json:"text"`
+	Key string `json:"key"`
 	KeyInfo
 }
 
@@ -38,11 +41,15 @@ type CreatedKey struct {
 // and the next one.
 func (c *Client) CreateKey(ctx context.Context, r NewKeyRequest) (CreatedKey, error) {
 	op := fmt.Sprintf("make key %q", r.Name)
+	body := struct {
+		NewKeyRequest
+		TTL int64 `json:"ttl,omitempty"`
+	}{r, wholeSeconds(r.TTL)}
 	var made CreatedKey
-	if err := c.send(ctx, op, http.MethodPost, "/v2/keys", r, &made); err != nil {
+	if err := c.send(ctx, op, http.MethodPost, "/v2/keys", body, &made); err != nil {
 		return CreatedKey{}, err
 	}
-	if made.Text == "" {
+	if made.Key == "" {
 		return CreatedKey{}, opError(op, errNoText)
 	}
 	return made, nil
@@ -56,7 +63,7 @@ func (c *Client) Keys(ctx context.Context) ([]KeyInfo, error) {
 	return answer.Keys, c.call(ctx, "list keys", http.MethodGet, "/v2/keys", nil, &answer)
 }
 
-// DeleteKey revokes an API key by its ID.
+// DeleteKey revokes an API key by its ID, and the tokens that it made.
 func (c *Client) DeleteKey(ctx context.Context, id string) error {
 	if id == "" {
 		return errors.New("the key's ID is empty")

@@ -29,7 +29,7 @@ func (c *Client) Revoke(ctx context.Context, r Revocation) (sessions int, err er
 		IssuedBefore time.Time `json:"issued_before,omitzero"`
 		Grace        int64     `json:"grace,omitempty"`
 		Until        time.Time `json:"until,omitzero"`
-	}{r.Token, r.User, r.Key, r.IssuedBefore, int64((r.Grace + time.Second - 1) / time.Second), r.Until}
+	}{r.Token, r.User, r.Key, r.IssuedBefore, wholeSeconds(r.Grace), r.Until}
 	var answer struct {
 		Sessions int `json:"sessions"`
 	}

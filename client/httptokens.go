@@ -25,6 +25,9 @@ type NewTokenRequest struct {
 	Label   string    `json:"label,omitempty"`  // for people
 	Expires time.Time `json:"expires,omitzero"` // zero for never
 	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything, an empty list for nothing
+
+	// TTL, instead of Expires, is how long it lives by the server's clock, in whole seconds.
+	TTL time.Duration `json:"-"`
 }
 
 // TokenInfo is what the server keeps of an opaque token. The text is not kept.
@@ -52,8 +55,12 @@ var (
 // CreateToken makes an opaque token, which is valid at once.
 func (c *Client) CreateToken(ctx context.Context, r NewTokenRequest) (CreatedToken, error) {
 	const op = "make a token"
+	body := struct {
+		NewTokenRequest
+		TTL int64 `json:"ttl,omitempty"`
+	}{r, wholeSeconds(r.TTL)}
 	var made CreatedToken
-	if err := c.send(ctx, op, http.MethodPost, "/v2/tokens", r, &made); err != nil {
+	if err := c.send(ctx, op, http.MethodPost, "/v2/tokens", body, &made); err != nil {
 		return CreatedToken{}, err
 	}
 	if made.Token == "" {
@@ -124,6 +131,9 @@ func (c *Client) DeleteTokenID(ctx context.Context, id string) error {
 }
 
 func tokenPath(id string) string { return "/v2/tokens/" + url.PathEscape(id) }
+
+// wholeSeconds rounds up: what is short must not become none.
+func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 // send is call with a body that is marshalled.
 func (c *Client) send(ctx context.Context, op, method, path string, body, answer any) error {
