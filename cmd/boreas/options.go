@@ -72,7 +72,7 @@ func (p *program) loadConfig(cmd *cli.Command) (config.Config, error) {
 			}
 		}
 	}
-	c, err := config.Load(config.Input{Flags: flags, Env: p.env, OtherEnv: []string{envAPI, envWS, envToken}})
+	c, err := config.Load(config.Input{Flags: flags, Env: p.env, OtherEnv: []string{envAPI, envWS, envToken, envKey}})
 	if err != nil {
 		return config.Config{}, usageError{err}
 	}

@@ -30,10 +30,10 @@ const (
 
 // A Finding is what came of one check.
 type Finding struct {
-	Check string
-	Level Level
-	Text  string // what is so
-	Do    string // what to do about it; "" if there is nothing to do
+	Check string `json:"check"`
+	Level Level  `json:"level"`
+	Text  string `json:"text"`         // what is so
+	Do    string `json:"do,omitempty"` // what to do about it; "" if there is nothing to do
 }
 
 // Options say what to look at. The zero value looks at a server on this machine that
