@@ -43,8 +43,8 @@ func writeList(w http.ResponseWriter, status int, key string, list []string) {
 }
 
 // refuse answers {"errors": ["..."]} and counts the reason.
-func (s *service) refuse(w http.ResponseWriter, reason refusal, status int, sentence string) {
-	s.counts.refused[reason].Add(1)
+func (s *service) refuse(w http.ResponseWriter, why reason, status int, sentence string) {
+	s.counts.refused[why].Add(1)
 	writeList(w, status, "errors", []string{sentence})
 }
 

@@ -23,6 +23,27 @@
 //	GET    /v2/sessions/{session}            one of them
 //	DELETE /v2/sessions/{session}            ends it
 //	GET    /v2/stats                         the hub's counters
+//	GET    /v2/refusals                      what was refused lately, and why
+//
+//	POST   /v2/tokens            makes a token, with a user, rules and an end
+//	GET    /v2/tokens            the tokens
+//	GET    /v2/tokens/{id}       one of them
+//	PATCH  /v2/tokens/{id}       changes it, and what its sessions may do
+//	DELETE /v2/tokens/{id}       deletes it, and ends its sessions
+//	POST   /v2/tokens/inspect    what a token may do, and by which rule
+//	POST   /v2/revocations       takes tokens back
+//	GET    /v2/revocations       whether something was taken back
+//	DELETE /v2/revocations       undoes that
+//	POST   /v2/keys              makes a key of the API
+//	GET    /v2/keys              the keys
+//	DELETE /v2/keys/{id}         takes one back, and the tokens that it made
+//
+// # Who may call it
+//
+// What is about the server's health is open to all, and so is openapi.json. All else
+// needs a key with the verb that stands in routes.go, as the header Authorization has it;
+// or, on three routes below /v2/channels/ and for many messages at once, a subscriber's
+// token. Until the first key is made, the API may be open: see Options.Loopback.
 //
 // A slash at the end is part of a path: without it the answer is 404, not a
 // redirect. A known path with another method gets 405. HEAD works where GET does.
@@ -48,30 +69,37 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
-// Tokens are the tokens that let sessions in. Its methods may be called by many
-// goroutines at once.
-type Tokens interface {
-	// Mint makes a token that is valid at once.
-	Mint() (string, error)
-
-	// Delete forgets a token and tells whether there was one.
-	Delete(token string) bool
-
-	// All returns every valid token, oldest first.
-	All() []string
-}
-
-// Options are the settings of [Handler]. All but Tokens may be left out.
+// Options are the settings of [Handler]. All but Authority may be left out.
 type Options struct {
-	// Tokens are required.
-	Tokens Tokens
+	// Authority knows who may do what. It is required.
+	Authority *auth.Authority
+
+	// Refusals get what is refused to whom, and are what /v2/refusals shows. Nil means
+	// that nothing is remembered.
+	Refusals *refusal.Log
+
+	// Loopback tells that only this machine reaches the API. Then it is open to all as
+	// long as no key was ever made, if they call it by a name that is this machine's:
+	// "localhost", a loopback address, or one of Hosts.
+	Loopback bool
+
+	// Insecure opens it in the same way to whoever reaches it. Without either it is
+	// closed until there is a key.
+	Insecure bool
+
+	// Hosts are more names that the API has: of a proxy on this machine, for example.
+	// One without a port is meant with any.
+	Hosts []string
 
 	// Debug serves the two debug dumps, which show every token.
 	Debug bool
@@ -121,25 +149,19 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(t, w, r) })
 }
 
-// service is what the handlers share; it is immutable but for the counters.
+// service is what the handlers share. But for the counters nothing of it changes.
 type service struct {
 	hub     *boreas.Hub
 	options Options
-	origin  http.CrossOriginProtection
 	counts  counts
-}
 
-// sameOrigin refuses what a browser sends for a page of another origin. The API
-// has no passwords: any page that its user visits could otherwise make tokens by
-// a plain form. Broadcasts need no such check, since a browser sends their
-// content type to another origin only if that allows it. Clients that are no
-// browsers send neither Sec-Fetch-Site nor Origin and notice nothing.
-func (s *service) sameOrigin(h handler) handler {
-	return func(w http.ResponseWriter, r *http.Request, name string) {
-		if s.origin.Check(r) != nil {
-			s.refuse(w, refusedOrigin, http.StatusForbidden, "Web pages of other origins may not use this API.")
-			return
-		}
-		h(w, r, name)
-	}
+	// origin refuses what a browser sends for a page of another origin. An open API has
+	// no passwords: any page that its user visits could otherwise make tokens by a plain
+	// form, or publish, since a message may come with any content type. Clients that are
+	// no browsers send neither Sec-Fetch-Site nor Origin and notice nothing. With a key no
+	// page gets far either: a browser sends Authorization to another origin only if that
+	// allows it, and this one does not.
+	origin http.CrossOriginProtection
+
+	changing sync.Mutex // held while a token and its sessions are changed
 }

@@ -37,6 +37,8 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 		err := item.Err
 		if err != nil {
 			err = malformed("This message is not right: %v.", err)
+		} else if err = s.allowedOn(q.call, item.Channel); err != nil {
+			s.note(r, q.call, item.Channel, err)
 		} else if out, _, e := s.publishOne(dst, r, item, dryRun); e != nil {
 			err = e
 		} else {

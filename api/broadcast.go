@@ -13,7 +13,8 @@ import (
 )
 
 // broadcast publishes to a channel. It is the server's hot path.
-func (s *service) broadcast(w http.ResponseWriter, r *http.Request, channel string) {
+func (s *service) broadcast(w http.ResponseWriter, r *http.Request, c *call) {
+	channel := c.name
 	if err := boreas.ValidChannel(channel); err != nil {
 		s.refuse(w, refusedChannel, http.StatusBadRequest, sentence(err))
 		return

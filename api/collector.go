@@ -7,15 +7,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
 )
 
 // collector reads the hub's counters when it is scraped: counting costs the hub
 // nothing more.
 type collector struct {
-	hub    *boreas.Hub
-	counts *counts
-	routes *routes
-	rows   []row
+	hub       *boreas.Hub
+	authority *auth.Authority
+	counts    *counts
+	routes    *routes
+	rows      []row
 
 	writes, requests *prometheus.Desc
 }
@@ -25,8 +27,8 @@ type row struct {
 	desc *prometheus.Desc
 }
 
-func newCollector(hub *boreas.Hub, c *counts, t *routes) *collector {
-	k := &collector{hub: hub, counts: c, routes: t}
+func newCollector(hub *boreas.Hub, a *auth.Authority, c *counts, t *routes) *collector {
+	k := &collector{hub: hub, authority: a, counts: c, routes: t}
 	for _, m := range metricTable {
 		var labels prometheus.Labels
 		if name, value, ok := strings.Cut(m.label, "="); ok {
@@ -52,7 +54,7 @@ func (k *collector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (k *collector) Collect(out chan<- prometheus.Metric) {
-	s := &snapshot{k.hub.Stats(), k.counts}
+	s := &snapshot{k.hub.Stats(), k.counts, k.authority.Len(), len(k.authority.Keys()), k.authority.Revocations()}
 	for _, r := range k.rows {
 		out <- prometheus.MustNewConstMetric(r.desc, r.kind, r.value(s))
 	}

@@ -8,9 +8,9 @@ import (
 )
 
 // tokenDump shows every valid token, one a line.
-func (s *service) tokenDump(w http.ResponseWriter, _ *http.Request, _ string) {
+func (s *service) tokenDump(w http.ResponseWriter, _ *http.Request, _ *call) {
 	var b []byte
-	for _, token := range s.options.Tokens.All() {
+	for _, token := range s.options.Authority.All() {
 		b = append(append(b, token...), '\n')
 	}
 	writeText(w, http.StatusOK, b)
@@ -18,7 +18,7 @@ func (s *service) tokenDump(w http.ResponseWriter, _ *http.Request, _ string) {
 
 // recipientDump shows how many sessions there are, and where. Its form is the
 // original's byte for byte, with the space that stands before one of the tabs.
-func (s *service) recipientDump(w http.ResponseWriter, _ *http.Request, _ string) {
+func (s *service) recipientDump(w http.ResponseWriter, _ *http.Request, _ *call) {
 	census := s.hub.Census()
 	b := []byte("RECEIVER POOL REPORT\nanonymous: ")
 	b = strconv.AppendInt(b, int64(census.Anonymous), 10)

@@ -14,15 +14,20 @@ import (
 // fail answers a request below /v2/ with what is wrong: {"error":{...}}.
 func (s *service) fail(w http.ResponseWriter, err error) {
 	f := fault.Of(err)
-	if f.RetryAfter > 0 {
-		seconds := max(int64(f.RetryAfter.Seconds()+0.999), 1)
-		w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
-	}
+	retryAfter(w, f)
 	status := f.Status
 	if status == 0 { // what only a session can meet
 		status = http.StatusInternalServerError
 	}
 	writeJSON(w, status, append(s.appendError(nil, err), '\n'))
+}
+
+// retryAfter tells in a header, too, how long to wait.
+func retryAfter(w http.ResponseWriter, f *fault.Fault) {
+	if f.RetryAfter > 0 {
+		seconds := max(int64(f.RetryAfter.Seconds()+0.999), 1)
+		w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+	}
 }
 
 // appendError appends {"error":{...}}. What is the server's own failure goes to the

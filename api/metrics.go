@@ -11,12 +11,12 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// A refusal is why a request for a classic path was refused; each is a value of the
+// A reason is why a request for a classic path was refused; each is a value of the
 // label "reason". Requests below /v2/ are counted by their route and status.
-type refusal int
+type reason int
 
 const (
-	refusedPath refusal = iota
+	refusedPath reason = iota
 	refusedMethod
 	refusedChannel
 	refusedType
@@ -25,13 +25,15 @@ const (
 	refusedSlow
 	refusedCut
 	refusedOrigin
+	refusedKey
+	refusedHost
 	refusedToken
 	refusedClosed
 	refusedFailure
-	refusals // how many there are
+	reasons // how many there are
 )
 
-var refusalNames = [refusals]string{
+var refusalNames = [reasons]string{
 	refusedPath:    "path",         // 404: an unknown path
 	refusedMethod:  "method",       // 405: a known path with another method
 	refusedChannel: "channel_name", // 400: not a channel name
@@ -41,6 +43,8 @@ var refusalNames = [refusals]string{
 	refusedSlow:    "body_timeout", // 408: over BodyTimeout
 	refusedCut:     "body_cut",     // 400: the body ended early
 	refusedOrigin:  "origin",       // 403: a web page of another origin
+	refusedKey:     "key",          // 401, 403, 503: without a key that is valid and may
+	refusedHost:    "host",         // 421: open to this machine, asked for under another name
 	refusedToken:   "no_token",     // 404: deleting an unknown token
 	refusedClosed:  "closed",       // 503: shutting down
 	refusedFailure: "failure",      // 500: the engine or the token store failed
@@ -48,7 +52,7 @@ var refusalNames = [refusals]string{
 
 // counts are what this package counts itself.
 type counts struct {
-	refused       [refusals]atomic.Uint64
+	refused       [reasons]atomic.Uint64
 	dryRuns       atomic.Uint64
 	tokensCreated atomic.Uint64
 	tokensDeleted atomic.Uint64
@@ -58,18 +62,19 @@ type counts struct {
 // metrics serves what Prometheus scrapes.
 func (s *service) metrics(t *routes) handler {
 	s.options.Registry.MustRegister(
-		newCollector(s.hub, &s.counts, t),
+		newCollector(s.hub, s.options.Authority, &s.counts, t),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	h := promhttp.HandlerFor(s.options.Registry, promhttp.HandlerOpts{})
-	return func(w http.ResponseWriter, r *http.Request, _ string) { h.ServeHTTP(w, r) }
+	return func(w http.ResponseWriter, r *http.Request, _ *call) { h.ServeHTTP(w, r) }
 }
 
 // snapshot is everything a scrape shows, read once.
 type snapshot struct {
 	boreas.Stats
 	*counts
+	tokens, keys, revocations int
 }
 
 // metric is a row of the table of metrics: one time series.

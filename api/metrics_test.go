@@ -37,14 +37,14 @@ func TestMetrics(t *testing.T) {
 	s.End(boreas.ErrSlow)
 	<-s.finished
 	r.do("POST", "/token/", "")
-	r.do("DELETE", "/token/token-1", "")
+	r.do("DELETE", "/token/"+r.authority.All()[0], "")
 	r.broadcast("/broadcast/ch9/", `{"payload": 1}`)
 	r.broadcast("/broadcast/ch9/", `{"payload": [12]}`)
 	r.broadcast("/broadcast/ch9/", `{"dryrun":true,"payload":1}`)     // too large
 	r.do("POST", "/broadcast/ch9/", "", "Content-Type", "text/plain") // wrong type
 	r.broadcast("/broadcast/ch9/", `[]`)                              // wrong body
 	r.broadcast("/broadcast/%00/", `{"payload": 1}`)                  // wrong channel
-	r.do("DELETE", "/token/token-1", "")                              // no such token
+	r.do("DELETE", "/token/nonsense", "")                             // no such token
 	r.do("POST", "/token/", "", "Origin", "http://elsewhere.example") // wrong origin
 	r.do("GET", "/nothing", "")                                       // no such path
 	r.do("PUT", "/token/", "")                                        // no such method

@@ -47,6 +47,11 @@ var metricTable = []metric{
 	{counter, "history_evicted_total", helpEvicted, "reason=bounds", func(s *snapshot) float64 { return float64(s.Engine.EvictedBounds) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=memory", func(s *snapshot) float64 { return float64(s.Engine.EvictedMemory) }},
 
+	// Who may come in.
+	{gauge, "tokens", "Tokens that the server knows: those that it made, and the token provider's.", "", func(s *snapshot) float64 { return float64(s.tokens) }},
+	{gauge, "keys", "Keys of the API.", "", func(s *snapshot) float64 { return float64(s.keys) }},
+	{gauge, "revocations", "Revocations remembered.", "", func(s *snapshot) float64 { return float64(s.revocations) }},
+
 	// The API. A reason's answer is told where refusalNames lists it.
 	{counter, "api_dry_runs_total", "Messages that were in order and, as asked, not published.", "", func(s *snapshot) float64 { return float64(s.dryRuns.Load()) }},
 	{counter, "api_tokens_created_total", "Tokens made through the API.", "", func(s *snapshot) float64 { return float64(s.tokensCreated.Load()) }},
@@ -61,6 +66,8 @@ var metricTable = []metric{
 	apiRefused(refusedSlow),
 	apiRefused(refusedCut),
 	apiRefused(refusedOrigin),
+	apiRefused(refusedKey),
+	apiRefused(refusedHost),
 	apiRefused(refusedToken),
 	apiRefused(refusedClosed),
 	apiRefused(refusedFailure),
@@ -73,9 +80,9 @@ const (
 	helpEnded    = "Sessions ended, by reason; other is what clients and networks do."
 )
 
-func apiRefused(reason refusal) metric {
+func apiRefused(why reason) metric {
 	return metric{
-		counter, "api_refused_total", "Requests for classic paths refused, by reason.", "reason=" + refusalNames[reason],
-		func(s *snapshot) float64 { return float64(s.refused[reason].Load()) },
+		counter, "api_refused_total", "Requests for classic paths refused, by reason.", "reason=" + refusalNames[why],
+		func(s *snapshot) float64 { return float64(s.refused[why].Load()) },
 	}
 }

@@ -11,6 +11,6 @@ import (
 var openAPIDocument []byte
 
 // openAPI serves the description.
-func openAPI(w http.ResponseWriter, _ *http.Request, _ string) {
+func openAPI(w http.ResponseWriter, _ *http.Request, _ *call) {
 	writeJSON(w, http.StatusOK, openAPIDocument)
 }

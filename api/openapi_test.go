@@ -93,7 +93,7 @@ func TestOpenAPIParametersAreThoseOfTheRoutes(t *testing.T) {
 		if len(names) > 0 {
 			takes = "this path takes " + strings.Join(names, ", ")
 		}
-		path = strings.NewReplacer("{channel}", "c", "{session}", "s_1").Replace(path)
+		path = strings.NewReplacer("{channel}", "c", "{session}", "s_1", "{id}", "tok_1").Replace(path)
 		want := failure(400, "malformed", `Unknown parameter \"nonsense\": `+takes+".", "")
 		if diff := cmp.Diff(want, r.do(method, path+"?nonsense=1", "")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", pattern, diff)

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
@@ -27,19 +27,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rig is an API over a hub of its own.
 type rig struct {
-	t      testing.TB
-	hub    *boreas.Hub
-	tokens *tokens
-	api    http.Handler
-	debug  bool // the debug paths are there
+	t         testing.TB
+	hub       *boreas.Hub
+	authority *auth.Authority
+	api       http.Handler
+	debug     bool // the debug paths are there
 }
 
 func newRig(t testing.TB, h boreas.Options, o api.Options) *rig {
 	t.Helper()
-	r := &rig{t: t, hub: boreas.New(h), tokens: &tokens{}, debug: o.Debug}
-	if o.Tokens == nil {
-		o.Tokens = r.tokens
+	if o.Authority == nil {
+		o.Authority = open(t, auth.Options{KeepText: true})
 	}
+	r := &rig{t: t, hub: boreas.New(h), authority: o.Authority, debug: o.Debug}
+	o.Insecure = o.Insecure || !o.Loopback // open until there is a key
 	r.api = api.Handler(r.hub, o)
 	t.Cleanup(func() {
 		if err := r.hub.Shutdown(context.Background(), 0); err != nil {
@@ -47,6 +48,16 @@ func newRig(t testing.TB, h boreas.Options, o api.Options) *rig {
 		}
 	})
 	return r
+}
+
+// mint makes a classic token.
+func (r *rig) mint() string {
+	r.t.Helper()
+	token, err := r.authority.Mint("")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return token
 }
 
 // do sends a request and returns the whole answer as text: the status, the headers
@@ -199,35 +210,17 @@ func (lineFormat) AppendPublication(dst []byte, channel string, _ uint64, p *bor
 func (lineFormat) AppendPing(dst []byte) []byte         { return dst }
 func (lineFormat) AppendEnd(dst []byte, _ error) []byte { return dst }
 
-// tokens makes the tokens token-1, token-2 and so on.
-type tokens struct {
-	mu   sync.Mutex
-	made int
-	all  []string
-}
-
-func (k *tokens) Mint() (string, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.made++
-	token := fmt.Sprintf("token-%d", k.made)
-	k.all = append(k.all, token)
-	return token, nil
-}
-
-func (k *tokens) Delete(token string) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	i := slices.Index(k.all, token)
-	if i < 0 {
-		return false
+// open opens an authority for the time of the test.
+func open(t testing.TB, o auth.Options) *auth.Authority {
+	t.Helper()
+	a, err := auth.Open(o)
+	if err != nil {
+		t.Fatal(err)
 	}
-	k.all = slices.Delete(k.all, i, i+1)
-	return true
-}
-
-func (k *tokens) All() []string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return slices.Clone(k.all)
+	t.Cleanup(func() {
+		if err := a.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return a
 }

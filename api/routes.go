@@ -6,22 +6,37 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// A handler serves one method of one path. Name is what stands in the path for a
-// channel, a token or a session, decoded; "" if nothing does.
-type handler func(w http.ResponseWriter, r *http.Request, name string)
+// A handler serves one method of one path, to who may call it.
+type handler func(w http.ResponseWriter, r *http.Request, c *call)
 
 // A route is one method of one path.
 type route struct {
 	pattern string // as the metrics and the OpenAPI document call it
 	ok      int    // the status if all is well
+	need    need   // what it asks of who calls it
 	serve   handler
 	answers *answers // how many, by status
+
+	onChannel bool   // the name in the path is a channel's
+	fixed     string // the name, if it does not stand in the path where it should
 }
+
+// isV2 tells whether the route is one of those below /v2/.
+func (r *route) isV2() bool { return strings.Contains(r.pattern, " /v2/") }
 
 // methods are what serves one path: a route for each method.
 type methods map[string]*route
+
+// below is a path that ends in a name, and what stands before it.
+type below struct {
+	prefix  string
+	methods methods
+}
 
 // routes finds what serves a path. http.ServeMux does not do here: it redirects a
 // path without its slash at the end, even to a pattern that ends in {$}, and a
@@ -33,38 +48,63 @@ type routes struct {
 	none  route // stands for what has no route
 
 	// Those of paths that have a name in them.
-	token, channel, broadcast              methods
-	v2channel, messages, presence, session methods
+	token, channel, broadcast     methods
+	v2channel, messages, presence methods
+	below                         []below
 
 	both methods // /broadcast/token/, which is two of them
 }
 
 func (s *service) routes() *routes {
 	t := &routes{paths: make(map[string]methods), none: route{pattern: "none", ok: http.StatusNotFound, answers: new(answers)}}
-	t.add("POST /token/", 200, s.sameOrigin(s.createToken))
-	t.add("GET /token/", 200, s.activeTokens)
-	t.add("DELETE /token/{token}", 204, s.sameOrigin(s.deleteToken))
-	t.add("GET /{channel}/token/", 200, s.channelTokens)
-	t.add("POST /broadcast/{channel}/", 200, s.broadcast)
-	if s.options.Debug {
-		t.add("GET /debug/token-dump", 200, s.tokenDump)
-		t.add("GET /debug/recipient-dump", 200, s.recipientDump)
-	}
-	t.add("GET /healthz", 200, s.healthz)
-	t.add("GET /readyz", 200, s.readyz)
-	t.add("GET /metrics", 200, s.metrics(t))
-	t.add("GET /openapi.json", 200, openAPI)
+	// What shows the text of tokens takes the verb that makes them: who can read them can
+	// be their holder.
+	publishes := need{key: auth.KeyPublish}
+	makesTokens := need{key: auth.KeyTokens}
+	sees := need{key: auth.KeySessions}
+	counts := need{key: auth.KeyStats}
+	rules := need{key: auth.KeyAdmin}
+	open := need{}
 
-	t.add("POST /v2/channels/{channel}/messages", 201, s.v2(s.v2SameOrigin(s.publish), "dry_run"))
-	t.add("POST /v2/messages", 200, s.v2(s.v2SameOrigin(s.publishBatch), "dry_run"))
-	t.add("GET /v2/channels", 200, s.v2(s.listChannels, "prefix", "after", "limit"))
-	t.add("GET /v2/channels/{channel}", 200, s.v2(s.channelInfo))
-	t.add("GET /v2/channels/{channel}/messages", 200, s.v2(s.history, "since", "limit"))
-	t.add("GET /v2/channels/{channel}/presence", 200, s.v2(s.presence))
-	t.add("GET /v2/sessions", 200, s.v2(s.listSessions, "user", "after", "limit"))
-	t.add("GET /v2/sessions/{session}", 200, s.v2(s.sessionInfo))
-	t.add("DELETE /v2/sessions/{session}", 204, s.v2(s.v2SameOrigin(s.endSession)))
-	t.add("GET /v2/stats", 200, s.v2(s.stats))
+	t.add("POST /token/", 200, makesTokens, s.createToken)
+	t.add("GET /token/", 200, makesTokens, s.activeTokens)
+	t.add("DELETE /token/{token}", 204, makesTokens, s.deleteToken)
+	t.add("GET /{channel}/token/", 200, makesTokens, s.channelTokens)
+	// A browser sends the content type of a broadcast to another origin only if that allows it.
+	t.add("POST /broadcast/{channel}/", 200, need{key: auth.KeyPublish, anyOrigin: true}, s.broadcast)
+	if s.options.Debug {
+		t.add("GET /debug/token-dump", 200, makesTokens, s.tokenDump)
+		t.add("GET /debug/recipient-dump", 200, makesTokens, s.recipientDump)
+	}
+	t.add("GET /healthz", 200, open, s.healthz)
+	t.add("GET /readyz", 200, open, s.readyz)
+	t.add("GET /metrics", 200, counts, s.metrics(t))
+	t.add("GET /openapi.json", 200, open, openAPI)
+
+	t.add("POST /v2/channels/{channel}/messages", 201, publishes.or(boreas.VerbPublish), s.v2(s.publish, "dry_run"))
+	t.add("POST /v2/messages", 200, publishes.or(boreas.VerbPublish).forEach(), s.v2(s.publishBatch, "dry_run"))
+	t.add("GET /v2/channels", 200, sees, s.v2(s.listChannels, "prefix", "after", "limit"))
+	t.add("GET /v2/channels/{channel}", 200, sees, s.v2(s.channelInfo))
+	t.add("GET /v2/channels/{channel}/messages", 200, sees.or(boreas.VerbHistory), s.v2(s.history, "since", "limit"))
+	t.add("GET /v2/channels/{channel}/presence", 200, sees.or(boreas.VerbPresence), s.v2(s.presence))
+	t.add("GET /v2/sessions", 200, sees, s.v2(s.listSessions, "user", "token", "after", "limit"))
+	t.add("GET /v2/sessions/{session}", 200, sees, s.v2(s.sessionInfo))
+	t.add("DELETE /v2/sessions/{session}", 204, sees, s.v2(s.endSession))
+	t.add("GET /v2/refusals", 200, sees, s.v2(s.listRefusals, "session", "token", "user", "address", "limit"))
+	t.add("GET /v2/stats", 200, counts, s.v2(s.stats))
+
+	t.add("POST /v2/tokens", 201, makesTokens, s.v2(s.newToken))
+	t.add("GET /v2/tokens", 200, makesTokens, s.v2(s.listTokens, "user", "after", "limit"))
+	t.add("POST /v2/tokens/inspect", 200, makesTokens, s.v2(s.inspectToken))
+	t.add("GET /v2/tokens/{id}", 200, makesTokens, s.v2(s.tokenInfo))
+	t.add("PATCH /v2/tokens/{id}", 200, makesTokens, s.v2(s.changeToken))
+	t.add("DELETE /v2/tokens/{id}", 200, makesTokens, s.v2(s.dropToken))
+	t.add("POST /v2/revocations", 201, makesTokens, s.v2(s.newRevocation))
+	t.add("GET /v2/revocations", 200, makesTokens, s.v2(s.revocationInfo, "token", "user", "key", "all"))
+	t.add("DELETE /v2/revocations", 204, makesTokens, s.v2(s.dropRevocation, "token", "user", "key", "all"))
+	t.add("POST /v2/keys", 201, rules, s.v2(s.newKey))
+	t.add("GET /v2/keys", 200, rules, s.v2(s.listKeys))
+	t.add("DELETE /v2/keys/{id}", 200, rules, s.v2(s.dropKey))
 
 	t.token = t.paths["/token/{token}"]
 	t.channel = t.paths["/{channel}/token/"]
@@ -72,18 +112,21 @@ func (s *service) routes() *routes {
 	t.v2channel = t.paths["/v2/channels/{channel}"]
 	t.messages = t.paths["/v2/channels/{channel}/messages"]
 	t.presence = t.paths["/v2/channels/{channel}/presence"]
-	t.session = t.paths["/v2/sessions/{session}"]
+	for _, path := range []string{"/v2/sessions/{session}", "/v2/tokens/{id}", "/v2/keys/{id}"} {
+		t.below = append(t.below, below{path[:strings.Index(path, "{")], t.paths[path]})
+	}
 	t.both = methods{"POST": t.broadcast["POST"].named("token"), "GET": t.channel["GET"].named("broadcast")}
 	return t
 }
 
-// add adds a route: METHOD PATH, and the status if all is well.
-func (t *routes) add(pattern string, ok int, h handler) {
+// add adds a route: METHOD PATH, the status if all is well, and what it asks of who
+// calls it.
+func (t *routes) add(pattern string, ok int, n need, h handler) {
 	method, path, _ := strings.Cut(pattern, " ")
 	if t.paths[path] == nil {
 		t.paths[path] = make(methods)
 	}
-	r := &route{pattern, ok, h, new(answers)}
+	r := &route{pattern: pattern, ok: ok, need: n, serve: h, answers: new(answers), onChannel: strings.Contains(path, "{channel}")}
 	t.paths[path][method] = r
 	t.list = append(t.list, r)
 }
@@ -108,8 +151,10 @@ func (t *routes) find(path string) (m methods, name string) {
 	if m := t.paths[path]; m != nil { // a name's braces are never in an encoded path
 		return m, ""
 	}
-	if id, ok := strings.CutPrefix(path, "/v2/sessions/"); ok && !strings.Contains(id, "/") {
-		return t.session, unescape(id)
+	for _, b := range t.below {
+		if id, ok := strings.CutPrefix(path, b.prefix); ok && !strings.Contains(id, "/") {
+			return b.methods, unescape(id)
+		}
 	}
 	if name, ok := strings.CutPrefix(path, "/token/"); ok && !strings.Contains(name, "/") {
 		return t.token, unescape(name)
@@ -144,8 +189,9 @@ func unescape(segment string) string {
 
 // named returns the route with a name that does not stand in the path where it should.
 func (r *route) named(name string) *route {
-	serve := func(w http.ResponseWriter, q *http.Request, _ string) { r.serve(w, q, name) }
-	return &route{r.pattern, r.ok, serve, r.answers}
+	named := *r
+	named.fixed = name
+	return &named
 }
 
 // allow lists the methods as the header Allow does.

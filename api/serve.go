@@ -25,15 +25,28 @@ func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
 	rec.ResponseWriter, rec.status = w, http.StatusOK
 	switch {
 	case found != nil:
-		found.serve(rec, r, name)
+		s.serveRoute(found, rec, r, name)
 	case m != nil:
 		s.refuseMethod(rec, r, m.allow())
 	default:
 		s.refusePath(rec, r)
 	}
 	counted.add(rec.status)
-	rec.ResponseWriter = nil
+	rec.ResponseWriter, rec.call = nil, call{}
 	recorders.Put(rec)
+}
+
+// serveRoute answers a request that has a route, if who asks may.
+func (s *service) serveRoute(found *route, rec *recorder, r *http.Request, name string) {
+	if found.fixed != "" {
+		name = found.fixed
+	}
+	rec.call = call{route: found, name: name}
+	if err := s.authorize(r, &rec.call); err != nil {
+		s.deny(rec, r, &rec.call, err)
+		return
+	}
+	found.serve(rec, r, &rec.call)
 }
 
 // refuseMethod answers a request for a known path with a method that it has not.
@@ -62,10 +75,12 @@ func isV2(r *http.Request) bool {
 	return (path == "/v2" || strings.HasPrefix(path, "/v2/")) && path != "/v2/token/"
 }
 
-// A recorder remembers the status of an answer.
+// A recorder remembers the status of an answer. It has room for the call, too: both are
+// used again.
 type recorder struct {
 	http.ResponseWriter
 	status int
+	call   call
 }
 
 var recorders = sync.Pool{New: func() any { return new(recorder) }}
@@ -80,7 +95,7 @@ func (r *recorder) WriteHeader(status int) {
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // statuses are those that the API answers with.
-var statuses = [...]int{200, 201, 204, 400, 401, 403, 404, 405, 408, 409, 410, 413, 422, 500, 503}
+var statuses = [...]int{200, 201, 204, 400, 401, 403, 404, 405, 408, 409, 410, 413, 421, 422, 429, 500, 503, 507}
 
 // answers counts answers by status; the last counts all others.
 type answers [len(statuses) + 1]atomic.Uint64

@@ -8,7 +8,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// maxScan is how many sessions one request looks at for those of one user.
+// maxScan is how many sessions one request looks at for those of one user or token.
 const maxScan = 10_000
 
 // listSessions lists live sessions, a page at a time.
@@ -17,12 +17,14 @@ func (s *service) listSessions(dst []byte, _ http.ResponseWriter, _ *http.Reques
 	if err != nil {
 		return nil, 0, err
 	}
-	user, one := q.values["user"]
+	user, byUser := q.values["user"]
+	token, byToken := q.values["token"]
+	some := byUser || byToken
 	after, found, more := q.values["after"], 0, true
 	dst = append(dst, `{"sessions":[`...)
 	for looked := 0; more && found < limit && looked < maxScan; {
 		page := limit
-		if one {
+		if some {
 			page = maxLimit
 		}
 		var list []boreas.SessionInfo
@@ -32,7 +34,7 @@ func (s *service) listSessions(dst []byte, _ http.ResponseWriter, _ *http.Reques
 		looked += len(list)
 		for i, session := range list {
 			after = session.ID
-			if one && session.User != user {
+			if byUser && session.User != user || byToken && session.TokenID != token {
 				continue
 			}
 			if found++; found > 1 {
@@ -78,6 +80,12 @@ func appendSession(dst []byte, i boreas.SessionInfo) []byte {
 	dst = appendString(append(dst, `{"session":`...), i.ID)
 	if i.User != "" {
 		dst = appendString(append(dst, `,"user":`...), i.User)
+	}
+	if i.TokenID != "" {
+		dst = appendString(append(dst, `,"token":`...), i.TokenID)
+	}
+	if !i.Expires.IsZero() {
+		dst = append(i.Expires.UTC().AppendFormat(append(dst, `,"expires":"`...), time.RFC3339), '"')
 	}
 	dst = appendString(append(dst, `,"transport":`...), i.Transport)
 	if i.Address != "" {

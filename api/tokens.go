@@ -1,14 +1,17 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 // createToken makes a token that is valid at once.
-func (s *service) createToken(w http.ResponseWriter, _ *http.Request, _ string) {
-	token, err := s.options.Tokens.Mint()
+func (s *service) createToken(w http.ResponseWriter, _ *http.Request, c *call) {
+	token, err := s.options.Authority.Mint(c.keyID())
 	if err != nil {
 		s.options.Log.Error("making a token failed", "error", err)
 		s.refuse(w, refusedFailure, http.StatusInternalServerError, "The server could not make a token; its log says why.")
@@ -18,13 +21,15 @@ func (s *service) createToken(w http.ResponseWriter, _ *http.Request, _ string) 
 	writeJSON(w, http.StatusOK, append(appendString([]byte(`{"token": `), token), '}'))
 }
 
-// activeTokens lists each token with at least one authenticated session, once.
-func (s *service) activeTokens(w http.ResponseWriter, _ *http.Request, _ string) {
+// activeTokens lists each token with at least one authenticated session, once: a classic
+// token by its text, as in 2013, any other by its ID.
+func (s *service) activeTokens(w http.ResponseWriter, _ *http.Request, _ *call) {
 	writeList(w, http.StatusOK, "tokens", s.hub.Identities())
 }
 
 // channelTokens lists the token of each session on the channel.
-func (s *service) channelTokens(w http.ResponseWriter, _ *http.Request, channel string) {
+func (s *service) channelTokens(w http.ResponseWriter, _ *http.Request, c *call) {
+	channel := c.name
 	if err := boreas.ValidChannel(channel); err != nil {
 		s.refuse(w, refusedChannel, http.StatusBadRequest, sentence(err))
 		return
@@ -32,14 +37,17 @@ func (s *service) channelTokens(w http.ResponseWriter, _ *http.Request, channel 
 	writeList(w, http.StatusOK, "tokens", s.hub.ChannelIdentities(channel))
 }
 
-// deleteToken revokes a token and then makes its sessions anonymous. In this order
-// no session gets in by the token in between and stays.
-func (s *service) deleteToken(w http.ResponseWriter, _ *http.Request, token string) {
-	if !s.options.Tokens.Delete(token) {
+// deleteToken revokes a token, and its sessions are anonymous again or end.
+func (s *service) deleteToken(w http.ResponseWriter, _ *http.Request, c *call) {
+	switch _, err := s.revoke(c, auth.Revocation{Token: c.name}, 0); {
+	case errors.Is(err, fault.NoToken):
 		s.refuse(w, refusedToken, http.StatusNotFound, "There is no such token.")
 		return
+	case err != nil:
+		s.options.Log.Error("revoking a token failed", "error", err)
+		s.refuse(w, refusedFailure, http.StatusInternalServerError, "The server could not revoke the token; its log says why.")
+		return
 	}
-	s.hub.Cut(func(g *boreas.Grant) bool { return g.Identity == token }, 0)
 	s.counts.tokensDeleted.Add(1)
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"bytes"
-	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/auth"
 )
 
 func TestTokenLists(t *testing.T) {
@@ -44,70 +44,65 @@ func TestTokenLists(t *testing.T) {
 
 func TestCreateToken(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
-	if diff := cmp.Diff(jsonAnswer(200, `{"token": "token-1"}`), r.do("POST", "/token/", "")); diff != "" {
+	got := r.do("POST", "/token/", "")
+	tokens := r.authority.All()
+	if len(tokens) != 1 {
+		t.Fatalf("valid tokens: %q", tokens)
+	}
+	if diff := cmp.Diff(jsonAnswer(200, `{"token": "`+tokens[0]+`"}`), got); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"token-1"}, r.tokens.All()); diff != "" {
-		t.Errorf("valid tokens (-want +got):\n%s", diff)
+	if _, err := r.authority.Check(boreas.Credentials{Token: tokens[0]}); err != nil {
+		t.Errorf("the token is not valid: %v", err)
 	}
 }
 
-type brokenTokens struct{ tokens }
-
-func (*brokenTokens) Mint() (string, error) { return "", errors.New("no randomness") }
+// broken is an authority whose file is closed.
+func broken(t *testing.T) *auth.Authority {
+	t.Helper()
+	a, err := auth.Open(auth.Options{DataDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
 
 func TestCreateTokenFails(t *testing.T) {
 	var log bytes.Buffer
 	r := newRig(t, boreas.Options{}, api.Options{
-		Tokens: &brokenTokens{},
-		Log:    slog.New(slog.NewTextHandler(&log, nil)),
+		Authority: broken(t),
+		Log:       slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	want := errorAnswer(500, "The server could not make a token; its log says why.")
 	if diff := cmp.Diff(want, r.do("POST", "/token/", "")); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
-	if !strings.Contains(log.String(), "no randomness") {
+	if !strings.Contains(log.String(), "making a token failed") {
 		t.Errorf("the log does not say why: %s", &log)
 	}
 }
 
-// forgetting is a token store that looks at the hub when it forgets a token.
-type forgetting struct {
-	tokens
-	hub  **boreas.Hub
-	then []string // who was there at that moment
-}
-
-func (f *forgetting) Delete(token string) bool {
-	f.then = (*f.hub).Identities()
-	return f.tokens.Delete(token)
-}
-
 func TestDeleteToken(t *testing.T) {
-	var hub *boreas.Hub
-	store := &forgetting{hub: &hub}
-	r := newRig(t, boreas.Options{}, api.Options{Tokens: store, Debug: true})
-	hub = r.hub
-	r.do("POST", "/token/", "")
-	r.do("POST", "/token/", "")
-	r.subscribe(t, "token-1", "ch1", "ch2")
-	r.subscribe(t, "token-1", "ch1")
-	r.subscribe(t, "token-2", "ch1")
+	r := newRig(t, boreas.Options{}, api.Options{Debug: true})
+	one, two := r.mint(), r.mint()
+	r.subscribe(t, one, "ch1", "ch2")
+	r.subscribe(t, one, "ch1")
+	r.subscribe(t, two, "ch1")
 
-	if diff := cmp.Diff("204\n\n", r.do("DELETE", "/token/token-1", "")); diff != "" {
+	if diff := cmp.Diff("204\n\n", r.do("DELETE", "/token/"+one, "")); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"token-1", "token-2"}, store.then); diff != "" {
-		t.Errorf("identities when the store forgot the token: its sessions must go after (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"token-2"}, store.All()); diff != "" {
+	if diff := cmp.Diff([]string{two}, r.authority.All()); diff != "" {
 		t.Errorf("valid tokens (-want +got):\n%s", diff)
 	}
-	want := "RECEIVER POOL REPORT\nanonymous: 2\nauthenticated:\n\t - token-2: 1\nchannels:\n\t - ch1: 1\n"
+	want := "RECEIVER POOL REPORT\nanonymous: 2\nauthenticated:\n\t - " + two + ": 1\nchannels:\n\t - ch1: 1\n"
 	if diff := cmp.Diff(textAnswer(200, want), r.do("GET", "/debug/recipient-dump", "")); diff != "" {
 		t.Errorf("sessions after it (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(errorAnswer(404, "There is no such token."), r.do("DELETE", "/token/token-1", "")); diff != "" {
+	if diff := cmp.Diff(errorAnswer(404, "There is no such token."), r.do("DELETE", "/token/"+one, "")); diff != "" {
 		t.Errorf("deleting it again (-want +got):\n%s", diff)
 	}
 }
@@ -118,9 +113,8 @@ func TestDebugDumps(t *testing.T) {
 	if diff := cmp.Diff(textAnswer(200, dump), r.do("GET", "/debug/recipient-dump", "")); diff != "" {
 		t.Errorf("nobody (-want +got):\n%s", diff)
 	}
-	r.do("POST", "/token/", "")
-	r.do("POST", "/token/", "")
-	if diff := cmp.Diff(textAnswer(200, "token-1\ntoken-2\n"), r.do("GET", "/debug/token-dump", "")); diff != "" {
+	one, two := r.mint(), r.mint()
+	if diff := cmp.Diff(textAnswer(200, one+"\n"+two+"\n"), r.do("GET", "/debug/token-dump", "")); diff != "" {
 		t.Errorf("tokens (-want +got):\n%s", diff)
 	}
 	r.subscribe(t, "")

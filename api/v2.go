@@ -11,18 +11,19 @@ import (
 )
 
 // A v2handler serves a path below /v2/: it appends the JSON of its answer to dst, or
-// says what is wrong. Name is what stands in the path for a channel or a session.
+// says what is wrong.
 type v2handler func(dst []byte, w http.ResponseWriter, r *http.Request, q query) (body []byte, status int, err error)
 
-// A query is the parameters of a request: of those that its path takes, each once.
+// A query is a call with the parameters of its request: of those that its path takes,
+// each once.
 type query struct {
-	name   string // from the path
+	*call
 	values map[string]string
 }
 
 // v2 makes a handler of h, which takes the parameters named.
 func (s *service) v2(h v2handler, parameters ...string) handler {
-	return func(w http.ResponseWriter, r *http.Request, name string) {
+	return func(w http.ResponseWriter, r *http.Request, c *call) {
 		values, err := parseQuery(r.URL.RawQuery, parameters)
 		if err != nil {
 			s.fail(w, err)
@@ -30,7 +31,7 @@ func (s *service) v2(h v2handler, parameters ...string) handler {
 		}
 		buf := getBuffer()
 		defer putBuffer(buf)
-		body, status, err := h(buf.AvailableBuffer(), w, r, query{name, values})
+		body, status, err := h(buf.AvailableBuffer(), w, r, query{c, values})
 		if err != nil {
 			s.fail(w, err)
 			return
@@ -98,15 +99,4 @@ func (q query) limit() (int, error) {
 		return 0, malformed("The parameter limit is %.40q: it must be a number from 1 to %d.", v, maxLimit)
 	}
 	return n, nil
-}
-
-// v2SameOrigin is sameOrigin for paths below /v2/. Publishing needs it, too: a message
-// may come with any content type, so a plain form on any page could post one.
-func (s *service) v2SameOrigin(h v2handler) v2handler {
-	return func(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
-		if s.origin.Check(r) != nil {
-			return nil, 0, errOrigin
-		}
-		return h(dst, w, r, q)
-	}
 }

@@ -1,10 +1,15 @@
 package auth
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 // Options are the settings of an [Authority]. The zero value works: nothing is kept on
@@ -14,161 +19,272 @@ type Options struct {
 	// restart; "" keeps them in memory only.
 	DataDir string
 
-	// KeepText keeps the text of classic tokens, for [Authority.All] to show.
-	// Otherwise only its hash is kept.
+	// KeepText keeps the text of classic tokens in memory, for [Authority.All] to show.
+	// Otherwise only its hash is kept. On disk there are never more than hashes.
 	KeepText bool
 
-	// JWT checks JSON Web Tokens; nil means that none is valid.
+	// JWT checks JSON Web Tokens; nil means that none is valid. Close closes it.
 	JWT *JWT
 
 	// Backend asks the operator's backend about tokens that nobody else knows; nil
-	// means that they are not valid.
+	// means that they are not valid. Close closes it.
 	Backend *Backend
+
+	// MaxTokens, MaxKeys and MaxRevocations bound what is kept; 0 means 1,000,000
+	// tokens and revocations, and 1,000 keys.
+	MaxTokens, MaxKeys, MaxRevocations int
 
 	// Log gets what happens and concerns no request. Nil means nothing.
 	Log *slog.Logger
 }
 
-// An Authority knows who may do what: tokens, keys for the API, and what was revoked. Its
-// methods may be called by many goroutines at once. Get one from [Open].
-type Authority struct {
-}
-
-// Open returns an authority with what is in its directory.
-func Open(o Options) (*Authority, error) { panic("not yet") }
-
-// Close ends it. What it was told is on disk already.
-func (a *Authority) Close() error { panic("not yet") }
-
-// Ready returns nil, or what is out of reach for now.
-func (a *Authority) Ready() error { panic("not yet") }
-
-// Check returns what the token of the credentials gives. Its errors are faults.
-func (a *Authority) Check(c boreas.Credentials) (*boreas.Grant, error) { panic("not yet") }
-
-// Valid returns nil while the grant's token is neither deleted nor revoked. It is quick. Its
-// errors are faults.
-func (a *Authority) Valid(g *boreas.Grant) error { panic("not yet") }
-
-// Mint makes a classic token, that is valid at once and allows everything.
-func (a *Authority) Mint(key string) (string, error) { panic("not yet") }
-
-// Add adds a classic token made elsewhere, until the process ends.
-func (a *Authority) Add(token string) error { panic("not yet") }
-
-// All returns the classic tokens whose text is known, oldest first.
-func (a *Authority) All() []string { panic("not yet") }
-
-// Len returns how many tokens of its own the authority knows.
-func (a *Authority) Len() int { panic("not yet") }
-
-// A Token is what is known of an opaque token; its text is not.
-type Token struct {
-	ID      string
-	User    string
-	Label   string // for people
-	Created time.Time
-	Expires time.Time           // zero for never
-	Rules   *boreas.Permissions // nil for everything
-	Key     string              // ID of the key that made it
-	Classic bool                // it is one of Boreas 1.0
-}
-
-// CreateToken makes an opaque token as t says, but for its ID and Created. The text is
-// not kept. Errors are faults.
-func (a *Authority) CreateToken(t Token) (text string, made Token, err error) { panic("not yet") }
-
-// Token returns the token of the ID. Error: fault.NoToken.
-func (a *Authority) Token(id string) (Token, error) { panic("not yet") }
-
-// Tokens lists at most limit tokens in the order of their IDs, those after the one given;
-// of one user, if that is not "".
-func (a *Authority) Tokens(user, after string, limit int) (list []Token, more bool) {
-	panic("not yet")
-}
-
-// A TokenChange says what to change; nil leaves it as it is.
-type TokenChange struct {
-	Label   *string
-	Expires *time.Time
-	Rules   **boreas.Permissions
-}
-
-// UpdateToken changes a token. The grant is what its sessions have from now on: see
-// [boreas.Hub.Regrant]. Errors are faults.
-func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *boreas.Grant, error) {
-	panic("not yet")
-}
-
-// A KeyVerb is something that a key lets a backend do. Verbs are bits.
-type KeyVerb uint8
-
-// The verbs of keys.
+// Defaults of [Options].
 const (
-	KeyPublish  KeyVerb = 1 << iota // publish
-	KeyTokens                       // make, change, delete and revoke tokens
-	KeySessions                     // see and end sessions, see channels, history and presence
-	KeyStats                        // counters and metrics
-	KeyAdmin                        // everything, keys too
+	DefaultMaxTokens      = 1_000_000
+	DefaultMaxKeys        = 1000
+	DefaultMaxRevocations = 1_000_000
 )
 
-// String returns the names of the verbs, with commas.
-func (v KeyVerb) String() string { panic("not yet") }
+// An Authority knows who may do what: tokens, keys for the API, and what was revoked. Its
+// methods may be called by many goroutines at once. Get one from [Open].
+//
+// A change is written to disk first, and seen by others then. Nobody who only asks waits
+// for the disk.
+type Authority struct {
+	options Options
+	unknown error // what is said of a token that nobody knows
 
-// ParseKeyVerb reads the name of one verb.
-func ParseKeyVerb(name string) (KeyVerb, error) { panic("not yet") }
+	// writing is held during a change; it comes before mu.
+	writing sync.Mutex
+	journal *journal // guarded by writing but for broken; nil without a directory
+	closed  bool     // guarded by writing
 
-// A Key lets a backend use the API.
-type Key struct {
-	ID       string
-	Name     string
-	Verbs    KeyVerb
-	Channels []string // patterns; none means all channels
-	Created  time.Time
-	Expires  time.Time // zero for never
-	LastUsed time.Time // to the minute; zero for never
+	// mu guards the state. Who holds writing may read without it.
+	mu    sync.RWMutex
+	state *state
 }
 
-// May returns nil if the key allows the verb; on the channel, if that is not "". Errors
-// are faults that say what the key allows.
-func (k *Key) May(verb KeyVerb, channel string) error { panic("not yet") }
-
-// CreateKey makes a key as k says, but for its ID and times. Its text is not kept. Errors
-// are faults: two valid keys of the same name are the most.
-func (a *Authority) CreateKey(k Key) (text string, made Key, err error) { panic("not yet") }
-
-// Keys lists the keys, oldest first.
-func (a *Authority) Keys() []Key { panic("not yet") }
-
-// HasKeys tells whether a key was ever made: then the API demands one.
-func (a *Authority) HasKeys() bool { panic("not yet") }
-
-// CheckKey returns the key of the text, and notes that it was used. Error:
-// fault.InvalidKey, which says whether it is unknown, expired or revoked.
-func (a *Authority) CheckKey(text string) (*Key, error) { panic("not yet") }
-
-// A Revocation takes tokens back. Exactly one of Token, User, Key is set, or none of them
-// and IssuedBefore.
-type Revocation struct {
-	Token        string    // text or ID
-	User         string    // all tokens of the user that were issued until IssuedBefore, by default now
-	Key          string    // an API key, and all tokens that it made; or all JWTs signed with the key of that kid
-	IssuedBefore time.Time // all tokens issued until then
-	Until        time.Time // when it may be forgotten; zero for never
+// Open returns an authority with what is in its directory. Errors: the directory cannot be
+// used, another process has it, or its file is damaged.
+func Open(o Options) (*Authority, error) {
+	o.MaxTokens = orDefault(o.MaxTokens, DefaultMaxTokens)
+	o.MaxKeys = orDefault(o.MaxKeys, DefaultMaxKeys)
+	o.MaxRevocations = orDefault(o.MaxRevocations, DefaultMaxRevocations)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &Authority{options: o, unknown: unknownToken(o), state: newState()}
+	if o.DataDir == "" {
+		return a, nil
+	}
+	var err error
+	if a.journal, err = openJournal(o.DataDir, o.Log, a.state); err != nil {
+		return nil, err
+	}
+	a.journal.compact(a.state)
+	return a, nil
 }
 
-// Revoke takes tokens back: when it returns they are not valid any more. Match tells
-// whether a grant is one of them: for [boreas.Hub.Cut]. Errors are faults, and then nothing
-// was changed: fault.NoToken or fault.NoKey for an ID that is not known.
-func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err error) {
-	panic("not yet")
+func orDefault(n, standard int) int {
+	if n == 0 {
+		return standard
+	}
+	return n
 }
 
-// Revoked looks up whether there is a revocation of that Token, User or Key, or of all.
-func (a *Authority) Revoked(r Revocation) (Revocation, bool) { panic("not yet") }
+// unknownToken says which tokens there are, so that who shows another finds out why it is
+// not taken.
+func unknownToken(o Options) error {
+	takes := "that it made"
+	var others []string
+	if o.JWT != nil {
+		others = append(others, "JSON Web Tokens")
+	}
+	if o.Backend != nil {
+		others = append(others, "those that its backend accepts")
+	}
+	if len(others) > 0 {
+		takes += ", " + strings.Join(others, " and ")
+	}
+	return fault.InvalidToken.With("The token is not valid, or no longer: this server takes tokens " + takes + ".")
+}
 
-// Unrevoke takes a revocation back; false if there was none. Deleted tokens do not come back.
-func (a *Authority) Unrevoke(r Revocation) (bool, error) { panic("not yet") }
+// Close ends it, with JWT and Backend. What it was told is on disk already.
+func (a *Authority) Close() error {
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	if a.closed {
+		return nil
+	}
+	a.closed = true
+	if a.options.JWT != nil {
+		a.options.JWT.Close()
+	}
+	if a.options.Backend != nil {
+		a.options.Backend.Close()
+	}
+	if a.journal == nil {
+		return nil
+	}
+	return errors.Join(a.saveUse(), a.journal.close())
+}
 
-// Revocations returns how many there are.
-func (a *Authority) Revocations() int { panic("not yet") }
+// Ready returns nil, or what is out of reach for now.
+func (a *Authority) Ready() error {
+	var errs []error
+	if a.options.JWT != nil {
+		errs = append(errs, a.options.JWT.Ready())
+	}
+	if a.options.Backend != nil {
+		errs = append(errs, a.options.Backend.Ready())
+	}
+	if a.journal != nil {
+		if err := a.journal.broken.Load(); err != nil {
+			errs = append(errs, *err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Check returns what the token of the credentials gives. Its errors are faults.
+func (a *Authority) Check(c boreas.Credentials) (*boreas.Grant, error) {
+	hash := digestOf(c.Token)
+	a.mu.RLock()
+	g, err := a.own(hash, c.Token)
+	a.mu.RUnlock()
+	if g != nil || err != nil {
+		return g, err
+	}
+	switch {
+	case a.options.JWT != nil && a.options.JWT.Looks(c.Token):
+		g, err = a.options.JWT.Check(c)
+	case a.options.Backend != nil:
+		g, err = a.options.Backend.Check(c)
+	default:
+		return nil, a.unknown
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if a.state.marks.match(g) {
+		return nil, fault.TokenRevoked
+	}
+	return g, nil
+}
+
+// own returns what a token of ours gives; nothing if it is none. The caller holds mu.
+func (a *Authority) own(hash digest, text string) (*boreas.Grant, error) {
+	t := a.state.byHash[hash]
+	if t == nil {
+		// A provider's token that was revoked is forgotten but for that. It is not
+		// for anybody else to bring it back.
+		if a.state.marks.count[markToken] > 0 {
+			if _, ok := a.state.marks.find(markToken, classicID(text), time.Now().UnixNano()); ok {
+				return nil, fault.TokenRevoked
+			}
+		}
+		return nil, nil
+	}
+	if err := a.ended(t); err != nil {
+		return nil, err
+	}
+	if t.grant.Identity != "" {
+		return t.grant, nil
+	}
+	g := *t.grant
+	g.Identity = text
+	return &g, nil
+}
+
+// ended returns why the token is not valid any more; nil if it is. The caller holds mu.
+func (a *Authority) ended(t *stored) error {
+	if at := t.grant.Expires; !at.IsZero() && !time.Now().Before(at) {
+		return fault.TokenExpired
+	}
+	if a.state.marks.match(t.grant) {
+		return fault.TokenRevoked
+	}
+	return nil
+}
+
+// errChanged is of a grant that was given out just before its token was changed.
+var errChanged = fault.TokenRevoked.With("The token was changed in this moment. Show it once more.")
+
+// Valid returns nil while the grant's token is neither deleted nor revoked, nor changed
+// since the grant was given out. It is quick. Its errors are faults.
+func (a *Authority) Valid(g *boreas.Grant) error {
+	if g.Kind == "none" {
+		return nil
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if g.Kind == "classic" || g.Kind == "opaque" {
+		t := a.state.tokens.get(g.TokenID)
+		if t == nil {
+			return fault.TokenRevoked
+		}
+		// Of classic tokens each who shows it may have a copy; they never change.
+		if t.grant != g && !t.classic() {
+			return errChanged
+		}
+	}
+	if a.state.marks.match(g) {
+		return fault.TokenRevoked
+	}
+	return nil
+}
+
+// commit makes changes: on disk, and then for all to see. They must be such that apply
+// takes them. The caller holds writing.
+func (a *Authority) commit(lines ...*line) error {
+	if a.closed {
+		return errors.New("the server's tokens, keys and revocations are closed: it is shutting down")
+	}
+	if a.journal != nil {
+		if err := a.journal.append(true, lines...); err != nil {
+			return err
+		}
+	}
+	if err := a.apply(lines...); err != nil {
+		return err
+	}
+	if a.journal != nil {
+		a.journal.compact(a.state)
+	}
+	return nil
+}
+
+// keepEnded is for how long a token is known that has expired: who shows it is told so.
+const keepEnded = time.Hour
+
+// apply makes changes that others see.
+func (a *Authority) apply(lines ...*line) error {
+	now := time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, l := range lines {
+		if err := a.state.apply(l); err != nil {
+			return fmt.Errorf("a change of tokens, keys or revocations went wrong: %w", err)
+		}
+	}
+	a.state.sweep(now.Add(-keepEnded), now)
+	return nil
+}
+
+// makeRoom returns an error if there are as many tokens or revocations as may be. The
+// caller holds writing.
+func (a *Authority) makeRoom(count func() int, most int, what string) error {
+	if count() < most {
+		return nil
+	}
+	now := time.Now()
+	a.mu.Lock()
+	a.state.sweep(now, now)
+	a.mu.Unlock()
+	if count() < most {
+		return nil
+	}
+	return fault.TooManyStored.With(fmt.Sprintf("The server keeps %d %s, as many as it may.", count(), what))
+}

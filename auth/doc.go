@@ -1,6 +1,4 @@
-// Package auth knows the tokens that let subscribers in: [Tokens] holds those that
-// are valid, and [Load] gets the first ones from where the operator keeps them.
-//
-// A token is also its subscriber's identity. The server makes tokens on request
-// (see [Tokens.Mint]) and takes any others a provider names.
+// Package auth knows who may do what. An [Authority] has the tokens that let subscribers
+// in, the keys for the API, and what was revoked; it keeps them in a file of JSON lines,
+// without a secret in it. [Load] gets tokens from where the operator keeps them.
 package auth

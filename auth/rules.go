@@ -1,10 +1,205 @@
 package auth
 
-import "github.com/boreas-pubsub/boreas"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/boreas-pubsub/boreas"
+)
 
 // ParseRules reads the rules of a token, a JSON list of objects {"channels":[…],"allow":[…],
-// "deny":[…]}. The error says what is wrong, and where.
-func ParseRules(text []byte) (*boreas.Permissions, error) { panic("not yet") }
+// "deny":[…]}. A rule for several channels becomes as many permissions, in their order.
+// The JSON null is nil, which allows everything: callers who do not want that look for it
+// first. What is not known is an error, as a misspelt "deny" must not go unseen. The error
+// says what is wrong, and where.
+func ParseRules(text []byte) (*boreas.Permissions, error) {
+	// The decoder refuses members that come twice, and text that is not UTF-8.
+	d := jsontext.NewDecoder(bytes.NewReader(text))
+	switch d.PeekKind() {
+	case 'n':
+		if _, err := d.ReadToken(); err != nil {
+			return nil, rulesError(err)
+		}
+		return nil, atEnd(d)
+	case '[':
+		d.ReadToken()
+	default:
+		if _, err := d.ReadToken(); err != nil {
+			return nil, rulesError(err)
+		}
+		return nil, errors.New("the rules are not a JSON list")
+	}
+	list := []boreas.Permission{}
+	for n := 1; d.PeekKind() != ']'; n++ {
+		var err error
+		if list, err = appendRule(list, d, n); err != nil {
+			return nil, err
+		}
+		if len(list) > boreas.MaxPermissions {
+			return nil, fmt.Errorf("rule %d: with it there are more than %d channels in all rules together", n, boreas.MaxPermissions)
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, rulesError(err)
+	}
+	if err := atEnd(d); err != nil {
+		return nil, err
+	}
+	return boreas.NewPermissions(list)
+}
 
-// AppendRules appends rules as ParseRules reads them; nil ones are null.
-func AppendRules(dst []byte, p *boreas.Permissions) []byte { panic("not yet") }
+func atEnd(d *jsontext.Decoder) error {
+	if _, err := d.ReadToken(); err != io.EOF {
+		return errors.New("the rules are followed by something else")
+	}
+	return nil
+}
+
+// appendRule reads the rule number n, which is next.
+func appendRule(list []boreas.Permission, d *jsontext.Decoder, n int) ([]boreas.Permission, error) {
+	fail := func(err error) ([]boreas.Permission, error) { return nil, fmt.Errorf("rule %d: %w", n, err) }
+	t, err := d.ReadToken()
+	if err != nil {
+		return fail(rulesError(err))
+	}
+	if t.Kind() != '{' {
+		return fail(fmt.Errorf("it is not an object: want {%q:[…],%q:[…]}", "channels", "allow"))
+	}
+	var rule struct{ channels, allow, deny []string }
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return fail(rulesError(err))
+		}
+		member := map[string]*[]string{"channels": &rule.channels, "allow": &rule.allow, "deny": &rule.deny}[name.String()]
+		if member == nil {
+			return fail(fmt.Errorf("there is no member %.40q: there are channels, allow, deny", name.String()))
+		}
+		if *member, err = readStrings(d, name.String()); err != nil {
+			return fail(err)
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return fail(rulesError(err))
+	}
+	if len(rule.channels) == 0 {
+		return fail(errors.New(`it names no channels: "channels" is a list of patterns`))
+	}
+	allow, err := verbs(rule.allow)
+	if err != nil {
+		return fail(fmt.Errorf("allow: %w", err))
+	}
+	deny, err := verbs(rule.deny)
+	if err != nil {
+		return fail(fmt.Errorf("deny: %w", err))
+	}
+	for _, pattern := range rule.channels {
+		p := boreas.Permission{Pattern: pattern, Allow: allow, Deny: deny}
+		if _, err := boreas.NewPermissions([]boreas.Permission{p}); err != nil {
+			// It counts permissions, and the one that it was given is the first.
+			return nil, errors.New("rule " + strconv.Itoa(n) + strings.TrimPrefix(err.Error(), "rule 1"))
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// readStrings reads a list of strings, the value of the member of that name.
+func readStrings(d *jsontext.Decoder, member string) ([]string, error) {
+	t, err := d.ReadToken()
+	if err != nil {
+		return nil, rulesError(err)
+	}
+	if t.Kind() != '[' {
+		return nil, fmt.Errorf("%s is not a list of strings", member)
+	}
+	list := []string{}
+	for d.PeekKind() != ']' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return nil, rulesError(err)
+		}
+		if t.Kind() != '"' {
+			return nil, fmt.Errorf("%s is not a list of strings", member)
+		}
+		if len(list) == boreas.MaxPermissions {
+			return nil, fmt.Errorf("%s has more than %d strings", member, boreas.MaxPermissions)
+		}
+		list = append(list, t.String())
+	}
+	_, err = d.ReadToken()
+	return list, rulesError(err)
+}
+
+func verbs(names []string) (boreas.Verb, error) {
+	var set boreas.Verb
+	for _, name := range names {
+		verb, err := boreas.ParseVerb(name)
+		if err != nil {
+			return 0, err
+		}
+		set |= verb
+	}
+	return set, nil
+}
+
+// rulesError says where a text stops being JSON, and does not repeat what stands there.
+func rulesError(err error) error {
+	var syntactic *jsontext.SyntacticError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return errors.New("a member comes twice")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the JSON of the rules ends too early")
+	case errors.As(err, &syntactic):
+		return fmt.Errorf("not valid JSON at byte %d of the rules", syntactic.ByteOffset)
+	default:
+		return errors.New("the JSON of the rules ends too early")
+	}
+}
+
+// AppendRules appends rules as ParseRules reads them; nil ones are null. Rules that
+// differ only in the channel become one, if they stand side by side.
+func AppendRules(dst []byte, p *boreas.Permissions) []byte {
+	if p == nil {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '[')
+	list := p.List()
+	for i, e := range list {
+		if i > 0 && list[i-1].Allow == e.Allow && list[i-1].Deny == e.Deny {
+			dst = append(dst, ',')
+		} else {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, `{"channels":[`...)
+		}
+		dst, _ = jsontext.AppendQuote(dst, e.Pattern) // a pattern is UTF-8
+		if i+1 < len(list) && list[i+1].Allow == e.Allow && list[i+1].Deny == e.Deny {
+			continue
+		}
+		dst = append(dst, ']')
+		dst = appendVerbs(dst, "allow", e.Allow)
+		dst = appendVerbs(dst, "deny", e.Deny)
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+// appendVerbs appends a member, unless the set is empty.
+func appendVerbs(dst []byte, member string, set boreas.Verb) []byte {
+	if set == 0 {
+		return dst
+	}
+	names := strings.ReplaceAll(set.String(), ", ", `","`)
+	return append(dst, `,"`+member+`":["`+names+`"]`...)
+}

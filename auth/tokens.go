@@ -1,136 +1,261 @@
 package auth
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/base64"
-	"slices"
-	"sync"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// Tokens is the set of valid tokens. Its methods may be called by many goroutines
-// at once. Get one from [NewTokens].
-//
-// Looking a token up goes through its SHA-256: how long a comparison takes then
-// depends on the hash, which nobody can steer towards a valid token byte by byte.
-// The token itself is kept too, because /debug/token-dump shows it.
-type Tokens struct {
-	mu    sync.RWMutex
-	byKey map[key]stored
-	last  uint64 // number of the newest token
-}
-
-type key [sha256.Size]byte
-
-type stored struct {
-	token  string
-	number uint64 // place in the order of creation
-}
-
-// NewTokens returns an empty set.
-func NewTokens() *Tokens {
-	return &Tokens{byKey: make(map[key]stored)}
-}
-
-// Mint makes a new token and adds it to the set: it is valid at once. The token is
-// 128 random letters and digits, a dash, and the time in Unix seconds.
-// The error is always nil as long as tokens are kept in memory.
-func (t *Tokens) Mint() (string, error) {
+// Mint makes a classic token, that is valid at once and allows everything: 128 random
+// letters and digits, a dash, and the time in Unix seconds. Key is the ID of the key that
+// asked for it, "" if none did.
+func (a *Authority) Mint(key string) (string, error) {
 	token := newToken()
-	t.add(token)
-	return token, nil
+	l := &line{Op: opToken, ID: classicID(token), Hash: digestOf(token), Classic: true, Created: time.Now().UTC().Round(0), Key: key}
+	if a.options.KeepText {
+		l.text = token
+	}
+	return token, a.create(l)
 }
 
-// Add adds a token made elsewhere; one that is there already stays as it is. The
-// error says what makes it unusable as a token.
-func (t *Tokens) Add(token string) error {
+// Add adds a classic token made elsewhere, until the process ends; one that is there
+// already stays as it is, and one that was revoked stays so. When it was issued is not
+// known: revoking what was issued before some time takes it back too. The error says what
+// makes it unusable as a token, or names the bound.
+func (a *Authority) Add(token string) error {
 	if err := check(token); err != nil {
 		return err
 	}
-	t.add(token)
-	return nil
-}
-
-func (t *Tokens) add(token string) {
-	k := key(sha256.Sum256([]byte(token)))
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, ok := t.byKey[k]; ok {
-		return
+	l := &line{Op: opToken, ID: classicID(token), Hash: digestOf(token), Classic: true, provided: true}
+	if a.options.KeepText {
+		l.text = token
 	}
-	t.last++
-	t.byKey[k] = stored{token, t.last}
-}
-
-// Valid reports whether token is in the set.
-func (t *Tokens) Valid(token string) bool {
-	k := key(sha256.Sum256([]byte(token)))
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	_, ok := t.byKey[k]
-	return ok
-}
-
-// Check returns what the token gives. Others know who shows it by a name that is the
-// token's own, and does not give it away. Its errors are faults.
-func (t *Tokens) Check(c boreas.Credentials) (*boreas.Grant, error) {
-	if !t.Valid(c.Token) {
-		return nil, fault.InvalidToken
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	if a.state.byHash[l.Hash] != nil {
+		return nil
 	}
-	sum := sha256.Sum256([]byte(userDomain + c.Token))
-	name := base64.RawURLEncoding.EncodeToString(sum[:userBytes])
-	return &boreas.Grant{Identity: c.Token, TokenID: "tok_" + name, Kind: "classic", User: "u_" + name}, nil
-}
-
-// StillValid returns nil if the grant's token is still in the set.
-func (t *Tokens) StillValid(g *boreas.Grant) error {
-	if g.Kind != "none" && !t.Valid(g.Identity) {
-		return fault.TokenRevoked
+	if _, revoked := a.state.marks.find(markToken, l.ID, time.Now().UnixNano()); revoked {
+		a.options.Log.Info("a token of the provider is not valid, since it was revoked", "token_id", l.ID)
+		return nil
 	}
-	return nil
-}
-
-const (
-	// userDomain keeps the hash for a user's name apart from any other hash of
-	// the token.
-	userDomain = "boreas user\x00"
-
-	// userBytes is how much of it is shown: so that no two of them meet.
-	userBytes = 12
-)
-
-// Delete takes token out of the set and reports whether it was there.
-func (t *Tokens) Delete(token string) bool {
-	k := key(sha256.Sum256([]byte(token)))
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, ok := t.byKey[k]
-	delete(t.byKey, k)
-	return ok
-}
-
-// All returns the tokens in the order in which they were made or added.
-func (t *Tokens) All() []string {
-	t.mu.RLock()
-	all := make([]stored, 0, len(t.byKey))
-	for _, s := range t.byKey {
-		all = append(all, s)
+	if err := a.tokenRoom(); err != nil {
+		return err
 	}
-	t.mu.RUnlock()
-	slices.SortFunc(all, func(a, b stored) int { return cmp.Compare(a.number, b.number) })
+	return a.apply(l)
+}
+
+func (a *Authority) tokenRoom() error {
+	return a.makeRoom(a.Len, a.options.MaxTokens, "tokens")
+}
+
+// create stores a new token.
+func (a *Authority) create(l *line) error {
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	if err := a.tokenRoom(); err != nil {
+		return err
+	}
+	return a.commit(l)
+}
+
+// All returns the classic tokens whose text is known, oldest first.
+func (a *Authority) All() []string {
+	a.mu.RLock()
+	all := a.state.inOrder(func(t *stored) bool { return t.text != "" && a.ended(t) == nil })
+	a.mu.RUnlock()
 	tokens := make([]string, len(all))
-	for i, s := range all {
-		tokens[i] = s.token
+	for i, t := range all {
+		tokens[i] = t.text
 	}
 	return tokens
 }
 
-// Len returns how many tokens are valid.
-func (t *Tokens) Len() int {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return len(t.byKey)
+// Len returns how many tokens of its own the authority knows.
+func (a *Authority) Len() int {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return len(a.state.byHash)
 }
+
+// A Token is what is known of an opaque token; its text is not.
+type Token struct {
+	ID      string
+	User    string // for one that was made without: the name that others see
+	Label   string // for people
+	Created time.Time           // zero if nobody knows
+	Expires time.Time           // zero for never
+	Rules   *boreas.Permissions // nil for everything
+	Key     string              // ID of the key that made it
+	Classic bool                // it is one of Boreas 1.0
+}
+
+// CreateToken makes an opaque token as t says, but for its ID and Created. The text is
+// not kept. Errors are faults.
+func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
+	if t.User != "" {
+		if err := boreas.ValidUser(t.User); err != nil {
+			return "", Token{}, malformed(err)
+		}
+	}
+	if err := checkLabel(t.Label); err != nil {
+		return "", Token{}, err
+	}
+	if err := checkEnd("expires", t.Expires); err != nil {
+		return "", Token{}, err
+	}
+	text = newSecret(tokenPrefix)
+	l := &line{
+		Op: opToken, ID: newID(tokenIDPrefix), Hash: digestOf(text), User: t.User, Label: t.Label,
+		Created: time.Now().UTC().Round(0), Expires: t.Expires.UTC(), Key: t.Key, rules: t.Rules,
+	}
+	if t.Rules != nil {
+		l.Rules = AppendRules(nil, t.Rules)
+	}
+	if err := a.create(l); err != nil {
+		return "", Token{}, err
+	}
+	made = t
+	made.ID, made.User, made.Created, made.Expires, made.Classic = l.ID, l.grant().User, l.Created, l.Expires, false
+	return text, made, nil
+}
+
+// Token returns the token of the ID. Error: fault.NoToken, also for one that has expired
+// or is revoked, and then it says so.
+func (a *Authority) Token(id string) (Token, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	t, err := a.find(id)
+	if err != nil {
+		return Token{}, err
+	}
+	return t.token(), nil
+}
+
+// find returns the valid token of an ID. The caller holds mu or writing.
+func (a *Authority) find(id string) (*stored, error) {
+	t := a.state.tokens.get(id)
+	if t == nil {
+		return nil, fault.NoToken
+	}
+	switch fault.Of(a.ended(t)) {
+	case nil:
+		return t, nil
+	case fault.TokenExpired:
+		return nil, fault.NoToken.With(fmt.Sprintf("The token %s expired at %s.", id, stamp(t.grant.Expires)))
+	default:
+		return nil, fault.NoToken.With(fmt.Sprintf("The token %s is revoked.", id))
+	}
+}
+
+// Tokens lists at most limit tokens in the order of their IDs, those after the one given;
+// of one user, if that is not "". Those that have expired or are revoked are left out.
+func (a *Authority) Tokens(user, after string, limit int) (list []Token, more bool) {
+	const listsAtOnce = 64 // so that changes do not wait for long
+	for first := 0; first < len(a.state.tokens.lists); first += listsAtOnce {
+		a.mu.RLock()
+		for i := first; i < first+listsAtOnce; i++ {
+			for _, t := range a.state.tokens.after(i, after) {
+				if user != "" && t.grant.User != user || a.ended(t) != nil {
+					continue
+				}
+				if len(list) >= limit {
+					a.mu.RUnlock()
+					return list, true
+				}
+				list = append(list, t.token())
+			}
+		}
+		a.mu.RUnlock()
+	}
+	return list, false
+}
+
+// A TokenChange says what to change; nil leaves it as it is.
+type TokenChange struct {
+	Label   *string
+	Expires *time.Time
+	Rules   **boreas.Permissions
+}
+
+// UpdateToken changes a token. The grant is what its sessions have from now on: see
+// [boreas.Hub.Regrant]. Of two changes at once the sessions must get the later grant, so
+// callers let one change and its Regrant end before the next. Classic tokens cannot be
+// changed. Errors are faults.
+func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *boreas.Grant, error) {
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	old, err := a.find(id)
+	if err != nil {
+		return Token{}, nil, err
+	}
+	if old.classic() {
+		return Token{}, nil, fault.Malformed.With("Classic tokens cannot be changed: they may do everything, forever. Delete it, and make one with rules.")
+	}
+	l := old.line()
+	if change.Label != nil {
+		if err := checkLabel(*change.Label); err != nil {
+			return Token{}, nil, err
+		}
+		l.Label = *change.Label
+	}
+	if change.Expires != nil {
+		if err := checkEnd("expires", *change.Expires); err != nil {
+			return Token{}, nil, err
+		}
+		l.Expires = change.Expires.UTC()
+	}
+	if change.Rules != nil {
+		l.rules, l.Rules = *change.Rules, nil
+		if l.rules != nil {
+			l.Rules = AppendRules(nil, l.rules)
+		}
+	}
+	if err := a.commit(l); err != nil {
+		return Token{}, nil, err
+	}
+	t := a.state.tokens.get(id)
+	return t.token(), t.grant, nil
+}
+
+// malformed makes a fault of what is wrong with a value.
+func malformed(err error) error {
+	text := err.Error()
+	return fault.Malformed.With(strings.ToUpper(text[:1]) + text[1:] + ".")
+}
+
+// maxLabel is the greatest length of a label, in bytes.
+const maxLabel = 255
+
+func checkLabel(label string) error {
+	switch {
+	case len(label) > maxLabel:
+		return fault.Malformed.With(fmt.Sprintf("The label has %d bytes, more than %d.", len(label), maxLabel))
+	case !utf8.ValidString(label):
+		return fault.Malformed.With("The label is not valid UTF-8.")
+	case strings.ContainsFunc(label, unicode.IsControl):
+		return fault.Malformed.With("The label has a control character.")
+	}
+	return nil
+}
+
+// checkEnd checks when something is to end.
+func checkEnd(name string, at time.Time) error {
+	switch {
+	case at.IsZero():
+		return nil
+	case !time.Now().Before(at):
+		return fault.Malformed.With(fmt.Sprintf("The time in %s, %s, is past. To end something at once, delete or revoke it.", name, stamp(at)))
+	case !inRange(at):
+		return fault.Malformed.With(fmt.Sprintf("The time in %s is after the year 2261. Leave it out for never.", name))
+	}
+	return nil
+}
+
+// stamp writes a time for people.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -52,12 +52,15 @@ func Open(apiURL, wsURL string, rules *boreas.Rules) (*Stage, error) {
 		return nil, errors.New("give both URLs of a running Boreas, --api and --ws, or none to start one here")
 	}
 	s := &Stage{hub: boreas.New(boreas.Options{PingInterval: pingInterval, PresenceLinger: presenceLinger, Rules: rules})}
-	tokens := auth.NewTokens()
-	apiAddress, err := s.listen(api.Handler(s.hub, api.Options{Tokens: tokens}))
+	authority, err := auth.Open(auth.Options{}) // in memory: there is nothing to close
+	if err != nil {
+		return nil, err
+	}
+	apiAddress, err := s.listen(api.Handler(s.hub, api.Options{Authority: authority, Loopback: true}))
 	if err == nil {
 		s.API = "http://" + apiAddress
 		var wsAddress string
-		wsAddress, err = s.listen(subscribers(s.hub, tokens))
+		wsAddress, err = s.listen(subscribers(s.hub, authority))
 		s.WS = "ws://" + wsAddress + "/"
 	}
 	if err != nil {
@@ -67,12 +70,12 @@ func Open(apiURL, wsURL string, rules *boreas.Rules) (*Stage, error) {
 }
 
 // subscribers serves what is on a Boreas's port for subscribers.
-func subscribers(hub *boreas.Hub, tokens *auth.Tokens) http.Handler {
-	o := ws.Options{Check: tokens.Check, Heartbeat: pingInterval}
+func subscribers(hub *boreas.Hub, authority *auth.Authority) http.Handler {
+	o := ws.Options{Check: authority.Check, Heartbeat: pingInterval}
 	mux := http.NewServeMux()
 	mux.Handle("/", ws.Classic(hub, o))
 	mux.Handle("/v2", ws.Handler(hub, o))
-	mux.Handle(sse.Path, sse.Handler(hub, sse.Options{Check: tokens.Check, PeerTimeout: pingInterval}))
+	mux.Handle(sse.Path, sse.Handler(hub, sse.Options{Check: authority.Check, PeerTimeout: pingInterval}))
 	mux.HandleFunc("GET /boreas.js", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*") // other origins' pages import it
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")

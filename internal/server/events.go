@@ -12,7 +12,7 @@ import (
 // events serves streams of server-sent events.
 func (s *Server) events() http.Handler {
 	o := sse.Options{
-		Check:       s.tokens.Check,
+		Check:       s.authority.Check,
 		NoAuth:      !s.cfg.RequireAuth,
 		AllowOrigin: originsOf(s.cfg.AllowedOrigins()).header,
 		Heartbeat:   s.cfg.WSPingInterval,

@@ -37,5 +37,5 @@ func (s *Server) logStart(debug bool, connections int) {
 	}
 	s.log.Info("running",
 		"api", s.APIAddr().String(), "ws", s.WSAddr().String(), "config", s.cfg.File,
-		"tokens", s.tokens.Len(), "debug", debug, "max_connections", connections)
+		"tokens", s.authority.Len(), "debug", debug, "max_connections", connections)
 }

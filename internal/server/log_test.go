@@ -16,8 +16,13 @@ func TestLogOfAnOpenAPI(t *testing.T) {
 	cfg := config.Default()
 	cfg.Notes = []string{"a note"}
 	var log bytes.Buffer
+	authority, err := auth.Open(auth.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer authority.Close()
 	s := &Server{
-		cfg: cfg, tokens: auth.NewTokens(),
+		cfg: cfg, authority: authority,
 		log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
 		api: endpoint{listener: fakeListener{ip: "10.0.0.1"}}, ws: endpoint{listener: fakeListener{ip: "127.0.0.1"}},
 	}

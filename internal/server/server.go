@@ -21,6 +21,7 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
 	"github.com/boreas-pubsub/boreas/js"
 	"github.com/boreas-pubsub/boreas/sse"
 	"github.com/boreas-pubsub/boreas/ws"
@@ -42,15 +43,15 @@ type Options struct {
 
 // Server is a running server. Its methods may be called by many goroutines at once.
 type Server struct {
-	cfg      config.Config
-	log      *slog.Logger
-	hub      *boreas.Hub
-	engine   boreas.Engine
-	tokens   *auth.Tokens
-	gate     *gate
-	sseCount sse.Counters
-	api      endpoint
-	ws       endpoint
+	cfg       config.Config
+	log       *slog.Logger
+	hub       *boreas.Hub
+	engine    boreas.Engine
+	authority *auth.Authority
+	gate      *gate
+	sseCount  sse.Counters
+	api       endpoint
+	ws        endpoint
 
 	stopping atomic.Bool
 	failed   chan error     // what ended a listener, if not Shutdown
@@ -76,13 +77,17 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	say := newBanner(o.Banner)
-	s := &Server{cfg: cfg, log: o.Log, tokens: auth.NewTokens(), failed: make(chan error, 2)}
+	s := &Server{cfg: cfg, log: o.Log, failed: make(chan error, 2)}
+	var err error
+	if s.authority, err = auth.Open(auth.Options{KeepText: true, Log: s.log}); err != nil {
+		return nil, err
+	}
 
 	say.tokenProvider(cfg.TokenProvider)
 	if err := s.loadTokens(ctx); err != nil {
 		return nil, err
 	}
-	say.tokensLoaded(s.tokens.Len())
+	say.tokensLoaded(s.authority.Len())
 
 	say.configuring(cfg.RequireAuth)
 	if err := s.listen(ctx); err != nil {
@@ -103,7 +108,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		PresenceLinger:   cfg.PresenceLinger,
 		PresenceUsers:    cfg.PresenceUsers,
 		Rules:            cfg.ChannelRules(),
-		Valid:            s.tokens.StillValid,
+		Valid:            s.authority.Valid,
 		Sweepers:         cfg.Workers,
 	})
 	counters := new(ws.Counters)
@@ -113,12 +118,14 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	s.ws.http = s.httpServer(s.gate)
 	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
 	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
-		Tokens:   s.tokens,
-		Debug:    debug,
-		MaxBody:  cfg.MaxBody,
-		Ready:    s.Ready,
-		Registry: registry,
-		Log:      s.log,
+		Authority: s.authority,
+		Refusals:  refusal.New(),
+		Insecure:  true,
+		Debug:     debug,
+		MaxBody:   cfg.MaxBody,
+		Ready:     s.Ready,
+		Registry:  registry,
+		Log:       s.log,
 	}))
 	background, cancel := context.WithCancel(context.Background())
 	s.stopBackground = cancel
@@ -137,7 +144,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 // subscribers serves what is on the subscribers' port.
 func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 	o := ws.Options{
-		Check:       s.tokens.Check,
+		Check:       s.authority.Check,
 		NoAuth:      !s.cfg.RequireAuth,
 		MaxMessage:  int(s.cfg.MaxMessage),
 		Heartbeat:   s.cfg.WSPingInterval,
@@ -168,7 +175,7 @@ func (s *Server) loadTokens(ctx context.Context) error {
 		return err
 	}
 	for _, token := range loaded {
-		if err := s.tokens.Add(token); err != nil {
+		if err := s.authority.Add(token); err != nil {
 			return err
 		}
 	}

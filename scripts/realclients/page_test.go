@@ -62,13 +62,15 @@ func readPage(t *testing.T, file string) page {
 }
 
 // A reading is what stands in place of the page's examples in this run: each port
-// (with its colon), token, position, session, user and time that the page shows has one
-// real counterpart.
+// (with its colon), token, key, ID of one, position, session, user and time that the page
+// shows has one real counterpart.
 type reading map[string]string
 
-// example finds in a text what differs from run to run: a token, a port, a position, a
-// session, a user, or the time after which a stream is to come back.
-var example = regexp.MustCompile(`\b[A-Za-z0-9]{128}-[0-9]{10}\b|:[0-9]{4,5}\b|\b[0-9a-z]{5,8}-[0-9a-z]{1,4}\b` +
+// example finds in a text what differs from run to run: a token or key, the ID of one, a
+// time, a port, a position, a session, a user, or the time after which a stream is to come
+// back.
+var example = regexp.MustCompile(`\bb[tk]_[A-Za-z0-9_-]{43}|\b(?:tok|key)_[A-Za-z0-9_-]{16}|\b20[0-9-]{8}T[0-9:]{8}Z` +
+	`|\b[A-Za-z0-9]{128}-[0-9]{10}\b|:[0-9]{4,5}\b|\b[0-9a-z]{5,8}-[0-9a-z]{1,4}\b` +
 	`|\bs_[0-9a-z]{6,}\b|\bu_[A-Za-z0-9_-]{16}|^retry: [0-9]{4}$`)
 
 // bind notes the counterparts of the page's examples that it does not know yet.

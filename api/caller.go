@@ -1,0 +1,212 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// A need is what a route asks of who calls it.
+type need struct {
+	// key is the verb that an API key must have. 0 means that the route is open to all.
+	key auth.KeyVerb
+
+	// token is what a subscriber's token must allow on the channel. 0 means that no
+	// such token will do.
+	token boreas.Verb
+
+	// each tells that the body names many channels, and the handler asks about each.
+	each bool
+
+	// anyOrigin tells that web pages of other origins are dealt with otherwise.
+	anyOrigin bool
+}
+
+// or returns the need that a subscriber's token meets, too, if it allows the verb.
+func (n need) or(verb boreas.Verb) need {
+	n.token = verb
+	return n
+}
+
+// forEach returns the need for each of the channels that the body names.
+func (n need) forEach() need {
+	n.each = true
+	return n
+}
+
+// A call is a request that has found its route, and who makes it. If it has neither key
+// nor grant, the API is open to it.
+type call struct {
+	route *route
+	name  string // what stands in the path for a channel, a token or a session; "" if nothing does
+	key   *auth.Key
+	grant *boreas.Grant
+}
+
+// keyID returns the ID of the call's key, "" if it has none.
+func (c *call) keyID() string {
+	if c.key == nil {
+		return ""
+	}
+	return c.key.ID
+}
+
+// keyPrefix begins every API key, and no token of ours.
+const keyPrefix = "bk_"
+
+// authorize finds out who makes a call, and whether they may. It is the only place that
+// does, but for the channels of a batch.
+func (s *service) authorize(r *http.Request, c *call) error {
+	if !c.route.need.anyOrigin && s.origin.Check(r) != nil {
+		return errOrigin
+	}
+	if c.route.need.key == 0 {
+		return nil
+	}
+	if err := s.identify(r, c); err != nil {
+		return err
+	}
+	// Bounds for one key or user belong here: from now on it is known who it is.
+	return s.allowed(c)
+}
+
+// identify finds out who makes a call.
+func (s *service) identify(r *http.Request, c *call) error {
+	open := s.open()
+	credential, err := bearer(r.Header["Authorization"], open)
+	if err != nil {
+		return err
+	}
+	switch {
+	case credential == "" && open:
+		return s.checkHost(r)
+	case credential == "":
+		return fault.InvalidKey
+	case strings.HasPrefix(credential, keyPrefix):
+		c.key, err = s.options.Authority.CheckKey(credential)
+	default:
+		c.grant, err = s.options.Authority.Check(boreas.Credentials{Token: credential, Address: address(r), Header: r.Header})
+	}
+	return err
+}
+
+// open tells whether the API needs no key, as in 2013.
+func (s *service) open() bool {
+	return (s.options.Loopback || s.options.Insecure) && !s.options.Authority.HasKeys()
+}
+
+// bearer reads the header Authorization, of which there must not be two: a proxy may have
+// looked at the other one. The name of the scheme is not case-sensitive (RFC 9110, section
+// 11.1), and blanks come after it. Other schemes are no business of an open API's: a proxy
+// in front of it may have asked for a password.
+func bearer(values []string, open bool) (string, error) {
+	if len(values) == 0 {
+		return "", nil
+	}
+	if len(values) > 1 {
+		return "", fault.InvalidKey.With(fmt.Sprintf("The header Authorization is there %d times.", len(values)))
+	}
+	scheme, credential, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		if open {
+			return "", nil
+		}
+		return "", errBearer
+	}
+	credential = strings.TrimLeft(credential, " ")
+	if credential == "" || strings.ContainsAny(credential, " \t") {
+		return "", errBearer
+	}
+	return credential, nil
+}
+
+var errBearer = fault.InvalidKey.With("The header Authorization must be `Bearer`, a blank, and a key or token.")
+
+// allowed tells whether who makes the call may.
+func (s *service) allowed(c *call) error {
+	need, onChannel := c.route.need, c.route.onChannel
+	switch {
+	case c.key != nil:
+		channel := ""
+		if onChannel {
+			channel = c.name
+		}
+		if err := c.key.May(need.key, channel); err != nil {
+			return err
+		}
+		return withinChannels(c)
+	case c.grant == nil:
+		return nil
+	case need.token == 0:
+		return errTokenHere
+	case need.each:
+		return nil
+	default:
+		return s.grantAllows(c.grant, need.token, c.name)
+	}
+}
+
+// withinChannels refuses a key that is limited to channels what goes beyond them. Whether
+// a token's rules stay within the key's cannot be told in general, and who sees the text of
+// a classic token can do anything. What is about all channels would tell of those that are
+// not the key's own; counters name none.
+func withinChannels(c *call) error {
+	need := c.route.need
+	switch {
+	case len(c.key.Channels) == 0 || need.key == auth.KeyStats:
+		return nil
+	case need.key&(auth.KeyTokens|auth.KeyAdmin) != 0:
+		return fault.NotPermitted.With("The key is limited to channels, and so may not make, see or revoke tokens and keys.")
+	case !c.route.onChannel && !need.each:
+		return fault.NotPermitted.With("The key is limited to channels, and " + c.route.pattern + " is not about one channel.")
+	default:
+		return nil
+	}
+}
+
+// allowedOn is allowed for one of the channels that the body of a call names.
+func (s *service) allowedOn(c *call, channel string) error {
+	switch {
+	case c.key != nil:
+		return c.key.May(c.route.need.key, channel)
+	case c.grant != nil:
+		return s.grantAllows(c.grant, c.route.need.token, channel)
+	default:
+		return nil
+	}
+}
+
+// grantAllows tells whether a subscriber may do something on a channel: over HTTP it is
+// what they may do over their connection.
+func (s *service) grantAllows(g *boreas.Grant, verb boreas.Verb, channel string) error {
+	if verb == boreas.VerbPublish {
+		return s.hub.MayPublish(g, channel)
+	}
+	return g.May(verb, channel)
+}
+
+var errTokenHere = fault.NotPermitted.With("With a subscriber's token one can publish and read history and presence. This needs an API key.")
+
+// isRefusal tells whether an error is about who asks, and not about what.
+func isRefusal(err error) bool {
+	switch fault.Of(err).Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusTooManyRequests:
+		return true
+	}
+	return errors.Is(err, fault.AuthUnavailable)
+}
+
+// address returns the address that a request comes from, without the port.
+func address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

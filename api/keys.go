@@ -1,0 +1,133 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// maxKeyChannels is how many patterns a key may have: each use compares with all of them.
+const maxKeyChannels = 100
+
+// keyJSON is what the API tells of a key.
+type keyJSON struct {
+	ID       string   `json:"id"`
+	Name     string   `json:"name"`
+	Verbs    []string `json:"verbs"`
+	Channels []string `json:"channels,omitempty"`
+	Created  *string  `json:"created,omitempty"`
+	Expires  *string  `json:"expires,omitempty"`
+	LastUsed *string  `json:"last_used,omitempty"`
+}
+
+func newKeyJSON(k auth.Key) keyJSON {
+	verbs := []string{}
+	for verb := auth.KeyPublish; verb <= auth.KeyAdmin; verb <<= 1 {
+		if k.Verbs&verb != 0 {
+			verbs = append(verbs, verb.String())
+		}
+	}
+	return keyJSON{k.ID, k.Name, verbs, k.Channels, timeJSON(k.Created), timeJSON(k.Expires), timeJSON(k.LastUsed)}
+}
+
+// newKey makes a key that is valid at once. Its text is told now and never again.
+func (s *service) newKey(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
+	o, err := s.readObject(w, r, "name", "verbs", "channels", "ttl", "expires")
+	if err != nil {
+		return nil, 0, err
+	}
+	var k auth.Key
+	if k.Name, err = o.text("name", maxLabel); err != nil {
+		return nil, 0, err
+	}
+	if k.Name == "" {
+		return nil, 0, malformed("`name` is required: it tells the keys apart.")
+	}
+	if k.Verbs, err = o.keyVerbs(); err != nil {
+		return nil, 0, err
+	}
+	if k.Channels, err = o.patterns("channels"); err != nil {
+		return nil, 0, err
+	}
+	if k.Expires, err = o.expires(); err != nil {
+		return nil, 0, err
+	}
+	text, made, err := s.options.Authority.CreateKey(k)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.options.Log.Info("an API key was made", "key", made.ID, "name", made.Name, "verbs", made.Verbs.String(), "by", q.by())
+	return appendJSON(dst, struct {
+		Key string `json:"key"`
+		keyJSON
+	}{text, newKeyJSON(made)}), http.StatusCreated, nil
+}
+
+// keyVerbs reads the verbs of a key, of which there must be one.
+func (o object) keyVerbs() (auth.KeyVerb, error) {
+	names, err := o.texts("verbs")
+	if err != nil {
+		return 0, err
+	}
+	var verbs auth.KeyVerb
+	for _, name := range names {
+		verb, err := auth.ParseKeyVerb(name)
+		if err != nil {
+			return 0, malformed("`verbs`: %v.", err)
+		}
+		verbs |= verb
+	}
+	if verbs == 0 {
+		return 0, malformed("`verbs` is required: a list of what the key allows.")
+	}
+	return verbs, nil
+}
+
+// patterns reads a list of patterns of channels; nil if there is none. An empty one would
+// look like none, and allow everything.
+func (o object) patterns(name string) ([]string, error) {
+	list, err := o.texts(name)
+	if err != nil {
+		return nil, err
+	}
+	if o.has(name) && len(list) == 0 {
+		return nil, malformed("`%s` is empty: leave it out to allow all channels.", name)
+	}
+	if len(list) > maxKeyChannels {
+		return nil, malformed("`%s` has %d patterns, more than %d.", name, len(list), maxKeyChannels)
+	}
+	for _, text := range list {
+		if _, err := boreas.ParsePattern(text); err != nil {
+			return nil, malformed("`%s`: %v.", name, err)
+		}
+	}
+	return list, nil
+}
+
+// listKeys lists the keys, of which there are few.
+func (s *service) listKeys(dst []byte, _ http.ResponseWriter, _ *http.Request, _ query) ([]byte, int, error) {
+	dst = append(dst, `{"keys":[`...)
+	for i, k := range s.options.Authority.Keys() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendJSON(dst, newKeyJSON(k))
+	}
+	return append(dst, "]}"...), http.StatusOK, nil
+}
+
+// dropKey takes a key back, and the tokens that were made with it.
+func (s *service) dropKey(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+	// Otherwise it could be the name of a key that signs JWTs.
+	if !slices.ContainsFunc(s.options.Authority.Keys(), func(k auth.Key) bool { return k.ID == q.name }) {
+		return nil, 0, fault.NoKey
+	}
+	n, err := s.revoke(q.call, auth.Revocation{Key: q.name}, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	return appendSessions(dst, n), http.StatusOK, nil
+}

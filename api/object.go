@@ -1,0 +1,176 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// An object is the body of a request about tokens or keys: its members, as they came. They
+// are read strictly: what is misspelt must not be missed, least of all where it would have
+// bounded something. So names are compared as they are, and none comes twice; encoding/json
+// would be content with less.
+type object map[string]json.RawMessage
+
+// readObject reads the body of a request, of which these are the members that there can be.
+func (s *service) readObject(w http.ResponseWriter, r *http.Request, names ...string) (object, error) {
+	buf := getBuffer()
+	defer putBuffer(buf)
+	if err := s.readBody(w, r, buf); err != nil {
+		return nil, s.badBody(w, err)
+	}
+	return parseObject("The body", bytes.Clone(buf.Bytes()), names)
+}
+
+// parseObject reads what is called so in the sentence that says what is wrong with it.
+func parseObject(what string, text []byte, names []string) (object, error) {
+	if !utf8.Valid(text) {
+		return nil, malformed("%s is not valid UTF-8.", what)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if first, err := d.Token(); err != nil || first != json.Delim('{') {
+		return nil, malformed("%s must be a JSON object.", what)
+	}
+	o := make(object)
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return nil, malformed("%s is not JSON: %v.", what, err)
+		}
+		name := token.(string) // or the decoder had failed
+		if !slices.Contains(names, name) {
+			return nil, malformed("Unknown member %.40q: there can be %s.", name, strings.Join(names, ", "))
+		}
+		if _, twice := o[name]; twice {
+			return nil, malformed("`%s` is there more than once.", name)
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, malformed("%s is not JSON: %v.", what, err)
+		}
+		o[name] = value
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, malformed("%s is not JSON: it ends early.", what)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, malformed("%s is more than one JSON object.", what)
+	}
+	return o, nil
+}
+
+// has tells whether there is such a member.
+func (o object) has(name string) bool { return o[name] != nil }
+
+// isNull tells whether there is such a member, and it is null.
+func (o object) isNull(name string) bool { return string(o[name]) == "null" }
+
+// text reads a member that is a string of at most so many bytes; "" if there is none.
+func (o object) text(name string, most int) (string, error) {
+	if !o.has(name) {
+		return "", nil
+	}
+	var s string
+	if o[name][0] != '"' || json.Unmarshal(o[name], &s) != nil {
+		return "", malformed("`%s` must be a string.", name)
+	}
+	if len(s) > most {
+		return "", malformed("`%s` has %d bytes, more than %d.", name, len(s), most)
+	}
+	return s, nil
+}
+
+// texts reads a member that is a list of strings; nil if there is none.
+func (o object) texts(name string) ([]string, error) {
+	if !o.has(name) {
+		return nil, nil
+	}
+	var raw []*string // null in it is no string
+	if o[name][0] != '[' || json.Unmarshal(o[name], &raw) != nil || slices.Contains(raw, nil) {
+		return nil, malformed("`%s` must be a list of strings.", name)
+	}
+	list := make([]string, len(raw))
+	for i, s := range raw {
+		list[i] = *s
+	}
+	return list, nil
+}
+
+// seconds reads a member that is a number of seconds, from least to most; 0 if there is none.
+func (o object) seconds(name string, least, most int64) (time.Duration, error) {
+	if !o.has(name) {
+		return 0, nil
+	}
+	var n int64
+	if o.isNull(name) || json.Unmarshal(o[name], &n) != nil || n < least || n > most {
+		return 0, malformed("`%s` must be a whole number of seconds from %d to %d.", name, least, most)
+	}
+	return time.Duration(n) * time.Second, nil
+}
+
+// time reads a member that is a time; the zero time if there is none.
+func (o object) time(name string) (time.Time, error) {
+	text, err := o.text(name, 40)
+	if err != nil || !o.has(name) {
+		return time.Time{}, err
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil || t.IsZero() {
+		return time.Time{}, malformed("`%s` must be a time as in RFC 3339, like 2026-11-25T12:00:00Z.", name)
+	}
+	return t, nil
+}
+
+// maxTTL is the longest life that can be given in seconds: about 31 years.
+const maxTTL = 1_000_000_000
+
+// expires reads when something ends: from `ttl`, or from `expires`, where null is never. The
+// zero time if there is neither.
+func (o object) expires() (time.Time, error) {
+	switch {
+	case o.has("ttl") && o.has("expires"):
+		return time.Time{}, malformed("There can be `ttl` or `expires`, not both.")
+	case o.has("ttl"):
+		ttl, err := o.seconds("ttl", 1, maxTTL)
+		if err != nil {
+			return time.Time{}, err
+		}
+		return time.Now().Add(ttl), nil
+	case o.isNull("expires"):
+		return time.Time{}, nil
+	}
+	return o.future("expires")
+}
+
+// future reads a member that is a time to come; the zero time if there is none.
+func (o object) future(name string) (time.Time, error) {
+	t, err := o.time(name)
+	if err != nil || !o.has(name) {
+		return time.Time{}, err
+	}
+	if !t.After(time.Now()) {
+		return time.Time{}, malformed("`%s` is in the past.", name)
+	}
+	return t, nil
+}
+
+// timeJSON is how a time is told; nil, which leaves it out, for never.
+func timeJSON(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	text := t.UTC().Format(time.RFC3339)
+	return &text
+}
+
+// appendJSON appends what json.Marshal cannot fail for.
+func appendJSON(dst []byte, v any) []byte {
+	text, _ := json.Marshal(v)
+	return append(dst, text...)
+}

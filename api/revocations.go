@@ -1,0 +1,179 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+)
+
+const (
+	// maxGrace is the longest grace of a revocation, in seconds: whoever needs more
+	// can give the token an end.
+	maxGrace = 3600
+
+	// maxCredential is the greatest length of a token, an ID or the name of a key, in
+	// bytes. A token from elsewhere can be a long JWT.
+	maxCredential = 16 << 10
+)
+
+// revoke takes tokens back and cuts their sessions off; it returns how many there were.
+// All that revokes comes here. The order keeps a session from getting in by the token in
+// between, and staying.
+func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, error) {
+	match, err := s.options.Authority.Revoke(v)
+	if err != nil {
+		return 0, err
+	}
+	n := s.hub.Cut(match, grace)
+	s.options.Log.Info("tokens were revoked", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
+	return n, nil
+}
+
+// kindOf says what is revoked, without naming a token, which may be there as its text.
+func kindOf(v auth.Revocation) string {
+	switch {
+	case v.Token != "":
+		return "a token"
+	case v.User != "":
+		return "the tokens of a user"
+	case v.Key != "":
+		return "a key and its tokens"
+	default:
+		return "all tokens issued until " + v.IssuedBefore.UTC().Format(time.RFC3339)
+	}
+}
+
+// by says for the log who makes a call.
+func (c *call) by() string {
+	if c.key == nil {
+		return "nobody: the API needs no key"
+	}
+	return c.key.ID + " (" + c.key.Name + ")"
+}
+
+func appendSessions(dst []byte, n int) []byte {
+	return append(strconv.AppendInt(append(dst, `{"sessions":`...), int64(n), 10), '}')
+}
+
+// newRevocation takes tokens back.
+func (s *service) newRevocation(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
+	o, err := s.readObject(w, r, "token", "user", "key", "issued_before", "grace", "until")
+	if err != nil {
+		return nil, 0, err
+	}
+	v, err := o.revocation()
+	if err != nil {
+		return nil, 0, err
+	}
+	grace, err := o.seconds("grace", 0, maxGrace)
+	if err != nil {
+		return nil, 0, err
+	}
+	n, err := s.revoke(q.call, v, grace)
+	if err != nil {
+		return nil, 0, err
+	}
+	return appendSessions(dst, n), http.StatusCreated, nil
+}
+
+// revocation reads what is to be revoked.
+func (o object) revocation() (v auth.Revocation, err error) {
+	given := 0
+	for name, text := range map[string]*string{"token": &v.Token, "user": &v.User, "key": &v.Key} {
+		if !o.has(name) {
+			continue
+		}
+		given++
+		if *text, err = o.text(name, maxCredential); err != nil {
+			return v, err
+		}
+		if *text == "" {
+			return v, malformed("`%s` is empty.", name)
+		}
+	}
+	if v.User != "" {
+		if err := boreas.ValidUser(v.User); err != nil {
+			return v, malformed("`user`: %v.", err)
+		}
+	}
+	if v.IssuedBefore, err = o.time("issued_before"); err != nil {
+		return v, err
+	}
+	if v.Until, err = o.future("until"); err != nil {
+		return v, err
+	}
+	switch {
+	case given > 1 || given == 0 && !o.has("issued_before"):
+		return v, malformed("There must be one of `token`, `user` and `key`, or `issued_before`, which can stand with `user`.")
+	case o.has("issued_before") && (o.has("token") || o.has("key")):
+		return v, malformed("`issued_before` can stand alone or with `user`.")
+	}
+	return v, nil
+}
+
+// revocationJSON is what the API tells of a revocation.
+type revocationJSON struct {
+	Token        string  `json:"token,omitempty"`
+	User         string  `json:"user,omitempty"`
+	Key          string  `json:"key,omitempty"`
+	IssuedBefore *string `json:"issued_before,omitempty"`
+	Until        *string `json:"until,omitempty"`
+}
+
+// revocationInfo looks up whether something was revoked; how many revocations there are
+// if nothing is named.
+func (s *service) revocationInfo(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+	if len(q.values) == 0 {
+		dst = strconv.AppendInt(append(dst, `{"revocations":`...), int64(s.options.Authority.Revocations()), 10)
+		return append(dst, '}'), http.StatusOK, nil
+	}
+	v, err := q.revocation()
+	if err != nil {
+		return nil, 0, err
+	}
+	dst = append(dst, `{"revocation":`...)
+	if found, ok := s.options.Authority.Revoked(v); ok {
+		dst = appendJSON(dst, revocationJSON{found.Token, found.User, found.Key, timeJSON(found.IssuedBefore), timeJSON(found.Until)})
+	} else {
+		dst = append(dst, "null"...)
+	}
+	return append(dst, '}'), http.StatusOK, nil
+}
+
+// dropRevocation takes a revocation back.
+func (s *service) dropRevocation(_ []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+	v, err := q.revocation()
+	if err != nil {
+		return nil, 0, err
+	}
+	switch there, err := s.options.Authority.Unrevoke(v); {
+	case err != nil:
+		return nil, 0, err
+	case !there:
+		return nil, 0, errNoRevocation
+	}
+	s.options.Log.Info("a revocation was taken back", "what", kindOf(v), "by", q.by())
+	return nil, http.StatusNoContent, nil
+}
+
+// revocation reads from the query which revocation is meant.
+func (q query) revocation() (auth.Revocation, error) {
+	all, err := q.flag("all")
+	if err != nil {
+		return auth.Revocation{}, err
+	}
+	v := auth.Revocation{Token: q.values["token"], User: q.values["user"], Key: q.values["key"]}
+	given := 0
+	for _, one := range []bool{all, v.Token != "", v.User != "", v.Key != ""} {
+		if one {
+			given++
+		}
+	}
+	if given != 1 || len(q.values) != 1 {
+		return v, malformed("There must be one of the parameters token, user and key, or all=true.")
+	}
+	return v, nil
+}

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// maxQuestions is how many questions one request may ask about a token.
+const maxQuestions = 100
+
+// A question is whether a token lets its holder do something.
+type question struct {
+	verb    boreas.Verb
+	channel string
+}
+
+// grantJSON is what the API tells of a token that is valid, whoever has made it.
+type grantJSON struct {
+	Valid   bool            `json:"valid"`
+	Kind    string          `json:"kind"`
+	ID      string          `json:"id"`
+	User    string          `json:"user,omitempty"`
+	Issued  *string         `json:"issued,omitempty"`
+	Expires *string         `json:"expires,omitempty"`
+	Rules   json.RawMessage `json:"rules,omitempty"`
+	Key     string          `json:"key,omitempty"`
+	Can     []answerJSON    `json:"can,omitempty"`
+}
+
+type answerJSON struct {
+	Verb    string `json:"verb"`
+	Channel string `json:"channel"`
+	Allowed bool   `json:"allowed"`
+	By      string `json:"by"`
+}
+
+// inspectToken says whether a token is valid, what it allows, and by which rule.
+func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Request, _ query) ([]byte, int, error) {
+	o, err := s.readObject(w, r, "token", "can")
+	if err != nil {
+		return nil, 0, err
+	}
+	token, err := o.text("token", maxCredential)
+	if err != nil {
+		return nil, 0, err
+	}
+	if token == "" {
+		return nil, 0, malformed("`token` is required.")
+	}
+	questions, err := o.questions()
+	if err != nil {
+		return nil, 0, err
+	}
+	g, err := s.options.Authority.Check(boreas.Credentials{Token: token})
+	switch fault.Of(err) {
+	case nil:
+	case fault.AuthUnavailable, fault.Internal: // nobody knows
+		return nil, 0, err
+	default:
+		refused := s.appendError(nil, err) // an object with one member
+		return append(append(dst, `{"valid":false,`...), refused[1:]...), http.StatusOK, nil
+	}
+	answer := grantJSON{
+		Valid: true, Kind: g.Kind, ID: g.TokenID, User: g.User, Key: g.Key,
+		Issued: timeJSON(g.Issued), Expires: timeJSON(g.Expires), Rules: rulesJSON(g.Permissions),
+	}
+	for _, q := range questions {
+		answer.Can = append(answer.Can, s.answer(g, q))
+	}
+	return appendJSON(dst, answer), http.StatusOK, nil
+}
+
+// questions reads what is asked about a token.
+func (o object) questions() ([]question, error) {
+	if !o.has("can") {
+		return nil, nil
+	}
+	var list []json.RawMessage
+	if o["can"][0] != '[' || json.Unmarshal(o["can"], &list) != nil {
+		return nil, malformed("`can` must be a list of objects.")
+	}
+	if len(list) > maxQuestions {
+		return nil, malformed("`can` has %d questions, more than %d.", len(list), maxQuestions)
+	}
+	questions := make([]question, len(list))
+	for i, text := range list {
+		item, err := parseObject("Question "+strconv.Itoa(i+1)+" of `can`", text, []string{"verb", "channel"})
+		if err != nil {
+			return nil, err
+		}
+		verb, err := item.text("verb", maxLabel)
+		if err != nil {
+			return nil, err
+		}
+		if questions[i].verb, err = boreas.ParseVerb(verb); err != nil {
+			return nil, malformed("`verb`: %v.", err)
+		}
+		if questions[i].channel, err = item.text("channel", maxCredential); err != nil {
+			return nil, err
+		}
+		if err := boreas.ValidChannel(questions[i].channel); err != nil {
+			return nil, err
+		}
+	}
+	return questions, nil
+}
+
+// answer says whether the grant allows it, and why. To publish, the channel's rule must
+// let clients, too.
+func (s *service) answer(g *boreas.Grant, q question) answerJSON {
+	d := g.Permissions.Decide(q.verb, q.channel)
+	a := answerJSON{q.verb.String(), q.channel, d.Allowed, g.Permissions.Explain(q.verb, d)}
+	if d.Allowed && q.verb == boreas.VerbPublish && !s.hub.Rule(q.channel).ClientPublish {
+		a.Allowed, a.By = false, "the channel's rule does not let clients publish (client_publish)"
+	}
+	return a
+}
+
+var errNoRevocation = fault.NotFound.With("There is no such revocation.")

@@ -1,0 +1,173 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// maxLabel is the greatest length of what people call a token or key, in bytes.
+const maxLabel = 255
+
+// tokenJSON is what the API tells of a token.
+type tokenJSON struct {
+	ID      string          `json:"id"`
+	User    string          `json:"user,omitempty"`
+	Label   string          `json:"label,omitempty"`
+	Created *string         `json:"created,omitempty"`
+	Expires *string         `json:"expires,omitempty"`
+	Rules   json.RawMessage `json:"rules,omitempty"`
+	Key     string          `json:"key,omitempty"`
+	Classic bool            `json:"classic,omitempty"`
+}
+
+func newTokenJSON(t auth.Token) tokenJSON {
+	return tokenJSON{t.ID, t.User, t.Label, timeJSON(t.Created), timeJSON(t.Expires), rulesJSON(t.Rules), t.Key, t.Classic}
+}
+
+// rulesJSON is how rules are told; nil, which leaves them out, where there are none.
+func rulesJSON(p *boreas.Permissions) json.RawMessage {
+	if p == nil {
+		return nil
+	}
+	return auth.AppendRules(nil, p)
+}
+
+// rules reads the rules of a token; nil if there are none, or null.
+func (o object) rules() (*boreas.Permissions, error) {
+	if !o.has("rules") || o.isNull("rules") {
+		return nil, nil
+	}
+	p, err := auth.ParseRules(o["rules"])
+	if err != nil {
+		return nil, malformed("`rules`: %v.", err)
+	}
+	return p, nil
+}
+
+// newToken makes a token that is valid at once. Its text is told now and never again.
+func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
+	o, err := s.readObject(w, r, "user", "label", "ttl", "expires", "rules")
+	if err != nil {
+		return nil, 0, err
+	}
+	t := auth.Token{Key: q.keyID()}
+	if t.User, err = o.text("user", boreas.MaxUser); err != nil {
+		return nil, 0, err
+	}
+	if o.has("user") {
+		if err := boreas.ValidUser(t.User); err != nil {
+			return nil, 0, malformed("`user`: %v.", err)
+		}
+	}
+	if t.Label, err = o.text("label", maxLabel); err != nil {
+		return nil, 0, err
+	}
+	if t.Expires, err = o.expires(); err != nil {
+		return nil, 0, err
+	}
+	if t.Rules, err = o.rules(); err != nil {
+		return nil, 0, err
+	}
+	text, made, err := s.options.Authority.CreateToken(t)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.counts.tokensCreated.Add(1)
+	return appendJSON(dst, struct {
+		Token string `json:"token"`
+		tokenJSON
+	}{text, newTokenJSON(made)}), http.StatusCreated, nil
+}
+
+// listTokens lists tokens, a page at a time.
+func (s *service) listTokens(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+	limit, err := q.limit()
+	if err != nil {
+		return nil, 0, err
+	}
+	list, more := s.options.Authority.Tokens(q.values["user"], q.values["after"], limit)
+	dst = append(dst, `{"tokens":[`...)
+	for i, t := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendJSON(dst, newTokenJSON(t))
+	}
+	dst = append(dst, ']')
+	if more {
+		dst = appendString(append(dst, `,"next":`...), list[len(list)-1].ID)
+	}
+	return append(dst, '}'), http.StatusOK, nil
+}
+
+// tokenInfo describes a token.
+func (s *service) tokenInfo(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+	t, err := s.options.Authority.Token(q.name)
+	if err != nil {
+		return nil, 0, err
+	}
+	return appendJSON(dst, newTokenJSON(t)), http.StatusOK, nil
+}
+
+// changeToken changes a token, and what its sessions may do.
+func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
+	o, err := s.readObject(w, r, "label", "ttl", "expires", "rules")
+	if err != nil {
+		return nil, 0, err
+	}
+	var change auth.TokenChange
+	if o.has("label") {
+		label, err := o.text("label", maxLabel)
+		if err != nil {
+			return nil, 0, err
+		}
+		change.Label = &label
+	}
+	if o.has("ttl") || o.has("expires") {
+		expires, err := o.expires()
+		if err != nil {
+			return nil, 0, err
+		}
+		change.Expires = &expires
+	}
+	if o.has("rules") {
+		rules, err := o.rules()
+		if err != nil {
+			return nil, 0, err
+		}
+		change.Rules = &rules
+	}
+	// One at a time: the sessions must end up with the last change, too.
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	t, grant, err := s.options.Authority.UpdateToken(q.name, change)
+	if err != nil {
+		return nil, 0, err
+	}
+	n := s.hub.Regrant(grant)
+	return appendJSON(dst, struct {
+		tokenJSON
+		Sessions int `json:"sessions"`
+	}{newTokenJSON(t), n}), http.StatusOK, nil
+}
+
+// dropToken deletes a token, and ends its sessions.
+func (s *service) dropToken(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+	// Only an ID: the text of a token should not stand in a path, where proxies log it.
+	if !strings.HasPrefix(q.name, tokenIDPrefix) {
+		return nil, 0, fault.NoToken
+	}
+	n, err := s.revoke(q.call, auth.Revocation{Token: q.name}, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	return appendSessions(dst, n), http.StatusOK, nil
+}
+
+// tokenIDPrefix begins the IDs of the tokens that the server itself has made.
+const tokenIDPrefix = "tok_"

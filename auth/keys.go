@@ -1,0 +1,256 @@
+package auth
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// A KeyVerb is something that a key lets a backend do. Verbs are bits.
+type KeyVerb uint8
+
+// The verbs of keys.
+const (
+	KeyPublish  KeyVerb = 1 << iota // publish
+	KeyTokens                       // make, change, delete and revoke tokens
+	KeySessions                     // see and end sessions, see channels, history and presence
+	KeyStats                        // counters and metrics
+	KeyAdmin                        // everything, keys too
+
+	allKeyVerbs = KeyPublish | KeyTokens | KeySessions | KeyStats | KeyAdmin
+)
+
+var keyVerbNames = []string{"publish", "tokens", "sessions", "stats", "admin"}
+
+func (v KeyVerb) names() []string {
+	var names []string
+	for i, name := range keyVerbNames {
+		if v&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// String returns the names of the verbs, with commas.
+func (v KeyVerb) String() string { return strings.Join(v.names(), ", ") }
+
+// ParseKeyVerb reads the name of one verb. The error says which there are.
+func ParseKeyVerb(name string) (KeyVerb, error) {
+	i := slices.Index(keyVerbNames, name)
+	if i < 0 {
+		return 0, fmt.Errorf("there is no verb %.40q of keys: there are %s", name, allKeyVerbs)
+	}
+	return 1 << i, nil
+}
+
+// A Key lets a backend use the API.
+type Key struct {
+	ID       string
+	Name     string
+	Verbs    KeyVerb
+	Channels []string // patterns; none means all channels
+	Created  time.Time
+	Expires  time.Time // zero for never
+	LastUsed time.Time // to the minute; zero for never
+}
+
+// May returns nil if the key allows the verb; on the channel, if that is not "". Errors
+// are faults that say what the key allows.
+func (k *Key) May(verb KeyVerb, channel string) error {
+	if k.Verbs&KeyAdmin == 0 && verb&^k.Verbs != 0 {
+		return fault.NotPermitted.With(fmt.Sprintf("The key %q allows %v, and not %v.", k.Name, k.Verbs, verb&^k.Verbs))
+	}
+	if channel == "" || len(k.Channels) == 0 {
+		return nil
+	}
+	for _, text := range k.Channels {
+		if p, err := boreas.ParsePattern(text); err == nil && p.Match(channel) {
+			return nil
+		}
+	}
+	return fault.NotPermitted.With(fmt.Sprintf("The key %q is for the channels %s, and not for %.100q.", k.Name, strings.Join(k.Channels, ", "), channel))
+}
+
+const (
+	// maxKeyName is the greatest length of a key's name, in characters.
+	maxKeyName = 64
+
+	// maxKeyChannels is how many patterns a key may have: each request compares with
+	// all of them.
+	maxKeyChannels = 100
+
+	// sameName is how many valid keys may have one name: the one in use, and the one
+	// that follows it.
+	sameName = 2
+)
+
+// checkKey returns what is wrong with a key.
+func checkKey(k Key) error {
+	switch n := utf8.RuneCountInString(k.Name); {
+	case n == 0:
+		return errors.New("the key's name is empty")
+	case n > maxKeyName:
+		return fmt.Errorf("the key's name has %d characters, more than %d", n, maxKeyName)
+	case !utf8.ValidString(k.Name) || strings.ContainsFunc(k.Name, unicode.IsControl):
+		return errors.New("the key's name has a control character, or is not valid UTF-8")
+	case k.Verbs == 0 || k.Verbs&^allKeyVerbs != 0:
+		return fmt.Errorf("the key has no verbs that there are: %v", allKeyVerbs)
+	case len(k.Channels) > maxKeyChannels:
+		return fmt.Errorf("the key has %d patterns of channels, more than %d", len(k.Channels), maxKeyChannels)
+	}
+	for _, text := range k.Channels {
+		if _, err := boreas.ParsePattern(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CreateKey makes a key as k says, but for its ID and times. Its text is not kept. Errors
+// are faults: two valid keys of the same name are the most.
+func (a *Authority) CreateKey(k Key) (text string, made Key, err error) {
+	if err := checkKey(k); err != nil {
+		return "", Key{}, malformed(err)
+	}
+	if err := checkEnd("expires", k.Expires); err != nil {
+		return "", Key{}, err
+	}
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	lines, err := a.keyRoom(k.Name)
+	if err != nil {
+		return "", Key{}, err
+	}
+	text = newSecret(keyPrefix)
+	l := &line{
+		Op: opKey, ID: newID(keyIDPrefix), Hash: digestOf(text), Label: k.Name, Verbs: k.Verbs.names(), On: k.Channels,
+		Created: time.Now().UTC().Round(0), Expires: k.Expires.UTC(),
+	}
+	if err := a.commit(append(lines, l)...); err != nil {
+		return "", Key{}, err
+	}
+	return text, a.state.keyIDs[l.ID].public(), nil
+}
+
+// keyRoom returns what makes room for a key of the name: keys that have ended are kept, so
+// that who shows one is told, until others need their place. The caller holds writing.
+func (a *Authority) keyRoom(name string) ([]*line, error) {
+	now := time.Now()
+	all := a.state.keysInOrder()
+	var same []*storedKey
+	var ended *storedKey
+	for _, k := range all {
+		switch {
+		case k.ended(now):
+			if ended == nil {
+				ended = k
+			}
+		case k.key.Name == name:
+			same = append(same, k)
+		}
+	}
+	switch {
+	case len(same) >= sameName:
+		return nil, fault.Malformed.With(fmt.Sprintf("There are %d valid keys named %q, and more are not needed to replace one by the next. Revoke the older one first, %s, or use another name.",
+			len(same), name, same[0].key.ID))
+	case len(all) < a.options.MaxKeys:
+		return nil, nil
+	case ended == nil:
+		return nil, fault.TooManyStored.With(fmt.Sprintf("The server keeps %d keys, as many as it may. Revoke those that nobody uses.", len(all)))
+	}
+	return []*line{{Op: opDelete, ID: ended.key.ID}}, nil
+}
+
+// Keys lists the keys, oldest first. Those that are revoked are left out.
+func (a *Authority) Keys() []Key {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	keys := []Key{}
+	for _, k := range a.state.keysInOrder() {
+		if !k.revoked {
+			keys = append(keys, k.public())
+		}
+	}
+	return keys
+}
+
+// HasKeys tells whether a key was ever made: then the API demands one.
+func (a *Authority) HasKeys() bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return len(a.state.keyIDs) > 0 // those that have ended make room for others only
+}
+
+// CheckKey returns the key of the text, and notes that it was used. Error:
+// fault.InvalidKey, which says whether it is unknown, expired or revoked.
+func (a *Authority) CheckKey(text string) (*Key, error) {
+	hash := digestOf(text)
+	now := time.Now()
+	a.mu.RLock()
+	k := a.state.keys[hash]
+	if k == nil || subtle.ConstantTimeCompare(k.hash[:], hash[:]) != 1 {
+		a.mu.RUnlock()
+		return nil, fault.InvalidKey.With("There is no such API key. `boreas key list` lists those that there are, `boreas key new` makes one.")
+	}
+	revoked, key := k.revoked, k.public()
+	a.mu.RUnlock()
+	switch {
+	case revoked:
+		return nil, fault.InvalidKey.With(fmt.Sprintf("The API key %q (%s) is revoked.", key.Name, key.ID))
+	case !key.Expires.IsZero() && !now.Before(key.Expires):
+		return nil, fault.InvalidKey.With(fmt.Sprintf("The API key %q (%s) expired at %s.", key.Name, key.ID, stamp(key.Expires)))
+	}
+	minute := now.UTC().Truncate(time.Minute)
+	if key.LastUsed.Before(minute) {
+		k.used.Store(minute.Unix())
+		key.LastUsed = minute
+		a.noteUse(k, minute)
+	}
+	return &key, nil
+}
+
+// useInterval is how old on disk the last use of a key may get: it is there to find keys
+// that nobody needs.
+const useInterval = time.Hour
+
+// noteUse writes down that a key was used. Nobody waits for it.
+func (a *Authority) noteUse(k *storedKey, at time.Time) {
+	if a.journal == nil || !a.writing.TryLock() {
+		return // the next minute will do
+	}
+	defer a.writing.Unlock()
+	if a.closed || at.Sub(k.saved) < useInterval {
+		return
+	}
+	a.save(k, at) //nolint:errcheck // it is logged, and the use of a key must not fail for this
+}
+
+func (a *Authority) save(k *storedKey, at time.Time) error {
+	k.saved = at // also if it fails: another try now would fail too
+	err := a.journal.append(false, &line{Op: opUsed, ID: k.key.ID, Used: at})
+	if err != nil {
+		a.options.Log.Warn("when a key was last used could not be stored", "key", k.key.ID, "error", err)
+	}
+	return err
+}
+
+// saveUse writes down when each key was last used. The caller holds writing.
+func (a *Authority) saveUse() error {
+	for _, k := range a.state.keysInOrder() {
+		if at := k.lastUsed(); at.After(k.saved) {
+			if err := a.save(k, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// A line is one change, as the journal has it: an object on a line. Secrets are in it as
+// hashes only. The same lines, in the same order, make the same state.
+type line struct {
+	Op      string          `json:"op"` // one of the constants below
+	Version int             `json:"version,omitzero"`
+	ID      string          `json:"id,omitzero"` // of the token or key
+	Hash    digest          `json:"hash,omitzero"`
+	Classic bool            `json:"classic,omitzero"`
+	User    string          `json:"user,omitzero"`
+	Label   string          `json:"label,omitzero"` // or the key's name
+	Verbs   []string        `json:"verbs,omitempty"`
+	On      []string        `json:"channels,omitempty"`
+	Created time.Time       `json:"created,omitzero"`
+	Expires time.Time       `json:"expires,omitzero"`
+	Rules   json.RawMessage `json:"rules,omitempty"`
+	Key     string          `json:"key,omitzero"`
+	Used    time.Time       `json:"used,omitzero"`
+	Revoked bool            `json:"revoked,omitzero"`
+	Mark    mark            `json:"mark,omitzero"`
+	Before  time.Time       `json:"before,omitzero"`
+	Until   time.Time       `json:"until,omitzero"`
+
+	// What a line has while the process lives, and not on disk.
+	rules    *boreas.Permissions
+	text     string // of a classic token
+	provided bool   // which is not kept on disk
+}
+
+// What lines are about.
+const (
+	opHead     = "boreas"   // the first line: what this file is
+	opToken    = "token"    // there is a token, or it has become this
+	opDelete   = "delete"   // a token or key is gone
+	opKey      = "key"      // there is a key
+	opUsed     = "used"     // a key was used
+	opRevoke   = "revoke"   // there is a revocation; of the token or key with the ID, if there is one
+	opUnrevoke = "unrevoke" // there is none any more
+)
+
+// journalVersion is raised when older servers would read a journal wrongly.
+const journalVersion = 1
+
+// appendTo appends the line's text.
+func (l *line) appendTo(dst []byte) ([]byte, error) {
+	text, err := json.Marshal(l)
+	if err != nil {
+		return dst, err
+	}
+	return append(append(dst, text...), '\n'), nil
+}
+
+// readLine is the opposite of appendTo. What its errors say is what apply does not see.
+func readLine(text []byte) (*line, error) {
+	l := new(line)
+	if err := json.Unmarshal(text, l); err != nil {
+		return nil, err
+	}
+	for _, t := range []time.Time{l.Created, l.Expires, l.Used, l.Before, l.Until} {
+		if !inRange(t) {
+			return nil, fmt.Errorf("the time %v is out of all reason", t)
+		}
+	}
+	return l, nil
+}
+
+// apply changes the state as the line says.
+func (s *state) apply(l *line) error {
+	switch l.Op {
+	case opHead:
+		if l.Version != journalVersion {
+			return fmt.Errorf("it was written by a server with version %d of this format: this one knows %d", l.Version, journalVersion)
+		}
+		return nil
+	case opToken:
+		return s.putToken(l)
+	case opKey:
+		return s.putKey(l)
+	case opUsed:
+		if k := s.keyIDs[l.ID]; k != nil {
+			k.used.Store(l.Used.Unix())
+			k.saved = l.Used
+		}
+		return nil
+	case opDelete:
+		s.dropID(l.ID)
+		return nil
+	case opRevoke:
+		return s.revoke(l)
+	case opUnrevoke:
+		s.marks.remove(l.Mark)
+		return nil
+	}
+	return fmt.Errorf("there is no operation %.40q", l.Op)
+}
+
+func (s *state) revoke(l *line) error {
+	if l.Mark.kind() >= markKinds {
+		return errors.New("there is no such kind of revocation")
+	}
+	if l.Mark == (mark{}) {
+		return errors.New("a revocation is of nothing")
+	}
+	s.marks.put(l.Mark, span{nanos(l.Before), nanos(l.Until)})
+	if k := s.keyIDs[l.ID]; k != nil {
+		k.revoked = true
+	} else {
+		s.dropID(l.ID)
+	}
+	return nil
+}
+
+func (s *state) dropID(id string) {
+	if t := s.tokens.get(id); t != nil {
+		s.dropToken(t)
+	}
+	if k := s.keyIDs[id]; k != nil {
+		s.dropKey(k)
+	}
+}
+
+// inRange tells whether t is zero or can be held in nanoseconds.
+func inRange(t time.Time) bool { return t.IsZero() || t.Year() >= 1970 && t.Year() < 2262 }

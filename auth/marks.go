@@ -1,0 +1,151 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// A markKind is what a revocation is about.
+type markKind byte
+
+const (
+	markAll markKind = iota
+	markToken
+	markUser
+	markKey
+	markKinds
+)
+
+// A mark names what was revoked: its kind, and the front of a SHA-256. A million of them
+// stay small that way, whatever the users' names are.
+type mark [16]byte
+
+// maxMarked is how much of a value is hashed without allocating: a user's name.
+const maxMarked = boreas.MaxUser
+
+func markOf(kind markKind, value string) mark {
+	var buffer [1 + maxMarked]byte
+	text := append(append(buffer[:0], byte(kind)), value...)
+	sum := sha256.Sum256(text)
+	sum[0] = byte(kind)
+	return mark(sum[:len(mark{})])
+}
+
+func (m mark) kind() markKind { return markKind(m[0]) }
+
+// MarshalText is the form in the journal.
+func (m mark) MarshalText() ([]byte, error) { return encodeText(m[:]), nil }
+
+// UnmarshalText reads it.
+func (m *mark) UnmarshalText(text []byte) error { return decodeText(m[:], text) }
+
+// A span says of which tokens a mark takes back, and for how long: Unix nanoseconds.
+type span struct {
+	before int64 // those issued until then; forever for all
+	until  int64 // when it may be forgotten; forever for never
+}
+
+// forever is later than any time here.
+const forever = 1<<63 - 1
+
+// nanos returns t as the marks have it; the zero time is forever.
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return forever
+	}
+	return t.UnixNano()
+}
+
+// timeOf is the opposite of nanos.
+func timeOf(nanos int64) time.Time {
+	if nanos == forever {
+		return time.Time{}
+	}
+	return time.Unix(0, nanos).UTC()
+}
+
+// marks are all revocations. The zero value has none.
+type marks struct {
+	of    map[mark]span
+	count [markKinds]int // by kind: most servers need not look
+	ends  deadlines[mark]
+}
+
+// put adds a revocation. What two say of the same thing is joined: neither can bring
+// back what the other has taken.
+func (m *marks) put(at mark, s span) {
+	if m.of == nil {
+		m.of = make(map[mark]span)
+	}
+	old, known := m.of[at]
+	if known {
+		s.before, s.until = max(s.before, old.before), max(s.until, old.until)
+	} else {
+		m.count[at.kind()]++
+	}
+	m.of[at] = s
+	if s.until != forever && (!known || s.until != old.until) {
+		m.ends.add(s.until, at)
+	}
+	if !m.ends.crowded(len(m.of)) {
+		return
+	}
+	m.ends = deadlines[mark]{}
+	for at, s := range m.of {
+		if s.until != forever {
+			m.ends.add(s.until, at)
+		}
+	}
+}
+
+func (m *marks) remove(at mark) bool {
+	if _, ok := m.of[at]; !ok {
+		return false
+	}
+	delete(m.of, at)
+	m.count[at.kind()]--
+	return true
+}
+
+// find returns the revocation of that, if it is not to be forgotten.
+func (m *marks) find(kind markKind, value string, now int64) (span, bool) {
+	if m.count[kind] == 0 {
+		return span{}, false
+	}
+	s, ok := m.of[markOf(kind, value)]
+	return s, ok && s.until > now
+}
+
+// sweep forgets what may be forgotten; not all of it at once.
+func (m *marks) sweep(now int64) {
+	for range maxSweep {
+		at, ok := m.ends.take(now)
+		if !ok {
+			return
+		}
+		if s, known := m.of[at]; known && s.until <= now {
+			m.remove(at)
+		}
+	}
+}
+
+// match tells whether one of them takes the grant back. A token of which nobody knows when
+// it was issued was issued before everything. It allocates nothing.
+func (m *marks) match(g *boreas.Grant) bool {
+	if len(m.of) == 0 {
+		return false
+	}
+	issued := int64(-forever)
+	if !g.Issued.IsZero() {
+		issued = g.Issued.UnixNano()
+	}
+	now := time.Now().UnixNano()
+	hit := func(kind markKind, value string) bool {
+		s, ok := m.find(kind, value, now)
+		return ok && issued <= s.before
+	}
+	return hit(markAll, "") || hit(markToken, g.TokenID) ||
+		g.Named && hit(markUser, g.User) || g.Key != "" && hit(markKey, g.Key)
+}

@@ -1,0 +1,188 @@
+package auth
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// A Revocation takes tokens back. Exactly one of Token, User, Key is set, or none of them
+// and IssuedBefore.
+type Revocation struct {
+	Token        string    // text or ID
+	User         string    // all tokens of the user that were issued until IssuedBefore, by default now
+	Key          string    // an API key, and all tokens that it made; or all JWTs signed with the key of that kid
+	IssuedBefore time.Time // all tokens issued until then
+	Until        time.Time // when it may be forgotten; zero for never
+}
+
+// Revoke takes tokens back: when it returns they are not valid any more. Match tells
+// whether a grant is one of them: for [boreas.Hub.Cut]. Errors are faults, and then nothing
+// was changed: fault.NoToken or fault.NoKey for an ID that is not known.
+//
+// An opaque or minted token is deleted. Of all others the revocation is kept until Until.
+// A JWT tells when it was issued in whole seconds: one of the same second as IssuedBefore
+// is revoked if that second began by then. What two revocations say of the same user, key,
+// or of all, is joined.
+func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if err := checkEnd("until", r.Until); err != nil {
+		return nil, err
+	}
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	l := &line{Op: opRevoke, Until: r.Until.UTC()}
+	switch {
+	case r.Token != "":
+		id, t := a.tokenID(r.Token)
+		if id == "" {
+			return nil, fault.NoToken
+		}
+		l.ID, l.Mark = id, markOf(markToken, id)
+		match = func(g *boreas.Grant) bool { return g.TokenID == id }
+		if t != nil && !t.provided {
+			return match, a.commit(&line{Op: opDelete, ID: id})
+		}
+	case r.User != "":
+		l.Mark, l.Before = markOf(markUser, r.User), r.before(now)
+		match = func(g *boreas.Grant) bool { return g.Named && g.User == r.User && !g.Issued.After(l.Before) }
+	case r.Key != "":
+		if strings.HasPrefix(r.Key, keyIDPrefix) && a.state.keyIDs[r.Key] == nil {
+			return nil, fault.NoKey
+		}
+		l.ID, l.Mark = r.Key, markOf(markKey, r.Key)
+		match = func(g *boreas.Grant) bool { return g.Key == r.Key }
+	default:
+		l.Mark, l.Before = markOf(markAll, ""), r.before(now)
+		match = func(g *boreas.Grant) bool { return g.Kind != "none" && !g.Issued.After(l.Before) }
+	}
+	if _, known := a.state.marks.of[l.Mark]; !known {
+		count := func() int { return len(a.state.marks.of) }
+		if err := a.makeRoom(count, a.options.MaxRevocations, "revocations"); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.commit(l); err != nil {
+		return nil, err
+	}
+	return match, nil
+}
+
+// before is until when tokens were issued that it is about.
+func (r *Revocation) before(now time.Time) time.Time {
+	if r.IssuedBefore.IsZero() {
+		return now.UTC().Round(0)
+	}
+	return r.IssuedBefore.UTC()
+}
+
+// check returns what is wrong with a revocation, as a fault.
+func (r *Revocation) check() error {
+	n := 0
+	for _, text := range []string{r.Token, r.User, r.Key} {
+		if text != "" {
+			n++
+		}
+	}
+	switch {
+	case n > 1 || n == 0 && r.IssuedBefore.IsZero():
+		return fault.Malformed.With("A revocation has one of token, user and key, or issued_before alone.")
+	case r.User == "" && n == 1 && !r.IssuedBefore.IsZero():
+		return fault.Malformed.With("A revocation has issued_before alone, or with user: a token or key is taken back whole.")
+	case !inRange(r.IssuedBefore):
+		return fault.Malformed.With("The time in issued_before is not between the years 1970 and 2261.")
+	case len(r.Key) > maxKid:
+		return fault.Malformed.With(fmt.Sprintf("The key's name has %d bytes, more than %d.", len(r.Key), maxKid))
+	case r.User != "":
+		if err := boreas.ValidUser(r.User); err != nil {
+			return malformed(err)
+		}
+	}
+	return nil
+}
+
+// maxKid is the greatest length of the name of a key that signs JWTs, in bytes.
+const maxKid = 255
+
+// tokenID returns the ID of a token that is given by text or ID; "" if nobody can know it.
+// If it is one of ours, that comes with it. The caller holds mu or writing.
+func (a *Authority) tokenID(token string) (string, *stored) {
+	if t := a.state.byHash[digestOf(token)]; t != nil {
+		return t.grant.TokenID, t
+	}
+	if t := a.state.tokens.get(token); t != nil {
+		return token, t
+	}
+	switch {
+	case isID(jwtIDPrefix, token), isID(backendIDPrefix, token):
+		return token, nil
+	case a.options.JWT != nil && a.options.JWT.Looks(token):
+		return jwtID(token), nil
+	case a.options.Backend != nil && !isID(tokenIDPrefix, token) && !strings.HasPrefix(token, tokenPrefix):
+		return backendID(token), nil
+	}
+	return "", nil
+}
+
+// mark returns where the revocation is, or would be. The caller holds mu or writing.
+func (a *Authority) mark(r Revocation) mark {
+	switch {
+	case r.Token != "":
+		// A provider's token is forgotten but for its revocation.
+		provided := markOf(markToken, classicID(r.Token))
+		if _, ok := a.state.marks.of[provided]; ok {
+			return provided
+		}
+		id, _ := a.tokenID(r.Token)
+		if id == "" {
+			id = r.Token
+		}
+		return markOf(markToken, id)
+	case r.User != "":
+		return markOf(markUser, r.User)
+	case r.Key != "":
+		return markOf(markKey, r.Key)
+	}
+	return markOf(markAll, "")
+}
+
+// Revoked looks up whether there is a revocation of that Token, User or Key, or of all.
+func (a *Authority) Revoked(r Revocation) (Revocation, bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	s, ok := a.state.marks.of[a.mark(r)]
+	if !ok || s.until <= time.Now().UnixNano() {
+		return Revocation{}, false
+	}
+	r.IssuedBefore, r.Until = timeOf(s.before), timeOf(s.until)
+	return r, true
+}
+
+// Unrevoke takes a revocation back; false if there was none. What was deleted does not come
+// back: tokens that were made here, and API keys. A provider's token comes back when it is
+// added the next time.
+func (a *Authority) Unrevoke(r Revocation) (bool, error) {
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	at := a.mark(r)
+	if _, ok := a.state.marks.of[at]; !ok {
+		return false, nil
+	}
+	if err := a.commit(&line{Op: opUnrevoke, Mark: at}); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// Revocations returns how many there are.
+func (a *Authority) Revocations() int {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return len(a.state.marks.of)
+}

@@ -1,0 +1,103 @@
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strings"
+)
+
+// digest is the SHA-256 of a token or key: what is kept of it, and what it is looked up
+// by. How long a comparison takes then depends on the hash, which nobody can steer
+// towards a valid secret byte by byte. The secrets are long and random, so that a slower
+// hash, as for passwords, would defend against nothing.
+type digest [sha256.Size]byte
+
+func digestOf(secret string) digest { return sha256.Sum256([]byte(secret)) }
+
+// MarshalText and UnmarshalText are the form in the journal.
+func (d digest) MarshalText() ([]byte, error) { return encodeText(d[:]), nil }
+
+// UnmarshalText reads it.
+func (d *digest) UnmarshalText(text []byte) error { return decodeText(d[:], text) }
+
+func encodeText(b []byte) []byte { return base64.RawURLEncoding.AppendEncode(nil, b) }
+
+func decodeText(dst, text []byte) error {
+	if len(text) != base64.RawURLEncoding.EncodedLen(len(dst)) {
+		return errors.New("it has not the length of a hash")
+	}
+	_, err := base64.RawURLEncoding.Decode(dst, text)
+	return err
+}
+
+const (
+	secretBytes = 32 // random bytes of a token or key
+	idBytes     = 12 // of their IDs: so that no two of them meet
+	idLength    = 16 // characters of that
+
+	tokenPrefix = "bt_"
+	keyPrefix   = "bk_"
+
+	tokenIDPrefix   = "tok_"
+	keyIDPrefix     = "key_"
+	jwtIDPrefix     = "jwt_"
+	backendIDPrefix = "ext_"
+)
+
+// newSecret returns what begins with the prefix and cannot be guessed.
+func newSecret(prefix string) string { return prefix + random(secretBytes) }
+
+// newID returns a name for a secret that tells nothing of it.
+func newID(prefix string) string { return prefix + random(idBytes) }
+
+func random(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails: the runtime ends the process first
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// isID tells whether text has the form of an ID with the prefix.
+func isID(prefix, text string) bool {
+	rest, ok := strings.CutPrefix(text, prefix)
+	if !ok || len(rest) != idLength {
+		return false
+	}
+	for i := range len(rest) {
+		if rank(rest[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// rank is the place of a character of IDs among them all, in the order of bytes; -1 if it
+// is none.
+func rank(c byte) int {
+	switch {
+	case c == '-':
+		return 0
+	case '0' <= c && c <= '9':
+		return 1 + int(c-'0')
+	case 'A' <= c && c <= 'Z':
+		return 11 + int(c-'A')
+	case c == '_':
+		return 37
+	case 'a' <= c && c <= 'z':
+		return 38 + int(c-'a')
+	}
+	return -1
+}
+
+// nameDomain keeps the hash that names a token apart from any other hash of it.
+const nameDomain = "boreas user\x00"
+
+// nameOf returns a name for a text that does not give it away.
+func nameOf(text string) string {
+	sum := sha256.Sum256([]byte(nameDomain + text))
+	return base64.RawURLEncoding.EncodeToString(sum[:idBytes])
+}
+
+// classicID is the ID of a classic token.
+func classicID(token string) string { return tokenIDPrefix + nameOf(token) }

@@ -1,0 +1,291 @@
+package auth
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// state is what an authority knows. Its owner guards it.
+type state struct {
+	byHash map[digest]*stored // tokens
+	tokens index              // the same by ID
+	number uint64             // of the newest token
+	ends   deadlines[*stored] // of tokens
+	marks  marks
+
+	keys   map[digest]*storedKey
+	keyIDs map[string]*storedKey
+
+	provided int         // tokens that are not kept on disk
+	rules    parsedRules // tokens mostly have the same few
+}
+
+func newState() *state {
+	return &state{
+		byHash: make(map[digest]*stored), tokens: newIndex(),
+		keys: make(map[digest]*storedKey), keyIDs: make(map[string]*storedKey),
+	}
+}
+
+// stored is a token. It is immutable: a changed token is another one in its place.
+type stored struct {
+	hash     digest
+	number   uint64 // place in the order of creation
+	label    string
+	rules    *boreas.Permissions // as they were given
+	text     string              // of a classic token, if it is kept
+	provided bool                // it is not on disk
+
+	// grant is what all that show the token share. That of a classic token whose text
+	// is not kept has no Identity: who shows it gets a copy that has one.
+	grant *boreas.Grant
+}
+
+func (t *stored) classic() bool { return t.grant.Kind == "classic" }
+
+// token is what others are told of it.
+func (t *stored) token() Token {
+	g := t.grant
+	return Token{
+		ID: g.TokenID, User: g.User, Label: t.label, Created: g.Issued, Expires: g.Expires,
+		Rules: t.rules, Key: g.Key, Classic: t.classic(),
+	}
+}
+
+// line is the token as the journal has it.
+func (t *stored) line() *line {
+	g := t.grant
+	l := &line{
+		Op: opToken, ID: g.TokenID, Hash: t.hash, Classic: t.classic(), Label: t.label,
+		Created: g.Issued, Expires: g.Expires, Key: g.Key, rules: t.rules, text: t.text,
+	}
+	if g.Named {
+		l.User = g.User
+	}
+	if t.rules != nil {
+		l.Rules = AppendRules(nil, t.rules)
+	}
+	return l
+}
+
+// putToken adds a token, or puts it in the place of the one with the same ID.
+func (s *state) putToken(l *line) error {
+	if !isID(tokenIDPrefix, l.ID) {
+		return errors.New("a token has no proper ID")
+	}
+	if l.User != "" {
+		if err := boreas.ValidUser(l.User); err != nil {
+			return err
+		}
+	}
+	if l.rules == nil && l.Rules != nil {
+		var err error
+		if l.rules, err = s.rules.parse(l.Rules); err != nil {
+			return err
+		}
+	}
+	t := &stored{hash: l.Hash, label: l.Label, rules: l.rules, text: l.text, provided: l.provided, grant: l.grant()}
+	same, before := s.byHash[l.Hash], s.tokens.get(l.ID)
+	switch {
+	case same != before:
+		return errors.New("a token has the ID or the hash of another")
+	case before != nil:
+		t.number = before.number
+		if old := before.grant; old.User == t.grant.User && old.Expires.Equal(t.grant.Expires) && before.rules == t.rules {
+			t.grant = old // those who have it need not notice
+		}
+	default:
+		s.number++
+		t.number = s.number
+	}
+	if l.provided && before == nil {
+		s.provided++
+	}
+	s.byHash[t.hash] = t
+	s.tokens.put(t)
+	if !l.Expires.IsZero() {
+		s.ends.add(nanos(l.Expires), t)
+	}
+	if s.ends.crowded(len(s.byHash)) {
+		s.sortEnds()
+	}
+	return nil
+}
+
+func (s *state) sortEnds() {
+	s.ends = deadlines[*stored]{}
+	for _, t := range s.byHash {
+		if at := t.grant.Expires; !at.IsZero() {
+			s.ends.add(nanos(at), t)
+		}
+	}
+}
+
+// grant is what a line about a token gives.
+func (l *line) grant() *boreas.Grant {
+	g := &boreas.Grant{TokenID: l.ID, Issued: l.Created, Expires: l.Expires, Key: l.Key}
+	if l.Classic {
+		g.Identity, g.Kind, g.User = l.text, "classic", "u_"+l.ID[len(tokenIDPrefix):]
+		return g
+	}
+	g.Identity, g.Kind, g.User, g.Named = l.ID, "opaque", l.User, l.User != ""
+	if !g.Named {
+		g.User = "u_" + nameOf(l.ID)
+	}
+	g.Permissions = l.rules.For(g.User)
+	return g
+}
+
+func (s *state) dropToken(t *stored) {
+	delete(s.byHash, t.hash)
+	s.tokens.remove(t.grant.TokenID)
+	if t.provided {
+		s.provided--
+	}
+}
+
+// maxSweep is how much is forgotten at once: others wait meanwhile.
+const maxSweep = 1000
+
+// sweep forgets tokens that have ended until then, and revocations that may be forgotten
+// now; not all at once.
+func (s *state) sweep(until, now time.Time) {
+	s.marks.sweep(now.UnixNano())
+	for range maxSweep {
+		t, ok := s.ends.take(until.UnixNano())
+		if !ok {
+			return
+		}
+		if s.byHash[t.hash] == t {
+			s.dropToken(t)
+		}
+	}
+}
+
+// inOrder returns the tokens for which keep is true, oldest first.
+func (s *state) inOrder(keep func(*stored) bool) []*stored {
+	all := make([]*stored, 0, len(s.byHash))
+	for _, t := range s.byHash {
+		if keep(t) {
+			all = append(all, t)
+		}
+	}
+	slices.SortFunc(all, func(a, b *stored) int { return cmp.Compare(a.number, b.number) })
+	return all
+}
+
+// live is how many lines the state needs in the journal.
+func (s *state) live() int { return 1 + len(s.byHash) - s.provided + len(s.keyIDs) + len(s.marks.of) }
+
+// lines calls write for each of them.
+func (s *state) lines(write func(*line) error) error {
+	if err := write(&line{Op: opHead, Version: journalVersion}); err != nil {
+		return err
+	}
+	for _, t := range s.inOrder(func(t *stored) bool { return !t.provided }) {
+		if err := write(t.line()); err != nil {
+			return err
+		}
+	}
+	for _, k := range s.keysInOrder() {
+		if err := write(k.line()); err != nil {
+			return err
+		}
+	}
+	for m, at := range s.marks.of {
+		if err := write(&line{Op: opRevoke, Mark: m, Before: timeOf(at.before), Until: timeOf(at.until)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storedKey is a key.
+type storedKey struct {
+	hash    digest
+	key     Key // without LastUsed
+	number  int
+	revoked bool
+	used    atomic.Int64 // Unix seconds; 0 for never
+	saved   time.Time    // what of it the journal has; guarded by Authority.writing
+}
+
+func (k *storedKey) ended(now time.Time) bool {
+	return k.revoked || !k.key.Expires.IsZero() && !now.Before(k.key.Expires)
+}
+
+// public returns the key for others.
+func (k *storedKey) public() Key {
+	key := k.key
+	key.Channels = slices.Clone(key.Channels)
+	key.LastUsed = k.lastUsed()
+	return key
+}
+
+func (k *storedKey) lastUsed() time.Time {
+	if used := k.used.Load(); used != 0 {
+		return time.Unix(used, 0).UTC()
+	}
+	return time.Time{}
+}
+
+func (k *storedKey) line() *line {
+	return &line{
+		Op: opKey, ID: k.key.ID, Hash: k.hash, Label: k.key.Name, Verbs: k.key.Verbs.names(), On: k.key.Channels,
+		Created: k.key.Created, Expires: k.key.Expires, Used: k.lastUsed(), Revoked: k.revoked,
+	}
+}
+
+func (s *state) putKey(l *line) error {
+	if !isID(keyIDPrefix, l.ID) {
+		return errors.New("a key has no proper ID")
+	}
+	k := &storedKey{hash: l.Hash, number: s.nextKey(), revoked: l.Revoked, saved: l.Used}
+	k.key = Key{ID: l.ID, Name: l.Label, Channels: slices.Clone(l.On), Created: l.Created, Expires: l.Expires}
+	for _, name := range l.Verbs {
+		verb, err := ParseKeyVerb(name)
+		if err != nil {
+			return err
+		}
+		k.key.Verbs |= verb
+	}
+	if err := checkKey(k.key); err != nil {
+		return err
+	}
+	if !l.Used.IsZero() {
+		k.used.Store(l.Used.Unix())
+	}
+	if s.keys[k.hash] != nil || s.keyIDs[l.ID] != nil {
+		return errors.New("a key has the ID or the hash of another")
+	}
+	s.keys[k.hash], s.keyIDs[l.ID] = k, k
+	return nil
+}
+
+// nextKey is a number above those of all keys.
+func (s *state) nextKey() int {
+	n := 0
+	for _, k := range s.keyIDs {
+		n = max(n, k.number)
+	}
+	return n + 1
+}
+
+func (s *state) dropKey(k *storedKey) {
+	delete(s.keys, k.hash)
+	delete(s.keyIDs, k.key.ID)
+}
+
+func (s *state) keysInOrder() []*storedKey {
+	all := make([]*storedKey, 0, len(s.keyIDs))
+	for _, k := range s.keyIDs {
+		all = append(all, k)
+	}
+	slices.SortFunc(all, func(a, b *storedKey) int { return cmp.Compare(a.number, b.number) })
+	return all
+}
