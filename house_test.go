@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"internal/refusal": {},
 	"internal/limit":   {"internal/fault"},
 	"internal/fault":   {".", "internal/wire"},
-	"internal/v2":      {".", "internal/fault", "internal/wire"},
+	"internal/v2":      {".", "internal/fault", "internal/limit", "internal/refusal", "internal/wire"},
 	"ws":               {".", "internal/refusal", "internal/limit", "internal/fault", "internal/v2", "internal/wire", "internal/socket"},
 	"sse":              {".", "internal/refusal", "internal/limit", "internal/v2", "internal/wire", "internal/fault", "internal/socket"},
 	"api":              {".", "auth", "internal/refusal", "internal/limit", "internal/v2", "internal/wire", "internal/fault"},

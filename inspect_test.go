@@ -17,7 +17,7 @@ func TestListSessions(t *testing.T) {
 		want := map[string]boreas.SessionInfo{}
 		for range 100 {
 			s, _ := w.announced("news", "sport")
-			want[s.ID()] = boreas.SessionInfo{ID: s.ID(), User: "u", Since: time.Now(), Channels: []string{"news", "sport"}}
+			want[s.ID()] = boreas.SessionInfo{ID: s.ID(), User: "u", TokenID: "id of user", Since: time.Now(), Channels: []string{"news", "sport"}}
 		}
 		got := map[string]boreas.SessionInfo{}
 		after, pages := "", 0

@@ -93,6 +93,7 @@ func (r *registry) identify(s *Session, g *Grant) error {
 	r.unidentify(s)
 	if g == nil {
 		r.anonymous++
+		s.grant = nil
 		return nil
 	}
 	id := r.identities[g.Identity]
@@ -120,7 +121,7 @@ func (r *registry) unidentify(s *Session) {
 	if last == 0 {
 		delete(r.identities, id.name)
 	}
-	s.identity, s.grant = nil, nil
+	s.identity = nil
 }
 
 // ended notes that a session is nobody's any more. It stays in its slot until it is

@@ -36,7 +36,7 @@ type Session struct {
 	slotIndex     int32
 	identityIndex int32
 	identity      *identity
-	grant         *Grant // what it may do; nil while it is anonymous
+	grant         *Grant // what it may do, or did when it ended; nil while it is anonymous
 
 	address netip.Addr // of the peer; invalid if not known. Set by Reserve
 
@@ -118,8 +118,21 @@ func (s *Session) user() string {
 	return s.grant.User
 }
 
-// Grant returns what the session may do, nil if it is anonymous.
+// Address returns the peer's address, invalid if it is not known.
+func (s *Session) Address() netip.Addr { return s.address }
+
+// Grant returns what the session may do, nil if it is anonymous or has ended.
 func (s *Session) Grant() *Grant {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending {
+		return nil
+	}
+	return s.grant
+}
+
+// LastGrant is Grant that also tells what a session had when it ended.
+func (s *Session) LastGrant() *Grant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.grant

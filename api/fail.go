@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
@@ -14,20 +13,12 @@ import (
 // fail answers a request below /v2/ with what is wrong: {"error":{...}}.
 func (s *service) fail(w http.ResponseWriter, err error) {
 	f := fault.Of(err)
-	retryAfter(w, f)
+	fault.SetRetryAfter(w.Header(), err)
 	status := f.Status
 	if status == 0 { // what only a session can meet
 		status = http.StatusInternalServerError
 	}
 	writeJSON(w, status, append(s.appendError(nil, err), '\n'))
-}
-
-// retryAfter tells in a header, too, how long to wait.
-func retryAfter(w http.ResponseWriter, f *fault.Fault) {
-	if f.RetryAfter > 0 {
-		seconds := max(int64(f.RetryAfter.Seconds()+0.999), 1)
-		w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
-	}
 }
 
 // appendError appends {"error":{...}}. What is the server's own failure goes to the

@@ -44,7 +44,7 @@ func (s *service) deny(w http.ResponseWriter, r *http.Request, c *call, err erro
 	case fault.HostNotAllowed:
 		why = refusedHost
 	}
-	retryAfter(w, fault.Of(err))
+	fault.SetRetryAfter(w.Header(), err)
 	s.refuse(w, why, status, fault.Message(err))
 }
 

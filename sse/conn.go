@@ -39,7 +39,7 @@ func (s *stream) overSocket(nc net.Conn, rw *bufio.ReadWriter, header http.Heade
 	if err := s.start(c); err != nil {
 		s.h.count.NotJoined.Add(1)
 		nc.SetDeadline(time.Now().Add(refusalTimeout))
-		newRefusal(header, err).writeTo(nc)
+		newAnswer(header, err).writeTo(nc)
 		nc.Close()
 		s.sess.Done()
 		return
@@ -71,7 +71,7 @@ func (c *conn) TryWrite(p []byte) (int, error) {
 
 // Finish implements [boreas.Conn].
 func (c *conn) Finish(reason error, said bool) {
-	c.h.ended(reason, said)
+	c.h.ended(c.sess, reason, said)
 	switch { // the waiting goroutine sees it and does the rest
 	case !c.begun.Load(): // there is none yet
 	case said:

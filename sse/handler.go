@@ -4,12 +4,14 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // Path is where the handler is to be found (clause 10.1).
@@ -21,6 +23,13 @@ type Options struct {
 	// Check returns what a client's token gives. Its errors are faults. It may be
 	// called by many goroutines at once.
 	Check func(boreas.Credentials) (*boreas.Grant, error)
+
+	// Cookie is the name of a cookie that may hold a token; "" means that cookies are not
+	// looked at. AllowOrigin must not let everybody in then.
+	Cookie string
+
+	// AuthHeaders are the names of the headers of a request that Check gets.
+	AuthHeaders []string
 
 	// NoAuth lets everybody in, under a name that is made up, and ignores tokens.
 	NoAuth bool
@@ -38,6 +47,12 @@ type Options struct {
 	// answer anything, and the system accepts bytes for them for a quarter of an
 	// hour. 0 leaves it at that. Only Linux can do it, to sockets.
 	PeerTimeout time.Duration
+
+	// Limits bound how often a client may try. Nil means no bounds.
+	Limits *limit.Limits
+
+	// Refusals remembers what clients were refused. Nil means that nobody does.
+	Refusals *refusal.Log
 
 	// Log gets what fails and is no client's fault. Nil means nothing.
 	Log *slog.Logger
@@ -57,6 +72,7 @@ type Counters struct {
 
 type handler struct {
 	hub     *boreas.Hub
+	door    v2.Door
 	options Options
 	count   *Counters
 }
@@ -72,7 +88,8 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &handler{hub: hub, options: o, count: o.Counters}
+	door := v2.Door{Check: o.Check, Cookie: o.Cookie, Headers: o.AuthHeaders, Limits: o.Limits, Refusals: o.Refusals}
+	h := &handler{hub: hub, door: door, options: o, count: o.Counters}
 	if h.count == nil {
 		h.count = new(Counters)
 	}
@@ -95,14 +112,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q, err := parseRequest(r)
+	q.shown = h.door.Shown(r, true)
 	if err != nil {
 		h.refuse(w, r, &h.count.Malformed, err)
 		return
 	}
 	// Before the token is looked at: that may take time, of which a crowd that
 	// comes back at once has none to spare.
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	sess, err := h.hub.Reserve(peer.Addr().Unmap())
+	sess, err := h.hub.Reserve(q.shown.Address)
 	if err != nil {
 		h.refuse(w, r, &h.count.Full, err)
 		return
@@ -128,8 +145,5 @@ func (h *handler) check(q *request) (*boreas.Grant, error) {
 		name := rand.Text()
 		return &boreas.Grant{Identity: name, TokenID: name, Kind: "none", User: name}, nil
 	}
-	if q.token == "" {
-		return nil, fault.Unauthenticated
-	}
-	return h.options.Check(boreas.Credentials{Token: q.token})
+	return h.door.Open(q.shown, nil)
 }

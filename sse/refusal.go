@@ -8,21 +8,23 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// refusal is the answer to a request that becomes no stream (clause 10.10).
-type refusal struct {
+// answer is that to a request that becomes no stream (clause 10.10).
+type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// newRefusal returns the answer for the error, and adds to the header.
-func newRefusal(header http.Header, err error) *refusal {
+// newAnswer returns the answer for the error, and adds to the header.
+func newAnswer(header http.Header, err error) *answer {
 	f := fault.Of(err)
 	object := fault.Wire(err)
-	r := &refusal{status: f.Status, header: header, body: append(wire.AppendV2Error(nil, nil, &object), '\n')}
+	r := &answer{status: f.Status, header: header, body: append(wire.AppendV2Error(nil, nil, &object), '\n')}
 	if r.status == 0 { // none that a request is refused for
 		r.status = http.StatusServiceUnavailable
 	}
@@ -32,18 +34,24 @@ func newRefusal(header http.Header, err error) *refusal {
 	if r.status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", "Bearer")
 	}
-	if r.status == http.StatusServiceUnavailable {
-		wait := max(f.RetryAfter, time.Second)
-		header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+	if r.status == http.StatusServiceUnavailable { // also if the same can succeed at once
+		header.Set("Retry-After", "1")
 	}
+	fault.SetRetryAfter(header, err)
 	return r
 }
 
 // refuse answers a request that becomes no stream, counts it, and ends the connection:
 // who was refused has no more business on it.
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, count *atomic.Uint64, err error) {
+	h.door.Refused(err, refusal.Entry{Transport: transport, Verb: "connect"}, v2.AddressOf(r), nil)
+	h.answer(w, r, count, err)
+}
+
+// answer is refuse for what has been noted already.
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, count *atomic.Uint64, err error) {
 	count.Add(1)
-	a := newRefusal(w.Header(), err)
+	a := newAnswer(w.Header(), err)
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
 	}
@@ -52,7 +60,7 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, count *atomic.U
 }
 
 // writeTo writes the answer to a connection taken over from net/http.
-func (r *refusal) writeTo(w io.Writer) {
+func (r *answer) writeTo(w io.Writer) {
 	w.Write(append(appendHead(nil, r.status, r.header), r.body...))
 }
 

@@ -21,7 +21,7 @@ const maxChannels = 64
 type request struct {
 	joins []boreas.Join // at least one, no channel twice
 	check uint32        // of their channels
-	token string        // empty if there is none
+	shown v2.Shown      // how it wants to be let in
 }
 
 // parseRequest reads a request's parameters and headers. Parameters that it does not
@@ -31,10 +31,7 @@ func parseRequest(r *http.Request) (request, error) {
 	if err != nil {
 		return request{}, malformed("the parameters after ? cannot be read: %v", err)
 	}
-	q := request{token: bearer(r.Header.Get("Authorization"))}
-	if q.token == "" {
-		q.token = params.Get("access_token")
-	}
+	var q request
 	channels, err := channelsOf(params)
 	if err != nil {
 		return q, err
@@ -73,16 +70,6 @@ func parseRequest(r *http.Request) (request, error) {
 func malformed(format string, args ...any) error {
 	s := fmt.Sprintf(format, args...)
 	return fault.Malformed.With(strings.ToUpper(s[:1]) + s[1:] + ".")
-}
-
-// bearer returns the token of an Authorization header (RFC 6750, section 2.1), empty
-// if it has none.
-func bearer(header string) string {
-	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
 }
 
 // channelsOf returns the channels named, each once.

@@ -43,7 +43,7 @@ func (s *stream) overResponse(w http.ResponseWriter, r *http.Request) {
 	}
 	defer o.leave()
 	if err := s.start(o); err != nil {
-		s.h.refuse(w, r, &s.h.count.NotJoined, err)
+		s.h.answer(w, r, &s.h.count.NotJoined, err)
 		return
 	}
 	setHeader(w.Header())
@@ -141,7 +141,7 @@ func (o *response) WaitWritable(d time.Duration) error {
 
 // Finish implements [boreas.Conn].
 func (o *response) Finish(reason error, said bool) {
-	o.h.ended(reason, said)
+	o.h.ended(o.sess, reason, said)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.begun.Load() && !o.over {

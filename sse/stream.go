@@ -6,6 +6,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
 // An EventSource whose connection ends comes back after a time between these, in
@@ -36,6 +37,7 @@ func (s *stream) start(o out) error {
 		return err
 	}
 	if err := s.sess.Authenticate(s.grant); err != nil {
+		s.refused(err, "connect", "")
 		s.sess.Lost(err)
 		return err
 	}
@@ -51,12 +53,19 @@ func (s *stream) start(o out) error {
 	if err != nil {
 		s.sess.Lost(err)
 	}
-	for _, r := range results {
-		if r.Err != nil && fault.Of(r.Err) == fault.Internal {
+	for i, r := range results {
+		s.refused(r.Err, "join", s.request.joins[i].Channel)
+		if fault.Of(r.Err) == fault.Internal {
 			s.h.options.Log.Error("a subscriber could not join a channel", "error", r.Err)
 		}
 	}
 	return err
+}
+
+// refused notes that the client was refused something, if that is what the error says.
+func (s *stream) refused(err error, verb, channel string) {
+	e := refusal.Entry{Transport: transport, Session: s.sess.ID(), Verb: verb, Channel: channel}
+	s.h.door.Refused(err, e, s.sess.Address(), s.grant)
 }
 
 // firstError returns the first error of results that are nothing but errors.
@@ -76,8 +85,11 @@ func setHeader(h http.Header) {
 	h.Set("X-Accel-Buffering", "no")
 }
 
-// ended logs an end that is the server's fault.
-func (h *handler) ended(reason error, said bool) {
+// ended notes why a stream has ended, and logs an end that is the server's fault.
+func (h *handler) ended(s *boreas.Session, reason error, said bool) {
+	if said {
+		h.door.Refused(reason, refusal.Entry{Transport: transport, Session: s.ID(), Verb: "session"}, s.Address(), s.LastGrant())
+	}
 	if said && fault.Of(reason) == fault.Internal {
 		h.options.Log.Error("a subscriber was disconnected", "error", reason)
 	}

@@ -4,11 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 // closing is the end of a connection with a close frame: its code and reason
@@ -87,7 +89,22 @@ func closeFor(reason error) *closing {
 	case boreas.ErrClosed:
 		return &closing{code: codeTryLater, reason: reason.Error()}
 	}
+	if fault.Of(reason) != fault.Internal { // it may not go on, and is told why
+		return &closing{code: ws.StatusPolicyViolation, reason: cut(fault.Message(reason))}
+	}
 	return &closing{code: ws.StatusInternalServerError, reason: "the server cannot go on with this connection; its log says why"}
+}
+
+// maxReason is how many bytes a close frame's reason has: a control frame has 125 (RFC
+// 6455, section 5.5), and the code takes two.
+const maxReason = 123
+
+// cut cuts a reason that is too long, between two characters.
+func cut(reason string) string {
+	if len(reason) <= maxReason {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:maxReason-len("…")], "") + "…"
 }
 
 // closed counts a connection that is closed for what its client sent.

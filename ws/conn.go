@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
@@ -27,6 +28,14 @@ type conn struct {
 	// Owned like in. Failed: the client broke the protocol, and of what still comes
 	// only its close frame counts. Deaf: not even that.
 	failed, deaf bool
+
+	// header are the headers of the handshake that a backend is asked with. Set before
+	// anything is read.
+	header map[string][]string
+
+	// client is whose requests these are: the user's, if a backend has named that, or
+	// the address's. Owned like in.
+	client *limit.Client
 
 	// malformed is how many requests in a row made no sense. Owned like in.
 	malformed uint8
@@ -47,7 +56,7 @@ var errGone = errors.New("the connection ended without a close frame")
 // upgrade takes the connection over from net/http, answers the handshake, makes the
 // session live and starts to read. It returns false if it could not, and has closed
 // the connection then.
-func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string) bool {
+func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string, grant *boreas.Grant) bool {
 	hj, ok := w.(http.Hijacker)
 	if !ok {
 		http.Error(w, "This connection cannot become a WebSocket: it is not plain HTTP/1.1.", http.StatusNotImplemented)
@@ -70,14 +79,24 @@ func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string) bool {
 	c.Attach(nc)
 	// Not before: from here on the hub may write to the connection.
 	format := c.h.dialect.format()
-	if err := c.sess.Start(c, format, c.h.dialect.greeting(c.h)); err != nil {
+	if c.h.options.NoAuth {
+		identity := newIdentity()
+		grant = &boreas.Grant{Identity: identity, TokenID: identity, Kind: "none", User: identity}
+	}
+	c.client = c.h.door.Client(nil, c.sess.Address())
+	told := grant
+	if c.h.options.NoAuth {
+		told = nil // it may still ask for its name, as clause 3.5 says
+	}
+	if err := c.sess.Start(c, format, c.h.dialect.greeting(c.h, told)); err != nil {
 		nc.Write(format.AppendEnd(nil, err))
 		nc.Close()
 		return false
 	}
-	if c.h.options.NoAuth {
-		identity := newIdentity()
-		c.sess.Authenticate(&boreas.Grant{Identity: identity, TokenID: identity, Kind: "none", User: identity}) // cannot fail: it is new, and has no name
+	if grant != nil {
+		if err := c.becomes(grant); err != nil {
+			c.sess.End(err)
+		}
 	}
 	c.h.workers.open()
 	go c.serve(early)
@@ -157,6 +176,7 @@ func (c *conn) feed(b *socket.Buffer) (over bool) {
 // sent its own yet, the connection stays open for that for CloseTimeout: closing
 // with unread bytes would reset it, and could take the close frame with it.
 func (c *conn) Finish(reason error, said bool) {
+	c.refused(reason, "session", "")
 	c.mu.Lock()
 	c.finished = true
 	over := c.peerClosed

@@ -19,8 +19,11 @@ type dialect interface {
 	format() boreas.Format
 
 	// greeting returns what the server says first to the session of that name, nil
-	// for nothing.
-	greeting(h *handler) func(id string) []byte
+	// for nothing. The grant is what it begins with, nil if it is anonymous.
+	greeting(h *handler, g *boreas.Grant) func(id string) []byte
+
+	// bearer tells whether a token in the header Authorization is meant for the server.
+	bearer() bool
 
 	// text carries out a client's text message, and binary a binary one.
 	text(c *conn, b []byte)
@@ -32,6 +35,6 @@ type dialect interface {
 	// closeFor returns the close frame that tells a client why its session ended.
 	closeFor(reason error) *closing
 
-	// refuse answers a request that does not become a session.
-	refuse(w http.ResponseWriter, f *refusal)
+	// refuse answers a request that does not become a session. The error is a fault.
+	refuse(w http.ResponseWriter, err error)
 }

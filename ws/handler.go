@@ -4,13 +4,15 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // Options are a handler's settings. Check is required unless NoAuth is set; all
@@ -19,6 +21,13 @@ type Options struct {
 	// Check returns what a client's token gives. Its errors are faults. It may be
 	// called by many goroutines at once.
 	Check func(boreas.Credentials) (*boreas.Grant, error)
+
+	// Cookie is the name of a cookie that may hold a token; "" means that cookies are not
+	// looked at. Only pages of origins that may connect must get here then.
+	Cookie string
+
+	// AuthHeaders are the names of the headers of a handshake that Check gets.
+	AuthHeaders []string
 
 	// NoAuth authenticates each connection from its start, under a name that
 	// is made up for it, and ignores tokens.
@@ -43,6 +52,12 @@ type Options struct {
 	// RetryAfter is what a client that is refused for want of room is told to
 	// wait. 0 means [DefaultRetryAfter].
 	RetryAfter time.Duration
+
+	// Limits bound what one client may do a second. Nil means no bounds.
+	Limits *limit.Limits
+
+	// Refusals remembers what clients were refused. Nil means that nobody does.
+	Refusals *refusal.Log
 
 	// Log gets what fails and is no client's fault. Nil means nothing.
 	Log *slog.Logger
@@ -77,6 +92,7 @@ type Counters struct {
 type handler struct {
 	dialect dialect
 	hub     *boreas.Hub
+	door    v2.Door
 	options Options
 	count   *Counters
 	workers workers
@@ -108,7 +124,8 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &handler{dialect: d, hub: hub, options: o, count: o.Counters}
+	door := v2.Door{Check: o.Check, Cookie: o.Cookie, Headers: o.AuthHeaders, Limits: o.Limits, Refusals: o.Refusals}
+	h := &handler{dialect: d, hub: hub, door: door, options: o, count: o.Counters}
 	if h.count == nil {
 		h.count = new(Counters)
 	}
@@ -120,38 +137,62 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != h.dialect.path() {
 		h.count.Handshakes.Add(1)
-		(&refusal{http.StatusNotFound, [2]string{}, "There is no WebSocket at this path: it is at /v2, and the classic one at /."}).write(w, h.dialect)
+		hangUp(w)
+		h.dialect.refuse(w, fault.NotFound.With("There is no WebSocket at this path: it is at /v2, and the classic one at /."))
 		return
 	}
-	accept, refused := checkHandshake(r)
-	if refused != nil {
+	accept, err := checkHandshake(r, w.Header())
+	if err != nil {
 		h.count.Handshakes.Add(1)
-		refused.write(w, h.dialect)
+		hangUp(w)
+		h.dialect.refuse(w, err)
 		return
 	}
-	address := addressOf(r)
-	sess, err := h.hub.Reserve(address)
+	shown := h.door.Shown(r, h.dialect.bearer())
+	if h.options.NoAuth {
+		shown.Token = ""
+	}
+	sess, err := h.hub.Reserve(shown.Address)
 	if err != nil {
 		h.count.Full.Add(1)
-		after := strconv.Itoa(max(int(h.options.RetryAfter.Seconds()), 1))
-		(&refusal{http.StatusServiceUnavailable, [2]string{"Retry-After", after}, unavailable(err)}).write(w, h.dialect)
+		h.refuse(w, shown, noRoom(err, h.options.RetryAfter))
 		return
 	}
-	c := &conn{h: h, sess: sess}
-	if !c.upgrade(w, accept, r.Header.Get("Sec-WebSocket-Protocol")) {
+	var grant *boreas.Grant
+	if shown.Token != "" {
+		// Before the handshake is answered: until then a refusal has a status.
+		grant, err = h.door.Open(shown, nil)
+		if err != nil && !shown.Ambient {
+			h.count.RefusedTokens.Add(1)
+			sess.Done()
+			h.refuse(w, shown, err)
+			return
+		}
+	}
+	c := &conn{h: h, sess: sess, header: shown.Header}
+	if !c.upgrade(w, accept, r.Header.Get("Sec-WebSocket-Protocol"), grant) {
 		sess.Done()
 	}
 }
 
-// addressOf returns the address of the request's client, as the server has found it out.
-func addressOf(r *http.Request) netip.Addr {
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return peer.Addr().Unmap()
+// refuse answers a good handshake that does not become a session.
+func (h *handler) refuse(w http.ResponseWriter, shown v2.Shown, err error) {
+	h.door.Refused(err, refusal.Entry{Transport: h.dialect.name(), Verb: "connect"}, shown.Address, nil)
+	hangUp(w)
+	fault.SetRetryAfter(w.Header(), err)
+	if fault.Of(err).Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	h.dialect.refuse(w, err)
 }
 
-func unavailable(err error) string {
-	if errors.Is(err, boreas.ErrShuttingDown) {
-		return "The server is shutting down. Connect again after the seconds that Retry-After gives."
+// noRoom says what a client without room is told.
+func noRoom(err error, wait time.Duration) error {
+	switch {
+	case errors.Is(err, boreas.ErrTooManyAddressSessions):
+		return fault.TooManyConnections.After("This address has as many connections as one may (address_connections). Connect again after the seconds that Retry-After gives.", wait)
+	case errors.Is(err, boreas.ErrShuttingDown):
+		return fault.Overloaded.After("The server is shutting down. Connect again after the seconds that Retry-After gives.", wait)
 	}
-	return "The server has as many connections as it may (max_connections). Connect again after the seconds that Retry-After gives."
+	return fault.Overloaded.After("The server has as many connections as it may (max_connections). Connect again after the seconds that Retry-After gives.", wait)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 // acceptGUID is what the server appends to the client's key (RFC 6455, section 1.3).
@@ -15,44 +17,32 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // keyLength is how many bytes a key stands for (RFC 6455, section 4.1).
 const keyLength = 16
 
-// refusal is an answer to what is no WebSocket handshake.
-type refusal struct {
-	status  int
-	header  [2]string // one more header, if not empty
-	message string
-}
-
-func (f *refusal) write(w http.ResponseWriter, d dialect) {
-	hangUp(w)
-	if f.header[0] != "" {
-		w.Header().Set(f.header[0], f.header[1])
-	}
-	d.refuse(w, f)
-}
-
 // hangUp ends the connection after the answer. Who was refused has no more business on
 // it, and a connection that lingers holds a descriptor that nothing counts.
 func hangUp(w http.ResponseWriter) { w.Header().Set("Connection", "close") }
 
 // checkHandshake returns the value for Sec-WebSocket-Accept, or why the request is
-// refused (RFC 6455, section 4.2).
-func checkHandshake(r *http.Request) (accept string, _ *refusal) {
+// refused (RFC 6455, section 4.2), with the answer's headers for that.
+func checkHandshake(r *http.Request, answer http.Header) (accept string, _ error) {
 	h := r.Header
 	switch {
 	case r.Method != http.MethodGet:
-		return "", &refusal{http.StatusMethodNotAllowed, [2]string{"Allow", "GET"}, "This is a WebSocket: connect to it with GET."}
+		answer.Set("Allow", "GET")
+		return "", fault.MethodNotAllowed.With("This is a WebSocket: connect to it with GET.")
 	case !r.ProtoAtLeast(1, 1):
-		return "", &refusal{http.StatusBadRequest, [2]string{}, "A WebSocket handshake needs HTTP/1.1. A proxy in between may speak 1.0: see its proxy_http_version."}
+		return "", fault.Malformed.With("A WebSocket handshake needs HTTP/1.1. A proxy in between may speak 1.0: see its proxy_http_version.")
 	case !httpguts.HeaderValuesContainsToken(h["Upgrade"], "websocket"):
-		return "", &refusal{http.StatusUpgradeRequired, [2]string{"Upgrade", "websocket"}, "This is a WebSocket, and the request has no header `Upgrade: websocket`. If it was sent, a proxy in between has dropped it."}
+		answer.Set("Upgrade", "websocket")
+		return "", fault.UpgradeRequired.With("This is a WebSocket, and the request has no header `Upgrade: websocket`. If it was sent, a proxy in between has dropped it.")
 	case !httpguts.HeaderValuesContainsToken(h["Connection"], "upgrade"):
-		return "", &refusal{http.StatusBadRequest, [2]string{}, "The request has no header `Connection: Upgrade`. If it was sent, a proxy in between has dropped it."}
+		return "", fault.Malformed.With("The request has no header `Connection: Upgrade`. If it was sent, a proxy in between has dropped it.")
 	case h.Get("Sec-WebSocket-Version") != "13":
-		return "", &refusal{http.StatusUpgradeRequired, [2]string{"Sec-WebSocket-Version", "13"}, "Only version 13 of the WebSocket protocol (RFC 6455) is spoken here: send `Sec-WebSocket-Version: 13`."}
+		answer.Set("Sec-WebSocket-Version", "13")
+		return "", fault.UpgradeRequired.With("Only version 13 of the WebSocket protocol (RFC 6455) is spoken here: send `Sec-WebSocket-Version: 13`.")
 	}
 	key := strings.TrimSpace(h.Get("Sec-WebSocket-Key"))
 	if len(h["Sec-Websocket-Key"]) != 1 || !validKey(key) {
-		return "", &refusal{http.StatusBadRequest, [2]string{}, "The header Sec-WebSocket-Key must be there once and hold 16 bytes in base64."}
+		return "", fault.Malformed.With("The header Sec-WebSocket-Key must be there once and hold 16 bytes in base64.")
 	}
 	sum := sha1.Sum([]byte(key + acceptGUID))
 	return base64.StdEncoding.EncodeToString(sum[:]), nil

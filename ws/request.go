@@ -8,25 +8,36 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
 // classic is the wire of 2013.
 type classic struct{}
 
-func (classic) path() string                             { return "/" }
-func (classic) name() string                             { return "websocket-classic" }
-func (classic) format() boreas.Format                    { return classicFormat{} }
-func (classic) greeting(*handler) func(string) []byte    { return nil }
-func (classic) patient() bool                            { return false }
-func (classic) closeFor(reason error) *closing           { return closeFor(reason) }
-func (classic) refuse(w http.ResponseWriter, f *refusal) { http.Error(w, f.message, f.status) }
-func (classic) binary(c *conn)                           { c.h.count.IgnoredMessages.Add(1) }
+func (classic) path() string                                         { return "/" }
+func (classic) name() string                                         { return "websocket-classic" }
+func (classic) format() boreas.Format                                { return classicFormat{} }
+func (classic) greeting(*handler, *boreas.Grant) func(string) []byte { return nil }
+func (classic) patient() bool                                        { return false }
+func (classic) closeFor(reason error) *closing                       { return closeFor(reason) }
+
+// bearer is false: in 2013 nobody looked at that header, and it may be there for a proxy.
+func (classic) bearer() bool { return false }
+
+func (classic) refuse(w http.ResponseWriter, err error) {
+	http.Error(w, fault.Message(err), fault.Of(err).Status)
+}
+func (classic) binary(c *conn) { c.h.count.IgnoredMessages.Add(1) }
 
 // text carries out a classic request. The classic wire answers nothing: what it
 // cannot carry out is ignored, and counted.
 func (classic) text(c *conn, b []byte) {
 	count := c.h.count
+	if err := c.client.Request(len(b)); err != nil {
+		c.sess.End(err) // which is the only way to tell
+		return
+	}
 	switch r := wire.ParseClassicRequest(b); r.Kind {
 	case wire.Authenticate:
 		c.authenticateClassic(r.Token)
@@ -34,17 +45,19 @@ func (classic) text(c *conn, b []byte) {
 		count.IgnoredNames.Add(uint64(r.Skipped))
 		if c.sess.Identity() == "" {
 			count.IgnoredAnonymous.Add(1)
+			c.refused(boreas.ErrAnonymous, "join", "")
 			return
 		}
 		for _, name := range r.Join {
 			err := c.sess.Join([]boreas.Join{{Channel: name}}, nil)[0].Err
 			switch {
+			case err == nil, err == boreas.ErrAnonymous, err == boreas.ErrClosed: // it ended meanwhile
 			case errors.Is(err, boreas.ErrChannelName):
 				count.IgnoredNames.Add(1)
-			case err == nil, err == boreas.ErrTooManyChannels: // the hub counts those
-			case err == boreas.ErrAnonymous, err == boreas.ErrClosed: // it ended meanwhile
-			default:
+			case fault.Of(err) == fault.Internal:
 				c.h.options.Log.Error("a subscriber could not join a channel", "channel", name, "error", err)
+			default:
+				c.refused(err, "join", name)
 			}
 		}
 		for _, name := range r.Leave {
@@ -56,18 +69,13 @@ func (classic) text(c *conn, b []byte) {
 }
 
 func (c *conn) authenticateClassic(token string) {
-	if !c.h.options.NoAuth && c.authenticate(token) != nil {
+	if c.h.options.NoAuth {
+		return
+	}
+	if err := c.authenticate(token); err != nil {
 		c.h.count.IgnoredTokens.Add(1)
+		c.refused(err, "auth", "")
 	}
-}
-
-// authenticate makes the session what the token gives.
-func (c *conn) authenticate(token string) error {
-	g, err := c.h.options.Check(boreas.Credentials{Token: token})
-	if err != nil {
-		return err
-	}
-	return c.sess.Authenticate(g)
 }
 
 // newIdentity makes up a name for a connection that need not authenticate, in the

@@ -24,31 +24,28 @@ func (protocol2) name() string          { return "websocket" }
 func (protocol2) format() boreas.Format { return v2Format{} }
 func (protocol2) patient() bool         { return true }
 
+func (protocol2) bearer() bool { return true }
+
 // refuse answers with the error of clause 8.7.
-func (protocol2) refuse(w http.ResponseWriter, f *refusal) {
-	row := fault.Malformed
-	switch f.status {
-	case http.StatusNotFound:
-		row = fault.NotFound
-	case http.StatusMethodNotAllowed:
-		row = fault.MethodNotAllowed
-	case http.StatusUpgradeRequired:
-		row = fault.UpgradeRequired
-	case http.StatusServiceUnavailable:
-		row = fault.Overloaded
-	}
-	told := fault.Wire(row.With(f.message))
+func (protocol2) refuse(w http.ResponseWriter, err error) {
+	told := fault.Wire(err)
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(f.status)
+	w.WriteHeader(fault.Of(err).Status)
 	w.Write(wire.AppendV2Error(nil, nil, &told))
 }
 
-func (protocol2) greeting(h *handler) func(id string) []byte {
+func (protocol2) greeting(h *handler, g *boreas.Grant) func(id string) []byte {
+	var user, expires string
+	if g != nil {
+		user, expires = g.User, v2.Expires(g.Expires)
+	}
 	return func(id string) []byte {
 		b, start := beginFrame(nil)
 		b = wire.AppendV2Hello(b, wire.V2Hello{
 			Session:   id,
 			Heartbeat: v2.Heartbeat(h.options.Heartbeat),
+			User:      user,
+			Expires:   expires,
 			Limits: wire.V2Limits{
 				FrameBytes:   h.options.MaxMessage,
 				Channels:     h.options.MaxChannels,
@@ -68,6 +65,10 @@ func (protocol2) binary(c *conn) {
 
 func (protocol2) text(c *conn, b []byte) {
 	r, err := wire.ParseV2(b)
+	if limited := c.client.Request(len(b)); limited != nil {
+		c.v2Limited(&r, limited)
+		return
+	}
 	if err == nil && r.Kind == wire.V2History {
 		_, err = v2.PageLimit(r.Limit)
 	}
@@ -77,7 +78,7 @@ func (protocol2) text(c *conn, b []byte) {
 	}
 	c.malformed = 0
 	if r.Kind != wire.V2Auth && r.Kind != wire.V2Ping && c.sess.Identity() == "" {
-		c.v2Fail(r.ID, boreas.ErrAnonymous)
+		c.v2Fail(&r, boreas.ErrAnonymous)
 		return
 	}
 	switch r.Kind {
@@ -113,12 +114,21 @@ func (c *conn) v2Say(what func(dst []byte) []byte) {
 }
 
 // v2Fail replies that a request failed.
-func (c *conn) v2Fail(id []byte, err error) {
+func (c *conn) v2Fail(r *wire.V2Request, err error) {
+	c.refused(err, r.Kind.String(), r.Channel)
 	f := fault.Wire(err)
 	if fault.Of(err) == fault.Internal {
 		c.h.options.Log.Error("a request of a subscriber failed", "session", c.sess.ID(), "error", err)
 	}
-	c.v2Reply(id, func(b []byte) []byte { return wire.AppendV2Error(b, id, &f) })
+	c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
+}
+
+// v2Limited answers a request that is one too many (clause 2.9): always, since it was not
+// carried out.
+func (c *conn) v2Limited(r *wire.V2Request, err error) {
+	c.refused(err, r.Kind.String(), r.Channel)
+	f := fault.Wire(err)
+	c.v2Say(func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
 }
 
 // v2Malformed answers what is no request: always, for the client may not know that it
@@ -137,7 +147,7 @@ func (c *conn) v2Auth(r *wire.V2Request) {
 	if !c.h.options.NoAuth {
 		if err := c.authenticate(r.Token); err != nil {
 			c.h.count.RefusedTokens.Add(1)
-			c.v2Fail(r.ID, err)
+			c.v2Fail(r, err)
 			return
 		}
 	}
@@ -162,7 +172,9 @@ func (c *conn) v2Join(r *wire.V2Request) {
 		return endFrame(wire.AppendV2JoinClose(b), start, opText)
 	})
 	for i := range results {
-		if err := results[i].Err; fault.Of(err) == fault.Internal {
+		err := results[i].Err
+		c.refused(err, "join", joins[i].Channel)
+		if fault.Of(err) == fault.Internal {
 			c.h.options.Log.Error("a subscriber could not join a channel", "session", c.sess.ID(), "channel", joins[i].Channel, "error", err)
 		}
 	}
@@ -170,14 +182,18 @@ func (c *conn) v2Join(r *wire.V2Request) {
 
 func (c *conn) v2Publish(r *wire.V2Request) {
 	if r.HasKey && r.Key == "" {
-		c.v2Fail(r.ID, boreas.ErrKey)
+		c.v2Fail(r, boreas.ErrKey)
+		return
+	}
+	if err := c.client.Publish(1); err != nil {
+		c.v2Limited(r, err)
 		return
 	}
 	// The engine keeps the message, and the buffer that it is in is used again.
 	m := boreas.Message{Data: bytes.Clone(r.Message), Key: r.Key}
 	ack, err := c.sess.Publish(context.Background(), r.Channel, m, r.Echo)
 	if err != nil {
-		c.v2Fail(r.ID, err)
+		c.v2Fail(r, err)
 		return
 	}
 	c.v2Reply(r.ID, func(b []byte) []byte {
@@ -193,7 +209,7 @@ func (c *conn) v2History(r *wire.V2Request) {
 	if r.HasSince {
 		var err error
 		if since, err = v2.Position(r.Since); err != nil {
-			c.v2Fail(r.ID, err)
+			c.v2Fail(r, err)
 			return
 		}
 	}
@@ -202,7 +218,7 @@ func (c *conn) v2History(r *wire.V2Request) {
 	if err != nil {
 		f := v2.HistoryFault(h, err)
 		if f.Oldest == nil {
-			c.v2Fail(r.ID, err)
+			c.v2Fail(r, err)
 			return
 		}
 		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
@@ -222,7 +238,7 @@ func (c *conn) v2Presence(r *wire.V2Request) {
 	}
 	state, err := c.sess.Presence(r.Channel)
 	if err != nil {
-		c.v2Fail(r.ID, err)
+		c.v2Fail(r, err)
 		return
 	}
 	c.v2Reply(r.ID, func(b []byte) []byte {

@@ -132,7 +132,7 @@ func TestAConversation(t *testing.T) {
 				`{"channel":"old","error":{"code":"bad_position","message":"Position \"no position\": not a position: want the text that came with a message or a join, unchanged.","retry":"never","docs":"docs/errors.md#bad_position"}}]}}`)
 		publish(t, hub, "news", `{"a":1}`)
 		c.expect("", `text {"channel":"news","message":{"a":1},"position":"E-1"}`)
-		c.expect(`{"id":5,"publish":{"channel":"news","message":1}}`, failed("5", "not_permitted", "The channel's rule does not allow it.", "never"))
+		c.expect(`{"id":5,"publish":{"channel":"news","message":1}}`, failed("5", "not_permitted", "The channel's rule does not let clients publish (client_publish).", "never"))
 		c.expect(`{"id":6,"publish":{"channel":"chat.1","message":[1,
 			2],"key":"k","echo":false}}`, `text {"id":6,"publish":{"position":"E-1"}}`)
 		c.expect(`{"id":7,"publish":{"channel":"chat.1","message":[1,2],"key":"k"}}`, `text {"id":7,"publish":{"position":"E-1","duplicate":true}}`)

@@ -58,6 +58,14 @@ func (w *workers) do(c *conn, b *socket.Buffer) (over bool) {
 	return over
 }
 
+// instead runs what may have to wait for another machine, on a worker: another one takes
+// its place meanwhile, so that clients with slow tokens hold up nobody.
+func (w *workers) instead(run func()) {
+	go w.run()
+	run()
+	w.jobs <- nil
+}
+
 func (w *workers) run() {
 	in := new(inbound)
 	for j := range w.jobs {

@@ -31,6 +31,24 @@ type Config struct {
 	TokenProvider        string
 	TokenProviderTimeout time.Duration
 
+	TokenCookie string // "" means that cookies are not looked at
+
+	JWTKeys         string // see JWTKeyList; "" means that no JWT is valid
+	JWTIssuer       string // "" is not looked at; the same of JWTAudience
+	JWTAudience     string
+	JWTLeeway       time.Duration
+	JWTUserClaim    string
+	JWTRulesClaim   string
+	JWTDefaultRules string // a JSON list; "" means that a JWT without rules allows nothing
+
+	AuthURL        string // "" means that no backend is asked
+	AuthURLHeaders string // see AuthHeaders
+	AuthURLTimeout time.Duration
+
+	DataDir     string // "" means that nothing outlives a restart
+	APIInsecure bool
+	APIHosts    string // see AllowedHosts
+
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json
 
@@ -103,8 +121,20 @@ func (c Config) APIAddr() string { return net.JoinHostPort(c.APIHost, strconv.It
 // WSAddr is the address to listen on for WebSockets, as net.Listen takes it.
 func (c Config) WSAddr() string { return net.JoinHostPort(c.WSHost, strconv.Itoa(c.WSPort)) }
 
+// JWTKeyList is what JWTKeys names, in order.
+func (c Config) JWTKeyList() []string { return strings.FieldsFunc(c.JWTKeys, isListSpace) }
+
+// AuthHeaders are the headers of a client's request that the backend is asked with.
+func (c Config) AuthHeaders() []string { return strings.FieldsFunc(c.AuthURLHeaders, isListSeparator) }
+
+// AllowedHosts are the names under which the API may be asked for, beside this machine's.
+func (c Config) AllowedHosts() []string { return strings.FieldsFunc(c.APIHosts, isListSeparator) }
+
+func isListSeparator(r rune) bool { return r == ',' || r == ' ' }
+func isListSpace(r rune) bool     { return r == ' ' || r == '\n' || r == '\t' }
+
 // AllowedOrigins are the origins whose pages may read what the server answers: "*"
 // alone for all.
 func (c Config) AllowedOrigins() []string {
-	return strings.FieldsFunc(c.AllowOrigin, func(r rune) bool { return r == ',' || r == ' ' })
+	return strings.FieldsFunc(c.AllowOrigin, isListSeparator)
 }

@@ -102,4 +102,11 @@ func (l *loader) checkTogether() {
 				formatDuration(c.WSPingInterval) + ": make it at most as long",
 		})
 	}
+	if c.TokenCookie != "" && slices.Contains(c.AllowedOrigins(), "*") && len(l.errs) == 0 {
+		l.fail(&Error{
+			Where: c.Origin("token_cookie"),
+			Message: "token_cookie: a browser sends the cookie for every page that it shows, so any page could act for its user: " +
+				"name the origins of your own pages in allow_origin",
+		})
+	}
 }

@@ -53,6 +53,7 @@ func TestDefault(t *testing.T) {
 		HistoryMessages: 10_000, HistoryBytes: 16 << 20, HistoryAge: 5 * time.Minute, HistoryMemory: 256 << 20,
 		PresenceLinger: 5 * time.Second, PresenceUsers: 1000, IdempotencyWindow: 2 * time.Minute,
 		AcceptRate: 5000, AllowOrigin: "*",
+		JWTLeeway: 30 * time.Second, JWTUserClaim: "sub", JWTRulesClaim: "boreas", AuthURLTimeout: 3 * time.Second,
 	}
 	if diff := cmp.Diff(want, mustLoad(t, Input{Dir: t.TempDir()}), ignoreOrigins); diff != "" {
 		t.Error(diff)

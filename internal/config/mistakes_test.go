@@ -15,6 +15,7 @@ const (
 	wantBody   = "want a size from 1KiB to 1GiB, such as 64KiB or 65536"
 	wantTime   = "want a duration from 1s to 1h, such as 1m30s or 90 (0 means all at once)"
 	wantOrigin = "want * or origins such as https://example.com, separated by commas (empty means pages of no other origin)"
+	wantKeys   = "want hs256:FILE, hs384:FILE, hs512:FILE, file:FILE or https://URL, several with spaces between them"
 	wantFrom   = "want no_tokens, file:PATH, exec:COMMAND, http://URL or https://URL"
 )
 
@@ -53,6 +54,14 @@ func TestBadFlag(t *testing.T) {
 			`--token-provider: ` + wantFrom + `, not "boreas.utils.tokens:mine": of the Python functions of Boreas 1.0 only ` +
 				`boreas.utils.tokens:no_tokens is there; put what yours does into a command`,
 		},
+		{"jwt_keys", "my secret", `--jwt-keys: ` + wantKeys + `, not the one given: one begins with none of these: a secret stands in a file, not here`},
+		{"jwt_keys", "hs256:a hs512:", `--jwt-keys: ` + wantKeys + `, not the one given: the file's name is missing after hs512:`},
+		{"jwt_keys", "https://", `--jwt-keys: ` + wantKeys + `, not the one given: the URL has no host`},
+		{"auth_url", "backend", `--auth-url: want a URL that begins with http:// or https://, not "backend": the URL does not begin with http:// or https://`},
+		{"auth_url", "ftp://u:secret@h", `--auth-url: want a URL that begins with http:// or https://, not the one given: the URL does not begin with http:// or https://`},
+		{"auth_url_headers", "Cookie, X Y:", `--auth-url-headers: want names of headers with commas between them, not "Cookie, X Y:": "Y:" is no header's name`},
+		{"token_cookie", "a b", `--token-cookie: want a cookie's name, not "a b": a name has letters, digits and characters such as - _ .`},
+		{"token_cookie", "session", `--token-cookie: token_cookie: a browser sends the cookie for every page that it shows, so any page could act for its user: name the origins of your own pages in allow_origin`},
 		{"allow_origin", "https://a.example,*", `--allow-origin: ` + wantOrigin + `, not "https://a.example,*": * allows all: give it alone`},
 		{"allow_origin", "a.example", `--allow-origin: ` + wantOrigin + `, not "a.example": "a.example" is no origin: put the scheme before the name`},
 		{"allow_origin", "https://a.example/", `--allow-origin: ` + wantOrigin + `, not "https://a.example/": "https://a.example/" is no origin: leave out what follows the name and port`},

@@ -26,6 +26,7 @@ type Option struct {
 	form     string             // what a text has to be, for messages
 	check    func(string) error // further rule of a text
 	secret   bool               // its text may hold a password
+	hidden   bool               // a wrong text may be a secret: it is never repeated
 }
 
 // Flag is the option's name on the command line, without the leading dashes.
@@ -139,7 +140,7 @@ func (o Option) set(c *Config, v value) error {
 	}
 	got := v.text
 	switch {
-	case o.secret && strings.ContainsAny(v.text, "@?"):
+	case o.hidden, o.secret && strings.ContainsAny(v.text, "@?"):
 		got = "the one given" // there may be a password in it, and who knows where
 	case v.literal == text || v.literal == untyped:
 		got = strconv.Quote(v.text)

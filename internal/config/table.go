@@ -9,6 +9,9 @@ import (
 const (
 	groupListen  = "Listening"
 	groupAuth    = "Who may connect"
+	groupJWT     = "JSON Web Tokens"
+	groupBackend = "Tokens that your backend checks"
+	groupKeys    = "Who may use the API"
 	groupLog     = "Logging"
 	groupLimits  = "Limits"
 	groupTime    = "Time limits"
@@ -74,6 +77,80 @@ func Options() []Option {
 			Name: "token_provider_timeout", Group: groupAuth, Default: "10s",
 			Usage: "how long that may take",
 			field: func(c *Config) any { return &c.TokenProviderTimeout }, min: int64(time.Second), max: int64(time.Hour),
+		},
+
+		{
+			Name: "token_cookie", Group: groupAuth, Default: "",
+			Usage: "cookie in which browsers may send a token; needs allow_origin to name the origins",
+			field: func(c *Config) any { return &c.TokenCookie }, form: "a cookie's name", check: checkName,
+		},
+		{
+			Name: "data_dir", Group: groupAuth, Default: "",
+			Usage: "directory in which tokens, keys and revocations outlive a restart; without it they are forgotten",
+			field: func(c *Config) any { return &c.DataDir }, form: "a directory",
+		},
+
+		{
+			Name: "jwt_keys", Group: groupJWT, Default: "",
+			Usage: "keys that sign JWTs, with spaces between them: hs256:FILE (a secret), file:FILE (PEM or JWKS), https://URL (JWKS)",
+			field: func(c *Config) any { return &c.JWTKeys }, form: jwtKeysForm, check: checkJWTKeys, secret: true, hidden: true,
+		},
+		{
+			Name: "jwt_issuer", Group: groupJWT, Default: "",
+			Usage: "iss that a JWT must have; without it any will do",
+			field: func(c *Config) any { return &c.JWTIssuer }, form: "a text",
+		},
+		{
+			Name: "jwt_audience", Group: groupJWT, Default: "",
+			Usage: "aud that a JWT must have; without it any will do",
+			field: func(c *Config) any { return &c.JWTAudience }, form: "a text",
+		},
+		{
+			Name: "jwt_leeway", Group: groupJWT, Default: "30s", Zero: "none",
+			Usage: "how far the clocks of this machine and the issuer may differ",
+			field: func(c *Config) any { return &c.JWTLeeway }, min: int64(time.Second), max: int64(5 * time.Minute),
+		},
+		{
+			Name: "jwt_user_claim", Group: groupJWT, Default: "sub",
+			Usage: "claim with the user's name; dots lead into objects",
+			field: func(c *Config) any { return &c.JWTUserClaim }, form: "a claim's name", check: checkName,
+		},
+		{
+			Name: "jwt_rules_claim", Group: groupJWT, Default: "boreas",
+			Usage: "claim with the token's rules; dots lead into objects",
+			field: func(c *Config) any { return &c.JWTRulesClaim }, form: "a claim's name", check: checkName,
+		},
+		{
+			Name: "jwt_default_rules", Group: groupJWT, Default: "",
+			Usage: "rules of JWTs that have none, as JSON; without it they allow nothing",
+			field: func(c *Config) any { return &c.JWTDefaultRules }, form: "a JSON list of rules",
+		},
+
+		{
+			Name: "auth_url", Group: groupBackend, Default: "",
+			Usage: "URL of your backend that is asked about tokens that nobody else knows",
+			field: func(c *Config) any { return &c.AuthURL }, form: "a URL that begins with http:// or https://", check: checkHTTP, secret: true,
+		},
+		{
+			Name: "auth_url_headers", Group: groupBackend, Default: "",
+			Usage: "headers of a client's request that the backend gets, with commas between them",
+			field: func(c *Config) any { return &c.AuthURLHeaders }, form: "names of headers with commas between them", check: checkHeaders,
+		},
+		{
+			Name: "auth_url_timeout", Group: groupBackend, Default: "3s",
+			Usage: "how long the backend may take",
+			field: func(c *Config) any { return &c.AuthURLTimeout }, min: int64(100 * time.Millisecond), max: int64(time.Minute),
+		},
+
+		{
+			Name: "api_insecure", Group: groupKeys, Default: "false",
+			Usage: "let everybody use the API who reaches it, also from other machines and without a key",
+			field: func(c *Config) any { return &c.APIInsecure },
+		},
+		{
+			Name: "api_hosts", Group: groupKeys, Default: "",
+			Usage: "names under which the API may be asked for while it needs no key, beside localhost",
+			field: func(c *Config) any { return &c.APIHosts }, form: "host names with commas between them",
 		},
 
 		{

@@ -6,6 +6,7 @@ package fault
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ type Fault struct {
 	Close int
 
 	// RetryAfter is how long to wait at least; 0 if there is nothing to say. Who
-	// knows better may say something else.
+	// knows better says it with After.
 	RetryAfter time.Duration
 
 	// Summary says what happened, and Do what to do: sentences for people.
@@ -57,13 +58,27 @@ func (f *Fault) Error() string { return f.Summary }
 // Is tells whether the fault is what the target means.
 func (f *Fault) Is(target error) bool { return slices.Contains(f.causes, target) }
 
+// Refuses tells whether the fault says that somebody may not do something, or not now:
+// what people ask the reason of. Others say that a request is wrong, or what has become of
+// messages.
+func (f *Fault) Refuses() bool {
+	switch f.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusTooManyRequests,
+		http.StatusServiceUnavailable, http.StatusInsufficientStorage:
+		return true
+	}
+	// What only sessions meet, and the bound on their channels.
+	return f.Close >= 4102 || f == TooManyChannels
+}
+
 // With returns an error that is f and tells more: a sentence for the client.
-func (f *Fault) With(message string) error { return &told{f, message} }
+func (f *Fault) With(message string) error { return &told{fault: f, message: message} }
 
 // told is a fault in other words.
 type told struct {
 	fault   *Fault
 	message string
+	wait    time.Duration // 0 if the table knows
 }
 
 func (e *told) Error() string { return e.message }
@@ -127,7 +142,7 @@ func Wire(err error) wire.V2Fault {
 		Message:      Message(err),
 		Retry:        string(f.Retry),
 		Docs:         f.Docs(),
-		RetryAfterMS: f.RetryAfter.Milliseconds(),
+		RetryAfterMS: roundUp(Wait(err), time.Millisecond),
 	}
 }
 

@@ -22,7 +22,7 @@ func TestWhatClientsAreTold(t *testing.T) {
 		want string
 	}{
 		{boreas.ErrTooManySubscribers, `{"code":"too_many_subscribers","message":"Too many subscribers on the channel.","retry":"later","docs":"docs/errors.md#too_many_subscribers","retry_after_ms":5000}`},
-		{fmt.Errorf("join %q: %w", "chat", boreas.ErrNotPermitted), `{"code":"not_permitted","message":"Join \"chat\": the channel's rule does not allow it.","retry":"never","docs":"docs/errors.md#not_permitted"}`},
+		{fmt.Errorf("join %q: %w", "chat", boreas.ErrNotPermitted), `{"code":"not_permitted","message":"Join \"chat\": the channel's rule does not let clients publish (client_publish).","retry":"never","docs":"docs/errors.md#not_permitted"}`},
 		{boreas.ValidChannel(""), `{"code":"channel_name","message":"Not a channel name: it is empty.","retry":"never","docs":"docs/errors.md#channel_name"}`},
 		{position, `{"code":"bad_position","message":"Position \"yesterday\": not a position: want the text that came with a message or a join, unchanged.","retry":"never","docs":"docs/errors.md#bad_position"}`},
 		{malformed, `{"code":"malformed","message":"The member ping is not an object.","retry":"never","docs":"docs/errors.md#malformed"}`},

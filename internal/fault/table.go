@@ -165,7 +165,7 @@ var (
 		causes:  []error{boreas.ErrTooManySessions},
 	}
 	TooManyConnections = &Fault{
-		Code: "too_many_connections", Retry: Later, Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second,
+		Code: "too_many_connections", Retry: Later, Status: http.StatusTooManyRequests, Close: 4204, RetryAfter: 5 * time.Second,
 		Summary: "The address or the user has as many connections as one may.",
 		Do:      "Close others, or come back later. The message names the server's option. If the address is a proxy's, name that in `trusted_proxies`.",
 		causes:  []error{boreas.ErrTooManyAddressSessions, boreas.ErrTooManyUserSessions},

@@ -1,0 +1,459 @@
+package boreas_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// grantOf returns a grant of the user, who is also the identity, with the rules.
+func grantOf(t testing.TB, user string, list ...boreas.Permission) *boreas.Grant {
+	t.Helper()
+	g := boreastest.Grant(user, user)
+	g.Named, g.Permissions = true, permissions(t, list...).For(user)
+	return g
+}
+
+// as opens a session that can be told what happens, with the grant, on the channels.
+func (w world) as(g *boreas.Grant, channels ...string) (*boreas.Session, *boreastest.Conn) {
+	w.Helper()
+	c := &boreastest.Conn{Form: boreastest.Announcing{}}
+	return w.enter(c, g, channels...), c
+}
+
+func (w world) enter(c *boreastest.Conn, g *boreas.Grant, channels ...string) *boreas.Session {
+	w.Helper()
+	s, err := c.Open(w.hub)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := s.Authenticate(g); err != nil {
+		w.Fatal(err)
+	}
+	for _, ch := range channels {
+		w.join(s, ch)
+	}
+	return s
+}
+
+func ends(c *boreastest.Conn) string {
+	if c.Reason() == nil {
+		return "lives"
+	}
+	return c.Reason().Error()
+}
+
+// TestWhatAGrantAllows tries all that a session can do, on a channel that is allowed and
+// on one that is not.
+func TestWhatAGrantAllows(t *testing.T) {
+	pattern, err := boreas.ParsePattern("**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := new(boreas.Rules).Add(pattern, boreas.Rule{ClientPublish: true, Presence: boreas.PresenceFull})
+	inWorld(t, boreas.Options{Rules: rules}, func(w world) {
+		for verb := boreas.VerbJoin; verb <= boreas.AllVerbs; verb++ {
+			s, _ := w.as(grantOf(t, "u", boreas.Permission{Pattern: "yes", Allow: verb}))
+			for _, channel := range []string{"yes", "no"} {
+				may := func(v boreas.Verb) bool { return channel == "yes" && verb&v == v }
+				try := func(what string, err error, want bool) {
+					t.Helper()
+					if (err == nil) != want || err != nil && !errors.Is(err, boreas.ErrNotPermitted) {
+						t.Errorf("with %v: %s %s: %v, want allowed: %v", verb, what, channel, err, want)
+					}
+				}
+				_, err := s.Publish(context.Background(), channel, boreas.Message{Data: []byte("1")}, true)
+				try("publish", err, may(boreas.VerbPublish))
+				_, err = s.History(context.Background(), channel, boreas.Position{}, 1)
+				try("history", err, may(boreas.VerbHistory))
+				_, err = s.Presence(channel)
+				try("presence", err, may(boreas.VerbPresence))
+				for what, j := range map[string]boreas.Join{
+					"join":       {},
+					"join since": {Since: w.head(channel)},
+					"join last":  {Last: 1},
+					"watch":      {Watch: true},
+				} {
+					j.Channel = channel
+					want := may(boreas.VerbJoin) && (j.Last == 0 || may(boreas.VerbHistory)) && (!j.Watch || may(boreas.VerbPresence))
+					try(what, s.Join([]boreas.Join{j}, nil)[0].Err, want)
+					s.Leave(channel)
+				}
+			}
+			s.End(boreas.ErrTerminated)
+		}
+	})
+}
+
+// TestADeniedErrorNamesTheRule compares what is told.
+func TestADeniedErrorNamesTheRule(t *testing.T) {
+	g := grantOf(t, "u", boreas.Permission{Pattern: "chat.*", Allow: boreas.VerbJoin}, boreas.Permission{Pattern: "chat.secret", Deny: boreas.VerbJoin})
+	for channel, want := range map[string]string{
+		"chat.1":      "<nil>",
+		"chat.secret": `the token's rules do not allow join on "chat.secret": rule 2: deny join on chat.secret`,
+		"other":       `the token's rules do not allow join on "other": none of its 2 rules allows join there`,
+	} {
+		if got := fmt.Sprint(g.May(boreas.VerbJoin, channel)); got != want {
+			t.Errorf("%s: got %s, want %s", channel, got, want)
+		}
+	}
+	if err := (*boreas.Grant)(nil).May(boreas.VerbJoin, "a"); err != boreas.ErrAnonymous {
+		t.Error(err)
+	}
+}
+
+// TestAGrantEnds lets time pass: a client is told in time, and one that shows another
+// token goes on.
+func TestAGrantEnds(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		until := func(d time.Duration) *boreas.Grant {
+			g := grantOf(t, "u", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs})
+			g.Expires = time.Now().Add(d)
+			return g
+		}
+		_, told := w.as(until(10*time.Minute), "news")
+		_, short := w.as(until(40*time.Second), "news")
+		again, refreshed := w.as(until(40*time.Second), "news")
+		classicConn := new(boreastest.Conn)
+		classic := w.enter(classicConn, until(40*time.Second), "news")
+		_, forever := w.as(grantOf(t, "f", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs}), "news")
+
+		w.pass(29 * time.Second)
+		w.want(short)
+		w.pass(2 * time.Second) // looked at once a second
+		w.publish("news", "1")
+		if err := again.Authenticate(until(10 * time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(10 * time.Second)
+		w.publish("news", "2")
+		w.settle()
+		if err := classic.Join([]boreas.Join{{Channel: "news"}}, nil)[0].Err; err != boreas.ErrAnonymous {
+			t.Errorf("a classic session whose token has ended joins: %v", err)
+		}
+		w.pass(8 * time.Minute)
+		w.pass(90 * time.Second)
+		w.settle()
+		lines := func(c *boreastest.Conn) []string {
+			var got []string
+			for _, l := range c.Lines() {
+				var in time.Duration
+				if text, ok := cutPrefix(l, "expiring in "); ok {
+					in, _ = time.ParseDuration(text)
+					l = "expiring in " + in.Round(time.Second).String()
+				}
+				got = append(got, l)
+			}
+			return append(got, ends(c))
+		}
+		for name, c := range map[string]struct {
+			conn *boreastest.Conn
+			want []string
+		}{
+			"long":      {told, []string{"news 1 1", "news 2 2", "expiring in 1m0s", "end: the token has expired", "the token has expired"}},
+			"short":     {short, []string{"expiring in 10s", "news 1 1", "end: the token has expired", "the token has expired"}},
+			"refreshed": {refreshed, []string{"expiring in 10s", "news 1 1", "news 2 2", "expiring in 1m0s", "lives"}},
+			"classic":   {classicConn, []string{"news 1 1", "lives"}},
+			"for ever":  {forever, []string{"news 1 1", "news 2 2", "lives"}},
+		} {
+			if diff := cmp.Diff(c.want, lines(c.conn)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
+		if st := w.hub.Stats(); st.Ended.Expired != 2 {
+			t.Errorf("%d sessions ended for their token's end, want 2", st.Ended.Expired)
+		}
+	})
+}
+
+func cutPrefix(s, prefix string) (string, bool) {
+	if len(s) >= len(prefix) && s[:len(prefix)] == prefix {
+		return s[len(prefix):], true
+	}
+	return s, false
+}
+
+// TestATokenThatHasEndedDoesNotAct: in the second before its session is looked at.
+func TestATokenThatHasEndedDoesNotAct(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		g := boreastest.Grant("u", "u")
+		g.Expires = time.Now().Add(time.Millisecond)
+		s, _ := w.as(g)
+		w.pass(time.Millisecond)
+		if err := join(s, "news"); err != boreas.ErrTokenExpired {
+			t.Errorf("it joins: %v", err)
+		}
+		other, _ := w.as(boreastest.Grant("o", "o"))
+		if err := other.Authenticate(g); err != boreas.ErrTokenExpired || other.Identity() != "o" {
+			t.Errorf("it is taken: %v, and the session is %q", err, other.Identity())
+		}
+	})
+}
+
+// TestCut takes back what some sessions have.
+func TestCut(t *testing.T) {
+	inWorld(t, boreas.Options{PresenceLinger: time.Minute}, func(w world) {
+		everything := boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs}
+		_, a1 := w.as(grantOf(t, "a", everything), "news")
+		_, a2 := w.as(grantOf(t, "a", everything), "news")
+		_, b := w.as(grantOf(t, "b", everything), "news")
+		classic := new(boreastest.Conn)
+		w.enter(classic, grantOf(t, "a", everything), "news")
+		ofA := func(g *boreas.Grant) bool { return g.User == "a" }
+		if n := w.hub.Cut(ofA, 0); n != 3 {
+			t.Errorf("%d were cut, want 3", n)
+		}
+		w.publish("news", "1")
+		w.settle()
+		for name, c := range map[string]struct {
+			conn *boreastest.Conn
+			want []string
+		}{
+			"told":           {a1, []string{"end: the token is no longer valid"}},
+			"told, too":      {a2, []string{"end: the token is no longer valid"}},
+			"another":        {b, []string{"news 1 1"}},
+			"cannot be told": {classic, nil},
+		} {
+			if diff := cmp.Diff(c.want, c.conn.Lines()); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
+		if n := w.hub.Cut(ofA, 0); n != 0 {
+			t.Errorf("%d were cut again", n)
+		}
+	})
+}
+
+// TestGrace gives sessions time to show another token.
+func TestGrace(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		g := boreastest.Grant("a", "a")
+		soon := boreastest.Grant("a", "a")
+		soon.Expires = time.Now().Add(10 * time.Second)
+		_, gone := w.as(g, "news")
+		other, stays := w.as(g, "news")
+		_, sooner := w.as(soon, "news")
+		if n := w.hub.Cut(func(g *boreas.Grant) bool { return g.User == "a" }, 30*time.Second); n != 3 {
+			t.Errorf("%d were asked, want 3", n)
+		}
+		w.settle()
+		if err := other.Authenticate(boreastest.Grant("b", "b")); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(29 * time.Second)
+		w.publish("news", "1")
+		w.pass(2 * time.Second)
+		w.want(gone, "expiring in 30s", "news 1 1", "end: the token is no longer valid")
+		w.want(stays, "expiring in 30s", "news 1 1")
+		w.want(sooner, "expiring in 10s", "end: the token has expired")
+	})
+}
+
+// TestRegrant changes the rules of a token that sessions have.
+func TestRegrant(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		allow := func(patterns ...string) *boreas.Grant {
+			var list []boreas.Permission
+			for _, p := range patterns {
+				list = append(list, boreas.Permission{Pattern: p, Allow: boreas.AllVerbs})
+			}
+			return grantOf(t, "u", list...)
+		}
+		stays, a := w.as(allow("a", "b"), "a")
+		_, b := w.as(allow("a", "b"), "a", "b")
+		classic := new(boreastest.Conn)
+		w.enter(classic, allow("a", "b"), "b")
+		_, foreign := w.as(grantOf(t, "other", boreas.Permission{Pattern: "b", Allow: boreas.AllVerbs}), "b")
+		if n := w.hub.Regrant(allow("a", "c")); n != 3 {
+			t.Errorf("%d sessions, want 3", n)
+		}
+		w.settle()
+		if err := join(stays, "c"); err != nil {
+			t.Errorf("what is allowed now: %v", err)
+		}
+		if err := join(stays, "b"); !errors.Is(err, boreas.ErrNotPermitted) {
+			t.Errorf("what is no longer allowed: %v", err)
+		}
+		changed := "the token's rules have changed: the session was on a channel that they do not allow"
+		if diff := cmp.Diff([]string{"lives", changed, changed, "lives"}, []string{ends(a), ends(b), ends(classic), ends(foreign)}); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestAnotherTokenAllowsLess: a session shows a token that does not let it be where it is.
+func TestAnotherTokenAllowsLess(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, c := w.as(boreastest.Grant("u", "u"), "news", "chat")
+		if err := s.Authenticate(grantOf(t, "u", boreas.Permission{Pattern: "news", Allow: boreas.AllVerbs}, boreas.Permission{Pattern: "chat", Allow: boreas.AllVerbs})); err != nil {
+			t.Error(err)
+		}
+		if err := s.Authenticate(grantOf(t, "u", boreas.Permission{Pattern: "news", Allow: boreas.AllVerbs})); err != boreas.ErrRulesChanged {
+			t.Error(err)
+		}
+		w.want(c, "end: "+boreas.ErrRulesChanged.Error())
+	})
+	pattern, err := boreas.ParsePattern("**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inWorld(t, boreas.Options{Rules: new(boreas.Rules).Add(pattern, boreas.Rule{Presence: boreas.PresenceFull})}, func(w world) {
+		s, _ := w.as(boreastest.Grant("u", "u"))
+		w.watch(s, "news")
+		if err := s.Authenticate(grantOf(t, "u", boreas.Permission{Pattern: "news", Allow: boreas.VerbJoin})); err != boreas.ErrRulesChanged {
+			t.Errorf("who watches and may no longer: %v", err)
+		}
+	})
+}
+
+// TestRevokedAtEachStep takes a token back between all steps of coming in, in the order in
+// which that is done: noted first, then cut. No session may stay.
+func TestRevokedAtEachStep(t *testing.T) {
+	for _, step := range []string{"before", "while it is asked for", "after", "before follow", "after follow", "before read", "after read", "between two joins"} {
+		for _, form := range []string{"told", "classic"} {
+			t.Run(step+", "+form, func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					between := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+					defer between.Close()
+					revoked, reached := false, false
+					var w world
+					revoke := func(at string) {
+						if at == step && !reached {
+							reached, revoked = true, true
+							w.hub.Cut(func(g *boreas.Grant) bool { return g.User == "u" }, 0)
+						}
+					}
+					w = world{t, boreas.New(boreas.Options{Engine: between, Valid: func(g *boreas.Grant) error {
+						valid := !revoked
+						revoke("while it is asked for")
+						if step == "while it is asked for" && reached {
+							valid = true // it looked before
+						}
+						if !valid && g.User == "u" {
+							return boreas.ErrRevoked
+						}
+						return nil
+					}})}
+					defer w.hub.Shutdown(context.Background(), 0)
+					between.BeforeFollow = func(string) { revoke("before follow") }
+					between.AfterFollow = func(string) { revoke("after follow") }
+					between.BeforeRead = func(string) { revoke("before read") }
+					between.AfterRead = func(string) { revoke("after read") }
+					c := new(boreastest.Conn)
+					if form == "told" {
+						c.Form = boreastest.Announcing{}
+					}
+					s, err := c.Open(w.hub)
+					if err != nil {
+						t.Fatal(err)
+					}
+					first := w.head("news")
+					w.publish("news", "0")
+					g := grantOf(t, "u", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs})
+					revoke("before")
+					s.Authenticate(g)
+					revoke("after")
+					s.Join([]boreas.Join{{Channel: "news", Since: first}}, nil)
+					revoke("between two joins")
+					s.Join([]boreas.Join{{Channel: "other", Last: 1}}, nil)
+					w.settle()
+					if !reached {
+						t.Fatal("the step is not reached")
+					}
+					if _, err := s.Publish(context.Background(), "news", boreas.Message{Data: []byte("0")}, true); err != boreas.ErrAnonymous {
+						t.Errorf("after it was revoked it publishes: %v", err)
+					}
+					before := len(c.Lines())
+					w.publish("news", "1")
+					w.publish("other", "1")
+					w.settle()
+					if got := c.Lines()[before:]; len(got) > 0 {
+						t.Errorf("after it was revoked it got %q", got)
+					}
+					if id := s.Identity(); id != "" {
+						t.Errorf("it is still %q", id)
+					}
+					if form == "told" && c.Reason() != boreas.ErrRevoked {
+						t.Errorf("ended for %v", c.Reason())
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestUsersAreBounded counts the sessions and channels of users that a backend has named.
+func TestUsersAreBounded(t *testing.T) {
+	inWorld(t, boreas.Options{MaxUserSessions: 2, MaxUserChannels: 3}, func(w world) {
+		g := grantOf(t, "u", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs})
+		one, _ := w.as(g, "a", "b")
+		two, _ := w.as(g, "a")
+		if err := join(two, "c"); err != boreas.ErrTooManyUserChannels {
+			t.Errorf("a fourth channel: %v", err)
+		}
+		three, _ := w.as(boreastest.Grant("x", "u")) // nobody has named this one
+		if err := three.Authenticate(g); err != boreas.ErrTooManyUserSessions || three.Identity() != "x" {
+			t.Errorf("a third session: %v, and it is %q", err, three.Identity())
+		}
+		if err := one.Authenticate(g); err != nil {
+			t.Errorf("again: %v", err)
+		}
+		one.Leave("b", "nowhere")
+		w.join(two, "c")
+		if err := join(two, "d"); err != boreas.ErrTooManyUserChannels {
+			t.Errorf("a fourth channel, again: %v", err)
+		}
+		one.End(boreas.ErrTerminated)
+		w.join(two, "d")
+		if err := three.Authenticate(g); err != nil {
+			t.Errorf("in its place: %v", err)
+		}
+		two.Deauthenticate()
+		three.Lost(boreas.ErrLeft)
+		for range 3 { // nothing is left counted
+			s, _ := w.as(g, "a", "b", "c")
+			if err := s.Authenticate(boreastest.Grant("x", "x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestAddressesAreBounded counts the sessions of addresses.
+func TestAddressesAreBounded(t *testing.T) {
+	exempt := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	inWorld(t, boreas.Options{MaxAddressSessions: 2, ExemptAddresses: exempt}, func(w world) {
+		reserve := func(address string) (*boreas.Session, error) {
+			a, _ := netip.ParseAddr(address)
+			return w.hub.Reserve(a)
+		}
+		var open []*boreas.Session
+		for _, address := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.2", "10.1.1.1", "10.1.1.1", "10.1.1.1", "", "", ""} {
+			s, err := reserve(address)
+			if err != nil {
+				t.Errorf("%q: %v", address, err)
+				continue
+			}
+			open = append(open, s)
+		}
+		if _, err := reserve("192.0.2.1"); err != boreas.ErrTooManyAddressSessions {
+			t.Errorf("a third: %v", err)
+		}
+		open[0].Done()
+		s, err := reserve("192.0.2.1")
+		if err != nil {
+			t.Errorf("in its place: %v", err)
+		}
+		for _, s := range append(open[1:], s) {
+			s.Done()
+		}
+	})
+}

@@ -1,0 +1,253 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+const (
+	defaultBackendTimeout     = 3 * time.Second
+	defaultBackendConcurrency = 64
+	defaultBackendCache       = 20000
+
+	// queueLength is how many questions may wait for their turn, for each that may be
+	// asked at once.
+	queueLength = 16
+
+	// maxCopied bounds the headers that are passed on for one client, in bytes.
+	maxCopied = 16 << 10
+
+	// maxCopiedNames bounds their names.
+	maxCopiedNames = 20
+
+	backendDomain = "boreas backend\x00"
+)
+
+// BackendOptions are the settings of a [Backend].
+type BackendOptions struct {
+	// URL is what is asked, by POST.
+	URL string
+
+	// Headers are the names of headers of the client's request that are passed on.
+	Headers []string
+
+	// Timeout bounds a question, and so does waiting for its turn; 0 means 3 seconds.
+	Timeout time.Duration
+
+	// Concurrency is how many questions may be asked at once; 0 means 64.
+	Concurrency int
+
+	// CacheSize is how many answers are remembered; 0 means 20,000.
+	CacheSize int
+
+	// Client asks; nil means one of its own. Redirects are never followed.
+	Client *http.Client
+
+	// Log gets what is wrong with the backend. Nil means nothing.
+	Log *slog.Logger
+}
+
+// Backend asks the operator's backend about tokens. An answer is remembered for a while. Its
+// methods may be called by many goroutines at once. Get one from [NewBackend].
+type Backend struct {
+	options  BackendOptions
+	name     string // the URL without what may be secret
+	client   *http.Client
+	turns    chan struct{} // a place for each question that is asked
+	queue    chan struct{} // a place for each that is asked or waits
+	circuit  circuit
+	rules    parsedRules
+	granted  answers
+	refused  answers // apart, so that who guesses tokens does not push out those that are good
+	complain sampled
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	mu    sync.Mutex
+	asked map[backendKey]*question // guarded by mu
+}
+
+// A backendKey is the hash of all that an answer depends on.
+type backendKey [sha256.Size]byte
+
+// A question is one that is under way. Its answer may be read once done is closed.
+type question struct {
+	done   chan struct{}
+	answer answer
+	err    error // a fault: there is no answer
+}
+
+// NewBackend returns a backend. The error says which setting is bad, and why.
+func NewBackend(o BackendOptions) (*Backend, error) {
+	if o.Timeout == 0 {
+		o.Timeout = defaultBackendTimeout
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = defaultBackendConcurrency
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = defaultBackendCache
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Timeout < 0 || o.Concurrency < 0 || o.CacheSize < 0 {
+		return nil, errors.New("the backend's time limit, concurrency and cache must not be negative")
+	}
+	name, err := checkURL(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("the backend that is asked about tokens: %s: %w", name, err)
+	}
+	if o.Headers, err = copied(o.Headers); err != nil {
+		return nil, fmt.Errorf("the headers for the backend that is asked about tokens: %w", err)
+	}
+	b := &Backend{
+		options: o,
+		name:    name,
+		client:  boundClient(o.Client, o.Timeout, 0),
+		turns:   make(chan struct{}, o.Concurrency),
+		queue:   make(chan struct{}, o.Concurrency*(1+queueLength)),
+		granted: answers{max: o.CacheSize},
+		refused: answers{max: o.CacheSize},
+		asked:   make(map[backendKey]*question),
+	}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	return b, nil
+}
+
+// notCopied are headers that mean one connection or one body: RFC 9110, 7.6.1.
+var notCopied = []string{
+	"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Host", "Expect", "Accept-Encoding",
+}
+
+// copied returns the names of headers in their canonical form and in order, once each.
+func copied(names []string) ([]string, error) {
+	var list []string
+	for _, given := range names {
+		name := textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(given))
+		switch {
+		case name == "" || strings.IndexFunc(name, func(r rune) bool {
+			return r != '-' && r != '_' && !(r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)))
+		}) >= 0:
+			return nil, fmt.Errorf("%.40q is not the name of a header", given)
+		case slices.Contains(notCopied, name) || strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "Content-"):
+			return nil, fmt.Errorf("%s concerns the client's own connection or body, and is not passed on", name)
+		}
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	if len(list) > maxCopiedNames {
+		return nil, fmt.Errorf("there are %d, more than %d", len(list), maxCopiedNames)
+	}
+	return list, nil
+}
+
+// Close ends it. Questions under way fail.
+func (b *Backend) Close() {
+	b.cancel()
+	b.client.CloseIdleConnections()
+}
+
+// Ready returns nil, or why the backend cannot be asked for now.
+func (b *Backend) Ready() error {
+	if err := b.circuit.ready(time.Now()); err != nil {
+		return fmt.Errorf("the backend that is asked about tokens, %s: %w", b.name, err)
+	}
+	return nil
+}
+
+// Check returns what the backend says that the token of the credentials gives. Errors are
+// faults: fault.InvalidToken, or fault.AuthUnavailable if it says nothing that makes sense.
+func (b *Backend) Check(c boreas.Credentials) (*boreas.Grant, error) {
+	header, err := b.passOn(c)
+	if err != nil {
+		return nil, err
+	}
+	key := b.keyOf(c.Token, header)
+	if a, ok := b.remembered(key, time.Now()); ok {
+		return a.grant, a.refusal
+	}
+	b.mu.Lock()
+	q, under := b.asked[key]
+	if !under {
+		q = &question{done: make(chan struct{})}
+		b.asked[key] = q
+	}
+	b.mu.Unlock()
+	if under {
+		// Whoever asks needs no longer than two time limits.
+		slowly(c, func() { <-q.done })
+	} else {
+		slowly(c, func() { b.askFor(q, key, c, header) })
+	}
+	if q.err != nil {
+		return nil, q.err
+	}
+	return q.answer.grant, q.answer.refusal
+}
+
+// passOn returns the headers to pass on. It refuses what could not be sent: that is not the
+// backend's fault, and must not be taken for one.
+func (b *Backend) passOn(c boreas.Credentials) (http.Header, error) {
+	switch {
+	case c.Token == "":
+		return nil, fault.InvalidToken.With("The token is empty.")
+	case len(c.Token) > MaxJWT:
+		return nil, fault.InvalidToken.With(fmt.Sprintf("The token has %d bytes, more than %d.", len(c.Token), MaxJWT))
+	case !utf8.ValidString(c.Token) || strings.IndexFunc(c.Token, unicode.IsControl) >= 0:
+		return nil, fault.InvalidToken.With("The token has control characters, or is not UTF-8.")
+	}
+	header, size := make(http.Header), 0
+	for _, name := range b.options.Headers {
+		for _, value := range c.Header[name] {
+			size += len(name) + len(value)
+			if size > maxCopied {
+				return nil, fault.InvalidToken.With(fmt.Sprintf("The headers that the backend is asked with have more than %d bytes.", maxCopied))
+			}
+			if strings.IndexFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) >= 0 {
+				return nil, fault.InvalidToken.With(fmt.Sprintf("The header %s has control characters.", name))
+			}
+			header[name] = append(header[name], value)
+		}
+	}
+	return header, nil
+}
+
+// keyOf returns the hash of the token and the headers.
+func (b *Backend) keyOf(token string, header http.Header) backendKey {
+	parts := []string{backendDomain, token}
+	for _, name := range b.options.Headers {
+		for _, value := range header[name] {
+			parts = append(parts, name, value)
+		}
+	}
+	return hashParts(parts...)
+}
+
+// backendID returns the TokenID of a token that the backend knows. The headers do not
+// count: who revokes it has the token alone.
+func backendID(token string) string { return hashID("ext_", backendDomain, token) }
+
+// remembered returns an answer that still counts.
+func (b *Backend) remembered(key backendKey, now time.Time) (answer, bool) {
+	if a, ok := b.granted.get(key, now); ok {
+		return a, true
+	}
+	return b.refused.get(key, now)
+}

@@ -1,0 +1,206 @@
+package auth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+const (
+	// maxAnswer bounds the backend's answer, in bytes, and maxMessage what of it the
+	// client is told.
+	maxAnswer  = 64 << 10
+	maxMessage = 300
+
+	// An answer without a ttl is remembered for so long, and one that refuses.
+	withoutTTL = 10 * time.Second
+	refusedFor = 2 * time.Second
+
+	maxTTL = 366 * 24 * time.Hour
+)
+
+// askFor finds the answer to a question, and lets all know who wait for it.
+func (b *Backend) askFor(q *question, key backendKey, c boreas.Credentials, header http.Header) {
+	defer func() {
+		b.mu.Lock()
+		delete(b.asked, key)
+		b.mu.Unlock()
+		close(q.done)
+	}()
+	q.err = fault.AuthUnavailable // whatever happens
+	leave, err := b.enter()
+	if err != nil {
+		q.err = err
+		return
+	}
+	defer leave()
+	epoch, ok := b.circuit.ask(time.Now())
+	if !ok {
+		q.err = fault.AuthUnavailable.With("The backend that knows the token does not answer for now.")
+		return
+	}
+	said, err := b.ask(c, header)
+	now := time.Now()
+	b.circuit.done(epoch, now, err)
+	if err != nil {
+		if left, ok := b.complain.take(now); ok {
+			b.options.Log.Warn("the backend gave no answer about a token that makes sense", "url", b.name, "err", err, "more_of_these", left)
+		}
+		q.err = fault.AuthUnavailable.With("The backend that knows the token does not answer as it should.")
+		return
+	}
+	q.answer, q.err = said, nil
+	if said.refusal != nil {
+		b.granted.forget(key)
+		b.refused.put(key, said)
+	} else {
+		b.granted.put(key, said)
+	}
+}
+
+// enter waits for a turn, for a bounded time and in a bounded queue. The error is a fault.
+func (b *Backend) enter() (leave func(), err error) {
+	if b.circuit.broken(time.Now()) {
+		return nil, fault.AuthUnavailable.With("The backend that knows the token does not answer for now.")
+	}
+	select {
+	case b.queue <- struct{}{}:
+	default:
+		return nil, fault.AuthUnavailable.With("Too many tokens wait for the backend that knows them.")
+	}
+	timer := time.NewTimer(b.options.Timeout)
+	defer timer.Stop()
+	select {
+	case b.turns <- struct{}{}:
+		return func() { <-b.turns; <-b.queue }, nil
+	case <-timer.C:
+		err = fault.AuthUnavailable.With("Too many tokens wait for the backend that knows them.")
+	case <-b.ctx.Done():
+		err = fault.AuthUnavailable.With("The server is shutting down.")
+	}
+	<-b.queue
+	return nil, err
+}
+
+// ask asks the backend once. Errors tell nothing of the token.
+func (b *Backend) ask(c boreas.Credentials, header http.Header) (answer, error) {
+	body := []byte(`{"token":`)
+	body, _ = jsontext.AppendQuote(body, c.Token) // it is UTF-8
+	body = append(body, `,"address":`...)
+	body, _ = jsontext.AppendQuote(body, strings.ToValidUTF8(c.Address, ""))
+	body = append(body, '}')
+	request, err := http.NewRequestWithContext(b.ctx, http.MethodPost, b.options.URL, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, errors.New("the URL is not valid")
+	}
+	request.Header = header
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept", "application/json")
+	response, err := b.client.Do(request)
+	if err != nil {
+		return answer{}, unreachable{withoutURL(err)}
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err != nil {
+		return answer{}, unreachable{withoutURL(err)}
+	}
+	now := time.Now()
+	switch status := response.StatusCode; {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return answer{refusal: fault.InvalidToken.With(refusalMessage(text)), until: now.Add(refusedFor)}, nil
+	case status == http.StatusBadGateway || status == http.StatusServiceUnavailable ||
+		status == http.StatusGatewayTimeout || status == http.StatusTooManyRequests:
+		return answer{}, unreachable{fmt.Errorf("it answered %d", status)}
+	case status != http.StatusOK:
+		return answer{}, fmt.Errorf("it answered %d: want 200, 401 or 403", status)
+	case len(text) > maxAnswer:
+		return answer{}, fmt.Errorf("it answered more than %d bytes", maxAnswer)
+	}
+	return b.read(c.Token, text, now)
+}
+
+// read reads an answer of status 200.
+func (b *Backend) read(token string, text []byte, now time.Time) (answer, error) {
+	members, ok := object(text)
+	if !ok {
+		return answer{}, errors.New("its answer is not a JSON object, or has a member twice")
+	}
+	for name := range members {
+		if name != "user" && name != "rules" && name != "ttl" {
+			return answer{}, fmt.Errorf("its answer has a member %.40q: there are user, rules, ttl", name)
+		}
+	}
+	user, ok := stringOf(members["user"])
+	if !ok {
+		return answer{}, errors.New("its answer has no user that is a string")
+	}
+	if err := boreas.ValidUser(user); err != nil {
+		return answer{}, fmt.Errorf("its answer: %w", err)
+	}
+	var permissions *boreas.Permissions // everything, if it does not say
+	if rules, there := members["rules"]; there {
+		if rules.Kind() != '[' {
+			return answer{}, errors.New("the rules of its answer are not a list: leave them out to allow everything")
+		}
+		p, err := b.rules.parse(rules)
+		if err != nil {
+			return answer{}, fmt.Errorf("its answer: %w", err)
+		}
+		permissions = p.For(user)
+	}
+	id := backendID(token)
+	a := answer{
+		grant: &boreas.Grant{
+			Identity: id, TokenID: id, Kind: "backend",
+			User: user, Named: true, Issued: now, Permissions: permissions,
+		},
+		until: now.Add(withoutTTL),
+	}
+	if v, there := members["ttl"]; there {
+		seconds, err := strconv.ParseFloat(string(v), 64)
+		if v.Kind() != '0' || err != nil || !(seconds > 0 && seconds <= maxTTL.Seconds()) {
+			return answer{}, fmt.Errorf("the ttl of its answer is not a number of seconds above 0 and up to %.0f", maxTTL.Seconds())
+		}
+		ttl := time.Duration(seconds * float64(time.Second))
+		a.grant.Expires = now.Add(ttl)
+		a.until = now.Add(ttl / 2) // so that who shows it again gets a longer one
+	}
+	return a, nil
+}
+
+// refusalMessage returns what a client is told that the backend has refused.
+func refusalMessage(text []byte) string {
+	const none = "The backend refuses the token."
+	if len(text) > maxAnswer {
+		return none
+	}
+	members, _ := object(text)
+	message, _ := stringOf(members["message"])
+	message = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, message))
+	if message == "" {
+		return none
+	}
+	for len(message) > maxMessage {
+		_, size := utf8.DecodeLastRuneInString(message)
+		message = message[:len(message)-size]
+	}
+	return message
+}

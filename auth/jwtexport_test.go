@@ -1,0 +1,7 @@
+package auth
+
+// JWTID and BackendID are for tests.
+var (
+	JWTID     = jwtID
+	BackendID = backendID
+)

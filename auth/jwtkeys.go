@@ -1,0 +1,201 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	// maxKeys bounds the keys of one JWKS, and those of all files together.
+	maxKeys = 100
+
+	// maxKeyFile is the greatest size of a file of keys or a JWKS, in bytes.
+	maxKeyFile = 256 << 10
+
+	// minRSA and maxRSA bound the bits of RSA keys: fewer can be broken, and more cost
+	// too much time.
+	minRSA = 2048
+	maxRSA = 8192
+)
+
+// algorithms are those that there are. None is not among them.
+var algorithms = map[string]jwt.SigningMethod{
+	"HS256": jwt.SigningMethodHS256, "HS384": jwt.SigningMethodHS384, "HS512": jwt.SigningMethodHS512,
+	"RS256": jwt.SigningMethodRS256, "RS384": jwt.SigningMethodRS384, "RS512": jwt.SigningMethodRS512,
+	"PS256": jwt.SigningMethodPS256, "PS384": jwt.SigningMethodPS384, "PS512": jwt.SigningMethodPS512,
+	"ES256": jwt.SigningMethodES256, "ES384": jwt.SigningMethodES384, "ES512": jwt.SigningMethodES512,
+	"EdDSA": jwt.SigningMethodEdDSA, "Ed25519": jwt.SigningMethodEdDSA, // RFC 9864
+}
+
+// secretSizes are the least sizes of secrets, in bytes (RFC 7518, 3.2): shorter ones can
+// be guessed, off-line, by anybody who has one token.
+var secretSizes = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
+
+// A jwtKey verifies tokens of its algorithms, and of no others. It is immutable.
+type jwtKey struct {
+	kid  string // "" if it has no name
+	algs []string
+	key  any
+}
+
+func (k *jwtKey) allows(alg string) bool { return slices.Contains(k.algs, alg) }
+
+// verify tells whether the key has signed the token.
+func (k *jwtKey) verify(t *jwtParts) bool {
+	return algorithms[t.alg].Verify(t.signed, t.signature, k.key) == nil
+}
+
+// newPublicKey binds a public key to the algorithms of its kind.
+func newPublicKey(kid string, public any) (*jwtKey, error) {
+	k := &jwtKey{kid: kid, key: public}
+	switch p := public.(type) {
+	case *rsa.PublicKey:
+		if bits := p.N.BitLen(); bits < minRSA || bits > maxRSA {
+			return nil, fmt.Errorf("the RSA key has %d bits: want %d to %d", bits, minRSA, maxRSA)
+		}
+		if p.E < 3 || p.E%2 == 0 {
+			return nil, errors.New("the RSA key's exponent is not an odd number of 3 or more")
+		}
+		k.algs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	case *ecdsa.PublicKey:
+		switch p.Curve {
+		case elliptic.P256():
+			k.algs = []string{"ES256"}
+		case elliptic.P384():
+			k.algs = []string{"ES384"}
+		case elliptic.P521():
+			k.algs = []string{"ES512"}
+		default:
+			return nil, errors.New("the key's curve is none of P-256, P-384, P-521")
+		}
+	case ed25519.PublicKey:
+		k.algs = []string{"EdDSA", "Ed25519"}
+	default:
+		return nil, fmt.Errorf("keys of its kind (%T) verify no tokens: want RSA, ECDSA or Ed25519", public)
+	}
+	return k, nil
+}
+
+// readKeys reads the keys of a source that is a file. The error names the source, and
+// never says what is in it.
+func readKeys(source string) ([]*jwtKey, error) {
+	kind, path, found := strings.Cut(source, ":")
+	if !found || path == "" {
+		return nil, errors.New("keys to verify JWTs with come from hs256:FILE, hs384:FILE, hs512:FILE, file:PATH or https://URL: one of those given begins with none of these")
+	}
+	alg := strings.ToUpper(kind)
+	if kind != "file" && (secretSizes[alg] == 0 || kind != strings.ToLower(kind)) {
+		return nil, errors.New("keys to verify JWTs with come from hs256:FILE, hs384:FILE, hs512:FILE, file:PATH or https://URL: one of those given begins with none of these")
+	}
+	text, err := readKeyFile(path)
+	if err == nil && kind != "file" {
+		var key *jwtKey
+		if key, err = secretKey(alg, text); err == nil {
+			return []*jwtKey{key}, nil
+		}
+	}
+	var keys []*jwtKey
+	if err == nil {
+		keys, err = parseKeyFile(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keys to verify JWTs with: %s: %w", source, err)
+	}
+	return keys, nil
+}
+
+func readKeyFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err == nil && len(text) > maxKeyFile {
+		err = fmt.Errorf("it has more than %d bytes", maxKeyFile)
+	}
+	return text, reason(err)
+}
+
+// secretKey makes a key of a secret, without the newline that editors put at the end.
+func secretKey(alg string, text []byte) (*jwtKey, error) {
+	secret := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	if least := secretSizes[alg]; len(secret) < least {
+		return nil, fmt.Errorf("the secret has %d bytes, and %s needs %d at least: anybody with one token could guess a shorter one. Make one with: openssl rand -base64 %d", len(secret), alg, least, least)
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(secret), []byte("-----BEGIN ")) {
+		// Who takes a public key for a secret lets everybody sign.
+		return nil, errors.New("it holds a PEM key, which is no secret: use file:PATH")
+	}
+	return &jwtKey{algs: []string{alg}, key: secret}, nil
+}
+
+func parseKeyFile(text []byte) ([]*jwtKey, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		keys, refused, err := parseJWKS(text)
+		if err == nil && len(refused) > 0 {
+			err = refused[0]
+		}
+		return keys, err
+	}
+	return parsePEM(text)
+}
+
+func parsePEM(text []byte) ([]*jwtKey, error) {
+	var keys []*jwtKey
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			break
+		}
+		text = rest
+		public, err := publicKey(block)
+		if err != nil {
+			return nil, fmt.Errorf("key %d: %w", len(keys)+1, err)
+		}
+		key, err := newPublicKey("", public)
+		if err != nil {
+			return nil, fmt.Errorf("key %d: %w", len(keys)+1, err)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 || len(bytes.TrimSpace(text)) > 0 {
+		return nil, errors.New("it holds neither PEM keys alone nor a JWKS")
+	}
+	return keys, nil
+}
+
+func publicKey(block *pem.Block) (any, error) {
+	var public any
+	var err error
+	switch block.Type {
+	case "PUBLIC KEY":
+		public, err = x509.ParsePKIXPublicKey(block.Bytes)
+	case "RSA PUBLIC KEY":
+		public, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	case "CERTIFICATE":
+		var c *x509.Certificate
+		if c, err = x509.ParseCertificate(block.Bytes); err == nil {
+			public = c.PublicKey
+		}
+	default:
+		return nil, fmt.Errorf("it is a %.40q: want a PUBLIC KEY, or a CERTIFICATE; a private key belongs to who signs alone", block.Type)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("its %s cannot be read: %w", block.Type, err)
+	}
+	return public, nil
+}

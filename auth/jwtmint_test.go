@@ -1,0 +1,174 @@
+package auth_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// This file makes keys and tokens for the tests, good ones and bad ones.
+
+const secret = "a secret of more than 64 bytes, that every algorithm can use, here"
+
+// signers are keys of each kind. They are made once: RSA's take long.
+type signers struct {
+	rsa, other *rsa.PrivateKey
+	small      *rsa.PrivateKey
+	p256, p384 *ecdsa.PrivateKey
+	p521       *ecdsa.PrivateKey
+	ed         ed25519.PrivateKey
+}
+
+var keys = sync.OnceValue(func() signers {
+	var s signers
+	s.rsa = must(rsa.GenerateKey(rand.Reader, 2048))
+	s.other = must(rsa.GenerateKey(rand.Reader, 2048))
+	s.small = must(rsa.GenerateKey(rand.Reader, 1024))
+	s.p256 = must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	s.p384 = must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+	s.p521 = must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))
+	_, s.ed, _ = ed25519.GenerateKey(rand.Reader)
+	return s
+})
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+type object = map[string]any
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// text returns v as JSON; a string is JSON already.
+func text(v any) []byte {
+	if s, ok := v.(string); ok {
+		return []byte(s)
+	}
+	return must(json.Marshal(v))
+}
+
+// mint signs a token. The header and the claims are objects, or text.
+func mint(method jwt.SigningMethod, key, header, claims any) string {
+	signed := b64(text(header)) + "." + b64(text(claims))
+	return signed + "." + b64(must(method.Sign(signed, key)))
+}
+
+// claims are good ones, but for the changes; nil takes one out.
+func claims(changes object) object {
+	c := object{
+		"iss": "https://issuer.example", "aud": "boreas", "sub": "u1", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+		"boreas": []object{{"channels": []string{"chat.*"}, "allow": []string{"join"}}},
+	}
+	for name, v := range changes {
+		if v == nil {
+			delete(c, name)
+		} else {
+			c[name] = v
+		}
+	}
+	return c
+}
+
+// hs256 returns a token with the secret and the changed claims.
+func hs256(changes object) string {
+	return mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256"}, claims(changes))
+}
+
+// jwkOf returns a public key as a JWK.
+func jwkOf(kid string, public crypto.PublicKey, more object) object {
+	j := object{"kid": kid}
+	switch p := public.(type) {
+	case *rsa.PublicKey:
+		j["kty"], j["n"], j["e"] = "RSA", b64(p.N.Bytes()), b64(big.NewInt(int64(p.E)).Bytes())
+	case *ecdsa.PublicKey:
+		point := must(p.Bytes())
+		size := (len(point) - 1) / 2
+		j["kty"], j["crv"], j["x"], j["y"] = "EC", p.Params().Name, b64(point[1:1+size]), b64(point[1+size:])
+	case ed25519.PublicKey:
+		j["kty"], j["crv"], j["x"] = "OKP", "Ed25519", b64(p)
+	}
+	for name, v := range more {
+		if v == nil {
+			delete(j, name)
+		} else {
+			j[name] = v
+		}
+	}
+	return j
+}
+
+func jwks(keys ...object) string { return string(text(object{"keys": keys})) }
+
+// file writes a file and returns its path.
+func file(t testing.TB, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func pemOf(public crypto.PublicKey) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(public))})
+}
+
+// newJWT returns a JWT that ends with the test.
+func newJWT(t testing.TB, o auth.JWTOptions) *auth.JWT {
+	t.Helper()
+	j, err := auth.NewJWT(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(j.Close)
+	return j
+}
+
+// ofSecret are options with the secret for HS256.
+func ofSecret(t testing.TB) auth.JWTOptions {
+	return auth.JWTOptions{Keys: []string{"hs256:" + file(t, []byte(secret+"\n"))}}
+}
+
+// outcome is what a check gave, in words: the user, or the fault's code and sentence.
+func outcome(g *boreas.Grant, err error) string {
+	switch {
+	case err != nil && g != nil:
+		return "a grant beside the error " + err.Error()
+	case err != nil:
+		return fault.Of(err).Code + ": " + fault.Message(err)
+	case g == nil:
+		return "neither a grant nor an error"
+	}
+	return "user " + g.User
+}
+
+func check(c interface {
+	Check(boreas.Credentials) (*boreas.Grant, error)
+}, token string,
+) string {
+	return outcome(c.Check(boreas.Credentials{Token: token, Address: "192.0.2.1"}))
+}
+
+func decode64(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }

@@ -1,0 +1,68 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+const jwtKeysForm = "hs256:FILE, hs384:FILE, hs512:FILE, file:FILE or https://URL, several with spaces between them"
+
+// checkJWTKeys looks at the form only; package auth does the rest.
+func checkJWTKeys(list string) error {
+	for key := range strings.FieldsFuncSeq(list, isListSpace) {
+		kind, rest, _ := strings.Cut(key, ":")
+		switch kind {
+		case "hs256", "hs384", "hs512", "file":
+			if rest == "" {
+				return fmt.Errorf("the file's name is missing after %s:", kind)
+			}
+		case "http", "https":
+			if err := checkHTTP(key); err != nil {
+				return err
+			}
+		default:
+			// Not repeated: it may be a secret that somebody has put here.
+			return errors.New("one begins with none of these: a secret stands in a file, not here")
+		}
+	}
+	return nil
+}
+
+// checkHTTP does not repeat the URL, of which a part may be a password.
+func checkHTTP(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return errors.New("the URL cannot be read")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("the URL does not begin with http:// or https://")
+	case u.Host == "":
+		return errors.New("the URL has no host")
+	}
+	return nil
+}
+
+// checkHeaders takes names of headers (RFC 9110, section 5.1).
+func checkHeaders(list string) error {
+	for name := range strings.FieldsFuncSeq(list, isListSeparator) {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return fmt.Errorf("%q is no header's name", name)
+		}
+	}
+	return nil
+}
+
+// checkName takes a name of a cookie or of claims.
+func checkName(name string) error {
+	if name != "" && !httpguts.ValidHeaderFieldName(name) {
+		return errors.New("a name has letters, digits and characters such as - _ .")
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package v2
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
+)
+
+// A Door is how clients come in, over whichever transport: where their tokens are looked
+// for, who checks them, how often they may try, and who remembers that they were refused.
+type Door struct {
+	// Check returns what a token gives. Its errors are faults.
+	Check func(boreas.Credentials) (*boreas.Grant, error)
+
+	// Cookie is the name of the cookie that may hold a token; "" for none.
+	Cookie string
+
+	// Headers are the names of the headers of a request that Check gets.
+	Headers []string
+
+	Limits   *limit.Limits // nil is no bounds
+	Refusals *refusal.Log  // nil remembers nothing
+}
+
+// Shown is what a request shows to be let in.
+type Shown struct {
+	Token string // "" if there is none
+
+	// Ambient tells that the token came from a cookie, which browsers send without
+	// being asked to: one that is not valid says nothing about the client.
+	Ambient bool
+
+	Address netip.Addr // of the client; invalid if not known
+	Header  map[string][]string
+}
+
+// Shown looks for a token in the request: in the header Authorization if that is meant
+// for the server, the parameter access_token, and the door's cookie, in this order
+// (clause 3.10).
+func (d *Door) Shown(r *http.Request, bearer bool) Shown {
+	s := Shown{Address: AddressOf(r), Header: d.pick(r.Header)}
+	if bearer {
+		s.Token = Bearer(r.Header)
+	}
+	if s.Token == "" {
+		s.Token = accessToken(r)
+	}
+	if s.Token == "" && d.Cookie != "" {
+		if c, err := r.Cookie(d.Cookie); err == nil && c.Value != "" {
+			s.Token, s.Ambient = c.Value, true
+		}
+	}
+	return s
+}
+
+// accessToken returns the parameter. Most requests have none, and need not be parsed.
+func accessToken(r *http.Request) string {
+	const name = "access_token"
+	if !strings.Contains(r.URL.RawQuery, name) {
+		return ""
+	}
+	return r.URL.Query().Get(name)
+}
+
+// pick returns the wanted headers, nil if there are none.
+func (d *Door) pick(h http.Header) map[string][]string {
+	var picked map[string][]string
+	for _, name := range d.Headers {
+		if values := h.Values(name); len(values) > 0 {
+			if picked == nil {
+				picked = make(map[string][]string)
+			}
+			picked[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+	return picked
+}
+
+// Open returns what the token gives to who shows it. Slow is that of
+// [boreas.Credentials]. Its errors are faults.
+func (d *Door) Open(s Shown, slow func(func())) (*boreas.Grant, error) {
+	if s.Token == "" {
+		return nil, fault.Unauthenticated
+	}
+	if err := d.Limits.MayAuthenticate(s.Address); err != nil {
+		return nil, err
+	}
+	c := boreas.Credentials{Token: s.Token, Header: s.Header, Slow: slow}
+	if s.Address.IsValid() {
+		c.Address = s.Address.String()
+	}
+	g, err := d.Check(c)
+	if fault.Of(err) == fault.InvalidToken { // not an expired one, nor for want of a backend
+		d.Limits.Failed(s.Address)
+	}
+	return g, err
+}
+
+// Client returns whose requests those of a session are: the user's if a backend has named
+// that, otherwise the address's.
+func (d *Door) Client(g *boreas.Grant, address netip.Addr) *limit.Client {
+	if g != nil && g.Named {
+		return d.Limits.User(g.User)
+	}
+	return d.Limits.Address(address)
+}
+
+// Refused notes that something was refused for the error; what is no refusal is not
+// noted. Of e the caller sets what it knows.
+func (d *Door) Refused(err error, e refusal.Entry, address netip.Addr, g *boreas.Grant) {
+	f := fault.Of(err)
+	if d.Refusals == nil || f == nil || !f.Refuses() {
+		return
+	}
+	e.Code, e.Message = f.Code, fault.Message(err)
+	if address.IsValid() {
+		e.Address = address.String()
+	}
+	if g != nil {
+		e.TokenID, e.User = g.TokenID, g.User
+	}
+	d.Refusals.Add(e)
+}
+
+// AddressOf returns the address of the request's client, as the server has found it out.
+func AddressOf(r *http.Request) netip.Addr {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return peer.Addr().Unmap()
+}
+
+// Bearer returns the token of the header Authorization (RFC 6750, section 2.1), "" if it
+// has none. Several such headers are none: who is to know which one a proxy looked at?
+func Bearer(h http.Header) string {
+	list := h["Authorization"]
+	if len(list) != 1 {
+		return ""
+	}
+	scheme, token, _ := strings.Cut(list[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}

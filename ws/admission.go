@@ -1,0 +1,37 @@
+package ws
+
+import (
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/v2"
+)
+
+// authenticate makes the session what the token gives.
+func (c *conn) authenticate(token string) error {
+	shown := v2.Shown{Token: token, Address: c.sess.Address(), Header: c.header}
+	g, err := c.h.door.Open(shown, c.h.workers.instead)
+	if err != nil {
+		return err
+	}
+	return c.becomes(g)
+}
+
+// becomes makes the session what the grant gives. That the session has ended is no error:
+// the client was told why.
+func (c *conn) becomes(g *boreas.Grant) error {
+	switch err := c.sess.Authenticate(g); err {
+	case nil:
+		c.client = c.h.door.Client(g, c.sess.Address())
+		return nil
+	case boreas.ErrRulesChanged, boreas.ErrClosed:
+		return nil
+	default:
+		return err
+	}
+}
+
+// refused notes that the client was refused something, if that is what the error says.
+func (c *conn) refused(err error, verb, channel string) {
+	e := refusal.Entry{Transport: c.h.dialect.name(), Session: c.sess.ID(), Verb: verb, Channel: channel}
+	c.h.door.Refused(err, e, c.sess.Address(), c.sess.LastGrant())
+}

@@ -1,0 +1,283 @@
+package ws
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
+)
+
+// ending is when the tokens of these tests end.
+var ending = time.Date(2100, 1, 2, 3, 4, 5, 600, time.UTC)
+
+// checkUsers takes tokens such as "valid ann" or "valid ann join:chat.*", which name the
+// user and may say what is allowed.
+func checkUsers(c boreas.Credentials) (*boreas.Grant, error) {
+	words := strings.Fields(c.Token)
+	if len(words) < 2 || words[0] != "valid" {
+		return nil, fault.InvalidToken
+	}
+	g := &boreas.Grant{Identity: "tok_" + words[1], TokenID: "tok_" + words[1], Kind: "opaque", User: words[1], Named: true, Expires: ending}
+	var list []boreas.Permission
+	for _, word := range words[2:] {
+		name, pattern, _ := strings.Cut(word, ":")
+		verb, err := boreas.ParseVerb(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, boreas.Permission{Pattern: pattern, Allow: verb})
+	}
+	if list != nil {
+		p, err := boreas.NewPermissions(list)
+		if err != nil {
+			return nil, err
+		}
+		g.Permissions = p
+	}
+	return g, nil
+}
+
+// TestATokenInTheHandshake shows a token in each place where one may be, to both
+// dialects.
+//
+// clauses 3.3, 3.10
+func TestATokenInTheHandshake(t *testing.T) {
+	refusals := refusal.New()
+	o := withTestDefaults(Options{Check: checkUsers, Cookie: "session", Refusals: refusals})
+	hub, addr := serverOf(t, false, boreas.Options{}, func(hub *boreas.Hub) http.Handler {
+		mux := http.NewServeMux()
+		mux.Handle("/v2", Handler(hub, o))
+		mux.Handle("/", Classic(hub, o))
+		return mux
+	})
+	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+	cookie := func(token string) http.Header { return http.Header{"Cookie": {`other=x; session="` + token + `"`}} }
+	const query = "?access_token=valid%20ann"
+	const wrong = `{"error":{"code":"invalid_token","message":"The token is not valid, or no longer.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}`
+	for name, c := range map[string]struct {
+		path   string
+		header http.Header
+		want   string // the refusal, or the identity
+	}{
+		"v2, no token":             {"/v2", nil, "101 "},
+		"v2, header":               {"/v2", bearer("valid ann"), "101 tok_ann"},
+		"v2, small letters":        {"/v2", http.Header{"Authorization": {"bearer valid ann"}}, "101 tok_ann"},
+		"v2, another scheme":       {"/v2", http.Header{"Authorization": {"Basic valid ann"}}, "101 "},
+		"v2, two headers":          {"/v2", http.Header{"Authorization": {"Bearer valid ann", "Bearer valid bob"}}, "101 "},
+		"v2, parameter":            {"/v2" + query, nil, "101 tok_ann"},
+		"v2, header first":         {"/v2" + query, bearer("valid bob"), "101 tok_bob"},
+		"v2, cookie":               {"/v2", cookie("valid ann"), "101 tok_ann"},
+		"v2, parameter first":      {"/v2" + query, cookie("valid bob"), "101 tok_ann"},
+		"v2, wrong header":         {"/v2", bearer("wrong"), "401 " + wrong},
+		"v2, wrong parameter":      {"/v2?access_token=wrong", nil, "401 " + wrong},
+		"v2, wrong cookie":         {"/v2", cookie("wrong"), "101 "},
+		"classic, header":          {"/", bearer("valid ann"), "101 "},
+		"classic, wrong header":    {"/", bearer("wrong"), "101 "},
+		"classic, parameter":       {"/" + query, bearer("wrong"), "101 tok_ann"},
+		"classic, cookie":          {"/", cookie("valid ann"), "101 tok_ann"},
+		"classic, wrong parameter": {"/?access_token=wrong", nil, "401 The token is not valid, or no longer.\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c2, response, err := gorilla.DefaultDialer.Dial("ws://"+addr+c.path, c.header)
+			if err != nil {
+				body, _ := io.ReadAll(response.Body)
+				if got := fmt.Sprintf("%d %s", response.StatusCode, body); got != c.want {
+					t.Errorf("got %s, want %s", got, c.want)
+				}
+				if response.Header.Get("WWW-Authenticate") != "Bearer" {
+					t.Error("nothing says how to authenticate")
+				}
+				return
+			}
+			defer c2.Close()
+			if strings.HasPrefix(c.path, "/v2") {
+				_, hello, err := c2.ReadMessage()
+				identity := strings.TrimPrefix(c.want, "101 tok_")
+				want := `","user":"` + identity + `","expires":"2100-01-02T03:04:05Z","heartbeat":0,`
+				if identity == "101 " {
+					want = `","heartbeat":0,`
+				}
+				if err != nil || !strings.Contains(string(hello), want) {
+					t.Errorf("hello %s, %v; want %s", hello, err, want)
+				}
+			}
+			c2.WriteMessage(gorilla.PingMessage, nil) // its answer comes after the session is who it is
+			c2.SetPongHandler(func(string) error { return io.EOF })
+			c2.ReadMessage()
+			if got := "101 " + strings.Join(hub.Identities(), " "); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			c2.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(1000, ""), time.Time{})
+			for hub.Sessions() > 0 {
+				runtime.Gosched()
+			}
+		})
+	}
+	found := refusals.Find(refusal.Filter{Address: "127.0.0.1"}, 10)
+	if len(found) == 0 || found[0].Verb != "connect" || found[0].Code != "invalid_token" {
+		t.Errorf("remembered: %+v", found)
+	}
+}
+
+// TestWhatATokenAllows tries what the rules of a token do not allow, and looks who
+// remembers it.
+//
+// clauses 4.11, 6.1, 7.1, 9.3
+func TestWhatATokenAllows(t *testing.T) {
+	refusals := refusal.New()
+	_, addr := v2Server(t, false, boreas.Options{}, Options{Check: checkUsers, Refusals: refusals, Heartbeat: 25 * time.Second})
+	c := newV2Client(t, addr)
+	c.expect(`{"id":1,"auth":{"token":"valid ann join:chat.1"}}`, v2Hello, `text {"id":1,"auth":{"user":"ann","expires":"2100-01-02T03:04:05Z"}}`)
+	denied := func(verb, channel string) string {
+		return fmt.Sprintf(`{"code":"not_permitted","message":"The token's rules do not allow %s on \"%s\": none of its 1 rules allows %s there.","retry":"never","docs":"docs/errors.md#not_permitted"}`, verb, channel, verb)
+	}
+	c.expect(`{"id":2,"join":{"channels":[{"channel":"chat.1"},{"channel":"chat.2"},{"channel":"chat.1","last":1},{"channel":"chat.1","presence":true}]}}`,
+		`text {"id":2,"join":{"channels":[{"channel":"chat.1","position":"E-0"},{"channel":"chat.2","error":`+denied("join", "chat.2")+`},`+
+			`{"channel":"chat.1","error":`+denied("history", "chat.1")+`},{"channel":"chat.1","error":`+denied("presence", "chat.1")+`}]}}`)
+	c.expect(`{"id":3,"publish":{"channel":"chat.1","message":1}}`, `text {"id":3,"error":`+denied("publish", "chat.1")+`}`)
+	c.expect(`{"id":4,"history":{"channel":"chat.1"}}`, `text {"id":4,"error":`+denied("history", "chat.1")+`}`)
+	c.expect(`{"id":5,"presence":{"channel":"chat.1"}}`, `text {"id":5,"error":`+denied("presence", "chat.1")+`}`)
+	c.expect(`{"id":6,"auth":{"token":"wrong"}}`, failed("6", "invalid_token", "The token is not valid, or no longer.", "new_token"))
+	c.send(`{"id":7,"auth":{"token":"valid ann publish:chat.1"}}`) // which does not allow to join it
+	if f := c.next(); !strings.HasPrefix(f, `text {"goodbye":{"error":{"code":"rules_changed"`) || !strings.Contains(f, `"reconnect":`) {
+		t.Errorf("got %s", f)
+	}
+	c.want("close 4102 rules_changed")
+
+	var got []string
+	for _, e := range refusals.Find(refusal.Filter{User: "ann"}, 100) {
+		if e.Transport != "websocket" || e.TokenID != "tok_ann" || e.Session == "" || e.Address != "127.0.0.1" || e.Message == "" {
+			t.Errorf("remembered %+v", e)
+		}
+		got = append(got, fmt.Sprintf("%s %s: %s", e.Verb, e.Channel, e.Code))
+	}
+	want := []string{
+		"session : rules_changed", "auth : invalid_token", "presence chat.1: not_permitted", "history chat.1: not_permitted", "publish chat.1: not_permitted",
+		"join chat.1: not_permitted", "join chat.1: not_permitted", "join chat.2: not_permitted",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("remembered (-want +got):\n%s", diff)
+	}
+}
+
+// TestClassicRefusalsAreRemembered: the classic wire says nothing, so somebody must.
+func TestClassicRefusalsAreRemembered(t *testing.T) {
+	refusals := refusal.New()
+	hub, addr := server(t, false, boreas.Options{MaxChannels: 1}, Options{Check: checkUsers, Refusals: refusals})
+	c := newClient(t, addr)
+	c.send(joining("a"), `{"access_token": "wrong"}`, `{"access_token": "valid ann join:a join:c"}`, joining("a"), joining("b"), joining("c"))
+	c.sync()
+	publish(t, hub, "a", "1")
+	c.want(`text {"message": 1, "channel": "a"}`)
+	var got []string
+	for _, e := range refusals.Find(refusal.Filter{}, 100) {
+		got = append(got, fmt.Sprintf("%s %s %s %s: %s", e.Transport, e.User, e.Verb, e.Channel, e.Code))
+	}
+	want := []string{
+		"websocket-classic ann join c: too_many_channels", "websocket-classic ann join b: not_permitted",
+		"websocket-classic  auth : invalid_token", "websocket-classic  join : unauthenticated",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("remembered (-want +got):\n%s", diff)
+	}
+}
+
+// TestTooManyRequests sends more requests at once than a user may in a second: each is
+// either carried out and answered as ever, or refused and not carried out.
+//
+// clause 2.9
+func TestTooManyRequests(t *testing.T) {
+	limits := limit.New(limit.Options{User: limit.Bounds{Requests: 10}})
+	hub, addr := v2Server(t, false, boreas.Options{}, Options{Check: checkUsers, Limits: limits, Heartbeat: 25 * time.Second})
+	c := authenticatedAs(t, addr, "valid ann")
+	const n = 200
+	var all []byte
+	for i := range n {
+		all = append(all, text(fmt.Sprintf(`{"id":%d,"publish":{"channel":"chat.1","message":%d}}`, i, i))...)
+	}
+	go c.write(all)
+	done, limited := 0, 0
+	for i := range n {
+		switch f := c.get(); {
+		case strings.HasPrefix(f, fmt.Sprintf(`text {"id":%d,"publish":{"position"`, i)):
+			done++
+		case strings.HasPrefix(f, fmt.Sprintf(`text {"id":%d,"error":{"code":"rate_limited"`, i)) && strings.Contains(f, "user_requests") && strings.Contains(f, `"retry_after_ms":`):
+			limited++
+		default:
+			t.Fatalf("request %d: %s", i, f)
+		}
+	}
+	if kept := hub.Stats().Publishes; done == 0 || limited == 0 || kept != uint64(done) {
+		t.Errorf("%d done, %d refused, %d published", done, limited, kept)
+	}
+
+	// The classic wire can only end.
+	classic := Options{Check: checkUsers, Limits: limits}
+	_, addr = server(t, false, boreas.Options{}, classic)
+	old := newClient(t, addr)
+	old.send(`{"access_token": "valid bob"}`)
+	for range 100 {
+		old.send(joining("a"))
+	}
+	f := old.next()
+	if !strings.HasPrefix(f, "close 1008 ") || !strings.Contains(f, "user_requests") {
+		t.Errorf("got %s", f)
+	}
+}
+
+func authenticatedAs(t *testing.T, addr, token string) *v2Client {
+	t.Helper()
+	c := newV2Client(t, addr)
+	c.get()
+	c.send(`{"id":1,"auth":{"token":"` + token + `"}}`)
+	if f := c.get(); !strings.HasPrefix(f, `text {"id":1,"auth":{"user":`) {
+		t.Fatal(f)
+	}
+	return c
+}
+
+// TestSlowTokensHoldUpNobody shows more slow tokens at once than there are workers. A
+// bystander must not notice, and they all get their answers.
+func TestSlowTokensHoldUpNobody(t *testing.T) {
+	var waiting sync.WaitGroup
+	release := make(chan struct{})
+	check := func(c boreas.Credentials) (*boreas.Grant, error) {
+		g, err := checkUsers(c)
+		if err == nil && g.User == "slow" {
+			c.Slow(func() {
+				waiting.Done()
+				<-release
+			})
+		}
+		return g, err
+	}
+	_, addr := v2Server(t, false, boreas.Options{}, Options{Check: check, Heartbeat: 25 * time.Second})
+	bystander := authenticatedAs(t, addr, "valid ann")
+	var slow []*v2Client
+	for range 4*runtime.GOMAXPROCS(0) + 5 {
+		waiting.Add(1)
+		c := newV2Client(t, addr)
+		c.get()
+		c.send(`{"id":1,"auth":{"token":"valid slow"}}`, `{"id":2,"ping":{}}`)
+		slow = append(slow, c)
+	}
+	waiting.Wait()
+	bystander.expect(`{"id":3,"ping":{}}`, `text {"id":3,"ping":{}}`)
+	close(release)
+	for _, c := range slow {
+		c.expect("", `text {"id":1,"auth":{"user":"slow","expires":"2100-01-02T03:04:05Z"}}`, `text {"id":2,"ping":{}}`)
+	}
+	bystander.expect(`{"id":4,"ping":{}}`, `text {"id":4,"ping":{}}`)
+}
