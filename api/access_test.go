@@ -176,8 +176,12 @@ var identities = []struct {
 		return "Bearer " + text
 	}},
 	{"unknown", func(*gate, target) string { return "Bearer bk_" + strings.Repeat("A", 43) }},
-	{"rules", func(g *gate, _ target) string { return g.bearerToken(`[{"channels":["chat.*"],"allow":["publish","history","presence"]}]`) }},
-	{"rules'", func(g *gate, _ target) string { return g.bearerToken(`[{"channels":["news"],"allow":["publish","history","presence"]}]`) }},
+	{"rules", func(g *gate, _ target) string {
+		return g.bearerToken(`[{"channels":["chat.*"],"allow":["publish","history","presence"]}]`)
+	}},
+	{"rules'", func(g *gate, _ target) string {
+		return g.bearerToken(`[{"channels":["news"],"allow":["publish","history","presence"]}]`)
+	}},
 	{"free", func(g *gate, _ target) string { return g.bearerToken("null") }},
 	{"classic", func(g *gate, _ target) string { return "Bearer " + g.mint() }},
 	{"old token", func(g *gate, _ target) string {
@@ -220,7 +224,9 @@ func (g *gate) try(to target, credential string, headers ...string) int {
 	got := g.do(method, path, to.body, headers...)
 	status, _ := strconv.Atoi(got[:3])
 	_, body, _ := strings.Cut(got, "\n\n")
-	var batch struct{ Results []struct{ Error struct{ Code string } } }
+	var batch struct {
+		Results []struct{ Error struct{ Code string } }
+	}
 	if to.pattern == "POST /v2/messages" && json.Unmarshal([]byte(body), &batch) == nil && batch.Results != nil {
 		status = 201
 		if code := batch.Results[0].Error.Code; code != "" {

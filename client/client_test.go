@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -168,6 +169,45 @@ func TestErrorsNeverHoldTheToken(t *testing.T) {
 	err := c.DeleteToken(ctx, "secret")
 	if want := "delete a token: context canceled"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestKeyOfTheAPIIsSentAndNeverShown(t *testing.T) {
+	const secret = "bk_secret"
+	shown := make(chan string, 3)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown <- r.Header.Get("Authorization")
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}))
+	defer server.Close()
+	c, err := New(Options{API: server.URL, Key: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var said []string
+	for _, err := range []error{
+		c.DeleteToken(t.Context(), "T"),
+		c.Broadcast(t.Context(), "a", 1, BroadcastOptions{}),
+		c.EndSession(t.Context(), "s_1"),
+	} {
+		said = append(said, <-shown, err.Error())
+	}
+	want := []string{
+		"Bearer bk_secret", "delete a token: the server answered 302 Found",
+		"Bearer bk_secret", `broadcast on "a": the server answered 302 Found`,
+		"Bearer bk_secret", "end session \"s_1\": the server answered 302 Found",
+	}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(format, c) + fmt.Sprintf(format, *c); strings.Contains(text, secret) {
+			t.Errorf("%s shows the key: %s", format, text)
+		}
+	}
+	if _, err := New(Options{Key: secret + "\n"}); err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("a key with a line's end: %v", err)
 	}
 }
 

@@ -32,6 +32,10 @@ type Conn struct {
 	asks   map[uint64]*ask          // not answered yet, by id
 	lastID uint64
 	states []State // to be told by the reader
+
+	// The token that the server refused last, and how; of run alone.
+	refused string
+	refusal error
 }
 
 // Connect returns a Conn, or says what is wrong with the options. It does not wait
@@ -49,6 +53,7 @@ func connect(o ConnectOptions, random func(time.Duration) time.Duration) *Conn {
 		o: o, random: random, ended: make(chan struct{}), asked: make(chan struct{}, 1),
 		subs: map[string]*Subscription{}, asks: map[uint64]*ask{},
 	}
+	c.o.OnState = oneByOne(c.o.OnState)
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	go c.run()
 	return c
@@ -113,6 +118,9 @@ func (c *Conn) once() ending {
 	e.lived = max(time.Since(began), 1)
 	c.unsettle(e.err)
 	l.close()
+	if e.token {
+		c.refuseToken(l.token, &e)
+	}
 	return e
 }
 
@@ -167,6 +175,8 @@ func (c *Conn) receive(l *link) error {
 			if err := c.deliver(l, f); err != nil {
 				return err
 			}
+		case f.Expiring != nil:
+			l.expire(f.Expiring)
 		case f.Error != nil:
 			// A request of ours that the server could not even read: its answer
 			// would never come.

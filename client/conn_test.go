@@ -73,6 +73,10 @@ func (f *fake) conn(o ConnectOptions) (*Conn, *diary) {
 			d.note("refused: %v; again in %v", s.Err, s.RetryIn)
 		case Ended:
 			d.note("ended: %v", s.Err)
+		case Expiring:
+			d.note("expiring in %v: %v; again in %v", s.EndsIn, s.Err, s.RetryIn)
+		case Refreshed:
+			d.note("refreshed %s %s", s.Session, s.User)
 		}
 	}
 	o, err := o.withDefaults()

@@ -26,17 +26,20 @@ type ConnectOptions struct {
 	// [DefaultWS]. Without a path, protocol 2 is at /v2.
 	URL string
 
-	// Token is shown to the server on each connection.
+	// Token is shown to the server on each connection. With one that ends, or is
+	// revoked, the Conn ends: use TokenFunc for those.
 	Token string
 
-	// TokenFunc, if not nil, is asked for the token before each connection, and
-	// once more when the server does not take it. Set it or Token. An error of it
-	// is a failed attempt to connect. It may be called when the one before has not
-	// been used.
+	// TokenFunc, if not nil, is asked for the token before each connection, once
+	// more when the server does not take it, and when the server says that the
+	// token ends soon: the next one takes its place, and the connection goes on. Set
+	// it or Token. An error of it is a failed attempt, which is made again. It may be
+	// called when the one before has not been used, and must not give a token again
+	// that the server refused: that ends the Conn.
 	TokenFunc func(context.Context) (string, error)
 
-	// OnState, if not nil, is told each change of the connection. It is called by
-	// one goroutine, the one that reads, and must not block.
+	// OnState, if not nil, is told each change of the connection, one after the
+	// other. It must not block: nothing is read meanwhile.
 	OnState func(State)
 
 	// ReadLimit is the size in bytes of the largest frame that is taken; 0 means

@@ -17,6 +17,7 @@ type ending struct {
 	final bool          // coming back is of no use
 	wrong bool          // the same, if there never was a connection
 	later bool          // the server has too much to do
+	token bool          // the token is no longer valid, or there was none
 	after time.Duration // how long to wait at least
 	exact bool          // after is exactly how long to wait
 	lived time.Duration // how long the connection was in use; 0 if it never was
@@ -45,7 +46,7 @@ func (l *link) ending(err error) ending {
 		if g.Error != nil {
 			refusal := g.Error.as("stay connected")
 			refusal.Close = int(frame.Code)
-			e.err = refusal
+			e.err, e.token = refusal, refusal.Retry == "new_token"
 		}
 		if g.Reconnect == nil {
 			e.final = true
@@ -61,6 +62,7 @@ func (l *link) ending(err error) ending {
 		// which a new connection may put right.
 		e.final = frame.Code >= 4400 && frame.Code <= 4499
 		e.later = frame.Code >= 4200 && frame.Code <= 4299
+		e.token = e.token || frame.Code >= 4300 && frame.Code <= 4399
 	}
 	return e
 }
@@ -81,6 +83,21 @@ func broken(err error) error {
 		return fmt.Errorf("the connection broke: %w", io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("the connection broke: %w", err)
+}
+
+// refuseToken deals with the end of a connection whose token is no longer valid: the
+// next one has another, if there is one to be had.
+func (c *Conn) refuseToken(token string, e *ending) {
+	if c.o.TokenFunc == nil {
+		e.final, e.err = true, fmt.Errorf("%w; there is no TokenFunc to get another token from", e.err)
+		return
+	}
+	c.refused, c.refusal = token, e.err
+}
+
+// sameToken returns how it ended that TokenFunc gave a token again that was refused.
+func sameToken(refusal error) ending {
+	return ending{err: fmt.Errorf("%w; %w", refusal, errSameToken), final: true}
 }
 
 // tokenEnding returns how it ended that there was no token.

@@ -25,13 +25,15 @@ type frame struct {
 	Gap      *Gap            `json:"gap"`
 	Presence json.RawMessage `json:"presence"` // an event with a channel, else a reply
 
-	Hello   *hello   `json:"hello"`
-	Goodbye *goodbye `json:"goodbye"`
+	Hello    *hello    `json:"hello"`
+	Goodbye  *goodbye  `json:"goodbye"`
+	Expiring *expiring `json:"expiring"`
 }
 
 type hello struct {
 	Protocol  int    `json:"protocol"`
 	Session   string `json:"session"`
+	User      string `json:"user"`      // of whom the handshake told, by a cookie or the URL
 	Heartbeat int    `json:"heartbeat"` // seconds
 	Limits    struct {
 		FrameBytes int `json:"frame_bytes"`

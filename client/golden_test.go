@@ -55,7 +55,12 @@ func meaning(t *testing.T, f *frame) members {
 	case f.Hello != nil:
 		m := members{"kind": "hello", "protocol": f.Hello.Protocol, "session": f.Hello.Session, "heartbeat": f.Hello.Heartbeat}
 		m["limits"] = members{"frame_bytes": f.Hello.Limits.FrameBytes}
+		if f.Hello.User != "" {
+			m["user"] = f.Hello.User
+		}
 		return m
+	case f.Expiring != nil:
+		return members{"kind": "expiring", "in_ms": f.Expiring.InMS}
 	case f.Goodbye != nil:
 		m := members{"kind": "goodbye", "error": refusalMeaning(f.Goodbye.Error)}
 		if f.Goodbye.Reconnect != nil {
@@ -198,8 +203,11 @@ func unread(v any) any {
 		delete(m, "to")
 		delete(m, "result")
 	}
-	if m["kind"] == "heartbeat" {
+	switch m["kind"] {
+	case "heartbeat":
 		m["kind"] = "nothing" // it was heard, no more
+	case "hello", "expiring":
+		delete(m, "expires") // by the server's clock; in_ms is by no clock
 	}
 	return m
 }

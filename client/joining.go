@@ -63,17 +63,19 @@ func (c *Conn) join(subs ...*Subscription) {
 		})
 	}
 	c.request("join", request, func(f *frame, err error) {
+		var again refusedJoins
 		for i, s := range subs {
 			if s.phase != joining {
 				continue // closed, or the connection was lost
 			}
 			result, err := f.joinResult(i, s.channel, err)
 			if err != nil {
-				c.refuse(s, err)
+				c.refuse(s, err, &again)
 				continue
 			}
 			s.begin(since[i], result)
 		}
+		again.later(c)
 	})
 }
 
@@ -135,28 +137,6 @@ func (s *Subscription) begin(since string, r *joinResult) {
 	case s.first <- nil:
 	default: // Subscribe has returned long ago
 	}
-}
-
-// refuse deals with a join that the server did not accept. One that went on before
-// is tried again, if the server says that this may help: perhaps it still counts the
-// connection that was lost. Called with mu held.
-func (c *Conn) refuse(s *Subscription, err error) {
-	var refusal *Error
-	if !s.begun || !errors.As(err, &refusal) || (refusal.Retry != "now" && refusal.Retry != "later") {
-		s.end(err)
-		delete(c.subs, s.channel)
-		return
-	}
-	s.phase = idle
-	pause := s.wait.next(0, 0) + refusal.RetryAfter
-	c.states = append(c.states, State{Kind: Refused, Channel: s.channel, Err: err, RetryIn: pause})
-	s.retry = time.AfterFunc(pause, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if !s.over && s.phase == idle {
-			c.join(s)
-		}
-	})
 }
 
 // deliver queues something of a channel for its subscription.

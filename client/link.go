@@ -21,6 +21,10 @@ type link struct {
 	hello hello
 	user  string
 
+	// What was shown and taken, of run until the link is settled, then of refresh.
+	token      string
+	refreshing atomic.Bool // refresh runs
+
 	// Why and when the server said goodbye; nil if it did not. Both belong to the
 	// reader.
 	farewell   *goodbye
@@ -46,6 +50,9 @@ func (c *Conn) dial() (*link, ending) {
 	token, err := c.o.token(ctx)
 	if err != nil {
 		return nil, tokenEnding(err)
+	}
+	if token != "" && token == c.refused {
+		return nil, sameToken(c.refusal)
 	}
 	l := &link{c: c, born: time.Now(), ready: make(chan struct{}, 1)}
 	conn, resp, err := websocket.Dial(ctx, c.o.URL, &websocket.DialOptions{
@@ -83,7 +90,7 @@ func (l *link) begin(ctx context.Context, token string) ending {
 	case f.Hello.Protocol != 2:
 		return ending{err: fmt.Errorf("the server speaks protocol %d, and this client 2", f.Hello.Protocol), final: true}
 	}
-	l.hello = *f.Hello
+	l.hello, l.user = *f.Hello, f.Hello.User
 	if token == "" {
 		return ending{}
 	}
@@ -96,13 +103,18 @@ func (l *link) begin(ctx context.Context, token string) ending {
 			return l.ending(err)
 		}
 		if refusal == nil {
+			l.token = token
 			return ending{}
 		}
 		if second || refusal.Retry != "new_token" || l.c.o.TokenFunc == nil {
 			return ending{err: refusal, final: refusal.Retry == "never" || refusal.Retry == "new_token", after: refusal.RetryAfter}
 		}
+		refused := token
 		if token, err = l.c.o.token(ctx); err != nil {
 			return tokenEnding(err)
+		}
+		if token == refused {
+			return sameToken(refusal)
 		}
 	}
 }

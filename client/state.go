@@ -6,13 +6,14 @@ import "time"
 type State struct {
 	Kind    StateKind
 	Attempt int           // Connecting: which attempt since the last good connection, from 1
-	Err     error         // Disconnected, Refused, Ended: why
-	RetryIn time.Duration // Disconnected, Refused: how long until the next attempt
+	Err     error         // Disconnected, Refused, Ended, Expiring: why
+	RetryIn time.Duration // Disconnected, Refused, Expiring: how long until the next attempt
 
 	// Of a Conn only.
-	Session string // Connected: the server's name for this connection
-	User    string // Connected: who the server says we are; "" if no token was shown
-	Channel string // Refused: which one
+	Session string        // Connected, Refreshed: the server's name for this connection
+	User    string        // Connected, Refreshed: who the server says we are; "" if no token was shown
+	Channel string        // Refused: which one
+	EndsIn  time.Duration // Expiring: how long the token is still valid
 }
 
 // A StateKind tells what changed.
@@ -31,4 +32,11 @@ const (
 	Refused
 	// Ended: there will be no other attempt. Of a Conn only.
 	Ended
+	// Expiring: the token ends soon, and another is got from TokenFunc. With an Err,
+	// that failed and is tried again after RetryIn; or there is no TokenFunc, and the
+	// Conn ends with the token. Of a Conn only.
+	Expiring
+	// Refreshed: the server has taken the other token. The connection and all
+	// subscriptions went on. Of a Conn only.
+	Refreshed
 )

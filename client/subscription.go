@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"sync/atomic"
-	"time"
 )
 
 // ErrSubscribed is what a second [Conn.Subscribe] of a channel fails with.
@@ -68,8 +67,8 @@ type Subscription struct {
 	begun bool   // a join has succeeded
 	at    string // the place after what the queue was given last
 	over  bool
-	wait  backoff     // for joins that are refused
-	retry *time.Timer // makes the next attempt, if there was one
+	wait  backoff       // for joins that are refused
+	again *refusedJoins // makes the next attempt, if there is one to come
 }
 
 // Subscribe joins a channel, and returns when the server has answered: with an
@@ -168,8 +167,9 @@ func (s *Subscription) end(err error) {
 func (s *Subscription) lost() {
 	s.phase = idle
 	s.slow.Store(false)
-	if s.retry != nil {
-		s.retry.Stop()
+	if s.again != nil {
+		s.again.drop()
+		s.again = nil
 	}
 }
 

@@ -70,9 +70,9 @@ const V2Heartbeat = `{"heartbeat":{}}`
 // A V2Hello is what the server says first (clause 3.1).
 type V2Hello struct {
 	Session   string
+	User      string // of whom the handshake told (clause 3.10); "" of nobody
+	Expires   string // when that ends, a time of RFC 3339; "" for never
 	Heartbeat int    // seconds
-	User      string // left out if empty: the session is anonymous
-	Expires   string // a time of RFC 3339; left out if empty
 	Limits    V2Limits
 }
 
@@ -85,16 +85,15 @@ type V2Limits struct {
 func AppendV2Hello(dst []byte, h V2Hello) []byte {
 	dst = append(dst, `{"hello":{"protocol":2,"session":"`...)
 	dst = appendEscaped(dst, h.Session)
-	dst = append(dst, '"')
 	if h.User != "" {
-		dst = append(dst, `,"user":"`...)
-		dst = append(appendEscaped(dst, h.User), '"')
+		dst = append(dst, `","user":"`...)
+		dst = appendEscaped(dst, h.User)
 	}
 	if h.Expires != "" {
-		dst = append(dst, `,"expires":"`...)
-		dst = append(append(dst, h.Expires...), '"')
+		dst = append(dst, `","expires":"`...)
+		dst = append(dst, h.Expires...)
 	}
-	dst = append(dst, `,"heartbeat":`...)
+	dst = append(dst, `","heartbeat":`...)
 	dst = strconv.AppendInt(dst, int64(h.Heartbeat), 10)
 	dst = appendLimit(dst, `,"limits":{"frame_bytes":`, h.Limits.FrameBytes)
 	dst = appendLimit(dst, `,"channels":`, h.Limits.Channels)

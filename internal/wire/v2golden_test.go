@@ -150,6 +150,8 @@ type v2Sent struct {
 	Kind                  string
 	ID                    json.RawMessage
 	Session               string
+	User, Expires         string
+	InMS                  int64 `json:"in_ms"`
 	Heartbeat             int
 	Limits                map[string]int
 	Channel, Reason, From string
@@ -190,8 +192,8 @@ type v2Result struct {
 	}
 }
 
-// clauses 2.3, 2.6, 3.1, 3.2, 4.2, 4.3, 4.7, 4.8, 4.12, 5.1, 5.3, 6.1, 6.3, 7.2, 8.1, 8.2,
-// 8.3, 9.3, 9.4, 9.7, 9.8
+// clauses 2.3, 2.6, 2.9, 3.1, 3.2, 3.8, 3.9, 3.10, 3.11, 4.2, 4.3, 4.7, 4.8, 4.11, 4.12, 5.1,
+// 5.3, 6.1, 6.3, 7.2, 8.1, 8.2, 8.3, 9.3, 9.4, 9.7, 9.8
 func TestGoldenV2Sent(t *testing.T) {
 	for _, file := range []string{"replies.json", "errors.json", "messages.json"} {
 		rows, means := v2Rows[v2Sent](t, file, "server")
@@ -206,7 +208,7 @@ func TestGoldenV2Sent(t *testing.T) {
 
 // clause 1.2
 func TestGoldenV2Tolerance(t *testing.T) {
-	kinds := []string{"hello", "reply", "message", "gap", "presence", "heartbeat", "goodbye", "nothing"}
+	kinds := []string{"hello", "reply", "message", "gap", "presence", "heartbeat", "expiring", "goodbye", "nothing"}
 	rows, means := v2Rows[v2Sent](t, "tolerance.json", "server")
 	for i, row := range rows {
 		if !json.Valid([]byte(row.Text)) || !slices.Contains(kinds, means[i].Kind) {
@@ -248,7 +250,7 @@ func appendV2(t *testing.T, dst []byte, raw json.RawMessage, m *v2Sent) []byte {
 	switch m.Kind {
 	case "hello":
 		l := m.Limits
-		return wire.AppendV2Hello(dst, wire.V2Hello{Session: m.Session, Heartbeat: m.Heartbeat, Limits: wire.V2Limits{
+		return wire.AppendV2Hello(dst, wire.V2Hello{Session: m.Session, User: m.User, Expires: m.Expires, Heartbeat: m.Heartbeat, Limits: wire.V2Limits{
 			FrameBytes: l["frame_bytes"], Channels: l["channels"], ChannelBytes: l["channel_bytes"],
 			KeyBytes: l["key_bytes"], History: l["history"], InfoBytes: l["info_bytes"],
 		}})
@@ -262,6 +264,8 @@ func appendV2(t *testing.T, dst []byte, raw json.RawMessage, m *v2Sent) []byte {
 		return wire.AppendV2Presence(dst, m.Channel, m.Event)
 	case "heartbeat":
 		return append(dst, wire.V2Heartbeat...)
+	case "expiring":
+		return wire.AppendV2Expiring(dst, m.Expires, m.InMS)
 	case "goodbye":
 		after := int64(-1)
 		if m.AfterMS != nil {
