@@ -287,12 +287,12 @@ func TestMistakesOfAdministration(t *testing.T) {
 		{started{args: "token delete --id=tok_1 --token-file=f"}, "give --id or --token-file, not both"},
 		{started{args: "token inspect"}, "give one token: boreas token inspect -, which reads standard input, or --token-file"},
 		{started{args: "token inspect - --can=join"}, "--can=join: give it as 'VERB CHANNEL', as in 'join chat.1'"},
-		{started{args: "key new"}, "give the key a name: boreas key new NAME, after the flags"},
+		{started{args: "key new"}, "give the key a name: boreas key new NAME"},
 		{started{args: "key new --verbs=, n"}, "--verbs is empty: a key needs at least one"},
 		{started{args: "key new --channels= n"}, "--channels is empty: leave it out to allow all channels"},
 		{started{args: "key new --data-dir=none n"}, "--data-dir=none: there is no such directory; make it first, for the user that the server runs as"},
 		{started{args: "key list --data-dir=. --api=http://h"}, "give --api or --data-dir, not both"},
-		{started{args: "key revoke"}, "give the ID of a key: boreas key revoke ID, after the flags"},
+		{started{args: "key revoke"}, "give the ID of a key: boreas key revoke ID"},
 		{
 			started{args: "key revoke " + strings.Replace(text, "bt", "bk", 1)},
 			"that is the key itself, which others can see now: give its ID, key_ and 16 characters, as `boreas key list` shows it",
@@ -308,7 +308,7 @@ func TestMistakesOfAdministration(t *testing.T) {
 			"--token-id takes an ID, and what was given is the secret itself, which others can see now; for a token there is --token-file",
 		},
 		{started{args: "revoke " + text}, "boreas revoke takes no arguments, only flags: see `boreas revoke --help`"},
-		{started{args: "explain"}, "say about whom: boreas explain SESSION, TOKEN-ID, ADDRESS or USER, after the flags"},
+		{started{args: "explain"}, "say about whom: boreas explain SESSION, TOKEN-ID, ADDRESS or USER"},
 		{
 			started{args: "explain eyJhbGciOiJIUzI1NiJ9.e30.c2ln"},
 			"that is a token or key itself, which others can see now: give its ID, which `boreas token inspect -` tells",

@@ -39,7 +39,7 @@ func (p *program) explain(ctx context.Context, cmd *cli.Command) error {
 	about := cmd.Args().First()
 	switch {
 	case cmd.Args().Len() != 1 || about == "":
-		return usagef("say about whom: %s SESSION, TOKEN-ID, ADDRESS or USER, after the flags", cmd.FullName())
+		return usagef("say about whom: %s SESSION, TOKEN-ID, ADDRESS or USER", cmd.FullName())
 	case isSecret(about):
 		return usagef("that is a token or key itself, which others can see now: give its ID, which `boreas token inspect -` tells")
 	case cmd.Int("limit") < 1 || cmd.Int("limit") > 1000:
@@ -107,8 +107,8 @@ func printRefusals(w io.Writer, what string, isSession bool, live *client.Sessio
 	var b strings.Builder
 	switch {
 	case live != nil:
-		fmt.Fprintf(&b, "%s: connected by %s since %s%s, on %d channels%s\n", what, live.Transport, shownTime(live.Since, "?"),
-			detail(", from ", live.Address)+detail(", user ", live.User)+detail(", token ", live.Token), live.Joined, detail(": ", strings.Join(live.Channels, " ")))
+		fmt.Fprintf(&b, "%s: connected by %s since %s%s, on %s%s\n", what, live.Transport, shownTime(live.Since, "?"),
+			detail(", from ", live.Address)+detail(", user ", live.User)+named(live.Token), channelCount(live.Joined), detail(": ", strings.Join(live.Channels, " ")))
 	case isSession:
 		fmt.Fprintf(&b, "%s: there is none, or it has ended\n", what)
 	}
@@ -135,10 +135,25 @@ func printRefusal(b *strings.Builder, r *client.Refusal) {
 	if do := whatToDo(r.Code); do != "" {
 		fmt.Fprintf(b, "  To do: %s\n", do)
 	}
-	who := detail(", from ", r.Address) + detail(", user ", r.User) + detail(", token ", r.Token) + detail(", session ", r.Session)
+	who := detail(", from ", r.Address) + detail(", user ", r.User) + named(r.Token) + detail(", session ", r.Session)
 	if who != "" {
 		fmt.Fprintf(b, "  It was%s\n", strings.TrimPrefix(who, ","))
 	}
+}
+
+// named is the ID of a token or key, as a part of a sentence.
+func named(id string) string {
+	if strings.HasPrefix(id, "key_") {
+		return detail(", key ", id)
+	}
+	return detail(", token ", id)
+}
+
+func channelCount(n int) string {
+	if n == 1 {
+		return "1 channel"
+	}
+	return fmt.Sprintf("%d channels", n)
 }
 
 // times is how often something came in a row, if more than once.

@@ -87,7 +87,7 @@ func newKeyCommand(p *program) *cli.Command {
 
 func (p *program) newKey(ctx context.Context, cmd *cli.Command) error {
 	if cmd.Args().Len() != 1 || cmd.Args().First() == "" {
-		return usagef("give the key a name: %s NAME, after the flags", cmd.FullName())
+		return usagef("give the key a name: %s NAME", cmd.FullName())
 	}
 	r := client.NewKeyRequest{Name: cmd.Args().First(), Verbs: words(cmd.String("verbs")), Channels: words(cmd.String("channels"))}
 	switch {
@@ -163,7 +163,7 @@ func revokeKeyCommand(p *program) *cli.Command {
 			id := cmd.Args().First()
 			switch {
 			case cmd.Args().Len() != 1 || id == "":
-				return usagef("give the ID of a key: %s ID, after the flags", cmd.FullName())
+				return usagef("give the ID of a key: %s ID", cmd.FullName())
 			case isSecret(id):
 				return usagef("that is the key itself, which others can see now: give its ID, key_ and 16 characters, as `boreas key list` shows it")
 			}

@@ -20,15 +20,19 @@ func inspectTokenCommand(p *program) *cli.Command {
 		Description: "Asks the server what it thinks of a token, of whatever kind: its own, a JWT, one that the\n" +
 			"backend checks. With - the token is read from standard input.\n" +
 			"Exits with 1 if the token is not valid, or may not do something that --can asks for.\n\n" +
+			"With --local it checks a JWT without a server, by the server's options: flags, environment\n" +
+			"and file as `boreas serve` reads them. What was revoked is known to the server alone.\n\n" +
 			"Examples:\n" +
 			"  boreas token inspect - < my-token\n" +
-			"  boreas token inspect --can='join chat.1' --can='publish chat.1' - < my-token",
-		Flags: []cli.Flag{
+			"  boreas token inspect --can='join chat.1' --can='publish chat.1' - < my-token\n" +
+			"  boreas token inspect --local --jwt-keys=file:public.pem - < my-jwt",
+		Flags: append([]cli.Flag{
 			apiFlag(), keyFileFlag(),
 			tokenFileFlag("read the token from `FILE`"),
 			textsFlag("can", "ask whether it may `'VERB CHANNEL'`; can be repeated"),
-			&cli.BoolFlag{Name: "json", Usage: "print the server's answer"},
-		},
+			&cli.BoolFlag{Name: "json", Usage: "print the answer as JSON"},
+			&cli.BoolFlag{Name: "local", Usage: "check a JWT here, without a server, by the server's options"},
+		}, localFlags()...),
 		Action: p.inspectToken,
 	}
 }
@@ -42,14 +46,13 @@ func (p *program) inspectToken(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	c, err := p.apiClient(cmd)
+	inspect := p.inspectRemotely
+	if cmd.Bool("local") {
+		inspect = p.inspectLocally
+	}
+	found, err := inspect(ctx, cmd, token, asks)
 	if err != nil {
 		return err
-	}
-	defer c.Close()
-	found, err := c.InspectToken(ctx, token, asks...)
-	if err != nil {
-		return needsNewer(err)
 	}
 	if cmd.Bool("json") {
 		err = p.printJSON(found)
@@ -68,6 +71,21 @@ func (p *program) inspectToken(ctx context.Context, cmd *cli.Command) error {
 		}
 	}
 	return nil
+}
+
+func (p *program) inspectRemotely(ctx context.Context, cmd *cli.Command, token string, asks []client.Ask) (client.Inspection, error) {
+	for _, f := range localFlags() {
+		if cmd.IsSet(f.Names()[0]) {
+			return client.Inspection{}, usagef("--%s goes with --local", f.Names()[0])
+		}
+	}
+	c, err := p.apiClient(cmd)
+	if err != nil {
+		return client.Inspection{}, err
+	}
+	defer c.Close()
+	found, err := c.InspectToken(ctx, token, asks...)
+	return found, needsNewer(err)
 }
 
 // asksOf reads what --can asks.
