@@ -242,7 +242,7 @@ func (b *Backend) keyOf(token string, header http.Header) backendKey {
 
 // backendID returns the TokenID of a token that the backend knows. The headers do not
 // count: who revokes it has the token alone.
-func backendID(token string) string { return hashID("ext_", backendDomain, token) }
+func backendID(token string) string { return hashID(backendIDPrefix, backendDomain, token) }
 
 // remembered returns an answer that still counts.
 func (b *Backend) remembered(key backendKey, now time.Time) (answer, bool) {

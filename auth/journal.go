@@ -48,7 +48,7 @@ type journal struct {
 
 	size   int64 // up to which it is written, and not a byte further
 	lines  int
-	unlike int   // lines from which on it is written anew
+	unlike int                   // lines from which on it is written anew
 	broken atomic.Pointer[error] // why nothing can be written any more
 }
 

@@ -18,9 +18,6 @@ const (
 
 	// jwtDomain keeps the hashes of tokens apart from any others.
 	jwtDomain = "boreas jwt\x00"
-
-	// idBytes of a hash are in an ID: so many that no two of them meet.
-	idBytes = 12
 )
 
 // strict64 has one text for the same bytes: what a token is hashed to must not depend on
@@ -176,17 +173,17 @@ func jwtID(text string) string {
 			return claimsID(claims, signed)
 		}
 	}
-	return hashID("jwt_", jwtDomain, "text", signed)
+	return hashID(jwtIDPrefix, jwtDomain, "text", signed)
 }
 
 // claimsID is jwtID for a token that was read already.
 func claimsID(claims map[string]jsontext.Value, signed string) string {
 	jti, _ := stringOf(claims["jti"])
 	if jti == "" {
-		return hashID("jwt_", jwtDomain, "text", signed)
+		return hashID(jwtIDPrefix, jwtDomain, "text", signed)
 	}
 	iss, _ := stringOf(claims["iss"])
-	return hashID("jwt_", jwtDomain, "jti", iss, jti)
+	return hashID(jwtIDPrefix, jwtDomain, "jti", iss, jti)
 }
 
 // hashID returns an ID that is made of the parts.

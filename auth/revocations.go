@@ -107,9 +107,6 @@ func (r *Revocation) check() error {
 	return nil
 }
 
-// maxKid is the greatest length of the name of a key that signs JWTs, in bytes.
-const maxKid = 255
-
 // tokenID returns the ID of a token that is given by text or ID; "" if nobody can know it.
 // If it is one of ours, that comes with it. The caller holds mu or writing.
 func (a *Authority) tokenID(token string) (string, *stored) {

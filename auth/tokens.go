@@ -86,8 +86,8 @@ func (a *Authority) Len() int {
 // A Token is what is known of an opaque token; its text is not.
 type Token struct {
 	ID      string
-	User    string // for one that was made without: the name that others see
-	Label   string // for people
+	User    string              // for one that was made without: the name that others see
+	Label   string              // for people
 	Created time.Time           // zero if nobody knows
 	Expires time.Time           // zero for never
 	Rules   *boreas.Permissions // nil for everything
