@@ -290,7 +290,8 @@ func TestMistakesOfAdministration(t *testing.T) {
 		{started{args: "key new"}, "give the key a name: boreas key new NAME"},
 		{started{args: "key new --verbs=, n"}, "--verbs is empty: a key needs at least one"},
 		{started{args: "key new --channels= n"}, "--channels is empty: leave it out to allow all channels"},
-		{started{args: "key new --data-dir=none n"}, "--data-dir=none: there is no such directory; make it first, for the user that the server runs as"},
+		{started{args: "key list --data-dir=none"}, "--data-dir=none: there is no such directory"},
+		{started{args: "key new --data-dir=main.go n"}, "--data-dir=main.go: that is no directory"},
 		{started{args: "key list --data-dir=. --api=http://h"}, "give --api or --data-dir, not both"},
 		{started{args: "key revoke"}, "give the ID of a key: boreas key revoke ID"},
 		{

@@ -20,7 +20,7 @@ func keyCommand(p *program) *cli.Command {
 		Description: "A key lets a backend use the API. Once a server has had a key, its API demands one: in\n" +
 			"environment variable " + envKey + ", or with --key-file. Keys are secrets.\n\n" +
 			"A server that is not on loopback needs a key before it starts: with --data-dir the first\n" +
-			"one is made without a server.\n\n" +
+			"one is made without a server; do that as the user that the server runs as.\n\n" +
 			"Examples:\n" +
 			"  boreas key new --data-dir=/var/lib/boreas --verbs=admin admin > admin.key\n" +
 			"  boreas key new --key-file=admin.key --verbs=publish --channels='chat.*' chat > chat.key\n" +
@@ -52,8 +52,8 @@ type keyring interface {
 	Close()
 }
 
-// keyring returns the one that the flags name.
-func (p *program) keyring(cmd *cli.Command) (keyring, error) {
+// keyring returns the one that the flags name. Makes tells that it need not exist yet.
+func (p *program) keyring(cmd *cli.Command, makes bool) (keyring, error) {
 	if !cmd.IsSet("data-dir") {
 		c, err := p.apiClient(cmd)
 		if err != nil {
@@ -64,7 +64,7 @@ func (p *program) keyring(cmd *cli.Command) (keyring, error) {
 	if cmd.IsSet("api") {
 		return nil, usagef("give --api or --data-dir, not both")
 	}
-	return openKeyFiles(cmd.String("data-dir"))
+	return p.openKeyFiles(cmd.String("data-dir"), makes)
 }
 
 func newKeyCommand(p *program) *cli.Command {
@@ -100,7 +100,7 @@ func (p *program) newKey(ctx context.Context, cmd *cli.Command) error {
 	if r.TTL, r.Expires, err = life(cmd); err != nil {
 		return err
 	}
-	keys, err := p.keyring(cmd)
+	keys, err := p.keyring(cmd, true)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func listKeysCommand(p *program) *cli.Command {
 			if err := takesNoArguments(cmd); err != nil {
 				return err
 			}
-			keys, err := p.keyring(cmd)
+			keys, err := p.keyring(cmd, false)
 			if err != nil {
 				return err
 			}
@@ -167,7 +167,7 @@ func revokeKeyCommand(p *program) *cli.Command {
 			case isSecret(id):
 				return usagef("that is the key itself, which others can see now: give its ID, key_ and 16 characters, as `boreas key list` shows it")
 			}
-			keys, err := p.keyring(cmd)
+			keys, err := p.keyring(cmd, false)
 			if err != nil {
 				return err
 			}

@@ -16,10 +16,17 @@ import (
 // keyFiles are the keys in the files of a server that does not run.
 type keyFiles struct{ store *auth.Authority }
 
-func openKeyFiles(dir string) (*keyFiles, error) {
-	// A directory that is misspelt must not become one in which the server never looks.
-	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
-		return nil, usagef("--data-dir=%s: there is no such directory; make it first, for the user that the server runs as", dir)
+// openKeyFiles opens the files in a directory. Who makes keys may begin with none: then
+// it is made, as the server makes it.
+func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
+	switch info, err := os.Stat(dir); {
+	case err == nil && !info.IsDir():
+		return nil, usagef("--data-dir=%s: that is no directory", dir)
+	case errors.Is(err, fs.ErrNotExist) && !makes:
+		return nil, usagef("--data-dir=%s: there is no such directory", dir)
+	case errors.Is(err, fs.ErrNotExist):
+		// Told, as it may be misspelt, and no server would ever look there.
+		p.note("there was no directory %s: it is made, for this user alone; the server must run as the same", dir)
 	}
 	store, err := auth.Open(auth.Options{DataDir: dir})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -48,6 +49,8 @@ type Options struct {
 	Now     func() time.Time // time.Now
 	Timeout time.Duration    // how long an answer may take; 10 s
 	Wait    time.Duration    // how long an event may take; 2 s
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // tests reach names by it
 }
 
 // A visit is one round of checks. It belongs to one goroutine.
@@ -107,6 +110,9 @@ func Run(ctx context.Context, o Options, tell func(Finding)) error {
 func newVisit(o Options, tell func(Finding)) (*visit, error) {
 	o.API, o.WS = strings.TrimSuffix(cmp.Or(o.API, client.DefaultAPI), "/"), cmp.Or(o.WS, client.DefaultWS)
 	o.Timeout, o.Wait = cmp.Or(o.Timeout, 10*time.Second), cmp.Or(o.Wait, 2*time.Second)
+	if o.dial == nil {
+		o.dial = new(net.Dialer).DialContext
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -114,6 +120,7 @@ func newVisit(o Options, tell func(Finding)) (*visit, error) {
 	v.http = &http.Client{
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         o.dial,
 			TLSClientConfig:     &tls.Config{RootCAs: o.Roots, Time: o.Now},
 			TLSHandshakeTimeout: o.Timeout,
 		},

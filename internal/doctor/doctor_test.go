@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"context"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -30,7 +32,9 @@ const (
 	outOfReach = "skipped: the API is out of reach"
 	noKey      = "skipped: the API is out of reach or takes no key of ours"
 	noStream   = "warning: not checked: there is no token, and none can be made at the API\n  Give a token with --token-file, or a key that may make tokens."
-	makeOne    = "\n  Make a key on this server: `boreas key new`."
+	plain      = " is asked without TLS: keys, tokens and messages can be read on the way\n" +
+		"  Give the server a certificate (options `api_tls_cert` and `ws_tls_cert`), or put a proxy before it that has one.\n"
+	makeOne = "\n  Make a key on this server: `boreas key new`."
 )
 
 // examine visits a fake and returns what was found, by check.
@@ -194,17 +198,23 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 		},
 		"the proxy buffers messages": {
 			ruin:   func(f *fake) { f.wsRoutes["/v2/events"] = f.events(false) },
-			change: func(_ *fake, o *Options) { o.Wait = 200 * time.Millisecond },
-			want:   map[string]string{"events": "FAILED: a message did not come within 200ms: a proxy buffers event streams\n  " + unbuffered},
+			change: func(_ *fake, o *Options) { o.Wait = time.Second },
+			want:   map[string]string{"events": "FAILED: a message did not come within 1s: a proxy buffers event streams\n  " + unbuffered},
 		},
 		"two servers": {
 			ruin: func(f *fake) {
 				f.wsRoutes["/v2/events"] = f.events(false)
 				f.apiRoutes["/v2/channels/"] = says(201, `{"position":"p","subscribers":0}`)
 			},
-			change: func(_ *fake, o *Options) { o.Wait = 200 * time.Millisecond },
+			change: func(_ *fake, o *Options) { o.Wait = time.Second },
 			want: map[string]string{
 				"events": "FAILED: what is published at the API does not come to the stream: --api and --ws are not the same server\n  Give the two URLs of one server.",
+			},
+		},
+		"two servers, as tokens tell": {
+			ruin: func(f *fake) { f.wsRoutes["/v2/events"] = refuses(401, "invalid_token", "The token is not valid.") },
+			want: map[string]string{
+				"events": "FAILED: a token that was just made at the API is not valid here: --api and --ws are not the same server\n  Give the two URLs of one server.",
 			},
 		},
 		"no stream": {
@@ -264,6 +274,50 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 		"the system tells no descriptors": {
 			ruin: func(f *fake) { f.apiRoutes["/metrics"] = says(200, "x 1\n") },
 			want: map[string]string{"descriptors": "skipped: the server's system does not tell"},
+		},
+		"not on this machine, and without a key": {
+			change: func(f *fake, o *Options) {
+				o.API, o.WS = "http://api.example:8001", "ws://push.example"
+				o.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+					to := map[string]*httptest.Server{"api.example:8001": f.api, "push.example:80": f.ws}[address]
+					return new(net.Dialer).DialContext(ctx, network, to.Listener.Addr().String())
+				}
+			},
+			want: map[string]string{
+				"tls": "warning: api.example:8001" + plain + "warning: push.example" + strings.TrimSuffix(plain, "\n"),
+				"api": "ok: http://api.example:8001 answers",
+				"key": "FAILED: whoever reaches api.example:8001 can publish and make tokens: the API asks for no key\n  " +
+					"Make a key with `boreas key new`, or let the API listen on 127.0.0.1 only.",
+			},
+		},
+		"a name that nobody knows": {
+			change: func(_ *fake, o *Options) {
+				o.API, o.WS = "http://api.example", "ws://push.example"
+				o.dial = func(context.Context, string, string) (net.Conn, error) {
+					return nil, &net.DNSError{Err: "no such host"}
+				}
+			},
+			want: map[string]string{
+				"tls":       "warning: api.example" + plain + "warning: push.example" + strings.TrimSuffix(plain, "\n"),
+				"api":       "FAILED: the name api.example cannot be resolved\n  Correct the name in the URL, or its entry in the DNS.",
+				"ready":     outOfReach,
+				"key":       outOfReach,
+				"clock":     outOfReach,
+				"websocket": "FAILED: the name push.example cannot be resolved\n  Correct the name in the URL, or its entry in the DNS.",
+				"events":    noStream, "descriptors": noKey,
+			},
+		},
+		"no answer": {
+			ruin:   func(f *fake) { f.apiRoutes["/healthz"], f.wsRoutes["/v2"] = hold, hold },
+			change: func(_ *fake, o *Options) { o.Timeout = 50 * time.Millisecond },
+			want: map[string]string{
+				"api":       "FAILED: API did not answer within 50ms\n  See whether a firewall is in between, and whether the address is right.",
+				"ready":     outOfReach,
+				"key":       outOfReach,
+				"clock":     outOfReach,
+				"websocket": "FAILED: WS did not answer within 50ms\n  See whether a firewall is in between, and whether the address is right.",
+				"events":    noStream, "descriptors": noKey,
+			},
 		},
 		"a key that is not looked at": {
 			change: func(_ *fake, o *Options) { o.Key = "bk_1" },

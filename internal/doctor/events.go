@@ -13,6 +13,11 @@ import (
 	"github.com/boreas-pubsub/boreas/client"
 )
 
+const (
+	twoServers = "--api and --ws are not the same server"
+	oneServer  = "Give the two URLs of one server."
+)
+
 const unbuffered = "Turn buffering off for /v2/events: in nginx `proxy_buffering off;`, unless it heeds the header X-Accel-Buffering that each answer has. " +
 	"Compression of text/event-stream must be off, too."
 
@@ -42,7 +47,7 @@ func (v *visit) events(ctx context.Context, report reporter) {
 	switch {
 	case came:
 	case a != nil:
-		v.noStream(a, report)
+		v.noStream(a, token != v.o.Token, report)
 		return
 	default:
 		report(Failed, fmt.Sprintf("no event came within %v: a proxy buffers event streams", v.o.Wait), unbuffered)
@@ -69,7 +74,7 @@ func (v *visit) message(ctx context.Context, lines chan string, refusal chan *an
 	case came:
 		report(OK, "the stream begins at once, and a message comes at once", "")
 	case ack.Subscribers == 0:
-		report(Failed, "what is published at the API does not come to the stream: --api and --ws are not the same server", "Give the two URLs of one server.")
+		report(Failed, "what is published at the API does not come to the stream: "+twoServers, oneServer)
 	default:
 		report(Failed, fmt.Sprintf("a message did not come within %v: a proxy buffers event streams", v.o.Wait), unbuffered)
 	}
@@ -127,10 +132,12 @@ func (v *visit) await(ctx context.Context, lines <-chan string, refusal chan *an
 	}
 }
 
-// noStream says why a stream was refused.
-func (v *visit) noStream(a *answer, report reporter) {
+// noStream says why a stream was refused. Made tells that its token was made at the API.
+func (v *visit) noStream(a *answer, made bool, report reporter) {
 	code, message := a.fault()
 	switch {
+	case made && code == "invalid_token":
+		report(Failed, "a token that was just made at the API is not valid here: "+twoServers, oneServer)
 	case a.status == 0:
 		report(Failed, a.body, "See that the server runs, and that the URL is right.")
 	case code == "not_permitted":

@@ -46,16 +46,20 @@ func (v *visit) certificate(ctx context.Context, u *url.URL, report reporter) {
 	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
 	defer cancel()
 	// Not verified here, but below: so that it can be said what is wrong with it.
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, ServerName: u.Hostname()}}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	var conn *tls.Conn
+	raw, err := v.o.dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err == nil {
+		defer raw.Close()
+		conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true, ServerName: u.Hostname()})
+		err = conn.HandshakeContext(ctx)
+	}
 	if err != nil {
 		text, do := v.unreachable(u, err)
 		report(Failed, text, do)
 		v.distrusted[u.Host] = true
 		return
 	}
-	defer conn.Close()
-	state := conn.(*tls.Conn).ConnectionState()
+	state := conn.ConnectionState()
 	leaf := state.PeerCertificates[0]
 	if text, do := v.distrust(u.Hostname(), state.PeerCertificates); text != "" {
 		report(Failed, u.Host+": "+text, do)
