@@ -60,6 +60,9 @@ func examine(t *testing.T, f *fake, o Options) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if n := f.tokens.Load(); n != 0 {
+		t.Errorf("%d tokens were left behind", n)
+	}
 	var want []string
 	for _, c := range checks {
 		want = append(want, c.name)
@@ -166,9 +169,24 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 			want: map[string]string{"websocket": "FAILED: the server refuses: The server is full.\n  See docs/errors.md#overloaded."},
 		},
 		"another protocol": {
-			ruin: func(f *fake) { f.wsRoutes["/v2"] = speak(`{"hello":"you"}`) },
+			ruin: func(f *fake) { f.wsRoutes["/v2"] = speak(`{"hello":{"protocol":3}}`, true) },
 			want: map[string]string{
 				"websocket": "FAILED: the upgrade works, and what is there does not speak protocol 2\n  " +
+					"See that ws://WS/v2 is that of a Boreas server, and that nothing in between holds frames back.",
+			},
+		},
+		"another program with WebSockets": {
+			ruin: func(f *fake) { f.wsRoutes["/v2"] = speak("hello", true) },
+			want: map[string]string{
+				"websocket": "FAILED: the upgrade works, and what is there does not speak protocol 2\n  " +
+					"See that ws://WS/v2 is that of a Boreas server, and that nothing in between holds frames back.",
+			},
+		},
+		"pings are held back": {
+			ruin:   func(f *fake) { f.wsRoutes["/v2"] = speak(`{"hello":{"protocol":2}}`, false) },
+			change: func(_ *fake, o *Options) { o.Timeout = time.Second },
+			want: map[string]string{
+				"websocket": "FAILED: a ping was not answered within 1s\n  " +
 					"See that ws://WS/v2 is that of a Boreas server, and that nothing in between holds frames back.",
 			},
 		},
@@ -179,7 +197,7 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 						refuses(403, "origin_not_allowed", "Pages of https://a may not connect.")(w, r)
 						return
 					}
-					speak(`{"hello":{"protocol":2}}`)(w, r)
+					speak(`{"hello":{"protocol":2}}`, true)(w, r)
 				}
 			},
 			change: func(_ *fake, o *Options) { o.Origin = "https://a" },

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,8 @@ type fake struct {
 	api, ws   *httptest.Server
 	apiRoutes map[string]http.HandlerFunc // by path; POST and DELETE too
 	wsRoutes  map[string]http.HandlerFunc
-	published chan string // channels
+	published chan string  // channels
+	tokens    atomic.Int32 // made and not deleted
 }
 
 func newFake() *fake {
@@ -34,15 +36,22 @@ func newFake() *fake {
 		"/readyz":            says(200, "ok\n"),
 		"/v2/stats":          says(200, "{}"),
 		"/metrics":           says(200, "# HELP process_max_fds x\nprocess_max_fds 20000\nprocess_open_fds 12\n"),
-		"/v2/tokens":         says(201, `{"token":"bt_made","id":"tok_made"}`),
 		"/v2/tokens/inspect": says(200, `{"valid":true,"kind":"opaque","id":"tok_1","user":"u1","expires":"2026-05-07T00:00:00Z","rules":[{"channels":["a"],"allow":["join"]}]}`),
-		"/v2/tokens/":        says(204, ""),
+		"/v2/tokens": func(w http.ResponseWriter, r *http.Request) {
+			f.tokens.Add(1)
+			says(201, `{"token":"bt_made","id":"tok_made"}`)(w, r)
+		},
+		"/v2/tokens/": func(_ http.ResponseWriter, r *http.Request) {
+			if r.Method+" "+r.URL.Path == "DELETE /v2/tokens/tok_made" {
+				f.tokens.Add(-1)
+			}
+		},
 		"/v2/channels/": func(w http.ResponseWriter, r *http.Request) {
 			f.published <- strings.Split(r.URL.Path, "/")[3]
 			says(201, `{"position":"p","subscribers":1}`)(w, r)
 		},
 	}
-	f.wsRoutes = map[string]http.HandlerFunc{"/v2": speak(`{"hello":{"protocol":2}}`), "/v2/events": f.events(true)}
+	f.wsRoutes = map[string]http.HandlerFunc{"/v2": speak(`{"hello":{"protocol":2}}`, true), "/v2/events": f.events(true)}
 	return f
 }
 
@@ -84,8 +93,8 @@ func refuses(status int, code, message string) http.HandlerFunc {
 	return says(status, fmt.Sprintf(`{"error":{"code":%q,"message":%q,"retry":"never"}}`, code, message))
 }
 
-// speak is a WebSocket that begins so and answers each ping.
-func speak(hello string) http.HandlerFunc {
+// speak is a WebSocket that begins so, and answers pings or does not.
+func speak(hello string, answers bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 		if err != nil {
@@ -96,6 +105,8 @@ func speak(hello string) http.HandlerFunc {
 		for err == nil {
 			if _, _, err = conn.Read(r.Context()); err == nil {
 				conn.Write(r.Context(), websocket.MessageText, []byte(`{"heartbeat":{}}`)) //nolint:errcheck // a test's server
+			}
+			if err == nil && answers {
 				err = conn.Write(r.Context(), websocket.MessageText, []byte(`{"id":1,"ping":{}}`))
 			}
 		}

@@ -96,6 +96,8 @@ func (v *visit) greet(ctx context.Context, conn *websocket.Conn) string {
 	}
 	_, text, err := conn.Read(ctx)
 	switch {
+	case ctx.Err() != nil:
+		return fmt.Sprintf("the upgrade works, and no greeting came within %v", v.o.Timeout)
 	case err != nil:
 		return fmt.Sprintf("the upgrade works, and no greeting came: %v", err)
 	case json.Unmarshal(text, &first) != nil || first.Hello.Protocol != 2:
@@ -106,6 +108,9 @@ func (v *visit) greet(ctx context.Context, conn *websocket.Conn) string {
 	}
 	for {
 		_, text, err := conn.Read(ctx)
+		if ctx.Err() != nil {
+			return fmt.Sprintf("a ping was not answered within %v", v.o.Timeout)
+		}
 		if err != nil {
 			return fmt.Sprintf("a ping was not answered: %v", err)
 		}
