@@ -106,7 +106,7 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.JWTAudience }, form: "a text",
 		},
 		{
-			Name: "jwt_leeway", Group: groupJWT, Default: "30s", Zero: "none",
+			Name: "jwt_leeway", Group: groupJWT, Default: "30s",
 			Usage: "how far the clocks of this machine and the issuer may differ",
 			field: func(c *Config) any { return &c.JWTLeeway }, min: int64(time.Second), max: int64(5 * time.Minute),
 		},
@@ -122,7 +122,7 @@ func Options() []Option {
 		},
 		{
 			Name: "jwt_default_rules", Group: groupJWT, Default: "",
-			Usage: "rules of JWTs that have none, as JSON; without it they allow nothing",
+			Usage: "rules of JWTs that have none, as JSON; without it they are refused",
 			field: func(c *Config) any { return &c.JWTDefaultRules }, form: "a JSON list of rules",
 		},
 

@@ -14,6 +14,9 @@ func (s *Server) events() http.Handler {
 	o := sse.Options{
 		Check:       s.authority.Check,
 		NoAuth:      !s.cfg.RequireAuth,
+		Cookie:      s.cfg.TokenCookie,
+		AuthHeaders: s.cfg.AuthHeaders(),
+		Refusals:    s.refusals,
 		AllowOrigin: originsOf(s.cfg.AllowedOrigins()).header,
 		Heartbeat:   s.cfg.WSPingInterval,
 		Counters:    &s.sseCount,

@@ -26,8 +26,10 @@ func (s *Server) logStart(debug bool, connections int) {
 		s.log.Warn(note)
 	}
 	if !isLoopback(s.APIAddr()) {
-		s.log.Warn("the API has no keys yet: whoever reaches this address can publish and make tokens; let only your backends reach it",
-			"api", s.APIAddr().String())
+		if !s.authority.HasKeys() {
+			s.log.Warn("the API has no keys (api_insecure): whoever reaches this address can publish and make tokens; let only your backends reach it",
+				"api", s.APIAddr().String())
+		}
 		if s.cfg.Debug && !debug {
 			s.log.Info("the debug URLs are off, because the API is not on this machine's own address; --debug turns them on")
 		}

@@ -28,7 +28,7 @@ func TestLogOfAnOpenAPI(t *testing.T) {
 	}
 	s.logStart(s.debug(), 960)
 	const want = `level=WARN msg="a note"
-level=WARN msg="the API has no keys yet: whoever reaches this address can publish and make tokens; let only your backends reach it" api=10.0.0.1:8001
+level=WARN msg="the API has no keys (api_insecure): whoever reaches this address can publish and make tokens; let only your backends reach it" api=10.0.0.1:8001
 level=INFO msg="the debug URLs are off, because the API is not on this machine's own address; --debug turns them on"
 level=INFO msg=running api=10.0.0.1:8001 ws=127.0.0.1:8001 config="" tokens=0 debug=false max_connections=960
 `

@@ -48,6 +48,7 @@ type Server struct {
 	hub       *boreas.Hub
 	engine    boreas.Engine
 	authority *auth.Authority
+	refusals  *refusal.Log
 	gate      *gate
 	sseCount  sse.Counters
 	api       endpoint
@@ -77,20 +78,13 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	say := newBanner(o.Banner)
-	s := &Server{cfg: cfg, log: o.Log, failed: make(chan error, 2)}
-	var err error
-	if s.authority, err = auth.Open(auth.Options{KeepText: true, Log: s.log}); err != nil {
-		return nil, err
-	}
-
-	say.tokenProvider(cfg.TokenProvider)
-	if err := s.loadTokens(ctx); err != nil {
-		return nil, err
-	}
-	say.tokensLoaded(s.authority.Len())
-
-	say.configuring(cfg.RequireAuth)
+	s := &Server{cfg: cfg, log: o.Log, refusals: refusal.New(), failed: make(chan error, 2)}
 	if err := s.listen(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.admit(ctx, say); err != nil {
+		s.api.listener.Close()
+		s.ws.listener.Close()
 		return nil, err
 	}
 	debug := s.debug()
@@ -119,8 +113,10 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
 	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
 		Authority: s.authority,
-		Refusals:  refusal.New(),
-		Insecure:  true,
+		Refusals:  s.refusals,
+		Loopback:  isLoopback(s.APIAddr()),
+		Insecure:  cfg.APIInsecure,
+		Hosts:     cfg.AllowedHosts(),
 		Debug:     debug,
 		MaxBody:   cfg.MaxBody,
 		Ready:     s.Ready,
@@ -141,11 +137,33 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	return s, nil
 }
 
+// admit gets ready who lets clients in, and tells.
+func (s *Server) admit(ctx context.Context, say banner) error {
+	say.tokenProvider(s.cfg.TokenProvider)
+	if err := s.openAuthority(); err != nil {
+		return err
+	}
+	err := s.loadTokens(ctx)
+	if err == nil {
+		say.tokensLoaded(s.authority.Len())
+		err = s.checkKeys()
+	}
+	if err != nil {
+		s.authority.Close()
+		return err
+	}
+	say.configuring(s.cfg.RequireAuth)
+	return nil
+}
+
 // subscribers serves what is on the subscribers' port.
 func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 	o := ws.Options{
 		Check:       s.authority.Check,
 		NoAuth:      !s.cfg.RequireAuth,
+		Cookie:      s.cfg.TokenCookie,
+		AuthHeaders: s.cfg.AuthHeaders(),
+		Refusals:    s.refusals,
 		MaxMessage:  int(s.cfg.MaxMessage),
 		Heartbeat:   s.cfg.WSPingInterval,
 		MaxChannels: s.cfg.MaxChannels,
@@ -217,11 +235,3 @@ func (s *Server) Hub() *boreas.Hub { return s.hub }
 // Failed gives an error if the server can no longer accept connections on one of its
 // ports. What is left of it is ended with Shutdown.
 func (s *Server) Failed() <-chan error { return s.failed }
-
-// Ready returns nil while the server takes new work, and otherwise why it does not.
-func (s *Server) Ready() error {
-	if s.stopping.Load() {
-		return boreas.ErrShuttingDown
-	}
-	return nil
-}

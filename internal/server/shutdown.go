@@ -20,7 +20,7 @@ const publishGrace = 2 * time.Second
 //     there. This comes before the sessions end, or acknowledged messages were lost.
 //  4. The sessions end, spread over the drain time, so that they do not all come back
 //     to the other servers, or to this one's successor, in the same instant.
-//  5. The engine closes: last, because both of the above use it.
+//  5. The engine and what knows the tokens close: last, because all of the above use them.
 //
 // When ctx ends, what is still there is cut off, and the error says so. The drain
 // time does not end by itself: give ctx more time than that. All calls wait for the
@@ -58,6 +58,9 @@ func (s *Server) shutdown(ctx context.Context) error {
 		s.ws.http.Close()
 	}
 	s.engine.Close()
+	if closed := s.authority.Close(); closed != nil {
+		s.log.Error("the tokens, keys and revocations could not be closed as they should", "error", closed)
+	}
 	if err != nil {
 		return fmt.Errorf("not all connections ended in time, those left were cut off: %w", err)
 	}

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+)
+
+// openAuthority opens what knows tokens, keys and revocations, and what it asks.
+func (s *Server) openAuthority() error {
+	o := auth.Options{DataDir: s.cfg.DataDir, KeepText: s.debug(), Log: s.log}
+	if s.cfg.JWTKeys != "" {
+		jwt, err := auth.NewJWT(auth.JWTOptions{
+			Keys:         s.cfg.JWTKeyList(),
+			Issuer:       s.cfg.JWTIssuer,
+			Audience:     s.cfg.JWTAudience,
+			Leeway:       s.cfg.JWTLeeway,
+			UserClaim:    s.cfg.JWTUserClaim,
+			RulesClaim:   s.cfg.JWTRulesClaim,
+			DefaultRules: s.cfg.JWTDefaultRules,
+			Log:          s.log,
+		})
+		if err != nil {
+			return err
+		}
+		o.JWT = jwt
+	}
+	if s.cfg.AuthURL != "" {
+		backend, err := auth.NewBackend(auth.BackendOptions{
+			URL:     s.cfg.AuthURL,
+			Headers: s.cfg.AuthHeaders(),
+			Timeout: s.cfg.AuthURLTimeout,
+			Log:     s.log,
+		})
+		if err != nil {
+			if o.JWT != nil {
+				o.JWT.Close()
+			}
+			return err
+		}
+		o.Backend = backend
+	}
+	authority, err := auth.Open(o)
+	if err != nil {
+		if o.JWT != nil {
+			o.JWT.Close()
+		}
+		if o.Backend != nil {
+			o.Backend.Close()
+		}
+		return err
+	}
+	s.authority = authority
+	return nil
+}
+
+// checkKeys refuses to open the API to other machines while it needs no key.
+func (s *Server) checkKeys() error {
+	if isLoopback(s.APIAddr()) || s.cfg.APIInsecure || s.authority.HasKeys() {
+		return nil
+	}
+	directory, and := s.cfg.DataDir, ""
+	if directory == "" {
+		directory, and = "DIR", ", and start with --data-dir=DIR"
+	}
+	return fmt.Errorf("the API on %v can be reached by other machines and has no key: "+
+		"make one with `boreas key new NAME --data-dir=%s`%s; or let only this machine reach it with --api-host=127.0.0.1; "+
+		"or say --api-insecure to let everybody publish and make tokens", s.APIAddr(), directory, and)
+}
+
+// Ready returns nil while the server takes new work, and otherwise why it does not.
+func (s *Server) Ready() error {
+	if s.stopping.Load() {
+		return boreas.ErrShuttingDown
+	}
+	return s.authority.Ready()
+}
