@@ -42,10 +42,11 @@ var mayImport = map[string][]string{
 	"js":               {},
 	"boreastest":       {".", "internal/wire", "internal/fault", "internal/config", "internal/server", "client"},
 	"internal/load":    {"client"},
+	"internal/doctor":  {"client"},
 	"internal/oracle":  {"."},
 	"internal/trial":   {".", "boreastest", "client", "internal/config", "internal/oracle", "internal/server"},
 	"internal/trial/":  {"internal/oracle", "internal/trial"},
-	"cmd/boreas":       {".", "internal/wire", "internal/config", "internal/server", "internal/load", "client"},
+	"cmd/boreas":       {".", "auth", "internal/wire", "internal/fault", "internal/config", "internal/server", "internal/load", "internal/doctor", "client"},
 	"examples/":        {".", "auth", "js", "ws", "sse", "api", "client", "examples/stage"},
 	"scripts/":         {},
 }
