@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
@@ -14,10 +13,7 @@ import (
 // fail answers a request below /v2/ with what is wrong: {"error":{...}}.
 func (s *service) fail(w http.ResponseWriter, err error) {
 	f := fault.Of(err)
-	if f.RetryAfter > 0 {
-		seconds := max(int64(f.RetryAfter.Seconds()+0.999), 1)
-		w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
-	}
+	fault.SetRetryAfter(w.Header(), err)
 	status := f.Status
 	if status == 0 { // what only a session can meet
 		status = http.StatusInternalServerError

@@ -32,10 +32,10 @@ func newRefusal(header http.Header, err error) *refusal {
 	if r.status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", "Bearer")
 	}
-	if r.status == http.StatusServiceUnavailable {
-		wait := max(f.RetryAfter, time.Second)
-		header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+	if r.status == http.StatusServiceUnavailable { // also if the same can succeed at once
+		header.Set("Retry-After", "1")
 	}
+	fault.SetRetryAfter(header, err)
 	return r
 }
 

@@ -41,7 +41,7 @@ type Fault struct {
 	Close int
 
 	// RetryAfter is how long to wait at least; 0 if there is nothing to say. Who
-	// knows better may say something else.
+	// knows better says it with After.
 	RetryAfter time.Duration
 
 	// Summary says what happened, and Do what to do: sentences for people.
@@ -58,12 +58,13 @@ func (f *Fault) Error() string { return f.Summary }
 func (f *Fault) Is(target error) bool { return slices.Contains(f.causes, target) }
 
 // With returns an error that is f and tells more: a sentence for the client.
-func (f *Fault) With(message string) error { return &told{f, message} }
+func (f *Fault) With(message string) error { return &told{fault: f, message: message} }
 
 // told is a fault in other words.
 type told struct {
 	fault   *Fault
 	message string
+	wait    time.Duration // 0 if the table knows
 }
 
 func (e *told) Error() string { return e.message }
@@ -127,7 +128,7 @@ func Wire(err error) wire.V2Fault {
 		Message:      Message(err),
 		Retry:        string(f.Retry),
 		Docs:         f.Docs(),
-		RetryAfterMS: f.RetryAfter.Milliseconds(),
+		RetryAfterMS: roundUp(Wait(err), time.Millisecond),
 	}
 }
 

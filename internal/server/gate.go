@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -43,14 +44,13 @@ func newGate(perSecond int, origins origins, next http.Handler) *gate {
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.limiter != nil && !g.limiter.Allow() {
 		g.count.tooFast.Add(1)
-		wait := 1 + rand.IntN(refusedSpread)
-		w.Header().Set("Retry-After", strconv.Itoa(wait))
-		g.refuse(w, r, fault.Overloaded.With("More connections come in than the server takes in a second (accept_rate). Connect again after the seconds that Retry-After gives."), int64(wait)*1000)
+		wait := time.Duration(1+rand.IntN(refusedSpread)) * time.Second
+		g.refuse(w, r, fault.Overloaded.After("More connections come in than the server takes in a second (accept_rate). Connect again after the seconds that Retry-After gives.", wait))
 		return
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && !g.origins.allow(origin) {
 		g.count.origin.Add(1)
-		g.refuse(w, r, fault.OriginNotAllowed.With("Pages of the origin "+strconv.QuoteToASCII(origin)+" may not connect (allow_origin)."), 0)
+		g.refuse(w, r, fault.OriginNotAllowed.With("Pages of the origin "+strconv.QuoteToASCII(origin)+" may not connect (allow_origin)."))
 		return
 	}
 	g.next.ServeHTTP(w, r)
@@ -58,17 +58,15 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers in the words of what was asked for, and ends the connection, which
 // would hold a descriptor that nothing counts.
-func (g *gate) refuse(w http.ResponseWriter, r *http.Request, err error, afterMS int64) {
+func (g *gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	f := fault.Of(err)
+	fault.SetRetryAfter(w.Header(), err)
 	w.Header().Set("Connection", "close")
 	if !strings.HasPrefix(r.URL.Path, "/v2") {
 		http.Error(w, fault.Message(err), f.Status)
 		return
 	}
 	told := fault.Wire(err)
-	if afterMS > 0 {
-		told.RetryAfterMS = afterMS
-	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Access-Control-Allow-Origin", "*") // so that a page can read why
 	w.WriteHeader(f.Status)
