@@ -1,0 +1,101 @@
+package limit
+
+import (
+	"net/netip"
+	"sync/atomic"
+)
+
+// A Client is one address, user or key, and what it may do now. Its methods may be called
+// by many goroutines at once, and do nothing for a nil Client: it has no bounds.
+type Client struct {
+	limits  *Limits
+	scope   scope
+	id      string       // of a user or key
+	network netip.Prefix // of an address
+	gone    atomic.Bool  // the table remembers another one, or none
+
+	accepts, requests, publishes, bytes bucket
+}
+
+// client returns the client of the user or key.
+func (l *Limits) client(t *table[string, Client], s scope, id string) *Client {
+	return getOrAdd(t, id, func() *Client { return &Client{limits: l, scope: s, id: id} })
+}
+
+// address returns the client of the network.
+func (l *Limits) address(network netip.Prefix) *Client {
+	return getOrAdd(l.addresses, network, func() *Client {
+		return &Client{limits: l, scope: scopeAddress, network: network}
+	})
+}
+
+// Request counts a request of so many bytes: whatever a client sends that has an answer,
+// or costs work. Its error is a [fault.RateLimited], and then it counts for nothing.
+func (c *Client) Request(bytes int) error {
+	if c == nil {
+		return nil
+	}
+	c = c.current()
+	b, now := c.bounds(), c.limits.now()
+	paceRequests, paceBytes := pace{int64(b.Requests)}, pace{b.Bytes}
+	if wait := c.requests.take(paceRequests, 1, now); wait > 0 {
+		return c.limits.refuse(c.scope, requests, c.name(), wait)
+	}
+	if wait := c.bytes.take(paceBytes, int64(bytes), now); wait > 0 {
+		c.requests.giveBack(paceRequests, 1)
+		return c.limits.refuse(c.scope, bytesKind, c.name(), wait)
+	}
+	return nil
+}
+
+// Publish counts n messages that the client wants to publish. Its error is a
+// [fault.RateLimited], and then they count for nothing.
+func (c *Client) Publish(n int) error {
+	if c == nil {
+		return nil
+	}
+	c = c.current()
+	if wait := c.publishes.take(pace{int64(c.bounds().Publishes)}, int64(n), c.limits.now()); wait > 0 {
+		return c.limits.refuse(c.scope, publishes, c.name(), wait)
+	}
+	return nil
+}
+
+// current returns the client itself, or the one that the table remembers in its place.
+func (c *Client) current() *Client {
+	for c.gone.Load() {
+		switch c.scope {
+		case scopeAddress:
+			c = c.limits.address(c.network)
+		case scopeUser:
+			c = c.limits.client(c.limits.users, c.scope, c.id)
+		default:
+			c = c.limits.client(c.limits.keys, c.scope, c.id)
+		}
+	}
+	return c
+}
+
+func (c *Client) bounds() *Bounds { return c.limits.bounds(c.scope) }
+
+// name is the client for the log.
+func (c *Client) name() string {
+	if c.scope == scopeAddress {
+		return networkName(c.network)
+	}
+	return c.id
+}
+
+// networkName writes an address, or the network of those that count as one.
+func networkName(n netip.Prefix) string {
+	if n.IsSingleIP() {
+		return n.Addr().String()
+	}
+	return n.String()
+}
+
+func (c *Client) busyUntil() int64 {
+	return max(c.accepts.full.Load(), c.requests.full.Load(), c.publishes.full.Load(), c.bytes.full.Load())
+}
+
+func (c *Client) forget() { c.gone.Store(true) }

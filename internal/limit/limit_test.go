@@ -1,0 +1,257 @@
+package limit
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	here  = netip.MustParseAddr("192.0.2.7")
+	there = netip.MustParseAddr("192.0.2.8")
+)
+
+// told is what a client is told of an error.
+func told(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	if !errors.Is(err, fault.RateLimited) {
+		return "no RateLimited: " + err.Error()
+	}
+	return fmt.Sprint(err, " ", fault.Wait(err))
+}
+
+// many does it so often and returns how often it went well, and the first refusal.
+func many(n int, do func() error) (done int, refused error) {
+	for range n {
+		if err := do(); err == nil {
+			done++
+		} else if refused == nil {
+			refused = err
+		}
+	}
+	return done, refused
+}
+
+// A bucket is full at first, and fills by what is allowed in a second.
+func TestRefill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{
+			Address: Bounds{Accepts: 10, Requests: 20, Bytes: 1000},
+			User:    Bounds{Requests: 5, Publishes: 4, Bytes: 500},
+			Key:     Bounds{Requests: 2, Publishes: 8, Bytes: 100},
+		})
+		var got []string
+		round := func() {
+			for _, c := range []struct {
+				what string
+				do   func() error
+			}{
+				{"accept", func() error { return l.Accept(here) }},
+				{"request of an address", func() error { return l.Address(here).Request(10) }},
+				{"request of a user", func() error { return l.User("u1").Request(10) }},
+				{"publish of a user", func() error { return l.User("u1").Publish(1) }},
+				{"request with a key", func() error { return l.Key("key_1").Request(10) }},
+				{"publish with a key", func() error { return l.Key("key_1").Publish(1) }},
+			} {
+				done, refused := many(1000, c.do)
+				got = append(got, fmt.Sprintf("%d %s, then %s", done, c.what, told(refused)))
+			}
+		}
+		round() // two seconds' worth
+		time.Sleep(time.Second)
+		round() // one
+		time.Sleep(time.Hour)
+		round() // two, not an hour's worth
+		want := []string{
+			"20 accept, then More connections come from this address than one may open in a second (address_accepts). 100ms",
+			"40 request of an address, then More requests come from this address than one may send in a second (address_requests). 50ms",
+			"10 request of a user, then More requests come from this user than one may send in a second (user_requests). 200ms",
+			"8 publish of a user, then More messages come from this user than one may publish in a second (user_publishes). 250ms",
+			"4 request with a key, then More requests come from this key than one may send in a second (key_requests). 500ms",
+			"16 publish with a key, then More messages come from this key than one may publish in a second (key_publishes). 125ms",
+			"10 accept, then More connections come from this address than one may open in a second (address_accepts). 100ms",
+			"20 request of an address, then More requests come from this address than one may send in a second (address_requests). 50ms",
+			"5 request of a user, then More requests come from this user than one may send in a second (user_requests). 200ms",
+			"4 publish of a user, then More messages come from this user than one may publish in a second (user_publishes). 250ms",
+			"2 request with a key, then More requests come from this key than one may send in a second (key_requests). 500ms",
+			"8 publish with a key, then More messages come from this key than one may publish in a second (key_publishes). 125ms",
+		}
+		want = append(want, want[:6]...)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]Count{
+			{"address", "accepts", 3000 - 50},
+			{"address", "requests", 3000 - 100},
+			{"address", "bytes", 0},
+			{"address", "failures", 0},
+			{"user", "requests", 3000 - 25},
+			{"user", "publishes", 3000 - 20},
+			{"user", "bytes", 0},
+			{"key", "requests", 3000 - 10},
+			{"key", "publishes", 3000 - 40},
+			{"key", "bytes", 0},
+		}, l.Stats()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Whoever waits as long as he is told is let through, and a moment earlier not.
+func TestTheWaitIsRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, perSecond := range []int{1, 3, 7, 1000} {
+			c := New(Options{User: Bounds{Publishes: perSecond}}).User("u1")
+			_, err := many(10*perSecond, func() error { return c.Publish(1) })
+			wait := fault.Wait(err)
+			time.Sleep(wait - 1)
+			if err := c.Publish(1); err == nil {
+				t.Errorf("%d a second: let through before %v are over", perSecond, wait)
+			}
+			time.Sleep(1)
+			if err := c.Publish(1); err != nil {
+				t.Errorf("%d a second: after %v: %v", perSecond, wait, told(err))
+			}
+		}
+	})
+}
+
+// What is more than a bucket holds goes through when it is full, and is paid for.
+func TestMoreThanABucketHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Options{User: Bounds{Bytes: 1000}}).User("u1")
+		var got []string
+		got = append(got, told(c.Request(1)), told(c.Request(10_000)))
+		time.Sleep(time.Millisecond)
+		got = append(got, told(c.Request(10_000)), told(c.Request(1)))
+		time.Sleep(8*time.Second + time.Millisecond)
+		got = append(got, told(c.Request(1)))
+		want := []string{
+			"ok",
+			"More bytes come from this user than one may send in a second (user_bytes). 1ms",
+			"ok",
+			"More bytes come from this user than one may send in a second (user_bytes). 8.001s",
+			"ok",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// A request that is refused for its bytes does not count as a request.
+func TestARefusedRequestCountsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Options{User: Bounds{Requests: 5, Bytes: 100}}).User("u1")
+		if err := c.Request(200); err != nil {
+			t.Fatal(err)
+		}
+		if done, err := many(100, func() error { return c.Request(100) }); done != 0 {
+			t.Fatalf("%d bytes too many went through: %v", done, err)
+		}
+		done, err := many(100, func() error { return c.Request(0) })
+		if done != 9 { // of 10
+			t.Errorf("%d requests without bytes, want 9: %v", done, err)
+		}
+	})
+}
+
+func TestWhoCountsAsOne(t *testing.T) {
+	l := New(Options{
+		Address: Bounds{Accepts: 1, Requests: 1, Failures: 1},
+		Exempt:  []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("2001:db8:1::/48")},
+	})
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"192.0.2.7", "192.0.2.7", true},
+		{"192.0.2.7", "192.0.2.8", false},
+		{"192.0.2.7", "::ffff:192.0.2.7", true},
+		{"2001:db8::1", "2001:db8::ffff:1", true},
+		{"2001:db8::1", "2001:db8:0:1::1", false},
+		{"fe80::1%eth0", "fe80::2%eth1", true},
+	} {
+		if same := l.Address(netip.MustParseAddr(c.a)) == l.Address(netip.MustParseAddr(c.b)); same != c.same {
+			t.Errorf("%s and %s: same client %v, want %v", c.a, c.b, same, c.same)
+		}
+	}
+	for _, a := range []netip.Addr{{}, netip.MustParseAddr("127.1.2.3"), netip.MustParseAddr("::ffff:127.0.0.1"), netip.MustParseAddr("2001:db8:1:2::3")} {
+		if c := l.Address(a); c != nil {
+			t.Errorf("%v is bounded", a)
+		}
+		l.Failed(a)
+		l.Failed(a)
+		if _, err := many(100, func() error { return errors.Join(l.Accept(a), l.MayAuthenticate(a)) }); err != nil {
+			t.Errorf("%v: %v", a, err)
+		}
+	}
+	if l.User("a") != nil || l.Key("a") != nil {
+		t.Error("users and keys are bounded by nothing, and have a client")
+	}
+}
+
+func TestNothingIsBounded(t *testing.T) {
+	for name, l := range map[string]*Limits{"nil": nil, "zero": New(Options{})} {
+		l.Failed(here)
+		_, err := many(10_000, func() error {
+			return errors.Join(l.Accept(here), l.MayAuthenticate(here), l.Address(here).Request(1<<20), l.Address(here).Publish(1000),
+				l.User("u").Request(1<<20), l.User("u").Publish(1000), l.Key("k").Request(1<<20), l.Key("k").Publish(1000))
+		})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if l.Address(here) != nil || l.User("u") != nil || l.Key("k") != nil {
+			t.Errorf("%s: there is a client to be asked", name)
+		}
+		for _, c := range l.Stats() {
+			if c.Refused != 0 {
+				t.Errorf("%s: %v", name, c)
+			}
+		}
+		if n := len(l.Stats()); n != 10 {
+			t.Errorf("%s: %d counts, want 10", name, n)
+		}
+	}
+}
+
+// One line a second and limit, which says how many it stands for.
+func TestRefusalsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []Refusal
+		l := New(Options{
+			Address: Bounds{Accepts: 1},
+			User:    Bounds{Publishes: 1, Requests: 1},
+			Refused: func(r Refusal) { got = append(got, r) },
+		})
+		for range 3 {
+			many(10, func() error { return l.Accept(here) })
+			many(10, func() error { return l.User("u1").Publish(1) })
+			time.Sleep(time.Second / 2)
+		}
+		time.Sleep(time.Hour)
+		many(10, func() error { return l.Accept(netip.MustParseAddr("2001:db8::1")) })
+		want := []Refusal{
+			{Count{"address", "accepts", 1}, "address_accepts", "192.0.2.7"},
+			{Count{"user", "publishes", 1}, "user_publishes", "u1"},
+			{Count{"address", "accepts", 7 + 10 + 1}, "address_accepts", "192.0.2.7"},
+			{Count{"user", "publishes", 7 + 10 + 1}, "user_publishes", "u1"},
+			{Count{"address", "accepts", 8 + 1}, "address_accepts", "2001:db8::/64"},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

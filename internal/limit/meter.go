@@ -1,0 +1,116 @@
+package limit
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// scope is what a client is.
+type scope int
+
+const (
+	scopeAddress scope = iota
+	scopeUser
+	scopeKey
+	scopes
+)
+
+// kind is what is bounded.
+type kind int
+
+const (
+	accepts kind = iota
+	requests
+	publishes
+	bytesKind
+	failuresKind
+	kinds
+)
+
+var (
+	scopeNames = [scopes]string{"address", "user", "key"}
+	kindNames  = [kinds]string{"accepts", "requests", "publishes", "bytes", "failures"}
+)
+
+// sentences say to a client what it did too much of. The option follows.
+var sentences = [kinds]string{
+	accepts:      "More connections come from this %s than one may open in a second (%s).",
+	requests:     "More requests come from this %s than one may send in a second (%s).",
+	publishes:    "More messages come from this %s than one may publish in a second (%s).",
+	bytesKind:    "More bytes come from this %s than one may send in a second (%s).",
+	failuresKind: "Too many authentications from this %s have failed (%s).",
+}
+
+// A Count is how often a limit refused something.
+type Count struct {
+	Scope   string // "address", "user" or "key"
+	Limit   string // "accepts", "requests", "publishes", "bytes" or "failures"
+	Refused uint64
+}
+
+// Stats returns the count of every limit that there can be, whether it is set or not.
+func (l *Limits) Stats() []Count {
+	var list []Count
+	for s := range scopes {
+		for k := range kinds {
+			if !possible(s, k) {
+				continue
+			}
+			c := Count{Scope: scopeNames[s], Limit: kindNames[k]}
+			if l != nil {
+				c.Refused = l.meters[s][k].total.Load()
+			}
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// possible tells whether the server has an option for the limit.
+func possible(s scope, k kind) bool {
+	switch k {
+	case accepts, failuresKind:
+		return s == scopeAddress
+	case publishes:
+		return s != scopeAddress
+	}
+	return true
+}
+
+func (l *Limits) bounds(s scope) *Bounds {
+	switch s {
+	case scopeAddress:
+		return &l.options.Address
+	case scopeUser:
+		return &l.options.User
+	}
+	return &l.options.Key
+}
+
+// refuse counts a refusal, tells of it if it is time to, and returns the error.
+func (l *Limits) refuse(s scope, k kind, client string, wait time.Duration) error {
+	option := scopeNames[s] + "_" + kindNames[k]
+	if n := l.meters[s][k].add(l.now()); n > 0 && l.options.Refused != nil {
+		l.options.Refused(Refusal{Count{scopeNames[s], kindNames[k], n}, option, client})
+	}
+	return fault.RateLimited.After(fmt.Sprintf(sentences[k], scopeNames[s], option), wait)
+}
+
+// A meter counts refusals, and says when they are to be told.
+type meter struct {
+	total, told atomic.Uint64
+	next        atomic.Int64 // from when on is the next to be told
+}
+
+// add counts one. It returns how many it stands for; 0 if it is not to be told.
+func (m *meter) add(now int64) uint64 {
+	total := m.total.Add(1)
+	next := m.next.Load()
+	if now < next || !m.next.CompareAndSwap(next, now+int64(time.Second)) {
+		return 0
+	}
+	return total - min(m.told.Swap(total), total)
+}

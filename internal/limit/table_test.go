@@ -1,0 +1,171 @@
+package limit
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+func TestTablesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{Address: Bounds{Accepts: 1, Failures: 1}, User: Bounds{Requests: 1}, Key: Bounds{Requests: 1}})
+		for i := range maxClients + 10_000 {
+			a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+			l.Accept(a)
+			l.Failed(a)
+			l.User(fmt.Sprint(i)).Request(1)
+			l.Key(fmt.Sprint(i)).Request(1)
+		}
+		for name, n := range map[string]int{"addresses": l.addresses.len(), "users": l.users.len(), "keys": l.keys.len(), "failures": l.failures.len()} {
+			if n > maxClients || n < maxClients*9/10 {
+				t.Errorf("%d %s are remembered, the bound is %d", n, name, maxClients)
+			}
+		}
+	})
+}
+
+// Who has used up his bucket is remembered while there are others to forget.
+func TestTheIdleAreForgottenFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{User: Bounds{Requests: 10}, Address: Bounds{Failures: 1}})
+		const hostile = 100
+		for i := range hostile {
+			many(100, func() error { return l.User(fmt.Sprint("hostile", i)).Request(1) })
+			l.Failed(netip.AddrFrom4([4]byte{11, 0, 0, byte(i)}))
+		}
+		for i := range 3 * maxClients {
+			l.User(fmt.Sprint(i)) // asks for nothing
+			l.failuresOf(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+		}
+		for i := range hostile {
+			if l.User(fmt.Sprint("hostile", i)).Request(1) == nil {
+				t.Errorf("hostile%d has a new bucket", i)
+			}
+			if l.MayAuthenticate(netip.AddrFrom4([4]byte{11, 0, 0, byte(i)})) == nil {
+				t.Errorf("the failures of 11.0.0.%d are forgotten", i)
+			}
+		}
+	})
+}
+
+// failuresOf remembers an address that has not failed.
+func (l *Limits) failuresOf(a netip.Addr) {
+	network, _ := l.network(a)
+	getOrAdd(l.failures, network, func() *failures { return new(failures) })
+}
+
+// When everybody is busy, one who is new still has a bound: his own.
+func TestAllAreBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{User: Bounds{Requests: 1}})
+		for i := range 2 * maxClients {
+			l.User(fmt.Sprint(i)).Request(1)
+		}
+		c := l.User("new")
+		if done, err := many(10, func() error { return c.Request(1) }); done != 2 {
+			t.Errorf("%d requests went through, want 2: %v", done, told(err))
+		}
+	})
+}
+
+// A connection keeps its client, who has been forgotten meanwhile and come back with
+// another connection: both share one bucket.
+func TestForgottenClientsCountWithTheNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{User: Bounds{Requests: 5, Publishes: 5}, Key: Bounds{Requests: 5}, Address: Bounds{Requests: 5}})
+		for name, get := range map[string]func() *Client{
+			"user":    func() *Client { return l.User("u1") },
+			"key":     func() *Client { return l.Key("key_1") },
+			"address": func() *Client { return l.Address(here) },
+		} {
+			old := get()
+			for i := range 3 * maxClients {
+				l.User(fmt.Sprint(i))
+				l.Key(fmt.Sprint(i))
+				l.Address(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+			}
+			if get() == old {
+				t.Fatalf("the %s was not forgotten", name)
+			}
+			done, _ := many(6, func() error { return get().Request(1) })
+			more, err := many(100, func() error { return old.Request(1) })
+			if done+more != 10 {
+				t.Errorf("%s: %d requests went through, want 10: %v", name, done+more, told(err))
+			}
+		}
+	})
+}
+
+// The same from many goroutines: no more goes through than the bucket holds.
+func TestManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{User: Bounds{Requests: 1000, Bytes: 1 << 30, Publishes: 500}, Address: Bounds{Accepts: 100, Failures: 10}})
+		var mu sync.Mutex
+		requests, publishes, accepts := 0, 0, 0
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				c := l.User("u1")
+				r, _ := many(2000, func() error { return c.Request(100) })
+				p, _ := many(2000, func() error { return c.Publish(1) })
+				a, _ := many(2000, func() error { return l.Accept(here) })
+				many(100, func() error { l.Failed(here); return l.MayAuthenticate(here) })
+				mu.Lock()
+				defer mu.Unlock()
+				requests, publishes, accepts = requests+r, publishes+p, accepts+a
+			})
+		}
+		all.Wait()
+		if requests != 2000 || publishes != 1000 || accepts != 200 {
+			t.Errorf("%d requests, %d publishes, %d accepts; want 2000, 1000, 200", requests, publishes, accepts)
+		}
+		if wait := fault.Wait(l.MayAuthenticate(here)); wait != time.Second {
+			t.Errorf("wait %v, want 1s", wait)
+		}
+	})
+}
+
+func TestAskingAllocatesNothing(t *testing.T) {
+	l := New(Options{User: Bounds{Requests: 1e9, Publishes: 1e9, Bytes: 1 << 40}, Address: Bounds{Accepts: 1e9, Failures: 1}})
+	c := l.User("u1")
+	l.Accept(here)
+	n := testing.AllocsPerRun(100, func() {
+		c.Request(100)
+		c.Publish(1)
+		l.Accept(here)
+		l.MayAuthenticate(here)
+		l.User("u1")
+	})
+	if n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
+
+func BenchmarkRequest(b *testing.B) {
+	for name, l := range map[string]*Limits{
+		"unbounded": nil,
+		"bounded":   New(Options{User: Bounds{Requests: 1e9, Bytes: 1 << 50}}),
+		"refused":   New(Options{User: Bounds{Requests: 1}}),
+	} {
+		c := l.User("u1")
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c.Request(1)
+			}
+		})
+	}
+}
+
+func BenchmarkAccept(b *testing.B) {
+	l := New(Options{Address: Bounds{Accepts: 1e9}})
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Accept(here)
+	}
+}
