@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -159,5 +160,57 @@ func TestASilentProxy(t *testing.T) {
 	<-waiting
 	if got := <-refused; !strings.Contains(got, "did not come") {
 		t.Error(got)
+	}
+}
+
+// The time limit is the header's alone, and for all of it together.
+func TestTimeOfTheHeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := func(header string, pause time.Duration) (net.Conn, chan error) {
+			near, far := net.Pipe()
+			sent := make(chan error, 1)
+			go func() {
+				for _, b := range []byte(header) {
+					if _, err := near.Write([]byte{b}); err != nil {
+						sent <- err
+						return
+					}
+					time.Sleep(pause)
+				}
+				time.Sleep(time.Hour)
+				_, err := io.WriteString(near, "hello")
+				sent <- err
+			}()
+			return &conn{Conn: far, listener: &Listener{Timeout: 10 * time.Second}}, sent
+		}
+		const header = "PROXY TCP4 192.0.2.7 10.0.0.9 1234 80\r\n" // 39 bytes
+		c, sent := open(header, 200*time.Millisecond)
+		b := make([]byte, 100)
+		n, err := c.Read(b)
+		if err != nil || string(b[:n]) != "h" && string(b[:n]) != "hello" || c.RemoteAddr().String() != "192.0.2.7:1234" {
+			t.Errorf("%q %v %v", b[:n], err, c.RemoteAddr())
+		}
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		start := time.Now()
+		c, sent = open(header, 300*time.Millisecond)
+		if n, err := c.Read(b); err == nil {
+			t.Errorf("a slow header: %q", b[:n])
+		}
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("it was waited for %v, not 10s", took)
+		}
+		if err := <-sent; err == nil {
+			t.Error("the connection is open")
+		}
+	})
+}
+
+func TestTrust(t *testing.T) {
+	for address, want := range map[string]bool{"10.0.0.1": true, "::ffff:10.0.0.1": true, "11.0.0.1": false, "2001:db8:f::1": true, "::1": false} {
+		if got := trusted().Trust(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: %v, want %v", address, got, want)
+		}
 	}
 }
