@@ -14,6 +14,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/peer"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -33,6 +35,7 @@ type gateOptions struct {
 	origins   origins
 	proxies   peer.Proxies
 	limits    *limit.Limits
+	refusals  *refusal.Log
 }
 
 // gateCounters count what the gate refused, and what did not get so far.
@@ -81,6 +84,8 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuse answers in the words of what was asked for, and ends the connection, which
 // would hold a descriptor that nothing counts.
 func (g *gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	door := v2.Door{Refusals: g.refusals}
+	door.Refused(err, refusal.Entry{Transport: "http", Verb: "connect"}, v2.AddressOf(r), nil)
 	fault.SetRetryAfter(w.Header(), err)
 	w.Header().Set("Connection", "close")
 	if !strings.HasPrefix(r.URL.Path, "/v2") {

@@ -122,6 +122,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		origins:   originsOf(cfg.AllowedOrigins()),
 		proxies:   cfg.Trusted(),
 		limits:    s.limits,
+		refusals:  s.refusals,
 	}, s.subscribers(counters))
 	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.crowding})
 	s.ws.http = s.httpServer(s.gate)
