@@ -350,3 +350,24 @@ func TestTokensOfABackend(t *testing.T) {
 		}
 	}
 }
+
+// Over HTTP a subscriber may not publish where they may not over their connection. Who
+// has a key may.
+func TestTokensPublishWhereTheChannelsRuleLetsClients(t *testing.T) {
+	g := newGate(t, api.Options{})
+	credential := g.bearerToken("null")
+	const why = `"message":"The channel's rule does not let clients publish (client_publish).","retry":"never","docs":"docs/errors.md#not_permitted"}}`
+	for _, c := range []struct{ path, body, credential, want string }{
+		{"/v2/channels/news/messages", "1", credential, told(403, `{"error":{"code":"not_permitted",` + why)},
+		{"/v2/channels/chat.1/messages", "1", credential, told(201, `{"position":"E-1","subscribers":0}`)},
+		{
+			"/v2/messages", `{"messages":[{"channel":"news","message":1},{"channel":"chat.1","message":1}]}`, credential,
+			told(200, `{"results":[{"error":{"code":"not_permitted",`+why+`,{"position":"E-2","subscribers":0}]}`),
+		},
+		{"/v2/channels/news/messages", "1", g.bearerKey(auth.KeyPublish), told(201, `{"position":"E-1","subscribers":0}`)},
+	} {
+		if diff := gocmp.Diff(c.want, g.ask("POST", c.path, c.body, "Authorization", c.credential)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.path, diff)
+		}
+	}
+}
