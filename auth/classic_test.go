@@ -97,6 +97,9 @@ func TestProvidedTokenStaysRevoked(t *testing.T) {
 	if code(a.Valid(g)) != "token_revoked" {
 		t.Error("the grant is still valid")
 	}
+	if err := a.journal.rewrite(a.state); err != nil {
+		t.Fatal(err)
+	}
 	b := reopen(t, a)
 	if b.Len() != 0 {
 		t.Errorf("%d of the provider's tokens were kept", b.Len())

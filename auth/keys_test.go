@@ -149,6 +149,9 @@ func TestKeysAreReplaced(t *testing.T) {
 		}
 		oldText, old = text, made
 		a = reopen(t, a)
+		if n := len(a.state.keyIDs); n != 2 {
+			t.Errorf("%d keys are kept", n)
+		}
 	}
 	revoke(t, a, Revocation{Key: old.ID})
 	if !a.HasKeys() || !reopen(t, a).HasKeys() {
@@ -178,8 +181,14 @@ func TestKeyUseIsKept(t *testing.T) {
 		if diff := cmp.Diff([]string{"0s", "1h0m0s"}, written); diff != "" {
 			t.Errorf("uses on disk (-want +got):\n%s", diff)
 		}
-		if got := reopen(t, a).Keys()[0].LastUsed.Sub(start); got != 99*time.Minute {
-			t.Errorf("last used after %v", got)
+		for _, when := range []string{"after a restart", "after compaction"} {
+			a = reopen(t, a)
+			if got := a.Keys()[0].LastUsed.Sub(start); got != 99*time.Minute {
+				t.Errorf("%s: last used after %v", when, got)
+			}
+			if err := a.journal.rewrite(a.state); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

@@ -131,8 +131,8 @@ func TestTokenExpires(t *testing.T) {
 			t.Errorf("there are %d tokens, and it is %s", a.Len(), got)
 		}
 		time.Sleep(time.Hour + keepEnded)
-		create(t, a, Token{})
-		if a.Len() != 2 {
+		revoke(t, a, Revocation{User: "u1"}) // any change will do
+		if a.Len() != 1 {
 			t.Errorf("it is not forgotten ever: there are %d tokens", a.Len())
 		}
 	})
@@ -249,6 +249,27 @@ func TestEndsDoNotPileUp(t *testing.T) {
 	s.sweep(end, end)
 	if len(s.byHash) != 0 || len(s.marks.of) != 0 {
 		t.Errorf("%d tokens, %d revocations are left", len(s.byHash), len(s.marks.of))
+	}
+}
+
+// TestChangedTokenKeepsItsPlace in the order of creation, which the file has.
+func TestChangedTokenKeepsItsPlace(t *testing.T) {
+	a := open(t, Options{})
+	var want []string
+	for range 3 {
+		_, made := create(t, a, Token{})
+		want = append(want, made.ID)
+	}
+	label := "x"
+	if _, _, err := a.UpdateToken(want[1], TokenChange{Label: &label}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range a.state.inOrder(func(*stored) bool { return true }) {
+		got = append(got, s.grant.TokenID)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
 	}
 }
 
