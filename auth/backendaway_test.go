@@ -148,18 +148,24 @@ func TestBackendProbe(t *testing.T) {
 
 // TestBackendRedirects: the token is shown to nobody else.
 func TestBackendRedirects(t *testing.T) {
-	i := &issuer{}
-	i.set(func(r *http.Request) (*http.Response, error) {
-		if r.URL.Host != "backend.example" || i.asked.Load() > 1 {
-			t.Errorf("%s was asked", r.URL)
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(func(r *http.Request) (*http.Response, error) {
+			response, err := says(307, "")(r)
+			response.Header.Set("Location", "https://backend.example/elsewhere")
+			return response, err
+		})
+		b := newBackend(t, i, auth.BackendOptions{})
+		for n := range 5 {
+			if got := check(b, fmt.Sprint("token", n)); got != away || i.asked.Load() != int64(n+1) {
+				t.Errorf("got %q, asked %d times, want %d", got, i.asked.Load(), n+1)
+			}
 		}
-		response, err := says(307, "")(r)
-		response.Header.Set("Location", "https://backend.example/elsewhere")
-		return response, err
+		want := ofBackend + "it did not answer 5 times in a row, and is asked again in 1s: it redirects, which is not followed"
+		if diff := cmp.Diff(want, ready(b)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	})
-	if got := check(newBackend(t, i, auth.BackendOptions{}), "token"); got != away {
-		t.Errorf("got %q", got)
-	}
 }
 
 func TestBackendCloses(t *testing.T) {

@@ -94,6 +94,7 @@ func boundClient(c *http.Client, timeout time.Duration, redirects int) *http.Cli
 	if c == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxResponseHeaderBytes = 64 << 10
+		t.MaxIdleConnsPerHost = defaultBackendConcurrency // by default they are two
 		c = &http.Client{Transport: t}
 	}
 	bound := *c
