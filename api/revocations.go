@@ -2,7 +2,9 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
@@ -27,6 +29,9 @@ func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, 
 	if err != nil {
 		return 0, err
 	}
+	if v.Token != "" {
+		s.counts.tokensDeleted.Add(1)
+	}
 	n := s.hub.Cut(match, grace)
 	s.options.Log.Info("tokens were revoked", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
 	return n, nil
@@ -41,6 +46,8 @@ func kindOf(v auth.Revocation) string {
 		return "the tokens of a user"
 	case v.Key != "":
 		return "a key and its tokens"
+	case v.IssuedBefore.IsZero():
+		return "all tokens"
 	default:
 		return "all tokens issued until " + v.IssuedBefore.UTC().Format(time.RFC3339)
 	}
@@ -52,6 +59,11 @@ func (c *call) by() string {
 		return "nobody: the API needs no key"
 	}
 	return c.key.ID + " (" + c.key.Name + ")"
+}
+
+// isTokenID tells whether a text is the ID of a token, of whatever kind.
+func isTokenID(text string) bool {
+	return slices.ContainsFunc([]string{tokenIDPrefix, "jwt_", "ext_"}, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
 }
 
 func appendSessions(dst []byte, n int) []byte {
@@ -136,6 +148,9 @@ func (s *service) revocationInfo(dst []byte, _ http.ResponseWriter, _ *http.Requ
 	}
 	dst = append(dst, `{"revocation":`...)
 	if found, ok := s.options.Authority.Revoked(v); ok {
+		if !isTokenID(found.Token) {
+			found.Token = "" // its text is not repeated
+		}
 		dst = appendJSON(dst, revocationJSON{found.Token, found.User, found.Key, timeJSON(found.IssuedBefore), timeJSON(found.Until)})
 	} else {
 		dst = append(dst, "null"...)

@@ -256,6 +256,10 @@ func (r *remoteKeys) fetch(ctx context.Context) ([]*jwtKey, error) {
 
 // withoutURL returns the error of a request without its URL, which may have secrets.
 func withoutURL(err error) error {
+	var slow net.Error
+	if errors.As(err, &slow) && slow.Timeout() {
+		return errors.New("it did not answer in time")
+	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		return wrapped.Err
