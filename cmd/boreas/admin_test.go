@@ -168,8 +168,8 @@ func TestAdministration(t *testing.T) {
 		"key new": {
 			started{args: "key new n", answer: aKey},
 			outcome{
-				Stdout:   "bk_text\n",
-				Stderr:   "boreas: key_1 (n) allows publish, tokens on all channels, until it is revoked; the key is shown this once\n" +
+				Stdout: "bk_text\n",
+				Stderr: "boreas: key_1 (n) allows publish, tokens on all channels, until it is revoked; the key is shown this once\n" +
 					"boreas: from now on the API demands a key, and this one cannot make others: `boreas key new --data-dir` can while the server is stopped, " +
 					"and a server without data_dir forgets all keys when it ends\n",
 				Requests: []string{`POST /v2/keys  {"name":"n","verbs":["publish","tokens"]}`},
