@@ -77,7 +77,7 @@ func TestAdministration(t *testing.T) {
 			},
 			outcome{
 				Stdout: "bt_text\n",
-				Stderr: "boreas: tok_1 may do what its 1 rules allow, until it is deleted; the token is shown this once\n",
+				Stderr: "boreas: tok_1 may do what its rules allow, until it is deleted; the token is shown this once\n",
 				Requests: []string{`POST /v2/tokens Bearer bk_env {"user":"u1","label":"l","rules":[{"channels":["chat.*"],"allow":["join","publish"]},` +
 					`{"channels":["user.{user}"],"allow":["join"]},{"channels":["chat.x"],"deny":["join"]}],"ttl":86400}`},
 			},
@@ -168,9 +168,19 @@ func TestAdministration(t *testing.T) {
 		"key new": {
 			started{args: "key new n", answer: aKey},
 			outcome{
+				Stdout: "bk_text\n",
+				Stderr: "boreas: key_1 (n) allows publish, tokens on all channels, until it is revoked; the key is shown this once\n" +
+					"boreas: from now on the API demands a key, and this one cannot make others: `boreas key new --data-dir` can while the server is stopped, " +
+					"and a server without data_dir forgets all keys when it ends\n",
+				Requests: []string{`POST /v2/keys  {"name":"n","verbs":["publish","tokens"]}`},
+			},
+		},
+		"key new, shown a key": {
+			started{args: "key new n", env: []string{"BOREAS_API_KEY=bk_env"}, answer: aKey},
+			outcome{
 				Stdout:   "bk_text\n",
 				Stderr:   "boreas: key_1 (n) allows publish, tokens on all channels, until it is revoked; the key is shown this once\n",
-				Requests: []string{`POST /v2/keys  {"name":"n","verbs":["publish","tokens"]}`},
+				Requests: []string{`POST /v2/keys Bearer bk_env {"name":"n","verbs":["publish","tokens"]}`},
 			},
 		},
 		"key new with everything": {

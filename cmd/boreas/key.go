@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -117,6 +118,10 @@ func (p *program) newKey(ctx context.Context, cmd *cli.Command) error {
 	}
 	p.note("%s (%s) allows %s on %s, until %s; the key is shown this once", made.ID, printable(made.Name),
 		strings.Join(made.Verbs, ", "), cmp.Or(strings.Join(made.Channels, ", "), "all channels"), shownTime(made.Expires, "it is revoked"))
+	if key, err := p.apiKey(cmd); err == nil && key == "" && !cmd.IsSet("data-dir") && !slices.Contains(made.Verbs, "admin") {
+		p.note("from now on the API demands a key, and this one cannot make others: `boreas key new --data-dir` can while the server is stopped, " +
+			"and a server without data_dir forgets all keys when it ends")
+	}
 	return nil
 }
 

@@ -30,7 +30,7 @@ func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
 	}
 	store, err := auth.Open(auth.Options{DataDir: dir})
 	if err != nil {
-		return nil, fmt.Errorf("%w; if a server runs there, leave --data-dir out and use its API", err)
+		return nil, err
 	}
 	return &keyFiles{store}, nil
 }

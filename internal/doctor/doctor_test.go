@@ -249,7 +249,7 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 			change: func(_ *fake, o *Options) { o.Token = "T" },
 			want: map[string]string{
 				"events": "warning: not checked: The rules do not allow it.\n  Give a key that may make tokens, or a token that may join boreas.doctor.*.",
-				"token":  "ok: valid: opaque tok_1, user u1, until 2026-05-07T00:00:00Z, 1 rules",
+				"token":  "ok: valid: opaque tok_1, user u1, until 2026-05-07T00:00:00Z, 1 rule",
 			},
 		},
 		"the key may not publish": {

@@ -48,6 +48,8 @@ func (v *visit) token(ctx context.Context, report reporter) {
 	case len(i.Rules) == 0:
 		report(Warning, strings.Join(append(words, "it has no rules and may do nothing"), ", "), "Give it rules: docs/errors.md#not_permitted.")
 		return
+	case len(i.Rules) == 1:
+		words = append(words, "1 rule")
 	default:
 		words = append(words, fmt.Sprintf("%d rules", len(i.Rules)))
 	}
