@@ -56,6 +56,8 @@ type plan struct {
 	missed int    // all come back at once, having missed so many messages
 	sizeOf string // messages are as large as this contender's on the wire, which runs before
 
+	revoke int // sessions of each user, of whom one after the other is revoked
+
 	kept     int // messages of each channel: only fill the history
 	settings []string
 }
@@ -162,7 +164,7 @@ func shapes() []shape {
 				{label: "until the publisher knows", metric: "answer_ms", unit: "ms", reference: "floor"},
 			},
 		},
-	}, v2Shapes()...)
+	}, append(v2Shapes(), authShapes()...)...)
 }
 
 func shapeNames() []string {

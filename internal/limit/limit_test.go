@@ -151,6 +151,22 @@ func TestMoreThanABucketHolds(t *testing.T) {
 	})
 }
 
+// What has come already is paid for by what comes next.
+func TestSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Options{User: Bounds{Bytes: 1000}}).User("u1")
+		c.Sent(5000)
+		got := []string{told(c.Request(1))}
+		time.Sleep(3*time.Second + time.Millisecond)
+		got = append(got, told(c.Request(1)))
+		want := []string{"More bytes come from this user than one may send in a second (user_bytes). 3.001s", "ok"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		(*Client)(nil).Sent(1)
+	})
+}
+
 // A request that is refused for its bytes does not count as a request.
 func TestARefusedRequestCountsForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := client.New(client.Options{API: o.API})
+	api, err := client.New(client.Options{API: o.API, Key: o.Key})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func newRun(o Options) (*run, error) {
 	}
 	message, at := payload(r.id, o.Size)
 	const open, end = `{"payload": `, `}`
-	to, err := newEndpoint(o.API, r.channels, len(open)+len(message)+len(end))
+	to, err := newEndpoint(o.API, o.Key, r.channels, len(open)+len(message)+len(end))
 	if err != nil {
 		return nil, err
 	}

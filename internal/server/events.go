@@ -16,6 +16,7 @@ func (s *Server) events() http.Handler {
 		NoAuth:      !s.cfg.RequireAuth,
 		Cookie:      s.cfg.TokenCookie,
 		AuthHeaders: s.cfg.AuthHeaders(),
+		Limits:      s.limits,
 		Refusals:    s.refusals,
 		AllowOrigin: originsOf(s.cfg.AllowedOrigins()).header,
 		Heartbeat:   s.cfg.WSPingInterval,

@@ -17,7 +17,7 @@ func TestConnectionsThatSendNothing(t *testing.T) {
 	defer hub.Shutdown(t.Context(), 0)
 	count := new(ws.Counters)
 	s := &Server{hub: hub}
-	state := s.boundHandshakes(1, 2, count)
+	state := s.newHandshakes(1, 2, count).state
 	open := func() (near, far net.Conn) {
 		near, far = net.Pipe()
 		t.Cleanup(func() { near.Close(); far.Close() })

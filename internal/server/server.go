@@ -21,6 +21,7 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 	"github.com/boreas-pubsub/boreas/js"
 	"github.com/boreas-pubsub/boreas/sse"
@@ -50,6 +51,8 @@ type Server struct {
 	authority *auth.Authority
 	refusals  *refusal.Log
 	gate      *gate
+	limits    *limit.Limits
+	crowding  limit.Meter // connections closed since their address had too many that were no sessions
 	sseCount  sse.Counters
 	api       endpoint
 	ws        endpoint
@@ -103,15 +106,28 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		PresenceUsers:    cfg.PresenceUsers,
 		Rules:            cfg.ChannelRules(),
 		Valid:            s.authority.Valid,
-		Sweepers:         cfg.Workers,
+
+		MaxUserSessions:    cfg.UserConnections,
+		MaxUserChannels:    cfg.UserChannels,
+		MaxAddressSessions: cfg.AddressConnections,
+		ExemptAddresses:    cfg.Unlimited(),
+
+		Sweepers: cfg.Workers,
 	})
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
-	s.gate = newGate(cfg.AcceptRate, originsOf(cfg.AllowedOrigins()), s.subscribers(counters))
-	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount})
+	s.limits = s.newLimits(cfg)
+	s.gate = newGate(gateOptions{
+		perSecond: cfg.AcceptRate,
+		origins:   originsOf(cfg.AllowedOrigins()),
+		proxies:   cfg.Trusted(),
+		limits:    s.limits,
+		refusals:  s.refusals,
+	}, s.subscribers(counters))
+	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.crowding})
 	s.ws.http = s.httpServer(s.gate)
-	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
-	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
+	s.ws.http.ConnState = s.newHandshakes(connections, handshakeRoom(), counters).state
+	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), api.Handler(s.hub, api.Options{
 		Authority: s.authority,
 		Refusals:  s.refusals,
 		Loopback:  isLoopback(s.APIAddr()),
@@ -122,10 +138,13 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Ready:     s.Ready,
 		Registry:  registry,
 		Log:       s.log,
-	}))
+	})))
 	background, cancel := context.WithCancel(context.Background())
 	s.stopBackground = cancel
 	s.serving.Go(func() { newTrimmer().run(background) })
+	if cfg.ProxyProtocol {
+		s.ws.listener = s.behindProxies(s.ws.listener)
+	}
 	s.serve("WebSocket", s.ws)
 	s.serve("API", s.api)
 
@@ -163,6 +182,7 @@ func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 		NoAuth:      !s.cfg.RequireAuth,
 		Cookie:      s.cfg.TokenCookie,
 		AuthHeaders: s.cfg.AuthHeaders(),
+		Limits:      s.limits,
 		Refusals:    s.refusals,
 		MaxMessage:  int(s.cfg.MaxMessage),
 		Heartbeat:   s.cfg.WSPingInterval,
