@@ -358,7 +358,7 @@ func TestTokensPublishWhereTheChannelsRuleLetsClients(t *testing.T) {
 	credential := g.bearerToken("null")
 	const why = `"message":"The channel's rule does not let clients publish (client_publish).","retry":"never","docs":"docs/errors.md#not_permitted"}}`
 	for _, c := range []struct{ path, body, credential, want string }{
-		{"/v2/channels/news/messages", "1", credential, told(403, `{"error":{"code":"not_permitted",` + why)},
+		{"/v2/channels/news/messages", "1", credential, told(403, `{"error":{"code":"not_permitted",`+why)},
 		{"/v2/channels/chat.1/messages", "1", credential, told(201, `{"position":"E-1","subscribers":0}`)},
 		{
 			"/v2/messages", `{"messages":[{"channel":"news","message":1},{"channel":"chat.1","message":1}]}`, credential,
