@@ -207,7 +207,7 @@ func TestTooManyRequests(t *testing.T) {
 	for i := range n {
 		all = append(all, text(fmt.Sprintf(`{"id":%d,"publish":{"channel":"chat.1","message":%d}}`, i, i))...)
 	}
-	go c.write(all)
+	go c.nc.Write(all) // what is wrong shows in what comes back
 	done, limited := 0, 0
 	for i := range n {
 		switch f := c.get(); {
