@@ -27,7 +27,7 @@ func BenchmarkCheckOpaque(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(size)/(1<<20), "MiB-revocations")
+			b.ReportMetric(float64(max(size, 0))/(1<<20), "MiB-revocations")
 		})
 	}
 }
@@ -52,7 +52,7 @@ func BenchmarkValid(b *testing.B) {
 
 // revokeMany makes revocations of users, tokens and keys that nobody has, and returns how
 // much memory they take.
-func revokeMany(b *testing.B, a *Authority, n int) uint64 {
+func revokeMany(b *testing.B, a *Authority, n int) int64 {
 	b.Helper()
 	before := heapSize()
 	for i := range n {
@@ -68,11 +68,11 @@ func revokeMany(b *testing.B, a *Authority, n int) uint64 {
 	return heapSize() - before
 }
 
-func heapSize() uint64 {
+func heapSize() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
+	return int64(m.HeapAlloc)
 }
 
 // BenchmarkCreateOnDisk makes opaque tokens of which each is on disk.

@@ -130,6 +130,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), api.Handler(s.hub, api.Options{
 		Authority: s.authority,
 		Refusals:  s.refusals,
+		Limits:    s.limits,
 		Loopback:  isLoopback(s.APIAddr()),
 		Insecure:  cfg.APIInsecure,
 		Hosts:     cfg.AllowedHosts(),
