@@ -20,6 +20,9 @@ func TestRevocations(t *testing.T) {
 	ann2, _ := r.makeToken(auth.Token{User: "ann"})
 	bob, madeBob := r.makeToken(auth.Token{User: "bob"})
 	classic := r.mint()
+	if err := r.authority.Add("provided"); err != nil {
+		t.Fatal(err)
+	}
 	sessions := map[string]*subscriber{"ann1": r.subscribeWith(t, ann1), "ann2": r.subscribeWith(t, ann2), "bob": r.subscribeWith(t, bob), "classic": r.subscribeWith(t, classic)}
 	who := func() string {
 		var in []string
@@ -78,6 +81,11 @@ func TestRevocations(t *testing.T) {
 		{sample{"DELETE", "/v2/revocations?all=yes", "", bad(`The parameter all is \"yes\": it must be true or false.`)}, ""},
 		{sample{"GET", "/v2/revocations?user=a&key=b", "", oneParameter}, ""},
 		{sample{"GET", "/v2/revocations?user=", "", oneParameter}, ""},
+		{sample{"GET", "/v2/revocations?user=a&all=false", "", oneParameter}, ""},
+
+		// A token of the provider is not deleted. Its text is not repeated.
+		{sample{"POST", "/v2/revocations", `{"token":"provided"}`, revoked("0")}, ""},
+		{sample{"GET", "/v2/revocations?token=provided", "", told(200, `{"revocation":{}}`)}, ""},
 	} {
 		got := scrubTimes(r.do(s.method, s.path, s.body))
 		if diff := cmp.Diff(s.want, got); diff != "" {
@@ -98,7 +106,8 @@ func TestRevocations(t *testing.T) {
 		`level=INFO msg="a revocation was taken back" what="all tokens" by="nobody: the API needs no key"` + "\n" +
 		`level=INFO msg="a revocation was taken back" what="the tokens of a user" by="nobody: the API needs no key"` + "\n" +
 		`level=INFO msg="a revocation was taken back" what="a key and its tokens" by="nobody: the API needs no key"` + "\n" +
-		`level=INFO msg="a revocation was taken back" what="a token" by="nobody: the API needs no key"` + "\n"
+		`level=INFO msg="a revocation was taken back" what="a token" by="nobody: the API needs no key"` + "\n" +
+		`level=INFO msg="tokens were revoked" what="a token" sessions=0 grace=0s` + by
 	if diff := cmp.Diff(wantLog, log.String()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
