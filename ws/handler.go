@@ -120,13 +120,13 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != h.dialect.path() {
 		h.count.Handshakes.Add(1)
-		(&refusal{http.StatusNotFound, [2]string{}, "There is no WebSocket at this path: it is at /v2, and the classic one at /."}).write(w, h.dialect)
+		(&refusal{http.StatusNotFound, [2]string{}, "There is no WebSocket at this path: it is at /v2, and the classic one at /."}).write(w, r, h.dialect)
 		return
 	}
 	accept, refused := checkHandshake(r)
 	if refused != nil {
 		h.count.Handshakes.Add(1)
-		refused.write(w, h.dialect)
+		refused.write(w, r, h.dialect)
 		return
 	}
 	address := addressOf(r)
@@ -134,7 +134,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		h.count.Full.Add(1)
 		after := strconv.Itoa(max(int(h.options.RetryAfter.Seconds()), 1))
-		(&refusal{http.StatusServiceUnavailable, [2]string{"Retry-After", after}, unavailable(err)}).write(w, h.dialect)
+		(&refusal{http.StatusServiceUnavailable, [2]string{"Retry-After", after}, unavailable(err)}).write(w, r, h.dialect)
 		return
 	}
 	c := &conn{h: h, sess: sess}

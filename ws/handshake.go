@@ -22,8 +22,8 @@ type refusal struct {
 	message string
 }
 
-func (f *refusal) write(w http.ResponseWriter, d dialect) {
-	hangUp(w)
+func (f *refusal) write(w http.ResponseWriter, r *http.Request, d dialect) {
+	hangUp(w, r)
 	if f.header[0] != "" {
 		w.Header().Set(f.header[0], f.header[1])
 	}
@@ -31,8 +31,13 @@ func (f *refusal) write(w http.ResponseWriter, d dialect) {
 }
 
 // hangUp ends the connection after the answer. Who was refused has no more business on
-// it, and a connection that lingers holds a descriptor that nothing counts.
-func hangUp(w http.ResponseWriter) { w.Header().Set("Connection", "close") }
+// it, and a connection that lingers holds a descriptor that nothing counts. One of HTTP/2
+// may have streams of events on it.
+func hangUp(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+}
 
 // checkHandshake returns the value for Sec-WebSocket-Accept, or why the request is
 // refused (RFC 6455, section 4.2).
@@ -41,6 +46,8 @@ func checkHandshake(r *http.Request) (accept string, _ *refusal) {
 	switch {
 	case r.Method != http.MethodGet:
 		return "", &refusal{http.StatusMethodNotAllowed, [2]string{"Allow", "GET"}, "This is a WebSocket: connect to it with GET."}
+	case r.ProtoMajor == 2:
+		return "", &refusal{http.StatusBadRequest, [2]string{}, "A WebSocket handshake needs HTTP/1.1, and this came over HTTP/2: offer http/1.1 alone when connecting (ALPN)."}
 	case !r.ProtoAtLeast(1, 1):
 		return "", &refusal{http.StatusBadRequest, [2]string{}, "A WebSocket handshake needs HTTP/1.1. A proxy in between may speak 1.0: see its proxy_http_version."}
 	case !httpguts.HeaderValuesContainsToken(h["Upgrade"], "websocket"):

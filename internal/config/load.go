@@ -94,6 +94,7 @@ func (l *loader) set(o Option, v value, origin string, blame func(error) *Error)
 
 // checkTogether looks at values that must fit one another.
 func (l *loader) checkTogether() {
+	l.checkTLS()
 	c := l.config
 	if c.WSPingInterval > 0 && c.WSPingTimeout > c.WSPingInterval && c.Given("ws_ping_timeout") && len(l.errs) == 0 {
 		l.fail(&Error{

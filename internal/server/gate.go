@@ -60,7 +60,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // would hold a descriptor that nothing counts.
 func (g *gate) refuse(w http.ResponseWriter, r *http.Request, err error, afterMS int64) {
 	f := fault.Of(err)
-	w.Header().Set("Connection", "close")
+	if r.ProtoMajor == 1 { // one of HTTP/2 may have streams of events on it
+		w.Header().Set("Connection", "close")
+	}
 	if !strings.HasPrefix(r.URL.Path, "/v2") {
 		http.Error(w, fault.Message(err), f.Status)
 		return

@@ -26,12 +26,14 @@ func handshakeRoom() int {
 // boundHandshakes closes connections to the WebSocket port at once when too many are
 // open: max_connections bounds sessions only, and whoever connects and sends nothing,
 // or comes back at once when refused, would take the descriptors that the API needs.
+// Sessions that share a connection of HTTP/2 are no connections; the one that they share
+// never becomes a session's.
 func (s *Server) boundHandshakes(maxConnections, room int, count *ws.Counters) func(net.Conn, http.ConnState) {
 	var pending atomic.Int64 // connections that have not become a session's
 	return func(c net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:
-			n := int(pending.Add(1)) + s.hub.Sessions()
+			n := int(pending.Add(1)) + max(0, s.hub.Sessions()-int(s.sharing.Load()))
 			if maxConnections > 0 && n > maxConnections+room {
 				count.Crowded.Add(1)
 				c.Close() // net/http sees it and reports it closed

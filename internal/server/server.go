@@ -21,6 +21,7 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/socket"
 	"github.com/boreas-pubsub/boreas/js"
 	"github.com/boreas-pubsub/boreas/sse"
 	"github.com/boreas-pubsub/boreas/ws"
@@ -49,6 +50,7 @@ type Server struct {
 	tokens   *auth.Tokens
 	gate     *gate
 	sseCount sse.Counters
+	sharing  atomic.Int64 // requests for streams of events that do not have their connection to themselves
 	api      endpoint
 	ws       endpoint
 
@@ -66,6 +68,7 @@ type Server struct {
 type endpoint struct {
 	listener net.Listener
 	http     *http.Server
+	tls      *secured // nil without TLS
 }
 
 // Start starts a server. When it returns without error, both ports answer; end it
@@ -85,6 +88,9 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	say.tokensLoaded(s.tokens.Len())
 
 	say.configuring(cfg.RequireAuth)
+	if err := s.secure(); err != nil {
+		return nil, err
+	}
 	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
@@ -109,8 +115,9 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
 	s.gate = newGate(cfg.AcceptRate, originsOf(cfg.AllowedOrigins()), s.subscribers(counters))
-	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount})
+	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount}, tlsMetrics(s.secured()))
 	s.ws.http = s.httpServer(s.gate)
+	s.ws.tls.apply(s.ws.http, cfg)
 	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
 	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
 		Tokens:   s.tokens,
@@ -120,16 +127,20 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Registry: registry,
 		Log:      s.log,
 	}))
+	s.api.tls.apply(s.api.http, cfg)
 	background, cancel := context.WithCancel(context.Background())
 	s.stopBackground = cancel
 	s.serving.Go(func() { newTrimmer().run(background) })
 	s.serve("WebSocket", s.ws)
 	s.serve("API", s.api)
+	for _, port := range s.secured() {
+		s.serving.Go(func() { port.run(background) })
+	}
 
 	if debug {
 		say.debugURLs()
 	}
-	say.listening(shownAddr(cfg.APIHost, s.APIAddr()), shownAddr(cfg.WSHost, s.WSAddr()))
+	say.listening(s.api.tls.shown("https", shownAddr(cfg.APIHost, s.APIAddr())), s.ws.tls.shown("wss", shownAddr(cfg.WSHost, s.WSAddr())))
 	s.logStart(debug, connections)
 	return s, nil
 }
@@ -192,7 +203,11 @@ func NewEngine(cfg config.Config) *boreas.Memory {
 // serve accepts connections until the endpoint is closed.
 func (s *Server) serve(name string, e endpoint) {
 	s.serving.Go(func() {
-		if err := e.http.Serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
+		serve := e.http.Serve
+		if e.tls != nil {
+			serve = func(l net.Listener) error { return e.http.ServeTLS(socket.Listener(l), "", "") }
+		}
+		if err := serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("the %s listener on %v has failed: %w", name, e.listener.Addr(), err)
 		}
 	})
