@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -124,5 +126,42 @@ func TestNoWriteAfterClose(t *testing.T) {
 	c.Close()
 	if n, err := c.Write([]byte("late")); n != 0 || !errors.Is(err, net.ErrClosed) {
 		t.Errorf("%d bytes were written: %v", n, err)
+	}
+}
+
+// While it waits, TLS holds none of what it has read. If this fails after a change of Go,
+// see spare.go.
+func TestTLSHoldsNoBuffersWhileItWaits(t *testing.T) {
+	c, far := pair(t, overTLS)
+	waiting := func() {
+		c.SetReadDeadline(time.Now())
+		if _, err := c.Wait(); !isTimeout(err) {
+			t.Fatalf("got %v, want a deadline that is exceeded", err)
+		}
+		c.SetReadDeadline(time.Time{})
+		if !canSpare {
+			t.Fatal("crypto/tls has no such fields")
+		}
+		for _, name := range []string{"rawInput", "hand"} {
+			if f := reflect.ValueOf(c.nc).Elem().FieldByName(name).FieldByName("buf"); f.Cap() != 0 {
+				t.Errorf("%s has room for %d bytes", name, f.Cap())
+			}
+		}
+		if f := reflect.ValueOf(c.nc).Elem().FieldByName("input").FieldByName("s"); f.Cap() != 0 {
+			t.Errorf("input points to %d bytes", f.Cap())
+		}
+	}
+	waiting()
+	for _, text := range []string{"boreas", strings.Repeat("boreas", 1000)} { // a whole record; more than one read
+		far.Write([]byte(text))
+		for n := 0; n < len(text); {
+			b, err := c.Wait()
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(b.Bytes())
+			b.Release()
+		}
+		waiting()
 	}
 }

@@ -38,7 +38,8 @@ type carrier struct {
 	raw syscall.RawConn
 	fd  uintptr
 
-	held bool // set while nobody reads or writes
+	held    bool // set while nobody reads or writes
+	drained bool // there is nothing to read but what comes; owned by the reading goroutine
 
 	mu       sync.Mutex
 	left     []byte        // what the socket has not taken and the goroutine has not yet either
@@ -176,8 +177,52 @@ func (c *carrier) busy() <-chan struct{} {
 	return c.flushing
 }
 
-// waitReadable waits until the socket has something to read, or the deadline for that.
-func (c *carrier) waitReadable() error { return c.raw.Read(readable) }
+// wait is Conn.Wait for t, which is over c. What is in the socket need not be a whole
+// record, and what is not in the socket may have been read by TLS before: so TLS is
+// asked first.
+func (c *carrier) wait(t *tls.Conn) (*Buffer, error) {
+	for {
+		if c.drained {
+			if err := c.raw.Read(readable); err != nil {
+				return nil, err
+			}
+		}
+		b := NewBuffer()
+		// On a goroutine of its own: crypto/tls takes some KiB of stack, which the
+		// one that waits would keep.
+		done := make(chan error)
+		go func() { done <- c.fill(t, b) }()
+		if err := <-done; b.n == 0 {
+			b.Release()
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		return b, nil // the next wait tells of the error
+	}
+}
+
+// fill reads until the buffer is full or there is nothing to read now, and leaves TLS
+// without buffers then.
+func (c *carrier) fill(t *tls.Conn, b *Buffer) error {
+	c.drained = false
+	for b.n < len(b.bytes) {
+		n, err := t.Read(b.bytes[b.n:])
+		b.n += n
+		if err != nil {
+			release(t)
+		}
+		if err == errWait {
+			c.drained = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func readable(fd uintptr) bool { return ready(fd, unix.POLLIN) }
 

@@ -55,7 +55,7 @@ func (c *Conn) tryRead(fd uintptr) bool {
 func (c *Conn) Wait() (*Buffer, error) {
 	if c.raw == nil {
 		if c.out.under != nil {
-			return c.waitSealed(c.out.under)
+			return c.out.under.wait(c.out.tls)
 		}
 		return c.waitPlain()
 	}
@@ -68,26 +68,6 @@ func (c *Conn) Wait() (*Buffer, error) {
 		return nil, ErrGone
 	}
 	return b, nil
-}
-
-// waitSealed is Wait for TLS. What is in the socket need not be a whole record, and what
-// is not in the socket may have been read by TLS before: so TLS is asked first.
-func (c *Conn) waitSealed(under *carrier) (*Buffer, error) {
-	for {
-		b := NewBuffer()
-		n, err := c.nc.Read(b.bytes[:])
-		if n > 0 {
-			b.n = n
-			return b, nil // the next wait tells of the error
-		}
-		b.Release()
-		if err == errWait {
-			err = under.waitReadable()
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
 }
 
 // TryWrite implements boreas.Conn. To a socket it makes one attempt, straight to
