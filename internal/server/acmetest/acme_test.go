@@ -35,9 +35,9 @@ const domain = "push.example.com"
 // authority is pebble. It validates really, at the port that it is told of.
 type authority struct {
 	*httptest.Server
-	port    chan int // where to validate; what is asked before that waits
-	roots   *x509.CertPool
-	orders  atomic.Int64
+	port   chan int // where to validate; what is asked before that waits
+	roots  *x509.CertPool
+	orders atomic.Int64
 }
 
 // startAuthority starts one that answers once it knows the port.
