@@ -39,6 +39,7 @@ func contenders() []contender {
 		{name: subject, build: buildBoreas, command: boreasCommand, admit: boreasTokens},
 		{name: "boreas-v2", build: buildBoreas, command: boreasCommand, admit: boreasTokens},
 		{name: "boreas-sse", build: buildBoreas, command: boreasCommand, admit: boreasTokens},
+		{name: "boreas-tls", build: buildBoreas, command: tlsCommand, admit: boreasTokens},
 		{name: "floor", build: buildFloor, command: floorCommand},
 		{name: "nchan", build: findNchan, command: nchanCommand},
 		{name: "centrifuge", build: buildCentrifuge, command: centrifugeCommand},

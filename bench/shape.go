@@ -58,6 +58,8 @@ type plan struct {
 
 	kept     int // messages of each channel: only fill the history
 	settings []string
+
+	own bool // the load is `boreas bench`
 }
 
 // A row is one figure of a shape. Its value is the metric's median, or that
@@ -162,7 +164,7 @@ func shapes() []shape {
 				{label: "until the publisher knows", metric: "answer_ms", unit: "ms", reference: "floor"},
 			},
 		},
-	}, v2Shapes()...)
+	}, append(v2Shapes(), tlsShapes()...)...)
 }
 
 func shapeNames() []string {
