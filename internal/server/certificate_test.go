@@ -32,7 +32,10 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	log := &testLog{}
 	s := withTLS(t, a, Options{Log: log.logger()}, nil)
 	cert, key := s.cfg.WSTLSCert, s.cfg.WSTLSKey
-	s.ws.tls.source.(files).every = 0
+	source := s.ws.tls.source.(files)
+	source.mu.Lock()
+	source.every = 0
+	source.mu.Unlock()
 	before := len(log.lines())
 	write := func(name string, text []byte) {
 		t.Helper()
