@@ -106,9 +106,17 @@ func TestFilesAreReadWhenTheyChange(t *testing.T) {
 	if n != 2 {
 		t.Errorf("after a change it was read %d times in all, want twice", n)
 	}
-	w.get()
+	now := time.Now()
+	os.Chtimes(file, now, now)
+	look(0)
+	look(0) // it may have been written again in the same moment
+	look(time.Hour)
+	if n != 4 {
+		t.Errorf("after a change just now it was read %d times in all, want 4", n)
+	}
+	w.looked = time.Now()
 	os.Chtimes(file, long, long)
-	if w.get(); n != 2 {
+	if w.get(); n != 4 {
 		t.Error("the file was looked at twice within a second")
 	}
 }

@@ -94,7 +94,8 @@ func isTimeout(err error) bool {
 // What TLS says by itself to a peer that reads nothing (the answers to its key updates)
 // does not pile up.
 func TestAnswersOfTLSAreBounded(t *testing.T) {
-	near, _ := sockets(t, overSocket)
+	near, far := sockets(t, overSocket)
+	defer far.Close()
 	c := newCarrier(near).(*carrier)
 	c.held = true
 	defer c.Close()
@@ -120,7 +121,8 @@ func TestAnswersOfTLSAreBounded(t *testing.T) {
 
 // Nothing is written to a descriptor that may be another connection's.
 func TestNoWriteAfterClose(t *testing.T) {
-	near, _ := sockets(t, overSocket)
+	near, far := sockets(t, overSocket)
+	defer far.Close()
 	c := newCarrier(near).(*carrier)
 	c.held = true
 	c.Close()
