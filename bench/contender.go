@@ -43,6 +43,7 @@ func contenders() []contender {
 		{name: "boreas-opaque", dialect: "boreas-v2", build: buildBoreas, command: boreasCommand, admit: opaqueTokens},
 		{name: "boreas-hs256", dialect: "boreas-v2", build: buildBoreas, command: jwtCommand("hs256"), admit: jwtTokens("HS256", hs256Signer)},
 		{name: "boreas-es256", dialect: "boreas-v2", build: buildBoreas, command: jwtCommand("file"), admit: jwtTokens("ES256", es256Signer)},
+		{name: "boreas-tls", build: buildBoreas, command: tlsCommand, admit: boreasTokens},
 		{name: "floor", build: buildFloor, command: floorCommand},
 		{name: "nchan", build: findNchan, command: nchanCommand},
 		{name: "centrifuge", build: buildCentrifuge, command: centrifugeCommand},

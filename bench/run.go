@@ -95,6 +95,9 @@ func (w *workshop) runOnce(ctx context.Context, p plan, e entrant, results []*re
 	if p.kept > 0 {
 		return w.fillHistory(ctx, p, e, results[i])
 	}
+	if p.own {
+		return w.ownLoad(ctx, p, e, results[i])
+	}
 	if p.sizeOf != "" && p.sizeOf != e.name {
 		size, ok := sizeOf(p.sizeOf, results)
 		if !ok {

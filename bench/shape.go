@@ -60,6 +60,8 @@ type plan struct {
 
 	kept     int // messages of each channel: only fill the history
 	settings []string
+
+	own bool // the load is `boreas bench`
 }
 
 // A row is one figure of a shape. Its value is the metric's median, or that
@@ -164,7 +166,7 @@ func shapes() []shape {
 				{label: "until the publisher knows", metric: "answer_ms", unit: "ms", reference: "floor"},
 			},
 		},
-	}, append(v2Shapes(), authShapes()...)...)
+	}, slices.Concat(v2Shapes(), authShapes(), tlsShapes())...)
 }
 
 func shapeNames() []string {

@@ -97,6 +97,18 @@ type Config struct {
 	KeyPublishes       int   // a second
 	KeyBytes           int64 // a second
 
+	APITLSCert  string // file; "" means no TLS
+	APITLSKey   string
+	WSTLSCert   string // as APITLSCert; see WSTLS
+	WSTLSKey    string
+	APIClientCA string // file; "" means that clients need no certificates
+
+	ACMEDomains   string // see Domains
+	ACMECache     string // directory
+	ACMEEmail     string
+	ACMEDirectory string // URL; "" means Let's Encrypt
+	ACMECA        string // file; "" means the system's authorities
+
 	// File is the configuration file in use, "" if none is.
 	File string
 

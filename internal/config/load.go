@@ -94,6 +94,7 @@ func (l *loader) set(o Option, v value, origin string, blame func(error) *Error)
 
 // checkTogether looks at values that must fit one another.
 func (l *loader) checkTogether() {
+	l.checkTLS()
 	c := l.config
 	if c.ProxyProtocol && len(l.errs) == 0 && len(c.Trusted()) == 0 {
 		l.fail(&Error{

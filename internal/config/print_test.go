@@ -80,6 +80,16 @@ rules                   ""                            default
 presence_linger         5s                            default
 presence_users          1000                          default
 idempotency_window      2m                            default
+ws_tls_cert             ""                            default
+ws_tls_key              ""                            default
+api_tls_cert            ""                            default
+api_tls_key             ""                            default
+api_client_ca           ""                            default
+acme_domains            ""                            default
+acme_cache              ""                            default
+acme_email              ""                            default
+acme_directory          ""                            default
+acme_ca                 ""                            default
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Error(diff)

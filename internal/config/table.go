@@ -32,7 +32,7 @@ const (
 
 // Options returns the table of options, in the order in which they are shown.
 func Options() []Option {
-	return []Option{
+	return append([]Option{
 		{
 			Name: "config", Group: groupListen, Default: "", FlagOnly: true,
 			Usage: "file with options; without it boreas.toml, else boreas.conf, of the working directory",
@@ -297,7 +297,7 @@ func Options() []Option {
 			Usage: "how long a message's idempotency key is remembered",
 			field: func(c *Config) any { return &c.IdempotencyWindow }, min: int64(time.Second), max: day,
 		},
-	}
+	}, tlsOptions()...)
 }
 
 // perClient is the row of a number that bounds what one client does.

@@ -186,7 +186,7 @@ func (r *run) subscribe(ctx context.Context, i int, token string) (*subscriber, 
 	if err := s.connect(ctx, r.o.WS, token, joins); err != nil {
 		return nil, err
 	}
-	if tcp, ok := s.conn.(interface{ SetReadBuffer(int) error }); ok && i >= r.o.Subscribers {
+	if tcp, ok := socketOf(s.conn).(interface{ SetReadBuffer(int) error }); ok && i >= r.o.Subscribers {
 		if err := tcp.SetReadBuffer(slowBuffer); err != nil {
 			return nil, fmt.Errorf("make the buffer of a slow subscriber small: %w", err)
 		}

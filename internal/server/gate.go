@@ -87,7 +87,9 @@ func (g *gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	door := v2.Door{Refusals: g.refusals}
 	door.Refused(err, refusal.Entry{Transport: "http", Verb: "connect"}, v2.AddressOf(r), nil)
 	fault.SetRetryAfter(w.Header(), err)
-	w.Header().Set("Connection", "close")
+	if r.ProtoMajor == 1 { // one of HTTP/2 may have streams of events on it
+		w.Header().Set("Connection", "close")
+	}
 	if !strings.HasPrefix(r.URL.Path, "/v2") {
 		http.Error(w, fault.Message(err), fault.Of(err).Status)
 		return

@@ -41,10 +41,11 @@ const (
 // handshakes counts the connections to the WebSocket port that are no sessions, and closes
 // at once those that are too many: max_connections bounds sessions only, and whoever
 // connects and sends nothing, or comes back at once when refused, would take the
-// descriptors that the API needs.
+// descriptors that the API needs. Sessions that share a connection of HTTP/2 are no
+// connections; the one that they share never becomes a session's.
 type handshakes struct {
-	sessions       func() int
-	maxConnections int // 0 is no bound
+	sessions       func() int // that have a connection of their own
+	maxConnections int        // 0 is no bound
 	room           int
 	crowded        *atomic.Uint64
 
@@ -61,7 +62,7 @@ type handshakes struct {
 
 func (s *Server) newHandshakes(maxConnections, room int, count *ws.Counters) *handshakes {
 	return &handshakes{
-		sessions: s.hub.Sessions, maxConnections: maxConnections, room: room, crowded: &count.Crowded,
+		sessions: s.connected, maxConnections: maxConnections, room: room, crowded: &count.Crowded,
 		limits: s.limits, proxies: s.cfg.Trusted(), limited: &s.crowding, start: time.Now(), byPeer: make(map[netip.Prefix]int),
 		log: func(network netip.Prefix, refused uint64) {
 			s.log.Warn("an address opens connections and does not ask for anything", "client", network.String(), "refused", refused)

@@ -48,9 +48,15 @@ func TestConnectionsThatSendNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open()
+	_, far = open()
 	if n := count.Crowded.Load(); n != 2 {
 		t.Errorf("a session takes no room")
+	}
+	state(far, http.StateClosed)
+	s.sharing.Add(1) // but one that shares its connection, which was counted before
+	open()
+	if n := count.Crowded.Load(); n != 2 {
+		t.Errorf("a session that has no connection to itself takes room")
 	}
 	session.Done()
 }
