@@ -50,12 +50,21 @@ func (d *Door) Shown(r *http.Request, bearer bool) Shown {
 	if s.Token == "" {
 		s.Token = accessToken(r)
 	}
-	if s.Token == "" && d.Cookie != "" {
+	if s.Token == "" && d.Cookie != "" && !embedded(r) {
 		if c, err := r.Cookie(d.Cookie); err == nil && c.Value != "" {
 			s.Token, s.Ambient = c.Value, true
 		}
 	}
 	return s
+}
+
+// embedded tells whether a browser sends the request for a page of another site and does not
+// say which, as for an image whose address leads here. The page could read nothing of the
+// answer; but its visitor would be there, on channels of its choice, and use up what one
+// user may have. Who means to connect says the origin, which was looked at.
+func embedded(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return r.Header.Get("Origin") == "" && (site == "cross-site" || site == "same-site")
 }
 
 // accessToken returns the parameter. Most requests have none, and need not be parsed.

@@ -1,0 +1,38 @@
+package v2_test
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas/internal/v2"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestEmbeddedRequestsHaveNoCookie: an image or a script of another site's page makes its
+// visitor nobody's session here.
+func TestEmbeddedRequestsHaveNoCookie(t *testing.T) {
+	door := v2.Door{Cookie: "session"}
+	for _, c := range []struct{ site, origin, query, want string }{
+		{"", "", "", "cookie"}, // no browser
+		{"none", "", "", "cookie"},
+		{"same-origin", "", "", "cookie"},
+		{"same-site", "", "", ""},
+		{"cross-site", "", "", ""},
+		{"cross-site", "https://app.example.com", "", "cookie"},
+		{"cross-site", "", "?access_token=own", "own"},
+	} {
+		r := httptest.NewRequest("GET", "/v2/events"+c.query, nil)
+		r.Header.Set("Cookie", "session=cookie")
+		for name, value := range map[string]string{"Sec-Fetch-Site": c.site, "Origin": c.origin} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		if got := door.Shown(r, true).Token; got != c.want {
+			t.Errorf("%+v: the token is %q", c, got)
+		}
+	}
+}
