@@ -199,7 +199,7 @@ func (a *Authority) own(hash digest, text string) (*boreas.Grant, error) {
 		return t.grant, nil
 	}
 	g := *t.grant
-	g.Identity = text
+	g.Identity = strings.Clone(text) // it may be a part of a request, which would be kept, too
 	return &g, nil
 }
 

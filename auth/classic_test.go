@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -171,4 +172,26 @@ func TestAddRefuses(t *testing.T) {
 			t.Errorf("%.10q was added", token)
 		}
 	}
+}
+
+// TestPartsOfRequests: a grant does not hold on to the request that its token is from.
+func TestPartsOfRequests(t *testing.T) {
+	a := open(t, Options{})
+	token := mint(t, a)
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := live()
+	var grants []*boreas.Grant
+	for range 100 {
+		request := strings.Repeat("x", 1<<20) + token
+		grants = append(grants, grant(t, a, request[1<<20:]))
+	}
+	if grown := live() - before; grown > 10<<20 {
+		t.Errorf("%d grants take %d bytes", len(grants), grown)
+	}
+	runtime.KeepAlive(grants)
 }
