@@ -48,6 +48,8 @@ var mayImport = map[string][]string{
 	"cmd/boreas":       {".", "internal/wire", "internal/config", "internal/server", "internal/load", "client"},
 	"examples/":        {".", "auth", "js", "ws", "sse", "api", "client", "examples/stage"},
 	"scripts/":         {},
+
+	"internal/admission": {}, // tests only
 }
 
 // standardOnly are the packages that import nothing from outside Go's library.
