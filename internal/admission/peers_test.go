@@ -100,6 +100,7 @@ func (p *v2Peer) read() (frame, error) {
 		}
 		return frame{}, errOver
 	}
+	p.s.frame(string(text))
 	var f frame
 	if err := json.Unmarshal(text, &f); err != nil {
 		p.s.Errorf("%v: %s", err, text)

@@ -37,9 +37,10 @@ type site struct {
 	cfg         config.Config
 	server      *server.Server
 
-	mu   sync.Mutex
-	seen []answer // guarded by mu: all that HTTP has answered, if kept
-	keep bool
+	keep   bool // what was answered
+	mu     sync.Mutex
+	seen   []answer // guarded by mu: all that HTTP has answered
+	frames []string // guarded by mu: all that protocol 2 has said
 }
 
 // An answer is what HTTP has answered.
@@ -69,7 +70,7 @@ func (t *text) String() string {
 }
 
 // newSite starts a server that takes tokens of every kind, and makes its first key.
-func newSite(t testing.TB, change func(*config.Config)) *site {
+func newSite(t testing.TB, change func(*config.Config), before ...func(*site)) *site {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	t.Cleanup(cancel)
@@ -100,6 +101,9 @@ func newSite(t testing.TB, change func(*config.Config)) *site {
 		}
 	})
 	s.api, s.events, s.ws = "http://"+running.APIAddr().String(), "http://"+running.WSAddr().String(), "ws://"+running.WSAddr().String()
+	for _, f := range before {
+		f(s)
+	}
 	s.admin = s.newKey(object{"name": "operator", "verbs": []string{"admin"}}).Key
 	return s
 }
@@ -157,6 +161,15 @@ func (s *site) try(method, url, credential string, body any, header http.Header)
 		s.seen = append(s.seen, a)
 	}
 	return a, nil
+}
+
+// frame notes what was said over protocol 2.
+func (s *site) frame(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keep {
+		s.frames = append(s.frames, text)
+	}
 }
 
 // must makes a request as the operator, which must succeed, and decodes the answer.
