@@ -35,7 +35,6 @@ type site struct {
 	client      *http.Client
 	log, banner *text
 	cfg         config.Config
-	server      *server.Server
 
 	keep   bool // what was answered
 	mu     sync.Mutex
@@ -72,9 +71,7 @@ func (t *text) String() string {
 // newSite starts a server that takes tokens of every kind, and makes its first key.
 func newSite(t testing.TB, change func(*config.Config), before ...func(*site)) *site {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	t.Cleanup(cancel)
-	s := &site{TB: t, ctx: ctx, issuer: newIssuer(t), backend: newBackend(t), log: new(text), banner: new(text)}
+	s := newGround(t)
 	cfg := config.Default()
 	cfg.APIHost, cfg.APIPort, cfg.WSHost, cfg.WSPort = "127.0.0.1", 0, "127.0.0.1", 0
 	cfg.DrainTime = 0
@@ -85,27 +82,41 @@ func newSite(t testing.TB, change func(*config.Config), before ...func(*site)) *
 	if change != nil {
 		change(&cfg)
 	}
-	running, err := server.Start(ctx, cfg, server.Options{Banner: s.banner, Log: server.NewLogger(s.log, cfg)})
+	running, err := server.Start(s.ctx, cfg, server.Options{Banner: s.banner, Log: server.NewLogger(s.log, cfg)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.cfg, s.server = cfg, running
-	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	s.client = &http.Client{Transport: transport}
+	s.cfg = cfg
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		transport.CloseIdleConnections()
+		s.client.CloseIdleConnections()
 		if err := running.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
 	})
-	s.api, s.events, s.ws = "http://"+running.APIAddr().String(), "http://"+running.WSAddr().String(), "ws://"+running.WSAddr().String()
 	for _, f := range before {
 		f(s)
 	}
-	s.admin = s.newKey(object{"name": "operator", "verbs": []string{"admin"}}).Key
+	s.opens(running.APIAddr().String(), running.WSAddr().String())
 	return s
+}
+
+// newGround returns a site without a server.
+func newGround(t testing.TB) *site {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	t.Cleanup(cancel)
+	return &site{
+		TB: t, ctx: ctx, issuer: newIssuer(t), backend: newBackend(t), log: new(text), banner: new(text),
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+	}
+}
+
+// opens makes the first key of a server with these addresses.
+func (s *site) opens(api, subscribers string) {
+	s.api, s.events, s.ws = "http://"+api, "http://"+subscribers, "ws://"+subscribers
+	s.admin = s.newKey(object{"name": "operator", "verbs": []string{"admin"}}).Key
 }
 
 // ask makes a request of the API with a credential, "" for none. The body is text, or
