@@ -93,8 +93,8 @@ func TestTakenBetween(t *testing.T) {
 		for _, how := range ways {
 			t.Run(when+", "+how, func(t *testing.T) {
 				got, want := map[string]string{}, map[string]string{}
-				for transport := range transports {
-					if transport == overHTTP || when == "reading" && transport == overClassic { // which reads nothing
+				for _, transport := range []string{overV2, handshake, overSSE, overClassic} {
+					if when == "reading" && transport == overClassic { // which reads nothing
 						continue
 					}
 					for _, kind := range kinds[:5] {
@@ -113,6 +113,9 @@ func TestTakenBetween(t *testing.T) {
 		}
 	}
 }
+
+// handshake is protocol 2 with the token in the handshake.
+const handshake = "protocol 2, handshake"
 
 // taken takes the access of one in between, and returns what that one was told.
 func (s *stage) taken(when, how, transport, kind string) string {
@@ -137,6 +140,9 @@ func (s *stage) taken(when, how, transport, kind string) string {
 		s.reading.Store(&act)
 	}
 	c.peer = c.newPeer()
+	if transport == handshake {
+		c.peer = &v2Peer{s: s.site, token: c.shown, early: true}
+	}
 	defer c.peer.close()
 	said := c.peer.do(c.verb, c.channel())
 	if s.checked.Load() != nil || s.reading.Load() != nil {
@@ -152,7 +158,7 @@ func takenBetween(when, how, transport string) string {
 		return "ignored"
 	case when == "reading" && how == rulesChanged: // it has the new rules, and is told what they say
 		return "not_permitted"
-	case transport == overV2:
+	case transport == overV2, transport == handshake:
 		return "4300 token_revoked"
 	default:
 		return "token_revoked"

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/coder/websocket"
 )
@@ -39,6 +40,7 @@ const before = "before"
 type v2Peer struct {
 	s       *site
 	token   string
+	early   bool // shows its token when it connects
 	c       *websocket.Conn
 	id      int
 	got     []event // what came beside the replies
@@ -135,12 +137,19 @@ func (p *v2Peer) request(name string, body object) (frame, error) {
 
 // come connects and shows the token.
 func (p *v2Peer) come() string {
-	c, _, err := websocket.Dial(p.s.ctx, p.s.ws+"/v2", &websocket.DialOptions{HTTPClient: p.s.client})
+	options := &websocket.DialOptions{HTTPClient: p.s.client}
+	if p.early {
+		options.HTTPHeader = http.Header{"Authorization": {"Bearer " + p.token}}
+	}
+	c, _, err := websocket.Dial(p.s.ctx, p.s.ws+"/v2", options)
 	if err != nil {
 		return err.Error()
 	}
 	p.c = c
 	c.SetReadLimit(1 << 20)
+	if p.early {
+		return "ok"
+	}
 	return p.show(p.token)
 }
 

@@ -92,9 +92,8 @@ var everything = []object{{"channels": []string{"**"}, "allow": []string{"join",
 func TestRevocation(t *testing.T) {
 	for _, how := range []string{tokenRevoked, userRevoked, keyRevoked, allRevoked} {
 		t.Run(how, func(t *testing.T) {
-			s := newSite(t, nil)
 			for range rounds(t) {
-				revokeAmidst(t, s, how)
+				t.Run("", func(t *testing.T) { revokeAmidst(t, newSite(t, nil), how) })
 			}
 		})
 	}
@@ -170,25 +169,28 @@ func (p *v2Peer) awaits(number int64) {
 // TestRulesTakenMeanwhile takes one of two channels away from a token while who has it
 // comes, goes on where it was, and goes.
 func TestRulesTakenMeanwhile(t *testing.T) {
-	s := newSite(t, nil)
 	for range rounds(t) {
-		name := randomName()
-		keeps, loses := name+".keeps", name+".loses"
-		scene := newScene(s, keeps, loses)
-		rules := func(channels ...string) object {
-			return object{"rules": []object{{"channels": channels, "allow": []string{"join", "publish"}}}}
-		}
-		m := s.newToken("", rules(keeps, loses))
-		told := func(outcome string) bool { return outcome == "not_permitted" || outcome == "ok" }
-		for range 3 {
-			scene.act(opaque, overV2, m.Token, overSocket, told)
-			scene.act(opaque, overSSE, m.Token, overEvents, told)
-		}
-		scene.act(opaque, overClassic, m.Token, overOldWire, told)
-		scene.act(opaque, overHTTP, m.Token, overRequests, func(outcome string) bool { return outcome == "not_permitted" })
-		scene.busy(4 + rand.Int64N(20))
-		s.must("PATCH", "/v2/tokens/"+m.ID, rules(keeps), nil)
-		scene.hasBeenTaken()
-		scene.end(t)
+		t.Run("", takeRules)
 	}
+}
+
+func takeRules(t *testing.T) {
+	s, name := newSite(t, nil), randomName()
+	keeps, loses := name+".keeps", name+".loses"
+	scene := newScene(s, keeps, loses)
+	rules := func(channels ...string) object {
+		return object{"rules": []object{{"channels": channels, "allow": []string{"join", "publish"}}}}
+	}
+	m := s.newToken("", rules(keeps, loses))
+	told := func(outcome string) bool { return outcome == "not_permitted" || outcome == "ok" }
+	for range 3 {
+		scene.act(opaque, overV2, m.Token, overSocket, told)
+		scene.act(opaque, overSSE, m.Token, overEvents, told)
+	}
+	scene.act(opaque, overClassic, m.Token, overOldWire, told)
+	scene.act(opaque, overHTTP, m.Token, overRequests, func(outcome string) bool { return outcome == "not_permitted" })
+	scene.busy(4 + rand.Int64N(20))
+	s.must("PATCH", "/v2/tokens/"+m.ID, rules(keeps), nil)
+	scene.hasBeenTaken()
+	scene.end(t)
 }

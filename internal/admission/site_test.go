@@ -105,7 +105,7 @@ func newSite(t testing.TB, change func(*config.Config), before ...func(*site)) *
 // newGround returns a site without a server.
 func newGround(t testing.TB) *site {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return &site{
 		TB: t, ctx: ctx, issuer: newIssuer(t), backend: newBackend(t), log: new(text), banner: new(text),
