@@ -156,6 +156,8 @@ func (a *Authority) Check(c boreas.Credentials) (*boreas.Grant, error) {
 		return g, err
 	}
 	switch {
+	case oursAlone(c.Token):
+		return nil, a.unknown
 	case a.options.JWT != nil && a.options.JWT.Looks(c.Token):
 		g, err = a.options.JWT.Check(c)
 	case a.options.Backend != nil:
@@ -172,6 +174,13 @@ func (a *Authority) Check(c boreas.Credentials) (*boreas.Grant, error) {
 		return nil, fault.TokenRevoked
 	}
 	return g, nil
+}
+
+// oursAlone tells whether a text has the form of our opaque tokens or API keys: then nobody
+// else is asked about it. A token that was deleted must not come back that way, and a key
+// that was shown in the wrong place is nobody else's business.
+func oursAlone(text string) bool {
+	return strings.HasPrefix(text, tokenPrefix) || strings.HasPrefix(text, keyPrefix)
 }
 
 // own returns what a token of ours gives; nothing if it is none. The caller holds mu.

@@ -94,6 +94,7 @@ type backend struct {
 
 	mu      sync.Mutex
 	answers map[string]object // guarded by mu: by token
+	asked   []string          // guarded by mu: the tokens that it was asked about
 	refusal string            // guarded by mu
 	status  int               // guarded by mu: of every answer, if not 0
 }
@@ -112,6 +113,7 @@ func (b *backend) serve(w http.ResponseWriter, r *http.Request) {
 	json.NewDecoder(r.Body).Decode(&question) // what cannot be read is refused below
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.asked = append(b.asked, question.Token)
 	said, known := b.answers[question.Token]
 	switch {
 	case b.status != 0:
