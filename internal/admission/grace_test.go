@@ -28,9 +28,11 @@ func TestGrace(t *testing.T) {
 	}
 	defer stays.close()
 	s.must("POST", "/v2/revocations", object{"user": "ann", "grace": 2}, nil)
-	if said := (&v2Peer{s: s, token: token}).come(); said != "token_revoked" {
+	late := &v2Peer{s: s, token: token}
+	if said := late.come(); said != "token_revoked" {
 		t.Errorf("who comes in the grace: %s", said)
 	}
+	late.close()
 	for told := false; !told; { // without which it could not know
 		_, text, err := stays.c.Read(s.ctx)
 		if err != nil {
