@@ -40,7 +40,8 @@ func (v Verb) String() string {
 func ParseVerb(name string) (Verb, error) {
 	i := slices.Index(verbNames, name)
 	if i < 0 {
-		return 0, fmt.Errorf("there is no verb %.40q: there are %s", name, AllVerbs)
+		// Verbs are short: if a secret stands in the place of one, it must not be repeated.
+		return 0, fmt.Errorf("there is no verb %.10q: there are %s", name, AllVerbs)
 	}
 	return 1 << i, nil
 }
