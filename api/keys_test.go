@@ -103,3 +103,35 @@ func TestTokensOfAKey(t *testing.T) {
 		t.Errorf("the key works still: %s", got)
 	}
 }
+
+// TestKeysOfOthers: who makes tokens takes back tokens, also by the name of a key that signs
+// JWTs, and no API key but the own.
+func TestKeysOfOthers(t *testing.T) {
+	r := newRig(t, boreas.Options{}, api.Options{})
+	adminText, admin := r.makeKey("operator", auth.KeyAdmin)
+	oldText, old := r.makeKey("old", auth.KeyTokens)
+	text, key := r.makeKey("shop", auth.KeyTokens)
+	operator, shop := r.withKey(adminText), r.withKey(text)
+	r.withKey(oldText)("POST", "/v2/tokens", "{}")
+	denied := strings.TrimSuffix(failure(403, "not_permitted", `The key \"shop\" allows tokens, and not admin.`, ""), "\n")
+	revoked := told(201, `{"sessions":0}`)
+	for _, s := range []struct {
+		who func(method, path, body string) string
+		sample
+	}{
+		{shop, sample{"POST", "/v2/revocations", `{"key":"` + admin.ID + `"}`, denied}},
+		{shop, sample{"POST", "/v2/revocations", `{"key":"` + old.ID + `"}`, denied}},
+		{operator, sample{"POST", "/v2/revocations", `{"key":"` + old.ID + `"}`, revoked}},
+		{shop, sample{"DELETE", "/v2/revocations?key=" + old.ID, "", denied}},
+		{shop, sample{"POST", "/v2/revocations", `{"key":"kid-1"}`, revoked}},
+		{shop, sample{"DELETE", "/v2/revocations?key=kid-1", "", "204\n"}},
+		{shop, sample{"POST", "/v2/revocations", `{"key":"` + key.ID + `"}`, revoked}},
+	} {
+		if diff := cmp.Diff(s.want, s.who(s.method, s.path, s.body)); diff != "" {
+			t.Errorf("%s %s %s (-want +got):\n%s", s.method, s.path, s.body, diff)
+		}
+	}
+	if got := operator("GET", "/v2/keys", ""); !strings.HasPrefix(got, "200\n") {
+		t.Errorf("the operator is locked out: %s", got)
+	}
+}

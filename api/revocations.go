@@ -16,6 +16,9 @@ const (
 	// can give the token an end.
 	maxGrace = 3600
 
+	// apiKeyIDPrefix begins the IDs of API keys. Names of keys that sign JWTs are others.
+	apiKeyIDPrefix = "key_"
+
 	// maxCredential is the greatest length of a token, an ID or the name of a key, in
 	// bytes. A token from elsewhere can be a long JWT.
 	maxCredential = 16 << 10
@@ -84,11 +87,24 @@ func (s *service) newRevocation(dst []byte, w http.ResponseWriter, r *http.Reque
 	if err != nil {
 		return nil, 0, err
 	}
+	if err := q.mayRevokeKey(v.Key); err != nil {
+		return nil, 0, err
+	}
 	n, err := s.revoke(q.call, v, grace)
 	if err != nil {
 		return nil, 0, err
 	}
 	return appendSessions(dst, n), http.StatusCreated, nil
+}
+
+// mayRevokeKey refuses a key that does not make keys to take another one back: it could
+// lock the operator out, or let back in what the operator has taken back with a key. A key
+// may give itself up.
+func (c *call) mayRevokeKey(id string) error {
+	if c.key == nil || !strings.HasPrefix(id, apiKeyIDPrefix) || id == c.key.ID {
+		return nil
+	}
+	return c.key.May(auth.KeyAdmin, "")
 }
 
 // revocation reads what is to be revoked.
@@ -162,6 +178,9 @@ func (s *service) revocationInfo(dst []byte, _ http.ResponseWriter, _ *http.Requ
 func (s *service) dropRevocation(_ []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	v, err := q.revocation()
 	if err != nil {
+		return nil, 0, err
+	}
+	if err := q.mayRevokeKey(v.Key); err != nil {
 		return nil, 0, err
 	}
 	switch there, err := s.options.Authority.Unrevoke(v); {

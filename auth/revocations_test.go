@@ -182,6 +182,7 @@ func TestRevokeRefuses(t *testing.T) {
 		{Revocation{User: "u", Key: "k"}, "malformed: A revocation has one of token, user and key, or issued_before alone."},
 		{Revocation{Key: "k", IssuedBefore: some}, "malformed: A revocation has issued_before alone, or with user: a token or key is taken back whole."},
 		{Revocation{IssuedBefore: past.AddDate(300, 0, 0)}, "malformed: The time in issued_before is not between the years 1970 and 2261."},
+		{Revocation{IssuedBefore: time.Date(1970, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600))}, "malformed: The time in issued_before is not between the years 1970 and 2261."},
 		{Revocation{User: "u", Until: past}, "malformed: The time in until, 2001-09-09T01:46:40Z, is past. To end something at once, delete or revoke it."},
 		{Revocation{User: "a\nb"}, "malformed: The user's name has a control character, U+000A, at byte 1."},
 		{Revocation{Key: strings.Repeat("k", 256)}, "malformed: The key's name has 256 bytes, more than 255."},

@@ -83,6 +83,7 @@ func TestCreateTokenRefuses(t *testing.T) {
 		{Token{Label: strings.Repeat("x", 256)}, "malformed: The label has 256 bytes, more than 255."},
 		{Token{Expires: past}, "malformed: The time in expires, 2001-09-09T01:46:40Z, is past. To end something at once, delete or revoke it."},
 		{Token{Expires: past.AddDate(300, 0, 0)}, "malformed: The time in expires is after the year 2261. Leave it out for never."},
+		{Token{Expires: time.Date(2261, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600))}, "malformed: The time in expires is after the year 2261. Leave it out for never."},
 		{Token{}, "none"},
 		{Token{}, "too_many_stored: The server keeps 1 tokens, as many as it may."},
 	} {
