@@ -12,7 +12,7 @@ SOAK_TIME  = 10m
 SOAK_ARGS  =
 TARGETS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
-.PHONY: help build build-all setup lint test bench bench-check openapi-check fuzz soak clean
+.PHONY: help build build-all setup lint test bench bench-check openapi-check acme-check fuzz soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ lint: ## vet, staticcheck, gofumpt
 
 # TEST_REAL_CLIENTS=1: a test that lacks curl, wsdump or node fails, where it
 # would otherwise be left out.
-test: setup lint bench-check openapi-check ## set up, lint, and run every test under the race detector
+test: setup lint bench-check openapi-check acme-check ## set up, lint, and run every test under the race detector
 	CGO_ENABLED=1 TEST_REAL_CLIENTS=1 $(GO) test -race -timeout $(TEST_LIMIT) ./...
 
 bench: ## Boreas and its alternatives side by side; see bench/README.md
@@ -47,6 +47,9 @@ bench-check: # the benchmarks are a module of their own; ./... does not see them
 
 openapi-check: # the description of the API; its validator is a module of its own, too
 	cd api/openapitest && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+acme-check: # certificates from pebble, a test authority; a module of its own, too
+	cd internal/server/acmetest && $(GO) vet ./... && $(GO) test -count=1 -timeout 2m ./...
 
 fuzz: ## every fuzz target for FUZZTIME (5m) each
 	scripts/fuzz.sh $(FUZZTIME)

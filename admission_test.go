@@ -99,7 +99,7 @@ func TestADeniedErrorNamesTheRule(t *testing.T) {
 	for channel, want := range map[string]string{
 		"chat.1":      "<nil>",
 		"chat.secret": `the token's rules do not allow join on "chat.secret": rule 2: deny join on chat.secret`,
-		"other":       `the token's rules do not allow join on "other": none of its 2 rules allows join there`,
+		"other":       `the token's rules do not allow join on "other": none of its rules allows join there`,
 	} {
 		if got := fmt.Sprint(g.May(boreas.VerbJoin, channel)); got != want {
 			t.Errorf("%s: got %s, want %s", channel, got, want)

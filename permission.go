@@ -243,7 +243,7 @@ func (p *Permissions) Explain(verb Verb, d Decision) string {
 	case p == nil:
 		return "the token has no rules, and may do everything"
 	case d.By == 0:
-		return fmt.Sprintf("none of its %d rules allows %v there", len(p.list), verb)
+		return fmt.Sprintf("none of its rules allows %v there", verb)
 	default:
 		return fmt.Sprintf("rule %d: %v", d.By, p.list[d.By-1].Permission)
 	}

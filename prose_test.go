@@ -12,11 +12,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/server"
+	"github.com/boreas-pubsub/boreas/internal/testca"
 )
 
 // This file checks the prose against what it describes.
@@ -109,10 +111,12 @@ func rows(expression *regexp.Regexp, text string) []string {
 	return found
 }
 
-// ofServer returns what the API of a server with default options answers.
+// ofServer returns what the API of a server with default options answers. There is TLS
+// for subscribers, which has metrics of its own.
 func ofServer(t *testing.T, path string) string {
 	t.Helper()
 	options := config.Default()
+	options.WSTLSCert, options.WSTLSKey = certificate(t)
 	options.APIPort, options.WSPort, options.DrainTime = 0, 0, 0
 	s, err := server.Start(context.Background(), options, server.Options{})
 	if err != nil {
@@ -134,4 +138,19 @@ func ofServer(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(body)
+}
+
+func certificate(t *testing.T) (cert, key string) {
+	a, err := testca.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := a.Issue("localhost", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cert, key, err = pair.Write(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	return cert, key
 }

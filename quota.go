@@ -83,6 +83,16 @@ type addresses struct {
 	byAddress map[netip.Addr]int
 }
 
+// one returns what counts as one: an IPv4 address, or the /64 of IPv6 that one subscriber
+// of a provider has, by its first address.
+func one(address netip.Addr) netip.Addr {
+	if address = address.Unmap(); address.Is4() {
+		return address
+	}
+	network, _ := address.Prefix(64) // cannot fail
+	return network.Addr()
+}
+
 // counts tells whether the address is bounded.
 func (a *addresses) counts(address netip.Addr) bool {
 	if a.max == 0 || !address.IsValid() {
@@ -96,6 +106,7 @@ func (a *addresses) add(address netip.Addr) error {
 	if !a.counts(address) {
 		return nil
 	}
+	address = one(address)
 	if a.byAddress[address] >= a.max {
 		return ErrTooManyAddressSessions
 	}
@@ -107,6 +118,10 @@ func (a *addresses) add(address netip.Addr) error {
 }
 
 func (a *addresses) remove(address netip.Addr) {
+	if !address.IsValid() {
+		return
+	}
+	address = one(address)
 	switch n := a.byAddress[address]; {
 	case n > 1:
 		a.byAddress[address] = n - 1

@@ -76,6 +76,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
@@ -100,6 +101,10 @@ type Options struct {
 	// Hosts are more names that the API has: of a proxy on this machine, for example.
 	// One without a port is meant with any.
 	Hosts []string
+
+	// Limits bound what one key or user may do a second, and how often an address may
+	// try. Nil means no bounds.
+	Limits *limit.Limits
 
 	// Debug serves the two debug dumps, which show every token.
 	Debug bool

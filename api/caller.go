@@ -10,6 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // A need is what a route asks of who calls it.
@@ -47,6 +49,8 @@ type call struct {
 	name  string // what stands in the path for a channel, a token or a session; "" if nothing does
 	key   *auth.Key
 	grant *boreas.Grant
+
+	client *limit.Client // what bounds the key or the user; nil if nothing does
 }
 
 // keyID returns the ID of the call's key, "" if it has none.
@@ -72,8 +76,27 @@ func (s *service) authorize(r *http.Request, c *call) error {
 	if err := s.identify(r, c); err != nil {
 		return err
 	}
-	// Bounds for one key or user belong here: from now on it is known who it is.
-	return s.allowed(c)
+	switch limits := s.options.Limits; {
+	case c.key != nil:
+		c.client = limits.Key(c.key.ID)
+	case c.grant != nil && c.grant.Named:
+		c.client = limits.User(c.grant.User)
+	}
+	if err := c.client.Request(int(max(r.ContentLength, 0))); err != nil {
+		return err
+	}
+	if err := s.allowed(c); err != nil || c.route.need.each {
+		return err
+	}
+	return c.publishes()
+}
+
+// publishes counts one message, if it is a call that publishes.
+func (c *call) publishes() error {
+	if c.route.need.key != auth.KeyPublish {
+		return nil
+	}
+	return c.client.Publish(1)
 }
 
 // identify finds out who makes a call.
@@ -83,15 +106,23 @@ func (s *service) identify(r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case credential == "" && open:
-		return s.checkHost(r)
-	case credential == "":
+	if credential == "" {
+		if open {
+			return s.checkHost(r)
+		}
 		return fault.InvalidKey
-	case strings.HasPrefix(credential, keyPrefix):
+	}
+	client := v2.AddressOf(r)
+	if err := s.options.Limits.MayAuthenticate(client); err != nil {
+		return err
+	}
+	if strings.HasPrefix(credential, keyPrefix) {
 		c.key, err = s.options.Authority.CheckKey(credential)
-	default:
+	} else {
 		c.grant, err = s.options.Authority.Check(boreas.Credentials{Token: credential, Address: address(r), Header: r.Header})
+	}
+	if f := fault.Of(err); f == fault.InvalidKey || f == fault.InvalidToken {
+		s.options.Limits.Failed(client)
 	}
 	return err
 }
@@ -172,14 +203,17 @@ func withinChannels(c *call) error {
 
 // allowedOn is allowed for one of the channels that the body of a call names.
 func (s *service) allowedOn(c *call, channel string) error {
+	var err error
 	switch {
 	case c.key != nil:
-		return c.key.May(c.route.need.key, channel)
+		err = c.key.May(c.route.need.key, channel)
 	case c.grant != nil:
-		return s.grantAllows(c.grant, c.route.need.token, channel)
-	default:
-		return nil
+		err = s.grantAllows(c.grant, c.route.need.token, channel)
 	}
+	if err != nil {
+		return err
+	}
+	return c.publishes()
 }
 
 // grantAllows tells whether a subscriber may do something on a channel: over HTTP it is

@@ -29,7 +29,7 @@ func isLocal(host string) bool {
 		return true
 	}
 	ip, err := netip.ParseAddr(name)
-	return err == nil && ip.Unmap().IsLoopback()
+	return err == nil && ip.IsLoopback()
 }
 
 // sameHost tells whether the header Host is one of those that are allowed. One that is

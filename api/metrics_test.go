@@ -15,6 +15,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/auth"
 )
 
 // historyBytes is the one value that depends on what the engine estimates.
@@ -56,8 +57,21 @@ func TestMetrics(t *testing.T) {
 	r.do("DELETE", "/v2/sessions/"+last.ID(), "")
 	<-last.finished
 
+	r.mint()
+	for _, user := range []string{"ann", "bob"} {
+		if _, err := r.authority.Revoke(auth.Revocation{User: user}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.makeKey("publishes", auth.KeyPublish)
+	r.makeKey("publishes", auth.KeyPublish)
+	key, _ := r.makeKey("watches", auth.KeyStats)
+	r.do("POST", "/token/", "") // no key
+
 	rec := httptest.NewRecorder()
-	r.api.ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	req := httptest.NewRequest("GET", "/metrics", nil)
+	req.Header.Set("Authorization", "Bearer "+key)
+	r.api.ServeHTTP(rec, req)
 	var ours strings.Builder
 	runtime := false
 	for line := range strings.Lines(rec.Body.String()) {

@@ -35,6 +35,8 @@ var metricTable = []metric{
 	{counter, "sessions_ended_total", helpEnded, "reason=anonymous_timeout", func(s *snapshot) float64 { return float64(s.Ended.AnonymousTimeout) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=shutting_down", func(s *snapshot) float64 { return float64(s.Ended.ShuttingDown) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=revoked", func(s *snapshot) float64 { return float64(s.Ended.Revoked) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=expired", func(s *snapshot) float64 { return float64(s.Ended.Expired) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=rules_changed", func(s *snapshot) float64 { return float64(s.Ended.RulesChanged) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=terminated", func(s *snapshot) float64 { return float64(s.Ended.Terminated) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=other", func(s *snapshot) float64 { return float64(s.Ended.Other) }},
 

@@ -2,7 +2,9 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
@@ -13,6 +15,9 @@ const (
 	// maxGrace is the longest grace of a revocation, in seconds: whoever needs more
 	// can give the token an end.
 	maxGrace = 3600
+
+	// apiKeyIDPrefix begins the IDs of API keys. Names of keys that sign JWTs are others.
+	apiKeyIDPrefix = "key_"
 
 	// maxCredential is the greatest length of a token, an ID or the name of a key, in
 	// bytes. A token from elsewhere can be a long JWT.
@@ -26,6 +31,9 @@ func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, 
 	match, err := s.options.Authority.Revoke(v)
 	if err != nil {
 		return 0, err
+	}
+	if v.Token != "" {
+		s.counts.tokensDeleted.Add(1)
 	}
 	n := s.hub.Cut(match, grace)
 	s.options.Log.Info("tokens were revoked", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
@@ -41,6 +49,8 @@ func kindOf(v auth.Revocation) string {
 		return "the tokens of a user"
 	case v.Key != "":
 		return "a key and its tokens"
+	case v.IssuedBefore.IsZero():
+		return "all tokens"
 	default:
 		return "all tokens issued until " + v.IssuedBefore.UTC().Format(time.RFC3339)
 	}
@@ -52,6 +62,11 @@ func (c *call) by() string {
 		return "nobody: the API needs no key"
 	}
 	return c.key.ID + " (" + c.key.Name + ")"
+}
+
+// isTokenID tells whether a text is the ID of a token, of whatever kind.
+func isTokenID(text string) bool {
+	return slices.ContainsFunc([]string{tokenIDPrefix, "jwt_", "ext_"}, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
 }
 
 func appendSessions(dst []byte, n int) []byte {
@@ -72,11 +87,24 @@ func (s *service) newRevocation(dst []byte, w http.ResponseWriter, r *http.Reque
 	if err != nil {
 		return nil, 0, err
 	}
+	if err := q.mayRevokeKey(v.Key); err != nil {
+		return nil, 0, err
+	}
 	n, err := s.revoke(q.call, v, grace)
 	if err != nil {
 		return nil, 0, err
 	}
 	return appendSessions(dst, n), http.StatusCreated, nil
+}
+
+// mayRevokeKey refuses a key that does not make keys to take another one back: it could
+// lock the operator out, or let back in what the operator has taken back with a key. A key
+// may give itself up.
+func (c *call) mayRevokeKey(id string) error {
+	if c.key == nil || !strings.HasPrefix(id, apiKeyIDPrefix) || id == c.key.ID {
+		return nil
+	}
+	return c.key.May(auth.KeyAdmin, "")
 }
 
 // revocation reads what is to be revoked.
@@ -136,6 +164,9 @@ func (s *service) revocationInfo(dst []byte, _ http.ResponseWriter, _ *http.Requ
 	}
 	dst = append(dst, `{"revocation":`...)
 	if found, ok := s.options.Authority.Revoked(v); ok {
+		if !isTokenID(found.Token) {
+			found.Token = "" // its text is not repeated
+		}
 		dst = appendJSON(dst, revocationJSON{found.Token, found.User, found.Key, timeJSON(found.IssuedBefore), timeJSON(found.Until)})
 	} else {
 		dst = append(dst, "null"...)
@@ -147,6 +178,9 @@ func (s *service) revocationInfo(dst []byte, _ http.ResponseWriter, _ *http.Requ
 func (s *service) dropRevocation(_ []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	v, err := q.revocation()
 	if err != nil {
+		return nil, 0, err
+	}
+	if err := q.mayRevokeKey(v.Key); err != nil {
 		return nil, 0, err
 	}
 	switch there, err := s.options.Authority.Unrevoke(v); {

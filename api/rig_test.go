@@ -158,6 +158,24 @@ type subscriber struct {
 // subscribe opens a session; with an identity it authenticates and joins.
 func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subscriber {
 	t.Helper()
+	if identity == "" {
+		return r.enter(t, nil, channels...)
+	}
+	return r.enter(t, boreastest.Grant(identity, identity), channels...)
+}
+
+// subscribeWith opens a session with a token, and joins.
+func (r *rig) subscribeWith(t testing.TB, token string, channels ...string) *subscriber {
+	t.Helper()
+	g, err := r.authority.Check(boreas.Credentials{Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.enter(t, g, channels...)
+}
+
+func (r *rig) enter(t testing.TB, g *boreas.Grant, channels ...string) *subscriber {
+	t.Helper()
 	s := &subscriber{lines: make(chan string, 100), finished: make(chan struct{})}
 	session, err := r.hub.Reserve(netip.Addr{})
 	if err != nil {
@@ -167,8 +185,10 @@ func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subs
 	if err := session.Start(s, lineFormat{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if identity != "" {
-		session.Authenticate(boreastest.Grant(identity, identity))
+	if g != nil {
+		if err := session.Authenticate(g); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, c := range channels {
 		if err := session.Join([]boreas.Join{{Channel: c}}, nil)[0].Err; err != nil {

@@ -41,7 +41,7 @@ func TestSessions(t *testing.T) {
 	c.Authenticate(boreastest.Grant("A<", "A<"))
 	row := func(s *subscriber, user string, joined int) string {
 		if user != "" {
-			user = `"user":"` + user + `",`
+			user = `"user":"` + user + `","token":"id of ` + user + `",`
 		}
 		return fmt.Sprintf(`{"session":"%s",%s"transport":"test","address":"192.0.2.1:5","since":"T","joined":%d`, s.ID(), user, joined)
 	}
@@ -57,6 +57,9 @@ func TestSessions(t *testing.T) {
 		{"/v2/sessions?user=A%3C&limit=1", told(200, `{"sessions":[`+rowC+"}]}")},
 		{"/v2/sessions?user=", told(200, `{"sessions":[`+rowB+"}]}")},
 		{"/v2/sessions?user=nobody", told(200, `{"sessions":[]}`)},
+		{"/v2/sessions?token=id+of+A", told(200, `{"sessions":[`+rowA+"}]}")},
+		{"/v2/sessions?token=id+of+A&user=A%3C", told(200, `{"sessions":[]}`)},
+		{"/v2/sessions?token=", told(200, `{"sessions":[`+rowB+"}]}")},
 		{"/v2/sessions/" + a.ID(), told(200, rowA+`,"channels":["a/b","news"]}`)},
 		{"/v2/sessions/" + b.ID(), told(200, rowB+`,"channels":[]}`)},
 		{"/v2/sessions/s_zz", strings.TrimSuffix(noSession, "\n")},

@@ -88,9 +88,9 @@ func TestCreateTokenFails(t *testing.T) {
 func TestDeleteToken(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{Debug: true})
 	one, two := r.mint(), r.mint()
-	r.subscribe(t, one, "ch1", "ch2")
-	r.subscribe(t, one, "ch1")
-	r.subscribe(t, two, "ch1")
+	r.subscribeWith(t, one, "ch1", "ch2")
+	r.subscribeWith(t, one, "ch1")
+	r.subscribeWith(t, two, "ch1")
 
 	if diff := cmp.Diff("204\n\n", r.do("DELETE", "/token/"+one, "")); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)

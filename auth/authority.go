@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -95,18 +94,16 @@ func orDefault(n, standard int) int {
 // unknownToken says which tokens there are, so that who shows another finds out why it is
 // not taken.
 func unknownToken(o Options) error {
-	takes := "that it made"
-	var others []string
-	if o.JWT != nil {
-		others = append(others, "JSON Web Tokens")
+	takes := "its own"
+	switch {
+	case o.JWT != nil && o.Backend != nil:
+		takes += ", JSON Web Tokens, and those that its backend accepts"
+	case o.JWT != nil:
+		takes += " and JSON Web Tokens"
+	case o.Backend != nil:
+		takes += " and those that its backend accepts"
 	}
-	if o.Backend != nil {
-		others = append(others, "those that its backend accepts")
-	}
-	if len(others) > 0 {
-		takes += ", " + strings.Join(others, " and ")
-	}
-	return fault.InvalidToken.With("The token is not valid, or no longer: this server takes tokens " + takes + ".")
+	return fault.InvalidToken.With("The token is not valid, or no longer. Of tokens this server takes " + takes + ".")
 }
 
 // Close ends it, with JWT and Backend. What it was told is on disk already.

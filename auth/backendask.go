@@ -63,7 +63,7 @@ func (b *Backend) askFor(q *question, key backendKey, c boreas.Credentials, head
 	}
 	q.answer, q.err = said, nil
 	if said.refusal != nil {
-		b.granted.forget(key)
+		// What was granted before has run out, or nobody would have asked.
 		b.refused.put(key, said)
 	} else {
 		b.granted.put(key, said)

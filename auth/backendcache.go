@@ -49,11 +49,3 @@ func (a *answers) add(key backendKey, said answer) {
 	}
 	a.now[key] = said
 }
-
-// forget takes an answer out: a later one says otherwise.
-func (a *answers) forget(key backendKey) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.now, key)
-	delete(a.old, key)
-}

@@ -9,17 +9,17 @@ import (
 )
 
 // plan says when the journal is to be written anew: once most of it is history.
-func (j *journal) plan(s *state) { j.unlike = 2*s.live() + slack }
+func (j *journal) plan(s *state) { j.rewriteAt = 2*s.live() + slack }
 
 // compact writes the journal anew, if it is time. A failure is logged, and tried again
 // later: what the journal had is still there.
 func (j *journal) compact(s *state) {
-	if j.lines < j.unlike || j.broken.Load() != nil {
+	if j.lines < j.rewriteAt || j.broken.Load() != nil {
 		return
 	}
 	before := j.size
 	if err := j.rewrite(s); err != nil {
-		j.unlike = 2 * j.lines
+		j.rewriteAt = 2 * j.lines
 		j.log.Error("writing the file of tokens, keys and revocations anew failed: it grows on", "error", err, "file", j.path())
 		return
 	}

@@ -23,12 +23,14 @@ const (
 	// rules as there may be.
 	maxLine = 1 << 20
 
+	readSize = 64 << 10 // bytes that are read at once
+
 	// slack is how many lines that are needed no more are kept at least.
 	slack = 10_000
 )
 
 var errLocked = errors.New("another process has it: a running server, most likely. " +
-	"Use that one's API, stop it first, or choose another --data_dir")
+	"Use that one's API, stop it first, or choose another directory with --data-dir")
 
 // file is what the journal needs of an [os.File].
 type file interface {
@@ -46,10 +48,10 @@ type journal struct {
 	lock *os.File
 	file file
 
-	size   int64 // up to which it is written, and not a byte further
-	lines  int
-	unlike int                   // lines from which on it is written anew
-	broken atomic.Pointer[error] // why nothing can be written any more
+	size      int64 // up to which it is written, and not a byte further
+	lines     int
+	rewriteAt int                   // lines from which on it is written anew
+	broken    atomic.Pointer[error] // why nothing can be written any more
 }
 
 func (j *journal) path() string { return filepath.Join(j.dir, journalName) }
@@ -106,9 +108,10 @@ func (j *journal) open(s *state) error {
 
 // load reads lines into the state, up to the last whole one. After that come torn bytes.
 func load(r io.Reader, s *state) (lines int, size, torn int64, err error) {
-	b := bufio.NewReaderSize(r, maxLine)
+	b := bufio.NewReaderSize(r, readSize)
+	var text []byte
 	for {
-		text, err := b.ReadSlice('\n')
+		text, err = appendLine(text[:0], b)
 		switch {
 		case err == io.EOF:
 			return lines, size, int64(len(text)), nil
@@ -127,6 +130,21 @@ func load(r io.Reader, s *state) (lines int, size, torn int64, err error) {
 		}
 		lines++
 		size += int64(len(text))
+	}
+}
+
+// appendLine appends the next line with its end. Errors: [io.EOF] if it has none,
+// [bufio.ErrBufferFull] if it is too long.
+func appendLine(dst []byte, r *bufio.Reader) ([]byte, error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		dst = append(dst, part...)
+		switch {
+		case len(dst) > maxLine:
+			return dst, bufio.ErrBufferFull
+		case err != bufio.ErrBufferFull:
+			return dst, err
+		}
 	}
 }
 

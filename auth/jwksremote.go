@@ -94,6 +94,7 @@ func boundClient(c *http.Client, timeout time.Duration, redirects int) *http.Cli
 	if c == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxResponseHeaderBytes = 64 << 10
+		t.MaxIdleConnsPerHost = defaultBackendConcurrency // by default they are two
 		c = &http.Client{Transport: t}
 	}
 	bound := *c
@@ -256,6 +257,10 @@ func (r *remoteKeys) fetch(ctx context.Context) ([]*jwtKey, error) {
 
 // withoutURL returns the error of a request without its URL, which may have secrets.
 func withoutURL(err error) error {
+	var slow net.Error
+	if errors.As(err, &slow) && slow.Timeout() {
+		return errors.New("it did not answer in time")
+	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		return wrapped.Err

@@ -123,7 +123,7 @@ func validKid(kid string) bool {
 	return kid != "" && len(kid) <= maxKid && utf8.ValidString(kid) && strings.IndexFunc(kid, unicode.IsControl) < 0
 }
 
-// object reads a JSON object. It is none if a member comes twice, of which others might
+// object reads a JSON object; its values are parts of the text. It is none if a member comes twice, of which others might
 // take the other one, or if anything follows.
 func object(text []byte) (map[string]jsontext.Value, bool) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(text))
@@ -137,11 +137,9 @@ func object(text []byte) (map[string]jsontext.Value, bool) {
 			return nil, false
 		}
 		key := name.String() // a token is good until the next is read
-		value, err := d.ReadValue()
-		if err != nil {
+		if members[key], err = readValue(d, text); err != nil {
 			return nil, false
 		}
-		members[key] = value.Clone()
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return nil, false
@@ -212,11 +210,19 @@ func elements(v jsontext.Value) ([]jsontext.Value, bool) {
 	d.ReadToken()
 	list := []jsontext.Value{}
 	for d.PeekKind() != ']' {
-		e, err := d.ReadValue()
+		e, err := readValue(d, v)
 		if err != nil {
 			return nil, false
 		}
-		list = append(list, e.Clone())
+		list = append(list, e)
 	}
 	return list, true
+}
+
+// readValue reads the next value of the text: as a part of that, since what the decoder
+// returns is good until it reads on.
+func readValue(d *jsontext.Decoder, text []byte) (jsontext.Value, error) {
+	v, err := d.ReadValue()
+	end := d.InputOffset()
+	return text[end-int64(len(v)) : end : end], err
 }

@@ -129,5 +129,10 @@ func (s *state) dropID(id string) {
 	}
 }
 
-// inRange tells whether t is zero or can be held in nanoseconds.
-func inRange(t time.Time) bool { return t.IsZero() || t.Year() >= 1970 && t.Year() < 2262 }
+// inRange tells whether t is zero or can be held in nanoseconds. The year is that of UTC,
+// in which times are written down: what is let through here must be let through when it is
+// read again, or the server does not start.
+func inRange(t time.Time) bool {
+	year := t.UTC().Year()
+	return t.IsZero() || year >= 1970 && year < 2262
+}

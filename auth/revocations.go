@@ -23,10 +23,13 @@ type Revocation struct {
 // whether a grant is one of them: for [boreas.Hub.Cut]. Errors are faults, and then nothing
 // was changed: fault.NoToken or fault.NoKey for an ID that is not known.
 //
-// An opaque or minted token is deleted. Of all others the revocation is kept until Until.
+// An opaque or minted token is deleted, and an API key is not valid again ever. Of all
+// others the revocation is kept until Until, which so must not come before their end.
+//
 // A JWT tells when it was issued in whole seconds: one of the same second as IssuedBefore
-// is revoked if that second began by then. What two revocations say of the same user, key,
-// or of all, is joined.
+// is revoked if that second began by then. What the backend says counts as issued when it
+// was asked: let it refuse the user as well, or the next question brings the user back.
+// What two revocations say of the same user, key, or of all, is joined.
 func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err error) {
 	if err := r.check(); err != nil {
 		return nil, err

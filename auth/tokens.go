@@ -64,7 +64,8 @@ func (a *Authority) create(l *line) error {
 	return a.commit(l)
 }
 
-// All returns the classic tokens whose text is known, oldest first.
+// All returns the classic tokens whose text is known, oldest first: with KeepText, those
+// that were made or added since [Open].
 func (a *Authority) All() []string {
 	a.mu.RLock()
 	all := a.state.inOrder(func(t *stored) bool { return t.text != "" && a.ended(t) == nil })

@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// A contender is a server to measure. Its name is also the load generator's
-// dialect.
+// A contender is a server to measure.
 type contender struct {
-	name string
+	name    string
+	dialect string // the load generator's; empty: its name
 	// build makes the server's program or finds it, and returns its path. An
 	// errMissing marks the column; any other error ends the run.
 	build func(ctx context.Context, w *workshop) (string, error)
@@ -39,6 +39,11 @@ func contenders() []contender {
 		{name: subject, build: buildBoreas, command: boreasCommand, admit: boreasTokens},
 		{name: "boreas-v2", build: buildBoreas, command: boreasCommand, admit: boreasTokens},
 		{name: "boreas-sse", build: buildBoreas, command: boreasCommand, admit: boreasTokens},
+		{name: "boreas-open", dialect: "boreas-v2", build: buildBoreas, command: openCommand, admit: noTokens},
+		{name: "boreas-opaque", dialect: "boreas-v2", build: buildBoreas, command: boreasCommand, admit: opaqueTokens},
+		{name: "boreas-hs256", dialect: "boreas-v2", build: buildBoreas, command: jwtCommand("hs256"), admit: jwtTokens("HS256", hs256Signer)},
+		{name: "boreas-es256", dialect: "boreas-v2", build: buildBoreas, command: jwtCommand("file"), admit: jwtTokens("ES256", es256Signer)},
+		{name: "boreas-tls", build: buildBoreas, command: tlsCommand, admit: boreasTokens},
 		{name: "floor", build: buildFloor, command: floorCommand},
 		{name: "nchan", build: findNchan, command: nchanCommand},
 		{name: "centrifuge", build: buildCentrifuge, command: centrifugeCommand},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -88,8 +89,14 @@ func (w *workshop) runFloods(ctx context.Context, s shape, entrants []entrant, r
 
 // runOnce runs a plan with one contender, whose result is the i-th.
 func (w *workshop) runOnce(ctx context.Context, p plan, e entrant, results []*result, i int) error {
+	if p.revoke > 0 {
+		return w.revokeUsers(ctx, p, e, results[i])
+	}
 	if p.kept > 0 {
 		return w.fillHistory(ctx, p, e, results[i])
+	}
+	if p.own {
+		return w.ownLoad(ctx, p, e, results[i])
 	}
 	if p.sizeOf != "" && p.sizeOf != e.name {
 		size, ok := sizeOf(p.sizeOf, results)
@@ -146,7 +153,7 @@ func (w *workshop) floodOnce(ctx context.Context, p plan, e entrant, into *resul
 
 // loadArgs is the load generator's command line.
 func (w *workshop) loadArgs(p plan, e entrant, s *server) []string {
-	args := []string{w.load, "--dialect", e.name}
+	args := []string{w.load, "--dialect", cmp.Or(e.dialect, e.name)}
 	number := func(name string, value int) {
 		if value != 0 {
 			args = append(args, name, strconv.Itoa(value))

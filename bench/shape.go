@@ -56,8 +56,12 @@ type plan struct {
 	missed int    // all come back at once, having missed so many messages
 	sizeOf string // messages are as large as this contender's on the wire, which runs before
 
+	revoke int // sessions of each user, of whom one after the other is revoked
+
 	kept     int // messages of each channel: only fill the history
 	settings []string
+
+	own bool // the load is `boreas bench`
 }
 
 // A row is one figure of a shape. Its value is the metric's median, or that
@@ -162,7 +166,7 @@ func shapes() []shape {
 				{label: "until the publisher knows", metric: "answer_ms", unit: "ms", reference: "floor"},
 			},
 		},
-	}, v2Shapes()...)
+	}, slices.Concat(v2Shapes(), authShapes(), tlsShapes())...)
 }
 
 func shapeNames() []string {

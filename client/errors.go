@@ -103,3 +103,6 @@ func withoutURL(err error) error {
 	}
 	return err
 }
+
+// opError says what was being done when the error came.
+func opError(op string, err error) error { return fmt.Errorf("%s: %w", op, err) }

@@ -77,7 +77,8 @@ func (c *Client) Channels(ctx context.Context, prefix string) iter.Seq2[ChannelI
 // SessionInfo describes a session: one subscriber that is connected.
 type SessionInfo struct {
 	Session   string    `json:"session"`
-	User      string    `json:"user"` // "" while anonymous
+	User      string    `json:"user"`            // "" while anonymous
+	Token     string    `json:"token,omitempty"` // the ID of its token
 	Transport string    `json:"transport"`
 	Address   string    `json:"address"` // of the peer
 	Since     time.Time `json:"since"`

@@ -81,10 +81,17 @@ func (c *Conn) join(subs ...*Subscription) {
 
 // leave asks to leave a channel. Called with mu held.
 func (c *Conn) leave(s *Subscription) {
-	if c.link != nil {
-		// It succeeds, or the connection ends.
-		c.request("leave", leaveRequest{[]string{s.channel}}, func(*frame, error) {})
+	l := c.link
+	if l == nil {
+		return
 	}
+	c.request("leave", leaveRequest{[]string{s.channel}}, func(_ *frame, err error) {
+		if err != nil {
+			// It was one request too many (clause 2.9). While the server goes on with the
+			// channel it can't be joined at a place, so all begin anew.
+			l.fail(err)
+		}
+	})
 }
 
 // request makes a request for the present connection only. Called with mu held.

@@ -226,6 +226,23 @@ func TestConnKnowsTheUserOfItsHandshake(t *testing.T) {
 }
 
 // clause 2.9
+func TestLeaveThatIsTooMuchIsMadeGoodByAnotherConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		_, states, s, p := joinedOn(t, f, SubscribeOptions{})
+		s.Close()
+		p.want(`{"id":2,"leave":{"channels":["a"]}}`)
+		p.send(`{"id":2,"error":{"code":"rate_limited","message":"Wait.","retry":"later","retry_after_ms":2000}}`)
+		p = f.accept()
+		p.want()
+		states.want(
+			t, "connecting 1", "connected s_1 ", "disconnected: leave: the server refused: Wait. (rate_limited); again in 1s",
+			"connecting 2", "connected s_1 ",
+		)
+	})
+}
+
+// clause 2.9
 func TestJoinsThatAreTooMuchAreMadeAgainTogether(t *testing.T) {
 	const limited = `"error":{"code":"rate_limited","message":"Wait.","retry":"later","retry_after_ms":2000}}`
 	synctest.Test(t, func(t *testing.T) {

@@ -3,7 +3,7 @@ import type { ErrorCode, Retry } from "./codes.js";
 export type { ErrorCode, Retry } from "./codes.js";
 
 /** Codes of errors that are the client's own; the server's are in docs/errors.md. */
-export type LocalCode = "closed" | "connection_lost" | "timeout" | "too_many_requests" | "unavailable";
+export type LocalCode = "closed" | "connection_lost" | "same_token" | "timeout" | "too_many_requests" | "unavailable";
 
 /** Any failure: what the server refused, or what happened here. */
 export class BoreasError extends Error {
@@ -24,8 +24,11 @@ export class BoreasError extends Error {
 export type Position = string;
 
 export interface ConnectOptions {
-  /** The token, or a function that gets one: asked with "first", then with the code of the reason why the last one no longer serves. */
-  token?: string | ((reason: "first" | ErrorCode | LocalCode | (string & {})) => string | Promise<string>);
+  /**
+   * The token, or a function that gets one: asked with "first", with "expiring" when the session's token ends soon, and with
+   * the code of the reason why the last one no longer serves.
+   */
+  token?: string | ((reason: "first" | "expiring" | ErrorCode | LocalCode | (string & {})) => string | Promise<string>);
   /** "auto" (the default) takes server-sent events where no WebSocket can be opened. */
   transport?: "auto" | "websocket" | "sse";
   /** For Node without one: the one of the npm package ws. */
@@ -59,6 +62,15 @@ export interface StateDetail {
 export interface Goodbye {
   error: { code: ErrorCode | (string & {}); message: string; retry: Retry };
   reconnect?: { after_ms?: number };
+}
+
+/** The session's token ends soon. Or, with `error`: there is no other one yet, and the client tries again `after` a while. */
+export interface Expiring {
+  /** RFC 3339, by the server's clock. */
+  expires?: string;
+  in_ms?: number;
+  error?: Error;
+  after?: number;
 }
 
 export interface RequestOptions {
@@ -172,6 +184,7 @@ export interface Client {
   ping(options?: RequestOptions): Promise<void>;
   on(event: "state", listener: (state: State, detail: StateDetail) => void): Off;
   on(event: "goodbye", listener: (goodbye: Goodbye) => void): Off;
+  on(event: "expiring", listener: (expiring: Expiring) => void): Off;
   on(event: "error", listener: (error: Error) => void): Off;
   on(event: "gap", listener: (gap: Gap, subscription: Subscription) => void): Off;
   close(): void;

@@ -20,6 +20,7 @@ export class BoreasError extends Error {
   }
 }
 
+const same = (reason) => new BoreasError({ code: "same_token", message: `the token function gave the same token again (${reason})` });
 const closed = () => new BoreasError({ code: "closed", message: "the client is closed" });
 
 export function connect(url, options = {}) {
@@ -269,12 +270,15 @@ class Client extends Events {
   #blocked = 0; // in a row without a hello
   #told; // the wait is as the server said
   #token;
+  #mine; // the token of the session
+  #refused = nothing; // the last token that was refused
+  #refreshes = 0; // tries in a row
   #stale; // why the token function must be asked
   #renewed;
   #timers = {};
 
   constructor(url, options) {
-    super(["state", "goodbye", "error", "gap"], options.console ?? console);
+    super(["state", "goodbye", "error", "gap", "expiring"], options.console ?? console);
     const { transport = "auto", signal, token } = options;
     this.#options = { fetch: globalThis.fetch, timeout: 30_000, ...options, transport };
     this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
@@ -377,6 +381,7 @@ class Client extends Events {
     try {
       const token = this.#stale ? await this.#options.token(this.#stale) : this.#token;
       if (attempt !== this.#try) return;
+      if (this.#stale && token === this.#refused) return this.#end(same(this.#stale));
       this.#token = token;
       this.#stale = undefined;
       go();
@@ -398,7 +403,7 @@ class Client extends Events {
     Object.values(this.#timers).forEach(clearTimeout);
     this.#timers = {};
     this.#try++;
-    this.#ready = 0;
+    this.#ready = this.#refreshes = 0;
     this.#greeted = this.#told = false;
     this.#goodbye = undefined;
     this.#joins.clear();
@@ -425,12 +430,13 @@ class Client extends Events {
     if (range === 43 || cause.retry === "new_token") {
       if (typeof this.#options.token !== "function") return this.#end(cause);
       this.#stale = cause.code;
+      if (cause.code !== "auth_timeout") this.#refused = this.#token;
     }
     if (range === 42) this.#failures = Math.max(this.#failures, 3);
     const slot = goodbye?.reconnect?.after_ms;
     if (slot !== undefined) after = goodbye.at + slot - Date.now();
     this.#told = after !== undefined;
-    after = Math.max(0, after ?? jitter(this.#failures++));
+    after = Math.max(0, after ?? jitter(this.#failures++) + (cause.retry_after_ms ?? 0));
     this.#after("retry", after, () => this.#open());
     this.#set("waiting", { after, error: cause });
   }
@@ -466,15 +472,20 @@ class Client extends Events {
     if (it.hello) this.#hello(it.hello);
     else if (it.channel) this.#deliver(it);
     else if (it.goodbye) this.#farewell(it.goodbye);
+    else if (it.expiring) this.#expiring(it.expiring);
     else if (it.id === 0) this.#authenticated(it);
     else if (this.#joins.has(it.id)) this.#joined(it);
     else if (this.#requests.has(it.id)) this.#reply(it);
     else if (it.join && this.#link.sse) for (const each of it.join.channels) this.#result(this.#subscriptions.get(each.channel), each);
-    else if (it.error && it.id === undefined) this.#fail(new BoreasError(it.error));
+    else if (it.error && it.id === undefined) {
+      if (it.error.code === "rate_limited") this.#lost(it); // of a leave (2.9)
+      else this.#fail(new BoreasError(it.error));
+    }
   }
 
-  #hello({ session, heartbeat, limits }) {
+  #hello({ session, user = this.user, heartbeat, limits }) {
     this.session = session;
+    this.user = user; // 3.10
     this.#limits = limits ?? {};
     this.#greeted = true;
     this.#watch(this.#options.heartbeat === false || !heartbeat ? Infinity : heartbeat * 1500); // 8.1
@@ -494,8 +505,12 @@ class Client extends Events {
   #authenticated({ auth, error }) {
     if (!error) {
       this.user = auth.user;
+      this.#mine = this.#token;
+      this.#refreshes = 0;
       return this.#ready || this.#begin();
     }
+    if (error.retry === "new_token") this.#refused = this.#token;
+    if (this.#ready) return this.#stay(new BoreasError(error));
     // 3.3: once more on this connection, then with growing waits.
     if (error.retry !== "new_token" || typeof this.#options.token !== "function" || this.#renewed === this.#link) return this.#lost({ error });
     this.#renewed = this.#link;
@@ -503,8 +518,38 @@ class Client extends Events {
     this.#withToken(() => this.#authenticate());
   }
 
+  // 3.8. Streams can't show another token, but others can be opened (10.11).
+  #expiring(expiring) {
+    const renews = typeof this.#options.token === "function";
+    if (!this._emit("expiring", expiring) && !renews) this._log.warn("boreas: the token ends soon, and no function gives another");
+    if (renews && !this.#refreshes) this.#refresh();
+  }
+
+  async #refresh() {
+    const attempt = this.#try;
+    this.#refreshes++;
+    try {
+      const token = await this.#options.token("expiring");
+      if (attempt !== this.#try) return;
+      if (token === this.#mine || token === this.#refused) throw same("expiring");
+      this.#token = token;
+      if (this.#link.sse) this.#reopen();
+      else this.#authenticate();
+    } catch (error) {
+      if (attempt === this.#try) this.#stay(error);
+    }
+  }
+
+  // The session stays what it is, until the end.
+  #stay(error) {
+    const after = Math.max(error.retry_after_ms ?? 0, jitter(this.#refreshes - 1));
+    this.#after("refresh", after, () => this.#refresh());
+    if (!this._emit("expiring", { error, after })) this._log.warn(`boreas: no other token yet: ${error.message}`);
+  }
+
   #begin() {
     this.#ready = Date.now();
+    this.#mine = this.#token;
     this.#flush();
     for (const [id, request] of this.#requests) this.#transmit(id, request);
     if (this.#ready) this.#set("connected", { transport: this.#link.sse ? "sse" : "websocket" });
@@ -599,12 +644,12 @@ class Client extends Events {
       return subscription._taken(result);
     }
     const error = new BoreasError(result.error);
-    const again = error.retry === "now" || error.retry === "later";
+    const again = error.retry === "now" || error.retry === "later" || error.code === "token_expired";
     if (again) {
       subscription._asked = undefined;
       subscription._later = setTimeout(() => {
         subscription._later = undefined;
-        this.#flush();
+        this.#after("flush", 0, () => this.#flush()); // with others
       }, error.retry_after_ms ?? jitter(subscription._failures++));
     } else this.#subscriptions.delete(subscription.channel);
     subscription._fail(error, !again);
@@ -761,7 +806,7 @@ class Streams {
   #event({ event, data }) {
     if (data === undefined) return;
     if (event === "join") this.#join(data, JSON.parse(data).heartbeat);
-    else if (event === "goodbye") this.#say(`{"goodbye":${data}}`);
+    else if (event === "goodbye" || event === "expiring") this.#say(`{"${event}":${data}}`);
     else this.#say(data);
   }
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,12 +40,13 @@ type kind string
 const (
 	overSocket kind = "socket"
 	overPlain  kind = "plain" // HTTP/1.1 over what is no socket
+	overTLS    kind = "TLS"   // HTTP/1.1
 	overHTTP2  kind = "HTTP/2"
 )
 
 // each runs a test with each kind.
 func each(t *testing.T, test func(t *testing.T, k kind)) {
-	for _, k := range []kind{overSocket, overPlain, overHTTP2} {
+	for _, k := range []kind{overSocket, overPlain, overTLS, overHTTP2} {
 		t.Run(string(k), func(t *testing.T) { test(t, k) })
 	}
 }
@@ -69,6 +71,9 @@ func newRig(t *testing.T, k kind, h boreas.Options, o Options) *rig {
 	case overPlain:
 		s.Listener = plainListener{s.Listener}
 		s.Start()
+	case overTLS:
+		s.Listener = socket.Listener(s.Listener)
+		s.StartTLS()
 	case overHTTP2:
 		s.EnableHTTP2 = true
 		s.StartTLS()

@@ -21,13 +21,18 @@ func (c *conn) authenticate(token string) error {
 func (c *conn) becomes(g *boreas.Grant) error {
 	switch err := c.sess.Authenticate(g); err {
 	case nil:
-		c.client = c.h.door.Client(g, c.sess.Address())
+		c.user = c.h.door.User(g)
 		return nil
 	case boreas.ErrRulesChanged, boreas.ErrClosed:
 		return nil
 	default:
 		return err
 	}
+}
+
+// request counts a request of so many bytes.
+func (c *conn) request(bytes int) error {
+	return c.h.door.Request(c.sess.Address(), c.user, bytes)
 }
 
 // refused notes that the client was refused something, if that is what the error says.

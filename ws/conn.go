@@ -33,9 +33,8 @@ type conn struct {
 	// anything is read.
 	header map[string][]string
 
-	// client is whose requests these are: the user's, if a backend has named that, or
-	// the address's. Owned like in.
-	client *limit.Client
+	// user bounds what the session's user may do; nil if nothing does. Owned like in.
+	user *limit.Client
 
 	// malformed is how many requests in a row made no sense. Owned like in.
 	malformed uint8
@@ -83,7 +82,6 @@ func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string, grant *b
 		identity := newIdentity()
 		grant = &boreas.Grant{Identity: identity, TokenID: identity, Kind: "none", User: identity}
 	}
-	c.client = c.h.door.Client(nil, c.sess.Address())
 	told := grant
 	if c.h.options.NoAuth {
 		told = nil // it may still ask for its name, as clause 3.5 says

@@ -137,14 +137,14 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != h.dialect.path() {
 		h.count.Handshakes.Add(1)
-		hangUp(w)
+		hangUp(w, r)
 		h.dialect.refuse(w, fault.NotFound.With("There is no WebSocket at this path: it is at /v2, and the classic one at /."))
 		return
 	}
 	accept, err := checkHandshake(r, w.Header())
 	if err != nil {
 		h.count.Handshakes.Add(1)
-		hangUp(w)
+		hangUp(w, r)
 		h.dialect.refuse(w, err)
 		return
 	}
@@ -155,7 +155,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sess, err := h.hub.Reserve(shown.Address)
 	if err != nil {
 		h.count.Full.Add(1)
-		h.refuse(w, shown, noRoom(err, h.options.RetryAfter))
+		h.refuse(w, r, shown, noRoom(err, h.options.RetryAfter))
 		return
 	}
 	var grant *boreas.Grant
@@ -165,7 +165,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err != nil && !shown.Ambient {
 			h.count.RefusedTokens.Add(1)
 			sess.Done()
-			h.refuse(w, shown, err)
+			h.refuse(w, r, shown, err)
 			return
 		}
 	}
@@ -176,9 +176,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse answers a good handshake that does not become a session.
-func (h *handler) refuse(w http.ResponseWriter, shown v2.Shown, err error) {
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, shown v2.Shown, err error) {
 	h.door.Refused(err, refusal.Entry{Transport: h.dialect.name(), Verb: "connect"}, shown.Address, nil)
-	hangUp(w)
+	hangUp(w, r)
 	fault.SetRetryAfter(w.Header(), err)
 	if fault.Of(err).Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")

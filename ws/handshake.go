@@ -18,8 +18,13 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 const keyLength = 16
 
 // hangUp ends the connection after the answer. Who was refused has no more business on
-// it, and a connection that lingers holds a descriptor that nothing counts.
-func hangUp(w http.ResponseWriter) { w.Header().Set("Connection", "close") }
+// it, and a connection that lingers holds a descriptor that nothing counts. One of HTTP/2
+// may have streams of events on it.
+func hangUp(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+}
 
 // checkHandshake returns the value for Sec-WebSocket-Accept, or why the request is
 // refused (RFC 6455, section 4.2), with the answer's headers for that.
@@ -29,6 +34,8 @@ func checkHandshake(r *http.Request, answer http.Header) (accept string, _ error
 	case r.Method != http.MethodGet:
 		answer.Set("Allow", "GET")
 		return "", fault.MethodNotAllowed.With("This is a WebSocket: connect to it with GET.")
+	case r.ProtoMajor == 2:
+		return "", fault.Malformed.With("A WebSocket handshake needs HTTP/1.1, and this came over HTTP/2: offer http/1.1 alone when connecting (ALPN).")
 	case !r.ProtoAtLeast(1, 1):
 		return "", fault.Malformed.With("A WebSocket handshake needs HTTP/1.1. A proxy in between may speak 1.0: see its proxy_http_version.")
 	case !httpguts.HeaderValuesContainsToken(h["Upgrade"], "websocket"):

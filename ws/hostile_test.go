@@ -19,7 +19,7 @@ import (
 
 func dialV2(t *testing.T, addr string) *gorilla.Conn {
 	t.Helper()
-	c, _, err := gorilla.DefaultDialer.Dial("ws://"+addr+"/v2", http.Header{})
+	c, _, err := dialer().Dial("ws://"+addr+"/v2", http.Header{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func dialV2(t *testing.T, addr string) *gorilla.Conn {
 
 // One frame of one client must not make the server write, or keep, hundreds of MiB.
 func TestOneFrameManySnapshots(t *testing.T) {
-	hub, addr := v2Server(t, true, boreas.Options{}, Options{})
+	hub, addr := v2Server(t, overPlain, boreas.Options{}, Options{})
 	addr = strings.TrimPrefix(strings.TrimPrefix(addr, "ws://"), "http://")
 	info := `"` + strings.Repeat("i", 1000) + `"`
 	for i := range 100 {
@@ -81,7 +81,7 @@ func openQuiet(hub *boreas.Hub) (*boreas.Session, error) {
 
 // clause 2.5: the 50th in a row, whatever makes it malformed.
 func TestMalformedLimits(t *testing.T) {
-	_, addr := v2Server(t, true, boreas.Options{}, Options{})
+	_, addr := v2Server(t, overPlain, boreas.Options{}, Options{})
 	c := dialV2(t, strings.TrimPrefix(addr, "ws://"))
 	for range 50 {
 		c.WriteMessage(gorilla.TextMessage, []byte(`{"history":{"channel":"a","limit":1001}}`))
@@ -112,7 +112,7 @@ func TestSentAwayLeaves(t *testing.T) {
 		"not UTF-8": func(c *gorilla.Conn) { c.WriteMessage(gorilla.TextMessage, []byte("\xff")) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			hub, addr := v2Server(t, true, boreas.Options{PresenceLinger: time.Minute}, Options{})
+			hub, addr := v2Server(t, overPlain, boreas.Options{PresenceLinger: time.Minute}, Options{})
 			c := dialV2(t, strings.TrimPrefix(addr, "ws://"))
 			c.WriteMessage(gorilla.TextMessage, []byte(`{"id":1,"join":{"channels":[{"channel":"chat.a"}]}}`))
 			c.ReadMessage()
@@ -139,7 +139,7 @@ func TestSentAwayLeaves(t *testing.T) {
 
 // clause 8.1: the server sends something at least as often as it promises.
 func TestHeartbeatRoundsUp(t *testing.T) {
-	_, addr := v2Server(t, true, boreas.Options{}, Options{Heartbeat: 1900 * time.Millisecond})
+	_, addr := v2Server(t, overPlain, boreas.Options{}, Options{Heartbeat: 1900 * time.Millisecond})
 	c, _, err := gorilla.DefaultDialer.Dial("ws://"+strings.TrimPrefix(addr, "ws://")+"/v2", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestHeartbeatRoundsUp(t *testing.T) {
 
 // clause 2.8: a client that reads everything, and asks for two pages at once.
 func TestTwoPages(t *testing.T) {
-	hub, addr := v2Server(t, false, boreas.Options{}, Options{})
+	hub, addr := v2Server(t, overSocket, boreas.Options{}, Options{})
 	for range 30 {
 		hub.Publish(context.Background(), "a", boreas.Message{Data: []byte(`"` + strings.Repeat("x", 10_000) + `"`)})
 	}

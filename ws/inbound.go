@@ -219,7 +219,7 @@ func (c *conn) message(op ws.OpCode, b []byte) error {
 func (c *conn) control(op ws.OpCode, b []byte) (over bool, err error) {
 	switch op {
 	case ws.OpPing:
-		if c.client.Request(len(b)) != nil {
+		if c.request(len(b)) != nil {
 			return false, nil // who pings that often needs no answer to know
 		}
 		c.sess.Send(appendFrame(nil, ws.OpPong, b))

@@ -34,7 +34,7 @@ func (classic) binary(c *conn) { c.h.count.IgnoredMessages.Add(1) }
 // cannot carry out is ignored, and counted.
 func (classic) text(c *conn, b []byte) {
 	count := c.h.count
-	if err := c.client.Request(len(b)); err != nil {
+	if err := c.request(len(b)); err != nil {
 		c.sess.End(err) // which is the only way to tell
 		return
 	}

@@ -3,6 +3,7 @@ package ws
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,9 +22,10 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
-// plainListener hides that its connections are sockets, as TLS does.
+// plainListener hides that its connections are sockets, as TLS over another listener does.
 type plainListener struct{ net.Listener }
 
 type plainConn struct{ net.Conn }
@@ -32,11 +35,32 @@ func (l plainListener) Accept() (net.Conn, error) {
 	return plainConn{c}, err
 }
 
-// server runs a handler on a port of this machine; plain makes its connections
-// look like none that write(2) can be used on.
-func server(t *testing.T, plain bool, h boreas.Options, o Options) (*boreas.Hub, string) {
+// kind is what connections go over.
+type kind string
+
+const (
+	overSocket kind = "socket"
+	overPlain  kind = "plain" // what looks like nothing that write(2) can be used on
+	overTLS    kind = "TLS"
+)
+
+// secure are the addresses of servers that have TLS.
+var secure sync.Map
+
+// connect is net.Dial, and does the handshake of TLS with those.
+func connect(network, addr string) (net.Conn, error) {
+	if _, ok := secure.Load(addr); ok {
+		return tls.Dial(network, addr, &tls.Config{InsecureSkipVerify: true})
+	}
+	return net.Dial(network, addr)
+}
+
+func dialer() *gorilla.Dialer { return &gorilla.Dialer{NetDial: connect} }
+
+// server runs a handler on a port of this machine.
+func server(t *testing.T, k kind, h boreas.Options, o Options) (*boreas.Hub, string) {
 	t.Helper()
-	return serverOf(t, plain, h, func(hub *boreas.Hub) http.Handler { return Classic(hub, withTestDefaults(o)) })
+	return serverOf(t, k, h, func(hub *boreas.Hub) http.Handler { return Classic(hub, withTestDefaults(o)) })
 }
 
 func withTestDefaults(o Options) Options {
@@ -49,14 +73,21 @@ func withTestDefaults(o Options) Options {
 	return o
 }
 
-func serverOf(t *testing.T, plain bool, h boreas.Options, handler func(*boreas.Hub) http.Handler) (*boreas.Hub, string) {
+func serverOf(t *testing.T, k kind, h boreas.Options, handler func(*boreas.Hub) http.Handler) (*boreas.Hub, string) {
 	t.Helper()
 	hub := boreas.New(h)
 	s := httptest.NewUnstartedServer(handler(hub))
-	if plain {
+	switch k {
+	case overSocket:
+		s.Start()
+	case overPlain:
 		s.Listener = plainListener{s.Listener}
+		s.Start()
+	case overTLS:
+		s.Listener = socket.Listener(s.Listener)
+		s.StartTLS()
+		secure.Store(s.Listener.Addr().String(), nil)
 	}
-	s.Start()
 	t.Cleanup(func() {
 		hub.Shutdown(context.Background(), 0)
 		s.Close()
@@ -64,15 +95,16 @@ func serverOf(t *testing.T, plain bool, h boreas.Options, handler func(*boreas.H
 	return hub, s.Listener.Addr().String()
 }
 
-// both runs a test with sockets and with plain connections.
-func both(t *testing.T, test func(t *testing.T, plain bool)) {
-	t.Run("socket", func(t *testing.T) { test(t, false) })
-	t.Run("plain", func(t *testing.T) { test(t, true) })
+// each runs a test with each kind.
+func each(t *testing.T, test func(t *testing.T, k kind)) {
+	for _, k := range []kind{overSocket, overPlain, overTLS} {
+		t.Run(string(k), func(t *testing.T) { test(t, k) })
+	}
 }
 
 func dial(t *testing.T, addr string) *gorilla.Conn {
 	t.Helper()
-	c, _, err := gorilla.DefaultDialer.Dial("ws://"+addr+"/", nil)
+	c, _, err := dialer().Dial("ws://"+addr+"/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +129,8 @@ func publish(t *testing.T, hub *boreas.Hub, channel, data string) {
 }
 
 func TestOverSockets(t *testing.T) {
-	both(t, func(t *testing.T, plain bool) {
-		hub, addr := server(t, plain, boreas.Options{}, Options{})
+	each(t, func(t *testing.T, k kind) {
+		hub, addr := server(t, k, boreas.Options{}, Options{})
 		a := newClient(t, addr)
 		a.send(auth, joining("news"))
 		a.sync()
@@ -116,8 +148,8 @@ func TestOverSockets(t *testing.T) {
 // TestASlowClient does not read while much more is published than its socket
 // takes, and then reads everything.
 func TestASlowClient(t *testing.T) {
-	both(t, func(t *testing.T, plain bool) {
-		hub, addr := server(t, plain, boreas.Options{}, Options{})
+	each(t, func(t *testing.T, k kind) {
+		hub, addr := server(t, k, boreas.Options{}, Options{})
 		c := newClient(t, addr)
 		c.send(auth, joining("news"))
 		c.sync()
@@ -133,10 +165,10 @@ func TestASlowClient(t *testing.T) {
 }
 
 func TestAStalledClientIsClosedWithItsReason(t *testing.T) {
-	both(t, func(t *testing.T, plain bool) {
+	each(t, func(t *testing.T, k kind) {
 		engine := boreas.NewMemory(boreas.MemoryOptions{Messages: 10})
 		t.Cleanup(func() { engine.Close() })
-		hub, addr := server(t, plain, boreas.Options{Engine: engine}, Options{})
+		hub, addr := server(t, k, boreas.Options{Engine: engine}, Options{})
 		c, other := newClient(t, addr), newClient(t, addr)
 		for _, c := range []*client{c, other} {
 			c.send(auth, joining("news"))
@@ -160,8 +192,8 @@ func TestAStalledClientIsClosedWithItsReason(t *testing.T) {
 }
 
 func TestShutdownClosesWith1001(t *testing.T) {
-	both(t, func(t *testing.T, plain bool) {
-		hub, addr := server(t, plain, boreas.Options{}, Options{})
+	each(t, func(t *testing.T, k kind) {
+		hub, addr := server(t, k, boreas.Options{}, Options{})
 		c := newClient(t, addr)
 		c.sync()
 		done := make(chan error)
@@ -176,8 +208,8 @@ func TestShutdownClosesWith1001(t *testing.T) {
 }
 
 func TestAClientThatDoesNotAnswerTheClose(t *testing.T) {
-	both(t, func(t *testing.T, plain bool) {
-		hub, addr := server(t, plain, boreas.Options{}, Options{CloseTimeout: 10 * time.Millisecond})
+	each(t, func(t *testing.T, k kind) {
+		hub, addr := server(t, k, boreas.Options{}, Options{CloseTimeout: 10 * time.Millisecond})
 		c := newClient(t, addr)
 		c.sync()
 		if err := hub.Shutdown(context.Background(), 0); err != nil {
@@ -189,7 +221,7 @@ func TestAClientThatDoesNotAnswerTheClose(t *testing.T) {
 }
 
 func TestOtherPeoplesClients(t *testing.T) {
-	hub, addr := server(t, false, boreas.Options{}, Options{})
+	hub, addr := server(t, overSocket, boreas.Options{}, Options{})
 	g := dial(t, addr)
 	send(t, g, auth, joining("news"))
 	c, _, err := coder.Dial(t.Context(), "ws://"+addr, nil)
@@ -222,7 +254,7 @@ func TestOtherPeoplesClients(t *testing.T) {
 }
 
 func TestNoAuth(t *testing.T) {
-	hub, addr := server(t, false, boreas.Options{}, Options{NoAuth: true})
+	hub, addr := server(t, overSocket, boreas.Options{}, Options{NoAuth: true})
 	c := newClient(t, addr)
 	c.send(auth, joining("news"))
 	c.sync()
@@ -233,12 +265,12 @@ func TestNoAuth(t *testing.T) {
 
 func TestNoRoom(t *testing.T) {
 	n := new(Counters)
-	hub, addr := server(t, false, boreas.Options{MaxSessions: 1}, Options{Counters: n, RetryAfter: 7 * time.Second})
+	hub, addr := server(t, overSocket, boreas.Options{MaxSessions: 1}, Options{Counters: n, RetryAfter: 7 * time.Second})
 	c := newClient(t, addr)
 	c.sync()
 	refused := func(sentence string) {
 		t.Helper()
-		_, resp, err := gorilla.DefaultDialer.Dial("ws://"+addr, nil)
+		_, resp, err := dialer().Dial("ws://"+addr, nil)
 		if err == nil {
 			t.Fatal("connected")
 		}
@@ -258,8 +290,8 @@ func TestNoRoom(t *testing.T) {
 }
 
 func TestManyComeAndGo(t *testing.T) {
-	both(t, func(t *testing.T, plain bool) {
-		hub, addr := server(t, plain, boreas.Options{}, Options{})
+	each(t, func(t *testing.T, k kind) {
+		hub, addr := server(t, k, boreas.Options{}, Options{})
 		for round := range 5 {
 			var all []*client
 			for range 40 {
@@ -297,7 +329,7 @@ func newClient(t *testing.T, addr string) *client {
 
 func newClientAt(t *testing.T, addr, path string) *client {
 	t.Helper()
-	nc, err := net.Dial("tcp", addr)
+	nc, err := connect("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func (protocol2) binary(c *conn) {
 
 func (protocol2) text(c *conn, b []byte) {
 	r, err := wire.ParseV2(b)
-	if limited := c.client.Request(len(b)); limited != nil {
+	if limited := c.request(len(b)); limited != nil {
 		c.v2Limited(&r, limited)
 		return
 	}
@@ -185,7 +185,7 @@ func (c *conn) v2Publish(r *wire.V2Request) {
 		c.v2Fail(r, boreas.ErrKey)
 		return
 	}
-	if err := c.client.Publish(1); err != nil {
+	if err := c.user.Publish(1); err != nil {
 		c.v2Limited(r, err)
 		return
 	}

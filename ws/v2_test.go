@@ -20,7 +20,7 @@ import (
 
 // v2Server runs protocol 2 on a port of this machine, on channels with these rules:
 // chat.* lets clients publish and has presence, all others have the default.
-func v2Server(t *testing.T, plain bool, h boreas.Options, o Options) (*boreas.Hub, string) {
+func v2Server(t *testing.T, k kind, h boreas.Options, o Options) (*boreas.Hub, string) {
 	t.Helper()
 	h.Rules = (*boreas.Rules)(nil).
 		Add(pattern(t, "chat.*"), boreas.Rule{ClientPublish: true, Presence: boreas.PresenceFull}).
@@ -30,7 +30,7 @@ func v2Server(t *testing.T, plain bool, h boreas.Options, o Options) (*boreas.Hu
 		t.Cleanup(func() { e.Close() })
 		h.Engine = e
 	}
-	return serverOf(t, plain, h, func(hub *boreas.Hub) http.Handler { return Handler(hub, withTestDefaults(o)) })
+	return serverOf(t, k, h, func(hub *boreas.Hub) http.Handler { return Handler(hub, withTestDefaults(o)) })
 }
 
 func pattern(t *testing.T, text string) boreas.Pattern {
@@ -114,8 +114,8 @@ func failed(id, code, message, retry string) string {
 // clauses 1.1, 2.1, 2.2, 2.3, 2.4, 2.6, 2.7, 3.1, 3.2, 3.3, 3.4, 4.1, 4.2, 4.3, 4.7, 4.8, 4.10, 4.11, 4.12, 5.1, 6.1,
 // 6.2, 6.3, 6.4, 7.1, 7.2, 7.4, 8.2, 9.1, 9.3, 9.4
 func TestAConversation(t *testing.T) {
-	both(t, func(t *testing.T, plain bool) {
-		hub, addr := v2Server(t, plain, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+	each(t, func(t *testing.T, k kind) {
+		hub, addr := v2Server(t, k, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 		c := newV2Client(t, addr)
 		c.expect(`{"id":1,"join":{"channels":[{"channel":"news"}]}}`, v2Hello,
 			failed("1", "unauthenticated", "The session is anonymous: authenticate first.", "new_token"))
@@ -182,7 +182,7 @@ func TestMalformedRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := new(Counters)
-	_, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second, Counters: n})
+	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second, Counters: n})
 	c := authenticated(t, addr)
 	for _, row := range rows {
 		if row.Text == "" {
@@ -201,7 +201,7 @@ func TestMalformedRequests(t *testing.T) {
 
 // clause 2.5: 50 of them in a row end the session; binary messages are some.
 func TestTooManyMalformedRequests(t *testing.T) {
-	_, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 	c := authenticated(t, addr)
 	for range 49 {
 		c.send("x")
@@ -235,7 +235,7 @@ func TestWhatBreaksTheWebSocket(t *testing.T) {
 		"fragmented": {join(frame(1, "x"), frame(fin|1, "y")), "1002 protocol_error"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+			_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 			conn := authenticated(t, addr)
 			conn.write(c.send)
 			code := strings.Fields(c.code)
@@ -267,7 +267,7 @@ func TestHowASessionEnds(t *testing.T) {
 		}, true},
 	} {
 		t.Run(code, func(t *testing.T) {
-			hub, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+			hub, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 			conn := authenticated(t, addr)
 			c.act(hub)
 			f := conn.next()
@@ -286,7 +286,7 @@ func TestHowASessionEnds(t *testing.T) {
 
 // clauses 3.5, 3.7: without tokens, and with subprotocols.
 func TestV2WithoutTokens(t *testing.T) {
-	_, addr := v2Server(t, false, boreas.Options{}, Options{NoAuth: true})
+	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{NoAuth: true})
 	d := gorilla.Dialer{Subprotocols: []string{"boreas.v2", "other"}}
 	c, _, err := d.Dial("ws://"+addr+"/v2", nil)
 	if err != nil {
@@ -306,7 +306,7 @@ func TestV2WithoutTokens(t *testing.T) {
 
 // clause 8.7: a refused handshake says why in the form of all errors.
 func TestV2RefusedHandshakes(t *testing.T) {
-	hub, addr := v2Server(t, false, boreas.Options{MaxSessions: 1}, Options{RetryAfter: 7 * time.Second})
+	hub, addr := v2Server(t, overSocket, boreas.Options{MaxSessions: 1}, Options{RetryAfter: 7 * time.Second})
 	authenticatedAtDefault(t, addr)
 	ask := func(path string, upgrade bool) string {
 		req, _ := http.NewRequest("GET", "http://"+addr+path, nil)
@@ -350,7 +350,7 @@ func authenticatedAtDefault(t *testing.T, addr string) *v2Client {
 
 // clauses 8.1: heartbeats come, with pings; a peer that answers no ping is closed.
 func TestV2Heartbeat(t *testing.T) {
-	_, addr := v2Server(t, false, boreas.Options{PingInterval: 20 * time.Millisecond}, Options{})
+	_, addr := v2Server(t, overSocket, boreas.Options{PingInterval: 20 * time.Millisecond}, Options{})
 	c := authenticatedAtDefault(t, addr)
 	c.expect("", "ping ", `text {"heartbeat":{}}`)
 	for {
@@ -367,7 +367,7 @@ func TestV2Heartbeat(t *testing.T) {
 
 // clauses 9.4, 9.5, 9.6: a join and a leave, seen by another; classic sessions count.
 func TestV2Presence(t *testing.T) {
-	_, addr := v2Server(t, false, boreas.Options{PresenceLinger: time.Hour}, Options{Heartbeat: 25 * time.Second, NoAuth: true})
+	_, addr := v2Server(t, overSocket, boreas.Options{PresenceLinger: time.Hour}, Options{Heartbeat: 25 * time.Second, NoAuth: true})
 	watcher := newV2Client(t, addr)
 	watcher.expect(`{"id":1,"join":{"channels":[{"channel":"chat.1","presence":true}]}}`, v2Hello)
 	watcher.get()
@@ -384,7 +384,7 @@ func TestV2Presence(t *testing.T) {
 
 // clause 7.2: a page has about 256 KiB at most, whatever the limit, and goes on after that.
 func TestPagesAreBounded(t *testing.T) {
-	hub, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+	hub, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 	c := authenticated(t, addr)
 	for range 7 {
 		publish(t, hub, "news", `"`+strings.Repeat("x", 100_000)+`"`)
@@ -417,7 +417,7 @@ func TestPagesAreBounded(t *testing.T) {
 
 // What a request holds is kept after its buffer was used again.
 func TestWhatIsKeptOfARequest(t *testing.T) {
-	_, addr := v2Server(t, false, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 	c := authenticated(t, addr)
 	c.expect(`{"id":1,"join":{"channels":[{"channel":"chat.1","info":"kept as it is"}]}}`, `text {"id":1,"join":{"channels":[{"channel":"chat.1","position":"E-0"}]}}`)
 	c.expect(`{"id":2,"publish":{"channel":"chat.1","message":"kept as it is, too","echo":false}}`, `text {"id":2,"publish":{"position":"E-1"}}`)

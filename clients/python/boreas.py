@@ -153,11 +153,15 @@ class ApiClient:
 
     timeout is in seconds, for each attempt. What is safe to repeat (all that only asks, and
     publish, which has a key) is tried attempts times, with a random wait in between that
-    grows. Errors: ApiError, and ConnectionError if no attempt got an answer.
+    grows. Errors: ApiError, and ConnectionError if no attempt got an answer. key is the API
+    key, which a server asks for once it has any; it stands in no error.
     """
 
-    def __init__(self, url="http://localhost:8001", timeout=10.0, attempts=4):
+    def __init__(self, url="http://localhost:8001", timeout=10.0, attempts=4, key=None):
         self._url = url.rstrip("/")
+        if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+            raise ValueError("the API key has a character that no key has: perhaps the line's end of its file")
+        self._headers = {} if key is None else {"Authorization": "Bearer " + key}
         self._timeout = timeout
         self._attempts = attempts
         self._opener = urllib.request.build_opener(_NoRedirect)
@@ -270,7 +274,7 @@ class ApiClient:
     def _call(self, method, path, body=None, headers=None, attempts=None):
         """Sends a request until there is an answer that is worth returning or raising."""
         attempts = attempts or self._attempts
-        headers = dict(headers or {})
+        headers = {**self._headers, **(headers or {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
         for attempt in range(1, attempts + 1):
@@ -339,7 +343,7 @@ class Event:
     reason: Optional[str] = None
     from_position: Optional[str] = None
     to_position: Optional[str] = None
-    error: Optional[ApiError] = None
+    error: Optional[Exception] = None
     after: Optional[float] = None
 
 
@@ -388,6 +392,11 @@ class Subscriber:
         self._failures = 0
         self._back_at = None  # when the server wants us back, once it said goodbye
         self._refused_tokens = 0
+        self._refused = self._refusal = None  # the token that was refused last, and how
+        self._shown = None  # the token of this connection, or of the last one
+        self._next = None  # another one that was got in time
+        self._renewal = None  # when to try to get that, if the token ends soon
+        self._renewals = 0  # attempts that failed
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._socket = None
@@ -423,6 +432,7 @@ class Subscriber:
         """Raises a refusal that coming back cannot help."""
         if error.retry == "new_token" and callable(self._token) and self._refused_tokens == 0:
             self._refused_tokens += 1  # the next one may do
+            self._refused, self._refusal = self._shown, error
             self._back_at = time.monotonic()
         elif error.retry not in ("now", "later"):
             raise error
@@ -454,7 +464,10 @@ class Subscriber:
     def _connection(self):
         """Yields the events of one connection."""
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
-        token = self._token() if callable(self._token) else self._token
+        token, self._next, self._renewal = self._next or self._get_token(), None, None
+        if callable(self._token) and token is not None and token == self._refused:
+            raise _Final.of_error(self._refusal, " The function gave the same token again.")
+        self._shown = token
         if token:
             headers["Authorization"] = "Bearer " + token
         if self.last_event_id is not None:
@@ -485,6 +498,30 @@ class Subscriber:
                 self._socket = None
             connection.close()
 
+    def _get_token(self):
+        return self._token() if callable(self._token) else self._token
+
+    def _renew(self):
+        """Gets another token, if it is time. The events are what failed.
+
+        The stream goes on meanwhile, so nothing is raised: at the latest the token's end
+        shows what is wrong (clause 3.9).
+        """
+        if self._renewal is None or time.monotonic() < self._renewal:
+            return
+        try:
+            token = self._token()
+            if token and token not in (self._shown, self._refused):
+                self._next = token
+                return
+            problem = ValueError("the token function gave the same token again")
+        except Exception as e:  # of the caller's own function: anything
+            problem = e
+        wait = random.uniform(0, min(_LAST_BOUND, _FIRST_BOUND * 2**self._renewals))
+        self._renewals += 1
+        self._renewal = time.monotonic() + wait
+        yield Event("expiring", error=problem, after=wait)
+
     def _expect(self, heartbeat):
         """Takes the connection for dead when nothing came for so many seconds and a half more (clause 8.1)."""
         with self._lock:
@@ -510,21 +547,32 @@ class Subscriber:
                 yield Event("presence", data["channel"], data["presence"])
             elif kind == "goodbye":
                 error, after = ApiError.of(data["error"]), None
-                if "reconnect" in data:
+                if error.retry == "new_token":
+                    self._refused, self._refusal = self._shown, error
+                if "reconnect" in data and (error.retry != "new_token" or callable(self._token)):
                     after = data["reconnect"]["after_ms"] / 1000
                     self._back_at = time.monotonic() + after
                 else:
                     last_word = error
                 yield Event("goodbye", error=error, after=after)
+            elif kind == "expiring":
+                yield Event("expiring", after=data["in_ms"] / 1000)
+                if callable(self._token):
+                    self._renewal, self._renewals = time.monotonic(), 0
             if event_id is not None:
                 self.last_event_id = event_id
+            yield from self._renew()
+            if self._next is not None:  # another stream goes on with it (clause 10.11)
+                self._back_at = time.monotonic()
+                return
         if last_word is not None:
             raise _Final.of_error(last_word)
 
     def _frames(self, response):
         """Yields (type, data, id) of each event of the stream (WHATWG HTML, section 9.2).
 
-        Lines end with a newline, as the server writes them.
+        Lines end with a newline, as the server writes them. A comment is an event that has
+        nothing: each is a chance to do what is due.
         """
         kind, data, event_id = "", [], None
         while not self._closed.is_set():
@@ -538,6 +586,8 @@ class Subscriber:
                 kind, data, event_id = "", [], None
                 continue
             field, _, value = line.partition(":")
+            if not field:
+                yield None, None, None
             value = value[1:] if value.startswith(" ") else value
             if field == "event":
                 kind = value
@@ -553,8 +603,8 @@ class _Final(ApiError):
     """An error that ends the iteration whatever its retry says (clause 8.3)."""
 
     @classmethod
-    def of_error(cls, e):
-        return cls(e.status, e.code, e.message, "never", 0.0, e.oldest)
+    def of_error(cls, e, more=""):
+        return cls(e.status, e.code, e.message + more, "never", 0.0, e.oldest)
 
 
 def _joined(data):

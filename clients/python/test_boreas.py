@@ -186,6 +186,25 @@ class TestApiClient(Patient):
         self.assertEqual((e.status, e.code, e.message, e.retry, str(e)), (422, "key_reused", "Why.", "never", "422 key_reused: Why."))
         self.assertEqual(len(s.requests), 1)
 
+    def test_key(self):
+        with Script((302, "", {"Location": "/other"}), (200, {"users": 1}), (200, {"users": 1})) as s:
+            api = boreas.ApiClient(s.url, key="bk_secret")
+            with self.assertRaises(boreas.ApiError) as raised:
+                api.publish("c", 1)
+            self.assertNotIn("secret", repr(raised.exception) + repr(api))
+            api.presence("c")
+            boreas.ApiClient(s.url).presence("c")
+        self.assertEqual([h.get("Authorization") for _, _, h, _ in s.requests], ["Bearer bk_secret", "Bearer bk_secret", None])
+        with self.assertRaises(ValueError) as raised:
+            boreas.ApiClient(key="bk_secret\n")
+        self.assertNotIn("secret", str(raised.exception))
+
+    def test_too_much_is_repeated_after_the_wait(self):  # clause 2.9
+        limited = (429, error("rate_limited", "later", retry_after_ms=3000))
+        with Script(limited, (201, {"position": "E-1", "subscribers": 0})) as s:
+            self.assertEqual(boreas.ApiClient(s.url).publish("c", 1).position, "E-1")
+        self.assertEqual(self.waits, [3.0])
+
     def test_attempts_end(self):
         with Script(cut, cut, cut) as s:
             with self.assertRaises(ConnectionError):
@@ -338,6 +357,90 @@ class TestSubscriber(Patient):
         with Script(refused, refused) as s:
             self.events(self.subscriber(s.url, token="A"))
         self.assertEqual(len(s.requests), 1)
+
+    def test_another_token_in_time(self):  # clauses 3.8, 10.11
+        ends = event({"expires": "2026-11-22T10:00:00Z", "in_ms": 60000}, "expiring")
+        tokens = iter("ABC")
+        with Script(stream(joined(), message(1), ends, message(2)), stream(joined("j2", recovered=True), message(2), ends), stream(joined("j3", recovered=True), FINAL)) as s:
+            got, _ = self.events(self.subscriber(s.url, token=lambda: next(tokens)))
+        self.assertEqual(
+            [(e.type, e.data, e.after, e.error) for e in got[:-1]],
+            [
+                ("joined", None, None, None), ("message", 1, None, None), ("expiring", None, 60.0, None),
+                ("joined", None, None, None), ("message", 2, None, None), ("expiring", None, 60.0, None),
+                ("joined", None, None, None),
+            ],
+        )
+        self.assertEqual([(h["Authorization"], h.get("Last-Event-ID")) for _, _, h, _ in s.requests], [("Bearer A", None), ("Bearer B", "id1"), ("Bearer C", "id2")])
+        self.assertTrue(all(wait <= 0.001 for wait in self.waits[:2]), self.waits)
+
+    def test_another_token_is_tried_to_get_until_the_end(self):  # clauses 3.8, 3.9
+        now = [100.0]
+        ends = event({"expires": "2026-11-22T10:00:00Z", "in_ms": 60000}, "expiring")
+        over = event({**error("token_expired", "new_token"), "reconnect": {"after_ms": 0}}, "goodbye")
+        tokens = ["A", "A", "!", "B", "C"]
+
+        def token():
+            one = tokens.pop(0)
+            if one == "!":
+                raise KeyError("no backend")
+            return one
+
+        with Script(stream(joined(), ends, ": \n\n", message(1), message(2), message(3)), stream(joined("j2", recovered=True), over), stream(joined("j3", recovered=True), FINAL)) as s:
+            with mock.patch("boreas.time.monotonic", lambda: now[0]):
+                subscriber = self.subscriber(s.url, token=token)
+                got = []
+                with self.assertRaises(boreas.ApiError):
+                    for e in subscriber:
+                        got.append((e.type, e.data, e.after, str(e.error or "")))
+                        if e.type == "message":
+                            now[0] += 1.0
+        self.assertEqual(
+            got,
+            [
+                ("joined", None, None, ""), ("expiring", None, 60.0, ""),
+                ("expiring", None, 1.0, "the token function gave the same token again"),
+                ("message", 1, None, ""), ("expiring", None, 2.0, "'no backend'"),
+                ("message", 2, None, ""), ("message", 3, None, ""),
+                ("joined", None, None, ""), ("goodbye", None, 0.0, "Why."),
+                ("joined", None, None, ""), ("goodbye", None, None, "Why."),
+            ],
+        )
+        self.assertEqual([h["Authorization"] for _, _, h, _ in s.requests], ["Bearer A", "Bearer B", "Bearer C"])
+
+    def test_a_comment_is_a_chance_to_get_another_token(self):  # clauses 10.7, 10.11
+        ends = event({"expires": "2026-11-22T10:00:00Z", "in_ms": 60000}, "expiring")
+        tokens = iter("AAB")
+        with Script(stream(joined(), ends, ": still here\n\n", message(1)), stream(joined("j2", recovered=True), FINAL)) as s:
+            with mock.patch("boreas.random.uniform", lambda low, high: 0.0):
+                got, _ = self.events(self.subscriber(s.url, token=lambda: next(tokens)))
+        self.assertEqual([e.type for e in got], ["joined", "expiring", "expiring", "joined", "goodbye"])
+        tokens = iter("ABAC")  # of which A was refused
+        refused = (401, error("invalid_token", "new_token"))
+        with Script(refused, stream(joined(), ends, ": still here\n\n"), stream(joined("j2", recovered=True), FINAL)) as s:
+            with mock.patch("boreas.random.uniform", lambda low, high: 0.0):
+                got, _ = self.events(self.subscriber(s.url, token=lambda: next(tokens)))
+        self.assertEqual([e.type for e in got], ["joined", "expiring", "expiring", "joined", "goodbye"])
+
+    def test_the_end_of_a_token_without_another(self):  # clauses 3.8, 3.9, 8.6
+        ends = event({"expires": "2026-11-22T10:00:00Z", "in_ms": 60000}, "expiring")
+        over = event({**error("token_expired", "new_token"), "reconnect": {"after_ms": 0}}, "goodbye")
+        with Script(stream(joined(), ends, over)) as s:
+            got, end = self.events(self.subscriber(s.url, token="A"))
+        self.assertEqual([(e.type, e.after) for e in got], [("joined", None), ("expiring", 60.0), ("goodbye", None)])
+        self.assertEqual((end.code, len(s.requests)), ("token_expired", 1))
+        with Script(stream(joined(), over)) as s:
+            _, end = self.events(self.subscriber(s.url, token=lambda: "A"))
+        self.assertEqual((end.code, str(end), len(s.requests)), ("token_expired", "Why. The function gave the same token again.", 1))
+        with Script((401, error("invalid_token", "new_token"))) as s:
+            _, end = self.events(self.subscriber(s.url, token=lambda: "A"))
+        self.assertEqual((end.status, end.message, len(s.requests)), (401, "Why. The function gave the same token again.", 1))
+
+    def test_too_much_is_tried_again_after_the_wait(self):  # clauses 2.9, 8.7
+        limited = (429, error("rate_limited", "later", retry_after_ms=2000))
+        with Script(limited, stream(joined(), FINAL)) as s:
+            self.events(self.subscriber(s.url))
+        self.assertAlmostEqual(self.waits[0], 3.0, places=1)
 
     def test_silence_is_a_lost_connection(self):  # clause 8.1
         done = threading.Event()

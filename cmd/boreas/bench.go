@@ -35,7 +35,7 @@ func benchCommand(p *program) *cli.Command {
 			"  boreas bench --subscribers=10000 --channels=1000 --rate=500    1,000 rooms of 10\n" +
 			"  boreas bench --subscribers=2000 --channels=200 --joins=20 --json",
 		Flags: []cli.Flag{
-			apiFlag(), wsFlag(),
+			apiFlag(), keyFileFlag(), wsFlag(),
 			&cli.IntFlag{Name: "subscribers", Usage: "connections that listen", Value: 100},
 			&cli.IntFlag{Name: "channels", Usage: "channels that are published on", Value: 1},
 			&cli.IntFlag{Name: "joins", Usage: "channels that each subscriber joins", Value: 1},
@@ -89,8 +89,12 @@ func (p *program) benchOptions(ctx context.Context, cmd *cli.Command) (load.Opti
 	if err := takesNoArguments(cmd); err != nil {
 		return load.Options{}, err
 	}
+	key, err := p.apiKey(cmd)
+	if err != nil {
+		return load.Options{}, err
+	}
 	o := load.Options{
-		API: p.apiURL(cmd), WS: p.wsURL(cmd),
+		API: p.apiURL(cmd), Key: key, WS: p.wsURL(cmd),
 		Subscribers: cmd.Int("subscribers"), Slow: cmd.Int("slow"), Channels: cmd.Int("channels"), Joins: cmd.Int("joins"),
 		Publishers: cmd.Int("publishers"), Rate: cmd.Float("rate"), Size: cmd.Int("size"), Duration: cmd.Duration("duration"),
 		ConnectRate: cmd.Float("connect-rate"),

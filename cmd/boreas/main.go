@@ -43,9 +43,13 @@ func commands(p *program) []*cli.Command {
 	return []*cli.Command{
 		serveCommand(p),
 		configCommand(p),
+		keyCommand(p),
 		tokenCommand(p),
+		revokeCommand(p),
 		publishCommand(p),
 		subscribeCommand(p),
+		explainCommand(p),
+		doctorCommand(p),
 		benchCommand(p),
 		versionCommand(p),
 		helpCommand(p),

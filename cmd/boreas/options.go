@@ -11,9 +11,15 @@ import (
 
 // optionFlags makes a flag of each option of the server. They keep the text that is
 // given: package config judges it, as it judges the environment and the file.
-func optionFlags() []cli.Flag {
+func optionFlags() []cli.Flag { return someOptionFlags(func(string) bool { return true }) }
+
+// someOptionFlags makes flags of those options of the server whose names are wanted.
+func someOptionFlags(wanted func(name string) bool) []cli.Flag {
 	var flags []cli.Flag
 	for _, o := range config.Options() {
+		if !wanted(o.Name) {
+			continue
+		}
 		f := &cli.GenericFlag{
 			Name:     o.Flag(),
 			Category: o.Group,
@@ -59,6 +65,11 @@ func (p *program) loadConfig(cmd *cli.Command) (config.Config, error) {
 	if cmd.Args().Present() {
 		return config.Config{}, usagef("%s takes no arguments, only flags: %q is neither", cmd.FullName(), cmd.Args().First())
 	}
+	return p.readConfig(cmd)
+}
+
+// readConfig is loadConfig for a command that takes arguments.
+func (p *program) readConfig(cmd *cli.Command) (config.Config, error) {
 	flags := make(map[string]string)
 	lineage := cmd.Lineage()
 	for i := len(lineage) - 1; i >= 0; i-- { // the root first: what stands later counts
@@ -72,7 +83,7 @@ func (p *program) loadConfig(cmd *cli.Command) (config.Config, error) {
 			}
 		}
 	}
-	c, err := config.Load(config.Input{Flags: flags, Env: p.env, OtherEnv: []string{envAPI, envWS, envToken}})
+	c, err := config.Load(config.Input{Flags: flags, Env: p.env, OtherEnv: []string{envAPI, envWS, envToken, envKey}})
 	if err != nil {
 		return config.Config{}, usageError{err}
 	}

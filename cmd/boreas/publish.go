@@ -37,7 +37,7 @@ func publishCommand(p *program) *cli.Command {
 			"  tail -f log.jsonl | boreas publish --lines log -\n" +
 			"  boreas publish numbers -- -1             (-- ends the flags)",
 		Flags: []cli.Flag{
-			apiFlag(),
+			apiFlag(), keyFileFlag(),
 			&cli.StringFlag{Name: "key", Usage: "publish at most once with this `KEY`, within 2 minutes if the server is not told otherwise"},
 			&cli.BoolFlag{Name: "lines", Usage: "each line of standard input is a message"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "have the server check everything and deliver nothing"},

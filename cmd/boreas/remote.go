@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -17,10 +18,11 @@ const (
 	envAPI   = "BOREAS_API_URL"
 	envWS    = "BOREAS_WS_URL"
 	envToken = "BOREAS_TOKEN"
+	envKey   = "BOREAS_API_KEY"
 )
 
-// maxTokenFile is more than any token has.
-const maxTokenFile = 64 << 10
+// maxSecret is more than any token or key has, in bytes.
+const maxSecret = 64 << 10
 
 func (p *program) getenv(name string) string {
 	for _, entry := range p.env {
@@ -35,6 +37,14 @@ func apiFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "api", DefaultText: client.DefaultAPI,
 		Usage: "`URL` of the server's API, or environment variable " + envAPI,
+	}
+}
+
+// keyFileFlag stands wherever apiFlag does.
+func keyFileFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "key-file", TakesFile: true,
+		Usage: "read the API key from `FILE`; without it, from environment variable " + envKey,
 	}
 }
 
@@ -58,9 +68,21 @@ func (p *program) wsURL(cmd *cli.Command) string {
 	return cmp.Or(cmd.String("ws"), p.getenv(envWS), client.DefaultWS)
 }
 
+// apiKey returns the key for the API, "" if there is none.
+func (p *program) apiKey(cmd *cli.Command) (string, error) {
+	if cmd.IsSet("key-file") {
+		return p.secretFile("an API key", cmd.String("key-file"))
+	}
+	return p.getenv(envKey), nil
+}
+
 // apiClient returns a client of the server's API.
 func (p *program) apiClient(cmd *cli.Command) (*client.Client, error) {
-	c, err := client.New(client.Options{API: p.apiURL(cmd)})
+	key, err := p.apiKey(cmd)
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Options{API: p.apiURL(cmd), Key: key})
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -68,26 +90,44 @@ func (p *program) apiClient(cmd *cli.Command) (*client.Client, error) {
 }
 
 // tokenFile reads a token from a file, or from standard input if its name is "-".
-// Tokens are never arguments: every user of a machine can see those.
-func (p *program) tokenFile(name string) (string, error) {
+func (p *program) tokenFile(name string) (string, error) { return p.secretFile("a token", name) }
+
+// secretFile reads what is a secret from a file, or from standard input if its name is
+// "-". Secrets are never arguments: every user of a machine can see those.
+func (p *program) secretFile(what, name string) (string, error) {
 	in := p.stdin
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return "", fmt.Errorf("read the token: %w", err)
+			return "", fmt.Errorf("read %s: %w", what, err)
 		}
 		defer f.Close()
 		in = f
 	} else {
 		name = "standard input"
 	}
-	text, err := io.ReadAll(io.LimitReader(in, maxTokenFile+1))
+	text, err := io.ReadAll(io.LimitReader(in, maxSecret+1))
 	if err != nil {
-		return "", fmt.Errorf("read the token from %s: %w", name, err)
+		return "", fmt.Errorf("read %s from %s: %w", what, name, err)
 	}
-	token := strings.TrimSpace(string(text))
-	if token == "" || len(token) > maxTokenFile || strings.ContainsAny(token, " \t\r\n") {
-		return "", fmt.Errorf("%s does not hold a token: it must be one line, without spaces", name)
+	secret := strings.TrimSpace(string(text))
+	if secret == "" || len(secret) > maxSecret || strings.ContainsAny(secret, " \t\r\n") {
+		return "", fmt.Errorf("%s does not hold %s: it must be one line, without spaces", name, what)
 	}
-	return token, nil
+	return secret, nil
+}
+
+// printJSON prints a value for programs, and for people who look at it.
+func (p *program) printJSON(value any) error {
+	out := json.NewEncoder(p.stdout)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false)
+	return out.Encode(value)
+}
+
+// printLine prints a value as one line of JSON.
+func (p *program) printLine(value any) error {
+	out := json.NewEncoder(p.stdout)
+	out.SetEscapeHTML(false)
+	return out.Encode(value)
 }

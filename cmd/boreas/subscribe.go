@@ -29,7 +29,7 @@ func subscribeCommand(p *program) *cli.Command {
 			"  boreas subscribe --since=$(tail -1 news.jsonl | jq -r .position) news >> news.jsonl\n" +
 			"  boreas subscribe --ws=wss://push.example.com --token-file=my-token news | jq .message",
 		Flags: []cli.Flag{
-			apiFlag(), wsFlag(),
+			apiFlag(), keyFileFlag(), wsFlag(),
 			tokenFileFlag("read the token from `FILE`"),
 			&cli.StringFlag{Name: "since", Usage: "go on after the message with this `POSITION`; takes one CHANNEL"},
 			&cli.IntFlag{Name: "last", Usage: "print the newest `N` messages of each channel first"},

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
+	"text/tabwriter"
 
 	"github.com/urfave/cli/v3"
 )
@@ -10,44 +15,21 @@ import (
 func tokenCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "token",
-		Usage:     "make, list and delete tokens",
-		ArgsUsage: "new|list|delete",
+		Usage:     "make, look at, list and delete tokens",
+		ArgsUsage: "new|inspect|list|delete",
 		Description: "A token lets a subscriber in. Tokens are secrets: anyone who has one can listen.\n\n" +
 			"Examples:\n" +
 			"  boreas token new > my-token\n" +
+			"  boreas token new --user=u1 --ttl=24h --allow='join,publish:chat.*'\n" +
+			"  boreas token inspect --can='join chat.1' - < my-token\n" +
 			"  boreas token list --channel=news\n" +
 			"  boreas token delete < my-token",
-		Commands: []*cli.Command{newTokenCommand(p), listTokensCommand(p), deleteTokenCommand(p)},
+		Commands: []*cli.Command{newTokenCommand(p), inspectTokenCommand(p), listTokensCommand(p), deleteTokenCommand(p)},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
 				return unknownCommand(cmd, cmd.Args().First())
 			}
-			return usagef("say what to do: boreas token new, list or delete")
-		},
-	}
-}
-
-func newTokenCommand(p *program) *cli.Command {
-	return &cli.Command{
-		Name:        "new",
-		Usage:       "make a token and print it",
-		Description: "Prints a new token, valid at once and until it is deleted or the server ends.",
-		Flags:       []cli.Flag{apiFlag()},
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := takesNoArguments(cmd); err != nil {
-				return err
-			}
-			c, err := p.apiClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			token, err := c.NewToken(ctx)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(p.stdout, token)
-			return err
+			return usagef("say what to do: boreas token new, inspect, list or delete")
 		},
 	}
 }
@@ -57,11 +39,24 @@ func listTokensCommand(p *program) *cli.Command {
 		Name:  "list",
 		Usage: "print the tokens that are in use",
 		Description: "Prints each token with at least one connection, one a line. With --channel it prints\n" +
-			"one line for each connection on the channel, so that a token can be there twice.",
-		Flags: []cli.Flag{apiFlag(), &cli.StringFlag{Name: "channel", Usage: "only connections on this `CHANNEL`"}},
+			"one line for each connection on the channel, so that a token can be there twice.\n" +
+			"With --all it lists the tokens that the server has made, in use or not, by their IDs.",
+		Flags: []cli.Flag{
+			apiFlag(), keyFileFlag(),
+			&cli.StringFlag{Name: "channel", Usage: "only connections on this `CHANNEL`"},
+			&cli.BoolFlag{Name: "all", Usage: "all tokens that the server has made"},
+			&cli.StringFlag{Name: "user", Usage: "with --all: only those of the user of this `NAME`"},
+			&cli.BoolFlag{Name: "json", Usage: "with --all: print one JSON object a line"},
+		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := takesNoArguments(cmd); err != nil {
 				return err
+			}
+			if cmd.Bool("all") {
+				return p.listAllTokens(ctx, cmd)
+			}
+			if cmd.IsSet("user") || cmd.IsSet("json") {
+				return usagef("--user and --json go with --all")
 			}
 			var channel []string
 			if cmd.IsSet("channel") {
@@ -83,22 +78,67 @@ func listTokensCommand(p *program) *cli.Command {
 	}
 }
 
+// listAllTokens prints what the server keeps of its tokens, as it comes in pages.
+func (p *program) listAllTokens(ctx context.Context, cmd *cli.Command) error {
+	if cmd.IsSet("channel") {
+		return usagef("--channel does not go with --all")
+	}
+	c, err := p.apiClient(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	lines := json.NewEncoder(p.stdout)
+	lines.SetEscapeHTML(false)
+	if !cmd.Bool("json") {
+		fmt.Fprintln(t, "ID\tUSER\tMADE\tENDS\tRULES\tKEY\tLABEL")
+	}
+	for info, err := range c.Tokens(ctx, cmd.String("user")) {
+		if err != nil {
+			return errors.Join(t.Flush(), needsNewer(err))
+		}
+		if cmd.Bool("json") {
+			if err := lines.Encode(info); err != nil {
+				return err
+			}
+			continue
+		}
+		rules := "all"
+		if info.Rules != nil {
+			rules = strconv.Itoa(len(info.Rules))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", info.ID, cmp.Or(printable(info.User), "-"), shownTime(info.Created, "-"),
+			shownTime(info.Expires, "never"), rules, cmp.Or(info.Key, "-"), cmp.Or(printable(info.Label), "-"))
+	}
+	return t.Flush()
+}
+
 func deleteTokenCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "delete",
 		Usage: "make a token invalid",
 		Description: "Reads the token from standard input or a file. It cannot be an argument: every user of\n" +
 			"a machine can see the arguments of all its processes, and shells keep them.\n" +
-			"Connections that use the token become anonymous and get nothing more.\n\n" +
+			"Connections that use the token become anonymous and get nothing more. Of the tokens that\n" +
+			"have IDs, the ID is enough, and is no secret.\n\n" +
 			"Examples:\n" +
 			"  boreas token delete < my-token\n" +
-			"  boreas token delete --token-file=my-token",
-		Flags: []cli.Flag{apiFlag(), tokenFileFlag("read the token from `FILE` instead of standard input")},
+			"  boreas token delete --token-file=my-token\n" +
+			"  boreas token delete --id=tok_2nJ5uWqYk0Rb8xZc",
+		Flags: []cli.Flag{
+			apiFlag(), keyFileFlag(),
+			tokenFileFlag("read the token from `FILE` instead of standard input"),
+			&cli.StringFlag{Name: "id", Usage: "delete the token of this `ID`, and end its sessions"},
+		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
 				// Not repeated in the message, which may end up in a log.
 				return usagef("%s takes no argument: give the token on standard input or with --token-file, "+
 					"as arguments can be seen by every user of this machine", cmd.FullName())
+			}
+			if cmd.IsSet("id") {
+				return p.deleteTokenID(ctx, cmd)
 			}
 			name := "-"
 			if cmd.IsSet("token-file") {
@@ -116,6 +156,22 @@ func deleteTokenCommand(p *program) *cli.Command {
 			return c.DeleteToken(ctx, token)
 		},
 	}
+}
+
+func (p *program) deleteTokenID(ctx context.Context, cmd *cli.Command) error {
+	id := cmd.String("id")
+	if cmd.IsSet("token-file") {
+		return usagef("give --id or --token-file, not both")
+	}
+	if isSecret(id) {
+		return usagef("--id takes the ID of a token, tok_ and 16 characters, not the token")
+	}
+	c, err := p.apiClient(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return needsNewer(c.DeleteTokenID(ctx, id))
 }
 
 func takesNoArguments(cmd *cli.Command) error {

@@ -18,7 +18,7 @@ func checkJWTKeys(list string) error {
 		switch kind {
 		case "hs256", "hs384", "hs512", "file":
 			if rest == "" {
-				return fmt.Errorf("the file's name is missing after %s:", kind)
+				return fmt.Errorf("after %s: the file's name is missing", kind)
 			}
 		case "http", "https":
 			if err := checkHTTP(key); err != nil {
@@ -62,7 +62,7 @@ func checkHeaders(list string) error {
 // checkName takes a name of a cookie or of claims.
 func checkName(name string) error {
 	if name != "" && !httpguts.ValidHeaderFieldName(name) {
-		return errors.New("a name has letters, digits and characters such as - _ .")
+		return errors.New("a name has letters, digits, dots and dashes")
 	}
 	return nil
 }

@@ -77,6 +77,38 @@ type Config struct {
 
 	Workers int // 0 means one a processor
 
+	TrustedProxies     string // see Trusted
+	ProxyProtocol      bool
+	UnlimitedAddresses string // see Unlimited
+
+	// What one client may do; 0 means no bound. Those of users are for those whom a
+	// backend has named.
+	AddressConnections int
+	AddressAccepts     int   // a second
+	AddressRequests    int   // a second
+	AddressBytes       int64 // a second
+	AddressFailures    int   // a minute
+	UserConnections    int
+	UserRequests       int   // a second
+	UserPublishes      int   // a second
+	UserBytes          int64 // a second
+	UserChannels       int
+	KeyRequests        int   // a second
+	KeyPublishes       int   // a second
+	KeyBytes           int64 // a second
+
+	APITLSCert  string // file; "" means no TLS
+	APITLSKey   string
+	WSTLSCert   string // as APITLSCert; see WSTLS
+	WSTLSKey    string
+	APIClientCA string // file; "" means that clients need no certificates
+
+	ACMEDomains   string // see Domains
+	ACMECache     string // directory
+	ACMEEmail     string
+	ACMEDirectory string // URL; "" means Let's Encrypt
+	ACMECA        string // file; "" means the system's authorities
+
 	// File is the configuration file in use, "" if none is.
 	File string
 

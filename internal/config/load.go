@@ -94,7 +94,14 @@ func (l *loader) set(o Option, v value, origin string, blame func(error) *Error)
 
 // checkTogether looks at values that must fit one another.
 func (l *loader) checkTogether() {
+	l.checkTLS()
 	c := l.config
+	if c.ProxyProtocol && len(l.errs) == 0 && len(c.Trusted()) == 0 {
+		l.fail(&Error{
+			Where:   c.Origin("proxy_protocol"),
+			Message: "proxy_protocol: nobody is trusted to send its headers: name the proxies in trusted_proxies",
+		})
+	}
 	if c.WSPingInterval > 0 && c.WSPingTimeout > c.WSPingInterval && c.Given("ws_ping_timeout") && len(l.errs) == 0 {
 		l.fail(&Error{
 			Where: c.Origin("ws_ping_timeout"),

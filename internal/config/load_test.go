@@ -54,6 +54,9 @@ func TestDefault(t *testing.T) {
 		PresenceLinger: 5 * time.Second, PresenceUsers: 1000, IdempotencyWindow: 2 * time.Minute,
 		AcceptRate: 5000, AllowOrigin: "*",
 		JWTLeeway: 30 * time.Second, JWTUserClaim: "sub", JWTRulesClaim: "boreas", AuthURLTimeout: 3 * time.Second,
+		UnlimitedAddresses: "127.0.0.0/8, ::1",
+		AddressConnections: 1000, AddressAccepts: 200, AddressRequests: 1000, AddressBytes: 16 << 20, AddressFailures: 20,
+		UserConnections: 100, UserRequests: 200, UserPublishes: 100, UserBytes: 4 << 20, UserChannels: 10_000,
 	}
 	if diff := cmp.Diff(want, mustLoad(t, Input{Dir: t.TempDir()}), ignoreOrigins); diff != "" {
 		t.Error(diff)

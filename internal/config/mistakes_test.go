@@ -14,6 +14,7 @@ const (
 	wantHost   = "want an IP address or a host name (empty means all addresses)"
 	wantBody   = "want a size from 1KiB to 1GiB, such as 64KiB or 65536"
 	wantTime   = "want a duration from 1s to 1h, such as 1m30s or 90 (0 means all at once)"
+	wantNets   = "want addresses and networks such as 192.0.2.7 and 10.0.0.0/8, separated by commas (empty means none)"
 	wantOrigin = "want * or origins such as https://example.com, separated by commas (empty means pages of no other origin)"
 	wantKeys   = "want hs256:FILE, hs384:FILE, hs512:FILE, file:FILE or https://URL, several with spaces between them"
 	wantFrom   = "want no_tokens, file:PATH, exec:COMMAND, http://URL or https://URL"
@@ -55,12 +56,12 @@ func TestBadFlag(t *testing.T) {
 				`boreas.utils.tokens:no_tokens is there; put what yours does into a command`,
 		},
 		{"jwt_keys", "my secret", `--jwt-keys: ` + wantKeys + `, not the one given: one begins with none of these: a secret stands in a file, not here`},
-		{"jwt_keys", "hs256:a hs512:", `--jwt-keys: ` + wantKeys + `, not the one given: the file's name is missing after hs512:`},
+		{"jwt_keys", "hs256:a hs512:", `--jwt-keys: ` + wantKeys + `, not the one given: after hs512: the file's name is missing`},
 		{"jwt_keys", "https://", `--jwt-keys: ` + wantKeys + `, not the one given: the URL has no host`},
 		{"auth_url", "backend", `--auth-url: want a URL that begins with http:// or https://, not "backend": the URL does not begin with http:// or https://`},
 		{"auth_url", "ftp://u:secret@h", `--auth-url: want a URL that begins with http:// or https://, not the one given: the URL does not begin with http:// or https://`},
 		{"auth_url_headers", "Cookie, X Y:", `--auth-url-headers: want names of headers with commas between them, not "Cookie, X Y:": "Y:" is no header's name`},
-		{"token_cookie", "a b", `--token-cookie: want a cookie's name, not "a b": a name has letters, digits and characters such as - _ .`},
+		{"token_cookie", "a b", `--token-cookie: want a cookie's name, not "a b": a name has letters, digits, dots and dashes`},
 		{"token_cookie", "session", `--token-cookie: token_cookie: a browser sends the cookie for every page that it shows, so any page could act for its user: name the origins of your own pages in allow_origin`},
 		{"allow_origin", "https://a.example,*", `--allow-origin: ` + wantOrigin + `, not "https://a.example,*": * allows all: give it alone`},
 		{"allow_origin", "a.example", `--allow-origin: ` + wantOrigin + `, not "a.example": "a.example" is no origin: put the scheme before the name`},
@@ -74,6 +75,15 @@ func TestBadFlag(t *testing.T) {
 		{"presence_linger", "2h", `--presence-linger: want a duration from 1s to 1h, such as 1m30s or 90 (0 means at once), not "2h"`},
 		{"idempotency_window", "2d", `--idempotency-window: want a duration from 1s to 1d, such as 1m30s or 90 (0 means keys mean nothing), not "2d"`},
 		{"ws_ping_timeout", "30s", "--ws-ping-timeout: ws_ping_timeout: 30s is longer than ws_ping_interval, 25s: make it at most as long"},
+		{"trusted_proxies", "10.0.0.0/8,", `--trusted-proxies: ` + wantNets + `, not "10.0.0.0/8,": there is nothing between two commas, or before or after one`},
+		{"trusted_proxies", "proxy.example", `--trusted-proxies: ` + wantNets + `, not "proxy.example": "proxy.example" is no address and no network`},
+		{"trusted_proxies", "10.0.0.0/33", `--trusted-proxies: ` + wantNets + `, not "10.0.0.0/33": "10.0.0.0/33" is no address and no network`},
+		{"trusted_proxies", "fe80::1%eth0", `--trusted-proxies: ` + wantNets + `, not "fe80::1%eth0": "fe80::1%eth0" is no address and no network`},
+		{"trusted_proxies", "::ffff:10.0.0.1", `--trusted-proxies: ` + wantNets + `, not "::ffff:10.0.0.1": "::ffff:10.0.0.1": write it as IPv4`},
+		{"unlimited_addresses", "::1, 10.0.0.1/8", `--unlimited-addresses: ` + wantNets + `, not "::1, 10.0.0.1/8": "10.0.0.1/8" has bits behind its prefix: write 10.0.0.0/8 or 10.0.0.1`},
+		{"proxy_protocol", "true", `--proxy-protocol: proxy_protocol: nobody is trusted to send its headers: name the proxies in trusted_proxies`},
+		{"address_accepts", "-1", `--address-accepts: want a whole number from 1 to 10000000 (0 means no bound), not "-1"`},
+		{"user_bytes", "10", `--user-bytes: want a size from 1KiB to 1TiB, such as 64KiB or 65536 (0 means no bound), not "10"`},
 		{"config", "absent.toml", "absent.toml: cannot read the configuration file: " + notExist()},
 	}
 	for _, test := range tests {

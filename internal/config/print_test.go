@@ -51,6 +51,22 @@ accept_rate             5000                          default
 max_message             64KiB                         default
 max_body                2MiB                          my.conf:2
 workers                 0                             default
+trusted_proxies         ""                            default
+proxy_protocol          false                         default
+unlimited_addresses     127.0.0.0/8, ::1              default
+address_connections     1000                          default
+address_accepts         200                           default
+address_requests        1000                          default
+address_bytes           16MiB                         default
+address_failures        20                            default
+user_connections        100                           default
+user_requests           200                           default
+user_publishes          100                           default
+user_bytes              4MiB                          default
+user_channels           10000                         default
+key_requests            0                             default
+key_publishes           0                             default
+key_bytes               0                             default
 header_timeout          10s                           default
 anonymous_timeout       0s                            default
 ws_ping_interval        25s                           default
@@ -64,6 +80,16 @@ rules                   ""                            default
 presence_linger         5s                            default
 presence_users          1000                          default
 idempotency_window      2m                            default
+ws_tls_cert             ""                            default
+ws_tls_key              ""                            default
+api_tls_cert            ""                            default
+api_tls_key             ""                            default
+api_client_ca           ""                            default
+acme_domains            ""                            default
+acme_cache              ""                            default
+acme_email              ""                            default
+acme_directory          ""                            default
+acme_ca                 ""                            default
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Error(diff)

@@ -14,6 +14,7 @@ const (
 	groupKeys    = "Who may use the API"
 	groupLog     = "Logging"
 	groupLimits  = "Limits"
+	groupClient  = "Limits for one client"
 	groupTime    = "Time limits"
 	groupHistory = "History"
 	groupRules   = "Channels"
@@ -31,7 +32,7 @@ const (
 
 // Options returns the table of options, in the order in which they are shown.
 func Options() []Option {
-	return []Option{
+	return append([]Option{
 		{
 			Name: "config", Group: groupListen, Default: "", FlagOnly: true,
 			Usage: "file with options; without it boreas.toml, else boreas.conf, of the working directory",
@@ -201,6 +202,35 @@ func Options() []Option {
 		},
 
 		{
+			Name: "trusted_proxies", Group: groupClient, Default: "",
+			Usage: "proxies that are believed when they say who the client is (X-Forwarded-For)",
+			field: func(c *Config) any { return &c.TrustedProxies }, form: networksForm, check: checkNetworks,
+		},
+		{
+			Name: "proxy_protocol", Group: groupClient, Default: "false",
+			Usage: "trusted_proxies begin each connection to the port for subscribers with a header of the PROXY protocol",
+			field: func(c *Config) any { return &c.ProxyProtocol },
+		},
+		{
+			Name: "unlimited_addresses", Group: groupClient, Default: "127.0.0.0/8, ::1",
+			Usage: "addresses to which none of the limits of an address applies",
+			field: func(c *Config) any { return &c.UnlimitedAddresses }, form: networksForm, check: checkNetworks,
+		},
+		perClient("address_connections", "1000", "sessions from one address at once", func(c *Config) *int { return &c.AddressConnections }),
+		perClient("address_accepts", "200", "new connections from one address a second", func(c *Config) *int { return &c.AddressAccepts }),
+		perClient("address_requests", "1000", "requests from one address a second", func(c *Config) *int { return &c.AddressRequests }),
+		bytesPerClient("address_bytes", "16MiB", "bytes that one address sends a second", func(c *Config) *int64 { return &c.AddressBytes }),
+		perClient("address_failures", "20", "failed authentications from one address a minute, after which it has to wait", func(c *Config) *int { return &c.AddressFailures }),
+		perClient("user_connections", "100", "sessions of one user at once", func(c *Config) *int { return &c.UserConnections }),
+		perClient("user_requests", "200", "requests of one user a second", func(c *Config) *int { return &c.UserRequests }),
+		perClient("user_publishes", "100", "messages that one user publishes a second", func(c *Config) *int { return &c.UserPublishes }),
+		bytesPerClient("user_bytes", "4MiB", "bytes that one user sends a second", func(c *Config) *int64 { return &c.UserBytes }),
+		perClient("user_channels", "10000", "channels that all sessions of one user have joined together", func(c *Config) *int { return &c.UserChannels }),
+		perClient("key_requests", "0", "requests with one API key a second", func(c *Config) *int { return &c.KeyRequests }),
+		perClient("key_publishes", "0", "messages published with one API key a second", func(c *Config) *int { return &c.KeyPublishes }),
+		bytesPerClient("key_bytes", "0", "bytes sent with one API key a second", func(c *Config) *int64 { return &c.KeyBytes }),
+
+		{
 			Name: "header_timeout", Group: groupTime, Default: "10s",
 			Usage: "for a connection to send its request's header",
 			field: func(c *Config) any { return &c.HeaderTimeout }, min: int64(time.Second), max: int64(time.Hour),
@@ -267,5 +297,21 @@ func Options() []Option {
 			Usage: "how long a message's idempotency key is remembered",
 			field: func(c *Config) any { return &c.IdempotencyWindow }, min: int64(time.Second), max: day,
 		},
+	}, tlsOptions()...)
+}
+
+// perClient is the row of a number that bounds what one client does.
+func perClient(name, byDefault, usage string, field func(*Config) *int) Option {
+	return Option{
+		Name: name, Group: groupClient, Default: byDefault, Zero: "no bound", Usage: usage,
+		field: func(c *Config) any { return field(c) }, min: 1, max: 10_000_000,
+	}
+}
+
+// bytesPerClient is the row of a size that does.
+func bytesPerClient(name, byDefault, usage string, field func(*Config) *int64) Option {
+	return Option{
+		Name: name, Group: groupClient, Default: byDefault, Zero: "no bound", Usage: usage,
+		field: func(c *Config) any { return field(c) }, min: kib, max: tib,
 	}
 }

@@ -97,14 +97,24 @@ func Of(err error) *Fault {
 	if bad := wire.V2Error(""); errors.As(err, &bad) {
 		return Malformed
 	}
-	for _, f := range all {
-		for _, cause := range f.causes {
-			if errors.Is(err, cause) {
-				return f
-			}
-		}
+	// Most are the very errors of the table, and a thousand sessions may end at once.
+	if f := find(func(cause error) bool { return err == cause }); f != nil {
+		return f
+	}
+	if f := find(func(cause error) bool { return errors.Is(err, cause) }); f != nil {
+		return f
 	}
 	return Internal
+}
+
+// find returns the first row that has a cause for which is returns true, nil if none has.
+func find(is func(cause error) bool) *Fault {
+	for _, f := range all {
+		if slices.ContainsFunc(f.causes, is) {
+			return f
+		}
+	}
+	return nil
 }
 
 // Message returns what a client is told of an error: its text as a sentence. Of an

@@ -55,6 +55,19 @@ func (b *bucket) take(p pace, n, now int64) (wait time.Duration) {
 	}
 }
 
+// owe takes n out of the bucket, whatever there is in it.
+func (b *bucket) owe(p pace, n, now int64) {
+	if p.perSecond == 0 || n <= 0 {
+		return
+	}
+	for {
+		old := b.full.Load()
+		if b.full.CompareAndSwap(old, max(old, now)+p.cost(n)) {
+			return
+		}
+	}
+}
+
 // giveBack puts back what was taken for something that is not done after all.
 func (b *bucket) giveBack(p pace, n int64) {
 	if p.perSecond != 0 && n > 0 {

@@ -48,6 +48,15 @@ func (c *Client) Request(bytes int) error {
 	return nil
 }
 
+// Sent counts bytes that have come, and were not known when [Client.Request] was asked. They
+// are not refused any more, but what comes next may be.
+func (c *Client) Sent(bytes int) {
+	if c != nil {
+		c = c.current()
+		c.bytes.owe(pace{c.bounds().Bytes}, int64(bytes), c.limits.now())
+	}
+}
+
 // Publish counts n messages that the client wants to publish. Its error is a
 // [fault.RateLimited], and then they count for nothing.
 func (c *Client) Publish(n int) error {

@@ -35,7 +35,7 @@ func (l *Limits) MayAuthenticate(address netip.Addr) error {
 	if l == nil || l.options.Address.Failures == 0 {
 		return nil
 	}
-	network, bounded := l.network(address)
+	network, bounded := l.Network(address)
 	if !bounded {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (l *Limits) Failed(address netip.Addr) {
 	if l == nil || l.options.Address.Failures == 0 {
 		return
 	}
-	network, bounded := l.network(address)
+	network, bounded := l.Network(address)
 	if !bounded {
 		return
 	}

@@ -46,18 +46,21 @@ type Limits struct {
 	users     *table[string, Client]
 	keys      *table[string, Client]
 	failures  *table[netip.Prefix, failures]
-	meters    [scopes][kinds]meter
+	meters    [scopes][kinds]Meter
 }
 
 // New returns limits.
-func New(o Options) *Limits {
+func New(o Options) *Limits { return newLimits(o, maxClients) }
+
+// newLimits returns limits whose tables remember so many clients each.
+func newLimits(o Options, size int) *Limits {
 	return &Limits{
 		options:   o,
 		start:     time.Now(),
-		addresses: newTable[netip.Prefix, Client](maxClients),
-		users:     newTable[string, Client](maxClients),
-		keys:      newTable[string, Client](maxClients),
-		failures:  newTable[netip.Prefix, failures](maxClients),
+		addresses: newTable[netip.Prefix, Client](size),
+		users:     newTable[string, Client](size),
+		keys:      newTable[string, Client](size),
+		failures:  newTable[netip.Prefix, failures](size),
 	}
 }
 
@@ -67,7 +70,7 @@ func (l *Limits) Address(address netip.Addr) *Client {
 	if l == nil || !l.options.Address.ofClient() {
 		return nil
 	}
-	network, bounded := l.network(address)
+	network, bounded := l.Network(address)
 	if !bounded {
 		return nil
 	}
@@ -96,7 +99,7 @@ func (l *Limits) Accept(address netip.Addr) error {
 	if l == nil || l.options.Address.Accepts == 0 {
 		return nil
 	}
-	network, bounded := l.network(address)
+	network, bounded := l.Network(address)
 	if !bounded {
 		return nil
 	}
@@ -107,8 +110,12 @@ func (l *Limits) Accept(address netip.Addr) error {
 	return nil
 }
 
-// network returns what the address counts with, and whether it is bounded at all.
-func (l *Limits) network(address netip.Addr) (netip.Prefix, bool) {
+// Network returns what the address counts with, and whether it is bounded at all: it is
+// not if it is exempt or not valid.
+func (l *Limits) Network(address netip.Addr) (netip.Prefix, bool) {
+	if l == nil {
+		return netip.Prefix{}, false
+	}
 	address = address.Unmap().WithZone("")
 	if !address.IsValid() || slices.ContainsFunc(l.options.Exempt, func(p netip.Prefix) bool { return p.Contains(address) }) {
 		return netip.Prefix{}, false

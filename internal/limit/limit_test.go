@@ -116,11 +116,11 @@ func TestTheWaitIsRight(t *testing.T) {
 			c := New(Options{User: Bounds{Publishes: perSecond}}).User("u1")
 			_, err := many(10*perSecond, func() error { return c.Publish(1) })
 			wait := fault.Wait(err)
-			time.Sleep(wait - 1)
+			time.Sleep(wait - time.Nanosecond)
 			if err := c.Publish(1); err == nil {
 				t.Errorf("%d a second: let through before %v are over", perSecond, wait)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if err := c.Publish(1); err != nil {
 				t.Errorf("%d a second: after %v: %v", perSecond, wait, told(err))
 			}
@@ -148,6 +148,22 @@ func TestMoreThanABucketHolds(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
+	})
+}
+
+// What has come already is paid for by what comes next.
+func TestSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Options{User: Bounds{Bytes: 1000}}).User("u1")
+		c.Sent(5000)
+		got := []string{told(c.Request(1))}
+		time.Sleep(3*time.Second + time.Millisecond)
+		got = append(got, told(c.Request(1)))
+		want := []string{"More bytes come from this user than one may send in a second (user_bytes). 3.001s", "ok"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		(*Client)(nil).Sent(1)
 	})
 }
 

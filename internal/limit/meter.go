@@ -61,7 +61,7 @@ func (l *Limits) Stats() []Count {
 			}
 			c := Count{Scope: scopeNames[s], Limit: kindNames[k]}
 			if l != nil {
-				c.Refused = l.meters[s][k].total.Load()
+				c.Refused = l.meters[s][k].Total()
 			}
 			list = append(list, c)
 		}
@@ -93,24 +93,29 @@ func (l *Limits) bounds(s scope) *Bounds {
 // refuse counts a refusal, tells of it if it is time to, and returns the error.
 func (l *Limits) refuse(s scope, k kind, client string, wait time.Duration) error {
 	option := scopeNames[s] + "_" + kindNames[k]
-	if n := l.meters[s][k].add(l.now()); n > 0 && l.options.Refused != nil {
+	if n := l.meters[s][k].Add(time.Duration(l.now())); n > 0 && l.options.Refused != nil {
 		l.options.Refused(Refusal{Count{scopeNames[s], kindNames[k], n}, option, client})
 	}
 	return fault.RateLimited.After(fmt.Sprintf(sentences[k], scopeNames[s], option), wait)
 }
 
-// A meter counts refusals, and says when they are to be told.
-type meter struct {
+// A Meter counts refusals, and says when they are to be told: once a second. The zero value
+// works, for many goroutines at once.
+type Meter struct {
 	total, told atomic.Uint64
 	next        atomic.Int64 // from when on is the next to be told
 }
 
-// add counts one. It returns how many it stands for; 0 if it is not to be told.
-func (m *meter) add(now int64) uint64 {
+// Add counts one. The time is that since any moment. It returns how many there were since
+// the last that was told; 0 if this one is not to be told.
+func (m *Meter) Add(now time.Duration) uint64 {
 	total := m.total.Add(1)
 	next := m.next.Load()
-	if now < next || !m.next.CompareAndSwap(next, now+int64(time.Second)) {
+	if int64(now) < next || !m.next.CompareAndSwap(next, int64(now+time.Second)) {
 		return 0
 	}
 	return total - min(m.told.Swap(total), total)
 }
+
+// Total returns how many there were.
+func (m *Meter) Total() uint64 { return m.total.Load() }

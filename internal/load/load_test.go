@@ -202,6 +202,31 @@ func TestRunCountsWhatIsDelivered(t *testing.T) {
 	}
 }
 
+// On this machine any certificate will do.
+func TestRunOverTLS(t *testing.T) {
+	f := newFake(t)
+	f.ws.Close()
+	f.ws = httptest.NewTLSServer(http.HandlerFunc(f.subscribe))
+	got := f.run(Options{Subscribers: 2, Publishers: 1, Size: 70, Slow: 1}, 10)
+	want := &Report{
+		Interrupted: true, Subscribers: 2, Slow: 1, Channels: 1, Joins: 1, Publishers: 1, Size: 70,
+		Published: 10, Deliveries: 2 * 10, Reasons: map[string]int{},
+	}
+	if diff := cmp.Diff(want, got, counts); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Elsewhere only one that the system trusts.
+func TestOnlyThisMachineIsTrustedBlindly(t *testing.T) {
+	if c := trust(t.Context(), "wss://127.0.0.1:1/"); c == nil || !c.InsecureSkipVerify {
+		t.Error("this machine is not trusted")
+	}
+	if c := trust(t.Context(), "wss://192.0.2.1:1/"); c != nil {
+		t.Error("another machine is trusted, whatever its certificate")
+	}
+}
+
 func TestRunFindsWhatAServerDoesWrong(t *testing.T) {
 	third := func(p *peer) bool { return p.got == 3 }
 	for name, c := range map[string]struct {

@@ -27,6 +27,7 @@ const (
 // Options say what load to make. Zero fields get the defaults that are named.
 type Options struct {
 	API string // URL of the server's API; [client.DefaultAPI]
+	Key string // API key; none
 	WS  string // URL where it takes subscribers; [client.DefaultWS]
 
 	Subscribers int           // 100

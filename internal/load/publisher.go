@@ -32,7 +32,7 @@ type endpoint struct {
 
 // newEndpoint prepares a request for each channel; only the body differs between
 // requests to the same one, and its length never does.
-func newEndpoint(rawURL string, channels []string, bodySize int) (*endpoint, error) {
+func newEndpoint(rawURL, key string, channels []string, bodySize int) (*endpoint, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, err
@@ -49,10 +49,14 @@ func newEndpoint(rawURL string, channels []string, bodySize int) (*endpoint, err
 	for len(path) > 0 && path[len(path)-1] == '/' {
 		path = path[:len(path)-1]
 	}
+	shown := ""
+	if key != "" {
+		shown = "Authorization: Bearer " + key + "\r\n"
+	}
 	for _, channel := range channels {
 		e.heads = append(e.heads, fmt.Appendf(nil,
-			"POST %s/broadcast/%s/ HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
-			path, url.PathEscape(channel), u.Host, bodySize))
+			"POST %s/broadcast/%s/ HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n",
+			path, url.PathEscape(channel), u.Host, shown, bodySize))
 	}
 	return e, nil
 }

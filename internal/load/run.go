@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := client.New(client.Options{API: o.API})
+	api, err := client.New(client.Options{API: o.API, Key: o.Key})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func newRun(o Options) (*run, error) {
 	}
 	message, at := payload(r.id, o.Size)
 	const open, end = `{"payload": `, `}`
-	to, err := newEndpoint(o.API, r.channels, len(open)+len(message)+len(end))
+	to, err := newEndpoint(o.API, o.Key, r.channels, len(open)+len(message)+len(end))
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func (r *run) subscribe(ctx context.Context, i int, token string) (*subscriber, 
 	if err := s.connect(ctx, r.o.WS, token, joins); err != nil {
 		return nil, err
 	}
-	if tcp, ok := s.conn.(interface{ SetReadBuffer(int) error }); ok && i >= r.o.Subscribers {
+	if tcp, ok := socketOf(s.conn).(interface{ SetReadBuffer(int) error }); ok && i >= r.o.Subscribers {
 		if err := tcp.SetReadBuffer(slowBuffer); err != nil {
 			return nil, fmt.Errorf("make the buffer of a slow subscriber small: %w", err)
 		}

@@ -3,6 +3,7 @@
 package refusal
 
 import (
+	"strings"
 	"sync"
 	"time"
 )
@@ -56,7 +57,7 @@ func (l *Log) Add(e Entry) {
 	}
 	for _, text := range []*string{&e.Message, &e.Address, &e.Session, &e.TokenID, &e.User, &e.Verb, &e.Channel} {
 		if len(*text) > maxText {
-			*text = (*text)[:maxText]
+			*text = strings.ToValidUTF8((*text)[:maxText], "")
 		}
 	}
 	l.mu.Lock()

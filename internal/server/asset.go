@@ -33,8 +33,10 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
 	// The connection is the subscribers' port's, where each that is no session is one
-	// too many.
-	h.Set("Connection", "close")
+	// too many. One of HTTP/2 may have streams of events on it.
+	if r.ProtoMajor == 1 {
+		h.Set("Connection", "close")
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
 		http.Error(w, "This path takes GET and HEAD only.", http.StatusMethodNotAllowed)

@@ -16,6 +16,7 @@ func (s *Server) events() http.Handler {
 		NoAuth:      !s.cfg.RequireAuth,
 		Cookie:      s.cfg.TokenCookie,
 		AuthHeaders: s.cfg.AuthHeaders(),
+		Limits:      s.limits,
 		Refusals:    s.refusals,
 		AllowOrigin: originsOf(s.cfg.AllowedOrigins()).header,
 		Heartbeat:   s.cfg.WSPingInterval,
@@ -25,7 +26,14 @@ func (s *Server) events() http.Handler {
 	if s.cfg.WSPingInterval > 0 { // or else nobody asks who is alive
 		o.PeerTimeout = s.cfg.WSPingTimeout
 	}
-	return sse.Handler(s.hub, o)
+	streams := sse.Handler(s.hub, o)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor >= 2 {
+			s.sharing.Add(1)
+			defer s.sharing.Add(-1)
+		}
+		streams.ServeHTTP(w, r)
+	})
 }
 
 // sseMetrics shows to Prometheus what streams were refused. Those of pages that may not

@@ -12,36 +12,61 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/internal/peer"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// gate stands before everything on the subscribers' port: it lets no more connections
-// in than the server can take, and only pages of the origins that may. It looks at no
-// token: what it refuses has cost nothing yet.
+// gate stands before everything on the subscribers' port: it finds out who the client is,
+// lets no more connections in than the server can take, of one client and of all, and
+// only pages of the origins that may. It looks at no token: what it refuses has cost
+// nothing yet.
 type gate struct {
+	gateOptions
 	limiter *rate.Limiter // nil if there is no bound
-	origins origins
 	count   gateCounters
 	next    http.Handler
 }
 
-// gateCounters count what the gate refused.
-type gateCounters struct{ tooFast, origin atomic.Uint64 }
+type gateOptions struct {
+	perSecond int // connections; 0 is no bound
+	origins   origins
+	proxies   peer.Proxies
+	limits    *limit.Limits
+	refusals  *refusal.Log
+}
+
+// gateCounters count what the gate refused, and what did not get so far.
+type gateCounters struct {
+	tooFast, origin atomic.Uint64
+	proxyHeader     limit.Meter // connections of trusted proxies that began with no valid header
+}
 
 // refusedSpread is over how many seconds those who were refused together are told to
 // come back.
 const refusedSpread = 5
 
-// newGate bounds connections to so many a second; 0 means no bound.
-func newGate(perSecond int, origins origins, next http.Handler) *gate {
-	g := &gate{origins: origins, next: next}
-	if perSecond > 0 {
-		g.limiter = rate.NewLimiter(rate.Limit(perSecond), perSecond)
+func newGate(o gateOptions, next http.Handler) *gate {
+	g := &gate{gateOptions: o, next: next}
+	if o.perSecond > 0 {
+		g.limiter = rate.NewLimiter(rate.Limit(o.perSecond), o.perSecond)
 	}
 	return g
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	address := identify(g.proxies, r)
+	// Before the bound for all: what one client does too much must not count against others.
+	if err := g.limits.Accept(address); err != nil {
+		g.refuse(w, r, err)
+		return
+	}
+	if err := g.limits.MayAuthenticate(address); err != nil {
+		g.refuse(w, r, err)
+		return
+	}
 	if g.limiter != nil && !g.limiter.Allow() {
 		g.count.tooFast.Add(1)
 		wait := time.Duration(1+rand.IntN(refusedSpread)) * time.Second
@@ -59,17 +84,25 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuse answers in the words of what was asked for, and ends the connection, which
 // would hold a descriptor that nothing counts.
 func (g *gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	f := fault.Of(err)
+	door := v2.Door{Refusals: g.refusals}
+	door.Refused(err, refusal.Entry{Transport: "http", Verb: "connect"}, v2.AddressOf(r), nil)
 	fault.SetRetryAfter(w.Header(), err)
-	w.Header().Set("Connection", "close")
+	if r.ProtoMajor == 1 { // one of HTTP/2 may have streams of events on it
+		w.Header().Set("Connection", "close")
+	}
 	if !strings.HasPrefix(r.URL.Path, "/v2") {
-		http.Error(w, fault.Message(err), f.Status)
+		http.Error(w, fault.Message(err), fault.Of(err).Status)
 		return
 	}
+	w.Header().Set("Access-Control-Allow-Origin", "*") // so that a page can read why
+	writeFault(w, err)
+}
+
+// writeFault writes the status and the object of an error.
+func writeFault(w http.ResponseWriter, err error) {
 	told := fault.Wire(err)
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Access-Control-Allow-Origin", "*") // so that a page can read why
-	w.WriteHeader(f.Status)
+	w.WriteHeader(fault.Of(err).Status)
 	w.Write(wire.AppendV2Error(nil, nil, &told))
 }
 

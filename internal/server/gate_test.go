@@ -29,7 +29,7 @@ func ask(h http.Handler, path, origin string) (status int, retry, body string) {
 // is looked at. clause 8.7
 func TestAcceptRate(t *testing.T) {
 	passed := 0
-	g := newGate(10, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed++ }))
+	g := newGate(gateOptions{perSecond: 10}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed++ }))
 	refused := 0
 	seen := map[string]bool{}
 	for i := range 1000 {
@@ -74,7 +74,7 @@ func TestOrigins(t *testing.T) {
 		{"https://a.example", "null", false},
 		{"https://a.example", "", true}, // no browser's page
 	} {
-		g := newGate(0, originsOf(config.Config{AllowOrigin: c.option}.AllowedOrigins()), next)
+		g := newGate(gateOptions{origins: originsOf(config.Config{AllowOrigin: c.option}.AllowedOrigins())}, next)
 		status, _, body := ask(g, "/v2", c.origin)
 		if in := body == "in"; in != c.in || !in && (status != http.StatusForbidden || !strings.Contains(body, "origin_not_allowed")) {
 			t.Errorf("allow_origin %q, origin %q: %d %s", c.option, c.origin, status, body)

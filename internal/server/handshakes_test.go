@@ -17,7 +17,7 @@ func TestConnectionsThatSendNothing(t *testing.T) {
 	defer hub.Shutdown(t.Context(), 0)
 	count := new(ws.Counters)
 	s := &Server{hub: hub}
-	state := s.boundHandshakes(1, 2, count)
+	state := s.newHandshakes(1, 2, count).state
 	open := func() (near, far net.Conn) {
 		near, far = net.Pipe()
 		t.Cleanup(func() { near.Close(); far.Close() })
@@ -48,9 +48,15 @@ func TestConnectionsThatSendNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open()
+	_, far = open()
 	if n := count.Crowded.Load(); n != 2 {
 		t.Errorf("a session takes no room")
+	}
+	state(far, http.StateClosed)
+	s.sharing.Add(1) // but one that shares its connection, which was counted before
+	open()
+	if n := count.Crowded.Load(); n != 2 {
+		t.Errorf("a session that has no connection to itself takes room")
 	}
 	session.Done()
 }

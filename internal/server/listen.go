@@ -8,8 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
 const (
@@ -42,6 +45,22 @@ func listenOn(ctx context.Context, lc net.ListenConfig, which, address string) (
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, listenReason(which, err))
 	}
 	return l, nil
+}
+
+// behindProxies makes a listener of one to which trusted proxies tell in the PROXY
+// protocol who their clients are.
+func (s *Server) behindProxies(l net.Listener) net.Listener {
+	start := time.Now()
+	return &peer.Listener{
+		Listener: l,
+		Proxies:  s.cfg.Trusted(),
+		Timeout:  s.cfg.HeaderTimeout,
+		Refused: func(proxy netip.Addr, err error) {
+			if n := s.gate.count.proxyHeader.Add(time.Since(start)); n > 0 {
+				s.log.Warn("a connection of a trusted proxy was closed (proxy_protocol)", "proxy", proxy.String(), "error", err, "refused", n)
+			}
+		},
+	}
 }
 
 // listenReason says what is wrong and what to do about it, where we know.

@@ -38,6 +38,6 @@ func (s *Server) logStart(debug bool, connections int) {
 		s.log.Warn("require_auth is off: users need not authenticate")
 	}
 	s.log.Info("running",
-		"api", s.APIAddr().String(), "ws", s.WSAddr().String(), "config", s.cfg.File,
+		"api", s.api.tls.shown("https", s.APIAddr().String()), "ws", s.ws.tls.shown("wss", s.WSAddr().String()), "config", s.cfg.File,
 		"tokens", s.authority.Len(), "debug", debug, "max_connections", connections)
 }

@@ -17,7 +17,7 @@ type wsMetrics struct {
 
 var (
 	wsRefused = prometheus.NewDesc("boreas_ws_refused_total",
-		"Connections of subscribers refused, by reason: handshake (not a valid one), full (no room, or shutting down), crowded (closed before it, too many at once), rate (more a second than accept_rate) or origin (not in allow_origin).", []string{"reason"}, nil)
+		"Connections of subscribers refused, by reason: handshake (not a valid one), full (no room, or shutting down), crowded (closed before it, too many at once), rate (more a second than accept_rate) or origin (not in allow_origin) or proxy_header (a trusted proxy that sent no valid header of the PROXY protocol).", []string{"reason"}, nil)
 	wsClosed = prometheus.NewDesc("boreas_ws_closed_total",
 		"WebSockets closed because of what the client sent, by reason.", []string{"reason"}, nil)
 	wsRejected = prometheus.NewDesc("boreas_ws_rejected_total",
@@ -58,4 +58,5 @@ func (m wsMetrics) Collect(ch chan<- prometheus.Metric) {
 	} {
 		ch <- prometheus.MustNewConstMetric(row.desc, prometheus.CounterValue, float64(row.count.Load()), row.label)
 	}
+	ch <- prometheus.MustNewConstMetric(wsRefused, prometheus.CounterValue, float64(m.gate.proxyHeader.Total()), "proxy_header")
 }

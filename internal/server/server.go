@@ -21,7 +21,9 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/socket"
 	"github.com/boreas-pubsub/boreas/js"
 	"github.com/boreas-pubsub/boreas/sse"
 	"github.com/boreas-pubsub/boreas/ws"
@@ -50,7 +52,10 @@ type Server struct {
 	authority *auth.Authority
 	refusals  *refusal.Log
 	gate      *gate
+	limits    *limit.Limits
+	crowding  limit.Meter // connections closed since their address had too many that were no sessions
 	sseCount  sse.Counters
+	sharing   atomic.Int64 // requests for streams of events that do not have their connection to themselves
 	api       endpoint
 	ws        endpoint
 
@@ -68,6 +73,7 @@ type Server struct {
 type endpoint struct {
 	listener net.Listener
 	http     *http.Server
+	tls      *secured // nil without TLS
 }
 
 // Start starts a server. When it returns without error, both ports answer; end it
@@ -79,6 +85,9 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	}
 	say := newBanner(o.Banner)
 	s := &Server{cfg: cfg, log: o.Log, refusals: refusal.New(), failed: make(chan error, 2)}
+	if err := s.secure(); err != nil {
+		return nil, err
+	}
 	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
@@ -103,17 +112,32 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		PresenceUsers:    cfg.PresenceUsers,
 		Rules:            cfg.ChannelRules(),
 		Valid:            s.authority.Valid,
-		Sweepers:         cfg.Workers,
+
+		MaxUserSessions:    cfg.UserConnections,
+		MaxUserChannels:    cfg.UserChannels,
+		MaxAddressSessions: cfg.AddressConnections,
+		ExemptAddresses:    cfg.Unlimited(),
+
+		Sweepers: cfg.Workers,
 	})
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
-	s.gate = newGate(cfg.AcceptRate, originsOf(cfg.AllowedOrigins()), s.subscribers(counters))
-	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount})
+	s.limits = s.newLimits(cfg)
+	s.gate = newGate(gateOptions{
+		perSecond: cfg.AcceptRate,
+		origins:   originsOf(cfg.AllowedOrigins()),
+		proxies:   cfg.Trusted(),
+		limits:    s.limits,
+		refusals:  s.refusals,
+	}, s.subscribers(counters))
+	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.crowding}, tlsMetrics(s.secured()))
 	s.ws.http = s.httpServer(s.gate)
-	s.ws.http.ConnState = s.boundHandshakes(connections, handshakeRoom(), counters)
-	s.api.http = s.httpServer(api.Handler(s.hub, api.Options{
+	s.ws.tls.apply(s.ws.http, cfg)
+	s.ws.http.ConnState = s.newHandshakes(connections, handshakeRoom(), counters).state
+	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), api.Handler(s.hub, api.Options{
 		Authority: s.authority,
 		Refusals:  s.refusals,
+		Limits:    s.limits,
 		Loopback:  isLoopback(s.APIAddr()),
 		Insecure:  cfg.APIInsecure,
 		Hosts:     cfg.AllowedHosts(),
@@ -122,20 +146,30 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Ready:     s.Ready,
 		Registry:  registry,
 		Log:       s.log,
-	}))
+	})))
+	s.api.tls.apply(s.api.http, cfg)
 	background, cancel := context.WithCancel(context.Background())
 	s.stopBackground = cancel
 	s.serving.Go(func() { newTrimmer().run(background) })
+	if cfg.ProxyProtocol {
+		s.ws.listener = s.behindProxies(s.ws.listener)
+	}
 	s.serve("WebSocket", s.ws)
 	s.serve("API", s.api)
+	for _, port := range s.secured() {
+		s.serving.Go(func() { port.run(background) })
+	}
 
 	if debug {
 		say.debugURLs()
 	}
-	say.listening(shownAddr(cfg.APIHost, s.APIAddr()), shownAddr(cfg.WSHost, s.WSAddr()))
+	say.listening(s.api.tls.shown("https", shownAddr(cfg.APIHost, s.APIAddr())), s.ws.tls.shown("wss", shownAddr(cfg.WSHost, s.WSAddr())))
 	s.logStart(debug, connections)
 	return s, nil
 }
+
+// connected returns how many sessions have a connection of their own.
+func (s *Server) connected() int { return max(0, s.hub.Sessions()-int(s.sharing.Load())) }
 
 // admit gets ready who lets clients in, and tells.
 func (s *Server) admit(ctx context.Context, say banner) error {
@@ -163,6 +197,7 @@ func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 		NoAuth:      !s.cfg.RequireAuth,
 		Cookie:      s.cfg.TokenCookie,
 		AuthHeaders: s.cfg.AuthHeaders(),
+		Limits:      s.limits,
 		Refusals:    s.refusals,
 		MaxMessage:  int(s.cfg.MaxMessage),
 		Heartbeat:   s.cfg.WSPingInterval,
@@ -217,7 +252,11 @@ func NewEngine(cfg config.Config) *boreas.Memory {
 // serve accepts connections until the endpoint is closed.
 func (s *Server) serve(name string, e endpoint) {
 	s.serving.Go(func() {
-		if err := e.http.Serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
+		serve := e.http.Serve
+		if e.tls != nil {
+			serve = func(l net.Listener) error { return e.http.ServeTLS(socket.Listener(l), "", "") }
+		}
+		if err := serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("the %s listener on %v has failed: %w", name, e.listener.Addr(), err)
 		}
 	})

@@ -3,8 +3,8 @@
 package socket
 
 import (
+	"crypto/tls"
 	"net"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,20 +12,22 @@ import (
 
 // Attach makes nc the connection. A socket is read and written with system calls
 // of our own, each a single attempt: so no goroutine is parked in a write, and none
-// holds a buffer while it waits for bytes. Go's poller still does the waiting.
+// holds a buffer while it waits for bytes. Go's poller still does the waiting. With TLS
+// it is the same where the connection came from a [Listener].
 func (c *Conn) Attach(nc net.Conn) {
 	c.nc = nc
-	if tcp, ok := nc.(syscall.Conn); ok {
-		raw, err := tcp.SyscallConn()
-		if err == nil {
-			err = raw.Control(func(fd uintptr) { c.fd = fd })
-		}
-		if err == nil {
-			c.raw, c.try = raw, c.tryRead
-			return
-		}
+	if raw, fd, ok := descriptor(nc); ok {
+		c.raw, c.fd, c.try = raw, fd, c.tryRead
+		return
 	}
 	c.out = newRelay(nc)
+	if t, ok := nc.(*tls.Conn); ok {
+		if under, ok := t.NetConn().(*carrier); ok {
+			under.held = true
+			c.fd = under.fd
+			c.out.under, c.out.tls = under, t
+		}
+	}
 }
 
 // tryRead makes one attempt to read. It is called by raw.Read, first at once and
@@ -52,6 +54,9 @@ func (c *Conn) tryRead(fd uintptr) bool {
 // the connection.
 func (c *Conn) Wait() (*Buffer, error) {
 	if c.raw == nil {
+		if c.out.under != nil {
+			return c.out.under.wait(c.out.tls)
+		}
 		return c.waitPlain()
 	}
 	if err := c.raw.Read(c.try); err != nil {
@@ -110,10 +115,12 @@ func (c *Conn) Close() {
 	c.nc.Close() // the kernel sends what it has taken
 }
 
-func writable(fd uintptr) bool {
-	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+func writable(fd uintptr) bool { return ready(fd, unix.POLLOUT) }
+
+func ready(fd uintptr, events int16) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	n, err := unix.Poll(p, 0)
-	return err != nil || n > 0 // on an error, let the write tell
+	return err != nil || n > 0 // on an error, let the write or read tell
 }
 
 func ignoringEINTR(call func() (int, error)) (int, error) {

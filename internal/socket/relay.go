@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"crypto/tls"
 	"net"
 	"os"
 	"sync"
@@ -14,9 +15,12 @@ const relayWriteTimeout = 30 * time.Second
 
 // relay makes a connection that cannot be written without waiting (TLS, or any
 // where there is no write(2)) into an output: it takes one batch at a time and
-// writes it on a goroutine that lives as long as the write.
+// writes it on a goroutine that lives as long as the write. TLS over a carrier needs
+// that only for what the socket did not take, and the carrier does it.
 type relay struct {
-	nc net.Conn
+	nc    net.Conn
+	tls   *tls.Conn // nc, where there is a carrier
+	under *carrier  // of tls; nil if there is none
 
 	mu   sync.Mutex
 	busy chan struct{} // closed when the write under way is done; nil if there is none
@@ -27,6 +31,9 @@ func newRelay(nc net.Conn) *relay { return &relay{nc: nc} }
 
 // TryWrite takes all of p, or nothing while the last write is under way.
 func (r *relay) TryWrite(p []byte) (int, error) {
+	if r.under != nil {
+		return r.under.tryWrite(r.tls, p)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {
@@ -50,11 +57,19 @@ func (r *relay) write(p []byte) {
 	r.busy = nil
 }
 
+// underWay returns what is closed when the last write is done; nil if it is.
+func (r *relay) underWay() <-chan struct{} {
+	if r.under != nil {
+		return r.under.busy()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.busy
+}
+
 // WaitWritable waits until the last write is done.
 func (r *relay) WaitWritable(d time.Duration) error {
-	r.mu.Lock()
-	busy := r.busy
-	r.mu.Unlock()
+	busy := r.underWay()
 	if busy == nil {
 		return nil // the next write tells of an error
 	}
@@ -70,9 +85,7 @@ func (r *relay) WaitWritable(d time.Duration) error {
 
 // Close closes the connection once the write under way is done.
 func (r *relay) Close() {
-	r.mu.Lock()
-	busy := r.busy
-	r.mu.Unlock()
+	busy := r.underWay()
 	if busy == nil {
 		r.nc.Close()
 		return

@@ -101,13 +101,22 @@ func (d *Door) Open(s Shown, slow func(func())) (*boreas.Grant, error) {
 	return g, err
 }
 
-// Client returns whose requests those of a session are: the user's if a backend has named
-// that, otherwise the address's.
-func (d *Door) Client(g *boreas.Grant, address netip.Addr) *limit.Client {
-	if g != nil && g.Named {
-		return d.Limits.User(g.User)
+// User returns what bounds the user of the grant, if a backend has named one; nil if
+// nothing does.
+func (d *Door) User(g *boreas.Grant) *limit.Client {
+	if !g.Named {
+		return nil
 	}
-	return d.Limits.Address(address)
+	return d.Limits.User(g.User)
+}
+
+// Request counts a request of so many bytes from the address, and of the user, which may
+// be nil. Its error is a fault, and then the request is not to be carried out.
+func (d *Door) Request(address netip.Addr, user *limit.Client, bytes int) error {
+	if err := d.Limits.Address(address).Request(bytes); err != nil {
+		return err
+	}
+	return user.Request(bytes)
 }
 
 // Refused notes that something was refused for the error; what is no refusal is not

@@ -48,12 +48,13 @@ test("a token function is asked again when the server says so, and only then", a
 test("tokens that are refused again and again are asked for with growing waits", async (t) => {
   still(t);
   const server = await serve(t);
-  const c = client(t, server, { token: () => "T" });
+  let tokens = 0;
+  const c = client(t, server, { token: () => `T${++tokens}` });
   const waits = [];
   for (let i = 0; i < 3; i++) {
     const peer = await server.peer();
-    for (let each = 0; each < 2; each++) {
-      await peer.expect({ id: 0, auth: { token: "T" } });
+    for (let each = 1; each <= 2; each++) {
+      await peer.expect({ id: 0, auth: { token: `T${2 * i + each}` } });
       peer.send({ id: 0, error: invalid });
     }
     const { after, error } = await c.until("waiting");
@@ -84,6 +85,41 @@ test("a server that wants a token and gets none is told so by the end", async (t
   peer.send({ id, error: { code: "unauthenticated", message: "No token.", retry: "new_token" } }); // clause 2.7
   assert.equal((await c.until("closed")).error.code, "unauthenticated");
   assert.deepEqual(c.printed, ["boreas: No token. (unauthenticated)"]);
+});
+
+test("a token that was refused is not shown again: a function that gives no other is the end", async (t) => {
+  still(t);
+  const ends = [
+    (peer) => peer.send({ id: 0, error: invalid }),
+    async (peer) => {
+      peer.send({ id: 0, auth: { user: "u" } }, { goodbye: { error: { code: "token_expired", message: "Over.", retry: "new_token" }, reconnect: { after_ms: 0 } } });
+      peer.close(4302); // clauses 3.9, 8.6
+    },
+  ];
+  for (const [i, code] of ["invalid_token", "token_expired"].entries()) {
+    const server = await serve(t);
+    const c = client(t, server, { token: () => "T" });
+    const peer = await server.peer();
+    await peer.expect({ id: 0, auth: { token: "T" } });
+    const ended = c.until("closed");
+    c.on("state", (state) => state === "waiting" && queueMicrotask(() => tick(t, 0)));
+    ends[i](peer);
+    const { error } = await ended;
+    assert.deepEqual([error.code, error.message], ["same_token", `the token function gave the same token again (${code})`]);
+    assert.equal(server.attempts, 1);
+  }
+});
+
+test("one that was too slow to show its token may show it again", async (t) => {
+  still(t);
+  const server = await serve(t);
+  const c = client(t, server, { token: () => "T" });
+  const peer = await server.peer();
+  await peer.expect({ id: 0, auth: { token: "T" } });
+  peer.send({ goodbye: { error: { code: "auth_timeout", message: "Slow.", retry: "new_token" }, reconnect: { after_ms: 500 } } });
+  peer.close(4301);
+  tick(t, (await c.until("waiting")).after);
+  await (await server.peer()).expect({ id: 0, auth: { token: "T" } });
 });
 
 test("a token function that fails is asked again later", async (t) => {

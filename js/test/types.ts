@@ -14,6 +14,7 @@ const client: Client = connect("wss://push.example.com", {
   console,
 });
 client.on("state", (state, { after, error }) => console.log(state === "waiting" ? `${after} ms, ${error?.message}` : state));
+client.on("expiring", ({ in_ms, error, after }) => console.log(error ? `${after} ms, ${error.message}` : in_ms));
 client.on("goodbye", ({ error, reconnect }) => console.log(error.code, reconnect?.after_ms));
 
 const chat: Subscription<Line> = client.subscribe<Line>("chat", { last: 50, presence: true, info: { name: "Ann" } });

@@ -1,0 +1,55 @@
+package boreas_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// Two sessions may come from one address, of which a /64 of IPv6 is one.
+func TestSessionsOfAnAddress(t *testing.T) {
+	inWorld(t, boreas.Options{MaxAddressSessions: 2, ExemptAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, func(w world) {
+		var got, want []string
+		var open []*boreas.Session
+		reserve := func(address, result string) {
+			a, _ := netip.ParseAddr(address) // "" is not known
+			s, err := w.hub.Reserve(a)
+			got, want = append(got, fmt.Sprint(address, " ", err)), append(want, address+" "+result)
+			if s != nil {
+				open = append(open, s)
+			}
+		}
+		defer func() {
+			for _, s := range open {
+				s.Done()
+			}
+		}()
+		const full = "boreas: too many sessions from one address"
+		reserve("192.0.2.7", "<nil>")
+		reserve("192.0.2.7", "<nil>")
+		reserve("192.0.2.7", full)
+		reserve("::ffff:192.0.2.7", full)
+		reserve("192.0.2.8", "<nil>")
+		reserve("2001:db8::1", "<nil>")
+		reserve("2001:db8::2:1", "<nil>")
+		reserve("2001:db8::3", full)
+		reserve("2001:db8:0:1::3", "<nil>")
+		for range 3 {
+			reserve("127.0.0.1", "<nil>")
+			reserve("", "<nil>")
+		}
+		for _, s := range open { // all that was counted is taken back
+			s.Done()
+		}
+		open = nil
+		reserve("192.0.2.7", "<nil>")
+		reserve("2001:db8::3", "<nil>")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

@@ -1,0 +1,137 @@
+package api_test
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/auth"
+)
+
+// withKey sends requests with a key.
+func (r *rig) withKey(key string) func(method, path, body string) string {
+	return func(method, path, body string) string {
+		return scrub(r.do(method, path, body, "Authorization", "Bearer "+key))
+	}
+}
+
+func TestKeys(t *testing.T) {
+	var log bytes.Buffer
+	r := newRig(t, boreas.Options{}, api.Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime}))})
+	first := r.do("POST", "/v2/keys", `{"name":"operator","verbs":["admin"]}`)
+	want := told(201, `{"key":"bk_SECRET","id":"key_ID","name":"operator","verbs":["admin"],"created":"T"}`)
+	if diff := cmp.Diff(want, scrub(first)); diff != "" {
+		t.Fatalf("the first key (-want +got):\n%s", diff)
+	}
+	admin := r.withKey(secrets.FindString(first))
+	made := func(more string) string {
+		return told(201, `{"key":"bk_SECRET","id":"key_ID","name":"shop",`+more+`}`)
+	}
+	for _, s := range []sample{
+		{"POST", "/v2/keys", `{"name":"shop","verbs":["publish","tokens","publish"],"channels":["orders.*","news"],"ttl":3600}`, made(`"verbs":["publish","tokens"],"channels":["orders.*","news"],"created":"T","expires":"T"`)},
+		{"POST", "/v2/keys", `{"name":"shop","verbs":["stats","sessions"],"expires":null}`, made(`"verbs":["sessions","stats"],"created":"T"`)},
+		{"POST", "/v2/keys", `{"verbs":["stats"]}`, bad("`name` is required: it tells the keys apart.")},
+		{"POST", "/v2/keys", `{"name":7,"verbs":["stats"]}`, bad("`name` must be a string.")},
+		{"POST", "/v2/keys", `{"name":"x"}`, bad("`verbs` is required: a list of what the key allows.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":[]}`, bad("`verbs` is required: a list of what the key allows.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":"stats"}`, bad("`verbs` must be a list of strings.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":["stats",null]}`, bad("`verbs` must be a list of strings.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":["join"]}`, bad(`` + "`verbs`: there is no verb \\\"join\\\" of keys: there are publish, tokens, sessions, stats, admin.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":["stats"],"channels":[]}`, bad("`channels` is empty: leave it out to allow all channels.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":["stats"],"channels":null}`, bad("`channels` must be a list of strings.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":["stats"],"channels":[""]}`, bad("`channels`: the pattern is empty: ** matches every channel.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":["stats"],"channels":["a"` + strings.Repeat(`,"a"`, 100) + `]}`, bad("`channels` has 101 patterns, more than 100.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":["stats"],"ttl":0}`, bad("`ttl` must be a whole number of seconds from 1 to 1000000000.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":["stats"],"admin":true}`, bad(`Unknown member \"admin\": there can be name, verbs, channels, ttl, expires.`)},
+		{"GET", "/v2/keys", ``, told(200, `{"keys":[{"id":"key_ID","name":"operator","verbs":["admin"],"created":"T","last_used":"T"},`+
+			`{"id":"key_ID","name":"shop","verbs":["publish","tokens"],"channels":["orders.*","news"],"created":"T","expires":"T"},`+
+			`{"id":"key_ID","name":"shop","verbs":["sessions","stats"],"created":"T"}]}`)},
+		{"DELETE", "/v2/keys/key_AAAAAAAAAAAAAAAA", ``, strings.TrimSuffix(failure(404, "no_key", "There is no key of that ID.", ""), "\n")},
+		{"DELETE", "/v2/keys/some-kid", ``, strings.TrimSuffix(failure(404, "no_key", "There is no key of that ID.", ""), "\n")},
+	} {
+		if diff := cmp.Diff(s.want, admin(s.method, s.path, s.body)); diff != "" {
+			t.Errorf("%s %s %s (-want +got):\n%s", s.method, s.path, s.body, diff)
+		}
+	}
+	wantLog := `level=INFO msg="an API key was made" key=key_ID name=operator verbs=admin by="nobody: the API needs no key"
+level=INFO msg="an API key was made" key=key_ID name=shop verbs="publish, tokens" by="key_ID (operator)"
+level=INFO msg="an API key was made" key=key_ID name=shop verbs="sessions, stats" by="key_ID (operator)"`
+	if diff := cmp.Diff(wantLog, scrub(log.String())); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// The tokens that a key makes are its own, and go with it.
+func TestTokensOfAKey(t *testing.T) {
+	r := newRig(t, boreas.Options{}, api.Options{Debug: true})
+	adminText, _ := r.makeKey("operator", auth.KeyAdmin)
+	admin := r.withKey(adminText)
+	text, key := r.makeKey("shop", auth.KeyTokens)
+	shop := r.withKey(text)
+	shop("POST", "/token/", "")
+	shop("POST", "/v2/tokens", "{}")
+	admin("POST", "/token/", "")
+	list, _ := r.authority.Tokens("", "", 10)
+	owners := map[string]int{}
+	for _, token := range list {
+		owners[token.Key]++
+	}
+	if len(list) != 3 || owners[key.ID] != 2 {
+		t.Fatalf("tokens by key: %v", owners)
+	}
+	classic := r.authority.All()
+	one, two := r.subscribeWith(t, classic[0], "news"), r.subscribeWith(t, classic[1], "news")
+	if diff := cmp.Diff(told(200, `{"sessions":1}`), admin("DELETE", "/v2/keys/"+key.ID, "")); diff != "" {
+		t.Errorf("deleting the key (-want +got):\n%s", diff)
+	}
+	if one.Grant() != nil || two.Grant() == nil {
+		t.Errorf("sessions after it: of the key %v, of another %v", one.Grant(), two.Grant())
+	}
+	if got := shop("POST", "/token/", ""); !strings.HasPrefix(got, "401\n") {
+		t.Errorf("the key works still: %s", got)
+	}
+}
+
+// TestKeysOfOthers: who makes tokens takes back tokens, also by the name of a key that signs
+// JWTs, and no API key but the own.
+func TestKeysOfOthers(t *testing.T) {
+	r := newRig(t, boreas.Options{}, api.Options{})
+	adminText, admin := r.makeKey("operator", auth.KeyAdmin)
+	oldText, old := r.makeKey("old", auth.KeyTokens)
+	text, key := r.makeKey("shop", auth.KeyTokens)
+	operator, shop := r.withKey(adminText), r.withKey(text)
+	r.withKey(oldText)("POST", "/v2/tokens", "{}")
+	denied := strings.TrimSuffix(failure(403, "not_permitted", `The key \"shop\" allows tokens, and not admin.`, ""), "\n")
+	revoked := told(201, `{"sessions":0}`)
+	for _, s := range []struct {
+		who func(method, path, body string) string
+		sample
+	}{
+		{shop, sample{"POST", "/v2/revocations", `{"key":"` + admin.ID + `"}`, denied}},
+		{shop, sample{"POST", "/v2/revocations", `{"key":"` + old.ID + `"}`, denied}},
+		{operator, sample{"POST", "/v2/revocations", `{"key":"` + old.ID + `"}`, revoked}},
+		{shop, sample{"DELETE", "/v2/revocations?key=" + old.ID, "", denied}},
+		{shop, sample{"POST", "/v2/revocations", `{"key":"kid-1"}`, revoked}},
+		{shop, sample{"DELETE", "/v2/revocations?key=kid-1", "", "204\n"}},
+		{shop, sample{"POST", "/v2/revocations", `{"key":"` + key.ID + `"}`, revoked}},
+	} {
+		if diff := cmp.Diff(s.want, s.who(s.method, s.path, s.body)); diff != "" {
+			t.Errorf("%s %s %s (-want +got):\n%s", s.method, s.path, s.body, diff)
+		}
+	}
+	if got := operator("GET", "/v2/keys", ""); !strings.HasPrefix(got, "200\n") {
+		t.Errorf("the operator is locked out: %s", got)
+	}
+}

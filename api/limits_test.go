@@ -1,0 +1,102 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/internal/refusal"
+)
+
+// TestLimits does more at once than a key, a user and an address may: what is beyond is
+// refused and not done. The same paths as those of 2013 say it in their words.
+func TestLimits(t *testing.T) {
+	everything, err := boreas.NewPermissions([]boreas.Permission{{Pattern: "**", Allow: boreas.AllVerbs}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pattern, err := boreas.ParsePattern("**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := new(boreas.Rules).Add(pattern, boreas.Rule{ClientPublish: true})
+	many := func(n int) string {
+		return `{"messages":[` + strings.TrimSuffix(strings.Repeat(`{"channel":"a","message":1},`, n), ",") + `]}`
+	}
+	for name, c := range map[string]struct {
+		limits limit.Options
+		token  bool // in place of a key
+		method string
+		path   string
+		body   string
+		n      int    // requests
+		want   string // what an answer that refuses has
+	}{
+		"requests of a key":   {limit.Options{Key: limit.Bounds{Requests: 3}}, false, "GET", "/v2/stats", "", 50, `"code":"rate_limited","message":"`},
+		"publishes of a key":  {limit.Options{Key: limit.Bounds{Publishes: 3}}, false, "POST", "/v2/channels/a/messages", "1", 50, `(key_publishes)`},
+		"broadcasts of a key": {limit.Options{Key: limit.Bounds{Publishes: 3}}, false, "POST", "/broadcast/a/", `{"payload": 1}`, 50, `(key_publishes)`},
+		"a batch of a key":    {limit.Options{Key: limit.Bounds{Publishes: 3}}, false, "POST", "/v2/messages", many(50), 1, `(key_publishes)`},
+		"bytes of a key":      {limit.Options{Key: limit.Bounds{Bytes: 300}}, false, "POST", "/v2/channels/a/messages", strings.Repeat(" ", 100) + "1", 50, `(key_bytes)`},
+		"publishes of a user": {limit.Options{User: limit.Bounds{Publishes: 3}}, true, "POST", "/v2/channels/a/messages", "1", 50, `(user_publishes)`},
+		"requests of a user":  {limit.Options{User: limit.Bounds{Requests: 3}}, true, "GET", "/v2/channels/a/messages", "", 50, `(user_requests)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refusals := refusal.New()
+			r := newRig(t, boreas.Options{Rules: rules}, api.Options{Limits: limit.New(c.limits), Refusals: refusals})
+			credential, _, err := r.authority.CreateKey(auth.Key{Name: "backend", Verbs: auth.KeyAdmin})
+			if c.token && err == nil {
+				credential, _, err = r.authority.CreateToken(auth.Token{User: "ann", Rules: everything})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			done, refused := 0, 0
+			for range c.n {
+				answer := r.do(c.method, c.path, c.body, "Authorization", "Bearer "+credential, "Content-Type", "application/json")
+				if strings.Contains(answer, c.want) {
+					refused += strings.Count(answer, c.want)
+					if c.n > 1 && (!strings.HasPrefix(answer, "429") || !strings.Contains(answer, "Retry-After: ")) {
+						t.Errorf("refused with %s", answer)
+					}
+				}
+				done += strings.Count(answer, `"position"`)
+			}
+			if refused == 0 || c.method == "POST" && !strings.HasPrefix(c.path, "/broadcast") && (done == 0 || r.hub.Stats().Publishes != uint64(done)) {
+				t.Errorf("%d refused, %d done, %d published", refused, done, r.hub.Stats().Publishes)
+			}
+			if found := refusals.Find(refusal.Filter{}, 1); len(found) != 1 || found[0].Code != "rate_limited" || found[0].TokenID == "" {
+				t.Errorf("remembered %+v", found)
+			}
+		})
+	}
+}
+
+// TestGuessing: who shows keys and tokens that are none has to wait, also with a good one.
+func TestGuessing(t *testing.T) {
+	r := newRig(t, boreas.Options{}, api.Options{Limits: limit.New(limit.Options{Address: limit.Bounds{Failures: 5}})})
+	key, _, err := r.authority.CreateKey(auth.Key{Name: "backend", Verbs: auth.KeyAdmin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	ask := func(credential string) string {
+		answer := r.do("GET", "/v2/stats", "", "Authorization", "Bearer "+credential)
+		return answer[:3]
+	}
+	for i := range 20 {
+		counts[ask(fmt.Sprint([]string{"bk_", "bt_"}[i%2], "guess", i))]++
+	}
+	if counts["401"] < 5 || counts["401"] > 10 || counts["401"]+counts["429"] != 20 {
+		t.Errorf("answers by status: %v", counts)
+	}
+	if diff := cmp.Diff(fmt.Sprint(http.StatusTooManyRequests), ask(key)); diff != "" {
+		t.Error(diff)
+	}
+}

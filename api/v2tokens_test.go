@@ -1,0 +1,202 @@
+package api_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/auth"
+)
+
+// What differs from run to run in answers about tokens and keys.
+var (
+	secrets = regexp.MustCompile(`b([tk])_[A-Za-z0-9_-]{43}`)
+	idents  = regexp.MustCompile(`(tok|key)_[A-Za-z0-9_-]{16}`)
+	moments = regexp.MustCompile(`"20[0-9-]{8}T[0-9:]{8}Z"`)
+	named   = regexp.MustCompile(`u_[A-Za-z0-9_-]{16}`)
+)
+
+func scrub(text string) string {
+	text = secrets.ReplaceAllString(text, "b${1}_SECRET")
+	text = idents.ReplaceAllString(text, "${1}_ID")
+	text = moments.ReplaceAllString(text, `"T"`)
+	return strings.TrimSuffix(named.ReplaceAllString(text, "u_NAME"), "\n")
+}
+
+// a sample is a request below /v2/ and what is answered, scrubbed.
+type sample struct{ method, path, body, want string }
+
+func (r *rig) try(t *testing.T, samples []sample, ids ...string) {
+	t.Helper()
+	for _, s := range samples {
+		path := strings.NewReplacer(ids...).Replace(s.path)
+		body := strings.NewReplacer(ids...).Replace(s.body)
+		if diff := cmp.Diff(s.want, scrub(r.do(s.method, path, body))); diff != "" {
+			t.Errorf("%s %s %s (-want +got):\n%s", s.method, s.path, s.body, diff)
+		}
+	}
+}
+
+func bad(message string) string {
+	return strings.TrimSuffix(failure(400, "malformed", message, ""), "\n")
+}
+
+func TestMakeTokens(t *testing.T) {
+	r := newRig(t, boreas.Options{}, api.Options{})
+	made := func(more string) string {
+		return told(201, `{"token":"bt_SECRET","id":"tok_ID",`+more+`}`)
+	}
+	const rules = `[{"channels":["chat.*","user.{user}"],"allow":["join","history"]},{"channels":["chat.9"],"deny":["join"]}]`
+	var many []string
+	for range 101 {
+		many = append(many, `"a"`)
+	}
+	r.try(t, []sample{
+		{"POST", "/v2/tokens", `{}`, made(`"user":"u_NAME","created":"T"`)},
+		{"POST", "/v2/tokens", `{"user":"ann","label":"phone <1>","ttl":60,"rules":` + rules + `}`, made(`"user":"ann","label":"phone \u003c1\u003e","created":"T","expires":"T","rules":` + rules)},
+		{"POST", "/v2/tokens", `{"user":"ann","expires":"2999-01-01T00:00:00Z","rules":[]}`, bad("The time in expires is after the year 2261. Leave it out for never.")},
+		{"POST", "/v2/tokens", `{"user":"ann","expires":"2199-01-01T00:00:00+02:00","rules":[]}`, made(`"user":"ann","created":"T","expires":"2198-12-31T22:00:00Z","rules":[]`)},
+		{"POST", "/v2/tokens", `{"rules":null,"expires":null}`, made(`"user":"u_NAME","created":"T"`)},
+
+		{"POST", "/v2/tokens", ``, bad("The body must be a JSON object.")},
+		{"POST", "/v2/tokens", `[]`, bad("The body must be a JSON object.")},
+		{"POST", "/v2/tokens", `{"user":"a"`, bad("The body is not JSON: it ends early.")},
+		{"POST", "/v2/tokens", `{"user" "a"}`, bad("The body is not JSON: expected colon after object key.")},
+		{"POST", "/v2/tokens", `{} {}`, bad("The body is more than one JSON object.")},
+		{"POST", "/v2/tokens", "{\"user\":\"\xff\"}", bad("The body is not valid UTF-8.")},
+		{"POST", "/v2/tokens", `{"User":"ann"}`, bad(`Unknown member \"User\": there can be user, label, ttl, expires, rules.`)},
+		{"POST", "/v2/tokens", `{"rules":[],"rules":null}`, bad("`rules` is there more than once.")},
+		{"POST", "/v2/tokens", `{"user":""}`, bad("`user`: the user's name is empty.")},
+		{"POST", "/v2/tokens", `{"user":null}`, bad("`user` must be a string.")},
+		{"POST", "/v2/tokens", `{"user":"a\nb"}`, bad("`user`: the user's name has a control character, U+000A, at byte 1.")},
+		{"POST", "/v2/tokens", `{"user":"` + strings.Repeat("x", 256) + `"}`, bad("`user` has 256 bytes, more than 255.")},
+		{"POST", "/v2/tokens", `{"ttl":0}`, bad("`ttl` must be a whole number of seconds from 1 to 1000000000.")},
+		{"POST", "/v2/tokens", `{"ttl":1.5}`, bad("`ttl` must be a whole number of seconds from 1 to 1000000000.")},
+		{"POST", "/v2/tokens", `{"ttl":"60"}`, bad("`ttl` must be a whole number of seconds from 1 to 1000000000.")},
+		{"POST", "/v2/tokens", `{"ttl":null}`, bad("`ttl` must be a whole number of seconds from 1 to 1000000000.")},
+		{"POST", "/v2/tokens", `{"ttl":60,"expires":null}`, bad("There can be `ttl` or `expires`, not both.")},
+		{"POST", "/v2/tokens", `{"expires":"2013-01-01T00:00:00Z"}`, bad("`expires` is in the past.")},
+		{"POST", "/v2/tokens", `{"expires":"tomorrow"}`, bad("`expires` must be a time as in RFC 3339, like 2026-11-25T12:00:00Z.")},
+		{"POST", "/v2/tokens", `{"expires":1795600000}`, bad("`expires` must be a string.")},
+		{"POST", "/v2/tokens", `{"rules":[{"channels":["a"],"alow":["join"]}]}`, bad("`rules`: rule 1: there is no member \\\"alow\\\": there are channels, allow, deny.")},
+		{"POST", "/v2/tokens", `{"rules":[{"channels":[` + strings.Join(many, ",") + `],"allow":["join"]}]}`, bad("`rules`: rule 1: channels has more than 100 strings.")},
+	})
+}
+
+func TestListTokens(t *testing.T) {
+	r := newRig(t, boreas.Options{}, api.Options{})
+	var rows []string
+	for _, user := range []string{"ann", "bob", "ann"} {
+		_, made := r.makeToken(auth.Token{User: user})
+		rows = append(rows, `{"id":"`+made.ID+`","user":"`+user+`","created":"T"}`)
+	}
+	r.mint()
+	got := moments.ReplaceAllString(r.do("GET", "/v2/tokens?user=bob", ""), `"T"`)
+	if diff := cmp.Diff(told(200, `{"tokens":[`+rows[1]+"]}\n"), got); diff != "" {
+		t.Errorf("those of bob (-want +got):\n%s", diff)
+	}
+	// A page at a time they come in the order of their IDs, and each once.
+	var all []string
+	for after := ""; len(all) < 10; {
+		got := moments.ReplaceAllString(r.do("GET", "/v2/tokens?limit=2&after="+after, ""), `"T"`)
+		_, list, _ := strings.Cut(got, `{"tokens":[`)
+		list, next, more := strings.Cut(list, `],"next":"`)
+		all = append(all, strings.Split(strings.TrimSuffix(list, "]}\n"), "},{")...)
+		if !more {
+			break
+		}
+		after = strings.TrimSuffix(next, "\"}\n")
+	}
+	if len(all) != 4 || !strings.Contains(strings.Join(all, ""), `"classic":true`) {
+		t.Errorf("all tokens: %q", all)
+	}
+}
+
+// A change reaches the sessions of the token.
+func TestChangeTokens(t *testing.T) {
+	r := newRig(t, boreas.Options{}, api.Options{})
+	text, made := r.makeToken(auth.Token{User: "ann"})
+	s := r.subscribeWith(t, text, "news", "chat.1")
+	token := func(more string) string {
+		return told(200, `{"id":"tok_ID","user":"ann",`+more+`}`)
+	}
+	noToken := strings.TrimSuffix(failure(404, "no_token", "There is no token of that ID.", ""), "\n")
+	r.try(t, []sample{
+		{"PATCH", "/v2/tokens/ID", `{}`, token(`"created":"T","sessions":1`)},
+		{"PATCH", "/v2/tokens/ID", `{"label":"phone","ttl":60}`, token(`"label":"phone","created":"T","expires":"T","sessions":1`)},
+		{"PATCH", "/v2/tokens/ID", `{"expires":null,"label":""}`, token(`"created":"T","sessions":1`)},
+		{"PATCH", "/v2/tokens/ID", `{"rules":[{"channels":["**"],"allow":["join"]}]}`, token(`"created":"T","rules":[{"channels":["**"],"allow":["join"]}],"sessions":1`)},
+		{"PATCH", "/v2/tokens/ID", `{"user":"bob"}`, bad(`Unknown member \"user\": there can be label, ttl, expires, rules.`)},
+		{"PATCH", "/v2/tokens/ID", `{"rules":{}}`, bad("`rules`: the rules are not a JSON list.")},
+		{"PATCH", "/v2/tokens/ID", `{"ttl":-1}`, bad("`ttl` must be a whole number of seconds from 1 to 1000000000.")},
+		{"PATCH", "/v2/tokens/ID", `{"label":1}`, bad("`label` must be a string.")},
+		{"PATCH", "/v2/tokens/tok_AAAAAAAAAAAAAAAA", `{}`, noToken},
+		{"GET", "/v2/tokens/tok_AAAAAAAAAAAAAAAA", ``, noToken},
+		{"DELETE", "/v2/tokens/tok_AAAAAAAAAAAAAAAA", ``, noToken},
+		{"DELETE", "/v2/tokens/" + text, ``, noToken}, // which should not stand in a path
+	}, "ID", made.ID)
+	if got := s.Grant().May(boreas.VerbPublish, "news"); got == nil {
+		t.Error("the session has the old rules still")
+	}
+	r.try(t, []sample{
+		{"PATCH", "/v2/tokens/ID", `{"rules":[{"channels":["chat.*"],"allow":["join"]}]}`, token(`"created":"T","rules":[{"channels":["chat.*"],"allow":["join"]}],"sessions":1`)},
+	}, "ID", made.ID)
+	<-s.finished
+	if s.reason != boreas.ErrRulesChanged {
+		t.Errorf("the session ended with %v, want %v", s.reason, boreas.ErrRulesChanged)
+	}
+	other := r.subscribeWith(t, text, "chat.1")
+	r.try(t, []sample{
+		{"GET", "/v2/tokens/ID", ``, token(`"created":"T","rules":[{"channels":["chat.*"],"allow":["join"]}]`)},
+		{"DELETE", "/v2/tokens/ID", ``, told(200, `{"sessions":1}`)},
+		{"DELETE", "/v2/tokens/ID", ``, noToken},
+		{"GET", "/v2/tokens/ID", ``, noToken},
+	}, "ID", made.ID)
+	if g := other.Grant(); g != nil {
+		t.Errorf("the session of a deleted token has still %+v", g)
+	}
+}
+
+func TestInspectTokens(t *testing.T) {
+	chat, err := boreas.ParsePattern("chat.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var channels *boreas.Rules
+	r := newRig(t, boreas.Options{Rules: channels.Add(chat, boreas.Rule{ClientPublish: true})}, api.Options{})
+	rules, err := auth.ParseRules([]byte(`[{"channels":["chat.*","news"],"allow":["join","publish"]},{"channels":["chat.9"],"deny":["join"]}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _ := r.makeToken(auth.Token{User: "ann", Rules: rules})
+	free, _ := r.makeToken(auth.Token{})
+	const head = `{"valid":true,"kind":"opaque","id":"tok_ID","user":"ann","issued":"T","rules":[{"channels":["chat.*","news"],"allow":["join","publish"]},{"channels":["chat.9"],"deny":["join"]}]`
+	can := func(verb, channel string, allowed, by string) string {
+		return `{"verb":"` + verb + `","channel":"` + channel + `","allowed":` + allowed + `,"by":"` + by + `"}`
+	}
+	r.try(t, []sample{
+		{"POST", "/v2/tokens/inspect", `{"token":"TOKEN"}`, told(200, head+"}")},
+		{"POST", "/v2/tokens/inspect", `{"token":"TOKEN","can":[{"verb":"join","channel":"chat.1"},{"verb":"join","channel":"chat.9"},{"verb":"history","channel":"chat.1"},` +
+			`{"verb":"publish","channel":"chat.1"},{"verb":"publish","channel":"news"},{"verb":"publish","channel":"other"}]}`, told(200, head+`,"can":[`+strings.Join([]string{
+			can("join", "chat.1", "true", "rule 1: allow join, publish on chat.*"),
+			can("join", "chat.9", "false", "rule 3: deny join on chat.9"),
+			can("history", "chat.1", "false", "none of its rules allows history there"),
+			can("publish", "chat.1", "true", "rule 1: allow join, publish on chat.*"),
+			can("publish", "news", "false", "the channel's rule does not let clients publish (client_publish)"),
+			can("publish", "other", "false", "none of its rules allows publish there"),
+		}, ",")+"]}")},
+		{"POST", "/v2/tokens/inspect", `{"token":"FREE","can":[{"verb":"presence","channel":"x"}]}`, told(200, `{"valid":true,"kind":"opaque","id":"tok_ID","user":"u_NAME","issued":"T","can":[`+
+			can("presence", "x", "true", "the token has no rules, and may do everything")+"]}")},
+		{"POST", "/v2/tokens/inspect", `{"token":"nonsense","can":[]}`, told(200, `{"valid":false,"error":{"code":"invalid_token","message":"The token is not valid, or no longer. Of tokens this server takes its own.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}`)},
+		{"POST", "/v2/tokens/inspect", `{}`, bad("`token` is required.")},
+		{"POST", "/v2/tokens/inspect", `{"token":"x","can":{}}`, bad("`can` must be a list of objects.")},
+		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[1]}`, bad("Question 1 of `can` must be a JSON object.")},
+		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[{"verb":"eat","channel":"x"}]}`, bad("`verb`: there is no verb \\\"eat\\\": there are join, publish, history, presence.")},
+		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[{"verb":"join","channel":""}]}`, strings.TrimSuffix(failure(400, "channel_name", "Not a channel name: it is empty.", ""), "\n")},
+		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[` + strings.Repeat("{},", 100) + `{}]}`, bad("`can` has 101 questions, more than 100.")},
+	}, "TOKEN", token, "FREE", free)
+}

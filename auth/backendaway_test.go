@@ -1,0 +1,214 @@
+package auth_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas/auth"
+)
+
+// This file is about backends that are out of reach.
+
+// together checks so many tokens at once, and counts the outcomes.
+func together(b *auth.Backend, n int, token func(int) string) map[string]int {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	outcomes := make(map[string]int)
+	start := time.Now()
+	for i := range n {
+		wg.Go(func() {
+			got := check(b, token(i))
+			mu.Lock()
+			defer mu.Unlock()
+			outcomes[fmt.Sprint(time.Since(start), " ", got)]++
+		})
+	}
+	wg.Wait()
+	return outcomes
+}
+
+func different(prefix string) func(int) string {
+	return func(i int) string { return fmt.Sprint(prefix, i) }
+}
+
+// TestBackendIsAskedOnce: a thousand connections with one token are one question.
+func TestBackendIsAskedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return says(200, `{"user":"u1"}`)(r)
+		})
+		b := newBackend(t, i, auth.BackendOptions{Concurrency: 1})
+		got := together(b, 1000, func(int) string { return "token" })
+		if diff := cmp.Diff(map[string]int{"1s user u1": 1000}, got); diff != "" || i.asked.Load() != 1 {
+			t.Errorf("asked %d times (-want +got):\n%s", i.asked.Load(), diff)
+		}
+	})
+}
+
+// TestBackendConcurrency: so many are asked at once, the others wait for their turn.
+func TestBackendConcurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return says(200, `{"user":"u1"}`)(r)
+		})
+		b := newBackend(t, i, auth.BackendOptions{Concurrency: 2, Timeout: 2500 * time.Millisecond})
+		want := map[string]int{
+			"0s " + crowded: 66, "1s user u1": 2, "2s user u1": 2,
+			"3s user u1":      2, // whose turn came in time
+			"2.5s " + crowded: 28,
+		}
+		if diff := cmp.Diff(want, together(b, 100, different("token"))); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestBackendCircuit(t *testing.T) {
+	for name, down := range map[string]func(*http.Request) (*http.Response, error){
+		"refused": fails, "502": says(502, ""), "503": says(503, ""), "504": says(504, ""), "429": says(429, ""),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			i := &issuer{}
+			i.set(down)
+			b := newBackend(t, i, auth.BackendOptions{})
+			for n := range 5 {
+				if got := check(b, fmt.Sprint("first", n)); got != away {
+					t.Errorf("%s: got %q, want %q", name, got, away)
+				}
+			}
+			for _, pause := range []int{1, 2, 4, 8, 16, 30, 30} {
+				asked := i.asked.Load()
+				if got := ready(b); !strings.Contains(got, fmt.Sprintf("and is asked again in %ds: ", pause)) {
+					t.Errorf("%s: ready says %q, want a pause of %d s", name, got, pause)
+				}
+				time.Sleep(time.Duration(pause)*time.Second - time.Nanosecond)
+				if got := check(b, "during"); got != broken || i.asked.Load() != asked {
+					t.Errorf("%s: before %d s are over: got %q, and %d questions", name, pause, got, i.asked.Load()-asked)
+				}
+				time.Sleep(time.Nanosecond)
+				if got := ready(b); pause == 30 && got != "ready" {
+					t.Errorf("%s: nobody may come and try: %q", name, got)
+				}
+				if got := check(b, "probe"); got != away || i.asked.Load() != asked+1 {
+					t.Errorf("%s: after %d s: got %q, and %d questions", name, pause, got, i.asked.Load()-asked)
+				}
+			}
+			i.set(says(200, `{"user":"u1"}`))
+			time.Sleep(30 * time.Second)
+			if got := check(b, "probe") + ", " + check(b, "next") + ", " + ready(b); got != "user u1, user u1, ready" {
+				t.Errorf("%s: when it is back: %q", name, got)
+			}
+			i.set(down)
+			for n := range 6 {
+				check(b, fmt.Sprint("again", n))
+			}
+			if got := ready(b); !strings.Contains(got, "and is asked again in 1s: ") {
+				t.Errorf("%s: away again: ready says %q", name, got)
+			}
+		})
+	}
+}
+
+// TestBackendProbe: one is asked for all.
+func TestBackendProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(func(*http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return fails(nil)
+		})
+		b := newBackend(t, i, auth.BackendOptions{})
+		// Of those who wait for a turn, four at most get one before the fifth failure is
+		// counted.
+		got := together(b, 100, different("first"))
+		if late := got["2s "+away]; got["1s "+away] != 64 || late > 4 || got["1s "+broken] != 36-late || i.asked.Load() != int64(64+late) {
+			t.Errorf("the first 100: asked %d times, got %v", i.asked.Load(), got)
+		}
+		// All 64 failed, and yet that was one break, of one second.
+		i.set(hangs)
+		time.Sleep(time.Second)
+		asked := i.asked.Load()
+		if diff := cmp.Diff(map[string]int{"0s " + broken: 99, "3s " + away: 1}, together(b, 100, different("second"))); diff != "" || i.asked.Load() != asked+1 {
+			t.Errorf("after the break, %d questions (-want +got):\n%s", i.asked.Load()-asked, diff)
+		}
+	})
+}
+
+// TestBackendRedirects: the token is shown to nobody else.
+func TestBackendRedirects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(func(r *http.Request) (*http.Response, error) {
+			response, err := says(307, "")(r)
+			response.Header.Set("Location", "https://backend.example/elsewhere")
+			return response, err
+		})
+		b := newBackend(t, i, auth.BackendOptions{})
+		for n := range 5 {
+			if got := check(b, fmt.Sprint("token", n)); got != away || i.asked.Load() != int64(n+1) {
+				t.Errorf("got %q, asked %d times, want %d", got, i.asked.Load(), n+1)
+			}
+		}
+		want := ofBackend + "it did not answer 5 times in a row, and is asked again in 1s: it redirects, which is not followed"
+		if diff := cmp.Diff(want, ready(b)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestBackendCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(hangs)
+		b := newBackend(t, i, auth.BackendOptions{Concurrency: 1})
+		done := make(chan map[string]int)
+		go func() { done <- together(b, 2, different("token")) }()
+		synctest.Wait()
+		b.Close()
+		want := map[string]int{"0s " + away: 1, "0s auth_unavailable: The server is shutting down.": 1}
+		if diff := cmp.Diff(want, <-done); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestBackendLog: it says what is wrong, once a second, and nothing that is secret.
+func TestBackendLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		drop := func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
+		i := &issuer{}
+		i.set(says(500, `hunter2`))
+		b := newBackend(t, i, auth.BackendOptions{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: drop}))})
+		for n := range 3 {
+			check(b, fmt.Sprint("hunter2", n))
+		}
+		time.Sleep(time.Second)
+		i.set(says(200, `{"user":"hunter2","hint":"hunter2"}`))
+		check(b, "hunter2")
+		const line = `level=WARN msg="the backend gave no answer about a token that makes sense" url=https://backend.example/check err=`
+		want := line + "\"it answered 500: want 200, 401 or 403\" more_of_these=0\n" +
+			line + "\"its answer has a member \\\"hint\\\": there are user, rules, ttl\" more_of_these=2\n"
+		if diff := cmp.Diff(want, log.String()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package auth_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+)
+
+// foreign returns an authority that takes JWTs, and asks a backend about other tokens,
+// which takes all of them. Asked counts.
+func foreign(t *testing.T, dir string) (a *auth.Authority, asked *atomic.Int64) {
+	t.Helper()
+	asked = new(atomic.Int64)
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Write([]byte(`{"user":"u2"}`)) //nolint:errcheck // the test sees it
+	}))
+	t.Cleanup(backend.Close)
+	b, err := auth.NewBackend(auth.BackendOptions{URL: backend.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err = auth.Open(auth.Options{DataDir: dir, JWT: newJWT(t, ofSecret(t)), Backend: b}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return a, asked
+}
+
+// who says whom a token lets in, or the fault's code and sentence.
+func who(a *auth.Authority, token string) string {
+	return outcome(a.Check(boreas.Credentials{Token: token}))
+}
+
+// TestForeignTokens: who made a token decides who is asked.
+func TestForeignTokens(t *testing.T) {
+	a, asked := foreign(t, "")
+	own, _, err := a.CreateToken(auth.Token{User: "u3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		token, want string
+		asked       int64
+	}{
+		{own, "user u3", 0},
+		{hs256(nil), "user u1", 0},
+		{"zebra", "user u2", 1},
+	} {
+		if got := who(a, test.token); got != test.want || asked.Load() != test.asked {
+			t.Errorf("got %q, and the backend was asked %d times; want %q, %d", got, asked.Load(), test.want, test.asked)
+		}
+	}
+}
+
+// TestRevokeForeign revokes tokens that are not kept here.
+func TestRevokeForeign(t *testing.T) {
+	const revoked = "token_revoked: The token was revoked."
+	token := hs256(object{"jti": "one"})
+	for name, test := range map[string]struct {
+		token string
+		by    func(g *boreas.Grant) auth.Revocation
+	}{
+		"JWT by text":       {token, func(*boreas.Grant) auth.Revocation { return auth.Revocation{Token: token} }},
+		"JWT by ID":         {token, func(g *boreas.Grant) auth.Revocation { return auth.Revocation{Token: g.TokenID} }},
+		"JWT by user":       {token, func(*boreas.Grant) auth.Revocation { return auth.Revocation{User: "u1"} }},
+		"JWT by time":       {token, func(*boreas.Grant) auth.Revocation { return auth.Revocation{IssuedBefore: time.Now()} }},
+		"backend's by text": {"zebra", func(*boreas.Grant) auth.Revocation { return auth.Revocation{Token: "zebra"} }},
+		"backend's by ID":   {"zebra", func(g *boreas.Grant) auth.Revocation { return auth.Revocation{Token: g.TokenID} }},
+		"backend's by user": {"zebra", func(*boreas.Grant) auth.Revocation { return auth.Revocation{User: "u2"} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			a, _ := foreign(t, dir)
+			g, err := a.Check(boreas.Credentials{Token: test.token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := test.by(g)
+			match, err := a.Revoke(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !match(g) {
+				t.Error("its sessions would stay")
+			}
+			if got := who(a, test.token); got != revoked || a.Valid(g) == nil {
+				t.Errorf("%s, Valid: %v", got, a.Valid(g))
+			}
+			if err := a.Close(); err != nil {
+				t.Fatal(err)
+			}
+			b, _ := foreign(t, dir)
+			after := revoked
+			if name == "backend's by user" {
+				after = "user u2" // the backend was asked anew: it is to refuse, if it knows
+			}
+			if got := who(b, test.token); got != after {
+				t.Errorf("after a restart: %s", got)
+			}
+			if ok, err := b.Unrevoke(r); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			if got := who(b, test.token); got != "user "+g.User {
+				t.Errorf("taken back: %s", got)
+			}
+		})
+	}
+}
+
+// TestBackendCannotBringBack a provider's token that was revoked.
+func TestBackendCannotBringBack(t *testing.T) {
+	a, asked := foreign(t, "")
+	if err := a.Add("zebra"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Revoke(auth.Revocation{Token: "zebra"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := who(a, "zebra"); got != "token_revoked: The token was revoked." || asked.Load() != 0 {
+		t.Errorf("%s, and the backend was asked %d times", got, asked.Load())
+	}
+	if ok, err := a.Unrevoke(auth.Revocation{Token: "zebra"}); !ok || err != nil {
+		t.Error(ok, err)
+	}
+}

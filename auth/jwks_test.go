@@ -1,0 +1,360 @@
+package auth_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+)
+
+// An issuer answers in the place of the network.
+type issuer struct {
+	asked  atomic.Int64
+	mu     sync.Mutex
+	answer func(*http.Request) (*http.Response, error) // guarded by mu
+}
+
+func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
+	i.asked.Add(1)
+	i.mu.Lock()
+	answer := i.answer
+	i.mu.Unlock()
+	response, err := answer(r)
+	if response != nil {
+		response.Request = r
+	}
+	return response, err
+}
+
+func (i *issuer) set(answer func(*http.Request) (*http.Response, error)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.answer = answer
+}
+
+func says(status int, body string) func(*http.Request) (*http.Response, error) {
+	return func(*http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: status, Status: fmt.Sprint(status, " ", http.StatusText(status)),
+			Header: make(http.Header), Body: io.NopCloser(strings.NewReader(body)),
+		}, nil
+	}
+}
+
+func fails(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
+
+// hangs is an issuer that takes a request and never answers.
+func hangs(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+const jwksURL = "https://user:hunter2@issuer.example/jwks?key=hunter2"
+
+func remote(t *testing.T, i *issuer) *auth.JWT {
+	return newJWT(t, auth.JWTOptions{Keys: []string{jwksURL}, Client: &http.Client{Transport: i}})
+}
+
+// ed returns a token that names its key so.
+func ed(kid string) string {
+	return mint(jwt.SigningMethodEdDSA, keys().ed, object{"alg": "EdDSA", "kid": kid}, claims(nil))
+}
+
+func edSet(kids ...string) string {
+	var list []object
+	for _, kid := range kids {
+		list = append(list, jwkOf(kid, keys().ed.Public(), nil))
+	}
+	return jwks(list...)
+}
+
+const (
+	unknownKid = "invalid_token: The token names a key (kid) that is not among those of jwt_keys."
+	noKeys     = "auth_unavailable: The keys to verify the token with cannot be fetched for now."
+)
+
+func ready(r interface{ Ready() error }) string {
+	if err := r.Ready(); err != nil {
+		return err.Error()
+	}
+	return "ready"
+}
+
+func TestJWKSRotation(t *testing.T) {
+	keys() // not in the bubble
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(says(200, edSet("a")))
+		j := remote(t, i)
+		slow := 0
+		check := func(token string) string {
+			return outcome(j.Check(boreas.Credentials{Token: token, Slow: func(run func()) { slow++; run() }}))
+		}
+		if got := check(ed("a")); got != "user u1" { // while the first fetch is under way
+			t.Fatalf("got %q", got)
+		}
+		i.set(says(200, edSet("a", "b")))
+		if got := check(ed("b")); got != unknownKid {
+			t.Errorf("a new key a moment after a fetch: got %q, want %q", got, unknownKid)
+		}
+		if slow > 1 {
+			t.Error("a check that fetches nothing went the slow way")
+		}
+		time.Sleep(10 * time.Second)
+		slow = 0
+		if got := check(ed("b")); got != "user u1" || slow != 1 {
+			t.Errorf("a new key: got %q, and %d slow waits, want one", got, slow)
+		}
+		if got := check(ed("a")); got != "user u1" || slow != 1 {
+			t.Errorf("a known key: got %q, and %d slow waits, want no more", got, slow)
+		}
+		i.set(says(200, edSet("b")))
+		time.Sleep(66 * time.Minute)
+		if got := check(ed("a")); got != unknownKid {
+			t.Errorf("a key that was taken out an hour ago: got %q, want %q", got, unknownKid)
+		}
+	})
+}
+
+func TestForgedKidsDoNotFloodTheIssuer(t *testing.T) {
+	keys()
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(says(200, edSet("a")))
+		j := remote(t, i)
+		synctest.Wait()
+		for n := range 1200 {
+			if got := check(j, ed(fmt.Sprint("forged", n))); got != unknownKid {
+				t.Fatalf("got %q, want %q", got, unknownKid)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		// At once, then every 10 seconds.
+		if n := i.asked.Load(); n != 6 {
+			t.Errorf("1,200 forged tokens in a minute: the issuer was asked %d times, want 6", n)
+		}
+	})
+}
+
+// TestSilentIssuer: no more than so many wait, and not for long; each fetch is for all.
+func TestSilentIssuer(t *testing.T) {
+	keys()
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(hangs)
+		j := remote(t, i)
+		synctest.Wait()
+		start := time.Now()
+		var waited, turnedAway atomic.Int64
+		var wg sync.WaitGroup
+		token := ed("a")
+		for range 1000 {
+			wg.Go(func() {
+				switch got := check(j, token); {
+				case got == "auth_unavailable: Too many tokens wait for keys to be fetched." && time.Since(start) == 0:
+					turnedAway.Add(1)
+				case got == noKeys && time.Since(start) == 5*time.Second:
+					waited.Add(1)
+				default:
+					t.Errorf("got %q after %v", got, time.Since(start))
+				}
+			})
+		}
+		wg.Wait()
+		if waited.Load() != 256 || turnedAway.Load() != 744 || i.asked.Load() != 1 {
+			t.Errorf("%d waited, %d were turned away, and the issuer was asked %d times: want 256, 744, once", waited.Load(), turnedAway.Load(), i.asked.Load())
+		}
+	})
+}
+
+func TestIssuerComesAndGoes(t *testing.T) {
+	keys()
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(fails)
+		j := remote(t, i)
+		if got := check(j, ed("a")); got != noKeys {
+			t.Errorf("before there are keys: got %q, want %q", got, noKeys)
+		}
+		if got, want := ready(j), "the keys to verify JWTs with cannot be fetched from https://issuer.example/jwks: connection refused"; got != want {
+			t.Errorf("before there are keys: got %q, want %q", got, want)
+		}
+		i.set(says(200, edSet("a")))
+		time.Sleep(3 * time.Second) // it tries again by itself
+		if got := check(j, ed("a")) + ", " + ready(j); got != "user u1, ready" {
+			t.Errorf("when there are: got %q", got)
+		}
+		for _, bad := range []func(*http.Request) (*http.Response, error){
+			fails, hangs, says(500, edSet("b")), says(200, "<html>"), says(200, jwks()), says(200, edSet("b")[1:]),
+		} {
+			i.set(bad)
+			time.Sleep(2 * time.Hour)
+			if got := check(j, ed("a")) + ", " + ready(j); got != "user u1, ready" {
+				t.Errorf("when it is away again: got %q", got)
+			}
+			if got := check(j, ed("b")); got != noKeys {
+				t.Errorf("a key that may be new, when it is away: got %q, want %q", got, noKeys)
+			}
+		}
+		before := i.asked.Load()
+		time.Sleep(time.Hour)
+		if n := i.asked.Load() - before; n > 13 {
+			t.Errorf("away for an hour: it was asked %d times", n)
+		}
+		i.set(says(200, edSet("b")))
+		time.Sleep(6 * time.Minute)
+		if got := check(j, ed("b")) + ", " + check(j, ed("a")); got != "user u1, "+unknownKid {
+			t.Errorf("when it is back: got %q", got)
+		}
+	})
+}
+
+func TestHostileJWKS(t *testing.T) {
+	k := keys()
+	many := make([]object, 101)
+	for i := range many {
+		many[i] = jwkOf(fmt.Sprint(i), k.ed.Public(), nil)
+	}
+	redirect := func(to string) func(*http.Request) (*http.Response, error) {
+		return func(r *http.Request) (*http.Response, error) {
+			if r.URL.Scheme+r.URL.Host != "httpsissuer.example" {
+				t.Errorf("%s was asked", r.URL)
+			}
+			response, err := says(302, "")(r)
+			response.Header.Set("Location", to)
+			return response, err
+		}
+	}
+	for name, c := range map[string]struct {
+		answer func(*http.Request) (*http.Response, error)
+		want   string
+	}{
+		"huge":                  {says(200, edSet("a")+strings.Repeat(" ", 256<<10)), "it answered more than 262144 bytes"},
+		"many keys":             {says(200, jwks(many...)), "it has 101 keys, more than 100"},
+		"a page":                {says(200, "<html>"), "it is not a JSON object, or one has a member twice"},
+		"nothing":               {says(200, ""), "it is not a JSON object, or one has a member twice"},
+		"something behind":      {says(200, edSet("a")+"{}"), "it is not a JSON object, or one has a member twice"},
+		"a list":                {says(200, "[]"), "it is not a JSON object, or one has a member twice"},
+		"no keys":               {says(200, "{}"), `it is not a JWKS: want {"keys":[…]}`},
+		"no content":            {says(204, ""), "it answered 204 No Content"},
+		"an error":              {says(500, edSet("a")), "it answered 500 Internal Server Error"},
+		"another host":          {redirect("https://evil.example/jwks"), "it redirects to another host, which is not followed"},
+		"the same, without TLS": {redirect("http://issuer.example/jwks"), "it redirects to another host, which is not followed"},
+		"another port":          {redirect("https://issuer.example:8443/jwks"), "it redirects to another host, which is not followed"},
+		"in a circle":           {redirect("/jwks"), "it redirects more than 3 times"},
+		"silence":               {hangs, "it did not answer in time"},
+		"half an answer": {func(r *http.Request) (*http.Response, error) {
+			response, err := says(200, "")(r)
+			response.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"keys":[`), stall{r}))
+			return response, err
+		}, "it did not answer in time"},
+		"secrets":     {says(200, jwks(object{"kty": "oct", "kid": "a", "k": b64([]byte(secret))})), "it has no key that could verify a token: key 1: it is a secret (kty oct), which has no place in a JWKS: put it into a file, and use hs256:FILE"},
+		"a small key": {says(200, jwks(jwkOf("a", &k.small.PublicKey, nil))), "it has no key that could verify a token: key 1: the RSA key has 1024 bits: want 2048 to 8192"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			i := &issuer{}
+			i.set(c.answer)
+			j := remote(t, i)
+			if got := check(j, ed("a")); got != noKeys {
+				t.Errorf("%s: got %q, want %q", name, got, noKeys)
+			}
+			want := "the keys to verify JWTs with cannot be fetched from https://issuer.example/jwks: " + c.want
+			if diff := cmp.Diff(want, ready(j)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		})
+	}
+}
+
+// stall is a body that does not come.
+type stall struct{ r *http.Request }
+
+func (s stall) Read([]byte) (int, error) {
+	<-s.r.Context().Done()
+	return 0, s.r.Context().Err()
+}
+
+// TestBadKeyAmongGood: a key that cannot be used takes none of the others with it, and
+// verifies nothing.
+func TestBadKeyAmongGood(t *testing.T) {
+	k := keys()
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(says(200, jwks(
+			object{"kty": "oct", "kid": "secret", "alg": "HS256", "k": b64([]byte(secret))}, jwkOf("small", &k.small.PublicKey, nil),
+			jwkOf("enc", &k.rsa.PublicKey, object{"use": "enc"}), jwkOf("a", k.ed.Public(), nil),
+		)))
+		j := remote(t, i)
+		synctest.Wait()
+		asked := i.asked.Load()
+		time.Sleep(time.Minute)
+		forged := mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "new"}, claims(nil))
+		if got := check(j, forged); i.asked.Load() != asked {
+			t.Errorf("%q, and the issuer was asked for a secret, which it never gives", got)
+		}
+		for token, want := range map[string]string{
+			ed("a"): "user u1",
+			mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "secret"}, claims(nil)): "invalid_token: No key of jwt_keys is for the token's algorithm, HS256.",
+			mint(jwt.SigningMethodRS256, k.rsa, object{"alg": "RS256", "kid": "enc"}, claims(nil)):             unknownKid,
+			mint(jwt.SigningMethodRS256, k.small, object{"alg": "RS256", "kid": "small"}, claims(nil)):         unknownKid,
+		} {
+			if got := check(j, token); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+	})
+}
+
+// TestCloseWhileWaiting: nobody waits for what will not come any more.
+func TestCloseWhileWaiting(t *testing.T) {
+	keys()
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(hangs)
+		j, err := auth.NewJWT(auth.JWTOptions{Keys: []string{jwksURL}, Client: &http.Client{Transport: i}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		done := make(chan string)
+		go func() { done <- check(j, ed("a")) }()
+		synctest.Wait()
+		j.Close()
+		if got := <-done; got != noKeys || time.Since(start) > 0 {
+			t.Errorf("got %q after %v", got, time.Since(start))
+		}
+		time.Sleep(time.Minute) // when it would be time for another fetch
+		if got := check(j, ed("a")); got != noKeys {
+			t.Errorf("after Close: got %q, want %q", got, noKeys)
+		}
+	})
+}
+
+// TestJWKSOverHTTP: the same over a real connection, with our own client.
+func TestJWKSOverHTTP(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/old" {
+			http.Redirect(w, r, "/new", http.StatusFound)
+			return
+		}
+		io.WriteString(w, edSet("a"))
+	}))
+	defer server.Close()
+	j := newJWT(t, auth.JWTOptions{Keys: []string{server.URL + "/old"}})
+	if got := check(j, ed("a")); got != "user u1" {
+		t.Errorf("got %q", got)
+	}
+}

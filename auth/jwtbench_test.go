@@ -1,0 +1,47 @@
+package auth_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+)
+
+// What the check of a token costs that was never seen before: each is of another user, and
+// all have the same rules.
+
+func BenchmarkCheckHS256(b *testing.B) {
+	benchmarkCheck(b, jwt.SigningMethodHS256, []byte(secret), ofSecret(b).Keys[0])
+}
+
+func BenchmarkCheckES256(b *testing.B) {
+	k := keys().p256
+	benchmarkCheck(b, jwt.SigningMethodES256, k, "file:"+file(b, []byte(jwks(jwkOf("k", &k.PublicKey, nil)))))
+}
+
+func BenchmarkCheckEdDSA(b *testing.B) {
+	k := keys().ed
+	benchmarkCheck(b, jwt.SigningMethodEdDSA, k, "file:"+file(b, []byte(jwks(jwkOf("k", k.Public(), nil)))))
+}
+
+func BenchmarkCheckRS256(b *testing.B) {
+	k := keys().rsa
+	benchmarkCheck(b, jwt.SigningMethodRS256, k, "file:"+file(b, []byte(jwks(jwkOf("k", &k.PublicKey, nil)))))
+}
+
+func benchmarkCheck(b *testing.B, method jwt.SigningMethod, key any, source string) {
+	j := newJWT(b, auth.JWTOptions{Keys: []string{source}})
+	tokens := make([]boreas.Credentials, 1000)
+	for i := range tokens {
+		tokens[i].Token = mint(method, key, object{"alg": method.Alg(), "kid": "k", "typ": "JWT"}, claims(object{"sub": fmt.Sprint("user", i)}))
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, err := j.Check(tokens[i%len(tokens)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,252 @@
+package auth
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// TestRevoke revokes something and looks who is hit, at once, when the server starts again,
+// and when that was taken back.
+func TestRevoke(t *testing.T) {
+	const jwt = "jwt_0123456789abcdef"
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	grants := map[string]*boreas.Grant{
+		"u1, before":      {TokenID: jwt, Kind: "jwt", User: "u1", Named: true, Issued: now.Add(-1)},
+		"u1, then":        {TokenID: "jwt_1", Kind: "jwt", User: "u1", Named: true, Issued: now, Key: "kid1"},
+		"u1, after":       {TokenID: "jwt_2", Kind: "jwt", User: "u1", Named: true, Issued: now.Add(1)},
+		"u1, some time":   {TokenID: "jwt_3", Kind: "backend", User: "u1", Named: true},
+		"u1 by chance":    {TokenID: "jwt_4", Kind: "jwt", User: "u1", Issued: now},
+		"u2, then":        {TokenID: "jwt_5", Kind: "jwt", User: "u2", Named: true, Issued: now, Key: "kid2"},
+		"u2, after":       {TokenID: "jwt_6", Kind: "jwt", User: "u2", Named: true, Issued: now.Add(time.Hour), Key: "kid1"},
+		"nobody":          {Kind: "none", User: "u1"},
+		"kid is a user":   {TokenID: "jwt_7", Kind: "jwt", User: "kid1", Named: true, Issued: now.Add(1)},
+		"user is a kid":   {TokenID: "jwt_8", Kind: "jwt", User: "u3", Named: true, Key: "u1", Issued: now.Add(1)},
+		"user is a token": {TokenID: "jwt_9", Kind: "jwt", User: jwt, Named: true, Issued: now.Add(1)},
+	}
+	for _, test := range []struct {
+		revocation Revocation
+		hit        []string
+	}{
+		{Revocation{Token: jwt}, []string{"u1, before"}},
+		{Revocation{User: "u1", IssuedBefore: now}, []string{"u1, before", "u1, then", "u1, some time"}},
+		{Revocation{User: "u1"}, []string{"u1, before", "u1, then", "u1, after", "u1, some time"}},
+		{Revocation{Key: "kid1"}, []string{"u1, then", "u2, after"}},
+		{Revocation{IssuedBefore: now}, []string{"u1, before", "u1, then", "u1, some time", "u1 by chance", "u2, then"}},
+	} {
+		t.Run(fmt.Sprintf("%+v", test.revocation), func(t *testing.T) {
+			a := open(t, Options{DataDir: t.TempDir()})
+			match := revoke(t, a, test.revocation)
+			check := func(when string, hit []string, a *Authority) {
+				t.Helper()
+				want := make(map[string]bool)
+				for name := range grants {
+					want[name] = false
+				}
+				for _, name := range hit {
+					want[name] = true
+				}
+				got, matched := make(map[string]bool), make(map[string]bool)
+				for name, g := range grants {
+					got[name], matched[name] = code(a.Valid(g)) == "token_revoked", match(g)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s, who is not valid (-want +got):\n%s", when, diff)
+				}
+				if diff := cmp.Diff(want, matched); diff != "" && hit != nil {
+					t.Errorf("%s, who is cut (-want +got):\n%s", when, diff)
+				}
+			}
+			check("at once", test.hit, a)
+			b := reopen(t, a)
+			check("after a restart", test.hit, b)
+			if b.Revocations() != 1 {
+				t.Errorf("%d revocations", b.Revocations())
+			}
+			got, ok := b.Revoked(test.revocation)
+			want := test.revocation
+			if want.User != "" && want.IssuedBefore.IsZero() {
+				want.IssuedBefore = got.IssuedBefore // then
+			}
+			if diff := cmp.Diff(want, got); diff != "" || !ok {
+				t.Errorf("%v (-want +got):\n%s", ok, diff)
+			}
+			if ok, err := b.Unrevoke(test.revocation); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			if ok, err := b.Unrevoke(test.revocation); ok || err != nil {
+				t.Error("taken back twice", ok, err)
+			}
+			if _, ok := b.Revoked(test.revocation); ok || b.Revocations() != 0 {
+				t.Error("it is still there")
+			}
+			check("taken back", nil, b)
+			check("taken back, after a restart", nil, reopen(t, b))
+		})
+	}
+}
+
+// TestRevokeOpaque deletes a token, by text or by ID.
+func TestRevokeOpaque(t *testing.T) {
+	a := open(t, Options{DataDir: t.TempDir()})
+	for _, by := range []string{"text", "ID"} {
+		text, made := create(t, a, Token{User: "u1"})
+		g := grant(t, a, text)
+		r := Revocation{Token: text}
+		if by == "ID" {
+			r.Token = made.ID
+		}
+		if match := revoke(t, a, r); !match(g) {
+			t.Errorf("by %s: its sessions would stay", by)
+		}
+		if got := verdict(a, text); got != "invalid_token" || code(a.Valid(g)) != "token_revoked" {
+			t.Errorf("by %s: %s, %v", by, got, a.Valid(g))
+		}
+		if _, err := a.Token(made.ID); failure(err) != "no_token: There is no token of that ID." {
+			t.Errorf("by %s: %v", by, err)
+		}
+		if _, err := a.Revoke(r); code(err) != "no_token" {
+			t.Errorf("by %s, twice: %v", by, err)
+		}
+	}
+	if b := reopen(t, a); b.Len() != 0 || b.Revocations() != 0 {
+		t.Errorf("%d tokens, %d revocations", b.Len(), b.Revocations())
+	}
+}
+
+// TestRevokeUserOfOpaque: tokens that are made afterwards are valid, also in the same
+// second, and those from before do not show.
+func TestRevokeUserOfOpaque(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := open(t, Options{})
+		before, made := create(t, a, Token{User: "u1"})
+		revoke(t, a, Revocation{User: "u1"})
+		time.Sleep(time.Nanosecond)
+		after, next := create(t, a, Token{User: "u1"})
+		if got := verdict(a, before) + ", " + verdict(a, after); got != "token_revoked, valid" {
+			t.Error(got)
+		}
+		list, _ := a.Tokens("u1", "", 10)
+		if diff := cmp.Diff([]Token{next}, list); diff != "" {
+			t.Errorf("tokens (-want +got):\n%s", diff)
+		}
+		if _, err := a.Token(made.ID); failure(err) != "no_token: The token "+made.ID+" is revoked." {
+			t.Error(err)
+		}
+	})
+}
+
+// TestRevokeKeyOfTokens: with a key go the tokens that it made. They can come back, the key
+// cannot.
+func TestRevokeKeyOfTokens(t *testing.T) {
+	a := open(t, Options{DataDir: t.TempDir()})
+	keyText, key := createKey(t, a, Key{Name: "shop", Verbs: KeyTokens})
+	text, _ := create(t, a, Token{Key: key.ID})
+	other, _ := create(t, a, Token{})
+	g := grant(t, a, text)
+	if match := revoke(t, a, Revocation{Key: key.ID}); !match(g) || match(grant(t, a, other)) {
+		t.Error("the wrong sessions would be cut")
+	}
+	check := func(want string) {
+		t.Helper()
+		_, err := a.CheckKey(keyText)
+		if got := code(err) + ", " + verdict(a, text) + ", " + verdict(a, other); got != want {
+			t.Errorf("got %s\nwant %s", got, want)
+		}
+	}
+	check("invalid_key, token_revoked, valid")
+	a = reopen(t, a)
+	check("invalid_key, token_revoked, valid")
+	if ok, err := a.Unrevoke(Revocation{Key: key.ID}); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	check("invalid_key, valid, valid")
+	a = reopen(t, a)
+	check("invalid_key, valid, valid")
+}
+
+func TestRevokeRefuses(t *testing.T) {
+	a := open(t, Options{MaxRevocations: 1})
+	some, past := time.Now().Add(time.Hour), time.Unix(1_000_000_000, 0)
+	for _, test := range []struct {
+		revocation Revocation
+		want       string
+	}{
+		{Revocation{}, "malformed: A revocation has one of token, user and key, or issued_before alone."},
+		{Revocation{User: "u", Key: "k"}, "malformed: A revocation has one of token, user and key, or issued_before alone."},
+		{Revocation{Key: "k", IssuedBefore: some}, "malformed: A revocation has issued_before alone, or with user: a token or key is taken back whole."},
+		{Revocation{IssuedBefore: past.AddDate(300, 0, 0)}, "malformed: The time in issued_before is not between the years 1970 and 2261."},
+		{Revocation{IssuedBefore: time.Date(1970, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600))}, "malformed: The time in issued_before is not between the years 1970 and 2261."},
+		{Revocation{User: "u", Until: past}, "malformed: The time in until, 2001-09-09T01:46:40Z, is past. To end something at once, delete or revoke it."},
+		{Revocation{User: "a\nb"}, "malformed: The user's name has a control character, U+000A, at byte 1."},
+		{Revocation{Key: strings.Repeat("k", 256)}, "malformed: The key's name has 256 bytes, more than 255."},
+		{Revocation{Key: "key_0123456789abcdef"}, "no_key: There is no key of that ID."},
+		{Revocation{Token: "zebra"}, "no_token: There is no token of that ID."},
+		{Revocation{Token: "tok_0123456789abcdef"}, "no_token: There is no token of that ID."},
+		{Revocation{User: "u"}, "none"},
+		{Revocation{User: "u"}, "none"},
+		{Revocation{User: "u2"}, "too_many_stored: The server keeps 1 revocations, as many as it may."},
+	} {
+		if _, err := a.Revoke(test.revocation); failure(err) != test.want {
+			t.Errorf("%+v:\n got %s\nwant %s", test.revocation, failure(err), test.want)
+		}
+	}
+}
+
+// TestRevocationsAreForgotten at the time that they have, and then make room.
+func TestRevocationsAreForgotten(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		a := open(t, Options{DataDir: dir, MaxRevocations: 2})
+		issued := time.Now()
+		g := &boreas.Grant{Kind: "jwt", TokenID: "jwt_1", User: "u1", Named: true, Issued: issued.Add(time.Second)}
+		all := &boreas.Grant{Kind: "jwt", TokenID: "jwt_2", User: "u2", Named: true, Issued: issued}
+		revoke(t, a, Revocation{User: "u1", IssuedBefore: issued.Add(time.Minute), Until: issued.Add(time.Hour)})
+		revoke(t, a, Revocation{IssuedBefore: issued, Until: issued.Add(2 * time.Hour)})
+		// What is said once more never takes back less.
+		revoke(t, a, Revocation{IssuedBefore: issued.Add(-1), Until: issued.Add(time.Hour)})
+
+		check := func(want string) {
+			t.Helper()
+			if got := code(a.Valid(g)) + ", " + code(a.Valid(all)); got != want {
+				t.Errorf("after %v: got %s, want %s", time.Since(issued), got, want)
+			}
+		}
+		check("token_revoked, token_revoked")
+		time.Sleep(time.Hour)
+		if _, known := a.Revoked(Revocation{User: "u1"}); known {
+			t.Error("that of the user is still there")
+		}
+		check("valid, token_revoked")
+		a = reopen(t, a)
+		revoke(t, a, Revocation{User: "u3"}) // there is room
+		if a.Revocations() != 2 {
+			t.Errorf("%d revocations", a.Revocations())
+		}
+		time.Sleep(time.Hour)
+		check("valid, valid")
+	})
+}
+
+func TestMarksAllocateNothing(t *testing.T) {
+	a := open(t, Options{})
+	text, _ := create(t, a, Token{User: strings.Repeat("u", boreas.MaxUser), Key: "key_0123456789abcdef"})
+	g := grant(t, a, text)
+	for _, r := range []Revocation{{User: "other"}, {Key: "other"}, {Token: "jwt_0123456789abcdef"}, {IssuedBefore: g.Issued.Add(-1)}} {
+		revoke(t, a, r)
+	}
+	for name, run := range map[string]func(){
+		"Valid": func() { a.Valid(g) },
+		"Check": func() { a.Check(boreas.Credentials{Token: text}) },
+	} {
+		if n := testing.AllocsPerRun(100, run); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package auth
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// open opens an authority for the time of the test.
+func open(t testing.TB, o Options) *Authority {
+	t.Helper()
+	a, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shut(t, a) })
+	return a
+}
+
+func shut(t testing.TB, a *Authority) {
+	t.Helper()
+	if err := a.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// reopen closes an authority and opens its directory again.
+func reopen(t testing.TB, a *Authority) *Authority {
+	t.Helper()
+	shut(t, a)
+	return open(t, a.options)
+}
+
+func mint(t testing.TB, a *Authority) string {
+	t.Helper()
+	token, err := a.Mint("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// create makes an opaque token.
+func create(t testing.TB, a *Authority, token Token) (text string, made Token) {
+	t.Helper()
+	text, made, err := a.CreateToken(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text, made
+}
+
+func createKey(t testing.TB, a *Authority, key Key) (text string, made Key) {
+	t.Helper()
+	text, made, err := a.CreateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text, made
+}
+
+func revoke(t testing.TB, a *Authority, r Revocation) func(*boreas.Grant) bool {
+	t.Helper()
+	match, err := a.Revoke(r)
+	if err != nil {
+		t.Fatalf("revoke %+v: %v", r, err)
+	}
+	return match
+}
+
+// grant is what a token gives; it must be valid.
+func grant(t testing.TB, a *Authority, text string) *boreas.Grant {
+	t.Helper()
+	g, err := a.Check(boreas.Credentials{Token: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Valid(g); err != nil {
+		t.Fatalf("what Check gave is not valid: %v", err)
+	}
+	return g
+}
+
+// verdict says what Check has to say of a token: the code of its error, or "valid".
+func verdict(a *Authority, text string) string {
+	_, err := a.Check(boreas.Credentials{Token: text})
+	return code(err)
+}
+
+func code(err error) string {
+	if err == nil {
+		return "valid"
+	}
+	return fault.Of(err).Code
+}
+
+// failure is the code and the words of an error.
+func failure(err error) string {
+	if err == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%s: %v", code(err), err)
+}
+
+// journalOf is the text of the journal in a directory.
+func journalOf(t testing.TB, dir string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, journalName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// newLog returns a log without times, and its text.
+func newLog() (*slog.Logger, *bytes.Buffer) {
+	text := new(bytes.Buffer)
+	return slog.New(slog.NewTextHandler(text, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})), text
+}
+
+// rules makes permissions of a JSON list.
+func rules(t testing.TB, text string) *boreas.Permissions {
+	t.Helper()
+	p, err := ParseRules([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func words(lines ...string) string { return strings.Join(lines, "\n") + "\n" }

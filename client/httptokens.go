@@ -1,0 +1,145 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// A Rule allows or denies verbs on the channels that one of its patterns matches. In a
+// pattern {user} stands for the name of the token's user. What is denied by one rule
+// is not allowed by another.
+type Rule struct {
+	Channels []string `json:"channels"`
+	Allow    []string `json:"allow,omitempty"` // join, publish, history, presence
+	Deny     []string `json:"deny,omitempty"`
+}
+
+// A NewTokenRequest says what [Client.CreateToken] makes.
+type NewTokenRequest struct {
+	User    string    `json:"user,omitempty"`
+	Label   string    `json:"label,omitempty"`  // for people
+	Expires time.Time `json:"expires,omitzero"` // zero for never
+	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything, an empty list for nothing
+
+	// TTL, instead of Expires, is how long it lives by the server's clock, in whole seconds.
+	TTL time.Duration `json:"-"`
+}
+
+// TokenInfo is what the server keeps of an opaque token. The text is not kept.
+type TokenInfo struct {
+	ID      string    `json:"id"`
+	User    string    `json:"user,omitempty"`
+	Label   string    `json:"label,omitempty"`
+	Created time.Time `json:"created,omitzero"`
+	Expires time.Time `json:"expires,omitzero"` // zero for never
+	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything
+	Key     string    `json:"key,omitempty"`    // the ID of the API key that made it
+}
+
+// A CreatedToken is a token and its text, which the server tells once.
+type CreatedToken struct {
+	Token string `json:"token"`
+	TokenInfo
+}
+
+var (
+	errNoText    = errors.New("the answer holds none; is this the URL of a Boreas API?")
+	errNoTokenID = errors.New("the token's ID is empty")
+)
+
+// CreateToken makes an opaque token, which is valid at once.
+func (c *Client) CreateToken(ctx context.Context, r NewTokenRequest) (CreatedToken, error) {
+	const op = "make a token"
+	body := struct {
+		NewTokenRequest
+		TTL int64 `json:"ttl,omitempty"`
+	}{r, wholeSeconds(r.TTL)}
+	var made CreatedToken
+	if err := c.send(ctx, op, http.MethodPost, "/v2/tokens", body, &made); err != nil {
+		return CreatedToken{}, err
+	}
+	if made.Token == "" {
+		return CreatedToken{}, opError(op, errNoText)
+	}
+	return made, nil
+}
+
+// Tokens yields the opaque tokens of a user, or all if user is "", in the order of their
+// IDs. An error is the last that is yielded.
+func (c *Client) Tokens(ctx context.Context, user string) iter.Seq2[TokenInfo, error] {
+	q := url.Values{}
+	if user != "" {
+		q.Set("user", user)
+	}
+	return pages[TokenInfo](ctx, c, "list tokens", "/v2/tokens", q)
+}
+
+// Token looks an opaque token up by its ID.
+func (c *Client) Token(ctx context.Context, id string) (TokenInfo, error) {
+	if id == "" {
+		return TokenInfo{}, errNoTokenID
+	}
+	var info TokenInfo
+	return info, c.call(ctx, "look at token "+id, http.MethodGet, tokenPath(id), nil, &info)
+}
+
+// A TokenChange says what to change of a token. What is nil stays as it is.
+type TokenChange struct {
+	Label   *string
+	Expires *time.Time // the zero time: never
+	Rules   *[]Rule    // a nil list: everything
+}
+
+// MarshalJSON writes what is to be changed, and null for never and everything.
+func (t TokenChange) MarshalJSON() ([]byte, error) {
+	change := map[string]any{}
+	if t.Label != nil {
+		change["label"] = *t.Label
+	}
+	if t.Expires != nil {
+		change["expires"] = nil
+		if !t.Expires.IsZero() {
+			change["expires"] = *t.Expires
+		}
+	}
+	if t.Rules != nil {
+		change["rules"] = *t.Rules
+	}
+	return json.Marshal(change)
+}
+
+// UpdateToken changes an opaque token. Its live sessions have the new rules at once.
+func (c *Client) UpdateToken(ctx context.Context, id string, change TokenChange) (TokenInfo, error) {
+	if id == "" {
+		return TokenInfo{}, errNoTokenID
+	}
+	var info TokenInfo
+	return info, c.send(ctx, "change token "+id, http.MethodPatch, tokenPath(id), change, &info)
+}
+
+// DeleteTokenID deletes an opaque token by its ID, and ends its sessions.
+func (c *Client) DeleteTokenID(ctx context.Context, id string) error {
+	if id == "" {
+		return errNoTokenID
+	}
+	return c.call(ctx, "delete token "+id, http.MethodDelete, tokenPath(id), nil, nil)
+}
+
+func tokenPath(id string) string { return "/v2/tokens/" + url.PathEscape(id) }
+
+// wholeSeconds rounds up: what is short must not become none.
+func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// send is call with a body that is marshalled.
+func (c *Client) send(ctx context.Context, op, method, path string, body, answer any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return opError(op, err)
+	}
+	return c.call(ctx, op, method, path, text, answer)
+}

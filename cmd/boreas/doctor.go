@@ -1,0 +1,86 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas/internal/doctor"
+)
+
+func doctorCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "check a running server from the outside",
+		Description: "Uses a server as backends and subscribers do, through whatever stands before it, and prints\n" +
+			"a line for each check: ok, skipped, warning or FAILED, and what to do. It looks at TLS, both\n" +
+			"ports, the key, the clock, the WebSocket upgrade, the origin of pages, event streams, file\n" +
+			"descriptors and a token. It publishes one message, on a channel of its own.\n" +
+			"Exits with 1 if a check failed.\n\n" +
+			"Examples:\n" +
+			"  boreas doctor\n" +
+			"  boreas doctor --api=http://10.0.0.5:8001 --ws=wss://push.example.com --origin=https://www.example.com\n" +
+			"  boreas doctor --token-file=- < the-token",
+		Flags: []cli.Flag{
+			apiFlag(), keyFileFlag(), wsFlag(),
+			tokenFileFlag("look at the token in `FILE`; - is standard input"),
+			&cli.StringFlag{Name: "origin", Usage: "the `ORIGIN` of pages that connect, as https://www.example.com"},
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line"},
+		},
+		Action: p.doctor,
+	}
+}
+
+func (p *program) doctor(ctx context.Context, cmd *cli.Command) error {
+	if err := takesNoArguments(cmd); err != nil {
+		return err
+	}
+	o := doctor.Options{API: p.apiURL(cmd), WS: p.wsURL(cmd), Origin: cmd.String("origin")}
+	var err error
+	if o.Key, err = p.apiKey(cmd); err != nil {
+		return err
+	}
+	if o.Token, err = p.givenToken(cmd); err != nil {
+		return err
+	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	failed := 0
+	var broken error // of standard output
+	err = doctor.Run(ctx, o, func(f doctor.Finding) {
+		if f.Level == doctor.Failed {
+			failed++
+		}
+		if cmd.Bool("json") {
+			broken = cmp.Or(broken, p.printLine(f))
+		} else {
+			_, err := fmt.Fprint(p.stdout, findingText(f))
+			broken = cmp.Or(broken, err)
+		}
+	})
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted")
+	case err != nil:
+		return usageError{err}
+	case broken != nil:
+		return broken
+	case failed == 1:
+		return fmt.Errorf("a check failed")
+	case failed > 1:
+		return fmt.Errorf("%d checks failed", failed)
+	}
+	return nil
+}
+
+// findingText is a finding for people. What servers said stands in it.
+func findingText(f doctor.Finding) string {
+	text := fmt.Sprintf("%-8s %-12s %s\n", f.Level, f.Check, printable(f.Text))
+	if f.Do != "" {
+		text += strings.Repeat(" ", 22) + printable(f.Do) + "\n"
+	}
+	return text
+}

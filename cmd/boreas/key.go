@@ -1,0 +1,183 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas/client"
+)
+
+func keyCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:      "key",
+		Usage:     "make, list and revoke keys of the API",
+		ArgsUsage: "new|list|revoke",
+		Description: "A key lets a backend use the API. Once a server has had a key, its API demands one: in\n" +
+			"environment variable " + envKey + ", or with --key-file. Keys are secrets.\n\n" +
+			"A server that is not on loopback needs a key before it starts: with --data-dir the first\n" +
+			"one is made without a server; do that as the user that the server runs as.\n\n" +
+			"Examples:\n" +
+			"  boreas key new --data-dir=/var/lib/boreas --verbs=admin admin > admin.key\n" +
+			"  boreas key new --key-file=admin.key --verbs=publish --channels='chat.*' chat > chat.key\n" +
+			"  boreas key list --key-file=admin.key\n" +
+			"  boreas key revoke --key-file=admin.key key_2nJ5uWqYk0Rb8xZc",
+		Commands: []*cli.Command{newKeyCommand(p), listKeysCommand(p), revokeKeyCommand(p)},
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return unknownCommand(cmd, cmd.Args().First())
+			}
+			return usagef("say what to do: boreas key new, list or revoke")
+		},
+	}
+}
+
+// keyFlags stand at each of the key's commands.
+func keyFlags() []cli.Flag {
+	return []cli.Flag{
+		apiFlag(), keyFileFlag(),
+		&cli.StringFlag{Name: "data-dir", TakesFile: true, Usage: "use the files in `DIR` of a server that does not run, instead of the API"},
+	}
+}
+
+// A keyring is where keys are kept: a server, or the files of one that does not run.
+type keyring interface {
+	CreateKey(context.Context, client.NewKeyRequest) (client.CreatedKey, error)
+	Keys(context.Context) ([]client.KeyInfo, error)
+	DeleteKey(ctx context.Context, id string) error
+	Close()
+}
+
+// keyring returns the one that the flags name. Makes tells that it need not exist yet.
+func (p *program) keyring(cmd *cli.Command, makes bool) (keyring, error) {
+	if !cmd.IsSet("data-dir") {
+		c, err := p.apiClient(cmd)
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+	if cmd.IsSet("api") {
+		return nil, usagef("give --api or --data-dir, not both")
+	}
+	return p.openKeyFiles(cmd.String("data-dir"), makes)
+}
+
+func newKeyCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:      "new",
+		Usage:     "make a key and print it",
+		ArgsUsage: "NAME",
+		Description: "Prints a new key, valid at once. The name tells keys apart; two valid ones can have the\n" +
+			"same, so that one can be put in place of the other without a gap.\n\n" +
+			"The verbs are publish, tokens (make and revoke them), sessions (see and end them, history,\n" +
+			"presence), stats (figures and metrics) and admin (everything, keys too).",
+		Flags: append(keyFlags(), append([]cli.Flag{
+			&cli.StringFlag{Name: "verbs", Usage: "what it allows, a `LIST` with commas", Value: "publish,tokens"},
+			&cli.StringFlag{Name: "channels", Usage: "a `LIST` of patterns with commas; without it, all channels"},
+			&cli.BoolFlag{Name: "json", Usage: "print all that is known of the key"},
+		}, lifeFlags()...)...),
+		Action: p.newKey,
+	}
+}
+
+func (p *program) newKey(ctx context.Context, cmd *cli.Command) error {
+	if cmd.Args().Len() != 1 || cmd.Args().First() == "" {
+		return usagef("give the key a name: %s NAME", cmd.FullName())
+	}
+	r := client.NewKeyRequest{Name: cmd.Args().First(), Verbs: words(cmd.String("verbs")), Channels: words(cmd.String("channels"))}
+	switch {
+	case len(r.Verbs) == 0:
+		return usagef("--verbs is empty: a key needs at least one")
+	case cmd.IsSet("channels") && len(r.Channels) == 0:
+		return usagef("--channels is empty: leave it out to allow all channels")
+	}
+	var err error
+	if r.TTL, r.Expires, err = life(cmd); err != nil {
+		return err
+	}
+	keys, err := p.keyring(cmd, true)
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	made, err := keys.CreateKey(ctx, r)
+	if err != nil {
+		return needsNewer(err)
+	}
+	if cmd.Bool("json") {
+		return p.printJSON(made)
+	}
+	if _, err := fmt.Fprintln(p.stdout, made.Key); err != nil {
+		return err
+	}
+	p.note("%s (%s) allows %s on %s, until %s; the key is shown this once", made.ID, printable(made.Name),
+		strings.Join(made.Verbs, ", "), cmp.Or(strings.Join(made.Channels, ", "), "all channels"), shownTime(made.Expires, "it is revoked"))
+	if key, err := p.apiKey(cmd); err == nil && key == "" && !cmd.IsSet("data-dir") && !slices.Contains(made.Verbs, "admin") {
+		p.note("from now on the API demands a key, and this one cannot make others: `boreas key new --data-dir` can while the server is stopped, " +
+			"and a server without data_dir forgets all keys when it ends")
+	}
+	return nil
+}
+
+func listKeysCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:  "list",
+		Usage: "print the keys, but for their texts",
+		Flags: append(keyFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := takesNoArguments(cmd); err != nil {
+				return err
+			}
+			keys, err := p.keyring(cmd, false)
+			if err != nil {
+				return err
+			}
+			defer keys.Close()
+			list, err := keys.Keys(ctx)
+			if err != nil {
+				return needsNewer(err)
+			}
+			if cmd.Bool("json") {
+				return p.printJSON(map[string]any{"keys": list})
+			}
+			t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "ID\tNAME\tVERBS\tCHANNELS\tMADE\tENDS\tLAST USED")
+			for _, k := range list {
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, printable(k.Name), strings.Join(k.Verbs, ","),
+					cmp.Or(printable(strings.Join(k.Channels, ",")), "all"), shownTime(k.Created, "-"), shownTime(k.Expires, "never"), shownTime(k.LastUsed, "never"))
+			}
+			return t.Flush()
+		},
+	}
+}
+
+func revokeKeyCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:        "revoke",
+		Usage:       "make a key invalid, and the tokens that it made",
+		ArgsUsage:   "ID",
+		Description: "The ID is no secret: `boreas key list` shows it. Sessions with tokens that the key made end.",
+		Flags:       keyFlags(),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			id := cmd.Args().First()
+			switch {
+			case cmd.Args().Len() != 1 || id == "":
+				return usagef("give the ID of a key: %s ID", cmd.FullName())
+			case isSecret(id):
+				return usagef("that is the key itself, which others can see now: give its ID, key_ and 16 characters, as `boreas key list` shows it")
+			}
+			keys, err := p.keyring(cmd, false)
+			if err != nil {
+				return err
+			}
+			defer keys.Close()
+			return needsNewer(keys.DeleteKey(ctx, id))
+		},
+	}
+}

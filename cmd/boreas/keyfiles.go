@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/client"
+)
+
+// keyFiles are the keys in the files of a server that does not run.
+type keyFiles struct{ store *auth.Authority }
+
+// openKeyFiles opens the files in a directory. Who makes keys may begin with none: then
+// it is made, as the server makes it.
+func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
+	switch info, err := os.Stat(dir); {
+	case err == nil && !info.IsDir():
+		return nil, usagef("--data-dir=%s: that is no directory", dir)
+	case errors.Is(err, fs.ErrNotExist) && !makes:
+		return nil, usagef("--data-dir=%s: there is no such directory", dir)
+	case errors.Is(err, fs.ErrNotExist):
+		// Told, as it may be misspelt, and no server would ever look there.
+		p.note("there was no directory %s: it is made, for this user alone; the server must run as the same", dir)
+	}
+	store, err := auth.Open(auth.Options{DataDir: dir})
+	if err != nil {
+		return nil, err
+	}
+	return &keyFiles{store}, nil
+}
+
+// Close releases the files. What was told them is on disk already.
+func (f *keyFiles) Close() { f.store.Close() }
+
+// CreateKey makes a key.
+func (f *keyFiles) CreateKey(_ context.Context, r client.NewKeyRequest) (client.CreatedKey, error) {
+	k := auth.Key{Name: r.Name, Channels: r.Channels, Expires: r.Expires}
+	if r.TTL > 0 {
+		k.Expires = time.Now().Add(r.TTL)
+	}
+	for _, name := range r.Verbs {
+		verb, err := auth.ParseKeyVerb(name)
+		if err != nil {
+			return client.CreatedKey{}, usageError{err}
+		}
+		k.Verbs |= verb
+	}
+	text, made, err := f.store.CreateKey(k)
+	if err != nil {
+		return client.CreatedKey{}, err
+	}
+	return client.CreatedKey{Key: text, KeyInfo: keyInfo(made)}, nil
+}
+
+// Keys lists the keys.
+func (f *keyFiles) Keys(context.Context) ([]client.KeyInfo, error) {
+	list := []client.KeyInfo{}
+	for _, k := range f.store.Keys() {
+		list = append(list, keyInfo(k))
+	}
+	return list, nil
+}
+
+// DeleteKey revokes a key and what it made.
+func (f *keyFiles) DeleteKey(_ context.Context, id string) error {
+	for _, k := range f.store.Keys() {
+		if k.ID == id {
+			_, err := f.store.Revoke(auth.Revocation{Key: id})
+			return err
+		}
+	}
+	return fmt.Errorf("there is no key %s; `boreas key list` shows those that there are", id)
+}
+
+func keyInfo(k auth.Key) client.KeyInfo {
+	return client.KeyInfo{
+		ID: k.ID, Name: k.Name, Verbs: strings.Split(k.Verbs.String(), ", "), Channels: k.Channels,
+		Created: k.Created, Expires: k.Expires, LastUsed: k.LastUsed,
+	}
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas/auth"
+)
+
+func TestKeysOfAServerThatRunsAreLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	server, err := auth.Open(auth.Options{DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := started{args: "key new --data-dir=" + dir + " n"}.run(t)
+	got.Stderr = strings.ReplaceAll(got.Stderr, dir, "DIR")
+	want := outcome{Exit: 1, Stderr: "boreas: lock the directory DIR: another process has it: a running server, most likely. " +
+		"Use that one's API, stop it first, or choose another directory with --data-dir\n"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	// Once it has ended, keys can be made, used by the next server, and revoked.
+	made := started{args: "key new --data-dir=" + dir + " --verbs=publish --channels=a --ttl=1h n"}.run(t)
+	if server, err = auth.Open(auth.Options{DataDir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	key, err := server.CheckKey(strings.TrimSpace(made.Stdout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := key.May(auth.KeyPublish, "a"); err != nil || key.Expires.IsZero() {
+		t.Errorf("the key has %v, and ends %v", err, key.Expires)
+	}
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(outcome{}, started{args: "key revoke --data-dir=" + dir + " " + key.ID}.run(t)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if server, err = auth.Open(auth.Options{DataDir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if _, err := server.CheckKey(strings.TrimSpace(made.Stdout)); err == nil {
+		t.Error("a key that was revoked is taken")
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+)
+
+// lifeFlags say when what is made ends.
+func lifeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{Name: "ttl", Usage: "how long it is valid, as in 720h; without it and --expires it has no end"},
+		&cli.StringFlag{Name: "expires", Usage: "when it ends, a `TIME` as 2027-01-31T12:00:00Z"},
+	}
+}
+
+// life reads the lifeFlags: a time to live, or an end, or neither.
+func life(cmd *cli.Command) (ttl time.Duration, end time.Time, err error) {
+	ttl = cmd.Duration("ttl")
+	switch {
+	case cmd.IsSet("ttl") && cmd.IsSet("expires"):
+		return 0, end, usagef("give --ttl or --expires, not both")
+	case cmd.IsSet("ttl") && ttl < time.Second:
+		return 0, end, usagef("--ttl must be at least 1s")
+	}
+	end, err = timeFlag(cmd, "expires")
+	return ttl, end, err
+}
+
+// timeFlag reads a flag that is a time; the zero time if it is not given.
+func timeFlag(cmd *cli.Command, name string) (time.Time, error) {
+	if !cmd.IsSet(name) {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, cmd.String(name))
+	if err != nil || t.IsZero() {
+		return time.Time{}, usagef("--%s is no time as 2027-01-31T12:00:00Z (RFC 3339)", name)
+	}
+	return t, nil
+}
+
+// shownTime is how people are told a time; without is what the zero time means.
+func shownTime(t time.Time, without string) string {
+	if t.IsZero() {
+		return without
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// texts is the value of a flag that can be given several times. The library's own kind
+// would take values apart at commas.
+type texts struct{ list []string }
+
+func (t *texts) Set(text string) error { t.list = append(t.list, text); return nil }
+func (t *texts) String() string        { return strings.Join(t.list, " ") }
+func (t *texts) Get() any              { return t }
+
+// textsFlag is a flag that can be given several times.
+func textsFlag(name, usage string) cli.Flag {
+	return &cli.GenericFlag{Name: name, Usage: usage, Value: &texts{}}
+}
+
+// textsOf returns what was given with a textsFlag.
+func textsOf(cmd *cli.Command, name string) []string {
+	t, ok := cmd.Generic(name).(*texts)
+	if !ok {
+		return nil
+	}
+	return t.list
+}
+
+// words takes a list apart at its commas.
+func words(list string) []string {
+	var found []string
+	for word := range strings.SplitSeq(list, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			found = append(found, word)
+		}
+	}
+	return found
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas/client"
+)
+
+func revokeCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:  "revoke",
+		Usage: "take tokens back and end their sessions",
+		Description: "Once it returns, the tokens are not valid any more, and live sessions with them have ended,\n" +
+			"or will after the grace. Prints {\"sessions\": ...}: how many those are.\n\n" +
+			"Examples:\n" +
+			"  boreas revoke --user=u1\n" +
+			"  boreas revoke --token-id=tok_2nJ5uWqYk0Rb8xZc\n" +
+			"  boreas revoke --token-file=- < the-token\n" +
+			"  boreas revoke --key=key_2nJ5uWqYk0Rb8xZc              the key, and the tokens that it made\n" +
+			"  boreas revoke --issued-before=2026-11-25T12:00:00Z --grace=30s",
+		Flags: []cli.Flag{
+			apiFlag(), keyFileFlag(),
+			tokenFileFlag("take the token in `FILE` back; - is standard input"),
+			&cli.StringFlag{Name: "token-id", Usage: "take the token of this `ID` back"},
+			&cli.StringFlag{Name: "user", Usage: "take all tokens of the user of this `NAME` back, that were issued until now"},
+			&cli.StringFlag{Name: "key", Usage: "take a key of the API back and the tokens that it made, by its `ID`; or the JWTs signed with a key, by its kid"},
+			&cli.StringFlag{Name: "issued-before", Usage: "take all tokens back that were issued until this `TIME`; with --user, those of the user"},
+			&cli.DurationFlag{Name: "grace", Usage: "how long live sessions have to show another token, up to 1h"},
+			&cli.StringFlag{Name: "until", Usage: "when the server may forget it, a `TIME` after the end of all those tokens"},
+		},
+		Action: p.revoke,
+	}
+}
+
+func (p *program) revoke(ctx context.Context, cmd *cli.Command) error {
+	r, err := p.revocation(cmd)
+	if err != nil {
+		return err
+	}
+	c, err := p.apiClient(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	sessions, err := c.Revoke(ctx, r)
+	if err != nil {
+		return needsNewer(err)
+	}
+	return json.NewEncoder(p.stdout).Encode(struct {
+		Sessions int `json:"sessions"`
+	}{sessions})
+}
+
+// revocation reads the flags and refuses what would revoke something else than was meant.
+func (p *program) revocation(cmd *cli.Command) (r client.Revocation, err error) {
+	if cmd.Args().Present() {
+		// Not repeated in the message: it may be a token.
+		return r, usagef("%s takes no arguments, only flags: see `%s --help`", cmd.FullName(), cmd.FullName())
+	}
+	given := 0
+	for _, name := range []string{"token-file", "token-id", "user", "key"} {
+		if cmd.IsSet(name) {
+			given++
+			if cmd.String(name) == "" {
+				return r, usagef("--%s must not be empty", name)
+			}
+		}
+	}
+	alone := given == 0 && cmd.IsSet("issued-before")
+	switch {
+	case given != 1 && !alone:
+		return r, usagef("say what to revoke: one of --token-file, --token-id, --user, --key; or --issued-before, alone or with --user")
+	case cmd.IsSet("issued-before") && !alone && !cmd.IsSet("user"):
+		return r, usagef("--issued-before goes alone or with --user")
+	case cmd.Duration("grace") < 0 || cmd.Duration("grace") > time.Hour:
+		return r, usagef("--grace must be from 0s to 1h")
+	}
+	for _, name := range []string{"token-id", "key"} {
+		if isSecret(cmd.String(name)) {
+			return r, usagef("--%s takes an ID, and what was given is the secret itself, which others can see now; for a token there is --token-file", name)
+		}
+	}
+	r = client.Revocation{Token: cmd.String("token-id"), User: cmd.String("user"), Key: cmd.String("key"), Grace: cmd.Duration("grace")}
+	if r.IssuedBefore, err = timeFlag(cmd, "issued-before"); err != nil {
+		return r, err
+	}
+	if r.Until, err = timeFlag(cmd, "until"); err != nil {
+		return r, err
+	}
+	if cmd.IsSet("token-file") {
+		r.Token, err = p.tokenFile(cmd.String("token-file"))
+	}
+	return r, err
+}

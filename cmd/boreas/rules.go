@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/client"
+)
+
+// maxRulesFile is more than the rules of a token can have, in bytes.
+const maxRulesFile = 1 << 20
+
+// rulesFlags say what a token may do.
+func rulesFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "rules", Usage: "a `JSON` list of rules, or @FILE; [] allows nothing"},
+		textsFlag("allow", "allow `VERBS:PATTERN`, as in join,publish:chat.*; can be repeated"),
+		textsFlag("deny", "deny `VERBS:PATTERN`; what is denied is not allowed by another rule"),
+	}
+}
+
+// rulesOf reads the rulesFlags. Nil means that none of them was given.
+func rulesOf(cmd *cli.Command) ([]client.Rule, error) {
+	var rules []client.Rule
+	if cmd.IsSet("rules") {
+		if cmd.IsSet("allow") || cmd.IsSet("deny") {
+			return nil, usagef("--rules does not go with --allow and --deny: give them all as JSON")
+		}
+		text, err := textOrFile(cmd.String("rules"))
+		if err != nil {
+			return nil, err
+		}
+		if rules, err = parseRules(text); err != nil {
+			return nil, usagef("--rules: %w", err)
+		}
+	}
+	for _, flag := range []string{"allow", "deny"} {
+		for _, text := range textsOf(cmd, flag) {
+			verbs, pattern, found := strings.Cut(text, ":")
+			if !found || len(words(verbs)) == 0 {
+				return nil, usagef("--%s=%s: give it as VERBS:PATTERN, as in join,publish:chat.*", flag, text)
+			}
+			rule := client.Rule{Channels: []string{pattern}, Allow: words(verbs)}
+			if flag == "deny" {
+				rule.Allow, rule.Deny = nil, rule.Allow
+			}
+			if _, err := permissions([]client.Rule{rule}); err != nil {
+				return nil, usagef("--%s=%s: %w", flag, text, err)
+			}
+			rules = append(rules, rule)
+		}
+	}
+	return rules, nil
+}
+
+// textOrFile returns the text, or that of the file that it names with an @.
+func textOrFile(text string) ([]byte, error) {
+	name, isFile := strings.CutPrefix(text, "@")
+	if !isFile {
+		return []byte(text), nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the rules: %w", err)
+	}
+	defer f.Close()
+	read, err := io.ReadAll(io.LimitReader(f, maxRulesFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the rules: %w", err)
+	}
+	if len(read) > maxRulesFile {
+		return nil, fmt.Errorf("%s holds more than %d bytes, too much for rules", name, maxRulesFile)
+	}
+	return read, nil
+}
+
+// parseRules reads a list of rules. What is not known is an error: a misspelt "deny"
+// must not go unseen.
+func parseRules(text []byte) ([]client.Rule, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	var rules []client.Rule
+	if err := d.Decode(&rules); err != nil {
+		return nil, fmt.Errorf(`this is no JSON list of rules, as [{"channels":["chat.*"],"allow":["join"]}]: %w`, err)
+	}
+	if d.More() || rules == nil {
+		return nil, fmt.Errorf(`there must be one JSON list; for a token that may do everything, leave the rules out`)
+	}
+	_, err := permissions(rules)
+	return rules, err
+}
+
+// permissions are the rules as the server sees them: one for each pattern, in order.
+func permissions(rules []client.Rule) ([]boreas.Permission, error) {
+	list := []boreas.Permission{}
+	for i, rule := range rules {
+		var allow, deny boreas.Verb
+		for names, set := range map[*[]string]*boreas.Verb{&rule.Allow: &allow, &rule.Deny: &deny} {
+			for _, name := range *names {
+				verb, err := boreas.ParseVerb(name)
+				if err != nil {
+					return nil, err
+				}
+				*set |= verb
+			}
+		}
+		if len(rule.Channels) == 0 {
+			return nil, fmt.Errorf("rule %d names no channels", i+1)
+		}
+		for _, pattern := range rule.Channels {
+			list = append(list, boreas.Permission{Pattern: pattern, Allow: allow, Deny: deny})
+		}
+	}
+	_, err := boreas.NewPermissions(list)
+	return list, err
+}

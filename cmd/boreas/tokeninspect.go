@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas/client"
+)
+
+func inspectTokenCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:      "inspect",
+		Usage:     "tell what a token may do, and by which rule",
+		ArgsUsage: "TOKEN|-",
+		Description: "Asks the server what it thinks of a token, of whatever kind: its own, a JWT, one that the\n" +
+			"backend checks. With - the token is read from standard input.\n" +
+			"Exits with 1 if the token is not valid, or may not do something that --can asks for.\n\n" +
+			"With --local it checks a JWT without a server, by the server's options: flags, environment\n" +
+			"and file as `boreas serve` reads them. What was revoked is known to the server alone.\n\n" +
+			"Examples:\n" +
+			"  boreas token inspect - < my-token\n" +
+			"  boreas token inspect --can='join chat.1' --can='publish chat.1' - < my-token\n" +
+			"  boreas token inspect --local --jwt-keys=file:public.pem - < my-jwt",
+		Flags: append([]cli.Flag{
+			apiFlag(), keyFileFlag(),
+			tokenFileFlag("read the token from `FILE`"),
+			textsFlag("can", "ask whether it may `'VERB CHANNEL'`; can be repeated"),
+			&cli.BoolFlag{Name: "json", Usage: "print the answer as JSON"},
+			&cli.BoolFlag{Name: "local", Usage: "check a JWT here, without a server, by the server's options"},
+		}, localFlags()...),
+		Action: p.inspectToken,
+	}
+}
+
+func (p *program) inspectToken(ctx context.Context, cmd *cli.Command) error {
+	asks, err := asksOf(cmd)
+	if err != nil {
+		return err
+	}
+	token, err := p.inspected(cmd)
+	if err != nil {
+		return err
+	}
+	inspect := p.inspectRemotely
+	if cmd.Bool("local") {
+		inspect = p.inspectLocally
+	}
+	found, err := inspect(ctx, cmd, token, asks)
+	if err != nil {
+		return err
+	}
+	if cmd.Bool("json") {
+		err = p.printJSON(found)
+	} else {
+		err = p.printInspection(&found)
+	}
+	if err != nil {
+		return err
+	}
+	if !found.Valid {
+		return errors.New("the token is not valid")
+	}
+	for _, v := range found.Can {
+		if !v.Allowed {
+			return errors.New("the token does not allow all that was asked")
+		}
+	}
+	return nil
+}
+
+func (p *program) inspectRemotely(ctx context.Context, cmd *cli.Command, token string, asks []client.Ask) (client.Inspection, error) {
+	for _, f := range localFlags() {
+		if cmd.IsSet(f.Names()[0]) {
+			return client.Inspection{}, usagef("--%s goes with --local", f.Names()[0])
+		}
+	}
+	c, err := p.apiClient(cmd)
+	if err != nil {
+		return client.Inspection{}, err
+	}
+	defer c.Close()
+	found, err := c.InspectToken(ctx, token, asks...)
+	return found, needsNewer(err)
+}
+
+// asksOf reads what --can asks.
+func asksOf(cmd *cli.Command) ([]client.Ask, error) {
+	var asks []client.Ask
+	for _, text := range textsOf(cmd, "can") {
+		verb, channel, found := strings.Cut(text, " ")
+		if !found || verb == "" || channel == "" {
+			return nil, usagef("--can=%s: give it as 'VERB CHANNEL', as in 'join chat.1'", text)
+		}
+		asks = append(asks, client.Ask{Verb: verb, Channel: channel})
+	}
+	return asks, nil
+}
+
+// inspected returns the token to look at. One that is an argument is taken, as it may be
+// of no worth any more; others may see it, and its owner is told so.
+func (p *program) inspected(cmd *cli.Command) (string, error) {
+	switch {
+	case cmd.Args().Len() > 1 || cmd.Args().Present() == cmd.IsSet("token-file"):
+		return "", usagef("give one token: %s -, which reads standard input, or --token-file", cmd.FullName())
+	case cmd.IsSet("token-file"):
+		return p.tokenFile(cmd.String("token-file"))
+	case cmd.Args().First() == "-":
+		return p.tokenFile("-")
+	}
+	p.note("arguments can be seen by every user of this machine, and shells keep them: better give the token on standard input, with -")
+	return cmd.Args().First(), nil
+}
+
+// printInspection prints what was found for people.
+func (p *program) printInspection(i *client.Inspection) error {
+	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
+	if !i.Valid {
+		row("valid", "no")
+		if i.Error != nil {
+			row("why", "%s (%s)", printable(i.Error.Message), i.Error.Code)
+			if do := whatToDo(i.Error.Code); do != "" {
+				row("to do", "%s", do)
+			}
+		}
+		return t.Flush()
+	}
+	row("valid", "yes, until %s", shownTime(i.Expires, "it is deleted or revoked"))
+	row("kind", "%s", i.Kind)
+	row("ID", "%s", i.ID)
+	for _, r := range []struct{ name, value string }{{"user", i.User}, {"issued", shownTime(i.Issued, "")}, {"key", i.Key}} {
+		if r.value != "" {
+			row(r.name, "%s", printable(r.value))
+		}
+	}
+	switch list, err := permissions(i.Rules); {
+	case i.Rules == nil:
+		row("rules", "none: it may do everything")
+	case len(i.Rules) == 0:
+		row("rules", "an empty list: it may do nothing")
+	case err != nil: // a newer server
+		row("rules", "%d, which this version cannot read; --json shows them", len(i.Rules))
+	default:
+		for n, rule := range list {
+			row(fmt.Sprintf("rule %d", n+1), "%v", rule)
+		}
+	}
+	for _, v := range i.Can {
+		answer := "no"
+		if v.Allowed {
+			answer = "yes"
+		}
+		row(fmt.Sprintf("%s %q", v.Verb, v.Channel), "%s: %s", answer, printable(v.By))
+	}
+	return t.Flush()
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// localFlags are the server's options that say which JWTs it takes.
+func localFlags() []cli.Flag {
+	return someOptionFlags(func(name string) bool { return name == "config" || strings.HasPrefix(name, "jwt_") })
+}
+
+// inspectLocally says what a server with these options thinks of a JWT.
+func (p *program) inspectLocally(_ context.Context, cmd *cli.Command, token string, asks []client.Ask) (none client.Inspection, _ error) {
+	if cmd.IsSet("api") || cmd.IsSet("key-file") {
+		return none, usagef("--api and --key-file do not go with --local, which asks no server")
+	}
+	questions := make([]boreas.Verb, len(asks))
+	for i, ask := range asks {
+		var err error
+		if questions[i], err = boreas.ParseVerb(ask.Verb); err != nil {
+			return none, usagef("--can: %w", err)
+		}
+	}
+	cfg, err := p.readConfig(cmd)
+	if err != nil {
+		return none, err
+	}
+	if cfg.JWTKeys == "" {
+		return none, usagef("--local needs the keys that sign JWTs: --jwt-keys, or jwt_keys in the server's file")
+	}
+	jwt, err := auth.NewJWT(auth.JWTOptions{
+		Keys: cfg.JWTKeyList(), Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,
+		UserClaim: cfg.JWTUserClaim, RulesClaim: cfg.JWTRulesClaim, DefaultRules: cfg.JWTDefaultRules,
+	})
+	if err != nil {
+		return none, usageError{err}
+	}
+	defer jwt.Close()
+	if !jwt.Looks(token) {
+		return none, usagef("this is no JWT, and --local knows nothing of others: leave it out to ask the server")
+	}
+	grant, err := jwt.Check(boreas.Credentials{Token: token})
+	switch f := fault.Of(err); f {
+	case nil:
+		return inspectionOf(grant, cfg, asks, questions), nil
+	case fault.AuthUnavailable, fault.Internal: // nobody knows
+		return none, err
+	default:
+		return client.Inspection{Error: &client.TokenError{Code: f.Code, Message: fault.Message(err), Retry: string(f.Retry), Docs: f.Docs()}}, nil
+	}
+}
+
+// inspectionOf is what the server would answer, but for what is revoked.
+func inspectionOf(g *boreas.Grant, cfg config.Config, asks []client.Ask, verbs []boreas.Verb) client.Inspection {
+	i := client.Inspection{Valid: true, Kind: g.Kind, ID: g.TokenID, User: g.User, Issued: g.Issued, Expires: g.Expires, Key: g.Key}
+	if g.Permissions != nil {
+		i.Rules = []client.Rule{}
+	}
+	for _, p := range g.Permissions.List() {
+		i.Rules = append(i.Rules, client.Rule{Channels: []string{p.Pattern}, Allow: words(p.Allow.String()), Deny: words(p.Deny.String())})
+	}
+	rules := cfg.ChannelRules()
+	for n, ask := range asks {
+		d := g.Permissions.Decide(verbs[n], ask.Channel)
+		v := client.Verdict{Verb: ask.Verb, Channel: ask.Channel, Allowed: d.Allowed, By: g.Permissions.Explain(verbs[n], d)}
+		if d.Allowed && verbs[n] == boreas.VerbPublish && !rules.For(ask.Channel).ClientPublish {
+			v.Allowed, v.By = false, "the channel's rule does not let clients publish (client_publish)"
+		}
+		i.Can = append(i.Can, v)
+	}
+	return i
+}

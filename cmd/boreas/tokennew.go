@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas/client"
+)
+
+func newTokenCommand(p *program) *cli.Command {
+	own := append([]cli.Flag{
+		&cli.StringFlag{Name: "user", Usage: "the `NAME` under which others know its sessions"},
+		&cli.StringFlag{Name: "label", Usage: "a `TEXT` for people"},
+		&cli.BoolFlag{Name: "json", Usage: "print all that is known of the token"},
+	}, append(rulesFlags(), lifeFlags()...)...)
+	return &cli.Command{
+		Name:  "new",
+		Usage: "make a token and print it",
+		Description: "Without flags it prints a token as those of Boreas 1, which may do everything, is known\n" +
+			"by no user's name, and is valid until it is deleted.\n\n" +
+			"With --user, rules, an end or a label it makes a token of which the server keeps no more\n" +
+			"than a hash. It may do what one rule allows and none denies; without rules, everything.\n" +
+			"The verbs are join, publish, history and presence; {user} in a pattern is the user's name.\n\n" +
+			"Examples:\n" +
+			"  boreas token new > my-token\n" +
+			"  boreas token new --user=u1 --ttl=24h --allow='join,history:chat.*' --allow='join:user.{user}'\n" +
+			"  boreas token new --user=u1 --allow='join:**' --deny='join:admin.**' --json\n" +
+			"  boreas token new --rules='[{\"channels\":[\"news\"],\"allow\":[\"join\"]}]'",
+		Flags: append([]cli.Flag{apiFlag(), keyFileFlag()}, own...),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := takesNoArguments(cmd); err != nil {
+				return err
+			}
+			for _, f := range own {
+				if f.IsSet() {
+					return p.newToken(ctx, cmd)
+				}
+			}
+			return p.newClassicToken(ctx, cmd)
+		},
+	}
+}
+
+func (p *program) newClassicToken(ctx context.Context, cmd *cli.Command) error {
+	c, err := p.apiClient(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	token, err := c.NewToken(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.stdout, token)
+	return err
+}
+
+func (p *program) newToken(ctx context.Context, cmd *cli.Command) error {
+	r := client.NewTokenRequest{User: cmd.String("user"), Label: cmd.String("label")}
+	if cmd.IsSet("user") && r.User == "" {
+		return usagef("--user must not be empty")
+	}
+	var err error
+	if r.TTL, r.Expires, err = life(cmd); err != nil {
+		return err
+	}
+	if r.Rules, err = rulesOf(cmd); err != nil {
+		return err
+	}
+	c, err := p.apiClient(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	made, err := c.CreateToken(ctx, r)
+	if err != nil {
+		return needsNewer(err)
+	}
+	if cmd.Bool("json") {
+		return p.printJSON(made)
+	}
+	if _, err = fmt.Fprintln(p.stdout, made.Token); err != nil {
+		return err
+	}
+	may := "may do everything"
+	if made.Rules != nil {
+		may = "may do what its rules allow"
+	}
+	p.note("%s %s, until %s; the token is shown this once", made.ID, may, shownTime(made.Expires, "it is deleted"))
+	return nil
+}

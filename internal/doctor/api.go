@@ -1,0 +1,145 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	// maxSkew is how far the clocks may be apart: tokens that end, and JWTs above all,
+	// are judged by the server's.
+	maxSkew = 30 * time.Second
+
+	swapped = "Swap --api and --ws."
+	behind  = "Start the server behind the proxy, and see that the proxy has its right port."
+)
+
+// reach asks whether the API is there at all.
+func (v *visit) reach(ctx context.Context, report reporter) {
+	if v.distrusted[v.api.Host] {
+		report(Skipped, "not asked over TLS that is wrong", "")
+		return
+	}
+	a, err := v.get(ctx, v.o.API+"/healthz", "")
+	if err != nil {
+		text, do := v.unreachable(v.api, err)
+		report(Failed, text, do)
+		return
+	}
+	switch {
+	case a.status == http.StatusOK && a.body == "ok\n":
+		v.health = a
+		report(OK, v.o.API+" answers", "")
+	case strings.Contains(a.body, "There is no WebSocket at this path"):
+		report(Failed, v.o.API+" is the port of subscribers, not the API", swapped)
+	case strings.Contains(a.body, "HTTP request to an HTTPS server"):
+		report(Failed, v.api.Host+" speaks TLS", "Give the URL with https://.")
+	case gateway(a.status):
+		report(Failed, fmt.Sprintf("a proxy answers %d %s: it does not reach the server", a.status, http.StatusText(a.status)), behind)
+	default:
+		report(Failed, fmt.Sprintf("%s is not the API of a Boreas server: /healthz answers %d %s", v.o.API, a.status, http.StatusText(a.status)),
+			"Correct the URL; with a proxy in between, see which paths it passes on.")
+	}
+}
+
+// ready asks whether the server would have traffic.
+func (v *visit) ready(ctx context.Context, report reporter) {
+	if v.health == nil {
+		report(Skipped, "the API is out of reach", "")
+		return
+	}
+	a, err := v.get(ctx, v.o.API+"/readyz", "")
+	switch {
+	case err != nil:
+		text, do := v.unreachable(v.api, err)
+		report(Failed, text, do)
+	case a.status == http.StatusOK:
+		report(OK, "the server takes traffic", "")
+	default:
+		first, _, _ := strings.Cut(a.body, "\n")
+		report(Failed, "the server is not ready: "+first, "Wait if it starts or stops; otherwise put right what it names.")
+	}
+}
+
+// key asks whether the API takes our key, and what it does to those who have none.
+func (v *visit) key(ctx context.Context, report reporter) {
+	if v.health == nil {
+		report(Skipped, "the API is out of reach", "")
+		return
+	}
+	open, err := v.get(ctx, v.o.API+"/v2/stats", "")
+	if err != nil {
+		text, do := v.unreachable(v.api, err)
+		report(Failed, text, do)
+		return
+	}
+	code, message := open.fault()
+	switch {
+	case code == "host_not_allowed":
+		report(Failed, message, "Ask for it as localhost or 127.0.0.1, name the host in option `api_hosts`, or make a key: `boreas key new`.")
+	case open.status == http.StatusOK && !onLoopback(v.api):
+		v.allowed = true
+		report(Failed, "whoever reaches "+v.api.Host+" can publish and make tokens: the API asks for no key",
+			"Make a key with `boreas key new`, or let the API listen on 127.0.0.1 only.")
+	case open.status == http.StatusOK && v.o.Key != "":
+		v.allowed = true
+		report(Warning, "the API asks for no key, so that yours was not looked at", "Make a key on this server: `boreas key new`.")
+	case open.status == http.StatusOK:
+		v.allowed = true
+		report(OK, "the API is open, to this machine alone as far as can be seen", "")
+	case code != "invalid_key":
+		report(Failed, "/v2/stats: "+message, "See the server's log.")
+	case v.o.Key == "":
+		report(Warning, "the API demands a key, and there is none to show", "Give one in BOREAS_API_KEY or with --key-file, and more can be checked.")
+	default:
+		v.shownKey(ctx, report)
+	}
+}
+
+// shownKey asks whether an API that demands a key takes ours.
+func (v *visit) shownKey(ctx context.Context, report reporter) {
+	a, err := v.get(ctx, v.o.API+"/v2/stats", v.o.Key)
+	if err != nil {
+		text, do := v.unreachable(v.api, err)
+		report(Failed, text, do)
+		return
+	}
+	switch code, message := a.fault(); {
+	case a.status == http.StatusOK:
+		v.allowed = true
+		report(OK, "the API demands a key, and takes this one", "")
+	case code == "not_permitted":
+		v.allowed = true
+		report(OK, "the API demands a key, and takes this one, which may not see figures", "")
+	case code == "invalid_key":
+		report(Failed, "the API does not take the key: "+message, "Make another with `boreas key new`.")
+	default:
+		report(Failed, "/v2/stats: "+message, "See the server's log.")
+	}
+}
+
+// clock compares the clocks. The header has whole seconds.
+func (v *visit) clock(_ context.Context, report reporter) {
+	if v.health == nil {
+		report(Skipped, "the API is out of reach", "")
+		return
+	}
+	theirs, err := http.ParseTime(v.health.header.Get("Date"))
+	if err != nil {
+		report(Skipped, "the answer has no header Date", "")
+		return
+	}
+	apart, direction := v.health.at.Sub(theirs).Truncate(time.Second), "behind"
+	if apart < 0 {
+		apart, direction = -apart, "ahead of"
+	}
+	if apart > maxSkew {
+		report(Failed, fmt.Sprintf("the server's clock is %v %s this machine's: tokens end too early or too late, JWTs above all", apart, direction),
+			"Set both clocks by NTP.")
+		return
+	}
+	report(OK, fmt.Sprintf("the clocks are less than %v apart", maxSkew), "")
+}

@@ -1,0 +1,67 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+const (
+	// fewDescriptors is what many systems give a process unless told otherwise.
+	fewDescriptors = 4096
+
+	// What the server keeps for what is no subscriber: one of so many, and at least.
+	keptShare, minKept = 16, 64
+
+	moreDescriptors = "Raise LimitNOFILE in the systemd unit, or `ulimit -n`: see docs/operations.md."
+)
+
+// descriptors looks at how many files and connections the process may have.
+func (v *visit) descriptors(ctx context.Context, report reporter) {
+	if v.health == nil || !v.allowed {
+		report(Skipped, "the API is out of reach or takes no key of ours", "")
+		return
+	}
+	a, err := v.get(ctx, v.o.API+"/metrics", v.o.Key)
+	if err != nil {
+		text, do := v.unreachable(v.api, err)
+		report(Failed, text, do)
+		return
+	}
+	if a.status != http.StatusOK {
+		_, message := a.fault()
+		report(Skipped, "/metrics: "+message, "")
+		return
+	}
+	most, open := metric(a.body, "process_max_fds"), metric(a.body, "process_open_fds")
+	if most <= 0 {
+		report(Skipped, "the server's system does not tell", "")
+		return
+	}
+	room := max(1, most-max(minKept, most/keptShare))
+	text := fmt.Sprintf("%d of %d are in use; that is enough for about %d connections", open, most, room)
+	switch {
+	case open >= room:
+		report(Failed, text+", and the server refuses more", moreDescriptors)
+	case open >= room/10*8:
+		report(Warning, text, moreDescriptors)
+	case most < fewDescriptors:
+		report(Warning, text, moreDescriptors)
+	default:
+		report(OK, text, "")
+	}
+}
+
+// metric reads a metric without labels; -1 if there is none.
+func metric(text, name string) int {
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			if n, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
+				return int(n)
+			}
+		}
+	}
+	return -1
+}

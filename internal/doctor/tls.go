@@ -1,0 +1,112 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+)
+
+// certificateSoon is how long before its end a certificate should have been renewed.
+const certificateSoon = 14 * 24 * time.Hour
+
+const renew = "Renew it: most are renewed 30 days before their end. The server takes a new file without a restart."
+
+// tls looks at the certificates. It makes connections of its own and shows nothing on
+// them: where the certificate is wrong, nothing else is asked.
+func (v *visit) tls(ctx context.Context, report reporter) {
+	seen := make(map[string]bool)
+	for _, u := range []*url.URL{v.api, v.ws} {
+		if seen[u.Host] {
+			continue
+		}
+		seen[u.Host] = true
+		switch {
+		case u.Scheme == "https" || u.Scheme == "wss":
+			v.certificate(ctx, u, report)
+		case onLoopback(u):
+			report(OK, u.Host+" is on this machine and needs no TLS", "")
+		default:
+			report(Warning, u.Host+" is asked without TLS: keys, tokens and messages can be read on the way",
+				"Give the server a certificate (options `api_tls_cert` and `ws_tls_cert`), or put a proxy before it that has one.")
+		}
+	}
+}
+
+// certificate looks at the certificate of one address.
+func (v *visit) certificate(ctx context.Context, u *url.URL, report reporter) {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
+	defer cancel()
+	// Not verified here, but below: so that it can be said what is wrong with it.
+	var conn *tls.Conn
+	raw, err := v.o.dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err == nil {
+		defer raw.Close()
+		conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true, ServerName: u.Hostname()})
+		err = conn.HandshakeContext(ctx)
+	}
+	if err != nil {
+		text, do := v.unreachable(u, err)
+		report(Failed, text, do)
+		v.distrusted[u.Host] = true
+		return
+	}
+	state := conn.ConnectionState()
+	leaf := state.PeerCertificates[0]
+	if text, do := v.distrust(u.Hostname(), state.PeerCertificates); text != "" {
+		report(Failed, u.Host+": "+text, do)
+		v.distrusted[u.Host] = true
+		return
+	}
+	left := leaf.NotAfter.Sub(v.o.Now())
+	text := fmt.Sprintf("%s: %s, the certificate is valid for %d days", u.Host, tls.VersionName(state.Version), int(left.Hours()/24))
+	if left < certificateSoon {
+		report(Warning, text, renew)
+		return
+	}
+	report(OK, text, "")
+}
+
+// distrust says what is wrong with a certificate, "" if nothing is.
+func (v *visit) distrust(host string, chain []*x509.Certificate) (text, do string) {
+	leaf, now := chain[0], v.o.Now()
+	between := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		between.AddCert(c)
+	}
+	const days = 24 * time.Hour
+	switch {
+	case now.After(leaf.NotAfter):
+		return fmt.Sprintf("the certificate has expired %d days ago", now.Sub(leaf.NotAfter)/days), "Renew it."
+	case now.Before(leaf.NotBefore):
+		return "the certificate is not valid yet", "See that this machine's clock is right."
+	}
+	if err := leaf.VerifyHostname(host); err != nil {
+		return fmt.Sprintf("the certificate is for %s, not for %s", names(leaf), host), "Give the URL with a name of the certificate, or get one for this name."
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: v.o.Roots, Intermediates: between, CurrentTime: now})
+	if errors.As(err, new(x509.UnknownAuthorityError)) {
+		return "nobody whom this machine trusts has signed the certificate",
+			"Serve the whole chain, with the certificates in between; or have clients trust your own authority."
+	}
+	if err != nil {
+		return fmt.Sprintf("the certificate is not valid: %v", err), "Get another one."
+	}
+	return "", ""
+}
+
+// names are the names in a certificate.
+func names(c *x509.Certificate) string {
+	if len(c.DNSNames) > 0 {
+		return fmt.Sprint(c.DNSNames)
+	}
+	return fmt.Sprint(c.IPAddresses)
+}

@@ -1,0 +1,99 @@
+package refusal
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// at is a log whose time is the test's.
+func at(now *time.Time) *Log {
+	l := New()
+	l.now = func() time.Time { return *now }
+	return l
+}
+
+func TestFind(t *testing.T) {
+	now := time.Unix(1000, 0)
+	l := at(&now)
+	add := func(address, session, token, user, channel string) Entry {
+		now = now.Add(time.Second)
+		e := Entry{Code: "not_permitted", Address: address, Session: session, TokenID: token, User: user, Channel: channel}
+		l.Add(e)
+		e.Time, e.Count = now, 1
+		return e
+	}
+	a := add("192.0.2.1", "s_1", "tok_1", "ann", "x")
+	b := add("192.0.2.1", "s_2", "tok_1", "ann", "y")
+	c := add("192.0.2.2", "s_3", "tok_2", "bob", "x")
+	for name, test := range map[string]struct {
+		filter Filter
+		limit  int
+		want   []Entry
+	}{
+		"all":               {Filter{}, 10, []Entry{c, b, a}},
+		"the newest":        {Filter{}, 2, []Entry{c, b}},
+		"none":              {Filter{}, 0, []Entry{}},
+		"an address":        {Filter{Address: "192.0.2.1"}, 10, []Entry{b, a}},
+		"a token":           {Filter{TokenID: "tok_2"}, 10, []Entry{c}},
+		"a session":         {Filter{Session: "s_1"}, 10, []Entry{a}},
+		"a user":            {Filter{User: "ann"}, 10, []Entry{b, a}},
+		"two things":        {Filter{User: "ann", Session: "s_2"}, 10, []Entry{b}},
+		"what is not there": {Filter{User: "ann", Session: "s_3"}, 10, []Entry{}},
+	} {
+		if diff := cmp.Diff(test.want, l.Find(test.filter, test.limit)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	var none *Log
+	none.Add(a)
+	if got := none.Find(Filter{}, 1); len(got) != 0 {
+		t.Errorf("no log has %v", got)
+	}
+}
+
+// TestTheSameAgain: a client that is refused the same again and again takes one entry, and
+// what is older than the log is gone.
+func TestTheSameAgain(t *testing.T) {
+	now := time.Unix(1000, 0)
+	l := at(&now)
+	same := Entry{Code: "rate_limited", Address: "192.0.2.1"}
+	for range 3 {
+		now = now.Add(time.Second)
+		l.Add(same)
+	}
+	l.Add(Entry{Code: "other", Address: "192.0.2.2"})
+	l.Add(same) // no matter what others do meanwhile
+	l.Add(Entry{Code: "invalid_token", Address: "192.0.2.1"})
+	l.Add(same)
+	now = now.Add(2 * sameWithin)
+	l.Add(same)
+	var got []string
+	for _, e := range l.Find(Filter{Address: "192.0.2.1"}, 10) {
+		got = append(got, fmt.Sprintf("%s %d", e.Code, e.Count))
+	}
+	if diff := cmp.Diff([]string{"rate_limited 1", "rate_limited 1", "invalid_token 1", "rate_limited 4"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestTheLogIsBounded fills it more than twice over, with texts that are too long.
+func TestTheLogIsBounded(t *testing.T) {
+	l := New()
+	const n = 2*Size + 100
+	for i := range n {
+		l.Add(Entry{Code: "c", Session: fmt.Sprint("s_", i), Channel: strings.Repeat("ä", maxText)})
+	}
+	all := l.Find(Filter{}, n)
+	if len(all) != Size || len(l.entries) != Size || len(l.last) != Size {
+		t.Fatalf("%d found, %d entries, %d clients", len(all), len(l.entries), len(l.last))
+	}
+	for i, e := range all {
+		if want := fmt.Sprint("s_", n-1-i); e.Session != want || e.Count != 1 || len(e.Channel) > maxText || strings.ContainsRune(e.Channel, '\uFFFD') {
+			t.Fatalf("entry %d is of %s, want %s", i, e.Session, want)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// readPair reads a certificate with its chain, and the private key.
+func readPair(certFile, keyFile string) (*tls.Certificate, error) {
+	cert, err := os.ReadFile(certFile)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the certificate: %w", err)
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the private key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s are no certificate in PEM with its private key: %w", certFile, keyFile, err)
+	}
+	return &pair, nil // X509KeyPair has set Leaf
+}
+
+// readAuthorities reads certificates of authorities.
+func readAuthorities(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the authorities: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, errors.New(file + " holds no certificate in PEM")
+	}
+	return pool, nil
+}
+
+const (
+	// expiryWarning is how long before its end an operator is told of a certificate
+	// that nothing has renewed, if its whole life is not short: then it is a
+	// quarter of that. expiryAgain is how often.
+	expiryWarning = 14 * 24 * time.Hour
+	expiryShare   = 4
+	expiryAgain   = 24 * time.Hour
+)
+
+// expiry tells of a certificate's end in advance.
+type expiry struct {
+	log  *slog.Logger
+	told time.Time // last
+	of   string    // number of the certificate that was told of
+}
+
+// look tells if it is time to.
+func (e *expiry) look(port string, leaf *x509.Certificate, now time.Time) {
+	left := leaf.NotAfter.Sub(now)
+	if left > min(expiryWarning, leaf.NotAfter.Sub(leaf.NotBefore)/expiryShare) {
+		return
+	}
+	number := leaf.SerialNumber.String()
+	if number == e.of && now.Sub(e.told) < expiryAgain {
+		return
+	}
+	e.of, e.told = number, now
+	if left <= 0 {
+		e.log.Error("the certificate has expired: clients refuse it; put a new one in its place", "port", port, "expired", leaf.NotAfter)
+		return
+	}
+	e.log.Warn("the certificate will expire, and has not been replaced yet", "port", port, "expires", leaf.NotAfter)
+}

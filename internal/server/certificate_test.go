@@ -1,0 +1,169 @@
+package server
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+// shown returns the name in the certificate that a handshake shows.
+func shown(t *testing.T, s *Server, roots *x509.CertPool) string {
+	t.Helper()
+	c, err := tls.Dial("tcp", s.WSAddr().String(), &tls.Config{RootCAs: roots, ServerName: "localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.ConnectionState().PeerCertificates[0].DNSNames[0]
+}
+
+// TestCertificateIsReadAgain replaces the files one after the other, breaks them, and
+// mends them. Who connects is never without a certificate.
+func TestCertificateIsReadAgain(t *testing.T) {
+	a := newAuthority(t)
+	log := &testLog{}
+	s := withTLS(t, a, Options{Log: log.logger()}, nil)
+	cert, key := s.cfg.WSTLSCert, s.cfg.WSTLSKey
+	source := s.ws.tls.source.(files)
+	source.mu.Lock()
+	source.every = 0
+	source.mu.Unlock()
+	before := len(log.lines())
+	write := func(name string, text []byte) {
+		t.Helper()
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	look := func() { got = append(got, shown(t, s, a.Pool())) }
+	second, third := issue(t, a, "second", time.Hour), issue(t, a, "third", time.Hour)
+
+	look()
+	write(cert, second.Cert)
+	look() // half
+	look() // and that is logged once
+	write(key, second.Key)
+	look()
+	write(cert, []byte("junk"))
+	look()
+	os.Remove(cert)
+	look()
+	write(cert, third.Cert)
+	write(key, third.Key)
+	look()
+	want := []string{"localhost", "localhost", "localhost", "second", "second", "second", "third"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the certificates (-want +got):\n%s", diff)
+	}
+	const stays = `level=ERROR msg="what was read before stays in force: the certificate of the port has changed and cannot be used" port=ws error="`
+	wantLog := []string{
+		stays + `CERT and KEY are no certificate in PEM with its private key: tls: private key does not match public key"`,
+		stays + `CERT and KEY are no certificate in PEM with its private key: tls: failed to find any PEM data in certificate input"`,
+		stays + `cannot read the certificate: open CERT: no such file or directory"`,
+	}
+	gotLog := log.lines()[before:]
+	for i := range gotLog {
+		gotLog[i] = strings.NewReplacer(cert, "CERT", key, "KEY").Replace(gotLog[i])
+	}
+	if diff := cmp.Diff(wantLog, gotLog); diff != "" {
+		t.Errorf("the log (-want +got):\n%s", diff)
+	}
+}
+
+// Files that were not written are not read, however many connect.
+func TestFilesAreReadWhenTheyChange(t *testing.T) {
+	file := t.TempDir() + "/file"
+	os.WriteFile(file, []byte("x"), 0o600)
+	long := time.Now().Add(-time.Hour)
+	os.Chtimes(file, long, long)
+	n := 0
+	w, err := watch("it", (&testLog{}).logger(), func() (*int, error) { n++; return &n, nil }, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(after time.Duration) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.look(time.Now().Add(after))
+	}
+	look(0)
+	look(time.Hour)
+	if n != 1 {
+		t.Errorf("it was read %d times, want once", n)
+	}
+	os.Chtimes(file, long.Add(time.Second), long.Add(time.Second))
+	look(0)
+	look(0)
+	if n != 2 {
+		t.Errorf("after a change it was read %d times in all, want twice", n)
+	}
+	now := time.Now()
+	os.Chtimes(file, now, now)
+	look(0)
+	look(0) // it may have been written again in the same moment
+	look(time.Hour)
+	if n != 4 {
+		t.Errorf("after a change just now it was read %d times in all, want 4", n)
+	}
+	w.looked = time.Now()
+	os.Chtimes(file, long, long)
+	if w.get(); n != 4 {
+		t.Error("the file was looked at twice within a second")
+	}
+}
+
+// TestExpiryIsTold says it in advance, once a day, and for each certificate.
+func TestExpiryIsTold(t *testing.T) {
+	log := &testLog{}
+	e := expiry{log: log.logger()}
+	parse := func(life time.Duration) *x509.Certificate {
+		block, _ := pem.Decode(issue(t, newAuthority(t), "x", life).Cert)
+		leaf, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return leaf
+	}
+	const day = 24 * time.Hour
+	long, short := parse(90*day), parse(4*day)
+	told := func(leaf *x509.Certificate, before time.Duration) string {
+		n := len(log.lines())
+		e.look("ws", leaf, leaf.NotAfter.Add(-before))
+		if lines := log.lines()[n:]; len(lines) > 0 {
+			level, _, _ := strings.Cut(lines[0], " ")
+			return level
+		}
+		return ""
+	}
+	got := []string{
+		told(long, 15*day), told(long, 13*day), told(long, 13*day-time.Hour), told(long, 12*day-time.Hour),
+		told(short, 2*day), told(short, 20*time.Hour), told(short, -10*time.Hour), told(short, -11*time.Hour), told(long, -time.Hour),
+	}
+	want := []string{"", "level=WARN", "", "level=WARN", "", "level=WARN", "level=ERROR", "", "level=ERROR"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// The metric has the certificate in force.
+func TestExpiryIsAMetric(t *testing.T) {
+	s := withTLS(t, newAuthority(t), Options{}, func(c *config.Config) { c.APITLSCert = "" })
+	_, body := call(t, s, "GET", "/metrics", "")
+	for _, want := range []string{`boreas_tls_certificate_expires_seconds{port="ws"} 35`, `boreas_tls_handshakes_failed_total{port="ws"} 0`} {
+		if !strings.Contains(body, want) { // 35..: a little less than the hour
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if strings.Contains(body, `port="api"`) {
+		t.Error("the API has no TLS, and metrics of it")
+	}
+}

@@ -1,0 +1,400 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/internal/peer"
+	"github.com/boreas-pubsub/boreas/ws"
+)
+
+// answer sends a request from the address, through proxies if there are any, and returns
+// what comes back.
+func answer(h http.Handler, r *http.Request, from string, through ...string) string {
+	r.RemoteAddr = from + ":1234"
+	for _, line := range through {
+		r.Header.Add("X-Forwarded-For", line)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	text := fmt.Sprint(w.Code, " ")
+	if wait := w.Header().Get("Retry-After"); wait != "" {
+		text += "after " + wait + " "
+	}
+	return text + strings.TrimSpace(w.Body.String())
+}
+
+func get(path string) *http.Request { return httptest.NewRequest("GET", path, nil) }
+
+// who says whom the server takes the client for.
+var who = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RemoteAddr) })
+
+var proxies = peer.Proxies{netip.MustParsePrefix("10.0.0.0/8")}
+
+func TestTheGateBoundsAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := limit.New(limit.Options{Address: limit.Bounds{Accepts: 1, Failures: 1}})
+		g := newGate(gateOptions{proxies: proxies, limits: limits, perSecond: 100}, who)
+		const tooFast = "More connections come from this address than one may open in a second (address_accepts)."
+		got := []string{
+			answer(g, get("/v2"), "192.0.2.7"),
+			answer(g, get("/v2"), "192.0.2.7"),
+			answer(g, get("/v2"), "192.0.2.7"),
+			answer(g, get("/v2/events"), "192.0.2.7"),
+			answer(g, get("/"), "192.0.2.7"),
+			// Who is behind a proxy has a bound of his own, and cannot make up who he is.
+			answer(g, get("/v2"), "10.0.0.1", "192.0.2.8"),
+			answer(g, get("/v2"), "10.0.0.1", "192.0.2.9, 192.0.2.8"),
+			answer(g, get("/v2"), "10.0.0.1", "198.51.100.1, 192.0.2.8, 10.0.0.2"),
+			answer(g, get("/v2"), "10.0.0.1", "192.0.2.7"),
+			answer(g, get("/"), "192.0.2.7", "198.51.100.2"),
+		}
+		object := func(ms, text string) string {
+			return `{"error":{"code":"rate_limited","message":"` + text + `","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":` + ms + `}}`
+		}
+		want := []string{
+			"200 192.0.2.7:1234",
+			"200 192.0.2.7:1234",
+			"429 after 1 " + object("1000", tooFast),
+			"429 after 1 " + object("1000", tooFast),
+			"429 after 1 " + tooFast,
+			"200 192.0.2.8:0",
+			"200 192.0.2.8:0",
+			"429 after 1 " + object("1000", tooFast),
+			"429 after 1 " + object("1000", tooFast),
+			"429 after 1 " + tooFast,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		// Who is refused for himself takes nothing from what all others may.
+		for range 1000 {
+			answer(g, get("/v2"), "192.0.2.7")
+		}
+		if n := g.count.tooFast.Load(); n != 0 {
+			t.Errorf("%d were refused for accept_rate", n)
+		}
+		// After a failure the address has to wait.
+		time.Sleep(time.Minute)
+		limits.Failed(netip.MustParseAddr("192.0.2.8"))
+		got = []string{answer(g, get("/v2"), "10.0.0.1", "192.0.2.8"), answer(g, get("/v2"), "10.0.0.1", "192.0.2.9")}
+		want = []string{
+			"429 after 1 " + object("1000", "Too many authentications from this address have failed (address_failures)."),
+			"200 192.0.2.9:0",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Each option bounds what it says, and the log tells of it once a second.
+func TestLimitsOfTheConfiguration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		line := func(option, client string, n int) string {
+			return fmt.Sprintf("level=WARN msg=\"a client does more than it may\" option=%s client=%s refused=%d\n", option, client, n)
+		}
+		var log bytes.Buffer
+		s := &Server{log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime}))}
+		l := s.newLimits(config.Config{
+			UnlimitedAddresses: "127.0.0.0/8",
+			AddressAccepts:     1, AddressRequests: 2, AddressBytes: 3, AddressFailures: 4,
+			UserRequests: 5, UserPublishes: 6, UserBytes: 7,
+			KeyRequests: 8, KeyPublishes: 9, KeyBytes: 10,
+		})
+		for _, address := range []string{"192.0.2.7", "127.0.0.1"} {
+			a := netip.MustParseAddr(address)
+			for range 100 {
+				l.Accept(a)
+				l.Address(a).Request(0)
+				l.MayAuthenticate(a)
+				l.Failed(a)
+			}
+		}
+		for range 100 {
+			l.User("u1").Request(0)
+			l.User("u1").Publish(1)
+			l.Key("key_1").Request(0)
+			l.Key("key_1").Publish(1)
+		}
+		time.Sleep(time.Minute)
+		for range 2 {
+			for range 11 {
+				l.Address(netip.MustParseAddr("192.0.2.7")).Request(1000)
+				l.User("u1").Request(1000)
+				l.Key("key_1").Request(1000)
+			}
+			time.Sleep(time.Second)
+		}
+		refused := map[string]uint64{}
+		for _, c := range l.Stats() {
+			refused[c.Scope+"_"+c.Limit] = c.Refused
+		}
+		want := map[string]uint64{
+			"address_accepts": 98, "address_requests": 96, "address_failures": 96, "address_bytes": 10 + 11,
+			"user_requests": 90, "user_publishes": 88, "user_bytes": 10 + 11,
+			"key_requests": 84, "key_publishes": 82, "key_bytes": 10 + 11,
+		}
+		if diff := cmp.Diff(want, refused); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(line("address_accepts", "192.0.2.7", 1)+
+			line("address_requests", "192.0.2.7", 1)+
+			line("address_failures", "192.0.2.7", 1)+
+			line("user_requests", "u1", 1)+
+			line("user_publishes", "u1", 1)+
+			line("key_requests", "key_1", 1)+
+			line("key_publishes", "key_1", 1)+
+			line("address_bytes", "192.0.2.7", 1)+
+			line("user_bytes", "u1", 1)+
+			line("key_bytes", "key_1", 1)+
+			line("address_bytes", "192.0.2.7", 10)+
+			line("user_bytes", "u1", 10)+
+			line("key_bytes", "key_1", 10), log.String()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestTheAPIBoundsAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := limit.New(limit.Options{
+			Address: limit.Bounds{Requests: 2, Bytes: 1000},
+			Exempt:  []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		})
+		h := limited(limits, proxies, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			fmt.Fprint(w, r.RemoteAddr, " ", len(body), " ", err)
+		}))
+		post := func(length int, known bool) *http.Request {
+			r := httptest.NewRequest("POST", "/v2/channels/a/messages", strings.NewReader(strings.Repeat("x", length)))
+			if !known {
+				r.ContentLength = -1
+			}
+			return r
+		}
+		requests := []string{
+			answer(h, get("/v2/stats"), "192.0.2.7"),
+			answer(h, get("/v2/stats"), "192.0.2.7"),
+			answer(h, get("/v2/stats"), "10.0.0.1", "192.0.2.7"),
+			answer(h, get("/v2/stats"), "192.0.2.7"),
+			answer(h, get("/v2/stats"), "192.0.2.7"),
+			answer(h, get("/token/"), "192.0.2.7"),
+			answer(h, get("/token/"), "10.0.0.1", "192.0.2.8"),
+			answer(h, post(2000, true), "192.0.2.9"),
+			answer(h, post(1, true), "192.0.2.9"),
+			answer(h, post(5000, false), "192.0.2.10"),
+			answer(h, post(1, true), "192.0.2.10"),
+		}
+		want := []string{
+			"200 192.0.2.7:1234 0 <nil>",
+			"200 192.0.2.7:1234 0 <nil>",
+			"200 192.0.2.7:0 0 <nil>",
+			"200 192.0.2.7:1234 0 <nil>",
+			`429 after 1 {"error":{"code":"rate_limited","message":"More requests come from this address than one may send in a second (address_requests).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":500}}`,
+			`429 after 1 {"errors": ["More requests come from this address than one may send in a second (address_requests)."]}`,
+			"200 192.0.2.8:0 0 <nil>",
+			"200 192.0.2.9:1234 2000 <nil>",
+			`429 after 1 {"error":{"code":"rate_limited","message":"More bytes come from this address than one may send in a second (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":1}}`,
+			"200 192.0.2.10:1234 5000 <nil>",
+			`429 after 4 {"error":{"code":"rate_limited","message":"More bytes come from this address than one may send in a second (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":3001}}`,
+		}
+		if diff := cmp.Diff(want, requests); diff != "" {
+			t.Error(diff)
+		}
+		for range 100 {
+			if got := answer(h, post(1000, true), "127.0.0.1"); got != "200 127.0.0.1:1234 1000 <nil>" {
+				t.Fatal(got)
+			}
+		}
+	})
+}
+
+// TestOneAddressDoesNotTakeAllHandshakes opens connections that send nothing.
+func TestOneAddressDoesNotTakeAllHandshakes(t *testing.T) {
+	hub := boreas.New(boreas.Options{})
+	defer hub.Shutdown(t.Context(), 0)
+	s := start(t, testConfig(func(c *config.Config) { c.TrustedProxies = "10.0.0.0/8" }), Options{})
+	count := new(ws.Counters)
+	h := s.newHandshakes(0, 80, count)
+	open := func(address string) *from {
+		c := &from{address: netip.MustParseAddr(address)}
+		h.state(c, http.StateNew)
+		return c
+	}
+	closed := map[string]int{}
+	var first *from
+	for i := range 100 {
+		for _, address := range []string{"192.0.2.7", "2001:db8::" + fmt.Sprintf("%x", i+1), "127.0.0.1", "10.0.0.1", fmt.Sprint("198.51.100.", i)} {
+			c := open(address)
+			if first == nil {
+				first = c
+			}
+			if c.closed {
+				closed[address[:6]]++
+				h.state(c, http.StateClosed)
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"192.0.": 80, "2001:d": 80}, closed); diff != "" {
+		t.Errorf("closed (-want +got):\n%s", diff)
+	}
+	// One that goes makes room for another.
+	h.state(first, http.StateHijacked)
+	if open("192.0.2.7").closed || !open("192.0.2.7").closed {
+		t.Error("there is not room for exactly one more")
+	}
+	// What is gone is forgotten.
+	one := open("198.51.100.200")
+	known := len(h.byPeer)
+	h.state(one, http.StateClosed)
+	if n := len(h.byPeer); n != known-1 {
+		t.Errorf("%d peers are remembered, want %d", n, known-1)
+	}
+	if n := s.crowding.Total(); n != 161 || count.Crowded.Load() != 0 {
+		t.Errorf("%d were counted, want 161", n)
+	}
+}
+
+// from is a connection from an address.
+type from struct {
+	net.Conn
+	address netip.Addr
+	closed  bool
+}
+
+func (f *from) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(f.address, 1234))
+}
+
+func (f *from) Close() error {
+	f.closed = true
+	return nil
+}
+
+// dialProxied connects as a proxy that speaks for a client.
+func dialProxied(t *testing.T, s *Server, header string) (*websocket.Conn, *http.Response, error) {
+	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true}
+	transport.DialContext = func(_ context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(t.Context(), network, address)
+		if err == nil {
+			_, err = io.WriteString(c, header)
+		}
+		return c, err
+	}
+	c, response, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String()+"/", &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	if c != nil {
+		t.Cleanup(func() { c.CloseNow() })
+	}
+	return c, response, err
+}
+
+var limitedMetrics = regexp.MustCompile(`(?m)^(?:boreas_limited_total|boreas_ws_refused_total{reason="proxy_header").*`)
+
+// A session behind a proxy that speaks the PROXY protocol is the client's, in all that
+// counts clients.
+func TestProxyProtocol(t *testing.T) {
+	s := start(t, testConfig(func(c *config.Config) {
+		c.RequireAuth = false
+		c.TrustedProxies, c.ProxyProtocol = "127.0.0.0/8, ::1", true
+		c.AddressConnections = 2
+		c.AddressAccepts = 2
+		c.HeaderTimeout = time.Minute
+	}), Options{})
+	const v1, v2 = "PROXY TCP4 192.0.2.7 127.0.0.1 5555 8002\r\n",
+		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\x7f\x00\x00\x01\x15\xb3\x1f\x42"
+	var sessions []*websocket.Conn
+	for _, header := range []string{v1, v2} {
+		c, _, err := dialProxied(t, s, header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"channels": {"join": ["news"], "leave": []}}`)); err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, c)
+	}
+	waitUntil(t, func() bool { return s.Hub().Subscribers("news") == 2 })
+	list, _, err := s.Hub().ListSessions("", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses := []string{}
+	for _, info := range list {
+		addresses = append(addresses, info.Address)
+	}
+	if diff := cmp.Diff([]string{"192.0.2.7:5555", "192.0.2.7:5555"}, addresses); diff != "" {
+		t.Error(diff)
+	}
+	if status, body := call(t, s, "POST", "/broadcast/news/", `{"payload": 1}`); status != 200 {
+		t.Fatal(status, body)
+	}
+	for _, c := range sessions {
+		if got, _ := read(t, c); got != `{"message": 1, "channel": "news"}` {
+			t.Errorf("got %s", got)
+		}
+	}
+	// Another client's connection does not count with them, the third of theirs does; and
+	// so does the fifth in a second.
+	if _, _, err := dialProxied(t, s, "PROXY TCP4 192.0.2.8 127.0.0.1 5555 8002\r\n"); err != nil {
+		t.Error(err)
+	}
+	if _, response, err := dialProxied(t, s, v1); err == nil || response == nil {
+		t.Errorf("a third session: %v", err)
+	}
+	refused := 0
+	for range 10 {
+		_, response, err := dialProxied(t, s, v2)
+		if err == nil || response == nil || response.StatusCode != http.StatusTooManyRequests {
+			continue
+		}
+		if why, _ := io.ReadAll(response.Body); strings.Contains(string(why), "address_accepts") { // and not for the third session
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Error("connections of a client are not counted")
+	}
+	// A proxy that says nothing is closed.
+	if c, response, err := dialProxied(t, s, ""); err == nil || response != nil {
+		t.Errorf("without a header: %v %v", c, response)
+	}
+	_, body := call(t, s, "GET", "/metrics", "")
+	got := limitedMetrics.FindAllString(body, -1)
+	want := []string{
+		`boreas_limited_total{limit="accepts",scope="address"} ` + fmt.Sprint(refused),
+		`boreas_limited_total{limit="bytes",scope="address"} 0`,
+		`boreas_limited_total{limit="bytes",scope="key"} 0`,
+		`boreas_limited_total{limit="bytes",scope="user"} 0`,
+		`boreas_limited_total{limit="failures",scope="address"} 0`,
+		`boreas_limited_total{limit="handshakes",scope="address"} 0`,
+		`boreas_limited_total{limit="publishes",scope="key"} 0`,
+		`boreas_limited_total{limit="publishes",scope="user"} 0`,
+		`boreas_limited_total{limit="requests",scope="address"} 0`,
+		`boreas_limited_total{limit="requests",scope="key"} 0`,
+		`boreas_limited_total{limit="requests",scope="user"} 0`,
+		`boreas_ws_refused_total{reason="proxy_header"} 1`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

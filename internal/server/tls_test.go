@@ -1,0 +1,380 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/testca"
+)
+
+func newAuthority(t *testing.T) *testca.Authority {
+	t.Helper()
+	a, err := testca.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func issue(t *testing.T, a *testca.Authority, name string, life time.Duration) testca.Pair {
+	t.Helper()
+	p, err := a.Issue(name, life)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// writePair writes a pair to a directory of its own.
+func writePair(t *testing.T, p testca.Pair) (cert, key string) {
+	t.Helper()
+	cert, key, err := p.Write(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert, key
+}
+
+// testLog is a logger and what it has been told.
+type testLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *testLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// lines returns what was logged, without times.
+func (l *testLog) lines() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []string
+	for line := range strings.Lines(l.text.String()) {
+		all = append(all, strings.TrimSpace(line))
+	}
+	return all
+}
+
+func (l *testLog) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+}
+
+// withTLS starts a server that has TLS on both ports.
+func withTLS(t *testing.T, a *testca.Authority, o Options, change func(*config.Config)) *Server {
+	t.Helper()
+	cert, key := writePair(t, issue(t, a, "localhost", time.Hour))
+	return start(t, testConfig(func(c *config.Config) {
+		c.APITLSCert, c.APITLSKey, c.WSTLSCert, c.WSTLSKey = cert, key, cert, key
+		if change != nil {
+			change(c)
+		}
+	}), o)
+}
+
+// tlsClient returns one for HTTP/2, or for HTTP/1.1, that trusts the authority.
+func tlsClient(t *testing.T, config *tls.Config, http2 bool) *http.Client {
+	transport := &http.Transport{TLSClientConfig: config, Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP1(!http2)
+	transport.Protocols.SetHTTP2(http2)
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func fetch(t *testing.T, c *http.Client, url string) (status int, proto, body string) {
+	t.Helper()
+	r, err := c.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode, r.Proto, string(text)
+}
+
+func TestAPIOverTLS(t *testing.T) {
+	a := newAuthority(t)
+	s := withTLS(t, a, Options{}, nil)
+	for proto, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
+		status, got, body := fetch(t, tlsClient(t, &tls.Config{RootCAs: a.Pool()}, http2), "https://"+s.APIAddr().String()+"/healthz")
+		if status != http.StatusOK || got != proto {
+			t.Errorf("%d over %s, want 200 over %s: %s", status, got, proto, body)
+		}
+	}
+}
+
+// The versions that are not safe any more are not spoken.
+func TestOldVersionsOfTLS(t *testing.T) {
+	a := newAuthority(t)
+	s := withTLS(t, a, Options{}, nil)
+	for _, address := range []string{s.APIAddr().String(), s.WSAddr().String()} {
+		c, err := tls.Dial("tcp", address, &tls.Config{RootCAs: a.Pool(), MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+		if err == nil {
+			t.Errorf("%s speaks TLS %x", address, c.ConnectionState().Version)
+			c.Close()
+		}
+	}
+}
+
+// Who mixes up the schemes is told.
+func TestPlainAndTLSMixedUp(t *testing.T) {
+	a := newAuthority(t)
+	s, plain := withTLS(t, a, Options{}, nil), start(t, testConfig(nil), Options{})
+	_, _, body := fetch(t, tlsClient(t, nil, false), "http://"+s.APIAddr().String()+"/")
+	if want := "Client sent an HTTP request to an HTTPS server.\n"; body != want {
+		t.Errorf("plain HTTP to TLS: %q, want %q", body, want)
+	}
+	_, err := tlsClient(t, &tls.Config{RootCAs: a.Pool()}, false).Get("https://" + plain.APIAddr().String() + "/")
+	if err == nil || !strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
+		t.Errorf("TLS to plain HTTP: %v", err)
+	}
+}
+
+// Sessions over TLS get what is published, whatever the sizes, and a close frame.
+func TestWebSocketsOverTLS(t *testing.T) {
+	a := newAuthority(t)
+	s := withTLS(t, a, Options{}, func(c *config.Config) { c.RequireAuth = false })
+	c, _, err := websocket.Dial(t.Context(), "wss://"+s.WSAddr().String(), &websocket.DialOptions{
+		HTTPClient: tlsClient(t, &tls.Config{RootCAs: a.Pool()}, false),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	c.SetReadLimit(1 << 20)
+	c.Write(t.Context(), websocket.MessageText, []byte(`{"channels": {"join": ["news"], "leave": []}}`))
+	waitUntil(t, func() bool { return len(s.Hub().ChannelIdentities("news")) == 1 })
+	for _, size := range []int{1, 16 << 10, 300 << 10, 2} {
+		payload := `"` + strings.Repeat("x", size) + `"`
+		if _, err := s.Hub().Publish(t.Context(), "news", boreas.Message{Data: []byte(payload)}); err != nil {
+			t.Fatal(err)
+		}
+		_, got, err := c.Read(t.Context())
+		if err != nil || !strings.Contains(string(got), payload) {
+			t.Fatalf("a message of %d bytes: %d came, %v", size, len(got), err)
+		}
+	}
+}
+
+// TestEventsShareAConnection opens more streams on one connection of HTTP/2 than there is
+// room for connections. None is counted as one, and a refusal does not end them.
+func TestEventsShareAConnection(t *testing.T) {
+	const streams = 20
+	a := newAuthority(t)
+	s := withTLS(t, a, Options{}, func(c *config.Config) { c.RequireAuth = false })
+	c := tlsClient(t, &tls.Config{RootCAs: a.Pool()}, true)
+	base := "https://" + s.WSAddr().String()
+	var bodies []*bufio.Reader
+	for range streams {
+		r, err := c.Get(base + "/v2/events?channel=news")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		if r.Proto != "HTTP/2.0" || r.StatusCode != http.StatusOK {
+			t.Fatalf("%s over %s", r.Status, r.Proto)
+		}
+		bodies = append(bodies, bufio.NewReader(r.Body))
+	}
+	if n := s.sharing.Load(); n != streams {
+		t.Errorf("%d streams share a connection, want %d", n, streams)
+	}
+	if n := s.Hub().Sessions(); n != streams {
+		t.Errorf("there are %d sessions, want %d", n, streams)
+	}
+	reused := func(path string) bool {
+		var again bool
+		trace := &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { again = c.Reused }}
+		r, _ := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), "GET", base+path, nil)
+		response, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return again
+	}
+	for _, path := range []string{"/boreas.js", "/v2/events", "/v2", "/", "/boreas.js"} {
+		if !reused(path) {
+			t.Errorf("before %s was asked for, an answer ended the connection", path)
+		}
+	}
+	s.Hub().Publish(t.Context(), "news", boreas.Message{Data: []byte(`"over HTTP/2"`)})
+	for i, b := range bodies {
+		for line := ""; !strings.Contains(line, "over HTTP/2"); {
+			var err error
+			if line, err = b.ReadString('\n'); err != nil {
+				t.Fatalf("stream %d: %v", i, err)
+			}
+		}
+	}
+}
+
+// TestMutualTLS asks with a certificate of the right authority, of a wrong one, with none.
+func TestMutualTLS(t *testing.T) {
+	servers, backends, strangers := newAuthority(t), newAuthority(t), newAuthority(t)
+	caFile := t.TempDir() + "/ca.pem"
+	write := func(text []byte) {
+		if err := os.WriteFile(caFile, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(backends.PEM())
+	s := withTLS(t, servers, Options{}, func(c *config.Config) { c.APIClientCA = caFile })
+	ask := func(pair *testca.Pair) string {
+		config := &tls.Config{RootCAs: servers.Pool()}
+		if pair != nil {
+			cert, err := tls.X509KeyPair(pair.Cert, pair.Key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Also if the server says that it wants another.
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
+		}
+		r, err := tlsClient(t, config, false).Get("https://" + s.APIAddr().String() + "/healthz")
+		if err != nil {
+			return err.Error()[strings.LastIndex(err.Error(), "remote error"):]
+		}
+		r.Body.Close()
+		return r.Status
+	}
+	backend, stranger := issue(t, backends, "backend", time.Hour), issue(t, strangers, "stranger", time.Hour)
+	expired := issue(t, backends, "expired", -time.Minute)
+	got := []string{ask(nil), ask(&backend), ask(&stranger), ask(&expired)}
+	want := []string{"remote error: tls: certificate required", "200 OK", "remote error: tls: unknown certificate authority", "remote error: tls: expired certificate"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("without, right, wrong, expired (-want +got):\n%s", diff)
+	}
+	// Subscribers need none.
+	c, err := tls.Dial("tcp", s.WSAddr().String(), &tls.Config{RootCAs: servers.Pool()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+// TestAuthoritiesAreReadAgain takes one out of the file.
+func TestAuthoritiesAreReadAgain(t *testing.T) {
+	one, other := newAuthority(t), newAuthority(t)
+	file := t.TempDir() + "/ca.pem"
+	os.WriteFile(file, one.PEM(), 0o600)
+	w, err := watch("api_client_ca", slog.New(slog.DiscardHandler), func() (*x509.CertPool, error) { return readAuthorities(file) }, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.every = 0
+	if !w.get().Equal(one.Pool()) {
+		t.Error("not the authority of the file")
+	}
+	os.WriteFile(file, other.PEM(), 0o600)
+	if !w.get().Equal(other.Pool()) {
+		t.Error("the file was not read again")
+	}
+}
+
+// TestFilesThatStopTheStart gives files that are wrong.
+func TestFilesThatStopTheStart(t *testing.T) {
+	a := newAuthority(t)
+	dir := t.TempDir() + "/"
+	one, other := issue(t, a, "one", time.Hour), issue(t, a, "other", time.Hour)
+	for name, text := range map[string][]byte{"cert": one.Cert, "key": one.Key, "key2": other.Key, "junk": []byte("junk")} {
+		os.WriteFile(dir+name, text, 0o600)
+	}
+	tests := []struct {
+		change func(*config.Config)
+		want   string
+	}{
+		{
+			func(c *config.Config) { c.WSTLSCert, c.WSTLSKey = dir+"no", dir+"key" },
+			"ws_tls_cert, ws_tls_key: cannot read the certificate: open DIR/no: no such file or directory",
+		},
+		{
+			func(c *config.Config) { c.APITLSCert, c.APITLSKey = dir+"cert", dir+"no" },
+			"api_tls_cert, api_tls_key: cannot read the private key: open DIR/no: no such file or directory",
+		},
+		{
+			func(c *config.Config) { c.WSTLSCert, c.WSTLSKey = dir+"cert", dir+"key2" },
+			"ws_tls_cert, ws_tls_key: DIR/cert and DIR/key2 are no certificate in PEM with its private key: tls: private key does not match public key",
+		},
+		{
+			func(c *config.Config) { c.APITLSCert, c.APITLSKey, c.APIClientCA = dir+"cert", dir+"key", dir+"junk" },
+			"api_client_ca: DIR/junk holds no certificate in PEM",
+		},
+		{
+			func(c *config.Config) { c.ACMEDomains, c.ACMECache = "a.example", dir+"cert" },
+			"acme_cache: cannot make the directory for certificates: mkdir DIR/cert: not a directory",
+		},
+		{
+			func(c *config.Config) { c.ACMEDomains, c.ACMECache, c.ACMECA = "a.example", dir+"cache", dir+"junk" },
+			"acme_ca: DIR/junk holds no certificate in PEM",
+		},
+	}
+	for _, test := range tests {
+		s, err := Start(t.Context(), testConfig(test.change), Options{})
+		if err == nil {
+			s.Shutdown(context.Background())
+			t.Errorf("want %s, and it has started", test.want)
+			continue
+		}
+		if diff := cmp.Diff(test.want, strings.ReplaceAll(err.Error(), dir, "DIR/")); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// TestBannerWithTLS says so, and so does the log.
+func TestBannerWithTLS(t *testing.T) {
+	var banner bytes.Buffer
+	log := &testLog{}
+	s := withTLS(t, newAuthority(t), Options{Banner: &banner, Log: log.logger()}, nil)
+	api, ws := "https://"+s.APIAddr().String(), "wss://"+s.WSAddr().String()
+	want := "API endpoint configured to listen on " + api + "\nWebSocket endpoint configured to listen on " + ws + "\nRunning...\n"
+	if !strings.HasSuffix(banner.String(), want) {
+		t.Errorf("got %s, want at its end %s", banner.String(), want)
+	}
+	if all := strings.Join(log.lines(), "\n"); !strings.Contains(all, "msg=running api="+api+" ws="+ws+" ") {
+		t.Errorf("logged: %s", all)
+	}
+}
+
+// Failed handshakes are counted; whoever scans the port does not fill the log.
+func TestFailedHandshakes(t *testing.T) {
+	log := &testLog{}
+	s := withTLS(t, newAuthority(t), Options{Log: log.logger()}, nil)
+	before := len(log.lines())
+	for range 3 {
+		if c, err := tls.Dial("tcp", s.WSAddr().String(), nil); err == nil { // trusts others
+			c.Close()
+		}
+	}
+	waitUntil(t, func() bool { return s.ws.tls.failed.Load() == 3 })
+	if more := log.lines()[before:]; len(more) > 0 {
+		t.Errorf("logged: %s", more)
+	}
+}

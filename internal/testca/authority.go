@@ -1,0 +1,95 @@
+// Package testca makes certificates for tests and benchmarks. Nobody else trusts
+// them.
+package testca
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// An Authority issues certificates.
+type Authority struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+}
+
+// A Pair is a certificate and its private key, in PEM.
+type Pair struct{ Cert, Key []byte }
+
+// New makes an authority of its own.
+func New() (*Authority, error) {
+	a := &Authority{}
+	template := template("Boreas test authority", 24*time.Hour)
+	template.IsCA, template.BasicConstraintsValid = true, true
+	template.KeyUsage = x509.KeyUsageCertSign
+	var err error
+	if a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return nil, fmt.Errorf("make the authority's key: %w", err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
+	if err == nil {
+		a.cert, err = x509.ParseCertificate(der)
+	}
+	return a, err
+}
+
+// template is what all certificates have. Numbers are random: two certificates of one
+// issuer must not have the same.
+func template(name string, life time.Duration) *x509.Certificate {
+	number, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)) // does not fail
+	now := time.Now()
+	return &x509.Certificate{
+		SerialNumber: number, Subject: pkix.Name{CommonName: name},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(life),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+}
+
+// Issue makes a certificate for servers and clients, for the name, localhost and
+// 127.0.0.1, that is valid for that long.
+func (a *Authority) Issue(name string, life time.Duration) (Pair, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Pair{}, err
+	}
+	t := template(name, life)
+	t.DNSNames, t.IPAddresses = []string{name, "localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+	cert, err := x509.CreateCertificate(rand.Reader, t, a.cert, &key.PublicKey, a.key)
+	if err != nil {
+		return Pair{}, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	return Pair{inPEM("CERTIFICATE", cert), inPEM("PRIVATE KEY", private)}, err
+}
+
+// PEM is the authority's own certificate.
+func (a *Authority) PEM() []byte { return inPEM("CERTIFICATE", a.cert.Raw) }
+
+// Pool is for those who trust the authority.
+func (a *Authority) Pool() *x509.CertPool {
+	p := x509.NewCertPool()
+	p.AddCert(a.cert)
+	return p
+}
+
+func inPEM(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// Write writes the pair to cert.pem and key.pem of the directory, and returns their names.
+func (p Pair) Write(dir string) (cert, key string, err error) {
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	return cert, key, errors.Join(os.WriteFile(cert, p.Cert, 0o644), os.WriteFile(key, p.Key, 0o600))
+}
