@@ -53,3 +53,42 @@ func TestSessionsOfAnAddress(t *testing.T) {
 		}
 	})
 }
+
+// TestExemptNeighbours: an address without a bound is in the network of one with it, which
+// counts as one; and it may have a zone, or be written as IPv6.
+func TestExemptNeighbours(t *testing.T) {
+	exempt := []netip.Prefix{netip.MustParsePrefix("2001:db8::1/128"), netip.MustParsePrefix("fe80::1/128"), netip.MustParsePrefix("192.0.2.7/32")}
+	inWorld(t, boreas.Options{MaxAddressSessions: 1, ExemptAddresses: exempt}, func(w world) {
+		var open []*boreas.Session
+		defer func() {
+			for _, s := range open {
+				s.Done()
+			}
+		}()
+		reserve := func(address string) error {
+			s, err := w.hub.Reserve(netip.MustParseAddr(address))
+			if s != nil {
+				open = append(open, s)
+			}
+			return err
+		}
+		for range 2 {
+			for _, address := range []string{"fe80::1%eth0", "::ffff:192.0.2.7"} {
+				if err := reserve(address); err != nil {
+					t.Errorf("%s: %v", address, err)
+				}
+			}
+		}
+		if err := reserve("2001:db8::2"); err != nil {
+			t.Error(err)
+		}
+		s, err := w.hub.Reserve(exempt[0].Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Done()
+		if err := reserve("2001:db8::3"); err != boreas.ErrTooManyAddressSessions {
+			t.Errorf("a second one: %v", err)
+		}
+	})
+}

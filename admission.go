@@ -1,6 +1,9 @@
 package boreas
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // This file is about who a session is: how it becomes somebody, and how that ends.
 
@@ -11,7 +14,13 @@ import "time"
 // dealt with as [Hub.Cut] does. [ErrRulesChanged] if it is on a channel that it may not
 // join any more: it has ended.
 func (s *Session) Authenticate(g *Grant) error {
-	if err := s.become(g); err != nil {
+	return s.authenticate(g, func(*Grant) bool { return true })
+}
+
+// authenticate is Authenticate for a session whose grant, which is nil while it is
+// anonymous, is still one of those meant. Otherwise the error is errAnother.
+func (s *Session) authenticate(g *Grant, meant func(now *Grant) bool) error {
+	if err := s.become(g, meant); err != nil {
 		return err
 	}
 	// Whoever makes a grant invalid notes that first and looks for sessions then. This
@@ -25,11 +34,17 @@ func (s *Session) Authenticate(g *Grant) error {
 	return s.checkRules()
 }
 
-func (s *Session) become(g *Grant) error {
+// errAnother is of a session that has become another token's meanwhile.
+var errAnother = errors.New("the session is another token's now")
+
+func (s *Session) become(g *Grant, meant func(now *Grant) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
 		return ErrClosed
+	}
+	if !meant(s.grant) {
+		return errAnother
 	}
 	now := time.Now()
 	if !g.Expires.IsZero() && !now.Before(g.Expires) {
@@ -95,9 +110,10 @@ func (h *Hub) Cut(match func(*Grant) bool, grace time.Duration) int {
 	return n
 }
 
-// Regrant gives the grant to all sessions of its identity, in the place of what they
+// Regrant gives the grant to all sessions of its token, in the place of what they
 // have. Those that are on a channel which they may no longer join are ended with
-// [ErrRulesChanged]. It returns how many sessions there were.
+// [ErrRulesChanged]; if the grant has ended already, they lose what they have, as at its end.
+// It returns how many sessions there were.
 func (h *Hub) Regrant(g *Grant) int {
 	n := 0
 	for _, s := range h.registry.of(g.Identity) {
@@ -109,13 +125,18 @@ func (h *Hub) Regrant(g *Grant) int {
 }
 
 func (s *Session) regrant(g *Grant) bool {
-	s.mu.Lock()
-	if s.ending || s.grant == nil || s.grant.Identity != g.Identity {
-		s.mu.Unlock()
+	// Identities are not enough: that of a classic token is its text, which may look like
+	// the ID of another.
+	same := func(now *Grant) bool { return now != nil && now.Kind == g.Kind && now.TokenID == g.TokenID }
+	switch err := s.authenticate(g, same); err {
+	case ErrClosed, errAnother:
 		return false
+	case ErrTokenExpired:
+		// The token's end was moved to a time that has come meanwhile. What they have would
+		// last as long as the old one.
+		return s.revoke(same, ErrTokenExpired)
 	}
-	s.mu.Unlock()
-	return s.Authenticate(g) != ErrClosed
+	return true
 }
 
 // revoke makes a session anonymous whose grant matches, which takes it off its channels.

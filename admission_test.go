@@ -289,6 +289,45 @@ func TestRegrant(t *testing.T) {
 	})
 }
 
+// TestRegrantToTheEnd: the new end of a token comes before its sessions have been told.
+func TestRegrantToTheEnd(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		g := grantOf(t, "u", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs})
+		_, told := w.as(g, "news")
+		classicConn := new(boreastest.Conn)
+		classic := w.enter(classicConn, g, "news")
+		ended := *g
+		ended.Expires = time.Now().Add(-time.Nanosecond)
+		if n := w.hub.Regrant(&ended); n != 2 {
+			t.Errorf("%d sessions, want 2", n)
+		}
+		w.publish("news", "1")
+		w.settle()
+		w.want(told, "end: "+boreas.ErrTokenExpired.Error())
+		w.want(classicConn)
+		if classic.Grant() != nil {
+			t.Error("the classic session has its grant still")
+		}
+	})
+}
+
+// TestRegrantLeavesOthersAlone: the text of a classic token is the ID of another token.
+func TestRegrantLeavesOthersAlone(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		opaque := &boreas.Grant{Identity: "tok_1", TokenID: "tok_1", Kind: "opaque", User: "u"}
+		classic := &boreas.Grant{Identity: "tok_1", TokenID: "tok_2", Kind: "classic", User: "c"}
+		one, _ := w.as(opaque, "news")
+		other, _ := w.as(classic, "news")
+		changed := *opaque
+		if n := w.hub.Regrant(&changed); n != 1 {
+			t.Errorf("%d sessions, want 1", n)
+		}
+		if one.Grant() != &changed || other.Grant() != classic {
+			t.Errorf("they have %v and %v", one.Grant(), other.Grant())
+		}
+	})
+}
+
 // TestAnotherTokenAllowsLess: a session shows a token that does not let it be where it is.
 func TestAnotherTokenAllowsLess(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {

@@ -98,6 +98,7 @@ func (a *addresses) counts(address netip.Addr) bool {
 	if a.max == 0 || !address.IsValid() {
 		return false
 	}
+	address = address.Unmap().WithZone("") // no network has a zone
 	return !slices.ContainsFunc(a.exempt, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
@@ -118,7 +119,7 @@ func (a *addresses) add(address netip.Addr) error {
 }
 
 func (a *addresses) remove(address netip.Addr) {
-	if !address.IsValid() {
+	if !a.counts(address) { // its neighbours may
 		return
 	}
 	address = one(address)

@@ -82,7 +82,7 @@ func (s *service) authorize(r *http.Request, c *call) error {
 	case c.grant != nil && c.grant.Named:
 		c.client = limits.User(c.grant.User)
 	}
-	if err := c.client.Request(int(max(r.ContentLength, 0))); err != nil {
+	if err := c.client.HTTP(r, s.options.MaxBody); err != nil {
 		return err
 	}
 	if err := s.allowed(c); err != nil || c.route.need.each {

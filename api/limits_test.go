@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -75,6 +77,23 @@ func TestLimits(t *testing.T) {
 				t.Errorf("remembered %+v", found)
 			}
 		})
+	}
+}
+
+// TestBytesThatNobodyCounted: bodies whose length is not said count as they come.
+func TestBytesThatNobodyCounted(t *testing.T) {
+	r := newRig(t, boreas.Options{}, api.Options{Limits: limit.New(limit.Options{Key: limit.Bounds{Bytes: 100}})})
+	text, _ := r.makeKey("shop", auth.KeyPublish)
+	got := ""
+	for range 3 {
+		req := httptest.NewRequest("POST", "/v2/channels/a/messages", io.MultiReader(strings.NewReader(strings.Repeat(" ", 500)+"1")))
+		req.Header.Set("Authorization", "Bearer "+text)
+		rec := httptest.NewRecorder()
+		r.ServeHTTP(rec, req)
+		got += fmt.Sprint(rec.Code, " ")
+	}
+	if got != "201 429 429 " {
+		t.Errorf("the answers are %s", got)
 	}
 }
 

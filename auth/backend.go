@@ -179,7 +179,7 @@ func (b *Backend) Check(c boreas.Credentials) (*boreas.Grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := b.keyOf(c.Token, header)
+	key := b.keyOf(c, header)
 	if a, ok := b.remembered(key, time.Now()); ok {
 		return a.grant, a.refusal
 	}
@@ -229,9 +229,10 @@ func (b *Backend) passOn(c boreas.Credentials) (http.Header, error) {
 	return header, nil
 }
 
-// keyOf returns the hash of the token and the headers.
-func (b *Backend) keyOf(token string, header http.Header) backendKey {
-	parts := []string{backendDomain, token}
+// keyOf returns the hash of what is asked: a backend that lets a token in from one address
+// has said nothing of another.
+func (b *Backend) keyOf(c boreas.Credentials, header http.Header) backendKey {
+	parts := []string{backendDomain, c.Token, c.Address}
 	for _, name := range b.options.Headers {
 		for _, value := range header[name] {
 			parts = append(parts, name, value)

@@ -220,6 +220,30 @@ func TestBackendKeepsHeadersApart(t *testing.T) {
 	}
 }
 
+// TestBackendKeepsAddressesApart: a token that was stolen is not let in from elsewhere, if
+// the backend looks at that, and who tries does not keep out whose it is.
+func TestBackendKeepsAddressesApart(t *testing.T) {
+	i := &issuer{}
+	i.set(func(r *http.Request) (*http.Response, error) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || !strings.Contains(string(body), `"address":"192.0.2.1"`) {
+			return says(403, ``)(r)
+		}
+		return says(200, `{"user":"u1"}`)(r)
+	})
+	b := newBackend(t, i, auth.BackendOptions{})
+	for range 2 {
+		for address, want := range map[string]string{"192.0.2.1": "user u1", "192.0.2.2": "invalid_token: The backend refuses the token."} {
+			if got := outcome(b.Check(boreas.Credentials{Token: "token", Address: address})); got != want {
+				t.Errorf("from %s: got %q, want %q", address, got, want)
+			}
+		}
+	}
+	if n := i.asked.Load(); n != 2 {
+		t.Errorf("asked %d times, want 2", n)
+	}
+}
+
 // TestBackendRefusesWhatCannotBeSent: it would look as if the backend were away.
 func TestBackendRefusesWhatCannotBeSent(t *testing.T) {
 	i := &issuer{}

@@ -62,6 +62,28 @@ func TestForeignTokens(t *testing.T) {
 	}
 }
 
+// TestBackendHasNoSay in what was made here and is no more, and gets no API keys to see.
+func TestBackendHasNoSay(t *testing.T) {
+	a, asked := foreign(t, "")
+	deleted, made, err := a.CreateToken(auth.Token{User: "u3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Revoke(auth.Revocation{Token: made.ID}); err != nil {
+		t.Fatal(err)
+	}
+	key, _, err := a.CreateKey(auth.Key{Name: "shop", Verbs: auth.KeyPublish})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const unknown = "invalid_token: The token is not valid, or no longer. Of tokens this server takes its own, JSON Web Tokens, and those that its backend accepts."
+	for _, text := range []string{deleted, key} {
+		if got := who(a, text); got != unknown || asked.Load() != 0 {
+			t.Errorf("%.3s…: %s, and the backend was asked %d times", text, got, asked.Load())
+		}
+	}
+}
+
 // TestRevokeForeign revokes tokens that are not kept here.
 func TestRevokeForeign(t *testing.T) {
 	const revoked = "token_revoked: The token was revoked."

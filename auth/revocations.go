@@ -56,10 +56,13 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 		l.Mark, l.Before = markOf(markUser, r.User), r.before(now)
 		match = func(g *boreas.Grant) bool { return g.Named && g.User == r.User && !g.Issued.After(l.Before) }
 	case r.Key != "":
-		if strings.HasPrefix(r.Key, keyIDPrefix) && a.state.keyIDs[r.Key] == nil {
-			return nil, fault.NoKey
+		if strings.HasPrefix(r.Key, keyIDPrefix) {
+			if a.state.keyIDs[r.Key] == nil {
+				return nil, fault.NoKey
+			}
+			l.ID = r.Key // a kid is nobody's ID here, and could look like a token's
 		}
-		l.ID, l.Mark = r.Key, markOf(markKey, r.Key)
+		l.Mark = markOf(markKey, r.Key)
 		match = func(g *boreas.Grant) bool { return g.Key == r.Key }
 	default:
 		l.Mark, l.Before = markOf(markAll, ""), r.before(now)

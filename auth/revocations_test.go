@@ -171,6 +171,19 @@ func TestRevokeKeyOfTokens(t *testing.T) {
 	check("invalid_key, valid, valid")
 }
 
+// TestRevokeKidLikeAToken: the name of a key that signs JWTs is not taken for a token's ID.
+func TestRevokeKidLikeAToken(t *testing.T) {
+	a := open(t, Options{DataDir: t.TempDir()})
+	text, made := create(t, a, Token{})
+	revoke(t, a, Revocation{Key: made.ID})
+	for range 2 {
+		if got := verdict(a, text); got != "valid" {
+			t.Errorf("the token is %s", got)
+		}
+		a = reopen(t, a)
+	}
+}
+
 func TestRevokeRefuses(t *testing.T) {
 	a := open(t, Options{MaxRevocations: 1})
 	some, past := time.Now().Add(time.Hour), time.Unix(1_000_000_000, 0)

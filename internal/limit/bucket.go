@@ -27,13 +27,20 @@ type pace struct {
 func (p pace) cost(n int64) int64 {
 	const second = int64(time.Second)
 	if n <= maxExact {
-		return n * second / p.perSecond
+		return min(n*second/p.perSecond, maxCost)
 	}
-	return int64(float64(n) * float64(second) / float64(p.perSecond))
+	// What no int64 can be must not become one: it would fill the bucket.
+	return int64(min(float64(n)*float64(second)/float64(p.perSecond), maxCost))
 }
 
-// maxExact is the most that can be multiplied by a second's nanoseconds.
-const maxExact = 1 << 33
+const (
+	// maxExact is the most that can be multiplied by a second's nanoseconds.
+	maxExact = 1 << 33
+
+	// maxCost and maxDebt are for ever, and can be added.
+	maxCost = 1 << 60
+	maxDebt = 1 << 61
+)
 
 // take takes n out of the bucket, or returns how long to wait. What is more than the
 // bucket ever holds needs a full one, and leaves a debt: a bound must not make something
@@ -62,7 +69,7 @@ func (b *bucket) owe(p pace, n, now int64) {
 	}
 	for {
 		old := b.full.Load()
-		if b.full.CompareAndSwap(old, max(old, now)+p.cost(n)) {
+		if b.full.CompareAndSwap(old, min(max(old, now)+p.cost(n), maxDebt)) {
 			return
 		}
 	}

@@ -1,6 +1,8 @@
 package limit
 
 import (
+	"io"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 )
@@ -46,6 +48,40 @@ func (c *Client) Request(bytes int) error {
 		return c.limits.refuse(c.scope, bytesKind, c.name(), wait)
 	}
 	return nil
+}
+
+// HTTP counts a request over HTTP, of which so many bytes of a body are read at most. What
+// is refused unread for its length costs nothing: whoever says that he sends a terabyte must
+// not use up what others behind his address may do. The bytes of a body of which nobody
+// says how long it is count as they come.
+func (c *Client) HTTP(r *http.Request, maxBody int64) error {
+	if c == nil {
+		return nil
+	}
+	const some = 1 // is refused who is in debt
+	switch n := r.ContentLength; {
+	case n > maxBody:
+		return c.Request(some)
+	case n >= 0:
+		return c.Request(int(n))
+	}
+	if err := c.Request(some); err != nil {
+		return err
+	}
+	r.Body = &metered{r.Body, c}
+	return nil
+}
+
+// metered is a body whose length nobody said before.
+type metered struct {
+	io.ReadCloser
+	client *Client
+}
+
+func (m *metered) Read(p []byte) (int, error) {
+	n, err := m.ReadCloser.Read(p)
+	m.client.Sent(n)
+	return n, err
 }
 
 // Sent counts bytes that have come, and were not known when [Client.Request] was asked. They

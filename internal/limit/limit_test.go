@@ -3,6 +3,7 @@ package limit
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -147,6 +148,24 @@ func TestMoreThanABucketHolds(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// What no number can hold is a debt, and not a full bucket.
+func TestMoreThanAnybodyHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{User: Bounds{Bytes: 1}})
+		if err := l.User("asks").Request(math.MaxInt); err != nil {
+			t.Error(err)
+		}
+		for range 10 {
+			l.User("sends").Sent(math.MaxInt)
+		}
+		for _, name := range []string{"asks", "sends"} {
+			if l.User(name).Request(1) == nil {
+				t.Errorf("who %s has something left", name)
+			}
 		}
 	})
 }

@@ -55,7 +55,7 @@ func (l *Log) Add(e Entry) {
 	if l == nil {
 		return
 	}
-	for _, text := range []*string{&e.Message, &e.Address, &e.Session, &e.TokenID, &e.User, &e.Verb, &e.Channel} {
+	for _, text := range e.texts() {
 		if len(*text) > maxText {
 			*text = strings.ToValidUTF8((*text)[:maxText], "")
 		}
@@ -70,6 +70,10 @@ func (l *Log) Add(e Entry) {
 			return
 		}
 	}
+	for _, text := range e.texts() {
+		*text = strings.Clone(*text) // it may be a part of a whole message, which would be kept, too
+	}
+	who = client{e.Address, e.Session, e.TokenID}
 	if len(l.entries) < Size {
 		l.entries = append(l.entries, e)
 	} else {
@@ -81,6 +85,11 @@ func (l *Log) Add(e Entry) {
 	}
 	l.last[who] = l.next
 	l.next = (l.next + 1) % Size
+}
+
+// texts returns what of an entry clients may have chosen.
+func (e *Entry) texts() []*string {
+	return []*string{&e.Message, &e.Address, &e.Session, &e.TokenID, &e.User, &e.Verb, &e.Channel}
 }
 
 // alike tells whether two refusals differ in nothing but their time and number.

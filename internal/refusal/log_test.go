@@ -2,6 +2,7 @@ package refusal
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -96,4 +97,24 @@ func TestTheLogIsBounded(t *testing.T) {
 			t.Fatalf("entry %d is of %s, want %s", i, e.Session, want)
 		}
 	}
+}
+
+// TestPartsOfMessages: an entry does not hold on to the message that a text of it is from.
+func TestPartsOfMessages(t *testing.T) {
+	live := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	l := New()
+	before := live()
+	for i := range 1000 {
+		message := fmt.Sprint(i, strings.Repeat("x", 64<<10))
+		l.Add(Entry{Code: "not_permitted", Session: message[:8], Channel: message})
+	}
+	if grown := int64(live()) - int64(before); grown > 10<<20 {
+		t.Errorf("1000 refusals take %d bytes", grown)
+	}
+	runtime.KeepAlive(l)
 }

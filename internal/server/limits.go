@@ -43,34 +43,14 @@ func identify(proxies peer.Proxies, r *http.Request) netip.Addr {
 }
 
 // limited bounds what each address asks of the API.
-func limited(limits *limit.Limits, proxies peer.Proxies, next http.Handler) http.Handler {
+func limited(limits *limit.Limits, proxies peer.Proxies, maxBody int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		client := limits.Address(identify(proxies, r))
-		if client == nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		if err := client.Request(int(max(r.ContentLength, 0))); err != nil {
+		if err := limits.Address(identify(proxies, r)).HTTP(r, maxBody); err != nil {
 			refuseAPI(w, r, err)
 			return
 		}
-		if r.ContentLength < 0 {
-			r.Body = &metered{r.Body, client}
-		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// metered is a body whose length nobody said before.
-type metered struct {
-	io.ReadCloser
-	client *limit.Client
-}
-
-func (m *metered) Read(p []byte) (int, error) {
-	n, err := m.ReadCloser.Read(p)
-	m.client.Sent(n)
-	return n, err
 }
 
 // refuseAPI answers a request to the API in the words of its path: those of 2013, or the

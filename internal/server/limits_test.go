@@ -180,7 +180,7 @@ func TestTheAPIBoundsAddresses(t *testing.T) {
 			Address: limit.Bounds{Requests: 2, Bytes: 1000},
 			Exempt:  []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		})
-		h := limited(limits, proxies, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := limited(limits, proxies, 5000, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
 			fmt.Fprint(w, r.RemoteAddr, " ", len(body), " ", err)
 		}))
@@ -203,6 +203,9 @@ func TestTheAPIBoundsAddresses(t *testing.T) {
 			answer(h, post(1, true), "192.0.2.9"),
 			answer(h, post(5000, false), "192.0.2.10"),
 			answer(h, post(1, true), "192.0.2.10"),
+			answer(h, post(1, false), "192.0.2.10"),
+			answer(h, post(5001, true), "192.0.2.11"), // as the handler would not read it
+			answer(h, post(1, true), "192.0.2.11"),
 		}
 		want := []string{
 			"200 192.0.2.7:1234 0 <nil>",
@@ -215,7 +218,10 @@ func TestTheAPIBoundsAddresses(t *testing.T) {
 			"200 192.0.2.9:1234 2000 <nil>",
 			`429 after 1 {"error":{"code":"rate_limited","message":"More bytes come from this address than one may send in a second (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":1}}`,
 			"200 192.0.2.10:1234 5000 <nil>",
-			`429 after 4 {"error":{"code":"rate_limited","message":"More bytes come from this address than one may send in a second (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":3001}}`,
+			`429 after 4 {"error":{"code":"rate_limited","message":"More bytes come from this address than one may send in a second (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":3002}}`,
+			`429 after 4 {"error":{"code":"rate_limited","message":"More bytes come from this address than one may send in a second (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":3002}}`,
+			"200 192.0.2.11:1234 5001 <nil>",
+			"200 192.0.2.11:1234 1 <nil>",
 		}
 		if diff := cmp.Diff(want, requests); diff != "" {
 			t.Error(diff)
