@@ -174,13 +174,6 @@ func (a *Authority) Check(c boreas.Credentials) (*boreas.Grant, error) {
 	return g, nil
 }
 
-// oursAlone tells whether a text has the form of our opaque tokens or API keys: then nobody
-// else is asked about it. A token that was deleted must not come back that way, and a key
-// that was shown in the wrong place is nobody else's business.
-func oursAlone(text string) bool {
-	return strings.HasPrefix(text, tokenPrefix) || strings.HasPrefix(text, keyPrefix)
-}
-
 // own returns what a token of ours gives; nothing if it is none. The caller holds mu.
 func (a *Authority) own(hash digest, text string) (*boreas.Grant, error) {
 	t := a.state.byHash[hash]

@@ -55,7 +55,7 @@ func TestRefusedByCurl(t *testing.T) {
 		}
 	}
 	got := s.curl(s.ws + "/v2/events?channel=news&access_token=wrong")
-	want := `{"error":{"code":"invalid_token","message":"The token is not valid, or no longer: this server takes tokens that it made.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}` + "\n401"
+	want := `{"error":{"code":"invalid_token","message":"The token is not valid, or no longer. Of tokens this server takes its own.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}` + "\n401"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a stream (-want +got):\n%s", diff)
 	}
