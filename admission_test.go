@@ -217,8 +217,8 @@ func TestCut(t *testing.T) {
 			conn *boreastest.Conn
 			want []string
 		}{
-			"told":           {a1, []string{"end: the token is no longer valid"}},
-			"told, too":      {a2, []string{"end: the token is no longer valid"}},
+			"told":           {a1, []string{"end: the token was revoked"}},
+			"told, too":      {a2, []string{"end: the token was revoked"}},
 			"another":        {b, []string{"news 1 1"}},
 			"cannot be told": {classic, nil},
 		} {
@@ -251,7 +251,7 @@ func TestGrace(t *testing.T) {
 		w.pass(29 * time.Second)
 		w.publish("news", "1")
 		w.pass(2 * time.Second)
-		w.want(gone, "expiring in 30s", "news 1 1", "end: the token is no longer valid")
+		w.want(gone, "expiring in 30s", "news 1 1", "end: the token was revoked")
 		w.want(stays, "expiring in 30s", "news 1 1")
 		w.want(sooner, "expiring in 10s", "end: the token has expired")
 	})

@@ -155,6 +155,9 @@ func TestWhatATokenAllows(t *testing.T) {
 		t.Errorf("got %s", f)
 	}
 	c.want("close 4102 rules_changed")
+	for len(refusals.Find(refusal.Filter{User: "ann"}, 100)) < 8 { // why it ended is noted once that is said
+		runtime.Gosched()
+	}
 
 	var got []string
 	for _, e := range refusals.Find(refusal.Filter{User: "ann"}, 100) {

@@ -36,7 +36,7 @@ test("ws is told that its token was revoked", async (t) => {
   assert.deepEqual(revoked, { status: 201, json: { sessions: 1 } });
   const [code, reason] = await once(socket, "close");
   assert.deepEqual([code, reason.toString()], [4300, "token_revoked"]);
-  assert.deepEqual(got[1].goodbye.error, fault("token_revoked", "The token is no longer valid."));
+  assert.deepEqual(got[1].goodbye.error, fault("token_revoked", "The token was revoked."));
 });
 
 /** In a page: what becomes of a connection of each kind. */
