@@ -12,7 +12,7 @@ import (
 // [ErrTooManyUserChannels], and the session is what it was then; [ErrClosed] if it has
 // ended. That of Options.Valid, if the grant has become invalid meanwhile: the session is
 // dealt with as [Hub.Cut] does. [ErrRulesChanged] if it is on a channel that it may not
-// join any more: it has ended.
+// join any more, or Options.Valid says so: it has ended.
 func (s *Session) Authenticate(g *Grant) error {
 	return s.authenticate(g, func(*Grant) bool { return true })
 }
@@ -27,7 +27,7 @@ func (s *Session) authenticate(g *Grant, meant func(now *Grant) bool) error {
 	// session is to be found since a moment ago, so one of the two sees the other.
 	if valid := s.hub.options.Valid; valid != nil {
 		if err := valid(g); err != nil {
-			s.revoke(func(now *Grant) bool { return now == g }, ErrRevoked)
+			s.invalid(g, err)
 			return err
 		}
 	}
@@ -36,6 +36,21 @@ func (s *Session) authenticate(g *Grant, meant func(now *Grant) bool) error {
 
 // errAnother is of a session that has become another token's meanwhile.
 var errAnother = errors.New("the session is another token's now")
+
+// invalid takes the grant from the session for what Options.Valid said of it. One whose token
+// was changed in that moment comes back with the same one: that it was revoked would keep
+// it away.
+func (s *Session) invalid(g *Grant, why error) {
+	s.mu.Lock()
+	switch {
+	case s.ending || s.grant != g:
+		s.mu.Unlock()
+	case errors.Is(why, ErrRulesChanged):
+		s.endNow(ErrRulesChanged)
+	default:
+		s.revokeNow(ErrRevoked)
+	}
+}
 
 func (s *Session) become(g *Grant, meant func(now *Grant) bool) error {
 	s.mu.Lock()

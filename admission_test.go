@@ -328,6 +328,26 @@ func TestRegrantLeavesOthersAlone(t *testing.T) {
 	})
 }
 
+// TestATokenChangesMeanwhile: what its grant was when it was shown is no more. The client
+// comes back with the same token, so it must not be told that this was revoked.
+func TestATokenChangesMeanwhile(t *testing.T) {
+	inWorld(t, boreas.Options{Valid: func(*boreas.Grant) error { return boreas.ErrRulesChanged }}, func(w world) {
+		for _, c := range []*boreastest.Conn{{Form: boreastest.Announcing{}}, {}} {
+			s, err := c.Open(w.hub)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Authenticate(grantOf(t, "u")); err != boreas.ErrRulesChanged {
+				t.Error(err)
+			}
+			w.settle()
+			if c.Reason() != boreas.ErrRulesChanged {
+				t.Errorf("it ended with %v", c.Reason())
+			}
+		}
+	})
+}
+
 // TestAnotherTokenAllowsLess: a session shows a token that does not let it be where it is.
 func TestAnotherTokenAllowsLess(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {

@@ -37,7 +37,8 @@ type Options struct {
 	AnonymousTimeout time.Duration
 
 	// Valid tells whether a grant is still valid. It is asked after a session has
-	// become the grant's, and must be quick. Nil means that all are.
+	// become the grant's, and must be quick. [ErrRulesChanged] says that its token is, and
+	// gives another grant now. Nil means that all are.
 	Valid func(*Grant) error
 
 	// MaxUserSessions and MaxUserChannels bound the sessions of one user whom a backend

@@ -208,11 +208,9 @@ func (a *Authority) ended(t *stored) error {
 	return nil
 }
 
-// errChanged is of a grant that was given out just before its token was changed.
-var errChanged = fault.TokenRevoked.With("The token was changed in this moment. Show it once more.")
-
 // Valid returns nil while the grant's token is neither deleted nor revoked, nor changed
-// since the grant was given out. It is quick. Its errors are faults.
+// since the grant was given out. It is quick. Errors: fault.TokenRevoked, and
+// [boreas.ErrRulesChanged] of a token that is as good as before.
 func (a *Authority) Valid(g *boreas.Grant) error {
 	if g.Kind == "none" {
 		return nil
@@ -226,7 +224,7 @@ func (a *Authority) Valid(g *boreas.Grant) error {
 		}
 		// Of classic tokens each who shows it may have a copy; they never change.
 		if t.grant != g && !t.classic() {
-			return errChanged
+			return boreas.ErrRulesChanged
 		}
 	}
 	if a.state.marks.match(g) {

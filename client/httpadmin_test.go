@@ -44,6 +44,16 @@ func TestCallsOfAdministration(t *testing.T) {
 			says(`{"token":"bt_1","id":"tok_1"}`),
 			called{Value: `{"token":"bt_1","id":"tok_1"}`, Requests: []string{`POST /base/v2/tokens application/json {"user":"u","ttl":2}`}},
 		},
+		"create a token for less than nothing": {
+			func(ctx context.Context, c *Client) (any, error) {
+				return c.CreateToken(ctx, NewTokenRequest{User: "u", TTL: -time.Millisecond})
+			},
+			refuses(400, `{"error":{"code":"malformed","message":"No.","retry":"never"}}`),
+			called{
+				Error:    "make a token: the server answered 400 Bad Request: No. (malformed)",
+				Requests: []string{`POST /base/v2/tokens application/json {"user":"u","ttl":-1}`},
+			},
+		},
 		"create a token that may do nothing": {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.CreateToken(ctx, NewTokenRequest{Rules: []Rule{}})

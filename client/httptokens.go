@@ -132,8 +132,18 @@ func (c *Client) DeleteTokenID(ctx context.Context, id string) error {
 
 func tokenPath(id string) string { return "/v2/tokens/" + url.PathEscape(id) }
 
-// wholeSeconds rounds up: what is short must not become none.
-func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+// wholeSeconds rounds away from zero: what is short must not become none, and a life that
+// is over, as time.Until may say, must not become one without an end. The server refuses it.
+func wholeSeconds(d time.Duration) int64 {
+	seconds := int64(d / time.Second)
+	switch rest := d % time.Second; {
+	case rest > 0:
+		seconds++
+	case rest < 0:
+		seconds--
+	}
+	return seconds
+}
 
 // send is call with a body that is marshalled.
 func (c *Client) send(ctx context.Context, op, method, path string, body, answer any) error {

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -203,8 +204,8 @@ func TestClassicRefusalsAreRemembered(t *testing.T) {
 // clause 2.9
 func TestTooManyRequests(t *testing.T) {
 	limits := limit.New(limit.Options{User: limit.Bounds{Requests: 10}})
-	hub, addr := v2Server(t, overSocket, boreas.Options{}, Options{Check: checkUsers, Limits: limits, Heartbeat: 25 * time.Second})
-	c := authenticatedAs(t, addr, "valid ann")
+	hub, v2addr := v2Server(t, overSocket, boreas.Options{}, Options{Check: checkUsers, Limits: limits, Heartbeat: 25 * time.Second})
+	c := authenticatedAs(t, v2addr, "valid ann")
 	const n = 200
 	var all []byte
 	for i := range n {
@@ -228,7 +229,7 @@ func TestTooManyRequests(t *testing.T) {
 
 	// The classic wire can only end.
 	classic := Options{Check: checkUsers, Limits: limits}
-	_, addr = server(t, overSocket, boreas.Options{}, classic)
+	_, addr := server(t, overSocket, boreas.Options{}, classic)
 	old := newClient(t, addr)
 	old.send(`{"access_token": "valid bob"}`)
 	for range 100 {
@@ -237,6 +238,29 @@ func TestTooManyRequests(t *testing.T) {
 	f := old.next()
 	if !strings.HasPrefix(f, "close 1008 ") || !strings.Contains(f, "user_requests") {
 		t.Errorf("got %s", f)
+	}
+
+	// Of binary messages none is a request, and they count all the same.
+	old = newClient(t, addr)
+	old.send(`{"access_token": "valid cid"}`)
+	binary := frame(fin|2, "1")
+	go old.nc.Write(bytes.Repeat(binary, 100))
+	if f := old.next(); !strings.HasPrefix(f, "close 1008 ") || !strings.Contains(f, "user_requests") {
+		t.Errorf("binary messages: got %s", f)
+	}
+	c = authenticatedAs(t, v2addr, "valid dan")
+	go c.nc.Write(bytes.Repeat(binary, 40))
+	malformed := 0
+	for range 40 {
+		switch f := c.get(); {
+		case strings.Contains(f, `"code":"malformed"`):
+			malformed++
+		case !strings.Contains(f, `"code":"rate_limited"`):
+			t.Fatal(f)
+		}
+	}
+	if malformed == 0 || malformed == 40 {
+		t.Errorf("%d binary messages of protocol 2 were looked at", malformed)
 	}
 }
 

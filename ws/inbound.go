@@ -205,7 +205,7 @@ func (c *conn) checkFrame(in *inbound) error {
 // message carries out a whole message.
 func (c *conn) message(op ws.OpCode, b []byte) error {
 	if op == ws.OpBinary {
-		c.h.dialect.binary(c)
+		c.h.dialect.binary(c, len(b))
 		return nil
 	}
 	if !utf8.Valid(b) {

@@ -28,7 +28,15 @@ func (classic) bearer() bool { return false }
 func (classic) refuse(w http.ResponseWriter, err error) {
 	http.Error(w, fault.Message(err), fault.Of(err).Status)
 }
-func (classic) binary(c *conn) { c.h.count.IgnoredMessages.Add(1) }
+
+// binary ignores what a client of 2013 never sent, within its limits.
+func (classic) binary(c *conn, n int) {
+	if err := c.request(n); err != nil {
+		c.sess.End(err)
+		return
+	}
+	c.h.count.IgnoredMessages.Add(1)
+}
 
 // text carries out a classic request. The classic wire answers nothing: what it
 // cannot carry out is ignored, and counted.

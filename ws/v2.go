@@ -59,7 +59,11 @@ func (protocol2) greeting(h *handler, g *boreas.Grant) func(id string) []byte {
 	}
 }
 
-func (protocol2) binary(c *conn) {
+func (protocol2) binary(c *conn, n int) {
+	if limited := c.request(n); limited != nil {
+		c.v2Limited(&wire.V2Request{}, limited)
+		return
+	}
 	c.v2Malformed(wire.V2Request{}, fault.Malformed.With("The message is binary: send requests as text."))
 }
 
