@@ -153,9 +153,16 @@ func (s *stage) taken(when, how, transport, kind string) string {
 
 // takenBetween says what a client is told in the end.
 func takenBetween(when, how, transport string) string {
+	changed := when == "checked" && how == rulesChanged // what it was given is not what the token gives now
 	switch {
+	case changed && transport == overClassic:
+		return "1008"
 	case transport == overClassic:
 		return "ignored"
+	case changed && transport == overSSE:
+		return "rules_changed"
+	case changed:
+		return "4102 rules_changed"
 	case when == "reading" && how == rulesChanged: // it has the new rules, and is told what they say
 		return "not_permitted"
 	case transport == overV2, transport == handshake:
