@@ -18,6 +18,8 @@
 //     says so. Nothing is left out unseen.
 //   - [Hub.Publish] never waits for a reader. A slow reader costs its stale cursor
 //     and, while its socket refuses bytes, one waiting goroutine; it delays nobody.
+//   - A session does what its [Grant] allows, and nothing more once that has ended or was
+//     taken back.
 //   - Everything is bounded: a session's channels, the bytes of one write, the
 //     publications kept, the bytes a transport may queue.
 //
@@ -29,6 +31,7 @@
 //	sweeper       a worker; takes dirty groups from a queue and visits sessions
 //	Session       one connected subscriber: its cursors, and its way out (a Conn)
 //	presence      who is on a channel; what it tells is a log of its own
+//	Grant         who a session is, and what it may do until when
 //	Rules         how each channel is treated: history, presence, publishing
 //	Engine        keeps publications and gives them positions; Memory is the first
 //

@@ -75,7 +75,7 @@ var (
 	ErrFallsBehind = errors.New("reading too slowly: it fell behind again and again")
 
 	// ErrRevoked: the session's identity is no longer valid.
-	ErrRevoked = errors.New("the token is no longer valid")
+	ErrRevoked = errors.New("the token was revoked")
 
 	// ErrTokenExpired: the session's token has come to its end.
 	ErrTokenExpired = errors.New("the token has expired")

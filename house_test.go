@@ -51,6 +51,8 @@ var mayImport = map[string][]string{
 	"cmd/boreas":       {".", "auth", "internal/wire", "internal/fault", "internal/config", "internal/server", "internal/load", "internal/doctor", "client"},
 	"examples/":        {".", "auth", "js", "ws", "sse", "api", "client", "examples/stage"},
 	"scripts/":         {},
+
+	"internal/admission": {}, // tests only
 }
 
 // standardOnly are the packages that import nothing from outside Go's library.

@@ -40,7 +40,8 @@ func (v Verb) String() string {
 func ParseVerb(name string) (Verb, error) {
 	i := slices.Index(verbNames, name)
 	if i < 0 {
-		return 0, fmt.Errorf("there is no verb %.40q: there are %s", name, AllVerbs)
+		// Verbs are short: if a secret stands in the place of one, it must not be repeated.
+		return 0, fmt.Errorf("there is no verb %.10q: there are %s", name, AllVerbs)
 	}
 	return 1 << i, nil
 }
@@ -242,7 +243,7 @@ func (p *Permissions) Explain(verb Verb, d Decision) string {
 	case p == nil:
 		return "the token has no rules, and may do everything"
 	case d.By == 0:
-		return fmt.Sprintf("none of its %d rules allows %v there", len(p.list), verb)
+		return fmt.Sprintf("none of its rules allows %v there", verb)
 	default:
 		return fmt.Sprintf("rule %d: %v", d.By, p.list[d.By-1].Permission)
 	}

@@ -16,9 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/testca"
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/server"
+	"github.com/boreas-pubsub/boreas/internal/testca"
 )
 
 // This file checks the prose against what it describes.

@@ -138,6 +138,13 @@ func (s *Session) LastGrant() *Grant {
 	return s.grant
 }
 
+// Reason returns why the session has ended, nil while it has not.
+func (s *Session) Reason() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason
+}
+
 // announcer returns the session's format if that can tell what happens, and nil if not.
 func (s *Session) announcer() Announcer {
 	a, _ := s.format.(Announcer)

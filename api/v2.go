@@ -32,6 +32,11 @@ func (s *service) v2(h v2handler, parameters ...string) handler {
 		buf := getBuffer()
 		defer putBuffer(buf)
 		body, status, err := h(buf.AvailableBuffer(), w, r, query{c, values})
+		if err == nil && c.grant != nil && r.Method == http.MethodGet {
+			// What was published after the token was taken back is not for its holder,
+			// also if it was asked for before.
+			err = s.options.Authority.Valid(c.grant)
+		}
 		if err != nil {
 			s.fail(w, err)
 			return

@@ -47,7 +47,8 @@ func (v KeyVerb) String() string { return strings.Join(v.names(), ", ") }
 func ParseKeyVerb(name string) (KeyVerb, error) {
 	i := slices.Index(keyVerbNames, name)
 	if i < 0 {
-		return 0, fmt.Errorf("there is no verb %.40q of keys: there are %s", name, allKeyVerbs)
+		// Verbs are short: if a secret stands in the place of one, it must not be repeated.
+		return 0, fmt.Errorf("there is no verb %.10q of keys: there are %s", name, allKeyVerbs)
 	}
 	return 1 << i, nil
 }

@@ -127,7 +127,7 @@ func (a *Authority) tokenID(token string) (string, *stored) {
 		return token, nil
 	case a.options.JWT != nil && a.options.JWT.Looks(token):
 		return jwtID(token), nil
-	case a.options.Backend != nil && !isID(tokenIDPrefix, token) && !madeHere(token):
+	case a.options.Backend != nil && !isID(tokenIDPrefix, token) && !oursAlone(token):
 		return backendID(token), nil
 	}
 	return "", nil

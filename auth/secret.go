@@ -105,3 +105,10 @@ func nameOf(text string) string {
 
 // classicID is the ID of a classic token.
 func classicID(token string) string { return tokenIDPrefix + nameOf(token) }
+
+// oursAlone tells whether a text has the form of our opaque tokens or API keys: then nobody
+// else is asked about it. A token that was deleted must not come back that way, and a key
+// that was shown in the wrong place is nobody else's business.
+func oursAlone(text string) bool {
+	return strings.HasPrefix(text, tokenPrefix) || strings.HasPrefix(text, keyPrefix)
+}

@@ -17,7 +17,7 @@ type ending struct {
 	final bool          // coming back is of no use
 	wrong bool          // the same, if there never was a connection
 	later bool          // the server has too much to do
-	token bool          // the token is no longer valid, or there was none
+	token bool          // the token was revoked, or there was none
 	after time.Duration // how long to wait at least
 	exact bool          // after is exactly how long to wait
 	lived time.Duration // how long the connection was in use; 0 if it never was

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Three things, one after the other. First 15,000 sessions lose their server and come back
-# to the next one: nobody may miss a message. For three quarters of the time the oracle judges trials:
+# to the next one: nobody may miss a message; and tokens are revoked while clients come and go: nobody may
+# get what is published afterwards. For three quarters of the time the oracle judges trials:
 # a server, all kinds of clients, faults and restarts; see docs/testing.md. Words after the
 # time go to it, such as -seed=7.
 #
@@ -24,6 +25,7 @@ case $limit in
 esac
 
 STORM_SESSIONS=15000 go test -count=1 -timeout=10m -run='^TestStorm$' -v ./internal/server
+CGO_ENABLED=1 ADMISSION_ROUNDS=20 go test -race -count=1 -timeout=10m -run='^(TestRevocation|TestRulesTakenMeanwhile)$' ./internal/admission
 
 work=$(mktemp -d)
 server=

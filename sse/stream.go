@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net/http"
 
@@ -53,6 +54,9 @@ func (s *stream) start(o out) error {
 	if err != nil {
 		s.sess.Lost(err)
 	}
+	if errors.Is(err, boreas.ErrClosed) { // meanwhile
+		err = s.why()
+	}
 	for i, r := range results {
 		s.refused(r.Err, "join", s.request.joins[i].Channel)
 		if fault.Of(r.Err) == fault.Internal {
@@ -60,6 +64,16 @@ func (s *stream) start(o out) error {
 		}
 	}
 	return err
+}
+
+// why returns what the session was ended for before its stream had begun, so that whose
+// token was revoked in that moment is not told to try again with it.
+func (s *stream) why() error {
+	reason := s.sess.Reason()
+	if f := fault.Of(reason); f == nil || f.Status == 0 { // not to be said in an answer
+		return boreas.ErrClosed
+	}
+	return reason
 }
 
 // refused notes that the client was refused something, if that is what the error says.

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,30 +47,6 @@ func dial(t *testing.T, l *Listener, text string) (near, far net.Conn) {
 	}
 	t.Cleanup(func() { far.Close() })
 	return near, far
-}
-
-// readRaw reads from the descriptor itself, as package socket does.
-func readRaw(t *testing.T, c net.Conn) string {
-	t.Helper()
-	sc, ok := c.(syscall.Conn)
-	if !ok {
-		t.Fatalf("%T is no syscall.Conn", c)
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := make([]byte, 100)
-	n := 0
-	err = raw.Read(func(fd uintptr) bool {
-		var err error
-		n, err = syscall.Read(int(fd), b)
-		return err != syscall.EAGAIN
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b[:n])
 }
 
 func TestBehindAProxy(t *testing.T) {

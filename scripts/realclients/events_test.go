@@ -57,7 +57,13 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	server := start(t, buildServer(t)+" --api_port=0 --ws_port=0 --drain_time=0s --require_auth=false")
+	return newSiteWith(t, "--require_auth=false")
+}
+
+// newSiteWith starts a server with more flags.
+func newSiteWith(t *testing.T, flags string) *site {
+	t.Helper()
+	server := start(t, buildServer(t)+" --api_port=0 --ws_port=0 --drain_time=0s "+flags)
 	s := &site{T: t}
 	listens := regexp.MustCompile(`^(API|WebSocket) endpoint configured to listen on (.*)$`)
 	for line := server.line(); line != "Running..."; line = server.line() {

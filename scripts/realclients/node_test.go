@@ -15,6 +15,9 @@ func TestNode(t *testing.T) { node(t, ".", "ws.test.mjs") }
 // Chromium's own EventSource.
 func TestEventSource(t *testing.T) { node(t, ".", "events.test.mjs") }
 
+// TestRefusedInNode runs refused.test.mjs, with the npm package ws and with Chromium.
+func TestRefusedInNode(t *testing.T) { node(t, ".", "refused.test.mjs") }
+
 // TestExamples runs examples.test.mjs, which visits the pages of the examples with
 // Chromium.
 func TestExamples(t *testing.T) {

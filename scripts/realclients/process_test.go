@@ -84,7 +84,8 @@ func (p *process) line() string {
 
 var (
 	colours = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
-	prompts = regexp.MustCompile(`^(> )+`)
+	// Before a line, and after one whose end another thread of wsdump comes before.
+	prompts = regexp.MustCompile(`^(> )+|(> )+$`)
 )
 
 // shown returns the next line that wsdump shows, without its colours and prompts,
