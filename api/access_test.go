@@ -238,7 +238,7 @@ func (g *gate) try(to target, credential string, headers ...string) int {
 			status = fault.All()[slices.IndexFunc(fault.All(), func(f *fault.Fault) bool { return f.Code == code })].Status
 		}
 	}
-	refused := slices.Contains([]int{401, 403, 421, 503}, status)
+	refused := slices.Contains([]int{401, 403, 421, 429, 503}, status)
 	if shows := strings.Contains(got, "Www-Authenticate: Bearer\n"); shows != (status == 401) {
 		g.t.Errorf("%s: status %d, WWW-Authenticate there: %v", to.pattern, status, shows)
 	}

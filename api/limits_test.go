@@ -119,3 +119,55 @@ func TestGuessing(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestEveryRouteIsLimited asks each route that needs a key more often than it may.
+func TestEveryRouteIsLimited(t *testing.T) {
+	for _, to := range targets {
+		if to.verb == 0 {
+			continue
+		}
+		t.Run(to.pattern, func(t *testing.T) {
+			g := newGate(t, api.Options{Limits: limit.New(limit.Options{Key: limit.Bounds{Requests: 1}})})
+			admin := g.bearerKey(auth.KeyAdmin)
+			for range 3 { // what two seconds have room for, and one more
+				if g.try(to, admin) == http.StatusTooManyRequests {
+					return
+				}
+			}
+			t.Error("it is not limited")
+		})
+	}
+}
+
+// TestTooManyStored: what there is no room for is refused, and says so.
+func TestTooManyStored(t *testing.T) {
+	r := newRig(t, boreas.Options{}, api.Options{
+		Authority: open(t, auth.Options{KeepText: true, MaxTokens: 2, MaxKeys: 2, MaxRevocations: 1}),
+	})
+	admin, adminKey := r.makeKey("admin", auth.KeyAdmin)
+	if err := r.authority.Add("from-a-provider"); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(method, path, body string) string {
+		answer := r.do(method, path, body, "Authorization", "Bearer "+admin)
+		status, _, _ := strings.Cut(answer, "\n")
+		if strings.HasPrefix(status, "507") && !strings.Contains(answer, `"code":"too_many_stored"`) {
+			t.Errorf("%s %s: %s", method, path, answer)
+		}
+		return status[:3]
+	}
+	list, _ := r.authority.Tokens("", "", 10) // the provider's alone
+	got := []string{
+		ask("POST", "/v2/tokens", `{}`),
+		ask("POST", "/v2/tokens", `{}`),
+		ask("POST", "/v2/keys", `{"name":"b","verbs":["stats"]}`),
+		ask("POST", "/v2/keys", `{"name":"c","verbs":["stats"]}`),
+		ask("POST", "/v2/revocations", `{"user":"ann"}`),
+		ask("POST", "/v2/revocations", `{"user":"bob"}`),
+		ask("DELETE", "/v2/tokens/"+list[0].ID, ""),
+		ask("DELETE", "/v2/keys/"+adminKey.ID, ""),
+	}
+	if diff := cmp.Diff([]string{"201", "507", "201", "507", "201", "507", "507", "507"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -3,10 +3,12 @@ package server
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/boreas-pubsub/boreas/auth"
@@ -104,4 +106,50 @@ func TestWhatStopsTheStart(t *testing.T) {
 			t.Logf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestAProxyThatIsNotBelieved is told of in the log, once.
+func TestAProxyThatIsNotBelieved(t *testing.T) {
+	for trusted, want := range map[string]int{"": 1, "127.0.0.1": 0} {
+		var log lockedBuffer
+		cfg := testConfig(func(c *config.Config) { c.TrustedProxies = trusted })
+		s, err := Start(t.Context(), cfg, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+s.WSAddr().String()+"/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("X-Forwarded-For", "192.0.2.1")
+			response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+		}
+		s.Shutdown(t.Context())
+		if got := strings.Count(log.String(), "X-Forwarded-For is not believed"); got != want {
+			t.Errorf("trusted %q: told %d times, want %d: %s", trusted, got, want, log.String())
+		}
+	}
+}
+
+// lockedBuffer is a buffer that many may write to.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }

@@ -36,6 +36,10 @@ type gateOptions struct {
 	proxies   peer.Proxies
 	limits    *limit.Limits
 	refusals  *refusal.Log
+
+	// untrusted, if not nil, is told of a peer that says for whom it asks, and is not
+	// believed.
+	untrusted func(peer string)
 }
 
 // gateCounters count what the gate refused, and what did not get so far.
@@ -57,6 +61,9 @@ func newGate(o gateOptions, next http.Handler) *gate {
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g.untrusted != nil && len(r.Header["X-Forwarded-For"]) > 0 && !g.proxies.Trust(v2.AddressOf(r)) {
+		g.untrusted(r.RemoteAddr)
+	}
 	address := identify(g.proxies, r)
 	// Before the bound for all: what one client does too much must not count against others.
 	if err := g.limits.Accept(address); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -30,6 +31,19 @@ func (s *Server) newLimits(cfg config.Config) *limit.Limits {
 			s.log.Warn("a client does more than it may", "option", r.Option, "client", r.Client, "refused", r.Refused)
 		},
 	})
+}
+
+// newUntrusted returns what logs, once, that a peer is not believed who it asks for. If it
+// is the operator's own proxy, all its users are one address: some of them would be locked
+// out for what others do.
+func (s *Server) newUntrusted() func(peer string) {
+	var once sync.Once
+	return func(peer string) {
+		once.Do(func() {
+			s.log.Warn("X-Forwarded-For is not believed: if this is your proxy, name it in trusted_proxies, or all its clients count as one address; said once",
+				"peer", peer)
+		})
+	}
 }
 
 // identify writes into the request who sent it, for all that comes after, and returns the

@@ -129,6 +129,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		proxies:   cfg.Trusted(),
 		limits:    s.limits,
 		refusals:  s.refusals,
+		untrusted: s.newUntrusted(),
 	}, s.subscribers(counters))
 	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.crowding}, tlsMetrics(s.secured()))
 	s.ws.http = s.httpServer(s.gate)
