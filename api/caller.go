@@ -82,7 +82,8 @@ func (s *service) authorize(r *http.Request, c *call) error {
 	case c.grant != nil && c.grant.Named:
 		c.client = limits.User(c.grant.User)
 	}
-	if err := c.client.Request(int(max(r.ContentLength, 0))); err != nil {
+	// What claims to be larger is not read, and so does not count for more.
+	if err := c.client.Request(int(min(max(r.ContentLength, 0), s.options.MaxBody))); err != nil {
 		return err
 	}
 	if err := s.allowed(c); err != nil || c.route.need.each {

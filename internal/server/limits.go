@@ -42,15 +42,17 @@ func identify(proxies peer.Proxies, r *http.Request) netip.Addr {
 	return client.Addr()
 }
 
-// limited bounds what each address asks of the API.
-func limited(limits *limit.Limits, proxies peer.Proxies, next http.Handler) http.Handler {
+// limited bounds what each address asks of the API. A body that claims to be larger than
+// maxBody is never read, so it counts for no more than that: otherwise one header with a
+// great number would leave its address with a debt of years.
+func limited(limits *limit.Limits, proxies peer.Proxies, maxBody int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client := limits.Address(identify(proxies, r))
 		if client == nil {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if err := client.Request(int(max(r.ContentLength, 0))); err != nil {
+		if err := client.Request(int(min(max(r.ContentLength, 0), maxBody))); err != nil {
 			refuseAPI(w, r, err)
 			return
 		}

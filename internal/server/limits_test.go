@@ -180,7 +180,7 @@ func TestTheAPIBoundsAddresses(t *testing.T) {
 			Address: limit.Bounds{Requests: 2, Bytes: 1000},
 			Exempt:  []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		})
-		h := limited(limits, proxies, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := limited(limits, proxies, 1<<20, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
 			fmt.Fprint(w, r.RemoteAddr, " ", len(body), " ", err)
 		}))

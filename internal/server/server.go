@@ -127,7 +127,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.crowding})
 	s.ws.http = s.httpServer(s.gate)
 	s.ws.http.ConnState = s.newHandshakes(connections, handshakeRoom(), counters).state
-	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), api.Handler(s.hub, api.Options{
+	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), cfg.MaxBody, api.Handler(s.hub, api.Options{
 		Authority: s.authority,
 		Refusals:  s.refusals,
 		Limits:    s.limits,
