@@ -48,7 +48,7 @@ var onAPI = []attack{
 		return one + "; in a batch: " + said + " with " + codes.String()
 	}, "403, 3 x 403 not_permitted; in a batch: 200 with 2 x not_permitted"},
 	// What is behind the key, without one; a HEAD tells no more than a GET.
-	{"without a key", request(toAPI, get("/v2/stats"), get("/metrics"), get("/debug/token-dump"), get("/debug/recipient-dump"), get("/token/"), get("/v2/keys"), ask("HEAD", "/v2/keys", ""), ask("POST", "/broadcast/news/", "1"), ask("DELETE", "/token/x", ""), get("/debug/pprof/")), "6 x 401, 2 x 401 invalid_key, 401 without the body, 404"},
+	{"without a key", request(toAPI, get("/v2/stats"), get("/metrics"), get("/debug/token-dump"), get("/debug/recipient-dump"), get("/token/"), get("/v2/keys"), ask("HEAD", "/v2/keys", "", "Connection: close"), ask("POST", "/broadcast/news/", "1"), ask("DELETE", "/token/x", ""), get("/debug/pprof/")), "6 x 401, 2 x 401 invalid_key, 401 without the body, 404"},
 	// Headers that make another method of a request for some frameworks.
 	{"a method in a header", func(a *attacker) string {
 		m := a.newToken(object{"user": "ann"})

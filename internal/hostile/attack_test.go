@@ -12,7 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// maxGrowth is how many bytes the heap may have after an attack beyond what it had before
+// maxGrowth is how many bytes the heap may have in an attack and after it beyond what it had before
 // all of them: the histories and idempotency keys may take 16 MiB, and the rest is for
 // lists that are bounded by their number.
 const maxGrowth = 48 << 20
@@ -93,10 +93,13 @@ func TestAttacks(t *testing.T) {
 // suffer runs one attack, and returns what the bystanders have to say.
 func (s *site) suffer(t *testing.T, a *attacker, row attack, calm time.Duration, quiet state) string {
 	from := s.crowd.await(0)
-	got := func() string {
+	got, held := func() (string, uint64) {
 		defer a.leave()
-		return row.run(a)
+		return row.run(a), heap() // while all of the attack is still there
 	}()
+	if held > quiet.heap+maxGrowth {
+		t.Errorf("the attack holds %d MiB", (held-quiet.heap)>>20)
+	}
 	if got != row.want {
 		t.Errorf("it came to\n\t%s\nwant\n\t%s", got, row.want)
 	}

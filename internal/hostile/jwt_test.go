@@ -53,8 +53,11 @@ var byJWT = []attack{
 		evil := server.URL
 		var tokens []string
 		for _, header := range []object{
-			{"alg": "HS256", "jku": evil}, {"alg": "ES256", "jku": evil, "kid": "evil"}, {"alg": "RS256", "x5u": evil},
-			{"alg": "HS256", "jwk": object{"kty": "oct", "k": encode(make([]byte, 32))}}, {"alg": "HS256", "x5c": []string{"AAAA"}},
+			{"alg": "HS256", "jku": evil},
+			{"alg": "ES256", "jku": evil, "kid": "evil"},
+			{"alg": "RS256", "x5u": evil},
+			{"alg": "HS256", "jwk": object{"kty": "oct", "k": encode(make([]byte, 32))}},
+			{"alg": "HS256", "x5c": []string{"AAAA"}},
 		} {
 			tokens = append(tokens, hs256(make([]byte, 32), header, claims(object{"iss": evil})))
 		}
