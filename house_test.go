@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 	"internal/trial":   {".", "boreastest", "client", "internal/config", "internal/oracle", "internal/server"},
 	"internal/trial/":  {"internal/oracle", "internal/trial"},
 	"cmd/boreas":       {".", "auth", "internal/wire", "internal/fault", "internal/config", "internal/server", "internal/load", "internal/doctor", "client"},
+	"internal/hostile": {},
 	"examples/":        {".", "auth", "js", "ws", "sse", "api", "client", "examples/stage"},
 	"scripts/":         {},
 

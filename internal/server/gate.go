@@ -80,10 +80,12 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, fault.Overloaded.After("More connections come in than the server takes in a second (accept_rate). Connect again after the seconds that Retry-After gives.", wait))
 		return
 	}
-	if origin := r.Header.Get("Origin"); origin != "" && !g.origins.allow(origin) {
-		g.count.origin.Add(1)
-		g.refuse(w, r, fault.OriginNotAllowed.With("Pages of the origin "+strconv.QuoteToASCII(origin)+" may not connect (allow_origin)."))
-		return
+	for _, origin := range r.Header["Origin"] { // of two, who knows which a page has?
+		if origin != "" && !g.origins.allow(origin) {
+			g.count.origin.Add(1)
+			g.refuse(w, r, fault.OriginNotAllowed.With("Pages of the origin "+strconv.QuoteToASCII(origin)+" may not connect (allow_origin)."))
+			return
+		}
 	}
 	g.next.ServeHTTP(w, r)
 }
