@@ -66,7 +66,7 @@ func (c *call) by() string {
 
 // isTokenID tells whether a text is the ID of a token, of whatever kind.
 func isTokenID(text string) bool {
-	return slices.ContainsFunc([]string{tokenIDPrefix, "jwt_", "ext_"}, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
+	return slices.ContainsFunc([]string{"tok_", "jwt_", "ext_"}, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
 }
 
 func appendSessions(dst []byte, n int) []byte {

@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/auth"
@@ -159,7 +158,7 @@ func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request
 // dropToken deletes a token, and ends its sessions.
 func (s *service) dropToken(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	// Only an ID: the text of a token should not stand in a path, where proxies log it.
-	if !strings.HasPrefix(q.name, tokenIDPrefix) {
+	if !auth.IsTokenID(q.name) {
 		return nil, 0, fault.NoToken
 	}
 	n, err := s.revoke(q.call, auth.Revocation{Token: q.name}, 0)
@@ -168,6 +167,3 @@ func (s *service) dropToken(dst []byte, _ http.ResponseWriter, _ *http.Request, 
 	}
 	return appendSessions(dst, n), http.StatusOK, nil
 }
-
-// tokenIDPrefix begins the IDs of the tokens that the server itself has made.
-const tokenIDPrefix = "tok_"

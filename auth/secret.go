@@ -62,6 +62,9 @@ func random(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// IsTokenID tells whether text has the form of the ID of a token that the server made.
+func IsTokenID(text string) bool { return isID(tokenIDPrefix, text) }
+
 // isID tells whether text has the form of an ID with the prefix.
 func isID(prefix, text string) bool {
 	rest, ok := strings.CutPrefix(text, prefix)

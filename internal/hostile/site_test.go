@@ -164,16 +164,3 @@ func (s *site) tokenOf(user string) string {
 	s.Helper()
 	return s.newToken(object{"user": user}).Token
 }
-
-// metric reads one number of /metrics, by its name with labels.
-func (s *site) metric(name string) string {
-	s.Helper()
-	var text string
-	s.must("GET", "/metrics", nil, &text)
-	for line := range strings.Lines(text) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "no such metric"
-}

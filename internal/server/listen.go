@@ -19,6 +19,12 @@ const (
 	// idleTimeout is how long a publisher's connection is kept between requests.
 	idleTimeout = 2 * time.Minute
 
+	// writeTimeout is how long the API may take from a request's header to the end of its
+	// answer: who asks and does not read holds a goroutine and a descriptor no longer.
+	// A body may take ten seconds of it. Connections of subscribers have no such bound:
+	// what they are sent has no end.
+	writeTimeout = time.Minute
+
 	// maxHeader is the greatest size of a request's header, in bytes. The longest
 	// path that means anything has 4 KiB: a token to be deleted.
 	maxHeader = 16 << 10

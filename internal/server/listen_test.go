@@ -106,3 +106,11 @@ func TestDebugOnlyWhereItIsSafe(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyTheAPIEndsSlowReaders: what subscribers are sent has no end.
+func TestOnlyTheAPIEndsSlowReaders(t *testing.T) {
+	s := start(t, testConfig(func(*config.Config) {}), Options{})
+	if s.api.http.WriteTimeout != writeTimeout || s.ws.http.WriteTimeout != 0 {
+		t.Errorf("the API has %v, subscribers %v", s.api.http.WriteTimeout, s.ws.http.WriteTimeout)
+	}
+}

@@ -148,6 +148,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Registry:  registry,
 		Log:       s.log,
 	})))
+	s.api.http.WriteTimeout = writeTimeout
 	s.api.tls.apply(s.api.http, cfg)
 	background, cancel := context.WithCancel(context.Background())
 	s.stopBackground = cancel
