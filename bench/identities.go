@@ -22,7 +22,7 @@ import (
 )
 
 // benchRules are rules as somebody may have them: the channels of the shapes, and some more.
-const benchRules = `[{"channels":["ch*","room.*","user.{user}.**"],"allow":["join","publish","history","presence"]},` +
+const benchRules = `[{"channels":["room-*","news.*","user.{user}.**"],"allow":["join","publish","history","presence"]},` +
 	`{"channels":["**.log"],"allow":["history"]},{"channels":["admin.**"],"deny":["join","publish","history","presence"]}]`
 
 // tokensOfAll is how many tokens there are, where each subscriber has its own.

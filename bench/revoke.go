@@ -144,7 +144,7 @@ func connectOne(port int, token string) (net.Conn, error) {
 		_, err = readFrame(r) // hello
 	}
 	if err == nil {
-		_, err = c.Write(maskedFrame(`{"id":1,"join":{"channels":[{"channel":"room.1"}]}}`))
+		_, err = c.Write(maskedFrame(`{"id":1,"join":{"channels":[{"channel":"room-1"}]}}`))
 	}
 	if err == nil {
 		_, err = readFrame(r)

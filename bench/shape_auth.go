@@ -33,7 +33,7 @@ func authShapes() []shape {
 			title:      "a user with 1,000 of 15,000 sessions is revoked",
 			contenders: []string{opaque},
 			subject:    opaque,
-			plan:       plan{subscribers: 15000, revoke: 1000, settings: []string{"--ws_ping_interval=0"}},
+			plan:       plan{subscribers: 15000, revoke: 1000, settings: []string{"--ws_ping_interval=0", "--user_connections=0"}},
 			rows: []row{
 				{label: "until the answer, median", metric: "answer_ms", unit: "ms"},
 				{label: "until the last is cut, median", metric: "last_ms", unit: "ms", bar: bar{limit: 50}},
