@@ -61,9 +61,6 @@ func (c *call) keyID() string {
 	return c.key.ID
 }
 
-// keyPrefix begins every API key, and no token of ours.
-const keyPrefix = "bk_"
-
 // authorize finds out who makes a call, and whether they may. It is the only place that
 // does, but for the channels of a batch.
 func (s *service) authorize(r *http.Request, c *call) error {
@@ -116,7 +113,7 @@ func (s *service) identify(r *http.Request, c *call) error {
 	if err := s.options.Limits.MayAuthenticate(client); err != nil {
 		return err
 	}
-	if strings.HasPrefix(credential, keyPrefix) {
+	if auth.IsKey(credential) {
 		c.key, err = s.options.Authority.CheckKey(credential)
 	} else {
 		c.grant, err = s.options.Authority.Check(boreas.Credentials{Token: credential, Address: address(r), Header: r.Header})

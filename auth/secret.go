@@ -62,6 +62,9 @@ func random(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// IsKey tells whether text begins as every API key does, and no token of the server's own.
+func IsKey(text string) bool { return strings.HasPrefix(text, keyPrefix) }
+
 // IsTokenID tells whether text has the form of the ID of a token that the server made.
 func IsTokenID(text string) bool { return isID(tokenIDPrefix, text) }
 
@@ -113,5 +116,5 @@ func classicID(token string) string { return tokenIDPrefix + nameOf(token) }
 // else is asked about it. A token that was deleted must not come back that way, and a key
 // that was shown in the wrong place is nobody else's business.
 func oursAlone(text string) bool {
-	return strings.HasPrefix(text, tokenPrefix) || strings.HasPrefix(text, keyPrefix)
+	return strings.HasPrefix(text, tokenPrefix) || IsKey(text)
 }
