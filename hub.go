@@ -222,6 +222,7 @@ func (h *Hub) endPresence() {
 	h.mu.Unlock()
 	for _, p := range all {
 		p.close()
+		p.await()
 	}
 }
 
