@@ -1,0 +1,51 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+// TestBoundsOfAUserArrive gives one user one connection and one channel.
+func TestBoundsOfAUserArrive(t *testing.T) {
+	s := start(t, testConfig(func(c *config.Config) { c.UserConnections, c.UserChannels = 1, 1 }), Options{})
+	token, _, err := s.authority.CreateToken(auth.Token{User: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := func() *websocket.Conn {
+		c, _, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String()+"/v2", &websocket.DialOptions{
+			HTTPHeader: http.Header{"Authorization": {"Bearer " + token}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.CloseNow() })
+		if hello, _ := read(t, c); !strings.HasPrefix(hello, `{"hello":`) {
+			t.Fatal(hello)
+		}
+		return c
+	}
+	next := func(c *websocket.Conn) string {
+		got, _ := read(t, c)
+		if got == `{"heartbeat":{}}` { // the session's turn may come at any moment
+			got, _ = read(t, c)
+		}
+		return got
+	}
+	c := dial()
+	if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"id":1,"join":{"channels":[{"channel":"a"},{"channel":"b"}]}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got := next(c); !strings.Contains(got, `{"channel":"a","position":`) || !strings.Contains(got, `{"channel":"b","error":{"code":"too_many_user_channels"`) {
+		t.Errorf("got %s", got)
+	}
+	if got := next(dial()); !strings.HasPrefix(got, `{"goodbye":{"error":{"code":"too_many_connections"`) {
+		t.Errorf("a second connection got %s", got)
+	}
+}
