@@ -26,7 +26,8 @@ func fetch(ctx context.Context, address string) (name string, text []byte, err e
 	// A transport of its own: the one connection is closed after its one request.
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	response, err := (&http.Client{Transport: transport}).Do(request)
+	// What the URL holds must not be shown to another host, nor its tokens be believed.
+	response, err := boundClient(&http.Client{Transport: transport}, 0, maxRedirects).Do(request)
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {

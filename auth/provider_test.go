@@ -116,6 +116,8 @@ func TestHTTP(t *testing.T) {
 			w.Write([]byte("<html>\n<body>Hello, you</body>"))
 		case "/hang":
 			<-r.Context().Done()
+		case "/elsewhere":
+			http.Redirect(w, r, "http://localhost:1/tokens", http.StatusFound)
 		case "/cut":
 			w.Header().Set("Content-Length", "100")
 			w.Write([]byte("one\n"))
@@ -135,6 +137,7 @@ func TestHTTP(t *testing.T) {
 		"/tokens?key=wrong":  "/tokens: it answered 401 Unauthorized",
 		"/page":              "/page: line 2: the token has a blank, U+0020, at byte 12",
 		"/cut":               "/cut: unexpected EOF",
+		"/elsewhere":         "/elsewhere: it redirects to another host, which is not followed",
 	} {
 		tokens, err = Load(t.Context(), withSecrets+path, noLimit)
 		checkFailure(t, tokens, err, "token provider "+server.URL+want)

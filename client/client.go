@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +32,8 @@ const (
 // a server on this machine that was started without options.
 type Options struct {
 	// API is the base URL of the server's HTTP API; "" means [DefaultAPI]. It may
-	// have a path, if a proxy puts the API under one.
+	// have a path, if a proxy puts the API under one, and a user and a password for
+	// that proxy, which are sent if there is no Key. No error repeats them.
 	API string
 
 	// Key is the API key, which a server asks for once it has any: see
@@ -42,8 +42,9 @@ type Options struct {
 
 	// HTTP makes the requests. nil means a client of our own: 15 seconds for a
 	// request, at most 128 connections at once (further requests wait for one),
-	// all kept open between requests, no redirects followed (a redirect would
-	// turn a POST into a GET).
+	// all kept open between requests. Redirects are never followed, whatever its
+	// CheckRedirect says: the key would go to the host that they lead to, and a POST
+	// would become a GET.
 	HTTP *http.Client
 
 	// MaxResponse is the size in bytes at which an answer is refused; 0 means
@@ -58,7 +59,7 @@ type Options struct {
 type Client struct {
 	base        string // without the slash at its end
 	http        *http.Client
-	authorize   func(http.Header) // a function, so that who prints the client does not see the key
+	authorize   func(*http.Request) // a function, so that a client that is printed does not show the key
 	maxResponse int64
 }
 
@@ -68,12 +69,13 @@ func New(o Options) (*Client, error) {
 	if o.API == "" {
 		o.API = DefaultAPI
 	}
-	u, err := url.Parse(o.API)
+	const form = "http://HOST:PORT or https://HOST:PORT"
+	u, err := parseURL("API", o.API, form, "http", "https")
 	if err != nil {
-		return nil, fmt.Errorf("API URL: %w", withoutURL(err))
+		return nil, err
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("API URL %q: give it as http://HOST:PORT or https://HOST:PORT", u.Redacted())
+	if u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("API URL %q: give it as %s", shownURL(u), form)
 	}
 	for i := range len(o.Key) {
 		if o.Key[i] <= ' ' || o.Key[i] >= 0x7f {
@@ -86,11 +88,17 @@ func New(o Options) (*Client, error) {
 	if o.HTTP == nil {
 		o.HTTP = defaultHTTP()
 	}
-	authorize := func(http.Header) {}
-	if key := o.Key; key != "" {
-		authorize = func(h http.Header) { h.Set("Authorization", "Bearer "+key) }
+	c := &Client{http: withoutRedirects(o.HTTP), authorize: func(*http.Request) {}, maxResponse: o.MaxResponse}
+	if user := u.User; user != nil {
+		password, _ := user.Password()
+		c.authorize = func(r *http.Request) { r.SetBasicAuth(user.Username(), password) }
 	}
-	return &Client{base: strings.TrimSuffix(o.API, "/"), http: o.HTTP, authorize: authorize, maxResponse: o.MaxResponse}, nil
+	if key := o.Key; key != "" {
+		c.authorize = func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+key) }
+	}
+	u.User = nil
+	c.base = strings.TrimSuffix(u.String(), "/")
+	return c, nil
 }
 
 // Close closes the connections that are kept open for later requests. The client
@@ -114,7 +122,6 @@ func defaultHTTP() *http.Client {
 			TLSHandshakeTimeout: dialTimeout,
 			ForceAttemptHTTP2:   true,
 		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
@@ -133,7 +140,7 @@ func (c *Client) callWithKey(ctx context.Context, op, method, path, key string, 
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	c.authorize(req.Header)
+	c.authorize(req)
 	if key != "" {
 		// With it net/http, too, repeats a request whose connection was closed
 		// before anything of an answer came.
@@ -165,7 +172,7 @@ func (c *Client) callWithKey(ctx context.Context, op, method, path, key string, 
 
 // errorFrom makes an [Error] of an answer that is not a success.
 func errorFrom(op string, resp *http.Response) error {
-	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
+	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header), Message: redirection(resp)}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err != nil {
 		return errors.Join(e, fmt.Errorf("read the reason: %w", withoutURL(err)))

@@ -18,7 +18,7 @@ var ErrClosed = errors.New("closed")
 //
 // Calls wait while there is no connection; end their context to stop waiting.
 type Conn struct {
-	o      ConnectOptions
+	o      *ConnectOptions // a pointer, so that a Conn that is printed does not show the token
 	random func(time.Duration) time.Duration
 
 	ctx    context.Context // ends with Close, or when there is no way back
@@ -34,7 +34,7 @@ type Conn struct {
 	states []State // to be told by the reader
 
 	// The token that the server refused last, and how; of run alone.
-	refused string
+	refused *string // nil if there is none; a pointer, as o
 	refusal error
 }
 
@@ -50,7 +50,7 @@ func Connect(o ConnectOptions) (*Conn, error) {
 
 func connect(o ConnectOptions, random func(time.Duration) time.Duration) *Conn {
 	c := &Conn{
-		o: o, random: random, ended: make(chan struct{}), asked: make(chan struct{}, 1),
+		o: &o, random: random, ended: make(chan struct{}), asked: make(chan struct{}, 1),
 		subs: map[string]*Subscription{}, asks: map[uint64]*ask{},
 	}
 	c.o.OnState = oneByOne(c.o.OnState)

@@ -250,7 +250,7 @@ func TestConnectOptionsAreChecked(t *testing.T) {
 		{ConnectOptions{URL: "wss://h/", TokenFunc: token}, "wss://h/v2"},
 		{ConnectOptions{URL: "wss://h/push/v2?a=b"}, "wss://h/push/v2?a=b"},
 		{ConnectOptions{URL: "http://h"}, `WebSocket URL "http://h": give it as ws://HOST:PORT or wss://HOST:PORT`},
-		{ConnectOptions{URL: "ws://u:secret@"}, `WebSocket URL "ws://u:xxxxx@": give it as ws://HOST:PORT or wss://HOST:PORT`},
+		{ConnectOptions{URL: "ws://u:secret@"}, `WebSocket URL "ws://xxxxx@": give it as ws://HOST:PORT or wss://HOST:PORT`},
 		{ConnectOptions{URL: "ws://["}, "WebSocket URL: missing ']' in host"},
 		{ConnectOptions{Token: "T", TokenFunc: token}, "both Token and TokenFunc are set; set one of them"},
 	} {

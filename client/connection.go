@@ -73,10 +73,10 @@ func refusal(resp *http.Response, err error) error {
 	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
 		return fmt.Errorf("%s: %w", op, withoutURL(err))
 	}
-	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
+	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header), Message: redirection(resp)}
 	// The library keeps the first 1,024 bytes.
 	text, _ := io.ReadAll(resp.Body)
-	if reason := strings.TrimSpace(string(text)); reason != "" && !strings.HasPrefix(reason, "<") {
+	if reason := strings.TrimSpace(string(text)); e.Message == "" && reason != "" && !strings.HasPrefix(reason, "<") {
 		e.Errors = []string{reason}
 	}
 	return e

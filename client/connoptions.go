@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -57,19 +56,17 @@ type ConnectOptions struct {
 	MinBackoff, MaxBackoff time.Duration
 
 	// HTTP makes the handshake; nil means a client of our own. Set its transport
-	// for a TLS configuration or a proxy of yours. Do not set its Timeout.
+	// for a TLS configuration or a proxy of yours. Do not set its Timeout. Redirects
+	// are not followed, whatever its CheckRedirect says.
 	HTTP *http.Client
 }
 
 // withDefaults returns the options with what was left out filled in, or says what
 // is wrong with them.
 func (o ConnectOptions) withDefaults() (ConnectOptions, error) {
-	u, err := url.Parse(cmp.Or(o.URL, DefaultWS))
+	u, err := parseURL("WebSocket", cmp.Or(o.URL, DefaultWS), "ws://HOST:PORT or wss://HOST:PORT", "ws", "wss")
 	if err != nil {
-		return o, fmt.Errorf("WebSocket URL: %w", withoutURL(err))
-	}
-	if (u.Scheme != "ws" && u.Scheme != "wss") || u.Host == "" {
-		return o, fmt.Errorf("WebSocket URL %q: give it as ws://HOST:PORT or wss://HOST:PORT", u.Redacted())
+		return o, err
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = pathV2
@@ -88,6 +85,7 @@ func (o ConnectOptions) withDefaults() (ConnectOptions, error) {
 	if o.HTTP == nil {
 		o.HTTP = handshakeHTTP()
 	}
+	o.HTTP = withoutRedirects(o.HTTP)
 	return o, nil
 }
 

@@ -92,7 +92,7 @@ func (c *Conn) refuseToken(token string, e *ending) {
 		e.final, e.err = true, fmt.Errorf("%w; there is no TokenFunc to get another token from", e.err)
 		return
 	}
-	c.refused, c.refusal = token, e.err
+	c.refused, c.refusal = &token, e.err
 }
 
 // sameToken returns how it ended that TokenFunc gave a token again that was refused.

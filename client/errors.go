@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -63,7 +62,7 @@ func (e *Error) hopeless() bool {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return false
 	}
-	return e.Status >= 400 && e.Status <= 499
+	return e.Status >= 300 && e.Status <= 499
 }
 
 // ErrMayHaveMissed is what every [Gap] and every [Reconnected] is, for errors.Is.
@@ -93,16 +92,6 @@ func (r *Reconnected) Is(target error) bool { return target == ErrMayHaveMissed 
 
 // Unwrap returns why the connection was lost.
 func (r *Reconnected) Unwrap() error { return r.Lost }
-
-// withoutURL takes the URL out of net/http's errors: the path of a token's
-// deletion is the token, and errors end up in logs.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
 
 // opError says what was being done when the error came.
 func opError(op string, err error) error { return fmt.Errorf("%s: %w", op, err) }

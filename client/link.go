@@ -51,7 +51,7 @@ func (c *Conn) dial() (*link, ending) {
 	if err != nil {
 		return nil, tokenEnding(err)
 	}
-	if token != "" && token == c.refused {
+	if token != "" && c.refused != nil && token == *c.refused {
 		return nil, sameToken(c.refusal)
 	}
 	l := &link{c: c, born: time.Now(), ready: make(chan struct{}, 1)}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -69,7 +68,8 @@ type SubscriberOptions struct {
 	MinBackoff, MaxBackoff time.Duration
 
 	// HTTP makes the handshake; nil means a client of our own. Set its transport
-	// for a TLS configuration or a proxy of yours. Do not set its Timeout.
+	// for a TLS configuration or a proxy of yours. Do not set its Timeout. Redirects
+	// are not followed, whatever its CheckRedirect says.
 	HTTP *http.Client
 }
 
@@ -77,12 +77,8 @@ type SubscriberOptions struct {
 // is wrong with them.
 func (o SubscriberOptions) withDefaults() (SubscriberOptions, error) {
 	o.URL = cmp.Or(o.URL, DefaultWS)
-	u, err := url.Parse(o.URL)
-	if err != nil {
-		return o, fmt.Errorf("WebSocket URL: %w", withoutURL(err))
-	}
-	if (u.Scheme != "ws" && u.Scheme != "wss") || u.Host == "" {
-		return o, fmt.Errorf("WebSocket URL %q: give it as ws://HOST:PORT/ or wss://HOST:PORT/", u.Redacted())
+	if _, err := parseURL("WebSocket", o.URL, "ws://HOST:PORT/ or wss://HOST:PORT/", "ws", "wss"); err != nil {
+		return o, err
 	}
 	if o.Token != "" && o.TokenFunc != nil {
 		return o, errors.New("both Token and TokenFunc are set; set one of them")
@@ -102,6 +98,7 @@ func (o SubscriberOptions) withDefaults() (SubscriberOptions, error) {
 	if o.HTTP == nil {
 		o.HTTP = handshakeHTTP()
 	}
+	o.HTTP = withoutRedirects(o.HTTP)
 	return o, nil
 }
 

@@ -14,7 +14,7 @@ import (
 // A Subscriber listens to channels over a WebSocket and comes back by itself when
 // the connection is lost. Join and Leave may be called by any goroutine.
 type Subscriber struct {
-	o       SubscriberOptions
+	o       *SubscriberOptions // a pointer, so that a Subscriber that is printed does not show the token
 	random  func(time.Duration) time.Duration
 	inUse   atomic.Bool
 	changed chan struct{} // holds a token when channels was changed; capacity 1
@@ -30,7 +30,7 @@ func NewSubscriber(o SubscriberOptions) (*Subscriber, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Subscriber{o: o, random: upTo, changed: make(chan struct{}, 1), channels: map[string]struct{}{}}
+	s := &Subscriber{o: &o, random: upTo, changed: make(chan struct{}, 1), channels: map[string]struct{}{}}
 	if err := s.Join(o.Channels...); err != nil {
 		return nil, err
 	}

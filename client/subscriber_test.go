@@ -387,7 +387,7 @@ func TestSubscriberOptionsAreChecked(t *testing.T) {
 		want string
 	}{
 		{SubscriberOptions{URL: "http://host/"}, `WebSocket URL "http://host/": give it as ws://HOST:PORT/ or wss://HOST:PORT/`},
-		{SubscriberOptions{URL: "ws://user:secret@"}, `WebSocket URL "ws://user:xxxxx@": give it as ws://HOST:PORT/ or wss://HOST:PORT/`},
+		{SubscriberOptions{URL: "ws://user:secret@"}, `WebSocket URL "ws://xxxxx@": give it as ws://HOST:PORT/ or wss://HOST:PORT/`},
 		{SubscriberOptions{Token: "T", TokenFunc: func(context.Context) (string, error) { return "", nil }}, "both Token and TokenFunc are set; set one of them"},
 		{SubscriberOptions{Channels: []string{"a", ""}}, "the channel's name is empty"},
 		{SubscriberOptions{Channels: []string{"a\n"}}, `channel "a\n": the name must be UTF-8 without control characters`},

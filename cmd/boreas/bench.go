@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -102,20 +103,29 @@ func (p *program) benchOptions(ctx context.Context, cmd *cli.Command) (load.Opti
 	if err := o.Check(); err != nil {
 		return o, usageError{err}
 	}
-	for _, url := range []string{o.API, o.WS} {
-		local, err := load.OnLoopback(ctx, url)
+	for _, text := range []string{o.API, o.WS} {
+		local, err := load.OnLoopback(ctx, text)
 		if err != nil {
-			return o, fmt.Errorf("find the host of %s: %w", url, err)
+			return o, fmt.Errorf("find the host of a URL: %w", err)
 		}
 		if !local && !cmd.Bool("yes-load-this-host") {
 			return o, usagef("%s is not on this machine: a load can bring a server down for all its users; "+
-				"if it is yours to load, say so with --yes-load-this-host", url)
+				"if it is yours to load, say so with --yes-load-this-host", shownHost(text))
 		}
 	}
 	if !cmd.Bool("quiet") && isTerminal(p.stderr) {
 		o.Progress = p.showProgress()
 	}
 	return o, nil
+}
+
+// shownHost returns the scheme and the host of a URL, without what may be secret in it.
+func shownHost(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "the URL"
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // isTerminal tells whether a person is likely to look at what is written.

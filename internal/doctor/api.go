@@ -32,15 +32,15 @@ func (v *visit) reach(ctx context.Context, report reporter) {
 	switch {
 	case a.status == http.StatusOK && a.body == "ok\n":
 		v.health = a
-		report(OK, v.o.API+" answers", "")
+		report(OK, shown(v.api)+" answers", "")
 	case strings.Contains(a.body, "There is no WebSocket at this path"):
-		report(Failed, v.o.API+" is the port of subscribers, not the API", swapped)
+		report(Failed, shown(v.api)+" is the port of subscribers, not the API", swapped)
 	case strings.Contains(a.body, "HTTP request to an HTTPS server"):
 		report(Failed, v.api.Host+" speaks TLS", "Give the URL with https://.")
 	case gateway(a.status):
 		report(Failed, fmt.Sprintf("a proxy answers %d %s: it does not reach the server", a.status, http.StatusText(a.status)), behind)
 	default:
-		report(Failed, fmt.Sprintf("%s is not the API of a Boreas server: /healthz answers %d %s", v.o.API, a.status, http.StatusText(a.status)),
+		report(Failed, fmt.Sprintf("%s is not the API of a Boreas server: /healthz answers %d %s", shown(v.api), a.status, http.StatusText(a.status)),
 			"Correct the URL; with a proxy in between, see which paths it passes on.")
 	}
 }

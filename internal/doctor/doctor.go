@@ -131,7 +131,7 @@ func newVisit(o Options, tell func(Finding)) (*visit, error) {
 		return nil, err
 	}
 	if v.api, err = url.Parse(o.API); err != nil {
-		return nil, fmt.Errorf("API URL: %w", err)
+		return nil, fmt.Errorf("API URL: %w", reason(err))
 	}
 	if v.ws, err = url.Parse(o.WS); err != nil || v.ws.Host == "" || (v.ws.Scheme != "ws" && v.ws.Scheme != "wss") {
 		return nil, fmt.Errorf("WebSocket URL: give it as ws://HOST:PORT or wss://HOST:PORT")

@@ -87,6 +87,13 @@ func (v *visit) unreachable(u *url.URL, err error) (text, do string) {
 	return fmt.Sprintf("%s cannot be reached: %v", u.Host, reason(err)), "See that the server runs, and that the URL is right."
 }
 
+// shown returns a URL without what may be secret in it.
+func shown(u *url.URL) string {
+	s := *u
+	s.User, s.RawQuery, s.Fragment = nil, "", ""
+	return s.String()
+}
+
 // reason takes URLs out of an error: they may have secrets in them.
 func reason(err error) error {
 	var u *url.Error

@@ -29,7 +29,7 @@ func (v *visit) websocket(ctx context.Context, report reporter) {
 	defer conn.CloseNow() //nolint:errcheck // it may be closed already
 	v.connected = true
 	if text := v.greet(ctx, conn); text != "" {
-		report(Failed, text, "See that "+v.ws.Redacted()+" is that of a Boreas server, and that nothing in between holds frames back.")
+		report(Failed, text, "See that "+shown(v.ws)+" is that of a Boreas server, and that nothing in between holds frames back.")
 		return
 	}
 	report(OK, "the upgrade works, protocol 2 is spoken, a ping is answered", "")
@@ -77,7 +77,7 @@ func (v *visit) noUpgrade(ctx context.Context, a *answer) (text, do string) {
 		return v.ws.Host + " speaks TLS", "Give the URL with wss://."
 	}
 	if other, err := v.get(ctx, v.wsHTTP("/healthz"), ""); err == nil && other.status == http.StatusOK && other.body == "ok\n" && code == "not_found" {
-		return v.o.WS + " is the API, not the port of subscribers", swapped
+		return strings.TrimSuffix(shown(v.ws), "/v2") + " is the API, not the port of subscribers", swapped
 	}
 	if code != "" {
 		return "the server refuses: " + message, "See docs/errors.md#" + code + "."

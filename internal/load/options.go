@@ -78,7 +78,7 @@ func within[N int | float64 | time.Duration](what string, n, least, most N) erro
 func OnLoopback(ctx context.Context, rawURL string) (bool, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return false, err
+		return false, errors.New("it is not a URL") // the parser's error may repeat a password
 	}
 	addresses, err := net.DefaultResolver.LookupIPAddr(ctx, u.Hostname())
 	if err != nil {
