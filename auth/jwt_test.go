@@ -60,7 +60,7 @@ func TestJWTAlgorithms(t *testing.T) {
 
 func TestJWTFromPEM(t *testing.T) {
 	k := keys()
-	j := newJWT(t, auth.JWTOptions{Keys: []string{"file:" + file(t, append(pemOf(&k.p256.PublicKey), pemOf(&k.rsa.PublicKey)...))}})
+	j := newJWT(t, auth.JWTOptions{Keys: []string{"file:" + file(t, append(append([]byte("\ufeff"), pemOf(&k.p256.PublicKey)...), pemOf(&k.rsa.PublicKey)...))}})
 	for _, token := range []string{
 		mint(jwt.SigningMethodES256, k.p256, object{"alg": "ES256", "kid": "any"}, claims(nil)),
 		mint(jwt.SigningMethodPS256, k.rsa, object{"alg": "PS256"}, claims(nil)),
@@ -194,6 +194,7 @@ func TestNewJWTErrors(t *testing.T) {
 		source, want string
 	}{
 		{short, intro + short + ": the secret has 9 bytes, and HS256 needs 32 at least: anybody with one token could guess a shorter one. Make one with: openssl rand -base64 32"},
+		{"hs256:" + file(t, []byte("\ufeff"+secret)), intro + "hs256:PATH: it begins with a byte order mark: save the secret as plain text without one"},
 		{"hs256:/nowhere", intro + "hs256:/nowhere: no such file or directory"},
 		{"the secret itself", kinds},
 		{"HS256:secret", kinds},

@@ -10,12 +10,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
 const (
@@ -100,16 +101,12 @@ func readKeys(source string) ([]*jwtKey, error) {
 	if kind != "file" && (secretSizes[alg] == 0 || kind != strings.ToLower(kind)) {
 		return nil, errors.New("keys to verify JWTs with come from hs256:FILE, hs384:FILE, hs512:FILE, file:PATH or https://URL: one of those given begins with none of these")
 	}
-	text, err := readKeyFile(path)
-	if err == nil && kind != "file" {
-		var key *jwtKey
-		if key, err = secretKey(alg, text); err == nil {
-			return []*jwtKey{key}, nil
-		}
-	}
 	var keys []*jwtKey
-	if err == nil {
-		keys, err = parseKeyFile(text)
+	var err error
+	if kind == "file" {
+		keys, err = readKeyFile(path)
+	} else {
+		keys, err = readSecret(alg, path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keys to verify JWTs with: %s: %w", source, err)
@@ -117,17 +114,33 @@ func readKeys(source string) ([]*jwtKey, error) {
 	return keys, nil
 }
 
-func readKeyFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+func readKeyFile(path string) ([]*jwtKey, error) {
+	text, err := textfile.Read(path, maxKeyFile)
 	if err != nil {
-		return nil, reason(err)
+		return nil, err
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err == nil && len(text) > maxKeyFile {
-		err = fmt.Errorf("it has more than %d bytes", maxKeyFile)
+	return parseKeyFile(text)
+}
+
+// readSecret reads a secret, which need not be text.
+func readSecret(alg, path string) ([]*jwtKey, error) {
+	raw, err := textfile.ReadRaw(path, maxKeyFile)
+	if err != nil {
+		return nil, err
 	}
-	return text, reason(err)
+	if text, err := textfile.Decode(raw); err == nil && len(text) < len(raw) && isASCII(text) {
+		// The issuer may sign with the mark or without it: guessing wrong would refuse every token.
+		return nil, errors.New("it begins with a byte order mark: save the secret as plain text without one")
+	}
+	key, err := secretKey(alg, raw)
+	if err != nil {
+		return nil, err
+	}
+	return []*jwtKey{key}, nil
+}
+
+func isASCII(text []byte) bool {
+	return bytes.IndexFunc(text, func(r rune) bool { return r > unicode.MaxASCII }) < 0
 }
 
 // secretKey makes a key of a secret, without the newline that editors put at the end.

@@ -6,11 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
 // parse reads what a provider gave: JSON if it begins as such, otherwise lines.
 func parse(text []byte) ([]string, error) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	text, err := textfile.Decode(text)
+	if err != nil {
+		return nil, err
+	}
 	switch trimmed := bytes.TrimSpace(text); {
 	case bytes.HasPrefix(trimmed, []byte("{")):
 		return parseObject(trimmed)

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
 // maxPublish is the size in bytes of the largest message that publish reads; a
@@ -89,12 +90,9 @@ func (p *program) publish(ctx context.Context, cmd *cli.Command) error {
 	case lines:
 		return eachLine(p.stdin, send)
 	}
-	message, err := io.ReadAll(io.LimitReader(p.stdin, maxPublish+1))
+	message, err := textfile.From(p.stdin, maxPublish)
 	if err != nil {
-		return fmt.Errorf("read standard input: %w", err)
-	}
-	if len(message) > maxPublish {
-		return fmt.Errorf("standard input holds more than %d bytes, too much for a message", maxPublish)
+		return fmt.Errorf("read the message from standard input: %w", err)
 	}
 	return send(message)
 }
@@ -116,6 +114,9 @@ func eachLine(in io.Reader, send func([]byte) error) error {
 	for lines.Scan() {
 		number++
 		line := bytes.TrimSpace(lines.Bytes())
+		if number == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		}
 		if len(line) == 0 {
 			continue
 		}

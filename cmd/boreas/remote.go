@@ -4,13 +4,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
 // The environment variables of the commands that talk to a server.
@@ -21,13 +20,13 @@ const (
 	envKey   = "BOREAS_API_KEY"
 )
 
-// maxSecret is more than any token or key has, in bytes.
+// maxSecret is the greatest size of a file that holds a token or a key, in bytes.
 const maxSecret = 64 << 10
 
 func (p *program) getenv(name string) string {
 	for _, entry := range p.env {
 		if value, ok := strings.CutPrefix(entry, name+"="); ok {
-			return value
+			return strings.TrimSpace(value) // a secret that was put in with `echo` ends in a line break
 		}
 	}
 	return ""
@@ -95,23 +94,19 @@ func (p *program) tokenFile(name string) (string, error) { return p.secretFile("
 // secretFile reads what is a secret from a file, or from standard input if its name is
 // "-". Secrets are never arguments: every user of a machine can see those.
 func (p *program) secretFile(what, name string) (string, error) {
-	in := p.stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return "", fmt.Errorf("read %s: %w", what, err)
-		}
-		defer f.Close()
-		in = f
-	} else {
+	var text []byte
+	var err error
+	if name == "-" {
 		name = "standard input"
+		text, err = textfile.From(p.stdin, maxSecret)
+	} else {
+		text, err = textfile.Read(name, maxSecret)
 	}
-	text, err := io.ReadAll(io.LimitReader(in, maxSecret+1))
 	if err != nil {
 		return "", fmt.Errorf("read %s from %s: %w", what, name, err)
 	}
 	secret := strings.TrimSpace(string(text))
-	if secret == "" || len(secret) > maxSecret || strings.ContainsAny(secret, " \t\r\n") {
+	if secret == "" || strings.ContainsAny(secret, " \t\r\n") {
 		return "", fmt.Errorf("%s does not hold %s: it must be one line, without spaces", name, what)
 	}
 	return secret, nil

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
 // maxRulesFile is more than the rules of a token can have, in bytes.
@@ -66,17 +65,9 @@ func textOrFile(text string) ([]byte, error) {
 	if !isFile {
 		return []byte(text), nil
 	}
-	f, err := os.Open(name)
+	read, err := textfile.Read(name, maxRulesFile)
 	if err != nil {
-		return nil, fmt.Errorf("read the rules: %w", err)
-	}
-	defer f.Close()
-	read, err := io.ReadAll(io.LimitReader(f, maxRulesFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the rules: %w", err)
-	}
-	if len(read) > maxRulesFile {
-		return nil, fmt.Errorf("%s holds more than %d bytes, too much for rules", name, maxRulesFile)
+		return nil, fmt.Errorf("read the rules from %s: %w", name, err)
 	}
 	return read, nil
 }

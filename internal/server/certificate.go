@@ -6,19 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
+
+// maxPEM is the greatest size of a file of certificates or keys, in bytes. A bundle of all public authorities has a quarter of it.
+const maxPEM = 1 << 20
 
 // readPair reads a certificate with its chain, and the private key.
 func readPair(certFile, keyFile string) (*tls.Certificate, error) {
-	cert, err := os.ReadFile(certFile)
+	cert, err := textfile.Read(certFile, maxPEM)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the certificate: %w", err)
+		return nil, fmt.Errorf("cannot read the certificate %s: %w", certFile, err)
 	}
-	key, err := os.ReadFile(keyFile)
+	key, err := textfile.Read(keyFile, maxPEM)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the private key: %w", err)
+		return nil, fmt.Errorf("cannot read the private key %s: %w", keyFile, err)
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
@@ -29,9 +33,9 @@ func readPair(certFile, keyFile string) (*tls.Certificate, error) {
 
 // readAuthorities reads certificates of authorities.
 func readAuthorities(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
+	text, err := textfile.Read(file, maxPEM)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the authorities: %w", err)
+		return nil, fmt.Errorf("cannot read the authorities %s: %w", file, err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {

@@ -68,7 +68,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	wantLog := []string{
 		stays + `CERT and KEY are no certificate in PEM with its private key: tls: private key does not match public key"`,
 		stays + `CERT and KEY are no certificate in PEM with its private key: tls: failed to find any PEM data in certificate input"`,
-		stays + `cannot read the certificate: open CERT: no such file or directory"`,
+		stays + `cannot read the certificate CERT: no such file or directory"`,
 	}
 	gotLog := log.lines()[before:]
 	for i := range gotLog {

@@ -312,11 +312,11 @@ func TestFilesThatStopTheStart(t *testing.T) {
 	}{
 		{
 			func(c *config.Config) { c.WSTLSCert, c.WSTLSKey = dir+"no", dir+"key" },
-			"ws_tls_cert, ws_tls_key: cannot read the certificate: open DIR/no: no such file or directory",
+			"ws_tls_cert, ws_tls_key: cannot read the certificate DIR/no: no such file or directory",
 		},
 		{
 			func(c *config.Config) { c.APITLSCert, c.APITLSKey = dir+"cert", dir+"no" },
-			"api_tls_cert, api_tls_key: cannot read the private key: open DIR/no: no such file or directory",
+			"api_tls_cert, api_tls_key: cannot read the private key DIR/no: no such file or directory",
 		},
 		{
 			func(c *config.Config) { c.WSTLSCert, c.WSTLSKey = dir+"cert", dir+"key2" },

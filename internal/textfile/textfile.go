@@ -1,0 +1,117 @@
+// Package textfile reads the small text files that people write: configuration, rules, tokens, keys and certificates.
+//
+// Editors and shells save text in three ways: UTF-8, UTF-8 with a byte order mark, and UTF-16 with a byte order mark (the
+// redirection of Windows PowerShell). Read accepts all three and returns UTF-8 without a mark. A file that cannot be read as text
+// is refused with the reason, because its bytes would otherwise end up in a name or a secret that never matches.
+package textfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+const (
+	markUTF8    = "\xef\xbb\xbf"
+	markUTF16LE = "\xff\xfe"
+	markUTF16BE = "\xfe\xff"
+	markUTF32LE = "\xff\xfe\x00\x00"
+)
+
+// Read returns the text of a file of at most limit bytes, as [Decode] does. The errors do not repeat the path.
+func Read(path string, limit int) ([]byte, error) {
+	raw, err := ReadRaw(path, limit)
+	if err != nil {
+		return nil, err
+	}
+	return Decode(raw)
+}
+
+// ReadRaw returns the bytes of a file that need not be text. The errors are those of [Read].
+func ReadRaw(path string, limit int) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer f.Close()
+	return readAll(f, limit)
+}
+
+// From is [Read] for text that comes from r.
+func From(r io.Reader, limit int) ([]byte, error) {
+	raw, err := readAll(r, limit)
+	if err != nil {
+		return nil, err
+	}
+	return Decode(raw)
+}
+
+func readAll(r io.Reader, limit int) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	switch {
+	case err != nil:
+		return nil, reason(err)
+	case len(raw) > limit:
+		return nil, fmt.Errorf("it has more than %d bytes", limit)
+	}
+	return raw, nil
+}
+
+// Decode returns text as UTF-8 without a byte order mark. It returns an error if text is UTF-32, damaged UTF-16, or holds a NUL
+// byte, which UTF-16 without a mark and binary files do. It does not check UTF-8: a parser reports the line.
+func Decode(text []byte) ([]byte, error) {
+	switch {
+	case bytes.HasPrefix(text, []byte(markUTF8)):
+		text = text[len(markUTF8):]
+	case bytes.HasPrefix(text, []byte(markUTF32LE)):
+		return nil, errors.New("it is UTF-32 text: save it as UTF-8")
+	case bytes.HasPrefix(text, []byte(markUTF16LE)):
+		return decodeUTF16(text[len(markUTF16LE):], func(b []byte) uint16 { return uint16(b[0]) | uint16(b[1])<<8 })
+	case bytes.HasPrefix(text, []byte(markUTF16BE)):
+		return decodeUTF16(text[len(markUTF16BE):], func(b []byte) uint16 { return uint16(b[1]) | uint16(b[0])<<8 })
+	}
+	return noNUL(text)
+}
+
+func decodeUTF16(text []byte, unit func([]byte) uint16) ([]byte, error) {
+	damaged := errors.New("it begins as UTF-16 text and is damaged: save it as UTF-8")
+	if len(text)%2 != 0 {
+		return nil, damaged
+	}
+	decoded := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i += 2 {
+		r := rune(unit(text[i:]))
+		if utf16.IsSurrogate(r) {
+			if i+4 > len(text) {
+				return nil, damaged
+			}
+			i += 2
+			if r = utf16.DecodeRune(r, rune(unit(text[i:]))); r == utf8.RuneError {
+				return nil, damaged
+			}
+		}
+		decoded = utf8.AppendRune(decoded, r)
+	}
+	return noNUL(decoded)
+}
+
+func noNUL(text []byte) ([]byte, error) {
+	if i := bytes.IndexByte(text, 0); i >= 0 {
+		return nil, fmt.Errorf("byte %d is NUL, so it is not UTF-8 text: save it as UTF-8", i)
+	}
+	return text, nil
+}
+
+// reason is err without the path, which the caller's message has already.
+func reason(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}
