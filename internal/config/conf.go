@@ -23,9 +23,6 @@ func parseConf(src source) ([]entry, []*Error) {
 	var errs []*Error
 	for i := range src.lines {
 		line := confLine{src: src, number: i + 1, text: src.lines[i]}
-		if i == 0 {
-			line.pos = len(line.text) - len(strings.TrimPrefix(line.text, "\ufeff"))
-		}
 		e, found, err := line.parse()
 		switch {
 		case err != nil:

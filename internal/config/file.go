@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
 // The files that are looked for when none is named, the first first.
@@ -44,7 +45,7 @@ func (l *loader) file(dir, path string) {
 	if !filepath.IsAbs(path) {
 		full = filepath.Join(dir, path)
 	}
-	content, err := readFile(full)
+	content, err := textfile.Read(full, maxFile)
 	if err != nil {
 		l.fail(&Error{Where: path, Message: "cannot read the configuration file: " + err.Error()})
 		return
@@ -56,31 +57,6 @@ func (l *loader) file(dir, path string) {
 func isFile(dir, name string) bool {
 	_, err := os.Stat(filepath.Join(dir, name))
 	return !errors.Is(err, fs.ErrNotExist) // with any other error, reading it will tell
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, reason(err)
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, reason(err)
-	}
-	if len(content) > maxFile {
-		return nil, fmt.Errorf("it is larger than %s", formatSize(maxFile))
-	}
-	return content, nil
-}
-
-// reason is err without the path, which the message has already.
-func reason(err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		return pathError.Err
-	}
-	return err
 }
 
 // read takes the options from a file's content.

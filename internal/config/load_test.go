@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -154,5 +155,69 @@ log_format = '\x6as\u006fn'
 	})
 	if diff := cmp.Diff(want, c, ignoreOrigins); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestTextIsTrimmed gives each text option a value as secrets, env files and shells give it: with a line break or a blank around
+// it. A text that kept them would be silent: an issuer that no token has, another directory.
+func TestTextIsTrimmed(t *testing.T) {
+	values := map[string]string{
+		"token_provider": "file:tokens", "jwt_keys": "hs256:secret", "auth_url": "https://backend.example/check",
+		"jwt_default_rules": "[]", "allow_origin": "https://a.example", "acme_email": "ops@example.com",
+		"acme_directory": "https://acme.example/directory", "acme_domains": "push.example.com",
+		"trusted_proxies": "192.0.2.1", "unlimited_addresses": "192.0.2.1",
+	}
+	for _, o := range Options() {
+		_, isText := o.field(new(Config)).(*string)
+		if !isText || o.FlagOnly {
+			continue
+		}
+		want := values[o.Name]
+		if want == "" {
+			want = "a.example"
+		}
+		if len(o.choices) > 0 {
+			want = o.choices[1]
+		}
+		for _, around := range [][2]string{{"", "\n"}, {"", "\r\n"}, {" ", " "}, {"\t", ""}} {
+			c := newLoader().config
+			if err := o.set(&c, value{text: around[0] + want + around[1]}); err != nil {
+				t.Errorf("%s=%q: %v", o.Name, around[0]+want+around[1], err)
+			} else if got := *o.field(&c).(*string); got != want {
+				t.Errorf("%s=%q: got %q", o.Name, around[0]+want+around[1], got)
+			}
+		}
+		if inner := "a\x00b"; o.set(new(Config), value{text: inner}) == nil && !o.lines {
+			t.Errorf("%s=%q is taken", o.Name, inner)
+		}
+	}
+	c, err := Load(Input{Env: []string{"BOREAS_DATA_DIR= \n", "BOREAS_JWT_ISSUER=https://issuer.example/\n"}, Dir: t.TempDir()})
+	if err != nil || c.Given("data_dir") || c.JWTIssuer != "https://issuer.example/" {
+		t.Errorf("got %v, data_dir given %v, issuer %q", err, c.Given("data_dir"), c.JWTIssuer)
+	}
+}
+
+// TestFilesAsEditorsSaveThem reads the same file with byte order marks and as UTF-16.
+func TestFilesAsEditorsSaveThem(t *testing.T) {
+	utf16 := func(text string) string {
+		var b strings.Builder
+		b.WriteString("\xff\xfe")
+		for _, c := range []byte(text) {
+			b.WriteByte(c)
+			b.WriteByte(0)
+		}
+		return b.String()
+	}
+	for name, text := range map[string]string{"boreas.toml": "api_port = 9001\r\n", "boreas.conf": "api_port = 9001\n"} {
+		for how, saved := range map[string]string{"plain": text, "mark": "\xef\xbb\xbf" + text, "UTF-16": utf16(text)} {
+			if c, err := Load(Input{Dir: directory(t, map[string]string{name: saved})}); err != nil || c.APIPort != 9001 {
+				t.Errorf("%s, %s: port %d, %v", name, how, c.APIPort, err)
+			}
+		}
+		dir := directory(t, map[string]string{name: utf16(text)[2:]})
+		want := name + ": cannot read the configuration file: byte 1 is NUL, so it is not UTF-8 text: save it as UTF-8"
+		if _, err := Load(Input{Dir: dir}); err == nil || err.Error() != want {
+			t.Errorf("%s, UTF-16 without a mark: got %v", name, err)
+		}
 	}
 }

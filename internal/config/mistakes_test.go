@@ -46,7 +46,7 @@ func TestBadFlag(t *testing.T) {
 		{"log_level", "loud", `--log-level: want one of debug, info, warn, error, not "loud"`},
 		{"token_provider", "tokens.txt", `--token-provider: ` + wantFrom + `, not "tokens.txt": put file: before a file's name, or exec: before a command`},
 		{"token_provider", "file:", `--token-provider: ` + wantFrom + `, not "file:": the file's name is missing`},
-		{"token_provider", "exec: ", `--token-provider: ` + wantFrom + `, not "exec: ": the command is missing`},
+		{"token_provider", "exec: ", `--token-provider: ` + wantFrom + `, not "exec:": the command is missing`},
 		{"token_provider", "http://", `--token-provider: ` + wantFrom + `, not "http://": that is not a valid URL`},
 		{"token_provider", "htp://u:secret@h", `--token-provider: ` + wantFrom + `, not the one given: there is no such kind`},
 		{"token_provider", "http://u:sec/ret@h", `--token-provider: ` + wantFrom + `, not the one given: that is not a valid URL`},
@@ -68,7 +68,17 @@ func TestBadFlag(t *testing.T) {
 		{"allow_origin", "https://a.example/", `--allow-origin: ` + wantOrigin + `, not "https://a.example/": "https://a.example/" is no origin: leave out what follows the name and port`},
 		{"allow_origin", "https://a.example,,", `--allow-origin: ` + wantOrigin + `, not "https://a.example,,": there is nothing between two commas, or before or after one`},
 		{"allow_origin", "https://A.example", `--allow-origin: ` + wantOrigin + `, not "https://A.example": browsers send "https://A.example" in small letters`},
-		{"allow_origin", "https://a.example:443", `--allow-origin: ` + wantOrigin + `, not "https://a.example:443": browsers leave out the port of "https://a.example:443", since it is the usual one`},
+		{"allow_origin", "https://a.example:443", `--allow-origin: ` + wantOrigin + `, not "https://a.example:443": browsers send "https://a.example:443" as https://a.example`},
+		{"allow_origin", "http://a.example:080", `--allow-origin: ` + wantOrigin + `, not "http://a.example:080": browsers send "http://a.example:080" as http://a.example`},
+		{"allow_origin", "https://a.example:08443", `--allow-origin: ` + wantOrigin + `, not "https://a.example:08443": browsers send "https://a.example:08443" as https://a.example:8443`},
+		{"allow_origin", "https://a.example:", `--allow-origin: ` + wantOrigin + `, not "https://a.example:": browsers send "https://a.example:" as https://a.example`},
+		{"allow_origin", "https://a.example:70000", `--allow-origin: ` + wantOrigin + `, not "https://a.example:70000": "https://a.example:70000" is no origin that a browser can send`},
+		{"allow_origin", "https://bücher.example", `--allow-origin: ` + wantOrigin + `, not "https://bücher.example": browsers send "https://bücher.example" as https://xn--bcher-kva.example`},
+		{"allow_origin", "http://[0:0::1]:3000", `--allow-origin: ` + wantOrigin + `, not "http://[0:0::1]:3000": browsers send "http://[0:0::1]:3000" as http://[::1]:3000`},
+		{"allow_origin", "http://127.1", `--allow-origin: ` + wantOrigin + `, not "http://127.1": "http://127.1" is no origin that a browser can send`},
+		{"allow_origin", "http://0x7f.1", `--allow-origin: ` + wantOrigin + `, not "http://0x7f.1": "http://0x7f.1" is no origin that a browser can send`},
+		{"allow_origin", "https://a..example,https://a!.example", `--allow-origin: ` + wantOrigin + `, not "https://a..example,https://a!.example": "https://a!.example" is no origin that a browser can send`},
+		{"allow_origin", "wss://a.example", `--allow-origin: ` + wantOrigin + `, not "wss://a.example": "wss://a.example" is no page's origin: write http for ws, https for wss`},
 		{"allow_origin", "https://*.example", `--allow-origin: ` + wantOrigin + `, not "https://*.example": "https://*.example": name each origin, there are no patterns`},
 		{"accept_rate", "-1", `--accept-rate: want a whole number from 1 to 10000000 (0 means no bound), not "-1"`},
 		{"presence_users", "0", `--presence-users: want a whole number from 1 to 1000000, not "0"`},
@@ -244,7 +254,7 @@ boreas.toml:9: there are no tables: all options stand at the top, as name = valu
    2 | ws_port = 2
      | ^`},
 		{"boreas.conf", strings.Repeat("?\n", 40), manyMistakes()},
-		{"boreas.toml", strings.Repeat("#", maxFile+1), "boreas.toml: cannot read the configuration file: it is larger than 1MiB"},
+		{"boreas.toml", strings.Repeat("#", maxFile+1), "boreas.toml: cannot read the configuration file: it has more than 1048576 bytes"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

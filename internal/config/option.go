@@ -7,12 +7,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // An Option is one row of the table of options.
 type Option struct {
 	Name    string // as in a file: with underscores
-	Usage   string // half a sentence
+	Usage   string // a sentence without its capital and full stop
 	Group   string // the heading under which help shows it
 	Default string // as it would be given on the command line
 	Zero    string // what a value of 0 means, if it means something special
@@ -27,6 +28,7 @@ type Option struct {
 	check    func(string) error // further rule of a text
 	secret   bool               // its text may hold a password
 	hidden   bool               // a wrong text may be a secret: it is never repeated
+	lines    bool               // a text that may have several lines
 }
 
 // Flag is the option's name on the command line, without the leading dashes.
@@ -113,6 +115,9 @@ func (o Option) wanted() string {
 func (o Option) set(c *Config, v value) error {
 	ok := false
 	var hint error
+	if _, rules := o.field(c).(*[]Rule); !rules && (v.literal == untyped || v.literal == text) { // a rule's mistakes tell their place
+		v.text = strings.TrimSpace(v.text) // secrets, env files and `$(cat FILE)` end in line breaks
+	}
 	switch field := o.field(c).(type) {
 	case *bool:
 		ok = setBool(field, v)
@@ -209,6 +214,9 @@ var errQuotes = errors.New("put it in quotes")
 func (o Option) setText(field *string, v value) (ok bool, hint error) {
 	if v.literal != text && v.literal != untyped {
 		return false, errQuotes
+	}
+	if !o.lines && strings.ContainsFunc(v.text, unicode.IsControl) {
+		return false, errors.New("it holds a line break or another control character")
 	}
 	if len(o.choices) > 0 && !slices.Contains(o.choices, v.text) {
 		return false, nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 )
 
 // Print writes each option, its value and where that came from, without secrets.
@@ -51,7 +52,7 @@ func (c Config) PrintTOML(w io.Writer) error {
 			fmt.Fprintf(&b, "\n\n# %s\n", group)
 		}
 		fmt.Fprintf(&b, "\n# %s%s.\n", strings.ToUpper(o.Usage[:1]), o.Usage[1:])
-		fmt.Fprintf(&b, "# Takes %s.\n", o.wanted())
+		fmt.Fprintf(&b, "# It takes %s.\n", o.wanted())
 		shown := o.shown(c)
 		switch {
 		case shown != o.format(c):
@@ -88,9 +89,13 @@ func (o Option) toml(c Config, shown string) string {
 	return tomlString(shown)
 }
 
-// tomlString quotes a text for TOML.
+// tomlString quotes a text for TOML, without escapes where that is possible: they make paths and JSON hard to read.
 func tomlString(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '\'' || r == 0x7f }) {
+	control := strings.ContainsFunc(s, unicode.IsControl)
+	switch {
+	case !control && !strings.ContainsAny(s, `"\`):
+		return `"` + s + `"`
+	case !control && !strings.Contains(s, "'"):
 		return "'" + s + "'"
 	}
 	var b strings.Builder

@@ -147,7 +147,7 @@ func TestPrintTOMLHidesSecrets(t *testing.T) {
 	if err := c.PrintTOML(&printed); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(printed.String(), "secret@") || !strings.Contains(printed.String(), "\n# token_provider = 'http://REDACTED@h/'\n") {
+	if strings.Contains(printed.String(), "secret@") || !strings.Contains(printed.String(), "\n# token_provider = \"http://REDACTED@h/\"\n") {
 		t.Error(printed.String())
 	}
 }

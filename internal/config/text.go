@@ -6,7 +6,10 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 const (
@@ -50,19 +53,60 @@ func checkOrigins(list string) error {
 			return errors.New("there is nothing between two commas, or before or after one")
 		case err != nil || u.Host == "" || u.Scheme == "":
 			return fmt.Errorf("%q is no origin: put the scheme before the name", origin)
+		case u.Scheme == "ws" || u.Scheme == "wss":
+			return fmt.Errorf("%q is no page's origin: write http for ws, https for wss", origin)
 		case u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.Scheme+"://"+u.Host != origin:
 			return fmt.Errorf("%q is no origin: leave out what follows the name and port", origin)
 		case origin != strings.ToLower(origin):
 			return fmt.Errorf("browsers send %q in small letters", origin)
 		}
-		if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
-			return fmt.Errorf("browsers leave out the port of %q, since it is the usual one", origin)
-		}
 		if strings.ContainsAny(origin, "* \t") {
 			return fmt.Errorf("%q: name each origin, there are no patterns", origin)
 		}
+		if sent := sentOrigin(u); sent == "" {
+			return fmt.Errorf("%q is no origin that a browser can send", origin)
+		} else if sent != origin {
+			return fmt.Errorf("browsers send %q as %s", origin, sent)
+		}
 	}
 	return nil
+}
+
+// sentOrigin returns an origin as browsers write it (WHATWG URL, "host serializing"), "" if there is none: without the scheme's
+// usual port, with names in ASCII and addresses in their shortest form.
+func sentOrigin(u *url.URL) string {
+	host, port := u.Hostname(), u.Port()
+	switch address, err := netip.ParseAddr(host); {
+	case err == nil && address.Zone() != "":
+		return ""
+	case err == nil && address.Is6():
+		host = "[" + address.String() + "]"
+	case err == nil:
+		host = address.String()
+	case strings.Contains(host, ":"):
+		return ""
+	case u.Scheme == "http" || u.Scheme == "https": // other schemes, as those of apps, take any name
+		ascii, err := idna.Punycode.ToASCII(host)
+		last := ascii[strings.LastIndexByte(strings.TrimSuffix(ascii, "."), '.')+1:]
+		if err != nil || ascii == "" || !hostName.MatchString(ascii) || isNumber(strings.TrimSuffix(last, ".")) {
+			return "" // a name that ends in a number is an address, and this one is none
+		}
+		host = ascii
+	}
+	switch n, err := strconv.ParseUint(port, 10, 16); {
+	case port == "" || u.Scheme == "https" && n == 443 || u.Scheme == "http" && n == 80:
+		return u.Scheme + "://" + host
+	case err != nil:
+		return ""
+	default:
+		return u.Scheme + "://" + host + ":" + strconv.FormatUint(n, 10)
+	}
+}
+
+// isNumber reports whether browsers read the last label of a name as a number, and the name as an IPv4 address.
+func isNumber(label string) bool {
+	_, err := strconv.ParseUint(label, 0, 64)
+	return err == nil && !strings.Contains(label, "_")
 }
 
 // checkProvider looks at the form only; package auth does the rest.
