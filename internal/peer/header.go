@@ -1,88 +1,152 @@
 package peer
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
-
-	"github.com/pires/go-proxyproto"
+	"strconv"
+	"strings"
 )
 
+// The specification is https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt; section
+// 2.1 is version 1, section 2.2 version 2.
 const (
+	signature1 = "PROXY "
+	signature2 = "\r\n\r\n\x00\r\nQUIT\n"
+
 	minLine = len("PROXY UNKNOWN\r\n")
 	maxLine = 107 // "a 108-byte buffer is always enough" for version 1, says the specification
-
-	// prefix is how much tells the versions apart: the signature of version 2.
-	prefix = 12
 
 	// fixed is the part of version 2 whose length is the same for all: it ends with the
 	// length of the rest.
 	fixed = 16
+)
 
-	// maxHeader is the longest header of version 2: addresses have 216 bytes at most, and a
-	// client's certificate, the longest thing that may follow, has one or two KiB.
-	maxHeader = 4 << 10
+// The commands of version 2. The upper four bits of the byte are the version.
+const (
+	commandLocal = 0x20
+	commandProxy = 0x21
 )
 
 var (
 	errNoHeader = errors.New("it does not begin with a header of the PROXY protocol")
 	errLong     = errors.New("the header of the PROXY protocol is too long")
-	errDatagram = errors.New("the header of the PROXY protocol is not of a stream")
 )
 
-// readHeader reads a header of the PROXY protocol and not a byte more. It returns whom the
-// proxy speaks for; nobody if it speaks for itself, as for a health check, or does not know.
-func readHeader(r io.Reader) (client netip.AddrPort, err error) {
-	var buffer [256]byte // more than most need
-	b, err := frame(r, buffer[:0])
-	if err != nil {
-		return client, err
-	}
-	header, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(b), len(b)))
-	if err != nil {
-		return client, fmt.Errorf("the header of the PROXY protocol is not valid: %w", err)
-	}
-	if header.Command.IsLocal() || header.TransportProtocol.IsUnix() {
-		return client, nil
-	}
-	tcp, ok := header.SourceAddr.(*net.TCPAddr)
-	if !ok {
-		return client, errDatagram
-	}
-	client = tcp.AddrPort()
-	return netip.AddrPortFrom(client.Addr().Unmap(), client.Port()), nil
+// invalid is the error for a header that breaks the specification.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("the header of the PROXY protocol is not valid: "+format, args...)
 }
 
-// frame reads the header's bytes.
-func frame(r io.Reader, b []byte) ([]byte, error) {
-	b, err := more(r, b, prefix)
+// families are the families of version 2 that a receiver must accept, by their byte, with
+// the bytes that the address block has. All other bytes must be refused.
+var families = map[byte]struct {
+	block   int // bytes of both addresses and ports
+	address int // bytes of one IP address; 0 if the block tells no IP address
+}{
+	0x00: {0, 0},                 // unspecified
+	0x11: {12, 4}, 0x12: {12, 4}, // IPv4, stream and datagram
+	0x21: {36, 16}, 0x22: {36, 16}, // IPv6
+	0x31: {216, 0}, 0x32: {216, 0}, // Unix sockets
+}
+
+// readHeader reads a header of the PROXY protocol and not a byte more. It returns the client
+// that the proxy speaks for. The client is the zero AddrPort if the proxy speaks for
+// itself, as for a health check, or does not know the client's IP address.
+func readHeader(r io.Reader) (client netip.AddrPort, err error) {
+	var buffer [128]byte // enough for version 1 and for all that is kept of version 2
+	b, err := more(r, buffer[:0], len(signature2))
 	switch {
 	case err != nil:
-		return nil, err
-	case bytes.HasPrefix(b, proxyproto.SIGV1):
-		return frameLine(r, b)
-	case bytes.Equal(b, proxyproto.SIGV2):
-	default:
-		return nil, errNoHeader
+		return client, err
+	case bytes.HasPrefix(b, []byte(signature1)):
+		if b, err = readLine(r, b); err != nil {
+			return client, err
+		}
+		return parseLine(string(b))
+	case string(b) == signature2:
+		return readBinary(r, b)
 	}
-	if b, err = more(r, b, fixed-prefix); err != nil {
-		return nil, err
-	}
-	rest := int(binary.BigEndian.Uint16(b[fixed-2:]))
-	if fixed+rest > maxHeader {
-		return nil, errLong
-	}
-	return more(r, b, rest)
+	return client, errNoHeader
 }
 
-// frameLine reads the rest of version 1: a line. As long as it has not ended, so many
-// bytes are sure to come: reading one by one would cost a system call each.
-func frameLine(r io.Reader, b []byte) ([]byte, error) {
+// readBinary reads the rest of version 2. Of what follows the addresses nothing is kept, so
+// the bytes that a header costs do not depend on its length.
+func readBinary(r io.Reader, b []byte) (client netip.AddrPort, err error) {
+	if b, err = more(r, b, fixed-len(b)); err != nil {
+		return client, err
+	}
+	command, family, rest := b[12], b[13], int(binary.BigEndian.Uint16(b[14:]))
+	if command != commandLocal && command != commandProxy {
+		return client, invalid("%#02x is no version and command", command)
+	}
+	if command == commandLocal { // whatever family it names
+		return client, skip(r, rest)
+	}
+	f, known := families[family]
+	switch {
+	case !known:
+		return client, invalid("%#02x is no family and transport", family)
+	case rest < f.block:
+		return client, invalid("%d bytes are too few for the addresses of family %#02x", rest, family)
+	case f.address == 0:
+		return client, skip(r, rest)
+	}
+	if b, err = more(r, b, f.block); err != nil {
+		return client, err
+	}
+	block := b[fixed:]
+	address, _ := netip.AddrFromSlice(block[:f.address]) // it has the length of one
+	port := binary.BigEndian.Uint16(block[2*f.address:])
+	return netip.AddrPortFrom(address.Unmap(), port), skip(r, rest-f.block)
+}
+
+// skip reads so many bytes and forgets them.
+func skip(r io.Reader, n int) error {
+	if _, err := io.CopyN(io.Discard, r, int64(n)); err != nil {
+		return cut(err)
+	}
+	return nil
+}
+
+// parseLine reads the line of version 1.
+func parseLine(line string) (client netip.AddrPort, err error) {
+	line, ok := strings.CutSuffix(line, "\r\n")
+	if !ok {
+		return client, invalid("its line does not end with CR LF")
+	}
+	words := strings.Split(line, " ")
+	if words[1] == "UNKNOWN" { // what follows is to be ignored
+		return client, nil
+	}
+	if len(words) != 6 || words[1] != "TCP4" && words[1] != "TCP6" {
+		return client, invalid("%q", line)
+	}
+	var addresses [2]netip.Addr
+	for i, word := range words[2:4] {
+		address, err := netip.ParseAddr(word)
+		if err != nil || address.Zone() != "" || address.Is4() != (words[1] == "TCP4") {
+			return client, invalid("%q is no address of %s", word, words[1])
+		}
+		addresses[i] = address.Unmap()
+	}
+	var ports [2]uint16
+	for i, word := range words[4:] {
+		port, err := strconv.ParseUint(word, 10, 16)
+		if err != nil || word != strconv.FormatUint(port, 10) { // no leading zeros
+			return client, invalid("%q is no port", word)
+		}
+		ports[i] = uint16(port)
+	}
+	return netip.AddrPortFrom(addresses[0], ports[0]), nil
+}
+
+// readLine reads the rest of version 1. As long as the line has not ended, so many bytes
+// are sure to come: reading one by one would cost a system call each.
+func readLine(r io.Reader, b []byte) ([]byte, error) {
 	n, err := minLine-len(b), error(nil)
 	for {
 		if b, err = more(r, b, n); err != nil {
@@ -106,7 +170,12 @@ func more(r io.Reader, b []byte, n int) ([]byte, error) {
 	at := len(b)
 	b = append(b, make([]byte, n)...)
 	if _, err := io.ReadFull(r, b[at:]); err != nil {
-		return nil, fmt.Errorf("the header of the PROXY protocol did not come: %w", err)
+		return nil, cut(err)
 	}
 	return b, nil
+}
+
+// cut is the error for a header whose end did not come.
+func cut(err error) error {
+	return fmt.Errorf("the header of the PROXY protocol did not come: %w", err)
 }

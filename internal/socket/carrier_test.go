@@ -97,7 +97,7 @@ func TestAnswersOfTLSAreBounded(t *testing.T) {
 	near, far := sockets(t, overSocket)
 	defer far.Close()
 	c := newCarrier(near).(*carrier)
-	c.held = true
+	c.hold()
 	defer c.Close()
 	var err error
 	var n int
@@ -124,7 +124,7 @@ func TestNoWriteAfterClose(t *testing.T) {
 	near, far := sockets(t, overSocket)
 	defer far.Close()
 	c := newCarrier(near).(*carrier)
-	c.held = true
+	c.hold()
 	c.Close()
 	if n, err := c.Write([]byte("late")); n != 0 || !errors.Is(err, net.ErrClosed) {
 		t.Errorf("%d bytes were written: %v", n, err)

@@ -35,11 +35,11 @@ var errLeft = errors.New("the peer makes TLS answer and does not read the answer
 // everything. So a carrier takes all that TLS gives it.
 type carrier struct {
 	net.Conn
-	raw syscall.RawConn
-	fd  uintptr
 
-	held    bool // set while nobody reads or writes
-	drained bool // there is nothing to read but what comes; owned by the reading goroutine
+	held    bool            // set while nobody reads or writes
+	raw     syscall.RawConn // of Conn, once it is held
+	fd      uintptr         // likewise
+	drained bool            // there is nothing to read but what comes; owned by the reading goroutine
 
 	mu       sync.Mutex
 	left     []byte        // what the socket has not taken and the goroutine has not yet either
@@ -47,14 +47,29 @@ type carrier struct {
 	err      error         // of a write, or that it is closed
 }
 
-// newCarrier returns nc itself where it has no socket.
+// newCarrier returns nc itself where it has no socket. It does not ask nc for the socket:
+// the goroutine that accepts connections calls newCarrier, and a connection behind a proxy
+// gives its socket only after the proxy's header.
 func newCarrier(nc net.Conn) net.Conn {
-	raw, fd, ok := descriptor(nc)
-	if !ok {
+	if _, ok := nc.(syscall.Conn); !ok {
 		return nc
 	}
-	return &carrier{Conn: nc, raw: raw, fd: fd}
+	return &carrier{Conn: nc}
 }
+
+// hold makes the carrier one that nothing waits for. It reports false, and changes
+// nothing, if the connection has no socket.
+func (c *carrier) hold() bool {
+	raw, fd, ok := descriptor(c.Conn)
+	if ok {
+		c.raw, c.fd, c.held = raw, fd, true
+	}
+	return ok
+}
+
+// NetConn returns the connection below. It is for who wants to know something of it, not
+// for reading or writing.
+func (c *carrier) NetConn() net.Conn { return c.Conn }
 
 // SyscallConn is missing on purpose: a carrier is no socket that could be written past
 // what it still holds.

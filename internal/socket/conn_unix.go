@@ -22,8 +22,7 @@ func (c *Conn) Attach(nc net.Conn) {
 	}
 	c.out = newRelay(nc)
 	if t, ok := nc.(*tls.Conn); ok {
-		if under, ok := t.NetConn().(*carrier); ok {
-			under.held = true
+		if under, ok := t.NetConn().(*carrier); ok && under.hold() {
 			c.fd = under.fd
 			c.out.under, c.out.tls = under, t
 		}
