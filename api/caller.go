@@ -105,7 +105,7 @@ func (s *service) identify(r *http.Request, c *call) error {
 	}
 	if credential == "" {
 		if open {
-			return s.checkHost(r)
+			return s.checkLocal(r)
 		}
 		return fault.InvalidKey
 	}

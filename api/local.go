@@ -1,0 +1,45 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// checkLocal refuses a request to an API without keys that may not be from this machine.
+// With Insecure, which opens the API to everybody on purpose, only the name counts.
+func (s *service) checkLocal(r *http.Request) error {
+	if s.options.Loopback && !s.options.Insecure {
+		if name := forwardedBy(r.Header); name != "" {
+			return fault.InvalidKey.With(fmt.Sprintf("The request came through a proxy: it has the header %s. "+
+				"So it may be from another machine, and without keys the API answers this machine alone. "+
+				"Make a key with `boreas key new` and send it as `Authorization: Bearer KEY`.", name))
+		}
+	}
+	return s.checkHost(r)
+}
+
+// forwardedBy returns the name of a header that only a proxy adds, "" if there is none. The
+// value does not matter: a trusted proxy, too, speaks for somebody else. It is on the path of
+// each publish to an open API, so it allocates nothing.
+func forwardedBy(h http.Header) string {
+	for name := range h {
+		// The first of them covers Forwarded, X-Forwarded-For, X-Original-Forwarded-For and
+		// their like, also with underscores. Only the first letter can be a capital.
+		if strings.Contains(name, "orwarded") || proxyHeaders[name] {
+			return name
+		}
+	}
+	return ""
+}
+
+// proxyHeaders are the other headers by which proxies, tunnels and content delivery networks
+// say that they pass on somebody else's request, in the form of [http.CanonicalHeaderKey].
+var proxyHeaders = map[string]bool{
+	"Via": true, "X-Real-Ip": true, "X-Client-Ip": true, "X-Cluster-Client-Ip": true, "X-Proxyuser-Ip": true,
+	"X-Original-Host": true, "X-Original-Url": true, "X-Envoy-External-Address": true, "X-Azure-Clientip": true,
+	"True-Client-Ip": true, "Cf-Connecting-Ip": true, "Cf-Ray": true, "Cdn-Loop": true,
+	"Fastly-Client-Ip": true, "Fly-Client-Ip": true, "X-Appengine-User-Ip": true,
+}
