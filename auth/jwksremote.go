@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/redial"
 )
 
 const (
@@ -89,7 +91,8 @@ func checkURL(address string) (name string, err error) {
 }
 
 // boundClient returns a client with a time limit that follows redirects of the same scheme
-// and host alone: where else they lead, nobody has said that answers are to be believed.
+// and host alone: where else they lead, nobody has said that answers are to be believed. It
+// asks once more if the connection that it had kept was just being closed.
 func boundClient(c *http.Client, timeout time.Duration, redirects int) *http.Client {
 	if c == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
@@ -98,6 +101,10 @@ func boundClient(c *http.Client, timeout time.Duration, redirects int) *http.Cli
 		c = &http.Client{Transport: t}
 	}
 	bound := *c
+	if bound.Transport == nil {
+		bound.Transport = http.DefaultTransport
+	}
+	bound.Transport = redial.New(bound.Transport)
 	bound.Timeout = timeout
 	bound.Jar = nil
 	bound.CheckRedirect = func(r *http.Request, via []*http.Request) error {
