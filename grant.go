@@ -42,6 +42,11 @@ type Grant struct {
 	// Issued and Expires bound the token's life; the zero Expires is never.
 	Issued, Expires time.Time
 
+	// Serial orders opaque tokens, classic tokens and answers of the backend with the
+	// revocations of the same server. Revocations compare it instead of Issued, because the
+	// clock may be set back. It is 0 for JWTs.
+	Serial uint64
+
 	// Key is the ID of the key that made the token or signed it, "" if none did.
 	Key string
 

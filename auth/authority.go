@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
@@ -62,6 +63,8 @@ type Authority struct {
 	// mu guards the state. Who holds writing may read without it.
 	mu    sync.RWMutex
 	state *state
+
+	newest atomic.Int64 // the latest time of issue of all JWTs that were accepted, in Unix nanoseconds
 }
 
 // Open returns an authority with what is in its directory. Errors: the directory cannot be
@@ -74,6 +77,9 @@ func Open(o Options) (*Authority, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &Authority{options: o, unknown: unknownToken(o), state: newState()}
+	if o.Backend != nil {
+		o.Backend.serial = a.serial
+	}
 	if o.DataDir == "" {
 		return a, nil
 	}
@@ -166,12 +172,36 @@ func (a *Authority) Check(c boreas.Credentials) (*boreas.Grant, error) {
 	if err != nil {
 		return nil, err
 	}
+	if g.Kind == "jwt" {
+		a.noteIssued(g.Issued)
+	}
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	if a.state.marks.match(g) {
+	if a.state.marks.match(g, a.leeway()) {
 		return nil, fault.TokenRevoked
 	}
 	return g, nil
+}
+
+// noteIssued records the time of issue of a JWT that was accepted.
+func (a *Authority) noteIssued(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	issued := at.UnixNano()
+	for {
+		newest := a.newest.Load()
+		if issued <= newest || a.newest.CompareAndSwap(newest, issued) {
+			return
+		}
+	}
+}
+
+// serial returns the serial number of the newest token or revocation.
+func (a *Authority) serial() uint64 {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.state.serial
 }
 
 // own returns what a token of ours gives; nothing if it is none. The caller holds mu.
@@ -203,7 +233,7 @@ func (a *Authority) ended(t *stored) error {
 	if at := t.grant.Expires; !at.IsZero() && !time.Now().Before(at) {
 		return fault.TokenExpired
 	}
-	if a.state.marks.match(t.grant) {
+	if a.state.marks.match(t.grant, 0) {
 		return fault.TokenRevoked
 	}
 	return nil
@@ -228,7 +258,7 @@ func (a *Authority) Valid(g *boreas.Grant) error {
 			return boreas.ErrRulesChanged
 		}
 	}
-	if a.state.marks.match(g) {
+	if a.state.marks.match(g, a.leeway()) {
 		return fault.TokenRevoked
 	}
 	return nil

@@ -75,6 +75,9 @@ type Backend struct {
 	refused  answers // apart, so that who guesses tokens does not push out those that are good
 	complain sampled
 
+	// serial returns the serial number of the authority's newest change. [Open] sets it.
+	serial func() uint64
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
@@ -125,6 +128,7 @@ func NewBackend(o BackendOptions) (*Backend, error) {
 		granted: answers{max: o.CacheSize},
 		refused: answers{max: o.CacheSize},
 		asked:   make(map[backendKey]*question),
+		serial:  func() uint64 { return 0 },
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b, nil

@@ -53,7 +53,7 @@ func (b *Backend) askFor(q *question, key backendKey, c boreas.Credentials, head
 	}
 	said, err := b.ask(c, header)
 	now := time.Now()
-	b.circuit.done(epoch, now, err)
+	b.circuit.done(epoch, now, err) // once, however often the question was sent
 	if err != nil {
 		if left, ok := b.complain.take(now); ok {
 			b.options.Log.Warn("the backend gave no answer about a token that makes sense", "url", b.name, "err", err, "more_of_these", left)
@@ -94,7 +94,7 @@ func (b *Backend) enter() (leave func(), err error) {
 	return nil, err
 }
 
-// ask asks the backend once. Errors tell nothing of the token.
+// ask asks the backend. Errors tell nothing of the token.
 func (b *Backend) ask(c boreas.Credentials, header http.Header) (answer, error) {
 	body := []byte(`{"token":`)
 	body, _ = jsontext.AppendQuote(body, c.Token) // it is UTF-8
@@ -108,6 +108,9 @@ func (b *Backend) ask(c boreas.Credentials, header http.Header) (answer, error) 
 	request.Header = header
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
+	// The backend decides at some time between here and its answer. The answer counts from
+	// here, so that a revocation in between takes it back.
+	when := asked{at: time.Now(), serial: b.serial()}
 	response, err := b.client.Do(request)
 	if err != nil {
 		return answer{}, unreachable{withoutURL(err)}
@@ -117,10 +120,9 @@ func (b *Backend) ask(c boreas.Credentials, header http.Header) (answer, error) 
 	if err != nil {
 		return answer{}, unreachable{withoutURL(err)}
 	}
-	now := time.Now()
 	switch status := response.StatusCode; {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return answer{refusal: fault.InvalidToken.With(refusalMessage(text)), until: now.Add(refusedFor)}, nil
+		return answer{refusal: fault.InvalidToken.With(refusalMessage(text)), until: when.at.Add(refusedFor)}, nil
 	case status == http.StatusBadGateway || status == http.StatusServiceUnavailable ||
 		status == http.StatusGatewayTimeout || status == http.StatusTooManyRequests:
 		return answer{}, unreachable{fmt.Errorf("it answered %d", status)}
@@ -129,11 +131,18 @@ func (b *Backend) ask(c boreas.Credentials, header http.Header) (answer, error) 
 	case len(text) > maxAnswer:
 		return answer{}, fmt.Errorf("it answered more than %d bytes", maxAnswer)
 	}
-	return b.read(c.Token, text, now)
+	return b.read(c.Token, text, when)
+}
+
+// asked is when a question was sent: by the clock, and in the order of the authority's
+// changes, which does not depend on the clock.
+type asked struct {
+	at     time.Time
+	serial uint64
 }
 
 // read reads an answer of status 200.
-func (b *Backend) read(token string, text []byte, now time.Time) (answer, error) {
+func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	members, ok := object(text)
 	if !ok {
 		return answer{}, errors.New("its answer is not a JSON object, or has a member twice")
@@ -165,9 +174,9 @@ func (b *Backend) read(token string, text []byte, now time.Time) (answer, error)
 	a := answer{
 		grant: &boreas.Grant{
 			Identity: id, TokenID: id, Kind: "backend",
-			User: user, Named: true, Issued: now, Permissions: permissions,
+			User: user, Named: true, Issued: when.at, Serial: when.serial, Permissions: permissions,
 		},
-		until: now.Add(withoutTTL),
+		until: when.at.Add(withoutTTL),
 	}
 	if v, there := members["ttl"]; there {
 		seconds, err := strconv.ParseFloat(string(v), 64)
@@ -175,8 +184,8 @@ func (b *Backend) read(token string, text []byte, now time.Time) (answer, error)
 			return answer{}, fmt.Errorf("the ttl of its answer is not a number of seconds above 0 and up to %.0f", maxTTL.Seconds())
 		}
 		ttl := time.Duration(seconds * float64(time.Second))
-		a.grant.Expires = now.Add(ttl)
-		a.until = now.Add(ttl / 2) // so that who shows it again gets a longer one
+		a.grant.Expires = when.at.Add(ttl)
+		a.until = when.at.Add(ttl / 2) // so that who shows it again gets a longer one
 	}
 	return a, nil
 }

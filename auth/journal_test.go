@@ -78,16 +78,16 @@ func TestJournalText(t *testing.T) {
 		}
 		want := words(
 			`{"op":"boreas","version":1}`,
-			`{"op":"token","id":"tok_CLASSIC","hash":"HASH","classic":true,"created":"2000-01-01T00:00:00Z"}`,
-			`{"op":"token","id":"tok_OPAQUE","hash":"HASH","user":"u1","label":"phone","created":"2000-01-01T00:00:00Z","expires":"2000-01-01T01:00:00Z","rules":[{"channels":["a","b.*"],"allow":["join"]}],"key":"key_1"}`,
-			`{"op":"token","id":"tok_OPAQUE","hash":"HASH","user":"u1","label":"tablet","created":"2000-01-01T00:00:00Z","expires":"2000-01-01T01:00:00Z","rules":[{"channels":["a","b.*"],"allow":["join"]}],"key":"key_1"}`,
+			`{"op":"token","id":"tok_CLASSIC","hash":"HASH","classic":true,"created":"2000-01-01T00:00:00Z","serial":1}`,
+			`{"op":"token","id":"tok_OPAQUE","hash":"HASH","user":"u1","label":"phone","created":"2000-01-01T00:00:00Z","expires":"2000-01-01T01:00:00Z","rules":[{"channels":["a","b.*"],"allow":["join"]}],"key":"key_1","serial":2}`,
+			`{"op":"token","id":"tok_OPAQUE","hash":"HASH","user":"u1","label":"tablet","created":"2000-01-01T00:00:00Z","expires":"2000-01-01T01:00:00Z","rules":[{"channels":["a","b.*"],"allow":["join"]}],"key":"key_1","serial":2}`,
 			`{"op":"key","id":"key_KEY","hash":"HASH","label":"shop","verbs":["publish","stats"],"channels":["x.*"],"created":"2000-01-01T00:00:00Z"}`,
 			`{"op":"used","id":"key_KEY","used":"2000-01-01T00:00:00Z"}`,
 			`{"op":"revoke","id":"tok_PROVIDED","mark":"MARK"}`,
 			`{"op":"delete","id":"tok_OPAQUE"}`,
-			`{"op":"revoke","mark":"MARK","before":"2000-01-01T00:00:00Z"}`,
+			`{"op":"revoke","mark":"MARK","before":"2000-01-01T00:00:00Z","serial":4}`,
 			`{"op":"revoke","id":"key_KEY","mark":"MARK","until":"2000-01-01T01:00:00Z"}`,
-			`{"op":"revoke","mark":"MARK","before":"2000-01-01T00:00:00Z"}`,
+			`{"op":"revoke","mark":"MARK","before":"2000-01-01T00:00:00Z","own":"2000-01-01T00:00:00Z","serial":5}`,
 			`{"op":"unrevoke","mark":"MARK"}`,
 		)
 		if diff := cmp.Diff(want, got); diff != "" {

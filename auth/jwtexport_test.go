@@ -19,7 +19,7 @@ func KidsOf(text []byte) (kids []string, algs [][]string, err error) {
 
 // ReadAnswer reads an answer of a backend.
 func (b *Backend) ReadAnswer(text []byte) (user string, expires time.Time, err error) {
-	a, err := b.read("token", text, time.Now())
+	a, err := b.read("token", text, asked{at: time.Now()})
 	if err != nil {
 		return "", time.Time{}, err
 	}

@@ -29,6 +29,8 @@ type line struct {
 	Revoked bool            `json:"revoked,omitzero"`
 	Mark    mark            `json:"mark,omitzero"`
 	Before  time.Time       `json:"before,omitzero"`
+	Own     time.Time       `json:"own,omitzero"`    // of a revocation with a serial: span.own, zero for none
+	Serial  uint64          `json:"serial,omitzero"` // of a token or revocation
 	Until   time.Time       `json:"until,omitzero"`
 
 	// What a line has while the process lives, and not on disk.
@@ -66,7 +68,7 @@ func readLine(text []byte) (*line, error) {
 	if err := json.Unmarshal(text, l); err != nil {
 		return nil, err
 	}
-	for _, t := range []time.Time{l.Created, l.Expires, l.Used, l.Before, l.Until} {
+	for _, t := range []time.Time{l.Created, l.Expires, l.Used, l.Before, l.Own, l.Until} {
 		if !inRange(t) {
 			return nil, fmt.Errorf("the time %v is out of all reason", t)
 		}
@@ -111,13 +113,35 @@ func (s *state) revoke(l *line) error {
 	if l.Mark == (mark{}) {
 		return errors.New("a revocation is of nothing")
 	}
-	s.marks.put(l.Mark, span{nanos(l.Before), nanos(l.Until)})
+	s.marks.put(l.Mark, l.span())
+	s.serial = max(s.serial, l.Serial)
 	if k := s.keyIDs[l.ID]; k != nil {
 		k.revoked = true
 	} else {
 		s.dropID(l.ID)
 	}
 	return nil
+}
+
+// span returns the span of a revocation's line. A line without a serial number was written by
+// an older server, or is about a time in the past.
+func (l *line) span() span {
+	s := span{before: nanos(l.Before), own: nanos(l.Before), serial: l.Serial, until: nanos(l.Until)}
+	if s.serial != 0 {
+		if s.own = nanos(l.Own); l.Own.IsZero() {
+			s.own = -forever
+		}
+	}
+	return s
+}
+
+// revocationLine returns the line that makes the span.
+func revocationLine(m mark, s span) *line {
+	l := &line{Op: opRevoke, Mark: m, Before: timeOf(s.before), Serial: s.serial, Until: timeOf(s.until)}
+	if s.serial != 0 && s.own != -forever {
+		l.Own = timeOf(s.own)
+	}
+	return l
 }
 
 func (s *state) dropID(id string) {

@@ -41,14 +41,34 @@ func (m mark) MarshalText() ([]byte, error) { return encodeText(m[:]), nil }
 // UnmarshalText reads it.
 func (m *mark) UnmarshalText(text []byte) error { return decodeText(m[:], text) }
 
-// A span says of which tokens a mark takes back, and for how long: Unix nanoseconds.
+// A span says which tokens a mark takes back, and for how long. Times are Unix
+// nanoseconds.
+//
+// The clock may have been set back between the creation of a token and its revocation. So a
+// revocation that takes effect now compares serial numbers. It compares times only for JWTs,
+// which have no serial number.
 type span struct {
-	before int64 // those issued until then; forever for all
-	until  int64 // when it may be forgotten; forever for never
+	before int64  // takes back JWTs issued until this time; forever means all
+	own    int64  // takes back other tokens issued until this time; forever means all, -forever none
+	serial uint64 // takes back other tokens with a lower serial number
+	until  int64  // when it may be forgotten; forever for never
 }
 
 // forever is later than any time here.
 const forever = 1<<63 - 1
+
+// takes reports whether the span takes the grant back. A token without a time of issue counts
+// as older than every revocation. Leeway is how far the clock of a JWT's issuer may be ahead.
+func (s span) takes(g *boreas.Grant, leeway time.Duration) bool {
+	issued := int64(-forever)
+	if !g.Issued.IsZero() {
+		issued = g.Issued.UnixNano()
+	}
+	if g.Kind != "jwt" {
+		return issued <= s.own || g.Serial < s.serial
+	}
+	return issued <= s.before || issued-int64(leeway) <= s.before
+}
 
 // nanos returns t as the marks have it; the zero time is forever.
 func nanos(t time.Time) int64 {
@@ -81,7 +101,7 @@ func (m *marks) put(at mark, s span) {
 	}
 	old, known := m.of[at]
 	if known {
-		s.before, s.until = max(s.before, old.before), max(s.until, old.until)
+		s = span{max(s.before, old.before), max(s.own, old.own), max(s.serial, old.serial), max(s.until, old.until)}
 	} else {
 		m.count[at.kind()]++
 	}
@@ -131,20 +151,16 @@ func (m *marks) sweep(now int64) {
 	}
 }
 
-// match tells whether one of them takes the grant back. A token of which nobody knows when
-// it was issued was issued before everything. It allocates nothing.
-func (m *marks) match(g *boreas.Grant) bool {
+// match reports whether a revocation takes the grant back; leeway is that of span.takes. It
+// does not allocate.
+func (m *marks) match(g *boreas.Grant, leeway time.Duration) bool {
 	if len(m.of) == 0 {
 		return false
-	}
-	issued := int64(-forever)
-	if !g.Issued.IsZero() {
-		issued = g.Issued.UnixNano()
 	}
 	now := time.Now().UnixNano()
 	hit := func(kind markKind, value string) bool {
 		s, ok := m.find(kind, value, now)
-		return ok && issued <= s.before
+		return ok && s.takes(g, leeway)
 	}
 	return hit(markAll, "") || hit(markToken, g.TokenID) ||
 		g.Named && hit(markUser, g.User) || g.Key != "" && hit(markKey, g.Key)

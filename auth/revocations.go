@@ -26,15 +26,16 @@ type Revocation struct {
 // An opaque or minted token is deleted, and an API key is not valid again ever. Of all
 // others the revocation is kept until Until, which so must not come before their end.
 //
-// A JWT tells when it was issued in whole seconds: one of the same second as IssuedBefore
-// is revoked if that second began by then. What the backend says counts as issued when it
-// was asked: let it refuse the user as well, or the next question brings the user back.
+// The clock of a JWT's issuer may be ahead of ours by [JWTOptions.Leeway], so a JWT is
+// revoked as well if it was issued up to that long after IssuedBefore. Tokens that the server
+// makes, and the backend's answers, are compared by their order if IssuedBefore is not in the
+// past, so no step of the clock matters to them. What the backend says counts as issued when
+// it was asked: let it refuse the user as well, or the next question brings the user back.
 // What two revocations say of the same user, key, or of all, is joined.
 func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	now := time.Now()
 	if err := checkEnd("until", r.Until); err != nil {
 		return nil, err
 	}
@@ -53,8 +54,9 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 			return match, a.commit(&line{Op: opDelete, ID: id})
 		}
 	case r.User != "":
-		l.Mark, l.Before = markOf(markUser, r.User), r.before(now)
-		match = func(g *boreas.Grant) bool { return g.Named && g.User == r.User && !g.Issued.After(l.Before) }
+		l.Mark = markOf(markUser, r.User)
+		s := a.until(r, l)
+		match = func(g *boreas.Grant) bool { return g.Named && g.User == r.User && s.takes(g, a.leeway()) }
 	case r.Key != "":
 		if strings.HasPrefix(r.Key, keyIDPrefix) {
 			if a.state.keyIDs[r.Key] == nil {
@@ -65,8 +67,9 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 		l.Mark = markOf(markKey, r.Key)
 		match = func(g *boreas.Grant) bool { return g.Key == r.Key }
 	default:
-		l.Mark, l.Before = markOf(markAll, ""), r.before(now)
-		match = func(g *boreas.Grant) bool { return g.Kind != "none" && !g.Issued.After(l.Before) }
+		l.Mark = markOf(markAll, "")
+		s := a.until(r, l)
+		match = func(g *boreas.Grant) bool { return g.Kind != "none" && s.takes(g, a.leeway()) }
 	}
 	if _, known := a.state.marks.of[l.Mark]; !known {
 		count := func() int { return len(a.state.marks.of) }
@@ -80,12 +83,31 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 	return match, nil
 }
 
-// before is until when tokens were issued that it is about.
-func (r *Revocation) before(now time.Time) time.Time {
-	if r.IssuedBefore.IsZero() {
-		return now.UTC().Round(0)
+// until sets in the line which tokens the revocation takes back: those issued until now, or
+// until IssuedBefore. The caller holds writing.
+func (a *Authority) until(r Revocation, l *line) span {
+	now := time.Now().UTC().Round(0)
+	l.Before = r.IssuedBefore.UTC()
+	if l.Before.IsZero() {
+		// A JWT that the server has accepted was issued by now, also if the clock was set
+		// back since.
+		l.Before = now
+		if newest := time.Unix(0, a.newest.Load()).UTC(); newest.After(now) {
+			l.Before = newest
+		}
 	}
-	return r.IssuedBefore.UTC()
+	if !l.Before.Before(now) { // every token that exists was issued by then
+		l.Serial, l.Own = a.state.serial+1, r.IssuedBefore.UTC()
+	}
+	return l.span()
+}
+
+// leeway returns how far the clock of a JWT's issuer may be ahead of this machine's.
+func (a *Authority) leeway() time.Duration {
+	if a.options.JWT == nil {
+		return 0
+	}
+	return a.options.JWT.options.Leeway
 }
 
 // check returns what is wrong with a revocation, as a fault.

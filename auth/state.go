@@ -14,7 +14,7 @@ import (
 type state struct {
 	byHash map[digest]*stored // tokens
 	tokens index              // the same by ID
-	number uint64             // of the newest token
+	serial uint64             // of the newest token or revocation
 	ends   deadlines[*stored] // of tokens
 	marks  marks
 
@@ -35,7 +35,7 @@ func newState() *state {
 // stored is a token. It is immutable: a changed token is another one in its place.
 type stored struct {
 	hash     digest
-	number   uint64 // place in the order of creation
+	serial   uint64 // place in the order of creation
 	label    string
 	rules    *boreas.Permissions // as they were given
 	text     string              // of a classic token, if it is kept
@@ -62,7 +62,7 @@ func (t *stored) line() *line {
 	g := t.grant
 	l := &line{
 		Op: opToken, ID: g.TokenID, Hash: t.hash, Classic: t.classic(), Label: t.label,
-		Created: g.Issued, Expires: g.Expires, Key: g.Key, rules: t.rules, text: t.text,
+		Created: g.Issued, Expires: g.Expires, Serial: t.serial, Key: g.Key, rules: t.rules, text: t.text,
 	}
 	if g.Named {
 		l.User = g.User
@@ -89,19 +89,23 @@ func (s *state) putToken(l *line) error {
 			return err
 		}
 	}
-	t := &stored{hash: l.Hash, label: l.Label, rules: l.rules, text: l.text, provided: l.provided, grant: l.grant()}
+	t := &stored{hash: l.Hash, serial: l.Serial, label: l.Label, rules: l.rules, text: l.text, provided: l.provided}
 	same, before := s.byHash[l.Hash], s.tokens.get(l.ID)
 	switch {
 	case same != before:
 		return errors.New("a token has the ID or the hash of another")
 	case before != nil:
-		t.number = before.number
+		t.serial = before.serial
+	case t.serial == 0: // it is not kept, or an older server has written it
+		t.serial = s.serial + 1
+	}
+	t.grant = l.grant()
+	t.grant.Serial = t.serial
+	s.serial = max(s.serial, t.serial)
+	if before != nil {
 		if old := before.grant; old.User == t.grant.User && old.Expires.Equal(t.grant.Expires) && before.rules == t.rules {
 			t.grant = old // those who have it need not notice
 		}
-	default:
-		s.number++
-		t.number = s.number
 	}
 	if l.provided && before == nil {
 		s.provided++
@@ -175,7 +179,7 @@ func (s *state) inOrder(keep func(*stored) bool) []*stored {
 			all = append(all, t)
 		}
 	}
-	slices.SortFunc(all, func(a, b *stored) int { return cmp.Compare(a.number, b.number) })
+	slices.SortFunc(all, func(a, b *stored) int { return cmp.Compare(a.serial, b.serial) })
 	return all
 }
 
@@ -198,7 +202,7 @@ func (s *state) lines(write func(*line) error) error {
 		}
 	}
 	for m, at := range s.marks.of {
-		if err := write(&line{Op: opRevoke, Mark: m, Before: timeOf(at.before), Until: timeOf(at.until)}); err != nil {
+		if err := write(revocationLine(m, at)); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // asked for it, "" if none did.
 func (a *Authority) Mint(key string) (string, error) {
 	token := newToken()
-	l := &line{Op: opToken, ID: classicID(token), Hash: digestOf(token), Classic: true, Created: time.Now().UTC().Round(0), Key: key}
+	l := &line{Op: opToken, ID: classicID(token), Hash: digestOf(token), Classic: true, Key: key}
 	if a.options.KeepText {
 		l.text = token
 	}
@@ -54,13 +54,15 @@ func (a *Authority) tokenRoom() error {
 	return a.makeRoom(a.Len, a.options.MaxTokens, "tokens")
 }
 
-// create stores a new token.
+// create stores a new token. It sets the time of creation once it holds the lock: otherwise a
+// revocation that is made while create waits would revoke the token before anybody has it.
 func (a *Authority) create(l *line) error {
 	a.writing.Lock()
 	defer a.writing.Unlock()
 	if err := a.tokenRoom(); err != nil {
 		return err
 	}
+	l.Created, l.Serial = time.Now().UTC().Round(0), a.state.serial+1
 	return a.commit(l)
 }
 
@@ -113,7 +115,7 @@ func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
 	text = newSecret(tokenPrefix)
 	l := &line{
 		Op: opToken, ID: newID(tokenIDPrefix), Hash: digestOf(text), User: t.User, Label: t.Label,
-		Created: time.Now().UTC().Round(0), Expires: t.Expires.UTC(), Key: t.Key, rules: t.Rules,
+		Expires: t.Expires.UTC(), Key: t.Key, rules: t.Rules,
 	}
 	if t.Rules != nil {
 		l.Rules = AppendRules(nil, t.Rules)

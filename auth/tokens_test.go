@@ -42,7 +42,7 @@ func TestCreateToken(t *testing.T) {
 		g := grant(t, a, text)
 		wantGrant := &boreas.Grant{
 			Identity: made.ID, TokenID: made.ID, Kind: "opaque", User: "u1", Named: true, Issued: now, Expires: now.Add(time.Hour),
-			Key: "key_1", Permissions: asked.Rules,
+			Serial: 1, Key: "key_1", Permissions: asked.Rules,
 		}
 		if diff := cmp.Diff(wantGrant, g, compareRules); diff != "" {
 			t.Errorf("grant (-want +got):\n%s", diff)
@@ -60,7 +60,7 @@ func TestCreateTokenOfNobody(t *testing.T) {
 	a := open(t, Options{})
 	text, made := create(t, a, Token{})
 	g := grant(t, a, text)
-	want := &boreas.Grant{Identity: made.ID, TokenID: made.ID, Kind: "opaque", User: "u_" + nameOf(made.ID), Issued: made.Created}
+	want := &boreas.Grant{Identity: made.ID, TokenID: made.ID, Kind: "opaque", User: "u_" + nameOf(made.ID), Issued: made.Created, Serial: 1}
 	if diff := cmp.Diff(want, g); diff != "" {
 		t.Errorf("grant (-want +got):\n%s", diff)
 	}

@@ -86,10 +86,11 @@ func newStage(t testing.TB) *stage {
 // ways are how access is taken in these tests.
 var ways = []string{tokenRevoked, userRevoked, keyRevoked, allRevoked, rulesChanged}
 
-// TestTakenBetween takes access away just after the token was found good, and just before a
-// join reads what its session has missed. Nothing may come of it, on whatever transport.
+// TestTakenBetween revokes access at three moments: while the backend's answer, which accepts
+// the token, is under way; just after the token was accepted; and just before a join reads the
+// messages that its session has missed. On every transport, the client gets nothing.
 func TestTakenBetween(t *testing.T) {
-	for _, when := range []string{"checked", "reading"} {
+	for _, when := range []string{"decided", "checked", "reading"} {
 		for _, how := range ways {
 			t.Run(when+", "+how, func(t *testing.T) {
 				got, want := map[string]string{}, map[string]string{}
@@ -98,7 +99,7 @@ func TestTakenBetween(t *testing.T) {
 						continue
 					}
 					for _, kind := range kinds[:5] {
-						if impossible(transport, kind, how) != "" {
+						if impossible(transport, kind, how) != "" || when == "decided" && kind != byBackend {
 							continue
 						}
 						name := kind + " over " + transport
@@ -120,7 +121,7 @@ const handshake = "protocol 2, handshake"
 // taken takes the access of one in between, and returns what that one was told.
 func (s *stage) taken(when, how, transport, kind string) string {
 	c := &cell{s: s.site, transport: transport, verb: last, kind: kind, state: how, life: time.Hour}
-	if when == "checked" {
+	if when != "reading" {
 		c.verb = join
 	}
 	if transport == overClassic {
@@ -134,9 +135,12 @@ func (s *stage) taken(when, how, transport, kind string) string {
 		c.change()
 		s.publish(c.channel(), "too late")
 	}
-	if when == "checked" {
+	switch when {
+	case "decided":
+		s.backend.decided.Store(&act)
+	case "checked":
 		s.checked.Store(&act)
-	} else {
+	default:
 		s.reading.Store(&act)
 	}
 	c.peer = c.newPeer()
@@ -145,7 +149,7 @@ func (s *stage) taken(when, how, transport, kind string) string {
 	}
 	defer c.peer.close()
 	said := c.peer.do(c.verb, c.channel())
-	if s.checked.Load() != nil || s.reading.Load() != nil {
+	if s.checked.Load() != nil || s.reading.Load() != nil || s.backend.decided.Load() != nil {
 		return "it never came to the place in between"
 	}
 	return said
@@ -165,6 +169,10 @@ func takenBetween(when, how, transport string) string {
 		return "4102 rules_changed"
 	case when == "reading" && how == rulesChanged: // it has the new rules, and is told what they say
 		return "not_permitted"
+	case when == "decided" && transport == handshake: // it never had what was taken
+		return "failed to WebSocket dial: expected handshake response status code 101 but got 401"
+	case when == "decided":
+		return "token_revoked"
 	case transport == overV2, transport == handshake:
 		return "4300 token_revoked"
 	default:

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -97,6 +98,8 @@ type backend struct {
 	asked   []string          // guarded by mu: the tokens that it was asked about
 	refusal string            // guarded by mu
 	status  int               // guarded by mu: of every answer, if not 0
+
+	decided atomic.Pointer[func()] // called once, when an answer is decided and not yet sent
 }
 
 func newBackend(t testing.TB) *backend {
@@ -112,17 +115,19 @@ func (b *backend) serve(w http.ResponseWriter, r *http.Request) {
 	var question struct{ Token string }
 	json.NewDecoder(r.Body).Decode(&question) // what cannot be read is refused below
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.asked = append(b.asked, question.Token)
 	said, known := b.answers[question.Token]
+	status, refusal := b.status, b.refusal
+	b.mu.Unlock()
+	once(&b.decided)
 	switch {
-	case b.status != 0:
-		w.WriteHeader(b.status)
+	case status != 0:
+		w.WriteHeader(status)
 	case known:
 		json.NewEncoder(w).Encode(said)
 	default:
 		w.WriteHeader(http.StatusUnauthorized)
-		json.NewEncoder(w).Encode(object{"message": b.refusal})
+		json.NewEncoder(w).Encode(object{"message": refusal})
 	}
 }
 
