@@ -11,7 +11,11 @@ import (
 
 // serve answers one request.
 func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
-	m, name := t.find(r.URL.EscapedPath())
+	path := r.URL.EscapedPath()
+	if path == "" { // an absolute target without a path (RFC 9112, section 3.2.1)
+		path = "/"
+	}
+	m, name := t.find(path)
 	method := r.Method
 	if method == "HEAD" { // the server leaves the body out
 		method = "GET"

@@ -110,7 +110,10 @@ func cut(reason string) string {
 // closed counts a connection that is closed for what its client sent.
 func (n *Counters) closed(err error) {
 	var c *closing
-	errors.As(err, &c)
+	if !errors.As(err, &c) {
+		n.Flooding.Add(1)
+		return
+	}
 	switch c.code {
 	case ws.StatusProtocolError:
 		n.ProtocolErrors.Add(1)

@@ -25,10 +25,6 @@ type conn struct {
 	// there is none. Owned by the reading goroutine and the worker it waits for.
 	in *inbound
 
-	// Owned like in. Failed: the client broke the protocol, and of what still comes
-	// only its close frame counts. Deaf: not even that.
-	failed, deaf bool
-
 	// header are the headers of the handshake that a backend is asked with. Set before
 	// anything is read.
 	header map[string][]string
@@ -36,8 +32,14 @@ type conn struct {
 	// user bounds what the session's user may do; nil if nothing does. Owned like in.
 	user *limit.Client
 
-	// malformed is how many requests in a row made no sense. Owned like in.
-	malformed uint8
+	// frames bounds the frames that are no requests; nil before the first. Owned like in.
+	frames *frameBudget
+
+	// Owned like in. Failed: the client broke the protocol, and of what still comes
+	// only its close frame counts. Deaf: not even that. Malformed is how many requests in a
+	// row made no sense.
+	failed, deaf bool
+	malformed    uint8
 
 	mu         sync.Mutex
 	peerClosed bool // the client's close frame has come
@@ -55,7 +57,7 @@ var errGone = errors.New("the connection ended without a close frame")
 // upgrade takes the connection over from net/http, answers the handshake, makes the
 // session live and starts to read. It returns false if it could not, and has closed
 // the connection then.
-func (c *conn) upgrade(w http.ResponseWriter, accept, protocols string, grant *boreas.Grant) bool {
+func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string, grant *boreas.Grant) bool {
 	hj, ok := w.(http.Hijacker)
 	if !ok {
 		http.Error(w, "This connection cannot become a WebSocket: it is not plain HTTP/1.1.", http.StatusNotImplemented)
@@ -125,39 +127,46 @@ func appendAnswer(b []byte, accept, protocol string) []byte {
 func (c *conn) serve(early []byte) {
 	err := c.read(early)
 	c.sess.Lost(err)
+	c.countUnfinished()
 	c.Drop()
 	c.h.workers.close()
 	c.sess.Done()
 }
 
+// maxIgnored is how many bytes are read of a client whose session has ended, and that has
+// not closed the connection. The system resets a connection that is closed with bytes
+// unread, and the client could lose the close frame.
+const maxIgnored = 256 << 10
+
 func (c *conn) read(early []byte) error {
 	for len(early) > 0 {
 		b := socket.NewBuffer()
 		early = early[b.Fill(early):]
-		if c.feed(b) {
-			return errGone
-		}
+		c.feed(b)
 	}
-	for {
+	for ignored := 0; ; {
 		b, err := c.Wait()
 		if err != nil {
 			return err
 		}
-		if c.feed(b) {
-			return errGone // both close frames have been exchanged
+		if c.ended() {
+			if ignored += len(b.Bytes()); ignored > maxIgnored {
+				b.Release()
+				// What it sends from here on stays with the system. It has time to read
+				// what it was told.
+				time.Sleep(c.h.options.CloseTimeout)
+				return errGone
+			}
 		}
+		c.feed(b)
 	}
 }
 
-// feed has the buffer's bytes carried out. It returns true when nothing more needs to be
-// read. A client that asks faster than it reads the answers waits here, and so does, in
-// the end, its socket.
-func (c *conn) feed(b *socket.Buffer) (over bool) {
-	over = c.h.workers.do(c, b)
-	if over || !c.h.dialect.patient() {
-		return over
-	}
-	for !over {
+// feed has the buffer's bytes carried out. A client that asks faster than it reads the
+// answers waits here, and so does, in the end, its socket.
+func (c *conn) feed(b *socket.Buffer) {
+	c.h.workers.do(c, b)
+	for c.h.dialect.patient() {
 		c.sess.AwaitAnswered()
 		if c.in == nil || len(c.in.later) == 0 {
 			break
@@ -165,35 +174,57 @@ func (c *conn) feed(b *socket.Buffer) (over bool) {
 		b := socket.NewBuffer()
 		b.Fill(c.in.later) // no more than once was in a buffer
 		c.in.later = nil
-		over = c.h.workers.do(c, b)
+		c.h.workers.do(c, b)
 	}
-	return over
 }
 
-// Finish implements [boreas.Conn]. If a close frame was sent and the client has not
-// sent its own yet, the connection stays open for that for CloseTimeout: closing
-// with unread bytes would reset it, and could take the close frame with it.
+// Finish implements [boreas.Conn]. If a close frame was sent, the connection stays open
+// for CloseTimeout at most: until the client has sent its own, and has closed the
+// connection.
 func (c *conn) Finish(reason error, said bool) {
 	c.refused(reason, "session", "")
 	c.mu.Lock()
 	c.finished = true
-	over := c.peerClosed
+	exchanged := c.peerClosed
 	c.mu.Unlock()
 	if said && c.h.dialect.closeFor(reason).code == ws.StatusInternalServerError {
 		c.h.options.Log.Error("a subscriber was disconnected", "error", reason)
 	}
-	if over || !said {
+	if !said {
 		c.Close() // the reading goroutine sees it and does the rest
 		return
 	}
 	c.SetReadDeadline(time.Now().Add(c.h.options.CloseTimeout))
+	if exchanged {
+		c.endWriting()
+	}
+}
+
+// ended reports whether the hub has finished the session.
+func (c *conn) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.finished
 }
 
 // closedByPeer notes the client's close frame. It returns true if our own has been
-// sent before, so that nothing is left to do.
+// sent before, so that nothing is left to say.
 func (c *conn) closedByPeer() (over bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.peerClosed = true
-	return c.finished
+	over = c.finished
+	c.mu.Unlock()
+	if over {
+		c.endWriting()
+	}
+	return over
+}
+
+// endWriting ends the connection once both close frames have been sent (RFC 6455, section
+// 7.1.1): the client sees the end, and closes the connection, or the time is over. Closing
+// it here instead would reset it if anything else had come meanwhile.
+func (c *conn) endWriting() {
+	if !c.CloseWrite() {
+		c.Close()
+	}
 }

@@ -25,9 +25,10 @@ type dialect interface {
 	// bearer tells whether a token in the header Authorization is meant for the server.
 	bearer() bool
 
-	// text carries out a client's text message, and binary a binary one of so many bytes.
-	text(c *conn, b []byte)
-	binary(c *conn, n int)
+	// text carries out a client's text message, and binary a binary one. They count for
+	// the limits as so many bytes.
+	text(c *conn, b []byte, bytes int)
+	binary(c *conn, bytes int)
 
 	// patient tells whether requests wait while the client has answers to read.
 	patient() bool

@@ -81,6 +81,7 @@ type Counters struct {
 	ProtocolErrors   atomic.Uint64 // connections closed with 1002
 	InvalidText      atomic.Uint64 // connections closed with 1007
 	TooBig           atomic.Uint64 // connections closed with 1009
+	Flooding         atomic.Uint64 // connections closed for more frames than they may send
 	IgnoredMessages  atomic.Uint64 // messages that asked for nothing we know
 	IgnoredNames     atomic.Uint64 // entries of join and leave that are no channel names
 	IgnoredTokens    atomic.Uint64 // tokens that are not valid
@@ -96,6 +97,7 @@ type handler struct {
 	options Options
 	count   *Counters
 	workers workers
+	start   time.Time
 }
 
 // Classic returns a handler that upgrades each request to a WebSocket of a session
@@ -125,7 +127,7 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	door := v2.Door{Check: o.Check, Cookie: o.Cookie, Headers: o.AuthHeaders, Limits: o.Limits, Refusals: o.Refusals}
-	h := &handler{dialect: d, hub: hub, door: door, options: o, count: o.Counters}
+	h := &handler{dialect: d, hub: hub, door: door, options: o, count: o.Counters, start: time.Now()}
 	if h.count == nil {
 		h.count = new(Counters)
 	}
@@ -135,7 +137,13 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != h.dialect.path() {
+	if r.RequestURI == "*" {
+		h.count.Handshakes.Add(1)
+		hangUp(w, r)
+		h.dialect.refuse(w, fault.Malformed.With("The target * is for OPTIONS alone: a WebSocket is at /v2, and the classic one at /."))
+		return
+	}
+	if pathOf(r) != h.dialect.path() {
 		h.count.Handshakes.Add(1)
 		hangUp(w, r)
 		h.dialect.refuse(w, fault.NotFound.With("There is no WebSocket at this path: it is at /v2, and the classic one at /."))
@@ -170,9 +178,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	c := &conn{h: h, sess: sess, header: shown.Header}
-	if !c.upgrade(w, accept, r.Header.Get("Sec-WebSocket-Protocol"), grant) {
+	if !c.upgrade(w, accept, r.Header["Sec-Websocket-Protocol"], grant) {
 		sess.Done()
 	}
+}
+
+// pathOf returns the path of the request's target. An absolute target without one, such
+// as ws://example.com?x=y, means the root (RFC 9112, section 3.2.1).
+func pathOf(r *http.Request) string {
+	if r.URL.Path == "" {
+		return "/"
+	}
+	return r.URL.Path
 }
 
 // refuse answers a good handshake that does not become a session.

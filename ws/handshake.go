@@ -3,6 +3,7 @@ package ws
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"iter"
 	"net/http"
 	"strings"
 
@@ -21,9 +22,14 @@ const keyLength = 16
 // it, and a connection that lingers holds a descriptor that nothing counts. One of HTTP/2
 // may have streams of events on it.
 func hangUp(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close")
+	if r.ProtoMajor != 1 {
+		return
 	}
+	value := "close"
+	if also := w.Header().Get("Connection"); also != "" {
+		value = also + ", close"
+	}
+	w.Header().Set("Connection", value)
 }
 
 // checkHandshake returns the value for Sec-WebSocket-Accept, or why the request is
@@ -38,21 +44,49 @@ func checkHandshake(r *http.Request, answer http.Header) (accept string, _ error
 		return "", fault.Malformed.With("A WebSocket handshake needs HTTP/1.1, and this came over HTTP/2: offer http/1.1 alone when connecting (ALPN).")
 	case !r.ProtoAtLeast(1, 1):
 		return "", fault.Malformed.With("A WebSocket handshake needs HTTP/1.1. A proxy in between may speak 1.0: see its proxy_http_version.")
+	case hasBody(r):
+		return "", fault.Malformed.With("A WebSocket handshake has no body: send it without Content-Length, Transfer-Encoding and Expect.")
 	case !httpguts.HeaderValuesContainsToken(h["Upgrade"], "websocket"):
-		answer.Set("Upgrade", "websocket")
-		return "", fault.UpgradeRequired.With("This is a WebSocket, and the request has no header `Upgrade: websocket`. If it was sent, a proxy in between has dropped it.")
+		return "", upgradeRequired(answer, "This is a WebSocket, and the request has no header `Upgrade: websocket`. If it was sent, a proxy in between has dropped it.")
 	case !httpguts.HeaderValuesContainsToken(h["Connection"], "upgrade"):
 		return "", fault.Malformed.With("The request has no header `Connection: Upgrade`. If it was sent, a proxy in between has dropped it.")
-	case h.Get("Sec-WebSocket-Version") != "13":
-		answer.Set("Sec-WebSocket-Version", "13")
-		return "", fault.UpgradeRequired.With("Only version 13 of the WebSocket protocol (RFC 6455) is spoken here: send `Sec-WebSocket-Version: 13`.")
 	}
-	key := strings.TrimSpace(h.Get("Sec-WebSocket-Key"))
-	if len(h["Sec-Websocket-Key"]) != 1 || !validKey(key) {
+	switch list := h["Sec-Websocket-Version"]; {
+	case len(list) > 1 || len(list) == 1 && strings.Contains(list[0], ","):
+		return "", fault.Malformed.With("The header Sec-WebSocket-Version must be there once and hold one number: send `Sec-WebSocket-Version: 13`.")
+	case len(list) == 0 || list[0] != version:
+		return "", upgradeRequired(answer, "Only version 13 of the WebSocket protocol (RFC 6455) is spoken here: send `Sec-WebSocket-Version: 13`.")
+	}
+	list := h["Sec-Websocket-Key"]
+	if len(list) != 1 || !validKey(list[0]) {
 		return "", fault.Malformed.With("The header Sec-WebSocket-Key must be there once and hold 16 bytes in base64.")
 	}
-	sum := sha1.Sum([]byte(key + acceptGUID))
+	if !validProtocols(h["Sec-Websocket-Protocol"]) {
+		return "", fault.Malformed.With("The header Sec-WebSocket-Protocol must hold names, separated by commas: letters, digits and !#$%&'*+-.^_`|~ (RFC 6455, section 4.3).")
+	}
+	if !validExtensions(h["Sec-Websocket-Extensions"]) {
+		return "", fault.Malformed.With("The header Sec-WebSocket-Extensions is not a list of extensions (RFC 6455, section 9.1).")
+	}
+	sum := sha1.Sum([]byte(list[0] + acceptGUID))
 	return base64.StdEncoding.EncodeToString(sum[:]), nil
+}
+
+// version is that of RFC 6455.
+const version = "13"
+
+// hasBody reports whether the request has a body, or says that it may have one. The bytes
+// of a body would be taken for frames.
+func hasBody(r *http.Request) bool {
+	return r.ContentLength != 0 || len(r.TransferEncoding) > 0 || len(r.Header["Transfer-Encoding"]) > 0 || len(r.Header["Expect"]) > 0
+}
+
+// upgradeRequired is the error of a request that does not ask for a WebSocket of this
+// version. The answer tells which protocol there is (RFC 9110, section 15.5.22).
+func upgradeRequired(answer http.Header, message string) error {
+	answer.Set("Connection", "Upgrade")
+	answer.Set("Upgrade", "websocket")
+	answer.Set("Sec-WebSocket-Version", version)
+	return fault.UpgradeRequired.With(message)
 }
 
 func validKey(key string) bool {
@@ -64,14 +98,90 @@ func validKey(key string) bool {
 	return err == nil && n == keyLength
 }
 
+// elements yields the elements of a list that may be in several headers. Empty ones are
+// left out (RFC 2616, section 2.1), and quoted commas separate nothing.
+func elements(headers []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, h := range headers {
+			for h != "" {
+				n := separator(h, ',')
+				if e := strings.Trim(h[:n], " \t"); e != "" && !yield(e) {
+					return
+				}
+				h = h[min(n+1, len(h)):]
+			}
+		}
+	}
+}
+
+// separator returns where in s the first separator is that is not within a quoted string;
+// len(s) if there is none.
+func separator(s string, sep byte) int {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted && c == sep:
+			return i
+		}
+	}
+	return len(s)
+}
+
+// validToken reports whether s is a token (RFC 9110, section 5.6.2), as a header's name is.
+func validToken(s string) bool { return httpguts.ValidHeaderFieldName(s) }
+
+// validProtocols reports whether the headers are lists of tokens.
+func validProtocols(headers []string) bool {
+	for e := range elements(headers) {
+		if !validToken(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// validExtensions reports whether the headers are lists of extensions (RFC 6455, section
+// 9.1): each a token and parameters, whose values are tokens, quoted or not.
+func validExtensions(headers []string) bool {
+	for e := range elements(headers) {
+		n := separator(e, ';')
+		if !validToken(strings.TrimRight(e[:n], " \t")) {
+			return false
+		}
+		for n < len(e) {
+			e = e[n+1:]
+			n = separator(e, ';')
+			if !validParameter(strings.Trim(e[:n], " \t")) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// validParameter reports whether s is a token, or one with a value.
+func validParameter(s string) bool {
+	name, value, given := strings.Cut(s, "=")
+	if q, ok := strings.CutPrefix(strings.TrimLeft(value, " \t"), `"`); ok {
+		q, ok = strings.CutSuffix(q, `"`)
+		if !ok {
+			return false
+		}
+		value = strings.ReplaceAll(q, `\`, "")
+	}
+	return validToken(strings.TrimRight(name, " \t")) && (!given || validToken(strings.Trim(value, " \t")))
+}
+
 // firstProtocol returns the client's first choice of subprotocols. The classic wire
 // has no name, but a browser that offers one and gets none back gives up. So
 // whatever comes first is agreed to.
-func firstProtocol(offer string) string {
-	first, _, _ := strings.Cut(offer, ",")
-	first = strings.TrimSpace(first)
-	if !httpguts.ValidHeaderFieldName(first) { // a token, like a header's name
-		return ""
+func firstProtocol(headers []string) string {
+	for e := range elements(headers) {
+		return e
 	}
-	return first
+	return ""
 }

@@ -2,8 +2,6 @@ package ws
 
 import (
 	"bytes"
-	"errors"
-	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
@@ -15,13 +13,15 @@ type inbound struct {
 	head    []byte // of a frame whose header is not whole
 	frame   ws.Header
 	inFrame bool   // frame is set, and its payload is not whole
-	minimal bool   // its length is encoded in the fewest bytes
 	got     int64  // how many bytes of its payload have come
+	free    bool   // it counts for no limit
 	control []byte // payload of a control frame so far
 
 	fragmented bool      // a message has begun and goes on in another frame
+	continued  bool      // the frame goes on with a message
 	op         ws.OpCode // of the message
 	message    []byte    // payload of the message so far
+	valid      int       // how many bytes of it are whole characters, if it is a text
 
 	// later is what is to be taken once the client has read its answers.
 	later []byte
@@ -44,9 +44,7 @@ func (c *conn) take(b []byte, in *inbound) (over bool) {
 		var err error
 		b, over, err = c.step(b, in)
 		if err != nil {
-			c.failed = true
-			c.h.count.closed(err)
-			c.sess.End(err)
+			c.fail(err)
 		}
 		if c.h.dialect.patient() && len(b) > 0 && !c.sess.Answered() {
 			in.later = bytes.Clone(b)
@@ -61,20 +59,23 @@ func (c *conn) take(b []byte, in *inbound) (over bool) {
 	return over
 }
 
+// fail ends the session for what the client sent.
+func (c *conn) fail(err error) {
+	c.failed = true
+	c.h.count.closed(err)
+	c.sess.End(err)
+}
+
 // step takes one header, or a part of a payload, from b and returns the rest of b. Once
 // the connection has failed it only looks for the client's close frame.
 func (c *conn) step(b []byte, in *inbound) (rest []byte, over bool, err error) {
 	if !in.inFrame {
-		b, err = in.readHeader(b)
-		if err != nil {
-			c.deaf = true // where the next frame begins is not known
-			return nil, false, c.headerError(err)
-		}
-		if !in.inFrame {
-			return nil, false, nil
+		b, err = c.readHeader(b, in)
+		if err != nil || !in.inFrame || c.deaf {
+			return b, false, err
 		}
 		if !c.failed {
-			if err := c.checkFrame(in); err != nil {
+			if err := c.accept(in); err != nil {
 				return b, false, err
 			}
 		}
@@ -97,19 +98,40 @@ func (c *conn) step(b []byte, in *inbound) (rest []byte, over bool, err error) {
 		}
 		if whole {
 			in.control = nil
-			over, err = c.control(in.frame.OpCode, part)
+			over, err = c.control(in, part)
 		}
 		return b[n:], over, err
 	}
+	pieces := in.continued || in.fragmented
 	if len(in.message) > 0 || !whole || in.fragmented {
 		in.message = append(in.message, part...)
 		part = in.message
 	}
-	if whole && !in.fragmented {
-		in.message = nil
-		err = c.message(in.op, part)
+	whole = whole && !in.fragmented
+	if in.op == opText {
+		var ok bool
+		if in.valid, ok = validText(part, in.valid, whole); !ok {
+			return b[n:], false, errInvalidText
+		}
 	}
-	return b[n:], false, err
+	if whole {
+		in.message, in.valid, in.continued = nil, 0, false
+		c.message(in.op, part, pieces)
+	}
+	return b[n:], false, nil
+}
+
+// accept notes what the header of a frame says that is taken.
+func (c *conn) accept(in *inbound) error {
+	f := &in.frame
+	if !f.OpCode.IsControl() {
+		in.continued = f.OpCode == ws.OpContinuation
+		if !in.continued {
+			in.op = f.OpCode
+		}
+		in.fragmented = !f.Fin
+	}
+	return c.countFrame(in)
 }
 
 // skip takes a part of a payload that nobody wants any more. It returns true if that
@@ -118,7 +140,7 @@ func (c *conn) skip(b []byte, in *inbound) (rest []byte, over bool) {
 	n := min(in.frame.Length-in.got, int64(len(b)))
 	in.got += n
 	in.inFrame = in.got < in.frame.Length
-	in.message, in.control, in.fragmented = nil, nil, false
+	in.message, in.control, in.fragmented, in.valid = nil, nil, false, 0
 	if !in.inFrame && in.frame.OpCode == ws.OpClose {
 		c.deaf = true
 		over = c.closedByPeer()
@@ -126,101 +148,26 @@ func (c *conn) skip(b []byte, in *inbound) (rest []byte, over bool) {
 	return b[n:], over
 }
 
-// headerError turns an error of the frame codec into what the client is told, once.
-func (c *conn) headerError(err error) error {
-	switch {
-	case c.failed:
-		return nil
-	case errors.Is(err, ws.ErrHeaderLengthMSB):
-		return tooBig(int64(c.h.options.MaxMessage)) // 2^63 or more
+// message carries out a whole message. The bytes of one that came in pieces have been
+// counted.
+func (c *conn) message(op ws.OpCode, b []byte, pieces bool) {
+	n := len(b)
+	if pieces {
+		n = min(n, 1) // is refused if too many came before
 	}
-	return protocolError(err.Error())
-}
-
-// readHeader takes a frame's header from b, as far as it has come.
-func (in *inbound) readHeader(b []byte) (rest []byte, err error) {
-	head := b
-	if len(in.head) > 0 {
-		head = append(in.head, b[:min(len(b), ws.MaxHeaderSize-len(in.head))]...)
-	}
-	had := len(in.head)
-	if len(head) < 2 || len(head) < headerLength(head) {
-		in.head = append([]byte(nil), head...)
-		return nil, nil
-	}
-	size := headerLength(head)
-	in.frame, err = ws.ReadHeader(bytes.NewReader(head[:size]))
-	if err != nil {
-		return nil, err
-	}
-	in.head, in.inFrame, in.got = nil, true, 0
-	extra := size - len(in.frame.Mask) // RFC 6455, section 5.2: the fewest bytes
-	in.minimal = !(in.frame.Masked && (in.frame.Length < 126 && extra > 2 || in.frame.Length < 1<<16 && extra > 4))
-	return b[size-had:], nil
-}
-
-// headerLength returns how long the header is that begins with two or more bytes
-// (RFC 6455, section 5.2).
-func headerLength(b []byte) int {
-	const mask = 4
-	n := 2
-	switch b[1] & 0x7f {
-	case 126:
-		n += 2
-	case 127:
-		n += 8
-	}
-	if b[1]&0x80 != 0 {
-		n += mask
-	}
-	return n
-}
-
-// checkFrame looks at a header that has just been read.
-func (c *conn) checkFrame(in *inbound) error {
-	state := ws.StateServerSide
-	if in.fragmented {
-		state = state.Set(ws.StateFragmented)
-	}
-	f := in.frame
-	if !in.minimal {
-		return protocolError("a length is not encoded in the fewest bytes")
-	}
-	if err := ws.CheckHeader(f, state); err != nil {
-		return protocolError(err.Error())
-	}
-	if f.OpCode.IsControl() {
-		return nil
-	}
-	if limit := int64(c.h.options.MaxMessage); f.Length > limit-int64(len(in.message)) {
-		return tooBig(limit)
-	}
-	if f.OpCode != ws.OpContinuation {
-		in.op = f.OpCode
-	}
-	in.fragmented = !f.Fin
-	return nil
-}
-
-// message carries out a whole message.
-func (c *conn) message(op ws.OpCode, b []byte) error {
 	if op == ws.OpBinary {
-		c.h.dialect.binary(c, len(b))
-		return nil
+		c.h.dialect.binary(c, n)
+		return
 	}
-	if !utf8.Valid(b) {
-		return errInvalidText
-	}
-	c.h.dialect.text(c, b)
-	return nil
+	c.h.dialect.text(c, b, n)
 }
 
 // control carries out a control frame.
-func (c *conn) control(op ws.OpCode, b []byte) (over bool, err error) {
-	switch op {
+func (c *conn) control(in *inbound, b []byte) (over bool, err error) {
+	switch in.frame.OpCode {
 	case ws.OpPing:
-		if c.request(len(b)) != nil {
-			return false, nil // who pings that often needs no answer to know
+		if !in.free && c.request(len(b)) != nil {
+			return false, nil // a client that pings so often needs no answer to know
 		}
 		c.sess.Send(appendFrame(nil, ws.OpPong, b))
 	case ws.OpClose:

@@ -3,10 +3,14 @@ package ws
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
 )
 
 const auth = `{"access_token": "valid"}`
@@ -40,6 +44,23 @@ func TestFrames(t *testing.T) {
 		{"UTF-8 across fragments", join(text(auth), frame(1, `{"channels": {"join": ["`+"\xc4"), frame(fin, "\x8d"+`"], "leave": []}}`)), nil, "č"},
 		{"empty text", join(text(""), ping("")), []string{"pong "}, ""},
 		{"binary", join(frame(fin|2, auth), frame(fin|2, "\xff\xfe"), ping("")), []string{"pong "}, ""},
+
+		{"ping of 126 bytes, the beginning", ping(big[:126])[:2], []string{"close 1002 control frame payload limit exceeded"}, ""},
+		{"ping of 2^63 bytes", []byte{fin | 9, 0x80 | 127, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, []string{"close 1002 control frame payload limit exceeded"}, ""},
+		{"ping of 2^63 bytes, the beginning", []byte{fin | 9, 0x80 | 127}, []string{"close 1002 control frame payload limit exceeded"}, ""},
+		{"close of 2^63 bytes", []byte{fin | 8, 0x80 | 127, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, []string{"close 1002 control frame payload limit exceeded"}, ""},
+		{"pong of 2^64-1 bytes", []byte{fin | 10, 0x80 | 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, []string{"close 1002 control frame payload limit exceeded"}, ""},
+		{"too large, before the mask", frame(fin|1, big+"x")[:10], []string{"close 1009 a message has more than 65536 bytes (max_message)"}, ""},
+
+		{"UTF-8 that is wrong in a frame under way", text("ok \xce\xba\xff and more")[:12], []string{"close 1007 a text message is not valid UTF-8"}, ""},
+		{"UTF-8 that is wrong in a fragment", frame(1, "ok \xc0"), []string{"close 1007 a text message is not valid UTF-8"}, ""},
+		{"a character beyond U+10FFFF, the beginning", frame(1, "\xf4\x90"), []string{"close 1007 a text message is not valid UTF-8"}, ""},
+		{"a surrogate, the beginning", frame(1, "\xed\xa0"), []string{"close 1007 a text message is not valid UTF-8"}, ""},
+		{"a character broken by the next fragment", join(frame(1, "\xe2\x82"), frame(0, "x")), []string{"close 1007 a text message is not valid UTF-8"}, ""},
+		{"too long a form, over fragments", join(frame(1, "\xe0"), frame(0, "\x80")), []string{"close 1007 a text message is not valid UTF-8"}, ""},
+		{"a character in four fragments", join(text(auth), frame(1, `{"channels": {"join": ["`+"\xf0"), frame(0, "\x9d"), frame(0, ""), frame(0, "\x84"), frame(fin, "\x9e"+`"], "leave": []}}`)), nil, "𝄞"},
+		{"binary is no text", join(frame(2, "\xff\xfe"), frame(fin, "\xff"), ping("")), []string{"pong "}, ""},
+		{"text after a fragmented one", join(frame(1, "\xc4"), frame(fin, "\x8d"), text("\xff")), []string{"close 1007 a text message is not valid UTF-8"}, ""},
 
 		{"invalid UTF-8", text("\xff"), []string{"close 1007 a text message is not valid UTF-8"}, ""},
 		{"invalid UTF-8 in the last fragment", join(frame(1, "ok"), frame(fin, "\xc4")), []string{"close 1007 a text message is not valid UTF-8"}, ""},
@@ -90,6 +111,48 @@ func TestFrames(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTheEndIsNoReset: once both close frames have been sent the client reads the end of
+// the connection, whatever else it has sent.
+func TestTheEndIsNoReset(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		if k == overPlain {
+			t.Skip("such a connection cannot be half closed")
+		}
+		more := join(text("later"), bytes.Repeat([]byte("x"), 100_000))
+		for name, c := range map[string]struct {
+			bytes []byte
+			want  string
+		}{
+			"the client's close":  {closeOf("\x03\xe8bye"), "close 1000 "},
+			"the server's answer": {join(text("\xff"), closeOf("\x03\xef")), "close 1007 a text message is not valid UTF-8"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				_, addr := server(t, k, boreas.Options{}, Options{CloseTimeout: time.Minute})
+				cl := newClient(t, addr)
+				cl.write(join(c.bytes, more))
+				cl.want(c.want)
+				cl.wantEOF()
+			})
+		}
+	})
+}
+
+// A client that goes on sending after its session has ended is cut off all the same.
+func TestTheEndOfAFlood(t *testing.T) {
+	hub, addr := server(t, overSocket, boreas.Options{}, Options{CloseTimeout: 20 * time.Millisecond})
+	c := newClient(t, addr)
+	c.write(text("\xff"))
+	c.want("close 1007 a text message is not valid UTF-8")
+	for {
+		if _, err := c.nc.Write(make([]byte, 64<<10)); err != nil {
+			break
+		}
+	}
+	for hub.Sessions() > 0 {
+		runtime.Gosched()
 	}
 }
 

@@ -30,19 +30,20 @@ func (classic) refuse(w http.ResponseWriter, err error) {
 }
 
 // binary ignores what a client of 2013 never sent, within its limits.
-func (classic) binary(c *conn, n int) {
-	if err := c.request(n); err != nil {
+func (classic) binary(c *conn, bytes int) {
+	if err := c.request(bytes); err != nil {
 		c.sess.End(err)
 		return
 	}
 	c.h.count.IgnoredMessages.Add(1)
+	c.countUseless()
 }
 
 // text carries out a classic request. The classic wire answers nothing: what it
 // cannot carry out is ignored, and counted.
-func (classic) text(c *conn, b []byte) {
+func (classic) text(c *conn, b []byte, bytes int) {
 	count := c.h.count
-	if err := c.request(len(b)); err != nil {
+	if err := c.request(bytes); err != nil {
 		c.sess.End(err) // which is the only way to tell
 		return
 	}
@@ -54,6 +55,7 @@ func (classic) text(c *conn, b []byte) {
 		if c.sess.Identity() == "" {
 			count.IgnoredAnonymous.Add(1)
 			c.refused(boreas.ErrAnonymous, "join", "")
+			c.countUseless()
 			return
 		}
 		for _, name := range r.Join {
@@ -73,6 +75,7 @@ func (classic) text(c *conn, b []byte) {
 		}
 	default:
 		count.IgnoredMessages.Add(1)
+		c.countUseless()
 	}
 }
 

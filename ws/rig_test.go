@@ -42,6 +42,13 @@ func (r *recorder) frames() []string {
 	return describe(r.bytes)
 }
 
+// forget forgets what was written.
+func (r *recorder) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bytes = nil
+}
+
 // describe returns one line for each frame of a server.
 func describe(b []byte) []string {
 	var lines []string
@@ -90,21 +97,26 @@ func newRig(t *testing.T, o Options) *rig {
 
 func newRigOf(t *testing.T, h boreas.Options, o Options) *rig {
 	t.Helper()
+	return newRigSpeaking(t, classic{}, h, o)
+}
+
+func newRigSpeaking(t *testing.T, d dialect, h boreas.Options, o Options) *rig {
+	t.Helper()
 	if o.Check == nil {
 		o.Check = boreastest.Check(func(token string) (string, bool) { return "user", strings.HasPrefix(token, "valid") })
 	}
 	hub := boreas.New(h)
-	handler := Classic(hub, o).(*handler)
+	handler := newHandler(hub, o, d)
 	r := &rig{T: t, hub: hub, c: &conn{h: handler}}
 	r.out = &recorder{conn: r.c}
 	near, far := net.Pipe()
 	r.c.Attach(near)
-	s, err := hub.Reserve(netip.Addr{})
+	s, err := hub.Reserve(netip.MustParseAddr("192.0.2.1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.c.sess = s
-	if err := s.Start(r.out, classicFormat{}, nil); err != nil {
+	if err := s.Start(r.out, d.format(), nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -59,17 +59,17 @@ func (protocol2) greeting(h *handler, g *boreas.Grant) func(id string) []byte {
 	}
 }
 
-func (protocol2) binary(c *conn, n int) {
-	if limited := c.request(n); limited != nil {
+func (protocol2) binary(c *conn, bytes int) {
+	if limited := c.request(bytes); limited != nil {
 		c.v2Limited(&wire.V2Request{}, limited)
 		return
 	}
 	c.v2Malformed(wire.V2Request{}, fault.Malformed.With("The message is binary: send requests as text."))
 }
 
-func (protocol2) text(c *conn, b []byte) {
+func (protocol2) text(c *conn, b []byte, bytes int) {
 	r, err := wire.ParseV2(b)
-	if limited := c.request(len(b)); limited != nil {
+	if limited := c.request(bytes); limited != nil {
 		c.v2Limited(&r, limited)
 		return
 	}
@@ -128,9 +128,13 @@ func (c *conn) v2Fail(r *wire.V2Request, err error) {
 }
 
 // v2Limited answers a request that is one too many (clause 2.9): always, since it was not
-// carried out.
+// carried out. A client that goes on and on without waiting is closed.
 func (c *conn) v2Limited(r *wire.V2Request, err error) {
 	c.refused(err, r.Kind.String(), r.Channel)
+	if err := c.countRefusal(); err != nil {
+		c.fail(err)
+		return
+	}
 	f := fault.Wire(err)
 	c.v2Say(func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
 }

@@ -33,16 +33,17 @@
 //     chattering streams; a storm of streams; other methods on a stream; streams
 //     without a right.
 //   - handshake: bad keys; strange upgrades; other versions; CR LF in a subprotocol; an
-//     offer of deflate; a compression bomb; early data; a MiB of early data; resets
-//     around the handshake; WebSockets where there are none; a handshake on the API.
+//     offer of deflate; a compression bomb; early data; a MiB of early data; frames in
+//     a body; resets around the handshake; WebSockets where there are none; a handshake
+//     on the API.
 //   - frames: an unmasked frame; RSV bits; reserved opcodes; control frames in
 //     fragments; a giant ping; lengths of 2^62 and 2^63; claims of frames that do not
 //     come; lengths that are too long; a message that is too large; one byte at a time;
 //     fragments of a byte; endless empty fragments; endless fragments; fragments in
 //     disorder; pings between fragments; a flood of pings; pings and nobody who reads;
-//     a flood of pongs; close codes that may not be; a close frame with bad text;
-//     requests behind the close frame; garbage behind an error; bad UTF-8; a character
-//     in two fragments; binary messages.
+//     a flood of pongs; frames without an end; close codes that may not be; a close
+//     frame with bad text; requests behind the close frame; garbage behind an error;
+//     bad UTF-8; a character in two fragments; binary messages.
 //   - requests: a flood of nonsense; deep nesting; members there twice; huge ids;
 //     numbers beyond all bounds; escapes that hide something; a storm of joins; a storm
 //     of joins and leaves; one channel a hundred times, with presence; info bombs; a

@@ -31,8 +31,8 @@ var onHandshake = []attack{
 		return request(toSockets,
 			strings.Replace(h, "Version: 13", "Version: 8", 1), strings.Replace(h, "Version: 13", "Version: 13, 8", 1), strings.Replace(h, "Version: 13", "Version: 0xd", 1),
 			strings.Replace(h, "GET", "POST", 1), strings.Replace(h, "HTTP/1.1", "HTTP/1.0", 1))(a)
-	}, "400 malformed, 405 method_not_allowed, 3 x 426 upgrade_required"},
-	// A subprotocol that would end the answer's header (CWE-113): what is no token is left out.
+	}, "2 x 400 malformed, 405 method_not_allowed, 2 x 426 upgrade_required"},
+	// A subprotocol that would end the answer's header (CWE-113): the server refuses a name that is not a token (RFC 6455, 4.2.1).
 	{"CR LF in a subprotocol", func(a *attacker) string {
 		got := make(tally)
 		for _, p := range []string{"a%0d%0aSet-Cookie: evil=1", "a\tb", "a\"b", "a(b)", "\xc3\xa4", "a\x0bb"} {
@@ -44,7 +44,7 @@ var onHandshake = []attack{
 			got.add(fmt.Sprintf("%s with %q%s", said, response.Header.Get("Sec-WebSocket-Protocol"), injected(response.Header.Get("Set-Cookie"))))
 		}
 		return got.String()
-	}, "5 x 101 with \"\", 400 with \"\""},
+	}, "5 x 400 malformed with \"\", 400 with \"\""},
 	// Extensions that would make bombs possible are agreed to by nobody (RFC 7692).
 	{"an offer of deflate", func(a *attacker) string {
 		_, response := a.dial(0, a.events).say(handshake("/v2", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits; server_max_window_bits=8")).answered()
@@ -63,6 +63,15 @@ var onHandshake = []attack{
 		go l.say(handshake("/v2") + strings.Repeat(frame(fin|opPong, "x"), 150_000) + text(`{"id":2,"ping":{}}`))
 		return l.answer() + ", " + l.reply(2)
 	}, "101, ok"},
+	// Frames in a body: a proxy that forwards the request sends them as a part of it
+	// (CWE-444).
+	{"frames in a body", func(a *attacker) string {
+		body := text(joinOf("open.body", ""))
+		h := strings.TrimSuffix(handshake("/v2"), "\r\n")
+		return request(toSockets,
+			h+fmt.Sprintf("Content-Length: %d\r\n\r\n", len(body))+body, h+fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body),
+			h+"Expect: 100-continue\r\n\r\n"+body)(a)
+	}, "3 x 400 malformed"},
 	// Sockets that are reset in the middle of the handshake, and right after it.
 	{"resets around the handshake", func(a *attacker) string {
 		h := handshake("/v2")
@@ -92,7 +101,7 @@ var byFrames = []attack{
 	{"reserved opcodes", frames((*line).end, frame(fin|3, ""), frame(fin|7, ""), frame(fin|0xb, ""), frame(fin|0xf, "")), "4 x closed with 1002, 4 x closed with 1002 protocol_error"},
 	// Control frames that go on in another one, or are too long (5.5).
 	{"control frames in fragments", frames((*line).end, frame(opPing, "a"), frame(opClose, ""), frame(opPong, "")), "3 x closed with 1002, 3 x closed with 1002 protocol_error"},
-	{"a giant ping", frames((*line).end, frame(fin|opPing, strings.Repeat("a", 126)), frame(fin|opPong, strings.Repeat("a", 65_536))), "2 x closed with 1002, 2 x closed with 1002 protocol_error"},
+	{"a giant ping", frames((*line).end, frame(fin|opPing, strings.Repeat("a", 126)), frame(fin|opPong, strings.Repeat("a", 65_536)), header(fin|opPing, 1<<63)), "3 x closed with 1002, 3 x closed with 1002 protocol_error"},
 	// Lengths that nobody has memory for, or that are negative to some (5.2; CVE-2021-32640's
 	// class): nothing is kept for what has not come.
 	{"lengths of 2^62 and 2^63", frames((*line).end, header(fin|opText, 1<<62), header(fin|opText, 1<<63), header(fin|opText, 1<<64-1), header(fin|opBinary, 1<<31)), "4 x closed with 1009, 4 x closed with 1009 frame_too_big"},
@@ -179,6 +188,25 @@ var byFrames = []attack{
 	}, "20 flood"},
 	// Pongs that nobody asked for (5.5.3).
 	{"a flood of pongs", frames((*line).lives, strings.Repeat(frame(fin|opPong, "x"), 50_000)), "2 x lives"},
+	// The same, and of fragments, without an end.
+	{"frames without an end", func(a *attacker) string {
+		got := make(tally)
+		for i, endless := range []string{frame(fin|opPong, ""), frame(fin|opPing, ""), frame(opContinuation, "")} {
+			for _, path := range []string{"/", "/v2"} {
+				l := a.open(i, path).say(frame(opText, ""))
+				go func() {
+					many := []byte(strings.Repeat(endless, 10_000))
+					for {
+						if _, err := l.Conn.Write(many); err != nil {
+							return
+						}
+					}
+				}()
+				got.add(l.end())
+			}
+		}
+		return got.String()
+	}, "3 x closed with 1008, 3 x closed with 4203 rate_limited"},
 	// Close frames with codes that may not be sent, half a code, bad text (7.4, 5.5.1).
 	{"close codes that may not be", frames((*line).end,
 		closeFrame(0, ""), closeFrame(999, ""), closeFrame(1004, ""), closeFrame(1005, ""), closeFrame(1006, ""), closeFrame(1015, ""),

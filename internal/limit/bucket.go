@@ -75,6 +75,11 @@ func (b *bucket) owe(p pace, n, now int64) {
 	}
 }
 
+// owed returns how long the bucket needs until anything can be taken from it.
+func (b *bucket) owed(now int64) time.Duration {
+	return time.Duration(b.full.Load()-now) - burst
+}
+
 // giveBack puts back what was taken for something that is not done after all.
 func (b *bucket) giveBack(p pace, n int64) {
 	if p.perSecond != 0 && n > 0 {

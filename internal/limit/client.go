@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync/atomic"
+	"time"
 )
 
 // A Client is one address, user or key, and what it may do now. Its methods may be called
@@ -91,6 +92,26 @@ func (c *Client) Sent(bytes int) {
 		c = c.current()
 		c.bytes.owe(pace{c.bounds().Bytes}, int64(bytes), c.limits.now())
 	}
+}
+
+// maxOwed is how much a client may owe before it is sent away: as many bytes as it may
+// send in that time.
+const maxOwed = 10 * time.Second
+
+// Spend counts work that the client causes without a request, as so many bytes. It counts
+// them even if the client has no bytes left. The error is a [fault.RateLimited] if the
+// client owes more than maxOwed, and should be sent away.
+func (c *Client) Spend(bytes int) error {
+	if c == nil {
+		return nil
+	}
+	c = c.current()
+	p, now := pace{c.bounds().Bytes}, c.limits.now()
+	if owed := c.bytes.owed(now); owed > maxOwed {
+		return c.limits.sendAway(c.scope, c.name(), owed)
+	}
+	c.bytes.owe(p, int64(bytes), now)
+	return nil
 }
 
 // Publish counts n messages that the client wants to publish. Its error is a

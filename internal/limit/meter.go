@@ -90,13 +90,23 @@ func (l *Limits) bounds(s scope) *Bounds {
 	return &l.options.Key
 }
 
+// sendAway is refuse for a client that goes on although it has no bytes left.
+func (l *Limits) sendAway(s scope, client string, wait time.Duration) error {
+	const sentence = "This %s goes on sending more frames or requests than it may (%s)."
+	return l.refuseAs(sentence, s, bytesKind, client, wait)
+}
+
 // refuse counts a refusal, tells of it if it is time to, and returns the error.
 func (l *Limits) refuse(s scope, k kind, client string, wait time.Duration) error {
+	return l.refuseAs(sentences[k], s, k, client, wait)
+}
+
+func (l *Limits) refuseAs(sentence string, s scope, k kind, client string, wait time.Duration) error {
 	option := scopeNames[s] + "_" + kindNames[k]
 	if n := l.meters[s][k].Add(time.Duration(l.now())); n > 0 && l.options.Refused != nil {
 		l.options.Refused(Refusal{Count{scopeNames[s], kindNames[k], n}, option, client})
 	}
-	return fault.RateLimited.After(fmt.Sprintf(sentences[k], scopeNames[s], option), wait)
+	return fault.RateLimited.After(fmt.Sprintf(sentence, scopeNames[s], option), wait)
 }
 
 // A Meter counts refusals, and says when they are to be told: once a second. The zero value

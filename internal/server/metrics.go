@@ -49,6 +49,7 @@ func (m wsMetrics) Collect(ch chan<- prometheus.Metric) {
 		{wsClosed, "protocol_error", &m.counters.ProtocolErrors},
 		{wsClosed, "invalid_text", &m.counters.InvalidText},
 		{wsClosed, "too_big", &m.counters.TooBig},
+		{wsClosed, "flooding", &m.counters.Flooding},
 		{wsIgnored, "message", &m.counters.IgnoredMessages},
 		{wsIgnored, "name", &m.counters.IgnoredNames},
 		{wsIgnored, "token", &m.counters.IgnoredTokens},

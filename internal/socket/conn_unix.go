@@ -114,6 +114,18 @@ func (c *Conn) Close() {
 	c.nc.Close() // the kernel sends what it has taken
 }
 
+// CloseWrite ends what is written to the peer, once that is on its way: with FIN, over TLS
+// with close_notify. The connection can still be read. It returns false if the
+// connection cannot be half closed.
+func (c *Conn) CloseWrite() bool {
+	if c.raw == nil {
+		return c.out.CloseWrite()
+	}
+	var err error
+	failed := c.raw.Control(func(fd uintptr) { err = unix.Shutdown(int(fd), unix.SHUT_WR) })
+	return failed == nil && err == nil
+}
+
 func writable(fd uintptr) bool { return ready(fd, unix.POLLOUT) }
 
 func ready(fd uintptr, events int16) bool {

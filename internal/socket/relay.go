@@ -84,14 +84,27 @@ func (r *relay) WaitWritable(d time.Duration) error {
 }
 
 // Close closes the connection once the write under way is done.
-func (r *relay) Close() {
+func (r *relay) Close() { r.afterWrite(func() { r.nc.Close() }) }
+
+// CloseWrite ends the sending direction once the write under way is done. It returns
+// false if the connection has no directions of its own.
+func (r *relay) CloseWrite() bool {
+	half, ok := r.nc.(interface{ CloseWrite() error })
+	if ok {
+		r.afterWrite(func() { half.CloseWrite() })
+	}
+	return ok
+}
+
+// afterWrite calls f, which does not wait, once the write under way is done.
+func (r *relay) afterWrite(f func()) {
 	busy := r.underWay()
 	if busy == nil {
-		r.nc.Close()
+		f()
 		return
 	}
 	go func() {
 		<-busy
-		r.nc.Close()
+		f()
 	}()
 }

@@ -1,0 +1,145 @@
+package ws
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+)
+
+// flood feeds frames until the connection has ended, and returns how many that took and the
+// last thing that the client was told; 0 if it lives after so many.
+func flood(r *rig, most int, frame []byte) (n int, told string) {
+	for n = 1; n <= most; n++ {
+		r.feed(frame, 0)
+		if r.c.failed || r.c.ended() {
+			all := r.out.frames()
+			return n, all[len(all)-1]
+		}
+	}
+	return 0, ""
+}
+
+// Every kind of frame counts: a client that sends them without end is sent away, and told.
+func TestFloods(t *testing.T) {
+	bounds := limit.Bounds{Requests: 100, Bytes: 100_000}
+	for name, c := range map[string]struct{ first, frame []byte }{
+		"pongs":                  {nil, frame(fin|10, "")},
+		"pongs with a payload":   {nil, frame(fin|10, "x")},
+		"pings":                  {nil, ping("")},
+		"empty continuations":    {frame(1, ""), frame(0, "")},
+		"continuations":          {frame(1, ""), frame(0, "x")},
+		"binary continuations":   {frame(2, ""), frame(0, "")},
+		"empty texts":            {nil, text("")},
+		"nonsense":               {nil, text("x")},
+		"binary":                 {nil, frame(fin|2, "x")},
+		"pings inside a message": {frame(1, "x"), ping("")},
+		"texts in two pieces":    {nil, join(frame(1, ""), frame(fin, "x"))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const most = 20_000
+				limits := limit.New(limit.Options{Address: bounds})
+				r := newRigOf(t, boreas.Options{}, Options{MaxMessage: 1 << 20, Limits: limits})
+				r.feed(c.first, 0)
+				n, told := flood(r, most, c.frame)
+				if n == 0 || !strings.HasPrefix(told, "close 1008 ") || !strings.Contains(told, "(address_") {
+					t.Errorf("after %d frames: %q", n, told)
+				}
+				// On another connection of the address it goes on, and there is no more room.
+				if c.first == nil && name != "pings" {
+					again, _ := flood(newRigOf(t, boreas.Options{}, Options{Limits: limits}), most, c.frame)
+					if again == 0 || again > n {
+						t.Errorf("the first connection was closed after %d frames, the next after %d", n, again)
+					}
+				}
+			})
+		})
+	}
+}
+
+// An address without limits may not send frames without end either.
+func TestFloodsFromAnAddressWithoutLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		d            dialect
+		first, frame []byte
+		want         string
+	}{
+		"pongs":               {protocol2{}, nil, frame(fin|10, ""), "close 4203 rate_limited"},
+		"pings":               {protocol2{}, nil, ping(""), "close 4203 rate_limited"},
+		"empty continuations": {protocol2{}, frame(1, ""), frame(0, ""), "close 4203 rate_limited"},
+		"classic nonsense":    {classic{}, nil, text("x"), "close 1008 The connection keeps sending"},
+		"classic binary":      {classic{}, nil, frame(fin|2, ""), "close 1008 The connection keeps sending"},
+		"anonymous joins":     {classic{}, nil, text(joining("a")), "close 1008 The connection keeps sending"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRigSpeaking(t, c.d, boreas.Options{}, Options{})
+				r.feed(c.first, 0)
+				// A thousand a second are never too many.
+				for range 20 {
+					if n, told := flood(r, maxFrames, c.frame); n > 0 {
+						t.Fatalf("closed: %q", told)
+					}
+					r.out.forget()
+					time.Sleep(time.Second)
+				}
+				n, told := 0, ""
+				for range 2 * maxBurst / 1000 {
+					if n, told = flood(r, 1000, c.frame); n > 0 {
+						break
+					}
+					r.out.forget()
+				}
+				if !strings.HasPrefix(told, c.want) {
+					t.Errorf("%d: %q", n, told)
+				}
+			})
+		})
+	}
+}
+
+// Requests that are refused count as well: their refusals are work.
+func TestAFloodOfRefusedRequests(t *testing.T) {
+	for name, frame := range map[string][]byte{
+		"pings":       text(`{"ping":{}}`),
+		"large pings": text(`{"ping":{}}` + strings.Repeat(" ", 10_000)),
+		"binary":      frame(fin|2, "x"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				limits := limit.New(limit.Options{Address: limit.Bounds{Requests: 10, Bytes: 100_000}})
+				r := newRigSpeaking(t, protocol2{}, boreas.Options{}, Options{Limits: limits})
+				n, told := flood(r, 20_000, frame)
+				if n < 2*10+freeBurst || told != "close 4203 rate_limited" {
+					t.Errorf("after %d requests: %q", n, told)
+				}
+				frames := r.out.frames()
+				if goodbye := frames[len(frames)-2]; !strings.Contains(goodbye, `"goodbye"`) || !strings.Contains(goodbye, "(address_bytes)") {
+					t.Errorf("told %s", goodbye)
+				}
+			})
+		})
+	}
+}
+
+// A client that behaves is never closed, whatever others behind its address do.
+func TestABehavedClientAmongFloods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := limit.New(limit.Options{Address: limit.Bounds{Requests: 10, Bytes: 10_000}})
+		o := Options{Limits: limits}
+		good := newRigOf(t, boreas.Options{}, o)
+		for range 300 { // seconds
+			flood(newRigOf(t, boreas.Options{}, o), 10_000, frame(fin|10, "x"))
+			before := len(good.out.frames())
+			good.feed(join(ping("alive?"), frame(fin|10, "")), 0)
+			if got := good.out.frames()[before:]; len(got) != 1 || got[0] != "pong alive?" {
+				t.Fatalf("a ping a second: %q", got)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
