@@ -32,19 +32,6 @@ type mark struct {
 	end int
 }
 
-// cut is a publication of which a part has been written. The rest must be, before
-// anything else. It is encoded anew for that: a copy for each of a thousand blocked
-// readers would be a thousand copies of the same megabyte.
-type cut struct {
-	ch      *channel
-	pub     *Publication
-	written int // bytes of its form
-
-	// rest is what is left to write, where the form cannot be made again: it was
-	// the session's alone.
-	rest []byte
-}
-
 // appendForm appends the form of a publication, or of a presence event.
 func appendForm(dst []byte, f Format, ch *channel, p *Publication) []byte {
 	if ch.feed != nil {
@@ -57,13 +44,8 @@ func appendForm(dst []byte, f Format, ch *channel, p *Publication) []byte {
 // the rest of a cut one, nil if there is none, and the session's own bytes.
 func (b *batch) begin(f Format, c *cut, own []byte) {
 	b.buf = b.buf[:0]
-	switch {
-	case c == nil:
-	case c.rest != nil:
-		b.buf = append(b.buf, c.rest...)
-	default:
-		b.buf = appendForm(b.buf, f, c.ch, c.pub)
-		b.buf = b.buf[:copy(b.buf, b.buf[c.written:])]
+	if c != nil {
+		b.buf = c.appendRest(b.buf, f)
 	}
 	b.cutEnd = len(b.buf)
 	b.buf = append(b.buf, own...)

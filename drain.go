@@ -46,15 +46,28 @@ func (s *Session) drain() {
 		case flushIdle:
 			return
 		case flushBlocked:
-			err = s.conn.WaitWritable(stallCheck)
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = s.stalled()
-			}
-			s.conflate()
+			err = s.awaitWritable()
 		}
 		if err != nil {
 			s.finish(err)
 			return
+		}
+	}
+}
+
+// awaitWritable waits until the session's socket takes something. It tries no write before
+// that: each attempt would encode and copy the bytes that wait. It
+// returns an error if the session is to be finished.
+func (s *Session) awaitWritable() error {
+	for {
+		err := s.conn.WaitWritable(stallCheck)
+		late := errors.Is(err, os.ErrDeadlineExceeded)
+		if late {
+			err = s.stalled()
+		}
+		s.conflate()
+		if !late || err != nil {
+			return err
 		}
 	}
 }

@@ -21,6 +21,12 @@ const (
 // flush writes once what the session has coming, on all its channels together: its
 // own bytes first, then publications. The caller holds s.mu.
 func (s *Session) flush(b *batch, t *tally) (outcome, error) {
+	if s.cut != nil && s.cut.refused != nil {
+		return flushLost, s.cut.refused
+	}
+	if s.cut == nil && len(s.out) > maxWrite {
+		return s.writeOwn(t)
+	}
 	sub, several := s.behind()
 	own := len(s.out) > 0 || s.cut != nil
 	if sub == nil && !own {
@@ -118,9 +124,32 @@ func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error)
 	}
 	t.write(s.settle(b, n, only), n)
 	switch {
+	case s.cut != nil && s.cut.refused != nil:
+		return flushLost, s.cut.refused
 	case n < len(b.buf):
 		return flushBlocked, nil
 	case b.full():
+		return flushMore, nil
+	}
+	return flushDone, nil
+}
+
+// writeOwn makes one attempt to write the bytes of the session's own, without a copy in
+// a batch: that may be a page of history.
+func (s *Session) writeOwn(t *tally) (outcome, error) {
+	n, err := s.conn.TryWrite(s.out)
+	if err != nil {
+		return flushLost, err
+	}
+	if n > 0 && s.draining {
+		s.Heard() // see write
+	}
+	t.write(0, n)
+	s.wrote(n)
+	if len(s.out) > 0 {
+		return flushBlocked, nil
+	}
+	if sub, _ := s.behind(); sub != nil {
 		return flushMore, nil
 	}
 	return flushDone, nil
@@ -134,19 +163,13 @@ func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error)
 func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	if n < b.cutEnd {
 		s.cut.written += n
-		if s.cut.rest != nil {
-			s.cut.rest = s.cut.rest[n:]
-		}
 		return 0
 	}
-	s.cut = nil
+	s.uncut()
+	s.wrote(min(n, b.ownEnd) - b.cutEnd)
 	if n < b.ownEnd {
-		s.out = append([]byte(nil), s.out[n-b.cutEnd:]...)
-		s.sent = int32(min(int(s.sent), len(s.out)))
 		return 0
 	}
-	s.out, s.skipping = nil, false
-	s.allAnswered()
 	if only != nil && n == len(b.buf) && len(b.marks) > 0 {
 		only.cursor.Store(b.marks[len(b.marks)-1].pub.Offset)
 		if only.ch.feed != nil {
@@ -173,10 +196,7 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 			delivered++
 		}
 		if n < m.end {
-			s.cut = &cut{ch: sub.ch, pub: m.pub, written: n - start}
-			if s.personal {
-				s.cut.rest = append([]byte(nil), b.buf[n:m.end]...)
-			}
+			s.cutAt(sub.ch, m.pub, n-start)
 			break
 		}
 		start = m.end

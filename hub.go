@@ -50,6 +50,13 @@ type Options struct {
 	MaxAddressSessions int
 	ExemptAddresses    []netip.Prefix
 
+	// PeerMemory is how many bytes the hub and its transports hold for all peers
+	// together: requests that have arrived in part, answers that wait to be read, copies
+	// that connections are writing. One address that is in none of ExemptAddresses gets
+	// an eighth of it, one user whom a backend has named a sixteenth, one session a
+	// thirty-second. 0 means [DefaultPeerMemory].
+	PeerMemory int64
+
 	// PresenceLinger is for how long a session whose connection was lost is still
 	// taken for present. 0 means not at all.
 	PresenceLinger time.Duration
@@ -76,13 +83,14 @@ const DefaultMaxChannels = 1000
 // All methods may be called by many goroutines at once.
 //
 // Lock order, each before those after it: Session.mu, Hub.mu, the engine's locks,
-// presence.mu, channel.mu, group.mu, queue.mu; registry.mu after Session.mu.
+// presence.mu, channel.mu, group.mu, queue.mu; registry.mu after Session.mu; ledger.mu last.
 type Hub struct {
 	options    Options
 	engine     Engine
 	ownsEngine bool
 	queue      queue
 	registry   registry
+	ledger     ledger
 	mortal     atomic.Int64 // sessions whose grant has an end
 	stats      hubStats
 	ctx        context.Context // of what runs until Close
@@ -114,6 +122,7 @@ func New(o Options) *Hub {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.queue.init()
 	h.registry.init(&o)
+	h.ledger.init(&o)
 	for range o.Sweepers {
 		h.goroutines.Go(func() { newSweeper(h).run() })
 	}

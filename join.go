@@ -117,15 +117,16 @@ type entry struct {
 // holds mu; answer unlocks it.
 func (s *Session) answer(entries []entry, appendTo func(dst []byte) []byte) {
 	if s.ending {
+		s.unreserve()
 		s.mu.Unlock()
 		return
 	}
-	n := len(s.out)
-	s.out = appendTo(s.out)
-	if !s.mayAnswer(len(s.out) - n) {
-		s.endNow(ErrBacklog)
+	out := appendTo(s.out)
+	if err := s.mayAnswer(len(out) - len(s.out)); err != nil {
+		s.endNow(err)
 		return
 	}
+	s.out = out
 	s.writeRead(entries)
 	s.flushNow()
 }

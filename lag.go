@@ -19,6 +19,11 @@ type strain struct {
 	count int
 
 	answered chan struct{} // closed when all answers have been taken; nil if nobody waits
+
+	answers  Held   // the bytes of out
+	written  int    // bytes of out's array that have been written already
+	reserved *Held  // for the next answer; nil if nothing is
+	giveUp   func() // ends the wait for room of the next answer; nil if nobody waits
 }
 
 // fellBehind notes that the session fell behind the log, on however many channels. It
@@ -27,9 +32,7 @@ func (s *Session) fellBehind() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if s.strain == nil {
-		s.strain = new(strain)
-	}
+	s.strained()
 	if now.Sub(s.strain.since) > lagPeriod {
 		s.strain.since, s.strain.count = now, 0
 	}

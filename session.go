@@ -10,13 +10,6 @@ import (
 	"time"
 )
 
-// maxBacklog is how many bytes of answers and control frames wait for a session
-// that does not read. It says that a client asks faster than it listens.
-const maxBacklog = 64 << 10
-
-// answerTimeout is how long a peer may take to take its answers.
-const answerTimeout = time.Minute
-
 // A Session is one connected subscriber, whatever the transport. Its methods may
 // be called by many goroutines at once, but for Join, Leave and Authenticate,
 // which are its transport's, one at a time.
@@ -201,78 +194,6 @@ func (s *Session) Heard() {
 	}
 }
 
-// Send writes bytes of the transport's own (answers, control frames) to the
-// session, before any publication not yet begun. They are copied. A session that
-// lets too many of them wait is ended with [ErrBacklog].
-func (s *Session) Send(p []byte) {
-	s.mu.Lock()
-	if s.ending {
-		s.mu.Unlock()
-		return
-	}
-	if !s.mayAnswer(len(p)) {
-		s.endNow(ErrBacklog)
-		return
-	}
-	s.out = append(s.out, p...)
-	s.flushNow()
-}
-
-// Answered tells whether the peer has taken all bytes that were queued by Send.
-func (s *Session) Answered() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sent == 0
-}
-
-// AwaitAnswered waits until the peer has taken all bytes that were queued by Send, or the
-// session has ended. A peer that has not taken them within a minute is ended, with
-// [ErrBacklog]. One goroutine at a time may wait.
-func (s *Session) AwaitAnswered() {
-	s.mu.Lock()
-	if s.sent == 0 || s.ending {
-		s.mu.Unlock()
-		return
-	}
-	if s.strain == nil {
-		s.strain = new(strain)
-	}
-	answered := make(chan struct{})
-	s.strain.answered = answered
-	s.mu.Unlock()
-	timer := time.NewTimer(answerTimeout)
-	defer timer.Stop()
-	select {
-	case <-answered:
-	case <-timer.C:
-		s.End(ErrBacklog)
-	}
-}
-
-// allAnswered wakes who waits for that. The caller holds mu.
-func (s *Session) allAnswered() {
-	s.sent = 0
-	if s.strain != nil && s.strain.answered != nil {
-		close(s.strain.answered)
-		s.strain.answered = nil
-	}
-}
-
-// mayAnswer counts n bytes of answers that are about to be added to out. It returns
-// false if too much waits already. One answer may be as large as it is; what is too
-// much is that others wait behind it. The caller holds s.mu.
-func (s *Session) mayAnswer(n int) bool {
-	switch {
-	case s.sent == 0 && n > maxBacklog:
-		s.sent = 1 // a page of history: what comes behind it counts
-	case int(s.sent)+n > maxBacklog:
-		return false
-	default:
-		s.sent += int32(n)
-	}
-	return true
-}
-
 // End writes what the session has coming, as far as one write goes, takes it off
 // all channels, writes the last words that its format has for the reason, and then
 // finishes its connection. It does not wait. A session ends once: the first reason
@@ -309,6 +230,9 @@ func (s *Session) Done() { s.hub.registry.done(s.address) }
 func (s *Session) beginEnd(reason error) departure {
 	s.ending, s.reason, s.endedAt = true, reason, time.Now()
 	s.allAnswered()
+	if s.strain != nil && s.strain.giveUp != nil {
+		s.strain.giveUp()
+	}
 	s.setEnd(nil)
 	d := s.depart(comesBack(reason))
 	s.hub.registry.ended(s)
@@ -340,7 +264,9 @@ func (s *Session) finish(reason error) {
 		d = s.beginEnd(reason)
 	}
 	s.finished = true
-	s.out, s.cut = nil, nil
+	s.wrote(len(s.out))
+	s.unreserve()
+	s.uncut()
 	s.hub.registry.finished(s)
 	reason = s.reason
 	s.mu.Unlock()

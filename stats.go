@@ -1,6 +1,7 @@
 package boreas
 
 import (
+	"errors"
 	"math/bits"
 	"slices"
 	"sync/atomic"
@@ -21,6 +22,7 @@ type Stats struct {
 	Subscriptions int
 	Blocked       int64 // sessions that wait for their socket, or catch up from the log
 	Engine        EngineStats
+	Held          HeldStats // for peers
 
 	// Since the start.
 	Publishes       uint64 // accepted by the engine through this hub
@@ -60,6 +62,7 @@ type Ended struct {
 	Expired          uint64 // ErrTokenExpired
 	RulesChanged     uint64 // ErrRulesChanged
 	Terminated       uint64 // ErrTerminated
+	PeerMemory       uint64 // ErrPeerMemory
 	Other            uint64 // the peer left, the connection was lost, or the transport ended it
 }
 
@@ -90,9 +93,11 @@ func (h *Hub) Stats() Stats {
 			Expired:          c.ended[endedExpired].Load(),
 			RulesChanged:     c.ended[endedRules].Load(),
 			Terminated:       c.ended[endedTerminated].Load(),
+			PeerMemory:       c.ended[endedMemory].Load(),
 			Other:            c.ended[endedOther].Load(),
 		},
 	}
+	s.Held = h.ledger.stats()
 	s.Gaps = Gaps{c.gaps[0].Load(), c.gaps[1].Load(), c.gaps[2].Load(), c.gaps[3].Load(), c.gaps[4].Load()}
 	for i := range s.Batches {
 		s.Batches[i] = c.batches[i].Load()
@@ -135,6 +140,7 @@ const (
 	endedExpired
 	endedRules
 	endedTerminated
+	endedMemory
 	endedOther
 	endedKinds
 )
@@ -174,6 +180,10 @@ func (c *hubStats) end(reason error) {
 		kind = endedRules
 	case ErrTerminated:
 		kind = endedTerminated
+	default:
+		if errors.Is(reason, ErrPeerMemory) {
+			kind = endedMemory
+		}
 	}
 	c.ended[kind].Add(1)
 }

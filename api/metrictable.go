@@ -38,7 +38,20 @@ var metricTable = []metric{
 	{counter, "sessions_ended_total", helpEnded, "reason=expired", func(s *snapshot) float64 { return float64(s.Ended.Expired) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=rules_changed", func(s *snapshot) float64 { return float64(s.Ended.RulesChanged) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=terminated", func(s *snapshot) float64 { return float64(s.Ended.Terminated) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=peer_memory", func(s *snapshot) float64 { return float64(s.Ended.PeerMemory) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=other", func(s *snapshot) float64 { return float64(s.Ended.Other) }},
+
+	// Bytes held for clients.
+	{gauge, "peer_bytes", helpHeld, "kind=request", func(s *snapshot) float64 { return float64(s.Held.Request) }},
+	{gauge, "peer_bytes", helpHeld, "kind=answer", func(s *snapshot) float64 { return float64(s.Held.Answer) }},
+	{gauge, "peer_bytes", helpHeld, "kind=batch", func(s *snapshot) float64 { return float64(s.Held.Batch) }},
+	{gauge, "peer_bytes", helpHeld, "kind=message", func(s *snapshot) float64 { return float64(s.Held.Message) }},
+	{gauge, "peer_bytes_limit", "Bytes that may be held for all clients (peer_memory).", "", func(s *snapshot) float64 { return float64(s.Held.Max) }},
+	{gauge, "peer_requests_waiting", "Requests that wait until fewer bytes are held for clients.", "", func(s *snapshot) float64 { return float64(s.Held.Waiting) }},
+	{counter, "peer_refused_total", helpHeldRefused, "scope=session", func(s *snapshot) float64 { return float64(s.Held.Refused.Session) }},
+	{counter, "peer_refused_total", helpHeldRefused, "scope=address", func(s *snapshot) float64 { return float64(s.Held.Refused.Address) }},
+	{counter, "peer_refused_total", helpHeldRefused, "scope=user", func(s *snapshot) float64 { return float64(s.Held.Refused.User) }},
+	{counter, "peer_refused_total", helpHeldRefused, "scope=all", func(s *snapshot) float64 { return float64(s.Held.Refused.All) }},
 
 	// History.
 	{gauge, "history_bytes", "Bytes of history kept, overhead included as an estimate.", "", func(s *snapshot) float64 { return float64(s.Engine.Bytes) }},
@@ -76,10 +89,12 @@ var metricTable = []metric{
 }
 
 const (
-	helpSessions = "Sessions by state: anonymous, authenticated, or closing (ended, connection not closed yet)."
-	helpEvicted  = "Publications dropped from history: too old, more than their channel keeps, or the oldest of all above the ceiling."
-	helpGaps     = "Gaps that sessions were told of, joins that could not be recovered among them, by reason."
-	helpEnded    = "Sessions ended, by reason; other is what clients and networks do."
+	helpSessions    = "Sessions by state: anonymous, authenticated, or closing (ended, connection not closed yet)."
+	helpEvicted     = "Publications dropped from history: too old, more than their channel keeps, or the oldest of all above the ceiling."
+	helpHeld        = "Bytes held for clients, by kind: request (arrived in part), answer (not read yet), batch (copies that connections are writing), message (received in part)."
+	helpHeldRefused = "How often there was no room for more bytes of clients, by the share that was used up: session, address, user, or all."
+	helpGaps        = "Gaps that sessions were told of, joins that could not be recovered among them, by reason."
+	helpEnded       = "Sessions ended, by reason; other is what clients and networks do."
 )
 
 func apiRefused(why reason) metric {

@@ -32,6 +32,7 @@ export type ErrorCode =
   | "overloaded"
   | "too_many_connections"
   | "rate_limited"
+  | "peer_memory"
   | "rules_changed"
   | "internal"
   | "token_revoked"

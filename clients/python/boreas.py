@@ -54,6 +54,7 @@ CODES = {
     "overloaded": "later",
     "too_many_connections": "later",
     "rate_limited": "later",
+    "peer_memory": "later",
     "rules_changed": "now",
     "internal": "later",
     "token_revoked": "new_token",

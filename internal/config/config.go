@@ -55,6 +55,7 @@ type Config struct {
 	MaxConnections int   // 0 means as many as file descriptors allow
 	MaxChannels    int   // of one session
 	MaxMessage     int64 // bytes of a message from a client
+	PeerMemory     int64 // held for all clients
 	MaxBody        int64 // bytes of a request's body
 
 	HeaderTimeout    time.Duration

@@ -50,6 +50,7 @@ max_channels            1000                          default
 accept_rate             5000                          default
 max_message             64KiB                         default
 max_body                2MiB                          my.conf:2
+peer_memory             128MiB                        default
 workers                 0                             default
 trusted_proxies         ""                            default
 proxy_protocol          false                         default

@@ -196,6 +196,11 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.MaxBody }, min: kib, max: gib,
 		},
 		{
+			Name: "peer_memory", Group: groupLimits, Default: "128MiB",
+			Usage: "bytes held for all clients: requests that have arrived in part, answers not read yet",
+			field: func(c *Config) any { return &c.PeerMemory }, min: mib, max: tib,
+		},
+		{
 			Name: "workers", Group: groupLimits, Default: "0", Zero: "one a processor",
 			Usage: "this many goroutines write to subscribers",
 			field: func(c *Config) any { return &c.Workers }, min: 1, max: 1024,

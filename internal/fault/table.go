@@ -175,6 +175,12 @@ var (
 		Summary: "There is more of this in a second than one address, user or key may do. It was not carried out.",
 		Do:      "Send less, and wait as long as `retry_after_ms` or `Retry-After` says. The message names the server's option.",
 	}
+	PeerMemory = &Fault{
+		Code: "peer_memory", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4205, RetryAfter: time.Second,
+		Summary: "The server holds as many bytes as it may for the session, its address, its user or all clients: requests that have arrived in part, and answers that wait to be read.",
+		Do:      "Read the answers, then try again. The message names the share that is used up. The server's option is `peer_memory`.",
+		causes:  []error{boreas.ErrPeerMemory},
+	}
 	RulesChanged = &Fault{
 		Code: "rules_changed", Retry: Now, Close: 4102,
 		Summary: "The rules of the session's token have changed, and it was on a channel that they do not allow.",
@@ -296,7 +302,7 @@ var all = []*Fault{
 	Malformed, Unauthenticated, InvalidToken, TokenExpired, AuthUnavailable, NotPermitted, PresenceOff, ChannelName, BadPosition,
 	TooManyChannels, TooManyUserChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, TooManyKeys,
 	Expired, UnknownEpoch, Ahead,
-	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, RulesChanged, Internal,
+	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, RulesChanged, Internal,
 	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,
 	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NoSession, Timeout, OriginNotAllowed, UpgradeRequired,
 }

@@ -113,6 +113,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Rules:            cfg.ChannelRules(),
 		Valid:            s.authority.Valid,
 
+		PeerMemory:         cfg.PeerMemory,
 		MaxUserSessions:    cfg.UserConnections,
 		MaxUserChannels:    cfg.UserChannels,
 		MaxAddressSessions: cfg.AddressConnections,

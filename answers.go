@@ -1,0 +1,179 @@
+package boreas
+
+import (
+	"bytes"
+	"context"
+	"time"
+)
+
+// maxBacklog is how many bytes of answers may wait behind one that a session has not
+// read. More mean that a client asks faster than it reads.
+const maxBacklog = 64 << 10
+
+// answerTimeout is how long a peer may take to take its answers.
+const answerTimeout = time.Minute
+
+// Reserve waits for room for the session's next answer, which has at most n bytes. The
+// answer is the next [Session.Send] or the answer of the next [Session.Join]; a request
+// that gets none calls Unreserve. Answers of up to [HeldFree] bytes need no Reserve. Error:
+// [ErrPeerMemory] after 10 seconds, or when ctx or the session ends.
+func (s *Session) Reserve(ctx context.Context, n int) error {
+	if counted(n) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	if s.ending {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	st := s.strained()
+	if st.reserved == nil {
+		held := s.held(HeldAnswer)
+		st.reserved = &held
+	}
+	reserved := st.reserved
+	ctx, cancel := context.WithCancel(ctx)
+	st.giveUp = cancel
+	s.mu.Unlock()
+	err := reserved.Wait(ctx, n)
+	cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.giveUp = nil
+	if err == nil && s.finished { // nobody else gives it back
+		s.unreserve()
+	}
+	return err
+}
+
+// Unreserve gives back what Reserve has reserved, if there was no answer.
+func (s *Session) Unreserve() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unreserve()
+}
+
+// unreserve is Unreserve for a caller that holds mu.
+func (s *Session) unreserve() {
+	if s.strain != nil && s.strain.reserved != nil {
+		s.strain.reserved.Keep(0)
+		s.strain.reserved = nil
+	}
+}
+
+// Send writes bytes of the transport's own (answers, control frames) to the session,
+// before any publication not yet begun. They are copied. The hub ends a session that
+// lets too many of them wait, with [ErrBacklog], and one for which there is no room, with
+// [ErrPeerMemory].
+func (s *Session) Send(p []byte) {
+	s.mu.Lock()
+	if s.ending {
+		s.unreserve()
+		s.mu.Unlock()
+		return
+	}
+	if err := s.mayAnswer(len(p)); err != nil {
+		s.endNow(err)
+		return
+	}
+	s.out = append(s.out, p...)
+	s.flushNow()
+}
+
+// mayAnswer counts n bytes of answers that are about to be added to out. The first answer
+// may have any size that there is room for; those that wait behind it are bounded. The
+// caller holds s.mu. Errors: [ErrBacklog], [ErrPeerMemory].
+func (s *Session) mayAnswer(n int) error {
+	if s.sent > 0 && int(s.sent)+n > maxBacklog {
+		return ErrBacklog
+	}
+	if err := s.holdAnswers(len(s.out) + n); err != nil {
+		return err
+	}
+	if s.sent == 0 && n > maxBacklog {
+		n = 1 // a page of history, and only what comes behind it is too much
+	}
+	s.sent += int32(n)
+	return nil
+}
+
+// holdAnswers counts that out has n bytes, for which what was reserved is used. The caller
+// holds s.mu.
+func (s *Session) holdAnswers(n int) error {
+	if s.strain == nil && counted(n) == 0 {
+		return nil
+	}
+	st := s.strained()
+	if st.reserved != nil {
+		st.answers.take(st.reserved)
+		st.reserved = nil
+	}
+	return st.answers.Set(n)
+}
+
+// wrote takes n bytes off out, which the connection has taken. The caller holds s.mu.
+func (s *Session) wrote(n int) {
+	if n == len(s.out) {
+		s.out, s.skipping = nil, false
+		if s.strain != nil {
+			s.strain.answers.Keep(0)
+			s.strain.written = 0
+		}
+		s.allAnswered()
+		return
+	}
+	s.out = s.out[n:]
+	s.sent = min(s.sent, int32(len(s.out)))
+	st := s.strained()
+	if st.written += n; st.written > len(s.out) || n > 0 && len(s.out) <= HeldFree {
+		// Not at each write, or a page would be copied as often as the socket takes a
+		// part of it.
+		s.out, st.written = bytes.Clone(s.out), 0
+	}
+	st.answers.Keep(st.written + cap(s.out))
+}
+
+// strained returns what the session has that does not keep up. The caller holds mu.
+func (s *Session) strained() *strain {
+	if s.strain == nil {
+		s.strain = &strain{answers: s.held(HeldAnswer)}
+	}
+	return s.strain
+}
+
+// Answered tells whether the peer has taken all bytes that were queued by Send.
+func (s *Session) Answered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent == 0
+}
+
+// AwaitAnswered waits until the peer has taken all bytes that were queued by Send, or the
+// session has ended. A peer that has not taken them within a minute is ended, with
+// [ErrBacklog]. One goroutine at a time may wait.
+func (s *Session) AwaitAnswered() {
+	s.mu.Lock()
+	if s.sent == 0 || s.ending {
+		s.mu.Unlock()
+		return
+	}
+	answered := make(chan struct{})
+	s.strained().answered = answered
+	s.mu.Unlock()
+	timer := time.NewTimer(answerTimeout)
+	defer timer.Stop()
+	select {
+	case <-answered:
+	case <-timer.C:
+		s.End(ErrBacklog)
+	}
+}
+
+// allAnswered wakes who waits for that. The caller holds mu.
+func (s *Session) allAnswered() {
+	s.sent = 0
+	if s.strain != nil && s.strain.answered != nil {
+		close(s.strain.answered)
+		s.strain.answered = nil
+	}
+}

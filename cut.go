@@ -1,0 +1,72 @@
+package boreas
+
+// cut is a publication of which a part has been written. The rest must be, before
+// anything else. It is encoded anew for that: a copy for each of a thousand blocked
+// readers would be a thousand copies of the same megabyte.
+type cut struct {
+	ch      *channel
+	pub     *Publication
+	written int // bytes of its form
+
+	// places is where the session was on its channels, where the form tells that; nil
+	// where it does not.
+	places []cutPlace
+	format PersonalFormat
+
+	pinned  bool  // the ledger counts pub
+	refused error // the ledger has no room for pub: the session must end
+}
+
+// cutPlace is where a session is on a channel.
+type cutPlace struct {
+	channel string
+	at      Position
+}
+
+// cutAt notes that n bytes of the form of a publication have been written, and that its
+// cursor has moved to it. The caller holds s.mu.
+func (s *Session) cutAt(ch *channel, p *Publication, n int) {
+	c := &cut{ch: ch, pub: p, written: n}
+	if s.personal {
+		c.format = s.format.(PersonalFormat)
+		for _, sub := range s.subs {
+			if sub.ch.feed == nil {
+				c.places = append(c.places, cutPlace{sub.ch.name, sub.position()})
+			}
+		}
+	}
+	if counted(len(p.Data)) > 0 {
+		c.refused = s.hub.ledger.pin(p, s.held(HeldMessage))
+		c.pinned = c.refused == nil
+	}
+	s.cut = c
+}
+
+// uncut notes that nothing is left of the cut publication, or nobody wants the rest. The
+// caller holds s.mu.
+func (s *Session) uncut() {
+	if s.cut != nil && s.cut.pinned {
+		s.hub.ledger.unpin(s.cut.pub)
+	}
+	s.cut = nil
+}
+
+// appendRest appends what has not been written yet.
+func (c *cut) appendRest(dst []byte, f Format) []byte {
+	if c.format != nil {
+		f = c.format.At(c.position)
+	}
+	start := len(dst)
+	dst = appendForm(dst, f, c.ch, c.pub)
+	return append(dst[:start], dst[start+c.written:]...)
+}
+
+// position is where the session was when the publication was written in part.
+func (c *cut) position(channel string) Position {
+	for _, p := range c.places {
+		if p.channel == channel {
+			return p.at
+		}
+	}
+	return Position{}
+}

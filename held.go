@@ -1,0 +1,353 @@
+package boreas
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// DefaultPeerMemory is how many bytes the hub and its transports hold for all peers by
+// default.
+const DefaultPeerMemory = 128 << 20
+
+// Shares of Options.PeerMemory, each one of so many.
+const (
+	addressShare = 8
+	userShare    = 16
+	sessionShare = 32
+)
+
+// HeldFree is how many bytes of each kind are held for a session without being counted:
+// a part of what each connection costs, as its buffers in the kernel are.
+const HeldFree = 4 << 10
+
+// heldWait is how long a request waits for room.
+const heldWait = 10 * time.Second
+
+// ErrPeerMemory means that the server already holds as many bytes as it may for the
+// session, its address, its user, or all peers. The error's text says which.
+var ErrPeerMemory = errors.New("boreas: too many bytes wait for this client")
+
+// A HeldKind says why the server holds bytes for a peer.
+type HeldKind int
+
+// The kinds.
+const (
+	HeldRequest HeldKind = iota // a request that has arrived in part
+	HeldAnswer                  // an answer that the peer has not read yet
+	HeldBatch                   // a copy of messages that the connection is writing
+	HeldMessage                 // a publication that a session received in part; shared by all such sessions
+	heldKinds
+)
+
+// heldScope says which bound has been reached.
+type heldScope int
+
+const (
+	heldSession heldScope = iota
+	heldAddress
+	heldUser
+	heldAll
+	heldScopes
+)
+
+// heldError is an ErrPeerMemory that names the bound.
+type heldError struct{ scope heldScope }
+
+var heldSentences = [heldScopes]string{
+	heldSession: "boreas: too many bytes wait for this session (peer_memory / 32)",
+	heldAddress: "boreas: too many bytes wait for the clients of this address (peer_memory / 8)",
+	heldUser:    "boreas: too many bytes wait for the clients of this user (peer_memory / 16)",
+	heldAll:     "boreas: too many bytes wait for clients (peer_memory)",
+}
+
+func (e *heldError) Error() string        { return heldSentences[e.scope] }
+func (e *heldError) Is(target error) bool { return target == ErrPeerMemory }
+
+var heldErrors = [heldScopes]*heldError{{heldSession}, {heldAddress}, {heldUser}, {heldAll}}
+
+// ledger counts the bytes that the server holds for peers. It is locked only where
+// something large does not go through at once, never for a publication that the
+// socket takes.
+type ledger struct {
+	max    [heldScopes]int64
+	exempt addresses // tells which addresses have no bound
+
+	mu        sync.Mutex
+	total     int64
+	kinds     [heldKinds]int64
+	addresses map[netip.Addr]int64
+	users     map[string]int64
+	pins      map[*Publication]*pin
+	waiters   []*heldWaiter // oldest first
+	refused   [heldScopes]uint64
+}
+
+// heldWaiter is a Held that waits until it may have n bytes.
+type heldWaiter struct {
+	held  *Held
+	n     int64
+	ready chan struct{} // closed when it has them
+}
+
+func (l *ledger) init(o *Options) {
+	all := o.PeerMemory
+	if all == 0 {
+		all = DefaultPeerMemory
+	}
+	l.max = [heldScopes]int64{all / sessionShare, all / addressShare, all / userShare, all}
+	l.exempt = addresses{max: 1, exempt: o.ExemptAddresses}
+	l.addresses, l.users, l.pins = make(map[netip.Addr]int64), make(map[string]int64), make(map[*Publication]*pin)
+}
+
+// A Held is a number of bytes that the server holds for one peer. One goroutine at a
+// time uses it. Set it to 0 when the bytes are gone.
+type Held struct {
+	ledger  *ledger
+	kind    HeldKind
+	session bool       // the bound of a session applies
+	address netip.Addr // invalid if it has no bound
+	user    string     // "" if it has no bound
+	n       int64
+}
+
+// Held returns a Held without bytes for a peer that is no session. The address may be
+// invalid and the user empty: then no bound of an address or a user applies.
+func (h *Hub) Held(kind HeldKind, address netip.Addr, user string) *Held {
+	held := h.ledger.held(kind, address, user)
+	return &held
+}
+
+// Held returns a Held without bytes for the session, its address and its user.
+func (s *Session) Held(kind HeldKind) *Held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := s.held(kind)
+	return &held
+}
+
+// held is Held for a caller that holds s.mu.
+func (s *Session) held(kind HeldKind) Held {
+	user := ""
+	if s.grant != nil && s.grant.Named {
+		user = s.grant.User
+	}
+	held := s.hub.ledger.held(kind, s.address, user)
+	held.session = true
+	return held
+}
+
+func (l *ledger) held(kind HeldKind, address netip.Addr, user string) Held {
+	if l.exempt.counts(address) {
+		address = one(address)
+	} else {
+		address = netip.Addr{}
+	}
+	return Held{ledger: l, kind: kind, address: address, user: user}
+}
+
+// counted is what n bytes count as.
+func counted(n int) int64 {
+	if n <= HeldFree {
+		return 0
+	}
+	return int64(n)
+}
+
+// Set changes how many bytes are held. Fewer are always allowed. Up to [HeldFree] bytes
+// count as none. Error: [ErrPeerMemory], and then nothing has changed.
+func (h *Held) Set(n int) error {
+	want := counted(n)
+	if want == h.n {
+		return nil
+	}
+	h.ledger.mu.Lock()
+	defer h.ledger.mu.Unlock()
+	if full, scope := h.full(want); full {
+		h.ledger.refused[scope]++
+		return heldErrors[scope]
+	}
+	h.change(want)
+	return nil
+}
+
+// Wait is like Set, but waits for room: until ctx ends, and for 10 seconds at most. A
+// single request or answer that is larger than its share gets room when nothing else of
+// that share is held.
+func (h *Held) Wait(ctx context.Context, n int) error {
+	want := counted(n)
+	if want == h.n {
+		return nil
+	}
+	l := h.ledger
+	l.mu.Lock()
+	if full, _ := h.full(want); !full {
+		h.change(want)
+		l.mu.Unlock()
+		return nil
+	}
+	w := &heldWaiter{held: h, n: want, ready: make(chan struct{})}
+	l.waiters = append(l.waiters, w)
+	l.mu.Unlock()
+
+	timer := time.NewTimer(heldWait)
+	defer timer.Stop()
+	select {
+	case <-w.ready:
+		return nil
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.waiters, w)
+	if i < 0 {
+		return nil // it got room in this moment
+	}
+	l.waiters = slices.Delete(l.waiters, i, i+1)
+	_, scope := h.full(want)
+	l.refused[scope]++
+	return heldErrors[scope]
+}
+
+// Keep is Set for bytes that are there already, whatever the bounds are.
+func (h *Held) Keep(n int) {
+	want := counted(n)
+	if want == h.n {
+		return
+	}
+	h.ledger.mu.Lock()
+	defer h.ledger.mu.Unlock()
+	h.change(want)
+}
+
+// take adds the bytes of another Held, which has none then.
+func (h *Held) take(from *Held) {
+	n := from.n
+	from.Keep(0)
+	if n > 0 {
+		h.Keep(int(h.n + n))
+	}
+}
+
+// full reports whether want bytes are too many, and for which bound. What alone is more
+// than a share of an address, a user or all gets through when nothing else is there.
+// The caller holds ledger.mu.
+func (h *Held) full(want int64) (bool, heldScope) {
+	l := h.ledger
+	more := want - h.n
+	over := func(used int64, scope heldScope) bool { return used+more > l.max[scope] && used > h.n }
+	switch {
+	case more <= 0:
+		return false, heldAll
+	case h.session && want > l.max[heldSession] && h.n > 0:
+		return true, heldSession
+	case h.address.IsValid() && over(l.addresses[h.address], heldAddress):
+		return true, heldAddress
+	case h.user != "" && over(l.users[h.user], heldUser):
+		return true, heldUser
+	}
+	return over(l.total, heldAll), heldAll
+}
+
+// change counts that want bytes are held, and gives those who wait what has become free.
+// The caller holds ledger.mu.
+func (h *Held) change(want int64) {
+	l := h.ledger
+	more := want - h.n
+	h.n = want
+	l.total += more
+	l.kinds[h.kind] += more
+	if h.address.IsValid() {
+		addTo(l.addresses, h.address, more)
+	}
+	if h.user != "" {
+		addTo(l.users, h.user, more)
+	}
+	if more < 0 {
+		l.serve()
+	}
+}
+
+// serve gives room to those who wait and now fit, oldest first.
+func (l *ledger) serve() {
+	l.waiters = slices.DeleteFunc(l.waiters, func(w *heldWaiter) bool {
+		if full, _ := w.held.full(w.n); full {
+			return false
+		}
+		w.held.change(w.n) // it is no less than before, so this does not come back here
+		close(w.ready)
+		return true
+	})
+}
+
+// addTo adds to a number in a map, which has no zeros.
+func addTo[K comparable](m map[K]int64, key K, more int64) {
+	if m[key] += more; m[key] == 0 {
+		delete(m, key)
+	}
+}
+
+// pin is a publication that sessions have received in part. The log may drop it, and they
+// hold it then.
+type pin struct {
+	held Held // of the session that was the first
+	refs int
+}
+
+// pin counts that the session holds the publication. Error: [ErrPeerMemory].
+func (l *ledger) pin(p *Publication, held Held) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known := l.pins[p]; known != nil {
+		known.refs++
+		return nil
+	}
+	want := counted(len(p.Data))
+	if full, scope := held.full(want); full {
+		l.refused[scope]++
+		return heldErrors[scope]
+	}
+	known := &pin{held, 1}
+	known.held.change(want)
+	l.pins[p] = known
+	return nil
+}
+
+// unpin takes back what pin counted.
+func (l *ledger) unpin(p *Publication) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := l.pins[p]
+	if known.refs--; known.refs == 0 {
+		delete(l.pins, p)
+		known.held.change(0)
+	}
+}
+
+// HeldStats is what the server holds for peers.
+type HeldStats struct {
+	// Now, in bytes: by kind, together, and how many there may be.
+	Request, Answer, Batch, Message int64
+	Bytes, Max                      int64
+
+	Waiting int // requests that wait for room
+
+	// Refused counts since the start how often there was no room, by the bound.
+	Refused struct{ Session, Address, User, All uint64 }
+}
+
+func (l *ledger) stats() HeldStats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := HeldStats{
+		Request: l.kinds[HeldRequest], Answer: l.kinds[HeldAnswer], Batch: l.kinds[HeldBatch], Message: l.kinds[HeldMessage],
+		Bytes: l.total, Max: l.max[heldAll], Waiting: len(l.waiters),
+	}
+	s.Refused.Session, s.Refused.Address = l.refused[heldSession], l.refused[heldAddress]
+	s.Refused.User, s.Refused.All = l.refused[heldUser], l.refused[heldAll]
+	return s
+}

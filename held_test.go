@@ -1,0 +1,252 @@
+package boreas_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// from opens a session that comes from the address, and takes no more than room bytes.
+func (w world) from(address string, room int) (*boreas.Session, *boreastest.Conn) {
+	w.Helper()
+	s, err := w.hub.Reserve(netip.MustParseAddr(address))
+	if err != nil {
+		w.Fatal(err)
+	}
+	c := new(boreastest.Conn)
+	if err := c.Adopt(s, nil); err != nil {
+		w.Fatal(err)
+	}
+	s.Authenticate(boreastest.Grant("user", "u"))
+	c.Bound(room)
+	return s, c
+}
+
+// page is a large answer.
+func page(n int) []byte { return append(bytes.Repeat([]byte("p"), n-1), '\n') }
+
+// TestUnreadAnswersAreBounded asks for pages with sessions that do not read, from one
+// address and then from many.
+func TestUnreadAnswersAreBounded(t *testing.T) {
+	const size = 256 << 10
+	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
+		ask := func(address string) error {
+			s, _ := w.from(address, 1000)
+			err := s.Reserve(context.Background(), size)
+			if err == nil {
+				s.Send(page(size))
+			}
+			return err
+		}
+		granted := 0
+		var last error
+		for range 20 {
+			if last = ask("192.0.2.1"); last == nil {
+				granted++
+			}
+		}
+		if granted != 4 { // an eighth of 8 MiB
+			t.Errorf("%d sessions of one address have an unread page, want 4", granted)
+		}
+		if !errors.Is(last, boreas.ErrPeerMemory) || !strings.Contains(last.Error(), "address") {
+			t.Errorf("the next one got %v", last)
+		}
+		for i := range 100 {
+			if last = ask(fmt.Sprintf("198.51.100.%d", i)); last == nil {
+				granted++
+			}
+		}
+		if granted != 32 {
+			t.Errorf("%d sessions have an unread page, want 32", granted)
+		}
+		stats := w.hub.Stats().Held
+		if stats.Bytes > stats.Max || stats.Answer < 31*size {
+			t.Errorf("held: %+v", stats)
+		}
+		if stats.Refused.Address != 16 || stats.Refused.All != 72 {
+			t.Errorf("refused: %+v", stats.Refused)
+		}
+	})
+}
+
+// TestNothingIsHeldInTheEnd ends sessions in each state that holds something.
+func TestNothingIsHeldInTheEnd(t *testing.T) {
+	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
+		unread, _ := w.from("192.0.2.1", 1000)
+		unread.Send(page(256 << 10))
+		reserved, _ := w.from("192.0.2.2", 0)
+		if err := reserved.Reserve(context.Background(), 100<<10); err != nil {
+			t.Fatal(err)
+		}
+		cut, _ := w.from("192.0.2.3", 1000)
+		w.join(cut, "news")
+		w.publish("news", strings.Repeat("x", 100<<10))
+		read, conn := w.from("192.0.2.4", 1000)
+		read.Send(page(256 << 10))
+		w.settle()
+		held := w.hub.Stats().Held
+		if held.Answer < (2*255+100)<<10 || held.Message < 100<<10 {
+			t.Errorf("held: %+v", held)
+		}
+		conn.Unbound()
+		w.settle()
+		unread.End(boreas.ErrTerminated)
+		cut.Lost(boreas.ErrClosed)
+		reserved.Lost(boreas.ErrClosed)
+		w.pass(10 * time.Second) // the last words of the first wait for half of that
+		if held := w.hub.Stats().Held; held.Bytes != 0 {
+			t.Errorf("held: %+v", held)
+		}
+	})
+}
+
+// TestARequestWaitsForRoom reads the answer that takes all the room while another
+// session waits.
+func TestARequestWaitsForRoom(t *testing.T) {
+	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
+		first, conn := w.from("192.0.2.1", 0)
+		first.Send(page(900 << 10))
+		second, _ := w.from("192.0.2.1", 0)
+		got := make(chan error)
+		go func() { got <- second.Reserve(context.Background(), 200<<10) }()
+		w.pass(3 * time.Second)
+		if held := w.hub.Stats().Held; held.Waiting != 1 {
+			t.Fatalf("held: %+v", held)
+		}
+		conn.Unbound()
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+		second.Unreserve()
+		if held := w.hub.Stats().Held; held.Bytes != 0 || held.Refused.Address != 0 {
+			t.Errorf("held: %+v", held)
+		}
+	})
+}
+
+// TestASessionThatEndsWaitsNoLonger ends one that waits for room.
+func TestASessionThatEndsWaitsNoLonger(t *testing.T) {
+	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
+		first, _ := w.from("192.0.2.1", 0)
+		first.Send(page(900 << 10))
+		second, _ := w.from("192.0.2.1", 0)
+		got := make(chan error)
+		go func() { got <- second.Reserve(context.Background(), 200<<10) }()
+		w.settle()
+		start := time.Now()
+		second.End(boreas.ErrTerminated)
+		if err := <-got; err == nil || time.Since(start) > 0 {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+	})
+}
+
+// TestTheFirstAnswerMayBeLargerThanItsShare asks for one that is larger than the share of
+// the address.
+func TestTheFirstAnswerMayBeLargerThanItsShare(t *testing.T) {
+	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
+		s, c := w.from("192.0.2.1", 0)
+		if err := s.Reserve(context.Background(), 2<<20); err != nil {
+			t.Fatal(err)
+		}
+		s.Send(page(2 << 20))
+		s.Send(page(10 << 10)) // beyond the share of a session
+		w.settle()
+		if got := w.hub.Stats().Ended.PeerMemory; got != 1 {
+			t.Errorf("%d sessions ended, want 1", got)
+		}
+		c.Unbound()
+		<-c.Finished()
+		if !errors.Is(c.Reason(), boreas.ErrPeerMemory) {
+			t.Errorf("reason: %v", c.Reason())
+		}
+	})
+}
+
+// TestAnUnreadAnswerIsNotTriedAgain counts the writes to sockets that take nothing. Each
+// would copy what waits.
+func TestAnUnreadAnswerIsNotTriedAgain(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, c := w.from("192.0.2.1", 1000)
+		s.Send(page(256 << 10))
+		_, cut := w.subscriber("news")
+		cut.Bound(10)
+		w.publish("news", strings.Repeat("x", 100<<10))
+		w.settle()
+		before := c.Writes() + cut.Writes()
+		w.pass(time.Minute)
+		if got := c.Writes() + cut.Writes() - before; got > 0 {
+			t.Errorf("%d writes in a minute", got)
+		}
+		c.Unbound()
+		w.settle()
+		if got := len(c.Taken()); got != 256<<10 {
+			t.Errorf("%d bytes in the end", got)
+		}
+	})
+}
+
+// TestAPageIsCopiedOnce looks at the memory of pages of which sockets take a part at a
+// time.
+func TestAPageIsCopiedOnce(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		s, c := w.from("192.0.2.1", 0)
+		s.Send(page(4 << 20))
+		w.settle()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 100 {
+			c.Bound(4 << 10)
+			w.settle()
+		}
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 8<<20 {
+			t.Errorf("%d MiB allocated to write 400 KiB", got>>20)
+		}
+	})
+}
+
+// TestMessagesThatAreCutAreBounded cuts a different large message for each session of an
+// address, which the log forgets.
+func TestMessagesThatAreCutAreBounded(t *testing.T) {
+	engine := func() boreas.Engine { return boreas.NewMemory(boreas.MemoryOptions{Messages: 1}) }
+	inBubble(t, func(t *testing.T) {
+		e := engine()
+		defer e.Close()
+		w := world{t, boreas.New(boreas.Options{Engine: e, PeerMemory: 8 << 20})}
+		defer w.hub.Shutdown(t.Context(), 0)
+		const size = 200 << 10
+		live := func() (n int) { return w.hub.Stats().Authenticated }
+		for i := range 20 {
+			s, _ := w.from("192.0.2.1", 100)
+			w.join(s, fmt.Sprint("c", i))
+			w.publish(fmt.Sprint("c", i), strings.Repeat("x", size))
+			w.settle()
+		}
+		if got := live(); got != 5 { // an eighth of 8 MiB
+			t.Errorf("%d sessions hold a message, want 5", got)
+		}
+		// The same message for many is held once.
+		for range 20 {
+			s, _ := w.from("192.0.2.2", 100)
+			w.join(s, "same")
+		}
+		w.publish("same", strings.Repeat("x", size))
+		w.settle()
+		if got := live(); got != 25 {
+			t.Errorf("%d sessions are left, want 25", got)
+		}
+		if held := w.hub.Stats().Held; held.Message != 6*size || held.Refused.Address != 15 {
+			t.Errorf("held: %+v", held)
+		}
+	})
+}
