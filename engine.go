@@ -11,7 +11,10 @@ type Publication struct {
 	// channel increase; they need not be dense, and the first is above 0.
 	Offset uint64
 
-	// Time is when the engine accepted it, in nanoseconds since 1970 UTC.
+	// Time is when the engine accepted it, in nanoseconds since 1970 UTC, by this
+	// machine's clock at that moment. It is for people: that clock may have been set
+	// since, so the time of another publication may be earlier though it was published
+	// later.
 	Time int64
 
 	// Data is the message: one JSON text in valid UTF-8, without newlines.
@@ -33,6 +36,12 @@ type Message struct {
 
 	// Sender becomes the publication's.
 	Sender uint64
+
+	// Publisher names the client that publishes, "" for a backend that is trusted. An
+	// engine that bounds something for all publishers together bounds it for each
+	// publisher, too, and never refuses a message without one for what those with one have
+	// used up. [Session.Publish] sets it.
+	Publisher string
 }
 
 // An Ack is an engine's acknowledgement of a message.
@@ -98,7 +107,8 @@ const MaxKey = 128
 //     earlier one's position, or ErrKeyReused if the data differ. An engine that can
 //     remember no more keys refuses a message that has one with ErrTooManyKeys.
 //   - Retention. An engine may drop a channel's oldest publications at any time,
-//     never one in the middle. What it dropped raises Floor for good.
+//     never one in the middle. What it dropped raises Floor for good. How long it keeps
+//     publications and keys does not depend on the wall clock, which may be set.
 //   - Epoch. Positions of one life of a log share an epoch; a log that may have
 //     lost its tail starts a new one.
 //   - Concurrency. All methods may be called by many goroutines at once.

@@ -2,6 +2,7 @@ package boreas
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -70,6 +71,21 @@ func (g *Grant) May(verb Verb, channel string) error {
 		return &DeniedError{Verb: verb, Channel: channel, By: d.By, Why: g.Permissions.Explain(verb, d)}
 	}
 	return nil
+}
+
+// Publisher returns what a message of the grant has as its Publisher, if its client's
+// address is this one: the user, if a backend named it; else the address, as
+// [Options].MaxAddressSessions counts it; else, since it is not valid, the token.
+func (g *Grant) Publisher(address netip.Addr) string {
+	switch {
+	case g == nil:
+		return "anonymous"
+	case g.Named:
+		return "user " + g.User
+	case address.IsValid():
+		return "address " + one(address.WithZone("")).String()
+	}
+	return "token " + g.TokenID
 }
 
 // A DeniedError tells that a token's rules do not allow something. It is an

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
 // MemoryOptions bounds what a [Memory] keeps. The zero value works.
@@ -55,16 +57,15 @@ const (
 	memoryShards = 64
 
 	// publicationOverhead is what keeping a publication costs beyond its
-	// bytes: the struct, its place in the log, rounding by the allocator.
-	publicationOverhead = 72
+	// bytes: the struct, its place and time in the log, rounding by the allocator.
+	publicationOverhead = 80
 
 	// logOverhead is what an empty log costs: the struct, the map entry.
 	logOverhead = 256
 
-	// logShare is the part of the ceiling that logs, as against what is in them,
-	// may cost before the empty ones are forgotten at once: their history is
-	// more use to others than their memory that nothing happened.
-	logShare = 8
+	// idleShare is the part of the ceiling that idle logs may take, as long as nothing
+	// else needs it.
+	idleShare = 8
 )
 
 // Memory is the engine that keeps publications in this process's memory. Its epoch
@@ -75,15 +76,17 @@ type Memory struct {
 	seed    maphash.Seed
 	shards  [memoryShards]memoryShard
 
-	used     atomic.Int64 // bytes of all logs and keys, overhead included
-	logBytes atomic.Int64 // of that, for the logs themselves
-	keyBytes atomic.Int64 // of that, for keys
-	logs     atomic.Int64
-	kept     atomic.Int64 // publications in all logs
-	keys     atomic.Int64 // in all logs
-	evicted  [evictedCauses]atomic.Uint64
+	used      atomic.Int64 // bytes of what is kept and of idle logs, overhead included
+	idleBytes atomic.Int64 // of that, for idle logs
+	logs      atomic.Int64 // but those that are only followed
+	followed  atomic.Int64 // logs that are only followed
+	kept      atomic.Int64 // publications in all logs
+	keys      atomic.Int64 // in all logs
+	keyShares keyShares
+	evicted   [evictedCauses]atomic.Uint64
 
 	evictor evictor
+	idle    idleLogs
 	stop    context.CancelFunc
 	done    chan struct{}
 	closed  atomic.Bool
@@ -140,13 +143,14 @@ func newEpoch() uint64 {
 	return binary.LittleEndian.Uint64(b[:]) + 1
 }
 
-// Publish implements [Engine]. Keys take at most a quarter of the ceiling: beyond it,
-// a message with a new one gets [ErrTooManyKeys].
+// Publish implements [Engine]. Keys take at most a quarter of the ceiling, and those of
+// messages that have a Publisher at most an eighth: beyond it, a message with a new one gets
+// [ErrTooManyKeys]. So does a publisher that would have more than an eighth of what is left.
 func (m *Memory) Publish(_ context.Context, channel string, msg Message) (Ack, error) {
 	p := &Publication{Data: msg.Data, Sender: msg.Sender}
 	var key publishKey
 	if msg.Key != "" && m.options.KeyWindow > 0 {
-		key = publishKey{msg.Key, maphash.Bytes(m.seed, msg.Data)}
+		key = publishKey{msg.Key, maphash.Bytes(m.seed, msg.Data), msg.Publisher}
 	}
 	for {
 		if m.closed.Load() {
@@ -157,11 +161,9 @@ func (m *Memory) Publish(_ context.Context, channel string, msg Message) (Ack, e
 		if err == errForgotten {
 			continue // between finding and locking it: find the next
 		}
+		m.forgetIdle()
 		if m.used.Load() > m.options.Memory {
 			m.evictor.evict(m)
-		}
-		if m.crowded() {
-			m.forgetIfEmpty(l) // one that keeps nothing is not known to the evictor
 		}
 		if err != nil && err != errDuplicate {
 			return Ack{}, err
@@ -178,12 +180,10 @@ func (m *Memory) Follow(_ context.Context, channel string, deliver func(*Publica
 			return Position{}, nil, ErrClosed
 		}
 		l := m.log(channel)
-		if head, ok := l.follow(f); ok {
+		if head, ok := l.follow(m, f); ok {
 			return Position{m.epoch, head}, func() {
-				l.unfollow(f)
-				if m.crowded() { // or names made up by clients would push all history out
-					m.forgetIfEmpty(l)
-				}
+				l.unfollow(m, f)
+				m.forgetIdle()
 			}, nil
 		}
 	}
@@ -203,7 +203,8 @@ func (m *Memory) Read(_ context.Context, channel string, since Position, limit i
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.expire(m, time.Now().UnixNano())
+	l.expire(m, clock.Now())
+	l.settle(m)
 	h, err := m.bounds(l.floor, l.head, since)
 	if err != nil || limit == 0 {
 		return h, err
@@ -251,7 +252,8 @@ func (m *Memory) place(channel string) (s *memoryShard, retired *uint64) {
 	return s, &s.retired[hash/memoryShards%retiredPlaces]
 }
 
-// log returns the channel's log and makes it where there is none.
+// log returns the channel's log and makes it where there is none. Whoever made it uses it
+// next, and settles what it is.
 func (m *Memory) log(channel string) *memoryLog {
 	s, retired := m.place(channel)
 	s.mu.RLock()
@@ -267,11 +269,9 @@ func (m *Memory) log(channel string) *memoryLog {
 		return l
 	}
 	name := strings.Clone(channel) // which may be a part of a whole request
-	l = &memoryLog{name: name, limits: limits, floor: *retired, head: *retired, touched: time.Now().UnixNano()}
+	l = &memoryLog{name: name, limits: limits, floor: *retired, head: *retired, touched: clock.Now()}
 	s.logs[name] = l
 	s.most = max(s.most, len(s.logs))
-	m.logs.Add(1)
-	m.addLogBytes(logOverhead + int64(len(name)))
 	return l
 }
 
@@ -284,9 +284,4 @@ func (m *Memory) limits(channel string) Retention {
 	}
 	own := o.Limits(channel)
 	return Retention{cmp.Or(own.Messages, r.Messages), cmp.Or(own.Bytes, r.Bytes), cmp.Or(own.Age, r.Age)}
-}
-
-func (m *Memory) addLogBytes(n int64) {
-	m.logBytes.Add(n)
-	m.used.Add(n)
 }

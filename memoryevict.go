@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"slices"
 	"sync"
+
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
 // evictor finds the log with the oldest publication of all. It is a heap of the
@@ -19,7 +21,7 @@ type logHeap []logAge
 
 type logAge struct {
 	log    *memoryLog
-	oldest int64
+	oldest clock.Mono
 }
 
 func (h logHeap) Len() int           { return len(h) }
@@ -34,7 +36,7 @@ func (h *logHeap) Pop() any {
 	return x
 }
 
-func (e *evictor) add(l *memoryLog, oldest int64) {
+func (e *evictor) add(l *memoryLog, oldest clock.Mono) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	heap.Push(&e.logs, logAge{l, oldest})
@@ -49,21 +51,20 @@ func (e *evictor) evict(m *Memory) {
 		first := &e.logs[0]
 		l := first.log
 		l.mu.Lock()
-		if l.pubs.len() > 0 && l.pubs.live()[0].Time == first.oldest {
+		if l.pubs.len() > 0 && l.pubs.times()[0] == first.oldest {
 			l.drop(m, 1, evictedMemory)
 		}
 		bare := l.pubs.len() == 0
 		if bare {
-			l.queued = false
+			l.queued.evictor = false
 		} else {
-			first.oldest = l.pubs.live()[0].Time
+			first.oldest = l.pubs.times()[0]
 		}
+		l.settle(m)
 		l.mu.Unlock()
 		if bare {
 			heap.Pop(&e.logs)
-			if m.crowded() {
-				m.forgetIfEmpty(l)
-			}
+			m.forgetIdle() // which is cheaper for all than another publication
 		} else {
 			heap.Fix(&e.logs, 0)
 		}
@@ -81,7 +82,7 @@ func (e *evictor) compact() {
 		if a.log.pubs.len() > 0 {
 			return false
 		}
-		a.log.queued = false
+		a.log.queued.evictor = false
 		return true
 	})
 	if len(e.logs) < cap(e.logs)/4 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
 const (
@@ -26,28 +28,27 @@ func (m *Memory) janitor(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick.C:
-			m.clean(&m.shards[i], now.UnixNano())
+		case <-tick.C:
+			m.clean(&m.shards[i], clock.Now())
+			m.forgetIdle()
 			if i == memoryShards-1 {
 				m.evictor.compact()
+				m.idle.compact()
 			}
 		}
 	}
 }
 
 // clean drops what has expired in a shard, and forgets logs long unused.
-func (m *Memory) clean(s *memoryShard, now int64) {
+func (m *Memory) clean(s *memoryShard, now clock.Mono) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.logs {
-		linger := int64(logLinger)
-		if m.crowded() {
-			linger = 0
-		}
 		l.mu.Lock()
 		l.expire(m, now)
 		l.expireKeys(m, now)
-		if l.empty() && now-l.touched >= linger {
+		l.settle(m)
+		if l.state == logIdle && now.Sub(l.touched) >= logLinger {
 			m.forget(l)
 		}
 		l.mu.Unlock()
@@ -57,28 +58,11 @@ func (m *Memory) clean(s *memoryShard, now int64) {
 	}
 }
 
-// crowded tells whether the logs themselves cost too much.
-func (m *Memory) crowded() bool { return m.logBytes.Load() > m.options.Memory/logShare }
-
-// forgetIfEmpty forgets a log if there is nothing to lose but the proof that nothing
-// was published. The caller holds no lock of a shard or log.
-func (m *Memory) forgetIfEmpty(l *memoryLog) {
-	s, _ := m.place(l.name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.empty() && !l.gone {
-		m.forget(l)
-	}
-}
-
-// forget removes an empty log. The caller holds its lock and its shard's.
+// forget removes an idle log. The caller holds its lock and its shard's.
 func (m *Memory) forget(l *memoryLog) {
 	s, retired := m.place(l.name)
 	*retired = max(*retired, l.head)
 	l.gone = true
 	delete(s.logs, l.name)
-	m.logs.Add(-1)
-	m.addLogBytes(-logOverhead - int64(len(l.name)))
+	l.settle(m)
 }

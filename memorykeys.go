@@ -3,44 +3,47 @@ package boreas
 import (
 	"maps"
 	"strings"
+
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
 const (
 	// keyOverhead is what remembering a key costs beyond its bytes: the struct,
 	// the map entry, rounding by the allocator; keysOverhead what it costs a log
 	// to remember any.
-	keyOverhead  = 112
+	keyOverhead  = 128
 	keysOverhead = 320
-
-	// keyShare is the part of the ceiling that keys may take.
-	keyShare = 4
 )
 
 // publishKey is an idempotency key, and a hash of the data that came with it, seeded
 // so that nobody can find two messages with the same.
 type publishKey struct {
-	text string // "" if there is none
-	data uint64
+	text      string // "" if there is none
+	data      uint64
+	publisher string // of the message
 }
 
 // logKeys are the keys that a log remembers. Guarded by memoryLog.mu.
 type logKeys struct {
 	byText      map[string]*logKey
-	first, last *logKey // in the order of time
-	most        int     // that byText ever had: maps do not shrink
+	first, last *logKey        // in the order of time
+	opener      *publisherKeys // has paid for what is not for one key
+	most        int            // that byText ever had: maps do not shrink
 }
 
 type logKey struct {
-	publishKey
-	offset uint64 // of the publication
-	at     int64  // when it was published, Unix ns
+	text   string
+	data   uint64
+	offset uint64         // of the publication
+	at     clock.Mono     // when it was published
+	share  *publisherKeys // of which it is; nil if the message has no publisher
 	next   *logKey
 }
 
 // claim remembers a key for the publication that is about to be appended. If the key
 // is known it returns the offset of the first and errDuplicate, or ErrKeyReused. The
 // caller holds mu.
-func (l *memoryLog) claim(m *Memory, key publishKey, now int64) (uint64, error) {
+func (l *memoryLog) claim(m *Memory, key publishKey, now clock.Mono) (uint64, error) {
 	l.expireKeys(m, now)
 	if l.keys != nil {
 		if k := l.keys.byText[key.text]; k != nil {
@@ -52,21 +55,26 @@ func (l *memoryLog) claim(m *Memory, key publishKey, now int64) (uint64, error) 
 	}
 	cost := keyOverhead + int64(len(key.text))
 	if l.keys == nil {
-		cost += keysOverhead
+		cost += l.firstKey()
 	}
-	if m.keyBytes.Add(cost) > m.options.Memory/keyShare {
-		m.keyBytes.Add(-cost)
-		return 0, ErrTooManyKeys
+	share, err := m.keyShares.take(m, key.publisher, cost)
+	if err != nil {
+		return 0, err
 	}
-	m.used.Add(cost)
-	m.keys.Add(1)
 	if l.keys == nil {
-		l.keys = &logKeys{byText: make(map[string]*logKey)}
+		l.keys = &logKeys{byText: make(map[string]*logKey), opener: share}
+		m.used.Add(keysOverhead)
 	}
-	key.text = strings.Clone(key.text) // which may be a part of a whole request
-	l.keys.add(&logKey{publishKey: key, offset: l.head + 1, at: now})
+	m.used.Add(keyOverhead + int64(len(key.text)))
+	m.keys.Add(1)
+	// Clone the text: it may be a part of a whole request.
+	l.keys.add(&logKey{text: strings.Clone(key.text), data: key.data, offset: l.head + 1, at: now, share: share})
 	return 0, nil
 }
+
+// firstKey is what the first key of a log costs beside others: the log cannot be evicted
+// while it has one.
+func (l *memoryLog) firstKey() int64 { return keysOverhead + logOverhead + int64(len(l.name)) }
 
 func (s *logKeys) add(k *logKey) {
 	if s.first == nil {
@@ -80,26 +88,26 @@ func (s *logKeys) add(k *logKey) {
 }
 
 // expireKeys forgets the keys whose time is over. The caller holds mu.
-func (l *memoryLog) expireKeys(m *Memory, now int64) {
+func (l *memoryLog) expireKeys(m *Memory, now clock.Mono) {
 	s := l.keys
 	if s == nil {
 		return
 	}
-	var n, cost int64
-	for s.first != nil && now-s.first.at > int64(m.options.KeyWindow) {
-		delete(s.byText, s.first.text)
-		cost += keyOverhead + int64(len(s.first.text))
-		s.first = s.first.next
-		n++
+	for s.first != nil && now.Sub(s.first.at) > m.options.KeyWindow {
+		k := s.first
+		delete(s.byText, k.text)
+		s.first = k.next
+		cost := keyOverhead + int64(len(k.text))
+		m.used.Add(-cost)
+		m.keys.Add(-1)
+		m.keyShares.giveBack(m, k.share, cost)
 	}
 	switch {
 	case s.first == nil:
 		l.keys = nil
-		cost += keysOverhead
+		m.used.Add(-keysOverhead)
+		m.keyShares.giveBack(m, s.opener, l.firstKey())
 	case s.most > 64 && len(s.byText) < s.most/4:
 		s.byText, s.most = maps.Collect(maps.All(s.byText)), len(s.byText)
 	}
-	m.keyBytes.Add(-cost)
-	m.used.Add(-cost)
-	m.keys.Add(-n)
 }

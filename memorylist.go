@@ -1,10 +1,14 @@
 package boreas
 
-// pubList is a queue of publications, oldest first, in one array. What is taken from
-// its front leaves room there, which is used again before the array grows: a log at
-// its bound neither allocates nor moves more than a few pointers a publication.
+import "github.com/boreas-pubsub/boreas/internal/clock"
+
+// pubList is a queue of publications, oldest first, in one array, and of when each was
+// accepted in another. Dropping from its front leaves room there, which is used again
+// before the arrays grow: a log at its bound neither allocates nor moves more than a few
+// pointers a publication.
 type pubList struct {
 	all  []*Publication // from dead on; before that they are nil
+	at   []clock.Mono   // as long as all
 	dead int
 }
 
@@ -13,17 +17,22 @@ func (q *pubList) len() int { return len(q.all) - q.dead }
 // live returns the publications. They are the list's: not to be kept or changed.
 func (q *pubList) live() []*Publication { return q.all[q.dead:] }
 
-func (q *pubList) push(p *Publication) {
+// times returns when each of live was accepted, under the same terms.
+func (q *pubList) times() []clock.Mono { return q.at[q.dead:] }
+
+func (q *pubList) push(p *Publication, at clock.Mono) {
 	if len(q.all) == cap(q.all) {
 		if n := q.len(); q.dead > 0 && q.dead >= n/4 {
 			copy(q.all, q.live())
+			copy(q.at, q.times())
 			clear(q.all[n:])
-			q.all, q.dead = q.all[:n], 0
+			q.all, q.at, q.dead = q.all[:n], q.at[:n], 0
 		} else {
 			q.resize()
 		}
 	}
 	q.all = append(q.all, p)
+	q.at = append(q.at, at)
 }
 
 // drop takes the n oldest away.
@@ -38,10 +47,11 @@ func (q *pubList) drop(n int) {
 	}
 }
 
-// resize moves the publications to an array with room for half as many more.
+// resize moves the publications to arrays with room for half as many more.
 func (q *pubList) resize() {
 	n := q.len()
-	all := make([]*Publication, n, n+n/2+1)
+	all, at := make([]*Publication, n, n+n/2+1), make([]clock.Mono, n, n+n/2+1)
 	copy(all, q.live())
-	q.all, q.dead = all, 0
+	copy(at, q.times())
+	q.all, q.at, q.dead = all, at, 0
 }

@@ -17,7 +17,7 @@ func TestPubList(t *testing.T) {
 			if rapid.Bool().Draw(rt, "push") {
 				for range rapid.IntRange(1, 100).Draw(rt, "pushed") {
 					p := new(Publication)
-					q.push(p)
+					q.push(p, 0)
 					want = append(want, p)
 				}
 			} else {
@@ -49,9 +49,9 @@ func TestPubListAtItsBoundDoesNotGrow(t *testing.T) {
 		var q pubList
 		p := new(Publication)
 		for range bound {
-			q.push(p)
+			q.push(p, 0)
 		}
-		step := func() { q.push(p); q.drop(q.len() - bound) }
+		step := func() { q.push(p, 0); q.drop(q.len() - bound) }
 		for range 2 * bound {
 			step()
 		}

@@ -5,11 +5,12 @@ import (
 	"slices"
 	"sort"
 	"sync"
-	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// Lock order: evictor.mu, memoryShard.mu, memoryLog.mu, and then what deliver
-// locks (channel.mu, queue.mu).
+// Lock order: evictor.mu, memoryShard.mu, memoryLog.mu, and then idleLogs.mu and what
+// deliver locks (channel.mu, queue.mu).
 
 // memoryLog is one channel's log in a [Memory].
 type memoryLog struct {
@@ -21,11 +22,12 @@ type memoryLog struct {
 	bytes     int64  // of their data
 	floor     uint64 // see History
 	head      uint64
-	touched   int64 // when it was last published to or unfollowed, Unix ns
+	touched   clock.Mono // when it was last published to or unfollowed
 	followers []*follower
 	keys      *logKeys // nil if none are remembered
 	gone      bool     // forgotten by the engine; a new log has taken its place
-	queued    bool     // the evictor knows of it
+	state     logState // of gone, pubs, keys and followers; see settle
+	queued    struct{ evictor, idle bool }
 }
 
 type follower struct{ deliver func(*Publication) }
@@ -45,19 +47,20 @@ func (l *memoryLog) append(m *Memory, p *Publication, key publishKey) (uint64, e
 		l.mu.Unlock()
 		return 0, errForgotten
 	}
-	now := time.Now().UnixNano()
+	now, wall := clock.Both()
 	if key.text != "" {
 		// Under the same lock as the appending: of two messages with the same
 		// key at the same time, one finds the other's.
 		if offset, err := l.claim(m, key, now); err != nil {
+			l.settle(m)
 			l.mu.Unlock()
 			return offset, err
 		}
 	}
 	l.head++
-	p.Offset, p.Time = l.head, now
+	p.Offset, p.Time = l.head, wall
 	l.touched = now
-	l.pubs.push(p)
+	l.pubs.push(p, now)
 	l.bytes += int64(len(p.Data))
 	m.used.Add(int64(len(p.Data)) + publicationOverhead)
 	m.kept.Add(1)
@@ -66,10 +69,11 @@ func (l *memoryLog) append(m *Memory, p *Publication, key publishKey) (uint64, e
 		f.deliver(p)
 	}
 	offset := p.Offset
-	unknown := !l.queued && l.pubs.len() > 0
+	unknown := !l.queued.evictor && l.pubs.len() > 0
 	if unknown {
-		l.queued = true
+		l.queued.evictor = true
 	}
+	l.settle(m)
 	l.mu.Unlock()
 	if unknown {
 		m.evictor.add(l, now)
@@ -78,10 +82,10 @@ func (l *memoryLog) append(m *Memory, p *Publication, key publishKey) (uint64, e
 }
 
 // expire drops what is beyond the channel's bounds. The caller holds mu.
-func (l *memoryLog) expire(m *Memory, now int64) {
-	pubs := l.pubs.live()
+func (l *memoryLog) expire(m *Memory, now clock.Mono) {
+	pubs, at := l.pubs.live(), l.pubs.times()
 	old := 0
-	for old < len(pubs) && now-pubs[old].Time > int64(l.limits.Age) {
+	for old < len(pubs) && now.Sub(at[old]) > l.limits.Age {
 		old++
 	}
 	l.drop(m, old, evictedAge)
@@ -114,36 +118,34 @@ func (l *memoryLog) drop(m *Memory, n int, cause evictedCause) {
 	m.evicted[cause].Add(uint64(n))
 }
 
-// empty tells whether the log holds nothing and nobody follows it. The caller holds mu.
-func (l *memoryLog) empty() bool {
-	return l.pubs.len() == 0 && len(l.followers) == 0 && l.keys == nil
-}
-
 // silent tells whether there is nothing to read and nobody follows.
 func (l *memoryLog) silent(m *Memory) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.expire(m, time.Now().UnixNano())
+	l.expire(m, clock.Now())
+	l.settle(m)
 	return l.pubs.len() == 0 && len(l.followers) == 0
 }
 
-func (l *memoryLog) follow(f *follower) (head uint64, ok bool) {
+func (l *memoryLog) follow(m *Memory, f *follower) (head uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.gone {
 		return 0, false
 	}
 	l.followers = append(l.followers, f)
+	l.settle(m)
 	return l.head, true
 }
 
-func (l *memoryLog) unfollow(f *follower) {
+func (l *memoryLog) unfollow(m *Memory, f *follower) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i := slices.Index(l.followers, f); i >= 0 {
 		l.followers = slices.Delete(l.followers, i, i+1)
 	}
-	l.touched = time.Now().UnixNano()
+	l.touched = clock.Now()
+	l.settle(m)
 }
 
 // after returns those of pubs, which are in the order of their offsets, that come

@@ -2,7 +2,8 @@ package boreas
 
 // EngineStats tells what an engine holds at this moment, and what it dropped so far.
 type EngineStats struct {
-	Channels     int64 // logs, also those without publications
+	Channels     int64 // logs that keep something, or did within the last hour
+	Followed     int64 // channels that are followed and keep nothing; not among Channels
 	Publications int64 // kept
 	Keys         int64 // idempotency keys remembered
 	Bytes        int64 // kept, overhead included as an estimate
@@ -28,7 +29,7 @@ const (
 // Stats returns what the engine holds.
 func (m *Memory) Stats() EngineStats {
 	s := EngineStats{
-		Channels: m.logs.Load(), Publications: m.kept.Load(), Keys: m.keys.Load(), Bytes: m.used.Load(),
+		Channels: m.logs.Load(), Followed: m.followed.Load(), Publications: m.kept.Load(), Keys: m.keys.Load(), Bytes: m.used.Load(),
 		EvictedAge: m.evicted[evictedAge].Load(), EvictedBounds: m.evicted[evictedBounds].Load(), EvictedMemory: m.evicted[evictedMemory].Load(),
 	}
 	s.Evicted = s.EvictedAge + s.EvictedBounds + s.EvictedMemory

@@ -3,6 +3,8 @@ package boreas
 import (
 	"sync"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
 // countInterval is the least time between two events of a channel that is only counted.
@@ -235,7 +237,8 @@ func (p *presence) tell(e PresenceEvent) {
 	}
 	p.seq++
 	p.latest = nil
-	p.events.deliver(&Publication{Offset: p.seq, Time: time.Now().UnixNano(), Data: e.encode()})
+	_, wall := clock.Both()
+	p.events.deliver(&Publication{Offset: p.seq, Time: wall, Data: e.encode()})
 }
 
 // watched tells whether anybody watches.

@@ -148,9 +148,11 @@ func (s *Session) announcer() Announcer {
 // allow it. If echo is false the session does not get it back. Errors: those of
 // [Hub.MayPublish] and [Hub.Publish].
 func (s *Session) Publish(ctx context.Context, channel string, m Message, echo bool) (Ack, error) {
-	if err := s.hub.MayPublish(s.Grant(), channel); err != nil {
+	g := s.Grant()
+	if err := s.hub.MayPublish(g, channel); err != nil {
 		return Ack{}, err
 	}
+	m.Publisher = g.Publisher(s.address)
 	if echo {
 		return s.hub.Publish(ctx, channel, m)
 	}

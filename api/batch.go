@@ -39,7 +39,7 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 			err = malformed("This message is not right: %v.", err)
 		} else if err = s.allowedOn(q.call, item.Channel); err != nil {
 			s.note(r, q.call, item.Channel, err)
-		} else if out, _, e := s.publishOne(dst, r, item, dryRun); e != nil {
+		} else if out, _, e := s.publishOne(dst, r, q.call, item, dryRun); e != nil {
 			err = e
 		} else {
 			dst = out

@@ -56,7 +56,8 @@ var metricTable = []metric{
 	// History.
 	{gauge, "history_bytes", "Bytes of history kept, overhead included as an estimate.", "", func(s *snapshot) float64 { return float64(s.Engine.Bytes) }},
 	{gauge, "history_publications", "Publications kept.", "", func(s *snapshot) float64 { return float64(s.Engine.Publications) }},
-	{gauge, "history_channels", "Channels with a log, also those without subscribers.", "", func(s *snapshot) float64 { return float64(s.Engine.Channels) }},
+	{gauge, "history_channels", "Channels that keep something, or did within the last hour.", "", func(s *snapshot) float64 { return float64(s.Engine.Channels) }},
+	{gauge, "history_followed", "Channels that have subscribers and keep nothing.", "", func(s *snapshot) float64 { return float64(s.Engine.Followed) }},
 	{gauge, "history_keys", "Idempotency keys remembered.", "", func(s *snapshot) float64 { return float64(s.Engine.Keys) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=age", func(s *snapshot) float64 { return float64(s.Engine.EvictedAge) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=bounds", func(s *snapshot) float64 { return float64(s.Engine.EvictedBounds) }},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -36,7 +37,7 @@ func (s *service) publish(dst []byte, w http.ResponseWriter, r *http.Request, q 
 	if err != nil {
 		return nil, 0, malformed("The body must be one JSON value, the message: %v.", err)
 	}
-	return s.publishOne(dst, r, wire.Item{Channel: q.name, Message: message, Key: key}, dryRun)
+	return s.publishOne(dst, r, q.call, wire.Item{Channel: q.name, Message: message, Key: key}, dryRun)
 }
 
 // idempotencyKey reads the header Idempotency-Key; "" if there is none.
@@ -54,7 +55,7 @@ func idempotencyKey(h http.Header) (string, error) {
 }
 
 // publishOne publishes one message, or only checks it, and appends the result.
-func (s *service) publishOne(dst []byte, r *http.Request, item wire.Item, dryRun bool) ([]byte, int, error) {
+func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Item, dryRun bool) ([]byte, int, error) {
 	if dryRun {
 		if err := boreas.ValidChannel(item.Channel); err != nil {
 			return nil, 0, err
@@ -69,6 +70,9 @@ func (s *service) publishOne(dst []byte, r *http.Request, item wire.Item, dryRun
 	}
 	// The engine keeps the message; the body's buffer is larger, and used again.
 	m := boreas.Message{Data: bytes.Clone(item.Message), Key: item.Key}
+	if c.grant != nil { // else it is a backend
+		m.Publisher = c.grant.Publisher(v2.AddressOf(r))
+	}
 	ack, err := s.hub.Publish(r.Context(), item.Channel, m)
 	if err != nil {
 		return nil, 0, err

@@ -104,8 +104,8 @@ var (
 	}
 	TooManyKeys = &Fault{
 		Code: "too_many_keys", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
-		Summary: "The server can remember no more idempotency keys for now. Nothing was published.",
-		Do:      "Wait and try again, or publish without a key. A shorter `idempotency_window` makes room sooner.",
+		Summary: "The server can remember no more idempotency keys for now, of all publishers or of this one. Nothing was published.",
+		Do:      "Wait and try again, or publish without a key. A shorter `idempotency_window` makes room sooner, a larger `history_memory` makes more. Backends have room that subscribers cannot take.",
 		causes:  []error{boreas.ErrTooManyKeys},
 	}
 )

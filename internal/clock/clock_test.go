@@ -1,0 +1,31 @@
+package clock
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestElapsedTimeDoesNotFollowTheWallClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, d := range []time.Duration{time.Hour, -time.Hour, 0} {
+			before, wall := Now(), time.Now()
+			undo := Step(d)
+			if got := Now(); got != before {
+				t.Errorf("set by %v: %v have passed", d, got.Sub(before))
+			}
+			if got := Wall().Sub(wall.Round(0)); got != d {
+				t.Errorf("set by %v: the wall clock tells %v", d, got)
+			}
+			mono, nanos := Both()
+			if got := time.Duration(nanos - wall.UnixNano()); mono != before || got != d {
+				t.Errorf("set by %v: both tell %v and %v", d, mono.Sub(before), got)
+			}
+			undo()
+			<-time.After(time.Minute)
+			if got := Now(); got != before.Add(time.Minute) || got != Of(time.Now()) {
+				t.Errorf("after a minute %v have passed", got.Sub(before))
+			}
+		}
+	})
+}
