@@ -18,6 +18,12 @@ type Credentials struct {
 	// Slow runs what may have to wait for another machine: the caller may have
 	// to make room for others meanwhile. Nil means to run it as it is.
 	Slow func(run func())
+
+	// Costs is called before a check that needs more than a look-up: the verification of
+	// a signature, or a question to a backend. The check ends with a call of leave. Costs
+	// may wait, and calls wait with the function that does; an error ends the check. Nil
+	// means that nothing bounds such checks.
+	Costs func(wait func(run func())) (leave func(), err error)
 }
 
 // A Grant is what a token gives to who shows it. It is not changed once it is made, and

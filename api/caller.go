@@ -110,16 +110,18 @@ func (s *service) identify(r *http.Request, c *call) error {
 		return fault.InvalidKey
 	}
 	client := v2.AddressOf(r)
-	if err := s.options.Limits.MayAuthenticate(client); err != nil {
-		return err
-	}
 	if auth.IsKey(credential) {
 		c.key, err = s.options.Authority.CheckKey(credential)
 	} else {
-		c.grant, err = s.options.Authority.Check(boreas.Credentials{Token: credential, Address: address(r), Header: r.Header})
+		c.grant, err = s.options.Authority.Check(boreas.Credentials{
+			Token: credential, Address: address(r), Header: r.Header,
+			Costs: func(wait func(func())) (leave func(), err error) { return s.options.Limits.Check(client, wait) },
+		})
 	}
 	if f := fault.Of(err); f == fault.InvalidKey || f == fault.InvalidToken {
-		s.options.Limits.Failed(client)
+		if wait := s.options.Limits.Failed(client); wait != nil {
+			return wait
+		}
 	}
 	return err
 }

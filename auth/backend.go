@@ -187,6 +187,11 @@ func (b *Backend) Check(c boreas.Credentials) (*boreas.Grant, error) {
 	if a, ok := b.remembered(key, time.Now()); ok {
 		return a.grant, a.refusal
 	}
+	leave, err := costly(c)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	b.mu.Lock()
 	q, under := b.asked[key]
 	if !under {

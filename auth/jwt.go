@@ -171,6 +171,11 @@ func (j *JWT) Check(c boreas.Credentials) (*boreas.Grant, error) {
 	if err != nil {
 		return nil, err
 	}
+	leave, err := costly(c)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	key, elsewhere, err := j.verify(t)
 	if elsewhere {
 		fetched, busy := j.fetch(c)
@@ -221,6 +226,14 @@ func (j *JWT) fetch(c boreas.Credentials) (fetched bool, err error) {
 		}
 	})
 	return true, nil
+}
+
+// costly begins a check that needs more than a look-up.
+func costly(c boreas.Credentials) (leave func(), err error) {
+	if c.Costs == nil {
+		return func() {}, nil
+	}
+	return c.Costs(func(run func()) { slowly(c, run) })
 }
 
 // slowly runs what has to wait for another machine.

@@ -101,6 +101,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, &h.count.Origins, fault.OriginNotAllowed)
 		return
 	}
+	if v2.Embedded(r) {
+		// Before anything is counted for the visitor of the page.
+		h.refuse(w, r, &h.count.Origins, errEmbedded)
+		return
+	}
 	switch r.Method {
 	case http.MethodGet:
 	case http.MethodOptions:
@@ -137,6 +142,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.overResponse(w, r)
 }
+
+var errEmbedded = fault.OriginNotAllowed.With("A page of another site embeds or links this address (Sec-Fetch-Site). Use an EventSource, or enter the address by hand.")
 
 // check returns what the request's token gives. Where none is asked for, it makes up
 // a name.

@@ -47,6 +47,12 @@ func TestRefusals(t *testing.T) {
 		{"?channel=a&last_event_id=1-1", nil, 400, "bad_position", errID.Error()},
 		{"?channel=a", []string{"Last-Event-ID", idOf([]string{"b"}, boreas.Position{Epoch: 1})}, 400, "bad_position", errID.Error()},
 		{"?channel=a&channel=b", []string{"Last-Event-ID", idOf([]string{"b", "a"}, boreas.Position{Epoch: 1}, boreas.Position{Epoch: 1})}, 400, "bad_position", errID.Error()},
+		// Requests of pages that do not name their origin, whatever else they ask for.
+		{"?channel=a&access_token=valid", []string{"Sec-Fetch-Site", "cross-site"}, 403, "origin_not_allowed", errEmbedded.Error()},
+		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate"}, 403, "origin_not_allowed", errEmbedded.Error()},
+		{"", []string{"Sec-Fetch-Site", "cross-site"}, 403, "origin_not_allowed", errEmbedded.Error()},
+		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://app.example"}, 401, "invalid_token", "The token is not valid, or no longer."},
+		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "same-origin"}, 401, "invalid_token", "The token is not valid, or no longer."},
 		// What only the hub can say: no channel could be joined.
 		{"?channel=&access_token=valid", nil, 400, "channel_name", "Not a channel name: it is empty."},
 		{"?channel=a&access_token=valid&since.a=x", nil, 400, "bad_position", `Position "x": not a position: want the text that came with a message or a join, unchanged.`},

@@ -56,9 +56,9 @@
 //     the classic wire; requests without a token; coming back with a revoked token; one
 //     user from a hundred addresses.
 //   - tokens: guessing tokens on a socket; guessing tokens on the classic wire;
-//     guessing tokens for events; tokens that are almost right; giant tokens; a flood
-//     while the backend hangs; sockets that wait for the backend; the same token from
-//     everywhere; gone before the backend answers; cookies by the dozen.
+//     guessing tokens for events; images with bad tokens; tokens that are almost right;
+//     giant tokens; a flood while the backend hangs; sockets that wait for the backend; the
+//     same token from everywhere; gone before the backend answers; cookies by the dozen.
 //   - JWT: alg none; HS256 with the public key; kids that are paths and queries; jku,
 //     x5u and jwk; crit and b64; encrypted tokens; huge tokens; times that are wrong;
 //     for somebody else; rules that are none; a revoked token with another signature; a

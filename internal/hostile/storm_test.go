@@ -120,9 +120,10 @@ var byTokens = []attack{
 		for i := range 30 {
 			got.add(l.say(text(fmt.Sprintf(`{"id":1,"auth":{"token":"bt_%043d"}}`, i))).reply(1))
 		}
-		return got.String() + "; from elsewhere: " + second(a.socket(1, withToken("/v2", a.tokenOf("ann"))))
-	}, "20 x invalid_token, then 10 x rate_limited; from elsewhere: 101"},
-	// The same on the classic wire, where nobody is told; the API counts it all the same.
+		return got.String() + "; a good one: " + second(a.socket(0, withToken("/v2", a.tokenOf("ann"))))
+	}, "20 x invalid_token, then 10 x rate_limited; a good one: 101"},
+	// The same on the classic wire, where nobody is told; others behind the same address may
+	// own good tokens and keys.
 	{"guessing tokens on the classic wire", func(a *attacker) string {
 		l := a.open(0, "/")
 		for i := range 30 {
@@ -130,15 +131,24 @@ var byTokens = []attack{
 		}
 		said := l.lives()
 		return said + ", then " + a.dial(0, a.api).say(get("/v2/keys", bearer(a.admin))).answer()
-	}, "lives, then 429 rate_limited"},
+	}, "lives, then 200"},
 	// And over streams of events.
 	{"guessing tokens for events", func(a *attacker) string {
 		var got turns
 		for i := range 30 {
 			got.add(a.dial(0, a.events).say(get(fmt.Sprintf("/v2/events?channel=a&access_token=bt_%043d", i))).answer())
 		}
-		return got.String()
-	}, "20 x 401 invalid_token, then 10 x 429 rate_limited"},
+		return got.String() + "; a good one: " + a.dial(0, a.events).say(get("/v2/events?channel=a&access_token="+a.tokenOf("ann"))).answer()
+	}, "20 x 401 invalid_token, then 10 x 429 rate_limited; a good one: 200 stream"},
+	// A page's images with bad tokens, which its visitor's browser asks for (address_failures,
+	// address_accepts): they are refused, and cost the visitor nothing.
+	{"images with bad tokens", func(a *attacker) string {
+		got := make(tally)
+		for i := range 300 {
+			got.add(a.dial(0, a.events).say(get(fmt.Sprintf("/v2/events?channel=a&access_token=bad%d", i), "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors")).answer())
+		}
+		return got.kinds() + "; the visitor's own token: " + second(a.socket(0, withToken("/v2", a.tokenOf("ann")))) + ", a bad one: " + a.dial(0, a.events).say(get("/v2/events?channel=a&access_token=bad")).answer()
+	}, "403 origin_not_allowed; the visitor's own token: 101, a bad one: 401 invalid_token"},
 	// A good token, bent a little: another letter's case, blanks, a NUL, its ID, its hash.
 	{"tokens that are almost right", func(a *attacker) string {
 		m := a.newToken(object{"user": "ann"})
@@ -213,8 +223,8 @@ var byTokens = []attack{
 		for _, l := range all {
 			got.add(l.answer())
 		}
-		return fmt.Sprintf("%s, the backend was asked %s", got, atMost(a.backend.asked.Load()-asked, 5))
-	}, "200 x 401 invalid_token, the backend was asked at most 5 times"},
+		return fmt.Sprintf("%s, the backend was asked %s", got.kinds(), atMost(a.backend.asked.Load()-asked, 5))
+	}, "401 invalid_token, 429 rate_limited, the backend was asked at most 5 times"},
 	// Clients that go while the backend is asked about them.
 	{"gone before the backend answers", func(a *attacker) string {
 		done := a.backend.slow()

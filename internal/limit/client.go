@@ -17,7 +17,7 @@ type Client struct {
 	network netip.Prefix // of an address
 	gone    atomic.Bool  // the table remembers another one, or none
 
-	accepts, requests, publishes, bytes bucket
+	accepts, embedded, requests, publishes, bytes bucket
 }
 
 // client returns the client of the user or key.
@@ -161,7 +161,7 @@ func networkName(n netip.Prefix) string {
 }
 
 func (c *Client) busyUntil() int64 {
-	return max(c.accepts.full.Load(), c.requests.full.Load(), c.publishes.full.Load(), c.bytes.full.Load())
+	return max(c.accepts.full.Load(), c.embedded.full.Load(), c.requests.full.Load(), c.publishes.full.Load(), c.bytes.full.Load())
 }
 
 func (c *Client) forget() { c.gone.Store(true) }

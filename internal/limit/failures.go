@@ -4,12 +4,14 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 const (
 	// minWait and maxWait are the first and the longest wait after failed authentications.
-	// Tokens cannot be guessed, so it is not that a guess must be prevented: checking one
-	// can cost a signature's verification or a question to the backend.
+	// Random tokens cannot be guessed. The wait slows down guesses of other tokens, and
+	// tells a client that repeats an invalid token to stop.
 	minWait, maxWait = time.Second, 5 * time.Minute
 
 	// calm is how long after a wait one doubling of it is forgotten. A success forgets
@@ -18,20 +20,83 @@ const (
 
 	// maxDoublings is after how many the wait is maxWait.
 	maxDoublings = 9
+
+	// checksAtOnce is how many checks run at once for an address that waits, if they cost a
+	// signature's verification or a question to the backend. Others queue for at most
+	// maxQueued.
+	checksAtOnce = 4
+	maxQueued    = 10 * time.Second
 )
 
 // failures are the failed authentications of an address.
 type failures struct {
 	mu        sync.Mutex
 	gone      bool
-	full      int64 // when none will count any more, if there is no wait
-	doublings int   // of the next wait; 0 while there was none
-	until     int64 // the end of the last wait
+	full      int64         // when none will count any more, if there is no wait
+	doublings int           // of the next wait; 0 while there was none
+	until     int64         // the end of the last wait
+	checks    chan struct{} // a place for each check that costs; nil before the first wait
 }
 
-// MayAuthenticate returns nil if the address may show a token: when it connects, and each
-// time that a token is to be checked. Otherwise it has to wait: a [fault.RateLimited].
-func (l *Limits) MayAuthenticate(address netip.Addr) error {
+// Failed counts an authentication of the address that failed because of the token: not
+// because the backend could not be reached, nor because the token has expired. If too many
+// have failed, the error is a [fault.RateLimited] with the time to wait. Valid tokens of the
+// same address do not have to wait: others may have failed behind it.
+func (l *Limits) Failed(address netip.Addr) error {
+	if l == nil || l.options.Address.Failures == 0 {
+		return nil
+	}
+	network, bounded := l.Network(address)
+	if !bounded {
+		return nil
+	}
+	for {
+		f := getOrAdd(l.failures, network, func() *failures { return new(failures) })
+		wait, ok := f.add(l.options.Address.Failures, l.now())
+		switch {
+		case !ok:
+		case wait > 0:
+			return l.refuse(scopeAddress, failuresKind, networkName(network), wait)
+		default:
+			return nil
+		}
+	}
+}
+
+// Check bounds what failed authentications may cost. It is called before a check of a token
+// that needs more than a look-up. While an address has to wait, few such checks run for it at
+// once, and Check waits until it is this one's turn; wait runs what waits. The check ends with
+// a call of leave. The error is a [fault.AuthUnavailable] if the turn did not come in time.
+func (l *Limits) Check(address netip.Addr, wait func(func())) (leave func(), err error) {
+	checks := l.checks(address)
+	if checks == nil {
+		return func() {}, nil
+	}
+	return turn(checks, wait)
+}
+
+// turn takes a place for a check, and waits until there is one.
+func turn(checks chan struct{}, wait func(func())) (leave func(), err error) {
+	leave = func() { <-checks }
+	select {
+	case checks <- struct{}{}:
+		return leave, nil
+	default:
+	}
+	wait(func() {
+		timer := time.NewTimer(maxQueued)
+		defer timer.Stop()
+		select {
+		case checks <- struct{}{}:
+		case <-timer.C:
+			err = fault.AuthUnavailable.With("Too many tokens from this address are being checked.")
+		}
+	})
+	return leave, err
+}
+
+// checks returns the places for checks of an address that has to wait; nil for others.
+func (l *Limits) checks(address netip.Addr) chan struct{} {
 	if l == nil || l.options.Address.Failures == 0 {
 		return nil
 	}
@@ -44,38 +109,23 @@ func (l *Limits) MayAuthenticate(address netip.Addr) error {
 		return nil
 	}
 	f.mu.Lock()
-	wait := f.until - l.now()
-	f.mu.Unlock()
-	if wait <= 0 {
+	defer f.mu.Unlock()
+	if f.until <= l.now() {
 		return nil
 	}
-	return l.refuse(scopeAddress, failuresKind, networkName(network), time.Duration(wait))
+	return f.checks
 }
 
-// Failed counts an authentication of the address that failed because of the token: not
-// because whoever knows tokens could not be reached, nor for one that has only expired.
-func (l *Limits) Failed(address netip.Addr) {
-	if l == nil || l.options.Address.Failures == 0 {
-		return
-	}
-	network, bounded := l.Network(address)
-	if !bounded {
-		return
-	}
-	for !getOrAdd(l.failures, network, func() *failures { return new(failures) }).add(l.options.Address.Failures, l.now()) {
-	}
-}
-
-// add counts a failure where so many a minute are let pass. It returns false if the
-// table has just forgotten these failures.
-func (f *failures) add(perMinute int, now int64) bool {
+// add counts a failure where so many a minute are let pass. It returns how long the address
+// has to wait already, and false if the table has just forgotten these failures.
+func (f *failures) add(perMinute int, now int64) (wait time.Duration, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.gone {
-		return false
+		return 0, false
 	}
-	if now < f.until {
-		return true // it was under way when the wait began
+	if now < f.until { // it counts for nothing more
+		return time.Duration(f.until - now), true
 	}
 	if f.doublings > 0 {
 		f.doublings = max(0, f.doublings-int((now-f.until)/int64(calm)))
@@ -83,12 +133,15 @@ func (f *failures) add(perMinute int, now int64) bool {
 	cost := int64(time.Minute) / int64(perMinute)
 	f.full = max(f.full, now) + cost
 	if f.doublings == 0 && f.full+cost-now <= int64(time.Minute) {
-		return true // there is room for another one
+		return 0, true // there is room for another one
+	}
+	if f.checks == nil {
+		f.checks = make(chan struct{}, checksAtOnce)
 	}
 	f.full = now // the wait stands for them
 	f.until = now + int64(min(minWait<<f.doublings, maxWait))
 	f.doublings = min(f.doublings+1, maxDoublings)
-	return true
+	return 0, true
 }
 
 func (f *failures) busyUntil() int64 {

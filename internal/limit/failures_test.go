@@ -2,6 +2,8 @@ package limit
 
 import (
 	"fmt"
+	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +17,9 @@ import (
 // to wait then.
 func guess(l *Limits, most int) string {
 	for n := range most {
-		if err := l.MayAuthenticate(here); err != nil {
+		if err := l.Failed(here); err != nil {
 			return fmt.Sprint(n, ", then ", fault.Wait(err))
 		}
-		l.Failed(here)
 	}
 	return fmt.Sprint(most, ", and no end")
 }
@@ -29,7 +30,7 @@ func TestBackOff(t *testing.T) {
 		var got []string
 		for range 11 {
 			got = append(got, guess(l, 100))
-			time.Sleep(fault.Wait(l.MayAuthenticate(here)))
+			time.Sleep(fault.Wait(l.Failed(here)))
 		}
 		want := []string{
 			"20, then 1s", "1, then 2s", "1, then 4s", "1, then 8s", "1, then 16s", "1, then 32s", "1, then 1m4s",
@@ -46,11 +47,11 @@ func TestBackOff(t *testing.T) {
 		if diff := cmp.Diff([]string{"1, then 1m4s", "20, then 1s"}, got); diff != "" {
 			t.Error(diff)
 		}
-		if err := l.MayAuthenticate(there); err != nil {
+		if err := l.Failed(there); err != nil {
 			t.Errorf("another address has to wait: %v", err)
 		}
 		want = []string{"Too many authentications from this address have failed (address_failures). 1s"}
-		if diff := cmp.Diff(want, []string{told(l.MayAuthenticate(here))}); diff != "" {
+		if diff := cmp.Diff(want, []string{told(l.Failed(here))}); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -62,16 +63,63 @@ func TestFewFailures(t *testing.T) {
 		for _, perMinute := range []int{2, 7, 20, 1000} {
 			l := New(Options{Address: Bounds{Failures: perMinute}})
 			for n := range 10 * perMinute {
-				if err := l.MayAuthenticate(here); err != nil {
+				if err := l.Failed(here); err != nil {
 					t.Fatalf("%d a minute: after %d: %v", perMinute, n, told(err))
 				}
-				l.Failed(here)
 				time.Sleep(time.Minute / time.Duration(perMinute))
 			}
 			time.Sleep(2 * time.Minute)
 			if diff := cmp.Diff(fmt.Sprint(perMinute, ", then 1s"), guess(l, 2000)); diff != "" {
 				t.Errorf("%d a minute: %s", perMinute, diff)
 			}
+		}
+	})
+}
+
+// TestChecksQueue: while an address has to wait, few checks of its tokens run at once. The
+// others get their turn, or are refused after a time. Other addresses notice nothing.
+func TestChecksQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{Address: Bounds{Failures: 1}})
+		run := func(run func()) { run() }
+		check := func(address netip.Addr, n int, takes time.Duration) string {
+			var mu sync.Mutex
+			var all sync.WaitGroup
+			start, outcomes := time.Now(), map[string]int{}
+			for range n {
+				all.Go(func() {
+					leave, err := l.Check(address, run)
+					if err == nil {
+						time.Sleep(takes)
+						leave()
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					outcomes[fmt.Sprint(time.Since(start), " ", err)]++
+				})
+			}
+			all.Wait()
+			return fmt.Sprint(outcomes)
+		}
+		if got := check(here, 12, time.Second); got != "map[1s <nil>:12]" {
+			t.Errorf("before any failure: %s", got)
+		}
+		for l.Failed(here) == nil || fault.Wait(l.Failed(here)) < time.Minute {
+			time.Sleep(time.Second)
+		}
+		if got := check(here, 12, time.Second); got != "map[1s <nil>:4 2s <nil>:4 3s <nil>:4]" {
+			t.Errorf("while it waits: %s", got)
+		}
+		const refused = "10s Too many tokens from this address are being checked."
+		if got := check(here, 12, 6*time.Second); got != "map["+refused+":4 12s <nil>:4 6s <nil>:4]" {
+			t.Errorf("slow checks: %s", got)
+		}
+		if got := check(there, 12, time.Second); got != "map[1s <nil>:12]" {
+			t.Errorf("another address: %s", got)
+		}
+		time.Sleep(maxWait)
+		if got := check(here, 12, time.Second); got != "map[1s <nil>:12]" {
+			t.Errorf("afterwards: %s", got)
 		}
 	})
 }
@@ -83,7 +131,7 @@ func TestFailuresAtOnce(t *testing.T) {
 		for range 1000 {
 			l.Failed(here)
 		}
-		if wait := fault.Wait(l.MayAuthenticate(here)); wait != time.Second {
+		if wait := fault.Wait(l.Failed(here)); wait != time.Second {
 			t.Errorf("wait %v, want 1s", wait)
 		}
 	})

@@ -94,8 +94,10 @@ func (l *Limits) Key(id string) *Client {
 	return l.client(l.keys, scopeKey, id)
 }
 
-// Accept counts a connection from the address. Its error is a [fault.RateLimited].
-func (l *Limits) Accept(address netip.Addr) error {
+// Accept counts a connection from the address. Embedded tells that a browser makes it for a
+// page of another site, as for an image: such connections count apart, so that a page cannot
+// use up the connections of its visitor. The error is a [fault.RateLimited].
+func (l *Limits) Accept(address netip.Addr, embedded bool) error {
 	if l == nil || l.options.Address.Accepts == 0 {
 		return nil
 	}
@@ -104,7 +106,11 @@ func (l *Limits) Accept(address netip.Addr) error {
 		return nil
 	}
 	c := l.address(network)
-	if wait := c.accepts.take(pace{int64(l.options.Address.Accepts)}, 1, l.now()); wait > 0 {
+	bucket := &c.accepts
+	if embedded {
+		bucket = &c.embedded
+	}
+	if wait := bucket.take(pace{int64(l.options.Address.Accepts)}, 1, l.now()); wait > 0 {
 		return l.refuse(scopeAddress, accepts, c.name(), wait)
 	}
 	return nil

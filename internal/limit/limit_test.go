@@ -59,7 +59,7 @@ func TestRefill(t *testing.T) {
 				what string
 				do   func() error
 			}{
-				{"accept", func() error { return l.Accept(here) }},
+				{"accept", func() error { return l.Accept(here, false) }},
 				{"request of an address", func() error { return l.Address(here).Request(10) }},
 				{"request of a user", func() error { return l.User("u1").Request(10) }},
 				{"publish of a user", func() error { return l.User("u1").Publish(1) }},
@@ -229,7 +229,7 @@ func TestWhoCountsAsOne(t *testing.T) {
 		}
 		l.Failed(a)
 		l.Failed(a)
-		if _, err := many(100, func() error { return errors.Join(l.Accept(a), l.MayAuthenticate(a)) }); err != nil {
+		if _, err := many(100, func() error { return errors.Join(l.Accept(a, false), l.Failed(a)) }); err != nil {
 			t.Errorf("%v: %v", a, err)
 		}
 	}
@@ -242,7 +242,7 @@ func TestNothingIsBounded(t *testing.T) {
 	for name, l := range map[string]*Limits{"nil": nil, "zero": New(Options{})} {
 		l.Failed(here)
 		_, err := many(10_000, func() error {
-			return errors.Join(l.Accept(here), l.MayAuthenticate(here), l.Address(here).Request(1<<20), l.Address(here).Publish(1000),
+			return errors.Join(l.Accept(here, false), l.Failed(here), l.Address(here).Request(1<<20), l.Address(here).Publish(1000),
 				l.User("u").Request(1<<20), l.User("u").Publish(1000), l.Key("k").Request(1<<20), l.Key("k").Publish(1000))
 		})
 		if err != nil {
@@ -272,12 +272,12 @@ func TestRefusalsAreTold(t *testing.T) {
 			Refused: func(r Refusal) { got = append(got, r) },
 		})
 		for range 3 {
-			many(10, func() error { return l.Accept(here) })
+			many(10, func() error { return l.Accept(here, false) })
 			many(10, func() error { return l.User("u1").Publish(1) })
 			time.Sleep(time.Second / 2)
 		}
 		time.Sleep(time.Hour)
-		many(10, func() error { return l.Accept(netip.MustParseAddr("2001:db8::1")) })
+		many(10, func() error { return l.Accept(netip.MustParseAddr("2001:db8::1"), false) })
 		want := []Refusal{
 			{Count{"address", "accepts", 1}, "address_accepts", "192.0.2.7"},
 			{Count{"user", "publishes", 1}, "user_publishes", "u1"},

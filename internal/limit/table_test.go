@@ -19,7 +19,7 @@ func TestTablesAreBounded(t *testing.T) {
 		l := newLimits(Options{Address: Bounds{Accepts: 1, Failures: 1}, User: Bounds{Requests: 1}, Key: Bounds{Requests: 1}}, size)
 		for i := range 10 * size {
 			a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-			l.Accept(a)
+			l.Accept(a, false)
 			l.Failed(a)
 			l.User(fmt.Sprint(i)).Request(1)
 			l.Key(fmt.Sprint(i)).Request(1)
@@ -49,7 +49,7 @@ func TestTheIdleAreForgottenFirst(t *testing.T) {
 			if l.User(fmt.Sprint("hostile", i)).Request(1) == nil {
 				t.Errorf("hostile%d has a new bucket", i)
 			}
-			if l.MayAuthenticate(netip.AddrFrom4([4]byte{11, 0, 0, byte(i)})) == nil {
+			if l.Failed(netip.AddrFrom4([4]byte{11, 0, 0, byte(i)})) == nil {
 				t.Errorf("the failures of 11.0.0.%d are forgotten", i)
 			}
 		}
@@ -113,8 +113,8 @@ func TestManyAtOnce(t *testing.T) {
 				c := l.User("u1")
 				r, _ := many(2000, func() error { return c.Request(100) })
 				p, _ := many(2000, func() error { return c.Publish(1) })
-				a, _ := many(2000, func() error { return l.Accept(here) })
-				many(100, func() error { l.Failed(here); return l.MayAuthenticate(here) })
+				a, _ := many(2000, func() error { return l.Accept(here, false) })
+				many(100, func() error { return l.Failed(here) })
 				mu.Lock()
 				defer mu.Unlock()
 				requests, publishes, accepts = requests+r, publishes+p, accepts+a
@@ -124,7 +124,7 @@ func TestManyAtOnce(t *testing.T) {
 		if requests != 2000 || publishes != 1000 || accepts != 200 {
 			t.Errorf("%d requests, %d publishes, %d accepts; want 2000, 1000, 200", requests, publishes, accepts)
 		}
-		if wait := fault.Wait(l.MayAuthenticate(here)); wait != time.Second {
+		if wait := fault.Wait(l.Failed(here)); wait != time.Second {
 			t.Errorf("wait %v, want 1s", wait)
 		}
 	})
@@ -133,12 +133,12 @@ func TestManyAtOnce(t *testing.T) {
 func TestAskingAllocatesNothing(t *testing.T) {
 	l := New(Options{User: Bounds{Requests: 1e9, Publishes: 1e9, Bytes: 1 << 40}, Address: Bounds{Accepts: 1e9, Failures: 1}})
 	c := l.User("u1")
-	l.Accept(here)
+	l.Accept(here, false)
 	n := testing.AllocsPerRun(100, func() {
 		c.Request(100)
 		c.Publish(1)
-		l.Accept(here)
-		l.MayAuthenticate(here)
+		l.Accept(here, false)
+		l.Check(here, nil)
 		l.User("u1")
 	})
 	if n != 0 {
@@ -166,6 +166,6 @@ func BenchmarkAccept(b *testing.B) {
 	l := New(Options{Address: Bounds{Accepts: 1e9}})
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Accept(here)
+		l.Accept(here, false)
 	}
 }

@@ -65,12 +65,17 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.untrusted(r.RemoteAddr)
 	}
 	address := identify(g.proxies, r)
-	// Before the bound for all: what one client does too much must not count against others.
-	if err := g.limits.Accept(address); err != nil {
-		g.refuse(w, r, err)
-		return
+	// Before everything that counts: a page that may not connect must not use up what its
+	// visitor may do.
+	for _, origin := range r.Header["Origin"] { // of two, who knows which a page has?
+		if origin != "" && !g.origins.allow(origin) {
+			g.count.origin.Add(1)
+			g.refuse(w, r, fault.OriginNotAllowed.With("Pages of the origin "+strconv.QuoteToASCII(origin)+" may not connect (allow_origin)."))
+			return
+		}
 	}
-	if err := g.limits.MayAuthenticate(address); err != nil {
+	// Before the bound for all: what one client does too much must not count against others.
+	if err := g.limits.Accept(address, v2.Embedded(r)); err != nil {
 		g.refuse(w, r, err)
 		return
 	}
@@ -79,13 +84,6 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		wait := time.Duration(1+rand.IntN(refusedSpread)) * time.Second
 		g.refuse(w, r, fault.Overloaded.After("More connections come in than the server takes in a second (accept_rate). Connect again after the seconds that Retry-After gives.", wait))
 		return
-	}
-	for _, origin := range r.Header["Origin"] { // of two, who knows which a page has?
-		if origin != "" && !g.origins.allow(origin) {
-			g.count.origin.Add(1)
-			g.refuse(w, r, fault.OriginNotAllowed.With("Pages of the origin "+strconv.QuoteToASCII(origin)+" may not connect (allow_origin)."))
-			return
-		}
 	}
 	g.next.ServeHTTP(w, r)
 }

@@ -92,16 +92,42 @@ func TestTheGateBoundsAddresses(t *testing.T) {
 		if n := g.count.tooFast.Load(); n != 0 {
 			t.Errorf("%d were refused for accept_rate", n)
 		}
-		// After a failure the address has to wait.
+		// Whoever has failed may connect: a valid token of the same address must get in.
 		time.Sleep(time.Minute)
-		limits.Failed(netip.MustParseAddr("192.0.2.8"))
-		got = []string{answer(g, get("/v2"), "10.0.0.1", "192.0.2.8"), answer(g, get("/v2"), "10.0.0.1", "192.0.2.9")}
-		want = []string{
-			"429 after 1 " + object("1000", "Too many authentications from this address have failed (address_failures)."),
-			"200 192.0.2.9:0",
+		if a := netip.MustParseAddr("192.0.2.8"); limits.Failed(a) != nil || limits.Failed(a) == nil {
+			t.Error("the address does not have to wait")
 		}
+		if got := answer(g, get("/v2"), "10.0.0.1", "192.0.2.8"); got != "200 192.0.2.8:0" {
+			t.Error(got)
+		}
+	})
+}
+
+// TestAPageCostsItsVisitorNothing: a page whose origin may not connect is refused before
+// anything counts for its visitor, and embedded requests count apart from the visitor's own.
+func TestAPageCostsItsVisitorNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := limit.New(limit.Options{Address: limit.Bounds{Accepts: 5, Failures: 1}})
+		g := newGate(gateOptions{origins: originsOf([]string{"https://app.example"}), limits: limits, perSecond: 50}, who)
+		got := map[string]int{}
+		with := func(path string, header ...string) *http.Request {
+			r := get(path)
+			for i := 0; i < len(header); i += 2 {
+				r.Header.Set(header[i], header[i+1])
+			}
+			return r
+		}
+		for range 100 {
+			got["evil "+answer(g, with("/v2", "Origin", "https://evil.example"), "192.0.2.7")[:3]]++
+			got["embedded "+answer(g, with("/v2/events", "Sec-Fetch-Site", "cross-site"), "192.0.2.7")[:3]]++
+			got["linked "+answer(g, with("/", "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate"), "192.0.2.7")[:3]]++
+		}
+		for range 10 {
+			got["own "+answer(g, with("/v2", "Origin", "https://app.example", "Sec-Fetch-Site", "cross-site"), "192.0.2.7")[:3]]++
+		}
+		want := map[string]int{"evil 403": 100, "embedded 200": 5, "embedded 429": 95, "linked 200": 5, "linked 429": 95, "own 200": 10}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Error(diff)
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 }
@@ -123,9 +149,8 @@ func TestLimitsOfTheConfiguration(t *testing.T) {
 		for _, address := range []string{"192.0.2.7", "127.0.0.1"} {
 			a := netip.MustParseAddr(address)
 			for range 100 {
-				l.Accept(a)
+				l.Accept(a, false)
 				l.Address(a).Request(0)
-				l.MayAuthenticate(a)
 				l.Failed(a)
 			}
 		}

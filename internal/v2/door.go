@@ -50,7 +50,7 @@ func (d *Door) Shown(r *http.Request, bearer bool) Shown {
 	if s.Token == "" {
 		s.Token = accessToken(r)
 	}
-	if s.Token == "" && d.Cookie != "" && !embedded(r) {
+	if s.Token == "" && d.Cookie != "" && !Embedded(r) {
 		if c, err := r.Cookie(d.Cookie); err == nil && c.Value != "" {
 			s.Token, s.Ambient = c.Value, true
 		}
@@ -58,11 +58,12 @@ func (d *Door) Shown(r *http.Request, bearer bool) Shown {
 	return s
 }
 
-// embedded tells whether a browser sends the request for a page of another site and does not
-// say which, as for an image whose address leads here. The page could read nothing of the
-// answer; but its visitor would be there, on channels of its choice, and use up what one
-// user may have. Who means to connect says the origin, which was looked at.
-func embedded(r *http.Request) bool {
+// Embedded reports whether a browser sends the request for a page of another site without
+// naming its origin: for an image, a script, a link or a form whose address leads here. The
+// page can read nothing of the answer. But its visitor would pay for it: with a session on
+// channels that the page has chosen, and with failed authentications. A page that means to
+// connect sends its origin, which the server checks.
+func Embedded(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return r.Header.Get("Origin") == "" && (site == "cross-site" || site == "same-site")
 }
@@ -96,16 +97,16 @@ func (d *Door) Open(s Shown, slow func(func())) (*boreas.Grant, error) {
 	if s.Token == "" {
 		return nil, fault.Unauthenticated
 	}
-	if err := d.Limits.MayAuthenticate(s.Address); err != nil {
-		return nil, err
-	}
 	c := boreas.Credentials{Token: s.Token, Header: s.Header, Slow: slow}
+	c.Costs = func(wait func(func())) (leave func(), err error) { return d.Limits.Check(s.Address, wait) }
 	if s.Address.IsValid() {
 		c.Address = s.Address.String()
 	}
 	g, err := d.Check(c)
 	if fault.Of(err) == fault.InvalidToken { // not an expired one, nor for want of a backend
-		d.Limits.Failed(s.Address)
+		if wait := d.Limits.Failed(s.Address); wait != nil {
+			return nil, wait
+		}
 	}
 	return g, err
 }
