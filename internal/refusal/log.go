@@ -18,6 +18,10 @@ const maxText = 512
 // counted. A client that tries again and again must not push out all others.
 const sameWithin = time.Minute
 
+// keptAtLeast is for how long a refusal is kept if only others have more of them: who looks
+// for one mostly does so within that time.
+const keptAtLeast = time.Hour
+
 // An Entry is one refusal. What is not known is empty. No entry holds a token or key.
 type Entry struct {
 	Time      time.Time // of the last one
@@ -33,22 +37,26 @@ type Entry struct {
 	Channel   string
 }
 
-// A Log holds the last [Size] refusals. Its methods may be called by many goroutines at
-// once. A nil Log holds nothing.
+// A Log holds the last [Size] refusals, shared fairly between those that were refused: see
+// owner. Its methods may be called by many goroutines at once. A nil Log holds nothing.
 type Log struct {
 	now func() time.Time
 
-	mu      sync.Mutex
-	entries []Entry // a ring
-	next    int     // where the next one goes
-	last    map[client]int
+	mu     sync.Mutex
+	all    list // oldest first
+	owners owners
+	last   map[client]*node
 }
 
 // client is whose refusals are counted together.
 type client struct{ address, session, token string }
 
+func (e *Entry) client() client { return client{e.Address, e.Session, e.TokenID} }
+
 // New returns an empty log.
-func New() *Log { return &Log{now: time.Now, last: make(map[client]int)} }
+func New() *Log {
+	return &Log{now: time.Now, owners: owners{byName: make(map[string]*owner)}, last: make(map[client]*node)}
+}
 
 // Add notes a refusal, now.
 func (l *Log) Add(e Entry) {
@@ -60,31 +68,38 @@ func (l *Log) Add(e Entry) {
 			*text = strings.ToValidUTF8((*text)[:maxText], "")
 		}
 	}
+	name := e.owner()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.Time, e.Count = l.now(), 1
-	who := client{e.Address, e.Session, e.TokenID}
-	if i, ok := l.last[who]; ok {
-		if before := &l.entries[i]; e.Time.Sub(before.Time) < sameWithin && alike(before, &e) {
-			before.Time, before.Count = e.Time, before.Count+1
-			return
-		}
+	if n := l.last[e.client()]; n != nil && e.Time.Sub(n.Time) < sameWithin && alike(&n.Entry, &e) {
+		n.Time, n.Count = e.Time, n.Count+1
+		return
 	}
 	for _, text := range e.texts() {
 		*text = strings.Clone(*text) // it may be a part of a whole message, which would be kept, too
 	}
-	who = client{e.Address, e.Session, e.TokenID}
-	if len(l.entries) < Size {
-		l.entries = append(l.entries, e)
-	} else {
-		old := &l.entries[l.next]
-		if gone := (client{old.Address, old.Session, old.TokenID}); l.last[gone] == l.next {
-			delete(l.last, gone)
-		}
-		*old = e
+	n := &node{Entry: e}
+	l.all.push(n)
+	l.owners.add(name, n)
+	l.last[e.client()] = n
+	if l.all.len > Size {
+		l.drop()
 	}
-	l.last[who] = l.next
-	l.next = (l.next + 1) % Size
+}
+
+// drop makes room for one: the oldest of all if that is old, else the oldest of whoever has
+// the most.
+func (l *Log) drop() {
+	n := l.all.first
+	if l.now().Sub(n.Time) < keptAtLeast {
+		n = l.owners.most().nodes[0]
+	}
+	l.all.remove(n)
+	l.owners.remove(n)
+	if l.last[n.client()] == n {
+		delete(l.last, n.client())
+	}
 }
 
 // texts returns what of an entry clients may have chosen.
@@ -115,10 +130,9 @@ func (l *Log) Find(f Filter, limit int) []Entry {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := range l.entries {
-		e := &l.entries[(l.next-1-i+2*len(l.entries))%len(l.entries)]
-		if len(found) < limit && f.matches(e) {
-			found = append(found, *e)
+	for n := l.all.newest; n != nil && len(found) < limit; n = n.older {
+		if f.matches(&n.Entry) {
+			found = append(found, n.Entry)
 		}
 	}
 	return found

@@ -89,8 +89,8 @@ func TestTheLogIsBounded(t *testing.T) {
 		l.Add(Entry{Code: "c", Session: fmt.Sprint("s_", i), Channel: strings.Repeat("ä", maxText)})
 	}
 	all := l.Find(Filter{}, n)
-	if len(all) != Size || len(l.entries) != Size || len(l.last) != Size {
-		t.Fatalf("%d found, %d entries, %d clients", len(all), len(l.entries), len(l.last))
+	if len(all) != Size || l.all.len != Size || len(l.last) != Size || len(l.owners.heap) != Size || len(l.owners.byName) != Size {
+		t.Fatalf("%d found, %d entries, %d clients, %d owners", len(all), l.all.len, len(l.last), len(l.owners.heap))
 	}
 	for i, e := range all {
 		if want := fmt.Sprint("s_", n-1-i); e.Session != want || e.Count != 1 || len(e.Channel) > maxText || strings.ContainsRune(e.Channel, '\uFFFD') {
@@ -117,4 +117,67 @@ func TestPartsOfMessages(t *testing.T) {
 		t.Errorf("1000 refusals take %d bytes", grown)
 	}
 	runtime.KeepAlive(l)
+}
+
+// TestOneClientDoesNotPushOutOthers: whoever is refused more than all others pushes out its
+// own refusals, as a user and as a stranger from a network.
+func TestOneClientDoesNotPushOutOthers(t *testing.T) {
+	for name, attack := range map[string]func(i int) Entry{
+		"a user from many addresses": func(i int) Entry {
+			return Entry{Code: "not_permitted", User: "eve", Address: fmt.Sprintf("192.0.2.%d", i%250), Session: fmt.Sprint("s_", i%90), Channel: fmt.Sprint(i)}
+		},
+		"a stranger's network": func(i int) Entry {
+			return Entry{Code: "invalid_token", Address: fmt.Sprintf("2001:db8::%x", i%65536), Message: fmt.Sprint(i)}
+		},
+		"nobody that is known": func(i int) Entry { return Entry{Code: "invalid_token", Message: fmt.Sprint(i)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Unix(1000, 0)
+			l := at(&now)
+			const others = 200
+			for i := range others {
+				l.Add(Entry{Code: "not_permitted", User: fmt.Sprint("user-", i), Channel: "x"})
+				l.Add(Entry{Code: "not_permitted", User: fmt.Sprint("user-", i), Channel: "y"})
+			}
+			for i := range 3 * Size {
+				l.Add(attack(i))
+			}
+			for i := range others {
+				if n := len(l.Find(Filter{User: fmt.Sprint("user-", i)}, 10)); n != 2 {
+					t.Fatalf("of user %d %d refusals are left of 2", i, n)
+				}
+			}
+			if n := len(l.Find(Filter{}, 2*Size)); n != Size {
+				t.Errorf("there are %d", n)
+			}
+			// What is old makes room for what is new, whoever had it.
+			now = now.Add(keptAtLeast)
+			for i := range Size {
+				l.Add(Entry{Code: "not_permitted", User: fmt.Sprint("late-", i)})
+			}
+			if n := len(l.Find(Filter{User: "user-1"}, 10)); n != 0 {
+				t.Errorf("%d refusals are left of an hour ago", n)
+			}
+		})
+	}
+}
+
+// TestSharesAgree does random things and compares the log with itself.
+func TestSharesAgree(t *testing.T) {
+	now := time.Unix(1000, 0)
+	l := at(&now)
+	for i := range 5 * Size {
+		now = now.Add(time.Duration(i%3) * time.Second)
+		l.Add(Entry{User: fmt.Sprint("u", i*i%97), Channel: fmt.Sprint(i * 7 % 1013), Session: fmt.Sprint(i % 11)})
+	}
+	n := 0
+	for i, w := range l.owners.heap {
+		if w.index != i || l.owners.byName[w.name] != w || len(w.nodes) > len(l.owners.most().nodes) {
+			t.Fatalf("owner %d: %+v", i, w)
+		}
+		n += len(w.nodes)
+	}
+	if found := l.Find(Filter{}, 2*Size); n != l.all.len || n != len(found) || n > Size {
+		t.Errorf("%d of owners, %d of all, %d found", n, l.all.len, len(found))
+	}
 }
