@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -51,6 +52,10 @@ type BackendOptions struct {
 	// Concurrency is how many questions may be asked at once; 0 means 64.
 	Concurrency int
 
+	// Exempt are addresses behind which there may be many clients, so that none of the
+	// bounds for one address applies to them.
+	Exempt []netip.Prefix
+
 	// CacheSize is how many answers are remembered; 0 means 20,000.
 	CacheSize int
 
@@ -67,8 +72,7 @@ type Backend struct {
 	options  BackendOptions
 	name     string // the URL without what may be secret
 	client   *http.Client
-	turns    chan struct{} // a place for each question that is asked
-	queue    chan struct{} // a place for each that is asked or waits
+	turns    *turns
 	circuit  circuit
 	rules    parsedRules
 	granted  answers
@@ -123,8 +127,7 @@ func NewBackend(o BackendOptions) (*Backend, error) {
 		options: o,
 		name:    name,
 		client:  boundClient(o.Client, o.Timeout, 0),
-		turns:   make(chan struct{}, o.Concurrency),
-		queue:   make(chan struct{}, o.Concurrency*(1+queueLength)),
+		turns:   newTurns(o.Concurrency, o.Concurrency*queueLength, o.Exempt),
 		granted: answers{max: o.CacheSize},
 		refused: answers{max: o.CacheSize},
 		asked:   make(map[backendKey]*question),

@@ -40,7 +40,7 @@ func (b *Backend) askFor(q *question, key backendKey, c boreas.Credentials, head
 		close(q.done)
 	}()
 	q.err = fault.AuthUnavailable // whatever happens
-	leave, err := b.enter()
+	leave, err := b.enter(c.Address)
 	if err != nil {
 		q.err = err
 		return
@@ -71,27 +71,18 @@ func (b *Backend) askFor(q *question, key backendKey, c boreas.Credentials, head
 }
 
 // enter waits for a turn, for a bounded time and in a bounded queue. The error is a fault.
-func (b *Backend) enter() (leave func(), err error) {
+func (b *Backend) enter(address string) (leave func(), err error) {
 	if b.circuit.broken(time.Now()) {
 		return nil, fault.AuthUnavailable.With("The backend that knows the token does not answer for now.")
 	}
-	select {
-	case b.queue <- struct{}{}:
-	default:
-		return nil, fault.AuthUnavailable.With("Too many tokens wait for the backend that knows them.")
+	leave, ok := b.turns.enter(b.ctx, address, b.options.Timeout)
+	switch {
+	case ok:
+		return leave, nil
+	case b.ctx.Err() != nil:
+		return nil, fault.AuthUnavailable.With("The server is shutting down.")
 	}
-	timer := time.NewTimer(b.options.Timeout)
-	defer timer.Stop()
-	select {
-	case b.turns <- struct{}{}:
-		return func() { <-b.turns; <-b.queue }, nil
-	case <-timer.C:
-		err = fault.AuthUnavailable.With("Too many tokens wait for the backend that knows them.")
-	case <-b.ctx.Done():
-		err = fault.AuthUnavailable.With("The server is shutting down.")
-	}
-	<-b.queue
-	return nil, err
+	return nil, fault.AuthUnavailable.With("Too many tokens wait for the backend that knows them.")
 }
 
 // ask asks the backend. Errors tell nothing of the token.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 // This file is about backends that are out of reach.
@@ -56,6 +59,58 @@ func TestBackendIsAskedOnce(t *testing.T) {
 	})
 }
 
+var everybody = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+
+// TestOneAddressDoesNotCrowdOutOthers: with hundreds of tokens an address waits for itself.
+func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return says(200, `{"user":"u1"}`)(r)
+		})
+		b := newBackend(t, i, auth.BackendOptions{Concurrency: 4, Timeout: 30 * time.Second})
+		outcome := make(chan string)
+		ask := func(token, address string) {
+			start := time.Now()
+			_, err := b.Check(boreas.Credentials{Token: token, Address: address})
+			outcome <- fmt.Sprint(address, " ", time.Since(start), " ", err)
+		}
+		count := func(n int) map[string]int {
+			got := map[string]int{}
+			for range n {
+				got[<-outcome]++
+			}
+			return got
+		}
+		for n := range 500 {
+			go ask(fmt.Sprint("greedy-", n), fmt.Sprintf("2001:db8::%x", n))
+		}
+		synctest.Wait()
+		for n := range 3 {
+			go ask(fmt.Sprint("other-", n), fmt.Sprintf("192.0.2.%d", n))
+		}
+		refused, waited := 0, 0
+		for text, n := range count(503) {
+			switch {
+			case strings.HasPrefix(text, "192.0.2."):
+				if !strings.HasSuffix(text, " 2s <nil>") { // as soon as one of the four is done
+					t.Errorf("%d: %s", n, text)
+				}
+			case strings.HasSuffix(text, " 0s "+fault.AuthUnavailable.With("Too many tokens wait for the backend that knows them.").Error()):
+				refused += n
+			case strings.HasSuffix(text, "<nil>"):
+				waited += n
+			default:
+				t.Errorf("%d: %s", n, text)
+			}
+		}
+		if waited != 68/5 || refused != 500-68/5 {
+			t.Errorf("of one network %d were asked and %d refused", waited, refused)
+		}
+	})
+}
+
 // TestBackendConcurrency: so many are asked at once, the others wait for their turn.
 func TestBackendConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -64,7 +119,7 @@ func TestBackendConcurrency(t *testing.T) {
 			time.Sleep(time.Second)
 			return says(200, `{"user":"u1"}`)(r)
 		})
-		b := newBackend(t, i, auth.BackendOptions{Concurrency: 2, Timeout: 2500 * time.Millisecond})
+		b := newBackend(t, i, auth.BackendOptions{Concurrency: 2, Timeout: 2500 * time.Millisecond, Exempt: everybody})
 		want := map[string]int{
 			"0s " + crowded: 66, "1s user u1": 2, "2s user u1": 2,
 			"3s user u1":      2, // whose turn came in time

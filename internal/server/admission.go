@@ -31,6 +31,7 @@ func (s *Server) openAuthority() error {
 			URL:     s.cfg.AuthURL,
 			Headers: s.cfg.AuthHeaders(),
 			Timeout: s.cfg.AuthURLTimeout,
+			Exempt:  s.cfg.Unlimited(),
 			Log:     s.log,
 		})
 		if err != nil {

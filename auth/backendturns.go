@@ -1,0 +1,156 @@
+package auth
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// turns are given to those that want to ask the backend: so many at once, the others wait. Each
+// address stands in a line of its own and the lines take turns, so that an address
+// with hundreds of tokens makes another wait for one of them, and not for all.
+type turns struct {
+	exempt []netip.Prefix // addresses that may be many clients, and have no bound of their own
+
+	mu    sync.Mutex
+	free  int // turns that nobody has
+	room  int // how many more may have a turn or wait for one
+	lines map[netip.Prefix]*turnLine
+	next  []*turnLine // those in which somebody waits, in the order of their turns
+}
+
+// turnLine are the questions of one address.
+type turnLine struct {
+	address netip.Prefix
+	bounded bool
+	held    int             // that have a turn or wait for one
+	waiting []chan struct{} // closed when a turn is theirs
+}
+
+// leftInQueue is how much of the room must be left for each part that one address has. One alone
+// may have a fifth of it.
+const leftInQueue = 4
+
+func newTurns(atOnce, waiting int, exempt []netip.Prefix) *turns {
+	return &turns{exempt: exempt, free: atOnce, room: atOnce + waiting, lines: make(map[netip.Prefix]*turnLine)}
+}
+
+// enter waits for a turn, as long as ctx and the timeout let it. It returns false if there is
+// none; else leave gives the turn to the next.
+func (t *turns) enter(ctx context.Context, address string, timeout time.Duration) (leave func(), ok bool) {
+	t.mu.Lock()
+	l := t.line(address)
+	if t.room == 0 || l.bounded && leftInQueue*(l.held+1) > t.room {
+		t.forget(l)
+		t.mu.Unlock()
+		return nil, false
+	}
+	t.room--
+	l.held++
+	leave = func() { t.leave(l) }
+	if t.free > 0 {
+		t.free--
+		t.mu.Unlock()
+		return leave, true
+	}
+	mine := make(chan struct{})
+	if l.waiting = append(l.waiting, mine); len(l.waiting) == 1 {
+		t.next = append(t.next, l)
+	}
+	t.mu.Unlock()
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-mine:
+	case <-timer.C:
+		ok = t.giveUp(l, mine)
+		return leave, ok
+	case <-ctx.Done():
+		if !t.giveUp(l, mine) {
+			return nil, false
+		}
+	}
+	if ctx.Err() != nil {
+		leave()
+		return nil, false
+	}
+	return leave, true
+}
+
+// giveUp takes who waits out of the line. It returns true if a turn has come meanwhile.
+func (t *turns) giveUp(l *turnLine, mine chan struct{}) (came bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := slices.Index(l.waiting, mine)
+	if i < 0 {
+		return true
+	}
+	if l.waiting = slices.Delete(l.waiting, i, i+1); len(l.waiting) == 0 {
+		t.next = slices.DeleteFunc(t.next, func(other *turnLine) bool { return other == l })
+	}
+	t.giveBack(l)
+	return false
+}
+
+// leave gives the turn to the next line.
+func (t *turns) leave(l *turnLine) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.giveBack(l)
+	if len(t.next) == 0 {
+		t.next = nil
+		t.free++
+		return
+	}
+	first := t.next[0]
+	t.next[0] = nil
+	t.next = t.next[1:]
+	close(first.waiting[0])
+	first.waiting[0] = nil
+	if first.waiting = first.waiting[1:]; len(first.waiting) > 0 {
+		t.next = append(t.next, first)
+	}
+}
+
+// line returns the line of an address. The caller holds mu.
+func (t *turns) line(address string) *turnLine {
+	network, bounded := networkOf(address)
+	l := t.lines[network]
+	if l == nil {
+		contains := func(p netip.Prefix) bool { return p.Contains(network.Addr()) }
+		l = &turnLine{address: network, bounded: bounded && !slices.ContainsFunc(t.exempt, contains)}
+		t.lines[network] = l
+	}
+	return l
+}
+
+// giveBack gives back a place in a line. The caller holds mu.
+func (t *turns) giveBack(l *turnLine) {
+	t.room++
+	l.held--
+	t.forget(l)
+}
+
+func (t *turns) forget(l *turnLine) {
+	if l.held == 0 {
+		delete(t.lines, l.address)
+	}
+}
+
+// networkOf returns what counts as one address: an IPv4 address, or a /64 of IPv6. It is
+// false for what is no address.
+func networkOf(address string) (netip.Prefix, bool) {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	a = a.Unmap().WithZone("")
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	network, err := a.Prefix(bits)
+	return network, err == nil
+}
