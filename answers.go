@@ -32,18 +32,53 @@ func (s *Session) Reserve(ctx context.Context, n int) error {
 		st.reserved = &held
 	}
 	reserved := st.reserved
-	ctx, cancel := context.WithCancel(ctx)
-	st.giveUp = cancel
+	st.upTo = n
 	s.mu.Unlock()
-	err := reserved.Wait(ctx, n)
-	cancel()
+	err := s.Hold(ctx, reserved, n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.giveUp = nil
 	if err == nil && s.finished { // nobody else gives it back
 		s.unreserve()
 	}
 	return err
+}
+
+// Hold is [Held.Wait], which ends with the session, too. One goroutine at a time may
+// wait.
+func (s *Session) Hold(ctx context.Context, held *Held, n int) error {
+	if held.Try(n) {
+		return nil
+	}
+	s.mu.Lock()
+	if s.ending {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	st := s.strained()
+	st.giveUp = cancel
+	s.mu.Unlock()
+	err := held.Wait(ctx, n)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.giveUp = nil
+	return err
+}
+
+// reserveMore reserves n bytes more for the next answer, and does not wait. The caller
+// holds mu.
+func (s *Session) reserveMore(n int) error {
+	st := s.strained()
+	if st.reserved == nil {
+		held := s.held(HeldAnswer)
+		st.reserved = &held
+	}
+	if err := st.reserved.Set(st.upTo + n); err != nil {
+		return err
+	}
+	st.upTo += n
+	return nil
 }
 
 // Unreserve gives back what Reserve has reserved, if there was no answer.
@@ -57,7 +92,7 @@ func (s *Session) Unreserve() {
 func (s *Session) unreserve() {
 	if s.strain != nil && s.strain.reserved != nil {
 		s.strain.reserved.Keep(0)
-		s.strain.reserved = nil
+		s.strain.reserved, s.strain.upTo = nil, 0
 	}
 }
 
@@ -106,7 +141,7 @@ func (s *Session) holdAnswers(n int) error {
 	st := s.strained()
 	if st.reserved != nil {
 		st.answers.take(st.reserved)
-		st.reserved = nil
+		st.reserved, st.upTo = nil, 0
 	}
 	return st.answers.Set(n)
 }

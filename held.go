@@ -136,7 +136,7 @@ func (s *Session) held(kind HeldKind) Held {
 		user = s.grant.User
 	}
 	held := s.hub.ledger.held(kind, s.address, user)
-	held.session = true
+	held.session = kind == HeldAnswer // max_message bounds its request
 	return held
 }
 
@@ -159,7 +159,12 @@ func counted(n int) int64 {
 
 // Set changes how many bytes are held. Fewer are always allowed. Up to [HeldFree] bytes
 // count as none. Error: [ErrPeerMemory], and then nothing has changed.
-func (h *Held) Set(n int) error {
+func (h *Held) Set(n int) error { return h.set(n, true) }
+
+// Try is Set for a caller that has another way out: it counts no refusal.
+func (h *Held) Try(n int) bool { return h.set(n, false) == nil }
+
+func (h *Held) set(n int, count bool) error {
 	want := counted(n)
 	if want == h.n {
 		return nil
@@ -167,7 +172,9 @@ func (h *Held) Set(n int) error {
 	h.ledger.mu.Lock()
 	defer h.ledger.mu.Unlock()
 	if full, scope := h.full(want); full {
-		h.ledger.refused[scope]++
+		if count {
+			h.ledger.refused[scope]++
+		}
 		return heldErrors[scope]
 	}
 	h.change(want)

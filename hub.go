@@ -53,8 +53,8 @@ type Options struct {
 	// PeerMemory is how many bytes the hub and its transports hold for all peers
 	// together: requests that have arrived in part, answers that wait to be read, copies
 	// that connections are writing. One address that is in none of ExemptAddresses gets
-	// an eighth of it, one user whom a backend has named a sixteenth, one session a
-	// thirty-second. 0 means [DefaultPeerMemory].
+	// an eighth of it, one user whom a backend has named a sixteenth, the answers
+	// to one session a thirty-second. 0 means [DefaultPeerMemory].
 	PeerMemory int64
 
 	// PresenceLinger is for how long a session whose connection was lost is still

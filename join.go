@@ -74,6 +74,9 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 			if j.Watch && members >= maxSnapshots {
 				r.Err = ErrTooManyMembers
 			}
+			if r.Err == nil && j.Watch && entries[i].ch != nil && entries[i].ch.presence != nil {
+				r.Err = s.reserveMore(entries[i].ch.presence.bytes())
+			}
 		}
 		if r.Err == nil {
 			s.enter(&j, &entries[i], r)

@@ -157,6 +157,21 @@ func (p *presence) stateNow() PresenceState {
 	return state
 }
 
+// bytes returns how many bytes the state has as JSON, at most.
+func (p *presence) bytes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	const numbers, member, session = 100, 60, 20
+	if p.counting {
+		return numbers
+	}
+	n := numbers + session*len(p.who.places)
+	for name, u := range p.who.users {
+		n += member + 6*len(name) + len(u.info) // a character may be escaped by six
+	}
+	return n
+}
+
 // numbers returns the state without members. The caller holds mu.
 func (p *presence) numbers() PresenceState {
 	return PresenceState{Users: len(p.who.users), Sessions: len(p.who.places)}

@@ -41,6 +41,8 @@ type conn struct {
 	failed, deaf bool
 	malformed    uint8
 
+	limited bool // a message that has arrived in part has a time limit; of the reading goroutine
+
 	mu         sync.Mutex
 	peerClosed bool // the client's close frame has come
 	finished   bool // the hub writes nothing more
@@ -128,6 +130,9 @@ func (c *conn) serve(early []byte) {
 	err := c.read(early)
 	c.sess.Lost(err)
 	c.countUnfinished()
+	if c.in != nil {
+		c.in.drop()
+	}
 	c.Drop()
 	c.h.workers.close()
 	c.sess.Done()
@@ -146,6 +151,9 @@ func (c *conn) read(early []byte) error {
 	}
 	for ignored := 0; ; {
 		b, err := c.Wait()
+		if c.messageLate(err) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -166,8 +174,11 @@ func (c *conn) read(early []byte) error {
 // answers waits here, and so does, in the end, its socket.
 func (c *conn) feed(b *socket.Buffer) {
 	c.h.workers.do(c, b)
-	for c.h.dialect.patient() {
-		c.sess.AwaitAnswered()
+	for {
+		if c.h.dialect.patient() {
+			c.sess.AwaitAnswered()
+		}
+		c.awaitRoom()
 		if c.in == nil || len(c.in.later) == 0 {
 			break
 		}
@@ -176,6 +187,7 @@ func (c *conn) feed(b *socket.Buffer) {
 		c.in.later = nil
 		c.h.workers.do(c, b)
 	}
+	c.limitMessage()
 }
 
 // Finish implements [boreas.Conn]. If a close frame was sent, the connection stays open

@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/gobwas/ws"
+
+	"github.com/boreas-pubsub/boreas"
 )
 
 // inbound is what has been read of a frame and a message that are not whole yet. It
@@ -17,13 +19,16 @@ type inbound struct {
 	free    bool   // it counts for no limit
 	control []byte // payload of a control frame so far
 
-	fragmented bool      // a message has begun and goes on in another frame
-	continued  bool      // the frame goes on with a message
-	op         ws.OpCode // of the message
-	message    []byte    // payload of the message so far
-	valid      int       // how many bytes of it are whole characters, if it is a text
+	fragmented bool         // a message has begun and goes on in another frame
+	continued  bool         // the frame goes on with a message
+	op         ws.OpCode    // of the message
+	message    []byte       // payload of the message so far
+	held       *boreas.Held // for message; nil while that is small
+	wants      int          // bytes for which there must be room before later is taken
+	valid      int          // how many bytes of it are whole characters, if it is a text
 
-	// later is what is to be taken once the client has read its answers.
+	// later is what is to be taken once the client has read its answers, or there is
+	// room.
 	later []byte
 }
 
@@ -46,7 +51,7 @@ func (c *conn) take(b []byte, in *inbound) (over bool) {
 		if err != nil {
 			c.fail(err)
 		}
-		if c.h.dialect.patient() && len(b) > 0 && !c.sess.Answered() {
+		if in.wants > 0 || c.h.dialect.patient() && len(b) > 0 && !c.sess.Answered() {
 			in.later = bytes.Clone(b)
 			break
 		}
@@ -54,6 +59,8 @@ func (c *conn) take(b []byte, in *inbound) (over bool) {
 	if !in.between() && !c.deaf {
 		kept := *in
 		c.in = &kept
+	} else {
+		in.drop()
 	}
 	*in = inbound{}
 	return over
@@ -85,9 +92,13 @@ func (c *conn) step(b []byte, in *inbound) (rest []byte, over bool, err error) {
 		return rest, over, nil
 	}
 	n := min(in.frame.Length-in.got, int64(len(b)))
+	whole := in.got+n == in.frame.Length
+	keep := !in.frame.OpCode.IsControl() && (len(in.message) > 0 || !whole || in.fragmented)
+	if keep && !c.holds(in, int(n)) {
+		return b, false, nil
+	}
 	part := b[:n]
 	ws.Cipher(part, in.frame.Mask, int(in.got%int64(len(in.frame.Mask))))
-	whole := in.got+n == in.frame.Length
 	first := in.got == 0
 	in.got += n
 	in.inFrame = !whole
@@ -103,7 +114,7 @@ func (c *conn) step(b []byte, in *inbound) (rest []byte, over bool, err error) {
 		return b[n:], over, err
 	}
 	pieces := in.continued || in.fragmented
-	if len(in.message) > 0 || !whole || in.fragmented {
+	if keep {
 		in.message = append(in.message, part...)
 		part = in.message
 	}
@@ -115,8 +126,9 @@ func (c *conn) step(b []byte, in *inbound) (rest []byte, over bool, err error) {
 		}
 	}
 	if whole {
-		in.message, in.valid, in.continued = nil, 0, false
+		in.valid, in.continued = 0, false
 		c.message(in.op, part, pieces)
+		in.drop()
 	}
 	return b[n:], false, nil
 }
@@ -140,7 +152,8 @@ func (c *conn) skip(b []byte, in *inbound) (rest []byte, over bool) {
 	n := min(in.frame.Length-in.got, int64(len(b)))
 	in.got += n
 	in.inFrame = in.got < in.frame.Length
-	in.message, in.control, in.fragmented, in.valid = nil, nil, false, 0
+	in.control, in.fragmented, in.valid = nil, false, 0
+	in.drop()
 	if !in.inFrame && in.frame.OpCode == ws.OpClose {
 		c.deaf = true
 		over = c.closedByPeer()

@@ -168,6 +168,10 @@ func (c *conn) v2Auth(r *wire.V2Request) {
 
 func (c *conn) v2Join(r *wire.V2Request) {
 	joins := v2.Joins(r.Join)
+	if err := c.reserve(v2.JoinedBytes(joins)); err != nil {
+		c.v2Limited(r, err)
+		return
+	}
 	results := c.sess.Join(joins, func(b []byte, results []boreas.Joined) []byte {
 		if r.ID == nil {
 			return b
@@ -233,6 +237,10 @@ func (c *conn) v2History(r *wire.V2Request) {
 		return
 	}
 	page := v2.NewPage(r.Channel, since, h)
+	if err := c.reserve(page.Bytes()); err != nil {
+		c.v2Fail(r, err)
+		return
+	}
 	c.v2Reply(r.ID, func(b []byte) []byte {
 		b = wire.AppendV2HistoryOpen(b, r.ID, r.Channel)
 		b = page.AppendMessages(b)
@@ -249,8 +257,13 @@ func (c *conn) v2Presence(r *wire.V2Request) {
 		c.v2Fail(r, err)
 		return
 	}
+	members := v2.Presence(&state)
+	if err := c.reserve(len(members) + 2*len(r.Channel) + v2.ReplyBytes); err != nil {
+		c.v2Fail(r, err)
+		return
+	}
 	c.v2Reply(r.ID, func(b []byte) []byte {
-		return wire.AppendV2PresenceReply(b, r.ID, r.Channel, v2.Presence(&state))
+		return wire.AppendV2PresenceReply(b, r.ID, r.Channel, members)
 	})
 }
 

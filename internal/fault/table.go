@@ -281,7 +281,7 @@ var (
 		causes:  []error{boreas.ErrNoSession},
 	}
 	Timeout = &Fault{
-		Code: "timeout", Retry: Now, Status: http.StatusRequestTimeout,
+		Code: "timeout", Retry: Now, Status: http.StatusRequestTimeout, Close: 4103,
 		Summary: "The request did not arrive in time.",
 		Do:      "Send it again. Nothing of it was carried out.",
 	}

@@ -35,3 +35,17 @@ func Position(text string) (boreas.Position, error) {
 	}
 	return p, nil
 }
+
+// joinedBytes is how many bytes the result of a join has at most, beside the name of its
+// channel and the members who are present.
+const joinedBytes = 600
+
+// JoinedBytes returns how many bytes the answer to joins has at most, without the members
+// who are present.
+func JoinedBytes(joins []boreas.Join) int {
+	n := ReplyBytes
+	for _, j := range joins {
+		n += 2*len(j.Channel) + joinedBytes
+	}
+	return n
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
@@ -132,12 +133,28 @@ func NewPage(channel string, since boreas.Position, h boreas.History) Page {
 		}
 		bytes += len(pub.Data)
 	}
-	p.Publications = h.Publications
+	p.Publications = slices.Clone(h.Publications) // not the array, which may have many more
 	if n := len(p.Publications); n > 0 {
 		p.Position = boreas.Position{Epoch: p.Epoch, Offset: p.Publications[n-1].Offset}
 	}
 	p.More = p.Position.Offset < h.Head.Offset
 	return p
+}
+
+// ReplyBytes is how many bytes a reply has at most beside the texts that were asked for:
+// its members, positions, an id.
+const ReplyBytes = 1024
+
+// messageBytes is how many bytes a page has for a message, beside its data.
+const messageBytes = 80
+
+// Bytes returns how many bytes the page has as an answer, at most.
+func (p *Page) Bytes() int {
+	n := 2*len(p.Channel) + ReplyBytes
+	for _, pub := range p.Publications {
+		n += len(pub.Data) + messageBytes
+	}
+	return n
 }
 
 // AppendMessages appends the messages of the page to the list begun in dst.

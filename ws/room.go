@@ -1,0 +1,116 @@
+package ws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+const (
+	// messageTimeout is how long a message may take to arrive that holds more than
+	// [boreas.HeldFree] bytes; one second more for each messagePace bytes of MaxMessage.
+	messageTimeout = 30 * time.Second
+	messagePace    = 64 << 10
+)
+
+// holds makes room for n more bytes of a message that is not whole yet. If it returns
+// false there is none: the bytes must stay where they are until in.wants can be held.
+func (c *conn) holds(in *inbound, n int) bool {
+	need := len(in.message) + n
+	if need <= cap(in.message) {
+		return true
+	}
+	size := min(max(need, 2*cap(in.message)), max(need, c.h.options.MaxMessage))
+	if size > boreas.HeldFree {
+		if in.held == nil {
+			in.held = c.sess.Held(boreas.HeldRequest)
+		}
+		if !in.held.Try(size) {
+			if size = need; !in.held.Try(size) {
+				in.wants = size
+				return false
+			}
+		}
+	}
+	in.wants = 0
+	in.message = append(make([]byte, 0, size), in.message...)
+	return true
+}
+
+// drop lets go of the message.
+func (in *inbound) drop() {
+	in.message = nil
+	if in.held != nil {
+		in.held.Keep(0)
+		in.held = nil
+	}
+}
+
+// awaitRoom waits for room for the bytes that are to be taken next. The client is not
+// read meanwhile.
+func (c *conn) awaitRoom() {
+	if c.in == nil || c.in.wants == 0 {
+		return
+	}
+	if err := c.sess.Hold(context.Background(), c.in.held, c.in.wants); err != nil {
+		c.failed = true
+		c.sess.End(err)
+	}
+	c.in.wants = 0
+}
+
+// limitMessage bounds how long the message may take that has arrived in part.
+func (c *conn) limitMessage() {
+	large := c.in != nil && c.in.held != nil
+	if large == c.limited {
+		return
+	}
+	c.limited = large
+	var until time.Time
+	if large {
+		until = time.Now().Add(c.messageTime())
+	}
+	c.setMessageDeadline(until)
+}
+
+func (c *conn) messageTime() time.Duration {
+	return messageTimeout + time.Duration(c.h.options.MaxMessage/messagePace)*time.Second
+}
+
+// setMessageDeadline sets when a read fails. It leaves the deadline of a connection that
+// is being closed alone.
+func (c *conn) setMessageDeadline(until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.finished {
+		c.SetReadDeadline(until)
+	}
+}
+
+// messageLate reports whether a read failed because a message took too long. The session
+// ends then, and the connection goes on for its close frame.
+func (c *conn) messageLate(err error) bool {
+	if !c.limited || c.ended() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	c.limited = false
+	c.failed = true
+	c.in.drop()
+	c.setMessageDeadline(time.Time{})
+	c.sess.End(fault.Timeout.With(fmt.Sprintf("A message did not arrive as a whole within %v.", c.messageTime())))
+	return true
+}
+
+// reserve waits for room for a reply of n bytes at most, on a worker. The error is a
+// fault.
+func (c *conn) reserve(n int) (err error) {
+	if n > boreas.HeldFree {
+		c.h.workers.instead(func() { err = c.sess.Reserve(context.Background(), n) })
+	}
+	return err
+}
