@@ -51,10 +51,12 @@ var mayImport = map[string][]string{
 	"internal/oracle":   {"."},
 	"internal/trial":    {".", "boreastest", "client", "internal/config", "internal/oracle", "internal/server"},
 	"internal/trial/":   {"internal/oracle", "internal/trial"},
-	"cmd/boreas":        {".", "auth", "internal/wire", "internal/fault", "internal/config", "internal/server", "internal/load", "internal/doctor", "internal/textfile", "client"},
+	"cmd/boreas":        {".", "auth", "internal/wire", "internal/fault", "internal/config", "internal/logwriter", "internal/server", "internal/load", "internal/doctor", "internal/textfile", "client"},
 	"internal/hostile":  {},
 	"examples/":         {".", "auth", "js", "ws", "sse", "api", "client", "examples/stage"},
 	"scripts/":          {},
+
+	"internal/logwriter": {},
 
 	"internal/admission": {}, // tests only
 }

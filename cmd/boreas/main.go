@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v3"
 )
@@ -23,7 +24,12 @@ const (
 )
 
 func main() {
-	err := run(context.Background(), os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+	catchBrokenPipes()
+	out := &pipe{Writer: os.Stdout}
+	err := run(context.Background(), os.Args, os.Environ(), os.Stdin, out, os.Stderr)
+	if errors.Is(err, errBrokenPipe) {
+		endByBrokenPipe()
+	}
 	os.Exit(exitCode(err))
 }
 
@@ -36,6 +42,9 @@ type program struct {
 	stderr io.Writer
 
 	noting sync.Mutex // held while a note is written to stderr
+	// flush writes what waits for the readers of stdout and stderr, for no longer than the
+	// given time.
+	flush func(limit time.Duration)
 }
 
 // commands lists the subcommands in the order in which help shows them.
@@ -58,10 +67,18 @@ func commands(p *program) []*cli.Command {
 
 // run is the whole program. It returns the error that it has told on stderr.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	p := &program{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	p := &program{env: env, stdin: stdin, stdout: stdout, stderr: stderr, flush: func(time.Duration) {}}
 	err := rootCommand(p).Run(ctx, args)
+	if out, ok := p.stdout.(*pipe); ok && out.broken.Load() {
+		return errBrokenPipe // there is nobody to tell
+	}
 	for _, e := range each(err) {
-		fmt.Fprintf(stderr, "boreas: %v\n", e)
+		fmt.Fprintf(p.stderr, "boreas: %v\n", e)
+	}
+	if errors.Is(err, errSecondSignal) {
+		p.flush(flushAtOnce)
+	} else {
+		p.flush(flushLimit)
 	}
 	return err
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -19,6 +17,9 @@ import (
 // shutdownMargin is how long connections may take to end beyond the drain time: a
 // peer that does not answer a close frame, a publish that is slow to come in.
 const shutdownMargin = 15 * time.Second
+
+// errSecondSignal is how the server ends when it may not take its time any more.
+var errSecondSignal = errors.New("stopped by a second signal")
 
 // serveCommand is the server under its own name; `boreas` alone does the same.
 func serveCommand(p *program) *cli.Command {
@@ -37,18 +38,16 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	// Two signals can wait here, so that a second one is not lost while the first
-	// is being looked at.
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	signals := newStopSignals()
+	defer signals.close()
+	log, dropped := p.logInBackground(cfg)
+	signals.ignoreHangups(log)
 
-	log := server.NewLogger(p.stderr, cfg)
-	srv, first, err := start(ctx, cfg, server.Options{Banner: p.stdout, Log: log}, signals)
+	srv, first, err := start(ctx, cfg, server.Options{Banner: p.stdout, Log: log, LogDropped: dropped}, signals.stop)
 	if err != nil {
 		return err
 	}
-	return stopAfter(ctx, srv, first, signals, cfg.DrainTime, log)
+	return stopAfter(ctx, srv, first, signals.stop, cfg.DrainTime, log)
 }
 
 // start starts the server, and gives up if a signal comes first: a token provider can
@@ -65,7 +64,11 @@ func start(ctx context.Context, cfg config.Config, o server.Options, signals <-c
 	case <-started:
 	case first = <-signals:
 		cancel()
-		<-started
+		select {
+		case <-started:
+		case second := <-signals:
+			return nil, first, fmt.Errorf("%w (%v) while starting", errSecondSignal, second)
+		}
 		if err != nil {
 			err = fmt.Errorf("stopped by a signal (%v) while starting", first)
 		}
@@ -108,6 +111,6 @@ func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals
 		return failure
 	case second := <-signals:
 		log.Warn("a second signal: ending at once", "signal", second.String())
-		return errors.New("stopped by a second signal before all sessions were ended")
+		return fmt.Errorf("%w before all sessions were ended", errSecondSignal)
 	}
 }

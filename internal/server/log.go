@@ -4,6 +4,8 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
@@ -18,6 +20,19 @@ func NewLogger(w io.Writer, cfg config.Config) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// logMetric shows how many lines of the log were dropped.
+func logMetric(dropped func() uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "boreas_log_lines_dropped_total",
+		Help: "Lines of the log that were dropped: its reader was too slow, or writing failed.",
+	}, func() float64 {
+		if dropped == nil {
+			return 0
+		}
+		return float64(dropped())
+	})
 }
 
 // logStart logs what an operator wants to find when looking back.

@@ -38,6 +38,10 @@ type Options struct {
 	// Log gets what happens. Nil means that it is thrown away.
 	Log *slog.Logger
 
+	// LogDropped returns how many lines of the log were dropped, for the metrics. Nil
+	// means that no line ever is.
+	LogDropped func() uint64
+
 	// Engine keeps the publications, and Shutdown closes it. Nil means a [boreas.Memory]
 	// as the configuration says.
 	Engine boreas.Engine
@@ -132,7 +136,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		refusals:  s.refusals,
 		untrusted: s.newUntrusted(),
 	}, s.subscribers(counters))
-	registry.MustRegister(wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.crowding}, tlsMetrics(s.secured()))
+	registry.MustRegister(logMetric(o.LogDropped), wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.crowding}, tlsMetrics(s.secured()))
 	s.ws.http = s.httpServer(s.gate)
 	s.ws.tls.apply(s.ws.http, cfg)
 	s.ws.http.ConnState = s.newHandshakes(connections, handshakeRoom(), counters).state

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/logwriter"
+	"github.com/boreas-pubsub/boreas/internal/server"
+)
+
+// How long the end of the program waits for the readers of its output: in order, and after a
+// second signal.
+const (
+	flushLimit  = time.Second
+	flushAtOnce = 100 * time.Millisecond
+)
+
+// logInBackground makes all that the program writes from now on go through a buffer, so that
+// nothing waits for who reads it. It returns the log, through which package log writes as
+// well, and what counts the lines that were dropped.
+func (p *program) logInBackground(cfg config.Config) (log *slog.Logger, dropped func() uint64) {
+	stdout := logwriter.New(p.stdout, logwriter.Options{})
+	stderr := logwriter.New(p.stderr, logwriter.Options{Report: func(n uint64) []byte { return droppedLine(cfg, n) }})
+	p.stdout, p.stderr = stdout, stderr
+	p.flush = func(limit time.Duration) { flush(limit, stdout, stderr) }
+
+	log = server.NewLogger(stderr, cfg)
+	slog.SetLogLoggerLevel(slog.LevelWarn) // libraries that use package log complain
+	slog.SetDefault(log)
+	return log, stderr.Dropped
+}
+
+// droppedLine is the log's line about lines that were dropped.
+func droppedLine(cfg config.Config, n uint64) []byte {
+	var line bytes.Buffer
+	log := server.NewLogger(&line, cfg)
+	level := slog.LevelWarn
+	if !log.Enabled(context.Background(), level) {
+		level = slog.LevelError
+	}
+	log.Log(context.Background(), level, "lines of the log were dropped: its reader was too slow, or writing failed", "lines", n)
+	return line.Bytes()
+}
+
+// flush ends the writers, all within the limit.
+func flush(limit time.Duration, writers ...*logwriter.Writer) {
+	end := time.Now().Add(limit)
+	for _, w := range writers {
+		w.Close(time.Until(end))
+	}
+}
