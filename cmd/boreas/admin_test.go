@@ -236,7 +236,7 @@ func TestAdministration(t *testing.T) {
 				`{"time":"2026-01-02T03:04:04Z","count":1,"code":"new_code","message":"New.","verb":"connect"}]}`},
 			outcome{
 				Stdout: "2026-01-02T03:04:05Z, 3 times, last then: join \"admin.\\x1bx\" was refused over websocket\n  Rule 2: deny join on admin.**. (not_permitted)\n" +
-					"  To do: The message says which rule it was. `boreas token inspect` tells what a token may do. To let clients publish, give the channel a rule with `client_publish`, too; or publish from the backend over HTTP.\n" +
+					"  To do: Make a token whose rules allow what the message names on this channel. `boreas token inspect` tells what a token may do.\n" +
 					"  It was from ::1, user u1, token tok_1, session s_1\n\n2026-01-02T03:04:04Z: connect was refused\n  New. (new_code)\n",
 				Requests: []string{"GET /v2/refusals?limit=5&user=u1"},
 			},
@@ -326,7 +326,7 @@ func TestMistakesOfAdministration(t *testing.T) {
 		},
 		{started{args: "explain --limit=0 u"}, "--limit must be from 1 to 1000"},
 		{started{args: "doctor x"}, `boreas doctor takes no arguments, only flags: "x" is neither`},
-		{started{args: "doctor --ws=http://h"}, "WebSocket URL: give it as ws://HOST:PORT or wss://HOST:PORT"},
+		{started{args: "doctor --ws=ftp://h"}, "WebSocket URL: give it as ws://HOST:PORT or wss://HOST:PORT"},
 	} {
 		want := outcome{Exit: 2, Stderr: "boreas: " + test.want + "\n"}
 		if diff := cmp.Diff(want, test.run(t)); diff != "" {

@@ -43,7 +43,7 @@ func benchCommand(p *program) *cli.Command {
 			&cli.IntFlag{Name: "publishers", Usage: "connections that publish", Value: 8},
 			&cli.FloatFlag{Name: "rate", Usage: "messages a second, all publishers together; 0: flat out"},
 			&cli.IntFlag{Name: "size", Usage: "bytes of a message, at least 61", Value: 100},
-			&cli.DurationFlag{Name: "duration", Usage: "for how long to publish", Value: 10 * time.Second},
+			durationFlag("duration", "for how long to publish, a `TIME`", 10*time.Second),
 			&cli.IntFlag{Name: "slow", Usage: "further connections that join and then read nothing"},
 			&cli.FloatFlag{Name: "connect-rate", Usage: "new connections a second; 0: as fast as they come"},
 			&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"},
@@ -97,7 +97,7 @@ func (p *program) benchOptions(ctx context.Context, cmd *cli.Command) (load.Opti
 	o := load.Options{
 		API: p.apiURL(cmd), Key: key, WS: p.wsURL(cmd),
 		Subscribers: cmd.Int("subscribers"), Slow: cmd.Int("slow"), Channels: cmd.Int("channels"), Joins: cmd.Int("joins"),
-		Publishers: cmd.Int("publishers"), Rate: cmd.Float("rate"), Size: cmd.Int("size"), Duration: cmd.Duration("duration"),
+		Publishers: cmd.Int("publishers"), Rate: cmd.Float("rate"), Size: cmd.Int("size"), Duration: durationOf(cmd, "duration"),
 		ConnectRate: cmd.Float("connect-rate"),
 	}
 	if err := o.Check(); err != nil {

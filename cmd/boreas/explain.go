@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/internal/doctor"
 )
 
 func explainCommand(p *program) *cli.Command {
@@ -21,7 +23,7 @@ func explainCommand(p *program) *cli.Command {
 		Description: "Prints what the server refused lately, the newest first: when, what, why, and what to do.\n" +
 			"The argument is the name of a session (s_...), the ID of a token or key (tok_..., jwt_...,\n" +
 			"ext_..., key_...), an IP address, or the name of a user.\n" +
-			"The server remembers the last 4,096 refusals, in memory.\n\n" +
+			"The server remembers the last 4,096 refusals, in memory. The visits of boreas doctor are left out.\n\n" +
 			"Examples:\n" +
 			"  boreas explain u1\n" +
 			"  boreas explain 203.0.113.7\n" +
@@ -62,6 +64,9 @@ func (p *program) explain(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return needsNewer(err)
 	}
+	refusals = slices.DeleteFunc(refusals, func(r client.Refusal) bool {
+		return r.Channel == doctor.Channel || strings.HasPrefix(r.Channel, doctor.Channel+".")
+	})
 	if cmd.Bool("json") {
 		return p.printJSON(struct {
 			Session  *client.SessionInfo `json:"session,omitempty"`
@@ -132,7 +137,7 @@ func printRefusal(b *strings.Builder, r *client.Refusal) {
 	}
 	b.WriteString(" was refused" + detail(" over ", r.Transport) + "\n")
 	fmt.Fprintf(b, "  %s (%s)\n", printable(r.Message), r.Code)
-	if do := whatToDo(r.Code); do != "" {
+	if do := advice(r); do != "" {
 		fmt.Fprintf(b, "  To do: %s\n", do)
 	}
 	who := detail(", from ", r.Address) + detail(", user ", r.User) + named(r.Token) + detail(", session ", r.Session)

@@ -21,6 +21,7 @@ Start it, and try it from another terminal:
 Usage:
   boreas [flags]                          run the server
   boreas COMMAND [flags]                  anything else; boreas COMMAND --help tells more
+  boreas --version                        print the version; also -v
 
 Commands:
 {{range .VisibleCommands}}  {{printf "%-12s" .Name}}{{.Usage}}

@@ -10,14 +10,14 @@ import (
 // lifeFlags say when what is made ends.
 func lifeFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.DurationFlag{Name: "ttl", Usage: "how long it is valid, as in 720h; without it and --expires it has no end"},
+		durationFlag("ttl", "how long it is valid, a `TIME` as 12h or 30d; without it and --expires it does not expire", 0),
 		&cli.StringFlag{Name: "expires", Usage: "when it ends, a `TIME` as 2027-01-31T12:00:00Z"},
 	}
 }
 
 // life reads the lifeFlags: a time to live, or an end, or neither.
 func life(cmd *cli.Command) (ttl time.Duration, end time.Time, err error) {
-	ttl = cmd.Duration("ttl")
+	ttl = durationOf(cmd, "ttl")
 	switch {
 	case cmd.IsSet("ttl") && cmd.IsSet("expires"):
 		return 0, end, usagef("give --ttl or --expires, not both")

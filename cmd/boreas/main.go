@@ -80,6 +80,9 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	} else {
 		p.flush(flushLimit)
 	}
+	if advice := keyAdvice(err); advice != "" {
+		fmt.Fprintf(stderr, "boreas: %s\n", advice)
+	}
 	return err
 }
 

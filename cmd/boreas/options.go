@@ -49,10 +49,13 @@ func (t *optionText) Get() any              { return t }
 // IsBoolFlag lets `--debug` stand without a value.
 func (t *optionText) IsBoolFlag() bool { return t.boolean }
 
+// optionWidth is the width of the column with the options' names in the help.
+const optionWidth = 31
+
 // optionHelp is an option's line in the help.
 func optionHelp(o config.Option) string {
 	name := strings.TrimSpace("--" + o.Flag() + " " + o.Placeholder())
-	line := fmt.Sprintf("%-31s%s", name, o.Usage)
+	line := fmt.Sprintf("%-*s  %s", optionWidth-2, name, o.Usage) // a longer name still keeps its distance
 	if o.Default != "" {
 		line += " (" + o.ShownDefault() + ")"
 	}

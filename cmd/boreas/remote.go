@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -64,7 +65,12 @@ func (p *program) apiURL(cmd *cli.Command) string {
 }
 
 func (p *program) wsURL(cmd *cli.Command) string {
-	return cmp.Or(cmd.String("ws"), p.getenv(envWS), client.DefaultWS)
+	url := cmp.Or(cmd.String("ws"), p.getenv(envWS), client.DefaultWS)
+	// A WebSocket begins as a request of HTTP, and people copy its URL from a browser or from curl.
+	if rest, ok := strings.CutPrefix(url, "http"); ok && (strings.HasPrefix(rest, "://") || strings.HasPrefix(rest, "s://")) {
+		return "ws" + rest
+	}
+	return url
 }
 
 // apiKey returns the key for the API, "" if there is none.
@@ -73,6 +79,15 @@ func (p *program) apiKey(cmd *cli.Command) (string, error) {
 		return p.secretFile("an API key", cmd.String("key-file"))
 	}
 	return p.getenv(envKey), nil
+}
+
+// keyAdvice says how to give the API a key, if it has refused a request for want of a valid one.
+func keyAdvice(err error) string {
+	var refusal *client.Error
+	if errors.As(err, &refusal) && refusal.Code == client.CodeInvalidKey {
+		return "name the file with the API key with --key-file=FILE, or set " + envKey
+	}
+	return ""
 }
 
 // apiClient returns a client of the server's API.

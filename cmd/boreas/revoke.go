@@ -29,7 +29,7 @@ func revokeCommand(p *program) *cli.Command {
 			&cli.StringFlag{Name: "user", Usage: "take all tokens of the user of this `NAME` back, that were issued until now"},
 			&cli.StringFlag{Name: "key", Usage: "take a key of the API back and the tokens that it made, by its `ID`; or the JWTs signed with a key, by its kid"},
 			&cli.StringFlag{Name: "issued-before", Usage: "take all tokens back that were issued until this `TIME`; with --user, those of the user"},
-			&cli.DurationFlag{Name: "grace", Usage: "how long live sessions have to show another token, up to 1h"},
+			durationFlag("grace", "how long live sessions have to show another token, a `TIME` up to 1h", 0),
 			&cli.StringFlag{Name: "until", Usage: "when the server may forget it, a `TIME` after the end of all those tokens"},
 		},
 		Action: p.revoke,
@@ -76,7 +76,7 @@ func (p *program) revocation(cmd *cli.Command) (r client.Revocation, err error) 
 		return r, usagef("say what to revoke: one of --token-file, --token-id, --user, --key; or --issued-before, alone or with --user")
 	case cmd.IsSet("issued-before") && !alone && !cmd.IsSet("user"):
 		return r, usagef("--issued-before goes alone or with --user")
-	case cmd.Duration("grace") < 0 || cmd.Duration("grace") > time.Hour:
+	case durationOf(cmd, "grace") < 0 || durationOf(cmd, "grace") > time.Hour:
 		return r, usagef("--grace must be from 0s to 1h")
 	}
 	for _, name := range []string{"token-id", "key"} {
@@ -84,7 +84,7 @@ func (p *program) revocation(cmd *cli.Command) (r client.Revocation, err error) 
 			return r, usagef("--%s takes an ID, and what was given is the secret itself, which others can see now; for a token there is --token-file", name)
 		}
 	}
-	r = client.Revocation{Token: cmd.String("token-id"), User: cmd.String("user"), Key: cmd.String("key"), Grace: cmd.Duration("grace")}
+	r = client.Revocation{Token: cmd.String("token-id"), User: cmd.String("user"), Key: cmd.String("key"), Grace: durationOf(cmd, "grace")}
 	if r.IssuedBefore, err = timeFlag(cmd, "issued-before"); err != nil {
 		return r, err
 	}

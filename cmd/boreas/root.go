@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/spelling"
 )
 
 // rootCommand is `boreas` itself. Without a subcommand it serves.
@@ -20,12 +21,15 @@ func rootCommand(p *program) *cli.Command {
 		Writer:                        p.stdout,
 		ErrWriter:                     p.stderr,
 		Commands:                      commands(p),
-		Flags:                         optionFlags(),
+		Flags:                         append(optionFlags(), versionFlag()),
 		CustomRootCommandHelpTemplate: rootHelpTemplate(),
 		Before:                        checkRootFlags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
 				return unknownCommand(cmd, cmd.Args().First())
+			}
+			if cmd.Bool("version") {
+				return p.version()
 			}
 			return p.serve(ctx, cmd)
 		},
@@ -35,6 +39,11 @@ func rootCommand(p *program) *cli.Command {
 			completion.Hidden = false
 			completion.Usage = "print a script for bash, zsh, fish or pwsh that completes commands and flags"
 			useUsageErrors(completion)
+			for _, shell := range completion.Commands {
+				if shell.Name == "bash" {
+					shell.Action = p.completeBash
+				}
+			}
 			completion.Action = func(_ context.Context, cmd *cli.Command) error {
 				return usagef("say for which shell: boreas completion bash, zsh, fish or pwsh")
 			}
@@ -53,6 +62,9 @@ func rootCommand(p *program) *cli.Command {
 // would not look at them.
 func checkRootFlags(ctx context.Context, root *cli.Command) (context.Context, error) {
 	name := root.Args().First()
+	if name != "" && root.Bool("version") {
+		return ctx, usagef("--version stands alone: `boreas --version`")
+	}
 	if name == "" || name == "serve" || name == "config" || root.Command(name) == nil {
 		return ctx, nil
 	}
@@ -85,14 +97,54 @@ func useUsageErrors(cmd *cli.Command) {
 
 // flagError says in our words what the library found wrong with a flag.
 func flagError(cmd *cli.Command, err error) error {
+	see := fmt.Sprintf("; see `%s --help`", cmd.FullName())
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		name = strings.TrimLeft(name, "-")
-		return fmt.Errorf("there is no flag --%s%s; see `%s --help`", name, suggestion(name, flagNames(cmd), "--"), cmd.FullName())
+		return fmt.Errorf("there is no flag %s%s%s", dashed(name), suggestion(name, flagNames(cmd), "--"), see)
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: "); ok {
-		return fmt.Errorf("%s needs a value: %s=VALUE; see `%s --help`", name, name, cmd.FullName())
+		name = dashed(strings.TrimLeft(name, "-"))
+		return fmt.Errorf("%s needs a value: %s=VALUE%s", name, name, see)
 	}
-	return fmt.Errorf("%w; see `%s --help`", err, cmd.FullName())
+	if parts := badValue.FindStringSubmatch(err.Error()); parts != nil {
+		return fmt.Errorf("%s: %s, not %s%s", dashed(parts[2]), wanted(cmd, parts[2]), parts[1], see)
+	}
+	return fmt.Errorf("%w%s", err, see)
+}
+
+// dashed is a flag's name as it is typed.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// badValue finds the value and the flag's name in the library's words.
+var badValue = regexp.MustCompile(`^invalid value ("(?:[^"\\]|\\.)*") for flag -+([^:]+): `)
+
+// wanted says what the named flag of cmd or of a command above it takes.
+func wanted(cmd *cli.Command, name string) string {
+	for _, c := range cmd.Lineage() {
+		for _, f := range c.Flags {
+			if !slices.Contains(f.Names(), name) {
+				continue
+			}
+			switch f := f.(type) {
+			case *cli.IntFlag:
+				return "want a whole number"
+			case *cli.FloatFlag:
+				return "want a number"
+			case *cli.BoolFlag:
+				return "want true or false, or nothing, which means true"
+			case *cli.GenericFlag:
+				if _, ok := f.Value.(*duration); ok {
+					return errDuration.Error()
+				}
+			}
+		}
+	}
+	return "want another value"
 }
 
 // flagNames are the names that cmd's flags are shown under.
@@ -108,7 +160,7 @@ func flagNames(cmd *cli.Command) []string {
 
 // suggestion is the end of a sentence about a name that is none of names.
 func suggestion(name string, names []string, prefix string) string {
-	if nearest := config.Nearest(name, names); nearest != "" {
+	if nearest := spelling.Nearest(name, names); nearest != "" {
 		return "; did you mean " + prefix + nearest + "?"
 	}
 	return ""

@@ -20,11 +20,20 @@ func versionCommand(p *program) *cli.Command {
 			if cmd.Args().Present() {
 				return usagef("%s takes no arguments: %q is one", cmd.FullName(), cmd.Args().First())
 			}
-			info, _ := debug.ReadBuildInfo()
-			_, err := fmt.Fprintf(p.stdout, "boreas %s (%s, %s/%s)\n", versionOf(version, info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return p.version()
 		},
 	}
+}
+
+// versionFlag is what people try before `boreas version`.
+func versionFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version", Local: true}
+}
+
+func (p *program) version() error {
+	info, _ := debug.ReadBuildInfo()
+	_, err := fmt.Fprintf(p.stdout, "boreas %s (%s, %s/%s)\n", versionOf(version, info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }
 
 // versionOf is the version given at build time, else what Go knows: the module's

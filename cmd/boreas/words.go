@@ -28,6 +28,24 @@ func whatToDo(code string) string {
 	return ""
 }
 
+// advice says what to do about a refusal. The table of errors has one sentence for each code; a rule that does not allow something
+// is put right in different places for different verbs.
+func advice(r *client.Refusal) string {
+	if r.Code != client.CodeNotPermitted {
+		return whatToDo(r.Code)
+	}
+	const see = " `boreas token inspect` tells what a token may do."
+	switch verb, _, _ := strings.Cut(r.Verb, " "); {
+	case strings.HasPrefix(r.Token, "key_"):
+		return "Make a key that has the verb and the channel: `boreas key new`. `boreas key list` tells what a key may do."
+	case verb == "publish":
+		return "Clients publish where the token allows publish and the channel's rule has client_publish: correct the one that the message names, or publish from the backend." + see
+	case verb == "join", verb == "history", verb == "presence":
+		return "Make a token whose rules allow what the message names on this channel." + see
+	}
+	return whatToDo(r.Code)
+}
+
 // needsNewer says so if the server does not know what it was asked.
 func needsNewer(err error) error {
 	var refusal *client.Error

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/boreas-pubsub/boreas/internal/spelling"
 )
 
 // Kubernetes gives each pod variables for each Service; those for one named boreas
@@ -41,7 +43,7 @@ func (l *loader) environment(env, others []string) map[string]value {
 			continue
 		}
 		message := "there is no such option"
-		if nearest := Nearest(strings.TrimPrefix(variable, EnvPrefix), known); nearest != "" {
+		if nearest := spelling.Nearest(strings.TrimPrefix(variable, EnvPrefix), known); nearest != "" {
 			message += "; did you mean " + EnvPrefix + nearest + "?"
 		}
 		l.fail(&Error{Where: variable, Message: message})

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/boreas-pubsub/boreas/internal/spelling"
 	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
@@ -88,7 +89,7 @@ func (l *loader) entry(src source, e entry, seen map[string]span) {
 	o, ok := l.options[e.name]
 	switch {
 	case !ok:
-		l.fail(src.errorf(e.nameAt, "there is no option %s%s", e.name, didYouMean(e.name, l.names)))
+		l.fail(src.errorf(e.nameAt, "there is no option %s%s", e.name, spelling.DidYouMean(e.name, l.names)))
 		return
 	case o.FlagOnly:
 		l.fail(src.errorf(e.nameAt, "%s cannot be given in a file, only as --%s or %s", e.name, o.Flag(), o.Env()))

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -96,6 +97,16 @@ func (l *loader) set(o Option, v value, origin string, blame func(error) *Error)
 func (l *loader) checkTogether() {
 	l.checkTLS()
 	c := l.config
+	if c.APIPort == c.WSPort && c.APIPort != 0 && len(l.errs) == 0 && overlap(c.APIHost, c.WSHost) {
+		name := "ws_port"
+		if !c.Given(name) {
+			name = "api_port"
+		}
+		l.fail(&Error{
+			Where:   c.Origin(name),
+			Message: fmt.Sprintf("api_port and ws_port are both %d: backends and subscribers need a port each", c.APIPort),
+		})
+	}
 	if c.ProxyProtocol && len(l.errs) == 0 && len(c.Trusted()) == 0 {
 		l.fail(&Error{
 			Where:   c.Origin("proxy_protocol"),
@@ -105,8 +116,8 @@ func (l *loader) checkTogether() {
 	if c.WSPingInterval > 0 && c.WSPingTimeout > c.WSPingInterval && c.Given("ws_ping_timeout") && len(l.errs) == 0 {
 		l.fail(&Error{
 			Where: c.Origin("ws_ping_timeout"),
-			Message: "ws_ping_timeout: " + formatDuration(c.WSPingTimeout) + " is longer than ws_ping_interval, " +
-				formatDuration(c.WSPingInterval) + ": make it at most as long",
+			Message: "ws_ping_timeout: " + FormatDuration(c.WSPingTimeout) + " is longer than ws_ping_interval, " +
+				FormatDuration(c.WSPingInterval) + ": make it at most as long",
 		})
 	}
 	if c.TokenCookie != "" && slices.Contains(c.AllowedOrigins(), "*") && len(l.errs) == 0 {
@@ -116,4 +127,11 @@ func (l *loader) checkTogether() {
 				"name the origins of your own pages in allow_origin",
 		})
 	}
+}
+
+// overlap reports whether listeners on the two hosts can meet on one address. Of names only DNS knows.
+func overlap(a, b string) bool {
+	all := func(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
+	local := func(host string) bool { return host == "127.0.0.1" || host == "::1" || host == "localhost" }
+	return a == b || all(a) || all(b) || local(a) && local(b) && (a == "localhost" || b == "localhost")
 }

@@ -97,7 +97,7 @@ func (o Option) wanted() string {
 		w = fmt.Sprintf("a size from %s to %s, such as 64KiB or 65536", formatSize(o.min), formatSize(o.max))
 	case *time.Duration:
 		w = fmt.Sprintf("a duration from %s to %s, such as 1m30s or 90",
-			formatDuration(time.Duration(o.min)), formatDuration(time.Duration(o.max)))
+			FormatDuration(time.Duration(o.min)), FormatDuration(time.Duration(o.max)))
 	default:
 		if len(o.choices) > 0 {
 			return "one of " + strings.Join(o.choices, ", ")
@@ -201,7 +201,7 @@ func (o Option) setDuration(field *time.Duration, v value) bool {
 	if v.literal == boolean || v.literal == other {
 		return false
 	}
-	d, err := parseDuration(v.text)
+	d, err := ParseDuration(v.text)
 	if err != nil || !o.within(int64(d)) {
 		return false
 	}
@@ -241,7 +241,7 @@ func (o Option) format(c Config) string {
 	case *int64:
 		return formatSize(*field)
 	case *time.Duration:
-		return formatDuration(*field)
+		return FormatDuration(*field)
 	case *string:
 		return *field
 	case *[]Rule:

@@ -61,7 +61,7 @@ func (r Rule) String() string {
 		words = append(words, wordBytes+"="+formatSize(*r.HistoryBytes))
 	}
 	if r.HistoryAge != nil {
-		words = append(words, wordAge+"="+formatDuration(*r.HistoryAge))
+		words = append(words, wordAge+"="+FormatDuration(*r.HistoryAge))
 	}
 	switch r.Presence {
 	case boreas.PresenceFull:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/spelling"
 )
 
 // maxRules bounds the rules: each channel's name is compared with one after the other.
@@ -215,7 +216,7 @@ func (p *ruleParser) unknown(name string) error {
 	for _, w := range ruleWords {
 		shown = append(shown, w.shown)
 	}
-	hint := didYouMean(name, wordNames())
+	hint := spelling.DidYouMean(name, wordNames())
 	switch {
 	case hint != "":
 	case strings.Contains(p.word, "*"):

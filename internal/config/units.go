@@ -59,8 +59,8 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// parseDuration reads "10s", "1m30s", "1d" or plain seconds, whole or not.
-func parseDuration(s string) (time.Duration, error) {
+// ParseDuration reads "10s", "1m30s", "1d" or plain seconds, whole or not. The error does not say what was wanted.
+func ParseDuration(s string) (time.Duration, error) {
 	if seconds, err := strconv.ParseFloat(s, 64); err == nil {
 		if d := seconds * float64(time.Second); math.Abs(d) < math.MaxInt64 {
 			return time.Duration(d), nil
@@ -77,8 +77,8 @@ func parseDuration(s string) (time.Duration, error) {
 	return time.ParseDuration(s)
 }
 
-// formatDuration is the shortest form that parseDuration reads as d: 5m, not 5m0s.
-func formatDuration(d time.Duration) string {
+// FormatDuration returns the shortest form that [ParseDuration] reads as d: 5m, not 5m0s.
+func FormatDuration(d time.Duration) string {
 	if d != 0 && int64(d)%day == 0 {
 		return fmt.Sprintf("%dd", int64(d)/day)
 	}

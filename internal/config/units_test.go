@@ -25,44 +25,16 @@ func TestDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"10": 10 * time.Second, "2.5": 2500 * time.Millisecond, "1m30s": 90 * time.Second, "1d": 24 * time.Hour, "0": 0,
 	} {
-		if got, err := parseDuration(text); got != want || err != nil {
-			t.Errorf("parseDuration(%q) = %v, %v, want %v", text, got, err, want)
+		if got, err := ParseDuration(text); got != want || err != nil {
+			t.Errorf("ParseDuration(%q) = %v, %v, want %v", text, got, err, want)
 		}
 	}
 	for d, want := range map[time.Duration]string{
 		0: "0s", 10 * time.Second: "10s", 5 * time.Minute: "5m", 2 * time.Hour: "2h", 90 * time.Minute: "1h30m",
 		90 * time.Second: "1m30s", 48 * time.Hour: "2d", 10 * time.Minute: "10m", 20 * time.Hour: "20h",
 	} {
-		if got := formatDuration(d); got != want {
-			t.Errorf("formatDuration(%d) = %s, want %s", d, got, want)
-		}
-	}
-}
-
-func TestNearest(t *testing.T) {
-	var names []string
-	for _, o := range Options() {
-		names = append(names, o.Name)
-	}
-	for given, want := range map[string]string{
-		"api_prt": "api_port", "API-PORT": "api_port", "wsport": "ws_port", "pai_port": "api_port", "degub": "debug",
-		"history_mesages": "history_messages", "requireauth": "require_auth", "x": "", "password": "", "": "",
-	} {
-		if got := Nearest(given, names); got != want {
-			t.Errorf("Nearest(%q) = %q, want %q", given, got, want)
-		}
-	}
-}
-
-func TestDistance(t *testing.T) {
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"port", "port", 0}, {"prot", "port", 1}, {"prt", "port", 1}, {"porrt", "port", 1}, {"part", "port", 1}, {"", "port", 4},
-	} {
-		if got := distance(test.a, test.b); got != test.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", test.a, test.b, got, test.want)
+		if got := FormatDuration(d); got != want {
+			t.Errorf("FormatDuration(%d) = %s, want %s", d, got, want)
 		}
 	}
 }

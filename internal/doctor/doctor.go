@@ -107,6 +107,10 @@ func Run(ctx context.Context, o Options, tell func(Finding)) error {
 	return nil
 }
 
+// Channel is the channel that the doctor asks about to see whether the API demands a key, and the front of the names of those on
+// which it publishes. A refusal of it says nothing about a client.
+const Channel = "boreas.doctor"
+
 func newVisit(o Options, tell func(Finding)) (*visit, error) {
 	o.API, o.WS = strings.TrimSuffix(cmp.Or(o.API, client.DefaultAPI), "/"), cmp.Or(o.WS, client.DefaultWS)
 	o.Timeout, o.Wait = cmp.Or(o.Timeout, 10*time.Second), cmp.Or(o.Wait, 2*time.Second)
@@ -116,7 +120,7 @@ func newVisit(o Options, tell func(Finding)) (*visit, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	v := &visit{o: o, tell: tell, distrusted: make(map[string]bool), channel: "boreas.doctor." + rand.Text()}
+	v := &visit{o: o, tell: tell, distrusted: make(map[string]bool), channel: Channel + "." + rand.Text()}
 	v.http = &http.Client{
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,

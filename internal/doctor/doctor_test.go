@@ -376,7 +376,9 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 			},
 		},
 		"the host is not allowed": {
-			ruin: func(f *fake) { f.apiRoutes["/v2/stats"] = refuses(403, "host_not_allowed", "Not under this name.") },
+			ruin: func(f *fake) {
+				f.apiRoutes["/v2/channels/"+Channel] = refuses(403, "host_not_allowed", "Not under this name.")
+			},
 			want: map[string]string{
 				"key":    "FAILED: Not under this name.\n  Ask for it as localhost or 127.0.0.1, name the host in option `api_hosts`, or make a key: `boreas key new`.",
 				"events": noStream, "descriptors": noKey,

@@ -32,11 +32,12 @@ type fake struct {
 func newFake() *fake {
 	f := &fake{published: make(chan string, 1)}
 	f.apiRoutes = map[string]http.HandlerFunc{
-		"/healthz":           says(200, "ok\n"),
-		"/readyz":            says(200, "ok\n"),
-		"/v2/stats":          says(200, "{}"),
-		"/metrics":           says(200, "# HELP process_max_fds x\nprocess_max_fds 20000\nprocess_open_fds 12\n"),
-		"/v2/tokens/inspect": says(200, `{"valid":true,"kind":"opaque","id":"tok_1","user":"u1","expires":"2026-05-07T00:00:00Z","rules":[{"channels":["a"],"allow":["join"]}]}`),
+		"/healthz":                says(200, "ok\n"),
+		"/readyz":                 says(200, "ok\n"),
+		"/v2/stats":               says(200, "{}"),
+		"/v2/channels/" + Channel: says(200, "{}"),
+		"/metrics":                says(200, "# HELP process_max_fds x\nprocess_max_fds 20000\nprocess_open_fds 12\n"),
+		"/v2/tokens/inspect":      says(200, `{"valid":true,"kind":"opaque","id":"tok_1","user":"u1","expires":"2026-05-07T00:00:00Z","rules":[{"channels":["a"],"allow":["join"]}]}`),
 		"/v2/tokens": func(w http.ResponseWriter, r *http.Request) {
 			f.tokens.Add(1)
 			says(201, `{"token":"bt_made","id":"tok_made"}`)(w, r)

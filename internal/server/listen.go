@@ -46,7 +46,13 @@ func (s *Server) listen(ctx context.Context) (err error) {
 
 // listenOn opens a listener. Which is "api" or "ws", the front of its options' names.
 func listenOn(ctx context.Context, lc net.ListenConfig, which, address string) (net.Listener, error) {
-	l, err := lc.Listen(ctx, "tcp", address)
+	network := "tcp"
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+			network = "tcp4" // for 0.0.0.0, "tcp" would also listen on every IPv6 address
+		}
+	}
+	l, err := lc.Listen(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, listenReason(which, err))
 	}

@@ -1,6 +1,9 @@
-package config
+// Package spelling finds the name that was meant by a misspelt one.
+package spelling
 
 import "strings"
+
+var plain = strings.NewReplacer("-", "", "_", "")
 
 // maxTypos is how many letters may be wrong, missing, too many or swapped for a
 // name to be taken for another.
@@ -9,7 +12,6 @@ const maxTypos = 3
 // Nearest returns the one of names that was most probably meant by name, or "" if
 // none is near. Case, dashes and underscores make no difference.
 func Nearest(name string, names []string) string {
-	plain := strings.NewReplacer("-", "", "_", "")
 	given := plain.Replace(strings.ToLower(name))
 	// A third of the letters wrong is another word.
 	best, nearest := min(maxTypos, (len(given)+2)/3)+1, ""
@@ -21,8 +23,25 @@ func Nearest(name string, names []string) string {
 	return nearest
 }
 
-// didYouMean is Nearest as the end of a sentence.
-func didYouMean(name string, names []string) string {
+// Slip returns the one of names that name misspells almost surely, or "" if there is none: one letter is wrong, missing, too many
+// or swapped, two in names of eight letters and more. It is for names that may also be something else.
+func Slip(name string, names []string) string {
+	given := plain.Replace(strings.ToLower(name))
+	for _, candidate := range names {
+		meant := plain.Replace(strings.ToLower(candidate))
+		slips := 1
+		if len(meant) >= 8 {
+			slips = 2
+		}
+		if name != candidate && distance(given, meant) <= slips {
+			return candidate
+		}
+	}
+	return ""
+}
+
+// DidYouMean is [Nearest] as the end of a sentence.
+func DidYouMean(name string, names []string) string {
 	if nearest := Nearest(name, names); nearest != "" {
 		return "; did you mean " + nearest + "?"
 	}
