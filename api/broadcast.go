@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -58,6 +59,9 @@ func isJSON(contentType string) bool {
 func (s *service) refuseBody(w http.ResponseWriter, err error) {
 	w.Header().Set("Connection", "close")
 	switch {
+	case errors.Is(err, errCoding):
+		w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
+		s.refuse(w, refusedCoding, http.StatusUnsupportedMediaType, fault.UnsupportedEncoding.Summary)
 	case errors.Is(err, errTooLarge):
 		s.refuse(w, refusedSize, http.StatusRequestEntityTooLarge,
 			fmt.Sprintf("The body is larger than %d bytes.", s.options.MaxBody))

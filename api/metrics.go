@@ -21,6 +21,7 @@ const (
 	refusedChannel
 	refusedType
 	refusedBody
+	refusedCoding
 	refusedSize
 	refusedSlow
 	refusedCut
@@ -39,6 +40,7 @@ var refusalNames = [reasons]string{
 	refusedChannel: "channel_name", // 400: not a channel name
 	refusedType:    "content_type", // 400: not application/json
 	refusedBody:    "body",         // 400: not the JSON that a broadcast is
+	refusedCoding:  "body_coding",  // 415: a compressed body
 	refusedSize:    "body_size",    // 413: over MaxBody
 	refusedSlow:    "body_timeout", // 408: over BodyTimeout
 	refusedCut:     "body_cut",     // 400: the body ended early

@@ -78,6 +78,7 @@ var metricTable = []metric{
 	apiRefused(refusedChannel),
 	apiRefused(refusedType),
 	apiRefused(refusedBody),
+	apiRefused(refusedCoding),
 	apiRefused(refusedSize),
 	apiRefused(refusedSlow),
 	apiRefused(refusedCut),

@@ -50,6 +50,7 @@ const (
 	CodeTooManyStored       = "too_many_stored"        // The server keeps as many tokens, keys or revocations as it may. Nothing was changed.
 	CodeNoSession           = "no_session"             // There is no live session of that name.
 	CodeTimeout             = "timeout"                // The request did not arrive in time.
+	CodeUnsupportedEncoding = "unsupported_encoding"   // The body is compressed, and the server reads only bodies without a content coding.
 	CodeOriginNotAllowed    = "origin_not_allowed"     // Pages of this origin may not connect.
 	CodeUpgradeRequired     = "upgrade_required"       // This path speaks WebSocket, version 13.
 )

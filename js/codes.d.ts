@@ -51,5 +51,6 @@ export type ErrorCode =
   | "too_many_stored"
   | "no_session"
   | "timeout"
+  | "unsupported_encoding"
   | "origin_not_allowed"
   | "upgrade_required";

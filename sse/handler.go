@@ -109,7 +109,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet:
 	case http.MethodOptions:
-		preflight(w)
+		preflight(w, r)
 		return
 	default:
 		w.Header().Set("Allow", "GET, OPTIONS")

@@ -1,6 +1,11 @@
 package sse
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
 
 // admit sets in the header what lets a page of the origin read the answer, be it a
 // stream or a refusal (clause 10.8). It returns false if the page may not. What is no
@@ -20,10 +25,28 @@ func (h *handler) admit(header http.Header, origin string) bool {
 
 // preflight answers a browser that asks what a page may send (Fetch, section
 // "CORS-preflight request").
-func preflight(w http.ResponseWriter) {
+//
+// It may send any header: the page's origin was looked at, and headers that the server does not know do nothing here. Which ones
+// tracing and a backend's auth_url_headers add, no list would keep up with.
+func preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "GET")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Cache-Control, Last-Event-ID")
+	h.Set("Access-Control-Allow-Headers", strings.Join(append([]string{"Authorization", "Cache-Control", "Last-Event-ID"}, requested(r)...), ", "))
+	h.Add("Vary", "Access-Control-Request-Headers")
 	h.Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// maxRequested bounds the names of headers that one preflight request is answered with.
+const maxRequested = 100
+
+// requested returns the names of the headers that a page wants to send. net/http has bounded the header that they came in.
+func requested(r *http.Request) []string {
+	var names []string
+	for name := range strings.SplitSeq(strings.Join(r.Header["Access-Control-Request-Headers"], ","), ",") {
+		if name = strings.TrimSpace(name); httpguts.ValidHeaderFieldName(name) && len(names) < maxRequested {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -42,6 +42,13 @@ func TestRefusals(t *testing.T) {
 		{"?channel=a&last=-1", nil, 400, "malformed", "The parameter last is not an integer from 0 to 9007199254740991."},
 		{"?channel=a&last=9007199254740992", nil, 400, "malformed", "The parameter last is not an integer from 0 to 9007199254740991."},
 		{"?channel=a&presence=yes", nil, 400, "malformed", "The parameter presence is neither true nor false."},
+		{"?channel=a&lsat=2", nil, 400, "malformed", `There is no parameter "lsat": write last.`},
+		{"?channel=a&Last=2", nil, 400, "malformed", `There is no parameter "Last": write last.`},
+		{"?channels=a", nil, 400, "malformed", `There is no parameter "channels": write channel.`},
+		{"?channel=a&presense=true", nil, 400, "malformed", `There is no parameter "presense": write presence.`},
+		{"?channel=a&acces_token=valid", nil, 400, "malformed", `There is no parameter "acces_token": write access_token.`},
+		{"?channel=a&lastEventID=x", nil, 400, "malformed", `There is no parameter "lastEventID": write last_event_id.`},
+		{"?channel=a&last=2&last=3", nil, 400, "malformed", "The parameter last is given 2 times."},
 		{"?channel=a&since=1-1", nil, 400, "malformed", "There is no parameter since: write since.NAME=POSITION for the channel NAME."},
 		{"?channel=a&since.b%ff=1-1", nil, 400, "malformed", "The parameter since.b\uFFFD is for a channel that is not named."},
 		{"?channel=a&last_event_id=1-1", nil, 400, "bad_position", errID.Error()},
@@ -200,12 +207,12 @@ func TestOrigins(t *testing.T) {
 					t.Errorf("%s: %s", c.name, body)
 				}
 			}
-			resp = r.ask("OPTIONS", "?channel=a", append(header, "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization")...)
+			resp = r.ask("OPTIONS", "?channel=a", append(header, "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization, traceparent,x-tenant, b@d")...)
 			want := 204
 			if c.status == 403 {
 				want = 403
 			}
-			if resp.StatusCode != want || (want == 204) != strings.Contains(resp.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
+			if resp.StatusCode != want || (want == 204) != (resp.Header.Get("Access-Control-Allow-Headers") == "Authorization, Cache-Control, Last-Event-ID, authorization, traceparent, x-tenant") {
 				t.Errorf("%s: preflight: %s %v", c.name, resp.Status, resp.Header)
 			}
 		}

@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/spelling"
 	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
@@ -24,12 +26,14 @@ type request struct {
 	shown v2.Shown      // how it wants to be let in
 }
 
-// parseRequest reads a request's parameters and headers. Parameters that it does not
-// know are ignored. Errors are faults.
+// parseRequest reads a request's parameters and headers. Errors are faults.
 func parseRequest(r *http.Request) (request, error) {
 	params, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return request{}, malformed("the parameters after ? cannot be read: %v", err)
+	}
+	if err := misspelt(params); err != nil {
+		return request{}, err
 	}
 	var q request
 	channels, err := channelsOf(params)
@@ -53,7 +57,7 @@ func parseRequest(r *http.Request) (request, error) {
 	}
 	id := r.Header.Get("Last-Event-ID")
 	if id == "" {
-		id = params.Get("last_event_id")
+		id = cmp.Or(params.Get("last_event_id"), params.Get("lastEventId"))
 	}
 	if id == "" {
 		return q, nil
@@ -70,6 +74,25 @@ func parseRequest(r *http.Request) (request, error) {
 func malformed(format string, args ...any) error {
 	s := fmt.Sprintf(format, args...)
 	return fault.Malformed.With(strings.ToUpper(s[:1]) + s[1:] + ".")
+}
+
+// parameters are the names of those that a request may have, without since.NAME. EventSource libraries write lastEventId.
+var parameters = []string{"channel", "last", "presence", "last_event_id", "lastEventId", "access_token"}
+
+// misspelt refuses a parameter that is nearly one of these (clause 10.6): ignored, it would begin the stream at another place. Other
+// names are ignored, since pages add some of their own so that nothing is cached.
+func misspelt(params url.Values) error {
+	for name, values := range params {
+		switch {
+		case slices.Contains(parameters, name):
+			if len(values) > 1 && name != "channel" {
+				return malformed("the parameter %s is given %d times", name, len(values))
+			}
+		case spelling.Slip(name, parameters) != "":
+			return malformed("there is no parameter %.40s: write %s", strconv.QuoteToASCII(name), spelling.Slip(name, parameters))
+		}
+	}
+	return nil
 }
 
 // channelsOf returns the channels named, each once.

@@ -73,6 +73,7 @@ CODES = {
     "too_many_stored": "never",
     "no_session": "never",
     "timeout": "now",
+    "unsupported_encoding": "never",
     "origin_not_allowed": "never",
     "upgrade_required": "never",
 }

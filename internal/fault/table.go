@@ -285,6 +285,11 @@ var (
 		Summary: "The request did not arrive in time.",
 		Do:      "Send it again. Nothing of it was carried out.",
 	}
+	UnsupportedEncoding = &Fault{
+		Code: "unsupported_encoding", Retry: Never, Status: http.StatusUnsupportedMediaType,
+		Summary: "The body is compressed, and the server reads only bodies without a content coding.",
+		Do:      "Send the body as it is, without the header `Content-Encoding`.",
+	}
 	OriginNotAllowed = &Fault{
 		Code: "origin_not_allowed", Retry: Never, Status: http.StatusForbidden,
 		Summary: "Pages of this origin may not connect.",
@@ -304,5 +309,5 @@ var all = []*Fault{
 	Expired, UnknownEpoch, Ahead,
 	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, RulesChanged, Internal,
 	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,
-	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NoSession, Timeout, OriginNotAllowed, UpgradeRequired,
+	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NoSession, Timeout, UnsupportedEncoding, OriginNotAllowed, UpgradeRequired,
 }

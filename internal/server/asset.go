@@ -45,16 +45,43 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Vary", "Accept-Encoding")
 	h.Set("ETag", a.tag)
-	if strings.Contains(r.Header.Get("If-None-Match"), a.tag) {
+	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, a.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	h.Set("Content-Type", a.contentType)
 	content := a.plain
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if acceptsGzip(r.Header["Accept-Encoding"]) {
 		h.Set("Content-Encoding", "gzip")
 		content = a.gzipped
 	}
 	h.Set("Content-Length", strconv.Itoa(len(content)))
 	w.Write(content)
+}
+
+// acceptsGzip reports whether a client takes gzip (RFC 9110, section 12.5.3): "gzip;q=0" says that it does not, and "*" stands for
+// what is not named. The plain file always goes: to refuse it would help nobody.
+func acceptsGzip(lists []string) bool {
+	accepted := false
+	for element := range strings.SplitSeq(strings.Join(lists, ","), ",") {
+		coding, parameters, _ := strings.Cut(element, ";")
+		coding = strings.ToLower(strings.TrimSpace(coding))
+		named := coding == "gzip" || coding == "x-gzip"
+		if !named && coding != "*" {
+			continue
+		}
+		weight := 1.0
+		if q, found := strings.CutPrefix(strings.ToLower(strings.ReplaceAll(parameters, " ", "")), "q="); found {
+			parsed, err := strconv.ParseFloat(q, 64)
+			if err != nil {
+				continue // not a weight, so no word on which to send it
+			}
+			weight = parsed
+		}
+		if named {
+			return weight > 0
+		}
+		accepted = weight > 0
+	}
+	return accepted
 }

@@ -38,6 +38,14 @@ func TestTheClientIsServed(t *testing.T) {
 	if b, _ := io.ReadAll(z); string(b) != string(js.Source) {
 		t.Error("unzipped it is another file")
 	}
+	for accept, want := range map[string]string{
+		"gzip": "gzip", "br, GZIP ;q=0.5": "gzip", "deflate, *": "gzip", "x-gzip": "gzip", "gzip;q=1.000": "gzip",
+		"gzip;q=0": "", "gzip; q=0.0, *": "", "*;q=0": "", "*;q=0, gzip": "gzip", "identity": "", "gzipped": "", "gzip;q=x": "", "": "",
+	} {
+		if got := get(func(h http.Header) { h.Set("Accept-Encoding", accept) }).Header.Get("Content-Encoding"); got != want {
+			t.Errorf("Accept-Encoding %q: Content-Encoding is %q, want %q", accept, got, want)
+		}
+	}
 	if got := get(func(h http.Header) { h.Set("If-None-Match", plain.Header.Get("ETag")) }); got.StatusCode != http.StatusNotModified {
 		t.Errorf("unchanged, and the status is %d", got.StatusCode)
 	}
