@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
 // An object is the body of a request about tokens or keys: its members, as they came. They
@@ -76,9 +78,13 @@ func (o object) text(name string, most int) (string, error) {
 	if !o.has(name) {
 		return "", nil
 	}
-	var s string
-	if o[name][0] != '"' || json.Unmarshal(o[name], &s) != nil {
+	s, err := wire.String(o[name])
+	switch err {
+	case nil:
+	case wire.ErrNotString:
 		return "", malformed("`%s` must be a string.", name)
+	default:
+		return "", malformed("`%s` %v.", name, err)
 	}
 	if len(s) > most {
 		return "", malformed("`%s` has %d bytes, more than %d.", name, len(s), most)
@@ -91,13 +97,20 @@ func (o object) texts(name string) ([]string, error) {
 	if !o.has(name) {
 		return nil, nil
 	}
-	var raw []*string // null in it is no string
-	if o[name][0] != '[' || json.Unmarshal(o[name], &raw) != nil || slices.Contains(raw, nil) {
+	var raw []json.RawMessage
+	if o[name][0] != '[' || json.Unmarshal(o[name], &raw) != nil {
 		return nil, malformed("`%s` must be a list of strings.", name)
 	}
 	list := make([]string, len(raw))
-	for i, s := range raw {
-		list[i] = *s
+	for i, v := range raw {
+		var err error
+		switch list[i], err = wire.String(v); err {
+		case nil:
+		case wire.ErrNotString:
+			return nil, malformed("`%s` must be a list of strings.", name)
+		default:
+			return nil, malformed("Entry %d of `%s` %v.", i+1, name, err)
+		}
 	}
 	return list, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
@@ -49,6 +50,8 @@ func idempotencyKey(h http.Header) (string, error) {
 		return "", malformed("The header Idempotency-Key is there %d times.", len(list))
 	case list[0] == "":
 		return "", boreas.ErrKey
+	case !utf8.ValidString(list[0]):
+		return "", malformed("The header Idempotency-Key is not valid UTF-8.")
 	default:
 		return list[0], nil
 	}

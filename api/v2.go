@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/boreas-pubsub/boreas/internal/v2"
 )
@@ -69,6 +70,9 @@ func parseQuery(raw string, allowed []string) (map[string]string, error) {
 		}
 		if len(list) > 1 {
 			return nil, malformed("The parameter %s is given %d times.", name, len(list))
+		}
+		if !utf8.ValidString(list[0]) {
+			return nil, malformed("The parameter %s is not valid UTF-8.", name)
 		}
 		values[name] = list[0]
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
@@ -44,11 +46,11 @@ func parseLines(text string) ([]string, error) {
 }
 
 func parseObject(text []byte) ([]string, error) {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(text, &object); err != nil {
-		return nil, jsonError(text, err)
+	members, ok := object(text)
+	if !ok {
+		return nil, jsonError(text)
 	}
-	list, ok := object["tokens"]
+	list, ok := members["tokens"]
 	if !ok {
 		return nil, errors.New(`the JSON object has no "tokens"`)
 	}
@@ -56,13 +58,16 @@ func parseObject(text []byte) ([]string, error) {
 }
 
 func parseList(text []byte) ([]string, error) {
-	var list []any
-	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, jsonError(text, err)
+	if !json.Valid(text) {
+		return nil, jsonError(text)
+	}
+	list, ok := elements(text)
+	if !ok {
+		return nil, jsonError(text)
 	}
 	tokens := make([]string, len(list))
 	for i, element := range list {
-		token, ok := element.(string)
+		token, ok := stringOf(element)
 		if !ok {
 			return nil, fmt.Errorf("token %d of the list is not a string", i+1)
 		}
@@ -74,13 +79,24 @@ func parseList(text []byte) ([]string, error) {
 	return tokens, nil
 }
 
-// jsonError says where the text stops being the JSON wanted. The decoder's own words
-// would do, but they may quote what stands there.
-func jsonError(text []byte, err error) error {
+// jsonError says why a text is not the JSON wanted. The decoders' own words would do, but
+// they may quote a token.
+func jsonError(text []byte) error {
+	var value any
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if err := json.Unmarshal(text, &value); errors.As(err, &syntax) {
 		offset := min(int(syntax.Offset), len(text))
 		return fmt.Errorf("line %d: not valid JSON", 1+bytes.Count(text[:offset], []byte("\n")))
+	}
+	// encoding/json accepts what the decoder for tokens refuses, and would change it.
+	_, err := jsontext.NewDecoder(bytes.NewBuffer(text)).ReadValue()
+	var strict *jsontext.SyntacticError
+	if errors.As(err, &strict) {
+		line := 1 + bytes.Count(text[:min(int(strict.ByteOffset), len(text))], []byte("\n"))
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return fmt.Errorf("line %d: a member is there more than once", line)
+		}
+		return fmt.Errorf("line %d: half of a surrogate pair, which is no character, or not valid UTF-8", line)
 	}
 	return errors.New(`want a JSON list of tokens, or an object that has it under "tokens"`)
 }

@@ -5,11 +5,54 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// TestNamesThatAreNotUTF8: such a name is refused, wherever it stands, and nothing is sent: as
+// JSON it would be another name.
+func TestNamesThatAreNotUTF8(t *testing.T) {
+	const bad = "ann \xff"
+	label := bad
+	for name, call := range map[string]func(context.Context, *Client) error{
+		"user": func(ctx context.Context, c *Client) error {
+			_, err := c.CreateToken(ctx, NewTokenRequest{User: bad})
+			return err
+		},
+		"rules": func(ctx context.Context, c *Client) error {
+			_, err := c.CreateToken(ctx, NewTokenRequest{Rules: []Rule{{Channels: []string{"a", bad}}}})
+			return err
+		},
+		"label": func(ctx context.Context, c *Client) error {
+			_, err := c.UpdateToken(ctx, "tok_1", TokenChange{Label: &label})
+			return err
+		},
+		"changed rules": func(ctx context.Context, c *Client) error {
+			_, err := c.UpdateToken(ctx, "tok_1", TokenChange{Rules: &[]Rule{{Deny: []string{bad}}}})
+			return err
+		},
+		"key": func(ctx context.Context, c *Client) error {
+			_, err := c.CreateKey(ctx, NewKeyRequest{Name: "n", Verbs: []string{"publish"}, Channels: []string{bad}})
+			return err
+		},
+		"revocation": func(ctx context.Context, c *Client) error {
+			_, err := c.Revoke(ctx, Revocation{User: bad})
+			return err
+		},
+	} {
+		// Nobody listens there: a request would fail for that.
+		c, err := New(Options{API: "http://127.0.0.1:1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := call(t.Context(), c); err == nil || !strings.HasSuffix(err.Error(), `"ann \xff" is not valid UTF-8`) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
 
 func TestCallsOfAdministration(t *testing.T) {
 	type call = func(context.Context, *Client) (any, error)

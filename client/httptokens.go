@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
+	"reflect"
 	"time"
+	"unicode/utf8"
 )
 
 // A Rule allows or denies verbs on the channels that one of its patterns matches. In a
@@ -145,8 +148,38 @@ func wholeSeconds(d time.Duration) int64 {
 	return seconds
 }
 
+// notUTF8 returns a string in the value that is not valid UTF-8. Marshalled, it would become
+// another name: encoding/json replaces what is not UTF-8 by U+FFFD.
+func notUTF8(v reflect.Value) (text string, ok bool) {
+	switch v.Kind() {
+	case reflect.String:
+		return v.String(), !utf8.ValidString(v.String())
+	case reflect.Pointer, reflect.Interface:
+		return notUTF8(v.Elem())
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return "", false
+		}
+		for i := range v.NumField() {
+			if text, ok = notUTF8(v.Field(i)); ok {
+				return text, true
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if text, ok = notUTF8(v.Index(i)); ok {
+				return text, true
+			}
+		}
+	}
+	return "", false
+}
+
 // send is call with a body that is marshalled.
 func (c *Client) send(ctx context.Context, op, method, path string, body, answer any) error {
+	if text, ok := notUTF8(reflect.ValueOf(body)); ok {
+		return opError(op, fmt.Errorf("%.40q is not valid UTF-8", text))
+	}
 	text, err := json.Marshal(body)
 	if err != nil {
 		return opError(op, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/client"
 	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
@@ -84,8 +85,15 @@ func parseRules(text []byte) ([]client.Rule, error) {
 	if d.More() || rules == nil {
 		return nil, fmt.Errorf(`there must be one JSON list; for a token that may do everything, leave the rules out`)
 	}
-	_, err := permissions(rules)
-	return rules, err
+	if _, err := permissions(rules); err != nil {
+		return nil, err
+	}
+	// The server's decoder is stricter: encoding/json takes the last of two members, and
+	// replaces half of a surrogate pair.
+	if _, err := auth.ParseRules(text); err != nil {
+		return nil, err
+	}
+	return rules, nil
 }
 
 // permissions are the rules as the server sees them: one for each pattern, in order.

@@ -2,9 +2,31 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"unicode/utf16"
 	"unicode/utf8"
 )
+
+// Errors of [String]. Each completes a sentence that begins with what was read.
+var (
+	ErrNotString = errors.New("is not a string")
+	ErrHalfPair  = errors.New("holds half of a surrogate pair, which is no character")
+)
+
+// String returns the string that a valid JSON value stands for, as in requests of protocol 2.
+// It never replaces anything: encoding/json turns each half of a surrogate pair into U+FFFD,
+// which makes one name of two.
+func String(v []byte) (string, error) {
+	s, ok := unquote(v)
+	switch {
+	case ok:
+		return s, nil
+	case v[0] == '"':
+		return "", ErrHalfPair
+	default:
+		return "", ErrNotString
+	}
+}
 
 // unquote returns what a valid JSON value says if it is a string. It is not ok if
 // the value is no string, or if the string holds half of a surrogate pair, which

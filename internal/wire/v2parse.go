@@ -219,9 +219,9 @@ func (p *v2Parser) mayString(member int) (string, bool) {
 // v2NoString says why a value could not be read as a string.
 func v2NoString(v []byte) string {
 	if v[0] == '"' {
-		return "holds half of a surrogate pair, which is no character"
+		return ErrHalfPair.Error()
 	}
-	return "is not a string"
+	return ErrNotString.Error()
 }
 
 // names reads the list of channels to leave.
