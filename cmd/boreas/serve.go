@@ -47,7 +47,7 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return stopAfter(ctx, srv, first, signals.stop, cfg.DrainTime, log)
+	return stopAfter(ctx, srv, first, signals.stop, cfg, log)
 }
 
 // start starts the server, and gives up if a signal comes first: a token provider can
@@ -78,7 +78,7 @@ func start(ctx context.Context, cfg config.Config, o server.Options, signals <-c
 
 // stopAfter waits for a reason to stop the server, and stops it. First is the signal
 // that has come already, or nil.
-func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals <-chan os.Signal, drain time.Duration, log *slog.Logger) error {
+func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals <-chan os.Signal, cfg config.Config, log *slog.Logger) error {
 	var failure error
 	if first == nil {
 		select {
@@ -94,10 +94,15 @@ func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals
 	case failure != nil:
 		reason = failure.Error()
 	}
-	log.Info("shutting down; a second signal ends the process at once, with exit code 1", "reason", reason, "drain_time", drain)
+	if first != nil && cfg.ShutdownDelay > 0 {
+		srv.Leave()
+		log.Info("not ready any more, and still serving; a second signal begins the shutdown", "reason", reason, "shutdown_delay", cfg.ShutdownDelay)
+		failure = delay(srv, signals, cfg.ShutdownDelay)
+	}
+	log.Info("shutting down; a second signal ends the process at once, with exit code 1", "reason", reason, "drain_time", cfg.DrainTime)
 
 	// Not ctx: it may have ended, and shutting down takes its time all the same.
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain+shutdownMargin)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainTime+shutdownMargin)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Shutdown(ending) }()
@@ -113,4 +118,18 @@ func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals
 		log.Warn("a second signal: ending at once", "signal", second.String())
 		return fmt.Errorf("%w before all sessions were ended", errSecondSignal)
 	}
+}
+
+// delay waits until the time is over, a signal comes, or the server has failed, and returns
+// the failure.
+func delay(srv *server.Server, signals <-chan os.Signal, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-signals:
+	case err := <-srv.Failed():
+		return err
+	}
+	return nil
 }

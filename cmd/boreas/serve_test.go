@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -110,6 +111,38 @@ func TestSecondSignal(t *testing.T) {
 	p.signal(syscall.SIGINT)
 	code, said := p.exit()
 	if code != exitFailed || !strings.HasSuffix(said, "boreas: stopped by a second signal before all sessions were ended\n") {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+}
+
+// TestShutdownDelay: after the first signal the server is not ready and serves; the second
+// ends the delay and nothing else.
+func TestShutdownDelay(t *testing.T) {
+	p := newProcess(t, "--api-port=0", "--ws-port=0", "--drain-time=0", "--shutdown-delay=1h")
+	s, err := startServer(p.cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func(url string) int {
+		response, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.StatusCode
+	}
+	p.signal(syscall.SIGTERM)
+	p.waitFor("not ready any more, and still serving; a second signal begins the shutdown")
+	for url, want := range map[string]int{
+		"http://" + s.api + "/readyz": 503, "http://" + s.api + "/healthz": 200, "http://" + s.api + "/v2/stats": 200,
+		"http://" + s.ws + "/readyz": 503, "http://" + s.ws + "/healthz": 200, "http://" + s.ws + "/boreas.js": 200,
+	} {
+		if got := status(url); got != want {
+			t.Errorf("%s: %d, want %d", url, got, want)
+		}
+	}
+	p.signal(syscall.SIGTERM)
+	if code, said := p.exit(); code != exitOK || !strings.HasSuffix(said, " msg=stopped\n") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
 }

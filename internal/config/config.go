@@ -62,6 +62,7 @@ type Config struct {
 	AnonymousTimeout time.Duration // 0 means never
 	WSPingInterval   time.Duration // 0 means no pings
 	WSPingTimeout    time.Duration
+	ShutdownDelay    time.Duration
 	DrainTime        time.Duration
 
 	HistoryMessages int // of one channel; 0 means none

@@ -72,6 +72,7 @@ header_timeout          10s                           default
 anonymous_timeout       0s                            default
 ws_ping_interval        25s                           default
 ws_ping_timeout         20s                           default
+shutdown_delay          0s                            default
 drain_time              10s                           default
 history_messages        10000                         default
 history_bytes           16MiB                         default

@@ -256,6 +256,11 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.WSPingTimeout }, min: int64(time.Second), max: day,
 		},
 		{
+			Name: "shutdown_delay", Group: groupTime, Default: "0s", Zero: "no delay",
+			Usage: "after the signal to stop, the server still serves this long while /readyz answers 503",
+			field: func(c *Config) any { return &c.ShutdownDelay }, min: int64(time.Second), max: int64(time.Hour),
+		},
+		{
 			Name: "drain_time", Group: groupTime, Default: "10s", Zero: "all at once",
 			Usage: "the server takes at most this long to send subscribers away when it stops",
 			field: func(c *Config) any { return &c.DrainTime }, min: int64(time.Second), max: int64(time.Hour),

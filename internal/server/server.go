@@ -137,7 +137,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		untrusted: s.newUntrusted(),
 	}, s.subscribers(counters))
 	registry.MustRegister(logMetric(o.LogDropped), wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.crowding}, tlsMetrics(s.secured()))
-	s.ws.http = s.httpServer(s.gate)
+	s.ws.http = s.httpServer(s.health(s.gate))
 	s.ws.tls.apply(s.ws.http, cfg)
 	s.ws.http.ConnState = s.newHandshakes(connections, handshakeRoom(), counters).state
 	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), cfg.MaxBody, api.Handler(s.hub, api.Options{

@@ -10,6 +10,11 @@ import (
 // sessions. They go on after it, but sessions that have ended then miss them.
 const publishGrace = 2 * time.Second
 
+// Leave makes the server not ready: /readyz answers 503 on both ports, so that load
+// balancers send new clients to other servers. Everything else is served as before, until
+// [Server.Shutdown].
+func (s *Server) Leave() { s.stopping.Store(true) }
+
 // Shutdown ends the server in this order:
 //
 //  1. It says on /readyz that it is not ready, so that a load balancer that asks on
@@ -31,7 +36,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 func (s *Server) shutdown(ctx context.Context) error {
-	s.stopping.Store(true)
+	s.Leave()
 	s.stopBackground()
 
 	// http.Server.Shutdown closes the listener before anything else, and then waits
