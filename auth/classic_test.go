@@ -34,7 +34,7 @@ func TestMint(t *testing.T) {
 		t.Errorf("issued at %v", g.Issued)
 	}
 	name := nameOf(token)
-	want := &boreas.Grant{Identity: token, TokenID: "tok_" + name, Kind: "classic", User: "u_" + name, Issued: g.Issued, Serial: 1}
+	want := &boreas.Grant{Identity: token, TokenID: "tok_" + name, Kind: "classic", User: a.state.names.of("tok_" + name), Issued: g.Issued, Serial: 1}
 	if diff := cmp.Diff(want, g); diff != "" {
 		t.Errorf("grant (-want +got):\n%s", diff)
 	}

@@ -70,6 +70,9 @@ func openJournal(dir string, log *slog.Logger, s *state) (*journal, error) {
 		err = fmt.Errorf("lock the directory %s: %w", dir, err)
 		return nil, errors.Join(err, lock.Close())
 	}
+	if s.names, err = openNameKey(dir); err != nil {
+		return nil, errors.Join(err, j.close())
+	}
 	if err := j.open(s); err != nil {
 		return nil, errors.Join(err, j.close())
 	}

@@ -100,10 +100,11 @@ func rank(c byte) int {
 	return -1
 }
 
-// nameDomain keeps the hash that names a token apart from any other hash of it.
+// nameDomain keeps the hash that is a classic token's ID apart from any other hash of it.
 const nameDomain = "boreas user\x00"
 
-// nameOf returns a name for a text that does not give it away.
+// nameOf returns an ID for a text. Anybody can compute it from the text, so it is told to the
+// operator alone: with it, guesses of a token could be tested elsewhere.
 func nameOf(text string) string {
 	sum := sha256.Sum256([]byte(nameDomain + text))
 	return base64.RawURLEncoding.EncodeToString(sum[:idBytes])

@@ -21,6 +21,8 @@ type state struct {
 	keys   map[digest]*storedKey
 	keyIDs map[string]*storedKey
 
+	names nameKey // of users without a name; not changed once tokens are read
+
 	provided int         // tokens that are not kept on disk
 	rules    parsedRules // tokens mostly have the same few
 }
@@ -29,6 +31,7 @@ func newState() *state {
 	return &state{
 		byHash: make(map[digest]*stored), tokens: newIndex(),
 		keys: make(map[digest]*storedKey), keyIDs: make(map[string]*storedKey),
+		names: newNameKey(),
 	}
 }
 
@@ -99,7 +102,7 @@ func (s *state) putToken(l *line) error {
 	case t.serial == 0: // it is not kept, or an older server has written it
 		t.serial = s.serial + 1
 	}
-	t.grant = l.grant()
+	t.grant = s.grant(l)
 	t.grant.Serial = t.serial
 	s.serial = max(s.serial, t.serial)
 	if before != nil {
@@ -131,15 +134,15 @@ func (s *state) sortEnds() {
 }
 
 // grant is what a line about a token gives.
-func (l *line) grant() *boreas.Grant {
+func (s *state) grant(l *line) *boreas.Grant {
 	g := &boreas.Grant{TokenID: l.ID, Issued: l.Created, Expires: l.Expires, Key: l.Key}
 	if l.Classic {
-		g.Identity, g.Kind, g.User = l.text, "classic", "u_"+l.ID[len(tokenIDPrefix):]
+		g.Identity, g.Kind, g.User = l.text, "classic", s.names.of(l.ID)
 		return g
 	}
 	g.Identity, g.Kind, g.User, g.Named = l.ID, "opaque", l.User, l.User != ""
 	if !g.Named {
-		g.User = "u_" + nameOf(l.ID)
+		g.User = s.names.of(l.ID)
 	}
 	g.Permissions = l.rules.For(g.User)
 	return g

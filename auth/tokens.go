@@ -124,7 +124,7 @@ func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
 		return "", Token{}, err
 	}
 	made = t
-	made.ID, made.User, made.Created, made.Expires, made.Classic = l.ID, l.grant().User, l.Created, l.Expires, false
+	made.ID, made.User, made.Created, made.Expires, made.Classic = l.ID, a.state.grant(l).User, l.Created, l.Expires, false
 	return text, made, nil
 }
 

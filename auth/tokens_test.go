@@ -60,7 +60,7 @@ func TestCreateTokenOfNobody(t *testing.T) {
 	a := open(t, Options{})
 	text, made := create(t, a, Token{})
 	g := grant(t, a, text)
-	want := &boreas.Grant{Identity: made.ID, TokenID: made.ID, Kind: "opaque", User: "u_" + nameOf(made.ID), Issued: made.Created, Serial: 1}
+	want := &boreas.Grant{Identity: made.ID, TokenID: made.ID, Kind: "opaque", User: a.state.names.of(made.ID), Issued: made.Created, Serial: 1}
 	if diff := cmp.Diff(want, g); diff != "" {
 		t.Errorf("grant (-want +got):\n%s", diff)
 	}
@@ -149,7 +149,7 @@ func TestTokensAreListed(t *testing.T) {
 	if err := a.Add("zebra"); err != nil {
 		t.Fatal(err)
 	}
-	all = append(all, Token{ID: classicID("zebra"), User: "u_" + nameOf("zebra"), Classic: true})
+	all = append(all, Token{ID: classicID("zebra"), User: a.state.names.of(classicID("zebra")), Classic: true})
 	slices.SortFunc(all, func(a, b Token) int { return strings.Compare(a.ID, b.ID) })
 
 	for user, want := range map[string][]Token{
