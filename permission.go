@@ -64,6 +64,18 @@ type Permission struct {
 	Pattern string
 	Allow   Verb
 	Deny    Verb
+
+	// Rule is the number, from 1, of the rule that the permission comes from: a rule may have several patterns, and people count
+	// rules. 0 means that the permission is a rule of its own.
+	Rule int
+}
+
+// rule returns the number under which people know the permission at index i of a list.
+func (p Permission) rule(i int) int {
+	if p.Rule > 0 {
+		return p.Rule
+	}
+	return i + 1
 }
 
 // String returns the permission in words: "allow join, publish on chat.*".
@@ -102,18 +114,18 @@ func NewPermissions(list []Permission) (*Permissions, error) {
 	p := &Permissions{list: make([]permission, len(list))}
 	for i, perm := range list {
 		if perm.Allow|perm.Deny == 0 {
-			return nil, fmt.Errorf("rule %d, for %q, neither allows nor denies anything", i+1, perm.Pattern)
+			return nil, fmt.Errorf("rule %d, for %q, neither allows nor denies anything", perm.rule(i), perm.Pattern)
 		}
 		if perm.Allow&perm.Deny != 0 {
-			return nil, fmt.Errorf("rule %d, for %q, both allows and denies %v", i+1, perm.Pattern, perm.Allow&perm.Deny)
+			return nil, fmt.Errorf("rule %d, for %q, both allows and denies %v", perm.rule(i), perm.Pattern, perm.Allow&perm.Deny)
 		}
 		pattern, err := ParsePattern(perm.Pattern)
 		if err != nil {
-			return nil, fmt.Errorf("rule %d: %w", i+1, err)
+			return nil, fmt.Errorf("rule %d: %w", perm.rule(i), err)
 		}
 		byUser := strings.Contains(perm.Pattern, userWord)
 		if word := unknownWord(perm.Pattern); word != "" {
-			return nil, fmt.Errorf("rule %d: pattern %q: there is nothing to put in for %s: there is %s", i+1, perm.Pattern, word, userWord)
+			return nil, fmt.Errorf("rule %d: pattern %q: there is nothing to put in for %s: there is %s", perm.rule(i), perm.Pattern, word, userWord)
 		}
 		if byUser {
 			p.byUser, pattern = true, Pattern{}
@@ -245,6 +257,7 @@ func (p *Permissions) Explain(verb Verb, d Decision) string {
 	case d.By == 0:
 		return fmt.Sprintf("none of its rules allows %v there", verb)
 	default:
-		return fmt.Sprintf("rule %d: %v", d.By, p.list[d.By-1].Permission)
+		e := p.list[d.By-1].Permission
+		return fmt.Sprintf("rule %d: %v", e.rule(d.By-1), e)
 	}
 }

@@ -82,14 +82,9 @@ func NewJWT(o JWTOptions) (*JWT, error) {
 		return nil, fmt.Errorf("the leeway of JWTs is %v: want 0 to %v", o.Leeway, maxLeeway)
 	}
 	j := &JWT{options: o, waiting: make(chan struct{}, maxWaiting)}
-	if o.DefaultRules != "" {
-		var err error
-		if j.without, err = ParseRules([]byte(o.DefaultRules)); err != nil {
-			return nil, fmt.Errorf("the default rules of JWTs: %w", err)
-		}
-		if j.without == nil {
-			return nil, errors.New(`the default rules of JWTs are null: to allow everything, say [{"channels":["**"],"allow":["join","publish","history","presence"]}]`)
-		}
+	var err error
+	if j.without, err = ParseDefaultRules(o.DefaultRules); err != nil {
+		return nil, err
 	}
 	if len(o.Keys) == 0 {
 		return nil, errors.New("there are no keys to verify JWTs with: name hs256:FILE, file:PATH or the URL of a JWKS")
@@ -243,4 +238,19 @@ func slowly(c boreas.Credentials, run func()) {
 		return
 	}
 	run()
+}
+
+// ParseDefaultRules reads [JWTOptions].DefaultRules; nil means that there are none. The error says what is wrong, and where.
+func ParseDefaultRules(text string) (*boreas.Permissions, error) {
+	if text == "" {
+		return nil, nil
+	}
+	rules, err := ParseRules([]byte(text))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the default rules of JWTs: %w", err)
+	case rules == nil:
+		return nil, errors.New(`the default rules of JWTs are null: to allow everything, say [{"channels":["**"],"allow":["join","publish","history","presence"]}]`)
+	}
+	return rules, nil
 }

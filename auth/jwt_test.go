@@ -101,7 +101,7 @@ func TestJWTGrant(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	verbs := boreas.VerbJoin | boreas.VerbHistory
-	if diff := cmp.Diff([]boreas.Permission{{Pattern: "user.{user}", Allow: verbs}, {Pattern: "news", Allow: verbs}}, rules); diff != "" {
+	if diff := cmp.Diff([]boreas.Permission{{Pattern: "user.{user}", Allow: verbs, Rule: 1}, {Pattern: "news", Allow: verbs, Rule: 1}}, rules); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)
 	}
 }

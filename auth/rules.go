@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -100,10 +99,9 @@ func appendRule(list []boreas.Permission, d *jsontext.Decoder, n int) ([]boreas.
 		return fail(fmt.Errorf("deny: %w", err))
 	}
 	for _, pattern := range rule.channels {
-		p := boreas.Permission{Pattern: pattern, Allow: allow, Deny: deny}
+		p := boreas.Permission{Pattern: pattern, Allow: allow, Deny: deny, Rule: n}
 		if _, err := boreas.NewPermissions([]boreas.Permission{p}); err != nil {
-			// It counts permissions, and the one that it was given is the first.
-			return nil, errors.New("rule " + strconv.Itoa(n) + strings.TrimPrefix(err.Error(), "rule 1"))
+			return nil, err
 		}
 		list = append(list, p)
 	}
@@ -166,8 +164,8 @@ func rulesError(err error) error {
 	}
 }
 
-// AppendRules appends rules as ParseRules reads them; nil ones are null. Rules that
-// differ only in the channel become one, if they stand side by side.
+// AppendRules appends rules as ParseRules reads them; nil ones are null. Permissions that come from one rule become one again, so
+// that rules keep their numbers.
 func AppendRules(dst []byte, p *boreas.Permissions) []byte {
 	if p == nil {
 		return append(dst, "null"...)
@@ -175,7 +173,7 @@ func AppendRules(dst []byte, p *boreas.Permissions) []byte {
 	dst = append(dst, '[')
 	list := p.List()
 	for i, e := range list {
-		if i > 0 && list[i-1].Allow == e.Allow && list[i-1].Deny == e.Deny {
+		if i > 0 && sameRule(list[i-1], e) {
 			dst = append(dst, ',')
 		} else {
 			if i > 0 {
@@ -184,7 +182,7 @@ func AppendRules(dst []byte, p *boreas.Permissions) []byte {
 			dst = append(dst, `{"channels":[`...)
 		}
 		dst, _ = jsontext.AppendQuote(dst, e.Pattern) // a pattern is UTF-8
-		if i+1 < len(list) && list[i+1].Allow == e.Allow && list[i+1].Deny == e.Deny {
+		if i+1 < len(list) && sameRule(e, list[i+1]) {
 			continue
 		}
 		dst = append(dst, ']')
@@ -193,6 +191,10 @@ func AppendRules(dst []byte, p *boreas.Permissions) []byte {
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')
+}
+
+func sameRule(a, b boreas.Permission) bool {
+	return a.Rule == b.Rule && a.Allow == b.Allow && a.Deny == b.Deny
 }
 
 // appendVerbs appends a member, unless the set is empty.

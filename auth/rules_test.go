@@ -18,10 +18,10 @@ func TestParseRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []boreas.Permission{
-		{Pattern: "chat.*", Allow: boreas.VerbJoin | boreas.VerbPublish},
-		{Pattern: "news", Allow: boreas.VerbJoin | boreas.VerbPublish},
-		{Pattern: "user.{user}.**", Allow: boreas.VerbHistory, Deny: boreas.VerbPresence},
-		{Pattern: "*", Allow: boreas.VerbJoin},
+		{Pattern: "chat.*", Allow: boreas.VerbJoin | boreas.VerbPublish, Rule: 1},
+		{Pattern: "news", Allow: boreas.VerbJoin | boreas.VerbPublish, Rule: 1},
+		{Pattern: "user.{user}.**", Allow: boreas.VerbHistory, Deny: boreas.VerbPresence, Rule: 2},
+		{Pattern: "*", Allow: boreas.VerbJoin, Rule: 3},
 	}
 	if diff := cmp.Diff(want, p.List()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -29,6 +29,33 @@ func TestParseRules(t *testing.T) {
 	text := `[{"channels":["chat.*","news"],"allow":["join","publish"]},{"channels":["user.{user}.**"],"allow":["history"],"deny":["presence"]},{"channels":["*"],"allow":["join"]}]`
 	if diff := cmp.Diff(text, string(auth.AppendRules(nil, p))); diff != "" {
 		t.Errorf("written (-want +got):\n%s", diff)
+	}
+}
+
+// TestRuleNumbersCountRules: a refusal names the rule as its author counts, however many patterns stand before it, and also once the
+// rules have been stored and read again.
+func TestRuleNumbersCountRules(t *testing.T) {
+	const text = `[{"channels":["a","b","c"],"allow":["join"]},{"channels":["d"],"allow":["join"]},{"channels":["secret"],"deny":["join"]}]`
+	p, err := auth.ParseRules([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := string(auth.AppendRules(nil, p))
+	if stored != text {
+		t.Errorf("stored as %s", stored)
+	}
+	again, err := auth.ParseRules([]byte(stored))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*boreas.Permissions{p, again} {
+		if got, want := p.Explain(boreas.VerbJoin, p.Decide(boreas.VerbJoin, "secret")), "rule 3: deny join on secret"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	_, err = auth.ParseRules([]byte(`[{"channels":["a","b"],"allow":["join"]},{"channels":["ok","a***"],"allow":["join"]}]`))
+	if err == nil || !strings.HasPrefix(err.Error(), `rule 2: pattern "a***"`) {
+		t.Errorf("got %v", err)
 	}
 }
 

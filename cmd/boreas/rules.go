@@ -114,7 +114,7 @@ func permissions(rules []client.Rule) ([]boreas.Permission, error) {
 			return nil, fmt.Errorf("rule %d names no channels", i+1)
 		}
 		for _, pattern := range rule.Channels {
-			list = append(list, boreas.Permission{Pattern: pattern, Allow: allow, Deny: deny})
+			list = append(list, boreas.Permission{Pattern: pattern, Allow: allow, Deny: deny, Rule: i + 1})
 		}
 	}
 	_, err := boreas.NewPermissions(list)

@@ -49,7 +49,7 @@ rule 1             allow join, publish on chat.{user}
 rule 2             allow join, publish on open.*
 join "chat.u1"     yes: rule 1: allow join, publish on chat.{user}
 publish "chat.u1"  no: the channel's rule does not let clients publish (client_publish)
-publish "open.1"   yes: rule 2: allow join, publish on open.*
+publish "open.1"   yes: rule 1: allow join, publish on open.*
 join "other"       no: none of its rules allows join there
 `,
 			},

@@ -120,6 +120,11 @@ func (l *loader) checkTogether() {
 				FormatDuration(c.WSPingInterval) + ": make it at most as long",
 		})
 	}
+	for _, name := range []string{"jwt_issuer", "jwt_audience", "jwt_leeway", "jwt_user_claim", "jwt_rules_claim", "jwt_default_rules"} {
+		if o := l.options[name]; c.JWTKeys == "" && o.format(c) != o.Default {
+			l.config.Notes = append(l.config.Notes, name+" is given and jwt_keys is not: without keys the server accepts no JWT")
+		}
+	}
 	if c.TokenCookie != "" && slices.Contains(c.AllowedOrigins(), "*") && len(l.errs) == 0 {
 		l.fail(&Error{
 			Where: c.Origin("token_cookie"),

@@ -221,3 +221,16 @@ func TestFilesAsEditorsSaveThem(t *testing.T) {
 		}
 	}
 }
+
+func TestJWTOptionsWithoutKeys(t *testing.T) {
+	flags := map[string]string{"jwt_issuer": "https://issuer.example/", "jwt_leeway": "30s"}
+	c := mustLoad(t, Input{Dir: t.TempDir(), Flags: flags})
+	want := []string{"jwt_issuer is given and jwt_keys is not: without keys the server accepts no JWT"}
+	if diff := cmp.Diff(want, c.Notes); diff != "" {
+		t.Error(diff)
+	}
+	flags["jwt_keys"] = "hs256:secret"
+	if c := mustLoad(t, Input{Dir: t.TempDir(), Flags: flags}); len(c.Notes) > 0 {
+		t.Error(c.Notes)
+	}
+}

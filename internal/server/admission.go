@@ -10,7 +10,12 @@ import (
 // openAuthority opens what knows tokens, keys and revocations, and what it asks.
 func (s *Server) openAuthority() error {
 	o := auth.Options{DataDir: s.cfg.DataDir, KeepText: s.debug(), Log: s.log}
-	if s.cfg.JWTKeys != "" {
+	if s.cfg.JWTKeys == "" {
+		// Nothing uses them yet. A mistake would otherwise wait for the day when the keys are given.
+		if _, err := auth.ParseDefaultRules(s.cfg.JWTDefaultRules); err != nil {
+			return err
+		}
+	} else {
 		jwt, err := auth.NewJWT(auth.JWTOptions{
 			Keys:         s.cfg.JWTKeyList(),
 			Issuer:       s.cfg.JWTIssuer,

@@ -311,6 +311,10 @@ func TestFilesThatStopTheStart(t *testing.T) {
 		want   string
 	}{
 		{
+			func(c *config.Config) { c.JWTDefaultRules = `[{"channels":["a"]}]` }, // without jwt_keys, too
+			`the default rules of JWTs: rule 1, for "a", neither allows nor denies anything`,
+		},
+		{
 			func(c *config.Config) { c.WSTLSCert, c.WSTLSKey = dir+"no", dir+"key" },
 			"ws_tls_cert, ws_tls_key: cannot read the certificate DIR/no: no such file or directory",
 		},
