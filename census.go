@@ -9,7 +9,7 @@ import (
 type Census struct {
 	Anonymous  int     // sessions that have not authenticated
 	Identities []Count // each with at least one session, sorted by name
-	Channels   []Count // each with at least one session, sorted by name
+	Channels   []Count // each with at least one session that has joined it, sorted by name
 }
 
 // Count is how many sessions belong to a name.
@@ -23,12 +23,12 @@ type Count struct {
 func (h *Hub) Census() Census {
 	var c Census
 	c.Anonymous, c.Identities = h.registry.counts()
-	h.mu.Lock()
-	c.Channels = make([]Count, 0, len(h.channels))
-	for name, ch := range h.channels {
-		c.Channels = append(c.Channels, Count{name, ch.refs})
-	}
-	h.mu.Unlock()
+	c.Channels = []Count{}
+	h.channels.each(func(ch *channel) {
+		if n := ch.subscribers(); n > 0 { // or a lost session lingers on it, or a join is under way
+			c.Channels = append(c.Channels, Count{ch.name, n})
+		}
+	})
 	byName := func(a, b Count) int { return strings.Compare(a.Name, b.Name) }
 	slices.SortFunc(c.Identities, byName)
 	slices.SortFunc(c.Channels, byName)
@@ -36,16 +36,14 @@ func (h *Hub) Census() Census {
 }
 
 // Identities returns each identity that has at least one session, once, sorted.
-func (h *Hub) Identities() []string { return h.registry.names() }
+func (h *Hub) Identities() []string { return slices.Sorted(slices.Values(h.registry.names())) }
 
 // ChannelIdentities returns the identity of each session on the channel, sorted,
 // so one with several sessions there comes several times. It is empty for a
 // channel that nobody has joined.
 func (h *Hub) ChannelIdentities(channel string) []string {
 	names := []string{}
-	h.mu.Lock()
-	ch := h.channels[channel]
-	h.mu.Unlock()
+	ch := h.channels.find(channel)
 	if ch == nil {
 		return names
 	}

@@ -1,7 +1,7 @@
 package boreas
 
 import (
-	"context"
+	"errors"
 	"math"
 	"slices"
 	"sync"
@@ -27,15 +27,15 @@ type channel struct {
 	name  string
 	queue *queue
 	rule  *Rule
-	refs  int // guarded by Hub.mu
+	refs  int // guarded by channelShard.mu
 
 	presence *presence // who is on it; nil if the rule has none
 	feed     *presence // whose events these are; nil for a channel of the engine's
 
-	opening sync.Once
-	err     error  // of opening
-	epoch   uint64 // set by opening
-	stop    func() // set by opening; nil if it failed
+	opening chan struct{} // closed when open has returned, and then nil; guarded by channelShard.mu
+	err     error         // set by open
+	epoch   uint64        // set by open
+	stop    func()        // set by open; nil if it failed
 
 	// head is the offset of the newest publication that the engine delivered.
 	head atomic.Uint64
@@ -48,8 +48,8 @@ type channel struct {
 	bytes  int            // of the window's data
 	floor  uint64
 	groups []*group
-	roomy  int // groups before this one are full
-	count  int // subscriptions in them
+	roomy  int          // groups before this one are full
+	count  atomic.Int64 // subscriptions in them; changed with mu held
 }
 
 // group is a bounded part of a channel's subscriptions, swept as one.
@@ -93,26 +93,36 @@ type subscription struct {
 	born uint64
 }
 
-// follow begins to follow the channel in the engine, once; all callers wait for that.
-func (ch *channel) follow(ctx context.Context, e Engine) error {
-	ch.opening.Do(func() {
-		head, stop, err := e.Follow(ctx, ch.name, ch.deliver)
-		if err != nil {
-			ch.err = err
-			return
+// open begins to follow the channel in the engine. The goroutine that created the
+// channel calls it once; the others wait for it.
+func (ch *channel) open(h *Hub) {
+	ch.err = errNotFollowed // if the engine panics
+	h.follows.Add(1)
+	defer func() {
+		if ch.err != nil {
+			h.follows.Done()
 		}
-		ch.mu.Lock()
-		defer ch.mu.Unlock()
-		ch.epoch, ch.stop = head.Epoch, stop
-		// Nobody has subscribed yet. What was delivered meanwhile is after head.
-		ch.floor = max(ch.floor, head.Offset)
-		ch.head.Store(ch.floor)
-	})
-	return ch.err
+		h.channels.opened(ch)
+	}()
+	head, stop, err := h.engine.Follow(h.ctx, ch.name, ch.deliver)
+	if err != nil {
+		ch.err = err
+		return
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.epoch, ch.stop, ch.err = head.Epoch, stop, nil
+	// Nobody has subscribed yet. What was delivered meanwhile is after head.
+	ch.floor = max(ch.floor, head.Offset)
+	ch.head.Store(ch.floor)
 }
 
-func (ch *channel) unfollow() {
+var errNotFollowed = errors.New("boreas: the engine panicked while it began to follow the channel")
+
+// unfollow ends what open began. It is called once, with the last reference gone.
+func (ch *channel) unfollow(h *Hub) {
 	if ch.stop != nil {
+		defer h.follows.Done()
 		ch.stop()
 	}
 }
@@ -208,11 +218,7 @@ func (ch *channel) beforeHead() uint64 {
 }
 
 // subscribers returns how many subscriptions there are.
-func (ch *channel) subscribers() int {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	return ch.count
-}
+func (ch *channel) subscribers() int { return int(ch.count.Load()) }
 
 // position returns the place up to which the subscription has been written.
 func (sub *subscription) position() Position { return Position{sub.ch.epoch, sub.cursor.Load()} }
@@ -229,21 +235,20 @@ const atHead = math.MaxUint64
 
 // add puts the subscription's cursor at the offset, or at the head, and the
 // subscription into a group. Who adds one behind the head sees to it that it is
-// flushed.
-func (ch *channel) add(sub *subscription, at uint64) error {
+// flushed. It reports whether that is the first one.
+func (ch *channel) add(sub *subscription, at uint64) (first bool, err error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if limit := ch.maxSubscribers(); limit > 0 && ch.count >= limit {
-		return ErrTooManySubscribers
+	if limit := ch.maxSubscribers(); limit > 0 && ch.subscribers() >= limit {
+		return false, ErrTooManySubscribers
 	}
 	if at == atHead {
 		at = ch.head.Load()
 	}
 	sub.born = ch.head.Load()
 	sub.cursor.Store(at)
-	ch.count++
 	ch.place(sub)
-	return nil
+	return ch.count.Add(1) == 1, nil
 }
 
 func (ch *channel) maxSubscribers() int {
@@ -265,15 +270,16 @@ func (ch *channel) place(sub *subscription) {
 	g.add(sub)
 }
 
-func (ch *channel) remove(sub *subscription) {
+// remove reports whether that was the last subscription.
+func (ch *channel) remove(sub *subscription) (last bool) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	ch.roomy = 0
-	ch.count--
 	if g := sub.group; g.remove(sub) == 0 {
 		ch.groups = slices.DeleteFunc(ch.groups, func(o *group) bool { return o == g })
 		ch.trim()
 	}
+	return ch.count.Add(-1) == 0
 }
 
 // subscriptions returns a copy of all of them.

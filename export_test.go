@@ -7,3 +7,9 @@ func (s *Session) Deauthenticate() { s.revoke(func(*Grant) bool { return true },
 func (h *Hub) Deauthenticate(identity string) int {
 	return h.Cut(func(g *Grant) bool { return g.Identity == identity }, 0)
 }
+
+// ChannelsHeld returns how many channels there are that somebody has a reference to.
+func ChannelsHeld(h *Hub) (n int) {
+	h.channels.each(func(*channel) { n++ })
+	return n
+}

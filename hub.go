@@ -82,12 +82,16 @@ const DefaultMaxChannels = 1000
 // A Hub carries publications from its engine to its sessions. A process has one.
 // All methods may be called by many goroutines at once.
 //
-// Lock order, each before those after it: Session.mu, Hub.mu, the engine's locks,
+// Lock order, each before those after it: Session.mu, channelShard.mu, the engine's locks,
 // presence.mu, channel.mu, group.mu, queue.mu; registry.mu after Session.mu; ledger.mu last.
 type Hub struct {
 	options    Options
 	engine     Engine
 	ownsEngine bool
+	instant    bool // the engine never waits for anything: it is a Memory
+	channels   channelMap
+	calls      gate           // calls of the engine, except for stop
+	follows    sync.WaitGroup // channels that the engine follows, or stops to follow
 	queue      queue
 	registry   registry
 	ledger     ledger
@@ -96,9 +100,6 @@ type Hub struct {
 	ctx        context.Context // of what runs until Close
 	cancel     context.CancelFunc
 	goroutines sync.WaitGroup
-
-	mu       sync.Mutex
-	channels map[string]*channel
 }
 
 // New returns a running hub. End it with [Hub.Shutdown].
@@ -115,10 +116,13 @@ func New(o Options) *Hub {
 	if o.Sweepers == 0 {
 		o.Sweepers = runtime.GOMAXPROCS(0)
 	}
-	h := &Hub{options: o, engine: o.Engine, channels: make(map[string]*channel)}
+	h := &Hub{options: o, engine: o.Engine}
 	if h.engine == nil {
 		h.engine, h.ownsEngine = NewMemory(MemoryOptions{}), true
 	}
+	_, h.instant = h.engine.(*Memory)
+	h.channels.init()
+	h.calls.init()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.queue.init()
 	h.registry.init(&o)
@@ -143,7 +147,7 @@ func (h *Hub) Publish(ctx context.Context, channel string, m Message) (Ack, erro
 	if len(m.Key) > MaxKey {
 		return Ack{}, ErrKey
 	}
-	ack, err := h.engine.Publish(ctx, channel, m)
+	ack, err := h.publish(ctx, channel, m)
 	if err != nil {
 		return Ack{}, err
 	}
@@ -195,7 +199,12 @@ func (h *Hub) Sessions() int {
 // Shutdown ends all sessions with [ErrShuttingDown], spread evenly over the drain
 // time, from now on, so that they do not all come back in one instant, waits until they are
 // done or ctx is, and stops the hub. No session is opened from its call on;
-// publishing works until it returns. The error is ctx's, if it had to stop waiting.
+// publishing works until the sessions have ended, and fails with [ErrClosed] after that.
+//
+// When Shutdown has returned, no call of the engine is under way and none follows, so its
+// owner may close it. To that end Shutdown cancels the context of the calls that are under
+// way and waits for them, and for the stop of each followed channel, also after ctx has ended.
+// The error is ctx's, if it had to stop waiting for the sessions.
 func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	sessions := h.registry.shut()
 	d := newFarewell(sessions, drain)
@@ -212,63 +221,65 @@ func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	h.cancel()
 	h.queue.close()
 	h.goroutines.Wait()
+	h.calls.close() // after it no channel is acquired, so none is followed
 	h.endPresence()
+	h.follows.Wait() // others may be about to give back the last reference to a channel
 	if h.ownsEngine {
 		h.engine.Close()
 	}
 	return err
 }
 
-// endPresence lets go of who lingers on a channel.
+// endPresence gives back the references of lost sessions that linger on a channel. A session
+// that is lost later does not linger.
 func (h *Hub) endPresence() {
-	h.mu.Lock()
 	var all []*presence
-	for _, ch := range h.channels {
+	h.channels.each(func(ch *channel) {
 		if ch.presence != nil {
 			all = append(all, ch.presence)
 		}
-	}
-	h.mu.Unlock()
+	})
 	for _, p := range all {
 		p.close()
-		p.await()
 	}
 }
 
 // acquire returns the channel with one more reference, following it in the engine
-// from the first on.
+// from the first on. Error: [ErrClosed] once the hub has shut down, and those of Follow.
 func (h *Hub) acquire(name string) (*channel, error) {
-	h.mu.Lock()
-	ch := h.channels[name]
-	if ch == nil {
-		ch = h.newChannel(name)
-		h.channels[name] = ch
+	if !h.calls.enter() {
+		return nil, ErrClosed
 	}
-	ch.refs++
-	h.mu.Unlock()
-	if err := ch.follow(h.ctx, h.engine); err != nil {
-		h.release(ch)
-		return nil, err
+	defer h.calls.leave()
+	ch, created, opening := h.channels.acquire(name, h.newChannel)
+	held := false
+	defer func() {
+		if !held { // also if the engine panics
+			h.release(ch)
+		}
+	}()
+	if created {
+		ch.open(h)
+	} else if opening != nil {
+		<-opening
 	}
+	if ch.err != nil {
+		return nil, ch.err
+	}
+	held = true
 	return ch, nil
 }
 
 // release gives back a reference. The caller holds no lock, because an engine may
 // take its time.
 func (h *Hub) release(ch *channel) {
-	h.mu.Lock()
-	ch.refs--
-	last := ch.refs == 0
-	if last {
-		delete(h.channels, ch.name)
+	if !h.channels.release(ch) {
+		return
 	}
-	h.mu.Unlock()
-	if last {
-		ch.unfollow()
-		if ch.presence != nil {
-			ch.presence.close()
-		}
+	if ch.presence != nil {
+		ch.presence.close()
 	}
+	ch.unfollow(h)
 }
 
 func (h *Hub) newChannel(name string) *channel {

@@ -38,7 +38,7 @@ func (h *Hub) History(ctx context.Context, channel string, since Position, limit
 	if err := ValidChannel(channel); err != nil {
 		return History{}, err
 	}
-	return h.engine.Read(ctx, channel, since, limit)
+	return h.read(ctx, channel, since, limit)
 }
 
 // History is [Hub.History] as far as the session's grant allows it. Also the errors of
@@ -68,9 +68,7 @@ func (h *Hub) Presence(channel string) (PresenceState, error) {
 	if rule.Presence == PresenceOff {
 		return PresenceState{}, ErrNoPresence
 	}
-	h.mu.Lock()
-	ch := h.channels[channel]
-	h.mu.Unlock()
+	ch := h.channels.find(channel)
 	if ch != nil {
 		return ch.presence.state(), nil
 	}
@@ -79,9 +77,7 @@ func (h *Hub) Presence(channel string) (PresenceState, error) {
 
 // Subscribers returns how many sessions have joined a channel.
 func (h *Hub) Subscribers(channel string) int {
-	h.mu.Lock()
-	ch := h.channels[channel]
-	h.mu.Unlock()
+	ch := h.channels.find(channel)
 	if ch == nil {
 		return 0
 	}
@@ -100,20 +96,16 @@ func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
 
 // ListChannels describes at most limit channels, sorted by name: those after the name
 // given, and beginning with the prefix, that have subscribers or, if the engine can
-// tell, a log. More tells whether there are others after them.
+// tell, publications. More tells whether there are others after them. Errors: those of
+// the engine, [ErrClosed].
 func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int) (list []ChannelInfo, more bool, err error) {
-	wanted := func(name string) bool { return name > after && strings.HasPrefix(name, prefix) }
-	names := []string{}
-	h.mu.Lock()
-	for name := range h.channels {
-		if wanted(name) {
-			names = append(names, name)
-		}
+	page := newNamePage(prefix, after, limit+1)
+	h.channels.list(page)
+	names, err := h.logNames(ctx, prefix, after, limit+1)
+	if err != nil {
+		return nil, false, err
 	}
-	h.mu.Unlock()
-	if e, ok := h.engine.(channelLister); ok {
-		names = e.AppendChannels(names, wanted)
-	}
+	names = append(names, page.sorted()...)
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if more = len(names) > limit; more {
@@ -129,11 +121,12 @@ func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int)
 	return list, more, nil
 }
 
-// channelLister is an engine that can tell which channels have a log.
+// channelLister is an engine that can tell which channels have publications.
 type channelLister interface {
-	// AppendChannels appends the names of channels with a log that are wanted, in
-	// any order.
-	AppendChannels(dst []string, wanted func(name string) bool) []string
+	// ListChannels returns the names of the channels that have at least one publication,
+	// begin with the prefix and come after the name given: the first ones in byte order, at
+	// most limit.
+	ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error)
 }
 
 // ListSessions describes at most limit live sessions, in the order of their names as numbers: those
@@ -146,24 +139,28 @@ func (h *Hub) ListSessions(after string, limit int) (list []SessionInfo, more bo
 			return nil, false, err
 		}
 	}
-	var all []*Session
-	for i := range pingSlots {
-		for _, s := range h.registry.slot(i) {
-			if s.number > least {
-				all = append(all, s)
+	for {
+		p := page[*Session]{limit: limit - len(list) + 1, compare: func(a, b *Session) int { return cmp.Compare(a.number, b.number) }}
+		for i := range pingSlots {
+			for _, s := range h.registry.slot(i) {
+				if s.number > least && p.wants(s) {
+					p.add(s)
+				}
 			}
 		}
-	}
-	slices.SortFunc(all, func(a, b *Session) int { return cmp.Compare(a.number, b.number) })
-	for _, s := range all {
-		if len(list) == limit {
-			return list, true, nil
+		for _, s := range p.sorted() {
+			if len(list) == limit {
+				return list, true, nil
+			}
+			least = s.number
+			if info, live := s.info(); live {
+				list = append(list, info)
+			}
 		}
-		if info, live := s.info(); live {
-			list = append(list, info)
-		}
+		if len(p.heap) < p.limit {
+			return list, false, nil
+		} // else some of them have ended, and there are others behind them
 	}
-	return list, false, nil
 }
 
 // SessionInfo describes a live session. Error: [ErrNoSession].

@@ -3,13 +3,17 @@ package boreas_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
 func TestListSessions(t *testing.T) {
@@ -82,6 +86,104 @@ func TestListChannels(t *testing.T) {
 		}
 		if _, err := w.hub.Channel(ctx, ""); !errors.Is(err, boreas.ErrChannelName) {
 			t.Error(err)
+		}
+	})
+}
+
+// A session that lingers, or joins at this moment, is counted in presence alone.
+func TestCountsAreOfThoseWhoAreThere(t *testing.T) {
+	for _, step := range []string{"joining", "there", "lingering", "gone"} {
+		t.Run(step, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				between := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+				defer between.Close()
+				o := lingering(t)
+				o.Engine = between
+				w := world{t, boreas.New(o)}
+				defer w.hub.Shutdown(context.Background(), 0)
+				s, _ := w.subscriber()
+				hold := make(chan struct{})
+				if step == "joining" {
+					between.AfterFollow = func(string) { <-hold }
+				}
+				go join(s, "chat")
+				w.settle()
+				want := 0
+				switch step {
+				case "there":
+					want = 1
+				case "lingering":
+					s.Lost(errors.New("lost"))
+				case "gone":
+					s.Leave("chat")
+				}
+				stats, census := w.hub.Stats(), w.hub.Census()
+				if stats.Channels != want || stats.Subscriptions != want {
+					t.Errorf("stats: %d channels, %d subscriptions, want %d", stats.Channels, stats.Subscriptions, want)
+				}
+				if len(census.Channels) != want || want == 1 && census.Channels[0] != (boreas.Count{Name: "chat", Sessions: 1}) {
+					t.Errorf("census: %v", census.Channels)
+				}
+				if n := w.hub.Subscribers("chat"); n != want {
+					t.Errorf("%d subscribers, want %d", n, want)
+				}
+				list, _, err := w.hub.ListChannels(context.Background(), "", "", 10)
+				if len(list) != want || err != nil {
+					t.Errorf("list: %v, %v", list, err)
+				}
+				if _, present := w.hub.Presence("chat"); present != nil {
+					t.Error(present)
+				}
+				close(hold)
+				w.settle()
+			})
+		})
+	}
+}
+
+// Pages of channels and of sessions, put together, are all that there are, in their order, however
+// the names are spread.
+func TestPagesAreWhole(t *testing.T) {
+	ctx := context.Background()
+	inWorld(t, boreas.Options{}, func(w world) {
+		var want []string
+		for i := range 300 {
+			name := strconv.FormatUint(uint64(i)*0x9e3779b97f4a7c15, 36)
+			if i%5 == 0 {
+				name = "p." + name
+			}
+			want = append(want, name)
+			switch {
+			case i%3 == 0:
+				w.publish(name, "1")
+			case i%7 == 0:
+				w.publish(name, "1")
+				fallthrough
+			default:
+				w.subscriber(name)
+			}
+		}
+		slices.Sort(want)
+		for _, prefix := range []string{"", "p.", "zzzz"} {
+			wanted := slices.DeleteFunc(slices.Clone(want), func(name string) bool { return !strings.HasPrefix(name, prefix) })
+			for _, limit := range []int{1, 2, 7, 59, 60, 299, 300, 1000} {
+				var got []string
+				after, pages := "", 0
+				for more := true; more; pages++ {
+					var list []boreas.ChannelInfo
+					var err error
+					if list, more, err = w.hub.ListChannels(ctx, prefix, after, limit); err != nil {
+						t.Fatal(err)
+					}
+					for _, info := range list {
+						after = info.Name
+						got = append(got, after)
+					}
+				}
+				if diff := cmp.Diff(wanted, got, cmpopts.EquateEmpty()); diff != "" || pages != max((len(wanted)+limit-1)/limit, 1) {
+					t.Errorf("%q, pages of %d: %d pages: %s", prefix, limit, pages, diff)
+				}
+			}
 		}
 	})
 }

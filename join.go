@@ -59,6 +59,13 @@ type Joined struct {
 func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) []byte) []Joined {
 	results := make([]Joined, len(joins))
 	entries := make([]entry, len(joins))
+	defer func() {
+		for i := range entries {
+			if ch := entries[i].ch; ch != nil { // not entered
+				s.hub.release(ch)
+			}
+		}
+	}()
 	for i := range joins {
 		// Without the lock, because an engine may take its time.
 		entries[i], results[i] = s.prepare(&joins[i])
@@ -95,11 +102,6 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 		}
 		return answer(dst, results)
 	})
-	for _, e := range entries {
-		if e.ch != nil { // not entered
-			s.hub.release(e.ch)
-		}
-	}
 	return results
 }
 
@@ -171,7 +173,7 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 	e := entry{ch: ch, at: atHead}
 	r := Joined{}
 	if !j.Since.IsZero() {
-		h, err := s.hub.engine.Read(s.hub.ctx, j.Channel, j.Since, catchUpLimit)
+		h, err := s.hub.read(s.hub.ctx, j.Channel, j.Since, catchUpLimit)
 		reason, lost := gapReason(err)
 		switch {
 		case lost:
@@ -184,7 +186,7 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 		}
 	}
 	if j.Last > 0 && !r.Recovered {
-		h, err := s.hub.engine.Read(s.hub.ctx, j.Channel, Position{}, -j.Last)
+		h, err := s.hub.read(s.hub.ctx, j.Channel, Position{}, -j.Last)
 		if err != nil {
 			return e, Joined{Err: err}
 		}
@@ -262,11 +264,13 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 	// Before the channel knows of it, so that a sweeper that visits the session
 	// finds it there.
 	s.subs = append(s.subs, sub)
-	if r.Err = e.ch.add(sub, e.at); r.Err != nil {
+	var first bool
+	if first, r.Err = e.ch.add(sub, e.at); r.Err != nil {
 		s.subs = s.subs[:len(s.subs)-1]
 		s.hub.registry.addChannels(s.grant, -1)
 		return
 	}
+	s.hub.stats.subscribed(first)
 	e.ch, e.sub = nil, sub
 	r.Position = sub.position()
 	if r.Gap.Reason != "" {
@@ -386,9 +390,12 @@ func (s *Session) depart(linger bool) departure {
 func (h *Hub) drop(d departure) {
 	for _, sub := range d.subs {
 		ch := sub.ch
-		ch.remove(sub)
+		last := ch.remove(sub)
+		if ch.feed != nil {
+			continue // it holds no reference: the subscription beside it does
+		}
+		h.stats.unsubscribed(last)
 		switch p := ch.presence; {
-		case ch.feed != nil: // holds no reference: the subscription beside it does
 		case p != nil && d.linger:
 			p.linger(d.session.ID(), d.user, func() { h.release(ch) })
 		case p != nil:

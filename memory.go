@@ -98,6 +98,7 @@ type memoryShard struct {
 	mu   sync.RWMutex
 	logs map[string]*memoryLog
 	most int // that there ever were: maps do not shrink
+	kept keptNames
 
 	// retired holds the highest head of all logs that were forgotten, for each
 	// value of further bits of the hash. A new log begins there, so that a

@@ -203,8 +203,11 @@ func TestMemoryReadsTheNewest(t *testing.T) {
 func TestMemoryListsChannels(t *testing.T) {
 	inMemory(t, boreas.MemoryOptions{Age: time.Minute}, func(m *memory) {
 		list := func() string {
-			names := m.AppendChannels(nil, func(name string) bool { return strings.HasPrefix(name, "c.") })
-			return fmt.Sprint(slices.Sorted(slices.Values(names)))
+			names, err := m.ListChannels(context.Background(), "c.", "", 10)
+			if err != nil {
+				t.Error(err)
+			}
+			return fmt.Sprint(names)
 		}
 		m.publish("c.1", "x")
 		m.publish("other", "x")
@@ -213,14 +216,14 @@ func TestMemoryListsChannels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := list(); got != "[c.1 c.2 c.3]" {
+		defer stop()
+		if got := list(); got != "[c.1 c.3]" { // who follows is known to the hub
 			t.Error(got)
+		}
+		if names, err := m.ListChannels(context.Background(), "", "c.1", 1); fmt.Sprint(names, err) != "[c.3] <nil>" {
+			t.Error(names, err)
 		}
 		<-time.After(time.Minute + 1)
-		if got := list(); got != "[c.2]" {
-			t.Error(got)
-		}
-		stop()
 		if got := list(); got != "[]" {
 			t.Error(got)
 		}

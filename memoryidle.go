@@ -40,6 +40,10 @@ func (l *memoryLog) settle(m *Memory) {
 		return
 	}
 	l.count(m, -1)
+	if (state == logKept) != (l.state == logKept) {
+		s, _ := m.place(l.name)
+		s.kept.set(l.name, state == logKept)
+	}
 	l.state = state
 	l.count(m, 1)
 	if state == logIdle && !l.queued.idle {

@@ -9,8 +9,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// Lock order: evictor.mu, memoryShard.mu, memoryLog.mu, and then idleLogs.mu and what
-// deliver locks (channel.mu, queue.mu).
+// Lock order: evictor.mu, memoryShard.mu, memoryLog.mu, and then idleLogs.mu, keptNames.mu and
+// what deliver locks (channel.mu, queue.mu).
 
 // memoryLog is one channel's log in a [Memory].
 type memoryLog struct {
@@ -116,15 +116,6 @@ func (l *memoryLog) drop(m *Memory, n int, cause evictedCause) {
 	m.used.Add(-bytes - int64(n)*publicationOverhead)
 	m.kept.Add(-int64(n))
 	m.evicted[cause].Add(uint64(n))
-}
-
-// silent tells whether there is nothing to read and nobody follows.
-func (l *memoryLog) silent(m *Memory) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.expire(m, clock.Now())
-	l.settle(m)
-	return l.pubs.len() == 0 && len(l.followers) == 0
 }
 
 func (l *memoryLog) follow(m *Memory, f *follower) (head uint64, ok bool) {

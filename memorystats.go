@@ -35,21 +35,3 @@ func (m *Memory) Stats() EngineStats {
 	s.Evicted = s.EvictedAge + s.EvictedBounds + s.EvictedMemory
 	return s
 }
-
-// AppendChannels appends the names of the channels that are wanted and have
-// publications or followers, in any order. Wanted does not call the engine.
-func (m *Memory) AppendChannels(dst []string, wanted func(name string) bool) []string {
-	for i := range m.shards {
-		s := &m.shards[i]
-		s.mu.RLock()
-		for name, l := range s.logs {
-			if wanted(name) && !l.silent(m) {
-				dst = append(dst, name)
-			}
-		}
-		s.mu.RUnlock()
-	}
-	return dst
-}
-
-var _ channelLister = (*Memory)(nil)

@@ -52,12 +52,8 @@ func (p *presence) runAway() {
 
 // giveUp gives up the places whose time is over.
 func (p *presence) giveUp() {
-	over := p.over()
-	for _, l := range over {
+	for _, l := range p.over() {
 		l.release()
-	}
-	if len(over) > 0 {
-		p.releasing.Done()
 	}
 }
 
@@ -73,9 +69,6 @@ func (p *presence) over() []lostPlace {
 		}
 		n++
 	}
-	if n > 0 {
-		p.releasing.Add(1)
-	}
 	over := p.away[:n:n]
 	p.away = p.away[n:]
 	if len(p.away) == 0 {
@@ -85,10 +78,6 @@ func (p *presence) over() []lostPlace {
 	}
 	return over
 }
-
-// await waits until every release that was begun has returned. It comes after close, and
-// never from a release.
-func (p *presence) await() { p.releasing.Wait() }
 
 // close stops the timers and calls each release not yet called, in the order of the
 // losses. It may be called again, also by a release.

@@ -43,8 +43,6 @@ type presence struct {
 	away     []lostPlace // in the order in which their time is over
 	awayOver *time.Timer // nil until first needed; runs while away is not empty
 	closed   bool
-
-	releasing sync.WaitGroup // releases under way whose time was over
 }
 
 func newPresence(q *queue, name string, o presenceOptions) *presence {

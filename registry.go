@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"maps"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -218,19 +218,38 @@ func (r *registry) of(name string) []*Session {
 	return nil
 }
 
+// names returns the identities that have sessions, in no order.
 func (r *registry) names() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Sorted(maps.Keys(r.identities))
+	var names []string
+	r.eachIdentity(func(id *identity) { names = append(names, id.name) })
+	return names
 }
 
-// counts returns how many anonymous sessions there are, and how many of each identity.
+// counts returns how many anonymous sessions there are, and how many of each identity, in no
+// order.
 func (r *registry) counts() (anonymous int, identities []Count) {
+	identities = []Count{}
+	r.eachIdentity(func(id *identity) { identities = append(identities, Count{id.name, len(id.sessions)}) })
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	identities = make([]Count, 0, len(r.identities))
-	for name, id := range r.identities {
-		identities = append(identities, Count{name, len(id.sessions)})
-	}
 	return r.anonymous, identities
+}
+
+// identitiesAtOnce is how many identities eachIdentity visits with the lock held once.
+const identitiesAtOnce = 1000
+
+// eachIdentity calls visit with mu held, and lets others have the lock now and then. It
+// visits each identity once that is there from the beginning to the end.
+func (r *registry) eachIdentity(visit func(*identity)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, id := range r.identities { // a map may change while it is ranged over
+		visit(id)
+		if n++; n%identitiesAtOnce == 0 {
+			r.mu.Unlock()
+			runtime.Gosched()
+			r.mu.Lock()
+		}
+	}
 }

@@ -18,8 +18,8 @@ type Stats struct {
 	Authenticated int // live sessions with one
 	Closing       int // sessions that take up room and are not live: ended, or being set up
 	Identities    int
-	Channels      int // with at least one subscription, or one under way
-	Subscriptions int
+	Channels      int   // with at least one subscription
+	Subscriptions int   // without lost sessions that linger, and without joins under way
 	Blocked       int64 // sessions that wait for their socket, or catch up from the log
 	Engine        EngineStats
 	Held          HeldStats // for peers
@@ -107,15 +107,8 @@ func (h *Hub) Stats() Stats {
 	s.Anonymous, s.Authenticated, s.Closing = r.anonymous, r.live-r.anonymous, r.open-r.live
 	s.Identities, s.SessionsRefused = len(r.identities), r.refused
 	r.mu.Unlock()
-	h.mu.Lock()
-	s.Channels = len(h.channels)
-	for _, ch := range h.channels {
-		s.Subscriptions += ch.refs
-	}
-	h.mu.Unlock()
-	if e, ok := h.engine.(statsEngine); ok {
-		s.Engine = e.Stats()
-	}
+	s.Channels, s.Subscriptions = int(c.channels.Load()), int(c.subscriptions.Load())
+	s.Engine = h.engineStats()
 	return s
 }
 
@@ -125,6 +118,7 @@ type hubStats struct {
 	deliveries, deliveredBytes, writes atomic.Uint64
 	pings, opened, joinsRefused        atomic.Uint64
 	blocked                            atomic.Int64
+	channels, subscriptions            atomic.Int64
 	gaps                               [len(gapReasons)]atomic.Uint64
 	ended                              [endedKinds]atomic.Uint64
 	batches                            [batchBuckets]atomic.Uint64
@@ -156,6 +150,22 @@ func (c *hubStats) joined(r *Joined) {
 		c.joinsRefused.Add(1)
 	case r.Gap.Reason != "":
 		c.gap(r.Gap.Reason)
+	}
+}
+
+// subscribed counts one more subscription, which may be its channel's first.
+func (c *hubStats) subscribed(first bool) {
+	c.subscriptions.Add(1)
+	if first {
+		c.channels.Add(1)
+	}
+}
+
+// unsubscribed counts one subscription less, which may have been its channel's last.
+func (c *hubStats) unsubscribed(last bool) {
+	c.subscriptions.Add(-1)
+	if last {
+		c.channels.Add(-1)
 	}
 }
 

@@ -1,0 +1,134 @@
+package boreas
+
+import (
+	"hash/maphash"
+	"maps"
+	"sync"
+)
+
+// channelShards is how many parts the map of channels has. Each part has its own lock, so
+// that publishers and joins on different channels seldom wait for each other, and so
+// that a walk over all channels holds no lock for longer than a part takes.
+const channelShards = 64
+
+// channelMap holds the hub's channels by name: those with at least one reference.
+type channelMap struct {
+	seed   maphash.Seed
+	shards [channelShards]channelShard
+}
+
+type channelShard struct {
+	mu     sync.RWMutex
+	byName map[string]*channel
+	names  nameIndex // of byName
+	most   int       // channels that were in byName at once: Go's maps do not shrink
+}
+
+func (m *channelMap) init() {
+	m.seed = maphash.MakeSeed()
+	for i := range m.shards {
+		m.shards[i].byName = make(map[string]*channel)
+	}
+}
+
+func (m *channelMap) shard(name string) *channelShard {
+	return &m.shards[maphash.String(m.seed, name)%channelShards]
+}
+
+// find returns the channel, nil if nobody has a reference to it.
+func (m *channelMap) find(name string) *channel {
+	s := m.shard(name)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.byName[name]
+}
+
+// acquire returns the channel with one more reference. If it does not exist, acquire creates
+// it, and the caller must open it and call opened. While another goroutine opens it, wait is
+// not nil and is closed when that is done.
+func (m *channelMap) acquire(name string, create func(name string) *channel) (ch *channel, created bool, wait chan struct{}) {
+	s := m.shard(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch = s.byName[name]
+	if ch == nil {
+		ch, created = create(name), true
+		ch.opening = make(chan struct{})
+		s.byName[ch.name] = ch
+		s.names.add(ch.name)
+		s.most = max(s.most, len(s.byName))
+	}
+	ch.refs++
+	return ch, created, ch.opening
+}
+
+// opened ends the opening of a channel and wakes the goroutines that wait for it. If the
+// opening has failed, opened removes the channel first: a later acquire creates another one,
+// however many references to this one are still held.
+func (m *channelMap) opened(ch *channel) {
+	s := m.shard(ch.name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ch.err != nil {
+		s.remove(ch)
+	}
+	close(ch.opening)
+	ch.opening = nil
+}
+
+// release gives a reference back. It reports whether that was the last one, after which
+// nobody can acquire the channel any more.
+func (m *channelMap) release(ch *channel) (last bool) {
+	s := m.shard(ch.name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch.refs--
+	if ch.refs > 0 {
+		return false
+	}
+	s.remove(ch)
+	return true
+}
+
+// remove removes the channel unless another one has taken its place. The caller holds mu.
+func (s *channelShard) remove(ch *channel) {
+	if s.byName[ch.name] != ch {
+		return
+	}
+	delete(s.byName, ch.name)
+	s.names.remove(ch.name)
+	if s.most > 64 && len(s.byName) < s.most/4 {
+		s.byName, s.most = maps.Collect(maps.All(s.byName)), len(s.byName)
+	}
+}
+
+// each calls visit for each channel, with the lock of one shard held for reading. Visit
+// must be quick and must not call the map.
+func (m *channelMap) each(visit func(*channel)) {
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.mu.RLock()
+		for _, ch := range s.byName {
+			visit(ch)
+		}
+		s.mu.RUnlock()
+	}
+}
+
+// list selects channels that have subscribers. It locks one shard at a time.
+func (m *channelMap) list(p *namePage) {
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.mu.RLock()
+		s.names.each(p.prefix, p.after, func(name string) bool {
+			if !p.wants(name) {
+				return false // nor any after it
+			}
+			if s.byName[name].subscribers() > 0 { // or a lost session lingers on it, or a join is under way
+				p.add(name)
+			}
+			return true
+		})
+		s.mu.RUnlock()
+	}
+}

@@ -1,0 +1,100 @@
+package boreas_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// manyChannels returns a hub with n joined channels, each joined by one session.
+func manyChannels(b *testing.B, n int) *boreas.Hub {
+	b.Helper()
+	hub := boreas.New(boreas.Options{})
+	b.Cleanup(func() { hub.Shutdown(context.Background(), 0) })
+	for i := 0; i < n; {
+		s, _, err := boreastest.Open(hub)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Authenticate(boreastest.Grant("a", "u"))
+		var joins []boreas.Join
+		for ; i < n && len(joins) < boreas.DefaultMaxChannels; i++ {
+			joins = append(joins, boreas.Join{Channel: fmt.Sprintf("user.%d", i)})
+		}
+		s.Join(joins, nil)
+	}
+	return hub
+}
+
+// BenchmarkPublishApart publishes from several goroutines, each on a channel of its own, and
+// counts the subscribers as the API does.
+func BenchmarkPublishApart(b *testing.B) {
+	hub := manyChannels(b, 1000)
+	var next atomic.Int64
+	b.SetParallelism(16)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		channel := fmt.Sprintf("user.%d", next.Add(1))
+		m := boreas.Message{Data: []byte(`"hello"`)}
+		for pb.Next() {
+			if _, err := hub.Publish(context.Background(), channel, m); err != nil {
+				b.Fatal(err)
+			}
+			hub.Subscribers(channel)
+		}
+	})
+}
+
+// BenchmarkInspect looks at a hub with 400,000 channels.
+func BenchmarkInspect(b *testing.B) {
+	hub := manyChannels(b, 400_000)
+	ctx := context.Background()
+	for name, look := range map[string]func() error{
+		"Stats": func() error { hub.Stats(); return nil },
+		"ListChannels": func() error {
+			_, _, err := hub.ListChannels(ctx, "", "", 100)
+			return err
+		},
+		"ListChannels/prefix": func() error {
+			_, _, err := hub.ListChannels(ctx, "user.39", "user.392", 100)
+			return err
+		},
+		"ListSessions": func() error {
+			_, _, err := hub.ListSessions("", 100)
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := look(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkJoinApart joins and leaves channels that nobody else is on, from several goroutines.
+func BenchmarkJoinApart(b *testing.B) {
+	hub := manyChannels(b, 1000)
+	var next atomic.Int64
+	b.SetParallelism(8)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		s, _, err := boreastest.Open(hub)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Authenticate(boreastest.Grant("a", "u"))
+		channel := fmt.Sprintf("own.%d", next.Add(1))
+		joins := []boreas.Join{{Channel: channel}}
+		for pb.Next() {
+			s.Join(joins, nil)
+			s.Leave(channel)
+		}
+	})
+}

@@ -1,0 +1,301 @@
+package boreas_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// lent is an engine that its owner closes once the hub's Shutdown has returned: from then on
+// no call of it may be under way, and none may begin.
+type lent struct {
+	*testing.T
+	boreas.Engine
+	takes func() time.Duration // how long a call takes, unless its context ends before
+	over  atomic.Bool          // Shutdown has returned
+	calls atomic.Int64
+}
+
+// call is one call of the engine, or one stop.
+func (e *lent) call(ctx context.Context, what string) error {
+	if e.over.Load() {
+		e.Errorf("%s begins after Shutdown returned", what)
+	}
+	e.calls.Add(1)
+	select {
+	case <-time.After(e.takes()):
+	case <-ctx.Done():
+	}
+	if e.over.Load() {
+		e.Errorf("%s is under way after Shutdown returned", what)
+	}
+	return ctx.Err()
+}
+
+func (e *lent) Publish(ctx context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
+	if err := e.call(ctx, "Publish"); err != nil {
+		return boreas.Ack{}, err
+	}
+	return e.Engine.Publish(ctx, channel, m)
+}
+
+func (e *lent) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+	if err := e.call(ctx, "Read"); err != nil {
+		return boreas.History{}, err
+	}
+	return e.Engine.Read(ctx, channel, since, limit)
+}
+
+func (e *lent) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+	if err := e.call(ctx, "Follow"); err != nil {
+		return boreas.Position{}, nil, err
+	}
+	head, stop, err := e.Engine.Follow(ctx, channel, deliver)
+	return head, func() { e.call(context.Background(), "stop"); stop() }, err
+}
+
+func (e *lent) ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+	if err := e.call(ctx, "ListChannels"); err != nil {
+		return nil, err
+	}
+	return e.Engine.(*boreas.Memory).ListChannels(ctx, prefix, after, limit)
+}
+
+func (e *lent) Stats() boreas.EngineStats {
+	e.call(context.Background(), "Stats")
+	return e.Engine.(*boreas.Memory).Stats()
+}
+
+// inLent runs a test against a hub on a lent engine whose calls take a second. Its end calls
+// the hub's Shutdown with that patience.
+func inLent(t *testing.T, o boreas.Options, test func(w world, e *lent, end func(patience time.Duration))) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		memory := boreas.NewMemory(boreas.MemoryOptions{})
+		defer memory.Close()
+		e := &lent{T: t, Engine: memory, takes: func() time.Duration { return time.Second }}
+		o.Engine = e
+		hub := boreas.New(o)
+		test(world{t, hub}, e, func(patience time.Duration) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			hub.Shutdown(ctx, 0)
+			e.over.Store(true)
+		})
+	})
+}
+
+func lingering(t *testing.T) boreas.Options {
+	t.Helper()
+	all, err := boreas.ParsePattern("**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return boreas.Options{PresenceLinger: 5 * time.Second, Rules: new(boreas.Rules).Add(all, boreas.Rule{Presence: boreas.PresenceFull})}
+}
+
+// A lost session's time is over, and its channel's stop is under way when the hub ends.
+func TestShutdownWaitsForTheStopOfALingeringPlace(t *testing.T) {
+	inLent(t, lingering(t), func(w world, e *lent, end func(time.Duration)) {
+		s, _ := w.subscriber("chat")
+		s.Lost(io.EOF)
+		w.pass(5*time.Second + time.Millisecond)
+		end(time.Minute)
+	})
+}
+
+// doneFirst is a connection that is done as soon as it is finished, while the goroutine that
+// finished it goes on only later.
+type doneFirst struct {
+	session *boreas.Session
+	goOn    chan struct{}
+}
+
+func (*doneFirst) TryWrite(p []byte) (int, error)   { return len(p), nil }
+func (*doneFirst) WaitWritable(time.Duration) error { return nil }
+func (c *doneFirst) Finish(error, bool)             { c.session.Done(); <-c.goOn }
+
+// The hub ends while another goroutine, which has ended a session, has not given back the
+// session's channels yet.
+func TestShutdownWaitsForWhoEndsASession(t *testing.T) {
+	for name, act := range map[string]func(*boreas.Session){
+		"end":  func(s *boreas.Session) { s.End(boreas.ErrTerminated) },
+		"lost": func(s *boreas.Session) { s.Lost(io.EOF) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLent(t, lingering(t), func(w world, e *lent, end func(time.Duration)) {
+				s, err := w.hub.Reserve(netip.Addr{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := &doneFirst{s, make(chan struct{})}
+				if err := s.Start(c, boreastest.Text{}, nil); err != nil {
+					t.Fatal(err)
+				}
+				s.Authenticate(boreastest.Grant("a", "u"))
+				w.join(s, "chat")
+				go act(s)
+				w.settle()
+				go end(time.Minute)
+				w.pass(time.Second)
+				close(c.goOn)
+				w.pass(time.Minute)
+			})
+		})
+	}
+}
+
+// Each call is under way, and takes no end but that of its context, when the hub ends.
+func TestShutdownEndsCallsUnderWay(t *testing.T) {
+	never := context.Background()
+	for name, call := range map[string]func(w world, s *boreas.Session, p boreas.Position) error{
+		"publish": func(w world, _ *boreas.Session, _ boreas.Position) error {
+			return errOf(w.hub.Publish(never, "a", boreas.Message{}))
+		},
+		"session publish": func(w world, s *boreas.Session, _ boreas.Position) error {
+			return errOf(s.Publish(never, "a", boreas.Message{}, true))
+		},
+		"history": func(w world, _ *boreas.Session, _ boreas.Position) error {
+			return errOf(w.hub.History(never, "a", boreas.Position{}, 1))
+		},
+		"channel": func(w world, _ *boreas.Session, _ boreas.Position) error { return errOf(w.hub.Channel(never, "a")) },
+		"list": func(w world, _ *boreas.Session, _ boreas.Position) error {
+			_, _, err := w.hub.ListChannels(never, "", "", 1)
+			return err
+		},
+		"join": func(w world, s *boreas.Session, _ boreas.Position) error { return join(s, "b") },
+		"resume": func(w world, s *boreas.Session, p boreas.Position) error {
+			return s.Join([]boreas.Join{{Channel: "b", Since: p}}, nil)[0].Err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := boreas.Options{Rules: lingering(t).Rules}
+			inLent(t, o, func(w world, e *lent, end func(time.Duration)) {
+				ack, err := w.hub.Publish(never, "b", boreas.Message{Data: []byte("1")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, _ := w.subscriber("a")
+				e.takes = func() time.Duration { return time.Hour }
+				done := make(chan error)
+				go func() { done <- call(w, s, ack.Position) }()
+				w.settle()
+				e.takes = func() time.Duration { return time.Second } // of each stop
+				start := time.Now()
+				go end(time.Second)
+				if err := <-done; err == nil {
+					t.Error("no error")
+				}
+				if took := time.Since(start); took > 10*time.Second {
+					t.Errorf("ended after %v", took)
+				}
+				w.pass(time.Minute)
+			})
+		})
+	}
+}
+
+func errOf[T any](_ T, err error) error { return err }
+
+// After Shutdown, calls of the hub fail with ErrClosed and leave the engine alone.
+func TestCallsAfterShutdown(t *testing.T) {
+	inLent(t, boreas.Options{}, func(w world, e *lent, end func(time.Duration)) {
+		s, _ := w.subscriber("a")
+		end(time.Minute)
+		ctx := context.Background()
+		_, _, listed := w.hub.ListChannels(ctx, "", "", 1)
+		for name, err := range map[string]error{
+			"publish": errOf(w.hub.Publish(ctx, "a", boreas.Message{})),
+			"history": errOf(w.hub.History(ctx, "a", boreas.Position{}, 1)),
+			"channel": errOf(w.hub.Channel(ctx, "a")),
+			"list":    listed,
+			"join":    join(s, "b"),
+		} {
+			if !errors.Is(err, boreas.ErrClosed) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if got := w.hub.Stats().Engine; got != (boreas.EngineStats{}) {
+			t.Errorf("stats: %+v", got)
+		}
+		if e.calls.Load() == 0 {
+			t.Error("the engine was never called: the test tests nothing")
+		}
+	})
+}
+
+// TestShutdownAmidEverything ends hubs while sessions join, resume, publish, read, leave, and
+// are lost, and while others end them.
+func TestShutdownAmidEverything(t *testing.T) {
+	for seed := range uint64(30) {
+		o := lingering(t)
+		inLent(t, o, func(w world, e *lent, end func(time.Duration)) {
+			var mu sync.Mutex
+			r := rand.New(rand.NewPCG(seed, 0))
+			n := func(n int) int { mu.Lock(); defer mu.Unlock(); return r.IntN(n) }
+			e.takes = func() time.Duration { return time.Duration(n(300)) * time.Millisecond }
+			ctx := context.Background()
+			var ids sync.Map
+			var wg sync.WaitGroup
+			for range 10 {
+				wg.Go(func() {
+					for {
+						s, c, err := boreastest.Open(w.hub)
+						if err != nil {
+							return
+						}
+						ids.Store(s.ID(), true)
+						s.Authenticate(boreastest.Grant("a", fmt.Sprint("user", n(5))))
+						if n(3) == 0 {
+							c.Bound(n(100))
+						}
+						for range n(5) {
+							channel := fmt.Sprint("c", n(4))
+							switch n(5) {
+							case 0:
+								s.Publish(ctx, channel, boreas.Message{Data: []byte("1")}, true)
+							case 1:
+								s.History(ctx, channel, boreas.Position{}, 5)
+							case 2:
+								s.Leave(channel)
+							default:
+								h, _ := w.hub.History(ctx, channel, boreas.Position{}, 0)
+								s.Join([]boreas.Join{{Channel: channel, Since: h.Floor}}, nil)
+							}
+						}
+						if n(3) > 0 {
+							s.Lost(io.EOF)
+						}
+					}
+				})
+			}
+			wg.Go(func() { // others
+				for !e.over.Load() {
+					ids.Range(func(id, _ any) bool {
+						ids.Delete(id)
+						w.hub.EndSession(id.(string), boreas.ErrTerminated)
+						return n(3) > 0
+					})
+					if _, err := w.hub.Publish(ctx, fmt.Sprint("c", n(4)), boreas.Message{Data: []byte("1")}); err != nil {
+						return
+					}
+					w.hub.ListChannels(ctx, "", "", 10)
+				}
+			})
+			<-time.After(time.Duration(n(10_000)) * time.Millisecond)
+			end(time.Duration(n(2000)) * time.Millisecond)
+			wg.Wait()
+			w.pass(time.Minute)
+		})
+	}
+}
