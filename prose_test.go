@@ -30,6 +30,29 @@ var (
 	notInAnchor     = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
+// TestTablesInProseAreWhole: a table begins with a header and its line of dashes, and each row has as many cells. A row behind an empty line
+// is shown as text.
+func TestTablesInProseAreWhole(t *testing.T) {
+	dashes := regexp.MustCompile(`^\|( *:?-+:? *\|)+$`)
+	code := regexp.MustCompile("`[^`]*`")
+	cells := func(row string) int {
+		return strings.Count(strings.ReplaceAll(code.ReplaceAllString(row, ""), `\|`, ""), "|")
+	}
+	for _, file := range files(t, ".md") {
+		lines := strings.Split(markdownFence.ReplaceAllStringFunc(read(t, file), func(fence string) string {
+			return strings.Repeat("\n", strings.Count(fence, "\n")) // the numbers of lines stay
+		}), "\n")
+		for i, line := range lines {
+			switch isRow := strings.HasPrefix(line, "|"); {
+			case isRow && !strings.HasPrefix(lines[i-1], "|") && !dashes.MatchString(lines[i+1]):
+				t.Errorf("%s:%d: a table begins here without a header", file, i+1)
+			case isRow && strings.HasPrefix(lines[i-1], "|") && cells(line) != cells(lines[i-1]):
+				t.Errorf("%s:%d: %d cells follow %d", file, i+1, cells(line)-1, cells(lines[i-1])-1)
+			}
+		}
+	}
+}
+
 func TestLinksInProseLeadSomewhere(t *testing.T) {
 	links := 0
 	for _, file := range files(t, ".md") {
