@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/auth"
@@ -122,7 +121,7 @@ func (s *service) listKeys(dst []byte, _ http.ResponseWriter, _ *http.Request, _
 // dropKey takes a key back, and the tokens that were made with it.
 func (s *service) dropKey(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	// Otherwise it could be the name of a key that signs JWTs.
-	if !slices.ContainsFunc(s.options.Authority.Keys(), func(k auth.Key) bool { return k.ID == q.name }) {
+	if !s.options.Authority.HasKey(q.name) {
 		return nil, 0, fault.NoKey
 	}
 	n, err := s.revoke(q.call, auth.Revocation{Key: q.name}, 0)

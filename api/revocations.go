@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 const (
@@ -24,20 +26,26 @@ const (
 	maxCredential = 16 << 10
 )
 
-// revoke takes tokens back and cuts their sessions off; it returns how many there were.
+// revoke takes tokens back and cuts their sessions off; it returns how many there were. With
+// fault.NotStored that has been done, too.
 // All that revokes comes here. The order keeps a session from getting in by the token in
 // between, and staying.
 func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, error) {
 	match, err := s.options.Authority.Revoke(v)
-	if err != nil {
+	if match == nil {
 		return 0, err
 	}
 	if v.Token != "" {
 		s.counts.tokensDeleted.Add(1)
 	}
 	n := s.hub.Cut(match, grace)
-	s.options.Log.Info("tokens were revoked", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
-	return n, nil
+	if err == nil {
+		s.options.Log.Info("tokens were revoked", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
+	} else {
+		s.options.Log.Error("tokens were revoked, and that is not stored", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
+		err = fault.NotStored.With(fmt.Sprintf("%s Sessions that it ended or gave a grace: %d.", fault.Message(err), n))
+	}
+	return n, err
 }
 
 // kindOf says what is revoked, without naming a token, which may be there as its text.

@@ -13,6 +13,9 @@ import (
 func (s *service) createToken(w http.ResponseWriter, _ *http.Request, c *call) {
 	token, err := s.options.Authority.Mint(c.keyID())
 	if err != nil {
+		if s.refuseStore(w, err) {
+			return
+		}
 		s.options.Log.Error("making a token failed", "error", err)
 		s.refuse(w, refusedFailure, http.StatusInternalServerError, "The server could not make a token; its log says why.")
 		return
@@ -43,10 +46,23 @@ func (s *service) deleteToken(w http.ResponseWriter, _ *http.Request, c *call) {
 	case errors.Is(err, fault.NoToken):
 		s.refuse(w, refusedToken, http.StatusNotFound, "There is no such token.")
 		return
+	case s.refuseStore(w, err):
+		return
 	case err != nil:
 		s.options.Log.Error("revoking a token failed", "error", err)
 		s.refuse(w, refusedFailure, http.StatusInternalServerError, "The server could not revoke the token; its log says why.")
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// refuseStore answers a request that could not be carried out because the disk cannot be
+// written to; it returns false if that is not what the error says.
+func (s *service) refuseStore(w http.ResponseWriter, err error) bool {
+	if !errors.Is(err, fault.NotStored) {
+		return false
+	}
+	fault.SetRetryAfter(w.Header(), err)
+	s.refuse(w, refusedFailure, fault.NotStored.Status, fault.Message(err))
+	return true
 }

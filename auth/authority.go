@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,8 +50,9 @@ const (
 // An Authority knows who may do what: tokens, keys for the API, and what was revoked. Its
 // methods may be called by many goroutines at once. Get one from [Open].
 //
-// A change is written to disk first, and seen by others then. Nobody who only asks waits
-// for the disk.
+// A change is written to disk first, and seen by others then; but a revocation that cannot be
+// written is in force all the same, and is written later. Nobody who only asks waits for the
+// disk.
 type Authority struct {
 	options Options
 	unknown error // what is said of a token that nobody knows
@@ -59,6 +61,11 @@ type Authority struct {
 	writing sync.Mutex
 	journal *journal // guarded by writing but for broken; nil without a directory
 	closed  bool     // guarded by writing
+
+	// What is revoked and could not be stored; guarded by writing but for the count.
+	unstored      map[unstoredKey]unstored
+	unstoredCount atomic.Int64
+	again         *time.Timer // of the next try; nil if none is planned
 
 	// mu guards the state. Who holds writing may read without it.
 	mu    sync.RWMutex
@@ -130,7 +137,10 @@ func (a *Authority) Close() error {
 	if a.journal == nil {
 		return nil
 	}
-	return errors.Join(a.saveUse(), a.journal.close())
+	lost := a.storeLast()
+	used := a.saveUse()
+	a.journal.seal(a.state)
+	return errors.Join(lost, used, a.journal.close())
 }
 
 // Ready returns nil, or what is out of reach for now.
@@ -147,7 +157,7 @@ func (a *Authority) Ready() error {
 			errs = append(errs, *err)
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, a.unstoredReady())...)
 }
 
 // Check returns what the token of the credentials gives. Its errors are faults.
@@ -270,16 +280,18 @@ func (a *Authority) commit(lines ...*line) error {
 	if a.closed {
 		return errors.New("the server's tokens, keys and revocations are closed: it is shutting down")
 	}
-	if a.journal != nil {
-		if err := a.journal.append(true, lines...); err != nil {
-			return err
-		}
+	if err := a.store(lines...); err != nil {
+		return err
 	}
 	if err := a.apply(lines...); err != nil {
 		return err
 	}
-	if a.journal != nil {
-		a.journal.compact(a.state)
+	if a.journal == nil {
+		return nil
+	}
+	a.journal.compact(a.state)
+	if slices.ContainsFunc(lines, func(l *line) bool { return l.Op == opKey }) {
+		a.journal.seal(a.state)
 	}
 	return nil
 }

@@ -2,8 +2,10 @@ package auth
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -23,31 +25,49 @@ func (j *journal) compact(s *state) {
 		j.log.Error("writing the file of tokens, keys and revocations anew failed: it grows on", "error", err, "file", j.path())
 		return
 	}
-	j.plan(s)
 	j.log.Info("the file of tokens, keys and revocations was written anew", "file", j.path(), "bytes_before", before, "bytes", j.size)
 }
 
+// seal writes a small journal anew, if lines were appended to it. Then its head says how many
+// lines there are, and a file that is cut short later is damaged: nobody could tell it
+// otherwise from one that a crash has cut short.
+func (j *journal) seal(s *state) {
+	if j.lines <= j.sealed || s.live() >= slack || j.broken.Load() != nil {
+		return
+	}
+	if err := j.rewrite(s); err != nil {
+		j.log.Warn("writing the file of tokens, keys and revocations anew failed; what it has is still there", "error", err, "file", j.path())
+	}
+}
+
+// rewrite puts a journal that makes the state in the place of the one that is there. If it
+// fails, that one goes on. It takes one file descriptor more than before, and only until it
+// returns.
 func (j *journal) rewrite(s *state) error {
 	name := filepath.Join(j.dir, newName)
-	lines, size, err := writeState(name, s)
+	next, err := writeState(name, s)
 	if err != nil {
-		return errors.Join(err, os.Remove(name))
+		if removed := os.Remove(name); !errors.Is(removed, fs.ErrNotExist) {
+			err = errors.Join(err, removed)
+		}
+		return err
 	}
-	// Not every system renames onto a file that is open. All that was acknowledged is
-	// on disk, so there is nothing that closing could lose.
-	j.file.Close() //nolint:errcheck
-	renameErr := os.Rename(name, j.path())
-	f, err := os.OpenFile(j.path(), os.O_RDWR, 0o600)
-	if err != nil {
+	f, renamed, err := replace(next.file, j.file, name, j.path())
+	if !renamed {
+		err = errors.Join(err, os.Remove(name))
+	}
+	if f == nil {
 		j.breakDown(err)
-		return errors.Join(renameErr, err)
+		return err
 	}
 	j.file = f
-	if renameErr != nil {
-		return renameErr // it is the old one
+	if !renamed {
+		return err
 	}
-	j.lines, j.size = lines, size
-	if err := syncDir(j.dir); err != nil {
+	j.info = next.info
+	j.lines, j.sealed, j.size, j.chain = next.lines, next.lines, next.size, next.chain
+	j.plan(s)
+	if err := j.lock.sync(); err != nil {
 		// After a crash the old file could be there, without what follows.
 		j.breakDown(err)
 		return err
@@ -55,35 +75,50 @@ func (j *journal) rewrite(s *state) error {
 	return nil
 }
 
+// written is a journal that is complete, and has not got its name yet.
+type written struct {
+	file  *os.File
+	info  fs.FileInfo
+	lines int
+	size  int64
+	chain chain
+}
+
 // writeState writes a journal that makes the state.
-func writeState(name string, s *state) (lines int, size int64, err error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+func writeState(name string, s *state) (*written, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	w := bufio.NewWriterSize(f, 1<<20)
-	var text []byte
-	err = s.lines(func(l *line) error {
-		var err error
-		if text, err = l.appendTo(text[:0]); err != nil {
-			return err
-		}
-		lines++
-		size += int64(len(text))
-		_, err = w.Write(text)
-		return err
-	})
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
+	w := &written{file: f}
+	if err = w.write(s); err == nil {
 		err = f.Sync()
 	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
+	if err == nil {
+		w.info, err = f.Stat()
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("write %s: %w", name, err)
+		return nil, errors.Join(fmt.Errorf("write %s: %w", name, err), f.Close())
 	}
-	return lines, size, nil
+	return w, nil
+}
+
+func (w *written) write(s *state) error {
+	b := bufio.NewWriterSize(w.file, 1<<20)
+	var text []byte
+	err := s.lines(func(l *line) error {
+		object, err := json.Marshal(l)
+		if err != nil {
+			return err
+		}
+		text = w.chain.seal(text[:0], object)
+		w.lines++
+		w.size += int64(len(text))
+		_, err = b.Write(text)
+		return err
+	})
+	if err == nil && w.lines != s.live() {
+		err = fmt.Errorf("the state has %d lines, and not the %d that it says", w.lines, s.live())
+	}
+	return errors.Join(err, b.Flush())
 }

@@ -1,8 +1,6 @@
 package auth
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,15 +15,10 @@ import (
 const (
 	journalName = "auth.jsonl"
 	newName     = "auth.jsonl.new" // what becomes the journal when it is complete
-	lockName    = "auth.lock"      // apart from the journal, which gets another file
+	lockName    = "auth.lock"
 
-	// maxLine is the greatest length of a line: well above a token's with as many
-	// rules as there may be.
-	maxLine = 1 << 20
-
-	readSize = 64 << 10 // bytes that are read at once
-
-	// slack is how many lines that are needed no more are kept at least.
+	// slack is how many lines that are needed no more are kept at least. A journal with
+	// fewer lines that are needed is small.
 	slack = 10_000
 )
 
@@ -45,11 +38,15 @@ type file interface {
 type journal struct {
 	dir  string
 	log  *slog.Logger
-	lock *os.File
+	lock *dirLock
 	file file
+	info fs.FileInfo // which file it is
+	made bool        // there was none
 
 	size      int64 // up to which it is written, and not a byte further
 	lines     int
+	sealed    int // lines that the file was written with at once; its head says how many
+	chain     chain
 	rewriteAt int                   // lines from which on it is written anew
 	broken    atomic.Pointer[error] // why nothing can be written any more
 }
@@ -58,18 +55,14 @@ func (j *journal) path() string { return filepath.Join(j.dir, journalName) }
 
 // openJournal opens or makes the journal in a directory, and reads it into the state.
 func openJournal(dir string, log *slog.Logger, s *state) (*journal, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("make the directory for tokens, keys and revocations: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := lockDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("lock the directory of tokens, keys and revocations: %w", err)
+		return nil, fmt.Errorf("lock the directory %s: %w", dir, err)
 	}
 	j := &journal{dir: dir, log: log, lock: lock}
-	if err := lockFile(lock); err != nil {
-		err = fmt.Errorf("lock the directory %s: %w", dir, err)
-		return nil, errors.Join(err, lock.Close())
-	}
 	if s.names, err = openNameKey(dir); err != nil {
 		return nil, errors.Join(err, j.close())
 	}
@@ -79,87 +72,85 @@ func openJournal(dir string, log *slog.Logger, s *state) (*journal, error) {
 	return j, nil
 }
 
+// makeDir makes a directory if there is none, and puts its name on disk: a directory that a
+// crash takes away would take the keys along, and with them the lock of the API.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(filepath.Clean(dir)))
+}
+
 func (j *journal) open(s *state) error {
 	if err := os.Remove(filepath.Join(j.dir, newName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // a crash has left it there, and it will be in the way
 	}
-	f, err := os.OpenFile(j.path(), os.O_RDWR|os.O_CREATE, 0o600)
+	// A symbolic link that leads nowhere, such as to a disk that is not mounted, is a
+	// journal that cannot be read, and not one that is to be made.
+	if _, err := os.Lstat(j.path()); errors.Is(err, fs.ErrNotExist) {
+		j.made = true
+		return j.rewrite(s)
+	}
+	f, err := os.OpenFile(j.path(), os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("open the file of tokens, keys and revocations: %w", err)
 	}
 	j.file = f
-	var torn int64
-	if j.lines, j.size, torn, err = load(f, s); err != nil {
-		return fmt.Errorf("%s: %w. Nothing was changed: put a backup in its place, or correct the line", j.path(), err)
+	if j.info, err = f.Stat(); err != nil {
+		return err
 	}
-	if torn > 0 {
+	read, err := load(f, s)
+	if err != nil {
+		return j.unreadable(err)
+	}
+	j.lines, j.size, j.sealed, j.chain = read.lines, read.size, read.written, read.chain
+	if read.torn > 0 {
 		j.log.Warn("the last line of the file was not written to its end, as after a crash; it was not acknowledged, and is dropped",
-			"file", j.path(), "line", j.lines+1, "bytes", torn)
+			"file", j.path(), "line", j.lines+1, "bytes", read.torn)
 		if err := f.Truncate(j.size); err != nil {
 			return fmt.Errorf("drop the torn end of %s: %w", j.path(), err)
 		}
 	}
 	j.plan(s)
-	if j.size > 0 {
+	if read.version == journalVersion && !read.bare {
+		j.seal(s)
 		return nil
 	}
-	if err := j.append(true, &line{Op: opHead, Version: journalVersion}); err != nil {
-		return err
+	if err := j.rewrite(s); err != nil {
+		return fmt.Errorf("write %s anew with checksums: %w. Nothing was changed", j.path(), err)
 	}
-	return syncDir(j.dir)
+	if read.version != journalVersion {
+		j.log.Info("the file of tokens, keys and revocations has got checksums; older servers cannot read it any more", "file", j.path())
+	}
+	return nil
 }
 
-// load reads lines into the state, up to the last whole one. After that come torn bytes.
-func load(r io.Reader, s *state) (lines int, size, torn int64, err error) {
-	b := bufio.NewReaderSize(r, readSize)
-	var text []byte
-	for {
-		text, err = appendLine(text[:0], b)
-		switch {
-		case err == io.EOF:
-			return lines, size, int64(len(text)), nil
-		case err == bufio.ErrBufferFull:
-			return lines, size, 0, fmt.Errorf("line %d is longer than %d bytes", lines+1, maxLine)
-		case err != nil:
-			return lines, size, 0, err
-		}
-		if err := s.read(text, lines == 0); err != nil {
-			// Blocks of a write that a crash cut short may be there in another
-			// order: the end without what is before it.
-			if _, after := b.Peek(1); after == io.EOF && !json.Valid(text) && bytes.IndexByte(text, 0) >= 0 {
-				return lines, size, int64(len(text)), nil
-			}
-			return lines, size, 0, fmt.Errorf("line %d is damaged: %w", lines+1, err)
-		}
-		lines++
-		size += int64(len(text))
+// unreadable says what is wrong with the file, and what to do.
+func (j *journal) unreadable(err error) error {
+	var d *damage
+	if !errors.As(err, &d) {
+		return fmt.Errorf("read %s: %w", j.path(), err)
 	}
+	and := ""
+	if d.cut {
+		and = fmt.Sprintf(" `truncate -s %d %s` keeps what stands before that line, and loses all changes from there on, revocations too.", d.at, j.path())
+	}
+	return fmt.Errorf("%s: %w. Nothing was changed. Put a backup in its place.%s "+
+		"To begin with no tokens, keys and revocations, move the file away, and make a key with `boreas key new NAME --verbs=admin --data-dir=%s` before the server starts: "+
+		"without keys the API is open", j.path(), d, and, j.dir)
 }
 
-// appendLine appends the next line with its end. Errors: [io.EOF] if it has none,
-// [bufio.ErrBufferFull] if it is too long.
-func appendLine(dst []byte, r *bufio.Reader) ([]byte, error) {
-	for {
-		part, err := r.ReadSlice('\n')
-		dst = append(dst, part...)
-		switch {
-		case len(dst) > maxLine:
-			return dst, bufio.ErrBufferFull
-		case err != bufio.ErrBufferFull:
-			return dst, err
-		}
+// gone reports whether the file has been deleted or renamed since it was opened, and replaced
+// whether another one is in its place.
+func (j *journal) gone() (gone, replaced bool) {
+	info, err := os.Stat(j.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, false
 	}
-}
-
-func (s *state) read(text []byte, first bool) error {
-	l, err := readLine(text)
-	if err != nil {
-		return err
-	}
-	if first != (l.Op == opHead) {
-		return errors.New("the line that says what this is, and of which version, is to be the first and only there")
-	}
-	return s.apply(l)
+	return false, err == nil && !os.SameFile(info, j.info)
 }
 
 // append writes lines, all or none. When it returns without error they are on disk, or, if
@@ -168,12 +159,17 @@ func (j *journal) append(sync bool, lines ...*line) error {
 	if err := j.broken.Load(); err != nil {
 		return *err
 	}
+	if gone, replaced := j.gone(); gone || replaced {
+		return fmt.Errorf("write to %s: somebody has deleted or replaced the file while the server runs: put it back", j.path())
+	}
 	var text []byte
+	chain := j.chain
 	for _, l := range lines {
-		var err error
-		if text, err = l.appendTo(text); err != nil {
+		object, err := json.Marshal(l)
+		if err != nil {
 			return fmt.Errorf("write to %s: %w", j.path(), err)
 		}
+		text = chain.seal(text, object)
 	}
 	if _, err := j.file.WriteAt(text, j.size); err != nil {
 		if backErr := j.file.Truncate(j.size); backErr != nil {
@@ -192,6 +188,7 @@ func (j *journal) append(sync bool, lines ...*line) error {
 	}
 	j.size += int64(len(text))
 	j.lines += len(lines)
+	j.chain = chain
 	return nil
 }
 
@@ -206,5 +203,5 @@ func (j *journal) close() error {
 	if j.file != nil {
 		err = j.file.Close()
 	}
-	return errors.Join(err, j.lock.Close())
+	return errors.Join(err, j.lock.close())
 }

@@ -184,6 +184,15 @@ func (a *Authority) Keys() []Key {
 	return keys
 }
 
+// HasKey reports whether there is a key with the ID that is not revoked, or whose revocation
+// is not stored yet.
+func (a *Authority) HasKey(id string) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	k := a.state.keyIDs[id]
+	return k != nil && (!k.revoked || k.unstored)
+}
+
 // HasKeys tells whether a key was ever made: then the API demands one.
 func (a *Authority) HasKeys() bool {
 	a.mu.RLock()

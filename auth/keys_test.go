@@ -173,7 +173,7 @@ func TestKeyUseIsKept(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		for l := range strings.Lines(journalOf(t, dir)) {
+		for l := range strings.Lines(unsealed(t, journalOf(t, dir))) {
 			if line, err := readLine([]byte(l)); err == nil && line.Op == opUsed {
 				written = append(written, line.Used.Sub(start).String())
 			}

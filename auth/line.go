@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"github.com/boreas-pubsub/boreas"
 )
 
-// A line is one change, as the journal has it: an object on a line. Secrets are in it as
-// hashes only. The same lines, in the same order, make the same state.
+// A line is one change, as the journal has it: an object on a line, which a [chain] gives its
+// checksum. Secrets are in it as hashes only. The same lines, in the same order, make the same state.
 type line struct {
 	Op      string          `json:"op"` // one of the constants below
 	Version int             `json:"version,omitzero"`
-	ID      string          `json:"id,omitzero"` // of the token or key
+	Lines   int             `json:"lines,omitzero"` // of the head: how many the file was written with
+	ID      string          `json:"id,omitzero"`    // of the token or key
 	Hash    digest          `json:"hash,omitzero"`
 	Classic bool            `json:"classic,omitzero"`
 	User    string          `json:"user,omitzero"`
@@ -50,23 +53,23 @@ const (
 	opUnrevoke = "unrevoke" // there is none any more
 )
 
-// journalVersion is raised when older servers would read a journal wrongly.
-const journalVersion = 1
+// journalVersion is raised when older servers would read a journal wrongly. Version 1 had no
+// checksums: its files are read, and written anew in this version.
+const journalVersion = 2
 
-// appendTo appends the line's text.
-func (l *line) appendTo(dst []byte) ([]byte, error) {
-	text, err := json.Marshal(l)
-	if err != nil {
-		return dst, err
-	}
-	return append(append(dst, text...), '\n'), nil
-}
+// head1 is the first line of a journal of version 1.
+const head1 = `{"op":"boreas","version":1}` + "\n"
 
-// readLine is the opposite of appendTo. What its errors say is what apply does not see.
-func readLine(text []byte) (*line, error) {
+// readLine reads an object. It refuses members that it does not know, that are there twice or
+// that are written in another case: one that was not understood may have limited something.
+func readLine(object []byte) (*line, error) {
 	l := new(line)
-	if err := json.Unmarshal(text, l); err != nil {
-		return nil, err
+	if err := jsonv2.Unmarshal(object, l, jsonv2.RejectUnknownMembers(true)); err != nil {
+		var semantic *jsonv2.SemanticError
+		if errors.As(err, &semantic) && semantic.Err != nil { // without the names of Go
+			err = fmt.Errorf("%w at %q", semantic.Err, semantic.JSONPointer)
+		}
+		return nil, fmt.Errorf("it is not as the server writes it: %w", err)
 	}
 	for _, t := range []time.Time{l.Created, l.Expires, l.Used, l.Before, l.Own, l.Until} {
 		if !inRange(t) {
@@ -79,11 +82,6 @@ func readLine(text []byte) (*line, error) {
 // apply changes the state as the line says.
 func (s *state) apply(l *line) error {
 	switch l.Op {
-	case opHead:
-		if l.Version != journalVersion {
-			return fmt.Errorf("it was written by a server with version %d of this format: this one knows %d", l.Version, journalVersion)
-		}
-		return nil
 	case opToken:
 		return s.putToken(l)
 	case opKey:

@@ -3,19 +3,52 @@ package auth
 import (
 	"errors"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
 
-// lockFile takes the file for this process alone. The system gives it back when the
-// process ends, however it does.
-func lockFile(f *os.File) error {
-	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, new(windows.Overlapped))
-	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return errLocked
+// A dirLock keeps other processes out of a directory. This system lets nobody delete or
+// rename a file that is open. It gives the lock back when the process ends, however it does.
+type dirLock struct{ file *os.File }
+
+// lockDir takes the directory for this process alone.
+func lockDir(dir string) (*dirLock, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, new(windows.Overlapped))
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
+		err = errLocked
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &dirLock{f}, nil
 }
+
+// sync does nothing: this system has no such call.
+func (l *dirLock) sync() error { return nil }
+
+func (l *dirLock) close() error { return l.file.Close() }
 
 // syncDir does nothing: this system has no such call.
 func syncDir(string) error { return nil }
+
+// replace gives the file next, which is called from, the name of the file old, which may be
+// nil, and closes old. It returns the file that has the name afterwards, nil if it cannot be
+// opened, and whether that is next; if it is not, next is closed. This system renames no
+// file that is open, nor onto one.
+func replace(next *os.File, old file, from, to string) (f file, renamed bool, err error) {
+	next.Close() //nolint:errcheck // it has been synced
+	if old != nil {
+		old.Close() //nolint:errcheck // all that was acknowledged is on disk
+	}
+	err = os.Rename(from, to)
+	again, openErr := os.OpenFile(to, os.O_RDWR, 0o600)
+	if openErr != nil {
+		return nil, err == nil, errors.Join(err, openErr)
+	}
+	return again, err == nil, err
+}

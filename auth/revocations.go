@@ -20,8 +20,10 @@ type Revocation struct {
 }
 
 // Revoke takes tokens back: when it returns they are not valid any more. Match tells
-// whether a grant is one of them: for [boreas.Hub.Cut]. Errors are faults, and then nothing
-// was changed: fault.NoToken or fault.NoKey for an ID that is not known.
+// whether a grant is one of them: for [boreas.Hub.Cut]. Errors are faults: fault.NoToken or
+// fault.NoKey for an ID that is not known. If match is nil, nothing was changed. With
+// fault.NotStored it is not: then the revocation is in force, but a restart forgets it unless
+// it is stored by then. The authority tries that again by itself; Revoke can be repeated, too.
 //
 // An opaque or minted token is deleted, and an API key is not valid again ever. Of all
 // others the revocation is kept until Until, which so must not come before their end.
@@ -51,7 +53,7 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 		l.ID, l.Mark = id, markOf(markToken, id)
 		match = func(g *boreas.Grant) bool { return g.TokenID == id }
 		if t != nil && !t.provided {
-			return match, a.commit(&line{Op: opDelete, ID: id})
+			return a.take(&line{Op: opDelete, ID: id}, match)
 		}
 	case r.User != "":
 		l.Mark = markOf(markUser, r.User)
@@ -77,10 +79,22 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 			return nil, err
 		}
 	}
-	if err := a.commit(l); err != nil {
+	return a.take(l, match)
+}
+
+// take commits a revocation, and returns match if it is in force: one that cannot be stored
+// is in force all the same. The caller holds writing.
+func (a *Authority) take(l *line, match func(*boreas.Grant) bool) (func(*boreas.Grant) bool, error) {
+	switch err := a.commit(l); fault.Of(err) {
+	case nil:
+		return match, nil
+	case fault.NotStored:
+		a.enforce(l)
+		const changed = "The revocation is in force, and a restart would forget it until it is stored."
+		return match, fault.NotStored.With(strings.Replace(fault.Message(err), "Nothing was changed.", changed, 1))
+	default:
 		return nil, err
 	}
-	return match, nil
 }
 
 // until sets in the line which tokens the revocation takes back: those issued until now, or

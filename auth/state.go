@@ -191,7 +191,7 @@ func (s *state) live() int { return 1 + len(s.byHash) - s.provided + len(s.keyID
 
 // lines calls write for each of them.
 func (s *state) lines(write func(*line) error) error {
-	if err := write(&line{Op: opHead, Version: journalVersion}); err != nil {
+	if err := write(&line{Op: opHead, Version: journalVersion, Lines: s.live()}); err != nil {
 		return err
 	}
 	for _, t := range s.inOrder(func(t *stored) bool { return !t.provided }) {
@@ -220,6 +220,8 @@ type storedKey struct {
 	revoked bool
 	used    atomic.Int64 // Unix seconds; 0 for never
 	saved   time.Time    // what of it the journal has; guarded by Authority.writing
+
+	unstored bool // its revocation is not on disk
 }
 
 func (k *storedKey) ended(now time.Time) bool {

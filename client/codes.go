@@ -48,6 +48,7 @@ const (
 	CodeNoToken             = "no_token"               // There is no token of that ID.
 	CodeNoKey               = "no_key"                 // There is no key of that ID.
 	CodeTooManyStored       = "too_many_stored"        // The server keeps as many tokens, keys or revocations as it may. Nothing was changed.
+	CodeNotStored           = "not_stored"             // The server cannot write to its `data_dir`. A revocation is in force all the same until a restart; nothing else was changed.
 	CodeNoSession           = "no_session"             // There is no live session of that name.
 	CodeTimeout             = "timeout"                // The request did not arrive in time.
 	CodeUnsupportedEncoding = "unsupported_encoding"   // The body is compressed, and the server reads only bodies without a content coding.

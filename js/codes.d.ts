@@ -49,6 +49,7 @@ export type ErrorCode =
   | "no_token"
   | "no_key"
   | "too_many_stored"
+  | "not_stored"
   | "no_session"
   | "timeout"
   | "unsupported_encoding"

@@ -71,6 +71,7 @@ CODES = {
     "no_token": "never",
     "no_key": "never",
     "too_many_stored": "never",
+    "not_stored": "later",
     "no_session": "never",
     "timeout": "now",
     "unsupported_encoding": "never",

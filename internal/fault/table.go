@@ -274,6 +274,11 @@ var (
 		Summary: "The server keeps as many tokens, keys or revocations as it may. Nothing was changed.",
 		Do:      "Delete what is no longer needed, or give the next ones an end. The message names the bound.",
 	}
+	NotStored = &Fault{
+		Code: "not_stored", Retry: Later, Status: http.StatusInsufficientStorage, RetryAfter: 5 * time.Second,
+		Summary: "The server cannot write to its `data_dir`. A revocation is in force all the same until a restart; nothing else was changed.",
+		Do:      "Make room on the server's disk, or see what its log says of it. The server then stores revocations by itself, and `/readyz` is 503 until it has; repeating one is harmless. Repeat every other request.",
+	}
 	NoSession = &Fault{
 		Code: "no_session", Retry: Never, Status: http.StatusNotFound,
 		Summary: "There is no live session of that name.",
@@ -309,5 +314,5 @@ var all = []*Fault{
 	Expired, UnknownEpoch, Ahead,
 	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, RulesChanged, Internal,
 	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,
-	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NoSession, Timeout, UnsupportedEncoding, OriginNotAllowed, UpgradeRequired,
+	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NotStored, NoSession, Timeout, UnsupportedEncoding, OriginNotAllowed, UpgradeRequired,
 }

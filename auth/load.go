@@ -1,0 +1,211 @@
+package auth
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+const (
+	// maxLine is the greatest length of a line: well above a token's with as many
+	// rules as there may be.
+	maxLine = 1 << 20
+
+	readSize = 64 << 10 // bytes that are read at once
+)
+
+// A found is what load has found in a journal.
+type found struct {
+	version int
+	written int   // lines that the file was written with, all at once; those after it were appended
+	lines   int   // whole lines
+	size    int64 // of these, in bytes
+	torn    int64 // bytes after them, of a line that was not written to its end
+	bare    bool  // the last line lacks its newline, and nothing else
+	chain   chain
+}
+
+// A damage is where a journal is not as it was written.
+type damage struct {
+	line   int
+	at     int64 // byte at which the line begins
+	reason error
+	cut    bool // what is before the line can stand alone
+}
+
+func (d *damage) Error() string {
+	return fmt.Sprintf("line %d, which begins at byte %d, is damaged: %v", d.line, d.at, d.reason)
+}
+
+func (d *damage) Unwrap() error { return d.reason }
+
+var (
+	errNoHead   = errors.New("the file does not begin as every file of the server does")
+	errEmpty    = errors.New("the file is empty")
+	errZeroes   = errors.New("there are zeroes, as after a power failure or a copy that was cut short")
+	errChecksum = errors.New("its checksum is wrong: this line, or one before it, was changed or lost")
+	errLong     = fmt.Errorf("it is longer than %d bytes", maxLine)
+)
+
+// load reads a journal into the state. Only one thing is not as it was written and still no
+// damage: a last line that ends early, since a crash can cut off what was not acknowledged.
+// Errors: a [*damage], or the reader's.
+func load(r io.Reader, s *state) (found, error) {
+	b := bufio.NewReaderSize(r, readSize)
+	var f found
+	var text []byte
+	for {
+		var err error
+		text, err = appendLine(text[:0], b)
+		next := f
+		switch {
+		case err == io.EOF && f.lines > 0:
+			return f, f.end(text, s)
+		case err == io.EOF:
+			err = errNoHead
+			if len(text) == 0 {
+				err = errEmpty
+			} else if text[0] == 0 {
+				err = errZeroes
+			}
+		case err == bufio.ErrBufferFull:
+			err = errLong
+		case err != nil:
+			return f, err
+		default:
+			err = next.read(text, s)
+		}
+		if err != nil {
+			return f, f.damage(err)
+		}
+		f = next
+	}
+}
+
+func (f *found) damage(reason error) error {
+	return &damage{line: f.lines + 1, at: f.size, reason: reason, cut: f.lines >= max(f.written, 1)}
+}
+
+// read reads one line with its newline.
+func (f *found) read(text []byte, s *state) error {
+	size := int64(len(text)) // text is written to
+	if f.lines == 0 {
+		if err := f.readHead(text); err != nil {
+			return err
+		}
+	} else {
+		object, err := f.object(text)
+		if err != nil {
+			return err
+		}
+		l, err := readLine(object)
+		if err != nil {
+			return err
+		}
+		if err := s.apply(l); err != nil {
+			return err
+		}
+	}
+	f.lines++
+	f.size += size
+	return nil
+}
+
+// readHead reads the first line.
+func (f *found) readHead(text []byte) error {
+	if string(text) == head1 {
+		f.version = 1
+		return nil
+	}
+	// A newer server may write it in another way, but for these two.
+	var newer struct {
+		Op      string `json:"op"`
+		Version int    `json:"version"`
+	}
+	if json.Unmarshal(text, &newer) == nil && newer.Op == opHead && newer.Version > journalVersion {
+		return fmt.Errorf("it was written by a server with version %d of this format: this one knows %d", newer.Version, journalVersion)
+	}
+	object, ok := f.chain.open(text)
+	if !ok {
+		if text[0] == 0 {
+			return errZeroes
+		}
+		return errNoHead
+	}
+	l, err := readLine(object)
+	if err != nil || l.Op != opHead || l.Version != journalVersion {
+		return errNoHead
+	}
+	f.version, f.written = l.Version, l.Lines
+	return nil
+}
+
+// object returns the object on a line after the first.
+func (f *found) object(text []byte) ([]byte, error) {
+	if f.version == 1 {
+		return text, nil
+	}
+	object, ok := f.chain.open(text)
+	switch {
+	case ok:
+		return object, nil
+	case bytes.IndexByte(text, 0) >= 0:
+		return nil, errZeroes
+	default:
+		return nil, errChecksum
+	}
+}
+
+// end looks at what comes after the last newline. A line that a crash has cut off is the
+// front of a line, and no byte in it is another one.
+func (f *found) end(text []byte, s *state) error {
+	switch {
+	case f.lines < f.written:
+		return f.damage(fmt.Errorf("the file ends before it, and was written with %d lines", f.written))
+	case len(text) == 0:
+		return nil
+	case f.complete(text):
+		f.bare = true
+		if err := f.read(append(text, '\n'), s); err != nil {
+			return f.damage(err)
+		}
+		f.size-- // which is not there
+		return nil
+	case f.complete(text[:len(text)-1]):
+		return f.damage(errors.New("its newline is another byte"))
+	case bytes.IndexByte(text, 0) >= 0:
+		return f.damage(errZeroes)
+	case bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' }): // JSON has none
+		return f.damage(errors.New("there is a control character"))
+	}
+	f.torn = int64(len(text))
+	return nil
+}
+
+// complete reports whether a text without newline is a whole line.
+func (f *found) complete(text []byte) bool {
+	if f.version == 1 {
+		return json.Valid(text)
+	}
+	chain := f.chain
+	_, ok := chain.open(append(bytes.Clone(text), '\n'))
+	return ok
+}
+
+// appendLine appends the next line with its end. Errors: [io.EOF] if it has none,
+// [bufio.ErrBufferFull] if it is too long.
+func appendLine(dst []byte, r *bufio.Reader) ([]byte, error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		dst = append(dst, part...)
+		switch {
+		case len(dst) > maxLine:
+			return dst, bufio.ErrBufferFull
+		case err != bufio.ErrBufferFull:
+			return dst, err
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
+)
+
+// unstoredAgain is how often the server tries to store what it could not.
+const unstoredAgain = 5 * time.Second
+
+// An unstored is a revocation that is in force and not on disk.
+type unstored struct {
+	line *line // what is to be stored
+
+	// standIn is the mark by which a token is revoked that the line deletes: the token
+	// itself stays until then, so that the request can be repeated. The zero mark is none.
+	standIn mark
+}
+
+// unstoredKey is what a revocation is about: one that is repeated takes the place of the first.
+type unstoredKey struct {
+	op, id string
+	mark   mark
+}
+
+// store writes lines to disk, and with them what could not be stored before. The caller holds
+// writing. Error: fault.NotStored.
+func (a *Authority) store(lines ...*line) error {
+	if a.journal == nil {
+		return nil
+	}
+	if gone, _ := a.journal.gone(); gone {
+		a.options.Log.Error("somebody has deleted the file of tokens, keys and revocations while the server runs; it is written anew", "file", a.journal.path())
+		if err := a.journal.rewrite(a.state); err != nil {
+			return a.notStored(err)
+		}
+	}
+	all := make([]*line, 0, len(a.unstored)+len(lines))
+	for _, u := range a.unstored {
+		all = append(all, u.line)
+	}
+	if err := a.journal.append(true, append(all, lines...)...); err != nil {
+		return a.notStored(err)
+	}
+	if len(a.unstored) > 0 {
+		a.options.Log.Info("the revocations that could not be stored are stored now", "revocations", len(a.unstored))
+		a.settle()
+	}
+	return nil
+}
+
+// notStored logs why something could not be stored, and returns what the caller is told. The
+// system's reason is nobody's secret; where the files are is.
+func (a *Authority) notStored(err error) error {
+	a.options.Log.Error("a change of tokens, keys or revocations could not be stored", "error", err)
+	why := "the server's log says why"
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		why = errno.Error()
+	}
+	return fault.NotStored.With("The directory of tokens, keys and revocations (data_dir) cannot be written to: " + why + ". Nothing was changed.")
+}
+
+// settle notes that everything is stored. The caller holds writing.
+func (a *Authority) settle() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, u := range a.unstored {
+		a.state.apply(u.line) //nolint:errcheck // it is in force already, and this only deletes the token
+		if k := a.state.keyIDs[u.line.ID]; k != nil {
+			k.unstored = false
+		}
+		if u.standIn != (mark{}) {
+			a.state.marks.remove(u.standIn)
+		}
+	}
+	a.unstored = nil
+	a.unstoredCount.Store(0)
+}
+
+// enforce puts a revocation in force that could not be stored. It is stored as soon as that
+// works: with the next change, or by itself. The caller holds writing.
+func (a *Authority) enforce(l *line) {
+	u := unstored{line: l}
+	now := l
+	if l.Op == opDelete {
+		u.standIn = markOf(markToken, l.ID)
+		now = &line{Op: opRevoke, Mark: u.standIn}
+	}
+	if err := a.apply(now); err != nil {
+		a.options.Log.Error("a revocation could not be put in force", "error", err)
+		return
+	}
+	a.mu.Lock()
+	if k := a.state.keyIDs[l.ID]; k != nil {
+		k.unstored = true
+	}
+	a.mu.Unlock()
+	if a.unstored == nil {
+		a.unstored = make(map[unstoredKey]unstored)
+	}
+	a.unstored[unstoredKey{l.Op, l.ID, l.Mark}] = u
+	a.unstoredCount.Store(int64(len(a.unstored)))
+	if a.again == nil {
+		a.again = time.AfterFunc(unstoredAgain, a.storeAgain)
+	}
+}
+
+// storeAgain tries to store what could not be stored.
+func (a *Authority) storeAgain() {
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	a.again = nil
+	if a.closed || len(a.unstored) == 0 {
+		return
+	}
+	if a.store() == nil {
+		return
+	}
+	if a.journal.broken.Load() == nil { // or else only a restart helps
+		a.again = time.AfterFunc(unstoredAgain, a.storeAgain)
+	}
+}
+
+// storeLast is the last try, at the end. The caller holds writing.
+func (a *Authority) storeLast() error {
+	if a.again != nil {
+		a.again.Stop()
+	}
+	if n := len(a.unstored); n > 0 && a.store() != nil {
+		return fmt.Errorf("%d revocations are not stored and so will not be in force after a restart: repeat them", n)
+	}
+	return nil
+}
+
+// unstoredReady returns an error while there are revocations that a restart would forget.
+func (a *Authority) unstoredReady() error {
+	if n := a.unstoredCount.Load(); n > 0 {
+		return fmt.Errorf("%d revocations are in force and not stored: data_dir cannot be written to, and a restart would forget them", n)
+	}
+	return nil
+}
