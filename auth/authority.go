@@ -160,6 +160,30 @@ func (a *Authority) Ready() error {
 	return errors.Join(append(errs, a.unstoredReady())...)
 }
 
+// Kept is what an authority has on disk.
+type Kept struct {
+	Dir string // absolute; "" if nothing is kept on disk
+	New bool   // [Open] has made the file in it: there was none
+
+	Tokens, Keys, Revocations int // keys without those that are revoked
+}
+
+// Kept returns what the authority has on disk.
+func (a *Authority) Kept() Kept {
+	if a.journal == nil {
+		return Kept{}
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	k := Kept{Dir: a.journal.dir, New: a.journal.made, Tokens: len(a.state.byHash) - a.state.provided, Revocations: len(a.state.marks.of)}
+	for _, key := range a.state.keyIDs {
+		if !key.revoked {
+			k.Keys++
+		}
+	}
+	return k
+}
+
 // Check returns what the token of the credentials gives. Its errors are faults.
 func (a *Authority) Check(c boreas.Credentials) (*boreas.Grant, error) {
 	hash := digestOf(c.Token)

@@ -55,6 +55,10 @@ func (j *journal) path() string { return filepath.Join(j.dir, journalName) }
 
 // openJournal opens or makes the journal in a directory, and reads it into the state.
 func openJournal(dir string, log *slog.Logger, s *state) (*journal, error) {
+	dir, err := filepath.Abs(dir) // for messages: people look for it from elsewhere
+	if err != nil {
+		return nil, fmt.Errorf("find the directory for tokens, keys and revocations: %w", err)
+	}
 	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("make the directory for tokens, keys and revocations: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,7 +27,11 @@ func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
 		return nil, usagef("--data-dir=%s: there is no such directory", dir)
 	case errors.Is(err, fs.ErrNotExist):
 		// Told, as it may be misspelt, and no server would ever look there.
-		p.note("there was no directory %s: it is made, for this user alone; the server must run as the same", dir)
+		full, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, err
+		}
+		p.note("there was no directory %s: it is made, for this user alone; the server must run as the same", full)
 	}
 	store, err := auth.Open(auth.Options{DataDir: dir})
 	if err != nil {

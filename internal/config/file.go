@@ -52,6 +52,7 @@ func (l *loader) file(dir, path string) {
 		return
 	}
 	l.config.File = path
+	l.base = filepath.Dir(full)
 	l.read(path, string(content))
 }
 
@@ -103,7 +104,7 @@ func (l *loader) entry(src source, e entry, seen map[string]span) {
 	if e.value.literal == none {
 		return
 	}
-	l.set(o, e.value, src.at(e.nameAt), func(mistake error) *Error {
+	blame := func(mistake error) *Error {
 		at := e.valueAt
 		var inRule *ruleError
 		if errors.As(mistake, &inRule) {
@@ -114,5 +115,8 @@ func (l *loader) entry(src source, e entry, seen map[string]span) {
 			err.Excerpt = ""
 		}
 		return err
-	})
+	}
+	if l.set(o, e.value, src.at(e.nameAt), blame) {
+		l.resolvePaths(o, blame)
+	}
 }

@@ -60,6 +60,7 @@ type loader struct {
 	options map[string]Option
 	names   []string
 	errs    []*Error
+	base    string // directory of the file that is read
 }
 
 func newLoader() *loader {
@@ -74,23 +75,25 @@ func newLoader() *loader {
 
 func (l *loader) fail(err *Error) { l.errs = append(l.errs, err) }
 
-// set gives an option a value. Blame makes an Error of each thing that is wrong with it.
-func (l *loader) set(o Option, v value, origin string, blame func(error) *Error) {
+// set gives an option a value, and reports whether it could. Blame makes an Error of each
+// thing that is wrong with it.
+func (l *loader) set(o Option, v value, origin string, blame func(error) *Error) bool {
 	if o.Name == "config" {
 		l.config.origins[o.Name] = origin
-		return // has been followed
+		return true // has been followed
 	}
 	if err := o.set(&l.config, v); err != nil {
 		if several, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, err := range several.Unwrap() {
 				l.fail(blame(err))
 			}
-			return
+			return false
 		}
 		l.fail(blame(err))
-		return
+		return false
 	}
 	l.config.origins[o.Name] = origin
+	return true
 }
 
 // checkTogether looks at values that must fit one another.

@@ -26,6 +26,7 @@ type Option struct {
 	choices  []string           // of a text, if it is one of a few
 	form     string             // what a text has to be, for messages
 	check    func(string) error // further rule of a text
+	paths    pathForm           // where in a text file names stand
 	secret   bool               // its text may hold a password
 	hidden   bool               // a wrong text may be a secret: it is never repeated
 	lines    bool               // a text that may have several lines

@@ -54,8 +54,14 @@ func (c Config) PrintTOML(w io.Writer) error {
 		fmt.Fprintf(&b, "\n# %s%s.\n", strings.ToUpper(o.Usage[:1]), o.Usage[1:])
 		fmt.Fprintf(&b, "# It takes %s.\n", o.wanted())
 		shown := o.shown(c)
+		if c.Given(o.Name) && shown == o.format(c) {
+			// The file that this becomes may be in another directory.
+			if text, err := o.resolve(shown, ""); err == nil {
+				shown = text
+			}
+		}
 		switch {
-		case shown != o.format(c):
+		case o.shown(c) != o.format(c):
 			fmt.Fprintf(&b, "# Put the real value in; what is secret has been left out here.\n# ")
 		case !c.Given(o.Name):
 			b.WriteString("# ")

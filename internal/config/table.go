@@ -72,7 +72,7 @@ func Options() []Option {
 		{
 			Name: "token_provider", Group: groupAuth, Default: "no_tokens",
 			Usage: "tokens are loaded from here at start: no_tokens, file:PATH, exec:COMMAND or http(s)://URL",
-			field: func(c *Config) any { return &c.TokenProvider }, form: providerForm, lines: true, check: checkProvider, secret: true,
+			field: func(c *Config) any { return &c.TokenProvider }, paths: provider, form: providerForm, lines: true, check: checkProvider, secret: true,
 		},
 		{
 			Name: "token_provider_timeout", Group: groupAuth, Default: "10s",
@@ -88,13 +88,13 @@ func Options() []Option {
 		{
 			Name: "data_dir", Group: groupAuth, Default: "",
 			Usage: "tokens, keys and revocations are kept in this directory; without it a restart forgets them",
-			field: func(c *Config) any { return &c.DataDir }, form: "a directory",
+			field: func(c *Config) any { return &c.DataDir }, paths: wholly, form: "a directory",
 		},
 
 		{
 			Name: "jwt_keys", Group: groupJWT, Default: "",
 			Usage: "these keys verify JWTs, with spaces between them: hs256:FILE (a secret), file:FILE (PEM or JWKS), https://URL (JWKS)",
-			field: func(c *Config) any { return &c.JWTKeys }, form: jwtKeysForm, lines: true, check: checkJWTKeys, secret: true, hidden: true,
+			field: func(c *Config) any { return &c.JWTKeys }, paths: keyList, form: jwtKeysForm, lines: true, check: checkJWTKeys, secret: true, hidden: true,
 		},
 		{
 			Name: "jwt_issuer", Group: groupJWT, Default: "",

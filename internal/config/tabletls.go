@@ -8,27 +8,27 @@ func tlsOptions() []Option {
 		{
 			Name: "ws_tls_cert", Group: groupTLS, Default: "",
 			Usage: "this PEM file has the certificate of the port for subscribers; without it there is no TLS",
-			field: func(c *Config) any { return &c.WSTLSCert }, form: "a file's name",
+			field: func(c *Config) any { return &c.WSTLSCert }, paths: wholly, form: "a file's name",
 		},
 		{
 			Name: "ws_tls_key", Group: groupTLS, Default: "",
 			Usage: "this PEM file has the private key of ws_tls_cert",
-			field: func(c *Config) any { return &c.WSTLSKey }, form: "a file's name",
+			field: func(c *Config) any { return &c.WSTLSKey }, paths: wholly, form: "a file's name",
 		},
 		{
 			Name: "api_tls_cert", Group: groupTLS, Default: "",
 			Usage: "this PEM file has the API's certificate; without it there is no TLS",
-			field: func(c *Config) any { return &c.APITLSCert }, form: "a file's name",
+			field: func(c *Config) any { return &c.APITLSCert }, paths: wholly, form: "a file's name",
 		},
 		{
 			Name: "api_tls_key", Group: groupTLS, Default: "",
 			Usage: "this PEM file has the private key of api_tls_cert",
-			field: func(c *Config) any { return &c.APITLSKey }, form: "a file's name",
+			field: func(c *Config) any { return &c.APITLSKey }, paths: wholly, form: "a file's name",
 		},
 		{
 			Name: "api_client_ca", Group: groupTLS, Default: "",
 			Usage: "clients of the API must have a certificate from an authority in this PEM file",
-			field: func(c *Config) any { return &c.APIClientCA }, form: "a file's name",
+			field: func(c *Config) any { return &c.APIClientCA }, paths: wholly, form: "a file's name",
 		},
 		{
 			Name: "acme_domains", Group: groupTLS, Default: "",
@@ -38,7 +38,7 @@ func tlsOptions() []Option {
 		{
 			Name: "acme_cache", Group: groupTLS, Default: "",
 			Usage: "the server keeps the obtained certificates and their keys in this directory",
-			field: func(c *Config) any { return &c.ACMECache }, form: "a directory's name",
+			field: func(c *Config) any { return &c.ACMECache }, paths: wholly, form: "a directory's name",
 		},
 		{
 			Name: "acme_email", Group: groupTLS, Default: "",
@@ -53,7 +53,7 @@ func tlsOptions() []Option {
 		{
 			Name: "acme_ca", Group: groupTLS, Default: "",
 			Usage: "this PEM file has the authorities for the ACME directory's own certificate, in place of the system's",
-			field: func(c *Config) any { return &c.ACMECA }, form: "a file's name",
+			field: func(c *Config) any { return &c.ACMECA }, paths: wholly, form: "a file's name",
 		},
 	}
 }

@@ -66,9 +66,13 @@ func (s *Server) checkKeys() error {
 	if isLoopback(s.APIAddr()) || s.cfg.APIInsecure || s.authority.HasKeys() {
 		return nil
 	}
-	directory, and := s.cfg.DataDir, ""
-	if directory == "" {
+	kept := s.authority.Kept()
+	directory, and := kept.Dir, ""
+	switch {
+	case directory == "":
 		directory, and = "DIR", ", and start with --data-dir=DIR"
+	case kept.New:
+		and = " (this directory is new: if you have made keys already, data_dir is another one)"
 	}
 	return fmt.Errorf("the API on %v can be reached by other machines and has no key: "+
 		"make one with `boreas key new NAME --data-dir=%s`%s; or let only this machine reach it with --api-host=127.0.0.1; "+

@@ -40,6 +40,7 @@ func (s *Server) logStart(debug bool, connections int) {
 	for _, note := range s.cfg.Notes {
 		s.log.Warn(note)
 	}
+	s.logKept()
 	if !isLoopback(s.APIAddr()) {
 		if !s.authority.HasKeys() {
 			s.log.Warn("the API has no keys (api_insecure): whoever reaches this address can publish and make tokens; let only your backends reach it",
@@ -55,4 +56,20 @@ func (s *Server) logStart(debug bool, connections int) {
 	s.log.Info("running",
 		"api", s.api.tls.shown("https", s.APIAddr().String()), "ws", s.ws.tls.shown("wss", s.WSAddr().String()), "config", s.cfg.File,
 		"tokens", s.authority.Len(), "debug", debug, "max_connections", connections)
+}
+
+// logKept logs what is in the data directory. A server that was started with another one than
+// yesterday makes a new one, has no keys, and its API is open.
+func (s *Server) logKept() {
+	kept := s.authority.Kept()
+	if kept.Dir == "" {
+		return
+	}
+	open := !s.authority.HasKeys()
+	s.log.Info("tokens, keys and revocations are kept on disk", "data_dir", kept.Dir, "new", kept.New,
+		"keys", kept.Keys, "tokens", kept.Tokens, "revocations", kept.Revocations, "api_needs_key", !open)
+	if kept.New && open {
+		s.log.Warn("data_dir is new and so the API has no keys: it is open until you make one; if there should be keys, this is not the directory that they are in",
+			"data_dir", kept.Dir)
+	}
 }

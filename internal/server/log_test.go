@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"log/slog"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,6 +34,48 @@ level=INFO msg="the debug URLs are off, because the API is not on this machine's
 level=INFO msg=running api=10.0.0.1:8001 ws=127.0.0.1:8001 config="" tokens=0 debug=false max_connections=960
 `
 	if diff := cmp.Diff(want, log.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestLogOfTheDataDirectory: whoever starts the server with another directory than before is
+// told.
+func TestLogOfTheDataDirectory(t *testing.T) {
+	root := t.TempDir()
+	t.Chdir(root)
+	start := func() string {
+		var log bytes.Buffer
+		authority, err := auth.Open(auth.Options{DataDir: "data"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer authority.Close()
+		s := &Server{authority: authority, log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime}))}
+		s.logKept()
+		if len(authority.Keys()) == 0 {
+			if _, _, err := authority.CreateKey(auth.Key{Name: "a", Verbs: auth.KeyAdmin}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := authority.Mint(""); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := authority.Revoke(auth.Revocation{User: "ann"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := authority.Add("provided"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return log.String()
+	}
+	dir := filepath.Join(root, "data")
+	want := `level=INFO msg="tokens, keys and revocations are kept on disk" data_dir=` + dir + ` new=true keys=0 tokens=0 revocations=0 api_needs_key=false
+level=WARN msg="data_dir is new and so the API has no keys: it is open until you make one; if there should be keys, this is not the directory that they are in" data_dir=` + dir + "\n"
+	if diff := cmp.Diff(want, start()); diff != "" {
+		t.Error(diff)
+	}
+	want = `level=INFO msg="tokens, keys and revocations are kept on disk" data_dir=` + dir + " new=false keys=1 tokens=1 revocations=1 api_needs_key=true\n"
+	if diff := cmp.Diff(want, start()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+)
+
+// A pathForm says where in the text of an option file names stand.
+type pathForm int
+
+const (
+	noPath   pathForm = iota
+	wholly            // the text is the name of a file or directory
+	provider          // after file:
+	keyList           // after file:, hs256: and the like, several with blanks between them
+)
+
+// errBlank is about a list whose parts cannot have blanks.
+var errBlank = errors.New("the configuration file is in a directory with a blank in its name, and the names in this list end at a blank: move the keys to another directory, and give its absolute name")
+
+// resolve returns the option's text with its file names made absolute: those that are relative
+// are relative to the directory base.
+func (o Option) resolve(text, base string) (string, error) {
+	switch o.paths {
+	case wholly:
+		return absolute(text, base), nil
+	case provider:
+		if name, ok := strings.CutPrefix(text, "file:"); ok {
+			return "file:" + absolute(name, base), nil
+		}
+	case keyList:
+		list := strings.FieldsFunc(text, isListSpace)
+		for i, key := range list {
+			kind, name, _ := strings.Cut(key, ":")
+			if kind == "http" || kind == "https" || filepath.IsAbs(name) {
+				continue
+			}
+			full := absolute(name, base)
+			if strings.ContainsFunc(full, isListSpace) {
+				var err error
+				if full, err = fromHere(full); err != nil {
+					return "", err
+				}
+			}
+			list[i] = kind + ":" + full
+		}
+		return strings.Join(list, " "), nil
+	}
+	return text, nil
+}
+
+func absolute(name, base string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	full, err := filepath.Abs(filepath.Join(base, name))
+	if err != nil { // there is no working directory
+		return filepath.Join(base, name)
+	}
+	return full
+}
+
+// fromHere returns a name relative to the working directory, if it has no blank then.
+func fromHere(full string) (string, error) {
+	here, err := filepath.Abs(".")
+	if err != nil {
+		return "", err
+	}
+	name, err := filepath.Rel(here, full)
+	if err != nil || strings.ContainsFunc(name, isListSpace) {
+		return "", errBlank
+	}
+	return name, nil
+}
+
+// resolvePaths makes the file names in an option that a file gives absolute: they are relative
+// to that file.
+func (l *loader) resolvePaths(o Option, blame func(error) *Error) {
+	field, ok := o.field(&l.config).(*string)
+	if !ok || o.paths == noPath {
+		return
+	}
+	text, err := o.resolve(*field, l.base)
+	if err != nil {
+		l.fail(blame(err))
+		return
+	}
+	*field = text
+}
