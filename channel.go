@@ -104,7 +104,7 @@ func (ch *channel) open(h *Hub) {
 		}
 		h.channels.opened(ch)
 	}()
-	head, stop, err := h.engine.Follow(h.ctx, ch.name, ch.deliver)
+	head, stop, err := h.callFollow(ch.name, ch.deliver)
 	if err != nil {
 		ch.err = err
 		return

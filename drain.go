@@ -172,7 +172,7 @@ func (s *Session) read(sub *subscription, limit int) (History, error) {
 	if sub.ch.feed != nil {
 		return History{Publications: []*Publication{sub.ch.feed.stateEvent()}}, nil
 	}
-	return s.hub.read(s.hub.ctx, sub.ch.name, Position{sub.ch.epoch, sub.cursor.Load()}, limit)
+	return s.hub.read(s.hub.ctx, forCatchUp, sub.ch.name, Position{sub.ch.epoch, sub.cursor.Load()}, limit)
 }
 
 // laggards returns the subscriptions that are behind their channel's window.

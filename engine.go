@@ -111,6 +111,8 @@ const MaxKey = 128
 //     publications and keys does not depend on the wall clock, which may be set.
 //   - Epoch. Positions of one life of a log share an epoch; a log that may have
 //     lost its tail starts a new one.
+//   - Time. A call may wait, for a disk or for another machine; it ends soon after its
+//     context does. The hub gives up on a call after Options.EngineTimeout.
 //   - Concurrency. All methods may be called by many goroutines at once.
 type Engine interface {
 	// Publish appends the message to the channel's log and returns its position.

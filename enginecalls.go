@@ -2,30 +2,65 @@ package boreas
 
 import "context"
 
-// This file holds the calls that the hub makes to its engine, except for Follow and its
-// stop, which are the channel's. All of them pass the gate: [Hub.Shutdown] closes it, so that
+// This file holds the calls that the hub makes to its engine. All of them pass the gate: [Hub.Shutdown] closes it, so that
 // the engine's owner can close the engine once Shutdown has returned.
 
-// publish calls the engine's Publish.
-func (h *Hub) publish(ctx context.Context, channel string, m Message) (Ack, error) {
+// callPublish calls the engine's Publish.
+func (h *Hub) callPublish(ctx context.Context, c caller, channel string, m Message) (Ack, error) {
 	if !h.calls.enter() {
 		return Ack{}, ErrClosed
 	}
 	defer h.calls.leave()
 	ctx, cancel := h.untilClosed(ctx)
 	defer cancel()
-	return h.engine.Publish(ctx, channel, m)
+	if h.instant {
+		return h.engine.Publish(ctx, channel, m)
+	}
+	return bounded(ctx, h, c, func(ctx context.Context) (Ack, error) { return h.engine.Publish(ctx, channel, m) }, nil)
 }
 
 // read calls the engine's Read.
-func (h *Hub) read(ctx context.Context, channel string, since Position, limit int) (History, error) {
+func (h *Hub) read(ctx context.Context, c caller, channel string, since Position, limit int) (History, error) {
 	if !h.calls.enter() {
 		return History{}, ErrClosed
 	}
 	defer h.calls.leave()
 	ctx, cancel := h.untilClosed(ctx)
 	defer cancel()
-	return h.engine.Read(ctx, channel, since, limit)
+	if h.instant {
+		return h.engine.Read(ctx, channel, since, limit)
+	}
+	return bounded(ctx, h, c, func(ctx context.Context) (History, error) { return h.engine.Read(ctx, channel, since, limit) }, nil)
+}
+
+// following is what the engine's Follow returned.
+type following struct {
+	head Position
+	stop func()
+}
+
+// callFollow calls the engine's Follow. The stop that it returns does not wait long: nothing
+// is delivered after it has returned, also if the engine's own stop takes longer. The
+// caller is within the gate.
+func (h *Hub) callFollow(channel string, deliver func(*Publication)) (Position, func(), error) {
+	if h.instant {
+		return h.engine.Follow(h.ctx, channel, deliver)
+	}
+	d := &delivery{deliver: deliver}
+	f, err := bounded(h.ctx, h, forSession, func(ctx context.Context) (following, error) {
+		head, stop, err := h.engine.Follow(ctx, channel, d.take)
+		return following{head, stop}, err
+	}, func(late following) {
+		h.bounds.stops.add(late.stop)
+	})
+	if err != nil {
+		d.end()
+		return Position{}, nil, err
+	}
+	return f.head, func() {
+		d.end()
+		h.bounds.stops.call(f.stop)
+	}, nil
 }
 
 // engineStats returns the engine's statistics, zero if it has none.
@@ -50,7 +85,10 @@ func (h *Hub) logNames(ctx context.Context, prefix, after string, limit int) ([]
 	defer h.calls.leave()
 	ctx, cancel := h.untilClosed(ctx)
 	defer cancel()
-	return e.ListChannels(ctx, prefix, after, limit)
+	if h.instant {
+		return e.ListChannels(ctx, prefix, after, limit)
+	}
+	return bounded(ctx, h, forBackend, func(ctx context.Context) ([]string, error) { return e.ListChannels(ctx, prefix, after, limit) }, nil)
 }
 
 // untilClosed returns a context that also ends when the hub shuts down, because Shutdown

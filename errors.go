@@ -55,6 +55,14 @@ var (
 	// ErrKey: an idempotency key has more than [MaxKey] bytes.
 	ErrKey = errors.New("boreas: an idempotency key has 1 to 128 bytes")
 
+	// ErrEngineBusy: Options.EngineCalls calls of the engine are under way. Nothing was
+	// done.
+	ErrEngineBusy = errors.New("boreas: too many requests wait for the engine: try again later")
+
+	// ErrEngineTimeout: the engine did not answer within Options.EngineTimeout. A message may
+	// or may not have been published.
+	ErrEngineTimeout = errors.New("boreas: the engine did not answer in time")
+
 	// ErrNoSession: there is no live session of that name.
 	ErrNoSession = errors.New("boreas: no such session")
 

@@ -68,6 +68,15 @@ type Options struct {
 	// Rules are the channels' rules. Nil means that each has the zero [Rule].
 	Rules *Rules
 
+	// EngineTimeout is how long one call of the engine may take before the request fails
+	// with [ErrEngineTimeout], and EngineCalls is how many calls for sessions may be under
+	// way before further requests fail with [ErrEngineBusy]; as many calls beside these may
+	// be under way for [Hub.Publish] and the hub's other methods. 0 means
+	// [DefaultEngineTimeout] and [DefaultEngineCalls]. A [Memory] never waits, and has no
+	// bounds.
+	EngineTimeout time.Duration
+	EngineCalls   int
+
 	// Sweepers is how many goroutines write to sessions. 0 means one for each
 	// processor that Go may use.
 	Sweepers int
@@ -92,6 +101,7 @@ type Hub struct {
 	channels   channelMap
 	calls      gate           // calls of the engine, except for stop
 	follows    sync.WaitGroup // channels that the engine follows, or stops to follow
+	bounds     engineBounds
 	queue      queue
 	registry   registry
 	ledger     ledger
@@ -123,6 +133,7 @@ func New(o Options) *Hub {
 	_, h.instant = h.engine.(*Memory)
 	h.channels.init()
 	h.calls.init()
+	h.bounds.init(&h.options)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.queue.init()
 	h.registry.init(&o)
@@ -137,17 +148,25 @@ func New(o Options) *Hub {
 	return h
 }
 
+// EngineWaits reports whether a call of the engine may wait for something other than the
+// processor, so that it must not be made on a goroutine that others need.
+func (h *Hub) EngineWaits() bool { return !h.instant }
+
 // Publish appends the message to the channel's log, and returns its position once the
 // engine has accepted it. It does not wait for any session. Errors: [ErrChannelName],
-// [ErrKey], and those of the engine's Publish.
+// [ErrKey], [ErrEngineBusy], [ErrEngineTimeout], and those of the engine's Publish.
 func (h *Hub) Publish(ctx context.Context, channel string, m Message) (Ack, error) {
+	return h.publish(ctx, forBackend, channel, m)
+}
+
+func (h *Hub) publish(ctx context.Context, c caller, channel string, m Message) (Ack, error) {
 	if err := ValidChannel(channel); err != nil {
 		return Ack{}, err
 	}
 	if len(m.Key) > MaxKey {
 		return Ack{}, ErrKey
 	}
-	ack, err := h.publish(ctx, channel, m)
+	ack, err := h.callPublish(ctx, c, channel, m)
 	if err != nil {
 		return Ack{}, err
 	}
@@ -224,6 +243,7 @@ func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	h.calls.close() // after it no channel is acquired, so none is followed
 	h.endPresence()
 	h.follows.Wait() // others may be about to give back the last reference to a channel
+	h.bounds.stops.await()
 	if h.ownsEngine {
 		h.engine.Close()
 	}

@@ -33,12 +33,17 @@ type ChannelInfo struct {
 // Rule returns the rule of a channel.
 func (h *Hub) Rule(channel string) *Rule { return h.options.Rules.For(channel) }
 
-// History reads a channel's log; see [Engine.Read]. Also [ErrChannelName].
+// History reads a channel's log; see [Engine.Read]. Also [ErrChannelName], [ErrEngineBusy]
+// and [ErrEngineTimeout].
 func (h *Hub) History(ctx context.Context, channel string, since Position, limit int) (History, error) {
+	return h.history(ctx, forBackend, channel, since, limit)
+}
+
+func (h *Hub) history(ctx context.Context, c caller, channel string, since Position, limit int) (History, error) {
 	if err := ValidChannel(channel); err != nil {
 		return History{}, err
 	}
-	return h.read(ctx, channel, since, limit)
+	return h.read(ctx, c, channel, since, limit)
 }
 
 // History is [Hub.History] as far as the session's grant allows it. Also the errors of
@@ -47,7 +52,7 @@ func (s *Session) History(ctx context.Context, channel string, since Position, l
 	if err := s.Grant().May(VerbHistory, channel); err != nil {
 		return History{}, err
 	}
-	return s.hub.History(ctx, channel, since, limit)
+	return s.hub.history(ctx, forSession, channel, since, limit)
 }
 
 // Presence is [Hub.Presence] as far as the session's grant allows it. Also the errors of

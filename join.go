@@ -1,6 +1,7 @@
 package boreas
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -32,8 +33,8 @@ type Join struct {
 type Joined struct {
 	// Err is why the channel was not joined. Errors: [ErrChannelName], those of
 	// [Grant.May], [ErrTooManyChannels], [ErrTooManyUserChannels], [ErrTooManySubscribers], [ErrAlreadyJoined],
-	// [ErrNoPresence], [ErrInfoTooLarge], [ErrTooManyMembers], [ErrClosed] if the session has ended, and
-	// those of the engine. All else is zero then.
+	// [ErrNoPresence], [ErrInfoTooLarge], [ErrTooManyMembers], [ErrEngineBusy], [ErrEngineTimeout],
+	// [ErrClosed] if the session has ended, and those of the engine. All else is zero then.
 	Err error
 
 	// Position is where the session begins.
@@ -66,9 +67,17 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 			}
 		}
 	}()
+	var late error
 	for i := range joins {
+		if late != nil { // each further channel would wait as long again
+			results[i].Err = cmp.Or(joins[i].Err, late)
+			continue
+		}
 		// Without the lock, because an engine may take its time.
 		entries[i], results[i] = s.prepare(&joins[i])
+		if err := results[i].Err; errors.Is(err, ErrEngineTimeout) {
+			late = err
+		}
 	}
 	s.mu.Lock()
 	told := map[string]bool{} // a snapshot may be large, and a name short: one for each is enough
@@ -173,7 +182,7 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 	e := entry{ch: ch, at: atHead}
 	r := Joined{}
 	if !j.Since.IsZero() {
-		h, err := s.hub.read(s.hub.ctx, j.Channel, j.Since, catchUpLimit)
+		h, err := s.hub.read(s.hub.ctx, forSession, j.Channel, j.Since, catchUpLimit)
 		reason, lost := gapReason(err)
 		switch {
 		case lost:
@@ -186,7 +195,7 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 		}
 	}
 	if j.Last > 0 && !r.Recovered {
-		h, err := s.hub.read(s.hub.ctx, j.Channel, Position{}, -j.Last)
+		h, err := s.hub.read(s.hub.ctx, forSession, j.Channel, Position{}, -j.Last)
 		if err != nil {
 			return e, Joined{Err: err}
 		}

@@ -18,8 +18,9 @@ type Session struct {
 	conn   Conn
 	format Format
 
-	// heard tells that the peer sent something since the last ping.
-	heard atomic.Bool
+	// heard tells that the peer sent something since the last ping, occupied that the
+	// transport does not read what it sends.
+	heard, occupied atomic.Bool
 
 	// Guarded by registry.mu: its places there. Identity is also guarded by
 	// mu: changed under both, read under either.
@@ -154,12 +155,12 @@ func (s *Session) Publish(ctx context.Context, channel string, m Message, echo b
 	}
 	m.Publisher = g.Publisher(s.address)
 	if echo {
-		return s.hub.Publish(ctx, channel, m)
+		return s.hub.publish(ctx, forSession, channel, m)
 	}
 	m.Sender = s.number
 	// Before it is published: it may be delivered before the engine has answered.
 	s.silence(channel, 1)
-	ack, err := s.hub.Publish(ctx, channel, m)
+	ack, err := s.hub.publish(ctx, forSession, channel, m)
 	if err != nil || ack.Duplicate {
 		s.silence(channel, -1)
 	}
@@ -195,6 +196,10 @@ func (s *Session) Heard() {
 		s.heard.Store(true)
 	}
 }
+
+// Occupied tells whether the transport carries out what the peer has sent, and does not
+// read what it sends meanwhile: its answer to a ping may be there already.
+func (s *Session) Occupied(now bool) { s.occupied.Store(now) }
 
 // End writes what the session has coming, as far as one write goes, takes it off
 // all channels, writes the last words that its format has for the reason, and then
@@ -296,7 +301,7 @@ func (s *Session) ping(interval time.Duration) {
 // checkPong ends the session if nothing was heard since the last ping.
 func (s *Session) checkPong() {
 	s.mu.Lock()
-	if s.pinged && !s.heard.Load() {
+	if s.pinged && !s.heard.Load() && !s.occupied.Load() {
 		s.endNow(ErrPingTimeout)
 		return
 	}

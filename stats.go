@@ -21,6 +21,7 @@ type Stats struct {
 	Channels      int   // with at least one subscription
 	Subscriptions int   // without lost sessions that linger, and without joins under way
 	Blocked       int64 // sessions that wait for their socket, or catch up from the log
+	EngineCalls   int   // under way; 0 if the engine never waits
 	Engine        EngineStats
 	Held          HeldStats // for peers
 
@@ -32,6 +33,9 @@ type Stats struct {
 	DeliveredBytes  uint64 // written to sessions, whatever it was
 	Writes          uint64 // that carried at least one publication
 	Pings           uint64
+	EngineBusy      uint64 // calls refused with ErrEngineBusy
+	EngineTimeouts  uint64 // calls that failed with ErrEngineTimeout
+	EnginePanics    uint64 // calls during which the engine panicked
 	SessionsOpened  uint64
 	SessionsRefused uint64 // by ErrTooManySessions or ErrTooManyAddressSessions
 	JoinsRefused    uint64 // by ErrTooManyChannels, ErrTooManyUserChannels or ErrTooManySubscribers
@@ -81,6 +85,9 @@ func (h *Hub) Stats() Stats {
 		DeliveredBytes: c.deliveredBytes.Load(),
 		Writes:         c.writes.Load(),
 		Pings:          c.pings.Load(),
+		EngineBusy:     h.bounds.busy.Load(),
+		EngineTimeouts: h.bounds.late.Load(),
+		EnginePanics:   h.bounds.panics.Load(),
 		SessionsOpened: c.opened.Load(),
 		JoinsRefused:   c.joinsRefused.Load(),
 		Ended: Ended{
@@ -109,6 +116,7 @@ func (h *Hub) Stats() Stats {
 	r.mu.Unlock()
 	s.Channels, s.Subscriptions = int(c.channels.Load()), int(c.subscriptions.Load())
 	s.Engine = h.engineStats()
+	s.EngineCalls = len(h.bounds.backend) + len(h.bounds.session)
 	return s
 }
 

@@ -1,8 +1,11 @@
 package api
 
 import (
+	"cmp"
+	"errors"
 	"net/http"
 
+	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -30,17 +33,22 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 		return nil, 0, malformed("The body must be an object with a list of messages: %v.", err)
 	}
 	dst = append(dst, `{"results":[`...)
+	var late error
 	for i, item := range items {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		err := item.Err
-		if err != nil {
+		err := cmp.Or(item.Err, late) // each further message would wait as long again
+		if item.Err != nil {
 			err = malformed("This message is not right: %v.", err)
+		} else if err != nil {
+			// not published
 		} else if err = s.allowedOn(q.call, item.Channel); err != nil {
 			s.note(r, q.call, item.Channel, err)
 		} else if out, _, e := s.publishOne(dst, r, q.call, item, dryRun); e != nil {
-			err = e
+			if err = e; errors.Is(err, boreas.ErrEngineTimeout) {
+				late = err
+			}
 		} else {
 			dst = out
 		}

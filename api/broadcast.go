@@ -79,6 +79,11 @@ func (s *service) refusePublish(w http.ResponseWriter, channel string, err error
 		s.refuse(w, refusedClosed, http.StatusServiceUnavailable, "The server is shutting down; nothing was published.")
 		return
 	}
+	if errors.Is(err, boreas.ErrEngineBusy) || errors.Is(err, boreas.ErrEngineTimeout) {
+		fault.SetRetryAfter(w.Header(), err)
+		s.refuse(w, refusedFailure, http.StatusServiceUnavailable, fault.Message(err)+" Send the message again later.")
+		return
+	}
 	s.options.Log.Error("publishing failed", "channel", channel, "error", err)
 	s.refuse(w, refusedFailure, http.StatusInternalServerError,
 		"Publishing failed; the server's log says why. The message may or may not have been published.")

@@ -8,6 +8,7 @@ var metricTable = []metric{
 	{gauge, "sessions", helpSessions, "state=authenticated", func(s *snapshot) float64 { return float64(s.Authenticated) }},
 	{gauge, "sessions", helpSessions, "state=closing", func(s *snapshot) float64 { return float64(s.Closing) }},
 	{gauge, "sessions_blocked", "Sessions that wait for their socket to take bytes: slow readers.", "", func(s *snapshot) float64 { return float64(s.Blocked) }},
+	{gauge, "engine_calls", "Calls under way of an engine that may wait. That in memory never does.", "", func(s *snapshot) float64 { return float64(s.EngineCalls) }},
 	{gauge, "identities", "Identities (tokens) with at least one session.", "", func(s *snapshot) float64 { return float64(s.Identities) }},
 	{gauge, "channels", "Channels with at least one subscription.", "", func(s *snapshot) float64 { return float64(s.Channels) }},
 	{gauge, "subscriptions", "Places of sessions in channels.", "", func(s *snapshot) float64 { return float64(s.Subscriptions) }},
@@ -23,6 +24,9 @@ var metricTable = []metric{
 	{counter, "gaps_total", helpGaps, "reason=ahead", func(s *snapshot) float64 { return float64(s.Gaps.Ahead) }},
 	{counter, "gaps_total", helpGaps, "reason=slow", func(s *snapshot) float64 { return float64(s.Gaps.Slow) }},
 	{counter, "gaps_total", helpGaps, "reason=conflated", func(s *snapshot) float64 { return float64(s.Gaps.Conflated) }},
+	{counter, "engine_failures_total", helpEngine, "reason=busy", func(s *snapshot) float64 { return float64(s.EngineBusy) }},
+	{counter, "engine_failures_total", helpEngine, "reason=timeout", func(s *snapshot) float64 { return float64(s.EngineTimeouts) }},
+	{counter, "engine_failures_total", helpEngine, "reason=panic", func(s *snapshot) float64 { return float64(s.EnginePanics) }},
 	{counter, "pings_total", "Pings sent to sessions.", "", func(s *snapshot) float64 { return float64(s.Pings) }},
 
 	// Sessions that came and went.
@@ -95,6 +99,7 @@ const (
 	helpEvicted     = "Publications dropped from history: too old, more than their channel keeps, or the oldest of all above the ceiling."
 	helpHeld        = "Bytes held for clients, by kind: request (arrived in part), answer (not read yet), batch (copies that connections are writing), message (received in part)."
 	helpHeldRefused = "How often there was no room for more bytes of clients, by the share that was used up: session, address, user, or all."
+	helpEngine      = "Calls of an engine that may wait that failed, by reason: busy (too many under way, not made), timeout (no answer in time) or panic."
 	helpGaps        = "Gaps that sessions were told of, joins that could not be recovered among them, by reason."
 	helpEnded       = "Sessions ended, by reason; other is what clients and networks do."
 )

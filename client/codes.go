@@ -20,6 +20,8 @@ const (
 	CodeTooLarge            = "too_large"              // Something in the request is larger than it may be.
 	CodeKeyReused           = "key_reused"             // Another message was published on this channel with the same key a short time ago.
 	CodeBadKey              = "bad_key"                // This cannot be an idempotency key.
+	CodeBusy                = "busy"                   // Too many requests wait for the engine that keeps the messages. This one was not carried out.
+	CodeEngineTimeout       = "engine_timeout"         // The engine that keeps the messages did not answer in time.
 	CodeTooManyKeys         = "too_many_keys"          // The server can remember no more idempotency keys for now, of all publishers or of this one. Nothing was published.
 	CodeExpired             = "expired"                // Messages after the position are no longer kept.
 	CodeUnknownEpoch        = "unknown_epoch"          // The position is of another life of the channel's log, which began anew.

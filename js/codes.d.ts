@@ -21,6 +21,8 @@ export type ErrorCode =
   | "too_large"
   | "key_reused"
   | "bad_key"
+  | "busy"
+  | "engine_timeout"
   | "too_many_keys"
   | "expired"
   | "unknown_epoch"

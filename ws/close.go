@@ -86,6 +86,8 @@ func closeFor(reason error) *closing {
 		return &closing{code: ws.StatusGoingAway, reason: reason.Error()}
 	case boreas.ErrSlow, boreas.ErrBacklog, boreas.ErrAnonymousTimeout, boreas.ErrPingTimeout:
 		return &closing{code: ws.StatusPolicyViolation, reason: reason.Error()}
+	case boreas.ErrEngineBusy, boreas.ErrEngineTimeout:
+		return &closing{code: codeTryLater, reason: cut(fault.Message(reason))}
 	case boreas.ErrClosed:
 		return &closing{code: codeTryLater, reason: reason.Error()}
 	}

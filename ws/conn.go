@@ -173,7 +173,8 @@ func (c *conn) read(early []byte) error {
 // feed has the buffer's bytes carried out. A client that asks faster than it reads the
 // answers waits here, and so does, in the end, its socket.
 func (c *conn) feed(b *socket.Buffer) {
-	c.h.workers.do(c, b)
+	c.sess.Heard()
+	c.carryOut(b)
 	for {
 		if c.h.dialect.patient() {
 			c.sess.AwaitAnswered()
@@ -185,9 +186,18 @@ func (c *conn) feed(b *socket.Buffer) {
 		b := socket.NewBuffer()
 		b.Fill(c.in.later) // no more than once was in a buffer
 		c.in.later = nil
-		c.h.workers.do(c, b)
+		c.carryOut(b)
 	}
 	c.limitMessage()
+}
+
+// carryOut has a worker carry out what the buffer says, and releases it. A request may wait
+// for an engine, and the client's answer to a ping is not read meanwhile.
+func (c *conn) carryOut(b *socket.Buffer) {
+	c.sess.Occupied(true)
+	c.h.workers.do(c, b)
+	c.sess.Heard()
+	c.sess.Occupied(false)
 }
 
 // Finish implements [boreas.Conn]. If a close frame was sent, the connection stays open

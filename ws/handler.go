@@ -98,6 +98,9 @@ type handler struct {
 	count   *Counters
 	workers workers
 	start   time.Time
+
+	// engineWaits tells that requests that call the engine may wait.
+	engineWaits bool
 }
 
 // Classic returns a handler that upgrades each request to a WebSocket of a session
@@ -127,7 +130,7 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	door := v2.Door{Check: o.Check, Cookie: o.Cookie, Headers: o.AuthHeaders, Limits: o.Limits, Refusals: o.Refusals}
-	h := &handler{dialect: d, hub: hub, door: door, options: o, count: o.Counters, start: time.Now()}
+	h := &handler{dialect: d, hub: hub, door: door, options: o, count: o.Counters, start: time.Now(), engineWaits: hub.EngineWaits()}
 	if h.count == nil {
 		h.count = new(Counters)
 	}
@@ -166,21 +169,24 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, shown, noRoom(err, h.options.RetryAfter))
 		return
 	}
+	upgraded := false
+	defer func() {
+		if !upgraded { // also if Check panics
+			sess.Done()
+		}
+	}()
 	var grant *boreas.Grant
 	if shown.Token != "" {
 		// Before the handshake is answered: until then a refusal has a status.
 		grant, err = h.door.Open(shown, nil)
 		if err != nil && !shown.Ambient {
 			h.count.RefusedTokens.Add(1)
-			sess.Done()
 			h.refuse(w, r, shown, err)
 			return
 		}
 	}
 	c := &conn{h: h, sess: sess, header: shown.Header}
-	if !c.upgrade(w, accept, r.Header["Sec-Websocket-Protocol"], grant) {
-		sess.Done()
-	}
+	upgraded = c.upgrade(w, accept, r.Header["Sec-Websocket-Protocol"], grant)
 }
 
 // pathOf returns the path of the request's target. An absolute target without one, such

@@ -41,7 +41,6 @@ func (in *inbound) between() bool {
 // worker's, to be used as scratch space. It returns true when nothing more needs
 // to be read: both close frames have been exchanged.
 func (c *conn) take(b []byte, in *inbound) (over bool) {
-	c.sess.Heard()
 	if c.in != nil {
 		*in, c.in = *c.in, nil
 	}

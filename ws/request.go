@@ -58,24 +58,38 @@ func (classic) text(c *conn, b []byte, bytes int) {
 			c.countUseless()
 			return
 		}
-		for _, name := range r.Join {
-			err := c.sess.Join([]boreas.Join{{Channel: name}}, nil)[0].Err
-			switch {
-			case err == nil, err == boreas.ErrAnonymous, err == boreas.ErrClosed: // it ended meanwhile
-			case errors.Is(err, boreas.ErrChannelName):
-				count.IgnoredNames.Add(1)
-			case fault.Of(err) == fault.Internal:
-				c.h.options.Log.Error("a subscriber could not join a channel", "channel", name, "error", err)
-			default:
-				c.refused(err, "join", name)
-			}
-		}
-		for _, name := range r.Leave {
-			c.sess.Leave(name)
+		if c.h.engineWaits {
+			c.h.workers.instead(func() { c.classicJoin(r.Join, r.Leave) })
+		} else {
+			c.classicJoin(r.Join, r.Leave)
 		}
 	default:
 		count.IgnoredMessages.Add(1)
 		c.countUseless()
+	}
+}
+
+// classicJoin joins and leaves channels, each by itself.
+func (c *conn) classicJoin(join, leave []string) {
+	for _, name := range join {
+		err := c.sess.Join([]boreas.Join{{Channel: name}}, nil)[0].Err
+		switch {
+		case err == nil, err == boreas.ErrAnonymous, err == boreas.ErrClosed: // it ended meanwhile
+		case errors.Is(err, boreas.ErrChannelName):
+			c.h.count.IgnoredNames.Add(1)
+		case errors.Is(err, boreas.ErrEngineBusy), errors.Is(err, boreas.ErrEngineTimeout):
+			// Without the close the client would take the channel for joined.
+			c.refused(err, "join", name)
+			c.sess.End(err)
+			return
+		case fault.Of(err) == fault.Internal:
+			c.h.options.Log.Error("a subscriber could not join a channel", "channel", name, "error", err)
+		default:
+			c.refused(err, "join", name)
+		}
+	}
+	for _, name := range leave {
+		c.sess.Leave(name)
 	}
 }
 

@@ -88,19 +88,35 @@ func (protocol2) text(c *conn, b []byte, bytes int) {
 	switch r.Kind {
 	case wire.V2Auth:
 		c.v2Auth(&r)
-	case wire.V2Join:
-		c.v2Join(&r)
-	case wire.V2Leave:
-		c.sess.Leave(r.Leave...)
-		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Left(b, r.ID, r.Leave) })
-	case wire.V2Publish:
-		c.v2Publish(&r)
-	case wire.V2History:
-		c.v2History(&r)
 	case wire.V2Presence:
 		c.v2Presence(&r)
 	case wire.V2Ping:
 		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Pong(b, r.ID) })
+	default:
+		if c.h.engineWaits {
+			c.v2Wait(r)
+		} else {
+			c.v2Engine(&r)
+		}
+	}
+}
+
+// v2Wait carries out a request that may wait for the engine. It gets a copy, which is
+// allocated.
+func (c *conn) v2Wait(r wire.V2Request) { c.h.workers.instead(func() { c.v2Engine(&r) }) }
+
+// v2Engine carries out a request that calls the engine.
+func (c *conn) v2Engine(r *wire.V2Request) {
+	switch r.Kind {
+	case wire.V2Join:
+		c.v2Join(r)
+	case wire.V2Leave:
+		c.sess.Leave(r.Leave...)
+		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Left(b, r.ID, r.Leave) })
+	case wire.V2Publish:
+		c.v2Publish(r)
+	case wire.V2History:
+		c.v2History(r)
 	}
 }
 

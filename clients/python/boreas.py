@@ -43,6 +43,8 @@ CODES = {
     "too_large": "never",
     "key_reused": "never",
     "bad_key": "never",
+    "busy": "later",
+    "engine_timeout": "later",
     "too_many_keys": "later",
     "expired": "never",
     "unknown_epoch": "never",

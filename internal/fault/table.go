@@ -102,6 +102,18 @@ var (
 		Do:      "Use a key of 1 to 128 bytes.",
 		causes:  []error{boreas.ErrKey},
 	}
+	Busy = &Fault{
+		Code: "busy", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
+		Summary: "Too many requests wait for the engine that keeps the messages. This one was not carried out.",
+		Do:      "Send it again after the time to wait. If it happens often, the engine is too slow: see `boreas_engine_calls`.",
+		causes:  []error{boreas.ErrEngineBusy},
+	}
+	EngineTimeout = &Fault{
+		Code: "engine_timeout", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4206, RetryAfter: time.Second,
+		Summary: "The engine that keeps the messages did not answer in time.",
+		Do:      "Send it again after the time to wait. A message may or may not have been published: with the same key it is published once.",
+		causes:  []error{boreas.ErrEngineTimeout},
+	}
 	TooManyKeys = &Fault{
 		Code: "too_many_keys", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
 		Summary: "The server can remember no more idempotency keys for now, of all publishers or of this one. Nothing was published.",
@@ -310,7 +322,7 @@ var (
 // all is the table.
 var all = []*Fault{
 	Malformed, Unauthenticated, InvalidToken, TokenExpired, AuthUnavailable, NotPermitted, PresenceOff, ChannelName, BadPosition,
-	TooManyChannels, TooManyUserChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, TooManyKeys,
+	TooManyChannels, TooManyUserChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, Busy, EngineTimeout, TooManyKeys,
 	Expired, UnknownEpoch, Ahead,
 	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, RulesChanged, Internal,
 	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,

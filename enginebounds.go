@@ -1,0 +1,255 @@
+package boreas
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Defaults of the bounds on an engine's calls; see [Options].
+const (
+	DefaultEngineTimeout = 5 * time.Second
+	DefaultEngineCalls   = 1024
+)
+
+// maxStops is how many channels the hub stops following at once.
+const maxStops = 64
+
+// An EnginePanicError is the error of a call during which the engine panicked. Whether the
+// engine still works is not known.
+type EnginePanicError struct {
+	Value any    // of the panic
+	Stack []byte // of the goroutine that panicked
+}
+
+// Error returns the panic's value.
+func (e *EnginePanicError) Error() string {
+	return fmt.Sprintf("boreas: the engine panicked: %v", e.Value)
+}
+
+// caller is for whom the engine is called. Sessions and backends do not take each other's
+// places.
+type caller int
+
+const (
+	forBackend caller = iota
+	forSession
+	forCatchUp // a session whose client does not wait for an answer: it can wait for a place
+)
+
+// engineBounds bounds the calls of an engine that may wait, for a disk or for another
+// machine: how many are under way, and how long each takes, also if the engine ignores its
+// context. Each call runs on a goroutine of its own, so that the caller can give up.
+type engineBounds struct {
+	timeout          time.Duration
+	backend, session chan struct{} // hold one value for each call under way
+	stops            stops
+
+	busy, late, panics atomic.Uint64 // calls that failed
+}
+
+func (b *engineBounds) init(o *Options) {
+	b.timeout = cmp.Or(o.EngineTimeout, DefaultEngineTimeout)
+	n := cmp.Or(o.EngineCalls, DefaultEngineCalls)
+	b.backend, b.session = make(chan struct{}, n), make(chan struct{}, n)
+	b.stops.panics = &b.panics
+}
+
+// begin takes a place.
+func (b *engineBounds) begin(ctx context.Context, c caller) (places chan struct{}, _ error) {
+	if places = b.session; c == forBackend {
+		places = b.backend
+	}
+	select {
+	case places <- struct{}{}:
+		return places, nil
+	default:
+	}
+	if c != forCatchUp {
+		b.busy.Add(1)
+		return nil, ErrEngineBusy
+	}
+	select {
+	case places <- struct{}{}:
+		return places, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// bounded calls the engine. If the caller gives up before the call is over, late gets the
+// result.
+func bounded[T any](ctx context.Context, h *Hub, c caller, call func(context.Context) (T, error), late func(T)) (T, error) {
+	var none T
+	b := &h.bounds
+	if !h.calls.enter() { // left when the call is over, which may be later than this returns
+		return none, ErrClosed
+	}
+	places, err := b.begin(ctx, c)
+	if err != nil {
+		h.calls.leave()
+		return none, err
+	}
+	type result struct {
+		value T
+		err   error
+	}
+	limited, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	results, left := make(chan result), make(chan struct{})
+	defer close(left)
+	go func() {
+		defer h.calls.leave()
+		var r result
+		r.value, r.err = guarded(&b.panics, func() (T, error) { return call(limited) })
+		<-places
+		select {
+		case results <- r:
+		case <-left:
+			if r.err == nil && late != nil {
+				late(r.value)
+			}
+		}
+	}()
+	var r result
+	select {
+	case r = <-results:
+	case <-limited.Done():
+		r.err = limited.Err()
+	}
+	if errors.Is(r.err, context.DeadlineExceeded) && ctx.Err() == nil {
+		b.late.Add(1)
+		r.err = ErrEngineTimeout
+	}
+	return r.value, r.err
+}
+
+// guarded turns a panic of the engine into an error. No lock of the hub is held while the
+// engine is called, so the hub's state is whole.
+func guarded[T any](panics *atomic.Uint64, call func() (T, error)) (value T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			panics.Add(1)
+			err = &EnginePanicError{v, debug.Stack()}
+		}
+	}()
+	return call()
+}
+
+// delivery is a follower that can end before the engine knows.
+type delivery struct {
+	mu      sync.Mutex
+	deliver func(*Publication) // nil once it has ended
+}
+
+func (d *delivery) take(p *Publication) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.deliver != nil {
+		d.deliver(p)
+	}
+}
+
+// end ends the deliveries. Once it has returned, deliver is not called any more.
+func (d *delivery) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.deliver = nil
+}
+
+// stopWait is how long the last one to leave a channel waits for the engine.
+const stopWait = 50 * time.Millisecond
+
+// stops calls the stop functions of an engine that may wait, on a bounded number of
+// goroutines.
+type stops struct {
+	panics *atomic.Uint64
+	mu     sync.Mutex
+	queue  []stopping
+	busy   int           // goroutines
+	stuck  bool          // one has taken longer than stopWait: nobody waits until all are over
+	idle   chan struct{} // closed when busy becomes 0; nil if nobody waits for that
+}
+
+// stopping is a stop function, and what is closed when it has returned.
+type stopping struct {
+	stop func()
+	done chan struct{}
+}
+
+// call calls stop, and waits a moment for it: pings and sweeps must not wait for an
+// engine.
+func (s *stops) call(stop func()) {
+	done := s.add(stop)
+	s.mu.Lock()
+	stuck := s.stuck
+	s.mu.Unlock()
+	if stuck {
+		return
+	}
+	timer := time.NewTimer(stopWait)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		s.mu.Lock()
+		s.stuck = s.busy > 0
+		s.mu.Unlock()
+	}
+}
+
+// add calls stop soon. It returns what is closed then.
+func (s *stops) add(stop func()) (done chan struct{}) {
+	done = make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue = append(s.queue, stopping{stop, done})
+	if s.busy < maxStops {
+		s.busy++
+		go s.run()
+	}
+	return done
+}
+
+func (s *stops) run() {
+	for {
+		s.mu.Lock()
+		if len(s.queue) == 0 {
+			s.queue = nil
+			if s.busy--; s.busy == 0 {
+				s.stuck = false
+				if s.idle != nil {
+					close(s.idle)
+					s.idle = nil
+				}
+			}
+			s.mu.Unlock()
+			return
+		}
+		next := s.queue[0]
+		s.queue = s.queue[1:]
+		s.mu.Unlock()
+		guarded(s.panics, func() (struct{}, error) { next.stop(); return struct{}{}, nil })
+		close(next.done)
+	}
+}
+
+// await waits until all have been called.
+func (s *stops) await() {
+	s.mu.Lock()
+	if s.busy == 0 {
+		s.mu.Unlock()
+		return
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	idle := s.idle
+	s.mu.Unlock()
+	<-idle
+}
