@@ -77,7 +77,6 @@ const (
 type Counters struct {
 	Handshakes       atomic.Uint64 // that were no valid WebSocket handshake
 	Full             atomic.Uint64 // handshakes refused for want of room, or on shutdown
-	Crowded          atomic.Uint64 // connections closed before their handshake, too many at once
 	ProtocolErrors   atomic.Uint64 // connections closed with 1002
 	InvalidText      atomic.Uint64 // connections closed with 1007
 	TooBig           atomic.Uint64 // connections closed with 1009

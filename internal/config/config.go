@@ -52,7 +52,8 @@ type Config struct {
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json
 
-	MaxConnections int   // 0 means as many as file descriptors allow
+	MaxConnections int
+	APIConnections int   // 0 means as many as file descriptors allow
 	MaxChannels    int   // of one session
 	MaxMessage     int64 // bytes of a message from a client
 	PeerMemory     int64 // held for all clients

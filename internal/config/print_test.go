@@ -46,6 +46,7 @@ debug                   false                         --debug
 log_level               info                          default
 log_format              text                          default
 max_connections         0                             default
+api_connections         0                             default
 max_channels            1000                          default
 accept_rate             5000                          default
 max_message             64KiB                         default

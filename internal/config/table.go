@@ -176,6 +176,11 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.MaxConnections }, min: 1, max: 10_000_000,
 		},
 		{
+			Name: "api_connections", Group: groupLimits, Default: "0", Zero: "as many as file descriptors allow",
+			Usage: "the API has this many connections at once",
+			field: func(c *Config) any { return &c.APIConnections }, min: 1, max: 10_000_000,
+		},
+		{
 			Name: "max_channels", Group: groupLimits, Default: "1000",
 			Usage: "one subscriber may join this many channels",
 			field: func(c *Config) any { return &c.MaxChannels }, min: 1, max: 1_000_000,

@@ -272,9 +272,12 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 		},
 		"the clocks differ a little": {ruin: func(f *fake) { f.apiRoutes["/healthz"] = dated(now.Add(30 * time.Second)) }},
 		"there are few descriptors": {
-			ruin: func(f *fake) { f.apiRoutes["/metrics"] = says(200, "process_max_fds 1024\nprocess_open_fds 12\n") },
+			ruin: func(f *fake) {
+				f.apiRoutes["/metrics"] = says(200, "process_max_fds 1024\nprocess_open_fds 12\nboreas_file_descriptors{for=\"api\"} 96\n"+
+					"boreas_file_descriptors{for=\"files\"} 64\nboreas_file_descriptors{for=\"handshakes\"} 96\nboreas_file_descriptors{for=\"sessions\"} 768\n")
+			},
 			want: map[string]string{
-				"descriptors": "warning: 12 of 1024 are in use; that is enough for about 960 connections\n  " + moreDescriptors,
+				"descriptors": "warning: 12 of 1024 are in use; that is enough for about 768 connections\n  " + moreDescriptors,
 			},
 		},
 		"descriptors run out": {

@@ -12,7 +12,8 @@ const (
 	// fewDescriptors is what many systems give a process unless told otherwise.
 	fewDescriptors = 4096
 
-	// What the server keeps for what is no subscriber: one of so many, and at least.
+	// What a server that does not say so keeps for what is no subscriber: one of so many, and
+	// at least.
 	keptShare, minKept = 16, 64
 
 	moreDescriptors = "Raise LimitNOFILE in the systemd unit, or `ulimit -n`: see docs/operations.md."
@@ -40,7 +41,14 @@ func (v *visit) descriptors(ctx context.Context, report reporter) {
 		report(Skipped, "the server's system does not tell", "")
 		return
 	}
-	room := max(1, most-max(minKept, most/keptShare))
+	kept := 0
+	for _, what := range []string{"handshakes", "api", "files"} {
+		kept += max(0, metric(a.body, `boreas_file_descriptors{for="`+what+`"}`))
+	}
+	if kept == 0 { // an older server
+		kept = max(minKept, most/keptShare)
+	}
+	room := max(1, most-kept)
 	text := fmt.Sprintf("%d of %d are in use; that is enough for about %d connections", open, most, room)
 	switch {
 	case open >= room:
@@ -54,7 +62,7 @@ func (v *visit) descriptors(ctx context.Context, report reporter) {
 	}
 }
 
-// metric reads a metric without labels; -1 if there is none.
+// metric reads a metric by its name with all labels; -1 if there is none.
 func metric(text, name string) int {
 	for line := range strings.Lines(text) {
 		if value, ok := strings.CutPrefix(line, name+" "); ok {

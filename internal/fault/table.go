@@ -173,7 +173,7 @@ var (
 	Overloaded = &Fault{
 		Code: "overloaded", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4202, RetryAfter: time.Second,
 		Summary: "The server has as many connections as it may, or new ones come too fast.",
-		Do:      "Come back later. `max_connections` and `accept_rate` are the server's limits.",
+		Do:      "Come back later. `max_connections`, `api_connections` and `accept_rate` are the server's limits.",
 		causes:  []error{boreas.ErrTooManySessions},
 	}
 	TooManyConnections = &Fault{

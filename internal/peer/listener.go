@@ -38,17 +38,22 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Direct returns the address of who holds the other end of the connection, which may be a
 // proxy. It never waits.
 func Direct(c net.Conn) netip.Addr {
-	for {
-		inner, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		c = inner.NetConn()
-	}
-	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+	if tcp, ok := Innermost(c).RemoteAddr().(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().Unmap()
 	}
 	return netip.Addr{}
+}
+
+// Innermost returns the connection below all that NetConn leads to, which is the socket. None
+// of its methods waits for a header or for TLS.
+func Innermost(c net.Conn) net.Conn {
+	for {
+		inner, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = inner.NetConn()
+	}
 }
 
 // conn is a connection from a proxy. The header is read when the first wants to know what

@@ -163,7 +163,7 @@ func TestExpiryIsAMetric(t *testing.T) {
 			t.Errorf("there is no %s", want)
 		}
 	}
-	if strings.Contains(body, `port="api"`) {
+	if strings.Contains(body, `_seconds{port="api"`) {
 		t.Error("the API has no TLS, and metrics of it")
 	}
 }

@@ -65,6 +65,10 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.untrusted(r.RemoteAddr)
 	}
 	address := identify(g.proxies, r)
+	if err := refusedConnection(r); err != nil {
+		g.refuse(w, r, err)
+		return
+	}
 	// Before everything that counts: a page that may not connect must not use up what its
 	// visitor may do.
 	for _, origin := range r.Header["Origin"] { // of two, who knows which a page has?

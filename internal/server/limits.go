@@ -59,12 +59,25 @@ func identify(proxies peer.Proxies, r *http.Request) netip.Addr {
 // limited bounds what each address asks of the API.
 func limited(limits *limit.Limits, proxies peer.Proxies, maxBody int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := refusedConnection(r); err != nil {
+			w.Header().Set("Connection", "close")
+			if !watches(r) {
+				refuseAPI(w, r, err)
+				return
+			}
+		}
 		if err := limits.Address(identify(proxies, r)).HTTP(r, maxBody); err != nil {
 			refuseAPI(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// watches tells whether the request is one of those that watch over the server. They are
+// answered while the API has as many connections as it may: then they are needed most.
+func watches(r *http.Request) bool {
+	return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == "/metrics"
 }
 
 // refuseAPI answers a request to the API in the words of its path: those of 2013, or the

@@ -19,11 +19,9 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/peer"
-	"github.com/boreas-pubsub/boreas/ws"
 )
 
 // answer sends a request from the address, through proxies if there are any, and returns
@@ -257,52 +255,6 @@ func TestTheAPIBoundsAddresses(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestOneAddressDoesNotTakeAllHandshakes opens connections that send nothing.
-func TestOneAddressDoesNotTakeAllHandshakes(t *testing.T) {
-	hub := boreas.New(boreas.Options{})
-	defer hub.Shutdown(t.Context(), 0)
-	s := start(t, testConfig(func(c *config.Config) { c.TrustedProxies = "10.0.0.0/8" }), Options{})
-	count := new(ws.Counters)
-	h := s.newHandshakes(0, 80, count)
-	open := func(address string) *from {
-		c := &from{address: netip.MustParseAddr(address)}
-		h.state(c, http.StateNew)
-		return c
-	}
-	closed := map[string]int{}
-	var first *from
-	for i := range 100 {
-		for _, address := range []string{"192.0.2.7", "2001:db8::" + fmt.Sprintf("%x", i+1), "127.0.0.1", "10.0.0.1", fmt.Sprint("198.51.100.", i)} {
-			c := open(address)
-			if first == nil {
-				first = c
-			}
-			if c.closed {
-				closed[address[:6]]++
-				h.state(c, http.StateClosed)
-			}
-		}
-	}
-	if diff := cmp.Diff(map[string]int{"192.0.": 80, "2001:d": 80}, closed); diff != "" {
-		t.Errorf("closed (-want +got):\n%s", diff)
-	}
-	// One that goes makes room for another.
-	h.state(first, http.StateHijacked)
-	if open("192.0.2.7").closed || !open("192.0.2.7").closed {
-		t.Error("there is not room for exactly one more")
-	}
-	// What is gone is forgotten.
-	one := open("198.51.100.200")
-	known := len(h.byPeer)
-	h.state(one, http.StateClosed)
-	if n := len(h.byPeer); n != known-1 {
-		t.Errorf("%d peers are remembered, want %d", n, known-1)
-	}
-	if n := s.crowding.Total(); n != 161 || count.Crowded.Load() != 0 {
-		t.Errorf("%d were counted, want 161", n)
-	}
 }
 
 // from is a connection from an address.

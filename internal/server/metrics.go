@@ -13,6 +13,8 @@ import (
 type wsMetrics struct {
 	counters *ws.Counters
 	gate     *gateCounters
+
+	connections *connections
 }
 
 var (
@@ -43,7 +45,6 @@ func (m wsMetrics) Collect(ch chan<- prometheus.Metric) {
 	}{
 		{wsRefused, "handshake", &m.counters.Handshakes},
 		{wsRefused, "full", &m.counters.Full},
-		{wsRefused, "crowded", &m.counters.Crowded},
 		{wsRefused, "rate", &m.gate.tooFast},
 		{wsRefused, "origin", &m.gate.origin},
 		{wsClosed, "protocol_error", &m.counters.ProtocolErrors},
@@ -59,5 +60,6 @@ func (m wsMetrics) Collect(ch chan<- prometheus.Metric) {
 	} {
 		ch <- prometheus.MustNewConstMetric(row.desc, prometheus.CounterValue, float64(row.count.Load()), row.label)
 	}
+	ch <- prometheus.MustNewConstMetric(wsRefused, prometheus.CounterValue, float64(m.connections.full.Total()), "crowded")
 	ch <- prometheus.MustNewConstMetric(wsRefused, prometheus.CounterValue, float64(m.gate.proxyHeader.Total()), "proxy_header")
 }

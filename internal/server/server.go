@@ -57,7 +57,6 @@ type Server struct {
 	refusals  *refusal.Log
 	gate      *gate
 	limits    *limit.Limits
-	crowding  limit.Meter // connections closed since their address had too many that were no sessions
 	sseCount  sse.Counters
 	sharing   atomic.Int64 // requests for streams of events that do not have their connection to themselves
 	api       endpoint
@@ -75,9 +74,10 @@ type Server struct {
 
 // endpoint is one of the two listeners and what answers there.
 type endpoint struct {
-	listener net.Listener
-	http     *http.Server
-	tls      *secured // nil without TLS
+	listener    net.Listener
+	http        *http.Server
+	tls         *secured // nil without TLS
+	connections *connections
 }
 
 // Start starts a server. When it returns without error, both ports answer; end it
@@ -101,13 +101,13 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		return nil, err
 	}
 	debug := s.debug()
-	connections := s.maxConnections()
+	account := s.account()
 	if s.engine = o.Engine; s.engine == nil {
 		s.engine = NewEngine(cfg)
 	}
 	s.hub = boreas.New(boreas.Options{
 		Engine:           s.engine,
-		MaxSessions:      connections,
+		MaxSessions:      account.sessions,
 		MaxChannels:      cfg.MaxChannels,
 		PingInterval:     cfg.WSPingInterval,
 		PongTimeout:      cfg.WSPingTimeout,
@@ -136,10 +136,11 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		refusals:  s.refusals,
 		untrusted: s.newUntrusted(),
 	}, s.subscribers(counters))
-	registry.MustRegister(logMetric(o.LogDropped), wsMetrics{counters, &s.gate.count}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.crowding}, tlsMetrics(s.secured()))
+	s.boundConnections(account)
+	registry.MustRegister(logMetric(o.LogDropped), wsMetrics{counters, &s.gate.count, s.ws.connections}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.ws.connections.crowding}, connectionMetrics{account, map[string]*connections{"api": s.api.connections, "ws": s.ws.connections}}, tlsMetrics(s.secured()))
 	s.ws.http = s.httpServer(s.health(s.gate))
 	s.ws.tls.apply(s.ws.http, cfg)
-	s.ws.http.ConnState = s.newHandshakes(connections, handshakeRoom(), counters).state
+	s.ws.connections.watch(s.ws.http)
 	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), cfg.MaxBody, api.Handler(s.hub, api.Options{
 		Authority: s.authority,
 		Refusals:  s.refusals,
@@ -154,6 +155,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Log:       s.log,
 	})))
 	s.api.http.WriteTimeout = writeTimeout
+	s.api.connections.watch(s.api.http)
 	s.api.tls.apply(s.api.http, cfg)
 	background, cancel := context.WithCancel(context.Background())
 	s.stopBackground = cancel
@@ -171,7 +173,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		say.debugURLs()
 	}
 	say.listening(s.api.tls.shown("https", shownAddr(cfg.APIHost, s.APIAddr())), s.ws.tls.shown("wss", shownAddr(cfg.WSHost, s.WSAddr())))
-	s.logStart(debug, connections)
+	s.logStart(debug, account.sessions)
 	return s, nil
 }
 

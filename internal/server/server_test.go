@@ -280,11 +280,3 @@ func TestNewLogger(t *testing.T) {
 		t.Error("errors are not logged")
 	}
 }
-
-func TestDescriptors(t *testing.T) {
-	for limit, want := range map[int]int{0: 1, 64: 1, 256: 192, 1024: 960, 1 << 20: 1<<20 - 1<<16} {
-		if got := sessionsFor(limit); got != want {
-			t.Errorf("sessionsFor(%d) = %d, want %d", limit, got, want)
-		}
-	}
-}

@@ -1,0 +1,283 @@
+package server
+
+import (
+	"container/list"
+	"context"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/internal/peer"
+)
+
+const (
+	// answeredShare is the part of a room, or of an address's share of it, whose connections
+	// are refused with an answer: one of so many. Connections beyond that are closed without
+	// one.
+	answeredShare = 8
+
+	// minPeer is how many connections one address may have at least: a house full of people
+	// may be behind one address, who all come back at once.
+	minPeer = 16
+
+	// idleGrace is how long a connection must have waited for its next request before it is
+	// closed to make room for another.
+	idleGrace = 50 * time.Millisecond
+)
+
+// connections counts the connections of a port that are no sessions, and bounds them: of
+// all peers, so that neither port takes the descriptors of the other, and of each one. When
+// there is no room for a new connection, the one that has been idle for the longest time
+// is closed. If none is idle, the new one is refused.
+type connections struct {
+	connectionsOptions
+	evicted  atomic.Uint64 // closed to make room
+	crowding limit.Meter   // refused because of their address
+	full     limit.Meter   // refused for want of room
+	start    time.Time
+
+	mu     sync.Mutex
+	open   int
+	peers  map[netip.Prefix]*crowd // those that are bounded
+	all    crowd                   // its number is not used
+	byConn map[net.Conn]*connection
+}
+
+type connectionsOptions struct {
+	// room returns how many connections there may be now. Nil means any number.
+	room func() int
+
+	// reserve is how many of them are refused with an answer.
+	reserve int
+
+	// share is how many of them one address may have; of these one of answeredShare, too, is
+	// refused with an answer.
+	share int
+
+	// silentGrace is how long a connection may take to send its first request before it is
+	// closed to make room for another.
+	silentGrace time.Duration
+
+	limits  *limit.Limits // says who is bounded, and who counts as one
+	proxies peer.Proxies  // are not bounded: each of their clients has a connection
+	log     func(message, client string, refused uint64)
+}
+
+// crowd are connections, with those that may be closed to make room for others. Those that
+// have waited for the longest time come first.
+type crowd struct {
+	number       int
+	idle, silent list.List // of *connection
+}
+
+// connection is one that is no session, or not yet.
+type connection struct {
+	conn    net.Conn
+	network netip.Prefix // of its peer, if that is bounded
+	peer    *crowd       // likewise; nil if it is not
+	refusal error        // that is answered to its requests; nil if it is served
+	waiting bool
+	idle    bool          // it has had a request
+	since   time.Duration // when it began to wait
+	inAll   *list.Element
+	inPeer  *list.Element
+}
+
+func newConnections(o connectionsOptions) *connections {
+	return &connections{connectionsOptions: o, start: time.Now(), peers: make(map[netip.Prefix]*crowd), byConn: make(map[net.Conn]*connection)}
+}
+
+// watch makes h report its connections.
+func (cs *connections) watch(h *http.Server) {
+	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return context.WithValue(ctx, connectionKey{}, cs.begin(c))
+	}
+	h.ConnState = cs.state
+}
+
+type connectionKey struct{}
+
+// refusedConnection returns why the requests of the connection are refused; nil if
+// they are served.
+func refusedConnection(r *http.Request) error {
+	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+		return c.refusal
+	}
+	return nil
+}
+
+// begin counts a new connection. It must not wait: what accepts connections calls it.
+func (cs *connections) begin(conn net.Conn) *connection {
+	c := &connection{conn: conn}
+	address := peer.Direct(conn)
+	network, bounded := cs.limits.Network(address)
+	bounded = bounded && !cs.proxies.Trust(address)
+	room := math.MaxInt
+	if cs.room != nil {
+		room = cs.room()
+	}
+
+	cs.mu.Lock()
+	var closed []*connection
+	if bounded {
+		c.network, c.peer = network, cs.peers[network]
+		if c.peer == nil {
+			c.peer = new(crowd)
+			cs.peers[network] = c.peer
+		}
+	}
+	now := time.Since(cs.start)
+	crowded := c.peer != nil && cs.makeRoom(c.peer, now, cs.share-cs.share/answeredShare, &closed, func() int { return c.peer.number })
+	if !crowded {
+		cs.makeRoom(&cs.all, now, room-cs.reserve, &closed, func() int { return cs.open })
+	}
+	full := cs.open >= room-cs.reserve
+	closeIt := cs.open >= room || crowded && c.peer.number >= cs.share
+	cs.open++
+	if c.peer != nil {
+		c.peer.number++
+	}
+	cs.byConn[conn] = c
+	switch {
+	case crowded:
+		c.refusal = fault.TooManyConnections.With("Your address has as many connections to this port as one may.")
+	case full:
+		c.refusal = fault.Overloaded.With("This port of the server has as many connections as it may.")
+	}
+	if closeIt {
+		cs.remove(c)
+		closed = append(closed, c)
+	} else {
+		cs.wait(c, now, false)
+	}
+	cs.mu.Unlock()
+
+	for _, victim := range closed {
+		hangUp(victim.conn)
+		if victim != c {
+			cs.evicted.Add(1)
+		}
+	}
+	switch {
+	case crowded:
+		if n := cs.crowding.Add(now); n > 0 {
+			cs.log("an address has as many connections as it may", network.String(), n)
+		}
+	case full:
+		if n := cs.full.Add(now); n > 0 {
+			cs.log("a port has as many connections as it may", address.String(), n)
+		}
+	}
+	return c
+}
+
+// makeRoom removes connections of the crowd that wait, until there is one less than there
+// may be, and adds them to removed. It reports true if too few wait. It is called with mu held.
+func (cs *connections) makeRoom(of *crowd, now time.Duration, most int, removed *[]*connection, number func() int) (full bool) {
+	for number() >= most {
+		victim := of.waitsLongest(now, cs.silentGrace)
+		if victim == nil {
+			return true
+		}
+		cs.remove(victim)
+		*removed = append(*removed, victim)
+	}
+	return false
+}
+
+// state is for [http.Server.ConnState].
+func (cs *connections) state(conn net.Conn, state http.ConnState) {
+	if state == http.StateNew {
+		return // it has begun
+	}
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	c := cs.byConn[conn]
+	if c == nil {
+		return // it was closed to make room
+	}
+	switch state {
+	case http.StateActive:
+		cs.stopWaiting(c)
+	case http.StateIdle:
+		cs.wait(c, time.Since(cs.start), true)
+	case http.StateHijacked, http.StateClosed:
+		cs.remove(c)
+	}
+}
+
+// wait makes c one of those that may be closed to make room. It is called with mu held, as
+// all that follow.
+func (cs *connections) wait(c *connection, now time.Duration, idle bool) {
+	cs.stopWaiting(c)
+	c.waiting, c.idle, c.since = true, idle, now
+	c.inAll = cs.all.queue(idle).PushBack(c)
+	if c.peer != nil {
+		c.inPeer = c.peer.queue(idle).PushBack(c)
+	}
+}
+
+func (cs *connections) stopWaiting(c *connection) {
+	if !c.waiting {
+		return
+	}
+	c.waiting = false
+	cs.all.queue(c.idle).Remove(c.inAll)
+	if c.peer != nil {
+		c.peer.queue(c.idle).Remove(c.inPeer)
+	}
+}
+
+// remove forgets a connection.
+func (cs *connections) remove(c *connection) {
+	cs.stopWaiting(c)
+	delete(cs.byConn, c.conn)
+	cs.open--
+	if c.peer == nil {
+		return
+	}
+	if c.peer.number--; c.peer.number == 0 {
+		delete(cs.peers, c.network)
+	}
+}
+
+// number returns how many connections there are.
+func (cs *connections) number() int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.open
+}
+
+func (c *crowd) queue(idle bool) *list.List {
+	if idle {
+		return &c.idle
+	}
+	return &c.silent
+}
+
+// waitsLongest returns the connection that is to be closed first to make room; nil if there
+// is none that has waited for long enough.
+func (c *crowd) waitsLongest(now, silentGrace time.Duration) *connection {
+	for _, idle := range []bool{true, false} {
+		grace := silentGrace
+		if idle {
+			grace = idleGrace
+		}
+		if front := c.queue(idle).Front(); front != nil {
+			if first := front.Value.(*connection); now-first.since >= grace {
+				return first
+			}
+		}
+	}
+	return nil
+}
+
+// hangUp closes the connection at once. What is above the socket is passed by: TLS would
+// wait for a peer that does not read.
+func hangUp(c net.Conn) { peer.Innermost(c).Close() }

@@ -1,0 +1,256 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/internal/peer"
+)
+
+const silentGrace = time.Second
+
+// crowdRig is a port's connections, of which none is a real one.
+type crowdRig struct {
+	*connections
+	t *testing.T
+}
+
+func newCrowd(t *testing.T, room, reserve, share int) *crowdRig {
+	return &crowdRig{newConnections(connectionsOptions{
+		room: func() int { return room }, reserve: reserve, share: share, silentGrace: silentGrace,
+		limits:  limit.New(limit.Options{Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}),
+		proxies: peer.Proxies{netip.MustParsePrefix("10.0.0.0/8")},
+		log:     func(string, string, uint64) {},
+	}), t}
+}
+
+func (r *crowdRig) begin(address string) (*from, *connection) {
+	c := &from{address: netip.MustParseAddr(address)}
+	k := r.connections.begin(c)
+	r.state(c, http.StateNew)
+	if c.closed {
+		r.state(c, http.StateClosed) // as net/http does
+	}
+	return c, k
+}
+
+// served begins a connection that must be served.
+func (r *crowdRig) served(address string) *from {
+	r.t.Helper()
+	c, k := r.begin(address)
+	if k.refusal != nil || c.closed {
+		r.t.Errorf("a connection of %s is refused: %v, closed: %v", address, k.refusal, c.closed)
+	}
+	return c
+}
+
+// refuses begins a connection that must be refused with an answer, and one that is closed.
+func (r *crowdRig) refuses(address string, closed bool, want *fault.Fault) {
+	r.t.Helper()
+	c, k := r.begin(address)
+	if k.refusal == nil || fault.Of(k.refusal) != want || c.closed != closed {
+		r.t.Errorf("a connection of %s: %v, closed: %v", address, k.refusal, c.closed)
+	}
+}
+
+// Who has no request under way makes room for others: first those that have been idle for
+// the longest time, then those that have sent nothing for some time.
+func TestWaitingConnectionsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newCrowd(t, 4, 0, 100)
+		silent := r.served("192.0.2.1")
+		time.Sleep(time.Millisecond)
+		idle := r.served("192.0.2.2")
+		later := r.served("192.0.2.3")
+		active := r.served("192.0.2.4")
+		for _, c := range []*from{idle, later, active} {
+			r.state(c, http.StateActive)
+		}
+		r.refuses("192.0.2.5", true, fault.Overloaded) // nobody has waited for long enough
+		r.state(idle, http.StateIdle)
+		time.Sleep(idleGrace)
+		r.state(later, http.StateIdle)
+		r.state(r.served("192.0.2.6"), http.StateActive)
+		if !idle.closed || later.closed || silent.closed {
+			t.Error("it is not the first idle one that is closed")
+		}
+		time.Sleep(silentGrace)
+		r.state(r.served("192.0.2.7"), http.StateActive)
+		if !later.closed || silent.closed {
+			t.Error("it is not the second idle one that is closed")
+		}
+		r.state(r.served("192.0.2.8"), http.StateActive)
+		if !silent.closed || active.closed {
+			t.Error("it is not the silent one that is closed")
+		}
+		time.Sleep(time.Hour)
+		r.refuses("192.0.2.9", true, fault.Overloaded)
+		if n, evicted, full := r.number(), r.evicted.Load(), r.full.Total(); n != 4 || evicted != 3 || full != 2 {
+			t.Errorf("there are %d, %d made room, %d were refused", n, evicted, full)
+		}
+		for _, c := range []*from{idle, later, silent} { // what net/http reports of them comes later
+			r.state(c, http.StateClosed)
+		}
+		if n := r.number(); n != 4 {
+			t.Errorf("there are %d", n)
+		}
+		r.state(active, http.StateClosed)
+		r.served("192.0.2.9")
+	})
+}
+
+// The last of the room is for answers.
+func TestRefusalsAreAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newCrowd(t, 10, 3, 100)
+		for range 7 {
+			r.served("192.0.2.1")
+		}
+		for range 3 {
+			r.refuses("192.0.2.2", false, fault.Overloaded)
+		}
+		r.refuses("192.0.2.2", true, fault.Overloaded)
+		// All that have sent nothing for some time make room for one that is served.
+		time.Sleep(silentGrace)
+		r.served("192.0.2.3")
+		if n := r.number(); n != 7 {
+			t.Errorf("there are %d", n)
+		}
+	})
+}
+
+// One address has its share, also when it opens more while its others wait. Exempt addresses and
+// proxies have no share.
+func TestOneAddressDoesNotTakeAllConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newCrowd(t, 1000, 0, 16)
+		for i := range 14 {
+			r.served("2001:db8::" + fmt.Sprint(i+1))
+			r.served("192.0.2.1")
+		}
+		for i, closed := range []bool{false, false, true, true} {
+			r.refuses("2001:db8::f"+fmt.Sprint(i), closed, fault.TooManyConnections)
+			r.refuses("192.0.2.1", closed, fault.TooManyConnections)
+		}
+		for range 100 {
+			r.served("127.0.0.1")
+			r.served("10.0.0.1")
+		}
+		other := r.served("192.0.2.2")
+		time.Sleep(silentGrace)
+		r.served("192.0.2.1") // in the place of its own
+		if other.closed || r.evicted.Load() != 3 {
+			t.Error("another's connection is closed")
+		}
+		if n := r.crowding.Total(); n != 8 {
+			t.Errorf("%d were counted", n)
+		}
+		r.state(other, http.StateHijacked)
+		if n := len(r.peers); n != 2 {
+			t.Errorf("%d addresses are remembered", n)
+		}
+	})
+}
+
+// A handshake may take the place of a session that nobody has, and no other.
+func TestHandshakesAndSessions(t *testing.T) {
+	sessions := 0
+	r := newCrowd(t, 0, 0, 100)
+	r.room = func() int { return 1 + 2 - sessions }
+	first := r.served("192.0.2.1")
+	r.served("192.0.2.1")
+	r.served("192.0.2.1")
+	r.refuses("192.0.2.1", true, fault.Overloaded)
+	r.state(first, http.StateHijacked)
+	sessions++
+	r.refuses("192.0.2.1", true, fault.Overloaded)
+	sessions--
+	r.served("192.0.2.1")
+}
+
+// dialIdle opens connections to a port and sends the text on each.
+func dialIdle(t *testing.T, address net.Addr, n int, text string) (conns []net.Conn) {
+	t.Helper()
+	for range n {
+		c, err := net.Dial("tcp", address.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		if _, err := io.WriteString(c, text); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// The API's port is full of connections that wait for nothing: it still answers, and
+// subscribers get in.
+func TestIdleConnectionsToTheAPI(t *testing.T) {
+	for name, sent := range map[string]string{"silent": "", "idle": "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, testConfig(func(c *config.Config) { c.APIConnections = 20 }), Options{})
+			dialIdle(t, s.APIAddr(), 100, sent)
+			waitUntil(t, func() bool { return s.api.connections.evicted.Load()+s.api.connections.full.Total() >= 80 })
+			if n := s.api.connections.number(); n > 20 {
+				t.Errorf("%d connections are open", n)
+			}
+			waitUntil(t, func() bool { // until some have waited for long enough
+				response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + s.APIAddr().String() + "/v2/stats")
+				if err != nil {
+					return false
+				}
+				response.Body.Close()
+				return response.StatusCode == 200
+			})
+			subscribe(t, s, "news")
+		})
+	}
+}
+
+// When every connection is in use, a request gets an answer that says so, and monitoring is
+// served.
+func TestRequestsBeyondTheRoomOfTheAPI(t *testing.T) {
+	s := start(t, testConfig(func(c *config.Config) { c.APIConnections = 16 }), Options{}) // 2 of them for answers
+	var publishers []net.Conn
+	for range 14 {
+		publishers = append(publishers, halfPublish(t, s, `{"payload": 1}`))
+	}
+	for path, want := range map[string]string{
+		"/v2/stats": `503 {"error":{"code":"overloaded","message":"This port of the server has as many connections as it may.",`,
+		"/token/":   `503 {"errors": ["This port of the server has as many connections as it may."]}`,
+		"/healthz":  "200 ok\n",
+		"/readyz":   "200 ok\n",
+		"/metrics":  "200 # HELP",
+	} {
+		status, body := call(t, s, "GET", path, "")
+		if got := fmt.Sprint(status, " ", body); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %.200s", path, got)
+		}
+		waitUntil(t, func() bool { return s.api.connections.number() == 14 })
+	}
+	_, metrics := call(t, s, "GET", "/metrics", "")
+	for _, want := range []string{
+		`boreas_connections{port="api"} 15`, `boreas_connections{port="ws"} 0`, `boreas_connections_evicted_total{port="api"} 0`,
+		`boreas_connections_refused_total{port="api",reason="full"} 6`, `boreas_connections_refused_total{port="api",reason="address"} 0`,
+		`boreas_file_descriptors{for="api"} 16`,
+	} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	for _, c := range publishers {
+		io.WriteString(c, "}")
+	}
+}

@@ -1,0 +1,33 @@
+package server
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestShareOut(t *testing.T) {
+	for _, c := range []struct {
+		limit, maxConnections, api int
+		want                       descriptors
+	}{
+		{0, 0, 0, descriptors{0, 0, 1024, 1024, 0}},
+		{0, 5000, 300, descriptors{0, 5000, 1024, 300, 0}},
+		{64, 0, 0, descriptors{64, 1, 24, 24, 16}},
+		{256, 0, 0, descriptors{256, 192, 24, 24, 16}},
+		{1024, 0, 0, descriptors{1024, 768, 96, 96, 64}},
+		{1024, 100, 0, descriptors{1024, 100, 96, 96, 64}},
+		{1024, 100_000, 0, descriptors{1024, 768, 96, 96, 64}},
+		{1024, 0, 500, descriptors{1024, 364, 96, 500, 64}},
+		{1024, 0, 100_000, descriptors{1024, 352, 96, 512, 64}},
+		{1 << 20, 0, 0, descriptors{1 << 20, 1<<20 - 1<<16, 32640, 32640, 256}},
+	} {
+		got := shareOut(c.limit, c.maxConnections, c.api)
+		if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(descriptors{})); diff != "" {
+			t.Errorf("%d, %d, %d (-want +got):\n%s", c.limit, c.maxConnections, c.api, diff)
+		}
+		if sum := got.sessions + got.handshakes + got.api + got.files; c.limit > minReserved && sum > c.limit {
+			t.Errorf("%d descriptors are shared out of %d", sum, c.limit)
+		}
+	}
+}
