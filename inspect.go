@@ -28,6 +28,7 @@ type ChannelInfo struct {
 	Subscribers int
 	Head        Position
 	Oldest      Position // the place after which everything is kept
+	Rule        *Rule    // that applies to it; not to be changed
 }
 
 // Rule returns the rule of a channel.
@@ -96,7 +97,7 @@ func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
 	if err != nil {
 		return ChannelInfo{}, err
 	}
-	return ChannelInfo{Name: name, Subscribers: h.Subscribers(name), Head: bounds.Head, Oldest: bounds.Floor}, nil
+	return ChannelInfo{Name: name, Subscribers: h.Subscribers(name), Head: bounds.Head, Oldest: bounds.Floor, Rule: h.Rule(name)}, nil
 }
 
 // ListChannels describes at most limit channels, sorted by name: those after the name

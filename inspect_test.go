@@ -73,8 +73,8 @@ func TestListChannels(t *testing.T) {
 		head := w.head("a.2")
 		start := boreas.Position{Epoch: head.Epoch}
 		want := []boreas.ChannelInfo{
-			{Name: "a.1", Subscribers: 2, Head: start, Oldest: start},
-			{Name: "a.2", Subscribers: 1, Head: head, Oldest: start},
+			{Name: "a.1", Subscribers: 2, Head: start, Oldest: start, Rule: w.hub.Rule("a.1")},
+			{Name: "a.2", Subscribers: 1, Head: head, Oldest: start, Rule: w.hub.Rule("a.2")},
 		}
 		list, more, err := w.hub.ListChannels(ctx, "a.", "", 10)
 		if diff := cmp.Diff(want, list); diff != "" || more || err != nil {

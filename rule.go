@@ -4,6 +4,9 @@ import "time"
 
 // A Rule is how a channel is treated. The zero value is the default of all of it.
 type Rule struct {
+	// Text is the rule as people gave it, which it is shown as; "" means that nobody gave one. It has no effect.
+	Text string
+
 	// Retention is how much of the channel's log is kept.
 	Retention Retention
 

@@ -48,7 +48,11 @@ func appendChannel(dst []byte, c boreas.ChannelInfo) []byte {
 	dst = strconv.AppendInt(append(dst, `,"subscribers":`...), int64(c.Subscribers), 10)
 	dst = c.Head.Append(append(dst, `,"position":"`...))
 	dst = c.Oldest.Append(append(dst, `","oldest":"`...))
-	return append(dst, `"}`...)
+	dst = append(dst, `","rule":`...)
+	if c.Rule.Text == "" {
+		return append(dst, "null}"...)
+	}
+	return append(appendString(dst, c.Rule.Text), '}')
 }
 
 // presence tells who is on a channel.

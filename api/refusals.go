@@ -61,6 +61,7 @@ type refusedJSON struct {
 	User      string    `json:"user,omitempty"`
 	Verb      string    `json:"verb,omitempty"`
 	Channel   string    `json:"channel,omitempty"`
+	Rule      string    `json:"rule,omitempty"`
 }
 
 // listRefusals lists what was refused lately, the newest first.
@@ -77,9 +78,13 @@ func (s *service) listRefusals(dst []byte, _ http.ResponseWriter, _ *http.Reques
 		if i > 0 {
 			dst = append(dst, ',')
 		}
+		rule := ""
+		if e.Channel != "" {
+			rule = s.hub.Rule(e.Channel).Text
+		}
 		dst = appendJSON(dst, refusedJSON{
 			e.Time.UTC().Truncate(time.Second), e.Count, e.Code, e.Message, e.Transport, e.Address,
-			e.Session, e.TokenID, e.User, e.Verb, e.Channel,
+			e.Session, e.TokenID, e.User, e.Verb, e.Channel, rule,
 		})
 	}
 	return append(dst, "]}"...), http.StatusOK, nil

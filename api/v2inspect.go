@@ -29,6 +29,8 @@ type grantJSON struct {
 	Rules   json.RawMessage `json:"rules,omitempty"`
 	Key     string          `json:"key,omitempty"`
 	Can     []answerJSON    `json:"can,omitempty"`
+
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 type answerJSON struct {
@@ -66,7 +68,7 @@ func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Reques
 	}
 	answer := grantJSON{
 		Valid: true, Kind: g.Kind, ID: g.TokenID, User: g.User, Key: g.Key,
-		Issued: timeJSON(g.Issued), Expires: timeJSON(g.Expires), Rules: rulesJSON(g.Permissions),
+		Issued: timeJSON(g.Issued), Expires: timeJSON(g.Expires), Rules: rulesJSON(g.Permissions), Warnings: g.Permissions.DotWarnings(g.User, s.hub.Rule),
 	}
 	for _, q := range questions {
 		answer.Can = append(answer.Can, s.answer(g, q))

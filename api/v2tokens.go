@@ -80,7 +80,8 @@ func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q
 	return appendJSON(dst, struct {
 		Token string `json:"token"`
 		tokenJSON
-	}{text, newTokenJSON(made)}), http.StatusCreated, nil
+		Warnings []string `json:"warnings,omitempty"`
+	}{text, newTokenJSON(made), made.Rules.DotWarnings(made.User, s.hub.Rule)}), http.StatusCreated, nil
 }
 
 // listTokens lists tokens, a page at a time.

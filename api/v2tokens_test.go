@@ -183,7 +183,7 @@ func TestInspectTokens(t *testing.T) {
 		{"POST", "/v2/tokens/inspect", `{"token":"TOKEN","can":[{"verb":"join","channel":"chat.1"},{"verb":"join","channel":"chat.9"},{"verb":"history","channel":"chat.1"},` +
 			`{"verb":"publish","channel":"chat.1"},{"verb":"publish","channel":"news"},{"verb":"publish","channel":"other"}]}`, told(200, head+`,"can":[`+strings.Join([]string{
 			can("join", "chat.1", "true", "rule 1: allow join, publish on chat.*"),
-			can("join", "chat.9", "false", "rule 3: deny join on chat.9"),
+			can("join", "chat.9", "false", "rule 2: deny join on chat.9"),
 			can("history", "chat.1", "false", "none of its rules allows history there"),
 			can("publish", "chat.1", "true", "rule 1: allow join, publish on chat.*"),
 			can("publish", "news", "false", "the channel's rule does not let clients publish (client_publish)"),
@@ -199,4 +199,32 @@ func TestInspectTokens(t *testing.T) {
 		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[{"verb":"join","channel":""}]}`, strings.TrimSuffix(failure(400, "channel_name", "Not a channel name: it is empty.", ""), "\n")},
 		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[` + strings.Repeat("{},", 100) + `{}]}`, bad("`can` has 101 questions, more than 100.")},
 	}, "TOKEN", token, "FREE", free)
+}
+
+// TestTokensWarnOfDots: the channels' rule for orders.* does not apply to the channel of a user whose name has a dot, and the channel tells
+// its rule.
+func TestTokensWarnOfDots(t *testing.T) {
+	pattern, err := boreas.ParsePattern("orders.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, boreas.Options{Rules: new(boreas.Rules).Add(pattern, boreas.Rule{Text: "orders.* presence", Presence: boreas.PresenceFull})}, api.Options{})
+	const warning = `"warnings":["The user's name has a dot: the channels' rule \"orders.* presence\" does not apply to \"orders.ann@example.com\", since * stands for anything but a dot. Use ** in it."]`
+	made := r.do("POST", "/v2/tokens", `{"user":"ann@example.com","rules":[{"channels":["orders.{user}"],"allow":["join"]}]}`)
+	if !strings.Contains(made, warning) {
+		t.Errorf("made: %s", made)
+	}
+	_, text, _ := strings.Cut(made, `"token":"`)
+	text, _, _ = strings.Cut(text, `"`)
+	if got := r.do("POST", "/v2/tokens/inspect", `{"token":"`+text+`"}`); !strings.Contains(got, warning) {
+		t.Errorf("inspected: %s", got)
+	}
+	if got := r.do("POST", "/v2/tokens", `{"user":"ann","rules":[{"channels":["orders.{user}"],"allow":["join"]}]}`); strings.Contains(got, "warnings") {
+		t.Errorf("without a dot: %s", got)
+	}
+	for channel, rule := range map[string]string{"orders.ann": `"orders.* presence"`, "orders.ann@example.com": "null"} {
+		if got := r.do("GET", "/v2/channels/"+channel, ""); !strings.HasSuffix(got, `,"rule":`+rule+"}\n") {
+			t.Errorf("%s: %s", channel, got)
+		}
+	}
 }

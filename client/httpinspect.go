@@ -34,6 +34,9 @@ type Inspection struct {
 	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything
 	Key     string    `json:"key,omitempty"`    // the ID of the key that made or signed it
 	Can     []Verdict `json:"can,omitempty"`    // one for each question, in their order
+
+	// Warnings are sentences about rules that may not do what was meant.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // A TokenError says why a token is not valid.

@@ -51,8 +51,9 @@ func (c *Client) Presence(ctx context.Context, channel string) (PresenceState, e
 type ChannelInfo struct {
 	Channel     string `json:"channel"`
 	Subscribers int    `json:"subscribers"`
-	Position    string `json:"position"` // the place after its newest message
-	Oldest      string `json:"oldest"`   // the place after which everything is kept
+	Position    string `json:"position"`       // the place after its newest message
+	Oldest      string `json:"oldest"`         // the place after which everything is kept
+	Rule        string `json:"rule,omitempty"` // the channels' rule that applies to it; "" if there is none
 }
 
 // Channel describes one channel. Each that has a name exists.

@@ -51,6 +51,7 @@ type Refusal struct {
 	User      string    `json:"user,omitempty"`
 	Verb      string    `json:"verb,omitempty"` // what was asked for
 	Channel   string    `json:"channel,omitempty"`
+	Rule      string    `json:"rule,omitempty"` // the channels' rule that applies to it now; "" if there is none
 }
 
 // A RefusalFilter says which refusals are wanted: those with all that is not empty.

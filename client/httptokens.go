@@ -48,6 +48,9 @@ type TokenInfo struct {
 type CreatedToken struct {
 	Token string `json:"token"`
 	TokenInfo
+
+	// Warnings are sentences about rules that may not do what was meant.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 var (

@@ -136,8 +136,8 @@ func TestAdministration(t *testing.T) {
 			outcome{
 				Exit: 1,
 				Stdout: "valid             yes, until 2027-01-02T03:04:05Z\nkind              jwt\nID                jwt_1\nuser              u1\n" +
-					"issued            2026-01-02T03:04:05Z\nkey               k1\nrule 1            allow join on chat.*\nrule 2            allow join on a\n" +
-					"rule 3            deny join, publish on b\njoin \"chat.1\"     yes: rule 1: allow join on chat.*\npublish \"chat 1\"  no: none\n",
+					"issued            2026-01-02T03:04:05Z\nkey               k1\nrule 1            allow join on chat.*\nrule 1            allow join on a\n" +
+					"rule 2            deny join, publish on b\njoin \"chat.1\"     yes: rule 1: allow join on chat.*\npublish \"chat 1\"  no: none\n",
 				Stderr:   "boreas: the token does not allow all that was asked\n",
 				Requests: []string{`POST /v2/tokens/inspect  {"token":"T","can":[{"verb":"join","channel":"chat.1"},{"verb":"publish","channel":"chat 1"}]}`},
 			},
@@ -236,7 +236,7 @@ func TestAdministration(t *testing.T) {
 				`{"time":"2026-01-02T03:04:04Z","count":1,"code":"new_code","message":"New.","verb":"connect"}]}`},
 			outcome{
 				Stdout: "2026-01-02T03:04:05Z, 3 times, last then: join \"admin.\\x1bx\" was refused over websocket\n  Rule 2: deny join on admin.**. (not_permitted)\n" +
-					"  To do: Make a token whose rules allow what the message names on this channel. `boreas token inspect` tells what a token may do.\n" +
+					"  To do: Make a token whose rules allow what the message names on this channel. `boreas token inspect` tells what a token may do.\n  The channel has no rule: no pattern in the server's option rules matches it\n" +
 					"  It was from ::1, user u1, token tok_1, session s_1\n\n2026-01-02T03:04:04Z: connect was refused\n  New. (new_code)\n",
 				Requests: []string{"GET /v2/refusals?limit=5&user=u1"},
 			},

@@ -140,6 +140,12 @@ func printRefusal(b *strings.Builder, r *client.Refusal) {
 	if do := advice(r); do != "" {
 		fmt.Fprintf(b, "  To do: %s\n", do)
 	}
+	switch {
+	case r.Channel != "" && r.Rule != "":
+		fmt.Fprintf(b, "  The channel's rule: %s\n", printable(r.Rule))
+	case r.Channel != "":
+		b.WriteString("  The channel has no rule: no pattern in the server's option rules matches it\n")
+	}
 	who := detail(", from ", r.Address) + detail(", user ", r.User) + named(r.Token) + detail(", session ", r.Session)
 	if who != "" {
 		fmt.Fprintf(b, "  It was%s\n", strings.TrimPrefix(who, ","))

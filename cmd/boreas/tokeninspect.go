@@ -146,8 +146,8 @@ func (p *program) printInspection(i *client.Inspection) error {
 	case err != nil: // a newer server
 		row("rules", "%d, which this version cannot read; --json shows them", len(i.Rules))
 	default:
-		for n, rule := range list {
-			row(fmt.Sprintf("rule %d", n+1), "%v", rule)
+		for _, rule := range list {
+			row(fmt.Sprintf("rule %d", rule.Rule), "%v", rule)
 		}
 	}
 	for _, v := range i.Can {
@@ -156,6 +156,9 @@ func (p *program) printInspection(i *client.Inspection) error {
 			answer = "yes"
 		}
 		row(fmt.Sprintf("%s %q", v.Verb, v.Channel), "%s: %s", answer, printable(v.By))
+	}
+	for _, warning := range i.Warnings {
+		row("warning", "%s", printable(warning))
 	}
 	return t.Flush()
 }

@@ -66,9 +66,14 @@ func inspectionOf(g *boreas.Grant, cfg config.Config, asks []client.Ask, verbs [
 		i.Rules = []client.Rule{}
 	}
 	for _, p := range g.Permissions.List() {
+		if n := len(i.Rules); n > 0 && n == p.Rule {
+			i.Rules[n-1].Channels = append(i.Rules[n-1].Channels, p.Pattern)
+			continue
+		}
 		i.Rules = append(i.Rules, client.Rule{Channels: []string{p.Pattern}, Allow: words(p.Allow.String()), Deny: words(p.Deny.String())})
 	}
 	rules := cfg.ChannelRules()
+	i.Warnings = g.Permissions.DotWarnings(g.User, rules.For)
 	for n, ask := range asks {
 		d := g.Permissions.Decide(verbs[n], ask.Channel)
 		v := client.Verdict{Verb: ask.Verb, Channel: ask.Channel, Allowed: d.Allowed, By: g.Permissions.Explain(verbs[n], d)}

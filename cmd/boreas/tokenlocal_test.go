@@ -46,7 +46,7 @@ kind               jwt
 ID                 jwt_Tp8J-X60I8-K63_h
 user               u1
 rule 1             allow join, publish on chat.{user}
-rule 2             allow join, publish on open.*
+rule 1             allow join, publish on open.*
 join "chat.u1"     yes: rule 1: allow join, publish on chat.{user}
 publish "chat.u1"  no: the channel's rule does not let clients publish (client_publish)
 publish "open.1"   yes: rule 1: allow join, publish on open.*

@@ -84,6 +84,9 @@ func (p *program) newToken(ctx context.Context, cmd *cli.Command) error {
 	if _, err = fmt.Fprintln(p.stdout, made.Token); err != nil {
 		return err
 	}
+	for _, warning := range made.Warnings {
+		p.note("warning: %s", printable(warning))
+	}
 	may := "may do everything"
 	if made.Rules != nil {
 		may = "may do what its rules allow"

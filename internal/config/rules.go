@@ -30,12 +30,17 @@ type Rule struct {
 // and a last one for the channels that no rule is given for.
 func (c Config) ChannelRules() *boreas.Rules {
 	var rules *boreas.Rules
-	for _, r := range append(c.Rules[:len(c.Rules):len(c.Rules)], Rule{Pattern: "**"}) {
+	for i, r := range append(c.Rules[:len(c.Rules):len(c.Rules)], Rule{Pattern: "**"}) {
+		text := ""
+		if i < len(c.Rules) {
+			text = r.String()
+		}
 		pattern, err := boreas.ParsePattern(r.Pattern)
 		if err != nil {
 			panic("config: " + err.Error()) // not a rule of Load
 		}
 		rules = rules.Add(pattern, boreas.Rule{
+			Text: text,
 			Retention: boreas.Retention{
 				// To the engine a 0 means its default, here it means none.
 				Messages: cmp.Or(*cmp.Or(r.HistoryMessages, &c.HistoryMessages), -1),

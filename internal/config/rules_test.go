@@ -57,11 +57,12 @@ func TestChannelRules(t *testing.T) {
 	rules := c.ChannelRules()
 	for channel, want := range map[string]boreas.Rule{
 		"chat.1.2": {
+			Text:      "chat.** history_messages=50 history_age=1d presence client_publish",
 			Retention: boreas.Retention{Messages: 50, Bytes: 2 << 10, Age: 24 * time.Hour}, Presence: boreas.PresenceFull, ClientPublish: true,
 		},
-		"ticker.x":   {Retention: boreas.Retention{Messages: -1, Bytes: 64 << 10, Age: 3 * time.Second}, Latest: true},
-		"big.x":      {Retention: boreas.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}, Presence: boreas.PresenceCount, MaxSubscribers: 100_000},
-		"quiet":      {Retention: boreas.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}},
+		"ticker.x":   {Text: "ticker.* history_messages=0 history_bytes=64KiB latest", Retention: boreas.Retention{Messages: -1, Bytes: 64 << 10, Age: 3 * time.Second}, Latest: true},
+		"big.x":      {Text: "big.** presence=count max_subscribers=100000", Retention: boreas.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}, Presence: boreas.PresenceCount, MaxSubscribers: 100_000},
+		"quiet":      {Text: "quiet", Retention: boreas.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}},
 		"ticker.x.y": {Retention: boreas.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}},
 	} {
 		if diff := cmp.Diff(want, *rules.For(channel)); diff != "" {

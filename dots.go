@@ -1,0 +1,32 @@
+package boreas
+
+import (
+	"fmt"
+	"strings"
+)
+
+// DotWarnings returns a sentence for each pattern with {user} that leads to channels which another rule of the channels applies to
+// because the user's name has a dot: in a channels' rule, * stands for anything but a dot. The rule for orders.* applies to the
+// channel of every user named by the permission for orders.{user}, but not to orders.ann@example.com. Rule returns the rule of a
+// channel, as [Hub.Rule] does.
+func (p *Permissions) DotWarnings(user string, rule func(channel string) *Rule) []string {
+	if p == nil || !strings.Contains(user, ".") {
+		return nil
+	}
+	var warnings []string
+	stars := strings.NewReplacer("**", "x", "*", "x")
+	for _, e := range p.list {
+		if !strings.Contains(e.Pattern, userWord) {
+			continue
+		}
+		channel := func(name string) string { return strings.ReplaceAll(stars.Replace(e.Pattern), userWord, name) }
+		dotted, plain := channel(user), channel(strings.ReplaceAll(user, ".", "-"))
+		if ValidChannel(dotted) != nil {
+			continue
+		}
+		if meant := rule(plain); meant != rule(dotted) && meant.Text != "" {
+			warnings = append(warnings, fmt.Sprintf("The user's name has a dot: the channels' rule %q does not apply to %q, since * stands for anything but a dot. Use ** in it.", meant.Text, dotted))
+		}
+	}
+	return warnings
+}

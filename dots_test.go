@@ -1,0 +1,43 @@
+package boreas_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+func TestDotWarnings(t *testing.T) {
+	var rules *boreas.Rules
+	for _, text := range []string{"orders.*", "chat.**", "**"} {
+		pattern, err := boreas.ParsePattern(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := boreas.Rule{Text: text + " presence"}
+		if text == "**" {
+			r.Text = "" // as the options have it
+		}
+		rules = rules.Add(pattern, r)
+	}
+	permit := permissions(t,
+		boreas.Permission{Pattern: "orders.{user}", Allow: boreas.VerbJoin},
+		boreas.Permission{Pattern: "chat.{user}.*", Allow: boreas.VerbJoin},
+		boreas.Permission{Pattern: "{user}", Allow: boreas.VerbJoin},
+		boreas.Permission{Pattern: "orders.all", Allow: boreas.VerbJoin},
+	)
+	want := []string{`The user's name has a dot: the channels' rule "orders.* presence" does not apply to "orders.ann@example.com", since * stands for anything but a dot. Use ** in it.`}
+	if diff := cmp.Diff(want, permit.DotWarnings("ann@example.com", rules.For)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, permit.For("ann@example.com").DotWarnings("ann@example.com", rules.For)); diff != "" {
+		t.Errorf("once the name is in them (-want +got):\n%s", diff)
+	}
+	if got := permit.DotWarnings("ann", rules.For); got != nil {
+		t.Errorf("without a dot: %q", got)
+	}
+	if got := (*boreas.Permissions)(nil).DotWarnings("a.b", rules.For); got != nil {
+		t.Errorf("without rules: %q", got)
+	}
+}
