@@ -12,11 +12,19 @@ type farewell struct {
 	start    time.Time // telling so many takes time, too
 }
 
-// drainStep is how far slots are apart at least: less would only load the timer.
-const drainStep = 10 * time.Millisecond
+const (
+	// drainStep is how far slots are apart at least: less would only load the timer.
+	drainStep = 10 * time.Millisecond
 
+	// farewellRate is how many sessions a second are sent away, if the drain time allows
+	// that: as many handshakes as a small server takes beside its other work.
+	farewellRate = 500
+)
+
+// newFarewell spreads the sessions by their number, over at most the drain time.
 func newFarewell(sessions []*Session, drain time.Duration) farewell {
-	return farewell{sessions, max(int(drain/drainStep), 1), time.Now()}
+	spread := min(drain, time.Duration(len(sessions))*time.Second/farewellRate)
+	return farewell{sessions, max(int(spread/drainStep), 1), time.Now()}
 }
 
 // slot returns the step in which the session of the index has to go. The first is at

@@ -4,58 +4,73 @@ import (
 	"context"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
 // clauses 8.3, 8.5: each session is told its slot at once, works until then, and is
-// ended in that order.
+// ended in that order. Slots are spread by the number of sessions, over at most the drain
+// time.
 func TestSlotsOnShutdown(t *testing.T) {
-	inWorld(t, boreas.Options{}, func(w world) {
-		var conns []*boreastest.Conn
-		for range 4 {
-			_, c := w.announced("news")
-			conns = append(conns, c)
-		}
-		_, classic := w.subscriber("news")
-		done := make(chan error)
-		start := time.Now()
-		go func() { done <- w.hub.Shutdown(context.Background(), 10*time.Second) }()
-		w.settle()
-		w.publish("news", "1")
-		w.settle()
-		slots := []string{"goodbye in 0s"} // the first has to go at once
-		for _, c := range conns[1:] {
-			lines := c.Lines()
-			if len(lines) != 2 || lines[1] != "news 1 1" {
-				t.Fatalf("told %q", lines)
+	const drain = 4 * time.Second
+	for sessions, last := range map[int]time.Duration{
+		2:    0, // as soon as it can be: nobody else comes back
+		100:  190 * time.Millisecond,
+		1000: 1990 * time.Millisecond,
+		4000: 3990 * time.Millisecond, // more than the drain time has slots for
+	} {
+		inWorld(t, boreas.Options{}, func(w world) {
+			var conns []*boreastest.Conn
+			for range sessions {
+				_, c := w.announced("news")
+				conns = append(conns, c)
 			}
-			slots = append(slots, lines[0])
-		}
-		reason := ": " + boreas.ErrShuttingDown.Error()
-		if diff := cmp.Diff([]string{slots[0], "goodbye in 2s" + reason, "goodbye in 4s" + reason, "goodbye in 6s" + reason}, slots); diff != "" {
-			t.Error(diff)
-		}
-		for i, c := range conns {
-			<-c.Finished()
-			told, _ := time.ParseDuration(strings.Fields(slots[i])[2][:2])
-			if after := time.Since(start).Round(time.Second); after != told {
-				t.Errorf("told %v, ended after %v", told, after)
+			_, classic := w.subscriber("news")
+			done := make(chan error, 1)
+			start := time.Now()
+			go func() { done <- w.hub.Shutdown(context.Background(), drain) }()
+			w.settle()
+			if sessions > 2 { // then nobody is left
+				w.publish("news", "1")
+				w.settle()
 			}
-		}
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		if got := classic.Lines(); !strings.HasPrefix(got[len(got)-1], "end") || strings.Contains(classic.Taken(), "goodbye") {
-			t.Errorf("classic got %q", got)
-		}
-	})
+			told := map[*boreastest.Conn]time.Duration{} // none: ended at once
+			for _, c := range conns {
+				lines := c.Lines()
+				rest, announced := strings.CutPrefix(lines[0], "goodbye in ")
+				if !announced {
+					continue
+				}
+				text, _, _ := strings.Cut(rest, ":")
+				var err error
+				if told[c], err = time.ParseDuration(text); err != nil || lines[1] != "news 1 1" {
+					t.Errorf("%d sessions: %v: one got %q", sessions, err, lines)
+				}
+			}
+			slices.SortFunc(conns, func(a, b *boreastest.Conn) int { return int(told[a] - told[b]) })
+			for i, c := range conns {
+				<-c.Finished()
+				if after := time.Since(start); after != told[c] {
+					t.Errorf("%d sessions: number %d was told %v, and ended after %v", sessions, i, told[c], after)
+					break
+				}
+			}
+			if got := told[conns[sessions-1]]; got != last {
+				t.Errorf("%d sessions: the last one ended after %v, want %v", sessions, got, last)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if got := classic.Lines(); !strings.HasPrefix(got[len(got)-1], "end") || strings.Contains(classic.Taken(), "goodbye") {
+				t.Errorf("classic got %q", got)
+			}
+		})
+	}
 }
 
 // clause 3.6: a session that can be told is ended when its token goes; a classic one is

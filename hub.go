@@ -215,10 +215,11 @@ func (h *Hub) Sessions() int {
 	return h.registry.open
 }
 
-// Shutdown ends all sessions with [ErrShuttingDown], spread evenly over the drain
-// time, from now on, so that they do not all come back in one instant, waits until they are
-// done or ctx is, and stops the hub. No session is opened from its call on;
-// publishing works until the sessions have ended, and fails with [ErrClosed] after that.
+// Shutdown ends all sessions with [ErrShuttingDown], from now on about 500 a second, so
+// that they do not all come back in one instant, or more if all of them would take longer
+// than the drain time. It waits until they are done or ctx is, and stops the hub. No session
+// is opened from its call on; publishing works until the sessions have ended, and fails with
+// [ErrClosed] after that.
 //
 // When Shutdown has returned, no call of the engine is under way and none follows, so its
 // owner may close it. To that end Shutdown cancels the context of the calls that are under

@@ -112,23 +112,18 @@ func TestShutdownCutsOff(t *testing.T) {
 	}
 }
 
-// TestDrain has a drain time: the sessions end one after the other within it.
-func TestDrain(t *testing.T) {
-	const drain = 100 * time.Millisecond
-	s := start(t, testConfig(func(c *config.Config) { c.DrainTime = drain }), Options{})
+// The drain time is a bound: two sessions do not take it, as nobody else comes back with
+// them.
+func TestDrainOfAFewSessions(t *testing.T) {
+	s := start(t, testConfig(func(c *config.Config) { c.DrainTime = time.Hour }), Options{})
 	first := subscribe(t, s, "one")
 	second := subscribe(t, s, "two")
 	ended := make(chan error, 1)
-	began := time.Now()
 	go func() { ended <- s.Shutdown(context.Background()) }()
 	for _, c := range []*websocket.Conn{first, second} {
 		if _, closed := read(t, c); closed.Code != websocket.StatusGoingAway {
 			t.Error(closed)
 		}
-	}
-	// The second of two goes about half-way; less than a quarter is all at once.
-	if took := time.Since(began); took < drain/4 {
-		t.Errorf("both were sent away within %v", took)
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
