@@ -5,29 +5,53 @@ import (
 	"time"
 )
 
+// The numbers of clause 8.4, which all clients share.
+const (
+	// goodAfter is how long a connection must have lived after its joins were answered
+	// to count as a good one.
+	goodAfter = time.Second
+
+	// While nothing answers, the bound stays at soonMax for soonFor: a server that is
+	// started anew is back within that time, mostly.
+	soonMax = 4 * time.Second
+	soonFor = time.Minute
+
+	// laterDoublings is how often the bound has doubled at least after a close code
+	// that says "later".
+	laterDoublings = 3
+)
+
 // backoff tells how long to wait before the next attempt to connect: anything
 // from nothing to a bound that doubles with each failure ("full jitter"), so that
 // the subscribers of a server that went away do not all come back at once.
 type backoff struct {
 	base, max time.Duration
-	stable    time.Duration // a connection that lived this long was a good one
-	failures  int           // attempts and short-lived connections in a row
 	random    func(limit time.Duration) time.Duration
+
+	failures  int       // since the last good connection
+	doublings int       // of the bound
+	began     time.Time // when the first of the failures was
 }
 
-// next returns the wait, at least atLeast, after a connection that lived for
-// lived; 0 if there was none.
-func (b *backoff) next(lived, atLeast time.Duration) time.Duration {
-	if lived >= b.stable {
-		b.failures = 0
-	}
-	limit := b.max
-	// Past 62 doublings the bound would no longer be a number.
-	if b.failures < 62 && b.base<<b.failures < b.max && b.base<<b.failures>>b.failures == b.base {
-		limit = b.base << b.failures
+// good notes that a connection was a good one: what failed before no longer counts.
+func (b *backoff) good() { b.failures, b.doublings = 0, 0 }
+
+// next returns the wait after a failure. Unanswered means that no server said anything.
+func (b *backoff) next(unanswered bool) time.Duration {
+	if b.failures == 0 {
+		b.began = time.Now()
 	}
 	b.failures++
-	return max(b.random(limit), min(atLeast, b.max))
+	limit := b.max
+	if unanswered && time.Since(b.began) < soonFor {
+		limit = min(limit, max(soonMax, b.base))
+	}
+	bound := b.base << b.doublings
+	if bound >= limit || bound>>b.doublings != b.base {
+		return b.random(limit)
+	}
+	b.doublings++
+	return b.random(bound)
 }
 
 // upTo returns a random time from 0 up to the limit.

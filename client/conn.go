@@ -82,7 +82,7 @@ func (c *Conn) Err() error {
 // run connects again and again.
 func (c *Conn) run() {
 	defer close(c.ended)
-	wait := backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, stable: c.o.MaxBackoff, random: c.random}
+	wait := backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, random: c.random}
 	settled := false
 	for c.ctx.Err() == nil {
 		c.o.OnState(State{Kind: Connecting, Attempt: wait.failures + 1})
@@ -116,7 +116,7 @@ func (c *Conn) once() ending {
 	c.o.OnState(State{Kind: Connected, Session: l.hello.Session, User: l.user})
 	e = l.ending(c.receive(l))
 	e.lived = max(time.Since(began), 1)
-	c.unsettle(e.err)
+	e.good = c.unsettle(l, e.err)
 	l.close()
 	if e.token {
 		c.refuseToken(l.token, &e)
@@ -132,17 +132,21 @@ func (c *Conn) settle(l *link) {
 	c.link = l
 	c.sendAgain()
 	c.joinAll()
+	l.answered(0)
 }
 
-// unsettle ends the use of the connection, which was lost for the reason given.
-func (c *Conn) unsettle(err error) {
+// unsettle ends the use of the connection, which was lost for the reason given. It tells
+// whether it was a good one.
+func (c *Conn) unsettle(l *link, err error) (good bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	good = !l.joinedAt.IsZero() && time.Since(l.joinedAt) >= goodAfter
 	c.link = nil
 	for _, s := range c.subs {
 		s.lost()
 	}
 	c.interrupt(err)
+	return good
 }
 
 // finish ends all that waits for the connection.

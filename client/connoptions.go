@@ -51,8 +51,10 @@ type ConnectOptions struct {
 
 	// MinBackoff and MaxBackoff bound the wait before a new attempt, unless the
 	// server says how long it is: a random time up to MinBackoff after the first
-	// failure, up to twice that after the second, never over MaxBackoff. A
-	// connection that lived for MaxBackoff sets it back. 0 means 1 s and 30 s.
+	// failure, up to twice that after the second, never over MaxBackoff. While
+	// nothing answers at all, it stays at 4 s at most for the first minute. A
+	// connection that lived for a second after its joins were answered sets it back.
+	// 0 means 1 s and 30 s.
 	MinBackoff, MaxBackoff time.Duration
 
 	// HTTP makes the handshake; nil means a client of our own. Set its transport

@@ -17,6 +17,8 @@ type ending struct {
 	final bool          // coming back is of no use
 	wrong bool          // the same, if there never was a connection
 	later bool          // the server has too much to do
+	mute  bool          // no server said anything
+	good  bool          // it was a good connection (clause 8.4)
 	token bool          // the token was revoked, or there was none
 	after time.Duration // how long to wait at least
 	exact bool          // after is exactly how long to wait
@@ -25,11 +27,13 @@ type ending struct {
 
 // pause returns how long to wait before the next attempt. Clause 8.4.
 func (e *ending) pause(b *backoff) time.Duration {
-	lived := e.lived
-	if e.later {
-		lived = 0 // however long it lived: the waits grow
+	switch {
+	case e.later: // however long it lived
+		b.doublings = max(b.doublings, laterDoublings)
+	case e.good:
+		b.good()
 	}
-	jitter := b.next(lived, 0)
+	jitter := b.next(e.mute)
 	if e.exact {
 		return e.after
 	}
@@ -42,6 +46,8 @@ func (l *link) ending(err error) ending {
 	e := ending{err: err}
 	var frame websocket.CloseError
 	closedByServer := errors.As(err, &frame)
+	// Other codes and errors may be those of a proxy, or of a network.
+	e.mute = !errors.As(err, new(*Error)) && frame.Code < 4000
 	if g := l.farewell; g != nil {
 		if g.Error != nil {
 			refusal := g.Error.as("stay connected")
@@ -102,10 +108,10 @@ func sameToken(refusal error) ending {
 
 // tokenEnding returns how it ended that there was no token.
 func tokenEnding(err error) ending {
-	e := ending{err: err}
+	e := ending{err: err, mute: true}
 	var refusal *Error // the token comes from the API of some server
 	if errors.As(err, &refusal) {
-		e.after, e.wrong = refusal.RetryAfter, refusal.hopeless()
+		e.after, e.wrong, e.mute = refusal.RetryAfter, refusal.hopeless(), refusal.mute()
 	}
 	return e
 }
@@ -114,14 +120,14 @@ func tokenEnding(err error) ending {
 func handshakeEnding(resp *http.Response, err error) ending {
 	const op = "connect"
 	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
-		return ending{err: fmt.Errorf("%s: %w", op, withoutURL(err))}
+		return ending{err: fmt.Errorf("%s: %w", op, withoutURL(err)), mute: true}
 	}
 	refusal := errorFrom(op, resp)
 	e := ending{err: refusal}
 	var status *Error
 	if errors.As(refusal, &status) {
 		e.after = status.RetryAfter
-		e.wrong = status.hopeless()
+		e.wrong, e.mute = status.hopeless(), status.mute()
 	}
 	return e
 }

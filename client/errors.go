@@ -65,6 +65,15 @@ func (e *Error) hopeless() bool {
 	return e.Status >= 300 && e.Status <= 499
 }
 
+// mute tells whether it is a proxy's word that the server behind it does not answer.
+func (e *Error) mute() bool {
+	switch e.Status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return e.Code == "" && e.RetryAfter == 0
+	}
+	return false
+}
+
 // ErrMayHaveMissed is what every [Gap] and every [Reconnected] is, for errors.Is.
 var ErrMayHaveMissed = errors.New("messages may have been missed")
 

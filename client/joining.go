@@ -62,7 +62,12 @@ func (c *Conn) join(subs ...*Subscription) {
 			Channel: s.channel, Since: s.at, Last: s.o.Last, Presence: s.o.Presence, Info: s.info,
 		})
 	}
+	l := c.link
+	l.joins++
 	c.request("join", request, func(f *frame, err error) {
+		if err == nil || errors.As(err, new(*Error)) {
+			l.answered(1)
+		}
 		var again refusedJoins
 		for i, s := range subs {
 			if s.phase != joining {
@@ -128,7 +133,7 @@ func (f *frame) joinResult(i int, channel string, err error) (*joinResult, error
 // begin lets the stream go on as the server says. Called with the Conn's mu held.
 func (s *Subscription) begin(since string, r *joinResult) {
 	s.phase, s.begun, s.at = joined, true, r.Position
-	s.wait.failures = 0
+	s.wait.good()
 	s.queue.add(entry{event: &Joined{
 		Channel: s.channel, Position: r.Position, Since: since, Recovered: r.Recovered, Presence: r.Presence,
 	}})

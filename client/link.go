@@ -34,6 +34,10 @@ type link struct {
 	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
 
+	// Guarded by the Conn's mutex.
+	joins    int       // requests to join that were not answered yet
+	joinedAt time.Time // when the first ones had all been answered
+
 	born  time.Time
 	heard atomic.Int64 // nanoseconds from born to when the server was last heard
 
@@ -208,6 +212,14 @@ func (l *link) write() {
 				return
 			}
 		}
+	}
+}
+
+// answered notes that n requests to join have been answered. Called with the Conn's mu
+// held.
+func (l *link) answered(n int) {
+	if l.joins -= n; l.joins == 0 && l.joinedAt.IsZero() {
+		l.joinedAt = time.Now()
 	}
 }
 

@@ -26,7 +26,7 @@ type loop struct {
 // no connection will ever be had.
 func (l *loop) run(ctx context.Context) error {
 	o := l.s.o
-	wait := backoff{base: o.MinBackoff, max: o.MaxBackoff, stable: o.MaxBackoff, random: l.s.random}
+	wait := backoff{base: o.MinBackoff, max: o.MaxBackoff, random: l.s.random}
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -36,12 +36,16 @@ func (l *loop) run(ctx context.Context) error {
 		if errors.Is(err, errLeft) || ctx.Err() != nil || l.hopeless(err) {
 			return final(ctx, err)
 		}
+		if lived >= goodAfter {
+			wait.good()
+		}
 		var refused *Error
 		var atLeast time.Duration
+		mute := true
 		if errors.As(err, &refused) {
-			atLeast = refused.RetryAfter
+			atLeast, mute = refused.RetryAfter, refused.mute()
 		}
-		pause := wait.next(lived, atLeast)
+		pause := atLeast + wait.next(mute)
 		o.OnState(State{Kind: Disconnected, Err: err, RetryIn: pause})
 		if err := sleep(ctx, pause); err != nil {
 			return err

@@ -63,7 +63,8 @@ type SubscriberOptions struct {
 
 	// MinBackoff and MaxBackoff bound the wait before a new attempt: a random
 	// time up to MinBackoff after the first failure, up to twice that after the
-	// second, never over MaxBackoff. A connection that lived for MaxBackoff sets
+	// second, never over MaxBackoff, and while nothing answers at all never over 4 s
+	// for the first minute. A connection that lived for a second after its joins sets
 	// it back. 0 means 500 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
 

@@ -51,7 +51,7 @@ func (l *link) expire(x *expiring) {
 // one or the connection has ended, as it does at the token's end.
 func (l *link) refresh(end time.Time) {
 	c := l.c
-	wait := backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, stable: c.o.MaxBackoff, random: c.random}
+	wait := backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, random: c.random}
 	refused := "" // the token that the server refused last
 	for {
 		token, user, err := l.renew(refused)
@@ -71,7 +71,7 @@ func (l *link) refresh(end time.Time) {
 				refused = token
 			}
 		}
-		pause := wait.next(0, atLeast)
+		pause := max(atLeast, wait.next(false))
 		c.o.OnState(State{Kind: Expiring, Err: err, RetryIn: pause, EndsIn: max(0, time.Until(end))})
 		if sleep(l.ctx, pause) != nil {
 			return

@@ -36,7 +36,7 @@ func (c *Conn) refuse(s *Subscription, err error, again *refusedJoins) {
 	}
 	s.phase = idle
 	again.subs, again.errs = append(again.subs, s), append(again.errs, err)
-	again.pause = max(again.pause, s.wait.next(0, 0)+refusal.RetryAfter)
+	again.pause = max(again.pause, s.wait.next(false)+refusal.RetryAfter)
 }
 
 // later joins them again after the pause: with one request, as they were refused, since

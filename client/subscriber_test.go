@@ -161,9 +161,9 @@ func TestSubscriberComesBackAndTellsThatMessagesMayBeMissing(t *testing.T) {
 		l.want(
 			t, "connecting 1", "connected", "a 1",
 			"disconnected: "+lost+"; again in 500ms", "connecting 2",
-			"disconnected: connect: the server answered 503 Service Unavailable: too many connections; again in 7s", "connecting 3",
+			"disconnected: connect: the server answered 503 Service Unavailable: too many connections; again in 8s", "connecting 3",
 			"disconnected: connect: the server answered 404 Not Found: 404 page not found; again in 2s", "connecting 4",
-			"connected", "error: reconnected after 9.5s without a connection ("+lost+"): messages may have been missed", "b 2",
+			"connected", "error: reconnected after 10.5s without a connection ("+lost+"): messages may have been missed", "b 2",
 			"disconnected: the connection broke: unexpected EOF; again in 4s", "connecting 5", "connected",
 			"error: reconnected after 4s without a connection (the connection broke: unexpected EOF): messages may have been missed",
 			"error: context canceled",

@@ -91,7 +91,7 @@ func (c *Conn) Subscribe(ctx context.Context, channel string, o SubscribeOptions
 	s := &Subscription{
 		c: c, channel: channel, o: o, queue: newQueue(o.Buffer), gone: make(chan struct{}),
 		first: make(chan error, 1), at: o.Since,
-		wait: backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, stable: c.o.MaxBackoff, random: c.random},
+		wait: backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, random: c.random},
 	}
 	if o.Info != nil {
 		info, err := payloadOf(o.Info)

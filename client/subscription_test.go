@@ -223,8 +223,8 @@ func TestRefusedResumeIsTriedAgain(t *testing.T) {
 		states.want(
 			t, "connecting 1", "connected s_1 ", "disconnected: the connection broke: unexpected EOF; again in 1s",
 			"connecting 2", "connected s_1 ", refused+"1.5s", refused+"7s",
-			"disconnected: the connection broke: unexpected EOF; again in 2s", "connecting 3", "connected s_1 ", refused+"10s",
-			"disconnected: the connection broke: unexpected EOF; again in 4s", "connecting 4", "connected s_1 ", refused+"1.5s",
+			"disconnected: the connection broke: unexpected EOF; again in 1s", "connecting 2", "connected s_1 ", refused+"10s",
+			"disconnected: the connection broke: unexpected EOF; again in 1s", "connecting 2", "connected s_1 ", refused+"1.5s",
 		)
 	})
 }
