@@ -31,7 +31,7 @@ export interface ConnectOptions {
   token?: string | ((reason: "first" | "expiring" | ErrorCode | LocalCode | (string & {})) => string | Promise<string>);
   /** "auto" (the default) takes server-sent events where no WebSocket can be opened. */
   transport?: "auto" | "websocket" | "sse";
-  /** For Node without one: the one of the npm package ws. */
+  /** For Node without one (before version 22): the one of the npm package ws. Without any, only server-sent events serve. */
   WebSocket?: new (url: string) => unknown;
   fetch?: typeof fetch;
   /** Whether a silent connection is taken for dead; true by default. */
@@ -81,14 +81,14 @@ export interface RequestOptions {
 export interface PublishOptions extends RequestOptions {
   /** Makes it safe to send again: random by default; null for none. */
   key?: string | null;
-  /** false: not to this client. */
+  /** false: not to this client, also after it has joined the channel again. */
   echo?: boolean;
 }
 
 export interface SubscribeOptions {
   /** Where to begin: the position of the last message known. */
-  since?: Position;
-  /** How many of the newest messages come first. */
+  since?: Position | null;
+  /** How many of the newest messages come first. With `since` it counts after a gap only: without it, all that is kept then comes. */
   last?: number;
   /** Whether to keep book of who is there. */
   presence?: boolean;

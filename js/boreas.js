@@ -2,16 +2,58 @@
 // begins with an underscore is for this file only. Times are milliseconds.
 
 const BOUND = 1000; // of messages that wait for a reader, and of requests
+const OWN = 10_000; // publications that are not to come back (6.2)
 const HELLO_WAIT = 15_000;
 const PROBE_WAIT = 5_000; // for an answer when the network has changed
-const STABLE = 10_000; // after which a connection was a good one
+const GOOD = 1000; // how long after its joins a connection is a good one (8.4)
 const UPGRADE_WAIT = 300_000; // between tries to replace server-sent events
 const MAX = 2 ** 31 - 1; // of a timer; as `last`, all that is kept
 const URL_LENGTH = 4000; // proxies refuse longer ones
 
 const nothing = () => {};
 const bytes = (text) => new Blob([text]).size;
-const jitter = (failures) => Math.random() * Math.min(30_000, 1000 * 2 ** failures); // 8.4
+const no = (what) => {
+  throw new TypeError(what);
+};
+
+// What a client gets wrong fails here, before it is sent with what others ask for.
+function checkChannel(channel) {
+  if (typeof channel !== "string" || !channel) no("a channel's name is text");
+  if (/[\p{Cc}\p{Cs}]/u.test(channel)) no("a channel's name has no control characters, and no half of a surrogate pair");
+  if (bytes(channel) > 255) no("a channel's name has at most 255 bytes");
+}
+
+function checkSince(since) {
+  if (!(since == null || (typeof since === "string" && /^[\w-]{1,64}$/.test(since)))) no("since is a position, as the server gave it");
+}
+
+const isInteger = (n, least) => n === undefined || (Number.isSafeInteger(n) && n >= least);
+const isFlag = (flag) => flag === undefined || typeof flag === "boolean";
+
+// Waits are random, up to a bound that doubles with each failure (8.4).
+class Backoff {
+  #doublings = 0;
+  #began;
+
+  good() {
+    this.#doublings = 0;
+    this.#began = undefined;
+  }
+
+  later() {
+    this.#doublings = Math.max(this.#doublings, 3);
+  }
+
+  // While nothing answers, the bound stays small for a minute.
+  next(mute) {
+    const now = Date.now();
+    this.#began ??= now;
+    const limit = mute && now - this.#began < 60_000 ? 4000 : 30_000;
+    const bound = Math.min(limit, 1000 * 2 ** this.#doublings);
+    if (bound < limit) this.#doublings++;
+    return Math.random() * bound;
+  }
+}
 
 export class BoreasError extends Error {
   constructor({ message, ...more }) {
@@ -22,6 +64,7 @@ export class BoreasError extends Error {
 
 const same = (reason) => new BoreasError({ code: "same_token", message: `the token function gave the same token again (${reason})` });
 const closed = () => new BoreasError({ code: "closed", message: "the client is closed" });
+const unavailable = () => new BoreasError({ code: "unavailable", message: "server-sent events only receive: this needs a WebSocket (option WebSocket)" });
 
 export function connect(url, options = {}) {
   return new Client(url, options);
@@ -130,7 +173,7 @@ class Subscription extends Events {
     this.channel = channel;
     this.position = options.since ?? undefined;
     this._options = options;
-    this._failures = 0;
+    this._backoff = new Backoff();
     this.#backlog = this.#queue();
   }
 
@@ -166,14 +209,15 @@ class Subscription extends Events {
     };
   }
 
-  // Coming back, it wants all that is left after a gap (4.8).
+  // After a gap it wants all that is left (4.8).
   _join() {
+    const { channel, position: since } = this;
     const { last, presence, info } = this._options;
-    return { channel: this.channel, since: this.position, last: this._joined ? MAX : last, presence, info };
+    return { channel, since, last: this._joined || (since && last === undefined) ? MAX : last, presence, info };
   }
 
   _taken({ position, recovered, gap, oldest, presence }) {
-    this._failures = 0;
+    this._backoff.good();
     this.position = position;
     this._emit("joined", { position, recovered, gap });
     if (gap) this.#lost({ ...gap, oldest });
@@ -261,12 +305,15 @@ class Client extends Events {
   #link;
   #next; // a WebSocket that may replace Streams
   #try = 0; // to know when one was overtaken
-  #ready; // since when the token is accepted; 0 if it is not
+  #ready; // whether the token is accepted
+  #joinedAt; // when all joins had been answered for the first time
   #greeted;
   #heard;
   #limits = {};
   #goodbye;
-  #failures = 0;
+  #backoff = new Backoff();
+  #renewal = new Backoff();
+  #own = new Set(); // channels and positions of publications that are not to come back
   #blocked = 0; // in a row without a hello
   #told; // the wait is as the server said
   #token;
@@ -283,8 +330,17 @@ class Client extends Events {
     this.#options = { fetch: globalThis.fetch, timeout: 30_000, ...options, transport };
     this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
     if (!["auto", "websocket", "sse"].includes(transport)) throw new TypeError(`there is no transport ${transport}`);
-    if (transport === "websocket" && !this.#WebSocket) throw new TypeError("there is no WebSocket: give one as an option");
-    const address = new URL(url, globalThis.location?.href);
+    if (!this.#WebSocket && transport !== "sse") {
+      const missing = "there is no WebSocket: give one as the option WebSocket, such as that of the npm package ws";
+      if (transport === "websocket") no(missing);
+      this._log.warn(`boreas: ${missing}. Until then messages come by server-sent events, and requests fail.`);
+    }
+    let address;
+    try {
+      address = new URL(url, globalThis.location?.href);
+    } catch {
+      no("the URL is not valid"); // it may hold a password, and the error would show it
+    }
     address.protocol = address.protocol.replace("http", "ws");
     address.pathname = address.pathname.replace(/(\/v2)?\/*$/, "/v2");
     address.search = address.hash = "";
@@ -310,14 +366,17 @@ class Client extends Events {
   }
 
   subscribe(channel, options = {}) {
-    const { last, signal } = options;
+    const { since, last, presence, signal } = options;
     if (this.state === "closed") throw closed();
-    if (typeof channel !== "string" || !channel) throw new TypeError("a channel's name is text");
-    if (!(last === undefined || (Number.isInteger(last) && last >= 0))) throw new TypeError("last is an integer from 0");
+    checkChannel(channel);
+    checkSince(since);
+    if (!isInteger(last, 0)) no("last is an integer from 0");
+    if (!isFlag(presence)) no("presence is true or false");
+    const info = jsonOf("info", options.info ?? null); // a copy, as it is sent again and again
     if (this.#subscriptions.has(channel)) {
       throw new BoreasError({ code: "already_joined", message: `${channel} is subscribed already: leave it first` });
     }
-    const subscription = new Subscription(this, channel, options);
+    const subscription = new Subscription(this, channel, { since, last, presence, info: options.info === undefined ? undefined : JSON.parse(info) });
     this.#subscriptions.set(channel, subscription);
     this.#soon();
     if (signal?.aborted) subscription.leave();
@@ -327,16 +386,24 @@ class Client extends Events {
 
   // By its key it is safe to be sent again, until it is answered.
   async publish(channel, message, { key = randomKey(), echo, ...options } = {}) {
-    if (JSON.stringify(message) === undefined) throw new TypeError("the message has no JSON form");
-    const { position, duplicate = false } = await this.#request("publish", { channel, message, key: key ?? undefined, echo }, options, key !== null);
+    checkChannel(channel);
+    jsonOf("the message", message);
+    if (!(key === null || (typeof key === "string" && key && !/\p{Cs}/u.test(key) && bytes(key) <= 128))) no("a key is text of 1 to 128 bytes, or null");
+    if (!isFlag(echo)) no("echo is true or false");
+    const body = { channel, message, key: key ?? undefined, echo };
+    const { position, duplicate = false } = await this.#request("publish", body, options, key !== null, echo === false && channel);
     return { position, duplicate };
   }
 
-  history(channel, { since, limit, ...options } = {}) {
-    return this.#request("history", { channel, since, limit }, options);
+  async history(channel, { since, limit, ...options } = {}) {
+    checkChannel(channel);
+    checkSince(since);
+    if (!isInteger(limit, 1)) no("limit is an integer from 1");
+    return this.#request("history", { channel, since: since ?? undefined, limit }, options);
   }
 
-  presence(channel, options) {
+  async presence(channel, options) {
+    checkChannel(channel);
     return this.#request("presence", { channel }, options);
   }
 
@@ -403,27 +470,32 @@ class Client extends Events {
     Object.values(this.#timers).forEach(clearTimeout);
     this.#timers = {};
     this.#try++;
-    this.#ready = this.#refreshes = 0;
-    this.#greeted = this.#told = false;
-    this.#goodbye = undefined;
+    this.#refreshes = 0;
+    this.#ready = this.#greeted = this.#told = false;
+    this.#goodbye = this.#joinedAt = undefined;
+    this.#renewal.good();
     this.#joins.clear();
     const links = [this.#link, this.#next];
     this.#link = this.#next = undefined;
     for (const link of links) link?.close();
     for (const [id, request] of this.#requests) {
-      if (!request.sent || request.safe) request.sent = false;
-      else this.#settle(id, new BoreasError({ code: "connection_lost", message: "the connection was lost before the reply" }));
+      if (!request.sent || request.safe) {
+        request.again ||= request.sent;
+        request.sent = false;
+      } else this.#settle(id, new BoreasError({ code: "connection_lost", message: "the connection was lost before the reply" }));
     }
   }
 
   // The connection is lost, or there was none: whether to come back, and when (8.4, 8.6).
-  #lost({ code = 1006, reason, error, after }) {
+  #lost({ code = 1006, reason, error, after = error?.retry_after_ms, mute = code < 4000 && (!error || error instanceof Error) }) {
     const goodbye = this.#goodbye;
     const range = Math.floor(code / 100);
     error = goodbye?.error ?? error ?? { code: "connection_lost", message: reason || `the connection was lost (${code})`, close_code: code };
     const cause = error instanceof Error ? error : new BoreasError(error);
-    if (this.#ready && Date.now() - this.#ready >= STABLE) this.#failures = 0;
-    if (!this.#greeted) this.#blocked++;
+    if (range === 42) this.#backoff.later();
+    else if (Date.now() - this.#joinedAt >= GOOD) this.#backoff.good();
+    // Where no stream can be opened either, it is not WebSockets that are blocked.
+    if (this.#link && !this.#greeted) this.#blocked = this.#link.sse && mute ? 0 : this.#blocked + 1;
     else if (this.#link?.sse) this.#blocked = 1;
     this.#drop();
     if ((goodbye && !goodbye.reconnect) || range === 44 || cause.retry === "never") return this.#end(cause);
@@ -432,11 +504,10 @@ class Client extends Events {
       this.#stale = cause.code;
       if (cause.code !== "auth_timeout") this.#refused = this.#token;
     }
-    if (range === 42) this.#failures = Math.max(this.#failures, 3);
     const slot = goodbye?.reconnect?.after_ms;
-    if (slot !== undefined) after = goodbye.at + slot - Date.now();
-    this.#told = after !== undefined;
-    after = Math.max(0, after ?? jitter(this.#failures++) + (cause.retry_after_ms ?? 0));
+    this.#told = (slot ?? after) !== undefined;
+    const wait = this.#backoff.next(mute); // what all are told to wait is spread
+    after = slot === undefined ? wait + (after ?? 0) : Math.max(0, goodbye.at + slot - Date.now());
     this.#after("retry", after, () => this.#open());
     this.#set("waiting", { after, error: cause });
   }
@@ -476,7 +547,10 @@ class Client extends Events {
     else if (it.id === 0) this.#authenticated(it);
     else if (this.#joins.has(it.id)) this.#joined(it);
     else if (this.#requests.has(it.id)) this.#reply(it);
-    else if (it.join && this.#link.sse) for (const each of it.join.channels) this.#result(this.#subscriptions.get(each.channel), each);
+    else if (it.join && this.#link.sse) {
+      this.#joinedAt ??= Date.now();
+      for (const each of it.join.channels) this.#result(this.#subscriptions.get(each.channel), each);
+    }
     else if (it.error && it.id === undefined) {
       if (it.error.code === "rate_limited") this.#lost(it); // of a leave (2.9)
       else this.#fail(new BoreasError(it.error));
@@ -507,6 +581,7 @@ class Client extends Events {
       this.user = auth.user;
       this.#mine = this.#token;
       this.#refreshes = 0;
+      this.#renewal.good();
       return this.#ready || this.#begin();
     }
     if (error.retry === "new_token") this.#refused = this.#token;
@@ -542,16 +617,19 @@ class Client extends Events {
 
   // The session stays what it is, until the end.
   #stay(error) {
-    const after = Math.max(error.retry_after_ms ?? 0, jitter(this.#refreshes - 1));
+    const after = Math.max(error.retry_after_ms ?? 0, this.#renewal.next());
     this.#after("refresh", after, () => this.#refresh());
     if (!this._emit("expiring", { error, after })) this._log.warn(`boreas: no other token yet: ${error.message}`);
   }
 
   #begin() {
-    this.#ready = Date.now();
+    this.#ready = true;
     this.#mine = this.#token;
+    // What is not to come back must be known before channels are joined again.
+    for (const [id, request] of this.#requests) if (request.own && request.again) this.#transmit(id, request);
     this.#flush();
     for (const [id, request] of this.#requests) this.#transmit(id, request);
+    if (this.#ready && !this.#link.sse) this.#settled();
     if (this.#ready) this.#set("connected", { transport: this.#link.sse ? "sse" : "websocket" });
   }
 
@@ -601,6 +679,10 @@ class Client extends Events {
     });
   }
 
+  #settled() {
+    if (!this.#joins.size) this.#joinedAt ??= Date.now();
+  }
+
   // Joins what is not joined yet, in requests that are not too long (1.3).
   #flush() {
     if (!this.#ready) return;
@@ -610,9 +692,7 @@ class Client extends Events {
     let some = [];
     let length = 0;
     const join = () => {
-      const id = ++this.#id;
-      this.#joins.set(id, some);
-      this.#send({ id, join: { channels: some.map((each) => each._join()) } });
+      this.#join(some);
       some = [];
       length = 0;
     };
@@ -630,10 +710,23 @@ class Client extends Events {
     if (some.length) join();
   }
 
+  #join(subscriptions) {
+    const id = ++this.#id;
+    this.#joins.set(id, subscriptions);
+    this.#send({ id, join: { channels: subscriptions.map((each) => each._join()) } });
+  }
+
   #joined({ id, join, error }) {
-    const subscriptions = this.#joins.get(id);
+    const subscriptions = this.#joins.get(id).filter((each) => this.#subscriptions.get(each.channel) === each || join);
+    const { length } = subscriptions;
     this.#joins.delete(id);
     if (error?.retry === "new_token") return this.#lost({ error });
+    // One of them was wrong for all: it fails alone, or with fewer.
+    if (error?.retry === "never" && length > 1) {
+      this.#join(subscriptions.slice(0, length / 2));
+      return this.#join(subscriptions.slice(length / 2));
+    }
+    this.#settled();
     subscriptions.forEach((subscription, i) => this.#result(subscription, error ? { error } : join.channels[i]));
   }
 
@@ -650,7 +743,7 @@ class Client extends Events {
       subscription._later = setTimeout(() => {
         subscription._later = undefined;
         this.#after("flush", 0, () => this.#flush()); // with others
-      }, error.retry_after_ms ?? jitter(subscription._failures++));
+      }, error.retry_after_ms ?? subscription._backoff.next()); // as long for all that were too much
     } else this.#subscriptions.delete(subscription.channel);
     subscription._fail(error, !again);
   }
@@ -660,16 +753,19 @@ class Client extends Events {
     if (!subscription || subscription._joined !== this.#link) return;
     if (gap) subscription._gap(gap);
     else if (presence) subscription._present(presence);
-    else if (message !== undefined && typeof position === "string") subscription._message(message, position);
+    else if (message === undefined || typeof position !== "string") return;
+    else if (this.#own.has(`${channel}\n${position}`)) subscription.position = position;
+    else subscription._message(message, position);
   }
 
-  #request(kind, body, { signal, timeout = this.#options.timeout } = {}, safe = true) {
+  #request(kind, body, { signal, timeout = this.#options.timeout } = {}, safe = true, own) {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       if (this.state === "closed") throw closed();
+      if (!this.#WebSocket || this.#options.transport === "sse") throw unavailable();
       if (this.#requests.size >= BOUND) throw new BoreasError({ code: "too_many_requests", message: `${BOUND} requests wait already` });
       const id = ++this.#id;
-      const request = { kind, text: JSON.stringify({ id, [kind]: body }), safe, resolve, reject, off: nothing };
+      const request = { kind, text: JSON.stringify({ id, [kind]: body }), safe, own, resolve, reject, off: nothing };
       if (timeout) {
         const late = () => this.#settle(id, new BoreasError({ code: "timeout", message: `no reply within ${timeout} ms` }));
         request.timer = setTimeout(late, Math.min(MAX, timeout));
@@ -686,17 +782,21 @@ class Client extends Events {
 
   #transmit(id, request) {
     if (!this.#ready || request.sent) return;
-    if (this.#link.sse) return this.#settle(id, new BoreasError({ code: "unavailable", message: "server-sent events only receive" }));
+    if (this.#link.sse) return this.#settle(id, unavailable());
     const limit = this.#limits.frame_bytes;
     const length = bytes(request.text);
     if (length > limit) return this.#settle(id, new BoreasError({ code: "too_large", message: `${length} bytes are more than ${limit}`, retry: "never" }));
-    this.#flush(); // a subscription made before hears what is published after
+    if (!request.own || !request.again) this.#flush(); // a subscription made before hears what is published after
     request.sent = true;
     this.#link.send(request.text);
   }
 
   #reply({ id, error, ...reply }) {
     const request = this.#requests.get(id);
+    if (!error && request.own) {
+      this.#own.add(`${request.own}\n${reply.publish.position}`);
+      if (this.#own.size > OWN) this.#own.delete(this.#own.values().next().value);
+    }
     if (error?.code === "shutting_down" && request.safe) request.sent = false;
     else this.#settle(id, error && new BoreasError(error), reply[request.kind]);
   }
@@ -750,8 +850,13 @@ class Streams {
       stream.channels.push(channel);
       stream.query += query;
     }
-    const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-    const init = { headers, signal: this.#abort.signal };
+    const { username, password } = new URL(url); // which fetch takes from no URL
+    const headers = {};
+    if (token !== undefined) headers.Authorization = `Bearer ${token}`;
+    else if (username || password) headers.Authorization = `Basic ${btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)}`;
+    url = url.replace(/^(\w+:\/\/)[^/]*@/, "$1");
+    // The token is for this server alone.
+    const init = { headers, signal: this.#abort.signal, redirect: "error" };
     for (const { channels, query } of streams) {
       this.#run(() => fetch(`${url}?${query}`, init), channels).catch((error) => this.#close({ error }));
     }
@@ -784,7 +889,8 @@ class Streams {
       // 10.3: none of the channels can be joined.
       if (error?.retry === "never") return this.#join(JSON.stringify({ channels: channels.map((channel) => ({ channel, error })) }));
       const after = answer.headers.get("Retry-After");
-      return this.#close({ error, reason: `the server answered ${answer.status}`, after: after ? after * 1000 : undefined });
+      const mute = !error && !after && answer.status >= 502 && answer.status <= 504; // a proxy's word
+      return this.#close({ error, reason: `the server answered ${answer.status}`, after: after ? after * 1000 : undefined, mute });
     }
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let event = {};
@@ -809,6 +915,11 @@ class Streams {
     else if (event === "goodbye" || event === "expiring") this.#say(`{"${event}":${data}}`);
     else this.#say(data);
   }
+}
+
+function jsonOf(what, value) {
+  const text = JSON.stringify(value);
+  return text ?? no(`${what} has no JSON form`);
 }
 
 function randomKey() {

@@ -44,23 +44,58 @@ test("a client that comes back resumes each channel where it was", async (t) => 
   assert.equal(quiet.position, "c4");
 });
 
+// clause 8.4
 test("the waits double up to 30 s, and begin anew after a good connection", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
-  const waits = [];
-  for (let i = 0; i < 7; i++) {
-    (await server.peer()).close(1011);
-    const { after } = await c.until("waiting");
-    waits.push(after);
+  const waits = async (...wants) => {
+    for (const want of wants) {
+      const peer = await server.peer();
+      await c.until("connected");
+      tick(t, want.good ?? 0);
+      peer.socket.terminate();
+      const { after } = await c.until("waiting");
+      assert.equal(after, want.after);
+      tick(t, after);
+    }
+  };
+  // While nothing answers the bound stays small for a minute: 1 + 2 + 15 * 4 s are more.
+  await waits({ after: 1000 }, { after: 2000 }, ...Array(15).fill({ after: 4000 }), { after: 4000 }, { after: 8000 }, { after: 16_000 }, { after: 30_000 }, { after: 30_000 });
+  await waits({ after: 1000, good: 1000 }, { after: 2000, good: 999 }, { after: 1000, good: 3000 }, { after: 1000, good: 3000 });
+});
+
+test("a connection whose joins were not answered was not a good one", async (t) => {
+  still(t);
+  const server = await serve(t);
+  const c = client(t, server);
+  c.subscribe("chat");
+  for (const [after, answered] of [[1000, false], [2000, false], [1000, true]]) {
+    const peer = await server.peer();
+    await c.until("connected");
+    if (answered) {
+      const joined = next(c, "gap");
+      await peer.join({ channel: "chat", position: "p2", recovered: false, gap: { reason: "expired", from: "p1", to: "p2" } });
+      await joined;
+    }
+    tick(t, 10_000);
+    peer.close(1011);
+    assert.equal((await c.until("waiting")).after, after);
     tick(t, after);
   }
-  assert.deepEqual(waits, [1000, 2000, 4000, 8000, 16000, 30000, 30000]); // clause 8.4
-  const peer = await server.peer();
-  await c.until("connected");
-  tick(t, 10_000);
-  peer.close(1011);
-  assert.equal((await c.until("waiting")).after, 1000);
+});
+
+test("a refusal by the server doubles the bound up to 30 s at once", async (t) => {
+  still(t);
+  const server = await serve(t);
+  const c = client(t, server, { token: "T" });
+  for (const after of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]) {
+    const peer = await server.peer();
+    await peer.receive();
+    peer.send({ id: 0, error: { code: "auth_unavailable", message: "Later.", retry: "later" } });
+    assert.equal((await c.until("waiting")).after, after);
+    tick(t, after);
+  }
 });
 
 test("close codes tell whether to come back", async (t) => {

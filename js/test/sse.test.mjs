@@ -148,7 +148,7 @@ test("refusals of a stream: of its channels, of its token, of now", async (t) =>
   assert.equal(stream.request.headers.authorization, "Bearer T2");
   stream.refuse(503, { code: "overloaded", message: "Later.", retry: "later" }, { "Retry-After": "7" }); // clause 8.7
   const { after, error } = await c.until("waiting");
-  assert.deepEqual([after, error.code], [7000, "overloaded"]);
+  assert.deepEqual([after, error.code], [9000, "overloaded"]);
   tick(t, after);
   stream = await server.streams.take();
   stream.answer.writeHead(502).end("<h1>Bad gateway</h1>");
@@ -284,4 +284,30 @@ test("without any WebSocket, streams serve from the start", async (t) => {
   assert.equal((await c.until("connected")).transport, "sse");
   assert.throws(() => client(t, server, { WebSocket: null, transport: "websocket" }), TypeError);
   assert.throws(() => client(t, server, { transport: "tcp" }), TypeError);
+});
+
+test("where no stream can be opened either, it is not the WebSocket that is blocked", async (t) => {
+  still(t);
+  const server = await serve(t);
+  const tried = [];
+  class Refused {
+    constructor() {
+      tried.push("WebSocket");
+      setImmediate(() => this.onclose({ code: 1006 }));
+    }
+    close() {}
+  }
+  const fetch = async () => {
+    tried.push("stream");
+    throw new TypeError("fetch failed");
+  };
+  const c = client(t, server, { WebSocket: Refused, fetch });
+  c.subscribe("chat");
+  for (let i = 0; i < 6; i++) {
+    let detail;
+    do detail = await c.until("waiting");
+    while (!detail.error);
+    tick(t, detail.after);
+  }
+  assert.deepEqual(tried.slice(0, 6), ["WebSocket", "WebSocket", "stream", "WebSocket", "WebSocket", "stream"]);
 });
