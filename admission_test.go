@@ -79,10 +79,11 @@ func TestWhatAGrantAllows(t *testing.T) {
 					"join":       {},
 					"join since": {Since: w.head(channel)},
 					"join last":  {Last: 1},
+					"join both":  {Since: w.head(channel), Last: 1},
 					"watch":      {Watch: true},
 				} {
 					j.Channel = channel
-					want := may(boreas.VerbJoin) && (j.Last == 0 || may(boreas.VerbHistory)) && (!j.Watch || may(boreas.VerbPresence))
+					want := may(boreas.VerbJoin) && (j.Last == 0 || !j.Since.IsZero() || may(boreas.VerbHistory)) && (!j.Watch || may(boreas.VerbPresence))
 					try(what, s.Join([]boreas.Join{j}, nil)[0].Err, want)
 					s.Leave(channel)
 				}

@@ -16,7 +16,8 @@ type Join struct {
 	Since Position
 
 	// Last is how many of the newest publications come first, where Since is not
-	// given or cannot be had.
+	// given or cannot be had. It counts as 0 if there is a Since and the grant does
+	// not allow [VerbHistory].
 	Last int
 
 	// Watch asks for the channel's presence events.
@@ -125,6 +126,7 @@ type entry struct {
 	at   uint64         // offset
 	pubs []*Publication // the first after that, as far as they have been read
 	sub  *subscription  // set once the session has entered; ch is nil then
+	last bool           // at is where Last begins
 }
 
 // answer appends the answer to a join and writes it, with what comes next. The caller
@@ -194,7 +196,8 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 			e.at, e.pubs, r.Recovered = j.Since.Offset, h.Publications, true
 		}
 	}
-	if j.Last > 0 && !r.Recovered {
+	if j.Last > 0 && !r.Recovered && s.mayRead(j) == nil {
+		e.last = true
 		h, err := s.hub.read(s.hub.ctx, forSession, j.Channel, Position{}, -j.Last)
 		if err != nil {
 			return e, Joined{Err: err}
@@ -253,6 +256,11 @@ func gapReason(err error) (reason GapReason, lost bool) {
 func (s *Session) enter(j *Join, e *entry, r *Joined) {
 	if r.Err = s.allows(j); r.Err != nil { // what may have changed meanwhile
 		return
+	}
+	if e.last {
+		if r.Err = s.grant.May(VerbHistory, j.Channel); r.Err != nil {
+			return
+		}
 	}
 	if i := s.find(j.Channel); i >= 0 && !s.ending {
 		if !j.Since.IsZero() || j.Last > 0 {
@@ -321,10 +329,15 @@ func (s *Session) allows(j *Join) error {
 			return err
 		}
 	}
-	if j.Last > 0 {
+	if j.Last > 0 && j.Since.IsZero() {
 		return s.grant.May(VerbHistory, j.Channel)
 	}
 	return nil
+}
+
+// mayRead returns nil if the grant allows what Last asks for.
+func (s *Session) mayRead(j *Join) error {
+	return s.Grant().May(VerbHistory, j.Channel)
 }
 
 func (s *Session) mayJoin() error {

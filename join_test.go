@@ -132,6 +132,27 @@ func TestWhatCannotBeRecovered(t *testing.T) {
 	}
 }
 
+// clause 4.11: a client that resumes may ask for all that is left (clause 4.8) whatever its
+// token allows. Without the verb history it gets what a join without last would.
+func TestLastOfAResumeNeedsTheVerbHistory(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		w.publishUpTo("news", 1, 3)
+		lost := boreas.Position{Epoch: 99, Offset: 1}
+		for verbs, want := range map[boreas.Verb][]string{
+			boreas.VerbJoin:                      {"joined news@3 gap unknown_epoch 1-3 oldest 0"},
+			boreas.VerbJoin | boreas.VerbHistory: append([]string{"joined news@0 gap unknown_epoch 1-0 oldest 0"}, span("news", 1, 3)...),
+		} {
+			s, c := w.as(grantOf(t, "u", boreas.Permission{Pattern: "*", Allow: verbs}))
+			w.joins(s, boreas.Join{Channel: "news", Since: lost, Last: 1 << 30})
+			w.want(c, want...)
+			s.Leave("news")
+			if err := s.Join([]boreas.Join{{Channel: "news", Last: 1}}, nil)[0].Err; (err == nil) != (verbs&boreas.VerbHistory != 0) {
+				t.Errorf("last alone, with %v: %v", verbs, err)
+			}
+		}
+	})
+}
+
 // clause 4.9: nothing new is told also when the messages are gone.
 func TestNothingNewAfterExpiry(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
