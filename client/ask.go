@@ -97,6 +97,13 @@ func (c *Conn) answer(id uint64, f *frame) {
 // do makes a request and waits for its reply. again tells whether it can be made
 // twice without harm.
 func (c *Conn) do(ctx context.Context, op, kind string, params any, again bool) (*frame, error) {
+	return c.doThen(ctx, op, kind, params, again, nil)
+}
+
+// doThen is do that calls then, if it is not nil, with a reply that is no error, with mu held and
+// before anything that the server sent after it is looked at. It does so even if ctx ends
+// before the reply comes.
+func (c *Conn) doThen(ctx context.Context, op, kind string, params any, again bool, then func(*frame)) (*frame, error) {
 	type result struct {
 		f   *frame
 		err error
@@ -114,7 +121,12 @@ func (c *Conn) do(ctx context.Context, op, kind string, params any, again bool) 
 		return nil, err
 	}
 	a.again = again
-	a.answer = func(f *frame, err error) { done <- result{f, err} }
+	a.answer = func(f *frame, err error) {
+		if then != nil && err == nil {
+			then(f)
+		}
+		done <- result{f, err}
+	}
 	c.submit(a)
 	c.mu.Unlock()
 
@@ -124,8 +136,11 @@ func (c *Conn) do(ctx context.Context, op, kind string, params any, again bool) 
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
-	delete(c.asks, a.id)
 	sent := a.sent
+	if then == nil || !sent || c.link == nil {
+		delete(c.asks, a.id)
+	}
+	a.again = false
 	c.mu.Unlock()
 	select {
 	case r := <-done: // it came after all

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"unicode/utf8"
 )
 
 // NewToken makes a token that lets a subscriber in. It is valid at once.
@@ -100,6 +101,9 @@ func payloadOf(message any) ([]byte, error) {
 	}
 	if !json.Valid(raw) {
 		return nil, errors.New("the message is not valid JSON")
+	}
+	if !utf8.Valid(raw) { // which json.Valid does not ask for
+		return nil, errors.New("the message is not valid UTF-8")
 	}
 	return bytes.TrimSpace(raw), nil
 }

@@ -31,6 +31,7 @@ type Conn struct {
 	subs   map[string]*Subscription // by channel
 	asks   map[uint64]*ask          // not answered yet, by id
 	lastID uint64
+	own    own
 	states []State // to be told by the reader
 
 	// The token that the server refused last, and how; of run alone.

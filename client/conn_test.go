@@ -216,7 +216,7 @@ func TestConnResumesEverySubscriptionAtItsPlace(t *testing.T) {
 
 		p.sendClose(4101, "no answer to ping")
 		p = f.accept()
-		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a1"},{"channel":"b","since":"b7","last":5},{"channel":"d","since":"d0"}]}}`)
+		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a1","last":2147483647},{"channel":"b","since":"b7","last":2147483647},{"channel":"d","since":"d0","last":2147483647}]}}`)
 		p.send(`{"id":4,"join":{"channels":[{"channel":"a","position":"a1","recovered":true},` +
 			`{"channel":"b","position":"b9","recovered":false,"gap":{"reason":"unknown_epoch","from":"b7","to":"b9"},"oldest":"b8"},` +
 			`{"channel":"d","error":{"code":"not_permitted","message":"Not you.","retry":"never"}}]}}`)
@@ -232,7 +232,7 @@ func TestConnResumesEverySubscriptionAtItsPlace(t *testing.T) {
 		// What was refused for good is forgotten; the rest goes on.
 		p.conn.Close()
 		p = f.accept()
-		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a2"},{"channel":"b","since":"b9","last":5}]}}`)
+		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a2","last":2147483647},{"channel":"b","since":"b9","last":2147483647}]}}`)
 		c.Close()
 		ea.want(t, "error: closed", "end")
 		eb.want(t, "error: closed", "end")

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -24,6 +25,12 @@ type HistoryPage struct {
 // those after Since are not kept any more, the [Error] has Oldest.
 func (c *Conn) History(ctx context.Context, channel string, o HistoryOptions) (HistoryPage, error) {
 	op := fmt.Sprintf("read the history of %q", channel)
+	if err := errors.Join(checkChannel(channel), checkPosition(o.Since)); err != nil {
+		return HistoryPage{}, opError(op, err)
+	}
+	if o.Limit < 0 {
+		return HistoryPage{}, fmt.Errorf("%s: Limit can't be negative", op)
+	}
 	f, err := c.do(ctx, op, "history", historyRequest{channel, o.Since, o.Limit}, true)
 	if err != nil {
 		return HistoryPage{}, err
@@ -55,6 +62,9 @@ func readHistory(op, channel string, text json.RawMessage) (HistoryPage, error) 
 // subscribed to.
 func (c *Conn) Presence(ctx context.Context, channel string) (PresenceState, error) {
 	op := fmt.Sprintf("ask who is on %q", channel)
+	if err := checkChannel(channel); err != nil {
+		return PresenceState{}, opError(op, err)
+	}
 	f, err := c.do(ctx, op, "presence", presenceRequest{channel}, true)
 	if err != nil {
 		return PresenceState{}, err

@@ -23,6 +23,9 @@ func (c *Client) Publish(ctx context.Context, channel string, message any, o Pub
 	if o.NoEcho {
 		return Ack{}, fmt.Errorf("%s: NoEcho is for publishing over a Conn", op)
 	}
+	if err := errors.Join(checkChannel(channel), checkKey(o.Key)); err != nil {
+		return Ack{}, opError(op, err)
+	}
 	payload, err := payloadOf(message)
 	if err != nil {
 		return Ack{}, fmt.Errorf("%s: %w", op, err)
@@ -47,28 +50,30 @@ type Outgoing struct {
 // A Result is what became of one message of [Client.PublishMany].
 type Result struct {
 	Ack
-	Err error // an [Error] if it was refused; then there is no Ack
+	Err error // an [*Error] if it was refused; then there is no Ack
 }
 
 // PublishMany publishes messages, in their order, with one request. There is a result
-// for each, and one that fails leaves the others alone. A server takes 1,000 messages
-// at once.
+// for each, and one that fails leaves the others alone, also if its channel, its message or
+// its key is not valid. A server takes 1,000 messages at once.
 func (c *Client) PublishMany(ctx context.Context, messages []Outgoing) ([]Result, error) {
 	const op = "publish many messages"
 	body := []byte(`{"messages":[`)
+	results := make([]Result, len(messages))
+	var sent []int // their indices
 	for i, m := range messages {
-		payload, err := payloadOf(m.Message)
+		params, err := m.params()
 		if err != nil {
-			return nil, fmt.Errorf("%s: message %d: %w", op, i, err)
+			results[i].Err = err
+			continue
 		}
-		params, err := publishRequest(m.Channel, payload, m.Key, false)
-		if err != nil {
-			return nil, fmt.Errorf("%s: message %d: %w", op, i, err)
-		}
-		if i > 0 {
+		if len(sent) > 0 {
 			body = append(body, ',')
 		}
-		body = append(body, params...)
+		sent, body = append(sent, i), append(body, params...)
+	}
+	if len(sent) == 0 && len(messages) > 0 {
+		return results, nil
 	}
 	var answer struct {
 		Results []struct {
@@ -79,15 +84,34 @@ func (c *Client) PublishMany(ctx context.Context, messages []Outgoing) ([]Result
 	if err := c.call(ctx, op, http.MethodPost, "/v2/messages", append(body, "]}"...), &answer); err != nil {
 		return nil, err
 	}
-	if len(answer.Results) != len(messages) {
+	if len(answer.Results) != len(sent) {
 		return nil, errors.New(op + ": the answer has not one result for each message")
 	}
-	results := make([]Result, len(messages))
-	for i, r := range answer.Results {
+	for k, r := range answer.Results {
+		i := sent[k]
 		results[i] = Result{Ack: r.Ack}
 		if r.Error != nil {
 			results[i] = Result{Err: r.Error.as(fmt.Sprintf("publish on %q", messages[i].Channel))}
 		}
 	}
 	return results, nil
+}
+
+// params returns the JSON of the message in a batch, or what the server would say to it: it
+// is not asked, since a name that is not valid would be another one in JSON.
+func (m *Outgoing) params() (rawParams, error) {
+	refuse := func(code string, err error) error {
+		return &Error{Op: fmt.Sprintf("publish on %q", m.Channel), Code: code, Message: err.Error(), Retry: "never"}
+	}
+	if err := checkChannel(m.Channel); err != nil {
+		return nil, refuse(CodeChannelName, err)
+	}
+	if err := checkKey(m.Key); err != nil {
+		return nil, refuse(CodeBadKey, err)
+	}
+	payload, err := payloadOf(m.Message)
+	if err != nil {
+		return nil, refuse(CodeMalformed, err)
+	}
+	return publishRequest(m.Channel, payload, m.Key, false)
 }

@@ -15,9 +15,22 @@ const (
 	// its name, position and info.
 	joinMembers = 100
 
+	// allThatIsLeft is more than any server keeps of a channel.
+	allThatIsLeft = 1<<31 - 1
+
 	// patience is how long a full queue may hold up the connection.
 	patience = 500 * time.Millisecond
 )
+
+// last returns how many messages come first where those after s.at are gone (clause
+// 4.8): all that are left, unless the caller said how many at the beginning. Called with
+// mu held.
+func (s *Subscription) last() int {
+	if s.begun || s.at != "" && s.o.Last == 0 {
+		return allThatIsLeft
+	}
+	return s.o.Last
+}
 
 // joinAll joins all subscriptions on a new connection, each at its place. Called
 // with mu held.
@@ -59,7 +72,7 @@ func (c *Conn) join(subs ...*Subscription) {
 		s.slow.Store(false)
 		since = append(since, s.at)
 		request.Channels = append(request.Channels, joinChannel{
-			Channel: s.channel, Since: s.at, Last: s.o.Last, Presence: s.o.Presence, Info: s.info,
+			Channel: s.channel, Since: s.at, Last: s.last(), Presence: s.o.Presence, Info: s.info,
 		})
 	}
 	l := c.link
@@ -67,6 +80,11 @@ func (c *Conn) join(subs ...*Subscription) {
 	c.request("join", request, func(f *frame, err error) {
 		if err == nil || errors.As(err, new(*Error)) {
 			l.answered(1)
+		}
+		var refusal *Error
+		if errors.As(err, &refusal) && refusal.Retry == "never" && len(subs) > 1 {
+			c.joinHalves(subs)
+			return
 		}
 		var again refusedJoins
 		for i, s := range subs {
@@ -82,6 +100,18 @@ func (c *Conn) join(subs ...*Subscription) {
 		}
 		again.later(c)
 	})
+}
+
+// joinHalves joins subscriptions whose join was refused as a whole, for a reason that one of
+// them gave: so that one is found, and the others are joined. Called with mu held.
+func (c *Conn) joinHalves(subs []*Subscription) {
+	subs = slices.DeleteFunc(subs, func(s *Subscription) bool { return s.phase != joining })
+	half := (len(subs) + 1) / 2
+	for _, some := range [][]*Subscription{subs[:half], subs[half:]} {
+		if len(some) > 0 {
+			c.join(some...)
+		}
+	}
 }
 
 // leave asks to leave a channel. Called with mu held.
@@ -183,7 +213,9 @@ func (c *Conn) deliver(l *link, f *frame) error {
 	if s.over {
 		return nil
 	}
-	s.queue.add(e)
+	if f.Message == nil || !c.own.has(place{s.channel, at}) {
+		s.queue.add(e)
+	}
 	if at != "" {
 		s.at = at
 	}

@@ -4,13 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 const (
@@ -20,7 +16,6 @@ const (
 	defaultReadLimit        = 2 << 20 // twice the largest message a server takes by default
 	defaultMinBackoff       = 500 * time.Millisecond
 	defaultMaxBackoff       = 30 * time.Second
-	maxChannelName          = 255 // bytes; the server ignores longer names
 )
 
 // SubscriberOptions say where the server is and what to listen to. The zero value
@@ -114,18 +109,4 @@ func handshakeHTTP() *http.Client {
 		DisableKeepAlives:   false, // "Connection: close" would contradict the upgrade
 		MaxIdleConnsPerHost: -1,
 	}}
-}
-
-// checkChannel refuses the names that the server would ignore without a word.
-func checkChannel(name string) error {
-	if name == "" {
-		return errNoChannel
-	}
-	if len(name) > maxChannelName {
-		return fmt.Errorf("channel %.20q…: the name has %d bytes; %d are allowed", name, len(name), maxChannelName)
-	}
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return fmt.Errorf("channel %q: the name must be UTF-8 without control characters", name)
-	}
-	return nil
 }

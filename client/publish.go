@@ -16,7 +16,9 @@ type PublishOptions struct {
 	// own to try again yourself, perhaps in another process. It has 1 to 128 bytes.
 	Key string
 
-	// NoEcho leaves out our own subscription of the channel. Over a [Conn] only.
+	// NoEcho leaves out our own subscription of the channel, also after the connection
+	// was lost or the channel was joined again: the Conn remembers its newest 10,000
+	// publications of this kind. Over a [Conn] only.
 	NoEcho bool
 
 	// DryRun has the server check everything and publish nothing. Over HTTP only.
@@ -46,6 +48,9 @@ func (c *Conn) Publish(ctx context.Context, channel string, message any, o Publi
 	if err := checkChannel(channel); err != nil {
 		return Ack{}, err
 	}
+	if err := checkKey(o.Key); err != nil {
+		return Ack{}, opError(op, err)
+	}
 	if o.DryRun {
 		return Ack{}, fmt.Errorf("%s: DryRun is for publishing over HTTP", op)
 	}
@@ -71,11 +76,20 @@ func (c *Conn) publish(ctx context.Context, op, channel string, payload []byte, 
 	if err != nil {
 		return Ack{}, fmt.Errorf("%s: %w", op, err)
 	}
-	f, err := c.do(ctx, op, "publish", params, key != "")
+	var ack Ack
+	var remember func(*frame)
+	if noEcho {
+		remember = func(f *frame) {
+			var ack Ack
+			if readReply(op, f.Publish, &ack) == nil {
+				c.own.add(place{channel, ack.Position})
+			}
+		}
+	}
+	f, err := c.doThen(ctx, op, "publish", params, key != "", remember)
 	if err != nil {
 		return Ack{}, err
 	}
-	var ack Ack
 	return ack, readReply(op, f.Publish, &ack)
 }
 

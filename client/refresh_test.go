@@ -200,7 +200,7 @@ func TestConnComesBackWhenItsRulesHaveChanged(t *testing.T) {
 		p.send(`{"goodbye":{"error":{"code":"rules_changed","message":"Changed.","retry":"now"},"reconnect":{"after_ms":0}}}`)
 		p.sendClose(4102, "changed")
 		p = f.accept()
-		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a0"},{"channel":"admin","since":"z0"}]}}`)
+		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647},{"channel":"admin","since":"z0","last":2147483647}]}}`)
 		p.send(`{"id":3,"join":{"channels":[{"channel":"a","position":"a0","recovered":true},` +
 			`{"channel":"admin","error":{"code":"not_permitted","message":"Rule 2.","retry":"never"}}]}}`)
 		ea.want(t, "a joined at a0", "a joined at a0 since a0, recovered true")
@@ -262,7 +262,7 @@ func TestJoinsThatAreTooMuchAreMadeAgainTogether(t *testing.T) {
 		// One that is closed meanwhile is not joined again, and the other is.
 		p.conn.Close()
 		p = f.accept()
-		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a0"},{"channel":"b","since":"b0"}]}}`)
+		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647},{"channel":"b","since":"b0","last":2147483647}]}}`)
 		p.send(`{"id":3,` + limited)
 		const refused = `: the server refused: Wait. (rate_limited); again in 3s`
 		states.want(
@@ -272,11 +272,11 @@ func TestJoinsThatAreTooMuchAreMadeAgainTogether(t *testing.T) {
 		)
 		b().Close()
 		<-time.After(3 * time.Second)
-		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
 		// So is one that came after the token's end; a call fails.
 		p.send(`{"id":4,"join":{"channels":[{"channel":"a","error":{"code":"token_expired","message":"Over.","retry":"new_token"}}]}}`)
 		<-time.After(2 * time.Second)
-		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
 		done := make(chan error, 1)
 		go func() {
 			_, err := c.Publish(t.Context(), "a", 1, PublishOptions{Key: "k"})

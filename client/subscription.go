@@ -20,9 +20,9 @@ type SubscribeOptions struct {
 	// [Gap] tells what does not.
 	Since string
 
-	// Last is how many of the newest messages come first, at most. With Since, and
-	// whenever the connection was lost, it counts only if what was missed is no
-	// longer kept: a large number then means all that is left.
+	// Last is how many of the newest messages come first, at most. With Since it
+	// counts only if what was missed is no longer kept; 0 then means all that is left.
+	// After the connection was lost, a gap is always followed by all that is left.
 	Last int
 
 	// Presence asks for who is on the channel, in [Joined] and each
@@ -85,6 +85,10 @@ func (c *Conn) Subscribe(ctx context.Context, channel string, o SubscribeOptions
 	if o.Last < 0 || o.Buffer < 0 {
 		return nil, fmt.Errorf("%s: Last and Buffer can't be negative", op)
 	}
+	if err := checkPosition(o.Since); err != nil {
+		return nil, fmt.Errorf("%s: Since: %w", op, err)
+	}
+	o.Last = min(o.Last, allThatIsLeft)
 	if o.Buffer == 0 {
 		o.Buffer = defaultBuffer
 	}

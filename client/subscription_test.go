@@ -51,7 +51,7 @@ func TestSubscriptionWithoutALoopIsLeftAndJoinedAgainAtItsPlace(t *testing.T) {
 		p.want() // one is too few
 		events := follow(t.Context(), s)
 		events.want(t, "a 1 at a1", "a 2 at a2", "a 3 at a3")
-		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a3"}]}}`)
+		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a3","last":2147483647}]}}`)
 		p.send(`{"id":3,"join":{"channels":[{"channel":"a","position":"a3","recovered":true}]}}`)
 		p.say(4, 5)
 		events.want(t, "a joined at a3 since a3, recovered true", "a 4 at a4", "a 5 at a5")
@@ -102,7 +102,7 @@ func TestSlowLoopHoldsUpTheConnectionForAShortTimeOnly(t *testing.T) {
 		// It goes on where it was.
 		step <- true
 		ea.want(t, "a 2 at a2")
-		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a3"}]}}`)
+		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a3","last":2147483647}]}}`)
 		p.send(`{"id":4,"join":{"channels":[{"channel":"a","position":"a3","recovered":true}]}}`)
 		close(step)
 		p.say(4, 4)
@@ -131,7 +131,7 @@ func TestLoopMayCallWhileItsQueueIsFull(t *testing.T) {
 		p.say(2, 4)
 		p.send(`{"id":2,"publish":{"position":"a5"}}`)
 		d.want(t, "a 1 at a1", "published a5 <nil>", "a 2 at a2", "a 3 at a3")
-		p.want(`{"id":3,"leave":{"channels":["a"]}}`, `{"id":4,"join":{"channels":[{"channel":"a","since":"a3"}]}}`)
+		p.want(`{"id":3,"leave":{"channels":["a"]}}`, `{"id":4,"join":{"channels":[{"channel":"a","since":"a3","last":2147483647}]}}`)
 		if took := time.Since(began); took != 0 {
 			t.Errorf("the answer took %v", took)
 		}
@@ -148,7 +148,7 @@ func TestPauseWakesALoopThatIsReadyAgain(t *testing.T) {
 		c.leave(s)
 		s.pause()
 		c.mu.Unlock()
-		p.want(`{"id":2,"leave":{"channels":["a"]}}`, `{"id":3,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+		p.want(`{"id":2,"leave":{"channels":["a"]}}`, `{"id":3,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
 	})
 }
 
@@ -158,7 +158,7 @@ func TestMessageWithoutPositionEndsTheConnection(t *testing.T) {
 		_, states, s, p := joinedOn(t, f, SubscribeOptions{})
 		p.say(1, 1)
 		p.send(`{"channel":"a","message":2}`)
-		f.accept().want(`{"id":2,"join":{"channels":[{"channel":"a","since":"a1"}]}}`)
+		f.accept().want(`{"id":2,"join":{"channels":[{"channel":"a","since":"a1","last":2147483647}]}}`)
 		follow(t.Context(), s).want(t, "a joined at a0", "a 1 at a1")
 		states.want(
 			t, "connecting 1", "connected s_1 ",
@@ -177,13 +177,13 @@ func TestFullQueueIsNotJoinedOnANewConnection(t *testing.T) {
 		p = f.accept()
 		p.want()
 		events := follow(t.Context(), s)
-		p.want(`{"id":2,"join":{"channels":[{"channel":"a","since":"a3"}]}}`)
+		p.want(`{"id":2,"join":{"channels":[{"channel":"a","since":"a3","last":2147483647}]}}`)
 		events.want(t, "a joined at a0", "a 1 at a1", "a 2 at a2", "a 3 at a3")
 		// Neither is one that was left before the connection was lost.
 		p.send(`{"id":2,"join":{"channels":[{"channel":"a","position":"a3","recovered":true}]}}`)
 		p.conn.Close()
 		p = f.accept()
-		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a3"}]}}`)
+		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a3","last":2147483647}]}}`)
 	})
 }
 
@@ -196,28 +196,28 @@ func TestRefusedResumeIsTriedAgain(t *testing.T) {
 		p.conn.Close()
 		p = f.accept()
 		const full = `"join":{"channels":[{"channel":"a","error":{"code":"too_many_subscribers","message":"Full.","retry":"later","retry_after_ms":500}}]}}`
-		p.want(`{"id":2,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+		p.want(`{"id":2,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
 		p.send(`{"id":2,` + full)
 		<-time.After(1500 * time.Millisecond)
-		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
 		p.send(`{"id":3,` + strings.Replace(full, "500", "5000", 1))
 		<-time.After(2 * time.Second)
 		p.want()
 		// The attempt that is due does not outlive the connection.
 		p.conn.Close()
 		p = f.accept()
-		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
 		p.send(`{"id":4,` + strings.Replace(full, "500", "6000", 1))
 		<-time.After(9 * time.Second)
 		p.want()
 		<-time.After(2 * time.Second)
-		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
 		p.send(`{"id":5,"join":{"channels":[{"channel":"a","position":"a0","recovered":true}]}}`)
 		events.want(t, "a joined at a0", "a joined at a0 since a0, recovered true")
 		// A success makes the waits short again.
 		p.conn.Close()
 		p = f.accept()
-		p.want(`{"id":6,"join":{"channels":[{"channel":"a","since":"a0"}]}}`)
+		p.want(`{"id":6,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
 		p.send(`{"id":6,` + full)
 		const refused = `refused: join "a": the server refused: Full. (too_many_subscribers); again in `
 		states.want(

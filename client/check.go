@@ -1,0 +1,54 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxChannelName = 255 // bytes, clause 1.5
+	maxPosition    = 64  // letters, digits and dashes, clause 1.6
+	maxKey         = 128 // bytes, clause 6.3
+)
+
+// checkChannel refuses names that no channel has. Over the classic wire the server would
+// ignore them without a word, and in a list they would stand beside good ones.
+func checkChannel(name string) error {
+	if name == "" {
+		return errNoChannel
+	}
+	if len(name) > maxChannelName {
+		return fmt.Errorf("channel %.20q…: the name has %d bytes; %d are allowed", name, len(name), maxChannelName)
+	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("channel %q: the name must be UTF-8 without control characters", name)
+	}
+	return nil
+}
+
+// checkPosition refuses what no server gives as a position; "" is none.
+func checkPosition(position string) error {
+	if len(position) > maxPosition || strings.ContainsFunc(position, func(r rune) bool {
+		return r != '-' && r != '_' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+	}) {
+		return fmt.Errorf("%.70q is not a position that a server gives", position)
+	}
+	return nil
+}
+
+// checkKey refuses what no idempotency key is; "" is none. A key must be the same over a
+// WebSocket and in a header of HTTP, which loses the blanks around it.
+func checkKey(key string) error {
+	switch {
+	case len(key) > maxKey:
+		return fmt.Errorf("the idempotency key has %d bytes; %d are allowed", len(key), maxKey)
+	case !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl):
+		return errors.New("the idempotency key must be UTF-8 without control characters")
+	case strings.TrimSpace(key) != key:
+		return errors.New("the idempotency key begins or ends with a blank")
+	}
+	return nil
+}
