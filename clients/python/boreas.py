@@ -5,10 +5,12 @@ events, comes back by itself, and tells what it missed. README.md has examples; 
 is in docs/protocol.md and docs/http-api.md of the server.
 """
 
+import base64
 import http.client
 import json
 import logging
 import random
+import re
 import socket
 import ssl
 import threading
@@ -158,15 +160,16 @@ class ApiClient:
 
     timeout is in seconds, for each attempt. What is safe to repeat (all that only asks, and
     publish, which has a key) is tried attempts times, with a random wait in between that
-    grows. Errors: ApiError, and ConnectionError if no attempt got an answer. key is the API
-    key, which a server asks for once it has any; it stands in no error.
+    grows. Errors: ApiError, ConnectionError if no attempt got an answer, and ValueError or
+    TypeError for arguments that are not right. key is the API key, which a server asks for
+    once it has any; it stands in no error, and neither do a user and password of the URL.
     """
 
     def __init__(self, url="http://localhost:8001", timeout=10.0, attempts=4, key=None):
-        self._url = url.rstrip("/")
-        if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
-            raise ValueError("the API key has a character that no key has: perhaps the line's end of its file")
-        self._headers = {} if key is None else {"Authorization": "Bearer " + key}
+        parts, basic = _parse_url(url)
+        self._url = parts.geturl().rstrip("/")
+        authorization = basic if key is None else _bearer("API key", key)
+        self._headers = {} if authorization is None else {"Authorization": authorization}
         self._timeout = timeout
         self._attempts = attempts
         self._opener = urllib.request.build_opener(_NoRedirect)
@@ -204,26 +207,41 @@ class ApiClient:
     def publish(self, channel, message, key=None, dry_run=False):
         """Publishes a message, any JSON value, once, however often it has to be sent.
 
-        key is the idempotency key, 1 to 128 bytes; None means a new one. dry_run has the
-        server check everything and publish nothing. Returns an Ack.
+        key is the idempotency key, text of 1 to 128 bytes in UTF-8; None means a new one.
+        dry_run has the server check everything and publish nothing. Returns an Ack.
         """
         path = "/v2/channels/%s/messages" % _segment(channel)
         if dry_run:
             path += "?dry_run=true"
-        headers = {"Idempotency-Key": _new_key() if key is None else key}
+        # As bytes, because http.client would write other ones than publish_many.
+        headers = {"Idempotency-Key": _check_key(key).encode("utf-8")}
         return _ack(self._call("POST", path, _dump(message), headers))
 
     def publish_many(self, items):
         """Publishes many messages in their order, each once.
 
         items are (channel, message) or (channel, message, key). Returns a list with an Ack
-        or an ApiError for each.
+        or an ApiError for each: one that is not right leaves the others alone.
         """
-        messages = []
+        results, sent, texts = [], [], []
         for channel, message, *key in items:
-            messages.append({"channel": channel, "message": message, "key": key[0] if key else _new_key()})
-        answer = self._call("POST", "/v2/messages", _dump({"messages": messages}))
-        return [ApiError.of(r["error"]) if "error" in r else _ack(r) for r in answer["results"]]
+            try:
+                code = "channel_name"
+                name = _dump(_check_channel(channel))
+                code = "bad_key"
+                key = _dump(_check_key(key[0] if key else None))
+                code = "malformed"
+                texts.append(b'{"channel":%b,"message":%b,"key":%b}' % (name, _dump(message), key))
+            except (TypeError, ValueError, RecursionError) as e:
+                results.append(ApiError(None, code, str(e)))
+                continue
+            sent.append(len(results))
+            results.append(None)
+        if sent or not results:
+            answer = self._call("POST", "/v2/messages", b'{"messages":[%b]}' % b",".join(texts))
+            for i, r in zip(sent, answer["results"]):
+                results[i] = ApiError.of(r["error"]) if "error" in r else _ack(r)
+        return results
 
     def history(self, channel, since=None, limit=100):
         """A Page of what is kept after since, or from the oldest that is."""
@@ -267,6 +285,75 @@ class ApiClient:
         """The server's counters."""
         return self._call("GET", "/v2/stats")
 
+    # Tokens, revocations and keys: docs/http-api.md of the server has their members.
+
+    def create_token(self, user=None, ttl=None, expires=None, rules=None, label=None):
+        """Makes a token; in the dict that is returned, "token" is its text.
+
+        ttl is its life in seconds, expires when it ends, as RFC 3339 writes it; without
+        either it does not. rules is a list of dicts; None allows everything.
+        """
+        body = _given(user=user, ttl=ttl, expires=expires, rules=rules, label=label)
+        return self._call("POST", "/v2/tokens", _dump(body), attempts=1)
+
+    def tokens(self, user=None):
+        """Yields the tokens that the server made, or those of one user, without their texts."""
+        return self._pages("/v2/tokens", "tokens", user=user)
+
+    def token(self, token_id):
+        """One token, by its ID."""
+        return self._call("GET", "/v2/tokens/" + _segment(token_id))
+
+    def update_token(self, token_id, **changes):
+        """Changes label, rules, ttl or expires of a token; None takes rules or the end away."""
+        return self._call("PATCH", "/v2/tokens/" + _segment(token_id), _dump(changes))
+
+    def delete_token_id(self, token_id):
+        """Takes a token back by its ID and ends its sessions; returns how many."""
+        return self._call("DELETE", "/v2/tokens/" + _segment(token_id), attempts=1)["sessions"]
+
+    def inspect_token(self, token, can=()):
+        """What the server thinks of a token, of whatever kind.
+
+        can are pairs of a verb and a channel: whether, and why, the token may do that.
+        """
+        asks = [{"verb": verb, "channel": channel} for verb, channel in can]
+        return self._call("POST", "/v2/tokens/inspect", _dump({"token": token, "can": asks}))
+
+    def revoke(self, token=None, user=None, key=None, issued_before=None, grace=None, until=None):
+        """Takes tokens back: one (text or ID), those of a user or a key, or all by their age.
+
+        grace is how many seconds live sessions have to show another token. Returns the
+        answer: "sessions" is how many live ones it concerns.
+        """
+        body = _given(token=token, user=user, key=key, issued_before=issued_before, grace=grace, until=until)
+        return self._call("POST", "/v2/revocations", _dump(body))
+
+    def revocation(self, user=None, token=None, key=None):
+        """The revocation of a user, a token's ID or a key; without any, how many there are."""
+        return self._call("GET", "/v2/revocations" + _query(user=user, token=token, key=key))
+
+    def delete_revocation(self, user=None, token=None, key=None, all=False):
+        """Takes a revocation back: of a user, a token's ID, a key, or of all tokens by their age."""
+        self._call("DELETE", "/v2/revocations" + _query(user=user, token=token, key=key, all="true" if all else None), attempts=1)
+
+    def create_key(self, name, verbs, channels=None, ttl=None, expires=None):
+        """Makes an API key; in the dict that is returned, "key" is its text."""
+        body = _given(name=name, verbs=list(verbs), channels=channels, ttl=ttl, expires=expires)
+        return self._call("POST", "/v2/keys", _dump(body), attempts=1)
+
+    def keys(self):
+        """The API keys, without their texts."""
+        return self._call("GET", "/v2/keys")["keys"]
+
+    def delete_key(self, key_id):
+        """Revokes an API key by its ID, and the tokens that it made."""
+        return self._call("DELETE", "/v2/keys/" + _segment(key_id), attempts=1)
+
+    def refusals(self, **parameters):
+        """What the server refused lately, the newest first: by session, token, user, address; limit."""
+        return self._call("GET", "/v2/refusals" + _query(**parameters))["refusals"]
+
     def _pages(self, path, name, **parameters):
         after = None
         while True:
@@ -307,15 +394,17 @@ class ApiClient:
         if not text:
             return None
         try:
-            return json.loads(text)
+            return _load(text)
         except ValueError:
             raise ApiError(response.status, "", "the answer is no JSON: is %s a Boreas API?" % self._url) from None
 
 
 def _segment(name):
+    if not isinstance(name, str):
+        raise TypeError("a name must be a str, not %s" % type(name).__name__)
     if not name:
         raise ValueError("the name is empty")
-    return urllib.parse.quote(name, safe="")
+    return urllib.parse.quote(_check_text("the name", name), safe="")
 
 
 def _query(**parameters):
@@ -323,9 +412,134 @@ def _query(**parameters):
     return "?" + urllib.parse.urlencode(given) if given else ""
 
 
+def _given(**members):
+    return {k: v for k, v in members.items() if v is not None}
+
+
+def _check_text(what, text):
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("%s has half of a surrogate pair, which is no character" % what) from None
+    return text
+
+
+def _check_channel(name):
+    """Returns a channel's name, or raises what is wrong with it (clause 1.5)."""
+    if not isinstance(name, str):
+        raise TypeError("a channel's name must be a str, not %s" % type(name).__name__)
+    if not 1 <= len(_check_text("a channel's name", name).encode("utf-8")) <= 255:
+        raise ValueError("a channel's name has 1 to 255 bytes of UTF-8")
+    if re.search("[\x00-\x1f\x7f-\x9f]", name):
+        raise ValueError("a channel's name has no control characters")
+    return name
+
+
+def _check_position(position):
+    """Returns a position, or raises if none looks so (clause 1.6)."""
+    if not isinstance(position, str):
+        raise TypeError("a position must be a str, not %s" % type(position).__name__)
+    if not re.fullmatch("[A-Za-z0-9_-]{1,64}", position):
+        raise ValueError("%.70r is not a position that the server gave" % position)
+    return position
+
+
+def _check_key(key):
+    """Returns an idempotency key as text; a new one for None.
+
+    It is the same in a header, which loses the blanks around it, and in a body.
+    """
+    if key is None:
+        return _new_key()
+    if isinstance(key, bytes):
+        try:
+            key = key.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ValueError("the idempotency key must be UTF-8") from None
+    if not isinstance(key, str):
+        raise TypeError("the idempotency key must be a str, not %s" % type(key).__name__)
+    if not 1 <= len(_check_text("the idempotency key", key).encode("utf-8")) <= 128:
+        raise ValueError("an idempotency key has 1 to 128 bytes of UTF-8")
+    if key != key.strip() or re.search("[\x00-\x1f\x7f-\x9f]", key):
+        raise ValueError("an idempotency key has no control characters, and no blanks around it")
+    return key
+
+
+def _bearer(what, secret):
+    """Returns the header that shows a secret. Its errors do not repeat that."""
+    if not isinstance(secret, str):
+        raise TypeError("the %s must be a str, not %s" % (what, type(secret).__name__))
+    if not secret or re.search("[\x00-\x20\x7f-\xa0\ud800-\udfff]", secret):
+        raise ValueError("the %s is empty, or has a character that none has: perhaps the line's end of its file" % what)
+    return b"Bearer " + secret.encode("utf-8")
+
+
+def _parse_url(url):
+    """Returns the URL without user and password, and the header that shows these, if it has them.
+
+    Its errors do not repeat the URL, because it may hold a password.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        parts.port  # raises if it is no number
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("the URL must be http://HOST:PORT or https://HOST:PORT, perhaps with a path")
+    if "@" not in parts.netloc:
+        return parts, None
+    user, password = urllib.parse.unquote(parts.username or ""), urllib.parse.unquote(parts.password or "")
+    basic = b"Basic " + base64.b64encode(("%s:%s" % (user, password)).encode("utf-8"))
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]), basic
+
+
+class _Number(float):
+    """A number that no float or int of Python holds, with its text, so that it can be published again."""
+
+    def __new__(cls, text):
+        number = float.__new__(cls, text)
+        number.text = text
+        return number
+
+
+def _load(text):
+    """Reads JSON. Numbers beyond Python's are infinite floats."""
+    return json.loads(text, parse_int=_int, parse_float=_float)
+
+
+def _int(text):
+    return int(text) if len(text) <= 4000 else _Number(text)  # more digits are a ValueError
+
+
+def _float(text):
+    number = float(text)
+    return number if abs(number) != float("inf") else _Number(text)
+
+
 def _dump(value):
-    # NaN and Infinity are not JSON.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+    """Writes JSON. What _load returned is written again, half surrogate pairs included."""
+    numbers = []
+    try:
+        # NaN and Infinity are not JSON.
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        text = json.dumps(_without_numbers(value, numbers), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        for mark, number in numbers:
+            text = text.replace('"%s"' % mark, number)
+    # A half is no UTF-8, but has an escape.
+    return re.sub("[\ud800-\udfff]", lambda half: "\\u%04x" % ord(half.group()), text).encode("utf-8")
+
+
+def _without_numbers(value, numbers):
+    """Copies a value with marks in the place of each _Number."""
+    if isinstance(value, _Number):
+        numbers.append((uuid.uuid4().hex, value.text))
+        return numbers[-1][0]
+    if isinstance(value, dict):
+        return {k: _without_numbers(v, numbers) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_numbers(v, numbers) for v in value]
+    return value
 
 
 def _new_key():
@@ -352,7 +566,11 @@ class Event:
     after: Optional[float] = None
 
 
-_FIRST_BOUND, _LAST_BOUND = 1.0, 30.0  # of the wait before coming back, in seconds (clause 8.4)
+# Clause 8.4, in seconds.
+_FIRST_BOUND, _LAST_BOUND = 1.0, 30.0  # of the wait before coming back
+_SOON_BOUND, _SOON = 4.0, 60.0  # while nothing answers, and for how long
+_GOOD = 1.0  # how long after its joins a connection is a good one
+_ALL = 2**31 - 1  # more messages than any server keeps of a channel
 _MAX_LINE = 64 << 20
 
 
@@ -366,6 +584,8 @@ class Subscriber:
     Iterate over it once, in one thread; close may be called by any. It comes back by itself
     and resumes; a refusal that trying again cannot help is raised as ApiError.
     last_event_id may be kept, and given to a later Subscriber of the same channels.
+    Arguments that are not right are a TypeError or a ValueError at once. The token stands
+    in no error and no log, and neither do a user and password of the URL.
     """
 
     def __init__(
@@ -380,28 +600,38 @@ class Subscriber:
         heartbeat=None,
         timeout=10.0,
     ):
-        if isinstance(channels, str) or not channels:
+        if isinstance(channels, (str, bytes)) or not channels:
             raise ValueError("channels must be a list of names that is not empty")
         self.last_event_id = last_event_id
-        self._url = urllib.parse.urlsplit(url)
-        if self._url.scheme not in ("http", "https") or not self._url.hostname:
-            raise ValueError("the URL must be http://HOST:PORT or https://HOST:PORT, not %r" % url)
-        self._channels = list(channels)
+        if last_event_id is not None and not (isinstance(last_event_id, str) and last_event_id.isascii() and last_event_id.isprintable()):
+            raise ValueError("last_event_id must be one that a Subscriber had")
+        self._url, self._basic = _parse_url(url)
+        self._channels = [_check_channel(name) for name in channels]
+        self._since = {_check_channel(name): _check_position(position) for name, position in dict(since or {}).items()}
+        unknown = set(self._since).difference(self._channels)
+        if unknown:
+            raise ValueError("since has a channel that is not subscribed to: %r" % min(unknown))
+        if last is not None and (isinstance(last, bool) or not isinstance(last, int) or not 0 <= last < 2**53):
+            raise ValueError("last must be an integer from 0")
+        if not isinstance(presence, bool):
+            raise TypeError("presence must be True or False")
+        if token is not None and not callable(token) and token != "":
+            _bearer("token", token)
         self._token = token
-        self._since = dict(since or {})
         self._last = last
         self._presence = presence
         self._heartbeat = heartbeat
         self._timeout = timeout
-        self._retry = None  # seconds, as the server said
-        self._failures = 0
+        self._failures = _Backoff()
+        self._joined_at = None  # when the joins of this connection were answered
         self._back_at = None  # when the server wants us back, once it said goodbye
+        self._told = 0.0  # how long a refusal said to wait at least
         self._refused_tokens = 0
         self._refused = self._refusal = None  # the token that was refused last, and how
         self._shown = None  # the token of this connection, or of the last one
         self._next = None  # another one that was got in time
         self._renewal = None  # when to try to get that, if the token ends soon
-        self._renewals = 0  # attempts that failed
+        self._renewals = None  # the waits after attempts that failed
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._socket = None
@@ -424,14 +654,20 @@ class Subscriber:
 
     def __iter__(self):
         while not self._closed.is_set():
+            mute = False  # nothing answered
             try:
                 yield from self._connection()
+                mute = True
             except ApiError as e:
                 self._judge(e)
-            except (OSError, http.client.HTTPException, ValueError) as e:
+                mute = not e.code and not e.retry_after and e.status in (502, 503, 504)
+            except (OSError, http.client.HTTPException) as e:
+                mute = True
                 if not self._closed.is_set():
                     log.info("boreas: the connection to %s was lost: %s", self._url.netloc, e)
-            self._closed.wait(self._wait())
+            if self._closed.is_set():
+                return
+            self._closed.wait(self._wait(mute))
 
     def _judge(self, error):
         """Raises a refusal that coming back cannot help."""
@@ -441,27 +677,29 @@ class Subscriber:
             self._back_at = time.monotonic()
         elif error.retry not in ("now", "later"):
             raise error
-        elif error.retry_after:
-            self._back_at = time.monotonic() + error.retry_after + random.uniform(0, _FIRST_BOUND)
+        self._told = error.retry_after
 
-    def _wait(self):
-        """How long to wait before the next connection, in seconds."""
-        if self._back_at is not None:  # the server's word is better (clause 8.4)
+    def _wait(self, mute):
+        """How long to wait before the next connection, in seconds (clause 8.4)."""
+        if self._joined_at is not None and time.monotonic() - self._joined_at >= _GOOD:
+            self._failures = _Backoff()
+        self._joined_at = None
+        told, self._told = self._told, 0.0
+        if self._back_at is not None:  # the server's word is better
             wait, self._back_at = max(0.0, self._back_at - time.monotonic()), None
-        elif self._failures == 0 and self._retry is not None:
-            wait = self._retry  # the server has made it random (clause 10.3)
-        else:
-            wait = random.uniform(0, min(_LAST_BOUND, _FIRST_BOUND * 2**self._failures))
-        self._failures += 1
-        return wait
+            return wait
+        return told + self._failures.next(mute)  # what all are told is spread
 
     def _path(self):
         """The path with its query (clauses 10.1, 10.6)."""
         query = [("channel", name) for name in self._channels]
         if self.last_event_id is None:
             query += [("since." + name, position) for name, position in self._since.items()]
-        if self._last is not None:
-            query.append(("last", self._last))
+        last = self._last
+        if self.last_event_id is not None or last is None and self._since.keys() >= set(self._channels):
+            last = _ALL  # after a gap, all that is left (clause 4.8)
+        if last is not None:
+            query.append(("last", last))
         if self._presence:
             query.append(("presence", "true"))
         return self._url.path.rstrip("/") + "/v2/events?" + urllib.parse.urlencode(query)
@@ -474,7 +712,9 @@ class Subscriber:
             raise _Final.of_error(self._refusal, " The function gave the same token again.")
         self._shown = token
         if token:
-            headers["Authorization"] = "Bearer " + token
+            headers["Authorization"] = _bearer("token", token)
+        elif self._basic is not None:
+            headers["Authorization"] = self._basic
         if self.last_event_id is not None:
             headers["Last-Event-ID"] = self.last_event_id
         if self._url.scheme == "https":
@@ -504,7 +744,13 @@ class Subscriber:
             connection.close()
 
     def _get_token(self):
-        return self._token() if callable(self._token) else self._token
+        if not callable(self._token):
+            return self._token
+        try:
+            token = self._token()
+        except ValueError as e:  # such as an answer that is no JSON; its text may hold anything
+            raise ConnectionError("the token function failed: %s" % type(e).__name__) from e
+        return token
 
     def _renew(self):
         """Gets another token, if it is time. The events are what failed.
@@ -516,14 +762,15 @@ class Subscriber:
             return
         try:
             token = self._token()
+            if token:
+                _bearer("token", token)
             if token and token not in (self._shown, self._refused):
                 self._next = token
                 return
             problem = ValueError("the token function gave the same token again")
         except Exception as e:  # of the caller's own function: anything
             problem = e
-        wait = random.uniform(0, min(_LAST_BOUND, _FIRST_BOUND * 2**self._renewals))
-        self._renewals += 1
+        wait = self._renewals.next(False)
         self._renewal = time.monotonic() + wait
         yield Event("expiring", error=problem, after=wait)
 
@@ -540,7 +787,7 @@ class Subscriber:
             # The id counts once the event has been yielded: who leaves the loop before has
             # not had it.
             if kind == "join":
-                self._failures, self._refused_tokens = 0, 0
+                self._joined_at, self._refused_tokens = time.monotonic(), 0
                 if self._heartbeat is None and "heartbeat" in data:
                     self._expect(data["heartbeat"])
                 yield from _joined(data)
@@ -563,7 +810,7 @@ class Subscriber:
             elif kind == "expiring":
                 yield Event("expiring", after=data["in_ms"] / 1000)
                 if callable(self._token):
-                    self._renewal, self._renewals = time.monotonic(), 0
+                    self._renewal, self._renewals = time.monotonic(), _Backoff()
             if event_id is not None:
                 self.last_event_id = event_id
             yield from self._renew()
@@ -584,10 +831,14 @@ class Subscriber:
             line = response.readline(_MAX_LINE)
             if not line.endswith(b"\n"):
                 return  # the end of the stream; an event that was cut is no event
-            line = line.rstrip(b"\r\n").decode("utf-8")
+            line = line.rstrip(b"\r\n").decode("utf-8", "replace")
             if not line:
                 if data:
-                    yield kind or "message", json.loads("\n".join(data)), event_id
+                    try:
+                        event = _load("\n".join(data))
+                    except ValueError:
+                        raise ConnectionError("an event of the stream is no JSON") from None
+                    yield kind or "message", event, event_id
                 kind, data, event_id = "", [], None
                 continue
             field, _, value = line.partition(":")
@@ -600,8 +851,24 @@ class Subscriber:
                 data.append(value)
             elif field == "id":
                 event_id = value
-            elif field == "retry" and value.isdigit():
-                self._retry = int(value) / 1000
+
+
+class _Backoff:
+    """Random waits, up to a bound that doubles with each failure (clause 8.4)."""
+
+    def __init__(self):
+        self._doublings, self._began = 0, None
+
+    def next(self, mute):
+        """The wait after a failure. mute tells that nothing answered."""
+        if self._began is None:
+            self._began = time.monotonic()
+        soon = mute and time.monotonic() - self._began < _SOON
+        limit = _SOON_BOUND if soon else _LAST_BOUND
+        bound = min(limit, _FIRST_BOUND * 2**self._doublings)
+        if bound < limit:
+            self._doublings += 1
+        return random.uniform(0, bound)
 
 
 class _Final(ApiError):

@@ -1,12 +1,14 @@
 """Tests of boreas.py: against a server that plays a script, and, if BOREAS_TEST_API and
 BOREAS_TEST_WS name one, against a real one."""
 
+import contextlib
 import http.server
 import json
 import os
 import threading
 import time
 import unittest
+import urllib.parse
 from unittest import mock
 
 import boreas
@@ -42,7 +44,7 @@ class Script:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = do_DELETE = handle_any
+            do_GET = do_POST = do_PATCH = do_DELETE = handle_any
 
             def log_message(self, *_):
                 pass
@@ -215,11 +217,120 @@ class TestApiClient(Patient):
 
     def test_publish_many(self):
         with Script((200, {"results": [{"position": "E-1", "subscribers": 0}, error("channel_name", "never")]})) as s:
-            got = boreas.ApiClient(s.url).publish_many([("a", 1), ("", 2, "k")])
+            got = boreas.ApiClient(s.url).publish_many([("a", 1), ("b", 2, "k")])
         self.assertEqual((got[0], got[1].code), (boreas.Ack("E-1", 0), "channel_name"))
         messages = json.loads(s.requests[0][3])["messages"]
         self.assertEqual(len(messages[0].pop("key")), 32)
-        self.assertEqual(messages, [{"channel": "a", "message": 1}, {"channel": "", "message": 2, "key": "k"}])
+        self.assertEqual(messages, [{"channel": "a", "message": 1}, {"channel": "b", "message": 2, "key": "k"}])
+
+    def test_one_wrong_message_of_many_fails_alone(self):
+        ok = {"position": "E-1", "subscribers": 0}
+        wrong = [
+            ("", 1, "channel_name"), (5, 1, "channel_name"), ("room \ud83d", 1, "channel_name"), ("a\n", 1, "channel_name"),
+            ("\u00e9" * 128, 1, "channel_name"), ("a", object(), "malformed"), ("a", float("nan"), "malformed"),
+        ]
+        keys = ["", " k", "k\n", "\ud83d", "\u00e9" * 65, b"\xff", 5]
+        items = [("a", 1)] + [w[:2] for w in wrong] + [("a", 1, key) for key in keys] + [("b", 2, b"k")]
+        with Script((200, {"results": [ok, ok]})) as s:
+            got = boreas.ApiClient(s.url).publish_many(items)
+        codes = [getattr(g, "code", None) for g in got]
+        self.assertEqual(codes, [None] + [w[2] for w in wrong] + ["bad_key"] * len(keys) + [None])
+        messages = json.loads(s.requests[0][3])["messages"]
+        self.assertEqual([(m["channel"], m["message"]) for m in messages], [("a", 1), ("b", 2)])
+        with Script() as s:
+            self.assertEqual(len(boreas.ApiClient(s.url).publish_many(items[1:-1])), len(items) - 2)
+        self.assertEqual(s.requests, [])
+
+    def test_a_key_is_the_same_in_each_call(self):
+        ack = {"position": "E-1", "subscribers": 0}
+        for key in ("k", "\u00e9 K", "\U0001f600", b"k", "\u00e9".encode()):
+            with Script((200, ack), (200, {"results": [ack]})) as s:
+                api = boreas.ApiClient(s.url)
+                api.publish("a", 1, key=key)
+                api.publish_many([("a", 1, key)])
+            text = key.decode() if isinstance(key, bytes) else key
+            self.assertEqual(s.requests[0][2]["Idempotency-Key"].encode("latin-1").decode(), text)
+            self.assertEqual(json.loads(s.requests[1][3])["messages"][0]["key"], text)
+        for key in ("", " k", "k ", "k\n", "\ud83d", "x" * 129, b"\xff", 5):
+            with self.assertRaises((ValueError, TypeError)):
+                boreas.ApiClient("http://127.0.0.1:1").publish("a", 1, key=key)
+
+    def test_what_was_received_can_be_published(self):
+        for text in (
+            '"half \\ud83d"', '["\\udc00","\\ud83d\\ud83d\\ude00"]', "1e400", "-1e999", "1" * 5000, '{"a":[' + "9" * 4301 + ',"1e400",1e400]}',
+            '"Za\u017c\u00f3\u0142\u0107"', "0.1", "12345678901234567890", "1E2",
+        ):
+            message = boreas._load(text)
+            with Script((200, {"position": "E-1", "subscribers": 0}), (200, {"results": [{"position": "E-1", "subscribers": 0}]})) as s:
+                api = boreas.ApiClient(s.url)
+                api.publish("a", message)
+                self.assertIsInstance(api.publish_many([("a", message)])[0], boreas.Ack)
+            published = s.requests[0][3].decode("utf-8")  # it is UTF-8
+            self.assertEqual(repr(boreas._load(published)), repr(message))
+            if text not in ('["\\udc00","\\ud83d\\ud83d\\ude00"]', "1E2"):
+                self.assertEqual(published, text)
+
+    def test_tokens_keys_and_revocations(self):
+        made = {"token": "bt_x", "id": "tok_1"}
+        with Script(
+            (201, made), (200, {"tokens": [made], "next": "n"}), (200, {"tokens": []}), (200, made), (200, made), (200, {"sessions": 2}),
+            (200, {"valid": True}), (200, {"sessions": 1}), (200, {"revocations": 3}), (204, ""),
+            (201, {"key": "bk_x", "id": "key_1"}), (200, {"keys": [1]}), (204, ""), (200, {"refusals": [2]}),
+        ) as s:
+            api = boreas.ApiClient(s.url)
+            rules = [{"channels": ["a"], "allow": ["join"]}]
+            self.assertEqual(api.create_token("ann", ttl=60, rules=rules), made)
+            self.assertEqual(list(api.tokens("ann")), [made])
+            self.assertEqual(api.token("tok_1"), made)
+            self.assertEqual(api.update_token("tok_1", label="phone", rules=None), made)
+            self.assertEqual(api.delete_token_id("tok_1"), 2)
+            self.assertEqual(api.inspect_token("bt_x", [("join", "a")]), {"valid": True})
+            self.assertEqual(api.revoke(user="ann", grace=30), {"sessions": 1})
+            self.assertEqual(api.revocation(), {"revocations": 3})
+            self.assertIsNone(api.delete_revocation(all=True))
+            self.assertEqual(api.create_key("shop", ["publish"], channels=["orders.*"])["key"], "bk_x")
+            self.assertEqual(api.keys(), [1])
+            api.delete_key("key_1")
+            self.assertEqual(api.refusals(token="tok_1", limit=5), [2])
+        self.assertEqual(
+            [(m, p, json.loads(b) if b else None) for m, p, _, b in s.requests],
+            [
+                ("POST", "/v2/tokens", {"user": "ann", "ttl": 60, "rules": rules}),
+                ("GET", "/v2/tokens?user=ann", None),
+                ("GET", "/v2/tokens?after=n&user=ann", None),
+                ("GET", "/v2/tokens/tok_1", None),
+                ("PATCH", "/v2/tokens/tok_1", {"label": "phone", "rules": None}),
+                ("DELETE", "/v2/tokens/tok_1", None),
+                ("POST", "/v2/tokens/inspect", {"token": "bt_x", "can": [{"verb": "join", "channel": "a"}]}),
+                ("POST", "/v2/revocations", {"user": "ann", "grace": 30}),
+                ("GET", "/v2/revocations", None),
+                ("DELETE", "/v2/revocations?all=true", None),
+                ("POST", "/v2/keys", {"name": "shop", "verbs": ["publish"], "channels": ["orders.*"]}),
+                ("GET", "/v2/keys", None),
+                ("DELETE", "/v2/keys/key_1", None),
+                ("GET", "/v2/refusals?token=tok_1&limit=5", None),
+            ],
+        )
+
+    def test_urls_with_passwords(self):
+        with Script((200, {}), (200, {}), (302, "", {"Location": "http://127.0.0.1:1/?secret"})) as s:
+            url = s.url.replace("://", "://me:s%65cret@")
+            boreas.ApiClient(url).stats()
+            boreas.ApiClient(url, key="bk_key").stats()
+            with self.assertRaises(boreas.ApiError) as raised:
+                boreas.ApiClient(url).stats()
+            self.assertNotIn("secret", repr(raised.exception))
+        shown = [h["Authorization"] for _, _, h, _ in s.requests[:2]]
+        self.assertEqual(shown, ["Basic bWU6c2VjcmV0", "Bearer bk_key"])
+        with self.assertRaises(ConnectionError) as raised:
+            boreas.ApiClient("http://me:secret@127.0.0.1:1", attempts=1).stats()
+        self.assertNotIn("secret", str(raised.exception))
+        for wrong in ("http://me:secret@h:x", "ftp://me:secret@h", "http://h/?access_token=secret", "http://h:secret", "http://[secret"):
+            for make in (boreas.ApiClient, lambda url: boreas.Subscriber(url, ["a"])):
+                with self.assertRaises(ValueError) as raised:
+                    make(wrong)
+                self.assertNotIn("secret", str(raised.exception))
+                self.assertTrue(raised.exception.__suppress_context__ or "secret" not in str(raised.exception.__context__))
 
     def test_reading(self):
         page = {"channel": "c", "messages": [{"message": 1, "position": "E-1"}], "position": "E-1", "more": True}
@@ -318,14 +429,101 @@ class TestSubscriber(Patient):
             ],
         )
         self.assertEqual([h.get("Last-Event-ID") for _, _, h, _ in s.requests], [None, "id2", "id3"])
-        self.assertEqual([p for _, p, _, _ in s.requests][1], "/v2/events?channel=chat")
-        self.assertEqual(self.waits[:2], [1.5, 1.5])  # as retry says
+        self.assertEqual([p for _, p, _, _ in s.requests][1], "/v2/events?channel=chat&last=2147483647")
+        self.assertEqual(self.waits[:2], [1, 2])  # clause 8.4; retry is for browsers
 
     def test_backs_off(self):  # clause 8.4
         with Script(cut, cut, cut, cut, cut, cut, cut, stream(joined(), FINAL)) as s:
             self.events(self.subscriber(s.url))
-        self.assertEqual(self.waits, [1, 2, 4, 8, 16, 30, 30])
+        self.assertEqual(self.waits, [1, 2, 4, 4, 4, 4, 4])
         self.assertEqual(len(s.requests), 8)
+
+    def test_bounds_of_the_waits(self):  # clause 8.4
+        now = [100.0]
+        with mock.patch("boreas.time.monotonic", lambda: now[0]):
+            waits = boreas._Backoff()
+            got = []
+            for _ in range(22):
+                got.append(waits.next(True))
+                now[0] += got[-1]
+            self.assertEqual(got, [1, 2] + [4] * 16 + [8, 16, 30, 30])
+            waits = boreas._Backoff()
+            self.assertEqual([waits.next(False) for _ in range(7)], [1, 2, 4, 8, 16, 30, 30])
+            waits = boreas._Backoff()
+            self.assertEqual([waits.next(mute) for mute in (True, False, False, False, True)], [1, 2, 4, 8, 4])
+
+    def test_a_good_connection_forgets_failures(self):  # clause 8.4
+        now = [100.0]
+
+        def held():  # the connection lives until the join has been read
+            hold = threading.Event()
+
+            def answer(handler):
+                stream(joined(), hold=hold)(handler)
+
+            return answer, hold
+
+        holds = [held() for _ in range(5)]
+        with Script(*[answer for answer, _ in holds], stream(joined(), FINAL)) as s:
+            subscriber, lives = self.subscriber(s.url), iter(zip((3, 3, 0.9, 1, 3), holds))
+            with mock.patch("boreas.time.monotonic", lambda: now[0]):
+                with self.assertRaises(boreas.ApiError):
+                    for e in subscriber:
+                        seconds, (_, hold) = next(lives, (0, (None, threading.Event())))
+                        now[0] += seconds
+                        hold.set()
+        self.assertEqual(self.waits, [1, 1, 2, 1, 1])
+
+    def test_wrong_arguments(self):
+        url = "http://127.0.0.1:1"
+        for channels in ([], "chat", b"chat", [""], ["room \ud83d"], ["a\n"], [5], ["\u00e9" * 128], [b"a"]):
+            with self.assertRaises((ValueError, TypeError)):
+                boreas.Subscriber(url, channels)
+        for options in (
+            {"since": {"chat": 5}}, {"since": {"chat": "\ud83d"}}, {"since": {"chat": ""}}, {"since": {"other": "E-0"}},
+            {"last": -1}, {"last": "1"}, {"last": True}, {"last": 1.5}, {"last": 2**53}, {"presence": 1}, {"presence": "true"},
+            {"last_event_id": "a\nb"}, {"last_event_id": 5},
+        ):
+            with self.assertRaises((ValueError, TypeError), msg=options):
+                boreas.Subscriber(url, ["chat"], **options)
+
+    def test_all_that_is_left_after_a_gap(self):  # clause 4.8
+        for options, last in (
+            ({}, None), ({"last": 3}, "3"), ({"since": {"chat": "E-0"}}, "2147483647"), ({"since": {"chat": "E-0"}, "last": 3}, "3"),
+            ({"last_event_id": "i"}, "2147483647"), ({"last_event_id": "i", "last": 3}, "2147483647"),
+        ):
+            with Script(stream(joined(), FINAL)) as s:
+                self.events(self.subscriber(s.url, **options))
+            query = urllib.parse.parse_qs(urllib.parse.urlsplit(s.requests[0][1]).query)
+            self.assertEqual(query.get("last", [None])[0], last, options)
+
+    def test_the_token_stands_nowhere(self):
+        for token in ("secret\n", "secret ", "se cret", "secret\u00a0", "secret\ud83d", "secret\x00"):
+            with self.assertRaises(ValueError) as raised:
+                boreas.Subscriber("http://127.0.0.1:1", ["chat"], token=token)
+            self.assertNotIn("secret", str(raised.exception))
+            with self.assertNoLogs() if hasattr(self, "assertNoLogs") else contextlib.nullcontext(), Script() as s:
+                with self.assertRaises(ValueError) as raised:
+                    list(self.subscriber(s.url, token=lambda: token))
+            self.assertNotIn("secret", str(raised.exception))
+        with self.assertLogs("boreas", "DEBUG") as logs, Script(cut, stream(joined(), FINAL)) as s:
+            subscriber = self.subscriber(s.url.replace("://", "://me:secret@"), token="secret")
+            self.events(subscriber)
+        self.assertNotIn("secret", repr(subscriber) + "".join(logs.output))
+        self.assertEqual([h["Authorization"] for _, _, h, _ in s.requests], ["Bearer secret"] * 2)
+        with Script(stream(joined(), FINAL), stream(joined(), FINAL)) as s:
+            self.events(self.subscriber(s.url.replace("://", "://me:secret@")))
+            self.events(self.subscriber(s.url, token=lambda: "\u00e9"))
+        shown = [h["Authorization"] for _, _, h, _ in s.requests]
+        self.assertEqual(shown, ["Basic bWU6c2VjcmV0", "Bearer \u00e9".encode().decode("latin-1")])
+
+    def test_no_message_stops_the_stream(self):
+        texts = ["1e400", "7" * 5000, '"\\ud83d"']
+        events = ['id: %d\ndata: {"channel":"chat","message":%s,"position":"E-%d"}\n\n' % (i, text, i) for i, text in enumerate(texts)]
+        with Script(stream(joined(), *events, FINAL)) as s:
+            got, _ = self.events(self.subscriber(s.url))
+        self.assertEqual([e.type for e in got], ["joined"] + ["message"] * 3 + ["goodbye"])
+        self.assertEqual(got[3].data, "\ud83d")
 
     def test_obeys_a_goodbye(self):  # clauses 8.3, 8.5
         now = [100.0]
