@@ -33,7 +33,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s, err := stage.Open(*api, *ws, rules())
+	s, err := stage.Open(*api, *ws, *address, rules())
 	if err != nil {
 		return err
 	}

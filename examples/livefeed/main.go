@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s, err := stage.Open(*api, *ws, nil)
+	s, err := stage.Open(*api, *ws, *address, nil)
 	if err != nil {
 		return err
 	}

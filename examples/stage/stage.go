@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
@@ -40,8 +41,10 @@ type Stage struct {
 }
 
 // Open returns the Boreas at the two URLs. If both are empty it starts one within
-// this process, on free ports of this machine, with these rules.
-func Open(apiURL, wsURL string, rules *boreas.Rules) (*Stage, error) {
+// this process, with these rules, on the ports that are 100 and 200 after that of the page: so
+// pages that are open find it again when the example is started anew. Ports that are taken,
+// and those of a page on port 0, are replaced by free ones.
+func Open(apiURL, wsURL, page string, rules *boreas.Rules) (*Stage, error) {
 	switch {
 	case apiURL != "" && wsURL != "":
 		if _, err := subscribersURL(wsURL, "http"); err != nil {
@@ -56,11 +59,12 @@ func Open(apiURL, wsURL string, rules *boreas.Rules) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	apiAddress, err := s.listen(api.Handler(s.hub, api.Options{Authority: authority, Loopback: true}))
+	port := portOf(page)
+	apiAddress, err := s.listen(port, 100, api.Handler(s.hub, api.Options{Authority: authority, Loopback: true}))
 	if err == nil {
 		s.API = "http://" + apiAddress
 		var wsAddress string
-		wsAddress, err = s.listen(subscribers(s.hub, authority))
+		wsAddress, err = s.listen(port, 200, subscribers(s.hub, authority))
 		s.WS = "ws://" + wsAddress + "/"
 	}
 	if err != nil {
@@ -84,8 +88,28 @@ func subscribers(hub *boreas.Hub, authority *auth.Authority) http.Handler {
 	return mux
 }
 
-func (s *Stage) listen(h http.Handler) (address string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// portOf returns the port of an address, 0 if it has none that is known.
+func portOf(address string) int {
+	_, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return port
+}
+
+// listen serves on the port that is so many after another one, or on a free one.
+func (s *Stage) listen(port, after int, h http.Handler) (address string, err error) {
+	if port != 0 {
+		port += after
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		return "", err
 	}

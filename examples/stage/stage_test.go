@@ -3,6 +3,7 @@ package stage
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t *testing.T) *Visitors {
 	t.Helper()
-	s, err := Open("", "", nil)
+	s, err := Open("", "", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,23 +69,62 @@ func TestVisitorsDeleteTokensThatNobodyUses(t *testing.T) {
 }
 
 func TestOpenTakesBothURLsOrNone(t *testing.T) {
-	s, err := Open("http://a", "ws://b", nil)
+	s, err := Open("http://a", "ws://b", "", nil)
 	if err != nil || s.API != "http://a" || s.WS != "ws://b" || s.Close() != nil {
 		t.Errorf("with both: %+v, %v", s, err)
 	}
-	if _, err := Open("http://a", "", nil); err == nil {
+	if _, err := Open("http://a", "", "", nil); err == nil {
 		t.Error("with one: no error")
 	}
 	for _, url := range []string{"http://b", "b:8002", "ws://"} {
-		if _, err := Open("http://a", url, nil); err == nil {
+		if _, err := Open("http://a", url, "", nil); err == nil {
 			t.Errorf("with %s: no error", url)
 		}
 	}
 }
 
+// A page that is open knows one address of its Boreas, and its policy allows no other. So an
+// example that is started anew has the same one.
+func TestTheBoreasIsFoundAgain(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := l.Addr().String() // taken, so that no other test has it
+	defer l.Close()
+	var urls []string
+	for range 2 {
+		s, err := Open("", "", page, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		urls = append(urls, s.API, s.WS)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if urls[0] != urls[2] || urls[1] != urls[3] {
+		t.Errorf("started anew it moved: %q", urls)
+	}
+	// Somebody else's port is left alone.
+	taken, err := net.Listen("tcp", strings.TrimPrefix(urls[0], "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s, err := Open("", "", page, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close() //nolint:errcheck // it is not what is tested
+	if s.API == urls[0] || s.WS != urls[1] {
+		t.Errorf("with the API's port taken: %s, %s", s.API, s.WS)
+	}
+}
+
 // The port for subscribers has what that of a server has.
 func TestOpenServesSubscribers(t *testing.T) {
-	s, err := Open("", "", nil)
+	s, err := Open("", "", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
