@@ -10,7 +10,6 @@ import (
 
 const (
 	maxChannelName = 255 // bytes, clause 1.5
-	maxPosition    = 64  // letters, digits and dashes, clause 1.6
 	maxKey         = 128 // bytes, clause 6.3
 )
 
@@ -25,16 +24,6 @@ func checkChannel(name string) error {
 	}
 	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 		return fmt.Errorf("channel %q: the name must be UTF-8 without control characters", name)
-	}
-	return nil
-}
-
-// checkPosition refuses what no server gives as a position; "" is none.
-func checkPosition(position string) error {
-	if len(position) > maxPosition || strings.ContainsFunc(position, func(r rune) bool {
-		return r != '-' && r != '_' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
-	}) {
-		return fmt.Errorf("%.70q is not a position that a server gives", position)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 )
 
@@ -25,7 +24,7 @@ type HistoryPage struct {
 // those after Since are not kept any more, the [Error] has Oldest.
 func (c *Conn) History(ctx context.Context, channel string, o HistoryOptions) (HistoryPage, error) {
 	op := fmt.Sprintf("read the history of %q", channel)
-	if err := errors.Join(checkChannel(channel), checkPosition(o.Since)); err != nil {
+	if err := checkChannel(channel); err != nil {
 		return HistoryPage{}, opError(op, err)
 	}
 	if o.Limit < 0 {

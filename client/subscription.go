@@ -85,9 +85,6 @@ func (c *Conn) Subscribe(ctx context.Context, channel string, o SubscribeOptions
 	if o.Last < 0 || o.Buffer < 0 {
 		return nil, fmt.Errorf("%s: Last and Buffer can't be negative", op)
 	}
-	if err := checkPosition(o.Since); err != nil {
-		return nil, fmt.Errorf("%s: Since: %w", op, err)
-	}
 	o.Last = min(o.Last, allThatIsLeft)
 	if o.Buffer == 0 {
 		o.Buffer = defaultBuffer
