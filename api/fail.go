@@ -26,7 +26,12 @@ func (s *service) fail(w http.ResponseWriter, err error) {
 func (s *service) appendError(dst []byte, err error) []byte {
 	told := fault.Wire(err)
 	if fault.Of(err) == fault.Internal {
-		s.options.Log.Error("a request to the API failed", "error", err)
+		var p *boreas.EnginePanicError
+		if errors.As(err, &p) {
+			s.options.Log.Error("the engine panicked", "panic", p.Value, "stack", string(p.Stack))
+		} else {
+			s.options.Log.Error("a request to the API failed", "error", err)
+		}
 	}
 	var stale *staleError
 	if errors.As(err, &stale) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/panics"
 	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
@@ -83,9 +84,21 @@ func (c *conn) Finish(reason error, said bool) {
 
 // serve waits until the connection ends.
 func (c *conn) serve(chatter int) {
-	c.sess.Lost(c.wait(chatter))
+	c.sess.Lost(c.waitGuarded(chatter))
 	c.Drop()
 	c.sess.Done()
+}
+
+// waitGuarded is wait for a goroutine on which nobody else recovers.
+func (c *conn) waitGuarded(chatter int) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p := panics.Caught(v)
+			c.h.panicked(c.sess, p)
+			err = p
+		}
+	}()
+	return c.wait(chatter)
 }
 
 // wait reads what a client has no business to send, so that it is seen when it goes.

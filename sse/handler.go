@@ -68,6 +68,7 @@ type Counters struct {
 	Origins         atomic.Uint64 // requests from pages that may not connect
 	Full            atomic.Uint64 // requests refused for want of room, or on shutdown
 	NotJoined       atomic.Uint64 // requests of which no channel could be joined
+	Panics          atomic.Uint64 // streams that ended because of a panic
 }
 
 type handler struct {
@@ -129,12 +130,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, &h.count.Full, err)
 		return
 	}
+	started := false
+	defer func() {
+		if !started { // also if Check panics
+			sess.Done()
+		}
+	}()
 	grant, err := h.check(&q)
 	if err != nil {
-		sess.Done()
 		h.refuse(w, r, &h.count.Unauthenticated, err)
 		return
 	}
+	started = true
 	s := stream{h: h, sess: sess, request: q, grant: grant}
 	if nc, rw, err := http.NewResponseController(w).Hijack(); err == nil {
 		s.overSocket(nc, rw, w.Header())

@@ -46,6 +46,7 @@ func (s *stream) overResponse(w http.ResponseWriter, r *http.Request) {
 		s.h.answer(w, r, &s.h.count.NotJoined, err)
 		return
 	}
+	defer s.sess.Lost(errGone) // also if a write panics; an ended session stays as it is
 	setHeader(w.Header())
 	w.WriteHeader(http.StatusOK)
 	o.serve(r.Context().Done())

@@ -7,6 +7,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/panics"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
@@ -97,6 +98,12 @@ func setHeader(h http.Header) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
+}
+
+// panicked notes that a stream ends because of a panic.
+func (h *handler) panicked(s *boreas.Session, err *panics.Error) {
+	h.count.Panics.Add(1)
+	h.options.Log.Error("a stream panicked", "session", s.ID(), "panic", err.Value, "stack", string(err.Stack))
 }
 
 // ended notes why a stream has ended, and logs an end that is the server's fault.

@@ -127,7 +127,7 @@ func appendAnswer(b []byte, accept, protocol string) []byte {
 
 // serve reads until the connection ends.
 func (c *conn) serve(early []byte) {
-	err := c.read(early)
+	err := c.readGuarded(early)
 	c.sess.Lost(err)
 	c.countUnfinished()
 	if c.in != nil {

@@ -87,6 +87,7 @@ type Counters struct {
 	IgnoredAnonymous atomic.Uint64 // joins and leaves of anonymous connections
 	Malformed        atomic.Uint64 // messages of protocol 2 that are no requests
 	RefusedTokens    atomic.Uint64 // tokens that are not valid, of protocol 2
+	Panics           atomic.Uint64 // sessions that ended because their request panicked
 }
 
 type handler struct {

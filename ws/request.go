@@ -82,6 +82,8 @@ func (c *conn) classicJoin(join, leave []string) {
 			c.refused(err, "join", name)
 			c.sess.End(err)
 			return
+		case c.enginePanicked(err):
+			return
 		case fault.Of(err) == fault.Internal:
 			c.h.options.Log.Error("a subscriber could not join a channel", "channel", name, "error", err)
 		default:

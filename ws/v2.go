@@ -135,6 +135,9 @@ func (c *conn) v2Say(what func(dst []byte) []byte) {
 
 // v2Fail replies that a request failed.
 func (c *conn) v2Fail(r *wire.V2Request, err error) {
+	if c.enginePanicked(err) {
+		return
+	}
 	c.refused(err, r.Kind.String(), r.Channel)
 	f := fault.Wire(err)
 	if fault.Of(err) == fault.Internal {
@@ -202,6 +205,9 @@ func (c *conn) v2Join(r *wire.V2Request) {
 	for i := range results {
 		err := results[i].Err
 		c.refused(err, "join", joins[i].Channel)
+		if c.enginePanicked(err) {
+			return
+		}
 		if fault.Of(err) == fault.Internal {
 			c.h.options.Log.Error("a subscriber could not join a channel", "session", c.sess.ID(), "channel", joins[i].Channel, "error", err)
 		}

@@ -62,8 +62,8 @@ func (w *workers) do(c *conn, b *socket.Buffer) (over bool) {
 // its place meanwhile, so that clients with slow tokens hold up nobody.
 func (w *workers) instead(run func()) {
 	go w.run()
+	defer func() { w.jobs <- nil }() // also if it panics
 	run()
-	w.jobs <- nil
 }
 
 func (w *workers) run() {
@@ -72,6 +72,6 @@ func (w *workers) run() {
 		if j == nil {
 			return
 		}
-		j.over <- j.c.take(j.b.Bytes(), in)
+		j.over <- j.c.takeGuarded(j.b.Bytes(), in)
 	}
 }

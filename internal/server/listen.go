@@ -97,7 +97,7 @@ func listenReason(which string, err error) error {
 // httpServer bounds what a client can take of the server before it gets anywhere.
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           s.surviving(h),
 		ReadHeaderTimeout: s.cfg.HeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,

@@ -58,7 +58,8 @@ type Server struct {
 	gate      *gate
 	limits    *limit.Limits
 	sseCount  sse.Counters
-	sharing   atomic.Int64 // requests for streams of events that do not have their connection to themselves
+	panics    atomic.Uint64 // of requests
+	sharing   atomic.Int64  // requests for streams of events that do not have their connection to themselves
 	api       endpoint
 	ws        endpoint
 
@@ -137,7 +138,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		untrusted: s.newUntrusted(),
 	}, s.subscribers(counters))
 	s.boundConnections(account)
-	registry.MustRegister(logMetric(o.LogDropped), wsMetrics{counters, &s.gate.count, s.ws.connections}, sseMetrics{&s.sseCount}, limitMetrics{s.limits, &s.ws.connections.crowding}, connectionMetrics{account, map[string]*connections{"api": s.api.connections, "ws": s.ws.connections}}, tlsMetrics(s.secured()))
+	registry.MustRegister(logMetric(o.LogDropped), wsMetrics{counters, &s.gate.count, s.ws.connections}, sseMetrics{&s.sseCount}, panicMetrics{&s.panics, counters, &s.sseCount}, limitMetrics{s.limits, &s.ws.connections.crowding}, connectionMetrics{account, map[string]*connections{"api": s.api.connections, "ws": s.ws.connections}}, tlsMetrics(s.secured()))
 	s.ws.http = s.httpServer(s.health(s.gate))
 	s.ws.tls.apply(s.ws.http, cfg)
 	s.ws.connections.watch(s.ws.http)

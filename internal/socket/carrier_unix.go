@@ -154,7 +154,7 @@ func (c *carrier) flush() {
 		}
 		c.mu.Unlock()
 		c.Conn.SetWriteDeadline(time.Now().Add(relayWriteTimeout))
-		if _, err := c.Conn.Write(p); err != nil {
+		if err := guarded(func() error { _, err := c.Conn.Write(p); return err }); err != nil {
 			c.mu.Lock()
 			if c.err == nil {
 				c.err = err
@@ -206,7 +206,7 @@ func (c *carrier) wait(t *tls.Conn) (*Buffer, error) {
 		// On a goroutine of its own: crypto/tls takes some KiB of stack, which the
 		// one that waits would keep.
 		done := make(chan error)
-		go func() { done <- c.fill(t, b) }()
+		go func() { done <- guarded(func() error { return c.fill(t, b) }) }()
 		if err := <-done; b.n == 0 {
 			b.Release()
 			if err != nil {

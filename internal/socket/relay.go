@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/panics"
 )
 
 // relayWriteTimeout is how long one write of a relay may take before its
@@ -49,12 +51,23 @@ func (r *relay) TryWrite(p []byte) (int, error) {
 
 func (r *relay) write(p []byte) {
 	r.nc.SetWriteDeadline(time.Now().Add(relayWriteTimeout))
-	_, err := r.nc.Write(p)
+	err := guarded(func() error { _, err := r.nc.Write(p); return err })
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.err = err
 	close(r.busy)
 	r.busy = nil
+}
+
+// guarded makes an error of a panic, which would end the process: nobody else recovers on
+// the goroutines of a connection.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panics.Caught(v)
+		}
+	}()
+	return f()
 }
 
 // underWay returns what is closed when the last write is done; nil if it is.

@@ -1,0 +1,64 @@
+// Package panics keeps a panic that one client has caused from ending the process.
+//
+// Code that runs for one client recovers, ends what it has of that client, and goes on;
+// see docs/decisions/0008-panics.md. A panic that passed through the hub's package is
+// not recovered from: a lock may be held for ever, or a log be half changed.
+package panics
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+)
+
+// hub is how the names of the functions begin whose panics nobody recovers from: those
+// of the hub, its sessions and the engine in memory.
+const hub = "github.com/boreas-pubsub/boreas."
+
+// An Error is a panic that was recovered from.
+type Error struct {
+	Value any    // of the panic
+	Stack []byte // of the goroutine
+}
+
+// Error returns the panic's value.
+func (e *Error) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Caught returns the error for a panic. It is called by the deferred function that has
+// recovered, with the value that recover returned. If the state of the hub may be broken it
+// ends the process.
+func Caught(v any) *Error {
+	e := &Error{v, debug.Stack()}
+	if throughHub() {
+		crash(e)
+	}
+	return e
+}
+
+// crash ends the process as a panic does that nobody recovers from. It is called on another
+// goroutine, because package net/http recovers from panics of its handlers.
+var crash = func(e *Error) {
+	go panic(fmt.Sprintf("%v\n\n%s", e, e.Stack))
+	select {}
+}
+
+// throughHub reports whether a function of the hub is on the stack.
+func throughHub() bool {
+	pcs := make([]uintptr, 64)
+	n := runtime.Callers(0, pcs)
+	for n == len(pcs) {
+		pcs = make([]uintptr, 2*len(pcs))
+		n = runtime.Callers(0, pcs)
+	}
+	frames := runtime.CallersFrames(pcs[:n])
+	for {
+		f, more := frames.Next()
+		if strings.HasPrefix(f.Function, hub) {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/boreas-pubsub/boreas/internal/panics"
+	"github.com/boreas-pubsub/boreas/sse"
+	"github.com/boreas-pubsub/boreas/ws"
+)
+
+// surviving counts and logs the panics of a handler, and ends the request's connection, or
+// its stream of HTTP/2.
+func (s *Server) surviving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v != http.ErrAbortHandler {
+				err := panics.Caught(v)
+				s.panics.Add(1)
+				s.log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", err.Value, "stack", string(err.Stack))
+			}
+			panic(http.ErrAbortHandler) // what has been written is not a whole answer
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// panicMetrics shows panics to Prometheus.
+type panicMetrics struct {
+	http *atomic.Uint64
+	ws   *ws.Counters
+	sse  *sse.Counters
+}
+
+var panicsTotal = prometheus.NewDesc("boreas_panics_total",
+	"Panics that ended only what one client asked for, by where: http (a request), websocket or sse (a session). Report them.", []string{"where"}, nil)
+
+// Describe implements prometheus.Collector.
+func (panicMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- panicsTotal }
+
+// Collect implements prometheus.Collector.
+func (m panicMetrics) Collect(ch chan<- prometheus.Metric) {
+	for where, count := range map[string]*atomic.Uint64{"http": m.http, "websocket": &m.ws.Panics, "sse": &m.sse.Panics} {
+		ch <- prometheus.MustNewConstMetric(panicsTotal, prometheus.CounterValue, float64(count.Load()), where)
+	}
+}

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// A handler that panics ends its own connection. The log has one line, with the stack.
+func TestAHandlerThatPanics(t *testing.T) {
+	var log bytes.Buffer
+	s := &Server{log: slog.New(slog.NewTextHandler(&log, nil))}
+	served := httptest.NewServer(s.surviving(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/broken" {
+			panic("the handler is broken")
+		}
+	})))
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // or it asks again
+	for _, path := range []string{"/broken", "/", "/broken", "/"} {
+		resp, err := client.Get(served.URL + path)
+		if (err == nil) != (path == "/") {
+			t.Errorf("%s: %v", path, err)
+		}
+		if err == nil {
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+	}
+	served.Close()
+	if n := s.panics.Load(); n != 2 {
+		t.Errorf("counted %d", n)
+	}
+	if said := log.String(); strings.Count(said, "\n") != 2 || strings.Count(said, `panic="the handler is broken"`) != 2 || !strings.Contains(said, "panics_test.go") {
+		t.Errorf("the log: %s", said)
+	}
+}

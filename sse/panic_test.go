@@ -1,0 +1,28 @@
+package sse
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/boreas-pubsub/boreas"
+)
+
+// A request that panics gives the place of its session back.
+func TestARequestThatPanics(t *testing.T) {
+	hub := boreas.New(boreas.Options{})
+	defer hub.Shutdown(context.Background(), 0)
+	h := Handler(hub, Options{Check: func(boreas.Credentials) (*boreas.Grant, error) { panic("the check is broken") }})
+	func() {
+		defer func() {
+			if v := recover(); v != "the check is broken" { // which is the server's to deal with
+				t.Errorf("got %v", v)
+			}
+		}()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/v2/events?channel=a&access_token=x", nil))
+	}()
+	if n := hub.Sessions(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+}

@@ -1,0 +1,51 @@
+package ws
+
+import (
+	"errors"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/panics"
+)
+
+// takeGuarded is take for a worker. A worker must outlive what it does for one client.
+func (c *conn) takeGuarded(b []byte, in *inbound) (over bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			err := panics.Caught(v)
+			in.drop()
+			*in, c.in, c.deaf = inbound{}, nil, true
+			c.panicked(err)
+		}
+	}()
+	return c.take(b, in)
+}
+
+// readGuarded is read for the connection's own goroutine.
+func (c *conn) readGuarded(early []byte) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p := panics.Caught(v)
+			c.panicked(p)
+			err = p
+		}
+	}()
+	return c.read(early)
+}
+
+// panicked ends the session because of a panic.
+func (c *conn) panicked(err *panics.Error) {
+	c.h.count.Panics.Add(1)
+	c.h.options.Log.Error("a request of a subscriber panicked", "session", c.sess.ID(), "panic", err.Value, "stack", string(err.Stack))
+	c.sess.End(err)
+}
+
+// enginePanicked ends the session if the error is a panic of the engine.
+func (c *conn) enginePanicked(err error) bool {
+	var p *boreas.EnginePanicError
+	if !errors.As(err, &p) {
+		return false
+	}
+	c.h.options.Log.Error("the engine panicked", "session", c.sess.ID(), "panic", p.Value, "stack", string(p.Stack))
+	c.sess.End(err)
+	return true
+}

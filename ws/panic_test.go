@@ -1,0 +1,118 @@
+package ws
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A request that panics ends its session with 1011, and nothing else: more of them than
+// there are workers.
+func TestARequestThatPanics(t *testing.T) {
+	log, count := new(lines), new(Counters)
+	valid := boreastest.Check(func(token string) (string, bool) { return "user", token == "valid" })
+	o := Options{Counters: count, Log: slog.New(slog.NewTextHandler(log, nil)), Check: func(c boreas.Credentials) (*boreas.Grant, error) {
+		switch {
+		case c.Token == "slowly" && c.Slow != nil:
+			c.Slow(func() { panic("the check is broken") })
+		case c.Token != "valid":
+			panic("the check is broken")
+		}
+		return valid(c)
+	}}
+	hub, addr := v2Server(t, overSocket, boreas.Options{}, o)
+	bystander := newClientAt(t, addr, "/v2")
+	n := 4*runtime.GOMAXPROCS(0) + 2
+	for i := range n {
+		c := newClientAt(t, addr, "/v2")
+		c.send(`{"id":1,"auth":{"token":"` + []string{"slowly", "at once"}[i%2] + `"}}`)
+		if f, _ := answering(c, `"goodbye"`); !strings.Contains(f, `"code":"internal"`) {
+			t.Errorf("got %s", f)
+		}
+		c.want("close 1011 internal")
+		c.write(closeOf("\x03\xf3"))
+		c.wantEOF()
+	}
+	bystander.send(`{"id":1,"auth":{"token":"valid"}}`, `{"id":2,"join":{"channels":[{"channel":"news"}]}}`)
+	answering(bystander, `"id":2`)
+	if got := count.Panics.Load(); got != uint64(n) {
+		t.Errorf("counted %d of %d", got, n)
+	}
+	if said := log.String(); strings.Count(said, "the check is broken") < n || !strings.Contains(said, "panic_test.go") {
+		t.Errorf("the log: %s", said)
+	}
+	// One in the handshake gives its place back.
+	for range 10 {
+		resp, err := http.DefaultTransport.RoundTrip(handshakeWith(addr, "broken"))
+		if err == nil {
+			resp.Body.Close()
+			t.Errorf("answered with %s", resp.Status)
+		}
+	}
+	for hub.Sessions() != 1 {
+		runtime.Gosched()
+	}
+}
+
+func handshakeWith(addr, token string) *http.Request {
+	r, _ := http.NewRequest("GET", "http://"+addr+"/v2?access_token="+token, nil)
+	for k, v := range map[string]string{"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+		r.Header.Set(k, v)
+	}
+	return r
+}
+
+// A panic of the engine ends the session that called it.
+func TestAnEngineThatPanics(t *testing.T) {
+	engine := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+	defer engine.Close()
+	broken := func(channel string) {
+		if strings.HasPrefix(channel, "chat.broken") {
+			panic("the engine is broken")
+		}
+	}
+	engine.BeforeFollow, engine.BeforePublish, engine.BeforeRead = broken, broken, broken
+	hub, addr := v2Server(t, overSocket, boreas.Options{Engine: engine}, Options{})
+	bystander := newClientAt(t, addr, "/v2")
+	bystander.send(`{"id":1,"auth":{"token":"valid"}}`, `{"id":2,"join":{"channels":[{"channel":"chat.a"}]}}`)
+	answering(bystander, `"id":2`)
+	for _, request := range []string{
+		`"publish":{"channel":"chat.broken","message":1}`, `"join":{"channels":[{"channel":"chat.broken"}]}`, `"history":{"channel":"chat.broken"}`,
+	} {
+		c := newClientAt(t, addr, "/v2")
+		c.send(`{"id":1,"auth":{"token":"valid"}}`, `{"id":2,`+request+`}`)
+		for f := ""; f != "close 1011 internal"; {
+			f = c.next()
+		}
+	}
+	publish(t, hub, "chat.a", "1")
+	answering(bystander, `"message":1`)
+	if got := hub.Stats().EnginePanics; got != 3 {
+		t.Errorf("counted %d", got)
+	}
+}
