@@ -61,6 +61,7 @@ func commands(p *program) []*cli.Command {
 		doctorCommand(p),
 		benchCommand(p),
 		versionCommand(p),
+		licensesCommand(p),
 		helpCommand(p),
 	}
 }

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"io"
+
+	"github.com/urfave/cli/v3"
+)
+
+// notices are the licences of all that is linked into the program, on any system that it is
+// built for. `go test ./cmd/boreas -run TestNotices -update` writes the file anew.
+//
+//go:embed notices/notices.txt
+var notices string
+
+func licensesCommand(p *program) *cli.Command {
+	return &cli.Command{
+		Name:  "licenses",
+		Usage: "print the licence of Boreas, and of the libraries that are part of the program",
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return usagef("%s takes no arguments: %q is one", cmd.FullName(), cmd.Args().First())
+			}
+			_, err := io.WriteString(p.stdout, notices)
+			return err
+		},
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write notices/notices.txt anew")
+
+// noticeFile matches the names of files that licences ask to be passed on.
+var noticeFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright|notice|patents)([.-].*)?$`)
+
+// TestNotices compares the notices that are in the program with those of what is linked into
+// it, as the toolchain says, on each system that it is built for.
+func TestNotices(t *testing.T) {
+	want := linkedNotices(t)
+	const file = "notices/notices.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if notices != want {
+		t.Errorf("%s is not what the licences of the linked modules make: run `go test ./cmd/boreas -run TestNotices -update`", file)
+	}
+	for _, part := range []string{"The Go standard library", "Copyright 2009 The Go Authors", "github.com/urfave/cli/v3", "github.com/prometheus/client_golang"} {
+		if !strings.Contains(notices, part) {
+			t.Errorf("%q is missing", part)
+		}
+	}
+	var out strings.Builder
+	if err := run(t.Context(), []string{"boreas", "licenses"}, nil, nil, &out, &out); err != nil || out.String() != notices {
+		t.Errorf("boreas licenses: %v, %d bytes", err, out.Len())
+	}
+}
+
+// linkedNotices returns the notices of Boreas, Go and all linked modules. A text that several
+// have stands there once.
+func linkedNotices(t *testing.T) string {
+	t.Helper()
+	type module struct{ name, root string }
+	files := map[string]module{} // by path
+	linked := map[string]bool{}  // modules, by name
+	add := func(m module, dir string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			if !entry.IsDir() && noticeFile.MatchString(entry.Name()) && !strings.HasSuffix(entry.Name(), ".go") {
+				files[filepath.Join(dir, entry.Name())] = m
+			}
+		}
+	}
+	add(module{"Boreas", "../.."}, "../..")
+	goroot := strings.TrimSpace(output(t, nil, "go", "env", "GOROOT"))
+	add(module{"The Go standard library and runtime", goroot}, goroot)
+	for _, system := range targets(t) {
+		os, arch, _ := strings.Cut(system, "/")
+		list := output(t, []string{"GOOS=" + os, "GOARCH=" + arch, "CGO_ENABLED=0"},
+			"go", "list", "-deps", "-f", "{{if .Module}}{{if not .Module.Main}}{{.Module.Path}}\t{{.Module.Dir}}\t{{.Dir}}{{end}}{{end}}", ".")
+		for line := range strings.Lines(list) {
+			fields := strings.Split(strings.TrimSpace(line), "\t")
+			if len(fields) != 3 {
+				continue
+			}
+			m := module{fields[0], fields[1]}
+			linked[m.name] = true
+			for dir := fields[2]; strings.HasPrefix(dir, m.root); dir = filepath.Dir(dir) { // a package may have a licence of its own
+				add(m, dir)
+			}
+		}
+	}
+	users := map[string][]string{} // by text
+	with := map[string]bool{}
+	for path, m := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, _ := filepath.Rel(m.root, path)
+		body := strings.Trim(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+		users[body] = append(users[body], m.name+", "+filepath.ToSlash(name))
+		with[m.name] = true
+	}
+	for name := range linked {
+		if !with[name] {
+			t.Errorf("%s has no licence that could be found", name)
+		}
+	}
+	for _, names := range users {
+		slices.SortFunc(names, byName)
+	}
+	texts := slices.SortedFunc(maps.Keys(users), func(a, b string) int { return byName(users[a][0], users[b][0]) })
+	var b strings.Builder
+	b.WriteString("The program boreas consists of Boreas and the libraries that are named here. Each text stands below those that it is for.\n")
+	for _, text := range texts {
+		fmt.Fprintf(&b, "\n%s\n", strings.Repeat("=", 80))
+		for _, name := range users[text] {
+			fmt.Fprintln(&b, name)
+		}
+		fmt.Fprintf(&b, "%s\n\n%s\n", strings.Repeat("=", 80), text)
+	}
+	return b.String()
+}
+
+// byName sorts Boreas first, then Go.
+func byName(a, b string) int {
+	rank := func(name string) int {
+		switch {
+		case strings.HasPrefix(name, "Boreas,"):
+			return 0
+		case strings.HasPrefix(name, "The Go"):
+			return 1
+		}
+		return 2
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
+}
+
+// targets are the systems that releases are built for, as the Makefile has them.
+func targets(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^TARGETS\s*=\s*(.+)$`).FindSubmatch(text)
+	if found == nil {
+		t.Fatal("the Makefile has no TARGETS")
+	}
+	return strings.Fields(string(found[1]))
+}
+
+func output(t *testing.T, env []string, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", cmd.Args, err)
+	}
+	return string(out)
+}
