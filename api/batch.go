@@ -25,7 +25,7 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)
-	if err := s.readBody(w, r, buf); err != nil {
+	if err := s.readBody(w, r, q.call, buf); err != nil {
 		return nil, 0, s.badBody(w, err)
 	}
 	items, err := wire.ParseBatch(buf.Bytes(), maxBatch)
@@ -43,7 +43,7 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 			err = malformed("This message is not right: %v.", err)
 		} else if err != nil {
 			// not published
-		} else if err = s.allowedOn(q.call, item.Channel); err != nil {
+		} else if err = s.allowedOn(r, q.call, item.Channel); err != nil {
 			s.note(r, q.call, item.Channel, err)
 		} else if out, _, e := s.publishOne(dst, r, q.call, item, dryRun); e != nil {
 			if err = e; errors.Is(err, boreas.ErrEngineTimeout) {

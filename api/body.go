@@ -53,8 +53,10 @@ func coded(h http.Header) bool {
 	return false
 }
 
-// readBody reads the body within its bounds of size and time.
-func (s *service) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) error {
+// readBody reads the body within its bounds of size and time. It may have taken long to come,
+// so whether the caller may is checked again: what comes after this acts at once. Error: a
+// [*deniedError], or what is wrong with the body.
+func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf *bytes.Buffer) error {
 	if coded(r.Header) {
 		return errCoding
 	}
@@ -72,6 +74,9 @@ func (s *service) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Bu
 	}
 	if int64(buf.Len()) > s.options.MaxBody {
 		return errTooLarge
+	}
+	if err := s.authorizeAgain(r, c); err != nil {
+		return &deniedError{err}
 	}
 	return nil
 }

@@ -26,8 +26,8 @@ func (s *service) broadcast(w http.ResponseWriter, r *http.Request, c *call) {
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)
-	if err := s.readBody(w, r, buf); err != nil {
-		s.refuseBody(w, err)
+	if err := s.readBody(w, r, c, buf); err != nil {
+		s.refuseBody(w, r, c, err)
 		return
 	}
 	payload, dryrun, err := wire.ParseBroadcast(buf.Bytes())
@@ -54,9 +54,13 @@ func isJSON(contentType string) bool {
 	return mediaType == json && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter))
 }
 
-// refuseBody answers a body that could not be read. The rest of it may still be on
-// its way, so the connection is of no more use.
-func (s *service) refuseBody(w http.ResponseWriter, err error) {
+// refuseBody answers a body that could not be read, or who may not send it any more. The rest
+// of one that could not be read may still be on its way, so the connection is of no more use.
+func (s *service) refuseBody(w http.ResponseWriter, r *http.Request, c *call, err error) {
+	if denied := (*deniedError)(nil); errors.As(err, &denied) {
+		s.deny(w, r, c, denied.reason)
+		return
+	}
 	w.Header().Set("Connection", "close")
 	switch {
 	case errors.Is(err, errCoding):

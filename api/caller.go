@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/auth"
@@ -62,7 +63,7 @@ func (c *call) keyID() string {
 }
 
 // authorize finds out who makes a call, and whether they may. It is the only place that
-// does, but for the channels of a batch.
+// does, but for authorizeAgain and the channels of a batch.
 func (s *service) authorize(r *http.Request, c *call) error {
 	if !c.route.need.anyOrigin && s.origin.Check(r) != nil {
 		return errOrigin
@@ -87,6 +88,55 @@ func (s *service) authorize(r *http.Request, c *call) error {
 	}
 	return c.publishes()
 }
+
+// authorizeAgain returns an error if who makes a call may not any more: the key or token was
+// revoked, has expired or allows something else since, or the first key was made while the
+// API was open. Nothing counts twice against a limit.
+func (s *service) authorizeAgain(r *http.Request, c *call) error {
+	if c.route.need.key == 0 {
+		return nil
+	}
+	if err := s.still(r, c); err != nil {
+		return err
+	}
+	return s.allowed(c)
+}
+
+// still returns an error if the key or token of a call is not valid any more. A token whose
+// rules were changed is valid, and the call gets its new grant.
+func (s *service) still(r *http.Request, c *call) error {
+	switch {
+	case c.key != nil:
+		return s.options.Authority.ValidKey(c.key.ID)
+	case c.grant == nil:
+		if !s.open() {
+			return fault.InvalidKey
+		}
+		return nil
+	case !c.grant.Expires.IsZero() && !time.Now().Before(c.grant.Expires):
+		return fault.TokenExpired
+	}
+	err := s.options.Authority.Valid(c.grant)
+	if !errors.Is(err, boreas.ErrRulesChanged) {
+		return err
+	}
+	credential, err := bearer(r.Header["Authorization"], false)
+	if err != nil {
+		return err
+	}
+	g, err := s.options.Authority.Check(boreas.Credentials{Token: credential, Address: address(r), Header: r.Header})
+	if err != nil {
+		return err
+	}
+	c.grant = g
+	return nil
+}
+
+// A deniedError is about who asks, after the handler has begun.
+type deniedError struct{ reason error }
+
+func (e *deniedError) Error() string { return e.reason.Error() }
+func (e *deniedError) Unwrap() error { return e.reason }
 
 // publishes counts one message, if it is a call that publishes.
 func (c *call) publishes() error {
@@ -200,10 +250,11 @@ func withinChannels(c *call) error {
 	}
 }
 
-// allowedOn is allowed for one of the channels that the body of a call names.
-func (s *service) allowedOn(c *call, channel string) error {
-	var err error
+// allowedOn is authorizeAgain for one of the channels that the body of a call names.
+func (s *service) allowedOn(r *http.Request, c *call, channel string) error {
+	err := s.still(r, c)
 	switch {
+	case err != nil:
 	case c.key != nil:
 		err = c.key.May(c.route.need.key, channel)
 	case c.grant != nil:

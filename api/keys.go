@@ -34,11 +34,11 @@ func newKeyJSON(k auth.Key) keyJSON {
 
 // newKey makes a key that is valid at once. Its text is told now and never again.
 func (s *service) newKey(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
-	o, err := s.readObject(w, r, "name", "verbs", "channels", "ttl", "expires")
+	o, err := s.readObject(w, r, q.call, "name", "verbs", "channels", "ttl", "expires")
 	if err != nil {
 		return nil, 0, err
 	}
-	var k auth.Key
+	k := auth.Key{Key: q.keyID()}
 	if k.Name, err = o.text("name", maxLabel); err != nil {
 		return nil, 0, err
 	}

@@ -21,10 +21,10 @@ import (
 type object map[string]json.RawMessage
 
 // readObject reads the body of a request, of which these are the members that there can be.
-func (s *service) readObject(w http.ResponseWriter, r *http.Request, names ...string) (object, error) {
+func (s *service) readObject(w http.ResponseWriter, r *http.Request, c *call, names ...string) (object, error) {
 	buf := getBuffer()
 	defer putBuffer(buf)
-	if err := s.readBody(w, r, buf); err != nil {
+	if err := s.readBody(w, r, c, buf); err != nil {
 		return nil, s.badBody(w, err)
 	}
 	return parseObject("The body", bytes.Clone(buf.Bytes()), names)

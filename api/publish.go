@@ -31,7 +31,7 @@ func (s *service) publish(dst []byte, w http.ResponseWriter, r *http.Request, q 
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)
-	if err := s.readBody(w, r, buf); err != nil {
+	if err := s.readBody(w, r, q.call, buf); err != nil {
 		return nil, 0, s.badBody(w, err)
 	}
 	message, err := wire.ParseMessage(buf.Bytes())
@@ -91,6 +91,9 @@ func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Ite
 // badBody says why a body could not be read. The rest of it may still be on its way,
 // so the connection is of no more use.
 func (s *service) badBody(w http.ResponseWriter, err error) error {
+	if denied := (*deniedError)(nil); errors.As(err, &denied) {
+		return err
+	}
 	w.Header().Set("Connection", "close")
 	switch {
 	case errors.Is(err, errCoding):

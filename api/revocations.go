@@ -31,6 +31,7 @@ const (
 // All that revokes comes here. The order keeps a session from getting in by the token in
 // between, and staying.
 func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, error) {
+	v.By = c.keyID()
 	match, err := s.options.Authority.Revoke(v)
 	if match == nil {
 		return 0, err
@@ -83,7 +84,7 @@ func appendSessions(dst []byte, n int) []byte {
 
 // newRevocation takes tokens back.
 func (s *service) newRevocation(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
-	o, err := s.readObject(w, r, "token", "user", "key", "issued_before", "grace", "until")
+	o, err := s.readObject(w, r, q.call, "token", "user", "key", "issued_before", "grace", "until")
 	if err != nil {
 		return nil, 0, err
 	}
@@ -191,6 +192,7 @@ func (s *service) dropRevocation(_ []byte, _ http.ResponseWriter, _ *http.Reques
 	if err := q.mayRevokeKey(v.Key); err != nil {
 		return nil, 0, err
 	}
+	v.By = q.keyID()
 	switch there, err := s.options.Authority.Unrevoke(v); {
 	case err != nil:
 		return nil, 0, err

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,10 +34,16 @@ func (s *service) v2(h v2handler, parameters ...string) handler {
 		buf := getBuffer()
 		defer putBuffer(buf)
 		body, status, err := h(buf.AvailableBuffer(), w, r, query{c, values})
-		if err == nil && c.grant != nil && r.Method == http.MethodGet {
-			// What was published after the token was taken back is not for its holder,
+		if err == nil && r.Method == http.MethodGet {
+			// What was published after a key or token was taken back is not for its holder,
 			// also if it was asked for before.
-			err = s.options.Authority.Valid(c.grant)
+			if denied := s.authorizeAgain(r, c); denied != nil {
+				err = &deniedError{denied}
+			}
+		}
+		if denied := (*deniedError)(nil); errors.As(err, &denied) {
+			s.deny(w, r, c, denied.reason)
+			return
 		}
 		if err != nil {
 			s.fail(w, err)

@@ -41,8 +41,8 @@ type answerJSON struct {
 }
 
 // inspectToken says whether a token is valid, what it allows, and by which rule.
-func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Request, _ query) ([]byte, int, error) {
-	o, err := s.readObject(w, r, "token", "can")
+func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
+	o, err := s.readObject(w, r, q.call, "token", "can")
 	if err != nil {
 		return nil, 0, err
 	}

@@ -50,7 +50,7 @@ func (o object) rules() (*boreas.Permissions, error) {
 
 // newToken makes a token that is valid at once. Its text is told now and never again.
 func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
-	o, err := s.readObject(w, r, "user", "label", "ttl", "expires", "rules")
+	o, err := s.readObject(w, r, q.call, "user", "label", "ttl", "expires", "rules")
 	if err != nil {
 		return nil, 0, err
 	}
@@ -116,11 +116,11 @@ func (s *service) tokenInfo(dst []byte, _ http.ResponseWriter, _ *http.Request, 
 
 // changeToken changes a token, and what its sessions may do.
 func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
-	o, err := s.readObject(w, r, "label", "ttl", "expires", "rules")
+	o, err := s.readObject(w, r, q.call, "label", "ttl", "expires", "rules")
 	if err != nil {
 		return nil, 0, err
 	}
-	var change auth.TokenChange
+	change := auth.TokenChange{Key: q.keyID()}
 	if o.has("label") {
 		label, err := o.text("label", maxLabel)
 		if err != nil {
@@ -145,6 +145,9 @@ func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request
 	// One at a time: the sessions must end up with the last change, too.
 	s.changing.Lock()
 	defer s.changing.Unlock()
+	if err := s.authorizeAgain(r, q.call); err != nil { // others may have held it for long
+		return nil, 0, &deniedError{err}
+	}
 	t, grant, err := s.options.Authority.UpdateToken(q.name, change)
 	if err != nil {
 		return nil, 0, err

@@ -56,6 +56,7 @@ func ParseKeyVerb(name string) (KeyVerb, error) {
 // A Key lets a backend use the API.
 type Key struct {
 	ID       string
+	Key      string // ID of the key that made it; "" if none did, or nobody knows
 	Name     string
 	Verbs    KeyVerb
 	Channels []string // patterns; none means all channels
@@ -127,6 +128,9 @@ func (a *Authority) CreateKey(k Key) (text string, made Key, err error) {
 	}
 	a.writing.Lock()
 	defer a.writing.Unlock()
+	if err := a.validMaker(k.Key); err != nil {
+		return "", Key{}, err
+	}
 	lines, err := a.keyRoom(k.Name)
 	if err != nil {
 		return "", Key{}, err
@@ -134,7 +138,7 @@ func (a *Authority) CreateKey(k Key) (text string, made Key, err error) {
 	text = newSecret(keyPrefix)
 	l := &line{
 		Op: opKey, ID: newID(keyIDPrefix), Hash: digestOf(text), Label: k.Name, Verbs: k.Verbs.names(), On: k.Channels,
-		Created: time.Now().UTC().Round(0), Expires: k.Expires.UTC(),
+		Created: time.Now().UTC().Round(0), Expires: k.Expires.UTC(), Key: k.Key,
 	}
 	if err := a.commit(append(lines, l)...); err != nil {
 		return "", Key{}, err
@@ -226,6 +230,37 @@ func (a *Authority) CheckKey(text string) (*Key, error) {
 		a.noteUse(k, minute)
 	}
 	return &key, nil
+}
+
+// ValidKey returns nil while the key of the ID is neither revoked nor expired. Error:
+// fault.InvalidKey, which says what it is.
+func (a *Authority) ValidKey(id string) error {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.validKey(id)
+}
+
+// validKey is ValidKey for a caller that holds mu or writing.
+func (a *Authority) validKey(id string) error {
+	switch k := a.state.keyIDs[id]; {
+	case k == nil:
+		return fault.InvalidKey.With(fmt.Sprintf("There is no API key %s any more.", id))
+	case k.revoked:
+		return fault.InvalidKey.With(fmt.Sprintf("The API key %q (%s) is revoked.", k.key.Name, id))
+	case k.ended(time.Now()):
+		return fault.InvalidKey.With(fmt.Sprintf("The API key %q (%s) expired at %s.", k.key.Name, id, stamp(k.key.Expires)))
+	}
+	return nil
+}
+
+// validMaker returns an error if the change is asked for with a key, and that is not valid any
+// more: it may have been revoked while the change waited for its turn. An ID of no key is a name
+// that an embedder gives. The caller holds writing.
+func (a *Authority) validMaker(id string) error {
+	if a.state.keyIDs[id] == nil {
+		return nil
+	}
+	return a.validKey(id)
 }
 
 // useInterval is how old on disk the last use of a key may get: it is there to find keys

@@ -192,3 +192,30 @@ func TestKeyUseIsKept(t *testing.T) {
 		}
 	})
 }
+
+// TestChangesWithARevokedKey: a change that waited for its turn finds its key revoked.
+func TestChangesWithARevokedKey(t *testing.T) {
+	a := open(t, Options{})
+	_, key := createKey(t, a, Key{Name: "shop", Verbs: KeyAdmin})
+	_, other := createKey(t, a, Key{Name: "other", Verbs: KeyAdmin})
+	_, made := create(t, a, Token{User: "u1", Key: other.ID})
+	revoke(t, a, Revocation{User: "u2"})
+	revoke(t, a, Revocation{Key: key.ID, By: key.ID}) // it gives itself up
+	label := "x"
+	for what, do := range map[string]func() error{
+		"Mint":        func() error { _, err := a.Mint(key.ID); return err },
+		"CreateToken": func() error { _, _, err := a.CreateToken(Token{Key: key.ID}); return err },
+		"UpdateToken": func() error { _, _, err := a.UpdateToken(made.ID, TokenChange{Label: &label, Key: key.ID}); return err },
+		"CreateKey":   func() error { _, _, err := a.CreateKey(Key{Name: "b", Verbs: KeyAdmin, Key: key.ID}); return err },
+		"Revoke":      func() error { _, err := a.Revoke(Revocation{User: "u1", By: key.ID}); return err },
+		"Unrevoke":    func() error { _, err := a.Unrevoke(Revocation{User: "u2", By: key.ID}); return err },
+		"ValidKey":    func() error { return a.ValidKey(key.ID) },
+	} {
+		if got, want := failure(do()), `invalid_key: The API key "shop" (`+key.ID+`) is revoked.`; got != want {
+			t.Errorf("%s: got %s, want %s", what, got, want)
+		}
+	}
+	if err := a.ValidKey(other.ID); err != nil {
+		t.Error(err)
+	}
+}

@@ -17,6 +17,7 @@ type Revocation struct {
 	Key          string    // an API key, and all tokens that it made; or all JWTs signed with the key of that kid
 	IssuedBefore time.Time // all tokens issued until then
 	Until        time.Time // when it may be forgotten; zero for never
+	By           string    // ID of the API key that asks for it; "" if none does
 }
 
 // Revoke takes tokens back: when it returns they are not valid any more. Match tells
@@ -43,6 +44,9 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 	}
 	a.writing.Lock()
 	defer a.writing.Unlock()
+	if err := a.validMaker(r.By); err != nil {
+		return nil, err
+	}
 	l := &line{Op: opRevoke, Until: r.Until.UTC()}
 	switch {
 	case r.Token != "":
@@ -209,6 +213,9 @@ func (a *Authority) Revoked(r Revocation) (Revocation, bool) {
 func (a *Authority) Unrevoke(r Revocation) (bool, error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()
+	if err := a.validMaker(r.By); err != nil {
+		return false, err
+	}
 	at := a.mark(r)
 	if _, ok := a.state.marks.of[at]; !ok {
 		return false, nil

@@ -246,7 +246,7 @@ func (k *storedKey) lastUsed() time.Time {
 func (k *storedKey) line() *line {
 	return &line{
 		Op: opKey, ID: k.key.ID, Hash: k.hash, Label: k.key.Name, Verbs: k.key.Verbs.names(), On: k.key.Channels,
-		Created: k.key.Created, Expires: k.key.Expires, Used: k.lastUsed(), Revoked: k.revoked,
+		Created: k.key.Created, Expires: k.key.Expires, Used: k.lastUsed(), Revoked: k.revoked, Key: k.key.Key,
 	}
 }
 
@@ -255,7 +255,7 @@ func (s *state) putKey(l *line) error {
 		return errors.New("a key has no proper ID")
 	}
 	k := &storedKey{hash: l.Hash, number: s.nextKey(), revoked: l.Revoked, saved: l.Used}
-	k.key = Key{ID: l.ID, Name: l.Label, Channels: slices.Clone(l.On), Created: l.Created, Expires: l.Expires}
+	k.key = Key{ID: l.ID, Key: l.Key, Name: l.Label, Channels: slices.Clone(l.On), Created: l.Created, Expires: l.Expires}
 	for _, name := range l.Verbs {
 		verb, err := ParseKeyVerb(name)
 		if err != nil {

@@ -59,6 +59,9 @@ func (a *Authority) tokenRoom() error {
 func (a *Authority) create(l *line) error {
 	a.writing.Lock()
 	defer a.writing.Unlock()
+	if err := a.validMaker(l.Key); err != nil {
+		return err
+	}
 	if err := a.tokenRoom(); err != nil {
 		return err
 	}
@@ -184,6 +187,7 @@ type TokenChange struct {
 	Label   *string
 	Expires *time.Time
 	Rules   **boreas.Permissions
+	Key     string // ID of the API key that asks for the change; "" if none does
 }
 
 // UpdateToken changes a token. The grant is what its sessions have from now on: see
@@ -193,6 +197,9 @@ type TokenChange struct {
 func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *boreas.Grant, error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()
+	if err := a.validMaker(change.Key); err != nil {
+		return Token{}, nil, err
+	}
 	old, err := a.find(id)
 	if err != nil {
 		return Token{}, nil, err
