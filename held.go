@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -84,6 +85,8 @@ type ledger struct {
 	pins      map[*Publication]*pin
 	waiters   []*heldWaiter // oldest first
 	refused   [heldScopes]uint64
+
+	tight atomic.Bool // less than a quarter is left; changed under mu
 }
 
 // heldWaiter is a Held that waits until it may have n bytes.
@@ -120,6 +123,10 @@ func (h *Hub) Held(kind HeldKind, address netip.Addr, user string) *Held {
 	held := h.ledger.held(kind, address, user)
 	return &held
 }
+
+// Tight reports whether less than a quarter of all room is left. A connection that may have
+// to keep bytes without asking takes fewer then. It costs next to nothing.
+func (h *Hub) Tight() bool { return h.ledger.tight.Load() }
 
 // Held returns a Held without bytes for the session, its address and its user.
 func (s *Session) Held(kind HeldKind) *Held {
@@ -268,6 +275,9 @@ func (h *Held) change(want int64) {
 	h.n = want
 	l.total += more
 	l.kinds[h.kind] += more
+	if tight := l.total > l.max[heldAll]/4*3; tight != l.tight.Load() {
+		l.tight.Store(tight)
+	}
 	if h.address.IsValid() {
 		addTo(l.addresses, h.address, more)
 	}

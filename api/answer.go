@@ -8,38 +8,36 @@ import (
 
 // writeJSON answers with a JSON text.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	h := w.Header()
-	h["Content-Type"], h["X-Content-Type-Options"] = typeJSON, nosniff
-	w.WriteHeader(status)
-	w.Write(body)
+	write(w, typeJSON, status, body)
 }
 
 // Values of headers, made once; nobody changes them.
 var (
 	typeJSON = []string{"application/json"}
+	typeText = []string{"text/plain; charset=utf-8"}
 	nosniff  = []string{"nosniff"}
 )
 
 // writeText answers with plain text. Names in it are chosen by clients, so a
 // browser must not guess that it is HTML.
 func writeText(w http.ResponseWriter, status int, body []byte) {
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	w.Write(body)
+	write(w, typeText, status, body)
 }
 
 // writeList answers {"<key>": ["...", "..."]}, spaced as Python's json.dumps did it.
 func writeList(w http.ResponseWriter, status int, key string, list []string) {
-	b := append(appendString([]byte{'{'}, key), ": ["...)
+	writeJSON(w, status, appendList(nil, key, list))
+}
+
+func appendList(dst []byte, key string, list []string) []byte {
+	dst = append(appendString(append(dst, '{'), key), ": ["...)
 	for i, s := range list {
 		if i > 0 {
-			b = append(b, ", "...)
+			dst = append(dst, ", "...)
 		}
-		b = appendString(b, s)
+		dst = appendString(dst, s)
 	}
-	writeJSON(w, status, append(b, "]}"...))
+	return append(dst, "]}"...)
 }
 
 // refuse answers {"errors": ["..."]} and counts the reason.

@@ -12,6 +12,9 @@ import (
 // maxBatch is how many messages one request may publish.
 const maxBatch = 1000
 
+// resultBytes is how many bytes the result of one message has at most.
+const resultBytes = 1024
+
 // publishBatch publishes many messages, in their order, and answers with a result for
 // each. The status is 200 if the request itself was understood: what became of a
 // message is told in its place.
@@ -31,6 +34,10 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 	items, err := wire.ParseBatch(buf.Bytes(), maxBatch)
 	if err != nil {
 		return nil, 0, malformed("The body must be an object with a list of messages: %v.", err)
+	}
+	// Before anything is published: it could not be told otherwise.
+	if err := awaitAnswer(r.Context(), w, resultBytes*len(items)); err != nil {
+		return nil, 0, err
 	}
 	dst = append(dst, `{"results":[`...)
 	var late error

@@ -69,7 +69,7 @@ func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf 
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	if _, err := buf.ReadFrom(io.LimitReader(r.Body, s.options.MaxBody+1)); err != nil {
+	if err := fill(w, buf, r, s.options.MaxBody+1); err != nil {
 		return err
 	}
 	if int64(buf.Len()) > s.options.MaxBody {
@@ -79,4 +79,27 @@ func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf 
 		return &deniedError{err}
 	}
 	return nil
+}
+
+// fill reads the body of r into buf, to its end or so many bytes. There must be room for
+// what buf holds: otherwise the client is not read further.
+func fill(w http.ResponseWriter, buf *bytes.Buffer, r *http.Request, limit int64) error {
+	body := io.LimitReader(r.Body, limit)
+	for {
+		if buf.Available() == 0 {
+			if err := holdBody(r.Context(), w, 2*buf.Cap()); err != nil {
+				return err
+			}
+			buf.Grow(buf.Cap())
+		}
+		free := buf.AvailableBuffer()
+		n, err := body.Read(free[:cap(free)])
+		buf.Write(free[:n])
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 }

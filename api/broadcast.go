@@ -66,6 +66,9 @@ func (s *service) refuseBody(w http.ResponseWriter, r *http.Request, c *call, er
 	case errors.Is(err, errCoding):
 		w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
 		s.refuse(w, refusedCoding, http.StatusUnsupportedMediaType, fault.UnsupportedEncoding.Summary)
+	case errors.Is(err, boreas.ErrPeerMemory):
+		fault.SetRetryAfter(w.Header(), err)
+		s.refuse(w, refusedMemory, http.StatusServiceUnavailable, fault.Message(err))
 	case errors.Is(err, errTooLarge):
 		s.refuse(w, refusedSize, http.StatusRequestEntityTooLarge,
 			fmt.Sprintf("The body is larger than %d bytes.", s.options.MaxBody))

@@ -10,7 +10,7 @@ import (
 )
 
 // history reads a channel's messages, a page at a time.
-func (s *service) history(dst []byte, _ http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
+func (s *service) history(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	if err := boreas.ValidChannel(q.name); err != nil {
 		return nil, 0, err
 	}
@@ -32,6 +32,9 @@ func (s *service) history(dst []byte, _ http.ResponseWriter, r *http.Request, q 
 		return nil, 0, err
 	}
 	page := v2.NewPage(q.name, since, h)
+	if err := awaitAnswer(r.Context(), w, page.Bytes()); err != nil {
+		return nil, 0, err
+	}
 	dst = page.AppendMessages(wire.AppendV2PageOpen(dst, q.name))
 	var text [64]byte // of a position
 	return wire.AppendV2PageClose(dst, page.Position.Append(text[:0]), page.More), http.StatusOK, nil

@@ -30,6 +30,7 @@ const (
 	refusedHost
 	refusedToken
 	refusedClosed
+	refusedMemory
 	refusedFailure
 	reasons // how many there are
 )
@@ -49,6 +50,7 @@ var refusalNames = [reasons]string{
 	refusedHost:    "host",         // 421: open to this machine, asked for under another name
 	refusedToken:   "no_token",     // 404: deleting an unknown token
 	refusedClosed:  "closed",       // 503: shutting down
+	refusedMemory:  "peer_memory",  // 503: peer_memory is used up
 	refusedFailure: "failure",      // 500: the engine or the token store failed
 }
 

@@ -91,6 +91,7 @@ var metricTable = []metric{
 	apiRefused(refusedHost),
 	apiRefused(refusedToken),
 	apiRefused(refusedClosed),
+	apiRefused(refusedMemory),
 	apiRefused(refusedFailure),
 }
 

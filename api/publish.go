@@ -99,6 +99,8 @@ func (s *service) badBody(w http.ResponseWriter, err error) error {
 	case errors.Is(err, errCoding):
 		w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
 		return fault.UnsupportedEncoding
+	case errors.Is(err, boreas.ErrPeerMemory):
+		return err
 	case errors.Is(err, errTooLarge):
 		return fault.TooLarge.With(fmt.Sprintf("The body is larger than %d bytes.", s.options.MaxBody))
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -26,7 +27,7 @@ func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
 		counted = found.answers
 	}
 	rec := recorders.Get().(*recorder)
-	rec.ResponseWriter, rec.status = w, http.StatusOK
+	rec.ResponseWriter, rec.status, rec.hub, rec.request = w, http.StatusOK, s.hub, r
 	switch {
 	case found != nil:
 		s.serveRoute(found, rec, r, name)
@@ -36,7 +37,8 @@ func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
 		s.refusePath(rec, r)
 	}
 	counted.add(rec.status)
-	rec.ResponseWriter, rec.call = nil, call{}
+	rec.held.release()
+	rec.ResponseWriter, rec.request, rec.call = nil, nil, call{}
 	recorders.Put(rec)
 }
 
@@ -85,6 +87,10 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	call   call
+
+	hub     *boreas.Hub
+	request *http.Request
+	held    heldBytes
 }
 
 var recorders = sync.Pool{New: func() any { return new(recorder) }}

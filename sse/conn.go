@@ -2,6 +2,7 @@ package sse
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -37,7 +38,8 @@ func (s *stream) overSocket(nc net.Conn, rw *bufio.ReadWriter, header http.Heade
 	c := &conn{h: s.h, sess: s.sess, header: header}
 	c.Attach(nc)
 	c.SetPeerTimeout(s.h.options.PeerTimeout)
-	if err := s.start(c); err != nil {
+	c.HoldFor(c)
+	if err := s.start(context.Background(), c); err != nil {
 		s.h.count.NotJoined.Add(1)
 		nc.SetDeadline(time.Now().Add(refusalTimeout))
 		newAnswer(header, err).writeTo(nc)
@@ -47,6 +49,12 @@ func (s *stream) overSocket(nc net.Conn, rw *bufio.ReadWriter, header http.Heade
 	}
 	go c.serve(rw.Reader.Buffered())
 }
+
+// Room implements [socket.Holder].
+func (c *conn) Room() socket.Room { return c.h.hub.Held(boreas.HeldBatch, c.sess.Address(), "") }
+
+// Tight implements [socket.Holder].
+func (c *conn) Tight() bool { return c.h.hub.Tight() }
 
 // begin implements [out].
 func (c *conn) begin(dst []byte) []byte {

@@ -83,7 +83,7 @@ func TestLastWordsOverAResponse(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := httptest.NewRecorder()
-		o := &response{sess: sess, w: w, rc: http.NewResponseController(w), work: make(chan []byte, 1), ended: make(chan struct{})}
+		o := &response{sess: sess, w: w, held: hub.Held(boreas.HeldBatch, netip.Addr{}, ""), rc: http.NewResponseController(w), work: make(chan []byte, 1), ended: make(chan struct{})}
 		o.begun.Store(true)
 		if n, err := o.TryWrite([]byte("bye")); n != 3 || err != nil {
 			t.Fatal(n, err)

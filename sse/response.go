@@ -29,6 +29,7 @@ type response struct {
 	ended chan struct{} // closed by Finish
 
 	mu   sync.Mutex
+	held *boreas.Held  // for the batch
 	busy chan struct{} // closed when the batch is written; nil if there is none
 	err  error         // of a write
 	over bool          // w must not be used any more
@@ -39,10 +40,10 @@ func (s *stream) overResponse(w http.ResponseWriter, r *http.Request) {
 	defer s.sess.Done()
 	o := &response{
 		h: s.h, sess: s.sess, w: w, rc: http.NewResponseController(w), peer: r.RemoteAddr,
-		work: make(chan []byte, 1), ended: make(chan struct{}),
+		work: make(chan []byte, 1), ended: make(chan struct{}), held: s.held(),
 	}
 	defer o.leave()
-	if err := s.start(o); err != nil {
+	if err := s.start(r.Context(), o); err != nil {
 		s.h.answer(w, r, &s.h.count.NotJoined, err)
 		return
 	}
@@ -96,13 +97,18 @@ func (o *response) write(p []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.err = err
+	o.held.Keep(0)
 	close(o.busy)
 	o.busy = nil
 	return err
 }
 
-// TryWrite implements [boreas.Conn]: it takes all of p, or nothing while the last batch
-// is being written.
+// maxTaken is how much of a batch a stream takes. It takes no more than is free for each
+// where there is no room.
+const maxTaken = 64 << 10
+
+// TryWrite implements [boreas.Conn]: it takes p as far as there is room, or nothing while
+// the last batch is being written.
 func (o *response) TryWrite(p []byte) (int, error) {
 	if !o.begun.Load() {
 		return len(p), nil // not said to anybody: who ends now is refused
@@ -114,6 +120,9 @@ func (o *response) TryWrite(p []byte) (int, error) {
 	}
 	if o.busy != nil {
 		return 0, nil
+	}
+	if p = p[:min(len(p), maxTaken)]; !o.held.Try(len(p)) {
+		p = p[:boreas.HeldFree]
 	}
 	o.busy = make(chan struct{})
 	o.work <- append([]byte(nil), p...)
@@ -162,4 +171,5 @@ func (o *response) leave() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.over = true
+	o.held.Keep(0)
 }

@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/panics"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // An EventSource whose connection ends comes back after a time between these, in
@@ -34,11 +36,16 @@ type out interface {
 
 // start makes the session live and joins its channels. If there is not one that it
 // could join, it returns why, and the session has ended; then o has not begun.
-func (s *stream) start(o out) error {
+func (s *stream) start(ctx context.Context, o out) error {
 	if err := s.sess.Start(o, s.request.format(), nil); err != nil {
 		return err
 	}
 	if err := s.sess.Authenticate(s.grant); err != nil {
+		s.refused(err, "connect", "")
+		s.sess.Lost(err)
+		return err
+	}
+	if err := s.sess.Reserve(ctx, v2.JoinedBytes(s.request.joins)); err != nil {
 		s.refused(err, "connect", "")
 		s.sess.Lost(err)
 		return err
@@ -65,6 +72,15 @@ func (s *stream) start(o out) error {
 		}
 	}
 	return err
+}
+
+// held returns what counts the bytes that the stream holds for its peer.
+func (s *stream) held() *boreas.Held {
+	user := ""
+	if s.grant.Named {
+		user = s.grant.User
+	}
+	return s.h.hub.Held(boreas.HeldBatch, s.sess.Address(), user)
 }
 
 // why returns what the session was ended for before its stream had begun, so that whose

@@ -80,6 +80,7 @@ func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string,
 		return false
 	}
 	c.Attach(nc)
+	c.HoldFor(c)
 	// Not before: from here on the hub may write to the connection.
 	format := c.h.dialect.format()
 	if c.h.options.NoAuth {

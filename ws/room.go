@@ -9,6 +9,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
 const (
@@ -17,6 +18,12 @@ const (
 	messageTimeout = 30 * time.Second
 	messagePace    = 64 << 10
 )
+
+// Room implements [socket.Holder].
+func (c *conn) Room() socket.Room { return c.h.hub.Held(boreas.HeldBatch, c.sess.Address(), "") }
+
+// Tight implements [socket.Holder].
+func (c *conn) Tight() bool { return c.h.hub.Tight() }
 
 // holds makes room for n more bytes of a message that is not whole yet. If it returns
 // false there is none: the bytes must stay where they are until in.wants can be held.

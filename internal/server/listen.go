@@ -21,8 +21,9 @@ const (
 
 	// writeTimeout is how long the API may take from a request's header to the end of its
 	// answer: who asks and does not read holds a goroutine and a descriptor no longer.
-	// A body may take ten seconds of it. Connections of subscribers have no such bound:
-	// what they are sent has no end.
+	// A body may take ten seconds of it. On the subscribers' port the same holds for answers
+	// that end, such as boreas.js. Streams of events and WebSockets have no such bound: what
+	// they are sent has no end.
 	writeTimeout = time.Minute
 
 	// maxHeader is the greatest size of a request's header, in bytes. The longest

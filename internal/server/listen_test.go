@@ -107,10 +107,13 @@ func TestDebugOnlyWhereItIsSafe(t *testing.T) {
 	}
 }
 
-// TestOnlyTheAPIEndsSlowReaders: what subscribers are sent has no end.
-func TestOnlyTheAPIEndsSlowReaders(t *testing.T) {
-	s := start(t, testConfig(func(*config.Config) {}), Options{})
-	if s.api.http.WriteTimeout != writeTimeout || s.ws.http.WriteTimeout != 0 {
+// TestAnswersThatEndHaveATimeLimit: a client that does not read holds nothing for ever.
+func TestAnswersThatEndHaveATimeLimit(t *testing.T) {
+	s := withTLS(t, newAuthority(t), Options{}, nil)
+	if s.api.http.WriteTimeout != writeTimeout || s.ws.http.WriteTimeout != writeTimeout {
 		t.Errorf("the API has %v, subscribers %v", s.api.http.WriteTimeout, s.ws.http.WriteTimeout)
+	}
+	if got := s.ws.http.HTTP2; got.WriteByteTimeout != writeTimeout || got.MaxConcurrentStreams != maxStreams {
+		t.Errorf("HTTP/2 has %+v", got)
 	}
 }

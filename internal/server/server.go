@@ -140,6 +140,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	s.boundConnections(account)
 	registry.MustRegister(logMetric(o.LogDropped), wsMetrics{counters, &s.gate.count, s.ws.connections}, sseMetrics{&s.sseCount}, panicMetrics{&s.panics, counters, &s.sseCount}, limitMetrics{s.limits, &s.ws.connections.crowding}, connectionMetrics{account, map[string]*connections{"api": s.api.connections, "ws": s.ws.connections}}, tlsMetrics(s.secured()))
 	s.ws.http = s.httpServer(s.health(s.gate))
+	s.ws.http.WriteTimeout = writeTimeout // streams of events lift it, and WebSockets leave it behind
 	s.ws.tls.apply(s.ws.http, cfg)
 	s.ws.connections.watch(s.ws.http)
 	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), cfg.MaxBody, api.Handler(s.hub, api.Options{

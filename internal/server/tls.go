@@ -137,7 +137,7 @@ func (s *secured) apply(h *http.Server, cfg config.Config) {
 	}
 	h.TLSConfig = s.config
 	h.ErrorLog = s.errorLog(h.ErrorLog)
-	h.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
+	h.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: writeTimeout}
 	if s.port == "ws" {
 		h.HTTP2.MaxReceiveBufferPerConnection, h.HTTP2.MaxReceiveBufferPerStream = maxUpload, maxUpload
 	}

@@ -42,7 +42,9 @@ type carrier struct {
 	drained bool            // there is nothing to read but what comes; owned by the reading goroutine
 
 	mu       sync.Mutex
+	room     room          // for left and flying
 	left     []byte        // what the socket has not taken and the goroutine has not yet either
+	flying   int           // bytes that the goroutine has taken
 	flushing chan struct{} // closed when nothing is left; nil if nothing is
 	err      error         // of a write, or that it is closed
 }
@@ -133,6 +135,7 @@ func (c *carrier) Write(p []byte) (int, error) {
 		return n, errLeft
 	}
 	c.left = append(c.left, p[n:]...)
+	c.room.keep(c.flying + cap(c.left))
 	if c.flushing == nil {
 		c.flushing = make(chan struct{})
 		go c.flush()
@@ -145,8 +148,10 @@ func (c *carrier) flush() {
 	for {
 		c.mu.Lock()
 		p := c.left
-		c.left = nil
+		c.left, c.flying = nil, cap(p)
 		if len(p) == 0 || c.err != nil {
+			c.flying = 0
+			c.room.keep(0)
 			close(c.flushing)
 			c.flushing = nil
 			c.mu.Unlock()
@@ -174,12 +179,19 @@ func (c *carrier) Close() error {
 	return c.Conn.Close()
 }
 
+func (c *carrier) holdFor(h Holder) { c.room.holder = h }
+
 // tryWrite writes p to t, which is over c, a record at a time, until the socket is full.
-// So no more than a record is left for each reader that is slow.
+// So no more than a record is left for each reader that is slow, and a small one if many
+// bytes are held for others.
 func (c *carrier) tryWrite(t *tls.Conn, p []byte) (taken int, err error) {
+	size := maxRecord
+	if len(p) > lessRecord && c.room.holder != nil && c.room.holder.Tight() {
+		size = lessRecord
+	}
 	for len(p) > taken && c.busy() == nil && err == nil {
 		var n int
-		n, err = t.Write(p[taken:min(len(p), taken+maxRecord)])
+		n, err = t.Write(p[taken:min(len(p), taken+size)])
 		taken += n
 	}
 	return taken, err

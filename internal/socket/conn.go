@@ -53,3 +53,11 @@ func (c *Conn) waitPlain() (*Buffer, error) {
 	b.n = n + 1
 	return b, nil
 }
+
+// HoldFor makes h count the bytes that the connection holds for its peer. It is called
+// after Attach, before anything is written. A plain socket holds none.
+func (c *Conn) HoldFor(h Holder) {
+	if c.out != nil {
+		c.out.holdFor(h)
+	}
+}

@@ -25,13 +25,21 @@ type relay struct {
 	under *carrier  // of tls; nil if there is none
 
 	mu   sync.Mutex
+	room room
 	busy chan struct{} // closed when the write under way is done; nil if there is none
 	err  error         // of a write
 }
 
 func newRelay(nc net.Conn) *relay { return &relay{nc: nc} }
 
-// TryWrite takes all of p, or nothing while the last write is under way.
+func (r *relay) holdFor(h Holder) {
+	r.room.holder = h
+	if r.under != nil {
+		r.under.holdFor(h)
+	}
+}
+
+// TryWrite takes p as far as there is room, or nothing while the last write is under way.
 func (r *relay) TryWrite(p []byte) (int, error) {
 	if r.under != nil {
 		return r.under.tryWrite(r.tls, p)
@@ -45,6 +53,7 @@ func (r *relay) TryWrite(p []byte) (int, error) {
 		return 0, nil
 	}
 	r.busy = make(chan struct{})
+	p = p[:r.room.take(len(p))]
 	go r.write(append([]byte(nil), p...))
 	return len(p), nil
 }
@@ -55,6 +64,7 @@ func (r *relay) write(p []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.err = err
+	r.room.keep(0)
 	close(r.busy)
 	r.busy = nil
 }

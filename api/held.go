@@ -1,0 +1,93 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/wire"
+)
+
+// This file counts the bytes that the server holds for a call: its body while that
+// arrives and is used, and its answer until the client has read it.
+
+// heldBytes are the bytes of one call; nil where there are none.
+type heldBytes struct{ body, answer *boreas.Held }
+
+// release gives back what the call holds.
+func (h *heldBytes) release() {
+	if h.body != nil {
+		h.body.Keep(0)
+	}
+	if h.answer != nil {
+		h.answer.Keep(0)
+	}
+	*h = heldBytes{}
+}
+
+// newHeld returns a Held for the address and the user of the call.
+func (r *recorder) newHeld(kind boreas.HeldKind) *boreas.Held {
+	user := ""
+	if g := r.call.grant; g != nil && g.Named {
+		user = g.User
+	}
+	return r.hub.Held(kind, v2.AddressOf(r.request), user)
+}
+
+// holdBody waits for room for a body of n bytes. Error: [boreas.ErrPeerMemory].
+func holdBody(ctx context.Context, w http.ResponseWriter, n int) error {
+	r, ok := w.(*recorder)
+	if !ok || n <= boreas.HeldFree {
+		return nil
+	}
+	if r.held.body == nil {
+		r.held.body = r.newHeld(boreas.HeldRequest)
+	}
+	return r.held.body.Wait(ctx, n)
+}
+
+// awaitAnswer waits for room for an answer of n bytes at most. Error:
+// [boreas.ErrPeerMemory].
+func awaitAnswer(ctx context.Context, w http.ResponseWriter, n int) error {
+	r, ok := w.(*recorder)
+	if !ok || n <= boreas.HeldFree {
+		return nil
+	}
+	if r.held.answer == nil {
+		r.held.answer = r.newHeld(boreas.HeldAnswer)
+	}
+	return r.held.answer.Wait(ctx, n)
+}
+
+// holdAnswer counts an answer of n bytes that has been made. Error: [boreas.ErrPeerMemory].
+func holdAnswer(w http.ResponseWriter, n int) error {
+	r, ok := w.(*recorder)
+	if !ok || n <= boreas.HeldFree && r.held.answer == nil {
+		return nil
+	}
+	if r.held.answer == nil {
+		r.held.answer = r.newHeld(boreas.HeldAnswer)
+	}
+	return r.held.answer.Set(n)
+}
+
+// write writes an answer if there is room for it while the client reads it. Otherwise it
+// answers with that.
+func write(w http.ResponseWriter, contentType []string, status int, body []byte) {
+	h := w.Header()
+	if err := holdAnswer(w, len(body)); err != nil {
+		fault.SetRetryAfter(h, err)
+		contentType, status = typeJSON, fault.Of(err).Status
+		if r := w.(*recorder); isV2(r.request) {
+			told := fault.Wire(err)
+			body = append(wire.AppendV2Error(nil, nil, &told), '\n')
+		} else {
+			body = appendList(nil, "errors", []string{fault.Message(err)})
+		}
+	}
+	h["Content-Type"], h["X-Content-Type-Options"] = contentType, nosniff
+	w.WriteHeader(status)
+	w.Write(body)
+}

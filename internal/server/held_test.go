@@ -1,0 +1,217 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/testca"
+)
+
+const (
+	heldMax  = 4 << 20
+	heldPage = 800 << 10 // of a message
+
+	clients = 150
+
+	// again is how often a client asks for a page: the system takes some of them for it.
+	again = 20
+)
+
+// deaf is a crowd of clients that do not read, or do not end what they say.
+type deaf struct {
+	*testing.T
+	server *Server
+	ca     *testca.Authority // nil without TLS
+	conns  []net.Conn
+}
+
+// dial connects with room for few bytes.
+func (d *deaf) dial(address net.Addr, protocol string) net.Conn {
+	d.Helper()
+	c, err := net.Dial("tcp", address.String())
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.conns = append(d.conns, c)
+	c.(*net.TCPConn).SetReadBuffer(4096)
+	c.SetDeadline(time.Now().Add(time.Minute))
+	if d.ca != nil {
+		c = tls.Client(c, &tls.Config{RootCAs: d.ca.Pool(), ServerName: "localhost", NextProtos: []string{protocol}})
+	}
+	return c
+}
+
+func (d *deaf) say(c net.Conn, what []byte) {
+	d.Helper()
+	if _, err := c.Write(what); err != nil {
+		d.Fatal(err)
+	}
+}
+
+// socket opens a WebSocket and reads its greeting.
+func (d *deaf) socket() net.Conn {
+	d.Helper()
+	c := d.dial(d.server.WSAddr(), "http/1.1")
+	d.say(c, []byte("GET /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"))
+	var got []byte
+	for !bytes.Contains(got, []byte(`{"hello":`)) {
+		b := make([]byte, 1024)
+		n, err := c.Read(b)
+		if err != nil {
+			d.Fatal(err)
+		}
+		got = append(got, b[:n]...)
+	}
+	return c
+}
+
+// frame is a text frame of a client, masked with zeros.
+func frame(text string) []byte {
+	b := []byte{0x81, 0x80 | byte(len(text))}
+	if len(text) > 125 {
+		b = binary.BigEndian.AppendUint16([]byte{0x81, 0x80 | 126}, uint16(len(text)))
+	}
+	return append(append(b, 0, 0, 0, 0), text...)
+}
+
+// zeroWindow opens a connection of HTTP/2 that takes no bytes of any stream, and asks for a
+// path so many times.
+func (d *deaf) zeroWindow(address net.Addr, path string, streams int) {
+	d.Helper()
+	c := d.dial(address, "h2")
+	d.say(c, []byte(http2.ClientPreface))
+	framer := http2.NewFramer(c, c)
+	if err := framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}); err != nil {
+		d.Fatal(err)
+	}
+	for i := range streams {
+		var block bytes.Buffer
+		encoder := hpack.NewEncoder(&block)
+		for _, f := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "localhost"}, {":path", path}} {
+			if err := encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}); err != nil {
+				d.Fatal(err)
+			}
+		}
+		if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true}); err != nil {
+			d.Fatal(err)
+		}
+	}
+	go io.Copy(io.Discard, c) // the frames themselves are read
+}
+
+// until waits for something.
+func (d *deaf) until(what string, done func(boreas.Stats) bool) {
+	d.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !done(d.server.hub.Stats()) {
+		if time.Now().After(deadline) {
+			d.Fatalf("%s: %+v", what, d.server.hub.Stats().Held)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestBytesOfStrangersAreBounded does what made the server hold gigabytes: each row does a
+// kind of that with more clients than there is room for.
+func TestBytesOfStrangersAreBounded(t *testing.T) {
+	full := func(s boreas.Stats) bool { return s.Held.Waiting >= 40 && s.Held.Bytes > heldMax/2 }
+	blocked := func(streams int64) func(boreas.Stats) bool {
+		return func(s boreas.Stats) bool { return s.Blocked == streams && s.Held.Batch > heldMax*3/4 }
+	}
+	for _, test := range []struct {
+		name string
+		tls  bool
+		do   func(d *deaf)
+		full func(s boreas.Stats) bool
+	}{
+		{"history over WebSockets", false, func(d *deaf) {
+			for range clients {
+				d.say(d.socket(), bytes.Repeat(frame(`{"id":1,"history":{"channel":"big"}}`), again))
+			}
+		}, full},
+		{"history over WebSockets with TLS", true, func(d *deaf) {
+			for range clients {
+				d.say(d.socket(), bytes.Repeat(frame(`{"id":1,"history":{"channel":"big"}}`), again))
+			}
+		}, full},
+		{"history over the API", false, func(d *deaf) {
+			for range clients {
+				d.say(d.dial(d.server.APIAddr(), "http/1.1"), bytes.Repeat([]byte("GET /v2/channels/big/messages HTTP/1.1\r\nHost: localhost\r\n\r\n"), again))
+			}
+		}, full},
+		{"history over the API with HTTP/2", true, func(d *deaf) { d.zeroWindow(d.server.APIAddr(), "/v2/channels/big/messages", 60) }, full},
+		{"unfinished messages", false, func(d *deaf) {
+			for range 120 {
+				d.say(d.socket(), frame(strings.Repeat("x", 60_000))[:59_000])
+			}
+		}, full},
+		{"unfinished bodies", false, func(d *deaf) {
+			for range 60 {
+				d.say(d.dial(d.server.APIAddr(), "http/1.1"), []byte("POST /v2/channels/a/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n"+strings.Repeat("1", 200_000)))
+			}
+		}, full},
+		{"streams of events over HTTP/2", true, func(d *deaf) {
+			for range 2 {
+				d.zeroWindow(d.server.WSAddr(), "/v2/events?channel=big&last=10", 100)
+			}
+		}, blocked(200)},
+		{"streams of events of several channels over HTTP/2", true, func(d *deaf) {
+			d.zeroWindow(d.server.WSAddr(), "/v2/events?channel=big&channel=small&last=10", 100)
+		}, blocked(100)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := &deaf{T: t}
+			change := func(c *config.Config) {
+				c.RequireAuth, c.PeerMemory, c.MaxBody = false, heldMax, 1<<20
+			}
+			if test.tls {
+				d.ca = newAuthority(t)
+				d.server = withTLS(t, d.ca, Options{}, change)
+			} else {
+				d.server = start(t, testConfig(change), Options{})
+			}
+			for i := range 10 {
+				m := boreas.Message{Data: []byte(fmt.Sprintf(`"%d%s"`, i, strings.Repeat("x", heldPage)))}
+				if _, err := d.server.hub.Publish(context.Background(), "big", m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := heapInUse()
+			test.do(d)
+			d.until("there are not so many bytes held", test.full)
+			// A ping behind an answer may make its array grow, and a connection of TLS may
+			// keep a record.
+			if held := d.server.hub.Stats().Held; held.Bytes-held.Batch > heldMax*5/4 || held.Batch > heldMax {
+				t.Errorf("more than there is room for: %+v", held)
+			}
+			if grown := heapInUse() - before; grown > 15*heldMax {
+				t.Errorf("the heap has grown by %d MiB", grown>>20)
+			}
+			for _, c := range d.conns {
+				c.Close()
+			}
+			d.until("something is still held", func(s boreas.Stats) bool { return s.Held.Bytes == 0 && s.Held.Waiting == 0 })
+		})
+	}
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
