@@ -111,8 +111,9 @@ func (c *conn) v2Engine(r *wire.V2Request) {
 	case wire.V2Join:
 		c.v2Join(r)
 	case wire.V2Leave:
-		c.sess.Leave(r.Leave...)
-		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Left(b, r.ID, r.Leave) })
+		names, results := v2.Leaves(r.Leave)
+		c.sess.Leave(names...)
+		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Left(b, r.ID, results) })
 	case wire.V2Publish:
 		c.v2Publish(r)
 	case wire.V2History:

@@ -199,6 +199,58 @@ func TestMalformedRequests(t *testing.T) {
 	}
 }
 
+// clauses 4.2, 4.12: an entry that is wrong fails alone, whatever is wrong with it.
+func TestAWrongEntryFailsAlone(t *testing.T) {
+	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
+	c := authenticated(t, addr)
+	type result struct {
+		Channel, Position string
+		Error             *struct{ Code string }
+	}
+	ask := func(kind string, entries ...string) []result {
+		t.Helper()
+		c.send(fmt.Sprintf(`{"id":1,%q:{"channels":[%s]}}`, kind, strings.Join(entries, ",")))
+		text := c.next()
+		var reply map[string]json.RawMessage
+		var body struct{ Channels []result }
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(text, "text ")), &reply); err == nil && reply[kind] != nil {
+			json.Unmarshal(reply[kind], &body) //nolint:errcheck // then there are no results
+		}
+		if len(body.Channels) != len(entries) {
+			t.Fatalf("%s of %q: %s", kind, entries, text)
+		}
+		return body.Channels
+	}
+	for bad, channel := range map[string]string{
+		`{"channel":"room \ud83d"}`: "room \ufffd", `{"channel":"\udc00\ud83d\ude00"}`: "\ufffd\U0001f600",
+		`{"channel":5}`: "", `{"channel":null}`: "", `{}`: "", `5`: "", `null`: "", `[]`: "", `"good"`: "",
+		`{"channel":"x","since":5}`: "x", `{"channel":"x","since":"\ud83d"}`: "x", `{"channel":"x","since":null}`: "x",
+		`{"channel":"x","last":-1}`: "x", `{"channel":"x","last":"1"}`: "x", `{"channel":"x","last":1e3}`: "x",
+		`{"channel":"x","presence":1}`: "x", `{"channel":"x","presence":null}`: "x", `{"channel":"x","presence":"true"}`: "x",
+	} {
+		got := ask("join", `{"channel":"first"}`, bad, `{"channel":"last"}`)
+		if got[0].Position == "" || got[2].Position == "" || got[1].Error == nil || got[1].Error.Code != "malformed" || got[1].Channel != channel {
+			t.Errorf("%s: %+v", bad, got)
+		}
+		if got := ask("leave", `"first"`, `"last"`); got[0].Error != nil || got[1].Error != nil {
+			t.Errorf("%s: left: %+v", bad, got)
+		}
+	}
+	ask("join", `{"channel":"a"}`, `{"channel":"b"}`)
+	got := ask("leave", `"a"`, `5`, `"\ud83d"`, `{"channel":"b"}`, `"b"`)
+	for i, wrong := range []bool{false, true, true, true, false} {
+		if (got[i].Error != nil) != wrong {
+			t.Errorf("leave %d: %+v", i, got[i])
+		}
+	}
+	// Both were left: joining them at a place is no error.
+	for _, r := range ask("join", `{"channel":"a","last":1}`, `{"channel":"b","last":1}`) {
+		if r.Error != nil {
+			t.Errorf("joined again: %+v", r)
+		}
+	}
+}
+
 // clause 2.5: 50 of them in a row end the session; binary messages are some.
 func TestTooManyMalformedRequests(t *testing.T) {
 	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})

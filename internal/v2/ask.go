@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -17,11 +18,30 @@ func Joins(channels []wire.V2Channel) []boreas.Join {
 	joins := make([]boreas.Join, len(channels))
 	for i, c := range channels {
 		joins[i] = boreas.Join{Channel: c.Channel, Last: min(c.Last, maxLast), Watch: c.Presence, Info: bytes.Clone(c.Info)}
-		if c.HasSince {
+		switch {
+		case c.Bad != "":
+			joins[i].Err = fault.Malformed.With(c.Bad.Error())
+		case c.HasSince:
 			joins[i].Since, joins[i].Err = Position(c.Since)
 		}
 	}
 	return joins
+}
+
+// Leaves returns the names of what a client asked to leave, and the results: what it got wrong
+// is told in the result of that channel alone.
+func Leaves(channels []wire.V2Name) (names []string, results []wire.V2Left) {
+	results = make([]wire.V2Left, len(channels))
+	for i, c := range channels {
+		results[i].Channel = c.Channel
+		if c.Bad != "" {
+			f := fault.Wire(fault.Malformed.With(c.Bad.Error()))
+			results[i].Fault = &f
+			continue
+		}
+		names = append(names, c.Channel)
+	}
+	return names, results
 }
 
 // Position reads a position. Error: [boreas.ErrPosition].

@@ -53,6 +53,24 @@ func unquote(v []byte) (s string, ok bool) {
 	return string(append(out, v...)), true
 }
 
+// lossy returns what a valid JSON value says if it is a string, with U+FFFD in the place of
+// half of a surrogate pair, and "" for nil and other values.
+func lossy(v []byte) string {
+	if len(v) == 0 || v[0] != '"' {
+		return ""
+	}
+	var out []byte
+	for v = v[1 : len(v)-1]; len(v) > 0; {
+		if v[0] != '\\' {
+			out, v = append(out, v[0]), v[1:]
+			continue
+		}
+		r, size := unescape(v)
+		out, v = utf8.AppendRune(out, r), v[size:] // which makes U+FFFD of -1
+	}
+	return string(out)
+}
+
 // unquotedLen returns the length of what unquote returns.
 func unquotedLen(v []byte) (n int, ok bool) {
 	v = v[1 : len(v)-1]

@@ -42,7 +42,7 @@ type V2Request struct {
 	Join []V2Channel
 
 	// Leave is what V2Leave names.
-	Leave []string
+	Leave []V2Name
 
 	// Channel is what V2Publish, V2History and V2Presence are about. Whether it can
 	// be a channel's name is for the hub to say, as with all names here.
@@ -67,10 +67,17 @@ type V2Request struct {
 	Limit int
 }
 
+// A V2Name is a channel that V2Leave names.
+type V2Name struct {
+	Channel string  // "" if it is not a string
+	Bad     V2Error // what is wrong with it; "" if nothing is
+}
+
 // A V2Channel is a channel that V2Join names.
 type V2Channel struct {
-	Channel  string
-	Since    string // a position, not yet read
+	Channel  string  // "" if it is not a string
+	Bad      V2Error // what is wrong with one of the members; "" if nothing is. All below is not read then
+	Since    string  // a position, not yet read
 	HasSince bool
 	Last     int
 	HasLast  bool
@@ -99,6 +106,10 @@ const (
 const (
 	// MaxV2Integer is the greatest integer of which JavaScript knows the neighbours.
 	MaxV2Integer = 1<<53 - 1
+
+	// MaxV2Bad is how many entries of a list may be wrong before the whole request is: each
+	// has an error in the reply, which is longer than the entry.
+	MaxV2Bad = 100
 
 	// MaxV2ID is the greatest length of an id that is a string, in bytes of what the
 	// string says.

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -157,4 +158,18 @@ func BenchmarkAppendV2Message(b *testing.B) {
 		buf = append(append(wire.AppendV2Open(buf[:0], "room-1234", payload), at...), wire.V2Close...)
 	}
 	b.SetBytes(int64(len(buf)))
+}
+
+// Each wrong entry has an error in the reply, so there is a bound: beyond it the request is
+// wrong as a whole.
+func TestParseV2BoundsWrongEntries(t *testing.T) {
+	for _, c := range []struct{ kind, entry string }{{"join", "{}"}, {"join", "0"}, {"leave", "0"}, {"leave", `"\ud83d"`}} {
+		for n, whole := range map[int]bool{wire.MaxV2Bad: false, wire.MaxV2Bad + 1: true, 20_000: true} {
+			text := fmt.Sprintf(`{"id":7,%q:{"channels":[%s]}}`, c.kind, strings.TrimSuffix(strings.Repeat(c.entry+",", n), ","))
+			r, err := wire.ParseV2([]byte(text))
+			if (err != nil) != whole || string(r.ID) != "7" {
+				t.Errorf("%d times %s in a %s: id %s, %v", n, c.entry, c.kind, r.ID, err)
+			}
+		}
+	}
 }

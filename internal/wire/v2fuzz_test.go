@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ import (
 // FuzzParseV2 holds ParseV2 against encoding/json: it takes no text that is not JSON,
 // what it takes means the same when it is written anew, and each id can be sent back.
 func FuzzParseV2(f *testing.F) {
-	for _, file := range []string{"requests.json", "malformed.json"} {
+	for _, file := range []string{"requests.json", "entries.json", "malformed.json"} {
 		rows, _ := v2Rows[json.RawMessage](f, file, "client")
 		for _, row := range rows {
 			f.Add([]byte(row.Text))
@@ -60,6 +61,9 @@ func FuzzParseV2(f *testing.F) {
 				t.Fatalf("%q is no JSON text on a line of its own", v)
 			}
 		}
+		if hasBad(r) {
+			return // it was not read
+		}
 		anew := encodeV2(r)
 		again, err := wire.ParseV2(anew)
 		if err != nil {
@@ -69,6 +73,12 @@ func FuzzParseV2(f *testing.F) {
 			t.Fatalf("%s (-first +again):\n%s", anew, diff)
 		}
 	})
+}
+
+// hasBad tells whether one of the entries is wrong.
+func hasBad(r wire.V2Request) bool {
+	return slices.ContainsFunc(r.Join, func(c wire.V2Channel) bool { return c.Bad != "" }) ||
+		slices.ContainsFunc(r.Leave, func(n wire.V2Name) bool { return n.Bad != "" })
 }
 
 func infos(r wire.V2Request) (all [][]byte) {
@@ -87,7 +97,11 @@ func encodeV2(r wire.V2Request) []byte {
 		}
 	}
 	give("token", r.Token, r.Kind == wire.V2Auth)
-	give("channels", r.Leave, r.Leave != nil)
+	var leave []string
+	for _, n := range r.Leave {
+		leave = append(leave, n.Channel)
+	}
+	give("channels", leave, leave != nil)
 	give("channel", r.Channel, r.Kind == wire.V2Publish || r.Kind == wire.V2History || r.Kind == wire.V2Presence)
 	give("key", r.Key, r.HasKey)
 	give("echo", r.Echo, r.Kind == wire.V2Publish)
@@ -185,7 +199,7 @@ func FuzzAppendV2(f *testing.F) {
 			wire.AppendV2Presence(nil, channel, message),
 			wire.AppendV2Goodbye(nil, &fault, 1),
 			wire.AppendV2Auth(nil, nil, text, ""),
-			wire.AppendV2Left(nil, nil, []string{channel, text}),
+			wire.AppendV2Left(nil, nil, []wire.V2Left{{Channel: channel}, {Channel: text, Fault: &fault}}),
 			wire.AppendV2HistoryClose(wire.AppendV2HistoryOpen(nil, nil, channel), nil, true),
 			wire.AppendV2PresenceReply(nil, nil, channel, []byte(`{"users":0}`)),
 		} {

@@ -66,20 +66,25 @@ func (m v2Means) request(t *testing.T) wire.V2Request {
 	want.Since, want.HasSince = given(m.Since)
 	for _, raw := range m.Channels {
 		if want.Kind == wire.V2Leave {
-			var name string
-			decode(t, raw, &name)
+			var name wire.V2Name
+			if raw[0] == '"' {
+				decode(t, raw, &name.Channel)
+			} else {
+				decode(t, raw, &name)
+			}
 			want.Leave = append(want.Leave, name)
 			continue
 		}
 		var c struct {
 			Channel  string
+			Bad      wire.V2Error
 			Since    *string
 			Last     *int
 			Presence bool
 			Info     json.RawMessage
 		}
 		decode(t, raw, &c)
-		join := wire.V2Channel{Channel: c.Channel, Presence: c.Presence, Info: c.Info}
+		join := wire.V2Channel{Channel: c.Channel, Bad: c.Bad, Presence: c.Presence, Info: c.Info}
 		join.Since, join.HasSince = given(c.Since)
 		join.Last, join.HasLast = given(c.Last)
 		want.Join = append(want.Join, join)
@@ -105,6 +110,8 @@ func decode(t *testing.T, text []byte, to any) {
 // clauses 1.1, 1.2, 1.5, 1.7, 2.1, 2.2, 2.4, 3.2, 4.1, 4.12, 6.1, 6.2, 6.3, 7.1, 8.2, 9.3
 func TestGoldenV2Requests(t *testing.T) {
 	rows, means := v2Rows[v2Means](t, "requests.json", "client")
+	wrong, wrongMeans := v2Rows[v2Means](t, "entries.json", "client")
+	rows, means = append(rows, wrong...), append(means, wrongMeans...)
 	for i, row := range rows {
 		got, err := wire.ParseV2([]byte(row.Text))
 		if err != nil {
@@ -301,11 +308,11 @@ func appendV2Reply(t *testing.T, dst []byte, raw json.RawMessage, m *v2Sent) []b
 		}
 		return wire.AppendV2JoinClose(dst)
 	case "leave":
-		var names []string
+		var results []wire.V2Left
 		for _, c := range r.Channels {
-			names = append(names, c.Channel)
+			results = append(results, wire.V2Left{Channel: c.Channel, Fault: c.Error.wire()})
 		}
-		return wire.AppendV2Left(dst, m.ID, names)
+		return wire.AppendV2Left(dst, m.ID, results)
 	case "publish":
 		return wire.AppendV2Published(dst, m.ID, position(r.Position), r.Duplicate)
 	case "history":

@@ -33,7 +33,9 @@ type v2Parser struct {
 	V2Request
 	body members // of the member that says the kind
 	kind []byte  // that member's value if it is no object
-	bad  V2Error // the first thing wrong in what is JSON
+
+	wrongs int     // entries of the list
+	bad    V2Error // the first thing wrong in what is JSON
 }
 
 // v2Bodies are all the members that the object under a kind may have. One walk over
@@ -231,12 +233,12 @@ func (p *v2Parser) names(v []byte) {
 		return
 	}
 	for entry := range entries(v) {
-		name, ok := unquote(entry)
-		if !ok {
-			p.wrongEntry(len(p.Leave), "", v2NoString(entry))
-			return
+		var n V2Name
+		var ok bool
+		if n.Channel, ok = unquote(entry); !ok {
+			n = V2Name{lossy(entry), p.wrongEntry(len(p.Leave), "", v2NoString(entry))}
 		}
-		p.Leave = append(p.Leave, name)
+		p.Leave = append(p.Leave, n)
 	}
 }
 
@@ -252,15 +254,14 @@ func (p *v2Parser) channels(v []byte) {
 	var m members
 	for entry := range entries(v) {
 		if entry[0] != '{' {
-			p.wrongEntry(len(p.Join), "", "is not an object")
-			return
+			p.Join = append(p.Join, V2Channel{Bad: p.wrongEntry(len(p.Join), "", "is not an object")})
+			continue
 		}
 		// It was walked over before, so there is nothing wrong with it as JSON.
 		_, _ = m.scan(entry, 0, v2JoinMembers)
 		c, member, what := v2Entry(&m)
 		if what != "" {
-			p.wrongEntry(len(p.Join), "."+member, what)
-			return
+			c = V2Channel{Channel: lossy(m.value[0]), Bad: p.wrongEntry(len(p.Join), "."+member, what)}
 		}
 		p.Join = append(p.Join, c)
 	}
@@ -302,9 +303,12 @@ func v2Entry(m *members) (c V2Channel, member, what string) {
 	return c, "", ""
 }
 
-// wrongEntry notes what is wrong with an entry of the list of channels.
-func (p *v2Parser) wrongEntry(i int, member, what string) {
-	if p.bad == "" {
-		p.bad = V2Error("The member " + p.Kind.String() + ".channels[" + strconv.Itoa(i) + "]" + member + " " + what + ".")
+// wrongEntry returns what is wrong with an entry of the list of channels, and notes it for the
+// whole request if too many are.
+func (p *v2Parser) wrongEntry(i int, member, what string) V2Error {
+	err := V2Error("The member " + p.Kind.String() + ".channels[" + strconv.Itoa(i) + "]" + member + " " + what + ".")
+	if p.wrongs++; p.wrongs > MaxV2Bad && p.bad == "" {
+		p.bad = "More than " + V2Error(strconv.Itoa(MaxV2Bad)) + " entries are wrong. " + err
 	}
+	return err
 }

@@ -127,15 +127,26 @@ func appendComma(dst []byte) []byte {
 	return dst
 }
 
+// A V2Left is one result of a leave (clause 4.12).
+type V2Left struct {
+	Channel string
+	Fault   *V2Fault // nil if nothing was wrong
+}
+
 // AppendV2Left appends the reply to a leave (clause 4.12).
-func AppendV2Left(dst, id []byte, channels []string) []byte {
+func AppendV2Left(dst, id []byte, results []V2Left) []byte {
 	dst = appendReply(dst, id, V2Leave)
 	dst = append(dst, `{"channels":[`...)
-	for _, channel := range channels {
+	for _, r := range results {
 		dst = appendComma(dst)
 		dst = append(dst, `{"channel":"`...)
-		dst = appendEscaped(dst, channel)
-		dst = append(dst, `"}`...)
+		dst = appendEscaped(dst, r.Channel)
+		dst = append(dst, '"')
+		if r.Fault != nil {
+			dst = append(dst, `,"error":`...)
+			dst = AppendV2Fault(dst, r.Fault)
+		}
+		dst = append(dst, '}')
 	}
 	return append(dst, `]}}`...)
 }
