@@ -259,7 +259,14 @@ func (e *sparse) Follow(ctx context.Context, channel string, deliver func(*borea
 }
 
 func (e *sparse) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
-	since.Offset = (2*since.Offset + 2) / 3
+	bounds, _ := e.Engine.Read(ctx, channel, boreas.Position{}, 0)
+	last := bounds.Head
+	e.widen(&last)
+	if since.Offset > last.Offset {
+		since.Offset = bounds.Head.Offset + 1
+	} else {
+		since.Offset = (2*since.Offset + 1) / 3 // the last one that is not after it
+	}
 	h, err := e.Engine.Read(ctx, channel, since, limit)
 	h.Publications = e.widenAll(h.Publications)
 	e.widen(&h.Floor)

@@ -47,6 +47,8 @@ type channel struct {
 	window []*Publication // every publication after floor, oldest first
 	bytes  int            // of the window's data
 	floor  uint64
+	unkept uint64    // the newest publication that was delivered and is not in the window; 0 if none
+	watch  *logWatch // nil if no session waits for the log
 	groups []*group
 	roomy  int          // groups before this one are full
 	count  atomic.Int64 // subscriptions in them; changed with mu held
@@ -132,7 +134,7 @@ func (ch *channel) deliver(p *Publication) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if len(ch.groups) == 0 {
-		ch.floor = p.Offset
+		ch.floor, ch.unkept = p.Offset, p.Offset
 		ch.before = ch.head.Load()
 		ch.head.Store(p.Offset)
 		return
@@ -164,7 +166,7 @@ func (ch *channel) deliver(p *Publication) {
 func (ch *channel) shift(n int) {
 	for i, p := range ch.window[:n] {
 		ch.bytes -= len(p.Data)
-		ch.floor = p.Offset
+		ch.floor, ch.unkept = p.Offset, p.Offset
 		ch.window[i] = nil // the array outlives the slice's beginning
 	}
 	ch.window = ch.window[n:]

@@ -3,7 +3,6 @@ package boreas
 import (
 	"errors"
 	"os"
-	"slices"
 	"time"
 )
 
@@ -19,10 +18,6 @@ const (
 	// catchUpLimit is how many publications are read at once for a session
 	// that has fallen behind its channel's window.
 	catchUpLimit = 256
-
-	// readAgain is how long to wait for an engine's log to show what the engine
-	// has delivered already.
-	readAgain = 10 * time.Millisecond
 )
 
 // startDraining gives the session a goroutine of its own, until it has caught up.
@@ -37,16 +32,19 @@ func (s *Session) startDraining() {
 // engine's log where the channel's window does not reach back far enough.
 func (s *Session) drain() {
 	defer s.hub.stats.blocked.Add(-1)
+	var c catchUp
 	for {
 		o, err := s.drainOnce()
 		if o == flushLagging {
-			o, err = s.catchUp()
+			o, err = c.read(s)
 		}
 		switch o {
 		case flushIdle:
 			return
 		case flushBlocked:
 			err = s.awaitWritable()
+		case flushWaiting:
+			c.await(s)
 		}
 		if err != nil {
 			s.finish(err)
@@ -109,90 +107,10 @@ func (s *Session) stalled() error {
 		return nil // it will be told, once it reads again
 	}
 	for _, sub := range s.laggards() {
-		if _, err := s.read(sub, 0); err != nil {
-			s.End(lagReason(err))
+		if _, err := s.readLog(sub, 0); lost(err) {
+			s.End(ErrSlow)
 			return nil
 		}
 	}
 	return nil
-}
-
-// catchUp writes a part of what the engine keeps for each subscription that is
-// behind its channel's window.
-func (s *Session) catchUp() (outcome, error) {
-	fell := false // behind the log
-	for _, sub := range s.laggards() {
-		h, err := s.read(sub, catchUpLimit)
-		switch {
-		case errors.Is(err, ErrExpired) && s.announcer() != nil:
-			s.skip(sub, GapSlow, h.Floor)
-			fell = true
-			continue
-		case err != nil:
-			s.End(lagReason(err))
-			return flushDone, nil // drainOnce sees to the last words
-		}
-		if len(h.Publications) == 0 {
-			// The engine delivered what its log does not show yet.
-			select {
-			case <-time.After(readAgain):
-			case <-s.hub.ctx.Done():
-			}
-			continue
-		}
-		if o, err := s.writeHistory(sub, h); o >= flushBlocked {
-			return o, err
-		}
-	}
-	if fell && s.fellBehind() {
-		s.End(ErrFallsBehind)
-	}
-	return flushDone, nil
-}
-
-func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
-	b, t := getBatch(), tally{}
-	defer putBatch(b)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ending || !slices.Contains(s.subs, sub) || h.Publications[0].Offset <= sub.cursor.Load() {
-		return flushDone, nil // it left meanwhile, or began anew
-	}
-	f := s.batchFormat()
-	b.begin(f, s.cut, s.out)
-	b.add(f, sub.ch, sub, h.Publications)
-	o, err := s.write(b, &t, nil)
-	t.addTo(&s.hub.stats)
-	return o, err
-}
-
-// read reads the log after the subscription's cursor. Where that is one of presence
-// events, which are not kept, one event stands for all of them.
-func (s *Session) read(sub *subscription, limit int) (History, error) {
-	if sub.ch.feed != nil {
-		return History{Publications: []*Publication{sub.ch.feed.stateEvent()}}, nil
-	}
-	return s.hub.read(s.hub.ctx, forCatchUp, sub.ch.name, Position{sub.ch.epoch, sub.cursor.Load()}, limit)
-}
-
-// laggards returns the subscriptions that are behind their channel's window.
-func (s *Session) laggards() []*subscription {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []*subscription
-	for _, sub := range s.subs {
-		if sub.ch.windowPassed(sub.cursor.Load()) {
-			all = append(all, sub)
-		}
-	}
-	return all
-}
-
-// lagReason turns the engine's error into the reason that the session is told.
-func lagReason(err error) error {
-	switch {
-	case errors.Is(err, ErrExpired), errors.Is(err, ErrUnknownEpoch), errors.Is(err, ErrAhead):
-		return ErrSlow
-	}
-	return err
 }

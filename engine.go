@@ -64,7 +64,9 @@ type History struct {
 	Floor Position
 
 	// Head is the place of the newest publication, or where the log starts if
-	// it never had one.
+	// it never had one. An engine whose channels share one sequence may give a later place, as
+	// long as nothing lies between. The log shows every publication up to Head, as far as
+	// the limit allows.
 	Head Position
 }
 
@@ -128,6 +130,7 @@ type Engine interface {
 	// Read returns at most limit of the publications after since, the oldest of
 	// them; or, if limit is negative, the newest -limit of them. A limit of 0
 	// asks for the bounds only. The zero Position stands for the floor.
+	// Since need not be the position of a publication: any offset from Floor to Head will do.
 	// The history's bounds are valid also with the errors ErrExpired,
 	// ErrUnknownEpoch and ErrAhead. A channel never heard of has an empty log.
 	Read(ctx context.Context, channel string, since Position, limit int) (History, error)

@@ -82,6 +82,10 @@ var (
 	// ErrFallsBehind: the session fell behind the log again and again.
 	ErrFallsBehind = errors.New("reading too slowly: it fell behind again and again")
 
+	// ErrUnreadable: the session was behind, and the engine could not read the channel's log
+	// for 30 seconds. The text of the reason has the engine's error, too.
+	ErrUnreadable = errors.New("the server cannot read the channel's history")
+
 	// ErrRevoked: the session's identity is no longer valid.
 	ErrRevoked = errors.New("the token was revoked")
 

@@ -16,6 +16,7 @@ const (
 	flushBlocked                // the socket refused bytes
 	flushLagging                // some channel's window does not reach back to the cursor
 	flushLost                   // the connection is lost
+	flushWaiting                // no log can be read for now that the cursors need
 )
 
 // flush writes once what the session has coming, on all its channels together: its
@@ -209,6 +210,7 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 func (s *Session) visit(b *batch, t *tally) (more bool) {
 	s.mu.Lock()
 	if s.draining || s.ending {
+		s.wake()
 		s.mu.Unlock()
 		return false
 	}
@@ -235,6 +237,7 @@ func (s *Session) visit(b *batch, t *tally) (more bool) {
 // holds s.mu; flushNow unlocks it.
 func (s *Session) flushNow() {
 	if s.draining || s.finished {
+		s.wake()
 		s.mu.Unlock()
 		return
 	}

@@ -25,6 +25,7 @@ var wallTime = map[string]string{
 	"session.go":              "since when a session lives: shown",
 	"ws/request.go":           "a part of a name, as in 2013",
 
+	"boreastest/shared.go":        "when a publication was made: shown",
 	"internal/load/subscriber.go": "a deadline that has passed",
 }
 

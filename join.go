@@ -125,6 +125,7 @@ type entry struct {
 	ch   *channel
 	at   uint64         // offset
 	pubs []*Publication // the first after that, as far as they have been read
+	head Position       // the log's, if it has nothing after pubs
 	sub  *subscription  // set once the session has entered; ch is nil then
 	last bool           // at is where Last begins
 }
@@ -144,7 +145,24 @@ func (s *Session) answer(entries []entry, appendTo func(dst []byte) []byte) {
 	}
 	s.out = out
 	s.writeRead(entries)
+	for _, e := range entries {
+		if e.sub != nil && e.caughtUp() {
+			e.sub.pass(e.head) // or it would need another Read to learn that there is nothing
+		}
+	}
 	s.flushNow()
+}
+
+// caughtUp reports whether all that the log had is written.
+func (e *entry) caughtUp() bool {
+	if e.head.IsZero() {
+		return false
+	}
+	at := e.at
+	if n := len(e.pubs); n > 0 {
+		at = e.pubs[n-1].Offset
+	}
+	return e.sub.cursor.Load() == at
 }
 
 // writeRead writes the answer and what has been read in preparing, in one write: so
@@ -194,6 +212,9 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 			return e, Joined{Err: err}
 		default:
 			e.at, e.pubs, r.Recovered = j.Since.Offset, h.Publications, true
+			if len(h.Publications) < catchUpLimit {
+				e.head = h.Head
+			}
 		}
 	}
 	if j.Last > 0 && !r.Recovered && s.mayRead(j) == nil {
@@ -209,6 +230,9 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 			e.at = h.Publications[0].Offset - 1
 			// Not all of them: a request can ask for this thousands of times.
 			e.pubs = slices.Clone(h.Publications[:min(len(h.Publications), catchUpLimit)])
+			if len(e.pubs) == len(h.Publications) {
+				e.head = h.Head
+			}
 		}
 	}
 	return e, r

@@ -18,6 +18,7 @@ type strain struct {
 	since time.Time // when it fell behind the log first, of count times
 	count int
 
+	wake     chan struct{} // wakes the draining goroutine while it waits for a log; nil before the first time
 	answered chan struct{} // closed when all answers have been taken; nil if nobody waits
 
 	answers  Held   // the bytes of out

@@ -271,6 +271,7 @@ func (s *Session) finish(reason error) {
 		d = s.beginEnd(reason)
 	}
 	s.finished = true
+	s.wake()
 	s.wrote(len(s.out))
 	s.unreserve()
 	s.uncut()

@@ -34,6 +34,7 @@ const (
 	CodeTooManyConnections  = "too_many_connections"   // The address or the user has as many connections as one may.
 	CodeRateLimited         = "rate_limited"           // There is more of this in a second than one address, user or key may do. It was not carried out.
 	CodePeerMemory          = "peer_memory"            // The server holds as many bytes as it may for the session, its address, its user or all clients: requests that have arrived in part, and answers that wait to be read.
+	CodeHistoryUnavailable  = "history_unavailable"    // The session was behind, and the server could not read the history of one of its channels.
 	CodeRulesChanged        = "rules_changed"          // The rules of the session's token have changed, and it was on a channel that they do not allow.
 	CodeInternal            = "internal"               // The server failed; its log says why.
 	CodeTokenRevoked        = "token_revoked"          // The token was revoked.

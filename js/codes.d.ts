@@ -35,6 +35,7 @@ export type ErrorCode =
   | "too_many_connections"
   | "rate_limited"
   | "peer_memory"
+  | "history_unavailable"
   | "rules_changed"
   | "internal"
   | "token_revoked"

@@ -59,6 +59,7 @@ CODES = {
     "too_many_connections": "later",
     "rate_limited": "later",
     "peer_memory": "later",
+    "history_unavailable": "later",
     "rules_changed": "now",
     "internal": "later",
     "token_revoked": "new_token",

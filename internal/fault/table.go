@@ -193,6 +193,12 @@ var (
 		Do:      "Read the answers, then try again. The message names the share that is used up. The server's option is `peer_memory`.",
 		causes:  []error{boreas.ErrPeerMemory},
 	}
+	HistoryUnavailable = &Fault{
+		Code: "history_unavailable", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4207, RetryAfter: 5 * time.Second,
+		Summary: "The session was behind, and the server could not read the history of one of its channels.",
+		Do:      "Come back later with the last positions. If it happens often, look at the server's log and at what it keeps history in.",
+		causes:  []error{boreas.ErrUnreadable},
+	}
 	RulesChanged = &Fault{
 		Code: "rules_changed", Retry: Now, Close: 4102,
 		Summary: "The rules of the session's token have changed, and it was on a channel that they do not allow.",
@@ -324,7 +330,7 @@ var all = []*Fault{
 	Malformed, Unauthenticated, InvalidToken, TokenExpired, AuthUnavailable, NotPermitted, PresenceOff, ChannelName, BadPosition,
 	TooManyChannels, TooManyUserChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, Busy, EngineTimeout, TooManyKeys,
 	Expired, UnknownEpoch, Ahead,
-	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, RulesChanged, Internal,
+	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, HistoryUnavailable, RulesChanged, Internal,
 	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,
 	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NotStored, NoSession, Timeout, UnsupportedEncoding, OriginNotAllowed, UpgradeRequired,
 }

@@ -1,0 +1,280 @@
+package boreas_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+func TestSharedEngine(t *testing.T) {
+	for _, n := range []uint64{0, 100} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			boreastest.TestEngine(t, func(*testing.T) boreas.Engine { return boreastest.NewShared(n) })
+		})
+	}
+}
+
+// inShared runs a test on an engine whose channels share their offsets.
+func inShared(t *testing.T, test func(w world, e *boreastest.Shared)) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		e := boreastest.NewShared(0)
+		defer e.Close()
+		w := world{t, boreas.New(boreas.Options{Engine: e})}
+		defer w.hub.Shutdown(context.Background(), 0)
+		test(w, e)
+	})
+}
+
+// wantQuiet checks that nothing reads the log while nothing happens, and nobody catches up.
+func (w world) wantQuiet(e *boreastest.Shared) {
+	w.Helper()
+	w.settle()
+	before := e.Reads()
+	w.pass(time.Minute)
+	if n := e.Reads() - before; n > 0 {
+		w.Errorf("%d reads in a minute in which nothing happened", n)
+	}
+	if n := w.hub.Stats().Blocked; n != 0 {
+		w.Errorf("%d sessions are still catching up", n)
+	}
+}
+
+// Others' publications put the head of the log far beyond the channel's newest one. A session
+// begins at each place up to there, whether it is a publication's or in a hole.
+func TestResumeWhereTheHeadIsBeyondTheNewest(t *testing.T) {
+	for _, followed := range []bool{false, true} {
+		for at := range uint64(12) {
+			t.Run(fmt.Sprintf("followed=%v/at=%d", followed, at), func(t *testing.T) {
+				inShared(t, func(w world, e *boreastest.Shared) {
+					if followed {
+						w.subscriber("news") // before anything is published
+					}
+					w.publish("other", "x")
+					w.publish("news", "a") // 2
+					w.publish("other", "x")
+					w.publish("other", "x")
+					w.publish("news", "b") // 5
+					for range 6 {
+						w.publish("other", "x")
+					}
+					var want []string
+					if at < 2 {
+						want = append(want, "news 2 a")
+					}
+					if at < 5 {
+						want = append(want, "news 5 b")
+					}
+					head, err := w.hub.History(context.Background(), "news", boreas.Position{}, 0)
+					if err != nil {
+						t.Fatal(err)
+					}
+					s, c := w.subscriber()
+					since := boreas.Position{Epoch: head.Head.Epoch, Offset: at}
+					before := e.Reads()
+					r := s.Join([]boreas.Join{{Channel: "news", Since: since}}, nil)[0]
+					if r.Err != nil || !r.Recovered || r.Position != since {
+						t.Fatalf("joined: %+v", r)
+					}
+					w.want(c, want...)
+					if n := e.Reads() - before; n != 1 {
+						t.Errorf("%d reads for one join", n)
+					}
+					w.wantQuiet(e)
+					w.publish("other", "x")
+					w.publish("news", "c") // 13
+					w.want(c, append(want, "news 13 c")...)
+					w.wantQuiet(e)
+				})
+			})
+		}
+	}
+}
+
+// A reader is blocked while its channel's window is dropped, and while others' publications
+// move the head on.
+func TestCatchUpWhereTheHeadIsBeyondTheNewest(t *testing.T) {
+	inShared(t, func(w world, e *boreastest.Shared) {
+		_, c := w.subscriber("news")
+		c.Bound(3)
+		var want []string
+		for i := range 1000 {
+			w.publish("news", fmt.Sprint(i))
+			want = append(want, fmt.Sprintf("news %d %d", 3*i+1, i))
+			w.publish("other", "x")
+			w.publish("other", "x")
+		}
+		w.settle()
+		c.Unbound()
+		w.want(c, want...)
+		w.wantQuiet(e)
+		w.publish("news", "last")
+		w.want(c, append(want, "news 3001 last")...)
+		w.wantQuiet(e)
+	})
+}
+
+// flaky is an engine whose Read fails, or whose log shows nothing, as long as the test says.
+type flaky struct {
+	boreas.Engine
+	mu    *sync.Mutex
+	err   error
+	blind bool
+	reads int
+}
+
+func (e *flaky) count() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.reads
+}
+
+func (e *flaky) recover() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.err, e.blind = nil, false
+}
+
+func (e *flaky) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if channel == "news" {
+		e.reads++
+		if e.err != nil {
+			return boreas.History{}, e.err
+		}
+	}
+	h, err := e.Engine.Read(ctx, channel, since, limit)
+	if e.blind && channel == "news" {
+		h.Publications = nil
+	}
+	return h, err
+}
+
+// inFlaky gives the test a session on news and sport that has three messages of news behind
+// it, which only the log has, and whose connection has just become writable again.
+func inFlaky(t *testing.T, e flaky, test func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn)) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		memory := boreas.NewMemory(boreas.MemoryOptions{Age: time.Hour})
+		defer memory.Close()
+		e.Engine, e.mu = memory, new(sync.Mutex)
+		w := world{t, boreas.New(boreas.Options{Engine: &e})}
+		defer w.hub.Shutdown(context.Background(), 0)
+		s, c := w.subscriber("news", "sport")
+		c.Bound(3)
+		for i := 1; i <= 3; i++ {
+			w.publish("news", fmt.Sprint(i))
+		}
+		w.settle()
+		c.Unbound()
+		w.want(c, "news 1 1")
+		test(w, &e, s, c)
+	})
+}
+
+var errElection = errors.New("an election is under way")
+
+// A log that cannot be read for a while holds up neither answers nor other channels, and
+// nobody asks for it all the time.
+func TestALogThatCannotBeReadForAWhile(t *testing.T) {
+	for name, e := range map[string]flaky{"error": {err: errElection}, "behind": {blind: true}} {
+		t.Run(name, func(t *testing.T) {
+			inFlaky(t, e, func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn) {
+				w.pass(5 * time.Second)
+				s.Send([]byte("answer\n"))
+				w.want(c, "news 1 1", "answer")
+				w.publish("sport", "1")
+				w.want(c, "news 1 1", "answer", "sport 1 1")
+				w.publish("news", "4")
+				w.pass(15 * time.Second)
+				w.want(c, "news 1 1", "answer", "sport 1 1")
+				if n := e.count(); n > 40 {
+					t.Errorf("%d reads in 20 s", n)
+				}
+				e.recover()
+				w.pass(6 * time.Second)
+				w.want(c, "news 1 1", "answer", "sport 1 1", "news 2 2", "news 3 3", "news 4 4")
+				before := e.count()
+				w.publish("news", "5")
+				w.pass(time.Minute)
+				w.want(c, "news 1 1", "answer", "sport 1 1", "news 2 2", "news 3 3", "news 4 4", "news 5 5")
+				if n := e.count() - before; n != 0 || w.hub.Stats().Blocked != 0 {
+					t.Errorf("%d reads, %d blocked", n, w.hub.Stats().Blocked)
+				}
+			})
+		})
+	}
+}
+
+func TestALogThatCannotBeReadAtAll(t *testing.T) {
+	inFlaky(t, flaky{err: errElection}, func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn) {
+		w.pass(25 * time.Second)
+		if s.Reason() != nil {
+			t.Fatalf("ended early: %v", s.Reason())
+		}
+		w.pass(15 * time.Second)
+		if err := s.Reason(); !errors.Is(err, boreas.ErrUnreadable) || !strings.Contains(err.Error(), errElection.Error()) {
+			t.Errorf("reason: %v", err)
+		}
+	})
+}
+
+// What ends while it waits for a log ends at once.
+func TestEndsWhileItWaitsForALog(t *testing.T) {
+	for name, act := range map[string]func(w world, s *boreas.Session){
+		"leave":    func(_ world, s *boreas.Session) { s.Leave("news") },
+		"end":      func(_ world, s *boreas.Session) { s.End(boreas.ErrTerminated) },
+		"lost":     func(_ world, s *boreas.Session) { s.Lost(errElection) },
+		"shutdown": func(w world, _ *boreas.Session) { w.hub.Shutdown(context.Background(), 0) },
+	} {
+		for kind, e := range map[string]flaky{"error": {err: errElection}, "behind": {blind: true}} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				inFlaky(t, e, func(w world, e *flaky, s *boreas.Session, _ *boreastest.Conn) {
+					w.pass(3 * time.Second)
+					before := e.count()
+					act(w, s)
+					w.pass(10 * time.Second)
+					if blocked, n := w.hub.Stats().Blocked, e.count()-before; blocked != 0 || n > 2 {
+						t.Errorf("%d blocked, %d reads after it", blocked, n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Many sessions wait for the same log: one looks for all of them.
+func TestManyWaitForOneLog(t *testing.T) {
+	inFlaky(t, flaky{blind: true}, func(w world, e *flaky, _ *boreas.Session, c *boreastest.Conn) {
+		conns := []*boreastest.Conn{c}
+		for range 100 {
+			_, c := w.subscriber("news")
+			conns = append(conns, c)
+			c.Bound(3)
+		}
+		w.publish("news", "4")
+		w.publish("news", "5")
+		w.settle()
+		before := e.count()
+		for _, c := range conns {
+			c.Unbound()
+		}
+		w.pass(time.Minute)
+		if n := e.count() - before; n > 2*len(conns)+100 {
+			t.Errorf("%d reads in a minute", n)
+		}
+		e.recover()
+		w.pass(2 * time.Second)
+		for _, c := range conns[1:] {
+			w.want(c, "news 4 4", "news 5 5")
+		}
+	})
+}

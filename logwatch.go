@@ -1,0 +1,86 @@
+package boreas
+
+import "time"
+
+const (
+	// firstLook and lastLook are how long a watch waits before it looks at a channel's log
+	// again: twice as long each time.
+	firstLook = 10 * time.Millisecond
+	lastLook  = time.Second
+)
+
+// logWatch waits until a channel's log shows what the engine has delivered already, for all
+// sessions that need that.
+type logWatch struct {
+	shown chan struct{}   // closed when there is reason to read again
+	wakes []chan struct{} // wakeups of the sessions that wait; guarded by channel.mu
+}
+
+// awaitLog returns a channel that is closed when the log may show more than it does. Wake is
+// signalled after that.
+func (ch *channel) awaitLog(h *Hub, wake chan struct{}) <-chan struct{} {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.watch == nil {
+		w := &logWatch{shown: make(chan struct{})}
+		ch.watch = w
+		floor, unkept := ch.floor, ch.unkept // what the log must show
+		h.goroutines.Go(func() {
+			h.watchLog(ch, floor, unkept)
+			ch.endWatch(w)
+		})
+	}
+	ch.watch.wakes = append(ch.watch.wakes, wake)
+	return ch.watch.shown
+}
+
+// watchLog returns when the channel's log shows the publication of the offset unkept and has a
+// head at the floor or after it, or cannot be read, or nobody needs it any more.
+func (h *Hub) watchLog(ch *channel, floor, unkept uint64) {
+	for pause := firstLook; ch.subscribers() > 0; pause = min(2*pause, lastLook) {
+		select {
+		case <-time.After(pause):
+		case <-h.ctx.Done():
+			return
+		}
+		log, err := h.read(h.ctx, forCatchUp, ch.name, Position{}, -1)
+		if err != nil {
+			return // those who wait find out what that means for them
+		}
+		newest := log.Floor.Offset
+		for _, p := range log.Publications {
+			newest = p.Offset
+		}
+		if newest >= unkept && log.Head.Offset >= floor {
+			return
+		}
+	}
+}
+
+func (ch *channel) endWatch(w *logWatch) {
+	ch.mu.Lock()
+	ch.watch = nil
+	ch.mu.Unlock()
+	close(w.shown)
+	for _, wake := range w.wakes {
+		signal(wake)
+	}
+}
+
+// pass moves the subscription's cursor to the window's floor, if that is proved to lose
+// nothing: a Read found nothing after the cursor, its head is at the floor or after it, and
+// nothing was delivered in between. Offsets have holes, and an engine's head may be beyond the
+// channel's newest publication, so a cursor behind the window need not be behind any
+// publication. It returns false if the log does not show yet what the engine has
+// delivered. The caller holds Session.mu.
+func (sub *subscription) pass(head Position) bool {
+	ch := sub.ch
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	at := sub.cursor.Load()
+	if ch.unkept > at || head.Offset < ch.floor {
+		return false
+	}
+	sub.cursor.Store(max(at, ch.floor))
+	return true
+}
