@@ -28,6 +28,9 @@ func (p *program) logInBackground(cfg config.Config) (log *slog.Logger, dropped 
 	p.flush = func(limit time.Duration) { flush(limit, stdout, stderr) }
 
 	log = server.NewLogger(stderr, cfg)
+	if cfg.LogFormat == "json" { // for programs, to which every line is one of the log
+		p.fail = func(err error) { log.Error(err.Error()) }
+	}
 	slog.SetLogLoggerLevel(slog.LevelWarn) // libraries that use package log complain
 	slog.SetDefault(log)
 	return log, stderr.Dropped

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -193,6 +194,30 @@ func TestPackageLog(t *testing.T) {
 		t.Errorf("%+v %v", line, err)
 	}
 	p.flush(flushLimit)
+}
+
+// With log_format=json every line on standard error is JSON, the last one too.
+func TestEveryLineIsJSON(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	cmd := exec.Command("boreas", "--log-format=json", "--ws-port=0", "--api-port="+port)
+	cmd.Dir = t.TempDir()
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	cmd.Run()
+	var last struct{ Level, Msg string }
+	for line := range strings.Lines(stderr.String()) {
+		if err := json.Unmarshal([]byte(line), &last); err != nil {
+			t.Errorf("%v: %s", err, line)
+		}
+	}
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed || last.Level != "ERROR" || !strings.Contains(last.Msg, "another program has this port") {
+		t.Errorf("exit code %d\n%s", code, stderr.String())
+	}
 }
 
 // What was dropped is told at every level of the log.

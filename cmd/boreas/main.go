@@ -42,6 +42,9 @@ type program struct {
 	stderr io.Writer
 
 	noting sync.Mutex // held while a note is written to stderr
+	// fail reports an error that ends the program.
+	fail func(error)
+
 	// flush writes what waits for the readers of stdout and stderr, for no longer than the
 	// given time.
 	flush func(limit time.Duration)
@@ -69,12 +72,13 @@ func commands(p *program) []*cli.Command {
 // run is the whole program. It returns the error that it has told on stderr.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	p := &program{env: env, stdin: stdin, stdout: stdout, stderr: stderr, flush: func(time.Duration) {}}
+	p.fail = func(err error) { fmt.Fprintf(p.stderr, "boreas: %v\n", err) }
 	err := rootCommand(p).Run(ctx, args)
 	if out, ok := p.stdout.(*pipe); ok && out.broken.Load() {
 		return errBrokenPipe // there is nobody to tell
 	}
 	for _, e := range each(err) {
-		fmt.Fprintf(p.stderr, "boreas: %v\n", e)
+		p.fail(e)
 	}
 	if errors.Is(err, errSecondSignal) {
 		p.flush(flushAtOnce)
