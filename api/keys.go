@@ -124,9 +124,6 @@ func (s *service) dropKey(dst []byte, _ http.ResponseWriter, _ *http.Request, q 
 	if !s.options.Authority.HasKey(q.name) {
 		return nil, 0, fault.NoKey
 	}
-	n, err := s.revoke(q.call, auth.Revocation{Key: q.name}, 0)
-	if err != nil {
-		return nil, 0, err
-	}
-	return appendSessions(dst, n), http.StatusOK, nil
+	dst, err := s.revokeKey(dst, q.call, auth.Revocation{Key: q.name}, 0)
+	return dst, http.StatusOK, err
 }

@@ -93,7 +93,7 @@ func TestTokensOfAKey(t *testing.T) {
 	}
 	classic := r.authority.All()
 	one, two := r.subscribeWith(t, classic[0], "news"), r.subscribeWith(t, classic[1], "news")
-	if diff := cmp.Diff(told(200, `{"sessions":1}`), admin("DELETE", "/v2/keys/"+key.ID, "")); diff != "" {
+	if diff := cmp.Diff(told(200, `{"sessions":1,"tokens":2,"changed":0,"keys":[]}`), admin("DELETE", "/v2/keys/"+key.ID, "")); diff != "" {
 		t.Errorf("deleting the key (-want +got):\n%s", diff)
 	}
 	if one.Grant() != nil || two.Grant() == nil {
@@ -115,17 +115,20 @@ func TestKeysOfOthers(t *testing.T) {
 	r.withKey(oldText)("POST", "/v2/tokens", "{}")
 	denied := strings.TrimSuffix(failure(403, "not_permitted", `The key \"shop\" allows tokens, and not admin.`, ""), "\n")
 	revoked := told(201, `{"sessions":0}`)
+	gone := func(tokens string) string {
+		return told(201, `{"sessions":0,"tokens":`+tokens+`,"changed":0,"keys":[]}`)
+	}
 	for _, s := range []struct {
 		who func(method, path, body string) string
 		sample
 	}{
 		{shop, sample{"POST", "/v2/revocations", `{"key":"` + admin.ID + `"}`, denied}},
 		{shop, sample{"POST", "/v2/revocations", `{"key":"` + old.ID + `"}`, denied}},
-		{operator, sample{"POST", "/v2/revocations", `{"key":"` + old.ID + `"}`, revoked}},
+		{operator, sample{"POST", "/v2/revocations", `{"key":"` + old.ID + `"}`, gone("1")}},
 		{shop, sample{"DELETE", "/v2/revocations?key=" + old.ID, "", denied}},
 		{shop, sample{"POST", "/v2/revocations", `{"key":"kid-1"}`, revoked}},
 		{shop, sample{"DELETE", "/v2/revocations?key=kid-1", "", "204\n"}},
-		{shop, sample{"POST", "/v2/revocations", `{"key":"` + key.ID + `"}`, revoked}},
+		{shop, sample{"POST", "/v2/revocations", `{"key":"` + key.ID + `"}`, gone("0")}},
 	} {
 		if diff := cmp.Diff(s.want, s.who(s.method, s.path, s.body)); diff != "" {
 			t.Errorf("%s %s %s (-want +got):\n%s", s.method, s.path, s.body, diff)
@@ -133,5 +136,29 @@ func TestKeysOfOthers(t *testing.T) {
 	}
 	if got := operator("GET", "/v2/keys", ""); !strings.HasPrefix(got, "200\n") {
 		t.Errorf("the operator is locked out: %s", got)
+	}
+}
+
+// TestWhatAKeyMade: who revokes a key is told what went with it, and which keys it has made.
+func TestWhatAKeyMade(t *testing.T) {
+	r := newRig(t, boreas.Options{}, api.Options{})
+	rootText, _ := r.makeKey("root", auth.KeyAdmin)
+	badText, bad := r.makeKey("bad", auth.KeyAdmin)
+	root, evil := r.withKey(rootText), r.withKey(badText)
+	text, token := r.makeToken(auth.Token{User: "ann"})
+	evil("POST", "/v2/tokens", `{}`)
+	evil("POST", "/v2/keys", `{"name":"child","verbs":["admin"]}`)
+	evil("PATCH", "/v2/tokens/"+token.ID, `{"rules":[{"channels":["**"],"allow":["join"]}]}`)
+	s := r.subscribeWith(t, text)
+	child := r.authority.Keys()[2].ID
+	want := told(200, `{"sessions":1,"tokens":1,"changed":1,"keys":["key_ID"]}`)
+	if diff := cmp.Diff(want, root("DELETE", "/v2/keys/"+bad.ID, "")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if left := r.authority.Keys(); len(left) != 2 || left[1].ID != child {
+		t.Errorf("keys: %v", left)
+	}
+	if s.Grant() != nil {
+		t.Error("the session of the token that it changed lives on")
 	}
 }

@@ -67,9 +67,7 @@ func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Ite
 			return nil, 0, boreas.ErrKey
 		}
 		s.counts.dryRuns.Add(1)
-		dst = append(dst, `{"dry_run":true,"subscribers":`...)
-		dst = strconv.AppendInt(dst, int64(s.hub.Subscribers(item.Channel)), 10)
-		return append(dst, '}'), http.StatusOK, nil
+		return append(s.appendSubscribers(append(dst, `{"dry_run":true`...), c, item.Channel), '}'), http.StatusOK, nil
 	}
 	// The engine keeps the message; the body's buffer is larger, and used again.
 	m := boreas.Message{Data: bytes.Clone(item.Message), Key: item.Key}
@@ -80,12 +78,21 @@ func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Ite
 	if err != nil {
 		return nil, 0, err
 	}
-	dst = ack.Position.Append(append(dst, `{"position":"`...))
-	dst = strconv.AppendInt(append(dst, `","subscribers":`...), int64(s.hub.Subscribers(item.Channel)), 10)
+	dst = append(ack.Position.Append(append(dst, `{"position":"`...)), '"')
+	dst = s.appendSubscribers(dst, c, item.Channel)
 	if ack.Duplicate {
 		return append(dst, `,"duplicate":true}`...), http.StatusOK, nil
 	}
 	return append(dst, '}'), http.StatusCreated, nil
+}
+
+// appendSubscribers appends how many sessions have joined a channel, if the caller may know. A
+// subscriber's token must allow presence there: to publish does not tell who is there.
+func (s *service) appendSubscribers(dst []byte, c *call, channel string) []byte {
+	if c.grant != nil && c.grant.May(boreas.VerbPresence, channel) != nil {
+		return dst
+	}
+	return strconv.AppendInt(append(dst, `,"subscribers":`...), int64(s.hub.Subscribers(channel)), 10)
 }
 
 // badBody says why a body could not be read. The rest of it may still be on its way,

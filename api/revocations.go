@@ -82,6 +82,25 @@ func appendSessions(dst []byte, n int) []byte {
 	return append(strconv.AppendInt(append(dst, `{"sessions":`...), int64(n), 10), '}')
 }
 
+// keyRevokedJSON is what the API tells of the revocation of a key: what it took back, and what
+// it did not.
+type keyRevokedJSON struct {
+	Sessions int      `json:"sessions"`
+	Tokens   int      `json:"tokens"`
+	Changed  int      `json:"changed"`
+	Keys     []string `json:"keys"`
+}
+
+// revokeKey revokes an API key, and appends what that meant.
+func (s *service) revokeKey(dst []byte, c *call, v auth.Revocation, grace time.Duration) ([]byte, error) {
+	made := s.options.Authority.MadeWith(v.Key)
+	n, err := s.revoke(c, v, grace)
+	if err != nil {
+		return nil, err
+	}
+	return appendJSON(dst, keyRevokedJSON{n, made.Tokens, made.Changed, made.Keys}), nil
+}
+
 // newRevocation takes tokens back.
 func (s *service) newRevocation(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	o, err := s.readObject(w, r, q.call, "token", "user", "key", "issued_before", "grace", "until")
@@ -98,6 +117,10 @@ func (s *service) newRevocation(dst []byte, w http.ResponseWriter, r *http.Reque
 	}
 	if err := q.mayRevokeKey(v.Key); err != nil {
 		return nil, 0, err
+	}
+	if strings.HasPrefix(v.Key, apiKeyIDPrefix) {
+		dst, err = s.revokeKey(dst, q.call, v, grace)
+		return dst, http.StatusCreated, err
 	}
 	n, err := s.revoke(q.call, v, grace)
 	if err != nil {

@@ -110,7 +110,7 @@ func TestJournalText(t *testing.T) {
 			`{"op":"revoke","id":"tok_PROVIDED","mark":"MARK"}`,
 			`{"op":"delete","id":"tok_OPAQUE"}`,
 			`{"op":"revoke","mark":"MARK","before":"2000-01-01T00:00:00Z","serial":4}`,
-			`{"op":"revoke","id":"key_KEY","mark":"MARK","until":"2000-01-01T01:00:00Z"}`,
+			`{"op":"revoke","id":"key_KEY","mark":"MARK"}`, // for ever: the key is never valid again
 			`{"op":"revoke","mark":"MARK","before":"2000-01-01T00:00:00Z","own":"2000-01-01T00:00:00Z","serial":5}`,
 			`{"op":"unrevoke","mark":"MARK"}`,
 		)

@@ -27,7 +27,8 @@ type line struct {
 	Created time.Time       `json:"created,omitzero"`
 	Expires time.Time       `json:"expires,omitzero"`
 	Rules   json.RawMessage `json:"rules,omitempty"`
-	Key     string          `json:"key,omitzero"`
+	Key     string          `json:"key,omitzero"`      // ID of the key that made it
+	Changed []string        `json:"changed,omitempty"` // of a token: IDs of other keys that gave it rules or an end
 	Used    time.Time       `json:"used,omitzero"`
 	Revoked bool            `json:"revoked,omitzero"`
 	Mark    mark            `json:"mark,omitzero"`

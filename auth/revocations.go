@@ -27,7 +27,9 @@ type Revocation struct {
 // it is stored by then. The authority tries that again by itself; Revoke can be repeated, too.
 //
 // An opaque or minted token is deleted, and an API key is not valid again ever. Of all
-// others the revocation is kept until Until, which so must not come before their end.
+// others the revocation is kept until Until, which so must not come before their end. What an
+// API key made is taken back for good, whatever Until says. So are the tokens of others that it
+// gave rules or an end. The keys that it made stay valid: [Authority.MadeWith] lists them.
 //
 // The clock of a JWT's issuer may be ahead of ours by [JWTOptions.Leeway], so a JWT is
 // revoked as well if it was issued up to that long after IssuedBefore. Tokens that the server
@@ -47,6 +49,7 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 	if err := a.validMaker(r.By); err != nil {
 		return nil, err
 	}
+	var lines []*line // before l
 	l := &line{Op: opRevoke, Until: r.Until.UTC()}
 	switch {
 	case r.Token != "":
@@ -57,7 +60,7 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 		l.ID, l.Mark = id, markOf(markToken, id)
 		match = func(g *boreas.Grant) bool { return g.TokenID == id }
 		if t != nil && !t.provided {
-			return a.take(&line{Op: opDelete, ID: id}, match)
+			return a.take(match, &line{Op: opDelete, ID: id})
 		}
 	case r.User != "":
 		l.Mark = markOf(markUser, r.User)
@@ -71,7 +74,15 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 			l.ID = r.Key // a kid is nobody's ID here, and could look like a token's
 		}
 		l.Mark = markOf(markKey, r.Key)
-		match = func(g *boreas.Grant) bool { return g.Key == r.Key }
+		changed := map[string]bool{}
+		if l.ID != "" {
+			l.Until = time.Time{} // the key is never valid again, nor is what it made
+			changed = a.changedWith(r.Key)
+		}
+		for id := range changed {
+			lines = append(lines, &line{Op: opDelete, ID: id})
+		}
+		match = func(g *boreas.Grant) bool { return g.Key == r.Key || changed[g.TokenID] }
 	default:
 		l.Mark = markOf(markAll, "")
 		s := a.until(r, l)
@@ -83,17 +94,19 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 			return nil, err
 		}
 	}
-	return a.take(l, match)
+	return a.take(match, append(lines, l)...)
 }
 
 // take commits a revocation, and returns match if it is in force: one that cannot be stored
 // is in force all the same. The caller holds writing.
-func (a *Authority) take(l *line, match func(*boreas.Grant) bool) (func(*boreas.Grant) bool, error) {
-	switch err := a.commit(l); fault.Of(err) {
+func (a *Authority) take(match func(*boreas.Grant) bool, lines ...*line) (func(*boreas.Grant) bool, error) {
+	switch err := a.commit(lines...); fault.Of(err) {
 	case nil:
 		return match, nil
 	case fault.NotStored:
-		a.enforce(l)
+		for _, l := range lines {
+			a.enforce(l)
+		}
 		const changed = "The revocation is in force, and a restart would forget it until it is stored."
 		return match, fault.NotStored.With(strings.Replace(fault.Message(err), "Nothing was changed.", changed, 1))
 	default:

@@ -43,6 +43,7 @@ type stored struct {
 	rules    *boreas.Permissions // as they were given
 	text     string              // of a classic token, if it is kept
 	provided bool                // it is not on disk
+	changed  []string            // IDs of the keys that gave it rules or an end, beside the one that made it
 
 	// grant is what all that show the token share. That of a classic token whose text
 	// is not kept has no Identity: who shows it gets a copy that has one.
@@ -67,6 +68,7 @@ func (t *stored) line() *line {
 		Op: opToken, ID: g.TokenID, Hash: t.hash, Classic: t.classic(), Label: t.label,
 		Created: g.Issued, Expires: g.Expires, Serial: t.serial, Key: g.Key, rules: t.rules, text: t.text,
 	}
+	l.Changed = t.changed
 	if g.Named {
 		l.User = g.User
 	}
@@ -92,7 +94,7 @@ func (s *state) putToken(l *line) error {
 			return err
 		}
 	}
-	t := &stored{hash: l.Hash, serial: l.Serial, label: l.Label, rules: l.rules, text: l.text, provided: l.provided}
+	t := &stored{hash: l.Hash, serial: l.Serial, label: l.Label, rules: l.rules, text: l.text, provided: l.provided, changed: l.Changed}
 	same, before := s.byHash[l.Hash], s.tokens.get(l.ID)
 	switch {
 	case same != before:

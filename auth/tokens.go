@@ -226,6 +226,11 @@ func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *boreas.G
 			l.Rules = AppendRules(nil, l.rules)
 		}
 	}
+	if change.Expires != nil || change.Rules != nil {
+		if l.Changed, err = a.changedBy(old, change.Key); err != nil {
+			return Token{}, nil, err
+		}
+	}
 	if err := a.commit(l); err != nil {
 		return Token{}, nil, err
 	}

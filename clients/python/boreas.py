@@ -548,7 +548,7 @@ def _new_key():
 
 
 def _ack(answer):
-    return Ack(answer.get("position"), answer["subscribers"], answer.get("duplicate", False))
+    return Ack(answer.get("position"), answer.get("subscribers", 0), answer.get("duplicate", False))
 
 
 @dataclass(frozen=True)
