@@ -84,15 +84,38 @@ type subscription struct {
 	// It is changed under Session.mu only; sweepers look at it without.
 	cursor atomic.Uint64
 	group  *group // immutable once added, as are session and ch
-	index  int32  // in group.subs; guarded by group.mu
+	index  uint8  // in group.subs, below groupSize; guarded by group.mu
 
-	// silent is how many publications of the session's own on this channel it does
-	// not want back and has not passed yet. Guarded by Session.mu.
-	silent int32
+	// publishing is how many publications of the session's own, which it does not want
+	// back, are under way; own is how far after born the newest of those is that are not.
+	// Guarded by Session.mu.
+	publishing uint16
+	own        uint32
 
 	// born is where the channel's head was when it was added: what the session
 	// published before that comes like any other's. Immutable once added.
 	born uint64
+}
+
+// silent tells whether the session's own publications, which it does not want back, may be
+// among what comes next. Then it does not share what others get. The caller holds
+// Session.mu.
+func (sub *subscription) silent() bool {
+	if sub.publishing > 0 || sub.own == math.MaxUint32 {
+		return true
+	}
+	return sub.own > 0 && sub.cursor.Load() < sub.born+uint64(sub.own)
+}
+
+// published notes that a publication of the session's own is no longer under way; offset is
+// 0 if it was not published. The caller holds Session.mu.
+func (sub *subscription) published(offset uint64) {
+	if sub.publishing > 0 {
+		sub.publishing--
+	}
+	if offset > sub.born {
+		sub.own = max(sub.own, uint32(min(offset-sub.born, math.MaxUint32)))
+	}
 }
 
 // open begins to follow the channel in the engine. The goroutine that created the
@@ -302,7 +325,7 @@ func (g *group) add(sub *subscription) bool {
 	if len(g.subs) == groupSize {
 		return false
 	}
-	sub.group, sub.index = g, int32(len(g.subs))
+	sub.group, sub.index = g, uint8(len(g.subs))
 	g.subs = append(g.subs, sub)
 	return true
 }

@@ -13,3 +13,11 @@ func ChannelsHeld(h *Hub) (n int) {
 	h.channels.each(func(*channel) { n++ })
 	return n
 }
+
+// Shares reports whether the session gets the bytes that others on the channel get, instead
+// of its own without the publications that it does not want back.
+func (s *Session) Shares(channel string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.subs[s.find(channel)].silent()
+}

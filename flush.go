@@ -34,7 +34,7 @@ func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 		return flushIdle, nil
 	}
 	f := s.batchFormat()
-	if !several && !own && !s.personal && sub.silent == 0 {
+	if !several && !own && !s.personal && !sub.silent() {
 		if b.share(s.format, sub) {
 			return flushLagging, nil
 		}
@@ -186,7 +186,6 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 		}
 		if n >= start && m.end == start { // its own, and unwanted
 			sub.cursor.Store(m.pub.Offset)
-			sub.silent = max(sub.silent-1, 0)
 			continue
 		}
 		if n <= start {

@@ -159,22 +159,31 @@ func (s *Session) Publish(ctx context.Context, channel string, m Message, echo b
 	}
 	m.Sender = s.number
 	// Before it is published: it may be delivered before the engine has answered.
-	s.silence(channel, 1)
+	sub := s.publishing(channel)
 	ack, err := s.hub.publish(ctx, forSession, channel, m)
-	if err != nil || ack.Duplicate {
-		s.silence(channel, -1)
+	if sub != nil {
+		offset := ack.Position.Offset
+		if err != nil || ack.Duplicate {
+			offset = 0
+		}
+		s.mu.Lock()
+		sub.published(offset)
+		s.mu.Unlock()
 	}
 	return ack, err
 }
 
-// silence changes the number of the session's own publications on the channel that it
-// is not to get.
-func (s *Session) silence(channel string, by int32) {
+// publishing notes that a publication that the session does not want back is under way, and
+// returns its subscription of the channel, nil if it has not joined it.
+func (s *Session) publishing(channel string) *subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := s.find(channel); i >= 0 {
-		s.subs[i].silent = max(s.subs[i].silent+by, 0)
+	i := s.find(channel)
+	if i < 0 {
+		return nil
 	}
+	s.subs[i].publishing++
+	return s.subs[i]
 }
 
 // announce tells the session, if it can be told, that it will end for the reason

@@ -1,0 +1,94 @@
+package boreas_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// publishing returns rules by which sessions publish on all channels, and a slow reader gets
+// the newest publication only if latest is set.
+func publishing(t *testing.T, latest bool) *boreas.Rules {
+	t.Helper()
+	p, err := boreas.ParsePattern("**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return new(boreas.Rules).Add(p, boreas.Rule{ClientPublish: true, Latest: latest})
+}
+
+// silently publishes for a session that does not want its publications back.
+func (w world) silently(s *boreas.Session, text, key string, want error) {
+	w.Helper()
+	m := boreas.Message{Data: []byte(text), Key: key}
+	if _, err := s.Publish(context.Background(), "news", m, false); !errors.Is(err, want) {
+		w.Errorf("publish %s: %v, want %v", text, err, want)
+	}
+}
+
+// clause 6.2: a session that does not want its publications back shares bytes with others once
+// they are behind it, also if a gap has passed them.
+func TestOwnPublicationsThatAGapPasses(t *testing.T) {
+	for _, latest := range []bool{true, false} {
+		inBubble(t, func(t *testing.T) {
+			e := boreas.NewMemory(boreas.MemoryOptions{Messages: 4})
+			defer e.Close()
+			hub := boreas.New(boreas.Options{Engine: e, Rules: publishing(t, latest), Sweepers: 1})
+			defer hub.Shutdown(context.Background(), 0)
+			w := world{t, hub}
+			c := &boreastest.Conn{Form: boreastest.Announcing{}}
+			s := w.subscribe(c, "news")
+			c.Bound(0)
+			w.publish("news", "first") // what holds the others up
+			w.settle()
+			for i := range 5 {
+				w.silently(s, fmt.Sprintf(`"own %d"`, i), "", nil)
+			}
+			if s.Shares("news") {
+				t.Error("it would get its own")
+			}
+			w.publishUpTo("news", 7, 13)
+			w.settle()
+			w.pass(2 * time.Second)
+			c.Unbound()
+			w.settle()
+			w.pass(2 * time.Second)
+			if !s.Shares("news") {
+				t.Errorf("latest %v: with nothing of its own to come, it does not share what others get; lines %q", latest, c.Lines())
+			}
+		})
+	}
+}
+
+// Whatever becomes of a publication, it is not waited for once it is over.
+func TestOwnPublicationsThatAreNotPublished(t *testing.T) {
+	inWorld(t, boreas.Options{Rules: publishing(t, false)}, func(w world) {
+		c := &boreastest.Conn{Form: boreastest.Announcing{}}
+		s := w.subscribe(c, "news")
+		shares := func(what string) {
+			w.Helper()
+			w.settle()
+			if !s.Shares("news") {
+				t.Errorf("after %s it does not share what others get", what)
+			}
+		}
+		shares("nothing")
+		w.silently(s, "1", "k", nil)
+		shares("one of its own")
+		w.silently(s, "1", "k", nil)
+		shares("a duplicate")
+		w.silently(s, "2", "k", boreas.ErrKeyReused)
+		shares("a refusal")
+		w.publish("news", "3")
+		w.want(c, "news 2 3")
+		s.Leave("news")
+		w.silently(s, "4", "", nil) // on no channel of its own
+		w.joins(s, boreas.Join{Channel: "news"})
+		shares("a rejoin")
+	})
+}
