@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/clock"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -325,7 +326,7 @@ const keepEnded = time.Hour
 
 // apply makes changes that others see.
 func (a *Authority) apply(lines ...*line) error {
-	now := time.Now()
+	now := clock.Steady() // a clock that is set forward by mistake must not end a revocation
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, l := range lines {

@@ -138,7 +138,7 @@ func (a *Authority) CreateKey(k Key) (text string, made Key, err error) {
 	text = newSecret(keyPrefix)
 	l := &line{
 		Op: opKey, ID: newID(keyIDPrefix), Hash: digestOf(text), Label: k.Name, Verbs: k.Verbs.names(), On: k.Channels,
-		Created: time.Now().UTC().Round(0), Expires: k.Expires.UTC(), Key: k.Key,
+		Created: time.Now().UTC().Round(0), Expires: wallTime(k.Expires), Key: k.Key,
 	}
 	if err := a.commit(append(lines, l)...); err != nil {
 		return "", Key{}, err
@@ -224,7 +224,7 @@ func (a *Authority) CheckKey(text string) (*Key, error) {
 		return nil, fault.InvalidKey.With(fmt.Sprintf("The API key %q (%s) expired at %s.", key.Name, key.ID, stamp(key.Expires)))
 	}
 	minute := now.UTC().Truncate(time.Minute)
-	if key.LastUsed.Before(minute) {
+	if !key.LastUsed.Equal(minute) { // it is later if the clock was set back
 		k.used.Store(minute.Unix())
 		key.LastUsed = minute
 		a.noteUse(k, minute)
@@ -273,7 +273,7 @@ func (a *Authority) noteUse(k *storedKey, at time.Time) {
 		return // the next minute will do
 	}
 	defer a.writing.Unlock()
-	if a.closed || at.Sub(k.saved) < useInterval {
+	if a.closed || at.Sub(k.saved).Abs() < useInterval {
 		return
 	}
 	a.save(k, at) //nolint:errcheck // it is logged, and the use of a key must not fail for this
@@ -291,7 +291,7 @@ func (a *Authority) save(k *storedKey, at time.Time) error {
 // saveUse writes down when each key was last used. The caller holds writing.
 func (a *Authority) saveUse() error {
 	for _, k := range a.state.keysInOrder() {
-		if at := k.lastUsed(); at.After(k.saved) {
+		if at := k.lastUsed(); !at.Equal(k.saved) {
 			if err := a.save(k, at); err != nil {
 				return err
 			}

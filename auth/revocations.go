@@ -50,7 +50,7 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 		return nil, err
 	}
 	var lines []*line // before l
-	l := &line{Op: opRevoke, Until: r.Until.UTC()}
+	l := &line{Op: opRevoke, Until: wallTime(r.Until)}
 	switch {
 	case r.Token != "":
 		id, t := a.tokenID(r.Token)

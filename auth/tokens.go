@@ -118,7 +118,7 @@ func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
 	text = newSecret(tokenPrefix)
 	l := &line{
 		Op: opToken, ID: newID(tokenIDPrefix), Hash: digestOf(text), User: t.User, Label: t.Label,
-		Expires: t.Expires.UTC(), Key: t.Key, rules: t.Rules,
+		Expires: wallTime(t.Expires), Key: t.Key, rules: t.Rules,
 	}
 	if t.Rules != nil {
 		l.Rules = AppendRules(nil, t.Rules)
@@ -218,7 +218,7 @@ func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *boreas.G
 		if err := checkEnd("expires", *change.Expires); err != nil {
 			return Token{}, nil, err
 		}
-		l.Expires = change.Expires.UTC()
+		l.Expires = wallTime(*change.Expires)
 	}
 	if change.Rules != nil {
 		l.rules, l.Rules = *change.Rules, nil
@@ -271,6 +271,11 @@ func checkEnd(name string, at time.Time) error {
 	}
 	return nil
 }
+
+// wallTime returns the time as it is stored, without its monotonic reading. An expiry is shown
+// to people and compared with other machines' clocks, so it follows this machine's clock if
+// somebody sets that, both before and after a restart.
+func wallTime(t time.Time) time.Time { return t.UTC().Round(0) }
 
 // stamp writes a time for people.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

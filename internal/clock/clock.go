@@ -44,6 +44,17 @@ func Both() (Mono, int64) {
 // these is not an elapsed time.
 func Wall() time.Time { return time.Now().Round(0).Add(time.Duration(step.Load())) }
 
+// Steady returns the wall clock's time. If somebody has set the clock forward since the
+// process began, it returns the time without that step. Data that expires by Steady never
+// expires too early, however the clock is set.
+func Steady() time.Time {
+	now, steady := Wall(), start.Round(0).Add(time.Since(start))
+	if steady.Before(now) {
+		return steady
+	}
+	return now
+}
+
 // Step sets the wall clock for tests: Wall and Both tell a time that is d away from the
 // system's. It returns what undoes that.
 func Step(d time.Duration) (undo func()) {

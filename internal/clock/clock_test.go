@@ -29,3 +29,17 @@ func TestElapsedTimeDoesNotFollowTheWallClock(t *testing.T) {
 		}
 	})
 }
+
+// Not in a bubble, whose time has nothing to do with when the process began.
+func TestSteadyIsNeverAheadOfTheElapsedTime(t *testing.T) {
+	for _, d := range []time.Duration{time.Hour, -time.Hour, 0} {
+		undo := Step(d)
+		ahead := Steady().Sub(time.Now().Round(0))
+		undo()
+		// The two may be some microseconds apart. That a machine sets its clock meanwhile is
+		// what a minute allows for.
+		if want := min(d, 0); ahead > want+time.Minute || ahead < want-time.Minute {
+			t.Errorf("set by %v: %v ahead, want %v", d, ahead, want)
+		}
+	}
+}
