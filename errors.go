@@ -28,6 +28,14 @@ var (
 	// channels already.
 	ErrTooManyUserChannels = errors.New("boreas: too many channels for one user")
 
+	// ErrTooManyAddressChannels: the sessions from the address have joined
+	// Options.MaxAddressChannels channels already.
+	ErrTooManyAddressChannels = errors.New("boreas: too many channels for one address (address_channels)")
+
+	// ErrTooManyJoinedChannels: the channels that sessions have joined cost
+	// Options.ChannelMemory already.
+	ErrTooManyJoinedChannels = errors.New("boreas: the channels that clients have joined take as much memory as they may (channel_memory)")
+
 	// ErrTooManyChannels: the session has joined Options.MaxChannels channels already.
 	ErrTooManyChannels = errors.New("boreas: too many channels for one session")
 

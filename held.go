@@ -102,7 +102,7 @@ func (l *ledger) init(o *Options) {
 		all = DefaultPeerMemory
 	}
 	l.max = [heldScopes]int64{all / sessionShare, all / addressShare, all / userShare, all}
-	l.exempt = addresses{max: 1, exempt: o.ExemptAddresses}
+	l.exempt = addresses{maxSessions: 1, exempt: o.ExemptAddresses}
 	l.addresses, l.users, l.pins = make(map[netip.Addr]int64), make(map[string]int64), make(map[*Publication]*pin)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,16 @@ type Options struct {
 	// ExemptAddresses; 0 means no bound.
 	MaxAddressSessions int
 	ExemptAddresses    []netip.Prefix
+
+	// MaxAddressChannels bounds the channels that all sessions from one such address have
+	// joined together; 0 means no bound.
+	MaxAddressChannels int
+
+	// ChannelMemory is how many bytes the channels that sessions have joined may cost, all
+	// together: about 0.7 KB and twice its name for a channel, 80 bytes for each session
+	// on it, and some hundred bytes more with presence. The engine's history does not count.
+	// Beyond it joins fail with [ErrTooManyJoinedChannels]; 0 means no bound.
+	ChannelMemory int64
 
 	// PeerMemory is how many bytes the hub and its transports hold for all peers
 	// together: requests that have arrived in part, answers that wait to be read, copies
@@ -105,6 +116,7 @@ type Hub struct {
 	queue      queue
 	registry   registry
 	ledger     ledger
+	room       channelRoom
 	mortal     atomic.Int64 // sessions whose grant has an end
 	stats      hubStats
 	ctx        context.Context // of what runs until Close
@@ -138,6 +150,7 @@ func New(o Options) *Hub {
 	h.queue.init()
 	h.registry.init(&o)
 	h.ledger.init(&o)
+	h.room.max = o.ChannelMemory
 	for range o.Sweepers {
 		h.goroutines.Go(func() { newSweeper(h).run() })
 	}
@@ -266,12 +279,16 @@ func (h *Hub) endPresence() {
 }
 
 // acquire returns the channel with one more reference, following it in the engine
-// from the first on. Error: [ErrClosed] once the hub has shut down, and those of Follow.
+// from the first on. Errors: [ErrTooManyJoinedChannels], [ErrClosed] once the hub has shut
+// down, and those of Follow.
 func (h *Hub) acquire(name string) (*channel, error) {
 	if !h.calls.enter() {
 		return nil, ErrClosed
 	}
 	defer h.calls.leave()
+	if err := h.room.take(subscriptionCost); err != nil {
+		return nil, err
+	}
 	ch, created, opening := h.channels.acquire(name, h.newChannel)
 	held := false
 	defer func() {
@@ -294,9 +311,11 @@ func (h *Hub) acquire(name string) (*channel, error) {
 // release gives back a reference. The caller holds no lock, because an engine may
 // take its time.
 func (h *Hub) release(ch *channel) {
+	h.room.add(-subscriptionCost)
 	if !h.channels.release(ch) {
 		return
 	}
+	h.room.add(-ch.cost())
 	if ch.presence != nil {
 		ch.presence.close()
 	}
@@ -304,10 +323,12 @@ func (h *Hub) release(ch *channel) {
 }
 
 func (h *Hub) newChannel(name string) *channel {
+	name = strings.Clone(name) // it may be a part of a whole request
 	ch := &channel{name: name, queue: &h.queue, rule: h.options.Rules.For(name)}
 	if mode := ch.rule.Presence; mode != PresenceOff {
-		ch.presence = newPresence(&h.queue, name, presenceOptions{mode: mode, maxUsers: h.options.PresenceUsers, linger: h.options.PresenceLinger})
+		ch.presence = newPresence(&h.queue, name, presenceOptions{mode: mode, maxUsers: h.options.PresenceUsers, linger: h.options.PresenceLinger, room: &h.room})
 	}
+	h.room.add(ch.cost())
 	return ch
 }
 

@@ -33,9 +33,10 @@ type Join struct {
 // A Joined is the result of one Join.
 type Joined struct {
 	// Err is why the channel was not joined. Errors: [ErrChannelName], those of
-	// [Grant.May], [ErrTooManyChannels], [ErrTooManyUserChannels], [ErrTooManySubscribers], [ErrAlreadyJoined],
-	// [ErrNoPresence], [ErrInfoTooLarge], [ErrTooManyMembers], [ErrEngineBusy], [ErrEngineTimeout],
-	// [ErrClosed] if the session has ended, and those of the engine. All else is zero then.
+	// [Grant.May], [ErrTooManyChannels], [ErrTooManyUserChannels], [ErrTooManyAddressChannels],
+	// [ErrTooManyJoinedChannels], [ErrTooManySubscribers], [ErrAlreadyJoined], [ErrNoPresence],
+	// [ErrInfoTooLarge], [ErrTooManyMembers], [ErrEngineBusy], [ErrEngineTimeout], [ErrClosed] if
+	// the session has ended, and those of the engine. All else is zero then.
 	Err error
 
 	// Position is where the session begins.
@@ -298,7 +299,7 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 	if r.Err = s.mayJoin(); r.Err != nil { // the same
 		return
 	}
-	if r.Err = s.hub.registry.addChannels(s.grant, 1); r.Err != nil {
+	if r.Err = s.hub.registry.addChannels(s, 1); r.Err != nil {
 		return
 	}
 	sub := &subscription{session: s, ch: e.ch}
@@ -308,7 +309,7 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 	var first bool
 	if first, r.Err = e.ch.add(sub, e.at); r.Err != nil {
 		s.subs = s.subs[:len(s.subs)-1]
-		s.hub.registry.addChannels(s.grant, -1)
+		s.hub.registry.addChannels(s, -1)
 		return
 	}
 	s.hub.stats.subscribed(first)
@@ -334,6 +335,7 @@ func (s *Session) watch(j *Join, ch *channel, r *Joined) {
 		state = ch.presence.rewatch(s.subs[i]) // what is on its way is in it
 	} else {
 		sub := &subscription{session: s, ch: ch.presence.events}
+		s.hub.room.add(subscriptionCost)
 		s.subs = append(s.subs, sub)
 		state = ch.presence.watch(sub)
 	}
@@ -387,7 +389,7 @@ func (s *Session) Leave(channels ...string) {
 		}
 		return left[sub.ch.name]
 	})
-	s.hub.registry.addChannels(s.grant, s.joined()-before)
+	s.hub.registry.addChannels(s, s.joined()-before)
 	s.mu.Unlock()
 	s.hub.drop(d)
 }
@@ -427,7 +429,7 @@ type departure struct {
 // then, without it, drops what is returned.
 func (s *Session) depart(linger bool) departure {
 	d := departure{subs: s.subs, session: s, user: s.user(), linger: linger}
-	s.hub.registry.addChannels(s.grant, -s.joined())
+	s.hub.registry.addChannels(s, -s.joined())
 	s.subs = nil
 	return d
 }
@@ -438,6 +440,7 @@ func (h *Hub) drop(d departure) {
 		ch := sub.ch
 		last := ch.remove(sub)
 		if ch.feed != nil {
+			h.room.add(-subscriptionCost)
 			continue // it holds no reference: the subscription beside it does
 		}
 		h.stats.unsubscribed(last)

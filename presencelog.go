@@ -15,6 +15,7 @@ type presenceOptions struct {
 	mode     PresenceMode  // PresenceFull or PresenceCount
 	maxUsers int           // with more of them the channel is only counted; 0 means DefaultPresenceUsers
 	linger   time.Duration // how long a lost session still counts; 0 means not at all
+	room     *channelRoom  // counts what those who are there cost; may be nil
 }
 
 // presence knows who is on a channel, and tells those who watch. What it tells is a
@@ -52,7 +53,7 @@ func newPresence(q *queue, name string, o presenceOptions) *presence {
 	p := &presence{
 		options:  o,
 		events:   &channel{name: name, queue: q},
-		who:      newAttendance(),
+		who:      newAttendance(o.room),
 		counting: o.mode == PresenceCount,
 	}
 	p.events.feed = p

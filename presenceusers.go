@@ -8,6 +8,7 @@ type attendance struct {
 	users  map[string]*attendee
 	places map[string]*place // by the session's name
 	change uint64            // counts the changes of what members tells
+	room   *channelRoom
 }
 
 // attendee is a user who is on the channel.
@@ -18,6 +19,9 @@ type attendee struct {
 	oldest, newest *place // all of the user's places
 	away, lastAway *place // those whose session is lost: first lost first
 }
+
+// cost returns the cost of the user without the sessions.
+func (u *attendee) cost() int64 { return int64(len(u.name) + len(u.info)) }
 
 // place is a session's on the channel.
 type place struct {
@@ -30,8 +34,8 @@ type place struct {
 	lost     bool
 }
 
-func newAttendance() attendance {
-	return attendance{users: make(map[string]*attendee), places: make(map[string]*place)}
+func newAttendance(room *channelRoom) attendance {
+	return attendance{users: make(map[string]*attendee), places: make(map[string]*place), room: room}
 }
 
 // leaving returns the place that the session has as that user and now leaves; nil if
@@ -53,9 +57,11 @@ func (a *attendance) add(session string, u *attendee) {
 	a.change++
 	pl := &place{session: session, user: u, prev: u.newest, entered: 1}
 	a.places[session] = pl
+	a.room.add(memberCost)
 	if u.newest == nil {
 		u.oldest = pl
 		a.users[u.name] = u
+		a.room.add(u.cost())
 	} else {
 		u.newest.next = pl
 	}
@@ -85,10 +91,12 @@ func (a *attendance) remove(pl *place) (last bool) {
 	}
 	pl.user, pl.prev, pl.next, pl.nextAway = nil, nil, nil, nil
 	delete(a.places, pl.session)
+	a.room.add(-memberCost)
 	if u.oldest != nil {
 		return false
 	}
 	delete(a.users, u.name)
+	a.room.add(-u.cost())
 	return true
 }
 

@@ -59,29 +59,44 @@ func (u *users) set(name string, n userCount) {
 	u.byName[name] = n
 }
 
-// addChannels counts channels that a session of the grant joins, or leaves if n is
-// negative. Error: [ErrTooManyUserChannels].
-func (r *registry) addChannels(g *Grant, n int) error {
-	if !r.users.counts(g) || n == 0 { // the bounds never change
+// addChannels counts channels that the session joins, or leaves if n is negative. Errors:
+// [ErrTooManyUserChannels], [ErrTooManyAddressChannels].
+func (r *registry) addChannels(s *Session, n int) error {
+	ofUser, ofAddress := r.users.counts(s.grant), r.addresses.maxChannels > 0 && r.addresses.counts(s.address)
+	if n == 0 || !ofUser && !ofAddress { // the bounds never change
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.users.byName[g.User]
-	if n > 0 && r.users.maxChannels > 0 && int(c.channels)+n > r.users.maxChannels {
-		return ErrTooManyUserChannels
+	var c userCount
+	if ofUser {
+		c = r.users.byName[s.grant.User]
+		if c.channels += int32(n); n > 0 && r.users.maxChannels > 0 && int(c.channels) > r.users.maxChannels {
+			return ErrTooManyUserChannels
+		}
 	}
-	c.channels += int32(n)
-	r.users.set(g.User, c)
+	if ofAddress {
+		if err := r.addresses.addChannels(s.address, n); err != nil {
+			return err
+		}
+	}
+	if ofUser {
+		r.users.set(s.grant.User, c)
+	}
 	return nil
 }
 
-// addresses count the sessions from each address. Guarded by the registry's lock.
+// addresses count what the clients of each address have that is bounded. Guarded by the
+// registry's lock.
 type addresses struct {
-	max       int // 0 is no bound
-	exempt    []netip.Prefix
-	byAddress map[netip.Addr]int
+	maxSessions, maxChannels int // 0 is no bound
+	exempt                   []netip.Prefix
+	byAddress                map[netip.Addr]addressCount
 }
+
+// addressCount is how many sessions come from an address, and how many channels they have
+// joined.
+type addressCount struct{ sessions, channels int32 }
 
 // one returns what counts as one: an IPv4 address, or the /64 of IPv6 that one subscriber
 // of a provider has, by its first address.
@@ -95,38 +110,55 @@ func one(address netip.Addr) netip.Addr {
 
 // counts tells whether the address is bounded.
 func (a *addresses) counts(address netip.Addr) bool {
-	if a.max == 0 || !address.IsValid() {
+	if a.maxSessions == 0 && a.maxChannels == 0 || !address.IsValid() {
 		return false
 	}
 	address = address.Unmap().WithZone("") // no network has a zone
 	return !slices.ContainsFunc(a.exempt, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// add counts one more session. Error: [ErrTooManyAddressSessions].
-func (a *addresses) add(address netip.Addr) error {
-	if !a.counts(address) {
+// addSession counts one more session. Error: [ErrTooManyAddressSessions].
+func (a *addresses) addSession(address netip.Addr) error {
+	if !a.counts(address) { // its neighbours may
 		return nil
 	}
 	address = one(address)
-	if a.byAddress[address] >= a.max {
+	n := a.byAddress[address]
+	if a.maxSessions > 0 && int(n.sessions) >= a.maxSessions {
 		return ErrTooManyAddressSessions
 	}
-	if a.byAddress == nil {
-		a.byAddress = make(map[netip.Addr]int)
-	}
-	a.byAddress[address]++
+	n.sessions++
+	a.set(address, n)
 	return nil
 }
 
-func (a *addresses) remove(address netip.Addr) {
-	if !a.counts(address) { // its neighbours may
+func (a *addresses) removeSession(address netip.Addr) {
+	if a.counts(address) {
+		address = one(address)
+		n := a.byAddress[address]
+		n.sessions--
+		a.set(address, n)
+	}
+}
+
+// addChannels counts n channels more, or less. Error: [ErrTooManyAddressChannels].
+func (a *addresses) addChannels(address netip.Addr, n int) error {
+	address = one(address)
+	c := a.byAddress[address]
+	if c.channels += int32(n); n > 0 && int(c.channels) > a.maxChannels {
+		return ErrTooManyAddressChannels
+	}
+	a.set(address, c)
+	return nil
+}
+
+func (a *addresses) set(address netip.Addr, n addressCount) {
+	if n == (addressCount{}) {
+		delete(a.byAddress, address)
 		return
 	}
-	address = one(address)
-	switch n := a.byAddress[address]; {
-	case n > 1:
-		a.byAddress[address] = n - 1
-	case n == 1:
-		delete(a.byAddress, address)
+	if a.byAddress == nil {
+		a.byAddress = make(map[netip.Addr]addressCount)
 	}
+	a.byAddress[address] = n
 }

@@ -40,7 +40,7 @@ type identity struct {
 func (r *registry) init(o *Options) {
 	r.max = o.MaxSessions
 	r.users = users{maxSessions: o.MaxUserSessions, maxChannels: o.MaxUserChannels}
-	r.addresses.max, r.addresses.exempt = o.MaxAddressSessions, o.ExemptAddresses
+	r.addresses = addresses{maxSessions: o.MaxAddressSessions, maxChannels: o.MaxAddressChannels, exempt: o.ExemptAddresses}
 	r.identities = make(map[string]*identity)
 	r.empty = make(chan struct{})
 }
@@ -56,7 +56,7 @@ func (r *registry) reserve(address netip.Addr) error {
 		r.refused++
 		return ErrTooManySessions
 	}
-	if err := r.addresses.add(address); err != nil {
+	if err := r.addresses.addSession(address); err != nil {
 		r.refused++
 		return err
 	}
@@ -150,7 +150,7 @@ func (r *registry) finished(s *Session) {
 func (r *registry) done(address netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.addresses.remove(address)
+	r.addresses.removeSession(address)
 	r.open--
 	if r.shutting && r.open == 0 {
 		close(r.empty)

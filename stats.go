@@ -20,6 +20,7 @@ type Stats struct {
 	Identities    int
 	Channels      int   // with at least one subscription
 	Subscriptions int   // without lost sessions that linger, and without joins under way
+	ChannelBytes  int64 // cost of the joined channels; see Options.ChannelMemory
 	Blocked       int64 // sessions that wait for their socket, or catch up from the log
 	EngineCalls   int   // under way; 0 if the engine never waits
 	Engine        EngineStats
@@ -38,7 +39,7 @@ type Stats struct {
 	EnginePanics    uint64 // calls during which the engine panicked
 	SessionsOpened  uint64
 	SessionsRefused uint64 // by ErrTooManySessions or ErrTooManyAddressSessions
-	JoinsRefused    uint64 // by ErrTooManyChannels, ErrTooManyUserChannels or ErrTooManySubscribers
+	JoinsRefused    uint64 // by ErrTooManyChannels, ErrTooManyUserChannels, ErrTooManyAddressChannels, ErrTooManyJoinedChannels or ErrTooManySubscribers
 
 	// Gaps counts what sessions were told that they do not get, by reason. The
 	// joins that could not be recovered are among them.
@@ -105,6 +106,7 @@ func (h *Hub) Stats() Stats {
 		},
 	}
 	s.Held = h.ledger.stats()
+	s.ChannelBytes = h.room.used.Load()
 	s.Gaps = Gaps{c.gaps[0].Load(), c.gaps[1].Load(), c.gaps[2].Load(), c.gaps[3].Load(), c.gaps[4].Load()}
 	for i := range s.Batches {
 		s.Batches[i] = c.batches[i].Load()
@@ -154,7 +156,8 @@ func (c *hubStats) gap(reason GapReason) { c.gaps[slices.Index(gapReasons[:], re
 // joined counts what came of a join.
 func (c *hubStats) joined(r *Joined) {
 	switch {
-	case r.Err == ErrTooManyChannels, r.Err == ErrTooManyUserChannels, r.Err == ErrTooManySubscribers:
+	case r.Err == ErrTooManyChannels, r.Err == ErrTooManyUserChannels, r.Err == ErrTooManyAddressChannels,
+		r.Err == ErrTooManyJoinedChannels, r.Err == ErrTooManySubscribers:
 		c.joinsRefused.Add(1)
 	case r.Gap.Reason != "":
 		c.gap(r.Gap.Reason)

@@ -12,6 +12,7 @@ var metricTable = []metric{
 	{gauge, "identities", "Identities (tokens) with at least one session.", "", func(s *snapshot) float64 { return float64(s.Identities) }},
 	{gauge, "channels", "Channels with at least one subscription.", "", func(s *snapshot) float64 { return float64(s.Channels) }},
 	{gauge, "subscriptions", "Places of sessions in channels.", "", func(s *snapshot) float64 { return float64(s.Subscriptions) }},
+	{gauge, "channel_bytes", "Bytes that the channels which sessions have joined take (channel_memory).", "", func(s *snapshot) float64 { return float64(s.ChannelBytes) }},
 
 	// Messages.
 	{counter, "publications_total", "Publications accepted.", "", func(s *snapshot) float64 { return float64(s.Publishes) }},

@@ -16,6 +16,8 @@ export type ErrorCode =
   | "bad_position"
   | "too_many_channels"
   | "too_many_user_channels"
+  | "too_many_address_channels"
+  | "too_many_joined_channels"
   | "too_many_subscribers"
   | "already_joined"
   | "too_large"

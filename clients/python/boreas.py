@@ -40,6 +40,8 @@ CODES = {
     "bad_position": "never",
     "too_many_channels": "never",
     "too_many_user_channels": "later",
+    "too_many_address_channels": "later",
+    "too_many_joined_channels": "later",
     "too_many_subscribers": "later",
     "already_joined": "never",
     "too_large": "never",

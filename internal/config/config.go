@@ -55,6 +55,7 @@ type Config struct {
 	MaxConnections int
 	APIConnections int   // 0 means as many as file descriptors allow
 	MaxChannels    int   // of one session
+	ChannelMemory  int64 // bytes that joined channels may cost; 0 means a part of the machine's memory
 	MaxMessage     int64 // bytes of a message from a client
 	PeerMemory     int64 // held for all clients
 	MaxBody        int64 // bytes of a request's body
@@ -91,6 +92,7 @@ type Config struct {
 	AddressRequests    int   // a second
 	AddressBytes       int64 // a second
 	AddressFailures    int   // a minute
+	AddressChannels    int
 	UserConnections    int
 	UserRequests       int   // a second
 	UserPublishes      int   // a second

@@ -56,7 +56,7 @@ func TestDefault(t *testing.T) {
 		AcceptRate: 5000, AllowOrigin: "*",
 		JWTLeeway: 30 * time.Second, JWTUserClaim: "sub", JWTRulesClaim: "boreas", AuthURLTimeout: 3 * time.Second,
 		UnlimitedAddresses: "127.0.0.0/8, ::1",
-		AddressConnections: 1000, AddressAccepts: 200, AddressRequests: 1000, AddressBytes: 16 << 20, AddressFailures: 20,
+		AddressConnections: 1000, AddressAccepts: 200, AddressRequests: 1000, AddressBytes: 16 << 20, AddressFailures: 20, AddressChannels: 50_000,
 		UserConnections: 100, UserRequests: 200, UserPublishes: 100, UserBytes: 4 << 20, UserChannels: 10_000,
 	}
 	if diff := cmp.Diff(want, mustLoad(t, Input{Dir: t.TempDir()}), ignoreOrigins); diff != "" {

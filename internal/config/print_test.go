@@ -48,6 +48,7 @@ log_format              text                          default
 max_connections         0                             default
 api_connections         0                             default
 max_channels            1000                          default
+channel_memory          0                             default
 accept_rate             5000                          default
 max_message             64KiB                         default
 max_body                2MiB                          my.conf:2
@@ -61,6 +62,7 @@ address_accepts         200                           default
 address_requests        1000                          default
 address_bytes           16MiB                         default
 address_failures        20                            default
+address_channels        50000                         default
 user_connections        100                           default
 user_requests           200                           default
 user_publishes          100                           default

@@ -186,6 +186,11 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.MaxChannels }, min: 1, max: 1_000_000,
 		},
 		{
+			Name: "channel_memory", Group: groupLimits, Default: "0", Zero: "a fifth of the machine's memory",
+			Usage: "the channels that subscribers have joined take at most this memory",
+			field: func(c *Config) any { return &c.ChannelMemory }, min: mib, max: tib,
+		},
+		{
 			Name: "accept_rate", Group: groupLimits, Default: "5000", Zero: "no bound",
 			Usage: "at most this many connections of subscribers are accepted per second",
 			field: func(c *Config) any { return &c.AcceptRate }, min: 1, max: 10_000_000,
@@ -231,6 +236,7 @@ func Options() []Option {
 		perClient("address_requests", "1000", "one address may send this many requests per second", func(c *Config) *int { return &c.AddressRequests }),
 		bytesPerClient("address_bytes", "16MiB", "one address may send this many bytes per second", func(c *Config) *int64 { return &c.AddressBytes }),
 		perClient("address_failures", "20", "after this many failed authentications per minute an address has to wait", func(c *Config) *int { return &c.AddressFailures }),
+		perClient("address_channels", "50000", "all sessions from one address together may join this many channels", func(c *Config) *int { return &c.AddressChannels }),
 		perClient("user_connections", "100", "one user may have this many sessions at once", func(c *Config) *int { return &c.UserConnections }),
 		perClient("user_requests", "200", "one user may send this many requests per second", func(c *Config) *int { return &c.UserRequests }),
 		perClient("user_publishes", "100", "one user may publish this many messages per second", func(c *Config) *int { return &c.UserPublishes }),

@@ -72,6 +72,18 @@ var (
 		Do:      "Leave channels, or close other sessions. The server's option is `user_channels`.",
 		causes:  []error{boreas.ErrTooManyUserChannels},
 	}
+	TooManyAddressChannels = &Fault{
+		Code: "too_many_address_channels", Retry: Later, Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second,
+		Summary: "The sessions from the address have joined as many channels together as one address may.",
+		Do:      "Leave channels, or close other sessions. The server's option is `address_channels`. If the address is a proxy's, name that in `trusted_proxies`.",
+		causes:  []error{boreas.ErrTooManyAddressChannels},
+	}
+	TooManyJoinedChannels = &Fault{
+		Code: "too_many_joined_channels", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
+		Summary: "The channels that clients have joined take as much of the server's memory as they may.",
+		Do:      "Try again when others have left. The server's option is `channel_memory`.",
+		causes:  []error{boreas.ErrTooManyJoinedChannels},
+	}
 	TooManySubscribers = &Fault{
 		Code: "too_many_subscribers", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
 		Summary: "The channel has as many subscribers as its rule allows.",
@@ -328,7 +340,7 @@ var (
 // all is the table.
 var all = []*Fault{
 	Malformed, Unauthenticated, InvalidToken, TokenExpired, AuthUnavailable, NotPermitted, PresenceOff, ChannelName, BadPosition,
-	TooManyChannels, TooManyUserChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, Busy, EngineTimeout, TooManyKeys,
+	TooManyChannels, TooManyUserChannels, TooManyAddressChannels, TooManyJoinedChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, Busy, EngineTimeout, TooManyKeys,
 	Expired, UnknownEpoch, Ahead,
 	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, HistoryUnavailable, RulesChanged, Internal,
 	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,

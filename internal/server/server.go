@@ -122,6 +122,8 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		MaxUserSessions:    cfg.UserConnections,
 		MaxUserChannels:    cfg.UserChannels,
 		MaxAddressSessions: cfg.AddressConnections,
+		MaxAddressChannels: cfg.AddressChannels,
+		ChannelMemory:      channelMemory(cfg),
 		ExemptAddresses:    cfg.Unlimited(),
 
 		Sweepers: cfg.Workers,
@@ -161,7 +163,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	s.api.tls.apply(s.api.http, cfg)
 	background, cancel := context.WithCancel(context.Background())
 	s.stopBackground = cancel
-	s.serving.Go(func() { newTrimmer().run(background) })
+	s.serving.Go(func() { newTrimmer(s.hub.Footprint).run(background) })
 	if cfg.ProxyProtocol {
 		s.ws.listener = s.behindProxies(s.ws.listener)
 	}

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
 const (
@@ -19,6 +21,12 @@ const (
 	// trimShare which part of what is in use it must be besides.
 	trimWorth = 8 << 20
 	trimShare = 4
+
+	// trimPause lies between a collection and one that the trimmer asks for because it
+	// believes that much has died since. It is longer for a large heap, by a second for each
+	// trimPace bytes, so that the collections take some hundredths of a processor.
+	trimPause = 5 * time.Second
+	trimPace  = 64 << 20
 
 	// smallHeap is how much may be allocated between two collections however
 	// little is in use: collecting a small heap often costs more than it saves.
@@ -35,21 +43,32 @@ const (
 // be a third of all. It waits for quiet, because collecting everything costs about as
 // much as a thousand connections do.
 //
+// What was alive at the last collection and has died since, the runtime does not know before
+// the next one, which without allocations is two minutes away. The trimmer asks for one if
+// the server has told that it holds much less, or once after each time that was not quiet.
+//
 // And it lets a small heap grow more before it is collected, since what is not needed
 // is given back anyway. An operator who sets GOGC decides that instead.
 type trimmer struct {
-	samples []metrics.Sample
-	last    uint64 // bytes allocated until the last look
-	percent int    // what SetGCPercent was given; 0 leaves it alone
+	footprint func() int64 // what the server knows to be in use, in bytes
+	samples   []metrics.Sample
+	percent   int // what SetGCPercent was given; 0 leaves it alone
+
+	allocated uint64     // until the last look
+	cycles    uint64     // collections until the last look
+	collected clock.Mono // when the last of them was seen
+	held      int64      // the footprint then
+	busy      bool       // it was not quiet, then or since
 }
 
-func newTrimmer() *trimmer {
-	t := &trimmer{samples: []metrics.Sample{
+func newTrimmer(footprint func() int64) *trimmer {
+	t := &trimmer{footprint: footprint, samples: []metrics.Sample{
 		{Name: "/gc/heap/allocs:bytes"},
 		{Name: "/memory/classes/heap/free:bytes"},
 		{Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/heap/stacks:bytes"},
 		{Name: "/gc/heap/live:bytes"},
+		{Name: "/gc/cycles/total:gc-cycles"},
 	}}
 	if _, set := os.LookupEnv("GOGC"); !set {
 		t.percent = 100
@@ -63,9 +82,9 @@ func (t *trimmer) run(ctx context.Context) {
 	defer tick.Stop()
 	defer t.setPercent(100)
 	for {
-		live, stacks, due := t.look()
-		t.setPercent(percentFor(live + stacks))
-		if due {
+		m := t.measure()
+		t.setPercent(percentFor(m.live + m.stacks))
+		if t.due(m, t.footprint(), clock.Now()) {
 			debug.FreeOSMemory()
 		}
 		select {
@@ -76,26 +95,46 @@ func (t *trimmer) run(ctx context.Context) {
 	}
 }
 
-// look returns what is in use, and whether it is quiet and there is something to
-// give back: pages that are free, and objects that have died since the last
-// collection.
-func (t *trimmer) look() (live, stacks uint64, due bool) {
+// memory is what the runtime tells of its memory, in bytes.
+type memory struct {
+	allocated, cycles uint64 // since the process began
+	free              uint64 // pages
+	objects           uint64 // also those that have died since the last collection
+	live              uint64 // that the last collection found alive
+	stacks            uint64
+}
+
+func (t *trimmer) measure() memory {
 	metrics.Read(t.samples)
-	allocated, free, objects := t.sample(0), t.sample(1), t.sample(2)
-	stacks, live = t.sample(3), t.sample(4)
-	quiet := allocated-t.last < trimQuiet
-	t.last = allocated
-	return live, stacks, quiet && worthTrimming(free, objects, live, stacks)
+	n := func(i int) uint64 { return t.samples[i].Value.Uint64() }
+	return memory{allocated: n(0), free: n(1), objects: n(2), stacks: n(3), live: n(4), cycles: n(5)}
 }
 
-// worthTrimming tells whether enough is free or dead, beside what is in use: bytes of
-// free pages, of objects, of those that the last collection found alive, of stacks.
-func worthTrimming(free, objects, live, stacks uint64) bool {
-	garbage := free + objects - min(live, objects)
-	return garbage > trimWorth && garbage > (objects+stacks)/trimShare
+// due notes how things stand and tells whether to collect everything and give back what is
+// free.
+func (t *trimmer) due(m memory, footprint int64, now clock.Mono) bool {
+	quiet := m.allocated-t.allocated < trimQuiet
+	t.allocated = m.allocated
+	if m.cycles != t.cycles {
+		t.cycles, t.collected, t.held, t.busy = m.cycles, now, footprint, false
+	}
+	t.busy = t.busy || !quiet
+	t.held = max(t.held, footprint) // what came since is in m.objects, if it has died again
+	if quiet && worthTrimming(m.free+m.objects-min(m.live, m.objects), m) {
+		return true
+	}
+	pause := trimPause + time.Duration(m.live/trimPace)*time.Second
+	if now.Sub(t.collected) < pause {
+		return false
+	}
+	died := uint64(max(t.held-footprint, 0))
+	return worthTrimming(died, m) || quiet && t.busy && m.objects > trimWorth
 }
 
-func (t *trimmer) sample(i int) uint64 { return t.samples[i].Value.Uint64() }
+// worthTrimming tells whether so much garbage is enough beside what is in use.
+func worthTrimming(garbage uint64, m memory) bool {
+	return garbage > trimWorth && garbage > (m.objects+m.stacks)/trimShare
+}
 
 // percentFor returns the GC percentage for so many bytes in use.
 func percentFor(used uint64) int {

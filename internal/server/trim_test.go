@@ -2,7 +2,11 @@ package server
 
 import (
 	"runtime/debug"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
 func TestPercentFor(t *testing.T) {
@@ -17,14 +21,52 @@ func TestGOGCIsTheOperators(t *testing.T) {
 	before := debug.SetGCPercent(77)
 	defer debug.SetGCPercent(before)
 	t.Setenv("GOGC", "77")
-	newTrimmer().setPercent(400)
+	newTrimmer(nil).setPercent(400)
 	if got := debug.SetGCPercent(77); got != 77 {
 		t.Errorf("the GC percentage is %d", got)
 	}
 }
 
-func TestWorthTrimming(t *testing.T) {
-	const mib = 1 << 20
+const mib = 1 << 20
+
+// TestTrimmer looks twice: before is how things stood at the last collection, and after a
+// time how they stand now.
+func TestTrimmer(t *testing.T) {
+	type moment struct {
+		memory
+		footprint int64
+	}
+	at := func(objects, live, footprint uint64) moment {
+		return moment{memory{cycles: 1, objects: objects * mib, live: live * mib, stacks: 10 * mib}, int64(footprint * mib)}
+	}
+	for name, c := range map[string]struct {
+		before, now moment
+		after       time.Duration
+		want        bool
+	}{
+		"nothing died":           {at(100, 100, 80), at(100, 100, 80), time.Minute, false},
+		"all was let go":         {at(100, 100, 80), at(100, 100, 5), time.Minute, true},
+		"and a moment ago":       {at(100, 100, 80), at(100, 100, 5), time.Second, false},
+		"of much":                {at(1200, 1200, 1100), at(1200, 1200, 10), 24 * time.Second, true},
+		"of much, and too early": {at(1200, 1200, 1100), at(1200, 1200, 10), 22 * time.Second, false},
+		"of little":              {at(12, 12, 10), at(12, 12, 3), time.Minute, false},
+		"a little of much":       {at(1200, 1200, 1100), at(1200, 1200, 900), time.Minute, false},
+		"garbage since":          {at(100, 100, 80), at(200, 100, 80), time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := newTrimmer(nil)
+			start := clock.Now()
+			if tr.due(c.before.memory, c.before.footprint, start) {
+				t.Error("trims at once")
+			}
+			if got := tr.due(c.now.memory, c.now.footprint, start.Add(c.after)); got != c.want {
+				t.Errorf("trims: %v", got)
+			}
+		})
+	}
+}
+
+func TestTrimmerAfterFreePages(t *testing.T) {
 	for _, c := range []struct {
 		free, objects, live, stacks uint64
 		want                        bool
@@ -36,17 +78,59 @@ func TestWorthTrimming(t *testing.T) {
 		{60 * mib, 200 * mib, 200 * mib, 50 * mib, false}, // too little beside what is in use
 		{30 * mib, 20 * mib, 25 * mib, 30 * mib, true},    // less there than the last collection found
 	} {
-		if got := worthTrimming(c.free, c.objects, c.live, c.stacks); got != c.want {
+		m := memory{free: c.free, objects: c.objects, live: c.live, stacks: c.stacks}
+		if got := newTrimmer(nil).due(m, 0, clock.Now()); got != c.want {
 			t.Errorf("%+v: got %v", c, got)
 		}
 	}
 }
 
-func TestAStormIsNotQuiet(t *testing.T) {
-	tr := newTrimmer()
-	tr.look()
-	tr.last -= trimQuiet // as if that much had been allocated since
-	if _, _, due := tr.look(); due {
-		t.Error("trims in the middle of a storm")
+// After a time that was not quiet there is one collection, whatever the server knows.
+func TestTrimmerAfterAStorm(t *testing.T) {
+	tr := newTrimmer(nil)
+	now := clock.Now()
+	m := memory{cycles: 1, objects: 50 * mib, live: 50 * mib}
+	look := func(after time.Duration, allocated uint64, want bool) {
+		t.Helper()
+		now = now.Add(after)
+		m.allocated += allocated
+		if got := tr.due(m, 0, now); got != want {
+			t.Errorf("trims: %v", got)
+		}
+	}
+	look(0, 0, false)
+	look(time.Minute, trimQuiet, false) // not quiet
+	look(time.Second, 100, true)        // and then it is
+	m.cycles++
+	look(time.Second, 100, false)
+	look(time.Hour, 100, false) // once is enough
+}
+
+// TestMemoryOfThoseWhoLeftIsGivenBack lets go of memory that was alive at the last collection.
+func TestMemoryOfThoseWhoLeftIsGivenBack(t *testing.T) {
+	var held atomic.Pointer[[]byte]
+	big := make([]byte, 64*mib)
+	held.Store(&big)
+	tr := newTrimmer(func() int64 {
+		if p := held.Load(); p != nil {
+			return int64(len(*p))
+		}
+		return 0
+	})
+	debug.FreeOSMemory()
+	now := clock.Now()
+	tr.due(tr.measure(), tr.footprint(), now)
+	big = nil
+	held.Store(nil)
+	before := tr.measure()
+	if before.objects < 64*mib {
+		t.Fatalf("%d bytes are in use", before.objects)
+	}
+	if !tr.due(before, tr.footprint(), now.Add(time.Minute)) {
+		t.Fatal("it is not trimmed")
+	}
+	debug.FreeOSMemory()
+	if after := tr.measure(); after.objects+32*mib > before.objects {
+		t.Errorf("%d bytes are in use, and %d were before", after.objects, before.objects)
 	}
 }

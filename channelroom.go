@@ -1,0 +1,60 @@
+package boreas
+
+import "sync/atomic"
+
+// Costs of joined channels in bytes, including the rounding by the allocator and the engine's
+// part of a channel that is only followed. A name is kept twice.
+// TestChannelMemoryIsWhatItSays compares these numbers with the heap.
+const (
+	channelCost      = 680  // a channel, beside its name
+	subscriptionCost = 80   // a session's place on it
+	presenceCost     = 1000 // the presence of a channel, and its events
+	memberCost       = 300  // a session that is present, beside its user's name and info
+)
+
+// channelRoom counts the cost of all joined channels together. A nil channelRoom counts
+// nothing.
+type channelRoom struct {
+	max  int64 // 0 is no bound
+	used atomic.Int64
+}
+
+// take makes room for n bytes. Error: [ErrTooManyJoinedChannels].
+func (r *channelRoom) take(n int64) error {
+	if used := r.used.Add(n); r.max > 0 && used > r.max {
+		r.used.Add(-n)
+		return ErrTooManyJoinedChannels
+	}
+	return nil
+}
+
+// add counts n bytes, which may be negative, even if there is no room left: the bytes belong
+// to a join that has been accepted, and the next take fails.
+func (r *channelRoom) add(n int64) {
+	if r != nil {
+		r.used.Add(n)
+	}
+}
+
+// sessionCost is the cost of a session and its connection, without its channels.
+const sessionCost = 4 << 10
+
+// Footprint returns an estimate of the memory in use, in bytes: sessions, joined channels,
+// bytes held for peers, and the engine's history. It is quick. If it falls, a garbage
+// collection can free memory.
+func (h *Hub) Footprint() int64 {
+	n := int64(h.Sessions())*sessionCost + h.room.used.Load() + h.ledger.stats().Bytes
+	if e, ok := h.engine.(statsEngine); ok {
+		n += e.Stats().Bytes
+	}
+	return n
+}
+
+// cost returns the cost of the channel without the sessions on it.
+func (ch *channel) cost() int64 {
+	n := channelCost + 2*int64(len(ch.name))
+	if ch.presence != nil {
+		n += presenceCost
+	}
+	return n
+}

@@ -1,0 +1,76 @@
+package server
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+const (
+	// channelShare is the part of the memory that joined channels may take by default.
+	channelShare = 5
+
+	// unknownMemory is taken for the memory of a machine that does not tell how much it has.
+	unknownMemory = 4 << 30
+)
+
+// channelMemory returns how many bytes the channels that sessions have joined may cost.
+func channelMemory(cfg config.Config) int64 {
+	if cfg.ChannelMemory != 0 {
+		return cfg.ChannelMemory
+	}
+	return memoryLimit("/") / channelShare
+}
+
+// memoryLimit returns how much memory this process may use: what the machine has, or less
+// where a control group or GOMEMLIMIT says so. Root is where the system's files are.
+func memoryLimit(root string) int64 {
+	least := min(machineMemory(root), groupMemory(root), debug.SetMemoryLimit(-1))
+	if least == math.MaxInt64 {
+		return unknownMemory
+	}
+	return least
+}
+
+// machineMemory returns the memory of the machine; the largest number if it does not tell.
+func machineMemory(root string) int64 {
+	text, _ := os.ReadFile(path.Join(root, "proc/meminfo"))
+	for line := range bytes.Lines(text) {
+		if fields := strings.Fields(string(line)); len(fields) == 3 && fields[0] == "MemTotal:" && fields[2] == "kB" {
+			if n, err := strconv.ParseInt(fields[1], 10, 54); err == nil && n > 0 {
+				return n << 10
+			}
+		}
+	}
+	return math.MaxInt64
+}
+
+// groupMemory returns the least of the limits of this process's control group and those that
+// it is in (cgroup v2, or v1 as containers show it); the largest number if there is none.
+func groupMemory(root string) int64 {
+	least := int64(math.MaxInt64)
+	look := func(file string) {
+		text, err := os.ReadFile(path.Join(root, "sys/fs/cgroup", file))
+		if n, bad := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && bad == nil && n > 0 {
+			least = min(least, n)
+		}
+	}
+	text, _ := os.ReadFile(path.Join(root, "proc/self/cgroup"))
+	for line := range bytes.Lines(text) {
+		group, v2 := strings.CutPrefix(strings.TrimSpace(string(line)), "0::")
+		for ; v2 && strings.HasPrefix(group, "/"); group = path.Dir(group) {
+			look(path.Join(group, "memory.max"))
+			if group == "/" {
+				break
+			}
+		}
+	}
+	look("memory/memory.limit_in_bytes")
+	return least
+}

@@ -1,0 +1,138 @@
+package boreas_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/boreastest"
+)
+
+// What docs/limits.md says that a thing costs at most, in bytes.
+const (
+	sessionMost = 4<<10 + 4*boreas.HeldFree // with what of each kind is held and not counted
+	channelMost = 680 + 2*boreas.MaxChannelName + 80 + 1000 + 300 + 80 + boreas.MaxInfo + 64
+)
+
+// reach is a hub with small limits, and clients that take all that these let them.
+type reach struct {
+	world
+	options  boreas.Options
+	history  int64
+	made     int // names so far
+	sessions []*boreas.Session
+	conns    []*boreastest.Conn // the tests' part, which is no part of what is measured
+}
+
+// attack opens sessions from the address until one is refused, and with each does whatever
+// costs memory until that is refused: joins channels that it makes up, with presence and info,
+// publishes to channels that it makes up, with keys, and reads no answer.
+func (r *reach) attack(address string) {
+	r.Helper()
+	for i := 0; ; i++ {
+		s, err := r.hub.Reserve(netip.MustParseAddr(address))
+		if errors.Is(err, boreas.ErrTooManyAddressSessions) {
+			return
+		}
+		if err != nil {
+			r.Fatal(err)
+		}
+		c := &boreastest.Conn{Form: boreastest.Announcing{}}
+		if err := c.Adopt(s, nil); err != nil {
+			r.Fatal(err)
+		}
+		c.Bound(0)
+		user := fmt.Sprint(address, " ", i)
+		if err := s.Authenticate(boreastest.Grant(user, user)); err != nil {
+			r.Fatal(err)
+		}
+		r.sessions, r.conns = append(r.sessions, s), append(r.conns, c)
+		info := append(append([]byte{'"'}, bytes.Repeat([]byte("i"), boreas.MaxInfo-2)...), '"')
+		for refused := false; !refused; {
+			j := boreas.Join{Channel: r.name("room."), Watch: true, Info: info}
+			switch err := s.Join([]boreas.Join{j}, nil)[0].Err; {
+			case errors.Is(err, boreas.ErrTooManyChannels), errors.Is(err, boreas.ErrTooManyAddressChannels), errors.Is(err, boreas.ErrTooManyJoinedChannels):
+				refused = true
+			case err != nil:
+				r.Fatal(err)
+			}
+		}
+		for range 100 {
+			m := boreas.Message{Data: bytes.Repeat([]byte("1"), 3000), Key: r.name("")[:boreas.MaxKey]}
+			_, err := s.Publish(context.Background(), r.name("chat."), m, true)
+			if errors.Is(err, boreas.ErrTooManyKeys) {
+				m.Key = ""
+				_, err = s.Publish(context.Background(), r.name("chat."), m, true)
+			}
+			if err != nil {
+				r.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond) // nobody makes room
+		for s.Reserve(ctx, 32<<10) == nil {
+			s.Send(page(32 << 10))
+		}
+		cancel()
+	}
+}
+
+// name makes up a name of the greatest length.
+func (r *reach) name(prefix string) string {
+	r.made++
+	name := fmt.Sprint(prefix, r.made, ".")
+	return name + strings.Repeat("x", boreas.MaxChannelName-len(name))
+}
+
+// TestWhatClientsCanMakeTheServerHold reaches for the limits of docs/limits.md: as one address,
+// and as many.
+func TestWhatClientsCanMakeTheServerHold(t *testing.T) {
+	for name, addresses := range map[string]int{"one address": 1, "all": 8} {
+		t.Run(name, func(t *testing.T) {
+			const history = 2 << 20
+			o := boreas.Options{
+				MaxChannels: 50, MaxAddressSessions: 10, MaxAddressChannels: 300, ChannelMemory: 4 << 20, PeerMemory: 2 << 20, Sweepers: 1,
+			}
+			for pattern, rule := range map[string]boreas.Rule{"room.**": {Presence: boreas.PresenceFull}, "chat.**": {ClientPublish: true}} {
+				p, err := boreas.ParsePattern(pattern)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.Rules = o.Rules.Add(p, rule)
+			}
+			inBubble(t, func(t *testing.T) {
+				engine := boreas.NewMemory(boreas.MemoryOptions{Memory: history})
+				defer engine.Close()
+				o := o
+				o.Engine = engine
+				r := &reach{world: world{t, boreas.New(o)}, options: o}
+				defer r.hub.Shutdown(context.Background(), 0)
+				before, _ := footprint()
+				for i := range addresses {
+					r.attack(fmt.Sprintf("192.0.2.%d", i))
+				}
+				after, _ := footprint()
+				sessions := int64(addresses * o.MaxAddressSessions)
+				channels := min(o.ChannelMemory, int64(addresses*o.MaxAddressChannels)*channelMost)
+				peers := min(o.PeerMemory, int64(addresses)*o.PeerMemory/8)
+				most := sessions*sessionMost + channels + peers + history
+				took := after - before
+				t.Logf("%d sessions: %d bytes, at most %d (sessions %d, channels %d, peers %d, history %d); %+v",
+					len(r.sessions), took, most, sessions*sessionMost, channels, peers, history, r.hub.Stats().Engine)
+				if int64(len(r.sessions)) != sessions || took > most {
+					t.Errorf("%d sessions hold %d bytes, and should at most %d", len(r.sessions), took, most)
+				}
+				if took < most/2 {
+					t.Errorf("%d bytes are less than half of what should be possible, %d: the test does not reach far", took, most)
+				}
+				runtime.KeepAlive(r)
+			})
+		})
+	}
+}
