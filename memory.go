@@ -76,14 +76,15 @@ type Memory struct {
 	seed    maphash.Seed
 	shards  [memoryShards]memoryShard
 
-	used      atomic.Int64 // bytes of what is kept and of idle logs, overhead included
-	idleBytes atomic.Int64 // of that, for idle logs
-	logs      atomic.Int64 // but those that are only followed
-	followed  atomic.Int64 // logs that are only followed
-	kept      atomic.Int64 // publications in all logs
-	keys      atomic.Int64 // in all logs
-	keyShares keyShares
-	evicted   [evictedCauses]atomic.Uint64
+	used        atomic.Int64 // bytes of what is kept and of idle logs, overhead included
+	idleBytes   atomic.Int64 // of that, for idle logs
+	clientBytes atomic.Int64 // of that, for logs of classClients, without keys
+	logs        atomic.Int64 // but those that are only followed
+	followed    atomic.Int64 // logs that are only followed
+	kept        atomic.Int64 // publications in all logs
+	keys        atomic.Int64 // in all logs
+	keyShares   keyShares
+	evicted     [evictedCauses]atomic.Uint64
 
 	evictor evictor
 	idle    idleLogs
@@ -149,6 +150,10 @@ func newEpoch() uint64 {
 // [ErrTooManyKeys]. So does a publisher that would have more than an eighth of what is left.
 func (m *Memory) Publish(_ context.Context, channel string, msg Message) (Ack, error) {
 	p := &Publication{Data: msg.Data, Sender: msg.Sender}
+	class := classBackends
+	if msg.Publisher != "" {
+		class = classClients
+	}
 	var key publishKey
 	if msg.Key != "" && m.options.KeyWindow > 0 {
 		key = publishKey{msg.Key, maphash.Bytes(m.seed, msg.Data), msg.Publisher}
@@ -158,7 +163,7 @@ func (m *Memory) Publish(_ context.Context, channel string, msg Message) (Ack, e
 			return Ack{}, ErrClosed
 		}
 		l := m.log(channel)
-		offset, err := l.append(m, p, key)
+		offset, err := l.append(m, p, class, key)
 		if err == errForgotten {
 			continue // between finding and locking it: find the next
 		}

@@ -26,6 +26,7 @@ type modelLog struct {
 	ever        []uint64 // every offset at which a reader may stand
 	followed    []uint64 // offsets that a follower should have had
 	following   bool
+	clients     bool // have ever published: of its messages younger ones may go first
 }
 
 type modelEntry struct {
@@ -78,9 +79,10 @@ func (d *model) liveKeys() (held int) {
 
 // agree compares the bounds of all logs and the counters with the model, which is told
 // what only the engine can decide: whether the ceiling was reached, and that a log was
-// forgotten. What was dropped for the ceiling must be the oldest of all.
+// forgotten. What was dropped for the ceiling must be the oldest of all, unless clients publish
+// on its channel.
 func (d *model) agree() {
-	var newest time.Time // of what was dropped for the ceiling
+	var newest time.Time // of what was dropped for the ceiling where only backends publish
 	kept := int64(0)
 	for name, l := range d.logs {
 		h, err := d.m.Read(context.Background(), name, boreas.Position{}, 0)
@@ -99,7 +101,9 @@ func (d *model) agree() {
 			if d.o.Memory == 0 {
 				d.Fatalf("%s: %d was dropped without a reason", name, l.entries[0].Offset)
 			}
-			newest = later(newest, l.entries[0].at)
+			if !l.clients {
+				newest = later(newest, l.entries[0].at)
+			}
 			l.floor, l.entries = l.entries[0].Offset, l.entries[1:]
 			d.dropped++
 		}
@@ -165,6 +169,7 @@ func (d *model) publish(name string, l *modelLog, key string) {
 		}
 		l.floor = ack.Position.Offset - 1
 	}
+	l.clients = l.clients || publisher != ""
 	e.Offset, l.head, l.touched = ack.Position.Offset, ack.Position.Offset, time.Now()
 	l.entries, l.ever = append(l.entries, e), append(l.ever, e.Offset)
 	if key != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,56 @@ func TestKeysAreSharedFairly(t *testing.T) {
 		}
 		<-time.After(2 * time.Hour)
 		if s := m.Stats(); s.Bytes != 0 {
+			t.Errorf("nothing is kept, but %+v", s)
+		}
+	})
+}
+
+// Clients that publish as much as they can leave half of the history to channels on which only
+// backends publish; and all of it is theirs while nobody else needs it.
+func TestHistoryIsSharedWithBackends(t *testing.T) {
+	inMemory(t, boreas.MemoryOptions{Memory: 1 << 20}, func(m *memory) {
+		data := []byte(strings.Repeat("x", 500))
+		flood := func(publisher string, n int) (kept int64) {
+			m.Helper()
+			for i := range n {
+				channel := fmt.Sprint(publisher, i%700)
+				if _, err := m.Publish(context.Background(), channel, boreas.Message{Data: data, Publisher: publisher}); err != nil {
+					m.Fatal(err)
+				}
+			}
+			return m.Stats().Publications
+		}
+		alone := flood("client", 5000)
+		if alone < 1000 { // with a channel's cost for each second one
+			t.Errorf("clients alone keep %d messages", alone)
+		}
+		for i := range 600 {
+			m.publish("news", fmt.Sprintf("%0500d", i))
+		}
+		flood("client", 20_000)
+		flood("other", 20_000)
+		if got := len(strings.Fields(m.kept("news", boreas.Position{}))); got != 600 {
+			t.Errorf("of 600 messages of a backend, a third of the ceiling, %d are kept", got)
+		}
+		for i := range 5000 {
+			m.publish("news", fmt.Sprintf("%0500d", i))
+		}
+		if h, err := m.Read(context.Background(), "news", boreas.Position{}, 5000); err != nil || len(h.Publications) < 850 {
+			t.Errorf("the backend keeps %d messages, %v", len(h.Publications), err)
+		}
+		if used := m.Stats().Bytes; used > 1<<20 {
+			t.Errorf("%d bytes are used", used)
+		}
+		// A client that publishes on the backend's channel makes it one of clients.
+		flood("client", 700)
+		m.Publish(context.Background(), "news", boreas.Message{Data: data, Publisher: "client"})
+		flood("client", 20_000)
+		if got := m.kept("news", boreas.Position{}); got != "" {
+			t.Errorf("of the channel on which clients publish %.20s is kept", got)
+		}
+		<-time.After(2 * time.Hour)
+		if s := m.Stats(); s.Bytes != 0 || s.Channels != 0 {
 			t.Errorf("nothing is kept, but %+v", s)
 		}
 	})

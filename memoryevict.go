@@ -8,13 +8,28 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// evictor finds the log with the oldest publication of all. It is a heap of the
-// logs that have publications, by the time of their oldest one as it was when the
+// A logClass says who publishes on a channel.
+type logClass uint8
+
+const (
+	classNone     logClass = iota
+	classBackends          // backends alone, so far
+	classClients           // also clients, whose messages have a Publisher
+	logClasses
+)
+
+// clientShare is the part of the ceiling that the channels on which clients publish may always
+// have: one of so many. Beyond it they make room before others do.
+const clientShare = 2
+
+// evictor finds the log with the oldest publication of a class. It has a heap for each class
+// with the logs that have publications, by the time of their oldest one as it was when the
 // log was last looked at: never later than the truth, so a log that comes first
-// wrongly is found out, and sorted in again, when its turn comes.
+// wrongly is found out, and sorted in again, when its turn comes. A log whose class has changed
+// since is in another heap, too: memoryLog.queued says which of the two counts.
 type evictor struct {
 	mu   sync.Mutex
-	logs logHeap
+	logs [logClasses]logHeap
 }
 
 type logHeap []logAge
@@ -36,37 +51,55 @@ func (h *logHeap) Pop() any {
 	return x
 }
 
-func (e *evictor) add(l *memoryLog, oldest clock.Mono) {
+func (e *evictor) add(l *memoryLog, c logClass, oldest clock.Mono) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	heap.Push(&e.logs, logAge{l, oldest})
+	heap.Push(&e.logs[c], logAge{l, oldest})
 }
 
-// evict drops the oldest publications of all until the engine is below its
-// ceiling. A channel's newest publication goes like any other.
+// next returns the heap whose first log is next. The caller holds mu.
+func (e *evictor) next(m *Memory) *logHeap {
+	backends, clients := &e.logs[classBackends], &e.logs[classClients]
+	switch {
+	case len(*clients) == 0:
+		return backends
+	case len(*backends) == 0 || m.clientBytes.Load() > m.options.Memory/clientShare || (*clients)[0].oldest < (*backends)[0].oldest:
+		return clients
+	}
+	return backends
+}
+
+// evict drops the oldest publications until the engine is below its ceiling: of the channels on
+// which clients publish while these have more than their share, else of all. A
+// channel's newest publication goes like any other.
 func (e *evictor) evict(m *Memory) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for m.used.Load() > m.options.Memory && len(e.logs) > 0 {
-		first := &e.logs[0]
+	for m.used.Load() > m.options.Memory {
+		logs := e.next(m)
+		if len(*logs) == 0 {
+			return
+		}
+		first := &(*logs)[0]
 		l := first.log
 		l.mu.Lock()
-		if l.pubs.len() > 0 && l.pubs.times()[0] == first.oldest {
+		counts := logs == &e.logs[l.queued.evictor]
+		if counts && l.pubs.len() > 0 && l.pubs.times()[0] == first.oldest {
 			l.drop(m, 1, evictedMemory)
 		}
-		bare := l.pubs.len() == 0
-		if bare {
-			l.queued.evictor = false
-		} else {
+		gone := !counts || l.pubs.len() == 0
+		if !gone {
 			first.oldest = l.pubs.times()[0]
+		} else if counts {
+			l.queued.evictor = classNone
 		}
 		l.settle(m)
 		l.mu.Unlock()
-		if bare {
-			heap.Pop(&e.logs)
+		if gone {
+			heap.Pop(logs)
 			m.forgetIdle() // which is cheaper for all than another publication
 		} else {
-			heap.Fix(&e.logs, 0)
+			heap.Fix(logs, 0)
 		}
 	}
 }
@@ -76,17 +109,23 @@ func (e *evictor) evict(m *Memory) {
 func (e *evictor) compact() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.logs = slices.DeleteFunc(e.logs, func(a logAge) bool {
-		a.log.mu.Lock()
-		defer a.log.mu.Unlock()
-		if a.log.pubs.len() > 0 {
-			return false
+	for c := range e.logs {
+		logs := &e.logs[c]
+		*logs = slices.DeleteFunc(*logs, func(a logAge) bool {
+			a.log.mu.Lock()
+			defer a.log.mu.Unlock()
+			counts := a.log.queued.evictor == logClass(c)
+			if counts && a.log.pubs.len() > 0 {
+				return false
+			}
+			if counts {
+				a.log.queued.evictor = classNone
+			}
+			return true
+		})
+		if len(*logs) < cap(*logs)/4 {
+			*logs = slices.Clone(*logs)
 		}
-		a.log.queued.evictor = false
-		return true
-	})
-	if len(e.logs) < cap(e.logs)/4 {
-		e.logs = slices.Clone(e.logs)
+		heap.Init(logs)
 	}
-	heap.Init(&e.logs)
 }

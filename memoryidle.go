@@ -65,7 +65,7 @@ func (l *memoryLog) count(m *Memory, n int64) {
 		m.idleBytes.Add(cost)
 	}
 	m.logs.Add(n)
-	m.used.Add(cost)
+	l.addUsed(m, cost)
 }
 
 // idleLogs are the logs that are idle, those first that became so first. Others are among

@@ -27,7 +27,11 @@ type memoryLog struct {
 	keys      *logKeys // nil if none are remembered
 	gone      bool     // forgotten by the engine; a new log has taken its place
 	state     logState // of gone, pubs, keys and followers; see settle
-	queued    struct{ evictor, idle bool }
+	class     logClass // who has published on it since it was made
+	queued    struct {
+		evictor logClass // whose heap it is in
+		idle    bool
+	}
 }
 
 type follower struct{ deliver func(*Publication) }
@@ -41,7 +45,7 @@ var (
 // append adds p, gives it an offset and time, and hands it to the followers. It
 // returns the offset. With an error it has done nothing; with errDuplicate the offset
 // is that of the first message with the key.
-func (l *memoryLog) append(m *Memory, p *Publication, key publishKey) (uint64, error) {
+func (l *memoryLog) append(m *Memory, p *Publication, c logClass, key publishKey) (uint64, error) {
 	l.mu.Lock()
 	if l.gone {
 		l.mu.Unlock()
@@ -57,28 +61,50 @@ func (l *memoryLog) append(m *Memory, p *Publication, key publishKey) (uint64, e
 			return offset, err
 		}
 	}
+	if c > l.class {
+		l.setClass(m, c)
+	}
 	l.head++
 	p.Offset, p.Time = l.head, wall
 	l.touched = now
 	l.pubs.push(p, now)
 	l.bytes += int64(len(p.Data))
-	m.used.Add(int64(len(p.Data)) + publicationOverhead)
+	l.addUsed(m, int64(len(p.Data))+publicationOverhead)
 	m.kept.Add(1)
 	l.expire(m, now)
 	for _, f := range l.followers {
 		f.deliver(p)
 	}
 	offset := p.Offset
-	unknown := !l.queued.evictor && l.pubs.len() > 0
+	class, oldest := l.class, now
+	unknown := l.queued.evictor != class && l.pubs.len() > 0
 	if unknown {
-		l.queued.evictor = true
+		l.queued.evictor, oldest = class, l.pubs.times()[0]
 	}
 	l.settle(m)
 	l.mu.Unlock()
 	if unknown {
-		m.evictor.add(l, now)
+		m.evictor.add(l, class, oldest)
 	}
 	return offset, nil
+}
+
+// setClass notes that others publish on the channel, too. The caller holds mu.
+func (l *memoryLog) setClass(m *Memory, c logClass) {
+	kept := l.bytes + int64(l.pubs.len())*publicationOverhead
+	l.count(m, -1)
+	l.addUsed(m, -kept)
+	l.class = c
+	l.addUsed(m, kept)
+	l.count(m, 1)
+}
+
+// addUsed counts bytes that the log takes, or less if n is negative. The caller holds mu.
+func (l *memoryLog) addUsed(m *Memory, n int64) {
+	m.used.Add(n)
+	if l.class == classClients {
+		m.clientBytes.Add(n)
+	}
 }
 
 // expire drops what is beyond the channel's bounds. The caller holds mu.
@@ -113,7 +139,7 @@ func (l *memoryLog) drop(m *Memory, n int, cause evictedCause) {
 	}
 	l.pubs.drop(n)
 	l.bytes -= bytes
-	m.used.Add(-bytes - int64(n)*publicationOverhead)
+	l.addUsed(m, -bytes-int64(n)*publicationOverhead)
 	m.kept.Add(-int64(n))
 	m.evicted[cause].Add(uint64(n))
 }
