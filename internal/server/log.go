@@ -53,6 +53,9 @@ func (s *Server) logStart(debug bool, connections int) {
 	if !s.cfg.RequireAuth {
 		s.log.Warn("require_auth is off: users need not authenticate")
 	}
+	if most := s.cfg.AddressConnections; !isLoopback(s.WSAddr()) && connections > 0 && (most == 0 || most >= connections) {
+		s.log.Warn("one address may have all connections: set address_connections to a part of max_connections", "address_connections", most, "max_connections", connections)
+	}
 	s.log.Info("running",
 		"api", s.api.tls.shown("https", s.APIAddr().String()), "ws", s.ws.tls.shown("wss", s.WSAddr().String()), "config", s.cfg.File,
 		"tokens", s.authority.Len(), "debug", debug, "max_connections", connections)

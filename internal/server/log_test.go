@@ -38,6 +38,39 @@ level=INFO msg=running api=10.0.0.1:8001 ws=127.0.0.1:8001 config="" tokens=0 de
 	}
 }
 
+// TestLogOfOneAddressForAll: a bound for one address that bounds nothing is told.
+func TestLogOfOneAddressForAll(t *testing.T) {
+	for _, c := range []struct {
+		ip                string
+		each, connections int
+		want              string
+	}{
+		{"10.0.0.1", 1000, 960, `level=WARN msg="one address may have all connections: set address_connections to a part of max_connections" address_connections=1000 max_connections=960` + "\n"},
+		{"10.0.0.1", 0, 960, `level=WARN msg="one address may have all connections: set address_connections to a part of max_connections" address_connections=0 max_connections=960` + "\n"},
+		{"10.0.0.1", 1000, 1001, ""},
+		{"10.0.0.1", 1000, 0, ""},
+		{"127.0.0.1", 1000, 960, ""},
+	} {
+		cfg := config.Default()
+		cfg.AddressConnections = c.each
+		var log bytes.Buffer
+		authority, err := auth.Open(auth.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &Server{
+			cfg: cfg, authority: authority,
+			log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime})),
+			api: endpoint{listener: fakeListener{ip: "127.0.0.1"}}, ws: endpoint{listener: fakeListener{ip: c.ip}},
+		}
+		s.logStart(true, c.connections)
+		authority.Close()
+		if log.String() != c.want {
+			t.Errorf("%+v: %s", c, log.String())
+		}
+	}
+}
+
 // TestLogOfTheDataDirectory: whoever starts the server with another directory than before is
 // told.
 func TestLogOfTheDataDirectory(t *testing.T) {

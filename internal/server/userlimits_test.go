@@ -49,3 +49,36 @@ func TestBoundsOfAUserArrive(t *testing.T) {
 		t.Errorf("a second connection got %s", got)
 	}
 }
+
+// TestBoundsOfChannelsArrive gives one address two channels, and all of them next to nothing.
+func TestBoundsOfChannelsArrive(t *testing.T) {
+	for _, c := range []struct {
+		set  func(*config.Config)
+		code string
+	}{
+		{func(c *config.Config) { c.AddressChannels, c.UnlimitedAddresses = 1, "" }, "too_many_address_channels"},
+		{func(c *config.Config) { c.ChannelMemory = 100 }, "too_many_joined_channels"},
+	} {
+		s := start(t, testConfig(func(cfg *config.Config) { c.set(cfg) }), Options{})
+		token, _, err := s.authority.CreateToken(auth.Token{User: "ann"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, _, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String()+"/v2", &websocket.DialOptions{
+			HTTPHeader: http.Header{"Authorization": {"Bearer " + token}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.CloseNow()
+		if err := conn.Write(t.Context(), websocket.MessageText, []byte(`{"id":1,"join":{"channels":[{"channel":"a"},{"channel":"b"}]}}`)); err != nil {
+			t.Fatal(err)
+		}
+		for got := ""; !strings.Contains(got, `"id":1`); {
+			got, _ = read(t, conn)
+			if strings.Contains(got, `"id":1`) && (!strings.Contains(got, `{"channel":"a","position":`) || !strings.Contains(got, `{"channel":"b","error":{"code":"`+c.code+`"`)) {
+				t.Errorf("got %s", got)
+			}
+		}
+	}
+}
