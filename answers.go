@@ -165,6 +165,13 @@ func (s *Session) wrote(n int) {
 		// part of it.
 		s.out, st.written = bytes.Clone(s.out), 0
 	}
+	s.countOut()
+}
+
+// countOut counts the array of out, whether there is room for it or not. The caller holds
+// s.mu.
+func (s *Session) countOut() {
+	st := s.strained()
 	st.answers.Keep(st.written + cap(s.out))
 }
 

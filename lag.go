@@ -76,7 +76,9 @@ func (s *Session) conflate() {
 		}
 		s.skipNow(sub, GapConflated, sub.ch.beforeHead())
 	}
-	s.skipping = len(s.out) > 0
+	if s.skipping = len(s.out) > 0; s.skipping {
+		s.countOut()
+	}
 }
 
 // position returns where the session is on a channel that it has joined, and the zero

@@ -20,9 +20,11 @@ const (
 	// fewer than 100 (RFC 9113, section 6.5.2).
 	maxStreams = 128
 
-	// maxUpload is how much one connection of HTTP/2 may send on the subscribers' port
-	// before it is read. What is asked for there has no body.
-	maxUpload = 64 << 10
+	// maxUpload is how much one request of HTTP/2 may send before it is read, and maxUploads
+	// how much all requests of a connection to the API may. Requests on the subscribers'
+	// port have no body.
+	maxUpload  = 64 << 10
+	maxUploads = 256 << 10
 
 	// certificateTick is how often certificates are looked at when nobody connects.
 	certificateTick = time.Minute
@@ -138,8 +140,9 @@ func (s *secured) apply(h *http.Server, cfg config.Config) {
 	h.TLSConfig = s.config
 	h.ErrorLog = s.errorLog(h.ErrorLog)
 	h.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: writeTimeout}
-	if s.port == "ws" {
-		h.HTTP2.MaxReceiveBufferPerConnection, h.HTTP2.MaxReceiveBufferPerStream = maxUpload, maxUpload
+	h.HTTP2.MaxReceiveBufferPerConnection, h.HTTP2.MaxReceiveBufferPerStream = maxUpload, maxUpload
+	if s.port == "api" {
+		h.HTTP2.MaxReceiveBufferPerConnection = maxUploads
 	}
 	if cfg.WSPingInterval > 0 {
 		h.HTTP2.SendPingTimeout, h.HTTP2.PingTimeout = cfg.WSPingInterval, cfg.WSPingTimeout
