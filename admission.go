@@ -70,12 +70,16 @@ func (s *Session) become(g *Grant, meant func(now *Grant) bool) error {
 		return err
 	}
 	s.setEnd(newEnd(g.Expires, now))
-	if before == g.User || before == "" {
+	if before == "" {
 		return nil
 	}
 	for _, sub := range s.subs {
-		if p := sub.ch.presence; p != nil {
-			p.enter(s.ID(), g.User, nil) // which ends its being there as the other
+		switch p := sub.ch.presence; {
+		case p == nil:
+		case before == g.User:
+			p.reverify(g.User, g.Info)
+		default:
+			p.enterWith(s.ID(), g.User, nil, g.Info) // which ends its being there as the other
 		}
 	}
 	return nil

@@ -57,8 +57,20 @@ type Grant struct {
 	// Key is the ID of the key that made the token or signed it, "" if none did.
 	Key string
 
+	// Info is what others see of the user in presence: one JSON text as [NewInfo] returns
+	// it, or "". It replaces what the client gives when it joins.
+	Info string
+
 	// Permissions are what it allows; nil is everything.
 	Permissions *Permissions
+}
+
+// info returns the grant's info; "" for no grant.
+func (g *Grant) info() string {
+	if g == nil {
+		return ""
+	}
+	return g.Info
 }
 
 // May returns nil if the grant allows the verb on the channel now. Errors:

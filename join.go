@@ -319,7 +319,7 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 		r.Gap.To = r.Position
 	}
 	if p := sub.ch.presence; p != nil {
-		p.enter(s.ID(), s.user(), j.Info)
+		p.enterWith(s.ID(), s.user(), j.Info, s.grant.info())
 	}
 	s.watch(j, sub.ch, r)
 }

@@ -3,6 +3,7 @@ package boreas
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -34,17 +35,28 @@ type Member struct {
 	// [MaxMemberSessions] of them.
 	Sessions []string `json:"sessions"`
 
-	// Info is what the user's first session gave; nil if it gave none.
+	// Info is that of the user's token: see [Grant.Info]. If the token has none, it is
+	// what the user's first session gave; nil if it gave none.
 	Info json.RawMessage `json:"info,omitempty"`
+
+	// Verified tells that Info is that of the user's token. Otherwise it is a claim of
+	// the client.
+	Verified bool `json:"verified,omitempty"`
 }
 
 // A PresenceEvent tells of a change; the numbers are those after it.
 type PresenceEvent struct {
 	// Event is "join" or "leave" (of User), "count" (the numbers changed and there
 	// are no members), or "state" (this replaces all that was told before).
-	Event string          `json:"event"`
-	User  string          `json:"user,omitempty"`
-	Info  json.RawMessage `json:"info,omitempty"` // of a join; nil if there is none
+	Event string `json:"event"`
+
+	User string          `json:"user,omitempty"`
+	Info json.RawMessage `json:"info,omitempty"` // of a join; nil if there is none
+
+	// Verified is of a join, and as in [Member]. A join of a user who is there already
+	// replaces the user's info.
+	Verified bool `json:"verified,omitempty"`
+
 	PresenceState
 }
 
@@ -70,6 +82,26 @@ func (e PresenceEvent) encode() []byte {
 		panic(err) // info was valid when it came in: see cleanInfo
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+// NewInfo returns presence info in the form of [Grant.Info]: JSON without white space, "" for
+// null and for an empty text. Errors: [ErrInfoTooLarge], and one for a text that is not one
+// JSON value.
+func NewInfo(text []byte) (string, error) {
+	if len(text) == 0 {
+		return "", nil
+	}
+	var buf bytes.Buffer
+	if err := json.Compact(&buf, text); err != nil {
+		return "", errors.New("the info is not JSON")
+	}
+	switch {
+	case buf.String() == "null":
+		return "", nil
+	case buf.Len() > MaxInfo:
+		return "", ErrInfoTooLarge
+	}
+	return buf.String(), nil
 }
 
 // cleanInfo returns a copy of the info without white space: the caller's array may be

@@ -1,6 +1,7 @@
 package boreas
 
 import (
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -64,9 +65,13 @@ func newPresence(q *queue, name string, o presenceOptions) *presence {
 // user there. Each enter is followed by a leave or linger in the end; that of another
 // goroutine may come later than the session's next enter. The info is nil or one JSON
 // text of at most MaxInfo bytes.
-func (p *presence) enter(session, user string, info []byte) {
+func (p *presence) enter(session, user string, info []byte) { p.enterWith(session, user, info, "") }
+
+// enterWith is enter for a user whose token has that info, "" if it has none.
+func (p *presence) enterWith(session, user string, info []byte, verified string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	defer p.verify(user, verified)
 	switch pl := p.who.places[session]; {
 	case pl == nil:
 	case pl.user.name == user:
@@ -85,11 +90,34 @@ func (p *presence) enter(session, user string, info []byte) {
 		return
 	}
 	u := &attendee{name: user}
-	if p.options.mode == PresenceFull {
+	switch {
+	case p.options.mode != PresenceFull:
+	case verified != "":
+		u.info, u.verified = json.RawMessage(verified), true
+	default:
 		u.info = cleanInfo(info)
 	}
 	p.who.add(session, u)
-	p.changed(PresenceEvent{Event: "join", User: user, Info: u.info})
+	p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: u.verified})
+}
+
+// reverify notes that a user has shown a token with that info, "" if it has none.
+func (p *presence) reverify(user, verified string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.verify(user, verified)
+}
+
+// verify replaces the info of a user who is there by that of a token, if it is another one. A
+// token without info changes nothing. The caller holds mu.
+func (p *presence) verify(user, verified string) {
+	u := p.who.users[user]
+	if verified == "" || u == nil || p.options.mode != PresenceFull || u.verified && string(u.info) == verified {
+		return
+	}
+	u.info, u.verified = json.RawMessage(verified), true
+	p.who.change++
+	p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: true})
 }
 
 // leave notes that a session is not on the channel any more, and will not be back.
@@ -160,7 +188,7 @@ func (p *presence) stateNow() PresenceState {
 func (p *presence) bytes() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	const numbers, member, session = 100, 60, 20
+	const numbers, member, session = 100, 80, 20
 	if p.counting {
 		return numbers
 	}

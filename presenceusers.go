@@ -14,7 +14,9 @@ type attendance struct {
 // attendee is a user who is on the channel.
 type attendee struct {
 	name string
-	info json.RawMessage // immutable
+	info json.RawMessage // its bytes are immutable
+
+	verified bool // info is that of a token
 
 	oldest, newest *place // all of the user's places
 	away, lastAway *place // those whose session is lost: first lost first
@@ -116,7 +118,7 @@ func (a *attendance) lose(pl *place) {
 func (a *attendance) members() []Member {
 	all := make([]Member, 0, len(a.users))
 	for _, u := range a.users {
-		m := Member{User: u.name, Info: u.info}
+		m := Member{User: u.name, Info: u.info, Verified: u.verified}
 		for pl := u.oldest; pl != nil && len(m.Sessions) < MaxMemberSessions; pl = pl.next {
 			m.Sessions = append(m.Sessions, pl.session)
 		}

@@ -84,6 +84,9 @@ func appendPresence(dst []byte, channel string, p boreas.PresenceState) []byte {
 		if m.Info != nil {
 			dst = append(append(dst, `,"info":`...), m.Info...)
 		}
+		if m.Verified {
+			dst = append(dst, `,"verified":true`...)
+		}
 		dst = append(dst, '}')
 	}
 	return append(dst, "]}"...)

@@ -27,6 +27,7 @@ type grantJSON struct {
 	Issued  *string         `json:"issued,omitempty"`
 	Expires *string         `json:"expires,omitempty"`
 	Rules   json.RawMessage `json:"rules,omitempty"`
+	Info    json.RawMessage `json:"info,omitempty"`
 	Key     string          `json:"key,omitempty"`
 	Can     []answerJSON    `json:"can,omitempty"`
 
@@ -68,7 +69,8 @@ func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Reques
 	}
 	answer := grantJSON{
 		Valid: true, Kind: g.Kind, ID: g.TokenID, User: g.User, Key: g.Key,
-		Issued: timeJSON(g.Issued), Expires: timeJSON(g.Expires), Rules: rulesJSON(g.Permissions), Warnings: g.Permissions.DotWarnings(g.User, s.hub.Rule),
+		Issued: timeJSON(g.Issued), Expires: timeJSON(g.Expires), Rules: rulesJSON(g.Permissions), Info: json.RawMessage(g.Info),
+		Warnings: g.Permissions.DotWarnings(g.User, s.hub.Rule),
 	}
 	for _, q := range questions {
 		answer.Can = append(answer.Can, s.answer(g, q))

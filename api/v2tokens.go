@@ -20,12 +20,13 @@ type tokenJSON struct {
 	Created *string         `json:"created,omitempty"`
 	Expires *string         `json:"expires,omitempty"`
 	Rules   json.RawMessage `json:"rules,omitempty"`
+	Info    json.RawMessage `json:"info,omitempty"`
 	Key     string          `json:"key,omitempty"`
 	Classic bool            `json:"classic,omitempty"`
 }
 
 func newTokenJSON(t auth.Token) tokenJSON {
-	return tokenJSON{t.ID, t.User, t.Label, timeJSON(t.Created), timeJSON(t.Expires), rulesJSON(t.Rules), t.Key, t.Classic}
+	return tokenJSON{t.ID, t.User, t.Label, timeJSON(t.Created), timeJSON(t.Expires), rulesJSON(t.Rules), json.RawMessage(t.Info), t.Key, t.Classic}
 }
 
 // rulesJSON is how rules are told; nil, which leaves them out, where there are none.
@@ -50,7 +51,7 @@ func (o object) rules() (*boreas.Permissions, error) {
 
 // newToken makes a token that is valid at once. Its text is told now and never again.
 func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
-	o, err := s.readObject(w, r, q.call, "user", "label", "ttl", "expires", "rules")
+	o, err := s.readObject(w, r, q.call, "user", "label", "ttl", "expires", "rules", "info")
 	if err != nil {
 		return nil, 0, err
 	}
@@ -71,6 +72,9 @@ func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q
 	}
 	if t.Rules, err = o.rules(); err != nil {
 		return nil, 0, err
+	}
+	if t.Info, err = boreas.NewInfo(o["info"]); err != nil { // it is JSON
+		return nil, 0, malformed("`info` has more than %d bytes.", boreas.MaxInfo)
 	}
 	text, made, err := s.options.Authority.CreateToken(t)
 	if err != nil {

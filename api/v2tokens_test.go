@@ -62,13 +62,17 @@ func TestMakeTokens(t *testing.T) {
 		{"POST", "/v2/tokens", `{"user":"ann","expires":"2199-01-01T00:00:00+02:00","rules":[]}`, made(`"user":"ann","created":"T","expires":"2198-12-31T22:00:00Z","rules":[]`)},
 		{"POST", "/v2/tokens", `{"rules":null,"expires":null}`, made(`"user":"u_NAME","created":"T"`)},
 
+		{"POST", "/v2/tokens", `{"user":"ann","info":{ "name": "Ann" }}`, made(`"user":"ann","created":"T","info":{"name":"Ann"}`)},
+		{"POST", "/v2/tokens", `{"user":"ann","info":null}`, made(`"user":"ann","created":"T"`)},
+		{"POST", "/v2/tokens", `{"info":"` + strings.Repeat("x", 1023) + `"}`, bad("`info` has more than 1024 bytes.")},
+
 		{"POST", "/v2/tokens", ``, bad("The body must be a JSON object.")},
 		{"POST", "/v2/tokens", `[]`, bad("The body must be a JSON object.")},
 		{"POST", "/v2/tokens", `{"user":"a"`, bad("The body is not JSON: it ends early.")},
 		{"POST", "/v2/tokens", `{"user" "a"}`, bad("The body is not JSON: expected colon after object key.")},
 		{"POST", "/v2/tokens", `{} {}`, bad("The body is more than one JSON object.")},
 		{"POST", "/v2/tokens", "{\"user\":\"\xff\"}", bad("The body is not valid UTF-8.")},
-		{"POST", "/v2/tokens", `{"User":"ann"}`, bad(`Unknown member \"User\": there can be user, label, ttl, expires, rules.`)},
+		{"POST", "/v2/tokens", `{"User":"ann"}`, bad(`Unknown member \"User\": there can be user, label, ttl, expires, rules, info.`)},
 		{"POST", "/v2/tokens", `{"rules":[],"rules":null}`, bad("`rules` is there more than once.")},
 		{"POST", "/v2/tokens", `{"user":""}`, bad("`user`: the user's name is empty.")},
 		{"POST", "/v2/tokens", `{"user":null}`, bad("`user` must be a string.")},

@@ -139,8 +139,8 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 		return answer{}, errors.New("its answer is not a JSON object, or has a member twice")
 	}
 	for name := range members {
-		if name != "user" && name != "rules" && name != "ttl" {
-			return answer{}, fmt.Errorf("its answer has a member %.40q: there are user, rules, ttl", name)
+		if name != "user" && name != "rules" && name != "ttl" && name != "info" {
+			return answer{}, fmt.Errorf("its answer has a member %.40q: there are user, rules, ttl, info", name)
 		}
 	}
 	user, ok := stringOf(members["user"])
@@ -161,11 +161,15 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 		}
 		permissions = p.For(user)
 	}
+	info, err := boreas.NewInfo(members["info"])
+	if err != nil {
+		return answer{}, fmt.Errorf("the info of its answer is %s", whyNoInfo(err))
+	}
 	id := backendID(token)
 	a := answer{
 		grant: &boreas.Grant{
 			Identity: id, TokenID: id, Kind: "backend",
-			User: user, Named: true, Issued: when.at, Serial: when.serial, Permissions: permissions,
+			User: user, Named: true, Issued: when.at, Serial: when.serial, Info: info, Permissions: permissions,
 		},
 		until: when.at.Add(withoutTTL),
 	}

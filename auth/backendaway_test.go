@@ -261,7 +261,7 @@ func TestBackendLog(t *testing.T) {
 		check(b, "hunter2")
 		const line = `level=WARN msg="the backend gave no answer about a token that makes sense" url=https://backend.example/check err=`
 		want := line + "\"it answered 500: want 200, 401 or 403\" more_of_these=0\n" +
-			line + "\"its answer has a member \\\"hint\\\": there are user, rules, ttl\" more_of_these=2\n"
+			line + "\"its answer has a member \\\"hint\\\": there are user, rules, ttl, info\" more_of_these=2\n"
 		if diff := cmp.Diff(want, log.String()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -38,6 +38,10 @@ type JWTOptions struct {
 	// leads into an object, unless there is a claim of just that name.
 	UserClaim, RulesClaim string
 
+	// InfoClaim is the name of the claim with the presence info of the user; by default
+	// info.
+	InfoClaim string
+
 	// DefaultRules are the rules, a JSON list, of tokens without the claim; "" means
 	// that such tokens are refused.
 	DefaultRules string
@@ -71,6 +75,9 @@ func NewJWT(o JWTOptions) (*JWT, error) {
 	}
 	if o.RulesClaim == "" {
 		o.RulesClaim = "boreas"
+	}
+	if o.InfoClaim == "" {
+		o.InfoClaim = "info"
 	}
 	if o.Leeway == 0 {
 		o.Leeway = defaultLeeway

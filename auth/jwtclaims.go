@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -49,6 +51,10 @@ func (j *JWT) grant(t *jwtParts, key *jwtKey, claims map[string]jsontext.Value, 
 	if err != nil {
 		return nil, err
 	}
+	info, err := boreas.NewInfo(claim(claims, j.options.InfoClaim))
+	if err != nil {
+		return nil, badJWT("The token's claim %s cannot be shown in presence (jwt_info_claim): it is %s.", j.options.InfoClaim, whyNoInfo(err))
+	}
 	kid := key.kid
 	if kid == "" {
 		kid = t.kid
@@ -59,8 +65,17 @@ func (j *JWT) grant(t *jwtParts, key *jwtKey, claims map[string]jsontext.Value, 
 		User: user, Named: true,
 		Issued: issued, Expires: expires,
 		Key:         kid,
+		Info:        info,
 		Permissions: permissions.For(user),
 	}, nil
+}
+
+// whyNoInfo says what is wrong with a token's info.
+func whyNoInfo(err error) string {
+	if errors.Is(err, boreas.ErrInfoTooLarge) {
+		return fmt.Sprintf("larger than %d bytes", boreas.MaxInfo)
+	}
+	return "not JSON"
 }
 
 // times checks when the token is valid. The leeway is for tokens that come from a clock

@@ -27,6 +27,7 @@ type line struct {
 	Created time.Time       `json:"created,omitzero"`
 	Expires time.Time       `json:"expires,omitzero"`
 	Rules   json.RawMessage `json:"rules,omitempty"`
+	Info    json.RawMessage `json:"info,omitempty"`    // of a token
 	Key     string          `json:"key,omitzero"`      // ID of the key that made it
 	Changed []string        `json:"changed,omitempty"` // of a token: IDs of other keys that gave it rules or an end
 	Used    time.Time       `json:"used,omitzero"`

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"slices"
 	"sync/atomic"
@@ -57,7 +58,7 @@ func (t *stored) token() Token {
 	g := t.grant
 	return Token{
 		ID: g.TokenID, User: g.User, Label: t.label, Created: g.Issued, Expires: g.Expires,
-		Rules: t.rules, Key: g.Key, Classic: t.classic(),
+		Rules: t.rules, Info: g.Info, Key: g.Key, Classic: t.classic(),
 	}
 }
 
@@ -66,7 +67,7 @@ func (t *stored) line() *line {
 	g := t.grant
 	l := &line{
 		Op: opToken, ID: g.TokenID, Hash: t.hash, Classic: t.classic(), Label: t.label,
-		Created: g.Issued, Expires: g.Expires, Serial: t.serial, Key: g.Key, rules: t.rules, text: t.text,
+		Created: g.Issued, Expires: g.Expires, Serial: t.serial, Info: json.RawMessage(g.Info), Key: g.Key, rules: t.rules, text: t.text,
 	}
 	l.Changed = t.changed
 	if g.Named {
@@ -137,7 +138,7 @@ func (s *state) sortEnds() {
 
 // grant is what a line about a token gives.
 func (s *state) grant(l *line) *boreas.Grant {
-	g := &boreas.Grant{TokenID: l.ID, Issued: l.Created, Expires: l.Expires, Key: l.Key}
+	g := &boreas.Grant{TokenID: l.ID, Issued: l.Created, Expires: l.Expires, Info: string(l.Info), Key: l.Key}
 	if l.Classic {
 		g.Identity, g.Kind, g.User = l.text, "classic", s.names.of(l.ID)
 		return g

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -97,6 +98,7 @@ type Token struct {
 	Created time.Time           // zero if nobody knows
 	Expires time.Time           // zero for never
 	Rules   *boreas.Permissions // nil for everything
+	Info    string              // of the user in presence, as JSON; "" if it has none
 	Key     string              // ID of the key that made it
 	Classic bool                // it is one of Boreas 1.0
 }
@@ -115,10 +117,14 @@ func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
 	if err := checkEnd("expires", t.Expires); err != nil {
 		return "", Token{}, err
 	}
+	info, err := boreas.NewInfo([]byte(t.Info))
+	if err != nil {
+		return "", Token{}, fault.Malformed.With("The token's info is " + whyNoInfo(err) + ".")
+	}
 	text = newSecret(tokenPrefix)
 	l := &line{
 		Op: opToken, ID: newID(tokenIDPrefix), Hash: digestOf(text), User: t.User, Label: t.Label,
-		Expires: wallTime(t.Expires), Key: t.Key, rules: t.Rules,
+		Expires: wallTime(t.Expires), Info: json.RawMessage(info), Key: t.Key, rules: t.Rules,
 	}
 	if t.Rules != nil {
 		l.Rules = AppendRules(nil, t.Rules)
@@ -127,6 +133,7 @@ func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
 		return "", Token{}, err
 	}
 	made = t
+	made.Info = info
 	made.ID, made.User, made.Created, made.Expires, made.Classic = l.ID, a.state.grant(l).User, l.Created, l.Expires, false
 	return text, made, nil
 }

@@ -57,6 +57,10 @@ type PresenceChange struct {
 	Info    json.RawMessage `json:"info,omitempty"`    // of join: what the user shows, if anything
 	Members []Member        `json:"members,omitempty"` // of state
 
+	// Verified tells, of join, that Info is that of the user's token. Otherwise the
+	// user's client claims it. A join of a user who is there already replaces Info.
+	Verified bool `json:"verified,omitempty"`
+
 	Users    int `json:"users"`    // after the change
 	Sessions int `json:"sessions"` // after the change
 }
@@ -73,6 +77,10 @@ type Member struct {
 	User     string          `json:"user"`
 	Sessions []string        `json:"sessions"`
 	Info     json.RawMessage `json:"info,omitempty"` // what the user shows, if anything
+
+	// Verified tells that Info is that of the user's token. Otherwise the user's client
+	// claims it.
+	Verified bool `json:"verified,omitempty"`
 }
 
 func (*Message) event()        {}

@@ -29,6 +29,10 @@ type NewTokenRequest struct {
 	Expires time.Time `json:"expires,omitzero"` // zero for never
 	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything, an empty list for nothing
 
+	// Info is what others see of the user in presence: JSON of at most 1,024 bytes. Nil
+	// means that the client says it itself.
+	Info json.RawMessage `json:"info,omitempty"`
+
 	// TTL, instead of Expires, is how long it lives by the server's clock, in whole seconds.
 	TTL time.Duration `json:"-"`
 }
@@ -41,7 +45,9 @@ type TokenInfo struct {
 	Created time.Time `json:"created,omitzero"`
 	Expires time.Time `json:"expires,omitzero"` // zero for never
 	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything
-	Key     string    `json:"key,omitempty"`    // the ID of the API key that made it
+
+	Info json.RawMessage `json:"info,omitempty"` // of the user in presence
+	Key  string          `json:"key,omitempty"`  // the ID of the API key that made it
 }
 
 // A CreatedToken is a token and its text, which the server tells once.

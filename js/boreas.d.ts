@@ -92,7 +92,7 @@ export interface SubscribeOptions {
   last?: number;
   /** Whether to keep book of who is there. */
   presence?: boolean;
-  /** What others are shown of this user. */
+  /** What others are shown of this user, if the token does not say it. */
   info?: unknown;
   /** Leaves the channel. */
   signal?: AbortSignal;
@@ -125,6 +125,8 @@ export interface Joined {
 export interface Member<I = unknown> {
   user: string;
   info?: I;
+  /** `info` is that of the user's token. Otherwise the user's client claims it. */
+  verified?: true;
 }
 
 /** Who is there. Channels that are only counted have no members. */
@@ -140,6 +142,8 @@ export interface PresenceEvent<I = unknown> {
   sessions: number;
   user?: string;
   info?: I;
+  /** `info` is that of the user's token. Otherwise the user's client claims it. */
+  verified?: true;
   members?: (Member<I> & { sessions: string[] })[];
 }
 

@@ -243,10 +243,11 @@ class Subscription extends Events {
 
   // 9.4 to 9.8. The state is a new object each time.
   _present(event) {
-    const { event: kind, user, info, users, sessions } = event;
+    const { event: kind, user, users, sessions } = event;
     let members = kind === "join" || kind === "leave" ? this.presence?.members : event.members;
-    members = members?.filter((member) => member.user !== user).map(({ user, info }) => ({ user, info }));
-    if (kind === "join") members?.push({ user, info });
+    members = members?.filter((member) => member.user !== user);
+    if (kind === "join") members?.push(event);
+    members = members?.map(({ user, info, verified }) => ({ user, info, ...(verified && { verified }) }));
     members?.sort((a, b) => (a.user < b.user ? -1 : 1));
     this.presence = { users, sessions, members };
     this._emit("presence", event);

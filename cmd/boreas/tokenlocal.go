@@ -39,7 +39,7 @@ func (p *program) inspectLocally(_ context.Context, cmd *cli.Command, token stri
 	}
 	jwt, err := auth.NewJWT(auth.JWTOptions{
 		Keys: cfg.JWTKeyList(), Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Leeway: cfg.JWTLeeway,
-		UserClaim: cfg.JWTUserClaim, RulesClaim: cfg.JWTRulesClaim, DefaultRules: cfg.JWTDefaultRules,
+		UserClaim: cfg.JWTUserClaim, RulesClaim: cfg.JWTRulesClaim, InfoClaim: cfg.JWTInfoClaim, DefaultRules: cfg.JWTDefaultRules,
 	})
 	if err != nil {
 		return none, usageError{err}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/client"
 )
 
@@ -13,6 +15,7 @@ func newTokenCommand(p *program) *cli.Command {
 	own := append([]cli.Flag{
 		&cli.StringFlag{Name: "user", Usage: "the `NAME` under which others know its sessions"},
 		&cli.StringFlag{Name: "label", Usage: "a `TEXT` for people"},
+		&cli.StringFlag{Name: "info", Usage: "the `JSON` that others see of the user in presence"},
 		&cli.BoolFlag{Name: "json", Usage: "print all that is known of the token"},
 	}, append(rulesFlags(), lifeFlags()...)...)
 	return &cli.Command{
@@ -20,7 +23,7 @@ func newTokenCommand(p *program) *cli.Command {
 		Usage: "make a token and print it",
 		Description: "Without flags it prints a token as those of Boreas 1, which may do everything, is known\n" +
 			"by no user's name, and is valid until it is deleted.\n\n" +
-			"With --user, rules, an end or a label it makes a token of which the server keeps no more\n" +
+			"With --user, rules, info, an end or a label it makes a token of which the server keeps no more\n" +
 			"than a hash. It may do what one rule allows and none denies; without rules, everything.\n" +
 			"The verbs are join, publish, history and presence; {user} in a pattern is the user's name.\n\n" +
 			"Examples:\n" +
@@ -68,6 +71,16 @@ func (p *program) newToken(ctx context.Context, cmd *cli.Command) error {
 	}
 	if r.Rules, err = rulesOf(cmd); err != nil {
 		return err
+	}
+	if cmd.IsSet("info") {
+		info, err := boreas.NewInfo([]byte(cmd.String("info")))
+		switch {
+		case err != nil && json.Valid([]byte(cmd.String("info"))):
+			return usagef("--info: it has more than %d bytes", boreas.MaxInfo)
+		case err != nil || info == "":
+			return usagef(`--info: %.60q is not JSON that can be shown: give an object, as in --info='{"name":"Ann"}'`, cmd.String("info"))
+		}
+		r.Info = json.RawMessage(info)
 	}
 	c, err := p.apiClient(cmd)
 	if err != nil {

@@ -39,6 +39,7 @@ type Config struct {
 	JWTLeeway       time.Duration
 	JWTUserClaim    string
 	JWTRulesClaim   string
+	JWTInfoClaim    string
 	JWTDefaultRules string // a JSON list; "" means that a JWT without rules is refused
 
 	AuthURL        string // "" means that no backend is asked

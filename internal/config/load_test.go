@@ -54,7 +54,7 @@ func TestDefault(t *testing.T) {
 		HistoryMessages: 10_000, HistoryBytes: 16 << 20, HistoryAge: 5 * time.Minute, HistoryMemory: 256 << 20,
 		PresenceLinger: 5 * time.Second, PresenceUsers: 1000, IdempotencyWindow: 2 * time.Minute,
 		AcceptRate: 5000, AllowOrigin: "*",
-		JWTLeeway: 30 * time.Second, JWTUserClaim: "sub", JWTRulesClaim: "boreas", AuthURLTimeout: 3 * time.Second,
+		JWTLeeway: 30 * time.Second, JWTUserClaim: "sub", JWTRulesClaim: "boreas", JWTInfoClaim: "info", AuthURLTimeout: 3 * time.Second,
 		UnlimitedAddresses: "127.0.0.0/8, ::1",
 		AddressConnections: 1000, AddressAccepts: 200, AddressRequests: 1000, AddressBytes: 16 << 20, AddressFailures: 20, AddressChannels: 50_000,
 		UserConnections: 100, UserRequests: 200, UserPublishes: 100, UserBytes: 4 << 20, UserChannels: 10_000,

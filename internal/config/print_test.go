@@ -36,6 +36,7 @@ jwt_audience            ""                            default
 jwt_leeway              30s                           default
 jwt_user_claim          sub                           default
 jwt_rules_claim         boreas                        default
+jwt_info_claim          info                          default
 jwt_default_rules       ""                            default
 auth_url                ""                            default
 auth_url_headers        ""                            default

@@ -122,6 +122,11 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.JWTRulesClaim }, form: "a claim's name", check: checkName,
 		},
 		{
+			Name: "jwt_info_claim", Group: groupJWT, Default: "info",
+			Usage: "this claim of a JWT is what others see of the user in presence; dots lead into objects",
+			field: func(c *Config) any { return &c.JWTInfoClaim }, form: "a claim's name", check: checkName,
+		},
+		{
 			Name: "jwt_default_rules", Group: groupJWT, Default: "",
 			Usage: "JWTs without rules have these, as JSON; if empty, JWTs without rules are refused",
 			field: func(c *Config) any { return &c.JWTDefaultRules }, form: "a JSON list of rules", lines: true,

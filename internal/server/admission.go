@@ -23,6 +23,7 @@ func (s *Server) openAuthority() error {
 			Leeway:       s.cfg.JWTLeeway,
 			UserClaim:    s.cfg.JWTUserClaim,
 			RulesClaim:   s.cfg.JWTRulesClaim,
+			InfoClaim:    s.cfg.JWTInfoClaim,
 			DefaultRules: s.cfg.JWTDefaultRules,
 			Log:          s.log,
 		})

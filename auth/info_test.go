@@ -1,0 +1,69 @@
+package auth_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/auth"
+)
+
+// TestInfo: each kind of token can carry what others see of its user, in one form and with one
+// bound.
+func TestInfo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		large := `"` + strings.Repeat("x", boreas.MaxInfo) + `"`
+		dir := t.TempDir()
+		for text, want := range map[string]string{
+			"": "", "null": "", `{ "name": "Ann" }`: `{"name":"Ann"}`, `"Ann"`: `"Ann"`, "[1, 2]": "[1,2]", large: "refused",
+		} {
+			i := &issuer{}
+			member := ""
+			if text != "" {
+				member = `,"info":` + text
+			}
+			i.set(says(200, `{"user":"u1"`+member+`}`))
+			a := openWith(t, auth.Options{
+				DataDir: dir,
+				JWT:     newJWT(t, auth.JWTOptions{Keys: []string{"hs256:" + file(t, []byte(secret))}}),
+				Backend: newBackend(t, i, auth.BackendOptions{}),
+			})
+			outcome := func(token string) string {
+				g, err := a.Check(boreas.Credentials{Token: token})
+				if err != nil {
+					return "refused"
+				}
+				return g.Info
+			}
+			claims := `{"sub":"u1","exp":2000000000,"boreas":[]` + member + `}`
+			if got := outcome(mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, claims)); got != want {
+				t.Errorf("JWT with %.40q: %s, want %s", text, got, want)
+			}
+			if got := outcome("theirs"); got != want {
+				t.Errorf("backend with %.40q: %s, want %s", text, got, want)
+			}
+			opaque, made, err := a.CreateToken(auth.Token{User: "u1", Info: text})
+			if (err != nil) != (want == "refused") || made.Info != strings.ReplaceAll(want, "refused", "") {
+				t.Errorf("opaque with %.40q: %q, %v", text, made.Info, err)
+			}
+			a.Close()
+			a = openWith(t, auth.Options{DataDir: dir})
+			if got := outcome(opaque); err == nil && got != want {
+				t.Errorf("opaque with %.40q, after a restart: %s, want %s", text, got, want)
+			}
+			a.Close()
+		}
+	})
+}
+
+// TestInfoClaim: another claim can be named, also one within another.
+func TestInfoClaim(t *testing.T) {
+	j := newJWT(t, auth.JWTOptions{Keys: []string{"hs256:" + file(t, []byte(secret))}, InfoClaim: "app.shown"})
+	token := mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, claims(object{"info": object{"secret": 1}, "app": object{"shown": object{"name": "Ann"}}}))
+	if g, err := j.Check(boreas.Credentials{Token: token}); err != nil || g.Info != `{"name":"Ann"}` {
+		t.Errorf("%+v, %v", g, err)
+	}
+}
