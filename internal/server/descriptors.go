@@ -57,20 +57,23 @@ func shareOut(limit, maxConnections, api int) descriptors {
 	return d
 }
 
-// account shares out the descriptors as the options say, and logs it.
+// account shares out the descriptors as the options say.
 func (s *Server) account() descriptors {
 	limit, _ := descriptorLimit()
-	d := shareOut(limit, s.cfg.MaxConnections, s.cfg.APIConnections)
+	return shareOut(limit, s.cfg.MaxConnections, s.cfg.APIConnections)
+}
+
+// logDescriptors logs the account, and which options ask for more than there is.
+func (s *Server) logDescriptors(d descriptors) {
 	for _, option := range []struct {
 		name      string
 		given, is int
 	}{{"max_connections", s.cfg.MaxConnections, d.sessions}, {"api_connections", s.cfg.APIConnections, d.api}} {
 		if option.given > option.is {
 			s.log.Warn(option.name+" is more than file descriptors allow, and less is in force: raise the limit (ulimit -n, LimitNOFILE)",
-				option.name, option.given, "in_force", option.is, "file_descriptors", limit)
+				option.name, option.given, "in_force", option.is, "file_descriptors", d.limit)
 		}
 	}
 	s.log.Info("file descriptors are shared out", "limit", d.limit, "sessions", d.sessions,
 		"handshakes", d.handshakes, "api", d.api, "files", d.files)
-	return d
 }

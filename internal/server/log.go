@@ -36,11 +36,13 @@ func logMetric(dropped func() uint64) prometheus.Collector {
 }
 
 // logStart logs what an operator wants to find when looking back.
-func (s *Server) logStart(debug bool, connections int) {
+func (s *Server) logStart(debug bool, account descriptors) {
+	connections := account.sessions
 	for _, note := range s.cfg.Notes {
 		s.log.Warn(note)
 	}
 	s.logKept()
+	s.logDescriptors(account)
 	if !isLoopback(s.APIAddr()) {
 		if !s.authority.HasKeys() {
 			s.log.Warn("the API has no keys (api_insecure): whoever reaches this address can publish and make tokens; let only your backends reach it",

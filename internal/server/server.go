@@ -177,7 +177,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		say.debugURLs()
 	}
 	say.listening(s.api.tls.shown("https", shownAddr(cfg.APIHost, s.APIAddr())), s.ws.tls.shown("wss", shownAddr(cfg.WSHost, s.WSAddr())))
-	s.logStart(debug, account.sessions)
+	s.logStart(debug, account)
 	return s, nil
 }
 
