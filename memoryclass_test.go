@@ -12,7 +12,6 @@ import (
 func TestMemoryGivesBackWhatItCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(MemoryOptions{Memory: 100_000})
-		defer m.Close()
 		for i := range 3000 {
 			msg := Message{Data: []byte(fmt.Sprint(i)), Publisher: []string{"", "ann", "bob"}[i%3]}
 			if i%5 == 0 {
@@ -21,23 +20,20 @@ func TestMemoryGivesBackWhatItCounts(t *testing.T) {
 			if _, err := m.Publish(context.Background(), fmt.Sprint(i*7%50), msg); err != nil && i%5 > 0 {
 				t.Fatal(err)
 			}
-			valid := map[*memoryLog]bool{}
-			for c, logs := range m.evictor.logs {
-				for _, a := range logs {
-					if a.log.queued.evictor == logClass(c) {
-						if valid[a.log] {
-							t.Fatalf("after %d messages: the log of %s is in a heap twice", i, a.log.name)
-						}
-						valid[a.log] = true
-					}
-				}
+			if name := twice(m); name != "" {
+				t.Fatalf("after %d messages: the log of %s is in a heap twice", i, name)
 			}
 		}
 		if m.clientBytes.Load() == 0 || m.keyShares.clients.Load() == 0 {
 			t.Error("nothing is counted for clients")
 		}
 		<-time.After(2 * time.Hour)
+		m.Close() // or the janitor waits for the locks
 		k := &m.keyShares
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		m.idle.mu.Lock()
+		defer m.idle.mu.Unlock()
 		for what, n := range map[string]int64{
 			"used": m.used.Load(), "idle": m.idleBytes.Load(), "clients": m.clientBytes.Load(), "keys": k.all.Load(), "clients' keys": k.clients.Load(),
 			"publishers": int64(len(k.byName)), "idle logs": int64(len(m.idle.list)), "followed": m.followed.Load(), "logs": m.logs.Load(),
@@ -47,4 +43,23 @@ func TestMemoryGivesBackWhatItCounts(t *testing.T) {
 			}
 		}
 	})
+}
+
+// twice returns the name of a log that is in a heap twice, "" if there is none.
+func twice(m *Memory) string {
+	m.evictor.mu.Lock()
+	defer m.evictor.mu.Unlock()
+	counts := map[*memoryLog]bool{}
+	for c, logs := range m.evictor.logs {
+		for _, a := range logs {
+			a.log.mu.Lock()
+			valid := a.log.queued.evictor == logClass(c)
+			a.log.mu.Unlock()
+			if valid && counts[a.log] {
+				return a.log.name
+			}
+			counts[a.log] = counts[a.log] || valid
+		}
+	}
+	return ""
 }
