@@ -46,7 +46,7 @@ class Backoff {
 
   // While nothing answers, the bound stays small for a minute.
   next(mute) {
-    const now = Date.now();
+    const now = performance.now();
     this.#began ??= now;
     const limit = mute && now - this.#began < 60_000 ? 4000 : 30_000;
     const bound = Math.min(limit, 1000 * 2 ** this.#doublings);
@@ -460,7 +460,7 @@ class Client extends Events {
 
   #adopt(link) {
     this.#link = link;
-    this.#heard = Date.now();
+    this.#heard = performance.now();
     link.onmessage = ({ data }) => link === this.#link && this.#hear(data);
     link.onclose = (event) => link === this.#link && this.#lost(event);
     link.onerror = nothing;
@@ -494,7 +494,7 @@ class Client extends Events {
     error = goodbye?.error ?? error ?? { code: "connection_lost", message: reason || `the connection was lost (${code})`, close_code: code };
     const cause = error instanceof Error ? error : new BoreasError(error);
     if (range === 42) this.#backoff.later();
-    else if (Date.now() - this.#joinedAt >= GOOD) this.#backoff.good();
+    else if (performance.now() - this.#joinedAt >= GOOD) this.#backoff.good();
     // Where no stream can be opened either, it is not WebSockets that are blocked.
     if (this.#link && !this.#greeted) this.#blocked = this.#link.sse && mute ? 0 : this.#blocked + 1;
     else if (this.#link?.sse) this.#blocked = 1;
@@ -508,7 +508,7 @@ class Client extends Events {
     const slot = goodbye?.reconnect?.after_ms;
     this.#told = (slot ?? after) !== undefined;
     const wait = this.#backoff.next(mute); // what all are told to wait is spread
-    after = slot === undefined ? wait + (after ?? 0) : Math.max(0, goodbye.at + slot - Date.now());
+    after = slot === undefined ? wait + (after ?? 0) : Math.max(0, goodbye.at + slot - performance.now());
     this.#after("retry", after, () => this.#open());
     this.#set("waiting", { after, error: cause });
   }
@@ -532,7 +532,7 @@ class Client extends Events {
   }
 
   #hear(data) {
-    this.#heard = Date.now();
+    this.#heard = performance.now();
     clearTimeout(this.#timers.probe);
     let it;
     try {
@@ -549,7 +549,7 @@ class Client extends Events {
     else if (this.#joins.has(it.id)) this.#joined(it);
     else if (this.#requests.has(it.id)) this.#reply(it);
     else if (it.join && this.#link.sse) {
-      this.#joinedAt ??= Date.now();
+      this.#joinedAt ??= performance.now();
       for (const each of it.join.channels) this.#result(this.#subscriptions.get(each.channel), each);
     }
     else if (it.error && it.id === undefined) {
@@ -635,7 +635,7 @@ class Client extends Events {
   }
 
   #watch(limit) {
-    const left = this.#heard + limit - Date.now();
+    const left = this.#heard + limit - performance.now();
     if (left > 0) this.#after("watch", left, () => this.#watch(limit));
     else this.#lost({ reason: `nothing was heard for ${Math.round(limit / 1000)} s` });
   }
@@ -649,7 +649,7 @@ class Client extends Events {
 
   // 8.5: it works until its slot.
   #farewell(goodbye) {
-    this.#goodbye = { ...goodbye, at: Date.now() };
+    this.#goodbye = { ...goodbye, at: performance.now() };
     this._emit("goodbye", goodbye);
     const slot = goodbye.reconnect?.after_ms;
     if (slot !== undefined && this.#link) this.#after("slot", slot, () => this.#lost({}));
@@ -681,7 +681,7 @@ class Client extends Events {
   }
 
   #settled() {
-    if (!this.#joins.size) this.#joinedAt ??= Date.now();
+    if (!this.#joins.size) this.#joinedAt ??= performance.now();
   }
 
   // Joins what is not joined yet, in requests that are not too long (1.3).

@@ -164,7 +164,15 @@ export function record(subscription, ...types) {
 /** Time stands still, and waits of the client are as long as they can be. */
 export function still(t) {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1e12 });
+  const elapsed = Date.now; // of the mock
+  t.mock.method(performance, "now", () => elapsed() - 1e12);
   t.mock.method(Math, "random", () => 1);
+}
+
+/** Somebody sets the clock of a machine whose time stands still. */
+export function setClock(t, by) {
+  const now = Date.now;
+  t.mock.method(Date, "now", () => now() + by);
 }
 
 export const tick = (t, ms) => t.mock.timers.tick(ms);

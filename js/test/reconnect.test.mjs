@@ -1,7 +1,7 @@
 // The end of a connection, and coming back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { client, hello, next, record, serve, still, tick } from "./mock.mjs";
+import { client, hello, next, record, serve, setClock, still, tick } from "./mock.mjs";
 
 const lost = { code: "connection_lost" };
 
@@ -200,6 +200,24 @@ test("a connection that is silent for too long is given up", async (t) => {
   assert.equal(c.state, "connected");
   tick(t, 1);
   assert.match((await c.until("waiting")).error.message, /nothing was heard for 38 s/);
+});
+
+test("the machine's clock does not measure silence", async (t) => {
+  for (const by of [3_600_000, -3_600_000]) {
+    await t.test(`set by ${by} ms`, async (t) => {
+      still(t);
+      const server = await serve(t);
+      const c = client(t, server);
+      const peer = await server.peer();
+      await c.until("connected");
+      setClock(t, by);
+      tick(t, 37_499);
+      assert.equal(c.state, "connected");
+      tick(t, 1);
+      assert.match((await c.until("waiting")).error.message, /nothing was heard for 38 s/);
+      void peer;
+    });
+  }
 });
 
 test("silence is no reason where the server has no heartbeats, or the client does not watch", async (t) => {
