@@ -27,8 +27,9 @@ func TestLogOfAnOpenAPI(t *testing.T) {
 		log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
 		api: endpoint{listener: fakeListener{ip: "10.0.0.1"}}, ws: endpoint{listener: fakeListener{ip: "127.0.0.1"}},
 	}
-	s.logStart(s.debug(), 960)
+	s.logStart(s.debug(), descriptors{sessions: 960})
 	const want = `level=WARN msg="a note"
+level=INFO msg="file descriptors are shared out" limit=0 sessions=960 handshakes=0 api=0 files=0
 level=WARN msg="the API has no keys (api_insecure): whoever reaches this address can publish and make tokens; let only your backends reach it" api=10.0.0.1:8001
 level=INFO msg="the debug URLs are off, because the API is not on this machine's own address; --debug turns them on"
 level=INFO msg=running api=10.0.0.1:8001 ws=127.0.0.1:8001 config="" tokens=0 debug=false max_connections=960
@@ -63,7 +64,7 @@ func TestLogOfOneAddressForAll(t *testing.T) {
 			log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime})),
 			api: endpoint{listener: fakeListener{ip: "127.0.0.1"}}, ws: endpoint{listener: fakeListener{ip: c.ip}},
 		}
-		s.logStart(true, c.connections)
+		s.logStart(true, descriptors{sessions: c.connections})
 		authority.Close()
 		if log.String() != c.want {
 			t.Errorf("%+v: %s", c, log.String())
