@@ -105,7 +105,7 @@ func TestASlowEngine(t *testing.T) {
 // A request that waits too long fails, and so do those that there is no room for.
 func TestAnEngineThatHangs(t *testing.T) {
 	engine, waiting, release := slowEngine(t)
-	hub, addr := v2Server(t, overSocket, boreas.Options{Engine: engine, EngineTimeout: 50 * time.Millisecond, EngineCalls: 2}, Options{})
+	hub, addr := v2Server(t, overSocket, boreas.Options{Engine: engine, EngineTimeout: 500 * time.Millisecond, EngineCalls: 2}, Options{})
 	c := newClientAt(t, addr, "/v2")
 	c.send(`{"id":1,"auth":{"token":"valid"}}`)
 	answering(c, `"id":1`)
@@ -143,7 +143,7 @@ func TestJoinsOfAnEngineThatHangs(t *testing.T) {
 			<-hang
 		}
 	}
-	o := boreas.Options{Engine: engine, EngineTimeout: 20 * time.Millisecond}
+	o := boreas.Options{Engine: engine, EngineTimeout: 500 * time.Millisecond}
 	_, addr := v2Server(t, overSocket, o, Options{})
 	c := newClientAt(t, addr, "/v2")
 	c.send(`{"id":1,"auth":{"token":"valid"}}`, `{"id":2,"join":{"channels":[{"channel":"chat.quick"},{"channel":"chat.slow1"},{"channel":"chat.slow2"},{"channel":"chat.slow3"}]}}`)
