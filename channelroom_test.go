@@ -71,6 +71,27 @@ func TestJoinedChannelsAreBounded(t *testing.T) {
 	})
 }
 
+// A token's info that replaces another one is counted in its place.
+func TestRoomFollowsTheInfoOfATokenThatIsRenewed(t *testing.T) {
+	o := boreas.Options{Rules: ruleFor(t, "room", boreas.Rule{Presence: boreas.PresenceFull})}
+	inWorld(t, o, func(w world) {
+		s, _ := w.as(boreastest.Grant("a", "ann"), "room")
+		before := w.hub.Stats().ChannelBytes
+		g := boreastest.Grant("b", "ann")
+		g.Info = `"` + strings.Repeat("i", 500) + `"`
+		if err := s.Authenticate(g); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.hub.Stats().ChannelBytes - before; got != 502 {
+			t.Errorf("the info of 502 bytes counts %d more", got)
+		}
+		s.End(boreas.ErrLeft)
+		if got := w.hub.Stats().ChannelBytes; got != 0 {
+			t.Errorf("%d bytes are still counted", got)
+		}
+	})
+}
+
 // A channel that many have joined costs little more than one with few, so that a crowd
 // of subscribers is no reason to refuse anybody.
 func TestACrowdOnOneChannelCostsLittle(t *testing.T) {

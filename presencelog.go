@@ -115,7 +115,9 @@ func (p *presence) verify(user, verified string) {
 	if verified == "" || u == nil || p.options.mode != PresenceFull || u.verified && string(u.info) == verified {
 		return
 	}
+	p.who.room.add(-u.cost())
 	u.info, u.verified = json.RawMessage(verified), true
+	p.who.room.add(u.cost())
 	p.who.change++
 	p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: true})
 }
