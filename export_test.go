@@ -19,5 +19,5 @@ func ChannelsHeld(h *Hub) (n int) {
 func (s *Session) Shares(channel string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.subs[s.find(channel)].silent()
+	return !s.find(channel).silent()
 }

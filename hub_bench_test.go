@@ -98,3 +98,27 @@ func BenchmarkJoinApart(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkJoinJoined joins one of the 1,000 channels of a session as often as a message can
+// name it.
+func BenchmarkJoinJoined(b *testing.B) {
+	hub := boreas.New(boreas.Options{})
+	b.Cleanup(func() { hub.Shutdown(context.Background(), 0) })
+	s, _, err := boreastest.Open(hub)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.Authenticate(boreastest.Grant("a", "u"))
+	var joins []boreas.Join
+	for i := range boreas.DefaultMaxChannels {
+		joins = append(joins, boreas.Join{Channel: fmt.Sprintf("user.%d", i)})
+	}
+	s.Join(joins, nil)
+	again := make([]boreas.Join, 3420)
+	for i := range again {
+		again[i].Channel = "user.999"
+	}
+	for b.Loop() {
+		s.Join(again, nil)
+	}
+}

@@ -257,7 +257,7 @@ func (s *Session) mayPrepare(j *Join) error {
 	if j.Watch && s.hub.Rule(j.Channel).Presence == PresenceOff {
 		return ErrNoPresence // not told to who may not even ask
 	}
-	if s.find(j.Channel) >= 0 {
+	if s.find(j.Channel) != nil {
 		return nil
 	}
 	return s.mayJoin()
@@ -287,13 +287,13 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 			return
 		}
 	}
-	if i := s.find(j.Channel); i >= 0 && !s.ending {
+	if sub := s.find(j.Channel); sub != nil && !s.ending {
 		if !j.Since.IsZero() || j.Last > 0 {
 			r.Err = ErrAlreadyJoined
 			return
 		}
-		r.Position = s.subs[i].position()
-		s.watch(j, s.subs[i].ch, r)
+		r.Position = sub.position()
+		s.watch(j, sub.ch, r)
 		return
 	}
 	if r.Err = s.mayJoin(); r.Err != nil { // the same
@@ -305,10 +305,10 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 	sub := &subscription{session: s, ch: e.ch}
 	// Before the channel knows of it, so that a sweeper that visits the session
 	// finds it there.
-	s.subs = append(s.subs, sub)
+	s.addSub(sub)
 	var first bool
 	if first, r.Err = e.ch.add(sub, e.at); r.Err != nil {
-		s.subs = s.subs[:len(s.subs)-1]
+		s.removeLast()
 		s.hub.registry.addChannels(s, -1)
 		return
 	}
@@ -331,12 +331,12 @@ func (s *Session) watch(j *Join, ch *channel, r *Joined) {
 		return
 	}
 	var state PresenceState
-	if i := s.findFeed(j.Channel); i >= 0 {
-		state = ch.presence.rewatch(s.subs[i]) // what is on its way is in it
+	if sub := s.findFeed(j.Channel); sub != nil {
+		state = ch.presence.rewatch(sub) // what is on its way is in it
 	} else {
 		sub := &subscription{session: s, ch: ch.presence.events}
 		s.hub.room.add(subscriptionCost)
-		s.subs = append(s.subs, sub)
+		s.addSub(sub)
 		state = ch.presence.watch(sub)
 	}
 	r.Presence = &state
@@ -367,8 +367,7 @@ func (s *Session) mayRead(j *Join) error {
 }
 
 func (s *Session) mayJoin() error {
-	switch {
-	case s.joined() >= s.hub.options.MaxChannels:
+	if int(s.joined) >= s.hub.options.MaxChannels {
 		return ErrTooManyChannels
 	}
 	return nil
@@ -377,43 +376,24 @@ func (s *Session) mayJoin() error {
 // Leave takes the session off channels. When it has returned, nothing more of them is
 // sent, but for the rest of a message already begun.
 func (s *Session) Leave(channels ...string) {
-	left := make(map[string]bool, len(channels)) // one walk, however many are named
-	for _, name := range channels {
-		left[name] = true
-	}
 	s.mu.Lock()
-	d, before := departure{session: s, user: s.user()}, s.joined()
-	s.subs = slices.DeleteFunc(s.subs, func(sub *subscription) bool {
-		if left[sub.ch.name] {
+	d, before := departure{session: s, user: s.user()}, s.joined
+	seen := make(map[string]bool, len(channels))
+	for _, name := range channels {
+		if sub := s.find(name); sub != nil && !seen[name] {
+			seen[name] = true
 			d.subs = append(d.subs, sub)
+			if feed := s.findFeed(name); feed != nil {
+				d.subs = append(d.subs, feed)
+			}
 		}
-		return left[sub.ch.name]
-	})
-	s.hub.registry.addChannels(s, s.joined()-before)
+	}
+	if len(d.subs) > 0 {
+		s.removeSubs(d.subs)
+		s.hub.registry.addChannels(s, int(s.joined-before))
+	}
 	s.mu.Unlock()
 	s.hub.drop(d)
-}
-
-// find returns the index of the session's subscription to the channel, -1 if there is
-// none.
-func (s *Session) find(channel string) int {
-	return slices.IndexFunc(s.subs, func(sub *subscription) bool { return sub.ch.name == channel && sub.ch.feed == nil })
-}
-
-// findFeed returns the index of its subscription to the channel's presence events.
-func (s *Session) findFeed(channel string) int {
-	return slices.IndexFunc(s.subs, func(sub *subscription) bool { return sub.ch.name == channel && sub.ch.feed != nil })
-}
-
-// joined returns how many channels the session has joined.
-func (s *Session) joined() int {
-	n := 0
-	for _, sub := range s.subs {
-		if sub.ch.feed == nil {
-			n++
-		}
-	}
-	return n
 }
 
 // departure is what a session leaves behind: its subscriptions, as which user it was
@@ -428,10 +408,8 @@ type departure struct {
 // depart takes the subscriptions away from the session. The caller holds mu, and
 // then, without it, drops what is returned.
 func (s *Session) depart(linger bool) departure {
-	d := departure{subs: s.subs, session: s, user: s.user(), linger: linger}
-	s.hub.registry.addChannels(s, -s.joined())
-	s.subs = nil
-	return d
+	s.hub.registry.addChannels(s, -int(s.joined))
+	return departure{subs: s.removeAll(), session: s, user: s.user(), linger: linger}
 }
 
 // drop takes subscriptions out of their channels.

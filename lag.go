@@ -84,9 +84,9 @@ func (s *Session) conflate() {
 // position returns where the session is on a channel that it has joined, and the zero
 // Position for any other. The caller holds s.mu.
 func (s *Session) position(channel string) Position {
-	i := s.find(channel)
-	if i < 0 {
+	sub := s.find(channel)
+	if sub == nil {
 		return Position{}
 	}
-	return s.subs[i].position()
+	return sub.position()
 }

@@ -87,7 +87,7 @@ func (r *registry) start(s *Session) error {
 func (r *registry) identify(s *Session, g *Grant) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.users.move(s.grant, g, s.joined()); err != nil {
+	if err := r.users.move(s.grant, g, int(s.joined)); err != nil {
 		return err
 	}
 	r.unidentify(s)
@@ -129,7 +129,7 @@ func (r *registry) unidentify(s *Session) {
 func (r *registry) ended(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.users.leave(s.grant, s.joined())
+	r.users.leave(s.grant, int(s.joined))
 	r.unidentify(s)
 	r.live--
 }

@@ -36,15 +36,17 @@ type Session struct {
 
 	mu     sync.Mutex
 	subs   []*subscription
-	out    []byte  // its own bytes, which come before any publication not yet begun
-	cut    *cut    // the publication that was written in part, nil if there is none
-	end    *end    // of its token's life; nil if that has none
-	turn   uint16  // which subscription comes first in the next batch of several
-	sent   int32   // bytes of answers in out, at most, but a large first one counts 1
-	strain *strain // what a session has that does not keep up; nil if it always did
+	table  *subTable // finds subs by name; nil while there are few of them
+	out    []byte    // its own bytes, which come before any publication not yet begun
+	cut    *cut      // the publication that was written in part, nil if there is none
+	end    *end      // of its token's life; nil if that has none
+	joined int32     // channels in subs
+	sent   int32     // bytes of answers in out, at most, but a large first one counts 1
+	strain *strain   // what a session has that does not keep up; nil if it always did
 
 	started  int64     // when it became live, in nanoseconds since 1970
 	since    time.Time // when it became live, or anonymous again
+	turn     uint16    // which subscription comes first in the next batch of several
 	pinged   bool      // since it became live
 	skipping bool      // out holds gaps of the reason conflated
 	draining bool      // a goroutine of its own writes; sweepers leave it alone
@@ -178,12 +180,11 @@ func (s *Session) Publish(ctx context.Context, channel string, m Message, echo b
 func (s *Session) publishing(channel string) *subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.find(channel)
-	if i < 0 {
-		return nil
+	sub := s.find(channel)
+	if sub != nil {
+		sub.publishing++
 	}
-	s.subs[i].publishing++
-	return s.subs[i]
+	return sub
 }
 
 // announce tells the session, if it can be told, that it will end for the reason

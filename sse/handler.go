@@ -66,7 +66,7 @@ type Counters struct {
 	Malformed       atomic.Uint64 // requests that are not what the protocol asks for
 	Unauthenticated atomic.Uint64 // requests without a valid token
 	Origins         atomic.Uint64 // requests from pages that may not connect
-	Full            atomic.Uint64 // requests refused for want of room, or on shutdown
+	Full            atomic.Uint64 // requests refused for want of room, for a limit of requests, or on shutdown
 	NotJoined       atomic.Uint64 // requests of which no channel could be joined
 	Panics          atomic.Uint64 // streams that ended because of a panic
 }
@@ -139,6 +139,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	grant, err := h.check(&q)
 	if err != nil {
 		h.refuse(w, r, &h.count.Unauthenticated, err)
+		return
+	}
+	if err := h.door.Request(q.shown.Address, h.door.User(grant), len(q.joins), 0); err != nil {
+		h.refuse(w, r, &h.count.Full, err)
 		return
 	}
 	started = true

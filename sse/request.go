@@ -98,8 +98,10 @@ func misspelt(params url.Values) error {
 // channelsOf returns the channels named, each once.
 func channelsOf(params url.Values) ([]string, error) {
 	var channels []string
+	named := make(map[string]bool)
 	for _, name := range params["channel"] {
-		if !slices.Contains(channels, name) {
+		if !named[name] {
+			named[name] = true
 			channels = append(channels, name)
 		}
 		if len(channels) > maxChannels {

@@ -30,9 +30,9 @@ func (c *conn) becomes(g *boreas.Grant) error {
 	}
 }
 
-// request counts a request of so many bytes.
-func (c *conn) request(bytes int) error {
-	return c.h.door.Request(c.sess.Address(), c.user, bytes)
+// request counts a request of so many entries and bytes. One without a list has one entry.
+func (c *conn) request(entries, bytes int) error {
+	return c.h.door.Request(c.sess.Address(), c.user, entries, bytes)
 }
 
 // refused notes that the client was refused something, if that is what the error says.

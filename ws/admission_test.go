@@ -308,3 +308,41 @@ func TestSlowTokensHoldUpNobody(t *testing.T) {
 	}
 	bystander.expect(`{"id":4,"ping":{}}`, `text {"id":4,"ping":{}}`)
 }
+
+// TestLongListsCountAsManyRequests sends requests with lists: each counts by its entries, those
+// that are named again, too.
+//
+// clause 2.9
+func TestLongListsCountAsManyRequests(t *testing.T) {
+	const n = 190 // 19 requests of the 20 that there are at once, and 10 more a second
+	names := strings.TrimSuffix(strings.Repeat(`"chat.1",`, n), ",")
+	objects := strings.TrimSuffix(strings.Repeat(`{"channel":"chat.1"},`, n), ",")
+	limits := limit.New(limit.Options{User: limit.Bounds{Requests: 10}})
+	options := Options{Check: checkUsers, Limits: limits, Heartbeat: 25 * time.Second}
+	_, addr := v2Server(t, overSocket, boreas.Options{}, options)
+	for kind, list := range map[string]string{"join": objects, "leave": names} {
+		c := authenticatedAs(t, addr, "valid "+kind)
+		request := fmt.Sprintf(`{"id":1,%q:{"channels":[%s]}}`, kind, list)
+		go c.nc.Write(append(text(request), text(request)...))
+		if f := c.get(); !strings.HasPrefix(f, `text {"id":1,"`+kind+`"`) {
+			t.Errorf("%s: got %.100s", kind, f)
+		}
+		if f := c.get(); !strings.Contains(f, `"code":"rate_limited"`) {
+			t.Errorf("%s again: got %.100s", kind, f)
+		}
+	}
+	_, addr = server(t, overSocket, boreas.Options{}, Options{Check: checkUsers, Limits: limits})
+	for kind, request := range map[string]string{
+		"joins":   `{"channels": {"join": [` + names + `], "leave": []}}`,
+		"leaves":  `{"channels": {"join": [], "leave": [` + names + `]}}`,
+		"numbers": `{"channels": {"join": [` + strings.ReplaceAll(names, `"chat.1"`, "1") + `], "leave": []}}`,
+	} {
+		c := newClient(t, addr)
+		c.send(`{"access_token": "valid ` + kind + `"}`)
+		c.send(request)
+		c.send(request)
+		if f := c.next(); !strings.HasPrefix(f, "close 1008 ") || !strings.Contains(f, "user_requests") {
+			t.Errorf("%s: got %.100s", kind, f)
+		}
+	}
+}

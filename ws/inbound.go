@@ -178,7 +178,7 @@ func (c *conn) message(op ws.OpCode, b []byte, pieces bool) {
 func (c *conn) control(in *inbound, b []byte) (over bool, err error) {
 	switch in.frame.OpCode {
 	case ws.OpPing:
-		if !in.free && c.request(len(b)) != nil {
+		if !in.free && c.request(1, len(b)) != nil {
 			return false, nil // a client that pings so often needs no answer to know
 		}
 		c.sess.Send(appendFrame(nil, ws.OpPong, b))

@@ -31,7 +31,7 @@ func (classic) refuse(w http.ResponseWriter, err error) {
 
 // binary ignores what a client of 2013 never sent, within its limits.
 func (classic) binary(c *conn, bytes int) {
-	if err := c.request(bytes); err != nil {
+	if err := c.request(1, bytes); err != nil {
 		c.sess.End(err)
 		return
 	}
@@ -43,11 +43,12 @@ func (classic) binary(c *conn, bytes int) {
 // cannot carry out is ignored, and counted.
 func (classic) text(c *conn, b []byte, bytes int) {
 	count := c.h.count
-	if err := c.request(bytes); err != nil {
+	r := wire.ParseClassicRequest(b)
+	if err := c.request(len(r.Join)+len(r.Leave)+r.Skipped, bytes); err != nil {
 		c.sess.End(err) // which is the only way to tell
 		return
 	}
-	switch r := wire.ParseClassicRequest(b); r.Kind {
+	switch r.Kind {
 	case wire.Authenticate:
 		c.authenticateClassic(r.Token)
 	case wire.Subscribe:
@@ -69,30 +70,32 @@ func (classic) text(c *conn, b []byte, bytes int) {
 	}
 }
 
-// classicJoin joins and leaves channels, each by itself.
+// classicJoin joins and leaves channels. It joins them together: a message may name
+// thousands, and each join of its own looks at all that the session has.
 func (c *conn) classicJoin(join, leave []string) {
-	for _, name := range join {
-		err := c.sess.Join([]boreas.Join{{Channel: name}}, nil)[0].Err
-		switch {
+	joins := make([]boreas.Join, len(join))
+	for i, name := range join {
+		joins[i].Channel = name
+	}
+	for i, result := range c.sess.Join(joins, nil) {
+		switch err := result.Err; {
 		case err == nil, err == boreas.ErrAnonymous, err == boreas.ErrClosed: // it ended meanwhile
 		case errors.Is(err, boreas.ErrChannelName):
 			c.h.count.IgnoredNames.Add(1)
 		case errors.Is(err, boreas.ErrEngineBusy), errors.Is(err, boreas.ErrEngineTimeout):
 			// Without the close the client would take the channel for joined.
-			c.refused(err, "join", name)
+			c.refused(err, "join", join[i])
 			c.sess.End(err)
 			return
 		case c.enginePanicked(err):
 			return
 		case fault.Of(err) == fault.Internal:
-			c.h.options.Log.Error("a subscriber could not join a channel", "channel", name, "error", err)
+			c.h.options.Log.Error("a subscriber could not join a channel", "channel", join[i], "error", err)
 		default:
-			c.refused(err, "join", name)
+			c.refused(err, "join", join[i])
 		}
 	}
-	for _, name := range leave {
-		c.sess.Leave(name)
-	}
+	c.sess.Leave(leave...)
 }
 
 func (c *conn) authenticateClassic(token string) {

@@ -60,7 +60,7 @@ func (protocol2) greeting(h *handler, g *boreas.Grant) func(id string) []byte {
 }
 
 func (protocol2) binary(c *conn, bytes int) {
-	if limited := c.request(bytes); limited != nil {
+	if limited := c.request(1, bytes); limited != nil {
 		c.v2Limited(&wire.V2Request{}, limited)
 		return
 	}
@@ -69,7 +69,7 @@ func (protocol2) binary(c *conn, bytes int) {
 
 func (protocol2) text(c *conn, b []byte, bytes int) {
 	r, err := wire.ParseV2(b)
-	if limited := c.request(bytes); limited != nil {
+	if limited := c.request(max(len(r.Join), len(r.Leave)), bytes); limited != nil {
 		c.v2Limited(&r, limited)
 		return
 	}

@@ -32,20 +32,29 @@ func (l *Limits) address(network netip.Prefix) *Client {
 	})
 }
 
+// entriesOfOne is how many entries of its list a request may have before it counts as two.
+const entriesOfOne = 10
+
+// Requests returns as how many requests one counts whose list has so many entries: each
+// further ten count as one more. A client that comes back with 1,000 channels passes all
+// default limits at once, and one that fills a message with entries does not do it again.
+func Requests(entries int) int { return 1 + max(entries-1, 0)/entriesOfOne }
+
 // Request counts a request of so many bytes: whatever a client sends that has an answer,
-// or costs work. Its error is a [fault.RateLimited], and then it counts for nothing.
-func (c *Client) Request(bytes int) error {
+// or costs work. It counts as n requests; see [Requests]. Its error is a [fault.RateLimited],
+// and then it counts for nothing.
+func (c *Client) Request(n, bytes int) error {
 	if c == nil {
 		return nil
 	}
 	c = c.current()
 	b, now := c.bounds(), c.limits.now()
 	paceRequests, paceBytes := pace{int64(b.Requests)}, pace{b.Bytes}
-	if wait := c.requests.take(paceRequests, 1, now); wait > 0 {
+	if wait := c.requests.take(paceRequests, int64(n), now); wait > 0 {
 		return c.limits.refuse(c.scope, requests, c.name(), wait)
 	}
 	if wait := c.bytes.take(paceBytes, int64(bytes), now); wait > 0 {
-		c.requests.giveBack(paceRequests, 1)
+		c.requests.giveBack(paceRequests, int64(n))
 		return c.limits.refuse(c.scope, bytesKind, c.name(), wait)
 	}
 	return nil
@@ -62,11 +71,11 @@ func (c *Client) HTTP(r *http.Request, maxBody int64) error {
 	const some = 1 // is refused who is in debt
 	switch n := r.ContentLength; {
 	case n > maxBody:
-		return c.Request(some)
+		return c.Request(1, some)
 	case n >= 0:
-		return c.Request(int(n))
+		return c.Request(1, int(n))
 	}
-	if err := c.Request(some); err != nil {
+	if err := c.Request(1, some); err != nil {
 		return err
 	}
 	r.Body = &metered{r.Body, c}

@@ -60,10 +60,10 @@ func TestRefill(t *testing.T) {
 				do   func() error
 			}{
 				{"accept", func() error { return l.Accept(here, false) }},
-				{"request of an address", func() error { return l.Address(here).Request(10) }},
-				{"request of a user", func() error { return l.User("u1").Request(10) }},
+				{"request of an address", func() error { return l.Address(here).Request(1, 10) }},
+				{"request of a user", func() error { return l.User("u1").Request(1, 10) }},
 				{"publish of a user", func() error { return l.User("u1").Publish(1) }},
-				{"request with a key", func() error { return l.Key("key_1").Request(10) }},
+				{"request with a key", func() error { return l.Key("key_1").Request(1, 10) }},
 				{"publish with a key", func() error { return l.Key("key_1").Publish(1) }},
 			} {
 				done, refused := many(1000, c.do)
@@ -134,11 +134,11 @@ func TestMoreThanABucketHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Options{User: Bounds{Bytes: 1000}}).User("u1")
 		var got []string
-		got = append(got, told(c.Request(1)), told(c.Request(10_000)))
+		got = append(got, told(c.Request(1, 1)), told(c.Request(1, 10_000)))
 		time.Sleep(time.Millisecond)
-		got = append(got, told(c.Request(10_000)), told(c.Request(1)))
+		got = append(got, told(c.Request(1, 10_000)), told(c.Request(1, 1)))
 		time.Sleep(8*time.Second + time.Millisecond)
-		got = append(got, told(c.Request(1)))
+		got = append(got, told(c.Request(1, 1)))
 		want := []string{
 			"ok",
 			"More bytes come from this user than one may send in a second (user_bytes). 1ms",
@@ -156,14 +156,14 @@ func TestMoreThanABucketHolds(t *testing.T) {
 func TestMoreThanAnybodyHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(Options{User: Bounds{Bytes: 1}})
-		if err := l.User("asks").Request(math.MaxInt); err != nil {
+		if err := l.User("asks").Request(1, math.MaxInt); err != nil {
 			t.Error(err)
 		}
 		for range 10 {
 			l.User("sends").Sent(math.MaxInt)
 		}
 		for _, name := range []string{"asks", "sends"} {
-			if l.User(name).Request(1) == nil {
+			if l.User(name).Request(1, 1) == nil {
 				t.Errorf("who %s has something left", name)
 			}
 		}
@@ -175,9 +175,9 @@ func TestSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Options{User: Bounds{Bytes: 1000}}).User("u1")
 		c.Sent(5000)
-		got := []string{told(c.Request(1))}
+		got := []string{told(c.Request(1, 1))}
 		time.Sleep(3*time.Second + time.Millisecond)
-		got = append(got, told(c.Request(1)))
+		got = append(got, told(c.Request(1, 1)))
 		want := []string{"More bytes come from this user than one may send in a second (user_bytes). 3.001s", "ok"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
@@ -190,13 +190,13 @@ func TestSent(t *testing.T) {
 func TestARefusedRequestCountsForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Options{User: Bounds{Requests: 5, Bytes: 100}}).User("u1")
-		if err := c.Request(200); err != nil {
+		if err := c.Request(1, 200); err != nil {
 			t.Fatal(err)
 		}
-		if done, err := many(100, func() error { return c.Request(100) }); done != 0 {
+		if done, err := many(100, func() error { return c.Request(1, 100) }); done != 0 {
 			t.Fatalf("%d bytes too many went through: %v", done, err)
 		}
-		done, err := many(100, func() error { return c.Request(0) })
+		done, err := many(100, func() error { return c.Request(1, 0) })
 		if done != 9 { // of 10
 			t.Errorf("%d requests without bytes, want 9: %v", done, err)
 		}
@@ -242,8 +242,8 @@ func TestNothingIsBounded(t *testing.T) {
 	for name, l := range map[string]*Limits{"nil": nil, "zero": New(Options{})} {
 		l.Failed(here)
 		_, err := many(10_000, func() error {
-			return errors.Join(l.Accept(here, false), l.Failed(here), l.Address(here).Request(1<<20), l.Address(here).Publish(1000),
-				l.User("u").Request(1<<20), l.User("u").Publish(1000), l.Key("k").Request(1<<20), l.Key("k").Publish(1000))
+			return errors.Join(l.Accept(here, false), l.Failed(here), l.Address(here).Request(1, 1<<20), l.Address(here).Publish(1000),
+				l.User("u").Request(1, 1<<20), l.User("u").Publish(1000), l.Key("k").Request(1, 1<<20), l.Key("k").Publish(1000))
 		})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -286,6 +286,28 @@ func TestRefusalsAreTold(t *testing.T) {
 			{Count{"address", "accepts", 8 + 1}, "address_accepts", "2001:db8::/64"},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// A request with a list counts by its entries: a long one is no cheaper than several.
+func TestRequestsOfALongList(t *testing.T) {
+	for entries, want := range map[int]int{0: 1, 1: 1, 10: 1, 11: 2, 20: 2, 21: 3, 1000: 100, 3420: 342} {
+		if got := Requests(entries); got != want {
+			t.Errorf("%d entries: %d requests, want %d", entries, got, want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Options{User: Bounds{Requests: 100}}).User("u1")
+		got := []string{
+			told(c.Request(Requests(1000), 1)), // half of what there is
+			told(c.Request(Requests(1010), 1)),
+			told(c.Request(Requests(1000), 1)),
+			told(c.Request(1, 1)),
+		}
+		const refused = "More requests come from this user than one may send in a second (user_requests). "
+		if diff := cmp.Diff([]string{"ok", refused + "10ms", "ok", refused + "10ms"}, got); diff != "" {
 			t.Error(diff)
 		}
 	})

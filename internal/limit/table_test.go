@@ -21,8 +21,8 @@ func TestTablesAreBounded(t *testing.T) {
 			a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 			l.Accept(a, false)
 			l.Failed(a)
-			l.User(fmt.Sprint(i)).Request(1)
-			l.Key(fmt.Sprint(i)).Request(1)
+			l.User(fmt.Sprint(i)).Request(1, 1)
+			l.Key(fmt.Sprint(i)).Request(1, 1)
 		}
 		for name, n := range map[string]int{"addresses": l.addresses.len(), "users": l.users.len(), "keys": l.keys.len(), "failures": l.failures.len()} {
 			if n != size {
@@ -38,7 +38,7 @@ func TestTheIdleAreForgottenFirst(t *testing.T) {
 		l := newLimits(Options{User: Bounds{Requests: 10}, Address: Bounds{Failures: 1}}, size)
 		const hostile = 20
 		for i := range hostile {
-			many(100, func() error { return l.User(fmt.Sprint("hostile", i)).Request(1) })
+			many(100, func() error { return l.User(fmt.Sprint("hostile", i)).Request(1, 1) })
 			l.Failed(netip.AddrFrom4([4]byte{11, 0, 0, byte(i)}))
 		}
 		for i := range 3 * size {
@@ -46,7 +46,7 @@ func TestTheIdleAreForgottenFirst(t *testing.T) {
 			l.failuresOf(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
 		}
 		for i := range hostile {
-			if l.User(fmt.Sprint("hostile", i)).Request(1) == nil {
+			if l.User(fmt.Sprint("hostile", i)).Request(1, 1) == nil {
 				t.Errorf("hostile%d has a new bucket", i)
 			}
 			if l.Failed(netip.AddrFrom4([4]byte{11, 0, 0, byte(i)})) == nil {
@@ -67,10 +67,10 @@ func TestAllAreBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimits(Options{User: Bounds{Requests: 1}}, size)
 		for i := range 2 * size {
-			l.User(fmt.Sprint(i)).Request(1)
+			l.User(fmt.Sprint(i)).Request(1, 1)
 		}
 		c := l.User("new")
-		if done, err := many(10, func() error { return c.Request(1) }); done != 2 {
+		if done, err := many(10, func() error { return c.Request(1, 1) }); done != 2 {
 			t.Errorf("%d requests went through, want 2: %v", done, told(err))
 		}
 	})
@@ -92,8 +92,8 @@ func TestForgottenClientsCountWithTheNew(t *testing.T) {
 				l.Key(fmt.Sprint(i))
 				l.Address(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
 			}
-			done, _ := many(6, func() error { return get().Request(1) })
-			more, err := many(100, func() error { return old.Request(1) })
+			done, _ := many(6, func() error { return get().Request(1, 1) })
+			more, err := many(100, func() error { return old.Request(1, 1) })
 			if done+more != 10 {
 				t.Errorf("%s: %d requests went through, want 10: %v", name, done+more, told(err))
 			}
@@ -111,7 +111,7 @@ func TestManyAtOnce(t *testing.T) {
 		for range 8 {
 			all.Go(func() {
 				c := l.User("u1")
-				r, _ := many(2000, func() error { return c.Request(100) })
+				r, _ := many(2000, func() error { return c.Request(1, 100) })
 				p, _ := many(2000, func() error { return c.Publish(1) })
 				a, _ := many(2000, func() error { return l.Accept(here, false) })
 				many(100, func() error { return l.Failed(here) })
@@ -135,7 +135,7 @@ func TestAskingAllocatesNothing(t *testing.T) {
 	c := l.User("u1")
 	l.Accept(here, false)
 	n := testing.AllocsPerRun(100, func() {
-		c.Request(100)
+		c.Request(1, 100)
 		c.Publish(1)
 		l.Accept(here, false)
 		l.Check(here, nil)
@@ -156,7 +156,7 @@ func BenchmarkRequest(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				c.Request(1)
+				c.Request(1, 1)
 			}
 		})
 	}

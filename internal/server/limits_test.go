@@ -148,22 +148,22 @@ func TestLimitsOfTheConfiguration(t *testing.T) {
 			a := netip.MustParseAddr(address)
 			for range 100 {
 				l.Accept(a, false)
-				l.Address(a).Request(0)
+				l.Address(a).Request(1, 0)
 				l.Failed(a)
 			}
 		}
 		for range 100 {
-			l.User("u1").Request(0)
+			l.User("u1").Request(1, 0)
 			l.User("u1").Publish(1)
-			l.Key("key_1").Request(0)
+			l.Key("key_1").Request(1, 0)
 			l.Key("key_1").Publish(1)
 		}
 		time.Sleep(time.Minute)
 		for range 2 {
 			for range 11 {
-				l.Address(netip.MustParseAddr("192.0.2.7")).Request(1000)
-				l.User("u1").Request(1000)
-				l.Key("key_1").Request(1000)
+				l.Address(netip.MustParseAddr("192.0.2.7")).Request(1, 1000)
+				l.User("u1").Request(1, 1000)
+				l.Key("key_1").Request(1, 1000)
 			}
 			time.Sleep(time.Second)
 		}

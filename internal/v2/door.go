@@ -120,13 +120,14 @@ func (d *Door) User(g *boreas.Grant) *limit.Client {
 	return d.Limits.User(g.User)
 }
 
-// Request counts a request of so many bytes from the address, and of the user, which may
-// be nil. Its error is a fault, and then the request is not to be carried out.
-func (d *Door) Request(address netip.Addr, user *limit.Client, bytes int) error {
-	if err := d.Limits.Address(address).Request(bytes); err != nil {
+// Request counts a request of so many entries and bytes from the address, and of the user,
+// which may be nil. Its error is a fault, and then the request is not to be carried out.
+func (d *Door) Request(address netip.Addr, user *limit.Client, entries, bytes int) error {
+	n := limit.Requests(entries)
+	if err := d.Limits.Address(address).Request(n, bytes); err != nil {
 		return err
 	}
-	return user.Request(bytes)
+	return user.Request(n, bytes)
 }
 
 // Refused notes that something was refused for the error; what is no refusal is not

@@ -1,0 +1,159 @@
+package boreas
+
+import (
+	"hash/maphash"
+	"slices"
+)
+
+// walkedSubs is how many subscriptions of a session are searched one by one. A session with
+// more of them has a table, so that each entry of a request costs the same, whatever the session
+// has joined. Most sessions have few and need not pay for a table.
+const walkedSubs = 32
+
+// subTable finds a session's subscriptions by the names of their channels: a hash table with
+// open addressing, at most half full, because a map would take three times the memory. The
+// session's subscriptions to presence events are in it as well.
+type subTable struct {
+	slots []*subscription
+	used  int
+}
+
+// tableSeed is the seed of all tables: names of channels come from clients.
+var tableSeed = maphash.MakeSeed()
+
+func newSubTable(subs []*subscription) *subTable {
+	t := new(subTable)
+	for _, sub := range subs {
+		t.add(sub)
+	}
+	return t
+}
+
+func (t *subTable) home(name string) int {
+	return int(maphash.String(tableSeed, name) & uint64(len(t.slots)-1))
+}
+
+func (t *subTable) next(i int) int { return (i + 1) & (len(t.slots) - 1) }
+
+// find returns the subscription to the channel, or to its events; nil if there is none.
+func (t *subTable) find(name string, events bool) *subscription {
+	for i := t.home(name); t.slots[i] != nil; i = t.next(i) {
+		if sub := t.slots[i]; sub.is(name, events) {
+			return sub
+		}
+	}
+	return nil
+}
+
+func (t *subTable) add(sub *subscription) {
+	if 2*(t.used+1) > len(t.slots) {
+		old := t.slots
+		t.slots, t.used = make([]*subscription, max(2*len(old), 4*walkedSubs)), 0
+		for _, sub := range old {
+			if sub != nil {
+				t.add(sub)
+			}
+		}
+	}
+	i := t.home(sub.ch.name)
+	for t.slots[i] != nil {
+		i = t.next(i)
+	}
+	t.slots[i] = sub
+	t.used++
+}
+
+// remove removes a subscription that is in the table. Those behind it move up, so that each
+// is still found from its home.
+func (t *subTable) remove(sub *subscription) {
+	i := t.home(sub.ch.name)
+	for t.slots[i] != sub {
+		i = t.next(i)
+	}
+	t.used--
+	mask := len(t.slots) - 1
+	for j := t.next(i); t.slots[j] != nil; j = t.next(j) {
+		if home := t.home(t.slots[j].ch.name); (j-home)&mask >= (j-i)&mask {
+			t.slots[i] = t.slots[j]
+			i = j
+		}
+	}
+	t.slots[i] = nil
+}
+
+func (sub *subscription) is(name string, events bool) bool {
+	return sub.ch.name == name && (sub.ch.feed != nil) == events
+}
+
+// find returns the session's subscription to the channel, nil if there is none. The caller
+// holds mu, as the callers of all functions below do.
+func (s *Session) find(channel string) *subscription { return s.findSub(channel, false) }
+
+// findFeed returns its subscription to the channel's presence events.
+func (s *Session) findFeed(channel string) *subscription { return s.findSub(channel, true) }
+
+func (s *Session) findSub(channel string, events bool) *subscription {
+	if s.table != nil {
+		return s.table.find(channel, events)
+	}
+	for _, sub := range s.subs {
+		if sub.is(channel, events) {
+			return sub
+		}
+	}
+	return nil
+}
+
+// addSub adds a subscription, which the session does not have yet.
+func (s *Session) addSub(sub *subscription) {
+	s.subs = append(s.subs, sub)
+	if sub.ch.feed == nil {
+		s.joined++
+	}
+	switch {
+	case s.table != nil:
+		s.table.add(sub)
+	case len(s.subs) > walkedSubs:
+		s.table = newSubTable(s.subs)
+	}
+}
+
+// removeLast removes the subscription that was added last.
+func (s *Session) removeLast() {
+	last := len(s.subs) - 1
+	s.removed(s.subs[last])
+	s.subs[last] = nil
+	s.subs = s.subs[:last]
+}
+
+// removeSubs removes subscriptions that the session has. The others stay in their order.
+func (s *Session) removeSubs(subs []*subscription) {
+	gone := make(map[*subscription]bool, len(subs))
+	for _, sub := range subs {
+		gone[sub] = true
+		s.removed(sub)
+	}
+	s.subs = slices.DeleteFunc(s.subs, func(sub *subscription) bool { return gone[sub] })
+	switch n := len(s.subs); {
+	case n <= walkedSubs/2:
+		s.table = nil
+	case s.table != nil && 8*n < len(s.table.slots):
+		s.table = newSubTable(s.subs)
+	}
+}
+
+func (s *Session) removed(sub *subscription) {
+	if sub.ch.feed == nil {
+		s.joined--
+	}
+	if s.table != nil {
+		s.table.remove(sub)
+	}
+}
+
+// removeAll removes all subscriptions and returns them.
+func (s *Session) removeAll() []*subscription {
+	all := s.subs
+	s.subs, s.table, s.joined = nil, nil, 0
+	return all
+}
