@@ -130,7 +130,7 @@ var byBodies = []attack{
 	{"a body that is compressed", func(a *attacker) string {
 		bomb := "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + strings.Repeat("\xec\xc1\x01\x01\x00\x00\x00\x80\x90", 1000)
 		return request(toAPI, ask("POST", "/v2/channels/x/messages", bomb, bearer(a.admin), "Content-Encoding: gzip"), ask("POST", "/v2/tokens", bomb, bearer(a.admin), "Content-Encoding: deflate"))(a)
-	}, "2 x 400 malformed"},
+	}, "2 x 415 unsupported_encoding"},
 	// A body that is announced, asked for, and does not come (RFC 9110, 10.1.1); one that is too
 	// large is refused before it is asked for.
 	{"Expect: 100-continue, and then nothing", func(a *attacker) string {
