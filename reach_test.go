@@ -25,7 +25,6 @@ const (
 type reach struct {
 	world
 	options  boreas.Options
-	history  int64
 	made     int // names so far
 	sessions []*boreas.Session
 	conns    []*boreastest.Conn // the tests' part, which is no part of what is measured
