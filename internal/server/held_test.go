@@ -198,9 +198,8 @@ func TestBytesOfStrangersAreBounded(t *testing.T) {
 			if held := d.server.hub.Stats().Held; held.Bytes-held.Batch > heldMax*5/4 || held.Batch > heldMax {
 				t.Errorf("more than there is room for: %+v", held)
 			}
-			if grown := heapInUse() - before; grown > 15*heldMax {
-				t.Errorf("the heap has grown by %d MiB", grown>>20)
-			}
+			// What requests under way take beside that goes by itself.
+			d.until("the heap has grown by more than there is room for", func(boreas.Stats) bool { return heapInUse()-before < 15*heldMax })
 			for _, c := range d.conns {
 				c.Close()
 			}
