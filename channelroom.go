@@ -6,8 +6,8 @@ import "sync/atomic"
 // part of a channel that is only followed. A name is kept twice.
 // TestChannelMemoryIsWhatItSays compares these numbers with the heap.
 const (
-	channelCost      = 680  // a channel, beside its name
-	subscriptionCost = 80   // a session's place on it
+	channelCost      = 700  // a channel, beside its name
+	subscriptionCost = 110  // a session's place on it
 	presenceCost     = 1000 // the presence of a channel, and its events
 	memberCost       = 300  // a session that is present, beside its user's name and info
 )

@@ -99,7 +99,7 @@ func TestACrowdOnOneChannelCostsLittle(t *testing.T) {
 		for range 1000 {
 			w.subscriber("news")
 		}
-		if got := w.hub.Stats().ChannelBytes; got > 100<<10 {
+		if got := w.hub.Stats().ChannelBytes; got > 150<<10 {
 			t.Errorf("1,000 subscribers of a channel cost %d bytes", got)
 		}
 	})

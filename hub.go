@@ -56,7 +56,7 @@ type Options struct {
 	MaxAddressChannels int
 
 	// ChannelMemory is how many bytes the channels that sessions have joined may cost, all
-	// together: about 0.7 KB and twice its name for a channel, 80 bytes for each session
+	// together: about 0.7 KB and twice its name for a channel, 110 bytes for each session
 	// on it, and some hundred bytes more with presence. The engine's history does not count.
 	// Beyond it joins fail with [ErrTooManyJoinedChannels]; 0 means no bound.
 	ChannelMemory int64

@@ -18,7 +18,7 @@ import (
 // What docs/limits.md says that a thing costs at most, in bytes.
 const (
 	sessionMost = 4<<10 + 4*boreas.HeldFree // with what of each kind is held and not counted
-	channelMost = 680 + 2*boreas.MaxChannelName + 80 + 1000 + 300 + 80 + boreas.MaxInfo + 64
+	channelMost = 700 + 2*boreas.MaxChannelName + 110 + 1000 + 300 + 110 + boreas.MaxInfo + 64
 )
 
 // reach is a hub with small limits, and clients that take all that these let them.
