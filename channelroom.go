@@ -43,11 +43,7 @@ const sessionCost = 4 << 10
 // bytes held for peers, and the engine's history. It is quick. If it falls, a garbage
 // collection can free memory.
 func (h *Hub) Footprint() int64 {
-	n := int64(h.Sessions())*sessionCost + h.room.used.Load() + h.ledger.stats().Bytes
-	if e, ok := h.engine.(statsEngine); ok {
-		n += e.Stats().Bytes
-	}
-	return n
+	return int64(h.Sessions())*sessionCost + h.room.used.Load() + h.ledger.stats().Bytes + h.engineStats().Bytes
 }
 
 // cost returns the cost of the channel without the sessions on it.
