@@ -58,17 +58,18 @@ type Gaps struct{ Expired, UnknownEpoch, Ahead, Slow, Conflated uint64 }
 
 // Ended counts ended sessions by reason.
 type Ended struct {
-	Slow             uint64 // ErrSlow, ErrFallsBehind
-	Backlog          uint64 // ErrBacklog
-	PingTimeout      uint64 // ErrPingTimeout
-	AnonymousTimeout uint64 // ErrAnonymousTimeout
-	ShuttingDown     uint64 // ErrShuttingDown
-	Revoked          uint64 // ErrRevoked
-	Expired          uint64 // ErrTokenExpired
-	RulesChanged     uint64 // ErrRulesChanged
-	Terminated       uint64 // ErrTerminated
-	PeerMemory       uint64 // ErrPeerMemory
-	Other            uint64 // the peer left, the connection was lost, or the transport ended it
+	Slow               uint64 // ErrSlow, ErrFallsBehind
+	Backlog            uint64 // ErrBacklog
+	PingTimeout        uint64 // ErrPingTimeout
+	AnonymousTimeout   uint64 // ErrAnonymousTimeout
+	ShuttingDown       uint64 // ErrShuttingDown
+	Revoked            uint64 // ErrRevoked
+	Expired            uint64 // ErrTokenExpired
+	RulesChanged       uint64 // ErrRulesChanged
+	Terminated         uint64 // ErrTerminated
+	PeerMemory         uint64 // ErrPeerMemory
+	HistoryUnavailable uint64 // ErrUnreadable
+	Other              uint64 // the peer left, the connection was lost, or the transport ended it
 }
 
 // statsEngine is an engine that tells what it holds.
@@ -92,17 +93,18 @@ func (h *Hub) Stats() Stats {
 		SessionsOpened: c.opened.Load(),
 		JoinsRefused:   c.joinsRefused.Load(),
 		Ended: Ended{
-			Slow:             c.ended[endedSlow].Load(),
-			Backlog:          c.ended[endedBacklog].Load(),
-			PingTimeout:      c.ended[endedPing].Load(),
-			AnonymousTimeout: c.ended[endedAnonymous].Load(),
-			ShuttingDown:     c.ended[endedShutdown].Load(),
-			Revoked:          c.ended[endedRevoked].Load(),
-			Expired:          c.ended[endedExpired].Load(),
-			RulesChanged:     c.ended[endedRules].Load(),
-			Terminated:       c.ended[endedTerminated].Load(),
-			PeerMemory:       c.ended[endedMemory].Load(),
-			Other:            c.ended[endedOther].Load(),
+			Slow:               c.ended[endedSlow].Load(),
+			Backlog:            c.ended[endedBacklog].Load(),
+			PingTimeout:        c.ended[endedPing].Load(),
+			AnonymousTimeout:   c.ended[endedAnonymous].Load(),
+			ShuttingDown:       c.ended[endedShutdown].Load(),
+			Revoked:            c.ended[endedRevoked].Load(),
+			Expired:            c.ended[endedExpired].Load(),
+			RulesChanged:       c.ended[endedRules].Load(),
+			Terminated:         c.ended[endedTerminated].Load(),
+			PeerMemory:         c.ended[endedMemory].Load(),
+			HistoryUnavailable: c.ended[endedUnreadable].Load(),
+			Other:              c.ended[endedOther].Load(),
 		},
 	}
 	s.Held = h.ledger.stats()
@@ -145,6 +147,7 @@ const (
 	endedRules
 	endedTerminated
 	endedMemory
+	endedUnreadable
 	endedOther
 	endedKinds
 )
@@ -202,8 +205,11 @@ func (c *hubStats) end(reason error) {
 	case ErrTerminated:
 		kind = endedTerminated
 	default:
-		if errors.Is(reason, ErrPeerMemory) {
+		switch {
+		case errors.Is(reason, ErrPeerMemory):
 			kind = endedMemory
+		case errors.Is(reason, ErrUnreadable):
+			kind = endedUnreadable
 		}
 	}
 	c.ended[kind].Add(1)

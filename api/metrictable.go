@@ -44,6 +44,7 @@ var metricTable = []metric{
 	{counter, "sessions_ended_total", helpEnded, "reason=rules_changed", func(s *snapshot) float64 { return float64(s.Ended.RulesChanged) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=terminated", func(s *snapshot) float64 { return float64(s.Ended.Terminated) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=peer_memory", func(s *snapshot) float64 { return float64(s.Ended.PeerMemory) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=history_unavailable", func(s *snapshot) float64 { return float64(s.Ended.HistoryUnavailable) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=other", func(s *snapshot) float64 { return float64(s.Ended.Other) }},
 
 	// Bytes held for clients.
