@@ -34,7 +34,7 @@ func (s *Server) boundConnections(d descriptors) {
 		}
 		return d.sessions + d.handshakes - s.connected()
 	}
-	ws.reserve, ws.share = d.handshakes/answeredShare, max(d.handshakes/addressOfWS, minPeer)
+	ws.reserve, ws.share = d.handshakes/answeredShare, addressHandshakes(d.handshakes)
 	ws.silentGrace = silentGraceWS
 	ws.log = s.crowdLog("ws")
 	s.ws.connections = newConnections(ws)

@@ -21,7 +21,15 @@ const (
 	// so many; addressOfWS is that of the subscribers' port.
 	addressOfAPI = 2
 	addressOfWS  = 4
+
+	// maxAddressHandshakes bounds the latter, because a handshake over TLS can hold some 80 KiB that no budget counts.
+	maxAddressHandshakes = 1024
 )
+
+// addressHandshakes returns how many of the handshakes under way one address may have.
+func addressHandshakes(room int) int {
+	return min(max(room/addressOfWS, minPeer), maxAddressHandshakes)
+}
 
 // descriptors is the one account of the process's file descriptors: what each may take, so
 // that none of them leaves the others without.
