@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,10 +26,10 @@ type diary struct {
 func (d *diary) note(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	// The clock of a bubble never waits, so what goes round in circles would fill
-	// the memory.
+	// The clock of a bubble never waits. While a test waits for something that does not
+	// come, a client that reconnects would fill the memory.
 	if d.lines = append(d.lines, fmt.Sprintf(format, args...)); len(d.lines) > 10_000 {
-		panic("it goes round in circles")
+		panic("the test waits for something that does not come; meanwhile the client tells:\n" + strings.Join(d.lines[:20], "\n"))
 	}
 }
 

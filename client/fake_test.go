@@ -101,6 +101,21 @@ func (p *peer) send(text string) {
 	}
 }
 
+// sendTogether sends messages that the client reads without a pause between them.
+func (p *peer) sendTogether(texts ...string) {
+	p.t.Helper()
+	var frames []byte
+	for _, text := range texts {
+		if len(text) > 125 {
+			p.t.Fatal("a frame of this length has another header")
+		}
+		frames = append(append(frames, 0x81, byte(len(text))), text...)
+	}
+	if _, err := p.conn.NetConn().Write(frames); err != nil {
+		p.t.Error(err)
+	}
+}
+
 func (p *peer) sendClose(code int, reason string) {
 	p.t.Helper()
 	if err := p.conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason)); err != nil {

@@ -21,10 +21,6 @@ type link struct {
 	hello hello
 	user  string
 
-	// What was shown and taken, of run until the link is settled, then of refresh.
-	token      string
-	refreshing atomic.Bool // refresh runs
-
 	// Why and when the server said goodbye; nil if it did not. Both belong to the
 	// reader.
 	farewell   *goodbye
@@ -35,6 +31,8 @@ type link struct {
 	running sync.WaitGroup
 
 	// Guarded by the Conn's mutex.
+	token    string    // the one that the server accepted last
+	refresh  *refresh  // the one that is under way, if any
 	joins    int       // requests to join that were not answered yet
 	joinedAt time.Time // when the first ones had all been answered
 
@@ -107,7 +105,7 @@ func (l *link) begin(ctx context.Context, token string) ending {
 			return l.ending(err)
 		}
 		if refusal == nil {
-			l.token = token
+			l.token = token // nobody else has the link yet
 			return ending{}
 		}
 		if second || refusal.Retry != "new_token" || l.c.o.TokenFunc == nil {

@@ -28,8 +28,13 @@ func oneByOne(onState func(State)) func(State) {
 	}
 }
 
-// expire deals with it: another token is got and shown beside all else that goes on.
-// Only the reader calls it.
+// A refresh gets another token for a link and shows it, beside all else that goes on.
+type refresh struct {
+	l   *link
+	end time.Time // of the session's token
+}
+
+// expire starts a refresh, unless one is under way. Only the reader calls it.
 func (l *link) expire(x *expiring) {
 	c := l.c
 	state := State{Kind: Expiring, EndsIn: time.Duration(x.InMS) * time.Millisecond}
@@ -37,30 +42,26 @@ func (l *link) expire(x *expiring) {
 		state.Err = errNoOtherToken
 	}
 	c.o.OnState(state)
-	if c.o.TokenFunc == nil || !l.refreshing.CompareAndSwap(false, true) {
+	if c.o.TokenFunc == nil {
 		return
 	}
-	end := time.Now().Add(state.EndsIn)
-	l.running.Go(func() {
-		defer l.refreshing.Store(false)
-		l.refresh(end)
-	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.refresh == nil {
+		l.refresh = &refresh{l, time.Now().Add(state.EndsIn)}
+		l.running.Go(l.refresh.run)
+	}
 }
 
-// refresh gets another token and shows it, again and again until the server has taken
+// run gets another token and shows it, again and again until the server has taken
 // one or the connection has ended, as it does at the token's end.
-func (l *link) refresh(end time.Time) {
-	c := l.c
+func (r *refresh) run() {
+	l, c := r.l, r.l.c
 	wait := backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, random: c.random}
 	refused := "" // the token that the server refused last
 	for {
-		token, user, err := l.renew(refused)
-		if l.ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			l.token = token
-			c.o.OnState(State{Kind: Refreshed, Session: l.hello.Session, User: user})
+		token, err := r.renew(refused)
+		if l.ctx.Err() != nil || r.over() {
 			return
 		}
 		var refusal *Error
@@ -72,30 +73,52 @@ func (l *link) refresh(end time.Time) {
 			}
 		}
 		pause := max(atLeast, wait.next(false))
-		c.o.OnState(State{Kind: Expiring, Err: err, RetryIn: pause, EndsIn: max(0, time.Until(end))})
-		if sleep(l.ctx, pause) != nil {
+		c.o.OnState(State{Kind: Expiring, Err: err, RetryIn: pause, EndsIn: max(0, time.Until(r.end))})
+		if sleep(l.ctx, pause) != nil || r.over() {
 			return
 		}
 	}
 }
 
+// over reports whether the server has taken a token of this refresh.
+func (r *refresh) over() bool {
+	r.l.c.mu.Lock()
+	defer r.l.c.mu.Unlock()
+	return r.l.refresh != r
+}
+
 // renew gets a token and shows it, unless the server has seen it already.
-func (l *link) renew(refused string) (token, user string, err error) {
-	ctx, cancel := context.WithTimeout(l.ctx, l.c.o.HandshakeTimeout)
+func (r *refresh) renew(refused string) (token string, err error) {
+	l, c := r.l, r.l.c
+	ctx, cancel := context.WithTimeout(l.ctx, c.o.HandshakeTimeout)
 	defer cancel()
-	token, err = l.c.o.token(ctx)
-	switch {
-	case err != nil:
-		return "", "", err
-	case token == "" || token == l.token || token == refused:
-		return token, "", fmt.Errorf("get another token: %w", errSameToken)
+	token, err = c.o.token(ctx)
+	if err != nil {
+		return "", err
 	}
-	f, err := l.c.do(ctx, "authenticate", "auth", authRequest{token}, false)
-	switch {
-	case err != nil:
-		return token, "", err
-	case f.Auth == nil:
-		return token, "", errors.New("authenticate: the server's answer is of another kind than the request")
+	c.mu.Lock()
+	same := token == "" || token == l.token || token == refused
+	c.mu.Unlock()
+	if same {
+		return token, fmt.Errorf("get another token: %w", errSameToken)
 	}
-	return token, f.Auth.User, nil
+	f, err := c.doThen(ctx, "authenticate", "auth", authRequest{token}, false, func(f *frame) { r.take(token, f.Auth) })
+	if err == nil && f.Auth == nil {
+		err = errors.New("authenticate: the server's answer is of another kind than the request")
+	}
+	return token, err
+}
+
+// take ends the refresh: the server has taken the token. The reader calls it with mu held,
+// before it reads the next frame, which may already announce the end of this token.
+func (r *refresh) take(token string, answer *authReply) {
+	if answer == nil {
+		return
+	}
+	l := r.l
+	l.token = token
+	l.c.states = append(l.c.states, State{Kind: Refreshed, Session: l.hello.Session, User: answer.User})
+	if l.refresh == r {
+		l.refresh = nil
+	}
 }

@@ -54,6 +54,58 @@ func TestConnShowsAnotherTokenInTime(t *testing.T) {
 	})
 }
 
+// clause 3.8
+func TestATokenThatEndsSoonAfterItWasTakenIsFollowedByAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		n := 0
+		c, states := f.conn(ConnectOptions{TokenFunc: func(context.Context) (string, error) {
+			n++
+			return fmt.Sprint("T", n), nil
+		}})
+		p := f.accept()
+		p.want(`{"id":1,"auth":{"token":"T1"}}`)
+		p.send(`{"id":1,"auth":{"user":"u1"}}`)
+		p.send(fakeExpiring)
+		// The next frame after the answer announces the end of the new token.
+		for id := 2; id < 10; id++ {
+			p.want(fmt.Sprintf(`{"id":%d,"auth":{"token":"T%d"}}`, id, id))
+			states.next()
+			p.sendTogether(fmt.Sprintf(`{"id":%d,"auth":{"user":"u%d"}}`, id, id), fakeExpiring)
+			states.want(t, fmt.Sprintf("refreshed s_1 u%d", id), "expiring in 1m0s: <nil>; again in 0s")
+		}
+		c.Close()
+	})
+}
+
+// clauses 3.8, 3.9
+func TestAnAnswerThatComesLateEndsTheAttemptsToGetAnotherToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		n := 0
+		c, states := f.conn(ConnectOptions{HandshakeTimeout: time.Second, TokenFunc: func(context.Context) (string, error) {
+			n++
+			return fmt.Sprint("T", n), nil
+		}})
+		p := f.accept()
+		p.want(`{"id":1,"auth":{"token":"T1"}}`)
+		p.send(`{"id":1,"auth":{"user":"u1"}}`)
+		p.send(fakeExpiring)
+		p.want(`{"id":2,"auth":{"token":"T2"}}`)
+		<-time.After(1500 * time.Millisecond) // the client waits before its next attempt
+		p.send(`{"id":2,"auth":{"user":"u2"}}`)
+		<-time.After(time.Minute / 2)
+		p.want()
+		states.want(
+			t, "connecting 1", "connected s_1 u1", "expiring in 1m0s: <nil>; again in 0s",
+			"expiring in 59s: authenticate: no answer came: context deadline exceeded; again in 1s", "refreshed s_1 u2",
+		)
+		p.send(fakeExpiring)
+		p.want(`{"id":3,"auth":{"token":"T3"}}`)
+		c.Close()
+	})
+}
+
 // clauses 2.9, 3.3, 3.8
 func TestConnTriesToGetAnotherTokenUntilTheEnd(t *testing.T) {
 	const invalid = `"error":{"code":"invalid_token","message":"No.","retry":"new_token"}}`
@@ -249,6 +301,7 @@ func TestJoinsThatAreTooMuchAreMadeAgainTogether(t *testing.T) {
 		f := newFake(t)
 		c, states := f.conn(ConnectOptions{})
 		a, b := subscribe(t, c, "a", SubscribeOptions{}), subscribe(t, c, "b", SubscribeOptions{})
+		synctest.Wait() // both wait for the connection, so that they are joined together
 		p := f.accept()
 		p.want(`{"id":1,"join":{"channels":[{"channel":"a"},{"channel":"b"}]}}`)
 		p.send(`{"id":1,` + limited)
