@@ -189,12 +189,12 @@ func TestCallsOfAdministration(t *testing.T) {
 			called{Value: "[" + key + "]", Requests: []string{"GET /base/v2/keys"}},
 		},
 		"delete a key": {
-			func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteKey(ctx, "key_1") },
-			refuses(204, ""),
-			called{Value: "null", Requests: []string{"DELETE /base/v2/keys/key_1"}},
+			func(ctx context.Context, c *Client) (any, error) { return c.DeleteKey(ctx, "key_1") },
+			says(`{"sessions":1,"tokens":2,"changed":3,"keys":["key_2"]}`),
+			called{Value: `{"sessions":1,"tokens":2,"changed":3,"keys":["key_2"]}`, Requests: []string{"DELETE /base/v2/keys/key_1"}},
 		},
 		"delete no key": {
-			func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteKey(ctx, "") },
+			func(ctx context.Context, c *Client) (any, error) { return c.DeleteKey(ctx, "") },
 			says(""),
 			called{Error: "the key's ID is empty"},
 		},
@@ -203,7 +203,7 @@ func TestCallsOfAdministration(t *testing.T) {
 				return c.Revoke(ctx, Revocation{User: "u", IssuedBefore: end, Grace: 1500 * time.Millisecond, Until: end})
 			},
 			says(`{"sessions":3}`),
-			called{Value: "3", Requests: []string{
+			called{Value: `{"sessions":3}`, Requests: []string{
 				`POST /base/v2/revocations application/json {"user":"u","issued_before":"2027-01-02T03:04:05Z","grace":2,"until":"2027-01-02T03:04:05Z"}`,
 			}},
 		},

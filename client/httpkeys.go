@@ -64,9 +64,11 @@ func (c *Client) Keys(ctx context.Context) ([]KeyInfo, error) {
 }
 
 // DeleteKey revokes an API key by its ID, and the tokens that it made.
-func (c *Client) DeleteKey(ctx context.Context, id string) error {
+func (c *Client) DeleteKey(ctx context.Context, id string) (Revoked, error) {
 	if id == "" {
-		return errors.New("the key's ID is empty")
+		return Revoked{}, errors.New("the key's ID is empty")
 	}
-	return c.call(ctx, "revoke key "+id, http.MethodDelete, "/v2/keys/"+url.PathEscape(id), nil, nil)
+	var answer Revoked
+	err := c.call(ctx, "revoke key "+id, http.MethodDelete, "/v2/keys/"+url.PathEscape(id), nil, &answer)
+	return answer, err
 }

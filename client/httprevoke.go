@@ -19,9 +19,16 @@ type Revocation struct {
 	Until        time.Time     // when the server may forget it; zero for never
 }
 
-// Revoke takes tokens back, and returns how many live sessions that ended, or will end
-// after the grace.
-func (c *Client) Revoke(ctx context.Context, r Revocation) (sessions int, err error) {
+// Revoked says what a revocation took back. All but Sessions are for the revocation of an API key.
+type Revoked struct {
+	Sessions int      `json:"sessions"`          // live sessions that ended, or will end after the grace
+	Tokens   int      `json:"tokens,omitempty"`  // tokens that the key made
+	Changed  int      `json:"changed,omitempty"` // tokens of others that the key changed
+	Keys     []string `json:"keys,omitempty"`    // IDs of the keys that the key made: they stay valid
+}
+
+// Revoke takes tokens back.
+func (c *Client) Revoke(ctx context.Context, r Revocation) (Revoked, error) {
 	body := struct {
 		Token        string    `json:"token,omitempty"`
 		User         string    `json:"user,omitempty"`
@@ -30,11 +37,9 @@ func (c *Client) Revoke(ctx context.Context, r Revocation) (sessions int, err er
 		Grace        int64     `json:"grace,omitempty"`
 		Until        time.Time `json:"until,omitzero"`
 	}{r.Token, r.User, r.Key, r.IssuedBefore, wholeSeconds(r.Grace), r.Until}
-	var answer struct {
-		Sessions int `json:"sessions"`
-	}
-	err = c.send(ctx, "revoke", http.MethodPost, "/v2/revocations", body, &answer)
-	return answer.Sessions, err
+	var answer Revoked
+	err := c.send(ctx, "revoke", http.MethodPost, "/v2/revocations", body, &answer)
+	return answer, err
 }
 
 // A Refusal is something that the server did not do for a client. What is not known is

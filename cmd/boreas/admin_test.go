@@ -204,8 +204,11 @@ func TestAdministration(t *testing.T) {
 			outcome{Stdout: "{\n  \"keys\": []\n}\n", Requests: []string{"GET /v2/keys"}},
 		},
 		"key revoke": {
-			started{args: "key revoke key_1", answer: `{"sessions":0}`},
-			outcome{Requests: []string{"DELETE /v2/keys/key_1"}},
+			started{args: "key revoke key_1", answer: `{"sessions":1,"tokens":2,"changed":0,"keys":["key_2"]}`},
+			outcome{
+				Stderr:   "boreas: key_1 made 2 tokens and changed 0 others, which are revoked with it; 1 sessions ended\nboreas: keys that key_1 made stay valid: key_2\n",
+				Requests: []string{"DELETE /v2/keys/key_1"},
+			},
 		},
 		"revoke a user": {
 			started{args: "revoke --user=u1 --issued-before=2026-01-02T03:04:05Z --grace=30s --until=2027-01-02T03:04:05Z", answer: `{"sessions":2}`},

@@ -49,7 +49,7 @@ func keyFlags() []cli.Flag {
 type keyring interface {
 	CreateKey(context.Context, client.NewKeyRequest) (client.CreatedKey, error)
 	Keys(context.Context) ([]client.KeyInfo, error)
-	DeleteKey(ctx context.Context, id string) error
+	DeleteKey(ctx context.Context, id string) (client.Revoked, error)
 	Close()
 }
 
@@ -177,7 +177,17 @@ func revokeKeyCommand(p *program) *cli.Command {
 				return err
 			}
 			defer keys.Close()
-			return needsNewer(keys.DeleteKey(ctx, id))
+			revoked, err := keys.DeleteKey(ctx, id)
+			if err != nil {
+				return needsNewer(err)
+			}
+			if revoked.Tokens > 0 || revoked.Changed > 0 {
+				p.note("%s made %d tokens and changed %d others, which are revoked with it; %d sessions ended", id, revoked.Tokens, revoked.Changed, revoked.Sessions)
+			}
+			if len(revoked.Keys) > 0 {
+				p.note("keys that %s made stay valid: %s", id, printable(strings.Join(revoked.Keys, " ")))
+			}
+			return nil
 		},
 	}
 }

@@ -73,14 +73,15 @@ func (f *keyFiles) Keys(context.Context) ([]client.KeyInfo, error) {
 }
 
 // DeleteKey revokes a key and what it made.
-func (f *keyFiles) DeleteKey(_ context.Context, id string) error {
+func (f *keyFiles) DeleteKey(_ context.Context, id string) (client.Revoked, error) {
 	for _, k := range f.store.Keys() {
 		if k.ID == id {
+			made := f.store.MadeWith(id)
 			_, err := f.store.Revoke(auth.Revocation{Key: id})
-			return err
+			return client.Revoked{Tokens: made.Tokens, Changed: made.Changed, Keys: made.Keys}, err
 		}
 	}
-	return fmt.Errorf("there is no key %s; `boreas key list` shows those that there are", id)
+	return client.Revoked{}, fmt.Errorf("there is no key %s; `boreas key list` shows those that there are", id)
 }
 
 func keyInfo(k auth.Key) client.KeyInfo {

@@ -46,13 +46,11 @@ func (p *program) revoke(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer c.Close()
-	sessions, err := c.Revoke(ctx, r)
+	revoked, err := c.Revoke(ctx, r)
 	if err != nil {
 		return needsNewer(err)
 	}
-	return json.NewEncoder(p.stdout).Encode(struct {
-		Sessions int `json:"sessions"`
-	}{sessions})
+	return json.NewEncoder(p.stdout).Encode(revoked)
 }
 
 // revocation reads the flags and refuses what would revoke something else than was meant.
