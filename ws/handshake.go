@@ -25,11 +25,10 @@ func hangUp(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 {
 		return
 	}
-	value := "close"
-	if also := w.Header().Get("Connection"); also != "" {
-		value = also + ", close"
-	}
-	w.Header().Set("Connection", value)
+	// "close" must be a value of its own, and the first: net/http closes the connection for
+	// no other.
+	h := w.Header()
+	h["Connection"] = append([]string{"close"}, h["Connection"]...)
 }
 
 // checkHandshake returns the value for Sec-WebSocket-Accept, or why the request is

@@ -98,7 +98,7 @@ func listenReason(which string, err error) error {
 // httpServer bounds what a client can take of the server before it gets anywhere.
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           s.surviving(h),
+		Handler:           s.surviving(s.boundUnread(h)),
 		ReadHeaderTimeout: s.cfg.HeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/config"
+)
+
+// TestBodiesThatDoNotCome: whoever promises a body and sends none is answered, and holds its
+// connection for no longer than a header may take. The handler reads nothing of the body.
+func TestBodiesThatDoNotCome(t *testing.T) {
+	for name, request := range map[string]string{
+		"all of it":     "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"a part":        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
+		"chunks":        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"a great one":   "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
+		"of a GET":      "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"of a closing":  "GET /close HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"of an HTTP1.0": "GET / HTTP/1.0\r\nContent-Length: 10\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg, err := config.Load(config.Input{Dir: t.TempDir()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := &Server{cfg: cfg, log: NewLogger(io.Discard, cfg)}
+				server := s.httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/close" {
+						w.Header().Set("Connection", "close")
+					}
+					w.WriteHeader(http.StatusNotFound)
+				}))
+				near, far := net.Pipe()
+				served := make(chan error, 1)
+				go func() { served <- server.Serve(&pipeListener{conn: far, closed: make(chan struct{})}) }()
+				begin := time.Now()
+				go io.WriteString(near, request)
+				from := bufio.NewReader(near)
+				resp, err := http.ReadResponse(from, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if resp.StatusCode != http.StatusNotFound {
+					t.Errorf("answered %s", resp.Status)
+				}
+				if _, err := io.Copy(io.Discard, from); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(begin); took > cfg.HeaderTimeout+time.Second {
+					t.Errorf("closed after %v", took)
+				}
+				near.Close()
+				server.Close()
+				<-served
+			})
+		})
+	}
+}
+
+// pipeListener accepts one connection.
+type pipeListener struct {
+	conn   net.Conn
+	closed chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	if c := l.conn; c != nil {
+		l.conn = nil
+		return c, nil
+	}
+	<-l.closed
+	return nil, errors.New("closed")
+}
+
+func (l *pipeListener) Close() error   { close(l.closed); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
