@@ -42,4 +42,6 @@ var proxyHeaders = map[string]bool{
 	"X-Original-Host": true, "X-Original-Url": true, "X-Envoy-External-Address": true, "X-Azure-Clientip": true,
 	"True-Client-Ip": true, "Cf-Connecting-Ip": true, "Cf-Ray": true, "Cdn-Loop": true,
 	"Fastly-Client-Ip": true, "Fly-Client-Ip": true, "X-Appengine-User-Ip": true,
+	"Client-Ip": true, "Proxy-Client-Ip": true, "Wl-Proxy-Client-Ip": true, "X-Remote-Ip": true, "X-Remote-Addr": true,
+	"X-Originating-Ip": true, "X-Original-For": true,
 }

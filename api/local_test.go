@@ -19,7 +19,8 @@ func TestForwardedIsNotLocal(t *testing.T) {
 		"X-Forwarded-For: 203.0.113.5", "X-Forwarded-For: 127.0.0.1", "X-Forwarded-For: ", "X-FORWARDED-FOR: ::1",
 		"Forwarded: for=203.0.113.5", "Forwarded: for=_hidden", "X-Real-IP: 203.0.113.5", "Via: 1.1 edge", "via: 1.0 localhost",
 		"X-Forwarded-Proto: https", "X-Forwarded-Host: push.example", "X_Forwarded_For: 203.0.113.5",
-		"X-Original-Forwarded-For: 203.0.113.5", "CF-Connecting-IP: 203.0.113.5", "True-Client-IP: 203.0.113.5",
+		"X-Original-Forwarded-For: 203.0.113.5", "CF-Connecting-IP: 203.0.113.5", "True-Client-IP: 203.0.113.5", "Client-IP: 203.0.113.5", "WL-Proxy-Client-IP: 203.0.113.5",
+		"X-Original-For: 203.0.113.5", "X-Remote-Addr: 203.0.113.5", "X-Originating-IP: 203.0.113.5",
 	} {
 		name, value, _ := strings.Cut(header, ": ")
 		for _, host := range []string{"localhost:8001", "127.0.0.1:8001", "push.example"} {
