@@ -57,7 +57,7 @@ func TestBoundsOfChannelsArrive(t *testing.T) {
 		code string
 	}{
 		{func(c *config.Config) { c.AddressChannels, c.UnlimitedAddresses = 1, "" }, "too_many_address_channels"},
-		{func(c *config.Config) { c.ChannelMemory = 100 }, "too_many_joined_channels"},
+		{func(c *config.Config) { c.ChannelMemory = 400 }, "too_many_joined_channels"},
 	} {
 		s := start(t, testConfig(func(cfg *config.Config) { c.set(cfg) }), Options{})
 		token, _, err := s.authority.CreateToken(auth.Token{User: "ann"})
