@@ -34,12 +34,13 @@ func serveCommand(p *program) *cli.Command {
 
 // serve runs the server until ctx ends or the process is told to by a signal.
 func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
+	// Before anything that can take time: a signal without a handler ends the process.
+	signals := newStopSignals()
+	defer signals.close()
 	cfg, err := p.loadConfig(cmd)
 	if err != nil {
 		return err
 	}
-	signals := newStopSignals()
-	defer signals.close()
 	log, dropped := p.logInBackground(cfg)
 	signals.ignoreHangups(log)
 
