@@ -19,6 +19,7 @@ const (
 	addressShare = 8
 	userShare    = 16
 	sessionShare = 32
+	backendShare = 8 // no client gets it
 )
 
 // HeldFree is how many bytes of each kind are held for a session without being counted:
@@ -79,14 +80,22 @@ type ledger struct {
 
 	mu        sync.Mutex
 	total     int64
+	backends  int64 // of total, what is held for backends
 	kinds     [heldKinds]int64
-	addresses map[netip.Addr]int64
+	addresses map[heldAddr]int64
 	users     map[string]int64
 	pins      map[*Publication]*pin
 	waiters   []*heldWaiter // oldest first
 	refused   [heldScopes]uint64
 
 	tight atomic.Bool // less than a quarter is left; changed under mu
+}
+
+// heldAddr is an address, as a client's or as a backend's: so clients do not use up the share of
+// a backend that has the same address.
+type heldAddr struct {
+	netip.Addr
+	backend bool
 }
 
 // heldWaiter is a Held that waits until it may have n bytes.
@@ -103,7 +112,7 @@ func (l *ledger) init(o *Options) {
 	}
 	l.max = [heldScopes]int64{all / sessionShare, all / addressShare, all / userShare, all}
 	l.exempt = addresses{maxSessions: 1, exempt: o.ExemptAddresses}
-	l.addresses, l.users, l.pins = make(map[netip.Addr]int64), make(map[string]int64), make(map[*Publication]*pin)
+	l.addresses, l.users, l.pins = make(map[heldAddr]int64), make(map[string]int64), make(map[*Publication]*pin)
 }
 
 // A Held is a number of bytes that the server holds for one peer. One goroutine at a
@@ -112,6 +121,7 @@ type Held struct {
 	ledger  *ledger
 	kind    HeldKind
 	session bool       // the bound of a session applies
+	backend bool       // it is for a backend
 	address netip.Addr // invalid if it has no bound
 	user    string     // "" if it has no bound
 	n       int64
@@ -121,6 +131,14 @@ type Held struct {
 // invalid and the user empty: then no bound of an address or a user applies.
 func (h *Hub) Held(kind HeldKind, address netip.Addr, user string) *Held {
 	held := h.ledger.held(kind, address, user)
+	return &held
+}
+
+// HeldForBackend is like Held for a backend. An eighth of the room is kept for backends, and
+// what clients hold does not count for the share of a backend's address.
+func (h *Hub) HeldForBackend(kind HeldKind, address netip.Addr) *Held {
+	held := h.ledger.held(kind, address, "")
+	held.backend = true
 	return &held
 }
 
@@ -259,13 +277,22 @@ func (h *Held) full(want int64) (bool, heldScope) {
 		return false, heldAll
 	case h.session && want > l.max[heldSession] && h.n > 0:
 		return true, heldSession
-	case h.address.IsValid() && over(l.addresses[h.address], heldAddress):
+	case h.address.IsValid() && over(l.addresses[h.addr()], heldAddress):
 		return true, heldAddress
 	case h.user != "" && over(l.users[h.user], heldUser):
 		return true, heldUser
 	}
-	return over(l.total, heldAll), heldAll
+	kept, room := l.max[heldAll]/backendShare, l.max[heldAll]
+	if !h.backend {
+		room -= max(0, kept-l.backends)
+	} else if l.backends+more <= kept {
+		return false, heldAll
+	}
+	return l.total+more > room && l.total > h.n, heldAll
 }
+
+// addr returns whose share of an address counts.
+func (h *Held) addr() heldAddr { return heldAddr{h.address, h.backend} }
 
 // change counts that want bytes are held, and gives those who wait what has become free.
 // The caller holds ledger.mu.
@@ -275,11 +302,14 @@ func (h *Held) change(want int64) {
 	h.n = want
 	l.total += more
 	l.kinds[h.kind] += more
+	if h.backend {
+		l.backends += more
+	}
 	if tight := l.total > l.max[heldAll]/4*3; tight != l.tight.Load() {
 		l.tight.Store(tight)
 	}
 	if h.address.IsValid() {
-		addTo(l.addresses, h.address, more)
+		addTo(l.addresses, h.addr(), more)
 	}
 	if h.user != "" {
 		addTo(l.users, h.user, more)

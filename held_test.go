@@ -65,15 +65,61 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 				granted++
 			}
 		}
-		if granted != 32 {
-			t.Errorf("%d sessions have an unread page, want 32", granted)
+		if granted != 28 { // an eighth of the room is for backends
+			t.Errorf("%d sessions have an unread page, want 28", granted)
 		}
 		stats := w.hub.Stats().Held
-		if stats.Bytes > stats.Max || stats.Answer < 31*size {
+		if stats.Bytes > stats.Max || stats.Answer < 27*size {
 			t.Errorf("held: %+v", stats)
 		}
-		if stats.Refused.Address != 16 || stats.Refused.All != 72 {
+		if stats.Refused.Address != 16 || stats.Refused.All != 76 {
 			t.Errorf("refused: %+v", stats.Refused)
+		}
+	})
+}
+
+// TestClientsLeaveRoomToBackends fills all that clients get, and what the address of a backend
+// gets, too. A backend has room all the same.
+func TestClientsLeaveRoomToBackends(t *testing.T) {
+	const kib = 1 << 10
+	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
+		backend := netip.MustParseAddr("192.0.2.7")
+		client := func(address string) error {
+			return w.hub.Held(boreas.HeldAnswer, netip.MustParseAddr(address), "").Set(512 * kib)
+		}
+		granted := 0
+		for i := range 40 {
+			if client(fmt.Sprintf("192.0.2.%d", i%10)) == nil {
+				granted++
+			}
+		}
+		if granted != 14 { // seven eighths of 8 MiB
+			t.Errorf("clients hold 512 KiB %d times, want 14", granted)
+		}
+		call := w.hub.HeldForBackend(boreas.HeldRequest, backend)
+		if err := call.Set(1000 * kib); err != nil {
+			t.Errorf("a backend got %v", err)
+		}
+		other := w.hub.HeldForBackend(boreas.HeldRequest, backend)
+		if err := other.Set(100 * kib); !errors.Is(err, boreas.ErrPeerMemory) || !strings.Contains(err.Error(), "address") {
+			t.Errorf("the same backend got %v", err)
+		}
+		call.Keep(0)
+		if err := client("198.51.100.1"); !errors.Is(err, boreas.ErrPeerMemory) {
+			t.Errorf("a client took what is for backends: %v", err)
+		}
+	})
+}
+
+// TestALargeAnswerGetsRoomWhenNothingElseIsHeld asks for more than clients get together.
+func TestALargeAnswerGetsRoomWhenNothingElseIsHeld(t *testing.T) {
+	inWorld(t, boreas.Options{PeerMemory: 1 << 20}, func(w world) {
+		large := w.hub.Held(boreas.HeldAnswer, netip.Addr{}, "")
+		if err := large.Set(1000 << 10); err != nil {
+			t.Error(err)
+		}
+		if err := large.Set(1001 << 10); err != nil {
+			t.Errorf("a little more: %v", err)
 		}
 	})
 }

@@ -27,13 +27,17 @@ func (h *heldBytes) release() {
 	*h = heldBytes{}
 }
 
-// newHeld returns a Held for the address and the user of the call.
+// newHeld returns a Held for who makes the call: a backend, or the address and the user of a
+// subscriber's token. Whoever needs no key for the call counts as no backend.
 func (r *recorder) newHeld(kind boreas.HeldKind) *boreas.Held {
-	user := ""
-	if g := r.call.grant; g != nil && g.Named {
-		user = g.User
+	address, c := v2.AddressOf(r.request), &r.call
+	switch {
+	case c.grant != nil && c.grant.Named:
+		return r.hub.Held(kind, address, c.grant.User)
+	case c.grant != nil || c.route == nil || c.route.need.key == 0:
+		return r.hub.Held(kind, address, "")
 	}
-	return r.hub.Held(kind, v2.AddressOf(r.request), user)
+	return r.hub.HeldForBackend(kind, address)
 }
 
 // holdBody waits for room for a body of n bytes. Error: [boreas.ErrPeerMemory].

@@ -130,7 +130,7 @@ func (d *deaf) until(what string, done func(boreas.Stats) bool) {
 func TestBytesOfStrangersAreBounded(t *testing.T) {
 	full := func(s boreas.Stats) bool { return s.Held.Waiting >= 40 && s.Held.Bytes > heldMax/2 }
 	blocked := func(streams int64) func(boreas.Stats) bool {
-		return func(s boreas.Stats) bool { return s.Blocked == streams && s.Held.Batch > heldMax*3/4 }
+		return func(s boreas.Stats) bool { return s.Blocked == streams && s.Held.Batch > heldMax/2 }
 	}
 	for _, test := range []struct {
 		name string
