@@ -203,7 +203,8 @@ func (c *conn) carryOut(b *socket.Buffer) {
 
 // Finish implements [boreas.Conn]. If a close frame was sent, the connection stays open
 // for CloseTimeout at most: until the client has sent its own, and has closed the
-// connection.
+// connection. The timeout starts when the close frame has been written: closing the
+// connection earlier would cut a write under way, and the client would not learn the reason.
 func (c *conn) Finish(reason error, said bool) {
 	c.refused(reason, "session", "")
 	c.mu.Lock()
@@ -217,7 +218,7 @@ func (c *conn) Finish(reason error, said bool) {
 		c.Close() // the reading goroutine sees it and does the rest
 		return
 	}
-	c.SetReadDeadline(time.Now().Add(c.h.options.CloseTimeout))
+	c.AfterWrite(func() { c.SetReadDeadline(time.Now().Add(c.h.options.CloseTimeout)) })
 	if exchanged {
 		c.endWriting()
 	}

@@ -4,16 +4,19 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	coder "github.com/coder/websocket"
@@ -165,10 +168,28 @@ func TestASlowClient(t *testing.T) {
 	})
 }
 
+// expired is an engine that notes when a read finds that messages are no longer kept.
+type expired struct {
+	boreas.Engine
+	once  sync.Once
+	found chan struct{}
+}
+
+func (e *expired) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+	h, err := e.Engine.Read(ctx, channel, since, limit)
+	if errors.Is(err, boreas.ErrExpired) {
+		e.once.Do(func() { close(e.found) })
+	}
+	return h, err
+}
+
+// The server gives the client up some seconds after it has noticed the stall, so the client
+// reads as soon as that has happened.
 func TestAStalledClientIsClosedWithItsReason(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
-		engine := boreas.NewMemory(boreas.MemoryOptions{Messages: 10})
-		t.Cleanup(func() { engine.Close() })
+		memory := boreas.NewMemory(boreas.MemoryOptions{Messages: 10})
+		t.Cleanup(func() { memory.Close() })
+		engine := &expired{Engine: memory, found: make(chan struct{})}
 		hub, addr := server(t, k, boreas.Options{Engine: engine}, Options{})
 		c, other := newClient(t, addr), newClient(t, addr)
 		for _, c := range []*client{c, other} {
@@ -176,9 +197,14 @@ func TestAStalledClientIsClosedWithItsReason(t *testing.T) {
 			c.sync()
 		}
 		big := `"` + strings.Repeat("x", 1<<20) + `"`
-		for range 40 { // more than the sockets' buffers, the window and the log
+		for noticed := false; !noticed; {
 			publish(t, hub, "news", big)
 			other.want(`text {"message": ` + big + `, "channel": "news"}`)
+			select {
+			case <-engine.found:
+				noticed = true
+			default:
+			}
 		}
 		for {
 			f := c.next()
@@ -189,6 +215,37 @@ func TestAStalledClientIsClosedWithItsReason(t *testing.T) {
 				return
 			}
 		}
+	})
+}
+
+// A close frame that has not been written yet does not count as unanswered.
+func TestTheCloseTimeoutBeginsWhenTheCloseFrameIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := boreas.New(boreas.Options{})
+		c := &conn{h: newHandler(hub, withTestDefaults(Options{}), classic{})}
+		near, far := net.Pipe() // a write takes until the other end has read it
+		c.Attach(near)
+		s, err := hub.Reserve(netip.MustParseAddr("192.0.2.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.sess = s
+		if err := s.Start(c, c.h.dialect.format(), nil); err != nil {
+			t.Fatal(err)
+		}
+		c.h.workers.open()
+		go c.serve(nil)
+		s.End(boreas.ErrSlow)
+		<-time.After(20 * time.Second) // less than one write may take
+		client := &client{t, far, bufio.NewReader(far)}
+		client.want("close 1008 " + boreas.ErrSlow.Error())
+		began := time.Now()
+		client.wantEOF()
+		if took := time.Since(began); took != c.h.options.CloseTimeout {
+			t.Errorf("the connection ended %v after its close frame, want %v", took, c.h.options.CloseTimeout)
+		}
+		far.Close()
+		hub.Shutdown(context.Background(), 0)
 	})
 }
 

@@ -30,6 +30,16 @@ func (c *Conn) SetReadDeadline(t time.Time) { c.nc.SetReadDeadline(t) }
 // RemoteAddr is the peer's address.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
+// AfterWrite calls f when the write under way has ended, and at once if there is none. A
+// plain socket never has one: the system takes the bytes. F must not block.
+func (c *Conn) AfterWrite(f func()) {
+	if c.raw != nil {
+		f()
+		return
+	}
+	c.out.afterWrite(f)
+}
+
 // Drop closes the connection at once.
 func (c *Conn) Drop() { c.nc.Close() }
 
