@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need and tells what. Debian packages are installed by
-# apt-get as root or by sudo without a password. Where neither may be, it names what
-# is missing and fails.
+# Installs what the tests need. It names all Debian packages before it installs the
+# first one: by apt-get as root, or by sudo without a password. If it may use neither,
+# it names what is missing and fails. README.md has the whole list.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,6 +45,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 		fi
 		as_root=(sudo)
 	fi
+	echo "setup: will install these Debian packages with apt-get: ${packages[*]}"
 	"${as_root[@]}" apt-get update -qq
 	for i in "${!packages[@]}"; do
 		# One by one: some versions of nodejs bring npm, and conflict with its package.
