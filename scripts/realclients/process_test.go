@@ -136,3 +136,12 @@ func (p *process) wait() (rest string, err error) {
 	}
 	return strings.Join(all, "\n"), p.cmd.Wait()
 }
+
+// stopped waits for a server at Ctrl+C, and fails the test unless it stopped in order. The exit status is that of the go command, which
+// is 1 if it looked at the signal before the server ended, and 0 if not.
+func (p *process) stopped() {
+	p.t.Helper()
+	if rest, err := p.wait(); !strings.HasSuffix(strings.TrimSpace(rest), "msg=stopped") {
+		p.t.Errorf("server at Ctrl+C: %v, after printing %q", err, rest)
+	}
+}
