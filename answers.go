@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// maxBacklog is how many bytes of answers may wait behind one that a session has not
-// read. More mean that a client asks faster than it reads.
+// maxBacklog is how many bytes of answers may wait behind one that a session has not read. A
+// client over this limit asks faster than it reads.
 const maxBacklog = 64 << 10
 
-// answerTimeout is how long a peer may take to take its answers.
+// answerTimeout is how long a peer may take to receive its answers.
 const answerTimeout = time.Minute
 
-// Reserve waits for room for the session's next answer, which has at most n bytes. The
-// answer is the next [Session.Send] or the answer of the next [Session.Join]; a request
-// that gets none calls Unreserve. Answers of up to [HeldFree] bytes need no Reserve. Error:
-// [ErrPeerMemory] after 10 seconds, or when ctx or the session ends.
+// Reserve waits for room for the session's next answer, which has at most n bytes. The answer is
+// the next [Session.Send] or the answer of the next [Session.Join]; for a request that gets no
+// answer, the transport calls Unreserve. Answers of up to [HeldFree] bytes need no Reserve.
+// Error: [ErrPeerMemory] after 10 seconds, or when ctx or the session ends.
 func (s *Session) Reserve(ctx context.Context, n int) error {
 	if counted(n) == 0 {
 		return nil
@@ -43,7 +43,7 @@ func (s *Session) Reserve(ctx context.Context, n int) error {
 	return err
 }
 
-// Hold is [Held.Wait], which ends with the session, too. One goroutine at a time may
+// Hold is like [Held.Wait], and also ends when the session ends. One goroutine at a time may
 // wait.
 func (s *Session) Hold(ctx context.Context, held *Held, n int) error {
 	if held.Try(n) {
@@ -81,7 +81,7 @@ func (s *Session) reserveMore(n int) error {
 	return nil
 }
 
-// Unreserve gives back what Reserve has reserved, if there was no answer.
+// Unreserve releases the bytes that Reserve reserved, if there was no answer.
 func (s *Session) Unreserve() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,10 +96,9 @@ func (s *Session) unreserve() {
 	}
 }
 
-// Send writes bytes of the transport's own (answers, control frames) to the session,
-// before any publication not yet begun. They are copied. The hub ends a session that
-// lets too many of them wait, with [ErrBacklog], and one for which there is no room, with
-// [ErrPeerMemory].
+// Send writes bytes of the transport's own (answers, control frames) to the session, before any
+// publication not yet begun. They are copied. The hub ends a session with [ErrBacklog] if too
+// many of them wait, and with [ErrPeerMemory] if there is no room for them.
 func (s *Session) Send(p []byte) {
 	s.mu.Lock()
 	if s.ending {
@@ -126,13 +125,13 @@ func (s *Session) mayAnswer(n int) error {
 		return err
 	}
 	if s.sent == 0 && n > maxBacklog {
-		n = 1 // a page of history, and only what comes behind it is too much
+		n = 1 // a page of history; only the bytes after it are over the limit
 	}
 	s.sent += int32(n)
 	return nil
 }
 
-// holdAnswers counts that out has n bytes, for which what was reserved is used. The caller
+// holdAnswers records that out has n bytes, and uses the reserved bytes for them. The caller
 // holds s.mu.
 func (s *Session) holdAnswers(n int) error {
 	if s.strain == nil && counted(n) == 0 {
@@ -175,7 +174,8 @@ func (s *Session) countOut() {
 	st.answers.Keep(st.written + cap(s.out))
 }
 
-// strained returns what the session has that does not keep up. The caller holds mu.
+// strained returns the session's state for a slow client, and allocates it if needed. The caller
+// holds mu.
 func (s *Session) strained() *strain {
 	if s.strain == nil {
 		s.strain = &strain{answers: s.held(HeldAnswer)}
@@ -183,7 +183,7 @@ func (s *Session) strained() *strain {
 	return s.strain
 }
 
-// Answered tells whether the peer has taken all bytes that were queued by Send.
+// Answered reports whether the peer has taken all bytes that were queued by Send.
 func (s *Session) Answered() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,7 +191,7 @@ func (s *Session) Answered() bool {
 }
 
 // AwaitAnswered waits until the peer has taken all bytes that were queued by Send, or the
-// session has ended. A peer that has not taken them within a minute is ended, with
+// session has ended. If the peer has not taken them within a minute, the session ends with
 // [ErrBacklog]. One goroutine at a time may wait.
 func (s *Session) AwaitAnswered() {
 	s.mu.Lock()
@@ -211,7 +211,7 @@ func (s *Session) AwaitAnswered() {
 	}
 }
 
-// allAnswered wakes who waits for that. The caller holds mu.
+// allAnswered wakes the goroutine in AwaitAnswered. The caller holds mu.
 func (s *Session) allAnswered() {
 	s.sent = 0
 	if s.strain != nil && s.strain.answered != nil {

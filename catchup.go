@@ -24,7 +24,7 @@ type catchUp struct {
 	waits map[*subscription]wait // only of subscriptions whose log cannot be read for now
 }
 
-// wait says when a subscription's log is read again.
+// wait records when a subscription's log is read again.
 type wait struct {
 	shown <-chan struct{} // closed when the log has changed; nil after an error
 	at    time.Time       // after an error
@@ -171,8 +171,8 @@ func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
 	return o, err
 }
 
-// readLog reads the log after the subscription's cursor. Where that is one of presence
-// events, which are not kept, one event stands for all of them.
+// readLog reads the log after the subscription's cursor. Presence events are not kept, so for a
+// subscription to them one event stands for all of them.
 func (s *Session) readLog(sub *subscription, limit int) (History, error) {
 	if sub.ch.feed != nil {
 		return History{Publications: []*Publication{sub.ch.feed.stateEvent()}}, nil
@@ -193,8 +193,8 @@ func (s *Session) laggards() []*subscription {
 	return all
 }
 
-// lost reports whether the error of a Read says that the log is no longer whole after the
-// position. Any other error may pass.
+// lost reports whether the error of a Read means that publications after the position are gone.
+// Any other error may be temporary.
 func lost(err error) bool {
 	_, is := gapReason(err)
 	return is

@@ -86,8 +86,8 @@ type subscription struct {
 	group  *group // immutable once added, as are session and ch
 	index  uint8  // in group.subs, below groupSize; guarded by group.mu
 
-	// publishing is how many publications of the session's own, which it does not want
-	// back, are under way; own is how far after born the newest of those is that are not.
+	// publishing is how many publications of the session's own, which it does not want back, are
+	// under way; own is the distance from born to the newest one that is no longer under way.
 	// Guarded by Session.mu.
 	publishing uint16
 	own        uint32
@@ -97,8 +97,8 @@ type subscription struct {
 	born uint64
 }
 
-// silent tells whether the session's own publications, which it does not want back, may be
-// among what comes next. Then it does not share what others get. The caller holds
+// silent reports whether the next publications may include the session's own, which it does not
+// want back. Such a session does not share the batch of other sessions. The caller holds
 // Session.mu.
 func (sub *subscription) silent() bool {
 	if sub.publishing > 0 || sub.own == math.MaxUint32 {
@@ -137,14 +137,14 @@ func (ch *channel) open(h *Hub) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	ch.epoch, ch.stop, ch.err = head.Epoch, stop, nil
-	// Nobody has subscribed yet. What was delivered meanwhile is after head.
+	// Nobody has subscribed yet. Publications that were delivered meanwhile are after head.
 	ch.floor = max(ch.floor, head.Offset)
 	ch.head.Store(ch.floor)
 }
 
 var errNotFollowed = errors.New("boreas: the engine panicked while it began to follow the channel")
 
-// unfollow ends what open began. It is called once, with the last reference gone.
+// unfollow stops following the channel. It is called once, after the last reference is gone.
 func (ch *channel) unfollow(h *Hub) {
 	if ch.stop != nil {
 		defer h.follows.Done()
@@ -258,9 +258,9 @@ func (ch *channel) windowPassed(offset uint64) bool {
 // atHead stands for the place of the newest publication, wherever that is.
 const atHead = math.MaxUint64
 
-// add puts the subscription's cursor at the offset, or at the head, and the
-// subscription into a group. Who adds one behind the head sees to it that it is
-// flushed. It reports whether that is the first one.
+// add puts the subscription's cursor at the offset, or at the head, and the subscription into a
+// group. A caller that adds it behind the head must make sure that it is flushed. add reports
+// whether it is the channel's first subscription.
 func (ch *channel) add(sub *subscription, at uint64) (first bool, err error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -295,7 +295,7 @@ func (ch *channel) place(sub *subscription) {
 	g.add(sub)
 }
 
-// remove reports whether that was the last subscription.
+// remove reports whether it was the last subscription.
 func (ch *channel) remove(sub *subscription) (last bool) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

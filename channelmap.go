@@ -76,8 +76,8 @@ func (m *channelMap) opened(ch *channel) {
 	ch.opening = nil
 }
 
-// release gives a reference back. It reports whether that was the last one, after which
-// nobody can acquire the channel any more.
+// release releases a reference. It reports whether it was the last one, after which nobody can
+// acquire the channel any more.
 func (m *channelMap) release(ch *channel) (last bool) {
 	s := m.shard(ch.name)
 	s.mu.Lock()

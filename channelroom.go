@@ -15,7 +15,7 @@ const (
 // channelRoom counts the cost of all joined channels together. A nil channelRoom counts
 // nothing.
 type channelRoom struct {
-	max  int64 // 0 is no bound
+	max  int64 // 0 means no bound
 	used atomic.Int64
 }
 

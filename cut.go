@@ -1,15 +1,15 @@
 package boreas
 
-// cut is a publication of which a part has been written. The rest must be, before
-// anything else. It is encoded anew for that: a copy for each of a thousand blocked
-// readers would be a thousand copies of the same megabyte.
+// cut is a publication of which a part has been written. The rest must be written before
+// anything else. It is encoded again at that time, because keeping a copy for each of a thousand
+// blocked readers would take a thousand times its size.
 type cut struct {
 	ch      *channel
 	pub     *Publication
 	written int // bytes of its form
 
-	// places is where the session was on its channels, where the form tells that; nil
-	// where it does not.
+	// places holds the session's positions on its channels if the form contains them; otherwise it
+	// is nil.
 	places []cutPlace
 	format PersonalFormat
 
@@ -42,8 +42,8 @@ func (s *Session) cutAt(ch *channel, p *Publication, n int) {
 	s.cut = c
 }
 
-// uncut notes that nothing is left of the cut publication, or nobody wants the rest. The
-// caller holds s.mu.
+// uncut records that the cut publication was written in full, or that its rest is not needed.
+// The caller holds s.mu.
 func (s *Session) uncut() {
 	if s.cut != nil && s.cut.pinned {
 		s.hub.ledger.unpin(s.cut.pub)
@@ -61,7 +61,7 @@ func (c *cut) appendRest(dst []byte, f Format) []byte {
 	return append(dst[:start], dst[start+c.written:]...)
 }
 
-// position is where the session was when the publication was written in part.
+// position returns the session's position when the publication was written in part.
 func (c *cut) position(channel string) Position {
 	for _, p := range c.places {
 		if p.channel == channel {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// DotWarnings returns a sentence for each pattern with {user} that leads to channels which another rule of the channels applies to
-// because the user's name has a dot: in a channels' rule, * stands for anything but a dot. The rule for orders.* applies to the
-// channel of every user named by the permission for orders.{user}, but not to orders.ann@example.com. Rule returns the rule of a
-// channel, as [Hub.Rule] does.
+// DotWarnings returns a sentence for each pattern with {user} that can lead to a channel under another rule because the user's
+// name has a dot: in a channels' rule, * matches anything but a dot. For example, the rule for orders.* applies to the channel of
+// every user named by the permission for orders.{user}, except users such as ann@example.com, whose channel is
+// orders.ann@example.com. Rule returns the rule of a channel, as [Hub.Rule] does.
 func (p *Permissions) DotWarnings(user string, rule func(channel string) *Rule) []string {
 	if p == nil || !strings.Contains(user, ".") {
 		return nil

@@ -11,10 +11,9 @@ type Publication struct {
 	// channel increase; they need not be dense, and the first is above 0.
 	Offset uint64
 
-	// Time is when the engine accepted it, in nanoseconds since 1970 UTC, by this
-	// machine's clock at that moment. It is for people: that clock may have been set
-	// since, so the time of another publication may be earlier though it was published
-	// later.
+	// Time is when the engine accepted it, in nanoseconds since 1970 UTC, by this machine's clock
+	// at that moment. It is for display only: the clock may be set at any time, so a later
+	// publication may have an earlier time.
 	Time int64
 
 	// Data is the message: one JSON text in valid UTF-8, without newlines.
@@ -37,10 +36,10 @@ type Message struct {
 	// Sender becomes the publication's.
 	Sender uint64
 
-	// Publisher names the client that publishes, "" for a backend that is trusted. An
-	// engine that bounds something for all publishers together bounds it for each
-	// publisher, too, and never refuses a message without one for what those with one have
-	// used up. [Session.Publish] sets it.
+	// Publisher names the client that publishes, "" for a backend that is trusted. An engine that
+	// has a limit for all publishers together also has one for each publisher, and never refuses a
+	// message without a publisher because messages with a publisher have used up the limit.
+	// [Session.Publish] sets it.
 	Publisher string
 }
 
@@ -63,10 +62,9 @@ type History struct {
 	// later has lost nothing.
 	Floor Position
 
-	// Head is the place of the newest publication, or where the log starts if
-	// it never had one. An engine whose channels share one sequence may give a later place, as
-	// long as nothing lies between. The log shows every publication up to Head, as far as
-	// the limit allows.
+	// Head is the place of the newest publication, or where the log starts if it never had one. An
+	// engine whose channels share one sequence may give a later place, as long as nothing lies
+	// between. Read returns every publication up to Head, within its limit.
 	Head Position
 }
 
@@ -104,13 +102,13 @@ const MaxKey = 128
 //     as the engine promises (in memory, on disk, on a quorum). It may reach
 //     followers before or after that. When Publish fails, the publication may or
 //     may not have been kept.
-//   - Keys. For a time that is the engine's to say, a message with the key of an
-//     earlier one on the same channel is not published again: the answer is the
-//     earlier one's position, or ErrKeyReused if the data differ. An engine that can
-//     remember no more keys refuses a message that has one with ErrTooManyKeys.
-//   - Retention. An engine may drop a channel's oldest publications at any time,
-//     never one in the middle. What it dropped raises Floor for good. How long it keeps
-//     publications and keys does not depend on the wall clock, which may be set.
+//   - Keys. For a time that the engine chooses, a message with the key of an earlier one on the
+//     same channel is not published again: Publish returns the earlier one's position, or
+//     ErrKeyReused if the data differ. An engine that cannot remember more keys refuses a
+//     message that has a key with ErrTooManyKeys.
+//   - Retention. An engine may drop a channel's oldest publications at any time, never one in
+//     the middle. Dropping publications raises Floor permanently. How long it keeps publications
+//     and keys does not depend on the wall clock, which may be set.
 //   - Epoch. Positions of one life of a log share an epoch; a log that may have
 //     lost its tail starts a new one.
 //   - Time. A call may wait, for a disk or for another machine; it ends soon after its
@@ -127,12 +125,11 @@ type Engine interface {
 	// returned, deliver is not called any more.
 	Follow(ctx context.Context, channel string, deliver func(*Publication)) (head Position, stop func(), err error)
 
-	// Read returns at most limit of the publications after since, the oldest of
-	// them; or, if limit is negative, the newest -limit of them. A limit of 0
-	// asks for the bounds only. The zero Position stands for the floor.
-	// Since need not be the position of a publication: any offset from Floor to Head will do.
-	// The history's bounds are valid also with the errors ErrExpired,
-	// ErrUnknownEpoch and ErrAhead. A channel never heard of has an empty log.
+	// Read returns at most limit of the publications after since, the oldest of them; or, if limit
+	// is negative, the newest -limit of them. A limit of 0 asks for the bounds only. The zero
+	// Position stands for the floor. Since need not be the position of a publication: any offset
+	// from Floor to Head is valid. The history's bounds are valid also with the errors ErrExpired,
+	// ErrUnknownEpoch and ErrAhead. An unknown channel has an empty log.
 	Read(ctx context.Context, channel string, since Position, limit int) (History, error)
 
 	// Close releases what the engine holds. Calls after it fail with ErrClosed.

@@ -20,8 +20,8 @@ const (
 // maxStops is how many channels the hub stops following at once.
 const maxStops = 64
 
-// An EnginePanicError is the error of a call during which the engine panicked. Whether the
-// engine still works is not known.
+// An EnginePanicError is returned by a call during which the engine panicked. The engine may no
+// longer work.
 type EnginePanicError struct {
 	Value any    // of the panic
 	Stack []byte // of the goroutine that panicked
@@ -32,8 +32,8 @@ func (e *EnginePanicError) Error() string {
 	return fmt.Sprintf("boreas: the engine panicked: %v", e.Value)
 }
 
-// caller is for whom the engine is called. Sessions and backends do not take each other's
-// places.
+// caller is the kind of caller for which the engine is called. Each kind has its own places, so
+// that sessions and backends do not use up each other's.
 type caller int
 
 const (
@@ -42,9 +42,9 @@ const (
 	forCatchUp // a session whose client does not wait for an answer: it can wait for a place
 )
 
-// engineBounds bounds the calls of an engine that may wait, for a disk or for another
-// machine: how many are under way, and how long each takes, also if the engine ignores its
-// context. Each call runs on a goroutine of its own, so that the caller can give up.
+// engineBounds bounds the calls of an engine that may wait, for a disk or for another machine:
+// how many are under way, and how long each takes, even if the engine ignores its context. Each
+// call runs on a goroutine of its own, so that the caller can give up.
 type engineBounds struct {
 	timeout          time.Duration
 	backend, session chan struct{} // hold one value for each call under way
@@ -60,7 +60,7 @@ func (b *engineBounds) init(o *Options) {
 	b.stops.panics = &b.panics
 }
 
-// begin takes a place.
+// begin takes a place for a call.
 func (b *engineBounds) begin(ctx context.Context, c caller) (places chan struct{}, _ error) {
 	if places = b.session; c == forBackend {
 		places = b.backend
@@ -82,12 +82,12 @@ func (b *engineBounds) begin(ctx context.Context, c caller) (places chan struct{
 	}
 }
 
-// bounded calls the engine. If the caller gives up before the call is over, late gets the
-// result.
+// bounded calls the engine. If the caller gives up before the call ends, the result is passed to
+// late.
 func bounded[T any](ctx context.Context, h *Hub, c caller, call func(context.Context) (T, error), late func(T)) (T, error) {
 	var none T
 	b := &h.bounds
-	if !h.calls.enter() { // left when the call is over, which may be later than this returns
+	if !h.calls.enter() { // left when the call ends, which may be after bounded returns
 		return none, ErrClosed
 	}
 	places, err := b.begin(ctx, c)
@@ -155,14 +155,14 @@ func (d *delivery) take(p *Publication) {
 	}
 }
 
-// end ends the deliveries. Once it has returned, deliver is not called any more.
+// end ends the deliveries. After it has returned, deliver is not called again.
 func (d *delivery) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.deliver = nil
 }
 
-// stopWait is how long the last one to leave a channel waits for the engine.
+// stopWait is how long the last subscriber that leaves a channel waits for the engine.
 const stopWait = 50 * time.Millisecond
 
 // stops calls the stop functions of an engine that may wait, on a bounded number of
@@ -172,18 +172,18 @@ type stops struct {
 	mu     sync.Mutex
 	queue  []stopping
 	busy   int           // goroutines
-	stuck  bool          // one has taken longer than stopWait: nobody waits until all are over
+	stuck  bool          // a call has taken longer than stopWait: callers do not wait until all have ended
 	idle   chan struct{} // closed when busy becomes 0; nil if nobody waits for that
 }
 
-// stopping is a stop function, and what is closed when it has returned.
+// stopping is a stop function and the channel that is closed when it has returned.
 type stopping struct {
 	stop func()
 	done chan struct{}
 }
 
-// call calls stop, and waits a moment for it: pings and sweeps must not wait for an
-// engine.
+// call calls stop, and waits at most stopWait for it, because pings and sweeps must not wait for
+// an engine.
 func (s *stops) call(stop func()) {
 	done := s.add(stop)
 	s.mu.Lock()
@@ -203,7 +203,7 @@ func (s *stops) call(stop func()) {
 	}
 }
 
-// add calls stop soon. It returns what is closed then.
+// add queues stop to be called. It returns a channel that is closed when stop has returned.
 func (s *stops) add(stop func()) (done chan struct{}) {
 	done = make(chan struct{})
 	s.mu.Lock()
@@ -239,7 +239,7 @@ func (s *stops) run() {
 	}
 }
 
-// await waits until all have been called.
+// await waits until all stop functions have returned.
 func (s *stops) await() {
 	s.mu.Lock()
 	if s.busy == 0 {

@@ -39,9 +39,9 @@ type following struct {
 	stop func()
 }
 
-// callFollow calls the engine's Follow. The stop that it returns does not wait long: nothing
-// is delivered after it has returned, also if the engine's own stop takes longer. The
-// caller is within the gate.
+// callFollow calls the engine's Follow. The stop that it returns does not wait long: nothing is
+// delivered after it has returned, even if the engine's own stop takes longer. The caller has
+// entered the gate.
 func (h *Hub) callFollow(channel string, deliver func(*Publication)) (Position, func(), error) {
 	if h.instant {
 		return h.engine.Follow(h.ctx, channel, deliver)
@@ -91,8 +91,8 @@ func (h *Hub) logNames(ctx context.Context, prefix, after string, limit int) ([]
 	return bounded(ctx, h, forBackend, func(ctx context.Context) ([]string, error) { return e.ListChannels(ctx, prefix, after, limit) }, nil)
 }
 
-// untilClosed returns a context that also ends when the hub shuts down, because Shutdown
-// waits for the call. A [Memory] never waits for anything, so its calls do without.
+// untilClosed returns a context that also ends when the hub shuts down, because Shutdown waits
+// for the call. A [Memory] never waits for anything, so its calls do not need one.
 func (h *Hub) untilClosed(ctx context.Context) (context.Context, context.CancelFunc) {
 	if h.instant || ctx == h.ctx {
 		return ctx, func() {}

@@ -28,12 +28,12 @@ var (
 	// channels already.
 	ErrTooManyUserChannels = errors.New("boreas: too many channels for one user")
 
-	// ErrTooManyAddressChannels: the sessions from the address have joined
-	// Options.MaxAddressChannels channels already.
+	// ErrTooManyAddressChannels means that the sessions from the address have already joined
+	// Options.MaxAddressChannels channels.
 	ErrTooManyAddressChannels = errors.New("boreas: too many channels for one address (address_channels)")
 
-	// ErrTooManyJoinedChannels: the channels that sessions have joined cost
-	// Options.ChannelMemory already.
+	// ErrTooManyJoinedChannels means that the channels that sessions have joined already cost
+	// Options.ChannelMemory.
 	ErrTooManyJoinedChannels = errors.New("boreas: the channels that clients have joined take as much memory as they may (channel_memory)")
 
 	// ErrTooManyChannels: the session has joined Options.MaxChannels channels already.
@@ -63,12 +63,12 @@ var (
 	// ErrKey: an idempotency key has more than [MaxKey] bytes.
 	ErrKey = errors.New("boreas: an idempotency key has 1 to 128 bytes")
 
-	// ErrEngineBusy: Options.EngineCalls calls of the engine are under way. Nothing was
-	// done.
+	// ErrEngineBusy means that Options.EngineCalls calls of the engine are already under way.
+	// Nothing was done.
 	ErrEngineBusy = errors.New("boreas: too many requests wait for the engine: try again later")
 
-	// ErrEngineTimeout: the engine did not answer within Options.EngineTimeout. A message may
-	// or may not have been published.
+	// ErrEngineTimeout means that the engine did not answer within Options.EngineTimeout. A message
+	// may or may not have been published.
 	ErrEngineTimeout = errors.New("boreas: the engine did not answer in time")
 
 	// ErrNoSession: there is no live session of that name.
@@ -90,8 +90,8 @@ var (
 	// ErrFallsBehind: the session fell behind the log again and again.
 	ErrFallsBehind = errors.New("reading too slowly: it fell behind again and again")
 
-	// ErrUnreadable: the session was behind, and the engine could not read the channel's log
-	// for 30 seconds. The text of the reason has the engine's error, too.
+	// ErrUnreadable means that the session was behind and the engine could not read the channel's
+	// log for 30 seconds. The text of the reason includes the engine's error.
 	ErrUnreadable = errors.New("the server cannot read the channel's history")
 
 	// ErrRevoked: the session's identity is no longer valid.

@@ -13,11 +13,12 @@ type farewell struct {
 }
 
 const (
-	// drainStep is how far slots are apart at least: less would only load the timer.
+	// drainStep is the minimum interval between slots, because shorter intervals would only load
+	// the timer.
 	drainStep = 10 * time.Millisecond
 
-	// farewellRate is how many sessions a second are sent away, if the drain time allows
-	// that: as many handshakes as a small server takes beside its other work.
+	// farewellRate is how many sessions per second are ended, if the drain time allows it: a small
+	// server can accept as many handshakes per second beside its other work.
 	farewellRate = 500
 )
 

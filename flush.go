@@ -16,7 +16,7 @@ const (
 	flushBlocked                // the socket refused bytes
 	flushLagging                // some channel's window does not reach back to the cursor
 	flushLost                   // the connection is lost
-	flushWaiting                // no log can be read for now that the cursors need
+	flushWaiting                // the logs that the cursors need cannot be read for now
 )
 
 // flush writes once what the session has coming, on all its channels together: its
@@ -135,8 +135,8 @@ func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error)
 	return flushDone, nil
 }
 
-// writeOwn makes one attempt to write the bytes of the session's own, without a copy in
-// a batch: that may be a page of history.
+// writeOwn makes one attempt to write the session's own bytes. It does not copy them into a
+// batch, because they may be a page of history.
 func (s *Session) writeOwn(t *tally) (outcome, error) {
 	n, err := s.conn.TryWrite(s.out)
 	if err != nil {

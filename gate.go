@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// gate counts calls that are under way, and can be closed: after that no call begins, and
-// close returns only when the last one has ended.
+// gate counts calls that are under way. Once it is closed, no call begins, and close returns
+// only when the last call has ended.
 type gate struct {
 	calls atomic.Int64 // under way; math.MinInt64 is added once the gate is closed
 	ended chan struct{}
@@ -16,8 +16,8 @@ type gate struct {
 
 func (g *gate) init() { g.ended = make(chan struct{}) }
 
-// enter begins a call. It returns false if the gate is closed. The caller must call
-// leave when the call has ended, if enter returned true.
+// enter begins a call. It returns false if the gate is closed. If enter returned true, the
+// caller must call leave when the call has ended.
 func (g *gate) enter() bool {
 	if g.calls.Add(1) > 0 {
 		return true

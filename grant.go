@@ -19,10 +19,10 @@ type Credentials struct {
 	// to make room for others meanwhile. Nil means to run it as it is.
 	Slow func(run func())
 
-	// Costs is called before a check that needs more than a look-up: the verification of
-	// a signature, or a question to a backend. The check ends with a call of leave. Costs
-	// may wait, and calls wait with the function that does; an error ends the check. Nil
-	// means that nothing bounds such checks.
+	// Costs is called before a check that needs more than a look-up: the verification of a
+	// signature, or a request to a backend. The check calls leave when it ends. Costs may wait, by
+	// passing the waiting function to wait; an error ends the check. Nil means that such checks are
+	// not limited.
 	Costs func(wait func(run func())) (leave func(), err error)
 }
 
@@ -57,8 +57,8 @@ type Grant struct {
 	// Key is the ID of the key that made the token or signed it, "" if none did.
 	Key string
 
-	// Info is what others see of the user in presence: one JSON text as [NewInfo] returns
-	// it, or "". It replaces what the client gives when it joins.
+	// Info is the user's info in presence, which other clients see: one JSON text as [NewInfo]
+	// returns it, or "". It replaces the info that the client gives when it joins.
 	Info string
 
 	// Permissions are what it allows; nil is everything.
@@ -91,9 +91,9 @@ func (g *Grant) May(verb Verb, channel string) error {
 	return nil
 }
 
-// Publisher returns what a message of the grant has as its Publisher, if its client's
-// address is this one: the user, if a backend named it; else the address, as
-// [Options].MaxAddressSessions counts it; else, since it is not valid, the token.
+// Publisher returns the Publisher of a message that a client with this grant and address
+// publishes: the user, if a backend named it; otherwise the address, as
+// [Options].MaxAddressSessions counts it; otherwise, if the address is not valid, the token.
 func (g *Grant) Publisher(address netip.Addr) string {
 	switch {
 	case g == nil:

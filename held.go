@@ -14,7 +14,7 @@ import (
 // default.
 const DefaultPeerMemory = 128 << 20
 
-// Shares of Options.PeerMemory, each one of so many.
+// Shares of Options.PeerMemory, as divisors.
 const (
 	addressShare = 8
 	userShare    = 16
@@ -22,8 +22,8 @@ const (
 	backendShare = 8 // no client gets it
 )
 
-// HeldFree is how many bytes of each kind are held for a session without being counted:
-// a part of what each connection costs, as its buffers in the kernel are.
+// HeldFree is how many bytes of each kind are held for a session without being counted. They are
+// part of the cost of each connection, like its buffers in the kernel.
 const HeldFree = 4 << 10
 
 // heldWait is how long a request waits for room.
@@ -33,10 +33,10 @@ const heldWait = 10 * time.Second
 // session, its address, its user, or all peers. The error's text says which.
 var ErrPeerMemory = errors.New("boreas: too many bytes wait for this client")
 
-// A HeldKind says why the server holds bytes for a peer.
+// A HeldKind is the reason why the server holds bytes for a peer.
 type HeldKind int
 
-// The kinds.
+// Kinds of held bytes.
 const (
 	HeldRequest HeldKind = iota // a request that has arrived in part
 	HeldAnswer                  // an answer that the peer has not read yet
@@ -45,7 +45,7 @@ const (
 	heldKinds
 )
 
-// heldScope says which bound has been reached.
+// heldScope is the bound that has been reached.
 type heldScope int
 
 const (
@@ -76,7 +76,7 @@ var heldErrors = [heldScopes]*heldError{{heldSession}, {heldAddress}, {heldUser}
 // socket takes.
 type ledger struct {
 	max    [heldScopes]int64
-	exempt addresses // tells which addresses have no bound
+	exempt addresses // reports whether an address has no bound
 
 	mu        sync.Mutex
 	total     int64
@@ -115,8 +115,8 @@ func (l *ledger) init(o *Options) {
 	l.addresses, l.users, l.pins = make(map[heldAddr]int64), make(map[string]int64), make(map[*Publication]*pin)
 }
 
-// A Held is a number of bytes that the server holds for one peer. One goroutine at a
-// time uses it. Set it to 0 when the bytes are gone.
+// A Held is a number of bytes that the server holds for one peer. Only one goroutine may use it
+// at a time. Set it to 0 when the bytes are released.
 type Held struct {
 	ledger  *ledger
 	kind    HeldKind
@@ -127,8 +127,8 @@ type Held struct {
 	n       int64
 }
 
-// Held returns a Held without bytes for a peer that is no session. The address may be
-// invalid and the user empty: then no bound of an address or a user applies.
+// Held returns a Held without bytes for a peer without a session. The address may be invalid and
+// the user empty; their bounds do not apply in that case.
 func (h *Hub) Held(kind HeldKind, address netip.Addr, user string) *Held {
 	held := h.ledger.held(kind, address, user)
 	return &held
@@ -174,7 +174,7 @@ func (l *ledger) held(kind HeldKind, address netip.Addr, user string) Held {
 	return Held{ledger: l, kind: kind, address: address, user: user}
 }
 
-// counted is what n bytes count as.
+// counted returns the number that n bytes count as.
 func counted(n int) int64 {
 	if n <= HeldFree {
 		return 0
@@ -182,11 +182,12 @@ func counted(n int) int64 {
 	return int64(n)
 }
 
-// Set changes how many bytes are held. Fewer are always allowed. Up to [HeldFree] bytes
-// count as none. Error: [ErrPeerMemory], and then nothing has changed.
+// Set changes how many bytes are held. Fewer are always allowed. Up to [HeldFree] bytes count as
+// none. Error: [ErrPeerMemory]; nothing has changed in that case.
 func (h *Held) Set(n int) error { return h.set(n, true) }
 
-// Try is Set for a caller that has another way out: it counts no refusal.
+// Try is like Set but does not count a refusal. It is for callers that can go on without the
+// bytes.
 func (h *Held) Try(n int) bool { return h.set(n, false) == nil }
 
 func (h *Held) set(n int, count bool) error {
@@ -206,9 +207,8 @@ func (h *Held) set(n int, count bool) error {
 	return nil
 }
 
-// Wait is like Set, but waits for room: until ctx ends, and for 10 seconds at most. A
-// single request or answer that is larger than its share gets room when nothing else of
-// that share is held.
+// Wait is like Set but waits for room until ctx ends, for at most 10 seconds. A single request
+// or answer that is larger than its share gets room when nothing else of that share is held.
 func (h *Held) Wait(ctx context.Context, n int) error {
 	want := counted(n)
 	if want == h.n {
@@ -237,7 +237,7 @@ func (h *Held) Wait(ctx context.Context, n int) error {
 	defer l.mu.Unlock()
 	i := slices.Index(l.waiters, w)
 	if i < 0 {
-		return nil // it got room in this moment
+		return nil // it got room just now
 	}
 	l.waiters = slices.Delete(l.waiters, i, i+1)
 	_, scope := h.full(want)
@@ -245,7 +245,7 @@ func (h *Held) Wait(ctx context.Context, n int) error {
 	return heldErrors[scope]
 }
 
-// Keep is Set for bytes that are there already, whatever the bounds are.
+// Keep is like Set but ignores the bounds, because the bytes exist already.
 func (h *Held) Keep(n int) {
 	want := counted(n)
 	if want == h.n {
@@ -256,7 +256,7 @@ func (h *Held) Keep(n int) {
 	h.change(want)
 }
 
-// take adds the bytes of another Held, which has none then.
+// take moves the bytes of another Held into this one.
 func (h *Held) take(from *Held) {
 	n := from.n
 	from.Keep(0)
@@ -265,9 +265,9 @@ func (h *Held) take(from *Held) {
 	}
 }
 
-// full reports whether want bytes are too many, and for which bound. What alone is more
-// than a share of an address, a user or all gets through when nothing else is there.
-// The caller holds ledger.mu.
+// full reports whether want bytes are too many, and returns the bound that they exceed. A
+// request larger than a whole share (of an address, a user or all) is accepted when nothing else
+// of that share is held. The caller holds ledger.mu.
 func (h *Held) full(want int64) (bool, heldScope) {
 	l := h.ledger
 	more := want - h.n
@@ -319,33 +319,33 @@ func (h *Held) change(want int64) {
 	}
 }
 
-// serve gives room to those who wait and now fit, oldest first.
+// serve gives room to the waiters that now fit, oldest first.
 func (l *ledger) serve() {
 	l.waiters = slices.DeleteFunc(l.waiters, func(w *heldWaiter) bool {
 		if full, _ := w.held.full(w.n); full {
 			return false
 		}
-		w.held.change(w.n) // it is no less than before, so this does not come back here
+		w.held.change(w.n) // it is not less than before, so there is no recursion
 		close(w.ready)
 		return true
 	})
 }
 
-// addTo adds to a number in a map, which has no zeros.
+// addTo adds to a number in a map, which keeps no zeros.
 func addTo[K comparable](m map[K]int64, key K, more int64) {
 	if m[key] += more; m[key] == 0 {
 		delete(m, key)
 	}
 }
 
-// pin is a publication that sessions have received in part. The log may drop it, and they
-// hold it then.
+// pin is a publication that sessions have received in part. The log may drop it; the sessions
+// keep it in memory after that.
 type pin struct {
-	held Held // of the session that was the first
+	held Held // of the first such session
 	refs int
 }
 
-// pin counts that the session holds the publication. Error: [ErrPeerMemory].
+// pin records that the session holds the publication. Error: [ErrPeerMemory].
 func (l *ledger) pin(p *Publication, held Held) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -364,7 +364,7 @@ func (l *ledger) pin(p *Publication, held Held) error {
 	return nil
 }
 
-// unpin takes back what pin counted.
+// unpin undoes pin.
 func (l *ledger) unpin(p *Publication) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -375,15 +375,15 @@ func (l *ledger) unpin(p *Publication) {
 	}
 }
 
-// HeldStats is what the server holds for peers.
+// HeldStats describes the bytes that the server holds for peers.
 type HeldStats struct {
-	// Now, in bytes: by kind, together, and how many there may be.
+	// The bytes held now, by kind and in total, and their limit.
 	Request, Answer, Batch, Message int64
 	Bytes, Max                      int64
 
 	Waiting int // requests that wait for room
 
-	// Refused counts since the start how often there was no room, by the bound.
+	// Refused counts how often there was no room since the start, by bound.
 	Refused struct{ Session, Address, User, All uint64 }
 }
 

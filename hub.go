@@ -51,21 +51,20 @@ type Options struct {
 	MaxAddressSessions int
 	ExemptAddresses    []netip.Prefix
 
-	// MaxAddressChannels bounds the channels that all sessions from one such address have
-	// joined together; 0 means no bound.
+	// MaxAddressChannels bounds the channels that all sessions from one such address have joined in
+	// total; 0 means no bound.
 	MaxAddressChannels int
 
-	// ChannelMemory is how many bytes the channels that sessions have joined may cost, all
-	// together: about 0.7 KB and twice its name for a channel, 110 bytes for each session
-	// on it, and some hundred bytes more with presence. The engine's history does not count.
-	// Beyond it joins fail with [ErrTooManyJoinedChannels]; 0 means no bound.
+	// ChannelMemory is how many bytes the channels that sessions have joined may cost in total:
+	// about 0.7 KB and twice its name for a channel, 110 bytes for each session on it, and some
+	// hundred bytes more with presence. The engine's history does not count. Over the limit, joins
+	// fail with [ErrTooManyJoinedChannels]; 0 means no bound.
 	ChannelMemory int64
 
-	// PeerMemory is how many bytes the hub and its transports hold for all peers
-	// together: requests that have arrived in part, answers that wait to be read, copies
-	// that connections are writing. One address that is in none of ExemptAddresses gets
-	// an eighth of it, one user whom a backend has named a sixteenth, the answers
-	// to one session a thirty-second. 0 means [DefaultPeerMemory].
+	// PeerMemory is how many bytes the hub and its transports hold for all peers together: requests
+	// that have arrived in part, answers that wait to be read, copies that connections are writing.
+	// An address outside ExemptAddresses gets an eighth of it, a user that a backend has named a
+	// sixteenth, and the answers to one session a thirty-second. 0 means [DefaultPeerMemory].
 	PeerMemory int64
 
 	// PresenceLinger is for how long a session whose connection was lost is still
@@ -79,12 +78,11 @@ type Options struct {
 	// Rules are the channels' rules. Nil means that each has the zero [Rule].
 	Rules *Rules
 
-	// EngineTimeout is how long one call of the engine may take before the request fails
-	// with [ErrEngineTimeout], and EngineCalls is how many calls for sessions may be under
-	// way before further requests fail with [ErrEngineBusy]; as many calls beside these may
-	// be under way for [Hub.Publish] and the hub's other methods. 0 means
-	// [DefaultEngineTimeout] and [DefaultEngineCalls]. A [Memory] never waits, and has no
-	// bounds.
+	// EngineTimeout is how long one call of the engine may take before the request fails with
+	// [ErrEngineTimeout], and EngineCalls is how many calls for sessions may be under way before
+	// further requests fail with [ErrEngineBusy]; as many again may be under way for [Hub.Publish]
+	// and the hub's other methods. 0 means [DefaultEngineTimeout] and [DefaultEngineCalls]. A
+	// [Memory] never waits, so these limits do not apply to it.
 	EngineTimeout time.Duration
 	EngineCalls   int
 
@@ -162,7 +160,7 @@ func New(o Options) *Hub {
 }
 
 // EngineWaits reports whether a call of the engine may wait for something other than the
-// processor, so that it must not be made on a goroutine that others need.
+// processor, in which case it must not be made on a goroutine that others need.
 func (h *Hub) EngineWaits() bool { return !h.instant }
 
 // Publish appends the message to the channel's log, and returns its position once the
@@ -228,16 +226,15 @@ func (h *Hub) Sessions() int {
 	return h.registry.open
 }
 
-// Shutdown ends all sessions with [ErrShuttingDown], from now on about 500 a second, so
-// that they do not all come back in one instant, or more if all of them would take longer
-// than the drain time. It waits until they are done or ctx is, and stops the hub. No session
-// is opened from its call on; publishing works until the sessions have ended, and fails with
-// [ErrClosed] after that.
+// Shutdown ends all sessions with [ErrShuttingDown], about 500 per second so that they do not
+// all reconnect at once, or faster if that would take longer than the drain time. It waits until
+// they have ended or ctx is done, and stops the hub. No session can be opened after the call;
+// publishing works until the sessions have ended, and fails with [ErrClosed] after that.
 //
-// When Shutdown has returned, no call of the engine is under way and none follows, so its
-// owner may close it. To that end Shutdown cancels the context of the calls that are under
-// way and waits for them, and for the stop of each followed channel, also after ctx has ended.
-// The error is ctx's, if it had to stop waiting for the sessions.
+// When Shutdown has returned, no call of the engine is under way and none follows, so the
+// engine's owner may close it. For this, Shutdown cancels the context of the calls that are
+// under way and waits for them and for the stop of each followed channel, even after ctx has
+// ended. Shutdown returns ctx's error if it had to stop waiting for the sessions.
 func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	sessions := h.registry.shut()
 	d := newFarewell(sessions, drain)
@@ -254,9 +251,9 @@ func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	h.cancel()
 	h.queue.close()
 	h.goroutines.Wait()
-	h.calls.close() // after it no channel is acquired, so none is followed
+	h.calls.close() // after that no channel is acquired, so none is followed
 	h.endPresence()
-	h.follows.Wait() // others may be about to give back the last reference to a channel
+	h.follows.Wait() // others may be about to release the last reference to a channel
 	h.bounds.stops.await()
 	if h.ownsEngine {
 		h.engine.Close()
@@ -264,8 +261,8 @@ func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	return err
 }
 
-// endPresence gives back the references of lost sessions that linger on a channel. A session
-// that is lost later does not linger.
+// endPresence releases the references of lost sessions that linger on a channel. A session that
+// is lost later does not linger.
 func (h *Hub) endPresence() {
 	var all []*presence
 	h.channels.each(func(ch *channel) {
@@ -278,9 +275,9 @@ func (h *Hub) endPresence() {
 	}
 }
 
-// acquire returns the channel with one more reference, following it in the engine
-// from the first on. Errors: [ErrTooManyJoinedChannels], [ErrClosed] once the hub has shut
-// down, and those of Follow.
+// acquire returns the channel with one more reference. The first reference starts to follow it
+// in the engine. Errors: [ErrTooManyJoinedChannels], [ErrClosed] once the hub has shut down, and
+// those of Follow.
 func (h *Hub) acquire(name string) (*channel, error) {
 	if !h.calls.enter() {
 		return nil, ErrClosed
@@ -292,7 +289,7 @@ func (h *Hub) acquire(name string) (*channel, error) {
 	ch, created, opening := h.channels.acquire(name, h.newChannel)
 	held := false
 	defer func() {
-		if !held { // also if the engine panics
+		if !held { // even if the engine panics
 			h.release(ch)
 		}
 	}()
@@ -323,7 +320,7 @@ func (h *Hub) release(ch *channel) {
 }
 
 func (h *Hub) newChannel(name string) *channel {
-	name = strings.Clone(name) // it may be a part of a whole request
+	name = strings.Clone(name) // it may be a substring of a whole request
 	ch := &channel{name: name, queue: &h.queue, rule: h.options.Rules.For(name)}
 	if mode := ch.rule.Presence; mode != PresenceOff {
 		ch.presence = newPresence(&h.queue, name, presenceOptions{mode: mode, maxUsers: h.options.PresenceUsers, linger: h.options.PresenceLinger, room: &h.room})

@@ -100,10 +100,10 @@ func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
 	return ChannelInfo{Name: name, Subscribers: h.Subscribers(name), Head: bounds.Head, Oldest: bounds.Floor, Rule: h.Rule(name)}, nil
 }
 
-// ListChannels describes at most limit channels, sorted by name: those after the name
-// given, and beginning with the prefix, that have subscribers or, if the engine can
-// tell, publications. More tells whether there are others after them. Errors: those of
-// the engine, [ErrClosed].
+// ListChannels describes at most limit channels, sorted by name: those after the name given, and
+// beginning with the prefix, that have subscribers or, if the engine can list them,
+// publications. More reports whether further channels follow. Errors: those of the engine,
+// [ErrClosed].
 func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int) (list []ChannelInfo, more bool, err error) {
 	page := newNamePage(prefix, after, limit+1)
 	h.channels.list(page)
@@ -127,7 +127,7 @@ func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int)
 	return list, more, nil
 }
 
-// channelLister is an engine that can tell which channels have publications.
+// channelLister is an engine that can list the channels that have publications.
 type channelLister interface {
 	// ListChannels returns the names of the channels that have at least one publication,
 	// begin with the prefix and come after the name given: the first ones in byte order, at
@@ -165,7 +165,7 @@ func (h *Hub) ListSessions(after string, limit int) (list []SessionInfo, more bo
 		}
 		if len(p.heap) < p.limit {
 			return list, false, nil
-		} // else some of them have ended, and there are others behind them
+		} // otherwise some of them have ended, and further ones may follow
 	}
 }
 

@@ -15,9 +15,8 @@ type Join struct {
 	// there. The zero Position asks for nothing.
 	Since Position
 
-	// Last is how many of the newest publications come first, where Since is not
-	// given or cannot be had. It counts as 0 if there is a Since and the grant does
-	// not allow [VerbHistory].
+	// Last is how many of the newest publications come first, if Since is not given or is not
+	// available. It counts as 0 if Since is given and the grant does not allow [VerbHistory].
 	Last int
 
 	// Watch asks for the channel's presence events.
@@ -32,11 +31,11 @@ type Join struct {
 
 // A Joined is the result of one Join.
 type Joined struct {
-	// Err is why the channel was not joined. Errors: [ErrChannelName], those of
-	// [Grant.May], [ErrTooManyChannels], [ErrTooManyUserChannels], [ErrTooManyAddressChannels],
+	// Err is why the channel was not joined. Errors: [ErrChannelName], those of [Grant.May],
+	// [ErrTooManyChannels], [ErrTooManyUserChannels], [ErrTooManyAddressChannels],
 	// [ErrTooManyJoinedChannels], [ErrTooManySubscribers], [ErrAlreadyJoined], [ErrNoPresence],
 	// [ErrInfoTooLarge], [ErrTooManyMembers], [ErrEngineBusy], [ErrEngineTimeout], [ErrClosed] if
-	// the session has ended, and those of the engine. All else is zero then.
+	// the session has ended, and those of the engine. All other fields are zero in that case.
 	Err error
 
 	// Position is where the session begins.
@@ -128,7 +127,7 @@ type entry struct {
 	pubs []*Publication // the first after that, as far as they have been read
 	head Position       // the log's, if it has nothing after pubs
 	sub  *subscription  // set once the session has entered; ch is nil then
-	last bool           // at is where Last begins
+	last bool           // at is the position where Last begins
 }
 
 // answer appends the answer to a join and writes it, with what comes next. The caller
@@ -148,13 +147,13 @@ func (s *Session) answer(entries []entry, appendTo func(dst []byte) []byte) {
 	s.writeRead(entries)
 	for _, e := range entries {
 		if e.sub != nil && e.caughtUp() {
-			e.sub.pass(e.head) // or it would need another Read to learn that there is nothing
+			e.sub.pass(e.head) // otherwise another Read would be needed to learn that there is nothing
 		}
 	}
 	s.flushNow()
 }
 
-// caughtUp reports whether all that the log had is written.
+// caughtUp reports whether everything in the log has been written.
 func (e *entry) caughtUp() bool {
 	if e.head.IsZero() {
 		return false
@@ -332,7 +331,7 @@ func (s *Session) watch(j *Join, ch *channel, r *Joined) {
 	}
 	var state PresenceState
 	if sub := s.findFeed(j.Channel); sub != nil {
-		state = ch.presence.rewatch(sub) // what is on its way is in it
+		state = ch.presence.rewatch(sub) // it includes the publications that are on their way
 	} else {
 		sub := &subscription{session: s, ch: ch.presence.events}
 		s.hub.room.add(subscriptionCost)
@@ -361,7 +360,7 @@ func (s *Session) allows(j *Join) error {
 	return nil
 }
 
-// mayRead returns nil if the grant allows what Last asks for.
+// mayRead returns an error if the grant does not allow reading the history that Last asks for.
 func (s *Session) mayRead(j *Join) error {
 	return s.Grant().May(VerbHistory, j.Channel)
 }

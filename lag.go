@@ -23,9 +23,9 @@ type strain struct {
 
 	answers  Held   // the bytes of out
 	written  int    // bytes of out's array that have been written already
-	reserved *Held  // for the next answer; nil if nothing is
-	upTo     int    // bytes that the next answer may have, as far as that is known
-	giveUp   func() // ends the wait for room of the next answer; nil if nobody waits
+	reserved *Held  // for the next answer; nil if nothing is reserved
+	upTo     int    // how many bytes the next answer may have, if known
+	giveUp   func() // ends the wait for the next answer's room; nil if nothing waits
 }
 
 // fellBehind notes that the session fell behind the log, on however many channels. It

@@ -10,14 +10,14 @@ const (
 )
 
 // logWatch waits until a channel's log shows what the engine has delivered already, for all
-// sessions that need that.
+// sessions that need it.
 type logWatch struct {
 	shown chan struct{}   // closed when there is reason to read again
 	wakes []chan struct{} // wakeups of the sessions that wait; guarded by channel.mu
 }
 
-// awaitLog returns a channel that is closed when the log may show more than it does. Wake is
-// signalled after that.
+// awaitLog returns a channel that is closed when the log may show more than it does now. After
+// that, wake is signalled.
 func (ch *channel) awaitLog(h *Hub, wake chan struct{}) <-chan struct{} {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -34,8 +34,8 @@ func (ch *channel) awaitLog(h *Hub, wake chan struct{}) <-chan struct{} {
 	return ch.watch.shown
 }
 
-// watchLog returns when the channel's log shows the publication of the offset unkept and has a
-// head at the floor or after it, or cannot be read, or nobody needs it any more.
+// watchLog returns when the channel's log shows the publication at offset unkept and its head is
+// at the floor or after it, when the log cannot be read, or when no session needs it any more.
 func (h *Hub) watchLog(ch *channel, floor, unkept uint64) {
 	for pause := firstLook; ch.subscribers() > 0; pause = min(2*pause, lastLook) {
 		select {
@@ -45,7 +45,7 @@ func (h *Hub) watchLog(ch *channel, floor, unkept uint64) {
 		}
 		log, err := h.read(h.ctx, forCatchUp, ch.name, Position{}, -1)
 		if err != nil {
-			return // those who wait find out what that means for them
+			return // each waiting session handles the error itself
 		}
 		newest := log.Floor.Offset
 		for _, p := range log.Publications {
@@ -67,11 +67,11 @@ func (ch *channel) endWatch(w *logWatch) {
 	}
 }
 
-// pass moves the subscription's cursor to the window's floor, if that is proved to lose
-// nothing: a Read found nothing after the cursor, its head is at the floor or after it, and
-// nothing was delivered in between. Offsets have holes, and an engine's head may be beyond the
-// channel's newest publication, so a cursor behind the window need not be behind any
-// publication. It returns false if the log does not show yet what the engine has
+// pass moves the subscription's cursor to the window's floor, if it is certain that no
+// publication is lost: a Read found nothing after the cursor, its head is at the floor or after
+// it, and nothing was delivered in between. Offsets have holes, and an engine's head may be
+// beyond the channel's newest publication, so a cursor behind the window need not be behind any
+// publication. It returns false if the log does not yet show everything that the engine has
 // delivered. The caller holds Session.mu.
 func (sub *subscription) pass(head Position) bool {
 	ch := sub.ch

@@ -76,10 +76,10 @@ type Memory struct {
 	seed    maphash.Seed
 	shards  [memoryShards]memoryShard
 
-	used        atomic.Int64 // bytes of what is kept and of idle logs, overhead included
+	used        atomic.Int64 // bytes of kept publications and of idle logs, including overhead
 	idleBytes   atomic.Int64 // of that, for idle logs
 	clientBytes atomic.Int64 // of that, for logs of classClients, without keys
-	logs        atomic.Int64 // but those that are only followed
+	logs        atomic.Int64 // except those that are only followed
 	followed    atomic.Int64 // logs that are only followed
 	kept        atomic.Int64 // publications in all logs
 	keys        atomic.Int64 // in all logs
@@ -145,9 +145,10 @@ func newEpoch() uint64 {
 	return binary.LittleEndian.Uint64(b[:]) + 1
 }
 
-// Publish implements [Engine]. Keys take at most a quarter of the ceiling, and those of
-// messages that have a Publisher at most an eighth: beyond it, a message with a new one gets
-// [ErrTooManyKeys]. So does a publisher that would have more than an eighth of what is left.
+// Publish implements [Engine]. Keys take at most a quarter of the ceiling, and those of messages
+// that have a Publisher at most an eighth: over that limit, a message with a new key gets
+// [ErrTooManyKeys]. The same applies to a publisher whose keys would take more than an eighth of
+// the space that is left.
 func (m *Memory) Publish(_ context.Context, channel string, msg Message) (Ack, error) {
 	p := &Publication{Data: msg.Data, Sender: msg.Sender}
 	class := classBackends
@@ -258,8 +259,8 @@ func (m *Memory) place(channel string) (s *memoryShard, retired *uint64) {
 	return s, &s.retired[hash/memoryShards%retiredPlaces]
 }
 
-// log returns the channel's log and makes it where there is none. Whoever made it uses it
-// next, and settles what it is.
+// log returns the channel's log and creates it if there is none. The caller that created it uses
+// it next, and calls settle.
 func (m *Memory) log(channel string) *memoryLog {
 	s, retired := m.place(channel)
 	s.mu.RLock()

@@ -8,25 +8,25 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// A logClass says who publishes on a channel.
+// A logClass is the kind of publishers of a channel.
 type logClass uint8
 
 const (
 	classNone     logClass = iota
-	classBackends          // backends alone, so far
+	classBackends          // only backends so far
 	classClients           // also clients, whose messages have a Publisher
 	logClasses
 )
 
 // clientShare is the part of the ceiling that the channels on which clients publish may always
-// have: one of so many. Beyond it they make room before others do.
+// have, as a divisor. Over that share they are evicted before others are.
 const clientShare = 2
 
-// evictor finds the log with the oldest publication of a class. It has a heap for each class
-// with the logs that have publications, by the time of their oldest one as it was when the
-// log was last looked at: never later than the truth, so a log that comes first
-// wrongly is found out, and sorted in again, when its turn comes. A log whose class has changed
-// since is in another heap, too: memoryLog.queued says which of the two counts.
+// evictor finds the log with the oldest publication of a class. For each class it has a heap of
+// the logs that have publications. The heap is ordered by the time of each log's oldest
+// publication when the log was last looked at. That time is never later than the real one, so a
+// log that wrongly comes first is noticed and sorted in again when its turn comes. A log whose
+// class has changed is in two heaps; memoryLog.queued is the valid one.
 type evictor struct {
 	mu   sync.Mutex
 	logs [logClasses]logHeap
@@ -69,9 +69,9 @@ func (e *evictor) next(m *Memory) *logHeap {
 	return backends
 }
 
-// evict drops the oldest publications until the engine is below its ceiling: of the channels on
-// which clients publish while these have more than their share, else of all. A
-// channel's newest publication goes like any other.
+// evict drops the oldest publications until the engine is below its ceiling: those of the
+// channels on which clients publish while these have more than their share, otherwise those of
+// all channels. A channel's newest publication is not spared.
 func (e *evictor) evict(m *Memory) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -97,7 +97,7 @@ func (e *evictor) evict(m *Memory) {
 		l.mu.Unlock()
 		if gone {
 			heap.Pop(logs)
-			m.forgetIdle() // which is cheaper for all than another publication
+			m.forgetIdle() // which costs everyone less than evicting another publication
 		} else {
 			heap.Fix(logs, 0)
 		}

@@ -2,30 +2,30 @@ package boreas
 
 import "sync"
 
-// logState is what a log is good for, which decides what its memory counts with.
+// logState is the use of a log. It decides which total the log's memory counts toward.
 type logState uint8
 
 const (
-	// logNew: it has just been made, or has been forgotten. It counts with nothing.
+	// logNew: the log has just been created, or has been forgotten. It does not count.
 	logNew logState = iota
 
-	// logKept: it keeps publications or keys. It counts with history, which the ceiling
-	// bounds, and eviction makes it one of the others.
+	// logKept: the log keeps publications or keys. It counts as history, which the ceiling bounds.
+	// Eviction moves it to another state.
 	logKept
 
-	// logFollowed: it keeps nothing, and somebody follows it. It is no history and must not
-	// push any out, so the ceiling does not know of it: whoever lets sessions follow
-	// bounds it. See Options.ChannelMemory.
+	// logFollowed: the log keeps nothing and is followed. It is not history and must not evict any,
+	// so it does not count toward the ceiling. The hub bounds how many channels sessions follow;
+	// see Options.ChannelMemory.
 	logFollowed
 
-	// logIdle: it keeps nothing and nobody follows it. It only knows where the channel's
-	// next publication goes, so that "nothing new since" can still be told. It counts with
-	// history, and makes room before any publication does.
+	// logIdle: the log keeps nothing and is not followed. It only holds the offset of the channel's
+	// next publication, so that "nothing new since" can still be answered. It counts as history,
+	// and is forgotten before any publication is evicted.
 	logIdle
 )
 
-// settle notes what the log is now. Whoever changes what that depends on calls it before
-// releasing mu.
+// settle updates the log's state. A caller that changes a field that the state depends on calls
+// it before releasing mu.
 func (l *memoryLog) settle(m *Memory) {
 	state := logIdle
 	switch {
@@ -52,7 +52,7 @@ func (l *memoryLog) settle(m *Memory) {
 	}
 }
 
-// count adds the log n times to what it counts with. The caller holds mu.
+// count adds n times the log to the totals of its state. The caller holds mu.
 func (l *memoryLog) count(m *Memory, n int64) {
 	cost := n * (logOverhead + int64(len(l.name)))
 	switch l.state {
@@ -68,8 +68,8 @@ func (l *memoryLog) count(m *Memory, n int64) {
 	l.addUsed(m, cost)
 }
 
-// idleLogs are the logs that are idle, those first that became so first. Others are among
-// them that have been idle and are no longer: who takes one looks. Its lock comes after
+// idleLogs holds the idle logs in the order in which they became idle. It may also hold logs
+// that are no longer idle, so a caller that takes one must check. Its lock comes after
 // memoryLog.mu.
 type idleLogs struct {
 	mu   sync.Mutex
@@ -86,7 +86,7 @@ func (q *idleLogs) pop() *memoryLog {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.list) == 0 {
-		q.list = nil // nothing holds the array
+		q.list = nil // so that the array can be freed
 		return nil
 	}
 	l := q.list[0]
@@ -95,8 +95,8 @@ func (q *idleLogs) pop() *memoryLog {
 	return l
 }
 
-// forgetIdle forgets logs that are idle, the first first, while there is too much of them,
-// or of all together. The caller holds no lock of a shard or log.
+// forgetIdle forgets idle logs, oldest first, while they or all logs together use too much
+// memory. The caller holds no lock of a shard or log.
 func (m *Memory) forgetIdle() {
 	for m.idleBytes.Load() > m.options.Memory/idleShare || m.idleBytes.Load() > 0 && m.used.Load() > m.options.Memory {
 		l := m.idle.pop()
@@ -115,7 +115,7 @@ func (m *Memory) forgetIdle() {
 	}
 }
 
-// compact lets go of those that are not idle any more.
+// compact removes the logs that are no longer idle.
 func (q *idleLogs) compact() {
 	q.mu.Lock()
 	list := q.list

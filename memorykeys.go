@@ -27,7 +27,7 @@ type publishKey struct {
 type logKeys struct {
 	byText      map[string]*logKey
 	first, last *logKey        // in the order of time
-	opener      *publisherKeys // has paid for what is not for one key
+	opener      *publisherKeys // has counted the cost that does not belong to a single key
 	most        int            // that byText ever had: maps do not shrink
 }
 
@@ -36,7 +36,7 @@ type logKey struct {
 	data   uint64
 	offset uint64         // of the publication
 	at     clock.Mono     // when it was published
-	share  *publisherKeys // of which it is; nil if the message has no publisher
+	share  *publisherKeys // the publisher's keys that it is among; nil if the message has no publisher
 	next   *logKey
 }
 
@@ -67,13 +67,13 @@ func (l *memoryLog) claim(m *Memory, key publishKey, now clock.Mono) (uint64, er
 	}
 	m.used.Add(keyOverhead + int64(len(key.text)))
 	m.keys.Add(1)
-	// Clone the text: it may be a part of a whole request.
+	// Clone the text: it may be a substring of a whole request.
 	l.keys.add(&logKey{text: strings.Clone(key.text), data: key.data, offset: l.head + 1, at: now, share: share})
 	return 0, nil
 }
 
-// firstKey is what the first key of a log costs beside others: the log cannot be evicted
-// while it has one.
+// firstKey is the additional cost of the first key of a log: the log cannot be evicted while it
+// has one.
 func (l *memoryLog) firstKey() int64 { return keysOverhead + logOverhead + int64(len(l.name)) }
 
 func (s *logKeys) add(k *logKey) {

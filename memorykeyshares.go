@@ -8,34 +8,33 @@ import (
 )
 
 const (
-	// keyShare is the part of the ceiling that keys may take, and clientKeyShare the part
-	// that those of messages with a publisher may take: the rest is for messages without
-	// one, whatever publishers do.
+	// keyShare is the part of the ceiling that keys may take, and clientKeyShare the part that keys
+	// of messages with a publisher may take. The rest is reserved for messages without a publisher.
 	keyShare       = 4
 	clientKeyShare = 8
 
-	// leftToOthers is how much of the room for publishers' keys must be left for each part
-	// that one publisher has. One alone can have a ninth of it, and a hundred that take what
-	// they can get do not fill it.
+	// leftToOthers is how much of the room for publishers' keys must be left for each part that one
+	// publisher has. A single publisher can have a ninth of it, and a hundred publishers that take
+	// as much as they can do not fill it.
 	leftToOthers = 8
 
-	// publisherOverhead is what it costs to know how many keys a publisher has.
+	// publisherOverhead is the cost in bytes of counting a publisher's keys.
 	publisherOverhead = 160
 )
 
-// errPublishersKeys is of a publisher that has as many keys as one may.
+// errPublishersKeys is returned to a publisher that has as many keys as one publisher may have.
 var errPublishersKeys = fmt.Errorf("%w from this publisher", ErrTooManyKeys)
 
-// keyShares bound what keys cost, all together and those of each publisher.
+// keyShares bounds the cost of keys, in total and for each publisher.
 type keyShares struct {
 	all     atomic.Int64
-	clients atomic.Int64 // of that, for messages with a publisher; changed with mu held
+	clients atomic.Int64 // the part of it for messages with a publisher; changed with mu held
 
 	mu     sync.Mutex
 	byName map[string]*publisherKeys
 }
 
-// publisherKeys are what the keys of one publisher cost. Guarded by keyShares.mu.
+// publisherKeys is the cost of the keys of one publisher. Guarded by keyShares.mu.
 type publisherKeys struct {
 	name  string
 	bytes int64
@@ -54,7 +53,7 @@ func (s *keyShares) take(m *Memory, publisher string, cost int64) (*publisherKey
 	defer s.mu.Unlock()
 	p, left := s.byName[publisher], m.options.Memory/clientKeyShare-s.clients.Load()-cost
 	if p == nil {
-		p = &publisherKeys{name: strings.Clone(publisher)} // it may be a part of a whole request
+		p = &publisherKeys{name: strings.Clone(publisher)} // it may be a substring of a whole request
 		left -= p.cost()
 	}
 	if left < leftToOthers*(p.bytes+cost) {
@@ -75,7 +74,7 @@ func (s *keyShares) take(m *Memory, publisher string, cost int64) (*publisherKey
 	return p, nil
 }
 
-// giveBack gives back what a key of the publisher, which may be nil, has cost.
+// giveBack releases the cost of a key of the publisher, which may be nil.
 func (s *keyShares) giveBack(m *Memory, p *publisherKeys, cost int64) {
 	s.all.Add(-cost)
 	if p == nil {

@@ -2,10 +2,10 @@ package boreas
 
 import "github.com/boreas-pubsub/boreas/internal/clock"
 
-// pubList is a queue of publications, oldest first, in one array, and of when each was
-// accepted in another. Dropping from its front leaves room there, which is used again
-// before the arrays grow: a log at its bound neither allocates nor moves more than a few
-// pointers a publication.
+// pubList is a queue of publications, oldest first, in one array, and of when each was accepted
+// in another. Dropping from its front leaves room there, which is used again before the arrays
+// grow: a log at its bound neither allocates nor moves more than a few pointers for each
+// publication.
 type pubList struct {
 	all  []*Publication // from dead on; before that they are nil
 	at   []clock.Mono   // as long as all
@@ -17,7 +17,7 @@ func (q *pubList) len() int { return len(q.all) - q.dead }
 // live returns the publications. They are the list's: not to be kept or changed.
 func (q *pubList) live() []*Publication { return q.all[q.dead:] }
 
-// times returns when each of live was accepted, under the same terms.
+// times returns the acceptance time of each of live, under the same terms.
 func (q *pubList) times() []clock.Mono { return q.at[q.dead:] }
 
 func (q *pubList) push(p *Publication, at clock.Mono) {

@@ -9,8 +9,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// Lock order: evictor.mu, memoryShard.mu, memoryLog.mu, and then idleLogs.mu, keptNames.mu and
-// what deliver locks (channel.mu, queue.mu).
+// Lock order: evictor.mu, memoryShard.mu, memoryLog.mu, and last idleLogs.mu, keptNames.mu and
+// the locks that deliver takes (channel.mu, queue.mu).
 
 // memoryLog is one channel's log in a [Memory].
 type memoryLog struct {
@@ -26,10 +26,10 @@ type memoryLog struct {
 	followers []*follower
 	keys      *logKeys // nil if none are remembered
 	gone      bool     // forgotten by the engine; a new log has taken its place
-	state     logState // of gone, pubs, keys and followers; see settle
-	class     logClass // who has published on it since it was made
+	state     logState // derived from gone, pubs, keys and followers; see settle
+	class     logClass // the kind of publishers since it was created
 	queued    struct {
-		evictor logClass // whose heap it is in
+		evictor logClass // the class whose heap it is in
 		idle    bool
 	}
 }
@@ -89,7 +89,7 @@ func (l *memoryLog) append(m *Memory, p *Publication, c logClass, key publishKey
 	return offset, nil
 }
 
-// setClass notes that others publish on the channel, too. The caller holds mu.
+// setClass records that clients also publish on the channel. The caller holds mu.
 func (l *memoryLog) setClass(m *Memory, c logClass) {
 	kept := l.bytes + int64(l.pubs.len())*publicationOverhead
 	l.count(m, -1)

@@ -40,8 +40,9 @@ func (k *keptNames) first(dst []string, p *namePage, after string) []string {
 }
 
 // ListChannels returns the names of channels that have publications, at most limit: the first
-// ones in byte order that begin with the prefix and come after the name given. It takes
-// time for what it returns, and not for all that there are. Errors: [ErrClosed], those of ctx.
+// ones in byte order that begin with the prefix and come after the name given. Its cost depends
+// on the number of names returned, not on the number of channels. Errors: [ErrClosed], those of
+// ctx.
 func (m *Memory) ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	page := newNamePage(prefix, after, limit)
 	var names []string
@@ -67,8 +68,8 @@ func (m *Memory) ListChannels(ctx context.Context, prefix, after string, limit i
 	return page.sorted(), nil
 }
 
-// keeps reports whether the shard's channel has publications. It may have had them until now,
-// or have keys alone.
+// keeps reports whether the shard's channel has publications. The channel may have lost them
+// just now, or have only keys.
 func (m *Memory) keeps(s *memoryShard, name string) bool {
 	s.mu.RLock()
 	l := s.logs[name]

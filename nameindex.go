@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// nameIndex is a set of names in byte order, in blocks of a bounded size. Adding and removing
-// a name move at most one block's names. It has no lock of its own.
+// nameIndex is a set of names in byte order, in blocks of a bounded size. Adding or removing a
+// name moves the names of at most one block. It has no lock of its own.
 type nameIndex struct {
 	blocks [][]string // none is empty
 }
 
-// maxBlock is how many names a block has at most: two pages of memory are moved quickly.
+// maxBlock is how many names a block has at most: so that a block fits in two pages of memory
+// and is moved quickly.
 const maxBlock = 256
 
 // place returns the block that has the name, or would have it, and the index there.
@@ -64,7 +65,7 @@ func (x *nameIndex) remove(name string) {
 		x.blocks[k] = slices.Clone(b)
 	}
 	if len(x.blocks) == 0 {
-		x.blocks = nil // nothing holds the array
+		x.blocks = nil // so that the array can be freed
 	}
 }
 

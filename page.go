@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// page selects the lowest of many values that are given in any order: at most limit of them.
-// It is a heap with the highest one first, so a value that is not among the lowest so far
-// costs one comparison.
+// page selects at most limit of the lowest of many values that are given in any order. It is a
+// heap with the highest value first, so a value that is not among the lowest so far costs one
+// comparison.
 type page[T any] struct {
 	limit   int
 	compare func(a, b T) int

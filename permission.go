@@ -65,12 +65,12 @@ type Permission struct {
 	Allow   Verb
 	Deny    Verb
 
-	// Rule is the number, from 1, of the rule that the permission comes from: a rule may have several patterns, and people count
-	// rules. 0 means that the permission is a rule of its own.
+	// Rule is the number, from 1, of the rule that the permission comes from: a rule may have several patterns, and messages
+	// number rules, not patterns. 0 means that the permission is a rule of its own.
 	Rule int
 }
 
-// rule returns the number under which people know the permission at index i of a list.
+// rule returns the rule number that messages show for the permission at index i of a list.
 func (p Permission) rule(i int) int {
 	if p.Rule > 0 {
 		return p.Rule

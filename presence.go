@@ -35,12 +35,12 @@ type Member struct {
 	// [MaxMemberSessions] of them.
 	Sessions []string `json:"sessions"`
 
-	// Info is that of the user's token: see [Grant.Info]. If the token has none, it is
-	// what the user's first session gave; nil if it gave none.
+	// Info is the info of the user's token; see [Grant.Info]. If the token has none, it is the info
+	// that the user's first session gave, or nil.
 	Info json.RawMessage `json:"info,omitempty"`
 
-	// Verified tells that Info is that of the user's token. Otherwise it is a claim of
-	// the client.
+	// Verified reports whether Info comes from the user's token. Otherwise it is a claim of the
+	// client.
 	Verified bool `json:"verified,omitempty"`
 }
 
@@ -51,10 +51,10 @@ type PresenceEvent struct {
 	Event string `json:"event"`
 
 	User string          `json:"user,omitempty"`
-	Info json.RawMessage `json:"info,omitempty"` // of a join; nil if there is none
+	Info json.RawMessage `json:"info,omitempty"` // of a join; nil if it has none
 
-	// Verified is of a join, and as in [Member]. A join of a user who is there already
-	// replaces the user's info.
+	// Verified is set for a join, as in [Member]. A join of a user who is already present replaces
+	// the user's info.
 	Verified bool `json:"verified,omitempty"`
 
 	PresenceState
@@ -84,8 +84,8 @@ func (e PresenceEvent) encode() []byte {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
-// NewInfo returns presence info in the form of [Grant.Info]: JSON without white space, "" for
-// null and for an empty text. Errors: [ErrInfoTooLarge], and one for a text that is not one
+// NewInfo returns presence info in the form of [Grant.Info]: JSON without white space, or "" for
+// null and for an empty text. Errors: [ErrInfoTooLarge], and an error if the text is not one
 // JSON value.
 func NewInfo(text []byte) (string, error) {
 	if len(text) == 0 {

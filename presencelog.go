@@ -16,7 +16,7 @@ type presenceOptions struct {
 	mode     PresenceMode  // PresenceFull or PresenceCount
 	maxUsers int           // with more of them the channel is only counted; 0 means DefaultPresenceUsers
 	linger   time.Duration // how long a lost session still counts; 0 means not at all
-	room     *channelRoom  // counts what those who are there cost; may be nil
+	room     *channelRoom  // counts the cost of the present users; may be nil
 }
 
 // presence knows who is on a channel, and tells those who watch. What it tells is a
@@ -67,7 +67,7 @@ func newPresence(q *queue, name string, o presenceOptions) *presence {
 // text of at most MaxInfo bytes.
 func (p *presence) enter(session, user string, info []byte) { p.enterWith(session, user, info, "") }
 
-// enterWith is enter for a user whose token has that info, "" if it has none.
+// enterWith is like enter, for a user whose token has the given info, or "".
 func (p *presence) enterWith(session, user string, info []byte, verified string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,15 +101,15 @@ func (p *presence) enterWith(session, user string, info []byte, verified string)
 	p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: u.verified})
 }
 
-// reverify notes that a user has shown a token with that info, "" if it has none.
+// reverify records that a user has presented a token with the given info, or "".
 func (p *presence) reverify(user, verified string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.verify(user, verified)
 }
 
-// verify replaces the info of a user who is there by that of a token, if it is another one. A
-// token without info changes nothing. The caller holds mu.
+// verify replaces the info of a present user with the token's info if they differ. A token
+// without info changes nothing. The caller holds mu.
 func (p *presence) verify(user, verified string) {
 	u := p.who.users[user]
 	if verified == "" || u == nil || p.options.mode != PresenceFull || u.verified && string(u.info) == verified {
@@ -186,7 +186,7 @@ func (p *presence) stateNow() PresenceState {
 	return state
 }
 
-// bytes returns how many bytes the state has as JSON, at most.
+// bytes returns an upper bound of the state's size as JSON, in bytes.
 func (p *presence) bytes() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -196,7 +196,7 @@ func (p *presence) bytes() int {
 	}
 	n := numbers + session*len(p.who.places)
 	for name, u := range p.who.users {
-		n += member + 6*len(name) + len(u.info) // a character may be escaped by six
+		n += member + 6*len(name) + len(u.info) // a character may be escaped as six
 	}
 	return n
 }

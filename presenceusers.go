@@ -16,7 +16,7 @@ type attendee struct {
 	name string
 	info json.RawMessage // its bytes are immutable
 
-	verified bool // info is that of a token
+	verified bool // info comes from a token
 
 	oldest, newest *place // all of the user's places
 	away, lastAway *place // those whose session is lost: first lost first

@@ -8,7 +8,7 @@ import (
 // users count what the users have that are bounded: those that a backend has named.
 // Guarded by the registry's lock.
 type users struct {
-	maxSessions, maxChannels int // 0 is no bound
+	maxSessions, maxChannels int // 0 means no bound
 	byName                   map[string]userCount
 }
 
@@ -86,10 +86,10 @@ func (r *registry) addChannels(s *Session, n int) error {
 	return nil
 }
 
-// addresses count what the clients of each address have that is bounded. Guarded by the
+// addresses counts the bounded resources of the clients of each address. Guarded by the
 // registry's lock.
 type addresses struct {
-	maxSessions, maxChannels int // 0 is no bound
+	maxSessions, maxChannels int // 0 means no bound
 	exempt                   []netip.Prefix
 	byAddress                map[netip.Addr]addressCount
 }
@@ -119,7 +119,7 @@ func (a *addresses) counts(address netip.Addr) bool {
 
 // addSession counts one more session. Error: [ErrTooManyAddressSessions].
 func (a *addresses) addSession(address netip.Addr) error {
-	if !a.counts(address) { // its neighbours may
+	if !a.counts(address) { // other addresses may have room
 		return nil
 	}
 	address = one(address)

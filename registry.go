@@ -225,8 +225,8 @@ func (r *registry) names() []string {
 	return names
 }
 
-// counts returns how many anonymous sessions there are, and how many of each identity, in no
-// order.
+// counts returns the number of anonymous sessions, and the number of sessions of each identity
+// in no order.
 func (r *registry) counts() (anonymous int, identities []Count) {
 	identities = []Count{}
 	r.eachIdentity(func(id *identity) { identities = append(identities, Count{id.name, len(id.sessions)}) })
@@ -235,11 +235,11 @@ func (r *registry) counts() (anonymous int, identities []Count) {
 	return r.anonymous, identities
 }
 
-// identitiesAtOnce is how many identities eachIdentity visits with the lock held once.
+// identitiesAtOnce is how many identities eachIdentity visits before it releases the lock once.
 const identitiesAtOnce = 1000
 
-// eachIdentity calls visit with mu held, and lets others have the lock now and then. It
-// visits each identity once that is there from the beginning to the end.
+// eachIdentity calls visit with mu held, and releases the lock from time to time. It visits each
+// identity that exists during the whole call exactly once.
 func (r *registry) eachIdentity(visit func(*identity)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

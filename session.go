@@ -18,8 +18,8 @@ type Session struct {
 	conn   Conn
 	format Format
 
-	// heard tells that the peer sent something since the last ping, occupied that the
-	// transport does not read what it sends.
+	// heard reports whether the peer has sent something since the last ping; occupied, whether the
+	// transport has stopped reading from it.
 	heard, occupied atomic.Bool
 
 	// Guarded by registry.mu: its places there. Identity is also guarded by
@@ -39,10 +39,10 @@ type Session struct {
 	table  *subTable // finds subs by name; nil while there are few of them
 	out    []byte    // its own bytes, which come before any publication not yet begun
 	cut    *cut      // the publication that was written in part, nil if there is none
-	end    *end      // of its token's life; nil if that has none
+	end    *end      // of its token's expiry; nil if the token does not expire
 	joined int32     // channels in subs
-	sent   int32     // bytes of answers in out, at most, but a large first one counts 1
-	strain *strain   // what a session has that does not keep up; nil if it always did
+	sent   int32     // upper bound of the bytes of answers in out; a large first answer counts as 1
+	strain *strain   // state of a slow client; nil if it has always kept up
 
 	started  int64     // when it became live, in nanoseconds since 1970
 	since    time.Time // when it became live, or anonymous again
@@ -175,8 +175,8 @@ func (s *Session) Publish(ctx context.Context, channel string, m Message, echo b
 	return ack, err
 }
 
-// publishing notes that a publication that the session does not want back is under way, and
-// returns its subscription of the channel, nil if it has not joined it.
+// publishing records that a publication that the session does not want back is under way. It
+// returns the session's subscription to the channel, or nil if it has not joined it.
 func (s *Session) publishing(channel string) *subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,8 +207,8 @@ func (s *Session) Heard() {
 	}
 }
 
-// Occupied tells whether the transport carries out what the peer has sent, and does not
-// read what it sends meanwhile: its answer to a ping may be there already.
+// Occupied sets whether the transport is processing the peer's requests without reading further.
+// While it is, the peer's answer to a ping may have arrived unread.
 func (s *Session) Occupied(now bool) { s.occupied.Store(now) }
 
 // End writes what the session has coming, as far as one write goes, takes it off

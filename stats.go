@@ -19,7 +19,7 @@ type Stats struct {
 	Closing       int // sessions that take up room and are not live: ended, or being set up
 	Identities    int
 	Channels      int   // with at least one subscription
-	Subscriptions int   // without lost sessions that linger, and without joins under way
+	Subscriptions int   // without lingering lost sessions and joins under way
 	ChannelBytes  int64 // cost of the joined channels; see Options.ChannelMemory
 	Blocked       int64 // sessions that wait for their socket, or catch up from the log
 	EngineCalls   int   // under way; 0 if the engine never waits
@@ -167,7 +167,7 @@ func (c *hubStats) joined(r *Joined) {
 	}
 }
 
-// subscribed counts one more subscription, which may be its channel's first.
+// subscribed counts one more subscription, possibly its channel's first.
 func (c *hubStats) subscribed(first bool) {
 	c.subscriptions.Add(1)
 	if first {

@@ -5,20 +5,21 @@ import (
 	"slices"
 )
 
-// walkedSubs is how many subscriptions of a session are searched one by one. A session with
-// more of them has a table, so that each entry of a request costs the same, whatever the session
-// has joined. Most sessions have few and need not pay for a table.
+// walkedSubs is how many subscriptions of a session are searched one by one. A session with more
+// of them has a table, so that the cost of a request's entry does not depend on how many
+// channels the session has joined. Most sessions have few and do not need a table.
 const walkedSubs = 32
 
 // subTable finds a session's subscriptions by the names of their channels: a hash table with
 // open addressing, at most half full, because a map would take three times the memory. The
-// session's subscriptions to presence events are in it as well.
+// session's subscriptions to presence events are also in it.
 type subTable struct {
 	slots []*subscription
 	used  int
 }
 
-// tableSeed is the seed of all tables: names of channels come from clients.
+// tableSeed is the seed of all tables. It is random because clients choose the names of
+// channels.
 var tableSeed = maphash.MakeSeed()
 
 func newSubTable(subs []*subscription) *subTable {
@@ -63,8 +64,8 @@ func (t *subTable) add(sub *subscription) {
 	t.used++
 }
 
-// remove removes a subscription that is in the table. Those behind it move up, so that each
-// is still found from its home.
+// remove removes a subscription that is in the table. The entries behind it move up, so that
+// find still reaches each of them from its home slot.
 func (t *subTable) remove(sub *subscription) {
 	i := t.home(sub.ch.name)
 	for t.slots[i] != sub {
@@ -85,8 +86,8 @@ func (sub *subscription) is(name string, events bool) bool {
 	return sub.ch.name == name && (sub.ch.feed != nil) == events
 }
 
-// find returns the session's subscription to the channel, nil if there is none. The caller
-// holds mu, as the callers of all functions below do.
+// find returns the session's subscription to the channel, or nil if there is none. The caller
+// holds mu, here and for all functions below.
 func (s *Session) find(channel string) *subscription { return s.findSub(channel, false) }
 
 // findFeed returns its subscription to the channel's presence events.

@@ -89,18 +89,18 @@ type Options struct {
 	// that nothing is remembered.
 	Refusals *refusal.Log
 
-	// Loopback tells that only this machine reaches the API. Until the first key is made,
-	// the API then answers requests without one, if they name this machine ("localhost", a
-	// loopback address, or one of Hosts) and have no header of a proxy, which would pass on
-	// the requests of other machines.
+	// Loopback means that only this machine can reach the API. Until the first key is created, such
+	// an API accepts requests without a key if they name this machine ("localhost", a loopback
+	// address, or one of Hosts) and have no header of a proxy, because a proxy would forward
+	// requests of other machines.
 	Loopback bool
 
 	// Insecure opens it in the same way to whoever reaches it. Without either it is
 	// closed until there is a key.
 	Insecure bool
 
-	// Hosts are more names of this machine under which the API may be asked for. One
-	// without a port is meant with any.
+	// Hosts are further names of this machine under which the API can be requested. A name without
+	// a port matches any port.
 	Hosts []string
 
 	// Limits bound what one key or user may do a second, and how often an address may

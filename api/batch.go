@@ -12,7 +12,7 @@ import (
 // maxBatch is how many messages one request may publish.
 const maxBatch = 1000
 
-// resultBytes is how many bytes the result of one message has at most.
+// resultBytes is the maximum size of the result of one message in bytes.
 const resultBytes = 1024
 
 // publishBatch publishes many messages, in their order, and answers with a result for
@@ -35,7 +35,7 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 	if err != nil {
 		return nil, 0, malformed("The body must be an object with a list of messages: %v.", err)
 	}
-	// Before anything is published: it could not be told otherwise.
+	// Wait before anything is published, because afterwards the result could not be reported.
 	if err := awaitAnswer(r.Context(), w, resultBytes*len(items)); err != nil {
 		return nil, 0, err
 	}

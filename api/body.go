@@ -40,8 +40,8 @@ var (
 	errCoding   = errors.New("body with a content coding")
 )
 
-// coded reports whether a body has a content coding. None is known here but "identity" (RFC 9110, section 8.4.1): read as it is, a
-// compressed body would be refused as bad JSON, which does not say what to change.
+// coded reports whether a body has a content coding. The server supports only "identity" (RFC 9110, section 8.4.1). Without this
+// check it would report a compressed body as bad JSON, which does not say what to change.
 func coded(h http.Header) bool {
 	for _, list := range h["Content-Encoding"] {
 		for coding := range strings.SplitSeq(list, ",") {
@@ -53,9 +53,9 @@ func coded(h http.Header) bool {
 	return false
 }
 
-// readBody reads the body within its bounds of size and time. It may have taken long to come,
-// so whether the caller may is checked again: what comes after this acts at once. Error: a
-// [*deniedError], or what is wrong with the body.
+// readBody reads the body within its bounds of size and time. The body may have taken long to
+// arrive, so readBody checks again whether the caller may make the call, because the handler
+// acts at once after this. Error: a [*deniedError], or the fault of the body.
 func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf *bytes.Buffer) error {
 	if coded(r.Header) {
 		return errCoding
@@ -81,8 +81,8 @@ func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf 
 	return nil
 }
 
-// fill reads the body of r into buf, to its end or so many bytes. There must be room for
-// what buf holds: otherwise the client is not read further.
+// fill reads the body of r into buf, up to its end or the given number of bytes. It waits for
+// room for the bytes in buf before it reads more from the client.
 func fill(w http.ResponseWriter, buf *bytes.Buffer, r *http.Request, limit int64) error {
 	body := io.LimitReader(r.Body, limit)
 	for {

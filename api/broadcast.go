@@ -54,8 +54,9 @@ func isJSON(contentType string) bool {
 	return mediaType == json && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter))
 }
 
-// refuseBody answers a body that could not be read, or who may not send it any more. The rest
-// of one that could not be read may still be on its way, so the connection is of no more use.
+// refuseBody answers a request whose body could not be read or whose caller is no longer
+// allowed. The rest of an unread body may still be on its way, so the connection cannot be
+// reused.
 func (s *service) refuseBody(w http.ResponseWriter, r *http.Request, c *call, err error) {
 	if denied := (*deniedError)(nil); errors.As(err, &denied) {
 		s.deny(w, r, c, denied.reason)

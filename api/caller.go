@@ -62,8 +62,8 @@ func (c *call) keyID() string {
 	return c.key.ID
 }
 
-// authorize finds out who makes a call, and whether they may. It is the only place that
-// does, but for authorizeAgain and the channels of a batch.
+// authorize identifies the caller and checks its permission. No other code does this, except
+// authorizeAgain and the check of a batch's channels.
 func (s *service) authorize(r *http.Request, c *call) error {
 	if !c.route.need.anyOrigin && s.origin.Check(r) != nil {
 		return errOrigin
@@ -89,9 +89,9 @@ func (s *service) authorize(r *http.Request, c *call) error {
 	return c.publishes()
 }
 
-// authorizeAgain returns an error if who makes a call may not any more: the key or token was
-// revoked, has expired or allows something else since, or the first key was made while the
-// API was open. Nothing counts twice against a limit.
+// authorizeAgain returns an error if the caller is no longer allowed: the key or token was
+// revoked, has expired or has other permissions now, or the first key was created while the API
+// was open. Nothing counts twice against a limit.
 func (s *service) authorizeAgain(r *http.Request, c *call) error {
 	if c.route.need.key == 0 {
 		return nil
@@ -132,7 +132,7 @@ func (s *service) still(r *http.Request, c *call) error {
 	return nil
 }
 
-// A deniedError is about who asks, after the handler has begun.
+// A deniedError refuses the caller after the handler has begun.
 type deniedError struct{ reason error }
 
 func (e *deniedError) Error() string { return e.reason.Error() }
@@ -250,7 +250,7 @@ func withinChannels(c *call) error {
 	}
 }
 
-// allowedOn is authorizeAgain for one of the channels that the body of a call names.
+// allowedOn is like authorizeAgain, for one of the channels that the body of a call names.
 func (s *service) allowedOn(r *http.Request, c *call, channel string) error {
 	err := s.still(r, c)
 	switch {

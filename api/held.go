@@ -10,13 +10,13 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// This file counts the bytes that the server holds for a call: its body while that
-// arrives and is used, and its answer until the client has read it.
+// This file counts the bytes that the server holds for a call: its body while it arrives and is
+// used, and its answer until the client has read it.
 
-// heldBytes are the bytes of one call; nil where there are none.
+// heldBytes counts the bytes of one call; nil fields hold none.
 type heldBytes struct{ body, answer *boreas.Held }
 
-// release gives back what the call holds.
+// release releases the bytes that the call holds.
 func (h *heldBytes) release() {
 	if h.body != nil {
 		h.body.Keep(0)
@@ -65,7 +65,7 @@ func awaitAnswer(ctx context.Context, w http.ResponseWriter, n int) error {
 	return r.held.answer.Wait(ctx, n)
 }
 
-// holdAnswer counts an answer of n bytes that has been made. Error: [boreas.ErrPeerMemory].
+// holdAnswer counts an answer of n bytes that exists already. Error: [boreas.ErrPeerMemory].
 func holdAnswer(w http.ResponseWriter, n int) error {
 	r, ok := w.(*recorder)
 	if !ok || n <= boreas.HeldFree && r.held.answer == nil {
@@ -77,8 +77,8 @@ func holdAnswer(w http.ResponseWriter, n int) error {
 	return r.held.answer.Set(n)
 }
 
-// write writes an answer if there is room for it while the client reads it. Otherwise it
-// answers with that.
+// write writes an answer if there is room for it while the client reads it. Otherwise it answers
+// with the error.
 func write(w http.ResponseWriter, contentType []string, status int, body []byte) {
 	h := w.Header()
 	if err := holdAnswer(w, len(body)); err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// checkLocal refuses a request to an API without keys that may not be from this machine.
-// With Insecure, which opens the API to everybody on purpose, only the name counts.
+// checkLocal refuses a request to an API without keys that may come from another machine. With
+// Insecure, which opens the API to everybody on purpose, only the host name is checked.
 func (s *service) checkLocal(r *http.Request) error {
 	if s.options.Loopback && !s.options.Insecure {
 		if name := forwardedBy(r.Header); name != "" {
@@ -21,13 +21,13 @@ func (s *service) checkLocal(r *http.Request) error {
 	return s.checkHost(r)
 }
 
-// forwardedBy returns the name of a header that only a proxy adds, "" if there is none. The
-// value does not matter: a trusted proxy, too, speaks for somebody else. It is on the path of
-// each publish to an open API, so it allocates nothing.
+// forwardedBy returns the name of a header that only a proxy adds, or "" if there is none. The
+// value does not matter, because even a trusted proxy sends requests of other machines. Each
+// publish to an open API calls it, so it allocates nothing.
 func forwardedBy(h http.Header) string {
 	for name := range h {
-		// The first of them covers Forwarded, X-Forwarded-For, X-Original-Forwarded-For and
-		// their like, also with underscores. Only the first letter can be a capital.
+		// The first case covers Forwarded, X-Forwarded-For, X-Original-Forwarded-For and similar
+		// names, also with underscores. Only the first letter can be a capital.
 		if strings.Contains(name, "orwarded") || proxyHeaders[name] {
 			return name
 		}
@@ -35,8 +35,8 @@ func forwardedBy(h http.Header) string {
 	return ""
 }
 
-// proxyHeaders are the other headers by which proxies, tunnels and content delivery networks
-// say that they pass on somebody else's request, in the form of [http.CanonicalHeaderKey].
+// proxyHeaders are the other headers that proxies, tunnels and content delivery networks add to
+// a request that they forward, in the form of [http.CanonicalHeaderKey].
 var proxyHeaders = map[string]bool{
 	"Via": true, "X-Real-Ip": true, "X-Client-Ip": true, "X-Cluster-Client-Ip": true, "X-Proxyuser-Ip": true,
 	"X-Original-Host": true, "X-Original-Url": true, "X-Envoy-External-Address": true, "X-Azure-Clientip": true,

@@ -10,8 +10,8 @@ import (
 //go:embed openapi.json
 var openAPIDocument []byte
 
-// openAPI serves the description. All who read it read the same bytes, so they do not count
-// as held for anyone.
+// openAPI serves the description. All readers share the same bytes, so they do not count as held
+// for any of them.
 func openAPI(w http.ResponseWriter, _ *http.Request, _ *call) {
 	h := w.Header()
 	h["Content-Type"], h["X-Content-Type-Options"] = typeJSON, nosniff

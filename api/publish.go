@@ -71,7 +71,7 @@ func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Ite
 	}
 	// The engine keeps the message; the body's buffer is larger, and used again.
 	m := boreas.Message{Data: bytes.Clone(item.Message), Key: item.Key}
-	if c.grant != nil { // else it is a backend
+	if c.grant != nil { // otherwise it is a backend
 		m.Publisher = c.grant.Publisher(v2.AddressOf(r))
 	}
 	ack, err := s.hub.Publish(r.Context(), item.Channel, m)
@@ -86,8 +86,9 @@ func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Ite
 	return append(dst, '}'), http.StatusCreated, nil
 }
 
-// appendSubscribers appends how many sessions have joined a channel, if the caller may know. A
-// subscriber's token must allow presence there: to publish does not tell who is there.
+// appendSubscribers appends how many sessions have joined a channel, if the caller may know it.
+// A subscriber's token must allow presence there, because permission to publish does not reveal
+// subscribers.
 func (s *service) appendSubscribers(dst []byte, c *call, channel string) []byte {
 	if c.grant != nil && c.grant.May(boreas.VerbPresence, channel) != nil {
 		return dst

@@ -26,10 +26,9 @@ const (
 	maxCredential = 16 << 10
 )
 
-// revoke takes tokens back and cuts their sessions off; it returns how many there were. With
-// fault.NotStored that has been done, too.
-// All that revokes comes here. The order keeps a session from getting in by the token in
-// between, and staying.
+// revoke revokes tokens and ends their sessions; it returns how many sessions it ended. It has
+// also done so if it returns fault.NotStored. Every revocation calls it. The order of the steps
+// prevents a session from being opened with the token in between and staying open.
 func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, error) {
 	v.By = c.keyID()
 	match, err := s.options.Authority.Revoke(v)
@@ -82,8 +81,8 @@ func appendSessions(dst []byte, n int) []byte {
 	return append(strconv.AppendInt(append(dst, `{"sessions":`...), int64(n), 10), '}')
 }
 
-// keyRevokedJSON is what the API tells of the revocation of a key: what it took back, and what
-// it did not.
+// keyRevokedJSON is the API's answer to the revocation of a key: which tokens it revoked, and
+// which it did not.
 type keyRevokedJSON struct {
 	Sessions int      `json:"sessions"`
 	Tokens   int      `json:"tokens"`
@@ -91,7 +90,7 @@ type keyRevokedJSON struct {
 	Keys     []string `json:"keys"`
 }
 
-// revokeKey revokes an API key, and appends what that meant.
+// revokeKey revokes an API key, and appends the result.
 func (s *service) revokeKey(dst []byte, c *call, v auth.Revocation, grace time.Duration) ([]byte, error) {
 	made := s.options.Authority.MadeWith(v.Key)
 	n, err := s.revoke(c, v, grace)

@@ -56,8 +56,8 @@ func (s *service) deleteToken(w http.ResponseWriter, _ *http.Request, c *call) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// refuseStore answers a request that could not be carried out because the disk cannot be
-// written to; it returns false if that is not what the error says.
+// refuseStore answers a request that failed because the disk cannot be written to. It returns
+// false if the error has another cause.
 func (s *service) refuseStore(w http.ResponseWriter, err error) bool {
 	if !errors.Is(err, fault.NotStored) {
 		return false

@@ -35,8 +35,8 @@ func (s *service) v2(h v2handler, parameters ...string) handler {
 		defer putBuffer(buf)
 		body, status, err := h(buf.AvailableBuffer(), w, r, query{c, values})
 		if err == nil && r.Method == http.MethodGet {
-			// What was published after a key or token was taken back is not for its holder,
-			// also if it was asked for before.
+			// The holder of a revoked key or token must not receive messages published after the
+			// revocation, even if it requested them before.
 			if denied := s.authorizeAgain(r, c); denied != nil {
 				err = &deniedError{denied}
 			}

@@ -149,7 +149,7 @@ func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request
 	// One at a time: the sessions must end up with the last change, too.
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	if err := s.authorizeAgain(r, q.call); err != nil { // others may have held it for long
+	if err := s.authorizeAgain(r, q.call); err != nil { // others may have held the lock for long
 		return nil, 0, &deniedError{err}
 	}
 	t, grant, err := s.options.Authority.UpdateToken(q.name, change)

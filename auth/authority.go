@@ -48,12 +48,11 @@ const (
 	DefaultMaxRevocations = 1_000_000
 )
 
-// An Authority knows who may do what: tokens, keys for the API, and what was revoked. Its
-// methods may be called by many goroutines at once. Get one from [Open].
+// An Authority holds the tokens, the keys for the API, and the revocations, and checks
+// permissions. Its methods may be called by many goroutines at once. Get one from [Open].
 //
-// A change is written to disk first, and seen by others then; but a revocation that cannot be
-// written is in force all the same, and is written later. Nobody who only asks waits for the
-// disk.
+// A change is written to disk before others can see it. A revocation that cannot be written is
+// still in force, and is written later. Calls that only read do not wait for the disk.
 type Authority struct {
 	options Options
 	unknown error // what is said of a token that nobody knows
@@ -63,10 +62,10 @@ type Authority struct {
 	journal *journal // guarded by writing but for broken; nil without a directory
 	closed  bool     // guarded by writing
 
-	// What is revoked and could not be stored; guarded by writing but for the count.
+	// Revocations that could not be stored; guarded by writing, except the count.
 	unstored      map[unstoredKey]unstored
 	unstoredCount atomic.Int64
-	again         *time.Timer // of the next try; nil if none is planned
+	again         *time.Timer // of the next attempt; nil if none is planned
 
 	// mu guards the state. Who holds writing may read without it.
 	mu    sync.RWMutex
@@ -161,15 +160,15 @@ func (a *Authority) Ready() error {
 	return errors.Join(append(errs, a.unstoredReady())...)
 }
 
-// Kept is what an authority has on disk.
+// Kept describes the data that an authority has on disk.
 type Kept struct {
 	Dir string // absolute; "" if nothing is kept on disk
-	New bool   // [Open] has made the file in it: there was none
+	New bool   // [Open] has created the file in it, because there was none
 
-	Tokens, Keys, Revocations int // keys without those that are revoked
+	Tokens, Keys, Revocations int // keys that are not revoked
 }
 
-// Kept returns what the authority has on disk.
+// Kept describes the data that the authority has on disk.
 func (a *Authority) Kept() Kept {
 	if a.journal == nil {
 		return Kept{}

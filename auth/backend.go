@@ -52,8 +52,8 @@ type BackendOptions struct {
 	// Concurrency is how many questions may be asked at once; 0 means 64.
 	Concurrency int
 
-	// Exempt are addresses behind which there may be many clients, so that none of the
-	// bounds for one address applies to them.
+	// Exempt lists addresses that many clients may share, so no bound for one address applies to
+	// them.
 	Exempt []netip.Prefix
 
 	// CacheSize is how many answers are remembered; 0 means 20,000.

@@ -53,7 +53,7 @@ func (b *Backend) askFor(q *question, key backendKey, c boreas.Credentials, head
 	}
 	said, err := b.ask(c, header)
 	now := time.Now()
-	b.circuit.done(epoch, now, err) // once, however often the question was sent
+	b.circuit.done(epoch, now, err) // once, however often the request was sent
 	if err != nil {
 		if left, ok := b.complain.take(now); ok {
 			b.options.Log.Warn("the backend gave no answer about a token that makes sense", "url", b.name, "err", err, "more_of_these", left)
@@ -85,7 +85,7 @@ func (b *Backend) enter(address string) (leave func(), err error) {
 	return nil, fault.AuthUnavailable.With("Too many tokens wait for the backend that knows them.")
 }
 
-// ask asks the backend. Errors tell nothing of the token.
+// ask asks the backend. Its errors reveal nothing about the token.
 func (b *Backend) ask(c boreas.Credentials, header http.Header) (answer, error) {
 	body := []byte(`{"token":`)
 	body, _ = jsontext.AppendQuote(body, c.Token) // it is UTF-8
@@ -99,8 +99,8 @@ func (b *Backend) ask(c boreas.Credentials, header http.Header) (answer, error) 
 	request.Header = header
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
-	// The backend decides at some time between here and its answer. The answer counts from
-	// here, so that a revocation in between takes it back.
+	// The backend decides at some time between this moment and its answer. The answer counts as
+	// issued now, so that a revocation in between also revokes it.
 	when := asked{at: time.Now(), serial: b.serial()}
 	response, err := b.client.Do(request)
 	if err != nil {
@@ -125,7 +125,7 @@ func (b *Backend) ask(c boreas.Credentials, header http.Header) (answer, error) 
 	return b.read(c.Token, text, when)
 }
 
-// asked is when a question was sent: by the clock, and in the order of the authority's
+// asked is the time when a request was sent, by the clock and in the order of the authority's
 // changes, which does not depend on the clock.
 type asked struct {
 	at     time.Time
@@ -180,7 +180,7 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 		}
 		ttl := time.Duration(seconds * float64(time.Second))
 		a.grant.Expires = when.at.Add(ttl)
-		a.until = when.at.Add(ttl / 2) // so that who shows it again gets a longer one
+		a.until = when.at.Add(ttl / 2) // so that presenting the token again yields a longer one
 	}
 	return a, nil
 }

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// turns are given to those that want to ask the backend: so many at once, the others wait. Each
-// address stands in a line of its own and the lines take turns, so that an address
-// with hundreds of tokens makes another wait for one of them, and not for all.
+// turns limits how many requests to the backend run at once; further ones wait. Each address has
+// its own line and the lines take turns, so that another address waits for one token of an
+// address with hundreds of them, not for all.
 type turns struct {
-	exempt []netip.Prefix // addresses that may be many clients, and have no bound of their own
+	exempt []netip.Prefix // addresses that many clients may share, and that have no bound of their own
 
 	mu    sync.Mutex
-	free  int // turns that nobody has
-	room  int // how many more may have a turn or wait for one
+	free  int // unused turns
+	room  int // how many more requests may have a turn or wait for one
 	lines map[netip.Prefix]*turnLine
-	next  []*turnLine // those in which somebody waits, in the order of their turns
+	next  []*turnLine // the lines with waiting requests, in the order of their turns
 }
 
-// turnLine are the questions of one address.
+// turnLine holds the requests of one address.
 type turnLine struct {
 	address netip.Prefix
 	bounded bool
@@ -29,16 +29,16 @@ type turnLine struct {
 	waiting []chan struct{} // closed when a turn is theirs
 }
 
-// leftInQueue is how much of the room must be left for each part that one address has. One alone
-// may have a fifth of it.
+// leftInQueue is how much of the room must be left for each part that one address has. A single
+// address may have a fifth of it.
 const leftInQueue = 4
 
 func newTurns(atOnce, waiting int, exempt []netip.Prefix) *turns {
 	return &turns{exempt: exempt, free: atOnce, room: atOnce + waiting, lines: make(map[netip.Prefix]*turnLine)}
 }
 
-// enter waits for a turn, as long as ctx and the timeout let it. It returns false if there is
-// none; else leave gives the turn to the next.
+// enter waits for a turn until ctx ends or the timeout passes. It returns false if it got none;
+// otherwise the caller must call leave, which gives the turn to the next line.
 func (t *turns) enter(ctx context.Context, address string, timeout time.Duration) (leave func(), ok bool) {
 	t.mu.Lock()
 	l := t.line(address)
@@ -79,7 +79,8 @@ func (t *turns) enter(ctx context.Context, address string, timeout time.Duration
 	return leave, true
 }
 
-// giveUp takes who waits out of the line. It returns true if a turn has come meanwhile.
+// giveUp removes a waiting request from the line. It returns true if the request has got a turn
+// meanwhile.
 func (t *turns) giveUp(l *turnLine, mine chan struct{}) (came bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -126,7 +127,7 @@ func (t *turns) line(address string) *turnLine {
 	return l
 }
 
-// giveBack gives back a place in a line. The caller holds mu.
+// giveBack releases a place in a line. The caller holds mu.
 func (t *turns) giveBack(l *turnLine) {
 	t.room++
 	l.held--
@@ -139,8 +140,8 @@ func (t *turns) forget(l *turnLine) {
 	}
 }
 
-// networkOf returns what counts as one address: an IPv4 address, or a /64 of IPv6. It is
-// false for what is no address.
+// networkOf returns what counts as one address: an IPv4 address, or a /64 of IPv6. It returns
+// false if the argument is not an address.
 func networkOf(address string) (netip.Prefix, bool) {
 	a, err := netip.ParseAddr(address)
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"hash/crc32"
 )
 
-// A chain is the checksum of all lines of a journal so far, CRC-32C. Each line ends with it,
-// as the last member of its object. So a changed bit is noticed, and also a line that is
-// missing, repeated or out of place.
+// A chain is the checksum of all lines of a journal so far, CRC-32C. Each line ends with it, as
+// the last member of its object. This detects a changed bit, and a line that is missing,
+// repeated or out of place.
 type chain uint32
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -17,7 +17,7 @@ const sumForm = `,"sum":"%08x"}`
 
 var sumLength = len(fmt.Sprintf(sumForm, 0))
 
-// seal appends an object, which must have members, as a line with its checksum.
+// seal appends an object as a line with its checksum. The object must have members.
 func (c *chain) seal(dst, object []byte) []byte {
 	body := object[:len(object)-1] // without the brace at its end
 	*c = c.after(body)

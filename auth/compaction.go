@@ -28,9 +28,9 @@ func (j *journal) compact(s *state) {
 	j.log.Info("the file of tokens, keys and revocations was written anew", "file", j.path(), "bytes_before", before, "bytes", j.size)
 }
 
-// seal writes a small journal anew, if lines were appended to it. Then its head says how many
-// lines there are, and a file that is cut short later is damaged: nobody could tell it
-// otherwise from one that a crash has cut short.
+// seal rewrites a small journal if lines were appended to it. Its head then contains the number
+// of lines, so a file that is truncated later is recognized as damaged. Otherwise it would look
+// like a file that a crash has cut short.
 func (j *journal) seal(s *state) {
 	if j.lines <= j.sealed || s.live() >= slack || j.broken.Load() != nil {
 		return
@@ -40,9 +40,8 @@ func (j *journal) seal(s *state) {
 	}
 }
 
-// rewrite puts a journal that makes the state in the place of the one that is there. If it
-// fails, that one goes on. It takes one file descriptor more than before, and only until it
-// returns.
+// rewrite replaces the journal with one that produces the same state. If it fails, the old
+// journal stays in use. It needs one additional file descriptor until it returns.
 func (j *journal) rewrite(s *state) error {
 	name := filepath.Join(j.dir, newName)
 	next, err := writeState(name, s)
@@ -75,7 +74,7 @@ func (j *journal) rewrite(s *state) error {
 	return nil
 }
 
-// written is a journal that is complete, and has not got its name yet.
+// written is a complete journal that does not have its final name yet.
 type written struct {
 	file  *os.File
 	info  fs.FileInfo

@@ -26,7 +26,7 @@ func fetch(ctx context.Context, address string) (name string, text []byte, err e
 	// A transport of its own: the one connection is closed after its one request.
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	// What the URL holds must not be shown to another host, nor its tokens be believed.
+	// Another host must not see the contents of the URL, and its tokens must not be trusted.
 	response, err := boundClient(&http.Client{Transport: transport}, 0, maxRedirects).Do(request)
 	if err != nil {
 		var wrapped *url.Error

@@ -17,8 +17,8 @@ const (
 	newName     = "auth.jsonl.new" // what becomes the journal when it is complete
 	lockName    = "auth.lock"
 
-	// slack is how many lines that are needed no more are kept at least. A journal with
-	// fewer lines that are needed is small.
+	// slack is the number of obsolete lines up to which a journal is never compacted. A journal
+	// with fewer needed lines is small.
 	slack = 10_000
 )
 
@@ -45,7 +45,7 @@ type journal struct {
 
 	size      int64 // up to which it is written, and not a byte further
 	lines     int
-	sealed    int // lines that the file was written with at once; its head says how many
+	sealed    int // lines that were written with the file at once; its head contains their number
 	chain     chain
 	rewriteAt int                   // lines from which on it is written anew
 	broken    atomic.Pointer[error] // why nothing can be written any more
@@ -55,7 +55,7 @@ func (j *journal) path() string { return filepath.Join(j.dir, journalName) }
 
 // openJournal opens or makes the journal in a directory, and reads it into the state.
 func openJournal(dir string, log *slog.Logger, s *state) (*journal, error) {
-	dir, err := filepath.Abs(dir) // for messages: people look for it from elsewhere
+	dir, err := filepath.Abs(dir) // for messages: operators look for it from other directories
 	if err != nil {
 		return nil, fmt.Errorf("find the directory for tokens, keys and revocations: %w", err)
 	}
@@ -76,8 +76,8 @@ func openJournal(dir string, log *slog.Logger, s *state) (*journal, error) {
 	return j, nil
 }
 
-// makeDir makes a directory if there is none, and puts its name on disk: a directory that a
-// crash takes away would take the keys along, and with them the lock of the API.
+// makeDir creates a directory if there is none, and syncs its name to disk. If a crash removed
+// the directory, the keys would be lost, and the API would be open.
 func makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -92,8 +92,8 @@ func (j *journal) open(s *state) error {
 	if err := os.Remove(filepath.Join(j.dir, newName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // a crash has left it there, and it will be in the way
 	}
-	// A symbolic link that leads nowhere, such as to a disk that is not mounted, is a
-	// journal that cannot be read, and not one that is to be made.
+	// A symbolic link to a missing target, for example on a disk that is not mounted, is a journal
+	// that cannot be read. It must not be replaced by a new journal.
 	if _, err := os.Lstat(j.path()); errors.Is(err, fs.ErrNotExist) {
 		j.made = true
 		return j.rewrite(s)
@@ -132,7 +132,7 @@ func (j *journal) open(s *state) error {
 	return nil
 }
 
-// unreadable says what is wrong with the file, and what to do.
+// unreadable returns an error with the fault of the file and the remedy.
 func (j *journal) unreadable(err error) error {
 	var d *damage
 	if !errors.As(err, &d) {
@@ -147,8 +147,8 @@ func (j *journal) unreadable(err error) error {
 		"without keys the API is open", j.path(), d, and, j.dir)
 }
 
-// gone reports whether the file has been deleted or renamed since it was opened, and replaced
-// whether another one is in its place.
+// gone reports whether the file has been deleted or renamed since it was opened; replaced
+// reports whether another file is in its place.
 func (j *journal) gone() (gone, replaced bool) {
 	info, err := os.Stat(j.path())
 	if errors.Is(err, fs.ErrNotExist) {

@@ -90,9 +90,9 @@ func checkURL(address string) (name string, err error) {
 	return name, nil
 }
 
-// boundClient returns a client with a time limit that follows redirects of the same scheme
-// and host alone: where else they lead, nobody has said that answers are to be believed. It
-// asks once more if the connection that it had kept was just being closed.
+// boundClient returns a client with a time limit that only follows redirects to the same scheme
+// and host, because the operator has not declared other hosts as trusted. It retries once if its
+// kept-alive connection was just being closed.
 func boundClient(c *http.Client, timeout time.Duration, redirects int) *http.Client {
 	if c == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()

@@ -230,7 +230,7 @@ func (j *JWT) fetch(c boreas.Credentials) (fetched bool, err error) {
 	return true, nil
 }
 
-// costly begins a check that needs more than a look-up.
+// costly starts a check that needs more than a look-up.
 func costly(c boreas.Credentials) (leave func(), err error) {
 	if c.Costs == nil {
 		return func() {}, nil
@@ -247,7 +247,8 @@ func slowly(c boreas.Credentials, run func()) {
 	run()
 }
 
-// ParseDefaultRules reads [JWTOptions].DefaultRules; nil means that there are none. The error says what is wrong, and where.
+// ParseDefaultRules reads [JWTOptions].DefaultRules; nil means that there are none. The error contains the fault and its
+// place.
 func ParseDefaultRules(text string) (*boreas.Permissions, error) {
 	if text == "" {
 		return nil, nil

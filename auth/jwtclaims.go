@@ -70,7 +70,7 @@ func (j *JWT) grant(t *jwtParts, key *jwtKey, claims map[string]jsontext.Value, 
 	}, nil
 }
 
-// whyNoInfo says what is wrong with a token's info.
+// whyNoInfo returns the fault of a token's info.
 func whyNoInfo(err error) string {
 	if errors.Is(err, boreas.ErrInfoTooLarge) {
 		return fmt.Sprintf("larger than %d bytes", boreas.MaxInfo)

@@ -129,7 +129,8 @@ func readSecret(alg, path string) ([]*jwtKey, error) {
 		return nil, err
 	}
 	if text, err := textfile.Decode(raw); err == nil && len(text) < len(raw) && isASCII(text) {
-		// The issuer may sign with the mark or without it: guessing wrong would refuse every token.
+		// The issuer may sign with the byte order mark or without it, and a wrong guess would refuse
+		// every token.
 		return nil, errors.New("it begins with a byte order mark: save the secret as plain text without one")
 	}
 	key, err := secretKey(alg, raw)

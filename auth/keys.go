@@ -56,7 +56,7 @@ func ParseKeyVerb(name string) (KeyVerb, error) {
 // A Key lets a backend use the API.
 type Key struct {
 	ID       string
-	Key      string // ID of the key that made it; "" if none did, or nobody knows
+	Key      string // ID of the key that created it; "" if none did, or if it is unknown
 	Name     string
 	Verbs    KeyVerb
 	Channels []string // patterns; none means all channels
@@ -188,8 +188,8 @@ func (a *Authority) Keys() []Key {
 	return keys
 }
 
-// HasKey reports whether there is a key with the ID that is not revoked, or whose revocation
-// is not stored yet.
+// HasKey reports whether a key with the ID exists and is not revoked, or its revocation is not
+// stored yet.
 func (a *Authority) HasKey(id string) bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -233,14 +233,14 @@ func (a *Authority) CheckKey(text string) (*Key, error) {
 }
 
 // ValidKey returns nil while the key of the ID is neither revoked nor expired. Error:
-// fault.InvalidKey, which says what it is.
+// fault.InvalidKey, with the reason.
 func (a *Authority) ValidKey(id string) error {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.validKey(id)
 }
 
-// validKey is ValidKey for a caller that holds mu or writing.
+// validKey is like ValidKey, for a caller that holds mu or writing.
 func (a *Authority) validKey(id string) error {
 	switch k := a.state.keyIDs[id]; {
 	case k == nil:
@@ -253,9 +253,9 @@ func (a *Authority) validKey(id string) error {
 	return nil
 }
 
-// validMaker returns an error if the change is asked for with a key, and that is not valid any
-// more: it may have been revoked while the change waited for its turn. An ID of no key is a name
-// that an embedder gives. The caller holds writing.
+// validMaker returns an error if the change is requested with a key that is not valid any more:
+// it may have been revoked while the change waited for its turn. An ID that does not belong to a
+// key is a name that an embedder gives. The caller holds writing.
 func (a *Authority) validMaker(id string) error {
 	if a.state.keyIDs[id] == nil {
 		return nil

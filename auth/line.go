@@ -11,12 +11,12 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// A line is one change, as the journal has it: an object on a line, which a [chain] gives its
-// checksum. Secrets are in it as hashes only. The same lines, in the same order, make the same state.
+// A line is one change in the journal: an object on a line, with a checksum from a [chain]. It
+// contains secrets only as hashes. The same lines in the same order produce the same state.
 type line struct {
 	Op      string          `json:"op"` // one of the constants below
 	Version int             `json:"version,omitzero"`
-	Lines   int             `json:"lines,omitzero"` // of the head: how many the file was written with
+	Lines   int             `json:"lines,omitzero"` // of the head: the number of lines that the file was written with
 	ID      string          `json:"id,omitzero"`    // of the token or key
 	Hash    digest          `json:"hash,omitzero"`
 	Classic bool            `json:"classic,omitzero"`
@@ -28,8 +28,8 @@ type line struct {
 	Expires time.Time       `json:"expires,omitzero"`
 	Rules   json.RawMessage `json:"rules,omitempty"`
 	Info    json.RawMessage `json:"info,omitempty"`    // of a token
-	Key     string          `json:"key,omitzero"`      // ID of the key that made it
-	Changed []string        `json:"changed,omitempty"` // of a token: IDs of other keys that gave it rules or an end
+	Key     string          `json:"key,omitzero"`      // ID of the key that created it
+	Changed []string        `json:"changed,omitempty"` // of a token: IDs of other keys that set its rules or expiry
 	Used    time.Time       `json:"used,omitzero"`
 	Revoked bool            `json:"revoked,omitzero"`
 	Mark    mark            `json:"mark,omitzero"`
@@ -55,20 +55,20 @@ const (
 	opUnrevoke = "unrevoke" // there is none any more
 )
 
-// journalVersion is raised when older servers would read a journal wrongly. Version 1 had no
-// checksums: its files are read, and written anew in this version.
+// journalVersion increases when older servers would read a journal wrongly. Version 1 had no
+// checksums: the server reads its files, and rewrites them in this version.
 const journalVersion = 2
 
 // head1 is the first line of a journal of version 1.
 const head1 = `{"op":"boreas","version":1}` + "\n"
 
-// readLine reads an object. It refuses members that it does not know, that are there twice or
-// that are written in another case: one that was not understood may have limited something.
+// readLine reads an object. It refuses members that it does not know, that occur twice or that
+// are written in another case, because an ignored member could have been a restriction.
 func readLine(object []byte) (*line, error) {
 	l := new(line)
 	if err := jsonv2.Unmarshal(object, l, jsonv2.RejectUnknownMembers(true)); err != nil {
 		var semantic *jsonv2.SemanticError
-		if errors.As(err, &semantic) && semantic.Err != nil { // without the names of Go
+		if errors.As(err, &semantic) && semantic.Err != nil { // without Go's type names
 			err = fmt.Errorf("%w at %q", semantic.Err, semantic.JSONPointer)
 		}
 		return nil, fmt.Errorf("it is not as the server writes it: %w", err)
@@ -123,8 +123,8 @@ func (s *state) revoke(l *line) error {
 	return nil
 }
 
-// span returns the span of a revocation's line. A line without a serial number was written by
-// an older server, or is about a time in the past.
+// span returns the span of a revocation's line. A line without a serial number was written by an
+// older server, or applies to a time in the past.
 func (l *line) span() span {
 	s := span{before: nanos(l.Before), own: nanos(l.Before), serial: l.Serial, until: nanos(l.Until)}
 	if s.serial != 0 {
@@ -135,7 +135,7 @@ func (l *line) span() span {
 	return s
 }
 
-// revocationLine returns the line that makes the span.
+// revocationLine returns the line that produces the span.
 func revocationLine(m mark, s span) *line {
 	l := &line{Op: opRevoke, Mark: m, Before: timeOf(s.before), Serial: s.serial, Until: timeOf(s.until)}
 	if s.serial != 0 && s.own != -forever {

@@ -10,30 +10,30 @@ import (
 )
 
 const (
-	// maxLine is the greatest length of a line: well above a token's with as many
-	// rules as there may be.
+	// maxLine is the maximum length of a line, well above the line of a token with the maximum
+	// number of rules.
 	maxLine = 1 << 20
 
-	readSize = 64 << 10 // bytes that are read at once
+	readSize = 64 << 10 // bytes per read
 )
 
-// A found is what load has found in a journal.
+// A found describes the journal that load has read.
 type found struct {
 	version int
-	written int   // lines that the file was written with, all at once; those after it were appended
+	written int   // lines that were written with the file at once; later lines were appended
 	lines   int   // whole lines
-	size    int64 // of these, in bytes
-	torn    int64 // bytes after them, of a line that was not written to its end
-	bare    bool  // the last line lacks its newline, and nothing else
+	size    int64 // of these lines, in bytes
+	torn    int64 // bytes after them, of an incomplete last line
+	bare    bool  // the last line lacks only its newline
 	chain   chain
 }
 
-// A damage is where a journal is not as it was written.
+// A damage is a place where a journal differs from what was written.
 type damage struct {
 	line   int
-	at     int64 // byte at which the line begins
+	at     int64 // byte offset of the line
 	reason error
-	cut    bool // what is before the line can stand alone
+	cut    bool // the part before the line is usable alone
 }
 
 func (d *damage) Error() string {
@@ -50,9 +50,9 @@ var (
 	errLong     = fmt.Errorf("it is longer than %d bytes", maxLine)
 )
 
-// load reads a journal into the state. Only one thing is not as it was written and still no
-// damage: a last line that ends early, since a crash can cut off what was not acknowledged.
-// Errors: a [*damage], or the reader's.
+// load reads a journal into the state. Only one difference does not count as damage: a last line
+// that ends early, because a crash can cut off a change that was not acknowledged. Errors: a
+// [*damage], or the reader's.
 func load(r io.Reader, s *state) (found, error) {
 	b := bufio.NewReaderSize(r, readSize)
 	var f found
@@ -91,7 +91,7 @@ func (f *found) damage(reason error) error {
 
 // read reads one line with its newline.
 func (f *found) read(text []byte, s *state) error {
-	size := int64(len(text)) // text is written to
+	size := int64(len(text)) // before text is overwritten
 	if f.lines == 0 {
 		if err := f.readHead(text); err != nil {
 			return err
@@ -120,7 +120,7 @@ func (f *found) readHead(text []byte) error {
 		f.version = 1
 		return nil
 	}
-	// A newer server may write it in another way, but for these two.
+	// A newer server may write the head differently, except these two members.
 	var newer struct {
 		Op      string `json:"op"`
 		Version int    `json:"version"`
@@ -159,8 +159,8 @@ func (f *found) object(text []byte) ([]byte, error) {
 	}
 }
 
-// end looks at what comes after the last newline. A line that a crash has cut off is the
-// front of a line, and no byte in it is another one.
+// end checks the bytes after the last newline. A line that a crash has cut off is an unchanged
+// prefix of a line.
 func (f *found) end(text []byte, s *state) error {
 	switch {
 	case f.lines < f.written:
@@ -172,13 +172,13 @@ func (f *found) end(text []byte, s *state) error {
 		if err := f.read(append(text, '\n'), s); err != nil {
 			return f.damage(err)
 		}
-		f.size-- // which is not there
+		f.size-- // the newline, which is missing
 		return nil
 	case f.complete(text[:len(text)-1]):
 		return f.damage(errors.New("its newline is another byte"))
 	case bytes.IndexByte(text, 0) >= 0:
 		return f.damage(errZeroes)
-	case bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' }): // JSON has none
+	case bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' }): // JSON does not contain any
 		return f.damage(errors.New("there is a control character"))
 	}
 	f.torn = int64(len(text))

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A dirLock keeps other processes out of a directory. The lock is on the directory itself:
-// a file in it may be deleted or renamed, and then another process would lock another one.
-// The system gives it back when the process ends, however it does.
+// A dirLock keeps other processes out of a directory. The lock is on the directory itself: a
+// file in it may be deleted or renamed, after which another process would lock another file. The
+// system releases the lock when the process ends for any reason.
 type dirLock struct {
 	dir *os.File
 
-	// file is what servers lock that do not lock the directory: older ones, and those
-	// whose file system locks files alone, as NFS does.
+	// file is the file that is locked by servers that do not lock the directory: older ones, and
+	// servers on a file system that only locks files, such as NFS.
 	file *os.File
 }
 
@@ -50,13 +50,13 @@ func lockFile(f *os.File) error {
 	return err
 }
 
-// sync has the names in the directory written to disk. It opens nothing, so that it works
-// when the process has no file descriptor left.
+// sync writes the names in the directory to disk. It opens nothing, so that it works when the
+// process has no free file descriptors.
 func (l *dirLock) sync() error { return l.dir.Sync() }
 
 func (l *dirLock) close() error { return errors.Join(l.file.Close(), l.dir.Close()) }
 
-// syncDir has the names in a directory written to disk.
+// syncDir writes the names in a directory to disk.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -65,19 +65,19 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// replace gives the file next, which is called from, the name of the file old, which may be
-// nil, and closes old. It returns the file that has the name afterwards, and whether that is
-// next; if it is not, next is closed.
+// replace renames the file next from the name from to the name of the file old, and closes old,
+// which may be nil. It returns the file that has the name afterwards, and whether that is next;
+// if it is not, next is closed.
 func replace(next *os.File, old file, from, to string) (f file, renamed bool, err error) {
 	if err := os.Rename(from, to); err != nil {
-		next.Close() //nolint:errcheck // it is thrown away
+		next.Close() //nolint:errcheck // it is discarded
 		if old == nil {
 			return nil, false, fmt.Errorf("make %s: %w", to, err)
 		}
 		return old, false, err
 	}
 	if old != nil {
-		old.Close() //nolint:errcheck // all that was acknowledged is in the next one
+		old.Close() //nolint:errcheck // every acknowledged change is in the next one
 	}
 	return next, true, nil
 }

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// A dirLock keeps other processes out of a directory. This system lets nobody delete or
-// rename a file that is open. It gives the lock back when the process ends, however it does.
+// A dirLock keeps other processes out of a directory. Windows does not allow deleting or
+// renaming an open file. It releases the lock when the process ends for any reason.
 type dirLock struct{ file *os.File }
 
 // lockDir takes the directory for this process alone.
@@ -28,7 +28,7 @@ func lockDir(dir string) (*dirLock, error) {
 	return &dirLock{f}, nil
 }
 
-// sync does nothing: this system has no such call.
+// sync does nothing, because Windows has no such call.
 func (l *dirLock) sync() error { return nil }
 
 func (l *dirLock) close() error { return l.file.Close() }
@@ -36,14 +36,14 @@ func (l *dirLock) close() error { return l.file.Close() }
 // syncDir does nothing: this system has no such call.
 func syncDir(string) error { return nil }
 
-// replace gives the file next, which is called from, the name of the file old, which may be
-// nil, and closes old. It returns the file that has the name afterwards, nil if it cannot be
-// opened, and whether that is next; if it is not, next is closed. This system renames no
-// file that is open, nor onto one.
+// replace renames the file next from the name from to the name of the file old, and closes old,
+// which may be nil. It returns the file that has the name afterwards, nil if it cannot be
+// opened, and whether that is next; if it is not, next is closed. Windows cannot rename an open
+// file, or rename onto one.
 func replace(next *os.File, old file, from, to string) (f file, renamed bool, err error) {
 	next.Close() //nolint:errcheck // it has been synced
 	if old != nil {
-		old.Close() //nolint:errcheck // all that was acknowledged is on disk
+		old.Close() //nolint:errcheck // every acknowledged change is on disk
 	}
 	err = os.Rename(from, to)
 	again, openErr := os.OpenFile(to, os.O_RDWR, 0o600)

@@ -7,12 +7,12 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// maxChangers is how many valid keys may give one token rules or an end, beside the one that
-// made it.
+// maxChangers is how many valid keys may set the rules or expiry of one token, in addition to
+// the key that created it.
 const maxChangers = 16
 
-// changedBy returns the keys that have changed a token once the one of the ID has done so, too.
-// A key that is not valid any more takes no token back, so it is left out. The caller holds
+// changedBy returns the keys that have changed a token, including the key with the given ID. It
+// leaves out invalid keys, because their revocation does not revoke the token. The caller holds
 // writing.
 func (a *Authority) changedBy(t *stored, id string) ([]string, error) {
 	if id == "" || id == t.grant.Key || slices.Contains(t.changed, id) {
@@ -25,14 +25,14 @@ func (a *Authority) changedBy(t *stored, id string) ([]string, error) {
 	return append(valid, id), nil
 }
 
-// Made is what an API key has done that its revocation is about.
+// Made lists the tokens and keys that the revocation of an API key concerns.
 type Made struct {
-	Tokens  int      // valid tokens that it made: they are taken back with it
-	Changed int      // valid tokens that others made, and to which it gave rules or an end: likewise
-	Keys    []string // IDs of the valid keys that it made: they stay valid
+	Tokens  int      // valid tokens that it created: they are revoked with it
+	Changed int      // valid tokens that others created and whose rules or expiry it set: likewise
+	Keys    []string // IDs of the valid keys that it created: they stay valid
 }
 
-// MadeWith returns what the API key of the ID has made and changed.
+// MadeWith returns the tokens and keys that the API key with the ID has created and changed.
 func (a *Authority) MadeWith(id string) Made {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -54,8 +54,8 @@ func (a *Authority) MadeWith(id string) Made {
 	return m
 }
 
-// changedWith returns the IDs of the tokens that others made and the key has changed. The
-// caller holds writing.
+// changedWith returns the IDs of the tokens that others created and that the key has changed.
+// The caller holds writing.
 func (a *Authority) changedWith(id string) map[string]bool {
 	ids := make(map[string]bool)
 	for _, t := range a.state.byHash {

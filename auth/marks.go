@@ -41,24 +41,23 @@ func (m mark) MarshalText() ([]byte, error) { return encodeText(m[:]), nil }
 // UnmarshalText reads it.
 func (m *mark) UnmarshalText(text []byte) error { return decodeText(m[:], text) }
 
-// A span says which tokens a mark takes back, and for how long. Times are Unix
-// nanoseconds.
+// A span is the set of tokens that a mark revokes, and for how long. Times are Unix nanoseconds.
 //
-// The clock may have been set back between the creation of a token and its revocation. So a
-// revocation that takes effect now compares serial numbers. It compares times only for JWTs,
-// which have no serial number.
+// The clock may have been set back between the creation of a token and its revocation. For this
+// reason a revocation that takes effect now compares serial numbers. It compares times only for
+// JWTs, which have no serial number.
 type span struct {
-	before int64  // takes back JWTs issued until this time; forever means all
-	own    int64  // takes back other tokens issued until this time; forever means all, -forever none
-	serial uint64 // takes back other tokens with a lower serial number
+	before int64  // revokes JWTs issued until this time; forever means all
+	own    int64  // revokes other tokens issued until this time; forever means all, -forever none
+	serial uint64 // revokes other tokens with a lower serial number
 	until  int64  // when it may be forgotten; forever for never
 }
 
 // forever is later than any time here.
 const forever = 1<<63 - 1
 
-// takes reports whether the span takes the grant back. A token without a time of issue counts
-// as older than every revocation. Leeway is how far the clock of a JWT's issuer may be ahead.
+// takes reports whether the span revokes the grant. A token without a time of issue counts as
+// older than every revocation. Leeway is how far the clock of a JWT's issuer may be ahead.
 func (s span) takes(g *boreas.Grant, leeway time.Duration) bool {
 	issued := int64(-forever)
 	if !g.Issued.IsZero() {
@@ -151,8 +150,8 @@ func (m *marks) sweep(now int64) {
 	}
 }
 
-// match reports whether a revocation takes the grant back; leeway is that of span.takes. It
-// does not allocate.
+// match reports whether a revocation revokes the grant; leeway is as for span.takes. It does not
+// allocate.
 func (m *marks) match(g *boreas.Grant, leeway time.Duration) bool {
 	if len(m.of) == 0 {
 		return false

@@ -13,13 +13,13 @@ import (
 	"strings"
 )
 
-// A nameKey makes the names of users without a name: those of classic tokens, and of opaque
-// tokens that were made without a user. Others see these names, in presence and beside
-// messages. Without the key nobody can tell from a name which token it belongs to, or test a
+// A nameKey produces the names of users without a name: the users of classic tokens, and of
+// opaque tokens that were created without a user. Other users see these names, in presence and
+// beside messages. Without the key it is impossible to find the token of a name, or to test a
 // guess of the token.
 type nameKey [32]byte
 
-// userPrefix begins the names that a nameKey makes.
+// userPrefix is the prefix of the names that a nameKey produces.
 const userPrefix = "u_"
 
 func newNameKey() (k nameKey) {
@@ -27,7 +27,7 @@ func newNameKey() (k nameKey) {
 	return k
 }
 
-// of returns the name of the user of a token. It is the same on every transport, as long as the
+// of returns the name of a token's user. The name is the same on every transport as long as the
 // key is the same.
 func (k *nameKey) of(tokenID string) string {
 	mac := hmac.New(sha256.New, k[:])
@@ -37,11 +37,11 @@ func (k *nameKey) of(tokenID string) string {
 
 const (
 	namesFile    = "names.key"
-	newNamesFile = "names.key.new" // becomes namesFile when it is complete
+	newNamesFile = "names.key.new" // renamed to namesFile when it is complete
 )
 
 // openNameKey reads the key from the directory, which the caller has locked. If there is none,
-// it makes one.
+// it creates one.
 func openNameKey(dir string) (nameKey, error) {
 	path := filepath.Join(dir, namesFile)
 	text, err := os.ReadFile(path)
@@ -68,7 +68,7 @@ func makeNameKey(dir string) (nameKey, error) {
 	return k, nil
 }
 
-// writeNameKey writes the whole key or none.
+// writeNameKey writes the complete key or nothing.
 func writeNameKey(dir string, k nameKey) error {
 	name := filepath.Join(dir, newNamesFile)
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -79,8 +79,8 @@ func parseList(text []byte) ([]string, error) {
 	return tokens, nil
 }
 
-// jsonError says why a text is not the JSON wanted. The decoders' own words would do, but
-// they may quote a token.
+// jsonError returns why a text is not the expected JSON. It does not return the decoder's own
+// error, because that may quote a token.
 func jsonError(text []byte) error {
 	var value any
 	var syntax *json.SyntaxError
@@ -88,7 +88,7 @@ func jsonError(text []byte) error {
 		offset := min(int(syntax.Offset), len(text))
 		return fmt.Errorf("line %d: not valid JSON", 1+bytes.Count(text[:offset], []byte("\n")))
 	}
-	// encoding/json accepts what the decoder for tokens refuses, and would change it.
+	// encoding/json accepts texts that the decoder for tokens refuses, and would change them.
 	_, err := jsontext.NewDecoder(bytes.NewBuffer(text)).ReadValue()
 	var strict *jsontext.SyntacticError
 	if errors.As(err, &strict) {

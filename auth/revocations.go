@@ -17,26 +17,28 @@ type Revocation struct {
 	Key          string    // an API key, and all tokens that it made; or all JWTs signed with the key of that kid
 	IssuedBefore time.Time // all tokens issued until then
 	Until        time.Time // when it may be forgotten; zero for never
-	By           string    // ID of the API key that asks for it; "" if none does
+	By           string    // ID of the API key that requests it; "" if there is none
 }
 
-// Revoke takes tokens back: when it returns they are not valid any more. Match tells
-// whether a grant is one of them: for [boreas.Hub.Cut]. Errors are faults: fault.NoToken or
-// fault.NoKey for an ID that is not known. If match is nil, nothing was changed. With
-// fault.NotStored it is not: then the revocation is in force, but a restart forgets it unless
-// it is stored by then. The authority tries that again by itself; Revoke can be repeated, too.
+// Revoke revokes tokens: when it returns they are not valid any more. Match reports whether a
+// grant is one of them; pass it to [boreas.Hub.Cut]. Errors are faults: fault.NoToken or
+// fault.NoKey for an unknown ID. If match is nil, nothing was changed. With fault.NotStored
+// match is not nil: the revocation is in force, but a restart forgets it unless it has been
+// stored by that time. The authority retries storing it by itself; the caller may also repeat
+// Revoke.
 //
-// An opaque or minted token is deleted, and an API key is not valid again ever. Of all
-// others the revocation is kept until Until, which so must not come before their end. What an
-// API key made is taken back for good, whatever Until says. So are the tokens of others that it
-// gave rules or an end. The keys that it made stay valid: [Authority.MadeWith] lists them.
+// Revoking an opaque or minted token deletes it, and a revoked API key never becomes valid
+// again. Any other revocation is kept until Until, which therefore must not be before the
+// tokens' expiry. The tokens that an API key created are revoked permanently, whatever Until is.
+// The same applies to tokens of others whose rules or expiry the key has set. The keys that it
+// created stay valid: [Authority.MadeWith] lists them.
 //
-// The clock of a JWT's issuer may be ahead of ours by [JWTOptions.Leeway], so a JWT is
-// revoked as well if it was issued up to that long after IssuedBefore. Tokens that the server
-// makes, and the backend's answers, are compared by their order if IssuedBefore is not in the
-// past, so no step of the clock matters to them. What the backend says counts as issued when
-// it was asked: let it refuse the user as well, or the next question brings the user back.
-// What two revocations say of the same user, key, or of all, is joined.
+// The clock of a JWT's issuer may be ahead of ours by [JWTOptions.Leeway], so a JWT is also
+// revoked if it was issued up to that long after IssuedBefore. Tokens that the server creates,
+// and the backend's answers, are compared by their order if IssuedBefore is not in the past, so
+// clock changes do not affect them. The backend's answer counts as issued when the backend was
+// asked: make the backend refuse the user as well, otherwise its next answer lets the user in
+// again. Two revocations of the same user, of the same key, or of all tokens are merged.
 func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -76,7 +78,7 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 		l.Mark = markOf(markKey, r.Key)
 		changed := map[string]bool{}
 		if l.ID != "" {
-			l.Until = time.Time{} // the key is never valid again, nor is what it made
+			l.Until = time.Time{} // the key and its tokens never become valid again
 			changed = a.changedWith(r.Key)
 		}
 		for id := range changed {
@@ -97,8 +99,8 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 	return a.take(match, append(lines, l)...)
 }
 
-// take commits a revocation, and returns match if it is in force: one that cannot be stored
-// is in force all the same. The caller holds writing.
+// take commits a revocation, and returns match if it is in force. A revocation that cannot be
+// stored is also in force. The caller holds writing.
 func (a *Authority) take(match func(*boreas.Grant) bool, lines ...*line) (func(*boreas.Grant) bool, error) {
 	switch err := a.commit(lines...); fault.Of(err) {
 	case nil:
@@ -114,14 +116,13 @@ func (a *Authority) take(match func(*boreas.Grant) bool, lines ...*line) (func(*
 	}
 }
 
-// until sets in the line which tokens the revocation takes back: those issued until now, or
-// until IssuedBefore. The caller holds writing.
+// until sets the tokens that the line revokes: those issued until now, or until IssuedBefore.
+// The caller holds writing.
 func (a *Authority) until(r Revocation, l *line) span {
 	now := time.Now().UTC().Round(0)
 	l.Before = r.IssuedBefore.UTC()
 	if l.Before.IsZero() {
-		// A JWT that the server has accepted was issued by now, also if the clock was set
-		// back since.
+		// A JWT that the server has accepted was issued by now, even if the clock was set back since.
 		l.Before = now
 		if newest := time.Unix(0, a.newest.Load()).UTC(); newest.After(now) {
 			l.Before = newest

@@ -164,8 +164,8 @@ func rulesError(err error) error {
 	}
 }
 
-// AppendRules appends rules as ParseRules reads them; nil ones are null. Permissions that come from one rule become one again, so
-// that rules keep their numbers.
+// AppendRules appends rules as ParseRules reads them; nil ones are null. Permissions that come from the same rule become one rule
+// again, so that rules keep their numbers.
 func AppendRules(dst []byte, p *boreas.Permissions) []byte {
 	if p == nil {
 		return append(dst, "null"...)

@@ -100,11 +100,12 @@ func rank(c byte) int {
 	return -1
 }
 
-// nameDomain keeps the hash that is a classic token's ID apart from any other hash of it.
+// nameDomain makes the hash used as a classic token's ID different from any other hash of the
+// token.
 const nameDomain = "boreas user\x00"
 
-// nameOf returns an ID for a text. Anybody can compute it from the text, so it is told to the
-// operator alone: with it, guesses of a token could be tested elsewhere.
+// nameOf returns an ID for a text. Anybody can compute it from the text, so only the operator
+// may see it: others could use it to test guesses of a token elsewhere.
 func nameOf(text string) string {
 	sum := sha256.Sum256([]byte(nameDomain + text))
 	return base64.RawURLEncoding.EncodeToString(sum[:idBytes])

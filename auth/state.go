@@ -44,7 +44,7 @@ type stored struct {
 	rules    *boreas.Permissions // as they were given
 	text     string              // of a classic token, if it is kept
 	provided bool                // it is not on disk
-	changed  []string            // IDs of the keys that gave it rules or an end, beside the one that made it
+	changed  []string            // IDs of the keys that set its rules or expiry, except the key that created it
 
 	// grant is what all that show the token share. That of a classic token whose text
 	// is not kept has no Identity: who shows it gets a copy that has one.
@@ -102,7 +102,7 @@ func (s *state) putToken(l *line) error {
 		return errors.New("a token has the ID or the hash of another")
 	case before != nil:
 		t.serial = before.serial
-	case t.serial == 0: // it is not kept, or an older server has written it
+	case t.serial == 0: // not kept, or written by an older server
 		t.serial = s.serial + 1
 	}
 	t.grant = s.grant(l)

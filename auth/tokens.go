@@ -56,7 +56,7 @@ func (a *Authority) tokenRoom() error {
 }
 
 // create stores a new token. It sets the time of creation once it holds the lock: otherwise a
-// revocation that is made while create waits would revoke the token before anybody has it.
+// revocation during the wait would revoke the token before its user receives it.
 func (a *Authority) create(l *line) error {
 	a.writing.Lock()
 	defer a.writing.Unlock()
@@ -98,7 +98,7 @@ type Token struct {
 	Created time.Time           // zero if nobody knows
 	Expires time.Time           // zero for never
 	Rules   *boreas.Permissions // nil for everything
-	Info    string              // of the user in presence, as JSON; "" if it has none
+	Info    string              // of the user in presence, as JSON; or ""
 	Key     string              // ID of the key that made it
 	Classic bool                // it is one of Boreas 1.0
 }
@@ -194,7 +194,7 @@ type TokenChange struct {
 	Label   *string
 	Expires *time.Time
 	Rules   **boreas.Permissions
-	Key     string // ID of the API key that asks for the change; "" if none does
+	Key     string // ID of the API key that requests the change; "" if there is none
 }
 
 // UpdateToken changes a token. The grant is what its sessions have from now on: see
@@ -279,9 +279,9 @@ func checkEnd(name string, at time.Time) error {
 	return nil
 }
 
-// wallTime returns the time as it is stored, without its monotonic reading. An expiry is shown
-// to people and compared with other machines' clocks, so it follows this machine's clock if
-// somebody sets that, both before and after a restart.
+// wallTime returns the time as it is stored, without its monotonic reading. An expiry is
+// displayed and compared with other machines' clocks, so it follows this machine's clock when
+// the clock is set, both before and after a restart.
 func wallTime(t time.Time) time.Time { return t.UTC().Round(0) }
 
 // stamp writes a time for people.

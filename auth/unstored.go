@@ -9,26 +9,28 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// unstoredAgain is how often the server tries to store what it could not.
+// unstoredAgain is the interval at which the server retries to store revocations that it could
+// not store.
 const unstoredAgain = 5 * time.Second
 
-// An unstored is a revocation that is in force and not on disk.
+// An unstored is a revocation that is in force but not on disk.
 type unstored struct {
-	line *line // what is to be stored
+	line *line // the line to be stored
 
-	// standIn is the mark by which a token is revoked that the line deletes: the token
-	// itself stays until then, so that the request can be repeated. The zero mark is none.
+	// standIn is the mark that revokes a token until the line is stored and deletes it. The token
+	// itself stays until that time, so that the request can be repeated. The zero value means that
+	// there is no mark.
 	standIn mark
 }
 
-// unstoredKey is what a revocation is about: one that is repeated takes the place of the first.
+// unstoredKey identifies the target of a revocation: a repeated revocation replaces the first.
 type unstoredKey struct {
 	op, id string
 	mark   mark
 }
 
-// store writes lines to disk, and with them what could not be stored before. The caller holds
-// writing. Error: fault.NotStored.
+// store writes lines to disk, together with the lines that could not be stored before. The
+// caller holds writing. Error: fault.NotStored.
 func (a *Authority) store(lines ...*line) error {
 	if a.journal == nil {
 		return nil
@@ -53,8 +55,8 @@ func (a *Authority) store(lines ...*line) error {
 	return nil
 }
 
-// notStored logs why something could not be stored, and returns what the caller is told. The
-// system's reason is nobody's secret; where the files are is.
+// notStored logs why something could not be stored, and returns the caller's error. The error
+// contains the system's reason but not the path of the files, which is secret.
 func (a *Authority) notStored(err error) error {
 	a.options.Log.Error("a change of tokens, keys or revocations could not be stored", "error", err)
 	why := "the server's log says why"
@@ -64,12 +66,12 @@ func (a *Authority) notStored(err error) error {
 	return fault.NotStored.With("The directory of tokens, keys and revocations (data_dir) cannot be written to: " + why + ". Nothing was changed.")
 }
 
-// settle notes that everything is stored. The caller holds writing.
+// settle records that everything is stored. The caller holds writing.
 func (a *Authority) settle() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, u := range a.unstored {
-		a.state.apply(u.line) //nolint:errcheck // it is in force already, and this only deletes the token
+		a.state.apply(u.line) //nolint:errcheck // it is already in force; this only deletes the token
 		if k := a.state.keyIDs[u.line.ID]; k != nil {
 			k.unstored = false
 		}
@@ -81,8 +83,8 @@ func (a *Authority) settle() {
 	a.unstoredCount.Store(0)
 }
 
-// enforce puts a revocation in force that could not be stored. It is stored as soon as that
-// works: with the next change, or by itself. The caller holds writing.
+// enforce puts a revocation in force that could not be stored. It is stored as soon as possible:
+// with the next change, or by a retry. The caller holds writing.
 func (a *Authority) enforce(l *line) {
 	u := unstored{line: l}
 	now := l
@@ -109,7 +111,7 @@ func (a *Authority) enforce(l *line) {
 	}
 }
 
-// storeAgain tries to store what could not be stored.
+// storeAgain retries to store the lines that could not be stored.
 func (a *Authority) storeAgain() {
 	a.writing.Lock()
 	defer a.writing.Unlock()
@@ -120,12 +122,12 @@ func (a *Authority) storeAgain() {
 	if a.store() == nil {
 		return
 	}
-	if a.journal.broken.Load() == nil { // or else only a restart helps
+	if a.journal.broken.Load() == nil { // otherwise only a restart helps
 		a.again = time.AfterFunc(unstoredAgain, a.storeAgain)
 	}
 }
 
-// storeLast is the last try, at the end. The caller holds writing.
+// storeLast is the last attempt, during Close. The caller holds writing.
 func (a *Authority) storeLast() error {
 	if a.again != nil {
 		a.again.Stop()
@@ -136,7 +138,7 @@ func (a *Authority) storeLast() error {
 	return nil
 }
 
-// unstoredReady returns an error while there are revocations that a restart would forget.
+// unstoredReady returns an error while a restart would forget revocations.
 func (a *Authority) unstoredReady() error {
 	if n := a.unstoredCount.Load(); n > 0 {
 		return fmt.Errorf("%d revocations are in force and not stored: data_dir cannot be written to, and a restart would forget them", n)

@@ -97,7 +97,7 @@ func (c *conn) serve(chatter int) {
 	c.sess.Done()
 }
 
-// waitGuarded is wait for a goroutine on which nobody else recovers.
+// waitGuarded is like wait, for a goroutine without another recover.
 func (c *conn) waitGuarded(chatter int) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -66,7 +66,7 @@ type Counters struct {
 	Malformed       atomic.Uint64 // requests that are not what the protocol asks for
 	Unauthenticated atomic.Uint64 // requests without a valid token
 	Origins         atomic.Uint64 // requests from pages that may not connect
-	Full            atomic.Uint64 // requests refused for want of room, for a limit of requests, or on shutdown
+	Full            atomic.Uint64 // requests refused for lack of room, over a request limit, or on shutdown
 	NotJoined       atomic.Uint64 // requests of which no channel could be joined
 	Panics          atomic.Uint64 // streams that ended because of a panic
 }
@@ -103,7 +103,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if v2.Embedded(r) {
-		// Before anything is counted for the visitor of the page.
+		// This check comes before anything is counted for the visitor of the page.
 		h.refuse(w, r, &h.count.Origins, errEmbedded)
 		return
 	}
@@ -132,7 +132,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	started := false
 	defer func() {
-		if !started { // also if Check panics
+		if !started { // even if Check panics
 			sess.Done()
 		}
 	}()

@@ -26,8 +26,8 @@ func (h *handler) admit(header http.Header, origin string) bool {
 // preflight answers a browser that asks what a page may send (Fetch, section
 // "CORS-preflight request").
 //
-// It may send any header: the page's origin was looked at, and headers that the server does not know do nothing here. Which ones
-// tracing and a backend's auth_url_headers add, no list would keep up with.
+// The page may send any header, because its origin was checked and headers that the server does not know have no effect. A fixed
+// list could not include the headers that tracing and a backend's auth_url_headers add.
 func preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "GET")
@@ -37,7 +37,7 @@ func preflight(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// maxRequested bounds the names of headers that one preflight request is answered with.
+// maxRequested bounds how many header names the answer to one preflight request has.
 const maxRequested = 100
 
 // requested returns the names of the headers that a page wants to send. net/http has bounded the header that they came in.

@@ -76,11 +76,12 @@ func malformed(format string, args ...any) error {
 	return fault.Malformed.With(strings.ToUpper(s[:1]) + s[1:] + ".")
 }
 
-// parameters are the names of those that a request may have, without since.NAME. EventSource libraries write lastEventId.
+// parameters are the names of the parameters that a request may have, without since.NAME. EventSource libraries write
+// lastEventId.
 var parameters = []string{"channel", "last", "presence", "last_event_id", "lastEventId", "access_token"}
 
-// misspelt refuses a parameter that is nearly one of these (clause 10.6): ignored, it would begin the stream at another place. Other
-// names are ignored, since pages add some of their own so that nothing is cached.
+// misspelt refuses a parameter whose name is nearly a known one (clause 10.6), because ignoring it would start the stream at another
+// position. Other names are ignored, because pages add their own parameters to avoid caching.
 func misspelt(params url.Values) error {
 	for name, values := range params {
 		switch {

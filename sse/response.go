@@ -47,7 +47,7 @@ func (s *stream) overResponse(w http.ResponseWriter, r *http.Request) {
 		s.h.answer(w, r, &s.h.count.NotJoined, err)
 		return
 	}
-	defer s.sess.Lost(errGone) // also if a write panics; an ended session stays as it is
+	defer s.sess.Lost(errGone) // even if a write panics; an ended session stays as it is
 	setHeader(w.Header())
 	w.WriteHeader(http.StatusOK)
 	o.serve(r.Context().Done())
@@ -103,12 +103,12 @@ func (o *response) write(p []byte) error {
 	return err
 }
 
-// maxTaken is how much of a batch a stream takes. It takes no more than is free for each
-// where there is no room.
+// maxTaken is how much of a batch a stream takes. Without room, it takes only the bytes that are
+// free for each stream.
 const maxTaken = 64 << 10
 
-// TryWrite implements [boreas.Conn]: it takes p as far as there is room, or nothing while
-// the last batch is being written.
+// TryWrite implements [boreas.Conn]: it takes as much of p as there is room for, and nothing
+// while the previous batch is being written.
 func (o *response) TryWrite(p []byte) (int, error) {
 	if !o.begun.Load() {
 		return len(p), nil // not said to anybody: who ends now is refused

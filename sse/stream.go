@@ -74,7 +74,7 @@ func (s *stream) start(ctx context.Context, o out) error {
 	return err
 }
 
-// held returns what counts the bytes that the stream holds for its peer.
+// held returns the Held that counts the bytes held for the stream's peer.
 func (s *stream) held() *boreas.Held {
 	user := ""
 	if s.grant.Named {

@@ -30,7 +30,8 @@ func (c *conn) becomes(g *boreas.Grant) error {
 	}
 }
 
-// request counts a request of so many entries and bytes. One without a list has one entry.
+// request counts a request with the given numbers of entries and bytes. A request without a list
+// has one entry.
 func (c *conn) request(entries, bytes int) error {
 	return c.h.door.Request(c.sess.Address(), c.user, entries, bytes)
 }

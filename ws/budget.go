@@ -12,10 +12,10 @@ import (
 // and requests that were refused.
 
 const (
-	// One connection may send freeFrames such frames per second, and freeBurst at once,
-	// that count for no limit of its address: more than answers to pings, pings of its own
-	// and a message in fragments need. So a well-behaved client is never closed because of
-	// other clients behind its address.
+	// One connection may send freeFrames such frames per second, and freeBurst at once, that do not
+	// count toward the limits of its address. Answers to pings, the client's own pings and a
+	// message in fragments need fewer, so a well-behaved client is never closed because of other
+	// clients behind its address.
 	freeFrames = 50
 	freeBurst  = 100
 
@@ -24,23 +24,22 @@ const (
 	maxFrames = 1000
 	maxBurst  = 200_000
 
-	// A frame beyond the free ones counts as frameCost bytes and its payload in
-	// address_bytes and user_bytes. A frame of 6 bytes takes about as much work as that
-	// many bytes of a large one.
+	// A frame beyond the free ones counts as frameCost bytes plus its payload in address_bytes and
+	// user_bytes. A frame of 6 bytes takes about as much work as that many bytes of a large one.
 	frameCost = 128
 
-	// A refused request counts as refusalCost bytes: the server has read it, and writes
-	// the refusal.
+	// A refused request counts as refusalCost bytes: the server has read it and must write the
+	// refusal.
 	refusalCost = 1 << 10
 )
 
-// frameBudget counts the frames of one connection, by the generic cell rate algorithm
-// (ITU-T I.371), as package limit does. Each number is the time, since the handler was
-// made, when the budget will be full again.
+// frameBudget counts the frames of one connection, by the generic cell rate algorithm (ITU-T
+// I.371), as package limit does. Each number is the time, since the handler was created, at
+// which the budget will be full again.
 type frameBudget struct{ free, most time.Duration }
 
-// take takes one frame. Free is false if it counts for the limits of the address and the
-// user, ok if there are too many.
+// take counts one frame. Free is false if the frame counts toward the limits of the address and
+// the user; ok is false if there are too many frames.
 func (f *frameBudget) take(now time.Duration) (free, ok bool) {
 	const each = time.Second / maxFrames
 	if f.most = max(f.most, now) + each; f.most-now > maxBurst*each {
@@ -55,8 +54,8 @@ func (f *frameBudget) take(now time.Duration) (free, ok bool) {
 	return true, true
 }
 
-// takeFrame takes one frame from the connection's budget. It returns an error if the
-// client must be sent away.
+// takeFrame takes one frame from the connection's budget. It returns an error if the connection
+// must be closed.
 func (c *conn) takeFrame() (free bool, _ error) {
 	if c.frames == nil {
 		c.frames = new(frameBudget)
@@ -68,13 +67,13 @@ func (c *conn) takeFrame() (free bool, _ error) {
 	return free, nil
 }
 
-// countFrame counts a frame whose header was accepted. It returns an error if the client
-// must be sent away.
+// countFrame counts a frame whose header was accepted. It returns an error if the connection
+// must be closed.
 func (c *conn) countFrame(in *inbound) (err error) {
 	f := &in.frame
 	switch {
 	case f.OpCode == ws.OpClose:
-		return nil // nothing comes after it
+		return nil // no frame follows it
 	case f.OpCode.IsControl():
 	case in.fragmented || in.continued:
 		c.sent(f.Length)
@@ -94,8 +93,8 @@ func (c *conn) countUseless() {
 	}
 }
 
-// countRefusal counts a request that was over a limit. It returns an error if the client
-// must be sent away.
+// countRefusal counts a request that was over a limit. It returns an error if the connection
+// must be closed.
 func (c *conn) countRefusal() error {
 	if free, err := c.takeFrame(); err != nil || free {
 		return err
@@ -103,7 +102,7 @@ func (c *conn) countRefusal() error {
 	return c.spend(refusalCost)
 }
 
-// spend counts bytes for the limits of the address and the user.
+// spend counts bytes toward the limits of the address and the user.
 func (c *conn) spend(bytes int) error {
 	if err := c.h.options.Limits.Address(c.sess.Address()).Spend(bytes); err != nil {
 		return err

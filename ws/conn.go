@@ -32,16 +32,16 @@ type conn struct {
 	// user bounds what the session's user may do; nil if nothing does. Owned like in.
 	user *limit.Client
 
-	// frames bounds the frames that are no requests; nil before the first. Owned like in.
+	// frames bounds the frames that are not requests; nil before the first one. Owned like in.
 	frames *frameBudget
 
-	// Owned like in. Failed: the client broke the protocol, and of what still comes
-	// only its close frame counts. Deaf: not even that. Malformed is how many requests in a
-	// row made no sense.
+	// Owned like in. Failed: the client broke the protocol, and only its close frame is still
+	// processed. Deaf: not even its close frame is. Malformed is the number of consecutive
+	// malformed requests.
 	failed, deaf bool
 	malformed    uint8
 
-	limited bool // a message that has arrived in part has a time limit; of the reading goroutine
+	limited bool // time limit of a message that has arrived in part; used by the reading goroutine
 
 	mu         sync.Mutex
 	peerClosed bool // the client's close frame has come
@@ -139,9 +139,9 @@ func (c *conn) serve(early []byte) {
 	c.sess.Done()
 }
 
-// maxIgnored is how many bytes are read of a client whose session has ended, and that has
-// not closed the connection. The system resets a connection that is closed with bytes
-// unread, and the client could lose the close frame.
+// maxIgnored is how many bytes are read from a client that has not closed the connection after
+// its session ended. The system resets a connection that is closed with bytes unread, and the
+// client could lose the close frame.
 const maxIgnored = 256 << 10
 
 func (c *conn) read(early []byte) error {
@@ -161,8 +161,8 @@ func (c *conn) read(early []byte) error {
 		if c.ended() {
 			if ignored += len(b.Bytes()); ignored > maxIgnored {
 				b.Release()
-				// What it sends from here on stays with the system. It has time to read
-				// what it was told.
+				// Bytes that it sends from here on stay unread in the kernel. The client has time to read
+				// the close frame.
 				time.Sleep(c.h.options.CloseTimeout)
 				return errGone
 			}
@@ -171,8 +171,8 @@ func (c *conn) read(early []byte) error {
 	}
 }
 
-// feed has the buffer's bytes carried out. A client that asks faster than it reads the
-// answers waits here, and so does, in the end, its socket.
+// feed processes the buffer's bytes. If a client asks faster than it reads the answers, feed
+// waits, so that the client's socket fills up in the end.
 func (c *conn) feed(b *socket.Buffer) {
 	c.sess.Heard()
 	c.carryOut(b)
@@ -192,8 +192,8 @@ func (c *conn) feed(b *socket.Buffer) {
 	c.limitMessage()
 }
 
-// carryOut has a worker carry out what the buffer says, and releases it. A request may wait
-// for an engine, and the client's answer to a ping is not read meanwhile.
+// carryOut passes the buffer's requests to a worker, and releases the buffer. A request may wait
+// for an engine; the client's answer to a ping is not read meanwhile.
 func (c *conn) carryOut(b *socket.Buffer) {
 	c.sess.Occupied(true)
 	c.h.workers.do(c, b)
@@ -231,8 +231,8 @@ func (c *conn) ended() bool {
 	return c.finished
 }
 
-// closedByPeer notes the client's close frame. It returns true if our own has been
-// sent before, so that nothing is left to say.
+// closedByPeer notes the client's close frame. It returns true if our own has been sent before,
+// so that the close handshake is complete.
 func (c *conn) closedByPeer() (over bool) {
 	c.mu.Lock()
 	c.peerClosed = true
@@ -245,8 +245,8 @@ func (c *conn) closedByPeer() (over bool) {
 }
 
 // endWriting ends the connection once both close frames have been sent (RFC 6455, section
-// 7.1.1): the client sees the end, and closes the connection, or the time is over. Closing
-// it here instead would reset it if anything else had come meanwhile.
+// 7.1.1): the client sees the end and closes the connection, or the timeout ends. Closing it
+// here instead would reset it if further bytes had arrived meanwhile.
 func (c *conn) endWriting() {
 	if !c.CloseWrite() {
 		c.Close()

@@ -25,8 +25,8 @@ type dialect interface {
 	// bearer tells whether a token in the header Authorization is meant for the server.
 	bearer() bool
 
-	// text carries out a client's text message, and binary a binary one. They count for
-	// the limits as so many bytes.
+	// text processes a client's text message, and binary a binary message. They count toward the
+	// limits with the given number of bytes.
 	text(c *conn, b []byte, bytes int)
 	binary(c *conn, bytes int)
 

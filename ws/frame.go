@@ -9,9 +9,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// readHeader takes a frame's header from b, as far as it has come. It returns an error as
-// soon as the bytes that have come cannot begin a valid frame, and goes on to read the
-// header then, because the next frame begins where it says.
+// readHeader reads a frame's header from b, as far as it has arrived. It returns an error as
+// soon as the bytes cannot begin a valid frame. It still reads the rest of such a header,
+// because the header gives the position of the next frame.
 func (c *conn) readHeader(b []byte, in *inbound) (rest []byte, err error) {
 	head := b
 	if len(in.head) > 0 {
@@ -41,7 +41,7 @@ const (
 	isMasked  = 0x80 // in the second byte
 )
 
-// lengthSize returns how many bytes follow the first two for the length.
+// lengthSize returns how many bytes after the first two contain the length.
 func lengthSize(second byte) int {
 	switch second &^ isMasked {
 	case 126:
@@ -52,8 +52,8 @@ func lengthSize(second byte) int {
 	return 0
 }
 
-// headerSize returns how long the header is that begins with b, and more than b has
-// while that is not known.
+// headerSize returns the length of the header that begins with b. While it is unknown,
+// headerSize returns more than the length of b.
 func headerSize(b []byte) int {
 	if len(b) < basicSize {
 		return basicSize
@@ -65,8 +65,8 @@ func headerSize(b []byte) int {
 	return n
 }
 
-// headerLength returns the payload's length. The header must have all bytes of it. A
-// length of 2^63 or more is negative.
+// headerLength returns the payload's length. The header must be complete. A length of 2^63 or
+// more is negative.
 func headerLength(b []byte) int64 {
 	switch lengthSize(b[1]) {
 	case 2:
@@ -99,7 +99,7 @@ func parseBasic(b []byte) ws.Header {
 	}
 }
 
-// checkHeader looks at the beginning of a header, or at all of it.
+// checkHeader checks a header, or the part of it that has arrived.
 func (c *conn) checkHeader(in *inbound, b []byte) error {
 	if len(b) < basicSize {
 		return nil
@@ -108,8 +108,8 @@ func (c *conn) checkHeader(in *inbound, b []byte) error {
 	if in.fragmented {
 		state = state.Set(ws.StateFragmented)
 	}
-	// The second byte alone tells whether a control frame is too long: 126 and 127, which
-	// say that the length follows, are more than it may have.
+	// The second byte alone tells whether a control frame is too long: 126 and 127, which mean that
+	// the length follows, are over its limit.
 	h := parseBasic(b)
 	if err := ws.CheckHeader(h, state); err != nil {
 		return protocolError(err.Error())
@@ -128,13 +128,13 @@ func (c *conn) checkHeader(in *inbound, b []byte) error {
 	return nil
 }
 
-// validText looks at the part of a text after the first n bytes, which are valid. It
-// returns how many are valid now, and false once the text cannot become valid UTF-8,
-// whatever follows. A text that is whole may not end within a character.
+// validText checks the part of a text after the first n bytes, which are valid. It returns how
+// many bytes are valid now, and false once the text cannot become valid UTF-8. A complete text
+// must not end within a character.
 func validText(b []byte, n int, whole bool) (valid int, ok bool) {
 	end := len(b)
 	if !whole {
-		// A character may go on in what follows. It is not yet one then.
+		// The last character may continue in the next bytes. It is not complete yet in that case.
 		for i := end - 1; i >= max(n, end-(utf8.UTFMax-1)); i-- {
 			if utf8.RuneStart(b[i]) {
 				if !utf8.FullRune(b[i:]) {

@@ -80,7 +80,7 @@ type Counters struct {
 	ProtocolErrors   atomic.Uint64 // connections closed with 1002
 	InvalidText      atomic.Uint64 // connections closed with 1007
 	TooBig           atomic.Uint64 // connections closed with 1009
-	Flooding         atomic.Uint64 // connections closed for more frames than they may send
+	Flooding         atomic.Uint64 // connections closed because they sent too many frames
 	IgnoredMessages  atomic.Uint64 // messages that asked for nothing we know
 	IgnoredNames     atomic.Uint64 // entries of join and leave that are no channel names
 	IgnoredTokens    atomic.Uint64 // tokens that are not valid
@@ -99,7 +99,7 @@ type handler struct {
 	workers workers
 	start   time.Time
 
-	// engineWaits tells that requests that call the engine may wait.
+	// engineWaits reports whether requests that call the engine may wait.
 	engineWaits bool
 }
 
@@ -171,7 +171,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	upgraded := false
 	defer func() {
-		if !upgraded { // also if Check panics
+		if !upgraded { // even if Check panics
 			sess.Done()
 		}
 	}()

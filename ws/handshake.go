@@ -70,17 +70,17 @@ func checkHandshake(r *http.Request, answer http.Header) (accept string, _ error
 	return base64.StdEncoding.EncodeToString(sum[:]), nil
 }
 
-// version is that of RFC 6455.
+// version is the protocol version of RFC 6455.
 const version = "13"
 
-// hasBody reports whether the request has a body, or says that it may have one. The bytes
-// of a body would be taken for frames.
+// hasBody reports whether the request has a body, or says that it may have one. Otherwise the
+// bytes of the body would be read as frames.
 func hasBody(r *http.Request) bool {
 	return r.ContentLength != 0 || len(r.TransferEncoding) > 0 || len(r.Header["Transfer-Encoding"]) > 0 || len(r.Header["Expect"]) > 0
 }
 
-// upgradeRequired is the error of a request that does not ask for a WebSocket of this
-// version. The answer tells which protocol there is (RFC 9110, section 15.5.22).
+// upgradeRequired is the error of a request that does not ask for a WebSocket of this version.
+// The answer names the supported protocol (RFC 9110, section 15.5.22).
 func upgradeRequired(answer http.Header, message string) error {
 	answer.Set("Connection", "Upgrade")
 	answer.Set("Upgrade", "websocket")
@@ -113,8 +113,8 @@ func elements(headers []string) iter.Seq[string] {
 	}
 }
 
-// separator returns where in s the first separator is that is not within a quoted string;
-// len(s) if there is none.
+// separator returns the index in s of the first separator outside a quoted string, or len(s) if
+// there is none.
 func separator(s string, sep byte) int {
 	quoted := false
 	for i := 0; i < len(s); i++ {

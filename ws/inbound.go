@@ -16,19 +16,18 @@ type inbound struct {
 	frame   ws.Header
 	inFrame bool   // frame is set, and its payload is not whole
 	got     int64  // how many bytes of its payload have come
-	free    bool   // it counts for no limit
+	free    bool   // it does not count toward any limit
 	control []byte // payload of a control frame so far
 
-	fragmented bool         // a message has begun and goes on in another frame
-	continued  bool         // the frame goes on with a message
+	fragmented bool         // a message has begun and continues in another frame
+	continued  bool         // the frame continues a message
 	op         ws.OpCode    // of the message
 	message    []byte       // payload of the message so far
-	held       *boreas.Held // for message; nil while that is small
-	wants      int          // bytes for which there must be room before later is taken
-	valid      int          // how many bytes of it are whole characters, if it is a text
+	held       *boreas.Held // for message; nil while the message is small
+	wants      int          // bytes that need room before later is processed
+	valid      int          // how many bytes of it are complete characters, if it is a text
 
-	// later is what is to be taken once the client has read its answers, or there is
-	// room.
+	// later holds the bytes to process once the client has read its answers, or there is room.
 	later []byte
 }
 
@@ -65,7 +64,7 @@ func (c *conn) take(b []byte, in *inbound) (over bool) {
 	return over
 }
 
-// fail ends the session for what the client sent.
+// fail ends the session because of the client's frame or message.
 func (c *conn) fail(err error) {
 	c.failed = true
 	c.h.count.closed(err)
@@ -132,7 +131,7 @@ func (c *conn) step(b []byte, in *inbound) (rest []byte, over bool, err error) {
 	return b[n:], false, nil
 }
 
-// accept notes what the header of a frame says that is taken.
+// accept records the header of an accepted frame.
 func (c *conn) accept(in *inbound) error {
 	f := &in.frame
 	if !f.OpCode.IsControl() {
@@ -160,12 +159,12 @@ func (c *conn) skip(b []byte, in *inbound) (rest []byte, over bool) {
 	return b[n:], over
 }
 
-// message carries out a whole message. The bytes of one that came in pieces have been
-// counted.
+// message processes a complete message. The bytes of a message that arrived in pieces have been
+// counted already.
 func (c *conn) message(op ws.OpCode, b []byte, pieces bool) {
 	n := len(b)
 	if pieces {
-		n = min(n, 1) // is refused if too many came before
+		n = min(n, 1) // refused if too many came before
 	}
 	if op == ws.OpBinary {
 		c.h.dialect.binary(c, n)
@@ -179,7 +178,7 @@ func (c *conn) control(in *inbound, b []byte) (over bool, err error) {
 	switch in.frame.OpCode {
 	case ws.OpPing:
 		if !in.free && c.request(1, len(b)) != nil {
-			return false, nil // a client that pings so often needs no answer to know
+			return false, nil // a client that pings so often does not need an answer to each ping
 		}
 		c.sess.Send(appendFrame(nil, ws.OpPong, b))
 	case ws.OpClose:

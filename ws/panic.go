@@ -7,7 +7,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/panics"
 )
 
-// takeGuarded is take for a worker. A worker must outlive what it does for one client.
+// takeGuarded is like take, for a worker. A panic in one client's request must not end the
+// worker.
 func (c *conn) takeGuarded(b []byte, in *inbound) (over bool) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -20,7 +21,7 @@ func (c *conn) takeGuarded(b []byte, in *inbound) (over bool) {
 	return c.take(b, in)
 }
 
-// readGuarded is read for the connection's own goroutine.
+// readGuarded is like read, for the connection's own goroutine.
 func (c *conn) readGuarded(early []byte) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -70,8 +70,8 @@ func (classic) text(c *conn, b []byte, bytes int) {
 	}
 }
 
-// classicJoin joins and leaves channels. It joins them together: a message may name
-// thousands, and each join of its own looks at all that the session has.
+// classicJoin joins and leaves channels. It joins all channels in one call: a message may name
+// thousands, and each separate join would look at all channels of the session.
 func (c *conn) classicJoin(join, leave []string) {
 	joins := make([]boreas.Join, len(join))
 	for i, name := range join {
@@ -83,7 +83,7 @@ func (c *conn) classicJoin(join, leave []string) {
 		case errors.Is(err, boreas.ErrChannelName):
 			c.h.count.IgnoredNames.Add(1)
 		case errors.Is(err, boreas.ErrEngineBusy), errors.Is(err, boreas.ErrEngineTimeout):
-			// Without the close the client would take the channel for joined.
+			// Without the close the client would assume that it has joined the channel.
 			c.refused(err, "join", join[i])
 			c.sess.End(err)
 			return

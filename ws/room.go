@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// messageTimeout is how long a message may take to arrive that holds more than
-	// [boreas.HeldFree] bytes; one second more for each messagePace bytes of MaxMessage.
+	// messageTimeout is how long a message that holds more than [boreas.HeldFree] bytes may take to
+	// arrive, plus one second for each messagePace bytes of MaxMessage.
 	messageTimeout = 30 * time.Second
 	messagePace    = 64 << 10
 )
@@ -25,8 +25,8 @@ func (c *conn) Room() socket.Room { return c.h.hub.Held(boreas.HeldBatch, c.sess
 // Tight implements [socket.Holder].
 func (c *conn) Tight() bool { return c.h.hub.Tight() }
 
-// holds makes room for n more bytes of a message that is not whole yet. If it returns
-// false there is none: the bytes must stay where they are until in.wants can be held.
+// holds makes room for n more bytes of an incomplete message. If it returns false, there is no
+// room: the bytes must stay where they are until in.wants bytes can be held.
 func (c *conn) holds(in *inbound, n int) bool {
 	need := len(in.message) + n
 	if need <= cap(in.message) {
@@ -49,7 +49,7 @@ func (c *conn) holds(in *inbound, n int) bool {
 	return true
 }
 
-// drop lets go of the message.
+// drop discards the message.
 func (in *inbound) drop() {
 	in.message = nil
 	if in.held != nil {
@@ -58,8 +58,8 @@ func (in *inbound) drop() {
 	}
 }
 
-// awaitRoom waits for room for the bytes that are to be taken next. The client is not
-// read meanwhile.
+// awaitRoom waits for room for the bytes that are processed next. It does not read from the
+// client meanwhile.
 func (c *conn) awaitRoom() {
 	if c.in == nil || c.in.wants == 0 {
 		return
@@ -71,7 +71,7 @@ func (c *conn) awaitRoom() {
 	c.in.wants = 0
 }
 
-// limitMessage bounds how long the message may take that has arrived in part.
+// limitMessage bounds the time for the rest of a message that has arrived in part.
 func (c *conn) limitMessage() {
 	large := c.in != nil && c.in.held != nil
 	if large == c.limited {
@@ -89,8 +89,8 @@ func (c *conn) messageTime() time.Duration {
 	return messageTimeout + time.Duration(c.h.options.MaxMessage/messagePace)*time.Second
 }
 
-// setMessageDeadline sets when a read fails. It leaves the deadline of a connection that
-// is being closed alone.
+// setMessageDeadline sets when a read fails. It does not change the deadline of a connection
+// that is being closed.
 func (c *conn) setMessageDeadline(until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,8 +99,8 @@ func (c *conn) setMessageDeadline(until time.Time) {
 	}
 }
 
-// messageLate reports whether a read failed because a message took too long. The session
-// ends then, and the connection goes on for its close frame.
+// messageLate reports whether a read failed because a message took too long. In that case the
+// session ends, and the connection stays open for its close frame.
 func (c *conn) messageLate(err error) bool {
 	if !c.limited || c.ended() || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
@@ -113,8 +113,7 @@ func (c *conn) messageLate(err error) bool {
 	return true
 }
 
-// reserve waits for room for a reply of n bytes at most, on a worker. The error is a
-// fault.
+// reserve waits for room for a reply of at most n bytes, on a worker. The error is a fault.
 func (c *conn) reserve(n int) (err error) {
 	if n > boreas.HeldFree {
 		c.h.workers.instead(func() { err = c.sess.Reserve(context.Background(), n) })

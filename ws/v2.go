@@ -101,11 +101,11 @@ func (protocol2) text(c *conn, b []byte, bytes int) {
 	}
 }
 
-// v2Wait carries out a request that may wait for the engine. It gets a copy, which is
-// allocated.
+// v2Wait processes a request that may wait for the engine. It takes an allocated copy of the
+// request.
 func (c *conn) v2Wait(r wire.V2Request) { c.h.workers.instead(func() { c.v2Engine(&r) }) }
 
-// v2Engine carries out a request that calls the engine.
+// v2Engine processes a request that calls the engine.
 func (c *conn) v2Engine(r *wire.V2Request) {
 	switch r.Kind {
 	case wire.V2Join:
@@ -147,8 +147,9 @@ func (c *conn) v2Fail(r *wire.V2Request, err error) {
 	c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
 }
 
-// v2Limited answers a request that is one too many (clause 2.9): always, since it was not
-// carried out. A client that goes on and on without waiting is closed.
+// v2Limited answers a request over the limit (clause 2.9). It always answers, because the
+// request was not carried out. The connection of a client that keeps sending without waiting is
+// closed.
 func (c *conn) v2Limited(r *wire.V2Request, err error) {
 	c.refused(err, r.Kind.String(), r.Channel)
 	if err := c.countRefusal(); err != nil {

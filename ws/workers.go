@@ -62,7 +62,7 @@ func (w *workers) do(c *conn, b *socket.Buffer) (over bool) {
 // its place meanwhile, so that clients with slow tokens hold up nobody.
 func (w *workers) instead(run func()) {
 	go w.run()
-	defer func() { w.jobs <- nil }() // also if it panics
+	defer func() { w.jobs <- nil }() // even if it panics
 	run()
 }
 

@@ -1,5 +1,5 @@
-// Package clock keeps apart the two times that a computer has: the one that measures how
-// long something takes, and the one that people and other machines read.
+// Package clock keeps apart the two times that a computer has: monotonic time, which measures
+// durations, and wall-clock time, which people and other machines read.
 package clock
 
 import (
@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Mono is a moment of this process, in nanoseconds since it began. It measures elapsed
-// time: nobody can set this clock, and it never goes back. Moments of one process
-// compare with each other and with nothing else.
+// Mono is a moment of this process, in nanoseconds since it began. It measures elapsed time:
+// this clock cannot be set, and never goes back. Moments can be compared only within one
+// process.
 type Mono int64
 
-// start is where Mono begins.
+// start is the zero moment of Mono.
 var start = time.Now()
 
-// step is by how much tests have set the wall clock, in nanoseconds.
+// step is the offset that tests add to the wall clock, in nanoseconds.
 var step atomic.Int64
 
 // Now returns this moment.
@@ -28,20 +28,20 @@ func Of(t time.Time) Mono { return Mono(t.Sub(start)) }
 // Add returns the moment d later.
 func (m Mono) Add(d time.Duration) Mono { return m + Mono(d) }
 
-// Sub returns how long after earlier m is.
+// Sub returns the duration from earlier to m.
 func (m Mono) Sub(earlier Mono) time.Duration { return time.Duration(m - earlier) }
 
-// Both returns this moment, and the wall clock's time as nanoseconds since 1970 UTC. It
+// Both returns the current moment, and the wall clock's time as nanoseconds since 1970 UTC. It
 // reads the system's clocks once.
 func Both() (Mono, int64) {
 	t := time.Now()
 	return Of(t), t.UnixNano() + step.Load()
 }
 
-// Wall returns the time that people and other machines read: for what is shown, and for
-// what is compared with a time that came from elsewhere. It has no monotonic reading. The
-// system's clock may be set at any moment, in both directions, so a difference of two of
-// these is not an elapsed time.
+// Wall returns the time that people and other machines read: use it for display, and for
+// comparison with times from other machines. It has no monotonic reading. The system's clock may
+// be set at any moment, in both directions, so the difference of two such times is not an
+// elapsed time.
 func Wall() time.Time { return time.Now().Round(0).Add(time.Duration(step.Load())) }
 
 // Steady returns the wall clock's time. If somebody has set the clock forward since the
@@ -55,8 +55,8 @@ func Steady() time.Time {
 	return now
 }
 
-// Step sets the wall clock for tests: Wall and Both tell a time that is d away from the
-// system's. It returns what undoes that.
+// Step sets the wall clock for tests: Wall and Both return the system's time plus d. It returns
+// a function that undoes the step.
 func Step(d time.Duration) (undo func()) {
 	step.Store(int64(d))
 	return func() { step.Store(0) }

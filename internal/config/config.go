@@ -58,7 +58,7 @@ type Config struct {
 	MaxChannels    int   // of one session
 	ChannelMemory  int64 // bytes that joined channels may cost; 0 means a part of the machine's memory
 	MaxMessage     int64 // bytes of a message from a client
-	PeerMemory     int64 // held for all clients
+	PeerMemory     int64 // bytes held for all clients
 	MaxBody        int64 // bytes of a request's body
 
 	HeaderTimeout    time.Duration

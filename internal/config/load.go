@@ -75,8 +75,8 @@ func newLoader() *loader {
 
 func (l *loader) fail(err *Error) { l.errs = append(l.errs, err) }
 
-// set gives an option a value, and reports whether it could. Blame makes an Error of each
-// thing that is wrong with it.
+// set gives an option a value, and reports whether it could. Blame creates an Error for each
+// fault of the value.
 func (l *loader) set(o Option, v value, origin string, blame func(error) *Error) bool {
 	if o.Name == "config" {
 		l.config.origins[o.Name] = origin
@@ -137,7 +137,8 @@ func (l *loader) checkTogether() {
 	}
 }
 
-// overlap reports whether listeners on the two hosts can meet on one address. Of names only DNS knows.
+// overlap reports whether listeners on the two hosts can use the same address. Names would need DNS,
+// so they are not compared.
 func overlap(a, b string) bool {
 	all := func(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
 	local := func(host string) bool { return host == "127.0.0.1" || host == "::1" || host == "localhost" }

@@ -26,7 +26,7 @@ type Option struct {
 	choices  []string           // of a text, if it is one of a few
 	form     string             // what a text has to be, for messages
 	check    func(string) error // further rule of a text
-	paths    pathForm           // where in a text file names stand
+	paths    pathForm           // positions of file names in a text
 	secret   bool               // its text may hold a password
 	hidden   bool               // a wrong text may be a secret: it is never repeated
 	lines    bool               // a text that may have several lines
@@ -116,7 +116,7 @@ func (o Option) wanted() string {
 func (o Option) set(c *Config, v value) error {
 	ok := false
 	var hint error
-	if _, rules := o.field(c).(*[]Rule); !rules && (v.literal == untyped || v.literal == text) { // a rule's mistakes tell their place
+	if _, rules := o.field(c).(*[]Rule); !rules && (v.literal == untyped || v.literal == text) { // errors in a rule contain their position
 		v.text = strings.TrimSpace(v.text) // secrets, env files and `$(cat FILE)` end in line breaks
 	}
 	switch field := o.field(c).(type) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A pathForm says where in the text of an option file names stand.
+// A pathForm is the way in which an option's text contains file names.
 type pathForm int
 
 const (
@@ -16,11 +16,11 @@ const (
 	keyList           // after file:, hs256: and the like, several with blanks between them
 )
 
-// errBlank is about a list whose parts cannot have blanks.
+// errBlank is returned for a list whose parts cannot have blanks.
 var errBlank = errors.New("the configuration file is in a directory with a blank in its name, and the names in this list end at a blank: move the keys to another directory, and give its absolute name")
 
-// resolve returns the option's text with its file names made absolute: those that are relative
-// are relative to the directory base.
+// resolve returns the option's text with absolute file names. Relative names are resolved
+// against the directory base.
 func (o Option) resolve(text, base string) (string, error) {
 	switch o.paths {
 	case wholly:

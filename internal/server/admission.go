@@ -11,7 +11,7 @@ import (
 func (s *Server) openAuthority() error {
 	o := auth.Options{DataDir: s.cfg.DataDir, KeepText: s.debug(), Log: s.log}
 	if s.cfg.JWTKeys == "" {
-		// Nothing uses them yet. A mistake would otherwise wait for the day when the keys are given.
+		// Nothing uses them yet. Without this check a mistake would show only when the keys are set.
 		if _, err := auth.ParseDefaultRules(s.cfg.JWTDefaultRules); err != nil {
 			return err
 		}

@@ -59,8 +59,8 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(content)
 }
 
-// acceptsGzip reports whether a client takes gzip (RFC 9110, section 12.5.3): "gzip;q=0" says that it does not, and "*" stands for
-// what is not named. The plain file always goes: to refuse it would help nobody.
+// acceptsGzip reports whether a client takes gzip (RFC 9110, section 12.5.3): "gzip;q=0" means that it does not, and "*" stands
+// for encodings that are not named. The plain file is always sent, because refusing it would help nobody.
 func acceptsGzip(lists []string) bool {
 	accepted := false
 	for element := range strings.SplitSeq(strings.Join(lists, ","), ",") {
@@ -74,7 +74,7 @@ func acceptsGzip(lists []string) bool {
 		if q, found := strings.CutPrefix(strings.ToLower(strings.ReplaceAll(parameters, " ", "")), "q="); found {
 			parsed, err := strconv.ParseFloat(q, 64)
 			if err != nil {
-				continue // not a weight, so no word on which to send it
+				continue // not a weight, so gzip is not known to be accepted
 			}
 			weight = parsed
 		}

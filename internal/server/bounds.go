@@ -7,14 +7,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// How long a connection may take to send its first request while the port is full: backends
-// are near, subscribers have slow networks and a handshake of TLS before them.
+// How long a connection may take to send its first request while the port is full. Backends are
+// near; subscribers have slow networks and may first need a TLS handshake.
 const (
 	silentGraceAPI = 250 * time.Millisecond
 	silentGraceWS  = 2 * time.Second
 )
 
-// boundConnections makes both ports bound their connections that are no sessions.
+// boundConnections makes both ports limit their connections without a session.
 func (s *Server) boundConnections(d descriptors) {
 	common := connectionsOptions{limits: s.limits, proxies: s.cfg.Trusted()}
 	api, ws := common, common
@@ -25,9 +25,8 @@ func (s *Server) boundConnections(d descriptors) {
 	api.log = s.crowdLog("api")
 	s.api.connections = newConnections(api)
 
-	// A place of a session that nobody has may be taken by a handshake. Sessions that share
-	// a connection of HTTP/2 are no connections; the one that they share never becomes a
-	// session's.
+	// A handshake may use the free place of a session. Sessions that share an HTTP/2 connection do
+	// not count as connections; the shared connection never becomes a session's.
 	ws.room = func() int {
 		if d.sessions == 0 {
 			return math.MaxInt
@@ -46,7 +45,7 @@ func (s *Server) crowdLog(port string) func(message, client string, refused uint
 	}
 }
 
-// connectionMetrics shows what the ports' connections that are no sessions take.
+// connectionMetrics reports the number of the ports' connections without a session.
 type connectionMetrics struct {
 	account descriptors
 	ports   map[string]*connections

@@ -11,7 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
-// maxPEM is the greatest size of a file of certificates or keys, in bytes. A bundle of all public authorities has a quarter of it.
+// maxPEM is the maximum size of a file of certificates or keys, in bytes. A bundle of all public authorities takes a quarter of
+// it.
 const maxPEM = 1 << 20
 
 // readPair reads a certificate with its chain, and the private key.

@@ -17,13 +17,12 @@ import (
 )
 
 const (
-	// answeredShare is the part of a room, or of an address's share of it, whose connections
-	// are refused with an answer: one of so many. Connections beyond that are closed without
-	// one.
+	// answeredShare is the part of the room, or of an address's share of it, for connections that
+	// are refused with an answer, as a divisor. Connections beyond that are closed without one.
 	answeredShare = 8
 
-	// minPeer is how many connections one address may have at least: a house full of people
-	// may be behind one address, who all come back at once.
+	// minPeer is the minimum number of connections that one address may have, because many people
+	// may share an address and reconnect at once.
 	minPeer = 16
 
 	// idleGrace is how long a connection must have waited for its next request before it is
@@ -31,20 +30,20 @@ const (
 	idleGrace = 50 * time.Millisecond
 )
 
-// connections counts the connections of a port that are no sessions, and bounds them: of
-// all peers, so that neither port takes the descriptors of the other, and of each one. When
-// there is no room for a new connection, the one that has been idle for the longest time
-// is closed. If none is idle, the new one is refused.
+// connections counts and limits the connections of a port that have no session, for all peers
+// together, so that neither port takes the other's descriptors, and for each peer. When there is
+// no room for a new connection, the connection that has been idle for the longest time is
+// closed. If none is idle, the new one is refused.
 type connections struct {
 	connectionsOptions
 	evicted  atomic.Uint64 // closed to make room
 	crowding limit.Meter   // refused because of their address
-	full     limit.Meter   // refused for want of room
+	full     limit.Meter   // refused for lack of room
 	start    time.Time
 
 	mu     sync.Mutex
 	open   int
-	peers  map[netip.Prefix]*crowd // those that are bounded
+	peers  map[netip.Prefix]*crowd // connections that are bounded
 	all    crowd                   // its number is not used
 	byConn map[net.Conn]*connection
 }
@@ -53,37 +52,37 @@ type connectionsOptions struct {
 	// room returns how many connections there may be now. Nil means any number.
 	room func() int
 
-	// reserve is how many of them are refused with an answer.
+	// reserve is how many of them may be refused with an answer.
 	reserve int
 
-	// share is how many of them one address may have; of these one of answeredShare, too, is
-	// refused with an answer.
+	// share is how many of them one address may have; 1/answeredShare of these may also be refused
+	// with an answer.
 	share int
 
 	// silentGrace is how long a connection may take to send its first request before it is
 	// closed to make room for another.
 	silentGrace time.Duration
 
-	limits  *limit.Limits // says who is bounded, and who counts as one
-	proxies peer.Proxies  // are not bounded: each of their clients has a connection
+	limits  *limit.Limits // decides which addresses are bounded, and which count as one
+	proxies peer.Proxies  // not bounded, because each of their clients has a connection
 	log     func(message, client string, refused uint64)
 }
 
-// crowd are connections, with those that may be closed to make room for others. Those that
-// have waited for the longest time come first.
+// crowd is a set of connections, with a list of those that may be closed to make room for
+// others. Those that have waited for the longest time come first.
 type crowd struct {
 	number       int
 	idle, silent list.List // of *connection
 }
 
-// connection is one that is no session, or not yet.
+// connection is a connection without a session, or without one yet.
 type connection struct {
 	conn    net.Conn
-	network netip.Prefix // of its peer, if that is bounded
-	peer    *crowd       // likewise; nil if it is not
-	refusal error        // that is answered to its requests; nil if it is served
+	network netip.Prefix // of its peer, if the peer is bounded
+	peer    *crowd       // likewise; nil if the peer is not bounded
+	refusal error        // error that answers its requests; nil if they are served
 	waiting bool
-	idle    bool          // it has had a request
+	idle    bool          // it has sent a request
 	since   time.Duration // when it began to wait
 	inAll   *list.Element
 	inPeer  *list.Element
@@ -93,7 +92,7 @@ func newConnections(o connectionsOptions) *connections {
 	return &connections{connectionsOptions: o, start: time.Now(), peers: make(map[netip.Prefix]*crowd), byConn: make(map[net.Conn]*connection)}
 }
 
-// watch makes h report its connections.
+// watch makes h report its connections to c.
 func (cs *connections) watch(h *http.Server) {
 	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey{}, cs.begin(c))
@@ -112,7 +111,8 @@ func refusedConnection(r *http.Request) error {
 	return nil
 }
 
-// begin counts a new connection. It must not wait: what accepts connections calls it.
+// begin counts a new connection. It must not wait, because the goroutine that accepts
+// connections calls it.
 func (cs *connections) begin(conn net.Conn) *connection {
 	c := &connection{conn: conn}
 	address := peer.Direct(conn)
@@ -177,8 +177,8 @@ func (cs *connections) begin(conn net.Conn) *connection {
 	return c
 }
 
-// makeRoom removes connections of the crowd that wait, until there is one less than there
-// may be, and adds them to removed. It reports true if too few wait. It is called with mu held.
+// makeRoom removes connections of the crowd that wait, until there is room for one more, and
+// adds them to removed. It returns true if too few of them wait. The caller holds mu.
 func (cs *connections) makeRoom(of *crowd, now time.Duration, most int, removed *[]*connection, number func() int) (full bool) {
 	for number() >= most {
 		victim := of.waitsLongest(now, cs.silentGrace)
@@ -212,8 +212,8 @@ func (cs *connections) state(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// wait makes c one of those that may be closed to make room. It is called with mu held, as
-// all that follow.
+// wait adds c to the connections that may be closed to make room. The caller holds mu, here and
+// for all functions below.
 func (cs *connections) wait(c *connection, now time.Duration, idle bool) {
 	cs.stopWaiting(c)
 	c.waiting, c.idle, c.since = true, idle, now
@@ -261,8 +261,8 @@ func (c *crowd) queue(idle bool) *list.List {
 	return &c.silent
 }
 
-// waitsLongest returns the connection that is to be closed first to make room; nil if there
-// is none that has waited for long enough.
+// waitsLongest returns the connection to close first to make room, or nil if none has waited
+// long enough.
 func (c *crowd) waitsLongest(now, silentGrace time.Duration) *connection {
 	for _, idle := range []bool{true, false} {
 		grace := silentGrace
@@ -278,6 +278,6 @@ func (c *crowd) waitsLongest(now, silentGrace time.Duration) *connection {
 	return nil
 }
 
-// hangUp closes the connection at once. What is above the socket is passed by: TLS would
-// wait for a peer that does not read.
+// hangUp closes the connection at once. It closes the socket directly, because closing the TLS
+// connection would wait for a peer that does not read.
 func hangUp(c net.Conn) { peer.Innermost(c).Close() }

@@ -1,28 +1,29 @@
 package server
 
 const (
-	// Of the file descriptors that the process may have, some are kept for what is no
-	// session: one of reservedShare, or of fewReservedShare if there are few.
+	// Some of the process's file descriptors are kept for uses other than sessions: 1/reservedShare
+	// of them, or 1/fewReservedShare if there are few.
 	reservedShare    = 16
 	fewReservedShare = 4
-	fewReserved      = 256 // not more because there are few
+	fewReserved      = 256 // so that fewer descriptors do not reserve more
 	minReserved      = 64
 
-	// Of those, one of fileShare is for files and the connections that the server opens
-	// itself. The two ports share the rest.
+	// 1/fileShare of those is for files and the connections that the server opens itself. The two
+	// ports share the rest.
 	fileShare = 4
 	maxFiles  = 256
 
-	// freely is how many connections a port may have that are no sessions where
-	// descriptors have no limit.
+	// freely is how many connections without a session a port may have if descriptors are
+	// unlimited.
 	freely = 1024
 
-	// addressOfAPI is the part of the API's connections that one address may have: one of
-	// so many; addressOfWS is that of the subscribers' port.
+	// addressOfAPI is the part of the API's connections that one address may have, as a divisor;
+	// addressOfWS is the same for the subscribers' port.
 	addressOfAPI = 2
 	addressOfWS  = 4
 
-	// maxAddressHandshakes bounds the latter, because a handshake over TLS can hold some 80 KiB that no budget counts.
+	// maxAddressHandshakes bounds the latter, because a handshake over TLS can hold about 80 KiB that no budget
+	// counts.
 	maxAddressHandshakes = 1024
 )
 
@@ -31,18 +32,18 @@ func addressHandshakes(room int) int {
 	return min(max(room/addressOfWS, minPeer), maxAddressHandshakes)
 }
 
-// descriptors is the one account of the process's file descriptors: what each may take, so
-// that none of them leaves the others without.
+// descriptors divides the process's file descriptors between their uses, so that no use takes
+// those of the others.
 type descriptors struct {
 	limit      int // 0 is none
-	sessions   int // 0 is no bound
-	handshakes int // connections to the subscribers' port that are no sessions
+	sessions   int // 0 means no bound
+	handshakes int // connections to the subscribers' port without a session
 	api        int // connections to the API
-	files      int // what is left for files, listeners, and connections that the server opens
+	files      int // the rest, for files, listeners, and connections that the server opens
 }
 
-// shareOut shares out a limit of file descriptors; 0 is none. MaxConnections and api are what
-// the options say; 0 is what fits.
+// shareOut divides a limit of file descriptors; 0 means no limit. MaxConnections and api are the
+// options' values; 0 means as many as fit.
 func shareOut(limit, maxConnections, api int) descriptors {
 	d := descriptors{limit: limit, sessions: maxConnections, handshakes: freely, api: freely}
 	if limit == 0 {
@@ -65,13 +66,13 @@ func shareOut(limit, maxConnections, api int) descriptors {
 	return d
 }
 
-// account shares out the descriptors as the options say.
+// account divides the descriptors by the options.
 func (s *Server) account() descriptors {
 	limit, _ := descriptorLimit()
 	return shareOut(limit, s.cfg.MaxConnections, s.cfg.APIConnections)
 }
 
-// logDescriptors logs the account, and which options ask for more than there is.
+// logDescriptors logs the division, and the options that ask for more than is available.
 func (s *Server) logDescriptors(d descriptors) {
 	for _, option := range []struct {
 		name      string

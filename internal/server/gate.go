@@ -69,16 +69,17 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, err)
 		return
 	}
-	// Before everything that counts: a page that may not connect must not use up what its
-	// visitor may do.
-	for _, origin := range r.Header["Origin"] { // of two, who knows which a page has?
+	// This check comes before everything that counts, so that a page that may not connect does not
+	// use up its visitor's limits.
+	for _, origin := range r.Header["Origin"] { // with two headers, the page's origin is unknown
 		if origin != "" && !g.origins.allow(origin) {
 			g.count.origin.Add(1)
 			g.refuse(w, r, fault.OriginNotAllowed.With("Pages of the origin "+strconv.QuoteToASCII(origin)+" may not connect (allow_origin)."))
 			return
 		}
 	}
-	// Before the bound for all: what one client does too much must not count against others.
+	// This check comes before the bound for all clients, so that one client's excess requests do
+	// not count against others.
 	if err := g.limits.Accept(address, v2.Embedded(r)); err != nil {
 		g.refuse(w, r, err)
 		return

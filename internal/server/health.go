@@ -5,10 +5,9 @@ import (
 	"net/http"
 )
 
-// health answers the health URLs of the subscribers' port, for load balancers that can only
-// look at the port that they send clients to. No limit counts these requests, and no token
-// is needed, so they tell strangers no more than whether the server is ready: the reason is
-// on the API's port.
+// health answers the health URLs of the subscribers' port, for load balancers that can only look
+// at the port that they send clients to. No limit counts these requests, and they need no token,
+// so they only reveal whether the server is ready. The reason is available on the API's port.
 func (s *Server) health(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var err error
@@ -24,7 +23,7 @@ func (s *Server) health(next http.Handler) http.Handler {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		if r.ProtoMajor == 1 { // one of HTTP/2 may have streams of events on it
+		if r.ProtoMajor == 1 { // an HTTP/2 connection may have streams of events on it
 			h.Set("Connection", "close")
 		}
 		text := "ok\n"

@@ -74,8 +74,8 @@ func limited(limits *limit.Limits, proxies peer.Proxies, maxBody int64, next htt
 	})
 }
 
-// watches tells whether the request is one of those that watch over the server. They are
-// answered while the API has as many connections as it may: then they are needed most.
+// watches reports whether the request is a monitoring request. These are answered even while the
+// API has its maximum number of connections, because they are most needed in that situation.
 func watches(r *http.Request) bool {
 	return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == "/metrics"
 }

@@ -19,11 +19,11 @@ const (
 	// idleTimeout is how long a publisher's connection is kept between requests.
 	idleTimeout = 2 * time.Minute
 
-	// writeTimeout is how long the API may take from a request's header to the end of its
-	// answer: who asks and does not read holds a goroutine and a descriptor no longer.
-	// A body may take ten seconds of it. On the subscribers' port the same holds for answers
-	// that end, such as boreas.js. Streams of events and WebSockets have no such bound: what
-	// they are sent has no end.
+	// writeTimeout is how long the API may take from a request's header to the end of its answer: a
+	// client that does not read its answer holds a goroutine and a descriptor no longer than this.
+	// A body may take ten seconds of it. On the subscribers' port the same limit applies to finite
+	// answers, such as boreas.js. Streams of events and WebSockets have no such limit, because they
+	// do not end.
 	writeTimeout = time.Minute
 
 	// maxHeader is the greatest size of a request's header, in bytes. The longest

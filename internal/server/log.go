@@ -22,7 +22,7 @@ func NewLogger(w io.Writer, cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// logMetric shows how many lines of the log were dropped.
+// logMetric reports how many log lines were dropped.
 func logMetric(dropped func() uint64) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "boreas_log_lines_dropped_total",
@@ -63,8 +63,8 @@ func (s *Server) logStart(debug bool, account descriptors) {
 		"tokens", s.authority.Len(), "debug", debug, "max_connections", connections)
 }
 
-// logKept logs what is in the data directory. A server that was started with another one than
-// yesterday makes a new one, has no keys, and its API is open.
+// logKept logs the contents of the data directory. A server that is started with the wrong
+// directory creates a new one without keys, and its API is open.
 func (s *Server) logKept() {
 	kept := s.authority.Kept()
 	if kept.Dir == "" {

@@ -16,7 +16,7 @@ const (
 	// channelShare is the part of the memory that joined channels may take by default.
 	channelShare = 5
 
-	// unknownMemory is taken for the memory of a machine that does not tell how much it has.
+	// unknownMemory is assumed if the machine's memory is unknown.
 	unknownMemory = 4 << 30
 )
 
@@ -28,8 +28,8 @@ func channelMemory(cfg config.Config) int64 {
 	return memoryLimit("/") / channelShare
 }
 
-// memoryLimit returns how much memory this process may use: what the machine has, or less
-// where a control group or GOMEMLIMIT says so. Root is where the system's files are.
+// memoryLimit returns how much memory this process may use: the machine's memory, or a lower
+// limit of a control group or GOMEMLIMIT. Root is the root directory of the system's files.
 func memoryLimit(root string) int64 {
 	least := min(machineMemory(root), groupMemory(root), debug.SetMemoryLimit(-1))
 	if least == math.MaxInt64 {
@@ -38,7 +38,7 @@ func memoryLimit(root string) int64 {
 	return least
 }
 
-// machineMemory returns the memory of the machine; the largest number if it does not tell.
+// machineMemory returns the memory of the machine; the largest number if it is unknown.
 func machineMemory(root string) int64 {
 	text, _ := os.ReadFile(path.Join(root, "proc/meminfo"))
 	for line := range bytes.Lines(text) {
@@ -51,8 +51,8 @@ func machineMemory(root string) int64 {
 	return math.MaxInt64
 }
 
-// groupMemory returns the least of the limits of this process's control group and those that
-// it is in (cgroup v2, or v1 as containers show it); the largest number if there is none.
+// groupMemory returns the lowest limit of this process's control group and its parents (cgroup
+// v2, or v1 as containers show it); the largest number if there is no limit.
 func groupMemory(root string) int64 {
 	least := int64(math.MaxInt64)
 	look := func(file string) {

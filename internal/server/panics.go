@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/ws"
 )
 
-// surviving counts and logs the panics of a handler, and ends the request's connection, or
-// its stream of HTTP/2.
+// surviving counts and logs the panics of a handler, and ends the request's connection, or its
+// HTTP/2 stream.
 func (s *Server) surviving(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -25,13 +25,13 @@ func (s *Server) surviving(next http.Handler) http.Handler {
 				s.panics.Add(1)
 				s.log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", err.Value, "stack", string(err.Stack))
 			}
-			panic(http.ErrAbortHandler) // what has been written is not a whole answer
+			panic(http.ErrAbortHandler) // the answer written so far is incomplete
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
 
-// panicMetrics shows panics to Prometheus.
+// panicMetrics reports panics to Prometheus.
 type panicMetrics struct {
 	http *atomic.Uint64
 	ws   *ws.Counters

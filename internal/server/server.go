@@ -38,8 +38,8 @@ type Options struct {
 	// Log gets what happens. Nil means that it is thrown away.
 	Log *slog.Logger
 
-	// LogDropped returns how many lines of the log were dropped, for the metrics. Nil
-	// means that no line ever is.
+	// LogDropped returns how many log lines were dropped, for the metrics. Nil means that lines are
+	// never dropped.
 	LogDropped func() uint64
 
 	// Engine keeps the publications, and Shutdown closes it. Nil means a [boreas.Memory]
@@ -59,7 +59,7 @@ type Server struct {
 	limits    *limit.Limits
 	sseCount  sse.Counters
 	panics    atomic.Uint64 // of requests
-	sharing   atomic.Int64  // requests for streams of events that do not have their connection to themselves
+	sharing   atomic.Int64  // requests for streams of events that share their connection
 	api       endpoint
 	ws        endpoint
 
@@ -142,7 +142,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	s.boundConnections(account)
 	registry.MustRegister(logMetric(o.LogDropped), wsMetrics{counters, &s.gate.count, s.ws.connections}, sseMetrics{&s.sseCount}, panicMetrics{&s.panics, counters, &s.sseCount}, limitMetrics{s.limits, &s.ws.connections.crowding}, connectionMetrics{account, map[string]*connections{"api": s.api.connections, "ws": s.ws.connections}}, tlsMetrics(s.secured()))
 	s.ws.http = s.httpServer(s.health(s.gate))
-	s.ws.http.WriteTimeout = writeTimeout // streams of events lift it, and WebSockets leave it behind
+	s.ws.http.WriteTimeout = writeTimeout // streams of events remove it, and WebSockets are not subject to it
 	s.ws.tls.apply(s.ws.http, cfg)
 	s.ws.connections.watch(s.ws.http)
 	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), cfg.MaxBody, api.Handler(s.hub, api.Options{

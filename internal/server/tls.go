@@ -20,9 +20,9 @@ const (
 	// fewer than 100 (RFC 9113, section 6.5.2).
 	maxStreams = 128
 
-	// maxUpload is how much one request of HTTP/2 may send before it is read, and maxUploads
-	// how much all requests of a connection to the API may. Requests on the subscribers'
-	// port have no body.
+	// maxUpload is how many bytes one HTTP/2 request may send before it is read, and maxUploads the
+	// same for all requests of a connection to the API. Requests on the subscribers' port have no
+	// body.
 	maxUpload  = 64 << 10
 	maxUploads = 256 << 10
 

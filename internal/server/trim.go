@@ -22,9 +22,9 @@ const (
 	trimWorth = 8 << 20
 	trimShare = 4
 
-	// trimPause lies between a collection and one that the trimmer asks for because it
-	// believes that much has died since. It is longer for a large heap, by a second for each
-	// trimPace bytes, so that the collections take some hundredths of a processor.
+	// trimPause is the minimum time between a collection and one that the trimmer starts because it
+	// expects much garbage. It is longer for a large heap, by a second for each trimPace bytes, so
+	// that the collections take a few hundredths of a processor.
 	trimPause = 5 * time.Second
 	trimPace  = 64 << 20
 
@@ -35,30 +35,30 @@ const (
 	maxPercent = 400
 )
 
-// trimmer fits Go's memory management to a server of many connections.
+// trimmer adapts Go's memory management to a server with many connections.
 //
-// It gives memory back to the system after a storm. Setting up a connection takes
-// many times the memory that the connection then keeps, and Go's runtime holds on to
-// it in case it is needed again: with many thousands of idle subscribers that would
-// be a third of all. It waits for quiet, because collecting everything costs about as
-// much as a thousand connections do.
+// It returns memory to the system after many clients have connected. Setting up a connection
+// takes many times the memory that the connection keeps later, and Go's runtime retains that
+// memory for reuse: with many thousands of idle subscribers that would be a third of the total.
+// The trimmer waits for a quiet period, because a full collection costs about as much as a
+// thousand connections.
 //
-// What was alive at the last collection and has died since, the runtime does not know before
-// the next one, which without allocations is two minutes away. The trimmer asks for one if
-// the server has told that it holds much less, or once after each time that was not quiet.
+// The runtime finds garbage only at its next collection, which without allocations is two
+// minutes away. The trimmer starts one if the server reports that it holds much less, or once
+// after each busy period.
 //
-// And it lets a small heap grow more before it is collected, since what is not needed
-// is given back anyway. An operator who sets GOGC decides that instead.
+// It also lets a small heap grow more before a collection, because unused memory is returned
+// anyway. If the operator sets GOGC, that value applies instead.
 type trimmer struct {
-	footprint func() int64 // what the server knows to be in use, in bytes
+	footprint func() int64 // the server's own estimate of its memory in use, in bytes
 	samples   []metrics.Sample
-	percent   int // what SetGCPercent was given; 0 leaves it alone
+	percent   int // the value passed to SetGCPercent; 0 leaves it unchanged
 
 	allocated uint64     // until the last look
 	cycles    uint64     // collections until the last look
 	collected clock.Mono // when the last of them was seen
-	held      int64      // the footprint then
-	busy      bool       // it was not quiet, then or since
+	held      int64      // the footprint at that time
+	busy      bool       // it was busy at that time or later
 }
 
 func newTrimmer(footprint func() int64) *trimmer {
@@ -95,11 +95,11 @@ func (t *trimmer) run(ctx context.Context) {
 	}
 }
 
-// memory is what the runtime tells of its memory, in bytes.
+// memory is the runtime's memory statistics, in bytes.
 type memory struct {
 	allocated, cycles uint64 // since the process began
 	free              uint64 // pages
-	objects           uint64 // also those that have died since the last collection
+	objects           uint64 // including those that have died since the last collection
 	live              uint64 // that the last collection found alive
 	stacks            uint64
 }
@@ -110,8 +110,8 @@ func (t *trimmer) measure() memory {
 	return memory{allocated: n(0), free: n(1), objects: n(2), stacks: n(3), live: n(4), cycles: n(5)}
 }
 
-// due notes how things stand and tells whether to collect everything and give back what is
-// free.
+// due records the current state and reports whether to collect everything and return the free
+// memory.
 func (t *trimmer) due(m memory, footprint int64, now clock.Mono) bool {
 	quiet := m.allocated-t.allocated < trimQuiet
 	t.allocated = m.allocated
@@ -119,7 +119,7 @@ func (t *trimmer) due(m memory, footprint int64, now clock.Mono) bool {
 		t.cycles, t.collected, t.held, t.busy = m.cycles, now, footprint, false
 	}
 	t.busy = t.busy || !quiet
-	t.held = max(t.held, footprint) // what came since is in m.objects, if it has died again
+	t.held = max(t.held, footprint) // newer objects are in m.objects even if they are dead
 	if quiet && worthTrimming(m.free+m.objects-min(m.live, m.objects), m) {
 		return true
 	}
@@ -131,7 +131,7 @@ func (t *trimmer) due(m memory, footprint int64, now clock.Mono) bool {
 	return worthTrimming(died, m) || quiet && t.busy && m.objects > trimWorth
 }
 
-// worthTrimming tells whether so much garbage is enough beside what is in use.
+// worthTrimming reports whether the garbage is large enough compared to the memory in use.
 func worthTrimming(garbage uint64, m memory) bool {
 	return garbage > trimWorth && garbage > (m.objects+m.stacks)/trimShare
 }
