@@ -166,7 +166,7 @@ func wrongPositions(t *testing.T, e boreas.Engine) {
 	}
 }
 
-// wantHead checks a head: offsets have holes, so it may be after the newest publication.
+// wantHead checks a head. It may be after the newest publication, because offsets have holes.
 func wantHead(t *testing.T, head, newest boreas.Position) {
 	t.Helper()
 	if head.Epoch != newest.Epoch || head.Offset < newest.Offset {
@@ -174,8 +174,8 @@ func wantHead(t *testing.T, head, newest boreas.Position) {
 	}
 }
 
-// positionsInHoles reads from each offset that the log spans, whether it is a publication's
-// or none's.
+// positionsInHoles reads from each offset that the log spans, whether or not a publication has
+// it.
 func positionsInHoles(t *testing.T, e boreas.Engine) {
 	start := read(t, e, "a", boreas.Position{}, 0).Head
 	var all []boreas.Position

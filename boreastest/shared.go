@@ -9,9 +9,9 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// Shared is an engine in memory whose channels share one sequence of offsets, as those of a
-// database or of a cluster's stream do: a channel's offsets have holes, and its head is the newest
-// publication of all channels. It keeps everything. Make one with NewShared.
+// Shared is an engine in memory whose channels share one sequence of offsets, as in a database or
+// a cluster's stream: a channel's offsets have holes, and its head is the newest publication of
+// all channels. It keeps every publication. Create one with NewShared.
 type Shared struct {
 	mu       sync.Mutex
 	head     uint64
@@ -26,7 +26,7 @@ type sharedLog struct {
 	followers []*func(*boreas.Publication)
 }
 
-// sharedEpoch is the epoch of every Shared: a new one has no positions of another.
+// sharedEpoch is the epoch of every Shared. Positions of one Shared are never used with another.
 const sharedEpoch = 7
 
 // NewShared returns an engine whose head is that of n publications on other channels.

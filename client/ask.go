@@ -100,9 +100,9 @@ func (c *Conn) do(ctx context.Context, op, kind string, params any, again bool) 
 	return c.doThen(ctx, op, kind, params, again, nil)
 }
 
-// doThen is do that calls then, if it is not nil, with a reply that is no error, with mu held and
-// before anything that the server sent after it is looked at. It does so even if ctx ends
-// before the reply comes.
+// doThen is like do. If then is not nil, doThen calls it with a successful reply, with mu held
+// and before anything that the server sent later is processed. It does so even if ctx ends before
+// the reply arrives.
 func (c *Conn) doThen(ctx context.Context, op, kind string, params any, again bool, then func(*frame)) (*frame, error) {
 	type result struct {
 		f   *frame

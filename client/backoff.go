@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// The numbers of clause 8.4, which all clients share.
+// The numbers of clause 8.4, which are the same in all clients.
 const (
 	// goodAfter is how long a connection must have lived after its joins were answered
 	// to count as a good one.
 	goodAfter = time.Second
 
-	// While nothing answers, the bound stays at soonMax for soonFor: a server that is
-	// started anew is back within that time, mostly.
+	// While nothing answers, the bound stays at soonMax for soonFor: a server that restarts is
+	// mostly back within that time.
 	soonMax = 4 * time.Second
 	soonFor = time.Minute
 
@@ -30,13 +30,13 @@ type backoff struct {
 
 	failures  int       // since the last good connection
 	doublings int       // of the bound
-	began     time.Time // when the first of the failures was
+	began     time.Time // time of the first failure
 }
 
-// good notes that a connection was a good one: what failed before no longer counts.
+// good records that a connection was good: earlier failures no longer count.
 func (b *backoff) good() { b.failures, b.doublings = 0, 0 }
 
-// next returns the wait after a failure. Unanswered means that no server said anything.
+// next returns the wait after a failure. Unanswered means that no server answered.
 func (b *backoff) next(unanswered bool) time.Duration {
 	if b.failures == 0 {
 		b.began = time.Now()

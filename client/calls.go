@@ -102,7 +102,7 @@ func payloadOf(message any) ([]byte, error) {
 	if !json.Valid(raw) {
 		return nil, errors.New("the message is not valid JSON")
 	}
-	if !utf8.Valid(raw) { // which json.Valid does not ask for
+	if !utf8.Valid(raw) { // which json.Valid does not check
 		return nil, errors.New("the message is not valid UTF-8")
 	}
 	return bytes.TrimSpace(raw), nil

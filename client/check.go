@@ -13,8 +13,8 @@ const (
 	maxKey         = 128 // bytes, clause 6.3
 )
 
-// checkChannel refuses names that no channel has. Over the classic wire the server would
-// ignore them without a word, and in a list they would stand beside good ones.
+// checkChannel refuses names that are not valid for a channel. Over the classic wire the server
+// would silently ignore them, and in a list they would be sent together with valid names.
 func checkChannel(name string) error {
 	if name == "" {
 		return errNoChannel
@@ -28,8 +28,8 @@ func checkChannel(name string) error {
 	return nil
 }
 
-// checkKey refuses what no idempotency key is; "" is none. A key must be the same over a
-// WebSocket and in a header of HTTP, which loses the blanks around it.
+// checkKey refuses invalid idempotency keys; "" means that there is no key. A key must be the
+// same over a WebSocket and in an HTTP header, which loses the blanks around it.
 func checkKey(key string) error {
 	switch {
 	case len(key) > maxKey:

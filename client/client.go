@@ -31,20 +31,19 @@ const (
 // Options say where the server is and how to talk to it. The zero value talks to
 // a server on this machine that was started without options.
 type Options struct {
-	// API is the base URL of the server's HTTP API; "" means [DefaultAPI]. It may
-	// have a path, if a proxy puts the API under one, and a user and a password for
-	// that proxy, which are sent if there is no Key. No error repeats them.
+	// API is the base URL of the server's HTTP API; "" means [DefaultAPI]. It may have a path, if a
+	// proxy puts the API under one, and a user and a password for that proxy, which are sent if Key
+	// is empty. Errors do not repeat them.
 	API string
 
 	// Key is the API key, which a server asks for once it has any: see
 	// docs/http-api.md. It is sent with each request, and stands in no error.
 	Key string
 
-	// HTTP makes the requests. nil means a client of our own: 15 seconds for a
-	// request, at most 128 connections at once (further requests wait for one),
-	// all kept open between requests. Redirects are never followed, whatever its
-	// CheckRedirect says: the key would go to the host that they lead to, and a POST
-	// would become a GET.
+	// HTTP makes the requests. nil means a default client: 15 seconds for a request, at most 128
+	// connections at once (further requests wait for one), all kept open between requests.
+	// Redirects are never followed, even if CheckRedirect allows them: the key would be sent to the
+	// target host, and a POST would become a GET.
 	HTTP *http.Client
 
 	// MaxResponse is the size in bytes at which an answer is refused; 0 means

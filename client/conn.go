@@ -35,7 +35,7 @@ type Conn struct {
 	states []State // to be told by the reader
 
 	// The token that the server refused last, and how; of run alone.
-	refused *string // nil if there is none; a pointer, as o
+	refused *string // nil if there is none; a pointer for the same reason as o
 	refusal error
 }
 
@@ -136,8 +136,8 @@ func (c *Conn) settle(l *link) {
 	l.answered(0)
 }
 
-// unsettle ends the use of the connection, which was lost for the reason given. It tells
-// whether it was a good one.
+// unsettle ends the use of the connection, which was lost for the reason given. It reports
+// whether the connection was good.
 func (c *Conn) unsettle(l *link, err error) (good bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -49,17 +49,16 @@ type ConnectOptions struct {
 	// 0 means 10 s.
 	HandshakeTimeout time.Duration
 
-	// MinBackoff and MaxBackoff bound the wait before a new attempt, unless the
-	// server says how long it is: a random time up to MinBackoff after the first
-	// failure, up to twice that after the second, never over MaxBackoff. While
-	// nothing answers at all, it stays at 4 s at most for the first minute. A
-	// connection that lived for a second after its joins were answered sets it back.
-	// 0 means 1 s and 30 s.
+	// MinBackoff and MaxBackoff bound the wait before a new attempt, unless the server sends the
+	// wait: a random time up to MinBackoff after the first failure, up to twice that after the
+	// second, never over MaxBackoff. While no server answers, the wait is at most 4 s for the first
+	// minute. A connection that lasted for a second after its joins were answered resets it. 0
+	// means 1 s and 30 s.
 	MinBackoff, MaxBackoff time.Duration
 
-	// HTTP makes the handshake; nil means a client of our own. Set its transport
-	// for a TLS configuration or a proxy of yours. Do not set its Timeout. Redirects
-	// are not followed, whatever its CheckRedirect says.
+	// HTTP makes the handshake; nil means a default client. Set its transport to use your own TLS
+	// configuration or proxy. Do not set its Timeout. Redirects are not followed, even if
+	// CheckRedirect allows them.
 	HTTP *http.Client
 }
 

@@ -17,7 +17,7 @@ type ending struct {
 	final bool          // coming back is of no use
 	wrong bool          // the same, if there never was a connection
 	later bool          // the server has too much to do
-	mute  bool          // no server said anything
+	mute  bool          // no server answered
 	good  bool          // it was a good connection (clause 8.4)
 	token bool          // the token was revoked, or there was none
 	after time.Duration // how long to wait at least
@@ -28,7 +28,7 @@ type ending struct {
 // pause returns how long to wait before the next attempt. Clause 8.4.
 func (e *ending) pause(b *backoff) time.Duration {
 	switch {
-	case e.later: // however long it lived
+	case e.later: // regardless of its duration
 		b.doublings = max(b.doublings, laterDoublings)
 	case e.good:
 		b.good()
@@ -46,7 +46,7 @@ func (l *link) ending(err error) ending {
 	e := ending{err: err}
 	var frame websocket.CloseError
 	closedByServer := errors.As(err, &frame)
-	// Other codes and errors may be those of a proxy, or of a network.
+	// Other codes and errors may come from a proxy or the network.
 	e.mute = !errors.As(err, new(*Error)) && frame.Code < 4000
 	if g := l.farewell; g != nil {
 		if g.Error != nil {

@@ -65,7 +65,7 @@ func (e *Error) hopeless() bool {
 	return e.Status >= 300 && e.Status <= 499
 }
 
-// mute tells whether it is a proxy's word that the server behind it does not answer.
+// mute reports whether the response comes from a proxy whose server does not answer.
 func (e *Error) mute() bool {
 	switch e.Status {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

@@ -57,8 +57,8 @@ type PresenceChange struct {
 	Info    json.RawMessage `json:"info,omitempty"`    // of join: what the user shows, if anything
 	Members []Member        `json:"members,omitempty"` // of state
 
-	// Verified tells, of join, that Info is that of the user's token. Otherwise the
-	// user's client claims it. A join of a user who is there already replaces Info.
+	// Verified reports, for a join, whether Info comes from the user's token. Otherwise it is a
+	// claim of the user's client. A join of a user who is already present replaces Info.
 	Verified bool `json:"verified,omitempty"`
 
 	Users    int `json:"users"`    // after the change
@@ -78,8 +78,8 @@ type Member struct {
 	Sessions []string        `json:"sessions"`
 	Info     json.RawMessage `json:"info,omitempty"` // what the user shows, if anything
 
-	// Verified tells that Info is that of the user's token. Otherwise the user's client
-	// claims it.
+	// Verified reports whether Info comes from the user's token. Otherwise it is a claim of the
+	// user's client.
 	Verified bool `json:"verified,omitempty"`
 }
 

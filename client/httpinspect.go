@@ -35,7 +35,7 @@ type Inspection struct {
 	Key     string    `json:"key,omitempty"`    // the ID of the key that made or signed it
 	Can     []Verdict `json:"can,omitempty"`    // one for each question, in their order
 
-	// Warnings are sentences about rules that may not do what was meant.
+	// Warnings are sentences about rules that may not have the intended effect.
 	Warnings []string `json:"warnings,omitempty"`
 }
 

@@ -50,12 +50,12 @@ type Outgoing struct {
 // A Result is what became of one message of [Client.PublishMany].
 type Result struct {
 	Ack
-	Err error // an [*Error] if it was refused; then there is no Ack
+	Err error // an [*Error] if it was refused; there is no Ack in that case
 }
 
-// PublishMany publishes messages, in their order, with one request. There is a result
-// for each, and one that fails leaves the others alone, also if its channel, its message or
-// its key is not valid. A server takes 1,000 messages at once.
+// PublishMany publishes messages in their order with one request. It returns a result for each.
+// A message that fails does not affect the others, even if its channel, data or key is not
+// valid. A server accepts up to 1,000 messages at once.
 func (c *Client) PublishMany(ctx context.Context, messages []Outgoing) ([]Result, error) {
 	const op = "publish many messages"
 	body := []byte(`{"messages":[`)
@@ -97,8 +97,8 @@ func (c *Client) PublishMany(ctx context.Context, messages []Outgoing) ([]Result
 	return results, nil
 }
 
-// params returns the JSON of the message in a batch, or what the server would say to it: it
-// is not asked, since a name that is not valid would be another one in JSON.
+// params returns the JSON of the message in a batch, or the error that the server would return.
+// An invalid message is not sent, because an invalid name would become another name in JSON.
 func (m *Outgoing) params() (rawParams, error) {
 	refuse := func(code string, err error) error {
 		return &Error{Op: fmt.Sprintf("publish on %q", m.Channel), Code: code, Message: err.Error(), Retry: "never"}

@@ -51,8 +51,8 @@ func (c *Client) Presence(ctx context.Context, channel string) (PresenceState, e
 type ChannelInfo struct {
 	Channel     string `json:"channel"`
 	Subscribers int    `json:"subscribers"`
-	Position    string `json:"position"`       // the place after its newest message
-	Oldest      string `json:"oldest"`         // the place after which everything is kept
+	Position    string `json:"position"`       // the position of its newest message
+	Oldest      string `json:"oldest"`         // the position after which every message is kept
 	Rule        string `json:"rule,omitempty"` // the channels' rule that applies to it; "" if there is none
 }
 

@@ -29,8 +29,8 @@ type NewTokenRequest struct {
 	Expires time.Time `json:"expires,omitzero"` // zero for never
 	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything, an empty list for nothing
 
-	// Info is what others see of the user in presence: JSON of at most 1,024 bytes. Nil
-	// means that the client says it itself.
+	// Info is the user's info in presence, which other clients see: JSON of at most 1,024 bytes.
+	// Nil means that the client provides it.
 	Info json.RawMessage `json:"info,omitempty"`
 
 	// TTL, instead of Expires, is how long it lives by the server's clock, in whole seconds.
@@ -47,7 +47,7 @@ type TokenInfo struct {
 	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything
 
 	Info json.RawMessage `json:"info,omitempty"` // of the user in presence
-	Key  string          `json:"key,omitempty"`  // the ID of the API key that made it
+	Key  string          `json:"key,omitempty"`  // the ID of the API key that created it
 }
 
 // A CreatedToken is a token and its text, which the server tells once.
@@ -55,7 +55,7 @@ type CreatedToken struct {
 	Token string `json:"token"`
 	TokenInfo
 
-	// Warnings are sentences about rules that may not do what was meant.
+	// Warnings are sentences about rules that may not have the intended effect.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -157,8 +157,8 @@ func wholeSeconds(d time.Duration) int64 {
 	return seconds
 }
 
-// notUTF8 returns a string in the value that is not valid UTF-8. Marshalled, it would become
-// another name: encoding/json replaces what is not UTF-8 by U+FFFD.
+// notUTF8 returns a string in the value that is not valid UTF-8. encoding/json would turn it
+// into another name, because it replaces invalid UTF-8 with U+FFFD.
 func notUTF8(v reflect.Value) (text string, ok bool) {
 	switch v.Kind() {
 	case reflect.String:

@@ -15,16 +15,15 @@ const (
 	// its name, position and info.
 	joinMembers = 100
 
-	// allThatIsLeft is more than any server keeps of a channel.
+	// allThatIsLeft is more messages than any server keeps for a channel.
 	allThatIsLeft = 1<<31 - 1
 
 	// patience is how long a full queue may hold up the connection.
 	patience = 500 * time.Millisecond
 )
 
-// last returns how many messages come first where those after s.at are gone (clause
-// 4.8): all that are left, unless the caller said how many at the beginning. Called with
-// mu held.
+// last returns how many messages to request first if the messages after s.at are gone (clause
+// 4.8): all that are left, unless the caller set a number at the beginning. The caller holds mu.
 func (s *Subscription) last() int {
 	if s.begun || s.at != "" && s.o.Last == 0 {
 		return allThatIsLeft
@@ -102,8 +101,8 @@ func (c *Conn) join(subs ...*Subscription) {
 	})
 }
 
-// joinHalves joins subscriptions whose join was refused as a whole, for a reason that one of
-// them gave: so that one is found, and the others are joined. Called with mu held.
+// joinHalves joins subscriptions in halves after their join was refused as a whole because of
+// one of them. This finds that one, and joins the others. The caller holds mu.
 func (c *Conn) joinHalves(subs []*Subscription) {
 	subs = slices.DeleteFunc(subs, func(s *Subscription) bool { return s.phase != joining })
 	half := (len(subs) + 1) / 2

@@ -31,9 +31,9 @@ type link struct {
 	running sync.WaitGroup
 
 	// Guarded by the Conn's mutex.
-	token    string    // the one that the server accepted last
-	refresh  *refresh  // the one that is under way, if any
-	joins    int       // requests to join that were not answered yet
+	token    string    // the token that the server accepted last
+	refresh  *refresh  // the refresh that is under way, if any
+	joins    int       // join requests that have not been answered yet
 	joinedAt time.Time // when the first ones had all been answered
 
 	born  time.Time
@@ -105,7 +105,7 @@ func (l *link) begin(ctx context.Context, token string) ending {
 			return l.ending(err)
 		}
 		if refusal == nil {
-			l.token = token // nobody else has the link yet
+			l.token = token // no other goroutine has the link yet
 			return ending{}
 		}
 		if second || refusal.Retry != "new_token" || l.c.o.TokenFunc == nil {
@@ -213,8 +213,7 @@ func (l *link) write() {
 	}
 }
 
-// answered notes that n requests to join have been answered. Called with the Conn's mu
-// held.
+// answered records that n join requests have been answered. The caller holds the Conn's mu.
 func (l *link) answered(n int) {
 	if l.joins -= n; l.joins == 0 && l.joinedAt.IsZero() {
 		l.joinedAt = time.Now()

@@ -56,16 +56,15 @@ type SubscriberOptions struct {
 	// HandshakeTimeout bounds connecting, TLS and HTTP; 0 means 10 s.
 	HandshakeTimeout time.Duration
 
-	// MinBackoff and MaxBackoff bound the wait before a new attempt: a random
-	// time up to MinBackoff after the first failure, up to twice that after the
-	// second, never over MaxBackoff, and while nothing answers at all never over 4 s
-	// for the first minute. A connection that lived for a second after its joins sets
-	// it back. 0 means 500 ms and 30 s.
+	// MinBackoff and MaxBackoff bound the wait before a new attempt: a random time up to MinBackoff
+	// after the first failure, up to twice that after the second, never over MaxBackoff, and while
+	// no server answers, never over 4 s for the first minute. A connection that lasted for a second
+	// after its joins resets it. 0 means 500 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
 
-	// HTTP makes the handshake; nil means a client of our own. Set its transport
-	// for a TLS configuration or a proxy of yours. Do not set its Timeout. Redirects
-	// are not followed, whatever its CheckRedirect says.
+	// HTTP makes the handshake; nil means a default client. Set its transport to use your own TLS
+	// configuration or proxy. Do not set its Timeout. Redirects are not followed, even if
+	// CheckRedirect allows them.
 	HTTP *http.Client
 }
 

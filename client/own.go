@@ -1,14 +1,14 @@
 package client
 
-// maxOwn is how many publications a Conn remembers that are not to come back to it.
+// maxOwn is how many publications without echo a Conn remembers.
 const maxOwn = 10_000
 
-// own are a Conn's newest publications without echo (clause 6.2). The server leaves them
-// out of the stream for as long as the channel stays joined; after a rejoin at an older
-// place they come like any other, and the Conn drops them.
+// own holds a Conn's newest publications without echo (clause 6.2). The server leaves them out
+// of the stream while the channel stays joined. After a rejoin at an older position the server
+// sends them, and the Conn drops them.
 type own struct {
 	known map[place]struct{}
-	order []place // the oldest is at next, once there are maxOwn
+	order []place // the oldest is at next once there are maxOwn
 	next  int
 }
 

@@ -16,9 +16,9 @@ type PublishOptions struct {
 	// own to try again yourself, perhaps in another process. It has 1 to 128 bytes.
 	Key string
 
-	// NoEcho leaves out our own subscription of the channel, also after the connection
-	// was lost or the channel was joined again: the Conn remembers its newest 10,000
-	// publications of this kind. Over a [Conn] only.
+	// NoEcho does not deliver the message to the Conn's own subscription of the channel, even after
+	// a reconnect or a rejoin: the Conn remembers its newest 10,000 publications of this kind. It
+	// works only over a [Conn].
 	NoEcho bool
 
 	// DryRun has the server check everything and publish nothing. Over HTTP only.

@@ -28,13 +28,14 @@ func oneByOne(onState func(State)) func(State) {
 	}
 }
 
-// A refresh gets another token for a link and shows it, beside all else that goes on.
+// A refresh gets another token for a link and sends it to the server, concurrently with other
+// requests.
 type refresh struct {
 	l   *link
-	end time.Time // of the session's token
+	end time.Time // expiry of the session's token
 }
 
-// expire starts a refresh, unless one is under way. Only the reader calls it.
+// expire starts a refresh unless one is under way. Only the reader calls it.
 func (l *link) expire(x *expiring) {
 	c := l.c
 	state := State{Kind: Expiring, EndsIn: time.Duration(x.InMS) * time.Millisecond}
@@ -53,8 +54,8 @@ func (l *link) expire(x *expiring) {
 	}
 }
 
-// run gets another token and shows it, again and again until the server has taken
-// one or the connection has ended, as it does at the token's end.
+// run gets another token and sends it. It repeats this until the server has accepted a token or
+// the connection has ended, as it does when the token expires.
 func (r *refresh) run() {
 	l, c := r.l, r.l.c
 	wait := backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, random: c.random}
@@ -80,7 +81,7 @@ func (r *refresh) run() {
 	}
 }
 
-// over reports whether the server has taken a token of this refresh.
+// over reports whether the server has accepted a token of this refresh.
 func (r *refresh) over() bool {
 	r.l.c.mu.Lock()
 	defer r.l.c.mu.Unlock()
@@ -109,8 +110,8 @@ func (r *refresh) renew(refused string) (token string, err error) {
 	return token, err
 }
 
-// take ends the refresh: the server has taken the token. The reader calls it with mu held,
-// before it reads the next frame, which may already announce the end of this token.
+// take ends the refresh after the server has accepted the token. The reader calls it with mu
+// held, before it reads the next frame, which may already announce the expiry of this token.
 func (r *refresh) take(token string, answer *authReply) {
 	if answer == nil {
 		return

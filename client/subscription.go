@@ -20,9 +20,9 @@ type SubscribeOptions struct {
 	// [Gap] tells what does not.
 	Since string
 
-	// Last is how many of the newest messages come first, at most. With Since it
-	// counts only if what was missed is no longer kept; 0 then means all that is left.
-	// After the connection was lost, a gap is always followed by all that is left.
+	// Last is the maximum number of the newest messages that come first. With Since it applies only
+	// if the missed messages are no longer kept; in that case 0 means all that are left. After a
+	// reconnect, a gap is always followed by all messages that are left.
 	Last int
 
 	// Presence asks for who is on the channel, in [Joined] and each

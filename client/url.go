@@ -15,7 +15,7 @@ func parseURL(what, text string, form string, schemes ...string) (*url.URL, erro
 	u, err := url.Parse(text)
 	switch {
 	case err != nil && strings.ContainsAny(text, "@?#"):
-		// The parser's error may repeat a part of what is secret.
+		// The parser's error may repeat a part of a secret.
 		return nil, fmt.Errorf("%s URL: it is not valid: give it as %s", what, form)
 	case err != nil:
 		return nil, fmt.Errorf("%s URL: %w", what, withoutURL(err))
@@ -25,7 +25,7 @@ func parseURL(what, text string, form string, schemes ...string) (*url.URL, erro
 	return u, nil
 }
 
-// shownURL returns the URL as it may be shown to anyone.
+// shownURL returns the URL without its secret parts.
 func shownURL(u *url.URL) string {
 	const hidden = "xxxxx"
 	shown := *u
@@ -44,16 +44,16 @@ func shownURL(u *url.URL) string {
 	return shown.String()
 }
 
-// withoutRedirects returns a copy of an HTTP client that follows no redirect. The token or
-// the key would be shown to the host that it leads to, and a POST would become a GET.
+// withoutRedirects returns a copy of an HTTP client that follows no redirect. A redirect would
+// send the token or the key to another host, and turn a POST into a GET.
 func withoutRedirects(h *http.Client) *http.Client {
 	own := *h
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &own
 }
 
-// redirection says where a redirect leads; "" if the response is none. The path may hold
-// a token, so the host alone is named.
+// redirection returns the target of a redirect, or "" if the response is not a redirect. It
+// returns only the host, because the path may contain a token.
 func redirection(resp *http.Response) string {
 	if resp.StatusCode < 300 || resp.StatusCode > 399 {
 		return ""
@@ -66,8 +66,8 @@ func redirection(resp *http.Response) string {
 		", which the client does not follow: give that URL if it is the right one"
 }
 
-// withoutURL takes the URL out of net/http's errors: the path of a token's
-// deletion is the token, and errors end up in logs.
+// withoutURL removes the URL from net/http's errors, because the path of a token's deletion
+// contains the token, and errors end up in logs.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -2,10 +2,10 @@
 // begins with an underscore is for this file only. Times are milliseconds.
 
 const BOUND = 1000; // of messages that wait for a reader, and of requests
-const OWN = 10_000; // publications that are not to come back (6.2)
+const OWN = 10_000; // publications without echo to remember (6.2)
 const HELLO_WAIT = 15_000;
 const PROBE_WAIT = 5_000; // for an answer when the network has changed
-const GOOD = 1000; // how long after its joins a connection is a good one (8.4)
+const GOOD = 1000; // how long after its joins a connection counts as good (8.4)
 const UPGRADE_WAIT = 300_000; // between tries to replace server-sent events
 const MAX = 2 ** 31 - 1; // of a timer; as `last`, all that is kept
 const URL_LENGTH = 4000; // proxies refuse longer ones
@@ -16,7 +16,7 @@ const no = (what) => {
   throw new TypeError(what);
 };
 
-// What a client gets wrong fails here, before it is sent with what others ask for.
+// The client's mistakes fail here, before they are sent together with other requests.
 function checkChannel(channel) {
   if (typeof channel !== "string" || !channel) no("a channel's name is text");
   if (/[\p{Cc}\p{Cs}]/u.test(channel)) no("a channel's name has no control characters, and no half of a surrogate pair");
@@ -44,7 +44,7 @@ class Backoff {
     this.#doublings = Math.max(this.#doublings, 3);
   }
 
-  // While nothing answers, the bound stays small for a minute.
+  // While no server answers, the bound stays small for a minute.
   next(mute) {
     const now = performance.now();
     this.#began ??= now;
@@ -209,7 +209,7 @@ class Subscription extends Events {
     };
   }
 
-  // After a gap it wants all that is left (4.8).
+  // After a gap, request all messages that are left (4.8).
   _join() {
     const { channel, position: since } = this;
     const { last, presence, info } = this._options;
@@ -314,7 +314,7 @@ class Client extends Events {
   #goodbye;
   #backoff = new Backoff();
   #renewal = new Backoff();
-  #own = new Set(); // channels and positions of publications that are not to come back
+  #own = new Set(); // channels and positions of publications without echo
   #blocked = 0; // in a row without a hello
   #told; // the wait is as the server said
   #token;
@@ -495,7 +495,7 @@ class Client extends Events {
     const cause = error instanceof Error ? error : new BoreasError(error);
     if (range === 42) this.#backoff.later();
     else if (performance.now() - this.#joinedAt >= GOOD) this.#backoff.good();
-    // Where no stream can be opened either, it is not WebSockets that are blocked.
+    // If a stream cannot be opened either, WebSockets are not the problem.
     if (this.#link && !this.#greeted) this.#blocked = this.#link.sse && mute ? 0 : this.#blocked + 1;
     else if (this.#link?.sse) this.#blocked = 1;
     this.#drop();
@@ -507,7 +507,7 @@ class Client extends Events {
     }
     const slot = goodbye?.reconnect?.after_ms;
     this.#told = (slot ?? after) !== undefined;
-    const wait = this.#backoff.next(mute); // what all are told to wait is spread
+    const wait = this.#backoff.next(mute); // spread a wait that all clients receive
     after = slot === undefined ? wait + (after ?? 0) : Math.max(0, goodbye.at + slot - performance.now());
     this.#after("retry", after, () => this.#open());
     this.#set("waiting", { after, error: cause });
@@ -626,7 +626,7 @@ class Client extends Events {
   #begin() {
     this.#ready = true;
     this.#mine = this.#token;
-    // What is not to come back must be known before channels are joined again.
+    // Publications without echo must be known before channels are joined again.
     for (const [id, request] of this.#requests) if (request.own && request.again) this.#transmit(id, request);
     this.#flush();
     for (const [id, request] of this.#requests) this.#transmit(id, request);
@@ -722,7 +722,7 @@ class Client extends Events {
     const { length } = subscriptions;
     this.#joins.delete(id);
     if (error?.retry === "new_token") return this.#lost({ error });
-    // One of them was wrong for all: it fails alone, or with fewer.
+    // One of them made the whole request fail: retry in halves until it fails alone.
     if (error?.retry === "never" && length > 1) {
       this.#join(subscriptions.slice(0, length / 2));
       return this.#join(subscriptions.slice(length / 2));
@@ -744,7 +744,7 @@ class Client extends Events {
       subscription._later = setTimeout(() => {
         subscription._later = undefined;
         this.#after("flush", 0, () => this.#flush()); // with others
-      }, error.retry_after_ms ?? subscription._backoff.next()); // as long for all that were too much
+      }, error.retry_after_ms ?? subscription._backoff.next()); // the same wait for all requests over the limit
     } else this.#subscriptions.delete(subscription.channel);
     subscription._fail(error, !again);
   }
@@ -787,7 +787,7 @@ class Client extends Events {
     const limit = this.#limits.frame_bytes;
     const length = bytes(request.text);
     if (length > limit) return this.#settle(id, new BoreasError({ code: "too_large", message: `${length} bytes are more than ${limit}`, retry: "never" }));
-    if (!request.own || !request.again) this.#flush(); // a subscription made before hears what is published after
+    if (!request.own || !request.again) this.#flush(); // an earlier subscription receives later publications
     request.sent = true;
     this.#link.send(request.text);
   }
@@ -851,12 +851,12 @@ class Streams {
       stream.channels.push(channel);
       stream.query += query;
     }
-    const { username, password } = new URL(url); // which fetch takes from no URL
+    const { username, password } = new URL(url); // fetch does not accept them in a URL
     const headers = {};
     if (token !== undefined) headers.Authorization = `Bearer ${token}`;
     else if (username || password) headers.Authorization = `Basic ${btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)}`;
     url = url.replace(/^(\w+:\/\/)[^/]*@/, "$1");
-    // The token is for this server alone.
+    // The token is only for this server.
     const init = { headers, signal: this.#abort.signal, redirect: "error" };
     for (const { channels, query } of streams) {
       this.#run(() => fetch(`${url}?${query}`, init), channels).catch((error) => this.#close({ error }));
@@ -890,7 +890,7 @@ class Streams {
       // 10.3: none of the channels can be joined.
       if (error?.retry === "never") return this.#join(JSON.stringify({ channels: channels.map((channel) => ({ channel, error })) }));
       const after = answer.headers.get("Retry-After");
-      const mute = !error && !after && answer.status >= 502 && answer.status <= 504; // a proxy's word
+      const mute = !error && !after && answer.status >= 502 && answer.status <= 504; // a proxy's response
       return this.#close({ error, reason: `the server answered ${answer.status}`, after: after ? after * 1000 : undefined, mute });
     }
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

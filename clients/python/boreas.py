@@ -216,7 +216,8 @@ class ApiClient:
         path = "/v2/channels/%s/messages" % _segment(channel)
         if dry_run:
             path += "?dry_run=true"
-        # As bytes, because http.client would write other ones than publish_many.
+        # Encoded here, because http.client would use another encoding than
+        # publish_many.
         headers = {"Idempotency-Key": _check_key(key).encode("utf-8")}
         return _ack(self._call("POST", path, _dump(message), headers))
 
@@ -288,7 +289,7 @@ class ApiClient:
         """The server's counters."""
         return self._call("GET", "/v2/stats")
 
-    # Tokens, revocations and keys: docs/http-api.md of the server has their members.
+    # Tokens, revocations and keys: docs/http-api.md of the server lists their members.
 
     def create_token(self, user=None, ttl=None, expires=None, rules=None, label=None):
         """Makes a token; in the dict that is returned, "token" is its text.
@@ -529,7 +530,7 @@ def _dump(value):
         text = json.dumps(_without_numbers(value, numbers), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         for mark, number in numbers:
             text = text.replace('"%s"' % mark, number)
-    # A half is no UTF-8, but has an escape.
+    # Half of a surrogate pair is not valid UTF-8, but has an escape.
     return re.sub("[\ud800-\udfff]", lambda half: "\\u%04x" % ord(half.group()), text).encode("utf-8")
 
 

@@ -119,7 +119,7 @@ func (p *program) benchOptions(ctx context.Context, cmd *cli.Command) (load.Opti
 	return o, nil
 }
 
-// shownHost returns the scheme and the host of a URL, without what may be secret in it.
+// shownHost returns the scheme and the host of a URL, without the parts that may be secret.
 func shownHost(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {

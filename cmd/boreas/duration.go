@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// duration is the value of a flag that is a duration. The library's own kind does not take days, which options take.
+// duration is the value of a duration flag. The library's own type does not accept days, which options accept.
 type duration time.Duration
 
 var errDuration = errors.New("want a duration such as 1m30s, 12h or 1d")
@@ -32,7 +32,7 @@ func (d *duration) String() string {
 
 func (d *duration) Get() any { return d }
 
-// durationFlag is a flag that is a duration; value is its default, 0 for none.
+// durationFlag adds a duration flag; value is its default, 0 for none.
 func durationFlag(name, usage string, value time.Duration) cli.Flag {
 	d := duration(value)
 	return &cli.GenericFlag{Name: name, Usage: usage, Value: &d}

@@ -8,8 +8,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// notices are the licences of all that is linked into the program, on any system that it is
-// built for. `go test ./cmd/boreas -run TestNotices -update` writes the file anew.
+// notices are the licences of everything that is linked into the program, on every system that
+// it is built for. `go test ./cmd/boreas -run TestNotices -update` rewrites the file.
 //
 //go:embed notices/notices.txt
 var notices string

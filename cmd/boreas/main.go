@@ -45,8 +45,7 @@ type program struct {
 	// fail reports an error that ends the program.
 	fail func(error)
 
-	// flush writes what waits for the readers of stdout and stderr, for no longer than the
-	// given time.
+	// flush writes the buffered output to stdout and stderr, for no longer than the given time.
 	flush func(limit time.Duration)
 }
 
@@ -75,7 +74,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	p.fail = func(err error) { fmt.Fprintf(p.stderr, "boreas: %v\n", err) }
 	err := rootCommand(p).Run(ctx, args)
 	if out, ok := p.stdout.(*pipe); ok && out.broken.Load() {
-		return errBrokenPipe // there is nobody to tell
+		return errBrokenPipe // the error cannot be reported
 	}
 	for _, e := range each(err) {
 		p.fail(e)

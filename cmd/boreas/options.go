@@ -55,7 +55,7 @@ const optionWidth = 31
 // optionHelp is an option's line in the help.
 func optionHelp(o config.Option) string {
 	name := strings.TrimSpace("--" + o.Flag() + " " + o.Placeholder())
-	line := fmt.Sprintf("%-*s  %s", optionWidth-2, name, o.Usage) // a longer name still keeps its distance
+	line := fmt.Sprintf("%-*s  %s", optionWidth-2, name, o.Usage) // keep a space after a longer name
 	if o.Default != "" {
 		line += " (" + o.ShownDefault() + ")"
 	}

@@ -9,17 +9,17 @@ import (
 	"syscall"
 )
 
-// errBrokenPipe is how a command ends whose standard output nobody reads any more.
+// errBrokenPipe ends a command when the reader of its standard output has gone.
 var errBrokenPipe = errors.New("nobody reads standard output any more")
 
-// catchBrokenPipes keeps SIGPIPE from ending the process. Go ends a process that writes to
-// a broken pipe as standard output or standard error. The server must outlive the reader of
-// its log, and commands have to tidy up before they end. The signal is caught and not
-// ignored, because the commands of token providers would inherit the latter.
+// catchBrokenPipes keeps SIGPIPE from ending the process. Go ends a process that writes to a
+// broken pipe as standard output or standard error. The server must outlive the reader of its
+// log, and commands have to tidy up before they end. The signal is caught rather than ignored,
+// because the commands of token providers would inherit an ignored signal.
 func catchBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// endByBrokenPipe ends the process as SIGPIPE ends any tool: quietly, and such that the
-// shell sees why.
+// endByBrokenPipe ends the process as SIGPIPE ends any tool: without a message, and with a
+// status that shows the shell the reason.
 func endByBrokenPipe() {
 	signal.Reset(syscall.SIGPIPE)
 	os.Stdout.Write([]byte("\n")) // Go raises the signal

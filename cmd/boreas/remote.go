@@ -21,13 +21,13 @@ const (
 	envKey   = "BOREAS_API_KEY"
 )
 
-// maxSecret is the greatest size of a file that holds a token or a key, in bytes.
+// maxSecret is the maximum size of a file with a token or a key, in bytes.
 const maxSecret = 64 << 10
 
 func (p *program) getenv(name string) string {
 	for _, entry := range p.env {
 		if value, ok := strings.CutPrefix(entry, name+"="); ok {
-			return strings.TrimSpace(value) // a secret that was put in with `echo` ends in a line break
+			return strings.TrimSpace(value) // a secret written with `echo` ends in a line break
 		}
 	}
 	return ""
@@ -66,7 +66,7 @@ func (p *program) apiURL(cmd *cli.Command) string {
 
 func (p *program) wsURL(cmd *cli.Command) string {
 	url := cmp.Or(cmd.String("ws"), p.getenv(envWS), client.DefaultWS)
-	// A WebSocket begins as a request of HTTP, and people copy its URL from a browser or from curl.
+	// A WebSocket starts as an HTTP request, and users copy its URL from a browser or from curl.
 	if rest, ok := strings.CutPrefix(url, "http"); ok && (strings.HasPrefix(rest, "://") || strings.HasPrefix(rest, "s://")) {
 		return "ws" + rest
 	}
@@ -81,7 +81,8 @@ func (p *program) apiKey(cmd *cli.Command) (string, error) {
 	return p.getenv(envKey), nil
 }
 
-// keyAdvice says how to give the API a key, if it has refused a request for want of a valid one.
+// keyAdvice returns how to send a key to the API, if the API has refused a request without a
+// valid key.
 func keyAdvice(err error) string {
 	var refusal *client.Error
 	if errors.As(err, &refusal) && refusal.Code == client.CodeInvalidKey {

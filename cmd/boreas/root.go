@@ -120,10 +120,10 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// badValue finds the value and the flag's name in the library's words.
+// badValue finds the value and the flag's name in the library's error message.
 var badValue = regexp.MustCompile(`^invalid value ("(?:[^"\\]|\\.)*") for flag -+([^:]+): `)
 
-// wanted says what the named flag of cmd or of a command above it takes.
+// wanted returns the values that the named flag of cmd, or of a parent command, accepts.
 func wanted(cmd *cli.Command, name string) string {
 	for _, c := range cmd.Lineage() {
 		for _, f := range c.Flags {

@@ -88,8 +88,8 @@ func parseRules(text []byte) ([]client.Rule, error) {
 	if _, err := permissions(rules); err != nil {
 		return nil, err
 	}
-	// The server's decoder is stricter: encoding/json takes the last of two members, and
-	// replaces half of a surrogate pair.
+	// The server's decoder is stricter: encoding/json uses the last of two members with the same
+	// name, and replaces half of a surrogate pair.
 	if _, err := auth.ParseRules(text); err != nil {
 		return nil, err
 	}

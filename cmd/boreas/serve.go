@@ -18,7 +18,7 @@ import (
 // peer that does not answer a close frame, a publish that is slow to come in.
 const shutdownMargin = 15 * time.Second
 
-// errSecondSignal is how the server ends when it may not take its time any more.
+// errSecondSignal ends the server at once after a second signal.
 var errSecondSignal = errors.New("stopped by a second signal")
 
 // serveCommand is the server under its own name; `boreas` alone does the same.
@@ -121,8 +121,8 @@ func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals
 	}
 }
 
-// delay waits until the time is over, a signal comes, or the server has failed, and returns
-// the failure.
+// delay waits until the time has passed, a signal arrives, or the server fails. It returns the
+// server's error.
 func delay(srv *server.Server, signals <-chan os.Signal, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -14,8 +14,7 @@ type stopSignals struct {
 }
 
 func newStopSignals() *stopSignals {
-	// Several signals can wait, so that a second one is not lost while the first is being
-	// looked at.
+	// Several signals can wait, so that a second signal is not lost while the first is processed.
 	s := &stopSignals{stop: make(chan os.Signal, 4), hangups: make(chan os.Signal, 1)}
 	signal.Notify(s.stop, os.Interrupt, syscall.SIGTERM)
 	signal.Notify(s.hangups, syscall.SIGHUP)

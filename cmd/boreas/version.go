@@ -25,7 +25,7 @@ func versionCommand(p *program) *cli.Command {
 	}
 }
 
-// versionFlag is what people try before `boreas version`.
+// versionFlag is for users that try it before `boreas version`.
 func versionFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version", Local: true}
 }

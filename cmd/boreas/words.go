@@ -28,8 +28,8 @@ func whatToDo(code string) string {
 	return ""
 }
 
-// advice says what to do about a refusal. The table of errors has one sentence for each code; a rule that does not allow something
-// is put right in different places for different verbs.
+// advice returns the remedy for a refusal. The table of errors has one sentence for each code, but a rule that denies a request is
+// fixed in different places for different verbs.
 func advice(r *client.Refusal) string {
 	if r.Code != client.CodeNotPermitted {
 		return whatToDo(r.Code)

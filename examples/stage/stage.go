@@ -40,10 +40,10 @@ type Stage struct {
 	servers []*http.Server
 }
 
-// Open returns the Boreas at the two URLs. If both are empty it starts one within
-// this process, with these rules, on the ports that are 100 and 200 after that of the page: so
-// pages that are open find it again when the example is started anew. Ports that are taken,
-// and those of a page on port 0, are replaced by free ones.
+// Open returns the Boreas at the two URLs. If both are empty it starts one within this process,
+// with these rules, on the page's port plus 100 and plus 200, so that open pages find it again
+// when the example is restarted. It uses free ports instead if those are taken or the page is on
+// port 0.
 func Open(apiURL, wsURL, page string, rules *boreas.Rules) (*Stage, error) {
 	switch {
 	case apiURL != "" && wsURL != "":
@@ -88,7 +88,7 @@ func subscribers(hub *boreas.Hub, authority *auth.Authority) http.Handler {
 	return mux
 }
 
-// portOf returns the port of an address, 0 if it has none that is known.
+// portOf returns the port of an address, or 0 if it has no known port.
 func portOf(address string) int {
 	_, text, err := net.SplitHostPort(address)
 	if err != nil {
@@ -101,7 +101,7 @@ func portOf(address string) int {
 	return port
 }
 
-// listen serves on the port that is so many after another one, or on a free one.
+// listen listens on the port at the given distance after another port, or on a free one.
 func (s *Stage) listen(port, after int, h http.Handler) (address string, err error) {
 	if port != 0 {
 		port += after

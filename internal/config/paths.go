@@ -61,7 +61,7 @@ func absolute(name, base string) string {
 	return full
 }
 
-// fromHere returns a name relative to the working directory, if it has no blank then.
+// fromHere returns a name relative to the working directory, if the result has no blank.
 func fromHere(full string) (string, error) {
 	here, err := filepath.Abs(".")
 	if err != nil {
@@ -74,8 +74,8 @@ func fromHere(full string) (string, error) {
 	return name, nil
 }
 
-// resolvePaths makes the file names in an option that a file gives absolute: they are relative
-// to that file.
+// resolvePaths makes the file names in an option of a configuration file absolute. They are
+// relative to that file.
 func (l *loader) resolvePaths(o Option, blame func(error) *Error) {
 	field, ok := o.field(&l.config).(*string)
 	if !ok || o.paths == noPath {

@@ -55,7 +55,7 @@ func (c Config) PrintTOML(w io.Writer) error {
 		fmt.Fprintf(&b, "# It takes %s.\n", o.wanted())
 		shown := o.shown(c)
 		if c.Given(o.Name) && shown == o.format(c) {
-			// The file that this becomes may be in another directory.
+			// The printed file may be saved in another directory.
 			if text, err := o.resolve(shown, ""); err == nil {
 				shown = text
 			}

@@ -72,8 +72,8 @@ func checkOrigins(list string) error {
 	return nil
 }
 
-// sentOrigin returns an origin as browsers write it (WHATWG URL, "host serializing"), "" if there is none: without the scheme's
-// usual port, with names in ASCII and addresses in their shortest form.
+// sentOrigin returns an origin as browsers write it (WHATWG URL, "host serializing"), or "" if there is none: without the
+// scheme's usual port, with names in ASCII and addresses in their shortest form.
 func sentOrigin(u *url.URL) string {
 	host, port := u.Hostname(), u.Port()
 	switch address, err := netip.ParseAddr(host); {
@@ -85,11 +85,11 @@ func sentOrigin(u *url.URL) string {
 		host = address.String()
 	case strings.Contains(host, ":"):
 		return ""
-	case u.Scheme == "http" || u.Scheme == "https": // other schemes, as those of apps, take any name
+	case u.Scheme == "http" || u.Scheme == "https": // other schemes, such as those of apps, accept any name
 		ascii, err := idna.Punycode.ToASCII(host)
 		last := ascii[strings.LastIndexByte(strings.TrimSuffix(ascii, "."), '.')+1:]
 		if err != nil || ascii == "" || !hostName.MatchString(ascii) || isNumber(strings.TrimSuffix(last, ".")) {
-			return "" // a name that ends in a number is an address, and this one is none
+			return "" // a name that ends in a number is an address, and this one is invalid
 		}
 		host = ascii
 	}

@@ -59,7 +59,8 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// ParseDuration reads "10s", "1m30s", "1d" or plain seconds, whole or not. The error does not say what was wanted.
+// ParseDuration reads "10s", "1m30s", "1d" or plain seconds, whole or not. The error does not describe the
+// accepted forms.
 func ParseDuration(s string) (time.Duration, error) {
 	if seconds, err := strconv.ParseFloat(s, 64); err == nil {
 		if d := seconds * float64(time.Second); math.Abs(d) < math.MaxInt64 {

@@ -70,7 +70,7 @@ func (v *visit) key(ctx context.Context, report reporter) {
 		report(Skipped, "the API is out of reach", "")
 		return
 	}
-	// A channel of doctor's own: so the refusal that this may cause is known for what it is.
+	// Doctor uses its own channel, so that operators recognize a refusal that this may cause.
 	open, err := v.get(ctx, v.o.API+"/v2/channels/"+Channel, "")
 	if err != nil {
 		text, do := v.unreachable(v.api, err)

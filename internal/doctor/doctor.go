@@ -107,8 +107,8 @@ func Run(ctx context.Context, o Options, tell func(Finding)) error {
 	return nil
 }
 
-// Channel is the channel that the doctor asks about to see whether the API demands a key, and the front of the names of those on
-// which it publishes. A refusal of it says nothing about a client.
+// Channel is the channel that the doctor requests to see whether the API requires a key. It is also the prefix of the channels
+// on which it publishes. A refusal on this channel does not concern a client.
 const Channel = "boreas.doctor"
 
 func newVisit(o Options, tell func(Finding)) (*visit, error) {

@@ -12,8 +12,8 @@ const (
 	// fewDescriptors is what many systems give a process unless told otherwise.
 	fewDescriptors = 4096
 
-	// What a server that does not say so keeps for what is no subscriber: one of so many, and
-	// at least.
+	// The descriptors that an older server, which does not report the number, keeps for uses other
+	// than subscribers: a share, as a divisor, and a minimum.
 	keptShare, minKept = 16, 64
 
 	moreDescriptors = "Raise LimitNOFILE in the systemd unit, or `ulimit -n`: see docs/operations.md."

@@ -87,7 +87,7 @@ func (v *visit) unreachable(u *url.URL, err error) (text, do string) {
 	return fmt.Sprintf("%s cannot be reached: %v", u.Host, reason(err)), "See that the server runs, and that the URL is right."
 }
 
-// shown returns a URL without what may be secret in it.
+// shown returns a URL without the parts that may be secret.
 func shown(u *url.URL) string {
 	s := *u
 	s.User, s.RawQuery, s.Fragment = nil, "", ""

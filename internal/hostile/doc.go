@@ -1,12 +1,12 @@
-// Package hostile attacks the whole server from outside, as docs/security.md says that it may
-// be attacked. It has tests only.
+// Package hostile attacks the whole server from outside, with the attacks that docs/security.md
+// describes. It contains only tests.
 //
-// A server runs as in real life: with keys, tokens of every kind, a backend that is asked,
-// rules, and limits for all addresses. All of 127.0.0.0/8 is this machine, so attackers and
-// bystanders have addresses of their own. The bystanders are a subscriber on each transport
-// and a publisher, who go on all the time. An attack is a row of a table that says what must
-// come of it; then the bystanders must have noticed nothing, every message once and in order;
-// and goroutines, sockets, sessions and memory must be what they were.
+// The server runs as in production: with keys, tokens of every kind, a backend that checks
+// tokens, rules, and limits for all addresses. All of 127.0.0.0/8 is this machine, so attackers
+// and bystanders have addresses of their own. The bystanders are a subscriber on each transport
+// and a publisher, which run all the time. An attack is a row of a table with its required
+// outcome. After it, the bystanders must have received every message once and in order, and the
+// numbers of goroutines, sockets and sessions and the memory must be the same as before.
 //
 // With -args -table=FILE the attacks and their outcomes are written to a file.
 //

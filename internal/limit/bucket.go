@@ -75,7 +75,7 @@ func (b *bucket) owe(p pace, n, now int64) {
 	}
 }
 
-// owed returns how long the bucket needs until anything can be taken from it.
+// owed returns how long the bucket needs until something can be taken from it.
 func (b *bucket) owed(now int64) time.Duration {
 	return time.Duration(b.full.Load()-now) - burst
 }

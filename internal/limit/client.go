@@ -35,14 +35,14 @@ func (l *Limits) address(network netip.Prefix) *Client {
 // entriesOfOne is how many entries of its list a request may have before it counts as two.
 const entriesOfOne = 10
 
-// Requests returns as how many requests one counts whose list has so many entries: each
-// further ten count as one more. A client that comes back with 1,000 channels passes all
-// default limits at once, and one that fills a message with entries does not do it again.
+// Requests returns how many requests a request with the given number of list entries counts as:
+// each further ten entries count as one more. A client that reconnects with 1,000 channels stays
+// within all default limits, but a client cannot repeatedly fill messages with entries.
 func Requests(entries int) int { return 1 + max(entries-1, 0)/entriesOfOne }
 
-// Request counts a request of so many bytes: whatever a client sends that has an answer,
-// or costs work. It counts as n requests; see [Requests]. Its error is a [fault.RateLimited],
-// and then it counts for nothing.
+// Request counts a request of the given size in bytes: anything that a client sends that has an
+// answer, or costs work. It counts as n requests; see [Requests]. The error is a
+// [fault.RateLimited]; the request does not count in that case.
 func (c *Client) Request(n, bytes int) error {
 	if c == nil {
 		return nil
@@ -103,13 +103,13 @@ func (c *Client) Sent(bytes int) {
 	}
 }
 
-// maxOwed is how much a client may owe before it is sent away: as many bytes as it may
-// send in that time.
+// maxOwed is how much a client may owe before it is disconnected: as many bytes as it may send
+// in that time.
 const maxOwed = 10 * time.Second
 
-// Spend counts work that the client causes without a request, as so many bytes. It counts
-// them even if the client has no bytes left. The error is a [fault.RateLimited] if the
-// client owes more than maxOwed, and should be sent away.
+// Spend counts work that the client causes without a request, as the given number of bytes. It
+// counts them even if the client has no bytes left. The error is a [fault.RateLimited] if the
+// client owes more than maxOwed and should be disconnected.
 func (c *Client) Spend(bytes int) error {
 	if c == nil {
 		return nil

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// minWait and maxWait are the first and the longest wait after failed authentications.
-	// Random tokens cannot be guessed. The wait slows down guesses of other tokens, and
-	// tells a client that repeats an invalid token to stop.
+	// minWait and maxWait are the first and the longest wait after failed authentications. Random
+	// tokens cannot be guessed. The wait slows down guesses of other tokens, and makes a client
+	// stop that repeats an invalid token.
 	minWait, maxWait = time.Second, 5 * time.Minute
 
 	// calm is how long after a wait one doubling of it is forgotten. A success forgets
@@ -21,9 +21,8 @@ const (
 	// maxDoublings is after how many the wait is maxWait.
 	maxDoublings = 9
 
-	// checksAtOnce is how many checks run at once for an address that waits, if they cost a
-	// signature's verification or a question to the backend. Others queue for at most
-	// maxQueued.
+	// checksAtOnce is how many checks run at once for an address that has to wait, if they need a
+	// signature's verification or a request to the backend. Others queue for at most maxQueued.
 	checksAtOnce = 4
 	maxQueued    = 10 * time.Second
 )
@@ -32,16 +31,16 @@ const (
 type failures struct {
 	mu        sync.Mutex
 	gone      bool
-	full      int64         // when none will count any more, if there is no wait
+	full      int64         // when none of them counts any more, if there is no wait
 	doublings int           // of the next wait; 0 while there was none
 	until     int64         // the end of the last wait
-	checks    chan struct{} // a place for each check that costs; nil before the first wait
+	checks    chan struct{} // a place for each costly check; nil before the first wait
 }
 
-// Failed counts an authentication of the address that failed because of the token: not
-// because the backend could not be reached, nor because the token has expired. If too many
-// have failed, the error is a [fault.RateLimited] with the time to wait. Valid tokens of the
-// same address do not have to wait: others may have failed behind it.
+// Failed counts an authentication from the address that failed because the token was wrong, but
+// not because the backend could not be reached or the token had expired. If too many have
+// failed, the error is a [fault.RateLimited] with the time to wait. Valid tokens of the same
+// address do not have to wait: other clients behind it may have failed.
 func (l *Limits) Failed(address netip.Addr) error {
 	if l == nil || l.options.Address.Failures == 0 {
 		return nil
@@ -63,10 +62,11 @@ func (l *Limits) Failed(address netip.Addr) error {
 	}
 }
 
-// Check bounds what failed authentications may cost. It is called before a check of a token
-// that needs more than a look-up. While an address has to wait, few such checks run for it at
-// once, and Check waits until it is this one's turn; wait runs what waits. The check ends with
-// a call of leave. The error is a [fault.AuthUnavailable] if the turn did not come in time.
+// Check bounds the cost of failed authentications. It is called before a check of a token that
+// needs more than a look-up. While an address has to wait, few such checks run for it at once,
+// and Check waits for its turn; it passes the function that waits to wait. The caller calls
+// leave when the check ends. The error is a [fault.AuthUnavailable] if the turn did not come in
+// time.
 func (l *Limits) Check(address netip.Addr, wait func(func())) (leave func(), err error) {
 	checks := l.checks(address)
 	if checks == nil {
@@ -75,7 +75,7 @@ func (l *Limits) Check(address netip.Addr, wait func(func())) (leave func(), err
 	return turn(checks, wait)
 }
 
-// turn takes a place for a check, and waits until there is one.
+// turn takes a place for a check, and waits until one is free.
 func turn(checks chan struct{}, wait func(func())) (leave func(), err error) {
 	leave = func() { <-checks }
 	select {
@@ -116,15 +116,16 @@ func (l *Limits) checks(address netip.Addr) chan struct{} {
 	return f.checks
 }
 
-// add counts a failure where so many a minute are let pass. It returns how long the address
-// has to wait already, and false if the table has just forgotten these failures.
+// add counts a failure, with the given number of failures allowed per minute. It returns how
+// long the address already has to wait, and false if the table has just forgotten these
+// failures.
 func (f *failures) add(perMinute int, now int64) (wait time.Duration, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.gone {
 		return 0, false
 	}
-	if now < f.until { // it counts for nothing more
+	if now < f.until { // it does not count any more
 		return time.Duration(f.until - now), true
 	}
 	if f.doublings > 0 {

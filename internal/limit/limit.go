@@ -94,9 +94,9 @@ func (l *Limits) Key(id string) *Client {
 	return l.client(l.keys, scopeKey, id)
 }
 
-// Accept counts a connection from the address. Embedded tells that a browser makes it for a
-// page of another site, as for an image: such connections count apart, so that a page cannot
-// use up the connections of its visitor. The error is a [fault.RateLimited].
+// Accept counts a connection from the address. Embedded means that a browser makes it for a page
+// of another site, for example for an image. Such connections count separately, so that a page
+// cannot use up its visitor's connections. The error is a [fault.RateLimited].
 func (l *Limits) Accept(address netip.Addr, embedded bool) error {
 	if l == nil || l.options.Address.Accepts == 0 {
 		return nil

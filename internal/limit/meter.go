@@ -90,7 +90,7 @@ func (l *Limits) bounds(s scope) *Bounds {
 	return &l.options.Key
 }
 
-// sendAway is refuse for a client that goes on although it has no bytes left.
+// sendAway is like refuse, for a client that keeps sending although it has no bytes left.
 func (l *Limits) sendAway(s scope, client string, wait time.Duration) error {
 	const sentence = "This %s goes on sending more frames or requests than it may (%s)."
 	return l.refuseAs(sentence, s, bytesKind, client, wait)

@@ -1,4 +1,4 @@
-// Package logwriter writes a log such that nobody waits for its reader.
+// Package logwriter writes a log without making the server wait for the log's reader.
 package logwriter
 
 import (
@@ -11,14 +11,15 @@ import (
 )
 
 const (
-	// DefaultBytes is how many bytes of lines wait for the reader, at most.
+	// DefaultBytes is how many bytes of lines may wait for the reader.
 	DefaultBytes = 1 << 20
 
-	// chunk is how many bytes one write has, if its lines are not longer: a pipe takes as
-	// many at once or not at all (PIPE_BUF), so that lines of several processes stay whole.
+	// chunk is the maximum size of one write in bytes, unless a single line is longer. A pipe
+	// accepts a write of this size completely or not at all (PIPE_BUF), so the lines of several
+	// processes do not mix.
 	chunk = 4 << 10
 
-	// again is the pause after which a full pipe that does not block is tried again.
+	// again is the pause before a retry of a write to a full non-blocking pipe.
 	again = 50 * time.Millisecond
 )
 
@@ -42,7 +43,7 @@ type Writer struct {
 	wake   chan struct{} // has one token while there is something to do
 	done   chan struct{} // closed when the goroutine has ended
 
-	torn bool // the last write ended within a line; owned by the goroutine
+	torn bool // the last write ended in the middle of a line; owned by the goroutine
 
 	mu      sync.Mutex
 	closed  bool
@@ -51,7 +52,7 @@ type Writer struct {
 	total   uint64
 }
 
-// New returns a Writer to the other writer, which may block for as long as it likes.
+// New returns a Writer that writes to the other writer, which may block for any time.
 func New(to io.Writer, o Options) *Writer {
 	w := &Writer{to: to, limit: o.Bytes, report: o.Report, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if w.limit == 0 {
@@ -61,8 +62,8 @@ func New(to io.Writer, o Options) *Writer {
 	return w
 }
 
-// Write takes lines: p ends with the end of one. It never waits for the reader and never
-// fails: without room it drops p whole and counts its lines.
+// Write accepts complete lines: p ends with a newline. It never waits for the reader and never
+// fails: without room it drops all of p and counts its lines.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -84,17 +85,17 @@ func (w *Writer) wakeUp() {
 	}
 }
 
-// Dropped returns how many lines were dropped: there was no room for them, or writing them
-// failed.
+// Dropped returns how many lines were dropped because there was no room for them, or because
+// writing them failed.
 func (w *Writer) Dropped() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.total
 }
 
-// Close writes the lines that wait, for no longer than the given time, and takes no more.
-// It reports whether all of them were written or dropped. If not, the goroutine ends
-// once the reader lets it.
+// Close writes the waiting lines, for no longer than the given time, and accepts no more. It
+// reports whether all of them were written or dropped. If not, the goroutine ends once its write
+// returns.
 func (w *Writer) Close(limit time.Duration) bool {
 	w.mu.Lock()
 	w.closed = true
@@ -123,15 +124,15 @@ func (w *Writer) run() {
 		closed := w.closed
 		w.mu.Unlock()
 
-		// What was dropped for want of room came after the batch; what could not be
-		// written, before it.
+		// Lines that were dropped for lack of room came after the batch; lines that could not be
+		// written came before it.
 		unreported = w.tell(unreported)
 		unreported += w.write(batch)
 		unreported = w.tell(unreported + before)
 		if closed {
 			return
 		}
-		if cap(batch) > w.limit/4 { // a storm is over
+		if cap(batch) > w.limit/4 { // do not keep the large array of a burst
 			batch = nil
 		}
 	}
@@ -173,7 +174,7 @@ func (w *Writer) write(lines []byte) (failed uint64) {
 	return failed
 }
 
-// put writes p, which begins a line.
+// put writes p, which starts at the beginning of a line.
 func (w *Writer) put(p []byte) (written int, err error) {
 	if w.torn {
 		if _, err := w.all([]byte("\n")); err != nil {
@@ -185,8 +186,8 @@ func (w *Writer) put(p []byte) (written int, err error) {
 	return written, err
 }
 
-// all writes p. It waits for a reader that is only slow, also behind a pipe that another
-// process has made one that does not block.
+// all writes p. It waits for a slow reader, even behind a pipe that another process has made
+// non-blocking.
 func (w *Writer) all(p []byte) (written int, err error) {
 	for {
 		n, err := w.to.Write(p[written:])

@@ -1,8 +1,8 @@
 // Package panics keeps a panic that one client has caused from ending the process.
 //
-// Code that runs for one client recovers, ends what it has of that client, and goes on;
-// see docs/decisions/0008-panics.md. A panic that passed through the hub's package is
-// not recovered from: a lock may be held for ever, or a log be half changed.
+// Code that runs for one client recovers, ends that client's session or request, and continues;
+// see docs/decisions/0008-panics.md. A panic that passed through the hub's package ends the
+// process, because a lock may be held forever, or a log may be half changed.
 package panics
 
 import (
@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// hub is how the names of the functions begin whose panics nobody recovers from: those
-// of the hub, its sessions and the engine in memory.
+// hub is the prefix of the names of the functions whose panics end the process: those of the
+// hub, its sessions and the in-memory engine.
 const hub = "github.com/boreas-pubsub/boreas."
 
 // An Error is a panic that was recovered from.
@@ -36,8 +36,8 @@ func Caught(v any) *Error {
 	return e
 }
 
-// crash ends the process as a panic does that nobody recovers from. It is called on another
-// goroutine, because package net/http recovers from panics of its handlers.
+// crash ends the process as an unrecovered panic does. It is called on another goroutine,
+// because package net/http recovers from panics of its handlers.
 var crash = func(e *Error) {
 	go panic(fmt.Sprintf("%v\n\n%s", e, e.Stack))
 	select {}

@@ -41,11 +41,11 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("the header of the PROXY protocol is not valid: "+format, args...)
 }
 
-// families are the families of version 2 that a receiver must accept, by their byte, with
-// the bytes that the address block has. All other bytes must be refused.
+// families are the families of version 2 that a receiver must accept, by their byte, with the
+// length of the address block in bytes. All other bytes must be refused.
 var families = map[byte]struct {
 	block   int // bytes of both addresses and ports
-	address int // bytes of one IP address; 0 if the block tells no IP address
+	address int // bytes of one IP address; 0 if the block has no IP address
 }{
 	0x00: {0, 0},                 // unspecified
 	0x11: {12, 4}, 0x12: {12, 4}, // IPv4, stream and datagram
@@ -53,11 +53,12 @@ var families = map[byte]struct {
 	0x31: {216, 0}, 0x32: {216, 0}, // Unix sockets
 }
 
-// readHeader reads a header of the PROXY protocol and not a byte more. It returns the client
-// that the proxy speaks for. The client is the zero AddrPort if the proxy speaks for
-// itself, as for a health check, or does not know the client's IP address.
+// readHeader reads exactly one header of the PROXY protocol. It returns the address of the
+// client whose connection the proxy forwards. The result is the zero AddrPort if the connection
+// is the proxy's own, such as a health check, or if the proxy does not know the client's IP
+// address.
 func readHeader(r io.Reader) (client netip.AddrPort, err error) {
-	var buffer [128]byte // enough for version 1 and for all that is kept of version 2
+	var buffer [128]byte // enough for version 1 and for the kept part of version 2
 	b, err := more(r, buffer[:0], len(signature2))
 	switch {
 	case err != nil:
@@ -73,8 +74,8 @@ func readHeader(r io.Reader) (client netip.AddrPort, err error) {
 	return client, errNoHeader
 }
 
-// readBinary reads the rest of version 2. Of what follows the addresses nothing is kept, so
-// the bytes that a header costs do not depend on its length.
+// readBinary reads the rest of version 2. It keeps nothing after the addresses, so the memory
+// for a header does not depend on its length.
 func readBinary(r io.Reader, b []byte) (client netip.AddrPort, err error) {
 	if b, err = more(r, b, fixed-len(b)); err != nil {
 		return client, err
@@ -104,7 +105,7 @@ func readBinary(r io.Reader, b []byte) (client netip.AddrPort, err error) {
 	return netip.AddrPortFrom(address.Unmap(), port), skip(r, rest-f.block)
 }
 
-// skip reads so many bytes and forgets them.
+// skip reads and discards the given number of bytes.
 func skip(r io.Reader, n int) error {
 	if _, err := io.CopyN(io.Discard, r, int64(n)); err != nil {
 		return cut(err)
@@ -119,7 +120,7 @@ func parseLine(line string) (client netip.AddrPort, err error) {
 		return client, invalid("its line does not end with CR LF")
 	}
 	words := strings.Split(line, " ")
-	if words[1] == "UNKNOWN" { // what follows is to be ignored
+	if words[1] == "UNKNOWN" { // the rest must be ignored
 		return client, nil
 	}
 	if len(words) != 6 || words[1] != "TCP4" && words[1] != "TCP6" {
@@ -144,8 +145,8 @@ func parseLine(line string) (client netip.AddrPort, err error) {
 	return netip.AddrPortFrom(addresses[0], ports[0]), nil
 }
 
-// readLine reads the rest of version 1. As long as the line has not ended, so many bytes
-// are sure to come: reading one by one would cost a system call each.
+// readLine reads the rest of version 1. Until the line ends, at least that many more bytes must
+// follow, so it reads them together: reading byte by byte would cost a system call each.
 func readLine(r io.Reader, b []byte) ([]byte, error) {
 	n, err := minLine-len(b), error(nil)
 	for {
@@ -175,7 +176,7 @@ func more(r io.Reader, b []byte, n int) ([]byte, error) {
 	return b, nil
 }
 
-// cut is the error for a header whose end did not come.
+// cut is the error for an incomplete header.
 func cut(err error) error {
 	return fmt.Errorf("the header of the PROXY protocol did not come: %w", err)
 }

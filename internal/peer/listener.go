@@ -44,8 +44,8 @@ func Direct(c net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
-// Innermost returns the connection below all that NetConn leads to, which is the socket. None
-// of its methods waits for a header or for TLS.
+// Innermost returns the innermost connection that NetConn leads to, which is the socket. None of
+// its methods waits for a header or for TLS.
 func Innermost(c net.Conn) net.Conn {
 	for {
 		inner, ok := c.(interface{ NetConn() net.Conn })

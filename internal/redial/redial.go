@@ -1,5 +1,5 @@
-// Package redial sends a request once more that was sent on a connection which the other
-// side was just closing.
+// Package redial retries a request that was sent on a connection that the server was just
+// closing.
 package redial
 
 import (
@@ -10,20 +10,20 @@ import (
 	"sync/atomic"
 )
 
-// A Transport makes requests. If a kept connection ends before the first byte of the
-// answer, the server had closed it for being idle, and has said nothing about the request:
-// Transport sends the request once more, on a connection of its own. net/http does so by
-// itself only for methods that are idempotent.
+// A Transport makes requests. If a kept-alive connection ends before the first byte of the
+// answer, the server closed it because it was idle, and did not process the request. Transport
+// retries the request once, on a new connection. net/http does so by itself only for methods
+// that are idempotent.
 //
-// Whoever uses it must be content with a request that arrives twice. A request is not
-// repeated if its time is over, or if its body cannot be read again (GetBody). Many
+// A request may arrive twice, so use it only for requests where that is harmless. A request is
+// not retried if its context has ended, or if its body cannot be read again (GetBody). Many
 // goroutines may use a Transport at once. Get one from [New].
 type Transport struct {
 	kept, fresh http.RoundTripper
 }
 
 // New returns a Transport that makes requests with the base, which must not be changed
-// afterwards. A base that is not an [*http.Transport] makes the second attempt, too.
+// afterwards. A base that is not an [*http.Transport] also makes the second attempt.
 func New(base http.RoundTripper) *Transport {
 	t := &Transport{base, base}
 	if transport, ok := base.(*http.Transport); ok {
@@ -48,8 +48,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err != nil && answered.Load():
 		return response, err
 	case err == nil && response.StatusCode != http.StatusRequestTimeout:
-		// 408 on a kept connection was sent before the request came: servers announce
-		// so that they close an idle connection (RFC 9110, 15.5.9).
+		// On a kept-alive connection, 408 was sent before the request arrived: servers announce with
+		// it that they close an idle connection (RFC 9110, section 15.5.9).
 		return response, err
 	}
 	again := r.Clone(r.Context())
@@ -69,7 +69,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.fresh.RoundTrip(again)
 }
 
-// CloseIdleConnections closes the connections that nothing uses.
+// CloseIdleConnections closes the unused connections.
 func (t *Transport) CloseIdleConnections() {
 	for _, one := range []http.RoundTripper{t.kept, t.fresh} {
 		if c, ok := one.(interface{ CloseIdleConnections() }); ok {

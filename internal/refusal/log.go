@@ -18,8 +18,8 @@ const maxText = 512
 // counted. A client that tries again and again must not push out all others.
 const sameWithin = time.Minute
 
-// keptAtLeast is for how long a refusal is kept if only others have more of them: who looks
-// for one mostly does so within that time.
+// keptAtLeast is how long a refusal is kept while other clients have more of them. Operators
+// mostly look for a refusal within that time.
 const keptAtLeast = time.Hour
 
 // An Entry is one refusal. What is not known is empty. No entry holds a token or key.
@@ -37,8 +37,8 @@ type Entry struct {
 	Channel   string
 }
 
-// A Log holds the last [Size] refusals, shared fairly between those that were refused: see
-// owner. Its methods may be called by many goroutines at once. A nil Log holds nothing.
+// A Log holds the last [Size] refusals, shared fairly between the refused clients; see owner.
+// Its methods may be called by many goroutines at once. A nil Log holds nothing.
 type Log struct {
 	now func() time.Time
 
@@ -88,8 +88,8 @@ func (l *Log) Add(e Entry) {
 	}
 }
 
-// drop makes room for one: the oldest of all if that is old, else the oldest of whoever has
-// the most.
+// drop makes room for one entry. It removes the oldest entry of all if that is old enough,
+// otherwise the oldest entry of the owner with the most entries.
 func (l *Log) drop() {
 	n := l.all.first
 	if l.now().Sub(n.Time) < keptAtLeast {

@@ -7,16 +7,17 @@ import (
 	"strings"
 )
 
-// An owner is a client with a share of the log. When the log is full, whoever has the most
-// entries loses one: a client that is refused thousands of times pushes out its own.
+// An owner is a client with a share of the log. When the log is full, the owner with the most
+// entries loses one, so a client that is refused thousands of times only pushes out its own
+// entries.
 type owner struct {
 	name  string
 	nodes []*node // oldest first; never empty
 	index int     // in owners.heap
 }
 
-// owner returns the name of whom the refusal counts with: the user, else the address, where
-// the /64 of an IPv6 address is one, else the token or the session.
+// owner returns the name of the owner with which the refusal counts: the user, otherwise the
+// address (an IPv6 /64 counts as one address), otherwise the token or the session.
 func (e *Entry) owner() string {
 	if e.User != "" {
 		return "user " + strings.Clone(e.User)
@@ -32,7 +33,7 @@ func (e *Entry) owner() string {
 	return "address " + address.Unmap().String()
 }
 
-// owners are all that have an entry.
+// owners holds the owners of all entries.
 type owners struct {
 	byName map[string]*owner
 	heap   ownerHeap
@@ -49,7 +50,7 @@ func (o *owners) add(name string, n *node) {
 	heap.Fix(&o.heap, n.owner.index)
 }
 
-// most returns who has the most entries; of several, who has the oldest one.
+// most returns the owner with the most entries, and among several the owner of the oldest entry.
 func (o *owners) most() *owner { return o.heap[0] }
 
 // remove removes an entry, which mostly is its owner's oldest.
@@ -105,11 +106,11 @@ func (h *ownerHeap) Pop() any {
 type node struct {
 	Entry
 	owner        *owner
-	number       uint64 // in the order of their coming
+	number       uint64 // in order of arrival
 	older, newer *node
 }
 
-// list is all entries in the order of their coming.
+// list holds all entries in order of arrival.
 type list struct {
 	first, newest *node
 	len           int

@@ -39,7 +39,7 @@ type carrier struct {
 	held    bool            // set while nobody reads or writes
 	raw     syscall.RawConn // of Conn, once it is held
 	fd      uintptr         // likewise
-	drained bool            // there is nothing to read but what comes; owned by the reading goroutine
+	drained bool            // all earlier bytes have been read; owned by the reading goroutine
 
 	mu       sync.Mutex
 	room     room          // for left and flying
@@ -49,9 +49,9 @@ type carrier struct {
 	err      error         // of a write, or that it is closed
 }
 
-// newCarrier returns nc itself where it has no socket. It does not ask nc for the socket:
+// newCarrier returns nc itself if it has no socket. It does not get the socket from nc, because
 // the goroutine that accepts connections calls newCarrier, and a connection behind a proxy
-// gives its socket only after the proxy's header.
+// returns its socket only after the proxy's header.
 func newCarrier(nc net.Conn) net.Conn {
 	if _, ok := nc.(syscall.Conn); !ok {
 		return nc
@@ -59,7 +59,7 @@ func newCarrier(nc net.Conn) net.Conn {
 	return &carrier{Conn: nc}
 }
 
-// hold makes the carrier one that nothing waits for. It reports false, and changes
+// hold prepares the carrier for reads and writes that never wait. It returns false, and changes
 // nothing, if the connection has no socket.
 func (c *carrier) hold() bool {
 	raw, fd, ok := descriptor(c.Conn)
@@ -69,7 +69,7 @@ func (c *carrier) hold() bool {
 	return ok
 }
 
-// NetConn returns the connection below. It is for who wants to know something of it, not
+// NetConn returns the underlying connection. Use it to get information about the connection, not
 // for reading or writing.
 func (c *carrier) NetConn() net.Conn { return c.Conn }
 
@@ -181,9 +181,9 @@ func (c *carrier) Close() error {
 
 func (c *carrier) holdFor(h Holder) { c.room.holder = h }
 
-// tryWrite writes p to t, which is over c, a record at a time, until the socket is full.
-// So no more than a record is left for each reader that is slow, and a small one if many
-// bytes are held for others.
+// tryWrite writes p to t, which is over c, a record at a time, until the socket is full. This
+// leaves at most one record for each slow reader, and a small record if many bytes are held for
+// others.
 func (c *carrier) tryWrite(t *tls.Conn, p []byte) (taken int, err error) {
 	size := maxRecord
 	if len(p) > lessRecord && c.room.holder != nil && c.room.holder.Tight() {

@@ -23,6 +23,6 @@ func (c *Conn) WaitWritable(d time.Duration) error { return c.out.WaitWritable(d
 // Close closes the connection, once what was written is on its way.
 func (c *Conn) Close() { c.out.Close() }
 
-// CloseWrite ends what is written to the peer, once that is on its way. The connection
-// can still be read. It returns false if the connection cannot be half closed.
+// CloseWrite closes the sending direction, after all written bytes are on their way. The
+// connection can still be read. It returns false if the connection cannot be half closed.
 func (c *Conn) CloseWrite() bool { return c.out.CloseWrite() }

@@ -114,8 +114,8 @@ func (c *Conn) Close() {
 	c.nc.Close() // the kernel sends what it has taken
 }
 
-// CloseWrite ends what is written to the peer, once that is on its way: with FIN, over TLS
-// with close_notify. The connection can still be read. It returns false if the
+// CloseWrite closes the sending direction, after all written bytes are on their way: with FIN,
+// and over TLS with close_notify. The connection can still be read. It returns false if the
 // connection cannot be half closed.
 func (c *Conn) CloseWrite() bool {
 	if c.raw == nil {

@@ -39,7 +39,8 @@ func (r *relay) holdFor(h Holder) {
 	}
 }
 
-// TryWrite takes p as far as there is room, or nothing while the last write is under way.
+// TryWrite takes as much of p as there is room for, and nothing while the last write is under
+// way.
 func (r *relay) TryWrite(p []byte) (int, error) {
 	if r.under != nil {
 		return r.under.tryWrite(r.tls, p)
@@ -69,8 +70,8 @@ func (r *relay) write(p []byte) {
 	r.busy = nil
 }
 
-// guarded makes an error of a panic, which would end the process: nobody else recovers on
-// the goroutines of a connection.
+// guarded turns a panic into an error. Otherwise the panic would end the process, because
+// nothing else recovers on the goroutines of a connection.
 func guarded(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -109,8 +110,8 @@ func (r *relay) WaitWritable(d time.Duration) error {
 // Close closes the connection once the write under way is done.
 func (r *relay) Close() { r.afterWrite(func() { r.nc.Close() }) }
 
-// CloseWrite ends the sending direction once the write under way is done. It returns
-// false if the connection has no directions of its own.
+// CloseWrite ends the sending direction once the write under way is done. It returns false if
+// the connection cannot be half closed.
 func (r *relay) CloseWrite() bool {
 	half, ok := r.nc.(interface{ CloseWrite() error })
 	if ok {
@@ -119,7 +120,7 @@ func (r *relay) CloseWrite() bool {
 	return ok
 }
 
-// afterWrite calls f, which does not wait, once the write under way is done.
+// afterWrite calls f once the write under way is done. f must not wait.
 func (r *relay) afterWrite(f func()) {
 	busy := r.underWay()
 	if busy == nil {

@@ -7,11 +7,11 @@ type Room interface {
 	// If not, nothing changes.
 	Try(n int) bool
 
-	// Keep changes how many bytes are held, whether there is room or not.
+	// Keep changes how many bytes are held, even if there is no room.
 	Keep(n int)
 }
 
-// A Holder is asked for the Room of its connection when that first needs one. Its methods
+// A Holder returns the Room of its connection when the connection first needs one. Its methods
 // may be called by many goroutines at once.
 type Holder interface {
 	Room() Room
@@ -21,16 +21,16 @@ type Holder interface {
 }
 
 const (
-	// maxTaken is how much of a batch a connection takes that cannot be written to
-	// without waiting, and lessTaken how much it takes where there is no room.
+	// maxTaken is how much of a batch a connection takes if it cannot be written to without
+	// waiting, and lessTaken how much it takes if there is no room.
 	maxTaken  = 64 << 10
 	lessTaken = 4 << 10
 
-	// lessRecord is a record of TLS that takes lessTaken bytes on its way.
+	// lessRecord is the payload of a TLS record that takes lessTaken bytes on the wire.
 	lessRecord = lessTaken - 256
 )
 
-// room is a Room that is made when it is first needed. Without a holder it has room for
+// room is a Room that is created when it is first needed. Without a holder it has room for
 // everything.
 type room struct {
 	holder Holder
@@ -53,7 +53,7 @@ func (r *room) take(n int) int {
 	return lessTaken
 }
 
-// keep counts n bytes that are there.
+// keep counts n bytes that exist already.
 func (r *room) keep(n int) {
 	if n > lessTaken || r.made != nil {
 		if made := r.get(); made != nil {

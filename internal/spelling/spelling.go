@@ -5,15 +5,15 @@ import "strings"
 
 var plain = strings.NewReplacer("-", "", "_", "")
 
-// maxTypos is how many letters may be wrong, missing, too many or swapped for a
-// name to be taken for another.
+// maxTypos is how many letters may be wrong, missing, too many or swapped for a name to count as
+// a misspelling of another.
 const maxTypos = 3
 
-// Nearest returns the one of names that was most probably meant by name, or "" if
-// none is near. Case, dashes and underscores make no difference.
+// Nearest returns the element of names that name most probably means, or "" if none is near.
+// Case, dashes and underscores make no difference.
 func Nearest(name string, names []string) string {
 	given := plain.Replace(strings.ToLower(name))
-	// A third of the letters wrong is another word.
+	// If a third of the letters is wrong, it is another word.
 	best, nearest := min(maxTypos, (len(given)+2)/3)+1, ""
 	for _, candidate := range names {
 		if d := distance(given, plain.Replace(strings.ToLower(candidate))); d < best {
@@ -23,8 +23,8 @@ func Nearest(name string, names []string) string {
 	return nearest
 }
 
-// Slip returns the one of names that name misspells almost surely, or "" if there is none: one letter is wrong, missing, too many
-// or swapped, two in names of eight letters and more. It is for names that may also be something else.
+// Slip returns the element of names that name almost surely misspells, or "" if there is none: one letter is wrong, missing,
+// extra or swapped, or two in names of eight or more letters. It is for names that may also be something else.
 func Slip(name string, names []string) string {
 	given := plain.Replace(strings.ToLower(name))
 	for _, candidate := range names {
@@ -40,7 +40,7 @@ func Slip(name string, names []string) string {
 	return ""
 }
 
-// DidYouMean is [Nearest] as the end of a sentence.
+// DidYouMean returns the result of [Nearest] as the end of a sentence.
 func DidYouMean(name string, names []string) string {
 	if nearest := Nearest(name, names); nearest != "" {
 		return "; did you mean " + nearest + "?"
@@ -48,8 +48,8 @@ func DidYouMean(name string, names []string) string {
 	return ""
 }
 
-// distance is how many letters must be put in, taken out, changed or swapped with
-// their neighbour to make b of a.
+// distance returns how many letters must be inserted, deleted, changed or swapped with their
+// neighbour to turn a into b.
 func distance(a, b string) int {
 	const maxName = 64 // so that the work on a hostile name is bounded
 	if len(a) > maxName || len(b) > maxName {

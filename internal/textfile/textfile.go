@@ -1,4 +1,4 @@
-// Package textfile reads the small text files that people write: configuration, rules, tokens, keys and certificates.
+// Package textfile reads the small text files that users write: configuration, rules, tokens, keys and certificates.
 //
 // Editors and shells save text in three ways: UTF-8, UTF-8 with a byte order mark, and UTF-16 with a byte order mark (the
 // redirection of Windows PowerShell). Read accepts all three and returns UTF-8 without a mark. A file that cannot be read as text
@@ -42,7 +42,7 @@ func ReadRaw(path string, limit int) ([]byte, error) {
 	return readAll(f, limit)
 }
 
-// From is [Read] for text that comes from r.
+// From is like [Read], for text from r.
 func From(r io.Reader, limit int) ([]byte, error) {
 	raw, err := readAll(r, limit)
 	if err != nil {
@@ -62,8 +62,8 @@ func readAll(r io.Reader, limit int) ([]byte, error) {
 	return raw, nil
 }
 
-// Decode returns text as UTF-8 without a byte order mark. It returns an error if text is UTF-32, damaged UTF-16, or holds a NUL
-// byte, which UTF-16 without a mark and binary files do. It does not check UTF-8: a parser reports the line.
+// Decode returns text as UTF-8 without a byte order mark. It returns an error if text is UTF-32, is damaged UTF-16, or contains
+// a NUL byte, as UTF-16 without a mark and binary files do. It does not check UTF-8: a parser reports the line.
 func Decode(text []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(text, []byte(markUTF8)):
@@ -107,7 +107,7 @@ func noNUL(text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// reason is err without the path, which the caller's message has already.
+// reason is err without the path, which the caller's message already contains.
 func reason(err error) error {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {

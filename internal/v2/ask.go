@@ -28,8 +28,8 @@ func Joins(channels []wire.V2Channel) []boreas.Join {
 	return joins
 }
 
-// Leaves returns the names of what a client asked to leave, and the results: what it got wrong
-// is told in the result of that channel alone.
+// Leaves returns the names of the channels that a client asked to leave, and the results. An
+// error in one entry appears only in the result of that channel.
 func Leaves(channels []wire.V2Name) (names []string, results []wire.V2Left) {
 	results = make([]wire.V2Left, len(channels))
 	for i, c := range channels {

@@ -58,10 +58,10 @@ func (d *Door) Shown(r *http.Request, bearer bool) Shown {
 	return s
 }
 
-// Embedded reports whether a browser sends the request for a page of another site without
-// naming its origin: for an image, a script, a link or a form whose address leads here. The
-// page can read nothing of the answer. But its visitor would pay for it: with a session on
-// channels that the page has chosen, and with failed authentications. A page that means to
+// Embedded reports whether a browser sends the request for a page of another site without naming
+// its origin: for an image, a script, a link or a form with an address of this server. The page
+// cannot read the answer. But the request would count against its visitor: with a session on
+// channels that the page has chosen, and with failed authentications. A page that intends to
 // connect sends its origin, which the server checks.
 func Embedded(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
@@ -120,8 +120,9 @@ func (d *Door) User(g *boreas.Grant) *limit.Client {
 	return d.Limits.User(g.User)
 }
 
-// Request counts a request of so many entries and bytes from the address, and of the user,
-// which may be nil. Its error is a fault, and then the request is not to be carried out.
+// Request counts a request with the given numbers of entries and bytes from the address and of
+// the user, which may be nil. The error is a fault; in that case the request must not be carried
+// out.
 func (d *Door) Request(address netip.Addr, user *limit.Client, entries, bytes int) error {
 	n := limit.Requests(entries)
 	if err := d.Limits.Address(address).Request(n, bytes); err != nil {

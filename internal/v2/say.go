@@ -133,7 +133,7 @@ func NewPage(channel string, since boreas.Position, h boreas.History) Page {
 		}
 		bytes += len(pub.Data)
 	}
-	p.Publications = slices.Clone(h.Publications) // not the array, which may have many more
+	p.Publications = slices.Clone(h.Publications) // not the array, which may be much larger
 	if n := len(p.Publications); n > 0 {
 		p.Position = boreas.Position{Epoch: p.Epoch, Offset: p.Publications[n-1].Offset}
 	}
@@ -141,8 +141,8 @@ func NewPage(channel string, since boreas.Position, h boreas.History) Page {
 	return p
 }
 
-// ReplyBytes is how many bytes a reply has at most beside the texts that were asked for:
-// its members, positions, an id.
+// ReplyBytes is the maximum size of a reply in bytes without the requested texts: its members,
+// positions, an id.
 const ReplyBytes = 1024
 
 // messageBytes is how many bytes a page has for a message, beside its data.

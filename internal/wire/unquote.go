@@ -7,15 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// Errors of [String]. Each completes a sentence that begins with what was read.
+// Errors of [String]. Each completes a sentence that begins with the name of the value.
 var (
 	ErrNotString = errors.New("is not a string")
 	ErrHalfPair  = errors.New("holds half of a surrogate pair, which is no character")
 )
 
-// String returns the string that a valid JSON value stands for, as in requests of protocol 2.
-// It never replaces anything: encoding/json turns each half of a surrogate pair into U+FFFD,
-// which makes one name of two.
+// String returns the string that a valid JSON value represents, as in requests of protocol 2. It
+// never replaces characters, unlike encoding/json, which turns each half of a surrogate pair
+// into U+FFFD, so that different names become equal.
 func String(v []byte) (string, error) {
 	s, ok := unquote(v)
 	switch {
@@ -53,8 +53,8 @@ func unquote(v []byte) (s string, ok bool) {
 	return string(append(out, v...)), true
 }
 
-// lossy returns what a valid JSON value says if it is a string, with U+FFFD in the place of
-// half of a surrogate pair, and "" for nil and other values.
+// lossy returns the text of a valid JSON value if it is a string, with U+FFFD in place of half
+// of a surrogate pair, and "" for nil and other values.
 func lossy(v []byte) string {
 	if len(v) == 0 || v[0] != '"' {
 		return ""
@@ -66,7 +66,7 @@ func lossy(v []byte) string {
 			continue
 		}
 		r, size := unescape(v)
-		out, v = utf8.AppendRune(out, r), v[size:] // which makes U+FFFD of -1
+		out, v = utf8.AppendRune(out, r), v[size:] // which turns -1 into U+FFFD
 	}
 	return string(out)
 }

@@ -70,13 +70,13 @@ type V2Request struct {
 // A V2Name is a channel that V2Leave names.
 type V2Name struct {
 	Channel string  // "" if it is not a string
-	Bad     V2Error // what is wrong with it; "" if nothing is
+	Bad     V2Error // the fault of the name; "" if it is valid
 }
 
 // A V2Channel is a channel that V2Join names.
 type V2Channel struct {
 	Channel  string  // "" if it is not a string
-	Bad      V2Error // what is wrong with one of the members; "" if nothing is. All below is not read then
+	Bad      V2Error // the fault of one of the members, "" if they are valid; with a fault, the members below are not read
 	Since    string  // a position, not yet read
 	HasSince bool
 	Last     int
@@ -107,8 +107,8 @@ const (
 	// MaxV2Integer is the greatest integer of which JavaScript knows the neighbours.
 	MaxV2Integer = 1<<53 - 1
 
-	// MaxV2Bad is how many entries of a list may be wrong before the whole request is: each
-	// has an error in the reply, which is longer than the entry.
+	// MaxV2Bad is how many entries of a list may be wrong before the whole request is refused. Each
+	// has an error in the reply that is longer than the entry.
 	MaxV2Bad = 100
 
 	// MaxV2ID is the greatest length of an id that is a string, in bytes of what the

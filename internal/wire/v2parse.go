@@ -35,7 +35,7 @@ type v2Parser struct {
 	kind []byte  // that member's value if it is no object
 
 	wrongs int     // entries of the list
-	bad    V2Error // the first thing wrong in what is JSON
+	bad    V2Error // the first fault of a request that is valid JSON
 }
 
 // v2Bodies are all the members that the object under a kind may have. One walk over
@@ -303,8 +303,8 @@ func v2Entry(m *members) (c V2Channel, member, what string) {
 	return c, "", ""
 }
 
-// wrongEntry returns what is wrong with an entry of the list of channels, and notes it for the
-// whole request if too many are.
+// wrongEntry returns the fault of an entry in the list of channels, and records it for the whole
+// request if too many entries are wrong.
 func (p *v2Parser) wrongEntry(i int, member, what string) V2Error {
 	err := V2Error("The member " + p.Kind.String() + ".channels[" + strconv.Itoa(i) + "]" + member + " " + what + ".")
 	if p.wrongs++; p.wrongs > MaxV2Bad && p.bad == "" {

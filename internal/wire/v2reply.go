@@ -130,7 +130,7 @@ func appendComma(dst []byte) []byte {
 // A V2Left is one result of a leave (clause 4.12).
 type V2Left struct {
 	Channel string
-	Fault   *V2Fault // nil if nothing was wrong
+	Fault   *V2Fault // nil if the entry was valid
 }
 
 // AppendV2Left appends the reply to a leave (clause 4.12).
