@@ -265,7 +265,7 @@ func (e *sparse) Read(ctx context.Context, channel string, since boreas.Position
 	if since.Offset > last.Offset {
 		since.Offset = bounds.Head.Offset + 1
 	} else {
-		since.Offset = (2*since.Offset + 1) / 3 // the last one that is not after it
+		since.Offset = (2*since.Offset + 1) / 3 // the last publication that is not after the offset
 	}
 	h, err := e.Engine.Read(ctx, channel, since, limit)
 	h.Publications = e.widenAll(h.Publications)

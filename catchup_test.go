@@ -33,7 +33,7 @@ func inShared(t *testing.T, test func(w world, e *boreastest.Shared)) {
 	})
 }
 
-// wantQuiet checks that nothing reads the log while nothing happens, and nobody catches up.
+// wantQuiet checks that nothing reads the log while nothing happens and no session catches up.
 func (w world) wantQuiet(e *boreastest.Shared) {
 	w.Helper()
 	w.settle()
@@ -47,8 +47,8 @@ func (w world) wantQuiet(e *boreastest.Shared) {
 	}
 }
 
-// Others' publications put the head of the log far beyond the channel's newest one. A session
-// begins at each place up to there, whether it is a publication's or in a hole.
+// Publications on other channels put the head of the log far beyond the channel's newest one. A
+// session starts at each offset up to there, whether or not a publication has it.
 func TestResumeWhereTheHeadIsBeyondTheNewest(t *testing.T) {
 	for _, followed := range []bool{false, true} {
 		for at := range uint64(12) {
@@ -98,8 +98,8 @@ func TestResumeWhereTheHeadIsBeyondTheNewest(t *testing.T) {
 	}
 }
 
-// A reader is blocked while its channel's window is dropped, and while others' publications
-// move the head on.
+// A reader is blocked while its channel's window is dropped, and while publications on other
+// channels move the head forward.
 func TestCatchUpWhereTheHeadIsBeyondTheNewest(t *testing.T) {
 	inShared(t, func(w world, e *boreastest.Shared) {
 		_, c := w.subscriber("news")
@@ -121,7 +121,7 @@ func TestCatchUpWhereTheHeadIsBeyondTheNewest(t *testing.T) {
 	})
 }
 
-// flaky is an engine whose Read fails, or whose log shows nothing, as long as the test says.
+// flaky is an engine whose Read fails, or whose log shows nothing, for as long as the test sets.
 type flaky struct {
 	boreas.Engine
 	mu    *sync.Mutex
@@ -158,8 +158,8 @@ func (e *flaky) Read(ctx context.Context, channel string, since boreas.Position,
 	return h, err
 }
 
-// inFlaky gives the test a session on news and sport that has three messages of news behind
-// it, which only the log has, and whose connection has just become writable again.
+// inFlaky gives the test a session on news and sport that is three messages of news behind,
+// which only the log has, and whose connection has just become writable again.
 func inFlaky(t *testing.T, e flaky, test func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
@@ -182,8 +182,8 @@ func inFlaky(t *testing.T, e flaky, test func(w world, e *flaky, s *boreas.Sessi
 
 var errElection = errors.New("an election is under way")
 
-// A log that cannot be read for a while holds up neither answers nor other channels, and
-// nobody asks for it all the time.
+// A log that cannot be read for a while delays neither answers nor other channels, and is not
+// read in a loop.
 func TestALogThatCannotBeReadForAWhile(t *testing.T) {
 	for name, e := range map[string]flaky{"error": {err: errElection}, "behind": {blind: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestALogThatCannotBeReadAtAll(t *testing.T) {
 	})
 }
 
-// What ends while it waits for a log ends at once.
+// A session that ends while it waits for a log ends at once.
 func TestEndsWhileItWaitsForALog(t *testing.T) {
 	for name, act := range map[string]func(w world, s *boreas.Session){
 		"leave":    func(_ world, s *boreas.Session) { s.Leave("news") },
@@ -251,7 +251,7 @@ func TestEndsWhileItWaitsForALog(t *testing.T) {
 	}
 }
 
-// Many sessions wait for the same log: one looks for all of them.
+// Many sessions wait for the same log: a single watch reads it for all of them.
 func TestManyWaitForOneLog(t *testing.T) {
 	inFlaky(t, flaky{blind: true}, func(w world, e *flaky, _ *boreas.Session, c *boreastest.Conn) {
 		conns := []*boreastest.Conn{c}

@@ -14,8 +14,8 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// joinUntil joins channels of the names that name makes, until one is refused, and returns how
-// many were joined and the error. What was refused leaves nothing behind.
+// joinUntil joins channels with the names that name returns, until a join is refused, and
+// returns how many were joined and the error. A refused join leaves nothing behind.
 func (w world) joinUntil(s *boreas.Session, most int, name func(i int) string) (n int, err error) {
 	w.Helper()
 	for ; n < most; n++ {
@@ -26,8 +26,8 @@ func (w world) joinUntil(s *boreas.Session, most int, name func(i int) string) (
 	return n, nil
 }
 
-// Channels that clients make up have a bound of their own, and history stays. Every way of
-// leaving gives the memory back.
+// Channels that clients invent have their own bound, and history stays. Every way of leaving
+// releases the memory.
 func TestJoinedChannelsAreBounded(t *testing.T) {
 	rules := ruleFor(t, "room.**", boreas.Rule{Presence: boreas.PresenceFull})
 	o := boreas.Options{ChannelMemory: 1 << 20, Rules: rules, MaxChannels: 1 << 20, PresenceLinger: 5 * time.Second}
@@ -54,7 +54,7 @@ func TestJoinedChannelsAreBounded(t *testing.T) {
 				if err != boreas.ErrTooManyJoinedChannels || n < least || n > most {
 					t.Errorf("who %s: %d channels of %s, and then %v", name, n, prefix, err)
 				}
-				// The last channel may go beyond it.
+				// The last channel may exceed it.
 				if got := w.hub.Stats().ChannelBytes; got > 1<<20+4096 || got < 1<<20-4096 {
 					t.Errorf("who %s: %d bytes are counted", name, got)
 				}
@@ -62,7 +62,7 @@ func TestJoinedChannelsAreBounded(t *testing.T) {
 					t.Errorf("who %s: of the history there are %d, %v", name, len(h.Publications), err)
 				}
 				leave(s, names)
-				w.pass(6 * time.Second) // who may come back lingers
+				w.pass(6 * time.Second) // a session that may reconnect lingers
 				if got := w.hub.Stats().ChannelBytes; got != 0 {
 					t.Errorf("who %s, with %s: %d bytes are still counted", name, prefix, got)
 				}
@@ -71,7 +71,7 @@ func TestJoinedChannelsAreBounded(t *testing.T) {
 	})
 }
 
-// A token's info that replaces another one is counted in its place.
+// A token's info that replaces other info is counted instead of it.
 func TestRoomFollowsTheInfoOfATokenThatIsRenewed(t *testing.T) {
 	o := boreas.Options{Rules: ruleFor(t, "room", boreas.Rule{Presence: boreas.PresenceFull})}
 	inWorld(t, o, func(w world) {
@@ -92,8 +92,8 @@ func TestRoomFollowsTheInfoOfATokenThatIsRenewed(t *testing.T) {
 	})
 }
 
-// A channel that many have joined costs little more than one with few, so that a crowd
-// of subscribers is no reason to refuse anybody.
+// A channel that many sessions have joined costs little more than one with few, so that many
+// subscribers are not a reason to refuse another one.
 func TestACrowdOnOneChannelCostsLittle(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		for range 1000 {

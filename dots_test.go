@@ -17,7 +17,7 @@ func TestDotWarnings(t *testing.T) {
 		}
 		r := boreas.Rule{Text: text + " presence"}
 		if text == "**" {
-			r.Text = "" // as the options have it
+			r.Text = "" // as in the options
 		}
 		rules = rules.Add(pattern, r)
 	}

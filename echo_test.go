@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// publishing returns rules by which sessions publish on all channels, and a slow reader gets
-// the newest publication only if latest is set.
+// publishing returns rules that allow sessions to publish on all channels, and a slow reader
+// gets the newest publication only if latest is set.
 func publishing(t *testing.T, latest bool) *boreas.Rules {
 	t.Helper()
 	p, err := boreas.ParsePattern("**")
@@ -32,7 +32,7 @@ func (w world) silently(s *boreas.Session, text, key string, want error) {
 }
 
 // clause 6.2: a session that does not want its publications back shares bytes with others once
-// they are behind it, also if a gap has passed them.
+// they are behind it, even if a gap has passed them.
 func TestOwnPublicationsThatAGapPasses(t *testing.T) {
 	for _, latest := range []bool{true, false} {
 		inBubble(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestOwnPublicationsThatAGapPasses(t *testing.T) {
 			c := &boreastest.Conn{Form: boreastest.Announcing{}}
 			s := w.subscribe(c, "news")
 			c.Bound(0)
-			w.publish("news", "first") // what holds the others up
+			w.publish("news", "first") // the publications that hold the others up
 			w.settle()
 			for i := range 5 {
 				w.silently(s, fmt.Sprintf(`"own %d"`, i), "", nil)
@@ -65,7 +65,7 @@ func TestOwnPublicationsThatAGapPasses(t *testing.T) {
 	}
 }
 
-// Whatever becomes of a publication, it is not waited for once it is over.
+// Whether a publication succeeds or fails, nothing waits for it after it has ended.
 func TestOwnPublicationsThatAreNotPublished(t *testing.T) {
 	inWorld(t, boreas.Options{Rules: publishing(t, false)}, func(w world) {
 		c := &boreastest.Conn{Form: boreastest.Announcing{}}
@@ -87,7 +87,7 @@ func TestOwnPublicationsThatAreNotPublished(t *testing.T) {
 		w.publish("news", "3")
 		w.want(c, "news 2 3")
 		s.Leave("news")
-		w.silently(s, "4", "", nil) // on no channel of its own
+		w.silently(s, "4", "", nil) // on a channel that it has not joined
 		w.joins(s, boreas.Join{Channel: "news"})
 		shares("a rejoin")
 	})

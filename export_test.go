@@ -8,14 +8,14 @@ func (h *Hub) Deauthenticate(identity string) int {
 	return h.Cut(func(g *Grant) bool { return g.Identity == identity }, 0)
 }
 
-// ChannelsHeld returns how many channels there are that somebody has a reference to.
+// ChannelsHeld returns the number of channels with at least one reference.
 func ChannelsHeld(h *Hub) (n int) {
 	h.channels.each(func(*channel) { n++ })
 	return n
 }
 
-// Shares reports whether the session gets the bytes that others on the channel get, instead
-// of its own without the publications that it does not want back.
+// Shares reports whether the session gets the same bytes as others on the channel, instead of
+// its own bytes without the publications that it does not want back.
 func (s *Session) Shares(channel string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,13 +13,12 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// clauses 8.3, 8.5: each session is told its slot at once, works until then, and is
-// ended in that order. Slots are spread by the number of sessions, over at most the drain
-// time.
+// clauses 8.3, 8.5: each session receives its slot at once, works until its slot, and is ended
+// in that order. Slots are spread by the number of sessions, over at most the drain time.
 func TestSlotsOnShutdown(t *testing.T) {
 	const drain = 4 * time.Second
 	for sessions, last := range map[int]time.Duration{
-		2:    0, // as soon as it can be: nobody else comes back
+		2:    0, // as soon as possible: no other session reconnects
 		100:  190 * time.Millisecond,
 		1000: 1990 * time.Millisecond,
 		4000: 3990 * time.Millisecond, // more than the drain time has slots for
@@ -35,11 +34,11 @@ func TestSlotsOnShutdown(t *testing.T) {
 			start := time.Now()
 			go func() { done <- w.hub.Shutdown(context.Background(), drain) }()
 			w.settle()
-			if sessions > 2 { // then nobody is left
+			if sessions > 2 { // after that no session is left
 				w.publish("news", "1")
 				w.settle()
 			}
-			told := map[*boreastest.Conn]time.Duration{} // none: ended at once
+			told := map[*boreastest.Conn]time.Duration{} // no slot: ended at once
 			for _, c := range conns {
 				lines := c.Lines()
 				rest, announced := strings.CutPrefix(lines[0], "goodbye in ")

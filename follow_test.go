@@ -31,8 +31,8 @@ func (e *once) Follow(ctx context.Context, channel string, deliver func(*boreas.
 	return boreas.Position{}, nil, errNoLeader
 }
 
-// TestAFailedFollowConcernsThoseWhoWaitedForIt keeps joins of a channel overlapping: who
-// was told of the failure joins again at once, before the others have let go.
+// TestAFailedFollowConcernsThoseWhoWaitedForIt keeps joins of a channel overlapping: a caller
+// that receives the failure joins again at once, before the others have released the channel.
 func TestAFailedFollowConcernsThoseWhoWaitedForIt(t *testing.T) {
 	for name, panics := range map[string]bool{"error": false, "panic": true} {
 		t.Run(name, func(t *testing.T) {

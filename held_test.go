@@ -15,7 +15,7 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// from opens a session that comes from the address, and takes no more than room bytes.
+// from opens a session from the address whose connection takes at most room bytes.
 func (w world) from(address string, room int) (*boreas.Session, *boreastest.Conn) {
 	w.Helper()
 	s, err := w.hub.Reserve(netip.MustParseAddr(address))
@@ -124,7 +124,7 @@ func TestALargeAnswerGetsRoomWhenNothingElseIsHeld(t *testing.T) {
 	})
 }
 
-// TestNothingIsHeldInTheEnd ends sessions in each state that holds something.
+// TestNothingIsHeldInTheEnd ends sessions in each state that holds bytes.
 func TestNothingIsHeldInTheEnd(t *testing.T) {
 	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
 		unread, _ := w.from("192.0.2.1", 1000)
@@ -179,7 +179,7 @@ func TestARequestWaitsForRoom(t *testing.T) {
 	})
 }
 
-// TestASessionThatEndsWaitsNoLonger ends one that waits for room.
+// TestASessionThatEndsWaitsNoLonger ends a session that waits for room.
 func TestASessionThatEndsWaitsNoLonger(t *testing.T) {
 	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
 		first, _ := w.from("192.0.2.1", 0)
@@ -196,7 +196,7 @@ func TestASessionThatEndsWaitsNoLonger(t *testing.T) {
 	})
 }
 
-// TestTheFirstAnswerMayBeLargerThanItsShare asks for one that is larger than the share of
+// TestTheFirstAnswerMayBeLargerThanItsShare requests an answer that is larger than the share of
 // the address.
 func TestTheFirstAnswerMayBeLargerThanItsShare(t *testing.T) {
 	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
@@ -218,8 +218,8 @@ func TestTheFirstAnswerMayBeLargerThanItsShare(t *testing.T) {
 	})
 }
 
-// TestAnUnreadAnswerIsNotTriedAgain counts the writes to sockets that take nothing. Each
-// would copy what waits.
+// TestAnUnreadAnswerIsNotTriedAgain counts the writes to sockets that take nothing. Each write
+// would copy the waiting bytes.
 func TestAnUnreadAnswerIsNotTriedAgain(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.from("192.0.2.1", 1000)
@@ -241,8 +241,7 @@ func TestAnUnreadAnswerIsNotTriedAgain(t *testing.T) {
 	})
 }
 
-// TestAPageIsCopiedOnce looks at the memory of pages of which sockets take a part at a
-// time.
+// TestAPageIsCopiedOnce measures the memory of pages that sockets take in parts.
 func TestAPageIsCopiedOnce(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.from("192.0.2.1", 0)
@@ -262,7 +261,7 @@ func TestAPageIsCopiedOnce(t *testing.T) {
 }
 
 // TestMessagesThatAreCutAreBounded cuts a different large message for each session of an
-// address, which the log forgets.
+// address. The log drops these messages.
 func TestMessagesThatAreCutAreBounded(t *testing.T) {
 	engine := func() boreas.Engine { return boreas.NewMemory(boreas.MemoryOptions{Messages: 1}) }
 	inBubble(t, func(t *testing.T) {

@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// wallTime are the files of the product that may turn a time into a number, or take its
-// monotonic reading away: what they have is shown, stored, or compared with another
-// machine's clock, and measures no elapsed time. All else uses package clock, or time.Time
-// as time.Now returns it.
+// wallTime lists the files of the product that may turn a time into a number, or remove its
+// monotonic reading: their times are displayed, stored, or compared with another machine's
+// clock, and do not measure elapsed time. Other files use package clock, or time.Time as
+// time.Now returns it.
 var wallTime = map[string]string{
 	"internal/clock/clock.go": "the package that keeps the two apart",
 	"auth/jwtclaims.go":       "exp, nbf and iat, by the issuer's clock",
@@ -31,7 +31,7 @@ var wallTime = map[string]string{
 
 var wallTimeCall = regexp.MustCompile(`\.Unix(Nano|Milli|Micro)?\(\)|\.Round\(0\)|\btime\.Unix(Milli|Micro)?\(`)
 
-// Somebody sets the machine's clock: how long something is kept must not depend on it.
+// The machine's clock is set: how long data is kept must not depend on it.
 func TestElapsedTimeIsMonotonic(t *testing.T) {
 	used := map[string]bool{}
 	for _, file := range files(t, ".go") {

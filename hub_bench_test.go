@@ -78,7 +78,7 @@ func BenchmarkInspect(b *testing.B) {
 	}
 }
 
-// BenchmarkJoinApart joins and leaves channels that nobody else is on, from several goroutines.
+// BenchmarkJoinApart joins and leaves channels without other sessions, from several goroutines.
 func BenchmarkJoinApart(b *testing.B) {
 	hub := manyChannels(b, 1000)
 	var next atomic.Int64

@@ -315,7 +315,7 @@ func TestShutdownSpreadsTheEnds(t *testing.T) {
 			t.Fatalf("Shutdown: %v", err)
 		}
 		for i := range 10 {
-			if got, want := <-ended, time.Duration(i/5)*10*time.Millisecond; got != want { // 500 a second
+			if got, want := <-ended, time.Duration(i/5)*10*time.Millisecond; got != want { // 500 per second
 				t.Errorf("session %d ended after %v, want %v", i, got, want)
 			}
 		}

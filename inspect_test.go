@@ -90,7 +90,7 @@ func TestListChannels(t *testing.T) {
 	})
 }
 
-// A session that lingers, or joins at this moment, is counted in presence alone.
+// A session that lingers, or joins at this moment, is counted only in presence.
 func TestCountsAreOfThoseWhoAreThere(t *testing.T) {
 	for _, step := range []string{"joining", "there", "lingering", "gone"} {
 		t.Run(step, func(t *testing.T) {
@@ -141,8 +141,8 @@ func TestCountsAreOfThoseWhoAreThere(t *testing.T) {
 	}
 }
 
-// Pages of channels and of sessions, put together, are all that there are, in their order, however
-// the names are spread.
+// Pages of channels and of sessions together contain all of them, in order, for any distribution
+// of names.
 func TestPagesAreWhole(t *testing.T) {
 	ctx := context.Background()
 	inWorld(t, boreas.Options{}, func(w world) {

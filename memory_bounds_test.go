@@ -217,7 +217,7 @@ func TestMemoryListsChannels(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer stop()
-		if got := list(); got != "[c.1 c.3]" { // who follows is known to the hub
+		if got := list(); got != "[c.1 c.3]" { // the hub counts followers
 			t.Error(got)
 		}
 		if names, err := m.ListChannels(context.Background(), "", "c.1", 1); fmt.Sprint(names, err) != "[c.3] <nil>" {

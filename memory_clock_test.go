@@ -10,8 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// Somebody sets the machine's clock, in either direction: what is kept, and for how long, is
-// what it would have been.
+// The machine's clock is set in either direction: this changes neither which publications are
+// kept nor for how long.
 func TestMemoryMeasuresAgeWithoutTheWallClock(t *testing.T) {
 	for _, step := range []time.Duration{time.Hour, 5 * time.Second, -5 * time.Second, -time.Hour} {
 		t.Run(step.String(), func(t *testing.T) {
@@ -29,7 +29,7 @@ func TestMemoryMeasuresAgeWithoutTheWallClock(t *testing.T) {
 					last := m.publish("late", fmt.Sprint(i))
 					m.want("late", boreas.Position{Epoch: last.Epoch, Offset: last.Offset - 1}, fmt.Sprint(i))
 				}
-				m.want("late", boreas.Position{}, "0 1 2 3 4 5 6 7 8 9") // and not the newest of all is what goes
+				m.want("late", boreas.Position{}, "0 1 2 3 4 5 6 7 8 9") // and the newest of all is not evicted
 				<-time.After(59 * time.Second)
 				m.want("late", boreas.Position{}, "0 1 2 3 4 5 6 7 8 9")
 				<-time.After(time.Second + 1)
@@ -41,7 +41,7 @@ func TestMemoryMeasuresAgeWithoutTheWallClock(t *testing.T) {
 	}
 }
 
-// What a publication tells people is the wall clock's time.
+// The Time of a publication is the wall clock's time.
 func TestPublicationTimeIsTheWallClocks(t *testing.T) {
 	defer clock.Step(0)()
 	inMemory(t, boreas.MemoryOptions{}, func(m *memory) {

@@ -21,8 +21,8 @@ func (m *memory) follow(channel string, deliver func(*boreas.Publication)) (bore
 
 func nobody(*boreas.Publication) {}
 
-// However many channels are only followed, history stays: while they are, and when they are not any
-// more, with and without messages of their own that have come and gone.
+// Any number of channels that are only followed does not evict history: while they are followed and
+// afterwards, with and without earlier messages of their own.
 func TestFollowersPushOutNoHistory(t *testing.T) {
 	for name, messages := range map[string]int{"never published to": 0, "published to, and nothing kept": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestFollowersPushOutNoHistory(t *testing.T) {
 				}
 				var stops []func()
 				long := strings.Repeat("x", 240)
-				for i := range 20_000 { // 10 MB if they were history
+				for i := range 20_000 { // would be 10 MB of history
 					channel := fmt.Sprint(long, i)
 					_, stop := m.follow(channel, nobody)
 					stops = append(stops, stop)
@@ -72,7 +72,7 @@ func TestFollowersPushOutNoHistory(t *testing.T) {
 	}
 }
 
-// What nobody needs goes before what somebody may want to read.
+// Idle logs are forgotten before publications are evicted.
 func TestIdleLogsGoBeforeHistory(t *testing.T) {
 	o := boreas.MemoryOptions{Memory: 1 << 20, Limits: func(channel string) boreas.Retention {
 		return boreas.Retention{Messages: map[bool]int{true: 100_000, false: -1}[channel == "news"]}
@@ -97,7 +97,7 @@ func TestIdleLogsGoBeforeHistory(t *testing.T) {
 	})
 }
 
-// A place on a channel that never had a message is good later, whatever became of the log.
+// A position on a channel that never had a message stays valid, even if the log was forgotten.
 func TestAPlaceOnASilentChannel(t *testing.T) {
 	inMemory(t, boreas.MemoryOptions{}, func(m *memory) {
 		head, stop := m.follow("a", nobody)

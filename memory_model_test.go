@@ -26,7 +26,7 @@ type modelLog struct {
 	ever        []uint64 // every offset at which a reader may stand
 	followed    []uint64 // offsets that a follower should have had
 	following   bool
-	clients     bool // have ever published: of its messages younger ones may go first
+	clients     bool // have ever published: its younger messages may be evicted first
 }
 
 type modelEntry struct {
@@ -77,12 +77,11 @@ func (d *model) liveKeys() (held int) {
 	return held
 }
 
-// agree compares the bounds of all logs and the counters with the model, which is told
-// what only the engine can decide: whether the ceiling was reached, and that a log was
-// forgotten. What was dropped for the ceiling must be the oldest of all, unless clients publish
-// on its channel.
+// agree compares the bounds of all logs and the counters with the model. The model receives the
+// engine's own decisions: whether the ceiling was reached, and that a log was forgotten. A
+// publication that was evicted must be the oldest of all, unless clients publish on its channel.
 func (d *model) agree() {
-	var newest time.Time // of what was dropped for the ceiling where only backends publish
+	var newest time.Time // of the evicted publications on channels on which only backends publish
 	kept := int64(0)
 	for name, l := range d.logs {
 		h, err := d.m.Read(context.Background(), name, boreas.Position{}, 0)
@@ -153,7 +152,7 @@ func (d *model) publish(name string, l *modelLog, key string) {
 	if errors.Is(err, boreas.ErrTooManyKeys) {
 		room := d.o.Memory / 4
 		if publisher != "" {
-			room = d.o.Memory / 8 / 9 // of what publishers have, for one alone
+			room = d.o.Memory / 8 / 9 // of the publishers' part, for a single one
 		}
 		if key == "" || d.o.Memory == 0 || int64(held+1)*1000 < room {
 			d.Fatalf("%d keys are too many", held)
@@ -282,7 +281,7 @@ func TestMemoryAgainstAModel(t *testing.T) {
 					if rapid.IntRange(0, 4).Draw(rt, "how long") == 0 {
 						<-time.After(70 * time.Minute)
 					}
-				case "clock": // somebody sets it, which changes nothing
+				case "clock": // the clock is set, which changes nothing
 					clock.Step(time.Duration(rapid.SampledFrom([]int{-3600, -5, 0, 5, 3600}).Draw(rt, "set by")) * time.Second)
 				case "read":
 					d.read(name, l)

@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// keyed publishes as the publisher, with new keys, until it is refused or has done so n
-// times. It returns how often it went well.
+// keyed publishes as the publisher, with new keys, n times or until it is refused. It returns
+// how often it succeeded.
 func (m *memory) keyed(publisher string, n int) int {
 	m.Helper()
 	for i := range n {
@@ -32,7 +32,7 @@ func (m *memory) keyed(publisher string, n int) int {
 
 var keysMade int
 
-// Publishers' keys never take the backend's room, nor one publisher's that of another.
+// Publishers' keys never take the backend's room, and one publisher's keys never take another's.
 func TestKeysAreSharedFairly(t *testing.T) {
 	inMemory(t, boreas.MemoryOptions{Memory: 8 << 20, Messages: 1}, func(m *memory) {
 		const many = 1 << 20
@@ -68,7 +68,7 @@ func TestKeysAreSharedFairly(t *testing.T) {
 }
 
 // Clients that publish as much as they can leave half of the history to channels on which only
-// backends publish; and all of it is theirs while nobody else needs it.
+// backends publish. They may use all of it while nothing else needs it.
 func TestHistoryIsSharedWithBackends(t *testing.T) {
 	inMemory(t, boreas.MemoryOptions{Memory: 1 << 20}, func(m *memory) {
 		data := []byte(strings.Repeat("x", 500))
@@ -103,7 +103,7 @@ func TestHistoryIsSharedWithBackends(t *testing.T) {
 		if used := m.Stats().Bytes; used > 1<<20 {
 			t.Errorf("%d bytes are used", used)
 		}
-		// A client that publishes on the backend's channel makes it one of clients.
+		// A client that publishes on the backend's channel moves it to the class of clients.
 		flood("client", 700)
 		m.Publish(context.Background(), "news", boreas.Message{Data: data, Publisher: "client"})
 		flood("client", 20_000)

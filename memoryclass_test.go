@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What is counted for clients and for keys is given back, and the heaps hold no log twice.
+// The counts for clients and for keys return to zero, and the heaps hold no log twice.
 func TestMemoryGivesBackWhatItCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(MemoryOptions{Memory: 100_000})
@@ -28,7 +28,7 @@ func TestMemoryGivesBackWhatItCounts(t *testing.T) {
 			t.Error("nothing is counted for clients")
 		}
 		<-time.After(2 * time.Hour)
-		m.Close() // or the janitor waits for the locks
+		m.Close() // otherwise the janitor waits for the locks
 		k := &m.keyShares
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -45,7 +45,7 @@ func TestMemoryGivesBackWhatItCounts(t *testing.T) {
 	})
 }
 
-// twice returns the name of a log that is in a heap twice, "" if there is none.
+// twice returns the name of a log that is in a heap twice, or "".
 func twice(m *Memory) string {
 	m.evictor.mu.Lock()
 	defer m.evictor.mu.Unlock()

@@ -30,8 +30,8 @@ var (
 	notInAnchor     = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// TestTablesInProseAreWhole: a table begins with a header and its line of dashes, and each row has as many cells. A row behind an empty line
-// is shown as text.
+// TestTablesInProseAreWhole: a table starts with a header and its line of dashes, and each row has the same number of cells. A row after an
+// empty line is shown as text.
 func TestTablesInProseAreWhole(t *testing.T) {
 	dashes := regexp.MustCompile(`^\|( *:?-+:? *\|)+$`)
 	code := regexp.MustCompile("`[^`]*`")
@@ -40,7 +40,7 @@ func TestTablesInProseAreWhole(t *testing.T) {
 	}
 	for _, file := range files(t, ".md") {
 		lines := strings.Split(markdownFence.ReplaceAllStringFunc(read(t, file), func(fence string) string {
-			return strings.Repeat("\n", strings.Count(fence, "\n")) // the numbers of lines stay
+			return strings.Repeat("\n", strings.Count(fence, "\n")) // line numbers stay the same
 		}), "\n")
 		for i, line := range lines {
 			switch isRow := strings.HasPrefix(line, "|"); {

@@ -15,24 +15,24 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// What docs/limits.md says that a thing costs at most, in bytes.
+// Maximum costs from docs/limits.md, in bytes.
 const (
-	sessionMost = 4<<10 + 4*boreas.HeldFree // with what of each kind is held and not counted
+	sessionMost = 4<<10 + 4*boreas.HeldFree // including the uncounted bytes of each kind
 	channelMost = 700 + 2*boreas.MaxChannelName + 110 + 1000 + 300 + 110 + boreas.MaxInfo + 64
 )
 
-// reach is a hub with small limits, and clients that take all that these let them.
+// reach is a hub with small limits, and clients that use all of them.
 type reach struct {
 	world
 	options  boreas.Options
 	made     int // names so far
 	sessions []*boreas.Session
-	conns    []*boreastest.Conn // the tests' part, which is no part of what is measured
+	conns    []*boreastest.Conn // the tests' part, which is not measured
 }
 
-// attack opens sessions from the address until one is refused, and with each does whatever
-// costs memory until that is refused: joins channels that it makes up, with presence and info,
-// publishes to channels that it makes up, with keys, and reads no answer.
+// attack opens sessions from the address until one is refused. With each session it does
+// everything that costs memory until that is refused: it joins invented channels, with presence
+// and info, publishes to invented channels, with keys, and does not read answers.
 func (r *reach) attack(address string) {
 	r.Helper()
 	for i := 0; ; i++ {
@@ -74,7 +74,7 @@ func (r *reach) attack(address string) {
 				r.Fatal(err)
 			}
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond) // nobody makes room
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond) // nothing makes room
 		for s.Reserve(ctx, 32<<10) == nil {
 			s.Send(page(32 << 10))
 		}
@@ -82,15 +82,15 @@ func (r *reach) attack(address string) {
 	}
 }
 
-// name makes up a name of the greatest length.
+// name returns a new name of the maximum length.
 func (r *reach) name(prefix string) string {
 	r.made++
 	name := fmt.Sprint(prefix, r.made, ".")
 	return name + strings.Repeat("x", boreas.MaxChannelName-len(name))
 }
 
-// TestWhatClientsCanMakeTheServerHold reaches for the limits of docs/limits.md: as one address,
-// and as many.
+// TestWhatClientsCanMakeTheServerHold uses up the limits of docs/limits.md, from one address and
+// from many.
 func TestWhatClientsCanMakeTheServerHold(t *testing.T) {
 	for name, addresses := range map[string]int{"one address": 1, "all": 8} {
 		t.Run(name, func(t *testing.T) {

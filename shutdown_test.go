@@ -16,8 +16,8 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// lent is an engine that its owner closes once the hub's Shutdown has returned: from then on
-// no call of it may be under way, and none may begin.
+// lent is an engine that its owner closes after the hub's Shutdown has returned: after that no
+// call of it may be under way, and none may begin.
 type lent struct {
 	*testing.T
 	boreas.Engine
@@ -104,7 +104,7 @@ func lingering(t *testing.T) boreas.Options {
 	return boreas.Options{PresenceLinger: 5 * time.Second, Rules: new(boreas.Rules).Add(all, boreas.Rule{Presence: boreas.PresenceFull})}
 }
 
-// A lost session's time is over, and its channel's stop is under way when the hub ends.
+// A lost session has expired, and its channel's stop is under way when the hub ends.
 func TestShutdownWaitsForTheStopOfALingeringPlace(t *testing.T) {
 	inLent(t, lingering(t), func(w world, e *lent, end func(time.Duration)) {
 		s, _ := w.subscriber("chat")
@@ -125,7 +125,7 @@ func (*doneFirst) TryWrite(p []byte) (int, error)   { return len(p), nil }
 func (*doneFirst) WaitWritable(time.Duration) error { return nil }
 func (c *doneFirst) Finish(error, bool)             { c.session.Done(); <-c.goOn }
 
-// The hub ends while another goroutine, which has ended a session, has not given back the
+// The hub ends while another goroutine, which has ended a session, has not released the
 // session's channels yet.
 func TestShutdownWaitsForWhoEndsASession(t *testing.T) {
 	for name, act := range map[string]func(*boreas.Session){
@@ -155,7 +155,7 @@ func TestShutdownWaitsForWhoEndsASession(t *testing.T) {
 	}
 }
 
-// Each call is under way, and takes no end but that of its context, when the hub ends.
+// Each call is under way when the hub ends, and only its context can end it.
 func TestShutdownEndsCallsUnderWay(t *testing.T) {
 	never := context.Background()
 	for name, call := range map[string]func(w world, s *boreas.Session, p boreas.Position) error{
@@ -207,7 +207,7 @@ func TestShutdownEndsCallsUnderWay(t *testing.T) {
 
 func errOf[T any](_ T, err error) error { return err }
 
-// After Shutdown, calls of the hub fail with ErrClosed and leave the engine alone.
+// After Shutdown, calls of the hub fail with ErrClosed and do not call the engine.
 func TestCallsAfterShutdown(t *testing.T) {
 	inLent(t, boreas.Options{}, func(w world, e *lent, end func(time.Duration)) {
 		s, _ := w.subscriber("a")
@@ -235,7 +235,7 @@ func TestCallsAfterShutdown(t *testing.T) {
 }
 
 // TestShutdownAmidEverything ends hubs while sessions join, resume, publish, read, leave, and
-// are lost, and while others end them.
+// are lost, and while other goroutines end them.
 func TestShutdownAmidEverything(t *testing.T) {
 	for seed := range uint64(30) {
 		o := lingering(t)

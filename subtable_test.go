@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSubscriptionsByName compares what a session finds with a walk over what it has, while it
-// joins and leaves few and many channels.
+// TestSubscriptionsByName compares the subscriptions that a session finds with a walk over all
+// of them, while it joins and leaves few and many channels.
 func TestSubscriptionsByName(t *testing.T) {
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 0))

@@ -14,7 +14,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// A slowBody is a request's body of which half has come when something happens.
+// A slowBody is a request's body that calls a function after its first half.
 type slowBody struct {
 	text    string
 	between func()
@@ -50,10 +50,10 @@ func (r *rig) send(method, path, credential string, body *slowBody) string {
 	return answer(rec.Result())
 }
 
-// requestsWithBodies are all routes that read a body, with one that does something.
+// requestsWithBodies lists all routes that read a body, each with a body that has an effect.
 var requestsWithBodies = []struct {
 	pattern, path, body string
-	byToken             bool // a subscriber's token will do
+	byToken             bool // a subscriber's token is enough
 }{
 	{"POST /broadcast/{channel}/", "/broadcast/chat.1/", `{"payload":1}`, false},
 	{"POST /broadcast/{channel}/", "/broadcast/chat.1/", `{"payload":1,"dryrun":true}`, false},
@@ -78,7 +78,8 @@ func chatRules(t *testing.T) *boreas.Rules {
 	return rules.Add(chat, boreas.Rule{ClientPublish: true})
 }
 
-// TestRevokedWhileTheBodyComes: who may not any more when the body is there changes nothing.
+// TestRevokedWhileTheBodyComes: a caller whose permission ends before the body has arrived
+// changes nothing.
 func TestRevokedWhileTheBodyComes(t *testing.T) {
 	for _, request := range requestsWithBodies {
 		for _, how := range []string{"key revoked", "key expired", "token revoked", "user revoked", "token expired", "token's rules changed", "first key made", "nothing"} {
@@ -170,7 +171,7 @@ func TestRevokedWhileTheBodyComes(t *testing.T) {
 	}
 }
 
-// history returns how many messages are kept of a channel.
+// history returns how many messages of a channel are kept.
 func (r *rig) history(channel string) int {
 	r.t.Helper()
 	h, err := r.hub.History(r.t.Context(), channel, boreas.Position{}, 100)
@@ -180,7 +181,7 @@ func (r *rig) history(channel string) int {
 	return len(h.Publications)
 }
 
-// TestBodiesAreAllTried: whatever reads a body is in the table above.
+// TestBodiesAreAllTried: every route that reads a body is in the table above.
 func TestBodiesAreAllTried(t *testing.T) {
 	for _, to := range targets {
 		method, _, _ := strings.Cut(to.pattern, " ")
@@ -197,7 +198,7 @@ func TestBodiesAreAllTried(t *testing.T) {
 	}
 }
 
-// TestCodedBodies: none of the routes that read a body reads one with a content coding.
+// TestCodedBodies: no route reads a body with a content coding.
 func TestCodedBodies(t *testing.T) {
 	r := newRig(t, boreas.Options{Rules: chatRules(t)}, api.Options{})
 	_, other := r.makeToken(auth.Token{User: "bob"})

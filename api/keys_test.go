@@ -139,7 +139,8 @@ func TestKeysOfOthers(t *testing.T) {
 	}
 }
 
-// TestWhatAKeyMade: who revokes a key is told what went with it, and which keys it has made.
+// TestWhatAKeyMade: the answer to a key's revocation contains the revoked tokens, and the keys
+// that it created.
 func TestWhatAKeyMade(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	rootText, _ := r.makeKey("root", auth.KeyAdmin)

@@ -98,7 +98,7 @@ func TestBytesThatNobodyCounted(t *testing.T) {
 }
 
 // TestGuessing: after too many invalid keys and tokens, the next ones get 429. A valid key and a
-// valid token of the same address are accepted all the same.
+// valid token from the same address are still accepted.
 func TestGuessing(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{Limits: limit.New(limit.Options{Address: limit.Bounds{Failures: 5}})})
 	key, _, err := r.authority.CreateKey(auth.Key{Name: "backend", Verbs: auth.KeyAdmin})

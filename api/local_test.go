@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// A request that a proxy on this machine passes on may be from any machine.
+// A request that a proxy on this machine forwards may come from any machine.
 func TestForwardedIsNotLocal(t *testing.T) {
 	g := newGate(t, api.Options{Loopback: true, Hosts: []string{"push.example"}})
 	g.key = "key_nonsense"
@@ -49,7 +49,7 @@ func TestForwardedIsNotLocal(t *testing.T) {
 	}
 }
 
-// With a key or a token it does not matter who passes a request on.
+// With a key or a token, requests through proxies are accepted.
 func TestForwardedWithCredentials(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{Loopback: true})
 	token, _ := r.makeToken(auth.Token{User: "u1"})

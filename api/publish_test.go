@@ -222,7 +222,8 @@ func TestBatchErrors(t *testing.T) {
 	}
 }
 
-// TestCompressedBodies sends bodies with content codings: all but identity are refused by name, on every path that reads a body.
+// TestCompressedBodies sends bodies with content codings: all except identity are refused by name, on every path that reads a
+// body.
 func TestCompressedBodies(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	refused := strings.NewReplacer("\nContent-Type", "\nConnection: close\nContent-Type").Replace(

@@ -27,12 +27,12 @@ func unwritable(t *testing.T, dir string) (writable func()) {
 	return func() { move(path+".old", path) }
 }
 
-// A revocation that cannot be stored ends the sessions all the same, says so, and can be
-// repeated. Everything else changes nothing.
+// A revocation that cannot be stored still ends the sessions, returns an error, and can be
+// repeated. Other changes that cannot be stored have no effect.
 func TestNotStored(t *testing.T) {
 	for _, c := range []struct {
 		what, method, path, body string
-		done                     string // the status when the disk is there again
+		done                     string // the status when the disk works again
 	}{
 		{"classic", "DELETE", "/token/CLASSIC", "", "204"},
 		{"opaque", "DELETE", "/v2/tokens/OPAQUE", "", "200"},

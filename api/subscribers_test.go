@@ -9,8 +9,8 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// TestWhoMayCountSubscribers: to publish does not tell who is there. A subscriber's token must
-// allow presence on the channel; keys are backends'.
+// TestWhoMayCountSubscribers: permission to publish does not reveal subscribers. A subscriber's
+// token must allow presence on the channel; keys belong to backends.
 func TestWhoMayCountSubscribers(t *testing.T) {
 	r := newRig(t, boreas.Options{Rules: chatRules(t)}, api.Options{})
 	r.subscribe(t, "somebody", "chat.1")

@@ -10,9 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// TestNoText: half of a surrogate pair, and bytes that are not UTF-8, are refused with 400
-// wherever a request names something. Replaced by U+FFFD, two users, keys or labels would
-// become one.
+// TestNoText: half of a surrogate pair, and bytes that are not UTF-8, are refused with 400 in
+// every name in a request. Replaced by U+FFFD, two users, keys or labels would become one.
 func TestNoText(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	_, made := r.makeToken(auth.Token{User: "ann", Label: "phone"})
@@ -62,7 +61,7 @@ func TestNoText(t *testing.T) {
 	if answer := r.do("POST", "/v2/channels/news/messages", "1", "Idempotency-Key", "x\xff"); !strings.HasPrefix(answer, "400") {
 		t.Errorf("a key in the header:\n%s", answer)
 	}
-	// A pair is one character.
+	// A complete pair is one character.
 	if answer := r.do("POST", "/v2/tokens", `{"user":"ann \ud83d\ude00"}`); !strings.HasPrefix(answer, "201") || !strings.Contains(answer, `"user":"ann 😀"`) {
 		t.Errorf("a pair:\n%s", answer)
 	}

@@ -205,7 +205,7 @@ func TestInspectTokens(t *testing.T) {
 	}, "TOKEN", token, "FREE", free)
 }
 
-// TestTokensWarnOfDots: the channels' rule for orders.* does not apply to the channel of a user whose name has a dot, and the channel tells
+// TestTokensWarnOfDots: the channels' rule for orders.* does not apply to the channel of a user whose name has a dot, and the channel shows
 // its rule.
 func TestTokensWarnOfDots(t *testing.T) {
 	pattern, err := boreas.ParsePattern("orders.*")

@@ -61,7 +61,7 @@ func TestBackendIsAskedOnce(t *testing.T) {
 
 var everybody = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
 
-// TestOneAddressDoesNotCrowdOutOthers: with hundreds of tokens an address waits for itself.
+// TestOneAddressDoesNotCrowdOutOthers: an address with hundreds of tokens only delays itself.
 func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &issuer{}
@@ -94,7 +94,7 @@ func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
 		for text, n := range count(503) {
 			switch {
 			case strings.HasPrefix(text, "192.0.2."):
-				if !strings.HasSuffix(text, " 2s <nil>") { // as soon as one of the four is done
+				if !strings.HasSuffix(text, " 2s <nil>") { // as soon as one of the four has ended
 					t.Errorf("%d: %s", n, text)
 				}
 			case strings.HasSuffix(text, " 0s "+fault.AuthUnavailable.With("Too many tokens wait for the backend that knows them.").Error()):

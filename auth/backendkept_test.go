@@ -12,8 +12,8 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// TestBackendClosesKeptConnections: a backend answers one question on each connection, reads
-// the next one and closes. Every token is accepted, and the backend counts as reachable.
+// TestBackendClosesKeptConnections: a backend answers one request on each connection, reads the
+// next one and closes. Every token is accepted, and the backend counts as reachable.
 func TestBackendClosesKeptConnections(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

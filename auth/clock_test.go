@@ -7,8 +7,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// A clock that is set forward for a moment brings nothing back that was taken away, and takes
-// nothing away for good.
+// A clock that is set forward for a moment restores no revoked token, and revokes no token
+// permanently.
 func TestAClockSetForwardForgetsNothing(t *testing.T) {
 	a := open(t, Options{})
 	text, made := create(t, a, Token{User: "ann", Expires: time.Now().Add(time.Minute)})
@@ -28,7 +28,7 @@ func TestAClockSetForwardForgetsNothing(t *testing.T) {
 	}
 }
 
-// An expiry is the wall clock's time wherever it came from.
+// An expiry is always a time of the wall clock.
 func TestExpiriesAreWallTime(t *testing.T) {
 	a := open(t, Options{})
 	later := time.Now().Add(time.Hour)

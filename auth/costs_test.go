@@ -12,8 +12,8 @@ import (
 )
 
 // TestWhichChecksCost: a caller can bound the checks that need a signature's verification or a
-// question to the backend. Look-ups are not bounded: a valid token is never kept waiting by
-// tokens that others have shown.
+// request to the backend. Look-ups are not bounded: a valid token never waits because of other
+// clients' tokens.
 func TestWhichChecksCost(t *testing.T) {
 	i := &issuer{}
 	i.set(says(200, `{"user":"u1","ttl":60}`))

@@ -50,7 +50,7 @@ func TestDamagedJournal(t *testing.T) {
 		sealed(head + `{"op":"revoke"}` + "\n"):                                                     "line 2, which begins at byte 55, is damaged: a revocation is of nothing",
 		sealed(head + `{"op":"revoke","mark":"CAAAAAAAAAAAAAAAAAAAAA"}` + "\n"):                     "line 2, which begins at byte 55, is damaged: there is no such kind of revocation",
 		sealed(head + `{"op":"delete","id":"` + strings.Repeat("x", maxLine) + `"}` + "\n" + token): "line 2, which begins at byte 55, is damaged: it is longer than 1048576 bytes",
-		// The next ones have more words of the decoder.
+		// The next errors contain more text of the decoder.
 		sealed(head + strings.Replace(token, "AAAA", "", 1)):                 "line 2, which begins at byte 55, is damaged: it is not as the server writes it: ",
 		sealed(head + strings.Replace(key, `"label"`, `"channals"`, 1)):      "line 2, which begins at byte 55, is damaged: it is not as the server writes it: ",
 		sealed(head + strings.Replace(key, `"label"`, `"Label"`, 1)):         "line 2, which begins at byte 55, is damaged: it is not as the server writes it: ",
@@ -86,14 +86,14 @@ func TestDamagedJournal(t *testing.T) {
 	}
 }
 
-// TestEachBit changes one bit of a journal after another. That is seen, or changes nothing.
+// TestEachBit changes each bit of a journal in turn. The change is detected, or has no effect.
 func TestEachBit(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, Options{DataDir: dir})
 	createKey(t, a, Key{Name: "shop@example.com", Verbs: KeyPublish, Channels: []string{"x.*"}})
 	create(t, a, Token{User: "a@b", Label: "J *", Rules: rules(t, `[{"channels":["a"],"allow":["join"]}]`), Expires: time.Now().Add(time.Hour)})
 	revoke(t, a, Revocation{User: "u1"})
-	// Not closed: the last two lines are as after a crash.
+	// Not closed: the last two lines are left as after a crash.
 	want, text := snapshot(t, a), []byte(journalOf(t, dir))
 	for i := range text {
 		for bit := range 8 {
@@ -109,7 +109,7 @@ func TestEachBit(t *testing.T) {
 	}
 }
 
-// TestLinesLostOrMoved: each line vouches for those before it.
+// TestLinesLostOrMoved: the checksum of each line covers the lines before it.
 func TestLinesLostOrMoved(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, Options{DataDir: dir})
@@ -132,7 +132,7 @@ func TestLinesLostOrMoved(t *testing.T) {
 }
 
 // TestCutShort: a file that is shorter than it was at the last start, stop or new key is
-// damaged. Otherwise the API would be open again once the keys are cut off.
+// damaged. Otherwise the API would be open again after the keys are cut off.
 func TestCutShort(t *testing.T) {
 	for name, stop := range map[string]bool{"after a stop": true, "after a crash": false} {
 		dir := t.TempDir()
@@ -147,7 +147,7 @@ func TestCutShort(t *testing.T) {
 		if !stop {
 			shut(t, a)
 		}
-		for cut := range len(text) - 1 { // without its last newline it is whole
+		for cut := range len(text) - 1 { // the file without its last newline is complete
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, journalName), []byte(text[:cut]), 0o600); err != nil {
 				t.Fatal(err)
@@ -160,7 +160,7 @@ func TestCutShort(t *testing.T) {
 	}
 }
 
-// TestVersion1: files without checksums are read, and get them.
+// TestVersion1: files without checksums are read, and rewritten with checksums.
 func TestVersion1(t *testing.T) {
 	const (
 		key   = `{"op":"key","id":"key_0123456789abcdef","hash":"CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","label":"a","verbs":["admin"],"channels":["a.*"]}` + "\n"
@@ -177,7 +177,7 @@ func TestVersion1(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := open(t, Options{DataDir: dir})
-		want := strings.ReplaceAll(c.want, `00Z"}`, `00Z","serial":1}`) // which tokens have got since
+		want := strings.ReplaceAll(c.want, `00Z"}`, `00Z","serial":1}`) // which later versions added to tokens
 		if diff := cmp.Diff(want, unsealed(t, journalOf(t, dir))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -188,7 +188,7 @@ func TestVersion1(t *testing.T) {
 	}
 }
 
-// TestWithoutItsNewline: a last line that lacks nothing else is no torn one.
+// TestWithoutItsNewline: a last line that lacks only its newline is not truncated.
 func TestWithoutItsNewline(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, Options{DataDir: dir})

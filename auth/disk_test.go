@@ -72,19 +72,19 @@ func newDiskRig(t *testing.T) *diskRig {
 	return r
 }
 
-// full makes every write fail with the error, or lets it succeed again.
+// full makes every write fail with the error, or succeed again if it is nil.
 func (r *diskRig) full(err error) {
 	r.writing.Lock() // against the retries
 	defer r.writing.Unlock()
 	r.disk.writeErr = err
 }
 
-// TestDiskFails: what could not be stored did not happen, and the file stays whole.
+// TestDiskFails: a change that could not be stored has no effect, and the file stays intact.
 func TestDiskFails(t *testing.T) {
 	full, gone := fmt.Errorf("write: %w", syscall.ENOSPC), errors.New("input/output error")
 	for name, test := range map[string]struct {
 		disk  failing
-		lasts bool // nothing can be written afterwards either
+		lasts bool // later writes fail as well
 	}{
 		"full":                    {failing{writeErr: full}, false},
 		"full, and gone then":     {failing{writeErr: full, truncateErr: gone}, true},
@@ -96,7 +96,7 @@ func TestDiskFails(t *testing.T) {
 			before, onDisk := snapshot(t, r.Authority), journalOf(t, r.dir)
 			r.disk.writeErr, r.disk.syncErr, r.disk.truncateErr = test.disk.writeErr, test.disk.syncErr, test.disk.truncateErr
 			label := "x"
-			// The first is the one of which it may not be known whether it is on disk.
+			// For the first change it may be unknown whether it is on disk.
 			for _, op := range []struct {
 				what string
 				do   func() error
@@ -138,7 +138,8 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
-// revocations are all kinds of them, each with what is not valid once it is in force.
+// revocations lists all kinds of revocations, each with the tokens and keys that it makes
+// invalid.
 func (r *diskRig) revocations() map[string]Revocation {
 	return map[string]Revocation{
 		"classic": {Token: r.classic}, "opaque": {Token: r.made.ID}, "user": {User: "u1"}, "all": {IssuedBefore: time.Now()}, "key": {Key: r.key.ID},
@@ -157,8 +158,8 @@ func (r *diskRig) inForce(a *Authority, what string) bool {
 	}
 }
 
-// TestRevokedOnAFullDisk: a revocation that cannot be stored is in force all the same. It is
-// told that it is not stored, it can be repeated, and it is stored by itself.
+// TestRevokedOnAFullDisk: a revocation that cannot be stored is still in force. The caller
+// receives an error, can repeat it, and the authority retries storing it.
 func TestRevokedOnAFullDisk(t *testing.T) {
 	for what := range new(diskRig).revocations() {
 		for _, again := range []string{"repeated", "stored with the next change", "stored by itself", "stored at the end", "never stored"} {
@@ -218,8 +219,8 @@ func TestRevokedOnAFullDisk(t *testing.T) {
 	}
 }
 
-// TestFileDeleted: the file is written anew if somebody deletes it, and nobody writes into
-// one that was replaced.
+// TestFileDeleted: the file is rewritten if it was deleted, and a file that replaced it is not
+// written to.
 func TestFileDeleted(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, journalName)

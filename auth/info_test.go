@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// TestInfo: each kind of token can carry what others see of its user, in one form and with one
-// bound.
+// TestInfo: each kind of token can contain its user's info, which other clients see, in the same
+// form and with the same limit.
 func TestInfo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		large := `"` + strings.Repeat("x", boreas.MaxInfo) + `"`
@@ -59,7 +59,7 @@ func TestInfo(t *testing.T) {
 	})
 }
 
-// TestInfoClaim: another claim can be named, also one within another.
+// TestInfoClaim: another claim can be configured, including a nested claim.
 func TestInfoClaim(t *testing.T) {
 	j := newJWT(t, auth.JWTOptions{Keys: []string{"hs256:" + file(t, []byte(secret))}, InfoClaim: "app.shown"})
 	token := mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, claims(object{"info": object{"secret": 1}, "app": object{"shown": object{"name": "Ann"}}}))

@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// snapshot is all that an authority knows, as a journal has it, but for the checksums.
+// snapshot returns the whole state of an authority in the form of a journal without checksums.
 func snapshot(t testing.TB, a *Authority) string {
 	t.Helper()
 	var text []byte
@@ -34,7 +34,7 @@ func snapshot(t testing.TB, a *Authority) string {
 	return string(text)
 }
 
-// sealed gives lines of JSON their checksums.
+// sealed adds checksums to lines of JSON.
 func sealed(text string) string {
 	var c chain
 	var out []byte
@@ -44,7 +44,7 @@ func sealed(text string) string {
 	return string(out)
 }
 
-// unsealed takes the checksums out of a journal, and fails if one is not right.
+// unsealed removes the checksums from a journal, and fails if one is wrong.
 func unsealed(t testing.TB, text string) string {
 	t.Helper()
 	var c chain
@@ -102,7 +102,7 @@ func TestJournalText(t *testing.T) {
 			got = regexp.MustCompile(old).ReplaceAllString(got, replaced)
 		}
 		want := words(
-			`{"op":"boreas","version":2,"lines":4}`, // a key is made, and the file is written anew
+			`{"op":"boreas","version":2,"lines":4}`, // a key is created, and the file is rewritten
 			`{"op":"token","id":"tok_CLASSIC","hash":"HASH","classic":true,"created":"2000-01-01T00:00:00Z","serial":1}`,
 			`{"op":"token","id":"tok_OPAQUE","hash":"HASH","user":"u1","label":"tablet","created":"2000-01-01T00:00:00Z","expires":"2000-01-01T01:00:00Z","rules":[{"channels":["a","b.*"],"allow":["join"]}],"key":"key_1","serial":2}`,
 			`{"op":"key","id":"key_KEY","hash":"HASH","label":"shop","verbs":["publish","stats"],"channels":["x.*"],"created":"2000-01-01T00:00:00Z"}`,
@@ -157,7 +157,7 @@ func TestCrash(t *testing.T) {
 		state string
 	}
 	mint(t, a)
-	createKey(t, a, Key{Name: "first", Verbs: KeyAdmin}) // what was there until now was written at once
+	createKey(t, a, Key{Name: "first", Verbs: KeyAdmin}) // the lines until now were written at once
 	whole := int(a.journal.size)
 	a = reopen(t, a)
 	var steps []step
@@ -179,7 +179,7 @@ func TestCrash(t *testing.T) {
 	for cut := whole; cut <= len(text); cut++ {
 		want := steps[0]
 		for _, s := range steps {
-			if s.size <= int64(cut)+1 { // a line that lacks its newline alone is whole
+			if s.size <= int64(cut)+1 { // a line that lacks only its newline is complete
 				want = s
 			}
 		}

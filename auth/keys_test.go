@@ -193,14 +193,15 @@ func TestKeyUseIsKept(t *testing.T) {
 	})
 }
 
-// TestChangesWithARevokedKey: a change that waited for its turn finds its key revoked.
+// TestChangesWithARevokedKey: a change fails if its key was revoked while it waited for its
+// turn.
 func TestChangesWithARevokedKey(t *testing.T) {
 	a := open(t, Options{})
 	_, key := createKey(t, a, Key{Name: "shop", Verbs: KeyAdmin})
 	_, other := createKey(t, a, Key{Name: "other", Verbs: KeyAdmin})
 	_, made := create(t, a, Token{User: "u1", Key: other.ID})
 	revoke(t, a, Revocation{User: "u2"})
-	revoke(t, a, Revocation{Key: key.ID, By: key.ID}) // it gives itself up
+	revoke(t, a, Revocation{Key: key.ID, By: key.ID}) // the key revokes itself
 	label := "x"
 	for what, do := range map[string]func() error{
 		"Mint":        func() error { _, err := a.Mint(key.ID); return err },

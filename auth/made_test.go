@@ -10,8 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// TestWhatAKeyMade: the revocation of a key takes back what it made and changed for good, and
-// leaves the keys that it made.
+// TestWhatAKeyMade: the revocation of a key permanently revokes the tokens that it created and
+// changed, and leaves the keys that it created.
 func TestWhatAKeyMade(t *testing.T) {
 	for _, until := range []time.Duration{0, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestWhatAKeyMade(t *testing.T) {
 				}
 			}
 			time.Sleep(time.Hour - time.Second)
-			mint(t, a) // what has ended is swept
+			mint(t, a) // expired ones are removed
 			check("after until")
 			a = reopen(t, a)
 			check("after a restart")

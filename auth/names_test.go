@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestNamesAreKeyed: the name that others see cannot be computed from a token, or from its ID.
-// It stays with data_dir, and differs from server to server.
+// TestNamesAreKeyed: the name that other users see cannot be computed from a token, or from its
+// ID. It stays the same for one data_dir, and differs between servers.
 func TestNamesAreKeyed(t *testing.T) {
 	const guessable = "secret"
 	names := func(a *Authority) (classic, opaque string) {
@@ -58,8 +58,8 @@ func TestNamesAreKeyed(t *testing.T) {
 	}
 }
 
-// TestNameKeyFile: the file is for its owner alone, and a damaged one is not replaced without
-// being asked for.
+// TestNameKeyFile: only the owner can read the file, and a damaged file is not replaced
+// automatically.
 func TestNameKeyFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, namesFile)

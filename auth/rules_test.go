@@ -32,8 +32,8 @@ func TestParseRules(t *testing.T) {
 	}
 }
 
-// TestRuleNumbersCountRules: a refusal names the rule as its author counts, however many patterns stand before it, and also once the
-// rules have been stored and read again.
+// TestRuleNumbersCountRules: a refusal names the rule by its number among the rules, regardless of how many patterns come before it,
+// even after the rules have been stored and read again.
 func TestRuleNumbersCountRules(t *testing.T) {
 	const text = `[{"channels":["a","b","c"],"allow":["join"]},{"channels":["d"],"allow":["join"]},{"channels":["secret"],"deny":["join"]}]`
 	p, err := auth.ParseRules([]byte(text))

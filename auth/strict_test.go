@@ -11,12 +11,13 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// halves are texts in JSON that are no text: half of a surrogate pair, in all its places, and
-// bytes that are not UTF-8. encoding/json makes U+FFFD of each, and so one user of many.
+// halves are JSON strings that do not contain valid text: half of a surrogate pair, in every
+// position, and bytes that are not UTF-8. encoding/json turns each into U+FFFD, so that many
+// users become one.
 var halves = []string{`ann \ud83d`, `\ude00 ann`, `\ud83d\ud83d\ude00`, `\ude00\ud83d`, `\ud83dx\ude00`, `\uD83D\u0041`, "ann \xff", "ann \xed\xa0\xbd", `\ud83d\n`}
 
-// TestNoTextInClaims: a JWT and a backend's answer with such a text are refused, wherever it
-// stands, and a pair of halves is one character.
+// TestNoTextInClaims: a JWT or a backend's answer with such a text in any place is refused, and
+// a pair of halves is one character.
 func TestNoTextInClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJWT(t, auth.JWTOptions{Keys: []string{"hs256:" + file(t, []byte(secret))}})

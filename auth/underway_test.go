@@ -17,9 +17,9 @@ import (
 
 // This file is about tokens and answers that are under way when something is revoked.
 
-// TestRevokedUnderWay revokes while the backend's answer is under way. The answer lets in
-// neither the client for which the server asked, nor one that waits for the same answer, nor
-// one that comes later and gets it from the cache.
+// TestRevokedUnderWay revokes while the backend's answer is under way. The answer admits neither
+// the client for which the server asked, nor a client that waits for the same answer, nor a
+// later client that gets it from the cache.
 func TestRevokedUnderWay(t *testing.T) {
 	for name, revocation := range map[string]func() auth.Revocation{
 		"user":         func() auth.Revocation { return auth.Revocation{User: "u1"} },
@@ -55,7 +55,7 @@ func TestRevokedUnderWay(t *testing.T) {
 					if diff := cmp.Diff([]string{"token_revoked", "token_revoked", "token_revoked"}, append(got, <-outcomes)); diff != "" {
 						t.Errorf("(-want +got):\n%s", diff)
 					}
-					// A later question brings the user back, unless the token itself was
+					// A later request to the backend admits the user again, unless the token itself was
 					// revoked.
 					time.Sleep(2 * time.Hour)
 					check()
@@ -72,7 +72,7 @@ func TestRevokedUnderWay(t *testing.T) {
 	}
 }
 
-// TestAnswerHoldsSinceItWasAsked: how long an answer was under way does not make it last
+// TestAnswerHoldsSinceItWasAsked: the time that an answer takes does not make it valid for
 // longer.
 func TestAnswerHoldsSinceItWasAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -89,8 +89,8 @@ func TestAnswerHoldsSinceItWasAsked(t *testing.T) {
 	})
 }
 
-// TestIssuerIsAhead: the clock of an issuer may be ahead by the leeway. A revocation takes back
-// the tokens that were issued before it, and not those issued more than the leeway after it.
+// TestIssuerIsAhead: the clock of an issuer may be ahead by the leeway. A revocation revokes the
+// tokens that were issued before it, but not those issued more than the leeway after it.
 func TestIssuerIsAhead(t *testing.T) {
 	const leeway = 20 * time.Second
 	for _, ahead := range []time.Duration{0, 5 * time.Second, leeway} {

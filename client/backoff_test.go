@@ -41,8 +41,8 @@ func TestJitterIsSpreadOverTheWholeRange(t *testing.T) {
 	}
 }
 
-// clause 8.4: while nothing answers the bound stays small for a minute, as a server that is
-// started anew is back by then.
+// clause 8.4: while no server answers the bound stays small for a minute, because a restarting
+// server is back by that time.
 func TestBackoffStaysShortWhileNothingAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := backoff{base: time.Second, max: 30 * time.Second, random: func(limit time.Duration) time.Duration { return limit }}
@@ -71,9 +71,9 @@ func TestBackoffStaysShortWhileNothingAnswers(t *testing.T) {
 	})
 }
 
-// A server is stopped and started anew. Each client is sent away at its slot (clause 8.5)
-// and tries until the server listens again. All are back within 5 s of that, and no second
-// sees a large part of them at once.
+// A server is restarted. It disconnects each client at its slot (clause 8.5), and each client
+// retries until the server listens again. All reconnect within 5 s of that, and no single second
+// has a large part of them.
 func TestARestartBringsAllBackWithoutAStampede(t *testing.T) {
 	const clients, drain = 1000, 10 * time.Second
 	for _, down := range []time.Duration{50 * time.Millisecond, 3 * time.Second, 40 * time.Second} {
@@ -110,8 +110,8 @@ func TestARestartBringsAllBackWithoutAStampede(t *testing.T) {
 	}
 }
 
-// clause 8.4: a connection whose joins were answered, and that lived for a second then, was a
-// good one. Cuts that are seconds apart do not add up.
+// clause 8.4: a connection counts as good if its joins were answered and it lasted for a second
+// after that. Disconnects that are seconds apart do not add up.
 func TestCutsSecondsApartDoNotAddUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -134,7 +134,7 @@ func TestCutsSecondsApartDoNotAddUp(t *testing.T) {
 			rejoin(true)
 			states.want(t, broke+"1s", "connecting 2", again)
 		}
-		// Neither too short a life is good, nor one whose joins were not answered.
+		// A connection is not good if it was too short, or if its joins were not answered.
 		<-time.After(goodAfter - 1)
 		p.conn.Close()
 		rejoin(false)

@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 )
 
-// What a caller gets wrong fails before it is sent, and alone: in one request a server would
-// refuse others with it, and JSON would make another text of what is no UTF-8.
+// A caller's invalid input fails before it is sent, and alone: the server would refuse other
+// entries of the same request, and JSON would change text that is not UTF-8.
 func TestWrongArgumentsAreNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -96,8 +96,7 @@ func TestOneWrongMessageOfManyFailsAlone(t *testing.T) {
 	}
 }
 
-// Joins that a server refuses as a whole are made again by halves, until the wrong one is
-// alone.
+// Joins that a server refuses as a whole are retried in halves, until the wrong one is alone.
 func TestTheWrongOneOfJoinsIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

@@ -26,8 +26,8 @@ type diary struct {
 func (d *diary) note(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	// The clock of a bubble never waits. While a test waits for something that does not
-	// come, a client that reconnects would fill the memory.
+	// The clock of a bubble never waits. While a test waits for something that never happens, a
+	// reconnecting client would fill the memory.
 	if d.lines = append(d.lines, fmt.Sprintf(format, args...)); len(d.lines) > 10_000 {
 		panic("the test waits for something that does not come; meanwhile the client tells:\n" + strings.Join(d.lines[:20], "\n"))
 	}

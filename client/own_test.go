@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// clause 6.2: what was published without echo does not come back, also after a rejoin at an
-// older place.
+// clause 6.2: publications without echo do not come back, even after a rejoin at an older
+// position.
 func TestOwnMessagesWithoutEchoStayAwayAfterARejoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -27,7 +27,7 @@ func TestOwnMessagesWithoutEchoStayAwayAfterARejoin(t *testing.T) {
 		p.want(`{"id":3,"publish":{"channel":"a","key":"k2","message":"echoed"}}`)
 		p.send(`{"id":3,"publish":{"position":"a2"}}`)
 		d.want(t, "echoed: <nil>")
-		// The caller does not wait for the reply to one, and the reply to another is lost.
+		// The caller does not wait for the reply to one publication, and the reply to another is lost.
 		ctx, cancel := context.WithCancel(t.Context())
 		go publish(ctx, "impatient", "k3", true)
 		p.want(`{"id":4,"publish":{"channel":"a","key":"k3","echo":false,"message":"impatient"}}`)
@@ -46,7 +46,7 @@ func TestOwnMessagesWithoutEchoStayAwayAfterARejoin(t *testing.T) {
 		p.send(`{"id":6,"join":{"channels":[{"channel":"a","position":"a0","recovered":true}]}}`)
 		p.say(1, 5)
 		follow(t.Context(), s).want(t, "a joined at a0", "a joined at a0 since a0, recovered true", "a 2 at a2", "a 5 at a5")
-		// The place goes on with what is not shown.
+		// The position also advances for publications that are not delivered.
 		go publish(t.Context(), "last", "k6", true)
 		p.want(`{"id":7,"publish":{"channel":"a","key":"k6","echo":false,"message":"last"}}`)
 		p.send(`{"id":7,"publish":{"position":"a6"}}`)

@@ -67,7 +67,7 @@ func TestATokenThatEndsSoonAfterItWasTakenIsFollowedByAnother(t *testing.T) {
 		p.want(`{"id":1,"auth":{"token":"T1"}}`)
 		p.send(`{"id":1,"auth":{"user":"u1"}}`)
 		p.send(fakeExpiring)
-		// The next frame after the answer announces the end of the new token.
+		// The next frame after the answer announces the expiry of the new token.
 		for id := 2; id < 10; id++ {
 			p.want(fmt.Sprintf(`{"id":%d,"auth":{"token":"T%d"}}`, id, id))
 			states.next()

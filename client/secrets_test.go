@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// redirects answers requests with a redirect, so many times.
+// redirects answers requests with a redirect, up to the given number of times.
 func (f *fake) redirects(to string, times int) {
 	for range times {
 		f.refuse <- func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) }
 	}
 }
 
-// A handshake is not redirected: the token would be shown to whoever answers next.
+// A handshake is not redirected: the token would be sent to another server.
 func TestHandshakesFollowNoRedirect(t *testing.T) {
 	const want = "connect: the server answered 302 Found: it redirects to http://other, which the client does not follow: give that URL if it is the right one"
 	for _, to := range []string{"http://other/v2?access_token=secret", "http://me:secret@other/v2"} {
@@ -45,7 +45,7 @@ func TestHandshakesFollowNoRedirect(t *testing.T) {
 	}
 }
 
-// The API's key and tokens go to the URL's host alone, whoever made the http.Client.
+// The API's key and tokens are sent only to the URL's host, with any http.Client.
 func TestCallsFollowNoRedirect(t *testing.T) {
 	asked := 0
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
@@ -74,7 +74,7 @@ func TestCallsFollowNoRedirect(t *testing.T) {
 	}
 }
 
-// A user and a password of the URL are shown to the server, and to nobody else.
+// A user and a password in the URL are sent only to the server.
 func TestTheURLsPasswordIsShownToTheServer(t *testing.T) {
 	var got []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -124,7 +124,7 @@ func TestURLsThatAreWrongAreNotRepeated(t *testing.T) {
 	}
 }
 
-// Who prints a client, or what holds it, does not print what it shows to the server.
+// Printing a client, or a value that contains it, does not print its secrets.
 func TestClientsPrintNoSecrets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

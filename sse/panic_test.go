@@ -9,14 +9,14 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// A request that panics gives the place of its session back.
+// A request that panics releases the place of its session.
 func TestARequestThatPanics(t *testing.T) {
 	hub := boreas.New(boreas.Options{})
 	defer hub.Shutdown(context.Background(), 0)
 	h := Handler(hub, Options{Check: func(boreas.Credentials) (*boreas.Grant, error) { panic("the check is broken") }})
 	func() {
 		defer func() {
-			if v := recover(); v != "the check is broken" { // which is the server's to deal with
+			if v := recover(); v != "the check is broken" { // which the server handles
 				t.Errorf("got %v", v)
 			}
 		}()

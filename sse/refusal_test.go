@@ -54,7 +54,7 @@ func TestRefusals(t *testing.T) {
 		{"?channel=a&last_event_id=1-1", nil, 400, "bad_position", errID.Error()},
 		{"?channel=a", []string{"Last-Event-ID", idOf([]string{"b"}, boreas.Position{Epoch: 1})}, 400, "bad_position", errID.Error()},
 		{"?channel=a&channel=b", []string{"Last-Event-ID", idOf([]string{"b", "a"}, boreas.Position{Epoch: 1}, boreas.Position{Epoch: 1})}, 400, "bad_position", errID.Error()},
-		// Requests of pages that do not name their origin, whatever else they ask for.
+		// Requests of pages that do not name their origin, with any other parameters.
 		{"?channel=a&access_token=valid", []string{"Sec-Fetch-Site", "cross-site"}, 403, "origin_not_allowed", errEmbedded.Error()},
 		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate"}, 403, "origin_not_allowed", errEmbedded.Error()},
 		{"", []string{"Sec-Fetch-Site", "cross-site"}, 403, "origin_not_allowed", errEmbedded.Error()},

@@ -309,12 +309,12 @@ func TestSlowTokensHoldUpNobody(t *testing.T) {
 	bystander.expect(`{"id":4,"ping":{}}`, `text {"id":4,"ping":{}}`)
 }
 
-// TestLongListsCountAsManyRequests sends requests with lists: each counts by its entries, those
-// that are named again, too.
+// TestLongListsCountAsManyRequests sends requests with lists: each counts by its entries,
+// including repeated ones.
 //
 // clause 2.9
 func TestLongListsCountAsManyRequests(t *testing.T) {
-	const n = 190 // 19 requests of the 20 that there are at once, and 10 more a second
+	const n = 190 // 19 of the 20 requests that are allowed at once, and 10 more per second
 	names := strings.TrimSuffix(strings.Repeat(`"chat.1",`, n), ",")
 	objects := strings.TrimSuffix(strings.Repeat(`{"channel":"chat.1"},`, n), ",")
 	limits := limit.New(limit.Options{User: limit.Bounds{Requests: 10}})

@@ -10,8 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/limit"
 )
 
-// flood feeds frames until the connection has ended, and returns how many that took and the
-// last thing that the client was told; 0 if it lives after so many.
+// flood feeds frames until the connection has ended. It returns how many frames that took and
+// the last message to the client, or 0 if the connection is still open after the given number.
 func flood(r *rig, most int, frame []byte) (n int, told string) {
 	for n = 1; n <= most; n++ {
 		r.feed(frame, 0)
@@ -23,7 +23,7 @@ func flood(r *rig, most int, frame []byte) (n int, told string) {
 	return 0, ""
 }
 
-// Every kind of frame counts: a client that sends them without end is sent away, and told.
+// Every kind of frame counts: a client that sends them endlessly is disconnected with a reason.
 func TestFloods(t *testing.T) {
 	bounds := limit.Bounds{Requests: 100, Bytes: 100_000}
 	for name, c := range map[string]struct{ first, frame []byte }{
@@ -49,7 +49,7 @@ func TestFloods(t *testing.T) {
 				if n == 0 || !strings.HasPrefix(told, "close 1008 ") || !strings.Contains(told, "(address_") {
 					t.Errorf("after %d frames: %q", n, told)
 				}
-				// On another connection of the address it goes on, and there is no more room.
+				// Another connection of the address continues, and the limit is used up.
 				if c.first == nil && name != "pings" {
 					again, _ := flood(newRigOf(t, boreas.Options{}, Options{Limits: limits}), most, c.frame)
 					if again == 0 || again > n {
@@ -61,7 +61,7 @@ func TestFloods(t *testing.T) {
 	}
 }
 
-// An address without limits may not send frames without end either.
+// An address without limits may not send frames endlessly either.
 func TestFloodsFromAnAddressWithoutLimits(t *testing.T) {
 	for name, c := range map[string]struct {
 		d            dialect
@@ -79,7 +79,7 @@ func TestFloodsFromAnAddressWithoutLimits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRigSpeaking(t, c.d, boreas.Options{}, Options{})
 				r.feed(c.first, 0)
-				// A thousand a second are never too many.
+				// A thousand per second are never too many.
 				for range 20 {
 					if n, told := flood(r, maxFrames, c.frame); n > 0 {
 						t.Fatalf("closed: %q", told)
@@ -102,7 +102,7 @@ func TestFloodsFromAnAddressWithoutLimits(t *testing.T) {
 	}
 }
 
-// Requests that are refused count as well: their refusals are work.
+// Refused requests also count, because refusing them is work.
 func TestAFloodOfRefusedRequests(t *testing.T) {
 	for name, frame := range map[string][]byte{
 		"pings":       text(`{"ping":{}}`),
@@ -126,7 +126,7 @@ func TestAFloodOfRefusedRequests(t *testing.T) {
 	}
 }
 
-// A client that behaves is never closed, whatever others behind its address do.
+// A well-behaved client is never closed because of other clients behind its address.
 func TestABehavedClientAmongFloods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := limit.New(limit.Options{Address: limit.Bounds{Requests: 10, Bytes: 10_000}})

@@ -12,8 +12,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// answering reads frames until there is one with the text, and answers pings. It returns
-// the frame and how many pings came before it.
+// answering reads frames until one contains the text, and answers pings. It returns that frame
+// and the number of pings before it.
 func answering(c *client, text string) (found string, pings int) {
 	c.t.Helper()
 	for {
@@ -57,8 +57,8 @@ func slowEngine(t *testing.T) (e *boreastest.Between, waiting *atomic.Int64, rel
 	return e, waiting, release
 }
 
-// Publishes that wait for the engine hold up nobody else, and nobody who answers pings is
-// thrown out, the publishers included.
+// Publishes that wait for the engine do not delay other clients, and no client that answers
+// pings is disconnected, including the publishers.
 func TestASlowEngine(t *testing.T) {
 	engine, waiting, release := slowEngine(t)
 	const interval = 200 * time.Millisecond
@@ -102,7 +102,7 @@ func TestASlowEngine(t *testing.T) {
 	}
 }
 
-// A request that waits too long fails, and so do those that there is no room for.
+// A request that waits too long fails, and so do requests for which there is no room.
 func TestAnEngineThatHangs(t *testing.T) {
 	engine, waiting, release := slowEngine(t)
 	hub, addr := v2Server(t, overSocket, boreas.Options{Engine: engine, EngineTimeout: 500 * time.Millisecond, EngineCalls: 2}, Options{})
@@ -131,8 +131,8 @@ func TestAnEngineThatHangs(t *testing.T) {
 	answering(c, `{"id":6,"publish":{"position"`)
 }
 
-// One join of many channels does not wait for each of them. The classic wire cannot tell
-// what failed, and closes.
+// One join of many channels does not wait for each of them. The classic wire cannot report which
+// channel failed, and closes.
 func TestJoinsOfAnEngineThatHangs(t *testing.T) {
 	engine, _, _ := slowEngine(t)
 	var follows atomic.Int64

@@ -129,8 +129,8 @@ func TestExtensionsThatAreAllowed(t *testing.T) {
 	}
 }
 
-// TestHandshakesAsTheyCome: what is asked for in bytes, over a connection, and whether the
-// server runs what follows as frames.
+// TestHandshakesAsTheyCome sends handshakes as bytes over a connection, and checks whether the
+// server reads the bytes after them as frames.
 func TestHandshakesAsTheyCome(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		_, addr := server(t, k, boreas.Options{}, Options{})

@@ -114,8 +114,8 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestTheEndIsNoReset: once both close frames have been sent the client reads the end of
-// the connection, whatever else it has sent.
+// TestTheEndIsNoReset: once both close frames have been sent the client reads the end of the
+// connection, even if it has sent more bytes.
 func TestTheEndIsNoReset(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		if k == overPlain {
@@ -140,7 +140,7 @@ func TestTheEndIsNoReset(t *testing.T) {
 	})
 }
 
-// A client that goes on sending after its session has ended is cut off all the same.
+// A client that keeps sending after its session has ended is still disconnected.
 func TestTheEndOfAFlood(t *testing.T) {
 	hub, addr := server(t, overSocket, boreas.Options{}, Options{CloseTimeout: 20 * time.Millisecond})
 	c := newClient(t, addr)

@@ -13,7 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// lines is a log that can be read while it is written.
+// lines is a log that can be read while it is being written.
 type lines struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -31,8 +31,8 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-// A request that panics ends its session with 1011, and nothing else: more of them than
-// there are workers.
+// A request that panics ends only its own session, with 1011. The test has more such requests
+// than workers.
 func TestARequestThatPanics(t *testing.T) {
 	log, count := new(lines), new(Counters)
 	valid := boreastest.Check(func(token string) (string, bool) { return "user", token == "valid" })
@@ -66,7 +66,7 @@ func TestARequestThatPanics(t *testing.T) {
 	if said := log.String(); strings.Count(said, "the check is broken") < n || !strings.Contains(said, "panic_test.go") {
 		t.Errorf("the log: %s", said)
 	}
-	// One in the handshake gives its place back.
+	// A panic in the handshake releases the session's place.
 	for range 10 {
 		resp, err := http.DefaultTransport.RoundTrip(handshakeWith(addr, "broken"))
 		if err == nil {

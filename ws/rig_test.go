@@ -42,7 +42,7 @@ func (r *recorder) frames() []string {
 	return describe(r.bytes)
 }
 
-// forget forgets what was written.
+// forget discards the bytes that were written.
 func (r *recorder) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

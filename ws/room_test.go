@@ -16,7 +16,8 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// crowd are connections of one hub whose clients send by hand. Time is a test's own.
+// crowd is the connections of one hub whose clients send only when the test calls send. Time is
+// that of the test's bubble.
 type crowd struct {
 	*testing.T
 	hub     *boreas.Hub
@@ -24,7 +25,7 @@ type crowd struct {
 	clients []*sender
 }
 
-// sender is one of them.
+// sender is a client of a crowd.
 type sender struct {
 	net.Conn
 	out *recorder
@@ -76,22 +77,22 @@ func (r *crowd) send(c *sender, b []byte) {
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		c.Write(b) //nolint:errcheck // the server may have closed
+		c.Write(b) //nolint:errcheck // the server may have closed the connection
 	}()
 	synctest.Wait()
 }
 
 const large = 60_000
 
-// unfinished is a message without its last two bytes: net.Pipe and a single byte do not go
-// together, since such a connection is read in two steps.
+// unfinished is a message without its last two bytes: net.Pipe does not work with a single byte,
+// because such a connection is read in two steps.
 func unfinished() []byte {
 	b := text(strings.Repeat(" ", large))
 	return b[:len(b)-2]
 }
 
-// TestUnfinishedMessagesAreBounded sends messages in part from one address, of which two
-// have room.
+// TestUnfinishedMessagesAreBounded sends incomplete messages from one address that has room for
+// two of them.
 func TestUnfinishedMessagesAreBounded(t *testing.T) {
 	for _, dialect := range []dialect{classic{}, protocol2{}} {
 		inCrowd(t, boreas.Options{PeerMemory: 1 << 20}, dialect, func(r *crowd) {
@@ -128,7 +129,7 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 	}
 }
 
-// TestAMessageGoesOnWhenThereIsRoom finishes a message for which another one waits.
+// TestAMessageGoesOnWhenThereIsRoom finishes a message that another one waits for.
 func TestAMessageGoesOnWhenThereIsRoom(t *testing.T) {
 	inCrowd(t, boreas.Options{PeerMemory: 512 << 10}, protocol2{}, func(r *crowd) {
 		first, second := r.dial(), r.dial()
@@ -148,12 +149,12 @@ func TestAMessageGoesOnWhenThereIsRoom(t *testing.T) {
 	})
 }
 
-// TestAMessageMustArriveInTime sends a large message in part, and goes on answering pings.
+// TestAMessageMustArriveInTime sends a part of a large message, and keeps answering pings.
 func TestAMessageMustArriveInTime(t *testing.T) {
 	inCrowd(t, boreas.Options{}, protocol2{}, func(r *crowd) {
 		slow, quick := r.dial(), r.dial()
 		r.send(slow, frame(1, strings.Repeat("x", 10_000)))
-		r.send(quick, frame(1, "x")) // holds nothing to speak of
+		r.send(quick, frame(1, "x")) // holds almost nothing
 		for range 40 {
 			time.Sleep(time.Second)
 			r.send(slow, frame(fin|10, ""))
@@ -186,7 +187,7 @@ func TestFragmentsAreHeldAsOneMessage(t *testing.T) {
 	})
 }
 
-// TestRefusedPages asks for history, and for many channels, when there is no room.
+// TestRefusedPages requests history, and joins many channels, when there is no room.
 func TestRefusedPages(t *testing.T) {
 	inCrowd(t, boreas.Options{PeerMemory: 1 << 20}, protocol2{}, func(r *crowd) {
 		if _, err := r.hub.Publish(context.Background(), "news", boreas.Message{Data: bytes.Repeat([]byte("1"), 100<<10)}); err != nil {

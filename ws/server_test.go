@@ -90,7 +90,7 @@ func serverOf(t *testing.T, k kind, h boreas.Options, handler func(*boreas.Hub) 
 		s.Listener = socket.Listener(s.Listener)
 		s.StartTLS()
 		secure.Store(s.Listener.Addr().String(), nil)
-		t.Cleanup(func() { secure.Delete(s.Listener.Addr().String()) }) // the port may be another's next
+		t.Cleanup(func() { secure.Delete(s.Listener.Addr().String()) }) // another process may get the port next
 	}
 	t.Cleanup(func() {
 		hub.Shutdown(context.Background(), 0)

@@ -199,7 +199,7 @@ func TestMalformedRequests(t *testing.T) {
 	}
 }
 
-// clauses 4.2, 4.12: an entry that is wrong fails alone, whatever is wrong with it.
+// clauses 4.2, 4.12: a wrong entry fails alone, whatever its fault is.
 func TestAWrongEntryFailsAlone(t *testing.T) {
 	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 	c := authenticated(t, addr)
@@ -214,7 +214,7 @@ func TestAWrongEntryFailsAlone(t *testing.T) {
 		var reply map[string]json.RawMessage
 		var body struct{ Channels []result }
 		if err := json.Unmarshal([]byte(strings.TrimPrefix(text, "text ")), &reply); err == nil && reply[kind] != nil {
-			json.Unmarshal(reply[kind], &body) //nolint:errcheck // then there are no results
+			json.Unmarshal(reply[kind], &body) //nolint:errcheck // there are no results in that case
 		}
 		if len(body.Channels) != len(entries) {
 			t.Fatalf("%s of %q: %s", kind, entries, text)
@@ -243,7 +243,7 @@ func TestAWrongEntryFailsAlone(t *testing.T) {
 			t.Errorf("leave %d: %+v", i, got[i])
 		}
 	}
-	// Both were left: joining them at a place is no error.
+	// Both were left, so joining them at a position is not an error.
 	for _, r := range ask("join", `{"channel":"a","last":1}`, `{"channel":"b","last":1}`) {
 		if r.Error != nil {
 			t.Errorf("joined again: %+v", r)

@@ -16,11 +16,11 @@ import (
 
 var update = flag.Bool("update", false, "write notices/notices.txt anew")
 
-// noticeFile matches the names of files that licences ask to be passed on.
+// noticeFile matches the names of files that licences require to be distributed.
 var noticeFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright|notice|patents)([.-].*)?$`)
 
-// TestNotices compares the notices that are in the program with those of what is linked into
-// it, as the toolchain says, on each system that it is built for.
+// TestNotices compares the notices in the program with those of the modules that the toolchain
+// links into it, on each system that it is built for.
 func TestNotices(t *testing.T) {
 	want := linkedNotices(t)
 	const file = "notices/notices.txt"
@@ -43,7 +43,7 @@ func TestNotices(t *testing.T) {
 }
 
 // linkedNotices returns the notices of Boreas, Go and all linked modules. A text that several
-// have stands there once.
+// modules share appears once.
 func linkedNotices(t *testing.T) string {
 	t.Helper()
 	type module struct{ name, root string }
@@ -74,7 +74,7 @@ func linkedNotices(t *testing.T) string {
 			}
 			m := module{fields[0], fields[1]}
 			linked[m.name] = true
-			for dir := fields[2]; strings.HasPrefix(dir, m.root); dir = filepath.Dir(dir) { // a package may have a licence of its own
+			for dir := fields[2]; strings.HasPrefix(dir, m.root); dir = filepath.Dir(dir) { // a package may have its own licence
 				add(m, dir)
 			}
 		}
@@ -126,7 +126,7 @@ func byName(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
 }
 
-// targets are the systems that releases are built for, as the Makefile has them.
+// targets are the systems that releases are built for, as in the Makefile.
 func targets(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../Makefile")

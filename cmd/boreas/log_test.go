@@ -39,7 +39,7 @@ func piped(t *testing.T, args ...string) (cmd *exec.Cmd, s *served, reader, writ
 	return cmd, s, reader, writer
 }
 
-// fill writes to a pipe until it takes no more, and leaves it one that blocks.
+// fill writes to a pipe until it is full, and leaves it in blocking mode.
 func fill(t *testing.T, pipe *os.File) {
 	t.Helper()
 	fd := int(pipe.Fd())
@@ -60,7 +60,7 @@ func fill(t *testing.T, pipe *os.File) {
 	}
 }
 
-// refuse makes the server log something: that a client is not believed.
+// refuse makes the server log that it does not trust a client's X-Forwarded-For header.
 func refuse(t *testing.T, s *served) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+s.ws+"/", nil)
@@ -92,8 +92,7 @@ func goodbye(t *testing.T, cmd *exec.Cmd, s *served, signals ...os.Signal) webso
 	return websocket.CloseStatus(err)
 }
 
-// The reader of the log goes away, or does not read any more: the server serves on, and ends
-// in order.
+// The reader of the log exits, or stops reading: the server keeps serving, and ends normally.
 func TestServerOutlivesTheReaderOfItsLog(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -108,7 +107,7 @@ func TestServerOutlivesTheReaderOfItsLog(t *testing.T) {
 			for range 3 {
 				refuse(t, s)
 			}
-			cmd.Process.Signal(syscall.SIGHUP) // logs a line, too
+			cmd.Process.Signal(syscall.SIGHUP) // also logs a line
 			if code := goodbye(t, cmd, s, syscall.SIGTERM); code != websocket.StatusGoingAway {
 				t.Errorf("the session saw the code %d", code)
 			}
@@ -119,7 +118,7 @@ func TestServerOutlivesTheReaderOfItsLog(t *testing.T) {
 	}
 }
 
-// A second signal ends the server at once, also when nobody reads the log.
+// A second signal ends the server at once, even if nothing reads the log.
 func TestSecondSignalWhileTheLogIsStuck(t *testing.T) {
 	cmd, s, _, writer := piped(t, "--drain-time=1h")
 	fill(t, writer)
@@ -135,7 +134,7 @@ func TestSecondSignalWhileTheLogIsStuck(t *testing.T) {
 	}
 }
 
-// The banner's reader goes away before it is written, or never reads: the server starts.
+// The banner's reader exits before it is written, or never reads: the server starts.
 func TestServerStartsWithoutAReaderOfItsBanner(t *testing.T) {
 	for _, stuck := range []bool{false, true} {
 		p := newProcess(t, "--api-port=0", "--ws-port=0")
@@ -196,7 +195,7 @@ func TestPackageLog(t *testing.T) {
 	p.flush(flushLimit)
 }
 
-// With log_format=json every line on standard error is JSON, the last one too.
+// With log_format=json every line on standard error is JSON, including the last one.
 func TestEveryLineIsJSON(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -220,7 +219,7 @@ func TestEveryLineIsJSON(t *testing.T) {
 	}
 }
 
-// What was dropped is told at every level of the log.
+// Dropped lines are reported at every log level.
 func TestDroppedLine(t *testing.T) {
 	for level, want := range map[string]string{"debug": "WARN", "warn": "WARN", "error": "ERROR"} {
 		cfg := config.Default()

@@ -115,8 +115,8 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
-// TestShutdownDelay: after the first signal the server is not ready and serves; the second
-// ends the delay and nothing else.
+// TestShutdownDelay: after the first signal the server is not ready but serves; the second only
+// ends the delay.
 func TestShutdownDelay(t *testing.T) {
 	p := newProcess(t, "--api-port=0", "--ws-port=0", "--drain-time=0", "--shutdown-delay=1h")
 	s, err := startServer(p.cmd)

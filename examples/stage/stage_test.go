@@ -84,8 +84,8 @@ func TestOpenTakesBothURLsOrNone(t *testing.T) {
 	}
 }
 
-// A page that is open knows one address of its Boreas, and its policy allows no other. So an
-// example that is started anew has the same one, unless somebody else has taken it.
+// A page that is open knows one address of its Boreas, and its policy allows no other. So a
+// restarted example has the same address, unless another process has taken it.
 func TestTheBoreasIsFoundAgain(t *testing.T) {
 	for try := 1; ; try++ { // another process may take a port in between
 		page := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
@@ -97,7 +97,7 @@ func TestTheBoreasIsFoundAgain(t *testing.T) {
 			t.Fatalf("started anew it moved: %q, %q", first, again)
 		}
 	}
-	// Somebody else's port is left alone.
+	// A port of another process is not used.
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

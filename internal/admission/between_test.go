@@ -88,7 +88,7 @@ var ways = []string{tokenRevoked, userRevoked, keyRevoked, allRevoked, rulesChan
 
 // TestTakenBetween revokes access at three moments: while the backend's answer, which accepts
 // the token, is under way; just after the token was accepted; and just before a join reads the
-// messages that its session has missed. On every transport, the client gets nothing.
+// messages that its session has missed. On every transport, the client receives nothing.
 func TestTakenBetween(t *testing.T) {
 	for _, when := range []string{"decided", "checked", "reading"} {
 		for _, how := range ways {
@@ -169,7 +169,7 @@ func takenBetween(when, how, transport string) string {
 		return "4102 rules_changed"
 	case when == "reading" && how == rulesChanged: // it has the new rules, and is told what they say
 		return "not_permitted"
-	case when == "decided" && transport == handshake: // it never had what was taken
+	case when == "decided" && transport == handshake: // it never had the permission that was revoked
 		return "failed to WebSocket dial: expected handshake response status code 101 but got 401"
 	case when == "decided":
 		return "token_revoked"

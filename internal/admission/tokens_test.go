@@ -99,7 +99,7 @@ type backend struct {
 	refusal string            // guarded by mu
 	status  int               // guarded by mu: of every answer, if not 0
 
-	decided atomic.Pointer[func()] // called once, when an answer is decided and not yet sent
+	decided atomic.Pointer[func()] // called once, after an answer is decided and before it is sent
 }
 
 func newBackend(t testing.TB) *backend {

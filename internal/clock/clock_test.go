@@ -30,14 +30,14 @@ func TestElapsedTimeDoesNotFollowTheWallClock(t *testing.T) {
 	})
 }
 
-// Not in a bubble, whose time has nothing to do with when the process began.
+// Not in a bubble, because its time is unrelated to the start of the process.
 func TestSteadyIsNeverAheadOfTheElapsedTime(t *testing.T) {
 	for _, d := range []time.Duration{time.Hour, -time.Hour, 0} {
 		undo := Step(d)
 		ahead := Steady().Sub(time.Now().Round(0))
 		undo()
-		// The two may be some microseconds apart. That a machine sets its clock meanwhile is
-		// what a minute allows for.
+		// The two may be some microseconds apart. A minute allows for a machine that sets its clock
+		// meanwhile.
 		if want := min(d, 0); ahead > want+time.Minute || ahead < want-time.Minute {
 			t.Errorf("set by %v: %v ahead, want %v", d, ahead, want)
 		}

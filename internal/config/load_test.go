@@ -159,7 +159,7 @@ log_format = '\x6as\u006fn'
 }
 
 // TestTextIsTrimmed gives each text option a value as secrets, env files and shells give it: with a line break or a blank around
-// it. A text that kept them would be silent: an issuer that no token has, another directory.
+// it. Keeping them would cause a silent fault: an issuer that no token has, or another directory.
 func TestTextIsTrimmed(t *testing.T) {
 	values := map[string]string{
 		"token_provider": "file:tokens", "jwt_keys": "hs256:secret", "auth_url": "https://backend.example/check",

@@ -27,7 +27,7 @@ func pathsOf(c Config) map[string]string {
 	}
 }
 
-// TestPathsInAFile: they are relative to the file, wherever the server is started.
+// TestPathsInAFile: they are relative to the file, regardless of the working directory.
 func TestPathsInAFile(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "etc")
@@ -71,7 +71,7 @@ func TestPathsInAFile(t *testing.T) {
 		t.Errorf("from flags and environment: %q, %q", c.DataDir, c.TokenProvider)
 	}
 
-	// What is printed as a file may be put into another directory.
+	// A printed file may be saved in another directory.
 	var printed strings.Builder
 	if err := c.PrintTOML(&printed); err != nil {
 		t.Fatal(err)

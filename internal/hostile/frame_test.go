@@ -188,7 +188,7 @@ var byFrames = []attack{
 	}, "20 flood"},
 	// Pongs that nobody asked for (5.5.3).
 	{"a flood of pongs", frames((*line).lives, strings.Repeat(frame(fin|opPong, "x"), 50_000)), "2 x lives"},
-	// The same, and of fragments, without an end.
+	// The same, and fragments, without an end.
 	{"frames without an end", func(a *attacker) string {
 		got := make(tally)
 		for i, endless := range []string{frame(fin|opPong, ""), frame(fin|opPing, ""), frame(opContinuation, "")} {

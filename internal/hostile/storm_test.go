@@ -122,8 +122,8 @@ var byTokens = []attack{
 		}
 		return got.String() + "; a good one: " + second(a.socket(0, withToken("/v2", a.tokenOf("ann"))))
 	}, "20 x invalid_token, then 10 x rate_limited; a good one: 101"},
-	// The same on the classic wire, where nobody is told; others behind the same address may
-	// own good tokens and keys.
+	// The same on the classic wire, which sends no error; other clients behind the same address may
+	// have valid tokens and keys.
 	{"guessing tokens on the classic wire", func(a *attacker) string {
 		l := a.open(0, "/")
 		for i := range 30 {
@@ -140,8 +140,8 @@ var byTokens = []attack{
 		}
 		return got.String() + "; a good one: " + a.dial(0, a.events).say(get("/v2/events?channel=a&access_token="+a.tokenOf("ann"))).answer()
 	}, "20 x 401 invalid_token, then 10 x 429 rate_limited; a good one: 200 stream"},
-	// A page's images with bad tokens, which its visitor's browser asks for (address_failures,
-	// address_accepts): they are refused, and cost the visitor nothing.
+	// A page's images with bad tokens, which its visitor's browser requests (address_failures,
+	// address_accepts): they are refused, and do not count against the visitor.
 	{"images with bad tokens", func(a *attacker) string {
 		got := make(tally)
 		for i := range 300 {

@@ -77,7 +77,7 @@ func TestFewFailures(t *testing.T) {
 }
 
 // TestChecksQueue: while an address has to wait, few checks of its tokens run at once. The
-// others get their turn, or are refused after a time. Other addresses notice nothing.
+// others get their turn, or are refused after a time. Other addresses are not affected.
 func TestChecksQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(Options{Address: Bounds{Failures: 1}})

@@ -291,7 +291,7 @@ func TestRefusalsAreTold(t *testing.T) {
 	})
 }
 
-// A request with a list counts by its entries: a long one is no cheaper than several.
+// A request with a list counts by its entries: a long one is not cheaper than several.
 func TestRequestsOfALongList(t *testing.T) {
 	for entries, want := range map[int]int{0: 1, 1: 1, 10: 1, 11: 2, 20: 2, 21: 3, 1000: 100, 3420: 342} {
 		if got := Requests(entries); got != want {
@@ -301,7 +301,7 @@ func TestRequestsOfALongList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Options{User: Bounds{Requests: 100}}).User("u1")
 		got := []string{
-			told(c.Request(Requests(1000), 1)), // half of what there is
+			told(c.Request(Requests(1000), 1)), // half of the burst
 			told(c.Request(Requests(1010), 1)),
 			told(c.Request(Requests(1000), 1)),
 			told(c.Request(1, 1)),

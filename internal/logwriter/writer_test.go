@@ -19,11 +19,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // reader is what a Writer writes to. It can be made to block and to fail.
 type reader struct {
-	open chan struct{} // closed when it takes lines
+	open chan struct{} // closed when it accepts lines
 
 	mu   sync.Mutex
 	text bytes.Buffer
-	take int // how many bytes it takes before it fails; negative for all
+	take int // how many bytes it accepts before it fails; negative means all
 	err  error
 }
 
@@ -45,7 +45,7 @@ func (r *reader) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// fail makes the reader take so many bytes more, and fail then.
+// fail makes the reader fail after the given number of further bytes.
 func (r *reader) fail(take int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,8 +86,8 @@ func TestLinesArriveInOrder(t *testing.T) {
 	}
 }
 
-// A reader that does not read holds nobody up, and costs no more memory than allowed. What
-// was dropped is counted, and reported where it is missing.
+// A reader that does not read delays nothing, and costs no more memory than allowed. Dropped
+// lines are counted, and reported in their place.
 func TestReaderThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
@@ -113,7 +113,7 @@ func TestReaderThatDoesNotRead(t *testing.T) {
 	})
 }
 
-// Lines come again after some were dropped: each loss is reported once.
+// Lines arrive again after some were dropped: each loss is reported once.
 func TestLossIsReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
@@ -134,7 +134,7 @@ func TestLossIsReportedOnce(t *testing.T) {
 	})
 }
 
-// A reader that has gone, and another that has come: a full disk, a pipe that is opened again.
+// A reader fails and works again: a full disk, a pipe that is opened again.
 func TestWriteThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
@@ -146,7 +146,7 @@ func TestWriteThatFails(t *testing.T) {
 		}
 		say("1\n")
 		r.fail(3, errors.New("no space"))
-		say("two\n") // but for its end
+		say("two\n") // except its end
 		say("3\n")
 		say("4\n5\n")
 		r.fail(-1, nil)
@@ -158,7 +158,7 @@ func TestWriteThatFails(t *testing.T) {
 	})
 }
 
-// A pipe that does not block is full: its reader is waited for.
+// A non-blocking pipe is full: the Writer waits for its reader.
 func TestPipeThatDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
@@ -175,7 +175,7 @@ func TestPipeThatDoesNotBlock(t *testing.T) {
 	})
 }
 
-// Whoever ends the program does not wait for ever.
+// The end of the program does not wait forever.
 func TestCloseIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()

@@ -14,8 +14,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/redial"
 )
 
-// A server answers the first request of each connection, and does with the second what it
-// is told to.
+// A server answers the first request of each connection, and handles the second as the test
+// sets.
 type server struct {
 	net.Listener
 	connections, requests atomic.Int32
@@ -74,8 +74,8 @@ func post(t *testing.T, c *http.Client, s *server, body io.Reader) string {
 	return fmt.Sprint(response.StatusCode, " ", string(text))
 }
 
-// TestKeptConnectionEnds: what a server does with the second request of a connection, and
-// what becomes of it.
+// TestKeptConnectionEnds: the server's reaction to the second request of a connection, and the
+// result.
 func TestKeptConnectionEnds(t *testing.T) {
 	text := func(s string) func(net.Conn) { return func(c net.Conn) { io.WriteString(c, s) } }
 	for name, test := range map[string]struct {
@@ -113,8 +113,8 @@ func TestKeptConnectionEnds(t *testing.T) {
 	}
 }
 
-// TestOnlyOnce: a server that closes new connections as well is not asked for ever, and a
-// body that can be read only once is not sent again.
+// TestOnlyOnce: a server that also closes new connections is not asked forever, and a body that
+// can be read only once is not sent again.
 func TestOnlyOnce(t *testing.T) {
 	s := serve(t, func(net.Conn) {})
 	c := &http.Client{Transport: redial.New(&http.Transport{})}

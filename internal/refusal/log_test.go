@@ -119,8 +119,8 @@ func TestPartsOfMessages(t *testing.T) {
 	runtime.KeepAlive(l)
 }
 
-// TestOneClientDoesNotPushOutOthers: whoever is refused more than all others pushes out its
-// own refusals, as a user and as a stranger from a network.
+// TestOneClientDoesNotPushOutOthers: a client that is refused more often than all others pushes
+// out only its own refusals, as a user and as an anonymous client from a network.
 func TestOneClientDoesNotPushOutOthers(t *testing.T) {
 	for name, attack := range map[string]func(i int) Entry{
 		"a user from many addresses": func(i int) Entry {
@@ -150,7 +150,7 @@ func TestOneClientDoesNotPushOutOthers(t *testing.T) {
 			if n := len(l.Find(Filter{}, 2*Size)); n != Size {
 				t.Errorf("there are %d", n)
 			}
-			// What is old makes room for what is new, whoever had it.
+			// Old refusals make room for new ones, regardless of their owner.
 			now = now.Add(keptAtLeast)
 			for i := range Size {
 				l.Add(Entry{Code: "not_permitted", User: fmt.Sprint("late-", i)})
@@ -162,7 +162,7 @@ func TestOneClientDoesNotPushOutOthers(t *testing.T) {
 	}
 }
 
-// TestSharesAgree does random things and compares the log with itself.
+// TestSharesAgree makes random changes and compares the log's parts with each other.
 func TestSharesAgree(t *testing.T) {
 	now := time.Unix(1000, 0)
 	l := at(&now)

@@ -19,7 +19,7 @@ import (
 
 const silentGrace = time.Second
 
-// crowdRig is a port's connections, of which none is a real one.
+// crowdRig is a port's connections, none of them real.
 type crowdRig struct {
 	*connections
 	t *testing.T
@@ -44,7 +44,7 @@ func (r *crowdRig) begin(address string) (*from, *connection) {
 	return c, k
 }
 
-// served begins a connection that must be served.
+// served begins a connection that the server must serve.
 func (r *crowdRig) served(address string) *from {
 	r.t.Helper()
 	c, k := r.begin(address)
@@ -54,7 +54,8 @@ func (r *crowdRig) served(address string) *from {
 	return c
 }
 
-// refuses begins a connection that must be refused with an answer, and one that is closed.
+// refuses begins a connection that must be refused with the error want, and closed at once if
+// closed is set.
 func (r *crowdRig) refuses(address string, closed bool, want *fault.Fault) {
 	r.t.Helper()
 	c, k := r.begin(address)
@@ -63,8 +64,8 @@ func (r *crowdRig) refuses(address string, closed bool, want *fault.Fault) {
 	}
 }
 
-// Who has no request under way makes room for others: first those that have been idle for
-// the longest time, then those that have sent nothing for some time.
+// Connections without a request under way make room for others: first those that have been idle
+// for the longest time, next those that have sent nothing for some time.
 func TestWaitingConnectionsMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newCrowd(t, 4, 0, 100)
@@ -76,7 +77,7 @@ func TestWaitingConnectionsMakeRoom(t *testing.T) {
 		for _, c := range []*from{idle, later, active} {
 			r.state(c, http.StateActive)
 		}
-		r.refuses("192.0.2.5", true, fault.Overloaded) // nobody has waited for long enough
+		r.refuses("192.0.2.5", true, fault.Overloaded) // no connection has waited for long enough
 		r.state(idle, http.StateIdle)
 		time.Sleep(idleGrace)
 		r.state(later, http.StateIdle)
@@ -120,7 +121,7 @@ func TestRefusalsAreAnswered(t *testing.T) {
 			r.refuses("192.0.2.2", false, fault.Overloaded)
 		}
 		r.refuses("192.0.2.2", true, fault.Overloaded)
-		// All that have sent nothing for some time make room for one that is served.
+		// All connections that have sent nothing for some time make room for one that is served.
 		time.Sleep(silentGrace)
 		r.served("192.0.2.3")
 		if n := r.number(); n != 7 {
@@ -129,8 +130,8 @@ func TestRefusalsAreAnswered(t *testing.T) {
 	})
 }
 
-// One address has its share, also when it opens more while its others wait. Exempt addresses and
-// proxies have no share.
+// One address has its share, even if it opens more connections while its others wait. Exempt
+// addresses and proxies have no share.
 func TestOneAddressDoesNotTakeAllConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newCrowd(t, 1000, 0, 16)
@@ -148,7 +149,7 @@ func TestOneAddressDoesNotTakeAllConnections(t *testing.T) {
 		}
 		other := r.served("192.0.2.2")
 		time.Sleep(silentGrace)
-		r.served("192.0.2.1") // in the place of its own
+		r.served("192.0.2.1") // in place of its own connection
 		if other.closed || r.evicted.Load() != 3 {
 			t.Error("another's connection is closed")
 		}
@@ -162,7 +163,7 @@ func TestOneAddressDoesNotTakeAllConnections(t *testing.T) {
 	})
 }
 
-// A handshake may take the place of a session that nobody has, and no other.
+// A handshake may take an unused place of a session, but not a used one.
 func TestHandshakesAndSessions(t *testing.T) {
 	sessions := 0
 	r := newCrowd(t, 0, 0, 100)
@@ -195,8 +196,7 @@ func dialIdle(t *testing.T, address net.Addr, n int, text string) (conns []net.C
 	return conns
 }
 
-// The API's port is full of connections that wait for nothing: it still answers, and
-// subscribers get in.
+// The API's port is full of idle connections: it still answers, and subscribers can connect.
 func TestIdleConnectionsToTheAPI(t *testing.T) {
 	for name, sent := range map[string]string{"silent": "", "idle": "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"} {
 		t.Run(name, func(t *testing.T) {
@@ -219,8 +219,8 @@ func TestIdleConnectionsToTheAPI(t *testing.T) {
 	}
 }
 
-// When every connection is in use, a request gets an answer that says so, and monitoring is
-// served.
+// When every connection is in use, a request gets an error with that reason, and monitoring
+// requests are served.
 func TestRequestsBeyondTheRoomOfTheAPI(t *testing.T) {
 	s := start(t, testConfig(func(c *config.Config) { c.APIConnections = 16 }), Options{}) // 2 of them for answers
 	var publishers []net.Conn

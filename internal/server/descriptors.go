@@ -5,7 +5,7 @@ const (
 	// of them, or 1/fewReservedShare if there are few.
 	reservedShare    = 16
 	fewReservedShare = 4
-	fewReserved      = 256 // so that fewer descriptors do not reserve more
+	fewReserved      = 256 // most that fewReservedShare reserves
 	minReserved      = 64
 
 	// 1/fileShare of those is for files and the connections that the server opens itself. The two

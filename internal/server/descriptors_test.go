@@ -32,7 +32,8 @@ func TestShareOut(t *testing.T) {
 	}
 }
 
-// TestAddressHandshakes: one address has a part of the room, and never so much that the buffers of its handshakes take the memory.
+// TestAddressHandshakes: one address has a part of the room, and never so much that the buffers of its handshakes use up the
+// memory.
 func TestAddressHandshakes(t *testing.T) {
 	for room, want := range map[int]int{1: minPeer, 400: 100, 4096: 1024, 32_640: 1024} {
 		if got := addressHandshakes(room); got != want {

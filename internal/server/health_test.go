@@ -10,7 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// The health URLs of the subscribers' port answer whatever the limits say, and no refusal is
+// The health URLs of the subscribers' port answer regardless of the limits, and no refusal is
 // counted.
 func TestHealthOfTheSubscribersPort(t *testing.T) {
 	s := start(t, testConfig(func(c *config.Config) {
@@ -52,13 +52,13 @@ func TestHealthOfTheSubscribersPort(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	// What is counted comes first now: the page's origin is what is wrong with it.
+	// This path is counted, so the page's origin is checked, and refused.
 	if got := ask("GET", "/healthz/"); got[:3] != "403" {
 		t.Error(got)
 	}
 }
 
-// A server that leaves is not ready, on both ports, and serves all the same.
+// After Leave the server is not ready on both ports, but still serves requests.
 func TestLeave(t *testing.T) {
 	s := start(t, testConfig(nil), Options{})
 	ports := []string{s.APIAddr().String(), s.WSAddr().String()}

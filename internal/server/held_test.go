@@ -27,11 +27,11 @@ const (
 
 	clients = 150
 
-	// again is how often a client asks for a page: the system takes some of them for it.
+	// again is how often a client requests a page. The kernel's buffers take some of the pages.
 	again = 20
 )
 
-// deaf is a crowd of clients that do not read, or do not end what they say.
+// deaf is a set of clients that do not read, or do not complete what they send.
 type deaf struct {
 	*testing.T
 	server *Server
@@ -39,7 +39,7 @@ type deaf struct {
 	conns  []net.Conn
 }
 
-// dial connects with room for few bytes.
+// dial connects with a small receive buffer.
 func (d *deaf) dial(address net.Addr, protocol string) net.Conn {
 	d.Helper()
 	c, err := net.Dial("tcp", address.String())
@@ -88,8 +88,8 @@ func frame(text string) []byte {
 	return append(append(b, 0, 0, 0, 0), text...)
 }
 
-// zeroWindow opens a connection of HTTP/2 that takes no bytes of any stream, and asks for a
-// path so many times.
+// zeroWindow opens an HTTP/2 connection that accepts no bytes of any stream, and requests a path
+// the given number of times.
 func (d *deaf) zeroWindow(address net.Addr, path string, streams int) {
 	d.Helper()
 	c := d.dial(address, "h2")
@@ -125,8 +125,8 @@ func (d *deaf) until(what string, done func(boreas.Stats) bool) {
 	}
 }
 
-// TestBytesOfStrangersAreBounded does what made the server hold gigabytes: each row does a
-// kind of that with more clients than there is room for.
+// TestBytesOfStrangersAreBounded makes requests that once made the server hold gigabytes: each
+// row makes one kind of them, with more clients than there is room for.
 func TestBytesOfStrangersAreBounded(t *testing.T) {
 	full := func(s boreas.Stats) bool { return s.Held.Waiting >= 40 && s.Held.Bytes > heldMax/2 }
 	blocked := func(streams int64) func(boreas.Stats) bool {
@@ -193,12 +193,11 @@ func TestBytesOfStrangersAreBounded(t *testing.T) {
 			before := heapInUse()
 			test.do(d)
 			d.until("there are not so many bytes held", test.full)
-			// A ping behind an answer may make its array grow, and a connection of TLS may
-			// keep a record.
+			// A ping after an answer may make its array grow, and a TLS connection may keep a record.
 			if held := d.server.hub.Stats().Held; held.Bytes-held.Batch > heldMax*5/4 || held.Batch > heldMax {
 				t.Errorf("more than there is room for: %+v", held)
 			}
-			// What requests under way take beside that goes by itself.
+			// The other memory of requests under way is released by itself.
 			d.until("the heap has grown by more than there is room for", func(boreas.Stats) bool { return heapInUse()-before < 15*heldMax })
 			for _, c := range d.conns {
 				c.Close()

@@ -90,7 +90,7 @@ func TestTheGateBoundsAddresses(t *testing.T) {
 		if n := g.count.tooFast.Load(); n != 0 {
 			t.Errorf("%d were refused for accept_rate", n)
 		}
-		// Whoever has failed may connect: a valid token of the same address must get in.
+		// An address with failures may connect: a valid token from the same address must be accepted.
 		time.Sleep(time.Minute)
 		if a := netip.MustParseAddr("192.0.2.8"); limits.Failed(a) != nil || limits.Failed(a) == nil {
 			t.Error("the address does not have to wait")
@@ -102,7 +102,8 @@ func TestTheGateBoundsAddresses(t *testing.T) {
 }
 
 // TestAPageCostsItsVisitorNothing: a page whose origin may not connect is refused before
-// anything counts for its visitor, and embedded requests count apart from the visitor's own.
+// anything counts for its visitor, and embedded requests count separately from the visitor's
+// own.
 func TestAPageCostsItsVisitorNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := limit.New(limit.Options{Address: limit.Bounds{Accepts: 5, Failures: 1}})

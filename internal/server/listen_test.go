@@ -107,7 +107,7 @@ func TestDebugOnlyWhereItIsSafe(t *testing.T) {
 	}
 }
 
-// TestAnswersThatEndHaveATimeLimit: a client that does not read holds nothing for ever.
+// TestAnswersThatEndHaveATimeLimit: a client that does not read holds nothing forever.
 func TestAnswersThatEndHaveATimeLimit(t *testing.T) {
 	s := withTLS(t, newAuthority(t), Options{}, nil)
 	if s.api.http.WriteTimeout != writeTimeout || s.ws.http.WriteTimeout != writeTimeout {

@@ -39,7 +39,7 @@ level=INFO msg=running api=10.0.0.1:8001 ws=127.0.0.1:8001 config="" tokens=0 de
 	}
 }
 
-// TestLogOfOneAddressForAll: a bound for one address that bounds nothing is told.
+// TestLogOfOneAddressForAll: a limit for one address that has no effect is logged.
 func TestLogOfOneAddressForAll(t *testing.T) {
 	for _, c := range []struct {
 		ip                string
@@ -72,8 +72,7 @@ func TestLogOfOneAddressForAll(t *testing.T) {
 	}
 }
 
-// TestLogOfTheDataDirectory: whoever starts the server with another directory than before is
-// told.
+// TestLogOfTheDataDirectory: starting the server with another directory than before is logged.
 func TestLogOfTheDataDirectory(t *testing.T) {
 	root := t.TempDir()
 	t.Chdir(root)

@@ -19,7 +19,7 @@ func TestAHandlerThatPanics(t *testing.T) {
 			panic("the handler is broken")
 		}
 	})))
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // or it asks again
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // otherwise the client retries
 	for _, path := range []string{"/broken", "/", "/broken", "/"} {
 		resp, err := client.Get(served.URL + path)
 		if (err == nil) != (path == "/") {

@@ -112,8 +112,8 @@ func TestShutdownCutsOff(t *testing.T) {
 	}
 }
 
-// The drain time is a bound: two sessions do not take it, as nobody else comes back with
-// them.
+// The drain time is a bound: two sessions do not need all of it, because no others reconnect
+// with them.
 func TestDrainOfAFewSessions(t *testing.T) {
 	s := start(t, testConfig(func(c *config.Config) { c.DrainTime = time.Hour }), Options{})
 	first := subscribe(t, s, "one")

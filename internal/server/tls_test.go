@@ -311,7 +311,7 @@ func TestFilesThatStopTheStart(t *testing.T) {
 		want   string
 	}{
 		{
-			func(c *config.Config) { c.JWTDefaultRules = `[{"channels":["a"]}]` }, // without jwt_keys, too
+			func(c *config.Config) { c.JWTDefaultRules = `[{"channels":["a"]}]` }, // also without jwt_keys
 			`the default rules of JWTs: rule 1, for "a", neither allows nor denies anything`,
 		},
 		{

@@ -29,8 +29,8 @@ func TestGOGCIsTheOperators(t *testing.T) {
 
 const mib = 1 << 20
 
-// TestTrimmer looks twice: before is how things stood at the last collection, and after a
-// time how they stand now.
+// TestTrimmer measures twice: before is the state at the last collection, and now the state some
+// time later.
 func TestTrimmer(t *testing.T) {
 	type moment struct {
 		memory
@@ -85,7 +85,7 @@ func TestTrimmerAfterFreePages(t *testing.T) {
 	}
 }
 
-// After a time that was not quiet there is one collection, whatever the server knows.
+// After a busy period there is one collection, regardless of the footprint.
 func TestTrimmerAfterAStorm(t *testing.T) {
 	tr := newTrimmer(nil)
 	now := clock.Now()
@@ -100,13 +100,13 @@ func TestTrimmerAfterAStorm(t *testing.T) {
 	}
 	look(0, 0, false)
 	look(time.Minute, trimQuiet, false) // not quiet
-	look(time.Second, 100, true)        // and then it is
+	look(time.Second, 100, true)        // and now it is quiet
 	m.cycles++
 	look(time.Second, 100, false)
 	look(time.Hour, 100, false) // once is enough
 }
 
-// TestMemoryOfThoseWhoLeftIsGivenBack lets go of memory that was alive at the last collection.
+// TestMemoryOfThoseWhoLeftIsGivenBack releases memory that was alive at the last collection.
 func TestMemoryOfThoseWhoLeftIsGivenBack(t *testing.T) {
 	var held atomic.Pointer[[]byte]
 	big := make([]byte, 64*mib)

@@ -50,7 +50,7 @@ func TestBoundsOfAUserArrive(t *testing.T) {
 	}
 }
 
-// TestBoundsOfChannelsArrive gives one address two channels, and all of them next to nothing.
+// TestBoundsOfChannelsArrive allows one address two channels, and all addresses almost none.
 func TestBoundsOfChannelsArrive(t *testing.T) {
 	for _, c := range []struct {
 		set  func(*config.Config)

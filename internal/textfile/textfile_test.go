@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestDecode saves the same text in each way that editors and shells know.
+// TestDecode encodes the same text in each way in which editors and shells save it.
 func TestDecode(t *testing.T) {
 	tests := []struct{ name, text, want, err string }{
 		{"UTF-8", "a = 'é😀'\n", "a = 'é😀'\n", ""},

@@ -160,8 +160,8 @@ func BenchmarkAppendV2Message(b *testing.B) {
 	b.SetBytes(int64(len(buf)))
 }
 
-// Each wrong entry has an error in the reply, so there is a bound: beyond it the request is
-// wrong as a whole.
+// Each wrong entry has an error in the reply, so there is a bound: over it the whole request is
+// refused.
 func TestParseV2BoundsWrongEntries(t *testing.T) {
 	for _, c := range []struct{ kind, entry string }{{"join", "{}"}, {"join", "0"}, {"leave", "0"}, {"leave", `"\ud83d"`}} {
 		for n, whole := range map[int]bool{wire.MaxV2Bad: false, wire.MaxV2Bad + 1: true, 20_000: true} {

@@ -75,7 +75,7 @@ func FuzzParseV2(f *testing.F) {
 	})
 }
 
-// hasBad tells whether one of the entries is wrong.
+// hasBad reports whether an entry is wrong.
 func hasBad(r wire.V2Request) bool {
 	return slices.ContainsFunc(r.Join, func(c wire.V2Channel) bool { return c.Bad != "" }) ||
 		slices.ContainsFunc(r.Leave, func(n wire.V2Name) bool { return n.Bad != "" })
