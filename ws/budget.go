@@ -28,8 +28,8 @@ const (
 	// user_bytes. A frame of 6 bytes takes about as much work as that many bytes of a large one.
 	frameCost = 128
 
-	// A refused request counts as refusalCost bytes: the server has read it and must write the
-	// refusal.
+	// A refused request counts as its bytes, but as refusalCost at least: the server has read it
+	// and must write the refusal.
 	refusalCost = 1 << 10
 )
 
@@ -93,13 +93,13 @@ func (c *conn) countUseless() {
 	}
 }
 
-// countRefusal counts a request that was over a limit. It returns an error if the connection
-// must be closed.
-func (c *conn) countRefusal() error {
+// countRefusal counts a request that was over a limit, and those of its bytes that count nowhere
+// else. It returns an error if the connection must be closed.
+func (c *conn) countRefusal(bytes int) error {
 	if free, err := c.takeFrame(); err != nil || free {
 		return err
 	}
-	return c.spend(refusalCost)
+	return c.spend(max(refusalCost, bytes))
 }
 
 // spend counts bytes toward the limits of the address and the user.

@@ -61,7 +61,7 @@ func (protocol2) greeting(h *handler, g *boreas.Grant) func(id string) []byte {
 
 func (protocol2) binary(c *conn, bytes int) {
 	if limited := c.request(1, bytes); limited != nil {
-		c.v2Limited(&wire.V2Request{}, limited)
+		c.v2Limited(&wire.V2Request{}, bytes, limited)
 		return
 	}
 	c.v2Malformed(wire.V2Request{}, fault.Malformed.With("The message is binary: send requests as text."))
@@ -70,7 +70,7 @@ func (protocol2) binary(c *conn, bytes int) {
 func (protocol2) text(c *conn, b []byte, bytes int) {
 	r, err := wire.ParseV2(b)
 	if limited := c.request(max(len(r.Join), len(r.Leave)), bytes); limited != nil {
-		c.v2Limited(&r, limited)
+		c.v2Limited(&r, bytes, limited)
 		return
 	}
 	if err == nil && r.Kind == wire.V2History {
@@ -149,10 +149,10 @@ func (c *conn) v2Fail(r *wire.V2Request, err error) {
 
 // v2Limited answers a request over the limit (clause 2.9). It always answers, because the
 // request was not carried out. The connection of a client that keeps sending without waiting is
-// closed.
-func (c *conn) v2Limited(r *wire.V2Request, err error) {
+// closed. Bytes are those of the request that have not been counted yet.
+func (c *conn) v2Limited(r *wire.V2Request, bytes int, err error) {
 	c.refused(err, r.Kind.String(), r.Channel)
-	if err := c.countRefusal(); err != nil {
+	if err := c.countRefusal(bytes); err != nil {
 		c.fail(err)
 		return
 	}
@@ -190,7 +190,7 @@ func (c *conn) v2Auth(r *wire.V2Request) {
 func (c *conn) v2Join(r *wire.V2Request) {
 	joins := v2.Joins(r.Join)
 	if err := c.reserve(v2.JoinedBytes(joins)); err != nil {
-		c.v2Limited(r, err)
+		c.v2Limited(r, 0, err)
 		return
 	}
 	results := c.sess.Join(joins, func(b []byte, results []boreas.Joined) []byte {
@@ -222,7 +222,7 @@ func (c *conn) v2Publish(r *wire.V2Request) {
 		return
 	}
 	if err := c.user.Publish(1); err != nil {
-		c.v2Limited(r, err)
+		c.v2Limited(r, 0, err)
 		return
 	}
 	// The engine keeps the message, and the buffer that it is in is used again.
