@@ -202,9 +202,9 @@ func (c *conn) carryOut(b *socket.Buffer) {
 }
 
 // Finish implements [boreas.Conn]. If a close frame was sent, the connection stays open
-// for CloseTimeout at most: until the client has sent its own, and has closed the
-// connection. The timeout starts when the close frame has been written: closing the
-// connection earlier would cut a write under way, and the client would not learn the reason.
+// for CloseTimeout at most, until the client has sent its own, and then for lingerTimeout,
+// until it has closed the connection. Both start when the close frame has been written: closing
+// the connection earlier would cut a write under way, and the client would not learn the reason.
 func (c *conn) Finish(reason error, said bool) {
 	c.refused(reason, "session", "")
 	c.mu.Lock()
@@ -244,11 +244,18 @@ func (c *conn) closedByPeer() (over bool) {
 	return over
 }
 
+// lingerTimeout is how long a connection stays open after both close frames, for what the
+// client has sent against the protocol after its own. It is short, since the end of the
+// server waits for it.
+const lingerTimeout = 500 * time.Millisecond
+
 // endWriting ends the connection once both close frames have been sent (RFC 6455, section
 // 7.1.1): the client sees the end and closes the connection, or the timeout ends. Closing it
 // here instead would reset it if further bytes had arrived meanwhile.
 func (c *conn) endWriting() {
 	if !c.CloseWrite() {
 		c.Close()
+		return
 	}
+	c.AfterWrite(func() { c.SetReadDeadline(time.Now().Add(min(lingerTimeout, c.h.options.CloseTimeout))) })
 }

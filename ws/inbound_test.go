@@ -140,6 +140,25 @@ func TestTheEndIsNoReset(t *testing.T) {
 	})
 }
 
+// TestAnsweredAndNotClosed: a client that answers the close frame, and leaves the connection
+// open, does not hold up the end of the server for as long as one that does not answer.
+func TestAnsweredAndNotClosed(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		const closeTimeout = 20 * time.Second
+		begin := time.Now()
+		hub, addr := server(t, k, boreas.Options{}, Options{CloseTimeout: closeTimeout})
+		c := newClient(t, addr)
+		c.write(closeOf("\x03\xe8bye"))
+		c.want("close 1000 ")
+		for hub.Sessions() > 0 && time.Since(begin) < closeTimeout {
+			runtime.Gosched()
+		}
+		if n := hub.Sessions(); n > 0 {
+			t.Errorf("%d sessions wait for the client", n)
+		}
+	})
+}
+
 // A client that keeps sending after its session has ended is still disconnected.
 func TestTheEndOfAFlood(t *testing.T) {
 	hub, addr := server(t, overSocket, boreas.Options{}, Options{CloseTimeout: 20 * time.Millisecond})
