@@ -43,6 +43,8 @@ func TestRefusals(t *testing.T) {
 		{"?channel=a&last=9007199254740992", nil, 400, "malformed", "The parameter last is not an integer from 0 to 9007199254740991."},
 		{"?channel=a&presence=yes", nil, 400, "malformed", "The parameter presence is neither true nor false."},
 		{"?channel=a&lsat=2", nil, 400, "malformed", `There is no parameter "lsat": write last.`},
+		{"?channel=a&sinse.a=1-1", nil, 400, "malformed", `There is no parameter "sinse.a": write since.NAME.`},
+		{"?channel=a&Since.a=1-1", nil, 400, "malformed", `There is no parameter "Since.a": write since.NAME.`},
 		{"?channel=a&Last=2", nil, 400, "malformed", `There is no parameter "Last": write last.`},
 		{"?channels=a", nil, 400, "malformed", `There is no parameter "channels": write channel.`},
 		{"?channel=a&presense=true", nil, 400, "malformed", `There is no parameter "presense": write presence.`},

@@ -89,11 +89,19 @@ func misspelt(params url.Values) error {
 			if len(values) > 1 && name != "channel" {
 				return malformed("the parameter %s is given %d times", name, len(values))
 			}
+		case sinceSlip(name):
+			return malformed("there is no parameter %.40s: write since.NAME", strconv.QuoteToASCII(name))
 		case spelling.Slip(name, parameters) != "":
 			return malformed("there is no parameter %.40s: write %s", strconv.QuoteToASCII(name), spelling.Slip(name, parameters))
 		}
 	}
 	return nil
+}
+
+// sinceSlip reports whether a parameter misspells since.NAME.
+func sinceSlip(name string) bool {
+	before, _, dotted := strings.Cut(name, ".")
+	return dotted && spelling.Slip(before, []string{"since"}) != ""
 }
 
 // channelsOf returns the channels named, each once.
