@@ -79,7 +79,7 @@ func (s *Session) become(g *Grant, meant func(now *Grant) bool) error {
 		case before == g.User:
 			p.reverify(g.User, g.Info)
 		default:
-			p.enterWith(s.ID(), g.User, nil, g.Info) // which ends its being there as the other
+			p.enterWith(s.ID(), g.User, nil, g.Info) // which ends its presence as the other user
 		}
 	}
 	return nil

@@ -37,7 +37,7 @@ func (s *Session) Reserve(ctx context.Context, n int) error {
 	err := s.Hold(ctx, reserved, n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil && s.finished { // nobody else gives it back
+	if err == nil && s.finished { // nothing else releases it
 		s.unreserve()
 	}
 	return err
@@ -160,8 +160,7 @@ func (s *Session) wrote(n int) {
 	s.sent = min(s.sent, int32(len(s.out)))
 	st := s.strained()
 	if st.written += n; st.written > len(s.out) || n > 0 && len(s.out) <= HeldFree {
-		// Not at each write, or a page would be copied as often as the socket takes a
-		// part of it.
+		// Not at each write, because a page would be copied for each part that the socket takes.
 		s.out, st.written = bytes.Clone(s.out), 0
 	}
 	s.countOut()

@@ -28,7 +28,7 @@ type catchUp struct {
 type wait struct {
 	shown <-chan struct{} // closed when the log has changed; nil after an error
 	at    time.Time       // after an error
-	pause time.Duration   // the last one
+	pause time.Duration   // of the last wait
 	since time.Time       // of the first error in a row
 }
 
@@ -45,7 +45,7 @@ func (w *wait) over(now time.Time) bool {
 	}
 }
 
-// read writes a part of what the engine keeps for each subscription that is behind its
+// read writes some of the engine's publications for each subscription that is behind its
 // channel's window. The outcome is flushWaiting if nothing can be read for now.
 func (c *catchUp) read(s *Session) (outcome, error) {
 	laggards := s.laggards()
@@ -114,7 +114,7 @@ func (c *catchUp) wait(sub *subscription, w wait) {
 	c.waits[sub] = w
 }
 
-// retry notes that reading has failed once more. It returns false if it has failed for long
+// retry records that reading has failed again. It returns false if it has failed for long
 // enough.
 func (c *catchUp) retry(sub *subscription, w wait) bool {
 	now := time.Now()
@@ -161,7 +161,7 @@ func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending || !slices.Contains(s.subs, sub) || h.Publications[0].Offset <= sub.cursor.Load() {
-		return flushDone, nil // it left meanwhile, or began anew
+		return flushDone, nil // it left meanwhile, or joined again
 	}
 	f := s.batchFormat()
 	b.begin(f, s.cut, s.out)

@@ -32,7 +32,7 @@ type channel struct {
 	presence *presence // who is on it; nil if the rule has none
 	feed     *presence // whose events these are; nil for a channel of the engine's
 
-	opening chan struct{} // closed when open has returned, and then nil; guarded by channelShard.mu
+	opening chan struct{} // closed and set to nil when open has returned; guarded by channelShard.mu
 	err     error         // set by open
 	epoch   uint64        // set by open
 	stop    func()        // set by open; nil if it failed
@@ -107,8 +107,8 @@ func (sub *subscription) silent() bool {
 	return sub.own > 0 && sub.cursor.Load() < sub.born+uint64(sub.own)
 }
 
-// published notes that a publication of the session's own is no longer under way; offset is
-// 0 if it was not published. The caller holds Session.mu.
+// published records that a publication of the session's own is no longer under way; offset is 0
+// if it was not published. The caller holds Session.mu.
 func (sub *subscription) published(offset uint64) {
 	if sub.publishing > 0 {
 		sub.publishing--

@@ -35,7 +35,7 @@ func (m *channelMap) shard(name string) *channelShard {
 	return &m.shards[maphash.String(m.seed, name)%channelShards]
 }
 
-// find returns the channel, nil if nobody has a reference to it.
+// find returns the channel, or nil if there is no reference to it.
 func (m *channelMap) find(name string) *channel {
 	s := m.shard(name)
 	s.mu.RLock()
@@ -62,9 +62,9 @@ func (m *channelMap) acquire(name string, create func(name string) *channel) (ch
 	return ch, created, ch.opening
 }
 
-// opened ends the opening of a channel and wakes the goroutines that wait for it. If the
-// opening has failed, opened removes the channel first: a later acquire creates another one,
-// however many references to this one are still held.
+// opened ends the opening of a channel and wakes the goroutines that wait for it. If the opening
+// has failed, opened removes the channel first: a later acquire creates another one, even if
+// references to this one are still held.
 func (m *channelMap) opened(ch *channel) {
 	s := m.shard(ch.name)
 	s.mu.Lock()
@@ -76,8 +76,8 @@ func (m *channelMap) opened(ch *channel) {
 	ch.opening = nil
 }
 
-// release releases a reference. It reports whether it was the last one, after which nobody can
-// acquire the channel any more.
+// release releases a reference. It reports whether it was the last one, after which the channel
+// cannot be acquired any more.
 func (m *channelMap) release(ch *channel) (last bool) {
 	s := m.shard(ch.name)
 	s.mu.Lock()

@@ -6,10 +6,10 @@ import "sync/atomic"
 // part of a channel that is only followed. A name is kept twice.
 // TestChannelMemoryIsWhatItSays compares these numbers with the heap.
 const (
-	channelCost      = 700  // a channel, beside its name
+	channelCost      = 700  // a channel, without its name
 	subscriptionCost = 110  // a session's place on it
 	presenceCost     = 1000 // the presence of a channel, and its events
-	memberCost       = 300  // a session that is present, beside its user's name and info
+	memberCost       = 300  // a present session, without its user's name and info
 )
 
 // channelRoom counts the cost of all joined channels together. A nil channelRoom counts

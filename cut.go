@@ -1,8 +1,8 @@
 package boreas
 
-// cut is a publication of which a part has been written. The rest must be written before
-// anything else. It is encoded again at that time, because keeping a copy for each of a thousand
-// blocked readers would take a thousand times its size.
+// cut is a publication that has been written in part. The rest must be written before anything
+// else. It is encoded again at that time, because keeping a copy for each of a thousand blocked
+// readers would take a thousand times its size.
 type cut struct {
 	ch      *channel
 	pub     *Publication
@@ -17,14 +17,14 @@ type cut struct {
 	refused error // the ledger has no room for pub: the session must end
 }
 
-// cutPlace is where a session is on a channel.
+// cutPlace is a session's position on a channel.
 type cutPlace struct {
 	channel string
 	at      Position
 }
 
-// cutAt notes that n bytes of the form of a publication have been written, and that its
-// cursor has moved to it. The caller holds s.mu.
+// cutAt records that n bytes of the form of a publication have been written, and that its cursor
+// has moved to it. The caller holds s.mu.
 func (s *Session) cutAt(ch *channel, p *Publication, n int) {
 	c := &cut{ch: ch, pub: p, written: n}
 	if s.personal {
@@ -51,7 +51,7 @@ func (s *Session) uncut() {
 	s.cut = nil
 }
 
-// appendRest appends what has not been written yet.
+// appendRest appends the rest of the publication.
 func (c *cut) appendRest(dst []byte, f Format) []byte {
 	if c.format != nil {
 		f = c.format.At(c.position)

@@ -96,8 +96,8 @@ const MaxKey = 128
 //
 // The rules, which [github.com/boreas-pubsub/boreas/boreastest.TestEngine] checks:
 //
-//   - Order. Each channel is a log. Offsets increase in the order of publishing,
-//     and Follow and Read give publications in that order.
+//   - Order. Each channel is a log. Offsets increase in the order of publishing, and Follow and
+//     Read return publications in that order.
 //   - Acknowledgement. When Publish returns without error the publication is kept
 //     as the engine promises (in memory, on disk, on a quorum). It may reach
 //     followers before or after that. When Publish fails, the publication may or
@@ -109,8 +109,8 @@ const MaxKey = 128
 //   - Retention. An engine may drop a channel's oldest publications at any time, never one in
 //     the middle. Dropping publications raises Floor permanently. How long it keeps publications
 //     and keys does not depend on the wall clock, which may be set.
-//   - Epoch. Positions of one life of a log share an epoch; a log that may have
-//     lost its tail starts a new one.
+//   - Epoch. The positions of a log share an epoch until the log may have lost its tail; it
+//     starts a new epoch in that case.
 //   - Time. A call may wait, for a disk or for another machine; it ends soon after its
 //     context does. The hub gives up on a call after Options.EngineTimeout.
 //   - Concurrency. All methods may be called by many goroutines at once.

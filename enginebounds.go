@@ -141,7 +141,7 @@ func guarded[T any](panics *atomic.Uint64, call func() (T, error)) (value T, err
 	return call()
 }
 
-// delivery is a follower that can end before the engine knows.
+// delivery is a follower that can end before the engine stops it.
 type delivery struct {
 	mu      sync.Mutex
 	deliver func(*Publication) // nil once it has ended
@@ -173,7 +173,7 @@ type stops struct {
 	queue  []stopping
 	busy   int           // goroutines
 	stuck  bool          // a call has taken longer than stopWait: callers do not wait until all have ended
-	idle   chan struct{} // closed when busy becomes 0; nil if nobody waits for that
+	idle   chan struct{} // closed when busy becomes 0; nil if nothing waits for it
 }
 
 // stopping is a stop function and the channel that is closed when it has returned.

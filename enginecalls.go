@@ -33,7 +33,7 @@ func (h *Hub) read(ctx context.Context, c caller, channel string, since Position
 	return bounded(ctx, h, c, func(ctx context.Context) (History, error) { return h.engine.Read(ctx, channel, since, limit) }, nil)
 }
 
-// following is what the engine's Follow returned.
+// following is the result of the engine's Follow.
 type following struct {
 	head Position
 	stop func()

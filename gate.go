@@ -32,8 +32,7 @@ func (g *gate) leave() {
 	}
 }
 
-// close closes the gate and waits for the calls that are under way. A second close waits
-// as well.
+// close closes the gate and waits for the calls that are under way. A second close also waits.
 func (g *gate) close() {
 	for {
 		n := g.calls.Load()

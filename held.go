@@ -71,16 +71,15 @@ func (e *heldError) Is(target error) bool { return target == ErrPeerMemory }
 
 var heldErrors = [heldScopes]*heldError{{heldSession}, {heldAddress}, {heldUser}, {heldAll}}
 
-// ledger counts the bytes that the server holds for peers. It is locked only where
-// something large does not go through at once, never for a publication that the
-// socket takes.
+// ledger counts the bytes that the server holds for peers. It is locked only if a large item
+// cannot be written at once, never for a publication that the socket accepts.
 type ledger struct {
 	max    [heldScopes]int64
 	exempt addresses // reports whether an address has no bound
 
 	mu        sync.Mutex
 	total     int64
-	backends  int64 // of total, what is held for backends
+	backends  int64 // the part of total that is held for backends
 	kinds     [heldKinds]int64
 	addresses map[heldAddr]int64
 	users     map[string]int64
@@ -134,16 +133,16 @@ func (h *Hub) Held(kind HeldKind, address netip.Addr, user string) *Held {
 	return &held
 }
 
-// HeldForBackend is like Held for a backend. An eighth of the room is kept for backends, and
-// what clients hold does not count for the share of a backend's address.
+// HeldForBackend is like Held for a backend. An eighth of the room is reserved for backends, and
+// bytes held for clients do not count toward the share of a backend's address.
 func (h *Hub) HeldForBackend(kind HeldKind, address netip.Addr) *Held {
 	held := h.ledger.held(kind, address, "")
 	held.backend = true
 	return &held
 }
 
-// Tight reports whether less than a quarter of all room is left. A connection that may have
-// to keep bytes without asking takes fewer then. It costs next to nothing.
+// Tight reports whether less than a quarter of all room is left. If it is, a connection that may
+// have to keep bytes without asking takes fewer. The call is very cheap.
 func (h *Hub) Tight() bool { return h.ledger.tight.Load() }
 
 // Held returns a Held without bytes for the session, its address and its user.
@@ -294,8 +293,8 @@ func (h *Held) full(want int64) (bool, heldScope) {
 // addr returns whose share of an address counts.
 func (h *Held) addr() heldAddr { return heldAddr{h.address, h.backend} }
 
-// change counts that want bytes are held, and gives those who wait what has become free.
-// The caller holds ledger.mu.
+// change records that want bytes are held, and gives the bytes that have become free to the
+// waiters. The caller holds ledger.mu.
 func (h *Held) change(want int64) {
 	l := h.ledger
 	more := want - h.n
@@ -325,7 +324,7 @@ func (l *ledger) serve() {
 		if full, _ := w.held.full(w.n); full {
 			return false
 		}
-		w.held.change(w.n) // it is not less than before, so there is no recursion
+		w.held.change(w.n) // it is not less than before, so this does not recurse
 		close(w.ready)
 		return true
 	})

@@ -34,8 +34,8 @@ func (w world) from(address string, room int) (*boreas.Session, *boreastest.Conn
 // page is a large answer.
 func page(n int) []byte { return append(bytes.Repeat([]byte("p"), n-1), '\n') }
 
-// TestUnreadAnswersAreBounded asks for pages with sessions that do not read, from one
-// address and then from many.
+// TestUnreadAnswersAreBounded requests pages for sessions that do not read, from one address and
+// then from many.
 func TestUnreadAnswersAreBounded(t *testing.T) {
 	const size = 256 << 10
 	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
@@ -78,8 +78,8 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 	})
 }
 
-// TestClientsLeaveRoomToBackends fills all that clients get, and what the address of a backend
-// gets, too. A backend has room all the same.
+// TestClientsLeaveRoomToBackends uses up all room of clients, including the share of a backend's
+// address. A backend still has room.
 func TestClientsLeaveRoomToBackends(t *testing.T) {
 	const kib = 1 << 10
 	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {

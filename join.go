@@ -418,7 +418,7 @@ func (h *Hub) drop(d departure) {
 		last := ch.remove(sub)
 		if ch.feed != nil {
 			h.room.add(-subscriptionCost)
-			continue // it holds no reference: the subscription beside it does
+			continue // it holds no reference, because the subscription to the channel holds one
 		}
 		h.stats.unsubscribed(last)
 		switch p := ch.presence; {

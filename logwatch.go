@@ -3,14 +3,14 @@ package boreas
 import "time"
 
 const (
-	// firstLook and lastLook are how long a watch waits before it looks at a channel's log
-	// again: twice as long each time.
+	// firstLook and lastLook are how long a watch waits before it reads a channel's log again; the
+	// wait doubles each time.
 	firstLook = 10 * time.Millisecond
 	lastLook  = time.Second
 )
 
-// logWatch waits until a channel's log shows what the engine has delivered already, for all
-// sessions that need it.
+// logWatch waits until a channel's log shows the publications that the engine has delivered
+// already, for all sessions that need it.
 type logWatch struct {
 	shown chan struct{}   // closed when there is reason to read again
 	wakes []chan struct{} // wakeups of the sessions that wait; guarded by channel.mu
@@ -24,7 +24,7 @@ func (ch *channel) awaitLog(h *Hub, wake chan struct{}) <-chan struct{} {
 	if ch.watch == nil {
 		w := &logWatch{shown: make(chan struct{})}
 		ch.watch = w
-		floor, unkept := ch.floor, ch.unkept // what the log must show
+		floor, unkept := ch.floor, ch.unkept // offset that the log must show
 		h.goroutines.Go(func() {
 			h.watchLog(ch, floor, unkept)
 			ch.endWatch(w)

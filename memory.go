@@ -56,8 +56,8 @@ const (
 	// publishers to different channels seldom meet.
 	memoryShards = 64
 
-	// publicationOverhead is what keeping a publication costs beyond its
-	// bytes: the struct, its place and time in the log, rounding by the allocator.
+	// publicationOverhead is the cost of keeping a publication in addition to its bytes: the
+	// struct, its place and time in the log, rounding by the allocator.
 	publicationOverhead = 80
 
 	// logOverhead is what an empty log costs: the struct, the map entry.

@@ -83,7 +83,7 @@ func TestHistoryIsSharedWithBackends(t *testing.T) {
 			return m.Stats().Publications
 		}
 		alone := flood("client", 5000)
-		if alone < 1000 { // with a channel's cost for each second one
+		if alone < 1000 { // every second message also costs a channel
 			t.Errorf("clients alone keep %d messages", alone)
 		}
 		for i := range 600 {

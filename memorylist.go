@@ -8,7 +8,7 @@ import "github.com/boreas-pubsub/boreas/internal/clock"
 // publication.
 type pubList struct {
 	all  []*Publication // from dead on; before that they are nil
-	at   []clock.Mono   // as long as all
+	at   []clock.Mono   // same length as all
 	dead int
 }
 

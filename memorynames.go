@@ -7,8 +7,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// keptNames are the names of a shard's logs that are kept, in order. Its lock comes after
-// memoryLog.mu.
+// keptNames holds the names of a shard's kept logs, in order. Its lock comes after memoryLog.mu.
 type keptNames struct {
 	mu    sync.Mutex
 	names nameIndex
@@ -24,8 +23,8 @@ func (k *keptNames) set(name string, kept bool) {
 	}
 }
 
-// first appends the first names that the page wants and that come after the name given, at
-// most as many as the page holds.
+// first appends the first names that the page wants and that come after the given name, up to
+// the page's limit.
 func (k *keptNames) first(dst []string, p *namePage, after string) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()

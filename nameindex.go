@@ -15,13 +15,14 @@ type nameIndex struct {
 // and is moved quickly.
 const maxBlock = 256
 
-// place returns the block that has the name, or would have it, and the index there.
+// place returns the block that contains the name or would contain it, and the index in the
+// block.
 func (x *nameIndex) place(name string) (block, i int, found bool) {
 	block, found = slices.BinarySearchFunc(x.blocks, name, func(b []string, name string) int { return strings.Compare(b[0], name) })
 	if found || block == 0 {
 		return block, 0, found
 	}
-	block-- // the last one that begins before the name
+	block-- // the last block that begins before the name
 	i, found = slices.BinarySearch(x.blocks[block], name)
 	return block, i, found
 }
@@ -39,7 +40,7 @@ func (x *nameIndex) add(name string) {
 	switch {
 	case len(b) < maxBlock:
 		x.blocks[k] = slices.Insert(b, i, name)
-	case i == maxBlock && k == len(x.blocks)-1: // names that come in order fill their blocks
+	case i == maxBlock && k == len(x.blocks)-1: // names that are added in order fill their blocks
 		x.blocks = append(x.blocks, []string{name})
 	default:
 		x.blocks = slices.Insert(x.blocks, k+1, slices.Clone(b[maxBlock/2:]))

@@ -94,7 +94,7 @@ type addresses struct {
 	byAddress                map[netip.Addr]addressCount
 }
 
-// addressCount is how many sessions come from an address, and how many channels they have
+// addressCount is the number of sessions from an address, and of the channels that they have
 // joined.
 type addressCount struct{ sessions, channels int32 }
 

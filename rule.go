@@ -4,7 +4,7 @@ import "time"
 
 // A Rule is how a channel is treated. The zero value is the default of all of it.
 type Rule struct {
-	// Text is the rule as it was written, for display; "" means that there is no such text. It has no effect.
+	// Text is the rule as it was written, for display; "" means that the text is not known. It has no effect.
 	Text string
 
 	// Retention is how much of the channel's log is kept.

@@ -37,7 +37,7 @@ type Session struct {
 	mu     sync.Mutex
 	subs   []*subscription
 	table  *subTable // finds subs by name; nil while there are few of them
-	out    []byte    // its own bytes, which come before any publication not yet begun
+	out    []byte    // its own bytes, which are written before any publication that has not begun
 	cut    *cut      // the publication that was written in part, nil if there is none
 	end    *end      // of its token's expiry; nil if the token does not expire
 	joined int32     // channels in subs

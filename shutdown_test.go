@@ -76,8 +76,8 @@ func (e *lent) Stats() boreas.EngineStats {
 	return e.Engine.(*boreas.Memory).Stats()
 }
 
-// inLent runs a test against a hub on a lent engine whose calls take a second. Its end calls
-// the hub's Shutdown with that patience.
+// inLent runs a test against a hub on a lent engine whose calls take a second. The test calls
+// end, which calls the hub's Shutdown with the given patience.
 func inLent(t *testing.T, o boreas.Options, test func(w world, e *lent, end func(patience time.Duration))) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {

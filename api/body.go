@@ -41,7 +41,7 @@ var (
 )
 
 // coded reports whether a body has a content coding. The server supports only "identity" (RFC 9110, section 8.4.1). Without this
-// check it would report a compressed body as bad JSON, which does not say what to change.
+// check it would report a compressed body as bad JSON, which would not explain the cause.
 func coded(h http.Header) bool {
 	for _, list := range h["Content-Encoding"] {
 		for coding := range strings.SplitSeq(list, ",") {

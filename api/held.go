@@ -27,8 +27,9 @@ func (h *heldBytes) release() {
 	*h = heldBytes{}
 }
 
-// newHeld returns a Held for who makes the call: a backend, or the address and the user of a
-// subscriber's token. Whoever needs no key for the call counts as no backend.
+// newHeld returns a Held for the caller: a backend, or the address and the user of a
+// subscriber's token. A caller that does not need a key for the call does not count as a
+// backend.
 func (r *recorder) newHeld(kind boreas.HeldKind) *boreas.Held {
 	address, c := v2.AddressOf(r.request), &r.call
 	switch {

@@ -325,7 +325,7 @@ const keepEnded = time.Hour
 
 // apply makes changes that others see.
 func (a *Authority) apply(lines ...*line) error {
-	now := clock.Steady() // a clock that is set forward by mistake must not end a revocation
+	now := clock.Steady() // setting the clock forward by mistake must not end a revocation
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, l := range lines {

@@ -25,7 +25,7 @@ type turns struct {
 type turnLine struct {
 	address netip.Prefix
 	bounded bool
-	held    int             // that have a turn or wait for one
+	held    int             // requests that have a turn or wait for one
 	waiting []chan struct{} // closed when a turn is theirs
 }
 
@@ -140,8 +140,8 @@ func (t *turns) forget(l *turnLine) {
 	}
 }
 
-// networkOf returns what counts as one address: an IPv4 address, or a /64 of IPv6. It returns
-// false if the argument is not an address.
+// networkOf returns the network that counts as one address: an IPv4 address, or an IPv6 /64. It
+// returns false if the argument is not an address.
 func networkOf(address string) (netip.Prefix, bool) {
 	a, err := netip.ParseAddr(address)
 	if err != nil {

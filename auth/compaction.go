@@ -30,7 +30,7 @@ func (j *journal) compact(s *state) {
 
 // seal rewrites a small journal if lines were appended to it. Its head then contains the number
 // of lines, so a file that is truncated later is recognized as damaged. Otherwise it would look
-// like a file that a crash has cut short.
+// like a file that was cut short by a crash.
 func (j *journal) seal(s *state) {
 	if j.lines <= j.sealed || s.live() >= slack || j.broken.Load() != nil {
 		return

@@ -16,7 +16,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// failing is a file on a disk that fails. It writes the first half of what it should.
+// failing is a file on a disk that fails. Its writes only write the first half.
 type failing struct {
 	file
 	writeErr, syncErr, truncateErr error

@@ -40,7 +40,7 @@ type journal struct {
 	log  *slog.Logger
 	lock *dirLock
 	file file
-	info fs.FileInfo // which file it is
+	info fs.FileInfo // identifies the file
 	made bool        // there was none
 
 	size      int64 // up to which it is written, and not a byte further

@@ -28,7 +28,7 @@ type found struct {
 	chain   chain
 }
 
-// A damage is a place where a journal differs from what was written.
+// A damage is a place where a journal differs from the written text.
 type damage struct {
 	line   int
 	at     int64 // byte offset of the line
@@ -195,7 +195,7 @@ func (f *found) complete(text []byte) bool {
 	return ok
 }
 
-// appendLine appends the next line with its end. Errors: [io.EOF] if it has none,
+// appendLine appends the next line with its newline. Errors: [io.EOF] if it has none,
 // [bufio.ErrBufferFull] if it is too long.
 func appendLine(dst []byte, r *bufio.Reader) ([]byte, error) {
 	for {

@@ -22,7 +22,7 @@ type dirLock struct {
 	file *os.File
 }
 
-// lockDir takes the directory for this process alone.
+// lockDir locks the directory for this process.
 func lockDir(dir string) (*dirLock, error) {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // renaming an open file. It releases the lock when the process ends for any reason.
 type dirLock struct{ file *os.File }
 
-// lockDir takes the directory for this process alone.
+// lockDir locks the directory for this process.
 func lockDir(dir string) (*dirLock, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -29,9 +29,9 @@ type Revocation struct {
 //
 // Revoking an opaque or minted token deletes it, and a revoked API key never becomes valid
 // again. Any other revocation is kept until Until, which therefore must not be before the
-// tokens' expiry. The tokens that an API key created are revoked permanently, whatever Until is.
-// The same applies to tokens of others whose rules or expiry the key has set. The keys that it
-// created stay valid: [Authority.MadeWith] lists them.
+// tokens' expiry. The tokens that an API key created are revoked permanently, regardless of
+// Until. The same applies to tokens of others whose rules or expiry the key has set. The keys
+// that it created stay valid: [Authority.MadeWith] lists them.
 //
 // The clock of a JWT's issuer may be ahead of ours by [JWTOptions.Leeway], so a JWT is also
 // revoked if it was issued up to that long after IssuedBefore. Tokens that the server creates,
@@ -128,7 +128,7 @@ func (a *Authority) until(r Revocation, l *line) span {
 			l.Before = newest
 		}
 	}
-	if !l.Before.Before(now) { // every token that exists was issued by then
+	if !l.Before.Before(now) { // every existing token was issued by that time
 		l.Serial, l.Own = a.state.serial+1, r.IssuedBefore.UTC()
 	}
 	return l.span()

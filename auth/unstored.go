@@ -18,8 +18,8 @@ type unstored struct {
 	line *line // the line to be stored
 
 	// standIn is the mark that revokes a token until the line is stored and deletes it. The token
-	// itself stays until that time, so that the request can be repeated. The zero value means that
-	// there is no mark.
+	// itself stays until that time, so that the request can be repeated. The zero value means no
+	// mark.
 	standIn mark
 }
 

@@ -7,8 +7,7 @@ import (
 
 // The numbers of clause 8.4, which are the same in all clients.
 const (
-	// goodAfter is how long a connection must have lived after its joins were answered
-	// to count as a good one.
+	// goodAfter is how long a connection must last after its joins were answered to count as good.
 	goodAfter = time.Second
 
 	// While nothing answers, the bound stays at soonMax for soonFor: a server that restarts is
@@ -16,8 +15,8 @@ const (
 	soonMax = 4 * time.Second
 	soonFor = time.Minute
 
-	// laterDoublings is how often the bound has doubled at least after a close code
-	// that says "later".
+	// laterDoublings is the minimum number of times that the bound has doubled after a close code
+	// that means "later".
 	laterDoublings = 3
 )
 

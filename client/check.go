@@ -28,8 +28,8 @@ func checkChannel(name string) error {
 	return nil
 }
 
-// checkKey refuses invalid idempotency keys; "" means that there is no key. A key must be the
-// same over a WebSocket and in an HTTP header, which loses the blanks around it.
+// checkKey refuses invalid idempotency keys; "" means no key. A key must be the same over a
+// WebSocket and in an HTTP header, which loses the blanks around it.
 func checkKey(key string) error {
 	switch {
 	case len(key) > maxKey:

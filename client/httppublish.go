@@ -50,7 +50,7 @@ type Outgoing struct {
 // A Result is what became of one message of [Client.PublishMany].
 type Result struct {
 	Ack
-	Err error // an [*Error] if it was refused; there is no Ack in that case
+	Err error // an [*Error] if it was refused; Ack is zero in that case
 }
 
 // PublishMany publishes messages in their order with one request. It returns a result for each.

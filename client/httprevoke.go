@@ -19,7 +19,8 @@ type Revocation struct {
 	Until        time.Time     // when the server may forget it; zero for never
 }
 
-// Revoked says what a revocation took back. All but Sessions are for the revocation of an API key.
+// Revoked is the result of a revocation. All fields except Sessions are only for the revocation of
+// an API key.
 type Revoked struct {
 	Sessions int      `json:"sessions"`          // live sessions that ended, or will end after the grace
 	Tokens   int      `json:"tokens,omitempty"`  // tokens that the key made

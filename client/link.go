@@ -34,7 +34,7 @@ type link struct {
 	token    string    // the token that the server accepted last
 	refresh  *refresh  // the refresh that is under way, if any
 	joins    int       // join requests that have not been answered yet
-	joinedAt time.Time // when the first ones had all been answered
+	joinedAt time.Time // when all of the first ones had been answered
 
 	born  time.Time
 	heard atomic.Int64 // nanoseconds from born to when the server was last heard

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// parseURL reads the URL of a server. Its errors do not repeat a user, a password or a
-// query: errors end up in logs.
+// parseURL reads the URL of a server. Its errors do not repeat a user, a password or a query,
+// because errors end up in logs.
 func parseURL(what, text string, form string, schemes ...string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -38,7 +38,7 @@ func shownURL(u *url.URL) string {
 	if shown.Fragment != "" {
 		shown.Fragment, shown.RawFragment = hidden, ""
 	}
-	if strings.Contains(shown.Opaque, "@") { // without a scheme, a user's name looks like one
+	if strings.Contains(shown.Opaque, "@") { // without a scheme, a user's name looks like a scheme
 		shown.Opaque = hidden
 	}
 	return shown.String()

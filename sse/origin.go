@@ -23,7 +23,7 @@ func (h *handler) admit(header http.Header, origin string) bool {
 	return true
 }
 
-// preflight answers a browser that asks what a page may send (Fetch, section
+// preflight answers a browser that asks which requests a page may send (Fetch, section
 // "CORS-preflight request").
 //
 // The page may send any header, because its origin was checked and headers that the server does not know have no effect. A fixed

@@ -116,7 +116,7 @@ func setHeader(h http.Header) {
 	h.Set("X-Accel-Buffering", "no")
 }
 
-// panicked notes that a stream ends because of a panic.
+// panicked records that a stream ends because of a panic.
 func (h *handler) panicked(s *boreas.Session, err *panics.Error) {
 	h.count.Panics.Add(1)
 	h.options.Log.Error("a stream panicked", "session", s.ID(), "panic", err.Value, "stack", string(err.Stack))

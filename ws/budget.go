@@ -8,8 +8,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// Whole text and binary messages count as requests. This file counts all other frames,
-// and requests that were refused.
+// Whole text and binary messages count as requests. This file counts all other frames, and
+// refused requests.
 
 const (
 	// One connection may send freeFrames such frames per second, and freeBurst at once, that do not
@@ -86,7 +86,8 @@ func (c *conn) countFrame(in *inbound) (err error) {
 	return c.spend(frameCost)
 }
 
-// countUseless counts a message without a known request, which counted as a request as well.
+// countUseless counts a message without a known request. The message has already counted as a
+// request.
 func (c *conn) countUseless() {
 	if _, err := c.takeFrame(); err != nil {
 		c.fail(err)

@@ -29,7 +29,7 @@ func (c *conn) readHeader(b []byte, in *inbound) (rest []byte, err error) {
 	in.head, in.frame = nil, parseHeader(head[:size])
 	in.inFrame, in.got = true, 0
 	if in.frame.Length < 0 {
-		c.deaf = true // where the next frame begins is not known
+		c.deaf = true // the position of the next frame is not known
 	}
 	return b[size-had:], err
 }
@@ -108,7 +108,7 @@ func (c *conn) checkHeader(in *inbound, b []byte) error {
 	if in.fragmented {
 		state = state.Set(ws.StateFragmented)
 	}
-	// The second byte alone tells whether a control frame is too long: 126 and 127, which mean that
+	// The second byte alone shows whether a control frame is too long: 126 and 127, which mean that
 	// the length follows, are over its limit.
 	h := parseBasic(b)
 	if err := ws.CheckHeader(h, state); err != nil {

@@ -73,8 +73,8 @@ func checkHandshake(r *http.Request, answer http.Header) (accept string, _ error
 // version is the protocol version of RFC 6455.
 const version = "13"
 
-// hasBody reports whether the request has a body, or says that it may have one. Otherwise the
-// bytes of the body would be read as frames.
+// hasBody reports whether the request has a body or may have one. Otherwise the bytes of the
+// body would be read as frames.
 func hasBody(r *http.Request) bool {
 	return r.ContentLength != 0 || len(r.TransferEncoding) > 0 || len(r.Header["Transfer-Encoding"]) > 0 || len(r.Header["Expect"]) > 0
 }

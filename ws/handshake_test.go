@@ -79,7 +79,7 @@ func TestHandshakesThatAreNone(t *testing.T) {
 					header += name + ": " + v + " "
 				}
 			}
-			connection := []string{"close"} // the first is what net/http looks at
+			connection := []string{"close"} // net/http uses the first
 			if w.Code == http.StatusUpgradeRequired {
 				connection = append(connection, "Upgrade") // RFC 9110, section 15.5.22
 			}

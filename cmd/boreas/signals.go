@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// stopSignals are the signals that the server listens to, from its start to its end.
+// stopSignals handles the signals that end the server, from its start to its end.
 type stopSignals struct {
 	stop    chan os.Signal // SIGINT and SIGTERM
 	hangups chan os.Signal
@@ -22,7 +22,7 @@ func newStopSignals() *stopSignals {
 }
 
 // ignoreHangups logs each SIGHUP. The signal comes from a terminal that is closed, from
-// logrotate, or from an operator who expects that the configuration is read again.
+// logrotate, or from an operator that expects the configuration to be read again.
 func (s *stopSignals) ignoreHangups(log *slog.Logger) {
 	go func() {
 		for range s.hangups {

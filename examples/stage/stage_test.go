@@ -87,7 +87,7 @@ func TestOpenTakesBothURLsOrNone(t *testing.T) {
 // A page that is open knows one address of its Boreas, and its policy allows no other. So a
 // restarted example has the same address, unless another process has taken it.
 func TestTheBoreasIsFoundAgain(t *testing.T) {
-	for try := 1; ; try++ { // another process may take a port in between
+	for try := 1; ; try++ { // another process may take a port meanwhile
 		page := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
 		first, again := openedAt(t, page), openedAt(t, page)
 		if first == again {
@@ -109,7 +109,7 @@ func TestTheBoreasIsFoundAgain(t *testing.T) {
 	}
 }
 
-// openedAt returns where a Boreas was that belonged to the page.
+// openedAt returns the addresses of the Boreas that Open starts for the page.
 func openedAt(t *testing.T, page string) string {
 	t.Helper()
 	s, err := Open("", "", page, nil)

@@ -44,9 +44,9 @@ func Both() (Mono, int64) {
 // elapsed time.
 func Wall() time.Time { return time.Now().Round(0).Add(time.Duration(step.Load())) }
 
-// Steady returns the wall clock's time. If somebody has set the clock forward since the
-// process began, it returns the time without that step. Data that expires by Steady never
-// expires too early, however the clock is set.
+// Steady returns the wall clock's time. If the clock has been set forward since the process
+// began, it returns the time without that step. Data that expires by Steady never expires too
+// early, even if the clock is set.
 func Steady() time.Time {
 	now, steady := Wall(), start.Round(0).Add(time.Since(start))
 	if steady.Before(now) {

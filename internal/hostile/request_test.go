@@ -79,7 +79,7 @@ var byRequests = []attack{
 					got.add(said)
 					break
 				}
-				<-time.After(time.Second) // as it was told
+				<-time.After(time.Second) // as the error asked
 			}
 		}
 		return got.String()

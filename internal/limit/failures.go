@@ -37,8 +37,8 @@ type failures struct {
 	checks    chan struct{} // a place for each costly check; nil before the first wait
 }
 
-// Failed counts an authentication from the address that failed because the token was wrong, but
-// not because the backend could not be reached or the token had expired. If too many have
+// Failed counts an authentication from the address that failed because of an invalid token.
+// Failures because of an unreachable backend or an expired token do not count. If too many have
 // failed, the error is a [fault.RateLimited] with the time to wait. Valid tokens of the same
 // address do not have to wait: other clients behind it may have failed.
 func (l *Limits) Failed(address netip.Addr) error {

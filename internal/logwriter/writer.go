@@ -29,8 +29,8 @@ type Options struct {
 	// is dropped. 0 means [DefaultBytes].
 	Bytes int
 
-	// Report, if not nil, returns the line that reports n dropped lines. The Writer
-	// writes it in their place, once the reader takes lines again.
+	// Report, if not nil, returns the line that reports n dropped lines. The Writer writes it in
+	// their place, once the reader accepts lines again.
 	Report func(n uint64) []byte
 }
 
@@ -138,8 +138,7 @@ func (w *Writer) run() {
 	}
 }
 
-// tell reports dropped lines, if there are any, and returns how many are still to be
-// reported.
+// tell reports dropped lines, if there are any, and returns how many still have to be reported.
 func (w *Writer) tell(n uint64) uint64 {
 	if n == 0 || w.report == nil {
 		return 0

@@ -1,4 +1,4 @@
-// Package panics keeps a panic that one client has caused from ending the process.
+// Package panics prevents a panic that one client causes from ending the process.
 //
 // Code that runs for one client recovers, ends that client's session or request, and continues;
 // see docs/decisions/0008-panics.md. A panic that passed through the hub's package ends the

@@ -10,7 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// catch returns what Caught made of the panic of f, and whether it ended the process.
+// catch returns the error from Caught for the panic of f, and whether the process ended.
 func catch(t *testing.T, f func()) (err *Error, crashed bool) {
 	t.Helper()
 	before := crash

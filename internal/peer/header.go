@@ -84,7 +84,7 @@ func readBinary(r io.Reader, b []byte) (client netip.AddrPort, err error) {
 	if command != commandLocal && command != commandProxy {
 		return client, invalid("%#02x is no version and command", command)
 	}
-	if command == commandLocal { // whatever family it names
+	if command == commandLocal { // for any family
 		return client, skip(r, rest)
 	}
 	f, known := families[family]
@@ -100,7 +100,7 @@ func readBinary(r io.Reader, b []byte) (client netip.AddrPort, err error) {
 		return client, err
 	}
 	block := b[fixed:]
-	address, _ := netip.AddrFromSlice(block[:f.address]) // it has the length of one
+	address, _ := netip.AddrFromSlice(block[:f.address]) // it has the length of an IP address
 	port := binary.BigEndian.Uint16(block[2*f.address:])
 	return netip.AddrPortFrom(address.Unmap(), port), skip(r, rest-f.block)
 }

@@ -53,7 +53,7 @@ func (o *owners) add(name string, n *node) {
 // most returns the owner with the most entries, and among several the owner of the oldest entry.
 func (o *owners) most() *owner { return o.heap[0] }
 
-// remove removes an entry, which mostly is its owner's oldest.
+// remove removes an entry, usually its owner's oldest.
 func (o *owners) remove(n *node) {
 	w := n.owner
 	if w.nodes[0] == n {

@@ -60,7 +60,7 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // acceptsGzip reports whether a client takes gzip (RFC 9110, section 12.5.3): "gzip;q=0" means that it does not, and "*" stands
-// for encodings that are not named. The plain file is always sent, because refusing it would help nobody.
+// for encodings that are not named. The plain file is always sent, because refusing it would not help any client.
 func acceptsGzip(lists []string) bool {
 	accepted := false
 	for element := range strings.SplitSeq(strings.Join(lists, ","), ",") {

@@ -99,7 +99,7 @@ func TestWaitingConnectionsMakeRoom(t *testing.T) {
 		if n, evicted, full := r.number(), r.evicted.Load(), r.full.Total(); n != 4 || evicted != 3 || full != 2 {
 			t.Errorf("there are %d, %d made room, %d were refused", n, evicted, full)
 		}
-		for _, c := range []*from{idle, later, silent} { // what net/http reports of them comes later
+		for _, c := range []*from{idle, later, silent} { // net/http reports their states later
 			r.state(c, http.StateClosed)
 		}
 		if n := r.number(); n != 4 {

@@ -14,8 +14,7 @@ func (s *Server) boundUnread(next http.Handler) http.Handler {
 		// A stream of HTTP/2 ends with its answer. A WebSocket, whose connection is not the
 		// server's any more, begins without a body.
 		if r.ContentLength != 0 && r.ProtoMajor == 1 {
-			// The server sets the deadline anew for the next request. A test's recorder
-			// cannot have one.
+			// The server resets the deadline for the next request. A test's recorder cannot have one.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.HeaderTimeout))
 		}
 	})

@@ -36,7 +36,7 @@ var errLeft = errors.New("the peer makes TLS answer and does not read the answer
 type carrier struct {
 	net.Conn
 
-	held    bool            // set while nobody reads or writes
+	held    bool            // set while nothing reads or writes
 	raw     syscall.RawConn // of Conn, once it is held
 	fd      uintptr         // likewise
 	drained bool            // all earlier bytes have been read; owned by the reading goroutine

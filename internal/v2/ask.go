@@ -56,12 +56,12 @@ func Position(text string) (boreas.Position, error) {
 	return p, nil
 }
 
-// joinedBytes is how many bytes the result of a join has at most, beside the name of its
-// channel and the members who are present.
+// joinedBytes is the maximum size of the result of a join in bytes, without the name of its
+// channel and the present members.
 const joinedBytes = 600
 
-// JoinedBytes returns how many bytes the answer to joins has at most, without the members
-// who are present.
+// JoinedBytes returns the maximum size of the answer to joins in bytes, without the present
+// members.
 func JoinedBytes(joins []boreas.Join) int {
 	n := ReplyBytes
 	for _, j := range joins {

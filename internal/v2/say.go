@@ -145,7 +145,7 @@ func NewPage(channel string, since boreas.Position, h boreas.History) Page {
 // positions, an id.
 const ReplyBytes = 1024
 
-// messageBytes is how many bytes a page has for a message, beside its data.
+// messageBytes is how many bytes a page has for each message in addition to its data.
 const messageBytes = 80
 
 // Bytes returns how many bytes the page has as an answer, at most.
