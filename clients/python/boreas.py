@@ -99,7 +99,7 @@ class ApiError(Exception):
     """
 
     def __init__(self, status, code, message, retry="never", retry_after=0.0, oldest=None):
-        super().__init__(message if status is None else "%d %s: %s" % (status, code, message))
+        super().__init__(message if status is None else "%s: %s" % (("%d %s" % (status, code)).strip(), message))
         self.status, self.code, self.message = status, code, message
         self.retry, self.retry_after, self.oldest = retry, retry_after, oldest
 
@@ -130,7 +130,22 @@ class ApiError(Exception):
             wait = float(headers.get("Retry-After", 0))
         except ValueError:  # a date
             wait = 0.0
-        return cls(status, "", body[:200].decode("utf-8", "replace").strip(), retry, wait)
+        message = body[:200].decode("utf-8", "replace").strip()
+        if 300 <= status < 400 and headers.get("Location"):
+            message = "it redirects%s, which the client does not follow: give that URL if it is the right one" % (
+                _host_of(headers["Location"])
+            )
+        return cls(status, "", message or "no reason given", retry, wait)
+
+
+def _host_of(location):
+    """Names where a redirect leads, without what may be secret in it."""
+    try:
+        parts = urllib.parse.urlsplit(location)
+        port = "" if parts.port is None else ":%d" % parts.port
+    except ValueError:
+        return ""
+    return " to %s://%s%s" % (parts.scheme, parts.hostname, port) if parts.hostname else ""
 
 
 @dataclass(frozen=True)

@@ -365,6 +365,13 @@ class TestApiClient(Patient):
                     boreas.ApiClient(s.url).publish("c", 1)
         self.assertEqual(len(s.requests), 2)
 
+    def test_a_redirect_says_where_it_leads(self):
+        with Script((307, "", {"Location": "http://ann:secret@other.example:81/x"})) as s:
+            with self.assertRaises(boreas.ApiError) as caught:
+                boreas.ApiClient(s.url).publish("c", 1)
+        self.assertIn("307: it redirects to http://other.example:81, which", str(caught.exception))
+        self.assertNotIn("secret", str(caught.exception))
+
     def test_values_that_are_no_json(self):
         with self.assertRaises(ValueError):
             boreas.ApiClient().publish("c", float("nan"))
