@@ -10,12 +10,12 @@ import (
 // an end, a peer that promises a body and sends none holds the connection for ever.
 func (s *Server) boundUnread(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r)
-		// A stream of HTTP/2 ends with its answer. A WebSocket, whose connection is not the
-		// server's any more, begins without a body.
+		// A stream of HTTP/2 ends with its answer. A WebSocket, whose connection the handler
+		// takes over, has no body. A handler that reads the body sets a deadline of its own.
 		if r.ContentLength != 0 && r.ProtoMajor == 1 {
 			// The server resets the deadline for the next request. A test's recorder cannot have one.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.HeaderTimeout))
 		}
+		next.ServeHTTP(w, r)
 	})
 }

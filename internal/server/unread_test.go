@@ -14,16 +14,18 @@ import (
 )
 
 // TestBodiesThatDoNotCome: whoever promises a body and sends none is answered, and holds its
-// connection for no longer than a header may take. The handler reads nothing of the body.
+// connection for no longer than a header may take. The handler reads nothing of the body, or
+// sets a shorter deadline, which holds.
 func TestBodiesThatDoNotCome(t *testing.T) {
 	for name, request := range map[string]string{
-		"all of it":     "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
-		"a part":        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
-		"chunks":        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
-		"a great one":   "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
-		"of a GET":      "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
-		"of a closing":  "GET /close HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
-		"of an HTTP1.0": "GET / HTTP/1.0\r\nContent-Length: 10\r\n\r\n",
+		"all of it":        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"a part":           "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
+		"chunks":           "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"a great one":      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
+		"of a GET":         "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"one that is read": "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"of a closing":     "GET /close HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"of an HTTP1.0":    "GET / HTTP/1.0\r\nContent-Length: 10\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -36,6 +38,12 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 					if r.URL.Path == "/close" {
 						w.Header().Set("Connection", "close")
 					}
+					if r.URL.Path == "/read" {
+						http.NewResponseController(w).SetReadDeadline(time.Now().Add(cfg.HeaderTimeout / 2))
+						if _, err := io.ReadAll(r.Body); err == nil {
+							t.Error("the body came")
+						}
+					}
 					w.WriteHeader(http.StatusNotFound)
 				}))
 				near, far := net.Pipe()
@@ -47,6 +55,9 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 				resp, err := http.ReadResponse(from, nil)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if took := time.Since(begin); name == "one that is read" && took != cfg.HeaderTimeout/2 {
+					t.Errorf("answered after %v", took)
 				}
 				if resp.StatusCode != http.StatusNotFound {
 					t.Errorf("answered %s", resp.Status)
