@@ -40,8 +40,8 @@ func appendForm(dst []byte, f Format, ch *channel, p *Publication) []byte {
 	return f.AppendPublication(dst, ch.name, ch.epoch, p)
 }
 
-// begin makes the batch what must be written before any publication not yet begun:
-// the rest of a cut one, nil if there is none, and the session's own bytes.
+// begin sets the batch to the bytes that must be written before any publication that has not
+// begun: the rest of a cut one, or nil, and the session's own bytes.
 func (b *batch) begin(f Format, c *cut, own []byte) {
 	b.buf = b.buf[:0]
 	if c != nil {

@@ -38,9 +38,9 @@ func (h *Hub) Census() Census {
 // Identities returns each identity that has at least one session, once, sorted.
 func (h *Hub) Identities() []string { return slices.Sorted(slices.Values(h.registry.names())) }
 
-// ChannelIdentities returns the identity of each session on the channel, sorted,
-// so one with several sessions there comes several times. It is empty for a
-// channel that nobody has joined.
+// ChannelIdentities returns the identity of each session on the channel, sorted. An identity
+// with several sessions there occurs several times. The result is empty for a channel without
+// sessions.
 func (h *Hub) ChannelIdentities(channel string) []string {
 	names := []string{}
 	ch := h.channels.find(channel)

@@ -242,7 +242,7 @@ func (ch *channel) beforeHead() uint64 {
 	return ch.before
 }
 
-// subscribers returns how many subscriptions there are.
+// subscribers returns the number of subscriptions.
 func (ch *channel) subscribers() int { return int(ch.count.Load()) }
 
 // position returns the place up to which the subscription has been written.
@@ -255,7 +255,7 @@ func (ch *channel) windowPassed(offset uint64) bool {
 	return offset < ch.floor
 }
 
-// atHead stands for the place of the newest publication, wherever that is.
+// atHead stands for the position of the newest publication.
 const atHead = math.MaxUint64
 
 // add puts the subscription's cursor at the offset, or at the head, and the subscription into a

@@ -28,8 +28,8 @@ func (s *Session) startDraining() {
 	s.hub.goroutines.Go(s.drain)
 }
 
-// drain writes what the session has coming, waiting for its socket, and reads the
-// engine's log where the channel's window does not reach back far enough.
+// drain writes the session's pending bytes and publications, and waits for its socket. It reads
+// the engine's log if the channel's window does not reach back far enough.
 func (s *Session) drain() {
 	defer s.hub.stats.blocked.Add(-1)
 	var c catchUp

@@ -58,8 +58,8 @@ type History struct {
 	// Publications are those after the position asked for, oldest first.
 	Publications []*Publication
 
-	// Floor is the place after which the log is whole: a reader at Floor or
-	// later has lost nothing.
+	// Floor is the position after which the log is complete: a reader at Floor or later has lost
+	// nothing.
 	Floor Position
 
 	// Head is the place of the newest publication, or where the log starts if it never had one. An
@@ -118,11 +118,10 @@ type Engine interface {
 	// Publish appends the message to the channel's log and returns its position.
 	Publish(ctx context.Context, channel string, m Message) (Ack, error)
 
-	// Follow calls deliver with each publication after head, in order, none
-	// twice and none left out, until stop is called. Deliver is called by one
-	// goroutine at a time for one Follow; it does not block and does not call
-	// the engine. Stop may be called once, and not from deliver; when it has
-	// returned, deliver is not called any more.
+	// Follow calls deliver with each publication after head, in order, without duplicates or
+	// omissions, until stop is called. Deliver is called by one goroutine at a time for one Follow;
+	// it does not block and does not call the engine. Stop may be called once, and not from
+	// deliver; after it has returned, deliver is not called again.
 	Follow(ctx context.Context, channel string, deliver func(*Publication)) (head Position, stop func(), err error)
 
 	// Read returns at most limit of the publications after since, the oldest of them; or, if limit

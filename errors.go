@@ -24,8 +24,8 @@ var (
 	// ErrTooManyUserSessions: the user has Options.MaxUserSessions sessions already.
 	ErrTooManyUserSessions = errors.New("boreas: too many sessions of one user")
 
-	// ErrTooManyUserChannels: the user's sessions have joined Options.MaxUserChannels
-	// channels already.
+	// ErrTooManyUserChannels means that the user's sessions have already joined
+	// Options.MaxUserChannels channels.
 	ErrTooManyUserChannels = errors.New("boreas: too many channels for one user")
 
 	// ErrTooManyAddressChannels means that the sessions from the address have already joined
@@ -60,7 +60,7 @@ var (
 	// token does not allow, a [*DeniedError] tells more.
 	ErrNotPermitted = errors.New("boreas: the channel's rule does not let clients publish (client_publish)")
 
-	// ErrKey: an idempotency key has more than [MaxKey] bytes.
+	// ErrKey means that an idempotency key has more than [MaxKey] bytes.
 	ErrKey = errors.New("boreas: an idempotency key has 1 to 128 bytes")
 
 	// ErrEngineBusy means that Options.EngineCalls calls of the engine are already under way.
@@ -87,7 +87,7 @@ var (
 	// ErrSlow: the session read too slowly, and the log has moved past its cursor.
 	ErrSlow = errors.New("reading too slowly: messages are no longer kept")
 
-	// ErrFallsBehind: the session fell behind the log again and again.
+	// ErrFallsBehind means that the session repeatedly fell behind the log.
 	ErrFallsBehind = errors.New("reading too slowly: it fell behind again and again")
 
 	// ErrUnreadable means that the session was behind and the engine could not read the channel's

@@ -19,8 +19,8 @@ const (
 	flushWaiting                // the logs that the cursors need cannot be read for now
 )
 
-// flush writes once what the session has coming, on all its channels together: its
-// own bytes first, then publications. The caller holds s.mu.
+// flush makes one write of the session's pending data of all its channels: its own bytes first,
+// publications after them. The caller holds s.mu.
 func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 	if s.cut != nil && s.cut.refused != nil {
 		return flushLost, s.cut.refused
@@ -232,7 +232,7 @@ func (s *Session) visit(b *batch, t *tally) (more bool) {
 	return true
 }
 
-// flushNow writes what the session has coming, if nobody else does. The caller
+// flushNow writes the session's pending data, unless another goroutine is doing so. The caller
 // holds s.mu; flushNow unlocks it.
 func (s *Session) flushNow() {
 	if s.draining || s.finished {

@@ -15,8 +15,8 @@ type Credentials struct {
 	// Nil if none are wanted.
 	Header map[string][]string
 
-	// Slow runs what may have to wait for another machine: the caller may have
-	// to make room for others meanwhile. Nil means to run it as it is.
+	// Slow runs a function that may wait for another machine, so that the caller can make room for
+	// others meanwhile. Nil means to call the function directly.
 	Slow func(run func())
 
 	// Costs is called before a check that needs more than a look-up: the verification of a
@@ -54,7 +54,7 @@ type Grant struct {
 	// clock may be set back. It is 0 for JWTs.
 	Serial uint64
 
-	// Key is the ID of the key that made the token or signed it, "" if none did.
+	// Key is the ID of the key that created or signed the token, or "".
 	Key string
 
 	// Info is the user's info in presence, which other clients see: one JSON text as [NewInfo]

@@ -305,8 +305,7 @@ func (h *Hub) acquire(name string) (*channel, error) {
 	return ch, nil
 }
 
-// release gives back a reference. The caller holds no lock, because an engine may
-// take its time.
+// release releases a reference. The caller holds no lock, because an engine may be slow.
 func (h *Hub) release(ch *channel) {
 	h.room.add(-subscriptionCost)
 	if !h.channels.release(ch) {

@@ -11,8 +11,8 @@ import (
 type Join struct {
 	Channel string
 
-	// Since is a place: if everything after it is still kept, the session begins
-	// there. The zero Position asks for nothing.
+	// Since is a position: if every later publication is still kept, the session starts there. The
+	// zero Position requests nothing.
 	Since Position
 
 	// Last is how many of the newest publications come first, if Since is not given or is not
@@ -74,7 +74,7 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 			results[i].Err = cmp.Or(joins[i].Err, late)
 			continue
 		}
-		// Without the lock, because an engine may take its time.
+		// Without the lock, because an engine may be slow.
 		entries[i], results[i] = s.prepare(&joins[i])
 		if err := results[i].Err; errors.Is(err, ErrEngineTimeout) {
 			late = err
@@ -130,8 +130,8 @@ type entry struct {
 	last bool           // at is the position where Last begins
 }
 
-// answer appends the answer to a join and writes it, with what comes next. The caller
-// holds mu; answer unlocks it.
+// answer appends the answer to a join, and writes it together with the next publications. The
+// caller holds mu; answer unlocks it.
 func (s *Session) answer(entries []entry, appendTo func(dst []byte) []byte) {
 	if s.ending {
 		s.unreserve()
@@ -228,7 +228,7 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 			// The place before the first of them, whichever one that is: offsets
 			// only increase.
 			e.at = h.Publications[0].Offset - 1
-			// Not all of them: a request can ask for this thousands of times.
+			// Not all of them, because a request can cause this thousands of times.
 			e.pubs = slices.Clone(h.Publications[:min(len(h.Publications), catchUpLimit)])
 			if len(e.pubs) == len(h.Publications) {
 				e.head = h.Head
@@ -372,8 +372,8 @@ func (s *Session) mayJoin() error {
 	return nil
 }
 
-// Leave takes the session off channels. When it has returned, nothing more of them is
-// sent, but for the rest of a message already begun.
+// Leave takes the session off channels. After it has returned, nothing more of them is sent,
+// except the rest of a message that has begun.
 func (s *Session) Leave(channels ...string) {
 	s.mu.Lock()
 	d, before := departure{session: s, user: s.user()}, s.joined
@@ -404,8 +404,8 @@ type departure struct {
 	linger  bool
 }
 
-// depart takes the subscriptions away from the session. The caller holds mu, and
-// then, without it, drops what is returned.
+// depart takes the subscriptions away from the session. The caller holds mu, and after unlocking
+// it drops the returned subscriptions.
 func (s *Session) depart(linger bool) departure {
 	s.hub.registry.addChannels(s, -int(s.joined))
 	return departure{subs: s.removeAll(), session: s, user: s.user(), linger: linger}

@@ -81,8 +81,8 @@ func (s *Session) conflate() {
 	}
 }
 
-// position returns where the session is on a channel that it has joined, and the zero
-// Position for any other. The caller holds s.mu.
+// position returns the session's position on a channel that it has joined, and the zero Position
+// for any other channel. The caller holds s.mu.
 func (s *Session) position(channel string) Position {
 	sub := s.find(channel)
 	if sub == nil {

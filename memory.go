@@ -60,7 +60,7 @@ const (
 	// struct, its place and time in the log, rounding by the allocator.
 	publicationOverhead = 80
 
-	// logOverhead is what an empty log costs: the struct, the map entry.
+	// logOverhead is the cost of an empty log: the struct, the map entry.
 	logOverhead = 256
 
 	// idleShare is the part of the ceiling that idle logs may take, as long as nothing

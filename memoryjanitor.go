@@ -39,7 +39,8 @@ func (m *Memory) janitor(ctx context.Context) {
 	}
 }
 
-// clean drops what has expired in a shard, and forgets logs long unused.
+// clean drops expired publications and keys in a shard, and forgets logs that have not been used
+// for long.
 func (m *Memory) clean(s *memoryShard, now clock.Mono) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

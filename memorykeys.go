@@ -8,15 +8,14 @@ import (
 )
 
 const (
-	// keyOverhead is what remembering a key costs beyond its bytes: the struct,
-	// the map entry, rounding by the allocator; keysOverhead what it costs a log
-	// to remember any.
+	// keyOverhead is the cost of remembering a key in addition to its bytes: the struct, the map
+	// entry, rounding by the allocator. keysOverhead is the cost of a log that remembers any keys.
 	keyOverhead  = 128
 	keysOverhead = 320
 )
 
-// publishKey is an idempotency key, and a hash of the data that came with it, seeded
-// so that nobody can find two messages with the same.
+// publishKey is an idempotency key, and a hash of its message's data, seeded so that clients
+// cannot find two messages with the same hash.
 type publishKey struct {
 	text      string // "" if there is none
 	data      uint64
@@ -87,7 +86,7 @@ func (s *logKeys) add(k *logKey) {
 	s.most = max(s.most, len(s.byText))
 }
 
-// expireKeys forgets the keys whose time is over. The caller holds mu.
+// expireKeys forgets the expired keys. The caller holds mu.
 func (l *memoryLog) expireKeys(m *Memory, now clock.Mono) {
 	s := l.keys
 	if s == nil {

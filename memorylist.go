@@ -14,7 +14,8 @@ type pubList struct {
 
 func (q *pubList) len() int { return len(q.all) - q.dead }
 
-// live returns the publications. They are the list's: not to be kept or changed.
+// live returns the publications. They belong to the list: the caller must not keep or change
+// them.
 func (q *pubList) live() []*Publication { return q.all[q.dead:] }
 
 // times returns the acceptance time of each of live, under the same terms.

@@ -42,9 +42,9 @@ var (
 	errDuplicate = errors.New("published before with the same key")
 )
 
-// append adds p, gives it an offset and time, and hands it to the followers. It
-// returns the offset. With an error it has done nothing; with errDuplicate the offset
-// is that of the first message with the key.
+// append adds p, gives it an offset and time, and hands it to the followers. It returns the
+// offset. If it returns an error, it has done nothing; with errDuplicate it returns the offset
+// of the first message with the key.
 func (l *memoryLog) append(m *Memory, p *Publication, c logClass, key publishKey) (uint64, error) {
 	l.mu.Lock()
 	if l.gone {
@@ -53,8 +53,8 @@ func (l *memoryLog) append(m *Memory, p *Publication, c logClass, key publishKey
 	}
 	now, wall := clock.Both()
 	if key.text != "" {
-		// Under the same lock as the appending: of two messages with the same
-		// key at the same time, one finds the other's.
+		// Under the same lock as the append, so that of two concurrent messages with the same key the
+		// second finds the first.
 		if offset, err := l.claim(m, key, now); err != nil {
 			l.settle(m)
 			l.mu.Unlock()
@@ -107,7 +107,7 @@ func (l *memoryLog) addUsed(m *Memory, n int64) {
 	}
 }
 
-// expire drops what is beyond the channel's bounds. The caller holds mu.
+// expire drops the publications beyond the channel's bounds. The caller holds mu.
 func (l *memoryLog) expire(m *Memory, now clock.Mono) {
 	pubs, at := l.pubs.live(), l.pubs.times()
 	old := 0

@@ -1,6 +1,7 @@
 package boreas
 
-// EngineStats tells what an engine holds at this moment, and what it dropped so far.
+// EngineStats describes the data that an engine holds at this moment, and counts the data that
+// it has dropped so far.
 type EngineStats struct {
 	Channels     int64 // logs that keep something, or did within the last hour
 	Followed     int64 // channels that are followed and keep nothing; not among Channels
@@ -26,7 +27,7 @@ const (
 	evictedCauses
 )
 
-// Stats returns what the engine holds.
+// Stats returns the engine's statistics.
 func (m *Memory) Stats() EngineStats {
 	s := EngineStats{
 		Channels: m.logs.Load(), Followed: m.followed.Load(), Publications: m.kept.Load(), Keys: m.keys.Load(), Bytes: m.used.Load(),

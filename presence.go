@@ -46,8 +46,8 @@ type Member struct {
 
 // A PresenceEvent tells of a change; the numbers are those after it.
 type PresenceEvent struct {
-	// Event is "join" or "leave" (of User), "count" (the numbers changed and there
-	// are no members), or "state" (this replaces all that was told before).
+	// Event is "join" or "leave" (of User), "count" (the numbers changed and there are no members),
+	// or "state" (this replaces all earlier events).
 	Event string `json:"event"`
 
 	User string          `json:"user,omitempty"`

@@ -50,7 +50,7 @@ func (p *presence) runAway() {
 	}
 }
 
-// giveUp gives up the places whose time is over.
+// giveUp gives up the places that have expired.
 func (p *presence) giveUp() {
 	for _, l := range p.over() {
 		l.release()

@@ -61,10 +61,10 @@ func newPresence(q *queue, name string, o presenceOptions) *presence {
 	return p
 }
 
-// enter notes that a session has joined the channel as the user, or has become that
-// user there. Each enter is followed by a leave or linger in the end; that of another
-// goroutine may come later than the session's next enter. The info is nil or one JSON
-// text of at most MaxInfo bytes.
+// enter records that a session has joined the channel as the user, or has become that user
+// there. Each enter is followed by a leave or linger in the end; that of another goroutine may
+// come later than the session's next enter. The info is nil or one JSON text of at most MaxInfo
+// bytes.
 func (p *presence) enter(session, user string, info []byte) { p.enterWith(session, user, info, "") }
 
 // enterWith is like enter, for a user whose token has the given info, or "".

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// users count what the users have that are bounded: those that a backend has named.
-// Guarded by the registry's lock.
+// users counts the bounded resources of the users that a backend has named. Guarded by the
+// registry's lock.
 type users struct {
 	maxSessions, maxChannels int // 0 means no bound
 	byName                   map[string]userCount
@@ -108,7 +108,7 @@ func one(address netip.Addr) netip.Addr {
 	return network.Addr()
 }
 
-// counts tells whether the address is bounded.
+// counts reports whether the address is bounded.
 func (a *addresses) counts(address netip.Addr) bool {
 	if a.maxSessions == 0 && a.maxChannels == 0 || !address.IsValid() {
 		return false

@@ -2,7 +2,7 @@ package boreas
 
 import "time"
 
-// A Rule is how a channel is treated. The zero value is the default of all of it.
+// A Rule is the configuration of a channel. The zero value has all defaults.
 type Rule struct {
 	// Text is the rule as it was written, for display; "" means that the text is not known. It has no effect.
 	Text string

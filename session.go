@@ -147,9 +147,9 @@ func (s *Session) announcer() Announcer {
 	return a
 }
 
-// Publish publishes a message for the session, where the channel's rule and its grant
-// allow it. If echo is false the session does not get it back. Errors: those of
-// [Hub.MayPublish] and [Hub.Publish].
+// Publish publishes a message for the session, if the channel's rule and its grant allow it. If
+// echo is false, the session does not receive it. Errors: those of [Hub.MayPublish] and
+// [Hub.Publish].
 func (s *Session) Publish(ctx context.Context, channel string, m Message, echo bool) (Ack, error) {
 	g := s.Grant()
 	if err := s.hub.MayPublish(g, channel); err != nil {

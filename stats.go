@@ -156,7 +156,7 @@ var gapReasons = [...]GapReason{GapExpired, GapUnknownEpoch, GapAhead, GapSlow, 
 
 func (c *hubStats) gap(reason GapReason) { c.gaps[slices.Index(gapReasons[:], reason)].Add(1) }
 
-// joined counts what came of a join.
+// joined counts the outcome of a join.
 func (c *hubStats) joined(r *Joined) {
 	switch {
 	case r.Err == ErrTooManyChannels, r.Err == ErrTooManyUserChannels, r.Err == ErrTooManyAddressChannels,

@@ -11,7 +11,7 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	write(w, typeJSON, status, body)
 }
 
-// Values of headers, made once; nobody changes them.
+// Values of headers, created once and never changed.
 var (
 	typeJSON = []string{"application/json"}
 	typeText = []string{"text/plain; charset=utf-8"}

@@ -85,8 +85,8 @@ type Options struct {
 	// Authority knows who may do what. It is required.
 	Authority *auth.Authority
 
-	// Refusals get what is refused to whom, and are what /v2/refusals shows. Nil means
-	// that nothing is remembered.
+	// Refusals records each refusal with its client, and /v2/refusals shows them. Nil means that
+	// none are recorded.
 	Refusals *refusal.Log
 
 	// Loopback means that only this machine can reach the API. Until the first key is created, such
@@ -95,8 +95,8 @@ type Options struct {
 	// requests of other machines.
 	Loopback bool
 
-	// Insecure opens it in the same way to whoever reaches it. Without either it is
-	// closed until there is a key.
+	// Insecure opens it in the same way to every machine that can reach it. Without Loopback or
+	// Insecure it is closed until there is a key.
 	Insecure bool
 
 	// Hosts are further names of this machine under which the API can be requested. A name without

@@ -32,7 +32,7 @@ func newKeyJSON(k auth.Key) keyJSON {
 	return keyJSON{k.ID, k.Name, verbs, k.Channels, timeJSON(k.Created), timeJSON(k.Expires), timeJSON(k.LastUsed)}
 }
 
-// newKey makes a key that is valid at once. Its text is told now and never again.
+// newKey creates a key that is valid at once. Only this answer contains its text.
 func (s *service) newKey(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	o, err := s.readObject(w, r, q.call, "name", "verbs", "channels", "ttl", "expires")
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *service) listKeys(dst []byte, _ http.ResponseWriter, _ *http.Request, _
 	return append(dst, "]}"...), http.StatusOK, nil
 }
 
-// dropKey takes a key back, and the tokens that were made with it.
+// dropKey revokes a key, and the tokens that were created with it.
 func (s *service) dropKey(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	// Otherwise it could be the name of a key that signs JWTs.
 	if !s.options.Authority.HasKey(q.name) {

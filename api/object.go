@@ -20,7 +20,7 @@ import (
 // would be content with less.
 type object map[string]json.RawMessage
 
-// readObject reads the body of a request, of which these are the members that there can be.
+// readObject reads the body of a request. The given members are the only ones that it may have.
 func (s *service) readObject(w http.ResponseWriter, r *http.Request, c *call, names ...string) (object, error) {
 	buf := getBuffer()
 	defer putBuffer(buf)

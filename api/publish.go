@@ -96,8 +96,8 @@ func (s *service) appendSubscribers(dst []byte, c *call, channel string) []byte 
 	return strconv.AppendInt(append(dst, `,"subscribers":`...), int64(s.hub.Subscribers(channel)), 10)
 }
 
-// badBody says why a body could not be read. The rest of it may still be on its way,
-// so the connection is of no more use.
+// badBody returns why a body could not be read. The rest of it may still be on its way, so the
+// connection cannot be reused.
 func (s *service) badBody(w http.ResponseWriter, err error) error {
 	if denied := (*deniedError)(nil); errors.As(err, &denied) {
 		return err

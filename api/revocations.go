@@ -100,7 +100,7 @@ func (s *service) revokeKey(dst []byte, c *call, v auth.Revocation, grace time.D
 	return appendJSON(dst, keyRevokedJSON{n, made.Tokens, made.Changed, made.Keys}), nil
 }
 
-// newRevocation takes tokens back.
+// newRevocation revokes tokens.
 func (s *service) newRevocation(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	o, err := s.readObject(w, r, q.call, "token", "user", "key", "issued_before", "grace", "until")
 	if err != nil {

@@ -41,7 +41,7 @@ type answerJSON struct {
 	By      string `json:"by"`
 }
 
-// inspectToken says whether a token is valid, what it allows, and by which rule.
+// inspectToken answers whether a token is valid, which requests it allows, and by which rule.
 func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	o, err := s.readObject(w, r, q.call, "token", "can")
 	if err != nil {

@@ -49,7 +49,7 @@ func (o object) rules() (*boreas.Permissions, error) {
 	return p, nil
 }
 
-// newToken makes a token that is valid at once. Its text is told now and never again.
+// newToken creates a token that is valid at once. Only this answer contains its text.
 func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	o, err := s.readObject(w, r, q.call, "user", "label", "ttl", "expires", "rules", "info")
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *service) tokenInfo(dst []byte, _ http.ResponseWriter, _ *http.Request, 
 	return appendJSON(dst, newTokenJSON(t)), http.StatusOK, nil
 }
 
-// changeToken changes a token, and what its sessions may do.
+// changeToken changes a token, and the permissions of its sessions.
 func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	o, err := s.readObject(w, r, q.call, "label", "ttl", "expires", "rules")
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request
 		}
 		change.Rules = &rules
 	}
-	// One at a time: the sessions must end up with the last change, too.
+	// One at a time: so that the sessions also end up with the last change.
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	if err := s.authorizeAgain(r, q.call); err != nil { // others may have held the lock for long

@@ -67,7 +67,7 @@ type Authority struct {
 	unstoredCount atomic.Int64
 	again         *time.Timer // of the next attempt; nil if none is planned
 
-	// mu guards the state. Who holds writing may read without it.
+	// mu guards the state. A goroutine that holds writing may read without it.
 	mu    sync.RWMutex
 	state *state
 
@@ -323,7 +323,7 @@ func (a *Authority) commit(lines ...*line) error {
 // keepEnded is for how long a token is known that has expired: who shows it is told so.
 const keepEnded = time.Hour
 
-// apply makes changes that others see.
+// apply makes changes visible to others.
 func (a *Authority) apply(lines ...*line) error {
 	now := clock.Steady() // setting the clock forward by mistake must not end a revocation
 	a.mu.Lock()

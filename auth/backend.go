@@ -49,7 +49,7 @@ type BackendOptions struct {
 	// Timeout bounds a question, and so does waiting for its turn; 0 means 3 seconds.
 	Timeout time.Duration
 
-	// Concurrency is how many questions may be asked at once; 0 means 64.
+	// Concurrency is how many requests to the backend may run at once; 0 means 64.
 	Concurrency int
 
 	// Exempt lists addresses that many clients may share, so no bound for one address applies to

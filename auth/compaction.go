@@ -83,7 +83,7 @@ type written struct {
 	chain chain
 }
 
-// writeState writes a journal that makes the state.
+// writeState writes a journal that produces the state.
 func writeState(name string, s *state) (*written, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -53,7 +53,7 @@ type journal struct {
 
 func (j *journal) path() string { return filepath.Join(j.dir, journalName) }
 
-// openJournal opens or makes the journal in a directory, and reads it into the state.
+// openJournal opens or creates the journal in a directory, and reads it into the state.
 func openJournal(dir string, log *slog.Logger, s *state) (*journal, error) {
 	dir, err := filepath.Abs(dir) // for messages: operators look for it from other directories
 	if err != nil {

@@ -33,7 +33,7 @@ func (l *dirLock) sync() error { return nil }
 
 func (l *dirLock) close() error { return l.file.Close() }
 
-// syncDir does nothing: this system has no such call.
+// syncDir does nothing: Windows has no such call.
 func syncDir(string) error { return nil }
 
 // replace renames the file next from the name from to the name of the file old, and closes old,

@@ -53,7 +53,7 @@ type span struct {
 	until  int64  // when it may be forgotten; forever for never
 }
 
-// forever is later than any time here.
+// forever is later than any time in this package.
 const forever = 1<<63 - 1
 
 // takes reports whether the span revokes the grant. A token without a time of issue counts as

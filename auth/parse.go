@@ -12,7 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
-// parse reads what a provider gave: JSON if it begins as such, otherwise lines.
+// parse reads a provider's output: JSON if it starts like JSON, otherwise lines.
 func parse(text []byte) ([]string, error) {
 	text, err := textfile.Decode(text)
 	if err != nil {

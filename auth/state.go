@@ -36,7 +36,7 @@ func newState() *state {
 	}
 }
 
-// stored is a token. It is immutable: a changed token is another one in its place.
+// stored is a token. It is immutable: a change replaces it with another one.
 type stored struct {
 	hash     digest
 	serial   uint64 // place in the order of creation
@@ -136,7 +136,7 @@ func (s *state) sortEnds() {
 	}
 }
 
-// grant is what a line about a token gives.
+// grant returns the grant of a token's line.
 func (s *state) grant(l *line) *boreas.Grant {
 	g := &boreas.Grant{TokenID: l.ID, Issued: l.Created, Expires: l.Expires, Info: string(l.Info), Key: l.Key}
 	if l.Classic {

@@ -12,9 +12,9 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// Mint makes a classic token, that is valid at once and allows everything: 128 random
-// letters and digits, a dash, and the time in Unix seconds. Key is the ID of the key that
-// asked for it, "" if none did.
+// Mint creates a classic token, which is valid at once and allows everything: 128 random letters
+// and digits, a dash, and the time in Unix seconds. Key is the ID of the key that requested it,
+// or "".
 func (a *Authority) Mint(key string) (string, error) {
 	token := newToken()
 	l := &line{Op: opToken, ID: classicID(token), Hash: digestOf(token), Classic: true, Key: key}

@@ -94,8 +94,8 @@ func (c *Conn) answer(id uint64, f *frame) {
 	}
 }
 
-// do makes a request and waits for its reply. again tells whether it can be made
-// twice without harm.
+// do makes a request and waits for its reply. again reports whether it can be made twice without
+// harm.
 func (c *Conn) do(ctx context.Context, op, kind string, params any, again bool) (*frame, error) {
 	return c.doThen(ctx, op, kind, params, again, nil)
 }

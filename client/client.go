@@ -28,16 +28,16 @@ const (
 	maxErrorBody       = 64 << 10
 )
 
-// Options say where the server is and how to talk to it. The zero value talks to
-// a server on this machine that was started without options.
+// Options are the address of the server and how to talk to it. The zero value is for a server on
+// this machine that was started without options.
 type Options struct {
 	// API is the base URL of the server's HTTP API; "" means [DefaultAPI]. It may have a path, if a
 	// proxy puts the API under one, and a user and a password for that proxy, which are sent if Key
 	// is empty. Errors do not repeat them.
 	API string
 
-	// Key is the API key, which a server asks for once it has any: see
-	// docs/http-api.md. It is sent with each request, and stands in no error.
+	// Key is the API key, which a server requires once it has any; see docs/http-api.md. It is sent
+	// with each request, and errors do not contain it.
 	Key string
 
 	// HTTP makes the requests. nil means a default client: 15 seconds for a request, at most 128
@@ -169,7 +169,7 @@ func (c *Client) callWithKey(ctx context.Context, op, method, path, key string, 
 	return nil
 }
 
-// errorFrom makes an [Error] of an answer that is not a success.
+// errorFrom creates an [Error] from an answer that is not a success.
 func errorFrom(op string, resp *http.Response) error {
 	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header), Message: redirection(resp)}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))

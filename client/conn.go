@@ -11,10 +11,10 @@ import (
 // ErrClosed is what calls of a [Conn] or a [Subscription] end with after its Close.
 var ErrClosed = errors.New("closed")
 
-// A Conn talks protocol 2 with a server over a WebSocket. It connects in the
-// background, comes back by itself when the connection is lost, and then resumes
-// each subscription at its place, until Close is called or the server says that
-// coming back is of no use. It is safe for use by many goroutines.
+// A Conn talks protocol 2 with a server over a WebSocket. It connects in the background. When
+// the connection is lost, it reconnects by itself and resumes each subscription at its position,
+// until Close is called or the server reports that reconnecting is useless. It is safe for use
+// by many goroutines.
 //
 // Calls wait while there is no connection; end their context to stop waiting.
 type Conn struct {
@@ -80,7 +80,7 @@ func (c *Conn) Err() error {
 	return context.Cause(c.ctx)
 }
 
-// run connects again and again.
+// run connects repeatedly.
 func (c *Conn) run() {
 	defer close(c.ended)
 	wait := backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, random: c.random}

@@ -230,7 +230,7 @@ func TestConnResumesEverySubscriptionAtItsPlace(t *testing.T) {
 			"disconnected: stay connected: the server closed the connection with 4101: no answer to ping; again in 1s",
 			"connecting 2", "connected s_1 ",
 		)
-		// What was refused for good is forgotten; the rest goes on.
+		// Permanently refused subscriptions are forgotten; the others continue.
 		p.conn.Close()
 		p = f.accept()
 		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a2","last":2147483647},{"channel":"b","since":"b9","last":2147483647}]}}`)

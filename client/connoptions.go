@@ -62,8 +62,8 @@ type ConnectOptions struct {
 	HTTP *http.Client
 }
 
-// withDefaults returns the options with what was left out filled in, or says what
-// is wrong with them.
+// withDefaults returns the options with defaults for omitted ones, or an error if they are
+// invalid.
 func (o ConnectOptions) withDefaults() (ConnectOptions, error) {
 	u, err := parseURL("WebSocket", cmp.Or(o.URL, DefaultWS), "ws://HOST:PORT or wss://HOST:PORT", "ws", "wss")
 	if err != nil {

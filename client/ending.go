@@ -106,7 +106,7 @@ func sameToken(refusal error) ending {
 	return ending{err: fmt.Errorf("%w; %w", refusal, errSameToken), final: true}
 }
 
-// tokenEnding returns how it ended that there was no token.
+// tokenEnding returns the ending of an attempt without a token.
 func tokenEnding(err error) ending {
 	e := ending{err: err, mute: true}
 	var refusal *Error // the token comes from the API of some server

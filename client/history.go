@@ -20,8 +20,8 @@ type HistoryPage struct {
 	More     bool   // there are more after it, now
 }
 
-// History reads messages that are kept. The channel need not be subscribed to. If
-// those after Since are not kept any more, the [Error] has Oldest.
+// History reads kept messages. It needs no subscription to the channel. If the messages after
+// Since are not kept any more, the [Error] has Oldest.
 func (c *Conn) History(ctx context.Context, channel string, o HistoryOptions) (HistoryPage, error) {
 	op := fmt.Sprintf("read the history of %q", channel)
 	if err := checkChannel(channel); err != nil {
@@ -57,8 +57,8 @@ func readHistory(op, channel string, text json.RawMessage) (HistoryPage, error) 
 	return page, nil
 }
 
-// Presence asks who is on a channel whose rule has presence. The channel need not be
-// subscribed to.
+// Presence requests the members of a channel with presence in its rule. It needs no subscription
+// to the channel.
 func (c *Conn) Presence(ctx context.Context, channel string) (PresenceState, error) {
 	op := fmt.Sprintf("ask who is on %q", channel)
 	if err := checkChannel(channel); err != nil {

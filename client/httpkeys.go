@@ -63,7 +63,7 @@ func (c *Client) Keys(ctx context.Context) ([]KeyInfo, error) {
 	return answer.Keys, c.call(ctx, "list keys", http.MethodGet, "/v2/keys", nil, &answer)
 }
 
-// DeleteKey revokes an API key by its ID, and the tokens that it made.
+// DeleteKey revokes an API key by its ID, and the tokens that it created.
 func (c *Client) DeleteKey(ctx context.Context, id string) (Revoked, error) {
 	if id == "" {
 		return Revoked{}, errors.New("the key's ID is empty")

@@ -47,7 +47,7 @@ type Outgoing struct {
 	Key     string // as in [PublishOptions]; "" for none
 }
 
-// A Result is what became of one message of [Client.PublishMany].
+// A Result is the outcome of one message of [Client.PublishMany].
 type Result struct {
 	Ack
 	Err error // an [*Error] if it was refused; Ack is zero in that case

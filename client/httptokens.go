@@ -184,7 +184,7 @@ func notUTF8(v reflect.Value) (text string, ok bool) {
 	return "", false
 }
 
-// send is call with a body that is marshalled.
+// send is like call, with a body that it marshals.
 func (c *Client) send(ctx context.Context, op, method, path string, body, answer any) error {
 	if text, ok := notUTF8(reflect.ValueOf(body)); ok {
 		return opError(op, fmt.Errorf("%.40q is not valid UTF-8", text))

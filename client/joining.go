@@ -11,8 +11,8 @@ import (
 const (
 	// joinBytes bounds one request to join, where the server says no bound.
 	joinBytes = 48 << 10
-	// joinMembers is more than the members of a channel in a join take, beside
-	// its name, position and info.
+	// joinMembers is an upper bound of the bytes of a channel's members in a join, without its
+	// name, position and info.
 	joinMembers = 100
 
 	// allThatIsLeft is more messages than any server keeps for a channel.
@@ -159,7 +159,7 @@ func (f *frame) joinResult(i int, channel string, err error) (*joinResult, error
 	return &f.Join.Channels[i], nil
 }
 
-// begin lets the stream go on as the server says. Called with the Conn's mu held.
+// begin continues the stream at the position from the server. The caller holds the Conn's mu.
 func (s *Subscription) begin(since string, r *joinResult) {
 	s.phase, s.begun, s.at = joined, true, r.Position
 	s.wait.good()

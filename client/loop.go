@@ -22,8 +22,8 @@ type loop struct {
 	lostAt  time.Time    // when the gap began
 }
 
-// run connects again and again. It returns errLeft, why the context ended, or why
-// no connection will ever be had.
+// run connects repeatedly. It returns errLeft, the cause of the context's end, or the reason why
+// no connection is possible.
 func (l *loop) run(ctx context.Context) error {
 	o := l.s.o
 	wait := backoff{base: o.MinBackoff, max: o.MaxBackoff, random: l.s.random}

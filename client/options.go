@@ -68,8 +68,8 @@ type SubscriberOptions struct {
 	HTTP *http.Client
 }
 
-// withDefaults returns the options with what was left out filled in, or says what
-// is wrong with them.
+// withDefaults returns the options with defaults for omitted ones, or an error if they are
+// invalid.
 func (o SubscriberOptions) withDefaults() (SubscriberOptions, error) {
 	o.URL = cmp.Or(o.URL, DefaultWS)
 	if _, err := parseURL("WebSocket", o.URL, "ws://HOST:PORT/ or wss://HOST:PORT/", "ws", "wss"); err != nil {

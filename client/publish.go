@@ -9,11 +9,11 @@ import (
 
 // PublishOptions change what a publish does. The zero value delivers to all, once.
 type PublishOptions struct {
-	// Key makes the publish idempotent: while the server remembers it, 2 minutes by
-	// default, another one with the same key and message on the channel adds nothing
-	// and gets the same answer. "" means a random one over a [Conn], which then makes
-	// a request again whose answer was lost; over HTTP it means none. Give one of your
-	// own to try again yourself, perhaps in another process. It has 1 to 128 bytes.
+	// Key makes the publish idempotent. While the server remembers it, 2 minutes by default,
+	// another publish with the same key and message on the channel adds nothing and gets the same
+	// answer. "" means a random key over a [Conn], which repeats a request whose answer was lost;
+	// over HTTP it means none. Set your own key to retry yourself, perhaps in another process. It
+	// has 1 to 128 bytes.
 	Key string
 
 	// NoEcho does not deliver the message to the Conn's own subscription of the channel, even after

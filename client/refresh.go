@@ -88,7 +88,7 @@ func (r *refresh) over() bool {
 	return r.l.refresh != r
 }
 
-// renew gets a token and shows it, unless the server has seen it already.
+// renew gets a token and sends it, unless the server has seen it already.
 func (r *refresh) renew(refused string) (token string, err error) {
 	l, c := r.l, r.l.c
 	ctx, cancel := context.WithTimeout(l.ctx, c.o.HandshakeTimeout)

@@ -312,7 +312,7 @@ func TestJoinsThatAreTooMuchAreMadeAgainTogether(t *testing.T) {
 		p.send(`{"id":2,"join":{"channels":[{"channel":"a","position":"a0"},{"channel":"b","position":"b0"}]}}`)
 		ea := follow(t.Context(), a())
 		ea.want(t, "a joined at a0")
-		// One that is closed meanwhile is not joined again, and the other is.
+		// A subscription that is closed meanwhile is not joined again, and the other one is.
 		p.conn.Close()
 		p = f.accept()
 		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647},{"channel":"b","since":"b0","last":2147483647}]}}`)
@@ -326,7 +326,7 @@ func TestJoinsThatAreTooMuchAreMadeAgainTogether(t *testing.T) {
 		b().Close()
 		<-time.After(3 * time.Second)
 		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
-		// So is one that came after the token's end; a call fails.
+		// So is a subscription that was added after the token's expiry; a call fails.
 		p.send(`{"id":4,"join":{"channels":[{"channel":"a","error":{"code":"token_expired","message":"Over.","retry":"new_token"}}]}}`)
 		<-time.After(2 * time.Second)
 		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A Subscriber listens to channels over a WebSocket and comes back by itself when
-// the connection is lost. Join and Leave may be called by any goroutine.
+// A Subscriber listens to channels over a WebSocket and reconnects by itself when the connection
+// is lost. Join and Leave may be called by any goroutine.
 type Subscriber struct {
 	o       *SubscriberOptions // a pointer, so that a Subscriber that is printed does not show the token
 	random  func(time.Duration) time.Duration

@@ -15,9 +15,9 @@ var ErrSubscribed = errors.New("there is a subscription of this channel on this 
 // SubscribeOptions say where a subscription begins and what it gets. The zero value
 // gets the messages that are published from now on.
 type SubscribeOptions struct {
-	// Since is the position to go on from: that of the last message that was
-	// dealt with, perhaps by another process. Everything after it comes, or a
-	// [Gap] tells what does not.
+	// Since is the position to resume from: the position of the last processed message, perhaps
+	// processed by another process. The subscription receives every later message, or a [Gap] for
+	// the missing ones.
 	Since string
 
 	// Last is the maximum number of the newest messages that come first. With Since it applies only

@@ -214,7 +214,7 @@ func TestRefusedResumeIsTriedAgain(t *testing.T) {
 		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
 		p.send(`{"id":5,"join":{"channels":[{"channel":"a","position":"a0","recovered":true}]}}`)
 		events.want(t, "a joined at a0", "a joined at a0 since a0, recovered true")
-		// A success makes the waits short again.
+		// A success resets the waits.
 		p.conn.Close()
 		p = f.accept()
 		p.want(`{"id":6,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)

@@ -385,7 +385,7 @@ class Client extends Events {
     return subscription;
   }
 
-  // By its key it is safe to be sent again, until it is answered.
+  // Because of its key it can be sent again until it is answered.
   async publish(channel, message, { key = randomKey(), echo, ...options } = {}) {
     checkChannel(channel);
     jsonOf("the message", message);
@@ -487,7 +487,7 @@ class Client extends Events {
     }
   }
 
-  // The connection is lost, or there was none: whether to come back, and when (8.4, 8.6).
+  // The connection is lost, or there was none: decide whether to reconnect, and when (8.4, 8.6).
   #lost({ code = 1006, reason, error, after = error?.retry_after_ms, mute = code < 4000 && (!error || error instanceof Error) }) {
     const goodbye = this.#goodbye;
     const range = Math.floor(code / 100);

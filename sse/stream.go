@@ -34,8 +34,8 @@ type out interface {
 	begin(dst []byte) []byte
 }
 
-// start makes the session live and joins its channels. If there is not one that it
-// could join, it returns why, and the session has ended; then o has not begun.
+// start makes the session live and joins its channels. If it could not join any of them, it
+// returns the reason; the session has ended and o has not begun in that case.
 func (s *stream) start(ctx context.Context, o out) error {
 	if err := s.sess.Start(o, s.request.format(), nil); err != nil {
 		return err

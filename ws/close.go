@@ -109,7 +109,7 @@ func cut(reason string) string {
 	return strings.ToValidUTF8(reason[:maxReason-len("…")], "") + "…"
 }
 
-// closed counts a connection that is closed for what its client sent.
+// closed counts a connection that is closed because of its client's data.
 func (n *Counters) closed(err error) {
 	var c *closing
 	if !errors.As(err, &c) {

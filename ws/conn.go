@@ -29,7 +29,7 @@ type conn struct {
 	// anything is read.
 	header map[string][]string
 
-	// user bounds what the session's user may do; nil if nothing does. Owned like in.
+	// user holds the limits of the session's user; nil if there are none. Owned like in.
 	user *limit.Client
 
 	// frames bounds the frames that are not requests; nil before the first one. Owned like in.
@@ -56,9 +56,8 @@ func (c *conn) Describe() (transport, address string) {
 // errGone ends a session whose connection ended without a close frame.
 var errGone = errors.New("the connection ended without a close frame")
 
-// upgrade takes the connection over from net/http, answers the handshake, makes the
-// session live and starts to read. It returns false if it could not, and has closed
-// the connection then.
+// upgrade takes the connection over from net/http, answers the handshake, makes the session live
+// and starts to read. If it fails, it closes the connection and returns false.
 func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string, grant *boreas.Grant) bool {
 	hj, ok := w.(http.Hijacker)
 	if !ok {

@@ -22,7 +22,7 @@ type dialect interface {
 	// for nothing. The grant is what it begins with, nil if it is anonymous.
 	greeting(h *handler, g *boreas.Grant) func(id string) []byte
 
-	// bearer tells whether a token in the header Authorization is meant for the server.
+	// bearer reports whether a token in the header Authorization is meant for the server.
 	bearer() bool
 
 	// text processes a client's text message, and binary a binary message. They count toward the

@@ -18,9 +18,9 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // keyLength is how many bytes a key stands for (RFC 6455, section 4.1).
 const keyLength = 16
 
-// hangUp ends the connection after the answer. Who was refused has no more business on
-// it, and a connection that lingers holds a descriptor that nothing counts. One of HTTP/2
-// may have streams of events on it.
+// hangUp ends the connection after the answer. A refused client does not need it any more, and a
+// lingering connection holds a descriptor that is not counted. An HTTP/2 connection may have
+// streams of events on it.
 func hangUp(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 {
 		return
@@ -175,9 +175,9 @@ func validParameter(s string) bool {
 	return validToken(strings.TrimRight(name, " \t")) && (!given || validToken(strings.Trim(value, " \t")))
 }
 
-// firstProtocol returns the client's first choice of subprotocols. The classic wire
-// has no name, but a browser that offers one and gets none back gives up. So
-// whatever comes first is agreed to.
+// firstProtocol returns the client's first choice of subprotocols. The classic wire has no name,
+// but a browser that offers one and gets none back gives up. So the server accepts the first
+// one, whatever its name is.
 func firstProtocol(headers []string) string {
 	for e := range elements(headers) {
 		return e

@@ -71,8 +71,8 @@ func (c *conn) fail(err error) {
 	c.sess.End(err)
 }
 
-// step takes one header, or a part of a payload, from b and returns the rest of b. Once
-// the connection has failed it only looks for the client's close frame.
+// step reads one header, or a part of a payload, from b and returns the rest of b. After the
+// connection has failed it only looks for the client's close frame.
 func (c *conn) step(b []byte, in *inbound) (rest []byte, over bool, err error) {
 	if !in.inFrame {
 		b, err = c.readHeader(b, in)
@@ -173,7 +173,7 @@ func (c *conn) message(op ws.OpCode, b []byte, pieces bool) {
 	c.h.dialect.text(c, b, n)
 }
 
-// control carries out a control frame.
+// control processes a control frame.
 func (c *conn) control(in *inbound, b []byte) (over bool, err error) {
 	switch in.frame.OpCode {
 	case ws.OpPing:

@@ -29,7 +29,7 @@ func (classic) refuse(w http.ResponseWriter, err error) {
 	http.Error(w, fault.Message(err), fault.Of(err).Status)
 }
 
-// binary ignores what a client of 2013 never sent, within its limits.
+// binary ignores binary messages, which clients of 2013 never sent, within the client's limits.
 func (classic) binary(c *conn, bytes int) {
 	if err := c.request(1, bytes); err != nil {
 		c.sess.End(err)
@@ -39,8 +39,8 @@ func (classic) binary(c *conn, bytes int) {
 	c.countUseless()
 }
 
-// text carries out a classic request. The classic wire answers nothing: what it
-// cannot carry out is ignored, and counted.
+// text processes a classic request. The classic wire has no replies: invalid requests are
+// ignored, and counted.
 func (classic) text(c *conn, b []byte, bytes int) {
 	count := c.h.count
 	r := wire.ParseClassicRequest(b)

@@ -58,8 +58,8 @@ func (w *workers) do(c *conn, b *socket.Buffer) (over bool) {
 	return over
 }
 
-// instead runs what may have to wait for another machine, on a worker: another one takes
-// its place meanwhile, so that clients with slow tokens hold up nobody.
+// instead runs a function that may wait for another machine, on a worker. Another worker takes
+// its place meanwhile, so that clients with slow tokens do not delay others.
 func (w *workers) instead(run func()) {
 	go w.run()
 	defer func() { w.jobs <- nil }() // even if it panics

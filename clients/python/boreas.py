@@ -803,8 +803,8 @@ class Subscriber:
         """Yields what the stream says, until it ends."""
         last_word = None  # the error of a goodbye after which we must not come back
         for kind, data, event_id in self._frames(response):
-            # The id counts once the event has been yielded: who leaves the loop before has
-            # not had it.
+            # The id counts once the event has been yielded: a caller that leaves the loop
+            # earlier has not received it.
             if kind == "join":
                 self._joined_at, self._refused_tokens = time.monotonic(), 0
                 if self._heartbeat is None and "heartbeat" in data:

@@ -26,7 +26,7 @@ func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
 	case errors.Is(err, fs.ErrNotExist) && !makes:
 		return nil, usagef("--data-dir=%s: there is no such directory", dir)
 	case errors.Is(err, fs.ErrNotExist):
-		// Told, as it may be misspelt, and no server would ever look there.
+		// Reported, because the name may be misspelt, and no server would use the new directory.
 		full, err := filepath.Abs(dir)
 		if err != nil {
 			return nil, err
@@ -72,7 +72,7 @@ func (f *keyFiles) Keys(context.Context) ([]client.KeyInfo, error) {
 	return list, nil
 }
 
-// DeleteKey revokes a key and what it made.
+// DeleteKey revokes a key and the tokens that it created.
 func (f *keyFiles) DeleteKey(_ context.Context, id string) (client.Revoked, error) {
 	for _, k := range f.store.Keys() {
 		if k.ID == id {

@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// lifeFlags say when what is made ends.
+// lifeFlags set the expiry of a new token or key.
 func lifeFlags() []cli.Flag {
 	return []cli.Flag{
 		durationFlag("ttl", "how long it is valid, a `TIME` as 12h or 30d; without it and --expires it does not expire", 0),
@@ -15,7 +15,7 @@ func lifeFlags() []cli.Flag {
 	}
 }
 
-// life reads the lifeFlags: a time to live, or an end, or neither.
+// life reads the lifeFlags: a time to live, an expiry, or neither.
 func life(cmd *cli.Command) (ttl time.Duration, end time.Time, err error) {
 	ttl = durationOf(cmd, "ttl")
 	switch {

@@ -68,7 +68,7 @@ func commands(p *program) []*cli.Command {
 	}
 }
 
-// run is the whole program. It returns the error that it has told on stderr.
+// run is the whole program. It returns the error that it has reported on stderr.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	p := &program{env: env, stdin: stdin, stdout: stdout, stderr: stderr, flush: func(time.Duration) {}}
 	p.fail = func(err error) { fmt.Fprintf(p.stderr, "boreas: %v\n", err) }

@@ -107,8 +107,8 @@ func (p *program) apiClient(cmd *cli.Command) (*client.Client, error) {
 // tokenFile reads a token from a file, or from standard input if its name is "-".
 func (p *program) tokenFile(name string) (string, error) { return p.secretFile("a token", name) }
 
-// secretFile reads what is a secret from a file, or from standard input if its name is
-// "-". Secrets are never arguments: every user of a machine can see those.
+// secretFile reads a secret from a file, or from standard input if its name is "-". Secrets are
+// never arguments: every user of a machine can see those.
 func (p *program) secretFile(what, name string) (string, error) {
 	var text []byte
 	var err error

@@ -95,7 +95,7 @@ func useUsageErrors(cmd *cli.Command) {
 	}
 }
 
-// flagError says in our words what the library found wrong with a flag.
+// flagError replaces the library's error for a flag with our own text.
 func flagError(cmd *cli.Command, err error) error {
 	see := fmt.Sprintf("; see `%s --help`", cmd.FullName())
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
@@ -158,7 +158,7 @@ func flagNames(cmd *cli.Command) []string {
 	return names
 }
 
-// suggestion is the end of a sentence about a name that is none of names.
+// suggestion returns the end of a sentence about a name that is not in names.
 func suggestion(name string, names []string, prefix string) string {
 	if nearest := spelling.Nearest(name, names); nearest != "" {
 		return "; did you mean " + prefix + nearest + "?"

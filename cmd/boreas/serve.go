@@ -14,8 +14,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/server"
 )
 
-// shutdownMargin is how long connections may take to end beyond the drain time: a
-// peer that does not answer a close frame, a publish that is slow to come in.
+// shutdownMargin is how long connections may take to end beyond the drain time: for example
+// because a peer does not answer a close frame, or a publish arrives slowly.
 const shutdownMargin = 15 * time.Second
 
 // errSecondSignal ends the server at once after a second signal.
@@ -32,7 +32,7 @@ func serveCommand(p *program) *cli.Command {
 	}
 }
 
-// serve runs the server until ctx ends or the process is told to by a signal.
+// serve runs the server until ctx ends or the process receives a signal.
 func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	// Before anything that can take time: a signal without a handler ends the process.
 	signals := newStopSignals()
@@ -77,8 +77,8 @@ func start(ctx context.Context, cfg config.Config, o server.Options, signals <-c
 	return srv, first, err
 }
 
-// stopAfter waits for a reason to stop the server, and stops it. First is the signal
-// that has come already, or nil.
+// stopAfter waits for a reason to stop the server, and stops it. First is the signal that has
+// arrived already, or nil.
 func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals <-chan os.Signal, cfg config.Config, log *slog.Logger) error {
 	var failure error
 	if first == nil {
@@ -102,7 +102,7 @@ func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals
 	}
 	log.Info("shutting down; a second signal ends the process at once, with exit code 1", "reason", reason, "drain_time", cfg.DrainTime)
 
-	// Not ctx: it may have ended, and shutting down takes its time all the same.
+	// Not ctx, because it may have ended, and the shutdown still needs time.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainTime+shutdownMargin)
 	defer cancel()
 	ended := make(chan error, 1)

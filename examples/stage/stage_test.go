@@ -122,7 +122,7 @@ func openedAt(t *testing.T, page string) string {
 	return s.API + " " + s.WS
 }
 
-// The port for subscribers has what that of a server has.
+// The port for subscribers serves the same paths as a server's.
 func TestOpenServesSubscribers(t *testing.T) {
 	s, err := Open("", "", "", nil)
 	if err != nil {

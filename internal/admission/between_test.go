@@ -118,7 +118,7 @@ func TestTakenBetween(t *testing.T) {
 // handshake is protocol 2 with the token in the handshake.
 const handshake = "protocol 2, handshake"
 
-// taken takes the access of one in between, and returns what that one was told.
+// taken revokes the access of a client in between, and returns the messages that it received.
 func (s *stage) taken(when, how, transport, kind string) string {
 	c := &cell{s: s.site, transport: transport, verb: last, kind: kind, state: how, life: time.Hour}
 	if when != "reading" {

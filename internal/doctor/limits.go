@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// fewDescriptors is what many systems give a process unless told otherwise.
+	// fewDescriptors is the default limit of descriptors for a process on many systems.
 	fewDescriptors = 4096
 
 	// The descriptors that an older server, which does not report the number, keeps for uses other

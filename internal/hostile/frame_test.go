@@ -99,7 +99,7 @@ var byFrames = []attack{
 	{"RSV bits", frames((*line).end, frame(fin|0x40|opText, "{}"), frame(fin|0x20|opText, "{}"), frame(fin|0x10|opPing, "")), "3 x closed with 1002, 3 x closed with 1002 protocol_error"},
 	// Opcodes that mean nothing (5.2).
 	{"reserved opcodes", frames((*line).end, frame(fin|3, ""), frame(fin|7, ""), frame(fin|0xb, ""), frame(fin|0xf, "")), "4 x closed with 1002, 4 x closed with 1002 protocol_error"},
-	// Control frames that go on in another one, or are too long (5.5).
+	// Control frames that are fragmented, or are too long (5.5).
 	{"control frames in fragments", frames((*line).end, frame(opPing, "a"), frame(opClose, ""), frame(opPong, "")), "3 x closed with 1002, 3 x closed with 1002 protocol_error"},
 	{"a giant ping", frames((*line).end, frame(fin|opPing, strings.Repeat("a", 126)), frame(fin|opPong, strings.Repeat("a", 65_536)), header(fin|opPing, 1<<63)), "3 x closed with 1002, 3 x closed with 1002 protocol_error"},
 	// Lengths that nobody has memory for, or that are negative to some (5.2; CVE-2021-32640's
@@ -186,7 +186,7 @@ var byFrames = []attack{
 		a.crowd.await(40)
 		return "20 flood"
 	}, "20 flood"},
-	// Pongs that nobody asked for (5.5.3).
+	// Unsolicited pongs (5.5.3).
 	{"a flood of pongs", frames((*line).lives, strings.Repeat(frame(fin|opPong, "x"), 50_000)), "2 x lives"},
 	// The same, and fragments, without an end.
 	{"frames without an end", func(a *attacker) string {

@@ -18,7 +18,7 @@ const (
 	// nothing: who guesses may well own a token that is valid, too.
 	calm = time.Minute
 
-	// maxDoublings is after how many the wait is maxWait.
+	// maxDoublings is the number of doublings after which the wait is maxWait.
 	maxDoublings = 9
 
 	// checksAtOnce is how many checks run at once for an address that has to wait, if they need a

@@ -13,8 +13,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// guess fails as often as the address may, and returns how often and how long it has
-// to wait then.
+// guess fails as often as the address may. It returns how often, and how long the address has to
+// wait after that.
 func guess(l *Limits, most int) string {
 	for n := range most {
 		if err := l.Failed(here); err != nil {

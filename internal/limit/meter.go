@@ -96,7 +96,7 @@ func (l *Limits) sendAway(s scope, client string, wait time.Duration) error {
 	return l.refuseAs(sentence, s, bytesKind, client, wait)
 }
 
-// refuse counts a refusal, tells of it if it is time to, and returns the error.
+// refuse counts a refusal, reports it if it is time to do so, and returns the error.
 func (l *Limits) refuse(s scope, k kind, client string, wait time.Duration) error {
 	return l.refuseAs(sentences[k], s, k, client, wait)
 }

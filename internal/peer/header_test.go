@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// v2 makes a header of version 2.
+// v2 returns a header of version 2.
 func v2(command, family byte, length int, rest string) string {
 	return signature2 + string([]byte{command, family, byte(length >> 8), byte(length)}) + rest
 }

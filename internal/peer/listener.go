@@ -35,8 +35,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return &conn{Conn: c, listener: l}, nil
 }
 
-// Direct returns the address of who holds the other end of the connection, which may be a
-// proxy. It never waits.
+// Direct returns the address of the connection's direct peer, which may be a proxy. It never
+// waits.
 func Direct(c net.Conn) netip.Addr {
 	if tcp, ok := Innermost(c).RemoteAddr().(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().Unmap()

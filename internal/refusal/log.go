@@ -14,8 +14,8 @@ const Size = 4096
 // maxText bounds each text of an entry, in bytes: clients choose some of them.
 const maxText = 512
 
-// sameWithin is within which time a refusal that is like the last of its client is only
-// counted. A client that tries again and again must not push out all others.
+// sameWithin is the time within which a refusal that equals its client's last one is only
+// counted, so that a client that retries endlessly does not push out all others.
 const sameWithin = time.Minute
 
 // keptAtLeast is how long a refusal is kept while other clients have more of them. Operators
@@ -48,7 +48,7 @@ type Log struct {
 	last   map[client]*node
 }
 
-// client is whose refusals are counted together.
+// client identifies the client whose refusals are counted together.
 type client struct{ address, session, token string }
 
 func (e *Entry) client() client { return client{e.Address, e.Session, e.TokenID} }

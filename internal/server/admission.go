@@ -7,7 +7,8 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// openAuthority opens what knows tokens, keys and revocations, and what it asks.
+// openAuthority opens the authority for tokens, keys and revocations, and the issuers and the
+// backend that it asks.
 func (s *Server) openAuthority() error {
 	o := auth.Options{DataDir: s.cfg.DataDir, KeepText: s.debug(), Log: s.log}
 	if s.cfg.JWTKeys == "" {

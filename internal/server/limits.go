@@ -56,7 +56,7 @@ func identify(proxies peer.Proxies, r *http.Request) netip.Addr {
 	return client.Addr()
 }
 
-// limited bounds what each address asks of the API.
+// limited bounds each address's requests to the API.
 func limited(limits *limit.Limits, proxies peer.Proxies, maxBody int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := refusedConnection(r); err != nil {

@@ -45,7 +45,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// listenOn opens a listener. Which is "api" or "ws", the front of its options' names.
+// listenOn opens a listener. Which is "api" or "ws", the prefix of its options' names.
 func listenOn(ctx context.Context, lc net.ListenConfig, which, address string) (net.Listener, error) {
 	network := "tcp"
 	if host, _, err := net.SplitHostPort(address); err == nil {
@@ -95,7 +95,8 @@ func listenReason(which string, err error) error {
 	return err
 }
 
-// httpServer bounds what a client can take of the server before it gets anywhere.
+// httpServer bounds the server's resources that a client can use before its request reaches a
+// handler.
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           s.surviving(s.boundUnread(h)),

@@ -35,7 +35,7 @@ func logMetric(dropped func() uint64) prometheus.Collector {
 	})
 }
 
-// logStart logs what an operator wants to find when looking back.
+// logStart logs the facts that an operator may later need about the start.
 func (s *Server) logStart(debug bool, account descriptors) {
 	connections := account.sessions
 	for _, note := range s.cfg.Notes {

@@ -35,7 +35,7 @@ type Options struct {
 	// that nobody is told.
 	Banner io.Writer
 
-	// Log gets what happens. Nil means that it is thrown away.
+	// Log receives the server's log. Nil means that it is discarded.
 	Log *slog.Logger
 
 	// LogDropped returns how many log lines were dropped, for the metrics. Nil means that lines are
@@ -73,7 +73,7 @@ type Server struct {
 	shutdownErr  error
 }
 
-// endpoint is one of the two listeners and what answers there.
+// endpoint is one of the two listeners and its HTTP server.
 type endpoint struct {
 	listener    net.Listener
 	http        *http.Server

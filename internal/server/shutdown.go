@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// publishGrace is for how long publishes that are under way hold up the end of the
-// sessions. They go on after it, but sessions that have ended then miss them.
+// publishGrace is how long publishes under way delay the end of the sessions. They continue
+// after it, but sessions that have ended miss their messages.
 const publishGrace = 2 * time.Second
 
 // Leave makes the server not ready: /readyz answers 503 on both ports, so that load

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// maxStreams is how many requests one connection of HTTP/2 may have under way,
-	// streams of events among them; browsers and proxies do not take it well to have
-	// fewer than 100 (RFC 9113, section 6.5.2).
+	// maxStreams is how many requests one connection of HTTP/2 may have under way, streams of
+	// events among them; some browsers and proxies work badly with fewer than 100 (RFC 9113,
+	// section 6.5.2).
 	maxStreams = 128
 
 	// maxUpload is how many bytes one HTTP/2 request may send before it is read, and maxUploads the

@@ -215,8 +215,8 @@ func (c *carrier) wait(t *tls.Conn) (*Buffer, error) {
 			}
 		}
 		b := NewBuffer()
-		// On a goroutine of its own: crypto/tls takes some KiB of stack, which the
-		// one that waits would keep.
+		// On a goroutine of its own: crypto/tls takes some KiB of stack, which the waiting goroutine
+		// would keep.
 		done := make(chan error)
 		go func() { done <- guarded(func() error { return c.fill(t, b) }) }()
 		if err := <-done; b.n == 0 {

@@ -20,7 +20,7 @@ func (c *Conn) TryWrite(p []byte) (int, error) { return c.out.TryWrite(p) }
 // WaitWritable implements boreas.Conn.
 func (c *Conn) WaitWritable(d time.Duration) error { return c.out.WaitWritable(d) }
 
-// Close closes the connection, once what was written is on its way.
+// Close closes the connection after all written bytes are on their way.
 func (c *Conn) Close() { c.out.Close() }
 
 // CloseWrite closes the sending direction, after all written bytes are on their way. The

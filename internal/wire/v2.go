@@ -41,7 +41,7 @@ type V2Request struct {
 	// Join is what V2Join names: at least one.
 	Join []V2Channel
 
-	// Leave is what V2Leave names.
+	// Leave holds the channels that V2Leave names.
 	Leave []V2Name
 
 	// Channel is what V2Publish, V2History and V2Presence are about. Whether it can
@@ -104,7 +104,8 @@ const (
 
 // Bounds of what a request may hold.
 const (
-	// MaxV2Integer is the greatest integer of which JavaScript knows the neighbours.
+	// MaxV2Integer is the largest integer that JavaScript represents exactly together with its
+	// neighbours.
 	MaxV2Integer = 1<<53 - 1
 
 	// MaxV2Bad is how many entries of a list may be wrong before the whole request is refused. Each

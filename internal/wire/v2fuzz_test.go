@@ -16,8 +16,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// FuzzParseV2 holds ParseV2 against encoding/json: it takes no text that is not JSON,
-// what it takes means the same when it is written anew, and each id can be sent back.
+// FuzzParseV2 compares ParseV2 with encoding/json: it accepts only JSON, an accepted text has
+// the same meaning after it is marshalled again, and each id can be sent back.
 func FuzzParseV2(f *testing.F) {
 	for _, file := range []string{"requests.json", "entries.json", "malformed.json"} {
 		rows, _ := v2Rows[json.RawMessage](f, file, "client")

@@ -218,7 +218,7 @@ func (p *v2Parser) mayString(member int) (string, bool) {
 	return s, true
 }
 
-// v2NoString says why a value could not be read as a string.
+// v2NoString returns why a value could not be read as a string.
 func v2NoString(v []byte) string {
 	if v[0] == '"' {
 		return ErrHalfPair.Error()
