@@ -17,7 +17,7 @@ const (
 	newName     = "auth.jsonl.new" // what becomes the journal when it is complete
 	lockName    = "auth.lock"
 
-	// slack is the number of obsolete lines up to which a journal is never compacted. A journal
+	// slack is the minimum number of obsolete lines before compact rewrites a journal. A journal
 	// with fewer needed lines is small.
 	slack = 10_000
 )

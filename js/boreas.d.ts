@@ -31,7 +31,7 @@ export interface ConnectOptions {
   token?: string | ((reason: "first" | "expiring" | ErrorCode | LocalCode | (string & {})) => string | Promise<string>);
   /** "auto" (the default) takes server-sent events where no WebSocket can be opened. */
   transport?: "auto" | "websocket" | "sse";
-  /** For Node without one (before version 22): the one of the npm package ws. Without any, only server-sent events serve. */
+  /** For Node without WebSocket (before version 22): the class of the npm package ws. Without a WebSocket class the client uses only server-sent events. */
   WebSocket?: new (url: string) => unknown;
   fetch?: typeof fetch;
   /** Whether a silent connection is taken for dead; true by default. */
@@ -81,18 +81,18 @@ export interface RequestOptions {
 export interface PublishOptions extends RequestOptions {
   /** Makes it safe to send again: random by default; null for none. */
   key?: string | null;
-  /** false: not to this client, also after it has joined the channel again. */
+  /** false: the server does not send it to this client, even after the client has joined the channel again. */
   echo?: boolean;
 }
 
 export interface SubscribeOptions {
   /** Where to begin: the position of the last message known. */
   since?: Position | null;
-  /** How many of the newest messages come first. With `since` it counts after a gap only: without it, all that is kept then comes. */
+  /** How many of the newest messages come first. With `since` it applies only after a gap; if `last` is omitted, all kept messages come after a gap. */
   last?: number;
   /** Whether to keep book of who is there. */
   presence?: boolean;
-  /** What others are shown of this user, if the token does not say it. */
+  /** Presence info of this user for other clients, if the token does not contain it. */
   info?: unknown;
   /** Leaves the channel. */
   signal?: AbortSignal;
@@ -125,7 +125,7 @@ export interface Joined {
 export interface Member<I = unknown> {
   user: string;
   info?: I;
-  /** `info` is that of the user's token. Otherwise the user's client claims it. */
+  /** Whether `info` comes from the user's token. Otherwise it is a claim of the user's client. */
   verified?: true;
 }
 
@@ -142,7 +142,7 @@ export interface PresenceEvent<I = unknown> {
   sessions: number;
   user?: string;
   info?: I;
-  /** `info` is that of the user's token. Otherwise the user's client claims it. */
+  /** Whether `info` comes from the user's token. Otherwise it is a claim of the user's client. */
   verified?: true;
   members?: (Member<I> & { sessions: string[] })[];
 }

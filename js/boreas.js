@@ -307,7 +307,7 @@ class Client extends Events {
   #next; // a WebSocket that may replace Streams
   #try = 0; // to know when one was overtaken
   #ready; // whether the token is accepted
-  #joinedAt; // when all joins had been answered for the first time
+  #joinedAt; // time when all joins were answered for the first time
   #greeted;
   #heard;
   #limits = {};
@@ -373,7 +373,7 @@ class Client extends Events {
     checkSince(since);
     if (!isInteger(last, 0)) no("last is an integer from 0");
     if (!isFlag(presence)) no("presence is true or false");
-    const info = jsonOf("info", options.info ?? null); // a copy, as it is sent again and again
+    const info = jsonOf("info", options.info ?? null); // a copy, because it is sent repeatedly
     if (this.#subscriptions.has(channel)) {
       throw new BoreasError({ code: "already_joined", message: `${channel} is subscribed already: leave it first` });
     }

@@ -500,7 +500,7 @@ def _parse_url(url):
     """
     try:
         parts = urllib.parse.urlsplit(url)
-        parts.port  # raises if it is no number
+        parts.port  # raises ValueError if it is not a number
     except ValueError:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -586,10 +586,10 @@ class Event:
 
 
 # Clause 8.4, in seconds.
-_FIRST_BOUND, _LAST_BOUND = 1.0, 30.0  # of the wait before coming back
-_SOON_BOUND, _SOON = 4.0, 60.0  # while nothing answers, and for how long
-_GOOD = 1.0  # how long after its joins a connection is a good one
-_ALL = 2**31 - 1  # more messages than any server keeps of a channel
+_FIRST_BOUND, _LAST_BOUND = 1.0, 30.0  # bounds of the wait before a reconnect
+_SOON_BOUND, _SOON = 4.0, 60.0  # while no server answers, and for how long
+_GOOD = 1.0  # how long after its joins a connection counts as good
+_ALL = 2**31 - 1  # more messages than any server keeps for a channel
 _MAX_LINE = 64 << 20
 
 
@@ -644,13 +644,13 @@ class Subscriber:
         self._failures = _Backoff()
         self._joined_at = None  # when the joins of this connection were answered
         self._back_at = None  # when the server wants us back, once it said goodbye
-        self._told = 0.0  # how long a refusal said to wait at least
+        self._told = 0.0  # minimum wait from a refusal
         self._refused_tokens = 0
         self._refused = self._refusal = None  # the token that was refused last, and how
         self._shown = None  # the token of this connection, or of the last one
         self._next = None  # another one that was got in time
         self._renewal = None  # when to try to get that, if the token ends soon
-        self._renewals = None  # the waits after attempts that failed
+        self._renewals = None  # the waits after failed attempts
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._socket = None
@@ -673,7 +673,7 @@ class Subscriber:
 
     def __iter__(self):
         while not self._closed.is_set():
-            mute = False  # nothing answered
+            mute = False  # whether no server answered
             try:
                 yield from self._connection()
                 mute = True
@@ -704,10 +704,10 @@ class Subscriber:
             self._failures = _Backoff()
         self._joined_at = None
         told, self._told = self._told, 0.0
-        if self._back_at is not None:  # the server's word is better
+        if self._back_at is not None:  # prefer the server's slot
             wait, self._back_at = max(0.0, self._back_at - time.monotonic()), None
             return wait
-        return told + self._failures.next(mute)  # what all are told is spread
+        return told + self._failures.next(mute)  # spread a wait that all clients receive
 
     def _path(self):
         """The path with its query (clauses 10.1, 10.6)."""
@@ -716,7 +716,7 @@ class Subscriber:
             query += [("since." + name, position) for name, position in self._since.items()]
         last = self._last
         if self.last_event_id is not None or last is None and self._since.keys() >= set(self._channels):
-            last = _ALL  # after a gap, all that is left (clause 4.8)
+            last = _ALL  # after a gap, all messages that are left (clause 4.8)
         if last is not None:
             query.append(("last", last))
         if self._presence:
@@ -767,7 +767,7 @@ class Subscriber:
             return self._token
         try:
             token = self._token()
-        except ValueError as e:  # such as an answer that is no JSON; its text may hold anything
+        except ValueError as e:  # such as an answer that is not JSON; its text may contain anything
             raise ConnectionError("the token function failed: %s" % type(e).__name__) from e
         return token
 

@@ -39,7 +39,7 @@ type carrier struct {
 	held    bool            // set while nothing reads or writes
 	raw     syscall.RawConn // of Conn, once it is held
 	fd      uintptr         // likewise
-	drained bool            // all earlier bytes have been read; owned by the reading goroutine
+	drained bool            // the socket is empty until more bytes arrive; owned by the reading goroutine
 
 	mu       sync.Mutex
 	room     room          // for left and flying

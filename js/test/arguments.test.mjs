@@ -23,7 +23,7 @@ test("a subscription with wrong arguments throws, and its neighbours are joined"
   for (const each of options) assert.throws(() => c.subscribe("other", each), TypeError, inspect(each));
   const info = { name: "Ada" };
   c.subscribe("é".repeat(127), { since: null, last: 0, presence: false, info });
-  info.loop = info; // what is sent again is what was given
+  info.loop = info; // the client sends the given value again
   c.subscribe("emoji \u{1f600}");
   const peer = await server.peer();
   const { join } = await peer.receive();
@@ -91,7 +91,7 @@ test("without a WebSocket there is a warning, and requests fail at once", async 
   for (const request of [() => c.publish("a", 1), () => c.history("a"), () => c.presence("a"), () => c.ping()]) {
     await assert.rejects(request, { code: "unavailable" });
   }
-  // Who wants nothing else is not warned.
+  // A client that only uses server-sent events gets no warning.
   const quiet = connect("http://127.0.0.1:1", { console, transport: "sse" });
   t.after(() => quiet.close());
   await assert.rejects(quiet.ping(), { code: "unavailable" });

@@ -19,7 +19,7 @@ test("own messages without echo stay away after a rejoin at an older place", asy
   const second = await peer.receive();
   peer.send({ id: second.id, publish: { position: "p2" } });
   await echoed;
-  // The reply to a third is lost with the connection. It is asked for before the channel is joined.
+  // The reply to a third publication is lost with the connection. It is sent again before the channel is joined.
   const lost = c.publish("chat", "lost", { echo: false, key: "k3" });
   await peer.receive();
   peer.socket.terminate();
@@ -48,7 +48,7 @@ test("the position goes on with what is not shown", async (t) => {
   const chat = c.subscribe("chat", { since: "p0" });
   const peer = await server.peer();
   const { id, join } = await peer.receive();
-  assert.deepEqual(join.channels, [{ channel: "chat", since: "p0", last: 2147483647 }]); // after a gap all that is kept
+  assert.deepEqual(join.channels, [{ channel: "chat", since: "p0", last: 2147483647 }]); // after a gap, all kept messages
   peer.send({ id, join: { channels: [{ channel: "chat", position: "p0", recovered: true }] } });
   const published = c.publish("chat", "mine", { echo: false });
   const request = await peer.receive();

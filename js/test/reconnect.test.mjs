@@ -60,7 +60,7 @@ test("the waits double up to 30 s, and begin anew after a good connection", asyn
       tick(t, after);
     }
   };
-  // While nothing answers the bound stays small for a minute: 1 + 2 + 15 * 4 s are more.
+  // While no server answers, the bound stays small for a minute: 1 + 2 + 15 * 4 s are more.
   await waits({ after: 1000 }, { after: 2000 }, ...Array(15).fill({ after: 4000 }), { after: 4000 }, { after: 8000 }, { after: 16_000 }, { after: 30_000 }, { after: 30_000 });
   await waits({ after: 1000, good: 1000 }, { after: 2000, good: 999 }, { after: 1000, good: 3000 }, { after: 1000, good: 3000 });
 });
