@@ -7,8 +7,8 @@ import (
 
 // A Publication is one message on a channel. It is immutable once published.
 type Publication struct {
-	// Offset is the publication's place in its channel's log. Offsets of a
-	// channel increase; they need not be dense, and the first is above 0.
+	// Offset is the publication's position in its channel's log. Offsets of a channel increase;
+	// they need not be dense, and the first is above 0.
 	Offset uint64
 
 	// Time is when the engine accepted it, in nanoseconds since 1970 UTC, by this machine's clock
@@ -62,9 +62,9 @@ type History struct {
 	// nothing.
 	Floor Position
 
-	// Head is the place of the newest publication, or where the log starts if it never had one. An
-	// engine whose channels share one sequence may give a later place, as long as nothing lies
-	// between. Read returns every publication up to Head, within its limit.
+	// Head is the position of the newest publication, or the start of the log if it never had one.
+	// An engine whose channels share one sequence may return a later position if there is no
+	// publication in between. Read returns every publication up to Head, within its limit.
 	Head Position
 }
 
@@ -127,7 +127,7 @@ type Engine interface {
 	// Read returns at most limit of the publications after since, the oldest of them; or, if limit
 	// is negative, the newest -limit of them. A limit of 0 asks for the bounds only. The zero
 	// Position stands for the floor. Since need not be the position of a publication: any offset
-	// from Floor to Head is valid. The history's bounds are valid also with the errors ErrExpired,
+	// from Floor to Head is valid. The history's bounds are also valid with the errors ErrExpired,
 	// ErrUnknownEpoch and ErrAhead. An unknown channel has an empty log.
 	Read(ctx context.Context, channel string, since Position, limit int) (History, error)
 

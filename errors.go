@@ -56,8 +56,8 @@ var (
 	// large together.
 	ErrTooManyMembers = errors.New("boreas: too many users on the channels of one join: join with presence on fewer at once")
 
-	// ErrNotPermitted: the channel's rule does not allow clients to publish. Of what a
-	// token does not allow, a [*DeniedError] tells more.
+	// ErrNotPermitted means that the channel's rule does not allow clients to publish. If the token
+	// denies the request, the error is a [*DeniedError].
 	ErrNotPermitted = errors.New("boreas: the channel's rule does not let clients publish (client_publish)")
 
 	// ErrKey means that an idempotency key has more than [MaxKey] bytes.

@@ -46,7 +46,8 @@ type Grant struct {
 	User  string
 	Named bool
 
-	// Issued and Expires bound the token's life; the zero Expires is never.
+	// Issued and Expires are the start and the expiry of the token; the zero Expires means that it
+	// never expires.
 	Issued, Expires time.Time
 
 	// Serial orders opaque tokens, classic tokens and answers of the backend with the

@@ -111,7 +111,7 @@ func TestClientsLeaveRoomToBackends(t *testing.T) {
 	})
 }
 
-// TestALargeAnswerGetsRoomWhenNothingElseIsHeld asks for more than clients get together.
+// TestALargeAnswerGetsRoomWhenNothingElseIsHeld requests more than all clients together may get.
 func TestALargeAnswerGetsRoomWhenNothingElseIsHeld(t *testing.T) {
 	inWorld(t, boreas.Options{PeerMemory: 1 << 20}, func(w world) {
 		large := w.hub.Held(boreas.HeldAnswer, netip.Addr{}, "")

@@ -79,7 +79,7 @@ type Options struct {
 	Rules *Rules
 
 	// EngineTimeout is how long one call of the engine may take before the request fails with
-	// [ErrEngineTimeout], and EngineCalls is how many calls for sessions may be under way before
+	// [ErrEngineTimeout]. EngineCalls is how many calls for sessions may be under way before
 	// further requests fail with [ErrEngineBusy]; as many again may be under way for [Hub.Publish]
 	// and the hub's other methods. 0 means [DefaultEngineTimeout] and [DefaultEngineCalls]. A
 	// [Memory] never waits, so these limits do not apply to it.

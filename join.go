@@ -225,8 +225,8 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 		}
 		e.at = h.Head.Offset // not where the head is later: what comes meanwhile is new
 		if len(h.Publications) > 0 {
-			// The place before the first of them, whichever one that is: offsets
-			// only increase.
+			// The position just before the first of them. A publication need not have it: offsets only
+			// increase.
 			e.at = h.Publications[0].Offset - 1
 			// Not all of them, because a request can cause this thousands of times.
 			e.pubs = slices.Clone(h.Publications[:min(len(h.Publications), catchUpLimit)])

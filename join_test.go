@@ -132,7 +132,7 @@ func TestWhatCannotBeRecovered(t *testing.T) {
 	}
 }
 
-// clause 4.11: a client that resumes may ask for all that is left (clause 4.8) without a
+// clause 4.11: a resuming client may request all messages that are left (clause 4.8) without a
 // permission for it. Without the verb history it gets the same as from a join without last.
 func TestLastOfAResumeNeedsTheVerbHistory(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {

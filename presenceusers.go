@@ -7,7 +7,7 @@ import "encoding/json"
 type attendance struct {
 	users  map[string]*attendee
 	places map[string]*place // by the session's name
-	change uint64            // counts the changes of what members tells
+	change uint64            // counts the changes of the result of members
 	room   *channelRoom
 }
 

@@ -115,7 +115,7 @@ func TestShutdownWaitsForTheStopOfALingeringPlace(t *testing.T) {
 }
 
 // doneFirst is a connection that is done as soon as it is finished, while the goroutine that
-// finished it goes on only later.
+// finished it continues only later.
 type doneFirst struct {
 	session *boreas.Session
 	goOn    chan struct{}

@@ -82,7 +82,7 @@ import (
 
 // Options are the settings of [Handler]. All but Authority may be left out.
 type Options struct {
-	// Authority knows who may do what. It is required.
+	// Authority checks keys, tokens and permissions. It is required.
 	Authority *auth.Authority
 
 	// Refusals records each refusal with its client, and /v2/refusals shows them. Nil means that
@@ -91,8 +91,8 @@ type Options struct {
 
 	// Loopback means that only this machine can reach the API. Until the first key is created, such
 	// an API accepts requests without a key if they name this machine ("localhost", a loopback
-	// address, or one of Hosts) and have no header of a proxy, because a proxy would forward
-	// requests of other machines.
+	// address, or one of Hosts). It refuses requests with a header of a proxy, because a proxy
+	// would forward requests of other machines.
 	Loopback bool
 
 	// Insecure opens it in the same way to every machine that can reach it. Without Loopback or

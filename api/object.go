@@ -14,10 +14,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// An object is the body of a request about tokens or keys: its members, as they came. They
-// are read strictly: what is misspelt must not be missed, least of all where it would have
-// bounded something. So names are compared as they are, and none comes twice; encoding/json
-// would be content with less.
+// An object is the body of a request about tokens or keys: its members, as they arrived. They
+// are read strictly: a misspelt name must not be ignored, because the member may be a
+// restriction. For this reason names are case-sensitive and must not occur twice; encoding/json
+// accepts both faults.
 type object map[string]json.RawMessage
 
 // readObject reads the body of a request. The given members are the only ones that it may have.

@@ -320,7 +320,8 @@ func (a *Authority) commit(lines ...*line) error {
 	return nil
 }
 
-// keepEnded is for how long a token is known that has expired: who shows it is told so.
+// keepEnded is how long an expired token is remembered, so that the server can report its expiry
+// to its client.
 const keepEnded = time.Hour
 
 // apply makes changes visible to others.

@@ -14,7 +14,7 @@ import (
 
 const (
 	journalName = "auth.jsonl"
-	newName     = "auth.jsonl.new" // what becomes the journal when it is complete
+	newName     = "auth.jsonl.new" // becomes the journal when it is complete
 	lockName    = "auth.lock"
 
 	// slack is the minimum number of obsolete lines before compact rewrites a journal. A journal

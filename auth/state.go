@@ -222,7 +222,7 @@ type storedKey struct {
 	number  int
 	revoked bool
 	used    atomic.Int64 // Unix seconds; 0 for never
-	saved   time.Time    // what of it the journal has; guarded by Authority.writing
+	saved   time.Time    // the part of it in the journal; guarded by Authority.writing
 
 	unstored bool // its revocation is not on disk
 }

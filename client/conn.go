@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrClosed is what calls of a [Conn] or a [Subscription] end with after its Close.
+// ErrClosed is returned by calls of a [Conn] or a [Subscription] after its Close.
 var ErrClosed = errors.New("closed")
 
 // A Conn talks protocol 2 with a server over a WebSocket. It connects in the background. When

@@ -76,7 +76,7 @@ type PresenceState struct {
 type Member struct {
 	User     string          `json:"user"`
 	Sessions []string        `json:"sessions"`
-	Info     json.RawMessage `json:"info,omitempty"` // what the user shows, if anything
+	Info     json.RawMessage `json:"info,omitempty"` // the user's info, if any
 
 	// Verified reports whether Info comes from the user's token. Otherwise it is a claim of the
 	// user's client.

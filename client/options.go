@@ -57,9 +57,9 @@ type SubscriberOptions struct {
 	HandshakeTimeout time.Duration
 
 	// MinBackoff and MaxBackoff bound the wait before a new attempt: a random time up to MinBackoff
-	// after the first failure, up to twice that after the second, never over MaxBackoff, and while
-	// no server answers, never over 4 s for the first minute. A connection that lasted for a second
-	// after its joins resets it. 0 means 500 ms and 30 s.
+	// after the first failure, up to twice that after the second, never over MaxBackoff. While no
+	// server answers, the wait is at most 4 s for the first minute. A connection that lasted for a
+	// second after its joins resets it. 0 means 500 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
 
 	// HTTP makes the handshake; nil means a default client. Set its transport to use your own TLS

@@ -7,13 +7,14 @@ import (
 	"fmt"
 )
 
-// PublishOptions change what a publish does. The zero value delivers to all, once.
+// PublishOptions are the options of a publish. The zero value delivers the message to all
+// subscribers, once.
 type PublishOptions struct {
-	// Key makes the publish idempotent. While the server remembers it, 2 minutes by default,
-	// another publish with the same key and message on the channel adds nothing and gets the same
-	// answer. "" means a random key over a [Conn], which repeats a request whose answer was lost;
-	// over HTTP it means none. Set your own key to retry yourself, perhaps in another process. It
-	// has 1 to 128 bytes.
+	// Key makes the publish idempotent. While the server remembers it (2 minutes by default), a
+	// second publish with the same key and message on the channel adds nothing and gets the same
+	// answer. Over a [Conn], "" means a random key, with which the Conn repeats a request if its
+	// answer was lost; over HTTP it means none. Set your own key to retry yourself, perhaps in
+	// another process. It has 1 to 128 bytes.
 	Key string
 
 	// NoEcho does not deliver the message to the Conn's own subscription of the channel, even after

@@ -12,8 +12,8 @@ import (
 // ErrSubscribed is what a second [Conn.Subscribe] of a channel fails with.
 var ErrSubscribed = errors.New("there is a subscription of this channel on this connection already; close it first, or use another Conn")
 
-// SubscribeOptions say where a subscription begins and what it gets. The zero value
-// gets the messages that are published from now on.
+// SubscribeOptions are the start of a subscription and the kinds of events that it receives. The
+// zero value receives the messages that are published from now on.
 type SubscribeOptions struct {
 	// Since is the position to resume from: the position of the last processed message, perhaps
 	// processed by another process. The subscription receives every later message, or a [Gap] for

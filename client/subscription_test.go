@@ -99,7 +99,7 @@ func TestSlowLoopHoldsUpTheConnectionForAShortTimeOnly(t *testing.T) {
 			t.Errorf("the other channel waited %v, want %v", took, patience)
 		}
 
-		// It goes on where it was.
+		// It continues at its position.
 		step <- true
 		ea.want(t, "a 2 at a2")
 		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a3","last":2147483647}]}}`)

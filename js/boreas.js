@@ -616,7 +616,7 @@ class Client extends Events {
     }
   }
 
-  // The session stays what it is, until the end.
+  // The session does not change until it ends.
   #stay(error) {
     const after = Math.max(error.retry_after_ms ?? 0, this.#renewal.next());
     this.#after("refresh", after, () => this.#refresh());

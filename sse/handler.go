@@ -67,7 +67,7 @@ type Counters struct {
 	Unauthenticated atomic.Uint64 // requests without a valid token
 	Origins         atomic.Uint64 // requests from pages that may not connect
 	Full            atomic.Uint64 // requests refused for lack of room, over a request limit, or on shutdown
-	NotJoined       atomic.Uint64 // requests of which no channel could be joined
+	NotJoined       atomic.Uint64 // requests without a channel that could be joined
 	Panics          atomic.Uint64 // streams that ended because of a panic
 }
 

@@ -243,9 +243,9 @@ func (c *conn) closedByPeer() (over bool) {
 	return over
 }
 
-// lingerTimeout is how long a connection stays open after both close frames, for what the
-// client has sent against the protocol after its own. It is short, since the end of the
-// server waits for it.
+// lingerTimeout is how long a connection stays open after both close frames, to receive bytes
+// that the client has sent after its own, against the protocol. It is short, because the
+// server's shutdown waits for it.
 const lingerTimeout = 500 * time.Millisecond
 
 // endWriting ends the connection once both close frames have been sent (RFC 6455, section

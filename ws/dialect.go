@@ -18,8 +18,8 @@ type dialect interface {
 	// format is the form of what the hub writes.
 	format() boreas.Format
 
-	// greeting returns what the server says first to the session of that name, nil
-	// for nothing. The grant is what it begins with, nil if it is anonymous.
+	// greeting returns the server's first message to the session with the name, or nil for none.
+	// The grant is the session's first one, or nil if it is anonymous.
 	greeting(h *handler, g *boreas.Grant) func(id string) []byte
 
 	// bearer reports whether a token in the header Authorization is meant for the server.

@@ -26,8 +26,8 @@ type Rule struct {
 	MaxSubscribers int // 0 means no bound
 }
 
-// ChannelRules returns the rules of all channels, with what they leave out filled in,
-// and a last one for the channels that no rule is given for.
+// ChannelRules returns the rules of all channels, with defaults for omitted members, and a last
+// rule for the channels without one.
 func (c Config) ChannelRules() *boreas.Rules {
 	var rules *boreas.Rules
 	for i, r := range append(c.Rules[:len(c.Rules):len(c.Rules)], Rule{Pattern: "**"}) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// onAPI are attacks on what guards the API.
+// onAPI are attacks on the API's guards.
 var onAPI = []attack{
 	// Guesses (address_failures, CWE-307); a good key from the same address does not wait.
 	{"guessing keys", func(a *attacker) string {

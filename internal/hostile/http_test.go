@@ -84,7 +84,7 @@ var overHTTP = []attack{
 	{"a TLS hello on the plain port", func(a *attacker) string {
 		return both(a, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"+strings.Repeat("\x00", 512)+"\r\n\r\n")
 	}, "API: 400; subscribers: 400"},
-	// Methods that show headers, or make a proxy of us (RFC 9110, 9.3.6 and 9.3.8).
+	// Methods that reveal headers, or use the server as a proxy (RFC 9110, 9.3.6 and 9.3.8).
 	{"TRACE and CONNECT", func(a *attacker) string {
 		return both(a, ask("TRACE", "/", ""), lines("CONNECT 127.0.0.1:22 HTTP/1.1", "Host: 127.0.0.1:22"), ask("OPTIONS", "*", ""))
 	}, "API: 200, 2 x 404; subscribers: 200, 2 x 405"},

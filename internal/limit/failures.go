@@ -14,8 +14,8 @@ const (
 	// stop that repeats an invalid token.
 	minWait, maxWait = time.Second, 5 * time.Minute
 
-	// calm is how long after a wait one doubling of it is forgotten. A success forgets
-	// nothing: who guesses may well own a token that is valid, too.
+	// calm is how long after a wait one doubling of it is forgotten. A success does not reset the
+	// wait, because an attacker that guesses tokens may also have a valid one.
 	calm = time.Minute
 
 	// maxDoublings is the number of doublings after which the wait is maxWait.

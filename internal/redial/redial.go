@@ -11,7 +11,7 @@ import (
 )
 
 // A Transport makes requests. If a kept-alive connection ends before the first byte of the
-// answer, the server closed it because it was idle, and did not process the request. Transport
+// answer, the server closed it because it was idle, without an answer to the request. Transport
 // retries the request once, on a new connection. net/http does so by itself only for methods
 // that are idempotent.
 //

@@ -31,8 +31,8 @@ import (
 
 // Options are what a server has from outside its configuration. The zero value works.
 type Options struct {
-	// Banner gets the lines that tell a person that the server starts. Nil means
-	// that nobody is told.
+	// Banner receives the lines for the operator at the start of the server. Nil means that they
+	// are not written.
 	Banner io.Writer
 
 	// Log receives the server's log. Nil means that it is discarded.

@@ -43,7 +43,7 @@ type carrier struct {
 
 	mu       sync.Mutex
 	room     room          // for left and flying
-	left     []byte        // what the socket has not taken and the goroutine has not yet either
+	left     []byte        // bytes that neither the socket nor the goroutine has taken yet
 	flying   int           // bytes that the goroutine has taken
 	flushing chan struct{} // closed when nothing is left; nil if nothing is
 	err      error         // of a write, or that it is closed

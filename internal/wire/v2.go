@@ -38,7 +38,7 @@ type V2Request struct {
 	// Token is what V2Auth shows.
 	Token string
 
-	// Join is what V2Join names: at least one.
+	// Join holds the channels that V2Join names: at least one.
 	Join []V2Channel
 
 	// Leave holds the channels that V2Leave names.
@@ -102,7 +102,7 @@ const (
 	ErrV2ID      V2Error = "The id is neither an integer from 0 to 9007199254740991 nor a string of at most 64 bytes."
 )
 
-// Bounds of what a request may hold.
+// Bounds of a request's members.
 const (
 	// MaxV2Integer is the largest integer that JavaScript represents exactly together with its
 	// neighbours.

@@ -32,7 +32,7 @@ func ParseV2(b []byte) (V2Request, error) {
 type v2Parser struct {
 	V2Request
 	body members // of the member that says the kind
-	kind []byte  // that member's value if it is no object
+	kind []byte  // that member's value if it is not an object
 
 	wrongs int     // entries of the list
 	bad    V2Error // the first fault of a request that is valid JSON
