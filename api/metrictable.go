@@ -8,11 +8,11 @@ var metricTable = []metric{
 	{gauge, "sessions", helpSessions, "state=authenticated", func(s *snapshot) float64 { return float64(s.Authenticated) }},
 	{gauge, "sessions", helpSessions, "state=closing", func(s *snapshot) float64 { return float64(s.Closing) }},
 	{gauge, "sessions_blocked", "Sessions that wait for their socket to take bytes: slow readers.", "", func(s *snapshot) float64 { return float64(s.Blocked) }},
-	{gauge, "engine_calls", "Calls under way of an engine that may wait. That in memory never does.", "", func(s *snapshot) float64 { return float64(s.EngineCalls) }},
+	{gauge, "engine_calls", "Calls under way to an engine that can block. The engine in memory never does.", "", func(s *snapshot) float64 { return float64(s.EngineCalls) }},
 	{gauge, "identities", "Identities (tokens) with at least one session.", "", func(s *snapshot) float64 { return float64(s.Identities) }},
 	{gauge, "channels", "Channels with at least one subscription.", "", func(s *snapshot) float64 { return float64(s.Channels) }},
 	{gauge, "subscriptions", "Places of sessions in channels.", "", func(s *snapshot) float64 { return float64(s.Subscriptions) }},
-	{gauge, "channel_bytes", "Bytes that the channels which sessions have joined take (channel_memory).", "", func(s *snapshot) float64 { return float64(s.ChannelBytes) }},
+	{gauge, "channel_bytes", "Bytes of memory that joined channels use (channel_memory).", "", func(s *snapshot) float64 { return float64(s.ChannelBytes) }},
 
 	// Messages.
 	{counter, "publications_total", "Publications accepted.", "", func(s *snapshot) float64 { return float64(s.Publishes) }},
@@ -62,8 +62,8 @@ var metricTable = []metric{
 	// History.
 	{gauge, "history_bytes", "Bytes of history kept, overhead included as an estimate.", "", func(s *snapshot) float64 { return float64(s.Engine.Bytes) }},
 	{gauge, "history_publications", "Publications kept.", "", func(s *snapshot) float64 { return float64(s.Engine.Publications) }},
-	{gauge, "history_channels", "Channels that keep something, or did within the last hour.", "", func(s *snapshot) float64 { return float64(s.Engine.Channels) }},
-	{gauge, "history_followed", "Channels that have subscribers and keep nothing.", "", func(s *snapshot) float64 { return float64(s.Engine.Followed) }},
+	{gauge, "history_channels", "Channels that have a kept message, or had one within the last hour.", "", func(s *snapshot) float64 { return float64(s.Engine.Channels) }},
+	{gauge, "history_followed", "Channels that have subscribers and no kept message.", "", func(s *snapshot) float64 { return float64(s.Engine.Followed) }},
 	{gauge, "history_keys", "Idempotency keys remembered.", "", func(s *snapshot) float64 { return float64(s.Engine.Keys) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=age", func(s *snapshot) float64 { return float64(s.Engine.EvictedAge) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=bounds", func(s *snapshot) float64 { return float64(s.Engine.EvictedBounds) }},
@@ -101,10 +101,10 @@ const (
 	helpSessions    = "Sessions by state: anonymous, authenticated, or closing (ended, connection not closed yet)."
 	helpEvicted     = "Publications dropped from history: too old, more than their channel keeps, or the oldest of all above the ceiling."
 	helpHeld        = "Bytes held for clients, by kind: request (arrived in part), answer (not read yet), batch (copies that connections are writing), message (received in part)."
-	helpHeldRefused = "How often there was no room for more bytes of clients, by the share that was used up: session, address, user, or all."
-	helpEngine      = "Calls of an engine that may wait that failed, by reason: busy (too many under way, not made), timeout (no answer in time) or panic."
-	helpGaps        = "Gaps that sessions were told of, joins that could not be recovered among them, by reason."
-	helpEnded       = "Sessions ended, by reason; other is what clients and networks do."
+	helpHeldRefused = "Refusals for lack of room for bytes of clients, by the share that was used up: session, address, user, or all."
+	helpEngine      = "Engine calls that failed, by reason: busy (too many under way, so the call was not made), timeout (no answer in time) or panic."
+	helpGaps        = "Gaps that sessions received, including failed recoveries, by reason."
+	helpEnded       = "Sessions ended, by reason; other means that the client or the network closed it."
 )
 
 func apiRefused(why reason) metric {

@@ -39,7 +39,7 @@ func newBackend(t testing.TB, i *issuer, o auth.BackendOptions) *auth.Backend {
 const (
 	away      = "auth_unavailable: The backend that knows the token does not answer as it should."
 	broken    = "auth_unavailable: The backend that knows the token does not answer for now."
-	crowded   = "auth_unavailable: Too many tokens wait for the backend that knows them."
+	crowded   = "auth_unavailable: Too many tokens wait for the backend's answer."
 	ofBackend = "the backend that is asked about tokens, https://backend.example/check: "
 )
 
@@ -105,7 +105,7 @@ func TestBackendAnswers(t *testing.T) {
 		{200, `{}`, away, "its answer has no user that is a string"},
 		{200, `{"user":7}`, away, "its answer has no user that is a string"},
 		{200, `{"user":""}`, away, "its answer: the user's name is empty"},
-		{200, `{"user":"u1","rule":[]}`, away, `its answer has a member "rule": there are user, rules, ttl, info`},
+		{200, `{"user":"u1","rule":[]}`, away, `its answer has the unknown member "rule": the known ones are user, rules, ttl, info`},
 		{200, `{"user":"u1","rules":null}`, away, "the rules of its answer are not a list: leave them out to allow everything"},
 		{200, `{"user":"u1","rules":[{"channels":["a"],"deny":["joyn"]}]}`, away, `its answer: rule 1: deny: there is no verb "joyn": there are join, publish, history, presence`},
 		{200, `{"user":"u1","ttl":"300"}`, away, "the ttl of its answer is not a number of seconds above 0 and up to 31622400"},

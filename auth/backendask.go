@@ -82,7 +82,7 @@ func (b *Backend) enter(address string) (leave func(), err error) {
 	case b.ctx.Err() != nil:
 		return nil, fault.AuthUnavailable.With("The server is shutting down.")
 	}
-	return nil, fault.AuthUnavailable.With("Too many tokens wait for the backend that knows them.")
+	return nil, fault.AuthUnavailable.With("Too many tokens wait for the backend's answer.")
 }
 
 // ask asks the backend. Its errors reveal nothing about the token.
@@ -140,7 +140,7 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	}
 	for name := range members {
 		if name != "user" && name != "rules" && name != "ttl" && name != "info" {
-			return answer{}, fmt.Errorf("its answer has a member %.40q: there are user, rules, ttl, info", name)
+			return answer{}, fmt.Errorf("its answer has the unknown member %.40q: the known ones are user, rules, ttl, info", name)
 		}
 	}
 	user, ok := stringOf(members["user"])

@@ -97,7 +97,7 @@ func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
 				if !strings.HasSuffix(text, " 2s <nil>") { // as soon as one of the four has ended
 					t.Errorf("%d: %s", n, text)
 				}
-			case strings.HasSuffix(text, " 0s "+fault.AuthUnavailable.With("Too many tokens wait for the backend that knows them.").Error()):
+			case strings.HasSuffix(text, " 0s "+fault.AuthUnavailable.With("Too many tokens wait for the backend's answer.").Error()):
 				refused += n
 			case strings.HasSuffix(text, "<nil>"):
 				waited += n
@@ -261,7 +261,7 @@ func TestBackendLog(t *testing.T) {
 		check(b, "hunter2")
 		const line = `level=WARN msg="the backend gave no answer about a token that makes sense" url=https://backend.example/check err=`
 		want := line + "\"it answered 500: want 200, 401 or 403\" more_of_these=0\n" +
-			line + "\"its answer has a member \\\"hint\\\": there are user, rules, ttl, info\" more_of_these=2\n"
+			line + "\"its answer has the unknown member \\\"hint\\\": the known ones are user, rules, ttl, info\" more_of_these=2\n"
 		if diff := cmp.Diff(want, log.String()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -36,7 +36,7 @@ func (j *journal) seal(s *state) {
 		return
 	}
 	if err := j.rewrite(s); err != nil {
-		j.log.Warn("writing the file of tokens, keys and revocations anew failed; what it has is still there", "error", err, "file", j.path())
+		j.log.Warn("rewriting the file of tokens, keys and revocations failed; the old file is intact", "error", err, "file", j.path())
 	}
 }
 
@@ -117,7 +117,7 @@ func (w *written) write(s *state) error {
 		return err
 	})
 	if err == nil && w.lines != s.live() {
-		err = fmt.Errorf("the state has %d lines, and not the %d that it says", w.lines, s.live())
+		err = fmt.Errorf("the state has %d lines, not the declared %d", w.lines, s.live())
 	}
 	return errors.Join(err, b.Flush())
 }

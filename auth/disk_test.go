@@ -181,7 +181,7 @@ func TestRevokedOnAFullDisk(t *testing.T) {
 					if !r.inForce(r.Authority, what) {
 						t.Error("it is not in force")
 					}
-					if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "1 revocations are in force and not stored") {
+					if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "1 revocations are in force but not stored") {
 						t.Errorf("ready: %v", err)
 					}
 					time.Sleep(3 * unstoredAgain)

@@ -124,10 +124,10 @@ func (j *journal) open(s *state) error {
 		return nil
 	}
 	if err := j.rewrite(s); err != nil {
-		return fmt.Errorf("write %s anew with checksums: %w. Nothing was changed", j.path(), err)
+		return fmt.Errorf("rewrite %s with checksums: %w. Nothing was changed", j.path(), err)
 	}
 	if read.version != journalVersion {
-		j.log.Info("the file of tokens, keys and revocations has got checksums; older servers cannot read it any more", "file", j.path())
+		j.log.Info("the file of tokens, keys and revocations now has checksums; older servers can no longer read it", "file", j.path())
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func (j *journal) unreadable(err error) error {
 	}
 	and := ""
 	if d.cut {
-		and = fmt.Sprintf(" `truncate -s %d %s` keeps what stands before that line, and loses all changes from there on, revocations too.", d.at, j.path())
+		and = fmt.Sprintf(" `truncate -s %d %s` keeps the lines before it, and loses all changes from that line on, including revocations.", d.at, j.path())
 	}
 	return fmt.Errorf("%s: %w. Nothing was changed. Put a backup in its place.%s "+
 		"To begin with no tokens, keys and revocations, move the file away, and make a key with `boreas key new NAME --verbs=admin --data-dir=%s` before the server starts: "+

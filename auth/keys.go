@@ -244,7 +244,7 @@ func (a *Authority) ValidKey(id string) error {
 func (a *Authority) validKey(id string) error {
 	switch k := a.state.keyIDs[id]; {
 	case k == nil:
-		return fault.InvalidKey.With(fmt.Sprintf("There is no API key %s any more.", id))
+		return fault.InvalidKey.With(fmt.Sprintf("The API key %s no longer exists.", id))
 	case k.revoked:
 		return fault.InvalidKey.With(fmt.Sprintf("The API key %q (%s) is revoked.", k.key.Name, id))
 	case k.ended(time.Now()):

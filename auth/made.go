@@ -20,7 +20,7 @@ func (a *Authority) changedBy(t *stored, id string) ([]string, error) {
 	}
 	valid := slices.DeleteFunc(slices.Clone(t.changed), func(id string) bool { return a.validKey(id) != nil })
 	if len(valid) >= maxChangers {
-		return nil, fault.TooManyStored.With(fmt.Sprintf("The token was changed with %d keys, as many as there may be. Make another one.", len(valid)))
+		return nil, fault.TooManyStored.With(fmt.Sprintf("%d keys have changed this token, which is the limit. Make another one.", len(valid)))
 	}
 	return append(valid, id), nil
 }

@@ -94,9 +94,9 @@ func jsonError(text []byte) error {
 	if errors.As(err, &strict) {
 		line := 1 + bytes.Count(text[:min(int(strict.ByteOffset), len(text))], []byte("\n"))
 		if errors.Is(err, jsontext.ErrDuplicateName) {
-			return fmt.Errorf("line %d: a member is there more than once", line)
+			return fmt.Errorf("line %d: a member occurs more than once", line)
 		}
-		return fmt.Errorf("line %d: half of a surrogate pair, which is no character, or not valid UTF-8", line)
+		return fmt.Errorf("line %d: half of a surrogate pair, which is not a character, or not valid UTF-8", line)
 	}
 	return errors.New(`want a JSON list of tokens, or an object that has it under "tokens"`)
 }

@@ -109,7 +109,7 @@ func (a *Authority) take(match func(*boreas.Grant) bool, lines ...*line) (func(*
 		for _, l := range lines {
 			a.enforce(l)
 		}
-		const changed = "The revocation is in force, and a restart would forget it until it is stored."
+		const changed = "The revocation is in force, but a restart would lose it until it is stored."
 		return match, fault.NotStored.With(strings.Replace(fault.Message(err), "Nothing was changed.", changed, 1))
 	default:
 		return nil, err

@@ -36,7 +36,7 @@ func (a *Authority) store(lines ...*line) error {
 		return nil
 	}
 	if gone, _ := a.journal.gone(); gone {
-		a.options.Log.Error("somebody has deleted the file of tokens, keys and revocations while the server runs; it is written anew", "file", a.journal.path())
+		a.options.Log.Error("the file of tokens, keys and revocations was deleted while the server runs; the server rewrites it", "file", a.journal.path())
 		if err := a.journal.rewrite(a.state); err != nil {
 			return a.notStored(err)
 		}
@@ -63,7 +63,7 @@ func (a *Authority) notStored(err error) error {
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		why = errno.Error()
 	}
-	return fault.NotStored.With("The directory of tokens, keys and revocations (data_dir) cannot be written to: " + why + ". Nothing was changed.")
+	return fault.NotStored.With("The server cannot write to the directory of tokens, keys and revocations (data_dir): " + why + ". Nothing was changed.")
 }
 
 // settle records that everything is stored. The caller holds writing.
@@ -141,7 +141,7 @@ func (a *Authority) storeLast() error {
 // unstoredReady returns an error while a restart would forget revocations.
 func (a *Authority) unstoredReady() error {
 	if n := a.unstoredCount.Load(); n > 0 {
-		return fmt.Errorf("%d revocations are in force and not stored: data_dir cannot be written to, and a restart would forget them", n)
+		return fmt.Errorf("%d revocations are in force but not stored: the server cannot write to data_dir, and a restart would lose them", n)
 	}
 	return nil
 }

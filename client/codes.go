@@ -16,7 +16,7 @@ const (
 	CodeTooManyChannels        = "too_many_channels"         // The session has joined as many channels as it may.
 	CodeTooManyUserChannels    = "too_many_user_channels"    // The user's sessions have joined as many channels together as one user may.
 	CodeTooManyAddressChannels = "too_many_address_channels" // The sessions from the address have joined as many channels together as one address may.
-	CodeTooManyJoinedChannels  = "too_many_joined_channels"  // The channels that clients have joined take as much of the server's memory as they may.
+	CodeTooManyJoinedChannels  = "too_many_joined_channels"  // The channels that clients have joined have used up their memory limit.
 	CodeTooManySubscribers     = "too_many_subscribers"      // The channel has as many subscribers as its rule allows.
 	CodeAlreadyJoined          = "already_joined"            // The session has joined the channel already, and so cannot begin at another place.
 	CodeTooLarge               = "too_large"                 // Something in the request is larger than it may be.
@@ -24,7 +24,7 @@ const (
 	CodeBadKey                 = "bad_key"                   // This cannot be an idempotency key.
 	CodeBusy                   = "busy"                      // Too many requests wait for the engine that keeps the messages. This one was not carried out.
 	CodeEngineTimeout          = "engine_timeout"            // The engine that keeps the messages did not answer in time.
-	CodeTooManyKeys            = "too_many_keys"             // The server can remember no more idempotency keys for now, of all publishers or of this one. Nothing was published.
+	CodeTooManyKeys            = "too_many_keys"             // The server cannot remember more idempotency keys at the moment, in total or for this publisher. Nothing was published.
 	CodeExpired                = "expired"                   // Messages after the position are no longer kept.
 	CodeUnknownEpoch           = "unknown_epoch"             // The position is of another life of the channel's log, which began anew.
 	CodeAhead                  = "ahead"                     // The position is after the newest message: the log has lost its end.
@@ -35,7 +35,7 @@ const (
 	CodeOverloaded             = "overloaded"                // The server has as many connections as it may, or new ones come too fast.
 	CodeTooManyConnections     = "too_many_connections"      // The address or the user has as many connections as one may.
 	CodeRateLimited            = "rate_limited"              // There is more of this in a second than one address, user or key may do. It was not carried out.
-	CodePeerMemory             = "peer_memory"               // The server holds as many bytes as it may for the session, its address, its user or all clients: requests that have arrived in part, and answers that wait to be read.
+	CodePeerMemory             = "peer_memory"               // The server has reached its limit of bytes held for the session, its address, its user or all clients: partial requests and unread answers.
 	CodeHistoryUnavailable     = "history_unavailable"       // The session was behind, and the server could not read the history of one of its channels.
 	CodeRulesChanged           = "rules_changed"             // The rules of the session's token have changed, and it was on a channel that they do not allow.
 	CodeInternal               = "internal"                  // The server failed; its log says why.
@@ -53,7 +53,7 @@ const (
 	CodeNoToken                = "no_token"                  // There is no token of that ID.
 	CodeNoKey                  = "no_key"                    // There is no key of that ID.
 	CodeTooManyStored          = "too_many_stored"           // The server keeps as many tokens, keys or revocations as it may. Nothing was changed.
-	CodeNotStored              = "not_stored"                // The server cannot write to its `data_dir`. A revocation is in force all the same until a restart; nothing else was changed.
+	CodeNotStored              = "not_stored"                // The server cannot write to its `data_dir`. A revocation is in force, but only until a restart; nothing else was changed.
 	CodeNoSession              = "no_session"                // There is no live session of that name.
 	CodeTimeout                = "timeout"                   // The request did not arrive in time.
 	CodeUnsupportedEncoding    = "unsupported_encoding"      // The body is compressed, and the server reads only bodies without a content coding.

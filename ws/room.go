@@ -109,7 +109,7 @@ func (c *conn) messageLate(err error) bool {
 	c.failed = true
 	c.in.drop()
 	c.setMessageDeadline(time.Time{})
-	c.sess.End(fault.Timeout.With(fmt.Sprintf("A message did not arrive as a whole within %v.", c.messageTime())))
+	c.sess.End(fault.Timeout.With(fmt.Sprintf("A message did not arrive completely within %v.", c.messageTime())))
 	return true
 }
 

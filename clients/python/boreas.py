@@ -439,7 +439,7 @@ def _check_text(what, text):
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError("%s has half of a surrogate pair, which is no character" % what) from None
+        raise ValueError("%s has half of a surrogate pair, which is not a character" % what) from None
     return text
 
 

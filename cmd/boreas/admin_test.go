@@ -239,7 +239,7 @@ func TestAdministration(t *testing.T) {
 				`{"time":"2026-01-02T03:04:04Z","count":1,"code":"new_code","message":"New.","verb":"connect"}]}`},
 			outcome{
 				Stdout: "2026-01-02T03:04:05Z, 3 times, last then: join \"admin.\\x1bx\" was refused over websocket\n  Rule 2: deny join on admin.**. (not_permitted)\n" +
-					"  To do: Make a token whose rules allow what the message names on this channel. `boreas token inspect` tells what a token may do.\n  The channel has no rule: no pattern in the server's option rules matches it\n" +
+					"  To do: Make a token whose rules allow the verb in the message on this channel. `boreas token inspect` shows the permissions of a token.\n  The channel has no rule: no pattern in the server's option rules matches it\n" +
 					"  It was from ::1, user u1, token tok_1, session s_1\n\n2026-01-02T03:04:04Z: connect was refused\n  New. (new_code)\n",
 				Requests: []string{"GET /v2/refusals?limit=5&user=u1"},
 			},

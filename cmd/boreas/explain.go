@@ -23,7 +23,7 @@ func explainCommand(p *program) *cli.Command {
 		Description: "Prints what the server refused lately, the newest first: when, what, why, and what to do.\n" +
 			"The argument is the name of a session (s_...), the ID of a token or key (tok_..., jwt_...,\n" +
 			"ext_..., key_...), an IP address, or the name of a user.\n" +
-			"The server remembers the last 4,096 refusals, in memory. The visits of boreas doctor are left out.\n\n" +
+			"The server remembers the last 4,096 refusals, in memory. Requests of boreas doctor are left out.\n\n" +
 			"Examples:\n" +
 			"  boreas explain u1\n" +
 			"  boreas explain 203.0.113.7\n" +

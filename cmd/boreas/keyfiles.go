@@ -31,7 +31,7 @@ func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.note("there was no directory %s: it is made, for this user alone; the server must run as the same", full)
+		p.note("the directory %s did not exist and was made, for this user alone; the server must run as the same user", full)
 	}
 	store, err := auth.Open(auth.Options{DataDir: dir})
 	if err != nil {

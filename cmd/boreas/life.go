@@ -10,7 +10,7 @@ import (
 // lifeFlags set the expiry of a new token or key.
 func lifeFlags() []cli.Flag {
 	return []cli.Flag{
-		durationFlag("ttl", "how long it is valid, a `TIME` as 12h or 30d; without it and --expires it does not expire", 0),
+		durationFlag("ttl", "its lifetime, a `TIME` such as 12h or 30d; without it and --expires it does not expire", 0),
 		&cli.StringFlag{Name: "expires", Usage: "when it ends, a `TIME` as 2027-01-31T12:00:00Z"},
 	}
 }

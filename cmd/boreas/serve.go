@@ -97,7 +97,7 @@ func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals
 	}
 	if first != nil && cfg.ShutdownDelay > 0 {
 		srv.Leave()
-		log.Info("not ready any more, and still serving; a second signal begins the shutdown", "reason", reason, "shutdown_delay", cfg.ShutdownDelay)
+		log.Info("no longer ready, but still serving; a second signal begins the shutdown", "reason", reason, "shutdown_delay", cfg.ShutdownDelay)
 		failure = delay(srv, signals, cfg.ShutdownDelay)
 	}
 	log.Info("shutting down; a second signal ends the process at once, with exit code 1", "reason", reason, "drain_time", cfg.DrainTime)

@@ -132,7 +132,7 @@ func TestShutdownDelay(t *testing.T) {
 		return response.StatusCode
 	}
 	p.signal(syscall.SIGTERM)
-	p.waitFor("not ready any more, and still serving; a second signal begins the shutdown")
+	p.waitFor("no longer ready, but still serving; a second signal begins the shutdown")
 	for url, want := range map[string]int{
 		"http://" + s.api + "/readyz": 503, "http://" + s.api + "/healthz": 200, "http://" + s.api + "/v2/stats": 200,
 		"http://" + s.ws + "/readyz": 503, "http://" + s.ws + "/healthz": 200, "http://" + s.ws + "/boreas.js": 200,

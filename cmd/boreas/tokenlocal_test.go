@@ -59,7 +59,7 @@ join "other"       no: none of its rules allows join there
 			outcome{
 				Exit: 1, Stderr: "boreas: the token is not valid\n",
 				Stdout: "valid  no\nwhy    The token has expired (exp). (token_expired)\n" +
-					"to do  Get another token from your backend. A session of protocol 2 is told in time, and can send `auth` with the next one.\n",
+					"to do  Get another token from your backend. The server notifies a session of protocol 2 in time, so that it can send `auth` with the next one.\n",
 			},
 		},
 		"of another's": {

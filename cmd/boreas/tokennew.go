@@ -23,8 +23,8 @@ func newTokenCommand(p *program) *cli.Command {
 		Usage: "make a token and print it",
 		Description: "Without flags it prints a token as those of Boreas 1, which may do everything, is known\n" +
 			"by no user's name, and is valid until it is deleted.\n\n" +
-			"With --user, rules, info, an end or a label it makes a token of which the server keeps no more\n" +
-			"than a hash. It may do what one rule allows and none denies; without rules, everything.\n" +
+			"With --user, rules, info, an expiry or a label it makes a token of which the server keeps only a\n" +
+			"hash. It allows each action that a rule allows and no rule denies; without rules, everything.\n" +
 			"The verbs are join, publish, history and presence; {user} in a pattern is the user's name.\n\n" +
 			"Examples:\n" +
 			"  boreas token new > my-token\n" +

@@ -34,14 +34,14 @@ func advice(r *client.Refusal) string {
 	if r.Code != client.CodeNotPermitted {
 		return whatToDo(r.Code)
 	}
-	const see = " `boreas token inspect` tells what a token may do."
+	const see = " `boreas token inspect` shows the permissions of a token."
 	switch verb, _, _ := strings.Cut(r.Verb, " "); {
 	case strings.HasPrefix(r.Token, "key_"):
-		return "Make a key that has the verb and the channel: `boreas key new`. `boreas key list` tells what a key may do."
+		return "Make a key that has the verb and the channel: `boreas key new`. `boreas key list` shows the permissions of a key."
 	case verb == "publish":
 		return "Clients publish where the token allows publish and the channel's rule has client_publish: correct the one that the message names, or publish from the backend." + see
 	case verb == "join", verb == "history", verb == "presence":
-		return "Make a token whose rules allow what the message names on this channel." + see
+		return "Make a token whose rules allow the verb in the message on this channel." + see
 	}
 	return whatToDo(r.Code)
 }

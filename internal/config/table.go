@@ -123,7 +123,7 @@ func Options() []Option {
 		},
 		{
 			Name: "jwt_info_claim", Group: groupJWT, Default: "info",
-			Usage: "this claim of a JWT is what others see of the user in presence; dots lead into objects",
+			Usage: "others see this claim of a JWT in presence; dots lead into objects",
 			field: func(c *Config) any { return &c.JWTInfoClaim }, form: "a claim's name", check: checkName,
 		},
 		{
@@ -150,7 +150,7 @@ func Options() []Option {
 
 		{
 			Name: "api_insecure", Group: groupKeys, Default: "false",
-			Usage: "anybody who reaches the API may use it, also from other machines and without a key",
+			Usage: "every client that reaches the API may use it, also from other machines and without a key",
 			field: func(c *Config) any { return &c.APIInsecure },
 		},
 		{
@@ -182,7 +182,7 @@ func Options() []Option {
 		},
 		{
 			Name: "api_connections", Group: groupLimits, Default: "0", Zero: "as many as file descriptors allow",
-			Usage: "the API has this many connections at once",
+			Usage: "at most this many connections to the API are open at once",
 			field: func(c *Config) any { return &c.APIConnections }, min: 1, max: 10_000_000,
 		},
 		{
@@ -223,7 +223,7 @@ func Options() []Option {
 
 		{
 			Name: "trusted_proxies", Group: groupClient, Default: "",
-			Usage: "these proxies are believed when they say who the client is (X-Forwarded-For)",
+			Usage: "the server accepts client addresses from these proxies (X-Forwarded-For)",
 			field: func(c *Config) any { return &c.TrustedProxies }, form: networksForm, check: checkNetworks,
 		},
 		{

@@ -54,7 +54,7 @@ func checkOrigins(list string) error {
 		case err != nil || u.Host == "" || u.Scheme == "":
 			return fmt.Errorf("%q is no origin: put the scheme before the name", origin)
 		case u.Scheme == "ws" || u.Scheme == "wss":
-			return fmt.Errorf("%q is no page's origin: write http for ws, https for wss", origin)
+			return fmt.Errorf("%q is not a page's origin: write http for ws, https for wss", origin)
 		case u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.Scheme+"://"+u.Host != origin:
 			return fmt.Errorf("%q is no origin: leave out what follows the name and port", origin)
 		case origin != strings.ToLower(origin):
@@ -64,7 +64,7 @@ func checkOrigins(list string) error {
 			return fmt.Errorf("%q: name each origin, there are no patterns", origin)
 		}
 		if sent := sentOrigin(u); sent == "" {
-			return fmt.Errorf("%q is no origin that a browser can send", origin)
+			return fmt.Errorf("%q is not an origin that a browser can send", origin)
 		} else if sent != origin {
 			return fmt.Errorf("browsers send %q as %s", origin, sent)
 		}

@@ -172,14 +172,14 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 			ruin: func(f *fake) { f.wsRoutes["/v2"] = speak(`{"hello":{"protocol":3}}`, true) },
 			want: map[string]string{
 				"websocket": "FAILED: the upgrade works, and what is there does not speak protocol 2\n  " +
-					"See that ws://WS/v2 is that of a Boreas server, and that nothing in between holds frames back.",
+					"See that ws://WS/v2 is that of a Boreas server, and that no proxy in between delays frames.",
 			},
 		},
 		"another program with WebSockets": {
 			ruin: func(f *fake) { f.wsRoutes["/v2"] = speak("hello", true) },
 			want: map[string]string{
 				"websocket": "FAILED: the upgrade works, and what is there does not speak protocol 2\n  " +
-					"See that ws://WS/v2 is that of a Boreas server, and that nothing in between holds frames back.",
+					"See that ws://WS/v2 is that of a Boreas server, and that no proxy in between delays frames.",
 			},
 		},
 		"pings are held back": {
@@ -187,7 +187,7 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 			change: func(_ *fake, o *Options) { o.Timeout = time.Second },
 			want: map[string]string{
 				"websocket": "FAILED: a ping was not answered within 1s\n  " +
-					"See that ws://WS/v2 is that of a Boreas server, and that nothing in between holds frames back.",
+					"See that ws://WS/v2 is that of a Boreas server, and that no proxy in between delays frames.",
 			},
 		},
 		"the origin is wrong": {

@@ -29,7 +29,7 @@ func (v *visit) websocket(ctx context.Context, report reporter) {
 	defer conn.CloseNow() //nolint:errcheck // it may be closed already
 	v.connected = true
 	if text := v.greet(ctx, conn); text != "" {
-		report(Failed, text, "See that "+shown(v.ws)+" is that of a Boreas server, and that nothing in between holds frames back.")
+		report(Failed, text, "See that "+shown(v.ws)+" is that of a Boreas server, and that no proxy in between delays frames.")
 		return
 	}
 	report(OK, "the upgrade works, protocol 2 is spoken, a ping is answered", "")

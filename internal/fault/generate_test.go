@@ -81,7 +81,7 @@ func page(*testing.T) string {
 	}
 	for _, f := range fault.All() {
 		fmt.Fprintf(&b, "\n## `%s`\n\n%s\n\n", f.Code, f.Summary)
-		fmt.Fprintf(&b, "**What to do:** %s\n\n", f.Do)
+		fmt.Fprintf(&b, "**Action:** %s\n\n", f.Do)
 		var facts []string
 		facts = append(facts, retryWords[f.Retry])
 		if f.RetryAfter > 0 {
@@ -100,10 +100,10 @@ func page(*testing.T) string {
 
 // retryWords say what Retry means.
 var retryWords = map[fault.Retry]string{
-	fault.Never:    "The same again fails again.",
-	fault.Now:      "The same can succeed at once.",
-	fault.Later:    "The same can succeed later.",
-	fault.NewToken: "The same can succeed with another token.",
+	fault.Never:    "Do not retry: the same request fails again.",
+	fault.Now:      "The same request can succeed at once.",
+	fault.Later:    "The same request can succeed later.",
+	fault.NewToken: "The same request can succeed with another token.",
 }
 
 const pageHead = `# Errors
@@ -117,7 +117,7 @@ Every error of [protocol 2](protocol.md) and of the [HTTP API](http-api.md) is a
 ` + "```\n" + `
 - ` + "`code`" + ` is one of the words below. A client takes a code that it does not know by its ` + "`retry`" + `.
 - ` + "`message`" + ` is a sentence for people. It may change, so programs do not look at it.
-- ` + "`retry`" + ` tells when the same request, or the same connection, can succeed: ` + "`now`, `later`, `new_token`" + ` (with another
+- ` + "`retry`" + ` says when the same request, or the same connection, can succeed: ` + "`now`, `later`, `new_token`" + ` (with another
   token) or ` + "`never`" + `.
 - ` + "`docs`" + ` is the place of the description here.
 - ` + "`retry_after_ms`" + `, if it is there, is how long to wait at least.

@@ -28,7 +28,7 @@ var (
 	TokenExpired = &Fault{
 		Code: "token_expired", Retry: NewToken, Status: http.StatusUnauthorized, Close: 4302,
 		Summary: "The token has expired.",
-		Do:      "Get another token from your backend. A session of protocol 2 is told in time, and can send `auth` with the next one.",
+		Do:      "Get another token from your backend. The server notifies a session of protocol 2 in time, so that it can send `auth` with the next one.",
 		causes:  []error{boreas.ErrTokenExpired},
 	}
 	AuthUnavailable = &Fault{
@@ -39,7 +39,7 @@ var (
 	NotPermitted = &Fault{
 		Code: "not_permitted", Retry: Never, Status: http.StatusForbidden,
 		Summary: "The rules of the token, the key or the channel do not allow it.",
-		Do:      "The message says which rule it was. `boreas token inspect` tells what a token may do. To let clients publish, give the channel a rule with `client_publish`, too; or publish from the backend over HTTP.",
+		Do:      "The message says which rule it was. `boreas token inspect` shows the permissions of a token. To let clients publish, also give the channel a rule with `client_publish`, or publish from the backend over HTTP.",
 		causes:  []error{boreas.ErrNotPermitted},
 	}
 	PresenceOff = &Fault{
@@ -63,7 +63,7 @@ var (
 	TooManyChannels = &Fault{
 		Code: "too_many_channels", Retry: Never, Status: http.StatusBadRequest,
 		Summary: "The session has joined as many channels as it may.",
-		Do:      "Leave a channel, or use a second connection. `hello` tells the limit.",
+		Do:      "Leave a channel, or use a second connection. `hello` has the limit.",
 		causes:  []error{boreas.ErrTooManyChannels},
 	}
 	TooManyUserChannels = &Fault{
@@ -80,8 +80,8 @@ var (
 	}
 	TooManyJoinedChannels = &Fault{
 		Code: "too_many_joined_channels", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
-		Summary: "The channels that clients have joined take as much of the server's memory as they may.",
-		Do:      "Try again when others have left. The server's option is `channel_memory`.",
+		Summary: "The channels that clients have joined have used up their memory limit.",
+		Do:      "Try again later, when clients have left channels. The server's option is `channel_memory`.",
 		causes:  []error{boreas.ErrTooManyJoinedChannels},
 	}
 	TooManySubscribers = &Fault{
@@ -99,7 +99,7 @@ var (
 	TooLarge = &Fault{
 		Code: "too_large", Retry: Never, Status: http.StatusRequestEntityTooLarge,
 		Summary: "Something in the request is larger than it may be.",
-		Do:      "Send less: `hello` and the message tell the limits.",
+		Do:      "Send less: `hello` and the message have the limits.",
 		causes:  []error{boreas.ErrInfoTooLarge, boreas.ErrTooManyMembers},
 	}
 	KeyReused = &Fault{
@@ -117,19 +117,19 @@ var (
 	Busy = &Fault{
 		Code: "busy", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
 		Summary: "Too many requests wait for the engine that keeps the messages. This one was not carried out.",
-		Do:      "Send it again after the time to wait. If it happens often, the engine is too slow: see `boreas_engine_calls`.",
+		Do:      "Send the request again after the given wait. If this happens often, the engine is too slow: see `boreas_engine_calls`.",
 		causes:  []error{boreas.ErrEngineBusy},
 	}
 	EngineTimeout = &Fault{
 		Code: "engine_timeout", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4206, RetryAfter: time.Second,
 		Summary: "The engine that keeps the messages did not answer in time.",
-		Do:      "Send it again after the time to wait. A message may or may not have been published: with the same key it is published once.",
+		Do:      "Send the request again after the given wait. A message may or may not have been published: with the same key it is published once.",
 		causes:  []error{boreas.ErrEngineTimeout},
 	}
 	TooManyKeys = &Fault{
 		Code: "too_many_keys", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
-		Summary: "The server can remember no more idempotency keys for now, of all publishers or of this one. Nothing was published.",
-		Do:      "Wait and try again, or publish without a key. A shorter `idempotency_window` makes room sooner, a larger `history_memory` makes more. Backends have room that subscribers cannot take.",
+		Summary: "The server cannot remember more idempotency keys at the moment, in total or for this publisher. Nothing was published.",
+		Do:      "Wait and try again, or publish without a key. A shorter `idempotency_window` makes room sooner, a larger `history_memory` makes more. Half of the room is reserved for backends.",
 		causes:  []error{boreas.ErrTooManyKeys},
 	}
 )
@@ -185,7 +185,7 @@ var (
 	Overloaded = &Fault{
 		Code: "overloaded", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4202, RetryAfter: time.Second,
 		Summary: "The server has as many connections as it may, or new ones come too fast.",
-		Do:      "Come back later. `max_connections`, `api_connections` and `accept_rate` are the server's limits.",
+		Do:      "Try again later. `max_connections`, `api_connections` and `accept_rate` are the server's limits.",
 		causes:  []error{boreas.ErrTooManySessions},
 	}
 	TooManyConnections = &Fault{
@@ -201,14 +201,14 @@ var (
 	}
 	PeerMemory = &Fault{
 		Code: "peer_memory", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4205, RetryAfter: time.Second,
-		Summary: "The server holds as many bytes as it may for the session, its address, its user or all clients: requests that have arrived in part, and answers that wait to be read.",
-		Do:      "Read the answers, then try again. The message names the share that is used up. The server's option is `peer_memory`.",
+		Summary: "The server has reached its limit of bytes held for the session, its address, its user or all clients: partial requests and unread answers.",
+		Do:      "Read the answers and try again. The message names the share that is used up. The server's option is `peer_memory`.",
 		causes:  []error{boreas.ErrPeerMemory},
 	}
 	HistoryUnavailable = &Fault{
 		Code: "history_unavailable", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4207, RetryAfter: 5 * time.Second,
 		Summary: "The session was behind, and the server could not read the history of one of its channels.",
-		Do:      "Come back later with the last positions. If it happens often, look at the server's log and at what it keeps history in.",
+		Do:      "Reconnect later with the last positions. If this happens often, check the server's log and the engine's storage.",
 		causes:  []error{boreas.ErrUnreadable},
 	}
 	RulesChanged = &Fault{
@@ -263,7 +263,7 @@ var (
 	FrameTooBig = &Fault{
 		Code: "frame_too_big", Retry: Never, Close: 1009,
 		Summary: "The client sent a message that is larger than it may be.",
-		Do:      "Send less at once: `hello` tells the limit as `frame_bytes`. The server's option is `max_message`.",
+		Do:      "Send less at once: `hello` has the limit as `frame_bytes`. The server's option is `max_message`.",
 	}
 )
 
@@ -306,8 +306,8 @@ var (
 	}
 	NotStored = &Fault{
 		Code: "not_stored", Retry: Later, Status: http.StatusInsufficientStorage, RetryAfter: 5 * time.Second,
-		Summary: "The server cannot write to its `data_dir`. A revocation is in force all the same until a restart; nothing else was changed.",
-		Do:      "Make room on the server's disk, or see what its log says of it. The server then stores revocations by itself, and `/readyz` is 503 until it has; repeating one is harmless. Repeat every other request.",
+		Summary: "The server cannot write to its `data_dir`. A revocation is in force, but only until a restart; nothing else was changed.",
+		Do:      "Free disk space on the server, or find the cause in its log. The server retries to store revocations, and `/readyz` is 503 until they are stored; repeating one is harmless. Repeat every other request.",
 	}
 	NoSession = &Fault{
 		Code: "no_session", Retry: Never, Status: http.StatusNotFound,
@@ -323,7 +323,7 @@ var (
 	UnsupportedEncoding = &Fault{
 		Code: "unsupported_encoding", Retry: Never, Status: http.StatusUnsupportedMediaType,
 		Summary: "The body is compressed, and the server reads only bodies without a content coding.",
-		Do:      "Send the body as it is, without the header `Content-Encoding`.",
+		Do:      "Send the body uncompressed, without the header `Content-Encoding`.",
 	}
 	OriginNotAllowed = &Fault{
 		Code: "origin_not_allowed", Retry: Never, Status: http.StatusForbidden,

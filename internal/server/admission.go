@@ -74,7 +74,7 @@ func (s *Server) checkKeys() error {
 	case directory == "":
 		directory, and = "DIR", ", and start with --data-dir=DIR"
 	case kept.New:
-		and = " (this directory is new: if you have made keys already, data_dir is another one)"
+		and = " (this directory is new: if you have made keys before, they are in another data_dir)"
 	}
 	return fmt.Errorf("the API on %v can be reached by other machines and has no key: "+
 		"make one with `boreas key new NAME --data-dir=%s`%s; or let only this machine reach it with --api-host=127.0.0.1; "+

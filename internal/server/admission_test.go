@@ -41,7 +41,7 @@ func TestWhereTheAPINeedsAKey(t *testing.T) {
 		"loopback":             {"127.0.0.1", "", false, "201 401"},
 		"loopback, a key":      {"127.0.0.1", withKey, false, "401 201"},
 		"all":                  {"0.0.0.0", "", false, fmt.Sprintf(refused, "DIR", ", and start with --data-dir=DIR")},
-		"all, no key":          {"0.0.0.0", empty, false, fmt.Sprintf(refused, empty, " (this directory is new: if you have made keys already, data_dir is another one)")},
+		"all, no key":          {"0.0.0.0", empty, false, fmt.Sprintf(refused, empty, " (this directory is new: if you have made keys before, they are in another data_dir)")},
 		"all, a key":           {"0.0.0.0", withKey, false, "401 201"},
 		"all, insecure":        {"0.0.0.0", "", true, "201 401"},
 		"all, a key, insecure": {"0.0.0.0", withKey, true, "401 201"},

@@ -53,13 +53,13 @@ type connectionMetrics struct {
 
 var (
 	connectionsOpen = prometheus.NewDesc("boreas_connections",
-		"Open connections that are no sessions, by port: the API's, and handshakes under way.", []string{"port"}, nil)
+		"Open connections that are not sessions, by port: the API's, and handshakes under way.", []string{"port"}, nil)
 	connectionsEvicted = prometheus.NewDesc("boreas_connections_evicted_total",
 		"Connections without a request under way that were closed to make room for new ones, by port.", []string{"port"}, nil)
 	connectionsRefused = prometheus.NewDesc("boreas_connections_refused_total",
-		"New connections refused, by port and reason: full (the port has as many as it may) or address (one address has).", []string{"port", "reason"}, nil)
+		"New connections refused, by port and reason: full (the port has reached its limit) or address (the address has reached its limit).", []string{"port", "reason"}, nil)
 	descriptorsShared = prometheus.NewDesc("boreas_file_descriptors",
-		"File descriptors by what they are kept for: sessions, handshakes, api, files. 0 means that there is no bound.", []string{"for"}, nil)
+		"File descriptors reserved for sessions, handshakes, api and files. 0 means unlimited.", []string{"for"}, nil)
 )
 
 // Describe implements prometheus.Collector.

@@ -146,9 +146,9 @@ func (cs *connections) begin(conn net.Conn) *connection {
 	cs.byConn[conn] = c
 	switch {
 	case crowded:
-		c.refusal = fault.TooManyConnections.With("Your address has as many connections to this port as one may.")
+		c.refusal = fault.TooManyConnections.With("Your address has reached its limit of connections to this port.")
 	case full:
-		c.refusal = fault.Overloaded.With("This port of the server has as many connections as it may.")
+		c.refusal = fault.Overloaded.With("This port of the server has reached its limit of connections.")
 	}
 	if closeIt {
 		cs.remove(c)
@@ -167,11 +167,11 @@ func (cs *connections) begin(conn net.Conn) *connection {
 	switch {
 	case crowded:
 		if n := cs.crowding.Add(now); n > 0 {
-			cs.log("an address has as many connections as it may", network.String(), n)
+			cs.log("an address has reached its limit of connections", network.String(), n)
 		}
 	case full:
 		if n := cs.full.Add(now); n > 0 {
-			cs.log("a port has as many connections as it may", address.String(), n)
+			cs.log("a port has reached its limit of connections", address.String(), n)
 		}
 	}
 	return c

@@ -228,8 +228,8 @@ func TestRequestsBeyondTheRoomOfTheAPI(t *testing.T) {
 		publishers = append(publishers, halfPublish(t, s, `{"payload": 1}`))
 	}
 	for path, want := range map[string]string{
-		"/v2/stats": `503 {"error":{"code":"overloaded","message":"This port of the server has as many connections as it may.",`,
-		"/token/":   `503 {"errors": ["This port of the server has as many connections as it may."]}`,
+		"/v2/stats": `503 {"error":{"code":"overloaded","message":"This port of the server has reached its limit of connections.",`,
+		"/token/":   `503 {"errors": ["This port of the server has reached its limit of connections."]}`,
 		"/healthz":  "200 ok\n",
 		"/readyz":   "200 ok\n",
 		"/metrics":  "200 # HELP",

@@ -79,7 +79,7 @@ func (s *Server) logDescriptors(d descriptors) {
 		given, is int
 	}{{"max_connections", s.cfg.MaxConnections, d.sessions}, {"api_connections", s.cfg.APIConnections, d.api}} {
 		if option.given > option.is {
-			s.log.Warn(option.name+" is more than file descriptors allow, and less is in force: raise the limit (ulimit -n, LimitNOFILE)",
+			s.log.Warn(option.name+" is more than file descriptors allow, so a lower value is in force: raise the limit (ulimit -n, LimitNOFILE)",
 				option.name, option.given, "in_force", option.is, "file_descriptors", d.limit)
 		}
 	}

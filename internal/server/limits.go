@@ -101,7 +101,7 @@ type limitMetrics struct {
 }
 
 var limitedTotal = prometheus.NewDesc("boreas_limited_total",
-	"What was refused because one client did too much, by scope (address, user or key) and limit, which together are the option's name. address and handshakes: connections closed because their peer had too many that were no sessions.",
+	"Refusals because one client exceeded a limit, by scope (address, user or key) and limit, which together are the option's name. address and handshakes: connections closed because their peer had too many that were not sessions.",
 	[]string{"scope", "limit"}, nil)
 
 // Describe implements prometheus.Collector.

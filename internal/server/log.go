@@ -74,7 +74,7 @@ func (s *Server) logKept() {
 	s.log.Info("tokens, keys and revocations are kept on disk", "data_dir", kept.Dir, "new", kept.New,
 		"keys", kept.Keys, "tokens", kept.Tokens, "revocations", kept.Revocations, "api_needs_key", !open)
 	if kept.New && open {
-		s.log.Warn("data_dir is new and so the API has no keys: it is open until you make one; if there should be keys, this is not the directory that they are in",
+		s.log.Warn("data_dir is new, so the API has no keys and is open until you make one; if you have made keys before, they are in another directory",
 			"data_dir", kept.Dir)
 	}
 }

@@ -103,7 +103,7 @@ func TestLogOfTheDataDirectory(t *testing.T) {
 	}
 	dir := filepath.Join(root, "data")
 	want := `level=INFO msg="tokens, keys and revocations are kept on disk" data_dir=` + dir + ` new=true keys=0 tokens=0 revocations=0 api_needs_key=false
-level=WARN msg="data_dir is new and so the API has no keys: it is open until you make one; if there should be keys, this is not the directory that they are in" data_dir=` + dir + "\n"
+level=WARN msg="data_dir is new, so the API has no keys and is open until you make one; if you have made keys before, they are in another directory" data_dir=` + dir + "\n"
 	if diff := cmp.Diff(want, start()); diff != "" {
 		t.Error(diff)
 	}

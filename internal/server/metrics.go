@@ -19,13 +19,13 @@ type wsMetrics struct {
 
 var (
 	wsRefused = prometheus.NewDesc("boreas_ws_refused_total",
-		"Connections of subscribers refused, by reason: handshake (not a valid one), full (no room, or shutting down), crowded (closed before it, too many at once), rate (more a second than accept_rate) or origin (not in allow_origin) or proxy_header (a trusted proxy that sent no valid header of the PROXY protocol).", []string{"reason"}, nil)
+		"Connections of subscribers refused, by reason: handshake (not a valid one), full (no room, or shutting down), crowded (before the handshake: too many at once), rate (over accept_rate), origin (not in allow_origin) or proxy_header (a trusted proxy sent no valid header of the PROXY protocol).", []string{"reason"}, nil)
 	wsClosed = prometheus.NewDesc("boreas_ws_closed_total",
 		"WebSockets closed because of what the client sent, by reason.", []string{"reason"}, nil)
 	wsRejected = prometheus.NewDesc("boreas_ws_rejected_total",
-		"What clients of protocol 2 sent and were told is wrong: messages that are no requests, tokens that are not valid.", []string{"what"}, nil)
+		"Messages of clients of protocol 2 that the server refused: messages that are not requests, tokens that are not valid.", []string{"what"}, nil)
 	wsIgnored = prometheus.NewDesc("boreas_ws_ignored_total",
-		"What clients sent and the classic wire ignores: messages, names that are no channels', unknown tokens, joins while anonymous.", []string{"what"}, nil)
+		"Input of clients that the classic wire ignores: messages, names that are not valid for channels, unknown tokens, joins while anonymous.", []string{"what"}, nil)
 )
 
 // Describe implements prometheus.Collector.

@@ -39,7 +39,7 @@ type panicMetrics struct {
 }
 
 var panicsTotal = prometheus.NewDesc("boreas_panics_total",
-	"Panics that ended only what one client asked for, by where: http (a request), websocket or sse (a session). Report them.", []string{"where"}, nil)
+	"Panics that ended only one request or session, by where: http (a request), websocket or sse (a session). Report them.", []string{"where"}, nil)
 
 // Describe implements prometheus.Collector.
 func (panicMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- panicsTotal }

@@ -10,7 +10,7 @@ import (
 // Errors of [String]. Each completes a sentence that begins with the name of the value.
 var (
 	ErrNotString = errors.New("is not a string")
-	ErrHalfPair  = errors.New("holds half of a surrogate pair, which is no character")
+	ErrHalfPair  = errors.New("holds half of a surrogate pair, which is not a character")
 )
 
 // String returns the string that a valid JSON value represents, as in requests of protocol 2. It
