@@ -32,7 +32,7 @@ func (l *loader) environment(env, others []string) map[string]value {
 
 	for _, assignment := range env {
 		variable, text, _ := strings.Cut(assignment, "=")
-		if !strings.HasPrefix(variable, EnvPrefix) || strings.TrimSpace(text) == "" {
+		if !strings.HasPrefix(variable, EnvPrefix) || trimText(text) == "" {
 			continue
 		}
 		if name, ok := byVariable[variable]; ok {

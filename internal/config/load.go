@@ -34,7 +34,7 @@ func Load(in Input) (Config, error) {
 	if name, ok := in.Flags["config"]; ok {
 		path = name
 	}
-	l.file(in.Dir, path)
+	l.file(in.Dir, trimText(path))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		o := l.options[name]
 		l.set(o, env[name], o.Env(), func(err error) *Error {

@@ -179,7 +179,7 @@ func TestTextIsTrimmed(t *testing.T) {
 		if len(o.choices) > 0 {
 			want = o.choices[1]
 		}
-		for _, around := range [][2]string{{"", "\n"}, {"", "\r\n"}, {" ", " "}, {"\t", ""}} {
+		for _, around := range [][2]string{{"", "\n"}, {"", "\r\n"}, {" ", " "}, {"\t", ""}, {"\ufeff", "\r\n"}, {" \ufeff ", ""}} {
 			c := newLoader().config
 			if err := o.set(&c, value{text: around[0] + want + around[1]}); err != nil {
 				t.Errorf("%s=%q: %v", o.Name, around[0]+want+around[1], err)
@@ -194,6 +194,15 @@ func TestTextIsTrimmed(t *testing.T) {
 	c, err := Load(Input{Env: []string{"BOREAS_DATA_DIR= \n", "BOREAS_JWT_ISSUER=https://issuer.example/\n"}, Dir: t.TempDir()})
 	if err != nil || c.Given("data_dir") || c.JWTIssuer != "https://issuer.example/" {
 		t.Errorf("got %v, data_dir given %v, issuer %q", err, c.Given("data_dir"), c.JWTIssuer)
+	}
+	for _, in := range []Input{{Env: []string{"BOREAS_CONFIG= boreas.test\r\n"}}, {Flags: map[string]string{"config": "\ufeffboreas.test\n"}}} {
+		in.Dir = t.TempDir()
+		if err := os.WriteFile(filepath.Join(in.Dir, "boreas.test"), []byte("api_port = 9009\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := Load(in); err != nil || c.APIPort != 9009 || c.File != "boreas.test" {
+			t.Errorf("%q, %q: got %v, port %d, file %q", in.Env, in.Flags, err, c.APIPort, c.File)
+		}
 	}
 }
 

@@ -74,6 +74,8 @@ func TestBadFlag(t *testing.T) {
 		{"allow_origin", "https://a.example:", `--allow-origin: ` + wantOrigin + `, not "https://a.example:": browsers send "https://a.example:" as https://a.example`},
 		{"allow_origin", "https://a.example:70000", `--allow-origin: ` + wantOrigin + `, not "https://a.example:70000": "https://a.example:70000" is not an origin that a browser can send`},
 		{"allow_origin", "https://bücher.example", `--allow-origin: ` + wantOrigin + `, not "https://bücher.example": browsers send "https://bücher.example" as https://xn--bcher-kva.example`},
+		{"allow_origin", "https://[::ffff:127.0.0.1]", `--allow-origin: ` + wantOrigin + `, not "https://[::ffff:127.0.0.1]": browsers send "https://[::ffff:127.0.0.1]" as https://[::ffff:7f00:1]`},
+		{"allow_origin", "HTTPS://a.example", `--allow-origin: ` + wantOrigin + `, not "HTTPS://a.example": browsers send "HTTPS://a.example" in small letters`},
 		{"allow_origin", "http://[0:0::1]:3000", `--allow-origin: ` + wantOrigin + `, not "http://[0:0::1]:3000": browsers send "http://[0:0::1]:3000" as http://[::1]:3000`},
 		{"allow_origin", "http://127.1", `--allow-origin: ` + wantOrigin + `, not "http://127.1": "http://127.1" is not an origin that a browser can send`},
 		{"allow_origin", "http://0x7f.1", `--allow-origin: ` + wantOrigin + `, not "http://0x7f.1": "http://0x7f.1" is not an origin that a browser can send`},

@@ -117,7 +117,7 @@ func (o Option) set(c *Config, v value) error {
 	ok := false
 	var hint error
 	if _, rules := o.field(c).(*[]Rule); !rules && (v.literal == untyped || v.literal == text) { // errors in a rule contain their position
-		v.text = strings.TrimSpace(v.text) // secrets, env files and `$(cat FILE)` end in line breaks
+		v.text = trimText(v.text)
 	}
 	switch field := o.field(c).(type) {
 	case *bool:

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -8,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 )
@@ -55,7 +57,7 @@ func checkOrigins(list string) error {
 			return fmt.Errorf("%q is no origin: put the scheme before the name", origin)
 		case u.Scheme == "ws" || u.Scheme == "wss":
 			return fmt.Errorf("%q is not a page's origin: write http for ws, https for wss", origin)
-		case u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.Scheme+"://"+u.Host != origin:
+		case u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || !strings.EqualFold(u.Scheme+"://"+u.Host, origin):
 			return fmt.Errorf("%q is no origin: leave out what follows the name and port", origin)
 		case origin != strings.ToLower(origin):
 			return fmt.Errorf("browsers send %q in small letters", origin)
@@ -79,6 +81,9 @@ func sentOrigin(u *url.URL) string {
 	switch address, err := netip.ParseAddr(host); {
 	case err == nil && address.Zone() != "":
 		return ""
+	case address.Is4In6(): // Go writes the last 32 bits as IPv4, browsers do not
+		b := address.As16()
+		host = fmt.Sprintf("[::ffff:%x:%x]", binary.BigEndian.Uint16(b[12:]), binary.BigEndian.Uint16(b[14:]))
 	case err == nil && address.Is6():
 		host = "[" + address.String() + "]"
 	case err == nil:
@@ -168,4 +173,9 @@ func redactURL(address string) string {
 		u.Fragment = redacted
 	}
 	return u.String()
+}
+
+// trimText removes blanks, line breaks and a byte order mark around a value: secrets, env files and `$(cat FILE)` have them.
+func trimText(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
 }

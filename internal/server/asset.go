@@ -59,29 +59,24 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(content)
 }
 
-// acceptsGzip reports whether a client takes gzip (RFC 9110, section 12.5.3): "gzip;q=0" means that it does not, and "*" stands
-// for encodings that are not named. The plain file is always sent, because refusing it would not help any client.
+// acceptsGzip reports whether a client takes gzip and does not prefer the plain file (RFC 9110, section 12.5.3): "gzip;q=0" means
+// that it does not, and "*" stands for encodings that are not named. The plain file is always sent otherwise, because refusing it
+// would not help any client.
 func acceptsGzip(lists []string) bool {
-	accepted := false
-	for element := range strings.SplitSeq(strings.Join(lists, ","), ",") {
-		coding, parameters, _ := strings.Cut(element, ";")
-		coding = strings.ToLower(strings.TrimSpace(coding))
-		named := coding == "gzip" || coding == "x-gzip"
-		if !named && coding != "*" {
-			continue
-		}
+	weights := make(map[string]float64)
+	for element := range strings.SplitSeq(strings.ToLower(strings.Join(lists, ",")), ",") {
+		parameters := strings.Split(strings.ReplaceAll(element, " ", ""), ";")
 		weight := 1.0
-		if q, found := strings.CutPrefix(strings.ToLower(strings.ReplaceAll(parameters, " ", "")), "q="); found {
-			parsed, err := strconv.ParseFloat(q, 64)
-			if err != nil {
-				continue // not a weight, so gzip is not known to be accepted
+		for _, parameter := range parameters[1:] {
+			if q, found := strings.CutPrefix(parameter, "q="); found {
+				weight, _ = strconv.ParseFloat(q, 64) // an invalid weight does not accept the encoding
 			}
-			weight = parsed
 		}
-		if named {
-			return weight > 0
-		}
-		accepted = weight > 0
+		weights[strings.TrimPrefix(strings.TrimSpace(parameters[0]), "x-")] = weight
 	}
-	return accepted
+	zipped, named := weights["gzip"]
+	if !named {
+		zipped = weights["*"]
+	}
+	return zipped > 0 && zipped >= weights["identity"]
 }

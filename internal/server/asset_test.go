@@ -41,6 +41,8 @@ func TestTheClientIsServed(t *testing.T) {
 	for accept, want := range map[string]string{
 		"gzip": "gzip", "br, GZIP ;q=0.5": "gzip", "deflate, *": "gzip", "x-gzip": "gzip", "gzip;q=1.000": "gzip",
 		"gzip;q=0": "", "gzip; q=0.0, *": "", "*;q=0": "", "*;q=0, gzip": "gzip", "identity": "", "gzipped": "", "gzip;q=x": "", "": "",
+		"identity, gzip;q=0.5": "", "gzip;q=0.5, identity;q=0.5": "gzip", "gzip;q=0.5, identity;q=0.4": "gzip", "identity;q=0.5, *;q=0.4": "",
+		"identity;q=0, *": "gzip", "gzip;level=1;q=0": "",
 	} {
 		if got := get(func(h http.Header) { h.Set("Accept-Encoding", accept) }).Header.Get("Content-Encoding"); got != want {
 			t.Errorf("Accept-Encoding %q: Content-Encoding is %q, want %q", accept, got, want)
