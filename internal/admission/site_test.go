@@ -27,9 +27,10 @@ type object = map[string]any
 type site struct {
 	testing.TB
 	ctx         context.Context
-	api, events string // the ports, as HTTP
-	ws          string // the port for subscribers, as WebSocket
-	admin       string // the operator's key
+	waiting     *time.Timer // ends ctx
+	api, events string      // the ports, as HTTP
+	ws          string      // the port for subscribers, as WebSocket
+	admin       string      // the operator's key
 	issuer      *issuer
 	backend     *backend
 	client      *http.Client
@@ -38,8 +39,9 @@ type site struct {
 
 	keep   bool // what was answered
 	mu     sync.Mutex
-	seen   []answer // guarded by mu: all that HTTP has answered
-	frames []string // guarded by mu: all that protocol 2 has said
+	lasts  time.Time // guarded by mu: until when ctx lives, if later than patience
+	seen   []answer  // guarded by mu: all that HTTP has answered
+	frames []string  // guarded by mu: all that protocol 2 has said
 }
 
 // An answer is what HTTP has answered.
@@ -105,11 +107,26 @@ func newSite(t testing.TB, change func(*config.Config), before ...func(*site)) *
 // newGround returns a site without a server.
 func newGround(t testing.TB) *site {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
+	ctx, cancel := context.WithCancel(context.Background())
+	waiting := time.AfterFunc(patience, cancel)
+	t.Cleanup(func() {
+		waiting.Stop()
+		cancel()
+	})
 	return &site{
-		TB: t, ctx: ctx, issuer: newIssuer(t), backend: newBackend(t), log: new(text), banner: new(text),
+		TB: t, ctx: ctx, waiting: waiting, issuer: newIssuer(t), backend: newBackend(t), log: new(text), banner: new(text),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+	}
+}
+
+// progress notes that something came, or when something must come. The site waits for patience
+// from then on, so the many steps of a test on a slow machine do not use it up together.
+func (s *site) progress(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if until := at.Add(patience); until.After(s.lasts) {
+		s.lasts = until
+		s.waiting.Reset(time.Until(until))
 	}
 }
 
