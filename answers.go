@@ -37,7 +37,9 @@ func (s *Session) Reserve(ctx context.Context, n int) error {
 	err := s.Hold(ctx, reserved, n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil && s.finished { // nothing else releases it
+	if err == nil && st.reserved != reserved {
+		reserved.Keep(0) // the room came just after the session had ended and released what it had
+	} else if err == nil && s.finished { // nothing else releases it
 		s.unreserve()
 	}
 	return err
@@ -91,7 +93,7 @@ func (s *Session) Unreserve() {
 // unreserve is Unreserve for a caller that holds mu.
 func (s *Session) unreserve() {
 	if s.strain != nil && s.strain.reserved != nil {
-		s.strain.reserved.Keep(0)
+		s.strain.reserved.release()
 		s.strain.reserved, s.strain.upTo = nil, 0
 	}
 }

@@ -255,6 +255,13 @@ func (h *Held) Keep(n int) {
 	h.change(want)
 }
 
+// release is Keep(0) while another goroutine may be in Wait.
+func (h *Held) release() {
+	h.ledger.mu.Lock()
+	defer h.ledger.mu.Unlock()
+	h.change(0)
+}
+
 // take moves the bytes of another Held into this one.
 func (h *Held) take(from *Held) {
 	n := from.n

@@ -295,3 +295,26 @@ func TestMessagesThatAreCutAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestRoomThatComesAsTheSessionEndsIsReleased gives a waiting session its room between the end of
+// the session and the moment in which the waiting goroutine notices that.
+func TestRoomThatComesAsTheSessionEndsIsReleased(t *testing.T) {
+	const size = 200 << 10
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the other goroutine runs only while this one waits
+	inWorld(t, boreas.Options{PeerMemory: 2 << 20}, func(w world) {
+		first, _ := w.from("192.0.2.1", 1000)
+		if err := first.Reserve(context.Background(), size); err != nil {
+			t.Fatal(err)
+		}
+		second, _ := w.from("192.0.2.1", 1000)
+		got := make(chan error, 1)
+		go func() { got <- second.Reserve(context.Background(), size) }()
+		w.settle()
+		second.Lost(errors.New("gone"))
+		first.Unreserve()
+		<-got
+		if held := w.hub.Stats().Held; held.Bytes != 0 {
+			t.Errorf("still held: %+v", held)
+		}
+	})
+}
