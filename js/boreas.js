@@ -373,6 +373,7 @@ class Client extends Events {
     checkSince(since);
     if (!isInteger(last, 0)) no("last is an integer from 0");
     if (!isFlag(presence)) no("presence is true or false");
+    if (signal != null && typeof signal.addEventListener !== "function") no("signal is an AbortSignal");
     const info = jsonOf("info", options.info ?? null); // a copy, because it is sent repeatedly
     if (this.#subscriptions.has(channel)) {
       throw new BoreasError({ code: "already_joined", message: `${channel} is subscribed already: leave it first` });
@@ -463,7 +464,8 @@ class Client extends Events {
     this.#heard = performance.now();
     link.onmessage = ({ data }) => link === this.#link && this.#hear(data);
     link.onclose = (event) => link === this.#link && this.#lost(event);
-    link.onerror = nothing;
+    // Node 20's own WebSocket says only "error", and stays CONNECTING, when it cannot connect.
+    link.onerror = () => link === this.#link && link.readyState === 0 && this.#lost({});
     this.#watch(HELLO_WAIT);
   }
 

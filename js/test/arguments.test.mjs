@@ -17,10 +17,12 @@ test("a subscription with wrong arguments throws, and its neighbours are joined"
     { since: 5 }, { since: "" }, { since: half }, { since: {} }, { since: "p 1" }, { since: "p".repeat(65) },
     { last: -1 }, { last: 1.5 }, { last: "1" }, { last: NaN }, { last: 2 ** 53 }, { last: null },
     { presence: 1 }, { presence: "true" }, { presence: null }, { info: loop }, { info: 1n }, { info: () => 1 }, { info: Symbol("a") },
+    { signal: 5 }, { signal: {} },
   ];
   c.subscribe("first");
   for (const name of names) assert.throws(() => c.subscribe(name), TypeError, inspect(name));
   for (const each of options) assert.throws(() => c.subscribe("other", each), TypeError, inspect(each));
+  c.subscribe("other", { signal: null }).leave(); // none of those is subscribed
   const info = { name: "Ada" };
   c.subscribe("é".repeat(127), { since: null, last: 0, presence: false, info });
   info.loop = info; // the client sends the given value again

@@ -1,7 +1,7 @@
 // The end of a connection, and coming back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { client, hello, next, record, serve, setClock, still, tick } from "./mock.mjs";
+import { Inbox, client, hello, next, record, serve, setClock, still, tick } from "./mock.mjs";
 
 const lost = { code: "connection_lost" };
 
@@ -318,4 +318,27 @@ test("an AbortSignal closes the client, and one of a subscription leaves its cha
   for await (const _ of news);
   assert.equal(client(t, server, { signal: all.signal }).state, "closed");
   assert.deepEqual(c.printed, []);
+});
+
+test("a WebSocket that cannot connect is a failed attempt, also if it says only error", async (t) => {
+  still(t);
+  const server = await serve(t);
+  const opened = new Inbox();
+  class ErrorOnly {
+    readyState = 0;
+    constructor() {
+      opened.put(this);
+    }
+    close() {}
+  }
+  const c = client(t, server, { WebSocket: ErrorOnly });
+  const first = await opened.take();
+  first.onerror({ type: "error" });
+  const { after } = await c.until("waiting");
+  tick(t, after);
+  const second = await opened.take();
+  first.onerror({ type: "error" }); // late, and of no concern
+  second.readyState = 1;
+  second.onerror({ type: "error" }); // of an open one the close follows
+  assert.equal(c.state, "connecting");
 });
