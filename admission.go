@@ -3,23 +3,26 @@ package boreas
 import (
 	"errors"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // This file is about who a session is: how it becomes somebody, and how that ends.
 
 // Authenticate gives the session what the grant allows; its identity must not be empty.
-// It keeps its channels. Errors: [ErrTokenExpired], [ErrTooManyUserSessions],
-// [ErrTooManyUserChannels], and the session is what it was then; [ErrClosed] if it has
+// It keeps its channels. Errors: [access.ErrTokenExpired], [ErrTooManyUserSessions],
+// [ErrTooManyUserChannels], and the session is what it was then; [engine.ErrClosed] if it has
 // ended. That of Options.Valid, if the grant has become invalid meanwhile: the session is
 // dealt with as [Hub.Cut] does. [ErrRulesChanged] if it is on a channel that it may not
 // join any more, or Options.Valid says so: it has ended.
-func (s *Session) Authenticate(g *Grant) error {
-	return s.authenticate(g, func(*Grant) bool { return true })
+func (s *Session) Authenticate(g *access.Grant) error {
+	return s.authenticate(g, func(*access.Grant) bool { return true })
 }
 
 // authenticate is Authenticate for a session whose grant, which is nil while it is
 // anonymous, is still one of those meant. Otherwise the error is errAnother.
-func (s *Session) authenticate(g *Grant, meant func(now *Grant) bool) error {
+func (s *Session) authenticate(g *access.Grant, meant func(now *access.Grant) bool) error {
 	if err := s.become(g, meant); err != nil {
 		return err
 	}
@@ -40,7 +43,7 @@ var errAnother = errors.New("the session is another token's now")
 // invalid takes the grant from the session for what Options.Valid said of it. One whose token
 // was changed in that moment comes back with the same one: that it was revoked would keep
 // it away.
-func (s *Session) invalid(g *Grant, why error) {
+func (s *Session) invalid(g *access.Grant, why error) {
 	s.mu.Lock()
 	switch {
 	case s.ending || s.grant != g:
@@ -52,18 +55,18 @@ func (s *Session) invalid(g *Grant, why error) {
 	}
 }
 
-func (s *Session) become(g *Grant, meant func(now *Grant) bool) error {
+func (s *Session) become(g *access.Grant, meant func(now *access.Grant) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
-		return ErrClosed
+		return engine.ErrClosed
 	}
 	if !meant(s.grant) {
 		return errAnother
 	}
 	now := time.Now()
 	if !g.Expires.IsZero() && !now.Before(g.Expires) {
-		return ErrTokenExpired
+		return access.ErrTokenExpired
 	}
 	before := s.user()
 	if err := s.hub.registry.identify(s, g); err != nil {
@@ -91,16 +94,16 @@ func (s *Session) checkRules() error {
 	s.mu.Lock()
 	if s.ending {
 		s.mu.Unlock()
-		return ErrClosed
+		return engine.ErrClosed
 	}
 	if s.grant == nil || s.grant.Permissions == nil {
 		s.mu.Unlock()
 		return nil
 	}
 	for _, sub := range s.subs {
-		verb := VerbJoin
+		verb := access.VerbJoin
 		if sub.ch.feed != nil {
-			verb = VerbPresence
+			verb = access.VerbPresence
 		}
 		if !s.grant.Permissions.Decide(verb, sub.ch.name).Allowed {
 			s.endNow(ErrRulesChanged)
@@ -117,7 +120,7 @@ func (s *Session) checkRules() error {
 // published before may still reach them; without a grace, nothing published after it
 // returned does. A grant that is given out must be known to be invalid before: see
 // Options.Valid. Match is called by one goroutine, and must be quick.
-func (h *Hub) Cut(match func(*Grant) bool, grace time.Duration) int {
+func (h *Hub) Cut(match func(*access.Grant) bool, grace time.Duration) int {
 	n := 0
 	for i := range pingSlots {
 		for _, s := range h.registry.slot(i) {
@@ -133,7 +136,7 @@ func (h *Hub) Cut(match func(*Grant) bool, grace time.Duration) int {
 // have. Those that are on a channel which they may no longer join are ended with
 // [ErrRulesChanged]; if the grant has ended already, they lose what they have, as at its end.
 // It returns how many sessions there were.
-func (h *Hub) Regrant(g *Grant) int {
+func (h *Hub) Regrant(g *access.Grant) int {
 	n := 0
 	for _, s := range h.registry.of(g.Identity) {
 		if s.regrant(g) {
@@ -143,17 +146,17 @@ func (h *Hub) Regrant(g *Grant) int {
 	return n
 }
 
-func (s *Session) regrant(g *Grant) bool {
+func (s *Session) regrant(g *access.Grant) bool {
 	// Identities are not enough: that of a classic token is its text, which may look like
 	// the ID of another.
-	same := func(now *Grant) bool { return now != nil && now.Kind == g.Kind && now.TokenID == g.TokenID }
+	same := func(now *access.Grant) bool { return now != nil && now.Kind == g.Kind && now.TokenID == g.TokenID }
 	switch err := s.authenticate(g, same); err {
-	case ErrClosed, errAnother:
+	case engine.ErrClosed, errAnother:
 		return false
-	case ErrTokenExpired:
+	case access.ErrTokenExpired:
 		// The token's end was moved to a time that has come meanwhile. What they have would
 		// last as long as the old one.
-		return s.revoke(same, ErrTokenExpired)
+		return s.revoke(same, access.ErrTokenExpired)
 	}
 	return true
 }
@@ -161,7 +164,7 @@ func (s *Session) regrant(g *Grant) bool {
 // revoke makes a session anonymous whose grant matches, which takes it off its channels.
 // One that can be told so is ended instead, for the reason. It returns false if the
 // session has no such grant.
-func (s *Session) revoke(match func(*Grant) bool, reason error) bool {
+func (s *Session) revoke(match func(*access.Grant) bool, reason error) bool {
 	s.mu.Lock()
 	if s.ending || s.grant == nil || !match(s.grant) {
 		s.mu.Unlock()
@@ -202,7 +205,7 @@ func newEnd(expires, now time.Time) *end {
 	if expires.IsZero() {
 		return nil
 	}
-	return &end{at: expires, warnAt: expires.Add(-min(expires.Sub(now)/4, maxWarning)), reason: ErrTokenExpired}
+	return &end{at: expires, warnAt: expires.Add(-min(expires.Sub(now)/4, maxWarning)), reason: access.ErrTokenExpired}
 }
 
 // setEnd changes the end of the session's grant. The caller holds mu.
@@ -219,7 +222,7 @@ func (s *Session) setEnd(e *end) {
 
 // giveGrace makes the grace the most that is left of the session's grant, and tells the
 // client, if it can be told.
-func (s *Session) giveGrace(match func(*Grant) bool, grace time.Duration) bool {
+func (s *Session) giveGrace(match func(*access.Grant) bool, grace time.Duration) bool {
 	s.mu.Lock()
 	if s.ending || s.grant == nil || !match(s.grant) {
 		s.mu.Unlock()

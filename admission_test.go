@@ -10,25 +10,32 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // grantOf returns a grant of the user, who is also the identity, with the rules.
-func grantOf(t testing.TB, user string, list ...boreas.Permission) *boreas.Grant {
+func grantOf(t testing.TB, user string, list ...access.Permission) *access.Grant {
 	t.Helper()
 	g := boreastest.Grant(user, user)
-	g.Named, g.Permissions = true, permissions(t, list...).For(user)
+	p, err := access.NewPermissions(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Named, g.Permissions = true, p.For(user)
 	return g
 }
 
 // as opens a session that can be told what happens, with the grant, on the channels.
-func (w world) as(g *boreas.Grant, channels ...string) (*boreas.Session, *boreastest.Conn) {
+func (w world) as(g *access.Grant, channels ...string) (*boreas.Session, *boreastest.Conn) {
 	w.Helper()
 	c := &boreastest.Conn{Form: boreastest.Announcing{}}
 	return w.enter(c, g, channels...), c
 }
 
-func (w world) enter(c *boreastest.Conn, g *boreas.Grant, channels ...string) *boreas.Session {
+func (w world) enter(c *boreastest.Conn, g *access.Grant, channels ...string) *boreas.Session {
 	w.Helper()
 	s, err := c.Open(w.hub)
 	if err != nil {
@@ -53,28 +60,28 @@ func ends(c *boreastest.Conn) string {
 // TestWhatAGrantAllows tries all that a session can do, on a channel that is allowed and
 // on one that is not.
 func TestWhatAGrantAllows(t *testing.T) {
-	pattern, err := boreas.ParsePattern("**")
+	pattern, err := access.ParsePattern("**")
 	if err != nil {
 		t.Fatal(err)
 	}
 	rules := new(boreas.Rules).Add(pattern, boreas.Rule{ClientPublish: true, Presence: boreas.PresenceFull})
 	inWorld(t, boreas.Options{Rules: rules}, func(w world) {
-		for verb := boreas.VerbJoin; verb <= boreas.AllVerbs; verb++ {
-			s, _ := w.as(grantOf(t, "u", boreas.Permission{Pattern: "yes", Allow: verb}))
+		for verb := access.VerbJoin; verb <= access.AllVerbs; verb++ {
+			s, _ := w.as(grantOf(t, "u", access.Permission{Pattern: "yes", Allow: verb}))
 			for _, channel := range []string{"yes", "no"} {
-				may := func(v boreas.Verb) bool { return channel == "yes" && verb&v == v }
+				may := func(v access.Verb) bool { return channel == "yes" && verb&v == v }
 				try := func(what string, err error, want bool) {
 					t.Helper()
-					if (err == nil) != want || err != nil && !errors.Is(err, boreas.ErrNotPermitted) {
+					if (err == nil) != want || err != nil && !errors.Is(err, access.ErrNotPermitted) {
 						t.Errorf("with %v: %s %s: %v, want allowed: %v", verb, what, channel, err, want)
 					}
 				}
-				_, err := s.Publish(context.Background(), channel, boreas.Message{Data: []byte("1")}, true)
-				try("publish", err, may(boreas.VerbPublish))
-				_, err = s.History(context.Background(), channel, boreas.Position{}, 1)
-				try("history", err, may(boreas.VerbHistory))
+				_, err := s.Publish(context.Background(), channel, engine.Message{Data: []byte("1")}, true)
+				try("publish", err, may(access.VerbPublish))
+				_, err = s.History(context.Background(), channel, engine.Position{}, 1)
+				try("history", err, may(access.VerbHistory))
 				_, err = s.Presence(channel)
-				try("presence", err, may(boreas.VerbPresence))
+				try("presence", err, may(access.VerbPresence))
 				for what, j := range map[string]boreas.Join{
 					"join":       {},
 					"join since": {Since: w.head(channel)},
@@ -83,7 +90,7 @@ func TestWhatAGrantAllows(t *testing.T) {
 					"watch":      {Watch: true},
 				} {
 					j.Channel = channel
-					want := may(boreas.VerbJoin) && (j.Last == 0 || !j.Since.IsZero() || may(boreas.VerbHistory)) && (!j.Watch || may(boreas.VerbPresence))
+					want := may(access.VerbJoin) && (j.Last == 0 || !j.Since.IsZero() || may(access.VerbHistory)) && (!j.Watch || may(access.VerbPresence))
 					try(what, s.Join([]boreas.Join{j}, nil)[0].Err, want)
 					s.Leave(channel)
 				}
@@ -95,17 +102,17 @@ func TestWhatAGrantAllows(t *testing.T) {
 
 // TestADeniedErrorNamesTheRule compares what is told.
 func TestADeniedErrorNamesTheRule(t *testing.T) {
-	g := grantOf(t, "u", boreas.Permission{Pattern: "chat.*", Allow: boreas.VerbJoin}, boreas.Permission{Pattern: "chat.secret", Deny: boreas.VerbJoin})
+	g := grantOf(t, "u", access.Permission{Pattern: "chat.*", Allow: access.VerbJoin}, access.Permission{Pattern: "chat.secret", Deny: access.VerbJoin})
 	for channel, want := range map[string]string{
 		"chat.1":      "<nil>",
 		"chat.secret": `the token's rules do not allow join on "chat.secret": rule 2: deny join on chat.secret`,
 		"other":       `the token's rules do not allow join on "other": none of its rules allows join there`,
 	} {
-		if got := fmt.Sprint(g.May(boreas.VerbJoin, channel)); got != want {
+		if got := fmt.Sprint(g.May(access.VerbJoin, channel)); got != want {
 			t.Errorf("%s: got %s, want %s", channel, got, want)
 		}
 	}
-	if err := (*boreas.Grant)(nil).May(boreas.VerbJoin, "a"); err != boreas.ErrAnonymous {
+	if err := (*access.Grant)(nil).May(access.VerbJoin, "a"); err != access.ErrAnonymous {
 		t.Error(err)
 	}
 }
@@ -114,8 +121,8 @@ func TestADeniedErrorNamesTheRule(t *testing.T) {
 // token goes on.
 func TestAGrantEnds(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
-		until := func(d time.Duration) *boreas.Grant {
-			g := grantOf(t, "u", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs})
+		until := func(d time.Duration) *access.Grant {
+			g := grantOf(t, "u", access.Permission{Pattern: "**", Allow: access.AllVerbs})
 			g.Expires = time.Now().Add(d)
 			return g
 		}
@@ -124,7 +131,7 @@ func TestAGrantEnds(t *testing.T) {
 		again, refreshed := w.as(until(40*time.Second), "news")
 		classicConn := new(boreastest.Conn)
 		classic := w.enter(classicConn, until(40*time.Second), "news")
-		_, forever := w.as(grantOf(t, "f", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs}), "news")
+		_, forever := w.as(grantOf(t, "f", access.Permission{Pattern: "**", Allow: access.AllVerbs}), "news")
 
 		w.pass(29 * time.Second)
 		w.want(short)
@@ -136,7 +143,7 @@ func TestAGrantEnds(t *testing.T) {
 		w.pass(10 * time.Second)
 		w.publish("news", "2")
 		w.settle()
-		if err := classic.Join([]boreas.Join{{Channel: "news"}}, nil)[0].Err; err != boreas.ErrAnonymous {
+		if err := classic.Join([]boreas.Join{{Channel: "news"}}, nil)[0].Err; err != access.ErrAnonymous {
 			t.Errorf("a classic session whose token has ended joins: %v", err)
 		}
 		w.pass(8 * time.Minute)
@@ -188,11 +195,11 @@ func TestATokenThatHasEndedDoesNotAct(t *testing.T) {
 		g.Expires = time.Now().Add(time.Millisecond)
 		s, _ := w.as(g)
 		w.pass(time.Millisecond)
-		if err := join(s, "news"); err != boreas.ErrTokenExpired {
+		if err := join(s, "news"); err != access.ErrTokenExpired {
 			t.Errorf("it joins: %v", err)
 		}
 		other, _ := w.as(boreastest.Grant("o", "o"))
-		if err := other.Authenticate(g); err != boreas.ErrTokenExpired || other.Identity() != "o" {
+		if err := other.Authenticate(g); err != access.ErrTokenExpired || other.Identity() != "o" {
 			t.Errorf("it is taken: %v, and the session is %q", err, other.Identity())
 		}
 	})
@@ -201,13 +208,13 @@ func TestATokenThatHasEndedDoesNotAct(t *testing.T) {
 // TestCut takes back what some sessions have.
 func TestCut(t *testing.T) {
 	inWorld(t, boreas.Options{PresenceLinger: time.Minute}, func(w world) {
-		everything := boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs}
+		everything := access.Permission{Pattern: "**", Allow: access.AllVerbs}
 		_, a1 := w.as(grantOf(t, "a", everything), "news")
 		_, a2 := w.as(grantOf(t, "a", everything), "news")
 		_, b := w.as(grantOf(t, "b", everything), "news")
 		classic := new(boreastest.Conn)
 		w.enter(classic, grantOf(t, "a", everything), "news")
-		ofA := func(g *boreas.Grant) bool { return g.User == "a" }
+		ofA := func(g *access.Grant) bool { return g.User == "a" }
 		if n := w.hub.Cut(ofA, 0); n != 3 {
 			t.Errorf("%d were cut, want 3", n)
 		}
@@ -241,7 +248,7 @@ func TestGrace(t *testing.T) {
 		_, gone := w.as(g, "news")
 		other, stays := w.as(g, "news")
 		_, sooner := w.as(soon, "news")
-		if n := w.hub.Cut(func(g *boreas.Grant) bool { return g.User == "a" }, 30*time.Second); n != 3 {
+		if n := w.hub.Cut(func(g *access.Grant) bool { return g.User == "a" }, 30*time.Second); n != 3 {
 			t.Errorf("%d were asked, want 3", n)
 		}
 		w.settle()
@@ -260,10 +267,10 @@ func TestGrace(t *testing.T) {
 // TestRegrant changes the rules of a token that sessions have.
 func TestRegrant(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
-		allow := func(patterns ...string) *boreas.Grant {
-			var list []boreas.Permission
+		allow := func(patterns ...string) *access.Grant {
+			var list []access.Permission
 			for _, p := range patterns {
-				list = append(list, boreas.Permission{Pattern: p, Allow: boreas.AllVerbs})
+				list = append(list, access.Permission{Pattern: p, Allow: access.AllVerbs})
 			}
 			return grantOf(t, "u", list...)
 		}
@@ -271,7 +278,7 @@ func TestRegrant(t *testing.T) {
 		_, b := w.as(allow("a", "b"), "a", "b")
 		classic := new(boreastest.Conn)
 		w.enter(classic, allow("a", "b"), "b")
-		_, foreign := w.as(grantOf(t, "other", boreas.Permission{Pattern: "b", Allow: boreas.AllVerbs}), "b")
+		_, foreign := w.as(grantOf(t, "other", access.Permission{Pattern: "b", Allow: access.AllVerbs}), "b")
 		if n := w.hub.Regrant(allow("a", "c")); n != 3 {
 			t.Errorf("%d sessions, want 3", n)
 		}
@@ -279,7 +286,7 @@ func TestRegrant(t *testing.T) {
 		if err := join(stays, "c"); err != nil {
 			t.Errorf("what is allowed now: %v", err)
 		}
-		if err := join(stays, "b"); !errors.Is(err, boreas.ErrNotPermitted) {
+		if err := join(stays, "b"); !errors.Is(err, access.ErrNotPermitted) {
 			t.Errorf("what is no longer allowed: %v", err)
 		}
 		changed := "the token's rules have changed: the session was on a channel that they do not allow"
@@ -292,7 +299,7 @@ func TestRegrant(t *testing.T) {
 // TestRegrantToTheEnd: the new end of a token comes before its sessions have been told.
 func TestRegrantToTheEnd(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
-		g := grantOf(t, "u", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs})
+		g := grantOf(t, "u", access.Permission{Pattern: "**", Allow: access.AllVerbs})
 		_, told := w.as(g, "news")
 		classicConn := new(boreastest.Conn)
 		classic := w.enter(classicConn, g, "news")
@@ -303,7 +310,7 @@ func TestRegrantToTheEnd(t *testing.T) {
 		}
 		w.publish("news", "1")
 		w.settle()
-		w.want(told, "end: "+boreas.ErrTokenExpired.Error())
+		w.want(told, "end: "+access.ErrTokenExpired.Error())
 		w.want(classicConn)
 		if classic.Grant() != nil {
 			t.Error("the classic session has its grant still")
@@ -314,8 +321,8 @@ func TestRegrantToTheEnd(t *testing.T) {
 // TestRegrantLeavesOthersAlone: the text of a classic token is the ID of another token.
 func TestRegrantLeavesOthersAlone(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
-		opaque := &boreas.Grant{Identity: "tok_1", TokenID: "tok_1", Kind: "opaque", User: "u"}
-		classic := &boreas.Grant{Identity: "tok_1", TokenID: "tok_2", Kind: "classic", User: "c"}
+		opaque := &access.Grant{Identity: "tok_1", TokenID: "tok_1", Kind: "opaque", User: "u"}
+		classic := &access.Grant{Identity: "tok_1", TokenID: "tok_2", Kind: "classic", User: "c"}
 		one, _ := w.as(opaque, "news")
 		other, _ := w.as(classic, "news")
 		changed := *opaque
@@ -331,7 +338,7 @@ func TestRegrantLeavesOthersAlone(t *testing.T) {
 // TestATokenChangesMeanwhile: what its grant was when it was shown is no more. The client
 // comes back with the same token, so it must not be told that this was revoked.
 func TestATokenChangesMeanwhile(t *testing.T) {
-	inWorld(t, boreas.Options{Valid: func(*boreas.Grant) error { return boreas.ErrRulesChanged }}, func(w world) {
+	inWorld(t, boreas.Options{Valid: func(*access.Grant) error { return boreas.ErrRulesChanged }}, func(w world) {
 		for _, c := range []*boreastest.Conn{{Form: boreastest.Announcing{}}, {}} {
 			s, err := c.Open(w.hub)
 			if err != nil {
@@ -352,22 +359,22 @@ func TestATokenChangesMeanwhile(t *testing.T) {
 func TestAnotherTokenAllowsLess(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.as(boreastest.Grant("u", "u"), "news", "chat")
-		if err := s.Authenticate(grantOf(t, "u", boreas.Permission{Pattern: "news", Allow: boreas.AllVerbs}, boreas.Permission{Pattern: "chat", Allow: boreas.AllVerbs})); err != nil {
+		if err := s.Authenticate(grantOf(t, "u", access.Permission{Pattern: "news", Allow: access.AllVerbs}, access.Permission{Pattern: "chat", Allow: access.AllVerbs})); err != nil {
 			t.Error(err)
 		}
-		if err := s.Authenticate(grantOf(t, "u", boreas.Permission{Pattern: "news", Allow: boreas.AllVerbs})); err != boreas.ErrRulesChanged {
+		if err := s.Authenticate(grantOf(t, "u", access.Permission{Pattern: "news", Allow: access.AllVerbs})); err != boreas.ErrRulesChanged {
 			t.Error(err)
 		}
 		w.want(c, "end: "+boreas.ErrRulesChanged.Error())
 	})
-	pattern, err := boreas.ParsePattern("**")
+	pattern, err := access.ParsePattern("**")
 	if err != nil {
 		t.Fatal(err)
 	}
 	inWorld(t, boreas.Options{Rules: new(boreas.Rules).Add(pattern, boreas.Rule{Presence: boreas.PresenceFull})}, func(w world) {
 		s, _ := w.as(boreastest.Grant("u", "u"))
 		w.watch(s, "news")
-		if err := s.Authenticate(grantOf(t, "u", boreas.Permission{Pattern: "news", Allow: boreas.VerbJoin})); err != boreas.ErrRulesChanged {
+		if err := s.Authenticate(grantOf(t, "u", access.Permission{Pattern: "news", Allow: access.VerbJoin})); err != boreas.ErrRulesChanged {
 			t.Errorf("who watches and may no longer: %v", err)
 		}
 	})
@@ -380,17 +387,17 @@ func TestRevokedAtEachStep(t *testing.T) {
 		for _, form := range []string{"told", "classic"} {
 			t.Run(step+", "+form, func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
-					between := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+					between := &boreastest.Between{Engine: memory.New(memory.Options{})}
 					defer between.Close()
 					revoked, reached := false, false
 					var w world
 					revoke := func(at string) {
 						if at == step && !reached {
 							reached, revoked = true, true
-							w.hub.Cut(func(g *boreas.Grant) bool { return g.User == "u" }, 0)
+							w.hub.Cut(func(g *access.Grant) bool { return g.User == "u" }, 0)
 						}
 					}
-					w = world{t, boreas.New(boreas.Options{Engine: between, Valid: func(g *boreas.Grant) error {
+					w = world{t, boreas.New(boreas.Options{Engine: between, Valid: func(g *access.Grant) error {
 						valid := !revoked
 						revoke("while it is asked for")
 						if step == "while it is asked for" && reached {
@@ -416,7 +423,7 @@ func TestRevokedAtEachStep(t *testing.T) {
 					}
 					first := w.head("news")
 					w.publish("news", "0")
-					g := grantOf(t, "u", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs})
+					g := grantOf(t, "u", access.Permission{Pattern: "**", Allow: access.AllVerbs})
 					revoke("before")
 					s.Authenticate(g)
 					revoke("after")
@@ -427,7 +434,7 @@ func TestRevokedAtEachStep(t *testing.T) {
 					if !reached {
 						t.Fatal("the step is not reached")
 					}
-					if _, err := s.Publish(context.Background(), "news", boreas.Message{Data: []byte("0")}, true); err != boreas.ErrAnonymous {
+					if _, err := s.Publish(context.Background(), "news", engine.Message{Data: []byte("0")}, true); err != access.ErrAnonymous {
 						t.Errorf("after it was revoked it publishes: %v", err)
 					}
 					before := len(c.Lines())

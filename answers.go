@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // maxBacklog is how many bytes of answers may wait behind one that a session has not read. A
@@ -24,7 +26,7 @@ func (s *Session) Reserve(ctx context.Context, n int) error {
 	s.mu.Lock()
 	if s.ending {
 		s.mu.Unlock()
-		return ErrClosed
+		return engine.ErrClosed
 	}
 	st := s.strained()
 	if st.reserved == nil {
@@ -54,7 +56,7 @@ func (s *Session) Hold(ctx context.Context, held *Held, n int) error {
 	s.mu.Lock()
 	if s.ending {
 		s.mu.Unlock()
-		return ErrClosed
+		return engine.ErrClosed
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -1,5 +1,7 @@
 package boreas
 
+import "github.com/boreas-pubsub/boreas/engine"
+
 // maxWrite is how many bytes one write carries: enough to make the cost of the
 // system call small beside that of the bytes, little enough for a socket's buffer.
 // A single publication may be larger and goes out whole.
@@ -12,7 +14,7 @@ type batch struct {
 	cutEnd int // where the rest of a cut publication ends in buf
 	ownEnd int // where the session's own bytes end, after that
 	marks  []mark
-	pubs   []*Publication
+	pubs   []*engine.Publication
 
 	// What a stretch of one channel holds, so that all subscriptions with the
 	// same form and cursor share it. Zero for any other batch.
@@ -28,12 +30,12 @@ type stretch struct {
 // mark is the end of a publication's bytes in a batch.
 type mark struct {
 	sub *subscription // nil in a stretch: it is everybody's
-	pub *Publication
+	pub *engine.Publication
 	end int
 }
 
 // appendForm appends the form of a publication, or of a presence event.
-func appendForm(dst []byte, f Format, ch *channel, p *Publication) []byte {
+func appendForm(dst []byte, f Format, ch *channel, p *engine.Publication) []byte {
 	if ch.feed != nil {
 		return f.(Announcer).AppendPresence(dst, ch.name, p.Data)
 	}
@@ -59,7 +61,7 @@ func (b *batch) forget() { b.stretch = stretch{} }
 
 // add appends publications until the batch is full. It returns false if it left any.
 // What the owner has published and does not want back gets a mark and no bytes.
-func (b *batch) add(f Format, ch *channel, owner *subscription, pubs []*Publication) bool {
+func (b *batch) add(f Format, ch *channel, owner *subscription, pubs []*engine.Publication) bool {
 	for _, p := range pubs {
 		if len(b.buf) >= maxWrite {
 			return false

@@ -11,6 +11,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // Steps at which the tests below publish. Everything published must arrive once
@@ -20,7 +22,7 @@ import (
 func betweenWorld(t *testing.T, test func(w world, between *boreastest.Between)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
-		between := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{Messages: 100_000})}
+		between := &boreastest.Between{Engine: memory.New(memory.Options{Messages: 100_000})}
 		defer between.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: between, Sweepers: 2})}
 		defer w.hub.Shutdown(context.Background(), 0)
@@ -171,18 +173,18 @@ func TestLeaveAndEndDuringDelivery(t *testing.T) {
 
 func TestAnEngineThatCannotFollow(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		e := boreas.NewMemory(boreas.MemoryOptions{})
+		e := memory.New(memory.Options{})
 		w := world{t, boreas.New(boreas.Options{Engine: e})}
 		defer w.hub.Shutdown(context.Background(), 0)
 		s, _ := w.subscriber()
 		e.Close()
-		if err := join(s, "news"); err != boreas.ErrClosed {
+		if err := join(s, "news"); err != engine.ErrClosed {
 			t.Errorf("join: %v", err)
 		}
 		if n := boreas.ChannelsHeld(w.hub); n != 0 {
 			t.Errorf("%d channels left behind", n)
 		}
-		if _, err := w.hub.Publish(context.Background(), "news", boreas.Message{}); err != boreas.ErrClosed {
+		if _, err := w.hub.Publish(context.Background(), "news", engine.Message{}); err != engine.ErrClosed {
 			t.Errorf("publish: %v", err)
 		}
 	})
@@ -191,7 +193,7 @@ func TestAnEngineThatCannotFollow(t *testing.T) {
 // TestPublishWhileAnotherGroupIsSwept publishes between the sweeps of two groups
 // that wait for the same sweeper, without a history to fall back on.
 func TestPublishWhileAnotherGroupIsSwept(t *testing.T) {
-	engine := func() boreas.Engine { return boreas.NewMemory(boreas.MemoryOptions{Messages: -1}) }
+	engine := func() engine.Engine { return memory.New(memory.Options{Messages: -1}) }
 	inBubble(t, func(t *testing.T) {
 		e := engine()
 		defer e.Close()
@@ -229,37 +231,37 @@ func TestPublishWhileAnotherGroupIsSwept(t *testing.T) {
 
 // sparse is an engine whose offsets have irregular gaps: 1, 3, 4, 6, 7, 9...
 type sparse struct {
-	boreas.Engine
+	engine.Engine
 	following int
 }
 
-func (*sparse) widen(p *boreas.Position) { p.Offset += p.Offset / 2 }
+func (*sparse) widen(p *engine.Position) { p.Offset += p.Offset / 2 }
 
-func (e *sparse) widenAll(pubs []*boreas.Publication) []*boreas.Publication {
-	var wide []*boreas.Publication
+func (e *sparse) widenAll(pubs []*engine.Publication) []*engine.Publication {
+	var wide []*engine.Publication
 	for _, p := range pubs {
-		wide = append(wide, &boreas.Publication{Offset: p.Offset + p.Offset/2, Time: p.Time, Data: p.Data, Sender: p.Sender})
+		wide = append(wide, &engine.Publication{Offset: p.Offset + p.Offset/2, Time: p.Time, Data: p.Data, Sender: p.Sender})
 	}
 	return wide
 }
 
-func (e *sparse) Publish(ctx context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
+func (e *sparse) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
 	ack, err := e.Engine.Publish(ctx, channel, m)
 	e.widen(&ack.Position)
 	return ack, err
 }
 
-func (e *sparse) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+func (e *sparse) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
 	e.following++
-	head, stop, err := e.Engine.Follow(ctx, channel, func(p *boreas.Publication) {
-		deliver(e.widenAll([]*boreas.Publication{p})[0])
+	head, stop, err := e.Engine.Follow(ctx, channel, func(p *engine.Publication) {
+		deliver(e.widenAll([]*engine.Publication{p})[0])
 	})
 	e.widen(&head)
 	return head, func() { e.following--; stop() }, err
 }
 
-func (e *sparse) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
-	bounds, _ := e.Engine.Read(ctx, channel, boreas.Position{}, 0)
+func (e *sparse) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+	bounds, _ := e.Engine.Read(ctx, channel, engine.Position{}, 0)
 	last := bounds.Head
 	e.widen(&last)
 	if since.Offset > last.Offset {
@@ -276,12 +278,12 @@ func (e *sparse) Read(ctx context.Context, channel string, since boreas.Position
 
 func TestOffsetsWithGaps(t *testing.T) {
 	t.Run("engine", func(t *testing.T) {
-		boreastest.TestEngine(t, func(*testing.T) boreas.Engine {
-			return &sparse{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+		boreastest.TestEngine(t, func(*testing.T) engine.Engine {
+			return &sparse{Engine: memory.New(memory.Options{})}
 		})
 	})
 	inBubble(t, func(t *testing.T) {
-		e := &sparse{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+		e := &sparse{Engine: memory.New(memory.Options{})}
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: e, Sweepers: 1})}
 		defer w.hub.Shutdown(context.Background(), 0)

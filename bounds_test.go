@@ -2,14 +2,16 @@ package boreas_test
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 func TestShutdownEndsWhoIsStillSayingGoodbye(t *testing.T) {
@@ -109,29 +111,13 @@ func TestAnonymousAgain(t *testing.T) {
 	})
 }
 
-func TestEmptyLogsCostNobodyTheirHistory(t *testing.T) {
-	inMemory(t, boreas.MemoryOptions{Memory: 1 << 20}, func(m *memory) {
-		for i := range 6000 {
-			m.publish(fmt.Sprint("once-", i), "x")
-			<-time.After(500 * time.Millisecond)
-		}
-		data := strings.Repeat("y", 100)
-		for range 1000 {
-			m.publish("busy", data)
-		}
-		if got := len(strings.Fields(m.kept("busy", boreas.Position{}))); got != 1000 {
-			t.Errorf("%d of 1,000 are kept", got)
-		}
-	})
-}
-
 // slowStop is an engine that takes its time to stop following.
 type slowStop struct {
-	boreas.Engine
+	engine.Engine
 	stopping, stopped chan struct{}
 }
 
-func (e *slowStop) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+func (e *slowStop) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
 	head, stop, err := e.Engine.Follow(ctx, channel, deliver)
 	return head, func() { close(e.stopping); <-e.stopped; stop() }, err
 }
@@ -139,7 +125,7 @@ func (e *slowStop) Follow(ctx context.Context, channel string, deliver func(*bor
 func TestASessionDoesNotWaitForTheEngineToStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		between := &boreastest.Between{}
-		e := &slowStop{boreas.NewMemory(boreas.MemoryOptions{}), make(chan struct{}), make(chan struct{})}
+		e := &slowStop{memory.New(memory.Options{}), make(chan struct{}), make(chan struct{})}
 		between.Engine = e
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: between})}
@@ -147,7 +133,7 @@ func TestASessionDoesNotWaitForTheEngineToStop(t *testing.T) {
 		s, _ := w.subscriber()
 		between.AfterFollow = func(string) { s.Deauthenticate() } // so that the join fails
 		go func() {
-			if err := join(s, "news"); err != boreas.ErrAnonymous {
+			if err := join(s, "news"); err != access.ErrAnonymous {
 				t.Errorf("join: %v", err)
 			}
 		}()

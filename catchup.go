@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 const (
@@ -59,7 +61,7 @@ func (c *catchUp) read(s *Session) (outcome, error) {
 		}
 		h, err := s.readLog(sub, catchUpLimit)
 		switch {
-		case errors.Is(err, ErrExpired) && s.announcer() != nil:
+		case errors.Is(err, engine.ErrExpired) && s.announcer() != nil:
 			s.skip(sub, GapSlow, h.Floor)
 			fell = true
 		case lost(err):
@@ -149,13 +151,13 @@ func (c *catchUp) await(s *Session) {
 	}
 }
 
-func (s *Session) pass(sub *subscription, head Position) bool {
+func (s *Session) pass(sub *subscription, head engine.Position) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return sub.pass(head)
 }
 
-func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
+func (s *Session) writeHistory(sub *subscription, h engine.History) (outcome, error) {
 	b, t := getBatch(), tally{}
 	defer putBatch(b)
 	s.mu.Lock()
@@ -173,9 +175,9 @@ func (s *Session) writeHistory(sub *subscription, h History) (outcome, error) {
 
 // readLog reads the log after the subscription's cursor. Presence events are not kept, so for a
 // subscription to them one event stands for all of them.
-func (s *Session) readLog(sub *subscription, limit int) (History, error) {
+func (s *Session) readLog(sub *subscription, limit int) (engine.History, error) {
 	if sub.ch.feed != nil {
-		return History{Publications: []*Publication{sub.ch.feed.stateEvent()}}, nil
+		return engine.History{Publications: []*engine.Publication{sub.ch.feed.stateEvent()}}, nil
 	}
 	return s.hub.read(s.hub.ctx, forCatchUp, sub.ch.name, sub.position(), limit)
 }

@@ -11,12 +11,14 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 func TestSharedEngine(t *testing.T) {
 	for _, n := range []uint64{0, 100} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			boreastest.TestEngine(t, func(*testing.T) boreas.Engine { return boreastest.NewShared(n) })
+			boreastest.TestEngine(t, func(*testing.T) engine.Engine { return boreastest.NewShared(n) })
 		})
 	}
 }
@@ -72,12 +74,12 @@ func TestResumeWhereTheHeadIsBeyondTheNewest(t *testing.T) {
 					if at < 5 {
 						want = append(want, "news 5 b")
 					}
-					head, err := w.hub.History(context.Background(), "news", boreas.Position{}, 0)
+					head, err := w.hub.History(context.Background(), "news", engine.Position{}, 0)
 					if err != nil {
 						t.Fatal(err)
 					}
 					s, c := w.subscriber()
-					since := boreas.Position{Epoch: head.Head.Epoch, Offset: at}
+					since := engine.Position{Epoch: head.Head.Epoch, Offset: at}
 					before := e.Reads()
 					r := s.Join([]boreas.Join{{Channel: "news", Since: since}}, nil)[0]
 					if r.Err != nil || !r.Recovered || r.Position != since {
@@ -123,7 +125,7 @@ func TestCatchUpWhereTheHeadIsBeyondTheNewest(t *testing.T) {
 
 // flaky is an engine whose Read fails, or whose log shows nothing, for as long as the test sets.
 type flaky struct {
-	boreas.Engine
+	engine.Engine
 	mu    *sync.Mutex
 	err   error
 	blind bool
@@ -142,13 +144,13 @@ func (e *flaky) recover() {
 	e.err, e.blind = nil, false
 }
 
-func (e *flaky) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+func (e *flaky) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if channel == "news" {
 		e.reads++
 		if e.err != nil {
-			return boreas.History{}, e.err
+			return engine.History{}, e.err
 		}
 	}
 	h, err := e.Engine.Read(ctx, channel, since, limit)
@@ -163,9 +165,9 @@ func (e *flaky) Read(ctx context.Context, channel string, since boreas.Position,
 func inFlaky(t *testing.T, e flaky, test func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
-		memory := boreas.NewMemory(boreas.MemoryOptions{Age: time.Hour})
-		defer memory.Close()
-		e.Engine, e.mu = memory, new(sync.Mutex)
+		kept := memory.New(memory.Options{Age: time.Hour})
+		defer kept.Close()
+		e.Engine, e.mu = kept, new(sync.Mutex)
 		w := world{t, boreas.New(boreas.Options{Engine: &e})}
 		defer w.hub.Shutdown(context.Background(), 0)
 		s, c := w.subscriber("news", "sport")

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 const (
@@ -44,8 +46,8 @@ type channel struct {
 	before uint64
 
 	mu     sync.Mutex
-	window []*Publication // every publication after floor, oldest first
-	bytes  int            // of the window's data
+	window []*engine.Publication // every publication after floor, oldest first
+	bytes  int                   // of the window's data
 	floor  uint64
 	unkept uint64    // the newest publication that was delivered and is not in the window; 0 if none
 	watch  *logWatch // nil if no session waits for the log
@@ -153,7 +155,7 @@ func (ch *channel) unfollow(h *Hub) {
 }
 
 // deliver takes a publication from the engine and makes every group dirty.
-func (ch *channel) deliver(p *Publication) {
+func (ch *channel) deliver(p *engine.Publication) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if len(ch.groups) == 0 {
@@ -213,19 +215,19 @@ func (ch *channel) trim() {
 	for _, g := range ch.groups {
 		least = min(least, g.swept)
 	}
-	ch.shift(len(ch.window) - len(after(ch.window, least)))
+	ch.shift(len(ch.window) - len(engine.After(ch.window, least)))
 }
 
 // pending appends to dst the window's publications after the offset, at least so
 // many bytes of data if there are. It returns false if the window no longer reaches
 // back to the offset.
-func (ch *channel) pending(dst []*Publication, offset uint64, bytes int) ([]*Publication, bool) {
+func (ch *channel) pending(dst []*engine.Publication, offset uint64, bytes int) ([]*engine.Publication, bool) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if offset < ch.floor {
 		return dst, false
 	}
-	for _, p := range after(ch.window, offset) {
+	for _, p := range engine.After(ch.window, offset) {
 		if bytes <= 0 {
 			break
 		}
@@ -246,7 +248,9 @@ func (ch *channel) beforeHead() uint64 {
 func (ch *channel) subscribers() int { return int(ch.count.Load()) }
 
 // position returns the place up to which the subscription has been written.
-func (sub *subscription) position() Position { return Position{sub.ch.epoch, sub.cursor.Load()} }
+func (sub *subscription) position() engine.Position {
+	return engine.Position{Epoch: sub.ch.epoch, Offset: sub.cursor.Load()}
+}
 
 // windowPassed tells whether the window no longer reaches back to the offset.
 func (ch *channel) windowPassed(offset uint64) bool {

@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"maps"
 	"sync"
+
+	"github.com/boreas-pubsub/boreas/internal/listing"
 )
 
 // channelShards is how many parts the map of channels has. Each part has its own lock, so
@@ -20,8 +22,8 @@ type channelMap struct {
 type channelShard struct {
 	mu     sync.RWMutex
 	byName map[string]*channel
-	names  nameIndex // of byName
-	most   int       // channels that were in byName at once: Go's maps do not shrink
+	names  listing.Index // of byName
+	most   int           // channels that were in byName at once: Go's maps do not shrink
 }
 
 func (m *channelMap) init() {
@@ -55,7 +57,7 @@ func (m *channelMap) acquire(name string, create func(name string) *channel) (ch
 		ch, created = create(name), true
 		ch.opening = make(chan struct{})
 		s.byName[ch.name] = ch
-		s.names.add(ch.name)
+		s.names.Add(ch.name)
 		s.most = max(s.most, len(s.byName))
 	}
 	ch.refs++
@@ -96,7 +98,7 @@ func (s *channelShard) remove(ch *channel) {
 		return
 	}
 	delete(s.byName, ch.name)
-	s.names.remove(ch.name)
+	s.names.Remove(ch.name)
 	if s.most > 64 && len(s.byName) < s.most/4 {
 		s.byName, s.most = maps.Collect(maps.All(s.byName)), len(s.byName)
 	}
@@ -116,16 +118,16 @@ func (m *channelMap) each(visit func(*channel)) {
 }
 
 // list selects channels that have subscribers. It locks one shard at a time.
-func (m *channelMap) list(p *namePage) {
+func (m *channelMap) list(p *listing.NamePage) {
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.RLock()
-		s.names.each(p.prefix, p.after, func(name string) bool {
-			if !p.wants(name) {
+		s.names.Each(p.Prefix, p.After, func(name string) bool {
+			if !p.Wants(name) {
 				return false // nor any after it
 			}
 			if s.byName[name].subscribers() > 0 { // or a lost session lingers on it, or a join is under way
-				p.add(name)
+				p.Add(name)
 			}
 			return true
 		})

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // joinUntil joins channels with the names that name returns, until a join is refused, and
@@ -58,7 +60,7 @@ func TestJoinedChannelsAreBounded(t *testing.T) {
 				if got := w.hub.Stats().ChannelBytes; got > 1<<20+4096 || got < 1<<20-4096 {
 					t.Errorf("who %s: %d bytes are counted", name, got)
 				}
-				if h, err := w.hub.History(context.Background(), "news", boreas.Position{}, 10); err != nil || len(h.Publications) != 1 {
+				if h, err := w.hub.History(context.Background(), "news", engine.Position{}, 10); err != nil || len(h.Publications) != 1 {
 					t.Errorf("who %s: of the history there are %d, %v", name, len(h.Publications), err)
 				}
 				leave(s, names)
@@ -133,7 +135,7 @@ func TestChannelsOfAnAddressAreBounded(t *testing.T) {
 			w.join(here, fmt.Sprint(i))
 		}
 		// A join that the address's bound refuses does not count for the user.
-		g := grantOf(t, "u", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs})
+		g := grantOf(t, "u", access.Permission{Pattern: "**", Allow: access.AllVerbs})
 		for range 2 {
 			s, _ := w.from("192.0.2.1", 1<<20)
 			if err := s.Authenticate(g); err != nil {
@@ -180,7 +182,7 @@ func TestChannelMemoryIsWhatItSays(t *testing.T) {
 				all = append(all, s)
 			}
 			info := append(append([]byte{'"'}, bytes.Repeat([]byte("i"), max(c.info-2, 0))...), '"')
-			before, _ := footprint()
+			before := heapInUse()
 			for i, s := range all {
 				for j := range c.each {
 					if r := s.Join([]boreas.Join{{Channel: c.channel(i, j), Watch: c.watch, Info: info}}, nil)[0]; r.Err != nil {
@@ -188,7 +190,7 @@ func TestChannelMemoryIsWhatItSays(t *testing.T) {
 					}
 				}
 			}
-			after, _ := footprint()
+			after := heapInUse()
 			took, counted := float64(after-before), float64(h.Stats().ChannelBytes)
 			t.Logf("%.0f bytes each, %.0f were counted", took/float64(c.sessions*c.each), counted/float64(c.sessions*c.each))
 			if took > 1.05*counted || took < 0.6*counted {

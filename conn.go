@@ -1,6 +1,10 @@
 package boreas
 
-import "time"
+import (
+	"time"
+
+	"github.com/boreas-pubsub/boreas/engine"
+)
 
 // A Conn is a session's way out: what a transport gives the hub to write to.
 //
@@ -37,7 +41,7 @@ type Conn interface {
 type Format interface {
 	// AppendPublication appends the form of p, published on the channel. Epoch is
 	// that of its position.
-	AppendPublication(dst []byte, channel string, epoch uint64, p *Publication) []byte
+	AppendPublication(dst []byte, channel string, epoch uint64, p *engine.Publication) []byte
 
 	// AppendPing appends what makes a living peer answer.
 	AppendPing(dst []byte) []byte
@@ -75,14 +79,14 @@ type PersonalFormat interface {
 	// At returns the format for one batch, which the session begins with these
 	// positions. It is used by one goroutine, once, and may keep count of what it
 	// has appended.
-	At(positions func(channel string) Position) Announcer
+	At(positions func(channel string) engine.Position) Announcer
 }
 
 // A Gap tells which publications of a channel a session does not get: those after From,
 // up to and including To.
 type Gap struct {
 	Reason   GapReason
-	From, To Position
+	From, To engine.Position
 }
 
 // A GapReason says why publications are left out.

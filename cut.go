@@ -1,11 +1,13 @@
 package boreas
 
+import "github.com/boreas-pubsub/boreas/engine"
+
 // cut is a publication that has been written in part. The rest must be written before anything
 // else. It is encoded again at that time, because keeping a copy for each of a thousand blocked
 // readers would take a thousand times its size.
 type cut struct {
 	ch      *channel
-	pub     *Publication
+	pub     *engine.Publication
 	written int // bytes of its form
 
 	// places holds the session's positions on its channels if the form contains them; otherwise it
@@ -20,12 +22,12 @@ type cut struct {
 // cutPlace is a session's position on a channel.
 type cutPlace struct {
 	channel string
-	at      Position
+	at      engine.Position
 }
 
 // cutAt records that n bytes of the form of a publication have been written, and that its cursor
 // has moved to it. The caller holds s.mu.
-func (s *Session) cutAt(ch *channel, p *Publication, n int) {
+func (s *Session) cutAt(ch *channel, p *engine.Publication, n int) {
 	c := &cut{ch: ch, pub: p, written: n}
 	if s.personal {
 		c.format = s.format.(PersonalFormat)
@@ -62,11 +64,11 @@ func (c *cut) appendRest(dst []byte, f Format) []byte {
 }
 
 // position returns the session's position when the publication was written in part.
-func (c *cut) position(channel string) Position {
+func (c *cut) position(channel string) engine.Position {
 	for _, p := range c.places {
 		if p.channel == channel {
 			return p.at
 		}
 	}
-	return Position{}
+	return engine.Position{}
 }

@@ -1,5 +1,5 @@
 // Package boreas is the core of the Boreas pub/sub server: a [Hub] that carries
-// publications from an [Engine] to sessions.
+// publications from an [engine.Engine] to sessions.
 //
 // # A channel is a log, a subscriber is a cursor
 //
@@ -18,7 +18,7 @@
 //     says so. Nothing is left out unseen.
 //   - [Hub.Publish] never waits for a reader. A slow reader costs its stale cursor
 //     and, while its socket refuses bytes, one waiting goroutine; it delays nobody.
-//   - A session does what its [Grant] allows, and nothing more once that has ended or was
+//   - A session does what its [access.Grant] allows, and nothing more once that has ended or was
 //     taken back.
 //   - Everything is bounded: a session's channels, the bytes of one write, the
 //     publications kept, the bytes a transport may queue.

@@ -8,14 +8,17 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // publishing returns rules that allow sessions to publish on all channels, and a slow reader
 // gets the newest publication only if latest is set.
 func publishing(t *testing.T, latest bool) *boreas.Rules {
 	t.Helper()
-	p, err := boreas.ParsePattern("**")
+	p, err := access.ParsePattern("**")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +28,7 @@ func publishing(t *testing.T, latest bool) *boreas.Rules {
 // silently publishes for a session that does not want its publications back.
 func (w world) silently(s *boreas.Session, text, key string, want error) {
 	w.Helper()
-	m := boreas.Message{Data: []byte(text), Key: key}
+	m := engine.Message{Data: []byte(text), Key: key}
 	if _, err := s.Publish(context.Background(), "news", m, false); !errors.Is(err, want) {
 		w.Errorf("publish %s: %v, want %v", text, err, want)
 	}
@@ -36,7 +39,7 @@ func (w world) silently(s *boreas.Session, text, key string, want error) {
 func TestOwnPublicationsThatAGapPasses(t *testing.T) {
 	for _, latest := range []bool{true, false} {
 		inBubble(t, func(t *testing.T) {
-			e := boreas.NewMemory(boreas.MemoryOptions{Messages: 4})
+			e := memory.New(memory.Options{Messages: 4})
 			defer e.Close()
 			hub := boreas.New(boreas.Options{Engine: e, Rules: publishing(t, latest), Sweepers: 1})
 			defer hub.Shutdown(context.Background(), 0)
@@ -82,7 +85,7 @@ func TestOwnPublicationsThatAreNotPublished(t *testing.T) {
 		shares("one of its own")
 		w.silently(s, "1", "k", nil)
 		shares("a duplicate")
-		w.silently(s, "2", "k", boreas.ErrKeyReused)
+		w.silently(s, "2", "k", engine.ErrKeyReused)
 		shares("a refusal")
 		w.publish("news", "3")
 		w.want(c, "news 2 3")

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // Defaults of the bounds on an engine's calls; see [Options].
@@ -88,7 +90,7 @@ func bounded[T any](ctx context.Context, h *Hub, c caller, call func(context.Con
 	var none T
 	b := &h.bounds
 	if !h.calls.enter() { // left when the call ends, which may be after bounded returns
-		return none, ErrClosed
+		return none, engine.ErrClosed
 	}
 	places, err := b.begin(ctx, c)
 	if err != nil {
@@ -144,10 +146,10 @@ func guarded[T any](panics *atomic.Uint64, call func() (T, error)) (value T, err
 // delivery is a follower that can end before the engine stops it.
 type delivery struct {
 	mu      sync.Mutex
-	deliver func(*Publication) // nil once it has ended
+	deliver func(*engine.Publication) // nil once it has ended
 }
 
-func (d *delivery) take(p *Publication) {
+func (d *delivery) take(p *engine.Publication) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.deliver != nil {

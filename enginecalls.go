@@ -1,14 +1,18 @@
 package boreas
 
-import "context"
+import (
+	"context"
+
+	"github.com/boreas-pubsub/boreas/engine"
+)
 
 // This file holds the calls that the hub makes to its engine. All of them pass the gate: [Hub.Shutdown] closes it, so that
 // the engine's owner can close the engine once Shutdown has returned.
 
 // callPublish calls the engine's Publish.
-func (h *Hub) callPublish(ctx context.Context, c caller, channel string, m Message) (Ack, error) {
+func (h *Hub) callPublish(ctx context.Context, c caller, channel string, m engine.Message) (engine.Ack, error) {
 	if !h.calls.enter() {
-		return Ack{}, ErrClosed
+		return engine.Ack{}, engine.ErrClosed
 	}
 	defer h.calls.leave()
 	ctx, cancel := h.untilClosed(ctx)
@@ -16,13 +20,13 @@ func (h *Hub) callPublish(ctx context.Context, c caller, channel string, m Messa
 	if h.instant {
 		return h.engine.Publish(ctx, channel, m)
 	}
-	return bounded(ctx, h, c, func(ctx context.Context) (Ack, error) { return h.engine.Publish(ctx, channel, m) }, nil)
+	return bounded(ctx, h, c, func(ctx context.Context) (engine.Ack, error) { return h.engine.Publish(ctx, channel, m) }, nil)
 }
 
 // read calls the engine's Read.
-func (h *Hub) read(ctx context.Context, c caller, channel string, since Position, limit int) (History, error) {
+func (h *Hub) read(ctx context.Context, c caller, channel string, since engine.Position, limit int) (engine.History, error) {
 	if !h.calls.enter() {
-		return History{}, ErrClosed
+		return engine.History{}, engine.ErrClosed
 	}
 	defer h.calls.leave()
 	ctx, cancel := h.untilClosed(ctx)
@@ -30,19 +34,19 @@ func (h *Hub) read(ctx context.Context, c caller, channel string, since Position
 	if h.instant {
 		return h.engine.Read(ctx, channel, since, limit)
 	}
-	return bounded(ctx, h, c, func(ctx context.Context) (History, error) { return h.engine.Read(ctx, channel, since, limit) }, nil)
+	return bounded(ctx, h, c, func(ctx context.Context) (engine.History, error) { return h.engine.Read(ctx, channel, since, limit) }, nil)
 }
 
 // following is the result of the engine's Follow.
 type following struct {
-	head Position
+	head engine.Position
 	stop func()
 }
 
 // callFollow calls the engine's Follow. The stop that it returns does not wait long: nothing is
 // delivered after it has returned, even if the engine's own stop takes longer. The caller has
 // entered the gate.
-func (h *Hub) callFollow(channel string, deliver func(*Publication)) (Position, func(), error) {
+func (h *Hub) callFollow(channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
 	if h.instant {
 		return h.engine.Follow(h.ctx, channel, deliver)
 	}
@@ -55,7 +59,7 @@ func (h *Hub) callFollow(channel string, deliver func(*Publication)) (Position, 
 	})
 	if err != nil {
 		d.end()
-		return Position{}, nil, err
+		return engine.Position{}, nil, err
 	}
 	return f.head, func() {
 		d.end()
@@ -64,10 +68,10 @@ func (h *Hub) callFollow(channel string, deliver func(*Publication)) (Position, 
 }
 
 // engineStats returns the engine's statistics, zero if it has none.
-func (h *Hub) engineStats() EngineStats {
-	e, ok := h.engine.(statsEngine)
+func (h *Hub) engineStats() engine.Stats {
+	e, ok := h.engine.(engine.Stater)
 	if !ok || !h.calls.enter() {
-		return EngineStats{}
+		return engine.Stats{}
 	}
 	defer h.calls.leave()
 	return e.Stats()
@@ -75,12 +79,12 @@ func (h *Hub) engineStats() EngineStats {
 
 // logNames calls the engine's ListChannels, if it has one.
 func (h *Hub) logNames(ctx context.Context, prefix, after string, limit int) ([]string, error) {
-	e, ok := h.engine.(channelLister)
+	e, ok := h.engine.(engine.Lister)
 	if !ok {
 		return nil, nil
 	}
 	if !h.calls.enter() {
-		return nil, ErrClosed
+		return nil, engine.ErrClosed
 	}
 	defer h.calls.leave()
 	ctx, cancel := h.untilClosed(ctx)
@@ -92,7 +96,7 @@ func (h *Hub) logNames(ctx context.Context, prefix, after string, limit int) ([]
 }
 
 // untilClosed returns a context that also ends when the hub shuts down, because Shutdown waits
-// for the call. A [Memory] never waits for anything, so its calls do not need one.
+// for the call. A [memory.Engine] never waits for anything, so its calls do not need one.
 func (h *Hub) untilClosed(ctx context.Context) (context.Context, context.CancelFunc) {
 	if h.instant || ctx == h.ctx {
 		return ctx, func() {}

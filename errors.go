@@ -1,20 +1,9 @@
 package boreas
 
-import (
-	"errors"
-	"fmt"
-	"unicode"
-	"unicode/utf8"
-)
+import "errors"
 
 // Errors of the hub's calls.
 var (
-	// ErrClosed: the hub or the engine has been closed.
-	ErrClosed = errors.New("boreas: closed")
-
-	// ErrChannelName: not a channel name; see [ValidChannel].
-	ErrChannelName = errors.New("not a channel name")
-
 	// ErrTooManySessions: the hub has Options.MaxSessions sessions already.
 	ErrTooManySessions = errors.New("boreas: too many sessions")
 
@@ -56,11 +45,7 @@ var (
 	// large together.
 	ErrTooManyMembers = errors.New("boreas: too many users on the channels of one join: join with presence on fewer at once")
 
-	// ErrNotPermitted means that the channel's rule does not allow clients to publish. If the token
-	// denies the request, the error is a [*DeniedError].
-	ErrNotPermitted = errors.New("boreas: the channel's rule does not let clients publish (client_publish)")
-
-	// ErrKey means that an idempotency key has more than [MaxKey] bytes.
+	// ErrKey means that an idempotency key has more than [engine.MaxKey] bytes.
 	ErrKey = errors.New("boreas: an idempotency key has 1 to 128 bytes")
 
 	// ErrEngineBusy means that Options.EngineCalls calls of the engine are already under way.
@@ -73,9 +58,6 @@ var (
 
 	// ErrNoSession: there is no live session of that name.
 	ErrNoSession = errors.New("boreas: no such session")
-
-	// ErrAnonymous: the session must authenticate first.
-	ErrAnonymous = errors.New("boreas: the session is anonymous: authenticate first")
 )
 
 // Reasons for which the hub ends a session. A transport maps them to what its
@@ -96,9 +78,6 @@ var (
 
 	// ErrRevoked: the session's identity is no longer valid.
 	ErrRevoked = errors.New("the token was revoked")
-
-	// ErrTokenExpired: the session's token has come to its end.
-	ErrTokenExpired = errors.New("the token has expired")
 
 	// ErrRulesChanged: the session was on a channel that its token's rules, which have
 	// changed, do not let it join.
@@ -124,26 +103,3 @@ var (
 	// ErrAnonymousTimeout: the session did not authenticate in time.
 	ErrAnonymousTimeout = errors.New("not authenticated in time")
 )
-
-// MaxChannelName is the greatest length of a channel name, in bytes.
-const MaxChannelName = 255
-
-// ValidChannel returns nil if name can be a channel's name: 1 to [MaxChannelName]
-// bytes of UTF-8 without control characters. Otherwise it returns an error that
-// wraps [ErrChannelName] and says what is wrong.
-func ValidChannel(name string) error {
-	switch {
-	case name == "":
-		return fmt.Errorf("%w: it is empty", ErrChannelName)
-	case len(name) > MaxChannelName:
-		return fmt.Errorf("%w: it has %d bytes, more than %d", ErrChannelName, len(name), MaxChannelName)
-	case !utf8.ValidString(name):
-		return fmt.Errorf("%w: it is not valid UTF-8", ErrChannelName)
-	}
-	for i, r := range name {
-		if unicode.IsControl(r) {
-			return fmt.Errorf("%w: control character %U at byte %d", ErrChannelName, r, i)
-		}
-	}
-	return nil
-}

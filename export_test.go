@@ -1,11 +1,13 @@
 package boreas
 
+import "github.com/boreas-pubsub/boreas/access"
+
 // Deauthenticate takes from the session what it may do, whatever that is.
-func (s *Session) Deauthenticate() { s.revoke(func(*Grant) bool { return true }, ErrRevoked) }
+func (s *Session) Deauthenticate() { s.revoke(func(*access.Grant) bool { return true }, ErrRevoked) }
 
 // Deauthenticate cuts the sessions of an identity.
 func (h *Hub) Deauthenticate(identity string) int {
-	return h.Cut(func(g *Grant) bool { return g.Identity == identity }, 0)
+	return h.Cut(func(g *access.Grant) bool { return g.Identity == identity }, 0)
 }
 
 // ChannelsHeld returns the number of channels with at least one reference.

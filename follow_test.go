@@ -8,18 +8,20 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // once is an engine whose first Follow fails, or panics, after a second.
 type once struct {
-	boreas.Engine
+	engine.Engine
 	calls  int
 	panics bool
 }
 
 var errNoLeader = errors.New("there is no leader")
 
-func (e *once) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+func (e *once) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
 	e.calls++
 	if e.calls > 1 {
 		return e.Engine.Follow(ctx, channel, deliver)
@@ -28,7 +30,7 @@ func (e *once) Follow(ctx context.Context, channel string, deliver func(*boreas.
 	if e.panics {
 		panic(errNoLeader)
 	}
-	return boreas.Position{}, nil, errNoLeader
+	return engine.Position{}, nil, errNoLeader
 }
 
 // TestAFailedFollowConcernsThoseWhoWaitedForIt keeps joins of a channel overlapping: a caller
@@ -37,7 +39,7 @@ func TestAFailedFollowConcernsThoseWhoWaitedForIt(t *testing.T) {
 	for name, panics := range map[string]bool{"error": false, "panic": true} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				e := &once{Engine: boreas.NewMemory(boreas.MemoryOptions{}), panics: panics}
+				e := &once{Engine: memory.New(memory.Options{}), panics: panics}
 				defer e.Close()
 				w := world{t, boreas.New(boreas.Options{Engine: e})}
 				defer w.hub.Shutdown(context.Background(), 0)

@@ -8,6 +8,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
 // DefaultPeerMemory is how many bytes the hub and its transports hold for all peers by
@@ -83,7 +86,7 @@ type ledger struct {
 	kinds     [heldKinds]int64
 	addresses map[heldAddr]int64
 	users     map[string]int64
-	pins      map[*Publication]*pin
+	pins      map[*engine.Publication]*pin
 	waiters   []*heldWaiter // oldest first
 	refused   [heldScopes]uint64
 
@@ -111,7 +114,7 @@ func (l *ledger) init(o *Options) {
 	}
 	l.max = [heldScopes]int64{all / sessionShare, all / addressShare, all / userShare, all}
 	l.exempt = addresses{maxSessions: 1, exempt: o.ExemptAddresses}
-	l.addresses, l.users, l.pins = make(map[heldAddr]int64), make(map[string]int64), make(map[*Publication]*pin)
+	l.addresses, l.users, l.pins = make(map[heldAddr]int64), make(map[string]int64), make(map[*engine.Publication]*pin)
 }
 
 // A Held is a number of bytes that the server holds for one peer. Only one goroutine may use it
@@ -166,7 +169,7 @@ func (s *Session) held(kind HeldKind) Held {
 
 func (l *ledger) held(kind HeldKind, address netip.Addr, user string) Held {
 	if l.exempt.counts(address) {
-		address = one(address)
+		address = peer.Network(address).Addr()
 	} else {
 		address = netip.Addr{}
 	}
@@ -352,7 +355,7 @@ type pin struct {
 }
 
 // pin records that the session holds the publication. Error: [ErrPeerMemory].
-func (l *ledger) pin(p *Publication, held Held) error {
+func (l *ledger) pin(p *engine.Publication, held Held) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if known := l.pins[p]; known != nil {
@@ -371,7 +374,7 @@ func (l *ledger) pin(p *Publication, held Held) error {
 }
 
 // unpin undoes pin.
-func (l *ledger) unpin(p *Publication) {
+func (l *ledger) unpin(p *engine.Publication) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known := l.pins[p]

@@ -13,6 +13,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // from opens a session from the address whose connection takes at most room bytes.
@@ -146,8 +148,8 @@ func TestNothingIsHeldInTheEnd(t *testing.T) {
 		conn.Unbound()
 		w.settle()
 		unread.End(boreas.ErrTerminated)
-		cut.Lost(boreas.ErrClosed)
-		reserved.Lost(boreas.ErrClosed)
+		cut.Lost(engine.ErrClosed)
+		reserved.Lost(engine.ErrClosed)
 		w.pass(10 * time.Second) // the last words of the first wait for half of that
 		if held := w.hub.Stats().Held; held.Bytes != 0 {
 			t.Errorf("held: %+v", held)
@@ -263,7 +265,7 @@ func TestAPageIsCopiedOnce(t *testing.T) {
 // TestMessagesThatAreCutAreBounded cuts a different large message for each session of an
 // address. The log drops these messages.
 func TestMessagesThatAreCutAreBounded(t *testing.T) {
-	engine := func() boreas.Engine { return boreas.NewMemory(boreas.MemoryOptions{Messages: 1}) }
+	engine := func() engine.Engine { return memory.New(memory.Options{Messages: 1}) }
 	inBubble(t, func(t *testing.T) {
 		e := engine()
 		defer e.Close()

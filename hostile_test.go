@@ -12,6 +12,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // A session whose own unwanted publications fill the window's read limit gets what
@@ -128,7 +130,7 @@ func TestSnapshotsInOneJoin(t *testing.T) {
 
 // A join that asks for everything, many times in one request.
 func TestLastInOneJoin(t *testing.T) {
-	e := boreas.NewMemory(boreas.MemoryOptions{})
+	e := memory.New(memory.Options{})
 	defer e.Close()
 	peak := uint64(0)
 	var base runtime.MemStats
@@ -166,7 +168,7 @@ func TestLastInOneJoin(t *testing.T) {
 
 // Joining and leaving channels of ever new names does not take memory, nor history from others.
 func TestNamesMadeUp(t *testing.T) {
-	e := boreas.NewMemory(boreas.MemoryOptions{Memory: 4 << 20})
+	e := memory.New(memory.Options{Memory: 4 << 20})
 	defer e.Close()
 	hub := boreas.New(boreas.Options{Engine: e})
 	defer hub.Shutdown(context.Background(), 0)
@@ -189,7 +191,7 @@ func TestNamesMadeUp(t *testing.T) {
 	took := time.Since(start)
 	hub.Publish(context.Background(), "other", message("1"))
 	st := e.Stats()
-	h, _ := hub.History(context.Background(), "news", boreas.Position{}, 1000)
+	h, _ := hub.History(context.Background(), "news", engine.Position{}, 1000)
 	if len(h.Publications) != 100 || st.Bytes > 4<<20 {
 		t.Errorf("after %d joins and leaves in %v: %d logs, %d KiB used of a ceiling of 4096, %d of 100 publications of another channel are left", names, took, st.Channels, st.Bytes>>10, len(h.Publications))
 	}
@@ -198,7 +200,7 @@ func TestNamesMadeUp(t *testing.T) {
 // clause 4.6: a join with last gets what is published between its two halves, too.
 func TestLastOfAnEmptyLog(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+		b := &boreastest.Between{Engine: memory.New(memory.Options{})}
 		defer b.Close()
 		w := world{t, nil}
 		once := true

@@ -27,35 +27,39 @@ const (
 var mayImport = map[string][]string{
 	"internal/clock":    {}, // which all may import
 	"internal/wire":     {},
-	".":                 {},
+	"engine":            {},
+	"access":            {"internal/peer"},
+	"internal/listing":  {},
+	"engine/memory":     {"engine", "internal/listing"},
+	".":                 {"engine", "engine/memory", "access", "internal/listing", "internal/peer"},
 	"internal/spelling": {},
 	"internal/textfile": {},
 	"internal/redial":   {},
-	"auth":              {".", "internal/fault", "internal/redial", "internal/textfile"},
-	"internal/config":   {".", "internal/spelling", "internal/textfile"},
+	"auth":              {".", "internal/peer", "access", "internal/fault", "internal/redial", "internal/textfile"},
+	"internal/config":   {".", "engine", "access", "internal/spelling", "internal/textfile"},
 	"internal/testca":   {},
 	"internal/panics":   {},
 	"internal/socket":   {"internal/panics"},
-	"internal/refusal":  {},
-	"internal/limit":    {"internal/fault"},
+	"internal/refusal":  {"internal/peer"},
+	"internal/limit":    {"internal/peer", "internal/fault"},
 	"internal/peer":     {},
-	"internal/fault":    {".", "internal/wire"},
-	"internal/v2":       {".", "internal/fault", "internal/limit", "internal/refusal", "internal/wire"},
-	"ws":                {".", "internal/panics", "internal/refusal", "internal/limit", "internal/fault", "internal/v2", "internal/wire", "internal/socket"},
-	"sse":               {".", "internal/spelling", "internal/panics", "internal/refusal", "internal/limit", "internal/v2", "internal/wire", "internal/fault", "internal/socket"},
-	"api":               {".", "auth", "internal/refusal", "internal/limit", "internal/v2", "internal/wire", "internal/fault"},
-	"internal/server":   {".", "internal/socket", "internal/panics", "internal/refusal", "internal/limit", "internal/peer", "internal/wire", "internal/fault", "internal/v2", "internal/config", "internal/textfile", "auth", "js", "ws", "sse", "api"},
+	"internal/fault":    {".", "engine", "access", "internal/wire"},
+	"internal/v2":       {".", "engine", "access", "internal/fault", "internal/limit", "internal/refusal", "internal/wire"},
+	"ws":                {".", "engine", "access", "internal/panics", "internal/refusal", "internal/limit", "internal/fault", "internal/v2", "internal/wire", "internal/socket"},
+	"sse":               {".", "engine", "access", "internal/spelling", "internal/panics", "internal/refusal", "internal/limit", "internal/v2", "internal/wire", "internal/fault", "internal/socket"},
+	"api":               {".", "engine", "access", "auth", "internal/refusal", "internal/limit", "internal/v2", "internal/wire", "internal/fault"},
+	"internal/server":   {".", "engine/memory", "engine", "internal/socket", "internal/panics", "internal/refusal", "internal/limit", "internal/peer", "internal/wire", "internal/fault", "internal/v2", "internal/config", "internal/textfile", "auth", "js", "ws", "sse", "api"},
 	"client":            {"internal/wire"},
 	"js":                {},
-	"boreastest":        {".", "internal/wire", "internal/fault", "internal/config", "internal/server", "client"},
+	"boreastest":        {".", "engine", "access", "internal/wire", "internal/fault", "internal/config", "internal/server", "client"},
 	"internal/load":     {"client"},
 	"internal/doctor":   {"client"},
-	"internal/oracle":   {"."},
-	"internal/trial":    {".", "boreastest", "client", "internal/config", "internal/oracle", "internal/server"},
+	"internal/oracle":   {".", "engine"},
+	"internal/trial":    {".", "engine", "boreastest", "client", "internal/config", "internal/oracle", "internal/server"},
 	"internal/trial/":   {"internal/oracle", "internal/trial"},
-	"cmd/boreas":        {".", "auth", "internal/wire", "internal/fault", "internal/config", "internal/logwriter", "internal/server", "internal/load", "internal/doctor", "internal/textfile", "client", "internal/spelling"},
+	"cmd/boreas":        {".", "access", "auth", "internal/wire", "internal/fault", "internal/config", "internal/logwriter", "internal/server", "internal/load", "internal/doctor", "internal/textfile", "client", "internal/spelling"},
 	"internal/hostile":  {},
-	"examples/":         {".", "auth", "js", "ws", "sse", "api", "client", "examples/stage"},
+	"examples/":         {".", "access", "auth", "js", "ws", "sse", "api", "client", "examples/stage"},
 	"scripts/":          {},
 
 	"internal/logwriter": {},
@@ -64,7 +68,7 @@ var mayImport = map[string][]string{
 }
 
 // standardOnly are the packages that import nothing from outside Go's library.
-var standardOnly = []string{"."}
+var standardOnly = []string{".", "engine", "engine/memory", "access"}
 
 // noName are names that say nothing about what is in the package.
 var noName = []string{

@@ -8,13 +8,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // Options are a hub's settings. The zero value works.
 type Options struct {
-	// Engine keeps and carries the publications. Nil means a new [Memory] with
+	// Engine keeps and carries the publications. Nil means a new [memory.Engine] with
 	// its defaults, which the hub closes; a given engine is its owner's to close.
-	Engine Engine
+	Engine engine.Engine
 
 	// MaxSessions is how many sessions may be open at once; 0 means no bound.
 	MaxSessions int
@@ -40,7 +44,7 @@ type Options struct {
 	// Valid tells whether a grant is still valid. It is asked after a session has
 	// become the grant's, and must be quick. [ErrRulesChanged] says that its token is, and
 	// gives another grant now. Nil means that all are.
-	Valid func(*Grant) error
+	Valid func(*access.Grant) error
 
 	// MaxUserSessions and MaxUserChannels bound the sessions of one user whom a backend
 	// has named, and the channels that they have joined together; 0 means no bound.
@@ -82,7 +86,7 @@ type Options struct {
 	// [ErrEngineTimeout]. EngineCalls is how many calls for sessions may be under way before
 	// further requests fail with [ErrEngineBusy]; as many again may be under way for [Hub.Publish]
 	// and the hub's other methods. 0 means [DefaultEngineTimeout] and [DefaultEngineCalls]. A
-	// [Memory] never waits, so these limits do not apply to it.
+	// [memory.Engine] never waits, so these limits do not apply to it.
 	EngineTimeout time.Duration
 	EngineCalls   int
 
@@ -104,7 +108,7 @@ const DefaultMaxChannels = 1000
 // presence.mu, channel.mu, group.mu, queue.mu; registry.mu after Session.mu; ledger.mu last.
 type Hub struct {
 	options    Options
-	engine     Engine
+	engine     engine.Engine
 	ownsEngine bool
 	instant    bool // the engine never waits for anything: it is a Memory
 	channels   channelMap
@@ -138,9 +142,9 @@ func New(o Options) *Hub {
 	}
 	h := &Hub{options: o, engine: o.Engine}
 	if h.engine == nil {
-		h.engine, h.ownsEngine = NewMemory(MemoryOptions{}), true
+		h.engine, h.ownsEngine = memory.New(memory.Options{}), true
 	}
-	_, h.instant = h.engine.(*Memory)
+	_, h.instant = h.engine.(*memory.Engine)
 	h.channels.init()
 	h.calls.init()
 	h.bounds.init(&h.options)
@@ -164,22 +168,22 @@ func New(o Options) *Hub {
 func (h *Hub) EngineWaits() bool { return !h.instant }
 
 // Publish appends the message to the channel's log, and returns its position once the
-// engine has accepted it. It does not wait for any session. Errors: [ErrChannelName],
+// engine has accepted it. It does not wait for any session. Errors: [access.ErrChannelName],
 // [ErrKey], [ErrEngineBusy], [ErrEngineTimeout], and those of the engine's Publish.
-func (h *Hub) Publish(ctx context.Context, channel string, m Message) (Ack, error) {
+func (h *Hub) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
 	return h.publish(ctx, forBackend, channel, m)
 }
 
-func (h *Hub) publish(ctx context.Context, c caller, channel string, m Message) (Ack, error) {
-	if err := ValidChannel(channel); err != nil {
-		return Ack{}, err
+func (h *Hub) publish(ctx context.Context, c caller, channel string, m engine.Message) (engine.Ack, error) {
+	if err := access.ValidChannel(channel); err != nil {
+		return engine.Ack{}, err
 	}
-	if len(m.Key) > MaxKey {
-		return Ack{}, ErrKey
+	if len(m.Key) > engine.MaxKey {
+		return engine.Ack{}, ErrKey
 	}
 	ack, err := h.callPublish(ctx, c, channel, m)
 	if err != nil {
-		return Ack{}, err
+		return engine.Ack{}, err
 	}
 	if ack.Duplicate {
 		h.stats.duplicates.Add(1)
@@ -191,17 +195,17 @@ func (h *Hub) publish(ctx context.Context, c caller, channel string, m Message) 
 }
 
 // MayPublish returns nil if who has the grant may publish on the channel: if the grant
-// allows it, and the channel's rule lets clients. Errors: [ErrChannelName], those of
-// [Grant.May], [ErrNotPermitted].
-func (h *Hub) MayPublish(g *Grant, channel string) error {
-	if err := ValidChannel(channel); err != nil {
+// allows it, and the channel's rule lets clients. Errors: [access.ErrChannelName], those of
+// [access.Grant.May], [access.ErrNotPermitted].
+func (h *Hub) MayPublish(g *access.Grant, channel string) error {
+	if err := access.ValidChannel(channel); err != nil {
 		return err
 	}
-	if err := g.May(VerbPublish, channel); err != nil {
+	if err := g.May(access.VerbPublish, channel); err != nil {
 		return err
 	}
 	if !h.Rule(channel).ClientPublish {
-		return ErrNotPermitted
+		return access.ErrNotPermitted
 	}
 	return nil
 }
@@ -229,7 +233,7 @@ func (h *Hub) Sessions() int {
 // Shutdown ends all sessions with [ErrShuttingDown], about 500 per second so that they do not
 // all reconnect at once, or faster if that would take longer than the drain time. It waits until
 // they have ended or ctx is done, and stops the hub. No session can be opened after the call;
-// publishing works until the sessions have ended, and fails with [ErrClosed] after that.
+// publishing works until the sessions have ended, and fails with [engine.ErrClosed] after that.
 //
 // When Shutdown has returned, no call of the engine is under way and none follows, so the
 // engine's owner may close it. For this, Shutdown cancels the context of the calls that are
@@ -276,11 +280,11 @@ func (h *Hub) endPresence() {
 }
 
 // acquire returns the channel with one more reference. The first reference starts to follow it
-// in the engine. Errors: [ErrTooManyJoinedChannels], [ErrClosed] once the hub has shut down, and
+// in the engine. Errors: [ErrTooManyJoinedChannels], [engine.ErrClosed] once the hub has shut down, and
 // those of Follow.
 func (h *Hub) acquire(name string) (*channel, error) {
 	if !h.calls.enter() {
-		return nil, ErrClosed
+		return nil, engine.ErrClosed
 	}
 	defer h.calls.leave()
 	if err := h.room.take(subscriptionCost); err != nil {

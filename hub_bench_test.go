@@ -8,6 +8,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // manyChannels returns a hub with n joined channels, each joined by one session.
@@ -39,7 +40,7 @@ func BenchmarkPublishApart(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		channel := fmt.Sprintf("user.%d", next.Add(1))
-		m := boreas.Message{Data: []byte(`"hello"`)}
+		m := engine.Message{Data: []byte(`"hello"`)}
 		for pb.Next() {
 			if _, err := hub.Publish(context.Background(), channel, m); err != nil {
 				b.Fatal(err)

@@ -13,7 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 func TestDeliversOnceAndInOrderFromTheJoinOn(t *testing.T) {
@@ -107,7 +109,7 @@ func TestEverySubscriberOfABigChannelGetsAll(t *testing.T) {
 func TestAnonymousSessionsCannotJoin(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c, _ := boreastest.Open(w.hub)
-		if err := join(s, "news"); err != boreas.ErrAnonymous {
+		if err := join(s, "news"); err != access.ErrAnonymous {
 			t.Errorf("join: %v", err)
 		}
 		w.publish("news", "1")
@@ -173,10 +175,10 @@ func TestBounds(t *testing.T) {
 			t.Errorf("a channel joined already: %v", err)
 		}
 		for _, name := range []string{"", strings.Repeat("x", 256), "a\nb", "\xff"} {
-			if err := join(s, name); !errors.Is(err, boreas.ErrChannelName) {
+			if err := join(s, name); !errors.Is(err, access.ErrChannelName) {
 				t.Errorf("join %q: %v", name, err)
 			}
-			if _, err := w.hub.Publish(context.Background(), name, boreas.Message{}); !errors.Is(err, boreas.ErrChannelName) {
+			if _, err := w.hub.Publish(context.Background(), name, engine.Message{}); !errors.Is(err, access.ErrChannelName) {
 				t.Errorf("publish on %q: %v", name, err)
 			}
 		}

@@ -8,6 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/listing"
 )
 
 // SessionInfo describes a session.
@@ -26,48 +30,48 @@ type SessionInfo struct {
 type ChannelInfo struct {
 	Name        string
 	Subscribers int
-	Head        Position
-	Oldest      Position // the place after which everything is kept
-	Rule        *Rule    // that applies to it; not to be changed
+	Head        engine.Position
+	Oldest      engine.Position // the place after which everything is kept
+	Rule        *Rule           // that applies to it; not to be changed
 }
 
 // Rule returns the rule of a channel.
 func (h *Hub) Rule(channel string) *Rule { return h.options.Rules.For(channel) }
 
-// History reads a channel's log; see [Engine.Read]. Also [ErrChannelName], [ErrEngineBusy]
+// History reads a channel's log; see [engine.Engine.Read]. Also [access.ErrChannelName], [ErrEngineBusy]
 // and [ErrEngineTimeout].
-func (h *Hub) History(ctx context.Context, channel string, since Position, limit int) (History, error) {
+func (h *Hub) History(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
 	return h.history(ctx, forBackend, channel, since, limit)
 }
 
-func (h *Hub) history(ctx context.Context, c caller, channel string, since Position, limit int) (History, error) {
-	if err := ValidChannel(channel); err != nil {
-		return History{}, err
+func (h *Hub) history(ctx context.Context, c caller, channel string, since engine.Position, limit int) (engine.History, error) {
+	if err := access.ValidChannel(channel); err != nil {
+		return engine.History{}, err
 	}
 	return h.read(ctx, c, channel, since, limit)
 }
 
 // History is [Hub.History] as far as the session's grant allows it. Also the errors of
-// [Grant.May].
-func (s *Session) History(ctx context.Context, channel string, since Position, limit int) (History, error) {
-	if err := s.Grant().May(VerbHistory, channel); err != nil {
-		return History{}, err
+// [access.Grant.May].
+func (s *Session) History(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+	if err := s.Grant().May(access.VerbHistory, channel); err != nil {
+		return engine.History{}, err
 	}
 	return s.hub.history(ctx, forSession, channel, since, limit)
 }
 
 // Presence is [Hub.Presence] as far as the session's grant allows it. Also the errors of
-// [Grant.May].
+// [access.Grant.May].
 func (s *Session) Presence(channel string) (PresenceState, error) {
-	if err := s.Grant().May(VerbPresence, channel); err != nil {
+	if err := s.Grant().May(access.VerbPresence, channel); err != nil {
 		return PresenceState{}, err
 	}
 	return s.hub.Presence(channel)
 }
 
-// Presence returns who is on a channel. Errors: [ErrChannelName], [ErrNoPresence].
+// Presence returns who is on a channel. Errors: [access.ErrChannelName], [ErrNoPresence].
 func (h *Hub) Presence(channel string) (PresenceState, error) {
-	if err := ValidChannel(channel); err != nil {
+	if err := access.ValidChannel(channel); err != nil {
 		return PresenceState{}, err
 	}
 	rule := h.Rule(channel)
@@ -91,9 +95,9 @@ func (h *Hub) Subscribers(channel string) int {
 }
 
 // Channel describes a channel. One never heard of has no subscribers and an empty log.
-// Errors: [ErrChannelName], and those of the engine's Read.
+// Errors: [access.ErrChannelName], and those of the engine's Read.
 func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
-	bounds, err := h.History(ctx, name, Position{}, 0)
+	bounds, err := h.History(ctx, name, engine.Position{}, 0)
 	if err != nil {
 		return ChannelInfo{}, err
 	}
@@ -103,15 +107,15 @@ func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
 // ListChannels describes at most limit channels, sorted by name: those after the name given, and
 // beginning with the prefix, that have subscribers or, if the engine can list them,
 // publications. More reports whether further channels follow. Errors: those of the engine,
-// [ErrClosed].
+// [engine.ErrClosed].
 func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int) (list []ChannelInfo, more bool, err error) {
-	page := newNamePage(prefix, after, limit+1)
+	page := listing.NewNamePage(prefix, after, limit+1)
 	h.channels.list(page)
 	names, err := h.logNames(ctx, prefix, after, limit+1)
 	if err != nil {
 		return nil, false, err
 	}
-	names = append(names, page.sorted()...)
+	names = append(names, page.Sorted()...)
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if more = len(names) > limit; more {
@@ -127,14 +131,6 @@ func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int)
 	return list, more, nil
 }
 
-// channelLister is an engine that can list the channels that have publications.
-type channelLister interface {
-	// ListChannels returns the names of the channels that have at least one publication,
-	// begin with the prefix and come after the name given: the first ones in byte order, at
-	// most limit.
-	ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error)
-}
-
 // ListSessions describes at most limit live sessions, in the order of their names as numbers: those
 // after the one named, which need not be there any more; "" is before all. More tells
 // whether there are others after them. Error: [ErrNoSession] if after is no name.
@@ -146,15 +142,15 @@ func (h *Hub) ListSessions(after string, limit int) (list []SessionInfo, more bo
 		}
 	}
 	for {
-		p := page[*Session]{limit: limit - len(list) + 1, compare: func(a, b *Session) int { return cmp.Compare(a.number, b.number) }}
+		p := listing.Page[*Session]{Limit: limit - len(list) + 1, Compare: func(a, b *Session) int { return cmp.Compare(a.number, b.number) }}
 		for i := range pingSlots {
 			for _, s := range h.registry.slot(i) {
-				if s.number > least && p.wants(s) {
-					p.add(s)
+				if s.number > least && p.Wants(s) {
+					p.Add(s)
 				}
 			}
 		}
-		for _, s := range p.sorted() {
+		for _, s := range p.Sorted() {
 			if len(list) == limit {
 				return list, true, nil
 			}
@@ -163,7 +159,7 @@ func (h *Hub) ListSessions(after string, limit int) (list []SessionInfo, more bo
 				list = append(list, info)
 			}
 		}
-		if len(p.heap) < p.limit {
+		if !p.Full() {
 			return list, false, nil
 		} // otherwise some of them have ended, and further ones may follow
 	}
@@ -207,7 +203,7 @@ func (h *Hub) session(id string) (*Session, error) {
 // parseSession reads a session's name.
 func parseSession(id string) (uint64, error) {
 	digits, ok := strings.CutPrefix(id, idPrefix)
-	number, err := strconv.ParseUint(digits, positionBase, 64)
+	number, err := strconv.ParseUint(digits, nameBase, 64)
 	if !ok || err != nil || sessionName(number) != id {
 		return 0, ErrNoSession
 	}

@@ -13,7 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 func TestListSessions(t *testing.T) {
@@ -71,7 +74,7 @@ func TestListChannels(t *testing.T) {
 		w.announced("a.1")
 		w.publishUpTo("a.2", 1, 3)
 		head := w.head("a.2")
-		start := boreas.Position{Epoch: head.Epoch}
+		start := engine.Position{Epoch: head.Epoch}
 		want := []boreas.ChannelInfo{
 			{Name: "a.1", Subscribers: 2, Head: start, Oldest: start, Rule: w.hub.Rule("a.1")},
 			{Name: "a.2", Subscribers: 1, Head: head, Oldest: start, Rule: w.hub.Rule("a.2")},
@@ -84,7 +87,7 @@ func TestListChannels(t *testing.T) {
 		if diff := cmp.Diff(want[1:], list); diff != "" || !more || err != nil {
 			t.Error(more, err, diff)
 		}
-		if _, err := w.hub.Channel(ctx, ""); !errors.Is(err, boreas.ErrChannelName) {
+		if _, err := w.hub.Channel(ctx, ""); !errors.Is(err, access.ErrChannelName) {
 			t.Error(err)
 		}
 	})
@@ -95,7 +98,7 @@ func TestCountsAreOfThoseWhoAreThere(t *testing.T) {
 	for _, step := range []string{"joining", "there", "lingering", "gone"} {
 		t.Run(step, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				between := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+				between := &boreastest.Between{Engine: memory.New(memory.Options{})}
 				defer between.Close()
 				o := lingering(t)
 				o.Engine = between

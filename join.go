@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // A Join says where on a channel a session begins.
@@ -13,10 +16,10 @@ type Join struct {
 
 	// Since is a position: if every later publication is still kept, the session starts there. The
 	// zero Position requests nothing.
-	Since Position
+	Since engine.Position
 
 	// Last is how many of the newest publications come first, if Since is not given or is not
-	// available. It counts as 0 if Since is given and the grant does not allow [VerbHistory].
+	// available. It counts as 0 if Since is given and the grant does not allow [access.VerbHistory].
 	Last int
 
 	// Watch asks for the channel's presence events.
@@ -31,22 +34,22 @@ type Join struct {
 
 // A Joined is the result of one Join.
 type Joined struct {
-	// Err is why the channel was not joined. Errors: [ErrChannelName], those of [Grant.May],
+	// Err is why the channel was not joined. Errors: [access.ErrChannelName], those of [access.Grant.May],
 	// [ErrTooManyChannels], [ErrTooManyUserChannels], [ErrTooManyAddressChannels],
 	// [ErrTooManyJoinedChannels], [ErrTooManySubscribers], [ErrAlreadyJoined], [ErrNoPresence],
-	// [ErrInfoTooLarge], [ErrTooManyMembers], [ErrEngineBusy], [ErrEngineTimeout], [ErrClosed] if
+	// [ErrInfoTooLarge], [ErrTooManyMembers], [ErrEngineBusy], [ErrEngineTimeout], [engine.ErrClosed] if
 	// the session has ended, and those of the engine. All other fields are zero in that case.
 	Err error
 
 	// Position is where the session begins.
-	Position Position
+	Position engine.Position
 
 	// Recovered tells that Position is the Since asked for, and everything after
 	// it comes. If it is false and there was a Since, Gap says what is missing,
 	// and Oldest is the oldest place from which everything is kept.
 	Recovered bool
 	Gap       Gap
-	Oldest    Position
+	Oldest    engine.Position
 
 	// Presence is who is there, before the first event; nil unless Watch was set.
 	Presence *PresenceState
@@ -123,11 +126,11 @@ const maxSnapshots = 5000
 // and where to begin.
 type entry struct {
 	ch   *channel
-	at   uint64         // offset
-	pubs []*Publication // the first after that, as far as they have been read
-	head Position       // the log's, if it has nothing after pubs
-	sub  *subscription  // set once the session has entered; ch is nil then
-	last bool           // at is the position where Last begins
+	at   uint64                // offset
+	pubs []*engine.Publication // the first after that, as far as they have been read
+	head engine.Position       // the log's, if it has nothing after pubs
+	sub  *subscription         // set once the session has entered; ch is nil then
+	last bool                  // at is the position where Last begins
 }
 
 // answer appends the answer to a join, and writes it together with the next publications. The
@@ -219,7 +222,7 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 	}
 	if j.Last > 0 && !r.Recovered && s.mayRead(j) == nil {
 		e.last = true
-		h, err := s.hub.read(s.hub.ctx, forSession, j.Channel, Position{}, -j.Last)
+		h, err := s.hub.read(s.hub.ctx, forSession, j.Channel, engine.Position{}, -j.Last)
 		if err != nil {
 			return e, Joined{Err: err}
 		}
@@ -242,7 +245,7 @@ func (s *Session) mayPrepare(j *Join) error {
 	if j.Err != nil {
 		return j.Err
 	}
-	if err := ValidChannel(j.Channel); err != nil {
+	if err := access.ValidChannel(j.Channel); err != nil {
 		return err
 	}
 	if len(j.Info) > MaxInfo {
@@ -265,11 +268,11 @@ func (s *Session) mayPrepare(j *Join) error {
 // gapReason tells which gap an error of the engine's Read means, if any.
 func gapReason(err error) (reason GapReason, lost bool) {
 	switch {
-	case errors.Is(err, ErrExpired):
+	case errors.Is(err, engine.ErrExpired):
 		return GapExpired, true
-	case errors.Is(err, ErrUnknownEpoch):
+	case errors.Is(err, engine.ErrUnknownEpoch):
 		return GapUnknownEpoch, true
-	case errors.Is(err, ErrAhead):
+	case errors.Is(err, engine.ErrAhead):
 		return GapAhead, true
 	}
 	return "", false
@@ -282,7 +285,7 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 		return
 	}
 	if e.last {
-		if r.Err = s.grant.May(VerbHistory, j.Channel); r.Err != nil {
+		if r.Err = s.grant.May(access.VerbHistory, j.Channel); r.Err != nil {
 			return
 		}
 	}
@@ -318,9 +321,17 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 		r.Gap.To = r.Position
 	}
 	if p := sub.ch.presence; p != nil {
-		p.enterWith(s.ID(), s.user(), j.Info, s.grant.info())
+		p.enterWith(s.ID(), s.user(), j.Info, s.verifiedInfo())
 	}
 	s.watch(j, sub.ch, r)
+}
+
+// verifiedInfo returns the info of the session's token, or "". The caller holds mu.
+func (s *Session) verifiedInfo() string {
+	if s.grant == nil {
+		return ""
+	}
+	return s.grant.Info
 }
 
 // watch subscribes the session to a channel's presence events, if it is to be. The
@@ -344,25 +355,25 @@ func (s *Session) watch(j *Join, ch *channel, r *Joined) {
 // allows returns nil if the session's grant allows the join. The caller holds mu.
 func (s *Session) allows(j *Join) error {
 	if s.ending {
-		return ErrClosed
+		return engine.ErrClosed
 	}
-	if err := s.grant.May(VerbJoin, j.Channel); err != nil {
+	if err := s.grant.May(access.VerbJoin, j.Channel); err != nil {
 		return err
 	}
 	if j.Watch {
-		if err := s.grant.May(VerbPresence, j.Channel); err != nil {
+		if err := s.grant.May(access.VerbPresence, j.Channel); err != nil {
 			return err
 		}
 	}
 	if j.Last > 0 && j.Since.IsZero() {
-		return s.grant.May(VerbHistory, j.Channel)
+		return s.grant.May(access.VerbHistory, j.Channel)
 	}
 	return nil
 }
 
 // mayRead returns an error if the grant does not allow reading the history that Last asks for.
 func (s *Session) mayRead(j *Join) error {
-	return s.Grant().May(VerbHistory, j.Channel)
+	return s.Grant().May(access.VerbHistory, j.Channel)
 }
 
 func (s *Session) mayJoin() error {

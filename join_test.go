@@ -12,7 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // announced opens an authenticated session on a connection that can tell everything.
@@ -46,9 +49,9 @@ func (w world) joins(s *boreas.Session, joins ...boreas.Join) []boreas.Joined {
 	return s.Join(joins, func(dst []byte, results []boreas.Joined) []byte { return joinLine(dst, joins, results) })
 }
 
-func (w world) head(channel string) boreas.Position {
+func (w world) head(channel string) engine.Position {
 	w.Helper()
-	h, err := w.hub.History(context.Background(), channel, boreas.Position{}, 0)
+	h, err := w.hub.History(context.Background(), channel, engine.Position{}, 0)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -66,18 +69,18 @@ func (w world) publishUpTo(channel string, first, last int) {
 func TestWhereAJoinBegins(t *testing.T) {
 	for _, c := range []struct {
 		name      string
-		join      func(boreas.Position) boreas.Join
+		join      func(engine.Position) boreas.Join
 		joined    string
 		then      []string
 		published int
 	}{
-		{"from now on", func(boreas.Position) boreas.Join { return boreas.Join{} }, "joined news@5", span("news", 6, 6), 5},
-		{"never a message", func(boreas.Position) boreas.Join { return boreas.Join{Last: 3} }, "joined news@0", span("news", 1, 1), 0},
-		{"last two", func(boreas.Position) boreas.Join { return boreas.Join{Last: 2} }, "joined news@3", span("news", 4, 6), 5},
-		{"more than are kept", func(boreas.Position) boreas.Join { return boreas.Join{Last: 1 << 30} }, "joined news@0", span("news", 1, 6), 5},
-		{"since the second", func(p boreas.Position) boreas.Join { p.Offset = 2; return boreas.Join{Since: p} }, "joined news@2 recovered", span("news", 3, 6), 5},
-		{"since the head", func(p boreas.Position) boreas.Join { return boreas.Join{Since: p} }, "joined news@5 recovered", span("news", 6, 6), 5},
-		{"since wins over last", func(p boreas.Position) boreas.Join { p.Offset = 4; return boreas.Join{Since: p, Last: 3} }, "joined news@4 recovered", span("news", 5, 6), 5},
+		{"from now on", func(engine.Position) boreas.Join { return boreas.Join{} }, "joined news@5", span("news", 6, 6), 5},
+		{"never a message", func(engine.Position) boreas.Join { return boreas.Join{Last: 3} }, "joined news@0", span("news", 1, 1), 0},
+		{"last two", func(engine.Position) boreas.Join { return boreas.Join{Last: 2} }, "joined news@3", span("news", 4, 6), 5},
+		{"more than are kept", func(engine.Position) boreas.Join { return boreas.Join{Last: 1 << 30} }, "joined news@0", span("news", 1, 6), 5},
+		{"since the second", func(p engine.Position) boreas.Join { p.Offset = 2; return boreas.Join{Since: p} }, "joined news@2 recovered", span("news", 3, 6), 5},
+		{"since the head", func(p engine.Position) boreas.Join { return boreas.Join{Since: p} }, "joined news@5 recovered", span("news", 6, 6), 5},
+		{"since wins over last", func(p engine.Position) boreas.Join { p.Offset = 4; return boreas.Join{Since: p, Last: 3} }, "joined news@4 recovered", span("news", 5, 6), 5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, boreas.Options{}, func(w world) {
@@ -97,21 +100,21 @@ func TestWhereAJoinBegins(t *testing.T) {
 func TestWhatCannotBeRecovered(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		since  boreas.Position // Epoch 1 stands for the log's own
+		since  engine.Position // Epoch 1 stands for the log's own
 		last   int
 		joined string
 		then   []string
 	}{
-		{"expired", boreas.Position{Epoch: 1, Offset: 2}, 0, "joined news@10 gap expired 2-10 oldest 6", nil},
-		{"expired, the rest", boreas.Position{Epoch: 1, Offset: 2}, 1000, "joined news@6 gap expired 2-6 oldest 6", span("news", 7, 10)},
-		{"expired by one", boreas.Position{Epoch: 1, Offset: 5}, 2, "joined news@8 gap expired 5-8 oldest 6", span("news", 9, 10)},
-		{"just not expired", boreas.Position{Epoch: 1, Offset: 6}, 0, "joined news@6 recovered", span("news", 7, 10)},
-		{"another life", boreas.Position{Epoch: 99, Offset: 8}, 0, "joined news@10 gap unknown_epoch 8-10 oldest 6", nil},
-		{"ahead", boreas.Position{Epoch: 1, Offset: 11}, 0, "joined news@10 gap ahead 11-10 oldest 6", nil},
+		{"expired", engine.Position{Epoch: 1, Offset: 2}, 0, "joined news@10 gap expired 2-10 oldest 6", nil},
+		{"expired, the rest", engine.Position{Epoch: 1, Offset: 2}, 1000, "joined news@6 gap expired 2-6 oldest 6", span("news", 7, 10)},
+		{"expired by one", engine.Position{Epoch: 1, Offset: 5}, 2, "joined news@8 gap expired 5-8 oldest 6", span("news", 9, 10)},
+		{"just not expired", engine.Position{Epoch: 1, Offset: 6}, 0, "joined news@6 recovered", span("news", 7, 10)},
+		{"another life", engine.Position{Epoch: 99, Offset: 8}, 0, "joined news@10 gap unknown_epoch 8-10 oldest 6", nil},
+		{"ahead", engine.Position{Epoch: 1, Offset: 11}, 0, "joined news@10 gap ahead 11-10 oldest 6", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				e := boreas.NewMemory(boreas.MemoryOptions{Messages: 4})
+				e := memory.New(memory.Options{Messages: 4})
 				defer e.Close()
 				w := world{t, boreas.New(boreas.Options{Engine: e})}
 				defer w.hub.Shutdown(context.Background(), 0)
@@ -137,16 +140,16 @@ func TestWhatCannotBeRecovered(t *testing.T) {
 func TestLastOfAResumeNeedsTheVerbHistory(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		w.publishUpTo("news", 1, 3)
-		lost := boreas.Position{Epoch: 99, Offset: 1}
-		for verbs, want := range map[boreas.Verb][]string{
-			boreas.VerbJoin:                      {"joined news@3 gap unknown_epoch 1-3 oldest 0"},
-			boreas.VerbJoin | boreas.VerbHistory: append([]string{"joined news@0 gap unknown_epoch 1-0 oldest 0"}, span("news", 1, 3)...),
+		lost := engine.Position{Epoch: 99, Offset: 1}
+		for verbs, want := range map[access.Verb][]string{
+			access.VerbJoin:                      {"joined news@3 gap unknown_epoch 1-3 oldest 0"},
+			access.VerbJoin | access.VerbHistory: append([]string{"joined news@0 gap unknown_epoch 1-0 oldest 0"}, span("news", 1, 3)...),
 		} {
-			s, c := w.as(grantOf(t, "u", boreas.Permission{Pattern: "*", Allow: verbs}))
+			s, c := w.as(grantOf(t, "u", access.Permission{Pattern: "*", Allow: verbs}))
 			w.joins(s, boreas.Join{Channel: "news", Since: lost, Last: 1 << 30})
 			w.want(c, want...)
 			s.Leave("news")
-			if err := s.Join([]boreas.Join{{Channel: "news", Last: 1}}, nil)[0].Err; (err == nil) != (verbs&boreas.VerbHistory != 0) {
+			if err := s.Join([]boreas.Join{{Channel: "news", Last: 1}}, nil)[0].Err; (err == nil) != (verbs&access.VerbHistory != 0) {
 				t.Errorf("last alone, with %v: %v", verbs, err)
 			}
 		}
@@ -168,7 +171,7 @@ func TestNothingNewAfterExpiry(t *testing.T) {
 
 // clauses 4.2, 4.10, 4.11: results are per channel.
 func TestJoinResultsArePerChannel(t *testing.T) {
-	pattern, err := boreas.ParsePattern("full")
+	pattern, err := access.ParsePattern("full")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +181,7 @@ func TestJoinResultsArePerChannel(t *testing.T) {
 		w.announced("full")
 		s, conn := w.announced("a")
 		own := errors.New("the transport's own")
-		since := boreas.Position{Epoch: 1, Offset: 1}
+		since := engine.Position{Epoch: 1, Offset: 1}
 		w.joins(s,
 			boreas.Join{Channel: "b"}, boreas.Join{Channel: "b"}, boreas.Join{Channel: "a"},
 			boreas.Join{Channel: "a", Since: since}, boreas.Join{Channel: "b", Last: 1},
@@ -259,7 +262,7 @@ func TestPublishDuringResume(t *testing.T) {
 // clause 5.7.
 func TestEvictDuringResume(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		between := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{Messages: 600})}
+		between := &boreastest.Between{Engine: memory.New(memory.Options{Messages: 600})}
 		defer between.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: between})}
 		defer w.hub.Shutdown(context.Background(), 0)
@@ -312,7 +315,7 @@ func TestEndDuringJoin(t *testing.T) {
 					case "after read":
 						between.AfterRead = hook
 					}
-					if got := w.joins(s, boreas.Join{Channel: "news", Since: since})[0].Err; got != boreas.ErrClosed {
+					if got := w.joins(s, boreas.Join{Channel: "news", Since: since})[0].Err; got != engine.ErrClosed {
 						t.Errorf("joined: %v", got)
 					}
 					w.publish("news", "6")

@@ -3,6 +3,8 @@ package boreas
 import (
 	"slices"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 const (
@@ -44,7 +46,7 @@ func (s *Session) fellBehind() bool {
 
 // skip moves the subscription's cursor forward and tells the session what it does not
 // get.
-func (s *Session) skip(sub *subscription, reason GapReason, to Position) {
+func (s *Session) skip(sub *subscription, reason GapReason, to engine.Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.skipNow(sub, reason, to.Offset)
@@ -58,7 +60,7 @@ func (s *Session) skipNow(sub *subscription, reason GapReason, to uint64) {
 	}
 	sub.cursor.Store(to)
 	epoch := sub.ch.epoch
-	s.out = s.batchFormat().(Announcer).AppendGap(s.out, sub.ch.name, Gap{Reason: reason, From: Position{epoch, from}, To: Position{epoch, to}})
+	s.out = s.batchFormat().(Announcer).AppendGap(s.out, sub.ch.name, Gap{Reason: reason, From: engine.Position{Epoch: epoch, Offset: from}, To: engine.Position{Epoch: epoch, Offset: to}})
 	s.hub.stats.gap(reason)
 }
 
@@ -83,10 +85,10 @@ func (s *Session) conflate() {
 
 // position returns the session's position on a channel that it has joined, and the zero Position
 // for any other channel. The caller holds s.mu.
-func (s *Session) position(channel string) Position {
+func (s *Session) position(channel string) engine.Position {
 	sub := s.find(channel)
 	if sub == nil {
-		return Position{}
+		return engine.Position{}
 	}
 	return sub.position()
 }

@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // small runs a test on a hub whose log keeps four publications a channel.
 func small(t *testing.T, rules *boreas.Rules, test func(w world)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
-		e := boreas.NewMemory(boreas.MemoryOptions{Messages: 4})
+		e := memory.New(memory.Options{Messages: 4})
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: e, Rules: rules})}
 		defer w.hub.Shutdown(context.Background(), 0)
@@ -25,7 +27,7 @@ func small(t *testing.T, rules *boreas.Rules, test func(w world)) {
 
 func ruleFor(t *testing.T, pattern string, r boreas.Rule) *boreas.Rules {
 	t.Helper()
-	p, err := boreas.ParsePattern(pattern)
+	p, err := access.ParsePattern(pattern)
 	if err != nil {
 		t.Fatal(err)
 	}

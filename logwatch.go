@@ -1,6 +1,10 @@
 package boreas
 
-import "time"
+import (
+	"time"
+
+	"github.com/boreas-pubsub/boreas/engine"
+)
 
 const (
 	// firstLook and lastLook are how long a watch waits before it reads a channel's log again; the
@@ -43,7 +47,7 @@ func (h *Hub) watchLog(ch *channel, floor, unkept uint64) {
 		case <-h.ctx.Done():
 			return
 		}
-		log, err := h.read(h.ctx, forCatchUp, ch.name, Position{}, -1)
+		log, err := h.read(h.ctx, forCatchUp, ch.name, engine.Position{}, -1)
 		if err != nil {
 			return // each waiting session handles the error itself
 		}
@@ -73,7 +77,7 @@ func (ch *channel) endWatch(w *logWatch) {
 // beyond the channel's newest publication, so a cursor behind the window need not be behind any
 // publication. It returns false if the log does not yet show everything that the engine has
 // delivered. The caller holds Session.mu.
-func (sub *subscription) pass(head Position) bool {
+func (sub *subscription) pass(head engine.Position) bool {
 	ch := sub.ch
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

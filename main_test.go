@@ -3,6 +3,7 @@ package boreas_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,7 +45,7 @@ func (w world) settle() { synctest.Wait() }
 
 func (w world) publish(channel, data string) {
 	w.Helper()
-	if _, err := w.hub.Publish(context.Background(), channel, boreas.Message{Data: []byte(data)}); err != nil {
+	if _, err := w.hub.Publish(context.Background(), channel, engine.Message{Data: []byte(data)}); err != nil {
 		w.Fatalf("publish %q on %q: %v", data, channel, err)
 	}
 }
@@ -101,4 +103,13 @@ func span(channel string, first, last int) []string {
 func (w world) pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
+}
+
+// heapInUse returns the bytes of the heap that are in use, after a collection.
+func heapInUse() int64 {
+	runtime.GC()
+	runtime.GC() // the first one only empties the pools
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return int64(s.HeapAlloc)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // TestSessionsAgainstAModel does random things to sessions that take bytes at a
@@ -129,8 +130,8 @@ func TestStress(t *testing.T) {
 	for p := range publishers {
 		wg.Go(func() {
 			for i := range each {
-				hub.Publish(ctx, "news", boreas.Message{Data: fmt.Appendf(nil, "%d-%d", p, i)})
-				hub.Publish(ctx, "other", boreas.Message{Data: []byte("x")})
+				hub.Publish(ctx, "news", engine.Message{Data: fmt.Appendf(nil, "%d-%d", p, i)})
+				hub.Publish(ctx, "other", engine.Message{Data: []byte("x")})
 				conns[i%stayers].Bound(30)
 				conns[(i*7)%stayers].Unbound()
 			}
@@ -139,8 +140,8 @@ func TestStress(t *testing.T) {
 	wg.Wait()
 	cancel()
 	comers.Wait()
-	hub.Publish(context.Background(), "news", boreas.Message{Data: []byte("last-of-news")})
-	hub.Publish(context.Background(), "other", boreas.Message{Data: []byte("last-of-other")})
+	hub.Publish(context.Background(), "news", engine.Message{Data: []byte("last-of-news")})
+	hub.Publish(context.Background(), "other", engine.Message{Data: []byte("last-of-other")})
 	for _, c := range conns {
 		c.Unbound()
 	}

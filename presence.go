@@ -35,7 +35,7 @@ type Member struct {
 	// [MaxMemberSessions] of them.
 	Sessions []string `json:"sessions"`
 
-	// Info is the info of the user's token; see [Grant.Info]. If the token has none, it is the info
+	// Info is the info of the user's token; see [access.Grant.Info]. If the token has none, it is the info
 	// that the user's first session gave, or nil.
 	Info json.RawMessage `json:"info,omitempty"`
 
@@ -84,7 +84,7 @@ func (e PresenceEvent) encode() []byte {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
-// NewInfo returns presence info in the form of [Grant.Info]: JSON without white space, or "" for
+// NewInfo returns presence info in the form of [access.Grant.Info]: JSON without white space, or "" for
 // null and for an empty text. Errors: [ErrInfoTooLarge], and an error if the text is not one
 // JSON value.
 func NewInfo(text []byte) (string, error) {

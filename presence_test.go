@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -413,7 +414,7 @@ func TestWhatWasReadBeforeItBeganAnew(t *testing.T) {
 	s.subs = []*subscription{sub}
 	sub.cursor.Store(5)
 	// It would panic if it wrote: the session has no connection.
-	o, err := s.writeHistory(sub, History{Publications: []*Publication{{Offset: 4}}})
+	o, err := s.writeHistory(sub, engine.History{Publications: []*engine.Publication{{Offset: 4}}})
 	if o != flushDone || err != nil || sub.cursor.Load() != 5 {
 		t.Errorf("outcome %v, %v, cursor %d", o, err, sub.cursor.Load())
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
@@ -19,7 +20,7 @@ func inRooms(t *testing.T, test func(w world)) {
 	t.Helper()
 	var rules *boreas.Rules
 	for pattern, mode := range map[string]boreas.PresenceMode{"room.**": boreas.PresenceFull, "count.**": boreas.PresenceCount} {
-		p, err := boreas.ParsePattern(pattern)
+		p, err := access.ParsePattern(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +76,7 @@ func TestPresenceNeedsARule(t *testing.T) {
 		if _, err := w.hub.Presence("news"); err != boreas.ErrNoPresence {
 			t.Errorf("presence of a channel without: %v", err)
 		}
-		if _, err := w.hub.Presence(""); !errors.Is(err, boreas.ErrChannelName) {
+		if _, err := w.hub.Presence(""); !errors.Is(err, access.ErrChannelName) {
 			t.Errorf("presence of no channel: %v", err)
 		}
 		w.users("room.a", `{"users":0,"sessions":0,"members":[]}`)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
@@ -19,12 +20,12 @@ func TestPresenceInfoOfTokens(t *testing.T) {
 		watcher, c := w.member("zoe")
 		w.watch(watcher, "room.a")
 		seen := 0
-		grant := func(identity, user, info string) *boreas.Grant {
+		grant := func(identity, user, info string) *access.Grant {
 			g := boreastest.Grant(identity, user)
 			g.Info = info
 			return g
 		}
-		enter := func(g *boreas.Grant, claim string) *boreas.Session {
+		enter := func(g *access.Grant, claim string) *boreas.Session {
 			s, _ := w.member("nobody")
 			if err := s.Authenticate(g); err != nil {
 				t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
@@ -35,7 +36,7 @@ type presence struct {
 	seq      uint64 // the offset of the newest event
 	counting bool   // there are no members in what is told
 
-	latest       *Publication // what stateEvent made last, when who.change was latestChange
+	latest       *engine.Publication // what stateEvent made last, when who.change was latestChange
 	latestChange uint64
 
 	told      time.Time   // when a counted channel's watchers were last told
@@ -156,14 +157,14 @@ func (p *presence) rewatch(sub *subscription) PresenceState {
 // stateEvent returns the event that stands for all of the log so far. Who writes it to
 // a watcher moves its cursor to the event's offset. All who need it at the same time
 // get the same one: a thousand blocked watchers hold one megabyte, and not a thousand.
-func (p *presence) stateEvent() *Publication {
+func (p *presence) stateEvent() *engine.Publication {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	head := p.events.head.Load()
 	if p.latest == nil || p.latest.Offset != head || p.latestChange != p.who.change {
 		e := PresenceEvent{Event: "state", PresenceState: p.stateNow()}
 		e.sort()
-		p.latest, p.latestChange = &Publication{Offset: head, Data: e.encode()}, p.who.change
+		p.latest, p.latestChange = &engine.Publication{Offset: head, Data: e.encode()}, p.who.change
 	}
 	return p.latest
 }
@@ -282,7 +283,7 @@ func (p *presence) tell(e PresenceEvent) {
 	p.seq++
 	p.latest = nil
 	_, wall := clock.Both()
-	p.events.deliver(&Publication{Offset: p.seq, Time: wall, Data: e.encode()})
+	p.events.deliver(&engine.Publication{Offset: p.seq, Time: wall, Data: e.encode()})
 }
 
 // watched tells whether anybody watches.

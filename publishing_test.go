@@ -7,10 +7,13 @@ import (
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-func message(data string) boreas.Message { return boreas.Message{Data: []byte(data)} }
+func message(data string) engine.Message { return engine.Message{Data: []byte(data)} }
 
 // clauses 6.1, 6.2: who may publish, and who gets it.
 func TestSessionsPublish(t *testing.T) {
@@ -33,12 +36,12 @@ func TestSessionsPublish(t *testing.T) {
 		w.want(oc, span("chat", 1, 6)...)
 		w.want(c, "chat 1 1", "chat 3 3", "chat 5 5", "chat 7 7")
 
-		for channel, want := range map[string]error{"news": boreas.ErrNotPermitted, "": boreas.ErrChannelName} {
+		for channel, want := range map[string]error{"news": access.ErrNotPermitted, "": access.ErrChannelName} {
 			if _, err := s.Publish(ctx, channel, message("1"), true); !errors.Is(err, want) {
 				t.Errorf("on %q: %v", channel, err)
 			}
 		}
-		if _, err := s.Publish(ctx, "chat", boreas.Message{Key: string(make([]byte, boreas.MaxKey+1))}, true); err != boreas.ErrKey {
+		if _, err := s.Publish(ctx, "chat", engine.Message{Key: string(make([]byte, engine.MaxKey+1))}, true); err != boreas.ErrKey {
 			t.Errorf("long key: %v", err)
 		}
 		c2 := &boreastest.Conn{Form: boreastest.Announcing{}}
@@ -46,7 +49,7 @@ func TestSessionsPublish(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := anonymous.Publish(ctx, "chat", message("1"), true); err != boreas.ErrAnonymous {
+		if _, err := anonymous.Publish(ctx, "chat", message("1"), true); err != access.ErrAnonymous {
 			t.Errorf("anonymous: %v", err)
 		}
 	})
@@ -87,7 +90,7 @@ func TestEchoWhileBlocked(t *testing.T) {
 func TestEchoAfterAFailure(t *testing.T) {
 	ctx := context.Background()
 	inBubble(t, func(t *testing.T) {
-		e := &failing{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+		e := &failing{Engine: memory.New(memory.Options{})}
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: e, Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})})}
 		defer w.hub.Shutdown(ctx, 0)
@@ -106,13 +109,13 @@ func TestEchoAfterAFailure(t *testing.T) {
 }
 
 type failing struct {
-	boreas.Engine
+	engine.Engine
 	fail bool
 }
 
-func (f *failing) Publish(ctx context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
+func (f *failing) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
 	if f.fail {
-		return boreas.Ack{}, errors.New("disk full")
+		return engine.Ack{}, errors.New("disk full")
 	}
 	return f.Engine.Publish(ctx, channel, m)
 }

@@ -3,6 +3,9 @@ package boreas
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
 // users counts the bounded resources of the users that a backend has named. Guarded by the
@@ -16,13 +19,13 @@ type users struct {
 type userCount struct{ sessions, channels int32 }
 
 // counts tells whether the grant's user is bounded.
-func (u *users) counts(g *Grant) bool {
+func (u *users) counts(g *access.Grant) bool {
 	return g != nil && g.Named && (u.maxSessions > 0 || u.maxChannels > 0)
 }
 
 // move counts a session with so many channels that goes from one grant to another, of
 // which each may be nil.
-func (u *users) move(from, to *Grant, channels int) error {
+func (u *users) move(from, to *access.Grant, channels int) error {
 	if u.counts(from) && u.counts(to) && from.User == to.User {
 		return nil
 	}
@@ -41,7 +44,7 @@ func (u *users) move(from, to *Grant, channels int) error {
 }
 
 // leave counts a session with so many channels that is the grant's no longer.
-func (u *users) leave(g *Grant, channels int) {
+func (u *users) leave(g *access.Grant, channels int) {
 	if u.counts(g) {
 		n := u.byName[g.User]
 		u.set(g.User, userCount{n.sessions - 1, n.channels - int32(channels)})
@@ -98,16 +101,6 @@ type addresses struct {
 // joined.
 type addressCount struct{ sessions, channels int32 }
 
-// one returns what counts as one: an IPv4 address, or the /64 of IPv6 that one subscriber
-// of a provider has, by its first address.
-func one(address netip.Addr) netip.Addr {
-	if address = address.Unmap(); address.Is4() {
-		return address
-	}
-	network, _ := address.Prefix(64) // cannot fail
-	return network.Addr()
-}
-
 // counts reports whether the address is bounded.
 func (a *addresses) counts(address netip.Addr) bool {
 	if a.maxSessions == 0 && a.maxChannels == 0 || !address.IsValid() {
@@ -122,7 +115,7 @@ func (a *addresses) addSession(address netip.Addr) error {
 	if !a.counts(address) { // other addresses may have room
 		return nil
 	}
-	address = one(address)
+	address = peer.Network(address).Addr()
 	n := a.byAddress[address]
 	if a.maxSessions > 0 && int(n.sessions) >= a.maxSessions {
 		return ErrTooManyAddressSessions
@@ -134,7 +127,7 @@ func (a *addresses) addSession(address netip.Addr) error {
 
 func (a *addresses) removeSession(address netip.Addr) {
 	if a.counts(address) {
-		address = one(address)
+		address = peer.Network(address).Addr()
 		n := a.byAddress[address]
 		n.sessions--
 		a.set(address, n)
@@ -143,7 +136,7 @@ func (a *addresses) removeSession(address netip.Addr) {
 
 // addChannels counts n channels more, or less. Error: [ErrTooManyAddressChannels].
 func (a *addresses) addChannels(address netip.Addr, n int) error {
-	address = one(address)
+	address = peer.Network(address).Addr()
 	c := a.byAddress[address]
 	if c.channels += int32(n); n > 0 && int(c.channels) > a.maxChannels {
 		return ErrTooManyAddressChannels

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
 // TestUsersAreBounded counts the sessions and channels of users that a backend has named.
 func TestUsersAreBounded(t *testing.T) {
 	inWorld(t, boreas.Options{MaxUserSessions: 2, MaxUserChannels: 3}, func(w world) {
-		g := grantOf(t, "u", boreas.Permission{Pattern: "**", Allow: boreas.AllVerbs})
+		g := grantOf(t, "u", access.Permission{Pattern: "**", Allow: access.AllVerbs})
 		one, _ := w.as(g, "a", "b")
 		two, _ := w.as(g, "a")
 		if err := join(two, "c"); err != boreas.ErrTooManyUserChannels {

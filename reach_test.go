@@ -12,13 +12,16 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // Maximum costs from docs/limits.md, in bytes.
 const (
 	sessionMost = 4<<10 + 4*boreas.HeldFree // including the uncounted bytes of each kind
-	channelMost = 700 + 2*boreas.MaxChannelName + 110 + 1000 + 300 + 110 + boreas.MaxInfo + 64
+	channelMost = 700 + 2*access.MaxChannelName + 110 + 1000 + 300 + 110 + boreas.MaxInfo + 64
 )
 
 // reach is a hub with small limits, and clients that use all of them.
@@ -64,9 +67,9 @@ func (r *reach) attack(address string) {
 			}
 		}
 		for range 100 {
-			m := boreas.Message{Data: bytes.Repeat([]byte("1"), 3000), Key: r.name("")[:boreas.MaxKey]}
+			m := engine.Message{Data: bytes.Repeat([]byte("1"), 3000), Key: r.name("")[:engine.MaxKey]}
 			_, err := s.Publish(context.Background(), r.name("chat."), m, true)
-			if errors.Is(err, boreas.ErrTooManyKeys) {
+			if errors.Is(err, engine.ErrTooManyKeys) {
 				m.Key = ""
 				_, err = s.Publish(context.Background(), r.name("chat."), m, true)
 			}
@@ -86,7 +89,7 @@ func (r *reach) attack(address string) {
 func (r *reach) name(prefix string) string {
 	r.made++
 	name := fmt.Sprint(prefix, r.made, ".")
-	return name + strings.Repeat("x", boreas.MaxChannelName-len(name))
+	return name + strings.Repeat("x", access.MaxChannelName-len(name))
 }
 
 // TestWhatClientsCanMakeTheServerHold uses up the limits of docs/limits.md, from one address and
@@ -99,24 +102,24 @@ func TestWhatClientsCanMakeTheServerHold(t *testing.T) {
 				MaxChannels: 50, MaxAddressSessions: 10, MaxAddressChannels: 300, ChannelMemory: 4 << 20, PeerMemory: 2 << 20, Sweepers: 1,
 			}
 			for pattern, rule := range map[string]boreas.Rule{"room.**": {Presence: boreas.PresenceFull}, "chat.**": {ClientPublish: true}} {
-				p, err := boreas.ParsePattern(pattern)
+				p, err := access.ParsePattern(pattern)
 				if err != nil {
 					t.Fatal(err)
 				}
 				o.Rules = o.Rules.Add(p, rule)
 			}
 			inBubble(t, func(t *testing.T) {
-				engine := boreas.NewMemory(boreas.MemoryOptions{Memory: history})
+				engine := memory.New(memory.Options{Memory: history})
 				defer engine.Close()
 				o := o
 				o.Engine = engine
 				r := &reach{world: world{t, boreas.New(o)}, options: o}
 				defer r.hub.Shutdown(context.Background(), 0)
-				before, _ := footprint()
+				before := heapInUse()
 				for i := range addresses {
 					r.attack(fmt.Sprintf("192.0.2.%d", i))
 				}
-				after, _ := footprint()
+				after := heapInUse()
 				sessions := int64(addresses * o.MaxAddressSessions)
 				channels := min(o.ChannelMemory, int64(addresses*o.MaxAddressChannels)*channelMost)
 				peers := min(o.PeerMemory, int64(addresses)*o.PeerMemory/8)

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // pingSlots is into how many parts the sessions are divided for pinging. More
@@ -84,7 +86,7 @@ func (r *registry) start(s *Session) error {
 // identify makes s a session of the grant's identity; a nil grant is anonymous. The
 // caller holds s.mu. Errors: [ErrTooManyUserSessions], [ErrTooManyUserChannels], and then
 // s is what it was.
-func (r *registry) identify(s *Session, g *Grant) error {
+func (r *registry) identify(s *Session, g *access.Grant) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.users.move(s.grant, g, int(s.joined)); err != nil {

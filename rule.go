@@ -1,6 +1,9 @@
 package boreas
 
-import "time"
+import (
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
+)
 
 // A Rule is the configuration of a channel. The zero value has all defaults.
 type Rule struct {
@@ -8,7 +11,7 @@ type Rule struct {
 	Text string
 
 	// Retention is how much of the channel's log is kept.
-	Retention Retention
+	Retention engine.Retention
 
 	// Presence says whether it is known who is on the channel.
 	Presence PresenceMode
@@ -22,19 +25,6 @@ type Rule struct {
 
 	// MaxSubscribers is how many sessions may join; 0 means no bound.
 	MaxSubscribers int
-}
-
-// Retention bounds a channel's log. For each bound 0 means the engine's default.
-type Retention struct {
-	// Messages is how many publications are kept; a negative number means none.
-	Messages int
-
-	// Bytes is how many bytes of messages are kept. The newest publication is kept
-	// whatever its size.
-	Bytes int64
-
-	// Age is how long a publication is kept.
-	Age time.Duration
 }
 
 // A PresenceMode says what is known of who is on a channel.
@@ -53,14 +43,14 @@ type Rules struct {
 }
 
 type patternRule struct {
-	pattern Pattern
+	pattern access.Pattern
 	rule    *Rule
 }
 
 var zeroRule Rule
 
 // Add returns rules with one more, after those that there are.
-func (r *Rules) Add(p Pattern, rule Rule) *Rules {
+func (r *Rules) Add(p access.Pattern, rule Rule) *Rules {
 	var list []patternRule
 	if r != nil {
 		list = append(list, r.list...)
@@ -80,3 +70,6 @@ func (r *Rules) For(channel string) *Rule {
 	}
 	return &zeroRule
 }
+
+// Text returns the text of the channel's rule, or "" if no pattern matches the channel.
+func (r *Rules) Text(channel string) string { return r.For(channel).Text }

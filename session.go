@@ -8,6 +8,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // A Session is one connected subscriber, whatever the transport. Its methods may
@@ -30,7 +33,7 @@ type Session struct {
 	slotIndex     int32
 	identityIndex int32
 	identity      *identity
-	grant         *Grant // what it may do, or did when it ended; nil while it is anonymous
+	grant         *access.Grant // what it may do, or did when it ended; nil while it is anonymous
 
 	address netip.Addr // of the peer; invalid if not known. Set by Reserve
 
@@ -84,10 +87,14 @@ func (s *Session) Start(conn Conn, format Format, greeting func(id string) []byt
 func (s *Session) ID() string { return sessionName(s.number) }
 
 func sessionName(number uint64) string {
-	return idPrefix + strconv.FormatUint(number, positionBase)
+	return idPrefix + strconv.FormatUint(number, nameBase)
 }
 
-const idPrefix = "s_"
+// The name of a session is idPrefix and its number with the radix nameBase.
+const (
+	idPrefix = "s_"
+	nameBase = 32
+)
 
 // Identity returns who the session authenticated as, "" if it is anonymous.
 func (s *Session) Identity() string {
@@ -118,7 +125,7 @@ func (s *Session) user() string {
 func (s *Session) Address() netip.Addr { return s.address }
 
 // Grant returns what the session may do, nil if it is anonymous or has ended.
-func (s *Session) Grant() *Grant {
+func (s *Session) Grant() *access.Grant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
@@ -128,7 +135,7 @@ func (s *Session) Grant() *Grant {
 }
 
 // LastGrant is Grant that also tells what a session had when it ended.
-func (s *Session) LastGrant() *Grant {
+func (s *Session) LastGrant() *access.Grant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.grant
@@ -150,10 +157,10 @@ func (s *Session) announcer() Announcer {
 // Publish publishes a message for the session, if the channel's rule and its grant allow it. If
 // echo is false, the session does not receive it. Errors: those of [Hub.MayPublish] and
 // [Hub.Publish].
-func (s *Session) Publish(ctx context.Context, channel string, m Message, echo bool) (Ack, error) {
+func (s *Session) Publish(ctx context.Context, channel string, m engine.Message, echo bool) (engine.Ack, error) {
 	g := s.Grant()
 	if err := s.hub.MayPublish(g, channel); err != nil {
-		return Ack{}, err
+		return engine.Ack{}, err
 	}
 	m.Publisher = g.Publisher(s.address)
 	if echo {

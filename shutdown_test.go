@@ -13,14 +13,17 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // lent is an engine that its owner closes after the hub's Shutdown has returned: after that no
 // call of it may be under way, and none may begin.
 type lent struct {
 	*testing.T
-	boreas.Engine
+	engine.Engine
 	takes func() time.Duration // how long a call takes, unless its context ends before
 	over  atomic.Bool          // Shutdown has returned
 	calls atomic.Int64
@@ -42,23 +45,23 @@ func (e *lent) call(ctx context.Context, what string) error {
 	return ctx.Err()
 }
 
-func (e *lent) Publish(ctx context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
+func (e *lent) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
 	if err := e.call(ctx, "Publish"); err != nil {
-		return boreas.Ack{}, err
+		return engine.Ack{}, err
 	}
 	return e.Engine.Publish(ctx, channel, m)
 }
 
-func (e *lent) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+func (e *lent) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
 	if err := e.call(ctx, "Read"); err != nil {
-		return boreas.History{}, err
+		return engine.History{}, err
 	}
 	return e.Engine.Read(ctx, channel, since, limit)
 }
 
-func (e *lent) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+func (e *lent) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
 	if err := e.call(ctx, "Follow"); err != nil {
-		return boreas.Position{}, nil, err
+		return engine.Position{}, nil, err
 	}
 	head, stop, err := e.Engine.Follow(ctx, channel, deliver)
 	return head, func() { e.call(context.Background(), "stop"); stop() }, err
@@ -68,12 +71,12 @@ func (e *lent) ListChannels(ctx context.Context, prefix, after string, limit int
 	if err := e.call(ctx, "ListChannels"); err != nil {
 		return nil, err
 	}
-	return e.Engine.(*boreas.Memory).ListChannels(ctx, prefix, after, limit)
+	return e.Engine.(*memory.Engine).ListChannels(ctx, prefix, after, limit)
 }
 
-func (e *lent) Stats() boreas.EngineStats {
+func (e *lent) Stats() engine.Stats {
 	e.call(context.Background(), "Stats")
-	return e.Engine.(*boreas.Memory).Stats()
+	return e.Engine.(*memory.Engine).Stats()
 }
 
 // inLent runs a test against a hub on a lent engine whose calls take a second. The test calls
@@ -81,9 +84,9 @@ func (e *lent) Stats() boreas.EngineStats {
 func inLent(t *testing.T, o boreas.Options, test func(w world, e *lent, end func(patience time.Duration))) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
-		memory := boreas.NewMemory(boreas.MemoryOptions{})
-		defer memory.Close()
-		e := &lent{T: t, Engine: memory, takes: func() time.Duration { return time.Second }}
+		kept := memory.New(memory.Options{})
+		defer kept.Close()
+		e := &lent{T: t, Engine: kept, takes: func() time.Duration { return time.Second }}
 		o.Engine = e
 		hub := boreas.New(o)
 		test(world{t, hub}, e, func(patience time.Duration) {
@@ -97,7 +100,7 @@ func inLent(t *testing.T, o boreas.Options, test func(w world, e *lent, end func
 
 func lingering(t *testing.T) boreas.Options {
 	t.Helper()
-	all, err := boreas.ParsePattern("**")
+	all, err := access.ParsePattern("**")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,30 +161,30 @@ func TestShutdownWaitsForWhoEndsASession(t *testing.T) {
 // Each call is under way when the hub ends, and only its context can end it.
 func TestShutdownEndsCallsUnderWay(t *testing.T) {
 	never := context.Background()
-	for name, call := range map[string]func(w world, s *boreas.Session, p boreas.Position) error{
-		"publish": func(w world, _ *boreas.Session, _ boreas.Position) error {
-			return errOf(w.hub.Publish(never, "a", boreas.Message{}))
+	for name, call := range map[string]func(w world, s *boreas.Session, p engine.Position) error{
+		"publish": func(w world, _ *boreas.Session, _ engine.Position) error {
+			return errOf(w.hub.Publish(never, "a", engine.Message{}))
 		},
-		"session publish": func(w world, s *boreas.Session, _ boreas.Position) error {
-			return errOf(s.Publish(never, "a", boreas.Message{}, true))
+		"session publish": func(w world, s *boreas.Session, _ engine.Position) error {
+			return errOf(s.Publish(never, "a", engine.Message{}, true))
 		},
-		"history": func(w world, _ *boreas.Session, _ boreas.Position) error {
-			return errOf(w.hub.History(never, "a", boreas.Position{}, 1))
+		"history": func(w world, _ *boreas.Session, _ engine.Position) error {
+			return errOf(w.hub.History(never, "a", engine.Position{}, 1))
 		},
-		"channel": func(w world, _ *boreas.Session, _ boreas.Position) error { return errOf(w.hub.Channel(never, "a")) },
-		"list": func(w world, _ *boreas.Session, _ boreas.Position) error {
+		"channel": func(w world, _ *boreas.Session, _ engine.Position) error { return errOf(w.hub.Channel(never, "a")) },
+		"list": func(w world, _ *boreas.Session, _ engine.Position) error {
 			_, _, err := w.hub.ListChannels(never, "", "", 1)
 			return err
 		},
-		"join": func(w world, s *boreas.Session, _ boreas.Position) error { return join(s, "b") },
-		"resume": func(w world, s *boreas.Session, p boreas.Position) error {
+		"join": func(w world, s *boreas.Session, _ engine.Position) error { return join(s, "b") },
+		"resume": func(w world, s *boreas.Session, p engine.Position) error {
 			return s.Join([]boreas.Join{{Channel: "b", Since: p}}, nil)[0].Err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := boreas.Options{Rules: lingering(t).Rules}
 			inLent(t, o, func(w world, e *lent, end func(time.Duration)) {
-				ack, err := w.hub.Publish(never, "b", boreas.Message{Data: []byte("1")})
+				ack, err := w.hub.Publish(never, "b", engine.Message{Data: []byte("1")})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -215,17 +218,17 @@ func TestCallsAfterShutdown(t *testing.T) {
 		ctx := context.Background()
 		_, _, listed := w.hub.ListChannels(ctx, "", "", 1)
 		for name, err := range map[string]error{
-			"publish": errOf(w.hub.Publish(ctx, "a", boreas.Message{})),
-			"history": errOf(w.hub.History(ctx, "a", boreas.Position{}, 1)),
+			"publish": errOf(w.hub.Publish(ctx, "a", engine.Message{})),
+			"history": errOf(w.hub.History(ctx, "a", engine.Position{}, 1)),
 			"channel": errOf(w.hub.Channel(ctx, "a")),
 			"list":    listed,
 			"join":    join(s, "b"),
 		} {
-			if !errors.Is(err, boreas.ErrClosed) {
+			if !errors.Is(err, engine.ErrClosed) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if got := w.hub.Stats().Engine; got != (boreas.EngineStats{}) {
+		if got := w.hub.Stats().Engine; got != (engine.Stats{}) {
 			t.Errorf("stats: %+v", got)
 		}
 		if e.calls.Load() == 0 {
@@ -263,13 +266,13 @@ func TestShutdownAmidEverything(t *testing.T) {
 							channel := fmt.Sprint("c", n(4))
 							switch n(5) {
 							case 0:
-								s.Publish(ctx, channel, boreas.Message{Data: []byte("1")}, true)
+								s.Publish(ctx, channel, engine.Message{Data: []byte("1")}, true)
 							case 1:
-								s.History(ctx, channel, boreas.Position{}, 5)
+								s.History(ctx, channel, engine.Position{}, 5)
 							case 2:
 								s.Leave(channel)
 							default:
-								h, _ := w.hub.History(ctx, channel, boreas.Position{}, 0)
+								h, _ := w.hub.History(ctx, channel, engine.Position{}, 0)
 								s.Join([]boreas.Join{{Channel: channel, Since: h.Floor}}, nil)
 							}
 						}
@@ -286,7 +289,7 @@ func TestShutdownAmidEverything(t *testing.T) {
 						w.hub.EndSession(id.(string), boreas.ErrTerminated)
 						return n(3) > 0
 					})
-					if _, err := w.hub.Publish(ctx, fmt.Sprint("c", n(4)), boreas.Message{Data: []byte("1")}); err != nil {
+					if _, err := w.hub.Publish(ctx, fmt.Sprint("c", n(4)), engine.Message{Data: []byte("1")}); err != nil {
 						return
 					}
 					w.hub.ListChannels(ctx, "", "", 10)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 func TestABlockedReaderLosesNothingAndDelaysNobody(t *testing.T) {
@@ -61,7 +63,7 @@ func TestABlockedReaderLosesNothingAndDelaysNobody(t *testing.T) {
 }
 
 func TestAReaderThatTheLogHasPassedIsEnded(t *testing.T) {
-	engine := func() boreas.Engine { return boreas.NewMemory(boreas.MemoryOptions{Messages: 10}) }
+	engine := func() engine.Engine { return memory.New(memory.Options{Messages: 10}) }
 	for _, reads := range []bool{true, false} {
 		t.Run(fmt.Sprintf("reads=%v", reads), func(t *testing.T) {
 			// The hub's window is larger than this log, so the log is
@@ -103,7 +105,7 @@ func TestAReaderThatTheLogHasPassedIsEnded(t *testing.T) {
 }
 
 func TestAReaderBehindTheWindowCatchesUpFromTheEngine(t *testing.T) {
-	engine := func() boreas.Engine { return boreas.NewMemory(boreas.MemoryOptions{Messages: 100_000}) }
+	engine := func() engine.Engine { return memory.New(memory.Options{Messages: 100_000}) }
 	inWorldWith(t, engine, func(w world) {
 		_, slow := w.subscriber("news", "sport")
 		slow.Bound(3)
@@ -182,7 +184,7 @@ func TestABusyChannelDoesNotStarveTheOthersOfASession(t *testing.T) {
 }
 
 // inWorldWith is inWorld with an engine, which must be made inside the bubble.
-func inWorldWith(t *testing.T, engine func() boreas.Engine, test func(w world)) {
+func inWorldWith(t *testing.T, engine func() engine.Engine, test func(w world)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
 		e := engine()
@@ -198,11 +200,11 @@ var _ boreas.Conn = (*boreastest.Conn)(nil)
 // late is an engine whose log shows publications only some time after it has
 // delivered them.
 type late struct {
-	boreas.Engine
+	engine.Engine
 	until time.Time
 }
 
-func (l *late) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+func (l *late) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
 	h, err := l.Engine.Read(ctx, channel, since, limit)
 	if time.Now().Before(l.until) {
 		h.Publications = nil
@@ -212,7 +214,7 @@ func (l *late) Read(ctx context.Context, channel string, since boreas.Position, 
 
 func TestAnEngineWhoseLogIsBehindItsDeliveries(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		e := &late{boreas.NewMemory(boreas.MemoryOptions{}), time.Now().Add(time.Minute)}
+		e := &late{memory.New(memory.Options{}), time.Now().Add(time.Minute)}
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: e})}
 		defer w.hub.Shutdown(context.Background(), 0)

@@ -5,6 +5,9 @@ import (
 	"math/bits"
 	"slices"
 	"sync/atomic"
+
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // batchBuckets is how many buckets the histogram of publications a write has: one
@@ -23,7 +26,7 @@ type Stats struct {
 	ChannelBytes  int64 // cost of the joined channels; see Options.ChannelMemory
 	Blocked       int64 // sessions that wait for their socket, or catch up from the log
 	EngineCalls   int   // under way; 0 if the engine never waits
-	Engine        EngineStats
+	Engine        engine.Stats
 	Held          HeldStats // for peers
 
 	// Since the start.
@@ -71,9 +74,6 @@ type Ended struct {
 	HistoryUnavailable uint64 // ErrUnreadable
 	Other              uint64 // the peer left, the connection was lost, or the transport ended it
 }
-
-// statsEngine is an engine that tells what it holds.
-type statsEngine interface{ Stats() EngineStats }
 
 // Stats returns the hub's counters. They are not taken in one instant.
 func (h *Hub) Stats() Stats {
@@ -198,7 +198,7 @@ func (c *hubStats) end(reason error) {
 		kind = endedShutdown
 	case ErrRevoked:
 		kind = endedRevoked
-	case ErrTokenExpired:
+	case access.ErrTokenExpired:
 		kind = endedExpired
 	case ErrRulesChanged:
 		kind = endedRules

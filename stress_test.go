@@ -12,6 +12,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // Every line of every session is accounted for, whatever is cut, left out, or joined again.
@@ -24,7 +26,7 @@ func TestEveryLineIsAccountedFor(t *testing.T) {
 func stress(t *testing.T, round int) {
 	r := rand.New(rand.NewPCG(uint64(round), 7))
 	messages := []int{0, 50, 5}[round%3]
-	e := boreas.NewMemory(boreas.MemoryOptions{Messages: messages})
+	e := memory.New(memory.Options{Messages: messages})
 	defer e.Close()
 	rule := boreas.Rule{ClientPublish: true, Latest: round%4 == 1, Presence: boreas.PresenceFull}
 	hub := boreas.New(boreas.Options{Engine: e, Sweepers: 2, Rules: ruleFor(t, "*", rule), PresenceUsers: 4})
@@ -58,7 +60,7 @@ func stress(t *testing.T, round int) {
 	for i, m := range all {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(seeds[i], 1))
-			at := map[string]boreas.Position{}
+			at := map[string]engine.Position{}
 			era, joined := map[string]int{}, map[string]bool{}
 			for range 150 {
 				ch := names[r.IntN(3)]
@@ -119,7 +121,7 @@ func stress(t *testing.T, round int) {
 	synctest.Wait()
 	heads := map[string]uint64{}
 	for _, ch := range names {
-		h, _ := hub.History(context.Background(), ch, boreas.Position{}, 0)
+		h, _ := hub.History(context.Background(), ch, engine.Position{}, 0)
 		heads[ch] = h.Head.Offset
 	}
 	for i, m := range all {

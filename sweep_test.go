@@ -11,6 +11,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // TestABigChannelIsSweptByManyAtOnce holds a write to one subscriber up until
@@ -74,7 +75,7 @@ func TestASweepLetsOthersRun(t *testing.T) {
 		}
 	})
 	arrived := last.Await("news")
-	hub.Publish(context.Background(), "news", boreas.Message{Data: []byte("1")})
+	hub.Publish(context.Background(), "news", engine.Message{Data: []byte("1")})
 	<-arrived
 	got := turns.Load() - atFirst.Load()
 	cancel()
@@ -119,7 +120,7 @@ func TestASweepLetsTheNetworkIn(t *testing.T) {
 	const subscribers = 10_000
 	last := crowd(t, hub, subscribers, func() { before.Store(answers.Load()) })
 	arrived := last.Await("news")
-	hub.Publish(context.Background(), "news", boreas.Message{Data: []byte("1")})
+	hub.Publish(context.Background(), "news", engine.Message{Data: []byte("1")})
 	<-arrived
 	got := answers.Load() - before.Load()
 	near.Close()

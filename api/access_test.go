@@ -20,6 +20,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
@@ -98,7 +99,7 @@ func newGate(t *testing.T, o api.Options) *gate {
 	g := &gate{refusals: refusal.New()}
 	o.Refusals, o.Debug = g.refusals, true
 	o.Log = slog.New(slog.NewTextHandler(&g.log, nil))
-	chat, err := boreas.ParsePattern("chat.*")
+	chat, err := access.ParsePattern("chat.*")
 	if err != nil {
 		t.Fatal(err)
 	}

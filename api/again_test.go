@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // A slowBody is a request's body that calls a function after its first half.
@@ -70,7 +72,7 @@ var requestsWithBodies = []struct {
 
 func chatRules(t *testing.T) *boreas.Rules {
 	t.Helper()
-	chat, err := boreas.ParsePattern("chat.*")
+	chat, err := access.ParsePattern("chat.*")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,8 +176,8 @@ func TestRevokedWhileTheBodyComes(t *testing.T) {
 // history returns how many messages of a channel are kept.
 func (r *rig) history(channel string) int {
 	r.t.Helper()
-	h, err := r.hub.History(r.t.Context(), channel, boreas.Position{}, 100)
-	if err != nil && !errors.Is(err, boreas.ErrExpired) {
+	h, err := r.hub.History(r.t.Context(), channel, engine.Position{}, 100)
+	if err != nil && !errors.Is(err, engine.ErrExpired) {
 		r.t.Fatal(err)
 	}
 	return len(h.Publications)

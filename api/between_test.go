@@ -10,12 +10,13 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // TestRevokedWhileHistoryIsRead takes a token back when the history has been read and not
 // yet been answered with: what may have come after that must not be told.
 func TestRevokedWhileHistoryIsRead(t *testing.T) {
-	between := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+	between := &boreastest.Between{Engine: memory.New(memory.Options{})}
 	defer between.Close()
 	r := newRig(t, boreas.Options{Engine: between}, api.Options{})
 	token, _, err := r.authority.CreateToken(auth.Token{User: "ann"})
@@ -43,7 +44,7 @@ func TestRevokedWhileHistoryIsRead(t *testing.T) {
 func TestPublishWhileTheEngineHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		released := make(chan struct{})
-		between := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+		between := &boreastest.Between{Engine: memory.New(memory.Options{})}
 		defer between.Close()
 		between.BeforePublish = func(channel string) {
 			if channel == "slow" {

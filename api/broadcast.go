@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
@@ -16,7 +18,7 @@ import (
 // broadcast publishes to a channel. It is the server's hot path.
 func (s *service) broadcast(w http.ResponseWriter, r *http.Request, c *call) {
 	channel := c.name
-	if err := boreas.ValidChannel(channel); err != nil {
+	if err := access.ValidChannel(channel); err != nil {
 		s.refuse(w, refusedChannel, http.StatusBadRequest, sentence(err))
 		return
 	}
@@ -39,7 +41,7 @@ func (s *service) broadcast(w http.ResponseWriter, r *http.Request, c *call) {
 		s.counts.dryRuns.Add(1)
 		return
 	}
-	if _, err := s.hub.Publish(r.Context(), channel, boreas.Message{Data: bytes.Clone(payload)}); err != nil {
+	if _, err := s.hub.Publish(r.Context(), channel, engine.Message{Data: bytes.Clone(payload)}); err != nil {
 		s.refusePublish(w, channel, err)
 	}
 }
@@ -83,7 +85,7 @@ func (s *service) refuseBody(w http.ResponseWriter, r *http.Request, c *call, er
 
 // refusePublish answers a message that the hub did not accept.
 func (s *service) refusePublish(w http.ResponseWriter, channel string, err error) {
-	if errors.Is(err, boreas.ErrClosed) {
+	if errors.Is(err, engine.ErrClosed) {
 		s.refuse(w, refusedClosed, http.StatusServiceUnavailable, "The server is shutting down; nothing was published.")
 		return
 	}

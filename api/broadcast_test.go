@@ -13,6 +13,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 func TestBroadcastReachesTheChannel(t *testing.T) {
@@ -94,24 +96,24 @@ func TestBroadcastErrors(t *testing.T) {
 }
 
 // engine is a memory engine whose Publish is another function.
-type engine struct {
-	*boreas.Memory
+type eng struct {
+	*memory.Engine
 	publish func(data []byte) error
 }
 
-func (e engine) Publish(_ context.Context, _ string, m boreas.Message) (boreas.Ack, error) {
-	return boreas.Ack{Position: boreas.Position{Epoch: 1, Offset: 1}}, e.publish(m.Data)
+func (e eng) Publish(_ context.Context, _ string, m engine.Message) (engine.Ack, error) {
+	return engine.Ack{Position: engine.Position{Epoch: 1, Offset: 1}}, e.publish(m.Data)
 }
 
-func newEngine(t *testing.T, publish func(data []byte) error) engine {
-	memory := boreas.NewMemory(boreas.MemoryOptions{})
+func newEngine(t *testing.T, publish func(data []byte) error) eng {
+	memory := memory.New(memory.Options{})
 	t.Cleanup(func() { memory.Close() })
-	return engine{memory, publish}
+	return eng{memory, publish}
 }
 
 func TestBroadcastTellsWhatTheEngineSays(t *testing.T) {
 	for err, want := range map[error]string{
-		fmt.Errorf("memory: %w", boreas.ErrClosed): errorAnswer(503, "The server is shutting down; nothing was published."),
+		fmt.Errorf("memory: %w", engine.ErrClosed): errorAnswer(503, "The server is shutting down; nothing was published."),
 		errors.New("disk full"):                    errorAnswer(500, "Publishing failed; the server's log says why. The message may or may not have been published."),
 	} {
 		var log bytes.Buffer

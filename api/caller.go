@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
@@ -22,7 +23,7 @@ type need struct {
 
 	// token is what a subscriber's token must allow on the channel. 0 means that no
 	// such token will do.
-	token boreas.Verb
+	token access.Verb
 
 	// each tells that the body names many channels, and the handler asks about each.
 	each bool
@@ -32,7 +33,7 @@ type need struct {
 }
 
 // or returns the need that a subscriber's token meets, too, if it allows the verb.
-func (n need) or(verb boreas.Verb) need {
+func (n need) or(verb access.Verb) need {
 	n.token = verb
 	return n
 }
@@ -49,7 +50,7 @@ type call struct {
 	route *route
 	name  string // what stands in the path for a channel, a token or a session; "" if nothing does
 	key   *auth.Key
-	grant *boreas.Grant
+	grant *access.Grant
 
 	client *limit.Client // what bounds the key or the user; nil if nothing does
 }
@@ -124,7 +125,7 @@ func (s *service) still(r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
-	g, err := s.options.Authority.Check(boreas.Credentials{Token: credential, Address: address(r), Header: r.Header})
+	g, err := s.options.Authority.Check(access.Credentials{Token: credential, Address: address(r), Header: r.Header})
 	if err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func (s *service) identify(r *http.Request, c *call) error {
 	if auth.IsKey(credential) {
 		c.key, err = s.options.Authority.CheckKey(credential)
 	} else {
-		c.grant, err = s.options.Authority.Check(boreas.Credentials{
+		c.grant, err = s.options.Authority.Check(access.Credentials{
 			Token: credential, Address: address(r), Header: r.Header,
 			Costs: func(wait func(func())) (leave func(), err error) { return s.options.Limits.Check(client, wait) },
 		})
@@ -268,8 +269,8 @@ func (s *service) allowedOn(r *http.Request, c *call, channel string) error {
 
 // grantAllows tells whether a subscriber may do something on a channel: over HTTP it is
 // what they may do over their connection.
-func (s *service) grantAllows(g *boreas.Grant, verb boreas.Verb, channel string) error {
-	if verb == boreas.VerbPublish {
+func (s *service) grantAllows(g *access.Grant, verb access.Verb, channel string) error {
+	if verb == access.VerbPublish {
 		return s.hub.MayPublish(g, channel)
 	}
 	return g.May(verb, channel)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // listChannels lists channels by name, a page at a time.
@@ -33,7 +34,7 @@ func (s *service) listChannels(dst []byte, _ http.ResponseWriter, r *http.Reques
 
 // channelInfo describes a channel. Each one that has a name exists.
 func (s *service) channelInfo(dst []byte, _ http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
-	if err := boreas.ValidChannel(q.name); err != nil {
+	if err := access.ValidChannel(q.name); err != nil {
 		return nil, 0, err
 	}
 	info, err := s.hub.Channel(r.Context(), q.name)
@@ -57,7 +58,7 @@ func appendChannel(dst []byte, c boreas.ChannelInfo) []byte {
 
 // presence tells who is on a channel.
 func (s *service) presence(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
-	if err := boreas.ValidChannel(q.name); err != nil {
+	if err := access.ValidChannel(q.name); err != nil {
 		return nil, 0, err
 	}
 	state, err := s.hub.Presence(q.name)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
@@ -43,7 +44,7 @@ func (s *service) appendError(dst []byte, err error) []byte {
 // A staleError is a place in a log from which not everything is kept.
 type staleError struct {
 	error
-	oldest boreas.Position // from here on everything is
+	oldest engine.Position // from here on everything is
 }
 
 func (e *staleError) Unwrap() error { return e.error }

@@ -4,28 +4,29 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
 // history reads a channel's messages, a page at a time.
 func (s *service) history(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
-	if err := boreas.ValidChannel(q.name); err != nil {
+	if err := access.ValidChannel(q.name); err != nil {
 		return nil, 0, err
 	}
 	limit, err := q.limit()
 	if err != nil {
 		return nil, 0, err
 	}
-	var since boreas.Position
+	var since engine.Position
 	if text, given := q.values["since"]; given {
-		if since, err = boreas.ParsePosition(text); err != nil {
+		if since, err = engine.ParsePosition(text); err != nil {
 			return nil, 0, err
 		}
 	}
 	h, err := s.hub.History(r.Context(), q.name, since, limit)
-	if errors.Is(err, boreas.ErrExpired) || errors.Is(err, boreas.ErrUnknownEpoch) || errors.Is(err, boreas.ErrAhead) {
+	if errors.Is(err, engine.ErrExpired) || errors.Is(err, engine.ErrUnknownEpoch) || errors.Is(err, engine.ErrAhead) {
 		return nil, 0, &staleError{err, h.Floor}
 	}
 	if err != nil {

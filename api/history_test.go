@@ -11,6 +11,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // page is an answer of history.
@@ -96,7 +97,7 @@ func TestHistoryPages(t *testing.T) { // clauses 7.2, 7.3
 }
 
 func TestHistoryThatIsNotKept(t *testing.T) { // clause 7.4
-	memory := boreas.NewMemory(boreas.MemoryOptions{Messages: 2})
+	memory := memory.New(memory.Options{Messages: 2})
 	t.Cleanup(func() { memory.Close() })
 	r := newRig(t, boreas.Options{Engine: memory}, api.Options{})
 	const path = "/v2/channels/c/messages"

@@ -3,7 +3,7 @@ package api
 import (
 	"net/http"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
@@ -99,7 +99,7 @@ func (o object) patterns(name string) ([]string, error) {
 		return nil, malformed("`%s` has %d patterns, more than %d.", name, len(list), maxKeyChannels)
 	}
 	for _, text := range list {
-		if _, err := boreas.ParsePattern(text); err != nil {
+		if _, err := access.ParsePattern(text); err != nil {
 			return nil, malformed("`%s`: %v.", name, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/limit"
@@ -20,11 +21,11 @@ import (
 // TestLimits does more at once than a key, a user and an address may: what is beyond is
 // refused and not done. The same paths as those of 2013 say it in their words.
 func TestLimits(t *testing.T) {
-	everything, err := boreas.NewPermissions([]boreas.Permission{{Pattern: "**", Allow: boreas.AllVerbs}})
+	everything, err := access.NewPermissions([]access.Permission{{Pattern: "**", Allow: access.AllVerbs}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pattern, err := boreas.ParsePattern("**")
+	pattern, err := access.ParsePattern("**")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
@@ -18,7 +20,7 @@ import (
 // publish publishes the body to a channel: the body is the message, whatever the
 // Content-Type says, since curl -d says that it is a form. It is a hot path.
 func (s *service) publish(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
-	if err := boreas.ValidChannel(q.name); err != nil {
+	if err := access.ValidChannel(q.name); err != nil {
 		return nil, 0, err
 	}
 	dryRun, err := q.flag("dry_run")
@@ -60,17 +62,17 @@ func idempotencyKey(h http.Header) (string, error) {
 // publishOne publishes one message, or only checks it, and appends the result.
 func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Item, dryRun bool) ([]byte, int, error) {
 	if dryRun {
-		if err := boreas.ValidChannel(item.Channel); err != nil {
+		if err := access.ValidChannel(item.Channel); err != nil {
 			return nil, 0, err
 		}
-		if len(item.Key) > boreas.MaxKey {
+		if len(item.Key) > engine.MaxKey {
 			return nil, 0, boreas.ErrKey
 		}
 		s.counts.dryRuns.Add(1)
 		return append(s.appendSubscribers(append(dst, `{"dry_run":true`...), c, item.Channel), '}'), http.StatusOK, nil
 	}
 	// The engine keeps the message; the body's buffer is larger, and used again.
-	m := boreas.Message{Data: bytes.Clone(item.Message), Key: item.Key}
+	m := engine.Message{Data: bytes.Clone(item.Message), Key: item.Key}
 	if c.grant != nil { // otherwise it is a backend
 		m.Publisher = c.grant.Publisher(v2.AddressOf(r))
 	}
@@ -90,7 +92,7 @@ func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Ite
 // A subscriber's token must allow presence there, because permission to publish does not reveal
 // subscribers.
 func (s *service) appendSubscribers(dst []byte, c *call, channel string) []byte {
-	if c.grant != nil && c.grant.May(boreas.VerbPresence, channel) != nil {
+	if c.grant != nil && c.grant.May(access.VerbPresence, channel) != nil {
 		return dst
 	}
 	return strconv.AppendInt(append(dst, `,"subscribers":`...), int64(s.hub.Subscribers(channel)), 10)

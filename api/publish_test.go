@@ -14,6 +14,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -119,8 +120,8 @@ func TestPublishTellsWhatTheEngineSays(t *testing.T) { // clause 6.4
 		code   string
 		answer string
 	}{
-		{fmt.Errorf("memory: %w", boreas.ErrClosed), "shutting_down", failure(503, "shutting_down", "The server is shutting down.", "")},
-		{boreas.ErrTooManyKeys, "too_many_keys", waiting(failure(503, "too_many_keys", "Too many idempotency keys at once.", ""))},
+		{fmt.Errorf("memory: %w", engine.ErrClosed), "shutting_down", failure(503, "shutting_down", "The server is shutting down.", "")},
+		{engine.ErrTooManyKeys, "too_many_keys", waiting(failure(503, "too_many_keys", "Too many idempotency keys at once.", ""))},
 		{errors.New("disk full"), "internal", waiting(failure(500, "internal", "The server failed; its log says why.", ""))},
 	} {
 		var log bytes.Buffer

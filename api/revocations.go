@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
@@ -154,7 +154,7 @@ func (o object) revocation() (v auth.Revocation, err error) {
 		}
 	}
 	if v.User != "" {
-		if err := boreas.ValidUser(v.User); err != nil {
+		if err := access.ValidUser(v.User); err != nil {
 			return v, malformed("`user`: %v.", err)
 		}
 	}

@@ -16,9 +16,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
@@ -167,14 +169,14 @@ func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subs
 // subscribeWith opens a session with a token, and joins.
 func (r *rig) subscribeWith(t testing.TB, token string, channels ...string) *subscriber {
 	t.Helper()
-	g, err := r.authority.Check(boreas.Credentials{Token: token})
+	g, err := r.authority.Check(access.Credentials{Token: token})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r.enter(t, g, channels...)
 }
 
-func (r *rig) enter(t testing.TB, g *boreas.Grant, channels ...string) *subscriber {
+func (r *rig) enter(t testing.TB, g *access.Grant, channels ...string) *subscriber {
 	t.Helper()
 	s := &subscriber{lines: make(chan string, 100), finished: make(chan struct{})}
 	session, err := r.hub.Reserve(netip.Addr{})
@@ -224,7 +226,7 @@ func (s *subscriber) Describe() (transport, address string) { return "test", "19
 // lineFormat writes classic messages, one a line.
 type lineFormat struct{}
 
-func (lineFormat) AppendPublication(dst []byte, channel string, _ uint64, p *boreas.Publication) []byte {
+func (lineFormat) AppendPublication(dst []byte, channel string, _ uint64, p *engine.Publication) []byte {
 	return append(wire.AppendClassicMessage(dst, channel, p.Data), '\n')
 }
 func (lineFormat) AppendPing(dst []byte) []byte         { return dst }

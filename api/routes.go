@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -81,12 +81,12 @@ func (s *service) routes() *routes {
 	t.add("GET /metrics", 200, counts, s.metrics(t))
 	t.add("GET /openapi.json", 200, open, openAPI)
 
-	t.add("POST /v2/channels/{channel}/messages", 201, publishes.or(boreas.VerbPublish), s.v2(s.publish, "dry_run"))
-	t.add("POST /v2/messages", 200, publishes.or(boreas.VerbPublish).forEach(), s.v2(s.publishBatch, "dry_run"))
+	t.add("POST /v2/channels/{channel}/messages", 201, publishes.or(access.VerbPublish), s.v2(s.publish, "dry_run"))
+	t.add("POST /v2/messages", 200, publishes.or(access.VerbPublish).forEach(), s.v2(s.publishBatch, "dry_run"))
 	t.add("GET /v2/channels", 200, sees, s.v2(s.listChannels, "prefix", "after", "limit"))
 	t.add("GET /v2/channels/{channel}", 200, sees, s.v2(s.channelInfo))
-	t.add("GET /v2/channels/{channel}/messages", 200, sees.or(boreas.VerbHistory), s.v2(s.history, "since", "limit"))
-	t.add("GET /v2/channels/{channel}/presence", 200, sees.or(boreas.VerbPresence), s.v2(s.presence))
+	t.add("GET /v2/channels/{channel}/messages", 200, sees.or(access.VerbHistory), s.v2(s.history, "since", "limit"))
+	t.add("GET /v2/channels/{channel}/presence", 200, sees.or(access.VerbPresence), s.v2(s.presence))
 	t.add("GET /v2/sessions", 200, sees, s.v2(s.listSessions, "user", "token", "after", "limit"))
 	t.add("GET /v2/sessions/{session}", 200, sees, s.v2(s.sessionInfo))
 	t.add("DELETE /v2/sessions/{session}", 204, sees, s.v2(s.endSession))

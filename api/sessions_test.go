@@ -15,6 +15,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
@@ -129,7 +130,7 @@ func TestPresence(t *testing.T) { // clauses 9.1, 9.3, 9.7
 		"chat.*":  {Presence: boreas.PresenceFull},
 		"count.*": {Presence: boreas.PresenceCount},
 	} {
-		pattern, err := boreas.ParsePattern(text)
+		pattern, err := access.ParsePattern(text)
 		if err != nil {
 			t.Fatal(err)
 		}

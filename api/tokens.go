@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
@@ -33,7 +33,7 @@ func (s *service) activeTokens(w http.ResponseWriter, _ *http.Request, _ *call) 
 // channelTokens lists the token of each session on the channel.
 func (s *service) channelTokens(w http.ResponseWriter, _ *http.Request, c *call) {
 	channel := c.name
-	if err := boreas.ValidChannel(channel); err != nil {
+	if err := access.ValidChannel(channel); err != nil {
 		s.refuse(w, refusedChannel, http.StatusBadRequest, sentence(err))
 		return
 	}

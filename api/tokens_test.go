@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 )
@@ -52,7 +53,7 @@ func TestCreateToken(t *testing.T) {
 	if diff := cmp.Diff(jsonAnswer(200, `{"token": "`+tokens[0]+`"}`), got); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
-	if _, err := r.authority.Check(boreas.Credentials{Token: tokens[0]}); err != nil {
+	if _, err := r.authority.Check(access.Credentials{Token: tokens[0]}); err != nil {
 		t.Errorf("the token is not valid: %v", err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // epoch is the part of a position that differs from run to run.
@@ -117,21 +119,21 @@ func TestV2ChannelsAndStats(t *testing.T) {
 
 // deaf is a memory engine that cannot read.
 type deaf struct {
-	*boreas.Memory
+	*memory.Engine
 	err error
 }
 
-func (e deaf) Read(context.Context, string, boreas.Position, int) (boreas.History, error) {
-	return boreas.History{}, e.err
+func (e deaf) Read(context.Context, string, engine.Position, int) (engine.History, error) {
+	return engine.History{}, e.err
 }
 
 func TestV2ReadsTellWhatTheEngineSays(t *testing.T) {
 	internal := failure(500, "internal", "The server failed; its log says why.", "")
 	for err, want := range map[error]string{
-		boreas.ErrClosed:        failure(503, "shutting_down", "The server is shutting down.", ""),
+		engine.ErrClosed:        failure(503, "shutting_down", "The server is shutting down.", ""),
 		errors.New("disk full"): strings.Replace(internal, "\nX-", "\nRetry-After: 1\nX-", 1),
 	} {
-		memory := boreas.NewMemory(boreas.MemoryOptions{})
+		memory := memory.New(memory.Options{})
 		t.Cleanup(func() { memory.Close() })
 		r := newRig(t, boreas.Options{Engine: deaf{memory, err}}, api.Options{})
 		r.do("POST", "/v2/channels/a/messages", "1")

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -14,7 +14,7 @@ const maxQuestions = 100
 
 // A question is whether a token lets its holder do something.
 type question struct {
-	verb    boreas.Verb
+	verb    access.Verb
 	channel string
 }
 
@@ -58,7 +58,7 @@ func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Reques
 	if err != nil {
 		return nil, 0, err
 	}
-	g, err := s.options.Authority.Check(boreas.Credentials{Token: token})
+	g, err := s.options.Authority.Check(access.Credentials{Token: token})
 	switch fault.Of(err) {
 	case nil:
 	case fault.AuthUnavailable, fault.Internal: // nobody knows
@@ -70,7 +70,7 @@ func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Reques
 	answer := grantJSON{
 		Valid: true, Kind: g.Kind, ID: g.TokenID, User: g.User, Key: g.Key,
 		Issued: timeJSON(g.Issued), Expires: timeJSON(g.Expires), Rules: rulesJSON(g.Permissions), Info: json.RawMessage(g.Info),
-		Warnings: g.Permissions.DotWarnings(g.User, s.hub.Rule),
+		Warnings: g.Permissions.DotWarnings(g.User, s.ruleText),
 	}
 	for _, q := range questions {
 		answer.Can = append(answer.Can, s.answer(g, q))
@@ -100,13 +100,13 @@ func (o object) questions() ([]question, error) {
 		if err != nil {
 			return nil, err
 		}
-		if questions[i].verb, err = boreas.ParseVerb(verb); err != nil {
+		if questions[i].verb, err = access.ParseVerb(verb); err != nil {
 			return nil, malformed("`verb`: %v.", err)
 		}
 		if questions[i].channel, err = item.text("channel", maxCredential); err != nil {
 			return nil, err
 		}
-		if err := boreas.ValidChannel(questions[i].channel); err != nil {
+		if err := access.ValidChannel(questions[i].channel); err != nil {
 			return nil, err
 		}
 	}
@@ -115,13 +115,16 @@ func (o object) questions() ([]question, error) {
 
 // answer says whether the grant allows it, and why. To publish, the channel's rule must
 // let clients, too.
-func (s *service) answer(g *boreas.Grant, q question) answerJSON {
+func (s *service) answer(g *access.Grant, q question) answerJSON {
 	d := g.Permissions.Decide(q.verb, q.channel)
 	a := answerJSON{q.verb.String(), q.channel, d.Allowed, g.Permissions.Explain(q.verb, d)}
-	if d.Allowed && q.verb == boreas.VerbPublish && !s.hub.Rule(q.channel).ClientPublish {
+	if d.Allowed && q.verb == access.VerbPublish && !s.hub.Rule(q.channel).ClientPublish {
 		a.Allowed, a.By = false, "the channel's rule does not let clients publish (client_publish)"
 	}
 	return a
 }
 
 var errNoRevocation = fault.NotFound.With("There is no such revocation.")
+
+// ruleText returns the text of the rule that applies to a channel, or "" if no rule does.
+func (s *service) ruleText(channel string) string { return s.hub.Rule(channel).Text }

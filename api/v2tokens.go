@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
@@ -30,7 +31,7 @@ func newTokenJSON(t auth.Token) tokenJSON {
 }
 
 // rulesJSON is how rules are told; nil, which leaves them out, where there are none.
-func rulesJSON(p *boreas.Permissions) json.RawMessage {
+func rulesJSON(p *access.Permissions) json.RawMessage {
 	if p == nil {
 		return nil
 	}
@@ -38,7 +39,7 @@ func rulesJSON(p *boreas.Permissions) json.RawMessage {
 }
 
 // rules reads the rules of a token; nil if there are none, or null.
-func (o object) rules() (*boreas.Permissions, error) {
+func (o object) rules() (*access.Permissions, error) {
 	if !o.has("rules") || o.isNull("rules") {
 		return nil, nil
 	}
@@ -56,11 +57,11 @@ func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q
 		return nil, 0, err
 	}
 	t := auth.Token{Key: q.keyID()}
-	if t.User, err = o.text("user", boreas.MaxUser); err != nil {
+	if t.User, err = o.text("user", access.MaxUser); err != nil {
 		return nil, 0, err
 	}
 	if o.has("user") {
-		if err := boreas.ValidUser(t.User); err != nil {
+		if err := access.ValidUser(t.User); err != nil {
 			return nil, 0, malformed("`user`: %v.", err)
 		}
 	}
@@ -85,7 +86,7 @@ func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q
 		Token string `json:"token"`
 		tokenJSON
 		Warnings []string `json:"warnings,omitempty"`
-	}{text, newTokenJSON(made), made.Rules.DotWarnings(made.User, s.hub.Rule)}), http.StatusCreated, nil
+	}{text, newTokenJSON(made), made.Rules.DotWarnings(made.User, s.ruleText)}), http.StatusCreated, nil
 }
 
 // listTokens lists tokens, a page at a time.

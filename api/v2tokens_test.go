@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 )
@@ -143,7 +144,7 @@ func TestChangeTokens(t *testing.T) {
 		{"DELETE", "/v2/tokens/tok_AAAAAAAAAAAAAAAA", ``, noToken},
 		{"DELETE", "/v2/tokens/" + text, ``, noToken}, // which should not stand in a path
 	}, "ID", made.ID)
-	if got := s.Grant().May(boreas.VerbPublish, "news"); got == nil {
+	if got := s.Grant().May(access.VerbPublish, "news"); got == nil {
 		t.Error("the session has the old rules still")
 	}
 	r.try(t, []sample{
@@ -166,7 +167,7 @@ func TestChangeTokens(t *testing.T) {
 }
 
 func TestInspectTokens(t *testing.T) {
-	chat, err := boreas.ParsePattern("chat.*")
+	chat, err := access.ParsePattern("chat.*")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +209,7 @@ func TestInspectTokens(t *testing.T) {
 // TestTokensWarnOfDots: the channels' rule for orders.* does not apply to the channel of a user whose name has a dot, and the channel shows
 // its rule.
 func TestTokensWarnOfDots(t *testing.T) {
-	pattern, err := boreas.ParsePattern("orders.*")
+	pattern, err := access.ParsePattern("orders.*")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/clock"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
@@ -185,7 +186,7 @@ func (a *Authority) Kept() Kept {
 }
 
 // Check returns what the token of the credentials gives. Its errors are faults.
-func (a *Authority) Check(c boreas.Credentials) (*boreas.Grant, error) {
+func (a *Authority) Check(c access.Credentials) (*access.Grant, error) {
 	hash := digestOf(c.Token)
 	a.mu.RLock()
 	g, err := a.own(hash, c.Token)
@@ -239,7 +240,7 @@ func (a *Authority) serial() uint64 {
 }
 
 // own returns what a token of ours gives; nothing if it is none. The caller holds mu.
-func (a *Authority) own(hash digest, text string) (*boreas.Grant, error) {
+func (a *Authority) own(hash digest, text string) (*access.Grant, error) {
 	t := a.state.byHash[hash]
 	if t == nil {
 		// A provider's token that was revoked is forgotten but for that. It is not
@@ -276,7 +277,7 @@ func (a *Authority) ended(t *stored) error {
 // Valid returns nil while the grant's token is neither deleted nor revoked, nor changed
 // since the grant was given out. It is quick. Errors: fault.TokenRevoked, and
 // [boreas.ErrRulesChanged] of a token that is as good as before.
-func (a *Authority) Valid(g *boreas.Grant) error {
+func (a *Authority) Valid(g *access.Grant) error {
 	if g.Kind == "none" {
 		return nil
 	}

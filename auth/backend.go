@@ -16,7 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -181,7 +181,7 @@ func (b *Backend) Ready() error {
 
 // Check returns what the backend says that the token of the credentials gives. Errors are
 // faults: fault.InvalidToken, or fault.AuthUnavailable if it says nothing that makes sense.
-func (b *Backend) Check(c boreas.Credentials) (*boreas.Grant, error) {
+func (b *Backend) Check(c access.Credentials) (*access.Grant, error) {
 	header, err := b.passOn(c)
 	if err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func (b *Backend) Check(c boreas.Credentials) (*boreas.Grant, error) {
 
 // passOn returns the headers to pass on. It refuses what could not be sent: that is not the
 // backend's fault, and must not be taken for one.
-func (b *Backend) passOn(c boreas.Credentials) (http.Header, error) {
+func (b *Backend) passOn(c access.Credentials) (http.Header, error) {
 	switch {
 	case c.Token == "":
 		return nil, fault.InvalidToken.With("The token is empty.")
@@ -243,7 +243,7 @@ func (b *Backend) passOn(c boreas.Credentials) (http.Header, error) {
 
 // keyOf returns the hash of what is asked: a backend that lets a token in from one address
 // has said nothing of another.
-func (b *Backend) keyOf(c boreas.Credentials, header http.Header) backendKey {
+func (b *Backend) keyOf(c access.Credentials, header http.Header) backendKey {
 	parts := []string{backendDomain, c.Token, c.Address}
 	for _, name := range b.options.Headers {
 		for _, value := range header[name] {

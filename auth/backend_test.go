@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -58,7 +58,7 @@ func TestBackendOverHTTP(t *testing.T) {
 	b := newBackend(t, nil, auth.BackendOptions{URL: server.URL + "/check", Timeout: time.Minute, Headers: []string{"cookie", "x-tenant"}})
 	slow := false
 	start := time.Now()
-	g, err := b.Check(boreas.Credentials{
+	g, err := b.Check(access.Credentials{
 		Token: `to"ken`, Address: "192.0.2.1",
 		Header: map[string][]string{"Cookie": {"a=1"}, "X-Tenant": {"t1", "t2"}, "X-Other": {"no"}, "Host": {"evil.example"}},
 		Slow:   func(run func()) { slow = true; run() },
@@ -73,14 +73,14 @@ func TestBackendOverHTTP(t *testing.T) {
 	if g.Issued.Before(start) || g.Issued.After(time.Now()) || g.Expires.Sub(g.Issued) != 300*time.Second {
 		t.Errorf("issued %v, expires %v", g.Issued, g.Expires)
 	}
-	if !g.Permissions.Decide(boreas.VerbJoin, "user.u1").Allowed || g.Permissions.Decide(boreas.VerbJoin, "user.u2").Allowed {
+	if !g.Permissions.Decide(access.VerbJoin, "user.u1").Allowed || g.Permissions.Decide(access.VerbJoin, "user.u2").Allowed {
 		t.Error("{user} is not the user")
 	}
 	id := auth.BackendID(`to"ken`)
 	if !strings.HasPrefix(id, "ext_") || len(id) != 20 {
 		t.Errorf("ID %s", id)
 	}
-	rest := boreas.Grant{Identity: id, TokenID: id, Kind: "backend", User: "u1", Named: true, Issued: g.Issued, Expires: g.Expires, Permissions: g.Permissions}
+	rest := access.Grant{Identity: id, TokenID: id, Kind: "backend", User: "u1", Named: true, Issued: g.Issued, Expires: g.Expires, Permissions: g.Permissions}
 	if *g != rest {
 		t.Errorf("got %+v, want %+v", *g, rest)
 	}
@@ -171,7 +171,7 @@ func TestBackendRemembers(t *testing.T) {
 			asked(1)
 			time.Sleep(time.Nanosecond)
 			asked(2) // and so who shows it again has a later end
-			g, _ := b.Check(boreas.Credentials{Token: "token"})
+			g, _ := b.Check(access.Credentials{Token: "token"})
 			if strings.Contains(c.answer, "ttl") && !g.Expires.Equal(start.Add(450*time.Second)) {
 				t.Errorf("expires %v after the start", g.Expires.Sub(start))
 			}
@@ -210,7 +210,7 @@ func TestBackendKeepsHeadersApart(t *testing.T) {
 		for want, header := range map[string]map[string][]string{
 			"user u1": {"Cookie": {"u1"}}, "user u2": {"Cookie": {"u2"}}, "user a+b": {"Cookie": {"a", "b"}}, "user a": {"Cookie": {"a"}, "X-A": {"b"}},
 		} {
-			if got := outcome(b.Check(boreas.Credentials{Token: "cookie", Header: header})); got != want {
+			if got := outcome(b.Check(access.Credentials{Token: "cookie", Header: header})); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		}
@@ -234,7 +234,7 @@ func TestBackendKeepsAddressesApart(t *testing.T) {
 	b := newBackend(t, i, auth.BackendOptions{})
 	for range 2 {
 		for address, want := range map[string]string{"192.0.2.1": "user u1", "192.0.2.2": "invalid_token: The backend refuses the token."} {
-			if got := outcome(b.Check(boreas.Credentials{Token: "token", Address: address})); got != want {
+			if got := outcome(b.Check(access.Credentials{Token: "token", Address: address})); got != want {
 				t.Errorf("from %s: got %q, want %q", address, got, want)
 			}
 		}
@@ -249,7 +249,7 @@ func TestBackendRefusesWhatCannotBeSent(t *testing.T) {
 	i := &issuer{}
 	i.set(says(200, `{"user":"u1"}`))
 	b := newBackend(t, i, auth.BackendOptions{Headers: []string{"Cookie"}})
-	for want, c := range map[string]boreas.Credentials{
+	for want, c := range map[string]access.Credentials{
 		"invalid_token: The token is empty.":                                                    {},
 		"invalid_token: The token has 8193 bytes, more than 8192.":                              {Token: strings.Repeat("a", 8193)},
 		"invalid_token: The token has control characters, or is not UTF-8.":                     {Token: "a\xff"},

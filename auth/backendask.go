@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -32,7 +33,7 @@ const (
 )
 
 // askFor finds the answer to a question, and lets all know who wait for it.
-func (b *Backend) askFor(q *question, key backendKey, c boreas.Credentials, header http.Header) {
+func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, header http.Header) {
 	defer func() {
 		b.mu.Lock()
 		delete(b.asked, key)
@@ -86,7 +87,7 @@ func (b *Backend) enter(address string) (leave func(), err error) {
 }
 
 // ask asks the backend. Its errors reveal nothing about the token.
-func (b *Backend) ask(c boreas.Credentials, header http.Header) (answer, error) {
+func (b *Backend) ask(c access.Credentials, header http.Header) (answer, error) {
 	body := []byte(`{"token":`)
 	body, _ = jsontext.AppendQuote(body, c.Token) // it is UTF-8
 	body = append(body, `,"address":`...)
@@ -147,10 +148,10 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	if !ok {
 		return answer{}, errors.New("its answer has no user that is a string")
 	}
-	if err := boreas.ValidUser(user); err != nil {
+	if err := access.ValidUser(user); err != nil {
 		return answer{}, fmt.Errorf("its answer: %w", err)
 	}
-	var permissions *boreas.Permissions // everything, if it does not say
+	var permissions *access.Permissions // everything, if it does not say
 	if rules, there := members["rules"]; there {
 		if rules.Kind() != '[' {
 			return answer{}, errors.New("the rules of its answer are not a list: leave them out to allow everything")
@@ -167,7 +168,7 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	}
 	id := backendID(token)
 	a := answer{
-		grant: &boreas.Grant{
+		grant: &access.Grant{
 			Identity: id, TokenID: id, Kind: "backend",
 			User: user, Named: true, Issued: when.at, Serial: when.serial, Info: info, Permissions: permissions,
 		},

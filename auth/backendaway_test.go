@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
@@ -73,7 +73,7 @@ func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
 		outcome := make(chan string)
 		ask := func(token, address string) {
 			start := time.Now()
-			_, err := b.Check(boreas.Credentials{Token: token, Address: address})
+			_, err := b.Check(access.Credentials{Token: token, Address: address})
 			outcome <- fmt.Sprint(address, " ", time.Since(start), " ", err)
 		}
 		count := func(n int) map[string]int {

@@ -4,12 +4,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // An answer is what the backend said of a token.
 type answer struct {
-	grant   *boreas.Grant
+	grant   *access.Grant
 	refusal error     // a fault; nil if there is a grant
 	until   time.Time // when it has to be asked again
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
 // turns limits how many requests to the backend run at once; further ones wait. Each address has
@@ -144,14 +146,5 @@ func (t *turns) forget(l *turnLine) {
 // returns false if the argument is not an address.
 func networkOf(address string) (netip.Prefix, bool) {
 	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return netip.Prefix{}, false
-	}
-	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	network, err := a.Prefix(bits)
-	return network, err == nil
+	return peer.Network(a), err == nil
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // BenchmarkCheckOpaque asks for one of 15,000 tokens after another.
@@ -23,7 +23,7 @@ func BenchmarkCheckOpaque(b *testing.B) {
 			size := revokeMany(b, a, revocations)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				if _, err := a.Check(boreas.Credentials{Token: texts[i%len(texts)]}); err != nil {
+				if _, err := a.Check(access.Credentials{Token: texts[i%len(texts)]}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -36,7 +36,7 @@ func BenchmarkCheckOpaque(b *testing.B) {
 // all.
 func BenchmarkValid(b *testing.B) {
 	a := open(b, Options{})
-	grants := make([]*boreas.Grant, 15_000)
+	grants := make([]*access.Grant, 15_000)
 	for i := range grants {
 		text, _ := create(b, a, Token{User: fmt.Sprintf("user-%d", i), Key: "key_0123456789abcdef"})
 		grants[i] = grant(b, a, text)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 func TestMint(t *testing.T) {
@@ -34,7 +34,7 @@ func TestMint(t *testing.T) {
 		t.Errorf("issued at %v", g.Issued)
 	}
 	name := nameOf(token)
-	want := &boreas.Grant{Identity: token, TokenID: "tok_" + name, Kind: "classic", User: a.state.names.of("tok_" + name), Issued: g.Issued, Serial: 1}
+	want := &access.Grant{Identity: token, TokenID: "tok_" + name, Kind: "classic", User: a.state.names.of("tok_" + name), Issued: g.Issued, Serial: 1}
 	if diff := cmp.Diff(want, g); diff != "" {
 		t.Errorf("grant (-want +got):\n%s", diff)
 	}
@@ -185,7 +185,7 @@ func TestPartsOfRequests(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	before := live()
-	var grants []*boreas.Grant
+	var grants []*access.Grant
 	for range 100 {
 		request := strings.Repeat("x", 1<<20) + token
 		grants = append(grants, grant(t, a, request[1<<20:]))

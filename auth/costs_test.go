@@ -7,7 +7,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -30,7 +30,7 @@ func TestWhichChecksCost(t *testing.T) {
 		t.Fatal(err)
 	}
 	signed := mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, claims(nil))
-	if _, err := a.Check(boreas.Credentials{Token: "asked before"}); err != nil {
+	if _, err := a.Check(access.Credentials{Token: "asked before"}); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
@@ -39,13 +39,13 @@ func TestWhichChecksCost(t *testing.T) {
 		"JWT": signed, "JWT, forged": signed[:len(signed)-4] + "AAAA", "backend's": "new", "backend's, asked before": "asked before",
 	} {
 		costs, left := 0, 0
-		_, err := a.Check(boreas.Credentials{Token: token, Costs: func(func(func())) (func(), error) {
+		_, err := a.Check(access.Credentials{Token: token, Costs: func(func(func())) (func(), error) {
 			costs++
 			return func() { left++ }, nil
 		}})
 		got[name] = fmt.Sprint(costs, left, " ", code(err))
 		refused := fmt.Errorf("refused")
-		if _, err := a.Check(boreas.Credentials{Token: token + "2", Costs: func(func(func())) (func(), error) { return nil, refused }}); costs > 0 && err != refused {
+		if _, err := a.Check(access.Credentials{Token: token + "2", Costs: func(func(func())) (func(), error) { return nil, refused }}); costs > 0 && err != refused {
 			t.Errorf("%s: checked although it was refused: %v", name, err)
 		}
 	}

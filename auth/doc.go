@@ -8,7 +8,7 @@
 //	JWT            signed by who has one of the keys that the operator has named
 //	Backend        anything else: the operator's backend is asked, and its answer cached
 //
-// Whatever it is, it becomes a [boreas.Grant]. What was revoked is looked at last, for all
+// Whatever it is, it becomes a [access.Grant]. What was revoked is looked at last, for all
 // of them alike.
 //
 // # What is kept

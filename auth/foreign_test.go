@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -38,7 +38,7 @@ func foreign(t *testing.T, dir string) (a *auth.Authority, asked *atomic.Int64) 
 
 // who says whom a token lets in, or the fault's code and sentence.
 func who(a *auth.Authority, token string) string {
-	return outcome(a.Check(boreas.Credentials{Token: token}))
+	return outcome(a.Check(access.Credentials{Token: token}))
 }
 
 // TestForeignTokens: who made a token decides who is asked.
@@ -90,20 +90,20 @@ func TestRevokeForeign(t *testing.T) {
 	token := hs256(object{"jti": "one"})
 	for name, test := range map[string]struct {
 		token string
-		by    func(g *boreas.Grant) auth.Revocation
+		by    func(g *access.Grant) auth.Revocation
 	}{
-		"JWT by text":       {token, func(*boreas.Grant) auth.Revocation { return auth.Revocation{Token: token} }},
-		"JWT by ID":         {token, func(g *boreas.Grant) auth.Revocation { return auth.Revocation{Token: g.TokenID} }},
-		"JWT by user":       {token, func(*boreas.Grant) auth.Revocation { return auth.Revocation{User: "u1"} }},
-		"JWT by time":       {token, func(*boreas.Grant) auth.Revocation { return auth.Revocation{IssuedBefore: time.Now()} }},
-		"backend's by text": {"zebra", func(*boreas.Grant) auth.Revocation { return auth.Revocation{Token: "zebra"} }},
-		"backend's by ID":   {"zebra", func(g *boreas.Grant) auth.Revocation { return auth.Revocation{Token: g.TokenID} }},
-		"backend's by user": {"zebra", func(*boreas.Grant) auth.Revocation { return auth.Revocation{User: "u2"} }},
+		"JWT by text":       {token, func(*access.Grant) auth.Revocation { return auth.Revocation{Token: token} }},
+		"JWT by ID":         {token, func(g *access.Grant) auth.Revocation { return auth.Revocation{Token: g.TokenID} }},
+		"JWT by user":       {token, func(*access.Grant) auth.Revocation { return auth.Revocation{User: "u1"} }},
+		"JWT by time":       {token, func(*access.Grant) auth.Revocation { return auth.Revocation{IssuedBefore: time.Now()} }},
+		"backend's by text": {"zebra", func(*access.Grant) auth.Revocation { return auth.Revocation{Token: "zebra"} }},
+		"backend's by ID":   {"zebra", func(g *access.Grant) auth.Revocation { return auth.Revocation{Token: g.TokenID} }},
+		"backend's by user": {"zebra", func(*access.Grant) auth.Revocation { return auth.Revocation{User: "u2"} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			a, _ := foreign(t, dir)
-			g, err := a.Check(boreas.Credentials{Token: test.token})
+			g, err := a.Check(access.Credentials{Token: test.token})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -32,7 +33,7 @@ func TestInfo(t *testing.T) {
 				Backend: newBackend(t, i, auth.BackendOptions{}),
 			})
 			outcome := func(token string) string {
-				g, err := a.Check(boreas.Credentials{Token: token})
+				g, err := a.Check(access.Credentials{Token: token})
 				if err != nil {
 					return "refused"
 				}
@@ -63,7 +64,7 @@ func TestInfo(t *testing.T) {
 func TestInfoClaim(t *testing.T) {
 	j := newJWT(t, auth.JWTOptions{Keys: []string{"hs256:" + file(t, []byte(secret))}, InfoClaim: "app.shown"})
 	token := mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, claims(object{"info": object{"secret": 1}, "app": object{"shown": object{"name": "Ann"}}}))
-	if g, err := j.Check(boreas.Credentials{Token: token}); err != nil || g.Info != `{"name":"Ann"}` {
+	if g, err := j.Check(access.Credentials{Token: token}); err != nil || g.Info != `{"name":"Ann"}` {
 		t.Errorf("%+v, %v", g, err)
 	}
 }

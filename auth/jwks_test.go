@@ -16,7 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -101,7 +101,7 @@ func TestJWKSRotation(t *testing.T) {
 		j := remote(t, i)
 		slow := 0
 		check := func(token string) string {
-			return outcome(j.Check(boreas.Credentials{Token: token, Slow: func(run func()) { slow++; run() }}))
+			return outcome(j.Check(access.Credentials{Token: token, Slow: func(run func()) { slow++; run() }}))
 		}
 		if got := check(ed("a")); got != "user u1" { // while the first fetch is under way
 			t.Fatalf("got %q", got)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -63,7 +63,7 @@ type JWT struct {
 	fixed   []*jwtKey
 	remotes []*remoteKeys
 	rules   parsedRules
-	without *boreas.Permissions // for tokens without the claim; nil means to refuse them
+	without *access.Permissions // for tokens without the claim; nil means to refuse them
 	waiting chan struct{}       // a place for each check that waits for keys
 }
 
@@ -168,7 +168,7 @@ func (j *JWT) Looks(token string) bool {
 // fault.InvalidToken and fault.TokenExpired, that say which check failed, and
 // fault.AuthUnavailable if the keys cannot be had. It waits for the network only if the
 // token names a key that is not known yet.
-func (j *JWT) Check(c boreas.Credentials) (*boreas.Grant, error) {
+func (j *JWT) Check(c access.Credentials) (*access.Grant, error) {
 	t, err := splitJWT(c.Token)
 	if err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func badJWT(format string, args ...any) error {
 
 // fetch has the keys fetched that have a URL, unless they were lately. The error is a
 // fault.
-func (j *JWT) fetch(c boreas.Credentials) (fetched bool, err error) {
+func (j *JWT) fetch(c access.Credentials) (fetched bool, err error) {
 	var under []<-chan struct{}
 	for _, r := range j.remotes {
 		if done := r.ask(); done != nil {
@@ -231,7 +231,7 @@ func (j *JWT) fetch(c boreas.Credentials) (fetched bool, err error) {
 }
 
 // costly starts a check that needs more than a look-up.
-func costly(c boreas.Credentials) (leave func(), err error) {
+func costly(c access.Credentials) (leave func(), err error) {
 	if c.Costs == nil {
 		return func() {}, nil
 	}
@@ -239,7 +239,7 @@ func costly(c boreas.Credentials) (leave func(), err error) {
 }
 
 // slowly runs what has to wait for another machine.
-func slowly(c boreas.Credentials, run func()) {
+func slowly(c access.Credentials, run func()) {
 	if c.Slow != nil {
 		c.Slow(run)
 		return
@@ -249,7 +249,7 @@ func slowly(c boreas.Credentials, run func()) {
 
 // ParseDefaultRules reads [JWTOptions].DefaultRules; nil means that there are none. The error contains the fault and its
 // place.
-func ParseDefaultRules(text string) (*boreas.Permissions, error) {
+func ParseDefaultRules(text string) (*access.Permissions, error) {
 	if text == "" {
 		return nil, nil
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -84,14 +84,14 @@ func TestJWTGrant(t *testing.T) {
 		}}},
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": float64(now.Unix()) + 100.5,
 	}))
-	got, err := j.Check(boreas.Credentials{Token: token, Slow: func(func()) { t.Error("it waited for something") }})
+	got, err := j.Check(access.Credentials{Token: token, Slow: func(func()) { t.Error("it waited for something") }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !got.Permissions.Decide(boreas.VerbJoin, "user.ann*").Allowed || got.Permissions.Decide(boreas.VerbJoin, "user.anna").Allowed {
+	if !got.Permissions.Decide(access.VerbJoin, "user.ann*").Allowed || got.Permissions.Decide(access.VerbJoin, "user.anna").Allowed {
 		t.Error("{user} is not the user")
 	}
-	want := &boreas.Grant{
+	want := &access.Grant{
 		Identity: auth.JWTID(token), TokenID: auth.JWTID(token), Kind: "jwt", User: "ann*", Named: true,
 		Issued: now, Expires: now.Add(100500 * time.Millisecond), Key: "2026",
 	}
@@ -100,8 +100,8 @@ func TestJWTGrant(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	verbs := boreas.VerbJoin | boreas.VerbHistory
-	if diff := cmp.Diff([]boreas.Permission{{Pattern: "user.{user}", Allow: verbs, Rule: 1}, {Pattern: "news", Allow: verbs, Rule: 1}}, rules); diff != "" {
+	verbs := access.VerbJoin | access.VerbHistory
+	if diff := cmp.Diff([]access.Permission{{Pattern: "user.{user}", Allow: verbs, Rule: 1}, {Pattern: "news", Allow: verbs, Rule: 1}}, rules); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)
 	}
 }
@@ -109,15 +109,15 @@ func TestJWTGrant(t *testing.T) {
 // TestJWTsShareRules: who has 15,000 of them has their rules once.
 func TestJWTsShareRules(t *testing.T) {
 	j := newJWT(t, ofSecret(t))
-	a, _ := j.Check(boreas.Credentials{Token: hs256(object{"sub": "a"})})
-	b, _ := j.Check(boreas.Credentials{Token: hs256(object{"sub": "b"})})
+	a, _ := j.Check(access.Credentials{Token: hs256(object{"sub": "a"})})
+	b, _ := j.Check(access.Credentials{Token: hs256(object{"sub": "b"})})
 	if a.Permissions == nil || a.Permissions != b.Permissions {
 		t.Errorf("got %p and %p, want the same permissions", a.Permissions, b.Permissions)
 	}
 	for i := range 1200 {
-		j.Check(boreas.Credentials{Token: hs256(object{"boreas": []object{{"channels": []string{big.NewInt(int64(i)).String()}, "allow": []string{"join"}}}})})
+		j.Check(access.Credentials{Token: hs256(object{"boreas": []object{{"channels": []string{big.NewInt(int64(i)).String()}, "allow": []string{"join"}}}})})
 	}
-	c, _ := j.Check(boreas.Credentials{Token: hs256(nil)})
+	c, _ := j.Check(access.Credentials{Token: hs256(nil)})
 	if a.Permissions == c.Permissions {
 		t.Error("rules that nobody has used for long are still remembered: is there no bound?")
 	}
@@ -126,13 +126,13 @@ func TestJWTsShareRules(t *testing.T) {
 func TestJWTDefaultRules(t *testing.T) {
 	o := ofSecret(t)
 	o.DefaultRules = `[{"channels":["own.{user}"],"allow":["join"]}]`
-	g, err := newJWT(t, o).Check(boreas.Credentials{Token: hs256(object{"boreas": nil})})
-	if err != nil || !g.Permissions.Decide(boreas.VerbJoin, "own.u1").Allowed || g.Permissions.Decide(boreas.VerbJoin, "own.u2").Allowed {
+	g, err := newJWT(t, o).Check(access.Credentials{Token: hs256(object{"boreas": nil})})
+	if err != nil || !g.Permissions.Decide(access.VerbJoin, "own.u1").Allowed || g.Permissions.Decide(access.VerbJoin, "own.u2").Allowed {
 		t.Errorf("got %+v, %v", g, err)
 	}
 	// An empty list is a claim: nothing stands in for it.
-	g, err = newJWT(t, o).Check(boreas.Credentials{Token: hs256(object{"boreas": []object{}})})
-	if err != nil || g.Permissions.Decide(boreas.VerbJoin, "own.u1").Allowed {
+	g, err = newJWT(t, o).Check(access.Credentials{Token: hs256(object{"boreas": []object{}})})
+	if err != nil || g.Permissions.Decide(access.VerbJoin, "own.u1").Allowed {
 		t.Errorf("with an empty list of rules: got %+v, %v", g, err)
 	}
 }

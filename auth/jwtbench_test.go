@@ -6,7 +6,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -34,7 +34,7 @@ func BenchmarkCheckRS256(b *testing.B) {
 
 func benchmarkCheck(b *testing.B, method jwt.SigningMethod, key any, source string) {
 	j := newJWT(b, auth.JWTOptions{Keys: []string{source}})
-	tokens := make([]boreas.Credentials, 1000)
+	tokens := make([]access.Credentials, 1000)
 	for i := range tokens {
 		tokens[i].Token = mint(method, key, object{"alg": method.Alg(), "kid": "k", "typ": "JWT"}, claims(object{"sub": fmt.Sprint("user", i)}))
 	}

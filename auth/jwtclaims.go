@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -27,7 +28,7 @@ func parseClaims(payload []byte) (map[string]jsontext.Value, error) {
 }
 
 // grant returns what a token gives whose signature was verified. Errors are faults.
-func (j *JWT) grant(t *jwtParts, key *jwtKey, claims map[string]jsontext.Value, now time.Time) (*boreas.Grant, error) {
+func (j *JWT) grant(t *jwtParts, key *jwtKey, claims map[string]jsontext.Value, now time.Time) (*access.Grant, error) {
 	issued, expires, err := j.times(claims, now)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (j *JWT) grant(t *jwtParts, key *jwtKey, claims map[string]jsontext.Value, 
 	if !ok {
 		return nil, badJWT("The token names no user: its claim %s is missing, or is not a string.", j.options.UserClaim)
 	}
-	if err := boreas.ValidUser(user); err != nil {
+	if err := access.ValidUser(user); err != nil {
 		return nil, badJWT("The token's claim %s names no user: %v.", j.options.UserClaim, err)
 	}
 	permissions, err := j.permissions(claims)
@@ -60,7 +61,7 @@ func (j *JWT) grant(t *jwtParts, key *jwtKey, claims map[string]jsontext.Value, 
 		kid = t.kid
 	}
 	id := claimsID(claims, t.signed)
-	return &boreas.Grant{
+	return &access.Grant{
 		Identity: id, TokenID: id, Kind: "jwt",
 		User: user, Named: true,
 		Issued: issued, Expires: expires,
@@ -178,7 +179,7 @@ func stringsOf(v jsontext.Value) ([]string, bool) {
 }
 
 // permissions returns what the token's rules are.
-func (j *JWT) permissions(claims map[string]jsontext.Value) (*boreas.Permissions, error) {
+func (j *JWT) permissions(claims map[string]jsontext.Value) (*access.Permissions, error) {
 	name := j.options.RulesClaim
 	v := claim(claims, name)
 	if v == nil {

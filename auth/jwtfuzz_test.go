@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -61,7 +61,7 @@ func FuzzBackendAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if boreas.ValidUser(user) != nil {
+		if access.ValidUser(user) != nil {
 			t.Fatalf("%q: the user is %q", text, user)
 		}
 		if !expires.IsZero() && time.Until(expires) > 366*24*time.Hour {

@@ -20,7 +20,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
@@ -152,7 +152,7 @@ func ofSecret(t testing.TB) auth.JWTOptions {
 }
 
 // outcome is what a check gave, in words: the user, or the fault's code and sentence.
-func outcome(g *boreas.Grant, err error) string {
+func outcome(g *access.Grant, err error) string {
 	switch {
 	case err != nil && g != nil:
 		return "a grant beside the error " + err.Error()
@@ -165,10 +165,10 @@ func outcome(g *boreas.Grant, err error) string {
 }
 
 func check(c interface {
-	Check(boreas.Credentials) (*boreas.Grant, error)
+	Check(access.Credentials) (*access.Grant, error)
 }, token string,
 ) string {
-	return outcome(c.Check(boreas.Credentials{Token: token, Address: "192.0.2.1"}))
+	return outcome(c.Check(access.Credentials{Token: token, Address: "192.0.2.1"}))
 }
 
 func decode64(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }

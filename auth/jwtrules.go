@@ -3,7 +3,7 @@ package auth
 import (
 	"sync"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 const (
@@ -18,11 +18,11 @@ const (
 // generations make it forget what was not asked for lately, without a list to keep.
 type parsedRules struct {
 	mu       sync.Mutex
-	now, old map[string]*boreas.Permissions // guarded by mu
+	now, old map[string]*access.Permissions // guarded by mu
 }
 
 // parse is [ParseRules], remembered. What is wrong is not.
-func (r *parsedRules) parse(text []byte) (*boreas.Permissions, error) {
+func (r *parsedRules) parse(text []byte) (*access.Permissions, error) {
 	if p, ok := r.get(text); ok {
 		return p, nil
 	}
@@ -33,7 +33,7 @@ func (r *parsedRules) parse(text []byte) (*boreas.Permissions, error) {
 	return r.put(string(text), p), nil
 }
 
-func (r *parsedRules) get(text []byte) (*boreas.Permissions, bool) {
+func (r *parsedRules) get(text []byte) (*access.Permissions, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p, ok := r.now[string(text)]; ok {
@@ -48,7 +48,7 @@ func (r *parsedRules) get(text []byte) (*boreas.Permissions, bool) {
 
 // put remembers p, and returns what is remembered: who came first with the same text may
 // be shared already.
-func (r *parsedRules) put(text string, p *boreas.Permissions) *boreas.Permissions {
+func (r *parsedRules) put(text string, p *access.Permissions) *access.Permissions {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if first, ok := r.now[text]; ok {
@@ -59,9 +59,9 @@ func (r *parsedRules) put(text string, p *boreas.Permissions) *boreas.Permission
 }
 
 // add adds to the younger generation. The caller holds mu.
-func (r *parsedRules) add(text string, p *boreas.Permissions) {
+func (r *parsedRules) add(text string, p *access.Permissions) {
 	if r.now == nil || len(r.now) >= maxCachedRules/2 {
-		r.old, r.now = r.now, make(map[string]*boreas.Permissions)
+		r.old, r.now = r.now, make(map[string]*access.Permissions)
 	}
 	r.now[text] = p
 }

@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -75,7 +75,7 @@ func (k *Key) May(verb KeyVerb, channel string) error {
 		return nil
 	}
 	for _, text := range k.Channels {
-		if p, err := boreas.ParsePattern(text); err == nil && p.Match(channel) {
+		if p, err := access.ParsePattern(text); err == nil && p.Match(channel) {
 			return nil
 		}
 	}
@@ -110,7 +110,7 @@ func checkKey(k Key) error {
 		return fmt.Errorf("the key has %d patterns of channels, more than %d", len(k.Channels), maxKeyChannels)
 	}
 	for _, text := range k.Channels {
-		if _, err := boreas.ParsePattern(text); err != nil {
+		if _, err := access.ParsePattern(text); err != nil {
 			return err
 		}
 	}

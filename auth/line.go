@@ -8,7 +8,7 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // A line is one change in the journal: an object on a line, with a checksum from a [chain]. It
@@ -39,7 +39,7 @@ type line struct {
 	Until   time.Time       `json:"until,omitzero"`
 
 	// What a line has while the process lives, and not on disk.
-	rules    *boreas.Permissions
+	rules    *access.Permissions
 	text     string // of a classic token
 	provided bool   // which is not kept on disk
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // TestWhatAKeyMade: the revocation of a key permanently revokes the tokens that it created and
@@ -53,7 +53,7 @@ func TestWhatAKeyMade(t *testing.T) {
 			if until > 0 {
 				r.Until = time.Now().Add(until)
 			}
-			held := map[string]*boreas.Grant{}
+			held := map[string]*access.Grant{}
 			for name, text := range texts {
 				held[name] = grant(t, a, text)
 			}

@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // A markKind is what a revocation is about.
@@ -23,7 +23,7 @@ const (
 type mark [16]byte
 
 // maxMarked is how much of a value is hashed without allocating: a user's name.
-const maxMarked = boreas.MaxUser
+const maxMarked = access.MaxUser
 
 func markOf(kind markKind, value string) mark {
 	var buffer [1 + maxMarked]byte
@@ -58,7 +58,7 @@ const forever = 1<<63 - 1
 
 // takes reports whether the span revokes the grant. A token without a time of issue counts as
 // older than every revocation. Leeway is how far the clock of a JWT's issuer may be ahead.
-func (s span) takes(g *boreas.Grant, leeway time.Duration) bool {
+func (s span) takes(g *access.Grant, leeway time.Duration) bool {
 	issued := int64(-forever)
 	if !g.Issued.IsZero() {
 		issued = g.Issued.UnixNano()
@@ -152,7 +152,7 @@ func (m *marks) sweep(now int64) {
 
 // match reports whether a revocation revokes the grant; leeway is as for span.takes. It does not
 // allocate.
-func (m *marks) match(g *boreas.Grant, leeway time.Duration) bool {
+func (m *marks) match(g *access.Grant, leeway time.Duration) bool {
 	if len(m.of) == 0 {
 		return false
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -39,7 +39,7 @@ type Revocation struct {
 // clock changes do not affect them. The backend's answer counts as issued when the backend was
 // asked: make the backend refuse the user as well, otherwise its next answer lets the user in
 // again. Two revocations of the same user, of the same key, or of all tokens are merged.
-func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err error) {
+func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
@@ -60,14 +60,14 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 			return nil, fault.NoToken
 		}
 		l.ID, l.Mark = id, markOf(markToken, id)
-		match = func(g *boreas.Grant) bool { return g.TokenID == id }
+		match = func(g *access.Grant) bool { return g.TokenID == id }
 		if t != nil && !t.provided {
 			return a.take(match, &line{Op: opDelete, ID: id})
 		}
 	case r.User != "":
 		l.Mark = markOf(markUser, r.User)
 		s := a.until(r, l)
-		match = func(g *boreas.Grant) bool { return g.Named && g.User == r.User && s.takes(g, a.leeway()) }
+		match = func(g *access.Grant) bool { return g.Named && g.User == r.User && s.takes(g, a.leeway()) }
 	case r.Key != "":
 		if strings.HasPrefix(r.Key, keyIDPrefix) {
 			if a.state.keyIDs[r.Key] == nil {
@@ -84,11 +84,11 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 		for id := range changed {
 			lines = append(lines, &line{Op: opDelete, ID: id})
 		}
-		match = func(g *boreas.Grant) bool { return g.Key == r.Key || changed[g.TokenID] }
+		match = func(g *access.Grant) bool { return g.Key == r.Key || changed[g.TokenID] }
 	default:
 		l.Mark = markOf(markAll, "")
 		s := a.until(r, l)
-		match = func(g *boreas.Grant) bool { return g.Kind != "none" && s.takes(g, a.leeway()) }
+		match = func(g *access.Grant) bool { return g.Kind != "none" && s.takes(g, a.leeway()) }
 	}
 	if _, known := a.state.marks.of[l.Mark]; !known {
 		count := func() int { return len(a.state.marks.of) }
@@ -101,7 +101,7 @@ func (a *Authority) Revoke(r Revocation) (match func(*boreas.Grant) bool, err er
 
 // take commits a revocation, and returns match if it is in force. A revocation that cannot be
 // stored is also in force. The caller holds writing.
-func (a *Authority) take(match func(*boreas.Grant) bool, lines ...*line) (func(*boreas.Grant) bool, error) {
+func (a *Authority) take(match func(*access.Grant) bool, lines ...*line) (func(*access.Grant) bool, error) {
 	switch err := a.commit(lines...); fault.Of(err) {
 	case nil:
 		return match, nil
@@ -160,7 +160,7 @@ func (r *Revocation) check() error {
 	case len(r.Key) > maxKid:
 		return fault.Malformed.With(fmt.Sprintf("The key's name has %d bytes, more than %d.", len(r.Key), maxKid))
 	case r.User != "":
-		if err := boreas.ValidUser(r.User); err != nil {
+		if err := access.ValidUser(r.User); err != nil {
 			return malformed(err)
 		}
 	}

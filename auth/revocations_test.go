@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // TestRevoke revokes something and looks who is hit, at once, when the server starts again,
@@ -17,7 +17,7 @@ import (
 func TestRevoke(t *testing.T) {
 	const jwt = "jwt_0123456789abcdef"
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	grants := map[string]*boreas.Grant{
+	grants := map[string]*access.Grant{
 		"u1, before":      {TokenID: jwt, Kind: "jwt", User: "u1", Named: true, Issued: now.Add(-1)},
 		"u1, then":        {TokenID: "jwt_1", Kind: "jwt", User: "u1", Named: true, Issued: now, Key: "kid1"},
 		"u1, after":       {TokenID: "jwt_2", Kind: "jwt", User: "u1", Named: true, Issued: now.Add(1)},
@@ -218,8 +218,8 @@ func TestRevocationsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := open(t, Options{DataDir: dir, MaxRevocations: 2})
 		issued := time.Now()
-		g := &boreas.Grant{Kind: "jwt", TokenID: "jwt_1", User: "u1", Named: true, Issued: issued.Add(time.Second)}
-		all := &boreas.Grant{Kind: "jwt", TokenID: "jwt_2", User: "u2", Named: true, Issued: issued}
+		g := &access.Grant{Kind: "jwt", TokenID: "jwt_1", User: "u1", Named: true, Issued: issued.Add(time.Second)}
+		all := &access.Grant{Kind: "jwt", TokenID: "jwt_2", User: "u2", Named: true, Issued: issued}
 		revoke(t, a, Revocation{User: "u1", IssuedBefore: issued.Add(time.Minute), Until: issued.Add(time.Hour)})
 		revoke(t, a, Revocation{IssuedBefore: issued, Until: issued.Add(2 * time.Hour)})
 		// What is said once more never takes back less.
@@ -249,14 +249,14 @@ func TestRevocationsAreForgotten(t *testing.T) {
 
 func TestMarksAllocateNothing(t *testing.T) {
 	a := open(t, Options{})
-	text, _ := create(t, a, Token{User: strings.Repeat("u", boreas.MaxUser), Key: "key_0123456789abcdef"})
+	text, _ := create(t, a, Token{User: strings.Repeat("u", access.MaxUser), Key: "key_0123456789abcdef"})
 	g := grant(t, a, text)
 	for _, r := range []Revocation{{User: "other"}, {Key: "other"}, {Token: "jwt_0123456789abcdef"}, {IssuedBefore: g.Issued.Add(-1)}} {
 		revoke(t, a, r)
 	}
 	for name, run := range map[string]func(){
 		"Valid": func() { a.Valid(g) },
-		"Check": func() { a.Check(boreas.Credentials{Token: text}) },
+		"Check": func() { a.Check(access.Credentials{Token: text}) },
 	} {
 		if n := testing.AllocsPerRun(100, run); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)

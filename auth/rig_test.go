@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -70,7 +70,7 @@ func createKey(t testing.TB, a *Authority, key Key) (text string, made Key) {
 	return text, made
 }
 
-func revoke(t testing.TB, a *Authority, r Revocation) func(*boreas.Grant) bool {
+func revoke(t testing.TB, a *Authority, r Revocation) func(*access.Grant) bool {
 	t.Helper()
 	match, err := a.Revoke(r)
 	if err != nil {
@@ -80,9 +80,9 @@ func revoke(t testing.TB, a *Authority, r Revocation) func(*boreas.Grant) bool {
 }
 
 // grant is what a token gives; it must be valid.
-func grant(t testing.TB, a *Authority, text string) *boreas.Grant {
+func grant(t testing.TB, a *Authority, text string) *access.Grant {
 	t.Helper()
-	g, err := a.Check(boreas.Credentials{Token: text})
+	g, err := a.Check(access.Credentials{Token: text})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func grant(t testing.TB, a *Authority, text string) *boreas.Grant {
 
 // verdict says what Check has to say of a token: the code of its error, or "valid".
 func verdict(a *Authority, text string) string {
-	_, err := a.Check(boreas.Credentials{Token: text})
+	_, err := a.Check(access.Credentials{Token: text})
 	return code(err)
 }
 
@@ -135,7 +135,7 @@ func newLog() (*slog.Logger, *bytes.Buffer) {
 }
 
 // rules makes permissions of a JSON list.
-func rules(t testing.TB, text string) *boreas.Permissions {
+func rules(t testing.TB, text string) *access.Permissions {
 	t.Helper()
 	p, err := ParseRules([]byte(text))
 	if err != nil {

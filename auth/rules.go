@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // ParseRules reads the rules of a token, a JSON list of objects {"channels":[…],"allow":[…],
@@ -17,7 +17,7 @@ import (
 // The JSON null is nil, which allows everything: callers who do not want that look for it
 // first. What is not known is an error, as a misspelt "deny" must not go unseen. The error
 // says what is wrong, and where.
-func ParseRules(text []byte) (*boreas.Permissions, error) {
+func ParseRules(text []byte) (*access.Permissions, error) {
 	// The decoder refuses members that come twice, and text that is not UTF-8.
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	switch d.PeekKind() {
@@ -34,14 +34,14 @@ func ParseRules(text []byte) (*boreas.Permissions, error) {
 		}
 		return nil, errors.New("the rules are not a JSON list")
 	}
-	list := []boreas.Permission{}
+	list := []access.Permission{}
 	for n := 1; d.PeekKind() != ']'; n++ {
 		var err error
 		if list, err = appendRule(list, d, n); err != nil {
 			return nil, err
 		}
-		if len(list) > boreas.MaxPermissions {
-			return nil, fmt.Errorf("rule %d: with it there are more than %d channels in all rules together", n, boreas.MaxPermissions)
+		if len(list) > access.MaxPermissions {
+			return nil, fmt.Errorf("rule %d: with it there are more than %d channels in all rules together", n, access.MaxPermissions)
 		}
 	}
 	if _, err := d.ReadToken(); err != nil {
@@ -50,7 +50,7 @@ func ParseRules(text []byte) (*boreas.Permissions, error) {
 	if err := atEnd(d); err != nil {
 		return nil, err
 	}
-	return boreas.NewPermissions(list)
+	return access.NewPermissions(list)
 }
 
 func atEnd(d *jsontext.Decoder) error {
@@ -61,8 +61,8 @@ func atEnd(d *jsontext.Decoder) error {
 }
 
 // appendRule reads the rule number n, which is next.
-func appendRule(list []boreas.Permission, d *jsontext.Decoder, n int) ([]boreas.Permission, error) {
-	fail := func(err error) ([]boreas.Permission, error) { return nil, fmt.Errorf("rule %d: %w", n, err) }
+func appendRule(list []access.Permission, d *jsontext.Decoder, n int) ([]access.Permission, error) {
+	fail := func(err error) ([]access.Permission, error) { return nil, fmt.Errorf("rule %d: %w", n, err) }
 	t, err := d.ReadToken()
 	if err != nil {
 		return fail(rulesError(err))
@@ -99,8 +99,8 @@ func appendRule(list []boreas.Permission, d *jsontext.Decoder, n int) ([]boreas.
 		return fail(fmt.Errorf("deny: %w", err))
 	}
 	for _, pattern := range rule.channels {
-		p := boreas.Permission{Pattern: pattern, Allow: allow, Deny: deny, Rule: n}
-		if _, err := boreas.NewPermissions([]boreas.Permission{p}); err != nil {
+		p := access.Permission{Pattern: pattern, Allow: allow, Deny: deny, Rule: n}
+		if _, err := access.NewPermissions([]access.Permission{p}); err != nil {
 			return nil, err
 		}
 		list = append(list, p)
@@ -126,8 +126,8 @@ func readStrings(d *jsontext.Decoder, member string) ([]string, error) {
 		if t.Kind() != '"' {
 			return nil, fmt.Errorf("%s is not a list of strings", member)
 		}
-		if len(list) == boreas.MaxPermissions {
-			return nil, fmt.Errorf("%s has more than %d strings", member, boreas.MaxPermissions)
+		if len(list) == access.MaxPermissions {
+			return nil, fmt.Errorf("%s has more than %d strings", member, access.MaxPermissions)
 		}
 		list = append(list, t.String())
 	}
@@ -135,10 +135,10 @@ func readStrings(d *jsontext.Decoder, member string) ([]string, error) {
 	return list, rulesError(err)
 }
 
-func verbs(names []string) (boreas.Verb, error) {
-	var set boreas.Verb
+func verbs(names []string) (access.Verb, error) {
+	var set access.Verb
 	for _, name := range names {
-		verb, err := boreas.ParseVerb(name)
+		verb, err := access.ParseVerb(name)
 		if err != nil {
 			return 0, err
 		}
@@ -166,7 +166,7 @@ func rulesError(err error) error {
 
 // AppendRules appends rules as ParseRules reads them; nil ones are null. Permissions that come from the same rule become one rule
 // again, so that rules keep their numbers.
-func AppendRules(dst []byte, p *boreas.Permissions) []byte {
+func AppendRules(dst []byte, p *access.Permissions) []byte {
 	if p == nil {
 		return append(dst, "null"...)
 	}
@@ -193,12 +193,12 @@ func AppendRules(dst []byte, p *boreas.Permissions) []byte {
 	return append(dst, ']')
 }
 
-func sameRule(a, b boreas.Permission) bool {
+func sameRule(a, b access.Permission) bool {
 	return a.Rule == b.Rule && a.Allow == b.Allow && a.Deny == b.Deny
 }
 
 // appendVerbs appends a member, unless the set is empty.
-func appendVerbs(dst []byte, member string, set boreas.Verb) []byte {
+func appendVerbs(dst []byte, member string, set access.Verb) []byte {
 	if set == 0 {
 		return dst
 	}

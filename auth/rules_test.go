@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -17,11 +17,11 @@ func TestParseRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []boreas.Permission{
-		{Pattern: "chat.*", Allow: boreas.VerbJoin | boreas.VerbPublish, Rule: 1},
-		{Pattern: "news", Allow: boreas.VerbJoin | boreas.VerbPublish, Rule: 1},
-		{Pattern: "user.{user}.**", Allow: boreas.VerbHistory, Deny: boreas.VerbPresence, Rule: 2},
-		{Pattern: "*", Allow: boreas.VerbJoin, Rule: 3},
+	want := []access.Permission{
+		{Pattern: "chat.*", Allow: access.VerbJoin | access.VerbPublish, Rule: 1},
+		{Pattern: "news", Allow: access.VerbJoin | access.VerbPublish, Rule: 1},
+		{Pattern: "user.{user}.**", Allow: access.VerbHistory, Deny: access.VerbPresence, Rule: 2},
+		{Pattern: "*", Allow: access.VerbJoin, Rule: 3},
 	}
 	if diff := cmp.Diff(want, p.List()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -48,8 +48,8 @@ func TestRuleNumbersCountRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []*boreas.Permissions{p, again} {
-		if got, want := p.Explain(boreas.VerbJoin, p.Decide(boreas.VerbJoin, "secret")), "rule 3: deny join on secret"; got != want {
+	for _, p := range []*access.Permissions{p, again} {
+		if got, want := p.Explain(access.VerbJoin, p.Decide(access.VerbJoin, "secret")), "rule 3: deny join on secret"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -61,13 +61,13 @@ func TestRuleNumbersCountRules(t *testing.T) {
 
 // TestParseNoRules: nothing and everything are a word apart.
 func TestParseNoRules(t *testing.T) {
-	if p, err := auth.ParseRules([]byte("[]")); err != nil || p == nil || p.Decide(boreas.VerbJoin, "chat").Allowed {
+	if p, err := auth.ParseRules([]byte("[]")); err != nil || p == nil || p.Decide(access.VerbJoin, "chat").Allowed {
 		t.Errorf("an empty list: got %v, %v, want rules that allow nothing", p, err)
 	}
 	if p, err := auth.ParseRules([]byte(" null ")); err != nil || p != nil {
 		t.Errorf("null: got %v, %v, want no rules", p, err)
 	}
-	empty, _ := boreas.NewPermissions(nil)
+	empty, _ := access.NewPermissions(nil)
 	if got := string(auth.AppendRules(nil, empty)) + string(auth.AppendRules(nil, nil)); got != "[]null" {
 		t.Errorf("written: got %s, want []null", got)
 	}
@@ -117,12 +117,12 @@ func TestParseRulesErrors(t *testing.T) {
 
 func TestParseRulesHasRoom(t *testing.T) {
 	var b strings.Builder
-	for i := range boreas.MaxPermissions {
+	for i := range access.MaxPermissions {
 		fmt.Fprintf(&b, `,{"channels":["c%d"],"allow":["join"]}`, i)
 	}
 	p, err := auth.ParseRules([]byte("[" + b.String()[1:] + "]"))
-	if err != nil || len(p.List()) != boreas.MaxPermissions {
-		t.Errorf("got %d permissions, %v, want %d", len(p.List()), err, boreas.MaxPermissions)
+	if err != nil || len(p.List()) != access.MaxPermissions {
+		t.Errorf("got %d permissions, %v, want %d", len(p.List()), err, access.MaxPermissions)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // state is what an authority knows. Its owner guards it.
@@ -41,14 +41,14 @@ type stored struct {
 	hash     digest
 	serial   uint64 // place in the order of creation
 	label    string
-	rules    *boreas.Permissions // as they were given
+	rules    *access.Permissions // as they were given
 	text     string              // of a classic token, if it is kept
 	provided bool                // it is not on disk
 	changed  []string            // IDs of the keys that set its rules or expiry, except the key that created it
 
 	// grant is what all that show the token share. That of a classic token whose text
 	// is not kept has no Identity: who shows it gets a copy that has one.
-	grant *boreas.Grant
+	grant *access.Grant
 }
 
 func (t *stored) classic() bool { return t.grant.Kind == "classic" }
@@ -85,7 +85,7 @@ func (s *state) putToken(l *line) error {
 		return errors.New("a token has no proper ID")
 	}
 	if l.User != "" {
-		if err := boreas.ValidUser(l.User); err != nil {
+		if err := access.ValidUser(l.User); err != nil {
 			return err
 		}
 	}
@@ -137,8 +137,8 @@ func (s *state) sortEnds() {
 }
 
 // grant returns the grant of a token's line.
-func (s *state) grant(l *line) *boreas.Grant {
-	g := &boreas.Grant{TokenID: l.ID, Issued: l.Created, Expires: l.Expires, Info: string(l.Info), Key: l.Key}
+func (s *state) grant(l *line) *access.Grant {
+	g := &access.Grant{TokenID: l.ID, Issued: l.Created, Expires: l.Expires, Info: string(l.Info), Key: l.Key}
 	if l.Classic {
 		g.Identity, g.Kind, g.User = l.text, "classic", s.names.of(l.ID)
 		return g

@@ -7,7 +7,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
@@ -23,7 +23,7 @@ func TestNoTextInClaims(t *testing.T) {
 		j := newJWT(t, auth.JWTOptions{Keys: []string{"hs256:" + file(t, []byte(secret))}})
 		sign := func(header, sub, more string) error {
 			claims := fmt.Sprintf(`{"sub":"%s","exp":%d,"boreas":[]%s}`, sub, 2_000_000_000, more)
-			_, err := j.Check(boreas.Credentials{Token: mint(jwt.SigningMethodHS256, []byte(secret), header, claims)})
+			_, err := j.Check(access.Credentials{Token: mint(jwt.SigningMethodHS256, []byte(secret), header, claims)})
 			return err
 		}
 		const plain = `{"alg":"HS256"}`

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -97,7 +98,7 @@ type Token struct {
 	Label   string              // for people
 	Created time.Time           // zero if nobody knows
 	Expires time.Time           // zero for never
-	Rules   *boreas.Permissions // nil for everything
+	Rules   *access.Permissions // nil for everything
 	Info    string              // of the user in presence, as JSON; or ""
 	Key     string              // ID of the key that made it
 	Classic bool                // it is one of Boreas 1.0
@@ -107,7 +108,7 @@ type Token struct {
 // not kept. Errors are faults.
 func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
 	if t.User != "" {
-		if err := boreas.ValidUser(t.User); err != nil {
+		if err := access.ValidUser(t.User); err != nil {
 			return "", Token{}, malformed(err)
 		}
 	}
@@ -193,7 +194,7 @@ func (a *Authority) Tokens(user, after string, limit int) (list []Token, more bo
 type TokenChange struct {
 	Label   *string
 	Expires *time.Time
-	Rules   **boreas.Permissions
+	Rules   **access.Permissions
 	Key     string // ID of the API key that requests the change; "" if there is none
 }
 
@@ -201,7 +202,7 @@ type TokenChange struct {
 // [boreas.Hub.Regrant]. Of two changes at once the sessions must get the later grant, so
 // callers let one change and its Regrant end before the next. Classic tokens cannot be
 // changed. Errors are faults.
-func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *boreas.Grant, error) {
+func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *access.Grant, error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()
 	if err := a.validMaker(change.Key); err != nil {

@@ -13,10 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // compareRules compares permissions by what they say.
-var compareRules = cmp.Transformer("rules", func(p *boreas.Permissions) string { return string(AppendRules(nil, p)) })
+var compareRules = cmp.Transformer("rules", func(p *access.Permissions) string { return string(AppendRules(nil, p)) })
 
 func TestCreateToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -40,14 +41,14 @@ func TestCreateToken(t *testing.T) {
 			t.Errorf("what is known of it (-want +got): %v\n%s", err, diff)
 		}
 		g := grant(t, a, text)
-		wantGrant := &boreas.Grant{
+		wantGrant := &access.Grant{
 			Identity: made.ID, TokenID: made.ID, Kind: "opaque", User: "u1", Named: true, Issued: now, Expires: now.Add(time.Hour),
 			Serial: 1, Key: "key_1", Permissions: asked.Rules,
 		}
 		if diff := cmp.Diff(wantGrant, g, compareRules); diff != "" {
 			t.Errorf("grant (-want +got):\n%s", diff)
 		}
-		if g.May(boreas.VerbJoin, "user.u1") != nil || g.May(boreas.VerbJoin, "user.u2") == nil {
+		if g.May(access.VerbJoin, "user.u1") != nil || g.May(access.VerbJoin, "user.u2") == nil {
 			t.Error("{user} is not the user")
 		}
 		if g != grant(t, a, text) {
@@ -60,7 +61,7 @@ func TestCreateTokenOfNobody(t *testing.T) {
 	a := open(t, Options{})
 	text, made := create(t, a, Token{})
 	g := grant(t, a, text)
-	want := &boreas.Grant{Identity: made.ID, TokenID: made.ID, Kind: "opaque", User: a.state.names.of(made.ID), Issued: made.Created, Serial: 1}
+	want := &access.Grant{Identity: made.ID, TokenID: made.ID, Kind: "opaque", User: a.state.names.of(made.ID), Issued: made.Created, Serial: 1}
 	if diff := cmp.Diff(want, g); diff != "" {
 		t.Errorf("grant (-want +got):\n%s", diff)
 	}
@@ -217,7 +218,7 @@ func TestUpdateToken(t *testing.T) {
 	}
 
 	// Back to everything, and never.
-	var everything *boreas.Permissions
+	var everything *access.Permissions
 	changed, g, err = b.UpdateToken(made.ID, TokenChange{Rules: &everything, Expires: &time.Time{}})
 	want.Rules, want.Expires = nil, time.Time{}
 	if diff := cmp.Diff(want, changed, compareRules); diff != "" || err != nil || g.Permissions != nil || !g.Expires.IsZero() {
@@ -307,7 +308,7 @@ func TestUnknownTokenIsToldWhatThereIs(t *testing.T) {
 		{Options{JWT: new(JWT)}, "invalid_token: The token is not valid, or no longer. Of tokens this server takes its own and JSON Web Tokens."},
 	} {
 		a := open(t, test.options)
-		if _, err := a.Check(boreas.Credentials{Token: "zebra"}); failure(err) != test.want {
+		if _, err := a.Check(access.Credentials{Token: "zebra"}); failure(err) != test.want {
 			t.Errorf("got %s\nwant %s", failure(err), test.want)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
@@ -40,7 +40,7 @@ func TestRevokedUnderWay(t *testing.T) {
 					a := openWith(t, auth.Options{Backend: b})
 					outcomes := make(chan string, 2)
 					check := func() {
-						g, err := a.Check(boreas.Credentials{Token: "token"})
+						g, err := a.Check(access.Credentials{Token: "token"})
 						outcomes <- verdictOf(a, g, err)
 					}
 					go check()
@@ -82,7 +82,7 @@ func TestAnswerHoldsSinceItWasAsked(t *testing.T) {
 			return says(200, `{"user":"u1","ttl":60}`)(r)
 		})
 		b, start := newBackend(t, i, auth.BackendOptions{}), time.Now()
-		g, err := b.Check(boreas.Credentials{Token: "token"})
+		g, err := b.Check(access.Credentials{Token: "token"})
 		if err != nil || !g.Issued.Equal(start) || !g.Expires.Equal(start.Add(time.Minute)) {
 			t.Errorf("%v: asked at %v: %+v", err, start, g)
 		}
@@ -110,7 +110,7 @@ func TestIssuerIsAhead(t *testing.T) {
 						}))
 					}
 					shown, unseen := issue(), issue()
-					held, err := a.Check(boreas.Credentials{Token: shown})
+					held, err := a.Check(access.Credentials{Token: shown})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -120,7 +120,7 @@ func TestIssuerIsAhead(t *testing.T) {
 						t.Fatal(err)
 					}
 					check := func(token string) string {
-						g, err := a.Check(boreas.Credentials{Token: token})
+						g, err := a.Check(access.Credentials{Token: token})
 						return verdictOf(a, g, err)
 					}
 					if !match(held) || code(a.Valid(held)) != "token_revoked" {
@@ -155,7 +155,7 @@ func code(err error) string {
 }
 
 // verdictOf returns the outcome of a check, and of the second one once the session exists.
-func verdictOf(a *auth.Authority, g *boreas.Grant, err error) string {
+func verdictOf(a *auth.Authority, g *access.Grant, err error) string {
 	if err == nil {
 		err = a.Valid(g)
 	}

@@ -3,14 +3,14 @@ package boreastest
 import (
 	"context"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // Between is an engine that lets a test act exactly before and after each step of
 // another engine: for interleavings that chance would seldom bring. Nil functions
 // are not called. Set them before the engine is used.
 type Between struct {
-	boreas.Engine
+	engine.Engine
 
 	BeforeFollow, AfterFollow   func(channel string)
 	BeforeRead, AfterRead       func(channel string)
@@ -23,22 +23,22 @@ func call(f func(string), channel string) {
 	}
 }
 
-// Publish implements [boreas.Engine].
-func (b *Between) Publish(ctx context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
+// Publish implements [engine.Engine].
+func (b *Between) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
 	call(b.BeforePublish, channel)
 	defer call(b.AfterPublish, channel)
 	return b.Engine.Publish(ctx, channel, m)
 }
 
-// Follow implements [boreas.Engine].
-func (b *Between) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+// Follow implements [engine.Engine].
+func (b *Between) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
 	call(b.BeforeFollow, channel)
 	defer call(b.AfterFollow, channel)
 	return b.Engine.Follow(ctx, channel, deliver)
 }
 
-// Read implements [boreas.Engine].
-func (b *Between) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+// Read implements [engine.Engine].
+func (b *Between) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
 	call(b.BeforeRead, channel)
 	defer call(b.AfterRead, channel)
 	return b.Engine.Read(ctx, channel, since, limit)

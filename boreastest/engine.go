@@ -8,16 +8,16 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// TestEngine checks the rules of [boreas.Engine] against engines that open returns, each
+// TestEngine checks the rules of [engine.Engine] against engines that open returns, each
 // new and empty, keeping at least 1,000 publications a channel, and keys for as long as
 // the test takes. An engine's test file needs no more than one call of it.
-func TestEngine(t *testing.T, open func(t *testing.T) boreas.Engine) {
+func TestEngine(t *testing.T, open func(t *testing.T) engine.Engine) {
 	for _, rule := range []struct {
 		name  string
-		check func(*testing.T, boreas.Engine)
+		check func(*testing.T, engine.Engine)
 	}{
 		{"OffsetsIncrease", offsetsIncrease},
 		{"ReadSince", readSince},
@@ -45,16 +45,16 @@ func TestEngine(t *testing.T, open func(t *testing.T) boreas.Engine) {
 	}
 }
 
-func publish(t *testing.T, e boreas.Engine, channel, data string) boreas.Position {
+func publish(t *testing.T, e engine.Engine, channel, data string) engine.Position {
 	t.Helper()
-	ack, err := e.Publish(context.Background(), channel, boreas.Message{Data: []byte(data)})
+	ack, err := e.Publish(context.Background(), channel, engine.Message{Data: []byte(data)})
 	if err != nil {
 		t.Fatalf("Publish(%q, %s): %v", channel, data, err)
 	}
 	return ack.Position
 }
 
-func read(t *testing.T, e boreas.Engine, channel string, since boreas.Position, limit int) boreas.History {
+func read(t *testing.T, e engine.Engine, channel string, since engine.Position, limit int) engine.History {
 	t.Helper()
 	h, err := e.Read(context.Background(), channel, since, limit)
 	if err != nil {
@@ -63,7 +63,7 @@ func read(t *testing.T, e boreas.Engine, channel string, since boreas.Position, 
 	return h
 }
 
-func texts(pubs []*boreas.Publication) []string {
+func texts(pubs []*engine.Publication) []string {
 	var s []string
 	for _, p := range pubs {
 		s = append(s, string(p.Data))
@@ -71,15 +71,15 @@ func texts(pubs []*boreas.Publication) []string {
 	return s
 }
 
-func wantTexts(t *testing.T, what string, pubs []*boreas.Publication, want ...string) {
+func wantTexts(t *testing.T, what string, pubs []*engine.Publication, want ...string) {
 	t.Helper()
 	if got := texts(pubs); !slices.Equal(got, want) {
 		t.Errorf("%s: got %q, want %q", what, got, want)
 	}
 }
 
-func offsetsIncrease(t *testing.T, e boreas.Engine) {
-	var last boreas.Position
+func offsetsIncrease(t *testing.T, e engine.Engine) {
+	var last engine.Position
 	for i := range 100 {
 		p := publish(t, e, "a", fmt.Sprint(i))
 		if p.Epoch == 0 || p.Offset == 0 {
@@ -90,21 +90,21 @@ func offsetsIncrease(t *testing.T, e boreas.Engine) {
 		}
 		last = p
 	}
-	wantHead(t, read(t, e, "a", boreas.Position{}, 0).Head, last)
+	wantHead(t, read(t, e, "a", engine.Position{}, 0).Head, last)
 }
 
-func readSince(t *testing.T, e boreas.Engine) {
-	start := read(t, e, "a", boreas.Position{}, 0).Head
+func readSince(t *testing.T, e engine.Engine) {
+	start := read(t, e, "a", engine.Position{}, 0).Head
 	p1 := publish(t, e, "a", "1")
 	p2 := publish(t, e, "a", "2")
 	p3 := publish(t, e, "a", "3")
-	wantTexts(t, "since the zero position", read(t, e, "a", boreas.Position{}, 10).Publications, "1", "2", "3")
+	wantTexts(t, "since the zero position", read(t, e, "a", engine.Position{}, 10).Publications, "1", "2", "3")
 	wantTexts(t, "since the start", read(t, e, "a", start, 10).Publications, "1", "2", "3")
 	wantTexts(t, "since the first", read(t, e, "a", p1, 10).Publications, "2", "3")
 	wantTexts(t, "since the second", read(t, e, "a", p2, 10).Publications, "3")
 	wantTexts(t, "since the last", read(t, e, "a", p3, 10).Publications)
 	h := read(t, e, "a", p1, 1)
-	if got := (boreas.Position{Epoch: p1.Epoch, Offset: h.Publications[0].Offset}); got != p2 {
+	if got := (engine.Position{Epoch: p1.Epoch, Offset: h.Publications[0].Offset}); got != p2 {
 		t.Errorf("the publication read has position %v, Publish returned %v", got, p2)
 	}
 	if h.Publications[0].Time == 0 {
@@ -112,33 +112,33 @@ func readSince(t *testing.T, e boreas.Engine) {
 	}
 }
 
-func readLimit(t *testing.T, e boreas.Engine) {
+func readLimit(t *testing.T, e engine.Engine) {
 	for i := range 5 {
 		publish(t, e, "a", fmt.Sprint(i))
 	}
-	wantTexts(t, "limit 2", read(t, e, "a", boreas.Position{}, 2).Publications, "0", "1")
-	wantTexts(t, "limit 0", read(t, e, "a", boreas.Position{}, 0).Publications)
+	wantTexts(t, "limit 2", read(t, e, "a", engine.Position{}, 2).Publications, "0", "1")
+	wantTexts(t, "limit 0", read(t, e, "a", engine.Position{}, 0).Publications)
 }
 
-func readNewest(t *testing.T, e boreas.Engine) {
-	var all []boreas.Position
+func readNewest(t *testing.T, e engine.Engine) {
+	var all []engine.Position
 	for i := range 5 {
 		all = append(all, publish(t, e, "a", fmt.Sprint(i)))
 	}
-	wantTexts(t, "limit -2", read(t, e, "a", boreas.Position{}, -2).Publications, "3", "4")
-	wantTexts(t, "limit -9", read(t, e, "a", boreas.Position{}, -9).Publications, "0", "1", "2", "3", "4")
+	wantTexts(t, "limit -2", read(t, e, "a", engine.Position{}, -2).Publications, "3", "4")
+	wantTexts(t, "limit -9", read(t, e, "a", engine.Position{}, -9).Publications, "0", "1", "2", "3", "4")
 	wantTexts(t, "limit -2 since the second", read(t, e, "a", all[1], -2).Publications, "3", "4")
 	wantTexts(t, "limit -9 since the second", read(t, e, "a", all[1], -9).Publications, "2", "3", "4")
 	wantTexts(t, "limit -2 since the last", read(t, e, "a", all[4], -2).Publications)
 	head := read(t, e, "a", all[1], -2).Head
 	wantHead(t, head, all[4])
-	if _, err := e.Read(context.Background(), "a", boreas.Position{Epoch: head.Epoch, Offset: head.Offset + 1}, -1); !errors.Is(err, boreas.ErrAhead) {
+	if _, err := e.Read(context.Background(), "a", engine.Position{Epoch: head.Epoch, Offset: head.Offset + 1}, -1); !errors.Is(err, engine.ErrAhead) {
 		t.Errorf("limit -1 after the head: error %v, want ErrAhead", err)
 	}
 }
 
-func emptyLogHasBounds(t *testing.T, e boreas.Engine) {
-	h := read(t, e, "never", boreas.Position{}, 10)
+func emptyLogHasBounds(t *testing.T, e engine.Engine) {
+	h := read(t, e, "never", engine.Position{}, 10)
 	if h.Head.Epoch == 0 || h.Floor.Epoch != h.Head.Epoch || h.Floor.Offset > h.Head.Offset || len(h.Publications) > 0 {
 		t.Fatalf("got %+v, want an epoch, and no publications between floor and head", h)
 	}
@@ -146,15 +146,15 @@ func emptyLogHasBounds(t *testing.T, e boreas.Engine) {
 	wantTexts(t, "since the head of the empty log", read(t, e, "never", h.Head, 10).Publications, "1")
 }
 
-func wrongPositions(t *testing.T, e boreas.Engine) {
+func wrongPositions(t *testing.T, e engine.Engine) {
 	p := publish(t, e, "a", "1")
 	head := read(t, e, "a", p, 0).Head
 	for _, c := range []struct {
-		since boreas.Position
+		since engine.Position
 		want  error
 	}{
-		{boreas.Position{Epoch: p.Epoch + 1, Offset: p.Offset}, boreas.ErrUnknownEpoch},
-		{boreas.Position{Epoch: p.Epoch, Offset: head.Offset + 1}, boreas.ErrAhead},
+		{engine.Position{Epoch: p.Epoch + 1, Offset: p.Offset}, engine.ErrUnknownEpoch},
+		{engine.Position{Epoch: p.Epoch, Offset: head.Offset + 1}, engine.ErrAhead},
 	} {
 		h, err := e.Read(context.Background(), "a", c.since, 10)
 		if !errors.Is(err, c.want) {
@@ -167,7 +167,7 @@ func wrongPositions(t *testing.T, e boreas.Engine) {
 }
 
 // wantHead checks a head. It may be after the newest publication, because offsets have holes.
-func wantHead(t *testing.T, head, newest boreas.Position) {
+func wantHead(t *testing.T, head, newest engine.Position) {
 	t.Helper()
 	if head.Epoch != newest.Epoch || head.Offset < newest.Offset {
 		t.Errorf("head is %v, want the last position %v or a later one", head, newest)
@@ -176,15 +176,15 @@ func wantHead(t *testing.T, head, newest boreas.Position) {
 
 // positionsInHoles reads from each offset that the log spans, whether or not a publication has
 // it.
-func positionsInHoles(t *testing.T, e boreas.Engine) {
-	start := read(t, e, "a", boreas.Position{}, 0).Head
-	var all []boreas.Position
+func positionsInHoles(t *testing.T, e engine.Engine) {
+	start := read(t, e, "a", engine.Position{}, 0).Head
+	var all []engine.Position
 	for i := range 4 {
 		publish(t, e, "b", "between")
 		all = append(all, publish(t, e, "a", fmt.Sprint(i)))
 	}
 	publish(t, e, "b", "after")
-	head := read(t, e, "a", boreas.Position{}, 0).Head
+	head := read(t, e, "a", engine.Position{}, 0).Head
 	for at := start; at.Offset <= head.Offset; at.Offset++ {
 		var want []string
 		for i, p := range all {
@@ -199,13 +199,13 @@ func positionsInHoles(t *testing.T, e boreas.Engine) {
 // collector gathers what an engine delivers.
 type collector struct {
 	mu   sync.Mutex
-	pubs []*boreas.Publication
+	pubs []*engine.Publication
 	more chan struct{}
 }
 
 func newCollector() *collector { return &collector{more: make(chan struct{}, 1)} }
 
-func (c *collector) deliver(p *boreas.Publication) {
+func (c *collector) deliver(p *engine.Publication) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pubs = append(c.pubs, p)
@@ -216,7 +216,7 @@ func (c *collector) deliver(p *boreas.Publication) {
 }
 
 // wait returns what was delivered once there are n.
-func (c *collector) wait(t *testing.T, n int) []*boreas.Publication {
+func (c *collector) wait(t *testing.T, n int) []*engine.Publication {
 	t.Helper()
 	for {
 		c.mu.Lock()
@@ -233,7 +233,7 @@ func (c *collector) wait(t *testing.T, n int) []*boreas.Publication {
 	}
 }
 
-func follow(t *testing.T, e boreas.Engine, channel string, c *collector) (boreas.Position, func()) {
+func follow(t *testing.T, e engine.Engine, channel string, c *collector) (engine.Position, func()) {
 	t.Helper()
 	head, stop, err := e.Follow(context.Background(), channel, c.deliver)
 	if err != nil {
@@ -242,7 +242,7 @@ func follow(t *testing.T, e boreas.Engine, channel string, c *collector) (boreas
 	return head, stop
 }
 
-func followFromHead(t *testing.T, e boreas.Engine) {
+func followFromHead(t *testing.T, e engine.Engine) {
 	p := publish(t, e, "a", "before")
 	c := newCollector()
 	head, stop := follow(t, e, "a", c)
@@ -253,7 +253,7 @@ func followFromHead(t *testing.T, e boreas.Engine) {
 	wantTexts(t, "delivered", c.wait(t, 2), "1", "2")
 }
 
-func followUntilStop(t *testing.T, e boreas.Engine) {
+func followUntilStop(t *testing.T, e engine.Engine) {
 	first, second := newCollector(), newCollector()
 	_, stop1 := follow(t, e, "a", first)
 	_, stop2 := follow(t, e, "a", second)
@@ -266,14 +266,14 @@ func followUntilStop(t *testing.T, e boreas.Engine) {
 	wantTexts(t, "first follower after stop", first.wait(t, 1), "1")
 }
 
-func channelsAreApart(t *testing.T, e boreas.Engine) {
+func channelsAreApart(t *testing.T, e engine.Engine) {
 	c := newCollector()
 	_, stop := follow(t, e, "a", c)
 	defer stop()
 	publish(t, e, "b", "b1")
 	publish(t, e, "a", "a1")
 	wantTexts(t, "delivered", c.wait(t, 1), "a1")
-	wantTexts(t, "read of b", read(t, e, "b", boreas.Position{}, 10).Publications, "b1")
+	wantTexts(t, "read of b", read(t, e, "b", engine.Position{}, 10).Publications, "b1")
 }
 
 const (
@@ -282,12 +282,12 @@ const (
 )
 
 // publishAll publishes "0 0".."7 99" from several goroutines.
-func publishAll(t *testing.T, e boreas.Engine) {
+func publishAll(t *testing.T, e engine.Engine) {
 	var wg sync.WaitGroup
 	for i := range publishers {
 		wg.Go(func() {
 			for j := range perEach {
-				if _, err := e.Publish(context.Background(), "a", boreas.Message{Data: fmt.Appendf(nil, "%d %d", i, j)}); err != nil {
+				if _, err := e.Publish(context.Background(), "a", engine.Message{Data: fmt.Appendf(nil, "%d %d", i, j)}); err != nil {
 					t.Errorf("Publish: %v", err)
 				}
 			}
@@ -298,7 +298,7 @@ func publishAll(t *testing.T, e boreas.Engine) {
 
 // checkAll checks that all of publishAll's come once, each publisher's in order,
 // with increasing offsets.
-func checkAll(t *testing.T, what string, pubs []*boreas.Publication) {
+func checkAll(t *testing.T, what string, pubs []*engine.Publication) {
 	t.Helper()
 	var next [publishers]int
 	var last uint64
@@ -321,23 +321,23 @@ func checkAll(t *testing.T, what string, pubs []*boreas.Publication) {
 	}
 }
 
-func concurrentPublish(t *testing.T, e boreas.Engine) {
+func concurrentPublish(t *testing.T, e engine.Engine) {
 	c := newCollector()
 	_, stop := follow(t, e, "a", c)
 	defer stop()
 	publishAll(t, e)
 	checkAll(t, "delivered", c.wait(t, publishers*perEach))
-	checkAll(t, "read", read(t, e, "a", boreas.Position{}, publishers*perEach+1).Publications)
+	checkAll(t, "read", read(t, e, "a", engine.Position{}, publishers*perEach+1).Publications)
 }
 
 // followWhilePublishing checks that what Read finds up to the head that Follow
 // returned, and what it delivers, together are the log, with no seam.
-func followWhilePublishing(t *testing.T, e boreas.Engine) {
+func followWhilePublishing(t *testing.T, e engine.Engine) {
 	var wg sync.WaitGroup
 	wg.Go(func() { publishAll(t, e) })
 	type part struct {
 		c    *collector
-		head boreas.Position
+		head engine.Position
 	}
 	var parts []part
 	for range 20 {
@@ -347,9 +347,9 @@ func followWhilePublishing(t *testing.T, e boreas.Engine) {
 		parts = append(parts, part{c, head})
 	}
 	wg.Wait()
-	all := read(t, e, "a", boreas.Position{}, publishers*perEach+1).Publications
+	all := read(t, e, "a", engine.Position{}, publishers*perEach+1).Publications
 	for _, p := range parts {
-		var before []*boreas.Publication
+		var before []*engine.Publication
 		for _, pub := range all {
 			if pub.Offset <= p.head.Offset {
 				before = append(before, pub)
@@ -359,17 +359,17 @@ func followWhilePublishing(t *testing.T, e boreas.Engine) {
 	}
 }
 
-func closeEngine(t *testing.T, e boreas.Engine) {
+func closeEngine(t *testing.T, e engine.Engine) {
 	if err := e.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
-	if _, err := e.Publish(context.Background(), "a", boreas.Message{Data: []byte("1")}); !errors.Is(err, boreas.ErrClosed) {
+	if _, err := e.Publish(context.Background(), "a", engine.Message{Data: []byte("1")}); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("Publish after Close: %v, want ErrClosed", err)
 	}
-	if _, err := e.Read(context.Background(), "a", boreas.Position{}, 1); !errors.Is(err, boreas.ErrClosed) {
+	if _, err := e.Read(context.Background(), "a", engine.Position{}, 1); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("Read after Close: %v, want ErrClosed", err)
 	}
-	if _, _, err := e.Follow(context.Background(), "a", func(*boreas.Publication) {}); !errors.Is(err, boreas.ErrClosed) {
+	if _, _, err := e.Follow(context.Background(), "a", func(*engine.Publication) {}); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("Follow after Close: %v, want ErrClosed", err)
 	}
 }

@@ -7,16 +7,16 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // The rules of [TestEngine] for what comes with a message: its sender and its key.
 
-func publishKey(e boreas.Engine, channel, data, key string) (boreas.Ack, error) {
-	return e.Publish(context.Background(), channel, boreas.Message{Data: []byte(data), Key: key})
+func publishKey(e engine.Engine, channel, data, key string) (engine.Ack, error) {
+	return e.Publish(context.Background(), channel, engine.Message{Data: []byte(data), Key: key})
 }
 
-func mustPublishKey(t *testing.T, e boreas.Engine, channel, data, key string) boreas.Ack {
+func mustPublishKey(t *testing.T, e engine.Engine, channel, data, key string) engine.Ack {
 	t.Helper()
 	ack, err := publishKey(e, channel, data, key)
 	if err != nil {
@@ -25,18 +25,18 @@ func mustPublishKey(t *testing.T, e boreas.Engine, channel, data, key string) bo
 	return ack
 }
 
-func senderIsKept(t *testing.T, e boreas.Engine) {
+func senderIsKept(t *testing.T, e engine.Engine) {
 	c := newCollector()
 	_, stop := follow(t, e, "a", c)
 	defer stop()
 	for sender := range uint64(3) {
-		if _, err := e.Publish(context.Background(), "a", boreas.Message{Data: []byte("1"), Sender: sender}); err != nil {
+		if _, err := e.Publish(context.Background(), "a", engine.Message{Data: []byte("1"), Sender: sender}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for what, pubs := range map[string][]*boreas.Publication{
+	for what, pubs := range map[string][]*engine.Publication{
 		"delivered": c.wait(t, 3),
-		"read":      read(t, e, "a", boreas.Position{}, 3).Publications,
+		"read":      read(t, e, "a", engine.Position{}, 3).Publications,
 	} {
 		for i, p := range pubs {
 			if p.Sender != uint64(i) {
@@ -46,7 +46,7 @@ func senderIsKept(t *testing.T, e boreas.Engine) {
 	}
 }
 
-func keyDuplicate(t *testing.T, e boreas.Engine) {
+func keyDuplicate(t *testing.T, e engine.Engine) {
 	c := newCollector()
 	_, stop := follow(t, e, "a", c)
 	defer stop()
@@ -56,7 +56,7 @@ func keyDuplicate(t *testing.T, e boreas.Engine) {
 	}
 	publish(t, e, "a", "2")
 	again := mustPublishKey(t, e, "a", "1", "k")
-	if want := (boreas.Ack{Position: first.Position, Duplicate: true}); again != want {
+	if want := (engine.Ack{Position: first.Position, Duplicate: true}); again != want {
 		t.Errorf("the same again: got %+v, want %+v", again, want)
 	}
 	if ack := mustPublishKey(t, e, "a", "1", "another"); ack.Duplicate {
@@ -69,28 +69,28 @@ func keyDuplicate(t *testing.T, e boreas.Engine) {
 		t.Error("without a key: called a duplicate")
 	}
 	publish(t, e, "a", "end")
-	wantTexts(t, "read", read(t, e, "a", boreas.Position{}, 10).Publications, "1", "2", "1", "1", "end")
+	wantTexts(t, "read", read(t, e, "a", engine.Position{}, 10).Publications, "1", "2", "1", "1", "end")
 	wantTexts(t, "delivered", c.wait(t, 5), "1", "2", "1", "1", "end")
 }
 
-func keyReused(t *testing.T, e boreas.Engine) {
+func keyReused(t *testing.T, e engine.Engine) {
 	first := mustPublishKey(t, e, "a", "1", "k")
 	for _, data := range []string{"2", "11", ""} {
-		if ack, err := publishKey(e, "a", data, "k"); !errors.Is(err, boreas.ErrKeyReused) {
+		if ack, err := publishKey(e, "a", data, "k"); !errors.Is(err, engine.ErrKeyReused) {
 			t.Errorf("%q with the key of another message: got %+v, %v; want ErrKeyReused", data, ack, err)
 		}
 	}
 	if again := mustPublishKey(t, e, "a", "1", "k"); again.Position != first.Position || !again.Duplicate {
 		t.Errorf("the first again, after another: got %+v, want the position %v", again, first.Position)
 	}
-	wantTexts(t, "read", read(t, e, "a", boreas.Position{}, 10).Publications, "1")
+	wantTexts(t, "read", read(t, e, "a", engine.Position{}, 10).Publications, "1")
 }
 
 // keyConcurrent checks that of many messages with the same key at the same time one is
 // appended, and that all are told its position.
-func keyConcurrent(t *testing.T, e boreas.Engine) {
+func keyConcurrent(t *testing.T, e engine.Engine) {
 	const rounds = 50
-	acks := make([][publishers]boreas.Ack, rounds)
+	acks := make([][publishers]engine.Ack, rounds)
 	start := make([]sync.WaitGroup, rounds) // so that all begin each round together
 	var wg sync.WaitGroup
 	for r := range start {
@@ -110,7 +110,7 @@ func keyConcurrent(t *testing.T, e boreas.Engine) {
 		})
 	}
 	wg.Wait()
-	pubs := read(t, e, "a", boreas.Position{}, rounds*publishers).Publications
+	pubs := read(t, e, "a", engine.Position{}, rounds*publishers).Publications
 	if len(pubs) != rounds {
 		t.Fatalf("%d publications, want %d", len(pubs), rounds)
 	}

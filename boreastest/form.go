@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // Text is a wire form that people can read: one line for each publication
@@ -12,7 +13,7 @@ import (
 type Text struct{}
 
 // AppendPublication implements [boreas.Format].
-func (Text) AppendPublication(dst []byte, channel string, _ uint64, p *boreas.Publication) []byte {
+func (Text) AppendPublication(dst []byte, channel string, _ uint64, p *engine.Publication) []byte {
 	return fmt.Appendf(dst, "%s %d %s\n", channel, p.Offset, p.Data)
 }
 
@@ -56,7 +57,7 @@ type Personal struct {
 }
 
 // At implements [boreas.PersonalFormat].
-func (p Personal) At(positions func(string) boreas.Position) boreas.Announcer {
+func (p Personal) At(positions func(string) engine.Position) boreas.Announcer {
 	a := &personalAt{channels: *p.Channels, at: make(map[string]uint64)}
 	for _, c := range a.channels {
 		a.at[c] = positions(c).Offset
@@ -83,7 +84,7 @@ func (p *personalAt) mark(dst []byte, channel string, offset uint64) []byte {
 }
 
 // AppendPublication implements [boreas.Format].
-func (p *personalAt) AppendPublication(dst []byte, channel string, epoch uint64, pub *boreas.Publication) []byte {
+func (p *personalAt) AppendPublication(dst []byte, channel string, epoch uint64, pub *engine.Publication) []byte {
 	return p.mark(p.Text.AppendPublication(dst, channel, epoch, pub), channel, pub.Offset)
 }
 

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // Shared is an engine in memory whose channels share one sequence of offsets, as in a database or
@@ -21,9 +21,9 @@ type Shared struct {
 }
 
 type sharedLog struct {
-	pubs      []*boreas.Publication
-	keys      map[string]*boreas.Publication
-	followers []*func(*boreas.Publication)
+	pubs      []*engine.Publication
+	keys      map[string]*engine.Publication
+	followers []*func(*engine.Publication)
 }
 
 // sharedEpoch is the epoch of every Shared. Positions of one Shared are never used with another.
@@ -44,32 +44,32 @@ func (e *Shared) Reads() int {
 func (e *Shared) log(channel string) *sharedLog {
 	l := e.channels[channel]
 	if l == nil {
-		l = &sharedLog{keys: make(map[string]*boreas.Publication)}
+		l = &sharedLog{keys: make(map[string]*engine.Publication)}
 		e.channels[channel] = l
 	}
 	return l
 }
 
-func position(offset uint64) boreas.Position {
-	return boreas.Position{Epoch: sharedEpoch, Offset: offset}
+func position(offset uint64) engine.Position {
+	return engine.Position{Epoch: sharedEpoch, Offset: offset}
 }
 
-// Publish implements [boreas.Engine].
-func (e *Shared) Publish(_ context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
+// Publish implements [engine.Engine].
+func (e *Shared) Publish(_ context.Context, channel string, m engine.Message) (engine.Ack, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return boreas.Ack{}, boreas.ErrClosed
+		return engine.Ack{}, engine.ErrClosed
 	}
 	l := e.log(channel)
 	if first := l.keys[m.Key]; m.Key != "" && first != nil {
 		if string(first.Data) != string(m.Data) {
-			return boreas.Ack{}, boreas.ErrKeyReused
+			return engine.Ack{}, engine.ErrKeyReused
 		}
-		return boreas.Ack{Position: position(first.Offset), Duplicate: true}, nil
+		return engine.Ack{Position: position(first.Offset), Duplicate: true}, nil
 	}
 	e.head++
-	p := &boreas.Publication{Offset: e.head, Time: time.Now().UnixNano(), Data: m.Data, Sender: m.Sender}
+	p := &engine.Publication{Offset: e.head, Time: time.Now().UnixNano(), Data: m.Data, Sender: m.Sender}
 	l.pubs = append(l.pubs, p)
 	if m.Key != "" {
 		l.keys[m.Key] = p
@@ -77,41 +77,41 @@ func (e *Shared) Publish(_ context.Context, channel string, m boreas.Message) (b
 	for _, deliver := range l.followers {
 		(*deliver)(p)
 	}
-	return boreas.Ack{Position: position(p.Offset)}, nil
+	return engine.Ack{Position: position(p.Offset)}, nil
 }
 
-// Follow implements [boreas.Engine].
-func (e *Shared) Follow(_ context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+// Follow implements [engine.Engine].
+func (e *Shared) Follow(_ context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return boreas.Position{}, nil, boreas.ErrClosed
+		return engine.Position{}, nil, engine.ErrClosed
 	}
 	l, f := e.log(channel), &deliver
 	l.followers = append(l.followers, f)
 	return position(e.head), func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		l.followers = slices.DeleteFunc(l.followers, func(o *func(*boreas.Publication)) bool { return o == f })
+		l.followers = slices.DeleteFunc(l.followers, func(o *func(*engine.Publication)) bool { return o == f })
 	}, nil
 }
 
-// Read implements [boreas.Engine].
-func (e *Shared) Read(_ context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+// Read implements [engine.Engine].
+func (e *Shared) Read(_ context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.reads++
 	if e.closed {
-		return boreas.History{}, boreas.ErrClosed
+		return engine.History{}, engine.ErrClosed
 	}
-	h := boreas.History{Floor: position(0), Head: position(e.head)}
+	h := engine.History{Floor: position(0), Head: position(e.head)}
 	l := e.channels[channel]
 	switch {
 	case since.IsZero():
 	case since.Epoch != sharedEpoch:
-		return h, boreas.ErrUnknownEpoch
+		return h, engine.ErrUnknownEpoch
 	case since.Offset > e.head:
-		return h, boreas.ErrAhead
+		return h, engine.ErrAhead
 	}
 	if l == nil {
 		return h, nil
@@ -129,7 +129,7 @@ func (e *Shared) Read(_ context.Context, channel string, since boreas.Position, 
 	return h, nil
 }
 
-// Close implements [boreas.Engine].
+// Close implements [engine.Engine].
 func (e *Shared) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

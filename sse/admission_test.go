@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
@@ -20,7 +21,7 @@ func TestATokenThatEnds(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{}, Options{})
 		s, _ := r.open("?channel=a")
-		all := func(*boreas.Grant) bool { return true }
+		all := func(*access.Grant) bool { return true }
 		if n := r.hub.Cut(all, time.Hour); n != 1 {
 			t.Errorf("%d were asked to show another token", n)
 		}
@@ -41,11 +42,11 @@ func TestATokenThatEnds(t *testing.T) {
 
 // clauses 4.11, 10.2, 10.3: what the token's rules do not allow is told, and remembered.
 func TestWhatATokenAllows(t *testing.T) {
-	p, err := boreas.NewPermissions([]boreas.Permission{{Pattern: "a", Allow: boreas.VerbJoin}})
+	p, err := access.NewPermissions([]access.Permission{{Pattern: "a", Allow: access.VerbJoin}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	check := func(c boreas.Credentials) (*boreas.Grant, error) {
+	check := func(c access.Credentials) (*access.Grant, error) {
 		g := boreastest.Grant(c.Token, "ann")
 		g.Permissions = p
 		if diff := cmp.Diff(map[string][]string{"X-Tenant": {"t1"}}, c.Header); diff != "" {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
@@ -27,7 +28,7 @@ func endEvent(dst []byte, start int) []byte {
 	return append(dst, "\n\n"...)
 }
 
-func appendMessage(dst []byte, channel string, epoch uint64, p *boreas.Publication) []byte {
+func appendMessage(dst []byte, channel string, epoch uint64, p *engine.Publication) []byte {
 	dst = append(dst, "data: "...)
 	start := len(dst)
 	dst = v2.AppendMessage(dst, channel, epoch, p)
@@ -74,7 +75,7 @@ func appendRetry(dst []byte, after int64) []byte {
 
 // appendJoined appends the event that tells the results (clause 10.3).
 func (q *request) appendJoined(dst []byte, results []boreas.Joined, heartbeat time.Duration) []byte {
-	places := make([]boreas.Position, len(results))
+	places := make([]engine.Position, len(results))
 	for i := range results {
 		places[i] = results[i].Position
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/v2"
 )
@@ -52,8 +53,8 @@ type single struct {
 }
 
 // AppendPublication implements [boreas.Format].
-func (f single) AppendPublication(dst []byte, channel string, epoch uint64, p *boreas.Publication) []byte {
-	place := boreas.Position{Epoch: epoch, Offset: p.Offset}
+func (f single) AppendPublication(dst []byte, channel string, epoch uint64, p *engine.Publication) []byte {
+	place := engine.Position{Epoch: epoch, Offset: p.Offset}
 	return appendMessage(appendID(dst, f.check, place), channel, epoch, p)
 }
 
@@ -68,25 +69,25 @@ type several struct {
 	events
 	check    uint32
 	channels []string
-	places   []boreas.Position // where the stream is; nil before the first event
+	places   []engine.Position // where the stream is; nil before the first event
 
 	// positions tells where the stream was before this batch; nil if this is no
 	// batch's.
-	positions func(channel string) boreas.Position
+	positions func(channel string) engine.Position
 }
 
 // At implements [boreas.PersonalFormat].
-func (f *several) At(positions func(channel string) boreas.Position) boreas.Announcer {
+func (f *several) At(positions func(channel string) engine.Position) boreas.Announcer {
 	return &several{check: f.check, channels: f.channels, positions: positions}
 }
 
 // move notes that the stream comes to a place, and appends the id for that.
-func (f *several) move(dst []byte, channel string, place boreas.Position) []byte {
+func (f *several) move(dst []byte, channel string, place engine.Position) []byte {
 	if f.positions == nil {
 		return dst // no id is better than a wrong one
 	}
 	if f.places == nil { // the cursors have not moved yet: nothing has been written
-		f.places = make([]boreas.Position, len(f.channels))
+		f.places = make([]engine.Position, len(f.channels))
 		for i, channel := range f.channels {
 			f.places[i] = f.positions(channel)
 		}
@@ -98,8 +99,8 @@ func (f *several) move(dst []byte, channel string, place boreas.Position) []byte
 }
 
 // AppendPublication implements [boreas.Format].
-func (f *several) AppendPublication(dst []byte, channel string, epoch uint64, p *boreas.Publication) []byte {
-	place := boreas.Position{Epoch: epoch, Offset: p.Offset}
+func (f *several) AppendPublication(dst []byte, channel string, epoch uint64, p *engine.Publication) []byte {
+	place := engine.Position{Epoch: epoch, Offset: p.Offset}
 	return appendMessage(f.move(dst, channel, place), channel, epoch, p)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
@@ -22,7 +23,7 @@ const Path = "/v2/events"
 type Options struct {
 	// Check returns what a client's token gives. Its errors are faults. It may be
 	// called by many goroutines at once.
-	Check func(boreas.Credentials) (*boreas.Grant, error)
+	Check func(access.Credentials) (*access.Grant, error)
 
 	// Cookie is the name of a cookie that may hold a token; "" means that cookies are not
 	// looked at. AllowOrigin must not let everybody in then.
@@ -158,10 +159,10 @@ var errEmbedded = fault.OriginNotAllowed.With("A page of another site embeds or 
 
 // check returns what the request's token gives. Where none is asked for, it makes up
 // a name.
-func (h *handler) check(q *request) (*boreas.Grant, error) {
+func (h *handler) check(q *request) (*access.Grant, error) {
 	if h.options.NoAuth {
 		name := rand.Text()
-		return &boreas.Grant{Identity: name, TokenID: name, Kind: "none", User: name}, nil
+		return &access.Grant{Identity: name, TokenID: name, Kind: "none", User: name}, nil
 	}
 	return h.door.Open(q.shown, nil)
 }

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/v2"
 )
@@ -35,7 +35,7 @@ func checkOf(channels []string) uint32 {
 }
 
 // appendID appends the line of an event that holds its id.
-func appendID(dst []byte, check uint32, places ...boreas.Position) []byte {
+func appendID(dst []byte, check uint32, places ...engine.Position) []byte {
 	dst = append(dst, "id: "...)
 	dst = strconv.AppendUint(dst, uint64(check), idBase)
 	for i, place := range places {
@@ -53,14 +53,14 @@ func appendID(dst []byte, check uint32, places ...boreas.Position) []byte {
 
 // parseID reads an id of a stream with n channels that have the check. It accepts
 // exactly what appendID writes. Error: errID.
-func parseID(id string, check uint32, n int) ([]boreas.Position, error) {
+func parseID(id string, check uint32, n int) ([]engine.Position, error) {
 	prefix, list, ok := strings.Cut(id, ".")
 	if !ok || prefix != strconv.FormatUint(uint64(check), idBase) || strings.Count(list, ",") != n-1 {
 		return nil, errID
 	}
-	places := make([]boreas.Position, 0, n)
+	places := make([]engine.Position, 0, n)
 	for text := range strings.SplitSeq(list, ",") {
-		var place boreas.Position
+		var place engine.Position
 		if text != "" {
 			var err error
 			if place, err = v2.Position(text); err != nil {

@@ -8,13 +8,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 func TestIDs(t *testing.T) {
 	names := []string{"a", "b", "c"}
 	check := checkOf(names)
-	places := []boreas.Position{{Epoch: 1 << 60, Offset: 77}, {}, {Epoch: 3}}
+	places := []engine.Position{{Epoch: 1 << 60, Offset: 77}, {}, {Epoch: 3}}
 	id := idOf(names, places...)
 	// The check may never change: browsers come back with ids of the last version.
 	if want := "1cb8by5.1000000000000-2d,,3-0"; id != want {
@@ -48,7 +50,7 @@ func TestChecks(t *testing.T) {
 // What stands in data can't end the line: everything else would be for the sender of
 // the data to say.
 func TestLineBreaksInData(t *testing.T) {
-	p := &boreas.Publication{Offset: 1, Data: []byte("{\n\"a\":\r\n1}\r")}
+	p := &engine.Publication{Offset: 1, Data: []byte("{\n\"a\":\r\n1}\r")}
 	f := single{}
 	want := "id: 0.2-1\ndata: {\"channel\":\"a\",\"message\":{ \"a\":  1} ,\"position\":\"2-1\"}\n\n"
 	if diff := cmp.Diff(want, string(f.AppendPublication(nil, "a", 2, p))); diff != "" {
@@ -135,9 +137,9 @@ func FuzzQuery(f *testing.F) {
 				t.Errorf("%+v", j)
 			}
 			seen[j.Channel] = true
-			results[i].Err = boreas.ValidChannel(j.Channel)
+			results[i].Err = access.ValidChannel(j.Channel)
 			if results[i].Err == nil {
-				results[i].Position = boreas.Position{Epoch: 1, Offset: 1}
+				results[i].Position = engine.Position{Epoch: 1, Offset: 1}
 			}
 		}
 		// Whatever the names are, the answer is one event, and its id comes back.

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // A request that panics releases the place of its session.
 func TestARequestThatPanics(t *testing.T) {
 	hub := boreas.New(boreas.Options{})
 	defer hub.Shutdown(context.Background(), 0)
-	h := Handler(hub, Options{Check: func(boreas.Credentials) (*boreas.Grant, error) { panic("the check is broken") }})
+	h := Handler(hub, Options{Check: func(access.Credentials) (*access.Grant, error) { panic("the check is broken") }})
 	func() {
 		defer func() {
 			if v := recover(); v != "the check is broken" { // which the server handles

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -19,7 +20,7 @@ import (
 func TestPresence(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		for _, query := range []string{"?channel=room", "?channel=room&channel=hall"} {
-			pattern, err := boreas.ParsePattern("**")
+			pattern, err := access.ParsePattern("**")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +128,7 @@ func TestAPeerThatTalksIsGivenUp(t *testing.T) {
 // clause 3.6: a token that is deleted while its session is set up.
 func TestATokenThatGoesMeanwhile(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
-		r := newRig(t, k, boreas.Options{Valid: func(*boreas.Grant) error { return fault.TokenRevoked }}, Options{})
+		r := newRig(t, k, boreas.Options{Valid: func(*access.Grant) error { return fault.TokenRevoked }}, Options{})
 		resp := r.ask("GET", "?channel=a&access_token=valid")
 		if resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("got %s", resp.Status)
@@ -141,7 +142,7 @@ func TestARevokedToken(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{}, Options{})
 		s, _ := r.open("?channel=a")
-		if n := r.hub.Cut(func(*boreas.Grant) bool { return true }, 0); n != 1 {
+		if n := r.hub.Cut(func(*access.Grant) bool { return true }, 0); n != 1 {
 			t.Errorf("%d sessions were the token's", n)
 		}
 		if e := s.next(); e.Type != "goodbye" || !strings.HasPrefix(e.Data, `{"error":{"code":"token_revoked",`) {
@@ -156,8 +157,8 @@ func TestARevokedToken(t *testing.T) {
 func TestAnEndBeforeTheBeginning(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		var r *rig
-		r = newRig(t, k, boreas.Options{Valid: func(*boreas.Grant) error {
-			r.hub.Cut(func(*boreas.Grant) bool { return true }, 0)
+		r = newRig(t, k, boreas.Options{Valid: func(*access.Grant) error {
+			r.hub.Cut(func(*access.Grant) bool { return true }, 0)
 			return nil
 		}}, Options{})
 		resp := r.ask("GET", "?channel=a&access_token=valid")

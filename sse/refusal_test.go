@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // clauses 2.6, 10.1, 10.2, 10.3, 10.5, 10.6, 10.10
@@ -54,8 +55,8 @@ func TestRefusals(t *testing.T) {
 		{"?channel=a&since=1-1", nil, 400, "malformed", "There is no parameter since: write since.NAME=POSITION for the channel NAME."},
 		{"?channel=a&since.b%ff=1-1", nil, 400, "malformed", "The parameter since.b\uFFFD is for a channel that is not named."},
 		{"?channel=a&last_event_id=1-1", nil, 400, "bad_position", errID.Error()},
-		{"?channel=a", []string{"Last-Event-ID", idOf([]string{"b"}, boreas.Position{Epoch: 1})}, 400, "bad_position", errID.Error()},
-		{"?channel=a&channel=b", []string{"Last-Event-ID", idOf([]string{"b", "a"}, boreas.Position{Epoch: 1}, boreas.Position{Epoch: 1})}, 400, "bad_position", errID.Error()},
+		{"?channel=a", []string{"Last-Event-ID", idOf([]string{"b"}, engine.Position{Epoch: 1})}, 400, "bad_position", errID.Error()},
+		{"?channel=a&channel=b", []string{"Last-Event-ID", idOf([]string{"b", "a"}, engine.Position{Epoch: 1}, engine.Position{Epoch: 1})}, 400, "bad_position", errID.Error()},
 		// Requests of pages that do not name their origin, with any other parameters.
 		{"?channel=a&access_token=valid", []string{"Sec-Fetch-Site", "cross-site"}, 403, "origin_not_allowed", errEmbedded.Error()},
 		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate"}, 403, "origin_not_allowed", errEmbedded.Error()},

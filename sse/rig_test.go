@@ -19,6 +19,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
@@ -87,15 +89,15 @@ func newRig(t *testing.T, k kind, h boreas.Options, o Options) *rig {
 }
 
 // engine returns an engine whose logs are called as in the golden examples.
-func engine(t *testing.T, o boreas.MemoryOptions) *boreas.Memory {
-	e := boreas.NewMemory(o)
+func eng(t *testing.T, o memory.Options) *memory.Engine {
+	e := memory.New(o)
 	t.Cleanup(func() { e.Close() })
 	return e
 }
 
-func (r *rig) publish(channel, data string) boreas.Position {
+func (r *rig) publish(channel, data string) engine.Position {
 	r.Helper()
-	ack, err := r.hub.Publish(r.Context(), channel, boreas.Message{Data: []byte(data)})
+	ack, err := r.hub.Publish(r.Context(), channel, engine.Message{Data: []byte(data)})
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -225,12 +227,12 @@ func (s *reader) wantEnd() {
 }
 
 // message is the event of a message.
-func message(id, channel, data string, p boreas.Position) event {
+func message(id, channel, data string, p engine.Position) event {
 	return event{ID: id, Data: fmt.Sprintf(`{"channel":"%s","message":%s,"position":"%v"}`, channel, data, p)}
 }
 
 // idOf is the id of a stream of these channels at these places.
-func idOf(channels []string, places ...boreas.Position) string {
+func idOf(channels []string, places ...engine.Position) string {
 	line := string(appendID(nil, checkOf(channels), places...))
 	return strings.TrimSuffix(strings.TrimPrefix(line, "id: "), "\n")
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/panics"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
@@ -22,7 +24,7 @@ type stream struct {
 	h       *handler
 	sess    *boreas.Session // reserved
 	request request
-	grant   *boreas.Grant
+	grant   *access.Grant
 }
 
 // out is a way out of a session that says nothing before it has begun.
@@ -62,7 +64,7 @@ func (s *stream) start(ctx context.Context, o out) error {
 	if err != nil {
 		s.sess.Lost(err)
 	}
-	if errors.Is(err, boreas.ErrClosed) { // meanwhile
+	if errors.Is(err, engine.ErrClosed) { // meanwhile
 		err = s.why()
 	}
 	for i, r := range results {
@@ -88,7 +90,7 @@ func (s *stream) held() *boreas.Held {
 func (s *stream) why() error {
 	reason := s.sess.Reason()
 	if f := fault.Of(reason); f == nil || f.Status == 0 { // not to be said in an answer
-		return boreas.ErrClosed
+		return engine.ErrClosed
 	}
 	return reason
 }

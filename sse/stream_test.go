@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // clauses 10.1, 10.3, 10.4, 10.5
@@ -20,7 +22,7 @@ func TestOneChannel(t *testing.T) {
 		r := newRig(t, k, boreas.Options{}, Options{})
 		first := r.publish("news", `"before"`)
 		s, join := r.open("?channel=news")
-		id := func(p boreas.Position) string { return idOf([]string{"news"}, p) }
+		id := func(p engine.Position) string { return idOf([]string{"news"}, p) }
 		want := event{"join", id(first), join.Retry, `{"channels":[{"channel":"news","position":"` + first.String() + `"}],"heartbeat":0}`}
 		if diff := cmp.Diff(want, join); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -95,7 +97,7 @@ func TestComingBackWithTheLastID(t *testing.T) {
 // clauses 10.5, 10.6: the header overrules last_event_id, and both overrule since.NAME.
 func TestWhichPositionCounts(t *testing.T) {
 	r := newRig(t, overSocket, boreas.Options{}, Options{})
-	var p []boreas.Position
+	var p []engine.Position
 	for i := range 4 {
 		p = append(p, r.publish("a", strconv.Itoa(i)))
 	}
@@ -125,16 +127,16 @@ func TestWhichPositionCounts(t *testing.T) {
 
 // clauses 4.8, 5.1, 5.4, 10.3, 10.5
 func TestWhatCannotBeRecovered(t *testing.T) {
-	r := newRig(t, overSocket, boreas.Options{Engine: engine(t, boreas.MemoryOptions{Messages: 2})}, Options{})
+	r := newRig(t, overSocket, boreas.Options{Engine: eng(t, memory.Options{Messages: 2})}, Options{})
 	first := r.publish("a", "0")
-	var p boreas.Position
+	var p engine.Position
 	for range 5 {
 		p = r.publish("a", "1")
 	}
-	oldest := boreas.Position{Epoch: p.Epoch, Offset: p.Offset - 2}
-	ahead := boreas.Position{Epoch: p.Epoch, Offset: p.Offset + 7}
-	other := boreas.Position{Epoch: p.Epoch + 1, Offset: p.Offset}
-	for since, reason := range map[boreas.Position]string{first: "expired", ahead: "ahead", other: "unknown_epoch"} {
+	oldest := engine.Position{Epoch: p.Epoch, Offset: p.Offset - 2}
+	ahead := engine.Position{Epoch: p.Epoch, Offset: p.Offset + 7}
+	other := engine.Position{Epoch: p.Epoch + 1, Offset: p.Offset}
+	for since, reason := range map[engine.Position]string{first: "expired", ahead: "ahead", other: "unknown_epoch"} {
 		_, join := r.open("?channel=a", "Last-Event-ID", idOf([]string{"a"}, since))
 		want := fmt.Sprintf(`{"channels":[{"channel":"a","position":"%v","recovered":false,"gap":{"reason":"%s","from":"%v","to":"%v"},"oldest":"%v"}],"heartbeat":0}`, p, reason, since, p, oldest)
 		if diff := cmp.Diff(want, join.Data); diff != "" {
@@ -154,7 +156,7 @@ func TestOneChannelCannotBeJoined(t *testing.T) {
 		query := "?channel=a&channel=x%00&channel=%ff&channel=c&since.c=nonsense"
 		s, join := r.open(query)
 		names := []string{"a", "x\x00", "\xff", "c"}
-		none := boreas.Position{}
+		none := engine.Position{}
 		if want := idOf(names, a, none, none, none); join.ID != want {
 			t.Errorf("its id is %s, want %s", join.ID, want)
 		}
@@ -181,13 +183,13 @@ func TestOneChannelCannotBeJoined(t *testing.T) {
 func TestASlowReaderIsToldWhatItMissed(t *testing.T) {
 	for _, query := range []string{"?channel=a", "?channel=a&channel=b"} {
 		each(t, func(t *testing.T, k kind) {
-			r := newRig(t, k, boreas.Options{Engine: engine(t, boreas.MemoryOptions{Messages: 5})}, Options{})
+			r := newRig(t, k, boreas.Options{Engine: eng(t, memory.Options{Messages: 5})}, Options{})
 			names := []string{"a", "b"}[:strings.Count(query, "=")]
-			at := make([]boreas.Position, len(names))
+			at := make([]engine.Position, len(names))
 			s, join := r.open(query) // and reads no more yet
 			last := regexp.MustCompile(`"position":"(.*?)"`).FindStringSubmatch(join.Data)[1]
 			big := `"` + strings.Repeat("x", 1<<20) + `"`
-			var all []boreas.Position
+			var all []engine.Position
 			for range 40 { // more than the connection, the window and the log hold
 				all = append(all, r.publish("a", big))
 			}
@@ -236,14 +238,14 @@ func TestASlowReaderGetsEverything(t *testing.T) {
 		one, _ := r.open("?channel=a")
 		pad := strings.Repeat("x", 10_000)
 		const n = 700 // of each: below the logs' bounds, above the connections' buffers
-		at := map[string][]boreas.Position{}
+		at := map[string][]engine.Position{}
 		for i := range n {
 			for _, name := range names {
 				at[name] = append(at[name], r.publish(name, fmt.Sprintf(`"%d %s"`, i, pad)))
 			}
 		}
 		next := map[string]int{}
-		places := map[string]boreas.Position{}
+		places := map[string]engine.Position{}
 		for range 2 * n {
 			e := s.next()
 			name := e.Data[len(`{"channel":"`):][:1]

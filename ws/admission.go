@@ -2,6 +2,8 @@ package ws
 
 import (
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 	"github.com/boreas-pubsub/boreas/internal/v2"
 )
@@ -18,12 +20,12 @@ func (c *conn) authenticate(token string) error {
 
 // becomes makes the session what the grant gives. That the session has ended is no error:
 // the client was told why.
-func (c *conn) becomes(g *boreas.Grant) error {
+func (c *conn) becomes(g *access.Grant) error {
 	switch err := c.sess.Authenticate(g); err {
 	case nil:
 		c.user = c.h.door.User(g)
 		return nil
-	case boreas.ErrRulesChanged, boreas.ErrClosed:
+	case boreas.ErrRulesChanged, engine.ErrClosed:
 		return nil
 	default:
 		return err

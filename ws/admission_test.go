@@ -15,6 +15,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
@@ -25,23 +26,23 @@ var ending = time.Date(2100, 1, 2, 3, 4, 5, 600, time.UTC)
 
 // checkUsers takes tokens such as "valid ann" or "valid ann join:chat.*", which name the
 // user and may say what is allowed.
-func checkUsers(c boreas.Credentials) (*boreas.Grant, error) {
+func checkUsers(c access.Credentials) (*access.Grant, error) {
 	words := strings.Fields(c.Token)
 	if len(words) < 2 || words[0] != "valid" {
 		return nil, fault.InvalidToken
 	}
-	g := &boreas.Grant{Identity: "tok_" + words[1], TokenID: "tok_" + words[1], Kind: "opaque", User: words[1], Named: true, Expires: ending}
-	var list []boreas.Permission
+	g := &access.Grant{Identity: "tok_" + words[1], TokenID: "tok_" + words[1], Kind: "opaque", User: words[1], Named: true, Expires: ending}
+	var list []access.Permission
 	for _, word := range words[2:] {
 		name, pattern, _ := strings.Cut(word, ":")
-		verb, err := boreas.ParseVerb(name)
+		verb, err := access.ParseVerb(name)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, boreas.Permission{Pattern: pattern, Allow: verb})
+		list = append(list, access.Permission{Pattern: pattern, Allow: verb})
 	}
 	if list != nil {
-		p, err := boreas.NewPermissions(list)
+		p, err := access.NewPermissions(list)
 		if err != nil {
 			return nil, err
 		}
@@ -280,7 +281,7 @@ func authenticatedAs(t *testing.T, addr, token string) *v2Client {
 func TestSlowTokensHoldUpNobody(t *testing.T) {
 	var waiting sync.WaitGroup
 	release := make(chan struct{})
-	check := func(c boreas.Credentials) (*boreas.Grant, error) {
+	check := func(c access.Credentials) (*access.Grant, error) {
 		g, err := checkUsers(c)
 		if err == nil && g.User == "slow" {
 			c.Slow(func() {

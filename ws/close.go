@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -88,7 +89,7 @@ func closeFor(reason error) *closing {
 		return &closing{code: ws.StatusPolicyViolation, reason: reason.Error()}
 	case boreas.ErrEngineBusy, boreas.ErrEngineTimeout:
 		return &closing{code: codeTryLater, reason: cut(fault.Message(reason))}
-	case boreas.ErrClosed:
+	case engine.ErrClosed:
 		return &closing{code: codeTryLater, reason: reason.Error()}
 	}
 	if fault.Of(reason) != fault.Internal { // it may not go on, and is told why

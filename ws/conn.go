@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/socket"
 )
@@ -58,7 +59,7 @@ var errGone = errors.New("the connection ended without a close frame")
 
 // upgrade takes the connection over from net/http, answers the handshake, makes the session live
 // and starts to read. If it fails, it closes the connection and returns false.
-func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string, grant *boreas.Grant) bool {
+func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string, grant *access.Grant) bool {
 	hj, ok := w.(http.Hijacker)
 	if !ok {
 		http.Error(w, "This connection cannot become a WebSocket: it is not plain HTTP/1.1.", http.StatusNotImplemented)
@@ -84,7 +85,7 @@ func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string,
 	format := c.h.dialect.format()
 	if c.h.options.NoAuth {
 		identity := newIdentity()
-		grant = &boreas.Grant{Identity: identity, TokenID: identity, Kind: "none", User: identity}
+		grant = &access.Grant{Identity: identity, TokenID: identity, Kind: "none", User: identity}
 	}
 	told := grant
 	if c.h.options.NoAuth {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 )
 
 // A dialect is what is said in the messages of a WebSocket: the classic wire, or
@@ -20,7 +21,7 @@ type dialect interface {
 
 	// greeting returns the server's first message to the session with the name, or nil for none.
 	// The grant is the session's first one, or nil if it is anonymous.
-	greeting(h *handler, g *boreas.Grant) func(id string) []byte
+	greeting(h *handler, g *access.Grant) func(id string) []byte
 
 	// bearer reports whether a token in the header Authorization is meant for the server.
 	bearer() bool

@@ -9,6 +9,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -33,7 +34,7 @@ func answering(c *client, text string) (found string, pings int) {
 func slowEngine(t *testing.T) (e *boreastest.Between, waiting *atomic.Int64, release func()) {
 	released := make(chan struct{})
 	waiting = new(atomic.Int64)
-	e = &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+	e = &boreastest.Between{Engine: memory.New(memory.Options{})}
 	e.BeforePublish = func(channel string) {
 		if strings.HasPrefix(channel, "chat.slow") {
 			waiting.Add(1)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -14,7 +14,7 @@ import (
 type classicFormat struct{}
 
 // AppendPublication appends a text frame.
-func (classicFormat) AppendPublication(dst []byte, channel string, _ uint64, p *boreas.Publication) []byte {
+func (classicFormat) AppendPublication(dst []byte, channel string, _ uint64, p *engine.Publication) []byte {
 	dst, start := beginFrame(dst)
 	dst = wire.AppendClassicMessage(dst, channel, p.Data)
 	return endFrame(dst, start, ws.OpText)

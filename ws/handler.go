@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
@@ -20,7 +21,7 @@ import (
 type Options struct {
 	// Check returns what a client's token gives. Its errors are faults. It may be
 	// called by many goroutines at once.
-	Check func(boreas.Credentials) (*boreas.Grant, error)
+	Check func(access.Credentials) (*access.Grant, error)
 
 	// Cookie is the name of a cookie that may hold a token; "" means that cookies are not
 	// looked at. Only pages of origins that may connect must get here then.
@@ -175,7 +176,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			sess.Done()
 		}
 	}()
-	var grant *boreas.Grant
+	var grant *access.Grant
 	if shown.Token != "" {
 		// Before the handshake is answered: until then a refusal has a status.
 		grant, err = h.door.Open(shown, nil)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 func dialV2(t *testing.T, addr string) *gorilla.Conn {
@@ -155,7 +156,7 @@ func TestHeartbeatRoundsUp(t *testing.T) {
 func TestTwoPages(t *testing.T) {
 	hub, addr := v2Server(t, overSocket, boreas.Options{}, Options{})
 	for range 30 {
-		hub.Publish(context.Background(), "a", boreas.Message{Data: []byte(`"` + strings.Repeat("x", 10_000) + `"`)})
+		hub.Publish(context.Background(), "a", engine.Message{Data: []byte(`"` + strings.Repeat("x", 10_000) + `"`)})
 	}
 	c := dialV2(t, strings.TrimPrefix(addr, "ws://"))
 	const pages = 100

@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // lines is a log that can be read while it is being written.
@@ -36,7 +38,7 @@ func (l *lines) String() string {
 func TestARequestThatPanics(t *testing.T) {
 	log, count := new(lines), new(Counters)
 	valid := boreastest.Check(func(token string) (string, bool) { return "user", token == "valid" })
-	o := Options{Counters: count, Log: slog.New(slog.NewTextHandler(log, nil)), Check: func(c boreas.Credentials) (*boreas.Grant, error) {
+	o := Options{Counters: count, Log: slog.New(slog.NewTextHandler(log, nil)), Check: func(c access.Credentials) (*access.Grant, error) {
 		switch {
 		case c.Token == "slowly" && c.Slow != nil:
 			c.Slow(func() { panic("the check is broken") })
@@ -89,7 +91,7 @@ func handshakeWith(addr, token string) *http.Request {
 
 // A panic of the engine ends the session that called it.
 func TestAnEngineThatPanics(t *testing.T) {
-	engine := &boreastest.Between{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
+	engine := &boreastest.Between{Engine: memory.New(memory.Options{})}
 	defer engine.Close()
 	broken := func(channel string) {
 		if strings.HasPrefix(channel, "chat.broken") {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
@@ -18,7 +20,7 @@ type classic struct{}
 func (classic) path() string                                         { return "/" }
 func (classic) name() string                                         { return "websocket-classic" }
 func (classic) format() boreas.Format                                { return classicFormat{} }
-func (classic) greeting(*handler, *boreas.Grant) func(string) []byte { return nil }
+func (classic) greeting(*handler, *access.Grant) func(string) []byte { return nil }
 func (classic) patient() bool                                        { return false }
 func (classic) closeFor(reason error) *closing                       { return closeFor(reason) }
 
@@ -55,7 +57,7 @@ func (classic) text(c *conn, b []byte, bytes int) {
 		count.IgnoredNames.Add(uint64(r.Skipped))
 		if c.sess.Identity() == "" {
 			count.IgnoredAnonymous.Add(1)
-			c.refused(boreas.ErrAnonymous, "join", "")
+			c.refused(access.ErrAnonymous, "join", "")
 			c.countUseless()
 			return
 		}
@@ -79,8 +81,8 @@ func (c *conn) classicJoin(join, leave []string) {
 	}
 	for i, result := range c.sess.Join(joins, nil) {
 		switch err := result.Err; {
-		case err == nil, err == boreas.ErrAnonymous, err == boreas.ErrClosed: // it ended meanwhile
-		case errors.Is(err, boreas.ErrChannelName):
+		case err == nil, err == access.ErrAnonymous, err == engine.ErrClosed: // it ended meanwhile
+		case errors.Is(err, access.ErrChannelName):
 			c.h.count.IgnoredNames.Add(1)
 		case errors.Is(err, boreas.ErrEngineBusy), errors.Is(err, boreas.ErrEngineTimeout):
 			// Without the close the client would assume that it has joined the channel.

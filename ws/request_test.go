@@ -7,6 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -71,7 +73,7 @@ func TestCountsWhatItIgnores(t *testing.T) {
 // TestATokenDeletedWhileItIsUsed forgets the token between the check and the
 // session's becoming its owner's, where a deletion finds no session yet.
 func TestATokenDeletedWhileItIsUsed(t *testing.T) {
-	r := newRigOf(t, boreas.Options{Valid: func(*boreas.Grant) error { return fault.TokenRevoked }}, Options{})
+	r := newRigOf(t, boreas.Options{Valid: func(*access.Grant) error { return fault.TokenRevoked }}, Options{})
 	r.feed(text(auth), 0)
 	if c := r.hub.Census(); c.Anonymous != 1 {
 		t.Errorf("a session of a deleted token: %+v", c)
@@ -81,7 +83,7 @@ func TestATokenDeletedWhileItIsUsed(t *testing.T) {
 func TestFormat(t *testing.T) {
 	for _, n := range []int{1, 80, 90, 95, 97, 98, 99, 200, 65_000, 65_520, 70_000} {
 		data := `"` + strings.Repeat("x", n) + `"`
-		b := classicFormat{}.AppendPublication([]byte("before"), "a\"b", 1, &boreas.Publication{Data: []byte(data)})
+		b := classicFormat{}.AppendPublication([]byte("before"), "a\"b", 1, &engine.Publication{Data: []byte(data)})
 		want := []string{`text {"message": ` + data + `, "channel": "a\"b"}`}
 		if string(b[:6]) != "before" {
 			t.Fatalf("%d bytes: what was there before has changed", n)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
@@ -49,7 +50,7 @@ func BenchmarkCut(b *testing.B) {
 			conns[i] = c
 		}
 		b.StartTimer()
-		if n := hub.Cut(func(g *boreas.Grant) bool { return g.User == "ann" }, 0); n != sessions {
+		if n := hub.Cut(func(g *access.Grant) bool { return g.User == "ann" }, 0); n != sessions {
 			b.Fatalf("%d were cut", n)
 		}
 		b.StopTimer()

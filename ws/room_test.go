@@ -14,6 +14,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // crowd is the connections of one hub whose clients send only when the test calls send. Time is
@@ -190,7 +191,7 @@ func TestFragmentsAreHeldAsOneMessage(t *testing.T) {
 // TestRefusedPages requests history, and joins many channels, when there is no room.
 func TestRefusedPages(t *testing.T) {
 	inCrowd(t, boreas.Options{PeerMemory: 1 << 20}, protocol2{}, func(r *crowd) {
-		if _, err := r.hub.Publish(context.Background(), "news", boreas.Message{Data: bytes.Repeat([]byte("1"), 100<<10)}); err != nil {
+		if _, err := r.hub.Publish(context.Background(), "news", engine.Message{Data: bytes.Repeat([]byte("1"), 100<<10)}); err != nil {
 			t.Fatal(err)
 		}
 		blocker := r.hub.Held(boreas.HeldAnswer, netip.MustParseAddr("192.0.2.1"), "")

@@ -25,6 +25,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
@@ -127,7 +129,7 @@ func send(t *testing.T, c *gorilla.Conn, messages ...string) {
 
 func publish(t *testing.T, hub *boreas.Hub, channel, data string) {
 	t.Helper()
-	if _, err := hub.Publish(context.Background(), channel, boreas.Message{Data: []byte(data)}); err != nil {
+	if _, err := hub.Publish(context.Background(), channel, engine.Message{Data: []byte(data)}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -170,14 +172,14 @@ func TestASlowClient(t *testing.T) {
 
 // expired is an engine that notes when a read finds that messages are no longer kept.
 type expired struct {
-	boreas.Engine
+	engine.Engine
 	once  sync.Once
 	found chan struct{}
 }
 
-func (e *expired) Read(ctx context.Context, channel string, since boreas.Position, limit int) (boreas.History, error) {
+func (e *expired) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
 	h, err := e.Engine.Read(ctx, channel, since, limit)
-	if errors.Is(err, boreas.ErrExpired) {
+	if errors.Is(err, engine.ErrExpired) {
 		e.once.Do(func() { close(e.found) })
 	}
 	return h, err
@@ -187,7 +189,7 @@ func (e *expired) Read(ctx context.Context, channel string, since boreas.Positio
 // reads as soon as that has happened.
 func TestAStalledClientIsClosedWithItsReason(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
-		memory := boreas.NewMemory(boreas.MemoryOptions{Messages: 10})
+		memory := memory.New(memory.Options{Messages: 10})
 		t.Cleanup(func() { memory.Close() })
 		engine := &expired{Engine: memory, found: make(chan struct{})}
 		hub, addr := server(t, k, boreas.Options{Engine: engine}, Options{})

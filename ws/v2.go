@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
@@ -34,7 +36,7 @@ func (protocol2) refuse(w http.ResponseWriter, err error) {
 	w.Write(wire.AppendV2Error(nil, nil, &told))
 }
 
-func (protocol2) greeting(h *handler, g *boreas.Grant) func(id string) []byte {
+func (protocol2) greeting(h *handler, g *access.Grant) func(id string) []byte {
 	var user, expires string
 	if g != nil {
 		user, expires = g.User, v2.Expires(g.Expires)
@@ -49,8 +51,8 @@ func (protocol2) greeting(h *handler, g *boreas.Grant) func(id string) []byte {
 			Limits: wire.V2Limits{
 				FrameBytes:   h.options.MaxMessage,
 				Channels:     h.options.MaxChannels,
-				ChannelBytes: boreas.MaxChannelName,
-				KeyBytes:     boreas.MaxKey,
+				ChannelBytes: access.MaxChannelName,
+				KeyBytes:     engine.MaxKey,
 				History:      v2.MaxPage,
 				InfoBytes:    boreas.MaxInfo,
 			},
@@ -82,7 +84,7 @@ func (protocol2) text(c *conn, b []byte, bytes int) {
 	}
 	c.malformed = 0
 	if r.Kind != wire.V2Auth && r.Kind != wire.V2Ping && c.sess.Identity() == "" {
-		c.v2Fail(&r, boreas.ErrAnonymous)
+		c.v2Fail(&r, access.ErrAnonymous)
 		return
 	}
 	switch r.Kind {
@@ -226,7 +228,7 @@ func (c *conn) v2Publish(r *wire.V2Request) {
 		return
 	}
 	// The engine keeps the message, and the buffer that it is in is used again.
-	m := boreas.Message{Data: bytes.Clone(r.Message), Key: r.Key}
+	m := engine.Message{Data: bytes.Clone(r.Message), Key: r.Key}
 	ack, err := c.sess.Publish(context.Background(), r.Channel, m, r.Echo)
 	if err != nil {
 		c.v2Fail(r, err)
@@ -241,7 +243,7 @@ func (c *conn) v2History(r *wire.V2Request) {
 	if r.ID == nil {
 		return // nobody would hear of it: no work for nothing
 	}
-	var since boreas.Position
+	var since engine.Position
 	if r.HasSince {
 		var err error
 		if since, err = v2.Position(r.Since); err != nil {

@@ -16,6 +16,9 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 // v2Server runs protocol 2 on a port of this machine, on channels with these rules:
@@ -24,18 +27,18 @@ func v2Server(t *testing.T, k kind, h boreas.Options, o Options) (*boreas.Hub, s
 	t.Helper()
 	h.Rules = (*boreas.Rules)(nil).
 		Add(pattern(t, "chat.*"), boreas.Rule{ClientPublish: true, Presence: boreas.PresenceFull}).
-		Add(pattern(t, "small"), boreas.Rule{Retention: boreas.Retention{Messages: 2}})
+		Add(pattern(t, "small"), boreas.Rule{Retention: engine.Retention{Messages: 2}})
 	if h.Engine == nil {
-		e := boreas.NewMemory(boreas.MemoryOptions{Limits: func(channel string) boreas.Retention { return h.Rules.For(channel).Retention }})
+		e := memory.New(memory.Options{Limits: func(channel string) engine.Retention { return h.Rules.For(channel).Retention }})
 		t.Cleanup(func() { e.Close() })
 		h.Engine = e
 	}
 	return serverOf(t, k, h, func(hub *boreas.Hub) http.Handler { return Handler(hub, withTestDefaults(o)) })
 }
 
-func pattern(t *testing.T, text string) boreas.Pattern {
+func pattern(t *testing.T, text string) access.Pattern {
 	t.Helper()
-	p, err := boreas.ParsePattern(text)
+	p, err := access.ParsePattern(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +311,7 @@ func TestHowASessionEnds(t *testing.T) {
 		reconnect bool
 	}{
 		"4100 shutting_down": {func(h *boreas.Hub) { go h.Shutdown(context.Background(), 0) }, true},
-		"4300 token_revoked": {func(h *boreas.Hub) { h.Cut(func(*boreas.Grant) bool { return true }, 0) }, true},
+		"4300 token_revoked": {func(h *boreas.Hub) { h.Cut(func(*access.Grant) bool { return true }, 0) }, true},
 		"4401 terminated": {func(h *boreas.Hub) {
 			list, _, _ := h.ListSessions("", 1)
 			h.EndSession(list[0].ID, boreas.ErrTerminated)

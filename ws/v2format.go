@@ -8,6 +8,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
@@ -28,7 +29,7 @@ func closeCode(n int) ws.StatusCode {
 type v2Format struct{}
 
 // AppendPublication appends a message.
-func (v2Format) AppendPublication(dst []byte, channel string, epoch uint64, p *boreas.Publication) []byte {
+func (v2Format) AppendPublication(dst []byte, channel string, epoch uint64, p *engine.Publication) []byte {
 	dst, start := beginFrame(dst)
 	return endFrame(v2.AppendMessage(dst, channel, epoch, p), start, opText)
 }

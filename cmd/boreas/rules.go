@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/client"
 	"github.com/boreas-pubsub/boreas/internal/textfile"
@@ -97,13 +97,13 @@ func parseRules(text []byte) ([]client.Rule, error) {
 }
 
 // permissions are the rules as the server sees them: one for each pattern, in order.
-func permissions(rules []client.Rule) ([]boreas.Permission, error) {
-	list := []boreas.Permission{}
+func permissions(rules []client.Rule) ([]access.Permission, error) {
+	list := []access.Permission{}
 	for i, rule := range rules {
-		var allow, deny boreas.Verb
-		for names, set := range map[*[]string]*boreas.Verb{&rule.Allow: &allow, &rule.Deny: &deny} {
+		var allow, deny access.Verb
+		for names, set := range map[*[]string]*access.Verb{&rule.Allow: &allow, &rule.Deny: &deny} {
 			for _, name := range *names {
-				verb, err := boreas.ParseVerb(name)
+				verb, err := access.ParseVerb(name)
 				if err != nil {
 					return nil, err
 				}
@@ -114,9 +114,9 @@ func permissions(rules []client.Rule) ([]boreas.Permission, error) {
 			return nil, fmt.Errorf("rule %d names no channels", i+1)
 		}
 		for _, pattern := range rule.Channels {
-			list = append(list, boreas.Permission{Pattern: pattern, Allow: allow, Deny: deny, Rule: i + 1})
+			list = append(list, access.Permission{Pattern: pattern, Allow: allow, Deny: deny, Rule: i + 1})
 		}
 	}
-	_, err := boreas.NewPermissions(list)
+	_, err := access.NewPermissions(list)
 	return list, err
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/client"
 	"github.com/boreas-pubsub/boreas/internal/config"
@@ -23,10 +23,10 @@ func (p *program) inspectLocally(_ context.Context, cmd *cli.Command, token stri
 	if cmd.IsSet("api") || cmd.IsSet("key-file") {
 		return none, usagef("--api and --key-file do not go with --local, which asks no server")
 	}
-	questions := make([]boreas.Verb, len(asks))
+	questions := make([]access.Verb, len(asks))
 	for i, ask := range asks {
 		var err error
-		if questions[i], err = boreas.ParseVerb(ask.Verb); err != nil {
+		if questions[i], err = access.ParseVerb(ask.Verb); err != nil {
 			return none, usagef("--can: %w", err)
 		}
 	}
@@ -48,7 +48,7 @@ func (p *program) inspectLocally(_ context.Context, cmd *cli.Command, token stri
 	if !jwt.Looks(token) {
 		return none, usagef("this is no JWT, and --local knows nothing of others: leave it out to ask the server")
 	}
-	grant, err := jwt.Check(boreas.Credentials{Token: token})
+	grant, err := jwt.Check(access.Credentials{Token: token})
 	switch f := fault.Of(err); f {
 	case nil:
 		return inspectionOf(grant, cfg, asks, questions), nil
@@ -60,7 +60,7 @@ func (p *program) inspectLocally(_ context.Context, cmd *cli.Command, token stri
 }
 
 // inspectionOf is what the server would answer, but for what is revoked.
-func inspectionOf(g *boreas.Grant, cfg config.Config, asks []client.Ask, verbs []boreas.Verb) client.Inspection {
+func inspectionOf(g *access.Grant, cfg config.Config, asks []client.Ask, verbs []access.Verb) client.Inspection {
 	i := client.Inspection{Valid: true, Kind: g.Kind, ID: g.TokenID, User: g.User, Issued: g.Issued, Expires: g.Expires, Key: g.Key}
 	if g.Permissions != nil {
 		i.Rules = []client.Rule{}
@@ -73,11 +73,11 @@ func inspectionOf(g *boreas.Grant, cfg config.Config, asks []client.Ask, verbs [
 		i.Rules = append(i.Rules, client.Rule{Channels: []string{p.Pattern}, Allow: words(p.Allow.String()), Deny: words(p.Deny.String())})
 	}
 	rules := cfg.ChannelRules()
-	i.Warnings = g.Permissions.DotWarnings(g.User, rules.For)
+	i.Warnings = g.Permissions.DotWarnings(g.User, rules.Text)
 	for n, ask := range asks {
 		d := g.Permissions.Decide(verbs[n], ask.Channel)
 		v := client.Verdict{Verb: ask.Verb, Channel: ask.Channel, Allowed: d.Allowed, By: g.Permissions.Explain(verbs[n], d)}
-		if d.Allowed && verbs[n] == boreas.VerbPublish && !rules.For(ask.Channel).ClientPublish {
+		if d.Allowed && verbs[n] == access.VerbPublish && !rules.For(ask.Channel).ClientPublish {
 			v.Allowed, v.By = false, "the channel's rule does not let clients publish (client_publish)"
 		}
 		i.Can = append(i.Can, v)

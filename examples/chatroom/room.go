@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/client"
 	"github.com/boreas-pubsub/boreas/examples/stage"
 )
@@ -24,7 +25,7 @@ var files embed.FS
 // rules are what the chat asks of its Boreas: to know who is there. Messages are kept
 // on all channels, for some minutes.
 func rules() *boreas.Rules {
-	pattern, err := boreas.ParsePattern(channel)
+	pattern, err := access.ParsePattern(channel)
 	if err != nil {
 		panic(err) // it is written above
 	}

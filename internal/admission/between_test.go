@@ -11,9 +11,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/sse"
 	"github.com/boreas-pubsub/boreas/ws"
 )
@@ -47,18 +50,18 @@ func newStage(t testing.TB) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine := &boreastest.Between{
-		Engine:     boreas.NewMemory(boreas.MemoryOptions{}),
+	eng := &boreastest.Between{
+		Engine:     memory.New(memory.Options{}),
 		BeforeRead: func(string) { once(&s.reading) },
 	}
-	pattern, err := boreas.ParsePattern("**")
+	pattern, err := access.ParsePattern("**")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var rules *boreas.Rules
-	rules = rules.Add(pattern, boreas.Rule{Presence: boreas.PresenceFull, ClientPublish: true, Retention: boreas.Retention{Messages: 100}})
-	hub := boreas.New(boreas.Options{Engine: engine, Valid: authority.Valid, Rules: rules})
-	check := func(c boreas.Credentials) (*boreas.Grant, error) {
+	rules = rules.Add(pattern, boreas.Rule{Presence: boreas.PresenceFull, ClientPublish: true, Retention: engine.Retention{Messages: 100}})
+	hub := boreas.New(boreas.Options{Engine: eng, Valid: authority.Valid, Rules: rules})
+	check := func(c access.Credentials) (*access.Grant, error) {
 		g, err := authority.Check(c)
 		if err == nil {
 			once(&s.checked)
@@ -77,7 +80,7 @@ func newStage(t testing.TB) *stage {
 		subscribers.Close()
 		operator.Close()
 		authority.Close()
-		engine.Close()
+		eng.Close()
 	})
 	s.opens(operator.Listener.Addr().String(), subscribers.Listener.Addr().String())
 	return s

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // A Rule says how the channels are treated whose names match its pattern, and no
@@ -35,13 +37,13 @@ func (c Config) ChannelRules() *boreas.Rules {
 		if i < len(c.Rules) {
 			text = r.String()
 		}
-		pattern, err := boreas.ParsePattern(r.Pattern)
+		pattern, err := access.ParsePattern(r.Pattern)
 		if err != nil {
 			panic("config: " + err.Error()) // not a rule of Load
 		}
 		rules = rules.Add(pattern, boreas.Rule{
 			Text: text,
-			Retention: boreas.Retention{
+			Retention: engine.Retention{
 				// To the engine a 0 means its default, here it means none.
 				Messages: cmp.Or(*cmp.Or(r.HistoryMessages, &c.HistoryMessages), -1),
 				Bytes:    *cmp.Or(r.HistoryBytes, &c.HistoryBytes),

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 func given[T any](v T) *T { return &v }
@@ -58,19 +59,19 @@ func TestChannelRules(t *testing.T) {
 	for channel, want := range map[string]boreas.Rule{
 		"chat.1.2": {
 			Text:      "chat.** history_messages=50 history_age=1d presence client_publish",
-			Retention: boreas.Retention{Messages: 50, Bytes: 2 << 10, Age: 24 * time.Hour}, Presence: boreas.PresenceFull, ClientPublish: true,
+			Retention: engine.Retention{Messages: 50, Bytes: 2 << 10, Age: 24 * time.Hour}, Presence: boreas.PresenceFull, ClientPublish: true,
 		},
-		"ticker.x":   {Text: "ticker.* history_messages=0 history_bytes=64KiB latest", Retention: boreas.Retention{Messages: -1, Bytes: 64 << 10, Age: 3 * time.Second}, Latest: true},
-		"big.x":      {Text: "big.** presence=count max_subscribers=100000", Retention: boreas.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}, Presence: boreas.PresenceCount, MaxSubscribers: 100_000},
-		"quiet":      {Text: "quiet", Retention: boreas.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}},
-		"ticker.x.y": {Retention: boreas.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}},
+		"ticker.x":   {Text: "ticker.* history_messages=0 history_bytes=64KiB latest", Retention: engine.Retention{Messages: -1, Bytes: 64 << 10, Age: 3 * time.Second}, Latest: true},
+		"big.x":      {Text: "big.** presence=count max_subscribers=100000", Retention: engine.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}, Presence: boreas.PresenceCount, MaxSubscribers: 100_000},
+		"quiet":      {Text: "quiet", Retention: engine.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}},
+		"ticker.x.y": {Retention: engine.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}},
 	} {
 		if diff := cmp.Diff(want, *rules.For(channel)); diff != "" {
 			t.Errorf("%s: %s", channel, diff)
 		}
 	}
 	none := mustLoad(t, Input{Dir: t.TempDir(), Flags: map[string]string{"history_messages": "0"}})
-	want := boreas.Rule{Retention: boreas.Retention{Messages: -1, Bytes: 16 << 20, Age: 5 * time.Minute}}
+	want := boreas.Rule{Retention: engine.Retention{Messages: -1, Bytes: 16 << 20, Age: 5 * time.Minute}}
 	if diff := cmp.Diff(want, *none.ChannelRules().For("any")); diff != "" {
 		t.Error(diff)
 	}

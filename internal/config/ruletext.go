@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/spelling"
 )
 
@@ -122,7 +123,7 @@ func (p *ruleParser) rule() (Rule, error) {
 	case r.Pattern == "#":
 		return r, p.errorf("there are no comments in rules")
 	}
-	if _, err := boreas.ParsePattern(r.Pattern); err != nil {
+	if _, err := access.ParsePattern(r.Pattern); err != nil {
 		return r, p.errorf("%v", err)
 	}
 	seen := make(map[string]bool)

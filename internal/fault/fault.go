@@ -13,7 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -124,7 +124,7 @@ func Message(err error) string {
 	switch {
 	case Of(err) == Internal:
 		return Internal.Summary
-	case errors.Is(err, boreas.ErrClosed): // which speaks of the hub, not of the server
+	case errors.Is(err, engine.ErrClosed): // which speaks of the hub, not of the server
 		return ShuttingDown.Summary
 	}
 	return sentence(strings.ReplaceAll(err.Error(), "boreas: ", ""))

@@ -9,24 +9,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
 // clause 2.6
 func TestWhatClientsAreTold(t *testing.T) {
-	_, position := boreas.ParsePosition("yesterday")
+	_, position := engine.ParsePosition("yesterday")
 	_, malformed := wire.ParseV2([]byte(`{"id":1,"ping":null}`))
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
 		{boreas.ErrTooManySubscribers, `{"code":"too_many_subscribers","message":"Too many subscribers on the channel.","retry":"later","docs":"docs/errors.md#too_many_subscribers","retry_after_ms":5000}`},
-		{fmt.Errorf("join %q: %w", "chat", boreas.ErrNotPermitted), `{"code":"not_permitted","message":"Join \"chat\": the channel's rule does not let clients publish (client_publish).","retry":"never","docs":"docs/errors.md#not_permitted"}`},
-		{boreas.ValidChannel(""), `{"code":"channel_name","message":"Not a channel name: it is empty.","retry":"never","docs":"docs/errors.md#channel_name"}`},
+		{fmt.Errorf("join %q: %w", "chat", access.ErrNotPermitted), `{"code":"not_permitted","message":"Join \"chat\": the channel's rule does not let clients publish (client_publish).","retry":"never","docs":"docs/errors.md#not_permitted"}`},
+		{access.ValidChannel(""), `{"code":"channel_name","message":"Not a channel name: it is empty.","retry":"never","docs":"docs/errors.md#channel_name"}`},
 		{position, `{"code":"bad_position","message":"Position \"yesterday\": not a position: want the text that came with a message or a join, unchanged.","retry":"never","docs":"docs/errors.md#bad_position"}`},
 		{malformed, `{"code":"malformed","message":"The member ping is not an object.","retry":"never","docs":"docs/errors.md#malformed"}`},
-		{boreas.ErrClosed, `{"code":"shutting_down","message":"The server is shutting down.","retry":"now","docs":"docs/errors.md#shutting_down"}`},
+		{engine.ErrClosed, `{"code":"shutting_down","message":"The server is shutting down.","retry":"now","docs":"docs/errors.md#shutting_down"}`},
 		{boreas.ErrFallsBehind, `{"code":"slow","message":"Reading too slowly: it fell behind again and again.","retry":"later","docs":"docs/errors.md#slow","retry_after_ms":5000}`},
 		{fault.InvalidToken, `{"code":"invalid_token","message":"The token is not valid, or no longer.","retry":"new_token","docs":"docs/errors.md#invalid_token"}`},
 		{fault.TooLarge.With("The body has more than 9 bytes."), `{"code":"too_large","message":"The body has more than 9 bytes.","retry":"never","docs":"docs/errors.md#too_large"}`},

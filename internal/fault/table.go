@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // What is wrong with a request.
@@ -18,7 +20,7 @@ var (
 		Code: "unauthenticated", Retry: NewToken, Status: http.StatusUnauthorized,
 		Summary: "This needs a token, and none was shown.",
 		Do:      "Send `auth` first, or the header `Authorization: Bearer TOKEN`.",
-		causes:  []error{boreas.ErrAnonymous},
+		causes:  []error{access.ErrAnonymous},
 	}
 	InvalidToken = &Fault{
 		Code: "invalid_token", Retry: NewToken, Status: http.StatusUnauthorized,
@@ -29,7 +31,7 @@ var (
 		Code: "token_expired", Retry: NewToken, Status: http.StatusUnauthorized, Close: 4302,
 		Summary: "The token has expired.",
 		Do:      "Get another token from your backend. The server notifies a session of protocol 2 in time, so that it can send `auth` with the next one.",
-		causes:  []error{boreas.ErrTokenExpired},
+		causes:  []error{access.ErrTokenExpired},
 	}
 	AuthUnavailable = &Fault{
 		Code: "auth_unavailable", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
@@ -40,7 +42,7 @@ var (
 		Code: "not_permitted", Retry: Never, Status: http.StatusForbidden,
 		Summary: "The rules of the token, the key or the channel do not allow it.",
 		Do:      "The message says which rule it was. `boreas token inspect` shows the permissions of a token. To let clients publish, also give the channel a rule with `client_publish`, or publish from the backend over HTTP.",
-		causes:  []error{boreas.ErrNotPermitted},
+		causes:  []error{access.ErrNotPermitted},
 	}
 	PresenceOff = &Fault{
 		Code: "presence_off", Retry: Never, Status: http.StatusConflict,
@@ -52,13 +54,13 @@ var (
 		Code: "channel_name", Retry: Never, Status: http.StatusBadRequest,
 		Summary: "This cannot be the name of a channel.",
 		Do:      "Use a name of 1 to 255 bytes of UTF-8 without control characters.",
-		causes:  []error{boreas.ErrChannelName},
+		causes:  []error{access.ErrChannelName},
 	}
 	BadPosition = &Fault{
 		Code: "bad_position", Retry: Never, Status: http.StatusBadRequest,
 		Summary: "This is no position, or it is not one of these channels.",
 		Do:      "Send a position back as it came, for the channel that it came with. If there is none, leave it out.",
-		causes:  []error{boreas.ErrPosition},
+		causes:  []error{engine.ErrPosition},
 	}
 	TooManyChannels = &Fault{
 		Code: "too_many_channels", Retry: Never, Status: http.StatusBadRequest,
@@ -106,7 +108,7 @@ var (
 		Code: "key_reused", Retry: Never, Status: http.StatusUnprocessableEntity,
 		Summary: "Another message was published on this channel with the same key a short time ago.",
 		Do:      "Make a new key for each message, and use it again only to repeat the very same one.",
-		causes:  []error{boreas.ErrKeyReused},
+		causes:  []error{engine.ErrKeyReused},
 	}
 	BadKey = &Fault{
 		Code: "bad_key", Retry: Never, Status: http.StatusBadRequest,
@@ -130,7 +132,7 @@ var (
 		Code: "too_many_keys", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
 		Summary: "The server cannot remember more idempotency keys at the moment, in total or for this publisher. Nothing was published.",
 		Do:      "Wait and try again, or publish without a key. A shorter `idempotency_window` makes room sooner, a larger `history_memory` makes more. Half of the room is reserved for backends.",
-		causes:  []error{boreas.ErrTooManyKeys},
+		causes:  []error{engine.ErrTooManyKeys},
 	}
 )
 
@@ -140,19 +142,19 @@ var (
 		Code: "expired", Retry: Never, Status: http.StatusGone,
 		Summary: "Messages after the position are no longer kept.",
 		Do:      "Go on from `oldest`, and know that messages are missing before it. To keep more, see the options of history.",
-		causes:  []error{boreas.ErrExpired},
+		causes:  []error{engine.ErrExpired},
 	}
 	UnknownEpoch = &Fault{
 		Code: "unknown_epoch", Retry: Never, Status: http.StatusGone,
 		Summary: "The position is of another life of the channel's log, which began anew.",
 		Do:      "Go on from `oldest`, and know that messages may be missing before it. A server that keeps messages in memory forgets them when it is restarted.",
-		causes:  []error{boreas.ErrUnknownEpoch},
+		causes:  []error{engine.ErrUnknownEpoch},
 	}
 	Ahead = &Fault{
 		Code: "ahead", Retry: Never, Status: http.StatusGone,
 		Summary: "The position is after the newest message: the log has lost its end.",
 		Do:      "Go on from `oldest`, and know that messages were lost.",
-		causes:  []error{boreas.ErrAhead},
+		causes:  []error{engine.ErrAhead},
 	}
 )
 
@@ -162,7 +164,7 @@ var (
 		Code: "shutting_down", Retry: Now, Status: http.StatusServiceUnavailable, Close: 4100,
 		Summary: "The server is shutting down.",
 		Do:      "Connect again, which leads to another server or to the next one: after the time in the goodbye, if there is one.",
-		causes:  []error{boreas.ErrShuttingDown, boreas.ErrClosed},
+		causes:  []error{boreas.ErrShuttingDown, engine.ErrClosed},
 	}
 	NoAnswer = &Fault{
 		Code: "no_answer", Retry: Now, Close: 4101,

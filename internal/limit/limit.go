@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
 // Bounds are what one client may do. A 0 is no bound.
@@ -122,16 +124,11 @@ func (l *Limits) Network(address netip.Addr) (netip.Prefix, bool) {
 	if l == nil {
 		return netip.Prefix{}, false
 	}
-	address = address.Unmap().WithZone("")
-	if !address.IsValid() || slices.ContainsFunc(l.options.Exempt, func(p netip.Prefix) bool { return p.Contains(address) }) {
+	network := peer.Network(address)
+	if !network.IsValid() || slices.ContainsFunc(l.options.Exempt, func(p netip.Prefix) bool { return p.Contains(address.Unmap().WithZone("")) }) {
 		return netip.Prefix{}, false
 	}
-	bits := 32
-	if address.Is6() {
-		bits = 64
-	}
-	network, err := address.Prefix(bits)
-	return network, err == nil
+	return network, true
 }
 
 func (l *Limits) now() int64 { return int64(time.Since(l.start)) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // A History is all that happened in a run.
@@ -23,7 +24,7 @@ type Publish struct {
 	Acked bool
 
 	// Position is the one in the server's answer, zero if the answer had none.
-	Position boreas.Position
+	Position engine.Position
 }
 
 // A Stream is what a subscriber saw of one channel, in the order in which it saw it. It
@@ -69,7 +70,7 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind     EventKind
 	Message  Message
-	Position boreas.Position // of a message or a join; zero if the client does not tell
+	Position engine.Position // of a message or a join; zero if the client does not tell
 	Gap      boreas.Gap
 
 	// Resumed tells that the join went on where the stream was, as the client says.
@@ -78,7 +79,7 @@ type Event struct {
 	// NotBefore and NotAfter are the heads of the channel when the join was asked for
 	// and when it was known to be there. Zero means not known. A join that does not
 	// resume begins between them.
-	NotBefore, NotAfter boreas.Position
+	NotBefore, NotAfter engine.Position
 }
 
 func (e Event) String() string {

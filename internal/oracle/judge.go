@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // Judge decides for each publisher and each stream whether the promise was kept.
@@ -102,7 +103,7 @@ func (j *judge) finding(kind, format string, args ...any) {
 }
 
 // place returns the place of a position that the client was given.
-func (j *judge) place(what string, p boreas.Position) (int, bool) {
+func (j *judge) place(what string, p engine.Position) (int, bool) {
 	n, ok := j.track.place(p)
 	if !ok {
 		j.finding("no such place", "%s is %v, and the log never had that epoch", what, p)

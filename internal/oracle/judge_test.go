@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
@@ -18,9 +19,9 @@ func message(seq uint64) oracle.Message {
 }
 
 // at reads a position such as 1:7, of the first life at offset 7.
-func at(t *testing.T, text string) boreas.Position {
+func at(t *testing.T, text string) engine.Position {
 	t.Helper()
-	var p boreas.Position
+	var p engine.Position
 	if _, err := fmt.Sscanf(text, "%d:%d", &p.Epoch, &p.Offset); err != nil {
 		t.Fatalf("position %q: %v", text, err)
 	}

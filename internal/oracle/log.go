@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // A Message names one message by its content: who published it, on which channel, as
@@ -51,7 +51,7 @@ func (l *Log) Begin(epoch uint64) {
 
 // Append records a publication. Several can be recorded in another order than they
 // have. Except, if not "", is the subscriber that did not want it back.
-func (l *Log) Append(at boreas.Position, m Message, except string) {
+func (l *Log) Append(at engine.Position, m Message, except string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := &entry{life: l.lives[at.Epoch], offset: at.Offset, message: m, except: except}
@@ -104,7 +104,7 @@ func (l *Log) tracks() func(channel string) *track {
 
 // place returns how many publications lie at the position or before it, and false if
 // its epoch is of no life of the log.
-func (t *track) place(p boreas.Position) (n int, ok bool) {
+func (t *track) place(p engine.Position) (n int, ok bool) {
 	life := t.lives[p.Epoch]
 	n, _ = slices.BinarySearchFunc(t.entries, entry{life: life, offset: p.Offset}, func(e *entry, at entry) int {
 		if cmp.Or(cmp.Compare(e.life, at.life), cmp.Compare(e.offset, at.offset)) <= 0 {
@@ -118,7 +118,7 @@ func (t *track) place(p boreas.Position) (n int, ok bool) {
 // find returns the index of the message: that of the position, if one is given,
 // otherwise the first at or after the place from, or else the last of all. It returns
 // -1 if the message is not there.
-func (t *track) find(m Message, at boreas.Position, from int) int {
+func (t *track) find(m Message, at engine.Position, from int) int {
 	all := t.where[m]
 	if len(all) == 0 {
 		return -1

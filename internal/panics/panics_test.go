@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
@@ -23,7 +24,7 @@ func catch(t *testing.T, f func()) (err *Error, crashed bool) {
 
 func TestCaught(t *testing.T) {
 	cause := errors.New("the cause")
-	hub := boreas.New(boreas.Options{Valid: func(*boreas.Grant) error { panic(cause) }})
+	hub := boreas.New(boreas.Options{Valid: func(*access.Grant) error { panic(cause) }})
 	defer hub.Shutdown(context.Background(), 0)
 	session, _, err := boreastest.Open(hub)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
 // An owner is a client with a share of the log. When the log is full, the owner with the most
@@ -23,14 +25,10 @@ func (e *Entry) owner() string {
 		return "user " + strings.Clone(e.User)
 	}
 	address, err := netip.ParseAddr(e.Address)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "other " + e.Address + " " + e.TokenID + " " + e.Session
-	case address.Is6() && !address.Is4In6():
-		network, _ := address.WithZone("").Prefix(64) // cannot fail
-		return "address " + network.String()
 	}
-	return "address " + address.Unmap().String()
+	return "address " + peer.Network(address).String()
 }
 
 // owners holds the owners of all entries.

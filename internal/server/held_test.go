@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/testca"
 )
@@ -185,7 +186,7 @@ func TestBytesOfStrangersAreBounded(t *testing.T) {
 				d.server = start(t, testConfig(change), Options{})
 			}
 			for i := range 10 {
-				m := boreas.Message{Data: []byte(fmt.Sprintf(`"%d%s"`, i, strings.Repeat("x", heldPage)))}
+				m := engine.Message{Data: []byte(fmt.Sprintf(`"%d%s"`, i, strings.Repeat("x", heldPage)))}
 				if _, err := d.server.hub.Publish(context.Background(), "big", m); err != nil {
 					t.Fatal(err)
 				}

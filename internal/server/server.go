@@ -20,6 +20,8 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
@@ -42,9 +44,9 @@ type Options struct {
 	// never dropped.
 	LogDropped func() uint64
 
-	// Engine keeps the publications, and Shutdown closes it. Nil means a [boreas.Memory]
+	// Engine keeps the publications, and Shutdown closes it. Nil means a [memory.Engine]
 	// as the configuration says.
-	Engine boreas.Engine
+	Engine engine.Engine
 }
 
 // Server is a running server. Its methods may be called by many goroutines at once.
@@ -52,7 +54,7 @@ type Server struct {
 	cfg       config.Config
 	log       *slog.Logger
 	hub       *boreas.Hub
-	engine    boreas.Engine
+	engine    engine.Engine
 	authority *auth.Authority
 	refusals  *refusal.Log
 	gate      *gate
@@ -249,15 +251,15 @@ func (s *Server) loadTokens(ctx context.Context) error {
 }
 
 // NewEngine returns the engine that a server with this configuration has.
-func NewEngine(cfg config.Config) *boreas.Memory {
+func NewEngine(cfg config.Config) *memory.Engine {
 	rules := cfg.ChannelRules()
 	window := cfg.IdempotencyWindow
 	if window == 0 {
 		window = -1 // to the engine a 0 means its default, here it means none
 	}
-	return boreas.NewMemory(boreas.MemoryOptions{
+	return memory.New(memory.Options{
 		Memory:    cfg.HistoryMemory,
-		Limits:    func(channel string) boreas.Retention { return rules.For(channel).Retention },
+		Limits:    func(channel string) engine.Retention { return rules.For(channel).Retention },
 		KeyWindow: window,
 	})
 }

@@ -18,7 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
@@ -140,7 +141,7 @@ func TestServes(t *testing.T) {
 
 // closing is an engine that counts how often it is closed.
 type closing struct {
-	boreas.Engine
+	engine.Engine
 	closed int
 }
 
@@ -150,20 +151,20 @@ func (c *closing) Close() error {
 }
 
 func TestTakesAnotherEngineAndClosesIt(t *testing.T) {
-	engine := &closing{Engine: boreas.NewMemory(boreas.MemoryOptions{})}
-	s, err := Start(t.Context(), testConfig(nil), Options{Engine: engine})
+	eng := &closing{Engine: memory.New(memory.Options{})}
+	s, err := Start(t.Context(), testConfig(nil), Options{Engine: eng})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if status, body := call(t, s, "POST", "/broadcast/news/", `{"payload": 1}`); status != 200 {
 		t.Fatal(status, body)
 	}
-	h, err := engine.Read(t.Context(), "news", boreas.Position{}, 10)
+	h, err := eng.Read(t.Context(), "news", engine.Position{}, 10)
 	if err != nil || len(h.Publications) != 1 {
 		t.Errorf("the engine has %d publications, %v; want 1", len(h.Publications), err)
 	}
-	if err := s.Shutdown(t.Context()); err != nil || engine.closed != 1 {
-		t.Errorf("Shutdown: %v, and it closed the engine %d times, want once", err, engine.closed)
+	if err := s.Shutdown(t.Context()); err != nil || eng.closed != 1 {
+		t.Errorf("Shutdown: %v, and it closed the engine %d times, want once", err, eng.closed)
 	}
 }
 

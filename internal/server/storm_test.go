@@ -15,8 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
@@ -45,14 +46,14 @@ func TestStorm(t *testing.T) {
 	if s := os.Getenv("STORM_SESSIONS"); s != "" {
 		sessions, _ = strconv.Atoi(s)
 	}
-	engine := boreas.NewMemory(boreas.MemoryOptions{})
-	defer engine.Close()
+	eng := memory.New(memory.Options{})
+	defer eng.Close()
 	cfg := testConfig(func(c *config.Config) {
 		c.RequireAuth = false
 		c.DrainTime = time.Second
 		c.AcceptRate = max(sessions/2, 1)
 	})
-	first, err := Start(t.Context(), cfg, Options{Engine: kept{engine}})
+	first, err := Start(t.Context(), cfg, Options{Engine: kept{eng}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func TestStorm(t *testing.T) {
 	next := 0
 	publish := func(upTo int) {
 		for ; next < upTo; next++ {
-			if _, err := engine.Publish(context.Background(), "news", boreas.Message{Data: []byte(strconv.Itoa(next))}); err != nil {
+			if _, err := eng.Publish(context.Background(), "news", engine.Message{Data: []byte(strconv.Itoa(next))}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -101,7 +102,7 @@ func TestStorm(t *testing.T) {
 		t.Error(err)
 	}
 	publish(2 * stormMessages / 3) // for nobody
-	second, err := Start(t.Context(), cfg, Options{Engine: kept{engine}})
+	second, err := Start(t.Context(), cfg, Options{Engine: kept{eng}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +178,6 @@ func stormClient(url string, joined func(), recovered *atomic.Int64) error {
 }
 
 // kept is an engine that outlives its servers.
-type kept struct{ boreas.Engine }
+type kept struct{ engine.Engine }
 
 func (kept) Close() error { return nil }

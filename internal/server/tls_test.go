@@ -19,7 +19,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/testca"
 )
@@ -173,7 +173,7 @@ func TestWebSocketsOverTLS(t *testing.T) {
 	waitUntil(t, func() bool { return len(s.Hub().ChannelIdentities("news")) == 1 })
 	for _, size := range []int{1, 16 << 10, 300 << 10, 2} {
 		payload := `"` + strings.Repeat("x", size) + `"`
-		if _, err := s.Hub().Publish(t.Context(), "news", boreas.Message{Data: []byte(payload)}); err != nil {
+		if _, err := s.Hub().Publish(t.Context(), "news", engine.Message{Data: []byte(payload)}); err != nil {
 			t.Fatal(err)
 		}
 		_, got, err := c.Read(t.Context())
@@ -225,7 +225,7 @@ func TestEventsShareAConnection(t *testing.T) {
 			t.Errorf("before %s was asked for, an answer ended the connection", path)
 		}
 	}
-	s.Hub().Publish(t.Context(), "news", boreas.Message{Data: []byte(`"over HTTP/2"`)})
+	s.Hub().Publish(t.Context(), "news", engine.Message{Data: []byte(`"over HTTP/2"`)})
 	for i, b := range bodies {
 		for line := ""; !strings.Contains(line, "over HTTP/2"); {
 			var err error

@@ -95,8 +95,8 @@ func (t *trimmer) run(ctx context.Context) {
 	}
 }
 
-// memory is the runtime's memory statistics, in bytes.
-type memory struct {
+// memoryUse is the runtime's memory statistics, in bytes.
+type memoryUse struct {
 	allocated, cycles uint64 // since the process began
 	free              uint64 // pages
 	objects           uint64 // including those that have died since the last collection
@@ -104,15 +104,15 @@ type memory struct {
 	stacks            uint64
 }
 
-func (t *trimmer) measure() memory {
+func (t *trimmer) measure() memoryUse {
 	metrics.Read(t.samples)
 	n := func(i int) uint64 { return t.samples[i].Value.Uint64() }
-	return memory{allocated: n(0), free: n(1), objects: n(2), stacks: n(3), live: n(4), cycles: n(5)}
+	return memoryUse{allocated: n(0), free: n(1), objects: n(2), stacks: n(3), live: n(4), cycles: n(5)}
 }
 
 // due records the current state and reports whether to collect everything and return the free
 // memory.
-func (t *trimmer) due(m memory, footprint int64, now clock.Mono) bool {
+func (t *trimmer) due(m memoryUse, footprint int64, now clock.Mono) bool {
 	quiet := m.allocated-t.allocated < trimQuiet
 	t.allocated = m.allocated
 	if m.cycles != t.cycles {
@@ -132,7 +132,7 @@ func (t *trimmer) due(m memory, footprint int64, now clock.Mono) bool {
 }
 
 // worthTrimming reports whether the garbage is large enough compared to the memory in use.
-func worthTrimming(garbage uint64, m memory) bool {
+func worthTrimming(garbage uint64, m memoryUse) bool {
 	return garbage > trimWorth && garbage > (m.objects+m.stacks)/trimShare
 }
 

@@ -33,11 +33,11 @@ const mib = 1 << 20
 // time later.
 func TestTrimmer(t *testing.T) {
 	type moment struct {
-		memory
+		memoryUse
 		footprint int64
 	}
 	at := func(objects, live, footprint uint64) moment {
-		return moment{memory{cycles: 1, objects: objects * mib, live: live * mib, stacks: 10 * mib}, int64(footprint * mib)}
+		return moment{memoryUse{cycles: 1, objects: objects * mib, live: live * mib, stacks: 10 * mib}, int64(footprint * mib)}
 	}
 	for name, c := range map[string]struct {
 		before, now moment
@@ -56,10 +56,10 @@ func TestTrimmer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tr := newTrimmer(nil)
 			start := clock.Now()
-			if tr.due(c.before.memory, c.before.footprint, start) {
+			if tr.due(c.before.memoryUse, c.before.footprint, start) {
 				t.Error("trims at once")
 			}
-			if got := tr.due(c.now.memory, c.now.footprint, start.Add(c.after)); got != c.want {
+			if got := tr.due(c.now.memoryUse, c.now.footprint, start.Add(c.after)); got != c.want {
 				t.Errorf("trims: %v", got)
 			}
 		})
@@ -78,7 +78,7 @@ func TestTrimmerAfterFreePages(t *testing.T) {
 		{60 * mib, 200 * mib, 200 * mib, 50 * mib, false}, // too little beside what is in use
 		{30 * mib, 20 * mib, 25 * mib, 30 * mib, true},    // less there than the last collection found
 	} {
-		m := memory{free: c.free, objects: c.objects, live: c.live, stacks: c.stacks}
+		m := memoryUse{free: c.free, objects: c.objects, live: c.live, stacks: c.stacks}
 		if got := newTrimmer(nil).due(m, 0, clock.Now()); got != c.want {
 			t.Errorf("%+v: got %v", c, got)
 		}
@@ -89,7 +89,7 @@ func TestTrimmerAfterFreePages(t *testing.T) {
 func TestTrimmerAfterAStorm(t *testing.T) {
 	tr := newTrimmer(nil)
 	now := clock.Now()
-	m := memory{cycles: 1, objects: 50 * mib, live: 50 * mib}
+	m := memoryUse{cycles: 1, objects: 50 * mib, live: 50 * mib}
 	look := func(after time.Duration, allocated uint64, want bool) {
 		t.Helper()
 		now = now.Add(after)

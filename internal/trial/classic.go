@@ -9,8 +9,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 // A classic subscriber speaks the wire of 2013. Each of its connections begins anew.
@@ -57,7 +57,7 @@ func (s *classic) once(ctx context.Context) error {
 	if err := writeJSON(dialing, ws, map[string]string{"access_token": token}); err != nil {
 		return err
 	}
-	names, before := s.choose(), make(map[string]boreas.Position)
+	names, before := s.choose(), make(map[string]engine.Position)
 	recordings := make(map[string]*recording)
 	for _, name := range names {
 		recordings[name] = s.t.newRecording(s.name, name, true)
@@ -73,7 +73,7 @@ func (s *classic) once(ctx context.Context) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	for _, name := range names {
-		recordings[name].began(boreas.Position{}, before[name], boreas.Position{})
+		recordings[name].began(engine.Position{}, before[name], engine.Position{})
 	}
 	if err := writeJSON(ctx, ws, map[string]any{"channels": map[string]any{"join": names, "leave": []string{}}}); err != nil {
 		return err
@@ -101,7 +101,7 @@ func (s *classic) once(ctx context.Context) error {
 			s.t.unexpected(s.name, m.Channel, "this came: %.200s", text)
 			continue
 		}
-		recordings[m.Channel].got(m.Message, boreas.Position{})
+		recordings[m.Channel].got(m.Message, engine.Position{})
 	}
 }
 

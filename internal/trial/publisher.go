@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
@@ -112,11 +112,11 @@ func (t *trial) publishKeyed(ctx context.Context, api string, m oracle.Message, 
 }
 
 // position reads a position, and finds it unexpected if it is none.
-func (t *trial) position(who, text string) boreas.Position {
+func (t *trial) position(who, text string) engine.Position {
 	if text == "" {
-		return boreas.Position{}
+		return engine.Position{}
 	}
-	p, err := boreas.ParsePosition(text)
+	p, err := engine.ParsePosition(text)
 	if err != nil {
 		t.unexpected(who, "", "%v", err)
 	}

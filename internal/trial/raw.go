@@ -13,6 +13,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
@@ -65,7 +66,7 @@ type rawJoin struct {
 	channel *rawChannel
 	name    string
 	since   string
-	before  boreas.Position // the head when it was asked for
+	before  engine.Position // the head when it was asked for
 }
 
 func (t *trial) newRaw(name string, r *rand.Rand) (*raw, error) {
@@ -389,7 +390,7 @@ func (s *raw) joined(asked rawJoin, result joinResult) {
 }
 
 // joined records a join's result.
-func (t *trial) joined(who string, r *recording, since string, before boreas.Position, result joinResult) {
+func (t *trial) joined(who string, r *recording, since string, before engine.Position, result joinResult) {
 	at := t.position(who, result.Position)
 	switch {
 	case since == "":

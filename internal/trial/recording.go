@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
@@ -19,7 +20,7 @@ type recording struct {
 	roll   *oracle.Roll    // guarded by mu
 	joined bool            // guarded by mu
 	up     bool            // guarded by mu: it is joined on a connection that is up
-	at     boreas.Position // guarded by mu: the place after what came last, if that is told
+	at     engine.Position // guarded by mu: the place after what came last, if that is told
 	ended  bool            // guarded by mu: the last message on the channel has come
 }
 
@@ -35,7 +36,7 @@ func (t *trial) newRecording(subscriber, channel string, classic bool) *recordin
 }
 
 // began records a join that does not go on where the stream was.
-func (r *recording) began(at, notBefore, notAfter boreas.Position) {
+func (r *recording) began(at, notBefore, notAfter engine.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.joined, r.up, r.at = true, true, at
@@ -43,7 +44,7 @@ func (r *recording) began(at, notBefore, notAfter boreas.Position) {
 }
 
 // resumed records a join that goes on, as the client says.
-func (r *recording) resumed(at boreas.Position) {
+func (r *recording) resumed(at engine.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.joined, r.up = true, true
@@ -53,7 +54,7 @@ func (r *recording) resumed(at boreas.Position) {
 	r.stream.Add(oracle.Event{Kind: oracle.Joined, Position: at, Resumed: true})
 }
 
-func (r *recording) got(text []byte, at boreas.Position) {
+func (r *recording) got(text []byte, at engine.Position) {
 	m, _ := readContent(text)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,7 +97,7 @@ func (r *recording) left() {
 }
 
 // settled tells whether nothing is to come any more, when the channel's head is there.
-func (r *recording) settled(head boreas.Position) bool {
+func (r *recording) settled(head engine.Position) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.joined {
@@ -117,7 +118,7 @@ func (r *recording) close() (*oracle.Stream, *oracle.Roll) {
 }
 
 // certain records that the newest join was there when the channel's head was this one.
-func (r *recording) certain(head boreas.Position) {
+func (r *recording) certain(head engine.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := len(r.stream.Events) - 1; i >= 0; i-- {
@@ -149,9 +150,9 @@ type follower struct {
 	t       *trial
 	who     string
 	channel string
-	before  boreas.Position // the head when it was asked for; zero if that is not known
+	before  engine.Position // the head when it was asked for; zero if that is not known
 	begun   bool
-	pending *boreas.Position // of a join that did not recover; its gap comes next
+	pending *engine.Position // of a join that did not recover; its gap comes next
 }
 
 // joins records that a join was taken, as the client tells.
@@ -161,7 +162,7 @@ func (f *follower) joins(at string, resumed, recovered bool) {
 	switch {
 	case !resumed && f.begun:
 		f.t.unexpected(f.who, f.channel, "the client began anew at %s", at)
-		f.began(position, boreas.Position{}, boreas.Position{})
+		f.began(position, engine.Position{}, engine.Position{})
 	case !resumed:
 		f.began(position, f.before, f.t.world.head(f.channel))
 	case recovered:

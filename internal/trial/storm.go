@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 const (
@@ -90,7 +90,7 @@ func (t *trial) floods(ctx context.Context, r *rand.Rand) {
 					continue
 				}
 				m := a.next(name)
-				ack, err := t.world.current().Hub().Publish(ctx, name, boreas.Message{Data: newContent(m, false)})
+				ack, err := t.world.current().Hub().Publish(ctx, name, engine.Message{Data: newContent(m, false)})
 				if err != nil {
 					a.note(m, false, "")
 					continue

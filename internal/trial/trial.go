@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
@@ -294,7 +294,7 @@ func (t *trial) settleStreams(ctx context.Context) error {
 	for !settled() && ctx.Err() == nil {
 		for _, name := range channels() {
 			m := end.next(name)
-			ack, err := t.world.current().Hub().Publish(ctx, name, boreas.Message{Data: newContent(m, false)})
+			ack, err := t.world.current().Hub().Publish(ctx, name, engine.Message{Data: newContent(m, false)})
 			if err != nil {
 				return fmt.Errorf("publish the last message on %s: %w", name, err)
 			}

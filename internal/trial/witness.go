@@ -5,19 +5,19 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
 // A witness is an engine that writes down in the oracle's log what another one has
 // taken. It outlives the servers that it is given to: their Close does nothing.
 type witness struct {
-	boreas.Engine
+	engine.Engine
 	log *oracle.Log
 }
 
 // newWitness tells the log that a life begins.
-func newWitness(ctx context.Context, e boreas.Engine, log *oracle.Log) (*witness, error) {
+func newWitness(ctx context.Context, e engine.Engine, log *oracle.Log) (*witness, error) {
 	w := &witness{e, log}
 	head, err := w.head(ctx, "epoch")
 	if err != nil {
@@ -27,8 +27,8 @@ func newWitness(ctx context.Context, e boreas.Engine, log *oracle.Log) (*witness
 	return w, nil
 }
 
-// Publish implements [boreas.Engine].
-func (w *witness) Publish(ctx context.Context, channel string, m boreas.Message) (boreas.Ack, error) {
+// Publish implements [engine.Engine].
+func (w *witness) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
 	ack, err := w.Engine.Publish(ctx, channel, m)
 	if err == nil && !ack.Duplicate {
 		message, noEcho := readContent(m.Data)
@@ -43,8 +43,8 @@ func (w *witness) Publish(ctx context.Context, channel string, m boreas.Message)
 }
 
 // head returns the place of the newest publication.
-func (w *witness) head(ctx context.Context, channel string) (boreas.Position, error) {
-	h, err := w.Engine.Read(ctx, channel, boreas.Position{}, 0)
+func (w *witness) head(ctx context.Context, channel string) (engine.Position, error) {
+	h, err := w.Engine.Read(ctx, channel, engine.Position{}, 0)
 	return h.Head, err
 }
 
@@ -56,17 +56,17 @@ func (w *witness) end() { w.Engine.Close() }
 // A liar is an engine that makes a mistake now and then, behind the witness's back, in
 // what it delivers to a follower: a planted bug of the server.
 type liar struct {
-	boreas.Engine
+	engine.Engine
 	plant oracle.Plant
 	every int64 // deliveries from one mistake to the next
 	count *atomic.Int64
 }
 
-// Follow implements [boreas.Engine].
-func (l *liar) Follow(ctx context.Context, channel string, deliver func(*boreas.Publication)) (boreas.Position, func(), error) {
+// Follow implements [engine.Engine].
+func (l *liar) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
 	var mu sync.Mutex
-	var held *boreas.Publication
-	return l.Engine.Follow(ctx, channel, func(p *boreas.Publication) {
+	var held *engine.Publication
+	return l.Engine.Follow(ctx, channel, func(p *engine.Publication) {
 		mu.Lock()
 		defer mu.Unlock()
 		if held != nil {

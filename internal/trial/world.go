@@ -11,6 +11,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 	"github.com/boreas-pubsub/boreas/internal/server"
@@ -95,7 +96,7 @@ func (w *world) renew(ctx context.Context) error {
 func (w *world) start(ctx context.Context) (*server.Server, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var engine boreas.Engine = w.engine
+	var engine engine.Engine = w.engine
 	if w.plant != oracle.PlantNothing {
 		engine = &liar{Engine: engine, plant: w.plant, every: lieEvery, count: &w.lies}
 	}
@@ -249,13 +250,13 @@ func (w *world) end(ctx context.Context) error {
 
 // head returns the place of a channel's newest publication, the zero one if the engine
 // is about to be replaced.
-func (w *world) head(channel string) boreas.Position {
+func (w *world) head(channel string) engine.Position {
 	w.mu.Lock()
-	engine := w.engine
+	eng := w.engine
 	w.mu.Unlock()
-	head, err := engine.head(context.Background(), channel)
+	head, err := eng.head(context.Background(), channel)
 	if err != nil {
-		return boreas.Position{}
+		return engine.Position{}
 	}
 	return head
 }

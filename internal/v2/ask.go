@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
@@ -44,14 +45,14 @@ func Leaves(channels []wire.V2Name) (names []string, results []wire.V2Left) {
 	return names, results
 }
 
-// Position reads a position. Error: [boreas.ErrPosition].
-func Position(text string) (boreas.Position, error) {
-	p, err := boreas.ParsePosition(text)
+// Position reads a position. Error: [engine.ErrPosition].
+func Position(text string) (engine.Position, error) {
+	p, err := engine.ParsePosition(text)
 	if err == nil && p.IsZero() {
-		err = boreas.ErrPosition
+		err = engine.ErrPosition
 	}
 	if err != nil {
-		return boreas.Position{}, err
+		return engine.Position{}, err
 	}
 	return p, nil
 }

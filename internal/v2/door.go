@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
@@ -15,7 +15,7 @@ import (
 // for, who checks them, how often they may try, and who remembers that they were refused.
 type Door struct {
 	// Check returns what a token gives. Its errors are faults.
-	Check func(boreas.Credentials) (*boreas.Grant, error)
+	Check func(access.Credentials) (*access.Grant, error)
 
 	// Cookie is the name of the cookie that may hold a token; "" for none.
 	Cookie string
@@ -92,12 +92,12 @@ func (d *Door) pick(h http.Header) map[string][]string {
 }
 
 // Open returns what the token gives to who shows it. Slow is that of
-// [boreas.Credentials]. Its errors are faults.
-func (d *Door) Open(s Shown, slow func(func())) (*boreas.Grant, error) {
+// [access.Credentials]. Its errors are faults.
+func (d *Door) Open(s Shown, slow func(func())) (*access.Grant, error) {
 	if s.Token == "" {
 		return nil, fault.Unauthenticated
 	}
-	c := boreas.Credentials{Token: s.Token, Header: s.Header, Slow: slow}
+	c := access.Credentials{Token: s.Token, Header: s.Header, Slow: slow}
 	c.Costs = func(wait func(func())) (leave func(), err error) { return d.Limits.Check(s.Address, wait) }
 	if s.Address.IsValid() {
 		c.Address = s.Address.String()
@@ -113,7 +113,7 @@ func (d *Door) Open(s Shown, slow func(func())) (*boreas.Grant, error) {
 
 // User returns what bounds the user of the grant, if a backend has named one; nil if
 // nothing does.
-func (d *Door) User(g *boreas.Grant) *limit.Client {
+func (d *Door) User(g *access.Grant) *limit.Client {
 	if !g.Named {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (d *Door) Request(address netip.Addr, user *limit.Client, entries, bytes in
 
 // Refused notes that something was refused for the error; what is no refusal is not
 // noted. Of e the caller sets what it knows.
-func (d *Door) Refused(err error, e refusal.Entry, address netip.Addr, g *boreas.Grant) {
+func (d *Door) Refused(err error, e refusal.Entry, address netip.Addr, g *access.Grant) {
 	f := fault.Of(err)
 	if d.Refusals == nil || f == nil || !f.Refuses() {
 		return

@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
 // AppendMessage appends a message (clause 5.1 of docs/protocol.md).
-func AppendMessage(dst []byte, channel string, epoch uint64, p *boreas.Publication) []byte {
+func AppendMessage(dst []byte, channel string, epoch uint64, p *engine.Publication) []byte {
 	dst = wire.AppendV2Open(dst, channel, p.Data)
-	dst = boreas.Position{Epoch: epoch, Offset: p.Offset}.Append(dst)
+	dst = engine.Position{Epoch: epoch, Offset: p.Offset}.Append(dst)
 	return append(dst, `"}`...)
 }
 
@@ -90,9 +91,9 @@ const soon = time.Second
 // PageBytes. Of its errors, those that say that since is lost are told by Lost.
 type Page struct {
 	Channel      string
-	Publications []*boreas.Publication
+	Publications []*engine.Publication
 	Epoch        uint64
-	Position     boreas.Position // the place after the last of them
+	Position     engine.Position // the place after the last of them
 	More         bool
 }
 
@@ -120,7 +121,7 @@ func PageLimit(n int) (int, error) {
 }
 
 // NewPage makes a page of what [boreas.Hub.History] returned for since and a limit.
-func NewPage(channel string, since boreas.Position, h boreas.History) Page {
+func NewPage(channel string, since engine.Position, h engine.History) Page {
 	p := Page{Channel: channel, Epoch: h.Head.Epoch, Position: since}
 	if since.IsZero() {
 		p.Position = h.Floor
@@ -135,7 +136,7 @@ func NewPage(channel string, since boreas.Position, h boreas.History) Page {
 	}
 	p.Publications = slices.Clone(h.Publications) // not the array, which may be much larger
 	if n := len(p.Publications); n > 0 {
-		p.Position = boreas.Position{Epoch: p.Epoch, Offset: p.Publications[n-1].Offset}
+		p.Position = engine.Position{Epoch: p.Epoch, Offset: p.Publications[n-1].Offset}
 	}
 	p.More = p.Position.Offset < h.Head.Offset
 	return p
@@ -161,7 +162,7 @@ func (p *Page) Bytes() int {
 func (p *Page) AppendMessages(dst []byte) []byte {
 	var at []byte
 	for _, pub := range p.Publications {
-		at = boreas.Position{Epoch: p.Epoch, Offset: pub.Offset}.Append(at[:0])
+		at = engine.Position{Epoch: p.Epoch, Offset: pub.Offset}.Append(at[:0])
 		dst = wire.AppendV2HistoryMessage(dst, pub.Data, at)
 	}
 	return dst
@@ -169,9 +170,9 @@ func (p *Page) AppendMessages(dst []byte) []byte {
 
 // HistoryFault returns what a client is told when a page could not be read: with the
 // oldest place, if since is lost.
-func HistoryFault(h boreas.History, err error) wire.V2Fault {
+func HistoryFault(h engine.History, err error) wire.V2Fault {
 	f := fault.Wire(err)
-	if errors.Is(err, boreas.ErrExpired) || errors.Is(err, boreas.ErrUnknownEpoch) || errors.Is(err, boreas.ErrAhead) {
+	if errors.Is(err, engine.ErrExpired) || errors.Is(err, engine.ErrUnknownEpoch) || errors.Is(err, engine.ErrAhead) {
 		f.Oldest = h.Floor.Append(nil)
 	}
 	return f

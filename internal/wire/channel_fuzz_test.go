@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -15,7 +15,7 @@ func FuzzChannelName(f *testing.F) {
 		f.Add(g.Channel)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		if boreas.ValidChannel(name) != nil {
+		if access.ValidChannel(name) != nil {
 			return
 		}
 		frame := wire.AppendClassicMessage(nil, name, []byte(`[1]`))

@@ -1,0 +1,33 @@
+package access
+
+import (
+	"fmt"
+	"strings"
+)
+
+// DotWarnings returns a sentence for each pattern with {user} that can lead to a channel under another rule because the user's
+// name has a dot: in a channels' rule, * matches anything but a dot. For example, the rule for orders.* applies to the channel of
+// every user named by the permission for orders.{user}, except users such as ann@example.com, whose channel is
+// orders.ann@example.com. Rule
+// returns the text of the rule that applies to a channel, "" if no rule does.
+func (p *Permissions) DotWarnings(user string, rule func(channel string) (text string)) []string {
+	if p == nil || !strings.Contains(user, ".") {
+		return nil
+	}
+	var warnings []string
+	stars := strings.NewReplacer("**", "x", "*", "x")
+	for _, e := range p.list {
+		if !strings.Contains(e.Pattern, userWord) {
+			continue
+		}
+		channel := func(name string) string { return strings.ReplaceAll(stars.Replace(e.Pattern), userWord, name) }
+		dotted, plain := channel(user), channel(strings.ReplaceAll(user, ".", "-"))
+		if ValidChannel(dotted) != nil {
+			continue
+		}
+		if meant := rule(plain); meant != rule(dotted) && meant != "" {
+			warnings = append(warnings, fmt.Sprintf("The user's name has a dot: the channels' rule %q does not apply to %q, since * stands for anything but a dot. Use ** in it.", meant, dotted))
+		}
+	}
+	return warnings
+}

@@ -1,0 +1,96 @@
+package memory
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/boreas-pubsub/boreas/engine"
+)
+
+const (
+	// keyShare is the part of the ceiling that keys may take, and clientKeyShare the part that keys
+	// of messages with a publisher may take. The rest is reserved for messages without a publisher.
+	keyShare       = 4
+	clientKeyShare = 8
+
+	// leftToOthers is how much of the room for publishers' keys must be left for each part that one
+	// publisher has. A single publisher can have a ninth of it, and a hundred publishers that take
+	// as much as they can do not fill it.
+	leftToOthers = 8
+
+	// publisherOverhead is the cost in bytes of counting a publisher's keys.
+	publisherOverhead = 160
+)
+
+// errPublishersKeys is returned to a publisher that has as many keys as one publisher may have.
+var errPublishersKeys = fmt.Errorf("%w from this publisher", engine.ErrTooManyKeys)
+
+// keyShares bounds the cost of keys, in total and for each publisher.
+type keyShares struct {
+	all     atomic.Int64
+	clients atomic.Int64 // the part of it for messages with a publisher; changed with mu held
+
+	mu     sync.Mutex
+	byName map[string]*publisherKeys
+}
+
+// publisherKeys is the cost of the keys of one publisher. Guarded by keyShares.mu.
+type publisherKeys struct {
+	name  string
+	bytes int64
+}
+
+// take makes room for a key of the publisher, which may be "".
+func (s *keyShares) take(m *Engine, publisher string, cost int64) (*publisherKeys, error) {
+	if s.all.Add(cost) > m.options.Memory/keyShare {
+		s.all.Add(-cost)
+		return nil, engine.ErrTooManyKeys
+	}
+	if publisher == "" {
+		return nil, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, left := s.byName[publisher], m.options.Memory/clientKeyShare-s.clients.Load()-cost
+	if p == nil {
+		p = &publisherKeys{name: strings.Clone(publisher)} // it may be a substring of a whole request
+		left -= p.cost()
+	}
+	if left < leftToOthers*(p.bytes+cost) {
+		s.all.Add(-cost)
+		return nil, errPublishersKeys
+	}
+	if p.bytes == 0 {
+		if s.byName == nil {
+			s.byName = make(map[string]*publisherKeys)
+		}
+		s.byName[p.name] = p
+		s.all.Add(p.cost())
+		s.clients.Add(p.cost())
+		m.used.Add(p.cost())
+	}
+	p.bytes += cost
+	s.clients.Add(cost)
+	return p, nil
+}
+
+// giveBack releases the cost of a key of the publisher, which may be nil.
+func (s *keyShares) giveBack(m *Engine, p *publisherKeys, cost int64) {
+	s.all.Add(-cost)
+	if p == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients.Add(-cost)
+	if p.bytes -= cost; p.bytes == 0 {
+		delete(s.byName, p.name)
+		s.all.Add(-p.cost())
+		s.clients.Add(-p.cost())
+		m.used.Add(-p.cost())
+	}
+}
+
+func (p *publisherKeys) cost() int64 { return publisherOverhead + int64(len(p.name)) }

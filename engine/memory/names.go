@@ -1,0 +1,88 @@
+package memory
+
+import (
+	"context"
+	"sync"
+
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/internal/listing"
+)
+
+// keptNames holds the names of a shard's kept logs, in order. Its lock comes after memoryLog.mu.
+type keptNames struct {
+	mu    sync.Mutex
+	names listing.Index
+}
+
+func (k *keptNames) set(name string, kept bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if kept {
+		k.names.Add(name)
+	} else {
+		k.names.Remove(name)
+	}
+}
+
+// first appends the first names that the page wants and that come after the given name, up to
+// the page's limit.
+func (k *keptNames) first(dst []string, p *listing.NamePage, after string) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.names.Each(p.Prefix, after, func(name string) bool {
+		if len(dst) == p.Limit || !p.Wants(name) {
+			return false
+		}
+		dst = append(dst, name)
+		return true
+	})
+	return dst
+}
+
+// ListChannels returns the names of channels that have publications, at most limit: the first
+// ones in byte order that begin with the prefix and come after the name given. Its cost depends
+// on the number of names returned, not on the number of channels. Errors: [engine.ErrClosed], those of
+// ctx.
+func (m *Engine) ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+	page := listing.NewNamePage(prefix, after, limit)
+	var names []string
+	for i := range m.shards {
+		s := &m.shards[i]
+		for from := after; ; from = names[len(names)-1] {
+			if m.closed.Load() {
+				return nil, engine.ErrClosed
+			}
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if names = s.kept.first(names[:0], page, from); len(names) == 0 {
+				break
+			}
+			for _, name := range names {
+				if page.Wants(name) && m.keeps(s, name) {
+					page.Add(name)
+				}
+			}
+		}
+	}
+	return page.Sorted(), nil
+}
+
+// keeps reports whether the shard's channel has publications. The channel may have lost them
+// just now, or have only keys.
+func (m *Engine) keeps(s *shard, name string) bool {
+	s.mu.RLock()
+	l := s.logs[name]
+	s.mu.RUnlock()
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expire(m, clock.Now())
+	l.settle(m)
+	return l.pubs.len() > 0
+}
+
+var _ engine.Lister = (*Engine)(nil)
