@@ -80,6 +80,20 @@ func TestLinksInProseLeadSomewhere(t *testing.T) {
 	}
 }
 
+// TestIndexListsEveryDocument: docs/index.md links to each document beside it, and README.md to the index.
+func TestIndexListsEveryDocument(t *testing.T) {
+	const index = "docs/index.md"
+	for _, file := range files(t, ".md") {
+		name := path.Base(file)
+		if path.Dir(file) == "docs" && file != index && !strings.Contains(read(t, index), "]("+name) {
+			t.Errorf("%s does not link to %s", index, name)
+		}
+	}
+	if !strings.Contains(read(t, "README.md"), "]("+index+")") {
+		t.Errorf("README.md does not link to %s", index)
+	}
+}
+
 // anchors returns the names under which the headings of a Markdown text are linked.
 func anchors(text string) []string {
 	var names []string
