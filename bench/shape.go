@@ -117,7 +117,7 @@ func shapes() []shape {
 				{label: "deliveries", metric: "deliveries_per_s", unit: "/s", reference: "floor", bar: bar{20, true, true}},
 				{label: "p50 latency", metric: "p50_ms", unit: "ms", reference: "floor"},
 				{label: "p99 latency", metric: "p99_ms", unit: "ms", reference: "floor", bar: bar{limit: 30}},
-				{label: "server CPU a delivery", metric: "server_us_per_delivery", unit: "us", reference: "floor"},
+				{label: "server CPU per delivery", metric: "server_us_per_delivery", unit: "us", reference: "floor"},
 			},
 		},
 		{
@@ -143,8 +143,8 @@ func shapes() []shape {
 			title: "15,000 idle subscribers",
 			plan:  plan{subscribers: 15000, channels: 1000, publishers: 1, idle: true, settleMS: 2000},
 			rows: []row{
-				{label: "memory of each", metric: "rss_each_kib", unit: "KiB", reference: "nchan", bar: bar{limit: 5}},
-				{label: "CPU to let one in", metric: "connect_cpu_us", unit: "us", reference: "nchan", bar: bar{limit: 60}},
+				{label: "memory per subscriber", metric: "rss_each_kib", unit: "KiB", reference: "nchan", bar: bar{limit: 5}},
+				{label: "CPU per connection", metric: "connect_cpu_us", unit: "us", reference: "nchan", bar: bar{limit: 60}},
 			},
 		},
 		{
@@ -154,7 +154,7 @@ func shapes() []shape {
 			rows: []row{
 				{label: "p99, none stalled", metric: "p99_ms", unit: "ms", reference: "floor"},
 				{label: "p99 of the others", metric: "stalled_p99_ms", unit: "ms", reference: "floor"},
-				{label: "the second over the first", metric: "stalled_p99_ms", over: "p99_ms", unit: "x", bar: bar{limit: 1.2}},
+				{label: "ratio of the second to the first", metric: "stalled_p99_ms", over: "p99_ms", unit: "x", bar: bar{limit: 1.2}},
 			},
 		},
 		{
@@ -162,8 +162,8 @@ func shapes() []shape {
 			title: "one publish to 10,000 quiet subscribers",
 			plan:  plan{subscribers: 10000, channels: 1, publishers: 1, paced: 100},
 			rows: []row{
-				{label: "until the last has it", metric: "last_ms", unit: "ms", reference: "floor", bar: bar{1.2, false, true}},
-				{label: "until the publisher knows", metric: "answer_ms", unit: "ms", reference: "floor"},
+				{label: "until the last has received it", metric: "last_ms", unit: "ms", reference: "floor", bar: bar{1.2, false, true}},
+				{label: "until the publisher has its reply", metric: "answer_ms", unit: "ms", reference: "floor"},
 			},
 		},
 	}, slices.Concat(v2Shapes(), authShapes(), tlsShapes())...)

@@ -12,8 +12,8 @@ func authShapes() []shape {
 			subject:    opaque,
 			plan:       plan{subscribers: 15000, channels: 1000, publishers: 1, idle: true, settleMS: 2000},
 			rows: []row{
-				{label: "CPU to let one in", metric: "connect_cpu_us", unit: "us", reference: open},
-				{label: "memory of each", metric: "rss_each_kib", unit: "KiB", reference: open},
+				{label: "CPU per connection", metric: "connect_cpu_us", unit: "us", reference: open},
+				{label: "memory per subscriber", metric: "rss_each_kib", unit: "KiB", reference: open},
 			},
 		},
 		{
@@ -25,7 +25,7 @@ func authShapes() []shape {
 			rows: []row{
 				{label: "deliveries", metric: "deliveries_per_s", unit: "/s", reference: v2, bar: bar{0.95, true, true}},
 				{label: "p99 latency", metric: "p99_ms", unit: "ms", reference: v2},
-				{label: "server CPU a delivery", metric: "server_us_per_delivery", unit: "us", reference: v2},
+				{label: "server CPU per delivery", metric: "server_us_per_delivery", unit: "us", reference: v2},
 			},
 		},
 		{
@@ -35,8 +35,8 @@ func authShapes() []shape {
 			subject:    opaque,
 			plan:       plan{subscribers: 15000, revoke: 1000, settings: []string{"--ws_ping_interval=0", "--user_connections=0"}},
 			rows: []row{
-				{label: "until the answer, median", metric: "answer_ms", unit: "ms"},
-				{label: "until the last is cut, median", metric: "last_ms", unit: "ms", bar: bar{limit: 50}},
+				{label: "until the response, median", metric: "answer_ms", unit: "ms"},
+				{label: "until the last is closed, median", metric: "last_ms", unit: "ms", bar: bar{limit: 50}},
 				{label: "the same, slowest", metric: "last_max_ms", unit: "ms"},
 			},
 		},

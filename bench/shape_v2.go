@@ -12,7 +12,7 @@ func v2Shapes() []shape {
 			rows: []row{
 				{label: "deliveries", metric: "deliveries_per_s", unit: "/s", reference: "boreas", bar: bar{0.9, true, true}},
 				{label: "p99 latency", metric: "p99_ms", unit: "ms", reference: "boreas"},
-				{label: "server CPU a delivery", metric: "server_us_per_delivery", unit: "us", reference: "boreas"},
+				{label: "server CPU per delivery", metric: "server_us_per_delivery", unit: "us", reference: "boreas"},
 			},
 		},
 		{
@@ -22,10 +22,10 @@ func v2Shapes() []shape {
 			subject:    "boreas-v2",
 			plan:       plan{subscribers: 15000, channels: 1, publishers: 1, missed: 100, sizeOf: "boreas-v2"},
 			rows: []row{
-				{label: "until all have all", metric: "resume_ms", unit: "ms", reference: "floor", bar: bar{2, false, true}},
-				{label: "beside one send a session", metric: "resume_once_ms", unit: "ms", reference: "floor"},
-				{label: "with connecting", metric: "return_ms", unit: "ms", reference: "floor"},
-				{label: "server CPU a session", metric: "resume_cpu_us", unit: "us", reference: "floor"},
+				{label: "until all have received all", metric: "resume_ms", unit: "ms", reference: "floor", bar: bar{2, false, true}},
+				{label: "compared with one send per session", metric: "resume_once_ms", unit: "ms", reference: "floor"},
+				{label: "including connecting", metric: "return_ms", unit: "ms", reference: "floor"},
+				{label: "server CPU per session", metric: "resume_cpu_us", unit: "us", reference: "floor"},
 			},
 		},
 		{
@@ -35,8 +35,8 @@ func v2Shapes() []shape {
 			subject:    "boreas-v2",
 			plan:       plan{subscribers: 15000, channels: 1000, publishers: 1, idle: true, settleMS: 2000},
 			rows: []row{
-				{label: "memory of each", metric: "rss_each_kib", unit: "KiB", reference: "boreas", bar: bar{limit: 5}},
-				{label: "CPU to let one in", metric: "connect_cpu_us", unit: "us", reference: "boreas"},
+				{label: "memory per subscriber", metric: "rss_each_kib", unit: "KiB", reference: "boreas", bar: bar{limit: 5}},
+				{label: "CPU per connection", metric: "connect_cpu_us", unit: "us", reference: "boreas"},
 			},
 		},
 		{
@@ -48,7 +48,7 @@ func v2Shapes() []shape {
 			rows: []row{
 				{label: "deliveries", metric: "deliveries_per_s", unit: "/s", reference: "boreas-v2", bar: bar{0.5, true, true}},
 				{label: "p99 latency", metric: "p99_ms", unit: "ms", reference: "boreas-v2"},
-				{label: "server CPU a delivery", metric: "server_us_per_delivery", unit: "us", reference: "boreas-v2"},
+				{label: "server CPU per delivery", metric: "server_us_per_delivery", unit: "us", reference: "boreas-v2"},
 			},
 		},
 		{
@@ -57,7 +57,7 @@ func v2Shapes() []shape {
 			contenders: []string{"boreas"},
 			plan:       plan{channels: 100_000, kept: 10, settings: []string{"--history_memory=1GiB"}},
 			rows: []row{
-				{label: "memory of a message", metric: "bytes_each", unit: "B", bar: bar{limit: 300}},
+				{label: "memory per message", metric: "bytes_each", unit: "B", bar: bar{limit: 300}},
 				{label: "publishes, in batches", metric: "publishes_per_s", unit: "/s"},
 			},
 		},

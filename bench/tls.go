@@ -31,7 +31,7 @@ func tlsShapes() []shape {
 			rows: []row{
 				{label: "deliveries", metric: "deliveries_per_s", unit: "/s", reference: "boreas", bar: bar{0.3, true, true}},
 				{label: "p99 latency", metric: "p99_ms", unit: "ms", reference: "boreas"},
-				{label: "server CPU a delivery", metric: "server_us_per_delivery", unit: "us", reference: "boreas"},
+				{label: "server CPU per delivery", metric: "server_us_per_delivery", unit: "us", reference: "boreas"},
 			},
 		},
 		{
@@ -41,8 +41,8 @@ func tlsShapes() []shape {
 			subject:    "boreas-tls",
 			plan:       plan{subscribers: 5000, channels: 1000, publishers: 1, own: true, idle: true},
 			rows: []row{
-				{label: "memory of each", metric: "rss_each_kib", unit: "KiB", reference: "boreas", bar: bar{limit: 12}},
-				{label: "CPU to let one in", metric: "connect_cpu_us", unit: "us", reference: "boreas"},
+				{label: "memory per subscriber", metric: "rss_each_kib", unit: "KiB", reference: "boreas", bar: bar{limit: 12}},
+				{label: "CPU per connection", metric: "connect_cpu_us", unit: "us", reference: "boreas"},
 			},
 		},
 	}
