@@ -5,46 +5,45 @@ import (
 	"time"
 )
 
-// burst is how many seconds' worth a full bucket holds. A client that connects sends its
-// token, its joins and what it has to say at once; and after a network that stood still
-// for a moment, all that was sent meanwhile comes together. Two seconds let that pass.
-// More would say that the bound is not one for a second.
+// burst is the time in which an empty bucket fills. A client that connects sends its token, its
+// joins and its first messages at once. After a network outage, everything that was sent meanwhile
+// arrives together. Two seconds allow both. A longer burst would contradict a limit per second.
 const burst = 2 * time.Second
 
-// A bucket holds what a client may do now; it is full as zero. It is one number, when it
-// will be full again, which makes taking from it one atomic operation: the generic cell
-// rate algorithm (ITU-T I.371). [rate.Limiter] needs ten times the memory, and a lock.
+// A bucket holds how much a client may do now. The zero bucket is full. It uses the generic cell
+// rate algorithm (ITU-T I.371): its only state is the time when it will be full again, so one
+// atomic operation takes from it. [rate.Limiter] needs ten times the memory, and a lock.
 type bucket struct {
 	full atomic.Int64 // nanoseconds since the start of the Limits
 }
 
-// A pace is how fast a bucket fills. The zero pace is no bound.
+// A pace is how fast a bucket fills. The zero pace means no limit.
 type pace struct {
 	perSecond int64
 }
 
-// cost is how long the bucket takes to fill up again after n.
+// cost returns how long the bucket takes to refill after n has been taken.
 func (p pace) cost(n int64) int64 {
 	const second = int64(time.Second)
 	if n <= maxExact {
 		return min(n*second/p.perSecond, maxCost)
 	}
-	// What no int64 can be must not become one: it would fill the bucket.
+	// An int64 would overflow: a negative cost would fill the bucket.
 	return int64(min(float64(n)*float64(second)/float64(p.perSecond), maxCost))
 }
 
 const (
-	// maxExact is the most that can be multiplied by a second's nanoseconds.
+	// maxExact bounds the n whose product with a second's nanoseconds is computed exactly.
 	maxExact = 1 << 33
 
-	// maxCost and maxDebt are for ever, and can be added.
+	// maxCost and maxDebt mean forever. Both are small enough to be added to a time.
 	maxCost = 1 << 60
 	maxDebt = 1 << 61
 )
 
-// take takes n out of the bucket, or returns how long to wait. What is more than the
-// bucket ever holds needs a full one, and leaves a debt: a bound must not make something
-// impossible that another option allows, such as a great message.
+// take takes n from the bucket, or returns how long to wait. If n is more than the bucket ever
+// holds, the bucket must be full, and it goes into debt. The reason is that a rate limit must not
+// forbid a message size that another option allows.
 func (b *bucket) take(p pace, n, now int64) (wait time.Duration) {
 	if p.perSecond == 0 || n <= 0 {
 		return 0
@@ -62,7 +61,7 @@ func (b *bucket) take(p pace, n, now int64) (wait time.Duration) {
 	}
 }
 
-// owe takes n out of the bucket, whatever there is in it.
+// owe takes n from the bucket, even if the bucket does not hold that much.
 func (b *bucket) owe(p pace, n, now int64) {
 	if p.perSecond == 0 || n <= 0 {
 		return
@@ -75,12 +74,12 @@ func (b *bucket) owe(p pace, n, now int64) {
 	}
 }
 
-// owed returns how long the bucket needs until something can be taken from it.
+// owed returns how long it takes until the bucket is no longer in debt.
 func (b *bucket) owed(now int64) time.Duration {
 	return time.Duration(b.full.Load()-now) - burst
 }
 
-// giveBack puts back what was taken for something that is not done after all.
+// giveBack returns n to the bucket after a request that was refused for another reason.
 func (b *bucket) giveBack(p pace, n int64) {
 	if p.perSecond != 0 && n > 0 {
 		b.full.Add(-p.cost(n))

@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// A Client is one address, user or key, and what it may do now. Its methods may be called
-// by many goroutines at once, and do nothing for a nil Client: it has no bounds.
+// A Client is one address, user or key, with its buckets. Its methods are safe for concurrent use.
+// A nil Client has no limits: its methods do nothing.
 type Client struct {
 	limits  *Limits
 	scope   scope
-	id      string       // of a user or key
-	network netip.Prefix // of an address
-	gone    atomic.Bool  // the table remembers another one, or none
+	id      string       // for a user or key
+	network netip.Prefix // for an address
+	gone    atomic.Bool  // the table has forgotten this Client, and may have a new one for the same key
 
 	accepts, embedded, requests, publishes, bytes bucket
 }
 
-// client returns the client of the user or key.
+// client returns the client for the user or key.
 func (l *Limits) client(t *table[string, Client], s scope, id string) *Client {
 	return getOrAdd(t, id, func() *Client { return &Client{limits: l, scope: s, id: id} })
 }
 
-// address returns the client of the network.
+// address returns the client for the network.
 func (l *Limits) address(network netip.Prefix) *Client {
 	return getOrAdd(l.addresses, network, func() *Client {
 		return &Client{limits: l, scope: scopeAddress, network: network}
@@ -60,15 +60,15 @@ func (c *Client) Request(n, bytes int) error {
 	return nil
 }
 
-// HTTP counts a request over HTTP, of which so many bytes of a body are read at most. What
-// is refused unread for its length costs nothing: whoever says that he sends a terabyte must
-// not use up what others behind his address may do. The bytes of a body of which nobody
-// says how long it is count as they come.
+// HTTP counts a request over HTTP whose body may have at most maxBody bytes. A longer body is
+// refused unread, so it does not count: a client that only announces a terabyte must not use up the
+// limits of other clients at its address. A body without a Content-Length is counted while it is
+// read.
 func (c *Client) HTTP(r *http.Request, maxBody int64) error {
 	if c == nil {
 		return nil
 	}
-	const some = 1 // is refused who is in debt
+	const some = 1 // a client in debt is refused even for one byte
 	switch n := r.ContentLength; {
 	case n > maxBody:
 		return c.Request(1, some)
@@ -82,7 +82,7 @@ func (c *Client) HTTP(r *http.Request, maxBody int64) error {
 	return nil
 }
 
-// metered is a body whose length nobody said before.
+// metered is a body of unknown length. It counts the bytes while they are read.
 type metered struct {
 	io.ReadCloser
 	client *Client
@@ -94,8 +94,8 @@ func (m *metered) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Sent counts bytes that have come, and were not known when [Client.Request] was asked. They
-// are not refused any more, but what comes next may be.
+// Sent counts bytes that have already arrived and that [Client.Request] did not count. Sent refuses
+// nothing, but a later request may be refused because of them.
 func (c *Client) Sent(bytes int) {
 	if c != nil {
 		c = c.current()
@@ -103,8 +103,8 @@ func (c *Client) Sent(bytes int) {
 	}
 }
 
-// maxOwed is how much a client may owe before it is disconnected: as many bytes as it may send
-// in that time.
+// maxOwed is how much a client may owe before it is disconnected, as the time that its bucket needs
+// to pay the debt.
 const maxOwed = 10 * time.Second
 
 // Spend counts work that the client causes without a request, as the given number of bytes. It
@@ -123,8 +123,8 @@ func (c *Client) Spend(bytes int) error {
 	return nil
 }
 
-// Publish counts n messages that the client wants to publish. Its error is a
-// [fault.RateLimited], and then they count for nothing.
+// Publish counts n messages that the client wants to publish. The error is a [fault.RateLimited];
+// the messages do not count in that case.
 func (c *Client) Publish(n int) error {
 	if c == nil {
 		return nil
@@ -136,7 +136,7 @@ func (c *Client) Publish(n int) error {
 	return nil
 }
 
-// current returns the client itself, or the one that the table remembers in its place.
+// current returns c, or the Client that has replaced it in the table.
 func (c *Client) current() *Client {
 	for c.gone.Load() {
 		switch c.scope {
@@ -153,7 +153,7 @@ func (c *Client) current() *Client {
 
 func (c *Client) bounds() *Bounds { return c.limits.bounds(c.scope) }
 
-// name is the client for the log.
+// name returns the client's name in logs.
 func (c *Client) name() string {
 	if c.scope == scopeAddress {
 		return networkName(c.network)
@@ -161,7 +161,7 @@ func (c *Client) name() string {
 	return c.id
 }
 
-// networkName writes an address, or the network of those that count as one.
+// networkName returns the address if the network has only one, otherwise the network.
 func networkName(n netip.Prefix) string {
 	if n.IsSingleIP() {
 		return n.Addr().String()

@@ -1,21 +1,21 @@
-// Package limit bounds what one client may do in a second: one address, one user, one
-// API key. What exceeds is refused with [fault.RateLimited], which names the option and
-// says how long to wait; nothing is delayed here, and nothing dropped.
+// Package limit bounds how much one client may do in a second. A client is an address, a user or an
+// API key. A request over a limit is refused with [fault.RateLimited], which names the option and
+// says how long to wait. The package never delays a request and never drops one silently.
 //
-// A connection asks [Limits.Address], [Limits.User] or [Limits.Key] once and keeps the
-// [Client]; connections of the same one share it. A nil Client has no bounds, and asking
-// it costs a comparison. So has a nil *Limits. Asking one with bounds costs an atomic
-// operation or two, and allocates nothing unless it refuses.
+// A connection calls [Limits.Address], [Limits.User] or [Limits.Key] once and keeps the [Client].
+// Connections of the same address, user or key share one Client. A nil Client and a nil *Limits
+// have no limits, and a call costs one comparison. A call with limits costs one or two atomic
+// operations, and allocates only if it refuses.
 //
-// IPv6 addresses count by their /64, which is what one subscriber of a provider gets.
+// All IPv6 addresses of a /64 count as one, because a provider gives a customer at least a /64.
 //
-// Each of the three tables remembers [maxClients] clients. When one is full, the client
-// that is nearest to a full bucket, of a few that are looked at, makes room for a new
-// one. One whose bucket is full loses nothing by that. If all are busy, one starts
-// anew with a full bucket, before its time. That is the lesser evil: who can keep so many
-// busy has more addresses than that and needs no such gift, and sharing a bucket among
-// newcomers would let him lock out everybody who is new. Nobody is ever without a bound.
-// A connection that holds a forgotten Client is not either: it counts with the new one.
+// Each of the three tables remembers up to [maxClients] clients. When a table is full, a new client
+// replaces an old one: of a few, the one whose bucket is nearest to full. If that bucket is full,
+// forgetting it changes nothing. If all clients are busy, the replaced client gets a full bucket
+// too early when it comes back. This helps no attacker: one that can keep so many clients busy has
+// more addresses than the table has entries. The alternative, one bucket that all new clients
+// share, would let such an attacker lock out every new client. A client is never without limits: a
+// connection that holds a forgotten Client counts with the Client that replaced it.
 //
-// There are no goroutines and no timers.
+// The package starts no goroutines and no timers.
 package limit

@@ -27,14 +27,14 @@ const (
 	maxQueued    = 10 * time.Second
 )
 
-// failures are the failed authentications of an address.
+// failures are the failed authentications of an address. All fields are guarded by mu.
 type failures struct {
 	mu        sync.Mutex
 	gone      bool
-	full      int64         // when none of them counts any more, if there is no wait
-	doublings int           // of the next wait; 0 while there was none
-	until     int64         // the end of the last wait
-	checks    chan struct{} // a place for each costly check; nil before the first wait
+	full      int64         // when the failures stop counting, unless there is a wait
+	doublings int           // of the next wait; 0 before the first wait
+	until     int64         // the end of the latest wait
+	checks    chan struct{} // one slot for each costly check; nil before the first wait
 }
 
 // Failed counts an authentication from the address that failed because of an invalid token.
@@ -75,7 +75,7 @@ func (l *Limits) Check(address netip.Addr, wait func(func())) (leave func(), err
 	return turn(checks, wait)
 }
 
-// turn takes a place for a check, and waits until one is free.
+// turn takes a slot for a check. If none is free, it waits for one.
 func turn(checks chan struct{}, wait func(func())) (leave func(), err error) {
 	leave = func() { <-checks }
 	select {
@@ -95,7 +95,7 @@ func turn(checks chan struct{}, wait func(func())) (leave func(), err error) {
 	return leave, err
 }
 
-// checks returns the places for checks of an address that has to wait; nil for others.
+// checks returns the slots for checks of an address that has to wait, otherwise nil.
 func (l *Limits) checks(address netip.Addr) chan struct{} {
 	if l == nil || l.options.Address.Failures == 0 {
 		return nil
@@ -125,7 +125,7 @@ func (f *failures) add(perMinute int, now int64) (wait time.Duration, ok bool) {
 	if f.gone {
 		return 0, false
 	}
-	if now < f.until { // it does not count any more
+	if now < f.until { // a failure during a wait does not count again
 		return time.Duration(f.until - now), true
 	}
 	if f.doublings > 0 {
@@ -134,12 +134,12 @@ func (f *failures) add(perMinute int, now int64) (wait time.Duration, ok bool) {
 	cost := int64(time.Minute) / int64(perMinute)
 	f.full = max(f.full, now) + cost
 	if f.doublings == 0 && f.full+cost-now <= int64(time.Minute) {
-		return 0, true // there is room for another one
+		return 0, true // the next failure is still allowed
 	}
 	if f.checks == nil {
 		f.checks = make(chan struct{}, checksAtOnce)
 	}
-	f.full = now // the wait stands for them
+	f.full = now // the wait replaces the counted failures
 	f.until = now + int64(min(minWait<<f.doublings, maxWait))
 	f.doublings = min(f.doublings+1, maxDoublings)
 	return 0, true

@@ -13,15 +13,15 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// guess fails as often as the address may. It returns how often, and how long the address has to
-// wait after that.
+// guess calls Failed until the address has to wait, at most the given number of times. It returns
+// the number of failures and the wait.
 func guess(l *Limits, most int) string {
 	for n := range most {
 		if err := l.Failed(here); err != nil {
 			return fmt.Sprint(n, ", then ", fault.Wait(err))
 		}
 	}
-	return fmt.Sprint(most, ", and no end")
+	return fmt.Sprint(most, ", and no wait")
 }
 
 func TestBackOff(t *testing.T) {
@@ -39,7 +39,7 @@ func TestBackOff(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
-		// Each calm minute takes one doubling back, and in the end all is forgotten.
+		// Each calm minute takes back one doubling. In the end all failures are forgotten.
 		time.Sleep(3*calm + time.Second)
 		got = append(got[:0], guess(l, 100))
 		time.Sleep(5*time.Minute + 20*calm)
@@ -57,27 +57,27 @@ func TestBackOff(t *testing.T) {
 	})
 }
 
-// Failures that are few enough never lead to a wait.
+// TestFewFailures: failures at the allowed rate never lead to a wait.
 func TestFewFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, perMinute := range []int{2, 7, 20, 1000} {
 			l := New(Options{Address: Bounds{Failures: perMinute}})
 			for n := range 10 * perMinute {
 				if err := l.Failed(here); err != nil {
-					t.Fatalf("%d a minute: after %d: %v", perMinute, n, told(err))
+					t.Fatalf("%d per minute: after %d: %v", perMinute, n, told(err))
 				}
 				time.Sleep(time.Minute / time.Duration(perMinute))
 			}
 			time.Sleep(2 * time.Minute)
 			if diff := cmp.Diff(fmt.Sprint(perMinute, ", then 1s"), guess(l, 2000)); diff != "" {
-				t.Errorf("%d a minute: %s", perMinute, diff)
+				t.Errorf("%d per minute: %s", perMinute, diff)
 			}
 		}
 	})
 }
 
-// TestChecksQueue: while an address has to wait, few checks of its tokens run at once. The
-// others get their turn, or are refused after a time. Other addresses are not affected.
+// TestChecksQueue: while an address has to wait, few checks of its tokens run at once. Other checks
+// wait for their turn, and are refused after some time. Other addresses are not affected.
 func TestChecksQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(Options{Address: Bounds{Failures: 1}})
@@ -124,7 +124,7 @@ func TestChecksQueue(t *testing.T) {
 	})
 }
 
-// Those that were under way when the wait began double nothing.
+// TestFailuresAtOnce: failures that were under way when the wait began do not double the wait.
 func TestFailuresAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(Options{Address: Bounds{Failures: 20}})

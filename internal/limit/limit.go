@@ -8,39 +8,39 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
-// Bounds are what one client may do. A 0 is no bound.
+// Bounds are the limits of one client. A 0 means no limit.
 type Bounds struct {
-	Accepts   int   // connections a second; of addresses only
-	Requests  int   // a second
-	Publishes int   // messages a second
-	Bytes     int64 // a second
-	Failures  int   // failed authentications a minute, before there is a wait; of addresses only
+	Accepts   int   // connections per second; for addresses only
+	Requests  int   // per second
+	Publishes int   // messages per second
+	Bytes     int64 // per second
+	Failures  int   // failed authentications per minute before the client has to wait; for addresses only
 }
 
-// ofClient tells whether there is anything for a Client to bound.
+// ofClient reports whether a Client is needed: whether any of its limits is set.
 func (b *Bounds) ofClient() bool { return b.Requests > 0 || b.Publishes > 0 || b.Bytes > 0 }
 
-// Options say what clients may do. The zero value bounds nothing.
+// Options configure Limits. The zero value limits nothing.
 type Options struct {
 	Address, User, Key Bounds
 
-	// Exempt are the addresses that have no bounds.
+	// Exempt are the networks whose addresses have no limits.
 	Exempt []netip.Prefix
 
-	// Refused, if not nil, is told of refusals, to be logged: at most once a second
-	// for each limit. It is called by whom was refused, and must be quick.
+	// Refused, if not nil, is called with refusals to log, at most once per second for each limit.
+	// It runs in the goroutine of the refused request, so it must return quickly.
 	Refused func(Refusal)
 }
 
-// A Refusal stands for those of a limit since the one before.
+// A Refusal summarizes the refusals of one limit since the previous Refusal of that limit.
 type Refusal struct {
 	Count
-	Option string // the server's option that is the limit
-	Client string // the last one: an address or network, a user's name, a key's ID
+	Option string // the name of the option that sets the limit
+	Client string // the client refused last: an address or network, a user's name, or a key's ID
 }
 
-// Limits bound clients. Its methods may be called by many goroutines at once. A nil
-// *Limits bounds nobody.
+// Limits holds the clients and their limits. Its methods are safe for concurrent use. A nil *Limits
+// limits nothing.
 type Limits struct {
 	options   Options
 	start     time.Time
@@ -51,10 +51,10 @@ type Limits struct {
 	meters    [scopes][kinds]Meter
 }
 
-// New returns limits.
+// New returns Limits with the given options.
 func New(o Options) *Limits { return newLimits(o, maxClients) }
 
-// newLimits returns limits whose tables remember so many clients each.
+// newLimits returns Limits whose tables remember at most size clients each.
 func newLimits(o Options, size int) *Limits {
 	return &Limits{
 		options:   o,
@@ -66,8 +66,8 @@ func newLimits(o Options, size int) *Limits {
 	}
 }
 
-// Address returns the client with the address; nil if nothing bounds it: if it is
-// exempt, or not valid because nobody knows it.
+// Address returns the client with the address. It returns nil if the address has no limits, because
+// none is set, the address is exempt, or it is not valid (unknown).
 func (l *Limits) Address(address netip.Addr) *Client {
 	if l == nil || !l.options.Address.ofClient() {
 		return nil
@@ -79,8 +79,8 @@ func (l *Limits) Address(address netip.Addr) *Client {
 	return l.address(network)
 }
 
-// User returns the client that is the user, who must be one that a backend has named;
-// nil if nothing bounds users.
+// User returns the client for a user whose name a backend has confirmed. It returns nil if users
+// have no limits.
 func (l *Limits) User(name string) *Client {
 	if l == nil || !l.options.User.ofClient() {
 		return nil
@@ -88,7 +88,7 @@ func (l *Limits) User(name string) *Client {
 	return l.client(l.users, scopeUser, name)
 }
 
-// Key returns the client that has the API key with the ID; nil if nothing bounds keys.
+// Key returns the client for the API key with the ID. It returns nil if keys have no limits.
 func (l *Limits) Key(id string) *Client {
 	if l == nil || !l.options.Key.ofClient() {
 		return nil
@@ -118,8 +118,8 @@ func (l *Limits) Accept(address netip.Addr, embedded bool) error {
 	return nil
 }
 
-// Network returns what the address counts with, and whether it is bounded at all: it is
-// not if it is exempt or not valid.
+// Network returns the network with which the address counts. It returns false if the address has no
+// limits, because it is exempt or not valid.
 func (l *Limits) Network(address netip.Addr) (netip.Prefix, bool) {
 	if l == nil {
 		return netip.Prefix{}, false

@@ -22,18 +22,18 @@ var (
 	there = netip.MustParseAddr("192.0.2.8")
 )
 
-// told is what a client is told of an error.
+// told returns the message of an error and the time to wait.
 func told(err error) string {
 	if err == nil {
 		return "ok"
 	}
 	if !errors.Is(err, fault.RateLimited) {
-		return "no RateLimited: " + err.Error()
+		return "not a RateLimited: " + err.Error()
 	}
 	return fmt.Sprint(err, " ", fault.Wait(err))
 }
 
-// many does it so often and returns how often it went well, and the first refusal.
+// many calls do n times. It returns the number of successes, and the first error.
 func many(n int, do func() error) (done int, refused error) {
 	for range n {
 		if err := do(); err == nil {
@@ -45,7 +45,7 @@ func many(n int, do func() error) (done int, refused error) {
 	return done, refused
 }
 
-// A bucket is full at first, and fills by what is allowed in a second.
+// TestRefill: a bucket is full at first, and refills at the rate of the limit.
 func TestRefill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(Options{
@@ -70,11 +70,11 @@ func TestRefill(t *testing.T) {
 				got = append(got, fmt.Sprintf("%d %s, then %s", done, c.what, told(refused)))
 			}
 		}
-		round() // two seconds' worth
+		round() // two seconds' worth of tokens
 		time.Sleep(time.Second)
-		round() // one
+		round() // one second's worth
 		time.Sleep(time.Hour)
-		round() // two, not an hour's worth
+		round() // two seconds' worth, not an hour's
 		want := []string{
 			"20 accept, then More connections come from this address than one may open in a second (address_accepts). 100ms",
 			"40 request of an address, then More requests come from this address than one may send in a second (address_requests). 50ms",
@@ -110,8 +110,9 @@ func TestRefill(t *testing.T) {
 	})
 }
 
-// Whoever waits as long as he is told is let through, and a moment earlier not.
-func TestTheWaitIsRight(t *testing.T) {
+// TestWait: a client succeeds after exactly the wait in the error, and not a moment
+// earlier.
+func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, perSecond := range []int{1, 3, 7, 1000} {
 			c := New(Options{User: Bounds{Publishes: perSecond}}).User("u1")
@@ -119,17 +120,17 @@ func TestTheWaitIsRight(t *testing.T) {
 			wait := fault.Wait(err)
 			time.Sleep(wait - time.Nanosecond)
 			if err := c.Publish(1); err == nil {
-				t.Errorf("%d a second: let through before %v are over", perSecond, wait)
+				t.Errorf("%d per second: allowed before the wait of %v ended", perSecond, wait)
 			}
 			time.Sleep(time.Nanosecond)
 			if err := c.Publish(1); err != nil {
-				t.Errorf("%d a second: after %v: %v", perSecond, wait, told(err))
+				t.Errorf("%d per second: after %v: %v", perSecond, wait, told(err))
 			}
 		}
 	})
 }
 
-// What is more than a bucket holds goes through when it is full, and is paid for.
+// TestMoreThanABucketHolds: a full bucket allows a larger request, and goes into debt.
 func TestMoreThanABucketHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Options{User: Bounds{Bytes: 1000}}).User("u1")
@@ -152,8 +153,8 @@ func TestMoreThanABucketHolds(t *testing.T) {
 	})
 }
 
-// What no number can hold is a debt, and not a full bucket.
-func TestMoreThanAnybodyHas(t *testing.T) {
+// TestDebtDoesNotOverflow: a number too large for an int64 becomes a debt, not a full bucket.
+func TestDebtDoesNotOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(Options{User: Bounds{Bytes: 1}})
 		if err := l.User("asks").Request(1, math.MaxInt); err != nil {
@@ -164,13 +165,13 @@ func TestMoreThanAnybodyHas(t *testing.T) {
 		}
 		for _, name := range []string{"asks", "sends"} {
 			if l.User(name).Request(1, 1) == nil {
-				t.Errorf("who %s has something left", name)
+				t.Errorf("user %q has bytes left", name)
 			}
 		}
 	})
 }
 
-// What has come already is paid for by what comes next.
+// TestSent: bytes that have already arrived count against the next request.
 func TestSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Options{User: Bounds{Bytes: 1000}}).User("u1")
@@ -186,24 +187,24 @@ func TestSent(t *testing.T) {
 	})
 }
 
-// A request that is refused for its bytes does not count as a request.
-func TestARefusedRequestCountsForNothing(t *testing.T) {
+// TestRefusedRequestsDoNotCount: a request refused for its bytes does not count as a request.
+func TestRefusedRequestsDoNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Options{User: Bounds{Requests: 5, Bytes: 100}}).User("u1")
 		if err := c.Request(1, 200); err != nil {
 			t.Fatal(err)
 		}
 		if done, err := many(100, func() error { return c.Request(1, 100) }); done != 0 {
-			t.Fatalf("%d bytes too many went through: %v", done, err)
+			t.Fatalf("%d requests went through without bytes left: %v", done, err)
 		}
 		done, err := many(100, func() error { return c.Request(1, 0) })
-		if done != 9 { // of 10
+		if done != 9 { // the first of 10 was used above
 			t.Errorf("%d requests without bytes, want 9: %v", done, err)
 		}
 	})
 }
 
-func TestWhoCountsAsOne(t *testing.T) {
+func TestAddressesThatCountAsOne(t *testing.T) {
 	l := New(Options{
 		Address: Bounds{Accepts: 1, Requests: 1, Failures: 1},
 		Exempt:  []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("2001:db8:1::/48")},
@@ -225,7 +226,7 @@ func TestWhoCountsAsOne(t *testing.T) {
 	}
 	for _, a := range []netip.Addr{{}, netip.MustParseAddr("127.1.2.3"), netip.MustParseAddr("::ffff:127.0.0.1"), netip.MustParseAddr("2001:db8:1:2::3")} {
 		if c := l.Address(a); c != nil {
-			t.Errorf("%v is bounded", a)
+			t.Errorf("%v has limits", a)
 		}
 		l.Failed(a)
 		l.Failed(a)
@@ -234,11 +235,11 @@ func TestWhoCountsAsOne(t *testing.T) {
 		}
 	}
 	if l.User("a") != nil || l.Key("a") != nil {
-		t.Error("users and keys are bounded by nothing, and have a client")
+		t.Error("users and keys have no limits, but they have a Client")
 	}
 }
 
-func TestNothingIsBounded(t *testing.T) {
+func TestNoLimits(t *testing.T) {
 	for name, l := range map[string]*Limits{"nil": nil, "zero": New(Options{})} {
 		l.Failed(here)
 		_, err := many(10_000, func() error {
@@ -249,7 +250,7 @@ func TestNothingIsBounded(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if l.Address(here) != nil || l.User("u") != nil || l.Key("k") != nil {
-			t.Errorf("%s: there is a client to be asked", name)
+			t.Errorf("%s: there is a Client, although there are no limits", name)
 		}
 		for _, c := range l.Stats() {
 			if c.Refused != 0 {
@@ -262,8 +263,8 @@ func TestNothingIsBounded(t *testing.T) {
 	}
 }
 
-// One line a second and limit, which says how many it stands for.
-func TestRefusalsAreTold(t *testing.T) {
+// TestRefusalsAreLogged: each limit logs one refusal per second, with the number of refusals since.
+func TestRefusalsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []Refusal
 		l := New(Options{
@@ -291,7 +292,7 @@ func TestRefusalsAreTold(t *testing.T) {
 	})
 }
 
-// A request with a list counts by its entries: a long one is not cheaper than several.
+// TestRequestsOfALongList: a request with a long list of entries counts as several requests.
 func TestRequestsOfALongList(t *testing.T) {
 	for entries, want := range map[int]int{0: 1, 1: 1, 10: 1, 11: 2, 20: 2, 21: 3, 1000: 100, 3420: 342} {
 		if got := Requests(entries); got != want {

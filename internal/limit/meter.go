@@ -8,7 +8,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// scope is what a client is.
+// scope is the kind of a client.
 type scope int
 
 const (
@@ -18,7 +18,7 @@ const (
 	scopes
 )
 
-// kind is what is bounded.
+// kind is the quantity that a limit bounds.
 type kind int
 
 const (
@@ -35,7 +35,7 @@ var (
 	kindNames  = [kinds]string{"accepts", "requests", "publishes", "bytes", "failures"}
 )
 
-// sentences say to a client what it did too much of. The option follows.
+// sentences are the error messages: which limit the client exceeded, and the option that sets it.
 var sentences = [kinds]string{
 	accepts:      "More connections come from this %s than one may open in a second (%s).",
 	requests:     "More requests come from this %s than one may send in a second (%s).",
@@ -44,14 +44,14 @@ var sentences = [kinds]string{
 	failuresKind: "Too many authentications from this %s have failed (%s).",
 }
 
-// A Count is how often a limit refused something.
+// A Count is the number of refusals of one limit.
 type Count struct {
 	Scope   string // "address", "user" or "key"
 	Limit   string // "accepts", "requests", "publishes", "bytes" or "failures"
 	Refused uint64
 }
 
-// Stats returns the count of every limit that there can be, whether it is set or not.
+// Stats returns a count for every limit that has an option, even if the option is not set.
 func (l *Limits) Stats() []Count {
 	var list []Count
 	for s := range scopes {
@@ -69,7 +69,7 @@ func (l *Limits) Stats() []Count {
 	return list
 }
 
-// possible tells whether the server has an option for the limit.
+// possible reports whether the server has an option for the limit.
 func possible(s scope, k kind) bool {
 	switch k {
 	case accepts, failuresKind:
@@ -96,7 +96,7 @@ func (l *Limits) sendAway(s scope, client string, wait time.Duration) error {
 	return l.refuseAs(sentence, s, bytesKind, client, wait)
 }
 
-// refuse counts a refusal, reports it if it is time to do so, and returns the error.
+// refuse counts a refusal, logs it if a log line is due, and returns the error.
 func (l *Limits) refuse(s scope, k kind, client string, wait time.Duration) error {
 	return l.refuseAs(sentences[k], s, k, client, wait)
 }
@@ -109,15 +109,16 @@ func (l *Limits) refuseAs(sentence string, s scope, k kind, client string, wait 
 	return fault.RateLimited.After(fmt.Sprintf(sentence, scopeNames[s], option), wait)
 }
 
-// A Meter counts refusals, and says when they are to be told: once a second. The zero value
-// works, for many goroutines at once.
+// A Meter counts refusals and decides which of them to log: at most one per second. The zero value
+// is ready for use. Its methods are safe for concurrent use.
 type Meter struct {
 	total, told atomic.Uint64
-	next        atomic.Int64 // from when on is the next to be told
+	next        atomic.Int64 // when the next refusal may be logged
 }
 
-// Add counts one. The time is that since any moment. It returns how many there were since
-// the last that was told; 0 if this one is not to be told.
+// Add counts one refusal. The time may be counted from any fixed moment. If the refusal is to be
+// logged, Add returns the number of refusals since the previous logged one, this one included.
+// Otherwise it returns 0.
 func (m *Meter) Add(now time.Duration) uint64 {
 	total := m.total.Add(1)
 	next := m.next.Load()
@@ -127,5 +128,5 @@ func (m *Meter) Add(now time.Duration) uint64 {
 	return total - min(m.told.Swap(total), total)
 }
 
-// Total returns how many there were.
+// Total returns the number of all refusals.
 func (m *Meter) Total() uint64 { return m.total.Load() }

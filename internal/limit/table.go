@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	// maxClients is how many clients a table remembers: some 10 MB when it is full.
+	// maxClients is how many clients a table remembers. A full table takes about 10 MB.
 	maxClients = 64 << 10
 
-	// shards is by how many locks a table is guarded.
+	// shards is the number of a table's shards; each has its own lock.
 	shards = 16
 
-	// looks is of how many clients the one with the least to lose is forgotten.
+	// looks is how many clients forgetOne compares.
 	looks = 8
 )
 
@@ -29,11 +29,11 @@ type shard[K comparable, V any] struct {
 	byID map[K]*V
 }
 
-// remembered is what a table must know of its values.
+// remembered is the interface of a table's values.
 type remembered[V any] interface {
 	*V
-	busyUntil() int64 // when forgetting it costs nothing
-	forget()          // it has been
+	busyUntil() int64 // when forgetting the value loses nothing
+	forget()          // marks the value as forgotten
 }
 
 func newTable[K comparable, V any](size int) *table[K, V] {
@@ -44,7 +44,7 @@ func (t *table[K, V]) shard(key K) *shard[K, V] {
 	return &t.shards[maphash.Comparable(t.seed, key)%shards]
 }
 
-// get returns what is remembered of the key, or nil.
+// get returns the value for the key, or nil.
 func (t *table[K, V]) get(key K) *V {
 	s := t.shard(key)
 	s.mu.Lock()
@@ -52,7 +52,7 @@ func (t *table[K, V]) get(key K) *V {
 	return s.byID[key]
 }
 
-// getOrAdd returns what is remembered of the key, or else what make makes.
+// getOrAdd returns the value for the key. If there is none, it adds the result of make.
 func getOrAdd[K comparable, V any, P remembered[V]](t *table[K, V], key K, make func() P) P {
 	s := t.shard(key)
 	s.mu.Lock()
@@ -71,8 +71,8 @@ func getOrAdd[K comparable, V any, P remembered[V]](t *table[K, V], key K, make 
 	return v
 }
 
-// forgetOne makes room. The caller holds mu. A map begins anywhere, so others are looked
-// at each time.
+// forgetOne forgets the client that loses least, of the first few in the map. The caller holds
+// s.mu. Go iterates a map from a random start, so each call compares other clients.
 func forgetOne[K comparable, V any, P remembered[V]](s *shard[K, V]) {
 	var first K
 	least, n := int64(math.MaxInt64), 0

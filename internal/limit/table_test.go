@@ -11,7 +11,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// size is that of tables in these tests.
+// size is the size of tables in these tests.
 const size = 1 << 10
 
 func TestTablesAreBounded(t *testing.T) {
@@ -26,14 +26,14 @@ func TestTablesAreBounded(t *testing.T) {
 		}
 		for name, n := range map[string]int{"addresses": l.addresses.len(), "users": l.users.len(), "keys": l.keys.len(), "failures": l.failures.len()} {
 			if n != size {
-				t.Errorf("%d %s are remembered, the bound is %d", n, name, size)
+				t.Errorf("the table of %[2]s has %[1]d entries, want at most %[3]d", n, name, size)
 			}
 		}
 	})
 }
 
-// Who has used up his bucket is remembered while there are others to forget.
-func TestTheIdleAreForgottenFirst(t *testing.T) {
+// TestIdleClientsAreForgottenFirst: a client with a used bucket is remembered while idle ones can go.
+func TestIdleClientsAreForgottenFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimits(Options{User: Bounds{Requests: 10}, Address: Bounds{Failures: 1}}, size)
 		const hostile = 20
@@ -42,7 +42,7 @@ func TestTheIdleAreForgottenFirst(t *testing.T) {
 			l.Failed(netip.AddrFrom4([4]byte{11, 0, 0, byte(i)}))
 		}
 		for i := range 3 * size {
-			l.User(fmt.Sprint(i)) // asks for nothing
+			l.User(fmt.Sprint(i)) // makes no request
 			l.failuresOf(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
 		}
 		for i := range hostile {
@@ -56,13 +56,13 @@ func TestTheIdleAreForgottenFirst(t *testing.T) {
 	})
 }
 
-// failuresOf remembers an address that has not failed.
+// failuresOf adds an address that has not failed to the table.
 func (l *Limits) failuresOf(a netip.Addr) {
 	network, _ := l.Network(a)
 	getOrAdd(l.failures, network, func() *failures { return new(failures) })
 }
 
-// When everybody is busy, one who is new still has a bound: his own.
+// TestAllAreBusy: when all clients are busy, a new client still has a limit of its own.
 func TestAllAreBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimits(Options{User: Bounds{Requests: 1}}, size)
@@ -76,9 +76,9 @@ func TestAllAreBusy(t *testing.T) {
 	})
 }
 
-// A connection keeps its client, who has been forgotten meanwhile and come back with
-// another connection: both share one bucket.
-func TestForgottenClientsCountWithTheNew(t *testing.T) {
+// TestForgottenClientsShareTheNewBucket: a connection keeps a Client that the table forgets. The
+// client connects again and gets a new Client. Both connections then share one bucket.
+func TestForgottenClientsShareTheNewBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimits(Options{User: Bounds{Requests: 5, Publishes: 5}, Key: Bounds{Requests: 5}, Address: Bounds{Requests: 5}}, size)
 		for name, get := range map[string]func() *Client{
@@ -101,7 +101,7 @@ func TestForgottenClientsCountWithTheNew(t *testing.T) {
 	})
 }
 
-// The same from many goroutines: no more goes through than the bucket holds.
+// TestManyAtOnce: many goroutines together take no more than the bucket holds.
 func TestManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(Options{User: Bounds{Requests: 1000, Bytes: 1 << 30, Publishes: 500}, Address: Bounds{Accepts: 100, Failures: 10}})
@@ -130,7 +130,7 @@ func TestManyAtOnce(t *testing.T) {
 	})
 }
 
-func TestAskingAllocatesNothing(t *testing.T) {
+func TestRequestsDoNotAllocate(t *testing.T) {
 	l := New(Options{User: Bounds{Requests: 1e9, Publishes: 1e9, Bytes: 1 << 40}, Address: Bounds{Accepts: 1e9, Failures: 1}})
 	c := l.User("u1")
 	l.Accept(here, false)
