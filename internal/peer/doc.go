@@ -1,7 +1,7 @@
-// Package peer finds out who a client really is when it comes through a proxy: by the
-// header X-Forwarded-For, or by the PROXY protocol. Both are believed of those only
-// that the operator trusts. Whoever else could say anything.
+// Package peer finds the address of a client that connects through a proxy, from the header
+// X-Forwarded-For or from the PROXY protocol. It believes both only from proxies that the operator
+// trusts, because any other client could claim any address.
 //
-// The header Forwarded (RFC 7239) is not read: no proxy sends it by default, and one
-// that passes it on unread would let clients say who they are.
+// The package does not read the header Forwarded (RFC 7239). No proxy sends it by default, and a
+// proxy that forwards it unread would let clients choose their own address.
 package peer

@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// Proxies are the networks of proxies that are believed.
+// Proxies are the networks of trusted proxies.
 type Proxies []netip.Prefix
 
-// Trust tells whether the address is that of a proxy that is believed.
+// Trust reports whether the address belongs to a trusted proxy.
 func (p Proxies) Trust(address netip.Addr) bool {
 	address = address.Unmap()
 	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
-// Client returns who sent the request: the peer itself, or the client that proxies say
-// that they speak for. Each proxy appends whom it got the request from, so the list is
-// read from its end, and only as far as trusted proxies wrote it: what stands left of
-// the first address that is not trusted came from there, and can be made up. The port is
-// 0 if it is not known. A list that cannot be read is worth nothing: then it is the peer.
+// Client returns the address of the client that sent the request: the direct peer, or the client
+// for which trusted proxies forwarded the request. Each proxy appends the address of the peer from
+// which it received the request. Client therefore reads the list from the end and stops at the
+// first address that is not a trusted proxy: the client itself may have made up the entries before
+// it. The port is 0 if it is unknown. If the list is malformed, Client returns the direct peer.
 func (p Proxies) Client(r *http.Request) netip.AddrPort {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -48,11 +48,11 @@ func (p Proxies) Client(r *http.Request) netip.AddrPort {
 			}
 		}
 	}
-	return client // all are trusted: the first of them
+	return client // all are trusted: the leftmost one
 }
 
-// parse reads an entry of the list, as proxies write it: with or without a port, IPv6 with or
-// without brackets.
+// parse parses one entry of the list: an address with or without a port, IPv6 with or without
+// brackets.
 func parse(entry string) (netip.AddrPort, bool) {
 	entry = strings.Trim(entry, " \t")
 	address, err := netip.ParseAddr(entry)

@@ -11,17 +11,17 @@ import (
 	"strings"
 )
 
-// The specification is https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt; section
-// 2.1 is version 1, section 2.2 version 2.
+// The specification is https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt. Section 2.1
+// defines version 1, section 2.2 version 2.
 const (
 	signature1 = "PROXY "
 	signature2 = "\r\n\r\n\x00\r\nQUIT\n"
 
 	minLine = len("PROXY UNKNOWN\r\n")
-	maxLine = 107 // "a 108-byte buffer is always enough" for version 1, says the specification
+	maxLine = 107 // the specification says of version 1: "a 108-byte buffer is always enough"
 
-	// fixed is the part of version 2 whose length is the same for all: it ends with the
-	// length of the rest.
+	// fixed is the length of the fixed part of version 2. The part ends with the length of the
+	// rest.
 	fixed = 16
 )
 
@@ -113,7 +113,7 @@ func skip(r io.Reader, n int) error {
 	return nil
 }
 
-// parseLine reads the line of version 1.
+// parseLine parses the line of version 1.
 func parseLine(line string) (client netip.AddrPort, err error) {
 	line, ok := strings.CutSuffix(line, "\r\n")
 	if !ok {
@@ -145,8 +145,9 @@ func parseLine(line string) (client netip.AddrPort, err error) {
 	return netip.AddrPortFrom(addresses[0], ports[0]), nil
 }
 
-// readLine reads the rest of version 1. Until the line ends, at least that many more bytes must
-// follow, so it reads them together: reading byte by byte would cost a system call each.
+// readLine reads the rest of version 1. It never reads past the end of the line. While the line has
+// not ended, it reads as many bytes as must still follow, because a read of a single byte costs as
+// much as a system call for many.
 func readLine(r io.Reader, b []byte) ([]byte, error) {
 	n, err := minLine-len(b), error(nil)
 	for {
@@ -166,7 +167,7 @@ func readLine(r io.Reader, b []byte) ([]byte, error) {
 	}
 }
 
-// more reads so many bytes more.
+// more reads n more bytes and appends them to b.
 func more(r io.Reader, b []byte, n int) ([]byte, error) {
 	at := len(b)
 	b = append(b, make([]byte, n)...)

@@ -33,7 +33,7 @@ func TestHeaders(t *testing.T) {
 		{"v1, unknown", "PROXY UNKNOWN\r\n", "invalid AddrPort"},
 		{"v1, unknown with addresses", "PROXY UNKNOWN 192.0.2.7 10.0.0.9 1234 80\r\n", "invalid AddrPort"},
 		{"v2", v2(0x21, 0x11, 12, four), "192.0.2.7:1234"},
-		{"v2, more behind it", v2(0x21, 0x11, 20, four+"\x03\x00\x05abcde"), "192.0.2.7:1234"},
+		{"v2, more after the addresses", v2(0x21, 0x11, 20, four+"\x03\x00\x05abcde"), "192.0.2.7:1234"},
 		{"v2, IPv6", v2(0x21, 0x21, 36, six), "[2001:db8::7]:1234"},
 		{"v2, local", v2(0x20, 0x00, 0, ""), "invalid AddrPort"},
 		{"v2, local with an address", v2(0x20, 0x11, 12, four), "invalid AddrPort"},
@@ -42,7 +42,7 @@ func TestHeaders(t *testing.T) {
 		{"v1, IPv4 in IPv6", "PROXY TCP6 ::ffff:192.0.2.7 ::1 1234 80\r\n", "192.0.2.7:1234"},
 		{"v2, local with a family that is unknown", v2(0x20, 0xff, 3, "abc"), "invalid AddrPort"},
 		{"v2, unspecified", v2(0x21, 0x00, 0, ""), "invalid AddrPort"},
-		{"v2, unspecified with more behind it", v2(0x21, 0x00, 20, four+"\x03\x00\x05abcde"), "invalid AddrPort"},
+		{"v2, unspecified with more bytes", v2(0x21, 0x00, 20, four+"\x03\x00\x05abcde"), "invalid AddrPort"},
 		{"v2, datagrams", v2(0x21, 0x12, 12, four), "192.0.2.7:1234"},
 		{"v2, datagrams, IPv6", v2(0x21, 0x22, 36, six), "[2001:db8::7]:1234"},
 		{"v2, IPv4 in IPv6", v2(0x21, 0x21, 36, strings.Repeat("\x00", 10)+"\xff\xff\xc0\x00\x02\x07"+six[16:]), "192.0.2.7:1234"},
@@ -63,7 +63,7 @@ func TestHeaders(t *testing.T) {
 			}
 			left, _ := io.ReadAll(source)
 			if diff := cmp.Diff(rest, string(left)); diff != "" {
-				t.Errorf("%s, %s: what is left (-want +got):\n%s", c.name, name, diff)
+				t.Errorf("%s, %s: rest (-want +got):\n%s", c.name, name, diff)
 			}
 		}
 	}
@@ -87,7 +87,7 @@ func TestBadHeaders(t *testing.T) {
 		{"another word", "PROXYING TCP4 192.0.2.7 10.0.0.9 1234 80\r\n", none},
 		{"v1 without CR", "PROXY TCP4 192.0.2.7 10.0.0.9 1234 80\n" + strings.Repeat("x", 200), long},
 		{"v1 without CR, as long as one with it", "PROXY TCP4 192.0.2.77 10.0.0.9 1234 80\n" + strings.Repeat("x", 200), wrong},
-		{"v1 without an end", "PROXY " + strings.Repeat("9", 1000), long},
+		{"v1 without a line end", "PROXY " + strings.Repeat("9", 1000), long},
 		{"v1 of UDP", "PROXY UDP4 192.0.2.7 10.0.0.9 1234 80\r\n", wrong},
 		{"v1 with a name", "PROXY TCP4 example.com 10.0.0.9 1234 80\r\n", wrong},
 		{"v1 with a bad port", "PROXY TCP4 192.0.2.7 10.0.0.9 70000 80\r\n", wrong},
@@ -111,12 +111,12 @@ func TestBadHeaders(t *testing.T) {
 		{"v2 that is too short for an address", v2(0x21, 0x11, 4, four), wrong},
 		{"v2 that is too short for an IPv6 address", v2(0x21, 0x21, 12, four), wrong},
 		{"v2 that is too short for a Unix socket", v2(0x21, 0x31, 215, strings.Repeat("/", 215)), wrong},
-		{"v2 without all that follows", v2(0x21, 0x11, 65535, four+"xxx"), gone},
-		{"v2 without anything that follows", v2(0x21, 0x11, 65535, four), gone},
+		{"v2, the end is missing", v2(0x21, 0x11, 65535, four+"xxx"), gone},
+		{"v2, nothing follows the addresses", v2(0x21, 0x11, 65535, four), gone},
 	} {
 		got, err := readHeader(strings.NewReader(c.sent))
 		if err == nil {
-			t.Errorf("%s: is taken for %v", c.name, got)
+			t.Errorf("%s: accepted as %v", c.name, got)
 			continue
 		}
 		text := err.Error()
@@ -129,8 +129,7 @@ func TestBadHeaders(t *testing.T) {
 	}
 }
 
-// FuzzHeader: whatever comes, no more is read than the header, and not more of it than is
-// allowed.
+// FuzzHeader: readHeader reads exactly the header, and never more than the longest header.
 func FuzzHeader(f *testing.F) {
 	f.Add([]byte("PROXY TCP4 192.0.2.7 10.0.0.9 1234 80\r\nGET"))
 	f.Add([]byte("PROXY UNKNOWN\r\nGET"))
@@ -157,7 +156,7 @@ func FuzzHeader(f *testing.F) {
 				t.Errorf("%q: %d bytes were read, want %d", sent, read, want)
 			}
 		default:
-			t.Errorf("%q is taken for a header", sent)
+			t.Errorf("%q is accepted as a header", sent)
 		}
 		if s := fmt.Sprint(got); got.IsValid() && (got.Addr().Is4In6() || got.Addr().Zone() != "") {
 			t.Errorf("%q: %s", sent, s)

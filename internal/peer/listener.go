@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// A Listener accepts connections of which those from trusted proxies begin with a
-// header of the PROXY protocol, version 1 or 2. All others are as they are.
+// A Listener accepts connections. A connection from a trusted proxy must begin with a header of the
+// PROXY protocol, version 1 or 2. Other connections are returned unchanged.
 type Listener struct {
 	net.Listener
 
-	// Proxies are those who send the header, and must: what comes from them without
-	// one is closed.
+	// Proxies are the proxies that must send the header. A connection from one of them without the
+	// header is closed.
 	Proxies Proxies
 
-	// Timeout is how long the header may take.
+	// Timeout is the time in which the whole header must arrive.
 	Timeout time.Duration
 
-	// Refused, if not nil, is told why a connection was closed for its header.
+	// Refused, if not nil, is called with the reason when a bad header closes a connection.
 	Refused func(proxy netip.Addr, err error)
 }
 
-// Accept implements [net.Listener]. It does not wait for the header: who needs to know
-// something of the connection does.
+// Accept implements [net.Listener]. It does not wait for the header. The first call on the
+// connection that needs the header waits for it.
 func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil || !l.Proxies.Trust(Direct(c)) {
@@ -56,18 +56,22 @@ func Innermost(c net.Conn) net.Conn {
 	}
 }
 
-// conn is a connection from a proxy. The header is read when the first wants to know what
-// is behind it, exactly to its end: the bytes after it can be read from the descriptor
-// as if there had been none. Until then the read deadline is the header's.
+// conn is a connection from a proxy. The first method that needs the client's address or bytes
+// reads the header. It reads exactly the header, so the bytes after it can be read from the
+// descriptor. While the header is read, the read deadline is the header's timeout.
 type conn struct {
 	net.Conn
 	listener *Listener
-	once     sync.Once
-	client   net.Addr // the proxy's own address, if it speaks for itself or was refused
+
+	once sync.Once
+
+	// client is set by open, immutable then. It is the proxy's own address if the proxy sent no
+	// client's address, or a bad header.
+	client net.Addr
 }
 
-// open reads the header. A connection without a valid one is closed, so that whatever is
-// tried with it next fails.
+// open reads the header once. If the header is not valid, open closes the connection, so that the
+// next operation fails.
 func (c *conn) open() {
 	c.once.Do(func() {
 		c.client = c.Conn.RemoteAddr()
@@ -99,7 +103,7 @@ func (c *conn) RemoteAddr() net.Addr {
 	return c.client
 }
 
-// SyscallConn implements [syscall.Conn] for who reads and writes the descriptor itself.
+// SyscallConn implements [syscall.Conn], for callers that read and write the descriptor themselves.
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	c.open()
 	if inner, ok := c.Conn.(syscall.Conn); ok {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// listen opens a listener that trusts the networks. Refusals come out of the channel.
+// listen opens a listener that trusts the networks. It sends refusals to the channel.
 func listen(t *testing.T, timeout time.Duration, networks ...string) (*Listener, chan string) {
 	t.Helper()
 	inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -66,7 +66,7 @@ func TestBehindAProxy(t *testing.T) {
 			t.Errorf("%s, address first (-want +got):\n%s", c.name, diff)
 		}
 		if got := Direct(far); got != netip.MustParseAddr("127.0.0.1") {
-			t.Errorf("%s: directly it is %v", c.name, got)
+			t.Errorf("%s: Direct returned %v", c.name, got)
 		}
 		_, far = dial(t, l, c.header+"hello")
 		if diff := cmp.Diff("hello", readRaw(t, far)); diff != "" {
@@ -81,12 +81,12 @@ func TestBehindAProxy(t *testing.T) {
 	}
 }
 
-// A client that is no proxy cannot say who it is.
+// TestNoProxy: a client that is not a trusted proxy cannot choose its address.
 func TestNoProxy(t *testing.T) {
 	l, _ := listen(t, time.Minute, "192.0.2.0/24")
 	near, far := dial(t, l, "PROXY TCP4 192.0.2.7 10.0.0.9 1234 80\r\n")
 	if _, ok := far.(*net.TCPConn); !ok {
-		t.Errorf("it is a %T", far)
+		t.Errorf("Accept returned a %T, want a *net.TCPConn", far)
 	}
 	got := []string{far.RemoteAddr().String(), readRaw(t, far)}
 	if diff := cmp.Diff([]string{near.LocalAddr().String(), "PROXY TCP4 192.0.2.7 10.0.0.9 1234 80\r\n"}, got); diff != "" {
@@ -94,7 +94,7 @@ func TestNoProxy(t *testing.T) {
 	}
 }
 
-// A proxy without a header is closed, and told of; also one that is slow.
+// TestRefused: a connection from a proxy is closed and reported if the header is missing or slow.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct {
 		name, sent string
@@ -107,7 +107,7 @@ func TestRefused(t *testing.T) {
 		l, refused := listen(t, c.timeout, "127.0.0.0/8")
 		near, far := dial(t, l, c.sent)
 		if got := far.RemoteAddr().String(); got != near.LocalAddr().String() {
-			t.Errorf("%s: its address is %s", c.name, got)
+			t.Errorf("%s: RemoteAddr returned %s", c.name, got)
 		}
 		if n, err := far.Read(make([]byte, 100)); err == nil {
 			t.Errorf("%s: %d bytes can be read", c.name, n)
@@ -121,8 +121,9 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Accept does not wait for one that sends nothing; closing ends who waits for its header.
-func TestASilentProxy(t *testing.T) {
+// TestSilentProxy: Accept does not wait for a silent proxy. Closing a connection ends the wait for
+// its header.
+func TestSilentProxy(t *testing.T) {
 	l, refused := listen(t, time.Hour, "127.0.0.0/8")
 	_, far := dial(t, l, "")
 	waiting := make(chan net.Addr)
@@ -138,8 +139,8 @@ func TestASilentProxy(t *testing.T) {
 	}
 }
 
-// The time limit is the header's alone, and for all of it together.
-func TestTimeOfTheHeader(t *testing.T) {
+// TestHeaderTimeout: the timeout applies to the whole header, and to nothing after it.
+func TestHeaderTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		open := func(header string, pause time.Duration) (net.Conn, chan error) {
 			near, far := net.Pipe()
@@ -174,7 +175,7 @@ func TestTimeOfTheHeader(t *testing.T) {
 			t.Errorf("a slow header: %q", b[:n])
 		}
 		if took := time.Since(start); took != 10*time.Second {
-			t.Errorf("it was waited for %v, not 10s", took)
+			t.Errorf("the read took %v, want 10s", took)
 		}
 		if err := <-sent; err == nil {
 			t.Error("the connection is open")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// readRaw reads as anybody does: this system has no read(2).
+// readRaw reads with net.Conn, because this system has no read(2).
 func readRaw(t *testing.T, c net.Conn) string {
 	t.Helper()
 	b := make([]byte, 100)

@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// readRaw reads from the descriptor itself, as package socket does.
+// readRaw reads from the descriptor, as package socket does.
 func readRaw(t *testing.T, c net.Conn) string {
 	t.Helper()
 	sc, ok := c.(syscall.Conn)
 	if !ok {
-		t.Fatalf("%T is no syscall.Conn", c)
+		t.Fatalf("%T does not implement syscall.Conn", c)
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
