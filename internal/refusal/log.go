@@ -1,5 +1,5 @@
-// Package refusal remembers what was refused lately, and why: so that whoever asks why a
-// client cannot do something finds out without looking through logs.
+// Package refusal keeps the latest refusals and their reasons, so that an operator can find out why
+// a client is refused without searching logs.
 package refusal
 
 import (
@@ -22,27 +22,29 @@ const sameWithin = time.Minute
 // mostly look for a refusal within that time.
 const keptAtLeast = time.Hour
 
-// An Entry is one refusal. What is not known is empty. No entry holds a token or key.
+// An Entry is one refusal. Unknown fields are empty. No entry holds a token or key.
 type Entry struct {
-	Time      time.Time // of the last one
-	Count     int       // how many like it in a row, at least 1
-	Code      string    // of the table of errors
-	Message   string    // what the client was told
+	Time      time.Time // of the latest one
+	Count     int       // the number of equal refusals in a row, at least 1
+	Code      string    // from the table of errors
+	Message   string    // the message that the client received
 	Transport string    // "websocket", "websocket-classic", "sse", "http"
 	Address   string    // the client's, without a port
 	Session   string    // its name
-	TokenID   string    // of the token, or the key
+	TokenID   string    // the ID of the token or API key
 	User      string
-	Verb      string // what was asked for: "join", "connect", "GET /v2/stats"
+	Verb      string // the client's request: "join", "connect", "GET /v2/stats"
 	Channel   string
 }
 
-// A Log holds the last [Size] refusals, shared fairly between the refused clients; see owner.
-// Its methods may be called by many goroutines at once. A nil Log holds nothing.
+// A Log holds the last [Size] refusals, shared fairly between the refused clients; see owner. Its
+// methods are safe for concurrent use. A nil Log holds nothing.
 type Log struct {
-	now func() time.Time
+	now func() time.Time // immutable
 
-	mu     sync.Mutex
+	mu sync.Mutex
+
+	// Guarded by mu.
 	all    list // oldest first
 	owners owners
 	last   map[client]*node
@@ -58,7 +60,7 @@ func New() *Log {
 	return &Log{now: time.Now, owners: owners{byName: make(map[string]*owner)}, last: make(map[client]*node)}
 }
 
-// Add notes a refusal, now.
+// Add records a refusal with the current time.
 func (l *Log) Add(e Entry) {
 	if l == nil {
 		return
@@ -77,7 +79,7 @@ func (l *Log) Add(e Entry) {
 		return
 	}
 	for _, text := range e.texts() {
-		*text = strings.Clone(*text) // it may be a part of a whole message, which would be kept, too
+		*text = strings.Clone(*text) // it may alias a whole message, and would keep all of it in memory
 	}
 	n := &node{Entry: e}
 	l.all.push(n)
@@ -102,19 +104,19 @@ func (l *Log) drop() {
 	}
 }
 
-// texts returns what of an entry clients may have chosen.
+// texts returns the fields of an entry whose content clients may have chosen.
 func (e *Entry) texts() []*string {
 	return []*string{&e.Message, &e.Address, &e.Session, &e.TokenID, &e.User, &e.Verb, &e.Channel}
 }
 
-// alike tells whether two refusals differ in nothing but their time and number.
+// alike reports whether two refusals differ only in time and count.
 func alike(a, b *Entry) bool {
 	c := *b
 	c.Time, c.Count = a.Time, a.Count
 	return *a == c
 }
 
-// A Filter says which refusals are wanted: those that have all that is not empty.
+// A Filter selects refusals: each field that is not empty must be equal.
 type Filter struct{ Session, TokenID, User, Address string }
 
 func (f *Filter) matches(e *Entry) bool {
@@ -122,7 +124,7 @@ func (f *Filter) matches(e *Entry) bool {
 		(f.User == "" || f.User == e.User) && (f.Address == "" || f.Address == e.Address)
 }
 
-// Find returns at most limit refusals that are wanted, the newest first.
+// Find returns at most limit refusals that match the filter, the newest first.
 func (l *Log) Find(f Filter, limit int) []Entry {
 	found := []Entry{}
 	if l == nil {

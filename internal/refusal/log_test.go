@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// at is a log whose time is the test's.
+// at returns a log that takes its time from now.
 func at(now *time.Time) *Log {
 	l := New()
 	l.now = func() time.Time { return *now }
@@ -35,15 +35,15 @@ func TestFind(t *testing.T) {
 		limit  int
 		want   []Entry
 	}{
-		"all":               {Filter{}, 10, []Entry{c, b, a}},
-		"the newest":        {Filter{}, 2, []Entry{c, b}},
-		"none":              {Filter{}, 0, []Entry{}},
-		"an address":        {Filter{Address: "192.0.2.1"}, 10, []Entry{b, a}},
-		"a token":           {Filter{TokenID: "tok_2"}, 10, []Entry{c}},
-		"a session":         {Filter{Session: "s_1"}, 10, []Entry{a}},
-		"a user":            {Filter{User: "ann"}, 10, []Entry{b, a}},
-		"two things":        {Filter{User: "ann", Session: "s_2"}, 10, []Entry{b}},
-		"what is not there": {Filter{User: "ann", Session: "s_3"}, 10, []Entry{}},
+		"all":        {Filter{}, 10, []Entry{c, b, a}},
+		"the newest": {Filter{}, 2, []Entry{c, b}},
+		"none":       {Filter{}, 0, []Entry{}},
+		"an address": {Filter{Address: "192.0.2.1"}, 10, []Entry{b, a}},
+		"a token":    {Filter{TokenID: "tok_2"}, 10, []Entry{c}},
+		"a session":  {Filter{Session: "s_1"}, 10, []Entry{a}},
+		"a user":     {Filter{User: "ann"}, 10, []Entry{b, a}},
+		"two things": {Filter{User: "ann", Session: "s_2"}, 10, []Entry{b}},
+		"no match":   {Filter{User: "ann", Session: "s_3"}, 10, []Entry{}},
 	} {
 		if diff := cmp.Diff(test.want, l.Find(test.filter, test.limit)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -52,13 +52,13 @@ func TestFind(t *testing.T) {
 	var none *Log
 	none.Add(a)
 	if got := none.Find(Filter{}, 1); len(got) != 0 {
-		t.Errorf("no log has %v", got)
+		t.Errorf("a nil log holds %v", got)
 	}
 }
 
-// TestTheSameAgain: a client that is refused the same again and again takes one entry, and
-// what is older than the log is gone.
-func TestTheSameAgain(t *testing.T) {
+// TestEqualRefusalsShareAnEntry: equal refusals of one client within a minute share one entry, even if other
+// clients are refused in between.
+func TestEqualRefusalsShareAnEntry(t *testing.T) {
 	now := time.Unix(1000, 0)
 	l := at(&now)
 	same := Entry{Code: "rate_limited", Address: "192.0.2.1"}
@@ -67,7 +67,7 @@ func TestTheSameAgain(t *testing.T) {
 		l.Add(same)
 	}
 	l.Add(Entry{Code: "other", Address: "192.0.2.2"})
-	l.Add(same) // no matter what others do meanwhile
+	l.Add(same) // another client's refusal in between does not matter
 	l.Add(Entry{Code: "invalid_token", Address: "192.0.2.1"})
 	l.Add(same)
 	now = now.Add(2 * sameWithin)
@@ -81,7 +81,7 @@ func TestTheSameAgain(t *testing.T) {
 	}
 }
 
-// TestTheLogIsBounded fills it more than twice over, with texts that are too long.
+// TestTheLogIsBounded fills a log more than twice, with texts that are too long.
 func TestTheLogIsBounded(t *testing.T) {
 	l := New()
 	const n = 2*Size + 100
@@ -99,7 +99,7 @@ func TestTheLogIsBounded(t *testing.T) {
 	}
 }
 
-// TestPartsOfMessages: an entry does not hold on to the message that a text of it is from.
+// TestPartsOfMessages: an entry does not keep the message in memory that one of its texts is from.
 func TestPartsOfMessages(t *testing.T) {
 	live := func() uint64 {
 		var m runtime.MemStats
@@ -126,10 +126,10 @@ func TestOneClientDoesNotPushOutOthers(t *testing.T) {
 		"a user from many addresses": func(i int) Entry {
 			return Entry{Code: "not_permitted", User: "eve", Address: fmt.Sprintf("192.0.2.%d", i%250), Session: fmt.Sprint("s_", i%90), Channel: fmt.Sprint(i)}
 		},
-		"a stranger's network": func(i int) Entry {
+		"an anonymous network": func(i int) Entry {
 			return Entry{Code: "invalid_token", Address: fmt.Sprintf("2001:db8::%x", i%65536), Message: fmt.Sprint(i)}
 		},
-		"nobody that is known": func(i int) Entry { return Entry{Code: "invalid_token", Message: fmt.Sprint(i)} },
+		"an unknown client": func(i int) Entry { return Entry{Code: "invalid_token", Message: fmt.Sprint(i)} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Unix(1000, 0)
@@ -144,11 +144,11 @@ func TestOneClientDoesNotPushOutOthers(t *testing.T) {
 			}
 			for i := range others {
 				if n := len(l.Find(Filter{User: fmt.Sprint("user-", i)}, 10)); n != 2 {
-					t.Fatalf("of user %d %d refusals are left of 2", i, n)
+					t.Fatalf("user %d has %d refusals left, want 2", i, n)
 				}
 			}
 			if n := len(l.Find(Filter{}, 2*Size)); n != Size {
-				t.Errorf("there are %d", n)
+				t.Errorf("the log holds %d refusals", n)
 			}
 			// Old refusals make room for new ones, regardless of their owner.
 			now = now.Add(keptAtLeast)
@@ -156,13 +156,13 @@ func TestOneClientDoesNotPushOutOthers(t *testing.T) {
 				l.Add(Entry{Code: "not_permitted", User: fmt.Sprint("late-", i)})
 			}
 			if n := len(l.Find(Filter{User: "user-1"}, 10)); n != 0 {
-				t.Errorf("%d refusals are left of an hour ago", n)
+				t.Errorf("%d refusals from an hour ago are left", n)
 			}
 		})
 	}
 }
 
-// TestSharesAgree makes random changes and compares the log's parts with each other.
+// TestSharesAgree makes random changes and checks that the log's parts stay consistent.
 func TestSharesAgree(t *testing.T) {
 	now := time.Unix(1000, 0)
 	l := at(&now)
