@@ -18,7 +18,7 @@ type Conn struct {
 	nc  net.Conn
 	raw syscall.RawConn       // nc as a socket; nil where it is none, or of no use
 	fd  uintptr               // of the socket, also of one below TLS; 0 where there is none
-	out *relay                // how to write to nc where raw is nil
+	out *asyncWriter          // how to write to nc where raw is nil
 	try func(fd uintptr) bool // c.tryRead: kept, since making it allocates
 	got *Buffer               // what try read, for the reading goroutine
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Attach makes nc the connection.
-func (c *Conn) Attach(nc net.Conn) { c.nc, c.out = nc, newRelay(nc) }
+func (c *Conn) Attach(nc net.Conn) { c.nc, c.out = nc, newAsyncWriter(nc) }
 
 // Wait waits for bytes from the client and returns them, to be released by the
 // caller. Until there are some it holds no buffer.

@@ -20,9 +20,9 @@ func (c *Conn) Attach(nc net.Conn) {
 		c.raw, c.fd, c.try = raw, fd, c.tryRead
 		return
 	}
-	c.out = newRelay(nc)
+	c.out = newAsyncWriter(nc)
 	if t, ok := nc.(*tls.Conn); ok {
-		if under, ok := t.NetConn().(*carrier); ok && under.hold() {
+		if under, ok := t.NetConn().(*nonblockingTLS); ok && under.hold() {
 			c.fd = under.fd
 			c.out.under, c.out.tls = under, t
 		}

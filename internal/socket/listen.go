@@ -14,5 +14,5 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newCarrier(nc), nil
+	return newNonblockingTLS(nc), nil
 }

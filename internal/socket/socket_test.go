@@ -22,19 +22,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type kind string
 
 const (
-	overSocket  kind = "socket"
-	overRelay   kind = "relay"     // what is no socket
-	overTLS     kind = "TLS"       // from a Listener
-	overRelayed kind = "TLS relay" // from anywhere else
+	overSocket   kind = "socket"
+	overAsync    kind = "async writer"     // what is no socket
+	overTLS      kind = "TLS"              // from a Listener
+	overAsyncTLS kind = "TLS async writer" // from anywhere else
 )
 
-func (k kind) isTLS() bool { return k == overTLS || k == overRelayed }
+func (k kind) isTLS() bool { return k == overTLS || k == overAsyncTLS }
 
 // pair returns a connection and its peer.
 func pair(t *testing.T, k kind) (*Conn, net.Conn) {
 	t.Helper()
 	near, far := net.Pipe()
-	if k != overRelay {
+	if k != overAsync {
 		near, far = sockets(t, k)
 	}
 	c := new(Conn)
@@ -81,7 +81,7 @@ func secure(t *testing.T, near, far net.Conn) (server, client *tls.Conn) {
 }
 
 func eachKind(t *testing.T, test func(t *testing.T, k kind)) {
-	for _, k := range []kind{overSocket, overRelay, overTLS, overRelayed} {
+	for _, k := range []kind{overSocket, overAsync, overTLS, overAsyncTLS} {
 		t.Run(string(k), func(t *testing.T) { test(t, k) })
 	}
 }

@@ -29,7 +29,7 @@ func TestTLSIsWrittenAtOnce(t *testing.T) {
 	}
 }
 
-// Of a slow reader's messages the carrier holds a record, whatever is to be written.
+// Of a slow reader's messages the nonblockingTLS holds a record, whatever is to be written.
 func TestTLSKeepsOneRecordForASlowReader(t *testing.T) {
 	c, _ := pair(t, overTLS)
 	for {
@@ -64,7 +64,7 @@ func (p pieces) Write(b []byte) (int, error) {
 // A record that comes in pieces is waited for, and so is a deadline between them.
 func TestTLSInPieces(t *testing.T) {
 	near, far := sockets(t, overSocket)
-	server, client := secure(t, newCarrier(near), pieces{far})
+	server, client := secure(t, newNonblockingTLS(near), pieces{far})
 	c := new(Conn)
 	c.Attach(server)
 	t.Cleanup(func() { c.Drop(); far.Close() })
@@ -96,7 +96,7 @@ func isTimeout(err error) bool {
 func TestAnswersOfTLSAreBounded(t *testing.T) {
 	near, far := sockets(t, overSocket)
 	defer far.Close()
-	c := newCarrier(near).(*carrier)
+	c := newNonblockingTLS(near).(*nonblockingTLS)
 	c.hold()
 	defer c.Close()
 	var err error
@@ -123,7 +123,7 @@ func TestAnswersOfTLSAreBounded(t *testing.T) {
 func TestNoWriteAfterClose(t *testing.T) {
 	near, far := sockets(t, overSocket)
 	defer far.Close()
-	c := newCarrier(near).(*carrier)
+	c := newNonblockingTLS(near).(*nonblockingTLS)
 	c.hold()
 	c.Close()
 	if n, err := c.Write([]byte("late")); n != 0 || !errors.Is(err, net.ErrClosed) {
@@ -132,7 +132,7 @@ func TestNoWriteAfterClose(t *testing.T) {
 }
 
 // While it waits, TLS holds none of what it has read. If this fails after a change of Go,
-// see spare.go.
+// see tlsbuffers.go.
 func TestTLSHoldsNoBuffersWhileItWaits(t *testing.T) {
 	c, far := pair(t, overTLS)
 	waiting := func() {
@@ -141,7 +141,7 @@ func TestTLSHoldsNoBuffersWhileItWaits(t *testing.T) {
 			t.Fatalf("got %v, want a deadline that is exceeded", err)
 		}
 		c.SetReadDeadline(time.Time{})
-		if !canSpare {
+		if !canRelease {
 			t.Fatal("crypto/tls has no such fields")
 		}
 		for _, name := range []string{"rawInput", "hand"} {

@@ -10,19 +10,19 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/panics"
 )
 
-// relayWriteTimeout is how long one write of a relay may take before its
+// asyncWriteTimeout is how long one write of a asyncWriter may take before its
 // connection is given up. The hub looks for readers that the log has passed more
 // often than that, so this only ends what nobody else would.
-const relayWriteTimeout = 30 * time.Second
+const asyncWriteTimeout = 30 * time.Second
 
-// relay makes a connection that cannot be written without waiting (TLS, or any
+// asyncWriter makes a connection that cannot be written without waiting (TLS, or any
 // where there is no write(2)) into an output: it takes one batch at a time and
-// writes it on a goroutine that lives as long as the write. TLS over a carrier needs
-// that only for what the socket did not take, and the carrier does it.
-type relay struct {
+// writes it on a goroutine that lives as long as the write. TLS over a nonblockingTLS needs
+// that only for what the socket did not take, and the nonblockingTLS does it.
+type asyncWriter struct {
 	nc    net.Conn
-	tls   *tls.Conn // nc, where there is a carrier
-	under *carrier  // of tls; nil if there is none
+	tls   *tls.Conn       // nc, where there is a nonblockingTLS
+	under *nonblockingTLS // of tls; nil if there is none
 
 	mu   sync.Mutex
 	room room
@@ -30,9 +30,9 @@ type relay struct {
 	err  error         // of a write
 }
 
-func newRelay(nc net.Conn) *relay { return &relay{nc: nc} }
+func newAsyncWriter(nc net.Conn) *asyncWriter { return &asyncWriter{nc: nc} }
 
-func (r *relay) holdFor(h Holder) {
+func (r *asyncWriter) holdFor(h Holder) {
 	r.room.holder = h
 	if r.under != nil {
 		r.under.holdFor(h)
@@ -41,7 +41,7 @@ func (r *relay) holdFor(h Holder) {
 
 // TryWrite takes as much of p as there is room for, and nothing while the last write is under
 // way.
-func (r *relay) TryWrite(p []byte) (int, error) {
+func (r *asyncWriter) TryWrite(p []byte) (int, error) {
 	if r.under != nil {
 		return r.under.tryWrite(r.tls, p)
 	}
@@ -59,8 +59,8 @@ func (r *relay) TryWrite(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (r *relay) write(p []byte) {
-	r.nc.SetWriteDeadline(time.Now().Add(relayWriteTimeout))
+func (r *asyncWriter) write(p []byte) {
+	r.nc.SetWriteDeadline(time.Now().Add(asyncWriteTimeout))
 	err := guarded(func() error { _, err := r.nc.Write(p); return err })
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,7 +82,7 @@ func guarded(f func() error) (err error) {
 }
 
 // underWay returns what is closed when the last write is done; nil if it is.
-func (r *relay) underWay() <-chan struct{} {
+func (r *asyncWriter) underWay() <-chan struct{} {
 	if r.under != nil {
 		return r.under.busy()
 	}
@@ -92,7 +92,7 @@ func (r *relay) underWay() <-chan struct{} {
 }
 
 // WaitWritable waits until the last write is done.
-func (r *relay) WaitWritable(d time.Duration) error {
+func (r *asyncWriter) WaitWritable(d time.Duration) error {
 	busy := r.underWay()
 	if busy == nil {
 		return nil // the next write tells of an error
@@ -108,11 +108,11 @@ func (r *relay) WaitWritable(d time.Duration) error {
 }
 
 // Close closes the connection once the write under way is done.
-func (r *relay) Close() { r.afterWrite(func() { r.nc.Close() }) }
+func (r *asyncWriter) Close() { r.afterWrite(func() { r.nc.Close() }) }
 
 // CloseWrite ends the sending direction once the write under way is done. It returns false if
 // the connection cannot be half closed.
-func (r *relay) CloseWrite() bool {
+func (r *asyncWriter) CloseWrite() bool {
 	half, ok := r.nc.(interface{ CloseWrite() error })
 	if ok {
 		r.afterWrite(func() { half.CloseWrite() })
@@ -121,7 +121,7 @@ func (r *relay) CloseWrite() bool {
 }
 
 // afterWrite calls f once the write under way is done. f must not wait.
-func (r *relay) afterWrite(f func()) {
+func (r *asyncWriter) afterWrite(f func()) {
 	busy := r.underWay()
 	if busy == nil {
 		f()

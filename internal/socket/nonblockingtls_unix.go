@@ -26,14 +26,14 @@ const (
 
 var errLeft = errors.New("the peer makes TLS answer and does not read the answers")
 
-// carrier is the connection below a tls.Conn. At first it is no more than that: the
+// nonblockingTLS is the connection below a tls.Conn. At first it is no more than that: the
 // handshakes of TLS and HTTP wait for it as they would. Once it is held, nothing waits:
 // a read gives errWait where there is nothing to read, and of a write the socket gets
 // what it takes while a goroutine, which lives as long as there is something left,
 // brings it the rest. A tls.Conn lives on after such a read, as after one whose
 // deadline has passed. After such a write it would not: half a record is the end of
-// everything. So a carrier takes all that TLS gives it.
-type carrier struct {
+// everything. So a nonblockingTLS takes all that TLS gives it.
+type nonblockingTLS struct {
 	net.Conn
 
 	held    bool            // set while nothing reads or writes
@@ -49,19 +49,19 @@ type carrier struct {
 	err      error         // of a write, or that it is closed
 }
 
-// newCarrier returns nc itself if it has no socket. It does not get the socket from nc, because
-// the goroutine that accepts connections calls newCarrier, and a connection behind a proxy
+// newNonblockingTLS returns nc itself if it has no socket. It does not get the socket from nc, because
+// the goroutine that accepts connections calls newNonblockingTLS, and a connection behind a proxy
 // returns its socket only after the proxy's header.
-func newCarrier(nc net.Conn) net.Conn {
+func newNonblockingTLS(nc net.Conn) net.Conn {
 	if _, ok := nc.(syscall.Conn); !ok {
 		return nc
 	}
-	return &carrier{Conn: nc}
+	return &nonblockingTLS{Conn: nc}
 }
 
-// hold prepares the carrier for reads and writes that never wait. It returns false, and changes
+// hold prepares the nonblockingTLS for reads and writes that never wait. It returns false, and changes
 // nothing, if the connection has no socket.
-func (c *carrier) hold() bool {
+func (c *nonblockingTLS) hold() bool {
 	raw, fd, ok := descriptor(c.Conn)
 	if ok {
 		c.raw, c.fd, c.held = raw, fd, true
@@ -71,9 +71,9 @@ func (c *carrier) hold() bool {
 
 // NetConn returns the underlying connection. Use it to get information about the connection, not
 // for reading or writing.
-func (c *carrier) NetConn() net.Conn { return c.Conn }
+func (c *nonblockingTLS) NetConn() net.Conn { return c.Conn }
 
-// SyscallConn is missing on purpose: a carrier is no socket that could be written past
+// SyscallConn is missing on purpose: a nonblockingTLS is no socket that could be written past
 // what it still holds.
 
 // errWait says that there is nothing to read now.
@@ -86,7 +86,7 @@ func (wait) Timeout() bool   { return true }
 func (wait) Temporary() bool { return true } // what crypto/tls asks for
 
 // Read implements [net.Conn].
-func (c *carrier) Read(p []byte) (n int, err error) {
+func (c *nonblockingTLS) Read(p []byte) (n int, err error) {
 	if !c.held {
 		return c.Conn.Read(p)
 	}
@@ -109,7 +109,7 @@ func (c *carrier) Read(p []byte) (n int, err error) {
 }
 
 // Write implements [net.Conn].
-func (c *carrier) Write(p []byte) (int, error) {
+func (c *nonblockingTLS) Write(p []byte) (int, error) {
 	if !c.held {
 		return c.Conn.Write(p)
 	}
@@ -144,7 +144,7 @@ func (c *carrier) Write(p []byte) (int, error) {
 }
 
 // flush writes until nothing is left.
-func (c *carrier) flush() {
+func (c *nonblockingTLS) flush() {
 	for {
 		c.mu.Lock()
 		p := c.left
@@ -158,7 +158,7 @@ func (c *carrier) flush() {
 			return
 		}
 		c.mu.Unlock()
-		c.Conn.SetWriteDeadline(time.Now().Add(relayWriteTimeout))
+		c.Conn.SetWriteDeadline(time.Now().Add(asyncWriteTimeout))
 		if err := guarded(func() error { _, err := c.Conn.Write(p); return err }); err != nil {
 			c.mu.Lock()
 			if c.err == nil {
@@ -170,7 +170,7 @@ func (c *carrier) flush() {
 }
 
 // Close implements [net.Conn]. After it the descriptor may be another connection's.
-func (c *carrier) Close() error {
+func (c *nonblockingTLS) Close() error {
 	c.mu.Lock()
 	if c.err == nil {
 		c.err = net.ErrClosed
@@ -179,12 +179,12 @@ func (c *carrier) Close() error {
 	return c.Conn.Close()
 }
 
-func (c *carrier) holdFor(h Holder) { c.room.holder = h }
+func (c *nonblockingTLS) holdFor(h Holder) { c.room.holder = h }
 
 // tryWrite writes p to t, which is over c, a record at a time, until the socket is full. This
 // leaves at most one record for each slow reader, and a small record if many bytes are held for
 // others.
-func (c *carrier) tryWrite(t *tls.Conn, p []byte) (taken int, err error) {
+func (c *nonblockingTLS) tryWrite(t *tls.Conn, p []byte) (taken int, err error) {
 	size := maxRecord
 	if len(p) > lessRecord && c.room.holder != nil && c.room.holder.Tight() {
 		size = lessRecord
@@ -198,7 +198,7 @@ func (c *carrier) tryWrite(t *tls.Conn, p []byte) (taken int, err error) {
 }
 
 // busy is closed when nothing is left for the socket; nil if nothing is.
-func (c *carrier) busy() <-chan struct{} {
+func (c *nonblockingTLS) busy() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.flushing
@@ -207,7 +207,7 @@ func (c *carrier) busy() <-chan struct{} {
 // wait is Conn.Wait for t, which is over c. What is in the socket need not be a whole
 // record, and what is not in the socket may have been read by TLS before: so TLS is
 // asked first.
-func (c *carrier) wait(t *tls.Conn) (*Buffer, error) {
+func (c *nonblockingTLS) wait(t *tls.Conn) (*Buffer, error) {
 	for {
 		if c.drained {
 			if err := c.raw.Read(readable); err != nil {
@@ -232,7 +232,7 @@ func (c *carrier) wait(t *tls.Conn) (*Buffer, error) {
 
 // fill reads until the buffer is full or there is nothing to read now, and leaves TLS
 // without buffers then.
-func (c *carrier) fill(t *tls.Conn, b *Buffer) error {
+func (c *nonblockingTLS) fill(t *tls.Conn, b *Buffer) error {
 	c.drained = false
 	for b.n < len(b.bytes) {
 		n, err := t.Read(b.bytes[b.n:])
