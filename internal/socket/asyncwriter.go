@@ -10,64 +10,66 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/panics"
 )
 
-// asyncWriteTimeout is how long one write of a asyncWriter may take before its
-// connection is given up. The hub looks for readers that the log has passed more
-// often than that, so this only ends what nobody else would.
+// asyncWriteTimeout is how long one write of an asyncWriter may take before it fails. The hub
+// checks more often for readers that have fallen behind the history, so the timeout only ends
+// writes that nothing else would end.
 const asyncWriteTimeout = 30 * time.Second
 
-// asyncWriter makes a connection that cannot be written without waiting (TLS, or any
-// where there is no write(2)) into an output: it takes one batch at a time and
-// writes it on a goroutine that lives as long as the write. TLS over a nonblockingTLS needs
-// that only for what the socket did not take, and the nonblockingTLS does it.
+// asyncWriter writes to a connection whose Write may block: TLS, or any connection on a system
+// without write(2). It takes one batch at a time, and a goroutine that ends with the write writes
+// the batch. For TLS over a nonblockingTLS it only forwards the calls, because a nonblockingTLS has
+// its own goroutine for bytes that the socket did not take.
 type asyncWriter struct {
+	// Immutable after Attach.
 	nc    net.Conn
-	tls   *tls.Conn       // nc, where there is a nonblockingTLS
-	under *nonblockingTLS // of tls; nil if there is none
+	tls   *tls.Conn       // nc, if under is not nil
+	under *nonblockingTLS // below tls; nil if nc is not TLS over a nonblockingTLS
 
-	mu   sync.Mutex
+	mu sync.Mutex
+
+	// Guarded by mu. The holder of room is set before the first write, immutable then.
 	room room
-	busy chan struct{} // closed when the write under way is done; nil if there is none
-	err  error         // of a write
+	busy chan struct{} // closed when the write under way ends; nil if there is none
+	err  error         // of the last write
 }
 
 func newAsyncWriter(nc net.Conn) *asyncWriter { return &asyncWriter{nc: nc} }
 
-func (r *asyncWriter) holdFor(h Holder) {
-	r.room.holder = h
-	if r.under != nil {
-		r.under.holdFor(h)
+func (w *asyncWriter) holdFor(h Holder) {
+	w.room.holder = h
+	if w.under != nil {
+		w.under.holdFor(h)
 	}
 }
 
-// TryWrite takes as much of p as there is room for, and nothing while the last write is under
-// way.
-func (r *asyncWriter) TryWrite(p []byte) (int, error) {
-	if r.under != nil {
-		return r.under.tryWrite(r.tls, p)
+// TryWrite takes as much of p as there is room for. While a write is under way, it takes nothing.
+func (w *asyncWriter) TryWrite(p []byte) (int, error) {
+	if w.under != nil {
+		return w.under.tryWrite(w.tls, p)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err != nil {
-		return 0, r.err
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return 0, w.err
 	}
-	if r.busy != nil {
+	if w.busy != nil {
 		return 0, nil
 	}
-	r.busy = make(chan struct{})
-	p = p[:r.room.take(len(p))]
-	go r.write(append([]byte(nil), p...))
+	w.busy = make(chan struct{})
+	p = p[:w.room.take(len(p))]
+	go w.write(append([]byte(nil), p...))
 	return len(p), nil
 }
 
-func (r *asyncWriter) write(p []byte) {
-	r.nc.SetWriteDeadline(time.Now().Add(asyncWriteTimeout))
-	err := guarded(func() error { _, err := r.nc.Write(p); return err })
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.err = err
-	r.room.keep(0)
-	close(r.busy)
-	r.busy = nil
+func (w *asyncWriter) write(p []byte) {
+	w.nc.SetWriteDeadline(time.Now().Add(asyncWriteTimeout))
+	err := guarded(func() error { _, err := w.nc.Write(p); return err })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
+	w.room.keep(0)
+	close(w.busy)
+	w.busy = nil
 }
 
 // guarded turns a panic into an error. Otherwise the panic would end the process, because
@@ -81,21 +83,21 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
-// underWay returns what is closed when the last write is done; nil if it is.
-func (r *asyncWriter) underWay() <-chan struct{} {
-	if r.under != nil {
-		return r.under.busy()
+// underWay returns a channel that is closed when the write under way ends, or nil if there is none.
+func (w *asyncWriter) underWay() <-chan struct{} {
+	if w.under != nil {
+		return w.under.busy()
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.busy
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.busy
 }
 
-// WaitWritable waits until the last write is done.
-func (r *asyncWriter) WaitWritable(d time.Duration) error {
-	busy := r.underWay()
+// WaitWritable waits until the write under way ends, at most for d.
+func (w *asyncWriter) WaitWritable(d time.Duration) error {
+	busy := w.underWay()
 	if busy == nil {
-		return nil // the next write tells of an error
+		return nil // the next write returns the error, if there is one
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -107,22 +109,22 @@ func (r *asyncWriter) WaitWritable(d time.Duration) error {
 	}
 }
 
-// Close closes the connection once the write under way is done.
-func (r *asyncWriter) Close() { r.afterWrite(func() { r.nc.Close() }) }
+// Close closes the connection when the write under way ends.
+func (w *asyncWriter) Close() { w.afterWrite(func() { w.nc.Close() }) }
 
-// CloseWrite ends the sending direction once the write under way is done. It returns false if
-// the connection cannot be half closed.
-func (r *asyncWriter) CloseWrite() bool {
-	half, ok := r.nc.(interface{ CloseWrite() error })
+// CloseWrite closes the sending direction when the write under way ends. It returns false if the
+// connection cannot be half closed.
+func (w *asyncWriter) CloseWrite() bool {
+	half, ok := w.nc.(interface{ CloseWrite() error })
 	if ok {
-		r.afterWrite(func() { half.CloseWrite() })
+		w.afterWrite(func() { half.CloseWrite() })
 	}
 	return ok
 }
 
-// afterWrite calls f once the write under way is done. f must not wait.
-func (r *asyncWriter) afterWrite(f func()) {
-	busy := r.underWay()
+// afterWrite calls f when the write under way ends. f must not block.
+func (w *asyncWriter) afterWrite(f func()) {
+	busy := w.underWay()
 	if busy == nil {
 		f()
 		return

@@ -2,11 +2,11 @@ package socket
 
 import "sync"
 
-// readSize is how many bytes are read at once: more than most clients ever have
-// to say. A whole buffer has 4 KiB.
+// readSize is how many bytes one read may return. It is more than most clients ever send. It is
+// chosen so that a Buffer has exactly 4 KiB.
 const readSize = 4<<10 - 8
 
-// A Buffer is what a connection reads into. It has one only while it reads.
+// A Buffer holds bytes that a connection has read. A connection has no Buffer while it waits.
 type Buffer struct {
 	n     int
 	bytes [readSize]byte
@@ -21,15 +21,14 @@ func NewBuffer() *Buffer {
 	return b
 }
 
-// Bytes returns what is in the buffer, which is valid until Release.
+// Bytes returns the content of the buffer. It is valid until Release.
 func (b *Buffer) Bytes() []byte { return b.bytes[:b.n] }
 
-// Fill copies as much of p into the buffer as fits, in place of what was there, and
-// returns how much that was.
+// Fill replaces the content with as much of p as fits. It returns how much that was.
 func (b *Buffer) Fill(p []byte) int {
 	b.n = copy(b.bytes[:], p)
 	return b.n
 }
 
-// Release gives the buffer back. It is not used again.
+// Release returns the buffer to the pool. The caller must not use it afterwards.
 func (b *Buffer) Release() { buffers.Put(b) }

@@ -7,31 +7,33 @@ import (
 	"time"
 )
 
-// ErrGone tells that the peer has closed or reset the connection.
+// ErrGone means that the peer has closed or reset the connection.
 var ErrGone = errors.New("the connection has ended")
 
-// A Conn is one connection. Embed it: it is a part of the transport's own, and its
-// methods are those of a way out of a session (boreas.Conn) but for Finish. Attach
-// is called first. One goroutine at a time may write, one may read, and the others
-// may be called by any.
+// A Conn is a client's connection. Transports embed it. It implements boreas.Conn except for
+// Finish. Call Attach first. One goroutine may read and one may write. The other methods are safe
+// for concurrent use.
 type Conn struct {
+	// Immutable after Attach.
 	nc  net.Conn
-	raw syscall.RawConn       // nc as a socket; nil where it is none, or of no use
-	fd  uintptr               // of the socket, also of one below TLS; 0 where there is none
-	out *asyncWriter          // how to write to nc where raw is nil
-	try func(fd uintptr) bool // c.tryRead: kept, since making it allocates
-	got *Buffer               // what try read, for the reading goroutine
+	raw syscall.RawConn       // nc as a socket; nil if writes go through out
+	fd  uintptr               // of the socket, also if it is below TLS; 0 if there is none
+	out *asyncWriter          // writes to nc if raw is nil
+	try func(fd uintptr) bool // the method value c.tryRead, kept because making it allocates
+
+	// got is the result of try. It is owned by the reading goroutine.
+	got *Buffer
 }
 
-// SetReadDeadline ends a [Conn.Wait] at that time, under way or yet to come. The zero
-// time means never.
+// SetReadDeadline sets the time at which the current [Conn.Wait], and each later one, fails. The
+// zero time means never.
 func (c *Conn) SetReadDeadline(t time.Time) { c.nc.SetReadDeadline(t) }
 
-// RemoteAddr is the peer's address.
+// RemoteAddr returns the peer's address.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
-// AfterWrite calls f when the write under way has ended, and at once if there is none. A
-// plain socket never has one: the system takes the bytes. F must not block.
+// AfterWrite calls f when the write under way ends, or at once if there is none. A plain socket
+// never has one, because the system takes the bytes. f must not block.
 func (c *Conn) AfterWrite(f func()) {
 	if c.raw != nil {
 		f()
@@ -40,11 +42,10 @@ func (c *Conn) AfterWrite(f func()) {
 	c.out.afterWrite(f)
 }
 
-// Drop closes the connection at once.
+// Drop closes the connection at once, without waiting for a write under way.
 func (c *Conn) Drop() { c.nc.Close() }
 
-// waitPlain waits for bytes without holding more than a few, and reads on with a
-// buffer once some are there.
+// waitPlain waits for the first byte without holding a Buffer, and then reads more into one.
 func (c *Conn) waitPlain() (*Buffer, error) {
 	var first [1]byte
 	n, err := c.nc.Read(first[:])
@@ -58,14 +59,14 @@ func (c *Conn) waitPlain() (*Buffer, error) {
 	b.bytes[0] = first[0]
 	n, err = c.nc.Read(b.bytes[1:])
 	if err != nil && n <= 0 {
-		n = 0 // the next wait tells of the error
+		n = 0 // the next Wait returns the error
 	}
 	b.n = n + 1
 	return b, nil
 }
 
-// HoldFor makes h count the bytes that the connection holds for its peer. It is called
-// after Attach, before anything is written. A plain socket holds none.
+// HoldFor makes h count the bytes that the connection holds for its peer. Call it after Attach and
+// before the first write. A plain socket holds no bytes.
 func (c *Conn) HoldFor(h Holder) {
 	if c.out != nil {
 		c.out.holdFor(h)

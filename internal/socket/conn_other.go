@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Attach makes nc the connection.
+// Attach sets the connection.
 func (c *Conn) Attach(nc net.Conn) { c.nc, c.out = nc, newAsyncWriter(nc) }
 
-// Wait waits for bytes from the client and returns them, to be released by the
-// caller. Until there are some it holds no buffer.
+// Wait waits for bytes from the client and returns them. The caller must release the Buffer. While
+// Wait waits, it holds no Buffer.
 func (c *Conn) Wait() (*Buffer, error) { return c.waitPlain() }
 
 // TryWrite implements boreas.Conn.

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attach makes nc the connection. A socket is read and written with system calls
-// of our own, each a single attempt: so no goroutine is parked in a write, and none
-// holds a buffer while it waits for bytes. Go's poller still does the waiting. With TLS
-// it is the same where the connection came from a [Listener].
+// Attach sets the connection. If it is a socket, reads and writes are single attempts with system
+// calls. So no goroutine is parked in a write, and no goroutine holds a buffer while it waits for
+// bytes. Go's poller still does the waiting. The same holds for TLS on a connection that comes from
+// a [Listener].
 func (c *Conn) Attach(nc net.Conn) {
 	c.nc = nc
 	if raw, fd, ok := descriptor(nc); ok {
@@ -29,8 +29,8 @@ func (c *Conn) Attach(nc net.Conn) {
 	}
 }
 
-// tryRead makes one attempt to read. It is called by raw.Read, first at once and
-// then whenever there may be something, until it returns true.
+// tryRead makes one attempt to read. raw.Read calls it at once, and again each time the socket may
+// be readable, until it returns true.
 func (c *Conn) tryRead(fd uintptr) bool {
 	b := NewBuffer()
 	n, err := ignoringEINTR(func() (int, error) { return unix.Read(int(fd), b.bytes[:]) })
@@ -48,9 +48,8 @@ func (c *Conn) tryRead(fd uintptr) bool {
 	return true
 }
 
-// Wait waits for bytes from the client and returns them, to be released by the
-// caller. Until there are some it holds no buffer. Errors: [ErrGone] and those of
-// the connection.
+// Wait waits for bytes from the client and returns them. The caller must release the Buffer. While
+// Wait waits, it holds no Buffer. The error is [ErrGone] or an error of the connection.
 func (c *Conn) Wait() (*Buffer, error) {
 	if c.raw == nil {
 		if c.out.under != nil {
@@ -69,10 +68,10 @@ func (c *Conn) Wait() (*Buffer, error) {
 	return b, nil
 }
 
-// TryWrite implements boreas.Conn. To a socket it makes one attempt, straight to
-// the descriptor: net.Conn's own way there costs a twentieth of a delivery, for locks
-// that are not needed. The descriptor is open: it is closed only once the session has
-// finished, and the hub writes nothing from then on.
+// TryWrite implements boreas.Conn. It makes one attempt to write to the socket's descriptor,
+// because net.Conn.Write takes locks that are not needed here and costs 5% of a delivery. The
+// descriptor is still open: the connection is closed only after its session has ended, and after
+// that the hub writes nothing.
 func (c *Conn) TryWrite(p []byte) (int, error) {
 	if c.raw == nil {
 		return c.out.TryWrite(p)
@@ -99,19 +98,19 @@ func (c *Conn) WaitWritable(d time.Duration) error {
 			return true
 		}
 		waited = true
-		// The poller tells of the change from unwritable to writable. If that
-		// came before this call began to listen, only the socket itself knows.
+		// The poller reports only the change from unwritable to writable. If the change came before
+		// this call, only the socket itself can report it.
 		return writable(fd)
 	})
 }
 
-// Close closes the connection, once what was written is on its way.
+// Close closes the connection after all written bytes are on their way.
 func (c *Conn) Close() {
 	if c.raw == nil {
 		c.out.Close()
 		return
 	}
-	c.nc.Close() // the kernel sends what it has taken
+	c.nc.Close() // the kernel sends the bytes that it has already taken
 }
 
 // CloseWrite closes the sending direction, after all written bytes are on their way: with FIN,
@@ -131,7 +130,7 @@ func writable(fd uintptr) bool { return ready(fd, unix.POLLOUT) }
 func ready(fd uintptr, events int16) bool {
 	p := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	n, err := unix.Poll(p, 0)
-	return err != nil || n > 0 // on an error, let the write or read tell
+	return err != nil || n > 0 // after an error, the read or write reports it
 }
 
 func ignoringEINTR(call func() (int, error)) (int, error) {

@@ -1,4 +1,4 @@
-// Package socket is the way to a client's connection that all transports share: it
-// writes without waiting, as the hub wants it, and waits for bytes without holding
-// a buffer. It knows neither sessions nor wires.
+// Package socket reads and writes the connections of clients, for all transports. Writes never
+// wait, as the hub requires. Waiting for bytes needs no buffer. The package knows nothing of
+// sessions and protocols.
 package socket

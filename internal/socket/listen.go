@@ -2,9 +2,8 @@ package socket
 
 import "net"
 
-// Listener is for TLS over the connections of l: it makes them such that a tls.Conn over
-// one can be written to without waiting, once it is attached to a [Conn]. To everything
-// else they are as they were.
+// Listener wraps a listener whose connections will carry TLS. A [Conn] can write to a tls.Conn over
+// such a connection without waiting. Otherwise the connections behave as those of l.
 func Listener(l net.Listener) net.Listener { return listener{l} }
 
 type listener struct{ net.Listener }

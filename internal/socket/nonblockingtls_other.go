@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// nonblockingTLS is nothing here: TLS goes through a asyncWriter.
+// nonblockingTLS is not used on this system: all TLS goes through an asyncWriter.
 type nonblockingTLS struct{}
 
 func newNonblockingTLS(nc net.Conn) net.Conn { return nc }

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// A write that the socket has room for is done when it returns: no goroutine has it.
+// TestTLSIsWrittenAtOnce: a write that fits into the socket is done when TryWrite returns, without
+// a goroutine.
 func TestTLSIsWrittenAtOnce(t *testing.T) {
 	c, far := pair(t, overTLS)
 	want := bytes.Repeat([]byte("boreas "), 5_000) // three records
@@ -25,11 +26,12 @@ func TestTLSIsWrittenAtOnce(t *testing.T) {
 	}
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("something else arrived: %v", err)
+		t.Errorf("other bytes arrived: %v", err)
 	}
 }
 
-// Of a slow reader's messages the nonblockingTLS holds a record, whatever is to be written.
+// TestTLSKeepsOneRecordForASlowReader: nonblockingTLS keeps at most one record for a slow reader,
+// regardless of the size of the writes.
 func TestTLSKeepsOneRecordForASlowReader(t *testing.T) {
 	c, _ := pair(t, overTLS)
 	for {
@@ -61,7 +63,7 @@ func (p pieces) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// A record that comes in pieces is waited for, and so is a deadline between them.
+// TestTLSInPieces: Wait waits for a record that arrives in pieces, and obeys a deadline in between.
 func TestTLSInPieces(t *testing.T) {
 	near, far := sockets(t, overSocket)
 	server, client := secure(t, newNonblockingTLS(near), pieces{far})
@@ -71,7 +73,7 @@ func TestTLSInPieces(t *testing.T) {
 	for range 3 {
 		c.SetReadDeadline(time.Now())
 		if _, err := c.Wait(); !isTimeout(err) {
-			t.Fatalf("got %v, want a deadline that is exceeded", err)
+			t.Fatalf("got %v, want an exceeded deadline", err)
 		}
 		c.SetReadDeadline(time.Time{})
 		go client.Write([]byte("boreas"))
@@ -91,9 +93,9 @@ func isTimeout(err error) bool {
 	return errors.As(err, &e) && e.Timeout()
 }
 
-// What TLS says by itself to a peer that reads nothing (the answers to its key updates)
-// does not pile up.
-func TestAnswersOfTLSAreBounded(t *testing.T) {
+// TestTLSAnswersAreBounded: the answers of crypto/tls to key updates do not pile up if the peer
+// does not read them.
+func TestTLSAnswersAreBounded(t *testing.T) {
 	near, far := sockets(t, overSocket)
 	defer far.Close()
 	c := newNonblockingTLS(near).(*nonblockingTLS)
@@ -119,7 +121,8 @@ func TestAnswersOfTLSAreBounded(t *testing.T) {
 	}
 }
 
-// Nothing is written to a descriptor that may be another connection's.
+// TestNoWriteAfterClose: after Close nothing is written to the descriptor, which may already belong
+// to another connection.
 func TestNoWriteAfterClose(t *testing.T) {
 	near, far := sockets(t, overSocket)
 	defer far.Close()
@@ -131,14 +134,14 @@ func TestNoWriteAfterClose(t *testing.T) {
 	}
 }
 
-// While it waits, TLS holds none of what it has read. If this fails after a change of Go,
-// see tlsbuffers.go.
+// TestTLSHoldsNoBuffersWhileItWaits: a tls.Conn holds no read buffers while it waits. If this test
+// fails with a new version of Go, see tlsbuffers.go.
 func TestTLSHoldsNoBuffersWhileItWaits(t *testing.T) {
 	c, far := pair(t, overTLS)
 	waiting := func() {
 		c.SetReadDeadline(time.Now())
 		if _, err := c.Wait(); !isTimeout(err) {
-			t.Fatalf("got %v, want a deadline that is exceeded", err)
+			t.Fatalf("got %v, want an exceeded deadline", err)
 		}
 		c.SetReadDeadline(time.Time{})
 		if !canRelease {
@@ -154,7 +157,7 @@ func TestTLSHoldsNoBuffersWhileItWaits(t *testing.T) {
 		}
 	}
 	waiting()
-	for _, text := range []string{"boreas", strings.Repeat("boreas", 1000)} { // a whole record; more than one read
+	for _, text := range []string{"boreas", strings.Repeat("boreas", 1000)} { // one record; more than one read
 		far.Write([]byte(text))
 		for n := 0; n < len(text); {
 			b, err := c.Wait()

@@ -15,43 +15,49 @@ import (
 )
 
 const (
-	// maxRecord is what one record of TLS carries (RFC 8446, section 5.1).
+	// maxRecord is the largest payload of a TLS record (RFC 8446, section 5.1).
 	maxRecord = 16 << 10
 
-	// maxLeft is how much may wait for a socket: the records of one write and, beside
-	// them, what TLS answers by itself. Who asks for new keys again and again and
-	// reads none of the answers gets no further.
+	// maxLeft is how many bytes may wait for a socket: the records of one write, and the answers
+	// that crypto/tls sends on its own. It stops a peer that requests new keys again and again and
+	// does not read the answers.
 	maxLeft = 64 << 10
 )
 
 var errLeft = errors.New("the peer makes TLS answer and does not read the answers")
 
-// nonblockingTLS is the connection below a tls.Conn. At first it is no more than that: the
-// handshakes of TLS and HTTP wait for it as they would. Once it is held, nothing waits:
-// a read gives errWait where there is nothing to read, and of a write the socket gets
-// what it takes while a goroutine, which lives as long as there is something left,
-// brings it the rest. A tls.Conn lives on after such a read, as after one whose
-// deadline has passed. After such a write it would not: half a record is the end of
-// everything. So a nonblockingTLS takes all that TLS gives it.
+// nonblockingTLS is the connection below a tls.Conn. Until hold is called, its reads and writes
+// block, as the handshakes of TLS and HTTP expect. After that they never block. A read returns
+// errWait if there is nothing to read. A write sends as much as the socket takes. A goroutine,
+// which lives while bytes are left, sends the rest.
+//
+// A tls.Conn remains usable after errWait, as after an exceeded deadline. It does not remain usable
+// after a partial write, because half a record breaks the stream. So nonblockingTLS accepts all
+// bytes that tls.Conn writes.
 type nonblockingTLS struct {
 	net.Conn
 
-	held    bool            // set while nothing reads or writes
-	raw     syscall.RawConn // of Conn, once it is held
-	fd      uintptr         // likewise
-	drained bool            // the socket is empty until more bytes arrive; owned by the reading goroutine
+	// Set by hold while no goroutine reads or writes, immutable then.
+	held bool
+	raw  syscall.RawConn // of Conn
+	fd   uintptr         // of Conn
 
-	mu       sync.Mutex
-	room     room          // for left and flying
+	// drained means that the socket was found empty. It is owned by the reading goroutine.
+	drained bool
+
+	mu sync.Mutex
+
+	// Guarded by mu. The holder of room is set before the first write, immutable then.
+	room     room          // counts left and flying
 	left     []byte        // bytes that neither the socket nor the goroutine has taken yet
-	flying   int           // bytes that the goroutine has taken
-	flushing chan struct{} // closed when nothing is left; nil if nothing is
-	err      error         // of a write, or that it is closed
+	flying   int           // how many bytes the goroutine is writing
+	flushing chan struct{} // closed when no bytes are left; nil if none are
+	err      error         // of a write, or net.ErrClosed
 }
 
-// newNonblockingTLS returns nc itself if it has no socket. It does not get the socket from nc, because
-// the goroutine that accepts connections calls newNonblockingTLS, and a connection behind a proxy
-// returns its socket only after the proxy's header.
+// newNonblockingTLS returns nc itself if it has no socket. It does not get the socket from nc,
+// because the goroutine that accepts connections calls newNonblockingTLS, and a connection from a
+// proxy returns its socket only after the proxy's header has arrived.
 func newNonblockingTLS(nc net.Conn) net.Conn {
 	if _, ok := nc.(syscall.Conn); !ok {
 		return nc
@@ -59,8 +65,8 @@ func newNonblockingTLS(nc net.Conn) net.Conn {
 	return &nonblockingTLS{Conn: nc}
 }
 
-// hold prepares the nonblockingTLS for reads and writes that never wait. It returns false, and changes
-// nothing, if the connection has no socket.
+// hold makes all later reads and writes nonblocking. It returns false, and changes nothing, if the
+// connection has no socket.
 func (c *nonblockingTLS) hold() bool {
 	raw, fd, ok := descriptor(c.Conn)
 	if ok {
@@ -69,28 +75,28 @@ func (c *nonblockingTLS) hold() bool {
 	return ok
 }
 
-// NetConn returns the underlying connection. Use it to get information about the connection, not
-// for reading or writing.
+// NetConn returns the underlying connection. Use it only to get information about the connection,
+// not for reading or writing.
 func (c *nonblockingTLS) NetConn() net.Conn { return c.Conn }
 
-// SyscallConn is missing on purpose: a nonblockingTLS is no socket that could be written past
-// what it still holds.
+// SyscallConn is missing on purpose: a caller could write to the socket before the bytes that
+// nonblockingTLS still holds.
 
-// errWait says that there is nothing to read now.
+// errWait means that there is nothing to read now.
 var errWait net.Error = wait{}
 
 type wait struct{}
 
 func (wait) Error() string   { return "nothing to read yet" }
 func (wait) Timeout() bool   { return true }
-func (wait) Temporary() bool { return true } // what crypto/tls asks for
+func (wait) Temporary() bool { return true } // required by crypto/tls
 
 // Read implements [net.Conn].
 func (c *nonblockingTLS) Read(p []byte) (n int, err error) {
 	if !c.held {
 		return c.Conn.Read(p)
 	}
-	// Within raw.Read the descriptor is open, whoever closes the connection now.
+	// During raw.Read the descriptor stays open, even if another goroutine closes the connection.
 	failed := c.raw.Read(func(fd uintptr) bool {
 		n, err = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), p) })
 		return true
@@ -143,7 +149,7 @@ func (c *nonblockingTLS) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush writes until nothing is left.
+// flush writes until no bytes are left.
 func (c *nonblockingTLS) flush() {
 	for {
 		c.mu.Lock()
@@ -169,7 +175,7 @@ func (c *nonblockingTLS) flush() {
 	}
 }
 
-// Close implements [net.Conn]. After it the descriptor may be another connection's.
+// Close implements [net.Conn]. Afterwards the descriptor may belong to another connection.
 func (c *nonblockingTLS) Close() error {
 	c.mu.Lock()
 	if c.err == nil {
@@ -181,9 +187,9 @@ func (c *nonblockingTLS) Close() error {
 
 func (c *nonblockingTLS) holdFor(h Holder) { c.room.holder = h }
 
-// tryWrite writes p to t, which is over c, a record at a time, until the socket is full. This
-// leaves at most one record for each slow reader, and a small record if many bytes are held for
-// others.
+// tryWrite writes p to t, which is over c, one record at a time, until the socket is full. So a
+// slow reader costs at most one record of memory, and only a small record if all connections
+// together hold many bytes.
 func (c *nonblockingTLS) tryWrite(t *tls.Conn, p []byte) (taken int, err error) {
 	size := maxRecord
 	if len(p) > lessRecord && c.room.holder != nil && c.room.holder.Tight() {
@@ -197,16 +203,16 @@ func (c *nonblockingTLS) tryWrite(t *tls.Conn, p []byte) (taken int, err error) 
 	return taken, err
 }
 
-// busy is closed when nothing is left for the socket; nil if nothing is.
+// busy returns a channel that is closed when no bytes are left for the socket, or nil if none are.
 func (c *nonblockingTLS) busy() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.flushing
 }
 
-// wait is Conn.Wait for t, which is over c. What is in the socket need not be a whole
-// record, and what is not in the socket may have been read by TLS before: so TLS is
-// asked first.
+// wait implements Conn.Wait for t, which is over c. It tries t.Read before it waits for the socket.
+// The socket may hold only a part of a record, and t may already have read the next bytes from the
+// socket.
 func (c *nonblockingTLS) wait(t *tls.Conn) (*Buffer, error) {
 	for {
 		if c.drained {
@@ -215,8 +221,8 @@ func (c *nonblockingTLS) wait(t *tls.Conn) (*Buffer, error) {
 			}
 		}
 		b := NewBuffer()
-		// On a goroutine of its own: crypto/tls takes some KiB of stack, which the waiting goroutine
-		// would keep.
+		// crypto/tls needs some KiB of stack. On this goroutine they would stay allocated while it
+		// waits, so another goroutine calls it.
 		done := make(chan error)
 		go func() { done <- guarded(func() error { return c.fill(t, b) }) }()
 		if err := <-done; b.n == 0 {
@@ -226,12 +232,12 @@ func (c *nonblockingTLS) wait(t *tls.Conn) (*Buffer, error) {
 			}
 			continue
 		}
-		return b, nil // the next wait tells of the error
+		return b, nil // the next wait returns the error
 	}
 }
 
-// fill reads until the buffer is full or there is nothing to read now, and leaves TLS
-// without buffers then.
+// fill reads until the buffer is full or there is nothing to read. In the latter case it frees the
+// buffers of t.
 func (c *nonblockingTLS) fill(t *tls.Conn, b *Buffer) error {
 	c.drained = false
 	for b.n < len(b.bytes) {
@@ -253,7 +259,7 @@ func (c *nonblockingTLS) fill(t *tls.Conn, b *Buffer) error {
 
 func readable(fd uintptr) bool { return ready(fd, unix.POLLIN) }
 
-// descriptor returns the socket that nc is.
+// descriptor returns the socket of nc and its descriptor.
 func descriptor(nc net.Conn) (raw syscall.RawConn, fd uintptr, ok bool) {
 	s, ok := nc.(syscall.Conn)
 	if !ok {

@@ -11,8 +11,8 @@ type Room interface {
 	Keep(n int)
 }
 
-// A Holder returns the Room of its connection when the connection first needs one. Its methods
-// may be called by many goroutines at once.
+// A Holder returns the Room of its connection, when the connection first needs it. Its methods are
+// safe for concurrent use.
 type Holder interface {
 	Room() Room
 
@@ -21,12 +21,12 @@ type Holder interface {
 }
 
 const (
-	// maxTaken is how much of a batch a connection takes if it cannot be written to without
-	// waiting, and lessTaken how much it takes if there is no room.
+	// maxTaken is how many bytes of a batch an asyncWriter takes at once, and lessTaken how many it
+	// takes if there is no room.
 	maxTaken  = 64 << 10
 	lessTaken = 4 << 10
 
-	// lessRecord is the payload of a TLS record that takes lessTaken bytes on the wire.
+	// lessRecord is the payload of a TLS record that has lessTaken bytes on the wire.
 	lessRecord = lessTaken - 256
 )
 
@@ -44,7 +44,7 @@ func (r *room) get() Room {
 	return r.made
 }
 
-// take returns how much of n bytes to take, and counts them.
+// take returns how many of n bytes may be taken, and counts them.
 func (r *room) take(n int) int {
 	n = min(n, maxTaken)
 	if n <= lessTaken || r.get() == nil || r.made.Try(n) {
@@ -53,7 +53,7 @@ func (r *room) take(n int) int {
 	return lessTaken
 }
 
-// keep counts n bytes that exist already.
+// keep counts n bytes that are already held.
 func (r *room) keep(n int) {
 	if n > lessTaken || r.made != nil {
 		if made := r.get(); made != nil {

@@ -18,19 +18,19 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// kind is what a connection goes over.
+// kind is the kind of a connection.
 type kind string
 
 const (
 	overSocket   kind = "socket"
-	overAsync    kind = "async writer"     // what is no socket
+	overAsync    kind = "async writer"     // not a socket
 	overTLS      kind = "TLS"              // from a Listener
-	overAsyncTLS kind = "TLS async writer" // from anywhere else
+	overAsyncTLS kind = "TLS async writer" // not from a Listener
 )
 
 func (k kind) isTLS() bool { return k == overTLS || k == overAsyncTLS }
 
-// pair returns a connection and its peer.
+// pair returns a Conn of the given kind and its peer.
 func pair(t *testing.T, k kind) (*Conn, net.Conn) {
 	t.Helper()
 	near, far := net.Pipe()
@@ -64,7 +64,7 @@ func sockets(t *testing.T, k kind) (near, far net.Conn) {
 	return near, far
 }
 
-// secure does the handshakes of TLS.
+// secure performs the TLS handshake on both ends.
 func secure(t *testing.T, near, far net.Conn) (server, client *tls.Conn) {
 	s := httptest.NewTLSServer(nil)
 	defer s.Close()
@@ -86,7 +86,8 @@ func eachKind(t *testing.T, test func(t *testing.T, k kind)) {
 	}
 }
 
-// What is refused and waited for arrives whole, in order.
+// TestWritesArriveWholeAndInOrder: bytes arrive complete and in order, even if TryWrite refuses
+// some.
 func TestWritesArriveWholeAndInOrder(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		c, far := pair(t, k)
@@ -128,11 +129,11 @@ func TestWaitWritableEnds(t *testing.T) {
 				return
 			}
 		}
-		t.Errorf("the peer reads nothing, and that was never waited for")
+		t.Errorf("WaitWritable never reached its deadline, although the peer reads nothing")
 	})
 }
 
-func TestWaitReturnsWhatCameAndThenTheEnd(t *testing.T) {
+func TestWaitReturnsAllBytesThenAnError(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		c, far := pair(t, k)
 		want := bytes.Repeat([]byte("boreas "), 10_000)
@@ -160,15 +161,15 @@ func TestReadDeadlineEndsWait(t *testing.T) {
 		c, _ := pair(t, k)
 		c.SetReadDeadline(time.Now())
 		if _, err := c.Wait(); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("got %v, want a deadline that is exceeded", err)
+			t.Errorf("got %v, want os.ErrDeadlineExceeded", err)
 		}
 	})
 }
 
-// Each idle connection has one Conn and no buffer; buffers fill a size class.
+// TestSizes: an idle connection has one Conn and no Buffer. A Buffer fills a size class.
 func TestSizes(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
-		t.Skip("the sizes are those of 64 bits")
+		t.Skip("the sizes are for 64 bits")
 	}
 	if n := unsafe.Sizeof(Conn{}); n > 64 {
 		t.Errorf("a Conn has %d bytes, want at most 64", n)
