@@ -10,8 +10,8 @@ import (
 type Item struct {
 	Channel string
 	Message []byte // as ParseMessage returns it
-	Key     string // "" if there is none
-	Err     error  // what is wrong with the item; all else is zero then
+	Key     string // "" if the item has none
+	Err     error  // why the item is malformed; the other fields are then zero
 }
 
 // Errors of [ParseBatch].
@@ -23,13 +23,13 @@ var (
 	errItemKey     = errors.New("`key` must be a string that is not empty")
 )
 
-// ParseBatch reads the body of a batch:
+// ParseBatch parses the body of a batch:
 //
 //	{"messages": [{"channel": "news", "message": <any>, "key": "..."}, ...]}
 //
-// There may be at most limit items. An item that is not right has an Err and leaves
-// the others alone. Names of members that are not known are errors, because one that
-// is misspelt (a key, above all) would be missed; of repeated ones the last counts.
+// A batch may have at most limit items. A malformed item has an Err and does not affect the other
+// items. Unknown members are errors: otherwise the server would silently ignore a misspelt name,
+// such as that of a key. If a member is repeated, the last one counts.
 func ParseBatch(body []byte, limit int) ([]Item, error) {
 	if !utf8.Valid(body) {
 		return nil, errUTF8
@@ -64,7 +64,7 @@ func ParseBatch(body []byte, limit int) ([]Item, error) {
 	return items, nil
 }
 
-// parseItem reads a valid JSON value as one item.
+// parseItem parses a valid JSON value as one item.
 func parseItem(v []byte) Item {
 	var item Item
 	var channel, key []byte
@@ -102,7 +102,7 @@ func parseItem(v []byte) Item {
 	return item
 }
 
-// eachMember calls f with each member of a valid JSON object, in order, until f fails.
+// eachMember calls f with each member of a valid JSON object, in order, until f returns an error.
 func eachMember(v []byte, f func(name string, value []byte) error) error {
 	i := skipSpace(v, 0)
 	if v[i] != '{' {
@@ -111,7 +111,7 @@ func eachMember(v []byte, f func(name string, value []byte) error) error {
 	for i = skipSpace(v, i+1); v[i] != '}'; {
 		keyEnd, start := skipKey(v, i)
 		name, ok := unquote(v[i:keyEnd])
-		if !ok { // half of a surrogate pair: no name that anyone knows
+		if !ok { // half of a surrogate pair: the name is not a known one
 			name = string(v[i:keyEnd])
 		}
 		end, _ := skipValue(v, start)

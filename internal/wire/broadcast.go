@@ -1,7 +1,7 @@
 package wire
 
-// A BodyError says what is wrong with the body of a broadcast: a sentence for the
-// publisher, in the words of the classic API where it has them.
+// A BodyError says why the body of a broadcast is malformed. It is a sentence for the publisher, in
+// the words of the classic API where that API had an error.
 type BodyError string
 
 // Error returns the sentence.
@@ -17,15 +17,15 @@ const (
 	ErrDryRun          BodyError = "`dryrun` must be true or false."
 )
 
-// ParseBroadcast reads the body of a classic broadcast:
+// ParseBroadcast parses the body of a classic broadcast:
 //
 //	{"payload": <any but null>, "dryrun": <true or false; absent or null is false>}
 //
-// Other keys are ignored; of repeated keys the last counts. The payload is a
-// slice of body, byte for byte as it came in, or, if it holds newlines, a copy
-// without space, so that it is always one line. Its capacity is its length.
+// Other keys are ignored. If a key is repeated, the last one counts. The payload is a slice of
+// body, byte for byte as received. If it contains newlines, it is a copy without white space
+// instead, so that it is always one line. Its capacity equals its length.
 //
-// Errors are of type [BodyError]; the first of the list there that applies.
+// Errors are of type [BodyError]. If several apply, the first in the list above is returned.
 func ParseBroadcast(body []byte) (payload []byte, dryrun bool, err error) {
 	var keys members
 	switch keys.parse(body, "payload", "dryrun") {
@@ -44,7 +44,7 @@ func ParseBroadcast(body []byte) (payload []byte, dryrun bool, err error) {
 		return nil, false, ErrPayloadRequired
 	}
 	switch string(keys.value[1]) {
-	case "", "false", "null": // null was false in 2013 too
+	case "", "false", "null": // null was false in 2013 as well
 	case "true":
 		dryrun = true
 	default:
@@ -53,7 +53,7 @@ func ParseBroadcast(body []byte) (payload []byte, dryrun bool, err error) {
 	return oneLine(payload), dryrun, nil
 }
 
-// compact returns a copy of a valid JSON text without the space between tokens.
+// compact returns a copy of a valid JSON text without white space between tokens.
 func compact(v []byte) []byte {
 	out := make([]byte, 0, len(v))
 	for i := skipSpace(v, 0); i < len(v); i = skipSpace(v, i) {

@@ -8,10 +8,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// chatBody is a broadcast of 150 bytes, as a chatroom's backend sends it.
+// chatBody is a typical broadcast of a chat room's backend. It has 150 bytes.
 const chatBody = `{"dryrun": false, "payload": {"id": 1234567890123456789, "from": "alice", "text": "Hello, everyone! How are you today?", "at": "2013-02-20T20:07:39Z"}}`
 
-func TestParseBroadcastReturnsTheVeryBytes(t *testing.T) {
+func TestParseBroadcastDoesNotCopy(t *testing.T) {
 	body := []byte(chatBody)
 	payload, _, err := wire.ParseBroadcast(body)
 	if err != nil {

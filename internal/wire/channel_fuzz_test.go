@@ -8,8 +8,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// FuzzChannelName sends every name that can be a channel's through both forms: a
-// client joins by it, and reads it in a message.
+// FuzzChannelName checks that each valid channel name survives both classic forms: a client's
+// request to join, and a message.
 func FuzzChannelName(f *testing.F) {
 	for _, g := range golden[goldenMessage](f, "classic_messages.json") {
 		f.Add(g.Channel)

@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// The constant parts of a classic message, spaced as Python's json.dumps did it.
+// The constant parts of a classic message, with the spaces of Python's json.dumps.
 const (
 	classicOpen   = `{"message": `
 	classicMiddle = `, "channel": "`
 	classicClose  = `"}`
 )
 
-// AppendClassicMessage appends what a classic client is sent for a publication:
+// AppendClassicMessage appends a publication in the form that classic clients receive:
 //
 //	{"message": <payload>, "channel": "<channel>"}
 //
-// The payload must be one JSON text in UTF-8 and goes out as it is. The channel
-// must be valid UTF-8; it goes out as a JSON string, escaped only where JSON
-// demands it. If dst has room nothing is allocated.
+// The payload must be one JSON text in UTF-8 and is appended unchanged. The channel must be valid
+// UTF-8. It is appended as a JSON string, with only the escapes that JSON requires. If dst has
+// room, nothing is allocated.
 func AppendClassicMessage(dst []byte, channel string, payload []byte) []byte {
 	dst = slices.Grow(dst, len(classicOpen)+len(payload)+len(classicMiddle)+len(channel)+len(classicClose))
 	dst = append(dst, classicOpen...)
@@ -28,7 +28,7 @@ func AppendClassicMessage(dst []byte, channel string, payload []byte) []byte {
 	return append(dst, classicClose...)
 }
 
-// appendEscaped appends s as it stands between the quotes of a JSON string.
+// appendEscaped appends s as the content of a JSON string, without quotes.
 func appendEscaped(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	start := 0
@@ -48,47 +48,46 @@ func appendEscaped(dst []byte, s string) []byte {
 	return append(dst, s[start:]...)
 }
 
-// A RequestKind tells what a client asks for.
+// A RequestKind is the kind of a classic client's request.
 type RequestKind uint8
 
 const (
-	// Nothing: the frame asks for nothing, and a classic server ignores it.
+	// Nothing: the frame is not a request, and a classic server ignores it.
 	Nothing RequestKind = iota
 
-	// Authenticate: the client shows Request.Token.
+	// Authenticate: the client presents Request.Token.
 	Authenticate
 
 	// Subscribe: the client joins Request.Join, and then leaves Request.Leave.
 	Subscribe
 )
 
-// A Request is what a classic client's text frame asks for.
+// A Request is the meaning of a classic client's text frame.
 type Request struct {
 	Kind RequestKind
 
-	// Token is the access token shown; it need not be a valid one.
+	// Token is the access token. It may be invalid.
 	Token string
 
-	// Join and Leave are the names given, in their order; a name may repeat.
-	// They are strings in valid UTF-8, but the hub decides whether they can be
+	// Join and Leave are the channel names, in their order; a name may repeat. They are valid
+	// UTF-8, but may be invalid as channel names: the hub checks that.
 	// channel names.
 	Join, Leave []string
 
-	// Skipped is how many entries of the two lists could not be names at all:
-	// not strings, or strings with half of a surrogate pair.
+	// Skipped is the number of entries in both lists that cannot be names: they are not strings, or
+	// they contain half of a surrogate pair.
 	Skipped int
 }
 
-// ParseClassicRequest tells what a client's text frame means. It understands
+// ParseClassicRequest parses a classic client's text frame. It understands
 //
 //	{"access_token": "T"}
 //	{"channels": {"join": [...], "leave": [...]}}
 //
-// with these rules: a message with access_token is only that, whatever else it
-// holds; join and leave are both required and both lists; of repeated keys the
-// last counts. All else, from bytes that are no JSON to a token that is no
-// string, is a Request of kind [Nothing]. The strings are copies: b may be
-// used again.
+// with these rules. If a frame has access_token, its other members are ignored. join and leave are
+// both required and must be lists. If a key is repeated, the last one counts. Any other frame, for
+// example one that is not JSON or has a token that is not a string, is a Request of kind [Nothing].
+// The strings are copies, so the caller may reuse b.
 func ParseClassicRequest(b []byte) Request {
 	var keys members
 	if keys.parse(b, "access_token", "channels") != nil {
@@ -114,10 +113,10 @@ func ParseClassicRequest(b []byte) Request {
 	return r
 }
 
-// isList tells whether a valid JSON value, or nil, is a list.
+// isList reports whether v, a valid JSON value or nil, is a list.
 func isList(v []byte) bool { return len(v) > 0 && v[0] == '[' }
 
-// names returns the strings in a valid JSON list and counts the other entries.
+// names returns the strings in a valid JSON list, and counts other entries in Skipped.
 func (r *Request) names(list []byte) []string {
 	var names []string
 	for entry := range entries(list) {
@@ -130,7 +129,7 @@ func (r *Request) names(list []byte) []string {
 	return names
 }
 
-// entries walks over the values in a valid JSON list.
+// entries iterates over the values in a valid JSON list.
 func entries(list []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for i := skipSpace(list, 1); list[i] != ']'; {

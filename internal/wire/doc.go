@@ -1,18 +1,17 @@
-// Package wire holds the message forms of the Boreas wire: what a client's frame
-// or a publisher's body means, and what a subscriber is sent. It knows bytes
-// only, neither sessions nor sockets, so that server, clients and tests share it.
+// Package wire encodes and decodes the messages of Boreas: it parses clients' frames and
+// publishers' bodies, and appends the messages for subscribers. It knows only bytes, not sessions
+// or sockets, so the server, the clients and the tests share it.
 //
-// The forms are those of Boreas 1.0 (2013), here called classic, and those of
-// docs/protocol.md, whose names have a V2. Examples of all of them are in testdata, as
-// JSON files that the tests read; those of testdata/v2 are for all clients too.
+// There are two forms. The classic form is that of Boreas 1.0 (2013). The other is that of
+// docs/protocol.md; its names contain V2. The JSON files in testdata have examples of all messages,
+// and the tests read them. The files in testdata/v2 are also meant for tests of clients.
 //
-// # Why a scanner of its own
+// # Why a custom scanner
 //
-// All parsers look for a few known keys and otherwise need to know only that the
-// text is JSON and where a value ends. The scanner in scan.go does that
-// in one pass without allocating, several times faster than a general decoder,
-// and without recursion: hostile nesting costs a bit a level, up to [MaxDepth].
-// It takes what browsers and Python take (lone surrogate escapes, repeated keys,
-// numbers of any size) and refuses what browsers refuse (NaN, Infinity, control
-// characters in strings). Fuzz tests hold it against encoding/json.
+// All parsers look for a few known keys. Beyond that they only check that the text is JSON, and
+// find where a value ends. The scanner in scan.go does this in one pass without allocations,
+// several times faster than a general decoder. It does not recurse, so hostile nesting costs one
+// bit per level, up to [MaxDepth]. It accepts what browsers and Python accept: lone surrogate
+// escapes, repeated keys and numbers of any size. It rejects what browsers reject: NaN, Infinity
+// and control characters in strings. Fuzz tests compare it with encoding/json.
 package wire

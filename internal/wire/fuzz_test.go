@@ -10,8 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// FuzzBroadcast holds ParseBroadcast against encoding/json: what one takes the
-// other takes, with the same meaning.
+// FuzzBroadcast compares ParseBroadcast with encoding/json: both accept the same texts, with the
+// same meaning.
 func FuzzBroadcast(f *testing.F) {
 	for _, g := range golden[goldenBroadcast](f, "classic_broadcasts.json") {
 		f.Add(text(f, g.Body, g.BodyHex))
@@ -26,22 +26,22 @@ func FuzzBroadcast(f *testing.F) {
 		switch err {
 		case wire.ErrBodyUTF8:
 			if utf8.Valid(body) {
-				t.Fatal("refused as not UTF-8, and is")
+				t.Fatal("ErrBodyUTF8 for valid UTF-8")
 			}
 			return
 		case wire.ErrBodyDepth:
 			if bytes.Count(body, []byte("["))+bytes.Count(body, []byte("{")) <= wire.MaxDepth {
-				t.Fatal("refused as too deep, and is not")
+				t.Fatal("ErrBodyDepth for a body that is not too deep")
 			}
 			return
 		case wire.ErrBodyJSON:
 			if valid {
-				t.Fatal("refused as no JSON, and is")
+				t.Fatal("ErrBodyJSON for valid JSON")
 			}
 			return
 		}
 		if !valid {
-			t.Fatalf("got %v for what is no JSON", err)
+			t.Fatalf("got %v for invalid JSON", err)
 		}
 		if trimmed := bytes.TrimSpace(body); (err == wire.ErrBodyNotObject) != (trimmed[0] != '{') {
 			t.Fatalf("got %v", err)
@@ -52,7 +52,7 @@ func FuzzBroadcast(f *testing.F) {
 		if bytes.ContainsAny(payload, "\r\n") {
 			t.Fatalf("payload %q has newlines", payload)
 		}
-		// The last of repeated keys, as a list of members tells it.
+		// Of repeated keys the last one counts. lastMember finds it in encoding/json's tokens.
 		want := lastMember(t, body, "payload")
 		if bytes.ContainsAny(want, "\r\n") {
 			var b bytes.Buffer
@@ -67,7 +67,7 @@ func FuzzBroadcast(f *testing.F) {
 	})
 }
 
-// lastMember finds a member of a valid JSON object by encoding/json's tokens.
+// lastMember returns the last member with the name, found with encoding/json's tokens.
 func lastMember(t *testing.T, object []byte, name string) []byte {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(object))
@@ -91,7 +91,7 @@ func lastMember(t *testing.T, object []byte, name string) []byte {
 	return last
 }
 
-// FuzzClassicRequest holds ParseClassicRequest against encoding/json.
+// FuzzClassicRequest compares ParseClassicRequest with encoding/json.
 func FuzzClassicRequest(f *testing.F) {
 	for _, g := range golden[goldenRequest](f, "classic_requests.json") {
 		f.Add(text(f, g.Frame, g.FrameHex))
@@ -107,17 +107,17 @@ func FuzzClassicRequest(f *testing.F) {
 		}
 		if got.Kind == wire.Nothing {
 			if got.Token != "" || got.Join != nil || got.Leave != nil || got.Skipped != 0 {
-				t.Fatalf("a request for nothing holds something: %+v", got)
+				t.Fatalf("a request of kind Nothing has content: %+v", got)
 			}
 		} else if !utf8.Valid(frame) || !json.Valid(frame) {
-			t.Fatalf("got %+v from what is no JSON", got)
+			t.Fatalf("got %+v from invalid JSON", got)
 		}
 		if !utf8.Valid(frame) || !json.Valid(frame) || bytes.TrimSpace(frame)[0] != '{' {
 			return
 		}
 		if token := lastMember(t, frame, "access_token"); token != nil {
 			if got.Kind == wire.Subscribe {
-				t.Fatalf("a message with access_token is only that; got %+v", got)
+				t.Fatalf("a message with access_token is parsed as %+v", got)
 			}
 			var want string
 			if err := json.Unmarshal(token, &want); err == nil && got.Kind == wire.Authenticate && got.Token != want {
@@ -132,7 +132,7 @@ func FuzzClassicRequest(f *testing.F) {
 		for key, names := range map[string][]string{"join": got.Join, "leave": got.Leave} {
 			var list []json.RawMessage
 			if err := json.Unmarshal(lastMember(t, channels, key), &list); err != nil {
-				t.Fatalf("%s is no list: %v", key, err)
+				t.Fatalf("%s is not a list: %v", key, err)
 			}
 			entries += len(list)
 			for _, entry := range list {

@@ -12,8 +12,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// goldenRequest is a row of testdata/classic_requests.json: a frame from a client
-// and what it means. Without token, join and leave it means nothing.
+// goldenRequest is a row of testdata/classic_requests.json: a client's frame and its meaning.
+// Without token, join and leave the frame is not a request.
 type goldenRequest struct {
 	Name     string   `json:"name"`
 	Frame    string   `json:"frame"`
@@ -24,8 +24,8 @@ type goldenRequest struct {
 	Skipped  int      `json:"skipped"`
 }
 
-// goldenBroadcast is a row of testdata/classic_broadcasts.json: the body of a
-// broadcast and what comes of it.
+// goldenBroadcast is a row of testdata/classic_broadcasts.json: the body of a broadcast and its
+// meaning.
 type goldenBroadcast struct {
 	Name    string `json:"name"`
 	Body    string `json:"body"`
@@ -35,8 +35,7 @@ type goldenBroadcast struct {
 	Error   string `json:"error"`
 }
 
-// goldenMessage is a row of testdata/classic_messages.json: a publication and the
-// frame that a subscriber gets.
+// goldenMessage is a row of testdata/classic_messages.json: a publication and its frame.
 type goldenMessage struct {
 	Channel string `json:"channel"`
 	Payload string `json:"payload"`
@@ -84,7 +83,7 @@ func TestGoldenMessages(t *testing.T) {
 	}
 }
 
-// golden reads the rows of a file in testdata.
+// golden returns the rows of a file in testdata.
 func golden[T any](t testing.TB, file string) []T {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + file)
@@ -101,7 +100,7 @@ func golden[T any](t testing.TB, file string) []T {
 	return rows
 }
 
-// text returns what a row gives as text or in hexadecimal digits.
+// text returns the bytes of a row, which has them as text or in hexadecimal digits.
 func text(t testing.TB, s, digits string) []byte {
 	t.Helper()
 	if digits == "" {

@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how many levels of lists and objects a JSON text may have. The
-// original stopped near 1,000, where Python's recursion limit is; more would be a
-// risk for whoever must parse the message.
+// MaxDepth is how many levels of lists and objects a JSON text may have. Boreas 1.0 stopped near
+// 1,000, which is Python's recursion limit. Deeper texts would be a risk for the programs that must
+// parse the message.
 const MaxDepth = 900
 
-// What can be wrong with a JSON text.
+// Errors in a JSON text.
 var (
 	errSyntax    = errors.New("not JSON")
 	errDepth     = errors.New("nested too deeply")
@@ -20,8 +20,8 @@ var (
 	errNotObject = errors.New("not an object")
 )
 
-// maxKeys is how many keys [members] looks for at once: as many as a request of
-// protocol 2 can have.
+// maxKeys is how many keys [members] can look for at once. It is the largest number of members in a
+// request of protocol 2.
 const maxKeys = 8
 
 // members finds the values of known keys in a JSON object.
@@ -29,9 +29,8 @@ type members struct {
 	value [maxKeys][]byte // nil if the key is absent; a slice of the text
 }
 
-// parse checks that b is one JSON text and an object, and finds the values of the
-// keys named, at most maxKeys. Of repeated keys the last counts, as in Python and in
-// browsers.
+// parse checks that b is one JSON object, and finds the values of the given keys, of which there
+// may be at most maxKeys. If a key is repeated, the last one counts, as in Python and in browsers.
 func (m *members) parse(b []byte, keys ...string) error {
 	if !utf8.Valid(b) {
 		return errUTF8
@@ -47,8 +46,8 @@ func (m *members) parse(b []byte, keys ...string) error {
 	return atEnd(b, end)
 }
 
-// scan is parse for the object that starts at b[i], in a text known to be UTF-8. It
-// returns where the object ends.
+// scan does the work of parse for the object that starts at b[i], in a text that is known to be
+// UTF-8. It returns the end of the object.
 func (m *members) scan(b []byte, i int, keys []string) (end int, err error) {
 	m.value = [maxKeys][]byte{}
 	o := object{text: b, at: i}
@@ -65,20 +64,21 @@ func (m *members) scan(b []byte, i int, keys []string) (end int, err error) {
 	return o.at, o.err
 }
 
-// object walks over the members of an object in a text known to be UTF-8.
+// object iterates over the members of an object in a text that is known to be UTF-8.
 type object struct {
 	text []byte
 
-	// at is where the object starts; after next, where the member's value starts,
-	// and whoever walks sets it to where that ends; at last, where the object ends.
+	// at is the start of the object before the first call of next. After next it is the start of
+	// the member's value, and the caller sets it to the value's end. After the last call it is the
+	// end of the object.
 	at int
 
 	key   []byte // the member's key, with its quotes
-	inner bool   // next was called before
-	err   error  // why next returned false; nil at the object's end
+	inner bool   // next has been called
+	err   error  // why next returned false; nil at the end of the object
 }
 
-// next goes on to the next member.
+// next moves to the next member. It returns false at the end and after an error.
 func (o *object) next() bool {
 	first := !o.inner
 	o.inner = true
@@ -106,8 +106,7 @@ func (o *object) next() bool {
 	return true
 }
 
-// indexKey returns which of the names a valid JSON string, quotes included, says;
-// -1 if none.
+// indexKey returns the index of a JSON string (with its quotes) in names, or -1.
 func indexKey(quoted []byte, names []string) int {
 	inner := quoted[1 : len(quoted)-1]
 	for k, name := range names {
@@ -125,8 +124,8 @@ func indexKey(quoted []byte, names []string) int {
 	return slices.Index(names, s)
 }
 
-// notObject returns errNotObject if another JSON value starts at b[i], and
-// otherwise what is wrong with it.
+// notObject returns errNotObject if a JSON value that is not an object starts at b[i]. Otherwise it
+// returns the error in the text.
 func notObject(b []byte, i int) error {
 	end, err := skipValue(b, i)
 	if err == nil {
@@ -138,7 +137,7 @@ func notObject(b []byte, i int) error {
 	return err
 }
 
-// atEnd returns nil if only space follows b[i].
+// atEnd returns nil if only white space follows b[i].
 func atEnd(b []byte, i int) error {
 	if skipSpace(b, i) != len(b) {
 		return errSyntax

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// ParseMessage reads a text that is a message itself: one JSON value of any kind,
-// null included. It returns the value without the space around it: a slice of text,
-// byte for byte as it came in, or, if it holds newlines, a copy without space, so that
-// it is always one line. Its capacity is its length.
+// ParseMessage parses a text that is a message: one JSON value of any kind, including null. It
+// returns the value without the white space around it. The value is a slice of text, byte for byte
+// as received. If it contains newlines, it is a copy without white space instead, so that it is
+// always one line. Its capacity equals its length.
 //
-// An error says what is wrong with the text, and where if it is no JSON.
+// An error says why the text is malformed, and at which byte if it is not JSON.
 func ParseMessage(text []byte) ([]byte, error) {
 	if !utf8.Valid(text) {
 		return nil, errUTF8
@@ -25,7 +25,7 @@ func ParseMessage(text []byte) ([]byte, error) {
 	return oneLine(v), nil
 }
 
-// onlyValue checks that a text is one JSON value, and returns it without space around it.
+// onlyValue checks that a text is one JSON value, and returns it without the white space around it.
 func onlyValue(text []byte) ([]byte, error) {
 	start := skipSpace(text, 0)
 	if start == len(text) {
@@ -41,7 +41,7 @@ func onlyValue(text []byte) ([]byte, error) {
 	return text[start:end], nil
 }
 
-// oneLine returns a valid JSON text without newlines: the text itself, or a copy.
+// oneLine returns a valid JSON text without newlines: the text itself, or a compacted copy.
 func oneLine(v []byte) []byte {
 	if bytes.IndexByte(v, '\n') >= 0 || bytes.IndexByte(v, '\r') >= 0 {
 		v = compact(v)
@@ -51,8 +51,8 @@ func oneLine(v []byte) []byte {
 
 var errNothing = errors.New("it is empty")
 
-// explain says where a text stops being JSON. The scanner that found the error does
-// not know; encoding/json does, and being slow does not matter any more.
+// explain adds to an error the byte at which the text stops being JSON. The scanner does not know
+// the byte, so explain parses the text again with encoding/json; speed does not matter any more.
 func explain(text []byte, err error) error {
 	var value json.RawMessage
 	var syntax *json.SyntaxError

@@ -41,7 +41,7 @@ func TestParseMessage(t *testing.T) {
 	}
 }
 
-func TestParseMessageCopiesNothing(t *testing.T) {
+func TestParseMessageDoesNotCopy(t *testing.T) {
 	body := []byte(` {"text": "Hello", "id": 1} `)
 	got, err := wire.ParseMessage(body)
 	if err != nil || &got[0] != &body[1] {
@@ -122,16 +122,16 @@ func FuzzMessage(f *testing.F) {
 		valid := utf8.Valid(text) && json.Valid(text)
 		if err != nil {
 			if valid && bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) <= wire.MaxDepth {
-				t.Fatalf("refused what is JSON: %v", err)
+				t.Fatalf("valid JSON is refused: %v", err)
 			}
 			return
 		}
 		if !valid {
-			t.Fatalf("took %q, which is no JSON", text)
+			t.Fatalf("accepted %q, which is not JSON", text)
 		}
 		var want, have bytes.Buffer
 		if json.Compact(&want, text) != nil || json.Compact(&have, got) != nil || !bytes.Equal(want.Bytes(), have.Bytes()) {
-			t.Fatalf("got %q of %q", got, text)
+			t.Fatalf("got %q from %q", got, text)
 		}
 		if bytes.ContainsAny(got, "\r\n") {
 			t.Fatalf("%q is more than one line", got)
@@ -148,7 +148,7 @@ func FuzzBatch(f *testing.F) {
 			return
 		}
 		if err := json.Unmarshal(body, &want); err != nil {
-			t.Fatalf("took %q: %v", body, err)
+			t.Fatalf("accepted %q: %v", body, err)
 		}
 		if len(items) != len(want.Messages) {
 			t.Fatalf("got %d items, want %d", len(items), len(want.Messages))

@@ -1,10 +1,10 @@
 package wire
 
-// The functions here walk over JSON in a text that is known to be UTF-8. They take
-// an index and return the one after what they walked over, negative if that was
-// not what they look for.
+// The functions in this file skip parts of a JSON text that is known to be UTF-8. They take an
+// index and return the index after the skipped part. A negative result means that the part is not
+// there.
 
-// skipValue walks over the JSON value that starts at b[i].
+// skipValue skips the JSON value that starts at b[i].
 func skipValue(b []byte, i int) (int, error) {
 	if i == len(b) || b[i] != '{' && b[i] != '[' {
 		return skipped(skipScalar(b, i))
@@ -31,7 +31,7 @@ func skipValue(b []byte, i int) (int, error) {
 		} else if i = skipScalar(b, i); i < 0 {
 			return -1, errSyntax
 		}
-		// A value has ended, and maybe what it is in.
+		// A value has ended. It may also end the lists and objects around it.
 		for i = skipSpace(b, i); i < len(b) && b[i] == open.closer(); i = skipSpace(b, i) {
 			i++
 			if open.depth--; open.depth == 0 {
@@ -57,7 +57,7 @@ func skipped(i int) (int, error) {
 	return i, nil
 }
 
-// nesting is a stack of open lists and objects: one bit a level, set for an object.
+// nesting is a stack of open lists and objects, with one bit per level: 1 means an object.
 type nesting struct {
 	depth int
 	bits  [(MaxDepth + 63) / 64]uint64
@@ -73,13 +73,13 @@ func (n *nesting) push(object bool) {
 	n.depth++
 }
 
-// inObject tells what the innermost open thing is; there must be one.
+// inObject reports whether the innermost open value is an object. At least one must be open.
 func (n *nesting) inObject() bool {
 	d := n.depth - 1
 	return n.bits[d/64]>>(d%64)&1 == 1
 }
 
-// closer is what closes the innermost open thing; there must be one.
+// closer returns the byte that closes the innermost open value. At least one must be open.
 func (n *nesting) closer() byte {
 	if n.inObject() {
 		return '}'
@@ -87,7 +87,7 @@ func (n *nesting) closer() byte {
 	return ']'
 }
 
-// skipSpace walks over JSON space, if any.
+// skipSpace skips JSON white space, if there is any.
 func skipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
@@ -95,8 +95,8 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// skipKey walks over a string, a colon and the space around it. It returns the
-// end of the string too.
+// skipKey skips a string, a colon and the white space around it. It also returns the end of the
+// string.
 func skipKey(b []byte, i int) (end, next int) {
 	if end = skipString(b, i); end < 0 {
 		return -1, -1
@@ -107,7 +107,7 @@ func skipKey(b []byte, i int) (end, next int) {
 	return end, skipSpace(b, i+1)
 }
 
-// skipScalar walks over a string, a number, true, false or null.
+// skipScalar skips a string, a number, true, false or null.
 func skipScalar(b []byte, i int) int {
 	if i == len(b) {
 		return -1
@@ -134,7 +134,7 @@ func skipWord(b []byte, i int, word string) int {
 	return end
 }
 
-// skipString walks over a string, its quotes included.
+// skipString skips a string, including its quotes.
 func skipString(b []byte, i int) int {
 	if i == len(b) || b[i] != '"' {
 		return -1
@@ -164,12 +164,12 @@ func skipString(b []byte, i int) int {
 	return -1
 }
 
-// skipNumber walks over a number of any size.
+// skipNumber skips a number of any size.
 func skipNumber(b []byte, i int) int {
 	if b[i] == '-' {
 		i++
 	}
-	if i < len(b) && b[i] == '0' { // no digit may follow a leading zero
+	if i < len(b) && b[i] == '0' { // JSON forbids digits after a leading zero
 		i++
 	} else if i = skipDigits(b, i); i < 0 {
 		return -1
@@ -188,7 +188,7 @@ func skipNumber(b []byte, i int) int {
 	return i
 }
 
-// skipDigits walks over at least one digit.
+// skipDigits skips one or more digits.
 func skipDigits(b []byte, i int) int {
 	start := i
 	for i < len(b) && '0' <= b[i] && b[i] <= '9' {

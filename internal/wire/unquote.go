@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Errors of [String]. Each completes a sentence that begins with the name of the value.
+// Errors of [String]. Each continues a sentence that begins with the name of the value.
 var (
 	ErrNotString = errors.New("is not a string")
 	ErrHalfPair  = errors.New("holds half of a surrogate pair, which is not a character")
@@ -28,9 +28,9 @@ func String(v []byte) (string, error) {
 	}
 }
 
-// unquote returns what a valid JSON value says if it is a string. It is not ok if
-// the value is no string, or if the string holds half of a surrogate pair, which
-// JSON allows and UTF-8 cannot express.
+// unquote returns the string that a valid JSON value represents. It returns false if the value is
+// not a string, or if the string contains half of a surrogate pair: JSON allows that, but UTF-8
+// cannot represent it.
 func unquote(v []byte) (s string, ok bool) {
 	if v[0] != '"' {
 		return "", false
@@ -40,7 +40,7 @@ func unquote(v []byte) (s string, ok bool) {
 	if i < 0 {
 		return string(v), true
 	}
-	out := make([]byte, 0, len(v)) // an escape is longer than what it stands for
+	out := make([]byte, 0, len(v)) // an escape is longer than its character
 	for ; i >= 0; i = bytes.IndexByte(v, '\\') {
 		out = append(out, v[:i]...)
 		r, size := unescape(v[i:])
@@ -53,8 +53,8 @@ func unquote(v []byte) (s string, ok bool) {
 	return string(append(out, v...)), true
 }
 
-// lossy returns the text of a valid JSON value if it is a string, with U+FFFD in place of half
-// of a surrogate pair, and "" for nil and other values.
+// lossy returns the string that a valid JSON value represents, with U+FFFD for each half of a
+// surrogate pair. It returns "" for nil and for other values.
 func lossy(v []byte) string {
 	if len(v) == 0 || v[0] != '"' {
 		return ""
@@ -66,12 +66,12 @@ func lossy(v []byte) string {
 			continue
 		}
 		r, size := unescape(v)
-		out, v = utf8.AppendRune(out, r), v[size:] // which turns -1 into U+FFFD
+		out, v = utf8.AppendRune(out, r), v[size:] // AppendRune writes U+FFFD for -1
 	}
 	return string(out)
 }
 
-// unquotedLen returns the length of what unquote returns.
+// unquotedLen returns the length of the string that unquote would return.
 func unquotedLen(v []byte) (n int, ok bool) {
 	v = v[1 : len(v)-1]
 	for i := bytes.IndexByte(v, '\\'); i >= 0; i = bytes.IndexByte(v, '\\') {
@@ -85,9 +85,9 @@ func unquotedLen(v []byte) (n int, ok bool) {
 	return n + len(v), true
 }
 
-// unescape reads the escape that v, the rest of a valid JSON string, starts with.
-// It returns the character and the length of the escape, or a negative character
-// for half of a surrogate pair.
+// unescape decodes the escape at the start of v, which is the rest of a valid JSON string. It
+// returns the character and the length of the escape. The character is negative for half of a
+// surrogate pair.
 func unescape(v []byte) (r rune, size int) {
 	const single, unicode = len(`\n`), len(`\u0000`)
 	switch v[1] {
@@ -113,12 +113,12 @@ func unescape(v []byte) (r rune, size int) {
 			return -1, unicode
 		}
 		return r, 2 * unicode
-	default: // a quote, a slash or a backslash stands for itself
+	default: // a quote, a slash or a backslash
 		return rune(v[1]), single
 	}
 }
 
-// hex4 reads four hexadecimal digits; negative if b does not start with them.
+// hex4 decodes four hexadecimal digits. It returns a negative number if b does not start with them.
 func hex4(b []byte) rune {
 	if len(b) < 4 {
 		return -1

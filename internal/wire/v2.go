@@ -1,9 +1,9 @@
 package wire
 
-// A V2Kind tells what a client of protocol 2 asks for.
+// A V2Kind is the kind of a request of protocol 2.
 type V2Kind uint8
 
-// The kinds. V2None is that of a malformed request.
+// The kinds. V2None is the kind of a malformed request.
 const (
 	V2None V2Kind = iota
 	V2Auth
@@ -15,11 +15,11 @@ const (
 	V2Ping
 )
 
-// v2Members are the members of a request that are read: its id, and then one for
-// each kind, in the kinds' order.
+// v2Members are the members of a request that the server reads: id, and one for each kind, in the
+// order of the kinds.
 var v2Members = []string{"id", "auth", "join", "leave", "publish", "history", "presence", "ping"}
 
-// String returns the name of the member by which a client asks for it.
+// String returns the name of the member that has a request of the kind.
 func (k V2Kind) String() string {
 	if k == V2None {
 		return "none"
@@ -27,71 +27,71 @@ func (k V2Kind) String() string {
 	return v2Members[k]
 }
 
-// A V2Request is what a client's message of protocol 2 asks for. ID, Message and Info
-// are slices of the text that was parsed, or copies of it; all else is copied.
+// A V2Request is a parsed request of protocol 2. ID, Message and Info are slices of the parsed text
+// or copies; all other fields are copies.
 type V2Request struct {
-	// ID is the request's id as it was sent, a JSON text; nil if it has none.
+	// ID is the request's id as the client sent it, a JSON text. It is nil if there is none.
 	ID []byte
 
 	Kind V2Kind
 
-	// Token is what V2Auth shows.
+	// Token is the token of V2Auth.
 	Token string
 
-	// Join holds the channels that V2Join names: at least one.
+	// Join holds the channels of V2Join, at least one.
 	Join []V2Channel
 
-	// Leave holds the channels that V2Leave names.
+	// Leave holds the channels of V2Leave.
 	Leave []V2Name
 
-	// Channel is what V2Publish, V2History and V2Presence are about. Whether it can
-	// be a channel's name is for the hub to say, as with all names here.
+	// Channel is the channel of V2Publish, V2History and V2Presence. Like all names here, it may be
+	// invalid as a channel name: the hub checks that.
 	Channel string
 
-	// Message is what V2Publish publishes: one line, with no room behind it.
+	// Message is the message of V2Publish: one line, whose capacity equals its length.
 	Message []byte
 
-	// Key is V2Publish's. A key that was given can be empty, or too long.
+	// Key is the key of V2Publish. It may be empty or too long.
 	Key    string
 	HasKey bool
 
-	// Echo tells that V2Publish's sender wants its message back: true if it did
-	// not say.
+	// Echo is whether the sender of V2Publish wants to receive its own message. The default is
+	// true.
 	Echo bool
 
-	// Since is V2History's position, not yet read.
+	// Since is the position of V2History, not yet parsed.
 	Since    string
 	HasSince bool
 
-	// Limit is V2History's, from 1; 0 if it has none.
+	// Limit is the limit of V2History, from 1. It is 0 if there is none.
 	Limit int
 }
 
-// A V2Name is a channel that V2Leave names.
+// A V2Name is a channel of V2Leave.
 type V2Name struct {
 	Channel string  // "" if it is not a string
 	Bad     V2Error // the fault of the name; "" if it is valid
 }
 
-// A V2Channel is a channel that V2Join names.
+// A V2Channel is a channel of V2Join.
 type V2Channel struct {
 	Channel  string  // "" if it is not a string
-	Bad      V2Error // the fault of one of the members, "" if they are valid; with a fault, the members below are not read
-	Since    string  // a position, not yet read
+	Bad      V2Error // the first fault of the members, "" if they are valid; with a fault, the fields below are not set
+	Since    string  // a position, not yet parsed
 	HasSince bool
 	Last     int
 	HasLast  bool
 	Presence bool
-	Info     []byte // one line, with no room behind it; nil if it has none
+	Info     []byte // one line, whose capacity equals its length; nil if there is none
 }
 
-// A V2Error says why a request is malformed: a sentence for the client.
+// A V2Error says why a request is malformed. It is a sentence for the client.
 type V2Error string
 
 // Error returns the sentence.
 func (e V2Error) Error() string { return string(e) }
 
-// Errors of [ParseV2]. Others name a member and what it must be.
+// Errors of [ParseV2]. Other errors name a member and say what it must be.
 const (
 	ErrV2UTF8    V2Error = "The request is not valid UTF-8."
 	ErrV2Depth   V2Error = "The request is nested more than 900 levels deep."
@@ -102,17 +102,16 @@ const (
 	ErrV2ID      V2Error = "The id is neither an integer from 0 to 9007199254740991 nor a string of at most 64 bytes."
 )
 
-// Bounds of a request's members.
+// Limits of a request's members.
 const (
-	// MaxV2Integer is the largest integer that JavaScript represents exactly together with its
-	// neighbours.
+	// MaxV2Integer is the largest safe integer in JavaScript: it and its neighbours have exact
+	// representations.
 	MaxV2Integer = 1<<53 - 1
 
-	// MaxV2Bad is how many entries of a list may be wrong before the whole request is refused. Each
-	// has an error in the reply that is longer than the entry.
+	// MaxV2Bad is how many malformed entries a list may have before the whole request is refused.
+	// There is a limit because the reply has an error for each entry that is longer than the entry.
 	MaxV2Bad = 100
 
-	// MaxV2ID is the greatest length of an id that is a string, in bytes of what the
-	// string says.
+	// MaxV2ID is the greatest length of an id that is a string, in bytes after decoding.
 	MaxV2ID = 64
 )

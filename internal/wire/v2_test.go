@@ -11,11 +11,11 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// v2Publish is a request of 150 bytes, as a page sends it.
+// v2Publish is a typical request of a web page. It has 150 bytes.
 const v2Publish = `{"id":1234,"publish":{"channel":"room-1234","message":{"from":"alice","text":"Hello, everyone! How are you today?","at":"2026-11-20T20:07:39Z"},"echo":false}}`
 
 // clause 1.7
-func TestParseV2ReturnsTheVeryBytes(t *testing.T) {
+func TestParseV2DoesNotCopy(t *testing.T) {
 	text := []byte(v2Publish)
 	r, err := wire.ParseV2(text)
 	if err != nil {
@@ -50,7 +50,7 @@ func TestParseV2Allocations(t *testing.T) {
 		v2Publish: 1, // the channel
 		`{"id":1,"publish":{"channel":"a b","message":1,"key":"k 1"}}`:            2,
 		`{"id":1,"auth":{"token":"` + strings.Repeat("t", 139) + `"}}`:            1,
-		`{"id":1,"join":{"channels":[{"channel":"ch1"}]}}`:                        2, // the list too
+		`{"id":1,"join":{"channels":[{"channel":"ch1"}]}}`:                        2, // and the list
 		`{"id":"\u0061","ping":{}}`:                                               0,
 		`{"id":1,"history":{"channel":"ch1","since":"k3f9x0q2a-2s","limit":100}}`: 2,
 		strings.Repeat("[", 64<<10):                                               0,
@@ -82,8 +82,9 @@ func TestParseV2Depth(t *testing.T) {
 	}
 }
 
-// clause 1.4 has the transport end a session for this; a caller that does not gets an error.
-func TestParseV2RefusesWhatIsNotUTF8(t *testing.T) {
+// clause 1.4: the transport ends the session for this error. A caller that does not check gets an
+// error.
+func TestParseV2RefusesInvalidUTF8(t *testing.T) {
 	if _, err := wire.ParseV2([]byte("{\"id\":1,\"ping\":{\"a\":\"\xff\"}}")); err != wire.ErrV2UTF8 {
 		t.Errorf("got %v, want %q", err, wire.ErrV2UTF8)
 	}
@@ -117,7 +118,8 @@ func TestAppendV2DoesNotAllocate(t *testing.T) {
 	}
 }
 
-// clauses 8.3, 10.3, 10.4: what stands under a member on the WebSocket is the whole data of an event.
+// clauses 8.3, 10.3, 10.4: an object that the WebSocket sends under a member is the whole data of
+// an event.
 func TestAppendV2ForEvents(t *testing.T) {
 	got := string(wire.AppendV2JoinedClose(wire.AppendV2Joined(wire.AppendV2JoinedOpen(nil), &wire.V2Joined{Channel: "chat", Position: []byte("1-2")}), 25))
 	if want := `{"channels":[{"channel":"chat","position":"1-2"}],"heartbeat":25}`; got != want {
@@ -160,8 +162,8 @@ func BenchmarkAppendV2Message(b *testing.B) {
 	b.SetBytes(int64(len(buf)))
 }
 
-// Each wrong entry has an error in the reply, so there is a bound: over it the whole request is
-// refused.
+// TestParseV2BoundsWrongEntries: the reply has an error for each malformed entry. If there are too
+// many, the whole request is refused.
 func TestParseV2BoundsWrongEntries(t *testing.T) {
 	for _, c := range []struct{ kind, entry string }{{"join", "{}"}, {"join", "0"}, {"leave", "0"}, {"leave", `"\ud83d"`}} {
 		for n, whole := range map[int]bool{wire.MaxV2Bad: false, wire.MaxV2Bad + 1: true, 20_000: true} {

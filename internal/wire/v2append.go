@@ -5,17 +5,17 @@ import (
 	"strconv"
 )
 
-// The functions here append what a server of protocol 2 sends, as docs/protocol.md
-// has it, without a byte of space. Names and texts must be valid UTF-8, payloads one
-// JSON text on one line; positions are texts that need no escape. An id is a
-// request's, as it was sent. If dst has room nothing is allocated.
+// The functions in this file append messages of a server of protocol 2 (docs/protocol.md), without
+// white space. Names and texts must be valid UTF-8. A payload must be one JSON text on one line. A
+// position must not need escapes. An id must be that of the request, unchanged. If dst has room,
+// nothing is allocated.
 
 // A V2Fault is the error object of clause 2.6.
 type V2Fault struct {
 	Code, Message, Retry string
-	Docs                 string // left out if empty
-	RetryAfterMS         int64  // left out if 0
-	Oldest               []byte // a position; left out if nil
+	Docs                 string // omitted if empty
+	RetryAfterMS         int64  // omitted if 0
+	Oldest               []byte // a position; omitted if nil
 }
 
 // AppendV2Open appends a message of a channel (clause 5.1) up to its position. The
@@ -33,7 +33,7 @@ func AppendV2Open(dst []byte, channel string, payload []byte) []byte {
 	return append(dst, position...)
 }
 
-// V2Close is the end of a message that [AppendV2Open] began.
+// V2Close ends a message that [AppendV2Open] has begun.
 const V2Close = `"}`
 
 // AppendV2Gap appends a gap (clause 5.3).
@@ -67,16 +67,16 @@ func AppendV2Presence(dst []byte, channel string, event []byte) []byte {
 // V2Heartbeat is a heartbeat (clause 8.1).
 const V2Heartbeat = `{"heartbeat":{}}`
 
-// A V2Hello is what the server says first (clause 3.1).
+// A V2Hello is the first message of the server (clause 3.1).
 type V2Hello struct {
 	Session   string
-	User      string // of whom the handshake told (clause 3.10); "" of nobody
-	Expires   string // when that ends, a time of RFC 3339; "" for never
+	User      string // the user of the handshake's token (clause 3.10); "" without a token
+	Expires   string // when that token expires, a time of RFC 3339; "" for never
 	Heartbeat int    // seconds
 	Limits    V2Limits
 }
 
-// V2Limits are the limits of clause 3.1.
+// V2Limits are the limits in the hello (clause 3.1).
 type V2Limits struct {
 	FrameBytes, Channels, ChannelBytes, KeyBytes, History, InfoBytes int
 }
@@ -108,16 +108,16 @@ func appendLimit(dst []byte, name string, n int) []byte {
 	return strconv.AppendInt(append(dst, name...), int64(n), 10)
 }
 
-// AppendV2Expiring appends that the session's token ends (clause 3.8): at a time of RFC
-// 3339, and in how many milliseconds that is.
+// AppendV2Expiring appends the warning that the session's token will expire (clause 3.8): the time
+// in RFC 3339, and the milliseconds until then.
 func AppendV2Expiring(dst []byte, expires string, inMS int64) []byte {
 	dst = append(dst, `{"expiring":`...)
 	dst = AppendV2ExpiringBody(dst, expires, inMS)
 	return append(dst, '}')
 }
 
-// AppendV2ExpiringBody appends the object under expiring alone, as server-sent events
-// have it (clause 10.4).
+// AppendV2ExpiringBody appends only the object under expiring, for server-sent events (clause
+// 10.4).
 func AppendV2ExpiringBody(dst []byte, expires string, inMS int64) []byte {
 	dst = append(dst, `{"expires":"`...)
 	dst = append(dst, expires...)
@@ -126,16 +126,15 @@ func AppendV2ExpiringBody(dst []byte, expires string, inMS int64) []byte {
 	return append(dst, '}')
 }
 
-// AppendV2Goodbye appends a goodbye (clause 8.3). A negative afterMS tells the client not
-// to come back by itself.
+// AppendV2Goodbye appends a goodbye (clause 8.3). A negative afterMS means that the client must not
+// reconnect automatically.
 func AppendV2Goodbye(dst []byte, f *V2Fault, afterMS int64) []byte {
 	dst = append(dst, `{"goodbye":`...)
 	dst = AppendV2GoodbyeBody(dst, f, afterMS)
 	return append(dst, '}')
 }
 
-// AppendV2GoodbyeBody appends the object under goodbye alone, as server-sent events
-// have it (clause 10.4).
+// AppendV2GoodbyeBody appends only the object under goodbye, for server-sent events (clause 10.4).
 func AppendV2GoodbyeBody(dst []byte, f *V2Fault, afterMS int64) []byte {
 	dst = append(dst, `{"error":`...)
 	dst = AppendV2Fault(dst, f)
@@ -169,8 +168,8 @@ func AppendV2Fault(dst []byte, f *V2Fault) []byte {
 	return append(dst, '}')
 }
 
-// appendText appends a member that is a text without escapes, unless it is nil. Name
-// ends with the text's opening quote.
+// appendText appends a member whose value is a text without escapes, unless the text is nil. The
+// name must end with the text's opening quote.
 func appendText(dst []byte, name string, text []byte) []byte {
 	if text == nil {
 		return dst

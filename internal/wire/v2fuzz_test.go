@@ -46,23 +46,23 @@ func FuzzParseV2(f *testing.F) {
 				t.Fatalf("%v is a %T", err, err)
 			}
 			if !reflect.DeepEqual(r, wire.V2Request{ID: r.ID}) {
-				t.Fatalf("%v: and yet got %+v", err, r)
+				t.Fatalf("%v, with the request %+v", err, r)
 			}
 			if (err == wire.ErrV2JSON || err == wire.ErrV2UTF8) && valid {
-				t.Fatalf("%v: and yet it is", err)
+				t.Fatalf("%v, but the text is valid", err)
 			}
 			return
 		}
 		if !valid {
-			t.Fatalf("got %+v of what is not JSON", r)
+			t.Fatalf("got %+v from invalid JSON", r)
 		}
 		for _, v := range append([][]byte{r.Message}, infos(r)...) {
 			if v != nil && (!json.Valid(v) || bytes.ContainsAny(v, "\r\n") || cap(v) != len(v)) {
-				t.Fatalf("%q is no JSON text on a line of its own", v)
+				t.Fatalf("%q is not one JSON text on one line", v)
 			}
 		}
 		if hasBad(r) {
-			return // it was not read
+			return // the entry was not read
 		}
 		anew := encodeV2(r)
 		again, err := wire.ParseV2(anew)
@@ -75,7 +75,7 @@ func FuzzParseV2(f *testing.F) {
 	})
 }
 
-// hasBad reports whether an entry is wrong.
+// hasBad reports whether an entry is malformed.
 func hasBad(r wire.V2Request) bool {
 	return slices.ContainsFunc(r.Join, func(c wire.V2Channel) bool { return c.Bad != "" }) ||
 		slices.ContainsFunc(r.Leave, func(n wire.V2Name) bool { return n.Bad != "" })
@@ -88,7 +88,7 @@ func infos(r wire.V2Request) (all [][]byte) {
 	return all
 }
 
-// encodeV2 writes a request as a client would.
+// encodeV2 encodes a request as a client would.
 func encodeV2(r wire.V2Request) []byte {
 	body := make(map[string]any)
 	give := func(name string, v any, given bool) {
@@ -114,7 +114,7 @@ func encodeV2(r wire.V2Request) []byte {
 	if err != nil {
 		panic(err)
 	}
-	// What came as JSON goes as it is: encoding/json would write it in its own way.
+	// JSON values of the request are copied unchanged: encoding/json would reformat them.
 	b = b[:len(b)-1]
 	member := func(name string, v []byte) {
 		if len(b) > 1 {
@@ -168,7 +168,7 @@ func encodeV2Channel(c wire.V2Channel) []byte {
 	return append(b, '}')
 }
 
-// FuzzAppendV2 sends names and texts of all kinds through what the server appends.
+// FuzzAppendV2 checks that the server's messages are valid JSON for all names and texts.
 func FuzzAppendV2(f *testing.F) {
 	f.Add("chat", "It's \"here\".\n")
 	f.Add("a \"b\" \\ żółw 🐢", "\x00\x1f\x7f")

@@ -12,7 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// v2Row is a row of a file in testdata/v2; see the README there.
+// v2Row is a row of a file in testdata/v2. See the README there.
 type v2Row struct {
 	Name, Clause, Direction, Text string
 
@@ -20,7 +20,7 @@ type v2Row struct {
 	Reply string
 }
 
-// v2Rows returns the rows of a file, with what they mean.
+// v2Rows returns the rows of a file, and their meanings.
 func v2Rows[T any](t testing.TB, file, direction string) (rows []v2Row, means []T) {
 	t.Helper()
 	rows = golden[v2Row](t, "v2/"+file)
@@ -39,7 +39,7 @@ func v2Rows[T any](t testing.TB, file, direction string) (rows []v2Row, means []
 	return rows, means
 }
 
-// v2Means is what a client's message means.
+// v2Means is the meaning of a client's message.
 type v2Means struct {
 	ID       json.RawMessage
 	Kind     string
@@ -53,7 +53,7 @@ type v2Means struct {
 	Limit    int
 }
 
-// request returns what ParseV2 should.
+// request returns the result that ParseV2 should have.
 func (m v2Means) request(t *testing.T) wire.V2Request {
 	t.Helper()
 	want := wire.V2Request{ID: m.ID, Token: m.Token, Channel: m.Channel, Message: m.Message, Echo: m.Echo, Limit: m.Limit}
@@ -92,7 +92,7 @@ func (m v2Means) request(t *testing.T) wire.V2Request {
 	return want
 }
 
-// given returns what a pointer points to, and whether it does.
+// given returns the value at p and true, or the zero value and false if p is nil.
 func given[T any](p *T) (v T, ok bool) {
 	if p == nil {
 		return v, false
@@ -151,9 +151,9 @@ func TestGoldenV2Malformed(t *testing.T) {
 	}
 }
 
-// v2Sent is what a server's message means.
+// v2Sent is the meaning of a server's message.
 type v2Sent struct {
-	To                    string // of a reply its kind, of a gap its end
+	To                    string // the kind of a reply, or the end of a gap
 	Kind                  string
 	ID                    json.RawMessage
 	Session               string
@@ -182,7 +182,7 @@ func (f *v2Fault) wire() *wire.V2Fault {
 	return &wire.V2Fault{Code: f.Code, Message: f.Message, Retry: f.Retry, Docs: f.Docs, RetryAfterMS: f.RetryAfterMS, Oldest: position(f.Oldest)}
 }
 
-// v2Result is what stands in a reply, whatever its kind.
+// v2Result is the content of a reply of any kind.
 type v2Result struct {
 	User, Expires, Channel, Position string
 	Duplicate, More                  bool
@@ -224,7 +224,7 @@ func TestGoldenV2Tolerance(t *testing.T) {
 	}
 }
 
-// TestGoldenV2Faults holds the errors of all examples against the table.
+// TestGoldenV2Faults compares the errors in all examples with the table of errors.
 func TestGoldenV2Faults(t *testing.T) {
 	table := make(map[string]v2Fault)
 	for _, row := range fault.All() {
@@ -251,7 +251,7 @@ func TestGoldenV2Faults(t *testing.T) {
 	}
 }
 
-// appendV2 appends a server's message by what it means.
+// appendV2 appends the server's message with the given meaning.
 func appendV2(t *testing.T, dst []byte, raw json.RawMessage, m *v2Sent) []byte {
 	t.Helper()
 	switch m.Kind {
@@ -330,7 +330,7 @@ func appendV2Reply(t *testing.T, dst []byte, raw json.RawMessage, m *v2Sent) []b
 	return nil
 }
 
-// snapshotOf returns what stands in a presence reply but for the channel.
+// snapshotOf returns a presence reply without its channel.
 func snapshotOf(t *testing.T, means json.RawMessage) []byte {
 	t.Helper()
 	var m struct {
@@ -348,7 +348,7 @@ func snapshotOf(t *testing.T, means json.RawMessage) []byte {
 	return b
 }
 
-// position returns a position's text, nil if there is none.
+// position returns the text of a position, or nil if there is none.
 func position(s string) []byte {
 	if s == "" {
 		return nil

@@ -6,13 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// ParseV2 tells what a client's message means. It holds to clauses 1, 2, 4, 6, 7 and 9
-// of docs/protocol.md: members that are not known are ignored, of repeated ones the
-// last counts, and anything else that is not as it should be is an error of the type
-// [V2Error]. The request has its ID also with an error, if it could be read before
-// what is wrong; all else in it says nothing then.
+// ParseV2 parses a client's message according to clauses 1, 2, 4, 6, 7 and 9 of docs/protocol.md.
+// Unknown members are ignored. If a member is repeated, the last one counts. All other faults are
+// errors of type [V2Error]. With an error, only the request's ID may be set: it is set if it was
+// read before the fault.
 //
-// Nothing is allocated but the strings of the request and its lists.
+// ParseV2 allocates only the strings and lists of the request.
 func ParseV2(b []byte) (V2Request, error) {
 	if !utf8.Valid(b) {
 		return V2Request{}, ErrV2UTF8
@@ -28,18 +27,18 @@ func ParseV2(b []byte) (V2Request, error) {
 	return p.V2Request, nil
 }
 
-// v2Parser is a request being read.
+// v2Parser is the state of ParseV2.
 type v2Parser struct {
 	V2Request
-	body members // of the member that says the kind
-	kind []byte  // that member's value if it is not an object
+	body members // the members of the object under the kind
+	kind []byte  // the value under the kind if it is not an object
 
-	wrongs int     // entries of the list
+	wrongs int     // malformed entries of the list
 	bad    V2Error // the first fault of a request that is valid JSON
 }
 
-// v2Bodies are all the members that the object under a kind may have. One walk over
-// the text finds them before the kind is known to be the only one.
+// v2Bodies are all members that the object under a kind may have. They are found in one pass,
+// before it is known that the request has only one kind.
 var v2Bodies = []string{"token", "channels", "channel", "message", "key", "echo", "since", "limit"}
 
 // Indices of v2Bodies.
@@ -54,7 +53,7 @@ const (
 	v2Limit
 )
 
-// parse walks over the text once.
+// parse scans the whole text in one pass.
 func (p *v2Parser) parse(b []byte) error {
 	i := skipSpace(b, 0)
 	if i == len(b) || b[i] != '{' {
@@ -105,7 +104,7 @@ func (p *v2Parser) parse(b []byte) error {
 	return nil
 }
 
-// v2Syntax puts what is wrong with a JSON text in the words of protocol 2.
+// v2Syntax returns protocol 2's error for a JSON error.
 func v2Syntax(err error) error {
 	switch err {
 	case errDepth:
@@ -116,7 +115,7 @@ func v2Syntax(err error) error {
 	return ErrV2JSON
 }
 
-// v2ID returns the valid JSON value if it can be an id, else nil.
+// v2ID returns the valid JSON value if it can be an id, otherwise nil.
 func v2ID(v []byte) []byte {
 	if v[0] == '"' {
 		if n, ok := unquotedLen(v); !ok || n > MaxV2ID {
@@ -130,8 +129,8 @@ func v2ID(v []byte) []byte {
 	return v
 }
 
-// v2Integer reads a valid JSON value that is an integer from 0 to [MaxV2Integer],
-// written in digits alone.
+// v2Integer parses a valid JSON value that is an integer from 0 to [MaxV2Integer], written only
+// with digits.
 func v2Integer(v []byte) (int64, bool) {
 	const maxDigits = 16
 	if len(v) > maxDigits {
@@ -147,7 +146,7 @@ func v2Integer(v []byte) (int64, bool) {
 	return n, n <= MaxV2Integer
 }
 
-// request reads the members that the kind has.
+// request reads the members of the request's kind.
 func (p *v2Parser) request() error {
 	m := &p.body
 	switch p.Kind {
@@ -189,14 +188,14 @@ func (p *v2Parser) request() error {
 	return nil
 }
 
-// wrong notes what is wrong with a member, unless something was before.
+// wrong records the fault of a member, unless there already is a fault.
 func (p *v2Parser) wrong(member int, what string) {
 	if p.bad == "" {
 		p.bad = V2Error("The member " + p.Kind.String() + "." + v2Bodies[member] + " " + what + ".")
 	}
 }
 
-// needString reads a member that must be there.
+// needString returns the string of a required member.
 func (p *v2Parser) needString(member int) string {
 	s, ok := p.mayString(member)
 	if !ok {
@@ -205,7 +204,7 @@ func (p *v2Parser) needString(member int) string {
 	return s
 }
 
-// mayString reads a member that may be there, and tells whether it is.
+// mayString returns the string of an optional member, and whether the member is there.
 func (p *v2Parser) mayString(member int) (string, bool) {
 	v := p.body.value[member]
 	if v == nil {
@@ -218,7 +217,7 @@ func (p *v2Parser) mayString(member int) (string, bool) {
 	return s, true
 }
 
-// v2NoString returns why a value could not be read as a string.
+// v2NoString returns why a value is not a string.
 func v2NoString(v []byte) string {
 	if v[0] == '"' {
 		return ErrHalfPair.Error()
@@ -226,7 +225,7 @@ func v2NoString(v []byte) string {
 	return ErrNotString.Error()
 }
 
-// names reads the list of channels to leave.
+// names parses the list of channels to leave.
 func (p *v2Parser) names(v []byte) {
 	if !isList(v) {
 		p.wrong(v2Channels, "is not a list of strings")
@@ -245,7 +244,7 @@ func (p *v2Parser) names(v []byte) {
 // v2JoinMembers are the members of a channel to join.
 var v2JoinMembers = []string{"channel", "since", "last", "presence", "info"}
 
-// channels reads the list of channels to join.
+// channels parses the list of channels to join.
 func (p *v2Parser) channels(v []byte) {
 	if !isList(v) {
 		p.wrong(v2Channels, "is not a list of objects")
@@ -257,7 +256,7 @@ func (p *v2Parser) channels(v []byte) {
 			p.Join = append(p.Join, V2Channel{Bad: p.wrongEntry(len(p.Join), "", "is not an object")})
 			continue
 		}
-		// It was walked over before, so there is nothing wrong with it as JSON.
+		// The text was scanned before, so the entry is valid JSON.
 		_, _ = m.scan(entry, 0, v2JoinMembers)
 		c, member, what := v2Entry(&m)
 		if what != "" {
@@ -270,7 +269,7 @@ func (p *v2Parser) channels(v []byte) {
 	}
 }
 
-// v2Entry reads one channel to join. What is not empty if one of its members is wrong.
+// v2Entry parses one channel to join. If a member is malformed, what is not empty.
 func v2Entry(m *members) (c V2Channel, member, what string) {
 	name, since, last, presence := m.value[0], m.value[1], m.value[2], m.value[3]
 	ok := false

@@ -2,8 +2,8 @@ package wire
 
 import "strconv"
 
-// The functions here append replies of protocol 2; see v2append.go for what they ask of
-// their arguments.
+// The functions in this file append replies of protocol 2. Their arguments must be as in
+// v2append.go.
 
 // appendReply opens a reply: {"id":1,"auth":
 func appendReply(dst, id []byte, kind V2Kind) []byte {
@@ -23,9 +23,9 @@ func appendID(dst, id []byte) []byte {
 	return dst
 }
 
-// AppendV2Error appends the reply to a request that fails (clause 2.3), or to one without
-// a readable id (clause 2.5) if id is nil. The latter is the body of a refused
-// request of HTTP too (clause 8.7).
+// AppendV2Error appends the reply to a failed request (clause 2.3). If id is nil, it appends the
+// reply to a request without a readable id (clause 2.5), which is also the body of a refused HTTP
+// request (clause 8.7).
 func AppendV2Error(dst, id []byte, f *V2Fault) []byte {
 	dst = appendID(dst, id)
 	dst = append(dst, `"error":`...)
@@ -33,8 +33,7 @@ func AppendV2Error(dst, id []byte, f *V2Fault) []byte {
 	return append(dst, '}')
 }
 
-// AppendV2Auth appends the reply to an auth (clause 3.2). Expires is a time of RFC 3339,
-// empty if there is none.
+// AppendV2Auth appends the reply to an auth (clause 3.2). expires is a time of RFC 3339, or empty.
 func AppendV2Auth(dst, id []byte, user, expires string) []byte {
 	dst = appendReply(dst, id, V2Auth)
 	dst = append(dst, `{"user":"`...)
@@ -50,20 +49,20 @@ func AppendV2Auth(dst, id []byte, user, expires string) []byte {
 type V2Joined struct {
 	Channel string
 
-	// Fault is why the channel was not joined; nil if it was. All else is not
-	// looked at if there is one.
+	// Fault is why the channel was not joined; nil if it was joined. With a fault, the fields below
+	// are ignored.
 	Fault *V2Fault
 
 	Position []byte
 
-	// HasRecovered tells that the client gave a position, and Recovered what came of
-	// it: true, or false with a gap and the oldest position.
+	// HasRecovered means that the client sent a position. Recovered is the result: true, or false
+	// with a gap and the oldest position.
 	HasRecovered, Recovered bool
-	Reason                  string // the gap's
-	From, To                []byte // the gap's
+	Reason                  string // of the gap
+	From, To                []byte // of the gap
 	Oldest                  []byte
 
-	// Presence is a snapshot, a JSON object; nil if none was asked for.
+	// Presence is a snapshot, a JSON object. It is nil if the client did not request it.
 	Presence []byte
 }
 
@@ -77,21 +76,20 @@ func AppendV2JoinOpen(dst, id []byte) []byte {
 // AppendV2JoinClose ends the reply to a join.
 func AppendV2JoinClose(dst []byte) []byte { return append(dst, `]}}`...) }
 
-// AppendV2JoinedOpen begins the list of results without a reply around it, as server-sent
-// events have it (clause 10.3). [AppendV2Joined] for each channel and
-// [AppendV2JoinedClose] complete it.
+// AppendV2JoinedOpen begins the list of results without a reply around it, for server-sent events
+// (clause 10.3). [AppendV2Joined] for each channel and [AppendV2JoinedClose] complete it.
 func AppendV2JoinedOpen(dst []byte) []byte { return append(dst, `{"channels":[`...) }
 
-// AppendV2JoinedClose ends the list of results that [AppendV2JoinedOpen] began, and tells
-// the heartbeat in seconds, since a stream has no hello.
+// AppendV2JoinedClose ends the list of results that [AppendV2JoinedOpen] has begun. It appends the
+// heartbeat in seconds, because a stream has no hello.
 func AppendV2JoinedClose(dst []byte, heartbeat int) []byte {
 	dst = append(dst, `],"heartbeat":`...)
 	dst = strconv.AppendInt(dst, int64(heartbeat), 10)
 	return append(dst, '}')
 }
 
-// AppendV2Joined appends one result of a join, and before it the comma if dst does
-// not end where the list begins.
+// AppendV2Joined appends one result of a join. If it is not the first in the list, a comma comes
+// before it.
 func AppendV2Joined(dst []byte, r *V2Joined) []byte {
 	dst = appendComma(dst)
 	dst = append(dst, `{"channel":"`...)
@@ -119,7 +117,7 @@ func AppendV2Joined(dst []byte, r *V2Joined) []byte {
 	return append(dst, '}')
 }
 
-// appendComma appends a comma if dst does not end where a list begins.
+// appendComma appends a comma unless dst ends with the start of a list.
 func appendComma(dst []byte) []byte {
 	if dst[len(dst)-1] != '[' {
 		dst = append(dst, ',')
@@ -174,7 +172,7 @@ func AppendV2HistoryClose(dst, position []byte, more bool) []byte {
 	return append(AppendV2PageClose(dst, position, more), '}')
 }
 
-// AppendV2PageOpen begins a page of history without a reply around it, as HTTP has it.
+// AppendV2PageOpen begins a page of history without a reply around it, for HTTP.
 // [AppendV2HistoryMessage] for each message and [AppendV2PageClose] complete it.
 func AppendV2PageOpen(dst []byte, channel string) []byte {
 	dst = append(dst, `{"channel":"`...)
@@ -182,8 +180,8 @@ func AppendV2PageOpen(dst []byte, channel string) []byte {
 	return append(dst, `","messages":[`...)
 }
 
-// AppendV2HistoryMessage appends one message of a page, and before it the comma if
-// dst does not end where the list begins.
+// AppendV2HistoryMessage appends one message of a page. If it is not the first in the list, a comma
+// comes before it.
 func AppendV2HistoryMessage(dst, payload, position []byte) []byte {
 	dst = appendComma(dst)
 	dst = append(dst, `{"message":`...)
@@ -193,8 +191,8 @@ func AppendV2HistoryMessage(dst, payload, position []byte) []byte {
 	return append(dst, `"}`...)
 }
 
-// AppendV2PageClose ends the page that [AppendV2PageOpen] began. Position is the place
-// after its last message.
+// AppendV2PageClose ends the page that [AppendV2PageOpen] has begun. position is the place after
+// the page's last message.
 func AppendV2PageClose(dst, position []byte, more bool) []byte {
 	dst = append(dst, `],"position":"`...)
 	dst = append(dst, position...)
@@ -204,8 +202,8 @@ func AppendV2PageClose(dst, position []byte, more bool) []byte {
 	return append(dst, `","more":false}`...)
 }
 
-// AppendV2PresenceReply appends the reply to a presence (clause 9.3). Snapshot is a JSON
-// object that is not empty; its members come after the channel.
+// AppendV2PresenceReply appends the reply to a presence request (clause 9.3). The snapshot must be
+// a JSON object that is not empty. Its members follow the channel.
 func AppendV2PresenceReply(dst, id []byte, channel string, snapshot []byte) []byte {
 	dst = appendReply(dst, id, V2Presence)
 	dst = append(dst, `{"channel":"`...)
