@@ -11,7 +11,7 @@ import (
 
 const jwtKeysForm = "hs256:FILE, hs384:FILE, hs512:FILE, file:FILE or https://URL, several with spaces between them"
 
-// checkJWTKeys looks at the form only; package auth does the rest.
+// checkJWTKeys checks only the form of each key; package auth reads the keys.
 func checkJWTKeys(list string) error {
 	for key := range strings.FieldsFuncSeq(list, isListSpace) {
 		kind, rest, _ := strings.Cut(key, ":")
@@ -25,14 +25,14 @@ func checkJWTKeys(list string) error {
 				return err
 			}
 		default:
-			// Not repeated: it may be a secret that somebody has put here.
+			// not repeated in the error, because it may be a secret that was put here by mistake
 			return errors.New("one begins with none of these: a secret stands in a file, not here")
 		}
 	}
 	return nil
 }
 
-// checkHTTP does not repeat the URL, of which a part may be a password.
+// checkHTTP checks a URL. Its errors do not repeat the URL, which may contain a password.
 func checkHTTP(text string) error {
 	if text == "" {
 		return nil
@@ -49,7 +49,7 @@ func checkHTTP(text string) error {
 	return nil
 }
 
-// checkHeaders takes names of headers (RFC 9110, section 5.1).
+// checkHeaders checks a list of header names (RFC 9110, section 5.1).
 func checkHeaders(list string) error {
 	for name := range strings.FieldsFuncSeq(list, isListSeparator) {
 		if !httpguts.ValidHeaderFieldName(name) {
@@ -59,7 +59,7 @@ func checkHeaders(list string) error {
 	return nil
 }
 
-// checkName takes a name of a cookie or of claims.
+// checkName checks the name of a cookie or claim.
 func checkName(name string) error {
 	if name != "" && !httpguts.ValidHeaderFieldName(name) {
 		return errors.New("a name has letters, digits, dots and dashes")

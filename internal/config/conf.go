@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// The format of Boreas 1.0: a file of Python assignments, `name = value`. The
-// original ran it as Python. Of that we read what configurations are made of: one
-// assignment a line, comments, and as values numbers, strings, True, False, None.
+// The format of Boreas 1.0 is a file of Python assignments, `name = value`, which Boreas 1.0 ran as
+// Python. This parser accepts the parts that configurations use: one assignment per line, comments,
+// and as values numbers, strings, True, False and None.
 
-// entry is one assignment of a file, of either format.
+// entry is one assignment in a file of either format.
 type entry struct {
 	name    string
 	nameAt  span
@@ -17,7 +17,7 @@ type entry struct {
 	valueAt span
 }
 
-// parseConf reads the text of a file in the format of Boreas 1.0.
+// parseConf parses the text of a file in the format of Boreas 1.0.
 func parseConf(src source) ([]entry, []*Error) {
 	var entries []entry
 	var errs []*Error
@@ -34,7 +34,7 @@ func parseConf(src source) ([]entry, []*Error) {
 	return entries, errs
 }
 
-// confLine is a line while it is read: pos is the next byte.
+// confLine is a line that is being parsed. pos is the index of the next byte.
 type confLine struct {
 	src    source
 	number int
@@ -89,7 +89,7 @@ func (l *confLine) peek() byte {
 	return 0
 }
 
-// next steps over b, which is not 0, if it comes next.
+// next skips b, which must not be 0, if it is the next byte. It reports whether it was.
 func (l *confLine) next(b byte) bool {
 	if l.peek() != b {
 		return false
@@ -110,7 +110,7 @@ func isNameByte(b byte) bool {
 	return b == '_' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9'
 }
 
-// literal reads one Python literal.
+// literal parses one Python literal.
 func (l *confLine) literal() (value, *Error) {
 	start := l.pos
 	if quote := strings.IndexAny(l.text[start:], `'"`); quote >= 0 && quote <= 2 && isStringPrefix(l.text[start:start+quote]) {

@@ -1,12 +1,13 @@
-// Package config holds the server's options: their names, bounds and defaults in
-// one table, from which come the flags, the environment variables, what may stand
-// in a file, the help and the documentation.
+// Package config holds the server's options. One table has their names, limits and defaults. The
+// flags, the environment variables, the names in files, the help and the documentation all come
+// from this table.
 //
-// A value is taken from the first place that gives one: command line, environment,
-// file, default. The file is TOML (boreas.toml) or the format of Boreas 1.0
-// (boreas.conf): lines of `name = value` with Python's literals.
+// If an option is set in several places, the order is: command line, environment, file, default.
+// The file is TOML (boreas.toml) or has the format of Boreas 1.0 (boreas.conf): lines of `name =
+// value` with Python literals.
 //
-// Nothing is passed over: an unknown name or a bad value is an [Error] that says
+// Nothing is ignored. An unknown name or an invalid value is an [Error] that says where it is and
+// which names or values are valid.
 // where it stands and what could stand there instead.
 package config
 
@@ -17,8 +18,8 @@ import (
 	"time"
 )
 
-// Config has the value of each option. Get one from [Load] or [Default]: the zero
-// Config is not usable.
+// Config has the value of each option. [Load] and [Default] return one. The zero Config is not
+// valid.
 type Config struct {
 	APIHost string // "" means all addresses
 	APIPort int    // 0 means any free port
@@ -31,10 +32,10 @@ type Config struct {
 	TokenProvider        string
 	TokenProviderTimeout time.Duration
 
-	TokenCookie string // "" means that cookies are not looked at
+	TokenCookie string // "" means that cookies are ignored
 
 	JWTKeys         string // see JWTKeyList; "" means that no JWT is valid
-	JWTIssuer       string // "" is not looked at; the same of JWTAudience
+	JWTIssuer       string // "" means that any issuer is accepted; likewise JWTAudience
 	JWTAudience     string
 	JWTLeeway       time.Duration
 	JWTUserClaim    string
@@ -42,11 +43,11 @@ type Config struct {
 	JWTInfoClaim    string
 	JWTDefaultRules string // a JSON list; "" means that a JWT without rules is refused
 
-	AuthURL        string // "" means that no backend is asked
+	AuthURL        string // "" means that there is no backend
 	AuthURLHeaders string // see AuthHeaders
 	AuthURLTimeout time.Duration
 
-	DataDir     string // "" means that nothing outlives a restart
+	DataDir     string // "" means that a restart loses tokens, keys and revocations
 	APIInsecure bool
 	APIHosts    string // see AllowedHosts
 
@@ -55,11 +56,11 @@ type Config struct {
 
 	MaxConnections int
 	APIConnections int   // 0 means as many as file descriptors allow
-	MaxChannels    int   // of one session
-	ChannelMemory  int64 // bytes that joined channels may cost; 0 means a part of the machine's memory
+	MaxChannels    int   // per session
+	ChannelMemory  int64 // bytes that joined channels may take; 0 means a part of the machine's memory
 	MaxMessage     int64 // bytes of a message from a client
 	PeerMemory     int64 // bytes held for all clients
-	MaxBody        int64 // bytes of a request's body
+	MaxBody        int64 // bytes of the body of a request
 
 	HeaderTimeout    time.Duration
 	AnonymousTimeout time.Duration // 0 means never
@@ -68,40 +69,40 @@ type Config struct {
 	ShutdownDelay    time.Duration
 	DrainTime        time.Duration
 
-	HistoryMessages int // of one channel; 0 means none
+	HistoryMessages int // per channel; 0 means none
 	HistoryBytes    int64
 	HistoryAge      time.Duration
-	HistoryMemory   int64 // of all channels together
+	HistoryMemory   int64 // for all channels together
 
-	Rules             []Rule // the first that matches a channel counts; see ChannelRules
+	Rules             []Rule // the first rule that matches a channel applies; see ChannelRules
 	PresenceLinger    time.Duration
 	PresenceUsers     int
-	IdempotencyWindow time.Duration // 0 means that keys mean nothing
-	AcceptRate        int           // connections a second; 0 means no bound
+	IdempotencyWindow time.Duration // 0 means that keys have no effect
+	AcceptRate        int           // connections per second; 0 means no limit
 	AllowOrigin       string        // see AllowedOrigins
 
-	Workers int // 0 means one a processor
+	Workers int // 0 means one per processor
 
 	TrustedProxies     string // see Trusted
 	ProxyProtocol      bool
 	UnlimitedAddresses string // see Unlimited
 
-	// What one client may do; 0 means no bound. Those of users are for those whom a
-	// backend has named.
+	// Limits of one client; 0 means no limit. The limits of users apply only to users whose names a
+	// backend has confirmed.
 	AddressConnections int
-	AddressAccepts     int   // a second
-	AddressRequests    int   // a second
-	AddressBytes       int64 // a second
-	AddressFailures    int   // a minute
+	AddressAccepts     int   // per second
+	AddressRequests    int   // per second
+	AddressBytes       int64 // per second
+	AddressFailures    int   // per minute
 	AddressChannels    int
 	UserConnections    int
-	UserRequests       int   // a second
-	UserPublishes      int   // a second
-	UserBytes          int64 // a second
+	UserRequests       int   // per second
+	UserPublishes      int   // per second
+	UserBytes          int64 // per second
 	UserChannels       int
-	KeyRequests        int   // a second
-	KeyPublishes       int   // a second
-	KeyBytes           int64 // a second
+	KeyRequests        int   // per second
+	KeyPublishes       int   // per second
+	KeyBytes           int64 // per second
 
 	APITLSCert  string // file; "" means no TLS
 	APITLSKey   string
@@ -113,15 +114,15 @@ type Config struct {
 	ACMECache     string // directory
 	ACMEEmail     string
 	ACMEDirectory string // URL; "" means Let's Encrypt
-	ACMECA        string // file; "" means the system's authorities
+	ACMECA        string // file; "" means the system's certificate authorities
 
-	// File is the configuration file in use, "" if none is.
+	// File is the configuration file that was read, or "".
 	File string
 
-	// Notes are sentences that the operator should read once, at start.
+	// Notes are sentences for the operator, to be shown once at start.
 	Notes []string
 
-	origins map[string]string // option to where its value came from; absent means the default
+	origins map[string]string // from each option to the source of its value; an absent option has its default
 }
 
 // Default returns a Config with the default of every option.
@@ -129,17 +130,17 @@ func Default() Config {
 	var c Config
 	for _, o := range Options() {
 		if err := o.set(&c, value{text: o.Default}); err != nil {
-			panic("config: default of " + o.Name + ": " + err.Error()) // a mistake in the table
+			panic("config: default of " + o.Name + ": " + err.Error()) // the table is wrong
 		}
 	}
 	return c
 }
 
-// DefaultOrigin is what [Config.Origin] says of an option that was given nowhere.
+// DefaultOrigin is the result of [Config.Origin] for an option that has its default.
 const DefaultOrigin = "default"
 
-// Origin tells where the value of the named option came from: "--api-port",
-// "BOREAS_API_PORT", "boreas.toml:3" or [DefaultOrigin].
+// Origin returns the source of the named option's value: "--api-port", "BOREAS_API_PORT",
+// "boreas.toml:3" or [DefaultOrigin].
 func (c Config) Origin(name string) string {
 	if origin, ok := c.origins[name]; ok {
 		return origin
@@ -147,32 +148,33 @@ func (c Config) Origin(name string) string {
 	return DefaultOrigin
 }
 
-// Given reports whether the named option has been given a value anywhere.
+// Given reports whether the named option has been set in any source.
 func (c Config) Given(name string) bool {
 	_, ok := c.origins[name]
 	return ok
 }
 
-// APIAddr is the address to listen on for the API, as net.Listen takes it.
+// APIAddr returns the address to listen on for the API, in the form of net.Listen.
 func (c Config) APIAddr() string { return net.JoinHostPort(c.APIHost, strconv.Itoa(c.APIPort)) }
 
-// WSAddr is the address to listen on for WebSockets, as net.Listen takes it.
+// WSAddr returns the address to listen on for WebSockets, in the form of net.Listen.
 func (c Config) WSAddr() string { return net.JoinHostPort(c.WSHost, strconv.Itoa(c.WSPort)) }
 
-// JWTKeyList is what JWTKeys names, in order.
+// JWTKeyList returns the keys in JWTKeys, in order.
 func (c Config) JWTKeyList() []string { return strings.FieldsFunc(c.JWTKeys, isListSpace) }
 
-// AuthHeaders are the headers of a client's request that the backend is asked with.
+// AuthHeaders returns the headers of a client's request that the backend receives.
 func (c Config) AuthHeaders() []string { return strings.FieldsFunc(c.AuthURLHeaders, isListSeparator) }
 
-// AllowedHosts are the names under which the API may be asked for, beside this machine's.
+// AllowedHosts returns the host names that requests to the API may have, besides this machine's
+// names.
 func (c Config) AllowedHosts() []string { return strings.FieldsFunc(c.APIHosts, isListSeparator) }
 
 func isListSeparator(r rune) bool { return r == ',' || r == ' ' }
 func isListSpace(r rune) bool     { return r == ' ' || r == '\n' || r == '\t' }
 
-// AllowedOrigins are the origins whose pages may read what the server answers: "*"
-// alone for all.
+// AllowedOrigins returns the origins whose pages may read the server's responses. "*" alone means
+// all origins.
 func (c Config) AllowedOrigins() []string {
 	return strings.FieldsFunc(c.AllowOrigin, isListSeparator)
 }

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// isStringPrefix reports whether s may stand before a Python string's quote.
+// isStringPrefix reports whether s may precede the quote of a Python string.
 func isStringPrefix(s string) bool {
 	switch strings.ToLower(s) {
 	case "", "u", "b", "r", "ur", "br", "rb":
@@ -15,11 +15,10 @@ func isStringPrefix(s string) bool {
 	return false
 }
 
-// number reads a word as a number as Python writes it. Its literal is other if it is
-// none.
+// number parses a word as a Python number. If it is not a number, the result's literal is other.
 func number(word string) value {
 	if strings.TrimLeft(word, "+-0123456789._xXoObBeEaAcCdDfF") != "" || !strings.ContainsAny(word, "0123456789") {
-		return value{word, other} // what Go reads as a number and Python does not: Inf, NaN, 0x1p4
+		return value{word, other} // Go accepts these as numbers and Python does not: Inf, NaN, 0x1p4
 	}
 	if v, ok := integerOf(word); ok {
 		return v
@@ -30,13 +29,13 @@ func number(word string) value {
 	return value{word, other}
 }
 
-// integerOf reads a whole number as Python and TOML write it: 8001, 0x1F41, 8_001.
+// integerOf parses a whole number in the syntax of Python and TOML: 8001, 0x1F41, 8_001.
 func integerOf(word string) (value, bool) {
 	n, err := strconv.ParseInt(word, 0, 64)
 	return value{strconv.FormatInt(n, 10), integer}, err == nil
 }
 
-// str reads a Python string at its quote. In a raw string a backslash is only that.
+// str parses a Python string, starting at its quote. In a raw string a backslash is not an escape.
 func (l *confLine) str(raw bool) (value, *Error) {
 	start := l.pos
 	quote := l.text[start : start+1]
@@ -56,7 +55,7 @@ func (l *confLine) str(raw bool) (value, *Error) {
 			b.WriteByte(l.text[l.pos])
 			l.pos++
 		case raw:
-			// Even in a raw string the character after a backslash does not end it.
+			// In a raw string, too, a quote after a backslash does not end the string.
 			b.WriteString(l.text[l.pos:min(l.pos+2, len(l.text))])
 			l.pos += 2
 		default:
@@ -67,11 +66,11 @@ func (l *confLine) str(raw bool) (value, *Error) {
 	}
 }
 
-// simpleEscapes are the escapes of one letter and what they stand for.
+// simpleEscapes are the letters of simple escapes, each followed by the character that it means.
 const simpleEscapes = `\\''""` + "a\ab\bf\fn\nr\rt\tv\v"
 
-// escape reads one escape sequence at its backslash. Like Python, it keeps the
-// backslash of a sequence that means nothing.
+// escape parses one escape sequence, starting at its backslash. Like Python, it keeps the backslash
+// of an unknown sequence.
 func (l *confLine) escape(b *strings.Builder) *Error {
 	start := l.pos
 	l.pos++

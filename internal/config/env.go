@@ -8,19 +8,19 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/spelling"
 )
 
-// Kubernetes gives each pod variables for each Service; those for one named boreas
-// begin as ours do.
+// Kubernetes adds variables for each Service to the environment of each pod. Those of a Service
+// that is named boreas have the same prefix as the options.
 var kubernetesName = regexp.MustCompile(`^BOREAS_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 
 var kubernetesValue = regexp.MustCompile(`^(tcp|udp|sctp)://`)
 
-// environment picks the options from an environment, by option name. A variable
-// that is empty counts as not set, as container tools often leave them. Others are
-// variables that are no options.
+// environment returns the values of options in an environment, by option name. An empty variable
+// counts as unset, because container tools often leave variables empty. others are variables with
+// the same prefix that are not options.
 func (l *loader) environment(env, others []string) map[string]value {
 	values := make(map[string]value)
 	byVariable := make(map[string]string)
-	var known []string // without the prefix: it would count as many letters in common
+	var known []string // without the prefix, so that it does not count as similarity
 	for _, name := range l.names {
 		variable := l.options[name].Env()
 		byVariable[variable] = name
@@ -51,7 +51,7 @@ func (l *loader) environment(env, others []string) map[string]value {
 	return values
 }
 
-// kubernetesHint explains a value that Kubernetes has put into one of our variables.
+// kubernetesHint explains a value that Kubernetes has written into one of the options' variables.
 func kubernetesHint(text string) string {
 	if !kubernetesValue.MatchString(text) {
 		return ""

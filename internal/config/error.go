@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// An Error is one mistake in the options. [Load] joins several with errors.Join.
+// An Error is one error in the options. [Load] joins several with errors.Join.
 type Error struct {
 	Where   string // "--api-port", "BOREAS_API_PORT", "boreas.toml:3", or a file's name
 	Message string
-	Excerpt string // of a file: the line with a mark under what is wrong; may be ""
+	Excerpt string // for a file: the line with a mark under the wrong part; may be ""
 
-	line int // of a file, to sort by
+	line int // in a file, for sorting
 }
 
 func (e *Error) Error() string {
@@ -22,7 +22,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// source is a file's text, for errors that show where in it they are.
+// source is the text of a file, for errors that show a part of it.
 type source struct {
 	name  string
 	lines []string
@@ -36,21 +36,21 @@ func newSource(name, text string) source {
 	return source{name, lines}
 }
 
-// span is a stretch of one line: bytes from to to, counted from 0; line from 1.
+// span is a part of one line. Lines are counted from 1, bytes from 0. to is exclusive.
 type span struct{ line, from, to int }
 
 func (s source) at(where span) string { return fmt.Sprintf("%s:%d", s.name, where.line) }
 
-// errorf makes an Error that shows the stretch where.
+// errorf returns an Error at the given span.
 func (s source) errorf(where span, format string, args ...any) *Error {
 	return &Error{Where: s.at(where), Message: fmt.Sprintf(format, args...), Excerpt: s.excerpt(where), line: where.line}
 }
 
-// maxExcerpt is the length of a line, in bytes, above which it is not shown.
+// maxExcerpt is the length in bytes of the longest line that an error shows.
 const maxExcerpt = 160
 
-// excerpt shows the line with carets under the stretch. A line with a URL is not
-// shown: there may be a password in it.
+// excerpt returns the line with carets under the span. It does not show a line with a URL, which
+// may contain a password.
 func (s source) excerpt(where span) string {
 	if where.line < 1 || where.line > len(s.lines) {
 		return ""
@@ -63,7 +63,7 @@ func (s source) excerpt(where span) string {
 	to := min(max(where.to, from), len(line))
 	pad := strings.Map(func(r rune) rune {
 		if r == '\t' {
-			return r // as wide as the one above it
+			return r // as wide as the tab in the line above
 		}
 		return ' '
 	}, line[:from])
@@ -71,7 +71,7 @@ func (s source) excerpt(where span) string {
 	return fmt.Sprintf("%4d | %s\n     | %s%s", where.line, visible(line), pad, carets)
 }
 
-// visible replaces what could steer a terminal.
+// visible replaces control characters, because they could change the state of a terminal.
 func visible(line string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {

@@ -14,19 +14,19 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
-// The files that are looked for when none is named, the first first.
+// The files to look for if none is named, in this order.
 const (
 	tomlName = "boreas.toml"
 	confName = "boreas.conf"
 )
 
-// maxFile is the greatest size of a configuration file, in bytes.
+// maxFile is the maximal size of a configuration file in bytes.
 const maxFile = 1 << 20
 
-// maxTold is how many mistakes of a file are told: with more it is no configuration.
-const maxTold = 20
+// maxTold is how many errors in one file are reported. A file with more is not a configuration.
+const maxReported = 20
 
-// file reads the named file, or the one that is there.
+// file reads the named file, or the default file that exists.
 func (l *loader) file(dir, path string) {
 	named := path != ""
 	if !named {
@@ -58,10 +58,10 @@ func (l *loader) file(dir, path string) {
 
 func isFile(dir, name string) bool {
 	_, err := os.Stat(filepath.Join(dir, name))
-	return !errors.Is(err, fs.ErrNotExist) // with any other error, reading it will tell
+	return !errors.Is(err, fs.ErrNotExist) // other errors are reported when the file is read
 }
 
-// read takes the options from a file's content.
+// read sets the options from the content of a file.
 func (l *loader) read(path, content string) {
 	src := newSource(path, content)
 	var entries []entry
@@ -80,12 +80,12 @@ func (l *loader) read(path, content string) {
 		l.entry(src, e, seen)
 	}
 	slices.SortStableFunc(l.errs[before:], func(a, b *Error) int { return cmp.Compare(a.line, b.line) })
-	if more := len(l.errs) - before - maxTold; more > 0 {
-		l.errs = append(l.errs[:before+maxTold], &Error{Where: path, Message: fmt.Sprintf("and %d more mistakes", more)})
+	if more := len(l.errs) - before - maxReported; more > 0 {
+		l.errs = append(l.errs[:before+maxReported], &Error{Where: path, Message: fmt.Sprintf("and %d more mistakes", more)})
 	}
 }
 
-// entry takes one option from a file. Seen has the options that stood before.
+// entry sets one option from a file. seen has the earlier options of the file.
 func (l *loader) entry(src source, e entry, seen map[string]span) {
 	o, ok := l.options[e.name]
 	switch {
@@ -97,7 +97,8 @@ func (l *loader) entry(src source, e entry, seen map[string]span) {
 		return
 	}
 	if first, twice := seen[e.name]; twice {
-		// Only boreas.conf gets here, and in Python the last assignment counts.
+		// This happens only in boreas.conf, because TOML forbids it. In Python the last assignment
+		// counts.
 		l.config.Notes = append(l.config.Notes, fmt.Sprintf("%s: %s was given in line %d already; this one counts", src.at(e.nameAt), e.name, first.line))
 	}
 	seen[e.name] = e.nameAt

@@ -10,8 +10,8 @@ var confSeeds = []string{
 	"x = '", "x = \\", "x = '\\", "= 3", "x = 1e5 2", "x = '\\U00110000'", "x = u", "x =\t.5",
 }
 
-// FuzzConf reads anything: no panic, each line gives at most one entry or error, and
-// an entry is where it says it is.
+// FuzzConf checks that parseConf never panics, returns at most one entry or error per line, and
+// returns the right position of each entry.
 func FuzzConf(f *testing.F) {
 	for _, seed := range confSeeds {
 		f.Add(seed)
@@ -24,10 +24,10 @@ func FuzzConf(f *testing.F) {
 		}
 		for _, e := range entries {
 			if got := src.lines[e.nameAt.line-1][e.nameAt.from:e.nameAt.to]; got != e.name {
-				t.Errorf("%q is where the name %q should be", got, e.name)
+				t.Errorf("got %q at the position of the name %q", got, e.name)
 			}
 			if e.value.text != "" && e.valueAt.from >= e.valueAt.to {
-				t.Errorf("no place of the value %q", e.value.text)
+				t.Errorf("the value %q has no position", e.value.text)
 			}
 		}
 		readTwice(t, "boreas.conf", text)
@@ -41,8 +41,8 @@ func FuzzTOML(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) { readTwice(t, "boreas.toml", text) })
 }
 
-// readTwice reads a file's text as Load does. What is without mistake must, printed,
-// be read as the same again.
+// readTwice reads a file's text as Load does. If there are no errors, it prints the options, reads
+// them again, and compares.
 func readTwice(t *testing.T, name, text string) {
 	read := func(name, text string) (Config, []*Error) {
 		l := newLoader()
@@ -59,7 +59,7 @@ func readTwice(t *testing.T, name, text string) {
 		return
 	}
 	if Redact(c.TokenProvider) != c.TokenProvider {
-		return // is not printed
+		return // it is not printed
 	}
 	var printed strings.Builder
 	if err := c.PrintTOML(&printed); err != nil {

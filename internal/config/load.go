@@ -7,28 +7,27 @@ import (
 	"slices"
 )
 
-// Input is what [Load] reads options from.
+// Input holds the sources of options for [Load].
 type Input struct {
 	// Flags are the values given on the command line, by option name.
 	Flags map[string]string
 
-	// Env is the environment, as os.Environ gives it.
+	// Env is the environment, in the form of os.Environ.
 	Env []string
 
-	// OtherEnv are the variables that begin as the options' do and are none.
+	// OtherEnv are environment variables with the options' prefix that are not options.
 	OtherEnv []string
 
-	// Dir is the directory in which configuration files are looked for; ""
-	// means the working directory.
+	// Dir is the directory in which to look for configuration files; "" means the working
+	// directory.
 	Dir string
 }
 
-// Load reads all options. The error, if any, is one [Error] for each mistake,
-// joined with errors.Join.
+// Load reads all options. The error, if any, joins one [Error] for each error with errors.Join.
 func Load(in Input) (Config, error) {
 	l := newLoader()
 
-	// Weakest first: a later source replaces what an earlier one has set.
+	// In reverse order of precedence: a later source replaces the values of an earlier one.
 	env := l.environment(in.Env, in.OtherEnv)
 	path := env["config"].text
 	if name, ok := in.Flags["config"]; ok {
@@ -60,7 +59,7 @@ type loader struct {
 	options map[string]Option
 	names   []string
 	errs    []*Error
-	base    string // directory of the file that is read
+	base    string // the directory of the configuration file
 }
 
 func newLoader() *loader {
@@ -75,12 +74,12 @@ func newLoader() *loader {
 
 func (l *loader) fail(err *Error) { l.errs = append(l.errs, err) }
 
-// set gives an option a value, and reports whether it could. Blame creates an Error for each
-// fault of the value.
+// set sets an option and reports whether the value was valid. blame creates an Error for each fault
+// of the value.
 func (l *loader) set(o Option, v value, origin string, blame func(error) *Error) bool {
 	if o.Name == "config" {
 		l.config.origins[o.Name] = origin
-		return true // has been followed
+		return true // already used
 	}
 	if err := o.set(&l.config, v); err != nil {
 		if several, ok := err.(interface{ Unwrap() []error }); ok {
@@ -96,7 +95,7 @@ func (l *loader) set(o Option, v value, origin string, blame func(error) *Error)
 	return true
 }
 
-// checkTogether looks at values that must fit one another.
+// checkTogether checks options that depend on each other.
 func (l *loader) checkTogether() {
 	l.checkTLS()
 	c := l.config

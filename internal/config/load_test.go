@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// directory makes a directory with the given files.
+// directory creates a directory with the given files.
 func directory(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -23,7 +23,7 @@ func directory(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// mustLoad loads what has no mistake.
+// mustLoad loads options that have no errors.
 func mustLoad(t *testing.T, in Input) Config {
 	t.Helper()
 	c, err := Load(in)
@@ -33,7 +33,7 @@ func mustLoad(t *testing.T, in Input) Config {
 	return c
 }
 
-// with is the default configuration with changes.
+// with returns the default configuration with changes.
 func with(change func(*Config)) Config {
 	c := Default()
 	change(&c)
@@ -78,7 +78,7 @@ func TestFirstSourceCounts(t *testing.T) {
 		{"environment", Input{Env: env, Dir: directory(t, map[string]string{"boreas.conf": file})}, 2, "BOREAS_API_PORT"},
 		{"file", Input{Dir: directory(t, map[string]string{"boreas.conf": file})}, 3, "boreas.conf:1"},
 		{"default", Input{Dir: t.TempDir()}, 8001, "default"},
-		{"an empty variable is none", Input{Env: []string{"BOREAS_API_PORT="}, Dir: t.TempDir()}, 8001, "default"},
+		{"an empty variable is unset", Input{Env: []string{"BOREAS_API_PORT="}, Dir: t.TempDir()}, 8001, "default"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -131,8 +131,8 @@ func TestWhichFile(t *testing.T) {
 	}
 }
 
-// TestOldConf reads a file as it may have been written for Boreas 1.0.
-func TestOldConf(t *testing.T) {
+// TestConfOfBoreas1 reads a typical file of Boreas 1.0.
+func TestConfOfBoreas1(t *testing.T) {
 	const old = "# -*- coding: utf-8 -*-\r\n" + `
 # production
 api_port=9001
@@ -158,8 +158,9 @@ log_format = '\x6as\u006fn'
 	}
 }
 
-// TestTextIsTrimmed gives each text option a value as secrets, env files and shells give it: with a line break or a blank around
-// it. Keeping them would cause a silent fault: an issuer that no token has, or another directory.
+// TestTextIsTrimmed sets each text option to a value with a line break or blank around it, as in
+// secrets and environment files. If the option kept them, it would fail silently: no token would
+// have that issuer, or a directory would have another name.
 func TestTextIsTrimmed(t *testing.T) {
 	values := map[string]string{
 		"token_provider": "file:tokens", "jwt_keys": "hs256:secret", "auth_url": "https://backend.example/check",
@@ -188,7 +189,7 @@ func TestTextIsTrimmed(t *testing.T) {
 			}
 		}
 		if inner := "a\x00b"; o.set(new(Config), value{text: inner}) == nil && !o.lines {
-			t.Errorf("%s=%q is taken", o.Name, inner)
+			t.Errorf("%s=%q is accepted", o.Name, inner)
 		}
 	}
 	c, err := Load(Input{Env: []string{"BOREAS_DATA_DIR= \n", "BOREAS_JWT_ISSUER=https://issuer.example/\n"}, Dir: t.TempDir()})
@@ -206,8 +207,8 @@ func TestTextIsTrimmed(t *testing.T) {
 	}
 }
 
-// TestFilesAsEditorsSaveThem reads the same file with byte order marks and as UTF-16.
-func TestFilesAsEditorsSaveThem(t *testing.T) {
+// TestEncodingsOfFiles reads the same file with a byte order mark and as UTF-16.
+func TestEncodingsOfFiles(t *testing.T) {
 	utf16 := func(text string) string {
 		var b strings.Builder
 		b.WriteString("\xff\xfe")

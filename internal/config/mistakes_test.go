@@ -20,7 +20,7 @@ const (
 	wantFrom   = "want no_tokens, file:PATH, exec:COMMAND, http://URL or https://URL"
 )
 
-// TestBadFlag gives one bad value each; the environment and files take the same way.
+// TestBadFlag sets one bad value at a time. The environment and files use the same code.
 func TestBadFlag(t *testing.T) {
 	tests := []struct{ option, value, want string }{
 		{"api_port", "80001", `--api-port: ` + wantPort + `, not "80001"`},
@@ -106,7 +106,7 @@ func TestBadFlag(t *testing.T) {
 	}
 }
 
-// notExist is what the system says of a file that is not there.
+// notExist returns the system's error for a file that does not exist.
 func notExist() string {
 	_, err := os.Open("absent")
 	return err.(*os.PathError).Err.Error()
@@ -127,7 +127,7 @@ func TestBadEnvironment(t *testing.T) {
 	_, err := Load(Input{Dir: t.TempDir(), OtherEnv: []string{"BOREAS_API_URL"}, Env: []string{
 		"BOREAS_API_UR=1",
 		"BOREAS_API_PROT=1", "BOREAS_SOMETHING=1", "BOREAS_WS_PORT=tcp://10.0.0.7:80", "BOREAS_DEBUG=2",
-		// Not ours to judge:
+		// These are variables of other programs:
 		"BOREAS_API_URL=http://localhost:8001", "BOREAS_SERVICE_HOST=10.0.0.1", "BOREAS_SERVICE_PORT_API=8001", "BOREAS_PORT=tcp://10.0.0.1:8001",
 		"BOREAS_WEB_PORT_80_TCP_ADDR=10.0.0.1", "PATH=/bin", "BOREASX=1", "BOREAS_UNSET=",
 	}})
@@ -140,7 +140,8 @@ func TestBadEnvironment(t *testing.T) {
 	}, "\n"))
 }
 
-// TestBadFile reads files full of mistakes: all are told, in order, where they are.
+// TestBadFile reads files with many errors. All errors are reported, in order, with their
+// positions.
 func TestBadFile(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"boreas.conf", `import os
@@ -266,10 +267,10 @@ boreas.toml:9: there are no tables: all options stand at the top, as name = valu
 	}
 }
 
-// manyMistakes is what is told of a file of 40 lines with a question mark each.
+// manyMistakes returns the errors for a file of 40 lines that each have one question mark.
 func manyMistakes() string {
 	var b strings.Builder
-	for line := 1; line <= maxTold; line++ {
+	for line := 1; line <= maxReported; line++ {
 		fmt.Fprintf(&b, "boreas.conf:%d: want a line such as api_port = 8001\n%4d | ?\n     | ^\n", line, line)
 	}
 	return b.String() + "boreas.conf: and 20 more mistakes"

@@ -9,17 +9,17 @@ import (
 
 const networksForm = "addresses and networks such as 192.0.2.7 and 10.0.0.0/8, separated by commas (empty means none)"
 
-// Trusted are the networks of the proxies that are believed when they say who the client is.
+// Trusted returns the networks of the proxies whose statements about client addresses are trusted.
 func (c Config) Trusted() []netip.Prefix { return networks(c.TrustedProxies) }
 
-// Unlimited are the networks whose addresses have no limits.
+// Unlimited returns the networks whose addresses have no limits.
 func (c Config) Unlimited() []netip.Prefix { return networks(c.UnlimitedAddresses) }
 
-// networks reads a list that checkNetworks has let pass.
+// networks parses a list that checkNetworks has accepted.
 func networks(list string) []netip.Prefix {
 	found, err := parseNetworks(list)
 	if err != nil {
-		panic("config: " + err.Error()) // a Config that is not from Load or Default
+		panic("config: " + err.Error()) // the Config is not from Load or Default
 	}
 	return found
 }
@@ -55,7 +55,7 @@ func parseNetwork(entry string) (netip.Prefix, error) {
 	switch {
 	case err != nil:
 		return netip.Prefix{}, fmt.Errorf("%q is no address and no network", entry)
-	case network.Addr().Is4In6(): // which addresses of clients never are
+	case network.Addr().Is4In6(): // addresses of clients are never in this form
 		return netip.Prefix{}, fmt.Errorf("%q: write it as IPv4", entry)
 	case network != network.Masked():
 		return netip.Prefix{}, fmt.Errorf("%q has bits behind its prefix: write %s or %s", entry, network.Masked(), network.Addr())

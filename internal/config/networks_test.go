@@ -21,6 +21,6 @@ func TestNetworks(t *testing.T) {
 		}
 	}
 	if got := fmt.Sprint(Default().Unlimited()); got != "[127.0.0.0/8 ::1/128]" {
-		t.Errorf("by default: %s", got)
+		t.Errorf("the default is %s", got)
 	}
 }

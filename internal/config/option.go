@@ -13,41 +13,41 @@ import (
 // An Option is one row of the table of options.
 type Option struct {
 	Name    string // as in a file: with underscores
-	Usage   string // a sentence without its capital and full stop
-	Group   string // the heading under which help shows it
-	Default string // as it would be given on the command line
-	Zero    string // what a value of 0 means, if it means something special
+	Usage   string // a sentence without its capital letter and full stop
+	Group   string // the heading in the help
+	Default string // in the form of the command line
+	Zero    string // the meaning of the value 0, if it is special
 
-	// FlagOnly is set for what cannot stand in a file.
+	// FlagOnly means that the option cannot be set in a file.
 	FlagOnly bool
 
-	field    func(*Config) any  // pointer to where the value goes; its type says what the option takes
-	min, max int64              // of a number, bytes of a size, nanoseconds of a duration
-	choices  []string           // of a text, if it is one of a few
-	form     string             // what a text has to be, for messages
-	check    func(string) error // further rule of a text
-	paths    pathForm           // positions of file names in a text
-	secret   bool               // its text may hold a password
-	hidden   bool               // a wrong text may be a secret: it is never repeated
-	lines    bool               // a text that may have several lines
+	field    func(*Config) any  // pointer to the option's field; its type is the type of the option
+	min, max int64              // limits of a number, bytes of a size, nanoseconds of a duration
+	choices  []string           // the valid texts, if there are only a few
+	form     string             // the form of a valid text, for messages
+	check    func(string) error // a further check of a text
+	paths    pathForm           // where a text contains file names
+	secret   bool               // the text may contain a password
+	hidden   bool               // a wrong text may be a secret, so errors never repeat it
+	lines    bool               // the text may have several lines
 }
 
-// Flag is the option's name on the command line, without the leading dashes.
+// Flag returns the option's name on the command line, without the leading dashes.
 func (o Option) Flag() string { return strings.ReplaceAll(o.Name, "_", "-") }
 
-// EnvPrefix is what the name of each environment variable begins with.
+// EnvPrefix is the prefix of each environment variable.
 const EnvPrefix = "BOREAS_"
 
-// Env is the option's environment variable.
+// Env returns the name of the option's environment variable.
 func (o Option) Env() string { return EnvPrefix + strings.ToUpper(o.Name) }
 
-// Bool reports whether the option is true or false; such a flag may stand alone.
+// Bool reports whether the option is true or false. Such a flag needs no value.
 func (o Option) Bool() bool {
 	_, ok := o.field(new(Config)).(*bool)
 	return ok
 }
 
-// Placeholder stands for the option's value in help: "TIME", "SIZE".
+// Placeholder returns the name of the option's value in the help, such as "TIME" or "SIZE".
 func (o Option) Placeholder() string {
 	switch o.field(new(Config)).(type) {
 	case *time.Duration:
@@ -67,26 +67,26 @@ func (o Option) Placeholder() string {
 	return ""
 }
 
-// literal says how a value was written.
+// literal is the type in which a value was written.
 type literal int
 
 const (
-	untyped literal = iota // command line and environment: text may mean anything
+	untyped literal = iota // command line and environment: the text can be of any type
 	text
 	integer
 	float
 	boolean
-	none  // Python's None: as if it were not given
-	other // something that no option takes
+	none  // Python's None: as if the option were not set
+	other // a type that no option accepts
 )
 
-// value is what was written for an option.
+// value is a value that was written for an option.
 type value struct {
-	text    string // what a text stands for, the digits of an integer, otherwise as written
+	text    string // the content of a text, the digits of an integer, otherwise as written
 	literal literal
 }
 
-// wanted says what o takes, for messages and documentation.
+// wanted describes the valid values of o, for messages and documentation.
 func (o Option) wanted() string {
 	var w string
 	switch o.field(new(Config)).(type) {
@@ -111,12 +111,12 @@ func (o Option) wanted() string {
 	return w
 }
 
-// set puts v into c. The error says what was wanted and what was there. It joins
-// several, if rules have several mistakes.
+// set sets the option in c to v. The error says which values are valid and which value was given.
+// If several rules are wrong, it joins several errors.
 func (o Option) set(c *Config, v value) error {
 	ok := false
 	var hint error
-	if _, rules := o.field(c).(*[]Rule); !rules && (v.literal == untyped || v.literal == text) { // errors in a rule contain their position
+	if _, rules := o.field(c).(*[]Rule); !rules && (v.literal == untyped || v.literal == text) { // rules are not trimmed, because their errors contain positions
 		v.text = trimText(v.text)
 	}
 	switch field := o.field(c).(type) {
@@ -147,7 +147,7 @@ func (o Option) set(c *Config, v value) error {
 	got := v.text
 	switch {
 	case o.hidden, o.secret && strings.ContainsAny(v.text, "@?"):
-		got = "the one given" // there may be a password in it, and who knows where
+		got = "the one given" // there may be a password anywhere in it
 	case v.literal == text || v.literal == untyped:
 		got = strconv.Quote(v.text)
 	}
@@ -169,7 +169,7 @@ func setBool(field *bool, v value) bool {
 	return true
 }
 
-// within reports whether n is in the option's bounds.
+// within reports whether n is within the option's limits.
 func (o Option) within(n int64) bool {
 	return n >= o.min && n <= o.max || n == 0 && o.Zero != ""
 }
@@ -231,8 +231,7 @@ func (o Option) setText(field *string, v value) (ok bool, hint error) {
 	return true, nil
 }
 
-// format gives the option's value in c as it would be given on the command line.
-// It may hold a secret.
+// format returns the option's value in c, in the form of the command line. It may contain a secret.
 func (o Option) format(c Config) string {
 	switch field := o.field(&c).(type) {
 	case *bool:

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// A pathForm is the way in which an option's text contains file names.
+// A pathForm says where an option's text contains file names.
 type pathForm int
 
 const (
 	noPath   pathForm = iota
-	wholly            // the text is the name of a file or directory
+	wholly            // the whole text is the name of a file or directory
 	provider          // after file:
-	keyList           // after file:, hs256: and the like, several with blanks between them
+	keyList           // after file:, hs256: and so on, in a list separated by blanks
 )
 
-// errBlank is returned for a list whose parts cannot have blanks.
+// errBlank is returned if a name with a blank would be in a list whose names end at a blank.
 var errBlank = errors.New("the configuration file is in a directory with a blank in its name, and the names in this list end at a blank: move the keys to another directory, and give its absolute name")
 
 // resolve returns the option's text with absolute file names. Relative names are resolved

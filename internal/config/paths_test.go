@@ -27,7 +27,7 @@ func pathsOf(c Config) map[string]string {
 	}
 }
 
-// TestPathsInAFile: they are relative to the file, regardless of the working directory.
+// TestPathsInAFile: file names in a file are relative to the file, not to the working directory.
 func TestPathsInAFile(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "etc")
@@ -65,7 +65,7 @@ func TestPathsInAFile(t *testing.T) {
 	want["jwt_keys"] = strings.ReplaceAll(want["jwt_keys"], "https://issuer.example/jwks ", "")
 	check("boreas.conf of the working directory", mustLoad(t, Input{}))
 
-	// Elsewhere they are relative to the working directory, as always.
+	// File names in flags and variables are relative to the working directory.
 	c := mustLoad(t, Input{Flags: map[string]string{"data_dir": "data"}, Env: []string{"BOREAS_TOKEN_PROVIDER=file:tokens"}})
 	if c.DataDir != "data" || c.TokenProvider != "file:tokens" {
 		t.Errorf("from flags and environment: %q, %q", c.DataDir, c.TokenProvider)
@@ -83,7 +83,8 @@ func TestPathsInAFile(t *testing.T) {
 	}
 }
 
-// TestPathsWithBlanks: names in jwt_keys end at a blank.
+// TestPathsWithBlanks: a directory with a blank in its name works if the key's relative name has
+// none.
 func TestPathsWithBlanks(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "my files")
 	if err := os.Mkdir(dir, 0o700); err != nil {

@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// Print writes each option, its value and where that came from, without secrets.
+// Print writes each option with its value and its source, without secrets.
 func (c Config) Print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "OPTION\tVALUE\tFROM")
@@ -27,7 +27,7 @@ func (c Config) Print(w io.Writer) error {
 	return table.Flush()
 }
 
-// shown is the option's value in c without secrets.
+// shown returns the option's value in c without secrets.
 func (o Option) shown(c Config) string {
 	if o.secret {
 		return Redact(o.format(c))
@@ -35,8 +35,8 @@ func (o Option) shown(c Config) string {
 	return o.format(c)
 }
 
-// PrintTOML writes a boreas.toml with the values in force and what each option
-// means. Options that have their default are commented out.
+// PrintTOML writes a boreas.toml with the current values and the meaning of each option. Options
+// that have their default are commented out.
 func (c Config) PrintTOML(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Options of the Boreas server. A line that begins with # shows a default.\n")
@@ -72,7 +72,7 @@ func (c Config) PrintTOML(w io.Writer) error {
 	return err
 }
 
-// toml writes a value as TOML has it.
+// toml returns a value in TOML syntax.
 func (o Option) toml(c Config, shown string) string {
 	switch field := o.field(&c).(type) {
 	case *bool, *int:
@@ -86,7 +86,7 @@ func (o Option) toml(c Config, shown string) string {
 			return "0"
 		}
 	case *[]Rule:
-		// One rule a line, where the text needs no escapes.
+		// One rule per line, if the text needs no escapes.
 		lines := formatRules(*field, "\n")
 		if len(*field) > 1 && !strings.Contains(lines, "''") {
 			return "'''\n" + lines + "\n'''"
@@ -121,7 +121,7 @@ func tomlString(s string) string {
 	return b.String()
 }
 
-// ShownDefault is the default for help, with what a 0 means.
+// ShownDefault returns the default for the help, with the meaning of a 0.
 func (o Option) ShownDefault() string {
 	if o.Zero != "" && (o.Default == "0" || o.Default == "0s") {
 		return "0: " + o.Zero
@@ -129,6 +129,5 @@ func (o Option) ShownDefault() string {
 	return o.Default
 }
 
-// Wanted says what the option takes: "a whole number from 1 to 1024 (0 means one a
-// processor)".
+// Wanted describes the valid values: "a whole number from 1 to 1024 (0 means one a processor)".
 func (o Option) Wanted() string { return o.wanted() }

@@ -102,7 +102,7 @@ acme_ca                 ""                            default
 	}
 }
 
-// TestPrintTOML reads back what was printed.
+// TestPrintTOML prints options and reads them back.
 func TestPrintTOML(t *testing.T) {
 	given := mustLoad(t, Input{Dir: t.TempDir(), Flags: map[string]string{
 		"api_port": "0", "debug": "false", "max_body": "1500", "max_message": "2KiB", "drain_time": "0", "history_age": "1d",
@@ -124,7 +124,7 @@ func TestPrintTOML(t *testing.T) {
 		}
 	}
 
-	// With every line uncommented it is the defaults.
+	// With all lines uncommented, the file sets each option to its default.
 	var defaults bytes.Buffer
 	if err := Default().PrintTOML(&defaults); err != nil {
 		t.Fatal(err)

@@ -11,13 +11,11 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// A Rule says how the channels are treated whose names match its pattern, and no
-// pattern of a rule before it.
+// A Rule applies to the channels whose names match its pattern and no pattern of an earlier rule.
 type Rule struct {
 	Pattern string
 
-	// What the rule says of history; nil where it leaves that to the options of
-	// the same names.
+	// History of the channels; nil means the value of the option with the same name.
 	HistoryMessages *int // 0 means none
 	HistoryBytes    *int64
 	HistoryAge      *time.Duration
@@ -25,11 +23,11 @@ type Rule struct {
 	Presence       boreas.PresenceMode
 	ClientPublish  bool
 	Latest         bool
-	MaxSubscribers int // 0 means no bound
+	MaxSubscribers int // 0 means no limit
 }
 
-// ChannelRules returns the rules of all channels, with defaults for omitted members, and a last
-// rule for the channels without one.
+// ChannelRules returns the rules of all channels. Omitted members have the options' values. A last
+// rule matches all channels that no other rule matches.
 func (c Config) ChannelRules() *boreas.Rules {
 	var rules *boreas.Rules
 	for i, r := range append(c.Rules[:len(c.Rules):len(c.Rules)], Rule{Pattern: "**"}) {
@@ -39,12 +37,12 @@ func (c Config) ChannelRules() *boreas.Rules {
 		}
 		pattern, err := access.ParsePattern(r.Pattern)
 		if err != nil {
-			panic("config: " + err.Error()) // not a rule of Load
+			panic("config: " + err.Error()) // the rule is not from Load
 		}
 		rules = rules.Add(pattern, boreas.Rule{
 			Text: text,
 			Retention: engine.Retention{
-				// To the engine a 0 means its default, here it means none.
+				// 0 means none here, but the engine's default in the engine.
 				Messages: cmp.Or(*cmp.Or(r.HistoryMessages, &c.HistoryMessages), -1),
 				Bytes:    *cmp.Or(r.HistoryBytes, &c.HistoryBytes),
 				Age:      *cmp.Or(r.HistoryAge, &c.HistoryAge),
@@ -58,7 +56,7 @@ func (c Config) ChannelRules() *boreas.Rules {
 	return rules
 }
 
-// String returns the rule as it would be given.
+// String returns the rule in the syntax of the option.
 func (r Rule) String() string {
 	words := []string{r.Pattern}
 	if r.HistoryMessages != nil {
@@ -88,7 +86,7 @@ func (r Rule) String() string {
 	return strings.Join(words, " ")
 }
 
-// formatRules writes rules with the separator between each two.
+// formatRules returns the rules in the syntax of the option, with the given separator.
 func formatRules(rules []Rule, separator string) string {
 	var texts []string
 	for _, r := range rules {

@@ -44,7 +44,7 @@ func TestRulesFromAnywhere(t *testing.T) {
 	}
 }
 
-func TestRulesReplaceThoseOfTheFile(t *testing.T) {
+func TestRulesReplaceRulesOfFile(t *testing.T) {
 	in := Input{Flags: map[string]string{"rules": ""}, Dir: directory(t, map[string]string{"boreas.toml": "rules = 'a latest'"})}
 	if c := mustLoad(t, in); c.Rules != nil || !c.Given("rules") {
 		t.Error(c.Rules)
@@ -121,7 +121,7 @@ func TestBadRules(t *testing.T) {
 	}
 }
 
-// All mistakes are told, each where it stands.
+// TestBadRulesInAFile: all errors are reported with their positions.
 func TestBadRulesInAFile(t *testing.T) {
 	const form = `want rules separated by ";" or on lines of their own, each a pattern and words, such as "chat.** presence history_age=1h"`
 	const words = " (there are history_messages=N, history_bytes=SIZE, history_age=TIME, presence or presence=count, client_publish, latest, max_subscribers=N)"
@@ -199,8 +199,8 @@ quiet
 	}
 }
 
-// FuzzRules reads anything. What is without mistake must, printed, be read as the same
-// again, and give rules; a mistake is in a rule that is there, at a word that it has.
+// FuzzRules parses any text. Valid rules are printed and parsed again, and must be the same. An
+// error must name a rule that is in the text, and a word that is in the rule.
 func FuzzRules(f *testing.F) {
 	f.Add(rulesText)
 	for _, text := range []string{"a presence=count", "a latest latest", "**;b", "=", "a =", "a\u00a0b", "a history_age=1e2 history_bytes=1_024", "''';x", "é\"\\ latest"} {

@@ -11,10 +11,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/spelling"
 )
 
-// maxRules bounds the rules: each channel's name is compared with one after the other.
+// maxRules limits the rules, because each channel's name is compared with one rule after another.
 const maxRules = 1000
 
-// The words of a rule, as they stand before a "=" if there is one.
+// The words of a rule, without "=" and value.
 const (
 	wordMessages    = "history_messages"
 	wordBytes       = "history_bytes"
@@ -27,7 +27,7 @@ const (
 	presenceCount = "count"
 )
 
-// ruleWords are the words with the form of their values, as messages list them.
+// ruleWords are the words with the form of their values, for messages.
 var ruleWords = []struct{ name, shown string }{
 	{wordMessages, wordMessages + "=N"},
 	{wordBytes, wordBytes + "=SIZE"},
@@ -40,12 +40,12 @@ var ruleWords = []struct{ name, shown string }{
 
 const rulesForm = `rules separated by ";" or on lines of their own, each a pattern and words, such as "chat.** presence history_age=1h"`
 
-// ruleError is a mistake in one rule.
+// ruleError is an error in one rule.
 type ruleError struct {
 	number  int
-	text    string // of the rule
-	word    string // that is wrong
-	at      int    // where it stands in the rule's text
+	text    string // the text of the rule
+	word    string // the wrong word
+	at      int    // its position in the rule's text
 	message string
 }
 
@@ -58,8 +58,8 @@ func (e *ruleError) Error() string {
 	return fmt.Sprintf("rule %d, %q: %s", e.number, text, e.message)
 }
 
-// span finds where in a file the mistake stands, in the value that begins at the span
-// given. That is the place unless the text has escapes, and cannot be found.
+// span returns the position of the error in a file. value is where the rules begin. If the rule is
+// not found in the file, because it has escapes there, span returns value.
 func (e *ruleError) span(src source, value span) span {
 	for i := value.line - 1; i < len(src.lines); i++ {
 		if from := strings.Index(src.lines[i], e.text); from >= 0 {
@@ -69,8 +69,7 @@ func (e *ruleError) span(src source, value span) span {
 	return value
 }
 
-// parseRules reads the text of all rules. The error joins one for each rule that has a
-// mistake.
+// parseRules parses the text of all rules. The error joins one error for each wrong rule.
 func parseRules(text string) ([]Rule, error) {
 	var rules []Rule
 	var errs []error
@@ -100,12 +99,12 @@ func parseRules(text string) ([]Rule, error) {
 	return rules, nil
 }
 
-// ruleParser reads one rule.
+// ruleParser parses one rule.
 type ruleParser struct {
 	number int
 	text   string
-	word   string // that is being read
-	at     int    // where it stands in the text
+	word   string // the current word
+	at     int    // its position in the text
 }
 
 func (p *ruleParser) errorf(format string, args ...any) error {
@@ -142,7 +141,7 @@ func (p *ruleParser) rule() (Rule, error) {
 	return r, nil
 }
 
-// set carries out one word.
+// set applies one word to the rule.
 func (p *ruleParser) set(r *Rule, name, value string, valued bool) error {
 	switch name {
 	case wordPublish, wordLatest:
@@ -169,7 +168,7 @@ func (p *ruleParser) set(r *Rule, name, value string, valued bool) error {
 	return p.setValue(r, name, value, valued)
 }
 
-// setValue carries out a word that takes a value.
+// setValue applies a word that has a value.
 func (p *ruleParser) setValue(r *Rule, name, text string, valued bool) error {
 	o, ok := ruleOption(name)
 	if !ok {
@@ -195,7 +194,7 @@ func (p *ruleParser) setValue(r *Rule, name, text string, valued bool) error {
 	return nil
 }
 
-// ruleOption describes the value of a word: what the option of that name takes.
+// ruleOption returns the option that describes the value of a word: the option of the same name.
 func ruleOption(name string) (Option, bool) {
 	if name == wordSubscribers {
 		return Option{Name: name, field: func(c *Config) any { return &c.MaxConnections }, min: 1, max: 10_000_000}, true
@@ -211,7 +210,7 @@ func ruleOption(name string) (Option, bool) {
 	return Option{}, false
 }
 
-// unknown tells that there is no such word, and which there are.
+// unknown returns an error that lists the words of a rule.
 func (p *ruleParser) unknown(name string) error {
 	var shown []string
 	for _, w := range ruleWords {
@@ -236,8 +235,8 @@ func wordNames() []string {
 	return names
 }
 
-// reached returns an error if the rule can never be used, because one before it
-// matches all that it does.
+// reached returns an error if the rule can never apply, because an earlier rule matches all of its
+// channels.
 func (p *ruleParser) reached(before []Rule, r Rule) error {
 	p.word, p.at = r.Pattern, 0
 	for i, b := range before {

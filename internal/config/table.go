@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Groups of options, as help shows them.
+// Groups of options in the help.
 const (
 	groupListen  = "Listening"
 	groupAuth    = "Who may connect"
@@ -30,7 +30,7 @@ const (
 	day     = int64(24 * time.Hour)
 )
 
-// Options returns the table of options, in the order in which they are shown.
+// Options returns the table of options, in the order of the help.
 func Options() []Option {
 	return append([]Option{
 		{
@@ -326,7 +326,7 @@ func Options() []Option {
 	}, tlsOptions()...)
 }
 
-// perClient is the row of a number that bounds what one client does.
+// perClient returns a row of the table for a number that limits one client.
 func perClient(name, byDefault, usage string, field func(*Config) *int) Option {
 	return Option{
 		Name: name, Group: groupClient, Default: byDefault, Zero: "no bound", Usage: usage,
@@ -334,7 +334,7 @@ func perClient(name, byDefault, usage string, field func(*Config) *int) Option {
 	}
 }
 
-// bytesPerClient is the row of a size that does.
+// bytesPerClient returns a row of the table for a size that limits one client.
 func bytesPerClient(name, byDefault, usage string, field func(*Config) *int64) Option {
 	return Option{
 		Name: name, Group: groupClient, Default: byDefault, Zero: "no bound", Usage: usage,

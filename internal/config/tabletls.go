@@ -2,7 +2,7 @@ package config
 
 const groupTLS = "TLS"
 
-// tlsOptions is the part of the table that is about TLS.
+// tlsOptions returns the rows of the table for TLS.
 func tlsOptions() []Option {
 	return []Option{
 		{

@@ -39,8 +39,8 @@ func checkHost(host string) error {
 	return nil
 }
 
-// checkOrigins looks at each origin of a list as browsers send it (RFC 6454): another
-// spelling would never match one.
+// checkOrigins checks that each origin in a list has the form in which browsers send it (RFC 6454).
+// An origin in another form would never match.
 func checkOrigins(list string) error {
 	if list == "*" || list == "" {
 		return nil
@@ -74,8 +74,9 @@ func checkOrigins(list string) error {
 	return nil
 }
 
-// sentOrigin returns an origin as browsers write it (WHATWG URL, "host serializing"), or "" if there is none: without the
-// scheme's usual port, with names in ASCII and addresses in their shortest form.
+// sentOrigin returns an origin in the form in which browsers send it (WHATWG URL, "host
+// serializing"): without the scheme's default port, with names in ASCII and addresses in their
+// shortest form. It returns "" if browsers cannot send the origin.
 func sentOrigin(u *url.URL) string {
 	host, port := u.Hostname(), u.Port()
 	switch address, err := netip.ParseAddr(host); {
@@ -90,7 +91,7 @@ func sentOrigin(u *url.URL) string {
 		host = address.String()
 	case strings.Contains(host, ":"):
 		return ""
-	case u.Scheme == "http" || u.Scheme == "https": // other schemes, such as those of apps, accept any name
+	case u.Scheme == "http" || u.Scheme == "https": // other schemes, such as those of apps, allow any name
 		ascii, err := idna.Punycode.ToASCII(host)
 		last := ascii[strings.LastIndexByte(strings.TrimSuffix(ascii, "."), '.')+1:]
 		if err != nil || ascii == "" || !hostName.MatchString(ascii) || isNumber(strings.TrimSuffix(last, ".")) {
@@ -108,13 +109,14 @@ func sentOrigin(u *url.URL) string {
 	}
 }
 
-// isNumber reports whether browsers read the last label of a name as a number, and the name as an IPv4 address.
+// isNumber reports whether browsers read a name as an IPv4 address because its last label is a
+// number.
 func isNumber(label string) bool {
 	_, err := strconv.ParseUint(label, 0, 64)
 	return err == nil && !strings.Contains(label, "_")
 }
 
-// checkProvider looks at the form only; package auth does the rest.
+// checkProvider checks only the form of the provider; package auth loads the tokens.
 func checkProvider(provider string) error {
 	switch provider {
 	case "no_tokens", "boreas.utils.tokens:no_tokens":
@@ -131,7 +133,7 @@ func checkProvider(provider string) error {
 	case kind == "exec":
 		return errors.New("the command is missing")
 	case kind == "http", kind == "https":
-		// The parser's error would repeat the URL, password included.
+		// The parser's error would repeat the URL and its password.
 		if u, err := url.Parse(provider); err != nil || u.Host == "" {
 			return errors.New("that is not a valid URL")
 		}
@@ -143,14 +145,14 @@ func checkProvider(provider string) error {
 	}
 }
 
-// webURL finds web addresses in a text.
+// webURL matches web addresses in a text.
 var webURL = regexp.MustCompile(`(?i)https?://\S*`)
 
-// Redact returns a token provider as it may be shown: without the users, passwords
-// and queries of its URLs.
+// Redact returns a token provider without the users, passwords and queries of its URLs, so that it
+// can be shown.
 func Redact(provider string) string {
 	if at := webURL.FindStringIndex(provider); at != nil && at[0] == 0 {
-		return redactURL(provider) // up to its end, also if a space makes it invalid
+		return redactURL(provider) // the whole text is a URL, even if a space makes it invalid
 	}
 	return webURL.ReplaceAllStringFunc(provider, redactURL)
 }
@@ -159,7 +161,7 @@ func redactURL(address string) string {
 	const redacted = "REDACTED"
 	u, err := url.Parse(address)
 	if err != nil {
-		// What is the password of a URL that cannot be read? Any part may be.
+		// Any part of an invalid URL may be the password.
 		scheme, _, _ := strings.Cut(address, "://")
 		return scheme + "://" + redacted
 	}
@@ -175,7 +177,8 @@ func redactURL(address string) string {
 	return u.String()
 }
 
-// trimText removes blanks, line breaks and a byte order mark around a value: secrets, env files and `$(cat FILE)` have them.
+// trimText removes blanks, line breaks and a byte order mark around a value. Secrets, environment
+// files and `$(cat FILE)` often add them.
 func trimText(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
 }

@@ -11,18 +11,18 @@ import (
 
 const domainForm = "names such as push.example.com, separated by commas"
 
-// APITLS tells whether the API is served over TLS.
+// APITLS reports whether the API is served over TLS.
 func (c Config) APITLS() bool { return c.APITLSCert != "" }
 
-// WSTLS tells whether subscribers are served over TLS.
+// WSTLS reports whether subscribers are served over TLS.
 func (c Config) WSTLS() bool { return c.WSTLSCert != "" || c.ACMEDomains != "" }
 
-// Domains are the names of acme_domains.
+// Domains returns the names in acme_domains.
 func (c Config) Domains() []string {
 	return strings.FieldsFunc(c.ACMEDomains, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// checkDomains looks at each name of a list as it would stand in a certificate.
+// checkDomains checks that a certificate could be issued for each name in a list.
 func checkDomains(list string) error {
 	if list == "" {
 		return nil
@@ -69,10 +69,10 @@ func checkDirectory(address string) error {
 	return nil
 }
 
-// checkTLS looks at the options of TLS that must fit one another.
+// checkTLS checks TLS options that depend on each other.
 func (l *loader) checkTLS() {
 	c := l.config
-	// needs says that an option that is set makes no sense without another.
+	// needs reports an error if an option is set that needs another one, and that one is not set.
 	needs := func(name, value, other, otherValue, why string) {
 		if value != "" && otherValue == "" {
 			l.fail(&Error{Where: c.Origin(name), Message: fmt.Sprintf("%s is given and %s is not: %s", name, other, why)})

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTLSOptionsThatDoNotFit gives options of TLS that make no sense together.
+// TestTLSOptionsThatDoNotFit sets TLS options that contradict each other.
 func TestTLSOptionsThatDoNotFit(t *testing.T) {
 	const (
 		pair      = "TLS takes both files, the certificate and its private key"

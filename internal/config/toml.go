@@ -7,9 +7,9 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// parseTOML reads the text of a TOML file. The library checks the whole grammar
-// first, with duplicate keys and positions; its parser then tells where each value
-// stands, which errors about values need.
+// parseTOML parses the text of a TOML file. First the library checks the whole text, including
+// duplicate keys, with error positions. Then its parser finds the position of each value, for
+// errors in values.
 func parseTOML(src source, text string) ([]entry, []*Error) {
 	var ignored map[string]any
 	if err := toml.Unmarshal([]byte(text), &ignored); err != nil {
@@ -26,7 +26,7 @@ func parseTOML(src source, text string) ([]entry, []*Error) {
 		at := spanOf(parser, key.Node())
 		if node.Kind != unstable.KeyValue {
 			errs = append(errs, src.errorf(at, "there are no tables: all options stand at the top, as name = value"))
-			break // what follows belongs to the table
+			break // the rest of the file belongs to the table
 		}
 		if !key.IsLast() {
 			errs = append(errs, src.errorf(at, "there are no tables: write an option's name without dots"))
@@ -48,7 +48,7 @@ func tomlError(src source, err error) *Error {
 	return src.errorf(span{line, column - 1, column}, "%s", trimTOML(syntax.Error()))
 }
 
-// trimTOML takes the library's name from the front of its messages.
+// trimTOML removes the library's name from the start of its messages.
 func trimTOML(message string) string {
 	const prefix = "toml: "
 	if len(message) > len(prefix) && message[:len(prefix)] == prefix {
@@ -65,11 +65,11 @@ func spanOf(parser *unstable.Parser, node *unstable.Node) span {
 	return span{shape.Start.Line, shape.Start.Column - 1, shape.End.Column - 1}
 }
 
-// tomlValue returns the value and where it stands, or where its key does if the
-// parser does not tell.
+// tomlValue returns the value and its position. If the parser does not know the position, it
+// returns that of the key.
 func tomlValue(parser *unstable.Parser, node *unstable.Node, key span) (value, span) {
 	at := key
-	if node.Raw.Length > 0 && node.Kind != unstable.InlineTable { // the parser gives only its end
+	if node.Raw.Length > 0 && node.Kind != unstable.InlineTable { // the parser knows only the end of an inline table
 		at = spanOf(parser, node)
 	}
 	written := string(node.Data)

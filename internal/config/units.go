@@ -11,7 +11,7 @@ import (
 
 var errUnit = errors.New("unknown unit")
 
-// sizeUnits are tried in this order: B last, because all end with it.
+// sizeUnits are tried in this order. B is last, because the other units end with B as well.
 var sizeUnits = []struct {
 	name  string
 	bytes int64
@@ -26,8 +26,8 @@ var sizeUnits = []struct {
 	{"B", 1},
 }
 
-// parseSize reads "64KiB", "1 MiB", "500kB" or plain bytes. Units may be written in
-// any case; K, M and G alone are refused, because they mean both 1000 and 1024.
+// parseSize parses "64KiB", "1 MiB", "500kB" or a number of bytes. Units may be in any case. K, M
+// and G alone are not accepted, because each may mean powers of 1000 or of 1024.
 func parseSize(s string) (int64, error) {
 	unit := int64(1)
 	for _, u := range sizeUnits {
@@ -46,7 +46,7 @@ func parseSize(s string) (int64, error) {
 	return n * unit, nil
 }
 
-// formatSize is the shortest form that parseSize reads as n.
+// formatSize returns the shortest text that parseSize reads as n.
 func formatSize(n int64) string {
 	for _, u := range []struct {
 		name  string
@@ -59,14 +59,14 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// ParseDuration reads "10s", "1m30s", "1d" or plain seconds, whole or not. The error does not describe the
-// accepted forms.
+// ParseDuration parses "10s", "1m30s", "1d" or a number of seconds, which may have a fraction. The
+// error does not describe the accepted forms.
 func ParseDuration(s string) (time.Duration, error) {
 	if seconds, err := strconv.ParseFloat(s, 64); err == nil {
 		if d := seconds * float64(time.Second); math.Abs(d) < math.MaxInt64 {
 			return time.Duration(d), nil
 		}
-		return 0, strconv.ErrRange // infinite, not a number, or too much
+		return 0, strconv.ErrRange // infinite, not a number, or too large
 	}
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.ParseInt(days, 10, 32)
@@ -78,7 +78,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	return time.ParseDuration(s)
 }
 
-// FormatDuration returns the shortest form that [ParseDuration] reads as d: 5m, not 5m0s.
+// FormatDuration returns the shortest text that [ParseDuration] reads as d: 5m, not 5m0s.
 func FormatDuration(d time.Duration) string {
 	if d != 0 && int64(d)%day == 0 {
 		return fmt.Sprintf("%dd", int64(d)/day)
