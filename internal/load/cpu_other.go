@@ -4,5 +4,5 @@ package load
 
 import "time"
 
-// cpuTime is not known here, so that the report says nothing of it.
+// cpuTime returns 0 because the processor time is not known on this system. The report omits it.
 func cpuTime() time.Duration { return 0 }

@@ -9,14 +9,13 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// maxFrame bounds a frame's payload: a server's claim must not fill our memory.
+// maxFrame limits a frame's payload, so that a faulty server cannot make the tool use all memory.
 const maxFrame = 8 << 20
 
 var errFrame = errors.New("the server broke the WebSocket protocol")
 
-// nextFrame finds the first frame in data, which a server sent, so it has no
-// mask. used is 0 if data does not hold all of it; then need is how many bytes
-// that would take, as far as is known.
+// nextFrame parses the first frame in data. A server's frames have no mask. If data does not hold
+// the whole frame, used is 0, and need is the number of bytes that are known to be needed.
 func nextFrame(data []byte) (code ws.OpCode, payload []byte, used, need int, err error) {
 	if len(data) < 2 {
 		return 0, nil, 0, 2, nil
@@ -50,10 +49,10 @@ func nextFrame(data []byte) (code ws.OpCode, payload []byte, used, need int, err
 	return ws.OpCode(data[0] & 0xf), data[header:end], end, 0, nil
 }
 
-// A finder finds the marks of a run in messages.
+// A finder finds the marks of one run in messages.
 type finder struct {
-	prefix []byte // the run's digits and a dot
-	last   int    // where the mark was in the message before: most likely it is there again
+	prefix []byte // the run's ID and a dot
+	last   int    // where the mark was in the previous message, because it is most likely there again
 }
 
 func (f *finder) find(message []byte) (mark, bool) {

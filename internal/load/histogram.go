@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// A histogram counts times in buckets whose width grows with the time: 64 for
-// each doubling, so a percentile is off by at most 1/64. It is not safe for use
-// by many goroutines.
+// A histogram counts times in buckets whose width grows with the time. There are 64 buckets for
+// each doubling, so the error of a percentile is at most 1/64. It is not safe for concurrent use.
 type histogram struct {
 	counts [buckets]uint64
 	total  uint64
@@ -29,7 +28,7 @@ func bucket(d time.Duration) int {
 	return exponent*sub + int(v>>exponent)
 }
 
-// upper returns the longest time that falls into a bucket.
+// upper returns the longest time in a bucket.
 func upper(b int) time.Duration {
 	if b < sub {
 		return time.Duration(b)
@@ -52,8 +51,8 @@ func (h *histogram) merge(o *histogram) {
 	h.max = max(h.max, o.max)
 }
 
-// percentile returns the time that the given share of all times did not exceed;
-// 0 if there are none.
+// percentile returns the time that the given share of all times did not exceed. It returns 0 if
+// there are no times.
 func (h *histogram) percentile(share float64) time.Duration {
 	if h.total == 0 {
 		return 0

@@ -1,22 +1,22 @@
 package load
 
-// A stream is what a subscriber has had of one publisher's messages on one
-// channel. They are numbered from 1, and the publisher waits for each answer, so
-// they must come in order.
+// A stream records which messages of one publisher on one channel a subscriber has received. The
+// messages are numbered from 1. They must arrive in order, because the publisher waits for each
+// reply.
 type stream struct {
-	high     uint32 // the highest number that came
-	received uint32 // how many different ones came
-	window   uint64 // bit i: high-i came
+	high     uint32 // the highest number received
+	received uint32 // how many different numbers were received
+	window   uint64 // bit i: the number high-i was received
 }
 
 const windowSize = 64
 
-// A tally counts what came as it should not have.
+// A tally counts deliveries that should not have happened.
 type tally struct {
-	repeated   uint64 // came before
-	outOfOrder uint64 // came after a later one
-	stray      uint64 // of a channel that was not joined, or of no publisher of ours
-	unreadable uint64 // no mark of this run
+	repeated   uint64 // received before
+	outOfOrder uint64 // received after a later message
+	stray      uint64 // from a channel that was not joined, or from an unknown publisher
+	unreadable uint64 // without a mark of this run
 }
 
 func (t *tally) add(o tally) {
@@ -26,7 +26,7 @@ func (t *tally) add(o tally) {
 	t.unreadable += o.unreadable
 }
 
-// note takes down that a message came.
+// note records that a message was received.
 func (s *stream) note(number uint32, t *tally) {
 	switch {
 	case number > s.high:
@@ -39,8 +39,8 @@ func (s *stream) note(number uint32, t *tally) {
 		s.high = number
 		s.received++
 	case s.high-number >= windowSize:
-		// Too far back to know whether it came: a late one would have to be over
-		// 64 behind, and would then be counted as lost too.
+		// It is unknown whether this message was received before. It counts as repeated, because a
+		// late message would be over 64 messages late, and counts as lost anyway.
 		t.repeated++
 	case s.window>>(s.high-number)&1 == 1:
 		t.repeated++
@@ -51,12 +51,13 @@ func (s *stream) note(number uint32, t *tally) {
 	}
 }
 
-// A ledger is what one subscriber has had. It is owned by the subscriber's reader.
+// A ledger records which messages one subscriber has received. It is owned by the subscriber's
+// reader.
 type ledger struct {
-	first, channels int // the channels joined: this many from first on, round the end
-	all             int // channels of the run
+	first, channels int // the joined channels: this many from first, continuing at 0 after the last channel
+	all             int // the number of channels in the run
 	publishers      int
-	streams         []stream // by channel joined, then publisher
+	streams         []stream // by joined channel, then by publisher
 	tally
 }
 
@@ -64,7 +65,7 @@ func newLedger(first, channels, all, publishers int) *ledger {
 	return &ledger{first: first, channels: channels, all: all, publishers: publishers, streams: make([]stream, channels*publishers)}
 }
 
-// note takes down a message, and tells whether it is one that was due here.
+// note records a message, and reports whether this subscriber should receive it.
 func (l *ledger) note(m mark) bool {
 	place := int(m.channel) - l.first
 	if place < 0 {
@@ -78,8 +79,8 @@ func (l *ledger) note(m mark) bool {
 	return true
 }
 
-// lost returns how many of the messages that the server has taken did not come.
-// taken is by publisher, then channel.
+// lost returns how many accepted messages were not received. taken is by publisher, then by
+// channel.
 func (l *ledger) lost(taken [][]uint32) uint64 {
 	var n uint64
 	for place := range l.channels {

@@ -23,18 +23,18 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A fake is a classic server that delivers as its test wants it.
+// A fake is a classic server whose deliveries the test controls.
 type fake struct {
 	t       *testing.T
 	api, ws *httptest.Server
-	// deliver is asked what to send for a message to a peer; nil sends it once.
+	// deliver returns the frames to send to a peer for a message; nil sends the message once.
 	deliver func(p *peer, frame string) []string
-	status  func(n int) int // of the n-th broadcast, from 1; nil: 200
+	status  func(n int) int // the status of the n-th broadcast, from 1; nil means 200
 
-	mu         sync.Mutex // guards what follows, and writing
+	mu         sync.Mutex // guards the following fields, and writes to peers
 	peers      map[*peer]bool
 	broadcasts int
-	tokens     []string // made and not deleted
+	tokens     []string // created and not deleted
 }
 
 type peer struct {
@@ -97,7 +97,7 @@ func (f *fake) broadcast(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send delivers a message to a peer; mu is held.
+// send delivers a message to a peer. The caller holds mu.
 func (f *fake) send(p *peer, frame string) {
 	p.got++
 	frames := []string{frame}
@@ -105,7 +105,7 @@ func (f *fake) send(p *peer, frame string) {
 		frames = f.deliver(p, frame)
 	}
 	for _, text := range frames {
-		// An error means that the peer is gone, which its reader sees.
+		// An error means that the peer is gone. The peer's reader notices that.
 		if text == "close" {
 			_ = p.conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(1008, "too slow"))
 		} else {
@@ -149,7 +149,7 @@ func (f *fake) subscribe(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// run loads the fake, and stops it after it got as many broadcasts as that.
+// run puts a load on the fake, and stops it after the given number of broadcasts.
 func (f *fake) run(o Options, broadcasts int) *Report {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(f.t.Context())
@@ -173,14 +173,14 @@ func (f *fake) run(o Options, broadcasts int) *Report {
 	return report
 }
 
-// counts compares the reports' figures that do not depend on the machine.
+// counts ignores the figures that depend on the machine.
 var counts = cmpopts.IgnoreFields(Report{}, "Seconds", "PublishRate", "DeliveryRate", "Latency", "Answers", "Connects",
 	"ConnectSeconds", "Cores", "Processors", "Warnings")
 
 func TestRunCountsWhatIsDelivered(t *testing.T) {
 	f := newFake(t)
 	got := f.run(Options{Subscribers: 6, Channels: 3, Joins: 2, Publishers: 1, Size: 70, Slow: 1}, 30)
-	// Ten messages on each channel, two of the channels for each subscriber.
+	// Each of the three channels has ten messages. Each subscriber has two of the channels.
 	want := &Report{
 		Interrupted: true, Subscribers: 6, Slow: 1, Channels: 3, Joins: 2, Publishers: 1, Size: 70,
 		Published: 30, Deliveries: 6 * 2 * 10, Reasons: map[string]int{},
@@ -190,7 +190,7 @@ func TestRunCountsWhatIsDelivered(t *testing.T) {
 	}
 	for name, p := range map[string]Percentiles{"latency": got.Latency, "answers": got.Answers, "connects": got.Connects} {
 		if p.P50 <= 0 || p.P50 > p.P90 || p.P90 > p.P99 || p.P99 > p.P999 || p.P999 > p.Max {
-			t.Errorf("%s: %+v is not a row of rising times", name, p)
+			t.Errorf("%s: the times %+v do not increase", name, p)
 		}
 	}
 	joins := map[int]int{}
@@ -202,7 +202,7 @@ func TestRunCountsWhatIsDelivered(t *testing.T) {
 	}
 }
 
-// On this machine any certificate will do.
+// TestRunOverTLS: on this machine any certificate is accepted.
 func TestRunOverTLS(t *testing.T) {
 	f := newFake(t)
 	f.ws.Close()
@@ -217,17 +217,17 @@ func TestRunOverTLS(t *testing.T) {
 	}
 }
 
-// Elsewhere only one that the system trusts.
+// TestOnlyThisMachineIsTrustedBlindly: for other machines the certificate must be trusted.
 func TestOnlyThisMachineIsTrustedBlindly(t *testing.T) {
 	if c := trust(t.Context(), "wss://127.0.0.1:1/"); c == nil || !c.InsecureSkipVerify {
 		t.Error("this machine is not trusted")
 	}
 	if c := trust(t.Context(), "wss://192.0.2.1:1/"); c != nil {
-		t.Error("another machine is trusted, whatever its certificate")
+		t.Error("another machine is trusted with any certificate")
 	}
 }
 
-func TestRunFindsWhatAServerDoesWrong(t *testing.T) {
+func TestRunFindsFaultsOfServer(t *testing.T) {
 	third := func(p *peer) bool { return p.got == 3 }
 	for name, c := range map[string]struct {
 		deliver func(p *peer, frame string) []string
@@ -264,7 +264,7 @@ func TestRunFindsWhatAServerDoesWrong(t *testing.T) {
 			},
 			want: Report{Published: 10, Deliveries: 20, OutOfOrder: 2},
 		},
-		"sends what was not joined": {
+		"sends from another channel": {
 			deliver: func(p *peer, frame string) []string {
 				if third(p) {
 					frame = strings.Replace(frame, ".0000.0000.", ".0000.0007.", 1)
@@ -273,7 +273,7 @@ func TestRunFindsWhatAServerDoesWrong(t *testing.T) {
 			},
 			want: Report{Published: 10, Deliveries: 18, Stray: 2, Lost: 2},
 		},
-		"sends something else too": {
+		"sends another message as well": {
 			deliver: func(p *peer, frame string) []string {
 				if third(p) {
 					return []string{`{"message": 1, "channel": "x"}`, frame}
@@ -305,7 +305,7 @@ func TestRunFindsWhatAServerDoesWrong(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // those that lose wait for what does not come
+			t.Parallel() // tests with lost messages wait for them
 			f := newFake(t)
 			f.deliver, f.status = c.deliver, c.status
 			got := f.run(Options{Subscribers: 2, Publishers: 1}, 10)
@@ -328,13 +328,13 @@ func TestRunPublishesAtARate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Due at 0, 1, 2 ... 49 ms, however long each takes.
+	// Messages are due at 0, 1, 2 ... 49 ms, regardless of how long each publish takes.
 	if got.Published != 50 || got.Deliveries != 50 {
 		t.Errorf("%d published and %d delivered, want 50 of each", got.Published, got.Deliveries)
 	}
 }
 
-func TestRunSaysWhyItCannot(t *testing.T) {
+func TestRunErrors(t *testing.T) {
 	f := newFake(t)
 	ws := strings.Replace(f.ws.URL, "http", "ws", 1)
 	for name, c := range map[string]struct {
@@ -369,7 +369,7 @@ func TestWarnings(t *testing.T) {
 	}
 	fine := Report{Cores: 1, Processors: 2, Seconds: 10, Published: 1000, Deliveries: 1}
 	if fine.warn(Options{Rate: 100}, nil); fine.Warnings != nil {
-		t.Errorf("warnings for nothing: %q", fine.Warnings)
+		t.Errorf("warnings without a reason: %q", fine.Warnings)
 	}
 }
 

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// A mark is what each message carries: who sent it, on which channel, which of
-// the sender's messages on the channel it is (from 1), and when it was to be sent,
-// in nanoseconds since the start of the run. Its text has a fixed form, so that it
-// can be written into a message in place and found again without decoding:
+// A mark is part of each message. It has the publisher, the channel, the number of the message
+// among the publisher's messages on the channel (from 1), and the time at which the message was
+// due, in nanoseconds since the start of the run. Its text has a fixed form, so that it can be
+// written in place and found without decoding the message:
 //
 //	<run, 8 hex digits>.<publisher, 4>.<channel, 4>.<number, 8>.<time, 12>
 type mark struct {
@@ -20,8 +20,8 @@ type mark struct {
 const (
 	runDigits  = 8
 	markLength = runDigits + 1 + 4 + 1 + 4 + 1 + 8 + 1 + 12
-	markPrefix = runDigits + 1 // the run and its dot: what is searched for
-	maxTime    = 1<<48 - 1     // over three days
+	markPrefix = runDigits + 1 // the run's ID and the dot, by which a mark is found
+	maxTime    = 1<<48 - 1     // more than three days
 
 	// The text around a mark in a message.
 	payloadOpen  = `{"bench":"`
@@ -30,15 +30,14 @@ const (
 	minSize      = len(payloadOpen) + markLength + len(payloadPad) + len(payloadClose)
 )
 
-// payload returns a message of the given size with room for a mark, and where in
-// it the mark is.
+// payload returns a message of the given size with room for a mark, and the position of the mark.
 func payload(run string, size int) (text []byte, at int) {
 	pad := bytes.Repeat([]byte("x"), size-minSize)
 	text = fmt.Appendf(nil, "%s%s%s%s%s%s", payloadOpen, run, bytes.Repeat([]byte("."), markLength-runDigits), payloadPad, pad, payloadClose)
 	return text, len(payloadOpen)
 }
 
-// put writes the mark behind the run's digits and dot at the start of text.
+// put writes the mark into text, after the run's ID and the dot.
 func (m mark) put(text []byte) {
 	putHex(text[9:13], uint64(m.publisher))
 	putHex(text[14:18], uint64(m.channel))
@@ -46,7 +45,7 @@ func (m mark) put(text []byte) {
 	putHex(text[28:40], uint64(m.time))
 }
 
-// parseMark reads the mark at the start of text, which begins with the prefix.
+// parseMark parses the mark at the start of text, which begins with the prefix.
 func parseMark(text []byte) (m mark, ok bool) {
 	if len(text) < markLength {
 		return mark{}, false

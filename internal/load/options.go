@@ -12,39 +12,39 @@ import (
 	"github.com/boreas-pubsub/boreas/client"
 )
 
-// Bounds of a run. They are far beyond what one machine can load, and keep a slip
-// of the finger from becoming an attack.
+// Limits of a run. They are far more than one machine can produce. They prevent that a typing error
+// becomes an attack.
 const (
 	maxSubscribers = 200_000
 	maxChannels    = 65_536 // a mark has 16 bits for the channel
-	maxJoins       = 1_000  // what a server lets one session join by default
+	maxJoins       = 1_000  // the server's default limit for one session
 	maxPublishers  = 4_096
 	maxSize        = 1 << 20
 	maxDuration    = 24 * time.Hour
-	maxStreams     = 32 << 20 // of 16 bytes each: half a GiB
+	maxStreams     = 32 << 20 // 16 bytes each: half a GiB in total
 )
 
-// Options say what load to make. Zero fields get the defaults that are named.
+// Options describe the load. A zero field means the default in its comment.
 type Options struct {
-	API string // URL of the server's API; [client.DefaultAPI]
-	Key string // API key; none
-	WS  string // URL where it takes subscribers; [client.DefaultWS]
+	API string // URL of the server's API; default [client.DefaultAPI]
+	Key string // API key; default none
+	WS  string // URL for subscribers; default [client.DefaultWS]
 
-	Subscribers int           // 100
-	Slow        int           // further subscribers that join and then read nothing; 0
-	Channels    int           // 1
-	Joins       int           // channels that each subscriber joins; 1
-	Publishers  int           // 8
-	Rate        float64       // messages a second of all publishers together; 0: as fast as they are answered
-	Size        int           // bytes of a message, at least 61; 100
-	Duration    time.Duration // for how long to publish; 10 s
-	ConnectRate float64       // new connections a second; 0: as fast as they come, 64 at a time
+	Subscribers int           // default 100
+	Slow        int           // additional subscribers that join and then read nothing; default 0
+	Channels    int           // default 1
+	Joins       int           // channels that each subscriber joins; default 1
+	Publishers  int           // default 8
+	Rate        float64       // messages per second of all publishers together; 0 means as fast as the server replies
+	Size        int           // bytes of a message, at least 61; default 100
+	Duration    time.Duration // how long to publish; default 10 s
+	ConnectRate float64       // new connections per second; 0 means as fast as possible, 64 at a time
 
-	// Progress, if not nil, is told about once a second how far the run is.
+	// Progress, if not nil, is called about once per second.
 	Progress func(Progress)
 }
 
-// withDefaults fills in what was left out, and refuses what cannot be done.
+// withDefaults sets omitted fields to their defaults, and returns an error if a field is invalid.
 func (o Options) withDefaults() (Options, error) {
 	o.API, o.WS = cmp.Or(o.API, client.DefaultAPI), cmp.Or(o.WS, client.DefaultWS)
 	o.Subscribers, o.Channels, o.Joins = cmp.Or(o.Subscribers, 100), cmp.Or(o.Channels, 1), cmp.Or(o.Joins, 1)
@@ -73,8 +73,8 @@ func within[N int | float64 | time.Duration](what string, n, least, most N) erro
 	return nil
 }
 
-// OnLoopback tells whether a URL leads to this machine only. An error means that
-// its host cannot be found.
+// OnLoopback reports whether a URL leads only to this machine. It returns an error if the host
+// cannot be resolved.
 func OnLoopback(ctx context.Context, rawURL string) (bool, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -92,7 +92,7 @@ func OnLoopback(ctx context.Context, rawURL string) (bool, error) {
 	return len(addresses) > 0, nil
 }
 
-// Check says what is wrong with the options.
+// Check returns an error if the options are invalid.
 func (o Options) Check() error {
 	_, err := o.withDefaults()
 	return err

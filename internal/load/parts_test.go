@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestMarkIsFoundAgainInAMessage(t *testing.T) {
+func TestMarkIsFoundInMessage(t *testing.T) {
 	text, at := payload("cafe0123", 100)
 	want := mark{publisher: 0xabc, channel: 65535, number: 1<<32 - 1, time: maxTime}
 	want.put(text[at:])
@@ -35,7 +35,7 @@ func TestMarkIsFoundAgainInAMessage(t *testing.T) {
 	}
 }
 
-func TestFramesAreFoundInAnySlicing(t *testing.T) {
+func TestFramesInPieces(t *testing.T) {
 	var sent bytes.Buffer
 	var want []string
 	for _, n := range []int{0, 1, 125, 126, 5000, 65535, 65536, 70000} {
@@ -106,13 +106,13 @@ func TestPingsAreAnswered(t *testing.T) {
 	}
 }
 
-func TestFramesThatNoServerMaySend(t *testing.T) {
+func TestInvalidFrames(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"masked": {0x81, 0x80, 0, 0, 0, 0}, "reserved bits": {0xC1, 0x00}, "far too long": {0x81, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 		"longer than a number": {0x81, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 	} {
 		if _, _, used, _, err := nextFrame(data); err == nil || used != 0 {
-			t.Errorf("%s: taken, %d bytes", name, used)
+			t.Errorf("%s: accepted, %d bytes", name, used)
 		}
 	}
 }
@@ -145,7 +145,7 @@ func TestStreamTellsLateFromRepeated(t *testing.T) {
 	}
 }
 
-func TestHistogramIsOffByLittle(t *testing.T) {
+func TestHistogramError(t *testing.T) {
 	var h, half histogram
 	for i := 1; i <= 100_000; i++ {
 		h.record(time.Duration(i) * time.Microsecond)
@@ -161,7 +161,7 @@ func TestHistogramIsOffByLittle(t *testing.T) {
 		t.Errorf("merged: max %v, all %v, total %d", h.max, h.percentile(1), h.total)
 	}
 	if got := (&histogram{}).percentile(0.5); got != 0 {
-		t.Errorf("of nothing: %v", got)
+		t.Errorf("percentile of no times: %v", got)
 	}
 	for _, d := range []time.Duration{-1, 0, 1, 63, 64, 127, 128, 1<<62 + 1, 1<<63 - 1} {
 		if b := bucket(d); d > upper(b) || (b > 0 && d <= upper(b-1)) {
@@ -194,8 +194,8 @@ func TestAnswersAreRead(t *testing.T) {
 	}
 }
 
-// BenchmarkFollow measures how many deliveries a second the tool follows: frames
-// come over a loopback socket, from a sender that does nothing else.
+// BenchmarkFollow measures how many deliveries per second the tool can follow. The frames come over
+// a loopback socket from a sender that does nothing else.
 func BenchmarkFollow(b *testing.B) {
 	text, at := payload("cafe0123", 100)
 	const batch = 500

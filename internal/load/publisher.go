@@ -18,20 +18,20 @@ import (
 
 const (
 	answerTimeout  = 10 * time.Second
-	hurry          = 2 * time.Second // how long the last answers may take after an interruption
+	hurry          = 2 * time.Second // the time for the last replies after an interruption
 	pauseOnFailure = 50 * time.Millisecond
-	maxFailures    = 100 // in a row; then a publisher gives up
+	maxFailures    = 100 // in a row; after that the publisher gives up
 )
 
-// An endpoint is where messages are posted to.
+// An endpoint is the server's address and the prepared requests.
 type endpoint struct {
 	tls     bool
 	address string
-	heads   [][]byte // of a request, by channel; read only
+	heads   [][]byte // headers of the requests, by channel; immutable
 }
 
-// newEndpoint prepares a request for each channel; only the body differs between
-// requests to the same one, and its length never does.
+// newEndpoint prepares the headers of a request for each channel. Requests to one channel differ
+// only in the body, and all bodies have the same length.
 func newEndpoint(rawURL, key string, channels []string, bodySize int) (*endpoint, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -68,19 +68,19 @@ func (e *endpoint) dial(ctx context.Context) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", e.address)
 }
 
-// A publisher is one HTTP connection that sends a message, waits for the answer,
-// and sends the next. Its fields belong to its goroutine until that has ended.
+// A publisher is one HTTP connection that sends a message, waits for the reply, and sends the next
+// message. Its fields are owned by its goroutine until the goroutine has ended.
 type publisher struct {
 	number   int
 	to       *endpoint
-	body     []byte // of a request
-	markAt   int    // where in body the mark is
+	body     []byte // of the requests
+	markAt   int    // the position of the mark in body
 	sent     []uint32
-	taken    []uint32 // by channel: how many the server has answered with 200
+	taken    []uint32 // by channel: how many messages the server has accepted with 200
 	pace     pace
-	answered *atomic.Uint64 // of all publishers
+	answered *atomic.Uint64 // accepted messages of all publishers
 	failed   uint64
-	failure  error // the first one
+	failure  error // the first failure
 	answers  histogram
 
 	conn net.Conn
@@ -88,12 +88,12 @@ type publisher struct {
 	out  []byte
 }
 
-// A pace is when messages are due. With no interval they are due at once.
+// A pace says when messages are due. If the interval is 0, each message is due at once.
 type pace struct {
 	first, interval time.Duration // from the start of the run
 }
 
-// publish sends until the run has lasted that long or the context ends.
+// publish sends messages until the run has lasted for the duration, or the context ends.
 func (p *publisher) publish(ctx context.Context, start time.Time, duration time.Duration) {
 	defer func() {
 		if p.conn != nil {
@@ -106,8 +106,8 @@ func (p *publisher) publish(ctx context.Context, start time.Time, duration time.
 		due := time.Since(start)
 		if p.pace.interval > 0 {
 			due = p.pace.first + time.Duration(i)*p.pace.interval
-			// Times count from when a message was due: a server that makes the
-			// publishers wait must not look better for it.
+			// Times are measured from the moment when a message was due, so that a server that
+			// delays the publishers does not look better than it is.
 			if wait(ctx, due-time.Since(start)) != nil {
 				return
 			}
@@ -136,7 +136,7 @@ func (p *publisher) publish(ctx context.Context, start time.Time, duration time.
 	}
 }
 
-// send posts the next message of a channel.
+// send posts the next message to a channel.
 func (p *publisher) send(ctx context.Context, channel int, due time.Duration) error {
 	if p.conn == nil {
 		dialing, cancel := context.WithTimeout(ctx, answerTimeout)
@@ -176,9 +176,8 @@ func (p *publisher) send(ctx context.Context, channel int, due time.Duration) er
 
 var errAnswer = errors.New("the server's answer is not HTTP/1.1")
 
-// readAnswer reads an answer and throws its body away. net/http would do the same
-// at several times the cost, and the cost of the tool is taken from the server's
-// machine.
+// readAnswer reads a reply and discards its body. net/http would cost several times as much, and
+// the tool usually runs on the server's machine.
 func readAnswer(in *bufio.Reader) (status int, err error) {
 	length, chunked, ending := int64(0), false, false
 	for {
@@ -188,7 +187,7 @@ func readAnswer(in *bufio.Reader) (status int, err error) {
 		}
 		text = bytes.TrimRight(text, "\r\n")
 		switch {
-		case status == 0 && len(text) == 0: // the end of a chunked body before
+		case status == 0 && len(text) == 0: // the end of a previous chunked body
 		case status == 0:
 			if len(text) < 12 || !bytes.HasPrefix(text, []byte("HTTP/1.")) {
 				return 0, errAnswer
@@ -228,7 +227,7 @@ func skip(in *bufio.Reader, length int64, chunked, ending bool) error {
 	return err
 }
 
-// wait returns after d, or with an error when the context ends before.
+// wait returns after d. It returns an error if the context ends first.
 func wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A Report is what came of a run. Times are in milliseconds.
+// A Report is the result of a run. Times are in milliseconds.
 type Report struct {
-	Interrupted bool `json:"interrupted"` // it was ended early
+	Interrupted bool `json:"interrupted"` // the run was ended early
 
 	Subscribers int     `json:"subscribers"`
 	Slow        int     `json:"slow_subscribers"`
@@ -18,31 +18,31 @@ type Report struct {
 	Joins       int     `json:"joins"`
 	Publishers  int     `json:"publishers"`
 	Size        int     `json:"size"`
-	Seconds     float64 `json:"seconds"` // for which was published
+	Seconds     float64 `json:"seconds"` // how long messages were published
 
-	Published     uint64  `json:"published"` // that the server has answered with 200
+	Published     uint64  `json:"published"` // accepted by the server with 200
 	PublishRate   float64 `json:"published_per_second"`
 	PublishFailed uint64  `json:"publish_failures"`
 	Deliveries    uint64  `json:"deliveries"`
 	DeliveryRate  float64 `json:"deliveries_per_second"` // from the first publish to the last delivery
 
-	Latency  Percentiles `json:"latency_ms"` // from when a message was to be sent to its delivery
-	Answers  Percentiles `json:"answer_ms"`  // to the publishers
-	Connects Percentiles `json:"connect_ms"` // to when the joins were taken
-	// ConnectSeconds is how long it took to connect all.
+	Latency  Percentiles `json:"latency_ms"` // from when a message was due to its delivery
+	Answers  Percentiles `json:"answer_ms"`  // to the publishers' requests
+	Connects Percentiles `json:"connect_ms"` // from the connection attempt to the completed joins
+	// ConnectSeconds is how long all connection attempts together took.
 	ConnectSeconds float64 `json:"connect_seconds"`
 
-	Lost         uint64         `json:"lost"` // by subscribers that stayed connected
+	Lost         uint64         `json:"lost"` // for subscribers that stayed connected
 	Repeated     uint64         `json:"repeated"`
 	OutOfOrder   uint64         `json:"out_of_order"`
 	Stray        uint64         `json:"stray"`      // on channels that were not joined
-	Unreadable   uint64         `json:"unreadable"` // not ours
+	Unreadable   uint64         `json:"unreadable"` // without a mark of this run
 	Disconnected int            `json:"disconnected"`
 	Missed       uint64         `json:"missed_by_disconnected"`
 	Reasons      map[string]int `json:"disconnect_reasons"`
 
-	// Cores is how many processors the tool itself kept busy while publishing,
-	// of Processors; 0 if that is not known here.
+	// Cores is how many processors the tool itself used while it published, of Processors. It is 0
+	// if that is not known on this system.
 	Cores      float64  `json:"cores_used"`
 	Processors int      `json:"processors"`
 	Warnings   []string `json:"warnings"`
@@ -65,19 +65,19 @@ func percentiles(h *histogram) Percentiles {
 	}
 }
 
-// Broken tells whether the server broke its promise to a subscriber that stayed
-// connected: each message once, in order, to those who joined.
+// Broken reports whether the server broke its promise to a subscriber that stayed connected: to
+// deliver each message of the joined channels once and in order.
 func (r *Report) Broken() bool {
 	return r.Lost+r.Repeated+r.OutOfOrder+r.Stray > 0
 }
 
 const (
-	maxReasons = 10   // different ones that are told apart
-	nearlyFull = 0.85 // share of the processors from which on they were the limit
-	nearlyRate = 0.95 // share of the rate asked for that counts as reached
+	maxReasons = 10   // the number of different reasons that are listed
+	nearlyFull = 0.85 // the share of the processors above which they count as the limit
+	nearlyRate = 0.95 // the share of the requested rate that counts as reached
 )
 
-// report gathers the figures; all goroutines have ended.
+// report computes the figures. All goroutines must have ended.
 func (r *run) report(ctx context.Context) *Report {
 	o := r.o
 	out := &Report{
@@ -114,7 +114,7 @@ func (r *run) report(ctx context.Context) *Report {
 	return out
 }
 
-// audit adds up what each subscriber was to get and got.
+// audit adds up the differences between due and received messages of all subscribers.
 func (r *run) audit(out *Report, taken [][]uint32) {
 	var all tally
 	for _, s := range r.readers {
@@ -135,7 +135,7 @@ func (r *run) audit(out *Report, taken [][]uint32) {
 	out.Repeated, out.OutOfOrder, out.Stray, out.Unreadable = all.repeated, all.outOfOrder, all.stray, all.unreadable
 }
 
-// warn says what keeps the figures from meaning what they seem to.
+// warn adds warnings about conditions that make the figures misleading.
 func (r *Report) warn(o Options, failure error) {
 	say := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
 	if r.Cores > nearlyFull*float64(r.Processors) {

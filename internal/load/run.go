@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	connecting    = 64 // connections that are being made at the same time
+	connecting    = 64 // connections that are made at the same time
 	drainQuiet    = 2 * time.Second
 	drainPoll     = 20 * time.Millisecond
 	progressEvery = time.Second
 	goodbyeLimit  = 5 * time.Second
 )
 
-// A Progress is how far a run is.
+// A Progress is the state of a run.
 type Progress struct {
 	Phase      string // "connecting", "publishing" or "waiting for the rest"
 	Elapsed    time.Duration
@@ -30,32 +30,35 @@ type Progress struct {
 	Deliveries uint64 // so far
 }
 
-// A run is one load. Its fields are set before its goroutines start.
+// A run is one load.
 type run struct {
-	o        Options
-	id       string
-	channels []string
-	start    time.Time // of the publishing
-
-	readers    []*subscriber
-	slow       []*subscriber
+	// Immutable after newRun.
+	o          Options
+	id         string
+	channels   []string
 	publishers []*publisher
 	shards     []*shard
 
+	// Safe for concurrent use.
 	phase     atomic.Pointer[string]
 	connected atomic.Int64
 	answered  atomic.Uint64
 	reading   sync.WaitGroup
 
-	connects    histogram
+	// Guarded by the mutex of connect while it runs. Owned by the goroutine of Run afterwards.
+	readers  []*subscriber
+	slow     []*subscriber
+	connects histogram
+
+	// Owned by the goroutine of Run.
+	start       time.Time // when publishing started
 	connectTime time.Duration
 	publishTime time.Duration
 	cpu         time.Duration
 }
 
-// Run makes the load and reports what came of it. When the context ends while it
-// publishes, it stops early and reports the figures so far. It leaves no
-// connection and no token behind.
+// Run puts the load on the server and returns the report. If the context ends while Run publishes,
+// it stops early and reports the figures so far. It closes all connections and deletes its token.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -73,7 +76,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeLimit)
 		defer cancel()
-		_ = api.DeleteToken(ctx, token) // a server that has no such call keeps it
+		_ = api.DeleteToken(ctx, token) // an old server without this call keeps the token
 	}()
 
 	r, err := newRun(o)
@@ -127,7 +130,7 @@ func newRun(o Options) (*run, error) {
 
 func (r *run) enter(phase string) { r.phase.Store(&phase) }
 
-// connect makes all connections. Each has joined its channels when it returns.
+// connect opens all connections. When it returns, each has joined its channels.
 func (r *run) connect(ctx context.Context, token string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -160,7 +163,7 @@ func (r *run) connect(ctx context.Context, token string) error {
 	for i := 0; i < all && ctx.Err() == nil; i++ {
 		if r.o.ConnectRate > 0 {
 			at := time.Duration(float64(i) / r.o.ConnectRate * float64(time.Second))
-			_ = wait(ctx, at-time.Since(began)) // the loop sees that ctx has ended
+			_ = wait(ctx, at-time.Since(began)) // the loop checks ctx
 		}
 		select {
 		case numbers <- i:
@@ -173,7 +176,7 @@ func (r *run) connect(ctx context.Context, token string) error {
 	return context.Cause(ctx)
 }
 
-// subscribe makes one connection. Neighbours join neighbouring channels.
+// subscribe opens one connection. Consecutive subscribers join consecutive channels.
 func (r *run) subscribe(ctx context.Context, i int, token string) (*subscriber, error) {
 	size := min(max(bufferBudget/r.o.Subscribers, minBuffer), maxBuffer)
 	first := i * r.o.Joins % r.o.Channels
@@ -211,7 +214,7 @@ func (r *run) load(ctx context.Context) {
 	r.cpu += cpuTime()
 }
 
-// drain waits until all that was published has come, or nothing more comes.
+// drain waits until all published messages have been delivered, or no more are delivered.
 func (r *run) drain(ctx context.Context) {
 	r.enter("waiting for the rest")
 	due := r.due()
@@ -226,7 +229,7 @@ func (r *run) drain(ctx context.Context) {
 	}
 }
 
-// due returns how many deliveries all readers together are to get.
+// due returns how many deliveries all readers together should receive.
 func (r *run) due() uint64 {
 	perChannel := make([]uint64, len(r.channels))
 	for _, p := range r.publishers {
@@ -250,8 +253,7 @@ func (r *run) deliveries() (n uint64) {
 	return n
 }
 
-// hangUp ends the connections and waits for the readers. The second call does
-// nothing.
+// hangUp closes the connections and waits for the readers. A second call does nothing.
 func (r *run) hangUp() {
 	for _, s := range slices.Concat(r.readers, r.slow) {
 		s.hangUp()
@@ -259,7 +261,7 @@ func (r *run) hangUp() {
 	r.reading.Wait()
 }
 
-// showProgress calls Options.Progress about once a second until it is stopped.
+// showProgress calls Options.Progress about once per second until stop is called.
 func (r *run) showProgress() (stop func()) {
 	began := time.Now()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -17,43 +17,46 @@ import (
 )
 
 const (
-	joinTimeout = 15 * time.Second // for the handshake and the answer to the joins
-	// A subscriber's buffer is between these, in bytes; all together try to stay
-	// within bufferBudget. A larger one takes more frames a read.
+	joinTimeout = 15 * time.Second // for the handshake and the reply to the joins
+	// Limits of a subscriber's buffer in bytes. A larger buffer takes more frames per read. All
+	// buffers together should stay within bufferBudget.
 	minBuffer    = 4 << 10
 	maxBuffer    = 64 << 10
 	bufferBudget = 256 << 20
 	goodbyeWait  = 100 * time.Millisecond
-	slowBuffer   = 4 << 10 // of the socket of one that reads nothing: it is to fill up soon
+	slowBuffer   = 4 << 10 // socket buffer of a subscriber that reads nothing: small, so that it fills up soon
 )
 
-// A subscriber is one WebSocket. Its fields belong to its reader once that runs,
-// and to the run again after it has ended.
+// A subscriber is one WebSocket. Its fields are owned by its reader while that runs, and by the run
+// before and after.
 type subscriber struct {
 	conn   net.Conn
 	buffer []byte
-	filled int // bytes of the buffer in use: what the handshake read too much
+	filled int // bytes of the buffer in use, also those that the handshake read too far
 
 	ledger *ledger
 	find   finder
 	shard  *shard
-	ended  error // why the reader stopped; nil if it was told to
+	ended  error // why the reader stopped; nil after hangUp
 
-	hung atomic.Bool // told to stop
+	hung atomic.Bool // hangUp was called
 }
 
-// A shard gathers what some of the subscribers have measured, so that they do not
-// all wait for one lock.
+// A shard collects the measurements of some subscribers, so that not all of them wait for one lock.
 type shard struct {
 	deliveries atomic.Uint64
-	mu         sync.Mutex
-	latency    histogram // guarded by mu
-	lastAt     time.Duration
-	_          [64]byte // the next one's counter is on another cache line
+
+	mu sync.Mutex
+
+	// Guarded by mu.
+	latency histogram
+	lastAt  time.Duration
+
+	_ [64]byte // puts the next shard's counter into another cache line
 }
 
-// connect makes the connection, shows the token, joins, and waits until the server
-// has taken all that: it answers a ping that is sent after it.
+// connect opens the connection, sends the token and joins the channels. It waits until the server
+// has processed all that, which it knows from the reply to a final ping.
 func (s *subscriber) connect(ctx context.Context, url, token string, channels []string) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
@@ -76,8 +79,8 @@ func (s *subscriber) connect(ctx context.Context, url, token string, channels []
 	return nil
 }
 
-// trust returns whom to trust for a URL: on this machine any certificate, since nobody
-// stands in between; nil means the system's authorities.
+// trust returns the TLS configuration for a URL. On this machine any certificate is accepted,
+// because nobody can intercept the connection. nil means the system's authorities.
 func trust(ctx context.Context, url string) *tls.Config {
 	if local, err := OnLoopback(ctx, url); err != nil || !local {
 		return nil
@@ -85,7 +88,7 @@ func trust(ctx context.Context, url string) *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true}
 }
 
-// socketOf returns the connection below TLS, if that is what it is.
+// socketOf returns the connection below TLS, or conn itself if it is not TLS.
 func socketOf(conn net.Conn) net.Conn {
 	if t, ok := conn.(*tls.Conn); ok {
 		return t.NetConn()
@@ -123,11 +126,11 @@ func (s *subscriber) join(token string, channels []string) error {
 	return nil
 }
 
-// read takes what comes until the connection ends.
+// read reads messages until the connection ends.
 func (s *subscriber) read(start time.Time) {
 	for {
 		var now time.Duration
-		var batch [256]time.Duration // latencies, handed to the shard in one go
+		var batch [256]time.Duration // latencies, recorded in the shard together
 		n, due := 0, uint64(0)
 		flush := func() {
 			s.shard.mu.Lock()
@@ -174,7 +177,7 @@ func (s *subscriber) read(start time.Time) {
 	}
 }
 
-// hangUp says goodbye and ends the reader.
+// hangUp sends a close frame and ends the reader.
 func (s *subscriber) hangUp() {
 	if s.hung.Swap(true) {
 		return
@@ -184,7 +187,7 @@ func (s *subscriber) hangUp() {
 	s.conn.Close()
 }
 
-// fill reads once and gives each whole frame that is there to take.
+// fill reads once and calls take with each complete frame.
 func (s *subscriber) fill(take func(ws.OpCode, []byte) error) error {
 	if s.filled == 0 || s.short() {
 		n, err := s.conn.Read(s.buffer[s.filled:])
@@ -210,26 +213,25 @@ func (s *subscriber) fill(take func(ws.OpCode, []byte) error) error {
 	}
 }
 
-// short tells whether the buffer holds no whole frame.
+// short reports whether the buffer holds no complete frame.
 func (s *subscriber) short() bool {
 	_, _, used, _, err := nextFrame(s.buffer[:s.filled])
 	return used == 0 && err == nil
 }
 
-// keep moves the beginning of a frame to the front, where there will be need bytes
-// of room for it.
+// keep moves the start of an incomplete frame to the front of the buffer, with room for need bytes.
 func (s *subscriber) keep(rest []byte, need int) {
 	into := s.buffer
 	if need > len(into) {
 		into = make([]byte, need)
 	} else if len(rest) == s.filled {
-		return // it is there already
+		return // it is already at the front
 	}
 	s.filled = copy(into, rest)
 	s.buffer = into
 }
 
-// control answers pings, and ends the connection when the server closes it.
+// control replies to pings, and returns an error if the server closes the connection.
 func (s *subscriber) control(code ws.OpCode, payload []byte) error {
 	switch code {
 	case ws.OpPing:
@@ -242,7 +244,7 @@ func (s *subscriber) control(code ws.OpCode, payload []byte) error {
 	return fmt.Errorf("%w: a frame of kind %d", errFrame, code)
 }
 
-// errClosed is a close frame of the server.
+// errClosed means that the server sent a close frame.
 var errClosed = errors.New("closed by the server")
 
 func closed(payload []byte) error {
