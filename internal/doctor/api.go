@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// maxSkew is how far the clocks may be apart: tokens that end, and JWTs above all,
-	// are judged by the server's.
+	// maxSkew is how much the clocks may differ. The server decides by its own clock whether tokens
+	// have expired, above all JWTs.
 	maxSkew = 30 * time.Second
 
 	swapped = "Swap --api and --ws."
 	behind  = "Start the server behind the proxy, and see that the proxy has its right port."
 )
 
-// reach asks whether the API is there at all.
+// reach checks whether the API can be reached at all.
 func (v *visit) reach(ctx context.Context, report reporter) {
 	if v.distrusted[v.api.Host] {
 		report(Skipped, "not asked over TLS that is wrong", "")
@@ -45,7 +45,7 @@ func (v *visit) reach(ctx context.Context, report reporter) {
 	}
 }
 
-// ready asks whether the server would have traffic.
+// ready checks whether the server is ready for traffic.
 func (v *visit) ready(ctx context.Context, report reporter) {
 	if v.health == nil {
 		report(Skipped, "the API is out of reach", "")
@@ -64,13 +64,13 @@ func (v *visit) ready(ctx context.Context, report reporter) {
 	}
 }
 
-// key asks whether the API takes our key, and what it does to those who have none.
+// key checks whether the API accepts the key, and what it allows without a key.
 func (v *visit) key(ctx context.Context, report reporter) {
 	if v.health == nil {
 		report(Skipped, "the API is out of reach", "")
 		return
 	}
-	// Doctor uses its own channel, so that operators recognize a refusal that this may cause.
+	// Doctor requests its own channel, so that operators recognize a refusal that it causes.
 	open, err := v.get(ctx, v.o.API+"/v2/channels/"+Channel, "")
 	if err != nil {
 		text, do := v.unreachable(v.api, err)
@@ -100,7 +100,7 @@ func (v *visit) key(ctx context.Context, report reporter) {
 	}
 }
 
-// shownKey asks whether an API that demands a key takes ours.
+// shownKey checks whether an API that requires a key accepts this one.
 func (v *visit) shownKey(ctx context.Context, report reporter) {
 	a, err := v.get(ctx, v.o.API+"/v2/stats", v.o.Key)
 	if err != nil {
@@ -122,7 +122,7 @@ func (v *visit) shownKey(ctx context.Context, report reporter) {
 	}
 }
 
-// clock compares the clocks. The header has whole seconds.
+// clock compares the two clocks. The header has a resolution of one second.
 func (v *visit) clock(_ context.Context, report reporter) {
 	if v.health == nil {
 		report(Skipped, "the API is out of reach", "")

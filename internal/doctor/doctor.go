@@ -1,5 +1,5 @@
-// Package doctor looks at a running server from the outside, as its backends and its
-// subscribers do, and says what keeps them from it.
+// Package doctor checks a running server from the outside, as backends and subscribers see it. It
+// reports the problems that they would have.
 package doctor
 
 import (
@@ -18,63 +18,63 @@ import (
 	"github.com/boreas-pubsub/boreas/client"
 )
 
-// A Level is how a check came out.
+// A Level is the result of a check.
 type Level string
 
 // The levels.
 const (
 	OK      Level = "ok"
-	Skipped Level = "skipped" // it could not be checked, and the text says why
+	Skipped Level = "skipped" // it could not be checked; the text says why
 	Warning Level = "warning"
 	Failed  Level = "FAILED"
 )
 
-// A Finding is what came of one check.
+// A Finding is the result of one check.
 type Finding struct {
 	Check string `json:"check"`
 	Level Level  `json:"level"`
-	Text  string `json:"text"`         // what is so
-	Do    string `json:"do,omitempty"` // what to do about it; "" if there is nothing to do
+	Text  string `json:"text"`         // what was found
+	Do    string `json:"do,omitempty"` // how to solve the problem; "" if there is none
 }
 
-// Options say what to look at. The zero value looks at a server on this machine that
+// Options say which server to check, and how. The zero value checks a server on this machine that
 // was started without options.
 type Options struct {
-	API, WS string // URLs; [client.DefaultAPI] and [client.DefaultWS]
-	Key     string // for the API; none
-	Token   string // to look at; none
-	Origin  string // of the pages that are to connect; none
+	API, WS string // URLs; default [client.DefaultAPI] and [client.DefaultWS]
+	Key     string // API key; default none
+	Token   string // the token to check; default none
+	Origin  string // the origin of the pages that will connect; default none
 
-	Roots   *x509.CertPool   // authorities that sign certificates; those of the system
-	Now     func() time.Time // time.Now
-	Timeout time.Duration    // how long an answer may take; 10 s
-	Wait    time.Duration    // how long an event may take; 2 s
+	Roots   *x509.CertPool   // authorities for certificates; default those of the system
+	Now     func() time.Time // default time.Now
+	Timeout time.Duration    // how long a reply may take; default 10 s
+	Wait    time.Duration    // how long an event may take; default 2 s
 
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // tests reach names by it
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // tests resolve host names with it
 }
 
-// A visit is one round of checks. It belongs to one goroutine.
+// A visit is one run of all checks. It is owned by one goroutine.
 type visit struct {
 	o       Options
 	api, ws *url.URL
 	http    *http.Client
 	client  *client.Client
-	channel string // of our own
+	channel string // the channel for this visit
 	tell    func(Finding)
 
-	distrusted map[string]bool // hosts whose certificates are wrong
-	health     *answer         // of /healthz; nil if there is none
-	allowed    bool            // the API has taken the key, or asks for none
+	distrusted map[string]bool // hosts with an invalid certificate
+	health     *answer         // to /healthz; nil if there is none
+	allowed    bool            // the API has accepted the key, or requires none
 	connected  bool            // a WebSocket works
 }
 
-// check is one of the checks, which tells one finding or more.
+// check is one of the checks. It reports one or more findings.
 type check struct {
 	name string
 	run  func(*visit, context.Context, reporter)
 }
 
-// reporter tells a finding of a check.
+// reporter reports a finding of a check.
 type reporter func(level Level, text, do string)
 
 var checks = []check{
@@ -90,8 +90,8 @@ var checks = []check{
 	{"token", (*visit).token},
 }
 
-// Run makes all checks and tells each finding as it is made. An error is a mistake in
-// the options, and nothing was checked.
+// Run runs all checks and calls tell with each finding as it is made. An error means that the
+// options are invalid and nothing was checked, or that ctx has ended.
 func Run(ctx context.Context, o Options, tell func(Finding)) error {
 	v, err := newVisit(o, tell)
 	if err != nil {
@@ -107,8 +107,9 @@ func Run(ctx context.Context, o Options, tell func(Finding)) error {
 	return nil
 }
 
-// Channel is the channel that the doctor requests to see whether the API requires a key. It is also the prefix of the channels
-// on which it publishes. A refusal on this channel does not concern a client.
+// Channel is the channel that the doctor requests to see whether the API requires a key. It is also
+// the prefix of the channels on which it publishes. A refusal on this channel does not concern a
+// client.
 const Channel = "boreas.doctor"
 
 func newVisit(o Options, tell func(Finding)) (*visit, error) {
@@ -146,7 +147,7 @@ func newVisit(o Options, tell func(Finding)) (*visit, error) {
 	return v, nil
 }
 
-// wsHTTP returns the URL of a path beside the WebSocket, over HTTP.
+// wsHTTP returns the HTTP URL of a path on the port of the WebSocket.
 func (v *visit) wsHTTP(path string) string {
 	u := *v.ws
 	u.Scheme = "http" + strings.TrimPrefix(u.Scheme, "ws")

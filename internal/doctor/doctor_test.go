@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// healthy is what is found at a server that lacks nothing, by check.
+// healthy has the findings for a healthy server, by check.
 var healthy = map[string]string{
 	"tls":         "ok: API is on this machine and needs no TLS\nok: WS is on this machine and needs no TLS",
 	"api":         "ok: http://API answers",
@@ -37,7 +37,7 @@ const (
 	makeOne = "\n  Make a key on this server: `boreas key new`."
 )
 
-// examine visits a fake and returns what was found, by check.
+// examine checks a fake server and returns the findings, by check.
 func examine(t *testing.T, f *fake, o Options) map[string]string {
 	t.Helper()
 	found := make(map[string]string)
@@ -73,11 +73,11 @@ func examine(t *testing.T, f *fake, o Options) map[string]string {
 	return found
 }
 
-func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
+func TestFindings(t *testing.T) {
 	for name, test := range map[string]struct {
 		ruin   func(*fake)
 		change func(*fake, *Options)
-		want   map[string]string // what differs from healthy
+		want   map[string]string // the findings that differ from healthy
 	}{
 		"nothing": {},
 		"ports are swapped": {
@@ -229,7 +229,7 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 				"events": "FAILED: what is published at the API does not come to the stream: --api and --ws are not the same server\n  Give the two URLs of one server.",
 			},
 		},
-		"two servers, as tokens tell": {
+		"two servers, found by the token": {
 			ruin: func(f *fake) { f.wsRoutes["/v2/events"] = refuses(401, "invalid_token", "The token is not valid.") },
 			want: map[string]string{
 				"events": "FAILED: a token that was just made at the API is not valid here: --api and --ws are not the same server\n  Give the two URLs of one server.",
@@ -292,7 +292,7 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 				"descriptors": "FAILED: 18750 of 20000 are in use; that is enough for about 18750 connections, and the server refuses more\n  " + moreDescriptors,
 			},
 		},
-		"the system tells no descriptors": {
+		"the number of descriptors is unknown": {
 			ruin: func(f *fake) { f.apiRoutes["/metrics"] = says(200, "x 1\n") },
 			want: map[string]string{"descriptors": "skipped: the server's system does not tell"},
 		},
@@ -311,7 +311,7 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 					"Make a key with `boreas key new`, or let the API listen on 127.0.0.1 only.",
 			},
 		},
-		"a name that nobody knows": {
+		"a name that cannot be resolved": {
 			change: func(_ *fake, o *Options) {
 				o.API, o.WS = "http://api.example", "ws://push.example"
 				o.dial = func(context.Context, string, string) (net.Conn, error) {
@@ -340,7 +340,7 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 				"events":    noStream, "descriptors": noKey,
 			},
 		},
-		"a key that is not looked at": {
+		"a key that is not needed": {
 			change: func(_ *fake, o *Options) { o.Key = "bk_1" },
 			want:   map[string]string{"key": "warning: the API asks for no key, so that yours was not looked at" + makeOne},
 		},
@@ -431,7 +431,7 @@ func TestWhatIsWrongIsFoundAndNothingElse(t *testing.T) {
 	}
 }
 
-// dated is a healthy answer of another time.
+// dated returns a healthy reply with another time.
 func dated(at time.Time) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", at.Format(http.TimeFormat))
@@ -439,7 +439,7 @@ func dated(at time.Time) http.HandlerFunc {
 	}
 }
 
-// demand has the API demand a key.
+// demand makes the API require a key.
 func demand(f *fake) {
 	for path, h := range f.apiRoutes {
 		f.apiRoutes[path] = func(w http.ResponseWriter, r *http.Request) {
@@ -456,7 +456,7 @@ func demand(f *fake) {
 	}
 }
 
-func TestMistakesInTheURLs(t *testing.T) {
+func TestInvalidURLs(t *testing.T) {
 	for _, test := range []struct {
 		o    Options
 		want string

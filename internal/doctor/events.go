@@ -21,7 +21,7 @@ const (
 const unbuffered = "Turn buffering off for /v2/events: in nginx `proxy_buffering off;`, unless it heeds the header X-Accel-Buffering that each answer has. " +
 	"Compression of text/event-stream must be off, too."
 
-// events opens a stream and has a message sent to it.
+// events opens a stream and publishes a message to it.
 func (v *visit) events(ctx context.Context, report reporter) {
 	if v.distrusted[v.ws.Host] {
 		report(Skipped, "not asked over TLS that is wrong", "")
@@ -56,7 +56,7 @@ func (v *visit) events(ctx context.Context, report reporter) {
 	v.message(ctx, lines, refusal, report)
 }
 
-// message publishes to the stream, and waits for it.
+// message publishes to the stream's channel and waits for the message.
 func (v *visit) message(ctx context.Context, lines chan string, refusal chan *answer, report reporter) {
 	if !v.allowed {
 		report(Warning, "the stream begins at once; that messages come at once was not checked, as the API is out of reach or takes no key of ours", "")
@@ -80,7 +80,8 @@ func (v *visit) message(ctx context.Context, lines chan string, refusal chan *an
 	}
 }
 
-// stream reads a stream of our own channel. If there is none, it returns the answer.
+// stream reads a stream of the visit's channel. If the server refuses the stream, it returns the
+// reply.
 func (v *visit) stream(ctx context.Context, token string, lines chan<- string) *answer {
 	address := v.wsHTTP("/v2/events") + "?channel=" + url.QueryEscape(v.channel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -112,7 +113,7 @@ func (v *visit) stream(ctx context.Context, token string, lines chan<- string) *
 	return nil
 }
 
-// await waits for a line that begins so. If the stream is refused, it returns the answer.
+// await waits for a line with the given beginning. If the stream is refused, it returns the reply.
 func (v *visit) await(ctx context.Context, lines <-chan string, refusal chan *answer, begin string) (a *answer, came bool) {
 	late := time.NewTimer(v.o.Wait)
 	defer late.Stop()
@@ -132,7 +133,7 @@ func (v *visit) await(ctx context.Context, lines <-chan string, refusal chan *an
 	}
 }
 
-// noStream says why a stream was refused. Made tells that its token was made at the API.
+// noStream reports why a stream was refused. made means that doctor created the token at the API.
 func (v *visit) noStream(a *answer, made bool, report reporter) {
 	code, message := a.fault()
 	switch {
@@ -151,8 +152,8 @@ func (v *visit) noStream(a *answer, made bool, report reporter) {
 	}
 }
 
-// pass returns a token that may join our channel, and what to call when it has served.
-// If there is none, it says why.
+// pass returns a token that may join the visit's channel, and a function that deletes it. If there
+// is no token, it says why.
 func (v *visit) pass(ctx context.Context) (token string, forget func(), why string) {
 	given := func(why string) (string, func(), string) { return v.o.Token, func() {}, why }
 	if !v.allowed {
@@ -172,6 +173,6 @@ func (v *visit) pass(ctx context.Context) (token string, forget func(), why stri
 	return made.Token, func() {
 		ctx, cancel := context.WithTimeout(forgetting, v.o.Timeout)
 		defer cancel()
-		v.client.DeleteTokenID(ctx, made.ID) //nolint:errcheck // it may join one channel, which nobody publishes on
+		v.client.DeleteTokenID(ctx, made.ID) //nolint:errcheck // the token may join only one channel, on which nobody publishes
 	}, ""
 }

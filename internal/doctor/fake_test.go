@@ -17,16 +17,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// now is when the tests take place.
+// now is the current time in these tests.
 var now = time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC)
 
-// A fake is a server in good health, until a test changes what it does on a path.
+// A fake is a healthy server. A test can change the handlers of its paths.
 type fake struct {
 	api, ws   *httptest.Server
-	apiRoutes map[string]http.HandlerFunc // by path; POST and DELETE too
+	apiRoutes map[string]http.HandlerFunc // by path, for all methods
 	wsRoutes  map[string]http.HandlerFunc
 	published chan string  // channels
-	tokens    atomic.Int32 // made and not deleted
+	tokens    atomic.Int32 // created and not deleted
 }
 
 func newFake() *fake {
@@ -56,7 +56,7 @@ func newFake() *fake {
 	return f
 }
 
-// start starts the fake. Its answers have the tests' time.
+// start starts the fake. Its replies have the tests' time.
 func (f *fake) start(t *testing.T, start func(*httptest.Server)) {
 	serve := func(routes map[string]http.HandlerFunc, other http.HandlerFunc) *httptest.Server {
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,7 +94,8 @@ func refuses(status int, code, message string) http.HandlerFunc {
 	return says(status, fmt.Sprintf(`{"error":{"code":%q,"message":%q,"retry":"never"}}`, code, message))
 }
 
-// speak is a WebSocket that begins so, and answers pings or does not.
+// speak returns a WebSocket server that sends the given greeting, and replies to pings or ignores
+// them.
 func speak(hello string, answers bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
@@ -114,7 +115,7 @@ func speak(hello string, answers bool) http.HandlerFunc {
 	}
 }
 
-// events is a stream, which carries what is published unless messages are held back.
+// events returns an event stream. If messages is false, it holds back the messages.
 func (f *fake) events(messages bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -133,5 +134,5 @@ func (f *fake) events(messages bool) http.HandlerFunc {
 	}
 }
 
-// hold is a proxy that waits for the end of what never ends.
+// hold behaves like a proxy that buffers until the end of an endless response.
 func hold(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }

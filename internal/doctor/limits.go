@@ -19,7 +19,7 @@ const (
 	moreDescriptors = "Raise LimitNOFILE in the systemd unit, or `ulimit -n`: see docs/operations.md."
 )
 
-// descriptors looks at how many files and connections the process may have.
+// descriptors checks how many files and connections the server's process may open.
 func (v *visit) descriptors(ctx context.Context, report reporter) {
 	if v.health == nil || !v.allowed {
 		report(Skipped, "the API is out of reach or takes no key of ours", "")
@@ -62,7 +62,7 @@ func (v *visit) descriptors(ctx context.Context, report reporter) {
 	}
 }
 
-// metric reads a metric by its name with all labels; -1 if there is none.
+// metric returns the value of a metric by its name with all labels, or -1 if there is none.
 func metric(text, name string) int {
 	for line := range strings.Lines(text) {
 		if value, ok := strings.CutPrefix(line, name+" "); ok {

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// certificateSoon is how long before its end a certificate should have been renewed.
+// certificateSoon is how long before its expiry a certificate should already have been renewed.
 const certificateSoon = 14 * 24 * time.Hour
 
 const renew = "Renew it: most are renewed 30 days before their end. The server takes a new file without a restart."
 
-// tls looks at the certificates. It makes connections of its own and shows nothing on
-// them: where the certificate is wrong, nothing else is asked.
+// tls checks the certificates. It uses separate connections and sends nothing on them. The other
+// checks do not use a host with an invalid certificate.
 func (v *visit) tls(ctx context.Context, report reporter) {
 	seen := make(map[string]bool)
 	for _, u := range []*url.URL{v.api, v.ws} {
@@ -37,7 +37,7 @@ func (v *visit) tls(ctx context.Context, report reporter) {
 	}
 }
 
-// certificate looks at the certificate of one address.
+// certificate checks the certificate of one host.
 func (v *visit) certificate(ctx context.Context, u *url.URL, report reporter) {
 	port := u.Port()
 	if port == "" {
@@ -45,7 +45,7 @@ func (v *visit) certificate(ctx context.Context, u *url.URL, report reporter) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
 	defer cancel()
-	// Not verified here, but below: so that it can be said what is wrong with it.
+	// distrust verifies the certificate afterwards, so that the finding can name the problem.
 	var conn *tls.Conn
 	raw, err := v.o.dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err == nil {
@@ -75,7 +75,7 @@ func (v *visit) certificate(ctx context.Context, u *url.URL, report reporter) {
 	report(OK, text, "")
 }
 
-// distrust says what is wrong with a certificate, "" if nothing is.
+// distrust describes the problem of a certificate. It returns "" if there is none.
 func (v *visit) distrust(host string, chain []*x509.Certificate) (text, do string) {
 	leaf, now := chain[0], v.o.Now()
 	between := x509.NewCertPool()
@@ -103,7 +103,7 @@ func (v *visit) distrust(host string, chain []*x509.Certificate) (text, do strin
 	return "", ""
 }
 
-// names are the names in a certificate.
+// names returns the names in a certificate.
 func names(c *x509.Certificate) string {
 	if len(c.DNSNames) > 0 {
 		return fmt.Sprint(c.DNSNames)

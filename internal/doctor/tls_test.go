@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// certificate makes one that is its own authority.
+// certificate returns a self-signed certificate and a pool that trusts it.
 func certificate(t *testing.T, template x509.Certificate) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -41,7 +41,7 @@ func certificate(t *testing.T, template x509.Certificate) (tls.Certificate, *x50
 func TestCertificates(t *testing.T) {
 	const day = 24 * time.Hour
 	here := []net.IP{net.IPv4(127, 0, 0, 1)}
-	// With a wrong certificate nothing else is asked over it.
+	// A host with a wrong certificate is not used by other checks.
 	wrong := func(text, do string) map[string]string {
 		return map[string]string{
 			"tls": "FAILED: API: " + text + "\n  " + do + "\nFAILED: WS: " + text + "\n  " + do,

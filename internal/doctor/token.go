@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// token asks what the server thinks of a token.
+// token checks whether the server accepts a token, and what the token allows.
 func (v *visit) token(ctx context.Context, report reporter) {
 	switch {
 	case v.o.Token == "":

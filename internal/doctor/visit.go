@@ -17,18 +17,18 @@ import (
 	"github.com/boreas-pubsub/boreas/client"
 )
 
-// maxAnswer bounds what is read of an answer, in bytes. The metrics are the longest.
+// maxAnswer limits how many bytes of a reply are read. The metrics are the longest reply.
 const maxAnswer = 4 << 20
 
-// An answer is what came over HTTP.
+// An answer is a reply over HTTP.
 type answer struct {
 	status int
 	header http.Header
 	body   string
-	at     time.Time // when it came, by our clock
+	at     time.Time // when it arrived, by this machine's clock
 }
 
-// get asks for a URL, and shows the key if there is one.
+// get requests a URL, with the key if there is one.
 func (v *visit) get(ctx context.Context, url, key string) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
 	defer cancel()
@@ -52,8 +52,8 @@ func (v *visit) get(ctx context.Context, url, key string) (*answer, error) {
 	return &answer{resp.StatusCode, resp.Header, string(body), at}, nil
 }
 
-// fault returns the code and the sentence of an error of protocol 2, or "" and what
-// else there is to say.
+// fault returns the code and the message of an error of protocol 2. For other replies it returns ""
+// and the HTTP status.
 func (a *answer) fault() (code, message string) {
 	var body struct {
 		Error struct{ Code, Message string } `json:"error"`
@@ -64,12 +64,12 @@ func (a *answer) fault() (code, message string) {
 	return "", fmt.Sprintf("the answer is %d %s", a.status, http.StatusText(a.status))
 }
 
-// gateway tells whether the answer is that of a proxy that does not reach the server.
+// gateway reports whether a reply is from a proxy that cannot reach the server.
 func gateway(status int) bool {
 	return status == http.StatusBadGateway || status == http.StatusGatewayTimeout
 }
 
-// unreachable says why there is no answer, and what to do.
+// unreachable describes why there was no reply, and what to do.
 func (v *visit) unreachable(u *url.URL, err error) (text, do string) {
 	var lookup *net.DNSError
 	var record tls.RecordHeaderError
@@ -94,7 +94,7 @@ func shown(u *url.URL) string {
 	return s.String()
 }
 
-// reason takes URLs out of an error: they may have secrets in them.
+// reason removes the URL from an error, because it may contain secrets.
 func reason(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -103,7 +103,8 @@ func reason(err error) error {
 	return err
 }
 
-// refused says what an error of the client tells: the server's sentence, if there is one.
+// refused returns the code and message of an error of the client: those of the server, if there are
+// any.
 func refused(err error) (code, message string) {
 	var e *client.Error
 	if errors.As(err, &e) && e.Message != "" {
@@ -112,7 +113,7 @@ func refused(err error) (code, message string) {
 	return "", err.Error()
 }
 
-// onLoopback tells whether a URL's host is this machine, and nobody else's name for it.
+// onLoopback reports whether a URL's host is localhost or a loopback address.
 func onLoopback(u *url.URL) bool {
 	ip := net.ParseIP(u.Hostname())
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()

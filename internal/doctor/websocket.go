@@ -11,7 +11,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// nginx is what a proxy needs to pass WebSockets on.
+// nginx says what a proxy needs to forward WebSockets.
 const nginx = "In nginx: `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";`. " +
 	"Other proxies have a switch for WebSockets."
 
@@ -35,7 +35,7 @@ func (v *visit) websocket(ctx context.Context, report reporter) {
 	report(OK, "the upgrade works, protocol 2 is spoken, a ping is answered", "")
 }
 
-// dial makes a WebSocket. If it returns none, it says why and what to do.
+// dial opens a WebSocket. If it fails, it returns nil, the reason, and what to do.
 func (v *visit) dial(ctx context.Context, origin string) (conn *websocket.Conn, text, do string) {
 	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
 	defer cancel()
@@ -59,7 +59,7 @@ func (v *visit) dial(ctx context.Context, origin string) (conn *websocket.Conn, 
 	return nil, text, do
 }
 
-// noUpgrade says why a handshake was answered with something else.
+// noUpgrade explains why a handshake was not answered with an upgrade.
 func (v *visit) noUpgrade(ctx context.Context, a *answer) (text, do string) {
 	code, message := a.fault()
 	status := fmt.Sprintf("%d %s", a.status, http.StatusText(a.status))
@@ -85,7 +85,7 @@ func (v *visit) noUpgrade(ctx context.Context, a *answer) (text, do string) {
 	return "no upgrade: the answer is " + status + ", from a proxy or another program", nginx
 }
 
-// greet reads the greeting and pings. It returns what is wrong, "" if nothing is.
+// greet reads the greeting and sends a ping. It returns the problem, or "" if there is none.
 func (v *visit) greet(ctx context.Context, conn *websocket.Conn) string {
 	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
 	defer cancel()
@@ -123,7 +123,7 @@ func (v *visit) greet(ctx context.Context, conn *websocket.Conn) string {
 	}
 }
 
-// origin connects as a page does.
+// origin connects as a page of the origin does.
 func (v *visit) origin(ctx context.Context, report reporter) {
 	switch {
 	case v.o.Origin == "":
@@ -138,6 +138,6 @@ func (v *visit) origin(ctx context.Context, report reporter) {
 		report(Failed, "a page of "+v.o.Origin+" cannot connect: "+text, do)
 		return
 	}
-	conn.CloseNow() //nolint:errcheck // it has done its duty
+	conn.CloseNow() //nolint:errcheck // only the handshake was needed
 	report(OK, "pages of "+v.o.Origin+" may connect", "")
 }
