@@ -1,4 +1,4 @@
-// Package clock keeps apart the two times that a computer has: monotonic time, which measures
+// Package clock separates the two kinds of time that a computer has: monotonic time, which measures
 // durations, and wall-clock time, which people and other machines read.
 package clock
 
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Mono is a moment of this process, in nanoseconds since it began. It measures elapsed time:
-// this clock cannot be set, and never goes back. Moments can be compared only within one
+// Mono is a moment in this process, in nanoseconds since the process began. It measures elapsed
+// time: nobody can set this clock, and it never goes back. Moments can be compared only within one
 // process.
 type Mono int64
 
@@ -18,7 +18,7 @@ var start = time.Now()
 // step is the offset that tests add to the wall clock, in nanoseconds.
 var step atomic.Int64
 
-// Now returns this moment.
+// Now returns the current moment.
 func Now() Mono { return Mono(time.Since(start)) }
 
 // Of returns the moment of t, which must be a result of time.Now with its monotonic

@@ -12,26 +12,27 @@ func TestElapsedTimeDoesNotFollowTheWallClock(t *testing.T) {
 			before, wall := Now(), time.Now()
 			undo := Step(d)
 			if got := Now(); got != before {
-				t.Errorf("set by %v: %v have passed", d, got.Sub(before))
+				t.Errorf("set by %v: %v have elapsed", d, got.Sub(before))
 			}
 			if got := Wall().Sub(wall.Round(0)); got != d {
-				t.Errorf("set by %v: the wall clock tells %v", d, got)
+				t.Errorf("set by %v: the wall clock is off by %v", d, got)
 			}
 			mono, nanos := Both()
 			if got := time.Duration(nanos - wall.UnixNano()); mono != before || got != d {
-				t.Errorf("set by %v: both tell %v and %v", d, mono.Sub(before), got)
+				t.Errorf("set by %v: Both returned times off by %v and %v", d, mono.Sub(before), got)
 			}
 			undo()
 			<-time.After(time.Minute)
 			if got := Now(); got != before.Add(time.Minute) || got != Of(time.Now()) {
-				t.Errorf("after a minute %v have passed", got.Sub(before))
+				t.Errorf("after a minute %v have elapsed", got.Sub(before))
 			}
 		}
 	})
 }
 
-// Not in a bubble, because its time is unrelated to the start of the process.
-func TestSteadyIsNeverAheadOfTheElapsedTime(t *testing.T) {
+// This test does not run in a bubble, because a bubble's time is unrelated to the start of the
+// process.
+func TestSteady(t *testing.T) {
 	for _, d := range []time.Duration{time.Hour, -time.Hour, 0} {
 		undo := Step(d)
 		ahead := Steady().Sub(time.Now().Round(0))

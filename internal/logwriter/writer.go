@@ -34,25 +34,28 @@ type Options struct {
 	Report func(n uint64) []byte
 }
 
-// A Writer writes lines to another writer on a goroutine of its own. Its methods may be
-// called by many goroutines at once. End it with [Writer.Close].
+// A Writer writes lines to another writer on a separate goroutine. Its methods are safe for
+// concurrent use. Call [Writer.Close] at the end.
 type Writer struct {
+	// Immutable after New.
 	to     io.Writer
 	limit  int
 	report func(n uint64) []byte
-	wake   chan struct{} // has one token while there is something to do
+	wake   chan struct{} // has one value while there is work for the goroutine
 	done   chan struct{} // closed when the goroutine has ended
 
 	torn bool // the last write ended in the middle of a line; owned by the goroutine
 
-	mu      sync.Mutex
+	mu sync.Mutex
+
+	// Guarded by mu.
 	closed  bool
 	pending []byte
 	dropped uint64 // after pending, not reported yet
 	total   uint64
 }
 
-// New returns a Writer that writes to the other writer, which may block for any time.
+// New returns a Writer for the given writer, whose writes may block for any time.
 func New(to io.Writer, o Options) *Writer {
 	w := &Writer{to: to, limit: o.Bytes, report: o.Report, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if w.limit == 0 {
@@ -138,7 +141,7 @@ func (w *Writer) run() {
 	}
 }
 
-// tell reports dropped lines, if there are any, and returns how many still have to be reported.
+// tell reports n dropped lines, and returns how many lines still have to be reported.
 func (w *Writer) tell(n uint64) uint64 {
 	if n == 0 || w.report == nil {
 		return 0
@@ -185,8 +188,8 @@ func (w *Writer) put(p []byte) (written int, err error) {
 	return written, err
 }
 
-// all writes p. It waits for a slow reader, even behind a pipe that another process has made
-// non-blocking.
+// all writes p. It waits for a slow reader, even if the writer is a pipe that another process has
+// made nonblocking.
 func (w *Writer) all(p []byte) (written int, err error) {
 	for {
 		n, err := w.to.Write(p[written:])

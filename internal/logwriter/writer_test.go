@@ -79,15 +79,15 @@ func TestLinesArriveInOrder(t *testing.T) {
 		fmt.Fprint(w, line)
 	}
 	if !w.Close(time.Minute) {
-		t.Error("it does not end")
+		t.Error("Close returned false")
 	}
 	if got := r.String(); got != want.String() || w.Dropped() != 0 {
 		t.Errorf("%d bytes arrived of %d, %d lines were dropped", len(got), want.Len(), w.Dropped())
 	}
 }
 
-// A reader that does not read delays nothing, and costs no more memory than allowed. Dropped
-// lines are counted, and reported in their place.
+// TestReaderThatDoesNotRead: a reader that does not read delays nothing, and costs no more memory
+// than allowed. Dropped lines are counted, and reported in their place.
 func TestReaderThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
@@ -102,7 +102,7 @@ func TestReaderThatDoesNotRead(t *testing.T) {
 			t.Errorf("%d lines are dropped", n)
 		}
 		if w.Close(time.Second) {
-			t.Error("Close did not see that lines are left")
+			t.Error("Close returned true, although lines are left")
 		}
 		fmt.Fprint(w, "late\n")
 		close(r.open)
@@ -113,7 +113,7 @@ func TestReaderThatDoesNotRead(t *testing.T) {
 	})
 }
 
-// Lines arrive again after some were dropped: each loss is reported once.
+// TestLossIsReportedOnce: when lines arrive again after a loss, the loss is reported once.
 func TestLossIsReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
@@ -134,7 +134,7 @@ func TestLossIsReportedOnce(t *testing.T) {
 	})
 }
 
-// A reader fails and works again: a full disk, a pipe that is opened again.
+// TestWriteThatFails: a reader fails and works again, as with a full disk or a reopened pipe.
 func TestWriteThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
@@ -158,7 +158,7 @@ func TestWriteThatFails(t *testing.T) {
 	})
 }
 
-// A non-blocking pipe is full: the Writer waits for its reader.
+// TestPipeThatDoesNotBlock: if a nonblocking pipe is full, the Writer waits for its reader.
 func TestPipeThatDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
@@ -175,7 +175,7 @@ func TestPipeThatDoesNotBlock(t *testing.T) {
 	})
 }
 
-// The end of the program does not wait forever.
+// TestCloseIsBounded: Close does not wait forever, so the program can end.
 func TestCloseIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()

@@ -10,20 +10,20 @@ import (
 	"sync/atomic"
 )
 
-// A Transport makes requests. If a kept-alive connection ends before the first byte of the
-// answer, the server closed it because it was idle, without an answer to the request. Transport
-// retries the request once, on a new connection. net/http does so by itself only for methods
-// that are idempotent.
+// A Transport sends requests. If a kept-alive connection ends before the first byte of the
+// response, the server closed it because it was idle, and did not answer the request. In this case
+// Transport retries the request once, on a new connection. net/http does so only for idempotent
+// methods.
 //
-// A request may arrive twice, so use it only for requests where that is harmless. A request is
-// not retried if its context has ended, or if its body cannot be read again (GetBody). Many
-// goroutines may use a Transport at once. Get one from [New].
+// The server may receive a request twice, so use Transport only for requests where that is
+// harmless. It does not retry a request whose context has ended, or whose body cannot be read again
+// (GetBody). A Transport is safe for concurrent use. Get one from [New].
 type Transport struct {
 	kept, fresh http.RoundTripper
 }
 
-// New returns a Transport that makes requests with the base, which must not be changed
-// afterwards. A base that is not an [*http.Transport] also makes the second attempt.
+// New returns a Transport that sends requests with base. The caller must not change base
+// afterwards. If base is not an [*http.Transport], it also sends the second attempt.
 func New(base http.RoundTripper) *Transport {
 	t := &Transport{base, base}
 	if transport, ok := base.(*http.Transport); ok {
@@ -48,8 +48,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err != nil && answered.Load():
 		return response, err
 	case err == nil && response.StatusCode != http.StatusRequestTimeout:
-		// On a kept-alive connection, 408 was sent before the request arrived: servers announce with
-		// it that they close an idle connection (RFC 9110, section 15.5.9).
+		// A 408 on a kept-alive connection was sent before the request arrived: servers send it
+		// when they close an idle connection (RFC 9110, section 15.5.9).
 		return response, err
 	}
 	again := r.Clone(r.Context())

@@ -14,8 +14,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/redial"
 )
 
-// A server answers the first request of each connection, and handles the second as the test
-// sets.
+// A server answers the first request of each connection, and handles the second request as the test
+// chooses.
 type server struct {
 	net.Listener
 	connections, requests atomic.Int32
@@ -74,22 +74,21 @@ func post(t *testing.T, c *http.Client, s *server, body io.Reader) string {
 	return fmt.Sprint(response.StatusCode, " ", string(text))
 }
 
-// TestKeptConnectionEnds: the server's reaction to the second request of a connection, and the
-// result.
+// TestKeptConnectionEnds: each row has the server's reaction to the second request, and the result.
 func TestKeptConnectionEnds(t *testing.T) {
 	text := func(s string) func(net.Conn) { return func(c net.Conn) { io.WriteString(c, s) } }
 	for name, test := range map[string]struct {
 		second func(net.Conn)
 		want   string
 	}{
-		"it closes":                 {func(net.Conn) {}, "200 b"},
-		"it resets":                 {func(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }, "200 b"},
-		"it was idle for too long":  {text("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), "200 b"},
-		"it answers":                {text("HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno"), "500 no"},
-		"it closes in its answer":   {text("HTTP/1.1 200 OK\r\nContent-Le"), "failed"},
-		"it closes in the body":     {text("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"), "failed in the body"},
-		"it says what HTTP is not":  {text("?"), "failed"},
-		"it does not answer at all": {func(c net.Conn) { io.Copy(io.Discard, c) }, "failed"},
+		"it closes":                  {func(net.Conn) {}, "200 b"},
+		"it resets":                  {func(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }, "200 b"},
+		"it reports an idle timeout": {text("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), "200 b"},
+		"it answers":                 {text("HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno"), "500 no"},
+		"it closes in its answer":    {text("HTTP/1.1 200 OK\r\nContent-Le"), "failed"},
+		"it closes in the body":      {text("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"), "failed in the body"},
+		"it sends invalid HTTP":      {text("?"), "failed"},
+		"it does not answer at all":  {func(c net.Conn) { io.Copy(io.Discard, c) }, "failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -113,8 +112,7 @@ func TestKeptConnectionEnds(t *testing.T) {
 	}
 }
 
-// TestOnlyOnce: a server that also closes new connections is not asked forever, and a body that
-// can be read only once is not sent again.
+// TestOnlyOnce: a request is retried only once, and not at all if its body can be read only once.
 func TestOnlyOnce(t *testing.T) {
 	s := serve(t, func(net.Conn) {})
 	c := &http.Client{Transport: redial.New(&http.Transport{})}
@@ -126,6 +124,6 @@ func TestOnlyOnce(t *testing.T) {
 	post(t, c, s, strings.NewReader("a"))
 	s.Close()
 	if got := post(t, c, s, strings.NewReader("b")); got != "failed" {
-		t.Errorf("a server that is gone: %s", got)
+		t.Errorf("after the server has ended: %s", got)
 	}
 }

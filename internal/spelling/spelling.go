@@ -5,15 +5,14 @@ import "strings"
 
 var plain = strings.NewReplacer("-", "", "_", "")
 
-// maxTypos is how many letters may be wrong, missing, too many or swapped for a name to count as
-// a misspelling of another.
+// maxTypos is how many letters may be wrong, missing, extra or swapped in a misspelt name.
 const maxTypos = 3
 
-// Nearest returns the element of names that name most probably means, or "" if none is near.
-// Case, dashes and underscores make no difference.
+// Nearest returns the element of names that is most similar to name, or "" if none is similar. It
+// ignores case, dashes and underscores.
 func Nearest(name string, names []string) string {
 	given := plain.Replace(strings.ToLower(name))
-	// If a third of the letters is wrong, it is another word.
+	// If more than a third of the letters is wrong, it is another word.
 	best, nearest := min(maxTypos, (len(given)+2)/3)+1, ""
 	for _, candidate := range names {
 		if d := distance(given, plain.Replace(strings.ToLower(candidate))); d < best {
@@ -23,8 +22,9 @@ func Nearest(name string, names []string) string {
 	return nearest
 }
 
-// Slip returns the element of names that name almost surely misspells, or "" if there is none: one letter is wrong, missing,
-// extra or swapped, or two in names of eight or more letters. It is for names that may also be something else.
+// Slip returns the element of names that name almost certainly misspells, or "". One letter may be
+// wrong, missing, extra or swapped; two letters in names of eight or more. Use it for names that
+// may also be intended as they are.
 func Slip(name string, names []string) string {
 	given := plain.Replace(strings.ToLower(name))
 	for _, candidate := range names {
@@ -40,7 +40,7 @@ func Slip(name string, names []string) string {
 	return ""
 }
 
-// DidYouMean returns the result of [Nearest] as the end of a sentence.
+// DidYouMean returns the result of [Nearest] as the end of a sentence, or "".
 func DidYouMean(name string, names []string) string {
 	if nearest := Nearest(name, names); nearest != "" {
 		return "; did you mean " + nearest + "?"
@@ -48,10 +48,10 @@ func DidYouMean(name string, names []string) string {
 	return ""
 }
 
-// distance returns how many letters must be inserted, deleted, changed or swapped with their
-// neighbour to turn a into b.
+// distance returns how many letters must be inserted, deleted, changed or swapped with a neighbour
+// to turn a into b.
 func distance(a, b string) int {
-	const maxName = 64 // so that the work on a hostile name is bounded
+	const maxName = 64 // limits the work for a hostile name
 	if len(a) > maxName || len(b) > maxName {
 		return maxName
 	}

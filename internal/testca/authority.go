@@ -1,5 +1,4 @@
-// Package testca makes certificates for tests and benchmarks. Nobody else trusts
-// them.
+// Package testca issues certificates for tests and benchmarks. Only the tests trust them.
 package testca
 
 import (
@@ -27,7 +26,7 @@ type Authority struct {
 // A Pair is a certificate and its private key, in PEM.
 type Pair struct{ Cert, Key []byte }
 
-// New makes an authority of its own.
+// New creates a self-signed authority.
 func New() (*Authority, error) {
 	a := &Authority{}
 	template := template("Boreas test authority", 24*time.Hour)
@@ -44,8 +43,8 @@ func New() (*Authority, error) {
 	return a, err
 }
 
-// template is what all certificates have. Numbers are random: two certificates of one
-// issuer must not have the same.
+// template returns the common fields of all certificates. Serial numbers are random, because two
+// certificates of one issuer must not have the same number.
 func template(name string, life time.Duration) *x509.Certificate {
 	number, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)) // does not fail
 	now := time.Now()
@@ -57,8 +56,8 @@ func template(name string, life time.Duration) *x509.Certificate {
 	}
 }
 
-// Issue makes a certificate for servers and clients, for the name, localhost and
-// 127.0.0.1, that is valid for that long.
+// Issue issues a certificate for servers and clients. It is valid for the name, localhost and
+// 127.0.0.1, and for the given time.
 func (a *Authority) Issue(name string, life time.Duration) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -74,10 +73,10 @@ func (a *Authority) Issue(name string, life time.Duration) (Pair, error) {
 	return Pair{inPEM("CERTIFICATE", cert), inPEM("PRIVATE KEY", private)}, err
 }
 
-// PEM is the authority's own certificate.
+// PEM returns the authority's own certificate.
 func (a *Authority) PEM() []byte { return inPEM("CERTIFICATE", a.cert.Raw) }
 
-// Pool is for those who trust the authority.
+// Pool returns a pool that trusts the authority.
 func (a *Authority) Pool() *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AddCert(a.cert)
@@ -88,7 +87,7 @@ func inPEM(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// Write writes the pair to cert.pem and key.pem of the directory, and returns their names.
+// Write writes the pair to cert.pem and key.pem in dir, and returns the file names.
 func (p Pair) Write(dir string) (cert, key string, err error) {
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	return cert, key, errors.Join(os.WriteFile(cert, p.Cert, 0o644), os.WriteFile(key, p.Key, 0o600))

@@ -1,8 +1,10 @@
-// Package textfile reads the small text files that users write: configuration, rules, tokens, keys and certificates.
+// Package textfile reads the small text files that users write: configuration, rules, tokens, keys
+// and certificates.
 //
-// Editors and shells save text in three ways: UTF-8, UTF-8 with a byte order mark, and UTF-16 with a byte order mark (the
-// redirection of Windows PowerShell). Read accepts all three and returns UTF-8 without a mark. A file that cannot be read as text
-// is refused with the reason, because its bytes would otherwise end up in a name or a secret that never matches.
+// Editors and shells save text as UTF-8, as UTF-8 with a byte order mark, or as UTF-16 with a byte
+// order mark (the redirection of Windows PowerShell). Read accepts all three and returns UTF-8
+// without a mark. For a file that is not text, Read returns an error with the reason. Otherwise its
+// bytes would become part of a name or a secret that never matches.
 package textfile
 
 import (
@@ -23,7 +25,8 @@ const (
 	markUTF32LE = "\xff\xfe\x00\x00"
 )
 
-// Read returns the text of a file of at most limit bytes, as [Decode] does. The errors do not repeat the path.
+// Read returns the decoded text (see [Decode]) of a file of at most limit bytes. Its errors do not
+// contain the path.
 func Read(path string, limit int) ([]byte, error) {
 	raw, err := ReadRaw(path, limit)
 	if err != nil {
@@ -32,7 +35,7 @@ func Read(path string, limit int) ([]byte, error) {
 	return Decode(raw)
 }
 
-// ReadRaw returns the bytes of a file that need not be text. The errors are those of [Read].
+// ReadRaw returns the bytes of a file, which need not be text. Its errors are those of [Read].
 func ReadRaw(path string, limit int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -42,7 +45,7 @@ func ReadRaw(path string, limit int) ([]byte, error) {
 	return readAll(f, limit)
 }
 
-// From is like [Read], for text from r.
+// From is like [Read], but reads from r.
 func From(r io.Reader, limit int) ([]byte, error) {
 	raw, err := readAll(r, limit)
 	if err != nil {
@@ -62,8 +65,9 @@ func readAll(r io.Reader, limit int) ([]byte, error) {
 	return raw, nil
 }
 
-// Decode returns text as UTF-8 without a byte order mark. It returns an error if text is UTF-32, is damaged UTF-16, or contains
-// a NUL byte, as UTF-16 without a mark and binary files do. It does not check UTF-8: a parser reports the line.
+// Decode returns text as UTF-8 without a byte order mark. It returns an error for UTF-32, for
+// damaged UTF-16, and for text with a NUL byte, such as UTF-16 without a mark and binary files. It
+// does not check UTF-8, because the parser of the text can report the line.
 func Decode(text []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(text, []byte(markUTF8)):
@@ -107,7 +111,7 @@ func noNUL(text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// reason is err without the path, which the caller's message already contains.
+// reason returns err without the path, which the caller's message already contains.
 func reason(err error) error {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {

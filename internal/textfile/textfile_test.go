@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestDecode encodes the same text in each way in which editors and shells save it.
+// TestDecode decodes the same text in each encoding that editors and shells use.
 func TestDecode(t *testing.T) {
 	tests := []struct{ name, text, want, err string }{
 		{"UTF-8", "a = 'é😀'\n", "a = 'é😀'\n", ""},
