@@ -1,7 +1,6 @@
-// Package fault is the table of all errors of protocol 2: what clients of every
-// transport are told, as clause 2.6 of docs/protocol.md has it. From it come
-// docs/errors.md and the constants of the clients; `go test ./internal/fault -update`
-// writes them anew.
+// Package fault is the table of all errors of protocol 2 (clause 2.6 of docs/protocol.md), for all
+// transports. docs/errors.md and the error codes of the client libraries are generated from the
+// table: run `go test ./internal/fault -update`.
 package fault
 
 import (
@@ -17,7 +16,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// Retry tells when the same request can succeed.
+// Retry says when the same request can succeed.
 type Retry string
 
 // The values of Retry.
@@ -25,67 +24,67 @@ const (
 	Never    Retry = "never"
 	Now      Retry = "now"
 	Later    Retry = "later"
-	NewToken Retry = "new_token" // once with another token
+	NewToken Retry = "new_token" // with another token
 )
 
-// A Fault is one row of the table. It is an error too, for what has no better words.
-// Rows are never changed, and are compared by their address.
+// A Fault is one row of the table. It is also an error, for callers without a more exact message.
+// Rows never change, and are compared by their address.
 type Fault struct {
 	Code  string
 	Retry Retry
 
-	// Status is the HTTP status of a request that fails so; 0 if none can.
+	// Status is the HTTP status of a request with this error; 0 if no HTTP request can have it.
 	Status int
 
-	// Close is the close code of a WebSocket session that ends so (clause 8.6); 0 if
-	// none does.
+	// Close is the close code of a WebSocket session that ends with this error (clause 8.6); 0 if
+	// no session does.
 	Close int
 
-	// RetryAfter is how long to wait at least; 0 if there is nothing to say. Who
-	// knows better says it with After.
+	// RetryAfter is the minimum time to wait; 0 if there is none. A caller that knows a better time
+	// uses After.
 	RetryAfter time.Duration
 
-	// Summary says what happened, and Do what to do: sentences for people.
+	// Summary says what happened, and Do what to do. Both are sentences for people.
 	Summary, Do string
 
-	// causes are the errors that mean this, for errors.Is.
+	// causes are the errors that this row stands for, for errors.Is.
 	causes []error
 }
 
 // Error returns the summary.
 func (f *Fault) Error() string { return f.Summary }
 
-// Is tells whether the fault is what the target means.
+// Is reports whether this row stands for the target.
 func (f *Fault) Is(target error) bool { return slices.Contains(f.causes, target) }
 
-// Refuses tells whether the fault says that somebody may not do something, or not now:
-// what people ask the reason of. Others say that a request is wrong, or what has become of
-// messages.
+// Refuses reports whether the error means that the client may not do something, at all or at
+// present. Operators look for the reasons of such refusals. Other errors mean that a request is
+// wrong, or that messages are missing.
 func (f *Fault) Refuses() bool {
 	switch f.Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusTooManyRequests,
 		http.StatusServiceUnavailable, http.StatusInsufficientStorage:
 		return true
 	}
-	// What only sessions meet, and the bound on their channels.
+	// Only sessions have these close codes. TooManyChannels limits their channels.
 	return f.Close >= 4102 || f == TooManyChannels
 }
 
-// With returns an error that is f and tells more: a sentence for the client.
+// With returns an error for f with a more exact message, a sentence for the client.
 func (f *Fault) With(message string) error { return &told{fault: f, message: message} }
 
-// told is a fault in other words.
+// told is a Fault with another message.
 type told struct {
 	fault   *Fault
 	message string
-	wait    time.Duration // 0 if the table knows
+	wait    time.Duration // 0 means the table's value
 }
 
 func (e *told) Error() string { return e.message }
 func (e *told) Unwrap() error { return e.fault }
 
-// Of returns the row for an error: the row that it is or wraps, or the one that has it
-// among its causes. An error that no row knows is [Internal], nil is nil.
+// Of returns the row for an error: the row that it is or wraps, or the row that has it among its
+// causes. If there is none, Of returns [Internal]. For nil it returns nil.
 func Of(err error) *Fault {
 	if err == nil {
 		return nil
@@ -97,7 +96,8 @@ func Of(err error) *Fault {
 	if bad := wire.V2Error(""); errors.As(err, &bad) {
 		return Malformed
 	}
-	// Most are the very errors of the table, and a thousand sessions may end at once.
+	// This comparison is fast and finds most errors. Speed matters if a thousand sessions end at
+	// once.
 	if f := find(func(cause error) bool { return err == cause }); f != nil {
 		return f
 	}
@@ -107,7 +107,7 @@ func Of(err error) *Fault {
 	return Internal
 }
 
-// find returns the first row that has a cause for which is returns true, nil if none has.
+// find returns the first row with a cause for which is returns true, or nil.
 func find(is func(cause error) bool) *Fault {
 	for _, f := range all {
 		if slices.ContainsFunc(f.causes, is) {
@@ -117,21 +117,21 @@ func find(is func(cause error) bool) *Fault {
 	return nil
 }
 
-// Message returns what a client is told of an error: its text as a sentence. Of an
-// error that is [Internal] it is the summary alone: the text may be nobody's business,
-// and belongs in the log.
+// Message returns the message of an error for a client: the error's text as a sentence. If the
+// error is [Internal], Message returns only the summary, because the text may be confidential. It
+// belongs in the log.
 func Message(err error) string {
 	switch {
 	case Of(err) == Internal:
 		return Internal.Summary
-	case errors.Is(err, engine.ErrClosed): // which speaks of the hub, not of the server
+	case errors.Is(err, engine.ErrClosed): // its text is about the hub, not about the server
 		return ShuttingDown.Summary
 	}
 	return sentence(strings.ReplaceAll(err.Error(), "boreas: ", ""))
 }
 
-// sentence writes an error's text as a sentence: with a capital letter, unless the
-// first word is no plain one, and with a full stop.
+// sentence turns an error's text into a sentence. It adds a full stop, and a capital letter unless
+// the first word is special, such as an option's name.
 func sentence(s string) string {
 	first, size := utf8.DecodeRuneInString(s)
 	if next, _ := utf8.DecodeRuneInString(s[size:]); unicode.IsLower(next) || next == ' ' {
@@ -143,8 +143,8 @@ func sentence(s string) string {
 	return s
 }
 
-// Wire returns what a client is told of an error, for the functions of package wire.
-// The caller may set more. The error must not be nil.
+// Wire returns an error in the form of package wire. The caller may set more fields. err must not
+// be nil.
 func Wire(err error) wire.V2Fault {
 	f := Of(err)
 	return wire.V2Fault{

@@ -16,7 +16,7 @@ import (
 )
 
 // clause 2.6
-func TestWhatClientsAreTold(t *testing.T) {
+func TestWire(t *testing.T) {
 	_, position := engine.ParsePosition("yesterday")
 	_, malformed := wire.ParseV2([]byte(`{"id":1,"ping":null}`))
 	for _, c := range []struct {
@@ -33,7 +33,7 @@ func TestWhatClientsAreTold(t *testing.T) {
 		{fault.InvalidToken, `{"code":"invalid_token","message":"The token is not valid, or no longer.","retry":"new_token","docs":"docs/errors.md#invalid_token"}`},
 		{fault.TooLarge.With("The body has more than 9 bytes."), `{"code":"too_large","message":"The body has more than 9 bytes.","retry":"never","docs":"docs/errors.md#too_large"}`},
 		{fmt.Errorf("item 3: %w", fault.BadKey), `{"code":"bad_key","message":"Item 3: This cannot be an idempotency key.","retry":"never","docs":"docs/errors.md#bad_key"}`},
-		// What no row knows is nobody's business.
+		// A client gets no details of an error that is not in the table.
 		{io.ErrUnexpectedEOF, `{"code":"internal","message":"The server failed; its log says why.","retry":"later","docs":"docs/errors.md#internal","retry_after_ms":1000}`},
 		{fmt.Errorf("disk /secret: %w", fault.Internal), `{"code":"internal","message":"The server failed; its log says why.","retry":"later","docs":"docs/errors.md#internal","retry_after_ms":1000}`},
 	} {
@@ -46,7 +46,7 @@ func TestWhatClientsAreTold(t *testing.T) {
 
 func TestOf(t *testing.T) {
 	if got := fault.Of(nil); got != nil {
-		t.Errorf("no error is %v, want no fault", got)
+		t.Errorf("Of(nil) is %v, want nil", got)
 	}
 	for _, f := range fault.All() {
 		for _, err := range []error{f, f.With("More."), fmt.Errorf("wrapped: %w", f.With("More."))} {
@@ -56,30 +56,30 @@ func TestOf(t *testing.T) {
 		}
 	}
 	if err := fault.NotFound.With("More."); !errors.Is(err, fault.NotFound) || errors.Is(err, fault.Timeout) {
-		t.Errorf("%v is not what it was made of", err)
+		t.Errorf("%v does not match its row, or matches another one", err)
 	}
 }
 
-// TestCloseCodesAgreeWithRetry: clause 8.6 lets a client decide by the close code's range.
+// TestCloseCodesAgreeWithRetry: clause 8.6 lets a client decide by the range of the close code.
 func TestCloseCodesAgreeWithRetry(t *testing.T) {
 	ranges := map[int]fault.Retry{41: fault.Now, 42: fault.Later, 43: fault.NewToken, 44: fault.Never}
 	codes, closes := make(map[string]bool), make(map[int]bool)
 	for _, f := range fault.All() {
 		if codes[f.Code] || f.Close != 0 && closes[f.Close] {
-			t.Errorf("%s: the code or close code %d stands in two rows", f.Code, f.Close)
+			t.Errorf("%s: the code or close code %d is in two rows", f.Code, f.Close)
 		}
 		codes[f.Code], closes[f.Close] = true, true
 		if f.Close >= 4000 && ranges[f.Close/100] != f.Retry {
-			t.Errorf("%s: close code %d is of the range of %q, but retry is %q", f.Code, f.Close, ranges[f.Close/100], f.Retry)
+			t.Errorf("%s: close code %d is in the range of %q, but retry is %q", f.Code, f.Close, ranges[f.Close/100], f.Retry)
 		}
 		if f.Close == 0 && f.Status == 0 {
-			t.Errorf("%s: it has neither a status nor a close code: who is told?", f.Code)
+			t.Errorf("%s: it has neither a status nor a close code, so no client can receive it", f.Code)
 		}
 		if f.RetryAfter != 0 && f.Retry != fault.Later {
-			t.Errorf("%s: retry_after_ms makes sense with the retry %q only, not with %q", f.Code, fault.Later, f.Retry)
+			t.Errorf("%s: retry_after_ms is only for the retry %q, not for %q", f.Code, fault.Later, f.Retry)
 		}
 		if f.Retry == fault.Later && f.RetryAfter == 0 {
-			t.Errorf("%s: how much later?", f.Code)
+			t.Errorf("%s: retry is later, but retry_after_ms is missing", f.Code)
 		}
 	}
 }

@@ -16,22 +16,22 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// notYet are rows that no code leads to so far. It must become empty.
+// notYet are rows that no code uses yet. It must become empty.
 var notYet = []string{}
 
-// core are the packages whose errors the table maps. The root package is boreas.
+// core are the packages whose errors are in the table. The root package is boreas.
 var core = []string{"boreas", "engine", "access"}
 
-// notTold are errors of the core packages of which no client is told.
-var notTold = []string{"ErrLeft"} // whoever left does not listen
+// notReceived are errors of the core packages that no client receives.
+var notReceived = []string{"ErrLeft"} // a client that has left receives no error
 
-// TestEveryRowCanBeReached looks in the code of the product for each row: for its name, or
-// for one of the errors that mean it.
+// TestEveryRowCanBeReached checks that the product's code uses each row, or an error that the row
+// stands for.
 func TestEveryRowCanBeReached(t *testing.T) {
 	used, defined := identifiers(t)
 	rows, order := tableRows(t)
 	if diff := cmp.Diff(len(fault.All()), len(order)); diff != "" {
-		t.Fatalf("the table leaves out a row, or this test does not see it (-table +seen):\n%s", diff)
+		t.Fatalf("a row is missing in the table, or this test does not find it (-table +found):\n%s", diff)
 	}
 	var mapped []string
 	for name, causes := range rows {
@@ -39,26 +39,26 @@ func TestEveryRowCanBeReached(t *testing.T) {
 		reached := slices.ContainsFunc(append([]string{"fault." + name}, causes...), func(s string) bool { return used[s] })
 		switch pending := slices.Contains(notYet, name); {
 		case !reached && !pending:
-			t.Errorf("nothing leads to the row %s: use it or take it away", name)
+			t.Errorf("no code uses the row %s: use it or remove it", name)
 		case reached && pending:
-			t.Errorf("%s is reached now: take it out of notYet", name)
+			t.Errorf("%s is used now: remove it from notYet", name)
 		}
 	}
 	slices.Sort(mapped)
 	var want []string
 	for name := range defined {
-		if !slices.Contains(notTold, name) {
+		if !slices.Contains(notReceived, name) {
 			want = append(want, name)
 		}
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, mapped); diff != "" {
-		t.Errorf("each error of the core packages belongs into one row of the table (-defined +in the table):\n%s", diff)
+		t.Errorf("each error of the core packages must be in one row of the table (-defined +in the table):\n%s", diff)
 	}
 }
 
-// tableRows returns the rows of table.go by their Go names, each with the errors of the
-// root package that mean it, and the names in the order of the table.
+// tableRows returns the rows of table.go by their Go names, each with the errors of the root
+// package that it stands for. It also returns the names in the order of the table.
 func tableRows(t *testing.T) (rows map[string][]string, order []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "table.go", nil, 0)
@@ -89,15 +89,15 @@ func tableRows(t *testing.T) (rows map[string][]string, order []string) {
 	})
 	for name := range rows {
 		if !slices.Contains(order, name) {
-			t.Errorf("the row %s does not stand in the table", name)
+			t.Errorf("the row %s is not in the table", name)
 		}
 	}
 	return rows, order
 }
 
-// identifiers returns what the product's code uses, tests and this package left out: rows
-// as fault.Name, errors of the core packages as ErrName. Defined are the latter where
-// they come from.
+// identifiers returns the names that the product's code uses, without tests and this package: rows
+// as fault.Name, and errors of the core packages as ErrName. defined are the errors that the core
+// packages define.
 func identifiers(t *testing.T) (used, defined map[string]bool) {
 	t.Helper()
 	used, defined = make(map[string]bool), make(map[string]bool)
@@ -149,7 +149,7 @@ func identifiers(t *testing.T) (used, defined map[string]bool) {
 	return used, defined
 }
 
-// note keeps what a piece of code uses.
+// note records the names that a piece of code uses.
 func note(used map[string]bool, n ast.Node, inCore bool) {
 	switch n := n.(type) {
 	case *ast.SelectorExpr:

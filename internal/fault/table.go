@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// What is wrong with a request.
+// Errors in a request.
 var (
 	Malformed = &Fault{
 		Code: "malformed", Retry: Never, Status: http.StatusBadRequest,
@@ -136,7 +136,7 @@ var (
 	}
 )
 
-// What history cannot give.
+// Missing history.
 var (
 	Expired = &Fault{
 		Code: "expired", Retry: Never, Status: http.StatusGone,
@@ -158,7 +158,7 @@ var (
 	}
 )
 
-// What ends a session that did nothing wrong.
+// Reasons to end a session that has done nothing wrong.
 var (
 	ShuttingDown = &Fault{
 		Code: "shutting_down", Retry: Now, Status: http.StatusServiceUnavailable, Close: 4100,
@@ -226,7 +226,7 @@ var (
 	}
 )
 
-// What ends a session for its token or its behaviour.
+// Reasons to end a session because of its token or its behaviour.
 var (
 	TokenRevoked = &Fault{
 		Code: "token_revoked", Retry: NewToken, Status: http.StatusUnauthorized, Close: 4300,
@@ -269,7 +269,7 @@ var (
 	}
 )
 
-// What only HTTP can say.
+// Errors that only HTTP requests can have.
 var (
 	NotFound = &Fault{
 		Code: "not_found", Retry: Never, Status: http.StatusNotFound,
@@ -339,7 +339,7 @@ var (
 	}
 )
 
-// all is the table.
+// all is the table, in the order of the documentation.
 var all = []*Fault{
 	Malformed, Unauthenticated, InvalidToken, TokenExpired, AuthUnavailable, NotPermitted, PresenceOff, ChannelName, BadPosition,
 	TooManyChannels, TooManyUserChannels, TooManyAddressChannels, TooManyJoinedChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, Busy, EngineTimeout, TooManyKeys,

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// After is like [Fault.With], for who knows better than the table how long to wait.
+// After is like [Fault.With], for a caller that knows a better time to wait than the table.
 func (f *Fault) After(message string, wait time.Duration) error { return &told{f, message, wait} }
 
-// Wait returns how long a client that is told of the error has to wait at least: what
-// was said with [Fault.After], or what the table says; 0 if there is nothing to say.
+// Wait returns the minimum time that a client has to wait after the error: the time of
+// [Fault.After], or the table's. It returns 0 if there is none.
 func Wait(err error) time.Duration {
 	var t *told
 	if errors.As(err, &t) && t.wait > 0 {
@@ -23,16 +23,15 @@ func Wait(err error) time.Duration {
 	return 0
 }
 
-// SetRetryAfter says in the header of an HTTP answer how long to wait after the error,
-// in seconds, rounded up: who comes too early is refused again. It says nothing if
-// there is nothing to say.
+// SetRetryAfter sets the header Retry-After to the time to wait after the error, if there is one.
+// It rounds up to seconds, because a client that retries too early is refused again.
 func SetRetryAfter(header http.Header, err error) {
 	if wait := Wait(err); wait > 0 {
 		header.Set("Retry-After", strconv.FormatInt(roundUp(wait, time.Second), 10))
 	}
 }
 
-// roundUp returns in how many units the time is over.
+// roundUp returns d in units, rounded up.
 func roundUp(d, unit time.Duration) int64 {
 	n := int64(d / unit)
 	if d%unit > 0 {

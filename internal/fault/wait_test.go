@@ -12,7 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-func TestHowLongToWait(t *testing.T) {
+func TestRetryAfter(t *testing.T) {
 	for _, c := range []struct {
 		err          error
 		header, wire string
