@@ -19,25 +19,28 @@ import (
 )
 
 const (
-	// acmeTimeout bounds one request to the authority.
+	// acmeTimeout limits one request to the authority.
 	acmeTimeout = 30 * time.Second
 
-	// acmeAgain is how often it is told that a name has no certificate.
+	// acmeAgain is the minimum time between two log lines about a name without a certificate.
 	acmeAgain = time.Minute
 )
 
-// acmeCertificates are got from an authority by ACME (RFC 8555), and renewed. That we
-// have a name is shown on the port itself, by TLS-ALPN-01 (RFC 8737).
+// acmeCertificates obtains and renews certificates by ACME (RFC 8555). It proves the control of a
+// name on the port itself, by TLS-ALPN-01 (RFC 8737).
 type acmeCertificates struct {
+	// Immutable.
 	manager *autocert.Manager
 	domains []string
 	log     *slog.Logger
 	ctx     context.Context // of all requests to the authority; ends with stop
 	stop    context.CancelFunc
 
-	mu     sync.Mutex
-	leaves map[string]*x509.Certificate // by name, as they were shown last
-	told   map[string]time.Time         // by name, when it was told that there is none
+	mu sync.Mutex
+
+	// Guarded by mu.
+	leaves map[string]*x509.Certificate // by name, the certificates of the latest handshakes
+	told   map[string]time.Time         // by name, when the missing certificate was logged
 }
 
 func fromACME(cfg config.Config, log *slog.Logger) (*secured, error) {
@@ -45,7 +48,7 @@ func fromACME(cfg config.Config, log *slog.Logger) (*secured, error) {
 		return nil, fmt.Errorf("acme_cache: %w", err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableKeepAlives = true // it is asked every few weeks
+	transport.DisableKeepAlives = true // there is a request only every few weeks
 	if cfg.ACMECA != "" {
 		pool, err := readAuthorities(cfg.ACMECA)
 		if err != nil {
@@ -79,8 +82,8 @@ func fromACME(cfg config.Config, log *slog.Logger) (*secured, error) {
 	return s, nil
 }
 
-// prepareCache makes the directory if it is not there, and sees whether it can be
-// written: without it, each start would ask for new certificates.
+// prepareCache creates the directory if necessary, and checks that it is writable. Without it, each
+// start would request new certificates.
 func prepareCache(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the directory for certificates: %w", err)
@@ -92,7 +95,7 @@ func prepareCache(dir string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// bounded makes requests that end with a context beside their own.
+// bounded sends requests that also end with ctx, besides their own contexts.
 type bounded struct {
 	ctx  context.Context
 	next http.RoundTripper
@@ -110,8 +113,7 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel()
 		return nil, err
 	}
-	// The body is read after this; the request's own context, which has a time limit,
-	// ends what is left.
+	// The body is read later. The request's own context, which has a time limit, ends the rest.
 	context.AfterFunc(r.Context(), func() { stop(); cancel() })
 	return response, nil
 }
@@ -122,7 +124,7 @@ func (c *acmeCertificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, er
 	name := hello.ServerName
 	known := c.manager.HostPolicy(c.ctx, name) == nil
 	if !known || asksForProof(hello) {
-		return cert, err // anybody can ask for any name
+		return cert, err // not logged: any client can send any name
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,21 +141,20 @@ func (c *acmeCertificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, er
 	return nil, err
 }
 
-// asksForProof tells whether it is the authority that connects, to see that the name
-// leads here.
+// asksForProof reports whether the authority connects to validate the name.
 func asksForProof(hello *tls.ClientHelloInfo) bool {
 	return len(hello.SupportedProtos) == 1 && hello.SupportedProtos[0] == acme.ALPNProto
 }
 
-// prepare gets the certificates that are not there yet: the first who connect would wait
-// for them, and what is wrong would come out only then.
+// prepare obtains the missing certificates. Otherwise the first clients would have to wait for
+// them, and errors would be found only then.
 func (c *acmeCertificates) prepare(ctx context.Context) {
 	context.AfterFunc(ctx, c.stop)
 	for _, name := range c.domains {
 		if ctx.Err() != nil {
 			return
 		}
-		_, _ = c.get(&tls.ClientHelloInfo{ // get tells of the error
+		_, _ = c.get(&tls.ClientHelloInfo{ // get logs the error
 			ServerName:       name,
 			SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
 			SupportedCurves:  []tls.CurveID{tls.CurveP256},

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// asset is a file that is served as it is: small, compressed once, and asked for again
-// only to see whether it has changed.
+// asset is a small file that never changes. It is compressed once, and clients revalidate it with
+// its ETag.
 type asset struct {
 	contentType, tag string
 	plain, gzipped   []byte
@@ -19,8 +19,8 @@ type asset struct {
 
 func newAsset(contentType string, content []byte) *asset {
 	var b bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level is a valid one
-	z.Write(content)                                      // a buffer takes everything
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level is valid
+	z.Write(content)                                      // a bytes.Buffer returns no errors
 	z.Close()
 	sum := sha256.Sum256(content)
 	return &asset{contentType, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, content, b.Bytes()}
@@ -28,12 +28,12 @@ func newAsset(contentType string, content []byte) *asset {
 
 func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	// Anybody's page may use it; it holds nothing of anybody's.
+	// Pages of any origin may use the file, because it contains no private data.
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
-	// The connection is the subscribers' port's, where each that is no session is one
-	// too many. One of HTTP/2 may have streams of events on it.
+	// The connection is one of the subscribers' port. It would take the place of a session, so it
+	// is closed. A connection of HTTP/2 may carry event streams, so it stays open.
 	if r.ProtoMajor == 1 {
 		h.Set("Connection", "close")
 	}
@@ -59,9 +59,10 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(content)
 }
 
-// acceptsGzip reports whether a client takes gzip and does not prefer the plain file (RFC 9110, section 12.5.3): "gzip;q=0" means
-// that it does not, and "*" stands for encodings that are not named. The plain file is always sent otherwise, because refusing it
-// would not help any client.
+// acceptsGzip reports whether a client accepts gzip and does not prefer the plain file (RFC 9110,
+// section 12.5.3). "gzip;q=0" means that it does not accept gzip, and "*" stands for encodings that
+// the list does not name. If gzip is not accepted, the plain file is sent, even if the client does
+// not accept it either: an error would not help the client.
 func acceptsGzip(lists []string) bool {
 	weights := make(map[string]float64)
 	for element := range strings.SplitSeq(strings.ToLower(strings.Join(lists, ",")), ",") {
@@ -69,7 +70,7 @@ func acceptsGzip(lists []string) bool {
 		weight := 1.0
 		for _, parameter := range parameters[1:] {
 			if q, found := strings.CutPrefix(parameter, "q="); found {
-				weight, _ = strconv.ParseFloat(q, 64) // an invalid weight does not accept the encoding
+				weight, _ = strconv.ParseFloat(q, 64) // an invalid weight counts as 0
 			}
 		}
 		weights[strings.TrimPrefix(strings.TrimSpace(parameters[0]), "x-")] = weight

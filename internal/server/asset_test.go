@@ -10,7 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/js"
 )
 
-func TestTheClientIsServed(t *testing.T) {
+func TestClientScript(t *testing.T) {
 	s := start(t, testConfig(nil), Options{})
 	url := "http://" + s.WSAddr().String() + "/boreas.js"
 	get := func(set func(http.Header)) *http.Response {
@@ -36,7 +36,7 @@ func TestTheClientIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b, _ := io.ReadAll(z); string(b) != string(js.Source) {
-		t.Error("unzipped it is another file")
+		t.Error("the decompressed file is different")
 	}
 	for accept, want := range map[string]string{
 		"gzip": "gzip", "br, GZIP ;q=0.5": "gzip", "deflate, *": "gzip", "x-gzip": "gzip", "gzip;q=1.000": "gzip",
@@ -49,11 +49,11 @@ func TestTheClientIsServed(t *testing.T) {
 		}
 	}
 	if got := get(func(h http.Header) { h.Set("If-None-Match", plain.Header.Get("ETag")) }); got.StatusCode != http.StatusNotModified {
-		t.Errorf("unchanged, and the status is %d", got.StatusCode)
+		t.Errorf("the status for an unchanged file is %d", got.StatusCode)
 	}
 }
 
-// clause 8.7: what is not there below /v2 is told so in the form of all its errors.
+// TestUnknownPathsBelowV2: an unknown path below /v2 has an error in the form of protocol 2 (clause 8.7).
 func TestUnknownPathsBelowV2(t *testing.T) {
 	s := start(t, testConfig(nil), Options{})
 	for path, want := range map[string]string{"/v2/x": "application/json", "/x": "text/plain; charset=utf-8"} {

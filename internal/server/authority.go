@@ -7,12 +7,13 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// openAuthority opens the authority for tokens, keys and revocations, and the issuers and the
-// backend that it asks.
+// openAuthority opens the authority for tokens, keys and revocations, including JWT keys and the
+// backend.
 func (s *Server) openAuthority() error {
 	o := auth.Options{DataDir: s.cfg.DataDir, KeepText: s.debug(), Log: s.log}
 	if s.cfg.JWTKeys == "" {
-		// Nothing uses them yet. Without this check a mistake would show only when the keys are set.
+		// The rules are not used without keys. They are checked so that a mistake does not stay
+		// hidden until keys are set.
 		if _, err := auth.ParseDefaultRules(s.cfg.JWTDefaultRules); err != nil {
 			return err
 		}
@@ -63,7 +64,7 @@ func (s *Server) openAuthority() error {
 	return nil
 }
 
-// checkKeys refuses to open the API to other machines while it needs no key.
+// checkKeys returns an error if other machines can reach the API and it needs no key.
 func (s *Server) checkKeys() error {
 	if isLoopback(s.APIAddr()) || s.cfg.APIInsecure || s.authority.HasKeys() {
 		return nil
@@ -81,7 +82,7 @@ func (s *Server) checkKeys() error {
 		"or say --api-insecure to let everybody publish and make tokens", s.APIAddr(), directory, and)
 }
 
-// Ready returns nil while the server takes new work, and otherwise why it does not.
+// Ready returns nil while the server accepts new work, and the reason otherwise.
 func (s *Server) Ready() error {
 	if s.stopping.Load() {
 		return boreas.ErrShuttingDown

@@ -15,8 +15,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// TestWhereTheAPINeedsAKey starts servers on this machine's own address and on all of them,
-// without a key, with one, and with api_insecure.
+// TestWhereTheAPINeedsAKey starts servers on the loopback address and on all addresses: without a
+// key, with a key, and with api_insecure.
 func TestWhereTheAPINeedsAKey(t *testing.T) {
 	withKey := t.TempDir()
 	authority, err := auth.Open(auth.Options{DataDir: withKey})
@@ -36,7 +36,7 @@ func TestWhereTheAPINeedsAKey(t *testing.T) {
 	for name, c := range map[string]struct {
 		host, dir string
 		insecure  bool
-		want      string // why it does not start, or the status of a publish without a key, and with it
+		want      string // the error of the start, or the status of a publish without a key and with it
 	}{
 		"loopback":             {"127.0.0.1", "", false, "201 401"},
 		"loopback, a key":      {"127.0.0.1", withKey, false, "401 201"},
@@ -86,8 +86,9 @@ func TestWhereTheAPINeedsAKey(t *testing.T) {
 	}
 }
 
-// TestWhatStopsTheStart gives what cannot be opened: the ports must be free afterwards.
-func TestWhatStopsTheStart(t *testing.T) {
+// TestStartErrors: if something cannot be opened, the server does not start, and closes its
+// ports.
+func TestStartErrors(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("short"), 0o600); err != nil {
 		t.Fatal(err)
@@ -98,7 +99,7 @@ func TestWhatStopsTheStart(t *testing.T) {
 	}{
 		"a directory that is a file": {func(c *config.Config) { c.DataDir = file }, file},
 		"a short secret":             {func(c *config.Config) { c.JWTKeys = "hs256:" + file }, "32"},
-		"rules that are none":        {func(c *config.Config) { c.JWTKeys, c.JWTDefaultRules = "file:"+file, "[" }, ""},
+		"invalid rules":              {func(c *config.Config) { c.JWTKeys, c.JWTDefaultRules = "file:"+file, "[" }, ""},
 	} {
 		if _, err := Start(t.Context(), testConfig(c.change), Options{}); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
@@ -108,8 +109,8 @@ func TestWhatStopsTheStart(t *testing.T) {
 	}
 }
 
-// TestAProxyThatIsNotBelieved is told of in the log, once.
-func TestAProxyThatIsNotBelieved(t *testing.T) {
+// TestUntrustedProxyIsLogged: an untrusted proxy is logged once.
+func TestUntrustedProxyIsLogged(t *testing.T) {
 	for trusted, want := range map[string]int{"": 1, "127.0.0.1": 0} {
 		var log lockedBuffer
 		cfg := testConfig(func(c *config.Config) { c.TrustedProxies = trusted })
@@ -131,12 +132,12 @@ func TestAProxyThatIsNotBelieved(t *testing.T) {
 		}
 		s.Shutdown(t.Context())
 		if got := strings.Count(log.String(), "X-Forwarded-For is not believed"); got != want {
-			t.Errorf("trusted %q: told %d times, want %d: %s", trusted, got, want, log.String())
+			t.Errorf("trusted %q: logged %d times, want %d: %s", trusted, got, want, log.String())
 		}
 	}
 }
 
-// lockedBuffer is a buffer that many may write to.
+// lockedBuffer is a buffer that is safe for concurrent use.
 type lockedBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder

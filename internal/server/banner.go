@@ -10,8 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// banner tells a person that the server starts, in the words of 2013: the quickstart
-// shows them. What programs should read is in the log.
+// banner writes the start of the server for a person, in the words of 2013, as in the quickstart.
+// Programs should read the log.
 type banner struct{ w io.Writer }
 
 func newBanner(w io.Writer) banner {
@@ -23,7 +23,7 @@ func newBanner(w io.Writer) banner {
 
 func (b banner) tokenProvider(provider string) {
 	if provider == "no_tokens" {
-		provider = auth.NoTokens // its full name, which the original showed
+		provider = auth.NoTokens // its full name, as in Boreas 1.0
 	}
 	fmt.Fprintf(b.w, "Using `%s` to get authentication tokens...\n", config.Redact(provider))
 }
@@ -45,7 +45,7 @@ func (b banner) listening(api, ws string) {
 	fmt.Fprintf(b.w, "API endpoint configured to listen on %s\nWebSocket endpoint configured to listen on %s\nRunning...\n", api, ws)
 }
 
-// shownAddr is the host as configured, with the port that it really is.
+// shownAddr returns the configured host with the actual port.
 func shownAddr(host string, addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || host == "" {

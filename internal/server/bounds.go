@@ -14,7 +14,7 @@ const (
 	silentGraceWS  = 2 * time.Second
 )
 
-// boundConnections makes both ports limit their connections without a session.
+// boundConnections limits the connections without a session on both ports.
 func (s *Server) boundConnections(d descriptors) {
 	common := connectionsOptions{limits: s.limits, proxies: s.cfg.Trusted()}
 	api, ws := common, common
@@ -26,7 +26,7 @@ func (s *Server) boundConnections(d descriptors) {
 	s.api.connections = newConnections(api)
 
 	// A handshake may use the free place of a session. Sessions that share an HTTP/2 connection do
-	// not count as connections; the shared connection never becomes a session's.
+	// not count, because the shared connection counts as a connection without a session.
 	ws.room = func() int {
 		if d.sessions == 0 {
 			return math.MaxInt
@@ -45,7 +45,7 @@ func (s *Server) crowdLog(port string) func(message, client string, refused uint
 	}
 }
 
-// connectionMetrics reports the number of the ports' connections without a session.
+// connectionMetrics reports the ports' connections without a session to Prometheus.
 type connectionMetrics struct {
 	account descriptors
 	ports   map[string]*connections

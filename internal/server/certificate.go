@@ -11,11 +11,11 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
-// maxPEM is the maximum size of a file of certificates or keys, in bytes. A bundle of all public authorities takes a quarter of
-// it.
+// maxPEM is the maximum size of a file of certificates or keys, in bytes. A bundle of all public
+// authorities has a quarter of that size.
 const maxPEM = 1 << 20
 
-// readPair reads a certificate with its chain, and the private key.
+// readPair reads a certificate with its chain, and its private key.
 func readPair(certFile, keyFile string) (*tls.Certificate, error) {
 	cert, err := textfile.Read(certFile, maxPEM)
 	if err != nil {
@@ -32,7 +32,7 @@ func readPair(certFile, keyFile string) (*tls.Certificate, error) {
 	return &pair, nil // X509KeyPair has set Leaf
 }
 
-// readAuthorities reads certificates of authorities.
+// readAuthorities reads the certificates of authorities.
 func readAuthorities(file string) (*x509.CertPool, error) {
 	text, err := textfile.Read(file, maxPEM)
 	if err != nil {
@@ -46,22 +46,24 @@ func readAuthorities(file string) (*x509.CertPool, error) {
 }
 
 const (
-	// expiryWarning is how long before its end an operator is told of a certificate
-	// that nothing has renewed, if its whole life is not short: then it is a
-	// quarter of that. expiryAgain is how often.
+	// expiryWarning is how long before its expiry a certificate that has not been renewed is
+	// logged. For a certificate with a short lifetime it is 1/expiryShare of the lifetime.
+	// expiryAgain is the time between two log lines.
 	expiryWarning = 14 * 24 * time.Hour
 	expiryShare   = 4
 	expiryAgain   = 24 * time.Hour
 )
 
-// expiry tells of a certificate's end in advance.
+// expiry logs a warning before a certificate expires.
 type expiry struct {
-	log  *slog.Logger
-	told time.Time // last
-	of   string    // number of the certificate that was told of
+	log *slog.Logger // immutable
+
+	// Owned by the goroutine of secured.run.
+	told time.Time // when the warning was logged last
+	of   string    // the serial number of the certificate that was logged
 }
 
-// look tells if it is time to.
+// look logs the expiry of the certificate if it is time to do so.
 func (e *expiry) look(port string, leaf *x509.Certificate, now time.Time) {
 	left := leaf.NotAfter.Sub(now)
 	if left > min(expiryWarning, leaf.NotAfter.Sub(leaf.NotBefore)/expiryShare) {

@@ -14,7 +14,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// shown returns the name in the certificate that a handshake shows.
+// shown returns the name in the certificate of a handshake.
 func shown(t *testing.T, s *Server, roots *x509.CertPool) string {
 	t.Helper()
 	c, err := tls.Dial("tcp", s.WSAddr().String(), &tls.Config{RootCAs: roots, ServerName: "localhost"})
@@ -25,8 +25,8 @@ func shown(t *testing.T, s *Server, roots *x509.CertPool) string {
 	return c.ConnectionState().PeerCertificates[0].DNSNames[0]
 }
 
-// TestCertificateIsReadAgain replaces the files one after the other, breaks them, and
-// mends them. Who connects is never without a certificate.
+// TestCertificateIsReadAgain replaces one file after the other, damages them and repairs them. Each
+// client gets a certificate at any time.
 func TestCertificateIsReadAgain(t *testing.T) {
 	a := newAuthority(t)
 	log := &testLog{}
@@ -49,8 +49,8 @@ func TestCertificateIsReadAgain(t *testing.T) {
 
 	look()
 	write(cert, second.Cert)
-	look() // half
-	look() // and that is logged once
+	look() // only one of the two files is new
+	look() // the second handshake does not log again
 	write(key, second.Key)
 	look()
 	write(cert, []byte("junk"))
@@ -79,7 +79,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	}
 }
 
-// Files that were not written are not read, however many connect.
+// TestFilesAreReadWhenTheyChange: unchanged files are not read again.
 func TestFilesAreReadWhenTheyChange(t *testing.T) {
 	file := t.TempDir() + "/file"
 	os.WriteFile(file, []byte("x"), 0o600)
@@ -98,31 +98,31 @@ func TestFilesAreReadWhenTheyChange(t *testing.T) {
 	look(0)
 	look(time.Hour)
 	if n != 1 {
-		t.Errorf("it was read %d times, want once", n)
+		t.Errorf("the file was read %d times, want once", n)
 	}
 	os.Chtimes(file, long.Add(time.Second), long.Add(time.Second))
 	look(0)
 	look(0)
 	if n != 2 {
-		t.Errorf("after a change it was read %d times in all, want twice", n)
+		t.Errorf("after a change the file was read %d times, want twice", n)
 	}
 	now := time.Now()
 	os.Chtimes(file, now, now)
 	look(0)
-	look(0) // it may have been written again in the same moment
+	look(0) // the file may have been written again at the same time
 	look(time.Hour)
 	if n != 4 {
-		t.Errorf("after a change just now it was read %d times in all, want 4", n)
+		t.Errorf("after a recent change the file was read %d times, want 4", n)
 	}
 	w.looked = time.Now()
 	os.Chtimes(file, long, long)
 	if w.get(); n != 4 {
-		t.Error("the file was looked at twice within a second")
+		t.Error("the file was checked twice within a second")
 	}
 }
 
-// TestExpiryIsTold says it in advance, once a day, and for each certificate.
-func TestExpiryIsTold(t *testing.T) {
+// TestExpiryIsLogged: the expiry is logged in advance, once a day, for each certificate.
+func TestExpiryIsLogged(t *testing.T) {
 	log := &testLog{}
 	e := expiry{log: log.logger()}
 	parse := func(life time.Duration) *x509.Certificate {
@@ -154,16 +154,16 @@ func TestExpiryIsTold(t *testing.T) {
 	}
 }
 
-// The metric has the certificate in force.
+// TestExpiryIsAMetric: the metric is about the current certificate.
 func TestExpiryIsAMetric(t *testing.T) {
 	s := withTLS(t, newAuthority(t), Options{}, func(c *config.Config) { c.APITLSCert = "" })
 	_, body := call(t, s, "GET", "/metrics", "")
 	for _, want := range []string{`boreas_tls_certificate_expires_seconds{port="ws"} 35`, `boreas_tls_handshakes_failed_total{port="ws"} 0`} {
-		if !strings.Contains(body, want) { // 35..: a little less than the hour
-			t.Errorf("there is no %s", want)
+		if !strings.Contains(body, want) { // 35..: slightly less than an hour
+			t.Errorf("the metric %s is missing", want)
 		}
 	}
 	if strings.Contains(body, `_seconds{port="api"`) {
-		t.Error("the API has no TLS, and metrics of it")
+		t.Error("there are metrics of TLS for the API, which has no TLS")
 	}
 }

@@ -17,59 +17,65 @@ import (
 )
 
 const (
-	// answeredShare is the part of the room, or of an address's share of it, for connections that
-	// are refused with an answer, as a divisor. Connections beyond that are closed without one.
+	// answeredShare is the part of the room that is reserved for connections that are refused with
+	// an error response, as a divisor. It is also that part of an address's share. Further
+	// connections are closed without a response.
 	answeredShare = 8
 
 	// minPeer is the minimum number of connections that one address may have, because many people
 	// may share an address and reconnect at once.
 	minPeer = 16
 
-	// idleGrace is how long a connection must have waited for its next request before it is
-	// closed to make room for another.
+	// idleGrace is how long a connection must have been idle before it is closed to make room for
+	// another.
 	idleGrace = 50 * time.Millisecond
 )
 
-// connections counts and limits the connections of a port that have no session, for all peers
-// together, so that neither port takes the other's descriptors, and for each peer. When there is
-// no room for a new connection, the connection that has been idle for the longest time is
-// closed. If none is idle, the new one is refused.
+// connections counts and limits the connections of a port that have no session. There is a limit
+// for all peers together, so that neither port takes the other's descriptors, and one for each
+// peer. If there is no room for a new connection, the connection that has been idle for the longest
+// time is closed. If none is idle, the new connection is refused.
 type connections struct {
+	// Immutable.
 	connectionsOptions
+	start time.Time
+
+	// Safe for concurrent use.
 	evicted  atomic.Uint64 // closed to make room
 	crowding limit.Meter   // refused because of their address
 	full     limit.Meter   // refused for lack of room
-	start    time.Time
 
-	mu     sync.Mutex
+	mu sync.Mutex
+
+	// Guarded by mu.
 	open   int
-	peers  map[netip.Prefix]*crowd // connections that are bounded
+	peers  map[netip.Prefix]*crowd // by network; only peers with a limit
 	all    crowd                   // its number is not used
 	byConn map[net.Conn]*connection
 }
 
 type connectionsOptions struct {
-	// room returns how many connections there may be now. Nil means any number.
+	// room returns how many connections there may be at present. nil means any number.
 	room func() int
 
-	// reserve is how many of them may be refused with an answer.
+	// reserve is how many of them may be refused with an error response.
 	reserve int
 
-	// share is how many of them one address may have; 1/answeredShare of these may also be refused
-	// with an answer.
+	// share is how many of them one address may have. 1/answeredShare of these may be refused with
+	// an error response.
 	share int
 
 	// silentGrace is how long a connection may take to send its first request before it is
 	// closed to make room for another.
 	silentGrace time.Duration
 
-	limits  *limit.Limits // decides which addresses are bounded, and which count as one
-	proxies peer.Proxies  // not bounded, because each of their clients has a connection
+	limits  *limit.Limits // which addresses are limited, and which count as one
+	proxies peer.Proxies  // not limited, because each of their clients has a connection
 	log     func(message, client string, refused uint64)
 }
 
-// crowd is a set of connections, with a list of those that may be closed to make room for
-// others. Those that have waited for the longest time come first.
+// crowd is a set of connections, with two lists of those that may be closed to make room. The
+// connection that has waited for the longest time is first. It is guarded by connections.mu.
 type crowd struct {
 	number       int
 	idle, silent list.List // of *connection
@@ -77,10 +83,13 @@ type crowd struct {
 
 // connection is a connection without a session, or without one yet.
 type connection struct {
+	// Immutable after begin.
 	conn    net.Conn
-	network netip.Prefix // of its peer, if the peer is bounded
-	peer    *crowd       // likewise; nil if the peer is not bounded
-	refusal error        // error that answers its requests; nil if they are served
+	network netip.Prefix // of its peer, if the peer is limited
+	peer    *crowd       // likewise; nil if the peer is not limited
+	refusal error        // the response to its requests; nil if they are served
+
+	// Guarded by connections.mu.
 	waiting bool
 	idle    bool          // it has sent a request
 	since   time.Duration // when it began to wait
@@ -92,7 +101,7 @@ func newConnections(o connectionsOptions) *connections {
 	return &connections{connectionsOptions: o, start: time.Now(), peers: make(map[netip.Prefix]*crowd), byConn: make(map[net.Conn]*connection)}
 }
 
-// watch makes h report its connections to c.
+// watch makes h report its connections to cs.
 func (cs *connections) watch(h *http.Server) {
 	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey{}, cs.begin(c))
@@ -102,8 +111,8 @@ func (cs *connections) watch(h *http.Server) {
 
 type connectionKey struct{}
 
-// refusedConnection returns why the requests of the connection are refused; nil if
-// they are served.
+// refusedConnection returns the error for all requests of a refused connection. It returns nil if
+// the connection is not refused.
 func refusedConnection(r *http.Request) error {
 	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
 		return c.refusal
@@ -177,8 +186,8 @@ func (cs *connections) begin(conn net.Conn) *connection {
 	return c
 }
 
-// makeRoom removes connections of the crowd that wait, until there is room for one more, and
-// adds them to removed. It returns true if too few of them wait. The caller holds mu.
+// makeRoom removes waiting connections from the crowd until there is room for one more, and adds
+// them to removed. It returns true if too few connections wait. The caller holds mu.
 func (cs *connections) makeRoom(of *crowd, now time.Duration, most int, removed *[]*connection, number func() int) (full bool) {
 	for number() >= most {
 		victim := of.waitsLongest(now, cs.silentGrace)
@@ -191,10 +200,10 @@ func (cs *connections) makeRoom(of *crowd, now time.Duration, most int, removed 
 	return false
 }
 
-// state is for [http.Server.ConnState].
+// state implements [http.Server.ConnState].
 func (cs *connections) state(conn net.Conn, state http.ConnState) {
 	if state == http.StateNew {
-		return // it has begun
+		return // begin has counted it
 	}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()

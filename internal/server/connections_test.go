@@ -19,7 +19,7 @@ import (
 
 const silentGrace = time.Second
 
-// crowdRig is a port's connections, none of them real.
+// crowdRig tests the limits with connections that are not real.
 type crowdRig struct {
 	*connections
 	t *testing.T
@@ -44,7 +44,7 @@ func (r *crowdRig) begin(address string) (*from, *connection) {
 	return c, k
 }
 
-// served begins a connection that the server must serve.
+// served adds a connection that must be served.
 func (r *crowdRig) served(address string) *from {
 	r.t.Helper()
 	c, k := r.begin(address)
@@ -54,8 +54,8 @@ func (r *crowdRig) served(address string) *from {
 	return c
 }
 
-// refuses begins a connection that must be refused with the error want, and closed at once if
-// closed is set.
+// refuses adds a connection that must be refused with the error want. If closed is set, the
+// connection must be closed at once.
 func (r *crowdRig) refuses(address string, closed bool, want *fault.Fault) {
 	r.t.Helper()
 	c, k := r.begin(address)
@@ -64,8 +64,9 @@ func (r *crowdRig) refuses(address string, closed bool, want *fault.Fault) {
 	}
 }
 
-// Connections without a request under way make room for others: first those that have been idle
-// for the longest time, next those that have sent nothing for some time.
+// TestWaitingConnectionsMakeRoom: connections without a request under way make room for others.
+// First those that have been idle for the longest time, then those that have sent nothing for some
+// time.
 func TestWaitingConnectionsMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newCrowd(t, 4, 0, 100)
@@ -83,34 +84,34 @@ func TestWaitingConnectionsMakeRoom(t *testing.T) {
 		r.state(later, http.StateIdle)
 		r.state(r.served("192.0.2.6"), http.StateActive)
 		if !idle.closed || later.closed || silent.closed {
-			t.Error("it is not the first idle one that is closed")
+			t.Error("the connection that was idle first is not closed, or another one is")
 		}
 		time.Sleep(silentGrace)
 		r.state(r.served("192.0.2.7"), http.StateActive)
 		if !later.closed || silent.closed {
-			t.Error("it is not the second idle one that is closed")
+			t.Error("the connection that was idle second is not closed, or another one is")
 		}
 		r.state(r.served("192.0.2.8"), http.StateActive)
 		if !silent.closed || active.closed {
-			t.Error("it is not the silent one that is closed")
+			t.Error("the silent connection is not closed, or another one is")
 		}
 		time.Sleep(time.Hour)
 		r.refuses("192.0.2.9", true, fault.Overloaded)
 		if n, evicted, full := r.number(), r.evicted.Load(), r.full.Total(); n != 4 || evicted != 3 || full != 2 {
-			t.Errorf("there are %d, %d made room, %d were refused", n, evicted, full)
+			t.Errorf("%d connections are open, %d were evicted, %d were refused", n, evicted, full)
 		}
 		for _, c := range []*from{idle, later, silent} { // net/http reports their states later
 			r.state(c, http.StateClosed)
 		}
 		if n := r.number(); n != 4 {
-			t.Errorf("there are %d", n)
+			t.Errorf("%d connections are open", n)
 		}
 		r.state(active, http.StateClosed)
 		r.served("192.0.2.9")
 	})
 }
 
-// The last of the room is for answers.
+// TestRefusalsAreAnswered: the last part of the room is reserved for error responses.
 func TestRefusalsAreAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newCrowd(t, 10, 3, 100)
@@ -125,13 +126,13 @@ func TestRefusalsAreAnswered(t *testing.T) {
 		time.Sleep(silentGrace)
 		r.served("192.0.2.3")
 		if n := r.number(); n != 7 {
-			t.Errorf("there are %d", n)
+			t.Errorf("%d connections are open", n)
 		}
 	})
 }
 
-// One address has its share, even if it opens more connections while its others wait. Exempt
-// addresses and proxies have no share.
+// TestOneAddressDoesNotTakeAllConnections: one address has only its share, even if its own
+// connections wait. Exempt addresses and proxies have no limit.
 func TestOneAddressDoesNotTakeAllConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newCrowd(t, 1000, 0, 16)
@@ -149,12 +150,12 @@ func TestOneAddressDoesNotTakeAllConnections(t *testing.T) {
 		}
 		other := r.served("192.0.2.2")
 		time.Sleep(silentGrace)
-		r.served("192.0.2.1") // in place of its own connection
+		r.served("192.0.2.1") // takes the place of its own connection
 		if other.closed || r.evicted.Load() != 3 {
-			t.Error("another's connection is closed")
+			t.Error("a connection of another address is closed")
 		}
 		if n := r.crowding.Total(); n != 8 {
-			t.Errorf("%d were counted", n)
+			t.Errorf("%d refusals were counted", n)
 		}
 		r.state(other, http.StateHijacked)
 		if n := len(r.peers); n != 2 {
@@ -163,7 +164,7 @@ func TestOneAddressDoesNotTakeAllConnections(t *testing.T) {
 	})
 }
 
-// A handshake may take an unused place of a session, but not a used one.
+// TestHandshakesAndSessions: a handshake may take an unused place of a session, but not a used one.
 func TestHandshakesAndSessions(t *testing.T) {
 	sessions := 0
 	r := newCrowd(t, 0, 0, 100)
@@ -196,7 +197,8 @@ func dialIdle(t *testing.T, address net.Addr, n int, text string) (conns []net.C
 	return conns
 }
 
-// The API's port is full of idle connections: it still answers, and subscribers can connect.
+// TestIdleConnectionsToTheAPI: the API's port is full of idle connections. It still answers, and
+// subscribers can connect.
 func TestIdleConnectionsToTheAPI(t *testing.T) {
 	for name, sent := range map[string]string{"silent": "", "idle": "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +208,7 @@ func TestIdleConnectionsToTheAPI(t *testing.T) {
 			if n := s.api.connections.number(); n > 20 {
 				t.Errorf("%d connections are open", n)
 			}
-			waitUntil(t, func() bool { // until some have waited for long enough
+			waitUntil(t, func() bool { // until some have waited long enough
 				response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + s.APIAddr().String() + "/v2/stats")
 				if err != nil {
 					return false
@@ -219,10 +221,10 @@ func TestIdleConnectionsToTheAPI(t *testing.T) {
 	}
 }
 
-// When every connection is in use, a request gets an error with that reason, and monitoring
-// requests are served.
-func TestRequestsBeyondTheRoomOfTheAPI(t *testing.T) {
-	s := start(t, testConfig(func(c *config.Config) { c.APIConnections = 16 }), Options{}) // 2 of them for answers
+// TestRequestsOverAPIConnections: if all connections are in use, a request gets an error with
+// that reason. Monitoring requests are served.
+func TestRequestsOverAPIConnections(t *testing.T) {
+	s := start(t, testConfig(func(c *config.Config) { c.APIConnections = 16 }), Options{}) // 2 of them for error responses
 	var publishers []net.Conn
 	for range 14 {
 		publishers = append(publishers, halfPublish(t, s, `{"payload": 1}`))

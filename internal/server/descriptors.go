@@ -5,29 +5,29 @@ const (
 	// of them, or 1/fewReservedShare if there are few.
 	reservedShare    = 16
 	fewReservedShare = 4
-	fewReserved      = 256 // most that fewReservedShare reserves
+	fewReserved      = 256 // the most that fewReservedShare reserves
 	minReserved      = 64
 
-	// 1/fileShare of those is for files and the connections that the server opens itself. The two
-	// ports share the rest.
+	// 1/fileShare of the reserved descriptors is for files and for connections that the server
+	// opens itself. The two ports share the rest.
 	fileShare = 4
 	maxFiles  = 256
 
-	// freely is how many connections without a session a port may have if descriptors are
-	// unlimited.
+	// freely is how many connections without a session a port may have if the number of descriptors
+	// is unlimited.
 	freely = 1024
 
-	// addressOfAPI is the part of the API's connections that one address may have, as a divisor;
-	// addressOfWS is the same for the subscribers' port.
+	// addressOfAPI is the part of the API's connections that one address may have, as a divisor.
+	// addressOfWS is the same for handshakes on the subscribers' port.
 	addressOfAPI = 2
 	addressOfWS  = 4
 
-	// maxAddressHandshakes bounds the latter, because a handshake over TLS can hold about 80 KiB that no budget
-	// counts.
+	// maxAddressHandshakes limits the latter, because a TLS handshake can hold about 80 KiB that no
+	// memory limit counts.
 	maxAddressHandshakes = 1024
 )
 
-// addressHandshakes returns how many of the handshakes under way one address may have.
+// addressHandshakes returns how many handshakes one address may have under way, out of room.
 func addressHandshakes(room int) int {
 	return min(max(room/addressOfWS, minPeer), maxAddressHandshakes)
 }
@@ -35,15 +35,15 @@ func addressHandshakes(room int) int {
 // descriptors divides the process's file descriptors between their uses, so that no use takes
 // those of the others.
 type descriptors struct {
-	limit      int // 0 is none
-	sessions   int // 0 means no bound
+	limit      int // 0 means no limit
+	sessions   int // 0 means no limit
 	handshakes int // connections to the subscribers' port without a session
 	api        int // connections to the API
 	files      int // the rest, for files, listeners, and connections that the server opens
 }
 
-// shareOut divides a limit of file descriptors; 0 means no limit. MaxConnections and api are the
-// options' values; 0 means as many as fit.
+// shareOut divides a limit of file descriptors; 0 means no limit. maxConnections and api are the
+// values of the options; 0 means as many as possible.
 func shareOut(limit, maxConnections, api int) descriptors {
 	d := descriptors{limit: limit, sessions: maxConnections, handshakes: freely, api: freely}
 	if limit == 0 {
@@ -66,13 +66,13 @@ func shareOut(limit, maxConnections, api int) descriptors {
 	return d
 }
 
-// account divides the descriptors by the options.
+// account divides the descriptors according to the options.
 func (s *Server) account() descriptors {
 	limit, _ := descriptorLimit()
 	return shareOut(limit, s.cfg.MaxConnections, s.cfg.APIConnections)
 }
 
-// logDescriptors logs the division, and the options that ask for more than is available.
+// logDescriptors logs the division, and options that are larger than the available number.
 func (s *Server) logDescriptors(d descriptors) {
 	for _, option := range []struct {
 		name      string

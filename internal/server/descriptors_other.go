@@ -2,5 +2,5 @@
 
 package server
 
-// descriptorLimit: this system has no limit that a process could ask for.
+// descriptorLimit returns false, because this system has no such limit.
 func descriptorLimit() (limit int, limited bool) { return 0, false }

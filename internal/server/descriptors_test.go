@@ -32,12 +32,12 @@ func TestShareOut(t *testing.T) {
 	}
 }
 
-// TestAddressHandshakes: one address has a part of the room, and never so much that the buffers of its handshakes use up the
-// memory.
+// TestAddressHandshakes: one address may use only a part of the room, and its handshakes cannot use
+// up the memory.
 func TestAddressHandshakes(t *testing.T) {
 	for room, want := range map[int]int{1: minPeer, 400: 100, 4096: 1024, 32_640: 1024} {
 		if got := addressHandshakes(room); got != want {
-			t.Errorf("of %d: %d, want %d", room, got, want)
+			t.Errorf("%d descriptors: %d for one address, want %d", room, got, want)
 		}
 	}
 }

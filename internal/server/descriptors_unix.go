@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// descriptorLimit is how many file descriptors the process may have. Go itself has
-// raised it, at its start, as far as the system lets it.
+// descriptorLimit returns how many file descriptors the process may have. Go has already raised the
+// soft limit to the hard limit when the process started.
 func descriptorLimit() (limit int, limited bool) {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {

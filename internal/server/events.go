@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/sse"
 )
 
-// events serves streams of server-sent events.
+// events returns the handler for streams of server-sent events.
 func (s *Server) events() http.Handler {
 	o := sse.Options{
 		Check:       s.authority.Check,
@@ -23,7 +23,7 @@ func (s *Server) events() http.Handler {
 		Counters:    &s.sseCount,
 		Log:         s.log,
 	}
-	if s.cfg.WSPingInterval > 0 { // or else nobody asks who is alive
+	if s.cfg.WSPingInterval > 0 { // otherwise the server does not check whether peers are alive
 		o.PeerTimeout = s.cfg.WSPingTimeout
 	}
 	streams := sse.Handler(s.hub, o)
@@ -36,8 +36,7 @@ func (s *Server) events() http.Handler {
 	})
 }
 
-// sseMetrics shows to Prometheus what streams were refused. Those of pages that may not
-// connect are counted by the gate.
+// sseMetrics reports refused streams to Prometheus. The gate counts pages whose origin is refused.
 type sseMetrics struct{ counters *sse.Counters }
 
 var sseRefused = prometheus.NewDesc("boreas_sse_refused_total",

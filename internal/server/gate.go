@@ -19,37 +19,37 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// gate stands before everything on the subscribers' port: it finds out who the client is,
-// lets no more connections in than the server can take, of one client and of all, and
-// only pages of the origins that may. It looks at no token: what it refuses has cost
-// nothing yet.
+// gate handles all requests to the subscribers' port first. It finds the client's address, limits
+// new connections per client and in total, and checks the origin of pages. It does not check
+// tokens, so a refusal costs little.
 type gate struct {
+	// Immutable.
 	gateOptions
-	limiter *rate.Limiter // nil if there is no bound
-	count   gateCounters
+	limiter *rate.Limiter // nil if there is no limit
 	next    http.Handler
+
+	count gateCounters // safe for concurrent use
 }
 
 type gateOptions struct {
-	perSecond int // connections; 0 is no bound
+	perSecond int // connections per second; 0 means no limit
 	origins   origins
 	proxies   peer.Proxies
 	limits    *limit.Limits
 	refusals  *refusal.Log
 
-	// untrusted, if not nil, is told of a peer that says for whom it asks, and is not
-	// believed.
+	// untrusted, if not nil, is called for a peer that sends X-Forwarded-For and is not trusted.
 	untrusted func(peer string)
 }
 
-// gateCounters count what the gate refused, and what did not get so far.
+// gateCounters count the refusals of the gate, and of the PROXY protocol before it.
 type gateCounters struct {
 	tooFast, origin atomic.Uint64
-	proxyHeader     limit.Meter // connections of trusted proxies that began with no valid header
+	proxyHeader     limit.Meter // connections from trusted proxies without a valid header
 }
 
-// refusedSpread is over how many seconds those who were refused together are told to
-// come back.
+// refusedSpread is the number of seconds over which the reconnections of refused clients are
+// spread.
 const refusedSpread = 5
 
 func newGate(o gateOptions, next http.Handler) *gate {
@@ -78,7 +78,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	// This check comes before the bound for all clients, so that one client's excess requests do
+	// This check comes before the limit for all clients, so that one client's excess requests do
 	// not count against others.
 	if err := g.limits.Accept(address, v2.Embedded(r)); err != nil {
 		g.refuse(w, r, err)
@@ -93,24 +93,24 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.next.ServeHTTP(w, r)
 }
 
-// refuse answers in the words of what was asked for, and ends the connection, which
-// would hold a descriptor that nothing counts.
+// refuse writes an error in the form of the request's path. It closes the connection, which would
+// use a descriptor that no limit counts.
 func (g *gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	door := v2.Door{Refusals: g.refusals}
 	door.Refused(err, refusal.Entry{Transport: "http", Verb: "connect"}, v2.AddressOf(r), nil)
 	fault.SetRetryAfter(w.Header(), err)
-	if r.ProtoMajor == 1 { // one of HTTP/2 may have streams of events on it
+	if r.ProtoMajor == 1 { // an HTTP/2 connection may carry event streams
 		w.Header().Set("Connection", "close")
 	}
 	if !strings.HasPrefix(r.URL.Path, "/v2") {
 		http.Error(w, fault.Message(err), fault.Of(err).Status)
 		return
 	}
-	w.Header().Set("Access-Control-Allow-Origin", "*") // so that a page can read why
+	w.Header().Set("Access-Control-Allow-Origin", "*") // so that a page can read the error
 	writeFault(w, err)
 }
 
-// writeFault writes the status and the object of an error.
+// writeFault writes the status and the error object of an error.
 func writeFault(w http.ResponseWriter, err error) {
 	told := fault.Wire(err)
 	w.Header().Set("Content-Type", "application/json")
@@ -121,7 +121,7 @@ func writeFault(w http.ResponseWriter, err error) {
 // origins are the origins whose pages may connect; nil means all.
 type origins []string
 
-// originsOf reads the list that config.Config.AllowedOrigins returns.
+// originsOf converts the list from config.Config.AllowedOrigins.
 func originsOf(list []string) origins {
 	if slices.Contains(list, "*") {
 		return nil
@@ -141,7 +141,7 @@ func (o origins) allow(origin string) bool {
 	return slices.Contains(o, origin)
 }
 
-// header returns the value of Access-Control-Allow-Origin for a request of the origin.
+// header returns the value of Access-Control-Allow-Origin for a request from the origin.
 func (o origins) header(origin string) (value string, ok bool) {
 	switch {
 	case o == nil:

@@ -25,8 +25,8 @@ func ask(h http.Handler, path, origin string) (status int, retry, body string) {
 	return w.Code, w.Result().Header.Get("Retry-After"), strings.TrimSpace(string(b))
 }
 
-// Connections beyond accept_rate get 503 with a time to come back, before anything else
-// is looked at. clause 8.7
+// TestAcceptRate: connections over accept_rate get 503 with a time to wait, before any other check.
+// Clause 8.7.
 func TestAcceptRate(t *testing.T) {
 	passed := 0
 	g := newGate(gateOptions{perSecond: 10}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed++ }))
@@ -51,12 +51,12 @@ func TestAcceptRate(t *testing.T) {
 			t.Fatal(diff)
 		}
 	}
-	// A slow machine may let some more in meanwhile.
+	// A slow machine may accept a few more in the meantime.
 	if passed < 10 || refused == 0 || uint64(refused) != g.count.tooFast.Load() || passed+refused != 1000 {
 		t.Errorf("%d passed, %d refused, %d counted", passed, refused, g.count.tooFast.Load())
 	}
 	if refused > 100 && len(seen) < 2 {
-		t.Errorf("all are told to come back at the same time: %v", seen)
+		t.Errorf("all clients must wait the same time: %v", seen)
 	}
 }
 
@@ -72,7 +72,7 @@ func TestOrigins(t *testing.T) {
 		{"https://a.example, http://b.example:3000", "http://B.example:3000", true},
 		{"https://a.example", "http://a.example", false},
 		{"https://a.example", "null", false},
-		{"https://a.example", "", true}, // no browser's page
+		{"https://a.example", "", true}, // not from a page
 	} {
 		g := newGate(gateOptions{origins: originsOf(config.Config{AllowOrigin: c.option}.AllowedOrigins())}, next)
 		status, _, body := ask(g, "/v2", c.origin)

@@ -5,9 +5,9 @@ import (
 	"net/http"
 )
 
-// health answers the health URLs of the subscribers' port, for load balancers that can only look
-// at the port that they send clients to. No limit counts these requests, and they need no token,
-// so they only reveal whether the server is ready. The reason is available on the API's port.
+// health answers the health URLs of the subscribers' port, for load balancers that check the port
+// to which they send clients. These requests are not limited and need no token, so the response
+// only says whether the server is ready. The API's port has the reason.
 func (s *Server) health(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var err error
@@ -23,7 +23,7 @@ func (s *Server) health(next http.Handler) http.Handler {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		if r.ProtoMajor == 1 { // an HTTP/2 connection may have streams of events on it
+		if r.ProtoMajor == 1 { // an HTTP/2 connection may carry event streams
 			h.Set("Connection", "close")
 		}
 		text := "ok\n"

@@ -10,8 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// The health URLs of the subscribers' port answer regardless of the limits, and no refusal is
-// counted.
+// TestHealthOfTheSubscribersPort: the health URLs answer regardless of the limits, and nothing is
+// counted as refused.
 func TestHealthOfTheSubscribersPort(t *testing.T) {
 	s := start(t, testConfig(func(c *config.Config) {
 		c.UnlimitedAddresses, c.AddressAccepts, c.AddressRequests, c.AcceptRate = "", 1, 1, 1
@@ -52,13 +52,13 @@ func TestHealthOfTheSubscribersPort(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	// This path is counted, so the page's origin is checked, and refused.
+	// This path is not a health URL, so the page's origin is checked and refused.
 	if got := ask("GET", "/healthz/"); got[:3] != "403" {
 		t.Error(got)
 	}
 }
 
-// After Leave the server is not ready on both ports, but still serves requests.
+// TestLeave: after Leave the server is not ready on both ports, but still serves requests.
 func TestLeave(t *testing.T) {
 	s := start(t, testConfig(nil), Options{})
 	ports := []string{s.APIAddr().String(), s.WSAddr().String()}

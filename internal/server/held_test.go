@@ -24,16 +24,16 @@ import (
 
 const (
 	heldMax  = 4 << 20
-	heldPage = 800 << 10 // of a message
+	heldPage = 800 << 10 // size of a message
 
 	clients = 150
 
-	// again is how often a client requests a page. The kernel's buffers take some of the pages.
+	// again is how often each client requests a page. The kernel's buffers hold some of the pages.
 	again = 20
 )
 
-// deaf is a set of clients that do not read, or do not complete what they send.
-type deaf struct {
+// stalled is a set of clients that do not read, or do not complete their requests.
+type stalled struct {
 	*testing.T
 	server *Server
 	ca     *testca.Authority // nil without TLS
@@ -41,7 +41,7 @@ type deaf struct {
 }
 
 // dial connects with a small receive buffer.
-func (d *deaf) dial(address net.Addr, protocol string) net.Conn {
+func (d *stalled) dial(address net.Addr, protocol string) net.Conn {
 	d.Helper()
 	c, err := net.Dial("tcp", address.String())
 	if err != nil {
@@ -56,7 +56,7 @@ func (d *deaf) dial(address net.Addr, protocol string) net.Conn {
 	return c
 }
 
-func (d *deaf) say(c net.Conn, what []byte) {
+func (d *stalled) say(c net.Conn, what []byte) {
 	d.Helper()
 	if _, err := c.Write(what); err != nil {
 		d.Fatal(err)
@@ -64,7 +64,7 @@ func (d *deaf) say(c net.Conn, what []byte) {
 }
 
 // socket opens a WebSocket and reads its greeting.
-func (d *deaf) socket() net.Conn {
+func (d *stalled) socket() net.Conn {
 	d.Helper()
 	c := d.dial(d.server.WSAddr(), "http/1.1")
 	d.say(c, []byte("GET /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"))
@@ -80,7 +80,7 @@ func (d *deaf) socket() net.Conn {
 	return c
 }
 
-// frame is a text frame of a client, masked with zeros.
+// frame returns a client's text frame, masked with zeros.
 func frame(text string) []byte {
 	b := []byte{0x81, 0x80 | byte(len(text))}
 	if len(text) > 125 {
@@ -89,9 +89,9 @@ func frame(text string) []byte {
 	return append(append(b, 0, 0, 0, 0), text...)
 }
 
-// zeroWindow opens an HTTP/2 connection that accepts no bytes of any stream, and requests a path
-// the given number of times.
-func (d *deaf) zeroWindow(address net.Addr, path string, streams int) {
+// zeroWindow opens an HTTP/2 connection whose streams accept no bytes, and requests a path the
+// given number of times.
+func (d *stalled) zeroWindow(address net.Addr, path string, streams int) {
 	d.Helper()
 	c := d.dial(address, "h2")
 	d.say(c, []byte(http2.ClientPreface))
@@ -111,11 +111,11 @@ func (d *deaf) zeroWindow(address net.Addr, path string, streams int) {
 			d.Fatal(err)
 		}
 	}
-	go io.Copy(io.Discard, c) // the frames themselves are read
+	go io.Copy(io.Discard, c) // reads the frames, so that only the streams are blocked
 }
 
-// until waits for something.
-func (d *deaf) until(what string, done func(boreas.Stats) bool) {
+// until waits for a condition. what describes the failure.
+func (d *stalled) until(what string, done func(boreas.Stats) bool) {
 	d.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for !done(d.server.hub.Stats()) {
@@ -126,9 +126,9 @@ func (d *deaf) until(what string, done func(boreas.Stats) bool) {
 	}
 }
 
-// TestBytesOfStrangersAreBounded makes requests that once made the server hold gigabytes: each
-// row makes one kind of them, with more clients than there is room for.
-func TestBytesOfStrangersAreBounded(t *testing.T) {
+// TestHeldBytesAreBounded sends requests for which the server once held gigabytes. Each row
+// has one kind of request, with more clients than the memory limit allows.
+func TestHeldBytesAreBounded(t *testing.T) {
 	full := func(s boreas.Stats) bool { return s.Held.Waiting >= 40 && s.Held.Bytes > heldMax/2 }
 	blocked := func(streams int64) func(boreas.Stats) bool {
 		return func(s boreas.Stats) bool { return s.Blocked == streams && s.Held.Batch > heldMax/2 }
@@ -136,46 +136,46 @@ func TestBytesOfStrangersAreBounded(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		tls  bool
-		do   func(d *deaf)
+		do   func(d *stalled)
 		full func(s boreas.Stats) bool
 	}{
-		{"history over WebSockets", false, func(d *deaf) {
+		{"history over WebSockets", false, func(d *stalled) {
 			for range clients {
 				d.say(d.socket(), bytes.Repeat(frame(`{"id":1,"history":{"channel":"big"}}`), again))
 			}
 		}, full},
-		{"history over WebSockets with TLS", true, func(d *deaf) {
+		{"history over WebSockets with TLS", true, func(d *stalled) {
 			for range clients {
 				d.say(d.socket(), bytes.Repeat(frame(`{"id":1,"history":{"channel":"big"}}`), again))
 			}
 		}, full},
-		{"history over the API", false, func(d *deaf) {
+		{"history over the API", false, func(d *stalled) {
 			for range clients {
 				d.say(d.dial(d.server.APIAddr(), "http/1.1"), bytes.Repeat([]byte("GET /v2/channels/big/messages HTTP/1.1\r\nHost: localhost\r\n\r\n"), again))
 			}
 		}, full},
-		{"history over the API with HTTP/2", true, func(d *deaf) { d.zeroWindow(d.server.APIAddr(), "/v2/channels/big/messages", 60) }, full},
-		{"unfinished messages", false, func(d *deaf) {
+		{"history over the API with HTTP/2", true, func(d *stalled) { d.zeroWindow(d.server.APIAddr(), "/v2/channels/big/messages", 60) }, full},
+		{"unfinished messages", false, func(d *stalled) {
 			for range 120 {
 				d.say(d.socket(), frame(strings.Repeat("x", 60_000))[:59_000])
 			}
 		}, full},
-		{"unfinished bodies", false, func(d *deaf) {
+		{"unfinished bodies", false, func(d *stalled) {
 			for range 60 {
 				d.say(d.dial(d.server.APIAddr(), "http/1.1"), []byte("POST /v2/channels/a/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n"+strings.Repeat("1", 200_000)))
 			}
 		}, full},
-		{"streams of events over HTTP/2", true, func(d *deaf) {
+		{"streams of events over HTTP/2", true, func(d *stalled) {
 			for range 2 {
 				d.zeroWindow(d.server.WSAddr(), "/v2/events?channel=big&last=10", 100)
 			}
 		}, blocked(200)},
-		{"streams of events of several channels over HTTP/2", true, func(d *deaf) {
+		{"streams of events of several channels over HTTP/2", true, func(d *stalled) {
 			d.zeroWindow(d.server.WSAddr(), "/v2/events?channel=big&channel=small&last=10", 100)
 		}, blocked(100)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := &deaf{T: t}
+			d := &stalled{T: t}
 			change := func(c *config.Config) {
 				c.RequireAuth, c.PeerMemory, c.MaxBody = false, heldMax, 1<<20
 			}
@@ -193,17 +193,17 @@ func TestBytesOfStrangersAreBounded(t *testing.T) {
 			}
 			before := heapInUse()
 			test.do(d)
-			d.until("there are not so many bytes held", test.full)
-			// A ping after an answer may make its array grow, and a TLS connection may keep a record.
+			d.until("too few bytes are held", test.full)
+			// A ping may make an array grow, and a TLS connection may hold a record.
 			if held := d.server.hub.Stats().Held; held.Bytes-held.Batch > heldMax*5/4 || held.Batch > heldMax {
-				t.Errorf("more than there is room for: %+v", held)
+				t.Errorf("the server holds more than the limit: %+v", held)
 			}
-			// The other memory of requests under way is released by itself.
-			d.until("the heap has grown by more than there is room for", func(boreas.Stats) bool { return heapInUse()-before < 15*heldMax })
+			// The other memory of the requests is released on its own.
+			d.until("the heap has grown by more than the limit", func(boreas.Stats) bool { return heapInUse()-before < 15*heldMax })
 			for _, c := range d.conns {
 				c.Close()
 			}
-			d.until("something is still held", func(s boreas.Stats) bool { return s.Held.Bytes == 0 && s.Held.Waiting == 0 })
+			d.until("bytes are still held", func(s boreas.Stats) bool { return s.Held.Bytes == 0 && s.Held.Waiting == 0 })
 		})
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
-// newLimits returns what one client may do as the configuration says. What sessions are,
-// the hub counts.
+// newLimits returns the limits for one client from the configuration. The hub limits the number of
+// sessions (boreas.Options.MaxUserSessions and others).
 func (s *Server) newLimits(cfg config.Config) *limit.Limits {
 	return limit.New(limit.Options{
 		Address: limit.Bounds{
@@ -33,9 +33,9 @@ func (s *Server) newLimits(cfg config.Config) *limit.Limits {
 	})
 }
 
-// newUntrusted returns what logs, once, that a peer is not believed who it asks for. If it
-// is the operator's own proxy, all its users are one address: some of them would be locked
-// out for what others do.
+// newUntrusted returns a function that logs once that a peer's X-Forwarded-For is not trusted. If
+// the peer is the operator's own proxy, all its users count as one address, and some are refused
+// because of others.
 func (s *Server) newUntrusted() func(peer string) {
 	var once sync.Once
 	return func(peer string) {
@@ -46,8 +46,8 @@ func (s *Server) newUntrusted() func(peer string) {
 	}
 }
 
-// identify writes into the request who sent it, for all that comes after, and returns the
-// address.
+// identify replaces the request's RemoteAddr by the client's address for the later handlers, and
+// returns the address.
 func identify(proxies peer.Proxies, r *http.Request) netip.Addr {
 	client := proxies.Client(r)
 	if text := client.String(); client.IsValid() && text != r.RemoteAddr {
@@ -56,7 +56,7 @@ func identify(proxies peer.Proxies, r *http.Request) netip.Addr {
 	return client.Addr()
 }
 
-// limited bounds each address's requests to the API.
+// limited limits each address's requests to the API.
 func limited(limits *limit.Limits, proxies peer.Proxies, maxBody int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := refusedConnection(r); err != nil {
@@ -80,8 +80,8 @@ func watches(r *http.Request) bool {
 	return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == "/metrics"
 }
 
-// refuseAPI answers a request to the API in the words of its path: those of 2013, or the
-// error's object.
+// refuseAPI answers a request to the API with an error in the form of its path: that of 2013, or
+// that of protocol 2.
 func refuseAPI(w http.ResponseWriter, r *http.Request, err error) {
 	fault.SetRetryAfter(w.Header(), err)
 	if strings.HasPrefix(r.URL.Path, "/v2/") {
@@ -94,7 +94,7 @@ func refuseAPI(w http.ResponseWriter, r *http.Request, err error) {
 	io.WriteString(w, `{"errors": [`+string(text)+`]}`)
 }
 
-// limitMetrics shows to Prometheus how often a client did more than it may.
+// limitMetrics reports to Prometheus how often a client exceeded a limit.
 type limitMetrics struct {
 	limits     *limit.Limits
 	handshakes *limit.Meter

@@ -24,8 +24,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
-// answer sends a request from the address, through proxies if there are any, and returns
-// what comes back.
+// answer sends a request from the address, with X-Forwarded-For if through is not empty, and
+// returns the response.
 func answer(h http.Handler, r *http.Request, from string, through ...string) string {
 	r.RemoteAddr = from + ":1234"
 	for _, line := range through {
@@ -42,12 +42,12 @@ func answer(h http.Handler, r *http.Request, from string, through ...string) str
 
 func get(path string) *http.Request { return httptest.NewRequest("GET", path, nil) }
 
-// who says whom the server takes the client for.
+// who answers with the address that the server considers to be the client's.
 var who = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RemoteAddr) })
 
 var proxies = peer.Proxies{netip.MustParsePrefix("10.0.0.0/8")}
 
-func TestTheGateBoundsAddresses(t *testing.T) {
+func TestGateLimitsAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := limit.New(limit.Options{Address: limit.Bounds{Accepts: 1, Failures: 1}})
 		g := newGate(gateOptions{proxies: proxies, limits: limits, perSecond: 100}, who)
@@ -58,7 +58,7 @@ func TestTheGateBoundsAddresses(t *testing.T) {
 			answer(g, get("/v2"), "192.0.2.7"),
 			answer(g, get("/v2/events"), "192.0.2.7"),
 			answer(g, get("/"), "192.0.2.7"),
-			// Who is behind a proxy has a bound of his own, and cannot make up who he is.
+			// A client behind a proxy has its own limit, and cannot choose its address.
 			answer(g, get("/v2"), "10.0.0.1", "192.0.2.8"),
 			answer(g, get("/v2"), "10.0.0.1", "192.0.2.9, 192.0.2.8"),
 			answer(g, get("/v2"), "10.0.0.1", "198.51.100.1, 192.0.2.8, 10.0.0.2"),
@@ -83,7 +83,7 @@ func TestTheGateBoundsAddresses(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
-		// Who is refused for himself takes nothing from what all others may.
+		// Refused connections of one client do not count against the limit for all.
 		for range 1000 {
 			answer(g, get("/v2"), "192.0.2.7")
 		}
@@ -93,7 +93,7 @@ func TestTheGateBoundsAddresses(t *testing.T) {
 		// An address with failures may connect: a valid token from the same address must be accepted.
 		time.Sleep(time.Minute)
 		if a := netip.MustParseAddr("192.0.2.8"); limits.Failed(a) != nil || limits.Failed(a) == nil {
-			t.Error("the address does not have to wait")
+			t.Error("the failures of the address cause no wait")
 		}
 		if got := answer(g, get("/v2"), "10.0.0.1", "192.0.2.8"); got != "200 192.0.2.8:0" {
 			t.Error(got)
@@ -101,10 +101,10 @@ func TestTheGateBoundsAddresses(t *testing.T) {
 	})
 }
 
-// TestAPageCostsItsVisitorNothing: a page whose origin may not connect is refused before
+// TestPagesDoNotUseUpLimits: a page whose origin may not connect is refused before
 // anything counts for its visitor, and embedded requests count separately from the visitor's
 // own.
-func TestAPageCostsItsVisitorNothing(t *testing.T) {
+func TestPagesDoNotUseUpLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := limit.New(limit.Options{Address: limit.Bounds{Accepts: 5, Failures: 1}})
 		g := newGate(gateOptions{origins: originsOf([]string{"https://app.example"}), limits: limits, perSecond: 50}, who)
@@ -131,7 +131,8 @@ func TestAPageCostsItsVisitorNothing(t *testing.T) {
 	})
 }
 
-// Each option bounds what it says, and the log tells of it once a second.
+// TestLimitsOfTheConfiguration: each option sets its limit, and each limit is logged once per
+// second.
 func TestLimitsOfTheConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		line := func(option, client string, n int) string {
@@ -198,7 +199,7 @@ func TestLimitsOfTheConfiguration(t *testing.T) {
 	})
 }
 
-func TestTheAPIBoundsAddresses(t *testing.T) {
+func TestAPILimitsAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := limit.New(limit.Options{
 			Address: limit.Bounds{Requests: 2, Bytes: 1000},
@@ -228,7 +229,7 @@ func TestTheAPIBoundsAddresses(t *testing.T) {
 			answer(h, post(5000, false), "192.0.2.10"),
 			answer(h, post(1, true), "192.0.2.10"),
 			answer(h, post(1, false), "192.0.2.10"),
-			answer(h, post(5001, true), "192.0.2.11"), // as the handler would not read it
+			answer(h, post(5001, true), "192.0.2.11"), // the handler would not read it
 			answer(h, post(1, true), "192.0.2.11"),
 		}
 		want := []string{
@@ -274,7 +275,7 @@ func (f *from) Close() error {
 	return nil
 }
 
-// dialProxied connects as a proxy that speaks for a client.
+// dialProxied connects as a proxy would, with the given header.
 func dialProxied(t *testing.T, s *Server, header string) (*websocket.Conn, *http.Response, error) {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -294,8 +295,8 @@ func dialProxied(t *testing.T, s *Server, header string) (*websocket.Conn, *http
 
 var limitedMetrics = regexp.MustCompile(`(?m)^(?:boreas_limited_total|boreas_ws_refused_total{reason="proxy_header").*`)
 
-// A session behind a proxy that speaks the PROXY protocol is the client's, in all that
-// counts clients.
+// TestProxyProtocol: behind a proxy with the PROXY protocol, all limits count the session for its
+// client.
 func TestProxyProtocol(t *testing.T) {
 	s := start(t, testConfig(func(c *config.Config) {
 		c.RequireAuth = false
@@ -337,8 +338,8 @@ func TestProxyProtocol(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	}
-	// Another client's connection does not count with them, the third of theirs does; and
-	// so does the fifth in a second.
+	// Another client's connection does not count with them. The third session of the first client
+	// is refused, and so is its fifth connection within a second.
 	if _, _, err := dialProxied(t, s, "PROXY TCP4 192.0.2.8 127.0.0.1 5555 8002\r\n"); err != nil {
 		t.Error(err)
 	}
@@ -351,14 +352,14 @@ func TestProxyProtocol(t *testing.T) {
 		if err == nil || response == nil || response.StatusCode != http.StatusTooManyRequests {
 			continue
 		}
-		if why, _ := io.ReadAll(response.Body); strings.Contains(string(why), "address_accepts") { // and not for the third session
+		if why, _ := io.ReadAll(response.Body); strings.Contains(string(why), "address_accepts") { // and not because of the third session
 			refused++
 		}
 	}
 	if refused == 0 {
 		t.Error("connections of a client are not counted")
 	}
-	// A proxy that says nothing is closed.
+	// A proxy that sends no header is disconnected.
 	if c, response, err := dialProxied(t, s, ""); err == nil || response != nil {
 		t.Errorf("without a header: %v %v", c, response)
 	}

@@ -16,28 +16,28 @@ import (
 )
 
 const (
-	// idleTimeout is how long a publisher's connection is kept between requests.
+	// idleTimeout is how long a publisher's connection is kept open between requests.
 	idleTimeout = 2 * time.Minute
 
-	// writeTimeout is how long the API may take from a request's header to the end of its answer: a
-	// client that does not read its answer holds a goroutine and a descriptor no longer than this.
-	// A body may take ten seconds of it. On the subscribers' port the same limit applies to finite
-	// answers, such as boreas.js. Streams of events and WebSockets have no such limit, because they
+	// writeTimeout is how long a response of the API may take, from the request's header on. It
+	// limits how long a client that does not read occupies a goroutine and a descriptor. The
+	// request's body may take ten seconds of it. On the subscribers' port it applies to finite
+	// responses, such as boreas.js. Event streams and WebSockets have no such limit, because they
 	// do not end.
 	writeTimeout = time.Minute
 
-	// maxHeader is the greatest size of a request's header, in bytes. The longest
-	// path that means anything has 4 KiB: a token to be deleted.
+	// maxHeader is the maximum size of a request's header in bytes. The longest useful path has 4
+	// KiB: that of a token to be deleted.
 	maxHeader = 16 << 10
 )
 
-// listen opens both listeners, or none.
+// listen opens both listeners. After an error none is open.
 func (s *Server) listen(ctx context.Context) (err error) {
 	if s.api.listener, err = listenOn(ctx, net.ListenConfig{}, "api", s.cfg.APIAddr()); err != nil {
 		return err
 	}
-	// The hub pings sessions, and so finds dead peers; probes of the system beside
-	// that would only cost each connection its system calls.
+	// The hub pings sessions and so finds dead peers. Keep-alive probes would only cost system
+	// calls for each connection.
 	if s.ws.listener, err = listenOn(ctx, net.ListenConfig{KeepAlive: -1}, "ws", s.cfg.WSAddr()); err != nil {
 		s.api.listener.Close()
 		return err
@@ -45,7 +45,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// listenOn opens a listener. Which is "api" or "ws", the prefix of its options' names.
+// listenOn opens a listener. which is "api" or "ws", the prefix of the options' names.
 func listenOn(ctx context.Context, lc net.ListenConfig, which, address string) (net.Listener, error) {
 	network := "tcp"
 	if host, _, err := net.SplitHostPort(address); err == nil {
@@ -60,8 +60,7 @@ func listenOn(ctx context.Context, lc net.ListenConfig, which, address string) (
 	return l, nil
 }
 
-// behindProxies makes a listener of one to which trusted proxies tell in the PROXY
-// protocol who their clients are.
+// behindProxies returns a listener that reads the PROXY protocol from trusted proxies.
 func (s *Server) behindProxies(l net.Listener) net.Listener {
 	start := time.Now()
 	return &peer.Listener{
@@ -76,7 +75,7 @@ func (s *Server) behindProxies(l net.Listener) net.Listener {
 	}
 }
 
-// listenReason says what is wrong and what to do about it, where we know.
+// listenReason returns the reason of an error and a possible solution, if they are known.
 func listenReason(which string, err error) error {
 	var lookup *net.DNSError
 	var op *net.OpError
@@ -95,8 +94,8 @@ func listenReason(which string, err error) error {
 	return err
 }
 
-// httpServer bounds the server's resources that a client can use before its request reaches a
-// handler.
+// httpServer returns an HTTP server for h that limits the resources of a client whose request has
+// not yet reached a handler.
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           s.surviving(s.boundUnread(h)),
@@ -107,14 +106,14 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 	}
 }
 
-// isLoopback reports whether only this machine reaches the address.
+// isLoopback reports whether only this machine can reach the address.
 func isLoopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }
 
-// debug says whether the debug URLs are served. They show every token; so unless
-// they were asked for, only this machine may see them.
+// debug reports whether the debug URLs are served. They show every token, so by default they are
+// served only if no other machine can reach the API.
 func (s *Server) debug() bool {
 	return s.cfg.Debug && (s.cfg.Given("debug") || isLoopback(s.APIAddr()))
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// TestPortTaken takes each port in turn.
+// TestPortTaken starts a server on a port that is in use, for each of the two ports.
 func TestPortTaken(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		return // which has error numbers of its own
+		return // Windows has other error numbers
 	}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,11 +37,11 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// TestNoListenerIsLeft takes the second port: the first, opened already, is closed.
+// TestNoListenerIsLeft: if the second port cannot be opened, the first one is closed again.
 func TestNoListenerIsLeft(t *testing.T) {
 	s := &Server{cfg: testConfig(func(c *config.Config) { c.WSPort = -1 })}
 	if err := s.listen(t.Context()); err == nil {
-		t.Fatal("it listens on port -1")
+		t.Fatal("it accepts port -1")
 	}
 	if _, err := s.api.listener.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Accept: %v", err)
@@ -68,7 +68,7 @@ func TestListenReason(t *testing.T) {
 	}
 }
 
-// fakeListener only has an address.
+// fakeListener is a listener that has only an address.
 type fakeListener struct {
 	net.Listener
 	ip string
@@ -107,13 +107,13 @@ func TestDebugOnlyWhereItIsSafe(t *testing.T) {
 	}
 }
 
-// TestAnswersThatEndHaveATimeLimit: a client that does not read holds nothing forever.
-func TestAnswersThatEndHaveATimeLimit(t *testing.T) {
+// TestWriteTimeouts: a client that does not read cannot hold a connection forever.
+func TestWriteTimeouts(t *testing.T) {
 	s := withTLS(t, newAuthority(t), Options{}, nil)
 	if s.api.http.WriteTimeout != writeTimeout || s.ws.http.WriteTimeout != writeTimeout {
-		t.Errorf("the API has %v, subscribers %v", s.api.http.WriteTimeout, s.ws.http.WriteTimeout)
+		t.Errorf("the API has the timeout %v, the subscribers' port %v", s.api.http.WriteTimeout, s.ws.http.WriteTimeout)
 	}
 	if got := s.ws.http.HTTP2; got.WriteByteTimeout != writeTimeout || got.MaxConcurrentStreams != maxStreams {
-		t.Errorf("HTTP/2 has %+v", got)
+		t.Errorf("the options of HTTP/2 are %+v", got)
 	}
 }

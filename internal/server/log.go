@@ -9,11 +9,11 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// NewLogger returns a log to w with the level and in the form that cfg says.
+// NewLogger returns a logger that writes to w, with the level and the format in cfg.
 func NewLogger(w io.Writer, cfg config.Config) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
-		level = slog.LevelInfo // what package config does not let pass
+		level = slog.LevelInfo // package config does not allow other values
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if cfg.LogFormat == "json" {
@@ -35,7 +35,7 @@ func logMetric(dropped func() uint64) prometheus.Collector {
 	})
 }
 
-// logStart logs the facts that an operator may later need about the start.
+// logStart logs facts about the start that an operator may need later.
 func (s *Server) logStart(debug bool, account descriptors) {
 	connections := account.sessions
 	for _, note := range s.cfg.Notes {

@@ -12,7 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// TestLogOfAnOpenAPI starts, as far as the log goes, on an address that others reach.
+// TestLogOfAnOpenAPI logs a start on an address that other machines can reach.
 func TestLogOfAnOpenAPI(t *testing.T) {
 	cfg := config.Default()
 	cfg.Notes = []string{"a note"}
@@ -39,7 +39,7 @@ level=INFO msg=running api=10.0.0.1:8001 ws=127.0.0.1:8001 config="" tokens=0 de
 	}
 }
 
-// TestLogOfOneAddressForAll: a limit for one address that has no effect is logged.
+// TestLogOfOneAddressForAll: a limit per address that has no effect is logged.
 func TestLogOfOneAddressForAll(t *testing.T) {
 	for _, c := range []struct {
 		ip                string
@@ -72,7 +72,8 @@ func TestLogOfOneAddressForAll(t *testing.T) {
 	}
 }
 
-// TestLogOfTheDataDirectory: starting the server with another directory than before is logged.
+// TestLogOfTheDataDirectory: the log shows if the server is started with another directory than
+// before.
 func TestLogOfTheDataDirectory(t *testing.T) {
 	root := t.TempDir()
 	t.Chdir(root)

@@ -13,14 +13,15 @@ import (
 )
 
 const (
-	// channelShare is the part of the memory that joined channels may take by default.
+	// channelShare is the part of the memory that joined channels may take by default, as a
+	// divisor.
 	channelShare = 5
 
-	// unknownMemory is assumed if the machine's memory is unknown.
+	// unknownMemory is the assumed memory if the machine's memory is unknown.
 	unknownMemory = 4 << 30
 )
 
-// channelMemory returns how many bytes the channels that sessions have joined may cost.
+// channelMemory returns how many bytes the joined channels of all sessions may take.
 func channelMemory(cfg config.Config) int64 {
 	if cfg.ChannelMemory != 0 {
 		return cfg.ChannelMemory
@@ -28,8 +29,8 @@ func channelMemory(cfg config.Config) int64 {
 	return memoryLimit("/") / channelShare
 }
 
-// memoryLimit returns how much memory this process may use: the machine's memory, or a lower
-// limit of a control group or GOMEMLIMIT. Root is the root directory of the system's files.
+// memoryLimit returns how much memory this process may use: the machine's memory, or a lower limit
+// of a control group or of GOMEMLIMIT. root is the root of the file system.
 func memoryLimit(root string) int64 {
 	least := min(machineMemory(root), groupMemory(root), debug.SetMemoryLimit(-1))
 	if least == math.MaxInt64 {
@@ -38,7 +39,7 @@ func memoryLimit(root string) int64 {
 	return least
 }
 
-// machineMemory returns the memory of the machine; the largest number if it is unknown.
+// machineMemory returns the machine's memory, or the largest number if it is unknown.
 func machineMemory(root string) int64 {
 	text, _ := os.ReadFile(path.Join(root, "proc/meminfo"))
 	for line := range bytes.Lines(text) {
@@ -51,8 +52,8 @@ func machineMemory(root string) int64 {
 	return math.MaxInt64
 }
 
-// groupMemory returns the lowest limit of this process's control group and its parents (cgroup
-// v2, or v1 as containers show it); the largest number if there is no limit.
+// groupMemory returns the lowest limit of this process's control group and its parents (cgroup v2,
+// or v1 as containers show it). It returns the largest number if there is no limit.
 func groupMemory(root string) int64 {
 	least := int64(math.MaxInt64)
 	look := func(file string) {

@@ -14,22 +14,22 @@ func TestMemoryLimit(t *testing.T) {
 		files map[string]string
 		want  int64
 	}{
-		"nothing is known": {nil, unknownMemory},
-		"the machine's":    {map[string]string{"proc/meminfo": "MemTotal:       24671212 kB\nMemFree:        1 kB\n"}, 24671212 * kib},
-		"a container's": {map[string]string{
+		"unknown": {nil, unknownMemory},
+		"machine": {map[string]string{"proc/meminfo": "MemTotal:       24671212 kB\nMemFree:        1 kB\n"}, 24671212 * kib},
+		"container": {map[string]string{
 			"proc/meminfo": "MemTotal:       24671212 kB\n", "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "1073741824\n",
 		}, gib},
-		"a unit's slice": {map[string]string{
+		"slice of a unit": {map[string]string{
 			"proc/meminfo": "MemTotal:       24671212 kB\n", "proc/self/cgroup": "1:name=x:/other\n0::/system.slice/boreas.service\n",
 			"sys/fs/cgroup/system.slice/boreas.service/memory.max": "max\n", "sys/fs/cgroup/system.slice/memory.max": "2147483648\n",
 		}, 2 * gib},
-		"an old container's": {map[string]string{
+		"old container": {map[string]string{
 			"proc/meminfo": "MemTotal:       24671212 kB\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "1073741824\n",
 		}, gib},
-		"an old one without a limit": {map[string]string{
+		"old container without a limit": {map[string]string{
 			"proc/meminfo": "MemTotal:       24671212 kB\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
 		}, 24671212 * kib},
-		"no sense": {map[string]string{"proc/meminfo": "MemTotal: many kB\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "-1\n"}, unknownMemory},
+		"invalid files": {map[string]string{"proc/meminfo": "MemTotal: many kB\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "-1\n"}, unknownMemory},
 	} {
 		root := t.TempDir()
 		for file, text := range test.files {
@@ -49,9 +49,9 @@ func TestMemoryLimit(t *testing.T) {
 
 func TestChannelMemory(t *testing.T) {
 	if got, all := channelMemory(config.Config{}), memoryLimit("/"); got != all/channelShare || all < 64<<20 {
-		t.Errorf("of %d bytes of memory %d are for channels", all, got)
+		t.Errorf("channels may take %[2]d of %[1]d bytes", all, got)
 	}
 	if got := channelMemory(config.Config{ChannelMemory: 7 << 20}); got != 7<<20 {
-		t.Errorf("got %d, and the option says 7 MiB", got)
+		t.Errorf("got %d, want the option's 7 MiB", got)
 	}
 }

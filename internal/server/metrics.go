@@ -8,8 +8,8 @@ import (
 	"github.com/boreas-pubsub/boreas/ws"
 )
 
-// wsMetrics shows what the subscribers' port and its transports count to Prometheus. It is here
-// because neither package ws nor package api knows the other.
+// wsMetrics reports the counters of the subscribers' port and its transports to Prometheus. It is
+// in this package because packages ws and api do not know each other.
 type wsMetrics struct {
 	counters *ws.Counters
 	gate     *gateCounters

@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/ws"
 )
 
-// surviving counts and logs the panics of a handler, and ends the request's connection, or its
-// HTTP/2 stream.
+// surviving recovers panics of a handler. It counts and logs them, and closes the request's
+// connection or HTTP/2 stream.
 func (s *Server) surviving(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

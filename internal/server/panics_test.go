@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// A handler that panics ends its own connection. The log has one line, with the stack.
-func TestAHandlerThatPanics(t *testing.T) {
+// TestHandlerPanics: a panic of a handler ends its connection. The log has one line, with the
+// stack.
+func TestHandlerPanics(t *testing.T) {
 	var log bytes.Buffer
 	s := &Server{log: slog.New(slog.NewTextHandler(&log, nil))}
 	served := httptest.NewServer(s.surviving(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

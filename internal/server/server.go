@@ -1,6 +1,5 @@
-// Package server makes a running server of a configuration: it loads the tokens,
-// opens the two listeners, puts hub, API and WebSocket transport together, and ends
-// all of it in order.
+// Package server runs a server from a configuration: it loads the tokens, opens the two listeners,
+// connects the hub, the API and the transports, and shuts everything down in order.
 package server
 
 import (
@@ -31,26 +30,26 @@ import (
 	"github.com/boreas-pubsub/boreas/ws"
 )
 
-// Options are what a server has from outside its configuration. The zero value works.
+// Options are the settings of a server beside its configuration. The zero value is valid.
 type Options struct {
-	// Banner receives the lines for the operator at the start of the server. Nil means that they
-	// are not written.
+	// Banner receives the lines for the operator at the start of the server. nil discards them.
 	Banner io.Writer
 
-	// Log receives the server's log. Nil means that it is discarded.
+	// Log receives the server's log. nil discards it.
 	Log *slog.Logger
 
-	// LogDropped returns how many log lines were dropped, for the metrics. Nil means that lines are
-	// never dropped.
+	// LogDropped returns how many log lines were dropped, for the metrics. nil means that no line
+	// is ever dropped.
 	LogDropped func() uint64
 
-	// Engine keeps the publications, and Shutdown closes it. Nil means a [memory.Engine]
-	// as the configuration says.
+	// Engine stores the publications. Shutdown closes it. nil means a [memory.Engine] with the
+	// options of the configuration.
 	Engine engine.Engine
 }
 
 // Server is a running server. Its methods may be called by many goroutines at once.
 type Server struct {
+	// Immutable after Start.
 	cfg       config.Config
 	log       *slog.Logger
 	hub       *boreas.Hub
@@ -59,20 +58,21 @@ type Server struct {
 	refusals  *refusal.Log
 	gate      *gate
 	limits    *limit.Limits
-	sseCount  sse.Counters
-	panics    atomic.Uint64 // of requests
-	sharing   atomic.Int64  // requests for streams of events that share their connection
 	api       endpoint
 	ws        endpoint
 
-	stopping atomic.Bool
-	failed   chan error     // what ended a listener, if not Shutdown
-	serving  sync.WaitGroup // the goroutines that accept connections, and the trimmer
+	stopBackground context.CancelFunc // of the background goroutines
 
-	stopBackground context.CancelFunc // of the trimmer
+	// Safe for concurrent use.
+	sseCount sse.Counters
+	panics   atomic.Uint64 // of requests
+	sharing  atomic.Int64  // requests for event streams that share their connection
+	stopping atomic.Bool
+	failed   chan error     // an error that ended a listener before Shutdown
+	serving  sync.WaitGroup // the goroutines that accept connections, and the background goroutines
 
 	shutdownOnce sync.Once
-	shutdownErr  error
+	shutdownErr  error // set by shutdownOnce, immutable then
 }
 
 // endpoint is one of the two listeners and its HTTP server.
@@ -83,9 +83,9 @@ type endpoint struct {
 	connections *connections
 }
 
-// Start starts a server. When it returns without error, both ports answer; end it
-// with [Server.Shutdown]. The context bounds the start alone. Errors: the token
-// provider's, or that a listener could not be opened, each in one line.
+// Start starts a server. When it returns without an error, both ports accept connections; call
+// [Server.Shutdown] at the end. ctx limits only the start. An error is of the token provider, or a
+// listener could not be opened; it has one line.
 func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -186,7 +186,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 // connected returns how many sessions have a connection of their own.
 func (s *Server) connected() int { return max(0, s.hub.Sessions()-int(s.sharing.Load())) }
 
-// admit gets ready who lets clients in, and tells.
+// admit prepares the authority for tokens and keys, and writes the banner about it.
 func (s *Server) admit(ctx context.Context, say banner) error {
 	say.tokenProvider(s.cfg.TokenProvider)
 	if err := s.openAuthority(); err != nil {
@@ -205,7 +205,7 @@ func (s *Server) admit(ctx context.Context, say banner) error {
 	return nil
 }
 
-// subscribers serves what is on the subscribers' port.
+// subscribers returns the handler for the subscribers' port.
 func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 	o := ws.Options{
 		Check:       s.authority.Check,
@@ -229,9 +229,9 @@ func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 			events.ServeHTTP(w, r)
 		case path == "/boreas.js":
 			client.ServeHTTP(w, r)
-		case path == "/v2", strings.HasPrefix(path, "/v2/"): // says in its own words what is wrong
+		case path == "/v2", strings.HasPrefix(path, "/v2/"): // writes its own errors
 			protocol2.ServeHTTP(w, r)
-		default: // says what is there if the path is wrong
+		default: // its errors list the valid paths
 			classic.ServeHTTP(w, r)
 		}
 	})
@@ -250,12 +250,12 @@ func (s *Server) loadTokens(ctx context.Context) error {
 	return nil
 }
 
-// NewEngine returns the engine that a server with this configuration has.
+// NewEngine returns the engine of a server with this configuration.
 func NewEngine(cfg config.Config) *memory.Engine {
 	rules := cfg.ChannelRules()
 	window := cfg.IdempotencyWindow
 	if window == 0 {
-		window = -1 // to the engine a 0 means its default, here it means none
+		window = -1 // 0 means none here, but the engine's default in the engine
 	}
 	return memory.New(memory.Options{
 		Memory:    cfg.HistoryMemory,
@@ -277,15 +277,15 @@ func (s *Server) serve(name string, e endpoint) {
 	})
 }
 
-// APIAddr is where the API listens, with its real port.
+// APIAddr returns the address of the API, with the actual port.
 func (s *Server) APIAddr() net.Addr { return s.api.listener.Addr() }
 
-// WSAddr is where WebSockets are listened for, with the real port.
+// WSAddr returns the address for subscribers, with the actual port.
 func (s *Server) WSAddr() net.Addr { return s.ws.listener.Addr() }
 
-// Hub is the server's hub.
+// Hub returns the server's hub.
 func (s *Server) Hub() *boreas.Hub { return s.hub }
 
-// Failed gives an error if the server can no longer accept connections on one of its
-// ports. What is left of it is ended with Shutdown.
+// Failed returns a channel with an error if the server can no longer accept connections on one of
+// its ports. Call Shutdown after that.
 func (s *Server) Failed() <-chan error { return s.failed }

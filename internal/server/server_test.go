@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// testConfig is the default configuration on free ports, with changes.
+// testConfig returns the default configuration with free ports and the given changes.
 func testConfig(change func(*config.Config)) config.Config {
 	cfg := config.Default()
 	cfg.APIPort, cfg.WSPort, cfg.DrainTime = 0, 0, 0
@@ -35,7 +35,7 @@ func testConfig(change func(*config.Config)) config.Config {
 	return cfg
 }
 
-// start starts a server that ends with the test.
+// start starts a server that is shut down at the end of the test.
 func start(t *testing.T, cfg config.Config, o Options) *Server {
 	t.Helper()
 	s, err := Start(t.Context(), cfg, o)
@@ -50,7 +50,7 @@ func start(t *testing.T, cfg config.Config, o Options) *Server {
 	return s
 }
 
-// call sends a request to the API and returns status and body.
+// call sends a request to the API, and returns the status and the body.
 func call(t *testing.T, s *Server, method, path, body string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequest(method, "http://"+s.APIAddr().String()+path, strings.NewReader(body))
@@ -96,7 +96,7 @@ func subscribe(t *testing.T, s *Server, channel string) *websocket.Conn {
 	return c
 }
 
-// waitUntil asks until the answer is yes.
+// waitUntil waits until ask returns true.
 func waitUntil(t *testing.T, ask func() bool) {
 	t.Helper()
 	again := time.NewTicker(time.Millisecond)
@@ -104,12 +104,12 @@ func waitUntil(t *testing.T, ask func() bool) {
 	for !ask() {
 		<-again.C
 		if t.Context().Err() != nil {
-			t.Fatal("waited in vain")
+			t.Fatal("the condition did not become true")
 		}
 	}
 }
 
-// read returns the next message, or how the connection was closed.
+// read returns the next message, or the close error of the connection.
 func read(t *testing.T, c *websocket.Conn) (string, websocket.CloseError) {
 	t.Helper()
 	_, message, err := c.Read(t.Context())
@@ -139,7 +139,7 @@ func TestServes(t *testing.T) {
 	}
 }
 
-// closing is an engine that counts how often it is closed.
+// closing is an engine that counts calls of Close.
 type closing struct {
 	engine.Engine
 	closed int
@@ -168,7 +168,7 @@ func TestTakesAnotherEngineAndClosesIt(t *testing.T) {
 	}
 }
 
-// TestOptionsArrive sets options to values that show.
+// TestOptionsArrive sets options to values with visible effects.
 func TestOptionsArrive(t *testing.T) {
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(tokens, []byte("first\nsecond\n"), 0o600); err != nil {

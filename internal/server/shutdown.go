@@ -6,30 +6,28 @@ import (
 	"time"
 )
 
-// publishGrace is how long publishes under way delay the end of the sessions. They continue
-// after it, but sessions that have ended miss their messages.
+// publishGrace is how long the end of the sessions waits for publishes under way. The publishes
+// continue after it, but sessions that have ended miss the messages.
 const publishGrace = 2 * time.Second
 
-// Leave makes the server not ready: /readyz answers 503 on both ports, so that load
-// balancers send new clients to other servers. Everything else is served as before, until
-// [Server.Shutdown].
+// Leave makes the server not ready: /readyz answers 503 on both ports, so that load balancers send
+// new clients to other servers. Everything else still works until [Server.Shutdown].
 func (s *Server) Leave() { s.stopping.Store(true) }
 
-// Shutdown ends the server in this order:
+// Shutdown shuts the server down in this order:
 //
-//  1. It says on /readyz that it is not ready, so that a load balancer that asks on
-//     a connection it has open looks elsewhere.
-//  2. Both listeners close, so that nothing new begins: who comes now is refused at
-//     once by the system and goes to another server, or comes back.
-//  3. Publishes that are under way finish, while those whom they are for are still
-//     there. This comes before the sessions end, or acknowledged messages were lost.
-//  4. The sessions end, spread over the drain time, so that they do not all come back
-//     to the other servers, or to this one's successor, in the same instant.
-//  5. The engine and what knows the tokens close: last, because all of the above use them.
+//  1. /readyz answers 503, so that a load balancer with an open connection uses another server.
+//  2. Both listeners close, so that the system refuses new connections at once. Clients connect
+//     to another server, or try again.
+//  3. Publishes under way finish while their subscribers are still connected. Otherwise
+//     acknowledged messages would be lost.
+//  4. The sessions end, spread over the drain time, so that the clients do not all reconnect to
+//     other servers, or to this one's successor, at the same time.
+//  5. The engine and the authority close. They are last because the other steps use them.
 //
-// When ctx ends, what is still there is cut off, and the error says so. The drain
-// time does not end by itself: give ctx more time than that. All calls wait for the
-// first and return what it returned.
+// When ctx ends, Shutdown closes the remaining connections and returns an error. The sessions may
+// need the whole drain time, so ctx must allow more time than that. All calls wait for the first
+// one and return its result.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.shutdownOnce.Do(func() { s.shutdownErr = s.shutdown(ctx) })
 	return s.shutdownErr
@@ -39,9 +37,8 @@ func (s *Server) shutdown(ctx context.Context) error {
 	s.Leave()
 	s.stopBackground()
 
-	// http.Server.Shutdown closes the listener before anything else, and then waits
-	// for requests. WebSockets are not among them: they were taken over at their
-	// handshake, and belong to the hub.
+	// http.Server.Shutdown first closes the listener and then waits for requests. It does not wait
+	// for WebSockets, which the hub took over at their handshake.
 	handshakes := background(func() error { return s.ws.http.Shutdown(ctx) })
 	requests := background(func() error { return s.api.http.Shutdown(ctx) })
 	s.serving.Wait()
@@ -58,7 +55,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	<-handshakes.done
 	err := firstError(hubErr, requests.err, handshakes.err)
 	if err != nil {
-		// Only what did not end in time is left to be cut off.
+		// Only connections that did not end in time are left.
 		s.api.http.Close()
 		s.ws.http.Close()
 	}
@@ -72,7 +69,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	return nil
 }
 
-// task is something that runs on a goroutine of its own; err is set once done is closed.
+// task is a function that runs on its own goroutine. err is valid after done has been closed.
 type task struct {
 	done chan struct{}
 	err  error

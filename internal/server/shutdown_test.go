@@ -20,8 +20,8 @@ import (
 
 func asClose(err error, closed *websocket.CloseError) bool { return errors.As(err, closed) }
 
-// halfPublish sends a publish but for the end of its body, and returns once the
-// handler has begun with it.
+// halfPublish sends a publish without the end of its body, and returns when the handler has begun
+// to read it.
 func halfPublish(t *testing.T, s *Server, body string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", s.APIAddr().String())
@@ -30,7 +30,7 @@ func halfPublish(t *testing.T, s *Server, body string) net.Conn {
 	}
 	t.Cleanup(func() { c.Close() })
 	fmt.Fprintf(c, "POST /broadcast/news/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(body))
-	// The server says "continue" when the handler reads the body.
+	// The server sends "continue" when the handler reads the body.
 	if line, err := bufio.NewReader(c).ReadString('\n'); line != "HTTP/1.1 100 Continue\r\n" {
 		t.Fatal(line, err)
 	}
@@ -38,7 +38,7 @@ func halfPublish(t *testing.T, s *Server, body string) net.Conn {
 	return c
 }
 
-// refuses reports whether nobody listens on the address any more.
+// refuses reports whether nothing listens on the address any more.
 func refuses(addr net.Addr) bool {
 	c, err := net.Dial("tcp", addr.String())
 	if err == nil {
@@ -47,8 +47,8 @@ func refuses(addr net.Addr) bool {
 	return err != nil
 }
 
-// TestShutdownOrder ends a server while a publish is half sent: nothing new is taken
-// then, but the publish finishes, and its subscriber gets it before the goodbye.
+// TestShutdownOrder shuts a server down while a publish is half sent. New connections are refused,
+// but the publish finishes, and its subscriber receives the message before the goodbye.
 func TestShutdownOrder(t *testing.T) {
 	s := start(t, testConfig(nil), Options{})
 	subscriber := subscribe(t, s, "news")
@@ -84,7 +84,7 @@ func TestShutdownOrder(t *testing.T) {
 	}
 }
 
-// skipContinue leaves out the empty line that ends "100 Continue", if it was not read.
+// skipContinue skips the empty line after "100 Continue" if it has not been read.
 func skipContinue(c net.Conn) io.Reader {
 	r := bufio.NewReader(c)
 	if next, err := r.Peek(2); err == nil && string(next) == "\r\n" {
@@ -93,7 +93,7 @@ func skipContinue(c net.Conn) io.Reader {
 	return r
 }
 
-// TestShutdownCutsOff ends a server whose publisher never finishes.
+// TestShutdownCutsOff shuts down a server whose publisher never finishes.
 func TestShutdownCutsOff(t *testing.T) {
 	s, err := Start(t.Context(), testConfig(nil), Options{})
 	if err != nil {
@@ -108,12 +108,12 @@ func TestShutdownCutsOff(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if _, err := io.Copy(io.Discard, publisher); err != nil && !strings.Contains(err.Error(), "reset") {
-		t.Errorf("the publisher's connection: %v", err) // nil: its end
+		t.Errorf("the publisher's connection: %v", err) // nil means the end of the stream
 	}
 }
 
-// The drain time is a bound: two sessions do not need all of it, because no others reconnect
-// with them.
+// TestDrainOfAFewSessions: the drain time is a maximum. Two sessions do not need all of it, because
+// no others reconnect at the same time.
 func TestDrainOfAFewSessions(t *testing.T) {
 	s := start(t, testConfig(func(c *config.Config) { c.DrainTime = time.Hour }), Options{})
 	first := subscribe(t, s, "one")

@@ -13,15 +13,15 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// A peer that sends nothing does not delay others, whichever bytes are expected first: a PROXY
-// protocol header, a TLS handshake, or a request.
-func TestSilentConnectionsHoldUpNobody(t *testing.T) {
+// TestSilentConnectionsDelayNobody: a silent peer does not delay other clients, whether a PROXY
+// protocol header, a TLS handshake or a request is expected from it.
+func TestSilentConnectionsDelayNobody(t *testing.T) {
 	const silent = 200
 	a := newAuthority(t)
 	for _, c := range []struct {
 		name           string
 		proxied, https bool
-		sent           string // by the peers that are silent at that time
+		sent           string // what the silent peers have sent before
 	}{
 		{"plain", false, false, ""},
 		{"plain, in a request", false, false, "GET / HT"},
@@ -35,7 +35,7 @@ func TestSilentConnectionsHoldUpNobody(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			change := func(cfg *config.Config) {
-				cfg.HeaderTimeout = time.Hour // no peer is served because another was given up
+				cfg.HeaderTimeout = time.Hour // so that no timeout of a silent peer lets others through
 				cfg.AddressAccepts = 0
 				if c.proxied {
 					cfg.TrustedProxies, cfg.ProxyProtocol = "127.0.0.0/8", true

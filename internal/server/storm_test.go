@@ -22,21 +22,21 @@ import (
 )
 
 const (
-	// stormSessions is how many sessions lose their server. STORM_SESSIONS overrules
-	// it: `make soak` has 15,000.
+	// stormSessions is how many sessions lose their server. The environment variable STORM_SESSIONS
+	// overrides it; `make soak` uses 15,000.
 	stormSessions = 200
 
-	// stormMessages are published before, while and after the server is away.
+	// stormMessages is how many messages are published before, during and after the outage.
 	stormMessages = 300
 
-	stormURL = "STORM_URL" // set in the environment of the process that is the clients
+	stormURL = "STORM_URL" // environment variable of the process that runs the clients
 )
 
-// TestStorm takes the server away from all its sessions at once, and starts another one
-// on the same port and the same log. All of them come back, through a bound on
-// connections that is too low for them, and nobody misses a message. The sessions are
-// clients in a process of their own: each process has descriptors for one side only.
-// clauses 8.4, 8.5, 8.7, 8.8
+// TestStorm shuts a server down with all its sessions, and starts another one on the same port and
+// the same log. All clients reconnect, although the rate limit for connections is too low for them,
+// and no client misses a message. The clients run in another process, so that each process needs
+// descriptors for one side only.
+// Clauses 8.4, 8.5, 8.7, 8.8.
 func TestStorm(t *testing.T) {
 	if url := os.Getenv(stormURL); url != "" {
 		stormClients(t, url)
@@ -101,7 +101,7 @@ func TestStorm(t *testing.T) {
 	if err := first.Shutdown(context.Background()); err != nil {
 		t.Error(err)
 	}
-	publish(2 * stormMessages / 3) // for nobody
+	publish(2 * stormMessages / 3) // while no client is connected
 	second, err := Start(t.Context(), cfg, Options{Engine: kept{eng}})
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// stormClients are the sessions. Each wants every message once and in order.
+// stormClients runs the clients. Each expects every message once and in order.
 func stormClients(t *testing.T, url string) {
 	n, _ := strconv.Atoi(os.Getenv("STORM_SESSIONS"))
 	var ready, done sync.WaitGroup
@@ -177,7 +177,7 @@ func stormClient(url string, joined func(), recovered *atomic.Int64) error {
 	return errors.Join(io.ErrUnexpectedEOF, c.Err())
 }
 
-// kept is an engine that outlives its servers.
+// kept is an engine that stays open when a server closes it.
 type kept struct{ engine.Engine }
 
 func (kept) Close() error { return nil }

@@ -15,46 +15,48 @@ import (
 )
 
 const (
-	// maxStreams is how many requests one connection of HTTP/2 may have under way, streams of
-	// events among them; some browsers and proxies work badly with fewer than 100 (RFC 9113,
-	// section 6.5.2).
+	// maxStreams is how many requests, including event streams, one HTTP/2 connection may have
+	// under way. Some browsers and proxies work badly with fewer than 100 (RFC 9113, section
+	// 6.5.2).
 	maxStreams = 128
 
-	// maxUpload is how many bytes one HTTP/2 request may send before it is read, and maxUploads the
-	// same for all requests of a connection to the API. Requests on the subscribers' port have no
-	// body.
+	// maxUpload is how many bytes one HTTP/2 request may send before the server reads them.
+	// maxUploads is the same for all requests of a connection to the API. Requests on the
+	// subscribers' port have no body.
 	maxUpload  = 64 << 10
 	maxUploads = 256 << 10
 
-	// certificateTick is how often certificates are looked at when nobody connects.
+	// certificateTick is how often certificates are checked if no client connects.
 	certificateTick = time.Minute
 )
 
-// secured is what one port has for TLS: nil if it has none.
+// secured is the TLS configuration of one port. nil means that the port has no TLS.
 type secured struct {
+	// Immutable once the port is served.
 	port   string // "api" or "ws", as in the names of options
 	config *tls.Config
 	source certificates
-	failed atomic.Uint64 // handshakes
+
+	failed atomic.Uint64 // number of failed handshakes
 	expiry expiry
 }
 
-// certificates are where a port's certificate comes from.
+// certificates is the source of a port's certificates.
 type certificates interface {
-	// leaf is the certificate that ends first; nil while there is none.
+	// leaf returns the certificate that expires first, or nil if there is none yet.
 	leaf() *x509.Certificate
 
-	// prepare gets what is not there yet. It ends with ctx.
+	// prepare obtains missing certificates. It ends with ctx.
 	prepare(ctx context.Context)
 }
 
-// files are certificates from files.
+// files is a source of certificates from files.
 type files struct{ *watched[tls.Certificate] }
 
 func (f files) leaf() *x509.Certificate { return f.get().Leaf }
 func (f files) prepare(context.Context) {}
 
-// secure reads what both ports need for TLS.
+// secure reads the TLS files of both ports.
 func (s *Server) secure() (err error) {
 	if s.api.tls, err = secureAPI(s.cfg, s.log); err != nil {
 		return err
@@ -63,7 +65,7 @@ func (s *Server) secure() (err error) {
 	return err
 }
 
-// secureAPI returns the API's TLS. Errors name the option and the file.
+// secureAPI returns the TLS configuration of the API. Errors name the option and the file.
 func secureAPI(cfg config.Config, log *slog.Logger) (*secured, error) {
 	if !cfg.APITLS() {
 		return nil, nil
@@ -78,7 +80,7 @@ func secureAPI(cfg config.Config, log *slog.Logger) (*secured, error) {
 	return s, nil
 }
 
-// secureWS is secureAPI for the subscribers' port.
+// secureWS returns the TLS configuration of the subscribers' port.
 func secureWS(cfg config.Config, log *slog.Logger) (*secured, error) {
 	switch {
 	case cfg.ACMEDomains != "":
@@ -93,7 +95,7 @@ func newSecured(port string, log *slog.Logger) *secured {
 	return &secured{port: port, expiry: expiry{log: log}, config: &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"h2", "http/1.1"},
-		// Messages go out in batches: small records would only cost more.
+		// Messages are sent in batches, so small records would only cost more.
 		DynamicRecordSizingDisabled: true,
 	}}
 }
@@ -109,9 +111,9 @@ func fromFiles(port, cert, key string, log *slog.Logger) (*secured, error) {
 	return s, nil
 }
 
-// demandCertificates lets in only clients with a certificate of one of the authorities.
-// Sessions are not resumed: an authority that is taken out of the file counts no more
-// from then on.
+// demandCertificates makes the port accept only clients with a certificate from one of the
+// authorities. TLS sessions are not resumed, so that an authority that is removed from the file is
+// no longer accepted.
 func (s *secured) demandCertificates(file string, log *slog.Logger) error {
 	s.config.ClientAuth = tls.RequireAndVerifyClientCert
 	s.config.SessionTicketsDisabled = true
@@ -130,9 +132,9 @@ func (s *secured) demandCertificates(file string, log *slog.Logger) error {
 	return nil
 }
 
-// apply makes h serve TLS, and bounds what a connection of HTTP/2 may take. Resets of
-// streams without end are net/http's to bound: it runs no more handlers at once than
-// there may be streams, and ends the connection when too many wait.
+// apply makes h serve TLS, and limits the resources of an HTTP/2 connection. net/http itself limits
+// endless resets of streams: it runs no more handlers at once than maxStreams, and closes the
+// connection if too many wait.
 func (s *secured) apply(h *http.Server, cfg config.Config) {
 	if s == nil {
 		return
@@ -149,7 +151,7 @@ func (s *secured) apply(h *http.Server, cfg config.Config) {
 	}
 }
 
-// run looks at the certificate until ctx ends.
+// run checks the certificate's expiry until ctx ends.
 func (s *secured) run(ctx context.Context) {
 	s.source.prepare(ctx)
 	tick := time.NewTicker(certificateTick)
@@ -166,8 +168,7 @@ func (s *secured) run(ctx context.Context) {
 	}
 }
 
-// shown is an address of the port as the banner shows it. Without TLS it is as it was
-// in 2013.
+// shown returns an address of the port for the banner. Without TLS it has the form of 2013.
 func (s *secured) shown(scheme, address string) string {
 	if s == nil {
 		return address
@@ -175,7 +176,7 @@ func (s *secured) shown(scheme, address string) string {
 	return scheme + "://" + address
 }
 
-// secured are the ports that have TLS.
+// secured returns the TLS configurations of the ports that have TLS.
 func (s *Server) secured() []*secured {
 	return slices.DeleteFunc([]*secured{s.api.tls, s.ws.tls}, func(t *secured) bool { return t == nil })
 }

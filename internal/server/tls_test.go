@@ -42,7 +42,7 @@ func issue(t *testing.T, a *testca.Authority, name string, life time.Duration) t
 	return p
 }
 
-// writePair writes a pair to a directory of its own.
+// writePair writes a pair to a new directory.
 func writePair(t *testing.T, p testca.Pair) (cert, key string) {
 	t.Helper()
 	cert, key, err := p.Write(t.TempDir())
@@ -52,7 +52,7 @@ func writePair(t *testing.T, p testca.Pair) (cert, key string) {
 	return cert, key
 }
 
-// testLog is a logger and what it has been told.
+// testLog is a logger that keeps its lines.
 type testLog struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -64,7 +64,7 @@ func (l *testLog) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// lines returns what was logged, without times.
+// lines returns the logged lines without times.
 func (l *testLog) lines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +84,7 @@ func (l *testLog) logger() *slog.Logger {
 	}}))
 }
 
-// withTLS starts a server that has TLS on both ports.
+// withTLS starts a server with TLS on both ports.
 func withTLS(t *testing.T, a *testca.Authority, o Options, change func(*config.Config)) *Server {
 	t.Helper()
 	cert, key := writePair(t, issue(t, a, "localhost", time.Hour))
@@ -96,7 +96,7 @@ func withTLS(t *testing.T, a *testca.Authority, o Options, change func(*config.C
 	}), o)
 }
 
-// tlsClient returns one for HTTP/2, or for HTTP/1.1, that trusts the authority.
+// tlsClient returns a client for HTTP/2 or HTTP/1.1 that trusts the authority.
 func tlsClient(t *testing.T, config *tls.Config, http2 bool) *http.Client {
 	transport := &http.Transport{TLSClientConfig: config, Protocols: new(http.Protocols)}
 	transport.Protocols.SetHTTP1(!http2)
@@ -130,20 +130,20 @@ func TestAPIOverTLS(t *testing.T) {
 	}
 }
 
-// The versions that are not safe any more are not spoken.
+// TestOldVersionsOfTLS: insecure versions of TLS are refused.
 func TestOldVersionsOfTLS(t *testing.T) {
 	a := newAuthority(t)
 	s := withTLS(t, a, Options{}, nil)
 	for _, address := range []string{s.APIAddr().String(), s.WSAddr().String()} {
 		c, err := tls.Dial("tcp", address, &tls.Config{RootCAs: a.Pool(), MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
 		if err == nil {
-			t.Errorf("%s speaks TLS %x", address, c.ConnectionState().Version)
+			t.Errorf("%s accepts TLS %x", address, c.ConnectionState().Version)
 			c.Close()
 		}
 	}
 }
 
-// Who mixes up the schemes is told.
+// TestPlainAndTLSMixedUp: a client with the wrong scheme gets an error that says so.
 func TestPlainAndTLSMixedUp(t *testing.T) {
 	a := newAuthority(t)
 	s, plain := withTLS(t, a, Options{}, nil), start(t, testConfig(nil), Options{})
@@ -157,7 +157,7 @@ func TestPlainAndTLSMixedUp(t *testing.T) {
 	}
 }
 
-// Sessions over TLS get what is published, whatever the sizes, and a close frame.
+// TestWebSocketsOverTLS: sessions over TLS receive messages of all sizes, and a close frame.
 func TestWebSocketsOverTLS(t *testing.T) {
 	a := newAuthority(t)
 	s := withTLS(t, a, Options{}, func(c *config.Config) { c.RequireAuth = false })
@@ -178,13 +178,13 @@ func TestWebSocketsOverTLS(t *testing.T) {
 		}
 		_, got, err := c.Read(t.Context())
 		if err != nil || !strings.Contains(string(got), payload) {
-			t.Fatalf("a message of %d bytes: %d came, %v", size, len(got), err)
+			t.Fatalf("a message of %d bytes: received %d, %v", size, len(got), err)
 		}
 	}
 }
 
-// TestEventsShareAConnection opens more streams on one connection of HTTP/2 than there is
-// room for connections. None is counted as one, and a refusal does not end them.
+// TestEventsShareAConnection opens more streams on one HTTP/2 connection than the server allows
+// connections. They do not count as connections, and a refusal does not end the others.
 func TestEventsShareAConnection(t *testing.T) {
 	const streams = 20
 	a := newAuthority(t)
@@ -222,7 +222,7 @@ func TestEventsShareAConnection(t *testing.T) {
 	}
 	for _, path := range []string{"/boreas.js", "/v2/events", "/v2", "/", "/boreas.js"} {
 		if !reused(path) {
-			t.Errorf("before %s was asked for, an answer ended the connection", path)
+			t.Errorf("the connection ended before the request of %s", path)
 		}
 	}
 	s.Hub().Publish(t.Context(), "news", engine.Message{Data: []byte(`"over HTTP/2"`)})
@@ -236,7 +236,8 @@ func TestEventsShareAConnection(t *testing.T) {
 	}
 }
 
-// TestMutualTLS asks with a certificate of the right authority, of a wrong one, with none.
+// TestMutualTLS connects with a certificate of the right authority, of a wrong one, and without
+// one.
 func TestMutualTLS(t *testing.T) {
 	servers, backends, strangers := newAuthority(t), newAuthority(t), newAuthority(t)
 	caFile := t.TempDir() + "/ca.pem"
@@ -254,7 +255,7 @@ func TestMutualTLS(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Also if the server says that it wants another.
+			// even if the server asks for another certificate
 			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
 		}
 		r, err := tlsClient(t, config, false).Get("https://" + s.APIAddr().String() + "/healthz")
@@ -271,7 +272,7 @@ func TestMutualTLS(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("without, right, wrong, expired (-want +got):\n%s", diff)
 	}
-	// Subscribers need none.
+	// Subscribers need no certificate.
 	c, err := tls.Dial("tcp", s.WSAddr().String(), &tls.Config{RootCAs: servers.Pool()})
 	if err != nil {
 		t.Fatal(err)
@@ -279,7 +280,7 @@ func TestMutualTLS(t *testing.T) {
 	c.Close()
 }
 
-// TestAuthoritiesAreReadAgain takes one out of the file.
+// TestAuthoritiesAreReadAgain removes an authority from the file.
 func TestAuthoritiesAreReadAgain(t *testing.T) {
 	one, other := newAuthority(t), newAuthority(t)
 	file := t.TempDir() + "/ca.pem"
@@ -290,16 +291,16 @@ func TestAuthoritiesAreReadAgain(t *testing.T) {
 	}
 	w.every = 0
 	if !w.get().Equal(one.Pool()) {
-		t.Error("not the authority of the file")
+		t.Error("the authority in the file is not accepted")
 	}
 	os.WriteFile(file, other.PEM(), 0o600)
 	if !w.get().Equal(other.Pool()) {
-		t.Error("the file was not read again")
+		t.Error("the removed authority is still accepted")
 	}
 }
 
-// TestFilesThatStopTheStart gives files that are wrong.
-func TestFilesThatStopTheStart(t *testing.T) {
+// TestInvalidTLSFiles starts servers with invalid files.
+func TestInvalidTLSFiles(t *testing.T) {
 	a := newAuthority(t)
 	dir := t.TempDir() + "/"
 	one, other := issue(t, a, "one", time.Hour), issue(t, a, "other", time.Hour)
@@ -343,7 +344,7 @@ func TestFilesThatStopTheStart(t *testing.T) {
 		s, err := Start(t.Context(), testConfig(test.change), Options{})
 		if err == nil {
 			s.Shutdown(context.Background())
-			t.Errorf("want %s, and it has started", test.want)
+			t.Errorf("it has started, want %s", test.want)
 			continue
 		}
 		if diff := cmp.Diff(test.want, strings.ReplaceAll(err.Error(), dir, "DIR/")); diff != "" {
@@ -352,7 +353,7 @@ func TestFilesThatStopTheStart(t *testing.T) {
 	}
 }
 
-// TestBannerWithTLS says so, and so does the log.
+// TestBannerWithTLS: the banner and the log show that the ports have TLS.
 func TestBannerWithTLS(t *testing.T) {
 	var banner bytes.Buffer
 	log := &testLog{}
@@ -367,13 +368,14 @@ func TestBannerWithTLS(t *testing.T) {
 	}
 }
 
-// Failed handshakes are counted; whoever scans the port does not fill the log.
+// TestFailedHandshakes: failed handshakes are counted, but a scan of the port does not fill the
+// log.
 func TestFailedHandshakes(t *testing.T) {
 	log := &testLog{}
 	s := withTLS(t, newAuthority(t), Options{Log: log.logger()}, nil)
 	before := len(log.lines())
 	for range 3 {
-		if c, err := tls.Dial("tcp", s.WSAddr().String(), nil); err == nil { // trusts others
+		if c, err := tls.Dial("tcp", s.WSAddr().String(), nil); err == nil { // does not trust the authority
 			c.Close()
 		}
 	}

@@ -15,7 +15,7 @@ var (
 		"Connections that did not get through the handshake of TLS, by port.", []string{"port"}, nil)
 )
 
-// tlsMetrics shows the ports that have TLS.
+// tlsMetrics reports the ports that have TLS to Prometheus.
 type tlsMetrics []*secured
 
 // Describe implements prometheus.Collector.
@@ -34,9 +34,8 @@ func (m tlsMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// errorLog returns a log for net/http that counts failed handshakes, of which it writes
-// a line each: anybody can make as many as they like. They are logged as the level debug
-// is on for.
+// errorLog returns a logger for net/http that counts failed TLS handshakes and logs them at debug
+// level only, because anybody can cause any number of them.
 func (s *secured) errorLog(others *log.Logger) *log.Logger {
 	return log.New(handshakeErrors{s, others}, "", 0)
 }
@@ -46,7 +45,7 @@ type handshakeErrors struct {
 	others *log.Logger
 }
 
-// Write implements [io.Writer]; log.Logger calls it once a line.
+// Write implements [io.Writer]. log.Logger calls it once per line.
 func (e handshakeErrors) Write(line []byte) (int, error) {
 	text := strings.TrimSuffix(string(line), "\n")
 	if reason, ok := strings.CutPrefix(text, "http: TLS handshake error from "); ok {

@@ -11,26 +11,26 @@ import (
 )
 
 const (
-	// trimPeriod is how often the heap is looked at.
+	// trimPeriod is how often the trimmer checks the heap.
 	trimPeriod = 500 * time.Millisecond
 
-	// trimQuiet is how much may be allocated in a period that counts as quiet.
+	// trimQuiet is how many bytes may be allocated in a quiet period.
 	trimQuiet = 512 << 10
 
-	// trimWorth is how much free memory is worth a collection of everything, and
-	// trimShare which part of what is in use it must be besides.
+	// trimWorth is how much garbage is worth a full collection. trimShare is the part of the memory
+	// in use that the garbage must exceed as well, as a divisor.
 	trimWorth = 8 << 20
 	trimShare = 4
 
 	// trimPause is the minimum time between a collection and one that the trimmer starts because it
-	// expects much garbage. It is longer for a large heap, by a second for each trimPace bytes, so
-	// that the collections take a few hundredths of a processor.
+	// expects much garbage. For a large heap it is longer, by a second for each trimPace bytes, so
+	// that these collections use only a few percent of a processor.
 	trimPause = 5 * time.Second
 	trimPace  = 64 << 20
 
-	// smallHeap is how much may be allocated between two collections however
-	// little is in use: collecting a small heap often costs more than it saves.
-	// maxPercent bounds what that means for the very smallest.
+	// smallHeap is how many bytes may be allocated between two collections of a small heap, because
+	// collecting a small heap often costs more than it saves. maxPercent limits the resulting GC
+	// percentage for very small heaps.
 	smallHeap  = 96 << 20
 	maxPercent = 400
 )
@@ -54,11 +54,11 @@ type trimmer struct {
 	samples   []metrics.Sample
 	percent   int // the value passed to SetGCPercent; 0 leaves it unchanged
 
-	allocated uint64     // until the last look
-	cycles    uint64     // collections until the last look
-	collected clock.Mono // when the last of them was seen
-	held      int64      // the footprint at that time
-	busy      bool       // it was busy at that time or later
+	allocated uint64     // at the last check
+	cycles    uint64     // number of collections at the last check
+	collected clock.Mono // when the newest of them was noticed
+	held      int64      // the largest footprint since then
+	busy      bool       // there was a busy period since then
 }
 
 func newTrimmer(footprint func() int64) *trimmer {
@@ -76,7 +76,7 @@ func newTrimmer(footprint func() int64) *trimmer {
 	return t
 }
 
-// run looks once a period, until ctx ends.
+// run checks the heap once per period, until ctx ends.
 func (t *trimmer) run(ctx context.Context) {
 	tick := time.NewTicker(trimPeriod)
 	defer tick.Stop()
@@ -98,9 +98,9 @@ func (t *trimmer) run(ctx context.Context) {
 // memoryUse is the runtime's memory statistics, in bytes.
 type memoryUse struct {
 	allocated, cycles uint64 // since the process began
-	free              uint64 // pages
-	objects           uint64 // including those that have died since the last collection
-	live              uint64 // that the last collection found alive
+	free              uint64 // free pages
+	objects           uint64 // including those that died after the last collection
+	live              uint64 // alive at the last collection
 	stacks            uint64
 }
 
@@ -110,8 +110,8 @@ func (t *trimmer) measure() memoryUse {
 	return memoryUse{allocated: n(0), free: n(1), objects: n(2), stacks: n(3), live: n(4), cycles: n(5)}
 }
 
-// due records the current state and reports whether to collect everything and return the free
-// memory.
+// due records the current state. It reports whether to run a full collection and return free memory
+// to the system.
 func (t *trimmer) due(m memoryUse, footprint int64, now clock.Mono) bool {
 	quiet := m.allocated-t.allocated < trimQuiet
 	t.allocated = m.allocated
@@ -131,18 +131,18 @@ func (t *trimmer) due(m memoryUse, footprint int64, now clock.Mono) bool {
 	return worthTrimming(died, m) || quiet && t.busy && m.objects > trimWorth
 }
 
-// worthTrimming reports whether the garbage is large enough compared to the memory in use.
+// worthTrimming reports whether there is enough garbage, compared with the memory in use.
 func worthTrimming(garbage uint64, m memoryUse) bool {
 	return garbage > trimWorth && garbage > (m.objects+m.stacks)/trimShare
 }
 
-// percentFor returns the GC percentage for so many bytes in use.
+// percentFor returns the GC percentage for the given number of bytes in use.
 func percentFor(used uint64) int {
 	return int(min(max(smallHeap*100/max(used, 1), 100), maxPercent))
 }
 
-// setPercent sets the GC percentage if it is ours to set and differs by more than
-// a little: setting it stops the world for some microseconds.
+// setPercent sets the GC percentage, unless the operator has set it or the change is small: setting
+// it stops the world for some microseconds.
 func (t *trimmer) setPercent(percent int) {
 	const little = 10
 	if t.percent == 0 || percent/little == t.percent/little {

@@ -17,7 +17,7 @@ func TestPercentFor(t *testing.T) {
 	}
 }
 
-func TestGOGCIsTheOperators(t *testing.T) {
+func TestGOGCIsNotChanged(t *testing.T) {
 	before := debug.SetGCPercent(77)
 	defer debug.SetGCPercent(before)
 	t.Setenv("GOGC", "77")
@@ -29,7 +29,7 @@ func TestGOGCIsTheOperators(t *testing.T) {
 
 const mib = 1 << 20
 
-// TestTrimmer measures twice: before is the state at the last collection, and now the state some
+// TestTrimmer measures twice: before is the state at the last collection, and now is the state some
 // time later.
 func TestTrimmer(t *testing.T) {
 	type moment struct {
@@ -44,23 +44,23 @@ func TestTrimmer(t *testing.T) {
 		after       time.Duration
 		want        bool
 	}{
-		"nothing died":           {at(100, 100, 80), at(100, 100, 80), time.Minute, false},
-		"all was let go":         {at(100, 100, 80), at(100, 100, 5), time.Minute, true},
-		"and a moment ago":       {at(100, 100, 80), at(100, 100, 5), time.Second, false},
-		"of much":                {at(1200, 1200, 1100), at(1200, 1200, 10), 24 * time.Second, true},
-		"of much, and too early": {at(1200, 1200, 1100), at(1200, 1200, 10), 22 * time.Second, false},
-		"of little":              {at(12, 12, 10), at(12, 12, 3), time.Minute, false},
-		"a little of much":       {at(1200, 1200, 1100), at(1200, 1200, 900), time.Minute, false},
-		"garbage since":          {at(100, 100, 80), at(200, 100, 80), time.Second, true},
+		"nothing died":              {at(100, 100, 80), at(100, 100, 80), time.Minute, false},
+		"all is garbage":            {at(100, 100, 80), at(100, 100, 5), time.Minute, true},
+		"all is garbage, too early": {at(100, 100, 80), at(100, 100, 5), time.Second, false},
+		"large heap":                {at(1200, 1200, 1100), at(1200, 1200, 10), 24 * time.Second, true},
+		"large heap, too early":     {at(1200, 1200, 1100), at(1200, 1200, 10), 22 * time.Second, false},
+		"small heap":                {at(12, 12, 10), at(12, 12, 3), time.Minute, false},
+		"little of a large heap":    {at(1200, 1200, 1100), at(1200, 1200, 900), time.Minute, false},
+		"new garbage":               {at(100, 100, 80), at(200, 100, 80), time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := newTrimmer(nil)
 			start := clock.Now()
 			if tr.due(c.before.memoryUse, c.before.footprint, start) {
-				t.Error("trims at once")
+				t.Error("due returned true at once")
 			}
 			if got := tr.due(c.now.memoryUse, c.now.footprint, start.Add(c.after)); got != c.want {
-				t.Errorf("trims: %v", got)
+				t.Errorf("due returned %v", got)
 			}
 		})
 	}
@@ -74,9 +74,9 @@ func TestTrimmerAfterFreePages(t *testing.T) {
 		{0, 20 * mib, 20 * mib, 30 * mib, false},
 		{30 * mib, 20 * mib, 20 * mib, 30 * mib, true},    // free pages
 		{0, 50 * mib, 20 * mib, 30 * mib, true},           // dead objects
-		{7 * mib, 4 * mib, 4 * mib, 1 * mib, false},       // too little to be worth it
-		{60 * mib, 200 * mib, 200 * mib, 50 * mib, false}, // too little beside what is in use
-		{30 * mib, 20 * mib, 25 * mib, 30 * mib, true},    // less there than the last collection found
+		{7 * mib, 4 * mib, 4 * mib, 1 * mib, false},       // too little to be worth a collection
+		{60 * mib, 200 * mib, 200 * mib, 50 * mib, false}, // too little compared with the memory in use
+		{30 * mib, 20 * mib, 25 * mib, 30 * mib, true},    // fewer objects than the last collection found
 	} {
 		m := memoryUse{free: c.free, objects: c.objects, live: c.live, stacks: c.stacks}
 		if got := newTrimmer(nil).due(m, 0, clock.Now()); got != c.want {
@@ -85,8 +85,8 @@ func TestTrimmerAfterFreePages(t *testing.T) {
 	}
 }
 
-// After a busy period there is one collection, regardless of the footprint.
-func TestTrimmerAfterAStorm(t *testing.T) {
+// TestTrimmerAfterBusyPeriod: after a busy period there is one collection, regardless of the footprint.
+func TestTrimmerAfterBusyPeriod(t *testing.T) {
 	tr := newTrimmer(nil)
 	now := clock.Now()
 	m := memoryUse{cycles: 1, objects: 50 * mib, live: 50 * mib}
@@ -95,19 +95,19 @@ func TestTrimmerAfterAStorm(t *testing.T) {
 		now = now.Add(after)
 		m.allocated += allocated
 		if got := tr.due(m, 0, now); got != want {
-			t.Errorf("trims: %v", got)
+			t.Errorf("due returned %v", got)
 		}
 	}
 	look(0, 0, false)
 	look(time.Minute, trimQuiet, false) // not quiet
-	look(time.Second, 100, true)        // and now it is quiet
+	look(time.Second, 100, true)        // now it is quiet
 	m.cycles++
 	look(time.Second, 100, false)
-	look(time.Hour, 100, false) // once is enough
+	look(time.Hour, 100, false) // one collection is enough
 }
 
-// TestMemoryOfThoseWhoLeftIsGivenBack releases memory that was alive at the last collection.
-func TestMemoryOfThoseWhoLeftIsGivenBack(t *testing.T) {
+// TestMemoryOfEndedSessionsIsReleased releases memory that was alive at the last collection.
+func TestMemoryOfEndedSessionsIsReleased(t *testing.T) {
 	var held atomic.Pointer[[]byte]
 	big := make([]byte, 64*mib)
 	held.Store(&big)
@@ -127,10 +127,10 @@ func TestMemoryOfThoseWhoLeftIsGivenBack(t *testing.T) {
 		t.Fatalf("%d bytes are in use", before.objects)
 	}
 	if !tr.due(before, tr.footprint(), now.Add(time.Minute)) {
-		t.Fatal("it is not trimmed")
+		t.Fatal("due returned false")
 	}
 	debug.FreeOSMemory()
 	if after := tr.measure(); after.objects+32*mib > before.objects {
-		t.Errorf("%d bytes are in use, and %d were before", after.objects, before.objects)
+		t.Errorf("%d bytes are in use, want at least 32 MiB less than %d", after.objects, before.objects)
 	}
 }

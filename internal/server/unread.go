@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// boundUnread bounds the time in which net/http waits for a body that the handler has left
-// unread: it reads the rest before it answers, or before it closes the connection. Without
-// an end, a peer that promises a body and sends none holds the connection for ever.
+// boundUnread limits how long net/http waits for a body that the handler has not read. net/http
+// reads the rest of the body before it answers or closes the connection. Without a limit, a peer
+// that announces a body and sends none would hold the connection forever.
 func (s *Server) boundUnread(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A stream of HTTP/2 ends with its answer. A WebSocket, whose connection the handler
-		// takes over, has no body. A handler that reads the body sets a deadline of its own.
+		// An HTTP/2 stream ends with its response. A WebSocket request has no body. A handler that
+		// reads the body sets its own deadline.
 		if r.ContentLength != 0 && r.ProtoMajor == 1 {
-			// The server resets the deadline for the next request. A test's recorder cannot have one.
+			// The server resets the deadline for the next request. A test's recorder does not
+			// support deadlines.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.HeaderTimeout))
 		}
 		next.ServeHTTP(w, r)

@@ -13,19 +13,19 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// TestBodiesThatDoNotCome: whoever promises a body and sends none is answered, and holds its
-// connection for no longer than a header may take. The handler reads nothing of the body, or
-// sets a shorter deadline, which holds.
-func TestBodiesThatDoNotCome(t *testing.T) {
+// TestMissingBodies: a client that announces a body and sends none gets a response, and its
+// connection is closed after the header timeout. If the handler reads the body, its shorter
+// deadline applies.
+func TestMissingBodies(t *testing.T) {
 	for name, request := range map[string]string{
 		"all of it":        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
 		"a part":           "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
 		"chunks":           "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
-		"a great one":      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
-		"of a GET":         "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
-		"one that is read": "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
-		"of a closing":     "GET /close HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
-		"of an HTTP1.0":    "GET / HTTP/1.0\r\nContent-Length: 10\r\n\r\n",
+		"large body":       "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
+		"GET":              "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"handler reads it": "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"handler closes":   "GET /close HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+		"HTTP1.0":          "GET / HTTP/1.0\r\nContent-Length: 10\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 					if r.URL.Path == "/read" {
 						http.NewResponseController(w).SetReadDeadline(time.Now().Add(cfg.HeaderTimeout / 2))
 						if _, err := io.ReadAll(r.Body); err == nil {
-							t.Error("the body came")
+							t.Error("the handler has read a body")
 						}
 					}
 					w.WriteHeader(http.StatusNotFound)
@@ -56,7 +56,7 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if took := time.Since(begin); name == "one that is read" && took != cfg.HeaderTimeout/2 {
+				if took := time.Since(begin); name == "handler reads it" && took != cfg.HeaderTimeout/2 {
 					t.Errorf("answered after %v", took)
 				}
 				if resp.StatusCode != http.StatusNotFound {

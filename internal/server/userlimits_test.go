@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// TestBoundsOfAUserArrive gives one user one connection and one channel.
-func TestBoundsOfAUserArrive(t *testing.T) {
+// TestConfiguredUserLimits allows one user one connection and one channel.
+func TestConfiguredUserLimits(t *testing.T) {
 	s := start(t, testConfig(func(c *config.Config) { c.UserConnections, c.UserChannels = 1, 1 }), Options{})
 	token, _, err := s.authority.CreateToken(auth.Token{User: "ann"})
 	if err != nil {
@@ -33,7 +33,7 @@ func TestBoundsOfAUserArrive(t *testing.T) {
 	}
 	next := func(c *websocket.Conn) string {
 		got, _ := read(t, c)
-		if got == `{"heartbeat":{}}` { // the session's turn may come at any moment
+		if got == `{"heartbeat":{}}` { // a heartbeat may arrive at any time
 			got, _ = read(t, c)
 		}
 		return got
@@ -50,8 +50,8 @@ func TestBoundsOfAUserArrive(t *testing.T) {
 	}
 }
 
-// TestBoundsOfChannelsArrive allows one address two channels, and all addresses almost none.
-func TestBoundsOfChannelsArrive(t *testing.T) {
+// TestConfiguredChannelLimits allows one address one channel, and then all addresses almost none.
+func TestConfiguredChannelLimits(t *testing.T) {
 	for _, c := range []struct {
 		set  func(*config.Config)
 		code string

@@ -10,29 +10,32 @@ import (
 )
 
 const (
-	// lookEvery is how often files are looked at, at most, when they are needed.
+	// lookEvery is the minimum time between two checks of the files.
 	lookEvery = time.Second
 
-	// unsettled is how long after a file was written its time of writing does not
-	// tell whether it was written again.
+	// unsettled is how long after a write a file is read again even if its modification time has
+	// not changed, because a second write may have the same time.
 	unsettled = 2 * time.Second
 )
 
-// watched is something that is read from files, and read again when they have changed.
-// When they make no sense, as while only one of two has been replaced, what was read
-// before stays in force.
+// watched is a value that is read from files, and read again when the files change. If the new
+// files are invalid, for example because only one of two has been replaced, the old value stays in
+// use.
 type watched[T any] struct {
-	what  string // for messages: "the certificate of the API"
+	// Immutable.
+	what  string // the value's name in messages: "the certificate of the API"
 	files []string
 	read  func() (*T, error)
 	log   *slog.Logger
-	every time.Duration
 
 	current atomic.Pointer[T]
 
-	mu     sync.Mutex    // held while the files are looked at
-	looked time.Time     // when that was last
-	seen   []os.FileInfo // of the files as they were read last, well or not
+	mu sync.Mutex
+
+	// Guarded by mu.
+	every  time.Duration // the minimum time between two checks of the files
+	looked time.Time     // when the files were checked last
+	seen   []os.FileInfo // of the files when they were read last, successfully or not
 	told   string        // the error that was logged last
 }
 
@@ -40,7 +43,7 @@ type watched[T any] struct {
 func watch[T any](what string, log *slog.Logger, read func() (*T, error), files ...string) (*watched[T], error) {
 	w := &watched[T]{what: what, files: files, read: read, log: log, every: lookEvery}
 	w.looked = time.Now()
-	w.seen, _ = stat(files) // what is wrong with them, reading tells
+	w.seen, _ = stat(files) // read reports errors of the files
 	value, err := read()
 	if err != nil {
 		return nil, err
@@ -49,8 +52,8 @@ func watch[T any](what string, log *slog.Logger, read func() (*T, error), files 
 	return w, nil
 }
 
-// get returns what is in force, and looks at the files before if it is time for that.
-// Whoever comes while another looks does not wait.
+// get returns the current value. Before that it checks the files, if the last check is long enough
+// ago. While one goroutine checks the files, others do not wait for it.
 func (w *watched[T]) get() *T {
 	if w.mu.TryLock() {
 		if now := time.Now(); now.Sub(w.looked) >= w.every {
@@ -61,14 +64,14 @@ func (w *watched[T]) get() *T {
 	return w.current.Load()
 }
 
-// look is called with mu held.
+// look checks the files, and reads them if they have changed. The caller holds mu.
 func (w *watched[T]) look(now time.Time) {
 	w.looked = now
 	seen, err := stat(w.files)
 	if err == nil && slices.EqualFunc(seen, w.seen, same) && !fresh(seen, now) {
 		return
 	}
-	w.seen = seen // as they were before they are read: what comes after is seen next time
+	w.seen = seen // from before the files are read: a later change is found by the next check
 	value, err := w.read()
 	if err != nil {
 		if err.Error() != w.told {
@@ -97,7 +100,7 @@ func same(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// fresh tells whether one of the files was written just now.
+// fresh reports whether one of the files was written recently.
 func fresh(files []os.FileInfo, now time.Time) bool {
 	return slices.ContainsFunc(files, func(f os.FileInfo) bool { return now.Sub(f.ModTime()) < unsettled })
 }

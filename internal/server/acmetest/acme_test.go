@@ -32,15 +32,15 @@ import (
 
 const domain = "push.example.com"
 
-// authority is pebble. It validates really, at the port that it is told of.
+// authority is pebble. It validates for real, at the port of the server.
 type authority struct {
 	*httptest.Server
-	port   chan int // where to validate; what is asked before that waits
+	port   chan int // the port to validate; earlier validations wait for it
 	roots  *x509.CertPool
 	orders atomic.Int64
 }
 
-// startAuthority starts one that answers once it knows the port.
+// startAuthority starts an authority that validates once it knows the port.
 func startAuthority(t *testing.T) *authority {
 	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
 	t.Setenv("PEBBLE_WFE_NONCEREJECT", "0")
@@ -64,7 +64,7 @@ func startAuthority(t *testing.T) *authority {
 	return a
 }
 
-// caFile is what trusts the authority's directory.
+// caFile returns a file with the certificate of the authority's directory.
 func (a *authority) caFile(t *testing.T) string {
 	name := filepath.Join(t.TempDir(), "ca.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw})
@@ -74,7 +74,7 @@ func (a *authority) caFile(t *testing.T) string {
 	return name
 }
 
-// startDNS starts a resolver that finds every name on this machine.
+// startDNS starts a resolver that resolves every name to this machine.
 func startDNS(t *testing.T) (address string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -102,7 +102,7 @@ func startDNS(t *testing.T) (address string) {
 	return l.Addr().String()
 }
 
-// lines is a log whose lines can be waited for.
+// lines is a log. A test can wait for its lines.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -139,7 +139,7 @@ func (l *lines) waitFor(t *testing.T, words string) string {
 	}
 }
 
-// start starts a server whose certificates come from the directory.
+// start starts a server that obtains its certificates from the directory.
 func start(t *testing.T, directory, caFile, cache string, to io.Writer) *server.Server {
 	cfg := config.Default()
 	cfg.APIPort, cfg.WSPort, cfg.DrainTime = 0, 0, 0
@@ -168,7 +168,8 @@ func handshake(s *server.Server, name string, roots *x509.CertPool) (*x509.Certi
 	return c.ConnectionState().PeerCertificates[0], nil
 }
 
-// TestCertificate gets a certificate, and has it after a restart without asking again.
+// TestCertificate obtains a certificate. After a restart the server still has it, without a
+// request.
 func TestCertificate(t *testing.T) {
 	a, cache := startAuthority(t), filepath.Join(t.TempDir(), "acme")
 	ca := a.caFile(t)
@@ -200,7 +201,7 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
-// TestAuthorityThatCannotValidate has its reason in the log, once.
+// TestAuthorityThatCannotValidate: the log has the reason once.
 func TestAuthorityThatCannotValidate(t *testing.T) {
 	a := startAuthority(t)
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")
@@ -220,7 +221,7 @@ func TestAuthorityThatCannotValidate(t *testing.T) {
 	}
 }
 
-// TestDirectoryThatIsNotThere has its reason in the log.
+// TestDirectoryThatIsNotThere: the log has the reason.
 func TestDirectoryThatIsNotThere(t *testing.T) {
 	gone := httptest.NewTLSServer(nil)
 	gone.Close()
@@ -239,7 +240,7 @@ func TestDirectoryThatIsNotThere(t *testing.T) {
 	}
 }
 
-// TestStopWhileAsking ends a server whose authority does not answer.
+// TestStopWhileAsking shuts down a server whose authority does not answer.
 func TestStopWhileAsking(t *testing.T) {
 	asked, never := make(chan struct{}), make(chan struct{})
 	a := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {

@@ -1,7 +1,7 @@
-// Package acmetest lets a server get its certificates from pebble, the test authority of
-// Let's Encrypt: pebble asks for proof and looks at it, as the real one would.
+// Package acmetest tests how a server obtains its certificates from pebble, the test authority of
+// Let's Encrypt. Pebble validates names as the real authority does.
 //
-// It has tests only, and is a module of its own, so that pebble is nobody else's
-// dependency. `make test` runs it. Pebble's own goroutines never end, so that those of
-// these tests are not counted.
+// The package has only tests. It is a separate module, so that the main module does not depend on
+// pebble. `make test` runs it. Its tests do not check for leaked goroutines, because those of
+// pebble never end.
 package acmetest
