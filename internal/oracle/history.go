@@ -7,7 +7,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// A History is all that happened in a run.
+// A History is everything that happened in a run.
 type History struct {
 	Log       *Log
 	Publishes []Publish
@@ -19,45 +19,45 @@ type History struct {
 type Publish struct {
 	Message Message
 
-	// Acked tells that the server said that it was published. Otherwise it may or
-	// may not have been.
+	// Acked means that the server acknowledged the message. Otherwise it may or may not have been
+	// published.
 	Acked bool
 
-	// Position is the one in the server's answer, zero if the answer had none.
+	// Position is the position in the server's reply, or zero if the reply had none.
 	Position engine.Position
 }
 
-// A Stream is what a subscriber saw of one channel, in the order in which it saw it. It
-// is recorded by one goroutine at a time.
+// A Stream is what a subscriber received on one channel, in order. Only one goroutine at a time may
+// use it.
 type Stream struct {
 	Subscriber string
 	Channel    string
 
-	// Classic tells that nothing can be told to the subscriber: all it is promised is
-	// to get everything in order until the connection ends.
+	// Classic means that the subscriber cannot be told of gaps. The promise to it is only that it
+	// receives everything in order until the connection ends.
 	Classic bool
 
 	Events []Event
 }
 
-// An EventKind says what a subscriber saw.
+// An EventKind is the kind of an Event.
 type EventKind uint8
 
 // The kinds of events.
 const (
-	// Joined: the stream begins, or goes on after the connection was lost. Of the
-	// other fields it uses Position, Resumed, NotBefore and NotAfter.
+	// Joined: the stream begins, or continues after the connection was lost. It uses Position,
+	// Resumed, NotBefore and NotAfter.
 	Joined EventKind = iota + 1
 	// Got: a message. It uses Message and Position.
 	Got
-	// Missed: the client was told of a gap. It uses Gap.
+	// Missed: the client reported a gap. It uses Gap.
 	Missed
 	// Lost: the connection has ended.
 	Lost
 	// Left: the subscriber has left the channel.
 	Left
-	// Settled: nothing more is published, and the subscriber had all the time to get
-	// what there is. So by now it should have all of it.
+	// Settled: no more messages are published, and the subscriber had enough time to receive all of
+	// them. So it should have all of them now.
 	Settled
 )
 
@@ -66,19 +66,18 @@ func (k EventKind) String() string {
 	return names[min(int(k), len(names)-1)]
 }
 
-// An Event is something that a subscriber saw.
+// An Event is something that happened to a subscriber.
 type Event struct {
 	Kind     EventKind
 	Message  Message
-	Position engine.Position // of a message or a join; zero if the client does not tell
+	Position engine.Position // of a message or a join; zero if the client does not report it
 	Gap      boreas.Gap
 
-	// Resumed tells that the join went on where the stream was, as the client says.
+	// Resumed means that the join continued the stream, according to the client.
 	Resumed bool
 
-	// NotBefore and NotAfter are the heads of the channel when the join was asked for
-	// and when it was known to be there. Zero means not known. A join that does not
-	// resume begins between them.
+	// NotBefore and NotAfter are the channel's heads when the join was sent, and when it was known
+	// to be done. Zero means unknown. A join that does not resume begins between them.
 	NotBefore, NotAfter engine.Position
 }
 

@@ -22,9 +22,9 @@ func Judge(h History) Verdict {
 	return v
 }
 
-// judgePublishes checks that what was acknowledged is in the log, at the position that
-// was told, that nothing is there twice in one life, and that each publisher's
-// acknowledged messages are in the order in which it published them.
+// judgePublishes checks three things. Each acknowledged message is in the log, at the reported
+// position. No message is in the log twice in one life. The acknowledged messages of each publisher
+// are in the order in which it published them.
 func judgePublishes(publishes []Publish, tracks func(string) *track, v *Verdict) {
 	type author struct {
 		channel, publisher string
@@ -71,8 +71,8 @@ type judge struct {
 	verdict *Verdict
 
 	joined bool
-	known  bool // whether next is certain; otherwise the stream begins at it at the latest
-	next   int  // index of the entry that has to come next
+	known  bool // whether next is exact; otherwise the stream begins at next or earlier
+	next   int  // index of the entry that must come next
 	event  int
 }
 
@@ -102,7 +102,7 @@ func (j *judge) finding(kind, format string, args ...any) {
 	j.verdict.Findings = append(j.verdict.Findings, Finding{j.stream.Subscriber, j.stream.Channel, j.event, kind, fmt.Sprintf(format, args...)})
 }
 
-// place returns the place of a position that the client was given.
+// place returns the place of a position that the client received.
 func (j *judge) place(what string, p engine.Position) (int, bool) {
 	n, ok := j.track.place(p)
 	if !ok {
@@ -120,7 +120,7 @@ func (j *judge) join(e Event) {
 		}
 	}
 	if e.Resumed && j.joined && j.known {
-		// A claim. The stream goes on from where it was, whatever the client says.
+		// The stream continues at its last position, whatever the client claims.
 		if told && at != j.next {
 			j.finding("wrong resume", "it went on %d messages away from where the stream was", at-j.next)
 		}
@@ -131,7 +131,7 @@ func (j *judge) join(e Event) {
 		return
 	}
 	if j.joined && j.known && !e.Resumed {
-		// It begins anew, so what came in between was not told.
+		// The stream begins anew, so the messages in between were not reported.
 		if told {
 			j.lose(at)
 		}
@@ -168,7 +168,7 @@ func (j *judge) got(e Event) {
 		return
 	}
 	if !j.known {
-		// The first message tells where the stream began, at next at the latest.
+		// The first message shows where the stream began, which is at next or earlier.
 		j.known, j.next = true, min(j.next, i)
 	}
 	if i < j.next {
@@ -185,7 +185,7 @@ func (j *judge) got(e Event) {
 	j.next = i + 1
 }
 
-// before tells whether the message came earlier in the stream.
+// before reports whether the message was received earlier in the stream.
 func (j *judge) before(m Message) bool {
 	for _, e := range j.stream.Events[:j.event] {
 		if e.Kind == Got && e.Message == m {
@@ -195,7 +195,7 @@ func (j *judge) before(m Message) bool {
 	return false
 }
 
-// lose goes on to the place and finds all that lies before it to be lost.
+// lose moves next to the given place, and reports all skipped entries as lost.
 func (j *judge) lose(to int) {
 	for ; j.next < to; j.next++ {
 		if e := j.track.entries[j.next]; e.except == "" || e.except != j.stream.Subscriber {
@@ -226,7 +226,7 @@ func (j *judge) missed(g boreas.Gap) {
 	case to < j.next:
 		j.finding("wrong gap", "it ends %d messages before what has come already", j.next-to)
 	case to == j.next && (g.Reason == boreas.GapExpired || g.Reason == boreas.GapSlow || g.Reason == boreas.GapConflated):
-		// That nothing was published since is known also when what was before is gone.
+		// For these reasons the server always knows whether anything was published.
 		j.finding("wrong gap", "nothing was missed (%s)", g.Reason)
 	case to == j.next:
 		j.verdict.Needless++
@@ -238,7 +238,7 @@ func (j *judge) missed(g boreas.Gap) {
 	j.next = max(j.next, to)
 }
 
-// settled finds all to be lost that has not come.
+// settled reports all entries as lost that have not been received.
 func (j *judge) settled() {
 	if j.joined {
 		j.lose(len(j.track.entries))

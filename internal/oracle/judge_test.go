@@ -13,12 +13,12 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
-// message is the publisher's message with the number, on the channel "c".
+// message returns the message with the number, of the publisher "p" on the channel "c".
 func message(seq uint64) oracle.Message {
 	return oracle.Message{Channel: "c", Publisher: "p", Seq: seq}
 }
 
-// at reads a position such as 1:7, of the first life at offset 7.
+// at parses a position: 1:7 is the offset 7 of the first life.
 func at(t *testing.T, text string) engine.Position {
 	t.Helper()
 	var p engine.Position
@@ -28,8 +28,8 @@ func at(t *testing.T, text string) engine.Position {
 	return p
 }
 
-// logOf makes a log of the channel "c" from publications such as 1:7=3, which is the
-// message 3 at the offset 7 of the first life.
+// logOf returns a log of the channel "c". A publication is written as 1:7=3: the message 3 at the
+// offset 7 of the first life.
 func logOf(t *testing.T, text string) *oracle.Log {
 	t.Helper()
 	l := oracle.NewLog()
@@ -47,9 +47,9 @@ func logOf(t *testing.T, text string) *oracle.Log {
 	return l
 }
 
-// streamOf makes a stream from events such as "join 1:0", "resume 1:5", "join ? 1:0 1:3"
-// (no position told, the heads before and after it), "got 3", "got 3 1:7",
-// "gap slow 1:2 1:4", "lost", "left", "settled".
+// streamOf returns a stream of events: "join 1:0", "resume 1:5", "join ? 1:0 1:3" (no position; the
+// heads before and after the join), "got 3", "got 3 1:7", "gap slow 1:2 1:4", "lost", "left",
+// "settled".
 func streamOf(t *testing.T, subscriber, text string) *oracle.Stream {
 	t.Helper()
 	s := &oracle.Stream{Subscriber: subscriber, Channel: "c"}
@@ -92,7 +92,7 @@ func streamOf(t *testing.T, subscriber, text string) *oracle.Stream {
 	return s
 }
 
-// found is a verdict in short: the numbers and the kinds of findings.
+// found is the short form of a verdict: the numbers, and the kinds of findings.
 type found struct {
 	Delivered, Reported, Needless int
 	Kinds                         string
@@ -106,7 +106,7 @@ func brief(v oracle.Verdict) found {
 	return found{v.Delivered, v.Reported, v.Needless, strings.Join(kinds, ", ")}
 }
 
-// threeAndTwo is a log with a hole in its offsets, and a second life.
+// threeAndTwo is a log with a hole in its offsets, and with a second life.
 const threeAndTwo = "1:1=1 1:2=2 1:5=3 2:1=4 2:2=5"
 
 func TestJudgeStreams(t *testing.T) {
@@ -114,53 +114,53 @@ func TestJudgeStreams(t *testing.T) {
 		log, stream string
 		want        found
 	}{
-		"all from the beginning":    {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1 1:1,got 2 1:2,got 3 1:5,settled", found{Delivered: 3}},
-		"from the middle":           {"1:1=1 1:2=2 1:5=3", "join 1:1,got 2,got 3,settled", found{Delivered: 2}},
-		"in a hole":                 {"1:1=1 1:2=2 1:5=3", "join 1:4,got 3,settled", found{Delivered: 1}},
-		"nothing at all":            {"", "join 1:0,settled", found{}},
-		"the end has not come":      {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,settled", found{Delivered: 1, Kinds: "lost, lost"}},
-		"the end was not waited on": {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1", found{Delivered: 1}},
-		"left before the end":       {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,left,settled", found{Delivered: 1}},
-		"one lost":                  {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,got 3,settled", found{Delivered: 2, Kinds: "lost"}},
-		"the first lost":            {"1:1=1 1:2=2 1:5=3", "join 1:0,got 2,got 3,settled", found{Delivered: 2, Kinds: "lost"}},
-		"one repeated":              {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,got 1,got 2,got 3,settled", found{Delivered: 3, Kinds: "repeated"}},
-		"an old one repeated":       {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,got 2,got 1,got 3,settled", found{Delivered: 3, Kinds: "repeated"}},
-		"two swapped":               {"1:1=1 1:2=2 1:5=3", "join 1:0,got 2,got 1,got 3,settled", found{Delivered: 2, Kinds: "lost, reordered"}},
-		"one from before the join":  {"1:1=1 1:2=2 1:5=3", "join 1:2,got 1,got 3,settled", found{Delivered: 1, Kinds: "reordered"}},
-		"one never published":       {"1:1=1", "join 1:0,got 1,got 9,settled", found{Delivered: 1, Kinds: "never published"}},
-		"another's position":        {"1:1=1 1:2=2", "join 1:0,got 1 1:2,got 2,settled", found{Delivered: 1, Kinds: "never published, lost"}},
-		"after leaving":             {"1:1=1 1:2=2", "join 1:0,got 1,left,got 2", found{Delivered: 1, Kinds: "not joined"}},
-		"joined again":              {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,left,join 1:2,got 3,settled", found{Delivered: 2}},
-		"a position of no life":     {"1:1=1", "join 7:0,settled", found{Kinds: "no such place"}},
+		"all from the beginning":   {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1 1:1,got 2 1:2,got 3 1:5,settled", found{Delivered: 3}},
+		"from the middle":          {"1:1=1 1:2=2 1:5=3", "join 1:1,got 2,got 3,settled", found{Delivered: 2}},
+		"in a hole":                {"1:1=1 1:2=2 1:5=3", "join 1:4,got 3,settled", found{Delivered: 1}},
+		"nothing at all":           {"", "join 1:0,settled", found{}},
+		"the end has not come":     {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,settled", found{Delivered: 1, Kinds: "lost, lost"}},
+		"the end was not awaited":  {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1", found{Delivered: 1}},
+		"left before the end":      {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,left,settled", found{Delivered: 1}},
+		"one lost":                 {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,got 3,settled", found{Delivered: 2, Kinds: "lost"}},
+		"the first lost":           {"1:1=1 1:2=2 1:5=3", "join 1:0,got 2,got 3,settled", found{Delivered: 2, Kinds: "lost"}},
+		"one repeated":             {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,got 1,got 2,got 3,settled", found{Delivered: 3, Kinds: "repeated"}},
+		"an old one repeated":      {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,got 2,got 1,got 3,settled", found{Delivered: 3, Kinds: "repeated"}},
+		"two swapped":              {"1:1=1 1:2=2 1:5=3", "join 1:0,got 2,got 1,got 3,settled", found{Delivered: 2, Kinds: "lost, reordered"}},
+		"one from before the join": {"1:1=1 1:2=2 1:5=3", "join 1:2,got 1,got 3,settled", found{Delivered: 1, Kinds: "reordered"}},
+		"one never published":      {"1:1=1", "join 1:0,got 1,got 9,settled", found{Delivered: 1, Kinds: "never published"}},
+		"another's position":       {"1:1=1 1:2=2", "join 1:0,got 1 1:2,got 2,settled", found{Delivered: 1, Kinds: "never published, lost"}},
+		"after leaving":            {"1:1=1 1:2=2", "join 1:0,got 1,left,got 2", found{Delivered: 1, Kinds: "not joined"}},
+		"joined again":             {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,left,join 1:2,got 3,settled", found{Delivered: 2}},
+		"an unknown epoch":         {"1:1=1", "join 7:0,settled", found{Kinds: "no such place"}},
 
 		"resumed":                       {"1:1=1 1:2=2", "join 1:0,got 1,lost,resume 1:1,got 2,settled", found{Delivered: 2}},
 		"resumed, no position told":     {"1:1=1 1:2=2", "join 1:0,got 1,lost,resume ?,got 2,settled", found{Delivered: 2}},
 		"resumed too late":              {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,lost,resume 1:2,got 3,settled", found{Delivered: 2, Kinds: "wrong resume, lost"}},
 		"resumed too early":             {"1:1=1 1:2=2", "join 1:0,got 1,got 2,lost,resume 1:1,got 2,settled", found{Delivered: 2, Kinds: "wrong resume, repeated"}},
 		"claims to have resumed":        {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,lost,resume ?,got 3,settled", found{Delivered: 2, Kinds: "lost"}},
-		"begins anew without a word":    {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,lost,join 1:2,got 3,settled", found{Delivered: 2, Kinds: "lost"}},
+		"begins anew without a gap":     {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,lost,join 1:2,got 3,settled", found{Delivered: 2, Kinds: "lost"}},
 		"begins anew, no position told": {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,lost,join ?,got 3,settled", found{Delivered: 2, Kinds: "lost"}},
 
-		"a gap":                         {"1:1=1 1:2=2 1:5=3", "join 1:0,gap slow 1:0 1:2,got 3,settled", found{Delivered: 1, Reported: 2}},
-		"a gap up to the end":           {"1:1=1 1:2=2", "join 1:0,got 1,lost,gap expired 1:1 1:2,resume 1:2,settled", found{Delivered: 1, Reported: 1}},
-		"a gap that is too small":       {"1:1=1 1:2=2 1:5=3", "join 1:0,gap slow 1:0 1:1,got 3,settled", found{Delivered: 1, Reported: 1, Kinds: "lost"}},
-		"a gap that begins late":        {"1:1=1 1:2=2 1:5=3", "join 1:0,gap slow 1:1 1:2,got 3,settled", found{Delivered: 1, Reported: 1, Kinds: "lost"}},
-		"a gap over what has come":      {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,gap slow 1:0 1:2,got 3,settled", found{Delivered: 2, Reported: 1, Kinds: "wrong gap"}},
-		"a gap over what comes":         {"1:1=1 1:2=2 1:5=3", "join 1:0,gap slow 1:0 1:2,got 2,got 3,settled", found{Delivered: 1, Reported: 2, Kinds: "reordered"}},
-		"a gap backwards":               {"1:1=1 1:2=2", "join 1:0,got 1,got 2,gap slow 1:2 1:1,settled", found{Delivered: 2, Kinds: "wrong gap"}},
-		"a gap of nothing":              {"1:1=1 1:2=2", "join 1:0,got 1,gap conflated 1:1 1:1,got 2,settled", found{Delivered: 2, Kinds: "wrong gap"}},
-		"a gap of what nobody knows":    {"1:1=1", "join 1:0,got 1,gap unknown_epoch 1:1 2:0,settled", found{Delivered: 1, Needless: 1}},
-		"a gap of what did expire":      {"1:1=1", "join 1:0,got 1,gap expired 1:1 1:4,settled", found{Delivered: 1, Kinds: "wrong gap"}},
-		"a gap of no life":              {"1:1=1", "join 1:0,gap expired 9:1 1:1,settled", found{Kinds: "no such place, lost"}},
-		"a gap where nothing is joined": {"1:1=1", "gap expired 1:0 1:1", found{Kinds: "not joined"}},
+		"a gap":                        {"1:1=1 1:2=2 1:5=3", "join 1:0,gap slow 1:0 1:2,got 3,settled", found{Delivered: 1, Reported: 2}},
+		"a gap up to the end":          {"1:1=1 1:2=2", "join 1:0,got 1,lost,gap expired 1:1 1:2,resume 1:2,settled", found{Delivered: 1, Reported: 1}},
+		"a gap that is too small":      {"1:1=1 1:2=2 1:5=3", "join 1:0,gap slow 1:0 1:1,got 3,settled", found{Delivered: 1, Reported: 1, Kinds: "lost"}},
+		"a gap that begins late":       {"1:1=1 1:2=2 1:5=3", "join 1:0,gap slow 1:1 1:2,got 3,settled", found{Delivered: 1, Reported: 1, Kinds: "lost"}},
+		"a gap over received messages": {"1:1=1 1:2=2 1:5=3", "join 1:0,got 1,gap slow 1:0 1:2,got 3,settled", found{Delivered: 2, Reported: 1, Kinds: "wrong gap"}},
+		"a gap over later messages":    {"1:1=1 1:2=2 1:5=3", "join 1:0,gap slow 1:0 1:2,got 2,got 3,settled", found{Delivered: 1, Reported: 2, Kinds: "reordered"}},
+		"a gap backwards":              {"1:1=1 1:2=2", "join 1:0,got 1,got 2,gap slow 1:2 1:1,settled", found{Delivered: 2, Kinds: "wrong gap"}},
+		"an empty gap":                 {"1:1=1 1:2=2", "join 1:0,got 1,gap conflated 1:1 1:1,got 2,settled", found{Delivered: 2, Kinds: "wrong gap"}},
+		"a gap with an unknown epoch":  {"1:1=1", "join 1:0,got 1,gap unknown_epoch 1:1 2:0,settled", found{Delivered: 1, Needless: 1}},
+		"a gap after the last message": {"1:1=1", "join 1:0,got 1,gap expired 1:1 1:4,settled", found{Delivered: 1, Kinds: "wrong gap"}},
+		"a gap in an unknown life":     {"1:1=1", "join 1:0,gap expired 9:1 1:1,settled", found{Kinds: "no such place, lost"}},
+		"a gap without a join":         {"1:1=1", "gap expired 1:0 1:1", found{Kinds: "not joined"}},
 
 		"into the next life": {threeAndTwo, "join 1:1,got 2,lost,gap unknown_epoch 1:2 2:1,resume 2:1,got 5,settled", found{Delivered: 2, Reported: 2}},
-		"into the next life without a word": {
+		"into the next life without a gap": {
 			threeAndTwo, "join 1:1,got 2,lost,resume 2:1,got 5,settled",
 			found{Delivered: 2, Kinds: "wrong resume, lost, lost"},
 		},
-		"a reason that is not true": {threeAndTwo, "join 1:5,gap expired 1:5 2:1,got 5,settled", found{Delivered: 1, Reported: 1, Kinds: "wrong gap"}},
-		"no reason to doubt":        {threeAndTwo, "join 1:2,gap unknown_epoch 1:2 1:5,got 4,got 5,settled", found{Delivered: 2, Reported: 1, Kinds: "wrong gap"}},
+		"a wrong reason":       {threeAndTwo, "join 1:5,gap expired 1:5 2:1,got 5,settled", found{Delivered: 1, Reported: 1, Kinds: "wrong gap"}},
+		"another wrong reason": {threeAndTwo, "join 1:2,gap unknown_epoch 1:2 1:5,got 4,got 5,settled", found{Delivered: 2, Reported: 1, Kinds: "wrong gap"}},
 		"published in both lives": {
 			"1:1=1 2:1=1", "join 1:0,got 1,gap unknown_epoch 1:1 2:0,got 1,settled",
 			found{Delivered: 2, Needless: 1},
@@ -195,17 +195,17 @@ func TestJudgeStreams(t *testing.T) {
 func TestJudgePublishes(t *testing.T) {
 	for name, test := range map[string]struct {
 		log  string
-		acks string // such as 3@1:7, 3 without a position, 3? for one that was not acknowledged
+		acks string // such as 3@1:7, 3 without a position, 3? for a message that was not acknowledged
 		want found
 	}{
 		"as told":                         {"1:1=1 1:2=2", "1@1:1 2@1:2", found{}},
 		"without positions":               {"1:1=1 1:2=2", "1 2", found{}},
-		"nobody knows, and is there":      {"1:1=1", "1?", found{}},
-		"nobody knows, and is not there":  {"", "1?", found{}},
-		"acknowledged and not there":      {"1:1=1", "1 2", found{Kinds: "not kept"}},
-		"not where it was said to be":     {"1:1=1 1:2=2", "1@1:2 2@1:2", found{Kinds: "not kept"}},
+		"unacknowledged, in the log":      {"1:1=1", "1?", found{}},
+		"unacknowledged, not in the log":  {"", "1?", found{}},
+		"acknowledged, not in the log":    {"1:1=1", "1 2", found{Kinds: "not kept"}},
+		"at another position":             {"1:1=1 1:2=2", "1@1:2 2@1:2", found{Kinds: "not kept"}},
 		"twice in one life":               {"1:1=1 1:2=1", "1@1:1", found{Kinds: "published twice"}},
-		"twice, and nobody knows":         {"1:1=1 1:2=1", "1?", found{Kinds: "published twice"}},
+		"twice, unacknowledged":           {"1:1=1 1:2=1", "1?", found{Kinds: "published twice"}},
 		"once in each life":               {"1:1=1 2:1=1", "1@2:1", found{}},
 		"out of order":                    {"1:1=2 1:2=1", "1 2", found{Kinds: "kept out of order"}},
 		"out of order in different lives": {"1:1=1 2:1=2", "1 2", found{}},
@@ -240,7 +240,7 @@ func TestJudgePublishes(t *testing.T) {
 	}
 }
 
-// Whatever message a planted mistake hits, it is found.
+// TestPlantsAreFound: a planted fault is found in whichever message it is.
 func TestPlantsAreFound(t *testing.T) {
 	for _, plant := range []oracle.Plant{oracle.PlantDrop, oracle.PlantRepeat, oracle.PlantSwap} {
 		for seed := range uint64(50) {
@@ -251,7 +251,7 @@ func TestPlantsAreFound(t *testing.T) {
 				streamOf(t, "c", "classic,join ? 1:0 1:0,got 1,got 2,lost"),
 			}
 			if !plant.Spoil(streams, r) {
-				t.Fatal("found nothing to spoil")
+				t.Fatal("Spoil found no consecutive messages")
 			}
 			v := oracle.Judge(oracle.History{Log: logOf(t, threeAndTwo), Streams: streams})
 			if len(v.Findings) == 0 {
@@ -260,10 +260,10 @@ func TestPlantsAreFound(t *testing.T) {
 		}
 	}
 	if oracle.PlantDrop.Spoil([]*oracle.Stream{streamOf(t, "a", "join 1:0,got 1,lost,got 2")}, rand.New(rand.NewPCG(0, 0))) {
-		t.Error("there was nothing to spoil")
+		t.Error("Spoil returned true without consecutive messages")
 	}
 	if _, err := oracle.ParsePlant("tree"); err == nil {
-		t.Error("a tree is no mistake")
+		t.Error("ParsePlant accepts an unknown name")
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// A Message names one message by its content: who published it, on which channel, as
-// which of its messages.
+// A Message identifies a message by its content: the channel, the publisher, and the number among
+// the publisher's messages on the channel.
 type Message struct {
 	Channel   string
 	Publisher string
@@ -19,12 +19,14 @@ type Message struct {
 
 func (m Message) String() string { return fmt.Sprintf("%s/%d on %s", m.Publisher, m.Seq, m.Channel) }
 
-// A Log is the truth: what was published on all channels, in order, over all lives of
-// the engine. Its methods may be called by many goroutines at once.
+// A Log is the truth: the publications on all channels, in order, over all lives of the log. Its
+// methods are safe for concurrent use.
 type Log struct {
-	mu       sync.Mutex
-	lives    map[uint64]int      // guarded by mu: epoch to its place among them, from 1
-	channels map[string][]*entry // guarded by mu
+	mu sync.Mutex
+
+	// Guarded by mu.
+	lives    map[uint64]int // the number of each epoch's life, from 1
+	channels map[string][]*entry
 }
 
 // entry is one publication.
@@ -32,7 +34,7 @@ type entry struct {
 	life    int
 	offset  uint64
 	message Message
-	except  string // a subscriber that need not get it
+	except  string // a subscriber that need not receive it
 }
 
 // NewLog returns an empty log.
@@ -40,7 +42,7 @@ func NewLog() *Log {
 	return &Log{lives: make(map[uint64]int), channels: make(map[string][]*entry)}
 }
 
-// Begin tells that a life with the epoch begins. Lives are told in order.
+// Begin starts a life with the epoch. The lives must be started in order.
 func (l *Log) Begin(epoch uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,8 +51,8 @@ func (l *Log) Begin(epoch uint64) {
 	}
 }
 
-// Append records a publication. Several can be recorded in another order than they
-// have. Except, if not "", is the subscriber that did not want it back.
+// Append records a publication. Publications may be recorded in any order. except, if not "", is
+// the subscriber that did not want its own message back.
 func (l *Log) Append(at engine.Position, m Message, except string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +63,7 @@ func (l *Log) Append(at engine.Position, m Message, except string) {
 	l.channels[m.Channel] = append(l.channels[m.Channel], e)
 }
 
-// Len returns how many publications were recorded.
+// Len returns the number of recorded publications.
 func (l *Log) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,14 +74,14 @@ func (l *Log) Len() int {
 	return n
 }
 
-// a track is the log of one channel, to look things up in.
+// A track is the log of one channel, for lookups.
 type track struct {
 	lives   map[uint64]int
 	entries []*entry
 	where   map[Message][]int // indexes of the message's entries
 }
 
-// tracks returns the tracks of all channels.
+// tracks returns a function that returns the track of a channel.
 func (l *Log) tracks() func(channel string) *track {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,8 +104,8 @@ func (l *Log) tracks() func(channel string) *track {
 	}
 }
 
-// place returns how many publications lie at the position or before it, and false if
-// its epoch is of no life of the log.
+// place returns how many publications are at the position or before it. It returns false if the
+// epoch is not one of the log.
 func (t *track) place(p engine.Position) (n int, ok bool) {
 	life := t.lives[p.Epoch]
 	n, _ = slices.BinarySearchFunc(t.entries, entry{life: life, offset: p.Offset}, func(e *entry, at entry) int {
@@ -115,9 +117,9 @@ func (t *track) place(p engine.Position) (n int, ok bool) {
 	return n, life != 0
 }
 
-// find returns the index of the message: that of the position, if one is given,
-// otherwise the first at or after the place from, or else the last of all. It returns
-// -1 if the message is not there.
+// find returns the index of the message at the position. If the position is zero, it returns the
+// first index of the message at from or later, otherwise the message's last index. It returns -1 if
+// the message is not there.
 func (t *track) find(m Message, at engine.Position, from int) int {
 	all := t.where[m]
 	if len(all) == 0 {

@@ -6,18 +6,18 @@ import (
 	"slices"
 )
 
-// A Plant is a mistake that is made on purpose, to see that it is found.
+// A Plant is a fault that is made on purpose, to test whether the oracle finds it.
 type Plant string
 
 // The plants.
 const (
 	PlantNothing Plant = ""
-	PlantDrop    Plant = "drop"   // one message is left out
-	PlantRepeat  Plant = "repeat" // one comes twice
-	PlantSwap    Plant = "swap"   // two change places
+	PlantDrop    Plant = "drop"   // a message is removed
+	PlantRepeat  Plant = "repeat" // a message is repeated
+	PlantSwap    Plant = "swap"   // two messages are swapped
 )
 
-// ParsePlant reads the name of a plant.
+// ParsePlant parses the name of a plant.
 func ParsePlant(s string) (Plant, error) {
 	if p := Plant(s); slices.Contains([]Plant{PlantNothing, PlantDrop, PlantRepeat, PlantSwap}, p) {
 		return p, nil
@@ -25,8 +25,8 @@ func ParsePlant(s string) (Plant, error) {
 	return "", fmt.Errorf("plant %q: give %s, %s or %s", s, PlantDrop, PlantRepeat, PlantSwap)
 }
 
-// Spoil makes the mistake in one of the streams, as if the client had made it. It
-// returns false if none of them has two messages in a row to make it with.
+// Spoil plants the fault in one of the streams. It returns false if no stream has two consecutive
+// messages.
 func (p Plant) Spoil(streams []*Stream, r *rand.Rand) bool {
 	type spot struct {
 		stream *Stream
@@ -48,7 +48,7 @@ func (p Plant) Spoil(streams []*Stream, r *rand.Rand) bool {
 	switch p {
 	case PlantNothing:
 	case PlantDrop:
-		// The one after it stays, which tells that it is missing.
+		// The next message remains, so the oracle can notice the loss.
 		at.stream.Events = slices.Delete(events, at.event, at.event+1)
 	case PlantRepeat:
 		at.stream.Events = slices.Insert(events, at.event+1, events[at.event])

@@ -6,39 +6,39 @@ import (
 	"slices"
 )
 
-// A Roll is what a subscriber was told of who is on a channel, in that order. It is
-// recorded by one goroutine at a time.
+// A Roll is what a subscriber received about the presence on a channel, in order. Only one
+// goroutine at a time may use it.
 type Roll struct {
 	Subscriber string
 	Channel    string
 	Calls      []Call
 
-	// Present are the users that were there in the end, nil if that is not known.
+	// Present are the users that were present at the end; nil if unknown.
 	Present []string
 }
 
-// A Call is one thing that a subscriber was told of who is there.
+// A Call is one presence event that a subscriber received.
 type Call struct {
-	// Event is "state" for a snapshot, "join", "leave", "count", or "" if the
-	// connection was lost: what is known then is worth nothing until the next snapshot.
+	// Event is "state" for a snapshot, "join", "leave" or "count". It is "" if the connection was
+	// lost: the presence is then unknown until the next snapshot.
 	Event   string
-	User    string   // of join and leave
-	Members []string // of state
-	Users   int      // how many users there are after it, as told
+	User    string   // for join and leave
+	Members []string // for state
+	Users   int      // the number of users after the event, according to the server
 }
 
 // Add records a call.
 func (r *Roll) Add(c Call) { r.Calls = append(r.Calls, c) }
 
-// Known returns the users that the subscriber knows to be there now, sorted, and false
-// if it does not know.
+// Known returns the users that the subscriber knows to be present, sorted. It returns false if the
+// subscriber does not know.
 func (r *Roll) Known() (users []string, ok bool) {
 	there := r.follow(func(int, string, ...any) {})
 	return slices.Sorted(maps.Keys(there)), there != nil
 }
 
-// judgeRoll checks that each event applies to what the subscriber knew before it, and
-// that it knows who is there in the end.
+// judgeRoll checks that each event matches the presence before it, and that the final presence is
+// right.
 func judgeRoll(r *Roll, v *Verdict) {
 	finding := func(i int, format string, args ...any) {
 		v.Findings = append(v.Findings, Finding{r.Subscriber, r.Channel, i, "wrong presence", fmt.Sprintf(format, args...)})
@@ -53,8 +53,8 @@ func judgeRoll(r *Roll, v *Verdict) {
 	}
 }
 
-// follow applies the events one after the other, and returns who is there then; nil if
-// that is not known.
+// follow applies the events in order, and returns the final presence. It returns nil if that is
+// unknown.
 func (r *Roll) follow(finding func(i int, format string, args ...any)) (there map[string]bool) {
 	for i, c := range r.Calls {
 		switch c.Event {

@@ -9,10 +9,10 @@ import (
 
 // A Finding is something that should not have happened.
 type Finding struct {
-	Subscriber string // "" if it is about the log or a publisher
+	Subscriber string // "" if the finding is about the log or a publisher
 	Channel    string
-	Event      int    // the index in the stream's events at which it was found
-	Kind       string // lost, repeated, reordered and so on: for counting
+	Event      int    // the index of the stream's event at which it was found
+	Kind       string // lost, repeated, reordered and so on, for counting
 	Text       string
 }
 
@@ -23,19 +23,19 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s on %s, event %d: %s: %s", f.Subscriber, f.Channel, f.Event, f.Kind, f.Text)
 }
 
-// A Verdict is the outcome of a run.
+// A Verdict is the result of a run.
 type Verdict struct {
-	Acked     int    // messages whose publisher was told that they are published
-	Maybe     int    // messages whose publisher was told nothing
+	Acked     int    // messages that were acknowledged
+	Maybe     int    // messages that were not acknowledged
 	Delivered int    // deliveries to a subscriber, once and in order
-	Reported  int    // messages that a subscriber did not get and was told so
-	Needless  int    // gaps in which nothing was: the server no longer knew better
-	Gaps      Counts // gaps told, by reason
+	Reported  int    // messages that a subscriber missed and that were reported to it
+	Needless  int    // gaps without messages: the server could not know that nothing was missed
+	Gaps      Counts // reported gaps, by reason
 	To        Counts // deliveries by subscriber
 	Findings  []Finding
 }
 
-// Add adds the outcome of another run.
+// Add adds the result of another run.
 func (v *Verdict) Add(w Verdict) {
 	v.Acked += w.Acked
 	v.Maybe += w.Maybe
@@ -46,7 +46,7 @@ func (v *Verdict) Add(w Verdict) {
 	v.Findings = append(v.Findings, w.Findings...)
 }
 
-// String is the line that a run ends with.
+// String returns the last line of a run's output.
 func (v Verdict) String() string {
 	return fmt.Sprintf(
 		"acked %d, delivered once and in order %d, reported as gaps %d, unexplained %d",
@@ -54,10 +54,10 @@ func (v Verdict) String() string {
 	)
 }
 
-// Counts are numbers of things by name.
+// Counts are numbers by name.
 type Counts map[string]int
 
-// plus returns the sums of both.
+// plus returns the sum of both.
 func (c Counts) plus(d Counts) Counts {
 	sum := make(Counts)
 	maps.Copy(sum, c)

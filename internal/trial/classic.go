@@ -13,7 +13,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// A classic subscriber speaks the wire of 2013. Each of its connections begins anew.
+// A classic subscriber speaks the protocol of 2013. Each of its connections starts without a
+// position.
 type classic struct {
 	t     *trial
 	name  string
@@ -40,7 +41,7 @@ func (s *classic) run(ctx context.Context) {
 	}
 }
 
-// once makes one connection, joins some channels and reads until it ends.
+// once opens one connection, joins some channels, and reads until the connection ends.
 func (s *classic) once(ctx context.Context) error {
 	dialing, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
@@ -79,8 +80,8 @@ func (s *classic) once(ctx context.Context) error {
 		return err
 	}
 	both.Go(func() {
-		// A pong tells that the join before it was taken: what is published from now
-		// on must come.
+		// The pong means that the server has processed the join before it. From now on every
+		// publication must be delivered.
 		if ws.Ping(ctx) != nil {
 			return
 		}
@@ -105,8 +106,8 @@ func (s *classic) once(ctx context.Context) error {
 	}
 }
 
-// choose returns some channels, none of them with presence: a classic subscriber does
-// not know which user it is.
+// choose returns some channels without presence, because a classic subscriber does not know its
+// user name.
 func (s *classic) choose() (some []string) {
 	for _, name := range channels() {
 		if !hasPresence(name) && s.r.IntN(3) == 0 {

@@ -9,36 +9,37 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
-// content is the JSON of a message. It says what the message is, and its padding
-// follows from that, so that a receiver can tell whether all of it is right.
+// content is the JSON of a message. The padding depends on the other fields, so a receiver can
+// check the whole message.
 type content struct {
 	Channel   string `json:"c"`
 	Publisher string `json:"p"`
 	Seq       uint64 `json:"n"`
-	NoEcho    bool   `json:"e,omitempty"` // the publisher did not want it back
+	NoEcho    bool   `json:"e,omitempty"` // the publisher does not want its own message back
 	Pad       string `json:"pad"`
 }
 
 const (
 	maxPad = 8000
 
-	// flooder publishes floods, all of whose messages have floodPad letters.
+	// flooder is the name of the publisher of floods. Their messages have floodPad letters of
+	// padding.
 	flooder  = "flood"
 	floodPad = 5000
 )
 
-// newContent returns the JSON text of the message.
+// newContent returns the JSON text of a message.
 func newContent(m oracle.Message, noEcho bool) []byte {
 	c := content{Channel: m.Channel, Publisher: m.Publisher, Seq: m.Seq, NoEcho: noEcho, Pad: pad(m)}
 	text, err := json.Marshal(c)
 	if err != nil {
-		panic(err) // strings and numbers
+		panic(err) // impossible for strings and numbers
 	}
 	return text
 }
 
-// pad is up to maxPad letters that depend on the message, more often few than many.
-// Those of a flood are large.
+// pad returns up to maxPad letters that depend on the message. Short paddings are more frequent
+// than long ones, except in a flood.
 func pad(m oracle.Message) string {
 	h := fnv.New64a()
 	fmt.Fprint(h, m)
@@ -53,8 +54,8 @@ func pad(m oracle.Message) string {
 	return strings.Repeat(string(rune('a'+n%26)), size)
 }
 
-// readContent returns the message that the text is, and whether its publisher does not
-// want it back. A text that no publisher wrote gives a message that nobody published.
+// readContent returns the message in a text, and whether its publisher does not want it back. For a
+// text that no publisher has written, it returns a message that was never published.
 func readContent(text []byte) (m oracle.Message, noEcho bool) {
 	var c content
 	err := json.Unmarshal(text, &c)

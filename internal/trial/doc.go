@@ -1,24 +1,23 @@
-// Package trial puts a whole server to the test of package oracle: a server in this
-// process, publishers that number their messages, subscribers of every kind behind
-// fault proxies, and a storm that cuts, stalls, slows and resets their connections,
-// restarts the server and lets its log begin anew. In the end all is quiet, and the
-// oracle judges what each subscriber saw.
+// Package trial tests a whole server with package oracle. The server runs in this process.
+// Publishers number their messages. Subscribers of all kinds connect through fault proxies. A storm
+// cuts, stalls, slows and resets their connections, restarts the server, and replaces its log. In
+// the end all faults stop, and the oracle judges what each subscriber received.
 //
-//	trial.go       a trial from its beginning to its end
+//	trial.go       a trial from start to end
 //	world.go       the server, its engine, its restarts
 //	requests.go    HTTP
-//	witness.go     the engine that writes down the truth, and the one that lies
-//	content.go     messages that can be told apart and checked
-//	recording.go   what one subscriber sees on one channel
-//	publisher.go   over HTTP, classic and v2
+//	witness.go     an engine that records the truth, and an engine with planted bugs
+//	content.go     messages that can be distinguished and checked
+//	recording.go   what one subscriber receives on one channel
+//	publisher.go   publishers over HTTP, classic and v2
 //	raw.go, frame.go, twice.go
-//	               protocol 2 without a client, with resumes that are made twice
-//	classic.go     the classic wire
+//	               protocol 2 without a client library, with resumes that are made twice
+//	classic.go     the classic protocol
 //	gosubscriber.go, script.go
 //	               the Go client, and clients in other processes
 //	storm.go, ghost.go
-//	               the faults, and users that are lost for good
+//	               the faults, and users that disappear for good
 //
-// What is random comes from the seed. The same seed makes the same plan; what the
-// network and the scheduler make of it differs a little each time.
+// All random choices come from the seed. The same seed makes the same plan, but the network and the
+// scheduler make each run slightly different.
 package trial

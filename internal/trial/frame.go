@@ -6,7 +6,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
-// frame is what the server says.
+// frame is a message from the server.
 type frame struct {
 	ID    *uint64 `json:"id"`
 	Hello *struct {
@@ -62,7 +62,7 @@ type presence struct {
 	} `json:"members"`
 }
 
-// call returns the presence as the oracle knows it. A snapshot has no event.
+// call returns the presence in the oracle's form. A snapshot has no event.
 func (p *presence) call() oracle.Call {
 	c := oracle.Call{Event: p.Event, User: p.User, Users: p.Users}
 	if c.Event == "" {

@@ -11,8 +11,8 @@ import (
 // ghostPause is the mean time between two ghosts.
 const ghostPause = 500 * time.Millisecond
 
-// ghosts come to the rooms, each as a user of its own, and are lost without a word,
-// until the context ends. In the end nobody may see them.
+// ghosts join the rooms, each with its own user, and disappear without leaving, until the context
+// ends. At the end of the trial no subscriber may see them.
 func (t *trial) ghosts(ctx context.Context, r *rand.Rand) error {
 	proxy, err := t.world.proxy()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// goBuffer is small, so that a loop that stops now and then is too slow for it.
+	// goBuffer is small, so that a loop that pauses now and then is too slow for it.
 	goBuffer = 32
 
 	goDawdle = 800 * time.Millisecond
@@ -23,7 +23,7 @@ const (
 	minBackoff, maxBackoff = 20 * time.Millisecond, 400 * time.Millisecond
 )
 
-// A goSubscriber uses the Go client.
+// A goSubscriber subscribes with the Go client.
 type goSubscriber struct {
 	t     *trial
 	name  string
@@ -33,8 +33,10 @@ type goSubscriber struct {
 	a     *author
 	loops sync.WaitGroup
 
-	mu   sync.Mutex
-	subs map[string]*client.Subscription // guarded by mu
+	mu sync.Mutex
+
+	// Guarded by mu.
+	subs map[string]*client.Subscription
 }
 
 func (t *trial) newGoSubscriber(name string, r *rand.Rand) (*goSubscriber, error) {
@@ -67,8 +69,8 @@ func (s *goSubscriber) state(state client.State) {
 	}
 }
 
-// run joins, leaves and publishes at random until acting ends, and keeps what is
-// joined until living ends.
+// run joins, leaves and publishes at random until acting ends. It stays subscribed until living
+// ends.
 func (s *goSubscriber) run(living, acting context.Context) {
 	var publishing sync.WaitGroup
 	publishing.Go(func() { s.publish(acting, living, s.t.random(s.name+" publishes")) })
@@ -91,7 +93,7 @@ func (s *goSubscriber) run(living, acting context.Context) {
 	s.loops.Wait()
 }
 
-// subscribe joins a channel and records what comes.
+// subscribe joins a channel and records its events.
 func (s *goSubscriber) subscribe(ctx context.Context, name string) {
 	f := &follower{t: s.t, who: s.name, channel: name, before: s.t.world.head(name)}
 	sub, err := s.conn.Subscribe(ctx, name, client.SubscribeOptions{Presence: hasPresence(name), Buffer: goBuffer})
@@ -116,7 +118,7 @@ func (s *goSubscriber) subscribe(ctx context.Context, name string) {
 	})
 }
 
-// follow records what a subscription tells until its end.
+// follow records the events of a subscription until its end.
 func (s *goSubscriber) follow(ctx context.Context, sub *client.Subscription, f *follower, slow bool) {
 	n := 0
 	for event, err := range sub.Events(ctx) {
@@ -164,7 +166,7 @@ func stateCall(users int, members []client.Member) oracle.Call {
 	return c
 }
 
-// publish publishes until acting ends, one message after the other.
+// publish publishes one message after another until acting ends.
 func (s *goSubscriber) publish(acting, living context.Context, r *rand.Rand) {
 	for pause(acting, time.Duration(r.Int64N(int64(2*doAfter)))) {
 		m := s.a.next(fmt.Sprintf("room.%d", r.IntN(rooms)))

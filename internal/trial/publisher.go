@@ -20,7 +20,7 @@ const (
 	retryPause = 20 * time.Millisecond
 )
 
-// An author numbers one publisher's messages and notes what became of each.
+// An author numbers the messages of one publisher and records whether they were acknowledged.
 type author struct {
 	t    *trial
 	name string
@@ -32,13 +32,13 @@ func (t *trial) newAuthor(name string) *author {
 	return &author{t: t, name: name, seqs: make(map[string]uint64)}
 }
 
-// next returns the author's next message on the channel. It is used by one goroutine.
+// next returns the author's next message on the channel. Only one goroutine may call it.
 func (a *author) next(channel string) oracle.Message {
 	a.seqs[channel]++
 	return oracle.Message{Channel: channel, Publisher: a.name, Seq: a.seqs[channel]}
 }
 
-// note tells what became of a message.
+// note records the outcome of a publish.
 func (a *author) note(m oracle.Message, acked bool, position string) {
 	p := oracle.Publish{Message: m, Acked: acked}
 	if position != "" {
@@ -49,11 +49,11 @@ func (a *author) note(m oracle.Message, acked bool, position string) {
 	a.t.publishes = append(a.t.publishes, p)
 }
 
-// key returns an idempotency key that nobody else uses.
+// key returns a new idempotency key.
 func (a *author) key() string { return fmt.Sprintf("%s-%d", a.name, a.keys.Add(1)) }
 
-// publishClassic broadcasts until the context ends. What fails is not repeated: nobody
-// knows whether it was published.
+// publishClassic broadcasts until the context ends. It does not retry failed requests, because the
+// message may have been published.
 func (t *trial) publishClassic(ctx context.Context, name string, r *rand.Rand) {
 	a, all := t.newAuthor(name), channels()
 	header := http.Header{"Content-Type": {"application/json"}}
@@ -73,8 +73,8 @@ func (t *trial) publishClassic(ctx context.Context, name string, r *rand.Rand) {
 	}
 }
 
-// publishHTTP publishes with idempotency keys until the context ends, each message
-// until it is acknowledged.
+// publishHTTP publishes with idempotency keys until the context ends. It retries each message until
+// it is acknowledged.
 func (t *trial) publishHTTP(ctx context.Context, name string, r *rand.Rand) {
 	a, all := t.newAuthor(name), channels()
 	for pause(ctx, randomPause(r)) {
@@ -87,8 +87,8 @@ func (t *trial) publishHTTP(ctx context.Context, name string, r *rand.Rand) {
 	}
 }
 
-// publishKeyed publishes until it is acknowledged, and returns the position. Errors:
-// the context's, or a refusal that says that trying again is of no use.
+// publishKeyed publishes a message until it is acknowledged, and returns its position. It returns
+// an error if the context ends, or if the server refuses the message for good.
 func (t *trial) publishKeyed(ctx context.Context, api string, m oracle.Message, key string) (string, error) {
 	url := "http://" + api + "/v2/channels/" + m.Channel + "/messages"
 	header := http.Header{"Idempotency-Key": {key}, "Content-Type": {"application/json"}}
@@ -111,7 +111,7 @@ func (t *trial) publishKeyed(ctx context.Context, api string, m oracle.Message, 
 	}
 }
 
-// position reads a position, and finds it unexpected if it is none.
+// position parses a position. It records a finding if the position is malformed.
 func (t *trial) position(who, text string) engine.Position {
 	if text == "" {
 		return engine.Position{}
@@ -127,7 +127,7 @@ func randomPause(r *rand.Rand) time.Duration {
 	return time.Duration(r.Int64N(2 * int64(publisherPause)))
 }
 
-// pause waits, and returns false if the context has ended.
+// pause waits for d. It returns false if the context ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

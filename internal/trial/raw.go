@@ -19,12 +19,13 @@ import (
 
 const (
 	dialLimit  = 2 * time.Second
-	rawChoices = 8 // channels that a subscriber is on at once, about
+	rawChoices = 8 // about how many channels a subscriber has joined at a time
 	readLimit  = 4 << 20
-	doAfter    = 120 * time.Millisecond // between two things that a subscriber does, on average
+	doAfter    = 120 * time.Millisecond // the mean time between two actions of a subscriber
 )
 
-// A raw subscriber speaks protocol 2 itself, and comes back with what it knows.
+// A raw subscriber speaks protocol 2 without a client library. It reconnects with its last
+// positions.
 type raw struct {
 	t     *trial
 	name  string
@@ -32,21 +33,23 @@ type raw struct {
 	a     *author
 	token func(context.Context) (string, error)
 
-	mu       sync.Mutex
-	r        *rand.Rand             // guarded by mu
-	places   map[string]*rawChannel // guarded by mu: what is to be joined
-	pending  *rawPublish            // guarded by mu: not acknowledged yet
-	conn     *rawConn               // guarded by mu: the present one
-	quiet    bool                   // guarded by mu: nothing is to be done any more
-	doubling bool                   // guarded by mu: the next resume is made twice
+	mu sync.Mutex
+
+	// Guarded by mu.
+	r        *rand.Rand
+	places   map[string]*rawChannel // the channels to be joined
+	pending  *rawPublish            // not acknowledged yet
+	conn     *rawConn               // the current connection
+	quiet    bool                   // no further actions
+	doubling bool                   // the next resume is made twice
 }
 
-// rawChannel is a channel that is to be joined, and the place reached.
+// rawChannel is a channel that the subscriber wants to join, with the last position.
 type rawChannel struct {
 	*recording
 	since   string
-	joined  bool // on the present connection
-	leaving bool // was asked for on the present connection
+	joined  bool // on the current connection
+	leaving bool // the subscriber has sent a leave on the current connection
 }
 
 type rawPublish struct {
@@ -59,14 +62,14 @@ type rawPublish struct {
 type rawConn struct {
 	ws       *websocket.Conn
 	lastID   uint64
-	requests map[uint64]any // by id: []rawJoin, a leave's channel as string, or *rawPublish
+	requests map[uint64]any // by id: []rawJoin, the channel of a leave as a string, or *rawPublish
 }
 
 type rawJoin struct {
 	channel *rawChannel
 	name    string
 	since   string
-	before  engine.Position // the head when it was asked for
+	before  engine.Position // the head when the join was sent
 }
 
 func (t *trial) newRaw(name string, r *rand.Rand) (*raw, error) {
@@ -95,7 +98,7 @@ func (s *raw) run(ctx context.Context) {
 	}
 }
 
-// lost notes that there is no connection.
+// lost records the end of the connection.
 func (s *raw) lost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +112,7 @@ func (s *raw) lost() {
 	}
 }
 
-// once makes one connection and serves it until it ends.
+// once opens one connection and serves it until it ends.
 func (s *raw) once(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -149,7 +152,7 @@ func (s *raw) once(ctx context.Context) error {
 	}
 }
 
-// dialV2 connects and authenticates. It also returns how long the server may be silent.
+// dialV2 connects and authenticates. It also returns the longest silence that the server may keep.
 func (t *trial) dialV2(ctx context.Context, addr, token string) (ws *websocket.Conn, user string, silence time.Duration, err error) {
 	dialed, _, err := websocket.Dial(ctx, "ws://"+addr+"/v2", nil)
 	if err != nil {
@@ -163,7 +166,7 @@ func (t *trial) dialV2(ctx context.Context, addr, token string) (ws *websocket.C
 	return dialed, user, silence, nil
 }
 
-// begin reads the hello and shows the token.
+// begin reads the hello and sends the token.
 func (t *trial) begin(ctx context.Context, ws *websocket.Conn, token string) (user string, silence time.Duration, err error) {
 	ws.SetReadLimit(readLimit)
 	hello, err := readFrame(ctx, ws)
@@ -185,7 +188,7 @@ func (t *trial) begin(ctx context.Context, ws *websocket.Conn, token string) (us
 		return "", 0, err
 	}
 	if auth.Auth == nil {
-		return "", 0, fmt.Errorf("not let in: %+v", auth.Error) // the server was replaced
+		return "", 0, fmt.Errorf("not let in: %+v", auth.Error) // the server has been replaced
 	}
 	return auth.Auth.User, silence, nil
 }
@@ -206,7 +209,7 @@ func writeJSON(ctx context.Context, ws *websocket.Conn, value any) error {
 	return ws.Write(ctx, websocket.MessageText, text)
 }
 
-// ask sends a request on the present connection. The caller holds mu.
+// ask sends a request on the current connection. The caller holds mu.
 func (s *raw) ask(ctx context.Context, what any, kind string, body any) error {
 	c := s.conn
 	if c == nil {
@@ -217,8 +220,7 @@ func (s *raw) ask(ctx context.Context, what any, kind string, body any) error {
 	return writeJSON(ctx, c.ws, map[string]any{"id": c.lastID, kind: body})
 }
 
-// resume joins on a new connection all that there was before, and asks again for what
-// was not answered.
+// resume joins all channels of the previous connection again, and repeats the unanswered publish.
 func (s *raw) resume(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -239,7 +241,7 @@ func (s *raw) resume(ctx context.Context) error {
 	return nil
 }
 
-// join asks for channels that are among the places. The caller holds mu.
+// join sends a join for channels in places. The caller holds mu.
 func (s *raw) join(ctx context.Context, names ...string) error {
 	if len(names) == 0 {
 		return nil
@@ -289,12 +291,12 @@ func (s *raw) act(ctx context.Context) {
 		err := s.actOnce(ctx)
 		s.mu.Unlock()
 		if err != nil {
-			return // the reader sees it, too
+			return // the reader gets the error as well
 		}
 	}
 }
 
-// actOnce does one thing. The caller holds mu.
+// actOnce takes one random action. The caller holds mu.
 func (s *raw) actOnce(ctx context.Context) error {
 	all := channels()
 	name := all[s.r.IntN(len(all))]
@@ -320,7 +322,7 @@ func (s *raw) actOnce(ctx context.Context) error {
 	return nil
 }
 
-// take deals with what the server says.
+// take handles a message from the server.
 func (s *raw) take(ctx context.Context, c *rawConn, f frame) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -354,7 +356,7 @@ func (s *raw) take(ctx context.Context, c *rawConn, f frame) error {
 	return nil
 }
 
-// answered deals with a reply. The caller holds mu.
+// answered handles a reply. The caller holds mu.
 func (s *raw) answered(ctx context.Context, asked any, f frame) error {
 	switch asked := asked.(type) {
 	case []rawJoin:
@@ -365,7 +367,7 @@ func (s *raw) answered(ctx context.Context, asked any, f frame) error {
 		for i, result := range f.Join.Channels {
 			s.joined(asked[i], result)
 		}
-	case string: // a leave
+	case string: // the channel of a leave
 		if place := s.places[asked]; place != nil {
 			delete(s.places, asked)
 			place.left()
@@ -378,7 +380,7 @@ func (s *raw) answered(ctx context.Context, asked any, f frame) error {
 	return nil
 }
 
-// joined deals with a join's result. The caller holds mu.
+// joined handles the result of a join. The caller holds mu.
 func (s *raw) joined(asked rawJoin, result joinResult) {
 	if result.Channel != asked.name || result.Error != nil {
 		s.t.unexpected(s.name, asked.name, "a join was answered with %+v (%+v)", result, result.Error)
@@ -389,7 +391,7 @@ func (s *raw) joined(asked rawJoin, result joinResult) {
 	asked.channel.since = result.Position
 }
 
-// joined records a join's result.
+// joined records the result of a join.
 func (t *trial) joined(who string, r *recording, since string, before engine.Position, result joinResult) {
 	at := t.position(who, result.Position)
 	switch {
@@ -408,7 +410,7 @@ func (t *trial) joined(who string, r *recording, since string, before engine.Pos
 	}
 }
 
-// published deals with the reply to a publish. The caller holds mu.
+// published handles the reply to a publish. The caller holds mu.
 func (s *raw) published(p *rawPublish, f frame) {
 	switch {
 	case f.Publish != nil:
@@ -416,7 +418,7 @@ func (s *raw) published(p *rawPublish, f frame) {
 	case f.Error != nil && f.Error.Retry == "never":
 		s.t.unexpected(s.name, p.message.Channel, "a publish was refused: %s: %s", f.Error.Code, f.Error.Message)
 	default:
-		// The next connection asks again, with the same key.
+		// The next connection sends the publish again, with the same key.
 		if s.conn != nil {
 			s.conn.ws.CloseNow()
 		}
@@ -429,5 +431,5 @@ func (t *trial) gap(who string, g *gap) boreas.Gap {
 	return boreas.Gap{Reason: boreas.GapReason(g.Reason), From: t.position(who, g.From), To: t.position(who, g.To)}
 }
 
-// hasPresence tells whether the channel's rule says so.
+// hasPresence reports whether the channel's rule enables presence.
 func hasPresence(channel string) bool { return strings.HasPrefix(channel, "room") }

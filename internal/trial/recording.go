@@ -12,16 +12,21 @@ import (
 // endPublisher publishes the last message on each channel.
 const endPublisher = "end"
 
-// A recording is what one subscriber sees on one channel. Its methods may be called by
-// many goroutines at once.
+// A recording is what one subscriber receives on one channel. Its methods are safe for concurrent
+// use.
 type recording struct {
-	mu     sync.Mutex
-	stream *oracle.Stream  // guarded by mu
-	roll   *oracle.Roll    // guarded by mu
-	joined bool            // guarded by mu
-	up     bool            // guarded by mu: it is joined on a connection that is up
-	at     engine.Position // guarded by mu: the place after what came last, if that is told
-	ended  bool            // guarded by mu: the last message on the channel has come
+	// The pointers are immutable. Guarded by mu: stream.Events and roll.Calls. roll.Present is set
+	// once, at the end of the trial. The other fields of both are immutable.
+	stream *oracle.Stream
+	roll   *oracle.Roll
+
+	mu sync.Mutex
+
+	// Guarded by mu.
+	joined bool
+	up     bool            // joined on a connection that is up
+	at     engine.Position // the position after the last event, if the client reports it
+	ended  bool            // the last message on the channel has been received
 }
 
 func (t *trial) newRecording(subscriber, channel string, classic bool) *recording {
@@ -35,7 +40,7 @@ func (t *trial) newRecording(subscriber, channel string, classic bool) *recordin
 	return r
 }
 
-// began records a join that does not go on where the stream was.
+// began records a join that does not continue at the stream's last position.
 func (r *recording) began(at, notBefore, notAfter engine.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,7 +48,7 @@ func (r *recording) began(at, notBefore, notAfter engine.Position) {
 	r.stream.Add(oracle.Event{Kind: oracle.Joined, Position: at, NotBefore: notBefore, NotAfter: notAfter})
 }
 
-// resumed records a join that goes on, as the client says.
+// resumed records a join that continues the stream, according to the client.
 func (r *recording) resumed(at engine.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -76,7 +81,7 @@ func (r *recording) called(c oracle.Call) {
 	r.roll.Add(c)
 }
 
-// lost records that the connection has ended.
+// lost records the end of the connection.
 func (r *recording) lost() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,7 +101,7 @@ func (r *recording) left() {
 	r.roll.Add(oracle.Call{})
 }
 
-// settled tells whether nothing is to come any more, when the channel's head is there.
+// settled reports whether nothing more is expected when the channel's head is head.
 func (r *recording) settled(head engine.Position) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,7 +114,7 @@ func (r *recording) settled(head engine.Position) bool {
 	return r.up && r.at == head
 }
 
-// close records that everything should have come, and returns what was recorded.
+// close records that everything should have been received, and returns the stream and the roll.
 func (r *recording) close() (*oracle.Stream, *oracle.Roll) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -117,7 +122,7 @@ func (r *recording) close() (*oracle.Stream, *oracle.Roll) {
 	return r.stream, r.roll
 }
 
-// certain records that the newest join was there when the channel's head was this one.
+// certain records the channel's head at a time when the newest join was known to be done.
 func (r *recording) certain(head engine.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,33 +134,33 @@ func (r *recording) certain(head engine.Position) {
 	}
 }
 
-// on tells whether the channel is joined on a connection that is up.
+// on reports whether the channel is joined and the connection is up.
 func (r *recording) on() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.joined && r.up
 }
 
-// hasMessage tells whether a message has come.
+// hasMessage reports whether a message has been received.
 func (r *recording) hasMessage() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.stream.Events, func(e oracle.Event) bool { return e.Kind == oracle.Got })
 }
 
-// A follower records what a client's subscription tells: a join whose gap comes after it
-// as an event of its own.
+// A follower records the events of a client's subscription. If a join has a gap, the client reports
+// it as a separate event after the join.
 type follower struct {
 	*recording
 	t       *trial
 	who     string
 	channel string
-	before  engine.Position // the head when it was asked for; zero if that is not known
+	before  engine.Position // the head when the join was sent; zero if unknown
 	begun   bool
-	pending *engine.Position // of a join that did not recover; its gap comes next
+	pending *engine.Position // the position of a join that did not recover, until its gap is reported
 }
 
-// joins records that a join was taken, as the client tells.
+// joins records a join as the client reports it.
 func (f *follower) joins(at string, resumed, recovered bool) {
 	f.gapIsThere()
 	position := f.t.position(f.who, at)
@@ -173,7 +178,7 @@ func (f *follower) joins(at string, resumed, recovered bool) {
 	f.begun = true
 }
 
-// gaps records a gap that was told.
+// gaps records a reported gap.
 func (f *follower) gaps(g gap) {
 	f.missed(f.t.gap(f.who, &g))
 	if f.pending != nil {
@@ -188,7 +193,7 @@ func (f *follower) gets(text []byte, at string) {
 	f.got(text, f.t.position(f.who, at))
 }
 
-// gapIsThere checks that the gap of a join that did not recover was told.
+// gapIsThere records a finding if the gap of a join that did not recover has not been reported.
 func (f *follower) gapIsThere() {
 	if f.pending != nil {
 		f.t.unexpected(f.who, f.channel, "a join at %v did not recover, and no gap was told", *f.pending)

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// requestLimit bounds one request of a publisher: a stalled one is given up.
+// requestLimit is the time limit of one request of a publisher, for stalled connections.
 const requestLimit = time.Second
 
-// requests makes HTTP requests.
+// requests sends HTTP requests.
 type requests struct{ http *http.Client }
 
 func newRequests() requests {
@@ -38,7 +38,7 @@ func (r requests) send(ctx context.Context, method, url string, header http.Head
 	return response.StatusCode, text, err
 }
 
-// sendWithin is send for requestLimit at most.
+// sendWithin is send with the time limit requestLimit.
 func (r requests) sendWithin(ctx context.Context, method, url string, header http.Header, body []byte) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()

@@ -14,23 +14,23 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// A Script is a subscriber in a process of its own, which tells on its output what it
-// sees; see scripts/realclients/trial.mjs.
+// A Script is a subscriber in another process. It writes what it receives to its output; see
+// scripts/realclients/trial.mjs.
 type Script struct {
-	// Name is that of the subscriber.
+	// Name is the name of the subscriber.
 	Name string
 
-	// Command is how to start it, without its last argument, which the trial adds: an
-	// object with url, api, name, seed, channels and transport.
+	// Command starts the subscriber. The trial adds the last argument: an object with url, api,
+	// name, seed, channels and transport.
 	Command []string
 
-	// Transport is "websocket", or "sse", which can't publish, and over which nobody is
-	// told which user it is.
+	// Transport is "websocket" or "sse". Over "sse" the subscriber cannot publish, and does not
+	// learn its user name.
 	Transport string
 }
 
-// Scripts returns the subscribers that there are in other languages, for a repository
-// at root whose npm packages are installed.
+// Scripts returns the subscribers in other languages. root is the root of the repository, whose npm
+// packages must be installed.
 func Scripts(root string) []Script {
 	dir := filepath.Join(root, "scripts", "realclients")
 	node := []string{"node", filepath.Join(dir, "trial.mjs")}
@@ -42,7 +42,7 @@ func Scripts(root string) []Script {
 	}
 }
 
-// script is a Script that runs.
+// script is a running Script.
 type script struct {
 	Script
 	t     *trial
@@ -51,12 +51,12 @@ type script struct {
 	input io.WriteCloser
 	lines *bufio.Reader
 	err   strings.Builder
-	quiet chan struct{} // closed when it does nothing more by itself
+	quiet chan struct{} // closed when the script takes no more actions
 
 	followers map[string]*follower
 }
 
-// line is what a script tells.
+// line is one line of a script's output.
 type line struct {
 	Channel string          `json:"c"`
 	Message json.RawMessage `json:"message"`
@@ -79,7 +79,7 @@ type line struct {
 	} `json:"ack"`
 }
 
-// newScript starts a script. It is killed when the context ends, if it still runs then.
+// newScript starts a script. The script is killed if it still runs when the context ends.
 func (t *trial) newScript(ctx context.Context, of Script) (*script, error) {
 	proxy, err := t.world.proxy()
 	if err != nil {
@@ -116,7 +116,7 @@ func (t *trial) newScript(ctx context.Context, of Script) (*script, error) {
 	return s, nil
 }
 
-// run records what the script tells until it ends.
+// run records the script's output until the script ends.
 func (s *script) run() {
 	var once sync.Once
 	for {
@@ -165,7 +165,7 @@ func (s *script) take(l line) {
 		}
 		f.joins(l.Joined.Position, l.Joined.Recovered != nil, l.Joined.Recovered != nil && *l.Joined.Recovered)
 	case f == nil:
-		if !l.Left { // before it was joined
+		if !l.Left { // it left before it had joined
 			s.t.unexpected(s.Name, l.Channel, "something came, and nothing is joined: %+v", l)
 		}
 	case l.Left:
@@ -180,10 +180,10 @@ func (s *script) take(l line) {
 	}
 }
 
-// hush makes the script do nothing more by itself, and waits until that is so.
+// hush tells the script to take no more actions, and waits until it has stopped.
 func (s *script) hush(ctx context.Context) {
 	if _, err := io.WriteString(s.input, "quiet\n"); err != nil {
-		return // it has ended, which is known
+		return // it has ended, which run records
 	}
 	select {
 	case <-s.quiet:

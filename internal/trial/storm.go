@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// faultPause is the mean time between two faults, faultLongest how long one lasts.
+	// faultPause is the mean time between two faults. faultLongest is the longest duration of one.
 	faultPause   = 80 * time.Millisecond
 	faultLongest = 1500 * time.Millisecond
 
 	// restartPause is the mean time between two restarts of the server.
 	restartPause = 3 * time.Second
 
-	// floodPause is the mean time between two floods of floodSize messages on each
-	// channel that forgets soon.
+	// floodPause is the mean time between two floods of floodSize messages on each channel with a
+	// short history.
 	floodPause = 1500 * time.Millisecond
 	floodSize  = 60
 	floodFor   = time.Second
@@ -28,7 +28,7 @@ const (
 	refuseFor = 300 * time.Millisecond
 )
 
-// faults gives faults to connections until the context ends.
+// faults causes faults in connections until the context ends.
 func (t *trial) faults(ctx context.Context, r *rand.Rand) {
 	for pause(ctx, time.Duration(r.Int64N(int64(2*faultPause)))) {
 		f, refuse, pick, which := boreastest.RandomFault(r, faultLongest), r.IntN(25) == 0, r.Uint64(), r.Uint64()
@@ -51,7 +51,7 @@ func (t *trial) faults(ctx context.Context, r *rand.Rand) {
 // replacements restarts the server until the context ends.
 func (t *trial) replacements(ctx context.Context, r *rand.Rand) {
 	all := restarts()
-	// Each kind in turn, in an order of the seed's, so that a short trial has all.
+	// Each kind in turn, in random order, so that a short trial has all kinds.
 	order := r.Perm(len(all))
 	for i := 0; pause(ctx, restartPause/2+time.Duration(r.Int64N(int64(restartPause)))); i++ {
 		how := all[order[i%len(order)]]
@@ -63,7 +63,7 @@ func (t *trial) replacements(ctx context.Context, r *rand.Rand) {
 	}
 }
 
-// doubles has raw subscribers make their next resume twice, until the context ends.
+// doubles makes raw subscribers resume twice, until the context ends.
 func (t *trial) doubles(ctx context.Context, r *rand.Rand) {
 	for pause(ctx, time.Duration(r.Int64N(int64(8*faultPause)))) {
 		s := t.raws[r.IntN(len(t.raws))]
@@ -75,8 +75,8 @@ func (t *trial) doubles(ctx context.Context, r *rand.Rand) {
 	}
 }
 
-// floods stalls a subscriber and meanwhile publishes so much that channels which keep
-// little, or whose slow readers skip, go past it; until the context ends.
+// floods stalls a subscriber and publishes many messages meanwhile, until the context ends. On
+// channels with a short history, or whose slow readers skip messages, the subscriber falls behind.
 func (t *trial) floods(ctx context.Context, r *rand.Rand) {
 	a := t.newAuthor(flooder)
 	for pause(ctx, time.Duration(r.Int64N(int64(2*floodPause)))) {
@@ -101,7 +101,7 @@ func (t *trial) floods(ctx context.Context, r *rand.Rand) {
 	}
 }
 
-// forgetful tells whether a reader of the channel that is slow soon misses something.
+// forgetful reports whether a slow reader of the channel soon misses messages.
 func forgetful(channel string) bool {
 	return strings.HasPrefix(channel, "short") || strings.HasPrefix(channel, "latest")
 }

@@ -17,29 +17,29 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
-// Options say what a trial is like. The zero value is one of [DefaultDuration] with the
-// seed 0 and all that needs no other program.
+// Options describe a trial. The zero value is a trial of [DefaultDuration] with the seed 0 and
+// without other programs.
 type Options struct {
-	// Seed decides all that is random.
+	// Seed determines all random choices.
 	Seed uint64
 
-	// Duration is how long there are publishers and faults, at least: it is longer where
-	// little happens. What follows until all is quiet comes to some seconds. 0 means [DefaultDuration].
+	// Duration is the minimum time for publishers and faults. A trial takes longer if too little
+	// has happened, and some seconds more until all is quiet. 0 means [DefaultDuration].
 	Duration time.Duration
 
-	// Plant is a mistake to be made in what one subscriber saw, and ServerPlant one in
-	// what the server's engine delivers, to see that they are found.
+	// Plant is a fault to plant in what one subscriber received. ServerPlant is a fault to plant in
+	// what the server's engine delivers. They test whether the oracle finds them.
 	Plant, ServerPlant oracle.Plant
 
-	// Scripts are subscribers in processes of their own.
+	// Scripts are subscribers in other processes.
 	Scripts []Script
 
-	// Note, if not nil, is told what happens, for a person who looks for a mistake. It
-	// may be called by many goroutines at once.
+	// Note, if not nil, is called with events, for a person who searches for a bug. It may be
+	// called by several goroutines at once.
 	Note func(text string)
 }
 
-// DefaultDuration is how long a trial publishes.
+// DefaultDuration is the default time for publishers and faults.
 const DefaultDuration = 15 * time.Second
 
 const (
@@ -47,31 +47,31 @@ const (
 	goSubscribers      = 4
 	classicSubscribers = 3
 
-	// What must have happened before a trial ends, and how long that is waited for.
+	// What must have happened before a trial ends, and how long to wait for it.
 	enoughPublished = 200
 	enoughLies      = 10
 	enoughLimit     = 30 * time.Second
 
-	// settleLimit is how long each step may take when all is quiet. It is only ever
-	// reached by what does not arrive at all.
+	// settleLimit is the time limit of each step after the faults have stopped. It is reached only
+	// if something never arrives.
 	settleLimit = 20 * time.Second
 
-	// settleRound is how long one last message of several has to arrive.
+	// settleRound is how long to wait for the last messages before they are published again.
 	settleRound = time.Second
 
 	settlePoll = 10 * time.Millisecond
 )
 
-// A Report is what came of a trial. The verdict's deliveries are by the kind of
-// subscriber: raw, go, classic, js, py.
+// A Report is the result of a trial. The verdict's deliveries are by kind of subscriber: raw, go,
+// classic, js, py.
 type Report struct {
 	oracle.Verdict
 
-	// Counts says how many faults of each kind there were, and the like.
+	// Counts has the numbers of faults and other events by kind.
 	Counts oracle.Counts
 }
 
-// Add adds what came of another trial.
+// Add adds the result of another trial.
 func (r *Report) Add(other Report) {
 	r.Verdict.Add(other.Verdict)
 	if r.Counts == nil {
@@ -82,8 +82,9 @@ func (r *Report) Add(other Report) {
 	}
 }
 
-// trial is a trial under way.
+// trial is a running trial.
 type trial struct {
+	// Immutable after subscribe.
 	o      Options
 	world  *world
 	log    *oracle.Log
@@ -92,20 +93,21 @@ type trial struct {
 	olds   []*classic
 	others []*script
 
-	echoes  sync.WaitGroup // of small things that end by themselves
-	echoing atomic.Int64   // how many are under way
+	echoes  sync.WaitGroup // short tasks that end on their own
+	echoing atomic.Int64   // how many of them are running
 
-	mu         sync.Mutex
-	recordings []*recording      // guarded by mu
-	publishes  []oracle.Publish  // guarded by mu
-	findings   []oracle.Finding  // guarded by mu
-	counts     oracle.Counts     // guarded by mu
-	users      map[string]string // guarded by mu: who each subscriber is now
-	over       bool              // guarded by mu: what is unexpected from now on is not
+	mu sync.Mutex
+
+	// Guarded by mu.
+	recordings []*recording
+	publishes  []oracle.Publish
+	findings   []oracle.Finding
+	counts     oracle.Counts
+	users      map[string]string // the current user of each subscriber
+	over       bool              // the trial has ended: record no more findings
 }
 
-// Run makes a trial. It returns an error if that was not possible; that the promise was
-// not kept is not one.
+// Run runs a trial. It returns an error if the trial could not be run. Findings are not an error.
 func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Duration == 0 {
 		o.Duration = DefaultDuration
@@ -123,13 +125,13 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	return t.judge(), nil
 }
 
-// run does all that is to be judged.
+// run does everything up to the judgement.
 func (t *trial) run(ctx context.Context) error {
 	living, die := context.WithCancel(ctx)
 	acting, cease := context.WithCancel(living)
 	defer cease()
 	var subscribers, actors sync.WaitGroup
-	defer t.echoes.Wait() // once nobody is left who could begin one
+	defer t.echoes.Wait() // after all goroutines that could start one have ended
 	defer subscribers.Wait()
 	defer die()
 	actors.Go(func() {
@@ -162,7 +164,7 @@ func (t *trial) run(ctx context.Context) error {
 	})
 	actors.Go(func() { t.doubles(acting, t.random("doubles")) })
 	actors.Wait()
-	// Not the WaitGroup's Wait: subscribers that come back may still begin one.
+	// WaitGroup.Wait is not possible here, because reconnecting subscribers may still start tasks.
 	t.until(ctx, "what ends by itself", func() bool { return t.echoing.Load() == 0 })
 	if err := t.settle(ctx); err != nil {
 		return err
@@ -171,12 +173,12 @@ func (t *trial) run(ctx context.Context) error {
 	t.over = true
 	t.mu.Unlock()
 	for _, s := range t.others {
-		s.input.Close() // which it ends with
+		s.input.Close() // the script then ends
 	}
 	return nil
 }
 
-// echo does something that ends by itself, beside all else.
+// echo runs a short task that ends on its own.
 func (t *trial) echo(do func()) {
 	t.echoing.Add(1)
 	t.echoes.Go(func() {
@@ -185,8 +187,8 @@ func (t *trial) echo(do func()) {
 	})
 }
 
-// enough tells whether enough has happened to be judged. On a slow machine that can take
-// longer than the duration.
+// enough reports whether enough has happened. On a slow machine this can take longer than the
+// duration.
 func (t *trial) enough() bool {
 	if t.log.Len() < enoughPublished || (t.o.ServerPlant != oracle.PlantNothing && t.world.lies.Load() < enoughLies*lieEvery) {
 		return false
@@ -241,8 +243,8 @@ func (t *trial) subscribe(living, acting context.Context, running *sync.WaitGrou
 	return nil
 }
 
-// settle ends all faults, publishes a last message on each channel and waits until
-// everything has arrived.
+// settle ends all faults, publishes a last message on each channel, and waits until everything has
+// arrived.
 func (t *trial) settle(ctx context.Context) error {
 	for _, s := range t.raws {
 		s.mu.Lock()
@@ -272,15 +274,15 @@ func (t *trial) settle(ctx context.Context) error {
 	return err
 }
 
-// within calls f with settleLimit to go.
+// within calls f with the time limit settleLimit.
 func (t *trial) within(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
 	return f(ctx)
 }
 
-// settleStreams publishes a last message on each channel and waits until all has
-// arrived. A classic subscriber that was away for the last message gets another.
+// settleStreams publishes a last message on each channel and waits until everything has arrived. If
+// a classic subscriber was disconnected at that time, it publishes another one.
 func (t *trial) settleStreams(ctx context.Context) error {
 	end := t.newAuthor(endPublisher)
 	settled := func() bool {
@@ -307,7 +309,7 @@ func (t *trial) settleStreams(ctx context.Context) error {
 	return nil
 }
 
-// until waits for a condition. That it does not come is for the oracle to find.
+// until waits for a condition. If the condition never becomes true, the oracle finds the reason.
 func (t *trial) until(ctx context.Context, what string, condition func() bool) {
 	t.note("waiting for %s", what)
 	for !condition() {
@@ -318,8 +320,8 @@ func (t *trial) until(ctx context.Context, what string, condition func() bool) {
 	}
 }
 
-// settlePresence waits until the server says of each room that those are there who are,
-// and finds it if it never does.
+// settlePresence waits until the server reports exactly the present users for each room. It records
+// a finding if the server never does.
 func (t *trial) settlePresence(ctx context.Context) error {
 	for i := range rooms {
 		room := fmt.Sprintf("room.%d", i)
@@ -350,7 +352,8 @@ func (t *trial) settlePresence(ctx context.Context) error {
 	return nil
 }
 
-// allKnow tells whether everyone who is told of a room knows that these are there.
+// allKnow reports whether all subscribers of a room that receive its presence know exactly these
+// users.
 func (t *trial) allKnow(room string, users []string) bool {
 	t.mu.Lock()
 	all := slices.Clone(t.recordings)
@@ -366,7 +369,7 @@ func (t *trial) allKnow(room string, users []string) bool {
 	})
 }
 
-// present returns the users that are on a room, sorted.
+// present returns the users in a room, sorted.
 func (t *trial) present(room string) (users []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -379,14 +382,14 @@ func (t *trial) present(room string) (users []string) {
 	return users
 }
 
-// is tells which user a subscriber is from now on.
+// is records the current user of a subscriber.
 func (t *trial) is(subscriber, user string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.users[subscriber] = user
 }
 
-// judge asks the oracle.
+// judge returns the oracle's verdict.
 func (t *trial) judge() Report {
 	h := oracle.History{Log: t.log, Publishes: t.publishes}
 	for _, r := range t.recordings {
@@ -407,14 +410,14 @@ func (t *trial) judge() Report {
 	return Report{verdict, t.counts}
 }
 
-// random returns what the seed says for the name.
+// random returns a random source for the name. It depends on the seed.
 func (t *trial) random(name string) *rand.Rand {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	return rand.New(rand.NewPCG(t.o.Seed, h.Sum64()))
 }
 
-// unexpected records something that should not have happened.
+// unexpected records a finding.
 func (t *trial) unexpected(who, channel, format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -423,7 +426,7 @@ func (t *trial) unexpected(who, channel, format string, args ...any) {
 	}
 }
 
-// count counts something, and returns how many there are now.
+// count counts an event, and returns the new number.
 func (t *trial) count(what string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

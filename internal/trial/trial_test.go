@@ -18,11 +18,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
-	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "decides what is random")
-	notes = flag.Bool("notes", false, "tell what happens")
+	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "determines all random choices")
+	notes = flag.Bool("notes", false, "log the events of the trial")
 )
 
-// run makes a trial and tells what came of it.
+// run runs a trial and logs its result.
 func run(t *testing.T, o trial.Options) trial.Report {
 	t.Helper()
 	o.Seed = *seed
@@ -62,13 +62,13 @@ func TestOracle(t *testing.T) {
 	}
 	for _, kind := range kinds {
 		if report.To[kind] == 0 {
-			t.Errorf("nothing was delivered to the subscribers %s", kind)
+			t.Errorf("the subscribers of kind %s received nothing", kind)
 		}
 	}
 }
 
-// scriptsRun tells whether node, its package ws and python3 are there. `make test` sees
-// to it that they are.
+// scriptsRun reports whether node, its package ws and python3 are installed. `make test` installs
+// them.
 func scriptsRun(t *testing.T) bool {
 	t.Helper()
 	_, noNode := exec.LookPath("node")
@@ -81,8 +81,8 @@ func scriptsRun(t *testing.T) bool {
 	return err == nil
 }
 
-// A mistake in what one client says, or in what the server's engine delivers, is found
-// for what it is.
+// TestPlantedBugsAreFound: a fault that is planted in a client or in the server's engine is found,
+// and has the right kind.
 func TestPlantedBugsAreFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("each takes seconds")
@@ -103,7 +103,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				o.Duration = time.Second
 				report := run(t, o)
 				if !slices.ContainsFunc(report.Findings, func(f oracle.Finding) bool { return f.Kind == kind }) {
-					t.Errorf("nothing was %s: %v", kind, report.Findings)
+					t.Errorf("no finding of kind %s: %v", kind, report.Findings)
 				}
 			})
 		}

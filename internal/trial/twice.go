@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// twiceFor is how long a connection lives that was only made to resume a second time.
+// twiceFor is the lifetime of a connection that only repeats a resume.
 const twiceFor = time.Second
 
-// resumeTwice does on a connection of its own what s does on its new one: it resumes
-// where s was. Both must get the same.
+// resumeTwice resumes from the positions of s on another connection, while s resumes on its own.
+// Both must receive the same.
 func (t *trial) resumeTwice(ctx context.Context, s *raw) {
 	s.mu.Lock()
 	since := make(map[string]string)

@@ -9,14 +9,14 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/oracle"
 )
 
-// A witness is an engine that writes down in the oracle's log what another one has
-// taken. It outlives the servers that it is given to: their Close does nothing.
+// A witness is an engine that records in the oracle's log what another engine has accepted. Its
+// Close does nothing, so it can be used by one server after another.
 type witness struct {
 	engine.Engine
 	log *oracle.Log
 }
 
-// newWitness tells the log that a life begins.
+// newWitness returns a witness and starts a new life in the log.
 func newWitness(ctx context.Context, e engine.Engine, log *oracle.Log) (*witness, error) {
 	w := &witness{e, log}
 	head, err := w.head(ctx, "epoch")
@@ -36,13 +36,13 @@ func (w *witness) Publish(ctx context.Context, channel string, m engine.Message)
 		if noEcho {
 			except = message.Publisher
 		}
-		message.Channel = channel // where it went, whatever it says
+		message.Channel = channel // the channel on which it was published, whatever its content says
 		w.log.Append(ack.Position, message, except)
 	}
 	return ack, err
 }
 
-// head returns the place of the newest publication.
+// head returns the position of the newest publication.
 func (w *witness) head(ctx context.Context, channel string) (engine.Position, error) {
 	h, err := w.Engine.Read(ctx, channel, engine.Position{}, 0)
 	return h.Head, err
@@ -53,12 +53,12 @@ func (w *witness) Close() error { return nil }
 
 func (w *witness) end() { w.Engine.Close() }
 
-// A liar is an engine that makes a mistake now and then, behind the witness's back, in
-// what it delivers to a follower: a planted bug of the server.
+// A liar is an engine with a planted bug: now and then it delivers publications wrongly. The
+// witness does not see that.
 type liar struct {
 	engine.Engine
 	plant oracle.Plant
-	every int64 // deliveries from one mistake to the next
+	every int64 // the number of deliveries from one fault to the next
 	count *atomic.Int64
 }
 
@@ -76,7 +76,7 @@ func (l *liar) Follow(ctx context.Context, channel string, deliver func(*engine.
 			return
 		}
 		if m, _ := readContent(p.Data); m.Publisher == endPublisher || l.count.Add(1)%l.every != 0 {
-			deliver(p) // the last message comes as it should, or everyone would wait for it
+			deliver(p) // the last message is always delivered; otherwise all subscribers would wait for it
 			return
 		}
 		switch l.plant {

@@ -17,12 +17,12 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/server"
 )
 
-// The channels of a trial, and what is special about them.
+// The channels of a trial, and their rules.
 const (
-	rooms   = 4 // presence, clients publish
-	shorts  = 4 // keep shortKeeps messages
-	latests = 2 // a slow reader skips
-	briefs  = 2 // keep messages for briefKeeps
+	rooms   = 4 // with presence; clients may publish
+	shorts  = 4 // history of shortKeeps messages
+	latests = 2 // slow readers skip messages
+	briefs  = 2 // history of briefKeeps
 	plains  = 6
 
 	shortKeeps = 5
@@ -42,21 +42,23 @@ func channels() (all []string) {
 	return all
 }
 
-// A world is the server under test with its restarts. Its methods may be called by
-// many goroutines at once, but start, restart and end by one at a time.
+// A world is the server under test, with its restarts. Its methods are safe for concurrent use,
+// except that only one call of start, restart and end may run at a time.
 type world struct {
 	log   *oracle.Log
-	plant oracle.Plant // what the engine's liar does
+	plant oracle.Plant // the bug of the liar
 	lies  atomic.Int64
-	api   *boreastest.Proxy // the way to the API, which is faulty, too
+	api   *boreastest.Proxy // the faulty proxy in front of the API
 
 	requests requests
 
-	mu      sync.Mutex
-	server  *server.Server      // guarded by mu
-	engine  *witness            // guarded by mu
-	proxies []*boreastest.Proxy // guarded by mu: in front of the port for subscribers
-	direct  string              // guarded by mu: the API's address
+	mu sync.Mutex
+
+	// Guarded by mu.
+	server  *server.Server
+	engine  *witness
+	proxies []*boreastest.Proxy // in front of the subscribers' port
+	direct  string              // the API's address
 }
 
 // newWorld starts a server.
@@ -77,7 +79,7 @@ func newWorld(ctx context.Context, log *oracle.Log, plant oracle.Plant) (*world,
 	return w, nil
 }
 
-// renew makes a new engine: the log of each channel begins another life.
+// renew creates a new engine, so each channel's log starts a new life.
 func (w *world) renew(ctx context.Context) error {
 	engine, err := newWitness(ctx, server.NewEngine(configuration()), w.log)
 	if err != nil {
@@ -92,7 +94,7 @@ func (w *world) renew(ctx context.Context) error {
 	return nil
 }
 
-// start starts a server over the engine.
+// start starts a server with the current engine.
 func (w *world) start(ctx context.Context) (*server.Server, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -103,10 +105,10 @@ func (w *world) start(ctx context.Context) (*server.Server, error) {
 	return server.Start(ctx, configuration(), server.Options{Engine: engine})
 }
 
-// lieEvery is how many deliveries there are from one mistake of the liar to the next.
+// lieEvery is the number of deliveries from one fault of the liar to the next.
 const lieEvery = 20
 
-// turnTo makes s the server that new connections go to.
+// turnTo directs new connections to s.
 func (w *world) turnTo(s *server.Server) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -118,7 +120,7 @@ func (w *world) turnTo(s *server.Server) {
 	}
 }
 
-// turnAway makes new connections fail.
+// turnAway makes new connections fail. It returns the current server.
 func (w *world) turnAway() (old *server.Server) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,10 +135,10 @@ func (w *world) turnAway() (old *server.Server) {
 type restart string
 
 const (
-	restartRolling restart = "rolling restart" // the new one is there before the old one goes
-	restartQuick   restart = "restart"         // the old one goes first; the engine stays
+	restartRolling restart = "rolling restart" // the new server starts before the old one stops
+	restartQuick   restart = "restart"         // the old server stops first; the engine stays
 	restartAbrupt  restart = "crash"           // all connections are reset; the engine stays
-	restartAnew    restart = "new life"        // the engine goes with the old one
+	restartAnew    restart = "new life"        // the engine is replaced as well
 )
 
 func restarts() []restart {
@@ -179,8 +181,8 @@ func (w *world) restart(ctx context.Context, how restart) error {
 	return nil
 }
 
-// hurry stops a server. Connections that a fault keeps from ending are cut off, so it
-// is no error that some are.
+// hurry shuts a server down. It ignores the error, because a fault may keep connections from
+// ending, and those are closed.
 func hurry(s *server.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownHurry)
 	defer cancel()
@@ -202,7 +204,7 @@ func (w *world) current() *server.Server {
 	return w.server
 }
 
-// all gives a fault to all connections of subscribers.
+// all causes a fault in the connections of all subscribers.
 func (w *world) all(f boreastest.Fault) {
 	for _, p := range w.subscriberProxies() {
 		p.Do(f)
@@ -215,7 +217,7 @@ func (w *world) subscriberProxies() []*boreastest.Proxy {
 	return append([]*boreastest.Proxy(nil), w.proxies...)
 }
 
-// proxy returns a new proxy in front of the port for subscribers.
+// proxy returns a new proxy in front of the subscribers' port.
 func (w *world) proxy() (*boreastest.Proxy, error) {
 	p, err := boreastest.NewProxy(w.current().WSAddr().String())
 	if err != nil {
@@ -227,7 +229,7 @@ func (w *world) proxy() (*boreastest.Proxy, error) {
 	return p, nil
 }
 
-// heal takes all faults away, and the connections that can't be healed.
+// heal removes all faults, and closes the connections that have a permanent one.
 func (w *world) heal() {
 	for _, p := range append(w.subscriberProxies(), w.api) {
 		p.Refuse(false)
@@ -235,7 +237,7 @@ func (w *world) heal() {
 	}
 }
 
-// end ends the server and everything else.
+// end shuts the server down and closes everything else.
 func (w *world) end(ctx context.Context) error {
 	err := stop(ctx, w.current())
 	for _, p := range append(w.subscriberProxies(), w.api) {
@@ -248,8 +250,8 @@ func (w *world) end(ctx context.Context) error {
 	return err
 }
 
-// head returns the place of a channel's newest publication, the zero one if the engine
-// is about to be replaced.
+// head returns the position of a channel's newest publication. It returns the zero position if the
+// engine is being replaced.
 func (w *world) head(channel string) engine.Position {
 	w.mu.Lock()
 	eng := w.engine
@@ -261,8 +263,8 @@ func (w *world) head(channel string) engine.Position {
 	return head
 }
 
-// tokens returns a function that returns the same token as long as the server stays
-// the same, so that whoever uses it is the same user.
+// tokens returns a function that returns a token. It returns the same token until the server is
+// replaced, so that its caller stays the same user.
 func (w *world) tokens() func(context.Context) (string, error) {
 	var mu sync.Mutex
 	var of, token string
@@ -284,8 +286,8 @@ func (w *world) tokens() func(context.Context) (string, error) {
 	}
 }
 
-// configuration is that of the server under test: soon to notice who is gone, and with
-// channels of each kind.
+// configuration returns the configuration of the server under test. It detects lost connections
+// soon, and has channels of each kind.
 func configuration() config.Config {
 	cfg := config.Default()
 	cfg.APIHost, cfg.APIPort, cfg.WSHost, cfg.WSPort = "127.0.0.1", 0, "127.0.0.1", 0
@@ -302,7 +304,7 @@ func configuration() config.Config {
 	return cfg
 }
 
-// call makes a request without a body, and decodes the answer.
+// call sends a request without a body, and decodes the response.
 func (w *world) call(ctx context.Context, method, url string, answer any) error {
 	status, text, err := w.requests.send(ctx, method, url, nil, nil)
 	if err != nil {

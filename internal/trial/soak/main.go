@@ -1,5 +1,4 @@
-// Command soak makes one trial after the other and says what the oracle found in all of
-// them. See docs/testing.md.
+// Command soak runs one trial after another and prints the oracle's findings. See docs/testing.md.
 package main
 
 import (
@@ -20,8 +19,8 @@ const (
 	// shown is how many findings of a round are printed.
 	shown = 20
 
-	// From the second round on, memory may grow by memoryGrowth percent and
-	// goroutines by goroutineGrowth.
+	// After the second round, memory may grow by memoryGrowth percent, and the number of goroutines
+	// by goroutineGrowth.
 	memoryGrowth    = 50
 	goroutineGrowth = 20
 )
@@ -31,11 +30,11 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1) //nolint:gocritic // stop has nothing left to do
+		os.Exit(1) //nolint:gocritic // stop is not needed any more
 	}
 }
 
-// options are what the command line says.
+// options are the options of the command line.
 type options struct {
 	seed         uint64
 	limit, round time.Duration
@@ -47,19 +46,19 @@ type options struct {
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
-	flags.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "decides what is random; the rounds after the first have the seeds after it")
-	flags.DurationVar(&o.limit, "for", time.Minute, "no round begins after this time")
+	flags.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of the first round; each later round uses the next number")
+	flags.DurationVar(&o.limit, "for", time.Minute, "start no round after this time")
 	flags.DurationVar(&o.round, "round", trial.DefaultDuration, "how long a round publishes")
-	flags.BoolVar(&o.notes, "notes", false, "tell what happens")
-	flags.BoolVar(&o.scripts, "scripts", true, "with the clients in JavaScript and Python; needs node, python3, and to be started at the root of the repository")
+	flags.BoolVar(&o.notes, "notes", false, "print the events of each trial")
+	flags.BoolVar(&o.scripts, "scripts", true, "also run the clients in JavaScript and Python; needs node and python3; run it in the root of the repository")
 	plant := func(to *oracle.Plant) func(string) error {
 		return func(s string) (err error) {
 			*to, err = oracle.ParsePlant(s)
 			return err
 		}
 	}
-	flags.Func("plant", "make a mistake in what a client says: drop, repeat or swap", plant(&o.client))
-	flags.Func("server-plant", "make a mistake in what the engine delivers: drop, repeat or swap", plant(&o.server))
+	flags.Func("plant", "plant a fault in what a client reports: drop, repeat or swap", plant(&o.client))
+	flags.Func("server-plant", "plant a fault in what the engine delivers: drop, repeat or swap", plant(&o.server))
 	return o, flags.Parse(args)
 }
 
@@ -98,7 +97,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// trial returns what the round with the seed is like.
+// trial returns the options of the round with the seed.
 func (o options) trial(seed uint64, out io.Writer) trial.Options {
 	t := trial.Options{Seed: seed, Duration: o.round, Plant: o.client, ServerPlant: o.server}
 	if o.scripts {
@@ -110,7 +109,7 @@ func (o options) trial(seed uint64, out io.Writer) trial.Options {
 	return t
 }
 
-// A watch sees to it that a round leaves nothing behind.
+// A watch checks that a round leaves no memory and no goroutines behind.
 type watch struct {
 	rounds     int
 	memory     uint64
