@@ -9,24 +9,23 @@ import (
 	"slices"
 )
 
-// ErrInterrupted is why a call failed whose connection was lost before the server
-// answered it, and which can't be made again: it may or may not have been carried out.
+// ErrInterrupted is returned by a call if the connection was lost before the server answered and
+// the request cannot be repeated safely. The request may or may not have been carried out.
 var ErrInterrupted = errors.New("the connection was lost before the server answered, so it may or may not have been carried out")
 
-// An ask is a request that has not been answered. Its fields belong to the Conn's mutex.
+// An ask is a request without a reply so far. All fields are guarded by Conn.mu.
 type ask struct {
 	id    uint64
 	op    string // for errors
 	text  []byte // the frame
-	again bool   // can be sent again on another connection
-	sent  bool   // on some connection
+	again bool   // may be sent again on another connection
+	sent  bool   // was sent on some connection
 
-	// answer is called once, with the reply or with why there is none, and with mu
-	// held: it must not block.
+	// answer is called once, with the reply or the error, while Conn.mu is held. It must not block.
 	answer func(*frame, error)
 }
 
-// newAsk makes a request. Called with mu held.
+// newAsk creates a request. The caller holds mu.
 func (c *Conn) newAsk(op, kind string, params any) (*ask, error) {
 	c.lastID++
 	text, err := requestFrame(c.lastID, kind, params)
@@ -36,13 +35,13 @@ func (c *Conn) newAsk(op, kind string, params any) (*ask, error) {
 	return &ask{id: c.lastID, op: op, text: text}, nil
 }
 
-// submit sends a request, now or when there is a connection. Called with mu held.
+// submit sends a request now, or as soon as there is a connection. The caller holds mu.
 func (c *Conn) submit(a *ask) {
 	c.asks[a.id] = a
 	if c.link == nil {
 		return
 	}
-	// Clause 1.3: a larger frame would end the connection, and with it all else.
+	// Clause 1.3: the server would close the connection because of a larger frame.
 	if limit := c.link.hello.Limits.FrameBytes; limit > 0 && len(a.text) > limit {
 		delete(c.asks, a.id)
 		a.answer(nil, &Error{
@@ -56,16 +55,14 @@ func (c *Conn) submit(a *ask) {
 	poke(c.asked)
 }
 
-// sendAgain sends the requests that wait, on a new connection, in the order in which
-// they were made. Called with mu held.
+// sendAgain sends the pending requests on a new connection, oldest first. The caller holds mu.
 func (c *Conn) sendAgain() {
 	for _, id := range slices.Sorted(maps.Keys(c.asks)) {
 		c.submit(c.asks[id])
 	}
 }
 
-// interrupt fails the requests that were sent and can't be sent again. Called with
-// mu held.
+// interrupt fails the requests that were sent and cannot be repeated. The caller holds mu.
 func (c *Conn) interrupt(err error) {
 	for id, a := range c.asks {
 		if a.sent && !a.again {
@@ -75,7 +72,7 @@ func (c *Conn) interrupt(err error) {
 	}
 }
 
-// answer gives a reply to its request. One that nobody waits for any more is dropped.
+// answer passes a reply to its request. It ignores a reply to a request that was given up.
 func (c *Conn) answer(id uint64, f *frame) {
 	c.mu.Lock()
 	if a := c.asks[id]; a != nil {
@@ -94,8 +91,7 @@ func (c *Conn) answer(id uint64, f *frame) {
 	}
 }
 
-// do makes a request and waits for its reply. again reports whether it can be made twice without
-// harm.
+// do makes a request and waits for its reply. again reports whether the request is safe to repeat.
 func (c *Conn) do(ctx context.Context, op, kind string, params any, again bool) (*frame, error) {
 	return c.doThen(ctx, op, kind, params, again, nil)
 }
@@ -143,7 +139,7 @@ func (c *Conn) doThen(ctx context.Context, op, kind string, params any, again bo
 	a.again = false
 	c.mu.Unlock()
 	select {
-	case r := <-done: // it came after all
+	case r := <-done: // the reply arrived after all
 		return r.f, r.err
 	default:
 	}
@@ -153,7 +149,7 @@ func (c *Conn) doThen(ctx context.Context, op, kind string, params any, again bo
 	return nil, fmt.Errorf("%s: there is no connection: %w", op, context.Cause(ctx))
 }
 
-// readReply decodes what a reply holds.
+// readReply decodes the JSON of a reply.
 func readReply(op string, text json.RawMessage, into any) error {
 	if text == nil {
 		return fmt.Errorf("%s: the server's answer is of another kind than the request", op)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The numbers of clause 8.4, which are the same in all clients.
+// The numbers of clause 8.4, which all clients share.
 const (
 	// goodAfter is how long a connection must last after its joins were answered to count as good.
 	goodAfter = time.Second
@@ -20,9 +20,9 @@ const (
 	laterDoublings = 3
 )
 
-// backoff tells how long to wait before the next attempt to connect: anything
-// from nothing to a bound that doubles with each failure ("full jitter"), so that
-// the subscribers of a server that went away do not all come back at once.
+// A backoff computes the wait before the next attempt to connect: a random time between zero and a
+// bound that doubles with each failure ("full jitter"). The jitter spreads the reconnects of all
+// subscribers after a server has restarted. It is not safe for concurrent use.
 type backoff struct {
 	base, max time.Duration
 	random    func(limit time.Duration) time.Duration

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// NewToken makes a token that lets a subscriber in. It is valid at once.
+// NewToken creates a classic token for a subscriber. It is valid at once.
 func (c *Client) NewToken(ctx context.Context) (string, error) {
 	var answer struct {
 		Token string `json:"token"`
@@ -25,9 +25,9 @@ func (c *Client) NewToken(ctx context.Context) (string, error) {
 	return answer.Token, nil
 }
 
-// ActiveTokens returns the tokens with at least one connection, each once. Given
-// one channel, it returns those of the connections on it, one for each, so that a
-// token can be there twice; the list is empty for a channel that nobody is on.
+// ActiveTokens returns the tokens that have at least one connection, each token once. With a
+// channel it returns one token for each connection on the channel, so a token may appear twice. It
+// returns an empty list for a channel without subscribers.
 func (c *Client) ActiveTokens(ctx context.Context, channel ...string) ([]string, error) {
 	op, path := "list tokens", "/token/"
 	switch len(channel) {
@@ -49,7 +49,7 @@ func (c *Client) ActiveTokens(ctx context.Context, channel ...string) ([]string,
 	return answer.Tokens, nil
 }
 
-// DeleteToken makes a token invalid. A token that the server does not know is an
+// DeleteToken makes a classic token invalid. If the server does not know the token, the error is an
 // [Error] with status 404.
 func (c *Client) DeleteToken(ctx context.Context, token string) error {
 	if token == "" {
@@ -58,21 +58,20 @@ func (c *Client) DeleteToken(ctx context.Context, token string) error {
 	return c.call(ctx, "delete a token", http.MethodDelete, "/token/"+url.PathEscape(token), nil, nil)
 }
 
-// BroadcastOptions change what [Client.Broadcast] does. The zero value delivers.
+// BroadcastOptions are the options of [Client.Broadcast]. The zero value delivers the message.
 type BroadcastOptions struct {
-	// DryRun has the server check everything and deliver nothing.
+	// DryRun makes the server check the request without delivering the message.
 	DryRun bool
 }
 
 var errNoChannel = errors.New("the channel's name is empty")
 
-// Broadcast sends a message to everyone on a channel. The message is marshalled
-// with encoding/json; a json.RawMessage goes out as it is, byte for byte. Success
-// means that the server has taken it, also when nobody is there to get it.
+// Broadcast sends a message to all subscribers of a channel. The message is marshalled with
+// encoding/json; a json.RawMessage is sent unchanged, byte for byte. Success means that the server
+// accepted the message, even if the channel has no subscribers.
 //
-// It is never repeated. When it fails with anything but an [Error], the message
-// may or may not have been delivered; a caller that tries again may deliver it
-// twice.
+// Broadcast never retries. If it fails with anything but an [Error], the message may or may not
+// have been delivered, and calling Broadcast again may deliver it twice.
 func (c *Client) Broadcast(ctx context.Context, channel string, message any, o BroadcastOptions) error {
 	op := fmt.Sprintf("broadcast on %q", channel)
 	if channel == "" {
@@ -92,8 +91,8 @@ func (c *Client) Broadcast(ctx context.Context, channel string, message any, o B
 	return c.call(ctx, op, http.MethodPost, "/broadcast/"+url.PathEscape(channel)+"/", body, nil)
 }
 
-// payloadOf returns the JSON of a message. A raw message is not marshalled, as
-// that would compact it and escape characters of HTML.
+// payloadOf returns the JSON of a message. It does not marshal a raw message, because encoding/json
+// would compact it and escape HTML characters.
 func payloadOf(message any) ([]byte, error) {
 	raw, ok := message.(json.RawMessage)
 	if !ok {
@@ -102,7 +101,7 @@ func payloadOf(message any) ([]byte, error) {
 	if !json.Valid(raw) {
 		return nil, errors.New("the message is not valid JSON")
 	}
-	if !utf8.Valid(raw) { // which json.Valid does not check
+	if !utf8.Valid(raw) { // json.Valid does not check this
 		return nil, errors.New("the message is not valid UTF-8")
 	}
 	return bytes.TrimSpace(raw), nil

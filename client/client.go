@@ -15,55 +15,53 @@ import (
 )
 
 const (
-	// DefaultAPI is where a server that was started without options serves its API.
+	// DefaultAPI is the URL of the API of a server that was started without options.
 	DefaultAPI = "http://127.0.0.1:8001"
-	// DefaultWS is where it serves its WebSockets.
+	// DefaultWS is the WebSocket URL of a server that was started without options.
 	DefaultWS = "ws://127.0.0.1:8002/"
 
 	defaultTimeout     = 15 * time.Second
-	defaultMaxResponse = 32 << 20 // some 200,000 tokens
+	defaultMaxResponse = 32 << 20 // about 200,000 tokens
 	defaultConnections = 128
 	dialTimeout        = 5 * time.Second
 	idleTimeout        = 90 * time.Second
 	maxErrorBody       = 64 << 10
 )
 
-// Options are the address of the server and how to talk to it. The zero value is for a server on
-// this machine that was started without options.
+// Options configure a [Client]: the server's address and credentials. The zero value is for a
+// server on this machine that was started without options.
 type Options struct {
-	// API is the base URL of the server's HTTP API; "" means [DefaultAPI]. It may have a path, if a
-	// proxy puts the API under one, and a user and a password for that proxy, which are sent if Key
-	// is empty. Errors do not repeat them.
+	// API is the base URL of the server's HTTP API; "" means [DefaultAPI]. If a proxy serves the
+	// API under a path, include the path. It may contain a user and a password for that proxy; they
+	// are sent only if Key is empty. Errors never contain them.
 	API string
 
-	// Key is the API key, which a server requires once it has any; see docs/http-api.md. It is sent
-	// with each request, and errors do not contain it.
+	// Key is the API key. A server requires one as soon as an API key exists; see docs/http-api.md.
+	// The key is sent with each request, and errors never contain it.
 	Key string
 
-	// HTTP makes the requests. nil means a default client: 15 seconds for a request, at most 128
-	// connections at once (further requests wait for one), all kept open between requests.
+	// HTTP makes the requests. nil means a default client, with a timeout of 15 seconds per request
+	// and at most 128 connections at once (further requests wait), all kept open between requests.
 	// Redirects are never followed, even if CheckRedirect allows them: the key would be sent to the
 	// target host, and a POST would become a GET.
 	HTTP *http.Client
 
-	// MaxResponse is the size in bytes at which an answer is refused; 0 means
-	// 32 MiB, enough for about 200,000 tokens.
+	// MaxResponse is the largest accepted response in bytes; 0 means 32 MiB, enough for about
+	// 200,000 tokens.
 	MaxResponse int64
 }
 
-// A Client uses the HTTP API of a server. It is safe for use by many goroutines,
-// which share its connections. It repeats no request that it could not repeat
-// without harm: a publish whose answer was lost may have been carried out, and
-// without a key there is no way to tell.
+// A Client uses a server's HTTP API. It is safe for concurrent use; all goroutines share its
+// connections. It repeats only requests that are safe to repeat. A publish without a key is not: if
+// its response is lost, the client cannot find out whether the message was published.
 type Client struct {
-	base        string // without the slash at its end
+	base        string // without the trailing slash
 	http        *http.Client
-	authorize   func(*http.Request) // a function, so that a client that is printed does not show the key
+	authorize   func(*http.Request) // a function, so that printing a Client does not print the key
 	maxResponse int64
 }
 
-// New returns a client. It fails if the URL in the options is not one of HTTP. It
-// does not connect.
+// New returns a client. It fails if the options are invalid. It does not connect.
 func New(o Options) (*Client, error) {
 	if o.API == "" {
 		o.API = DefaultAPI
@@ -100,8 +98,7 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close closes the connections that are kept open for later requests. The client
-// can still be used.
+// Close closes the idle connections. The client can still be used.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 func defaultHTTP() *http.Client {
@@ -111,9 +108,9 @@ func defaultHTTP() *http.Client {
 		Transport: &http.Transport{
 			Proxy:       http.ProxyFromEnvironment,
 			DialContext: dialer.DialContext,
-			// As many kept as allowed: with net/http's default of two, a backend
-			// that publishes from many goroutines would open and close one
-			// connection for nearly every request.
+			// Keep all of them: with net/http's default of two idle connections, a backend that
+			// publishes from many goroutines would open and close a connection for nearly every
+			// request.
 			MaxConnsPerHost:     defaultConnections,
 			MaxIdleConns:        defaultConnections,
 			MaxIdleConnsPerHost: defaultConnections,
@@ -124,13 +121,13 @@ func defaultHTTP() *http.Client {
 	}
 }
 
-// call makes a request and decodes the answer's JSON into answer, unless that is
-// nil. op says what is being done, for errors.
+// call makes a request and decodes the JSON of the response into answer, unless answer is nil. op
+// names the operation in errors.
 func (c *Client) call(ctx context.Context, op, method, path string, body []byte, answer any) error {
 	return c.callWithKey(ctx, op, method, path, "", body, answer)
 }
 
-// callWithKey is call for a request that is to be idempotent, if key is not "".
+// callWithKey is like call. If key is not "", the request is idempotent.
 func (c *Client) callWithKey(ctx context.Context, op, method, path, key string, body []byte, answer any) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
@@ -141,8 +138,8 @@ func (c *Client) callWithKey(ctx context.Context, op, method, path, key string, 
 	}
 	c.authorize(req)
 	if key != "" {
-		// With it net/http, too, repeats a request whose connection was closed
-		// before anything of an answer came.
+		// With this header, net/http also repeats a request if the connection was closed before any
+		// part of the response arrived.
 		req.Header.Set("Idempotency-Key", key)
 	}
 	resp, err := c.http.Do(req)
@@ -169,7 +166,7 @@ func (c *Client) callWithKey(ctx context.Context, op, method, path, key string, 
 	return nil
 }
 
-// errorFrom creates an [Error] from an answer that is not a success.
+// errorFrom returns the [Error] of an unsuccessful response.
 func errorFrom(op string, resp *http.Response) error {
 	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header), Message: redirection(resp)}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
@@ -192,7 +189,7 @@ func errorFrom(op string, resp *http.Response) error {
 	return e
 }
 
-// retryAfter reads a Retry-After in seconds, the only form that Boreas sends.
+// retryAfter parses a Retry-After header in seconds, the only form that Boreas sends.
 func retryAfter(h http.Header) time.Duration {
 	seconds, err := strconv.ParseUint(h.Get("Retry-After"), 10, 31)
 	if err != nil {

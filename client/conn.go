@@ -11,36 +11,37 @@ import (
 // ErrClosed is returned by calls of a [Conn] or a [Subscription] after its Close.
 var ErrClosed = errors.New("closed")
 
-// A Conn talks protocol 2 with a server over a WebSocket. It connects in the background. When
-// the connection is lost, it reconnects by itself and resumes each subscription at its position,
-// until Close is called or the server reports that reconnecting is useless. It is safe for use
-// by many goroutines.
+// A Conn is a WebSocket connection to a server that speaks protocol 2. It connects in the
+// background. When the connection is lost, it reconnects and resumes each subscription at its
+// position, until Close is called or the server reports that reconnecting is useless. It is safe
+// for concurrent use.
 //
-// Calls wait while there is no connection; end their context to stop waiting.
+// While there is no connection, calls wait. Cancel a call's context to stop waiting.
 type Conn struct {
-	o      *ConnectOptions // a pointer, so that a Conn that is printed does not show the token
+	// Immutable after connect.
+	o      *ConnectOptions // a pointer, so that printing a Conn does not print the token
 	random func(time.Duration) time.Duration
-
-	ctx    context.Context // ends with Close, or when there is no way back
+	ctx    context.Context // ends with Close or when reconnecting is useless
 	cancel context.CancelCauseFunc
 	ended  chan struct{} // closed when all goroutines have ended
 	asked  chan struct{} // holds a token when a request was made; capacity 1
 
+	// Guarded by mu.
 	mu     sync.Mutex
-	link   *link                    // the one in use, if any; guarded by mu, as all below
+	link   *link                    // the current connection; nil if there is none
 	subs   map[string]*Subscription // by channel
-	asks   map[uint64]*ask          // not answered yet, by id
+	asks   map[uint64]*ask          // requests without a reply so far, by id
 	lastID uint64
 	own    own
-	states []State // to be told by the reader
+	states []State // changes that the reader has not reported to OnState yet
 
-	// The token that the server refused last, and how; of run alone.
+	// Owned by run. The last token that the server refused, and its error.
 	refused *string // nil if there is none; a pointer for the same reason as o
 	refusal error
 }
 
-// Connect returns a Conn, or says what is wrong with the options. It does not wait
-// for the server: that one may be started later.
+// Connect returns a Conn, or an error if the options are invalid. It does not wait for the server,
+// which may be started later.
 func Connect(o ConnectOptions) (*Conn, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -60,19 +61,17 @@ func connect(o ConnectOptions, random func(time.Duration) time.Duration) *Conn {
 	return c
 }
 
-// Close ends the connection, all subscriptions and all calls, which return
-// [ErrClosed]. It waits until nothing runs any more, so OnState and
-// TokenFunc must not call it.
+// Close closes the connection and ends all subscriptions and calls with [ErrClosed]. It waits for
+// the Conn's goroutines, so OnState and TokenFunc must not call it.
 func (c *Conn) Close() {
 	c.cancel(ErrClosed)
 	<-c.ended
 }
 
-// Done is closed when the Conn has ended: by Close, or for the reason that
-// [Conn.Err] returns.
+// Done returns a channel that is closed when the Conn has ended. [Conn.Err] returns the reason.
 func (c *Conn) Done() <-chan struct{} { return c.ended }
 
-// Err returns why the Conn has ended for good, nil if it has not.
+// Err returns the reason why the Conn has ended for good, or nil if it has not ended.
 func (c *Conn) Err() error {
 	if c.ctx.Err() == nil {
 		return nil
@@ -80,7 +79,7 @@ func (c *Conn) Err() error {
 	return context.Cause(c.ctx)
 }
 
-// run connects repeatedly.
+// run connects again and again until the Conn ends.
 func (c *Conn) run() {
 	defer close(c.ended)
 	wait := backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, random: c.random}
@@ -106,7 +105,7 @@ func (c *Conn) run() {
 	c.o.OnState(State{Kind: Ended, Err: context.Cause(c.ctx)})
 }
 
-// once makes one connection and serves it until it is lost.
+// once makes one connection and serves it until the connection is lost.
 func (c *Conn) once() ending {
 	l, e := c.dial()
 	if l == nil {
@@ -125,8 +124,8 @@ func (c *Conn) once() ending {
 	return e
 }
 
-// settle makes l the connection in use: the requests that wait are sent, and the
-// subscriptions go on.
+// settle makes l the current connection, sends the pending requests and joins the channels of all
+// subscriptions.
 func (c *Conn) settle(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,8 +135,8 @@ func (c *Conn) settle(l *link) {
 	l.answered(0)
 }
 
-// unsettle ends the use of the connection, which was lost for the reason given. It reports
-// whether the connection was good.
+// unsettle stops using a connection that was lost because of err. It reports whether the connection
+// was good.
 func (c *Conn) unsettle(l *link, err error) (good bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,7 +149,7 @@ func (c *Conn) unsettle(l *link, err error) (good bool) {
 	return good
 }
 
-// finish ends all that waits for the connection.
+// finish ends all subscriptions and fails all pending requests.
 func (c *Conn) finish(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,8 +163,7 @@ func (c *Conn) finish(err error) {
 	}
 }
 
-// receive hands what the server sends to where it belongs, until the connection
-// is lost.
+// receive reads frames and dispatches them until the connection is lost.
 func (c *Conn) receive(l *link) error {
 	for {
 		f, err := l.read(l.ctx)
@@ -183,8 +181,7 @@ func (c *Conn) receive(l *link) error {
 		case f.Expiring != nil:
 			l.expire(f.Expiring)
 		case f.Error != nil:
-			// A request of ours that the server could not even read: its answer
-			// would never come.
+			// The server could not read one of our requests, so it will never answer it.
 			return f.Error.as("talk to the server")
 		}
 	}

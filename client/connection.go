@@ -16,31 +16,30 @@ import (
 	"github.com/coder/websocket"
 )
 
-// closeWait is how long the server may take to answer a close frame before the
-// socket is closed without one.
+// closeWait is how long to wait for the server's close frame before closing the socket.
 const closeWait = 250 * time.Millisecond
 
 var errSilent = errors.New("the server gave no sign of life")
 
-// A connection is one WebSocket, with three goroutines that all end in close: one
-// reads, one writes the token and the joins, one pings when nothing is heard.
+// A connection is one WebSocket of a [Subscriber]. It has three goroutines, all of which end in
+// close: the first reads, the second writes the token and the joins, and the third pings the server
+// when it is silent.
 type connection struct {
-	s    *Subscriber
-	conn *websocket.Conn
-
+	// Immutable after connect.
+	s        *Subscriber
+	conn     *websocket.Conn
+	born     time.Time
+	ctx      context.Context // ends with the connection; the end of the caller's context does not cancel it
+	cancel   context.CancelCauseFunc
 	messages chan Message  // closed by the reader when the connection is lost
-	joined   chan struct{} // closed when the server has taken the token and the joins
+	joined   chan struct{} // closed when the server has processed the token and the joins
 
-	ctx     context.Context // ends with the connection, not with the caller's context
-	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
-
-	born    time.Time
-	heard   atomic.Int64 // nanoseconds from born to when the server was last heard
-	handing atomic.Bool  // the reader waits for the caller, so nothing can be heard
+	heard   atomic.Int64 // time of the last sign of life, in nanoseconds since born
+	handing atomic.Bool  // the reader waits for the caller and reads nothing meanwhile
 }
 
-// connect makes a connection and starts it.
+// connect opens a connection and starts its goroutines.
 func (s *Subscriber) connect(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.HandshakeTimeout)
 	defer cancel()
@@ -66,15 +65,14 @@ func (s *Subscriber) connect(ctx context.Context) (*connection, error) {
 	return c, nil
 }
 
-// refusal makes an [Error] of a handshake that the server answered with something
-// else.
+// refusal returns the error of a failed handshake: an [Error] if the server answered over HTTP.
 func refusal(resp *http.Response, err error) error {
 	const op = "connect"
 	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
 		return fmt.Errorf("%s: %w", op, withoutURL(err))
 	}
 	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header), Message: redirection(resp)}
-	// The library keeps the first 1,024 bytes.
+	// coder/websocket keeps the first 1,024 bytes of the body.
 	text, _ := io.ReadAll(resp.Body)
 	if reason := strings.TrimSpace(string(text)); e.Message == "" && reason != "" && !strings.HasPrefix(reason, "<") {
 		e.Errors = []string{reason}
@@ -82,23 +80,23 @@ func refusal(resp *http.Response, err error) error {
 	return e
 }
 
-// fail ends the connection for a reason; the first one counts.
+// fail ends the connection with an error. Only the first error counts.
 func (c *connection) fail(err error) { c.cancel(err) }
 
 // reason returns why the connection ended.
 func (c *connection) reason() error { return context.Cause(c.ctx) }
 
-// close says goodbye, for at most closeWait, and waits for the goroutines.
+// close closes the WebSocket, for at most closeWait, and waits for the goroutines.
 func (c *connection) close() {
 	if c.ctx.Err() == nil {
 		hurry := time.AfterFunc(closeWait, func() { c.fail(errLeft) })
 		defer hurry.Stop()
 		c.running.Go(func() {
-			c.conn.Close(websocket.StatusNormalClosure, "") // whatever it says, it's over
+			c.conn.Close(websocket.StatusNormalClosure, "") // an error makes no difference here
 			c.fail(errLeft)
 		})
 	}
-	for range c.messages { // the reader may be waiting to hand one over
+	for range c.messages { // the reader may be blocked on a send
 	}
 	c.conn.CloseNow() //nolint:errcheck // it may be closed already
 	c.running.Wait()
@@ -106,7 +104,7 @@ func (c *connection) close() {
 
 func (c *connection) hear() { c.heard.Store(int64(time.Since(c.born))) }
 
-// read hands over what the server sends.
+// read passes the server's messages to the caller's loop.
 func (c *connection) read() {
 	defer close(c.messages)
 	for {
@@ -127,12 +125,12 @@ func (c *connection) read() {
 		case <-c.ctx.Done():
 			return
 		}
-		c.hear() // the quiet begins now: until here nothing could be heard
+		c.hear() // count silence from here: the reader could not hear anything before
 		c.handing.Store(false)
 	}
 }
 
-// closed says in plain words how a connection was lost.
+// closed returns a plain description of why the connection was lost.
 func closed(err error) error {
 	var frame websocket.CloseError
 	switch {
@@ -148,7 +146,7 @@ func closed(err error) error {
 	return fmt.Errorf("the connection broke: %w", err)
 }
 
-// parse reads a message of the classic wire.
+// parse parses a message of the classic wire.
 func parse(kind websocket.MessageType, frame []byte) (Message, error) {
 	var m struct {
 		Message json.RawMessage `json:"message"`
@@ -160,7 +158,7 @@ func parse(kind websocket.MessageType, frame []byte) (Message, error) {
 	return Message{Channel: *m.Channel, Data: m.Message}, nil
 }
 
-// write shows the token, joins the channels, and then follows their changes.
+// write sends the token, joins the channels, and later sends the changes of the list of channels.
 func (c *connection) write(token string) {
 	if token != "" {
 		if !c.send(map[string]string{"access_token": token}) {
@@ -176,8 +174,8 @@ func (c *connection) write(token string) {
 			}
 		}
 		if first {
-			// The server handles a client's frames in order, so its answer to a
-			// ping tells that it has handled all before it.
+			// The server handles a client's frames in order. Its pong means that it has handled all
+			// frames before the ping.
 			if !c.alive() {
 				return
 			}
@@ -191,7 +189,7 @@ func (c *connection) write(token string) {
 	}
 }
 
-// send writes one request; false means that the connection is lost.
+// send writes one request. It returns false if the connection is lost.
 func (c *connection) send(request any) bool {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
@@ -209,7 +207,7 @@ func (c *connection) send(request any) bool {
 	return true
 }
 
-// watch makes sure that a server that is not heard is still there.
+// watch pings the server whenever it has been silent for PingAfter.
 func (c *connection) watch() {
 	for {
 		quiet := time.Since(c.born) - time.Duration(c.heard.Load())
@@ -228,9 +226,9 @@ func (c *connection) watch() {
 	}
 }
 
-// alive pings the server and waits for its answer; without one in time it ends
-// the connection and returns false. Anything else that was heard meanwhile is a
-// sign of life as good, and while the caller is what is slow nothing can be told.
+// alive pings the server and waits for the pong. Without a pong in time it ends the connection and
+// returns false. Any other frame is an equally good sign of life. If the caller's loop is slow, the
+// pong cannot be read, so alive returns true.
 func (c *connection) alive() bool {
 	before := c.heard.Load()
 	ctx, cancel := context.WithTimeout(c.ctx, c.s.o.PingTimeout)

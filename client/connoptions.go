@@ -10,53 +10,55 @@ import (
 )
 
 const (
-	// pathV2 is where a server speaks protocol 2, if the URL has no path.
+	// pathV2 is the path of protocol 2 for a URL without a path.
 	pathV2 = "/v2"
 
 	defaultFirstBackoff = time.Second // clause 8.4
 	writeTimeout        = 15 * time.Second
-	defaultHeartbeat    = 25 * time.Second // of our own, where the server has none
+	defaultHeartbeat    = 25 * time.Second // the client's own interval for a server without heartbeats
 )
 
-// ConnectOptions say where the server is and who connects. The zero value connects
-// to a server on this machine that was started without options, and shows no token.
+// ConnectOptions configure a [Conn]. The zero value connects to a server on this machine that was
+// started without options, and sends no token.
 type ConnectOptions struct {
-	// URL is where the server takes subscribers, ws:// or wss://; "" means
-	// [DefaultWS]. Without a path, protocol 2 is at /v2.
+	// URL is the WebSocket URL of the server, ws:// or wss://; "" means [DefaultWS]. If it has no
+	// path, the path is /v2.
 	URL string
 
-	// Token is shown to the server on each connection. With one that ends, or is
-	// revoked, the Conn ends: use TokenFunc for those.
+	// Token is sent to the server on each connection. When the token expires or is revoked, the
+	// Conn ends. Use TokenFunc for tokens that expire.
 	Token string
 
-	// TokenFunc, if not nil, is asked for the token before each connection, once
-	// more when the server does not take it, and when the server says that the
-	// token ends soon: the next one takes its place, and the connection goes on. Set
-	// it or Token. An error of it is a failed attempt, which is made again. It may be
-	// called when the one before has not been used, and must not give a token again
-	// that the server refused: that ends the Conn.
+	// TokenFunc, if not nil, returns the token. Set either TokenFunc or Token. The Conn calls it
+	// before each connection, a second time if the server refuses the token, and when the server
+	// announces that the token expires soon; the new token replaces the old one on the same
+	// connection.
+	//
+	// If TokenFunc returns an error, the attempt has failed and is repeated later. TokenFunc may be
+	// called again before its last token was used. It must not return a token that the server
+	// refused: that ends the Conn.
 	TokenFunc func(context.Context) (string, error)
 
-	// OnState, if not nil, is told each change of the connection, one after the
-	// other. It must not block: nothing is read meanwhile.
+	// OnState, if not nil, is called with each change of the connection, one call at a time. It
+	// must not block, because the Conn reads nothing meanwhile.
 	OnState func(State)
 
-	// ReadLimit is the size in bytes of the largest frame that is taken; 0 means
-	// 2 MiB. A larger one ends the connection.
+	// ReadLimit is the largest accepted frame in bytes; 0 means 2 MiB. A larger frame ends the
+	// connection.
 	ReadLimit int64
 
-	// HandshakeTimeout bounds connecting, up to the server's answer to the token;
-	// 0 means 10 s.
+	// HandshakeTimeout is the timeout for connecting, including the server's reply to the token; 0
+	// means 10 s.
 	HandshakeTimeout time.Duration
 
-	// MinBackoff and MaxBackoff bound the wait before a new attempt, unless the server sends the
-	// wait: a random time up to MinBackoff after the first failure, up to twice that after the
-	// second, never over MaxBackoff. While no server answers, the wait is at most 4 s for the first
-	// minute. A connection that lasted for a second after its joins were answered resets it. 0
-	// means 1 s and 30 s.
+	// MinBackoff and MaxBackoff bound the random wait before a new attempt, unless the server sends
+	// the wait. The wait is at most MinBackoff after the first failure, at most twice that after
+	// the second, and so on, and never more than MaxBackoff. While no server answers, it is at most
+	// 4 s for the first minute. A connection that lasted for a second after its joins were answered
+	// resets the backoff. 0 means 1 s and 30 s.
 	MinBackoff, MaxBackoff time.Duration
 
-	// HTTP makes the handshake; nil means a default client. Set its transport to use your own TLS
+	// HTTP makes the handshake; nil means a default client. Set its Transport to use your own TLS
 	// configuration or proxy. Do not set its Timeout. Redirects are not followed, even if
 	// CheckRedirect allows them.
 	HTTP *http.Client
@@ -90,7 +92,7 @@ func (o ConnectOptions) withDefaults() (ConnectOptions, error) {
 	return o, nil
 }
 
-// token returns the token to show, "" for none.
+// token returns the token to send, or "" for no token.
 func (o *ConnectOptions) token(ctx context.Context) (string, error) {
 	if o.TokenFunc == nil {
 		return o.Token, nil

@@ -1,8 +1,7 @@
 // Package client is the Go client of a Boreas server.
 //
-// A program that wants messages, or that publishes many, uses a [Conn]: it keeps a
-// WebSocket to the server, comes back when the connection is lost, and goes on where
-// it was.
+// A program that receives messages, or publishes many, uses a [Conn]. A Conn keeps a WebSocket to
+// the server, reconnects when the connection is lost, and resumes where it was.
 //
 //	c, err := client.Connect(client.ConnectOptions{Token: token})
 //	defer c.Close()
@@ -20,11 +19,11 @@
 //		}
 //	}
 //
-// Each message comes once and in order, or a [Gap] stands in its place and says why.
-// Who keeps the Position of the last message that was dealt with can go on from
-// there in another process: see [SubscribeOptions].
+// Each message is delivered once and in order. If messages cannot be delivered, a [Gap] takes their
+// place and contains the reason. To resume in another process, store the Position of the last
+// message that you processed, and pass it as Since in [SubscribeOptions].
 //
-// A backend uses a [Client]: it talks HTTP with the server's API.
+// A backend uses a [Client], which calls the server's HTTP API.
 //
 //	c, err := client.New(client.Options{})
 //	token, err := c.NewToken(ctx)
@@ -32,10 +31,9 @@
 //
 // # The classic wire
 //
-// [Subscriber] and [Client.Broadcast] speak the wire of Boreas 1.0, for servers that
-// have no other. It has no answers and no positions: the server never tells that a
-// token was wrong or that a join was refused, such a subscriber stays connected and
-// gets nothing. And after a reconnect nobody can tell which messages were published in
-// between: [Subscriber.Messages] then yields a [Reconnected], so that the gap is
-// never silent.
+// [Subscriber] and [Client.Broadcast] speak the protocol of Boreas 1.0, for servers that have no
+// other. It has no replies and no positions. The server does not report an invalid token or a
+// refused join: the subscriber stays connected and receives nothing. After a reconnect the client
+// cannot know which messages were published in between, so [Subscriber.Messages] yields a
+// [Reconnected] to report the gap.
 package client

@@ -10,25 +10,24 @@ import (
 	"github.com/coder/websocket"
 )
 
-// An ending tells how a connection ended, or why there was none, and what follows
-// from it.
+// An ending describes why a connection ended or failed, and how to continue.
 type ending struct {
 	err   error
-	final bool          // coming back is of no use
-	wrong bool          // the same, if there never was a connection
-	later bool          // the server has too much to do
+	final bool          // reconnecting is useless
+	wrong bool          // reconnecting is useless, if no connection has worked before
+	later bool          // the server is overloaded
 	mute  bool          // no server answered
-	good  bool          // it was a good connection (clause 8.4)
-	token bool          // the token was revoked, or there was none
-	after time.Duration // how long to wait at least
-	exact bool          // after is exactly how long to wait
+	good  bool          // the connection was good (clause 8.4)
+	token bool          // the token was revoked or is missing
+	after time.Duration // the minimum wait before the next attempt
+	exact bool          // after is the exact wait, not the minimum
 	lived time.Duration // how long the connection was in use; 0 if it never was
 }
 
-// pause returns how long to wait before the next attempt. Clause 8.4.
+// pause returns the wait before the next attempt (clause 8.4).
 func (e *ending) pause(b *backoff) time.Duration {
 	switch {
-	case e.later: // regardless of its duration
+	case e.later: // however long the connection lasted
 		b.doublings = max(b.doublings, laterDoublings)
 	case e.good:
 		b.good()
@@ -37,11 +36,11 @@ func (e *ending) pause(b *backoff) time.Duration {
 	if e.exact {
 		return e.after
 	}
-	// What the server asked all to wait is spread like everything else.
+	// The server asks every client to wait equally long, so add jitter.
 	return e.after + jitter
 }
 
-// ending returns how the connection ended whose reading failed with err.
+// ending returns how the connection ended after reading failed with err.
 func (l *link) ending(err error) ending {
 	e := ending{err: err}
 	var frame websocket.CloseError
@@ -64,8 +63,8 @@ func (l *link) ending(err error) ending {
 		e.err = closeError(frame)
 	}
 	if closedByServer {
-		// Clause 8.6. The other codes of RFC 6455 tell that something went wrong,
-		// which a new connection may put right.
+		// Clause 8.6. The other close codes of RFC 6455 report a problem that a new connection may
+		// solve.
 		e.final = frame.Code >= 4400 && frame.Code <= 4499
 		e.later = frame.Code >= 4200 && frame.Code <= 4299
 		e.token = e.token || frame.Code >= 4300 && frame.Code <= 4399
@@ -73,12 +72,13 @@ func (l *link) ending(err error) ending {
 	return e
 }
 
-// closeError makes an error of a close frame.
+// closeError returns the error for a close frame.
 func closeError(frame websocket.CloseError) *Error {
 	return &Error{Op: "stay connected", Close: int(frame.Code), Message: frame.Reason}
 }
 
-// broken says in plain words how a connection was lost, unless the server closed it.
+// broken returns a plain description of why the connection was lost. It returns the error of a
+// close frame unchanged.
 func broken(err error) error {
 	switch {
 	case errors.As(err, new(websocket.CloseError)):
@@ -91,8 +91,8 @@ func broken(err error) error {
 	return fmt.Errorf("the connection broke: %w", err)
 }
 
-// refuseToken deals with the end of a connection whose token is no longer valid: the
-// next one has another, if there is one to be had.
+// refuseToken handles the end of a connection whose token is no longer valid. The next attempt
+// needs another token, so without a TokenFunc the ending is final.
 func (c *Conn) refuseToken(token string, e *ending) {
 	if c.o.TokenFunc == nil {
 		e.final, e.err = true, fmt.Errorf("%w; there is no TokenFunc to get another token from", e.err)
@@ -101,22 +101,22 @@ func (c *Conn) refuseToken(token string, e *ending) {
 	c.refused, c.refusal = &token, e.err
 }
 
-// sameToken returns how it ended that TokenFunc gave a token again that was refused.
+// sameToken returns the ending for a TokenFunc that returns a refused token again.
 func sameToken(refusal error) ending {
 	return ending{err: fmt.Errorf("%w; %w", refusal, errSameToken), final: true}
 }
 
-// tokenEnding returns the ending of an attempt without a token.
+// tokenEnding returns the ending of an attempt that could not get a token.
 func tokenEnding(err error) ending {
 	e := ending{err: err, mute: true}
-	var refusal *Error // the token comes from the API of some server
+	var refusal *Error // TokenFunc may get its tokens from a Boreas API
 	if errors.As(err, &refusal) {
 		e.after, e.wrong, e.mute = refusal.RetryAfter, refusal.hopeless(), refusal.mute()
 	}
 	return e
 }
 
-// handshakeEnding returns how a handshake ended that failed. Clause 8.7.
+// handshakeEnding returns the ending of a failed handshake (clause 8.7).
 func handshakeEnding(resp *http.Response, err error) ending {
 	const op = "connect"
 	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {

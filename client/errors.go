@@ -8,26 +8,25 @@ import (
 	"time"
 )
 
-// An Error is a server's refusal: an answer over HTTP that is not a success, an
-// error that answers a request over a WebSocket, or the reason why the server closed
-// it.
+// An Error is a refusal by the server: an unsuccessful HTTP response, an error reply over a
+// WebSocket, or the reason why the server closed the WebSocket.
 type Error struct {
-	Op string // what was asked for, as in `publish on "chat"`
+	Op string // the operation, such as `publish on "chat"`
 
 	Status int // the HTTP status; 0 over a WebSocket
-	Close  int // the close code, when the server closed a WebSocket, otherwise 0
+	Close  int // the close code if the server closed the WebSocket, otherwise 0
 
-	// What protocol 2 and the paths under /v2 say. docs/errors.md lists the codes.
-	Code    string // "" if the server gave none
-	Message string // a sentence for people
-	Retry   string // when the same can succeed: "now", "later", "new_token" or "never"
-	Docs    string // where Code is described
-	Oldest  string // with "expired", "unknown_epoch" and "ahead": the oldest position from which everything is kept
+	// From protocol 2 and the paths under /v2. docs/errors.md lists the codes.
+	Code    string // "" if the server sent none
+	Message string // a sentence for humans
+	Retry   string // when a retry can succeed: "now", "later", "new_token" or "never"
+	Docs    string // the URL of the code's description
+	Oldest  string // with "expired", "unknown_epoch" and "ahead": the oldest position after which every message is kept
 
-	// Errors are the reasons that the classic paths give.
+	// Errors are the reasons from the classic paths.
 	Errors []string
 
-	RetryAfter time.Duration // what the server asked to wait; 0 if it did not say
+	RetryAfter time.Duration // how long the server asked to wait; 0 if it did not say
 }
 
 func (e *Error) Error() string {
@@ -55,8 +54,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// hopeless tells whether the same request can't be expected to succeed later, going
-// by the status only.
+// hopeless reports whether the status means that a retry cannot succeed.
 func (e *Error) hopeless() bool {
 	switch e.Status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -74,20 +72,21 @@ func (e *Error) mute() bool {
 	return false
 }
 
-// ErrMayHaveMissed is what every [Gap] and every [Reconnected] is, for errors.Is.
+// ErrMayHaveMissed matches every [Gap] and every [Reconnected] in errors.Is.
 var ErrMayHaveMissed = errors.New("messages may have been missed")
 
-// ErrInUse is yielded by [Subscription.Events] and [Subscriber.Messages] while
-// another loop ranges over the same.
+// ErrInUse is yielded by [Subscription.Events] and [Subscriber.Messages] if another loop already
+// ranges over the same subscription or subscriber.
 var ErrInUse = errors.New("it is already being ranged over, and only one loop at a time can")
 
-// Reconnected is yielded by [Subscriber.Messages] when the connection was lost and
-// is there again: messages published in between were missed, and the classic wire
-// cannot say which. It comes before every message of the new connection, and once
-// the server has taken the joins, so whoever now reads the state anew misses
-// nothing. It does not end the loop: a caller that knows what to do goes on.
+// Reconnected is yielded by [Subscriber.Messages] after the connection was lost and restored.
+// Messages that were published in between were missed, and the classic wire cannot say which.
+//
+// It is yielded when the server has processed the joins and before any message of the new
+// connection. A caller that now fetches the current state therefore misses nothing. The loop can
+// continue.
 type Reconnected struct {
-	Lost  error         // why the connection before was lost
+	Lost  error         // why the previous connection was lost
 	After time.Duration // how long there was no connection
 }
 
@@ -102,5 +101,5 @@ func (r *Reconnected) Is(target error) bool { return target == ErrMayHaveMissed 
 // Unwrap returns why the connection was lost.
 func (r *Reconnected) Unwrap() error { return r.Lost }
 
-// opError says what was being done when the error came.
+// opError adds the operation to an error.
 func opError(op string, err error) error { return fmt.Errorf("%s: %w", op, err) }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A frame is a message of protocol 2 from the server: a reply if it has an id,
-// something of a channel if it has one, or of the connection.
+// A frame is a message of protocol 2 from the server. It is a reply if it has an id, it concerns a
+// channel if it has a channel, and otherwise it concerns the connection.
 type frame struct {
 	ID    json.RawMessage `json:"id"`
 	Error *refused        `json:"error"`
@@ -23,7 +23,7 @@ type frame struct {
 	Message  json.RawMessage `json:"message"`
 	Position string          `json:"position"`
 	Gap      *Gap            `json:"gap"`
-	Presence json.RawMessage `json:"presence"` // an event with a channel, else a reply
+	Presence json.RawMessage `json:"presence"` // with a channel, an event; otherwise a reply
 
 	Hello    *hello    `json:"hello"`
 	Goodbye  *goodbye  `json:"goodbye"`
@@ -33,7 +33,7 @@ type frame struct {
 type hello struct {
 	Protocol  int    `json:"protocol"`
 	Session   string `json:"session"`
-	User      string `json:"user"`      // of whom the handshake told, by a cookie or the URL
+	User      string `json:"user"`      // set if the handshake authenticated, by a cookie or the URL
 	Heartbeat int    `json:"heartbeat"` // seconds
 	Limits    struct {
 		FrameBytes int `json:"frame_bytes"`
@@ -95,7 +95,7 @@ type joinChannel struct {
 	Info     json.RawMessage `json:"info,omitempty"`
 }
 
-// refused is an error as the server writes it, over WebSocket and HTTP alike.
+// refused is an error as the server sends it, over WebSocket and HTTP.
 type refused struct {
 	Code         string `json:"code"`
 	Message      string `json:"message"`
@@ -105,7 +105,7 @@ type refused struct {
 	Oldest       string `json:"oldest"`
 }
 
-// as returns the error of the operation that it answers.
+// as returns the [Error] for the given operation.
 func (r *refused) as(op string) *Error {
 	return &Error{
 		Op: op, Code: r.Code, Message: r.Message, Retry: r.Retry, Docs: r.Docs, Oldest: r.Oldest,
@@ -113,7 +113,7 @@ func (r *refused) as(op string) *Error {
 	}
 }
 
-// parseFrame reads a message of the server.
+// parseFrame parses a message from the server.
 func parseFrame(text []byte) (*frame, error) {
 	f := new(frame)
 	if err := json.Unmarshal(text, f); err != nil {
@@ -122,13 +122,13 @@ func parseFrame(text []byte) (*frame, error) {
 	return f, nil
 }
 
-// id returns the number of the request that the frame answers.
+// id returns the id of the request that the frame answers.
 func (f *frame) id() (uint64, bool) {
 	id, err := strconv.ParseUint(string(f.ID), 10, 64)
 	return id, err == nil
 }
 
-// requestFrame writes a request of protocol 2.
+// requestFrame returns the frame of a request.
 func requestFrame(id uint64, kind string, params any) ([]byte, error) {
 	text, ok := params.(rawParams)
 	if !ok {
@@ -140,7 +140,7 @@ func requestFrame(id uint64, kind string, params any) ([]byte, error) {
 	return fmt.Appendf(nil, `{"id":%d,%q:%s}`, id, kind, text), nil
 }
 
-// encode returns the JSON of a value, without escapes that are for HTML only.
+// encode returns the JSON of a value, without the escapes for HTML.
 func encode(v any) ([]byte, error) {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)

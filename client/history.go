@@ -6,22 +6,22 @@ import (
 	"fmt"
 )
 
-// HistoryOptions say which part of a channel's history is read. The zero value reads
-// from the oldest message kept.
+// HistoryOptions select a part of a channel's history. The zero value reads from the oldest kept
+// message.
 type HistoryOptions struct {
-	Since string // the place after which to read; "" for the oldest kept
-	Limit int    // messages at most; 0 for the server's default, 100
+	Since string // the position after which to read; "" for the oldest kept message
+	Limit int    // the maximum number of messages; 0 for the server's default, 100
 }
 
 // A HistoryPage is a part of a channel's history.
 type HistoryPage struct {
 	Messages []Message
-	Position string // the place after the last of them: Since of the next page, or of a subscription
-	More     bool   // there are more after it, now
+	Position string // the end of the page: the Since of the next page or of a subscription
+	More     bool   // there are more messages after this page
 }
 
-// History reads kept messages. It needs no subscription to the channel. If the messages after
-// Since are not kept any more, the [Error] has Oldest.
+// History reads kept messages. It does not need a subscription. If the messages after Since are no
+// longer kept, the error is an [Error] with Oldest.
 func (c *Conn) History(ctx context.Context, channel string, o HistoryOptions) (HistoryPage, error) {
 	op := fmt.Sprintf("read the history of %q", channel)
 	if err := checkChannel(channel); err != nil {
@@ -37,7 +37,7 @@ func (c *Conn) History(ctx context.Context, channel string, o HistoryOptions) (H
 	return readHistory(op, channel, f.History)
 }
 
-// readHistory decodes a page, which is the same over WebSocket and HTTP.
+// readHistory decodes a page. WebSocket and HTTP use the same format.
 func readHistory(op, channel string, text json.RawMessage) (HistoryPage, error) {
 	var answer struct {
 		Messages []struct {
@@ -57,8 +57,7 @@ func readHistory(op, channel string, text json.RawMessage) (HistoryPage, error) 
 	return page, nil
 }
 
-// Presence requests the members of a channel with presence in its rule. It needs no subscription
-// to the channel.
+// Presence returns the users on a channel whose rule has presence. It does not need a subscription.
 func (c *Conn) Presence(ctx context.Context, channel string) (PresenceState, error) {
 	op := fmt.Sprintf("ask who is on %q", channel)
 	if err := checkChannel(channel); err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// An Ask is something that a token may be able to do.
+// An Ask is a question whether a token allows a verb on a channel.
 type Ask struct {
 	Verb    string `json:"verb"` // join, publish, history, presence
 	Channel string `json:"channel"`
@@ -18,28 +18,28 @@ type Verdict struct {
 	Verb    string `json:"verb"`
 	Channel string `json:"channel"`
 	Allowed bool   `json:"allowed"`
-	By      string `json:"by"` // the rule that decides, in words
+	By      string `json:"by"` // a description of the rule that decides
 }
 
-// An Inspection is what a server thinks of a token, of whatever kind.
+// An Inspection is the server's description of a token of any kind.
 type Inspection struct {
 	Valid bool        `json:"valid"`
-	Error *TokenError `json:"error,omitempty"` // why it is not valid
+	Error *TokenError `json:"error,omitempty"` // why the token is not valid
 
 	Kind    string    `json:"kind,omitempty"` // classic, opaque, jwt, backend
 	ID      string    `json:"id,omitempty"`
 	User    string    `json:"user,omitempty"`
 	Issued  time.Time `json:"issued,omitzero"`
-	Expires time.Time `json:"expires,omitzero"` // zero for never
-	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything
-	Key     string    `json:"key,omitempty"`    // the ID of the key that made or signed it
-	Can     []Verdict `json:"can,omitempty"`    // one for each question, in their order
+	Expires time.Time `json:"expires,omitzero"` // zero: never
+	Rules   []Rule    `json:"rules,omitzero"`   // nil: everything is allowed
+	Key     string    `json:"key,omitempty"`    // the ID of the key that created or signed the token
+	Can     []Verdict `json:"can,omitempty"`    // one for each question, in the same order
 
 	// Warnings are sentences about rules that may not have the intended effect.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// A TokenError says why a token is not valid.
+// A TokenError is the reason why a token is not valid.
 type TokenError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -47,8 +47,8 @@ type TokenError struct {
 	Docs    string `json:"docs,omitempty"`
 }
 
-// InspectToken asks what the server thinks of a token, and what the token may do. A
-// token that is not valid is no error.
+// InspectToken describes a token and answers for each Ask whether the token allows it. An invalid
+// token is not an error: the Inspection says why it is invalid.
 func (c *Client) InspectToken(ctx context.Context, token string, can ...Ask) (Inspection, error) {
 	if token == "" {
 		return Inspection{}, errors.New("inspect a token: the token is empty")

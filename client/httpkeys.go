@@ -9,36 +9,36 @@ import (
 	"time"
 )
 
-// A NewKeyRequest says what [Client.CreateKey] makes.
+// A NewKeyRequest describes the API key that [Client.CreateKey] creates.
 type NewKeyRequest struct {
 	Name     string    `json:"name"`
 	Verbs    []string  `json:"verbs"`              // publish, tokens, sessions, stats, admin; at least one
-	Channels []string  `json:"channels,omitempty"` // patterns; none means all channels
-	Expires  time.Time `json:"expires,omitzero"`   // zero for never
+	Channels []string  `json:"channels,omitempty"` // patterns; empty: all channels
+	Expires  time.Time `json:"expires,omitzero"`   // zero: never
 
-	// TTL, instead of Expires, is how long it lives by the server's clock, in whole seconds.
+	// TTL may be set instead of Expires. It is counted by the server's clock, in whole seconds.
 	TTL time.Duration `json:"-"`
 }
 
-// KeyInfo is what the server keeps of an API key. The text is not kept.
+// KeyInfo describes an API key. It does not contain the key's text, which the server does not keep.
 type KeyInfo struct {
 	ID       string    `json:"id"`
 	Name     string    `json:"name"`
 	Verbs    []string  `json:"verbs"`
 	Channels []string  `json:"channels,omitempty"`
 	Created  time.Time `json:"created,omitzero"`
-	Expires  time.Time `json:"expires,omitzero"`   // zero for never
-	LastUsed time.Time `json:"last_used,omitzero"` // zero for never
+	Expires  time.Time `json:"expires,omitzero"`   // zero: never
+	LastUsed time.Time `json:"last_used,omitzero"` // zero: never
 }
 
-// A CreatedKey is a key and its text, which the server tells once.
+// A CreatedKey is an API key with its text. The server returns the text only once.
 type CreatedKey struct {
 	Key string `json:"key"`
 	KeyInfo
 }
 
-// CreateKey makes an API key. Two valid keys of one name are the most: the one in use
-// and the next one.
+// CreateKey creates an API key. At most two valid keys may share a name: the current key and its
+// successor.
 func (c *Client) CreateKey(ctx context.Context, r NewKeyRequest) (CreatedKey, error) {
 	op := fmt.Sprintf("make key %q", r.Name)
 	body := struct {
@@ -55,7 +55,7 @@ func (c *Client) CreateKey(ctx context.Context, r NewKeyRequest) (CreatedKey, er
 	return made, nil
 }
 
-// Keys lists the API keys, oldest first.
+// Keys returns the API keys, oldest first.
 func (c *Client) Keys(ctx context.Context) ([]KeyInfo, error) {
 	var answer struct {
 		Keys []KeyInfo `json:"keys"`

@@ -8,13 +8,12 @@ import (
 	"net/url"
 )
 
-// Publish sends a message to everyone on a channel, over HTTP. The message is
-// marshalled with encoding/json; a json.RawMessage goes out as it is.
+// Publish publishes a message on a channel over HTTP. The message is marshalled with encoding/json;
+// a json.RawMessage is sent unchanged.
 //
-// Without a key it is never repeated: when it fails with anything but an [Error], the
-// message may or may not have been published, and a caller that tries again may
-// publish it twice. With a key, trying again is safe for as long as the server
-// remembers it.
+// Publish without a key never retries. If it fails with anything but an [Error], the message may or
+// may not have been published, and calling Publish again may publish it twice. With a key, a retry
+// is safe as long as the server remembers the key.
 func (c *Client) Publish(ctx context.Context, channel string, message any, o PublishOptions) (Ack, error) {
 	op := fmt.Sprintf("publish on %q", channel)
 	if channel == "" {
@@ -60,7 +59,7 @@ func (c *Client) PublishMany(ctx context.Context, messages []Outgoing) ([]Result
 	const op = "publish many messages"
 	body := []byte(`{"messages":[`)
 	results := make([]Result, len(messages))
-	var sent []int // their indices
+	var sent []int // indices of the messages in the request
 	for i, m := range messages {
 		params, err := m.params()
 		if err != nil {

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// pageSize is how many channels or sessions are asked for at once.
+// pageSize is the number of channels or sessions per request.
 const pageSize = 1000
 
-// History reads messages that are kept. If those after Since are not kept any more,
-// the [Error] has Oldest.
+// History reads kept messages. If the messages after Since are no longer kept, the error is an
+// [Error] with Oldest.
 func (c *Client) History(ctx context.Context, channel string, o HistoryOptions) (HistoryPage, error) {
 	op := fmt.Sprintf("read the history of %q", channel)
 	if channel == "" {
@@ -37,7 +37,7 @@ func (c *Client) History(ctx context.Context, channel string, o HistoryOptions) 
 	return readHistory(op, channel, text)
 }
 
-// Presence asks who is on a channel whose rule has presence.
+// Presence returns the users on a channel whose rule has presence.
 func (c *Client) Presence(ctx context.Context, channel string) (PresenceState, error) {
 	if channel == "" {
 		return PresenceState{}, fmt.Errorf("ask who is on a channel: %w", errNoChannel)
@@ -51,12 +51,13 @@ func (c *Client) Presence(ctx context.Context, channel string) (PresenceState, e
 type ChannelInfo struct {
 	Channel     string `json:"channel"`
 	Subscribers int    `json:"subscribers"`
-	Position    string `json:"position"`       // the position of its newest message
+	Position    string `json:"position"`       // the position of the newest message
 	Oldest      string `json:"oldest"`         // the position after which every message is kept
-	Rule        string `json:"rule,omitempty"` // the channels' rule that applies to it; "" if there is none
+	Rule        string `json:"rule,omitempty"` // the name of the channel rule that applies; "" if there is none
 }
 
-// Channel describes one channel. Each that has a name exists.
+// Channel describes one channel. Every valid name is a channel, so it never reports a missing
+// channel.
 func (c *Client) Channel(ctx context.Context, name string) (ChannelInfo, error) {
 	if name == "" {
 		return ChannelInfo{}, fmt.Errorf("look at a channel: %w", errNoChannel)
@@ -65,8 +66,8 @@ func (c *Client) Channel(ctx context.Context, name string) (ChannelInfo, error) 
 	return info, c.call(ctx, fmt.Sprintf("look at channel %q", name), http.MethodGet, channelPath(name), nil, &info)
 }
 
-// Channels yields the channels whose names begin with the prefix, sorted by name, as
-// they are while the loop goes on. An error is the last that is yielded.
+// Channels yields the channels whose names begin with prefix, sorted by name. It requests them page
+// by page during the loop, so the list is not a snapshot. After an error the loop ends.
 func (c *Client) Channels(ctx context.Context, prefix string) iter.Seq2[ChannelInfo, error] {
 	q := url.Values{}
 	if prefix != "" {
@@ -75,21 +76,21 @@ func (c *Client) Channels(ctx context.Context, prefix string) iter.Seq2[ChannelI
 	return pages[ChannelInfo](ctx, c, "list channels", "/v2/channels", q)
 }
 
-// SessionInfo describes a session: one subscriber that is connected.
+// SessionInfo describes a session: one connected subscriber.
 type SessionInfo struct {
 	Session   string    `json:"session"`
-	User      string    `json:"user"`            // "" while anonymous
-	Token     string    `json:"token,omitempty"` // the ID of its token
+	User      string    `json:"user"`            // "" for an anonymous session
+	Token     string    `json:"token,omitempty"` // the token's ID
 	Transport string    `json:"transport"`
-	Address   string    `json:"address"` // of the peer
+	Address   string    `json:"address"` // the client's IP address
 	Since     time.Time `json:"since"`
-	Joined    int       `json:"joined"`   // how many channels
-	Channels  []string  `json:"channels"` // from [Client.Session] only
+	Joined    int       `json:"joined"`   // the number of joined channels
+	Channels  []string  `json:"channels"` // only from [Client.Session]
 }
 
 var errNoSession = errors.New("the session's name is empty")
 
-// Session describes one session, with its channels.
+// Session describes one session and lists its channels.
 func (c *Client) Session(ctx context.Context, session string) (SessionInfo, error) {
 	if session == "" {
 		return SessionInfo{}, errNoSession
@@ -98,8 +99,8 @@ func (c *Client) Session(ctx context.Context, session string) (SessionInfo, erro
 	return info, c.call(ctx, fmt.Sprintf("look at session %q", session), http.MethodGet, sessionPath(session), nil, &info)
 }
 
-// Sessions yields the sessions of a user, or all if user is "", as they are while the
-// loop goes on. An error is the last that is yielded.
+// Sessions yields the sessions of a user, or all sessions if user is "". It requests them page by
+// page during the loop, so the list is not a snapshot. After an error the loop ends.
 func (c *Client) Sessions(ctx context.Context, user string) iter.Seq2[SessionInfo, error] {
 	q := url.Values{}
 	if user != "" {
@@ -108,8 +109,8 @@ func (c *Client) Sessions(ctx context.Context, user string) iter.Seq2[SessionInf
 	return pages[SessionInfo](ctx, c, "list sessions", "/v2/sessions", q)
 }
 
-// EndSession ends a session for good: its client is told not to come back by itself.
-// Its token stays valid.
+// EndSession ends a session for good: the server asks the client not to reconnect. The session's
+// token stays valid.
 func (c *Client) EndSession(ctx context.Context, session string) error {
 	if session == "" {
 		return errNoSession
@@ -119,12 +120,12 @@ func (c *Client) EndSession(ctx context.Context, session string) error {
 
 func sessionPath(session string) string { return "/v2/sessions/" + url.PathEscape(session) }
 
-// pages yields a list that comes in pages. The list stands in the answer under the last
-// word of the path.
+// pages yields a list that the server returns in pages. The list's name in the response is the last
+// element of path.
 func pages[T any](ctx context.Context, c *Client, op, path string, q url.Values) iter.Seq2[T, error] {
 	name := path[len("/v2/"):]
 	return func(yield func(T, error) bool) {
-		q := maps.Clone(q) // a loop leaves no traces for the next
+		q := maps.Clone(q) // a second loop must start at the first page
 		q.Set("limit", strconv.Itoa(pageSize))
 		for {
 			var none T

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// A Revocation takes tokens back. Set one of Token, User and Key, or IssuedBefore alone
-// or with User.
+// A Revocation selects the tokens to revoke. Set exactly one of Token, User and Key, or set
+// IssuedBefore, alone or with User.
 type Revocation struct {
-	Token        string        // its text or its ID
-	User         string        // all tokens of the user that were issued until IssuedBefore, or until now
-	Key          string        // the ID of an API key, and all tokens that it made; or a kid, and all JWTs signed with that key
-	IssuedBefore time.Time     // all tokens that were issued until then
-	Grace        time.Duration // how long live sessions have to show another token; whole seconds
-	Until        time.Time     // when the server may forget it; zero for never
+	Token        string        // a token's text or ID
+	User         string        // all tokens of the user that were issued up to IssuedBefore, or up to now
+	Key          string        // the ID of an API key: the key and all tokens that it created; or a kid: all JWTs signed with that key
+	IssuedBefore time.Time     // all tokens that were issued up to this time
+	Grace        time.Duration // how long live sessions have to present another token; whole seconds
+	Until        time.Time     // when the server may forget the revocation; zero: never
 }
 
-// Revoked is the result of a revocation. All fields except Sessions are only for the revocation of
-// an API key.
+// Revoked is the result of a revocation. All fields except Sessions are only set by the revocation
+// of an API key.
 type Revoked struct {
-	Sessions int      `json:"sessions"`          // live sessions that ended, or will end after the grace
-	Tokens   int      `json:"tokens,omitempty"`  // tokens that the key made
-	Changed  int      `json:"changed,omitempty"` // tokens of others that the key changed
-	Keys     []string `json:"keys,omitempty"`    // IDs of the keys that the key made: they stay valid
+	Sessions int      `json:"sessions"`          // live sessions that ended, or will end after Grace
+	Tokens   int      `json:"tokens,omitempty"`  // tokens that the key created
+	Changed  int      `json:"changed,omitempty"` // tokens that the key changed but did not create
+	Keys     []string `json:"keys,omitempty"`    // IDs of the keys that the key created; they stay valid
 }
 
-// Revoke takes tokens back.
+// Revoke revokes tokens and ends their sessions.
 func (c *Client) Revoke(ctx context.Context, r Revocation) (Revoked, error) {
 	body := struct {
 		Token        string    `json:"token,omitempty"`
@@ -43,30 +43,29 @@ func (c *Client) Revoke(ctx context.Context, r Revocation) (Revoked, error) {
 	return answer, err
 }
 
-// A Refusal is something that the server did not do for a client. What is not known is
-// empty.
+// A Refusal is a request or a connection that the server refused. Unknown fields are empty.
 type Refusal struct {
-	Time      time.Time `json:"time"`  // of the last one
-	Count     int       `json:"count"` // how many like it came in a row
+	Time      time.Time `json:"time"`  // of the last refusal
+	Count     int       `json:"count"` // the number of equal refusals in a row
 	Code      string    `json:"code"`
-	Message   string    `json:"message"` // what the client was told
+	Message   string    `json:"message"` // the message that the client received
 	Transport string    `json:"transport,omitempty"`
 	Address   string    `json:"address,omitempty"`
 	Session   string    `json:"session,omitempty"`
-	Token     string    `json:"token,omitempty"` // the ID of the token or the key
+	Token     string    `json:"token,omitempty"` // the ID of the token or API key
 	User      string    `json:"user,omitempty"`
-	Verb      string    `json:"verb,omitempty"` // what was asked for
+	Verb      string    `json:"verb,omitempty"` // the requested verb
 	Channel   string    `json:"channel,omitempty"`
-	Rule      string    `json:"rule,omitempty"` // the channels' rule that applies to it now; "" if there is none
+	Rule      string    `json:"rule,omitempty"` // the name of the channel rule that applies now; "" if there is none
 }
 
-// A RefusalFilter says which refusals are wanted: those with all that is not empty.
+// A RefusalFilter selects refusals. A refusal must match all fields that are not empty.
 type RefusalFilter struct {
 	Session, Token, User, Address string
-	Limit                         int // 0 leaves it to the server
+	Limit                         int // 0: the server's default
 }
 
-// Refusals lists what the server refused lately, the newest first.
+// Refusals returns the server's recent refusals, newest first.
 func (c *Client) Refusals(ctx context.Context, f RefusalFilter) ([]Refusal, error) {
 	q := url.Values{}
 	for name, value := range map[string]string{"session": f.Session, "token": f.Token, "user": f.User, "address": f.Address} {

@@ -13,44 +13,45 @@ import (
 	"unicode/utf8"
 )
 
-// A Rule allows or denies verbs on the channels that one of its patterns matches. In a
-// pattern {user} stands for the name of the token's user. What is denied by one rule
-// is not allowed by another.
+// A Rule allows or denies verbs on the channels that match one of its patterns. In a pattern,
+// {user} stands for the name of the token's user. If one rule denies a verb, no other rule can
+// allow it.
 type Rule struct {
 	Channels []string `json:"channels"`
 	Allow    []string `json:"allow,omitempty"` // join, publish, history, presence
 	Deny     []string `json:"deny,omitempty"`
 }
 
-// A NewTokenRequest says what [Client.CreateToken] makes.
+// A NewTokenRequest describes the token that [Client.CreateToken] creates.
 type NewTokenRequest struct {
 	User    string    `json:"user,omitempty"`
-	Label   string    `json:"label,omitempty"`  // for people
-	Expires time.Time `json:"expires,omitzero"` // zero for never
-	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything, an empty list for nothing
+	Label   string    `json:"label,omitempty"`  // a note for humans
+	Expires time.Time `json:"expires,omitzero"` // zero: never
+	Rules   []Rule    `json:"rules,omitzero"`   // nil: everything is allowed; empty: nothing is
 
 	// Info is the user's info in presence, which other clients see: JSON of at most 1,024 bytes.
-	// Nil means that the client provides it.
+	// nil means that the client provides it.
 	Info json.RawMessage `json:"info,omitempty"`
 
-	// TTL, instead of Expires, is how long it lives by the server's clock, in whole seconds.
+	// TTL may be set instead of Expires. It is counted by the server's clock, in whole seconds.
 	TTL time.Duration `json:"-"`
 }
 
-// TokenInfo is what the server keeps of an opaque token. The text is not kept.
+// TokenInfo describes an opaque token. It does not contain the token's text, which the server does
+// not keep.
 type TokenInfo struct {
 	ID      string    `json:"id"`
 	User    string    `json:"user,omitempty"`
 	Label   string    `json:"label,omitempty"`
 	Created time.Time `json:"created,omitzero"`
-	Expires time.Time `json:"expires,omitzero"` // zero for never
-	Rules   []Rule    `json:"rules,omitzero"`   // nil for everything
+	Expires time.Time `json:"expires,omitzero"` // zero: never
+	Rules   []Rule    `json:"rules,omitzero"`   // nil: everything is allowed
 
-	Info json.RawMessage `json:"info,omitempty"` // of the user in presence
+	Info json.RawMessage `json:"info,omitempty"` // the user's info in presence
 	Key  string          `json:"key,omitempty"`  // the ID of the API key that created it
 }
 
-// A CreatedToken is a token and its text, which the server tells once.
+// A CreatedToken is a token with its text. The server returns the text only once.
 type CreatedToken struct {
 	Token string `json:"token"`
 	TokenInfo
@@ -64,7 +65,7 @@ var (
 	errNoTokenID = errors.New("the token's ID is empty")
 )
 
-// CreateToken makes an opaque token, which is valid at once.
+// CreateToken creates an opaque token, which is valid at once.
 func (c *Client) CreateToken(ctx context.Context, r NewTokenRequest) (CreatedToken, error) {
 	const op = "make a token"
 	body := struct {
@@ -81,8 +82,8 @@ func (c *Client) CreateToken(ctx context.Context, r NewTokenRequest) (CreatedTok
 	return made, nil
 }
 
-// Tokens yields the opaque tokens of a user, or all if user is "", in the order of their
-// IDs. An error is the last that is yielded.
+// Tokens yields the opaque tokens of a user, or all opaque tokens if user is "", sorted by ID.
+// After an error the loop ends.
 func (c *Client) Tokens(ctx context.Context, user string) iter.Seq2[TokenInfo, error] {
 	q := url.Values{}
 	if user != "" {
@@ -91,7 +92,7 @@ func (c *Client) Tokens(ctx context.Context, user string) iter.Seq2[TokenInfo, e
 	return pages[TokenInfo](ctx, c, "list tokens", "/v2/tokens", q)
 }
 
-// Token looks an opaque token up by its ID.
+// Token describes the opaque token with the given ID.
 func (c *Client) Token(ctx context.Context, id string) (TokenInfo, error) {
 	if id == "" {
 		return TokenInfo{}, errNoTokenID
@@ -100,14 +101,14 @@ func (c *Client) Token(ctx context.Context, id string) (TokenInfo, error) {
 	return info, c.call(ctx, "look at token "+id, http.MethodGet, tokenPath(id), nil, &info)
 }
 
-// A TokenChange says what to change of a token. What is nil stays as it is.
+// A TokenChange contains the new values of a token's fields. Fields that are nil do not change.
 type TokenChange struct {
 	Label   *string
-	Expires *time.Time // the zero time: never
-	Rules   *[]Rule    // a nil list: everything
+	Expires *time.Time // zero: never
+	Rules   *[]Rule    // a nil list: everything is allowed
 }
 
-// MarshalJSON writes what is to be changed, and null for never and everything.
+// MarshalJSON writes the fields to change. "Never" and "everything is allowed" become null.
 func (t TokenChange) MarshalJSON() ([]byte, error) {
 	change := map[string]any{}
 	if t.Label != nil {
@@ -125,7 +126,7 @@ func (t TokenChange) MarshalJSON() ([]byte, error) {
 	return json.Marshal(change)
 }
 
-// UpdateToken changes an opaque token. Its live sessions have the new rules at once.
+// UpdateToken changes an opaque token. The new rules apply to its live sessions at once.
 func (c *Client) UpdateToken(ctx context.Context, id string, change TokenChange) (TokenInfo, error) {
 	if id == "" {
 		return TokenInfo{}, errNoTokenID
@@ -134,7 +135,7 @@ func (c *Client) UpdateToken(ctx context.Context, id string, change TokenChange)
 	return info, c.send(ctx, "change token "+id, http.MethodPatch, tokenPath(id), change, &info)
 }
 
-// DeleteTokenID deletes an opaque token by its ID, and ends its sessions.
+// DeleteTokenID deletes an opaque token by its ID and ends its sessions.
 func (c *Client) DeleteTokenID(ctx context.Context, id string) error {
 	if id == "" {
 		return errNoTokenID
@@ -144,8 +145,9 @@ func (c *Client) DeleteTokenID(ctx context.Context, id string) error {
 
 func tokenPath(id string) string { return "/v2/tokens/" + url.PathEscape(id) }
 
-// wholeSeconds rounds away from zero: what is short must not become none, and a life that
-// is over, as time.Until may say, must not become one without an end. The server refuses it.
+// wholeSeconds rounds away from zero, because the server takes 0 for no expiry. A short TTL must
+// not become 0. Nor must a negative one, from time.Until of a past time: the server refuses it as
+// it is.
 func wholeSeconds(d time.Duration) int64 {
 	seconds := int64(d / time.Second)
 	switch rest := d % time.Second; {

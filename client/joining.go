@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// joinBytes bounds one request to join, where the server says no bound.
+	// joinBytes bounds a join request if the server does not send a limit.
 	joinBytes = 48 << 10
-	// joinMembers is an upper bound of the bytes of a channel's members in a join, without its
-	// name, position and info.
+	// joinMembers is an upper bound for the bytes of a channel in a join request, without its name,
+	// position and info.
 	joinMembers = 100
 
-	// allThatIsLeft is more messages than any server keeps for a channel.
+	// allThatIsLeft is more messages than any server keeps per channel.
 	allThatIsLeft = 1<<31 - 1
 
 	// patience is how long a full queue may hold up the connection.
@@ -31,8 +31,8 @@ func (s *Subscription) last() int {
 	return s.o.Last
 }
 
-// joinAll joins all subscriptions on a new connection, each at its place. Called
-// with mu held.
+// joinAll joins the channels of all subscriptions on a new connection, each from its position. The
+// caller holds mu.
 func (c *Conn) joinAll() {
 	names := slices.Sorted(maps.Keys(c.subs))
 	limit := c.link.hello.Limits.FrameBytes
@@ -59,7 +59,7 @@ func (c *Conn) joinAll() {
 	}
 }
 
-// join asks for subscriptions, if there is a connection. Called with mu held.
+// join sends a join request for the subscriptions, if there is a connection. The caller holds mu.
 func (c *Conn) join(subs ...*Subscription) {
 	if c.link == nil {
 		return
@@ -88,7 +88,7 @@ func (c *Conn) join(subs ...*Subscription) {
 		var again refusedJoins
 		for i, s := range subs {
 			if s.phase != joining {
-				continue // closed, or the connection was lost
+				continue // it was closed, or the connection was lost
 			}
 			result, err := f.joinResult(i, s.channel, err)
 			if err != nil {
@@ -101,8 +101,9 @@ func (c *Conn) join(subs ...*Subscription) {
 	})
 }
 
-// joinHalves joins subscriptions in halves after their join was refused as a whole because of
-// one of them. This finds that one, and joins the others. The caller holds mu.
+// joinHalves retries a join that was refused as a whole because of one of its subscriptions. It
+// joins the subscriptions in two halves, which isolates the refused one and joins the others. The
+// caller holds mu.
 func (c *Conn) joinHalves(subs []*Subscription) {
 	subs = slices.DeleteFunc(subs, func(s *Subscription) bool { return s.phase != joining })
 	half := (len(subs) + 1) / 2
@@ -113,7 +114,7 @@ func (c *Conn) joinHalves(subs []*Subscription) {
 	}
 }
 
-// leave asks to leave a channel. Called with mu held.
+// leave sends a leave request for a channel. The caller holds mu.
 func (c *Conn) leave(s *Subscription) {
 	l := c.link
 	if l == nil {
@@ -121,24 +122,26 @@ func (c *Conn) leave(s *Subscription) {
 	}
 	c.request("leave", leaveRequest{[]string{s.channel}}, func(_ *frame, err error) {
 		if err != nil {
-			// It was one request too many (clause 2.9). While the server goes on with the
-			// channel it can't be joined at a place, so all begin anew.
+			// The request was over the rate limit (clause 2.9). While the server still has the
+			// channel joined, the client cannot join it from a position. So start again with a new
+			// connection.
 			l.fail(err)
 		}
 	})
 }
 
-// request makes a request for the present connection only. Called with mu held.
+// request sends a request that is not repeated on a later connection. The caller holds mu.
 func (c *Conn) request(kind string, params any, answer func(*frame, error)) {
 	a, err := c.newAsk(kind, kind, params)
 	if err != nil {
-		panic(err) // names and JSON that were checked
+		panic(err) // cannot happen: names and JSON were checked
 	}
 	a.answer = answer
 	c.submit(a)
 }
 
-// joinResult returns the i-th result of a join, which must be of the channel.
+// joinResult returns the result of the i-th channel of a join, or an error if it is not for that
+// channel.
 func (f *frame) joinResult(i int, channel string, err error) (*joinResult, error) {
 	op := fmt.Sprintf("join %q", channel)
 	var refusal *Error
@@ -176,21 +179,20 @@ func (s *Subscription) begin(since string, r *joinResult) {
 	}
 	select {
 	case s.first <- nil:
-	default: // Subscribe has returned long ago
+	default: // Subscribe has returned
 	}
 }
 
-// deliver queues something of a channel for its subscription.
+// deliver queues a frame for the subscription of its channel.
 func (c *Conn) deliver(l *link, f *frame) error {
 	e, at, err := f.entry()
 	if err != nil {
 		return err
 	}
 	if e == (entry{}) {
-		return nil // of a kind that this client does not know
+		return nil // a kind of frame that this client does not know
 	}
-	// Before the answer to its join, and after it was left, what comes of a channel
-	// belongs to nobody.
+	// Ignore the channel's frames before the reply to its join and after it was left.
 	c.mu.Lock()
 	s := c.subs[*f.Channel]
 	wanted := s != nil && s.phase == joined
@@ -221,8 +223,8 @@ func (c *Conn) deliver(l *link, f *frame) error {
 	return nil
 }
 
-// entry returns what the loop over a channel gets for the frame, and the place after
-// it, if that is another.
+// entry returns the queue entry for the frame and the position after it. The position is "" if the
+// frame does not change it.
 func (f *frame) entry() (e entry, at string, err error) {
 	switch {
 	case f.Message != nil:
@@ -243,10 +245,10 @@ func (f *frame) entry() (e entry, at string, err error) {
 	return entry{}, "", nil
 }
 
-// roomFor waits until the queue of a subscription has room again, if that is soon.
-// Meanwhile nothing is read, which holds up the other subscriptions, so it must be
-// short; and no answer either, so it does not wait at all while somebody wants one:
-// perhaps that is the loop itself.
+// roomFor waits until the queue of a subscription has room, and reports whether it has. Meanwhile
+// the Conn reads nothing, which delays all other subscriptions, so the wait is short. Replies are
+// not read either, so it does not wait at all while a call waits for a reply: the caller may be the
+// very loop that should empty the queue.
 func (c *Conn) roomFor(s *Subscription, l *link) bool {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
@@ -273,16 +275,15 @@ func (c *Conn) roomFor(s *Subscription, l *link) bool {
 	return true
 }
 
-// pause marks a subscription as left until its queue has room. Called with the
-// Conn's mu held.
+// pause marks a subscription as left until its queue has room. The caller holds the Conn's mu.
 func (s *Subscription) pause() {
 	s.phase = paused
 	s.slow.Store(true)
-	// The loop may have emptied the queue before it could see that.
+	// Wake the loop: it may have emptied the queue before slow was set.
 	poke(s.queue.ready)
 }
 
-// resume joins a paused subscription again at its place.
+// resume joins the channel of a paused subscription again, from its position.
 func (c *Conn) resume(s *Subscription) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,42 +13,41 @@ import (
 
 var errNoHello = errors.New("the server did not say hello, as protocol 2 begins: is this the right URL?")
 
-// A link is one WebSocket of a [Conn]. The goroutine of [Conn.run] reads; two more
-// write and watch, and end in close.
+// A link is one WebSocket of a [Conn]. The goroutine of [Conn.run] reads from it. The other
+// goroutines (write, watch and, while the token is renewed, refresh.run) end in close.
 type link struct {
-	c     *Conn
-	conn  *websocket.Conn
-	hello hello
-	user  string
+	// Immutable after dial.
+	c      *Conn
+	conn   *websocket.Conn
+	hello  hello
+	user   string
+	born   time.Time
+	ctx    context.Context // ends with the WebSocket
+	cancel context.CancelCauseFunc
 
-	// Why and when the server said goodbye; nil if it did not. Both belong to the
-	// reader.
+	// Owned by the reader: the server's goodbye and its time; nil if there was none.
 	farewell   *goodbye
 	farewellAt time.Time
 
-	ctx     context.Context // ends with the WebSocket
-	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
+	heard   atomic.Int64 // time of the last sign of life, in nanoseconds since born
 
-	// Guarded by the Conn's mutex.
+	// Guarded by Conn.mu.
 	token    string    // the token that the server accepted last
-	refresh  *refresh  // the refresh that is under way, if any
-	joins    int       // join requests that have not been answered yet
-	joinedAt time.Time // when all of the first ones had been answered
-
-	born  time.Time
-	heard atomic.Int64 // nanoseconds from born to when the server was last heard
+	refresh  *refresh  // the refresh in progress, if any
+	joins    int       // join requests without a reply so far
+	joinedAt time.Time // when all joins of the new connection had a reply
 
 	mu    sync.Mutex
 	out   [][]byte      // frames to write; guarded by mu
-	ready chan struct{} // holds a token when there are some; capacity 1
+	ready chan struct{} // holds a token when out has frames; capacity 1
 }
 
-// dial makes a connection and authenticates. Without one it says why.
+// dial connects and authenticates. If it fails, it returns a nil link and the reason.
 func (c *Conn) dial() (*link, ending) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.o.HandshakeTimeout)
 	defer cancel()
-	// Before the connection, as a server does not wait long for a token.
+	// Get the token before connecting, because the server waits only a short time for it.
 	token, err := c.o.token(ctx)
 	if err != nil {
 		return nil, tokenEnding(err)
@@ -76,7 +75,7 @@ func (c *Conn) dial() (*link, ending) {
 	return l, ending{}
 }
 
-// begin reads the hello and shows the token.
+// begin reads the hello and sends the token.
 func (l *link) begin(ctx context.Context, token string) ending {
 	f, err := l.read(ctx)
 	switch {
@@ -121,7 +120,7 @@ func (l *link) begin(ctx context.Context, token string) ending {
 	}
 }
 
-// authenticate shows a token and returns the server's refusal, if it is one.
+// authenticate sends a token. It returns the server's refusal, or nil if the token was accepted.
 func (l *link) authenticate(ctx context.Context, token string) (*Error, error) {
 	l.c.mu.Lock()
 	l.c.lastID++
@@ -150,7 +149,7 @@ func (l *link) authenticate(ctx context.Context, token string) (*Error, error) {
 	}
 }
 
-// read returns the next frame. It keeps a goodbye.
+// read returns the next frame. It also records a goodbye.
 func (l *link) read(ctx context.Context) (*frame, error) {
 	kind, text, err := l.conn.Read(ctx)
 	if err != nil {
@@ -175,11 +174,10 @@ func (l *link) read(ctx context.Context) (*frame, error) {
 
 func (l *link) hear() { l.heard.Store(int64(time.Since(l.born))) }
 
-// fail ends the connection for a reason; the first one counts.
+// fail ends the connection with an error. Only the first error counts.
 func (l *link) fail(err error) { l.cancel(err) }
 
-// send queues a frame. What is queued is bounded by the requests that wait for
-// their answers and by the subscriptions.
+// send queues a frame. The number of pending requests and of subscriptions bounds the queue.
 func (l *link) send(text []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -187,7 +185,7 @@ func (l *link) send(text []byte) {
 	poke(l.ready)
 }
 
-// write writes what was queued.
+// write writes the queued frames.
 func (l *link) write() {
 	for {
 		select {
@@ -204,8 +202,9 @@ func (l *link) write() {
 			err := l.conn.Write(ctx, websocket.MessageText, text)
 			cancel()
 			if err != nil {
-				// The server may have said why before it went: let it be read.
-				sleep(l.ctx, closeWait) //nolint:errcheck // it fails when that was read
+				// The server may have sent a reason before it closed: give the reader time to read
+				// it.
+				sleep(l.ctx, closeWait) //nolint:errcheck // an error means that the reader has read it
 				l.fail(fmt.Errorf("the connection broke while writing: %w", err))
 				return
 			}
@@ -220,8 +219,8 @@ func (l *link) answered(n int) {
 	}
 }
 
-// watch ends the connection when nothing is heard for too long (clause 8.1), and
-// when the Conn is closed.
+// watch ends the connection when the server is silent for too long (clause 8.1) and when the Conn
+// is closed.
 func (l *link) watch() {
 	heartbeat := time.Duration(l.hello.Heartbeat) * time.Second
 	ask := heartbeat == 0
@@ -256,11 +255,11 @@ func (l *link) watch() {
 	}
 }
 
-// leave closes the connection as it should be, for at most closeWait.
+// leave closes the WebSocket with a close handshake of at most closeWait.
 func (l *link) leave() {
 	hurry := time.AfterFunc(closeWait, func() { l.fail(ErrClosed) })
 	defer hurry.Stop()
-	l.conn.Close(websocket.StatusNormalClosure, "") // whatever it says, it's over
+	l.conn.Close(websocket.StatusNormalClosure, "") // an error makes no difference here
 	l.fail(ErrClosed)
 }
 

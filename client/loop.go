@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// errLeft tells that the caller left its loop.
+// errLeft means that the caller left its loop.
 var errLeft = errors.New("the caller left the loop")
 
-// heldOverhead is what a message that is held back takes beside its bytes.
+// heldOverhead is the memory of a held message in addition to its data, in bytes.
 const heldOverhead = 64
 
-// A loop is one run of [Subscriber.Messages]. It belongs to the caller's goroutine.
+// A loop is one run of [Subscriber.Messages]. It is owned by the caller's goroutine.
 type loop struct {
 	s     *Subscriber
 	yield func(Message, error) bool
 
-	settled bool         // some connection got as far as its joins
-	gap     *Reconnected // not yielded yet
+	settled bool         // a connection has completed its joins
+	gap     *Reconnected // the gap to yield next, if any
 	lostAt  time.Time    // when the gap began
 }
 
@@ -53,8 +53,8 @@ func (l *loop) run(ctx context.Context) error {
 	}
 }
 
-// final returns the error to end with: the end of the context counts for more
-// than what it made fail.
+// final returns the loop's last error. If the context has ended, that is its cause, not the error
+// that followed from it.
 func final(ctx context.Context, err error) error {
 	if ctx.Err() != nil && !errors.Is(err, errLeft) {
 		return context.Cause(ctx)
@@ -62,8 +62,8 @@ func final(ctx context.Context, err error) error {
 	return err
 }
 
-// hopeless tells whether the server's first answer was one that no later attempt
-// will change: most likely the URL is not that of a WebSocket endpoint.
+// hopeless reports whether a retry cannot succeed after err. Most likely the URL is not a WebSocket
+// endpoint. It returns false if a connection has worked before.
 func (l *loop) hopeless(err error) bool {
 	var refused *Error
 	if l.settled || !errors.As(err, &refused) {
@@ -72,8 +72,8 @@ func (l *loop) hopeless(err error) bool {
 	return refused.hopeless()
 }
 
-// connection makes one connection and yields its messages until it is lost. It
-// returns how long it lived after the joins, and why it ended.
+// connection opens one connection and yields its messages until it is lost. It returns how long the
+// connection lasted after its joins, and why it ended.
 func (l *loop) connection(ctx context.Context) (lived time.Duration, err error) {
 	c, err := l.s.connect(ctx)
 	if err != nil {
@@ -81,8 +81,8 @@ func (l *loop) connection(ctx context.Context) (lived time.Duration, err error) 
 	}
 	defer c.close()
 
-	// Until the server has taken the joins, messages are held back: a caller that
-	// reads the state anew on a Reconnected must be on all its channels by then.
+	// Hold messages back until the server has processed the joins: a caller that fetches the
+	// current state after a Reconnected must be on all its channels by then.
 	var held []Message
 	var size int64
 	var settledAt time.Time
@@ -125,8 +125,8 @@ func (l *loop) connection(ctx context.Context) (lived time.Duration, err error) 
 	}
 }
 
-// lost ends a connection that the server or the network has ended. If messages
-// are still held back, pending, they are yielded first.
+// lost handles a connection that was closed by the server or lost by the network. If pending is
+// set, there are held messages, which it yields first.
 func (l *loop) lost(c *connection, pending bool, settle func() error, settledAt *time.Time) (time.Duration, error) {
 	err := c.reason()
 	if pending {
@@ -162,7 +162,7 @@ func (l *loop) tell(messages ...Message) error {
 	return nil
 }
 
-// sleep waits, or returns why the context ended.
+// sleep waits for d. If the context ends earlier, it returns the cause.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

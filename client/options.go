@@ -13,56 +13,53 @@ const (
 	defaultHandshakeTimeout = 10 * time.Second
 	defaultPingAfter        = 30 * time.Second
 	defaultPingTimeout      = 15 * time.Second
-	defaultReadLimit        = 2 << 20 // twice the largest message a server takes by default
+	defaultReadLimit        = 2 << 20 // twice the largest message that a server accepts by default
 	defaultMinBackoff       = 500 * time.Millisecond
 	defaultMaxBackoff       = 30 * time.Second
 )
 
-// SubscriberOptions say where the server is and what to listen to. The zero value
-// connects to a server on this machine and stays anonymous, which is of use only
-// with a server that asks for no token.
+// SubscriberOptions configure a [Subscriber]. The zero value connects to a server on this machine
+// and sends no token, so it is useful only with a server that requires none.
 type SubscriberOptions struct {
-	// URL is where the server serves WebSockets, ws:// or wss://; "" means
-	// [DefaultWS].
+	// URL is the WebSocket URL of the server, ws:// or wss://; "" means [DefaultWS].
 	URL string
 
-	// Token is shown to the server on each connection. The classic wire does not
-	// tell if it was wrong: the subscriber then gets nothing.
+	// Token is sent to the server on each connection. The classic wire does not report an invalid
+	// token: the subscriber then receives nothing.
 	Token string
 
-	// TokenFunc, if not nil, is asked for the token before each connection,
-	// instead of Token. An error of it is a failed attempt to connect.
+	// TokenFunc, if not nil, is called for the token before each connection. Set either TokenFunc
+	// or Token. If it returns an error, the attempt to connect has failed.
 	TokenFunc func(context.Context) (string, error)
 
 	// Channels are joined on each connection. [Subscriber.Join] and
 	// [Subscriber.Leave] change them.
 	Channels []string
 
-	// OnState, if not nil, is told each change of the connection. It is called
-	// from the loop over [Subscriber.Messages], between two messages, and must
-	// not block.
+	// OnState, if not nil, is called with each change of the connection. The loop over
+	// [Subscriber.Messages] calls it between two messages. It must not block.
 	OnState func(State)
 
-	// ReadLimit is the size in bytes of the largest frame that is taken; 0 means
-	// 2 MiB. A larger one ends the connection.
+	// ReadLimit is the largest accepted frame in bytes; 0 means 2 MiB. A larger frame ends the
+	// connection.
 	ReadLimit int64
 
-	// PingAfter is how long nothing may be heard from the server before it is
-	// asked for a sign of life; 0 means 30 s. PingTimeout is how long it may take
-	// to answer, and also how long one write may take; 0 means 15 s. Together
-	// they bound how long a dead connection is mistaken for a quiet one.
+	// PingAfter is how long the server may be silent before it is pinged; 0 means 30 s. PingTimeout
+	// is the timeout for the pong, and for each write; 0 means 15 s. Their sum bounds how long a
+	// dead connection goes unnoticed.
 	PingAfter, PingTimeout time.Duration
 
-	// HandshakeTimeout bounds connecting, TLS and HTTP; 0 means 10 s.
+	// HandshakeTimeout is the timeout for connecting, including TLS and HTTP; 0 means 10 s.
 	HandshakeTimeout time.Duration
 
-	// MinBackoff and MaxBackoff bound the wait before a new attempt: a random time up to MinBackoff
-	// after the first failure, up to twice that after the second, never over MaxBackoff. While no
-	// server answers, the wait is at most 4 s for the first minute. A connection that lasted for a
-	// second after its joins resets it. 0 means 500 ms and 30 s.
+	// MinBackoff and MaxBackoff bound the random wait before a new attempt. The wait is at most
+	// MinBackoff after the first failure, at most twice that after the second, and so on, and never
+	// more than MaxBackoff. While no server answers, it is at most 4 s for the first minute. A
+	// connection that lasted for a second after its joins resets the backoff. Zero values mean
+	// 500 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
 
-	// HTTP makes the handshake; nil means a default client. Set its transport to use your own TLS
+	// HTTP makes the handshake; nil means a default client. Set its Transport to use your own TLS
 	// configuration or proxy. Do not set its Timeout. Redirects are not followed, even if
 	// CheckRedirect allows them.
 	HTTP *http.Client
@@ -97,8 +94,8 @@ func (o SubscriberOptions) withDefaults() (SubscriberOptions, error) {
 	return o, nil
 }
 
-// handshakeHTTP returns a client whose connections all become WebSockets, so it
-// keeps none for later requests.
+// handshakeHTTP returns an HTTP client without idle connections, because each of its connections
+// becomes a WebSocket.
 func handshakeHTTP() *http.Client {
 	dialer := &net.Dialer{Timeout: dialTimeout}
 	return &http.Client{Transport: &http.Transport{

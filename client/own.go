@@ -8,7 +8,7 @@ const maxOwn = 10_000
 // sends them, and the Conn drops them.
 type own struct {
 	known map[place]struct{}
-	order []place // the oldest is at next once there are maxOwn
+	order []place // a ring: once it has maxOwn entries, the oldest is at next
 	next  int
 }
 

@@ -10,40 +10,43 @@ import (
 // PublishOptions are the options of a publish. The zero value delivers the message to all
 // subscribers, once.
 type PublishOptions struct {
-	// Key makes the publish idempotent. While the server remembers it (2 minutes by default), a
-	// second publish with the same key and message on the channel adds nothing and gets the same
-	// answer. Over a [Conn], "" means a random key, with which the Conn repeats a request if its
-	// answer was lost; over HTTP it means none. Set your own key to retry yourself, perhaps in
-	// another process. It has 1 to 128 bytes.
+	// Key makes the publish idempotent. While the server remembers the key (2 minutes by default),
+	// a second publish with the same key and message on the channel publishes nothing and returns
+	// the same result. It has 1 to 128 bytes.
+	//
+	// Over a [Conn], "" means a random key, with which the Conn repeats a request whose reply was
+	// lost. Over HTTP, "" means no key. Set your own key to retry yourself, perhaps in another
+	// process.
 	Key string
 
-	// NoEcho does not deliver the message to the Conn's own subscription of the channel, even after
-	// a reconnect or a rejoin: the Conn remembers its newest 10,000 publications of this kind. It
-	// works only over a [Conn].
+	// NoEcho does not deliver the message to the Conn's own subscription of the channel. This holds
+	// even after a reconnect or a rejoin, because the Conn remembers its newest 10,000 publications
+	// of this kind. It works only over a [Conn].
 	NoEcho bool
 
-	// DryRun has the server check everything and publish nothing. Over HTTP only.
+	// DryRun makes the server check the request without publishing the message. It works only over
+	// HTTP.
 	DryRun bool
 }
 
-// An Ack is the server's word that it has a message.
+// An Ack is the server's confirmation that it has published a message.
 type Ack struct {
-	// Position is the place after the message in the channel's log.
+	// Position is the message's position in the channel.
 	Position string `json:"position"`
 
-	// Duplicate tells that the key was used before, so nothing was published now.
+	// Duplicate reports whether the key was used before, so that nothing was published now.
 	Duplicate bool `json:"duplicate,omitempty"`
 
-	// Subscribers is how many sessions were on the channel. Over HTTP only.
+	// Subscribers is the number of sessions on the channel. It is set only over HTTP.
 	Subscribers int `json:"subscribers,omitempty"`
 }
 
-// Publish sends a message to everyone on a channel whose rule lets clients publish.
-// The message is marshalled with encoding/json; a json.RawMessage goes out as it is.
+// Publish publishes a message on a channel whose rule allows clients to publish. The message is
+// marshalled with encoding/json; a json.RawMessage is sent unchanged.
 //
-// If the connection is lost before the answer has come, the request is made again on
-// the next one: its key sees to it that the message is published once. If the context
-// ends before, the message may or may not have been published.
+// If the connection is lost before the reply arrives, the Conn repeats the request on the next
+// connection. The request's key ensures that the message is published only once. If the context
+// ends before the reply arrives, the message may or may not have been published.
 func (c *Conn) Publish(ctx context.Context, channel string, message any, o PublishOptions) (Ack, error) {
 	op := fmt.Sprintf("publish on %q", channel)
 	if err := checkChannel(channel); err != nil {
@@ -66,7 +69,7 @@ func (c *Conn) Publish(ctx context.Context, channel string, message any, o Publi
 	ack, err := c.publish(ctx, op, channel, payload, key, o.NoEcho)
 	var refusal *Error
 	if o.Key == "" && errors.As(err, &refusal) && refusal.Code == CodeTooManyKeys {
-		// The key was our idea, so it must not be what the publish fails for.
+		// The caller did not ask for this key, so the publish must not fail because of it.
 		return c.publish(ctx, op, channel, payload, "", o.NoEcho)
 	}
 	return ack, err
@@ -94,7 +97,7 @@ func (c *Conn) publish(ctx context.Context, op, channel string, payload []byte, 
 	return ack, readReply(op, f.Publish, &ack)
 }
 
-// rawParams is the JSON of a request that is not to be changed.
+// rawParams is the finished JSON of a request's parameters.
 type rawParams []byte
 
 func publishRequest(channel string, payload []byte, key string, noEcho bool) (rawParams, error) {
@@ -110,6 +113,6 @@ func publishRequest(channel string, payload []byte, key string, noEcho bool) (ra
 	if err != nil {
 		return nil, err
 	}
-	// The message last, and as it is: encoding it again would change it.
+	// Append the message unencoded, because encoding it again would change it.
 	return fmt.Appendf(params[:len(params)-1], `,"message":%s}`, payload), nil
 }

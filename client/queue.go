@@ -2,24 +2,23 @@ package client
 
 import "sync"
 
-// Bounds of what waits for the loop over a subscription.
+// Bounds of the events that wait for the loop over a subscription.
 const (
 	defaultBuffer = 1024
 	maxQueueBytes = 4 << 20
-	eventOverhead = 128 // bytes that an event takes beside its data
+	eventOverhead = 128 // bytes of an event in addition to its data
 )
 
-// An entry is what a loop over events is given: one of the two.
+// An entry is one item for the loop over events: either an event or an error.
 type entry struct {
 	event Event
 	err   error
 	size  int
 }
 
-// A queue holds what was received and waits for the loop. One goroutine adds, one
-// takes.
+// A queue holds received entries until the loop takes them.
 type queue struct {
-	limit int           // entries
+	limit int           // maximum number of entries
 	ready chan struct{} // holds a token when something was added or the end was set; capacity 1
 	room  chan struct{} // holds a token when the queue has become half empty; capacity 1
 
@@ -33,14 +32,14 @@ func newQueue(limit int) *queue {
 	return &queue{limit: limit, ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// full tells whether nothing more should be added.
+// full reports whether the queue has reached its limit.
 func (q *queue) full() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.entries) >= q.limit || q.size >= maxQueueBytes
 }
 
-// relaxed tells whether the queue is at most half full.
+// relaxed reports whether the queue is at most half full.
 func (q *queue) relaxed() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -49,7 +48,7 @@ func (q *queue) relaxed() bool {
 
 func (q *queue) isRelaxed() bool { return len(q.entries) <= q.limit/2 && q.size <= maxQueueBytes/2 }
 
-// add appends an entry, whatever the bound: who adds has asked whether it is full.
+// add appends an entry, even to a full queue: the caller has checked full.
 func (q *queue) add(e entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -62,7 +61,7 @@ func (q *queue) add(e entry) {
 	poke(q.ready)
 }
 
-// finish sets what comes after the entries; the first call counts.
+// finish sets the error that follows the entries. Only the first call counts.
 func (q *queue) finish(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -73,8 +72,7 @@ func (q *queue) finish(err error) {
 	poke(q.room)
 }
 
-// take returns the first entry, if there is one, and otherwise the end, if it was
-// set.
+// take removes and returns the first entry. If the queue is empty, it returns the end, if set.
 func (q *queue) take() (e entry, ok bool, end error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -82,7 +80,7 @@ func (q *queue) take() (e entry, ok bool, end error) {
 		return entry{}, false, q.end
 	}
 	e = q.entries[0]
-	q.entries[0] = entry{} // let go of the data
+	q.entries[0] = entry{} // release the data
 	q.entries = q.entries[1:]
 	q.size -= e.size
 	if len(q.entries) == 0 {
@@ -94,10 +92,10 @@ func (q *queue) take() (e entry, ok bool, end error) {
 	return e, true, nil
 }
 
-// poke leaves a token in a channel of capacity 1.
+// poke puts a token into a channel of capacity 1, if the channel is empty.
 func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // there is one already
+	default: // there is a token already
 	}
 }

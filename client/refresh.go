@@ -13,12 +13,12 @@ var (
 	errSameToken    = errors.New("TokenFunc gave the same token again")
 )
 
-// expiring is the server's word that the session's token ends. Clause 3.8.
+// expiring announces that the session's token expires soon (clause 3.8).
 type expiring struct {
 	InMS int64 `json:"in_ms"`
 }
 
-// oneByOne returns onState as it can be called by several goroutines.
+// oneByOne returns a function that calls onState and is safe for concurrent use.
 func oneByOne(onState func(State)) func(State) {
 	var mu sync.Mutex
 	return func(s State) {
@@ -54,8 +54,8 @@ func (l *link) expire(x *expiring) {
 	}
 }
 
-// run gets another token and sends it. It repeats this until the server has accepted a token or
-// the connection has ended, as it does when the token expires.
+// run gets another token and sends it. It repeats this until the server accepts a token or the
+// connection ends, which happens when the token expires.
 func (r *refresh) run() {
 	l, c := r.l, r.l.c
 	wait := backoff{base: c.o.MinBackoff, max: c.o.MaxBackoff, random: c.random}
@@ -88,7 +88,7 @@ func (r *refresh) over() bool {
 	return r.l.refresh != r
 }
 
-// renew gets a token and sends it, unless the server has seen it already.
+// renew gets a token and sends it, unless the server has seen this token already.
 func (r *refresh) renew(refused string) (token string, err error) {
 	l, c := r.l, r.l.c
 	ctx, cancel := context.WithTimeout(l.ctx, c.o.HandshakeTimeout)

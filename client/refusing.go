@@ -5,20 +5,22 @@ import (
 	"time"
 )
 
-// refusedJoins are subscriptions whose joins were refused for now, by one answer.
+// refusedJoins are subscriptions whose joins were refused for now by one reply. All fields are
+// guarded by Conn.mu.
 type refusedJoins struct {
 	subs  []*Subscription
 	errs  []error
-	pause time.Duration // the longest of theirs
+	pause time.Duration // the longest of the subscriptions' waits
 	timer *time.Timer   // makes the next attempt
-	left  int           // how many still wait for it; guarded by the Conn's mutex
+	left  int           // how many subscriptions still wait
 }
 
-// refuse deals with a join that the server did not accept. One that went on before
-// is tried again, if the server says that this may help: perhaps it still counts the
-// connection that was lost. So is one that was not even looked at (clause 2.9), and one
-// that came when the token had ended: the next token is on its way, or the end of the
-// connection. Called with mu held.
+// refuse handles a refused join. The caller holds mu. The join is tried again in three cases:
+//
+//   - The request was over the rate limit, so the server did not examine it (clause 2.9).
+//   - The token had expired. Either a new token or the end of the connection follows.
+//   - The subscription was joined before, and the server says that a retry may help. For example,
+//     it may still count the lost connection.
 func (c *Conn) refuse(s *Subscription, err error, again *refusedJoins) {
 	var refusal *Error
 	errors.As(err, &refusal)
@@ -39,8 +41,9 @@ func (c *Conn) refuse(s *Subscription, err error, again *refusedJoins) {
 	again.pause = max(again.pause, s.wait.next(false)+refusal.RetryAfter)
 }
 
-// later joins them again after the pause: with one request, as they were refused, since
-// one for each could be more than a server takes in a second. Called with mu held.
+// later schedules another attempt after the pause. It uses one request for all of the
+// subscriptions, because one request each could exceed the server's rate limit. The caller holds
+// mu.
 func (r *refusedJoins) later(c *Conn) {
 	if len(r.subs) == 0 {
 		return
@@ -66,7 +69,7 @@ func (r *refusedJoins) later(c *Conn) {
 	})
 }
 
-// drop tells that one of them waits no longer. Called with mu held.
+// drop records that one of the subscriptions does not wait any more. The caller holds mu.
 func (r *refusedJoins) drop() {
 	if r.left--; r.left == 0 {
 		r.timer.Stop()

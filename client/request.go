@@ -1,13 +1,13 @@
 package client
 
-// Bounds of one request. A server ignores frames over 64 KiB by default, and a
-// name can grow sixfold when escaped, plus its quotes and comma.
+// Bounds of one request. By default a server ignores frames over 64 KiB. Escaping can make a name
+// six times as long; quotes and a comma are added.
 const (
 	maxRequestBytes = 48 << 10
 	escapedMax      = 6
 )
 
-// A request joins and leaves channels. Both lists must be there.
+// A request joins and leaves channels. Both lists must be present, even if empty.
 type request struct {
 	Channels lists `json:"channels"`
 }
@@ -17,7 +17,7 @@ type lists struct {
 	Leave []string `json:"leave"`
 }
 
-// requests splits what is to be joined and left into requests that a server takes.
+// requests splits joins and leaves into requests of a size that the server accepts.
 func requests(join, leave []string) []request {
 	var all []request
 	for len(join) > 0 || len(leave) > 0 {
@@ -30,7 +30,7 @@ func requests(join, leave []string) []request {
 	return all
 }
 
-// move takes as many names as there is room for and returns the rest.
+// move moves names to the list while there is room, and returns the rest.
 func move(to *[]string, names []string, room *int) []string {
 	for len(names) > 0 && *room > 0 {
 		*room -= escapedMax*len(names[0]) + len(`"",`)

@@ -11,20 +11,22 @@ import (
 	"time"
 )
 
-// A Subscriber listens to channels over a WebSocket and reconnects by itself when the connection
-// is lost. Join and Leave may be called by any goroutine.
+// A Subscriber receives the messages of channels over the classic wire. It reconnects when the
+// connection is lost. Join and Leave are safe for concurrent use.
 type Subscriber struct {
-	o       *SubscriberOptions // a pointer, so that a Subscriber that is printed does not show the token
+	// Immutable after NewSubscriber.
+	o       *SubscriberOptions // a pointer, so that printing a Subscriber does not print the token
 	random  func(time.Duration) time.Duration
-	inUse   atomic.Bool
-	changed chan struct{} // holds a token when channels was changed; capacity 1
+	changed chan struct{} // holds a token when channels has changed; capacity 1
+
+	inUse atomic.Bool // a loop is running
 
 	mu       sync.Mutex
-	channels map[string]struct{} // what is to be joined
+	channels map[string]struct{} // the channels to join; guarded by mu
 }
 
-// NewSubscriber returns a subscriber, or says what is wrong with the options. It
-// connects when [Subscriber.Messages] is ranged over.
+// NewSubscriber returns a Subscriber, or an error if the options are invalid. It connects when the
+// caller ranges over [Subscriber.Messages].
 func NewSubscriber(o SubscriberOptions) (*Subscriber, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -37,8 +39,8 @@ func NewSubscriber(o SubscriberOptions) (*Subscriber, error) {
 	return s, nil
 }
 
-// Join adds channels: on the present connection soon, and on each later one. It
-// does not wait. If a name is not one of a channel it joins none.
+// Join adds channels to the current connection and to each later one. It does not wait for the
+// server. If a name is invalid, Join returns an error and adds no channel.
 func (s *Subscriber) Join(channels ...string) error {
 	for _, name := range channels {
 		if err := checkChannel(name); err != nil {
@@ -54,8 +56,8 @@ func (s *Subscriber) Join(channels ...string) error {
 	return nil
 }
 
-// Leave takes channels away, now and for later connections. It does not wait:
-// messages that are on their way still come.
+// Leave removes channels from the current connection and from each later one. It does not wait for
+// the server, so messages that are on their way still arrive.
 func (s *Subscriber) Leave(channels ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,8 +74,8 @@ func (s *Subscriber) signal() {
 	}
 }
 
-// difference returns what to join and leave on a connection that has joined the
-// given channels, and records it there.
+// difference returns the channels to join and to leave on a connection that has joined the given
+// channels. It updates joined.
 func (s *Subscriber) difference(joined map[string]struct{}) (join, leave []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,18 +96,17 @@ func (s *Subscriber) difference(joined map[string]struct{}) (join, leave []strin
 	return join, leave
 }
 
-// Messages connects and yields messages until the loop is left or the context
-// ends. Everything that is not a message is yielded as an error:
+// Messages connects and yields messages until the loop is left or the context ends. Everything else
+// is yielded as an error:
 //
-//   - a [Reconnected] tells that messages may have been missed. The loop can go on.
-//   - The reason why the context ended, at last.
-//   - An [Error] when, before there ever was a connection, the server refuses it
-//     with a status that says that trying again is of no use (400 to 499, but not
-//     408 or 429). A later refusal is tried again, as a server that is being
-//     replaced may give it.
+//   - A [Reconnected] reports that messages may have been missed. The loop can continue.
+//   - The cause of the context's end is the last error.
+//   - An [Error] is yielded if the server refuses the first connection with a status that makes a
+//     retry useless: 300 to 499 except 408, 425 and 429. A later refusal is retried, because it may
+//     come from a server that is being replaced.
 //
-// The body of the loop is what the messages wait for. While it works none are
-// read, and a server closes a connection that stays too far behind.
+// The Subscriber reads no further messages while the body of the loop runs. A server closes a
+// connection that stays too far behind.
 func (s *Subscriber) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		if !s.inUse.CompareAndSwap(false, true) {

@@ -9,74 +9,75 @@ import (
 	"sync/atomic"
 )
 
-// ErrSubscribed is what a second [Conn.Subscribe] of a channel fails with.
+// ErrSubscribed is returned by [Conn.Subscribe] if the Conn already has a subscription of the
+// channel.
 var ErrSubscribed = errors.New("there is a subscription of this channel on this connection already; close it first, or use another Conn")
 
-// SubscribeOptions are the start of a subscription and the kinds of events that it receives. The
-// zero value receives the messages that are published from now on.
+// SubscribeOptions select the start of a subscription and the events that it receives. The zero
+// value receives the messages that are published from now on.
 type SubscribeOptions struct {
-	// Since is the position to resume from: the position of the last processed message, perhaps
-	// processed by another process. The subscription receives every later message, or a [Gap] for
-	// the missing ones.
+	// Since is the position to resume from: the Position of the last message that was processed,
+	// perhaps by another process. The subscription receives every later message, or a [Gap] for
+	// messages that are missing.
 	Since string
 
-	// Last is the maximum number of the newest messages that come first. With Since it applies only
-	// if the missed messages are no longer kept; in that case 0 means all that are left. After a
-	// reconnect, a gap is always followed by all messages that are left.
+	// Last is the maximum number of older messages to receive first. If Since is set, Last applies
+	// only if the missed messages are no longer kept, and 0 means all messages that are left. After
+	// a reconnect, a Gap is always followed by all messages that are left.
 	Last int
 
-	// Presence asks for who is on the channel, in [Joined] and each
-	// [PresenceChange]. The channel's rule must allow it.
+	// Presence requests the users on the channel, with [Joined] and each [PresenceChange]. The
+	// channel's rule must allow it.
 	Presence bool
 
-	// Info is what others are shown of us on the channel, if its rule has
-	// presence: any value that encoding/json takes; nil for nothing.
+	// Info is shown to other users on the channel if its rule has presence. It may be any value
+	// that encoding/json accepts; nil means no info.
 	Info any
 
-	// Buffer is how many events may wait for the loop; 0 means 1024. There may be
-	// 4 MiB of them at most. See [Subscription.Events] for what happens then.
+	// Buffer is the maximum number of events that wait for the loop; 0 means 1024. They may take at
+	// most 4 MiB. [Subscription.Events] describes the effect of a full buffer.
 	Buffer int
 }
 
-// A phase is how far a subscription is on the present connection.
+// A phase is the state of a subscription on the current connection.
 type phase uint8
 
 const (
 	idle    phase = iota // not joined
-	joining              // asked for
+	joining              // the join has no reply yet
 	joined
-	paused // left, because its loop is too slow
+	paused // left because its loop is too slow
 )
 
-// A Subscription gets the messages of a channel. Only one loop at a time may range
-// over its events; Close may be called by any goroutine.
+// A Subscription receives the messages of a channel. Only one loop at a time may range over its
+// events. Close is safe for concurrent use.
 type Subscription struct {
+	// Immutable after Subscribe.
 	c       *Conn
 	channel string
 	o       SubscribeOptions
 	info    json.RawMessage
 	queue   *queue
 
-	inUse atomic.Bool   // a loop is under way
+	inUse atomic.Bool   // a loop is running
 	slow  atomic.Bool   // the phase is paused
 	gone  chan struct{} // closed when the subscription has ended
-	first chan error    // gets what came of the first join; capacity 1
+	first chan error    // receives the result of the first join; capacity 1
 
-	// Guarded by the Conn's mutex.
+	// Guarded by Conn.mu.
 	phase phase
 	begun bool   // a join has succeeded
-	at    string // the place after what the queue was given last
+	at    string // the position after the last queued entry
 	over  bool
-	wait  backoff       // for joins that are refused
-	again *refusedJoins // makes the next attempt, if there is one to come
+	wait  backoff       // for refused joins
+	again *refusedJoins // makes the next attempt; nil if none is scheduled
 }
 
-// Subscribe joins a channel, and returns when the server has answered: with an
-// [Error] if it refused. While there is no connection it waits for one.
+// Subscribe joins a channel and waits for the server's reply. If the server refuses the join, the
+// error is an [Error]. While there is no connection, Subscribe waits for one.
 //
-// The subscription goes on until it is closed, over as many connections as it
-// takes. What comes is kept for the loop over [Subscription.Events], which should
-// begin soon.
+// The subscription lasts until it is closed, and survives reconnects. Its events wait for the loop
+// over [Subscription.Events], which should begin soon.
 func (c *Conn) Subscribe(ctx context.Context, channel string, o SubscribeOptions) (*Subscription, error) {
 	op := fmt.Sprintf("join %q", channel)
 	if err := checkChannel(channel); err != nil {
@@ -133,8 +134,8 @@ func (c *Conn) Subscribe(ctx context.Context, channel string, o SubscribeOptions
 // Channel returns the channel's name.
 func (s *Subscription) Channel() string { return s.channel }
 
-// Close leaves the channel. The loop over the events gets those that have come
-// already and then [ErrClosed].
+// Close leaves the channel. The loop over the events receives the remaining events and then
+// [ErrClosed].
 func (s *Subscription) Close() {
 	c := s.c
 	c.mu.Lock()
@@ -149,7 +150,7 @@ func (s *Subscription) Close() {
 	delete(c.subs, s.channel)
 }
 
-// end ends the subscription. Called with mu held.
+// end ends the subscription. The caller holds mu.
 func (s *Subscription) end(err error) {
 	if s.over {
 		return
@@ -164,7 +165,7 @@ func (s *Subscription) end(err error) {
 	s.queue.finish(err)
 }
 
-// lost tells that the channel is not joined any more. Called with mu held.
+// lost records that the channel is not joined any more. The caller holds mu.
 func (s *Subscription) lost() {
 	s.phase = idle
 	s.slow.Store(false)
@@ -174,25 +175,24 @@ func (s *Subscription) lost() {
 	}
 }
 
-// Events yields what comes on the channel, in the order of the channel: messages,
-// [Joined] first of all and whenever the stream goes on after an interruption, and
-// presence if it was asked for. Everything else is yielded as an error:
+// Events yields the channel's events in order: a [Joined] first and whenever the stream resumes
+// after an interruption, messages, and presence if it was requested. Everything else is yielded as
+// an error:
 //
-//   - A *[Gap] stands in the place of messages that are not delivered. The loop can
-//     go on: the next message is the first one after the gap.
-//   - Anything else is the last: why the context ended, [ErrClosed] after Close, an
-//     [Error] if the server does not let us back on the channel or the connection,
-//     [ErrInUse] if another loop is under way.
+//   - A *[Gap] takes the place of messages that are not delivered. The loop can continue with the
+//     first message after the gap.
+//   - Any other error is the last: the cause of the context's end, [ErrClosed] after Close, an
+//     [Error] if the server refuses to resume the subscription or the connection, or [ErrInUse] if
+//     another loop is running.
 //
-// A loop that was left can be entered again later: nothing is lost in between.
+// A caller that leaves the loop may range over Events again later. No events are lost in between.
 //
-// Up to Buffer events wait for the loop. When it is so slow that they are that many for
-// half a second, or at once while calls of the same Conn wait for their answers, the
-// channel is left, and joined again at its place as soon as half of them are dealt
-// with. So a slow loop holds nobody up for long, itself included when it makes calls,
-// and its messages wait at the server. Those that are no longer kept there when the
-// loop gets to them are told as a Gap. Where the channel has presence, others see such
-// a pause as a leave and a join.
+// Up to Buffer events wait for the loop. If the buffer stays full for half a second, the Conn
+// leaves the channel, and joins it again from its position when the buffer is half empty. If calls
+// of the same Conn wait for replies, it leaves the channel at once. A slow loop therefore does not
+// block other subscriptions or its own calls for long. Its messages wait on the server; if the
+// server no longer keeps them, the loop receives a Gap. If the channel has presence, other users
+// see such a pause as a leave and a join.
 func (s *Subscription) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if !s.inUse.CompareAndSwap(false, true) {
@@ -213,7 +213,7 @@ func (s *Subscription) Events(ctx context.Context) iter.Seq2[Event, error] {
 	}
 }
 
-// next returns the next entry, or why there is none.
+// next returns the next entry, or the error that ends the loop.
 func (s *Subscription) next(ctx context.Context) (entry, error) {
 	for {
 		if ctx.Err() != nil {

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// parseURL reads the URL of a server. Its errors do not repeat a user, a password or a query,
-// because errors end up in logs.
+// parseURL parses the URL of a server. Its errors do not contain the user, the password or the
+// query, because errors end up in logs.
 func parseURL(what, text string, form string, schemes ...string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil && strings.ContainsAny(text, "@?#"):
-		// The parser's error may repeat a part of a secret.
+		// The parser's error may contain a part of a secret.
 		return nil, fmt.Errorf("%s URL: it is not valid: give it as %s", what, form)
 	case err != nil:
 		return nil, fmt.Errorf("%s URL: %w", what, withoutURL(err))
@@ -38,14 +38,14 @@ func shownURL(u *url.URL) string {
 	if shown.Fragment != "" {
 		shown.Fragment, shown.RawFragment = hidden, ""
 	}
-	if strings.Contains(shown.Opaque, "@") { // without a scheme, a user's name looks like a scheme
+	if strings.Contains(shown.Opaque, "@") { // without a scheme, the user's name looks like one
 		shown.Opaque = hidden
 	}
 	return shown.String()
 }
 
-// withoutRedirects returns a copy of an HTTP client that follows no redirect. A redirect would
-// send the token or the key to another host, and turn a POST into a GET.
+// withoutRedirects returns a copy of an HTTP client that does not follow redirects. A redirect
+// would send the token or the key to another host and turn a POST into a GET.
 func withoutRedirects(h *http.Client) *http.Client {
 	own := *h
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
