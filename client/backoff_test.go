@@ -41,8 +41,8 @@ func TestJitterIsSpreadOverTheWholeRange(t *testing.T) {
 	}
 }
 
-// clause 8.4: while no server answers the bound stays small for a minute, because a restarting
-// server is back by that time.
+// clause 8.4: while no server answers, the bound stays small for a minute, because a server that
+// restarts is usually back within that time.
 func TestBackoffStaysShortWhileNothingAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := backoff{base: time.Second, max: 30 * time.Second, random: func(limit time.Duration) time.Duration { return limit }}
@@ -71,10 +71,10 @@ func TestBackoffStaysShortWhileNothingAnswers(t *testing.T) {
 	})
 }
 
-// A server is restarted. It disconnects each client at its slot (clause 8.5), and each client
-// retries until the server listens again. All reconnect within 5 s of that, and no single second
-// has a large part of them.
-func TestARestartBringsAllBackWithoutAStampede(t *testing.T) {
+// A server restarts. It disconnects each client at its slot (clause 8.5), and each client retries
+// until the server listens again. All clients reconnect within 5 s of that moment, and at most two
+// thirds of them in the same second.
+func TestAllClientsReconnectAfterARestartWithoutAStampede(t *testing.T) {
 	const clients, drain = 1000, 10 * time.Second
 	for _, down := range []time.Duration{50 * time.Millisecond, 3 * time.Second, 40 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -104,15 +104,15 @@ func TestARestartBringsAllBackWithoutAStampede(t *testing.T) {
 				t.Errorf("down for %v: %d were back after more than 5 s", down, back[5])
 			}
 			if most := slices.Max(back[:]); most > clients*2/3 {
-				t.Errorf("down for %v: %d came back in one second", down, most)
+				t.Errorf("down for %v: %d reconnected in one second", down, most)
 			}
 		})
 	}
 }
 
-// clause 8.4: a connection counts as good if its joins were answered and it lasted for a second
-// after that. Disconnects that are seconds apart do not add up.
-func TestCutsSecondsApartDoNotAddUp(t *testing.T) {
+// clause 8.4: a connection is good if its joins were answered and it lasted for another second.
+// Disconnects that are seconds apart do not add up.
+func TestDisconnectsSecondsApartDoNotAddUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		_, states, _, p := joinedOn(t, f, SubscribeOptions{})
@@ -134,7 +134,7 @@ func TestCutsSecondsApartDoNotAddUp(t *testing.T) {
 			rejoin(true)
 			states.want(t, broke+"1s", "connecting 2", again)
 		}
-		// A connection is not good if it was too short, or if its joins were not answered.
+		// A connection is not good if it was too short or if its joins were not answered.
 		<-time.After(goodAfter - 1)
 		p.conn.Close()
 		rejoin(false)

@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 )
 
-// A caller's invalid input fails before it is sent, and alone: the server would refuse other
-// entries of the same request, and JSON would change text that is not UTF-8.
+// Invalid input fails before it is sent, and does not affect valid input. Otherwise the server
+// would refuse other entries of the same request, and JSON would change text that is not UTF-8.
 func TestWrongArgumentsAreNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -44,7 +44,7 @@ func TestWrongArgumentsAreNotSent(t *testing.T) {
 			}
 		}
 		if _, err := c.Publish(ctx, "a", json.RawMessage("\"\xff\""), PublishOptions{}); err == nil {
-			t.Error("a message that is no UTF-8 was sent")
+			t.Error("a message that is not UTF-8 was sent")
 		}
 		p.want()
 		go c.Subscribe(ctx, "a", SubscribeOptions{Last: 1 << 62}) //nolint:errcheck // ends with the test
@@ -96,8 +96,8 @@ func TestOneWrongMessageOfManyFailsAlone(t *testing.T) {
 	}
 }
 
-// Joins that a server refuses as a whole are retried in halves, until the wrong one is alone.
-func TestTheWrongOneOfJoinsIsFound(t *testing.T) {
+// Joins that a server refuses as a whole are retried in halves, until the invalid one is alone.
+func TestARefusedJoinIsFoundAmongOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		c, states := f.conn(ConnectOptions{})

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// api starts an API that gives one answer, and returns a client of it and the
-// requests it got.
+// api starts an API that always gives the same answer. It returns a client and the requests that
+// the API receives.
 func api(t *testing.T, answer http.HandlerFunc) (*Client, <-chan string) {
 	t.Helper()
 	got := make(chan string, 10)
@@ -51,7 +51,7 @@ func refuses(status int, text string) http.HandlerFunc {
 	}
 }
 
-// called is what came of a call: its value or its error, and the requests made.
+// called is the outcome of a call: its value or its error, and the requests that it made.
 type called struct {
 	Value, Error string
 	Requests     []string
@@ -129,7 +129,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// result makes a call and returns what came of it.
+// result makes a call and returns its outcome.
 func result(t *testing.T, call func(context.Context, *Client) (any, error), c *Client, requests <-chan string) called {
 	t.Helper()
 	var got called
@@ -149,7 +149,7 @@ func result(t *testing.T, call func(context.Context, *Client) (any, error), c *C
 	return got
 }
 
-func TestErrorCarriesWhatTheServerSaid(t *testing.T) {
+func TestErrorCarriesTheServersReasons(t *testing.T) {
 	c, _ := api(t, refuses(503, `{"errors": ["full"]}`))
 	_, err := c.NewToken(t.Context())
 	want := &Error{Op: "make a token", Status: 503, Errors: []string{"full"}, RetryAfter: 3 * time.Second}

@@ -17,7 +17,7 @@ import (
 
 const fakeHello = `{"hello":{"protocol":2,"session":"s_1","heartbeat":25,"limits":{"frame_bytes":1000}}}`
 
-// A diary is what a test writes down, line by line.
+// A diary collects the events of a test as lines.
 type diary struct {
 	mu    sync.Mutex
 	lines []string // guarded by mu
@@ -26,28 +26,26 @@ type diary struct {
 func (d *diary) note(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	// The clock of a bubble never waits. While a test waits for something that never happens, a
-	// reconnecting client would fill the memory.
+	// The clock of a synctest bubble never waits. If a test waited for an event that never happens,
+	// a reconnecting client would fill the memory.
 	if d.lines = append(d.lines, fmt.Sprintf(format, args...)); len(d.lines) > 10_000 {
-		panic("the test waits for something that does not come; meanwhile the client tells:\n" + strings.Join(d.lines[:20], "\n"))
+		panic("the test waits for an event that never happens; meanwhile the client reports:\n" + strings.Join(d.lines[:20], "\n"))
 	}
 }
 
-// want waits until nothing moves any more, and compares what came since the last
-// call.
+// want waits until all goroutines are blocked, and compares the lines since the last call.
 func (d *diary) want(t *testing.T, want ...string) {
 	t.Helper()
 	synctest.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if diff := cmp.Diff(want, slices.Clone(d.lines)); diff != "" {
-		t.Errorf("what the client tells (-want +got):\n%s", diff)
+		t.Errorf("the client reports (-want +got):\n%s", diff)
 	}
 	d.lines = nil
 }
 
-// next waits until nothing moves any more, and returns the first line since the last
-// call.
+// next waits until all goroutines are blocked, and returns the first line since the last call.
 func (d *diary) next() string {
 	synctest.Wait()
 	d.mu.Lock()
@@ -56,8 +54,8 @@ func (d *diary) next() string {
 	return append(d.lines, "nothing")[0]
 }
 
-// conn returns a Conn that talks to the fake, and the diary of its states. Its
-// jitter is always the bound.
+// conn returns a Conn that is connected to the fake, and the diary of its states. Its jitter is
+// always the upper bound.
 func (f *fake) conn(o ConnectOptions) (*Conn, *diary) {
 	f.t.Helper()
 	d := new(diary)
@@ -89,7 +87,7 @@ func (f *fake) conn(o ConnectOptions) (*Conn, *diary) {
 	return c, d
 }
 
-// accept waits for a connection and says hello.
+// accept waits for a connection and sends the hello.
 func (f *fake) accept() *peer {
 	f.t.Helper()
 	p := <-f.accepted
@@ -97,7 +95,7 @@ func (f *fake) accept() *peer {
 	return p
 }
 
-// subscribe subscribes in the background, and returns what gives the subscription.
+// subscribe calls Subscribe in the background. The returned function waits for the subscription.
 func subscribe(t *testing.T, c *Conn, channel string, o SubscribeOptions) func() *Subscription {
 	t.Helper()
 	done := make(chan *Subscription, 1)
@@ -111,7 +109,7 @@ func subscribe(t *testing.T, c *Conn, channel string, o SubscribeOptions) func()
 	return func() *Subscription { return <-done }
 }
 
-// describeEntry says what a loop over events was given.
+// describeEntry describes an event or an error of a loop over events.
 func describeEntry(e Event, err error) string {
 	var gap *Gap
 	switch {
@@ -140,7 +138,7 @@ func describeEntry(e Event, err error) string {
 	return fmt.Sprintf("%T", e)
 }
 
-// follow ranges over a subscription in the background and writes down what comes.
+// follow ranges over a subscription in the background and records its events.
 func follow(ctx context.Context, s *Subscription) *diary {
 	d := new(diary)
 	go func() {
@@ -194,7 +192,7 @@ func TestConnAuthenticatesJoinsAndYieldsEvents(t *testing.T) {
 }
 
 // clause 8.8
-func TestConnResumesEverySubscriptionAtItsPlace(t *testing.T) {
+func TestConnResumesEverySubscriptionAtItsPosition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		c, states := f.conn(ConnectOptions{})
@@ -230,7 +228,7 @@ func TestConnResumesEverySubscriptionAtItsPlace(t *testing.T) {
 			"disconnected: stay connected: the server closed the connection with 4101: no answer to ping; again in 1s",
 			"connecting 2", "connected s_1 ",
 		)
-		// Permanently refused subscriptions are forgotten; the others continue.
+		// Subscriptions that are refused for good are dropped; the others continue.
 		p.conn.Close()
 		p = f.accept()
 		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a2","last":2147483647},{"channel":"b","since":"b9","last":2147483647}]}}`)
@@ -244,7 +242,7 @@ func TestConnectOptionsAreChecked(t *testing.T) {
 	token := func(context.Context) (string, error) { return "", nil }
 	for _, c := range []struct {
 		o    ConnectOptions
-		want string // the URL, or what is wrong
+		want string // the URL or the error
 	}{
 		{ConnectOptions{}, "ws://127.0.0.1:8002/v2"},
 		{ConnectOptions{URL: "wss://h", Token: "T"}, "wss://h/v2"},
@@ -260,7 +258,7 @@ func TestConnectOptionsAreChecked(t *testing.T) {
 		if err != nil {
 			got = err.Error()
 			if conn, again := Connect(c.o); conn != nil || again == nil {
-				t.Errorf("Connect took %q", c.o.URL)
+				t.Errorf("Connect accepted %q", c.o.URL)
 			}
 		}
 		if got != c.want {

@@ -12,7 +12,7 @@ import (
 )
 
 // clauses 8.3, 8.4, 8.5, 8.6, 8.7
-func TestConnComesBackAsItIsTold(t *testing.T) {
+func TestConnReconnectsAsTheServerAsks(t *testing.T) {
 	const farewell = `{"goodbye":{"error":{"code":"shutting_down","message":"Going.","retry":"now"},"reconnect":{"after_ms":1840}}}`
 	for name, c := range map[string]struct {
 		end  func(f *fake, p *peer)
@@ -37,7 +37,7 @@ func TestConnComesBackAsItIsTold(t *testing.T) {
 			"disconnected: talk to the server: the server refused: No JSON. (malformed); again in 1s",
 		},
 		"a binary message": {
-			func(_ *fake, p *peer) { p.conn.WriteMessage(2, []byte("{}")) }, //nolint:errcheck // what follows is seen
+			func(_ *fake, p *peer) { p.conn.WriteMessage(2, []byte("{}")) }, //nolint:errcheck // the test checks the effect
 			"disconnected: the server sent a binary message, which protocol 2 does not have; again in 1s",
 		},
 		"no JSON": {
@@ -67,7 +67,7 @@ func TestConnComesBackAsItIsTold(t *testing.T) {
 				c.end(f, p)
 				synctest.Wait()
 				if got := states.next(); got != c.want {
-					t.Errorf("told %q\nwant %q", got, c.want)
+					t.Errorf("state %q\nwant %q", got, c.want)
 				}
 			})
 		})
@@ -84,7 +84,7 @@ func TestConnWaitsLongerAfterEachFailure(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			fmt.Fprint(w, `{"error":{"code":"overloaded","message":"Too many.","retry":"later"}}`)
 		}
-		f.refuse <- http.NotFound // perhaps the server is being replaced
+		f.refuse <- http.NotFound // the server may be in the middle of a replacement
 		p.conn.Close()
 		p = f.accept()
 		synctest.Wait()
@@ -93,7 +93,7 @@ func TestConnWaitsLongerAfterEachFailure(t *testing.T) {
 		<-time.After(20 * time.Second)
 		p.send(`{"heartbeat":{}}`)
 		<-time.After(11 * time.Second)
-		p.sendClose(4200, "slow") // it lived long, but it is to come back later
+		p.sendClose(4200, "slow") // a long connection, but the code means "later"
 		p = f.accept()
 		<-time.After(20 * time.Second)
 		p.send(`{"heartbeat":{}}`)
@@ -128,7 +128,7 @@ func TestConnNoticesThatTheServerIsSilent(t *testing.T) {
 		p.send(`{"heartbeat":{}}`)
 		<-f.accepted
 		if took, want := time.Since(began), 30*time.Second+37500*time.Millisecond+time.Second; took != want {
-			t.Errorf("came back after %v, want %v", took, want)
+			t.Errorf("reconnected after %v, want %v", took, want)
 		}
 		states.want(t, "disconnected: the server gave no sign of life for 37.5s; again in 1s", "connecting 2")
 	})
@@ -159,9 +159,9 @@ func TestConnTriesAgainWhenTheHandshakeTakesTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		_, states := f.conn(ConnectOptions{Token: "T"})
-		<-f.accepted // and no hello
+		<-f.accepted // without a hello
 		p := f.accept()
-		p.want(`{"id":1,"auth":{"token":"T"}}`) // and no answer
+		p.want(`{"id":1,"auth":{"token":"T"}}`) // without a reply
 		<-f.accepted
 		states.want(
 			t, "connecting 1",
@@ -171,7 +171,7 @@ func TestConnTriesAgainWhenTheHandshakeTakesTooLong(t *testing.T) {
 	})
 }
 
-func TestConnGivesUpOnWhatIsNoServer(t *testing.T) {
+func TestConnGivesUpIfTheURLIsNotAServer(t *testing.T) {
 	for name, c := range map[string]struct {
 		refuse http.HandlerFunc
 		frame  string

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A caller makes calls in the background and writes down what comes of them.
+// A caller makes calls in the background and records their results.
 type caller struct {
 	diary
 	c *Conn
@@ -82,8 +82,8 @@ func TestConnCallsAndTheirAnswers(t *testing.T) {
 	})
 }
 
-// clause 1.3: what is too large for the server would end the connection.
-func TestConnDoesNotSendWhatTheServerWillNotRead(t *testing.T) {
+// clause 1.3: the server would close the connection because of a larger frame.
+func TestConnDoesNotSendARequestThatIsTooLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		c, _ := f.conn(ConnectOptions{})
@@ -98,7 +98,7 @@ func TestConnDoesNotSendWhatTheServerWillNotRead(t *testing.T) {
 }
 
 // clause 6.4
-func TestConnMakesACallAgainWhenTheConnectionWasLost(t *testing.T) {
+func TestConnRepeatsACallAfterALostConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		c, _ := f.conn(ConnectOptions{})
@@ -124,7 +124,7 @@ func TestConnMakesACallAgainWhenTheConnectionWasLost(t *testing.T) {
 	})
 }
 
-func TestConnSendsWhatWaitsInTheOrderOfTheCalls(t *testing.T) {
+func TestConnSendsPendingRequestsInTheOrderOfTheCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		c, _ := f.conn(ConnectOptions{})
@@ -140,13 +140,13 @@ func TestConnSendsWhatWaitsInTheOrderOfTheCalls(t *testing.T) {
 		synctest.Wait()
 		want = append(want, `{"id":21,"history":{"channel":"chat"}}`, `{"id":22,"presence":{"channel":"chat"}}`)
 		f.accept().want(want...)
-		p := <-f.accepted // the server is silent, so there is another connection
+		p := <-f.accepted // the server was silent, so the client connects again
 		p.send(fakeHello)
 		p.want(want...)
 	})
 }
 
-func TestConnFailsACallThatCannotBeMadeAgain(t *testing.T) {
+func TestConnFailsACallThatCannotBeRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		c, _ := f.conn(ConnectOptions{})
@@ -174,7 +174,7 @@ func TestConnCallsEndWithTheirContextAndWithClose(t *testing.T) {
 		<-ctx.Done()
 		calls.want(t, `{ false 0} publish on "chat": there is no connection: context deadline exceeded`)
 		p := f.accept()
-		p.want() // what nobody waits for is not sent
+		p.want() // the client does not send requests that were given up
 
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

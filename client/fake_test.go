@@ -15,14 +15,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A fake is a classic WebSocket endpoint over in-memory connections, so that it
-// works inside a synctest bubble. Another library serves it than the client uses.
+// A fake is a classic WebSocket server with in-memory connections, so that it works inside a
+// synctest bubble. It does not use the client's WebSocket library.
 type fake struct {
 	t        *testing.T
 	http     *http.Client
 	accepted chan *peer
-	refuse   chan http.HandlerFunc // answers to give instead of upgrading, in order
-	deaf     bool                  // do not read what clients send
+	refuse   chan http.HandlerFunc // HTTP responses to send instead of upgrading, in order
+	deaf     bool                  // do not read the clients' frames
 }
 
 func newFake(t *testing.T) *fake {
@@ -61,7 +61,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.accepted <- p
 }
 
-// subscriber returns one that talks to the fake.
+// subscriber returns a Subscriber that is connected to the fake.
 func (f *fake) subscriber(o SubscriberOptions) *Subscriber {
 	f.t.Helper()
 	o.URL, o.HTTP = "ws://fake/", f.http
@@ -81,7 +81,7 @@ type peer struct {
 	gone   chan error
 }
 
-// read collects frames, and answers pings as the library does on reading.
+// read collects frames. The library answers pings while it reads.
 func (p *peer) read() {
 	for {
 		_, text, err := p.conn.ReadMessage()
@@ -101,7 +101,7 @@ func (p *peer) send(text string) {
 	}
 }
 
-// sendTogether sends messages that the client reads without a pause between them.
+// sendTogether sends several messages in one write, so that the client reads them without a pause.
 func (p *peer) sendTogether(texts ...string) {
 	p.t.Helper()
 	var frames []byte
@@ -123,7 +123,7 @@ func (p *peer) sendClose(code int, reason string) {
 	}
 }
 
-// pipes is a network of net.Pipe.
+// pipes is a network made of net.Pipe.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}

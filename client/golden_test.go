@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// An example is a row of internal/wire/testdata/v2; the README there tells more.
+// An example is an entry of internal/wire/testdata/v2; see the README there.
 type example struct {
 	Name  string
 	Text  string
@@ -33,7 +33,7 @@ func examples(t *testing.T, file string) []example {
 	return rows
 }
 
-// plain returns a JSON text as values that can be compared.
+// plain decodes a JSON text into values that can be compared.
 func plain(t *testing.T, text []byte) any {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -45,10 +45,10 @@ func plain(t *testing.T, text []byte) any {
 	return v
 }
 
-// members is a JSON object to be.
+// members are the members of a JSON object.
 type members map[string]any
 
-// meaning returns what the client understands of a frame, in the words of the examples.
+// meaning describes a frame as the client understands it, in the form of the examples.
 func meaning(t *testing.T, f *frame) members {
 	t.Helper()
 	switch {
@@ -80,20 +80,20 @@ func meaning(t *testing.T, f *frame) members {
 	switch event := e.event.(type) {
 	case *Message:
 		if at != event.Position {
-			t.Errorf("the place after the message is %q, and its position %q", at, event.Position)
+			t.Errorf("the next position is %q, and the message's position is %q", at, event.Position)
 		}
 		m["kind"], m["message"], m["position"] = "message", event.Data, event.Position
 		return m
 	case *PresenceChange:
 		if at != "" {
-			t.Errorf("after presence the place is %q", at)
+			t.Errorf("the next position after presence is %q", at)
 		}
 		m["kind"], m["event"] = "presence", event
 		return m
 	}
 	if gap, ok := e.err.(*Gap); ok {
 		if at != gap.To {
-			t.Errorf("the place after the gap is %q, and it ends at %q", at, gap.To)
+			t.Errorf("the next position is %q, and the gap ends at %q", at, gap.To)
 		}
 		m["kind"], m["reason"], m["from"], m["to"] = "gap", gap.Reason, gap.From, gap.To
 		return m
@@ -187,7 +187,7 @@ func refusalMeaning(r *refused) members {
 	return m
 }
 
-// unread takes out of an example's meaning what the client has no use for.
+// unread removes the parts of an example's meaning that the client does not use.
 func unread(v any) any {
 	m := v.(map[string]any)
 	if limits, ok := m["limits"].(map[string]any); ok {
@@ -198,22 +198,22 @@ func unread(v any) any {
 	case "auth":
 		delete(result, "expires")
 	case "history":
-		delete(result, "channel") // the one that was asked for
-	case "leave", "ping": // such a reply says that it came, no more
+		delete(result, "channel") // the channel of the request
+	case "leave", "ping": // the client only notes the arrival
 		delete(m, "to")
 		delete(m, "result")
 	}
 	switch m["kind"] {
 	case "heartbeat":
-		m["kind"] = "nothing" // it was heard, no more
+		m["kind"] = "nothing" // the client only notes the arrival
 	case "hello", "expiring":
-		delete(m, "expires") // by the server's clock; in_ms is by no clock
+		delete(m, "expires") // depends on the server's clock, unlike in_ms
 	}
 	return m
 }
 
 // clauses 1.2, 1.7, 2.6
-func TestWhatTheServerSaysIsUnderstood(t *testing.T) {
+func TestServerFramesAreUnderstood(t *testing.T) {
 	for _, file := range []string{"replies.json", "messages.json", "errors.json", "tolerance.json"} {
 		for _, row := range examples(t, file) {
 			t.Run(file+"/"+row.Name, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestWhatTheServerSaysIsUnderstood(t *testing.T) {
 				}
 				want := unread(plain(t, row.Means))
 				if row.Name == "a reply to a request that was never made" {
-					want = map[string]any{"kind": "reply", "id": json.Number("999999999")} // dropped where replies are
+					want = map[string]any{"kind": "reply", "id": json.Number("999999999")} // ignored: no request has this id
 				}
 				if diff := cmp.Diff(want, plain(t, got)); diff != "" {
 					t.Errorf("%s\nis understood as (-want +got):\n%s", row.Text, diff)
@@ -237,7 +237,7 @@ func TestWhatTheServerSaysIsUnderstood(t *testing.T) {
 	}
 }
 
-// made is a client's request with the id 1, made as the Conn makes it.
+// made returns a client's request with id 1, encoded as by the Conn.
 func made(t *testing.T, kind string, params any) string {
 	t.Helper()
 	text, err := requestFrame(1, kind, params)
@@ -247,8 +247,8 @@ func made(t *testing.T, kind string, params any) string {
 	return string(text)
 }
 
-// The examples of requests are read back and made again; what the client can't ask
-// for is left out.
+// The examples of requests are parsed and then created again by the client. Parts that the client
+// cannot request are left out.
 func TestRequestsAreAsInTheExamples(t *testing.T) {
 	never := map[string]bool{
 		"publish with an empty key is for the hub to refuse": true,
@@ -314,7 +314,7 @@ func TestRequestsAreAsInTheExamples(t *testing.T) {
 	}
 }
 
-// asked returns what a request asks for, without what is so anyway.
+// asked returns the parameters of a request without the default values.
 func asked(t *testing.T, kind, text string) any {
 	t.Helper()
 	params := plain(t, []byte(text)).(map[string]any)[kind].(map[string]any)

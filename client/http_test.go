@@ -154,7 +154,7 @@ func TestListsAreReadPageByPage(t *testing.T) {
 	if diff := cmp.Diff(want, result(t, list, c, requests)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// A loop that is left asks for no more, and the next begins anew.
+	// A loop that is left requests no further page, and the next loop starts at the first page.
 	all := c.Channels(t.Context(), "")
 	for range 2 {
 		next = 0
@@ -196,7 +196,7 @@ func TestKeyIsSentAsAHeader(t *testing.T) {
 	}
 }
 
-func TestErrorOfTheAPICarriesWhatTheServerSaid(t *testing.T) {
+func TestErrorOfTheAPICarriesTheServersFields(t *testing.T) {
 	c, _ := api(t, refuses(410, `{"error":{"code":"expired","message":"Gone.","retry":"never","docs":"d","oldest":"p5","retry_after_ms":4000}}`))
 	_, err := c.History(t.Context(), "a", HistoryOptions{})
 	want := &Error{

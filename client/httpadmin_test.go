@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNamesThatAreNotUTF8: such a name is refused in every place, and nothing is sent, because
-// in JSON it would become another name.
+// TestNamesThatAreNotUTF8: the client refuses such names everywhere and sends nothing, because JSON
+// would turn them into other names.
 func TestNamesThatAreNotUTF8(t *testing.T) {
 	const bad = "ann \xff"
 	label := bad
@@ -43,7 +43,7 @@ func TestNamesThatAreNotUTF8(t *testing.T) {
 			return err
 		},
 	} {
-		// No server listens there, so a request would fail.
+		// No server listens at this address, so a request would fail.
 		c, err := New(Options{API: "http://127.0.0.1:1"})
 		if err != nil {
 			t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/server"
 )
 
-// live starts a server that anyone may use, and returns clients of it.
+// live starts a server without access control and returns clients of it.
 func live(t *testing.T, rules string) (*client.Conn, *client.Client, context.Context) {
 	t.Helper()
 	o, err := config.Load(config.Input{Flags: map[string]string{"api_port": "0", "ws_port": "0", "drain_time": "0", "rules": rules}})
@@ -45,8 +45,8 @@ func live(t *testing.T, rules string) (*client.Conn, *client.Client, context.Con
 	return c, api, ctx
 }
 
-// The calls of both clients against a server: what is published over one is seen over
-// the other, and both tell the same.
+// Both clients use the same server. A message that one of them publishes reaches the other, and
+// their replies agree.
 func TestBothClientsWithAServer(t *testing.T) {
 	c, api, ctx := live(t, "chat client_publish presence")
 	chat, err := c.Subscribe(ctx, "chat", client.SubscribeOptions{Presence: true, Info: "me"})
@@ -142,7 +142,7 @@ func TestAnEndedSessionDoesNotComeBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		info.Channels = []string{"chat"} // which a list does not tell
+		info.Channels = []string{"chat"} // a list does not contain them
 		if diff := cmp.Diff(info, one); diff != "" {
 			t.Errorf("session (-list +alone):\n%s", diff)
 		}

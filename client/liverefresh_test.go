@@ -17,9 +17,9 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/server"
 )
 
-// TestConnGetsAnotherTokenFromAServer has the tokens of a session taken back: with a
-// grace it goes on with another one, without it comes back with another one, and either
-// way it misses nothing.
+// TestConnGetsAnotherTokenFromAServer revokes the tokens of a session. With a grace, the session
+// continues with another token. Without a grace, the client reconnects with another token. In both
+// cases it misses no message.
 //
 // clauses 3.4, 3.8, 3.9
 func TestConnGetsAnotherTokenFromAServer(t *testing.T) {
@@ -51,7 +51,7 @@ func TestConnGetsAnotherTokenFromAServer(t *testing.T) {
 		}
 		return json.Unmarshal(text, answer)
 	}
-	last := "" // of TokenFunc, which is asked before each state that is waited for
+	last := "" // the last token from TokenFunc, which is called before each awaited state
 	states := make(chan client.State, 100)
 	c, err := client.Connect(client.ConnectOptions{
 		URL:     "ws://" + s.WSAddr().String(),

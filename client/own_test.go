@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// clause 6.2: publications without echo do not come back, even after a rejoin at an older
-// position.
+// clause 6.2: the client does not receive its own publications without echo, even after a rejoin at
+// an older position.
 func TestOwnMessagesWithoutEchoStayAwayAfterARejoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -27,7 +27,7 @@ func TestOwnMessagesWithoutEchoStayAwayAfterARejoin(t *testing.T) {
 		p.want(`{"id":3,"publish":{"channel":"a","key":"k2","message":"echoed"}}`)
 		p.send(`{"id":3,"publish":{"position":"a2"}}`)
 		d.want(t, "echoed: <nil>")
-		// The caller does not wait for the reply to one publication, and the reply to another is lost.
+		// The caller gives up one publication before its reply, and the reply to another is lost.
 		ctx, cancel := context.WithCancel(t.Context())
 		go publish(ctx, "impatient", "k3", true)
 		p.want(`{"id":4,"publish":{"channel":"a","key":"k3","echo":false,"message":"impatient"}}`)
@@ -66,6 +66,6 @@ func TestAConnRemembersItsNewestPublications(t *testing.T) {
 		o.add(at(i))
 	}
 	if len(o.known) != maxOwn || !o.has(at(2*maxOwn)) || !o.has(at(3*maxOwn-1)) || o.has(at(2*maxOwn-1)) || o.has(place{"b", "29999"}) {
-		t.Errorf("%d are known", len(o.known))
+		t.Errorf("the Conn remembers %d publications", len(o.known))
 	}
 }

@@ -33,12 +33,12 @@ func TestConnShowsAnotherTokenInTime(t *testing.T) {
 		p.want(`{"id":3,"auth":{"token":"T2"}}`)
 		p.send(`{"id":3,"auth":{"user":"u2"}}`)
 		p.send(`{"channel":"a","message":2,"position":"a2"}`)
-		// And again, for the next one.
+		// The same again, for the next token.
 		p.send(fakeExpiring)
 		p.want()
 		<-time.After(time.Second)
 		p.want(`{"id":4,"auth":{"token":"T3"}}`)
-		p.send(fakeExpiring) // an attempt is under way already
+		p.send(fakeExpiring) // a refresh is already in progress
 		p.want()
 		p.send(`{"id":4,"auth":{"user":"u3"}}`)
 		events.want(t, "a joined at a0", "a 1 at a1", "a 2 at a2")
@@ -55,7 +55,7 @@ func TestConnShowsAnotherTokenInTime(t *testing.T) {
 }
 
 // clause 3.8
-func TestATokenThatEndsSoonAfterItWasTakenIsFollowedByAnother(t *testing.T) {
+func TestATokenThatExpiresSoonIsFollowedByAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		n := 0
@@ -67,7 +67,7 @@ func TestATokenThatEndsSoonAfterItWasTakenIsFollowedByAnother(t *testing.T) {
 		p.want(`{"id":1,"auth":{"token":"T1"}}`)
 		p.send(`{"id":1,"auth":{"user":"u1"}}`)
 		p.send(fakeExpiring)
-		// The next frame after the answer announces the expiry of the new token.
+		// The next frame after the reply announces the expiry of the new token.
 		for id := 2; id < 10; id++ {
 			p.want(fmt.Sprintf(`{"id":%d,"auth":{"token":"T%d"}}`, id, id))
 			states.next()
@@ -125,18 +125,18 @@ func TestConnTriesToGetAnotherTokenUntilTheEnd(t *testing.T) {
 		p.send(`{"id":1,"auth":{"user":"u1"}}`)
 		p.send(fakeExpiring)
 		p.want()
-		<-time.After(time.Second) // T1 is the one that ends
+		<-time.After(time.Second) // T1 is the token that expires
 		p.want()
 		<-time.After(2 * time.Second)
 		p.want(`{"id":2,"auth":{"token":"T2"}}`)
 		p.send(`{"id":2,` + invalid)
-		<-time.After(4 * time.Second) // T2 was refused
+		<-time.After(4 * time.Second) // the server refused T2
 		p.want()
 		<-time.After(8 * time.Second)
 		p.want(`{"id":3,"auth":{"token":"T3"}}`)
 		p.send(`{"heartbeat":{}}`)
 		p.send(`{"id":3,"error":{"code":"rate_limited","message":"Wait.","retry":"later","retry_after_ms":20000}}`)
-		<-time.After(20 * time.Second) // what is said to be later may be shown again
+		<-time.After(20 * time.Second) // a token that was refused with "later" may be sent again
 		p.want(`{"id":4,"auth":{"token":"T3"}}`)
 		p.send(`{"id":4,"auth":{"user":"u3"}}`)
 		states.want(
@@ -174,7 +174,7 @@ func TestAttemptToGetAnotherTokenEndsWithTheConnection(t *testing.T) {
 		p.sendClose(4302, "over")
 		p = f.accept()
 		if took := time.Since(began); took != 0 {
-			t.Errorf("an attempt that was under way held the next connection up for %v", took)
+			t.Errorf("an attempt in progress delayed the next connection by %v", took)
 		}
 		p.want(`{"id":2,"auth":{"token":"T3"}}`)
 		states.want(
@@ -186,7 +186,7 @@ func TestAttemptToGetAnotherTokenEndsWithTheConnection(t *testing.T) {
 }
 
 // clauses 3.8, 3.9, 8.6
-func TestConnWhoseTokenEndsAndThatHasNoOtherEnds(t *testing.T) {
+func TestConnEndsWhenItsTokenExpiresWithoutAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		c, states := f.conn(ConnectOptions{Token: "T"})
@@ -237,7 +237,7 @@ func TestConnWhoseTokenEndsAndThatHasNoOtherEnds(t *testing.T) {
 }
 
 // clauses 3.11, 4.11
-func TestConnComesBackWhenItsRulesHaveChanged(t *testing.T) {
+func TestConnReconnectsWhenItsRulesHaveChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		c, states := f.conn(ConnectOptions{})
@@ -278,7 +278,7 @@ func TestConnKnowsTheUserOfItsHandshake(t *testing.T) {
 }
 
 // clause 2.9
-func TestLeaveThatIsTooMuchIsMadeGoodByAnotherConnection(t *testing.T) {
+func TestLeaveOverTheRateLimitReconnects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		_, states, s, p := joinedOn(t, f, SubscribeOptions{})
@@ -295,13 +295,13 @@ func TestLeaveThatIsTooMuchIsMadeGoodByAnotherConnection(t *testing.T) {
 }
 
 // clause 2.9
-func TestJoinsThatAreTooMuchAreMadeAgainTogether(t *testing.T) {
+func TestJoinsOverTheRateLimitAreRetriedTogether(t *testing.T) {
 	const limited = `"error":{"code":"rate_limited","message":"Wait.","retry":"later","retry_after_ms":2000}}`
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		c, states := f.conn(ConnectOptions{})
 		a, b := subscribe(t, c, "a", SubscribeOptions{}), subscribe(t, c, "b", SubscribeOptions{})
-		synctest.Wait() // both wait for the connection, so that they are joined together
+		synctest.Wait() // both wait for the connection, so they are joined by one request
 		p := f.accept()
 		p.want(`{"id":1,"join":{"channels":[{"channel":"a"},{"channel":"b"}]}}`)
 		p.send(`{"id":1,` + limited)
@@ -312,7 +312,7 @@ func TestJoinsThatAreTooMuchAreMadeAgainTogether(t *testing.T) {
 		p.send(`{"id":2,"join":{"channels":[{"channel":"a","position":"a0"},{"channel":"b","position":"b0"}]}}`)
 		ea := follow(t.Context(), a())
 		ea.want(t, "a joined at a0")
-		// A subscription that is closed meanwhile is not joined again, and the other one is.
+		// A subscription that was closed meanwhile is not joined again; the other one is.
 		p.conn.Close()
 		p = f.accept()
 		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647},{"channel":"b","since":"b0","last":2147483647}]}}`)
@@ -326,7 +326,7 @@ func TestJoinsThatAreTooMuchAreMadeAgainTogether(t *testing.T) {
 		b().Close()
 		<-time.After(3 * time.Second)
 		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
-		// So is a subscription that was added after the token's expiry; a call fails.
+		// A subscription that was added after the token expired is also joined again; a call fails.
 		p.send(`{"id":4,"join":{"channels":[{"channel":"a","error":{"code":"token_expired","message":"Over.","retry":"new_token"}}]}}`)
 		<-time.After(2 * time.Second)
 		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)

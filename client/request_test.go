@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestLongListsAreSplitIntoRequestsThatAServerTakes(t *testing.T) {
+func TestLongListsAreSplitIntoRequestsThatAServerAccepts(t *testing.T) {
 	var names []string
 	for i := range 1000 {
 		names = append(names, strings.Repeat(`"`, 250)+fmt.Sprintf("%05d", i))

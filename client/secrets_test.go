@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// redirects answers requests with a redirect, up to the given number of times.
+// redirects answers the next requests with a redirect, the given number of times.
 func (f *fake) redirects(to string, times int) {
 	for range times {
 		f.refuse <- func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) }
 	}
 }
 
-// A handshake is not redirected: the token would be sent to another server.
+// A handshake does not follow redirects, because the token would be sent to another server.
 func TestHandshakesFollowNoRedirect(t *testing.T) {
 	const want = "connect: the server answered 302 Found: it redirects to http://other, which the client does not follow: give that URL if it is the right one"
 	for _, to := range []string{"http://other/v2?access_token=secret", "http://me:secret@other/v2"} {
@@ -45,7 +45,7 @@ func TestHandshakesFollowNoRedirect(t *testing.T) {
 	}
 }
 
-// The API's key and tokens are sent only to the URL's host, with any http.Client.
+// The API key and tokens are sent only to the host of the URL, whatever http.Client is used.
 func TestCallsFollowNoRedirect(t *testing.T) {
 	asked := 0
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
@@ -74,7 +74,7 @@ func TestCallsFollowNoRedirect(t *testing.T) {
 	}
 }
 
-// A user and a password in the URL are sent only to the server.
+// The user and the password in the URL are sent only to that server.
 func TestTheURLsPasswordIsShownToTheServer(t *testing.T) {
 	var got []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -100,7 +100,7 @@ func TestTheURLsPasswordIsShownToTheServer(t *testing.T) {
 	}
 }
 
-func TestURLsThatAreWrongAreNotRepeated(t *testing.T) {
+func TestErrorsDoNotRepeatInvalidURLs(t *testing.T) {
 	for _, text := range []string{
 		"http://me:secret@h:x", "http://me:se%cret@h", "http://me:secret/@h", "http://me:secret#@h", "http:\x7f//me:secret@h",
 		"://me:secret@h", "http://me:secret@", "http://h/?access_token=secret%zz", "ftp://h/?access_token=secret", "http://h:x?access_token=secret",
@@ -119,7 +119,7 @@ func TestURLsThatAreWrongAreNotRepeated(t *testing.T) {
 			}
 		}
 		if api == nil {
-			t.Errorf("%q was taken", text)
+			t.Errorf("%q was accepted", text)
 		}
 	}
 }

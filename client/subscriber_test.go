@@ -16,7 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A listener runs a subscriber's loop and writes down what it is told.
+// A listener runs a subscriber's loop and records its events.
 type listener struct {
 	done chan struct{}
 
@@ -24,7 +24,8 @@ type listener struct {
 	log []string // guarded by mu
 }
 
-// listen starts the loop. take is its body, nil for none; false leaves it.
+// listen starts the loop. take is the body of the loop, or nil; if it returns false, the loop is
+// left.
 func listen(ctx context.Context, s *Subscriber, take func(Message, error) bool) *listener {
 	l := &listener{done: make(chan struct{})}
 	s.o.OnState = func(state State) { l.note(describe(state)) }
@@ -47,10 +48,10 @@ func listen(ctx context.Context, s *Subscriber, take func(Message, error) bool) 
 func (l *listener) note(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// The clock of a bubble never waits, so a subscriber that is never let in would
-	// fill the memory.
+	// The clock of a synctest bubble never waits, so a subscriber that can never connect would fill
+	// the memory.
 	if l.log = append(l.log, text); len(l.log) > 1000 {
-		panic("the subscriber tries again for ever")
+		panic("the subscriber retries forever")
 	}
 }
 
@@ -64,7 +65,7 @@ func describe(s State) string {
 	return fmt.Sprintf("disconnected: %v; again in %v", s.Err, s.RetryIn)
 }
 
-// got waits until nothing moves any more, and returns what came so far.
+// got waits until all goroutines are blocked, and returns all events so far.
 func (l *listener) got() []string {
 	synctest.Wait()
 	l.mu.Lock()
@@ -75,7 +76,7 @@ func (l *listener) got() []string {
 func (l *listener) want(t *testing.T, want ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, l.got()); diff != "" {
-		t.Errorf("what the subscriber tells (-want +got):\n%s", diff)
+		t.Errorf("the subscriber reports (-want +got):\n%s", diff)
 	}
 }
 
@@ -87,7 +88,7 @@ func (p *peer) want(want ...string) {
 		got = append(got, <-p.frames)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		p.t.Errorf("what the server gets (-want +got):\n%s", diff)
+		p.t.Errorf("the server receives (-want +got):\n%s", diff)
 	}
 }
 
@@ -119,7 +120,7 @@ func TestSubscriberAuthenticatesJoinsAndYieldsMessages(t *testing.T) {
 	})
 }
 
-func TestSubscriberComesBackAndTellsThatMessagesMayBeMissing(t *testing.T) {
+func TestSubscriberReconnectsAndReportsThatMessagesMayBeMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -140,7 +141,7 @@ func TestSubscriberComesBackAndTellsThatMessagesMayBeMissing(t *testing.T) {
 		p.send(`{"message": 1, "channel": "a"}`)
 		synctest.Wait()
 
-		// Two refusals in between belong to the same gap.
+		// Two refusals in between are part of the same gap.
 		f.refuse <- func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "7")
 			http.Error(w, "too many connections", http.StatusServiceUnavailable)
@@ -174,10 +175,10 @@ func TestSubscriberComesBackAndTellsThatMessagesMayBeMissing(t *testing.T) {
 	})
 }
 
-func TestSubscriberHoldsMessagesBackUntilItsJoinsAreTaken(t *testing.T) {
+func TestSubscriberHoldsMessagesBackUntilItsJoinsAreProcessed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
-		f.deaf = true // frames pile up unread, so the joins are not taken
+		f.deaf = true // the server reads no frames, so it does not process the joins
 		ctx, cancel := context.WithCancel(t.Context())
 		l := listen(ctx, f.subscriber(SubscriberOptions{Channels: []string{"a"}}), nil)
 		p := <-f.accepted
@@ -190,14 +191,14 @@ func TestSubscriberHoldsMessagesBackUntilItsJoinsAreTaken(t *testing.T) {
 	})
 }
 
-func TestSubscriberTakesAnySignOfLifeForAnAnswerInTheEnd(t *testing.T) {
+func TestSubscriberAcceptsAnySignOfLifeInsteadOfAPong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		f.deaf = true
 		ctx, cancel := context.WithCancel(t.Context())
 		l := listen(ctx, f.subscriber(SubscriberOptions{Channels: []string{"a"}}), nil)
 		p := <-f.accepted
-		p.conn.SetPingHandler(func(string) error { return nil }) // against the rules, but seen
+		p.conn.SetPingHandler(func(string) error { return nil }) // violates the RFC, but such servers exist
 		go p.read()
 		p.want(`{"channels":{"join":["a"],"leave":[]}}`)
 		<-time.After(time.Second)
@@ -210,7 +211,7 @@ func TestSubscriberTakesAnySignOfLifeForAnAnswerInTheEnd(t *testing.T) {
 	})
 }
 
-func TestSubscriberYieldsWhatItHeldBackWhenTheConnectionBreaks(t *testing.T) {
+func TestSubscriberYieldsHeldMessagesWhenTheConnectionBreaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		f.deaf = true
@@ -232,7 +233,7 @@ func TestSubscriberNoticesADeadConnection(t *testing.T) {
 		l := listen(ctx, f.subscriber(SubscriberOptions{PingAfter: 10 * time.Second, PingTimeout: 5 * time.Second}), nil)
 		p := <-f.accepted
 		p.want()
-		// The server's own ping is a sign of life; after it nothing is heard again.
+		// The server's own ping is a sign of life. After it the server is silent.
 		<-time.After(9 * time.Second)
 		p.conn.SetPingHandler(func(string) error { return nil })
 		if err := p.conn.WriteControl(websocket.PingMessage, nil, time.Time{}); err != nil {
@@ -240,7 +241,7 @@ func TestSubscriberNoticesADeadConnection(t *testing.T) {
 		}
 		<-f.accepted
 		if took, want := time.Since(began), 9*time.Second+15*time.Second+500*time.Millisecond; took != want {
-			t.Errorf("came back after %v, want %v", took, want)
+			t.Errorf("reconnected after %v, want %v", took, want)
 		}
 		l.want(
 			t, "connecting 1", "connected",
@@ -248,10 +249,10 @@ func TestSubscriberNoticesADeadConnection(t *testing.T) {
 			"connecting 2", "connected",
 			"error: reconnected after 500ms without a connection (the server gave no sign of life for 5s): messages may have been missed",
 		)
-		// A quiet server that answers is not a dead one.
+		// A silent server that answers pings is not dead.
 		<-time.After(time.Hour)
 		if got := l.got(); len(got) != 6 {
-			t.Errorf("the quiet connection was told about: %q", got[6:])
+			t.Errorf("the silent connection caused events: %q", got[6:])
 		}
 		cancel()
 		<-l.done
@@ -348,7 +349,7 @@ func TestSubscriberTriesAgainWhenThereIsNoToken(t *testing.T) {
 	})
 }
 
-func TestSubscriberRefusesFramesThatAreNoMessages(t *testing.T) {
+func TestSubscriberRefusesFramesThatAreNotMessages(t *testing.T) {
 	for name, c := range map[string]struct {
 		frame string
 		kind  int

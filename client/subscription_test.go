@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// joinedOn returns a Conn with one subscription of the channel "a", at a0, and the
-// server's end of its connection. Its next request has the number 2.
+// joinedOn returns a Conn with one subscription, of the channel "a" at position a0, and the
+// server's end of its connection. The Conn's next request has id 2.
 func joinedOn(t *testing.T, f *fake, o SubscribeOptions) (*Conn, *diary, *Subscription, *peer) {
 	t.Helper()
 	c, states := f.conn(ConnectOptions{})
@@ -23,7 +23,7 @@ func joinedOn(t *testing.T, f *fake, o SubscribeOptions) (*Conn, *diary, *Subscr
 	return c, states, subscribed(), p
 }
 
-// say sends the messages of the channel "a" from first to last.
+// say sends the messages first to last of the channel "a".
 func (p *peer) say(first, last int) {
 	p.t.Helper()
 	for i := first; i <= last; i++ {
@@ -31,7 +31,7 @@ func (p *peer) say(first, last int) {
 	}
 }
 
-func TestSubscriptionWithoutALoopIsLeftAndJoinedAgainAtItsPlace(t *testing.T) {
+func TestSubscriptionWithoutALoopIsLeftAndJoinedAgainAtItsPosition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		_, _, s, p := joinedOn(t, f, SubscribeOptions{Buffer: 4})
@@ -41,14 +41,14 @@ func TestSubscriptionWithoutALoopIsLeftAndJoinedAgainAtItsPlace(t *testing.T) {
 		p.want()
 		<-time.After(patience)
 		p.want(`{"id":2,"leave":{"channels":["a"]}}`)
-		p.say(5, 6) // on their way
+		p.say(5, 6) // sent before the leave arrived
 		p.send(`{"channel":"a","gap":{"reason":"slow","from":"a6","to":"a9"}}`)
 		p.send(`{"id":2,"leave":{"channels":[{"channel":"a"}]}}`)
 		p.want()
 		for range s.Events(t.Context()) {
 			break
 		}
-		p.want() // one is too few
+		p.want() // one free entry is not enough
 		events := follow(t.Context(), s)
 		events.want(t, "a 1 at a1", "a 2 at a2", "a 3 at a3")
 		p.want(`{"id":3,"join":{"channels":[{"channel":"a","since":"a3","last":2147483647}]}}`)
@@ -68,7 +68,7 @@ func TestSlowLoopHoldsUpTheConnectionForAShortTimeOnly(t *testing.T) {
 		eb := follow(t.Context(), other())
 		eb.want(t, "b joined at b0")
 
-		// The loop is a little slow: its queue gets room in time.
+		// The loop is a little slow, but its queue gets room in time.
 		step := make(chan bool)
 		ea := new(diary)
 		go func() {
@@ -78,13 +78,13 @@ func TestSlowLoopHoldsUpTheConnectionForAShortTimeOnly(t *testing.T) {
 			}
 		}()
 		ea.want(t, "a joined at a0")
-		go p.say(1, 3) // one is in the loop's body, two wait, one was read
+		go p.say(1, 3) // one is in the body of the loop, two are queued, and one was read
 		<-time.After(patience / 2)
 		step <- true
 		ea.want(t, "a 1 at a1")
 		p.want()
 
-		// And then it stands still.
+		// Now the loop stops.
 		began := time.Now()
 		go func() {
 			p.say(4, 5)
@@ -138,7 +138,7 @@ func TestLoopMayCallWhileItsQueueIsFull(t *testing.T) {
 	})
 }
 
-// A loop can empty its queue just before the subscription is paused.
+// A loop can empty its queue just before the subscription is paused. The pause must wake it.
 func TestPauseWakesALoopThatIsReadyAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -179,7 +179,7 @@ func TestFullQueueIsNotJoinedOnANewConnection(t *testing.T) {
 		events := follow(t.Context(), s)
 		p.want(`{"id":2,"join":{"channels":[{"channel":"a","since":"a3","last":2147483647}]}}`)
 		events.want(t, "a joined at a0", "a 1 at a1", "a 2 at a2", "a 3 at a3")
-		// Neither is one that was left before the connection was lost.
+		// A subscription that was left before the connection was lost is not joined either.
 		p.send(`{"id":2,"join":{"channels":[{"channel":"a","position":"a3","recovered":true}]}}`)
 		p.conn.Close()
 		p = f.accept()
@@ -203,7 +203,7 @@ func TestRefusedResumeIsTriedAgain(t *testing.T) {
 		p.send(`{"id":3,` + strings.Replace(full, "500", "5000", 1))
 		<-time.After(2 * time.Second)
 		p.want()
-		// The attempt that is due does not outlive the connection.
+		// A scheduled attempt ends with the connection.
 		p.conn.Close()
 		p = f.accept()
 		p.want(`{"id":4,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
@@ -214,7 +214,7 @@ func TestRefusedResumeIsTriedAgain(t *testing.T) {
 		p.want(`{"id":5,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
 		p.send(`{"id":5,"join":{"channels":[{"channel":"a","position":"a0","recovered":true}]}}`)
 		events.want(t, "a joined at a0", "a joined at a0 since a0, recovered true")
-		// A success resets the waits.
+		// A success resets the backoff.
 		p.conn.Close()
 		p = f.accept()
 		p.want(`{"id":6,"join":{"channels":[{"channel":"a","since":"a0","last":2147483647}]}}`)
@@ -276,7 +276,7 @@ func TestSubscribeEndsWithItsContextAndCanBeTriedAgain(t *testing.T) {
 		again := subscribe(t, c, "a", SubscribeOptions{Last: 1})
 		p.want(`{"id":3,"join":{"channels":[{"channel":"a","last":1}]}}`)
 		p.send(`{"id":1,"join":{"channels":[{"channel":"a","position":"a0"}]}}`)
-		p.say(1, 1) // of the first join
+		p.say(1, 1) // belongs to the first join
 		p.send(`{"id":2,"leave":{"channels":[{"channel":"a"}]}}`)
 		p.send(`{"id":3,"join":{"channels":[{"channel":"a","position":"a0"}]}}`)
 		p.say(1, 2)
