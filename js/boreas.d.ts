@@ -1,70 +1,70 @@
-/** The Boreas client. How to use it is in README.md. Times are in milliseconds. */
+/** The Boreas client; see README.md. Times are in milliseconds. */
 import type { ErrorCode, Retry } from "./codes.js";
 export type { ErrorCode, Retry } from "./codes.js";
 
-/** Codes of errors that are the client's own; the server's are in docs/errors.md. */
+/** The client's own error codes. The server's codes are in docs/errors.md. */
 export type LocalCode = "closed" | "connection_lost" | "same_token" | "timeout" | "too_many_requests" | "unavailable";
 
-/** Any failure: what the server refused, or what happened here. */
+/** An error: a refusal by the server, or a failure in the client. */
 export class BoreasError extends Error {
   constructor(error: { code: string; message: string });
   readonly code: ErrorCode | LocalCode | (string & {});
   /** When the same request can succeed. */
   readonly retry?: Retry;
   readonly retry_after_ms?: number;
-  /** Where the error is described. */
+  /** The URL of the error's description. */
   readonly docs?: string;
-  /** Of a history that is no longer kept: the oldest position from which everything is. */
+  /** If messages are no longer kept: the oldest position after which every message is kept. */
   readonly oldest?: Position;
-  /** Of a connection that was lost: the WebSocket's close code. */
+  /** If the connection was lost: the WebSocket's close code. */
   readonly close_code?: number;
 }
 
-/** A place in one channel's log. Keep it, and give it back unchanged. */
+/** A position in a channel. Store it, and pass it back unchanged. */
 export type Position = string;
 
 export interface ConnectOptions {
   /**
-   * The token, or a function that gets one: asked with "first", with "expiring" when the session's token ends soon, and with
-   * the code of the reason why the last one no longer serves.
+   * The token, or a function that returns one. The function is called with "first", with "expiring" when the session's token
+   * expires soon, or with the error code for which the last token was refused.
    */
   token?: string | ((reason: "first" | "expiring" | ErrorCode | LocalCode | (string & {})) => string | Promise<string>);
-  /** "auto" (the default) takes server-sent events where no WebSocket can be opened. */
+  /** "auto" (the default) uses server-sent events if no WebSocket can be opened. */
   transport?: "auto" | "websocket" | "sse";
-  /** For Node without WebSocket (before version 22): the class of the npm package ws. Without a WebSocket class the client uses only server-sent events. */
+  /** The WebSocket class, for Node before version 22: that of the npm package ws. Without one, the client uses only server-sent events. */
   WebSocket?: new (url: string) => unknown;
   fetch?: typeof fetch;
-  /** Whether a silent connection is taken for dead; true by default. */
+  /** Whether to reconnect when the server is silent for too long; true by default. */
   heartbeat?: boolean;
-  /** How long a request may take, with all reconnects; 30,000 by default, 0 for ever. */
+  /** The timeout of a request, including reconnects: 30,000 by default, 0 for no timeout. */
   timeout?: number;
   /** Closes the client. */
   signal?: AbortSignal;
-  /** Where warnings go. */
+  /** Receives warnings and errors. */
   console?: Pick<Console, "warn" | "error">;
 }
 
-/** Connects, and stays connected until it is closed. The URL is the server's, ws: or http:; "/v2" is added. */
+/** Connects, and reconnects until the client is closed. The URL is the server's, ws: or http:; the client adds "/v2". */
 export function connect(url: string | URL, options?: ConnectOptions): Client;
 
 export type State = "connecting" | "connected" | "waiting" | "closed";
 
 export interface StateDetail {
-  /** When "connected". */
+  /** For "connected". */
   transport?: "websocket" | "sse";
-  /** When "waiting": until the next try. */
+  /** For "waiting": the wait before the next attempt. */
   after?: number;
-  /** Why it waits, or is closed. */
+  /** For "waiting" and "closed": the reason. */
   error?: Error;
 }
 
-/** The server is about to end the connection. Without `reconnect` the client does not come back. */
+/** The server will close the connection soon. Without `reconnect`, the client does not reconnect. */
 export interface Goodbye {
   error: { code: ErrorCode | (string & {}); message: string; retry: Retry };
   reconnect?: { after_ms?: number };
 }
 
-/** The session's token ends soon. Or, with `error`: there is no other one yet, and the client tries again `after` a while. */
+/** The session's token expires soon. With `error`: getting a new token failed, and the next attempt follows `after` milliseconds. */
 export interface Expiring {
   /** RFC 3339, by the server's clock. */
   expires?: string;
@@ -79,18 +79,18 @@ export interface RequestOptions {
 }
 
 export interface PublishOptions extends RequestOptions {
-  /** Makes it safe to send again: random by default; null for none. */
+  /** The idempotency key, with which the client can repeat the request: random by default, null for none. */
   key?: string | null;
-  /** false: the server does not send it to this client, even after the client has joined the channel again. */
+  /** false: this client does not receive the message, even after it has joined the channel again. */
   echo?: boolean;
 }
 
 export interface SubscribeOptions {
-  /** Where to begin: the position of the last message known. */
+  /** The position to resume from: that of the last processed message. */
   since?: Position | null;
-  /** How many of the newest messages come first. With `since` it applies only after a gap; if `last` is omitted, all kept messages come after a gap. */
+  /** How many of the newest messages come first. With `since` it applies only after a gap; if it is omitted, all kept messages follow a gap. */
   last?: number;
-  /** Whether to keep book of who is there. */
+  /** Whether to receive presence. */
   presence?: boolean;
   /** Presence info of this user for other clients, if the token does not contain it. */
   info?: unknown;
@@ -100,7 +100,7 @@ export interface SubscribeOptions {
 
 export interface Item<M = unknown> {
   message: M;
-  /** The place after it. */
+  /** The message's position. */
   position: Position;
 }
 
@@ -110,9 +110,9 @@ export interface Gap {
   reason: "expired" | "unknown_epoch" | "ahead" | "slow" | "conflated" | (string & {});
   from: Position;
   to: Position;
-  /** The oldest position from which everything is kept, if the gap is of a join. */
+  /** For a gap at a join: the oldest position after which every message is kept. */
   oldest?: Position;
-  /** The client itself dropped them: the reader was too slow. */
+  /** The client itself dropped the messages, because the reader was too slow. */
   local?: true;
 }
 
@@ -125,11 +125,11 @@ export interface Joined {
 export interface Member<I = unknown> {
   user: string;
   info?: I;
-  /** Whether `info` comes from the user's token. Otherwise it is a claim of the user's client. */
+  /** `info` comes from the user's token. If missing, the user's client chose it. */
   verified?: true;
 }
 
-/** Who is there. Channels that are only counted have no members. */
+/** The users on a channel. Without `members`, the channel only counts users. */
 export interface Presence<I = unknown> {
   users: number;
   sessions: number;
@@ -142,7 +142,7 @@ export interface PresenceEvent<I = unknown> {
   sessions: number;
   user?: string;
   info?: I;
-  /** Whether `info` comes from the user's token. Otherwise it is a claim of the user's client. */
+  /** `info` comes from the user's token. If missing, the user's client chose it. */
   verified?: true;
   members?: (Member<I> & { sessions: string[] })[];
 }
@@ -150,21 +150,21 @@ export interface PresenceEvent<I = unknown> {
 export interface History<M = unknown> {
   channel: string;
   messages: Item<M>[];
-  /** The `since` of the next page, or of a subscription that goes on from here. */
+  /** The end of the page: the `since` of the next page or of a subscription. */
   position: Position;
   more: boolean;
 }
 
-/** Takes the listener away. */
+/** Removes the listener. */
 export type Off = () => void;
 
 export interface Subscription<M = unknown> extends AsyncIterable<Item<M>> {
   readonly channel: string;
-  /** After the last message or gap that came; undefined before the first join. */
+  /** The position after the last message or gap; undefined before the first join. */
   readonly position: Position | undefined;
-  /** Who is there, if it was asked for. A new object for each change. */
+  /** The users on the channel, if requested. Each change creates a new object. */
   readonly presence: Presence | undefined;
-  /** Messages that nobody has read yet go to the first listener or iterator. */
+  /** The first listener or iterator receives the messages that arrived before it. */
   on(event: "message", listener: (item: Item<M>) => void): Off;
   on(event: "gap", listener: (gap: Gap) => void): Off;
   on(event: "recovered", listener: (at: { position: Position }) => void): Off;
@@ -179,7 +179,7 @@ export interface Client {
   readonly state: State;
   /** The session's name on the server. */
   readonly session: string | undefined;
-  /** How others know this client, once its token was accepted. */
+  /** The name of the token's user, after the server has accepted the token. */
   readonly user: string | undefined;
   subscribe<M = unknown>(channel: string, options?: SubscribeOptions): Subscription<M>;
   publish(channel: string, message: unknown, options?: PublishOptions): Promise<{ position: Position; duplicate: boolean }>;
@@ -194,7 +194,7 @@ export interface Client {
   close(): void;
 }
 
-/** A snapshot, as the server has it. */
+/** A snapshot from the server. */
 export interface PresenceState<I = unknown> {
   channel: string;
   users: number;

@@ -1,14 +1,14 @@
-// Boreas for browsers and Node: see README.md. Numbers such as 8.4 are clauses of docs/protocol.md. What
-// begins with an underscore is for this file only. Times are milliseconds.
+// Boreas for browsers and Node: see README.md. Numbers such as 8.4 are clauses of docs/protocol.md.
+// Names with an underscore are private to this file. Times are in milliseconds.
 
-const BOUND = 1000; // of messages that wait for a reader, and of requests
-const OWN = 10_000; // publications without echo to remember (6.2)
+const BOUND = 1000; // of messages in a queue, and of pending requests
+const OWN = 10_000; // how many publications without echo to remember (6.2)
 const HELLO_WAIT = 15_000;
-const PROBE_WAIT = 5_000; // for an answer when the network has changed
-const GOOD = 1000; // how long after its joins a connection counts as good (8.4)
-const UPGRADE_WAIT = 300_000; // between tries to replace server-sent events
-const MAX = 2 ** 31 - 1; // of a timer; as `last`, all that is kept
-const URL_LENGTH = 4000; // proxies refuse longer ones
+const PROBE_WAIT = 5_000; // for the reply after a change of the network
+const GOOD = 1000; // a connection that lasts this long after its joins is good (8.4)
+const UPGRADE_WAIT = 300_000; // between attempts to replace streams by a WebSocket
+const MAX = 2 ** 31 - 1; // of a timer; as `last`, all kept messages
+const URL_LENGTH = 4000; // proxies refuse longer URLs
 
 const nothing = () => {};
 const bytes = (text) => new Blob([text]).size;
@@ -16,7 +16,7 @@ const no = (what) => {
   throw new TypeError(what);
 };
 
-// The client's mistakes fail here, before they are sent together with other requests.
+// Invalid input fails here, before it is sent together with other requests.
 function checkChannel(channel) {
   if (typeof channel !== "string" || !channel) no("a channel's name is text");
   if (/[\p{Cc}\p{Cs}]/u.test(channel)) no("a channel's name has no control characters, and no half of a surrogate pair");
@@ -30,7 +30,7 @@ function checkSince(since) {
 const isInteger = (n, least) => n === undefined || (Number.isSafeInteger(n) && n >= least);
 const isFlag = (flag) => flag === undefined || typeof flag === "boolean";
 
-// Waits are random, up to a bound that doubles with each failure (8.4).
+// Random waits, up to a bound that doubles with each failure (8.4).
 class Backoff {
   #doublings = 0;
   #began;
@@ -86,7 +86,7 @@ class Events {
     return () => void listeners.delete(entry);
   }
 
-  // Tells whether anybody listens.
+  // Reports whether there is a listener.
   _emit(type, ...values) {
     const listeners = [...this.#listeners.get(type)];
     for (const { listener } of listeners) {
@@ -104,7 +104,7 @@ class Events {
   }
 }
 
-// Messages that wait for a reader. Of too many the older half makes way: a gap.
+// Messages that wait for a reader. A full queue drops its older half: a gap.
 class Queue {
   #items = [];
   #readers = [];
@@ -115,7 +115,7 @@ class Queue {
     this.lost = lost;
   }
 
-  // The position is the one before the first that waits.
+  // position is the position before the item.
   push(item, position) {
     if (!this.#items.length) this.position = position;
     this.#items.push(item);
@@ -158,12 +158,12 @@ class Queue {
 
 class Subscription extends Events {
   _asked; // the connection on which the join was sent
-  _joined; // and on which it was taken
+  _joined; // the connection on which the join was accepted
   presence;
   _later;
   #client;
   #queues = new Set();
-  #backlog; // for the first reader
+  #backlog; // messages for the first reader
   #ended = false;
   #error;
 
@@ -196,7 +196,7 @@ class Subscription extends Events {
     if (this.#ended) queue.end(this.#error);
     return {
       next: () => queue.next(),
-      // A loop was left: if nobody else reads, so is the channel.
+      // When the last reader has gone, leave the channel.
       return: async () => {
         this.#queues.delete(queue);
         queue.end();
@@ -241,7 +241,7 @@ class Subscription extends Events {
     this.#lost(gap);
   }
 
-  // 9.4 to 9.8. The state is a new object each time.
+  // 9.4 to 9.8. Each change creates a new state object.
   _present(event) {
     const { event: kind, user, users, sessions } = event;
     let members = kind === "join" || kind === "leave" ? this.presence?.members : event.members;
@@ -302,12 +302,12 @@ class Client extends Events {
   #subscriptions = new Map();
   #requests = new Map();
   #joins = new Map();
-  #id = 0; // of the last request; 0 itself is for auth
+  #id = 0; // of the last request; 0 is for auth
   #link;
   #next; // a WebSocket that may replace Streams
-  #try = 0; // to know when one was overtaken
-  #ready; // whether the token is accepted
-  #joinedAt; // time when all joins were answered for the first time
+  #try = 0; // to ignore late results of older attempts
+  #ready; // the token was accepted
+  #joinedAt; // when all joins were answered for the first time
   #greeted;
   #heard;
   #limits = {};
@@ -315,13 +315,13 @@ class Client extends Events {
   #backoff = new Backoff();
   #renewal = new Backoff();
   #own = new Set(); // channels and positions of publications without echo
-  #blocked = 0; // in a row without a hello
-  #told; // the wait is as the server said
+  #blocked = 0; // failures in a row before the hello
+  #told; // the server has set the wait
   #token;
-  #mine; // the token of the session
-  #refused = nothing; // the last token that was refused
-  #refreshes = 0; // tries in a row
-  #stale; // why the token function must be asked
+  #mine; // the session's token
+  #refused = nothing; // the last refused token
+  #refreshes = 0; // attempts in a row
+  #stale; // the reason for a new token, if one is needed
   #renewed;
   #timers = {};
 
@@ -340,7 +340,7 @@ class Client extends Events {
     try {
       address = new URL(url, globalThis.location?.href);
     } catch {
-      no("the URL is not valid"); // it may hold a password, and the error would show it
+      no("the URL is not valid"); // URL's error would show a password
     }
     address.protocol = address.protocol.replace("http", "ws");
     address.pathname = address.pathname.replace(/(\/v2)?\/*$/, "/v2");
@@ -356,7 +356,7 @@ class Client extends Events {
       else if (!this.#told) this.#open();
     });
     listen("offline", () => this.#probe());
-    // A page that may be shown again keeps no connection.
+    // A page in the back/forward cache keeps no connection.
     listen("pagehide", (event) => {
       if (event.persisted) this.#drop(), this.#set("waiting");
     });
@@ -386,7 +386,7 @@ class Client extends Events {
     return subscription;
   }
 
-  // Because of its key it can be sent again until it is answered.
+  // The key makes it safe to send again until there is a reply.
   async publish(channel, message, { key = randomKey(), echo, ...options } = {}) {
     checkChannel(channel);
     jsonOf("the message", message);
@@ -444,7 +444,7 @@ class Client extends Events {
     });
   }
 
-  // Gets another token if there must be one. Goes on unless it was overtaken.
+  // Gets a new token if needed, then calls go unless a newer attempt has begun.
   async #withToken(go) {
     const attempt = this.#try;
     try {
@@ -489,7 +489,7 @@ class Client extends Events {
     }
   }
 
-  // The connection is lost, or there was none: decide whether to reconnect, and when (8.4, 8.6).
+  // After a lost connection or a failed attempt: decide whether and when to reconnect (8.4, 8.6).
   #lost({ code = 1006, reason, error, after = error?.retry_after_ms, mute = code < 4000 && (!error || error instanceof Error) }) {
     const goodbye = this.#goodbye;
     const range = Math.floor(code / 100);
@@ -497,7 +497,7 @@ class Client extends Events {
     const cause = error instanceof Error ? error : new BoreasError(error);
     if (range === 42) this.#backoff.later();
     else if (performance.now() - this.#joinedAt >= GOOD) this.#backoff.good();
-    // If a stream cannot be opened either, WebSockets are not the problem.
+    // If streams fail too, WebSockets are not blocked.
     if (this.#link && !this.#greeted) this.#blocked = this.#link.sse && mute ? 0 : this.#blocked + 1;
     else if (this.#link?.sse) this.#blocked = 1;
     this.#drop();
@@ -526,7 +526,7 @@ class Client extends Events {
     if (error) this.#fail(error);
   }
 
-  // Streams can't change their channels.
+  // The channels of streams can't change.
   #reopen() {
     this.#drop();
     this.#set("waiting");
@@ -540,7 +540,7 @@ class Client extends Events {
     try {
       it = typeof data === "string" && JSON.parse(data);
     } catch {
-      // A stream's comment, or nothing that we know (1.2).
+      // A stream's comment, or an unknown message (1.2).
     }
     it ||= {};
     if (it.hello) this.#hello(it.hello);
@@ -555,7 +555,7 @@ class Client extends Events {
       for (const each of it.join.channels) this.#result(this.#subscriptions.get(each.channel), each);
     }
     else if (it.error && it.id === undefined) {
-      if (it.error.code === "rate_limited") this.#lost(it); // of a leave (2.9)
+      if (it.error.code === "rate_limited") this.#lost(it); // a leave (2.9)
       else this.#fail(new BoreasError(it.error));
     }
   }
@@ -589,14 +589,14 @@ class Client extends Events {
     }
     if (error.retry === "new_token") this.#refused = this.#token;
     if (this.#ready) return this.#stay(new BoreasError(error));
-    // 3.3: once more on this connection, then with growing waits.
+    // 3.3: once more on this connection, then reconnect with growing waits.
     if (error.retry !== "new_token" || typeof this.#options.token !== "function" || this.#renewed === this.#link) return this.#lost({ error });
     this.#renewed = this.#link;
     this.#stale = error.code;
     this.#withToken(() => this.#authenticate());
   }
 
-  // 3.8. Streams can't show another token, but others can be opened (10.11).
+  // 3.8. Streams can't change their token, so new ones are opened (10.11).
   #expiring(expiring) {
     const renews = typeof this.#options.token === "function";
     if (!this._emit("expiring", expiring) && !renews) this._log.warn("boreas: the token ends soon, and no function gives another");
@@ -618,7 +618,7 @@ class Client extends Events {
     }
   }
 
-  // The session does not change until it ends.
+  // The session does not change; try again later.
   #stay(error) {
     const after = Math.max(error.retry_after_ms ?? 0, this.#renewal.next());
     this.#after("refresh", after, () => this.#refresh());
@@ -642,14 +642,14 @@ class Client extends Events {
     else this.#lost({ reason: `nothing was heard for ${Math.round(limit / 1000)} s` });
   }
 
-  // The network has changed: is the connection still one?
+  // The network has changed: check the connection.
   #probe() {
     if (!this.#greeted || this.#link.sse) return;
     this.#send({ id: ++this.#id, ping: {} });
     this.#after("probe", PROBE_WAIT, () => this.#lost({ reason: "the network has changed" }));
   }
 
-  // 8.5: it works until its slot.
+  // 8.5: the connection works until the client's slot.
   #farewell(goodbye) {
     this.#goodbye = { ...goodbye, at: performance.now() };
     this._emit("goodbye", goodbye);
@@ -657,7 +657,7 @@ class Client extends Events {
     if (slot !== undefined && this.#link) this.#after("slot", slot, () => this.#lost({}));
   }
 
-  // While server-sent events serve, a WebSocket is tried beside them, now and then.
+  // While streams are in use, try a WebSocket from time to time.
   #upgrade(streams, wait) {
     if (this.#options.transport !== "auto" || !this.#WebSocket) return;
     this.#after("upgrade", wait, () => {
@@ -686,7 +686,7 @@ class Client extends Events {
     if (!this.#joins.size) this.#joinedAt ??= performance.now();
   }
 
-  // Joins what is not joined yet, in requests that are not too long (1.3).
+  // Sends missing joins, in requests that the server accepts (1.3).
   #flush() {
     if (!this.#ready) return;
     const fresh = [...this.#subscriptions.values()].filter((each) => each._asked !== this.#link && !each._later);
@@ -724,7 +724,7 @@ class Client extends Events {
     const { length } = subscriptions;
     this.#joins.delete(id);
     if (error?.retry === "new_token") return this.#lost({ error });
-    // One of them made the whole request fail: retry in halves until it fails alone.
+    // One join made the whole request fail: split it until that one fails alone.
     if (error?.retry === "never" && length > 1) {
       this.#join(subscriptions.slice(0, length / 2));
       return this.#join(subscriptions.slice(length / 2));
@@ -745,8 +745,8 @@ class Client extends Events {
       subscription._asked = undefined;
       subscription._later = setTimeout(() => {
         subscription._later = undefined;
-        this.#after("flush", 0, () => this.#flush()); // with others
-      }, error.retry_after_ms ?? subscription._backoff.next()); // the same wait for all requests over the limit
+        this.#after("flush", 0, () => this.#flush()); // together with other joins
+      }, error.retry_after_ms ?? subscription._backoff.next()); // requests over the rate limit share one wait
     } else this.#subscriptions.delete(subscription.channel);
     subscription._fail(error, !again);
   }
@@ -789,7 +789,7 @@ class Client extends Events {
     const limit = this.#limits.frame_bytes;
     const length = bytes(request.text);
     if (length > limit) return this.#settle(id, new BoreasError({ code: "too_large", message: `${length} bytes are more than ${limit}`, retry: "never" }));
-    if (!request.own || !request.again) this.#flush(); // an earlier subscription receives later publications
+    if (!request.own || !request.again) this.#flush(); // earlier subscriptions receive this publication
     request.sent = true;
     this.#link.send(request.text);
   }
@@ -833,13 +833,13 @@ class Client extends Events {
   }
 }
 
-// Server-sent events (10) in the clothes of a WebSocket that has sent a join.
+// Server-sent events (10) with the interface of a WebSocket that has sent a join.
 class Streams {
   sse = true;
   #abort = new AbortController();
   #greeted = false;
 
-  // Channels that begin alike share a stream (10.1, 10.6).
+  // Channels with the same options share a stream (10.1, 10.6).
   constructor(url, fetch, token, joins) {
     const streams = [];
     const open = {};
@@ -858,7 +858,7 @@ class Streams {
     if (token !== undefined) headers.Authorization = `Bearer ${token}`;
     else if (username || password) headers.Authorization = `Basic ${btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)}`;
     url = url.replace(/^(\w+:\/\/)[^/]*@/, "$1");
-    // The token is only for this server.
+    // Do not send the token to other servers.
     const init = { headers, signal: this.#abort.signal, redirect: "error" };
     for (const { channels, query } of streams) {
       this.#run(() => fetch(`${url}?${query}`, init), channels).catch((error) => this.#close({ error }));
@@ -889,7 +889,7 @@ class Streams {
     const type = answer.headers.get("Content-Type") ?? "";
     if (!answer.ok || !type.startsWith("text/event-stream")) {
       const { error } = await answer.json().catch(() => ({}));
-      // 10.3: none of the channels can be joined.
+      // 10.3: none of these channels can be joined.
       if (error?.retry === "never") return this.#join(JSON.stringify({ channels: channels.map((channel) => ({ channel, error })) }));
       const after = answer.headers.get("Retry-After");
       const mute = !error && !after && answer.status >= 502 && answer.status <= 504; // a proxy's response

@@ -1,9 +1,9 @@
-// Package js holds the client for browsers, as the server serves it.
+// Package js contains the browser client that the server serves.
 package js
 
-import _ "embed" // for the source
+import _ "embed" // embeds the source
 
-// Source is the ES module boreas.js. It must not be changed.
+// Source is the ES module boreas.js. Do not modify it.
 //
 //go:embed boreas.js
 var Source []byte

@@ -1,4 +1,5 @@
-// What a client gets wrong itself fails alone, and what else a server refuses as a whole is found out.
+// A client's invalid input fails alone. If a server refuses a whole request, the client finds the
+// invalid part.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
@@ -9,7 +10,7 @@ const half = "room \ud83d";
 const loop = {};
 loop.loop = loop;
 
-test("a subscription with wrong arguments throws, and its neighbours are joined", async (t) => {
+test("a subscription with invalid arguments throws, and the others are joined", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const names = [undefined, null, 5, {}, "", half, "\udc00", "a\nb", "a\u0085b", "x".repeat(256), "é".repeat(128)];
@@ -22,10 +23,10 @@ test("a subscription with wrong arguments throws, and its neighbours are joined"
   c.subscribe("first");
   for (const name of names) assert.throws(() => c.subscribe(name), TypeError, inspect(name));
   for (const each of options) assert.throws(() => c.subscribe("other", each), TypeError, inspect(each));
-  c.subscribe("other", { signal: null }).leave(); // none of those is subscribed
+  c.subscribe("other", { signal: null }).leave(); // none of the channels above is subscribed
   const info = { name: "Ada" };
   c.subscribe("é".repeat(127), { since: null, last: 0, presence: false, info });
-  info.loop = info; // the client sends the given value again
+  info.loop = info; // the client sends the value as it was at first
   c.subscribe("emoji \u{1f600}");
   const peer = await server.peer();
   const { join } = await peer.receive();
@@ -36,7 +37,7 @@ test("a subscription with wrong arguments throws, and its neighbours are joined"
   ]);
 });
 
-test("requests with wrong arguments are not sent", async (t) => {
+test("requests with invalid arguments are not sent", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const peer = await server.peer();
@@ -52,7 +53,7 @@ test("requests with wrong arguments are not sent", async (t) => {
   assert.deepEqual(publish, { channel: " a ", message: half, key: "é".repeat(64), echo: true });
 });
 
-test("of joins that a server refuses together the wrong one is found, and the others are joined", async (t) => {
+test("when a server refuses several joins together, the client finds the refused one and joins the others", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -81,7 +82,7 @@ test("of joins that a server refuses together the wrong one is found, and the ot
   tick(t, 60_000);
 });
 
-test("without a WebSocket there is a warning, and requests fail at once", async (t) => {
+test("without a WebSocket class the client warns, and requests fail at once", async (t) => {
   const printed = [];
   const console = { warn: (text) => printed.push(text), error: (text) => printed.push(text) };
   const { WebSocket } = globalThis;
@@ -93,7 +94,7 @@ test("without a WebSocket there is a warning, and requests fail at once", async 
   for (const request of [() => c.publish("a", 1), () => c.history("a"), () => c.presence("a"), () => c.ping()]) {
     await assert.rejects(request, { code: "unavailable" });
   }
-  // A client that only uses server-sent events gets no warning.
+  // A client that uses only server-sent events logs no warning.
   const quiet = connect("http://127.0.0.1:1", { console, transport: "sse" });
   t.after(() => quiet.close());
   await assert.rejects(quiet.ping(), { code: "unavailable" });
@@ -101,7 +102,7 @@ test("without a WebSocket there is a warning, and requests fail at once", async 
   assert.throws(() => connect("http://127.0.0.1:1", { transport: "websocket" }), /option WebSocket/);
 });
 
-test("nothing shows the token, or what the URL holds", async (t) => {
+test("no output contains the token or the URL's secrets", async (t) => {
   const server = await serve(t);
   const url = server.url.replace("://", "://me:secret@") + "?access_token=secret";
   for (const wrong of ["http://me:secret@h:x", "//secret", "http://h:secret/"]) {

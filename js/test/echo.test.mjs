@@ -1,9 +1,9 @@
-// clause 6.2: what was published without echo does not come back to this client, also after a rejoin.
+// clause 6.2: this client does not receive its own publications without echo, even after a rejoin.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { client, record, serve, still, tick } from "./mock.mjs";
 
-test("own messages without echo stay away after a rejoin at an older place", async (t) => {
+test("own messages without echo are not received after a rejoin at an older position", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -19,7 +19,8 @@ test("own messages without echo stay away after a rejoin at an older place", asy
   const second = await peer.receive();
   peer.send({ id: second.id, publish: { position: "p2" } });
   await echoed;
-  // The reply to a third publication is lost with the connection. It is sent again before the channel is joined.
+  // The reply to a third publication is lost with the connection. The client sends it again before
+  // it joins the channel.
   const lost = c.publish("chat", "lost", { echo: false, key: "k3" });
   await peer.receive();
   peer.socket.terminate();
@@ -41,7 +42,7 @@ test("own messages without echo stay away after a rejoin at an older place", asy
   assert.deepEqual(await other.take(), { message: { message: 1, position: "p1" } });
 });
 
-test("the position goes on with what is not shown", async (t) => {
+test("the position advances with messages that are not delivered", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);

@@ -1,4 +1,4 @@
-// The examples of the wire, which the server's tests read too.
+// The examples of the wire, which the server's tests use too.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -34,7 +34,7 @@ for (const file of ["messages", "tolerance"]) {
     test(`${file}: ${example.name} (clause ${example.clause})`, async (t) => {
       const { heard } = await say(t, example);
       const { message, position, reason, from, to, error, after_ms } = example.means;
-      for (const { gap, expiring } of heard) delete gap?.messages, delete expiring?.reason; // 1.2: it may have more
+      for (const { gap, expiring } of heard) delete gap?.messages, delete expiring?.reason; // 1.2: unknown members
       const want = {
         message: () => [{ message: { message, position } }],
         gap: () => [{ gap: { channel, reason, from, to } }],
@@ -55,7 +55,7 @@ for (const file of ["messages", "tolerance"]) {
 }
 
 for (const { name, clause, text, means } of examples("errors")) {
-  if (means.error.code === "shutting_down") continue; // a request that is safe waits for the next server
+  if (means.error.code === "shutting_down") continue; // a request that is safe to repeat waits for the next server
   test(`errors: ${name} (clause ${clause})`, async (t) => {
     const server = await serve(t);
     const c = client(t, server);

@@ -1,4 +1,4 @@
-// Reading a subscription by `for await`, and what waits for a reader.
+// Reading a subscription by `for await`, and messages that wait for a reader.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { client, next, record, serve } from "./mock.mjs";
@@ -28,7 +28,7 @@ async function joined(t) {
   return { c, chat, peer, say, read };
 }
 
-test("what comes before the first reader waits for it", async (t) => {
+test("messages that arrive before the first reader wait for it", async (t) => {
   const { chat, say, read } = await joined(t);
   say(1, 3);
   await read();
@@ -41,7 +41,7 @@ test("what comes before the first reader waits for it", async (t) => {
   assert.deepEqual(got, [[1, "p1"], [2, "p2"], [3, "p3"], [4, "p4"]]);
 });
 
-test("the first listener gets what waited too, in order and after it was added", async (t) => {
+test("the first listener receives the waiting messages, in order and after it was added", async (t) => {
   const { chat, say, read } = await joined(t);
   say(1, 2);
   await read();
@@ -52,13 +52,13 @@ test("the first listener gets what waited too, in order and after it was added",
   say(3, 3);
   assert.deepEqual([await told.take(), await told.take(), await told.take()], [1, 2, 3]);
   off();
-  say(4, 4); // nobody listens: it waits again
+  say(4, 4); // without a listener, the message waits again
   await read();
   chat.on("message", (item) => told.put(item.message));
   assert.equal(await told.take(), 4);
 });
 
-test("leaving the loop leaves the channel, unless others read", async (t) => {
+test("leaving the last loop leaves the channel", async (t) => {
   const { c, chat, peer, say } = await joined(t);
   const off = chat.on("message", () => {});
   say(1, 1);
@@ -79,7 +79,7 @@ test("a loop that throws leaves the channel", async (t) => {
   await peer.expect({ leave: { channels: ["chat"] } });
 });
 
-test("several loops get every message each, and several reads one each", async (t) => {
+test("each of several loops receives every message, and each of several reads one message", async (t) => {
   const { chat, say } = await joined(t);
   const [one, two] = [chat[Symbol.asyncIterator](), chat[Symbol.asyncIterator]()];
   const reads = [one.next(), one.next(), two.next()];
@@ -88,7 +88,7 @@ test("several loops get every message each, and several reads one each", async (
   assert.equal((await two.next()).value.message, 2);
 });
 
-test("leaving ends the loops at once", async (t) => {
+test("leaving the channel ends the loops at once", async (t) => {
   const { chat, say, read } = await joined(t);
   say(1, 2);
   await read();
@@ -100,7 +100,7 @@ test("leaving ends the loops at once", async (t) => {
   assert.deepEqual(got, [1]);
 });
 
-test("closing the client ends the loops after what has come", async (t) => {
+test("closing the client ends the loops after the received messages", async (t) => {
   const { c, chat, say, read } = await joined(t);
   say(1, 2);
   await read();
@@ -110,7 +110,7 @@ test("closing the client ends the loops after what has come", async (t) => {
   assert.deepEqual(got, [1, 2]);
 });
 
-test("a reader that is too slow is told what it missed", async (t) => {
+test("a reader that is too slow receives a gap", async (t) => {
   const { c, chat, say, read } = await joined(t);
   const iterator = chat[Symbol.asyncIterator]();
   say(1, 1);
@@ -126,7 +126,7 @@ test("a reader that is too slow is told what it missed", async (t) => {
   assert.deepEqual(c.printed, []);
 });
 
-test("messages that nobody reads are bounded, and that is told", async (t) => {
+test("unread messages are bounded, and dropping them is a gap", async (t) => {
   const { c, say, read } = await joined(t);
   say(1, 1001);
   await read();

@@ -1,4 +1,4 @@
-// A server of which each test plays the part itself: what it hears and says is in the test.
+// A server whose behaviour each test scripts: the test contains what the server receives and sends.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, get } from "node:http";
@@ -93,7 +93,7 @@ export async function serve(t) {
   await once(http, "listening");
   t.after(async () => {
     for (const each of mock.clients) each.close();
-    // ws has a timer for an unanswered close: it must be gone before another test stops the clock.
+    // ws has a timer for an unanswered close. It must end before another test stops the clock.
     await Promise.all(mock.opened.map((each) => each.readyState === WebSocket.CLOSED || new Promise((gone) => each.on("close", gone))));
     http.closeAllConnections();
     http.close();
@@ -164,7 +164,7 @@ export function record(subscription, ...types) {
 /** Time stands still, and waits of the client are as long as they can be. */
 export function still(t) {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1e12 });
-  const elapsed = Date.now; // of the mock
+  const elapsed = Date.now; // the mocked clock
   t.mock.method(performance, "now", () => elapsed() - 1e12);
   t.mock.method(Math, "random", () => 1);
 }

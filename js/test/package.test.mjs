@@ -1,4 +1,4 @@
-// What is served and published: its size, its types, and that it needs nothing.
+// The published package: its size, its types, and that it has no dependencies.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -9,13 +9,13 @@ import { gzipSync } from "node:zlib";
 const file = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const source = readFileSync(file("boreas.js"), "utf8");
 
-// 8.5 KB until the client checked its arguments, and kept its own messages out after a rejoin.
+// It was 8.5 KB before the client checked its arguments and remembered its own publications.
 test("the module is less than 10.5 KB, as it is served", () => {
   const { length } = gzipSync(source, { level: 9 });
   assert.ok(length < 10.5 * 1024, `${length} bytes`);
 });
 
-test("it depends on nothing", () => {
+test("it has no dependencies", () => {
   assert.doesNotMatch(source, /\bimport\b|\brequire\b|\bprocess\b|\bBuffer\b/);
   assert.equal(JSON.parse(readFileSync(file("package.json"))).dependencies, undefined);
 });
@@ -30,7 +30,7 @@ test("the types are those of the module", () => {
   }
 });
 
-test("everything that the types name is there", async () => {
+test("every name of the types exists", async () => {
   const { connect, BoreasError } = await import("../boreas.js");
   const declared = readFileSync(file("boreas.d.ts"), "utf8");
   const members = (name) => {

@@ -1,11 +1,11 @@
-// The end of a connection, and coming back.
+// The end of a connection, and reconnecting.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Inbox, client, hello, next, record, serve, setClock, still, tick } from "./mock.mjs";
 
 const lost = { code: "connection_lost" };
 
-test("a client that comes back resumes each channel where it was", async (t) => {
+test("a client that reconnects resumes each channel at its position", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -26,7 +26,7 @@ test("a client that comes back resumes each channel where it was", async (t) => 
   tick(t, 1);
   peer = await server.peer();
   const all = 2 ** 31 - 1;
-  // clauses 4.8, 8.8: with the last position of a message, of a gap, of a join's result
+  // clauses 4.8, 8.8: with the last position, which comes from a message, a gap or a join's result
   assert.deepEqual(await peer.join({ channel: "a", position: "a2", recovered: true }, { channel: "b", position: "b9", recovered: false, gap: { reason: "expired", from: "b7", to: "b9" } }, { channel: "c", position: "c4", recovered: true }), [
     { channel: "a", since: "a2", last: all },
     { channel: "b", since: "b7", last: all, presence: true },
@@ -45,7 +45,7 @@ test("a client that comes back resumes each channel where it was", async (t) => 
 });
 
 // clause 8.4
-test("the waits double up to 30 s, and begin anew after a good connection", async (t) => {
+test("the waits double up to 30 s, and a good connection resets them", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -60,12 +60,13 @@ test("the waits double up to 30 s, and begin anew after a good connection", asyn
       tick(t, after);
     }
   };
-  // While no server answers, the bound stays small for a minute: 1 + 2 + 15 * 4 s are more.
+  // While no server answers, the bound stays small for a minute: 1 + 2 + 15 * 4 s are more than
+  // that.
   await waits({ after: 1000 }, { after: 2000 }, ...Array(15).fill({ after: 4000 }), { after: 4000 }, { after: 8000 }, { after: 16_000 }, { after: 30_000 }, { after: 30_000 });
   await waits({ after: 1000, good: 1000 }, { after: 2000, good: 999 }, { after: 1000, good: 3000 }, { after: 1000, good: 3000 });
 });
 
-test("a connection whose joins were not answered was not a good one", async (t) => {
+test("a connection whose joins were not answered is not a good one", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -98,7 +99,7 @@ test("a refusal by the server doubles the bound up to 30 s at once", async (t) =
   }
 });
 
-test("close codes tell whether to come back", async (t) => {
+test("close codes determine whether the client reconnects", async (t) => {
   // clause 8.6
   for (const [code, state, after] of [
     [4100, "waiting", 1000],
@@ -133,7 +134,7 @@ test("close codes tell whether to come back", async (t) => {
   }
 });
 
-test("a goodbye tells the slot: until then the connection works, and then there is another", async (t) => {
+test("the connection works until the slot of a goodbye, and then the client reconnects", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -158,7 +159,7 @@ test("a goodbye tells the slot: until then the connection works, and then there 
   assert.equal((await peer.join({ channel: "chat", position: "p2", recovered: true }))[0].since, "p2");
 });
 
-test("a connection that ends before its slot is waited for until then", async (t) => {
+test("after a connection that ends before its slot, the client waits until the slot", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -171,7 +172,7 @@ test("a connection that ends before its slot is waited for until then", async (t
   assert.equal((await c.until("waiting")).after, 3000); // clause 8.4
 });
 
-test("after a goodbye without a way back there is none", async (t) => {
+test("after a goodbye without reconnect the client does not reconnect", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const failed = next(c, "error");
@@ -182,7 +183,7 @@ test("after a goodbye without a way back there is none", async (t) => {
   assert.equal(c.state, "closed");
 });
 
-test("a connection that is silent for too long is given up", async (t) => {
+test("the client reconnects when the server is silent for too long", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -190,7 +191,7 @@ test("a connection that is silent for too long is given up", async (t) => {
   await c.until("connected");
   tick(t, 30_000);
   peer.send({ heartbeat: {} }); // clause 8.1
-  await c.ping({ timeout: 0 }).constructor; // (its reply below tells that the heartbeat was read)
+  await c.ping({ timeout: 0 }).constructor; // (its reply below shows that the client has read the heartbeat)
   const { id } = await peer.receive();
   const answered = c.ping();
   const again = await peer.receive();
@@ -220,7 +221,7 @@ test("the machine's clock does not measure silence", async (t) => {
   }
 });
 
-test("silence is no reason where the server has no heartbeats, or the client does not watch", async (t) => {
+test("silence is ignored without heartbeats of the server, or if the client's heartbeat option is off", async (t) => {
   for (const [heartbeat, options] of [[0, {}], [25, { heartbeat: false }]]) {
     await t.test(JSON.stringify(options), async (t) => {
       still(t);
@@ -234,7 +235,7 @@ test("silence is no reason where the server has no heartbeats, or the client doe
   }
 });
 
-test("a server that says nothing at the beginning is given up", async (t) => {
+test("the client reconnects when a server sends no hello", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -243,7 +244,7 @@ test("a server that says nothing at the beginning is given up", async (t) => {
   await c.until("waiting");
 });
 
-test("the browser's events: online comes back at once, both ask whether the connection lives", async (t) => {
+test("the browser's events: online reconnects at once, both probe the connection", async (t) => {
   still(t);
   const page = new EventTarget();
   globalThis.addEventListener = page.addEventListener.bind(page);
@@ -285,7 +286,7 @@ test("the browser's events: online comes back at once, both ask whether the conn
   assert.equal(c.state, "closed");
 });
 
-test("online does not overrule the time that the server told", async (t) => {
+test("online does not shorten a wait that the server has set", async (t) => {
   still(t);
   const page = new EventTarget();
   globalThis.addEventListener = page.addEventListener.bind(page);
@@ -300,7 +301,7 @@ test("online does not overrule the time that the server told", async (t) => {
   assert.equal(c.state, "waiting");
 });
 
-test("an AbortSignal closes the client, and one of a subscription leaves its channel", async (t) => {
+test("an AbortSignal closes the client, and that of a subscription leaves its channel", async (t) => {
   const server = await serve(t);
   const all = new AbortController();
   const one = new AbortController();
@@ -320,7 +321,7 @@ test("an AbortSignal closes the client, and one of a subscription leaves its cha
   assert.deepEqual(c.printed, []);
 });
 
-test("a WebSocket that cannot connect is a failed attempt, also if it says only error", async (t) => {
+test("a WebSocket that cannot connect is a failed attempt, even if it emits only error", async (t) => {
   still(t);
   const server = await serve(t);
   const opened = new Inbox();
@@ -337,8 +338,8 @@ test("a WebSocket that cannot connect is a failed attempt, also if it says only 
   const { after } = await c.until("waiting");
   tick(t, after);
   const second = await opened.take();
-  first.onerror({ type: "error" }); // late, and of no concern
+  first.onerror({ type: "error" }); // an event of the old socket is ignored
   second.readyState = 1;
-  second.onerror({ type: "error" }); // of an open one the close follows
+  second.onerror({ type: "error" }); // an open socket also emits close
   assert.equal(c.state, "connecting");
 });

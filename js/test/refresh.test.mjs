@@ -1,4 +1,5 @@
-// Another token in time, while the session goes on; and what comes of rules and limits.
+// Renewing the token while the session continues, and the effects of changed rules and of rate
+// limits.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { client, hello, next, record, serve, still, tick } from "./mock.mjs";
@@ -34,7 +35,7 @@ async function connected(t, ...tokens) {
   return { server, c, peer, reasons, told, failure };
 }
 
-test("a session gets another token in time, and its channels stay", async (t) => {
+test("a session gets another token before the first expires, and its channels stay joined", async (t) => {
   const { c, peer, reasons, told, failure } = await connected(t, "T1", "T2", "T2", "T3");
   const messages = record(c.subscribe("chat"), "joined", "message");
   await peer.join({ channel: "chat", position: "p0" });
@@ -52,11 +53,11 @@ test("a session gets another token in time, and its channels stay", async (t) =>
   await messages.take();
   assert.equal(c.user, "u3");
   assert.equal(c.states.size, 0);
-  assert.deepEqual(reasons, ["first", "expiring", "expiring", "expiring"]); // the last push came while one was under way
+  assert.deepEqual(reasons, ["first", "expiring", "expiring", "expiring"]); // the last push arrived during a refresh
   assert.deepEqual(c.printed, []);
 });
 
-test("to get another token is tried until the end", async (t) => {
+test("the client tries to get another token until the session ends", async (t) => {
   const { server, c, peer, told, failure } = await connected(t, "T1", new Error("no backend"), "T1", "T2", "T2", "T3", "T3", new Error("no backend"), "T4");
   const again = "the token function gave the same token again (expiring)";
   peer.send({ expiring });
@@ -74,7 +75,7 @@ test("to get another token is tried until the end", async (t) => {
   peer.send({ id: 0, auth: { user: "u3" } });
   peer.send({ expiring });
   await told.take();
-  await told.take(); // the waits are short again, and the next is not over when the connection ends
+  await told.take(); // the waits are short again; the next one is still running when the connection ends
   peer.send({ goodbye: { error: { code: "token_expired", message: "Over.", retry: "new_token" }, reconnect: { after_ms: 0 } } });
   peer.close(4302); // clauses 3.9, 8.6
   const { error, after } = await c.until("waiting");
@@ -83,14 +84,14 @@ test("to get another token is tried until the end", async (t) => {
   await (await server.peer()).expect({ id: 0, auth: { token: "T4" } });
 });
 
-test("a token that is no function can't be renewed: it is told, and at the end is the end", async (t) => {
+test("a token that is not a function cannot be renewed: the client reports that, and ends with the token", async (t) => {
   const server = await serve(t);
   const c = client(t, server, { token: "T" });
   const peer = await server.peer();
   await peer.expect({ id: 0, auth: { token: "T" } });
   peer.send({ id: 0, auth: { user: "u" } }, { expiring });
   const pinged = c.ping();
-  const { id } = await peer.receive(); // and no auth before it
+  const { id } = await peer.receive(); // without an auth before it
   peer.send({ id, ping: {} });
   await pinged;
   assert.deepEqual(c.printed, ["boreas: the token ends soon, and no function gives another"]);
@@ -102,7 +103,7 @@ test("a token that is no function can't be renewed: it is told, and at the end i
   assert.equal(c.printed.length, 2);
 });
 
-test("a failure that nobody hears is a warning", async (t) => {
+test("a failed refresh without a listener logs a warning", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, { token: (reason) => (reason === "first" ? "T" : Promise.reject(new Error("no backend"))) });
@@ -117,7 +118,7 @@ test("a failure that nobody hears is a warning", async (t) => {
   assert.deepEqual(c.printed, ["boreas: no other token yet: no backend"]);
 });
 
-test("a token that comes when the connection is gone is not shown on the next, nor is a failure told", async (t) => {
+test("a token that arrives after the connection was lost is not sent on the next, and a failure is not reported", async (t) => {
   still(t);
   const server = await serve(t);
   let give;
@@ -148,14 +149,14 @@ test("a token that comes when the connection is gone is not shown on the next, n
   await pinged;
 });
 
-test("other streams take the place of those whose token ends", async (t) => {
+test("new streams replace the streams whose token expires", async (t) => {
   still(t);
   const server = await serve(t);
   const tokens = ["T1", "T2", "T2", "T3"];
   const c = client(t, server, { transport: "sse", token: () => tokens.shift() });
   const failures = record(c, "expiring");
   const told = record(c.subscribe("chat", { presence: true }), "message");
-  c.subscribe("news"); // a stream of its own, as it has no presence
+  c.subscribe("news"); // a stream of its own, because it has no presence
   let streams = [await server.streams.take(), await server.streams.take()];
   const begin = (position, more) =>
     streams.forEach((stream) => stream.begin([{ channel: stream.url.searchParams.get("channel"), position, ...more }]));
@@ -183,7 +184,7 @@ test("other streams take the place of those whose token ends", async (t) => {
   assert.equal(request.headers.authorization, "Bearer T3");
 });
 
-test("a client whose rules have changed comes back, and each join says", async (t) => {
+test("a client whose rules have changed reconnects, and each join reports its result", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -199,7 +200,7 @@ test("a client whose rules have changed comes back, and each join says", async (
   assert.equal((await admin).message, "Rule 2."); // clause 4.11
 });
 
-test("the user of the handshake is known from the hello", async (t) => {
+test("the hello contains the user of the handshake", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   await server.peer({ ...hello, user: "u1" }); // clause 3.10
@@ -207,7 +208,7 @@ test("the user of the handshake is known from the hello", async (t) => {
   assert.equal(c.user, "u1");
 });
 
-test("joins that are too much are made again together, and requests fail with the wait", async (t) => {
+test("joins over the rate limit are retried together, and requests fail with the wait", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -222,14 +223,14 @@ test("joins that are too much are made again together, and requests fail with th
   peer.send({ id, error: limited });
   await refused;
   tick(t, 1);
-  // A token that ended just before is no reason to forget the channel.
+  // A token that has just expired is not a reason to drop the channel.
   await peer.join({ channel: "a", position: "a1" }, { channel: "b", error: { code: "token_expired", message: "Over.", retry: "new_token" } });
   await b.take();
   tick(t, 2000);
   await peer.join({ channel: "b", position: "b1" });
 });
 
-test("a leave that is too much is made good by another connection", async (t) => {
+test("after a leave over the rate limit the client reconnects", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -246,7 +247,7 @@ test("a leave that is too much is made good by another connection", async (t) =>
   await peer.join({ channel: "b", position: "b1", recovered: true });
 });
 
-test("a handshake that is told to wait waits as long, at least", async (t) => {
+test("after a refused handshake the client waits at least as long as the server asked", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, { token: "T" });

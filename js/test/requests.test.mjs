@@ -1,4 +1,4 @@
-// Requests: answered once, whatever happens to the connection, or rejected with a reason.
+// Requests: each gets one reply or is rejected with a reason, even if the connection is lost.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { client, hello, record, serve, still, tick } from "./mock.mjs";
@@ -20,7 +20,7 @@ test("a publish is acknowledged with its position", async (t) => {
   assert.deepEqual(await keyless, { position: "p2", duplicate: true });
 });
 
-test("what was not answered is sent again over the next connection, as it was and in order", async (t) => {
+test("requests without a reply are sent again on the next connection, unchanged and in order", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -46,7 +46,7 @@ test("what was not answered is sent again over the next connection, as it was an
   assert.deepEqual(await Promise.all(all.slice(1)), [{ position: "p2", duplicate: true }, history, presence, undefined, { position: "p3", duplicate: false }]);
 });
 
-test("a publish without a key that may have been carried out is not sent again", async (t) => {
+test("a publish without a key is not sent again after it was sent", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -80,7 +80,7 @@ test("a refused request is rejected with the server's error", async (t) => {
   });
 });
 
-test("a request that a server which is shutting down refuses is for the next one", async (t) => {
+test("a request that was refused by a server that shuts down is sent to the next one", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -99,7 +99,7 @@ test("a request that a server which is shutting down refuses is for the next one
   await published;
 });
 
-test("a request ends by its timeout, by its signal, and by the end of the client", async (t) => {
+test("a request ends by its timeout, its signal, or the end of the client", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -122,7 +122,7 @@ test("a request ends by its timeout, by its signal, and by the end of the client
   await assert.rejects(c.ping(), { code: "closed" });
 });
 
-test("what is too much is refused at once", async (t) => {
+test("requests over the limits are refused at once", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   await assert.rejects(c.publish("chat", undefined), TypeError);
@@ -140,7 +140,7 @@ test("what is too much is refused at once", async (t) => {
   await assert.rejects(async () => { for await (const _ of long); }, { code: "too_large" });
 });
 
-test("a subscription made before a publish hears it", async (t) => {
+test("a subscription made before a publish receives it", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const peer = await server.peer();
@@ -154,7 +154,7 @@ test("a subscription made before a publish hears it", async (t) => {
   await pinged;
 });
 
-test("a listener of the state finds the older requests sent before its own", async (t) => {
+test("requests made by a listener of the state are sent after older ones", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const all = [];
@@ -169,7 +169,7 @@ test("a listener of the state finds the older requests sent before its own", asy
   await Promise.all(all);
 });
 
-test("messages that come with the replies are heard", async (t) => {
+test("messages that arrive together with replies are delivered", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const told = record(c.subscribe("chat"), "message");

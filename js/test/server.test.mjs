@@ -1,4 +1,5 @@
-// The client and the real server, with a way between them that can be cut. Node's own fetch and clock.
+// The client and the real server, over a network that the test can interrupt. With Node's own fetch
+// and clock.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -132,7 +133,7 @@ for (const transport of ["websocket", "sse"]) {
     const other = client(t, relay.url, { transport, token: await server.token() });
     const here = mine.subscribe("room.1", { presence: true, info: "me" });
     const told = record(here, "presence");
-    assert.equal((await told.take()).presence.users, 1); // clause 9.4: the own user is there already
+    assert.equal((await told.take()).presence.users, 1); // clause 9.4: includes this user
     const there = other.subscribe("room.1", { presence: true });
     const seen = record(there, "presence");
     assert.equal((await seen.take()).presence.users, 2);
@@ -141,7 +142,7 @@ for (const transport of ["websocket", "sse"]) {
     assert.deepEqual(here.presence.members.map((each) => each.user).sort(), [mine.user, user].sort());
     relay.cut();
     assert.equal((await seen.take()).presence.event, "state"); // clause 9.6: no leave in between
-    there.leave(); // a stream cannot say so: there it is seen when the time to linger is over
+    there.leave(); // a stream cannot send a leave, so others see it only after the linger time
     assert.deepEqual((await told.take()).presence, { event: "leave", user, users: 1, sessions: 1 });
     assert.deepEqual(here.presence.members, [{ user: mine.user, info: "me" }]);
   });

@@ -1,11 +1,11 @@
-// Server-sent events, where a WebSocket cannot be opened.
+// Server-sent events, for networks where no WebSocket can be opened.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { client, Inbox, next, record, serve, still, tick } from "./mock.mjs";
 
 const sse = { transport: "sse" };
 
-test("a stream tells what a WebSocket tells", async (t) => {
+test("a stream delivers the same events as a WebSocket", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, { ...sse, token: "T" });
@@ -42,7 +42,7 @@ test("a stream tells what a WebSocket tells", async (t) => {
   assert.equal(after, 5000);
 });
 
-test("a stream may be cut anywhere: between bytes, between the two of a line's end", async (t) => {
+test("a stream may be split anywhere: inside a character, inside a line ending", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, sse);
@@ -57,7 +57,7 @@ test("a stream may be cut anywhere: between bytes, between the two of a line's e
   assert.deepEqual(await told.take(), { message: { message: 3, position: "p3" } });
 });
 
-test("a stream that ends is resumed where its channels are", async (t) => {
+test("a stream that ends is resumed at its channels' positions", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, sse);
@@ -78,7 +78,7 @@ test("a stream that ends is resumed where its channels are", async (t) => {
   assert.deepEqual(await told.take(), { gap: { channel: "a", ...gap, oldest: "a7" } });
 });
 
-test("channels that begin in different ways, or are many, have streams of their own", async (t) => {
+test("channels with different options, or too many channels, have several streams", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, sse);
@@ -93,7 +93,7 @@ test("channels that begin in different ways, or are many, have streams of their 
   assert.deepEqual(queries.sort((a, b) => a[2] - b[2] || (a[0] ? -1 : a[1] && !b[0] ? -1 : 1)), [["1", null, 1], [null, "true", 1], [null, null, 1], [null, null, 64]]);
 });
 
-test("names that are too long for one URL have several", async (t) => {
+test("channel names that are too long for one URL have several streams", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, sse);
@@ -106,7 +106,7 @@ test("names that are too long for one URL have several", async (t) => {
   }
 });
 
-test("a change of channels begins a new stream where the old one was", async (t) => {
+test("a change of channels opens a new stream at the old positions", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, sse);
@@ -135,7 +135,7 @@ test("a change of channels begins a new stream where the old one was", async (t)
   assert.equal((await server.streams.take()).url.searchParams.get("channel"), "c");
 });
 
-test("refusals of a stream: of its channels, of its token, of now", async (t) => {
+test("refusals of a stream: its channels, its token, a temporary one", async (t) => {
   still(t);
   const server = await serve(t);
   const reasons = [];
@@ -162,7 +162,7 @@ test("refusals of a stream: of its channels, of its token, of now", async (t) =>
   assert.deepEqual(reasons, ["first", "invalid_token"]);
 });
 
-test("a page in place of the stream is no stream", async (t) => {
+test("a web page instead of the stream is a failed attempt", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, sse);
@@ -172,7 +172,7 @@ test("a page in place of the stream is no stream", async (t) => {
   assert.match((await c.until("waiting")).error.message, /the server answered 200/);
 });
 
-test("a silent stream is given up, and one with comments is not", async (t) => {
+test("the client closes a silent stream, but not one with comments", async (t) => {
   still(t);
   const server = await serve(t);
   const streams = [];
@@ -199,7 +199,7 @@ test("a silent stream is given up, and one with comments is not", async (t) => {
   assert.ok(streams[0].init.signal.aborted);
 });
 
-test("after a stream a WebSocket is tried first, and a stream at once if that fails", async (t) => {
+test("after a stream the client tries a WebSocket first, and a stream at once if that fails", async (t) => {
   still(t);
   const server = await serve(t);
   server.websockets = false;
@@ -232,7 +232,7 @@ test("requests need a WebSocket", async (t) => {
   await assert.rejects(c.history("chat"), { code: "unavailable" });
 });
 
-test("where WebSockets fail twice, streams serve, until a WebSocket can be had", async (t) => {
+test("after two failed WebSockets the client uses streams, until a WebSocket works", async (t) => {
   still(t);
   const server = await serve(t);
   server.websockets = false;
@@ -244,7 +244,7 @@ test("where WebSockets fail twice, streams serve, until a WebSocket can be had",
   const stream = await server.streams.take();
   stream.begin([{ channel: "chat", position: "p1" }], { heartbeat: 0 });
   assert.equal((await c.until("connected")).transport, "sse");
-  tick(t, 0); // a WebSocket beside it fails, too
+  tick(t, 0); // a WebSocket beside the stream fails too
   await server.refused.take();
   await server.refused.take();
   await server.refused.take();
@@ -262,7 +262,7 @@ test("where WebSockets fail twice, streams serve, until a WebSocket can be had",
   assert.equal(server.streams.size, 0);
 });
 
-test("where nothing answers, both ways are tried in turn", async (t) => {
+test("when nothing answers, the client tries both transports in turn", async (t) => {
   still(t);
   const server = await serve(t);
   server.websockets = false;
@@ -275,7 +275,7 @@ test("where nothing answers, both ways are tried in turn", async (t) => {
   }
 });
 
-test("without any WebSocket, streams serve from the start", async (t) => {
+test("without a WebSocket class the client uses streams from the start", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, { WebSocket: null });
@@ -286,7 +286,7 @@ test("without any WebSocket, streams serve from the start", async (t) => {
   assert.throws(() => client(t, server, { transport: "tcp" }), TypeError);
 });
 
-test("where no stream can be opened either, it is not the WebSocket that is blocked", async (t) => {
+test("if streams fail too, WebSockets are not blocked", async (t) => {
   still(t);
   const server = await serve(t);
   const tried = [];

@@ -1,9 +1,9 @@
-// Joining, messages, gaps, presence: what a subscription tells.
+// Joining, messages, gaps and presence: the events of a subscription.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { client, next, record, serve, still, tick } from "./mock.mjs";
 
-test("subscriptions made together are joined together, and told what happens on their channels", async (t) => {
+test("subscriptions made together are joined by one request, and receive their channels' events", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const chat = c.subscribe("chat", { since: "p1" });
@@ -49,7 +49,7 @@ test("a join that could not recover is a gap, before any message", async (t) => 
   assert.deepEqual(await told.take(), { message: { message: 6, position: "p6" } });
 });
 
-test("a gap that nobody listens for is a warning", async (t) => {
+test("a gap without a listener logs a warning", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const chat = c.subscribe("chat");
@@ -67,7 +67,7 @@ test("a gap that nobody listens for is a warning", async (t) => {
   assert.equal(c.printed.length, 1);
 });
 
-test("a channel that was refused ends its subscription alone", async (t) => {
+test("a refused channel ends only its own subscription", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const chat = c.subscribe("chat");
@@ -83,12 +83,12 @@ test("a channel that was refused ends its subscription alone", async (t) => {
   assert.deepEqual({ code, message, retry, docs }, error);
   await assert.rejects(async () => { for await (const _ of secret); }, { code: "not_permitted" });
   assert.deepEqual(c.printed, ['boreas: channel "unheard": No. (not_permitted)']);
-  c.subscribe("secret"); // may be tried anew
+  c.subscribe("secret"); // may be subscribed again
   await peer.join({ channel: "secret", position: "s1" });
   await assert.rejects(async () => { for await (const _ of unheard); }, { code: "not_permitted" });
 });
 
-test("a channel that is full is asked for again, after the time that the server says", async (t) => {
+test("the client joins a full channel again after the server's wait", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server);
@@ -111,7 +111,7 @@ test("a channel that is full is asked for again, after the time that the server 
   assert.equal((await joined).position, "p1");
 });
 
-test("leaving, and joining again at once: what was on its way is not heard", async (t) => {
+test("after leaving and joining again at once, older messages are not delivered", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const first = c.subscribe("chat");
@@ -138,7 +138,7 @@ test("one channel has one subscription", async (t) => {
   assert.throws(() => c.subscribe("a").on("mesage", () => {}), TypeError);
 });
 
-test("joins that are too long for one message are several", async (t) => {
+test("joins that are too long for one message use several", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const names = Array.from({ length: 20 }, (_, i) => "é".repeat(20) + i);
@@ -178,7 +178,7 @@ test("presence is a snapshot and the events after it", async (t) => {
   assert.deepEqual(await seen(), ["state", { users: 1, sessions: 1, members: [{ user: "u1", info: undefined }] }]);
 });
 
-test("what is malformed or unknown is ignored, and so is a message that comes twice", async (t) => {
+test("malformed, unknown and duplicate messages are ignored", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const told = record(c.subscribe("chat"), "message", "gap", "error");
@@ -195,7 +195,7 @@ test("what is malformed or unknown is ignored, and so is a message that comes tw
   assert.deepEqual(c.printed, []);
 });
 
-test("a listener that throws keeps nobody from hearing", async (t) => {
+test("a listener that throws does not affect other listeners", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const chat = c.subscribe("chat");
@@ -212,7 +212,7 @@ test("a listener that throws keeps nobody from hearing", async (t) => {
   assert.equal(c.printed.length, 1);
 });
 
-test("a subscription that was left before its join was answered hears nothing of it", async (t) => {
+test("a subscription that was left before its join was answered receives nothing", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   const first = c.subscribe("chat");

@@ -5,7 +5,7 @@ import { client, next, serve, still, tick } from "./mock.mjs";
 
 const invalid = { code: "invalid_token", message: "Not valid.", retry: "new_token" };
 
-test("a token is shown before anything is asked", async (t) => {
+test("the token is sent before any request", async (t) => {
   const server = await serve(t);
   const c = client(t, server, { token: "T" });
   c.subscribe("chat");
@@ -17,7 +17,7 @@ test("a token is shown before anything is asked", async (t) => {
   assert.equal(c.session, "s_1");
 });
 
-test("a token function is asked again when the server says so, and only then", async (t) => {
+test("a token function is called again only when the server asks for another token", async (t) => {
   still(t);
   const server = await serve(t);
   const reasons = [];
@@ -45,7 +45,7 @@ test("a token function is asked again when the server says so, and only then", a
   assert.deepEqual(reasons, ["first", "invalid_token", "connection_lost", "token_revoked"]);
 });
 
-test("tokens that are refused again and again are asked for with growing waits", async (t) => {
+test("repeatedly refused tokens are replaced with growing waits", async (t) => {
   still(t);
   const server = await serve(t);
   let tokens = 0;
@@ -65,7 +65,7 @@ test("tokens that are refused again and again are asked for with growing waits",
   assert.deepEqual(waits, [1000, 2000, 4000]);
 });
 
-test("a token that is no function and no longer valid is the end", async (t) => {
+test("an invalid token that is not a function ends the client", async (t) => {
   const server = await serve(t);
   const c = client(t, server, { token: "T" });
   const failed = next(c, "error");
@@ -76,7 +76,7 @@ test("a token that is no function and no longer valid is the end", async (t) => 
   assert.equal(c.state, "closed");
 });
 
-test("a server that wants a token and gets none is told so by the end", async (t) => {
+test("a client without a token ends if the server requires one", async (t) => {
   const server = await serve(t);
   const c = client(t, server);
   c.subscribe("chat");
@@ -87,7 +87,7 @@ test("a server that wants a token and gets none is told so by the end", async (t
   assert.deepEqual(c.printed, ["boreas: No token. (unauthenticated)"]);
 });
 
-test("a token that was refused is not shown again: a function that gives no other is the end", async (t) => {
+test("a refused token is not sent again: a function that returns it ends the client", async (t) => {
   still(t);
   const ends = [
     (peer) => peer.send({ id: 0, error: invalid }),
@@ -110,7 +110,7 @@ test("a token that was refused is not shown again: a function that gives no othe
   }
 });
 
-test("one that was too slow to show its token may show it again", async (t) => {
+test("a client that authenticated too late may send its token again", async (t) => {
   still(t);
   const server = await serve(t);
   const c = client(t, server, { token: () => "T" });
@@ -122,7 +122,7 @@ test("one that was too slow to show its token may show it again", async (t) => {
   await (await server.peer()).expect({ id: 0, auth: { token: "T" } });
 });
 
-test("a token function that fails is asked again later", async (t) => {
+test("a token function that fails is called again later", async (t) => {
   still(t);
   const server = await serve(t);
   let fails = 2;
@@ -135,7 +135,7 @@ test("a token function that fails is asked again later", async (t) => {
   await (await server.peer()).expect({ id: 0, auth: { token: "T" } });
 });
 
-test("a client that is closed while its token is fetched opens nothing", async (t) => {
+test("a client that is closed while it gets its token opens no connection", async (t) => {
   const server = await serve(t);
   let give;
   const c = client(t, server, { token: () => new Promise((resolve) => (give = resolve)) });

@@ -1,4 +1,4 @@
-// Compiled by package.test.mjs, never run: the types serve those who use them so.
+// Compiled by package.test.mjs, never run: the types must accept this use.
 import { BoreasError, connect, type Client, type Gap, type Subscription } from "../boreas.js";
 
 interface Line {
