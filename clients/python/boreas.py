@@ -1,8 +1,8 @@
-"""A client of Boreas, on Python's standard library alone (3.8 and later).
+"""The Boreas client for Python 3.8 and later. It needs only the standard library.
 
-ApiClient publishes and asks over the HTTP API; Subscriber gets messages over server-sent
-events, comes back by itself, and tells what it missed. README.md has examples; the wire
-is in docs/protocol.md and docs/http-api.md of the server.
+ApiClient uses the HTTP API. Subscriber receives messages over server-sent events,
+reconnects, and reports missed messages. README.md has examples. The protocol is described
+in docs/protocol.md and docs/http-api.md of the server.
 """
 
 import base64
@@ -89,13 +89,13 @@ CODES = {
 
 
 class ApiError(Exception):
-    """What the server refuses, and why.
+    """A refusal by the server.
 
-    status is the HTTP status, None if the error did not come as an answer of its own;
-    code a word from docs/errors.md, "" if the answer was not in the server's form; retry
-    tells when the same request can succeed: "never", "now", "later" or "new_token";
-    retry_after is how many seconds to wait at least; oldest, if history is missing, is the
-    oldest position from which everything is kept.
+    status: the HTTP status; None if the error is not an HTTP response.
+    code: a code from docs/errors.md; "" if the response is not in Boreas's format.
+    retry: when the same request can succeed: "never", "now", "later" or "new_token".
+    retry_after: the minimum wait before a retry, in seconds.
+    oldest: if messages are no longer kept, the oldest position after which all are kept.
     """
 
     def __init__(self, status, code, message, retry="never", retry_after=0.0, oldest=None):
@@ -105,7 +105,7 @@ class ApiError(Exception):
 
     @classmethod
     def of(cls, error, status=None):
-        """Makes one of an error object (clause 2.6)."""
+        """Returns the ApiError for an error object (clause 2.6)."""
         return cls(
             status,
             error.get("code", ""),
@@ -117,18 +117,18 @@ class ApiError(Exception):
 
     @classmethod
     def of_answer(cls, status, body, headers):
-        """Makes one of an answer that is no success."""
+        """Returns the ApiError for an unsuccessful HTTP response."""
         try:
             answer = json.loads(body)
-            if "errors" in answer:  # of a classic path
+            if "errors" in answer:  # from a classic path
                 return cls(status, "", " ".join(answer["errors"]))
             return cls.of(answer["error"], status)
         except (ValueError, KeyError, TypeError, AttributeError):
-            pass  # of something in between
+            pass  # from a proxy
         retry = "later" if status in (408, 429, 502, 503, 504) else "never"
         try:
             wait = float(headers.get("Retry-After", 0))
-        except ValueError:  # a date
+        except ValueError:  # an HTTP date
             wait = 0.0
         message = body[:200].decode("utf-8", "replace").strip()
         if 300 <= status < 400 and headers.get("Location"):
@@ -139,7 +139,7 @@ class ApiError(Exception):
 
 
 def _host_of(location):
-    """Names where a redirect leads, without what may be secret in it."""
+    """Returns the target host of a redirect. The rest of the URL may be secret."""
     try:
         parts = urllib.parse.urlsplit(location)
         port = "" if parts.port is None else ":%d" % parts.port
@@ -150,16 +150,16 @@ def _host_of(location):
 
 @dataclass(frozen=True)
 class Ack:
-    """That a message was published: where, for how many, and whether it had been before."""
+    """The result of a publish. duplicate reports whether the key was used before."""
 
-    position: Optional[str]  # None of a dry run
+    position: Optional[str]  # None for a dry run
     subscribers: int
     duplicate: bool = False
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of history: pairs of message and position, where it ends, and if there is more."""
+    """A page of history: (message, position) pairs, the position of its end, and whether more follows."""
 
     messages: list
     position: str
@@ -167,20 +167,22 @@ class Page:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would become a GET; so none is followed."""
+    """Follows no redirect, because a redirected POST would become a GET."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         return None
 
 
 class ApiClient:
-    """The HTTP API. It may be used by many threads at once.
+    """Uses the HTTP API. It is safe for use by several threads.
 
-    timeout is in seconds, for each attempt. What is safe to repeat (all that only asks, and
-    publish, which has a key) is tried attempts times, with a random wait in between that
-    grows. Errors: ApiError, ConnectionError if no attempt got an answer, and ValueError or
-    TypeError for arguments that are not right. key is the API key, which a server asks for
-    once it has any; it stands in no error, and neither do a user and password of the URL.
+    timeout: the timeout of each attempt, in seconds.
+    attempts: how often a request is tried, with growing random waits in between. Only
+        requests that are safe to repeat are: those that read, and publish, which has a key.
+    key: the API key. A server requires one as soon as an API key exists.
+
+    Methods raise ApiError, ConnectionError if no attempt got a response, and ValueError or
+    TypeError for invalid arguments. Errors never contain the key or a password in the URL.
     """
 
     def __init__(self, url="http://localhost:8001", timeout=10.0, attempts=4, key=None):
@@ -195,18 +197,18 @@ class ApiClient:
     # The methods of Boreas 1.0.
 
     def new_token(self):
-        """Makes a token that lets a subscriber in."""
+        """Creates a classic token for a subscriber."""
         return self._call("POST", "/token/", attempts=1)["token"]
 
     def active_tokens(self, channel=None):
-        """The tokens with a connection; with a channel, one for each connection on it."""
+        """Returns the tokens with a connection, or one token per connection on the channel."""
         path = "/token/" if channel is None else "/%s/token/" % _segment(channel)
         return self._call("GET", path)["tokens"]
 
     def broadcast(self, channel, message, dryrun=False):
-        """Publishes the classic way: any message but None. False if the server refused it.
+        """Publishes by the classic API: any message except None. Returns False if the server refused it.
 
-        It is never repeated, having no key; publish is the better way.
+        It is never repeated, because it has no key. Prefer publish.
         """
         body = _dump({"payload": message, "dryrun": bool(dryrun)})
         try:
@@ -217,30 +219,30 @@ class ApiClient:
         return True
 
     def delete_token(self, token):
-        """Revokes a token."""
+        """Revokes a classic token."""
         self._call("DELETE", "/token/" + _segment(token), attempts=1)
 
     # Protocol 2.
 
     def publish(self, channel, message, key=None, dry_run=False):
-        """Publishes a message, any JSON value, once, however often it has to be sent.
+        """Publishes a message, any JSON value, and returns an Ack.
 
-        key is the idempotency key, text of 1 to 128 bytes in UTF-8; None means a new one.
-        dry_run has the server check everything and publish nothing. Returns an Ack.
+        The request may be sent several times, but the message is published once.
+        key: the idempotency key, 1 to 128 bytes of UTF-8; None means a random key.
+        dry_run: the server checks the request and publishes nothing.
         """
         path = "/v2/channels/%s/messages" % _segment(channel)
         if dry_run:
             path += "?dry_run=true"
-        # Encoded here, because http.client would use another encoding than
-        # publish_many.
+        # Encode it here: http.client would use another encoding than publish_many.
         headers = {"Idempotency-Key": _check_key(key).encode("utf-8")}
         return _ack(self._call("POST", path, _dump(message), headers))
 
     def publish_many(self, items):
-        """Publishes many messages in their order, each once.
+        """Publishes many messages in order, each once.
 
         items are (channel, message) or (channel, message, key). Returns a list with an Ack
-        or an ApiError for each: one that is not right leaves the others alone.
+        or an ApiError for each item. An invalid item does not affect the others.
         """
         results, sent, texts = [], [], []
         for channel, message, *key in items:
@@ -263,13 +265,13 @@ class ApiClient:
         return results
 
     def history(self, channel, since=None, limit=100):
-        """A Page of what is kept after since, or from the oldest that is."""
+        """Returns a Page of the kept messages after since, or from the oldest one."""
         answer = self._call("GET", "/v2/channels/%s/messages%s" % (_segment(channel), _query(since=since, limit=limit)))
         pairs = [(m["message"], m["position"]) for m in answer["messages"]]
         return Page(pairs, answer["position"], answer["more"])
 
     def messages(self, channel, since=None):
-        """Yields (message, position) of all that is kept, page after page."""
+        """Yields (message, position) of all kept messages after since."""
         more = True
         while more:
             page = self.history(channel, since)
@@ -277,100 +279,101 @@ class ApiClient:
             since, more = page.position, page.more
 
     def presence(self, channel):
-        """Who is on a channel: users, sessions, and members if they are known."""
+        """Returns the users on a channel: the counts users and sessions, and members if known."""
         return self._call("GET", "/v2/channels/%s/presence" % _segment(channel))
 
     def channel(self, name):
-        """One channel: subscribers, position, oldest."""
+        """Describes one channel: subscribers, position, oldest."""
         return self._call("GET", "/v2/channels/" + _segment(name))
 
     def channels(self, prefix=""):
-        """Yields the channels with subscribers or messages, by name."""
+        """Yields the channels with subscribers or messages, sorted by name."""
         return self._pages("/v2/channels", "channels", prefix=prefix or None)
 
     def sessions(self, user=None):
-        """Yields the live sessions, or those of one user."""
+        """Yields the live sessions, of all users or of one user."""
         return self._pages("/v2/sessions", "sessions", user=user)
 
     def session(self, session):
-        """One session, with its channels."""
+        """Describes one session, with its channels."""
         return self._call("GET", "/v2/sessions/" + _segment(session))
 
     def end_session(self, session):
-        """Ends a session; its client does not come back by itself."""
+        """Ends a session. Its client does not reconnect."""
         self._call("DELETE", "/v2/sessions/" + _segment(session), attempts=1)
 
     def stats(self):
-        """The server's counters."""
+        """Returns the server's counters."""
         return self._call("GET", "/v2/stats")
 
-    # Tokens, revocations and keys: docs/http-api.md of the server lists their members.
+    # Tokens, revocations and keys: docs/http-api.md of the server lists the members of their dicts.
 
     def create_token(self, user=None, ttl=None, expires=None, rules=None, label=None):
-        """Makes a token; in the dict that is returned, "token" is its text.
+        """Creates a token. In the returned dict, "token" is its text.
 
-        ttl is its life in seconds, expires when it ends, as RFC 3339 writes it; without
-        either it does not. rules is a list of dicts; None allows everything.
+        ttl: seconds until it expires. expires: an RFC 3339 time. Without both it never expires.
+        rules: a list of dicts; None allows everything.
         """
         body = _given(user=user, ttl=ttl, expires=expires, rules=rules, label=label)
         return self._call("POST", "/v2/tokens", _dump(body), attempts=1)
 
     def tokens(self, user=None):
-        """Yields the tokens that the server made, or those of one user, without their texts."""
+        """Yields the opaque tokens, of all users or of one user, without their texts."""
         return self._pages("/v2/tokens", "tokens", user=user)
 
     def token(self, token_id):
-        """One token, by its ID."""
+        """Describes the token with this ID."""
         return self._call("GET", "/v2/tokens/" + _segment(token_id))
 
     def update_token(self, token_id, **changes):
-        """Changes label, rules, ttl or expires of a token; None takes rules or the end away."""
+        """Changes label, rules, ttl or expires of a token. None removes the rules or the expiry."""
         return self._call("PATCH", "/v2/tokens/" + _segment(token_id), _dump(changes))
 
     def delete_token_id(self, token_id):
-        """Takes a token back by its ID and ends its sessions; returns how many."""
+        """Deletes a token by its ID and ends its sessions. Returns the number of sessions."""
         return self._call("DELETE", "/v2/tokens/" + _segment(token_id), attempts=1)["sessions"]
 
     def inspect_token(self, token, can=()):
-        """What the server thinks of a token, of whatever kind.
+        """Describes a token of any kind.
 
-        can are pairs of a verb and a channel: whether, and why, the token may do that.
+        can: pairs of a verb and a channel. For each, the result says whether the token allows
+        it, and by which rule.
         """
         asks = [{"verb": verb, "channel": channel} for verb, channel in can]
         return self._call("POST", "/v2/tokens/inspect", _dump({"token": token, "can": asks}))
 
     def revoke(self, token=None, user=None, key=None, issued_before=None, grace=None, until=None):
-        """Takes tokens back: one (text or ID), those of a user or a key, or all by their age.
+        """Revokes one token (by text or ID), the tokens of a user or a key, or all by their age.
 
-        grace is how many seconds live sessions have to show another token. Returns the
-        answer: "sessions" is how many live ones it concerns.
+        grace: how many seconds live sessions have to present another token.
+        Returns a dict; "sessions" is the number of affected live sessions.
         """
         body = _given(token=token, user=user, key=key, issued_before=issued_before, grace=grace, until=until)
         return self._call("POST", "/v2/revocations", _dump(body))
 
     def revocation(self, user=None, token=None, key=None):
-        """The revocation of a user, a token's ID or a key; without any, how many there are."""
+        """Returns the revocation of a user, a token ID or a key; without arguments, the number of revocations."""
         return self._call("GET", "/v2/revocations" + _query(user=user, token=token, key=key))
 
     def delete_revocation(self, user=None, token=None, key=None, all=False):
-        """Takes a revocation back: of a user, a token's ID, a key, or of all tokens by their age."""
+        """Deletes the revocation of a user, a token ID or a key; all=True means that of all tokens by age."""
         self._call("DELETE", "/v2/revocations" + _query(user=user, token=token, key=key, all="true" if all else None), attempts=1)
 
     def create_key(self, name, verbs, channels=None, ttl=None, expires=None):
-        """Makes an API key; in the dict that is returned, "key" is its text."""
+        """Creates an API key. In the returned dict, "key" is its text."""
         body = _given(name=name, verbs=list(verbs), channels=channels, ttl=ttl, expires=expires)
         return self._call("POST", "/v2/keys", _dump(body), attempts=1)
 
     def keys(self):
-        """The API keys, without their texts."""
+        """Returns the API keys, without their texts."""
         return self._call("GET", "/v2/keys")["keys"]
 
     def delete_key(self, key_id):
-        """Revokes an API key by its ID, and the tokens that it made."""
+        """Revokes an API key by its ID, and the tokens that it created."""
         return self._call("DELETE", "/v2/keys/" + _segment(key_id), attempts=1)
 
     def refusals(self, **parameters):
-        """What the server refused lately, the newest first: by session, token, user, address; limit."""
+        """Returns recent refusals, newest first. Parameters: session, token, user, address, limit."""
         return self._call("GET", "/v2/refusals" + _query(**parameters))["refusals"]
 
     def _pages(self, path, name, **parameters):
@@ -383,7 +386,7 @@ class ApiClient:
                 return
 
     def _call(self, method, path, body=None, headers=None, attempts=None):
-        """Sends a request until there is an answer that is worth returning or raising."""
+        """Sends a request until it succeeds, a retry is useless, or all attempts are used."""
         attempts = attempts or self._attempts
         headers = {**self._headers, **(headers or {})}
         if body is not None:
@@ -444,7 +447,7 @@ def _check_text(what, text):
 
 
 def _check_channel(name):
-    """Returns a channel's name, or raises what is wrong with it (clause 1.5)."""
+    """Returns the channel's name, or raises if it is invalid (clause 1.5)."""
     if not isinstance(name, str):
         raise TypeError("a channel's name must be a str, not %s" % type(name).__name__)
     if not 1 <= len(_check_text("a channel's name", name).encode("utf-8")) <= 255:
@@ -455,7 +458,7 @@ def _check_channel(name):
 
 
 def _check_position(position):
-    """Returns a position, or raises if none looks so (clause 1.6)."""
+    """Returns the position, or raises if it is invalid (clause 1.6)."""
     if not isinstance(position, str):
         raise TypeError("a position must be a str, not %s" % type(position).__name__)
     if not re.fullmatch("[A-Za-z0-9_-]{1,64}", position):
@@ -464,9 +467,9 @@ def _check_position(position):
 
 
 def _check_key(key):
-    """Returns an idempotency key as text; a new one for None.
+    """Returns an idempotency key as text; for None, a random one.
 
-    It is the same in a header, which loses the blanks around it, and in a body.
+    Keys with blanks around them are invalid, because an HTTP header would lose the blanks.
     """
     if key is None:
         return _new_key()
@@ -485,7 +488,7 @@ def _check_key(key):
 
 
 def _bearer(what, secret):
-    """Returns the header that shows a secret. Its errors do not repeat that."""
+    """Returns the Authorization header with a secret. Its errors do not contain the secret."""
     if not isinstance(secret, str):
         raise TypeError("the %s must be a str, not %s" % (what, type(secret).__name__))
     if not secret or re.search("[\x00-\x20\x7f-\xa0\ud800-\udfff]", secret):
@@ -494,13 +497,13 @@ def _bearer(what, secret):
 
 
 def _parse_url(url):
-    """Returns the URL without user and password, and the header that shows these, if it has them.
+    """Returns the URL without its user and password, and the Authorization header for them, or None.
 
-    Its errors do not repeat the URL, because it may hold a password.
+    Its errors do not contain the URL, because it may contain a password.
     """
     try:
         parts = urllib.parse.urlsplit(url)
-        parts.port  # raises ValueError if it is not a number
+        parts.port  # raises ValueError for an invalid port
     except ValueError:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -513,7 +516,7 @@ def _parse_url(url):
 
 
 class _Number(float):
-    """A number that no float or int of Python holds, with its text, so that it can be published again."""
+    """A number that Python's float and int cannot hold. It keeps its text, to publish it unchanged."""
 
     def __new__(cls, text):
         number = float.__new__(cls, text)
@@ -522,7 +525,7 @@ class _Number(float):
 
 
 def _load(text):
-    """Reads JSON. Numbers beyond Python's are infinite floats."""
+    """Parses JSON. Numbers that Python cannot hold become infinite floats."""
     return json.loads(text, parse_int=_int, parse_float=_float)
 
 
@@ -536,7 +539,7 @@ def _float(text):
 
 
 def _dump(value):
-    """Writes JSON. What _load returned is written again, half surrogate pairs included."""
+    """Encodes JSON. It restores all that _load accepts, including half surrogate pairs."""
     numbers = []
     try:
         # NaN and Infinity are not JSON.
@@ -550,7 +553,7 @@ def _dump(value):
 
 
 def _without_numbers(value, numbers):
-    """Copies a value with marks in the place of each _Number."""
+    """Returns a copy of a value with a mark in the place of each _Number."""
     if isinstance(value, _Number):
         numbers.append((uuid.uuid4().hex, value.text))
         return numbers[-1][0]
@@ -571,7 +574,7 @@ def _ack(answer):
 
 @dataclass(frozen=True)
 class Event:
-    """What a Subscriber yields; README.md tells which type has which of these."""
+    """An event from a Subscriber. README.md lists the fields of each type."""
 
     type: str
     channel: Optional[str] = None
@@ -587,24 +590,24 @@ class Event:
 
 # Clause 8.4, in seconds.
 _FIRST_BOUND, _LAST_BOUND = 1.0, 30.0  # bounds of the wait before a reconnect
-_SOON_BOUND, _SOON = 4.0, 60.0  # while no server answers, and for how long
-_GOOD = 1.0  # how long after its joins a connection counts as good
-_ALL = 2**31 - 1  # more messages than any server keeps for a channel
+_SOON_BOUND, _SOON = 4.0, 60.0  # the bound while no server answers, and for how long
+_GOOD = 1.0  # a connection that lasts this long after its joins is good
+_ALL = 2**31 - 1  # more messages than any server keeps per channel
 _MAX_LINE = 64 << 20
 
 
-# The longest silence to expect, in seconds, until the server has told its heartbeat.
+# The expected interval of heartbeats, in seconds, until the server sends its own.
 _HEARTBEAT = 60.0
 
 
 class Subscriber:
-    """Yields the events of channels, blocking, over server-sent events (clause 10).
+    """An iterator over the events of channels, over server-sent events (clause 10).
 
-    Iterate over it once, in one thread; close may be called by any. It comes back by itself
-    and resumes; a refusal that trying again cannot help is raised as ApiError.
-    last_event_id may be kept, and given to a later Subscriber of the same channels.
-    Arguments that are not right are a TypeError or a ValueError at once. The token stands
-    in no error and no log, and neither do a user and password of the URL.
+    Iterate once, in one thread; the iteration blocks. close may be called by any thread.
+    It reconnects and resumes. If a retry is useless, it raises the server's ApiError.
+    Store last_event_id to resume in a later Subscriber of the same channels.
+    Invalid arguments raise TypeError or ValueError at once. Errors and logs never contain
+    the token or a password in the URL.
     """
 
     def __init__(
@@ -643,27 +646,27 @@ class Subscriber:
         self._timeout = timeout
         self._failures = _Backoff()
         self._joined_at = None  # when the joins of this connection were answered
-        self._back_at = None  # when the server wants us back, once it said goodbye
-        self._told = 0.0  # minimum wait from a refusal
+        self._back_at = None  # when to reconnect, if the server has set the time
+        self._told = 0.0  # the minimum wait, from a refusal
         self._refused_tokens = 0
-        self._refused = self._refusal = None  # the token that was refused last, and how
+        self._refused = self._refusal = None  # the last refused token, and its error
         self._shown = None  # the token of this connection, or of the last one
-        self._next = None  # another one that was got in time
-        self._renewal = None  # when to try to get that, if the token ends soon
-        self._renewals = None  # the waits after failed attempts
+        self._next = None  # a new token for the next connection
+        self._renewal = None  # when to get it, if the token expires soon
+        self._renewals = None  # waits after failed attempts to get it
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._socket = None
 
     def close(self):
-        """Ends the iteration, soon."""
+        """Ends the iteration soon."""
         self._closed.set()
         with self._lock:
             if self._socket is not None:
                 try:
                     self._socket.shutdown(socket.SHUT_RDWR)
                 except OSError:
-                    pass  # it has ended by itself
+                    pass  # it is closed already
 
     def __enter__(self):
         return self
@@ -689,9 +692,9 @@ class Subscriber:
             self._closed.wait(self._wait(mute))
 
     def _judge(self, error):
-        """Raises a refusal that coming back cannot help."""
+        """Raises the error if reconnecting is useless."""
         if error.retry == "new_token" and callable(self._token) and self._refused_tokens == 0:
-            self._refused_tokens += 1  # the next one may do
+            self._refused_tokens += 1  # try one more token
             self._refused, self._refusal = self._shown, error
             self._back_at = time.monotonic()
         elif error.retry not in ("now", "later"):
@@ -699,7 +702,7 @@ class Subscriber:
         self._told = error.retry_after
 
     def _wait(self, mute):
-        """How long to wait before the next connection, in seconds (clause 8.4)."""
+        """Returns the wait before the next connection, in seconds (clause 8.4)."""
         if self._joined_at is not None and time.monotonic() - self._joined_at >= _GOOD:
             self._failures = _Backoff()
         self._joined_at = None
@@ -710,7 +713,7 @@ class Subscriber:
         return told + self._failures.next(mute)  # spread a wait that all clients receive
 
     def _path(self):
-        """The path with its query (clauses 10.1, 10.6)."""
+        """Returns the path with its query (clauses 10.1, 10.6)."""
         query = [("channel", name) for name in self._channels]
         if self.last_event_id is None:
             query += [("since." + name, position) for name, position in self._since.items()]
@@ -772,10 +775,9 @@ class Subscriber:
         return token
 
     def _renew(self):
-        """Gets another token, if it is time. The events are what failed.
+        """Gets another token, if it is due. Yields an event if that fails.
 
-        The stream goes on meanwhile, so nothing is raised: at the latest the token's end
-        shows what is wrong (clause 3.9).
+        It raises nothing, because the stream continues until the token expires (clause 3.9).
         """
         if self._renewal is None or time.monotonic() < self._renewal:
             return
@@ -787,24 +789,24 @@ class Subscriber:
                 self._next = token
                 return
             problem = ValueError("the token function gave the same token again")
-        except Exception as e:  # of the caller's own function: anything
+        except Exception as e:  # the caller's function may raise anything
             problem = e
         wait = self._renewals.next(False)
         self._renewal = time.monotonic() + wait
         yield Event("expiring", error=problem, after=wait)
 
     def _expect(self, heartbeat):
-        """Takes the connection for dead when nothing came for so many seconds and a half more (clause 8.1)."""
+        """Sets the timeout of the connection: 1.5 times the heartbeat (clause 8.1)."""
         with self._lock:
             if self._socket is not None:
                 self._socket.settimeout(heartbeat * 1.5 if heartbeat else None)
 
     def _read(self, response):
-        """Yields what the stream says, until it ends."""
-        last_word = None  # the error of a goodbye after which we must not come back
+        """Yields the events of the stream until it ends."""
+        last_word = None  # the error of a goodbye that forbids reconnecting
         for kind, data, event_id in self._frames(response):
-            # The id counts once the event has been yielded: a caller that leaves the loop
-            # earlier has not received it.
+            # Store the id after the event was yielded: a caller that leaves the loop earlier
+            # has not processed it.
             if kind == "join":
                 self._joined_at, self._refused_tokens = time.monotonic(), 0
                 if self._heartbeat is None and "heartbeat" in data:
@@ -833,7 +835,7 @@ class Subscriber:
             if event_id is not None:
                 self.last_event_id = event_id
             yield from self._renew()
-            if self._next is not None:  # another stream goes on with it (clause 10.11)
+            if self._next is not None:  # continue on a new stream with it (clause 10.11)
                 self._back_at = time.monotonic()
                 return
         if last_word is not None:
@@ -842,14 +844,14 @@ class Subscriber:
     def _frames(self, response):
         """Yields (type, data, id) of each event of the stream (WHATWG HTML, section 9.2).
 
-        Lines end with a newline, as the server writes them. A comment is an event that has
-        nothing: each is a chance to do what is due.
+        The server ends lines with a newline. A comment is yielded as (None, None, None), so
+        that the caller can do work that is due.
         """
         kind, data, event_id = "", [], None
         while not self._closed.is_set():
             line = response.readline(_MAX_LINE)
             if not line.endswith(b"\n"):
-                return  # the end of the stream; an event that was cut is no event
+                return  # the end of the stream; ignore an incomplete event
             line = line.rstrip(b"\r\n").decode("utf-8", "replace")
             if not line:
                 if data:
@@ -879,7 +881,7 @@ class _Backoff:
         self._doublings, self._began = 0, None
 
     def next(self, mute):
-        """The wait after a failure. mute tells that nothing answered."""
+        """Returns the wait after a failure. mute: no server answered."""
         if self._began is None:
             self._began = time.monotonic()
         soon = mute and time.monotonic() - self._began < _SOON
@@ -891,7 +893,7 @@ class _Backoff:
 
 
 class _Final(ApiError):
-    """An error that ends the iteration whatever its retry says (clause 8.3)."""
+    """An error that ends the iteration regardless of retry (clause 8.3)."""
 
     @classmethod
     def of_error(cls, e, more=""):
@@ -899,7 +901,7 @@ class _Final(ApiError):
 
 
 def _joined(data):
-    """The events of a join's results (clauses 4.2, 4.7, 4.8)."""
+    """Yields the events for the results of a join (clauses 4.2, 4.7, 4.8)."""
     for result in data["channels"]:
         if "error" in result:
             yield Event("joined", result["channel"], error=ApiError.of(result["error"]))

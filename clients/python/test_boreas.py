@@ -180,7 +180,7 @@ class TestApiClient(Patient):
         self.assertEqual(len(s.requests), 3)
         self.assertEqual(self.waits, [0.5, 3.0])
 
-    def test_what_cannot_succeed_is_not_repeated(self):
+    def test_a_request_that_cannot_succeed_is_not_repeated(self):
         with Script((422, error("key_reused", "never"))) as s:
             with self.assertRaises(boreas.ApiError) as raised:
                 boreas.ApiClient(s.url).publish("c", 1)
@@ -201,7 +201,7 @@ class TestApiClient(Patient):
             boreas.ApiClient(key="bk_secret\n")
         self.assertNotIn("secret", str(raised.exception))
 
-    def test_too_much_is_repeated_after_the_wait(self):  # clause 2.9
+    def test_a_rate_limited_request_is_repeated_after_the_wait(self):  # clause 2.9
         limited = (429, error("rate_limited", "later", retry_after_ms=3000))
         with Script(limited, (201, {"position": "E-1", "subscribers": 0})) as s:
             self.assertEqual(boreas.ApiClient(s.url).publish("c", 1).position, "E-1")
@@ -212,7 +212,7 @@ class TestApiClient(Patient):
             with self.assertRaises(ConnectionError):
                 boreas.ApiClient(s.url, attempts=2).publish("c", 1)
             with self.assertRaises(ConnectionError):
-                boreas.ApiClient(s.url).broadcast("c", 1)  # has no key: one attempt
+                boreas.ApiClient(s.url).broadcast("c", 1)  # without a key there is one attempt
         self.assertEqual(len(s.requests), 3)
 
     def test_publish_many(self):
@@ -223,7 +223,7 @@ class TestApiClient(Patient):
         self.assertEqual(len(messages[0].pop("key")), 32)
         self.assertEqual(messages, [{"channel": "a", "message": 1}, {"channel": "b", "message": 2, "key": "k"}])
 
-    def test_one_wrong_message_of_many_fails_alone(self):
+    def test_one_invalid_message_of_many_fails_alone(self):
         ok = {"position": "E-1", "subscribers": 0}
         wrong = [
             ("", 1, "channel_name"), (5, 1, "channel_name"), ("room \ud83d", 1, "channel_name"), ("a\n", 1, "channel_name"),
@@ -255,7 +255,7 @@ class TestApiClient(Patient):
             with self.assertRaises((ValueError, TypeError)):
                 boreas.ApiClient("http://127.0.0.1:1").publish("a", 1, key=key)
 
-    def test_what_was_received_can_be_published(self):
+    def test_received_messages_can_be_published_unchanged(self):
         for text in (
             '"half \\ud83d"', '["\\udc00","\\ud83d\\ud83d\\ude00"]', "1e400", "-1e999", "1" * 5000, '{"a":[' + "9" * 4301 + ',"1e400",1e400]}',
             '"Za\u017c\u00f3\u0142\u0107"', "0.1", "12345678901234567890", "1E2",
@@ -265,7 +265,7 @@ class TestApiClient(Patient):
                 api = boreas.ApiClient(s.url)
                 api.publish("a", message)
                 self.assertIsInstance(api.publish_many([("a", message)])[0], boreas.Ack)
-            published = s.requests[0][3].decode("utf-8")  # it is UTF-8
+            published = s.requests[0][3].decode("utf-8")  # raises if it is not UTF-8
             self.assertEqual(repr(boreas._load(published)), repr(message))
             if text not in ('["\\udc00","\\ud83d\\ud83d\\ude00"]', "1E2"):
                 self.assertEqual(published, text)
@@ -358,21 +358,21 @@ class TestApiClient(Patient):
             ],
         )
 
-    def test_redirects_and_strangers_are_errors(self):
+    def test_redirects_and_other_servers_are_errors(self):
         with Script((302, "", {"Location": "/other"}), (200, "<html>")) as s:
             for _ in range(2):
                 with self.assertRaises(boreas.ApiError):
                     boreas.ApiClient(s.url).publish("c", 1)
         self.assertEqual(len(s.requests), 2)
 
-    def test_a_redirect_says_where_it_leads(self):
+    def test_the_error_for_a_redirect_names_its_target(self):
         with Script((307, "", {"Location": "http://ann:secret@other.example:81/x"})) as s:
             with self.assertRaises(boreas.ApiError) as caught:
                 boreas.ApiClient(s.url).publish("c", 1)
         self.assertIn("307: it redirects to http://other.example:81, which", str(caught.exception))
         self.assertNotIn("secret", str(caught.exception))
 
-    def test_values_that_are_no_json(self):
+    def test_values_that_are_not_json(self):
         with self.assertRaises(ValueError):
             boreas.ApiClient().publish("c", float("nan"))
         with self.assertRaises(ValueError):
@@ -459,10 +459,10 @@ class TestSubscriber(Patient):
             waits = boreas._Backoff()
             self.assertEqual([waits.next(mute) for mute in (True, False, False, False, True)], [1, 2, 4, 8, 4])
 
-    def test_a_good_connection_forgets_failures(self):  # clause 8.4
+    def test_a_good_connection_resets_the_waits(self):  # clause 8.4
         now = [100.0]
 
-        def held():  # the connection lives until the join has been read
+        def held():  # the connection lasts until the join was read
             hold = threading.Event()
 
             def answer(handler):
@@ -494,7 +494,7 @@ class TestSubscriber(Patient):
             with self.assertRaises((ValueError, TypeError), msg=options):
                 boreas.Subscriber(url, ["chat"], **options)
 
-    def test_all_that_is_left_after_a_gap(self):  # clause 4.8
+    def test_all_kept_messages_follow_a_gap(self):  # clause 4.8
         for options, last in (
             ({}, None), ({"last": 3}, "3"), ({"since": {"chat": "E-0"}}, "2147483647"), ({"since": {"chat": "E-0"}, "last": 3}, "3"),
             ({"last_event_id": "i"}, "2147483647"), ({"last_event_id": "i", "last": 3}, "2147483647"),
@@ -504,7 +504,7 @@ class TestSubscriber(Patient):
             query = urllib.parse.parse_qs(urllib.parse.urlsplit(s.requests[0][1]).query)
             self.assertEqual(query.get("last", [None])[0], last, options)
 
-    def test_the_token_stands_nowhere(self):
+    def test_the_token_is_never_shown(self):
         for token in ("secret\n", "secret ", "se cret", "secret\u00a0", "secret\ud83d", "secret\x00"):
             with self.assertRaises(ValueError) as raised:
                 boreas.Subscriber("http://127.0.0.1:1", ["chat"], token=token)
@@ -548,7 +548,7 @@ class TestSubscriber(Patient):
             got, end = self.events(self.subscriber(s.url, last_event_id="old"))
         self.assertEqual((got, end.status, end.code), ([], 400, "bad_position"))
         self.assertEqual(s.requests[0][2]["Last-Event-ID"], "old")
-        self.assertAlmostEqual(self.waits[0], 3.0, places=1)  # 2 s, and a random second
+        self.assertAlmostEqual(self.waits[0], 3.0, places=1)  # the server's 2 s plus the first bound, 1 s
         with Script((200, "hello")) as s:
             self.assertIn("event stream", str(self.events(self.subscriber(s.url))[1]))
 
@@ -563,7 +563,7 @@ class TestSubscriber(Patient):
             self.events(self.subscriber(s.url, token="A"))
         self.assertEqual(len(s.requests), 1)
 
-    def test_another_token_in_time(self):  # clauses 3.8, 10.11
+    def test_another_token_before_the_first_expires(self):  # clauses 3.8, 10.11
         ends = event({"expires": "2026-11-22T10:00:00Z", "in_ms": 60000}, "expiring")
         tokens = iter("ABC")
         with Script(stream(joined(), message(1), ends, message(2)), stream(joined("j2", recovered=True), message(2), ends), stream(joined("j3", recovered=True), FINAL)) as s:
@@ -579,7 +579,7 @@ class TestSubscriber(Patient):
         self.assertEqual([(h["Authorization"], h.get("Last-Event-ID")) for _, _, h, _ in s.requests], [("Bearer A", None), ("Bearer B", "id1"), ("Bearer C", "id2")])
         self.assertTrue(all(wait <= 0.001 for wait in self.waits[:2]), self.waits)
 
-    def test_another_token_is_tried_to_get_until_the_end(self):  # clauses 3.8, 3.9
+    def test_a_failed_refresh_is_retried_until_the_token_expires(self):  # clauses 3.8, 3.9
         now = [100.0]
         ends = event({"expires": "2026-11-22T10:00:00Z", "in_ms": 60000}, "expiring")
         over = event({**error("token_expired", "new_token"), "reconnect": {"after_ms": 0}}, "goodbye")
@@ -613,21 +613,21 @@ class TestSubscriber(Patient):
         )
         self.assertEqual([h["Authorization"] for _, _, h, _ in s.requests], ["Bearer A", "Bearer B", "Bearer C"])
 
-    def test_a_comment_is_a_chance_to_get_another_token(self):  # clauses 10.7, 10.11
+    def test_a_refresh_can_follow_a_comment(self):  # clauses 10.7, 10.11
         ends = event({"expires": "2026-11-22T10:00:00Z", "in_ms": 60000}, "expiring")
         tokens = iter("AAB")
         with Script(stream(joined(), ends, ": still here\n\n", message(1)), stream(joined("j2", recovered=True), FINAL)) as s:
             with mock.patch("boreas.random.uniform", lambda low, high: 0.0):
                 got, _ = self.events(self.subscriber(s.url, token=lambda: next(tokens)))
         self.assertEqual([e.type for e in got], ["joined", "expiring", "expiring", "joined", "goodbye"])
-        tokens = iter("ABAC")  # of which A was refused
+        tokens = iter("ABAC")  # the server refuses A
         refused = (401, error("invalid_token", "new_token"))
         with Script(refused, stream(joined(), ends, ": still here\n\n"), stream(joined("j2", recovered=True), FINAL)) as s:
             with mock.patch("boreas.random.uniform", lambda low, high: 0.0):
                 got, _ = self.events(self.subscriber(s.url, token=lambda: next(tokens)))
         self.assertEqual([e.type for e in got], ["joined", "expiring", "expiring", "joined", "goodbye"])
 
-    def test_the_end_of_a_token_without_another(self):  # clauses 3.8, 3.9, 8.6
+    def test_an_expired_token_without_another_ends_the_subscriber(self):  # clauses 3.8, 3.9, 8.6
         ends = event({"expires": "2026-11-22T10:00:00Z", "in_ms": 60000}, "expiring")
         over = event({**error("token_expired", "new_token"), "reconnect": {"after_ms": 0}}, "goodbye")
         with Script(stream(joined(), ends, over)) as s:
@@ -641,7 +641,7 @@ class TestSubscriber(Patient):
             _, end = self.events(self.subscriber(s.url, token=lambda: "A"))
         self.assertEqual((end.status, end.message, len(s.requests)), (401, "Why. The function gave the same token again.", 1))
 
-    def test_too_much_is_tried_again_after_the_wait(self):  # clauses 2.9, 8.7
+    def test_a_rate_limited_stream_is_retried_after_the_wait(self):  # clauses 2.9, 8.7
         limited = (429, error("rate_limited", "later", retry_after_ms=2000))
         with Script(limited, stream(joined(), FINAL)) as s:
             self.events(self.subscriber(s.url))
@@ -665,7 +665,7 @@ class TestSubscriber(Patient):
             done.set()
         self.assertEqual(got, ["joined"])
 
-    def test_an_event_counts_once_the_loop_goes_on(self):
+    def test_the_last_id_changes_when_the_loop_continues(self):
         done = threading.Event()
         with Script(stream(joined(), message(1), message(2), hold=done)) as s:
             subscriber = self.subscriber(s.url)
@@ -743,7 +743,7 @@ class TestRealServer(unittest.TestCase):
                     self.fail(e)
         self.assertEqual(got, want)
 
-    def test_an_ended_session_does_not_come_back(self):
+    def test_an_ended_session_does_not_reconnect(self):
         subscriber = boreas.Subscriber(os.environ["BOREAS_TEST_WS"], ["py/end"], token=self.api.new_token())
         seen = []
         with self.assertRaises(boreas.ApiError) as raised:
