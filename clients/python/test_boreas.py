@@ -481,7 +481,7 @@ class TestSubscriber(Patient):
                         hold.set()
         self.assertEqual(self.waits, [1, 1, 2, 1, 1])
 
-    def test_wrong_arguments(self):
+    def test_invalid_arguments(self):
         url = "http://127.0.0.1:1"
         for channels in ([], "chat", b"chat", [""], ["room \ud83d"], ["a\n"], [5], ["\u00e9" * 128], [b"a"]):
             with self.assertRaises((ValueError, TypeError)):
@@ -676,7 +676,7 @@ class TestSubscriber(Patient):
             done.set()
         self.assertEqual(subscriber.last_event_id, "id1")
 
-    def test_wrong_arguments(self):
+    def test_invalid_urls_and_lists(self):
         for url, channels in (("ws://x", ["a"]), ("http://x", "a"), ("http://x", [])):
             with self.assertRaises(ValueError):
                 boreas.Subscriber(url, channels)
