@@ -85,7 +85,8 @@ func (p *program) bench(ctx context.Context, cmd *cli.Command) error {
 	return nil
 }
 
-// benchOptions reads the flags and refuses what would be a mistake.
+// benchOptions returns the options of the benchmark, or an error for flags that do not fit
+// together.
 func (p *program) benchOptions(ctx context.Context, cmd *cli.Command) (load.Options, error) {
 	if err := takesNoArguments(cmd); err != nil {
 		return load.Options{}, err
@@ -128,7 +129,7 @@ func shownHost(text string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// isTerminal tells whether a person is likely to look at what is written.
+// isTerminal reports whether w is a terminal, so that a person probably reads the output.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -138,7 +139,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// showProgress writes a line a second.
+// showProgress writes one line per second.
 func (p *program) showProgress() func(load.Progress) {
 	var before load.Progress
 	return func(now load.Progress) {
@@ -149,7 +150,7 @@ func (p *program) showProgress() func(load.Progress) {
 	}
 }
 
-// printReport writes the figures for people.
+// printReport writes the figures as a table.
 func printReport(w io.Writer, r *load.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
@@ -199,7 +200,7 @@ func early(interrupted bool) string {
 	return ""
 }
 
-// figure writes a number with separators, and small ones with a decimal.
+// figure formats a number with separators, and a small number with one decimal.
 func figure(n float64) string {
 	if n < 100 {
 		return fmt.Sprintf("%.1f", n)

@@ -9,10 +9,10 @@ import (
 	"github.com/boreas-pubsub/boreas/client"
 )
 
-// checkTimeout bounds asking the API whether a token was taken.
+// checkTimeout is the timeout for asking the API about a token.
 const checkTimeout = 3 * time.Second
 
-// subscribeClassic prints messages that come over the classic wire.
+// subscribeClassic prints messages from the classic wire.
 func (v *viewer) subscribeClassic(ctx context.Context, url string) error {
 	s, err := client.NewSubscriber(client.SubscriberOptions{
 		URL: url, TokenFunc: v.obtainToken, Channels: v.channels, OnState: func(s client.State) { v.tellClassic(ctx, s) },
@@ -26,7 +26,7 @@ func (v *viewer) subscribeClassic(ctx context.Context, url string) error {
 			v.p.note("%v", err)
 			continue
 		case err != nil && ctx.Err() != nil:
-			return nil // interrupted: the way to end
+			return nil // interrupted, as intended
 		case err != nil:
 			return err
 		}
@@ -52,8 +52,8 @@ func (v *viewer) tellClassic(ctx context.Context, s client.State) {
 	}
 }
 
-// check warns of a token that the server did not take, which the classic wire
-// would never tell. It can only be seen if the API can be reached.
+// check warns if the server has not accepted the token, because the classic wire does not report
+// it. It needs access to the API.
 func (v *viewer) check(ctx context.Context) {
 	if v.own || v.token == "" || v.checked {
 		return

@@ -8,8 +8,9 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// bashCompletion completes commands and flags in bash. The library's own script needs functions of the package bash-completion,
-// which minimal systems and containers lack, and evaluates the line that is being typed.
+// bashCompletion completes commands and flags in bash. The library's own script needs functions of
+// the package bash-completion, which minimal systems and containers lack, and it evaluates the
+// command line.
 //
 //go:embed completion.bash
 var bashCompletion string

@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// configCommand prints the options in force, after the same checks as at start.
+// configCommand prints the options in force. It checks them like the server at start.
 func configCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "config",
@@ -21,7 +21,7 @@ func configCommand(p *program) *cli.Command {
 			if err != nil {
 				return err
 			}
-			for _, note := range c.Notes { // the server logs them
+			for _, note := range c.Notes { // the server would log them
 				fmt.Fprintf(p.stderr, "boreas: %s\n", note)
 			}
 			if cmd.Bool("toml") {

@@ -49,7 +49,7 @@ func (p *program) doctor(ctx context.Context, cmd *cli.Command) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	failed := 0
-	var broken error // of standard output
+	var broken error // an error of standard output
 	err = doctor.Run(ctx, o, func(f doctor.Finding) {
 		if f.Level == doctor.Failed {
 			failed++
@@ -76,7 +76,7 @@ func (p *program) doctor(ctx context.Context, cmd *cli.Command) error {
 	return nil
 }
 
-// findingText is a finding for people. What servers said stands in it.
+// findingText formats a finding. It contains text from servers.
 func findingText(f doctor.Finding) string {
 	text := fmt.Sprintf("%-8s %-12s %s\n", f.Level, f.Check, printable(f.Text))
 	if f.Do != "" {

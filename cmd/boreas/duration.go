@@ -9,7 +9,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// duration is the value of a duration flag. The library's own type does not accept days, which options accept.
+// duration is the value of a duration flag. Unlike the library's type it accepts days, as options
+// do.
 type duration time.Duration
 
 var errDuration = errors.New("want a duration such as 1m30s, 12h or 1d")
@@ -25,14 +26,14 @@ func (d *duration) Set(text string) error {
 
 func (d *duration) String() string {
 	if *d == 0 {
-		return "" // no default to show
+		return "" // no default to print
 	}
 	return config.FormatDuration(time.Duration(*d))
 }
 
 func (d *duration) Get() any { return d }
 
-// durationFlag adds a duration flag; value is its default, 0 for none.
+// durationFlag returns a duration flag; value is its default, or 0 for none.
 func durationFlag(name, usage string, value time.Duration) cli.Flag {
 	d := duration(value)
 	return &cli.GenericFlag{Name: name, Usage: usage, Value: &d}

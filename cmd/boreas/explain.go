@@ -76,7 +76,7 @@ func (p *program) explain(ctx context.Context, cmd *cli.Command) error {
 	return printRefusals(p.stdout, what, filter.Session != "", live, refusals)
 }
 
-// whom tells what kind of name it is, by its form.
+// whom returns what a name stands for, by its form, and the filter for its refusals.
 func whom(name string) (what string, f client.RefusalFilter) {
 	kind, _, _ := strings.Cut(name, "_")
 	address, err := netip.ParseAddr(name)
@@ -94,7 +94,7 @@ func whom(name string) (what string, f client.RefusalFilter) {
 	}
 }
 
-// liveSession returns the session, nil if it has ended.
+// liveSession returns the session, or nil if it has ended.
 func liveSession(ctx context.Context, c *client.Client, name string) (*client.SessionInfo, error) {
 	info, err := c.Session(ctx, name)
 	var refusal *client.Error
@@ -107,7 +107,7 @@ func liveSession(ctx context.Context, c *client.Client, name string) (*client.Se
 	return &info, nil
 }
 
-// printRefusals prints refusals for people. Clients have chosen some of the texts.
+// printRefusals prints refusals as text. Some of it was chosen by clients.
 func printRefusals(w io.Writer, what string, isSession bool, live *client.SessionInfo, refusals []client.Refusal) error {
 	var b strings.Builder
 	switch {
@@ -152,7 +152,7 @@ func printRefusal(b *strings.Builder, r *client.Refusal) {
 	}
 }
 
-// named is the ID of a token or key, as a part of a sentence.
+// named returns the ID of a token or key, as a part of a sentence.
 func named(id string) string {
 	if strings.HasPrefix(id, "key_") {
 		return detail(", key ", id)
@@ -167,7 +167,7 @@ func channelCount(n int) string {
 	return fmt.Sprintf("%d channels", n)
 }
 
-// times is how often something came in a row, if more than once.
+// times returns how often a refusal occurred in a row; "" for once.
 func times(n int) string {
 	if n <= 1 {
 		return ""
@@ -175,7 +175,7 @@ func times(n int) string {
 	return fmt.Sprintf(", %d times, last then", n)
 }
 
-// detail is a part of a sentence about something; "" if it is not known.
+// detail returns a part of a sentence, or "" if the text is empty.
 func detail(before, text string) string {
 	if text == "" {
 		return ""

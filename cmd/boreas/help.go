@@ -42,10 +42,10 @@ Examples:
   boreas config --toml > boreas.toml      a commented file to start with
 `
 
-// rootHelpTemplate is the help of `boreas`.
+// rootHelpTemplate returns the help of `boreas`.
 func rootHelpTemplate() string { return rootHelp + fmt.Sprintf(optionsHelp, optionTable()) }
 
-// serveHelp is the help of `boreas serve`.
+// serveHelp returns the help of `boreas serve`.
 func serveHelp() string {
 	return "Runs the server. `boreas` alone does the same.\n\nUsage:\n  boreas serve [flags]\n" +
 		fmt.Sprintf(optionsHelp, optionTable())
@@ -65,7 +65,7 @@ func optionTable() string {
 	return b.String()
 }
 
-// helpCommand is `boreas help [COMMAND]`, as people type it.
+// helpCommand is `boreas help [COMMAND]`, which many people type first.
 func helpCommand(*program) *cli.Command {
 	return &cli.Command{
 		Name:      "help",

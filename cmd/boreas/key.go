@@ -37,7 +37,7 @@ func keyCommand(p *program) *cli.Command {
 	}
 }
 
-// keyFlags stand at each of the key's commands.
+// keyFlags returns the flags that all key commands have.
 func keyFlags() []cli.Flag {
 	return []cli.Flag{
 		apiFlag(), keyFileFlag(),
@@ -45,7 +45,7 @@ func keyFlags() []cli.Flag {
 	}
 }
 
-// A keyring is where keys are kept: a server, or the files of one that does not run.
+// A keyring stores API keys: a server, or the files of a server that does not run.
 type keyring interface {
 	CreateKey(context.Context, client.NewKeyRequest) (client.CreatedKey, error)
 	Keys(context.Context) ([]client.KeyInfo, error)
@@ -53,7 +53,7 @@ type keyring interface {
 	Close()
 }
 
-// keyring returns the one that the flags name. Makes tells that it need not exist yet.
+// keyring returns the keyring that the flags name. If makes is set, its directory may be missing.
 func (p *program) keyring(cmd *cli.Command, makes bool) (keyring, error) {
 	if !cmd.IsSet("data-dir") {
 		c, err := p.apiClient(cmd)

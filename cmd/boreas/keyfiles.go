@@ -17,8 +17,8 @@ import (
 // keyFiles are the keys in the files of a server that does not run.
 type keyFiles struct{ store *auth.Authority }
 
-// openKeyFiles opens the files in a directory. Who makes keys may begin with none: then
-// it is made, as the server makes it.
+// openKeyFiles opens the files in a directory. If makes is set and the directory is missing, it
+// creates the directory as the server would.
 func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
 	switch info, err := os.Stat(dir); {
 	case err == nil && !info.IsDir():
@@ -26,7 +26,7 @@ func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
 	case errors.Is(err, fs.ErrNotExist) && !makes:
 		return nil, usagef("--data-dir=%s: there is no such directory", dir)
 	case errors.Is(err, fs.ErrNotExist):
-		// Reported, because the name may be misspelt, and no server would use the new directory.
+		// Report it, because the name may be misspelt, and no server would use the new directory.
 		full, err := filepath.Abs(dir)
 		if err != nil {
 			return nil, err
@@ -40,10 +40,10 @@ func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
 	return &keyFiles{store}, nil
 }
 
-// Close releases the files. What was told them is on disk already.
+// Close releases the files. All changes are on disk already.
 func (f *keyFiles) Close() { f.store.Close() }
 
-// CreateKey makes a key.
+// CreateKey creates a key.
 func (f *keyFiles) CreateKey(_ context.Context, r client.NewKeyRequest) (client.CreatedKey, error) {
 	k := auth.Key{Name: r.Name, Channels: r.Channels, Expires: r.Expires}
 	if r.TTL > 0 {
@@ -63,7 +63,7 @@ func (f *keyFiles) CreateKey(_ context.Context, r client.NewKeyRequest) (client.
 	return client.CreatedKey{Key: text, KeyInfo: keyInfo(made)}, nil
 }
 
-// Keys lists the keys.
+// Keys returns the keys.
 func (f *keyFiles) Keys(context.Context) ([]client.KeyInfo, error) {
 	list := []client.KeyInfo{}
 	for _, k := range f.store.Keys() {

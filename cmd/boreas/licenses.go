@@ -8,8 +8,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// notices are the licences of everything that is linked into the program, on every system that
-// it is built for. `go test ./cmd/boreas -run TestNotices -update` rewrites the file.
+// notices are the licences of all packages that are linked into the program, on every supported
+// system. `go test ./cmd/boreas -run TestNotices -update` updates the file.
 //
 //go:embed notices/notices.txt
 var notices string

@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// lifeFlags set the expiry of a new token or key.
+// lifeFlags returns the flags for the expiry of a new token or key.
 func lifeFlags() []cli.Flag {
 	return []cli.Flag{
 		durationFlag("ttl", "its lifetime, a `TIME` such as 12h or 30d; without it and --expires it does not expire", 0),
@@ -15,7 +15,7 @@ func lifeFlags() []cli.Flag {
 	}
 }
 
-// life reads the lifeFlags: a time to live, an expiry, or neither.
+// life reads the lifeFlags: a TTL, an expiry, or neither.
 func life(cmd *cli.Command) (ttl time.Duration, end time.Time, err error) {
 	ttl = durationOf(cmd, "ttl")
 	switch {
@@ -28,7 +28,7 @@ func life(cmd *cli.Command) (ttl time.Duration, end time.Time, err error) {
 	return ttl, end, err
 }
 
-// timeFlag reads a flag that is a time; the zero time if it is not given.
+// timeFlag returns the value of a time flag, or the zero time if it is not set.
 func timeFlag(cmd *cli.Command, name string) (time.Time, error) {
 	if !cmd.IsSet(name) {
 		return time.Time{}, nil
@@ -40,7 +40,7 @@ func timeFlag(cmd *cli.Command, name string) (time.Time, error) {
 	return t, nil
 }
 
-// shownTime is how people are told a time; without is what the zero time means.
+// shownTime formats a time for people, or returns without for the zero time.
 func shownTime(t time.Time, without string) string {
 	if t.IsZero() {
 		return without
@@ -48,20 +48,20 @@ func shownTime(t time.Time, without string) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// texts is the value of a flag that can be given several times. The library's own kind
-// would take values apart at commas.
+// texts is the value of a flag that may be repeated. The library's own type would split values at
+// commas.
 type texts struct{ list []string }
 
 func (t *texts) Set(text string) error { t.list = append(t.list, text); return nil }
 func (t *texts) String() string        { return strings.Join(t.list, " ") }
 func (t *texts) Get() any              { return t }
 
-// textsFlag is a flag that can be given several times.
+// textsFlag returns a flag that may be repeated.
 func textsFlag(name, usage string) cli.Flag {
 	return &cli.GenericFlag{Name: name, Usage: usage, Value: &texts{}}
 }
 
-// textsOf returns what was given with a textsFlag.
+// textsOf returns the values of a textsFlag.
 func textsOf(cmd *cli.Command, name string) []string {
 	t, ok := cmd.Generic(name).(*texts)
 	if !ok {
@@ -70,7 +70,7 @@ func textsOf(cmd *cli.Command, name string) []string {
 	return t.list
 }
 
-// words takes a list apart at its commas.
+// words splits a list at its commas.
 func words(list string) []string {
 	var found []string
 	for word := range strings.SplitSeq(list, ",") {

@@ -11,16 +11,16 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/server"
 )
 
-// How long the program waits for the readers of its output when it ends: normally, and after a
-// second signal.
+// How long the program waits at its end for the readers of its output: normally, and after a second
+// signal.
 const (
 	flushLimit  = time.Second
 	flushAtOnce = 100 * time.Millisecond
 )
 
-// logInBackground sends all later output of the program through a buffer, so that nothing waits
-// for its readers. It returns the log, which package log also uses, and the function that counts
-// the dropped lines.
+// logInBackground buffers all later output of the program, so that the server never waits for a
+// slow reader. It returns the logger, which package log also uses, and a function that counts the
+// dropped lines.
 func (p *program) logInBackground(cfg config.Config) (log *slog.Logger, dropped func() uint64) {
 	stdout := logwriter.New(p.stdout, logwriter.Options{})
 	stderr := logwriter.New(p.stderr, logwriter.Options{Report: func(n uint64) []byte { return droppedLine(cfg, n) }})
@@ -28,15 +28,15 @@ func (p *program) logInBackground(cfg config.Config) (log *slog.Logger, dropped 
 	p.flush = func(limit time.Duration) { flush(limit, stdout, stderr) }
 
 	log = server.NewLogger(stderr, cfg)
-	if cfg.LogFormat == "json" { // for programs that parse every line as a log line
+	if cfg.LogFormat == "json" { // its readers parse every line as JSON
 		p.fail = func(err error) { log.Error(err.Error()) }
 	}
-	slog.SetLogLoggerLevel(slog.LevelWarn) // libraries use package log for complaints
+	slog.SetLogLoggerLevel(slog.LevelWarn) // libraries complain through package log
 	slog.SetDefault(log)
 	return log, stderr.Dropped
 }
 
-// droppedLine is the log line about dropped lines.
+// droppedLine returns the log line that reports dropped lines.
 func droppedLine(cfg config.Config, n uint64) []byte {
 	var line bytes.Buffer
 	log := server.NewLogger(&line, cfg)
@@ -48,7 +48,7 @@ func droppedLine(cfg config.Config, n uint64) []byte {
 	return line.Bytes()
 }
 
-// flush closes the writers, all within the time limit.
+// flush closes the writers, all within one time limit.
 func flush(limit time.Duration, writers ...*logwriter.Writer) {
 	end := time.Now().Add(limit)
 	for _, w := range writers {

@@ -1,5 +1,5 @@
-// Command boreas is the Boreas pub/sub server and the tools that go with it.
-// Without arguments it serves; `boreas --help` tells the rest.
+// Command boreas is the Boreas pub/sub server with its tools. Without arguments it runs the server;
+// `boreas --help` lists the commands.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 // Exit codes.
 const (
 	exitOK     = 0
-	exitFailed = 1 // what was asked for could not be done
+	exitFailed = 1 // the command failed
 	exitUsage  = 2 // the command line or the configuration is wrong
 )
 
@@ -33,10 +33,10 @@ func main() {
 	os.Exit(exitCode(err))
 }
 
-// program is what a subcommand has from outside. Subcommands use it and nothing
-// of package os, so that tests can start them as users do.
+// program is the environment of a subcommand. Subcommands do not use package os, so that tests can
+// run them with their own environment.
 type program struct {
-	env    []string // as os.Environ gives it
+	env    []string // in the form of os.Environ
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
@@ -45,7 +45,7 @@ type program struct {
 	// fail reports an error that ends the program.
 	fail func(error)
 
-	// flush writes the buffered output to stdout and stderr, for no longer than the given time.
+	// flush writes the buffered output to stdout and stderr, within the given time.
 	flush func(limit time.Duration)
 }
 
@@ -68,7 +68,7 @@ func commands(p *program) []*cli.Command {
 	}
 }
 
-// run is the whole program. It returns the error that it has reported on stderr.
+// run is the whole program. The returned error was already reported on stderr.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	p := &program{env: env, stdin: stdin, stdout: stdout, stderr: stderr, flush: func(time.Duration) {}}
 	p.fail = func(err error) { fmt.Fprintf(p.stderr, "boreas: %v\n", err) }
@@ -90,7 +90,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	return err
 }
 
-// each takes mistakes in the configuration apart: there can be several.
+// each splits the errors of a configuration, because there can be several.
 func each(err error) []error {
 	var usage usageError
 	if errors.As(err, &usage) {
@@ -104,14 +104,13 @@ func each(err error) []error {
 	return []error{err}
 }
 
-// usageError is a mistake in the command line or the configuration, made by
-// whoever started the program: nothing has been tried yet.
+// usageError is an error in the command line or the configuration. Nothing was tried yet.
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// usagef makes a usageError: the program ends with exitUsage.
+// usagef returns a usageError, with which the program exits with exitUsage.
 func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
@@ -127,8 +126,8 @@ func exitCode(err error) int {
 	}
 }
 
-// interruptible returns a context that ends with the first SIGINT or SIGTERM.
-// A second one then ends the process as if it had never been caught.
+// interruptible returns a context that ends with the first SIGINT or SIGTERM. A second signal ends
+// the process, as without a handler.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)

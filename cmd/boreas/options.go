@@ -9,11 +9,11 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// optionFlags makes a flag of each option of the server. They keep the text that is
-// given: package config judges it, as it judges the environment and the file.
+// optionFlags returns a flag for each option of the server. The flags keep their text, because
+// package config checks it together with the environment and the file.
 func optionFlags() []cli.Flag { return someOptionFlags(func(string) bool { return true }) }
 
-// someOptionFlags makes flags of those options of the server whose names are wanted.
+// someOptionFlags returns flags for the server's options with wanted names.
 func someOptionFlags(wanted func(name string) bool) []cli.Flag {
 	var flags []cli.Flag
 	for _, o := range config.Options() {
@@ -23,12 +23,12 @@ func someOptionFlags(wanted func(name string) bool) []cli.Flag {
 		f := &cli.GenericFlag{
 			Name:     o.Flag(),
 			Category: o.Group,
-			Usage:    o.Usage, // completions show it
+			Usage:    o.Usage, // for shell completion
 			Value:    &optionText{boolean: o.Bool()},
 			Local:    true,
 		}
 		if o.Name != o.Flag() {
-			f.Aliases = []string{o.Name} // as in 2013
+			f.Aliases = []string{o.Name} // the spelling of Boreas 1
 		}
 		f.SetStringer(func(cli.Flag) string { return optionHelp(o) })
 		flags = append(flags, f)
@@ -36,7 +36,7 @@ func someOptionFlags(wanted func(name string) bool) []cli.Flag {
 	return flags
 }
 
-// optionText is the text given for an option.
+// optionText is the text of an option's flag.
 type optionText struct {
 	text    string
 	boolean bool
@@ -46,24 +46,24 @@ func (t *optionText) Set(text string) error { t.text = text; return nil }
 func (t *optionText) String() string        { return t.text }
 func (t *optionText) Get() any              { return t }
 
-// IsBoolFlag lets `--debug` stand without a value.
+// IsBoolFlag allows `--debug` without a value.
 func (t *optionText) IsBoolFlag() bool { return t.boolean }
 
-// optionWidth is the width of the column with the options' names in the help.
+// optionWidth is the width of the help's column of option names.
 const optionWidth = 31
 
-// optionHelp is an option's line in the help.
+// optionHelp returns an option's line in the help.
 func optionHelp(o config.Option) string {
 	name := strings.TrimSpace("--" + o.Flag() + " " + o.Placeholder())
-	line := fmt.Sprintf("%-*s  %s", optionWidth-2, name, o.Usage) // keep a space after a longer name
+	line := fmt.Sprintf("%-*s  %s", optionWidth-2, name, o.Usage) // a longer name still gets a space
 	if o.Default != "" {
 		line += " (" + o.ShownDefault() + ")"
 	}
 	return line
 }
 
-// loadConfig reads the server's options for cmd: those given before and after the
-// subcommand's name, the environment, the file.
+// loadConfig reads the server's options for cmd from the flags before and after the subcommand's
+// name, the environment and the file.
 func (p *program) loadConfig(cmd *cli.Command) (config.Config, error) {
 	if cmd.Args().Present() {
 		return config.Config{}, usagef("%s takes no arguments, only flags: %q is neither", cmd.FullName(), cmd.Args().First())
@@ -71,11 +71,11 @@ func (p *program) loadConfig(cmd *cli.Command) (config.Config, error) {
 	return p.readConfig(cmd)
 }
 
-// readConfig is loadConfig for a command that takes arguments.
+// readConfig is like loadConfig, for a command with arguments.
 func (p *program) readConfig(cmd *cli.Command) (config.Config, error) {
 	flags := make(map[string]string)
 	lineage := cmd.Lineage()
-	for i := len(lineage) - 1; i >= 0; i-- { // the root first: what stands later counts
+	for i := len(lineage) - 1; i >= 0; i-- { // start at the root: later flags override earlier ones
 		for _, f := range lineage[i].Flags {
 			generic, ok := f.(*cli.GenericFlag)
 			if !ok || !generic.IsSet() {

@@ -15,8 +15,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
-// maxPublish is the size in bytes of the largest message that publish reads; a
-// server takes 1 MiB unless told otherwise.
+// maxPublish is the largest message that publish reads, in bytes. By default a server accepts 1
+// MiB.
 const maxPublish = 64 << 20
 
 func publishCommand(p *program) *cli.Command {
@@ -97,16 +97,16 @@ func (p *program) publish(ctx context.Context, cmd *cli.Command) error {
 	return send(message)
 }
 
-// A receipt is printed for a message that was published, in the words of the API.
+// A receipt is the output for a published message. Its fields are named as in the API.
 type receipt struct {
-	Position    string `json:"position,omitempty"` // none after a dry run
+	Position    string `json:"position,omitempty"` // "" after a dry run
 	Subscribers int    `json:"subscribers"`
 	Duplicate   bool   `json:"duplicate,omitempty"`
 	DryRun      bool   `json:"dry_run,omitempty"`
 }
 
-// eachLine sends each line that is not blank. It stops at the first that fails and
-// says which that was, so that the rest can be sent after it was put right.
+// eachLine sends each line that is not blank. It stops at the first failure. The error contains the
+// line's number, so that the user can fix the line and send the rest.
 func eachLine(in io.Reader, send func([]byte) error) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxPublish)

@@ -27,7 +27,7 @@ const maxSecret = 64 << 10
 func (p *program) getenv(name string) string {
 	for _, entry := range p.env {
 		if value, ok := strings.CutPrefix(entry, name+"="); ok {
-			return strings.TrimSpace(value) // a secret written with `echo` ends in a line break
+			return strings.TrimSpace(value) // a secret that was written with `echo` ends with a line break
 		}
 	}
 	return ""
@@ -40,7 +40,7 @@ func apiFlag() cli.Flag {
 	}
 }
 
-// keyFileFlag stands wherever apiFlag does.
+// keyFileFlag returns a flag that all commands with apiFlag have.
 func keyFileFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "key-file", TakesFile: true,
@@ -59,21 +59,21 @@ func tokenFileFlag(usage string) cli.Flag {
 	return &cli.StringFlag{Name: "token-file", Usage: usage, TakesFile: true}
 }
 
-// apiURL and wsURL return the server's URLs: flags first, then the environment.
+// apiURL and wsURL return the server's URLs. Flags override the environment.
 func (p *program) apiURL(cmd *cli.Command) string {
 	return cmp.Or(cmd.String("api"), p.getenv(envAPI), client.DefaultAPI)
 }
 
 func (p *program) wsURL(cmd *cli.Command) string {
 	url := cmp.Or(cmd.String("ws"), p.getenv(envWS), client.DefaultWS)
-	// A WebSocket starts as an HTTP request, and users copy its URL from a browser or from curl.
+	// A WebSocket starts as an HTTP request, so users may copy its URL from a browser or from curl.
 	if rest, ok := strings.CutPrefix(url, "http"); ok && (strings.HasPrefix(rest, "://") || strings.HasPrefix(rest, "s://")) {
 		return "ws" + rest
 	}
 	return url
 }
 
-// apiKey returns the key for the API, "" if there is none.
+// apiKey returns the API key, or "" if there is none.
 func (p *program) apiKey(cmd *cli.Command) (string, error) {
 	if cmd.IsSet("key-file") {
 		return p.secretFile("an API key", cmd.String("key-file"))
@@ -81,8 +81,7 @@ func (p *program) apiKey(cmd *cli.Command) (string, error) {
 	return p.getenv(envKey), nil
 }
 
-// keyAdvice returns how to send a key to the API, if the API has refused a request without a
-// valid key.
+// keyAdvice returns how to send a key, if the API refused a request because of its key.
 func keyAdvice(err error) string {
 	var refusal *client.Error
 	if errors.As(err, &refusal) && refusal.Code == client.CodeInvalidKey {
@@ -91,7 +90,7 @@ func keyAdvice(err error) string {
 	return ""
 }
 
-// apiClient returns a client of the server's API.
+// apiClient returns a client for the server's API.
 func (p *program) apiClient(cmd *cli.Command) (*client.Client, error) {
 	key, err := p.apiKey(cmd)
 	if err != nil {
@@ -107,8 +106,8 @@ func (p *program) apiClient(cmd *cli.Command) (*client.Client, error) {
 // tokenFile reads a token from a file, or from standard input if its name is "-".
 func (p *program) tokenFile(name string) (string, error) { return p.secretFile("a token", name) }
 
-// secretFile reads a secret from a file, or from standard input if its name is "-". Secrets are
-// never arguments: every user of a machine can see those.
+// secretFile reads a secret from a file, or from standard input if the name is "-". Secrets are
+// never arguments, because every user of the machine can see arguments.
 func (p *program) secretFile(what, name string) (string, error) {
 	var text []byte
 	var err error
@@ -128,7 +127,7 @@ func (p *program) secretFile(what, name string) (string, error) {
 	return secret, nil
 }
 
-// printJSON prints a value for programs, and for people who look at it.
+// printJSON prints a value as indented JSON.
 func (p *program) printJSON(value any) error {
 	out := json.NewEncoder(p.stdout)
 	out.SetIndent("", "  ")

@@ -53,10 +53,11 @@ func (p *program) revoke(ctx context.Context, cmd *cli.Command) error {
 	return json.NewEncoder(p.stdout).Encode(revoked)
 }
 
-// revocation reads the flags and refuses what would revoke something else than was meant.
+// revocation returns the revocation for the flags. It refuses flags that probably do not express
+// the user's intention.
 func (p *program) revocation(cmd *cli.Command) (r client.Revocation, err error) {
 	if cmd.Args().Present() {
-		// Not repeated in the message: it may be a token.
+		// Do not repeat the argument: it may be a token.
 		return r, usagef("%s takes no arguments, only flags: see `%s --help`", cmd.FullName(), cmd.FullName())
 	}
 	given := 0

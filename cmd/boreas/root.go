@@ -12,7 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/spelling"
 )
 
-// rootCommand is `boreas` itself. Without a subcommand it serves.
+// rootCommand is `boreas` itself. Without a subcommand it runs the server.
 func rootCommand(p *program) *cli.Command {
 	root := &cli.Command{
 		Name:                          "boreas",
@@ -48,18 +48,17 @@ func rootCommand(p *program) *cli.Command {
 				return usagef("say for which shell: boreas completion bash, zsh, fish or pwsh")
 			}
 		},
-		// The library's help subcommand of each command would take a channel's name:
-		// `boreas subscribe help`. There is one of our own for the root.
+		// The library would add a help subcommand to each command, and `boreas subscribe help`
+		// could not subscribe to the channel "help". The root has a help command of its own.
 		HideHelpCommand: true,
-		// The library would print and exit by itself; run does the one and main the other.
+		// Otherwise the library would print the error and exit. run prints it, and main exits.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
 	useUsageErrors(root)
 	return root
 }
 
-// checkRootFlags refuses options of the server before the name of a command that
-// would not look at them.
+// checkRootFlags refuses server options before the name of a command that ignores them.
 func checkRootFlags(ctx context.Context, root *cli.Command) (context.Context, error) {
 	name := root.Args().First()
 	if name != "" && root.Bool("version") {
@@ -84,8 +83,7 @@ func unknownCommand(root *cli.Command, name string) error {
 	return usagef("there is no command %q%s; see `boreas --help`", name, suggestion(name, names, ""))
 }
 
-// useUsageErrors makes mistakes in the flags of cmd and its subcommands come back
-// as usageErrors that say what was meant.
+// useUsageErrors makes cmd and its subcommands return usageErrors for invalid flags.
 func useUsageErrors(cmd *cli.Command) {
 	cmd.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 		return usageError{flagError(cmd, err)}
@@ -95,7 +93,7 @@ func useUsageErrors(cmd *cli.Command) {
 	}
 }
 
-// flagError replaces the library's error for a flag with our own text.
+// flagError replaces the library's error for a flag.
 func flagError(cmd *cli.Command, err error) error {
 	see := fmt.Sprintf("; see `%s --help`", cmd.FullName())
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
@@ -112,7 +110,7 @@ func flagError(cmd *cli.Command, err error) error {
 	return fmt.Errorf("%w%s", err, see)
 }
 
-// dashed is a flag's name as it is typed.
+// dashed returns a flag's name with its dashes.
 func dashed(name string) string {
 	if len(name) == 1 {
 		return "-" + name
@@ -120,10 +118,10 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// badValue finds the value and the flag's name in the library's error message.
+// badValue matches the value and the flag's name in the library's error.
 var badValue = regexp.MustCompile(`^invalid value ("(?:[^"\\]|\\.)*") for flag -+([^:]+): `)
 
-// wanted returns the values that the named flag of cmd, or of a parent command, accepts.
+// wanted describes the values that the named flag of cmd, or of a parent command, accepts.
 func wanted(cmd *cli.Command, name string) string {
 	for _, c := range cmd.Lineage() {
 		for _, f := range c.Flags {
@@ -147,7 +145,7 @@ func wanted(cmd *cli.Command, name string) string {
 	return "want another value"
 }
 
-// flagNames are the names that cmd's flags are shown under.
+// flagNames returns the names of cmd's visible flags.
 func flagNames(cmd *cli.Command) []string {
 	names := []string{"help"}
 	for _, f := range cmd.Flags {
@@ -158,7 +156,7 @@ func flagNames(cmd *cli.Command) []string {
 	return names
 }
 
-// suggestion returns the end of a sentence about a name that is not in names.
+// suggestion returns the end of a sentence that suggests a similar name, or "".
 func suggestion(name string, names []string, prefix string) string {
 	if nearest := spelling.Nearest(name, names); nearest != "" {
 		return "; did you mean " + prefix + nearest + "?"

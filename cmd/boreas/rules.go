@@ -14,10 +14,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/textfile"
 )
 
-// maxRulesFile is more than the rules of a token can have, in bytes.
+// maxRulesFile is the largest file of rules, in bytes. No token's rules are longer.
 const maxRulesFile = 1 << 20
 
-// rulesFlags say what a token may do.
+// rulesFlags returns the flags for the rules of a token.
 func rulesFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "rules", Usage: "a `JSON` list of rules, or @FILE; [] allows nothing"},
@@ -26,7 +26,7 @@ func rulesFlags() []cli.Flag {
 	}
 }
 
-// rulesOf reads the rulesFlags. Nil means that none of them was given.
+// rulesOf reads the rulesFlags. It returns nil if none is set.
 func rulesOf(cmd *cli.Command) ([]client.Rule, error) {
 	var rules []client.Rule
 	if cmd.IsSet("rules") {
@@ -60,7 +60,7 @@ func rulesOf(cmd *cli.Command) ([]client.Rule, error) {
 	return rules, nil
 }
 
-// textOrFile returns the text, or that of the file that it names with an @.
+// textOrFile returns the text, or for @NAME the content of the file NAME.
 func textOrFile(text string) ([]byte, error) {
 	name, isFile := strings.CutPrefix(text, "@")
 	if !isFile {
@@ -73,8 +73,8 @@ func textOrFile(text string) ([]byte, error) {
 	return read, nil
 }
 
-// parseRules reads a list of rules. What is not known is an error: a misspelt "deny"
-// must not go unseen.
+// parseRules parses a list of rules. Unknown members are errors, because a misspelt "deny" must not
+// be ignored.
 func parseRules(text []byte) ([]client.Rule, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
@@ -96,7 +96,7 @@ func parseRules(text []byte) ([]client.Rule, error) {
 	return rules, nil
 }
 
-// permissions are the rules as the server sees them: one for each pattern, in order.
+// permissions returns the rules in the server's form: one permission for each pattern, in order.
 func permissions(rules []client.Rule) ([]access.Permission, error) {
 	list := []access.Permission{}
 	for i, rule := range rules {

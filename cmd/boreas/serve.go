@@ -14,14 +14,14 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/server"
 )
 
-// shutdownMargin is how long connections may take to end beyond the drain time: for example
-// because a peer does not answer a close frame, or a publish arrives slowly.
+// shutdownMargin is how long connections may take to close after the drain time. For example, a
+// peer may not answer a close frame, or a publish may arrive slowly.
 const shutdownMargin = 15 * time.Second
 
 // errSecondSignal ends the server at once after a second signal.
 var errSecondSignal = errors.New("stopped by a second signal")
 
-// serveCommand is the server under its own name; `boreas` alone does the same.
+// serveCommand runs the server, like `boreas` without a command.
 func serveCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:               "serve",
@@ -34,7 +34,7 @@ func serveCommand(p *program) *cli.Command {
 
 // serve runs the server until ctx ends or the process receives a signal.
 func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
-	// Before anything that can take time: a signal without a handler ends the process.
+	// Install the handler first: without it, a signal during a slow start would end the process.
 	signals := newStopSignals()
 	defer signals.close()
 	cfg, err := p.loadConfig(cmd)
@@ -51,8 +51,8 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	return stopAfter(ctx, srv, first, signals.stop, cfg, log)
 }
 
-// start starts the server, and gives up if a signal comes first: a token provider can
-// take its time. A signal that came too late for that is returned with the server.
+// start starts the server. It gives up if a signal arrives first, because a token provider may be
+// slow. If the server has started in spite of a signal, start returns both.
 func start(ctx context.Context, cfg config.Config, o server.Options, signals <-chan os.Signal) (srv *server.Server, first os.Signal, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -77,8 +77,8 @@ func start(ctx context.Context, cfg config.Config, o server.Options, signals <-c
 	return srv, first, err
 }
 
-// stopAfter waits for a reason to stop the server, and stops it. First is the signal that has
-// arrived already, or nil.
+// stopAfter waits for a reason to stop the server, and stops it. first is the signal that has
+// already arrived, or nil.
 func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals <-chan os.Signal, cfg config.Config, log *slog.Logger) error {
 	var failure error
 	if first == nil {
@@ -102,7 +102,7 @@ func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals
 	}
 	log.Info("shutting down; a second signal ends the process at once, with exit code 1", "reason", reason, "drain_time", cfg.DrainTime)
 
-	// Not ctx, because it may have ended, and the shutdown still needs time.
+	// Do not use ctx: it may have ended, and the shutdown still needs time.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainTime+shutdownMargin)
 	defer cancel()
 	ended := make(chan error, 1)

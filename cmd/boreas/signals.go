@@ -7,22 +7,22 @@ import (
 	"syscall"
 )
 
-// stopSignals handles the signals that end the server, from its start to its end.
+// stopSignals handles the signals that end the server, for the whole life of the process.
 type stopSignals struct {
 	stop    chan os.Signal // SIGINT and SIGTERM
 	hangups chan os.Signal
 }
 
 func newStopSignals() *stopSignals {
-	// Several signals can wait, so that a second signal is not lost while the first is processed.
+	// The buffer keeps a second signal that arrives while the first is processed.
 	s := &stopSignals{stop: make(chan os.Signal, 4), hangups: make(chan os.Signal, 1)}
 	signal.Notify(s.stop, os.Interrupt, syscall.SIGTERM)
 	signal.Notify(s.hangups, syscall.SIGHUP)
 	return s
 }
 
-// ignoreHangups logs each SIGHUP. The signal comes from a terminal that is closed, from
-// logrotate, or from an operator that expects the configuration to be read again.
+// ignoreHangups logs each SIGHUP and does nothing else. The signal may come from a closed terminal,
+// from logrotate, or from an operator who expects the server to reload its configuration.
 func (s *stopSignals) ignoreHangups(log *slog.Logger) {
 	go func() {
 		for range s.hangups {
@@ -34,5 +34,5 @@ func (s *stopSignals) ignoreHangups(log *slog.Logger) {
 func (s *stopSignals) close() {
 	signal.Stop(s.stop)
 	signal.Stop(s.hangups)
-	close(s.hangups) // nothing is sent to it after Stop
+	close(s.hangups) // after Stop, no signal is sent to it
 }

@@ -79,7 +79,7 @@ func (p *program) subscribe(ctx context.Context, cmd *cli.Command) error {
 	})
 }
 
-// unique returns the names, each once.
+// unique returns the names without duplicates.
 func unique(names []string) []string {
 	var list []string
 	seen := map[string]bool{}
@@ -100,22 +100,22 @@ func (p *program) givenToken(cmd *cli.Command) (string, error) {
 	return p.getenv(envToken), nil
 }
 
-// A viewer prints what comes on channels.
+// A viewer prints the messages and events of channels.
 type viewer struct {
 	p        *program
 	api      *client.Client
 	channels []string
-	count    int // messages to print; 0 for no end
+	count    int // how many messages to print; 0 means no limit
 	stamp    bool
 	quiet    bool
 	printed  int
 
 	token   string
-	own     bool // the token was made by us, so it is ours to delete
+	own     bool // the viewer created the token and must delete it
 	checked bool
 }
 
-// A line is what is printed, in the words of the wire: something of a channel.
+// A line is one line of output. Its fields are named as in the protocol.
 type line struct {
 	Channel  string          `json:"channel"`
 	Message  json.RawMessage `json:"message,omitempty"`
@@ -125,7 +125,7 @@ type line struct {
 	Time     string          `json:"time,omitempty"`
 }
 
-// print prints a line and tells whether it was the last message to print.
+// print prints a line and reports whether it was the last message to print.
 func (v *viewer) print(l line) (done bool, err error) {
 	if v.stamp {
 		l.Time = time.Now().UTC().Format(time.RFC3339Nano)
@@ -141,7 +141,7 @@ func (v *viewer) print(l line) (done bool, err error) {
 	return v.printed == v.count && v.count > 0, nil
 }
 
-// subscribe prints what comes over protocol 2.
+// subscribe prints messages and events from protocol 2.
 func (v *viewer) subscribe(ctx context.Context, url string, o client.SubscribeOptions) error {
 	options := client.ConnectOptions{URL: url, OnState: v.tell}
 	if v.own {
@@ -157,7 +157,7 @@ func (v *viewer) subscribe(ctx context.Context, url string, o client.SubscribeOp
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	// One goroutine for each channel, and this one prints.
+	// One goroutine receives from each channel, and this goroutine prints.
 	type told struct {
 		event client.Event
 		err   error
@@ -191,7 +191,7 @@ func (v *viewer) subscribe(ctx context.Context, url string, o client.SubscribeOp
 		select {
 		case e = <-events:
 		case <-ctx.Done():
-			return nil // interrupted: the way to end
+			return nil // interrupted, as intended
 		}
 		var gap *client.Gap
 		if e.err != nil && !errors.As(e.err, &gap) {
@@ -227,7 +227,7 @@ func (v *viewer) show(event client.Event, gap *client.Gap) (done bool, err error
 	return false, nil
 }
 
-// failure returns the error to end with: none if the user ended it.
+// failure returns the error to exit with, or nil if the user interrupted the command.
 func failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -235,7 +235,7 @@ func failure(ctx context.Context, err error) error {
 	return olderServer(err)
 }
 
-// olderServer adds what to do about a server that has nothing under /v2.
+// olderServer adds advice to an error of a server without protocol 2.
 func olderServer(err error) error {
 	var refusal *client.Error
 	if errors.As(err, &refusal) && refusal.Code == "" && (refusal.Status == 404 || refusal.Status == 400) {
@@ -256,8 +256,8 @@ func (v *viewer) tell(s client.State) {
 	}
 }
 
-// obtainToken makes a token, or returns the user's. One of our own is made anew for
-// each connection, as a server that was started again no longer knows it.
+// obtainToken returns the user's token, or creates one. It creates a new one for each connection,
+// because a restarted server has forgotten the old one.
 func (v *viewer) obtainToken(ctx context.Context) (string, error) {
 	if !v.own {
 		return v.token, nil
@@ -272,26 +272,26 @@ func (v *viewer) obtainToken(ctx context.Context) (string, error) {
 	return token, nil
 }
 
-// deleteToken deletes a token of our own; it was of use to this process only.
+// deleteToken deletes the token that the viewer created, because no other process uses it.
 func (v *viewer) deleteToken(ctx context.Context) {
 	if !v.own || v.token == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	// If it fails the server is gone, and with it the token.
+	// If this fails, the server has stopped, and the token no longer exists.
 	_ = v.api.DeleteToken(ctx, v.token)
 	v.token = ""
 }
 
-// say tells something on standard error unless --quiet was given.
+// say writes a note on standard error unless --quiet is set.
 func (v *viewer) say(format string, args ...any) {
 	if !v.quiet {
 		v.p.note(format, args...)
 	}
 }
 
-// note writes a line on standard error. It may be called by several goroutines.
+// note writes a line to standard error. It is safe for concurrent use.
 func (p *program) note(format string, args ...any) {
 	p.noting.Lock()
 	defer p.noting.Unlock()

@@ -78,7 +78,7 @@ func listTokensCommand(p *program) *cli.Command {
 	}
 }
 
-// listAllTokens prints what the server keeps of its tokens, as it comes in pages.
+// listAllTokens prints the server's tokens, page by page.
 func (p *program) listAllTokens(ctx context.Context, cmd *cli.Command) error {
 	if cmd.IsSet("channel") {
 		return usagef("--channel does not go with --all")
@@ -133,7 +133,7 @@ func deleteTokenCommand(p *program) *cli.Command {
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				// Not repeated in the message, which may end up in a log.
+				// Do not repeat the argument: error messages may end up in logs.
 				return usagef("%s takes no argument: give the token on standard input or with --token-file, "+
 					"as arguments can be seen by every user of this machine", cmd.FullName())
 			}

@@ -88,7 +88,7 @@ func (p *program) inspectRemotely(ctx context.Context, cmd *cli.Command, token s
 	return found, needsNewer(err)
 }
 
-// asksOf reads what --can asks.
+// asksOf parses the values of --can.
 func asksOf(cmd *cli.Command) ([]client.Ask, error) {
 	var asks []client.Ask
 	for _, text := range textsOf(cmd, "can") {
@@ -101,8 +101,8 @@ func asksOf(cmd *cli.Command) ([]client.Ask, error) {
 	return asks, nil
 }
 
-// inspected returns the token to look at. One that is an argument is taken, as it may be
-// of no worth any more; others may see it, and its owner is told so.
+// inspected returns the token to inspect. Unlike other commands it accepts a token as an argument,
+// because the token may be useless already. It warns the user that others can see arguments.
 func (p *program) inspected(cmd *cli.Command) (string, error) {
 	switch {
 	case cmd.Args().Len() > 1 || cmd.Args().Present() == cmd.IsSet("token-file"):
@@ -116,7 +116,7 @@ func (p *program) inspected(cmd *cli.Command) (string, error) {
 	return cmd.Args().First(), nil
 }
 
-// printInspection prints what was found for people.
+// printInspection prints an inspection as text.
 func (p *program) printInspection(i *client.Inspection) error {
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
@@ -143,7 +143,7 @@ func (p *program) printInspection(i *client.Inspection) error {
 		row("rules", "none: it may do everything")
 	case len(i.Rules) == 0:
 		row("rules", "an empty list: it may do nothing")
-	case err != nil: // a newer server
+	case err != nil: // the server is newer than this program
 		row("rules", "%d, which this version cannot read; --json shows them", len(i.Rules))
 	default:
 		for _, rule := range list {

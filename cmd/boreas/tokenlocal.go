@@ -13,12 +13,12 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// localFlags are the server's options that say which JWTs it takes.
+// localFlags returns flags for the server's options about JWTs.
 func localFlags() []cli.Flag {
 	return someOptionFlags(func(name string) bool { return name == "config" || strings.HasPrefix(name, "jwt_") })
 }
 
-// inspectLocally says what a server with these options thinks of a JWT.
+// inspectLocally checks a JWT as a server with these options would.
 func (p *program) inspectLocally(_ context.Context, cmd *cli.Command, token string, asks []client.Ask) (none client.Inspection, _ error) {
 	if cmd.IsSet("api") || cmd.IsSet("key-file") {
 		return none, usagef("--api and --key-file do not go with --local, which asks no server")
@@ -52,14 +52,14 @@ func (p *program) inspectLocally(_ context.Context, cmd *cli.Command, token stri
 	switch f := fault.Of(err); f {
 	case nil:
 		return inspectionOf(grant, cfg, asks, questions), nil
-	case fault.AuthUnavailable, fault.Internal: // nobody knows
+	case fault.AuthUnavailable, fault.Internal: // the token's validity is unknown
 		return none, err
 	default:
 		return client.Inspection{Error: &client.TokenError{Code: f.Code, Message: fault.Message(err), Retry: string(f.Retry), Docs: f.Docs()}}, nil
 	}
 }
 
-// inspectionOf is what the server would answer, but for what is revoked.
+// inspectionOf returns the server's answer, except that it does not know revocations.
 func inspectionOf(g *access.Grant, cfg config.Config, asks []client.Ask, verbs []access.Verb) client.Inspection {
 	i := client.Inspection{Valid: true, Kind: g.Kind, ID: g.TokenID, User: g.User, Issued: g.Issued, Expires: g.Expires, Key: g.Key}
 	if g.Permissions != nil {

@@ -25,7 +25,7 @@ func versionCommand(p *program) *cli.Command {
 	}
 }
 
-// versionFlag is for users that try it before `boreas version`.
+// versionFlag is for users who try --version before `boreas version`.
 func versionFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version", Local: true}
 }
@@ -36,8 +36,8 @@ func (p *program) version() error {
 	return err
 }
 
-// versionOf is the version given at build time, else what Go knows: the module's
-// version, or the commit that it was built from.
+// versionOf returns the version that was set at build time. Otherwise it returns the module's
+// version or the commit, from the build info.
 func versionOf(given string, info *debug.BuildInfo) string {
 	if given != "" {
 		return given

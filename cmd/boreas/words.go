@@ -12,13 +12,13 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// secret is what tokens and keys look like: opaque ones, those of Boreas 1, JWTs.
+// secret matches tokens and keys: opaque ones, classic tokens, and JWTs.
 var secret = regexp.MustCompile(`^(b[tk]_[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{100,}-[0-9]+|ey[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$`)
 
-// isSecret tells whether a text is a token or a key, where its ID was meant.
+// isSecret reports whether a text is a token or a key, in a place where its ID is expected.
 func isSecret(text string) bool { return secret.MatchString(text) }
 
-// whatToDo returns what the table of errors advises, "" for a code that is not in it.
+// whatToDo returns the advice from the table of errors, or "" for an unknown code.
 func whatToDo(code string) string {
 	for _, f := range fault.All() {
 		if f.Code == code {
@@ -28,8 +28,8 @@ func whatToDo(code string) string {
 	return ""
 }
 
-// advice returns the remedy for a refusal. The table of errors has one sentence for each code, but a rule that denies a request is
-// fixed in different places for different verbs.
+// advice returns the remedy for a refusal. The table of errors has one sentence per code, but the
+// fix for a rule that denies a request depends on the verb.
 func advice(r *client.Refusal) string {
 	if r.Code != client.CodeNotPermitted {
 		return whatToDo(r.Code)
@@ -46,7 +46,7 @@ func advice(r *client.Refusal) string {
 	return whatToDo(r.Code)
 }
 
-// needsNewer says so if the server does not know what it was asked.
+// needsNewer adds a hint to the error of a server that does not know the request.
 func needsNewer(err error) error {
 	var refusal *client.Error
 	if errors.As(err, &refusal) && (refusal.Code == "" || refusal.Code == client.CodeNotFound) && refusal.Status == http.StatusNotFound {
@@ -55,8 +55,8 @@ func needsNewer(err error) error {
 	return err
 }
 
-// printable returns a text that clients have chosen as it can be shown: nothing in it
-// moves the terminal's cursor, or a table's columns.
+// printable replaces characters of a client's text that would move the terminal's cursor or break
+// a table.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
