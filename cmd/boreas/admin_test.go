@@ -13,20 +13,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// An outcome is all that a run of the program shows, and what it asked of the API.
+// An outcome is the complete output of a run of the program, and its requests to the API.
 type outcome struct {
 	Exit           int
 	Stdout, Stderr string
 	Requests       []string
 }
 
-// started is a run of the program against an API that answers as a test says.
+// started is a run of the program with an API whose answer the test sets.
 type started struct {
 	args   string // split at blanks
 	extra  []string
 	stdin  string
 	env    []string
-	answer string // of the API; a status that is not 200 stands before it, as in "404 …"
+	answer string // of the API; a status other than 200 comes first, as in "404 …"
 }
 
 func (s started) run(t *testing.T) outcome {
@@ -257,7 +257,7 @@ func TestAdministration(t *testing.T) {
 			outcome{Stdout: "{\n  \"refusals\": []\n}\n", Requests: []string{"GET /v2/refusals?limit=20&token=key_1"}},
 		},
 		"explain a session": {
-			// The fake answers both questions with the same.
+			// The fake gives the same answer to both requests.
 			started{args: "explain s_1", answer: `{"session":"s_1","transport":"sse","since":"2026-01-02T03:04:05Z","address":"10.0.0.1","user":"u1","token":"tok_1","joined":2,"channels":["a","b"],"refusals":[]}`},
 			outcome{
 				Stdout: "session s_1: connected by sse since 2026-01-02T03:04:05Z, from 10.0.0.1, user u1, token tok_1, on 2 channels: a b\n" +
@@ -338,7 +338,7 @@ func TestMistakesOfAdministration(t *testing.T) {
 	}
 }
 
-func TestOneThatIsNoKeyIsNotSent(t *testing.T) {
+func TestInvalidKeyIsNotSent(t *testing.T) {
 	got := started{args: "key list", env: []string{"BOREAS_API_KEY=two words"}}.run(t)
 	want := outcome{
 		Exit:   2,

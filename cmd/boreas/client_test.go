@@ -20,11 +20,12 @@ import (
 	"github.com/boreas-pubsub/boreas/client"
 )
 
-// TestClientScripts runs the commands that talk to a server, as users do. Beside what
-// the other scripts have, theirs have the command `listed CHANNEL`: it waits until
-// someone is on the channel, or as many as a second argument says; `tokens NUMBER`:
-// the server must know that many; and `position FILE`: $POSITION becomes that of the
-// file's last message.
+// TestClientScripts runs the commands that talk to a server, as users do. The scripts have these
+// additional commands:
+//
+//   - `listed CHANNEL [NUMBER]` waits until the channel has a subscriber, or NUMBER of them.
+//   - `tokens NUMBER` checks how many tokens the server knows.
+//   - `position FILE` sets $POSITION to the position of the last message in the file.
 func TestClientScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/client",
@@ -89,7 +90,7 @@ func scriptPosition(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("POSITION", last.Position)
 }
 
-func TestSubscribeWarnsOfATokenThatTheServerDidNotTake(t *testing.T) {
+func TestSubscribeWarnsOfATokenThatTheServerDidNotAccept(t *testing.T) {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"tokens": ["another"]}`)
 	}))
@@ -124,7 +125,7 @@ func TestSubscribeWarnsOfATokenThatTheServerDidNotTake(t *testing.T) {
 		}
 	}
 	if err := <-ended; err != nil {
-		t.Errorf("interrupted, it ended with %v", err)
+		t.Errorf("after the interrupt, it ended with %v", err)
 	}
 	cancel()
 	want := []string{
@@ -134,6 +135,6 @@ func TestSubscribeWarnsOfATokenThatTheServerDidNotTake(t *testing.T) {
 			"(or the server asks for no tokens, or --api is not the same server)",
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("told %q\nwant %q", got, want)
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }

@@ -4,7 +4,7 @@ _boreas() {
   local word line glue= cur="${COMP_WORDS[COMP_CWORD]}"
   local -a before candidates
   before=() candidates=()
-  # bash takes words apart at "=" and ":": put --flag=value together again.
+  # bash splits words at "=" and ":": join --flag=value again.
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [[ ${#before[@]} -gt 0 && ( -n $glue || $word == [=:]* ) ]]; then
       before[${#before[@]}-1]+=$word

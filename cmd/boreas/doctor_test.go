@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestDoctorTellsWhatToDo(t *testing.T) {
-	// One that answers each question with the same, as a proxy without a server does.
+func TestDoctorGivesAdvice(t *testing.T) {
+	// A server that gives the same answer to every request, like a proxy without a server.
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	defer proxy.Close()
 	host := proxy.Listener.Addr().String()

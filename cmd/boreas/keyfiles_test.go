@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-func TestKeysOfAServerThatRunsAreLeftAlone(t *testing.T) {
+func TestKeysOfARunningServerAreLocked(t *testing.T) {
 	dir := t.TempDir()
 	server, err := auth.Open(auth.Options{DataDir: dir})
 	if err != nil {
@@ -26,7 +26,7 @@ func TestKeysOfAServerThatRunsAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Once it has ended, keys can be made, used by the next server, and revoked.
+	// After the server has ended, keys can be created, used by the next server, and revoked.
 	made := started{args: "key new --data-dir=" + dir + " --verbs=publish --channels=a --ttl=1h n"}.run(t)
 	if server, err = auth.Open(auth.Options{DataDir: dir}); err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestKeysOfAServerThatRunsAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := key.May(auth.KeyPublish, "a"); err != nil || key.Expires.IsZero() {
-		t.Errorf("the key has %v, and ends %v", err, key.Expires)
+		t.Errorf("the key has %v, and expires %v", err, key.Expires)
 	}
 	if err := server.Close(); err != nil {
 		t.Fatal(err)
@@ -49,6 +49,6 @@ func TestKeysOfAServerThatRunsAreLeftAlone(t *testing.T) {
 	}
 	defer server.Close()
 	if _, err := server.CheckKey(strings.TrimSpace(made.Stdout)); err == nil {
-		t.Error("a key that was revoked is taken")
+		t.Error("a revoked key is accepted")
 	}
 }

@@ -16,11 +16,11 @@ import (
 
 var update = flag.Bool("update", false, "write notices/notices.txt anew")
 
-// noticeFile matches the names of files that licences require to be distributed.
+// noticeFile matches the names of files that a licence requires us to distribute.
 var noticeFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright|notice|patents)([.-].*)?$`)
 
 // TestNotices compares the notices in the program with those of the modules that the toolchain
-// links into it, on each system that it is built for.
+// links, for each supported system.
 func TestNotices(t *testing.T) {
 	want := linkedNotices(t)
 	const file = "notices/notices.txt"
@@ -29,7 +29,7 @@ func TestNotices(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if notices != want {
-		t.Errorf("%s is not what the licences of the linked modules make: run `go test ./cmd/boreas -run TestNotices -update`", file)
+		t.Errorf("%s does not match the licences of the linked modules: run `go test ./cmd/boreas -run TestNotices -update`", file)
 	}
 	for _, part := range []string{"The Go standard library", "Copyright 2009 The Go Authors", "github.com/urfave/cli/v3", "github.com/prometheus/client_golang"} {
 		if !strings.Contains(notices, part) {
@@ -112,7 +112,7 @@ func linkedNotices(t *testing.T) string {
 	return b.String()
 }
 
-// byName sorts Boreas first, then Go.
+// byName puts Boreas first, then Go, then the others by name.
 func byName(a, b string) int {
 	rank := func(name string) int {
 		switch {
@@ -126,7 +126,7 @@ func byName(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
 }
 
-// targets are the systems that releases are built for, as in the Makefile.
+// targets returns the supported systems, from the Makefile.
 func targets(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../Makefile")

@@ -22,7 +22,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// piped starts a server whose log goes into a pipe.
+// piped starts a server whose log is written to a pipe.
 func piped(t *testing.T, args ...string) (cmd *exec.Cmd, s *served, reader, writer *os.File) {
 	t.Helper()
 	reader, writer, err := os.Pipe()
@@ -75,7 +75,7 @@ func refuse(t *testing.T, s *served) {
 	response.Body.Close()
 }
 
-// goodbye returns the close code that a session sees when the server is ended by the signals.
+// goodbye sends the signals to the server and returns the close code that a session receives.
 func goodbye(t *testing.T, cmd *exec.Cmd, s *served, signals ...os.Signal) websocket.StatusCode {
 	t.Helper()
 	c, _, err := websocket.Dial(t.Context(), "ws://"+s.ws+"/", nil)
@@ -92,7 +92,7 @@ func goodbye(t *testing.T, cmd *exec.Cmd, s *served, signals ...os.Signal) webso
 	return websocket.CloseStatus(err)
 }
 
-// The reader of the log exits, or stops reading: the server keeps serving, and ends normally.
+// The reader of the log exits or stops reading. The server continues, and ends normally.
 func TestServerOutlivesTheReaderOfItsLog(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -109,7 +109,7 @@ func TestServerOutlivesTheReaderOfItsLog(t *testing.T) {
 			}
 			cmd.Process.Signal(syscall.SIGHUP) // also logs a line
 			if code := goodbye(t, cmd, s, syscall.SIGTERM); code != websocket.StatusGoingAway {
-				t.Errorf("the session saw the code %d", code)
+				t.Errorf("the session got the close code %d", code)
 			}
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)
@@ -134,7 +134,7 @@ func TestSecondSignalWhileTheLogIsStuck(t *testing.T) {
 	}
 }
 
-// The banner's reader exits before it is written, or never reads: the server starts.
+// The reader of the banner exits early or never reads. The server starts anyway.
 func TestServerStartsWithoutAReaderOfItsBanner(t *testing.T) {
 	for _, stuck := range []bool{false, true} {
 		p := newProcess(t, "--api-port=0", "--ws-port=0")
@@ -230,7 +230,7 @@ func TestDroppedLine(t *testing.T) {
 	}
 }
 
-// `boreas subscribe news | head -1` ends as any tool does, and leaves no token behind.
+// `boreas subscribe news | head -1` ends as any tool does, and deletes its token.
 func TestBrokenPipe(t *testing.T) {
 	_, s, reader, _ := piped(t)
 	go io.Copy(io.Discard, reader)

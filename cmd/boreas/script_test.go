@@ -13,13 +13,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain lets this test binary stand in for `boreas`, in scripts and in tests that
-// start processes: under that name it runs main.
+// TestMain runs main if this test binary is called `boreas`, for scripts and for tests that start
+// processes.
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){"boreas": main})
 }
 
-// leakChecked fails a run of tests that leaves goroutines behind.
+// leakChecked fails a test run that leaves goroutines behind.
 type leakChecked struct{ *testing.M }
 
 func (m leakChecked) Run() int {
@@ -33,9 +33,9 @@ func (m leakChecked) Run() int {
 	return code
 }
 
-// TestScripts runs the program as users do. Scripts have, beside what testscript
-// knows, the command `server [FLAG...]`: it starts a server on free ports, whose URLs
-// are then in $BOREAS_API_URL and $BOREAS_WS_URL, and ends it with the script.
+// TestScripts runs the program as users do. The scripts have one additional command, `server
+// [FLAG...]`. It starts a server on free ports, sets $BOREAS_API_URL and $BOREAS_WS_URL, and stops
+// the server at the end of the script.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -61,13 +61,13 @@ func scriptServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("BOREAS_WS_URL", "ws://"+s.ws)
 }
 
-// served is a `boreas` that runs as a process of its own.
+// served is a `boreas` server in its own process.
 type served struct {
 	banner  string
 	api, ws string // addresses
 }
 
-// startServer starts cmd and returns once it has told that it runs.
+// startServer starts cmd and returns when the server has printed its banner.
 func startServer(cmd *exec.Cmd) (*served, error) {
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

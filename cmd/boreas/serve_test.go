@@ -17,12 +17,12 @@ import (
 	"testing"
 )
 
-// process is a `boreas` whose log can be waited for.
+// process is a `boreas` process. Tests can wait for lines of its log.
 type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	log  *bufio.Reader
-	said strings.Builder // of the log, so far
+	said strings.Builder // the log so far
 }
 
 func newProcess(t *testing.T, args ...string) *process {
@@ -40,7 +40,7 @@ func newProcess(t *testing.T, args ...string) *process {
 	return p
 }
 
-// waitFor reads the log up to a line with the given part.
+// waitFor reads the log until a line contains the text.
 func (p *process) waitFor(part string) {
 	p.t.Helper()
 	for {
@@ -55,7 +55,7 @@ func (p *process) waitFor(part string) {
 	}
 }
 
-// exit waits for the end and returns the exit code and what was on stderr.
+// exit waits for the process to exit. It returns the exit code and the standard error.
 func (p *process) exit() (int, string) {
 	p.t.Helper()
 	go func() {
@@ -90,7 +90,7 @@ func TestSignalEnds(t *testing.T) {
 	}
 }
 
-// TestSecondSignal holds the first one's shutdown up with a publish that does not end.
+// TestSecondSignal delays the shutdown after the first signal by a publish that does not end.
 func TestSecondSignal(t *testing.T) {
 	p := newProcess(t, "--api-port=0", "--ws-port=0")
 	s, err := startServer(p.cmd)
@@ -115,8 +115,8 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
-// TestShutdownDelay: after the first signal the server is not ready but serves; the second only
-// ends the delay.
+// TestShutdownDelay: after the first signal, the server is not ready but still serves. The second
+// signal only ends the delay.
 func TestShutdownDelay(t *testing.T) {
 	p := newProcess(t, "--api-port=0", "--ws-port=0", "--drain-time=0", "--shutdown-delay=1h")
 	s, err := startServer(p.cmd)
@@ -147,7 +147,7 @@ func TestShutdownDelay(t *testing.T) {
 	}
 }
 
-// TestSignalWhileStarting comes while a token provider takes its time.
+// TestSignalWhileStarting sends a signal while a slow token provider runs.
 func TestSignalWhileStarting(t *testing.T) {
 	p := newProcess(t, "--api-port=0", "--ws-port=0", "--token-provider=exec:sleep 600")
 	stdout, err := p.cmd.StdoutPipe()
@@ -166,7 +166,7 @@ func TestSignalWhileStarting(t *testing.T) {
 	}
 }
 
-// TestRunEndsWithItsContext runs the server in this process.
+// TestRunEndsWithItsContext runs the server inside the test process.
 func TestRunEndsWithItsContext(t *testing.T) {
 	t.Chdir(t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())

@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/testca"
 )
 
-// TestClientsOverTLS publishes and subscribes over https:// and wss://, as users do with
-// an authority of their own: SSL_CERT_FILE names it.
+// TestClientsOverTLS publishes and subscribes over https:// and wss:// with a private certificate
+// authority, which SSL_CERT_FILE names.
 func TestClientsOverTLS(t *testing.T) {
 	dir := t.TempDir()
 	a, err := testca.New()
@@ -48,7 +48,7 @@ func TestClientsOverTLS(t *testing.T) {
 		serve.Wait()
 	}()
 	if !strings.HasPrefix(s.api, "https://") || !strings.HasPrefix(s.ws, "wss://") {
-		t.Fatalf("the banner tells of %s and %s", s.api, s.ws)
+		t.Fatalf("the banner has %s and %s", s.api, s.ws)
 	}
 	servers := []string{"BOREAS_API_URL=" + s.api, "BOREAS_WS_URL=" + s.ws}
 
@@ -71,7 +71,7 @@ func TestClientsOverTLS(t *testing.T) {
 	if err := os.WriteFile(ca, other.PEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// Who does not trust the authority is told what is wrong.
+	// A client that does not trust the authority gets a clear error.
 	stranger := command("publish", "news", `1`)
 	stranger.Env = append(stranger.Env, servers...)
 	out, err = stranger.CombinedOutput()
