@@ -15,7 +15,7 @@ const checkTimeout = 3 * time.Second
 // subscribeClassic prints messages from the classic wire.
 func (v *viewer) subscribeClassic(ctx context.Context, url string) error {
 	s, err := client.NewSubscriber(client.SubscriberOptions{
-		URL: url, TokenFunc: v.obtainToken, Channels: v.channels, OnState: func(s client.State) { v.tellClassic(ctx, s) },
+		URL: url, TokenFunc: v.obtainToken, Channels: v.channels, OnState: func(s client.State) { v.reportClassic(ctx, s) },
 	})
 	if err != nil {
 		return usageError{err}
@@ -37,8 +37,8 @@ func (v *viewer) subscribeClassic(ctx context.Context, url string) error {
 	return nil
 }
 
-// tellClassic reports a change of the connection.
-func (v *viewer) tellClassic(ctx context.Context, s client.State) {
+// reportClassic notes a change of the connection on standard error.
+func (v *viewer) reportClassic(ctx context.Context, s client.State) {
 	switch s.Kind {
 	case client.Connected:
 		v.say("connected, listening to %q", v.channels)

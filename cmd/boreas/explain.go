@@ -52,7 +52,7 @@ func (p *program) explain(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer c.Close()
-	what, filter := whom(about)
+	what, filter := subjectOf(about)
 	filter.Limit = cmd.Int("limit")
 	var live *client.SessionInfo
 	if filter.Session != "" {
@@ -76,8 +76,8 @@ func (p *program) explain(ctx context.Context, cmd *cli.Command) error {
 	return printRefusals(p.stdout, what, filter.Session != "", live, refusals)
 }
 
-// whom returns what a name stands for, by its form, and the filter for its refusals.
-func whom(name string) (what string, f client.RefusalFilter) {
+// subjectOf returns what a name stands for, by its form, and the filter for its refusals.
+func subjectOf(name string) (what string, f client.RefusalFilter) {
 	kind, _, _ := strings.Cut(name, "_")
 	address, err := netip.ParseAddr(name)
 	switch {

@@ -81,7 +81,7 @@ func newKeyCommand(p *program) *cli.Command {
 			&cli.StringFlag{Name: "verbs", Usage: "what it allows, a `LIST` with commas", Value: "publish,tokens"},
 			&cli.StringFlag{Name: "channels", Usage: "a `LIST` of patterns with commas; without it, all channels"},
 			&cli.BoolFlag{Name: "json", Usage: "print all that is known of the key"},
-		}, lifeFlags()...)...),
+		}, expiryFlags()...)...),
 		Action: p.newKey,
 	}
 }
@@ -98,7 +98,7 @@ func (p *program) newKey(ctx context.Context, cmd *cli.Command) error {
 		return usagef("--channels is empty: leave it out to allow all channels")
 	}
 	var err error
-	if r.TTL, r.Expires, err = life(cmd); err != nil {
+	if r.TTL, r.Expires, err = expiryOf(cmd); err != nil {
 		return err
 	}
 	keys, err := p.keyring(cmd, true)

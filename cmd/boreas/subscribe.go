@@ -143,7 +143,7 @@ func (v *viewer) print(l line) (done bool, err error) {
 
 // subscribe prints messages and events from protocol 2.
 func (v *viewer) subscribe(ctx context.Context, url string, o client.SubscribeOptions) error {
-	options := client.ConnectOptions{URL: url, OnState: v.tell}
+	options := client.ConnectOptions{URL: url, OnState: v.report}
 	if v.own {
 		options.TokenFunc = v.obtainToken
 	} else {
@@ -244,8 +244,8 @@ func olderServer(err error) error {
 	return err
 }
 
-// tell reports a change of the connection.
-func (v *viewer) tell(s client.State) {
+// report notes a change of the connection on standard error.
+func (v *viewer) report(s client.State) {
 	switch s.Kind {
 	case client.Disconnected, client.Refused:
 		v.p.note("%v; trying again in %v", s.Err, s.RetryIn.Round(time.Millisecond))

@@ -17,7 +17,7 @@ func newTokenCommand(p *program) *cli.Command {
 		&cli.StringFlag{Name: "label", Usage: "a `TEXT` for people"},
 		&cli.StringFlag{Name: "info", Usage: "the `JSON` that others see of the user in presence"},
 		&cli.BoolFlag{Name: "json", Usage: "print all that is known of the token"},
-	}, append(rulesFlags(), lifeFlags()...)...)
+	}, append(rulesFlags(), expiryFlags()...)...)
 	return &cli.Command{
 		Name:  "new",
 		Usage: "make a token and print it",
@@ -66,7 +66,7 @@ func (p *program) newToken(ctx context.Context, cmd *cli.Command) error {
 		return usagef("--user must not be empty")
 	}
 	var err error
-	if r.TTL, r.Expires, err = life(cmd); err != nil {
+	if r.TTL, r.Expires, err = expiryOf(cmd); err != nil {
 		return err
 	}
 	if r.Rules, err = rulesOf(cmd); err != nil {

@@ -7,16 +7,16 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// lifeFlags returns the flags for the expiry of a new token or key.
-func lifeFlags() []cli.Flag {
+// expiryFlags returns the flags for the expiry of a new token or key.
+func expiryFlags() []cli.Flag {
 	return []cli.Flag{
 		durationFlag("ttl", "its lifetime, a `TIME` such as 12h or 30d; without it and --expires it does not expire", 0),
 		&cli.StringFlag{Name: "expires", Usage: "when it ends, a `TIME` as 2027-01-31T12:00:00Z"},
 	}
 }
 
-// life reads the lifeFlags: a TTL, an expiry, or neither.
-func life(cmd *cli.Command) (ttl time.Duration, end time.Time, err error) {
+// expiryOf reads the expiryFlags: a TTL, an expiry, or neither.
+func expiryOf(cmd *cli.Command) (ttl time.Duration, end time.Time, err error) {
 	ttl = durationOf(cmd, "ttl")
 	switch {
 	case cmd.IsSet("ttl") && cmd.IsSet("expires"):
