@@ -1,5 +1,5 @@
-// Command chatroom is a chat on a page: an example of a backend that gives each
-// visitor a token and broadcasts what they write. See README.md.
+// Command chatroom is a chat on a web page. It is an example of a backend that gives each visitor a
+// token and publishes their messages. See README.md.
 package main
 
 import (

@@ -22,25 +22,25 @@ const (
 //go:embed page
 var files embed.FS
 
-// rules are what the chat asks of its Boreas: to know who is there. Messages are kept
-// on all channels, for some minutes.
+// rules are the channel rules that the chat needs: presence on its channel. The server keeps the
+// messages of all channels for some minutes anyway.
 func rules() *boreas.Rules {
 	pattern, err := access.ParsePattern(channel)
 	if err != nil {
-		panic(err) // it is written above
+		panic(err) // cannot happen: the pattern is a constant
 	}
 	return new(boreas.Rules).Add(pattern, boreas.Rule{Presence: boreas.PresenceFull})
 }
 
-// A room is the backend: it lets visitors in, and publishes what they write. It keeps
-// nothing of that: the Boreas does.
+// A room is the backend. It lets visitors in and publishes their messages. It stores no messages,
+// because the Boreas server does.
 type room struct {
 	client   *client.Client
 	visitors *stage.Visitors
 	stage    *stage.Stage
 }
 
-// A message is what somebody wrote.
+// A message is a message from a visitor.
 type message struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
@@ -54,7 +54,7 @@ func newRoom(c *client.Client, s *stage.Stage) *room {
 func (r *room) handler() http.Handler {
 	page, err := fs.Sub(files, "page")
 	if err != nil {
-		panic(err) // the folder is part of the program
+		panic(err) // cannot happen: the folder is embedded
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /session", r.session)
@@ -62,8 +62,8 @@ func (r *room) handler() http.Handler {
 	return r.stage.Page(page, mux)
 }
 
-// session lets a visitor in. Here anyone may take any name; yours knows who is signed
-// in.
+// session lets a visitor in. In this example everybody may use any name. Your backend knows who is
+// signed in.
 func (r *room) session(w http.ResponseWriter, req *http.Request) {
 	var visitor struct{ Name string }
 	if !stage.ReadJSON(w, req, &visitor) {
@@ -85,9 +85,9 @@ func (r *room) session(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// post publishes what a visitor has written. Who that is the token says, not the
-// request. The key is the page's: it sends what it is not sure of once more, with the
-// same key, and the Boreas publishes it once.
+// post publishes a visitor's message. The token identifies the visitor; the request does not. The
+// page chooses the key: if it does not know whether a request succeeded, it repeats the request
+// with the same key, and the server publishes the message once.
 func (r *room) post(w http.ResponseWriter, req *http.Request) {
 	name, ok := r.visitors.Name(stage.Bearer(req))
 	if !ok {
@@ -106,7 +106,7 @@ func (r *room) post(w http.ResponseWriter, req *http.Request) {
 	}
 	m := message{Name: name, Text: text, Time: stage.Now()}
 	_, err := r.client.Publish(req.Context(), channel, m, client.PublishOptions{Key: key})
-	// The second try has another time, so to the Boreas it is another message.
+	// A repeated request has another time, so the server sees another message with the same key.
 	var refused *client.Error
 	if err != nil && (!errors.As(err, &refused) || refused.Code != client.CodeKeyReused) {
 		unreachable(w, err)

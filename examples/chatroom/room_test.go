@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestWhatOneVisitorWritesAllGet(t *testing.T) {
+func TestAVisitorsMessageReachesAll(t *testing.T) {
 	chat := stagetest.Start(t, run)
 	ada, ben := chat.Visit(`{"name": " Ada "}`), chat.Visit(`{"name": "Ben"}`)
 	first := ada.Follow(channel, client.SubscribeOptions{})
@@ -28,7 +28,7 @@ func TestWhatOneVisitorWritesAllGet(t *testing.T) {
 	if diff := cmp.Diff(message{Name: "Ada", Text: "<b> hi", Time: got.Time}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// Who comes later gets it, too.
+	// A later subscriber gets the message too.
 	later, err := stagetest.Read[message](ben.Follow(channel, client.SubscribeOptions{Last: 50}))
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func TestWhatOneVisitorWritesAllGet(t *testing.T) {
 	}
 }
 
-// Its time makes what is sent twice two messages, if somebody sends it a second later.
+// A repeated request has another time, so without the key it would be another message.
 func TestAMessageSentTwiceIsPublishedOnce(t *testing.T) {
 	chat := stagetest.Start(t, run)
 	ada := chat.Visit(`{"name": "Ada"}`)
@@ -75,7 +75,7 @@ func TestVisitorsSeeWhoIsThere(t *testing.T) {
 	}
 }
 
-func TestWhatTheRoomRefuses(t *testing.T) {
+func TestRoomRefusesInvalidRequests(t *testing.T) {
 	chat := stagetest.Start(t, run)
 	ada := chat.Visit(`{"name": "Ada"}`)
 	next := ada.Follow(channel, client.SubscribeOptions{})
@@ -92,7 +92,7 @@ func TestWhatTheRoomRefuses(t *testing.T) {
 	chat.Want(stranger, "POST", "messages", `{"text": "hi", "key": "k"}`, ada.Token+"x")
 	chat.Want("201 ", "POST", "messages", `{"text": "the first", "key": "k"}`, ada.Token)
 	if got, err := stagetest.Read[message](next); err != nil || got.Text != "the first" {
-		t.Errorf("%v, got %+v: something of it was published", err, got)
+		t.Errorf("%v, got %+v: a refused message was published", err, got)
 	}
 }
 
@@ -106,7 +106,7 @@ func TestThePageIsServed(t *testing.T) {
 	}
 }
 
-func TestARoomWithoutItsBoreasSaysSo(t *testing.T) {
+func TestRoomReportsThatItsServerIsUnreachable(t *testing.T) {
 	chat := stagetest.Start(t, run, "--api=http://127.0.0.1:1", "--ws=ws://127.0.0.1:1/")
 	chat.WantText(`502 {"error":"the chat cannot reach its Boreas: `, "", "POST", "session", `{"name": "Ada"}`)
 }

@@ -19,15 +19,15 @@ import (
 
 const maxText = 200 // characters
 
-// topics are the channels. The server knows no list of channels: whoever
-// publishes tells the readers which there are.
+// topics are the channels. The server has no list of channels, so the backend tells its readers
+// which ones exist.
 var topics = []string{"trains", "weather", "football"}
 
 //go:embed page
 var files embed.FS
 
-// A feed is the backend: it publishes items, each on its topic's channel. It keeps
-// none: the Boreas does.
+// A feed is the backend. It publishes each item on its topic's channel. It stores no items, because
+// the Boreas server does.
 type feed struct {
 	client   *client.Client
 	visitors *stage.Visitors
@@ -48,7 +48,7 @@ func newFeed(c *client.Client, s *stage.Stage) *feed {
 func (f *feed) handler() http.Handler {
 	page, err := fs.Sub(files, "page")
 	if err != nil {
-		panic(err) // the folder is part of the program
+		panic(err) // cannot happen: the folder is embedded
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /session", f.session)
@@ -69,7 +69,7 @@ func (f *feed) session(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// post takes an item that an editor wrote.
+// post publishes an item from an editor.
 func (f *feed) post(w http.ResponseWriter, r *http.Request) {
 	var i item
 	if !stage.ReadJSON(w, r, &i) {
@@ -91,8 +91,8 @@ func (f *feed) post(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusCreated)
 }
 
-// publish sends an item to the readers of its topic. With a key it is published once
-// even if the way to the Boreas fails at a bad moment and the request is repeated.
+// publish publishes an item to the readers of its topic. Because of the key it is published once,
+// even if the request is repeated after a network failure.
 func (f *feed) publish(ctx context.Context, topic, text string) error {
 	i := item{Topic: topic, Text: text, Time: stage.Now()}
 	_, err := f.client.Publish(ctx, topic, i, client.PublishOptions{Key: rand.Text()})

@@ -28,7 +28,7 @@ func TestReadersGetTheirTopicsOnly(t *testing.T) {
 	if diff := cmp.Diff(item{Topic: "weather", Text: "snow", Time: got.Time}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// A topic that is followed later begins with its newest item.
+	// A later subscription of a topic begins with its newest item.
 	late, err := stagetest.Read[item](reader.Follow("trains", client.SubscribeOptions{Last: 1}))
 	if err != nil || late.Text != "late" {
 		t.Errorf("%v, got %+v, want the train", err, late)
@@ -59,7 +59,7 @@ func TestInventedItemsNameTwoTowns(t *testing.T) {
 	}
 }
 
-func TestWhatTheFeedRefuses(t *testing.T) {
+func TestFeedRefusesInvalidRequests(t *testing.T) {
 	feed := stagetest.Start(t, run, "--every=0")
 	next := feed.Visit("").Follow("trains", client.SubscribeOptions{})
 	for body, want := range map[string]string{
@@ -71,7 +71,7 @@ func TestWhatTheFeedRefuses(t *testing.T) {
 		feed.Want(want, "POST", "items", body)
 	}
 	if got, err := stagetest.Read[item](next); err != nil || got.Text != "the first" {
-		t.Errorf("%v, got %+v: something of what was refused was published", err, got)
+		t.Errorf("%v, got %+v: a refused item was published", err, got)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestThePageIsServed(t *testing.T) {
 	feed.WantText(`200 {"server":"ws://`, `"topics":["trains","weather","football"]`, "POST", "session", "")
 }
 
-func TestAFeedWithoutItsBoreasSaysSo(t *testing.T) {
+func TestFeedReportsThatItsServerIsUnreachable(t *testing.T) {
 	feed := stagetest.Start(t, run, "--api=http://127.0.0.1:1", "--ws=ws://127.0.0.1:1/", "--every=1ms")
 	feed.WantText(`502 {"error":"the feed cannot reach its Boreas: `, "", "POST", "session", "")
 }

@@ -1,6 +1,5 @@
-// Command livefeed is a page of news that come by themselves: an example of a
-// backend that publishes on several channels, of which each reader picks some. See
-// README.md.
+// Command livefeed is a web page of news that update by themselves. It is an example of a backend
+// that publishes on several channels, from which each reader selects some. See README.md.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// What the pages of both examples have in common.
+// Functions that the pages of both examples use.
 
-// call asks the example's own backend, and throws its reason when it refuses.
+// call makes a request to the example's backend. If the backend refuses, call throws the reason.
 export async function call(method, path, body, token) {
   const answer = await fetch(path, {
     method,
@@ -12,13 +12,13 @@ export async function call(method, path, body, token) {
   try {
     value = JSON.parse(text);
   } catch {
-    // Nothing, or a page of some proxy's.
+    // The body is empty, or the page of a proxy.
   }
   if (!answer.ok) throw Object.assign(new Error(value?.error ?? `the server answered ${answer.status}`), {status: answer.status});
   return value;
 }
 
-// showState writes the state of the connection where visitors and screen readers find it.
+// showState shows the state of the connection to visitors and screen readers.
 export function showState(client, element) {
   client.on("state", (state, {after, error}) => {
     element.dataset.state = state;
@@ -31,18 +31,18 @@ export function showState(client, element) {
   });
 }
 
-// element makes an element. What others wrote is only ever text: textContent never
-// makes elements of it.
+// element creates an element. Its text is set as textContent, so text from other visitors never
+// becomes HTML.
 export function element(kind, text, properties) {
   return Object.assign(document.createElement(kind), {textContent: text}, properties);
 }
 
-// time makes an element that shows a time of day.
+// time creates an element that shows a time of day.
 export function time(text) {
   return element("time", new Date(text).toLocaleTimeString([], {timeStyle: "short"}), {dateTime: text});
 }
 
-// missed says why messages are missing, for a visitor.
+// missed returns for a visitor why messages are missing.
 export function missed({reason}) {
   return {
     expired: "the connection was away for too long",

@@ -18,10 +18,10 @@ import (
 //go:embed page.js
 var pageFiles embed.FS
 
-// maxBody is the size in bytes of the largest request that an example takes.
+// maxBody is the largest request body that an example accepts, in bytes.
 const maxBody = 16 << 10
 
-// Run serves a page until the context ends. ready gets the page's URL.
+// Run serves a page until the context ends. It passes the page's URL to ready.
 func Run(ctx context.Context, address string, h http.Handler, ready func(url string)) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -45,14 +45,14 @@ func Run(ctx context.Context, address string, h http.Handler, ready func(url str
 	return err
 }
 
-// Page serves the files of a page, with /page.js that all pages use, and refuses what
-// other sites make a visitor's browser send. The page may talk to the Boreas, and
-// nowhere else.
+// Page serves a page's files and /page.js, which all pages use. It refuses cross-origin requests
+// that change something. The page's policy allows connections only to this backend and to the
+// Boreas server.
 //
-// The browser's part of Boreas comes from the Boreas itself, so the two always fit:
-// /boreas.js leads there.
+// /boreas.js redirects to the Boreas server, so that the browser's client always matches the
+// server.
 func (s *Stage) Page(files fs.FS, mux *http.ServeMux) http.Handler {
-	script, _ := subscribersURL(s.WS, "http") // Open has looked at it
+	script, _ := subscribersURL(s.WS, "http") // Open has checked the URL
 	socket, _ := subscribersURL(s.WS, "ws")
 	policy := fmt.Sprintf("default-src 'self'; img-src data:; script-src 'self' %[1]s; connect-src 'self' %[1]s %[2]s; "+
 		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'", origin(script), origin(socket))
@@ -69,8 +69,8 @@ func (s *Stage) Page(files fs.FS, mux *http.ServeMux) http.Handler {
 	})
 }
 
-// subscribersURL returns a URL of subscribers with the scheme http or ws, or the same
-// with an s at its end.
+// subscribersURL returns a WebSocket URL with the given scheme, http or ws, or with https or wss if
+// the URL uses TLS.
 func subscribersURL(text, scheme string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || (u.Scheme != "ws" && u.Scheme != "wss") {
@@ -85,8 +85,8 @@ func subscribersURL(text, scheme string) (*url.URL, error) {
 
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
-// ReadJSON reads the JSON of a request into v. If it cannot it answers, and
-// returns false.
+// ReadJSON decodes a request's JSON into v. If that fails, it sends an error response and returns
+// false.
 func ReadJSON(w http.ResponseWriter, r *http.Request, v any) bool {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		Refuse(w, http.StatusUnsupportedMediaType, "send application/json")
@@ -99,27 +99,28 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) bool {
 	return true
 }
 
-// Bearer returns the token that a request shows, or "".
+// Bearer returns the request's bearer token, or "".
 func Bearer(r *http.Request) string {
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	return token
 }
 
-// WriteJSON answers with v.
+// WriteJSON sends v as the response.
 func WriteJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	json.NewEncoder(w).Encode(v) //nolint:errcheck // the visitor has gone
 }
 
-// Refuse answers with a reason that the page shows to the visitor.
+// Refuse sends an error response. The page shows the reason to the visitor.
 func Refuse(w http.ResponseWriter, status int, reason string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(map[string]string{"error": reason}) //nolint:errcheck // the visitor has gone
 }
 
-// Text checks what a visitor has typed: not empty, not too long, one line.
+// Text checks text from a visitor. It returns the text as one line, or an error if it is empty or
+// too long.
 func Text(name, text string, limit int) (string, error) {
 	text = strings.Join(strings.Fields(text), " ")
 	if text == "" {
@@ -131,5 +132,5 @@ func Text(name, text string, limit int) (string, error) {
 	return text, nil
 }
 
-// Now is how the examples write the time.
+// Now returns the current time in the format of the examples.
 func Now() string { return time.Now().UTC().Format(time.RFC3339) }

@@ -1,9 +1,8 @@
-// Package stage is what both examples stand on: the Boreas they talk to, tokens
-// for their visitors, and the few lines that serve a page.
+// Package stage is the common part of both examples: a Boreas server, tokens for visitors, and a
+// small web server for the page.
 //
-// An application of yours needs package client only, and a Boreas that runs
-// somewhere: `boreas`. The examples bring their own so that one command is enough
-// to see them work.
+// Your application needs only package client and a running Boreas server. The examples start a
+// server in their own process, so that one command is enough to try them.
 package stage
 
 import (
@@ -31,19 +30,19 @@ const (
 	closeTimeout   = 5 * time.Second
 )
 
-// A Stage is the Boreas that an example talks to.
+// A Stage is the Boreas server of an example.
 type Stage struct {
 	API string // URL for the example's backend
 	WS  string // URL for the visitors' browsers, where subscribers are served
 
-	hub     *boreas.Hub // nil if the Boreas is not our own
+	hub     *boreas.Hub // nil if the server runs in another process
 	servers []*http.Server
 }
 
-// Open returns the Boreas at the two URLs. If both are empty it starts one within this process,
-// with these rules, on the page's port plus 100 and plus 200, so that open pages find it again
-// when the example is restarted. It uses free ports instead if those are taken or the page is on
-// port 0.
+// Open returns the server at the two URLs. If both are empty, it starts a server in this process,
+// with the given rules. The server uses the page's port plus 100 and plus 200, so that open pages
+// find it again after a restart of the example. If these ports are taken, or the page is on port 0,
+// it uses free ports.
 func Open(apiURL, wsURL, page string, rules *boreas.Rules) (*Stage, error) {
 	switch {
 	case apiURL != "" && wsURL != "":
@@ -55,7 +54,7 @@ func Open(apiURL, wsURL, page string, rules *boreas.Rules) (*Stage, error) {
 		return nil, errors.New("give both URLs of a running Boreas, --api and --ws, or none to start one here")
 	}
 	s := &Stage{hub: boreas.New(boreas.Options{PingInterval: pingInterval, PresenceLinger: presenceLinger, Rules: rules})}
-	authority, err := auth.Open(auth.Options{}) // in memory: there is nothing to close
+	authority, err := auth.Open(auth.Options{}) // in memory, so it needs no Close
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +72,7 @@ func Open(apiURL, wsURL, page string, rules *boreas.Rules) (*Stage, error) {
 	return s, nil
 }
 
-// subscribers serves what is on a Boreas's port for subscribers.
+// subscribers returns a handler with the paths of a server's port for subscribers.
 func subscribers(hub *boreas.Hub, authority *auth.Authority) http.Handler {
 	o := ws.Options{Check: authority.Check, Heartbeat: pingInterval}
 	mux := http.NewServeMux()
@@ -81,7 +80,7 @@ func subscribers(hub *boreas.Hub, authority *auth.Authority) http.Handler {
 	mux.Handle("/v2", ws.Handler(hub, o))
 	mux.Handle(sse.Path, sse.Handler(hub, sse.Options{Check: authority.Check, PeerTimeout: pingInterval}))
 	mux.HandleFunc("GET /boreas.js", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Access-Control-Allow-Origin", "*") // other origins' pages import it
+		w.Header().Set("Access-Control-Allow-Origin", "*") // pages of other origins import it
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 		w.Write(js.Source) //nolint:errcheck // the visitor has gone
 	})
@@ -101,7 +100,8 @@ func portOf(address string) int {
 	return port
 }
 
-// listen listens on the port at the given distance after another port, or on a free one.
+// listen listens on the given port plus after, or on a free port if that port is taken or port is
+// 0.
 func (s *Stage) listen(port, after int, h http.Handler) (address string, err error) {
 	if port != 0 {
 		port += after
@@ -115,14 +115,14 @@ func (s *Stage) listen(port, after int, h http.Handler) (address string, err err
 	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout}
 	s.servers = append(s.servers, server)
-	go server.Serve(l) //nolint:errcheck // ends with ErrServerClosed, in Close
+	go server.Serve(l) //nolint:errcheck // Close ends it with ErrServerClosed
 	return l.Addr().String(), nil
 }
 
 // Client returns a client of the API.
 func (s *Stage) Client() (*client.Client, error) { return client.New(client.Options{API: s.API}) }
 
-// Close ends the Boreas if Open started it.
+// Close stops the server if Open started it.
 func (s *Stage) Close() error {
 	if s.hub == nil {
 		return nil

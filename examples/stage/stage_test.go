@@ -49,27 +49,27 @@ func TestVisitorsDeleteTokensThatNobodyUses(t *testing.T) {
 		tokens = append(tokens, token)
 	}
 	if _, err := v.Token(t.Context(), "Ada"); !errors.Is(err, ErrFull) {
-		t.Errorf("the third visitor got %v, want ErrFull: the others may be on their way", err)
+		t.Errorf("the third visitor got %v, want ErrFull: the others may connect soon", err)
 	}
 	if name, ok := v.Name(tokens[0]); name != "Ada" || !ok {
 		t.Errorf("the first token is %q's, want Ada's", name)
 	}
 	v.given[0].at = time.Now().Add(-arriving)
 	if _, err := v.Token(t.Context(), "Ada"); err != nil {
-		t.Errorf("the third visitor got %v, though the first never came", err)
+		t.Errorf("the third visitor got %v, although the first never connected", err)
 	}
 	if _, ok := v.Name(tokens[0]); ok {
-		t.Error("the first token is deleted, and somebody's still")
+		t.Error("the first token is deleted, but still has a visitor")
 	}
 	if err := v.Client.DeleteToken(t.Context(), tokens[0]); err == nil || !strings.Contains(err.Error(), "404") {
-		t.Errorf("deleting the first token once more: %v, want a 404", err)
+		t.Errorf("deleting the first token again: %v, want a 404", err)
 	}
 	if err := v.Client.DeleteToken(t.Context(), tokens[1]); err != nil {
-		t.Errorf("the second token: %v, want it to be there still", err)
+		t.Errorf("the second token: %v, want it to still exist", err)
 	}
 }
 
-func TestOpenTakesBothURLsOrNone(t *testing.T) {
+func TestOpenAcceptsBothURLsOrNone(t *testing.T) {
 	s, err := Open("http://a", "ws://b", "", nil)
 	if err != nil || s.API != "http://a" || s.WS != "ws://b" || s.Close() != nil {
 		t.Errorf("with both: %+v, %v", s, err)
@@ -84,20 +84,20 @@ func TestOpenTakesBothURLsOrNone(t *testing.T) {
 	}
 }
 
-// A page that is open knows one address of its Boreas, and its policy allows no other. So a
-// restarted example has the same address, unless another process has taken it.
-func TestTheBoreasIsFoundAgain(t *testing.T) {
-	for try := 1; ; try++ { // another process may take a port meanwhile
+// An open page knows one address of its server, and its policy allows no other. So a restarted
+// example uses the same address, unless another process has taken it.
+func TestARestartedServerHasTheSameAddress(t *testing.T) {
+	for try := 1; ; try++ { // another process may take a port in between
 		page := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
 		first, again := openedAt(t, page), openedAt(t, page)
 		if first == again {
 			break
 		}
 		if try == 20 {
-			t.Fatalf("started anew it moved: %q, %q", first, again)
+			t.Fatalf("after a restart the addresses changed: %q, %q", first, again)
 		}
 	}
-	// A port of another process is not used.
+	// Do not use a port of another process.
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestTheBoreasIsFoundAgain(t *testing.T) {
 	}
 }
 
-// openedAt returns the addresses of the Boreas that Open starts for the page.
+// openedAt returns the addresses of the server that Open starts for the page.
 func openedAt(t *testing.T, page string) string {
 	t.Helper()
 	s, err := Open("", "", page, nil)
@@ -122,7 +122,7 @@ func openedAt(t *testing.T, page string) string {
 	return s.API + " " + s.WS
 }
 
-// The port for subscribers serves the same paths as a server's.
+// The port for subscribers has the same paths as in the real server.
 func TestOpenServesSubscribers(t *testing.T) {
 	s, err := Open("", "", "", nil)
 	if err != nil {
@@ -137,7 +137,7 @@ func TestOpenServesSubscribers(t *testing.T) {
 	for path, want := range map[string]string{
 		"":          "426 text/plain; charset=utf-8",
 		"v2":        "426 application/json",
-		"v2/events": "400 application/json", // it names no channel,
+		"v2/events": "400 application/json", // the request names no channel
 		"boreas.js": "200 text/javascript; charset=utf-8",
 	} {
 		answer, err := http.Get("http" + strings.TrimPrefix(s.WS, "ws") + path)

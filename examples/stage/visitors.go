@@ -10,23 +10,23 @@ import (
 	"github.com/boreas-pubsub/boreas/client"
 )
 
-// ErrFull is returned while as many visitors are there as there may be.
+// ErrFull means that the maximum number of visitors is reached.
 var ErrFull = errors.New("too many visitors; try again later")
 
-// DefaultMaxTokens is how many tokens [Visitors] keeps at once by default.
+// DefaultMaxTokens is the default of [Visitors].Max.
 const DefaultMaxTokens = 1000
 
-// arriving is how long a visitor may take from getting a token to using it.
+// arriving is how long a visitor may take to connect with a new token.
 const arriving = time.Minute
 
-// Visitors gives each visitor a token, and knows by it who asks. Tokens do not
-// expire, so it deletes those that are no longer in use when there get to be too many.
+// Visitors gives each visitor a token, which identifies the visitor in later requests. Tokens do
+// not expire. When there are too many, Visitors deletes the tokens that are not in use.
 type Visitors struct {
 	Client *client.Client
-	Max    int // tokens at once; 0 means DefaultMaxTokens
+	Max    int // maximum number of tokens; 0 means DefaultMaxTokens
 
 	mu    sync.Mutex
-	given []given // oldest first
+	given []given // oldest first; guarded by mu
 }
 
 type given struct {
@@ -34,7 +34,7 @@ type given struct {
 	at          time.Time
 }
 
-// Token returns a new token for a visitor of this name, or ErrFull.
+// Token returns a new token for a visitor with this name, or ErrFull.
 func (v *Visitors) Token(ctx context.Context, name string) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -58,7 +58,7 @@ func (v *Visitors) Token(ctx context.Context, name string) (string, error) {
 	return token, nil
 }
 
-// Name returns the name of the visitor who has the token.
+// Name returns the name of the token's visitor.
 func (v *Visitors) Name(token string) (name string, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -69,7 +69,7 @@ func (v *Visitors) Name(token string) (name string, ok bool) {
 	return v.given[i].name, true
 }
 
-// cleanUp deletes the tokens that nobody is connected with.
+// cleanUp deletes the tokens without a connection.
 func (v *Visitors) cleanUp(ctx context.Context) error {
 	active, err := v.Client.ActiveTokens(ctx)
 	if err != nil {

@@ -2,7 +2,7 @@ import {connect} from "/boreas.js";
 import {call, element, missed, showState, time} from "/page.js";
 
 const most = 500; // lines on the page
-const log = document.getElementById("log"); // what scrolls
+const log = document.getElementById("log"); // the scrolling element
 const list = document.getElementById("messages");
 const people = document.getElementById("people");
 const door = document.getElementById("door");
@@ -10,9 +10,9 @@ const form = document.getElementById("form");
 const problem = document.getElementById("problem");
 
 let session; // {server, channel, token, name}, from the backend
-let unsure; // a message of which nobody knows whether it was published
+let unsure; // a message that may or may not have been published
 
-// The backend lets people in. With its token the page listens, at the Boreas itself.
+// The backend gives a visitor a token, with which the page connects to the Boreas server.
 async function enter(name) {
   session = await call("POST", "/session", {name});
   return session.token;
@@ -26,14 +26,14 @@ function listen() {
   join(client, true);
 }
 
-// The client comes back by itself, and goes on where it was.
+// The client reconnects by itself and resumes where it was.
 function join(client, presence) {
   const chat = client.subscribe(session.channel, {last: 50, presence, info: {name: session.name}});
   chat.on("message", ({message}) => show(message));
   chat.on("gap", (gap) => add(element("li", `Messages are missing: ${missed(gap)}.`, {className: "gap"})));
   chat.on("presence", () => showPeople(chat.presence));
   chat.on("error", (error) => {
-    if (error.code === "presence_off") join(client, false); // the Boreas has no such rule
+    if (error.code === "presence_off") join(client, false); // the server has no such rule
     else problem.textContent = error.message;
   });
 }
@@ -51,21 +51,21 @@ function add(item) {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
-// Of a crowd only the number is known; and a name only of those who gave one.
+// On a crowded channel only the number of users is known, and not every user has a name.
 function showPeople({users, members}) {
   const names = members?.map(({info}) => info?.name ?? "somebody").sort() ?? [`${users} people`];
   people.replaceChildren(...names.map((name) => element("li", name)));
 }
 
-// What was written is the backend's to publish. A message of which nothing is known,
-// because the network failed, keeps its key: it can be sent again, and is published once.
+// The backend publishes messages. If the network fails, the message keeps its key, so that sending
+// it again publishes it only once.
 async function send(text) {
   if (unsure?.text !== text) unsure = {text, key: String(crypto.getRandomValues(new Uint32Array(4)))};
   try {
     await call("POST", "/messages", unsure, session.token);
   } catch (error) {
     if (error.status !== 401) throw error;
-    await call("POST", "/messages", unsure, await enter(session.name)); // the backend has begun anew
+    await call("POST", "/messages", unsure, await enter(session.name)); // the backend has restarted
   }
   unsure = undefined;
 }
@@ -74,7 +74,7 @@ function submit(form, what, action) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");
-    button.disabled = true; // or an impatient visitor sends twice
+    button.disabled = true; // prevent an impatient visitor from sending twice
     try {
       problem.textContent = "";
       await action(form.elements);

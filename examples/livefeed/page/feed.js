@@ -7,7 +7,7 @@ const form = document.getElementById("form");
 const problem = document.getElementById("problem");
 const following = new Map(); // topic: its subscription
 
-// The backend gives the token. With it the page listens, at the Boreas itself.
+// The backend gives a reader a token, with which the page connects to the Boreas server.
 const {server, token, topics} = await call("POST", "/session", {}).catch((error) => {
   document.getElementById("state").textContent = `Not let in: ${error.message}`;
   throw error;
@@ -17,8 +17,8 @@ const client = connect(server, {
 });
 showState(client, document.getElementById("state"));
 
-// Each topic is a channel. What was said last comes first; after a loss of the
-// connection the client goes on where it was.
+// Each topic is a channel. The newest item comes first. After a lost connection the client resumes
+// where it was.
 function follow(topic) {
   const news = client.subscribe(topic, {last: 1});
   following.set(topic, news);
@@ -33,7 +33,7 @@ function unfollow(topic) {
   for (const item of [...list.children]) if (item.dataset.topic === topic) item.remove();
 }
 
-// show puts an item on top of the others.
+// show puts an item at the top.
 function show(topic, ...parts) {
   const item = document.createElement("li");
   item.dataset.topic = topic;
@@ -42,7 +42,7 @@ function show(topic, ...parts) {
   while (list.children.length > most) list.lastElementChild.remove();
 }
 
-// Topics that this reader left out the last time are left out again.
+// Leave out the topics that this reader had not selected the last time.
 const left = new Set(JSON.parse(localStorage.getItem("left") ?? "[]"));
 for (const topic of topics) {
   const box = element("input", "", {type: "checkbox", checked: !left.has(topic)});

@@ -1,4 +1,4 @@
-// Package stagetest runs an example for its tests, and visits it as its page does.
+// Package stagetest runs an example for its tests and visits it like the example's page.
 package stagetest
 
 import (
@@ -16,13 +16,13 @@ import (
 	"github.com/boreas-pubsub/boreas/client"
 )
 
-// An Example is one that runs until the end of its test.
+// An Example is a running example. It stops at the end of its test.
 type Example struct {
 	t   *testing.T
-	url string // of its page
+	url string // of the page
 }
 
-// Start runs an example as its users do, on a free port.
+// Start runs an example on a free port.
 func Start(t *testing.T, run func(ctx context.Context, args []string, out io.Writer) error, args ...string) *Example {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -46,8 +46,8 @@ func Start(t *testing.T, run func(ctx context.Context, args []string, out io.Wri
 	return e
 }
 
-// Want makes a request to the backend and compares the status and the body of the
-// answer. With a token the request shows it.
+// Want makes a request to the backend, with the token if one is given. It compares the status and
+// the body of the response.
 func (e *Example) Want(want, method, path, body string, token ...string) {
 	e.t.Helper()
 	if diff := cmp.Diff(want, e.ask(method, path, body, token...)); diff != "" {
@@ -55,7 +55,7 @@ func (e *Example) Want(want, method, path, body string, token ...string) {
 	}
 }
 
-// WantText makes a request whose answer is to begin and go on like this.
+// WantText makes a request and checks that the response begins with one text and contains another.
 func (e *Example) WantText(begin, within, method, path, body string) {
 	e.t.Helper()
 	if got := e.ask(method, path, body); !strings.HasPrefix(got, begin) || !strings.Contains(got, within) {
@@ -85,7 +85,7 @@ func (e *Example) ask(method, path, body string, token ...string) string {
 	return fmt.Sprintf("%d %s", resp.StatusCode, bytes.TrimSpace(text))
 }
 
-// A Visitor is somebody whom the backend let in, and who is connected to the Boreas.
+// A Visitor was let in by the backend and is connected to the Boreas server.
 type Visitor struct {
 	Token string
 
@@ -93,7 +93,7 @@ type Visitor struct {
 	conn *client.Conn
 }
 
-// Visit posts to the backend's /session, and connects as it is told to.
+// Visit posts to the backend's /session and connects with the token and the URL of the response.
 func (e *Example) Visit(body string) *Visitor {
 	e.t.Helper()
 	var session struct{ Server, Token string }
@@ -108,8 +108,8 @@ func (e *Example) Visit(body string) *Visitor {
 	return &Visitor{Token: session.Token, t: e.t, conn: c}
 }
 
-// Follow subscribes to a channel. It returns once that is done; next then returns the
-// events from the first on.
+// Follow subscribes to a channel and waits for the join. next returns one event after the other,
+// from the first.
 func (v *Visitor) Follow(channel string, o client.SubscribeOptions) (next func() client.Event) {
 	v.t.Helper()
 	s, err := v.conn.Subscribe(v.t.Context(), channel, o)
@@ -145,8 +145,7 @@ func (v *Visitor) Follow(channel string, o client.SubscribeOptions) (next func()
 	}
 }
 
-// Read returns what the message that comes next holds. Events of other
-// kinds are passed over.
+// Read decodes the next message. It skips other events.
 func Read[M any](next func() client.Event) (m M, err error) {
 	for {
 		if message, ok := next().(*client.Message); ok {
