@@ -40,11 +40,11 @@ func TestMetricsAreTheNumbersOfTheObject(t *testing.T) {
 		t.Error(diff)
 	}
 	if _, err := parseMetrics("no object"); err == nil {
-		t.Error("a line that is no JSON gave no error")
+		t.Error("a line that is not JSON gave no error")
 	}
 }
 
-// measured is a result of one contender under the first test shape.
+// measured returns a result of one contender with the given figures.
 func measured(name string, deliveries, p99 float64) *result {
 	r := newResult(name)
 	r.samples["rate"] = []float64{deliveries}
@@ -87,7 +87,7 @@ Medians of 3 repetitions of 5 s.
 * one, nchan: 3 deliveries lost
 * one, centrifuge: not built
 `
-	// The rule and the padding follow from the widths; what matters is each cell.
+	// Rules and padding depend on the widths, so compare only the cells.
 	squeeze := func(s string) []string { return strings.Fields(strings.ReplaceAll(s, "-", "")) }
 	if diff := cmp.Diff(squeeze(want), squeeze(out.String())); diff != "" {
 		t.Errorf("%s\n%s", diff, out.String())
@@ -143,12 +143,12 @@ func TestEveryShapeRefersToAKnownContenderAndMetric(t *testing.T) {
 	for _, s := range shapes() {
 		for _, name := range append(slices.Clone(s.contenders), s.subjectName()) {
 			if !known[name] || !s.has(name) {
-				t.Errorf("%s: %q is no contender of it", s.name, name)
+				t.Errorf("%s: %q is not a contender of it", s.name, name)
 			}
 		}
 		for _, r := range s.rows {
 			if r.reference != "" && !(known[r.reference] && s.has(r.reference)) {
-				t.Errorf("%s, %s: reference %q is no contender of it", s.name, r.label, r.reference)
+				t.Errorf("%s, %s: reference %q is not a contender of it", s.name, r.label, r.reference)
 			}
 			if r.bar.ofRatio && r.reference == "" {
 				t.Errorf("%s, %s: a bar on a ratio needs a reference", s.name, r.label)

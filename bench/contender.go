@@ -16,20 +16,20 @@ import (
 // A contender is a server to measure.
 type contender struct {
 	name    string
-	dialect string // the load generator's; empty: its name
-	// build makes the server's program or finds it, and returns its path. An
-	// errMissing marks the column; any other error ends the run.
+	dialect string // of the load generator; "" means the name
+	// build builds or finds the server's program and returns its path. An errMissing leaves its
+	// column empty; any other error ends the run.
 	build func(ctx context.Context, w *workshop) (string, error)
-	// command is how to start the program. dir is an empty directory of its own.
+	// command returns the command line that starts the program. dir is an empty directory for it.
 	command func(program, dir string, p ports) ([]string, error)
-	// admit, if there is one, gets tokens from the running server.
+	// admit, if not nil, gets tokens from the running server.
 	admit func(ctx context.Context, w *workshop, p ports, dir string) (tokenFile string, err error)
 }
 
-// ports are where subscribers and publishers connect, on 127.0.0.1.
+// ports are the ports for subscribers and publishers, on 127.0.0.1.
 type ports struct{ ws, api int }
 
-// errMissing is a contender that this machine does not have.
+// errMissing means that this machine does not have the contender.
 type errMissing struct{ hint string }
 
 func (e errMissing) Error() string { return e.hint }
@@ -58,8 +58,8 @@ func contenderNames() []string {
 	return names
 }
 
-// --- Boreas, with the settings it has out of the box but for one: all subscribers come
-// at once, which a server in its senses spreads ---
+// --- Boreas, with its default settings except one: all subscribers connect at once, which a server
+// normally spreads ---
 
 func buildBoreas(ctx context.Context, w *workshop) (string, error) {
 	if w.options.server != "" {
@@ -67,7 +67,7 @@ func buildBoreas(ctx context.Context, w *workshop) (string, error) {
 	}
 	program := filepath.Join(w.dir, "boreas")
 	if _, err := os.Stat(program); err == nil {
-		return program, nil // for another of its contenders
+		return program, nil // built for another contender
 	}
 	return program, tool(ctx, "go", "build", "-C", "..", "-trimpath", "-o", program, "./cmd/boreas")
 }
@@ -137,7 +137,7 @@ func compile(ctx context.Context, program string, sources ...string) error {
 	return tool(ctx, "cc", append([]string{"-O2", "-Wall", "-Wextra", "-o", program}, sources...)...)
 }
 
-// tool runs a program of the tool chain and shows what it said if it failed.
+// tool runs a build tool. If it fails, the error contains its output.
 func tool(ctx context.Context, name string, args ...string) error {
 	command := exec.CommandContext(ctx, name, args...)
 	output, err := command.CombinedOutput()

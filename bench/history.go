@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	batchSize    = 500 // messages of one request
-	batchers     = 4   // requests under way
+	batchSize    = 500 // messages per request
+	batchers     = 4   // concurrent requests
 	keptPayload  = 100 // bytes of a message's JSON
 	settlePeriod = 500 * time.Millisecond
-	settleQuiet  = 5 * time.Second  // without a fall of the server's memory: it has settled
-	settleLimit  = 60 * time.Second // for that
-	settleFall   = 0.01             // what counts as a fall
+	settleQuiet  = 5 * time.Second  // the server's memory is settled if it has not fallen for this long
+	settleLimit  = 60 * time.Second // the maximum wait for that
+	settleFall   = 0.01             // a smaller fall does not count
 )
 
-// fillHistory publishes the plan's messages to a fresh server and reads off how much
-// memory it has come to hold when it has given back what it needed on the way.
+// fillHistory publishes the plan's messages to a new server. It measures the memory that the server
+// uses for them, after the server has released temporary memory.
 func (w *workshop) fillHistory(ctx context.Context, p plan, e entrant, into *result) error {
 	server, err := w.start(ctx, e, p.settings...)
 	if err != nil {
@@ -62,8 +62,8 @@ func (w *workshop) fillHistory(ctx context.Context, p plan, e entrant, into *res
 	return nil
 }
 
-// publishHistory publishes one message to each channel, then the next to each, and so
-// on: as busy channels fill, and not one after the other.
+// publishHistory publishes one message to each channel, then the second message to each, and so on.
+// Busy channels fill in this order, not one after the other.
 func publishHistory(ctx context.Context, p plan, port int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -120,7 +120,7 @@ func publishBatch(ctx context.Context, client *http.Client, port int, body []byt
 	return nil
 }
 
-// settledMemory waits until the memory of a process falls no more, and returns it, in bytes.
+// settledMemory waits until the memory of a process stops falling, and returns it in bytes.
 func settledMemory(ctx context.Context, pid int) (float64, error) {
 	lowest, since := 0.0, time.Now()
 	for end := time.Now().Add(settleLimit); ; {
@@ -157,7 +157,7 @@ func residentMemory(pid int) (float64, error) {
 	return 0, fmt.Errorf("%s has no VmRSS", name)
 }
 
-// metricOf reads one figure without labels that the server tells of itself.
+// metricOf reads one of the server's metrics, by its whole name.
 func metricOf(ctx context.Context, port int, name string) (float64, error) {
 	url := fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// apiOf starts an API that answers as told, and returns its port.
+// apiOf starts an API with the given handler and returns its port.
 func apiOf(t *testing.T, answer http.HandlerFunc) int {
 	t.Helper()
 	server := httptest.NewServer(answer)
@@ -52,7 +52,7 @@ func TestHistoryGetsAsManyMessagesOnEachChannel(t *testing.T) {
 		}
 	})
 	want := map[string]int{}
-	const channels = 333 // not a divisor of a batch
+	const channels = 333 // not a multiple of a batch
 	for i := range channels {
 		want[fmt.Sprintf("room-%d, 100 bytes", i)] = 3
 	}
@@ -84,7 +84,7 @@ func TestAMetricIsReadByItsWholeName(t *testing.T) {
 		t.Errorf("%v, %v; want 3", got, err)
 	}
 	if _, err := metricOf(context.Background(), port, "absent"); err == nil {
-		t.Error("a metric that is not there gave no error")
+		t.Error("a missing metric gave no error")
 	}
 }
 

@@ -21,14 +21,14 @@ import (
 	"time"
 )
 
-// benchRules are rules as somebody may have them: the channels of the shapes, and some more.
+// benchRules are typical rules: the channels of the shapes, and some more.
 const benchRules = `[{"channels":["room-*","news.*","user.{user}.**"],"allow":["join","publish","history","presence"]},` +
 	`{"channels":["**.log"],"allow":["history"]},{"channels":["admin.**"],"deny":["join","publish","history","presence"]}]`
 
-// tokensOfAll is how many tokens there are, where each subscriber has its own.
+// tokensOfAll is the number of tokens if each subscriber has its own.
 const tokensOfAll = 15000
 
-// --- Boreas without tokens: all else is the same ---
+// --- Boreas without tokens, otherwise the same ---
 
 func openCommand(program, dir string, p ports) ([]string, error) {
 	command, err := boreasCommand(program, dir, p)
@@ -60,7 +60,7 @@ func newOpaqueToken(ctx context.Context, apiPort int, user string) (string, erro
 	return answer.Token, err
 }
 
-// post sends JSON to the API and reads the answer's.
+// post sends JSON to the API and decodes the response.
 func post(ctx context.Context, apiPort int, path, body string, into any) error {
 	url := fmt.Sprintf("http://127.0.0.1:%d%s", apiPort, path)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
@@ -81,7 +81,7 @@ func post(ctx context.Context, apiPort int, path, body string, into any) error {
 
 // --- JWTs ---
 
-// A signer makes the last part of a JWT.
+// A signer returns the signature of a JWT.
 type signer func(signed []byte) ([]byte, error)
 
 func jwtCommand(key string) func(program, dir string, p ports) ([]string, error) {
@@ -95,11 +95,11 @@ func jwtCommand(key string) func(program, dir string, p ports) ([]string, error)
 }
 
 const (
-	keyFile     = "key"     // what the server gets
-	privateFile = "private" // what signs, if that is something else
+	keyFile     = "key"     // the server's key
+	privateFile = "private" // the signing key, if it is another
 )
 
-// makeKey writes a secret for the kind hs256, or a pair of keys for the kind file.
+// makeKey creates a secret for the kind hs256, or a key pair for the kind file.
 func makeKey(dir, kind string) error {
 	if kind == "hs256" {
 		secret := make([]byte, 32)
@@ -150,7 +150,7 @@ func es256Signer(dir string) (signer, error) {
 	}, err
 }
 
-// jwtTokens makes a JWT for each subscriber.
+// jwtTokens creates a JWT for each subscriber.
 func jwtTokens(algorithm string, newSigner func(dir string) (signer, error)) func(context.Context, *workshop, ports, string) (string, error) {
 	return func(_ context.Context, _ *workshop, _ ports, dir string) (string, error) {
 		sign, err := newSigner(dir)

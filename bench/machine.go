@@ -9,14 +9,14 @@ import (
 	"syscall"
 )
 
-// reservedFiles are a process's descriptors besides its connections.
+// reservedFiles is the number of a process's descriptors besides its connections.
 const reservedFiles = 64
 
-// pinned tells whether there are cores enough to give server and load one each.
+// pinned reports whether server and load generator can have one core each.
 func pinned() bool { return runtime.NumCPU() > 1 }
 
-// allowedFiles raises this process's limit of open files to what is allowed and
-// returns it. Children inherit it.
+// allowedFiles raises this process's limit of open files to the maximum and returns it. Child
+// processes inherit it.
 func allowedFiles() (int, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -50,7 +50,7 @@ func checkMachine(shapes []shape, o options) error {
 	return nil
 }
 
-// describeMachine is the line that every table of figures needs beside it.
+// describeMachine describes the machine. Every table of figures starts with this line.
 func describeMachine(o options) string {
 	kernel := firstLine("/proc/sys/kernel/osrelease")
 	where := "server and load share one core: the figures say little"

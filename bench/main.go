@@ -1,6 +1,5 @@
-// Command bench compares Boreas with what somebody would use instead, side by
-// side, in one run on one machine, and checks every delivery while it measures.
-// README.md tells what each shape means and how it is measured.
+// Command bench compares Boreas with its alternatives, side by side, in one run on one machine. It
+// checks every delivery while it measures. README.md describes each shape and how it is measured.
 package main
 
 import (
@@ -30,7 +29,7 @@ func main() {
 	}
 }
 
-// options are what the command line can say.
+// options are the options of the command line.
 type options struct {
 	quick      bool
 	only       string
@@ -48,7 +47,7 @@ type options struct {
 const (
 	fullRepeat  = 5
 	fullSeconds = 5
-	// A quick run tells whether everything works, and the order of magnitude.
+	// A quick run shows whether everything works, and the order of magnitude.
 	quickRepeat  = 1
 	quickSeconds = 2
 )
@@ -134,15 +133,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return writeTable(stdout, machine, o, entrants, results)
 }
 
-// needed keeps the contenders that take part in one of the shapes.
+// needed returns the contenders that take part in at least one of the shapes.
 func needed(all []contender, shapes []shape) []contender {
 	return slices.DeleteFunc(all, func(c contender) bool {
 		return !slices.ContainsFunc(shapes, func(s shape) bool { return s.has(c.name) })
 	})
 }
 
-// choose keeps the items whose names the comma-separated list holds; an empty
-// list keeps all.
+// choose returns the items whose names are in the comma-separated list. An empty list means all.
 func choose[T any](all []T, list string, name func(T) string) ([]T, error) {
 	if list == "" {
 		return all, nil

@@ -16,14 +16,13 @@ const (
 	nchanInstall = "nchan is not installed; on Debian: apt-get install nginx libnginx-mod-nchan"
 )
 
-// nchanConfig is nginx as its manual advises for many connections: one worker for
-// the one core, no access log, connections kept open. Three settings are for the
-// comparison's sake:
-//   - no messages are kept (nchan_message_buffer_length 0): nobody here asks for
-//     old ones, and keeping them would only cost nchan time
-//   - request bodies stay in memory (client_body_buffer_size), as all of them do elsewhere
-//   - publishers' connections never end: nginx closes them after 1,000 requests
-//     otherwise
+// nchanConfig configures nginx for many connections as its manual advises: one worker for the one
+// core, no access log, and connections that are kept open. Three settings make the comparison fair:
+//
+//   - No messages are kept (nchan_message_buffer_length 0), because no client here asks for old
+//     messages, and keeping them would only cost nchan time.
+//   - Request bodies stay in memory (client_body_buffer_size), as in all other contenders.
+//   - Publishers' connections never end. By default nginx closes them after 1,000 requests.
 var nchanConfig = template.Must(template.New("nginx.conf").Parse(`load_module {{.Module}};
 daemon off;
 worker_processes 1;
@@ -66,7 +65,7 @@ http {
 
 func findNchan(context.Context, *workshop) (string, error) {
 	program, err := exec.LookPath("nginx")
-	if err != nil { // root's path holds it, others' often not
+	if err != nil { // root's PATH contains it, other users' often not
 		program, err = exec.LookPath("/usr/sbin/nginx")
 	}
 	if err != nil {

@@ -12,22 +12,22 @@ import (
 
 const (
 	pacedPause   = 30 * time.Millisecond
-	pacedWarmup  = 3 // publishes that are not counted
+	pacedWarmup  = 3 // publishes that are not measured
 	quickPaced   = 20
 	lateDelivery = "late"
 )
 
-// A pacer is a contender with its subscribers, waiting to be told to publish.
+// A pacer is a contender with connected subscribers. It publishes on command.
 type pacer struct {
 	server *server
 	load   *process
 	tell   io.WriteCloser
 	out    *io.PipeReader
-	heard  *bufio.Scanner // on out
+	heard  *bufio.Scanner // reads from out
 }
 
-// runPaced connects all contenders' subscribers first and then lets the contenders
-// publish in turn, one message each. While one works the others sleep.
+// runPaced first connects the subscribers of all contenders. Then the contenders publish in turn,
+// one message each, while the others are idle.
 func (w *workshop) runPaced(ctx context.Context, s shape, entrants []entrant, results []*result) error {
 	pacers := make([]*pacer, len(entrants))
 	defer func() {
@@ -79,7 +79,7 @@ func (w *workshop) runPaced(ctx context.Context, s shape, entrants []entrant, re
 			if metrics[lateDelivery] > 0 {
 				results[i].faults["deliveries lost"] += metrics[lateDelivery]
 			}
-			time.Sleep(pacedPause) // subscribers are quiet before each
+			time.Sleep(pacedPause) // subscribers are quiet before each publish
 		}
 	}
 	return w.finishPaced(s, pacers, results)
@@ -90,7 +90,7 @@ func (w *workshop) newPacer(ctx context.Context, plan plan, e entrant) (*pacer, 
 	if err != nil {
 		return nil, err
 	}
-	in, tell, err := os.Pipe() // a file, so that no goroutine has to carry bytes
+	in, tell, err := os.Pipe() // a pipe needs no goroutine that copies
 	if err != nil {
 		server.stop()
 		return nil, err
@@ -98,7 +98,7 @@ func (w *workshop) newPacer(ctx context.Context, plan plan, e entrant) (*pacer, 
 	hear, out := io.Pipe()
 	p := &pacer{server: server, tell: tell, out: hear, heard: bufio.NewScanner(hear)}
 	p.load, err = startProcess(ctx, w.options.loadCPU, w.dir, w.loadArgs(plan, e, server), in, out)
-	in.Close() // the child has its own
+	in.Close() // the child has its own copy
 	if err != nil {
 		server.stop()
 		return nil, err
@@ -107,7 +107,7 @@ func (w *workshop) newPacer(ctx context.Context, plan plan, e entrant) (*pacer, 
 		<-p.load.ended
 		out.Close()
 	}()
-	if _, err := p.hear(); err != nil { // that it is ready
+	if _, err := p.hear(); err != nil { // the ready line
 		p.stop()
 		return nil, err
 	}
@@ -130,18 +130,18 @@ func (p *pacer) hear() (map[string]float64, error) {
 
 func (p *pacer) stop() {
 	p.tell.Close()
-	p.out.Close() // or the load generator's last words would wait for a reader
+	p.out.Close() // otherwise the load generator's last output would wait for a reader
 	p.load.stop()
 	p.server.stop()
 }
 
-// finishPaced asks each load generator for its checks over all publishes.
+// finishPaced collects from each load generator its checks of all publishes.
 func (w *workshop) finishPaced(s shape, pacers []*pacer, results []*result) error {
 	for i, p := range pacers {
 		if p == nil {
 			continue
 		}
-		p.tell.Close() // stdin's end asks for it
+		p.tell.Close() // the end of stdin requests the checks
 		metrics, err := p.hear()
 		if err != nil {
 			results[i].failed = err.Error()

@@ -16,16 +16,16 @@ import (
 	"time"
 )
 
-// revocations is how many users are revoked in a run.
+// revocations is the number of users to revoke per run.
 const revocations = 30
 
-// revokeUsers connects the plan's sessions, of users with so many each, and then
-// revokes one user after the other: it reads off how long it takes until the call is
-// answered, and until the last of the user's sessions has got its close frame. They
-// come back in between, with a new token.
+// revokeUsers connects the plan's sessions, several per user, and revokes one user after the other.
+// It measures the time until the call returns, and the time until the last of the user's sessions
+// has received its close frame. Before the next revocation, the sessions reconnect with a new
+// token.
 func (w *workshop) revokeUsers(ctx context.Context, p plan, e entrant, into *result) error {
 	if pinned() {
-		// This process is the load, and must leave the server's core alone.
+		// This process is the load, so keep it off the server's core.
 		pin := exec.CommandContext(ctx, "taskset", "-a", "-cp", strconv.Itoa(w.options.loadCPU), strconv.Itoa(os.Getpid()))
 		if out, err := pin.CombinedOutput(); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
@@ -63,7 +63,7 @@ func (w *workshop) revokeUsers(ctx context.Context, p plan, e entrant, into *res
 		for _, c := range sessions[u] {
 			go func() { cut <- awaitClose(c) }()
 		}
-		// Tokens are revoked by the second of their issue.
+		// The issue times of tokens have a resolution of one second.
 		began := time.Now()
 		var answer struct{ Sessions int }
 		if err := post(ctx, server.ports.api, "/v2/revocations", fmt.Sprintf(`{"user":"user%d"}`, u), &answer); err != nil {
@@ -82,7 +82,7 @@ func (w *workshop) revokeUsers(ctx context.Context, p plan, e entrant, into *res
 		closeAll(sessions[u])
 		lasts = append(lasts, milliseconds(last))
 		into.add(map[string]float64{"answer_ms": milliseconds(answered), "last_ms": milliseconds(last)}, "", p)
-		time.Sleep(time.Until(began.Add(1100 * time.Millisecond))) // so that the next token is issued later
+		time.Sleep(time.Until(began.Add(1100 * time.Millisecond))) // so that the next token has a later issue time
 		if err := come(u); err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func closeAll(list []net.Conn) {
 	}
 }
 
-// connectAll opens sessions of protocol 2 that have authenticated and joined a channel.
+// connectAll opens n sessions of protocol 2 that have authenticated and joined a channel.
 func connectAll(port int, token string, n int) ([]net.Conn, error) {
 	list := make([]net.Conn, n)
 	errs := make(chan error, n)
@@ -150,7 +150,7 @@ func connectOne(port int, token string) (net.Conn, error) {
 		_, err = readFrame(r)
 	}
 	if err == nil && r.Buffered() > 0 {
-		err = errors.New("more came than was asked for") // nothing pings it
+		err = errors.New("more came than was asked for") // the server does not ping in this test
 	}
 	if err != nil {
 		c.Close()
@@ -159,7 +159,7 @@ func connectOne(port int, token string) (net.Conn, error) {
 	return c, nil
 }
 
-// awaitClose reads until the close frame of code 4300.
+// awaitClose reads until the close frame with code 4300.
 func awaitClose(c net.Conn) error {
 	r := bufio.NewReaderSize(c, 1024)
 	const opClose, tokenRevoked = 8, 4300
@@ -199,7 +199,7 @@ func readFrame(r *bufio.Reader) (frame, error) {
 	return frame{head[0] & 15, payload}, err
 }
 
-// maskedFrame is a short text message with a mask of zeros.
+// maskedFrame returns a short text message with a mask of zeros.
 func maskedFrame(text string) []byte {
 	const fin, opText, mask = 0x80, 1, 0x80
 	return append([]byte{fin | opText, mask | byte(len(text)), 0, 0, 0, 0}, text...)

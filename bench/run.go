@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	loadLimit   = 90 * time.Second // of one run of the load generator
+	loadLimit   = 90 * time.Second // for one run of the load generator
 	warmup      = 1                // seconds
-	exhausted   = 0.97             // share of its core at which the load generator is at its limit
+	exhausted   = 0.97             // above this share of its core, the load generator is at its limit
 	stalledRuns = "stalled_"
 )
 
-// A result is what one contender did under one shape.
+// A result contains a contender's figures under one shape.
 type result struct {
 	contender string
-	samples   map[string][]float64 // metric -> one value a repetition, or a publish
-	faults    map[string]float64   // what went wrong -> how often, all repetitions together
-	failed    string               // the last repetition that gave no figures, and why
-	limited   bool                 // the load generator was at its limit and the server was not
+	samples   map[string][]float64 // metric -> one value per repetition or publish
+	faults    map[string]float64   // fault -> how often it occurred, in all repetitions together
+	failed    string               // why the last failed repetition has no figures
+	limited   bool                 // the load generator was at its limit, but the server was not
 }
 
 func newResult(name string) *result {
 	return &result{contender: name, samples: map[string][]float64{}, faults: map[string]float64{}}
 }
 
-// shapeResult is a shape with its contenders' results, in their order.
+// shapeResult is a shape with the results of its contenders, in their order.
 type shapeResult struct {
 	shape   shape
 	results []*result
@@ -65,8 +65,8 @@ func (w *workshop) runShapes(ctx context.Context, shapes []shape, entrants []ent
 	return all, nil
 }
 
-// runFloods lets the contenders take turns, so that a slow minute of the machine
-// hits all of them.
+// runFloods lets the contenders take turns, so that a slow minute of the machine affects all of
+// them.
 func (w *workshop) runFloods(ctx context.Context, s shape, entrants []entrant, results []*result) error {
 	for repetition := range w.options.repeat {
 		for i, e := range entrants {
@@ -87,7 +87,7 @@ func (w *workshop) runFloods(ctx context.Context, s shape, entrants []entrant, r
 	return nil
 }
 
-// runOnce runs a plan with one contender, whose result is the i-th.
+// runOnce runs a plan with one contender. Its result is results[i].
 func (w *workshop) runOnce(ctx context.Context, p plan, e entrant, results []*result, i int) error {
 	if p.revoke > 0 {
 		return w.revokeUsers(ctx, p, e, results[i])
@@ -108,7 +108,7 @@ func (w *workshop) runOnce(ctx context.Context, p plan, e entrant, results []*re
 	return w.flood(ctx, p, e, results[i])
 }
 
-// sizeOf returns how many bytes a contender's messages have on the wire.
+// sizeOf returns the size of a contender's messages on the wire, in bytes.
 func sizeOf(name string, results []*result) (int, bool) {
 	for _, r := range results {
 		if size, ok := median(r.samples["text_bytes"]); ok && r.contender == name {
@@ -118,7 +118,7 @@ func sizeOf(name string, results []*result) (int, bool) {
 	return 0, false
 }
 
-// flood runs a plan once, and once more with stalled subscribers if it has any.
+// flood runs a plan once. If the plan has stalled subscribers, it runs it a second time with them.
 func (w *workshop) flood(ctx context.Context, p plan, e entrant, into *result) error {
 	calm := p
 	calm.stalled = 0
@@ -151,7 +151,7 @@ func (w *workshop) floodOnce(ctx context.Context, p plan, e entrant, into *resul
 	return nil
 }
 
-// loadArgs is the load generator's command line.
+// loadArgs returns the load generator's command line.
 func (w *workshop) loadArgs(p plan, e entrant, s *server) []string {
 	args := []string{w.load, "--dialect", cmp.Or(e.dialect, e.name)}
 	number := func(name string, value int) {
@@ -188,8 +188,7 @@ func (w *workshop) loadArgs(p plan, e entrant, s *server) []string {
 	return args
 }
 
-// parseMetrics reads the load generator's JSON object; what is not a number in it
-// is left out.
+// parseMetrics parses the load generator's JSON object. It skips values that are not numbers.
 func parseMetrics(line string) (map[string]float64, error) {
 	var fields map[string]any
 	if err := json.Unmarshal([]byte(line), &fields); err != nil {
@@ -204,7 +203,7 @@ func parseMetrics(line string) (map[string]float64, error) {
 	return metrics, nil
 }
 
-// faultNames are the checks of the load generator, in words that follow a number.
+// faultNames are the load generator's checks, in words that follow a number.
 var faultNames = []struct{ metric, words string }{
 	{"missing", "deliveries lost"},
 	{"repeated", "deliveries repeated or late"},
@@ -226,7 +225,7 @@ func (r *result) add(metrics map[string]float64, prefix string, p plan) {
 			r.faults[f.words] += n
 		}
 	}
-	// At a rate the generator spins, so its share says nothing.
+	// At a fixed rate the generator spins, so its share means nothing.
 	if p.rate == 0 && metrics["load_cpu_share"] > exhausted && metrics["server_cpu_share"] < exhausted {
 		r.limited = true
 	}

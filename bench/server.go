@@ -20,20 +20,20 @@ const (
 	startPatience = 20 * time.Second
 	stopPatience  = 3 * time.Second
 	pollInterval  = 20 * time.Millisecond
-	outputKept    = 2000 // bytes of a failed process's last words
+	outputKept    = 2000 // bytes of a failed process's output
 )
 
-// A workshop builds the programs and runs them.
+// A workshop builds and runs the programs.
 type workshop struct {
 	options options
-	dir     string // holds the programs; removed at the end
+	dir     string // contains the programs; removed at the end
 	log     io.Writer
 	load    string // the load generator
 
-	made int // directories of servers
+	made int // number of servers' directories so far
 }
 
-// An entrant is a contender that was built, or the reason why it takes no part.
+// An entrant is a contender with its program, or the reason why it does not take part.
 type entrant struct {
 	contender
 	program string
@@ -67,16 +67,16 @@ func (w *workshop) logf(format string, args ...any) {
 	fmt.Fprintf(w.log, "bench: "+format+"\n", args...)
 }
 
-// A server is a contender that runs.
+// A server is a running contender.
 type server struct {
 	ports  ports
-	tokens string // file, or empty
+	tokens string // a file, or ""
 	dir    string
 	*process
 }
 
-// start starts a contender afresh, with more arguments if there are any, and waits until
-// it accepts connections.
+// start starts a contender with an empty directory and optional further arguments. It waits until
+// the contender accepts connections.
 func (w *workshop) start(ctx context.Context, e entrant, settings ...string) (*server, error) {
 	w.made++
 	s := &server{dir: filepath.Join(w.dir, e.name+"-"+strconv.Itoa(w.made))}
@@ -88,7 +88,7 @@ func (w *workshop) start(ctx context.Context, e entrant, settings ...string) (*s
 		return nil, err
 	}
 	s.ports = ports{ws: free[0], api: free[0]}
-	if e.admit != nil { // the one contender with two listeners
+	if e.admit != nil { // only this contender has two listeners
 		s.ports.api = free[1]
 	}
 	command, err := e.command(e.program, s.dir, s.ports)
@@ -135,7 +135,7 @@ func (s *server) awaitListening(ctx context.Context) error {
 	return nil
 }
 
-// freePorts finds ports that nobody listens on now.
+// freePorts returns ports that are free at the moment.
 func freePorts(n int) ([]int, error) {
 	var found []int
 	for range n {
@@ -143,23 +143,22 @@ func freePorts(n int) ([]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		defer l.Close() // not before all are found, so that they differ
+		defer l.Close() // keep it open until all are found, so that they differ
 		found = append(found, l.Addr().(*net.TCPAddr).Port)
 	}
 	return found, nil
 }
 
-// A process is a child on a core of its own. Its whole process group is ended
-// with it.
+// A process is a child process on its own core. Stopping it stops its whole process group.
 type process struct {
 	command *exec.Cmd
-	ended   chan struct{} // closed when it has ended
-	err     error         // of Wait; readable once ended is closed
+	ended   chan struct{} // closed when the process has ended
+	err     error         // from Wait; valid when ended is closed
 	output  *lastBytes
 }
 
-// startProcess starts a program on a core. What it says goes to out, or is kept
-// for lastWords where out is nil; what it complains of is kept always.
+// startProcess starts a program on a core. Its standard output goes to out; if out is nil, its end
+// is kept for lastWords. The end of its standard error is always kept.
 func startProcess(ctx context.Context, cpu int, dir string, args []string, in io.Reader, out io.Writer) (*process, error) {
 	if pinned() {
 		args = append([]string{"taskset", "-c", strconv.Itoa(cpu)}, args...)
@@ -188,10 +187,10 @@ func startProcess(ctx context.Context, cpu int, dir string, args []string, in io
 
 func (p *process) pid() int { return p.command.Process.Pid }
 
-// stop ends the process and its children, and waits until it has ended.
+// stop stops the process with its children and waits for the end.
 func (p *process) stop() {
 	group := -p.command.Process.Pid
-	_ = syscall.Kill(group, syscall.SIGTERM) // an error means that it has ended
+	_ = syscall.Kill(group, syscall.SIGTERM) // an error means that it has ended already
 	select {
 	case <-p.ended:
 	case <-time.After(stopPatience):
@@ -207,8 +206,7 @@ func (p *process) lastWords() string {
 	return "it said nothing"
 }
 
-// lastBytes is a writer that keeps the end of what is written. It may be read
-// while it is written.
+// lastBytes is a writer that keeps the last bytes. It is safe for concurrent use.
 type lastBytes struct {
 	mu   sync.Mutex
 	kept []byte

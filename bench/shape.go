@@ -5,21 +5,20 @@ import (
 	"strconv"
 )
 
-// A shape is one kind of load, and what is read off it.
+// A shape is one kind of load, with the figures to measure.
 type shape struct {
 	name  string
 	title string
-	// contenders are those that take part; nil means servers of one kind, all
-	// others beside Boreas' classic wire.
+	// contenders are the names of the contenders that take part; nil means classic.
 	contenders []string
-	subject    string // whose bars the rows' are; empty: boreas
+	subject    string // the contender that must reach the bars; "" means boreas
 	plan       plan
 	rows       []row
 }
 
 var classic = []string{subject, "floor", "nchan", "centrifuge"}
 
-// has tells whether a contender takes part.
+// has reports whether a contender takes part.
 func (s shape) has(contender string) bool {
 	if s.contenders == nil {
 		return slices.Contains(classic, contender)
@@ -34,7 +33,7 @@ func (s shape) subjectName() string {
 	return s.subject
 }
 
-// A plan says what the load generator does. Zero values mean its defaults.
+// A plan contains the load generator's parameters. Zero values mean its defaults.
 type plan struct {
 	subscribers int
 	channels    int
@@ -42,45 +41,45 @@ type plan struct {
 	publishers  int
 
 	idle     bool // only connect, settle and join
-	settleMS int  // quiet before the server's memory is read
+	settleMS int  // quiet time before the server's memory is measured
 
-	// A rate, in publishes a second, with and without stalled subscribers.
+	// A fixed rate, in publishes per second, with and without stalled subscribers.
 	rate    int
 	stalled int
-	fill    int // bytes that every connection carries first, so that the stalled block
+	fill    int // bytes to send on every connection first, so that stalled subscribers block
 
-	paced int // single publishes, one contender after the other, instead of a flood
+	paced int // single publishes, by one contender after the other, instead of a flood
 
-	payload int // bytes of a message's JSON; 0: the load generator's default
+	payload int // bytes of a message's JSON; 0 means the load generator's default
 
-	missed int    // all come back at once, having missed so many messages
-	sizeOf string // messages are as large as this contender's on the wire, which runs before
+	missed int    // all subscribers reconnect at once, and each has missed this many messages
+	sizeOf string // messages have the wire size of this contender, which runs earlier
 
-	revoke int // sessions of each user, of whom one after the other is revoked
+	revoke int // sessions per user; one user after the other is revoked
 
-	kept     int // messages of each channel: only fill the history
+	kept     int // messages per channel: only fill the history
 	settings []string
 
-	own bool // the load is `boreas bench`
+	own bool // `boreas bench` is the load generator
 }
 
-// A row is one figure of a shape. Its value is the metric's median, or that
-// divided by another metric's.
+// A row is one figure of a shape. Its value is the median of a metric, or the quotient of two
+// medians.
 type row struct {
 	label  string
 	metric string
 	over   string
 	unit   string // "/s" (with k and M), "ms", "us", "KiB", "B", "x"
-	// reference is the contender that ratios are of; empty: none is given.
+	// reference is the contender that ratios compare with; "" means no ratio.
 	reference string
 	bar       bar
 }
 
-// A bar is what Boreas has to reach.
+// A bar is a limit that Boreas must reach.
 type bar struct {
 	limit   float64
-	atLeast bool // else: at most
-	ofRatio bool // the ratio to the row's reference, else the value
+	atLeast bool // the limit is a minimum; otherwise it is a maximum
+	ofRatio bool // the limit applies to the ratio to the row's reference, not to the value
 }
 
 func (b bar) met(v float64) bool {

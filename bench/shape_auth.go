@@ -1,7 +1,7 @@
 package main
 
-// The shapes of who may do what: what it costs to know who comes, to look at rules, and to
-// take back what somebody has. They compare a server with itself.
+// authShapes returns the shapes about access: the costs of authentication, rules and revocation.
+// They compare a server with itself.
 func authShapes() []shape {
 	const v2, open, opaque, hs256, es256 = "boreas-v2", "boreas-open", "boreas-opaque", "boreas-hs256", "boreas-es256"
 	return []shape{

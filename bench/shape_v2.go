@@ -1,6 +1,6 @@
 package main
 
-// The shapes of protocol 2. Three of them compare a server with itself.
+// v2Shapes returns the shapes of protocol 2. Three of them compare a server with itself.
 func v2Shapes() []shape {
 	return []shape{
 		{

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// median is the middle value, or the mean of the two in the middle.
+// median returns the middle value, or the mean of the two middle values.
 func median(values []float64) (float64, bool) {
 	if len(values) == 0 {
 		return 0, false
@@ -22,7 +22,7 @@ func median(values []float64) (float64, bool) {
 	return (sorted[middle-1] + sorted[middle]) / 2, true
 }
 
-// value is a row's figure of a result.
+// value returns the row's figure of a result.
 func (r row) value(of *result) (float64, bool) {
 	v, ok := median(of.samples[r.metric])
 	if !ok || r.over == "" {
@@ -35,7 +35,7 @@ func (r row) value(of *result) (float64, bool) {
 	return v / below, true
 }
 
-// ratio is a row's figure of a result over that of the row's reference.
+// ratio returns the row's figure of a result, divided by that of the row's reference.
 func (r row) ratio(of *result, all []*result) (float64, bool) {
 	i := slices.IndexFunc(all, func(other *result) bool { return other.contender == r.reference })
 	if i < 0 {
@@ -68,7 +68,7 @@ func format(v float64, unit string) string {
 	}
 }
 
-// cell is a figure with its ratio. A * says that the notes have something on it.
+// cell returns a figure with its ratio. A * means that the notes mention it.
 func (r row) cell(of *result, all []*result) string {
 	v, ok := r.value(of)
 	if !ok {
@@ -84,7 +84,7 @@ func (r row) cell(of *result, all []*result) string {
 	return text
 }
 
-// cellOf is the cell of a contender, empty if it takes no part.
+// cellOf returns the cell of a contender, or "" if the contender does not take part.
 func (r row) cellOf(contender string, all []*result) string {
 	for _, of := range all {
 		if of.contender == contender {
@@ -96,7 +96,7 @@ func (r row) cellOf(contender string, all []*result) string {
 
 const subject = "boreas"
 
-// verdict tells whether the subject reaches the row's bar.
+// verdict returns whether the subject reaches the row's bar, as text.
 func (r row) verdict(subject string, all []*result) string {
 	i := slices.IndexFunc(all, func(of *result) bool { return of.contender == subject })
 	if i < 0 || r.bar == (bar{}) {
@@ -119,7 +119,7 @@ func (r row) verdict(subject string, all []*result) string {
 	}
 }
 
-// writeTable prints Markdown, aligned so that it can also be read as it is.
+// writeTable writes Markdown. It is aligned, so that the source is readable too.
 func writeTable(out io.Writer, machine string, o options, entrants []entrant, results []shapeResult) error {
 	rows := [][]string{{"shape", "figure"}}
 	for _, e := range entrants {
@@ -172,7 +172,7 @@ func align(rows [][]string) string {
 	return text.String()
 }
 
-// notes tells what the stars in the table stand for.
+// notes explains the stars in the table.
 func notes(results []shapeResult) string {
 	var text strings.Builder
 	for _, s := range results {
@@ -197,7 +197,7 @@ func notes(results []shapeResult) string {
 	return "\n" + text.String()
 }
 
-// writeJSON prints every sample.
+// writeJSON writes every sample.
 func writeJSON(out io.Writer, machine string, o options, results []shapeResult) error {
 	type contenderJSON struct {
 		Contender string               `json:"contender"`

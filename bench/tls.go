@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// The shapes of TLS compare the server with itself. Their load is `boreas bench`, since
-// the load generator in C speaks no TLS.
+// tlsShapes returns the shapes of TLS. They compare the server with itself. Their load generator is
+// `boreas bench`, because the one in C does not support TLS.
 func tlsShapes() []shape {
 	return []shape{
 		{
@@ -57,7 +57,7 @@ func tlsCommand(program, dir string, p ports) ([]string, error) {
 	return append(command, "--ws_tls_cert="+cert, "--ws_tls_key="+key), err
 }
 
-// selfSigned makes a certificate as authorities give them out today, with a key of ECDSA.
+// selfSigned creates a certificate with an ECDSA key, like those of today's authorities.
 func selfSigned(dir string) (certFile, keyFile string, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -82,7 +82,7 @@ func selfSigned(dir string) (certFile, keyFile string, err error) {
 	return certFile, keyFile, errors.Join(write(certFile, "CERTIFICATE", cert), write(keyFile, "PRIVATE KEY", private))
 }
 
-// idleSeconds is how long subscribers stay that only stay: until they are ended.
+// idleSeconds is how long idle subscribers stay connected; they are stopped earlier.
 const idleSeconds = 600
 
 // ownLoad runs a plan with `boreas bench`.
@@ -148,7 +148,7 @@ func (w *workshop) ownArgs(p plan, e entrant, s *server) []string {
 	}
 }
 
-// awaitSessions waits until all subscribers are there.
+// awaitSessions waits until all subscribers are connected.
 func awaitSessions(ctx context.Context, s *server, load *process, n int) error {
 	for {
 		there, err := metricOf(ctx, s.ports.api, `boreas_sessions{state="authenticated"}`)
@@ -165,7 +165,7 @@ func awaitSessions(ctx context.Context, s *server, load *process, n int) error {
 	}
 }
 
-// addOwn reads what `boreas bench` has printed.
+// addOwn adds the figures from the output of `boreas bench`.
 func addOwn(into *result, p plan, output, complaints string, serverCPU float64) error {
 	var r struct {
 		Seconds      float64 `json:"seconds"`
@@ -201,7 +201,7 @@ func addOwn(into *result, p plan, output, complaints string, serverCPU float64) 
 	return nil
 }
 
-// ticksPerSecond is what times in /proc are counted in (proc_pid_stat(5)).
+// ticksPerSecond is the unit of times in /proc (proc_pid_stat(5)).
 const ticksPerSecond = 100
 
 // cpuSeconds returns the processor time that a process has used.
@@ -210,7 +210,7 @@ func cpuSeconds(pid int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The second field, the name, may hold spaces; the third follows its parenthesis.
+	// The second field is the name, which may contain spaces. The third follows its parenthesis.
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	user, err := strconv.ParseFloat(fields[11], 64)
 	if err != nil {

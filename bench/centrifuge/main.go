@@ -1,9 +1,8 @@
 // Command centrifuge is the comparison server: a small program on the library
-// github.com/centrifugal/centrifuge, as somebody would write it who wants to
-// publish over HTTP and deliver over WebSocket and needs nothing else. So it keeps
-// no history and no presence, lets everybody in, and leaves the library's settings
-// as they are, but for write buffers, which it shares: that makes idle connections
-// smaller, and busy ones no slower.
+// github.com/centrifugal/centrifuge, for a user who only publishes over HTTP and delivers over
+// WebSocket. It keeps no history and no presence, and accepts every client. All settings are the
+// library's defaults, except that connections share write buffers. That makes idle connections
+// smaller, and busy ones not slower.
 package main
 
 import (

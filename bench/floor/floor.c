@@ -1,17 +1,18 @@
-// The floor: what one send() for each delivery costs when a server does nothing else.
+// The floor: the cost of one send() per delivery, in a server that does nothing else.
 //
-// One thread, one epoll. A POST's body becomes one websocket frame, and that frame
-// is sent to each subscriber of the channel with one send() call. It is not a
-// server anybody could use, for it leaves out:
-//   - the end of a slow or full connection: what the socket does not take at once
-//     is lost, and a frame cut short breaks its connection
-//   - checking the handshake, the requests, the JSON, the UTF-8; a request that
-//     comes in two pieces is not put together
-//   - reading what subscribers say: pings, pongs, closes, joins
-//   - tokens, history, limits, metrics, time-outs, more than one core
+// One thread, one epoll. The body of a POST becomes one WebSocket frame, which is sent to each
+// subscriber of the channel with one send() call. It is not a usable server, because it leaves out:
+//
+//   - slow or full connections: bytes that the socket does not accept at once are lost, and an
+//     incomplete frame breaks its connection
+//   - checks of the handshake, the requests, the JSON and the UTF-8; a request that arrives in two
+//     pieces is not put together
+//   - frames from subscribers: pings, pongs, closes, joins
+//   - tokens, history, limits, metrics, timeouts, more than one core
 //   - leaving a channel (a connection that ends leaves all)
-// So a server that also makes one send() a delivery cannot be faster, and one that
-// is much faster makes fewer.
+//
+// A server that also makes one send() per delivery cannot be faster. A server that is much faster
+// makes fewer.
 //
 //   cc -O2 -o floor floor.c && ./floor 9000
 //   GET /3,17 upgrades and subscribes to channels 3 and 17; POST /3 publishes.
@@ -32,7 +33,7 @@
 #define CHANNELS 4096
 #define BACKLOG 4096
 #define EVENTS 256
-#define BODY 65535u // what a frame with two bytes of length can hold
+#define BODY 65535u // the longest body of a frame with two bytes of length
 
 struct channel {
     int *subscribers;
@@ -67,7 +68,7 @@ static void answer(int fd, const char *text) {
     if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0 && errno != ECONNRESET && errno != EPIPE) die("answer");
 }
 
-// The accept key answers the sample key of RFC 6455, which the load generator sends.
+// The accept key for the sample key of RFC 6455, which the load generator sends.
 static void upgrade(int fd, const char *list) {
     for (char *next = (char *)list; *next >= '0' && *next <= '9'; next += *next == ',')
         subscribe(strtoul(next, &next, 10), fd);
@@ -77,7 +78,7 @@ static void upgrade(int fd, const char *list) {
 
 static size_t make_frame(char *frame, const char *body, size_t n) {
     size_t header = 0;
-    frame[header++] = (char)0x81; // text, whole
+    frame[header++] = (char)0x81; // text, final frame
     if (n < 126) {
         frame[header++] = (char)n;
     } else {
@@ -95,7 +96,7 @@ static void publish(int fd, unsigned long channel, const char *body, size_t n) {
     size_t len = make_frame(frame, body, n);
     for (size_t i = 0; i < c->count; i++) {
         ssize_t sent = send(c->subscribers[i], frame, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)sent; // the floor does not care; the load generator sees the loss
+        (void)sent; // the floor ignores errors; the load generator counts the loss
     }
     answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }

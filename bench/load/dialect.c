@@ -1,5 +1,5 @@
-// How each kind of server is joined and published to. To add one, write its four
-// functions and its line in the table at the end.
+// How each kind of server is joined and published to. To add one, write its four functions and its
+// line in the table at the end.
 #include "load.h"
 
 #include <stdlib.h>
@@ -59,7 +59,7 @@ static int boreas_request(unsigned channel, const char *payload, char *dst, size
     return post(dst, cap, path, body, (size_t)n);
 }
 
-// --- centrifuge: JSON commands, one a line ---
+// --- centrifuge: JSON commands, one per line ---
 
 static void centrifuge_join(struct load *l, struct peer *p) {
     static char out[MAX_REQUEST];
@@ -77,8 +77,8 @@ static int centrifuge_request(unsigned channel, const char *payload, char *dst, 
     return post(dst, cap, "/publish", body, (size_t)n);
 }
 
-// A ping is an empty object and wants the same back. Anything else here answers
-// a command.
+// A ping is an empty object, and the reply is the same. Any other object here is the reply to a
+// command.
 static void centrifuge_aside(struct load *l, struct peer *p, const uint8_t *text, size_t n) {
     (void)l;
     if (n == 2 && memcmp(text, "{}", 2) == 0) wire_send_frame(p, OP_TEXT, "{}", 2);
@@ -101,7 +101,7 @@ static int nchan_request(unsigned channel, const char *payload, char *dst, size_
     return post(dst, cap, path, payload, strlen(payload));
 }
 
-// --- floor: as nchan, without a prefix ---
+// --- floor: like nchan, without a prefix ---
 
 static int floor_path(struct load *l, unsigned subscriber, char *dst, size_t cap) {
     struct text t = {dst, 0, cap};

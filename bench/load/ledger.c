@@ -1,18 +1,19 @@
-// Stamps, and the ledger of who has seen which.
+// Stamps, and the ledger of who has received which.
 //
-// Publishers run at the same time, so the numbers of different publishers may
-// interleave as the server likes. What holds for a correct server:
-//   - each subscription sees each publisher's numbers 0, 1, 2, ... without a gap
-//     or a repeat, because a publisher waits for its answer;
-//   - all subscriptions of a channel see the same interleaving. A running hash of
-//     what each has seen is compared at the end.
+// Publishers run concurrently, so the server may interleave the numbers of different publishers in
+// any way. A correct server guarantees:
+//
+//   - Each subscription sees each publisher's numbers 0, 1, 2, ... without a gap or a repeat,
+//     because a publisher waits for its answer.
+//   - All subscriptions of a channel see the same interleaving. A running hash of the stamps that
+//     each has seen is compared at the end.
 #include "load.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define UNSEEN UINT32_MAX
-#define PROBER 0u // the publisher whose first message tells that a join is in force
+#define PROBER 0u // the publisher whose first message shows that a join is in force
 
 // Eight letters are 32 bits, 'A' to 'P' for four bits each, highest first.
 static void write_word(char *dst, uint32_t word) {
@@ -23,7 +24,7 @@ static uint32_t read_word(const uint8_t *letters) {
     uint64_t x;
     memcpy(&x, letters, sizeof x);
     x = __builtin_bswap64(x - 0x4141414141414141ull);
-    // Now a byte holds four bits. Close the gaps: bytes, then pairs, then fours.
+    // Now each byte holds four bits. Close the gaps: bytes, then pairs, then fours.
     x = (x | x >> 4) & 0x00ff00ff00ff00ffull;
     x = (x | x >> 8) & 0x0000ffff0000ffffull;
     return (uint32_t)(x | x >> 16);
@@ -55,9 +56,9 @@ static unsigned common_divisor(unsigned a, unsigned b) {
     return a;
 }
 
-// A subscriber's channels are spread over all of them. With a stride that has no
-// divisor in common with the number of channels they are all different, and no
-// two neighbours have the same set.
+// Spread a subscriber's channels over all channels. The stride has no common divisor with the
+// number of channels. So a subscriber's channels are all different, and no two neighbours have the
+// same set.
 static unsigned stride_for(unsigned channels, unsigned joins) {
     unsigned stride = channels / joins;
     if (stride == 0) stride = 1;
@@ -145,7 +146,7 @@ void ledger_note(struct ledger *g, unsigned subscriber, const struct stamp *s) {
     size_t subscription = (size_t)subscriber * g->joins + (unsigned)slot;
     uint32_t *expected = &g->expected[subscription * g->publishers + s->publisher];
     if (!g->excused[subscriber]) g->delivered++;
-    if (*expected == UNSEEN) { // joined since; what came before was not for it
+    if (*expected == UNSEEN) { // it has joined since; earlier messages were not for it
         g->unseen--;
         g->awaited[s->channel]--;
         *expected = s->number + 1;

@@ -11,13 +11,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define OPENING 200u          // connections being opened at a time
-#define EVENTS 512            // taken from one epoll_wait
-#define FILL_PAYLOAD 16384u   // bytes of a message of fill
+#define OPENING 200u          // connections being opened at the same time
+#define EVENTS 512            // events per epoll_wait
+#define FILL_PAYLOAD 16384u   // bytes of a message that fills connections
 #define PROBE_ROUNDS 20       // attempts to see every join in force
-#define PROBE_PATIENCE_MS 500 // for one of them
-#define RESUME_PATIENCE_MS 1000 // without a byte for the once stalled, before they have all
-#define DRAIN_PATIENCE_MS 3000 // without a delivery, before the rest counts as lost
+#define PROBE_PATIENCE_MS 500 // the wait for one attempt
+#define RESUME_PATIENCE_MS 1000 // without a byte, after which the once stalled readers have everything
+#define DRAIN_PATIENCE_MS 3000 // without a delivery, after which the rest counts as lost
 
 _Noreturn void fail(const char *format, ...) {
     va_list args;
@@ -86,7 +86,7 @@ static void prepare(struct load *l) {
     l->publishers = calloc(l->opt.publishers, sizeof *l->publishers);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!l->subscribers || !l->publishers || l->epoll < 0) fail("cannot begin: %s", strerror(errno));
-    // The stalled lie evenly among the others, as they would in life.
+    // Stalled subscribers are spread evenly among the others, as in practice.
     for (unsigned i = 0; i < l->opt.stalled; i++)
         l->subscribers[(uint64_t)i * l->opt.subscribers / l->opt.stalled].stalled = true;
 }
@@ -118,8 +118,8 @@ static bool answered(const struct load *l) {
     return true;
 }
 
-// probe publishes to each channel that a subscription has yet to hear of. A join
-// has no answer on every wire, so hearing something is the one proof of it.
+// probe publishes to each channel with a subscription that has received nothing yet. Not every wire
+// answers a join, so only a received message proves that it is in force.
 static void probe(struct load *l) {
     for (unsigned c = 0; c < l->opt.channels; c++) {
         if (l->ledger.awaited[c] == 0) continue;
@@ -151,12 +151,12 @@ static void stall(struct load *l) {
     }
 }
 
-// fill publishes large messages one by one until each connection has carried
-// opt.fill bytes. A stalled reader holds nobody up before the buffers of its
-// connection are full, and the kernel gives it megabytes.
+// fill publishes large messages one by one until each connection has carried opt.fill bytes. A
+// stalled reader has no effect until the buffers of its connection are full, and the kernel gives
+// it megabytes.
 static void fill(struct load *l) {
     payload_make(l, FILL_PAYLOAD);
-    unsigned turn = 0; // all publishers, so that none is idle for long
+    unsigned turn = 0; // use all publishers, so that none is idle for long
     for (uint64_t carried = 0; carried < l->opt.fill; carried += FILL_PAYLOAD) {
         uint64_t give_up = now_ns() + DRAIN_PATIENCE_MS * NS_PER_MS;
         publisher_next(l, ready(l, turn++ % l->opt.publishers), now_ns());
@@ -165,8 +165,8 @@ static void fill(struct load *l) {
     payload_make(l, l->opt.payload);
 }
 
-// read_on reads on where the stalled had stopped, to see whether the server told
-// them what they missed.
+// read_on resumes reading on stalled connections, to see whether the server reports the missed
+// messages.
 static void read_on(struct load *l) {
     uint64_t quiet_since = now_ns(), bytes = l->stalled_bytes;
     for (unsigned i = 0; i < l->opt.subscribers; i++)
@@ -180,8 +180,8 @@ static void read_on(struct load *l) {
 
 // --- publishing ---
 
-// publish_due sends what the rate asks for by now. The stamp is the time at which
-// a message was due, not at which a publisher became free: waiting is latency too.
+// publish_due sends the messages that are due at this rate. The stamp is the time when a message
+// was due, not when a publisher became free, because waiting is latency too.
 static void publish_due(struct load *l, uint64_t start, uint64_t *done) {
     static unsigned next;
     double interval = (double)NS_PER_S / l->opt.rate;
@@ -198,7 +198,7 @@ static void publish_due(struct load *l, uint64_t start, uint64_t *done) {
 static void run_until(struct load *l, uint64_t start, uint64_t *done, uint64_t end) {
     while (now_ns() < end) {
         if (l->opt.rate > 0) publish_due(l, start, done);
-        pump(l, l->opt.rate > 0 ? 0 : 10); // at a rate it spins: it has a core of its own
+        pump(l, l->opt.rate > 0 ? 0 : 10); // at a fixed rate it spins: it has its own core
     }
 }
 
@@ -209,7 +209,7 @@ static void drain(struct load *l) {
         pump(l, 10);
         if (now_ns() - l->last_delivery > DRAIN_PATIENCE_MS * NS_PER_MS) return;
     }
-    pump_for(l, 100); // a repeat would come now
+    pump_for(l, 100); // time for a repeated message to arrive
 }
 
 static struct window measure(struct load *l) {

@@ -1,4 +1,4 @@
-// Clock, latencies, and what the server uses.
+// Clock, latencies, and the server's use of CPU and memory.
 #include "load.h"
 
 #include <stdlib.h>
@@ -13,8 +13,8 @@ uint64_t now_ns(void) {
     return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-// Values below HISTOGRAM_STEPS have a bucket each; above, a bucket is the highest
-// set bit and the five bits below it.
+// Values below HISTOGRAM_STEPS have a bucket each. For larger values, the highest set bit and the
+// five bits below it select the bucket.
 static unsigned bucket_of(uint64_t ns) {
     if (ns < HISTOGRAM_STEPS) return (unsigned)ns;
     unsigned high = 63u - (unsigned)__builtin_clzll(ns);
@@ -43,8 +43,8 @@ double histogram_ms(const struct histogram *h, double quantile) {
     return (double)h->max / 1e6;
 }
 
-// cpu_ticks_of reads user and system time from /proc/PID/stat. The command name
-// can hold anything, so fields are counted from the last parenthesis.
+// cpu_ticks_of reads user and system time from /proc/PID/stat. The command name may contain any
+// character, so fields are counted from the last parenthesis.
 static unsigned long cpu_ticks_of(int pid) {
     char path[64], text[1024];
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
@@ -56,7 +56,7 @@ static unsigned long cpu_ticks_of(int pid) {
     char *after_name = strrchr(text, ')');
     if (!after_name) fail("%s: not understood", path);
 
-    enum { USER_TIME = 12, SYSTEM_TIME = 13 }; // counted behind the name
+    enum { USER_TIME = 12, SYSTEM_TIME = 13 }; // counted after the name
     unsigned long ticks = 0;
     int field = 0;
     for (char *word = strtok(after_name + 1, " "); word; word = strtok(NULL, " ")) {

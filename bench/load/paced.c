@@ -1,13 +1,13 @@
-// The run in which one message is published at a time, when told to.
+// The run that publishes one message at a time, on command.
 #include "load.h"
 
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define PACED_PATIENCE_MS 10000 // for one message to reach everybody
+#define PACED_PATIENCE_MS 10000 // the timeout for one message to reach everybody
 
-// publish_one publishes a single message and reports how long its last delivery
-// and the publisher's answer took.
+// publish_one publishes one message. It reports the time until its last delivery and until the
+// publisher's answer.
 static void publish_one(struct load *l) {
     struct peer *p = ready(l, 0);
     uint64_t at = now_ns(), give_up = at + PACED_PATIENCE_MS * NS_PER_MS;
@@ -19,7 +19,7 @@ static void publish_one(struct load *l) {
     fflush(stdout);
 }
 
-// paced publishes when told to, by a byte on stdin, until stdin ends.
+// paced publishes one message for each byte on stdin, until stdin ends.
 void paced(struct load *l) {
     l->control = (struct peer){.role = CONTROL, .fd = STDIN_FILENO};
     wire_watch(l, &l->control, EPOLLIN, true);

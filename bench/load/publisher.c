@@ -47,8 +47,8 @@ void publisher_next(struct load *l, struct peer *p, uint64_t at) {
     publisher_send(l, p, (unsigned)(l->turn++ % l->opt.channels), at);
 }
 
-// reopen replaces a connection that the server closed while it was idle, as
-// servers may. One closed in the middle of a request is a fault.
+// reopen replaces a connection that the server closed while it was idle, as servers may. Closing it
+// during a request is a fault.
 static void reopen(struct load *l, struct peer *p) {
     if (p->state == BUSY) fail("the server closed publisher %u's connection without an answer", p->index);
     close(p->fd);

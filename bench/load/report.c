@@ -1,4 +1,4 @@
-// What is reported: the load at one moment, the time between two, and the result.
+// The report: the load at one moment, between two moments, and the result.
 #include "load.h"
 
 struct window window_now(const struct load *l) {
@@ -26,8 +26,8 @@ struct window window_between(struct window a, struct window b) {
 static void put(const char *name, double value) { printf(",\"%s\":%.6g", name, value); }
 static void put_count(const char *name, uint64_t value) { printf(",\"%s\":%lu", name, (unsigned long)value); }
 
-// missed_unseen counts what the once stalled did not get though their connection
-// lives on: nobody told them.
+// missed_unseen counts the messages that once stalled subscribers missed without a report although
+// their connection is still open.
 static uint64_t missed_unseen(const struct load *l) {
     uint64_t sum = l->ledger.excused_skipped;
     for (unsigned i = 0; i < l->opt.subscribers; i++)

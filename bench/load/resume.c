@@ -1,25 +1,25 @@
-// The run in which all come back at once: each session gives the position that it had,
-// and gets what it has missed since.
+// The run in which all subscribers reconnect at once: each session sends its last position and
+// receives the messages that it has missed since.
 //
-// The floor knows no positions. It sends as many messages of the same size to as many
-// connections, once with one send for each message, and once with one for each connection.
+// The floor has no positions. It sends as many messages of the same size to as many connections,
+// once with one send per message, and once with one send per connection.
 #include "load.h"
 
 
-#define PATIENCE_MS 3000 // without a delivery, before the rest counts as lost
-#define JOINS_AT_ONCE 32 // between two looks at what has arrived
+#define PATIENCE_MS 3000 // without a delivery, after which the rest counts as lost
+#define JOINS_AT_ONCE 32 // joins before the next check for arrivals
 
 static double seconds_since(uint64_t at) { return (double)(now_ns() - at) / NS_PER_S; }
 
-// await_all returns how many seconds after start the last delivery came.
+// await_all returns the time of the last delivery, in seconds after start.
 static double await_all(struct load *l, uint64_t start) {
     while (ledger_outstanding(&l->ledger) && now_ns() - l->last_delivery < PATIENCE_MS * NS_PER_MS) pump(l, 10);
     double s = (double)(l->last_delivery - start) / NS_PER_S;
-    pump_for(l, 100); // a repeat would come now
+    pump_for(l, 100); // time for a repeated message to arrive
     return s;
 }
 
-// publish publishes one after the other. What arrives meanwhile is dealt with.
+// publish publishes messages one after the other, and handles arrivals meanwhile.
 static void publish(struct load *l, unsigned messages) {
     for (unsigned i = 0; i < messages; i++) publisher_next(l, ready(l, 0), now_ns());
     ready(l, 0);
@@ -31,8 +31,8 @@ static double connect_timed(struct load *l) {
     return seconds_since(start);
 }
 
-// leave_position lets one subscriber join, keep its position, and go; and publishes
-// what everybody will have missed.
+// leave_position lets one subscriber join, store its position, and leave. Then it publishes the
+// messages that everybody will have missed.
 static void leave_position(struct load *l) {
     connect_publishers(l);
     subscriber_open(l, 0);
@@ -42,7 +42,7 @@ static void leave_position(struct load *l) {
     publish(l, l->opt.missed);
 }
 
-// begin forgets what was counted before the figure, and returns its beginning.
+// begin resets the counters before the measurement and returns its start.
 static uint64_t begin(struct load *l) {
     l->text_bytes = 0;
     return l->last_delivery = now_ns();
@@ -81,9 +81,9 @@ static struct returning without_positions(struct load *l, struct joining *j) {
     return r;
 }
 
-// send_once publishes one message with as many bytes as all the missed and their frames.
+// send_once publishes one message with as many bytes as all missed messages and their frames.
 static double send_once(struct load *l) {
-    enum { HEADER = 4 }; // of a frame that long
+    enum { HEADER = 4 }; // of a frame of that length
     unsigned bytes = l->opt.missed * (l->opt.payload + HEADER) - HEADER;
     if (bytes > MAX_PAYLOAD) fail("--missed %u of --payload %u is more than %u bytes", l->opt.missed, l->opt.payload, MAX_PAYLOAD);
     payload_make(l, bytes);

@@ -1,10 +1,10 @@
-// A subscriber: upgrades, joins, and takes what arrives.
+// A subscriber: upgrades, joins, and receives messages.
 #include "load.h"
 
 #include <string.h>
 #include <sys/epoll.h>
 
-// RFC 6455's own example of a key and what a server must make of it.
+// The sample key of RFC 6455, and the server's reply to it.
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
@@ -29,7 +29,7 @@ static void upgrade(struct load *l, struct peer *p) {
     wire_watch(l, p, EPOLLIN, false);
 }
 
-// accepted checks the answer to the upgrade and returns its length, 0 if it is not all there.
+// accepted checks the reply to the upgrade. It returns its length, or 0 if it is incomplete.
 static size_t accepted(struct load *l, struct peer *p, const uint8_t *bytes, size_t n) {
     int status = 0;
     ssize_t len = wire_head(bytes, n, &status);
@@ -46,8 +46,8 @@ static size_t accepted(struct load *l, struct peer *p, const uint8_t *bytes, siz
     return (size_t)len;
 }
 
-// find_stamp looks where the last stamp was first, since frames of a server are
-// alike, and searches only if it is not there.
+// find_stamp first looks where the last stamp was, because a server's frames are alike. It searches
+// only if the stamp is not there.
 static const uint8_t *find_stamp(const uint8_t *p, size_t n, size_t *hint) {
     if (*hint + STAMP_MARK_LEN <= n && memcmp(p + *hint, STAMP_MARK, STAMP_MARK_LEN) == 0) return p + *hint;
     const uint8_t *found = memmem(p, n, STAMP_MARK, STAMP_MARK_LEN);
@@ -58,7 +58,7 @@ static const uint8_t *find_stamp(const uint8_t *p, size_t n, size_t *hint) {
 static void deliver(struct load *l, struct peer *p, const uint8_t *letters, uint64_t now) {
     struct stamp s = stamp_read(letters);
     const char *tail = l->payload + STAMP_MARK_LEN + STAMP_LEN;
-    // The stalled read the larger messages of fill much later; theirs is not compared.
+    // Stalled readers read the larger messages of fill much later, so do not compare theirs.
     if (!p->stalled && memcmp(letters + STAMP_LEN, tail, l->tail_len) != 0) l->corrupt++;
     ledger_note(&l->ledger, p->index, &s);
     if (l->recording && !p->stalled) histogram_add(&l->latency, now > s.at ? now - s.at : 0);
@@ -102,7 +102,7 @@ static void take_frames(struct load *l, struct peer *p, const uint8_t *bytes, si
     while (p->state == OPEN) {
         ssize_t len = wire_frame(bytes, n, &f);
         if (len < 0) {
-            // What a stalled reader cannot make sense of, it has missed.
+            // A stalled reader cannot parse a cut frame: count it as missed.
             ++*(p->stalled ? &l->ledger.excused_skipped : &l->malformed);
             wire_close(l, p);
             return;
@@ -115,8 +115,8 @@ static void take_frames(struct load *l, struct peer *p, const uint8_t *bytes, si
     if (p->state == OPEN) wire_keep(p, bytes, n);
 }
 
-// event_end finds the empty line that ends an event, by its line breaks: memmem looks
-// at each byte for something so short, and would cost more than all else here.
+// event_end finds the empty line at the end of an event by its line breaks. memmem checks every
+// byte for such a short text and would cost more than all the rest here.
 static const uint8_t *event_end(const uint8_t *bytes, size_t n) {
     const uint8_t *stop = bytes + n;
     while ((bytes = memchr(bytes, '\n', (size_t)(stop - bytes)))) {
@@ -127,7 +127,7 @@ static const uint8_t *event_end(const uint8_t *bytes, size_t n) {
     return NULL;
 }
 
-// take_events takes events, each of which ends with an empty line.
+// take_events handles events. Each ends with an empty line.
 static void take_events(struct load *l, struct peer *p, const uint8_t *bytes, size_t n) {
     uint64_t now = now_ns();
     const uint8_t *end;

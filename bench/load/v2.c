@@ -1,6 +1,5 @@
-// Protocol 2, docs/protocol.md, as far as a subscriber needs it: over a WebSocket,
-// and as server-sent events. A gap needs no attention here: the ledger sees what is
-// missing.
+// Protocol 2 (docs/protocol.md) for a subscriber, over a WebSocket and as server-sent events. It
+// ignores gaps, because the ledger sees which messages are missing.
 #include "load.h"
 
 #include <string.h>
@@ -42,7 +41,7 @@ void v2_resume(struct load *l, struct peer *p) {
     wire_send_frame(p, OP_TEXT, out, t.len);
 }
 
-// keep_position keeps the position of a join's result for those who return.
+// keep_position stores the position of a join's result for reconnecting subscribers.
 static void keep_position(struct load *l, const uint8_t *text, size_t n) {
     static const char name[] = "\"position\":\"";
     const uint8_t *at = memmem(text, n, name, sizeof name - 1);
@@ -58,14 +57,14 @@ void v2_aside(struct load *l, struct peer *p, const uint8_t *text, size_t n) {
     if (has(text, n, "\"error\":") || has(text, n, "\"recovered\":false")) refuse(p, text, n);
     if (has(text, n, "\"hello\":")) {
         authenticate(l, p);
-        if (!l->returning) join(l, p); // without waiting: requests are carried out in their order
+        if (!l->returning) join(l, p); // do not wait: the server handles requests in order
     } else if (has(text, n, l->returning ? "\"auth\":" : "\"join\":")) {
         l->joined++;
         if (l->opt.missed && !l->returning) keep_position(l, text, n);
     }
 }
 
-// --- server-sent events: all is in the request ---
+// --- server-sent events: the request contains everything ---
 
 int events_path(struct load *l, unsigned subscriber, char *dst, size_t cap) {
     struct text t = {dst, 0, cap};

@@ -1,4 +1,4 @@
-// Sockets, websocket frames and HTTP answers, as far as a load generator needs them.
+// Sockets, WebSocket frames and HTTP responses, as far as a load generator needs them.
 #include "load.h"
 
 #include <arpa/inet.h>
@@ -13,10 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define INBOX (256u << 10) // asked of one recv; stays within a core's own cache
-#define SOURCES 32 // addresses that connections come from
+#define INBOX (256u << 10) // the size of one recv; fits into a core's own cache
+#define SOURCES 32 // number of source addresses
 #define SEND_PATIENCE_MS 10000
-#define STALLED_BUFFER 4096 // so that a stalled reader's window closes soon
+#define STALLED_BUFFER 4096 // small, so that a stalled reader's window closes soon
 
 static void set(int fd, int level, int name, int value) { setsockopt(fd, level, name, &value, sizeof value); }
 
@@ -25,12 +25,12 @@ int wire_dial(int port, bool small_buffer) {
     if (fd < 0) fail("socket: %s; raise the limit of open files (ulimit -n)", strerror(errno));
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (small_buffer) set(fd, SOL_SOCKET, SO_RCVBUF, STALLED_BUFFER);
-    // Closed with a reset, so that no port waits a minute before the next run.
+    // Close with a reset, so that no port stays in TIME_WAIT for a minute before the next run.
     struct linger reset = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 
-    // From many addresses in turn: the system looks for a free port by trying one after
-    // the other, which takes long where one address has most of them in use.
+    // Use many source addresses in turn. The kernel finds a free port by trying one after the
+    // other, which is slow for an address that has most of them in use.
     static unsigned turn;
     struct sockaddr_in from = {.sin_family = AF_INET};
     from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % SOURCES);
@@ -60,7 +60,7 @@ void wire_close(struct load *l, struct peer *p) {
         l->closed++;
 }
 
-// wire_send waits for the rare full socket: requests and joins are small.
+// wire_send waits if the socket is full, which is rare: requests and joins are small.
 void wire_send(struct peer *p, const void *bytes, size_t n) {
     const char *at = bytes;
     while (n > 0) {
@@ -73,13 +73,13 @@ void wire_send(struct peer *p, const void *bytes, size_t n) {
             if (poll(&room, 1, SEND_PATIENCE_MS) == 0)
                 fail("the server reads nothing from a connection for %d ms", SEND_PATIENCE_MS);
         } else {
-            return; // lost; the next receive tells
+            return; // lost; the next receive reports it
         }
     }
 }
 
 void wire_send_frame(struct peer *p, int opcode, const char *text, size_t n) {
-    static const uint8_t mask[4] = {0x6a, 0x1f, 0xc3, 0x58}; // a client must mask; which mask is no matter here
+    static const uint8_t mask[4] = {0x6a, 0x1f, 0xc3, 0x58}; // a client must mask, but any mask will do
     static uint8_t out[MAX_REQUEST + 8];
     size_t h = 0;
     if (n > MAX_REQUEST) fail("a frame of %zu bytes is too long to send", n);
@@ -182,7 +182,7 @@ ssize_t wire_answer(const uint8_t *p, size_t n, int *status) {
         return whole <= n ? (ssize_t)whole : 0;
     }
     if (!header_value(head, head_len, "Transfer-Encoding")) return -1;
-    const uint8_t *from = p + head_len - 2; // an empty body's end begins with the head's
+    const uint8_t *from = p + head_len - 2; // the end of an empty body includes the head's line break
     const uint8_t *stop = memmem(from, n - head_len + 2, chunked_end, sizeof chunked_end - 1);
     return stop ? stop - p + (ssize_t)sizeof chunked_end - 1 : 0;
 }
