@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds the server for each OS/ARCH given, into dist/, and vets what each OS sees.
+# Builds the server into dist/ for each given OS/ARCH, and runs go vet for each OS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# For every step, so that nothing is compiled twice for a platform.
+# Use the same flags for every step, so that nothing is compiled twice for a platform.
 export GOFLAGS="${GOFLAGS:-} -trimpath"
 
-vetted=$(go env GOHOSTOS) # by `make lint`
+vetted=$(go env GOHOSTOS) # `make lint` has checked this OS
 for target in "$@"; do
 	os=${target%/*} arch=${target#*/}
 	out=dist/boreas-$os-$arch
@@ -16,7 +16,7 @@ for target in "$@"; do
 	echo "build $out"
 	GOOS=$os GOARCH=$arch go build ./...
 	GOOS=$os GOARCH=$arch go build -o "$out" ./cmd/boreas
-	# Vet also compiles the tests, so it finds a file without its build tag.
+	# Vet also compiles the tests, so it finds a file that needs a build tag.
 	case " $vetted " in
 	*" $os "*) ;;
 	*)

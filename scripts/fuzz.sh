@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module, one after the other, for the time given.
-# An input that fails is written to the package's testdata/fuzz: commit it with the
-# fix, and it is a test from then on.
+# Runs every fuzz target of the module for the given time, one after the other. A failing input is
+# written to the package's testdata/fuzz. Commit it with the fix: from then on it is a test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${1:?"usage: scripts/fuzz.sh TIME (such as 10s)"}
@@ -19,8 +18,8 @@ while read -r first second _; do
 		for name in "${names[@]}"; do
 			echo "fuzz $second $name $time"
 			if ! go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" "$second" >"$log" 2>&1; then
-				# At the end of its time the fuzzer sometimes takes its own
-				# deadline for a failure. A real one names the input it kept.
+				# At the end of its time, the fuzzer sometimes reports its own deadline as a
+				# failure. A real failure names the input file.
 				if grep -q 'Failing input written to' "$log" ||
 					! grep -q 'context deadline exceeded' "$log"; then
 					cat "$log"

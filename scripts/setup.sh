@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the tests need. It names all Debian packages before it installs the
-# first one: by apt-get as root, or by sudo without a password. If it may use neither,
-# it names what is missing and fails. README.md has the whole list.
+# Installs the programs that the tests need. It lists all missing Debian packages, then installs
+# them with apt-get, as root or by sudo without a password. If neither is possible, it names the
+# missing packages and fails. README.md has the whole list.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# command, the Debian package that has it, what for
+# command, its Debian package, what needs it
 needs=(
 	"curl    curl              the quickstart test"
 	"wsdump  python3-websocket the quickstart test"
@@ -48,7 +48,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 	echo "setup: will install these Debian packages with apt-get: ${packages[*]}"
 	"${as_root[@]}" apt-get update -qq
 	for i in "${!packages[@]}"; do
-		# One by one: some versions of nodejs bring npm, and conflict with its package.
+		# One by one: some versions of nodejs include npm and conflict with its package.
 		if [ ! -e "${commands[i]}" ] && ! command -v "${commands[i]}" >/dev/null; then
 			echo "setup: installing Debian package ${packages[i]}"
 			"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
@@ -57,7 +57,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 	done
 fi
 
-# The npm packages are pinned, with their hashes, by package-lock.json.
+# package-lock.json pins the npm packages with their hashes.
 for folder in scripts/realclients js; do
 	modules=$folder/node_modules
 	if ! cmp -s "$folder/package-lock.json" "$modules/.boreas-lock"; then

@@ -1,22 +1,25 @@
 #!/usr/bin/env bash
-# Three things, one after the other. First 15,000 sessions lose their server and come back
-# to the next one: nobody may miss a message; and tokens are revoked while clients come and go: nobody may
-# get what is published afterwards. For three quarters of the time the oracle judges trials:
-# a server, all kinds of clients, faults and restarts; see docs/testing.md. Words after the
-# time go to it, such as -seed=7.
+# Runs three soak tests, one after the other:
 #
-# For the rest, and three rounds at least, it loads a server built with the race detector,
-# with some subscribers that read nothing. After each round the server must have let
-# go of every session, and its memory and goroutines must not grow from the second
-# round on by more than a part. In the end it must stop in order.
+# 1. 15,000 sessions lose their server and reconnect to the next one: no session may miss a message.
+# Then tokens are revoked while clients connect and disconnect: no revoked client may receive a
+# later message.
+#
+# 2. For three quarters of the time, the oracle runs trials: a server with all kinds of clients,
+# faults and restarts; see docs/testing.md. It gets the arguments after the time, such as -seed=7.
+#
+# 3. For the rest of the time, and at least three rounds, a load with some subscribers that read
+# nothing runs against a server with the race detector. After each round, the server must have no
+# sessions left. After the second round, its memory and goroutines may grow only by a fixed part. At
+# the end it must stop in order.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 limit=${1:?"usage: scripts/soak.sh TIME (in s, m or h, such as 10m) [ORACLE OPTION]..."}
 shift
 
 readonly round=30s         # of publishing
-readonly growth=130        # percent of the second round's, at most
-readonly settle_attempts=60 # one a second
+readonly growth=130        # maximum memory, in percent of the second round's
+readonly settle_attempts=60 # one per second
 
 case $limit in
 *h) seconds=$((${limit%h} * 3600)) ;;
@@ -49,8 +52,8 @@ GORACE="halt_on_error=1" "$work/oracle" -for "$((seconds * 3 / 4))s" "$@" | tee 
 CGO_ENABLED=1 go build -race -o "$work/server" ./cmd/boreas
 go build -o "$work/boreas" ./cmd/boreas
 
-# A short history, so that it is full in the first round. The load is the server's
-# own machine's, so the ports are free ones and on loopback.
+# The history is short, so that it is full after the first round. The load runs on the same machine,
+# so the server uses free ports on loopback.
 GORACE="halt_on_error=1" "$work/server" --api-port=0 --ws-port=0 --history-age=10s --history-memory=16MiB \
 	>"$work/banner" 2>"$work/log" &
 server=$!
@@ -66,7 +69,7 @@ if [ "$api" = http:// ]; then
 	fail "the server did not start"
 fi
 
-# metric NAME prints the sum of a metric's values, whatever their labels.
+# metric NAME prints the sum of a metric's values over all labels.
 metric() {
 	curl -fsS "$api/metrics" | awk -v name="$1" '{split($1, part, "{")} part[1] == name {sum += $2} END {printf "%d\n", sum}'
 }

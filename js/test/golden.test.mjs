@@ -6,7 +6,7 @@ import { client, next, record, serve } from "./mock.mjs";
 
 const examples = (name) => JSON.parse(readFileSync(new URL(`../../internal/wire/testdata/v2/${name}.json`, import.meta.url)));
 
-/** Joins the channel of the example; then the server says the text, and after it a message that tells it was read. */
+/** Joins the channel of the example. Then the server sends the text, and a message that shows that the text was read. */
 async function say(t, { text, means }) {
   const server = await serve(t);
   const c = client(t, server);

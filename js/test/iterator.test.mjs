@@ -15,7 +15,7 @@ async function joined(t) {
   const say = (from, to) => {
     for (let n = from; n <= to; n++) peer.send({ channel: "chat", message: n, position: `p${n}` });
   };
-  /** Waits until what was said has been read. */
+  /** Waits until the client has read everything that was sent. */
   const read = async () => {
     const ping = c.ping();
     for (;;) {

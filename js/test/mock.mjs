@@ -8,7 +8,7 @@ import { connect } from "../boreas.js";
 
 export const hello = { protocol: 2, session: "s_1", heartbeat: 25, limits: { frame_bytes: 65536, channels: 1000, channel_bytes: 255, key_bytes: 128, history: 1000, info_bytes: 1024 } };
 
-/** Things that come one after the other, to be awaited one by one. */
+/** A queue of items that can be awaited one by one. */
 export class Inbox {
   #items = [];
   #waiting = [];
@@ -24,7 +24,7 @@ export class Inbox {
   }
 }
 
-/** One WebSocket that a client has opened. */
+/** One WebSocket from a client. */
 class Peer {
   #inbox = new Inbox();
   constructor(socket) {
@@ -41,7 +41,7 @@ class Peer {
   send(...messages) {
     for (const message of messages) this.socket.send(typeof message === "string" ? message : JSON.stringify(message));
   }
-  /** Hears the join of some channels and answers with these results. */
+  /** Receives a join and replies with these results. */
   async join(...results) {
     const { id, join } = await this.receive();
     assert.deepEqual(join?.channels.map((each) => each.channel), results.map((each) => each.channel));
@@ -74,7 +74,7 @@ class Stream {
   }
 }
 
-/** Starts a server. Its `websockets` may be false: then it refuses them, as some proxies do. */
+/** Starts a server. If its `websockets` is false, it refuses WebSockets, like some proxies. */
 export async function serve(t) {
   const http = createServer((request, answer) => mock.streams.put(new Stream(request, answer)));
   const sockets = new WebSocketServer({ noServer: true });
@@ -99,7 +99,7 @@ export async function serve(t) {
     http.close();
   });
   mock.url = `http://127.0.0.1:${http.address().port}`;
-  /** The next connection, greeted. */
+  /** The next connection, after the hello. */
   mock.peer = async (greeting = hello) => {
     const peer = await mock.peers.take();
     if (greeting) peer.send({ hello: greeting });
@@ -108,7 +108,7 @@ export async function serve(t) {
   return mock;
 }
 
-/** What the client needs of fetch. Node's own has timers, which are lost when a test stops the clock. */
+/** The parts of fetch that the client uses. Node's own fetch has timers, which break when a test stops the clock. */
 async function fetch(url, { headers, signal }) {
   const request = get(url, { headers, signal, agent: false });
   const [answer] = await once(request, "response");
@@ -121,7 +121,7 @@ async function fetch(url, { headers, signal }) {
   };
 }
 
-/** A client of the server, with what it printed, and its states as they come. */
+/** A client of the server, with its output and its states. */
 export function client(t, server, options = {}) {
   const printed = [];
   const log = { warn: (text) => printed.push(text), error: (...all) => printed.push(all.join(" ")) };
@@ -138,7 +138,7 @@ export function client(t, server, options = {}) {
   return Object.assign(it, {
     printed,
     states,
-    /** Waits until it is in the state, and returns the detail. */
+    /** Waits until the client is in the state, and returns the detail. */
     async until(state) {
       for (;;) {
         const detail = await states.take();
@@ -148,20 +148,20 @@ export function client(t, server, options = {}) {
   });
 }
 
-/** The next event of that type. */
+/** The next event of the given type. */
 export const next = (source, type) =>
   new Promise((resolve) => {
     const off = source.on(type, (value) => (off(), resolve(value)));
   });
 
-/** All events of a subscription, in order, as an inbox. */
+/** A queue of all events of a subscription, in order. */
 export function record(subscription, ...types) {
   const inbox = new Inbox();
   for (const type of types) subscription.on(type, (value) => inbox.put({ [type]: value }));
   return inbox;
 }
 
-/** Time stands still, and waits of the client are as long as they can be. */
+/** Stops the clock, and makes the client's random waits as long as possible. */
 export function still(t) {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1e12 });
   const elapsed = Date.now; // the mocked clock
@@ -169,7 +169,7 @@ export function still(t) {
   t.mock.method(Math, "random", () => 1);
 }
 
-/** Somebody sets the clock of a machine whose time stands still. */
+/** Sets the machine's clock while the test's clock is stopped. */
 export function setClock(t, by) {
   const now = Date.now;
   t.mock.method(Date, "now", () => now() + by);

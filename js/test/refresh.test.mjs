@@ -8,7 +8,7 @@ const expiring = { expires: "2026-11-22T10:00:00Z", in_ms: 60_000 };
 const invalid = { code: "invalid_token", message: "No.", retry: "new_token" };
 const limited = { code: "rate_limited", message: "Wait.", retry: "later", retry_after_ms: 2000 };
 
-/** A client whose function gives these tokens, one after the other; an error is thrown. The first one was taken. */
+/** A client whose token function returns these tokens in order, and throws the errors among them. The server has accepted the first token. */
 async function connected(t, ...tokens) {
   still(t);
   const server = await serve(t);
@@ -26,7 +26,7 @@ async function connected(t, ...tokens) {
   await peer.expect({ id: 0, auth: { token: first } });
   peer.send({ id: 0, auth: { user: "u1" } });
   await c.until("connected");
-  /** The next failure, as its message and the wait; then the wait is over. */
+  /** Returns the next failure's message and wait, and lets the wait pass. */
   const failure = async () => {
     const { error, after } = (await told.take()).expiring;
     tick(t, after);

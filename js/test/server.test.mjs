@@ -13,7 +13,7 @@ import { Inbox, next, record } from "./mock.mjs";
 const binary = process.env.TEST_BINARY;
 const real = (name, body) => test(name, { skip: !binary && "TEST_BINARY is not set; `go test ./scripts/realclients` sets it" }, body);
 
-/** Starts a server on free ports, or on those of one that was stopped. */
+/** Starts a server on free ports, or on the ports of a stopped server. */
 async function serve(t, flags = [], { api = 0, ws = 0 } = {}) {
   const child = spawn(binary, [`--api_port=${api}`, `--ws_port=${ws}`, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
   const exited = once(child, "exit");
@@ -41,7 +41,7 @@ async function serve(t, flags = [], { api = 0, ws = 0 } = {}) {
   return server;
 }
 
-/** A way to the server's port, whose connections can be cut, and which can be shut. */
+/** A proxy to the server's port. Its connections can be cut, and it can refuse new ones. */
 async function way(t, server) {
   const sockets = new Set();
   const it = { open: true };

@@ -1,5 +1,5 @@
-// Tests streams of server-sent events with clients that come back by themselves: the
-// npm package eventsource, and the EventSource of a real Chromium.
+// Tests streams of server-sent events with clients that reconnect by themselves: the npm package
+// eventsource, and the EventSource of a real Chromium.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { EventSource } from "eventsource";
 import { browse, listen, proxy, until } from "./rig.mjs";
 import { ask, serve } from "./server.mjs";
 
-/** Publishes on both channels by turns, and returns what was published on each. */
+/** Publishes on both channels in turn, and returns the messages of each. */
 async function publish(server, from, count) {
   const sent = { a: [], "b c": [] };
   for (let n = from; n < from + count; n++) {
@@ -19,7 +19,7 @@ async function publish(server, from, count) {
   return sent;
 }
 
-/** What both clients run, one of them in a page: it opens a stream and keeps what comes. */
+/** Run by both clients, one of them in a page: opens a stream and records its events. */
 function follow(EventSource, url) {
   const seen = { a: [], "b c": [], joins: [], errors: 0 };
   const source = new EventSource(url);
@@ -39,8 +39,8 @@ async function token(server) {
 const path = (token) => `/v2/events?channel=a&channel=b%20c&access_token=${token}`;
 
 /**
- * Cuts the connection twice, with messages before, while nobody is there, and after; then
- * leads to a server that knows none of them.
+ * Cuts the connection twice, with messages before, during and after each cut. Then connects to a
+ * server that knows none of them.
  */
 async function losesNothing(t, way, server, state) {
   await until(async () => (await state()).joins.length === 1);
@@ -56,16 +56,16 @@ async function losesNothing(t, way, server, state) {
   for (const round of [1, 2]) {
     await more(20);
     if (round === 1) await whole.call();
-    way.cut(); // at once: some messages may still have been on their way
+    way.cut(); // at once: some messages may still be on their way
     await more(20);
     await until(async () => (await state()).joins.length === round + 1);
     await more(20);
     await until(whole);
     const { a, "b c": b, joins } = await state();
-    assert.deepEqual({ a, "b c": b }, sent); // each once, in order
+    assert.deepEqual({ a, "b c": b }, sent); // each message once, in order
     assert.deepEqual(joins[round].map((r) => r.recovered), [true, true]);
   }
-  // clauses 5.4, 10.5: the memory engine's log does not outlive its server, and that is told.
+  // clauses 5.4, 10.5: the memory engine's log ends with its server, and the client receives a gap.
   const other = await serve(t, "--require_auth=false");
   way.server = other;
   await server.stop();
@@ -79,7 +79,7 @@ async function losesNothing(t, way, server, state) {
 }
 
 // clauses 4.7, 10.3, 10.5, 10.9
-test("the npm package eventsource comes back and loses nothing", async (t) => {
+test("the npm package eventsource reconnects and loses nothing", async (t) => {
   const server = await serve(t);
   const way = await proxy(t, server);
   const { seen, source } = follow(EventSource, `http://${way.address}${path(await token(server))}`);
@@ -88,20 +88,20 @@ test("the npm package eventsource comes back and loses nothing", async (t) => {
 });
 
 // clauses 4.7, 10.3, 10.5, 10.8, 10.9
-test("Chromium's EventSource comes back and loses nothing", async (t) => {
+test("Chromium's EventSource reconnects and loses nothing", async (t) => {
   const server = await serve(t);
   const way = await proxy(t, server);
   const pages = createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end("<title>page</title>"));
   const address = await listen(t, pages);
   const browser = await browse(t);
   const page = await browser.newPage();
-  await page.goto(`http://${address}/`); // another origin than the server's
+  await page.goto(`http://${address}/`); // not the server's origin
   await page.evaluate(`window.followed = (${follow})(EventSource, "http://${way.address}${path(await token(server))}")`);
   await losesNothing(t, way, server, () => page.evaluate("window.followed.seen"));
 });
 
-// clause 10.10: what EventSource does with a refusal is to give up.
-test("a refused EventSource does not come back", async (t) => {
+// clause 10.10: EventSource gives up after a refusal.
+test("a refused EventSource does not reconnect", async (t) => {
   const server = await serve(t);
   const { seen, source } = follow(EventSource, `http://${server.WebSocket}${path("nonsense")}`);
   await until(() => source.readyState === EventSource.CLOSED);

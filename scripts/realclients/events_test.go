@@ -18,9 +18,9 @@ import (
 	gorilla "github.com/gorilla/websocket"
 )
 
-// nginxConf is that of a reverse proxy as most have it: nothing in it is about streams,
-// so answers are buffered. It listens on a socket in the file system, whose name is
-// free for certain. DIR and WS stand for the folder and the server's address.
+// nginxConf configures a typical reverse proxy. It has no settings for streams, so responses are
+// buffered. It listens on a socket in the file system, whose name is certainly free. DIR and WS
+// stand for the directory and the server's address.
 const nginxConf = `
 daemon off;
 master_process off;
@@ -49,7 +49,7 @@ http {
 }
 `
 
-// site is a server, and where it is reached.
+// site is a server and its addresses.
 type site struct {
 	*testing.T
 	api, ws string
@@ -60,7 +60,7 @@ func newSite(t *testing.T) *site {
 	return newSiteWith(t, "--require_auth=false")
 }
 
-// newSiteWith starts a server with more flags.
+// newSiteWith starts a server with additional flags.
 func newSiteWith(t *testing.T, flags string) *site {
 	t.Helper()
 	server := start(t, buildServer(t)+" --api_port=0 --ws_port=0 --drain_time=0s "+flags)
@@ -90,10 +90,10 @@ func (s *site) publish(message string) {
 	}
 }
 
-// nginx starts a proxy before the server and returns its socket.
+// nginx starts a proxy in front of the server and returns the path of its socket.
 func (s *site) nginx() string {
 	s.Helper()
-	dir, err := os.MkdirTemp("", "boreas") // a socket's path must be short
+	dir, err := os.MkdirTemp("", "boreas") // the path of a socket must be short
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -116,8 +116,8 @@ func (s *site) nginx() string {
 	}
 }
 
-// stream follows a stream with curl, which must show each message as it comes; then it
-// comes back with the last id.
+// stream follows a stream with curl, which must print each message at once. Then it reconnects with
+// the last id.
 func (s *site) stream(curl string) {
 	s.Helper()
 	s.publish(`"before"`)
@@ -156,7 +156,7 @@ func (s *site) stream(curl string) {
 // clauses 10.1, 10.3, 10.4, 10.5
 func TestCurl(t *testing.T) { newSite(t).stream("curl -sN") }
 
-// clauses 10.5, 10.7: a proxy that buffers holds nothing back.
+// clauses 10.5, 10.7: a proxy that buffers does not delay the events.
 func TestEventsThroughNginx(t *testing.T) {
 	s := newSite(t)
 	s.stream("curl -sN --unix-socket " + s.nginx())

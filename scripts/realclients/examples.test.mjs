@@ -1,4 +1,4 @@
-// Tests the examples as people use them: their pages, in Chromium.
+// Tests the examples as people use them: their pages in Chromium.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { browse, proxy, until } from "./rig.mjs";
 import { serve } from "./server.mjs";
 
-/** Runs an example before a Boreas at the two addresses, or with its own, and returns the URL of its page. */
+/** Runs an example with the server at the two addresses, or with its own. Returns the URL of its page. */
 async function run(t, name, api, ws, ...flags) {
   const boreas = api ? [`--api=http://${api}`, `--ws=ws://${ws}/`] : [];
   const child = spawn(join(process.env.TEST_EXAMPLES, name), ["--listen=127.0.0.1:0", ...boreas, ...flags], { stdio: ["ignore", "ignore", "pipe"] });
@@ -21,16 +21,16 @@ async function run(t, name, api, ws, ...flags) {
   return found[1];
 }
 
-let failures; // of the pages of one test
+let failures; // errors of the pages of one test
 
-/** A test with a browser, in whose pages nothing may fail. */
+/** A test with a browser. Its pages must not report errors. */
 const browsing = (name, steps) => test(name, async (t) => {
   failures = [];
   await steps(t, await browse(t));
   assert.deepEqual(failures, []);
 });
 
-/** Opens a page in a context of its own, as another person's browser. */
+/** Opens a page in a new browser context, like another person's browser. */
 async function open(browser, url, script = "") {
   const context = await browser.newContext();
   await context.addInitScript(script);
@@ -44,7 +44,7 @@ async function open(browser, url, script = "") {
 const texts = (page, selector) => page.locator(selector).allTextContents();
 const state = (page) => page.locator("#state").getAttribute("data-state");
 
-/** Waits until a list reads as it should. */
+/** Waits until a list has the wanted items. */
 async function reads(list, want) {
   let got;
   try {
@@ -54,10 +54,10 @@ async function reads(list, want) {
   }
 }
 
-/** Somebody in the chatroom: what they see, and what they do. */
+/** A visitor of the chatroom: the content of the page, and the visitor's actions. */
 async function enter(browser, url, name, script) {
   const page = await open(browser, url, script);
-  // Each change of who is there, so that a flicker is seen, too.
+  // Record each change of the list of people, so that the test also sees a flicker.
   await page.evaluate(() => {
     window.seen = [];
     const people = document.getElementById("people");
@@ -74,7 +74,7 @@ async function enter(browser, url, name, script) {
     name,
     people: () => texts(page, "#people li"),
     seen: () => page.evaluate("window.seen"),
-    // Name and text of each message; of a gap's line its text.
+    // The name and text of each message; for a gap, its text.
     lines: () => page.locator("#messages li").evaluateAll((items) => items.map((item) => {
       const [name, text] = [item.querySelector("b"), item.querySelector("p")];
       return name ? `${name.textContent}: ${text.textContent}` : item.textContent;
@@ -85,7 +85,7 @@ async function enter(browser, url, name, script) {
       await until(async () => (await page.inputValue("#text")) === "");
     },
     async away(way) {
-      way.server = undefined; // first, or it comes back at once
+      way.server = undefined; // first, because the client reconnects at once
       await page.context().setOffline(true);
       way.cut();
       await until(async () => (await state(page)) === "waiting");
@@ -98,7 +98,7 @@ async function enter(browser, url, name, script) {
   };
 }
 
-/** A chatroom with a Boreas, and Ada and Ben in it. Ada's connections go over a way that can be cut. */
+/** A chatroom with a server, and with Ada and Ben in it. Ada connects through a proxy that can be cut. */
 async function chatroom(t, browser, ...flags) {
   const server = await serve(t, ...flags);
   const way = await proxy(t, server);
@@ -110,8 +110,8 @@ async function chatroom(t, browser, ...flags) {
 const numbers = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `Ben: ${from + i}`);
 
 // clauses 4.6, 4.7, 5.2, 8.4, 9.4, 9.6
-browsing("the chatroom: who was offline misses nothing, and is not seen to leave", async (t, browser) => {
-  // Longer than this test waits for anything: nobody goes because of it.
+browsing("the chatroom: a visitor who was offline misses nothing, and others do not see a leave", async (t, browser) => {
+  // Longer than any wait of this test, so a lost connection does not remove a user.
   const { server, way, ada, ben } = await chatroom(t, browser, "--rules=chatroom presence", "--presence_linger=1m");
   for (const each of [ada, ben]) await reads(each.people, ["Ada", "Ben"]);
   await ada.say("hello <b>Ben</b>");
@@ -126,7 +126,7 @@ browsing("the chatroom: who was offline misses nothing, and is not seen to leave
   said.push(...numbers(1, 20));
   await reads(ben.lines, said);
   assert.deepEqual(await ada.lines(), said.slice(0, 2));
-  // What cannot be sent stays where it is.
+  // A message that cannot be sent stays in the form.
   await ada.page.fill("#text", "I was away");
   await ada.page.click("#form button");
   await until(async () => (await texts(ada.page, "#problem"))[0].startsWith("Perhaps not sent: "));
@@ -139,11 +139,11 @@ browsing("the chatroom: who was offline misses nothing, and is not seen to leave
     await reads(each.lines, said);
     await reads(each.people, ["Ada", "Ben"]);
   }
-  // Who comes now gets the history.
+  // A new visitor gets the history.
   const cleo = await enter(browser, ben.page.url(), "Cleo");
   await reads(cleo.lines, said);
   await reads(ben.people, ["Ada", "Ben", "Cleo"]);
-  // A window that is closed is gone at once: nothing lingers.
+  // A closed window leaves at once, without lingering.
   await cleo.page.close();
   await reads(ben.people, ["Ada", "Ben"]);
   await ada.page.close();
@@ -152,7 +152,7 @@ browsing("the chatroom: who was offline misses nothing, and is not seen to leave
 });
 
 // clauses 4.8, 5.3, 5.4
-browsing("the chatroom: what is missing is told where it is missing", async (t, browser) => {
+browsing("the chatroom: a gap is shown in the place of missing messages", async (t, browser) => {
   const { server, way, ada, ben } = await chatroom(t, browser, "--rules=chatroom history_messages=5");
   await ben.say("0");
   await reads(ada.lines, ["Ben: 0"]);
@@ -163,12 +163,12 @@ browsing("the chatroom: what is missing is told where it is missing", async (t, 
   await reads(ada.lines, ["Ben: 0", gap, ...numbers(8, 12)]);
   await ben.say("13");
   await reads(ada.lines, ["Ben: 0", gap, ...numbers(8, 13)]);
-  assert.deepEqual(await ada.people(), []); // a Boreas without the rule
+  assert.deepEqual(await ada.people(), []); // the server has no such rule
 });
 
 // clause 6.3
-browsing("the chatroom: what is sent twice for want of an answer is there once", async (t, browser) => {
-  const ada = await enter(browser, await run(t, "chatroom"), "Ada"); // with a Boreas of its own
+browsing("the chatroom: a message that is sent again after a lost answer is published once", async (t, browser) => {
+  const ada = await enter(browser, await run(t, "chatroom"), "Ada"); // the example starts its own server
   await ada.page.route("**/messages", async (route) => {
     await route.fetch();
     await route.abort();
@@ -185,7 +185,7 @@ browsing("the chatroom: what is sent twice for want of an answer is there once",
 });
 
 // clauses 10.1, 10.4, 10.6, 10.8
-browsing("the chatroom: a page without WebSockets gets the same by a stream", async (t, browser) => {
+browsing("the chatroom: a page without WebSockets receives the same events over a stream", async (t, browser) => {
   const url = await run(t, "chatroom");
   const ben = await enter(browser, url, "Ben");
   await ben.say("before");
@@ -193,14 +193,14 @@ browsing("the chatroom: a page without WebSockets gets the same by a stream", as
   await ada.say("after");
   for (const each of [ada, ben]) {
     await reads(each.lines, ["Ben: before", "Ada: after"]);
-    await reads(each.people, ["Ben", "somebody"]); // a stream gives no info of its own
+    await reads(each.people, ["Ben", "somebody"]); // a client cannot send info over a stream
   }
   await ada.page.close();
   await reads(ben.people, ["Ben"]);
 });
 
 // clauses 3.3, 4.6, 4.7, 4.12, 5.4
-browsing("the live feed goes on where it was, also with another server", async (t, browser) => {
+browsing("the live feed resumes where it was, and continues with another server", async (t, browser) => {
   const server = await serve(t);
   const api = await proxy(t, server, "API");
   const way = await proxy(t, server);

@@ -11,10 +11,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-// needed are the programs that the tests run, beside the go command.
+// needed are the programs that the tests run, besides the go command.
 var needed = []string{"curl", "wsdump", "node", "python3", "nginx", "chromium"}
 
-// modules are what setup installs with npm.
+// modules are the npm packages that setup installs.
 var modules = []string{
 	"node_modules/ws/package.json",
 	"node_modules/eventsource/package.json",

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestNode runs ws.test.mjs, which starts servers of its own from the binary.
+// TestNode runs ws.test.mjs, which starts its own servers from the binary.
 func TestNode(t *testing.T) { node(t, ".", "ws.test.mjs") }
 
 // TestEventSource runs events.test.mjs, with the npm package eventsource and with
@@ -31,8 +31,8 @@ func TestExamples(t *testing.T) {
 	node(t, ".", "examples.test.mjs")
 }
 
-// TestJS runs the tests of the JavaScript client. Those that need a server start
-// their own from the binary.
+// TestJS runs the tests of the JavaScript client. Those that need a server start their own from the
+// binary.
 func TestJS(t *testing.T) {
 	tests, err := filepath.Glob("../../js/test/*.test.mjs")
 	if err != nil || len(tests) == 0 {
@@ -44,7 +44,7 @@ func TestJS(t *testing.T) {
 	node(t, "../../js", tests...)
 }
 
-// node runs test files in a folder by node's own test runner.
+// node runs test files in a folder with Node's test runner.
 func node(t *testing.T, folder string, tests ...string) {
 	t.Helper()
 	binary := buildServer(t)
@@ -58,7 +58,7 @@ func node(t *testing.T, folder string, tests ...string) {
 	t.Logf("%s", output)
 }
 
-// buildServer returns where the server's binary is, made of what is here.
+// buildServer builds the server and returns the path of the binary.
 func buildServer(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "boreas")

@@ -8,21 +8,21 @@ import (
 	"testing"
 )
 
-// A page is a Markdown text with terminal sessions in blocks that are marked
-// console. Their lines begin with
+// A page is a Markdown document with terminal sessions, in code blocks marked as console. Their
+// lines begin with
 //
-//	$   a command for the shell, its output on the lines after it
-//	>   a line typed into the wsdump that runs; ^C is Ctrl+C
-//	<   a line that wsdump shows
+//	$   a command for the shell, followed by the lines of its output
+//	>   a line to type into the running wsdump; ^C is Ctrl+C
+//	<   a line that wsdump prints
 //
-// Lines without a mark at the beginning of a block are what the stream that runs shows
-// next; ^C among them is Ctrl+C.
+// Lines without a mark at the beginning of a block are the next output of the running stream; ^C
+// among them is Ctrl+C.
 type page []step
 
 type step struct {
-	line   int    // in the page
-	kind   byte   // one of the three above, or a space
-	text   string // what stands after the mark
+	line   int    // in the document
+	kind   byte   // one of the three marks above, or a space
+	text   string // the text after the mark
 	output []string
 }
 
@@ -36,7 +36,7 @@ func readPage(t *testing.T, file string) page {
 		t.Fatal(err)
 	}
 	var steps page
-	inside, fresh := false, false // in a console block; no step in it yet
+	inside, fresh := false, false // in a console block; no step in it so far
 	for i, line := range strings.Split(string(text), "\n") {
 		mark, rest, marked := strings.Cut(line, " ")
 		switch {
@@ -52,7 +52,7 @@ func readPage(t *testing.T, file string) page {
 			steps = append(steps, step{line: i + 1, kind: ' ', output: []string{line}})
 			fresh = false
 		case steps[len(steps)-1].kind != '$' && steps[len(steps)-1].kind != ' ':
-			t.Fatalf("%s:%d: the output of which command?", file, i+1)
+			t.Fatalf("%s:%d: output without a command", file, i+1)
 		default:
 			last := &steps[len(steps)-1]
 			last.output = append(last.output, line)
@@ -61,19 +61,17 @@ func readPage(t *testing.T, file string) page {
 	return steps
 }
 
-// A reading is what stands in place of the page's examples in this run: each port
-// (with its colon), token, key, ID of one, position, session, user and time that the page
-// shows has one real counterpart.
+// A reading maps the page's examples to the real values of this run. Each port (with its colon),
+// token, key, ID, position, session, user and time on the page has one real counterpart.
 type reading map[string]string
 
-// example finds in a text what differs from run to run: a token or key, the ID of one, a
-// time, a port, a position, a session, a user, or the time after which a stream is to come
-// back.
+// example matches text that differs from run to run: a token or key, an ID, a time, a port, a
+// position, a session, a user, or the time after which a stream should reconnect.
 var example = regexp.MustCompile(`\bb[tk]_[A-Za-z0-9_-]{43}|\b(?:tok|key)_[A-Za-z0-9_-]{16}|\b20[0-9-]{8}T[0-9:]{8}Z` +
 	`|\b[A-Za-z0-9]{128}-[0-9]{10}\b|:[0-9]{4,5}\b|\b[0-9a-z]{5,8}-[0-9a-z]{1,4}\b` +
 	`|\bs_[0-9a-z]{6,}\b|\bu_[A-Za-z0-9_-]{16}|^retry: [0-9]{4}$`)
 
-// bind notes the counterparts of the page's examples that it does not know yet.
+// bind records the counterparts of examples that the reading does not know yet.
 func (r reading) bind(shown, real string) {
 	was, is := example.FindAllString(shown, -1), example.FindAllString(real, -1)
 	for i := range min(len(was), len(is)) {
@@ -83,14 +81,14 @@ func (r reading) bind(shown, real string) {
 	}
 }
 
-// with returns the reading that also knows the counterparts of these two texts.
+// with returns a reading that also knows the counterparts of these two texts.
 func (r reading) with(shown, real string) reading {
 	more := maps.Clone(r)
 	more.bind(shown, real)
 	return more
 }
 
-// of returns the page's text as it reads in this run.
+// of returns the page's text with the values of this run.
 func (r reading) of(text string) string {
 	return example.ReplaceAllStringFunc(text, func(was string) string {
 		if is, known := r[was]; known {

@@ -14,28 +14,26 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what must come. It is only ever used up
-// by a test that fails.
+// patience is the timeout of all waits. Only a failing test uses it up.
 const patience = time.Minute
 
-// A process is a program that runs on while the test goes on, as in a terminal of
-// its own.
+// A process is a program that runs beside the test, as in a terminal of its own.
 type process struct {
 	t     *testing.T
 	name  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	lines chan string // what it prints, closed at its end
+	lines chan string // its output, closed at its end
 }
 
-// start runs a shell's command line in the root of the repository. It gets the
-// environment of the test and what is added.
+// start runs a shell command in the root of the repository. It adds variables to the test's
+// environment.
 func start(t *testing.T, command string, environment ...string) *process {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", "exec "+command)
 	cmd.Dir = "../.."
 	cmd.Env = append(os.Environ(), environment...)
-	// A process group of its own is what Ctrl+C in a terminal reaches.
+	// Ctrl+C in a terminal reaches a process group, so the process needs its own.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -67,7 +65,7 @@ func start(t *testing.T, command string, environment ...string) *process {
 	return p
 }
 
-// line returns the next line that the process prints.
+// line returns the next line of the process's output.
 func (p *process) line() string {
 	p.t.Helper()
 	select {
@@ -84,12 +82,12 @@ func (p *process) line() string {
 
 var (
 	colours = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
-	// Before a line, and after one whose end another thread of wsdump comes before.
+	// A prompt comes before a line, or after a line if another thread of wsdump was faster.
 	prompts = regexp.MustCompile(`^(> )+|(> )+$`)
 )
 
-// shown returns the next line that wsdump shows, without its colours and prompts,
-// and without what comes whenever it is time: the server's pings and heartbeats.
+// shown returns the next line of wsdump, without colours and prompts. It skips the server's pings
+// and heartbeats, which may come at any time.
 func (p *process) shown() string {
 	p.t.Helper()
 	for {
@@ -100,7 +98,7 @@ func (p *process) shown() string {
 	}
 }
 
-// field returns the next line of a stream of events that is neither a comment nor blank.
+// field returns the next line of an event stream that is neither a comment nor blank.
 func (p *process) field() string {
 	p.t.Helper()
 	for {
@@ -117,7 +115,7 @@ func (p *process) enter(line string) {
 	}
 }
 
-// interrupt is Ctrl+C.
+// interrupt sends Ctrl+C.
 func (p *process) interrupt() {
 	p.t.Helper()
 	if err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGINT); err != nil {
@@ -125,7 +123,7 @@ func (p *process) interrupt() {
 	}
 }
 
-// wait waits for the end of the process and returns the rest of what it printed.
+// wait waits for the end of the process and returns the rest of its output.
 func (p *process) wait() (rest string, err error) {
 	p.t.Helper()
 	overdue := time.AfterFunc(patience, func() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) })
@@ -137,8 +135,9 @@ func (p *process) wait() (rest string, err error) {
 	return strings.Join(all, "\n"), p.cmd.Wait()
 }
 
-// stopped waits for a server at Ctrl+C, and fails the test unless it stopped in order. The exit status is that of the go command, which
-// is 1 if it looked at the signal before the server ended, and 0 if not.
+// stopped waits for a server after Ctrl+C, and fails the test unless the server stopped in order.
+// It ignores the exit status, which is that of the go command: 1 if that command handled the signal
+// before the server ended, otherwise 0.
 func (p *process) stopped() {
 	p.t.Helper()
 	if rest, err := p.wait(); !strings.HasSuffix(strings.TrimSpace(rest), "msg=stopped") {

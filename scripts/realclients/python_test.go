@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestPython runs the tests of the Python client, some of them against a server.
+// TestPython runs the tests of the Python client, some of them with a server.
 func TestPython(t *testing.T) {
 	server := start(t, "go run ./cmd/boreas", "BOREAS_API_PORT=0", "BOREAS_WS_PORT=0")
 	var api, ws string
@@ -17,7 +17,7 @@ func TestPython(t *testing.T) {
 			api = "http://" + address
 		}
 		if _, address, found := strings.Cut(line, "WebSocket endpoint configured to listen on "); found {
-			ws = "http://" + address // server-sent events are served there, too
+			ws = "http://" + address // this port also serves server-sent events
 		}
 	}
 	python := exec.Command("python3", "-B", "-W", "error", "-m", "unittest")

@@ -14,20 +14,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestQuickstart follows docs/quickstart.md to the letter: it runs every command,
-// types every line into wsdump, and compares every output. Three things differ
-// from what a reader does. The server is told by its environment to take free
-// ports, so that a test never meets another server, and 8001 and 8002 are replaced
-// by them; tokens are replaced by those that the server made; and a command that
-// only looks is repeated until it shows what the page shows, because nothing tells
-// when the server has read what wsdump sent.
+// TestQuickstart follows docs/quickstart.md exactly: it runs every command, types every line into
+// wsdump, and compares every output. It differs from a reader in three points:
+//
+//   - The environment makes the server use free ports instead of 8001 and 8002, so that a test
+//     never meets another server.
+//   - Tokens are replaced by the server's real tokens.
+//   - A command that only reads is repeated until its output matches, because the test cannot know
+//     when the server has processed wsdump's input.
 func TestQuickstart(t *testing.T) {
 	run := follow(t, "quickstart.md")
 	run.stopDump()
 	run.end()
 }
 
-// TestHTTPAPI follows docs/http-api.md in the same way. Positions are replaced, too.
+// TestHTTPAPI follows docs/http-api.md in the same way. It also replaces positions.
 func TestHTTPAPI(t *testing.T) {
 	run := follow(t, "http-api.md")
 	run.end()
@@ -58,15 +59,15 @@ func TestStart(t *testing.T) {
 	}
 	want := "{\"hello\":1}\n{\"hello\":2}\n{\"hello\":3}\n"
 	if diff := cmp.Diff(want, string(output)); diff != "" {
-		t.Errorf("the web page shows something else (-want +got):\n%s", diff)
+		t.Errorf("the web page differs (-want +got):\n%s", diff)
 	}
 	run.end()
 }
 
-// What begins the lines that start programs which run on.
+// Beginnings of commands that start programs which keep running.
 const server, subscriber, stream = "go run ", "wsdump ", "curl -sN "
 
-// follow does what a page says, up to its end.
+// follow executes all steps of a page.
 func follow(t *testing.T, name string) *walk {
 	t.Helper()
 	run := &walk{t: t, name: name, reading: reading{}}
@@ -104,7 +105,7 @@ func follow(t *testing.T, name string) *walk {
 	return run
 }
 
-// stopDump is Ctrl+C in wsdump's terminal.
+// stopDump sends Ctrl+C to wsdump.
 func (q *walk) stopDump() {
 	q.t.Helper()
 	if q.dump == nil {
@@ -117,11 +118,11 @@ func (q *walk) stopDump() {
 	q.dump = nil
 }
 
-// streams compares what the stream shows next.
+// streams compares the next output of the stream.
 func (q *walk) streams(s step) {
 	q.t.Helper()
 	if q.stream == nil {
-		q.t.Fatalf("%s:%d: the output of which command?", q.name, s.line)
+		q.t.Fatalf("%s:%d: output without a stream", q.name, s.line)
 	}
 	for _, want := range s.output {
 		switch want {
@@ -136,7 +137,7 @@ func (q *walk) streams(s step) {
 	}
 }
 
-// end ends the server.
+// end stops the server.
 func (q *walk) end() {
 	q.t.Helper()
 	q.server.interrupt()
@@ -146,7 +147,7 @@ func (q *walk) end() {
 // A walk is one run of a page.
 type walk struct {
 	t    *testing.T
-	name string // of the page
+	name string // of the page's file
 	reading
 	server, dump, stream *process
 }
@@ -159,7 +160,7 @@ func (q *walk) compare(s step, want, got string) {
 	}
 }
 
-// command runs a command that ends by itself, and compares what it prints.
+// command runs a command that exits by itself, and compares its output.
 func (q *walk) command(s step) {
 	q.t.Helper()
 	looksOnly := !strings.Contains(s.text, " -X ") && !strings.Contains(s.text, " -d ")

@@ -1,5 +1,5 @@
-// What programs and pages see that are refused: the npm package ws, and the WebSocket and
-// EventSource of a real Chromium.
+// Tests how programs and pages see a refusal: the npm package ws, and the WebSocket and EventSource
+// of a real Chromium.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -11,7 +11,7 @@ import { ask, serve } from "./server.mjs";
 const fault = (code, message, retry = "new_token") => ({ code, message, retry, docs: `docs/errors.md#${code}` });
 
 // clauses 3.10, 8.7
-test("ws can read why its handshake was refused", async (t) => {
+test("ws can read the reason of a refused handshake", async (t) => {
   const server = await serve(t);
   const socket = new WebSocket(`ws://${server.WebSocket}/v2`, { headers: { Authorization: "Bearer wrong" } });
   const [, answer] = await once(socket, "unexpected-response");
@@ -24,7 +24,7 @@ test("ws can read why its handshake was refused", async (t) => {
 });
 
 // clauses 3.6, 8.3, 8.6
-test("ws is told that its token was revoked", async (t) => {
+test("ws receives the reason when its token is revoked", async (t) => {
   const server = await serve(t);
   const { json } = await ask(server, "POST", "/v2/tokens", { user: "ann" });
   const socket = new WebSocket(`ws://${server.WebSocket}/v2?access_token=${json.token}`);
@@ -39,7 +39,7 @@ test("ws is told that its token was revoked", async (t) => {
   assert.deepEqual(got[1].goodbye.error, fault("token_revoked", "The token was revoked."));
 });
 
-/** In a page: what becomes of a connection of each kind. */
+/** In a page: the result of each kind of connection. */
 function connect(server, token) {
   const opened = (thing, close) =>
     new Promise((tell) => {
@@ -54,9 +54,9 @@ function connect(server, token) {
   ]);
 }
 
-// clauses 8.7, 10.8, 10.9: a browser tells a page no more than that it failed, but for what fetch
-// can read.
-test("a page in Chromium, of an origin that may connect and of others", async (t) => {
+// clauses 8.7, 10.8, 10.9: a browser tells a page only that a connection failed, except for
+// responses that fetch can read.
+test("a page in Chromium, of an allowed origin and of others", async (t) => {
   const pages = createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end("<title>page</title>"));
   const good = await listen(t, pages);
   const other = `localhost:${good.split(":")[1]}`;

@@ -12,11 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// This file looks at what a person sees who is refused, with the tools that one has at
-// hand.
+// This file tests how a person sees a refusal, with common tools.
 
-// curl runs curl and returns what it shows: the status at the end, and what differs from run to
-// run left out.
+// curl runs curl and returns its output, with the status at the end. It removes text that differs
+// from run to run.
 func (s *site) curl(arguments ...string) string {
 	s.Helper()
 	output, err := exec.Command("curl", append([]string{"-sS", "-w", "%{http_code}"}, arguments...)...).CombinedOutput()
@@ -26,7 +25,7 @@ func (s *site) curl(arguments ...string) string {
 	return regexp.MustCompile(`key_[A-Za-z0-9_-]{16}`).ReplaceAllString(string(output), "KEY")
 }
 
-// made makes a token or key and returns its text.
+// made creates a token or key and returns its text.
 func (s *site) made(member, path, body string) string {
 	s.Helper()
 	var answer map[string]any
@@ -73,7 +72,7 @@ func TestWsdumpAtTheEndOfAToken(t *testing.T) {
 	var got []string
 	for {
 		line := dump.shown()
-		if strings.HasPrefix(line, `< {"expiring":`) { // with a life so short it may come too late
+		if strings.HasPrefix(line, `< {"expiring":`) { // the lifetime is so short that this may come too late
 			continue
 		}
 		got = append(got, regexp.MustCompile(`20[0-9-]{8}T[0-9:]{8}Z|"after_ms":[0-9]+`).ReplaceAllString(line, "…"))
@@ -84,9 +83,9 @@ func TestWsdumpAtTheEndOfAToken(t *testing.T) {
 	const fault = `{"code":"token_expired","message":"The token has expired.","retry":"new_token","docs":"docs/errors.md#token_expired"}`
 	want := []string{`< {"id":1,"auth":{"user":"ann","expires":"…"}}`, `< {"goodbye":{"error":` + fault + `,"reconnect":{…}}}`}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("until its end (-want +got):\n%s", diff)
+		t.Errorf("until the expiry (-want +got):\n%s", diff)
 	}
-	dump.interrupt() // it waits for what is typed, whatever the server says
+	dump.interrupt() // wsdump waits for input, whatever the server does
 	dump.wait()      //nolint:errcheck // it was interrupted
 
 	late := start(t, "wsdump ws://"+s.ws+"/v2")
@@ -94,7 +93,7 @@ func TestWsdumpAtTheEndOfAToken(t *testing.T) {
 	}
 	late.enter(auth)
 	if diff := cmp.Diff(`< {"id":1,"error":`+fault+`}`, late.shown()); diff != "" {
-		t.Errorf("after it (-want +got):\n%s", diff)
+		t.Errorf("after the expiry (-want +got):\n%s", diff)
 	}
 	late.interrupt()
 	late.wait() //nolint:errcheck // it was interrupted

@@ -1,10 +1,10 @@
-// What the tests with connections that break and with a browser have in common.
+// Shared by the tests that interrupt connections and those that use a browser.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer as createProxy } from "node:net";
 import { chromium } from "playwright-core";
 
-/** Listens on a free port until the end of the test, and returns where. */
+/** Listens on a free port until the end of the test, and returns the address. */
 export async function listen(t, listener) {
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
@@ -13,8 +13,8 @@ export async function listen(t, listener) {
 }
 
 /**
- * A proxy before one of a server's ports, whose connections can be cut. It leads to the
- * server that is set; without one it leads nowhere.
+ * A proxy in front of a server's port. Its connections can be cut. It connects to the server in
+ * its field `server`; without one it refuses connections.
  */
 export async function proxy(t, server, port = "WebSocket") {
   const ends = new Set();
@@ -35,7 +35,7 @@ export async function proxy(t, server, port = "WebSocket") {
   return way;
 }
 
-/** Waits until the condition holds. The client's own waiting takes some seconds. */
+/** Waits until the condition is true. The client's own waits take some seconds. */
 export async function until(condition) {
   const deadline = Date.now() + 50_000;
   while (!(await condition())) {
@@ -44,7 +44,7 @@ export async function until(condition) {
   }
 }
 
-/** Starts a browser, and ends it after the test. */
+/** Starts a browser, and closes it after the test. */
 export async function browse(t) {
   const browser = await chromium.launch({
     executablePath: "/usr/bin/chromium",

@@ -1,5 +1,4 @@
-// What the tests with node have in common: a server of their own, from the binary that
-// the environment names.
+// Shared by the Node tests: starts a server from the binary that the environment names.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +7,7 @@ import { createInterface } from "node:readline";
 const binary = process.env.TEST_BINARY;
 assert.ok(binary, "TEST_BINARY is not set; run this by `go test ./scripts/realclients`");
 
-/** Starts a server on free ports with more flags, and stops it after the test. */
+/** Starts a server on free ports with additional flags, and stops it after the test. */
 export async function serve(t, ...flags) {
   const child = spawn(binary, ["--api_port=0", "--ws_port=0", "--drain_time=0s", ...flags], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -32,7 +31,7 @@ export async function serve(t, ...flags) {
   return server;
 }
 
-/** Asks the API and returns the answer's status and its JSON, if it has any. */
+/** Makes a request to the API. Returns the status and the JSON of the response, if any. */
 export async function ask(server, method, path, body) {
   const answer = await fetch(`http://${server.API}${path}`, {
     method,
@@ -43,7 +42,7 @@ export async function ask(server, method, path, body) {
   return { status: answer.status, json: text ? JSON.parse(text) : undefined };
 }
 
-/** Asks until the answer is the one wanted: nothing tells when a request sent over WebSocket was carried out. */
+/** Repeats a request until the response is as wanted, because a test cannot know when the server has handled a WebSocket frame. */
 export async function until(server, path, want) {
   const deadline = Date.now() + 60_000;
   for (;;) {

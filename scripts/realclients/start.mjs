@@ -1,4 +1,4 @@
-// Opens a web page from a file in Chromium, waits until its list has so many items, and
+// Opens a web page from a file in Chromium, waits until its list has the given number of items, and
 // prints them.
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
@@ -10,7 +10,7 @@ const browser = await chromium.launch({
 });
 try {
   const page = await browser.newPage();
-  const told = []; // what the browser's console says, for a test that fails
+  const told = []; // output of the browser's console, for a failing test
   page.on("console", (line) => told.push(line.text()));
   page.on("pageerror", (error) => told.push(String(error)));
   await page.goto(String(pathToFileURL(file)));

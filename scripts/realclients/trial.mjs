@@ -1,16 +1,16 @@
-// A subscriber of internal/trial that uses js/boreas.js. It joins and leaves channels at random and publishes,
-// until its input says "quiet", and tells on its output, a line of JSON for each, what came of it. It ends with its
-// input.
+// A subscriber for internal/trial that uses js/boreas.js. It joins and leaves channels at random
+// and publishes, until it reads "quiet" from its input. It writes each result as a line of JSON. It
+// ends when its input ends.
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
 import { connect } from "../../js/boreas.js";
 
 const { url, api, name, seed, channels, transport } = JSON.parse(process.argv[2]);
-const CHANNELS = 8; // that it is on at once, at most
-const PAUSE = 240; // milliseconds between two things that it does, at most
+const CHANNELS = 8; // maximum number of joined channels
+const PAUSE = 240; // maximum pause between two actions, in milliseconds
 
-// Its own source of what is random, so that the seed decides. The client waits up to half a minute between two
-// attempts, which is more than a trial has.
+// The seed determines all random numbers. Math.random returns small ones: otherwise the client would
+// wait up to half a minute between two attempts, which is longer than a trial.
 let state = BigInt(seed);
 const random = () => {
   state = (state * 6364136223846793005n + 1442695040888963407n) & 0xffffffffffffffffn;
@@ -21,7 +21,7 @@ const pick = (n) => Math.floor(random() * n);
 
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
-/** The message of internal/trial/content.go. */
+/** A message as in internal/trial/content.go. */
 function content(c, n, noEcho) {
   let h = 14695981039346656037n;
   for (const byte of new TextEncoder().encode(`${name}/${n} on ${c}`)) h = ((h ^ BigInt(byte)) * 1099511628211n) & 0xffffffffffffffffn;

@@ -1,5 +1,5 @@
-"""A subscriber of internal/trial that uses clients/python over server-sent events. It tells on
-its output, a line of JSON for each, what came. It ends with its input."""
+"""A subscriber for internal/trial that uses clients/python over server-sent events. It writes
+each event as a line of JSON. It ends when its input ends."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import boreas  # noqa: E402
 
 options = json.loads(sys.argv[1])
 source = random.Random(options["seed"])
-# The client waits up to half a minute between two attempts, which is more than a trial has.
+# Short waits: the client would wait up to half a minute between two attempts, longer than a trial.
 random.uniform = lambda low, high: low + (high - low) * 0.03 * source.random()
 
 

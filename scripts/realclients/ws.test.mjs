@@ -1,6 +1,5 @@
-// Tests the server with the npm package ws, the WebSocket client of most Node
-// programs. Each test starts a server of its own, from the binary that the
-// environment names.
+// Tests the server with the npm package ws, the WebSocket client of most Node programs. Each test
+// starts its own server from the binary that the environment names.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -42,7 +41,7 @@ async function subscribe(server, ...channels) {
   return { socket, token: json.token };
 }
 
-test("a subscriber gets what is published, in each channel's order", async (t) => {
+test("a subscriber receives published messages, in order per channel", async (t) => {
   const server = await serve(t);
   const { socket } = await subscribe(server, "a", "b");
   for (let n = 0; n < 100; n++) {
@@ -88,7 +87,7 @@ test("the server's pings are answered by the client itself", async (t) => {
   socket.terminate();
 });
 
-test("a client that answers no ping is given up", async (t) => {
+test("the server disconnects a client that does not answer pings", async (t) => {
   const server = await serve(t, "--ws_ping_interval=1s", "--ws_ping_timeout=1s");
   const socket = await connect(server, { autoPong: false });
   assert.notEqual((await closed(socket)).code, 1000);
@@ -144,7 +143,7 @@ test("a deleted token stops its subscriber", async (t) => {
   socket.terminate();
 });
 
-test("a server that shuts down says 1001 to everyone and ends well", async (t) => {
+test("a server that shuts down closes all connections with 1001 and exits with success", async (t) => {
   const server = await serve(t);
   const sockets = await Promise.all(Array.from({ length: 10 }, () => connect(server)));
   const ends = Promise.all(sockets.map(closed));
