@@ -1,6 +1,6 @@
-# What one does with this repository. `make help` lists it.
+# Tasks of this repository. `make help` lists them.
 #
-# The product is built without cgo. Only tests under the race detector need it.
+# The product is built without cgo. Only tests with the race detector need cgo.
 export CGO_ENABLED = 0
 
 SHELL      = /bin/bash
@@ -17,16 +17,16 @@ TARGETS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## the server for this machine, as ./boreas
+build: ## build the server for this machine, as ./boreas
 	$(GO) build -trimpath -o . ./cmd/boreas
 
-build-all: ## the server for every platform, in dist/
+build-all: ## build the server for every platform, in dist/
 	scripts/build-all.sh $(TARGETS)
 
-setup: ## install what the tests need, telling what
+setup: ## install the programs that the tests need, and list them
 	scripts/setup.sh
 
-lint: ## vet, staticcheck, gofumpt
+lint: ## run vet, staticcheck and gofumpt
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
 	@unformatted=$$($(TOOL) gofumpt -l .) || exit 1; \
@@ -34,28 +34,28 @@ lint: ## vet, staticcheck, gofumpt
 		echo "not formatted; run '$(TOOL) gofumpt -w .':"; echo "$$unformatted"; exit 1; \
 	fi
 
-# TEST_REAL_CLIENTS=1: a test that lacks curl, wsdump or node fails, where it
-# would otherwise be left out.
+# With TEST_REAL_CLIENTS=1, a test that lacks curl, wsdump or node fails. Without it, the test is
+# skipped.
 test: setup lint bench-check openapi-check acme-check ## set up, lint, and run every test under the race detector
 	CGO_ENABLED=1 TEST_REAL_CLIENTS=1 $(GO) test -race -timeout $(TEST_LIMIT) ./...
 
-bench: ## Boreas and its alternatives side by side; see bench/README.md
+bench: ## compare Boreas with its alternatives; see bench/README.md
 	cd bench && $(GO) run .
 
-bench-check: # the benchmarks are a module of their own; ./... does not see them
+bench-check: # the benchmarks are a module of their own, which ./... does not include
 	cd bench && $(GO) vet ./... && $(GO) test ./...
 
-openapi-check: # the description of the API; its validator is a module of its own, too
+openapi-check: # the description of the API; its validator is a module of its own too
 	cd api/openapitest && $(GO) vet ./... && $(GO) test -count=1 ./...
 
-acme-check: # certificates from pebble, a test authority; a module of its own, too
+acme-check: # certificates from pebble, a test authority; a module of its own too
 	cd internal/server/acmetest && $(GO) vet ./... && $(GO) test -count=1 -timeout 2m ./...
 
-fuzz: ## every fuzz target for FUZZTIME (5m) each
+fuzz: ## run each fuzz target for FUZZTIME (5m)
 	scripts/fuzz.sh $(FUZZTIME)
 
-soak: setup ## the oracle (SOAK_ARGS, such as -seed=7) and a load for SOAK_TIME (10m)
+soak: setup ## run the oracle (SOAK_ARGS, such as -seed=7) and a load for SOAK_TIME (10m)
 	scripts/soak.sh $(SOAK_TIME) $(SOAK_ARGS)
 
-clean: ## remove what the other targets made
+clean: ## remove the output of the other targets
 	rm -rf boreas boreas.exe dist scripts/realclients/node_modules js/node_modules
