@@ -6,9 +6,9 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// Between is an engine that lets a test act exactly before and after each step of
-// another engine: for interleavings that chance would seldom bring. Nil functions
-// are not called. Set them before the engine is used.
+// Between wraps an engine and lets a test act directly before and after each of its calls. Tests
+// use it for interleavings that rarely occur by chance. Nil functions are not called. Set the
+// functions before the engine is used.
 type Between struct {
 	engine.Engine
 

@@ -11,32 +11,32 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// Conn is a session's way out, in memory. It takes everything, unless it was given
-// a bound. Its methods may be called by many goroutines at once.
+// Conn is a session's connection, in memory. It accepts all bytes, unless Bound limits it. Its
+// methods are safe for concurrent use.
 type Conn struct {
-	// OnWrite, if not nil, is called at the start of each TryWrite. Set it before
-	// the session is opened.
+	// OnWrite, if not nil, is called at the start of each TryWrite. Set it before Open.
 	OnWrite func()
 
-	// Form is the session's wire form; nil is [Text]. Set it before Open.
+	// Form is the session's wire format; nil means [Text]. Set it before Open.
 	Form boreas.Format
 
+	// Guarded by mu, except finished, which is immutable after Adopt.
 	mu       sync.Mutex
 	session  *boreas.Session
 	taken    []byte
 	writes   int
 	bounded  bool
-	room     int // bytes it still takes, if bounded
+	room     int // bytes that it still accepts, if bounded
 	lost     error
 	awaited  []byte
-	arrived  chan struct{} // closed when awaited has been taken
+	arrived  chan struct{} // closed when awaited has been written
 	more     chan struct{} // closed when there is room again
 	finished chan struct{}
 	reason   error
 	said     bool
 }
 
-// Open opens a session of the hub on a new Conn with the form [Text].
+// Open opens a session of the hub on a new Conn with the format [Text].
 func Open(hub *boreas.Hub) (*boreas.Session, *Conn, error) {
 	c := new(Conn)
 	s, err := c.Open(hub)
@@ -68,14 +68,14 @@ func (c *Conn) Adopt(s *boreas.Session, greeting func(id string) []byte) error {
 	return s.Start(c, c.Form, greeting)
 }
 
-// Session returns the session that was opened on c.
+// Session returns the session on c.
 func (c *Conn) Session() *boreas.Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.session
 }
 
-// Bound makes the connection take no more than n further bytes.
+// Bound makes the connection accept at most n further bytes.
 func (c *Conn) Bound(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,7 +83,7 @@ func (c *Conn) Bound(n int) {
 	c.wake()
 }
 
-// Unbound makes it take everything again.
+// Unbound makes the connection accept all bytes again.
 func (c *Conn) Unbound() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,7 +91,7 @@ func (c *Conn) Unbound() {
 	c.wake()
 }
 
-// Lose makes all further writes fail with the error.
+// Lose makes all further writes fail with err.
 func (c *Conn) Lose(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -163,14 +163,14 @@ func (c *Conn) Finish(reason error, said bool) {
 	s.Done()
 }
 
-// Taken returns what has been written so far.
+// Taken returns the bytes that have been written so far.
 func (c *Conn) Taken() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return string(c.taken)
 }
 
-// Lines returns the whole lines that have been written so far.
+// Lines returns the complete lines that have been written so far.
 func (c *Conn) Lines() []string {
 	text := c.Taken()
 	end := strings.LastIndexByte(text, '\n')
@@ -180,8 +180,8 @@ func (c *Conn) Lines() []string {
 	return strings.Split(text[:end], "\n")
 }
 
-// Await returns a channel that is closed once the text has been written. One text
-// is awaited at a time.
+// Await returns a channel that is closed when the text has been written. Only one text can be
+// awaited at a time.
 func (c *Conn) Await(text string) <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,24 +193,24 @@ func (c *Conn) Await(text string) <-chan struct{} {
 	return c.arrived
 }
 
-// Writes returns how many writes there were, also those that took nothing.
+// Writes returns the number of writes, including those that accepted no bytes.
 func (c *Conn) Writes() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.writes
 }
 
-// Finished is closed when the hub has finished the connection.
+// Finished returns a channel that is closed when the hub has finished the connection.
 func (c *Conn) Finished() <-chan struct{} { return c.finished }
 
-// Said tells whether the session's last words were out when it was finished.
+// Said reports whether the session's last message was written before the connection was finished.
 func (c *Conn) Said() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.said
 }
 
-// Reason returns why the session ended, nil if it has not.
+// Reason returns why the session ended, or nil if it has not ended.
 func (c *Conn) Reason() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package boreastest has what tests of Boreas and of its engines need: the rules of
-// an engine as a test, an engine that lets a test act between two steps, the far end
-// of a session in memory, and a proxy that does to connections what networks do.
+// Package boreastest helps to test Boreas and its engines. It contains a test of the engine
+// contract, an engine that lets a test act between two steps, a session's connection in memory, and
+// a proxy that simulates network faults.
 package boreastest

@@ -11,9 +11,9 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// TestEngine checks the rules of [engine.Engine] against engines that open returns, each
-// new and empty, keeping at least 1,000 publications a channel, and keys for as long as
-// the test takes. An engine's test file needs no more than one call of it.
+// TestEngine checks the rules of [boreas.Engine] with engines from open. Each engine must be new
+// and empty. It must keep at least 1,000 publications per channel, and must remember keys for the
+// duration of the test. An engine's test needs to call only TestEngine.
 func TestEngine(t *testing.T, open func(t *testing.T) engine.Engine) {
 	for _, rule := range []struct {
 		name  string
@@ -166,7 +166,7 @@ func wrongPositions(t *testing.T, e engine.Engine) {
 	}
 }
 
-// wantHead checks a head. It may be after the newest publication, because offsets have holes.
+// wantHead checks a head. It may be after the newest publication, because offsets may have holes.
 func wantHead(t *testing.T, head, newest engine.Position) {
 	t.Helper()
 	if head.Epoch != newest.Epoch || head.Offset < newest.Offset {
@@ -174,8 +174,8 @@ func wantHead(t *testing.T, head, newest engine.Position) {
 	}
 }
 
-// positionsInHoles reads from each offset that the log spans, whether or not a publication has
-// it.
+// positionsInHoles reads from each offset between start and head, even from those without a
+// publication.
 func positionsInHoles(t *testing.T, e engine.Engine) {
 	start := read(t, e, "a", engine.Position{}, 0).Head
 	var all []engine.Position
@@ -196,11 +196,11 @@ func positionsInHoles(t *testing.T, e engine.Engine) {
 	}
 }
 
-// collector gathers what an engine delivers.
+// collector collects the publications that an engine delivers.
 type collector struct {
 	mu   sync.Mutex
-	pubs []*engine.Publication
-	more chan struct{}
+	pubs []*engine.Publication // guarded by mu
+	more chan struct{}         // holds a token when pubs has grown; capacity 1
 }
 
 func newCollector() *collector { return &collector{more: make(chan struct{}, 1)} }
@@ -215,7 +215,7 @@ func (c *collector) deliver(p *engine.Publication) {
 	}
 }
 
-// wait returns what was delivered once there are n.
+// wait waits for n publications and returns all that were delivered.
 func (c *collector) wait(t *testing.T, n int) []*engine.Publication {
 	t.Helper()
 	for {
@@ -296,8 +296,8 @@ func publishAll(t *testing.T, e engine.Engine) {
 	wg.Wait()
 }
 
-// checkAll checks that all of publishAll's come once, each publisher's in order,
-// with increasing offsets.
+// checkAll checks that each publication of publishAll occurs once, that each publisher's are in
+// order, and that offsets increase.
 func checkAll(t *testing.T, what string, pubs []*engine.Publication) {
 	t.Helper()
 	var next [publishers]int
@@ -330,8 +330,8 @@ func concurrentPublish(t *testing.T, e engine.Engine) {
 	checkAll(t, "read", read(t, e, "a", engine.Position{}, publishers*perEach+1).Publications)
 }
 
-// followWhilePublishing checks that what Read finds up to the head that Follow
-// returned, and what it delivers, together are the log, with no seam.
+// followWhilePublishing checks that reading up to the head from Follow, followed by the deliveries,
+// yields the complete log.
 func followWhilePublishing(t *testing.T, e engine.Engine) {
 	var wg sync.WaitGroup
 	wg.Go(func() { publishAll(t, e) })

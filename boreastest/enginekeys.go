@@ -10,7 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// The rules of [TestEngine] for what comes with a message: its sender and its key.
+// The rules of [TestEngine] about a message's sender and key.
 
 func publishKey(e engine.Engine, channel, data, key string) (engine.Ack, error) {
 	return e.Publish(context.Background(), channel, engine.Message{Data: []byte(data), Key: key})
@@ -81,17 +81,17 @@ func keyReused(t *testing.T, e engine.Engine) {
 		}
 	}
 	if again := mustPublishKey(t, e, "a", "1", "k"); again.Position != first.Position || !again.Duplicate {
-		t.Errorf("the first again, after another: got %+v, want the position %v", again, first.Position)
+		t.Errorf("the first message again, after another: got %+v, want the position %v", again, first.Position)
 	}
 	wantTexts(t, "read", read(t, e, "a", engine.Position{}, 10).Publications, "1")
 }
 
-// keyConcurrent checks that of many messages with the same key at the same time one is
-// appended, and that all are told its position.
+// keyConcurrent publishes messages with the same key concurrently. One must be appended, and all
+// calls must return its position.
 func keyConcurrent(t *testing.T, e engine.Engine) {
 	const rounds = 50
 	acks := make([][publishers]engine.Ack, rounds)
-	start := make([]sync.WaitGroup, rounds) // so that all begin each round together
+	start := make([]sync.WaitGroup, rounds) // so that all publishers begin a round together
 	var wg sync.WaitGroup
 	for r := range start {
 		start[r].Add(publishers)
@@ -121,11 +121,11 @@ func keyConcurrent(t *testing.T, e engine.Engine) {
 				firsts++
 			}
 			if ack.Position.Offset != p.Offset {
-				t.Errorf("round %d: told %d, want %d", r, ack.Position.Offset, p.Offset)
+				t.Errorf("round %d: got offset %d, want %d", r, ack.Position.Offset, p.Offset)
 			}
 		}
 		if firsts != 1 || string(p.Data) != fmt.Sprint(r) {
-			t.Errorf("round %d: %s, and %d are called the first", r, p.Data, firsts)
+			t.Errorf("round %d: %s, and %d are not duplicates", r, p.Data, firsts)
 		}
 	}
 }

@@ -6,28 +6,29 @@ import (
 	"time"
 )
 
-// A FaultKind is something that a network does to a connection.
+// A FaultKind is a kind of network fault.
 type FaultKind uint8
 
-// The faults that a [Link] can be given.
+// The faults of a [Link].
 const (
-	// Cut closes both sides in order, as a proxy does that is restarted.
+	// Cut closes both sides in order, like a proxy that is restarted.
 	Cut FaultKind = iota
 	// Reset aborts both sides: the peers see "connection reset".
 	Reset
-	// Stall forwards nothing. What is sent waits, at last in the sender.
+	// Stall forwards nothing. Bytes wait in the proxy, and when its buffers are full, in the
+	// sender.
 	Stall
-	// Slow forwards Fault.Rate bytes a second.
+	// Slow forwards Fault.Rate bytes per second.
 	Slow
-	// Delay holds each piece back for Fault.Wait.
+	// Delay delays each piece by Fault.Wait.
 	Delay
-	// HalfOpen throws away what is sent, its end included, and keeps the connection: a
-	// peer that is gone without a word. It lasts until the connection ends, whatever
-	// Fault.For says, since a stream with a hole in it is none.
+	// HalfOpen discards all bytes and the end of the stream, but keeps the connection, as if the
+	// peer had disappeared silently. It lasts until the connection ends and ignores Fault.For,
+	// because the stream is already incomplete.
 	HalfOpen
 )
 
-// FaultKinds are all of them.
+// FaultKinds returns all kinds of faults.
 func FaultKinds() []FaultKind { return []FaultKind{Cut, Reset, Stall, Slow, Delay, HalfOpen} }
 
 func (k FaultKind) String() string {
@@ -38,7 +39,7 @@ func (k FaultKind) String() string {
 	return names[k]
 }
 
-// A Direction says for which bytes of a connection a fault is.
+// A Direction selects the bytes of a connection that a fault affects.
 type Direction uint8
 
 // The directions.
@@ -52,20 +53,20 @@ func (d Direction) String() string {
 	return [...]string{"both ways", "to the server", "to the client"}[d]
 }
 
-// A Fault says what happens to a connection.
+// A Fault is a network fault of a connection.
 type Fault struct {
 	Kind FaultKind
 
-	// Direction is not used by Cut and Reset.
+	// Direction is ignored by Cut and Reset.
 	Direction Direction
 
 	// For is how long Stall, Slow and Delay last; 0 means until [Link.Heal].
 	For time.Duration
 
-	// Rate is how many bytes a second Slow lets through; 0 means 1,000.
+	// Rate is how many bytes per second Slow forwards; 0 means 1,000.
 	Rate int
 
-	// Wait is how long Delay holds a piece back.
+	// Wait is how long Delay delays a piece.
 	Wait time.Duration
 }
 
@@ -87,8 +88,8 @@ func (f Fault) String() string {
 	return text
 }
 
-// RandomFault returns a fault of any kind that lasts at most longest, which is above 0. It depends on r
-// and longest alone, so that the same seed gives the same faults again.
+// RandomFault returns a random fault that lasts at most longest, which must be positive. It depends
+// only on r and longest, so that the same seed gives the same faults.
 func RandomFault(r *rand.Rand, longest time.Duration) Fault {
 	kinds := FaultKinds()
 	return Fault{

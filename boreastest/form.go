@@ -8,8 +8,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// Text is a wire form that people can read: one line for each publication
-// ("news 1 {...}": channel, offset, data), ping ("ping") and end ("end: reason").
+// Text is a wire format for humans. It has one line for each publication ("news 1 {...}": channel,
+// offset, data), ping ("ping") and end ("end: reason").
 type Text struct{}
 
 // AppendPublication implements [boreas.Format].
@@ -25,8 +25,8 @@ func (Text) AppendEnd(dst []byte, reason error) []byte {
 	return fmt.Appendf(dst, "end: %v\n", reason)
 }
 
-// Announcing is Text that also tells of gaps ("news gap slow 3-7"), presence ("news
-// presence {...}"), ends of tokens ("expiring in 30s") and goodbyes ("goodbye in 2s: reason").
+// Announcing is Text with lines for gaps ("news gap slow 3-7"), presence ("news presence {...}"),
+// the expiry of tokens ("expiring in 30s") and goodbyes ("goodbye in 2s: reason").
 type Announcing struct{ Text }
 
 // AppendGap implements [boreas.Announcer].
@@ -49,8 +49,8 @@ func (Announcing) AppendGoodbye(dst []byte, reason error, within time.Duration) 
 	return fmt.Appendf(dst, "goodbye in %v: %v\n", within, reason)
 }
 
-// Personal is Announcing that puts where the session is on the channels named, after
-// it, at the end of each publication's and gap's line: "news 1 {...} @1,0".
+// Personal is Announcing with the session's positions. It ends the line of each publication and gap
+// with the session's new offset on each of Channels: "news 1 {...} @1,0".
 type Personal struct {
 	Announcing
 	Channels *[]string

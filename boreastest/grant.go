@@ -5,14 +5,13 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// Grant returns a grant of the identity, whom others know as the user, that allows
-// everything for ever.
+// Grant returns a grant for the identity and the user. It allows everything and never expires.
 func Grant(identity, user string) *access.Grant {
 	return &access.Grant{Identity: identity, TokenID: "id of " + identity, Kind: "classic", User: user}
 }
 
-// Check makes of a function that knows the users of tokens what transports ask: it
-// gives grants whose identity is the token.
+// Check returns a function for a transport's Check option. It accepts the tokens for which user
+// returns true, and uses the token as the grant's identity.
 func Check(user func(token string) (name string, ok bool)) func(access.Credentials) (*access.Grant, error) {
 	return func(c access.Credentials) (*access.Grant, error) {
 		name, ok := user(c.Token)

@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// linkBuffer is how much of each direction a link's sockets hold back on the
-	// reading side. It is small, so that a stall is soon felt by the sender.
+	// linkBuffer is the size of a link's receive buffers. It is small, so that a stall soon blocks
+	// the sender.
 	linkBuffer = 8 << 10
 
-	// linkPiece is how much is read at once.
+	// linkPiece is the maximum size of one read.
 	linkPiece = 16 << 10
 
-	defaultRate = 1000 // bytes a second
-	slowSteps   = 20   // pieces a second of a slow link
+	defaultRate = 1000 // bytes per second
+	slowSteps   = 20   // pieces per second of a slow link
 )
 
 // A Link is one connection through a [Proxy].
@@ -39,8 +39,8 @@ func newLink(client, server *net.TCPConn) *Link {
 	return l
 }
 
-// Do gives the connection a fault, which takes the place of the one that its
-// directions had. It returns false if the connection has ended already.
+// Do applies a fault to the connection. It replaces the current fault of the same directions. It
+// returns false if the connection has already ended.
 func (l *Link) Do(f Fault) bool {
 	select {
 	case <-l.ended:
@@ -71,16 +71,16 @@ func (l *Link) Do(f Fault) bool {
 	return true
 }
 
-// Heal takes the faults away, but HalfOpen, which lasts.
+// Heal removes all faults except HalfOpen.
 func (l *Link) Heal() {
 	l.toServer.set(nil, time.Time{})
 	l.toClient.set(nil, time.Time{})
 }
 
-// Done is closed when the connection has ended on both sides.
+// Done returns a channel that is closed when the connection has ended on both sides.
 func (l *Link) Done() <-chan struct{} { return l.ended }
 
-// run forwards in both directions until the connection has ended.
+// run forwards in both directions until the connection ends.
 func (l *Link) run() {
 	var both sync.WaitGroup
 	both.Go(l.toServer.run)
@@ -124,7 +124,7 @@ func (p *pipe) set(f *Fault, until time.Time) {
 	p.changed = make(chan struct{})
 }
 
-// now returns the fault in force; its Kind is Cut, which never is, if there is none.
+// now returns the active fault, or the zero Fault if there is none.
 func (p *pipe) now() (f Fault, until time.Time, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +137,7 @@ func (p *pipe) now() (f Fault, until time.Time, changed <-chan struct{}) {
 	return *p.fault, p.until, p.changed
 }
 
-// run forwards until one side has ended and the other has been told.
+// run forwards bytes until one side has ended, and passes the end on to the other side.
 func (p *pipe) run() {
 	buf := make([]byte, linkPiece)
 	for {
@@ -155,8 +155,8 @@ func (p *pipe) run() {
 	}
 }
 
-// gate waits while the direction is stalled. It returns the fault in force then, and
-// false when the link has ended.
+// gate waits while the direction is stalled, and returns the active fault. It returns false if the
+// link has ended.
 func (p *pipe) gate() (f Fault, changed <-chan struct{}, ok bool) {
 	for {
 		f, until, changed := p.now()
@@ -169,8 +169,8 @@ func (p *pipe) gate() (f Fault, changed <-chan struct{}, ok bool) {
 	}
 }
 
-// wait waits until the time, if it is not zero, or until changed is closed. It returns
-// false when the link has ended.
+// wait waits until the given time, if it is not zero, or until changed is closed. It returns false
+// if the link has ended.
 func (p *pipe) wait(until time.Time, changed <-chan struct{}) bool {
 	var over <-chan time.Time
 	if !until.IsZero() {
@@ -187,7 +187,7 @@ func (p *pipe) wait(until time.Time, changed <-chan struct{}) bool {
 	return true
 }
 
-// pass hands on what was read, as the fault in force says at each moment.
+// pass forwards a piece, subject to the active faults. It returns false if the link has ended.
 func (p *pipe) pass(piece []byte) bool {
 	delayed := false
 	for len(piece) > 0 {
@@ -220,8 +220,8 @@ func (p *pipe) pass(piece []byte) bool {
 	return true
 }
 
-// close hands the end of the direction on: an orderly one leaves the other direction
-// alone, and a broken connection is broken on both sides. A half-open link keeps it.
+// close passes the end of the direction on. An orderly end leaves the other direction open; a reset
+// resets both sides. A half-open link does neither.
 func (p *pipe) close(err error) {
 	f, _, ok := p.gate()
 	if !ok {
@@ -231,7 +231,7 @@ func (p *pipe) close(err error) {
 	case f.Kind == HalfOpen:
 		return
 	case errors.Is(err, io.EOF):
-		p.to.CloseWrite() //nolint:errcheck // if it is gone, that is known to the other pipe
+		p.to.CloseWrite() //nolint:errcheck // if the socket is closed, the other pipe knows it
 	default:
 		p.link.end(true)
 	}

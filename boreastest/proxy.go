@@ -11,29 +11,28 @@ import (
 
 const (
 	proxyDialTimeout = 5 * time.Second
-	acceptPause      = 5 * time.Millisecond // after an accept that failed
+	acceptPause      = 5 * time.Millisecond // after a failed accept
 )
 
-// A Proxy stands between clients and a server, for TCP, and does to their
-// connections what networks do. It forwards until it is told otherwise: faults are
-// given to one connection by [Link.Do], and to all that there are by [Proxy.Do]. Its
-// methods may be called by many goroutines at once.
+// A Proxy is a TCP proxy between clients and a server that simulates network faults. It forwards
+// until a fault is applied: with [Link.Do] to one connection, or with [Proxy.Do] to all. Its
+// methods are safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
-	running  sync.WaitGroup // accept's goroutine and one for each link
+	running  sync.WaitGroup // the goroutine of accept, and one per link
 
 	mu       sync.Mutex
 	backend  string        // guarded by mu
 	refusing bool          // guarded by mu
-	links    []*Link       // guarded by mu: those that are up, oldest first
+	links    []*Link       // guarded by mu: the open links, oldest first
 	accepted int           // guarded by mu
 	changed  chan struct{} // guarded by mu: closed when links or accepted change
 }
 
-// NewProxy starts a proxy on a free port of the loopback address. Backend is the
-// server's address, as net.Dial takes it; "" means that there is none for now.
+// NewProxy starts a proxy on a free port of the loopback address. backend is the server's address,
+// as for net.Dial; "" means that there is no server for now.
 func NewProxy(backend string) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -45,40 +44,40 @@ func NewProxy(backend string) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is where clients connect to, as HOST:PORT.
+// Addr returns the address for clients, as HOST:PORT.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// SetBackend says where connections go from now on; those that are up stay where they
-// are. With "" there is no server: they are reset.
+// SetBackend sets the server for new connections. Open connections do not change. With "" there is
+// no server, and new connections are reset.
 func (p *Proxy) SetBackend(addr string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.backend = addr
 }
 
-// Refuse says whether new connections are reset at once, as if nobody listened.
+// Refuse sets whether new connections are reset at once, as if nothing listened.
 func (p *Proxy) Refuse(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refusing = on
 }
 
-// Links returns the connections that are up, oldest first.
+// Links returns the open connections, oldest first.
 func (p *Proxy) Links() []*Link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.links)
 }
 
-// Accepted returns how many connections have been forwarded so far.
+// Accepted returns the number of connections that were forwarded so far.
 func (p *Proxy) Accepted() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.accepted
 }
 
-// Await waits until the connections that are up satisfy the condition, or the context
-// ends; it returns them.
+// Await waits until the open connections satisfy the condition or the context ends. It returns the
+// open connections.
 func (p *Proxy) Await(ctx context.Context, until func(up []*Link) bool) ([]*Link, error) {
 	for {
 		p.mu.Lock()
@@ -95,7 +94,7 @@ func (p *Proxy) Await(ctx context.Context, until func(up []*Link) bool) ([]*Link
 	}
 }
 
-// Do gives the fault to all connections that are up, and returns how many these were.
+// Do applies the fault to all open connections, and returns their number.
 func (p *Proxy) Do(f Fault) int {
 	n := 0
 	for _, l := range p.Links() {
@@ -106,7 +105,7 @@ func (p *Proxy) Do(f Fault) int {
 	return n
 }
 
-// Close ends all connections and returns when nothing of the proxy runs any more.
+// Close ends all connections and waits for the proxy's goroutines.
 func (p *Proxy) Close() {
 	p.cancel()
 	p.listener.Close()
@@ -124,7 +123,7 @@ func (p *Proxy) accept() {
 			return
 		}
 		if err != nil {
-			// The client was gone before it was accepted, or there are too many files.
+			// The client closed before it was accepted, or there are too many open files.
 			select {
 			case <-time.After(acceptPause):
 			case <-p.ctx.Done():
@@ -146,7 +145,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// forward connects a client to the server and stays until the connection has ended.
+// forward connects a client to the server and forwards until the connection ends.
 func (p *Proxy) forward(client *net.TCPConn, backend string) {
 	dialer := net.Dialer{Timeout: proxyDialTimeout, Control: likeARealNetwork}
 	conn, err := dialer.DialContext(p.ctx, "tcp", backend)
@@ -161,7 +160,7 @@ func (p *Proxy) forward(client *net.TCPConn, backend string) {
 	p.announce()
 	p.mu.Unlock()
 	if p.ctx.Err() != nil {
-		l.Do(Fault{Kind: Cut}) // Close did not see it any more
+		l.Do(Fault{Kind: Cut}) // Close did not see this link
 	}
 	l.run()
 	p.mu.Lock()
@@ -170,13 +169,13 @@ func (p *Proxy) forward(client *net.TCPConn, backend string) {
 	p.announce()
 }
 
-// announce wakes those who wait for a change. The caller holds mu.
+// announce wakes the waiters for a change. The caller holds mu.
 func (p *Proxy) announce() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// abort closes a connection so that the peer sees a reset.
+// abort closes a connection with a reset.
 func abort(c *net.TCPConn) {
 	c.SetLinger(0) //nolint:errcheck // it is closed either way
 	c.Close()

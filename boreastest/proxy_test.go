@@ -19,7 +19,8 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// echo is a server that answers each line with its name and the line, until one is "end".
+// echo is a server that answers each line with its name and the line. The line "end" closes the
+// connection.
 func echo(t *testing.T, name string) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -98,8 +99,8 @@ func (c *caller) hears(want string) {
 	}
 }
 
-// hearsNothing waits a moment. A proxy that is slow enough could pass without being
-// right, but a right one does not fail.
+// hearsNothing waits for 50 ms. A wrong but slow proxy could pass this check, but a correct proxy
+// never fails it.
 func (c *caller) hearsNothing() {
 	c.t.Helper()
 	c.conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
@@ -140,7 +141,7 @@ func TestProxyCutsAndResetsOneOrAll(t *testing.T) {
 	}
 	one.ends(io.EOF)
 	if one.link.Do(boreastest.Fault{Kind: boreastest.Cut}) {
-		t.Error("a link that has ended takes a fault")
+		t.Error("a link that has ended accepts a fault")
 	}
 	two.say("1")
 	two.hears("a 1")
@@ -173,18 +174,18 @@ func TestProxyStallEndsByItself(t *testing.T) {
 	c.say("1")
 	c.hears("a 1")
 	if took := time.Since(began); took < 30*time.Millisecond {
-		t.Errorf("heard it after %v, and the stall lasts 30ms", took)
+		t.Errorf("received it after %v, but the stall lasts 30ms", took)
 	}
 }
 
-// A stalled sender must not be able to go on for ever: that is what makes it slow.
+// A stalled connection must block the sender at some point, like a real slow peer.
 func TestProxyStallIsFeltBySender(t *testing.T) {
 	c := dial(t, newProxy(t, echo(t, "a")))
 	c.link.Do(boreastest.Fault{Kind: boreastest.Stall, Direction: boreastest.ToServer})
 	c.conn.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
 	n, err := c.conn.Write(make([]byte, 64<<20))
 	if err == nil {
-		t.Errorf("a stalled connection took all %d bytes", n)
+		t.Errorf("a stalled connection accepted all %d bytes", n)
 	}
 }
 
@@ -193,7 +194,7 @@ func TestProxySlowsAndDelays(t *testing.T) {
 		fault boreastest.Fault
 		least time.Duration
 	}{
-		// 100 bytes to the server, and the answer's 102 back.
+		// 100 bytes to the server, and 102 bytes back.
 		{boreastest.Fault{Kind: boreastest.Slow, Rate: 2000}, 90 * time.Millisecond},
 		{boreastest.Fault{Kind: boreastest.Slow, Rate: 2000, Direction: boreastest.ToServer}, 40 * time.Millisecond},
 		{boreastest.Fault{Kind: boreastest.Delay, Wait: 30 * time.Millisecond}, 60 * time.Millisecond},
@@ -216,7 +217,7 @@ func TestProxyHalfOpenLosesOneDirectionAndItsEnd(t *testing.T) {
 	c.link.Do(boreastest.Fault{Kind: boreastest.HalfOpen, Direction: boreastest.ToClient, For: 1})
 	c.say("1")
 	c.hearsNothing()
-	c.link.Heal() // of no use
+	c.link.Heal() // has no effect
 	c.say("end")
 	c.hearsNothing()
 	select {
@@ -232,7 +233,7 @@ func TestProxyHalfOpenBothWaysEndsWithBothPeers(t *testing.T) {
 	p := newProxy(t, echo(t, "a"))
 	c := dial(t, p)
 	c.link.Do(boreastest.Fault{Kind: boreastest.HalfOpen})
-	c.say("end") // the server does not hear it
+	c.say("end") // does not reach the server
 	c.hearsNothing()
 	c.link.Do(boreastest.Fault{Kind: boreastest.Cut})
 	c.ends(io.EOF)
@@ -262,7 +263,7 @@ func TestProxyRefusesAndChangesServer(t *testing.T) {
 	d.say("1")
 	d.hears("b 1")
 	c.say("1")
-	c.hears("a 1") // what is up stays
+	c.hears("a 1") // an open connection does not change
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -301,7 +302,7 @@ func TestRandomFaultsRepeatBySeed(t *testing.T) {
 	}
 	all := draw()
 	if diff := cmp.Diff(all, draw()); diff != "" {
-		t.Errorf("the same seed gave others (-first +second):\n%s", diff)
+		t.Errorf("the same seed gave other faults (-first +second):\n%s", diff)
 	}
 	kinds := make(map[boreastest.FaultKind]bool)
 	for _, f := range all {
@@ -311,6 +312,6 @@ func TestRandomFaultsRepeatBySeed(t *testing.T) {
 		}
 	}
 	if len(kinds) != len(boreastest.FaultKinds()) {
-		t.Errorf("1000 faults are of the kinds %v only", kinds)
+		t.Errorf("1000 faults have only the kinds %v", kinds)
 	}
 }

@@ -3,16 +3,15 @@ package boreastest
 import "syscall"
 
 const (
-	// segment is the size of packets on a real network. On loopback packets are so
-	// large that the system buffers megabytes for one connection, and no stall would
-	// ever be felt.
+	// segment is the maximum segment size, as on a real network. On loopback segments are so large
+	// that the kernel buffers megabytes per connection, and a stall would never block the sender.
 	segment = 1460
 
-	// windowBytes is what the system may hold back for a link before it reads.
+	// windowBytes is the receive buffer of a link's socket.
 	windowBytes = 8 << 10
 )
 
-// likeARealNetwork sets a socket up before it connects.
+// likeARealNetwork configures a socket before it connects.
 func likeARealNetwork(_, _ string, c syscall.RawConn) error {
 	var err error
 	if controlErr := c.Control(func(fd uintptr) {

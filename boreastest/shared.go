@@ -9,10 +9,11 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// Shared is an engine in memory whose channels share one sequence of offsets, as in a database or
-// a cluster's stream: a channel's offsets have holes, and its head is the newest publication of
-// all channels. It keeps every publication. Create one with NewShared.
+// Shared is an engine in memory whose channels share one sequence of offsets, as in a database or a
+// cluster's stream. A channel's offsets have holes, and its head is the newest publication of all
+// channels. It keeps every publication. Create one with NewShared.
 type Shared struct {
+	// Guarded by mu.
 	mu       sync.Mutex
 	head     uint64
 	channels map[string]*sharedLog
@@ -26,10 +27,11 @@ type sharedLog struct {
 	followers []*func(*engine.Publication)
 }
 
-// sharedEpoch is the epoch of every Shared. Positions of one Shared are never used with another.
+// sharedEpoch is the epoch of every Shared. Do not use a position of one Shared with another.
 const sharedEpoch = 7
 
-// NewShared returns an engine whose head is that of n publications on other channels.
+// NewShared returns an empty engine whose head is n, as if there were n publications on other
+// channels.
 func NewShared(n uint64) *Shared {
 	return &Shared{head: n, channels: make(map[string]*sharedLog)}
 }
