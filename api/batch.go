@@ -9,15 +9,14 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// maxBatch is how many messages one request may publish.
+// maxBatch is the maximum number of messages in one request.
 const maxBatch = 1000
 
-// resultBytes is the maximum size of the result of one message in bytes.
+// resultBytes is the maximum size of one message's result, in bytes.
 const resultBytes = 1024
 
-// publishBatch publishes many messages, in their order, and answers with a result for
-// each. The status is 200 if the request itself was understood: what became of a
-// message is told in its place.
+// publishBatch publishes many messages in order and responds with a result for each. The status is
+// 200 if the request itself is valid, even if messages failed.
 func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	dryRun, err := q.flag("dry_run")
 	if err != nil {
@@ -35,7 +34,7 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 	if err != nil {
 		return nil, 0, malformed("The body must be an object with a list of messages: %v.", err)
 	}
-	// Wait before anything is published, because afterwards the result could not be reported.
+	// Wait before publishing, because afterwards the results could not be sent.
 	if err := awaitAnswer(r.Context(), w, resultBytes*len(items)); err != nil {
 		return nil, 0, err
 	}
@@ -45,7 +44,7 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		err := cmp.Or(item.Err, late) // each further message would wait as long again
+		err := cmp.Or(item.Err, late) // after a timeout, each further message would wait as long again
 		if item.Err != nil {
 			err = malformed("This message is not right: %v.", err)
 		} else if err != nil {

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// firstRead is the size of a new body buffer: most bodies fit.
+	// firstRead is the size of a new body buffer. Most bodies fit.
 	firstRead = 4 << 10
 
-	// maxPooled is the largest body buffer kept for reuse, so that a rare large
-	// body does not hold its memory for good.
+	// maxPooled is the size of the largest body buffer that is kept for reuse, so that a rare large
+	// body does not occupy memory forever.
 	maxPooled = 64 << 10
 )
 
-// buffers are for bodies being read. What is published is copied out of them: it
-// stays in the channel's history, and a buffer is larger than it.
+// buffers are used to read bodies. Published messages are copied out of them, because messages stay
+// in the history, and a buffer is larger than its message.
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, firstRead)) }}
 
 func getBuffer() *bytes.Buffer {
@@ -40,8 +40,9 @@ var (
 	errCoding   = errors.New("body with a content coding")
 )
 
-// coded reports whether a body has a content coding. The server supports only "identity" (RFC 9110, section 8.4.1). Without this
-// check it would report a compressed body as bad JSON, which would not explain the cause.
+// coded reports whether a body has a content coding. The server supports only "identity" (RFC 9110,
+// section 8.4.1). Without this check, it would report a compressed body as bad JSON, which hides
+// the cause.
 func coded(h http.Header) bool {
 	for _, list := range h["Content-Encoding"] {
 		for coding := range strings.SplitSeq(list, ",") {
@@ -53,18 +54,18 @@ func coded(h http.Header) bool {
 	return false
 }
 
-// readBody reads the body within its bounds of size and time. The body may have taken long to
-// arrive, so readBody checks again whether the caller may make the call, because the handler
-// acts at once after this. Error: a [*deniedError], or the fault of the body.
+// readBody reads the body within its limits of size and time. The body may have taken long to
+// arrive, so readBody checks again whether the caller is authorized, because the handler acts
+// directly afterwards. The error is a [*deniedError] or the fault of the body.
 func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf *bytes.Buffer) error {
 	if coded(r.Header) {
 		return errCoding
 	}
 	if r.ContentLength > s.options.MaxBody {
-		return errTooLarge // not a byte of it is read
+		return errTooLarge // refused without reading it
 	}
-	// The server sets the deadline anew for the next request. A test's recorder
-	// cannot have one.
+	// The server resets the deadline for the next request. A test's recorder does not support
+	// deadlines.
 	err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.options.BodyTimeout))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
@@ -81,8 +82,8 @@ func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf 
 	return nil
 }
 
-// fill reads the body of r into buf, up to its end or the given number of bytes. It waits for
-// room for the bytes in buf before it reads more from the client.
+// fill reads the body of r into buf, up to its end or the limit in bytes. It waits for room for the
+// bytes in buf before it reads more from the client.
 func fill(w http.ResponseWriter, buf *bytes.Buffer, r *http.Request, limit int64) error {
 	body := io.LimitReader(r.Body, limit)
 	for {

@@ -15,7 +15,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// broadcast publishes to a channel. It is the server's hot path.
+// broadcast publishes to a channel. This is the server's hot path.
 func (s *service) broadcast(w http.ResponseWriter, r *http.Request, c *call) {
 	channel := c.name
 	if err := access.ValidChannel(channel); err != nil {
@@ -46,7 +46,7 @@ func (s *service) broadcast(w http.ResponseWriter, r *http.Request, c *call) {
 	}
 }
 
-// isJSON tells whether a content type is JSON's, with or without parameters.
+// isJSON reports whether a content type is application/json, with or without parameters.
 func isJSON(contentType string) bool {
 	const json = "application/json"
 	if contentType == json {
@@ -56,8 +56,8 @@ func isJSON(contentType string) bool {
 	return mediaType == json && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter))
 }
 
-// refuseBody answers a request whose body could not be read or whose caller is no longer
-// allowed. The rest of an unread body may still be on its way, so the connection cannot be
+// refuseBody refuses a request whose body could not be read, or whose caller is no longer
+// authorized. The rest of an unread body may still be on its way, so the connection cannot be
 // reused.
 func (s *service) refuseBody(w http.ResponseWriter, r *http.Request, c *call, err error) {
 	if denied := (*deniedError)(nil); errors.As(err, &denied) {
@@ -83,7 +83,7 @@ func (s *service) refuseBody(w http.ResponseWriter, r *http.Request, c *call, er
 	}
 }
 
-// refusePublish answers a message that the hub did not accept.
+// refusePublish refuses a message that the hub did not accept.
 func (s *service) refusePublish(w http.ResponseWriter, channel string, err error) {
 	if errors.Is(err, engine.ErrClosed) {
 		s.refuse(w, refusedClosed, http.StatusServiceUnavailable, "The server is shutting down; nothing was published.")

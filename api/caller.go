@@ -16,46 +16,46 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
-// A need is what a route asks of who calls it.
+// A need is the authorization that a route requires of its caller.
 type need struct {
-	// key is the verb that an API key must have. 0 means that the route is open to all.
+	// key is the required verb of an API key. 0 means that the route is open to everybody.
 	key auth.KeyVerb
 
-	// token is what a subscriber's token must allow on the channel. 0 means that no
-	// such token will do.
+	// token is the verb that a subscriber's token must allow on the channel. 0 means that the route
+	// does not accept such tokens.
 	token access.Verb
 
-	// each tells that the body names many channels, and the handler asks about each.
+	// each means that the body names many channels, and the handler checks each of them.
 	each bool
 
-	// anyOrigin tells that web pages of other origins are dealt with otherwise.
+	// anyOrigin means that another check protects the route from web pages of other origins.
 	anyOrigin bool
 }
 
-// or returns the need that a subscriber's token meets, too, if it allows the verb.
+// or returns the need that also accepts a subscriber's token that allows the verb.
 func (n need) or(verb access.Verb) need {
 	n.token = verb
 	return n
 }
 
-// forEach returns the need for each of the channels that the body names.
+// forEach returns the need for a route whose body names the channels.
 func (n need) forEach() need {
 	n.each = true
 	return n
 }
 
-// A call is a request that has found its route, and who makes it. If it has neither key
-// nor grant, the API is open to it.
+// A call is a request with its route and its caller. If it has neither key nor grant, the API is
+// open to it.
 type call struct {
 	route *route
-	name  string // what stands in the path for a channel, a token or a session; "" if nothing does
+	name  string // the channel, token or session in the path; "" if there is none
 	key   *auth.Key
 	grant *access.Grant
 
-	client *limit.Client // what bounds the key or the user; nil if nothing does
+	client *limit.Client // limits of the key or the user; nil if there are none
 }
 
-// keyID returns the ID of the call's key, "" if it has none.
+// keyID returns the ID of the call's key, or "" if it has no key.
 func (c *call) keyID() string {
 	if c.key == nil {
 		return ""
@@ -103,8 +103,8 @@ func (s *service) authorizeAgain(r *http.Request, c *call) error {
 	return s.allowed(c)
 }
 
-// still returns an error if the key or token of a call is not valid any more. A token whose
-// rules were changed is valid, and the call gets its new grant.
+// still returns an error if the key or token of a call is no longer valid. A token with changed
+// rules is still valid, and the call gets its new grant.
 func (s *service) still(r *http.Request, c *call) error {
 	switch {
 	case c.key != nil:
@@ -133,13 +133,13 @@ func (s *service) still(r *http.Request, c *call) error {
 	return nil
 }
 
-// A deniedError refuses the caller after the handler has begun.
+// A deniedError refuses a caller after the handler has begun.
 type deniedError struct{ reason error }
 
 func (e *deniedError) Error() string { return e.reason.Error() }
 func (e *deniedError) Unwrap() error { return e.reason }
 
-// publishes counts one message, if it is a call that publishes.
+// publishes counts one message against the limits, if the call publishes.
 func (c *call) publishes() error {
 	if c.route.need.key != auth.KeyPublish {
 		return nil
@@ -147,7 +147,7 @@ func (c *call) publishes() error {
 	return c.client.Publish(1)
 }
 
-// identify finds out who makes a call.
+// identify identifies the caller by its credential.
 func (s *service) identify(r *http.Request, c *call) error {
 	open := s.open()
 	credential, err := bearer(r.Header["Authorization"], open)
@@ -177,15 +177,15 @@ func (s *service) identify(r *http.Request, c *call) error {
 	return err
 }
 
-// open tells whether the API needs no key, as in 2013.
+// open reports whether the API needs no key, as in Boreas 1.0.
 func (s *service) open() bool {
 	return (s.options.Loopback || s.options.Insecure) && !s.options.Authority.HasKeys()
 }
 
-// bearer reads the header Authorization, of which there must not be two: a proxy may have
-// looked at the other one. The name of the scheme is not case-sensitive (RFC 9110, section
-// 11.1), and blanks come after it. Other schemes are no business of an open API's: a proxy
-// in front of it may have asked for a password.
+// bearer returns the credential in the header Authorization. Two such headers are an error, because
+// a proxy may have checked the other one. The name of the scheme is not case-sensitive (RFC 9110,
+// section 11.1), and blanks follow it. An open API ignores other schemes, because a proxy in front
+// of it may have required a password.
 func bearer(values []string, open bool) (string, error) {
 	if len(values) == 0 {
 		return "", nil
@@ -209,7 +209,7 @@ func bearer(values []string, open bool) (string, error) {
 
 var errBearer = fault.InvalidKey.With("The header Authorization must be `Bearer`, a blank, and a key or token.")
 
-// allowed tells whether who makes the call may.
+// allowed returns an error if the caller may not make the call.
 func (s *service) allowed(c *call) error {
 	need, onChannel := c.route.need, c.route.onChannel
 	switch {
@@ -233,10 +233,10 @@ func (s *service) allowed(c *call) error {
 	}
 }
 
-// withinChannels refuses a key that is limited to channels what goes beyond them. Whether
-// a token's rules stay within the key's cannot be told in general, and who sees the text of
-// a classic token can do anything. What is about all channels would tell of those that are
-// not the key's own; counters name none.
+// withinChannels restricts a key that has channel patterns. The key may not manage tokens or keys,
+// because their rules could reach beyond its patterns, and because anybody who can read a classic
+// token can do anything. It may not call routes about all channels, which would reveal other
+// channels. It may read counters, which name no channel.
 func withinChannels(c *call) error {
 	need := c.route.need
 	switch {
@@ -251,7 +251,7 @@ func withinChannels(c *call) error {
 	}
 }
 
-// allowedOn is like authorizeAgain, for one of the channels that the body of a call names.
+// allowedOn is like authorizeAgain, for one of the channels in the body of a call.
 func (s *service) allowedOn(r *http.Request, c *call, channel string) error {
 	err := s.still(r, c)
 	switch {
@@ -267,8 +267,8 @@ func (s *service) allowedOn(r *http.Request, c *call, channel string) error {
 	return c.publishes()
 }
 
-// grantAllows tells whether a subscriber may do something on a channel: over HTTP it is
-// what they may do over their connection.
+// grantAllows returns an error unless the grant allows the verb on the channel. A subscriber's
+// permissions over HTTP are the same as over a connection.
 func (s *service) grantAllows(g *access.Grant, verb access.Verb, channel string) error {
 	if verb == access.VerbPublish {
 		return s.hub.MayPublish(g, channel)
@@ -278,7 +278,7 @@ func (s *service) grantAllows(g *access.Grant, verb access.Verb, channel string)
 
 var errTokenHere = fault.NotPermitted.With("With a subscriber's token one can publish and read history and presence. This needs an API key.")
 
-// isRefusal tells whether an error is about who asks, and not about what.
+// isRefusal reports whether an error concerns the caller and not the request.
 func isRefusal(err error) bool {
 	switch fault.Of(err).Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusTooManyRequests:
@@ -287,7 +287,7 @@ func isRefusal(err error) bool {
 	return errors.Is(err, fault.AuthUnavailable)
 }
 
-// address returns the address that a request comes from, without the port.
+// address returns the address of the request's client, without the port.
 func address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

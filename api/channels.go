@@ -8,7 +8,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// listChannels lists channels by name, a page at a time.
+// listChannels lists channels by name, page by page.
 func (s *service) listChannels(dst []byte, _ http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	limit, err := q.limit()
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *service) listChannels(dst []byte, _ http.ResponseWriter, r *http.Reques
 	return append(dst, '}'), http.StatusOK, nil
 }
 
-// channelInfo describes a channel. Each one that has a name exists.
+// channelInfo describes a channel. Every valid name is a channel.
 func (s *service) channelInfo(dst []byte, _ http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	if err := access.ValidChannel(q.name); err != nil {
 		return nil, 0, err
@@ -56,7 +56,7 @@ func appendChannel(dst []byte, c boreas.ChannelInfo) []byte {
 	return append(appendString(dst, c.Rule.Text), '}')
 }
 
-// presence tells who is on a channel.
+// presence returns the users on a channel.
 func (s *service) presence(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	if err := access.ValidChannel(q.name); err != nil {
 		return nil, 0, err

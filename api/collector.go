@@ -10,8 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// collector reads the hub's counters when it is scraped: counting costs the hub
-// nothing more.
+// collector reads the hub's counters at each scrape, so the metrics cost the hub nothing in
+// between.
 type collector struct {
 	hub       *boreas.Hub
 	authority *auth.Authority
@@ -58,12 +58,13 @@ func (k *collector) Collect(out chan<- prometheus.Metric) {
 	for _, r := range k.rows {
 		out <- prometheus.MustNewConstMetric(r.desc, r.kind, r.value(s))
 	}
-	// The hub's buckets each count their own; Prometheus's count those below too.
+	// Each of the hub's buckets counts only its own values. Prometheus's buckets include the lower
+	// ones.
 	var count uint64
 	buckets := make(map[float64]uint64)
 	for i, n := range s.Batches {
 		count += n
-		if i < len(s.Batches)-1 { // the last has no upper bound
+		if i < len(s.Batches)-1 { // the last bucket has no upper bound
 			buckets[float64(uint64(1)<<i)] = count
 		}
 	}
@@ -74,8 +75,8 @@ func (k *collector) Collect(out chan<- prometheus.Metric) {
 	k.collectRequests(out, &k.routes.none)
 }
 
-// collectRequests tells how often each status was answered: the one that is hoped for,
-// and those that were, since most routes know few of them.
+// collectRequests reports the number of responses by status. It reports the success status even at
+// 0, and other statuses only if they occurred, because most routes use few of them.
 func (k *collector) collectRequests(out chan<- prometheus.Metric, r *route) {
 	for i := range r.answers {
 		status, label := 0, "other"

@@ -7,7 +7,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// tokenDump shows every valid token, one a line.
+// tokenDump lists every valid token, one per line.
 func (s *service) tokenDump(w http.ResponseWriter, _ *http.Request, _ *call) {
 	var b []byte
 	for _, token := range s.options.Authority.All() {
@@ -16,8 +16,8 @@ func (s *service) tokenDump(w http.ResponseWriter, _ *http.Request, _ *call) {
 	writeText(w, http.StatusOK, b)
 }
 
-// recipientDump shows how many sessions there are, and where. Its form is the
-// original's byte for byte, with the space that stands before one of the tabs.
+// recipientDump counts sessions and subscribers. Its format is that of Boreas 1.0, byte for byte,
+// including the space before one of the tabs.
 func (s *service) recipientDump(w http.ResponseWriter, _ *http.Request, _ *call) {
 	census := s.hub.Census()
 	b := []byte("RECEIVER POOL REPORT\nanonymous: ")
@@ -27,7 +27,7 @@ func (s *service) recipientDump(w http.ResponseWriter, _ *http.Request, _ *call)
 	writeText(w, http.StatusOK, b)
 }
 
-// appendCounts appends one line for each name, or the line that stands for none.
+// appendCounts appends one line for each name, or none if there are no names.
 func appendCounts(b []byte, counts []boreas.Count, none string) []byte {
 	if len(counts) == 0 {
 		return append(b, none...)

@@ -11,19 +11,19 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// fail answers a request below /v2/ with what is wrong: {"error":{...}}.
+// fail refuses a request below /v2/ with {"error":{...}}.
 func (s *service) fail(w http.ResponseWriter, err error) {
 	f := fault.Of(err)
 	fault.SetRetryAfter(w.Header(), err)
 	status := f.Status
-	if status == 0 { // what only a session can meet
+	if status == 0 { // an error of a session
 		status = http.StatusInternalServerError
 	}
 	writeJSON(w, status, append(s.appendError(nil, err), '\n'))
 }
 
-// appendError appends {"error":{...}}. What is the server's own failure goes to the
-// log, where alone it is told in full.
+// appendError appends {"error":{...}}. For a failure of the server it logs the full error, which
+// the response does not contain.
 func (s *service) appendError(dst []byte, err error) []byte {
 	told := fault.Wire(err)
 	if fault.Of(err) == fault.Internal {
@@ -41,15 +41,15 @@ func (s *service) appendError(dst []byte, err error) []byte {
 	return wire.AppendV2Error(dst, nil, &told)
 }
 
-// A staleError is a place in a log from which not everything is kept.
+// A staleError reports a position after which messages are no longer kept.
 type staleError struct {
 	error
-	oldest engine.Position // from here on everything is
+	oldest engine.Position // the oldest position after which every message is kept
 }
 
 func (e *staleError) Unwrap() error { return e.error }
 
-// malformed says what is wrong with a request.
+// malformed returns the error for an invalid request.
 func malformed(format string, a ...any) error {
 	return fault.Malformed.With(fmt.Sprintf(format, a...))
 }

@@ -11,9 +11,9 @@ import (
 )
 
 // This file counts the bytes that the server holds for a call: its body while it arrives and is
-// used, and its answer until the client has read it.
+// used, and its response until the client has read it.
 
-// heldBytes counts the bytes of one call; nil fields hold none.
+// heldBytes counts the bytes of one call. A nil field holds no bytes.
 type heldBytes struct{ body, answer *boreas.Held }
 
 // release releases the bytes that the call holds.
@@ -27,9 +27,8 @@ func (h *heldBytes) release() {
 	*h = heldBytes{}
 }
 
-// newHeld returns a Held for the caller: a backend, or the address and the user of a
-// subscriber's token. A caller that does not need a key for the call does not count as a
-// backend.
+// newHeld returns a Held for the caller: a backend, or the address and the user of a subscriber's
+// token. A caller of a route that needs no key does not count as a backend.
 func (r *recorder) newHeld(kind boreas.HeldKind) *boreas.Held {
 	address, c := v2.AddressOf(r.request), &r.call
 	switch {
@@ -41,7 +40,7 @@ func (r *recorder) newHeld(kind boreas.HeldKind) *boreas.Held {
 	return r.hub.HeldForBackend(kind, address)
 }
 
-// holdBody waits for room for a body of n bytes. Error: [boreas.ErrPeerMemory].
+// holdBody waits for room for a body of n bytes. The error may be [boreas.ErrPeerMemory].
 func holdBody(ctx context.Context, w http.ResponseWriter, n int) error {
 	r, ok := w.(*recorder)
 	if !ok || n <= boreas.HeldFree {
@@ -53,7 +52,7 @@ func holdBody(ctx context.Context, w http.ResponseWriter, n int) error {
 	return r.held.body.Wait(ctx, n)
 }
 
-// awaitAnswer waits for room for an answer of n bytes at most. Error:
+// awaitAnswer waits for room for a response of at most n bytes. The error may be
 // [boreas.ErrPeerMemory].
 func awaitAnswer(ctx context.Context, w http.ResponseWriter, n int) error {
 	r, ok := w.(*recorder)
@@ -66,7 +65,8 @@ func awaitAnswer(ctx context.Context, w http.ResponseWriter, n int) error {
 	return r.held.answer.Wait(ctx, n)
 }
 
-// holdAnswer counts an answer of n bytes that exists already. Error: [boreas.ErrPeerMemory].
+// holdAnswer counts a response of n bytes that already exists. The error may be
+// [boreas.ErrPeerMemory].
 func holdAnswer(w http.ResponseWriter, n int) error {
 	r, ok := w.(*recorder)
 	if !ok || n <= boreas.HeldFree && r.held.answer == nil {
@@ -78,8 +78,8 @@ func holdAnswer(w http.ResponseWriter, n int) error {
 	return r.held.answer.Set(n)
 }
 
-// write writes an answer if there is room for it while the client reads it. Otherwise it answers
-// with the error.
+// write writes a response if there is room for it until the client has read it. Otherwise it writes
+// the error.
 func write(w http.ResponseWriter, contentType []string, status int, body []byte) {
 	h := w.Header()
 	if err := holdAnswer(w, len(body)); err != nil {

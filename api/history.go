@@ -10,7 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// history reads a channel's messages, a page at a time.
+// history returns a channel's messages, page by page.
 func (s *service) history(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	if err := access.ValidChannel(q.name); err != nil {
 		return nil, 0, err
@@ -37,6 +37,6 @@ func (s *service) history(dst []byte, w http.ResponseWriter, r *http.Request, q 
 		return nil, 0, err
 	}
 	dst = page.AppendMessages(wire.AppendV2PageOpen(dst, q.name))
-	var text [64]byte // of a position
+	var text [64]byte // for a position
 	return wire.AppendV2PageClose(dst, page.Position.Append(text[:0]), page.More), http.StatusOK, nil
 }

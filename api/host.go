@@ -10,10 +10,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// checkHost refuses a request to an API that is open to its own machine alone, and was
-// found under a name from elsewhere. A web page can let its own name lead to 127.0.0.1
-// once a browser has loaded it (DNS rebinding): to the browser page and API are of one
-// origin then, so that only the name gives it away.
+// checkHost refuses a request under a foreign host name to an API that is open only to its own
+// machine. After a browser has loaded a web page, the page's owner can let its name resolve to
+// 127.0.0.1 (DNS rebinding). For the browser, the page and the API then have the same origin, and
+// only the host name reveals the page.
 func (s *service) checkHost(r *http.Request) error {
 	if !s.options.Loopback || isLocal(r.Host) || slices.ContainsFunc(s.options.Hosts, func(host string) bool { return sameHost(host, r.Host) }) {
 		return nil
@@ -21,8 +21,8 @@ func (s *service) checkHost(r *http.Request) error {
 	return fault.HostNotAllowed
 }
 
-// isLocal tells whether the header Host, with a port or without, names this machine in a
-// way that no other can.
+// isLocal reports whether the header Host, with or without a port, is a name that can only mean
+// this machine.
 func isLocal(host string) bool {
 	name := withoutPort(host)
 	if strings.EqualFold(name, "localhost") {
@@ -32,14 +32,13 @@ func isLocal(host string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// sameHost tells whether the header Host is one of those that are allowed. One that is
-// given without a port is meant with any.
+// sameHost reports whether the header Host matches an allowed host. An allowed host without a port
+// matches any port.
 func sameHost(allowed, host string) bool {
 	return strings.EqualFold(allowed, host) || strings.EqualFold(allowed, withoutPort(host))
 }
 
-// withoutPort returns the name or address in a header Host; an IPv6 address without its
-// brackets.
+// withoutPort returns the name or address in a header Host, an IPv6 address without its brackets.
 func withoutPort(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		return name

@@ -8,10 +8,11 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// maxKeyChannels is how many patterns a key may have: each use compares with all of them.
+// maxKeyChannels is the maximum number of patterns of a key. Each use of the key compares with all
+// of them.
 const maxKeyChannels = 100
 
-// keyJSON is what the API tells of a key.
+// keyJSON is a key in the API's format.
 type keyJSON struct {
 	ID       string   `json:"id"`
 	Name     string   `json:"name"`
@@ -32,7 +33,7 @@ func newKeyJSON(k auth.Key) keyJSON {
 	return keyJSON{k.ID, k.Name, verbs, k.Channels, timeJSON(k.Created), timeJSON(k.Expires), timeJSON(k.LastUsed)}
 }
 
-// newKey creates a key that is valid at once. Only this answer contains its text.
+// newKey creates a key that is valid at once. Only this response contains its text.
 func (s *service) newKey(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	o, err := s.readObject(w, r, q.call, "name", "verbs", "channels", "ttl", "expires")
 	if err != nil {
@@ -65,7 +66,7 @@ func (s *service) newKey(dst []byte, w http.ResponseWriter, r *http.Request, q q
 	}{text, newKeyJSON(made)}), http.StatusCreated, nil
 }
 
-// keyVerbs reads the verbs of a key, of which there must be one.
+// keyVerbs returns the verbs of a key. At least one is required.
 func (o object) keyVerbs() (auth.KeyVerb, error) {
 	names, err := o.texts("verbs")
 	if err != nil {
@@ -85,8 +86,8 @@ func (o object) keyVerbs() (auth.KeyVerb, error) {
 	return verbs, nil
 }
 
-// patterns reads a list of patterns of channels; nil if there is none. An empty one would
-// look like none, and allow everything.
+// patterns returns a list of channel patterns, or nil if the member is missing. An empty list is an
+// error, because it would be taken for a missing one and allow everything.
 func (o object) patterns(name string) ([]string, error) {
 	list, err := o.texts(name)
 	if err != nil {
@@ -106,7 +107,7 @@ func (o object) patterns(name string) ([]string, error) {
 	return list, nil
 }
 
-// listKeys lists the keys, of which there are few.
+// listKeys lists all keys without pages, because there are few.
 func (s *service) listKeys(dst []byte, _ http.ResponseWriter, _ *http.Request, _ query) ([]byte, int, error) {
 	dst = append(dst, `{"keys":[`...)
 	for i, k := range s.options.Authority.Keys() {
@@ -118,9 +119,9 @@ func (s *service) listKeys(dst []byte, _ http.ResponseWriter, _ *http.Request, _
 	return append(dst, "]}"...), http.StatusOK, nil
 }
 
-// dropKey revokes a key, and the tokens that were created with it.
+// dropKey revokes a key and the tokens that it created.
 func (s *service) dropKey(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
-	// Otherwise it could be the name of a key that signs JWTs.
+	// Otherwise the name could be that of a key that signs JWTs.
 	if !s.options.Authority.HasKey(q.name) {
 		return nil, 0, fault.NoKey
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// checkLocal refuses a request to an API without keys that may come from another machine. With
-// Insecure, which opens the API to everybody on purpose, only the host name is checked.
+// checkLocal refuses a request that may come from another machine, to an API without keys. With
+// Insecure, which opens the API to everybody on purpose, it checks only the host name.
 func (s *service) checkLocal(r *http.Request) error {
 	if s.options.Loopback && !s.options.Insecure {
 		if name := forwardedBy(r.Header); name != "" {
@@ -22,8 +22,8 @@ func (s *service) checkLocal(r *http.Request) error {
 }
 
 // forwardedBy returns the name of a header that only a proxy adds, or "" if there is none. The
-// value does not matter, because even a trusted proxy sends requests of other machines. Each
-// publish to an open API calls it, so it allocates nothing.
+// value does not matter, because even a trusted proxy sends requests of other machines. It does not
+// allocate, because it is called for each publish to an open API.
 func forwardedBy(h http.Header) string {
 	for name := range h {
 		// The first case covers Forwarded, X-Forwarded-For, X-Original-Forwarded-For and similar

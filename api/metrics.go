@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// A reason is why a request for a classic path was refused; each is a value of the
-// label "reason". Requests below /v2/ are counted by their route and status.
+// A reason is why a request for a classic path was refused. It is a value of the label "reason".
+// Requests below /v2/ are counted by route and status.
 type reason int
 
 const (
@@ -32,7 +32,7 @@ const (
 	refusedClosed
 	refusedMemory
 	refusedFailure
-	reasons // how many there are
+	reasons // the number of reasons
 )
 
 var refusalNames = [reasons]string{
@@ -40,21 +40,21 @@ var refusalNames = [reasons]string{
 	refusedMethod:  "method",       // 405: a known path with another method
 	refusedChannel: "channel_name", // 400: not a channel name
 	refusedType:    "content_type", // 400: not application/json
-	refusedBody:    "body",         // 400: not the JSON that a broadcast is
+	refusedBody:    "body",         // 400: not the JSON of a broadcast
 	refusedCoding:  "body_coding",  // 415: a compressed body
 	refusedSize:    "body_size",    // 413: over MaxBody
 	refusedSlow:    "body_timeout", // 408: over BodyTimeout
 	refusedCut:     "body_cut",     // 400: the body ended early
 	refusedOrigin:  "origin",       // 403: a web page of another origin
-	refusedKey:     "key",          // 401, 403, 503: without a key that is valid and may
-	refusedHost:    "host",         // 421: open to this machine, asked for under another name
+	refusedKey:     "key",          // 401, 403, 503: no valid key with the verb
+	refusedHost:    "host",         // 421: open to this machine, requested under another name
 	refusedToken:   "no_token",     // 404: deleting an unknown token
 	refusedClosed:  "closed",       // 503: shutting down
 	refusedMemory:  "peer_memory",  // 503: peer_memory is used up
 	refusedFailure: "failure",      // 500: the engine or the token store failed
 }
 
-// counts are what this package counts itself.
+// counts are this package's own counters.
 type counts struct {
 	refused       [reasons]atomic.Uint64
 	dryRuns       atomic.Uint64
@@ -63,7 +63,7 @@ type counts struct {
 	sessionsEnded atomic.Uint64
 }
 
-// metrics serves what Prometheus scrapes.
+// metrics returns the handler for Prometheus.
 func (s *service) metrics(t *routes) handler {
 	s.options.Registry.MustRegister(
 		newCollector(s.hub, s.options.Authority, &s.counts, t),
@@ -74,7 +74,7 @@ func (s *service) metrics(t *routes) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ *call) { h.ServeHTTP(w, r) }
 }
 
-// snapshot is everything a scrape shows, read once.
+// snapshot contains everything that a scrape reports, read once.
 type snapshot struct {
 	boreas.Stats
 	*counts
@@ -86,7 +86,7 @@ type metric struct {
 	kind  prometheus.ValueType
 	name  string // without the prefix boreas_
 	help  string
-	label string // "" or key=value; rows with the same name stand together
+	label string // "" or key=value; rows with the same name are adjacent
 	value func(*snapshot) float64
 }
 

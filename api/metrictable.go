@@ -1,9 +1,9 @@
 package api
 
-// metricTable lists all metrics but the histogram boreas_write_publications and
+// metricTable lists all metrics except the histogram boreas_write_publications and
 // boreas_api_requests_total, which are in collector.go. All names begin with boreas_.
 var metricTable = []metric{
-	// How things stand.
+	// The current state.
 	{gauge, "sessions", helpSessions, "state=anonymous", func(s *snapshot) float64 { return float64(s.Anonymous) }},
 	{gauge, "sessions", helpSessions, "state=authenticated", func(s *snapshot) float64 { return float64(s.Authenticated) }},
 	{gauge, "sessions", helpSessions, "state=closing", func(s *snapshot) float64 { return float64(s.Closing) }},
@@ -30,7 +30,7 @@ var metricTable = []metric{
 	{counter, "engine_failures_total", helpEngine, "reason=panic", func(s *snapshot) float64 { return float64(s.EnginePanics) }},
 	{counter, "pings_total", "Pings sent to sessions.", "", func(s *snapshot) float64 { return float64(s.Pings) }},
 
-	// Sessions that came and went.
+	// Opened and closed sessions.
 	{counter, "sessions_opened_total", "Sessions opened.", "", func(s *snapshot) float64 { return float64(s.SessionsOpened) }},
 	{counter, "sessions_refused_total", "Sessions refused because there were as many as allowed.", "", func(s *snapshot) float64 { return float64(s.SessionsRefused) }},
 	{counter, "joins_refused_total", "Joins refused because the session was on as many channels as allowed, or the channel had as many subscribers.", "", func(s *snapshot) float64 { return float64(s.JoinsRefused) }},
@@ -69,12 +69,12 @@ var metricTable = []metric{
 	{counter, "history_evicted_total", helpEvicted, "reason=bounds", func(s *snapshot) float64 { return float64(s.Engine.EvictedBounds) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=memory", func(s *snapshot) float64 { return float64(s.Engine.EvictedMemory) }},
 
-	// Who may come in.
+	// Authorization.
 	{gauge, "tokens", "Tokens that the server knows: those that it made, and the token provider's.", "", func(s *snapshot) float64 { return float64(s.tokens) }},
 	{gauge, "keys", "Keys of the API.", "", func(s *snapshot) float64 { return float64(s.keys) }},
 	{gauge, "revocations", "Revocations remembered.", "", func(s *snapshot) float64 { return float64(s.revocations) }},
 
-	// The API. A reason's answer is told where refusalNames lists it.
+	// The API. refusalNames lists the status of each reason.
 	{counter, "api_dry_runs_total", "Messages that were in order and, as asked, not published.", "", func(s *snapshot) float64 { return float64(s.dryRuns.Load()) }},
 	{counter, "api_tokens_created_total", "Tokens made through the API.", "", func(s *snapshot) float64 { return float64(s.tokensCreated.Load()) }},
 	{counter, "api_tokens_deleted_total", "Tokens revoked through the API.", "", func(s *snapshot) float64 { return float64(s.tokensDeleted.Load()) }},

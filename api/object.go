@@ -14,13 +14,12 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// An object is the body of a request about tokens or keys: its members, as they arrived. They
-// are read strictly: a misspelt name must not be ignored, because the member may be a
-// restriction. For this reason names are case-sensitive and must not occur twice; encoding/json
-// accepts both faults.
+// An object is the body of a request about tokens or keys, by member. It is parsed strictly: a
+// misspelt name must not be ignored, because the member may be a restriction. For the same reason,
+// names are case-sensitive and must not occur twice; encoding/json accepts both.
 type object map[string]json.RawMessage
 
-// readObject reads the body of a request. The given members are the only ones that it may have.
+// readObject reads the body of a request. It may have only the given members.
 func (s *service) readObject(w http.ResponseWriter, r *http.Request, c *call, names ...string) (object, error) {
 	buf := getBuffer()
 	defer putBuffer(buf)
@@ -30,7 +29,7 @@ func (s *service) readObject(w http.ResponseWriter, r *http.Request, c *call, na
 	return parseObject("The body", bytes.Clone(buf.Bytes()), names)
 }
 
-// parseObject reads what is called so in the sentence that says what is wrong with it.
+// parseObject parses an object. what names the object in error messages.
 func parseObject(what string, text []byte, names []string) (object, error) {
 	if !utf8.Valid(text) {
 		return nil, malformed("%s is not valid UTF-8.", what)
@@ -45,7 +44,7 @@ func parseObject(what string, text []byte, names []string) (object, error) {
 		if err != nil {
 			return nil, malformed("%s is not JSON: %v.", what, err)
 		}
-		name := token.(string) // or the decoder had failed
+		name := token.(string) // otherwise the decoder had failed
 		if !slices.Contains(names, name) {
 			return nil, malformed("Unknown member %.40q: there can be %s.", name, strings.Join(names, ", "))
 		}
@@ -67,13 +66,13 @@ func parseObject(what string, text []byte, names []string) (object, error) {
 	return o, nil
 }
 
-// has tells whether there is such a member.
+// has reports whether the member exists.
 func (o object) has(name string) bool { return o[name] != nil }
 
-// isNull tells whether there is such a member, and it is null.
+// isNull reports whether the member exists and is null.
 func (o object) isNull(name string) bool { return string(o[name]) == "null" }
 
-// text reads a member that is a string of at most so many bytes; "" if there is none.
+// text returns a string member of at most the given number of bytes, or "" if it is missing.
 func (o object) text(name string, most int) (string, error) {
 	if !o.has(name) {
 		return "", nil
@@ -92,7 +91,7 @@ func (o object) text(name string, most int) (string, error) {
 	return s, nil
 }
 
-// texts reads a member that is a list of strings; nil if there is none.
+// texts returns a member that is a list of strings, or nil if it is missing.
 func (o object) texts(name string) ([]string, error) {
 	if !o.has(name) {
 		return nil, nil
@@ -115,7 +114,7 @@ func (o object) texts(name string) ([]string, error) {
 	return list, nil
 }
 
-// seconds reads a member that is a number of seconds, from least to most; 0 if there is none.
+// seconds returns a member that is a number of seconds, from least to most, or 0 if it is missing.
 func (o object) seconds(name string, least, most int64) (time.Duration, error) {
 	if !o.has(name) {
 		return 0, nil
@@ -127,7 +126,7 @@ func (o object) seconds(name string, least, most int64) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// time reads a member that is a time; the zero time if there is none.
+// time returns a member that is a time, or the zero time if it is missing.
 func (o object) time(name string) (time.Time, error) {
 	text, err := o.text(name, 40)
 	if err != nil || !o.has(name) {
@@ -140,11 +139,11 @@ func (o object) time(name string) (time.Time, error) {
 	return t, nil
 }
 
-// maxTTL is the longest life that can be given in seconds: about 31 years.
+// maxTTL is the longest TTL, in seconds: about 31 years.
 const maxTTL = 1_000_000_000
 
-// expires reads when something ends: from `ttl`, or from `expires`, where null is never. The
-// zero time if there is neither.
+// expires returns the expiry from `ttl` or from `expires`, where null means never. It returns the
+// zero time if both are missing.
 func (o object) expires() (time.Time, error) {
 	switch {
 	case o.has("ttl") && o.has("expires"):
@@ -161,7 +160,7 @@ func (o object) expires() (time.Time, error) {
 	return o.future("expires")
 }
 
-// future reads a member that is a time to come; the zero time if there is none.
+// future returns a member that is a time in the future, or the zero time if it is missing.
 func (o object) future(name string) (time.Time, error) {
 	t, err := o.time(name)
 	if err != nil || !o.has(name) {
@@ -173,7 +172,7 @@ func (o object) future(name string) (time.Time, error) {
 	return t, nil
 }
 
-// timeJSON is how a time is told; nil, which leaves it out, for never.
+// timeJSON returns a time in the API's format, or nil, which is omitted, for never.
 func timeJSON(t time.Time) *string {
 	if t.IsZero() {
 		return nil
@@ -182,7 +181,7 @@ func timeJSON(t time.Time) *string {
 	return &text
 }
 
-// appendJSON appends what json.Marshal cannot fail for.
+// appendJSON appends v as JSON. json.Marshal must not be able to fail for v.
 func appendJSON(dst []byte, v any) []byte {
 	text, _ := json.Marshal(v)
 	return append(dst, text...)

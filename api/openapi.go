@@ -5,13 +5,13 @@ import (
 	"net/http"
 )
 
-// openAPIDocument describes all of the API, for people and their generators.
+// openAPIDocument describes the whole API, for people and code generators.
 //
 //go:embed openapi.json
 var openAPIDocument []byte
 
-// openAPI serves the description. All readers share the same bytes, so they do not count as held
-// for any of them.
+// openAPI serves the description. All responses share the same bytes, so they do not count as held
+// for a client.
 func openAPI(w http.ResponseWriter, _ *http.Request, _ *call) {
 	h := w.Header()
 	h["Content-Type"], h["X-Content-Type-Options"] = typeJSON, nosniff

@@ -17,8 +17,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// publish publishes the body to a channel: the body is the message, whatever the
-// Content-Type says, since curl -d says that it is a form. It is a hot path.
+// publish publishes the body to a channel. The body is the message, whatever the Content-Type,
+// because curl -d sends the type of a form. It is a hot path.
 func (s *service) publish(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	if err := access.ValidChannel(q.name); err != nil {
 		return nil, 0, err
@@ -43,7 +43,7 @@ func (s *service) publish(dst []byte, w http.ResponseWriter, r *http.Request, q 
 	return s.publishOne(dst, r, q.call, wire.Item{Channel: q.name, Message: message, Key: key}, dryRun)
 }
 
-// idempotencyKey reads the header Idempotency-Key; "" if there is none.
+// idempotencyKey returns the header Idempotency-Key, or "" if it is missing.
 func idempotencyKey(h http.Header) (string, error) {
 	switch list := h["Idempotency-Key"]; {
 	case len(list) == 0:
@@ -59,7 +59,7 @@ func idempotencyKey(h http.Header) (string, error) {
 	}
 }
 
-// publishOne publishes one message, or only checks it, and appends the result.
+// publishOne publishes or only checks one message, and appends the result.
 func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Item, dryRun bool) ([]byte, int, error) {
 	if dryRun {
 		if err := access.ValidChannel(item.Channel); err != nil {
@@ -71,9 +71,9 @@ func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Ite
 		s.counts.dryRuns.Add(1)
 		return append(s.appendSubscribers(append(dst, `{"dry_run":true`...), c, item.Channel), '}'), http.StatusOK, nil
 	}
-	// The engine keeps the message; the body's buffer is larger, and used again.
+	// Clone: the engine keeps the message, but the body's buffer is larger and is reused.
 	m := engine.Message{Data: bytes.Clone(item.Message), Key: item.Key}
-	if c.grant != nil { // otherwise it is a backend
+	if c.grant != nil { // otherwise the caller is a backend
 		m.Publisher = c.grant.Publisher(v2.AddressOf(r))
 	}
 	ack, err := s.hub.Publish(r.Context(), item.Channel, m)
@@ -88,9 +88,9 @@ func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Ite
 	return append(dst, '}'), http.StatusCreated, nil
 }
 
-// appendSubscribers appends how many sessions have joined a channel, if the caller may know it.
-// A subscriber's token must allow presence there, because permission to publish does not reveal
-// subscribers.
+// appendSubscribers appends the number of sessions on a channel, if the caller may know it. A
+// subscriber's token must allow presence on the channel, because permission to publish must not
+// reveal subscribers.
 func (s *service) appendSubscribers(dst []byte, c *call, channel string) []byte {
 	if c.grant != nil && c.grant.May(access.VerbPresence, channel) != nil {
 		return dst
@@ -98,8 +98,8 @@ func (s *service) appendSubscribers(dst []byte, c *call, channel string) []byte 
 	return strconv.AppendInt(append(dst, `,"subscribers":`...), int64(s.hub.Subscribers(channel)), 10)
 }
 
-// badBody returns why a body could not be read. The rest of it may still be on its way, so the
-// connection cannot be reused.
+// badBody returns why a body could not be read. The rest of the body may still be on its way, so
+// the connection cannot be reused.
 func (s *service) badBody(w http.ResponseWriter, err error) error {
 	if denied := (*deniedError)(nil); errors.As(err, &denied) {
 		return err

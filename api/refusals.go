@@ -8,7 +8,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
-// note remembers that a call was refused, for those who ask why.
+// note records a refused call for /v2/refusals.
 func (s *service) note(r *http.Request, c *call, channel string, err error) {
 	e := refusal.Entry{
 		Code: fault.Of(err).Code, Message: fault.Message(err), Transport: "http", Address: address(r),
@@ -20,7 +20,7 @@ func (s *service) note(r *http.Request, c *call, channel string, err error) {
 	s.options.Refusals.Add(e)
 }
 
-// deny answers a call that was refused before its handler.
+// deny refuses a call before its handler runs.
 func (s *service) deny(w http.ResponseWriter, r *http.Request, c *call, err error) {
 	channel := ""
 	if c.route.onChannel {
@@ -30,7 +30,7 @@ func (s *service) deny(w http.ResponseWriter, r *http.Request, c *call, err erro
 		s.note(r, c, channel, err)
 	}
 	status := fault.Of(err).Status
-	if status == http.StatusUnauthorized { // which must say how (RFC 9110, section 15.5.2)
+	if status == http.StatusUnauthorized { // the response must name a scheme (RFC 9110, section 15.5.2)
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	if c.route.isV2() {
@@ -48,7 +48,7 @@ func (s *service) deny(w http.ResponseWriter, r *http.Request, c *call, err erro
 	s.refuse(w, why, status, fault.Message(err))
 }
 
-// refusedJSON is a refusal as the API tells it.
+// refusedJSON is a refusal in the API's format.
 type refusedJSON struct {
 	Time      time.Time `json:"time"`
 	Count     int       `json:"count"`
@@ -64,7 +64,7 @@ type refusedJSON struct {
 	Rule      string    `json:"rule,omitempty"`
 }
 
-// listRefusals lists what was refused lately, the newest first.
+// listRefusals lists recent refusals, newest first.
 func (s *service) listRefusals(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	limit, err := q.limit()
 	if err != nil {

@@ -14,21 +14,22 @@ import (
 )
 
 const (
-	// maxGrace is the longest grace of a revocation, in seconds: whoever needs more
-	// can give the token an end.
+	// maxGrace is the longest grace of a revocation, in seconds. For a longer one, set the token's
+	// expiry instead.
 	maxGrace = 3600
 
-	// apiKeyIDPrefix begins the IDs of API keys. Names of keys that sign JWTs are others.
+	// apiKeyIDPrefix begins the IDs of API keys. The names of keys that sign JWTs begin
+	// differently.
 	apiKeyIDPrefix = "key_"
 
-	// maxCredential is the greatest length of a token, an ID or the name of a key, in
-	// bytes. A token from elsewhere can be a long JWT.
+	// maxCredential is the maximum length of a token, an ID or the name of a key, in bytes. A token
+	// from another issuer can be a long JWT.
 	maxCredential = 16 << 10
 )
 
-// revoke revokes tokens and ends their sessions; it returns how many sessions it ended. It has
-// also done so if it returns fault.NotStored. Every revocation calls it. The order of the steps
-// prevents a session from being opened with the token in between and staying open.
+// revoke revokes tokens, ends their sessions, and returns the number of ended sessions. It has done
+// so even if it returns fault.NotStored. Every revocation calls it. Because of the order of its
+// steps, no session can be opened with the token in between and stay open.
 func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, error) {
 	v.By = c.keyID()
 	match, err := s.options.Authority.Revoke(v)
@@ -48,7 +49,8 @@ func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, 
 	return n, err
 }
 
-// kindOf says what is revoked, without naming a token, which may be there as its text.
+// kindOf returns the kind of a revocation for the log. It does not return the token, whose text may
+// be given.
 func kindOf(v auth.Revocation) string {
 	switch {
 	case v.Token != "":
@@ -64,7 +66,7 @@ func kindOf(v auth.Revocation) string {
 	}
 }
 
-// by says for the log who makes a call.
+// by describes the caller for the log.
 func (c *call) by() string {
 	if c.key == nil {
 		return "nobody: the API needs no key"
@@ -72,7 +74,7 @@ func (c *call) by() string {
 	return c.key.ID + " (" + c.key.Name + ")"
 }
 
-// isTokenID tells whether a text is the ID of a token, of whatever kind.
+// isTokenID reports whether a text is the ID of a token of any kind.
 func isTokenID(text string) bool {
 	return slices.ContainsFunc([]string{"tok_", "jwt_", "ext_"}, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
 }
@@ -81,8 +83,8 @@ func appendSessions(dst []byte, n int) []byte {
 	return append(strconv.AppendInt(append(dst, `{"sessions":`...), int64(n), 10), '}')
 }
 
-// keyRevokedJSON is the API's answer to the revocation of a key: which tokens it revoked, and
-// which it did not.
+// keyRevokedJSON is the response to the revocation of a key. It says which tokens were revoked and
+// which were not.
 type keyRevokedJSON struct {
 	Sessions int      `json:"sessions"`
 	Tokens   int      `json:"tokens"`
@@ -90,7 +92,7 @@ type keyRevokedJSON struct {
 	Keys     []string `json:"keys"`
 }
 
-// revokeKey revokes an API key, and appends the result.
+// revokeKey revokes an API key and appends the result.
 func (s *service) revokeKey(dst []byte, c *call, v auth.Revocation, grace time.Duration) ([]byte, error) {
 	made := s.options.Authority.MadeWith(v.Key)
 	n, err := s.revoke(c, v, grace)
@@ -128,9 +130,9 @@ func (s *service) newRevocation(dst []byte, w http.ResponseWriter, r *http.Reque
 	return appendSessions(dst, n), http.StatusCreated, nil
 }
 
-// mayRevokeKey refuses a key that does not make keys to take another one back: it could
-// lock the operator out, or let back in what the operator has taken back with a key. A key
-// may give itself up.
+// mayRevokeKey refuses to let a key revoke another key unless it may create keys. Otherwise it
+// could lock the operator out, or restore access that the operator has removed with a key. A key
+// may revoke itself.
 func (c *call) mayRevokeKey(id string) error {
 	if c.key == nil || !strings.HasPrefix(id, apiKeyIDPrefix) || id == c.key.ID {
 		return nil
@@ -138,7 +140,7 @@ func (c *call) mayRevokeKey(id string) error {
 	return c.key.May(auth.KeyAdmin, "")
 }
 
-// revocation reads what is to be revoked.
+// revocation parses a revocation.
 func (o object) revocation() (v auth.Revocation, err error) {
 	given := 0
 	for name, text := range map[string]*string{"token": &v.Token, "user": &v.User, "key": &v.Key} {
@@ -173,7 +175,7 @@ func (o object) revocation() (v auth.Revocation, err error) {
 	return v, nil
 }
 
-// revocationJSON is what the API tells of a revocation.
+// revocationJSON is a revocation in the API's format.
 type revocationJSON struct {
 	Token        string  `json:"token,omitempty"`
 	User         string  `json:"user,omitempty"`
@@ -182,8 +184,7 @@ type revocationJSON struct {
 	Until        *string `json:"until,omitempty"`
 }
 
-// revocationInfo looks up whether something was revoked; how many revocations there are
-// if nothing is named.
+// revocationInfo returns a revocation, or the number of revocations if the query names none.
 func (s *service) revocationInfo(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	if len(q.values) == 0 {
 		dst = strconv.AppendInt(append(dst, `{"revocations":`...), int64(s.options.Authority.Revocations()), 10)
@@ -196,7 +197,7 @@ func (s *service) revocationInfo(dst []byte, _ http.ResponseWriter, _ *http.Requ
 	dst = append(dst, `{"revocation":`...)
 	if found, ok := s.options.Authority.Revoked(v); ok {
 		if !isTokenID(found.Token) {
-			found.Token = "" // its text is not repeated
+			found.Token = "" // do not repeat the token's text
 		}
 		dst = appendJSON(dst, revocationJSON{found.Token, found.User, found.Key, timeJSON(found.IssuedBefore), timeJSON(found.Until)})
 	} else {
@@ -205,7 +206,7 @@ func (s *service) revocationInfo(dst []byte, _ http.ResponseWriter, _ *http.Requ
 	return append(dst, '}'), http.StatusOK, nil
 }
 
-// dropRevocation takes a revocation back.
+// dropRevocation deletes a revocation.
 func (s *service) dropRevocation(_ []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	v, err := q.revocation()
 	if err != nil {
@@ -225,7 +226,7 @@ func (s *service) dropRevocation(_ []byte, _ http.ResponseWriter, _ *http.Reques
 	return nil, http.StatusNoContent, nil
 }
 
-// revocation reads from the query which revocation is meant.
+// revocation returns the revocation that the query selects.
 func (q query) revocation() (auth.Revocation, error) {
 	all, err := q.flag("all")
 	if err != nil {

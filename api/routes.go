@@ -11,54 +11,53 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// A handler serves one method of one path, to who may call it.
+// A handler serves one method of one path, for an authorized caller.
 type handler func(w http.ResponseWriter, r *http.Request, c *call)
 
 // A route is one method of one path.
 type route struct {
-	pattern string // as the metrics and the OpenAPI document call it
-	ok      int    // the status if all is well
-	need    need   // what it asks of who calls it
+	pattern string // the name in the metrics and the OpenAPI document
+	ok      int    // the status of a success
+	need    need   // the authorization that the caller needs
 	serve   handler
-	answers *answers // how many, by status
+	answers *answers // the number of responses, by status
 
 	onChannel bool   // the name in the path is a channel's
-	fixed     string // the name, if it does not stand in the path where it should
+	fixed     string // the name, if it is not in the path
 }
 
-// isV2 tells whether the route is one of those below /v2/.
+// isV2 reports whether the route is below /v2/.
 func (r *route) isV2() bool { return strings.Contains(r.pattern, " /v2/") }
 
-// methods are what serves one path: a route for each method.
+// methods are the routes of one path, by method.
 type methods map[string]*route
 
-// below is a path that ends in a name, and what stands before it.
+// below is a path that ends with a name. prefix is the part before the name.
 type below struct {
 	prefix  string
 	methods methods
 }
 
-// routes finds what serves a path. http.ServeMux does not do here: it redirects a
-// path without its slash at the end, even to a pattern that ends in {$}, and a
-// redirected broadcast is a lost one; and it redirects /broadcast//, where this
-// can say what is wrong.
+// routes maps a path to its routes. http.ServeMux is not suitable, because it redirects a path
+// without its trailing slash, even to a pattern that ends with {$}, and a redirected broadcast is
+// lost. It also redirects /broadcast//, for which routes reports the error.
 type routes struct {
 	paths map[string]methods // by the path of the pattern
 	list  []*route
-	none  route // stands for what has no route
+	none  route // counts requests without a route
 
-	// Those of paths that have a name in them.
+	// The paths that contain a name.
 	token, channel, broadcast     methods
 	v2channel, messages, presence methods
 	below                         []below
 
-	both methods // /broadcast/token/, which is two of them
+	both methods // /broadcast/token/, which matches two patterns
 }
 
 func (s *service) routes() *routes {
 	t := &routes{paths: make(map[string]methods), none: route{pattern: "none", ok: http.StatusNotFound, answers: new(answers)}}
-	// What shows the text of tokens takes the verb that makes them: who can read them can
-	// be their holder.
+	// A route that shows the text of tokens needs the verb that creates tokens: a caller that reads
+	// a token can use it.
 	publishes := need{key: auth.KeyPublish}
 	makesTokens := need{key: auth.KeyTokens}
 	sees := need{key: auth.KeySessions}
@@ -70,7 +69,8 @@ func (s *service) routes() *routes {
 	t.add("GET /token/", 200, makesTokens, s.activeTokens)
 	t.add("DELETE /token/{token}", 204, makesTokens, s.deleteToken)
 	t.add("GET /{channel}/token/", 200, makesTokens, s.channelTokens)
-	// A browser sends the content type of a broadcast to another origin only if that allows it.
+	// A browser sends the content type of a broadcast to another origin only if that origin allows
+	// it.
 	t.add("POST /broadcast/{channel}/", 200, need{key: auth.KeyPublish, anyOrigin: true}, s.broadcast)
 	if s.options.Debug {
 		t.add("GET /debug/token-dump", 200, makesTokens, s.tokenDump)
@@ -119,8 +119,7 @@ func (s *service) routes() *routes {
 	return t
 }
 
-// add adds a route: METHOD PATH, the status if all is well, and what it asks of who
-// calls it.
+// add adds a route: METHOD PATH, the status of a success, and the required authorization.
 func (t *routes) add(pattern string, ok int, n need, h handler) {
 	method, path, _ := strings.Cut(pattern, " ")
 	if t.paths[path] == nil {
@@ -131,10 +130,10 @@ func (t *routes) add(pattern string, ok int, n need, h handler) {
 	t.list = append(t.list, r)
 }
 
-// find returns what serves a path, nil if nothing does, and the name in it. The
-// path is percent-encoded, so that a slash in a name is none of the path's.
+// find returns the routes of a path and the name in it, or nil if the path is unknown. The path is
+// percent-encoded, so a slash in a name does not separate segments.
 func (t *routes) find(path string) (m methods, name string) {
-	// These first: they are the server's hot paths.
+	// These first, because they are the server's hot paths.
 	if rest, ok := strings.CutPrefix(path, "/broadcast/"); ok {
 		segment, rest, ok := strings.Cut(rest, "/")
 		if !ok || rest != "" {
@@ -148,7 +147,7 @@ func (t *routes) find(path string) (m methods, name string) {
 	if rest, ok := strings.CutPrefix(path, "/v2/channels/"); ok {
 		return t.findChannel(rest)
 	}
-	if m := t.paths[path]; m != nil { // a name's braces are never in an encoded path
+	if m := t.paths[path]; m != nil { // an encoded path contains no braces, so it never equals a pattern with a name
 		return m, ""
 	}
 	for _, b := range t.below {
@@ -165,7 +164,7 @@ func (t *routes) find(path string) (m methods, name string) {
 	return nil, ""
 }
 
-// findChannel finds what serves a path below /v2/channels/.
+// findChannel returns the routes of a path below /v2/channels/.
 func (t *routes) findChannel(rest string) (m methods, name string) {
 	segment, what, deeper := strings.Cut(rest, "/")
 	switch {
@@ -181,20 +180,21 @@ func (t *routes) findChannel(rest string) (m methods, name string) {
 	return m, unescape(segment)
 }
 
-// unescape decodes a segment of a path that is known to be well encoded.
+// unescape decodes a segment of a path that is correctly encoded.
 func unescape(segment string) string {
 	name, _ := url.PathUnescape(segment)
 	return name
 }
 
-// named returns the route with a name that does not stand in the path where it should.
+// named returns a copy of the route with a fixed name, for a path where the name is not in its
+// usual place.
 func (r *route) named(name string) *route {
 	named := *r
 	named.fixed = name
 	return &named
 }
 
-// allow lists the methods as the header Allow does.
+// allow lists the methods for the header Allow.
 func (m methods) allow() string {
 	names := slices.Collect(maps.Keys(m))
 	if m["GET"] != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// serve answers one request.
+// serve handles one request.
 func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	if path == "" { // an absolute target without a path (RFC 9112, section 3.2.1)
@@ -18,7 +18,7 @@ func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
 	}
 	m, name := t.find(path)
 	method := r.Method
-	if method == "HEAD" { // the server leaves the body out
+	if method == "HEAD" { // net/http omits the body
 		method = "GET"
 	}
 	found := m[method]
@@ -42,7 +42,7 @@ func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
 	recorders.Put(rec)
 }
 
-// serveRoute answers a request that has a route, if who asks may.
+// serveRoute handles a request for a known route, if the caller is authorized.
 func (s *service) serveRoute(found *route, rec *recorder, r *http.Request, name string) {
 	if found.fixed != "" {
 		name = found.fixed
@@ -55,7 +55,7 @@ func (s *service) serveRoute(found *route, rec *recorder, r *http.Request, name 
 	found.serve(rec, r, &rec.call)
 }
 
-// refuseMethod answers a request for a known path with a method that it has not.
+// refuseMethod refuses a request for a known path with an unknown method.
 func (s *service) refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
 	if isV2(r) {
@@ -65,7 +65,7 @@ func (s *service) refuseMethod(w http.ResponseWriter, r *http.Request, allow str
 	s.refuse(w, refusedMethod, http.StatusMethodNotAllowed, "This path takes "+allow+" only.")
 }
 
-// refusePath answers a request for a path that there is not.
+// refusePath refuses a request for an unknown path.
 func (s *service) refusePath(w http.ResponseWriter, r *http.Request) {
 	if isV2(r) {
 		s.fail(w, fault.NotFound)
@@ -74,15 +74,15 @@ func (s *service) refusePath(w http.ResponseWriter, r *http.Request) {
 	s.refuse(w, refusedPath, http.StatusNotFound, "There is nothing at this path.")
 }
 
-// isV2 tells in which form a request is refused that no handler serves. One path
-// below /v2/ is a classic one: /v2/token/, of the channel v2.
+// isV2 reports whether the errors of a request without a handler have the format of protocol 2. One
+// path below /v2/ is classic: /v2/token/, for the channel v2.
 func isV2(r *http.Request) bool {
 	path := r.URL.EscapedPath()
 	return (path == "/v2" || strings.HasPrefix(path, "/v2/")) && path != "/v2/token/"
 }
 
-// A recorder remembers the status of an answer. It has room for the call, too: both are
-// used again.
+// A recorder records the status of a response. It also contains the call, so that one pool reuses
+// both.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -101,13 +101,13 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap is used by [http.ResponseController].
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// statuses are those that the API answers with.
+// statuses are the statuses of the API's responses.
 var statuses = [...]int{200, 201, 204, 400, 401, 403, 404, 405, 408, 409, 410, 413, 421, 422, 429, 500, 503, 507}
 
-// answers counts answers by status; the last counts all others.
+// answers counts responses by status. The last element counts all other statuses.
 type answers [len(statuses) + 1]atomic.Uint64
 
 func (a *answers) add(status int) {

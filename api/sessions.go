@@ -8,10 +8,11 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// maxScan is how many sessions one request looks at for those of one user or token.
+// maxScan is the maximum number of sessions that one request examines to find those of one user or
+// token.
 const maxScan = 10_000
 
-// listSessions lists live sessions, a page at a time.
+// listSessions lists live sessions, page by page.
 func (s *service) listSessions(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	limit, err := q.limit()
 	if err != nil {
@@ -54,7 +55,7 @@ func (s *service) listSessions(dst []byte, _ http.ResponseWriter, _ *http.Reques
 	return append(dst, '}'), http.StatusOK, nil
 }
 
-// sessionInfo describes a session, with its channels.
+// sessionInfo describes a session and lists its channels.
 func (s *service) sessionInfo(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	info, err := s.hub.SessionInfo(q.name)
 	if err != nil {
@@ -64,7 +65,7 @@ func (s *service) sessionInfo(dst []byte, _ http.ResponseWriter, _ *http.Request
 	return append(dst, '}'), http.StatusOK, nil
 }
 
-// endSession ends a session for good: its client is told not to come back.
+// endSession ends a session for good: the server asks its client not to reconnect.
 func (s *service) endSession(_ []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	if err := s.hub.EndSession(q.name, boreas.ErrTerminated); err != nil {
 		return nil, 0, err
@@ -73,9 +74,9 @@ func (s *service) endSession(_ []byte, _ http.ResponseWriter, _ *http.Request, q
 	return nil, http.StatusNoContent, nil
 }
 
-// appendSession appends what a list tells of a session, without the closing brace. It
-// tells how many channels the session has joined and not which: 1,000 sessions with
-// 1,000 channels each would make an answer of a million names.
+// appendSession appends a session for a list, without the closing brace. It appends the number of
+// joined channels, not their names: 1,000 sessions with 1,000 channels each would be a million
+// names.
 func appendSession(dst []byte, i boreas.SessionInfo) []byte {
 	dst = appendString(append(dst, `{"session":`...), i.ID)
 	if i.User != "" {

@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// stats answers the hub's counters. The names are those of [boreas.Stats] in small
-// letters, so that none can be missing; testdata/stats.json says when one changes.
+// stats returns the hub's counters. The names are the fields of [boreas.Stats] in snake case, so
+// that none can be missing. The test compares them with testdata/stats.json.
 func (s *service) stats(dst []byte, _ http.ResponseWriter, _ *http.Request, _ query) ([]byte, int, error) {
 	return appendStruct(dst, reflect.ValueOf(s.hub.Stats())), http.StatusOK, nil
 }

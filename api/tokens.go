@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// createToken makes a token that is valid at once.
+// createToken creates a classic token that is valid at once.
 func (s *service) createToken(w http.ResponseWriter, _ *http.Request, c *call) {
 	token, err := s.options.Authority.Mint(c.keyID())
 	if err != nil {
@@ -24,8 +24,8 @@ func (s *service) createToken(w http.ResponseWriter, _ *http.Request, c *call) {
 	writeJSON(w, http.StatusOK, append(appendString([]byte(`{"token": `), token), '}'))
 }
 
-// activeTokens lists each token with at least one authenticated session, once: a classic
-// token by its text, as in 2013, any other by its ID.
+// activeTokens lists each token with at least one authenticated session once: a classic token by
+// its text, as in Boreas 1.0, any other by its ID.
 func (s *service) activeTokens(w http.ResponseWriter, _ *http.Request, _ *call) {
 	writeList(w, http.StatusOK, "tokens", s.hub.Identities())
 }
@@ -40,7 +40,7 @@ func (s *service) channelTokens(w http.ResponseWriter, _ *http.Request, c *call)
 	writeList(w, http.StatusOK, "tokens", s.hub.ChannelIdentities(channel))
 }
 
-// deleteToken revokes a token, and its sessions are anonymous again or end.
+// deleteToken revokes a token. Its sessions become anonymous or end.
 func (s *service) deleteToken(w http.ResponseWriter, _ *http.Request, c *call) {
 	switch _, err := s.revoke(c, auth.Revocation{Token: c.name}, 0); {
 	case errors.Is(err, fault.NoToken):
@@ -56,8 +56,8 @@ func (s *service) deleteToken(w http.ResponseWriter, _ *http.Request, c *call) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// refuseStore answers a request that failed because the disk cannot be written to. It returns
-// false if the error has another cause.
+// refuseStore refuses a request that failed because the disk cannot be written to. It returns false
+// if the error has another cause.
 func (s *service) refuseStore(w http.ResponseWriter, err error) bool {
 	if !errors.Is(err, fault.NotStored) {
 		return false

@@ -12,18 +12,17 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
-// A v2handler serves a path below /v2/: it appends the JSON of its answer to dst, or
-// says what is wrong.
+// A v2handler serves a path below /v2/. It appends the JSON of its response to dst, or returns an
+// error.
 type v2handler func(dst []byte, w http.ResponseWriter, r *http.Request, q query) (body []byte, status int, err error)
 
-// A query is a call with the parameters of its request: of those that its path takes,
-// each once.
+// A query is a call with the values of its query parameters. Each parameter occurs at most once.
 type query struct {
 	*call
 	values map[string]string
 }
 
-// v2 makes a handler of h, which takes the parameters named.
+// v2 returns a handler that calls h and accepts the named parameters.
 func (s *service) v2(h v2handler, parameters ...string) handler {
 	return func(w http.ResponseWriter, r *http.Request, c *call) {
 		values, err := parseQuery(r.URL.RawQuery, parameters)
@@ -35,8 +34,8 @@ func (s *service) v2(h v2handler, parameters ...string) handler {
 		defer putBuffer(buf)
 		body, status, err := h(buf.AvailableBuffer(), w, r, query{c, values})
 		if err == nil && r.Method == http.MethodGet {
-			// The holder of a revoked key or token must not receive messages published after the
-			// revocation, even if it requested them before.
+			// The holder of a revoked key or token must not receive messages that were published
+			// after the revocation, even if it requested them earlier.
 			if denied := s.authorizeAgain(r, c); denied != nil {
 				err = &deniedError{denied}
 			}
@@ -57,7 +56,7 @@ func (s *service) v2(h v2handler, parameters ...string) handler {
 	}
 }
 
-// parseQuery reads a query strictly: a parameter that is misspelt must not be missed.
+// parseQuery parses a query strictly, because a misspelt parameter must not be ignored.
 func parseQuery(raw string, allowed []string) (map[string]string, error) {
 	if raw == "" {
 		return nil, nil
@@ -86,7 +85,7 @@ func parseQuery(raw string, allowed []string) (map[string]string, error) {
 	return values, nil
 }
 
-// flag reads a parameter that is true or false; without it, it is false.
+// flag returns a boolean parameter; a missing one is false.
 func (q query) flag(name string) (bool, error) {
 	switch v, given := q.values[name]; {
 	case !given || v == "false":
@@ -98,13 +97,13 @@ func (q query) flag(name string) (bool, error) {
 	}
 }
 
-// Pages of everything are as large as those of history.
+// All pages have the same size as those of history.
 const (
 	defaultLimit = v2.DefaultPage
 	maxLimit     = v2.MaxPage
 )
 
-// limit reads how many things a page may have.
+// limit returns the maximum number of items on a page.
 func (q query) limit() (int, error) {
 	v, given := q.values["limit"]
 	if !given {

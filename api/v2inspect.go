@@ -9,16 +9,16 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// maxQuestions is how many questions one request may ask about a token.
+// maxQuestions is the maximum number of questions about a token in one request.
 const maxQuestions = 100
 
-// A question is whether a token lets its holder do something.
+// A question asks whether a token allows a verb on a channel.
 type question struct {
 	verb    access.Verb
 	channel string
 }
 
-// grantJSON is what the API tells of a token that is valid, whoever has made it.
+// grantJSON is a valid token of any kind in the API's format.
 type grantJSON struct {
 	Valid   bool            `json:"valid"`
 	Kind    string          `json:"kind"`
@@ -41,7 +41,8 @@ type answerJSON struct {
 	By      string `json:"by"`
 }
 
-// inspectToken answers whether a token is valid, which requests it allows, and by which rule.
+// inspectToken responds whether a token is valid, which of the questions it allows, and by which
+// rule.
 func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	o, err := s.readObject(w, r, q.call, "token", "can")
 	if err != nil {
@@ -61,7 +62,7 @@ func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Reques
 	g, err := s.options.Authority.Check(access.Credentials{Token: token})
 	switch fault.Of(err) {
 	case nil:
-	case fault.AuthUnavailable, fault.Internal: // nobody knows
+	case fault.AuthUnavailable, fault.Internal: // the token's validity is unknown
 		return nil, 0, err
 	default:
 		refused := s.appendError(nil, err) // an object with one member
@@ -78,7 +79,7 @@ func (s *service) inspectToken(dst []byte, w http.ResponseWriter, r *http.Reques
 	return appendJSON(dst, answer), http.StatusOK, nil
 }
 
-// questions reads what is asked about a token.
+// questions parses the questions about a token.
 func (o object) questions() ([]question, error) {
 	if !o.has("can") {
 		return nil, nil
@@ -113,8 +114,8 @@ func (o object) questions() ([]question, error) {
 	return questions, nil
 }
 
-// answer says whether the grant allows it, and why. To publish, the channel's rule must
-// let clients, too.
+// answer returns whether the grant allows the question, and why. For publishing, the channel's rule
+// must also allow clients to publish.
 func (s *service) answer(g *access.Grant, q question) answerJSON {
 	d := g.Permissions.Decide(q.verb, q.channel)
 	a := answerJSON{q.verb.String(), q.channel, d.Allowed, g.Permissions.Explain(q.verb, d)}

@@ -10,10 +10,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// maxLabel is the greatest length of what people call a token or key, in bytes.
+// maxLabel is the maximum length of the label of a token or key, in bytes.
 const maxLabel = 255
 
-// tokenJSON is what the API tells of a token.
+// tokenJSON is a token in the API's format.
 type tokenJSON struct {
 	ID      string          `json:"id"`
 	User    string          `json:"user,omitempty"`
@@ -30,7 +30,7 @@ func newTokenJSON(t auth.Token) tokenJSON {
 	return tokenJSON{t.ID, t.User, t.Label, timeJSON(t.Created), timeJSON(t.Expires), rulesJSON(t.Rules), json.RawMessage(t.Info), t.Key, t.Classic}
 }
 
-// rulesJSON is how rules are told; nil, which leaves them out, where there are none.
+// rulesJSON returns rules in the API's format, or nil, which is omitted, if there are none.
 func rulesJSON(p *access.Permissions) json.RawMessage {
 	if p == nil {
 		return nil
@@ -38,7 +38,7 @@ func rulesJSON(p *access.Permissions) json.RawMessage {
 	return auth.AppendRules(nil, p)
 }
 
-// rules reads the rules of a token; nil if there are none, or null.
+// rules returns the rules of a token, or nil if the member is missing or null.
 func (o object) rules() (*access.Permissions, error) {
 	if !o.has("rules") || o.isNull("rules") {
 		return nil, nil
@@ -50,7 +50,7 @@ func (o object) rules() (*access.Permissions, error) {
 	return p, nil
 }
 
-// newToken creates a token that is valid at once. Only this answer contains its text.
+// newToken creates a token that is valid at once. Only this response contains its text.
 func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	o, err := s.readObject(w, r, q.call, "user", "label", "ttl", "expires", "rules", "info")
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q
 	if t.Rules, err = o.rules(); err != nil {
 		return nil, 0, err
 	}
-	if t.Info, err = boreas.NewInfo(o["info"]); err != nil { // it is JSON
+	if t.Info, err = boreas.NewInfo(o["info"]); err != nil { // already checked to be JSON
 		return nil, 0, malformed("`info` has more than %d bytes.", boreas.MaxInfo)
 	}
 	text, made, err := s.options.Authority.CreateToken(t)
@@ -89,7 +89,7 @@ func (s *service) newToken(dst []byte, w http.ResponseWriter, r *http.Request, q
 	}{text, newTokenJSON(made), made.Rules.DotWarnings(made.User, s.ruleText)}), http.StatusCreated, nil
 }
 
-// listTokens lists tokens, a page at a time.
+// listTokens lists tokens, page by page.
 func (s *service) listTokens(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
 	limit, err := q.limit()
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *service) tokenInfo(dst []byte, _ http.ResponseWriter, _ *http.Request, 
 	return appendJSON(dst, newTokenJSON(t)), http.StatusOK, nil
 }
 
-// changeToken changes a token, and the permissions of its sessions.
+// changeToken changes a token and the permissions of its sessions.
 func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	o, err := s.readObject(w, r, q.call, "label", "ttl", "expires", "rules")
 	if err != nil {
@@ -147,10 +147,10 @@ func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request
 		}
 		change.Rules = &rules
 	}
-	// One at a time: so that the sessions also end up with the last change.
+	// One change at a time, so that the sessions also get the last change last.
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	if err := s.authorizeAgain(r, q.call); err != nil { // others may have held the lock for long
+	if err := s.authorizeAgain(r, q.call); err != nil { // the wait for the lock may have been long
 		return nil, 0, &deniedError{err}
 	}
 	t, grant, err := s.options.Authority.UpdateToken(q.name, change)
@@ -164,9 +164,9 @@ func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request
 	}{newTokenJSON(t), n}), http.StatusOK, nil
 }
 
-// dropToken deletes a token, and ends its sessions.
+// dropToken deletes a token and ends its sessions.
 func (s *service) dropToken(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
-	// Only an ID: the text of a token should not stand in a path, where proxies log it.
+	// Accept only an ID: the text of a token should not be in a path, because proxies log paths.
 	if !auth.IsTokenID(q.name) {
 		return nil, 0, fault.NoToken
 	}
