@@ -27,9 +27,9 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
-// A target is a request that each route answers well, if who asks may: about the channel
-// chat.1, the token or key that is to be had, or the session. Verb is the one that a key
-// needs; none if the route is open.
+// A target is a request that succeeds on its route if the caller is authorized. It uses the channel
+// chat.1 and an existing token, key or session. verb is the required verb of a key; 0 if the route
+// is open.
 type target struct {
 	pattern string
 	verb    auth.KeyVerb
@@ -73,7 +73,7 @@ var targets = []target{
 	{"DELETE /v2/keys/{id}", auth.KeyAdmin, ""},
 }
 
-func TestTargetsAreAllRoutes(t *testing.T) {
+func TestTargetsHaveEveryRoute(t *testing.T) {
 	var got []string
 	for _, g := range targets {
 		got = append(got, g.pattern)
@@ -83,15 +83,15 @@ func TestTargetsAreAllRoutes(t *testing.T) {
 	}
 }
 
-// a gate is an API with something of everything, and all that it remembers and logs.
+// A gate is an API that contains a token, a key and a session, with its refusals and its log.
 type gate struct {
 	*rig
 	log      bytes.Buffer
 	refusals *refusal.Log
 	session  string
 	classic  string // a token
-	token    string // ID of an opaque one; the tokens of the user mallory are revoked
-	key      string // ID; "" while there is none
+	token    string // ID of an opaque token; the tokens of the user mallory are revoked
+	key      string // ID; "" while there is no key
 }
 
 func newGate(t *testing.T, o api.Options) *gate {
@@ -133,7 +133,7 @@ func (r *rig) makeKey(name string, verbs auth.KeyVerb, channels ...string) (stri
 	return text, made
 }
 
-// request is the request to a target.
+// request returns the method and the path for a target.
 func (g *gate) request(to target) (method, path string) {
 	method, path, _ = strings.Cut(to.pattern, " ")
 	id := g.token
@@ -147,7 +147,7 @@ func (g *gate) request(to target) (method, path string) {
 	return method, path
 }
 
-// identities are who asks: each makes what stands in the header Authorization.
+// identities are the callers. Each returns its value of the header Authorization.
 var identities = []struct {
 	name string
 	show func(g *gate, to target) string
@@ -168,7 +168,7 @@ var identities = []struct {
 		if err != nil {
 			g.t.Fatal(err)
 		}
-		time.Sleep(time.Minute) // which is no time in a bubble
+		time.Sleep(time.Minute) // takes no real time in a synctest bubble
 		return "Bearer " + text
 	}},
 	{"revoked", func(g *gate, _ target) string {
@@ -217,8 +217,8 @@ func (g *gate) bearerToken(rules string) string {
 	return "Bearer " + text
 }
 
-// try sends the request to a target, and returns its status; of a batch, that of its
-// only message. What is refused must be remembered, and nothing may give a secret away.
+// try sends the request to a target and returns the status, for a batch the status of its only
+// message. It checks that a refusal is recorded, and that no output contains a secret.
 func (g *gate) try(to target, credential string, headers ...string) int {
 	method, path := g.request(to)
 	if credential != "" {
@@ -241,26 +241,26 @@ func (g *gate) try(to target, credential string, headers ...string) int {
 	}
 	refused := slices.Contains([]int{401, 403, 421, 429, 503}, status)
 	if shows := strings.Contains(got, "Www-Authenticate: Bearer\n"); shows != (status == 401) {
-		g.t.Errorf("%s: status %d, WWW-Authenticate there: %v", to.pattern, status, shows)
+		g.t.Errorf("%s: status %d, WWW-Authenticate is set: %v", to.pattern, status, shows)
 	}
 	found := g.refusals.Find(refusal.Filter{}, 10)
 	switch {
 	case refused && (len(found) != 1 || found[0].Verb != to.pattern || found[0].Transport != "http" || found[0].Address != "192.0.2.1"):
-		g.t.Errorf("%s with %.12q: refused, and these are remembered: %+v", to.pattern, credential, found)
+		g.t.Errorf("%s with %.12q: refused, but the recorded refusals are %+v", to.pattern, credential, found)
 	case !refused && len(found) > 0:
-		g.t.Errorf("%s with %.12q: not refused, and these are remembered: %+v", to.pattern, credential, found)
+		g.t.Errorf("%s with %.12q: not refused, but the recorded refusals are %+v", to.pattern, credential, found)
 	}
 	if _, secret, _ := strings.Cut(credential, " "); secret != "" && to.pattern != "GET /debug/token-dump" {
 		for where, text := range map[string]string{"answer": got, "log": g.log.String(), "refusals": fmt.Sprint(found)} {
 			if strings.Contains(text, secret) {
-				g.t.Errorf("%s: the %s gives %.12q away:\n%s", to.pattern, where, secret, text)
+				g.t.Errorf("%s: the %s contains %.12q:\n%s", to.pattern, where, secret, text)
 			}
 		}
 	}
 	return status
 }
 
-// matrix tries every target as everybody, each time at an API of its own.
+// matrix tries every target with every identity, each time with a new API.
 func matrix(t *testing.T) string {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
@@ -283,7 +283,7 @@ func matrix(t *testing.T) string {
 	return b.String()
 }
 
-func TestWhoMayDoWhat(t *testing.T) {
+func TestAuthorizationOfEveryRoute(t *testing.T) {
 	const want = `none admin verb other here elsewhere expired revoked unknown rules rules' free classic old token no token nonsense Basic 
 401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   POST /token/
 401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /token/
@@ -325,8 +325,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
-// A token of the operator's own backend counts for as much; while that does not answer,
-// nobody knows.
+// A token that the operator's backend accepts has the same effect. While the backend does not
+// respond, the token's validity is unknown.
 func TestTokensOfABackend(t *testing.T) {
 	there := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, `{"user":"eve","rules":[{"channels":["chat.*"],"allow":["history"]}]}`)
@@ -352,9 +352,9 @@ func TestTokensOfABackend(t *testing.T) {
 	}
 }
 
-// Over HTTP a subscriber may not publish where they may not over their connection. Who
-// has a key may.
-func TestTokensPublishWhereTheChannelsRuleLetsClients(t *testing.T) {
+// Over HTTP, a subscriber may not publish where it may not publish over its connection. A caller
+// with a key may.
+func TestTokensPublishWhereTheChannelsRuleAllowsIt(t *testing.T) {
 	g := newGate(t, api.Options{})
 	credential := g.bearerToken("null")
 	const why = `"message":"The channel's rule does not let clients publish (client_publish).","retry":"never","docs":"docs/errors.md#not_permitted"}}`

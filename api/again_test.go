@@ -16,7 +16,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// A slowBody is a request's body that calls a function after its first half.
+// A slowBody is the body of a request. It calls a function after its first half.
 type slowBody struct {
 	text    string
 	between func()
@@ -39,7 +39,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// send sends a request with a slow body, and returns the answer.
+// send sends a request with a slow body and returns the response.
 func (r *rig) send(method, path, credential string, body *slowBody) string {
 	req := httptest.NewRequest(method, path, body)
 	req.Host = "localhost"
@@ -80,8 +80,8 @@ func chatRules(t *testing.T) *boreas.Rules {
 	return rules.Add(chat, boreas.Rule{ClientPublish: true})
 }
 
-// TestRevokedWhileTheBodyComes: a caller whose permission ends before the body has arrived
-// changes nothing.
+// TestRevokedWhileTheBodyComes: a caller whose permission ends before the body has arrived changes
+// nothing.
 func TestRevokedWhileTheBodyComes(t *testing.T) {
 	for _, request := range requestsWithBodies {
 		for _, how := range []string{"key revoked", "key expired", "token revoked", "user revoked", "token expired", "token's rules changed", "first key made", "nothing"} {
@@ -141,18 +141,18 @@ func TestRevokedWhileTheBodyComes(t *testing.T) {
 					method, _, _ := strings.Cut(request.pattern, " ")
 					got := r.send(method, strings.Replace(request.path, "OTHER", other.ID, 1), credential, &slowBody{request.body, between})
 					if perItem := strings.HasPrefix(got, "200\n") && strings.Contains(got, `"results":`) && strings.Contains(got, `not_permitted`); perItem && status == "403" {
-						status = "200" // each message is refused in its place
+						status = "200" // each message has its own refusal
 					}
 					if !strings.HasPrefix(got, status) {
 						t.Errorf("got %s", got)
 					}
 					if status == "401" && !strings.Contains(got, "Www-Authenticate: Bearer") {
-						t.Errorf("it does not say how: %s", got)
+						t.Errorf("the response has no WWW-Authenticate: %s", got)
 					}
 					if how == "nothing" {
 						return
 					}
-					// Nothing has happened.
+					// Nothing was changed.
 					if got := r.history("chat.1"); got != 0 {
 						t.Errorf("%d messages were published", got)
 					}
@@ -173,7 +173,7 @@ func TestRevokedWhileTheBodyComes(t *testing.T) {
 	}
 }
 
-// history returns how many messages of a channel are kept.
+// history returns the number of kept messages of a channel.
 func (r *rig) history(channel string) int {
 	r.t.Helper()
 	h, err := r.hub.History(r.t.Context(), channel, engine.Position{}, 100)
@@ -183,8 +183,8 @@ func (r *rig) history(channel string) int {
 	return len(h.Publications)
 }
 
-// TestBodiesAreAllTried: every route that reads a body is in the table above.
-func TestBodiesAreAllTried(t *testing.T) {
+// TestTableHasEveryRouteWithABody: the table above contains every route that reads a body.
+func TestTableHasEveryRouteWithABody(t *testing.T) {
 	for _, to := range targets {
 		method, _, _ := strings.Cut(to.pattern, " ")
 		tried := false
@@ -192,10 +192,10 @@ func TestBodiesAreAllTried(t *testing.T) {
 			tried = tried || request.pattern == to.pattern
 		}
 		if to.body != "" && !tried {
-			t.Errorf("%s has a body, and is not tried", to.pattern)
+			t.Errorf("%s has a body, but is not in the table", to.pattern)
 		}
 		if method == "PATCH" && !tried {
-			t.Errorf("%s is not tried", to.pattern)
+			t.Errorf("%s is not in the table", to.pattern)
 		}
 	}
 }

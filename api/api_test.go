@@ -71,7 +71,7 @@ func TestDebugPathsAreAbsentWithoutDebug(t *testing.T) {
 	}
 }
 
-func TestReadyzTellsTheReason(t *testing.T) {
+func TestReadyzReportsTheReason(t *testing.T) {
 	var reason error
 	r := newRig(t, boreas.Options{}, api.Options{Ready: func() error { return reason }})
 	if diff := cmp.Diff(textAnswer(200, "ok\n"), r.do("GET", "/readyz", "")); diff != "" {
@@ -93,13 +93,13 @@ func TestWebPagesOfOtherOriginsAreRefused(t *testing.T) {
 		headers []string
 		want    string
 	}{
-		{nil, created}, // curl, and every client that is no browser
+		{nil, created}, // curl, and every other client that is not a browser
 		{[]string{"Content-Type", "application/x-www-form-urlencoded"}, created},
 		{[]string{"Sec-Fetch-Site", "none"}, created},
 		{[]string{"Sec-Fetch-Site", "same-origin"}, created},
 		{[]string{"Sec-Fetch-Site", "same-site"}, refused},
 		{[]string{"Sec-Fetch-Site", "cross-site"}, refused},
-		{[]string{"Origin", "http://example.com"}, created}, // an old browser; the host of the test's requests
+		{[]string{"Origin", "http://example.com"}, created}, // an old browser, with the host of the test's requests
 		{[]string{"Origin", "http://elsewhere.example"}, refused},
 		{[]string{"Origin", "null"}, refused},
 	} {

@@ -14,9 +14,9 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 )
 
-// BenchmarkPublish is the cost of publishing a message over loopback, by publishers that
-// keep their connection and wait for each answer; client and server share the
-// processors. The floor is what net/http costs to read the same body and say nothing.
+// BenchmarkPublish measures publishing over loopback, by publishers that keep their connection and
+// wait for each response. Client and server share the processors. The floor is a net/http handler
+// that only reads the same body.
 func BenchmarkPublish(b *testing.B) {
 	const message = `{"id": 1234567890123456789, "from": "alice", "text": "Hello, everyone! How are you today?", "at": "2013-02-20T20:07:39Z"}`
 	const classic = `{"dryrun": false, "payload": ` + message + `}`
@@ -59,7 +59,7 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// skipAnswer reads one answer.
+// skipAnswer reads and discards one response.
 func skipAnswer(in *bufio.Reader) error {
 	length := 0
 	for {

@@ -13,8 +13,9 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// TestRevokedWhileHistoryIsRead takes a token back when the history has been read and not
-// yet been answered with: what may have come after that must not be told.
+// TestRevokedWhileHistoryIsRead revokes a token after the history was read and before the response
+// is sent. The response must not contain messages, because they may have been published after the
+// revocation.
 func TestRevokedWhileHistoryIsRead(t *testing.T) {
 	between := &boreastest.Between{Engine: memory.New(memory.Options{})}
 	defer between.Close()
@@ -39,8 +40,8 @@ func TestRevokedWhileHistoryIsRead(t *testing.T) {
 	}
 }
 
-// TestPublishWhileTheEngineHangs: a request fails in time, and a batch does not wait for each
-// of its messages.
+// TestPublishWhileTheEngineHangs: a request fails in time, and a batch does not wait for each of
+// its messages.
 func TestPublishWhileTheEngineHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		released := make(chan struct{})

@@ -95,7 +95,7 @@ func TestBroadcastErrors(t *testing.T) {
 	}
 }
 
-// engine is a memory engine whose Publish is another function.
+// engine is a memory engine with another Publish function.
 type eng struct {
 	*memory.Engine
 	publish func(data []byte) error
@@ -111,7 +111,7 @@ func newEngine(t *testing.T, publish func(data []byte) error) eng {
 	return eng{memory, publish}
 }
 
-func TestBroadcastTellsWhatTheEngineSays(t *testing.T) {
+func TestBroadcastReportsTheEnginesError(t *testing.T) {
 	for err, want := range map[error]string{
 		fmt.Errorf("memory: %w", engine.ErrClosed): errorAnswer(503, "The server is shutting down; nothing was published."),
 		errors.New("disk full"):                    errorAnswer(500, "Publishing failed; the server's log says why. The message may or may not have been published."),
@@ -128,7 +128,7 @@ func TestBroadcastTellsWhatTheEngineSays(t *testing.T) {
 	}
 }
 
-// The hub keeps what it is given: it must be alone in its memory, and stay as it is.
+// The hub keeps the message, so it must be a copy that nobody else uses or changes.
 func TestBroadcastGivesTheHubItsOwnCopy(t *testing.T) {
 	var kept [][]byte
 	e := newEngine(t, func(data []byte) error { kept = append(kept, data); return nil })

@@ -6,14 +6,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// OpenAPIDocument is what /openapi.json serves.
+// OpenAPIDocument is the content of /openapi.json.
 var OpenAPIDocument = openAPIDocument
 
 func allRoutes() *routes {
 	return (&service{options: Options{Debug: true, Registry: prometheus.NewRegistry()}}).routes()
 }
 
-// Patterns returns the pattern of every route that there can be.
+// Patterns returns the patterns of all possible routes.
 func Patterns() []string {
 	var list []string
 	for _, r := range allRoutes().list {
@@ -22,7 +22,7 @@ func Patterns() []string {
 	return list
 }
 
-// PatternOf returns the pattern of the route that a request finds, "" if there is none.
+// PatternOf returns the pattern of the route of a request, or "" if there is none.
 func PatternOf(r *http.Request) string {
 	m, _ := allRoutes().find(r.URL.EscapedPath())
 	method := r.Method

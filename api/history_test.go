@@ -14,7 +14,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// page is an answer of history.
+// page is the response of history.
 type page struct {
 	Channel  string
 	Messages []struct {
@@ -59,14 +59,14 @@ func TestHistory(t *testing.T) { // clauses 7.1, 7.2
 	}
 }
 
-// A page is bounded in bytes; following `position` gives every message once.
+// A page is limited in bytes. Following `position` from page to page yields every message once.
 func TestHistoryPages(t *testing.T) { // clauses 7.2, 7.3
 	r := newRig(t, boreas.Options{}, api.Options{})
 	var want, got []string
 	for i := range 12 {
 		size := 100 << 10
 		if i == 5 {
-			size = 300 << 10 // more than a page by itself: it ends one
+			size = 300 << 10 // larger than a page, so it ends one
 		}
 		want = append(want, fmt.Sprint(i))
 		r.do("POST", "/v2/channels/c/messages", fmt.Sprintf(`["%d","%s"]`, i, strings.Repeat("x", size)))

@@ -13,13 +13,13 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// While there is no key, all may do everything; but who shows something must mean it.
+// Without a key in the store, everybody may do everything, but a given credential must be valid.
 func TestOpenAPI(t *testing.T) {
 	for name, o := range map[string]api.Options{"insecure": {Insecure: true}, "loopback": {Loopback: true, Hosts: []string{"example.com"}}} {
 		for _, to := range targets {
 			for credential, want := range map[string]int{
 				"":                           0,
-				"Basic Ym9yZWFzOnNlY3JldA==": 0, // a proxy has asked for a password
+				"Basic Ym9yZWFzOnNlY3JldA==": 0, // for a proxy's password
 				"Bearer nonsense":            401,
 				"Bearer bk_nonsense":         401,
 				"Bearer ":                    401,
@@ -48,7 +48,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// Without a key, and neither on this machine alone nor open on purpose, all is closed.
+// Without a key, an API that is neither local nor open on purpose refuses everything.
 func TestClosedAPI(t *testing.T) {
 	hub := boreas.New(boreas.Options{})
 	t.Cleanup(func() { hub.Shutdown(t.Context(), 0) })
@@ -67,7 +67,7 @@ func TestClosedAPI(t *testing.T) {
 	}
 }
 
-// A web page can let its own name lead to this machine.
+// A web page can let its own name resolve to this machine.
 func TestHost(t *testing.T) {
 	classic := errorAnswer(421, "The API is open to this machine alone, and was asked for under another name: a web page may be behind it.")
 	v2 := failure(421, "host_not_allowed", "The API is open to this machine alone, and was asked for under another name: a web page may be behind it.", "")
@@ -85,7 +85,7 @@ func TestHost(t *testing.T) {
 	} {
 		for _, to := range targets {
 			method, path := g.request(to)
-			if allowed && method != "GET" { // which would change something for the others
+			if allowed && method != "GET" { // it would affect the other cases
 				continue
 			}
 			want := classic
@@ -110,7 +110,7 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// doAt is do for a server that is asked for under a name.
+// doAt is like do, with another host name.
 func (r *rig) doAt(host, method, target, body string, headers ...string) string {
 	req := httptest.NewRequest(method, target, strings.NewReader(body))
 	req.Host = host
@@ -122,7 +122,7 @@ func (r *rig) doAt(host, method, target, body string, headers ...string) string 
 	return answer(rec.Result())
 }
 
-// The header Authorization is read in one way only.
+// There is only one way to send a key in the header Authorization.
 func TestAuthorizationHeader(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	key, _ := r.makeKey("k", auth.KeyStats)
@@ -166,7 +166,7 @@ func TestAuthorizationHeader(t *testing.T) {
 			}
 		}
 	}
-	// A key is nowhere else looked for.
+	// The API reads a key from nowhere else.
 	for _, path := range []string{"/v2/stats?access_token=" + key, "/v2/stats?key=" + key} {
 		if got := r.do("GET", path, "", "Cookie", "token="+key, "X-Api-Key", key); !strings.HasPrefix(got, "401\n") {
 			t.Errorf("%s: got %s", path, got)

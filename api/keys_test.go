@@ -13,7 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// withKey sends requests with a key.
+// withKey returns a function that sends requests with a key.
 func (r *rig) withKey(key string) func(method, path, body string) string {
 	return func(method, path, body string) string {
 		return scrub(r.do(method, path, body, "Authorization", "Bearer "+key))
@@ -73,7 +73,7 @@ func withoutTime(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// The tokens that a key makes are its own, and go with it.
+// A key owns the tokens that it creates, and deleting the key revokes them.
 func TestTokensOfAKey(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{Debug: true})
 	adminText, _ := r.makeKey("operator", auth.KeyAdmin)
@@ -100,13 +100,13 @@ func TestTokensOfAKey(t *testing.T) {
 		t.Errorf("sessions after it: of the key %v, of another %v", one.Grant(), two.Grant())
 	}
 	if got := shop("POST", "/token/", ""); !strings.HasPrefix(got, "401\n") {
-		t.Errorf("the key works still: %s", got)
+		t.Errorf("the key still works: %s", got)
 	}
 }
 
-// TestKeysOfOthers: who makes tokens takes back tokens, also by the name of a key that signs
-// JWTs, and no API key but the own.
-func TestKeysOfOthers(t *testing.T) {
+// TestKeysMayNotRevokeOtherKeys: a key that may create tokens may revoke tokens, even by the name of a key that
+// signs JWTs. It may not revoke API keys, except itself.
+func TestKeysMayNotRevokeOtherKeys(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	adminText, admin := r.makeKey("operator", auth.KeyAdmin)
 	oldText, old := r.makeKey("old", auth.KeyTokens)
@@ -139,9 +139,9 @@ func TestKeysOfOthers(t *testing.T) {
 	}
 }
 
-// TestWhatAKeyMade: the answer to a key's revocation contains the revoked tokens, and the keys
-// that it created.
-func TestWhatAKeyMade(t *testing.T) {
+// TestRevokedKeyListsItsTokensAndKeys: the response to a key's revocation contains the number of
+// revoked tokens, and the keys that the key created.
+func TestRevokedKeyListsItsTokensAndKeys(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	rootText, _ := r.makeKey("root", auth.KeyAdmin)
 	badText, bad := r.makeKey("bad", auth.KeyAdmin)
@@ -160,6 +160,6 @@ func TestWhatAKeyMade(t *testing.T) {
 		t.Errorf("keys: %v", left)
 	}
 	if s.Grant() != nil {
-		t.Error("the session of the token that it changed lives on")
+		t.Error("the session of the token that it changed still exists")
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
-// TestLimits does more at once than a key, a user and an address may: what is beyond is
-// refused and not done. The same paths as those of 2013 say it in their words.
+// TestLimits exceeds the limits of a key, a user and an address. Requests over the limit are
+// refused and have no effect. Classic paths use their own format of errors.
 func TestLimits(t *testing.T) {
 	everything, err := access.NewPermissions([]access.Permission{{Pattern: "**", Allow: access.AllVerbs}})
 	if err != nil {
@@ -35,12 +35,12 @@ func TestLimits(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		limits limit.Options
-		token  bool // in place of a key
+		token  bool // a token instead of a key
 		method string
 		path   string
 		body   string
-		n      int    // requests
-		want   string // what an answer that refuses has
+		n      int    // the number of requests
+		want   string // part of a refusal
 	}{
 		"requests of a key":   {limit.Options{Key: limit.Bounds{Requests: 3}}, false, "GET", "/v2/stats", "", 50, `"code":"rate_limited","message":"`},
 		"publishes of a key":  {limit.Options{Key: limit.Bounds{Publishes: 3}}, false, "POST", "/v2/channels/a/messages", "1", 50, `(key_publishes)`},
@@ -75,14 +75,14 @@ func TestLimits(t *testing.T) {
 				t.Errorf("%d refused, %d done, %d published", refused, done, r.hub.Stats().Publishes)
 			}
 			if found := refusals.Find(refusal.Filter{}, 1); len(found) != 1 || found[0].Code != "rate_limited" || found[0].TokenID == "" {
-				t.Errorf("remembered %+v", found)
+				t.Errorf("recorded refusals: %+v", found)
 			}
 		})
 	}
 }
 
-// TestBytesThatNobodyCounted: bodies whose length is not said count as they come.
-func TestBytesThatNobodyCounted(t *testing.T) {
+// TestBodiesWithoutALengthCount: bodies without a Content-Length count while they arrive.
+func TestBodiesWithoutALengthCount(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{Limits: limit.New(limit.Options{Key: limit.Bounds{Bytes: 100}})})
 	text, _ := r.makeKey("shop", auth.KeyPublish)
 	got := ""
@@ -129,7 +129,7 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
-// TestEveryRouteIsLimited asks each route that needs a key more often than it may.
+// TestEveryRouteIsLimited calls each route that needs a key more often than the limit allows.
 func TestEveryRouteIsLimited(t *testing.T) {
 	for _, to := range targets {
 		if to.verb == 0 {
@@ -138,17 +138,17 @@ func TestEveryRouteIsLimited(t *testing.T) {
 		t.Run(to.pattern, func(t *testing.T) {
 			g := newGate(t, api.Options{Limits: limit.New(limit.Options{Key: limit.Bounds{Requests: 1}})})
 			admin := g.bearerKey(auth.KeyAdmin)
-			for range 3 { // what two seconds have room for, and one more
+			for range 3 { // one more than two seconds allow
 				if g.try(to, admin) == http.StatusTooManyRequests {
 					return
 				}
 			}
-			t.Error("it is not limited")
+			t.Error("the route is not limited")
 		})
 	}
 }
 
-// TestTooManyStored: what there is no room for is refused, and says so.
+// TestTooManyStored: when the store is full, a new entry is refused with that reason.
 func TestTooManyStored(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{
 		Authority: open(t, auth.Options{KeepText: true, MaxTokens: 2, MaxKeys: 2, MaxRevocations: 1}),
@@ -165,7 +165,7 @@ func TestTooManyStored(t *testing.T) {
 		}
 		return status[:3]
 	}
-	list, _ := r.authority.Tokens("", "", 10) // the provider's alone
+	list, _ := r.authority.Tokens("", "", 10) // only the provider's tokens
 	got := []string{
 		ask("POST", "/v2/tokens", `{}`),
 		ask("POST", "/v2/tokens", `{}`),

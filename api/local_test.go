@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// A request that a proxy on this machine forwards may come from any machine.
+// A request from a proxy on this machine may come from any machine.
 func TestForwardedIsNotLocal(t *testing.T) {
 	g := newGate(t, api.Options{Loopback: true, Hosts: []string{"push.example"}})
 	g.key = "key_nonsense"
@@ -38,7 +38,7 @@ func TestForwardedIsNotLocal(t *testing.T) {
 			}
 		}
 		if got := insecure.doAt("localhost", "GET", "/v2/stats", "", name, value); !strings.HasPrefix(got, "200\n") {
-			t.Errorf("%s: an API that is open on purpose: %s", header, got)
+			t.Errorf("%s: an API that is open on purpose got %s", header, got)
 		}
 	}
 	for _, header := range []string{"User-Agent: curl/8.5.0", "X-Request-Id: 1", "Accept: */*", "Content-Type: application/json", "Traceparent: 00-0-0-00", "Origin: http://example.com"} {

@@ -18,12 +18,12 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// historyBytes is the one value that depends on what the engine estimates.
+// historyBytes matches the only value that depends on the engine's estimate.
 var historyBytes = regexp.MustCompile(`^boreas_history_bytes [1-9].*\n`)
 
 var update = flag.Bool("update", false, "write testdata/metrics.txt anew")
 
-// TestMetrics compares every line of ours after a little of everything.
+// TestMetrics triggers a little of everything and compares every line of our metrics.
 func TestMetrics(t *testing.T) {
 	r := newRig(t, boreas.Options{MaxSessions: 3, MaxChannels: 2}, api.Options{MaxBody: 20})
 	r.subscribe(t, "")
@@ -101,7 +101,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-func TestMetricsShowTheRegistryGiven(t *testing.T) {
+func TestMetricsShowTheGivenRegistry(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "boreas_build_info", Help: "Version."},
 		func() float64 { return 1 }))

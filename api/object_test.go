@@ -16,7 +16,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// What could not be stored has not happened.
+// A change that cannot be stored has no effect.
 func TestStoreFails(t *testing.T) {
 	a, err := auth.Open(auth.Options{DataDir: t.TempDir()})
 	if err != nil {
@@ -52,7 +52,7 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// Bodies are bounded on each route that takes one.
+// The size of the body is limited on each route that reads one.
 func TestBodiesAreBounded(t *testing.T) {
 	for _, to := range targets {
 		if to.body == "" || strings.HasPrefix(to.pattern, "POST /broadcast/") {

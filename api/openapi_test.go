@@ -15,8 +15,8 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 )
 
-// openAPI is what these tests need of the document. The tests of package openapitest
-// check it with a real validator, and the answers that tests get here.
+// openAPI is the part of the document that these tests use. Package openapitest checks the document
+// and the responses of these tests with a real validator.
 type openAPI struct {
 	Paths      map[string]map[string]json.RawMessage
 	Components struct{ Parameters map[string]parameter }
@@ -34,8 +34,8 @@ func TestOpenAPIDocumentIsServed(t *testing.T) {
 	}
 }
 
-// operations returns the operations of the document by the pattern of their route,
-// with the names of their parameters in the query.
+// operations returns the document's operations by the pattern of their route, with the names of
+// their query parameters.
 func operations(t *testing.T) map[string][]string {
 	t.Helper()
 	var document openAPI
@@ -80,8 +80,8 @@ func TestOpenAPIDocumentHasEveryRoute(t *testing.T) {
 	}
 }
 
-// A route below /v2/ that is asked with a parameter that there is not names those that
-// there are: they must be the document's.
+// A route below /v2/ lists its parameters when it refuses an unknown one. They must be those of the
+// document.
 func TestOpenAPIParametersAreThoseOfTheRoutes(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	for pattern, names := range operations(t) {
@@ -101,7 +101,7 @@ func TestOpenAPIParametersAreThoseOfTheRoutes(t *testing.T) {
 	}
 }
 
-// record writes an answer down for package openapitest, if that runs this test.
+// record records a response for package openapitest, if that package runs this test.
 func record(t testing.TB, req *http.Request, status int, contentType string, body []byte) {
 	name, route := os.Getenv("BOREAS_TEST_EXCHANGES"), api.PatternOf(req)
 	if name == "" || route == "" {

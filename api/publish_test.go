@@ -82,7 +82,7 @@ func TestPublishDryRunPublishesNothing(t *testing.T) {
 	}
 }
 
-// problem is the body of a failure.
+// problem returns the body of an error response.
 func problem(code, message string) string {
 	_, body, _ := strings.Cut(failure(0, code, message, ""), "\n\n")
 	return strings.TrimSuffix(body, "\n")
@@ -113,7 +113,7 @@ func TestPublishErrors(t *testing.T) {
 	}
 }
 
-func TestPublishTellsWhatTheEngineSays(t *testing.T) { // clause 6.4
+func TestPublishReportsTheEnginesError(t *testing.T) { // clause 6.4
 	waiting := func(answer string) string { return strings.Replace(answer, "\nX-", "\nRetry-After: 1\nX-", 1) }
 	for _, c := range []struct {
 		err    error
@@ -139,7 +139,7 @@ func TestPublishTellsWhatTheEngineSays(t *testing.T) { // clause 6.4
 	}
 }
 
-// The hub keeps what it is given: it must be alone in its memory, and stay as it is.
+// The hub keeps the message, so it must be a copy that nobody else uses or changes.
 func TestPublishGivesTheHubItsOwnCopy(t *testing.T) {
 	var kept [][]byte
 	r := newRig(t, boreas.Options{Engine: newEngine(t, func(data []byte) error { kept = append(kept, data); return nil })}, api.Options{})
@@ -223,8 +223,8 @@ func TestBatchErrors(t *testing.T) {
 	}
 }
 
-// TestCompressedBodies sends bodies with content codings: all except identity are refused by name, on every path that reads a
-// body.
+// TestCompressedBodies sends bodies with content codings to every path that reads a body. All
+// codings except identity are refused, with their name.
 func TestCompressedBodies(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	refused := strings.NewReplacer("\nContent-Type", "\nConnection: close\nContent-Type").Replace(

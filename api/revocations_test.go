@@ -39,7 +39,7 @@ func TestRevocations(t *testing.T) {
 	noRevocation := strings.TrimSuffix(failure(404, "not_found", "There is no such revocation.", ""), "\n")
 	for _, s := range []struct {
 		sample
-		in string // whose sessions are still somebody's
+		in string // the users whose sessions remain
 	}{
 		{sample{"GET", "/v2/revocations", "", told(200, `{"revocations":0}`)}, "ann1 ann2 bob classic"},
 		{sample{"POST", "/v2/revocations", `{"token":"` + ann1 + `"}`, revoked("1")}, "ann2 bob classic"},
@@ -83,7 +83,7 @@ func TestRevocations(t *testing.T) {
 		{sample{"GET", "/v2/revocations?user=", "", oneParameter}, ""},
 		{sample{"GET", "/v2/revocations?user=a&all=false", "", oneParameter}, ""},
 
-		// A token of the provider is not deleted. Its text is not repeated.
+		// A token of the provider cannot be deleted. Its text is not repeated.
 		{sample{"POST", "/v2/revocations", `{"token":"provided"}`, revoked("0")}, ""},
 		{sample{"GET", "/v2/revocations?token=provided", "", told(200, `{"revocation":{}}`)}, ""},
 	} {

@@ -27,13 +27,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rig is an API over a hub of its own.
+// rig is an API with its own hub.
 type rig struct {
 	t         testing.TB
 	hub       *boreas.Hub
 	authority *auth.Authority
 	api       http.Handler
-	debug     bool // the debug paths are there
+	debug     bool // enables the debug paths
 }
 
 func newRig(t testing.TB, h boreas.Options, o api.Options) *rig {
@@ -42,7 +42,7 @@ func newRig(t testing.TB, h boreas.Options, o api.Options) *rig {
 		o.Authority = open(t, auth.Options{KeepText: true})
 	}
 	r := &rig{t: t, hub: boreas.New(h), authority: o.Authority, debug: o.Debug}
-	o.Insecure = o.Insecure || !o.Loopback // open until there is a key
+	o.Insecure = o.Insecure || !o.Loopback // open until a key exists
 	r.api = api.Handler(r.hub, o)
 	t.Cleanup(func() {
 		if err := r.hub.Shutdown(context.Background(), 0); err != nil {
@@ -52,7 +52,7 @@ func newRig(t testing.TB, h boreas.Options, o api.Options) *rig {
 	return r
 }
 
-// mint makes a classic token.
+// mint creates a classic token.
 func (r *rig) mint() string {
 	r.t.Helper()
 	token, err := r.authority.Mint("")
@@ -62,8 +62,8 @@ func (r *rig) mint() string {
 	return token
 }
 
-// do sends a request and returns the whole answer as text: the status, the headers
-// sorted, an empty line, the body.  The headers are name and value in turn.
+// do sends a request and returns the whole response as text: the status, the sorted headers, an
+// empty line, and the body. headers alternates names and values.
 func (r *rig) do(method, target, body string, headers ...string) string {
 	req := httptest.NewRequest(method, target, strings.NewReader(body))
 	for i := 0; i < len(headers); i += 2 {
@@ -74,7 +74,7 @@ func (r *rig) do(method, target, body string, headers ...string) string {
 	return answer(rec.Result())
 }
 
-// ServeHTTP is the API, and writes down what it answers for package openapitest.
+// ServeHTTP serves the API and records the responses for package openapitest.
 func (r *rig) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	kept := &copying{ResponseWriter: w, status: http.StatusOK}
 	r.api.ServeHTTP(kept, req)
@@ -83,7 +83,7 @@ func (r *rig) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// copying keeps a copy of an answer.
+// copying keeps a copy of a response.
 type copying struct {
 	http.ResponseWriter
 	status int
@@ -120,13 +120,13 @@ func answer(res *http.Response) string {
 	return b.String()
 }
 
-// jsonAnswer is the whole answer that has a JSON body.
+// jsonAnswer returns a whole response with a JSON body.
 func jsonAnswer(status int, body string) string {
 	return fmt.Sprintf("%d\nContent-Type: application/json\nX-Content-Type-Options: nosniff\n\n%s", status, body)
 }
 
-// failure is the whole answer to a request below /v2/ that is refused. More is what stands
-// in the error beyond what each has.
+// failure returns a whole error response of a path below /v2/. more contains the error's additional
+// members.
 func failure(status int, code, message, more string) string {
 	row := fault.All()[slices.IndexFunc(fault.All(), func(f *fault.Fault) bool { return f.Code == code })]
 	if ms := row.RetryAfter.Milliseconds(); ms > 0 {
@@ -136,28 +136,28 @@ func failure(status int, code, message, more string) string {
 	return jsonAnswer(status, body+"\n")
 }
 
-// errorAnswer is the whole answer that refuses a request.
+// errorAnswer returns a whole error response of a classic path.
 func errorAnswer(status int, sentence string) string {
 	return jsonAnswer(status, fmt.Sprintf(`{"errors": ["%s"]}`, sentence))
 }
 
-// textAnswer is the whole answer that has a text body.
+// textAnswer returns a whole response with a text body.
 func textAnswer(status int, body string) string {
 	return fmt.Sprintf("%d\nContent-Type: text/plain; charset=utf-8\nX-Content-Type-Options: nosniff\n\n%s", status, body)
 }
 
-// empty is the whole answer to a broadcast that is in order.
+// empty is the whole response to a successful broadcast.
 const empty = "200\n\n"
 
-// subscriber is a session whose connection is a list of lines.
+// subscriber is a session. Its connection is a channel of lines.
 type subscriber struct {
 	*boreas.Session
 	lines    chan string
-	finished chan struct{} // closed once the hub has finished with it
-	reason   error         // why, once it has
+	finished chan struct{} // closed when the hub has finished the session
+	reason   error         // why the session ended; valid when finished is closed
 }
 
-// subscribe opens a session; with an identity it authenticates and joins.
+// subscribe opens a session. With an identity, it authenticates and joins the channels.
 func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subscriber {
 	t.Helper()
 	if identity == "" {
@@ -166,7 +166,7 @@ func (r *rig) subscribe(t testing.TB, identity string, channels ...string) *subs
 	return r.enter(t, boreastest.Grant(identity, identity), channels...)
 }
 
-// subscribeWith opens a session with a token, and joins.
+// subscribeWith opens a session with a token and joins the channels.
 func (r *rig) subscribeWith(t testing.TB, token string, channels ...string) *subscriber {
 	t.Helper()
 	g, err := r.authority.Check(access.Credentials{Token: token})
@@ -183,7 +183,7 @@ func (r *rig) enter(t testing.TB, g *access.Grant, channels ...string) *subscrib
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Session = session // before Start: the hub may use s from then on
+	s.Session = session // before Start, after which the hub may use s
 	if err := session.Start(s, lineFormat{}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func (s *subscriber) WaitWritable(time.Duration) error      { return nil }
 func (s *subscriber) Finish(reason error, _ bool)           { s.Done(); s.reason = reason; close(s.finished) }
 func (s *subscriber) Describe() (transport, address string) { return "test", "192.0.2.1:5" }
 
-// lineFormat writes classic messages, one a line.
+// lineFormat writes classic messages, one per line.
 type lineFormat struct{}
 
 func (lineFormat) AppendPublication(dst []byte, channel string, _ uint64, p *engine.Publication) []byte {
@@ -232,7 +232,7 @@ func (lineFormat) AppendPublication(dst []byte, channel string, _ uint64, p *eng
 func (lineFormat) AppendPing(dst []byte) []byte         { return dst }
 func (lineFormat) AppendEnd(dst []byte, _ error) []byte { return dst }
 
-// open opens an authority for the time of the test.
+// open opens an authority that is closed at the end of the test.
 func open(t testing.TB, o auth.Options) *auth.Authority {
 	t.Helper()
 	a, err := auth.Open(o)

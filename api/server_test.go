@@ -19,8 +19,8 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 )
 
-// exchange sends bytes over a new connection to a real server and returns the
-// whole answer. It leaves its side open: what is missing does not come.
+// exchange sends bytes over a new connection to a real server and returns the whole response. It
+// does not close its side, so missing bytes never arrive.
 func exchange(t *testing.T, r *rig, request string) string {
 	t.Helper()
 	server := httptest.NewServer(r)
@@ -38,13 +38,13 @@ func exchange(t *testing.T, r *rig, request string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.Close { // http.ReadResponse takes the header out
+	if res.Close { // http.ReadResponse removes the header
 		res.Header.Set("Connection", "close")
 	}
 	return answer(res)
 }
 
-// served is the answer of a server: with a Content-Length, after the headers given.
+// served returns a server's response: the answer with additional headers and a Content-Length.
 func served(answer, headers string) string {
 	status, rest, _ := strings.Cut(answer, "\n")
 	_, body, _ := strings.Cut(rest, "\n\n")
@@ -77,8 +77,8 @@ func TestServerAnswers(t *testing.T) {
 	}
 }
 
-// pipes is a listener whose connections are pipes in memory, on which the time of
-// a synctest bubble counts.
+// pipes is a listener with in-memory connections, whose deadlines use the clock of a synctest
+// bubble.
 type pipes chan net.Conn
 
 func (p pipes) Accept() (net.Conn, error) {
@@ -91,7 +91,7 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { return nil }
 func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-// pipe serves the API on a pipe and returns its other end.
+// pipe serves the API on a pipe and returns the other end.
 func pipe(t *testing.T, h http.Handler) net.Conn {
 	here, there := net.Pipe()
 	listener := make(pipes, 1)
@@ -134,7 +134,7 @@ func TestBodyTimeout(t *testing.T) {
 	}
 }
 
-// slowly sends a part of a request on a pipe and returns the whole answer.
+// slowly sends a part of a request on a pipe and returns the whole response.
 func slowly(t *testing.T, r *rig, request string) string {
 	t.Helper()
 	conn := pipe(t, r)
@@ -147,7 +147,7 @@ func slowly(t *testing.T, r *rig, request string) string {
 	return answer(res)
 }
 
-// The deadline of one request's body must not hit the connection's next request.
+// The deadline for one request's body must not affect the next request of the connection.
 func TestBodyTimeoutEndsWithItsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := pipe(t, newRig(t, boreas.Options{}, api.Options{}).api)
@@ -161,7 +161,7 @@ func TestBodyTimeoutEndsWithItsRequest(t *testing.T) {
 			if diff := gocmp.Diff("200\nContent-Length: 0\n\n", answer(res)); diff != "" {
 				t.Errorf("request %d (-want +got):\n%s", i+1, diff)
 			}
-			// Time in the bubble passes at once.
+			// In the bubble, this wait takes no real time.
 			<-time.After(2 * api.DefaultBodyTimeout)
 		}
 	})

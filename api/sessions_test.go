@@ -20,14 +20,14 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// since is a time, which differs from run to run.
+// since matches a time, which differs from run to run.
 var since = regexp.MustCompile(`"since":"[0-9TZ:-]+"`)
 
 func (r *rig) sessions(path string) string {
 	return since.ReplaceAllString(r.ask("GET", path, ""), `"since":"T"`)
 }
 
-// byNumber compares names of sessions as the numbers that they are.
+// byNumber compares the names of sessions as numbers.
 func byNumber(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
@@ -80,15 +80,15 @@ func TestSessions(t *testing.T) {
 	}
 	for _, method := range []string{"DELETE", "GET"} {
 		if diff := gocmp.Diff(noSession, r.do(method, "/v2/sessions/"+a.ID(), "")); diff != "" {
-			t.Errorf("%s once it has ended (-want +got):\n%s", method, diff)
+			t.Errorf("%s after it has ended (-want +got):\n%s", method, diff)
 		}
 	}
 	if diff := gocmp.Diff(told(200, `{"sessions":[`+rowB+"},"+rowC+"}]}"), r.sessions("/v2/sessions")); diff != "" {
-		t.Errorf("those that are left (-want +got):\n%s", diff)
+		t.Errorf("the remaining sessions (-want +got):\n%s", diff)
 	}
 }
 
-// Sessions of one user are looked for page by page.
+// The sessions of one user are found page by page.
 func TestSessionsOfOneUserAmongMany(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	var want []string
@@ -157,8 +157,8 @@ func TestPresence(t *testing.T) { // clauses 9.1, 9.3, 9.7
 	}
 }
 
-// Names in stats are a promise: testdata/stats.json has them, with the numbers of a
-// little of everything.
+// Names in stats are stable: testdata/stats.json contains them, with the values after a little of
+// everything.
 func TestStats(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	r.subscribe(t, "")
@@ -179,7 +179,7 @@ func TestStats(t *testing.T) {
 	engine := stats["engine"].(map[string]any)
 	for name, n := range engine {
 		if strings.HasSuffix(name, "bytes") && n.(float64) > 0 {
-			engine[name] = "some" // what the engine estimates
+			engine[name] = "some" // the engine estimates these
 		}
 	}
 	got, err := json.MarshalIndent(stats, "", "  ")

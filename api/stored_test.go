@@ -11,7 +11,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// unwritable makes an authority unable to store anything, until the function is called.
+// unwritable makes an authority unable to store anything, until the returned function is called.
 func unwritable(t *testing.T, dir string) (writable func()) {
 	t.Helper()
 	path := filepath.Join(dir, "auth.jsonl")
@@ -89,7 +89,7 @@ func TestNotStored(t *testing.T) {
 			}
 			writable()
 			if got := ask(); !strings.HasPrefix(got, c.done+"\n") {
-				t.Errorf("when the disk is there again: %s", got)
+				t.Errorf("when the disk works again: %s", got)
 			}
 			if got := r.do("GET", "/readyz", ""); !strings.HasPrefix(got, "200\n") {
 				t.Errorf("ready: %s", got)

@@ -9,9 +9,9 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// TestWhoMayCountSubscribers: permission to publish does not reveal subscribers. A subscriber's
-// token must allow presence on the channel; keys belong to backends.
-func TestWhoMayCountSubscribers(t *testing.T) {
+// TestSubscriberCountNeedsPresence: permission to publish does not reveal subscribers. A subscriber's
+// token must allow presence on the channel. A key may, because it belongs to a backend.
+func TestSubscriberCountNeedsPresence(t *testing.T) {
 	r := newRig(t, boreas.Options{Rules: chatRules(t)}, api.Options{})
 	r.subscribe(t, "somebody", "chat.1")
 	key, _ := r.makeKey("backend", auth.KeyPublish)

@@ -10,9 +10,9 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// TestNoText: half of a surrogate pair, and bytes that are not UTF-8, are refused with 400 in
-// every name in a request. Replaced by U+FFFD, two users, keys or labels would become one.
-func TestNoText(t *testing.T) {
+// TestInvalidTextIsRefused: half of a surrogate pair, and bytes that are not UTF-8, are refused with 400 in every
+// name of a request. If they were replaced by U+FFFD, two users, keys or labels would become one.
+func TestInvalidTextIsRefused(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	_, made := r.makeToken(auth.Token{User: "ann", Label: "phone"})
 	for _, half := range []string{`x\ud83d`, `\ude00x`, `\ud83d\ud83d\ude00`, `\ude00\ud83d`, `\uD83D\u0041`, "x\xff", "x\xed\xa0\xbd"} {

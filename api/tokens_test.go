@@ -58,7 +58,7 @@ func TestCreateToken(t *testing.T) {
 	}
 }
 
-// broken is an authority whose file is closed.
+// broken returns an authority whose file is closed.
 func broken(t *testing.T) *auth.Authority {
 	t.Helper()
 	a, err := auth.Open(auth.Options{DataDir: t.TempDir()})

@@ -16,16 +16,16 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// epoch is the part of a position that differs from run to run.
+// epoch matches the part of a position that differs from run to run.
 var epoch = regexp.MustCompile(`"[0-9a-z]+-([0-9a-z]+)"`)
 
-// ask is do for paths below /v2/: the epoch of positions is E, and the newline at the
-// end of the body is left out.
+// ask is like do, for paths below /v2/. It replaces the epoch of positions by E and removes the
+// newline at the end of the body.
 func (r *rig) ask(method, target, body string, headers ...string) string {
 	return strings.TrimSuffix(epoch.ReplaceAllString(r.do(method, target, body, headers...), `"E-$1"`), "\n")
 }
 
-// told is the whole answer below /v2/ that has a body.
+// told returns a whole response of a path below /v2/ with a body.
 func told(status int, body string) string { return jsonAnswer(status, body) }
 
 func TestV2PathsAndMethods(t *testing.T) {
@@ -49,7 +49,7 @@ func TestV2PathsAndMethods(t *testing.T) {
 		{"PUT", "/v2/channels/a/messages", notAllowed("GET, HEAD, POST")},
 		{"GET", "/v2/messages", notAllowed("POST")},
 		{"PATCH", "/v2/sessions/s_1", notAllowed("DELETE, GET, HEAD")},
-		{"GET", "/v2/token/", jsonAnswer(200, `{"tokens": []}`)}, // a classic path, of the channel v2
+		{"GET", "/v2/token/", jsonAnswer(200, `{"tokens": []}`)}, // a classic path, for the channel v2
 		{"PUT", "/v2/token/", strings.Replace(errorAnswer(405, "This path takes GET, HEAD only."), "\n", "\nAllow: GET, HEAD\n", 1)},
 	} {
 		r := newRig(t, boreas.Options{}, api.Options{})
@@ -74,7 +74,7 @@ func TestV2Queries(t *testing.T) {
 		"/v2/channels/%00/messages":           failure(400, "channel_name", "Not a channel name: control character U+0000 at byte 0.", ""),
 		"/v2/channels/%00":                    failure(400, "channel_name", "Not a channel name: control character U+0000 at byte 0.", ""),
 		"/v2/channels/%00/presence":           failure(400, "channel_name", "Not a channel name: control character U+0000 at byte 0.", ""),
-		"/v2/channels/a?x=%3Cb%3E&y=1&limit=": "", // only that it is refused: which one comes first is chance
+		"/v2/channels/a?x=%3Cb%3E&y=1&limit=": "", // only that it is refused: which parameter is reported is random
 	} {
 		r := newRig(t, boreas.Options{}, api.Options{})
 		got := r.do("GET", path, "")
@@ -117,7 +117,7 @@ func TestV2ChannelsAndStats(t *testing.T) {
 	}
 }
 
-// deaf is a memory engine that cannot read.
+// deaf is a memory engine whose reads fail.
 type deaf struct {
 	*memory.Engine
 	err error
@@ -127,7 +127,7 @@ func (e deaf) Read(context.Context, string, engine.Position, int) (engine.Histor
 	return engine.History{}, e.err
 }
 
-func TestV2ReadsTellWhatTheEngineSays(t *testing.T) {
+func TestV2ReadsReportTheEnginesError(t *testing.T) {
 	internal := failure(500, "internal", "The server failed; its log says why.", "")
 	for err, want := range map[error]string{
 		engine.ErrClosed:        failure(503, "shutting_down", "The server is shutting down.", ""),

@@ -13,7 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// What differs from run to run in answers about tokens and keys.
+// The parts of responses about tokens and keys that differ from run to run.
 var (
 	secrets = regexp.MustCompile(`b([tk])_[A-Za-z0-9_-]{43}`)
 	idents  = regexp.MustCompile(`(tok|key)_[A-Za-z0-9_-]{16}`)
@@ -28,7 +28,7 @@ func scrub(text string) string {
 	return strings.TrimSuffix(named.ReplaceAllString(text, "u_NAME"), "\n")
 }
 
-// a sample is a request below /v2/ and what is answered, scrubbed.
+// A sample is a request below /v2/ with its scrubbed response.
 type sample struct{ method, path, body, want string }
 
 func (r *rig) try(t *testing.T, samples []sample, ids ...string) {
@@ -102,9 +102,9 @@ func TestListTokens(t *testing.T) {
 	r.mint()
 	got := moments.ReplaceAllString(r.do("GET", "/v2/tokens?user=bob", ""), `"T"`)
 	if diff := cmp.Diff(told(200, `{"tokens":[`+rows[1]+"]}\n"), got); diff != "" {
-		t.Errorf("those of bob (-want +got):\n%s", diff)
+		t.Errorf("the tokens of bob (-want +got):\n%s", diff)
 	}
-	// A page at a time they come in the order of their IDs, and each once.
+	// The pages contain each token once, sorted by ID.
 	var all []string
 	for after := ""; len(all) < 10; {
 		got := moments.ReplaceAllString(r.do("GET", "/v2/tokens?limit=2&after="+after, ""), `"T"`)
@@ -121,7 +121,7 @@ func TestListTokens(t *testing.T) {
 	}
 }
 
-// A change reaches the sessions of the token.
+// Changing a token changes its sessions.
 func TestChangeTokens(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	text, made := r.makeToken(auth.Token{User: "ann"})
@@ -142,7 +142,7 @@ func TestChangeTokens(t *testing.T) {
 		{"PATCH", "/v2/tokens/tok_AAAAAAAAAAAAAAAA", `{}`, noToken},
 		{"GET", "/v2/tokens/tok_AAAAAAAAAAAAAAAA", ``, noToken},
 		{"DELETE", "/v2/tokens/tok_AAAAAAAAAAAAAAAA", ``, noToken},
-		{"DELETE", "/v2/tokens/" + text, ``, noToken}, // which should not stand in a path
+		{"DELETE", "/v2/tokens/" + text, ``, noToken}, // a token's text should not be in a path
 	}, "ID", made.ID)
 	if got := s.Grant().May(access.VerbPublish, "news"); got == nil {
 		t.Error("the session has the old rules still")
@@ -162,7 +162,7 @@ func TestChangeTokens(t *testing.T) {
 		{"GET", "/v2/tokens/ID", ``, noToken},
 	}, "ID", made.ID)
 	if g := other.Grant(); g != nil {
-		t.Errorf("the session of a deleted token has still %+v", g)
+		t.Errorf("the session of a deleted token still has %+v", g)
 	}
 }
 
@@ -206,8 +206,8 @@ func TestInspectTokens(t *testing.T) {
 	}, "TOKEN", token, "FREE", free)
 }
 
-// TestTokensWarnOfDots: the channels' rule for orders.* does not apply to the channel of a user whose name has a dot, and the channel shows
-// its rule.
+// TestTokensWarnOfDots: the channel rule for orders.* does not apply to the channel of a user whose
+// name contains a dot. The description of the channel shows its rule.
 func TestTokensWarnOfDots(t *testing.T) {
 	pattern, err := access.ParsePattern("orders.*")
 	if err != nil {

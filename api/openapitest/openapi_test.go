@@ -20,7 +20,7 @@ import (
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 )
 
-// document is the API's description, ready to check answers against.
+// document is the API's description, with a validator for responses.
 type document struct {
 	model     *v3.Document
 	validator validator.Validator
@@ -58,7 +58,7 @@ func TestDocumentIsValid(t *testing.T) {
 	}
 }
 
-// An exchange is a request and its answer; package api writes one a line.
+// An exchange is a request and its response. Package api writes one exchange per line.
 type exchange struct {
 	Route, Method, Target string
 	Status                int
@@ -66,9 +66,8 @@ type exchange struct {
 	Body                  []byte
 }
 
-// TestAnswersAreAsDescribed runs the tests of package api, which write down every
-// answer that they get.
-func TestAnswersAreAsDescribed(t *testing.T) {
+// TestResponsesMatchTheDocument runs the tests of package api, which record every response.
+func TestResponsesMatchTheDocument(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "exchanges")
 	run := exec.Command("go", "test", "-count=1", "./api")
 	run.Dir = "../.."
@@ -96,12 +95,12 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 	d.each(func(route string, status int, _ *v3.Response) {
 		if !seen[fmt.Sprint(route, " ", status)] {
-			t.Errorf("%s: no test of package api gets the answer %d that openapi.json has", route, status)
+			t.Errorf("%s: no test of package api gets the response %d of openapi.json", route, status)
 		}
 	})
 }
 
-func TestExamplesAreAsDescribed(t *testing.T) {
+func TestExamplesMatchTheDocument(t *testing.T) {
 	d, n := open(t), 0
 	d.each(func(route string, status int, response *v3.Response) {
 		if response.Content == nil {
@@ -125,11 +124,11 @@ func TestExamplesAreAsDescribed(t *testing.T) {
 		}
 	})
 	if n == 0 {
-		t.Error("found no example: the search is wrong")
+		t.Error("found no example, so the search is wrong")
 	}
 }
 
-// each calls f with every answer of every route.
+// each calls f with every response of every route.
 func (d document) each(f func(route string, status int, response *v3.Response)) {
 	for path, item := range d.model.Paths.PathItems.FromOldest() {
 		for method, operation := range item.GetOperations().FromOldest() {
@@ -141,7 +140,7 @@ func (d document) each(f func(route string, status int, response *v3.Response)) 
 	}
 }
 
-// check checks an answer.
+// check checks a response.
 func (d document) check(t *testing.T, e exchange) {
 	t.Helper()
 	_, path, _ := strings.Cut(e.Route, " ")
@@ -156,18 +155,18 @@ func (d document) check(t *testing.T, e exchange) {
 	operation, _ := item.GetOperations().Get(strings.ToLower(e.Method))
 	response, ok := operation.Responses.Codes.Get(strconv.Itoa(e.Status))
 	if !ok {
-		t.Errorf("%s: openapi.json does not have the answer %d %s", e.Route, e.Status, e.Body)
+		t.Errorf("%s: openapi.json does not have the response %d %s", e.Route, e.Status, e.Body)
 		return
 	}
 	if none := response.Content == nil || response.Content.Len() == 0; none != (len(e.Body) == 0 && e.ContentType == "") {
-		t.Errorf("%s: openapi.json and the answer %d %q differ in whether there is a body", e.Route, e.Status, e.Body)
+		t.Errorf("%s: openapi.json and the response %d %q differ in having a body", e.Route, e.Status, e.Body)
 		return
 	}
-	req := &http.Request{Method: e.Method, URL: &url.URL{Path: path}, Header: http.Header{}} // the validator puts the path into its message
+	req := &http.Request{Method: e.Method, URL: &url.URL{Path: path}, Header: http.Header{}} // the validator's messages contain the path
 	res := &http.Response{StatusCode: e.Status, Header: http.Header{"Content-Type": {e.ContentType}}, Body: io.NopCloser(bytes.NewReader(e.Body))}
 	if ok, problems := d.validator.GetResponseBodyValidator().ValidateResponseBodyWithPathItem(req, res, item, path); !ok {
 		for _, p := range problems {
-			t.Errorf("%s: the answer %d %s\nis not as openapi.json says: %s: %s", e.Route, e.Status, e.Body, p.Message, p.Reason)
+			t.Errorf("%s: the response %d %s\ndiffers from openapi.json: %s: %s", e.Route, e.Status, e.Body, p.Message, p.Reason)
 			for _, s := range p.SchemaValidationErrors {
 				t.Errorf("  %s: %s", s.FieldPath, s.Reason)
 			}
