@@ -11,7 +11,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// TestEngine checks the rules of [boreas.Engine] with engines from open. Each engine must be new
+// TestEngine checks the rules of [engine.Engine] with engines from open. Each engine must be new
 // and empty. It must keep at least 1,000 publications per channel, and must remember keys for the
 // duration of the test. An engine's test needs to call only TestEngine.
 func TestEngine(t *testing.T, open func(t *testing.T) engine.Engine) {
