@@ -3,12 +3,11 @@
 // from this table.
 //
 // If an option is set in several places, the order is: command line, environment, file, default.
-// The file is TOML (boreas.toml) or has the format of Boreas 1.0 (boreas.conf): lines of `name =
-// value` with Python literals.
+// The file is TOML (boreas.toml) or has the format of Boreas 1.0 (boreas.conf): lines such as
+// `name = value` with Python literals.
 //
 // Nothing is ignored. An unknown name or an invalid value is an [Error] that says where it is and
 // which names or values are valid.
-// where it stands and what could stand there instead.
 package config
 
 import (

@@ -95,7 +95,8 @@ func (o Option) toml(c Config, shown string) string {
 	return tomlString(shown)
 }
 
-// tomlString quotes a text for TOML, without escapes where that is possible: they make paths and JSON hard to read.
+// tomlString quotes a text for TOML. It avoids escapes if possible, because they make paths and JSON
+// hard to read.
 func tomlString(s string) string {
 	control := strings.ContainsFunc(s, unicode.IsControl)
 	switch {

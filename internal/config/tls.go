@@ -72,7 +72,7 @@ func checkDirectory(address string) error {
 // checkTLS checks TLS options that depend on each other.
 func (l *loader) checkTLS() {
 	c := l.config
-	// needs reports an error if an option is set that needs another one, and that one is not set.
+	// needs reports an error if the option name is set, but the option other, which it needs, is not.
 	needs := func(name, value, other, otherValue, why string) {
 		if value != "" && otherValue == "" {
 			l.fail(&Error{Where: c.Origin(name), Message: fmt.Sprintf("%s is given and %s is not: %s", name, other, why)})

@@ -136,7 +136,8 @@ func (c *Client) Publish(n int) error {
 	return nil
 }
 
-// current returns c, or the Client that has replaced it in the table.
+// current returns c. If the table has forgotten c, it returns the newer Client of the same address,
+// user or key.
 func (c *Client) current() *Client {
 	for c.gone.Load() {
 		switch c.scope {

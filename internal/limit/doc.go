@@ -9,13 +9,14 @@
 //
 // All IPv6 addresses of a /64 count as one, because a provider gives a customer at least a /64.
 //
-// Each of the three tables remembers up to [maxClients] clients. When a table is full, a new client
-// replaces an old one: of a few, the one whose bucket is nearest to full. If that bucket is full,
-// forgetting it changes nothing. If all clients are busy, the replaced client gets a full bucket
-// too early when it comes back. This helps no attacker: one that can keep so many clients busy has
-// more addresses than the table has entries. The alternative, one bucket that all new clients
-// share, would let such an attacker lock out every new client. A client is never without limits: a
-// connection that holds a forgotten Client counts with the Client that replaced it.
+// Each of the three tables remembers up to [maxClients] clients. When a table is full, it forgets an
+// old client for each new one: of a few candidates, the client whose bucket is nearest to full. If
+// that bucket is full, forgetting it changes nothing. If all clients are busy, a forgotten client
+// gets a full bucket too early when it comes back. This helps no attacker: an attacker that can keep
+// so many clients busy has more addresses than the table has entries. The alternative, one bucket
+// that all new clients share, would let such an attacker lock out every new client. A client is
+// never without limits: a connection that holds a forgotten Client counts with the newer Client of
+// the same address, user or key.
 //
 // The package starts no goroutines and no timers.
 package limit

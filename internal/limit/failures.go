@@ -10,12 +10,12 @@ import (
 
 const (
 	// minWait and maxWait are the first and the longest wait after failed authentications. Random
-	// tokens cannot be guessed. The wait slows down guesses of other tokens, and makes a client
-	// stop that repeats an invalid token.
+	// tokens cannot be guessed. The wait slows down guesses of other tokens, and stops clients that
+	// repeat an invalid token.
 	minWait, maxWait = time.Second, 5 * time.Minute
 
-	// calm is how long after a wait one doubling of it is forgotten. A success does not reset the
-	// wait, because an attacker that guesses tokens may also have a valid one.
+	// calm is the time without a failure that takes back one doubling of the wait. A success does not
+	// reset the wait, because an attacker that guesses tokens may also have a valid one.
 	calm = time.Minute
 
 	// maxDoublings is the number of doublings after which the wait is maxWait.
@@ -62,11 +62,10 @@ func (l *Limits) Failed(address netip.Addr) error {
 	}
 }
 
-// Check bounds the cost of failed authentications. It is called before a check of a token that
-// needs more than a look-up. While an address has to wait, few such checks run for it at once,
-// and Check waits for its turn; it passes the function that waits to wait. The caller calls
-// leave when the check ends. The error is a [fault.AuthUnavailable] if the turn did not come in
-// time.
+// Check limits the cost of failed authentications. Call it before a check of a token that needs more
+// than a look-up, and call leave after the check. While an address has to wait, few such checks run
+// for it at once, and Check waits until one ends. It waits inside the given function wait. If the
+// wait is too long, the error is a [fault.AuthUnavailable].
 func (l *Limits) Check(address netip.Addr, wait func(func())) (leave func(), err error) {
 	checks := l.checks(address)
 	if checks == nil {

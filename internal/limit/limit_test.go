@@ -263,7 +263,8 @@ func TestNoLimits(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreLogged: each limit logs one refusal per second, with the number of refusals since.
+// TestRefusalsAreLogged: each limit logs one refusal per second, with the number of refusals since
+// the previous one.
 func TestRefusalsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []Refusal

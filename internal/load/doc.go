@@ -14,5 +14,4 @@
 // once into a buffer, looks for the mark at its place in the previous frame, decodes no JSON, and
 // takes the time once per read. The report has the processor time of the tool, and a warning if the
 // processors were the limit.
-// the report, with a warning when the processors were the limit.
 package load

@@ -65,8 +65,8 @@ type conn struct {
 
 	once sync.Once
 
-	// client is set by open, immutable then. It is the proxy's own address if the proxy sent no
-	// client's address, or a bad header.
+	// client is set by open and immutable after that. It is the proxy's own address if the header is
+	// invalid or has no client address.
 	client net.Addr
 }
 

@@ -56,8 +56,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestEqualRefusalsShareAnEntry: equal refusals of one client within a minute share one entry, even if other
-// clients are refused in between.
+// TestEqualRefusalsShareAnEntry: equal refusals of one client within a minute share one entry, even
+// if other clients are refused in between.
 func TestEqualRefusalsShareAnEntry(t *testing.T) {
 	now := time.Unix(1000, 0)
 	l := at(&now)
@@ -119,8 +119,8 @@ func TestPartsOfMessages(t *testing.T) {
 	runtime.KeepAlive(l)
 }
 
-// TestOneClientDoesNotPushOutOthers: a client that is refused more often than all others pushes
-// out only its own refusals, as a user and as an anonymous client from a network.
+// TestOneClientDoesNotPushOutOthers: a client that is refused more often than all others pushes out
+// only its own refusals. The client is a user, or an anonymous client in one network.
 func TestOneClientDoesNotPushOutOthers(t *testing.T) {
 	for name, attack := range map[string]func(i int) Entry{
 		"a user from many addresses": func(i int) Entry {

@@ -32,8 +32,8 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
-	// The connection is one of the subscribers' port. It would take the place of a session, so it
-	// is closed. A connection of HTTP/2 may carry event streams, so it stays open.
+	// The connection is to the subscribers' port, where it would take the place of a session. So it
+	// is closed, unless it is an HTTP/2 connection, which may carry event streams.
 	if r.ProtoMajor == 1 {
 		h.Set("Connection", "close")
 	}

@@ -53,7 +53,8 @@ func TestClientScript(t *testing.T) {
 	}
 }
 
-// TestUnknownPathsBelowV2: an unknown path below /v2 has an error in the form of protocol 2 (clause 8.7).
+// TestUnknownPathsBelowV2: an unknown path below /v2 has an error in the form of protocol 2
+// (clause 8.7).
 func TestUnknownPathsBelowV2(t *testing.T) {
 	s := start(t, testConfig(nil), Options{})
 	for path, want := range map[string]string{"/v2/x": "application/json", "/x": "text/plain; charset=utf-8"} {

@@ -25,8 +25,8 @@ func shown(t *testing.T, s *Server, roots *x509.CertPool) string {
 	return c.ConnectionState().PeerCertificates[0].DNSNames[0]
 }
 
-// TestCertificateIsReadAgain replaces one file after the other, damages them and repairs them. Each
-// client gets a certificate at any time.
+// TestCertificateIsReadAgain replaces one file after the other, damages them and repairs them. In
+// between, every client gets a valid certificate.
 func TestCertificateIsReadAgain(t *testing.T) {
 	a := newAuthority(t)
 	log := &testLog{}

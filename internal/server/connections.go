@@ -22,7 +22,7 @@ const (
 	// connections are closed without a response.
 	answeredShare = 8
 
-	// minPeer is the minimum number of connections that one address may have, because many people
+	// minPeer is the lowest limit of connections for one address. It is not lower because many people
 	// may share an address and reconnect at once.
 	minPeer = 16
 

@@ -80,8 +80,8 @@ func watches(r *http.Request) bool {
 	return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == "/metrics"
 }
 
-// refuseAPI answers a request to the API with an error in the form of its path: that of 2013, or
-// that of protocol 2.
+// refuseAPI answers a request to the API with an error. The path determines the form of the error:
+// the classic form or that of protocol 2.
 func refuseAPI(w http.ResponseWriter, r *http.Request, err error) {
 	fault.SetRetryAfter(w.Header(), err)
 	if strings.HasPrefix(r.URL.Path, "/v2/") {

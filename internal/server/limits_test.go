@@ -101,9 +101,8 @@ func TestGateLimitsAddresses(t *testing.T) {
 	})
 }
 
-// TestPagesDoNotUseUpLimits: a page whose origin may not connect is refused before
-// anything counts for its visitor, and embedded requests count separately from the visitor's
-// own.
+// TestPagesDoNotUseUpLimits: if the origin of a page may not connect, its requests do not count for
+// the visitor. Embedded requests count separately from the visitor's own requests.
 func TestPagesDoNotUseUpLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := limit.New(limit.Options{Address: limit.Bounds{Accepts: 5, Failures: 1}})

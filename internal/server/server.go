@@ -47,7 +47,7 @@ type Options struct {
 	Engine engine.Engine
 }
 
-// Server is a running server. Its methods may be called by many goroutines at once.
+// Server is a running server. Its methods are safe for concurrent use.
 type Server struct {
 	// Immutable after Start.
 	cfg       config.Config
@@ -72,7 +72,7 @@ type Server struct {
 	serving  sync.WaitGroup // the goroutines that accept connections, and the background goroutines
 
 	shutdownOnce sync.Once
-	shutdownErr  error // set by shutdownOnce, immutable then
+	shutdownErr  error // set by shutdownOnce
 }
 
 // endpoint is one of the two listeners and its HTTP server.

@@ -35,7 +35,7 @@ func TestSilentConnectionsDelayNobody(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			change := func(cfg *config.Config) {
-				cfg.HeaderTimeout = time.Hour // so that no timeout of a silent peer lets others through
+				cfg.HeaderTimeout = time.Hour // no silent peer times out during the test
 				cfg.AddressAccepts = 0
 				if c.proxied {
 					cfg.TrustedProxies, cfg.ProxyProtocol = "127.0.0.0/8", true

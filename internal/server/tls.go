@@ -133,8 +133,8 @@ func (s *secured) demandCertificates(file string, log *slog.Logger) error {
 }
 
 // apply makes h serve TLS, and limits the resources of an HTTP/2 connection. net/http itself limits
-// endless resets of streams: it runs no more handlers at once than maxStreams, and closes the
-// connection if too many wait.
+// endless resets of streams: it runs at most maxStreams handlers at once, and closes the connection
+// if too many wait.
 func (s *secured) apply(h *http.Server, cfg config.Config) {
 	if s == nil {
 		return

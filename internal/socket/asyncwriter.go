@@ -27,7 +27,7 @@ type asyncWriter struct {
 
 	mu sync.Mutex
 
-	// Guarded by mu. The holder of room is set before the first write, immutable then.
+	// Guarded by mu. The holder of room is set before the first write and immutable after that.
 	room room
 	busy chan struct{} // closed when the write under way ends; nil if there is none
 	err  error         // of the last write

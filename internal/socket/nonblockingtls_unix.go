@@ -37,7 +37,7 @@ var errLeft = errors.New("the peer makes TLS answer and does not read the answer
 type nonblockingTLS struct {
 	net.Conn
 
-	// Set by hold while no goroutine reads or writes, immutable then.
+	// Set by hold, while no goroutine reads or writes. Immutable after that.
 	held bool
 	raw  syscall.RawConn // of Conn
 	fd   uintptr         // of Conn
@@ -47,7 +47,7 @@ type nonblockingTLS struct {
 
 	mu sync.Mutex
 
-	// Guarded by mu. The holder of room is set before the first write, immutable then.
+	// Guarded by mu. The holder of room is set before the first write and immutable after that.
 	room     room          // counts left and flying
 	left     []byte        // bytes that neither the socket nor the goroutine has taken yet
 	flying   int           // how many bytes the goroutine is writing

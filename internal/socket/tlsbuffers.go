@@ -7,12 +7,12 @@ import (
 	"unsafe"
 )
 
-// tlsBuffers are the offsets of the fields in which a tls.Conn keeps records that it reads and
-// handshake messages. The client's first message, with today's post-quantum keys, makes these
-// buffers 3.5 KiB large. They stay that large until the connection ends, which is a quarter of the
-// memory of an idle subscriber over TLS. Only crypto/tls can free them, so this file accesses its
-// unexported fields. If a version of Go changes the names or types of the fields, nothing is freed,
-// and a test fails.
+// tlsBuffers are the offsets of the fields in which a tls.Conn keeps handshake messages and the
+// records that it reads. The client's first message, with today's post-quantum keys, makes these
+// buffers 3.5 KiB large, and they keep that size until the connection ends. That is a quarter of
+// the memory of an idle subscriber over TLS. Only crypto/tls can free them, so this file accesses
+// its unexported fields. If a version of Go changes the names or types of the fields, nothing is
+// freed, and a test fails.
 var tlsBuffers, canRelease = findTLSBuffers()
 
 func findTLSBuffers() (buffers [2]uintptr, ok bool) {

@@ -71,7 +71,6 @@ type Request struct {
 
 	// Join and Leave are the channel names, in their order; a name may repeat. They are valid
 	// UTF-8, but may be invalid as channel names: the hub checks that.
-	// channel names.
 	Join, Leave []string
 
 	// Skipped is the number of entries in both lists that cannot be names: they are not strings, or

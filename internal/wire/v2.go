@@ -109,7 +109,8 @@ const (
 	MaxV2Integer = 1<<53 - 1
 
 	// MaxV2Bad is how many malformed entries a list may have before the whole request is refused.
-	// There is a limit because the reply has an error for each entry that is longer than the entry.
+	// There is a limit because the reply has an error for each malformed entry, and the error is
+	// longer than the entry.
 	MaxV2Bad = 100
 
 	// MaxV2ID is the greatest length of an id that is a string, in bytes after decoding.
