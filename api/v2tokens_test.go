@@ -145,7 +145,7 @@ func TestChangeTokens(t *testing.T) {
 		{"DELETE", "/v2/tokens/" + text, ``, noToken}, // a token's text should not be in a path
 	}, "ID", made.ID)
 	if got := s.Grant().May(access.VerbPublish, "news"); got == nil {
-		t.Error("the session has the old rules still")
+		t.Error("the session still has the old rules")
 	}
 	r.try(t, []sample{
 		{"PATCH", "/v2/tokens/ID", `{"rules":[{"channels":["chat.*"],"allow":["join"]}]}`, token(`"created":"T","rules":[{"channels":["chat.*"],"allow":["join"]}],"sessions":1`)},

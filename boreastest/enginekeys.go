@@ -57,7 +57,7 @@ func keyDuplicate(t *testing.T, e engine.Engine) {
 	publish(t, e, "a", "2")
 	again := mustPublishKey(t, e, "a", "1", "k")
 	if want := (engine.Ack{Position: first.Position, Duplicate: true}); again != want {
-		t.Errorf("the same again: got %+v, want %+v", again, want)
+		t.Errorf("the same message again: got %+v, want %+v", again, want)
 	}
 	if ack := mustPublishKey(t, e, "a", "1", "another"); ack.Duplicate {
 		t.Error("with another key: called a duplicate")
