@@ -104,8 +104,8 @@ func TestTokensOfAKey(t *testing.T) {
 	}
 }
 
-// TestKeysMayNotRevokeOtherKeys: a key that may create tokens may revoke tokens, even by the name of a key that
-// signs JWTs. It may not revoke API keys, except itself.
+// TestKeysMayNotRevokeOtherKeys: a key that may create tokens may revoke tokens, even by the name
+// of a key that signs JWTs. It may not revoke API keys, except itself.
 func TestKeysMayNotRevokeOtherKeys(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	adminText, admin := r.makeKey("operator", auth.KeyAdmin)

@@ -10,8 +10,9 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// TestInvalidTextIsRefused: half of a surrogate pair, and bytes that are not UTF-8, are refused with 400 in every
-// name of a request. If they were replaced by U+FFFD, two users, keys or labels would become one.
+// TestInvalidTextIsRefused: half of a surrogate pair, and bytes that are not UTF-8, are refused
+// with 400 in every name of a request. If they were replaced by U+FFFD, two users, keys or labels
+// would become one.
 func TestInvalidTextIsRefused(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
 	_, made := r.makeToken(auth.Token{User: "ann", Label: "phone"})

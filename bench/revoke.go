@@ -150,7 +150,7 @@ func connectOne(port int, token string) (net.Conn, error) {
 		_, err = readFrame(r)
 	}
 	if err == nil && r.Buffered() > 0 {
-		err = errors.New("more came than was asked for") // the server does not ping in this test
+		err = errors.New("more came than was asked for") // no other frame is expected, because the server does not ping here
 	}
 	if err != nil {
 		c.Close()

@@ -100,7 +100,7 @@ func (s *Subscriber) difference(joined map[string]struct{}) (join, leave []strin
 // is yielded as an error:
 //
 //   - A [Reconnected] reports that messages may have been missed. The loop can continue.
-//   - The cause of the context's end is the last error.
+//   - The last error is the cause of the context's end.
 //   - An [Error] is yielded if the server refuses the first connection with a status that makes a
 //     retry useless: 300 to 499 except 408, 425 and 429. A later refusal is retried, because it may
 //     come from a server that is being replaced.

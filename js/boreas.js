@@ -618,7 +618,7 @@ class Client extends Events {
     }
   }
 
-  // The session does not change; try again later.
+  // Keeps the session's token, and tries again later.
   #stay(error) {
     const after = Math.max(error.retry_after_ms ?? 0, this.#renewal.next());
     this.#after("refresh", after, () => this.#refresh());

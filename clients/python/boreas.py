@@ -652,8 +652,8 @@ class Subscriber:
         self._refused = self._refusal = None  # the last refused token, and its error
         self._shown = None  # the token of this connection, or of the last one
         self._next = None  # a new token for the next connection
-        self._renewal = None  # when to get it, if the token expires soon
-        self._renewals = None  # waits after failed attempts to get it
+        self._renewal = None  # when to get a new token, if the current one expires soon
+        self._renewals = None  # waits after failed attempts to get a new token
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._socket = None
@@ -835,7 +835,7 @@ class Subscriber:
             if event_id is not None:
                 self.last_event_id = event_id
             yield from self._renew()
-            if self._next is not None:  # continue on a new stream with it (clause 10.11)
+            if self._next is not None:  # continue on a new stream with the new token (clause 10.11)
                 self._back_at = time.monotonic()
                 return
         if last_word is not None:

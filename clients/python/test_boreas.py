@@ -437,7 +437,7 @@ class TestSubscriber(Patient):
         )
         self.assertEqual([h.get("Last-Event-ID") for _, _, h, _ in s.requests], [None, "id2", "id3"])
         self.assertEqual([p for _, p, _, _ in s.requests][1], "/v2/events?channel=chat&last=2147483647")
-        self.assertEqual(self.waits[:2], [1, 2])  # clause 8.4; retry is for browsers
+        self.assertEqual(self.waits[:2], [1, 2])  # clause 8.4; the stream's retry field is for browsers
 
     def test_backs_off(self):  # clause 8.4
         with Script(cut, cut, cut, cut, cut, cut, cut, stream(joined(), FINAL)) as s:

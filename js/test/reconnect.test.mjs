@@ -191,7 +191,7 @@ test("the client reconnects when the server is silent for too long", async (t) =
   await c.until("connected");
   tick(t, 30_000);
   peer.send({ heartbeat: {} }); // clause 8.1
-  await c.ping({ timeout: 0 }).constructor; // (its reply below shows that the client has read the heartbeat)
+  await c.ping({ timeout: 0 }).constructor; // the reply to this ping shows that the client has read the heartbeat
   const { id } = await peer.receive();
   const answered = c.ping();
   const again = await peer.receive();
