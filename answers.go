@@ -28,7 +28,7 @@ func (s *Session) Reserve(ctx context.Context, n int) error {
 		s.mu.Unlock()
 		return engine.ErrClosed
 	}
-	st := s.strained()
+	st := s.slowState()
 	if st.reserved == nil {
 		held := s.held(HeldAnswer)
 		st.reserved = &held
@@ -60,7 +60,7 @@ func (s *Session) Hold(ctx context.Context, held *Held, n int) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	st := s.strained()
+	st := s.slowState()
 	st.giveUp = cancel
 	s.mu.Unlock()
 	err := held.Wait(ctx, n)
@@ -73,7 +73,7 @@ func (s *Session) Hold(ctx context.Context, held *Held, n int) error {
 // reserveMore reserves n bytes more for the next answer, and does not wait. The caller
 // holds mu.
 func (s *Session) reserveMore(n int) error {
-	st := s.strained()
+	st := s.slowState()
 	if st.reserved == nil {
 		held := s.held(HeldAnswer)
 		st.reserved = &held
@@ -94,9 +94,9 @@ func (s *Session) Unreserve() {
 
 // unreserve is Unreserve for a caller that holds mu.
 func (s *Session) unreserve() {
-	if s.strain != nil && s.strain.reserved != nil {
-		s.strain.reserved.release()
-		s.strain.reserved, s.strain.upTo = nil, 0
+	if s.slow != nil && s.slow.reserved != nil {
+		s.slow.reserved.release()
+		s.slow.reserved, s.slow.upTo = nil, 0
 	}
 }
 
@@ -138,10 +138,10 @@ func (s *Session) mayAnswer(n int) error {
 // holdAnswers records that out has n bytes, and uses the reserved bytes for them. The caller
 // holds s.mu.
 func (s *Session) holdAnswers(n int) error {
-	if s.strain == nil && counted(n) == 0 {
+	if s.slow == nil && counted(n) == 0 {
 		return nil
 	}
-	st := s.strained()
+	st := s.slowState()
 	if st.reserved != nil {
 		st.answers.take(st.reserved)
 		st.reserved, st.upTo = nil, 0
@@ -152,17 +152,17 @@ func (s *Session) holdAnswers(n int) error {
 // wrote takes n bytes off out, which the connection has taken. The caller holds s.mu.
 func (s *Session) wrote(n int) {
 	if n == len(s.out) {
-		s.out, s.skipping = nil, false
-		if s.strain != nil {
-			s.strain.answers.Keep(0)
-			s.strain.written = 0
+		s.out, s.conflating = nil, false
+		if s.slow != nil {
+			s.slow.answers.Keep(0)
+			s.slow.written = 0
 		}
 		s.allAnswered()
 		return
 	}
 	s.out = s.out[n:]
 	s.sent = min(s.sent, int32(len(s.out)))
-	st := s.strained()
+	st := s.slowState()
 	if st.written += n; st.written > len(s.out) || n > 0 && len(s.out) <= HeldFree {
 		// Not at each write, because a page would be copied for each part that the socket takes.
 		s.out, st.written = bytes.Clone(s.out), 0
@@ -173,17 +173,8 @@ func (s *Session) wrote(n int) {
 // countOut counts the array of out, whether there is room for it or not. The caller holds
 // s.mu.
 func (s *Session) countOut() {
-	st := s.strained()
+	st := s.slowState()
 	st.answers.Keep(st.written + cap(s.out))
-}
-
-// strained returns the session's state for a slow client, and allocates it if needed. The caller
-// holds mu.
-func (s *Session) strained() *strain {
-	if s.strain == nil {
-		s.strain = &strain{answers: s.held(HeldAnswer)}
-	}
-	return s.strain
 }
 
 // Answered reports whether the peer has taken all bytes that were queued by Send.
@@ -203,7 +194,7 @@ func (s *Session) AwaitAnswered() {
 		return
 	}
 	answered := make(chan struct{})
-	s.strained().answered = answered
+	s.slowState().answered = answered
 	s.mu.Unlock()
 	timer := time.NewTimer(answerTimeout)
 	defer timer.Stop()
@@ -217,8 +208,8 @@ func (s *Session) AwaitAnswered() {
 // allAnswered wakes the goroutine in AwaitAnswered. The caller holds mu.
 func (s *Session) allAnswered() {
 	s.sent = 0
-	if s.strain != nil && s.strain.answered != nil {
-		close(s.strain.answered)
-		s.strain.answered = nil
+	if s.slow != nil && s.slow.answered != nil {
+		close(s.slow.answered)
+		s.slow.answered = nil
 	}
 }

@@ -37,7 +37,7 @@ type mark struct {
 // appendForm appends the form of a publication, or of a presence event.
 func appendForm(dst []byte, f Format, ch *channel, p *engine.Publication) []byte {
 	if ch.feed != nil {
-		return f.(Announcer).AppendPresence(dst, ch.name, p.Data)
+		return f.(NoticeFormat).AppendPresence(dst, ch.name, p.Data)
 	}
 	return f.AppendPublication(dst, ch.name, ch.epoch, p)
 }

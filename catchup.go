@@ -2,228 +2,115 @@ package boreas
 
 import (
 	"errors"
-	"fmt"
-	"slices"
+	"os"
 	"time"
-
-	"github.com/boreas-pubsub/boreas/engine"
 )
 
 const (
-	// firstRetry and lastRetry are how long a session waits before it reads a channel's log
-	// again after an error: twice as long after each error.
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = 5 * time.Second
+	// stallCheck is how often a session whose socket takes nothing is looked
+	// at, to see whether the log has passed its cursor.
+	stallCheck = time.Second
 
-	// readPatience is for how long reading may fail before the session is ended, so that its
-	// client learns of it.
-	readPatience = 30 * time.Second
+	// endTimeout is how long an ended session's last words may wait for its
+	// socket to take them.
+	endTimeout = 5 * time.Second
+
+	// catchUpLimit is how many publications are read at once for a session
+	// that has fallen behind its channel's window.
+	catchUpLimit = 256
 )
 
-// catchUp reads the engine's log for a session's subscriptions that are behind their
-// channels' windows. It belongs to the session's draining goroutine.
-type catchUp struct {
-	waits map[*subscription]wait // only of subscriptions whose log cannot be read for now
+// startCatchingUp gives the session a goroutine of its own, until it has caught up.
+// The caller holds s.mu.
+func (s *Session) startCatchingUp() {
+	s.catchingUp = true
+	s.hub.stats.blocked.Add(1)
+	s.hub.goroutines.Go(s.catchUp)
 }
 
-// wait records when a subscription's log is read again.
-type wait struct {
-	shown <-chan struct{} // closed when the log has changed; nil after an error
-	at    time.Time       // after an error
-	pause time.Duration   // of the last wait
-	since time.Time       // of the first error in a row
-}
-
-// over reports whether the wait has ended.
-func (w *wait) over(now time.Time) bool {
-	if w.shown == nil {
-		return !now.Before(w.at)
-	}
-	select {
-	case <-w.shown:
-		return true
-	default:
-		return false
-	}
-}
-
-// read writes some of the engine's publications for each subscription that is behind its
-// channel's window. The outcome is flushWaiting if nothing can be read for now.
-func (c *catchUp) read(s *Session) (outcome, error) {
-	laggards := s.laggards()
-	c.forget(laggards)
-	fell, waiting := false, 0 // behind the log
-	for _, sub := range laggards {
-		w, known := c.waits[sub]
-		if known && !w.over(time.Now()) {
-			waiting++
-			continue
+// catchUp writes the session's pending bytes and publications, and waits for its socket. It reads
+// the engine's log if the channel's window does not reach back far enough.
+func (s *Session) catchUp() {
+	defer s.hub.stats.blocked.Add(-1)
+	var c catchUp
+	for {
+		o, err := s.catchUpOnce()
+		if o == flushLagging {
+			o, err = c.read(s)
 		}
-		h, err := s.readLog(sub, catchUpLimit)
-		switch {
-		case errors.Is(err, engine.ErrExpired) && s.announcer() != nil:
-			s.skip(sub, GapSlow, h.Floor)
-			fell = true
-		case lost(err):
+		switch o {
+		case flushIdle:
+			return
+		case flushBlocked:
+			err = s.awaitWritable()
+		case flushWaiting:
+			c.await(s)
+		}
+		if err != nil {
+			s.finish(err)
+			return
+		}
+	}
+}
+
+// awaitWritable waits until the session's socket takes something. It tries no write before
+// that: each attempt would encode and copy the bytes that wait. It
+// returns an error if the session is to be finished.
+func (s *Session) awaitWritable() error {
+	for {
+		err := s.conn.WaitWritable(stallCheck)
+		late := errors.Is(err, os.ErrDeadlineExceeded)
+		if late {
+			err = s.stalled()
+		}
+		s.conflate()
+		if !late || err != nil {
+			return err
+		}
+	}
+}
+
+// catchUpOnce flushes, and ends catching up when there is nothing left to write.
+func (s *Session) catchUpOnce() (outcome, error) {
+	s.mu.Lock()
+	if s.finished {
+		s.mu.Unlock()
+		return flushIdle, nil
+	}
+	o, err := s.flushOnce()
+	if o != flushIdle {
+		s.mu.Unlock()
+		return o, err
+	}
+	s.catchingUp = false
+	ending, reason := s.ending, s.reason
+	s.mu.Unlock()
+	if ending {
+		s.finish(reason)
+	}
+	return flushIdle, nil
+}
+
+// stalled looks at a session whose socket has taken nothing for a while. It
+// returns an error if the session is to be finished at once.
+func (s *Session) stalled() error {
+	s.mu.Lock()
+	ending, late := s.ending, time.Since(s.endedAt) > endTimeout
+	s.mu.Unlock()
+	if ending {
+		if late {
+			return os.ErrDeadlineExceeded
+		}
+		return nil
+	}
+	if s.notices() != nil {
+		return nil // it will be told, once it reads again
+	}
+	for _, sub := range s.laggards() {
+		if _, err := s.readLog(sub, 0); lost(err) {
 			s.End(ErrSlow)
-			return flushDone, nil // drainOnce sees to the last words
-		case s.hub.ctx.Err() != nil:
-			s.End(ErrShuttingDown)
-			return flushDone, nil
-		case err != nil:
-			if !c.retry(sub, w) {
-				s.End(fmt.Errorf("%w: %v", ErrUnreadable, err))
-				return flushDone, nil
-			}
-			waiting++
-			continue
-		case len(h.Publications) == 0:
-			if !s.pass(sub, h.Head) {
-				c.wait(sub, wait{shown: sub.ch.awaitLog(s.hub, s.wakeup())})
-				waiting++
-				continue
-			}
-		default:
-			if o, err := s.writeHistory(sub, h); o >= flushBlocked {
-				delete(c.waits, sub)
-				return o, err
-			}
-		}
-		delete(c.waits, sub)
-	}
-	if fell && s.fellBehind() {
-		s.End(ErrFallsBehind)
-	}
-	if waiting > 0 && waiting == len(laggards) {
-		return flushWaiting, nil
-	}
-	return flushDone, nil
-}
-
-// forget drops the waits of subscriptions that are no longer behind.
-func (c *catchUp) forget(laggards []*subscription) {
-	for sub := range c.waits {
-		if !slices.Contains(laggards, sub) {
-			delete(c.waits, sub)
+			return nil
 		}
 	}
-}
-
-func (c *catchUp) wait(sub *subscription, w wait) {
-	if c.waits == nil {
-		c.waits = make(map[*subscription]wait)
-	}
-	c.waits[sub] = w
-}
-
-// retry records that reading has failed again. It returns false if it has failed for long
-// enough.
-func (c *catchUp) retry(sub *subscription, w wait) bool {
-	now := time.Now()
-	if w.since.IsZero() {
-		w.since = now
-	}
-	if now.Sub(w.since) >= readPatience {
-		return false
-	}
-	w.shown = nil
-	w.pause = min(max(2*w.pause, firstRetry), lastRetry)
-	w.at = now.Add(w.pause)
-	c.wait(sub, w)
-	return true
-}
-
-// await waits until a log can be read again, or something else is to be written to the
-// session, or it has ended.
-func (c *catchUp) await(s *Session) {
-	pause := lastRetry
-	for _, w := range c.waits {
-		if w.shown == nil {
-			pause = min(pause, time.Until(w.at))
-		}
-	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-s.wakeup():
-	case <-s.hub.ctx.Done():
-	}
-}
-
-func (s *Session) pass(sub *subscription, head engine.Position) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return sub.pass(head)
-}
-
-func (s *Session) writeHistory(sub *subscription, h engine.History) (outcome, error) {
-	b, t := getBatch(), tally{}
-	defer putBatch(b)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ending || !slices.Contains(s.subs, sub) || h.Publications[0].Offset <= sub.cursor.Load() {
-		return flushDone, nil // it left meanwhile, or joined again
-	}
-	f := s.batchFormat()
-	b.begin(f, s.cut, s.out)
-	b.add(f, sub.ch, sub, h.Publications)
-	o, err := s.write(b, &t, nil)
-	t.addTo(&s.hub.stats)
-	return o, err
-}
-
-// readLog reads the log after the subscription's cursor. Presence events are not kept, so for a
-// subscription to them one event stands for all of them.
-func (s *Session) readLog(sub *subscription, limit int) (engine.History, error) {
-	if sub.ch.feed != nil {
-		return engine.History{Publications: []*engine.Publication{sub.ch.feed.stateEvent()}}, nil
-	}
-	return s.hub.read(s.hub.ctx, forCatchUp, sub.ch.name, sub.position(), limit)
-}
-
-// laggards returns the subscriptions that are behind their channel's window.
-func (s *Session) laggards() []*subscription {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []*subscription
-	for _, sub := range s.subs {
-		if sub.ch.windowPassed(sub.cursor.Load()) {
-			all = append(all, sub)
-		}
-	}
-	return all
-}
-
-// lost reports whether the error of a Read means that publications after the position are gone.
-// Any other error may be temporary.
-func lost(err error) bool {
-	_, is := gapReason(err)
-	return is
-}
-
-// wakeup returns the channel that wakes the draining goroutine from [catchUp.await].
-func (s *Session) wakeup() chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := s.strained()
-	if st.wake == nil {
-		st.wake = make(chan struct{}, 1)
-	}
-	return st.wake
-}
-
-// wake lets the draining goroutine look at the session, if it waits for a log. The caller
-// holds mu.
-func (s *Session) wake() {
-	if s.strain != nil && s.strain.wake != nil {
-		signal(s.strain.wake)
-	}
-}
-
-func signal(wake chan struct{}) {
-	select {
-	case wake <- struct{}{}:
-	default:
-	}
+	return nil
 }

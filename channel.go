@@ -56,70 +56,6 @@ type channel struct {
 	count  atomic.Int64 // subscriptions in them; changed with mu held
 }
 
-// group is a bounded part of a channel's subscriptions, swept as one.
-type group struct {
-	ch    *channel
-	state atomic.Uint32
-	next  *group // in the queue; owned by who made the group dirty, then by queue.mu
-	// swept: everybody was visited and got everything up to here, but for those that
-	// drain, who see to themselves. Guarded by channel.mu.
-	swept uint64
-
-	mu   sync.Mutex
-	subs []*subscription
-}
-
-// The states of a group. One sweeper at a time sweeps it; a publication meanwhile
-// makes it come again.
-const (
-	groupClean    = iota // nothing to deliver
-	groupQueued          // in the queue
-	groupSweeping        // being swept
-	groupAgain           // being swept, and dirty again
-)
-
-// subscription is a session's place in a channel.
-type subscription struct {
-	session *Session
-	ch      *channel
-	// cursor is the offset of the newest publication written to the session.
-	// It is changed under Session.mu only; sweepers look at it without.
-	cursor atomic.Uint64
-	group  *group // immutable once added, as are session and ch
-	index  uint8  // in group.subs, below groupSize; guarded by group.mu
-
-	// publishing is how many publications of the session's own, which it does not want back, are
-	// under way; own is the distance from born to the newest one that is no longer under way.
-	// Guarded by Session.mu.
-	publishing uint16
-	own        uint32
-
-	// born is where the channel's head was when it was added: what the session
-	// published before that comes like any other's. Immutable once added.
-	born uint64
-}
-
-// silent reports whether the next publications may include the session's own, which it does not
-// want back. Such a session does not share the batch of other sessions. The caller holds
-// Session.mu.
-func (sub *subscription) silent() bool {
-	if sub.publishing > 0 || sub.own == math.MaxUint32 {
-		return true
-	}
-	return sub.own > 0 && sub.cursor.Load() < sub.born+uint64(sub.own)
-}
-
-// published records that a publication of the session's own is no longer under way; offset is 0
-// if it was not published. The caller holds Session.mu.
-func (sub *subscription) published(offset uint64) {
-	if sub.publishing > 0 {
-		sub.publishing--
-	}
-	if offset > sub.born {
-		sub.own = max(sub.own, uint32(min(offset-sub.born, math.MaxUint32)))
-	}
-}
-
 // open begins to follow the channel in the engine. The goroutine that created the
 // channel calls it once; the others wait for it.
 func (ch *channel) open(h *Hub) {
@@ -247,11 +183,6 @@ func (ch *channel) beforeHead() uint64 {
 // subscribers returns the number of subscriptions.
 func (ch *channel) subscribers() int { return int(ch.count.Load()) }
 
-// position returns the place up to which the subscription has been written.
-func (sub *subscription) position() engine.Position {
-	return engine.Position{Epoch: sub.ch.epoch, Offset: sub.cursor.Load()}
-}
-
 // windowPassed tells whether the window no longer reaches back to the offset.
 func (ch *channel) windowPassed(offset uint64) bool {
 	ch.mu.Lock()
@@ -320,63 +251,4 @@ func (ch *channel) subscriptions() []*subscription {
 		all = g.members(all)
 	}
 	return all
-}
-
-// add returns false if the group is full.
-func (g *group) add(sub *subscription) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.subs) == groupSize {
-		return false
-	}
-	sub.group, sub.index = g, uint8(len(g.subs))
-	g.subs = append(g.subs, sub)
-	return true
-}
-
-// remove returns how many are left.
-func (g *group) remove(sub *subscription) int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	last := len(g.subs) - 1
-	moved := g.subs[last]
-	g.subs[sub.index], moved.index = moved, sub.index
-	g.subs[last] = nil
-	g.subs = g.subs[:last]
-	return last
-}
-
-// members appends the group's subscriptions to dst.
-func (g *group) members(dst []*subscription) []*subscription {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return append(dst, g.subs...)
-}
-
-// markDirty notes that there is something to deliver. It returns true if the
-// group must be put into the queue.
-func (g *group) markDirty() bool {
-	for {
-		switch g.state.Load() {
-		case groupQueued, groupAgain:
-			return false
-		case groupClean:
-			if g.state.CompareAndSwap(groupClean, groupQueued) {
-				return true
-			}
-		case groupSweeping:
-			if g.state.CompareAndSwap(groupSweeping, groupAgain) {
-				return false
-			}
-		}
-	}
-}
-
-// finish ends a sweep. It returns true if the group must be put into the queue again.
-func (g *group) finish() bool {
-	if g.state.CompareAndSwap(groupSweeping, groupClean) {
-		return false
-	}
-	g.state.Store(groupQueued)
-	return true
 }

@@ -38,7 +38,7 @@ func TestChaos(t *testing.T) {
 					s.Authenticate(boreastest.Grant(u, u))
 					for k := 0; k < 60 && c.Reason() == nil; k++ {
 						ch := fmt.Sprint(r.IntN(3))
-						s.Heard()
+						s.Alive()
 						switch r.IntN(10) {
 						case 0, 1, 2:
 							s.Join([]boreas.Join{{Channel: ch, Watch: true, Last: r.IntN(5)}, {Channel: "x", Watch: true}}, func(dst []byte, _ []boreas.Joined) []byte { return append(dst, "joined\n"...) })
@@ -57,7 +57,7 @@ func TestChaos(t *testing.T) {
 							hub.ListSessions("", 5)
 							hub.Presence(ch)
 							hub.Stats()
-							hub.Census()
+							hub.Counts()
 							hub.ListChannels(ctx, "", "", 10)
 							switch r.IntN(12) {
 							case 0:

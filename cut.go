@@ -13,7 +13,7 @@ type cut struct {
 	// places holds the session's positions on its channels if the form contains them; otherwise it
 	// is nil.
 	places []cutPlace
-	format PersonalFormat
+	format SessionFormat
 
 	pinned  bool  // the ledger counts pub
 	refused error // the ledger has no room for pub: the session must end
@@ -30,7 +30,7 @@ type cutPlace struct {
 func (s *Session) cutAt(ch *channel, p *engine.Publication, n int) {
 	c := &cut{ch: ch, pub: p, written: n}
 	if s.personal {
-		c.format = s.format.(PersonalFormat)
+		c.format = s.format.(SessionFormat)
 		for _, sub := range s.subs {
 			if sub.ch.feed == nil {
 				c.places = append(c.places, cutPlace{sub.ch.name, sub.position()})

@@ -7,7 +7,7 @@ func (s *Session) Deauthenticate() { s.revoke(func(*access.Grant) bool { return 
 
 // Deauthenticate cuts the sessions of an identity.
 func (h *Hub) Deauthenticate(identity string) int {
-	return h.Cut(func(g *access.Grant) bool { return g.Identity == identity }, 0)
+	return h.RevokeSessions(func(g *access.Grant) bool { return g.Identity == identity }, 0)
 }
 
 // ChannelsHeld returns the number of channels with at least one reference.

@@ -55,7 +55,7 @@ func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 // batchFormat returns the format for the session's next batch. The caller holds s.mu.
 func (s *Session) batchFormat() Format {
 	if s.personal {
-		return s.format.(PersonalFormat).At(s.position)
+		return s.format.(SessionFormat).At(s.position)
 	}
 	return s.format
 }
@@ -118,10 +118,10 @@ func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error)
 	if err != nil {
 		return flushLost, err
 	}
-	if n > 0 && s.draining {
+	if n > 0 && s.catchingUp {
 		// It took no more before, and does now: so the peer is reading. Its answer
 		// to a ping comes only once it has read all that was written before that.
-		s.Heard()
+		s.Alive()
 	}
 	t.write(s.settle(b, n, only), n)
 	switch {
@@ -142,8 +142,8 @@ func (s *Session) writeOwn(t *tally) (outcome, error) {
 	if err != nil {
 		return flushLost, err
 	}
-	if n > 0 && s.draining {
-		s.Heard() // see write
+	if n > 0 && s.catchingUp {
+		s.Alive() // see write
 	}
 	t.write(0, n)
 	s.wrote(n)
@@ -208,7 +208,7 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 // there is more and the session takes it.
 func (s *Session) visit(b *batch, t *tally) (more bool) {
 	s.mu.Lock()
-	if s.draining || s.ending {
+	if s.catchingUp || s.ending {
 		s.wake()
 		s.mu.Unlock()
 		return false
@@ -219,7 +219,7 @@ func (s *Session) visit(b *batch, t *tally) (more bool) {
 		case flushMore:
 			continue
 		case flushBlocked, flushLagging:
-			s.startDraining()
+			s.startCatchingUp()
 		case flushLost:
 			s.mu.Unlock()
 			s.finish(err)
@@ -235,7 +235,7 @@ func (s *Session) visit(b *batch, t *tally) (more bool) {
 // flushNow writes the session's pending data, unless another goroutine is doing so. The caller
 // holds s.mu; flushNow unlocks it.
 func (s *Session) flushNow() {
-	if s.draining || s.finished {
+	if s.catchingUp || s.finished {
 		s.wake()
 		s.mu.Unlock()
 		return
@@ -243,7 +243,7 @@ func (s *Session) flushNow() {
 	o, err := s.flushOnce()
 	ended, reason := s.ending && o <= flushDone, s.reason
 	if o > flushDone && o != flushLost {
-		s.startDraining()
+		s.startCatchingUp()
 	}
 	s.mu.Unlock()
 	switch {

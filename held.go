@@ -159,7 +159,7 @@ func (s *Session) Held(kind HeldKind) *Held {
 // held is Held for a caller that holds s.mu.
 func (s *Session) held(kind HeldKind) Held {
 	user := ""
-	if s.grant != nil && s.grant.Named {
+	if s.grant != nil && s.grant.HasUser {
 		user = s.grant.User
 	}
 	held := s.hub.ledger.held(kind, s.address, user)

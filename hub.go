@@ -119,7 +119,7 @@ type Hub struct {
 	registry   registry
 	ledger     ledger
 	room       channelRoom
-	mortal     atomic.Int64 // sessions whose grant has an end
+	expiring   atomic.Int64 // sessions whose grant has an end
 	stats      hubStats
 	ctx        context.Context // of what runs until Close
 	cancel     context.CancelFunc
@@ -159,7 +159,7 @@ func New(o Options) *Hub {
 	if o.PingInterval > 0 {
 		h.goroutines.Go(h.pinger)
 	}
-	h.goroutines.Go(h.doorkeeper)
+	h.goroutines.Go(h.expirer)
 	return h
 }
 
@@ -228,55 +228,6 @@ func (h *Hub) Sessions() int {
 	h.registry.mu.Lock()
 	defer h.registry.mu.Unlock()
 	return h.registry.open
-}
-
-// Shutdown ends all sessions with [ErrShuttingDown], about 500 per second so that they do not
-// all reconnect at once, or faster if that would take longer than the drain time. It waits until
-// they have ended or ctx is done, and stops the hub. No session can be opened after the call;
-// publishing works until the sessions have ended, and fails with [engine.ErrClosed] after that.
-//
-// When Shutdown has returned, no call of the engine is under way and none follows, so the
-// engine's owner may close it. For this, Shutdown cancels the context of the calls that are
-// under way and waits for them and for the stop of each followed channel, even after ctx has
-// ended. Shutdown returns ctx's error if it had to stop waiting for the sessions.
-func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
-	sessions := h.registry.shut()
-	d := newFarewell(sessions, drain)
-	d.announce()
-	err := d.end(ctx)
-	if err == nil {
-		err = h.registry.wait(ctx)
-	}
-	if err != nil {
-		for _, s := range sessions {
-			s.finish(ErrShuttingDown)
-		}
-	}
-	h.cancel()
-	h.queue.close()
-	h.goroutines.Wait()
-	h.calls.close() // after that no channel is acquired, so none is followed
-	h.endPresence()
-	h.follows.Wait() // others may be about to release the last reference to a channel
-	h.bounds.stops.await()
-	if h.ownsEngine {
-		h.engine.Close()
-	}
-	return err
-}
-
-// endPresence releases the references of lost sessions that linger on a channel. A session that
-// is lost later does not linger.
-func (h *Hub) endPresence() {
-	var all []*presence
-	h.channels.each(func(ch *channel) {
-		if ch.presence != nil {
-			all = append(all, ch.presence)
-		}
-	})
-	for _, p := range all {
-		p.close()
-	}
 }
 
 // acquire returns the channel with one more reference. The first reference starts to follow it

@@ -124,13 +124,13 @@ func TestIdentities(t *testing.T) {
 		boreastest.Open(w.hub)
 		b.Authenticate(boreastest.Grant("b", "b"))
 		a.Authenticate(boreastest.Grant("a", "a")) // keeps the channels
-		check := func(want boreas.Census) {
+		check := func(want boreas.Counts) {
 			t.Helper()
-			if diff := cmp.Diff(want, w.hub.Census()); diff != "" {
+			if diff := cmp.Diff(want, w.hub.Counts()); diff != "" {
 				t.Errorf("census (-want +got):\n%s", diff)
 			}
 		}
-		check(boreas.Census{
+		check(boreas.Counts{
 			Anonymous:  1,
 			Identities: []boreas.Count{{Name: "a", Sessions: 1}, {Name: "b", Sessions: 1}},
 			Channels:   []boreas.Count{{Name: "news", Sessions: 2}, {Name: "sport", Sessions: 1}},
@@ -146,13 +146,13 @@ func TestIdentities(t *testing.T) {
 			t.Errorf("Deauthenticate of nobody: %d, want 0", n)
 		}
 		w.publish("news", "1")
-		check(boreas.Census{
+		check(boreas.Counts{
 			Anonymous:  2,
 			Identities: []boreas.Count{{Name: "b", Sessions: 1}},
 			Channels:   []boreas.Count{{Name: "news", Sessions: 1}},
 		})
 		b.End(io.EOF)
-		check(boreas.Census{Anonymous: 2, Identities: []boreas.Count{}, Channels: []boreas.Count{}})
+		check(boreas.Counts{Anonymous: 2, Identities: []boreas.Count{}, Channels: []boreas.Count{}})
 		if got := w.hub.ChannelIdentities("news"); got == nil || len(got) > 0 {
 			t.Errorf("on news: %#v, want an empty list", got)
 		}
@@ -240,7 +240,7 @@ func TestPings(t *testing.T) {
 	o := boreas.Options{PingInterval: 64 * time.Second, PongTimeout: 10 * time.Second}
 	inWorld(t, o, func(w world) {
 		ac := new(boreastest.Conn)
-		ac.OnWrite = func() { go ac.Session().Heard() }
+		ac.OnWrite = func() { go ac.Session().Alive() }
 		w.subscribe(ac)
 		_, dc := w.subscriber()
 		_, sc := w.subscriber()
@@ -249,7 +249,7 @@ func TestPings(t *testing.T) {
 		yc := new(boreastest.Conn)
 		yc.OnWrite = func() {
 			if pings++; pings == 1 {
-				go yc.Session().Heard()
+				go yc.Session().Alive()
 			}
 		}
 		w.subscribe(yc)

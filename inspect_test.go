@@ -120,7 +120,7 @@ func TestCountsAreOfThoseWhoAreThere(t *testing.T) {
 				case "gone":
 					s.Leave("chat")
 				}
-				stats, census := w.hub.Stats(), w.hub.Census()
+				stats, census := w.hub.Stats(), w.hub.Counts()
 				if stats.Channels != want || stats.Subscriptions != want {
 					t.Errorf("stats: %d channels, %d subscriptions, want %d", stats.Channels, stats.Subscriptions, want)
 				}

@@ -172,7 +172,7 @@ func (e *entry) caughtUp() bool {
 // a promise to recover is mostly kept at once, before the log can move on. The
 // rest is for who writes next. The caller holds mu.
 func (s *Session) writeRead(entries []entry) {
-	if s.draining {
+	if s.catchingUp {
 		return
 	}
 	b, t := getBatch(), tally{}
@@ -188,7 +188,7 @@ func (s *Session) writeRead(entries []entry) {
 		return
 	}
 	if o, _ := s.write(b, &t, nil); o == flushBlocked {
-		s.startDraining()
+		s.startCatchingUp()
 	} // a lost connection is found out by the next write
 	t.addTo(&s.hub.stats)
 }
@@ -337,7 +337,7 @@ func (s *Session) verifiedInfo() string {
 // watch subscribes the session to a channel's presence events, if it is to be. The
 // caller holds mu.
 func (s *Session) watch(j *Join, ch *channel, r *Joined) {
-	if !j.Watch || ch.presence == nil || s.announcer() == nil {
+	if !j.Watch || ch.presence == nil || s.notices() == nil {
 		return
 	}
 	var state PresenceState
@@ -381,65 +381,4 @@ func (s *Session) mayJoin() error {
 		return ErrTooManyChannels
 	}
 	return nil
-}
-
-// Leave takes the session off channels. After it has returned, nothing more of them is sent,
-// except the rest of a message that has begun.
-func (s *Session) Leave(channels ...string) {
-	s.mu.Lock()
-	d, before := departure{session: s, user: s.user()}, s.joined
-	seen := make(map[string]bool, len(channels))
-	for _, name := range channels {
-		if sub := s.find(name); sub != nil && !seen[name] {
-			seen[name] = true
-			d.subs = append(d.subs, sub)
-			if feed := s.findFeed(name); feed != nil {
-				d.subs = append(d.subs, feed)
-			}
-		}
-	}
-	if len(d.subs) > 0 {
-		s.removeSubs(d.subs)
-		s.hub.registry.addChannels(s, int(s.joined-before))
-	}
-	s.mu.Unlock()
-	s.hub.drop(d)
-}
-
-// departure is what a session leaves behind: its subscriptions, as which user it was
-// there, and whether it may be back in a moment.
-type departure struct {
-	subs    []*subscription
-	session *Session
-	user    string
-	linger  bool
-}
-
-// depart takes the subscriptions away from the session. The caller holds mu, and after unlocking
-// it drops the returned subscriptions.
-func (s *Session) depart(linger bool) departure {
-	s.hub.registry.addChannels(s, -int(s.joined))
-	return departure{subs: s.removeAll(), session: s, user: s.user(), linger: linger}
-}
-
-// drop takes subscriptions out of their channels.
-func (h *Hub) drop(d departure) {
-	for _, sub := range d.subs {
-		ch := sub.ch
-		last := ch.remove(sub)
-		if ch.feed != nil {
-			h.room.add(-subscriptionCost)
-			continue // it holds no reference, because the subscription to the channel holds one
-		}
-		h.stats.unsubscribed(last)
-		switch p := ch.presence; {
-		case p != nil && d.linger:
-			p.linger(d.session.ID(), d.user, func() { h.release(ch) })
-		case p != nil:
-			p.leave(d.session.ID(), d.user)
-			h.release(ch)
-		default:
-			h.release(ch)
-		}
-	}
 }

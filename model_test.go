@@ -119,7 +119,7 @@ func TestStress(t *testing.T) {
 				c.Bound(i % 50)
 				join(s, "news")
 				join(s, "other")
-				hub.Census()
+				hub.Counts()
 				s.Leave("other")
 				c.Unbound()
 				s.End(boreas.ErrShuttingDown)

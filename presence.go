@@ -1,118 +1,294 @@
 package boreas
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"slices"
-	"strings"
+	"sync"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-const (
-	// MaxInfo is the greatest length of a session's presence info, in bytes.
-	MaxInfo = 1024
+// countInterval is the least time between two events of a channel that is only counted.
+const countInterval = time.Second
 
-	// MaxMemberSessions is how many of a user's sessions a [Member] names. Without a
-	// bound one user with many sessions would make every snapshot a large one.
-	MaxMemberSessions = 100
-)
-
-// PresenceState is who is on a channel at one moment.
-type PresenceState struct {
-	Users    int `json:"users"`
-	Sessions int `json:"sessions"` // also those that are lost and linger
-
-	// Members are the users, sorted by name. Nil means that the channel is only
-	// counted; one that is empty has members, none.
-	Members []Member `json:"members,omitzero"`
+// presenceOptions say how a channel's presence works.
+type presenceOptions struct {
+	mode     PresenceMode  // PresenceFull or PresenceCount
+	maxUsers int           // with more of them the channel is only counted; 0 means DefaultPresenceUsers
+	linger   time.Duration // how long a lost session still counts; 0 means not at all
+	room     *channelRoom  // counts the cost of the present users; may be nil
 }
 
-// A Member is a user who is on a channel.
-type Member struct {
-	User string `json:"user"`
+// presence knows who is on a channel, and tells those who watch. What it tells is a
+// log too: events is a channel of its own, which no engine follows, and those who watch
+// are its subscriptions. So a slow one delays nobody, and what it missed is replaced by
+// one event with the whole state.
+//
+// Its lock comes after the engine's and before channel.mu, so its methods may be
+// called with Session.mu held; linger and close may not, because they call release.
+type presence struct {
+	options presenceOptions
+	events  *channel // immutable
 
-	// Sessions are the names of the user's sessions, oldest first: the first
-	// [MaxMemberSessions] of them.
-	Sessions []string `json:"sessions"`
+	mu       sync.Mutex
+	who      attendance
+	seq      uint64 // the offset of the newest event
+	counting bool   // there are no members in what is told
 
-	// Info is the info of the user's token; see [access.Grant.Info]. If the token has none, it is the info
-	// that the user's first session gave, or nil.
-	Info json.RawMessage `json:"info,omitempty"`
+	latest       *engine.Publication // what stateEvent made last, when who.change was latestChange
+	latestChange uint64
 
-	// Verified reports whether Info comes from the user's token. Otherwise it is a claim of the
-	// client.
-	Verified bool `json:"verified,omitempty"`
+	told      time.Time   // when a counted channel's watchers were last told
+	telling   bool        // countLate will tell them
+	countLate *time.Timer // nil until first needed
+
+	away     []lostPlace // in the order in which their time is over
+	awayOver *time.Timer // nil until first needed; runs while away is not empty
+	closed   bool
 }
 
-// A PresenceEvent tells of a change; the numbers are those after it.
-type PresenceEvent struct {
-	// Event is "join" or "leave" (of User), "count" (the numbers changed and there are no members),
-	// or "state" (this replaces all earlier events).
-	Event string `json:"event"`
-
-	User string          `json:"user,omitempty"`
-	Info json.RawMessage `json:"info,omitempty"` // of a join; nil if it has none
-
-	// Verified is set for a join, as in [Member]. A join of a user who is already present replaces
-	// the user's info.
-	Verified bool `json:"verified,omitempty"`
-
-	PresenceState
-}
-
-// emptyPresence is the state of a channel that nobody is on.
-func emptyPresence(mode PresenceMode) PresenceState {
-	if mode == PresenceFull {
-		return PresenceState{Members: []Member{}}
+func newPresence(q *queue, name string, o presenceOptions) *presence {
+	if o.maxUsers == 0 {
+		o.maxUsers = DefaultPresenceUsers
 	}
-	return PresenceState{}
+	p := &presence{
+		options:  o,
+		events:   &channel{name: name, queue: q},
+		who:      newAttendance(o.room),
+		counting: o.mode == PresenceCount,
+	}
+	p.events.feed = p
+	return p
 }
 
-// sort puts the members in order. The state comes unsorted from under a lock.
-func (s PresenceState) sort() {
-	slices.SortFunc(s.Members, func(a, b Member) int { return strings.Compare(a.User, b.User) })
-}
+// enter records that a session has joined the channel as the user, or has become that user
+// there. Each enter is followed by a leave or linger in the end; that of another goroutine may
+// come later than the session's next enter. The info is nil or one JSON text of at most MaxInfo
+// bytes.
+func (p *presence) enter(session, user string, info []byte) { p.enterWith(session, user, info, "") }
 
-// encode returns the event's JSON text, on one line.
-func (e PresenceEvent) encode() []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false) // info is shown as it was given
-	if err := enc.Encode(e); err != nil {
-		panic(err) // info was valid when it came in: see cleanInfo
+// enterWith is like enter, for a user whose token has the given info, or "".
+func (p *presence) enterWith(session, user string, info []byte, verified string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer p.verify(user, verified)
+	switch pl := p.who.places[session]; {
+	case pl == nil:
+	case pl.user.name == user:
+		pl.entered++
+		return
+	case pl.lost:
+		return
+	default:
+		p.remove(pl)
 	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
-}
-
-// NewInfo returns presence info in the form of [access.Grant.Info]: JSON without white space, or "" for
-// null and for an empty text. Errors: [ErrInfoTooLarge], and an error if the text is not one
-// JSON value.
-func NewInfo(text []byte) (string, error) {
-	if len(text) == 0 {
-		return "", nil
+	if u := p.who.users[user]; u != nil {
+		p.who.add(session, u)
+		if u.away != nil {
+			p.who.remove(u.away) // the user is back
+		}
+		return
 	}
-	var buf bytes.Buffer
-	if err := json.Compact(&buf, text); err != nil {
-		return "", errors.New("the info is not JSON")
-	}
+	u := &attendee{name: user}
 	switch {
-	case buf.String() == "null":
-		return "", nil
-	case buf.Len() > MaxInfo:
-		return "", ErrInfoTooLarge
+	case p.options.mode != PresenceFull:
+	case verified != "":
+		u.info, u.verified = json.RawMessage(verified), true
+	default:
+		u.info = cleanInfo(info)
 	}
-	return buf.String(), nil
+	p.who.add(session, u)
+	p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: u.verified})
 }
 
-// cleanInfo returns a copy of the info without white space: the caller's array may be
-// a whole frame. What is no JSON text, or too long, is no info; callers look first.
-func cleanInfo(info []byte) json.RawMessage {
-	if len(info) == 0 || len(info) > MaxInfo {
-		return nil
+// reverify records that a user has presented a token with the given info, or "".
+func (p *presence) reverify(user, verified string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.verify(user, verified)
+}
+
+// verify replaces the info of a present user with the token's info if they differ. A token
+// without info changes nothing. The caller holds mu.
+func (p *presence) verify(user, verified string) {
+	u := p.who.users[user]
+	if verified == "" || u == nil || p.options.mode != PresenceFull || u.verified && string(u.info) == verified {
+		return
 	}
-	var buf bytes.Buffer
-	if json.Compact(&buf, info) != nil {
-		return nil
+	p.who.room.add(-u.cost())
+	u.info, u.verified = json.RawMessage(verified), true
+	p.who.room.add(u.cost())
+	p.who.change++
+	p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: true})
+}
+
+// leave notes that a session is not on the channel any more, and will not be back.
+func (p *presence) leave(session, user string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pl := p.who.leaving(session, user); pl != nil {
+		p.remove(pl)
 	}
-	return bytes.Clone(buf.Bytes())
+}
+
+// watch adds a subscription of events, and returns the state to which what it will
+// get applies.
+func (p *presence) watch(sub *subscription) PresenceState {
+	p.mu.Lock()
+	p.events.add(sub, atHead)
+	state := p.stateNow()
+	p.mu.Unlock()
+	state.sort()
+	return state
+}
+
+// rewatch moves the cursor of a subscription of events to the newest one, and returns
+// the state to which what it will get then applies. The caller holds its Session.mu.
+func (p *presence) rewatch(sub *subscription) PresenceState {
+	p.mu.Lock()
+	sub.cursor.Store(p.events.head.Load())
+	state := p.stateNow()
+	p.mu.Unlock()
+	state.sort()
+	return state
+}
+
+// stateEvent returns the event that stands for all of the log so far. Who writes it to
+// a watcher moves its cursor to the event's offset. All who need it at the same time
+// get the same one: a thousand blocked watchers hold one megabyte, and not a thousand.
+func (p *presence) stateEvent() *engine.Publication {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	head := p.events.head.Load()
+	if p.latest == nil || p.latest.Offset != head || p.latestChange != p.who.change {
+		e := PresenceEvent{Event: "state", PresenceState: p.stateNow()}
+		e.sort()
+		p.latest, p.latestChange = &engine.Publication{Offset: head, Data: e.encode()}, p.who.change
+	}
+	return p.latest
+}
+
+// state returns who is there now.
+func (p *presence) state() PresenceState {
+	p.mu.Lock()
+	state := p.stateNow()
+	p.mu.Unlock()
+	state.sort()
+	return state
+}
+
+// stateNow returns the state, with its members in no order. The caller holds mu.
+func (p *presence) stateNow() PresenceState {
+	state := p.numbers()
+	if !p.counting {
+		state.Members = p.who.members()
+	}
+	return state
+}
+
+// bytes returns an upper bound of the state's size as JSON, in bytes.
+func (p *presence) bytes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	const numbers, member, session = 100, 80, 20
+	if p.counting {
+		return numbers
+	}
+	n := numbers + session*len(p.who.places)
+	for name, u := range p.who.users {
+		n += member + 6*len(name) + len(u.info) // a character may be escaped as six
+	}
+	return n
+}
+
+// numbers returns the state without members. The caller holds mu.
+func (p *presence) numbers() PresenceState {
+	return PresenceState{Users: len(p.who.users), Sessions: len(p.who.places)}
+}
+
+// remove gives a place up. The caller holds mu.
+func (p *presence) remove(pl *place) {
+	user := pl.user.name
+	if p.who.remove(pl) {
+		p.changed(PresenceEvent{Event: "leave", User: user})
+	}
+}
+
+// changed tells that the users have changed: by the event, unless they are only
+// counted. The caller holds mu.
+func (p *presence) changed(e PresenceEvent) {
+	if len(p.who.users) > p.options.maxUsers {
+		p.counting = true
+	}
+	if p.counting {
+		p.tellSoon()
+		return
+	}
+	e.PresenceState = p.numbers()
+	p.tell(e)
+}
+
+// tellSoon tells the numbers now, or when countInterval has passed since the last
+// time. The caller holds mu.
+func (p *presence) tellSoon() {
+	if p.telling {
+		return // and what it will tell is what is true then
+	}
+	wait := time.Until(p.told.Add(countInterval))
+	if wait <= 0 || p.closed {
+		p.tellNumbers()
+		return
+	}
+	p.telling = true
+	if p.countLate == nil {
+		p.countLate = time.AfterFunc(wait, p.tellLate)
+	} else {
+		p.countLate.Reset(wait)
+	}
+}
+
+func (p *presence) tellLate() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.telling = false
+	if !p.closed {
+		p.tellNumbers()
+	}
+}
+
+// tellNumbers tells how many there are, or, if they are few again, who. Few is clearly
+// less than many, and it happens at the pace of counts, so that a channel at the
+// border does not tell everything again and again. The caller holds mu.
+func (p *presence) tellNumbers() {
+	e := PresenceEvent{Event: "count"}
+	if p.options.mode == PresenceFull && len(p.who.users) <= p.options.maxUsers*9/10 {
+		p.counting = false
+		e.Event = "state"
+	}
+	if !p.watched() {
+		return // the next one will be told at once
+	}
+	p.told = time.Now()
+	e.PresenceState = p.stateNow()
+	e.sort()
+	p.tell(e)
+}
+
+// tell appends an event to the log. The caller holds mu.
+func (p *presence) tell(e PresenceEvent) {
+	if !p.watched() {
+		return // nobody begins to watch before mu is free
+	}
+	p.seq++
+	p.latest = nil
+	_, wall := clock.Both()
+	p.events.deliver(&engine.Publication{Offset: p.seq, Time: wall, Data: e.encode()})
+}
+
+// watched tells whether anybody watches.
+func (p *presence) watched() bool {
+	p.events.mu.Lock()
+	defer p.events.mu.Unlock()
+	return len(p.events.groups) > 0
 }

@@ -20,7 +20,7 @@ type userCount struct{ sessions, channels int32 }
 
 // counts tells whether the grant's user is bounded.
 func (u *users) counts(g *access.Grant) bool {
-	return g != nil && g.Named && (u.maxSessions > 0 || u.maxChannels > 0)
+	return g != nil && g.HasUser && (u.maxSessions > 0 || u.maxChannels > 0)
 }
 
 // move counts a session with so many channels that goes from one grant to another, of

@@ -21,9 +21,9 @@ type Session struct {
 	conn   Conn
 	format Format
 
-	// heard reports whether the peer has sent something since the last ping; occupied, whether the
+	// alive reports whether the peer has sent something since the last ping; occupied, whether the
 	// transport has stopped reading from it.
-	heard, occupied atomic.Bool
+	alive, occupied atomic.Bool
 
 	// Guarded by registry.mu: its places there. Identity is also guarded by
 	// mu: changed under both, read under either.
@@ -39,24 +39,24 @@ type Session struct {
 
 	mu     sync.Mutex
 	subs   []*subscription
-	table  *subTable // finds subs by name; nil while there are few of them
-	out    []byte    // its own bytes, which are written before any publication that has not begun
-	cut    *cut      // the publication that was written in part, nil if there is none
-	end    *end      // of its token's expiry; nil if the token does not expire
-	joined int32     // channels in subs
-	sent   int32     // upper bound of the bytes of answers in out; a large first answer counts as 1
-	strain *strain   // state of a slow client; nil if it has always kept up
+	table  *subTable  // finds subs by name; nil while there are few of them
+	out    []byte     // its own bytes, which are written before any publication that has not begun
+	cut    *cut       // the publication that was written in part, nil if there is none
+	expiry *expiry    // of its token's expiry; nil if the token does not expire
+	joined int32      // channels in subs
+	sent   int32      // upper bound of the bytes of answers in out; a large first answer counts as 1
+	slow   *slowState // state of a slow client; nil if it has always kept up
 
-	started  int64     // when it became live, in nanoseconds since 1970
-	since    time.Time // when it became live, or anonymous again
-	turn     uint16    // which subscription comes first in the next batch of several
-	pinged   bool      // since it became live
-	skipping bool      // out holds gaps of the reason conflated
-	draining bool      // a goroutine of its own writes; sweepers leave it alone
-	ending   bool      // reason is set, it is on no channel; out may hold its last words
-	finished bool      // conn.Finish has been or is being called
-	reason   error
-	endedAt  time.Time
+	started    int64     // when it became live, in nanoseconds since 1970
+	since      time.Time // when it became live, or anonymous again
+	turn       uint16    // which subscription comes first in the next batch of several
+	pinged     bool      // since it became live
+	conflating bool      // out holds gaps of the reason conflated
+	catchingUp bool      // a goroutine of its own writes; sweepers leave it alone
+	ending     bool      // reason is set, it is on no channel; out may hold its last words
+	finished   bool      // conn.Finish has been or is being called
+	reason     error
+	endedAt    time.Time
 }
 
 // Start makes a reserved session live: anonymous, on no channel, and from now on
@@ -66,7 +66,7 @@ type Session struct {
 func (s *Session) Start(conn Conn, format Format, greeting func(id string) []byte) error {
 	s.conn, s.format, s.since = conn, format, time.Now()
 	s.started = s.since.UnixNano()
-	_, s.personal = format.(PersonalFormat)
+	_, s.personal = format.(SessionFormat)
 	s.mu.Lock() // who finds the session from now on waits for the greeting
 	if err := s.hub.registry.start(s); err != nil {
 		s.mu.Unlock()
@@ -148,9 +148,9 @@ func (s *Session) Reason() error {
 	return s.reason
 }
 
-// announcer returns the session's format if that can tell what happens, and nil if not.
-func (s *Session) announcer() Announcer {
-	a, _ := s.format.(Announcer)
+// notices returns the session's format if that can tell what happens, and nil if not.
+func (s *Session) notices() NoticeFormat {
+	a, _ := s.format.(NoticeFormat)
 	return a
 }
 
@@ -194,11 +194,11 @@ func (s *Session) publishing(channel string) *subscription {
 	return sub
 }
 
-// announce tells the session, if it can be told, that it will end for the reason
+// sayGoodbye tells the session, if it can be told, that it will end for the reason
 // within the time given.
-func (s *Session) announce(reason error, within time.Duration) {
+func (s *Session) sayGoodbye(reason error, within time.Duration) {
 	s.mu.Lock()
-	a := s.announcer()
+	a := s.notices()
 	if s.ending || a == nil {
 		s.mu.Unlock()
 		return
@@ -207,10 +207,10 @@ func (s *Session) announce(reason error, within time.Duration) {
 	s.flushNow()
 }
 
-// Heard notes that the peer sent something, so that it is known to be alive.
-func (s *Session) Heard() {
-	if !s.heard.Load() {
-		s.heard.Store(true)
+// Alive notes that the peer sent something, so that it is known to be alive.
+func (s *Session) Alive() {
+	if !s.alive.Load() {
+		s.alive.Store(true)
 	}
 }
 
@@ -233,7 +233,7 @@ func (s *Session) endNow(reason error) {
 		s.mu.Unlock()
 		return
 	}
-	if !s.draining {
+	if !s.catchingUp {
 		s.flushOnce()
 	}
 	d := s.beginEnd(reason)
@@ -254,10 +254,10 @@ func (s *Session) Done() { s.hub.registry.done(s.address) }
 func (s *Session) beginEnd(reason error) departure {
 	s.ending, s.reason, s.endedAt = true, reason, time.Now()
 	s.allAnswered()
-	if s.strain != nil && s.strain.giveUp != nil {
-		s.strain.giveUp()
+	if s.slow != nil && s.slow.giveUp != nil {
+		s.slow.giveUp()
 	}
-	s.setEnd(nil)
+	s.setExpiry(nil)
 	d := s.depart(comesBack(reason))
 	s.hub.registry.ended(s)
 	s.hub.stats.end(reason)
@@ -304,13 +304,13 @@ func (s *Session) finish(reason error) {
 // interval is pinged all the same.
 func (s *Session) ping(interval time.Duration) {
 	s.mu.Lock()
-	young := !s.pinged && time.Since(s.since) < interval/2 && s.announcer() == nil
+	young := !s.pinged && time.Since(s.since) < interval/2 && s.notices() == nil
 	if s.ending || young {
 		s.mu.Unlock()
 		return
 	}
 	s.pinged = true
-	s.heard.Store(false)
+	s.alive.Store(false)
 	s.hub.stats.pings.Add(1)
 	s.out = s.format.AppendPing(s.out)
 	s.flushNow()
@@ -319,9 +319,19 @@ func (s *Session) ping(interval time.Duration) {
 // checkPong ends the session if nothing was heard since the last ping.
 func (s *Session) checkPong() {
 	s.mu.Lock()
-	if s.pinged && !s.heard.Load() && !s.occupied.Load() {
+	if s.pinged && !s.alive.Load() && !s.occupied.Load() {
 		s.endNow(ErrPingTimeout)
 		return
 	}
 	s.mu.Unlock()
+}
+
+// position returns the session's position on a channel that it has joined, and the zero Position
+// for any other channel. The caller holds s.mu.
+func (s *Session) position(channel string) engine.Position {
+	sub := s.find(channel)
+	if sub == nil {
+		return engine.Position{}
+	}
+	return sub.position()
 }

@@ -46,7 +46,7 @@ type Grant struct {
 	// User is how others know the sessions. Named tells that the backend gave that
 	// name, so that bounds for one user mean something.
 	User  string
-	Named bool
+	HasUser bool
 
 	// Issued and Expires are the start and the expiry of the token; the zero Expires means that it
 	// never expires.
@@ -93,7 +93,7 @@ func (g *Grant) Publisher(address netip.Addr) string {
 	switch {
 	case g == nil:
 		return "anonymous"
-	case g.Named:
+	case g.HasUser:
 		return "user " + g.User
 	case address.IsValid():
 		return "address " + peer.Network(address).Addr().String()

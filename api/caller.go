@@ -78,7 +78,7 @@ func (s *service) authorize(r *http.Request, c *call) error {
 	switch limits := s.options.Limits; {
 	case c.key != nil:
 		c.client = limits.Key(c.key.ID)
-	case c.grant != nil && c.grant.Named:
+	case c.grant != nil && c.grant.HasUser:
 		c.client = limits.User(c.grant.User)
 	}
 	if err := c.client.HTTP(r, s.options.MaxBody); err != nil {

@@ -19,7 +19,7 @@ func (s *service) tokenDump(w http.ResponseWriter, _ *http.Request, _ *call) {
 // recipientDump counts sessions and subscribers. Its format is that of Boreas 1.0, byte for byte,
 // including the space before one of the tabs.
 func (s *service) recipientDump(w http.ResponseWriter, _ *http.Request, _ *call) {
-	census := s.hub.Census()
+	census := s.hub.Counts()
 	b := []byte("RECEIVER POOL REPORT\nanonymous: ")
 	b = strconv.AppendInt(b, int64(census.Anonymous), 10)
 	b = appendCounts(append(b, "\nauthenticated:\n"...), census.Identities, "\t---\n")

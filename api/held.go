@@ -32,7 +32,7 @@ func (h *heldBytes) release() {
 func (r *recorder) newHeld(kind boreas.HeldKind) *boreas.Held {
 	address, c := v2.AddressOf(r.request), &r.call
 	switch {
-	case c.grant != nil && c.grant.Named:
+	case c.grant != nil && c.grant.HasUser:
 		return r.hub.Held(kind, address, c.grant.User)
 	case c.grant != nil || c.route == nil || c.route.need.key == 0:
 		return r.hub.Held(kind, address, "")

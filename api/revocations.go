@@ -39,7 +39,7 @@ func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, 
 	if v.Token != "" {
 		s.counts.tokensDeleted.Add(1)
 	}
-	n := s.hub.Cut(match, grace)
+	n := s.hub.RevokeSessions(match, grace)
 	if err == nil {
 		s.options.Log.Info("tokens were revoked", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
 	} else {

@@ -80,7 +80,7 @@ func TestBackendOverHTTP(t *testing.T) {
 	if !strings.HasPrefix(id, "ext_") || len(id) != 20 {
 		t.Errorf("ID %s", id)
 	}
-	rest := access.Grant{Identity: id, TokenID: id, Kind: "backend", User: "u1", Named: true, Issued: g.Issued, Expires: g.Expires, Permissions: g.Permissions}
+	rest := access.Grant{Identity: id, TokenID: id, Kind: "backend", User: "u1", HasUser: true, Issued: g.Issued, Expires: g.Expires, Permissions: g.Permissions}
 	if *g != rest {
 		t.Errorf("got %+v, want %+v", *g, rest)
 	}

@@ -170,7 +170,7 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	a := answer{
 		grant: &access.Grant{
 			Identity: id, TokenID: id, Kind: "backend",
-			User: user, Named: true, Issued: when.at, Serial: when.serial, Info: info, Permissions: permissions,
+			User: user, HasUser: true, Issued: when.at, Serial: when.serial, Info: info, Permissions: permissions,
 		},
 		until: when.at.Add(withoutTTL),
 	}

@@ -20,6 +20,6 @@
 // # Revocation
 //
 // [Authority.Revoke] stores a revocation, and returns what tells the grants that it is
-// about: for [boreas.Hub.Cut], which comes after. [Authority.Valid] is what the hub asks
+// about: for [boreas.Hub.RevokeSessions], which comes after. [Authority.Valid] is what the hub asks
 // of who is just coming in. In this order nobody slips through.
 package auth

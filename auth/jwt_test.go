@@ -92,7 +92,7 @@ func TestJWTGrant(t *testing.T) {
 		t.Error("{user} is not the user")
 	}
 	want := &access.Grant{
-		Identity: auth.JWTID(token), TokenID: auth.JWTID(token), Kind: "jwt", User: "ann*", Named: true,
+		Identity: auth.JWTID(token), TokenID: auth.JWTID(token), Kind: "jwt", User: "ann*", HasUser: true,
 		Issued: now, Expires: now.Add(100500 * time.Millisecond), Key: "2026",
 	}
 	rules := got.Permissions.List()

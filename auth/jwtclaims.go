@@ -63,7 +63,7 @@ func (j *JWT) grant(t *jwtParts, key *jwtKey, claims map[string]jsontext.Value, 
 	id := claimsID(claims, t.signed)
 	return &access.Grant{
 		Identity: id, TokenID: id, Kind: "jwt",
-		User: user, Named: true,
+		User: user, HasUser: true,
 		Issued: issued, Expires: expires,
 		Key:         kid,
 		Info:        info,

@@ -162,5 +162,5 @@ func (m *marks) match(g *access.Grant, leeway time.Duration) bool {
 		return ok && s.takes(g, leeway)
 	}
 	return hit(markAll, "") || hit(markToken, g.TokenID) ||
-		g.Named && hit(markUser, g.User) || g.Key != "" && hit(markKey, g.Key)
+		g.HasUser && hit(markUser, g.User) || g.Key != "" && hit(markKey, g.Key)
 }

@@ -21,7 +21,7 @@ type Revocation struct {
 }
 
 // Revoke revokes tokens: when it returns they are not valid any more. Match reports whether a
-// grant is one of them; pass it to [boreas.Hub.Cut]. Errors are faults: fault.NoToken or
+// grant is one of them; pass it to [boreas.Hub.RevokeSessions]. Errors are faults: fault.NoToken or
 // fault.NoKey for an unknown ID. If match is nil, nothing was changed. With fault.NotStored
 // match is not nil: the revocation is in force, but a restart forgets it unless it has been
 // stored by that time. The authority retries storing it by itself; the caller may also repeat
@@ -67,7 +67,7 @@ func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err er
 	case r.User != "":
 		l.Mark = markOf(markUser, r.User)
 		s := a.until(r, l)
-		match = func(g *access.Grant) bool { return g.Named && g.User == r.User && s.takes(g, a.leeway()) }
+		match = func(g *access.Grant) bool { return g.HasUser && g.User == r.User && s.takes(g, a.leeway()) }
 	case r.Key != "":
 		if strings.HasPrefix(r.Key, keyIDPrefix) {
 			if a.state.keyIDs[r.Key] == nil {

@@ -18,17 +18,17 @@ func TestRevoke(t *testing.T) {
 	const jwt = "jwt_0123456789abcdef"
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	grants := map[string]*access.Grant{
-		"u1, before":      {TokenID: jwt, Kind: "jwt", User: "u1", Named: true, Issued: now.Add(-1)},
-		"u1, then":        {TokenID: "jwt_1", Kind: "jwt", User: "u1", Named: true, Issued: now, Key: "kid1"},
-		"u1, after":       {TokenID: "jwt_2", Kind: "jwt", User: "u1", Named: true, Issued: now.Add(1)},
-		"u1, some time":   {TokenID: "jwt_3", Kind: "backend", User: "u1", Named: true},
+		"u1, before":      {TokenID: jwt, Kind: "jwt", User: "u1", HasUser: true, Issued: now.Add(-1)},
+		"u1, then":        {TokenID: "jwt_1", Kind: "jwt", User: "u1", HasUser: true, Issued: now, Key: "kid1"},
+		"u1, after":       {TokenID: "jwt_2", Kind: "jwt", User: "u1", HasUser: true, Issued: now.Add(1)},
+		"u1, some time":   {TokenID: "jwt_3", Kind: "backend", User: "u1", HasUser: true},
 		"u1 by chance":    {TokenID: "jwt_4", Kind: "jwt", User: "u1", Issued: now},
-		"u2, then":        {TokenID: "jwt_5", Kind: "jwt", User: "u2", Named: true, Issued: now, Key: "kid2"},
-		"u2, after":       {TokenID: "jwt_6", Kind: "jwt", User: "u2", Named: true, Issued: now.Add(time.Hour), Key: "kid1"},
+		"u2, then":        {TokenID: "jwt_5", Kind: "jwt", User: "u2", HasUser: true, Issued: now, Key: "kid2"},
+		"u2, after":       {TokenID: "jwt_6", Kind: "jwt", User: "u2", HasUser: true, Issued: now.Add(time.Hour), Key: "kid1"},
 		"nobody":          {Kind: "none", User: "u1"},
-		"kid is a user":   {TokenID: "jwt_7", Kind: "jwt", User: "kid1", Named: true, Issued: now.Add(1)},
-		"user is a kid":   {TokenID: "jwt_8", Kind: "jwt", User: "u3", Named: true, Key: "u1", Issued: now.Add(1)},
-		"user is a token": {TokenID: "jwt_9", Kind: "jwt", User: jwt, Named: true, Issued: now.Add(1)},
+		"kid is a user":   {TokenID: "jwt_7", Kind: "jwt", User: "kid1", HasUser: true, Issued: now.Add(1)},
+		"user is a kid":   {TokenID: "jwt_8", Kind: "jwt", User: "u3", HasUser: true, Key: "u1", Issued: now.Add(1)},
+		"user is a token": {TokenID: "jwt_9", Kind: "jwt", User: jwt, HasUser: true, Issued: now.Add(1)},
 	}
 	for _, test := range []struct {
 		revocation Revocation
@@ -218,8 +218,8 @@ func TestRevocationsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := open(t, Options{DataDir: dir, MaxRevocations: 2})
 		issued := time.Now()
-		g := &access.Grant{Kind: "jwt", TokenID: "jwt_1", User: "u1", Named: true, Issued: issued.Add(time.Second)}
-		all := &access.Grant{Kind: "jwt", TokenID: "jwt_2", User: "u2", Named: true, Issued: issued}
+		g := &access.Grant{Kind: "jwt", TokenID: "jwt_1", User: "u1", HasUser: true, Issued: issued.Add(time.Second)}
+		all := &access.Grant{Kind: "jwt", TokenID: "jwt_2", User: "u2", HasUser: true, Issued: issued}
 		revoke(t, a, Revocation{User: "u1", IssuedBefore: issued.Add(time.Minute), Until: issued.Add(time.Hour)})
 		revoke(t, a, Revocation{IssuedBefore: issued, Until: issued.Add(2 * time.Hour)})
 		// What is said once more never takes back less.

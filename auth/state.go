@@ -70,7 +70,7 @@ func (t *stored) line() *line {
 		Created: g.Issued, Expires: g.Expires, Serial: t.serial, Info: json.RawMessage(g.Info), Key: g.Key, rules: t.rules, text: t.text,
 	}
 	l.Changed = t.changed
-	if g.Named {
+	if g.HasUser {
 		l.User = g.User
 	}
 	if t.rules != nil {
@@ -143,8 +143,8 @@ func (s *state) grant(l *line) *access.Grant {
 		g.Identity, g.Kind, g.User = l.text, "classic", s.names.of(l.ID)
 		return g
 	}
-	g.Identity, g.Kind, g.User, g.Named = l.ID, "opaque", l.User, l.User != ""
-	if !g.Named {
+	g.Identity, g.Kind, g.User, g.HasUser = l.ID, "opaque", l.User, l.User != ""
+	if !g.HasUser {
 		g.User = s.names.of(l.ID)
 	}
 	g.Permissions = l.rules.For(g.User)

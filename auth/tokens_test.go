@@ -42,7 +42,7 @@ func TestCreateToken(t *testing.T) {
 		}
 		g := grant(t, a, text)
 		wantGrant := &access.Grant{
-			Identity: made.ID, TokenID: made.ID, Kind: "opaque", User: "u1", Named: true, Issued: now, Expires: now.Add(time.Hour),
+			Identity: made.ID, TokenID: made.ID, Kind: "opaque", User: "u1", HasUser: true, Issued: now, Expires: now.Add(time.Hour),
 			Serial: 1, Key: "key_1", Permissions: asked.Rules,
 		}
 		if diff := cmp.Diff(wantGrant, g, compareRules); diff != "" {

@@ -29,22 +29,22 @@ func (Text) AppendEnd(dst []byte, reason error) []byte {
 // the expiry of tokens ("expiring in 30s") and goodbyes ("goodbye in 2s: reason").
 type Announcing struct{ Text }
 
-// AppendGap implements [boreas.Announcer].
+// AppendGap implements [boreas.NoticeFormat].
 func (Announcing) AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 	return fmt.Appendf(dst, "%s gap %s %d-%d\n", channel, g.Reason, g.From.Offset, g.To.Offset)
 }
 
-// AppendPresence implements [boreas.Announcer].
+// AppendPresence implements [boreas.NoticeFormat].
 func (Announcing) AppendPresence(dst []byte, channel string, event []byte) []byte {
 	return fmt.Appendf(dst, "%s presence %s\n", channel, event)
 }
 
-// AppendExpiring implements [boreas.Announcer].
+// AppendExpiring implements [boreas.NoticeFormat].
 func (Announcing) AppendExpiring(dst []byte, _ time.Time, within time.Duration) []byte {
 	return fmt.Appendf(dst, "expiring in %v\n", within)
 }
 
-// AppendGoodbye implements [boreas.Announcer].
+// AppendGoodbye implements [boreas.NoticeFormat].
 func (Announcing) AppendGoodbye(dst []byte, reason error, within time.Duration) []byte {
 	return fmt.Appendf(dst, "goodbye in %v: %v\n", within, reason)
 }
@@ -56,8 +56,8 @@ type Personal struct {
 	Channels *[]string
 }
 
-// At implements [boreas.PersonalFormat].
-func (p Personal) At(positions func(string) engine.Position) boreas.Announcer {
+// At implements [boreas.SessionFormat].
+func (p Personal) At(positions func(string) engine.Position) boreas.NoticeFormat {
 	a := &personalAt{channels: *p.Channels, at: make(map[string]uint64)}
 	for _, c := range a.channels {
 		a.at[c] = positions(c).Offset
@@ -88,7 +88,7 @@ func (p *personalAt) AppendPublication(dst []byte, channel string, epoch uint64,
 	return p.mark(p.Text.AppendPublication(dst, channel, epoch, pub), channel, pub.Offset)
 }
 
-// AppendGap implements [boreas.Announcer].
+// AppendGap implements [boreas.NoticeFormat].
 func (p *personalAt) AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 	return p.mark(p.Announcing.AppendGap(dst, channel, g), channel, g.To.Offset)
 }

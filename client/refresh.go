@@ -32,7 +32,7 @@ func oneByOne(onState func(State)) func(State) {
 // requests.
 type refresh struct {
 	l   *link
-	end time.Time // expiry of the session's token
+	end time.Time // end of the session's token
 }
 
 // expire starts a refresh unless one is under way. Only the reader calls it.

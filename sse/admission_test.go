@@ -22,7 +22,7 @@ func TestATokenThatEnds(t *testing.T) {
 		r := newRig(t, k, boreas.Options{}, Options{})
 		s, _ := r.open("?channel=a")
 		all := func(*access.Grant) bool { return true }
-		if n := r.hub.Cut(all, time.Hour); n != 1 {
+		if n := r.hub.RevokeSessions(all, time.Hour); n != 1 {
 			t.Errorf("%d were asked to show another token", n)
 		}
 		e := s.next()
@@ -31,7 +31,7 @@ func TestATokenThatEnds(t *testing.T) {
 		}
 		p := r.publish("a", "1")
 		s.want(message(idOf([]string{"a"}, p), "a", "1", p))
-		r.hub.Cut(all, 0)
+		r.hub.RevokeSessions(all, 0)
 		if e := s.next(); e.Type != "goodbye" || !strings.HasPrefix(e.Data, `{"error":{"code":"token_revoked",`) {
 			t.Errorf("got %+v", e)
 		}

@@ -73,7 +73,7 @@ func (c *conn) TryWrite(p []byte) (int, error) {
 	}
 	n, err := c.Conn.TryWrite(p)
 	if n > 0 {
-		c.sess.Heard()
+		c.sess.Alive()
 	}
 	return n, err
 }

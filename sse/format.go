@@ -17,18 +17,18 @@ type events struct{}
 // line that ends it where somebody splits the stream at those.
 func (events) AppendPing(dst []byte) []byte { return append(dst, ":\n\n"...) }
 
-// AppendPresence implements [boreas.Announcer]. The event has no id, and a client that
+// AppendPresence implements [boreas.NoticeFormat]. The event has no id, and a client that
 // comes back gives that of the one before: presence is told anew then.
 func (events) AppendPresence(dst []byte, channel string, event []byte) []byte {
 	return appendPresence(dst, channel, event)
 }
 
-// AppendExpiring implements [boreas.Announcer].
+// AppendExpiring implements [boreas.NoticeFormat].
 func (events) AppendExpiring(dst []byte, at time.Time, within time.Duration) []byte {
 	return appendExpiring(dst, v2.Expires(at), max(within.Milliseconds(), 0))
 }
 
-// AppendGoodbye implements [boreas.Announcer].
+// AppendGoodbye implements [boreas.NoticeFormat].
 func (events) AppendGoodbye(dst []byte, reason error, within time.Duration) []byte {
 	f := fault.Wire(reason)
 	return appendGoodbye(dst, &f, within.Milliseconds())
@@ -58,7 +58,7 @@ func (f single) AppendPublication(dst []byte, channel string, epoch uint64, p *e
 	return appendMessage(appendID(dst, f.check, place), channel, epoch, p)
 }
 
-// AppendGap implements [boreas.Announcer].
+// AppendGap implements [boreas.NoticeFormat].
 func (f single) AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 	return appendGap(appendID(dst, f.check, g.To), channel, g)
 }
@@ -76,8 +76,8 @@ type several struct {
 	positions func(channel string) engine.Position
 }
 
-// At implements [boreas.PersonalFormat].
-func (f *several) At(positions func(channel string) engine.Position) boreas.Announcer {
+// At implements [boreas.SessionFormat].
+func (f *several) At(positions func(channel string) engine.Position) boreas.NoticeFormat {
 	return &several{check: f.check, channels: f.channels, positions: positions}
 }
 
@@ -104,7 +104,7 @@ func (f *several) AppendPublication(dst []byte, channel string, epoch uint64, p 
 	return appendMessage(f.move(dst, channel, place), channel, epoch, p)
 }
 
-// AppendGap implements [boreas.Announcer].
+// AppendGap implements [boreas.NoticeFormat].
 func (f *several) AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 	return appendGap(f.move(dst, channel, g.To), channel, g)
 }

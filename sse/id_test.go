@@ -76,7 +76,7 @@ func TestOneChannelIsOneFormat(t *testing.T) {
 	if format("?channel=a") == format("?channel=b") {
 		t.Error("streams of two channels have one format")
 	}
-	if _, personal := format("?channel=a&channel=b").(boreas.PersonalFormat); !personal {
+	if _, personal := format("?channel=a&channel=b").(boreas.SessionFormat); !personal {
 		t.Error("a stream of two channels does not know where it is on both")
 	}
 }

@@ -142,7 +142,7 @@ func TestARevokedToken(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{}, Options{})
 		s, _ := r.open("?channel=a")
-		if n := r.hub.Cut(func(*access.Grant) bool { return true }, 0); n != 1 {
+		if n := r.hub.RevokeSessions(func(*access.Grant) bool { return true }, 0); n != 1 {
 			t.Errorf("%d sessions were the token's", n)
 		}
 		if e := s.next(); e.Type != "goodbye" || !strings.HasPrefix(e.Data, `{"error":{"code":"token_revoked",`) {
@@ -158,7 +158,7 @@ func TestAnEndBeforeTheBeginning(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		var r *rig
 		r = newRig(t, k, boreas.Options{Valid: func(*access.Grant) error {
-			r.hub.Cut(func(*access.Grant) bool { return true }, 0)
+			r.hub.RevokeSessions(func(*access.Grant) bool { return true }, 0)
 			return nil
 		}}, Options{})
 		resp := r.ask("GET", "?channel=a&access_token=valid")

@@ -92,7 +92,7 @@ func (o *response) write(p []byte) error {
 		err = o.rc.Flush()
 	}
 	if err == nil {
-		o.sess.Heard()
+		o.sess.Alive()
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

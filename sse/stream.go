@@ -79,7 +79,7 @@ func (s *stream) start(ctx context.Context, o out) error {
 // held returns the Held that counts the bytes held for the stream's peer.
 func (s *stream) held() *boreas.Held {
 	user := ""
-	if s.grant.Named {
+	if s.grant.HasUser {
 		user = s.grant.User
 	}
 	return s.h.hub.Held(boreas.HeldBatch, s.sess.Address(), user)

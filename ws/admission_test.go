@@ -31,7 +31,7 @@ func checkUsers(c access.Credentials) (*access.Grant, error) {
 	if len(words) < 2 || words[0] != "valid" {
 		return nil, fault.InvalidToken
 	}
-	g := &access.Grant{Identity: "tok_" + words[1], TokenID: "tok_" + words[1], Kind: "opaque", User: words[1], Named: true, Expires: ending}
+	g := &access.Grant{Identity: "tok_" + words[1], TokenID: "tok_" + words[1], Kind: "opaque", User: words[1], HasUser: true, Expires: ending}
 	var list []access.Permission
 	for _, word := range words[2:] {
 		name, pattern, _ := strings.Cut(word, ":")

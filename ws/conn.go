@@ -174,7 +174,7 @@ func (c *conn) read(early []byte) error {
 // feed processes the buffer's bytes. If a client asks faster than it reads the answers, feed
 // waits, so that the client's socket fills up in the end.
 func (c *conn) feed(b *socket.Buffer) {
-	c.sess.Heard()
+	c.sess.Alive()
 	c.carryOut(b)
 	for {
 		if c.h.dialect.patient() {
@@ -197,7 +197,7 @@ func (c *conn) feed(b *socket.Buffer) {
 func (c *conn) carryOut(b *socket.Buffer) {
 	c.sess.Occupied(true)
 	c.h.workers.do(c, b)
-	c.sess.Heard()
+	c.sess.Alive()
 	c.sess.Occupied(false)
 }
 

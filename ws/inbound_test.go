@@ -104,7 +104,7 @@ func TestFrames(t *testing.T) {
 					t.Errorf("in pieces of %d (-want +got):\n%s", chunk, diff)
 				}
 				if c.on != "" && len(r.hub.ChannelIdentities(c.on)) != 1 {
-					t.Errorf("in pieces of %d: not on %q: %+v", chunk, c.on, r.hub.Census())
+					t.Errorf("in pieces of %d: not on %q: %+v", chunk, c.on, r.hub.Counts())
 				}
 				if c.want == nil && r.c.in != nil {
 					t.Errorf("in pieces of %d: holds %+v between messages", chunk, r.c.in)

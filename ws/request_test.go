@@ -14,18 +14,18 @@ import (
 
 // TestRequests is the classic wire by example: requests, and who is where then.
 func TestRequests(t *testing.T) {
-	on := func(channels ...string) boreas.Census {
-		c := boreas.Census{Identities: []boreas.Count{{Name: "valid", Sessions: 1}}, Channels: []boreas.Count{}}
+	on := func(channels ...string) boreas.Counts {
+		c := boreas.Counts{Identities: []boreas.Count{{Name: "valid", Sessions: 1}}, Channels: []boreas.Count{}}
 		for _, ch := range channels {
 			c.Channels = append(c.Channels, boreas.Count{Name: ch, Sessions: 1})
 		}
 		return c
 	}
-	anonymous := boreas.Census{Anonymous: 1, Identities: []boreas.Count{}, Channels: []boreas.Count{}}
+	anonymous := boreas.Counts{Anonymous: 1, Identities: []boreas.Count{}, Channels: []boreas.Count{}}
 	cases := []struct {
 		name     string
 		requests []string
-		want     boreas.Census
+		want     boreas.Counts
 	}{
 		{"nothing", nil, anonymous},
 		{"a valid token", []string{auth}, on()},
@@ -47,7 +47,7 @@ func TestRequests(t *testing.T) {
 			for _, request := range c.requests {
 				r.feed(text(request), 0)
 			}
-			if diff := cmp.Diff(c.want, r.hub.Census()); diff != "" {
+			if diff := cmp.Diff(c.want, r.hub.Counts()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if frames := r.out.frames(); len(frames) > 0 {
@@ -75,7 +75,7 @@ func TestCountsWhatItIgnores(t *testing.T) {
 func TestATokenDeletedWhileItIsUsed(t *testing.T) {
 	r := newRigOf(t, boreas.Options{Valid: func(*access.Grant) error { return fault.TokenRevoked }}, Options{})
 	r.feed(text(auth), 0)
-	if c := r.hub.Census(); c.Anonymous != 1 {
+	if c := r.hub.Counts(); c.Anonymous != 1 {
 		t.Errorf("a session of a deleted token: %+v", c)
 	}
 }

@@ -50,7 +50,7 @@ func BenchmarkCut(b *testing.B) {
 			conns[i] = c
 		}
 		b.StartTimer()
-		if n := hub.Cut(func(g *access.Grant) bool { return g.User == "ann" }, 0); n != sessions {
+		if n := hub.RevokeSessions(func(g *access.Grant) bool { return g.User == "ann" }, 0); n != sessions {
 			b.Fatalf("%d were cut", n)
 		}
 		b.StopTimer()

@@ -318,7 +318,7 @@ func TestNoAuth(t *testing.T) {
 	c := newClient(t, addr)
 	c.send(auth, joining("news"))
 	c.sync()
-	if got := hub.Census(); got.Anonymous != 0 || len(got.Identities) != 1 || got.Identities[0].Name == "valid" || len(got.Channels) != 1 {
+	if got := hub.Counts(); got.Anonymous != 0 || len(got.Identities) != 1 || got.Identities[0].Name == "valid" || len(got.Channels) != 1 {
 		t.Errorf("%+v", got)
 	}
 }

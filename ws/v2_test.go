@@ -311,7 +311,7 @@ func TestHowASessionEnds(t *testing.T) {
 		reconnect bool
 	}{
 		"4100 shutting_down": {func(h *boreas.Hub) { go h.Shutdown(context.Background(), 0) }, true},
-		"4300 token_revoked": {func(h *boreas.Hub) { h.Cut(func(*access.Grant) bool { return true }, 0) }, true},
+		"4300 token_revoked": {func(h *boreas.Hub) { h.RevokeSessions(func(*access.Grant) bool { return true }, 0) }, true},
 		"4401 terminated": {func(h *boreas.Hub) {
 			list, _, _ := h.ListSessions("", 1)
 			h.EndSession(list[0].ID, boreas.ErrTerminated)

@@ -25,7 +25,7 @@ func closeCode(n int) ws.StatusCode {
 	return ws.StatusCode(n)
 }
 
-// v2Format is protocol 2 in frames of RFC 6455. It implements [boreas.Announcer].
+// v2Format is protocol 2 in frames of RFC 6455. It implements [boreas.NoticeFormat].
 type v2Format struct{}
 
 // AppendPublication appends a message.

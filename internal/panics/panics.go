@@ -9,24 +9,26 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
-// hub is the name prefix of the functions whose panics end the process: those of the hub, its
-// sessions and the in-memory engine.
-const hub = "github.com/boreas-pubsub/boreas."
+// hub has the prefixes of the functions whose panics end the process: those of the hub and its
+// sessions, and those of the in-memory engine.
+var hub = []string{"github.com/boreas-pubsub/boreas.", "github.com/boreas-pubsub/boreas/engine/memory."}
 
 // An Error is a panic that was recovered from.
 type Error struct {
-	Value any    // the value of the panic
+	Value any    // of the panic
 	Stack []byte // of the goroutine
 }
 
 // Error returns the panic's value.
 func (e *Error) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// Caught returns the error for a panic. The deferred function that has recovered calls it, with the
-// result of recover. If the panic may have damaged the state of the hub, Caught ends the process.
+// Caught returns the error for a panic. It is called by the deferred function that has
+// recovered, with the value that recover returned. If the state of the hub may be broken it
+// ends the process.
 func Caught(v any) *Error {
 	e := &Error{v, debug.Stack()}
 	if throughHub() {
@@ -53,7 +55,7 @@ func throughHub() bool {
 	frames := runtime.CallersFrames(pcs[:n])
 	for {
 		f, more := frames.Next()
-		if strings.HasPrefix(f.Function, hub) {
+		if slices.ContainsFunc(hub, func(prefix string) bool { return strings.HasPrefix(f.Function, prefix) }) {
 			return true
 		}
 		if !more {

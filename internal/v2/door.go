@@ -114,7 +114,7 @@ func (d *Door) Open(s Shown, slow func(func())) (*access.Grant, error) {
 // User returns what bounds the user of the grant, if a backend has named one; nil if
 // nothing does.
 func (d *Door) User(g *access.Grant) *limit.Client {
-	if !g.Named {
+	if !g.HasUser {
 		return nil
 	}
 	return d.Limits.User(g.User)

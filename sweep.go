@@ -1,6 +1,11 @@
 package boreas
 
-import "runtime"
+import (
+	"runtime"
+	"sync"
+
+	"github.com/boreas-pubsub/boreas/internal/netpoll"
+)
 
 // On one processor nobody else would run during a sweep: publishers would wait for its
 // end, and their messages could not be batched into the next.
@@ -10,7 +15,7 @@ const (
 	yieldWrites = 16
 
 	// pollWrites is after how many writes it lets the scheduler see who else has
-	// become ready: see pollPoint. That is every few milliseconds. More often would
+	// become ready: see package netpoll. That is every few milliseconds. More often would
 	// take more messages in for each sweep than a busy channel's readers can follow.
 	pollWrites = 512
 )
@@ -22,14 +27,14 @@ type sweeper struct {
 	tally  tally
 	subs   []*subscription // the group under way
 	writes int             // since it last polled
-	poll   *pollPoint      // nil until it is first needed
+	poll   *netpoll.Point  // nil until it is first needed
 }
 
 func newSweeper(h *Hub) *sweeper { return &sweeper{hub: h, batch: new(batch)} }
 
 // run sweeps until the queue is closed.
 func (w *sweeper) run() {
-	defer func() { w.poll.close() }()
+	defer func() { w.poll.Close() }()
 	for g := w.hub.queue.pop(); g != nil; g = w.hub.queue.pop() {
 		w.sweep(g)
 	}
@@ -76,10 +81,60 @@ func (w *sweeper) yield() {
 	case w.writes >= pollWrites:
 		w.writes = 0
 		if w.poll == nil {
-			w.poll = newPollPoint()
+			w.poll = netpoll.New()
 		}
-		w.poll.poll()
+		w.poll.Poll()
 	case w.writes%yieldWrites == 0:
 		runtime.Gosched()
 	}
+}
+
+// queue holds the dirty groups in the order in which they became dirty. A group
+// is in it at most once, so it needs no bound of its own.
+type queue struct {
+	mu          sync.Mutex
+	ready       sync.Cond
+	first, last *group
+	closed      bool
+}
+
+func (q *queue) init() { q.ready.L = &q.mu }
+
+// push appends a list of groups, linked by next.
+func (q *queue) push(first, last *group) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.first == nil {
+		q.first = first
+	} else {
+		q.last.next = first
+	}
+	q.last = last
+	if first == last {
+		q.ready.Signal()
+	} else {
+		q.ready.Broadcast()
+	}
+}
+
+// pop waits for a group and takes it out. It returns nil once the queue is closed.
+func (q *queue) pop() *group {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.first == nil && !q.closed {
+		q.ready.Wait()
+	}
+	if q.closed {
+		return nil
+	}
+	g := q.first
+	q.first, g.next = g.next, nil
+	return g
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.ready.Broadcast()
 }

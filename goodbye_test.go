@@ -152,7 +152,7 @@ func TestAHeartbeatInEachInterval(t *testing.T) {
 		var conns []*boreastest.Conn
 		for range 64 { // one in each slot
 			c := &boreastest.Conn{Form: boreastest.Announcing{}}
-			c.OnWrite = func() { go c.Session().Heard() } // it answers pings
+			c.OnWrite = func() { go c.Session().Alive() } // it answers pings
 			w.subscribe(c)
 			conns = append(conns, c)
 			w.pass(700 * time.Millisecond)

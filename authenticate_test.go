@@ -24,7 +24,7 @@ func grantOf(t testing.TB, user string, list ...access.Permission) *access.Grant
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Named, g.Permissions = true, p.For(user)
+	g.HasUser, g.Permissions = true, p.For(user)
 	return g
 }
 
@@ -215,7 +215,7 @@ func TestCut(t *testing.T) {
 		classic := new(boreastest.Conn)
 		w.enter(classic, grantOf(t, "a", everything), "news")
 		ofA := func(g *access.Grant) bool { return g.User == "a" }
-		if n := w.hub.Cut(ofA, 0); n != 3 {
+		if n := w.hub.RevokeSessions(ofA, 0); n != 3 {
 			t.Errorf("%d were cut, want 3", n)
 		}
 		w.publish("news", "1")
@@ -233,7 +233,7 @@ func TestCut(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}
 		}
-		if n := w.hub.Cut(ofA, 0); n != 0 {
+		if n := w.hub.RevokeSessions(ofA, 0); n != 0 {
 			t.Errorf("%d were cut again", n)
 		}
 	})
@@ -248,7 +248,7 @@ func TestGrace(t *testing.T) {
 		_, gone := w.as(g, "news")
 		other, stays := w.as(g, "news")
 		_, sooner := w.as(soon, "news")
-		if n := w.hub.Cut(func(g *access.Grant) bool { return g.User == "a" }, 30*time.Second); n != 3 {
+		if n := w.hub.RevokeSessions(func(g *access.Grant) bool { return g.User == "a" }, 30*time.Second); n != 3 {
 			t.Errorf("%d were asked, want 3", n)
 		}
 		w.settle()
@@ -394,7 +394,7 @@ func TestRevokedAtEachStep(t *testing.T) {
 					revoke := func(at string) {
 						if at == step && !reached {
 							reached, revoked = true, true
-							w.hub.Cut(func(g *access.Grant) bool { return g.User == "u" }, 0)
+							w.hub.RevokeSessions(func(g *access.Grant) bool { return g.User == "u" }, 0)
 						}
 					}
 					w = world{t, boreas.New(boreas.Options{Engine: between, Valid: func(g *access.Grant) error {

@@ -1,0 +1,87 @@
+package boreas
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// group is a bounded part of a channel's subscriptions, swept as one.
+type group struct {
+	ch    *channel
+	state atomic.Uint32
+	next  *group // in the queue; owned by who made the group dirty, then by queue.mu
+	// swept: everybody was visited and got everything up to here, but for those that
+	// catch up, whose own goroutines write to them. Guarded by channel.mu.
+	swept uint64
+
+	mu   sync.Mutex
+	subs []*subscription
+}
+
+// The states of a group. One sweeper at a time sweeps it; a publication meanwhile
+// makes it come again.
+const (
+	groupClean    = iota // nothing to deliver
+	groupQueued          // in the queue
+	groupSweeping        // being swept
+	groupAgain           // being swept, and dirty again
+)
+
+// add returns false if the group is full.
+func (g *group) add(sub *subscription) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.subs) == groupSize {
+		return false
+	}
+	sub.group, sub.index = g, uint8(len(g.subs))
+	g.subs = append(g.subs, sub)
+	return true
+}
+
+// remove returns how many are left.
+func (g *group) remove(sub *subscription) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	last := len(g.subs) - 1
+	moved := g.subs[last]
+	g.subs[sub.index], moved.index = moved, sub.index
+	g.subs[last] = nil
+	g.subs = g.subs[:last]
+	return last
+}
+
+// members appends the group's subscriptions to dst.
+func (g *group) members(dst []*subscription) []*subscription {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return append(dst, g.subs...)
+}
+
+// markDirty notes that there is something to deliver. It returns true if the
+// group must be put into the queue.
+func (g *group) markDirty() bool {
+	for {
+		switch g.state.Load() {
+		case groupQueued, groupAgain:
+			return false
+		case groupClean:
+			if g.state.CompareAndSwap(groupClean, groupQueued) {
+				return true
+			}
+		case groupSweeping:
+			if g.state.CompareAndSwap(groupSweeping, groupAgain) {
+				return false
+			}
+		}
+	}
+}
+
+// finish ends a sweep. It returns true if the group must be put into the queue again.
+func (g *group) finish() bool {
+	if g.state.CompareAndSwap(groupSweeping, groupClean) {
+		return false
+	}
+	g.state.Store(groupQueued)
+	return true
+}

@@ -1,0 +1,109 @@
+package boreas
+
+import (
+	"context"
+	"time"
+)
+
+// A farewell is how sessions are ended one after the other. Each has its slot.
+type goodbyes struct {
+	sessions []*Session
+	steps    int
+	start    time.Time // telling so many takes time, too
+}
+
+const (
+	// goodbyeStep is the minimum interval between slots, because shorter intervals would only load
+	// the timer.
+	goodbyeStep = 10 * time.Millisecond
+
+	// goodbyeRate is how many sessions per second are ended, if the drain time allows it: a small
+	// server can accept as many handshakes per second beside its other work.
+	goodbyeRate = 500
+)
+
+// newGoodbyes spreads the sessions by their number, over at most the drain time.
+func newGoodbyes(sessions []*Session, drain time.Duration) goodbyes {
+	spread := min(drain, time.Duration(len(sessions))*time.Second/goodbyeRate)
+	return goodbyes{sessions, max(int(spread/goodbyeStep), 1), time.Now()}
+}
+
+// slot returns the step in which the session of the index has to go. The first is at
+// the beginning: who is alone need not wait.
+func (d goodbyes) slot(i int) int { return i * d.steps / len(d.sessions) }
+
+// announce tells the sessions when their turn to go will be.
+func (d goodbyes) announce() {
+	for i, s := range d.sessions {
+		if after := time.Until(d.start.Add(time.Duration(d.slot(i)) * goodbyeStep)); after > 0 {
+			s.sayGoodbye(ErrShuttingDown, after)
+		}
+	}
+}
+
+// end ends the sessions in their slots.
+func (d goodbyes) end(ctx context.Context) error {
+	for i, step := 0, 0; i < len(d.sessions); step++ {
+		for ; i < len(d.sessions) && d.slot(i) <= step; i++ {
+			d.sessions[i].End(ErrShuttingDown)
+		}
+		if i == len(d.sessions) {
+			break
+		}
+		select {
+		case <-time.After(time.Until(d.start.Add(time.Duration(step+1) * goodbyeStep))):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Shutdown ends all sessions with [ErrShuttingDown], about 500 per second so that they do not
+// all reconnect at once, or faster if that would take longer than the drain time. It waits until
+// they have ended or ctx is done, and stops the hub. No session can be opened after the call;
+// publishing works until the sessions have ended, and fails with [engine.ErrClosed] after that.
+//
+// When Shutdown has returned, no call of the engine is under way and none follows, so the
+// engine's owner may close it. For this, Shutdown cancels the context of the calls that are
+// under way and waits for them and for the stop of each followed channel, even after ctx has
+// ended. Shutdown returns ctx's error if it had to stop waiting for the sessions.
+func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
+	sessions := h.registry.shut()
+	d := newGoodbyes(sessions, drain)
+	d.announce()
+	err := d.end(ctx)
+	if err == nil {
+		err = h.registry.wait(ctx)
+	}
+	if err != nil {
+		for _, s := range sessions {
+			s.finish(ErrShuttingDown)
+		}
+	}
+	h.cancel()
+	h.queue.close()
+	h.goroutines.Wait()
+	h.calls.close() // after that no channel is acquired, so none is followed
+	h.endPresence()
+	h.follows.Wait() // others may be about to release the last reference to a channel
+	h.bounds.stops.await()
+	if h.ownsEngine {
+		h.engine.Close()
+	}
+	return err
+}
+
+// endPresence releases the references of lost sessions that linger on a channel. A session that
+// is lost later does not linger.
+func (h *Hub) endPresence() {
+	var all []*presence
+	h.channels.each(func(ch *channel) {
+		if ch.presence != nil {
+			all = append(all, ch.presence)
+		}
+	})
+	for _, p := range all {
+		p.close()
+	}
+}
