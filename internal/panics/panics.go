@@ -19,16 +19,15 @@ var hub = []string{"github.com/boreas-pubsub/boreas.", "github.com/boreas-pubsub
 
 // An Error is a panic that was recovered from.
 type Error struct {
-	Value any    // of the panic
+	Value any    // the value of the panic
 	Stack []byte // of the goroutine
 }
 
 // Error returns the panic's value.
 func (e *Error) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// Caught returns the error for a panic. It is called by the deferred function that has
-// recovered, with the value that recover returned. If the state of the hub may be broken it
-// ends the process.
+// Caught returns the error for a panic. The deferred function that has recovered calls it, with the
+// result of recover. If the panic may have damaged the state of the hub, Caught ends the process.
 func Caught(v any) *Error {
 	e := &Error{v, debug.Stack()}
 	if throughHub() {
