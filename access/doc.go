@@ -1,6 +1,7 @@
-// Package access says who may do what: channel names, patterns of names, and the permissions
-// and the grant that a token gives to its holder.
+// Package access has channel names, patterns of channel names, permissions and grants. A [Grant]
+// says who a client is and which verbs it may use on which channels.
 //
-// Nothing in it depends on a hub or on a transport. Package auth makes grants from tokens, and
-// the hub asks them before each join, publish, read of history and look at presence.
+// The package depends on neither the hub nor a transport. Package auth makes grants from tokens.
+// The hub checks the session's grant before each join, publish, read of history and read of
+// presence.
 package access

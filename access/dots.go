@@ -5,11 +5,12 @@ import (
 	"strings"
 )
 
-// DotWarnings returns a sentence for each pattern with {user} that can lead to a channel under another rule because the user's
-// name has a dot: in a channels' rule, * matches anything but a dot. For example, the rule for orders.* applies to the channel of
-// every user named by the permission for orders.{user}, except users such as ann@example.com, whose channel is
-// orders.ann@example.com. Rule
-// returns the text of the rule that applies to a channel, "" if no rule does.
+// DotWarnings returns a warning for each pattern with {user} that, because the user's name has a
+// dot, can lead to a channel under another rule. In a channel rule, * matches anything but a dot.
+// For example, the rule for orders.* applies to the channel of every user named by the permission
+// for orders.{user}, except users such as ann@example.com, whose channel is orders.ann@example.com.
+//
+// The function rule returns the text of the rule that applies to a channel, or "" if no rule does.
 func (p *Permissions) DotWarnings(user string, rule func(channel string) (text string)) []string {
 	if p == nil || !strings.Contains(user, ".") {
 		return nil

@@ -18,7 +18,7 @@ func TestDotWarnings(t *testing.T) {
 		}
 		r := boreas.Rule{Text: text + " presence"}
 		if text == "**" {
-			r.Text = "" // as in the options
+			r.Text = "" // as in the server's options
 		}
 		rules = rules.Add(pattern, r)
 	}
@@ -33,12 +33,12 @@ func TestDotWarnings(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(want, permit.For("ann@example.com").DotWarnings("ann@example.com", rules.Text)); diff != "" {
-		t.Errorf("once the name is in them (-want +got):\n%s", diff)
+		t.Errorf("after For (-want +got):\n%s", diff)
 	}
 	if got := permit.DotWarnings("ann", rules.Text); got != nil {
 		t.Errorf("without a dot: %q", got)
 	}
 	if got := (*access.Permissions)(nil).DotWarnings("a.b", rules.Text); got != nil {
-		t.Errorf("without rules: %q", got)
+		t.Errorf("without permissions: %q", got)
 	}
 }

@@ -9,13 +9,13 @@ import (
 
 // Errors of [Grant.May] and [ValidChannel].
 var (
-	// ErrChannelName: not a channel name; see [ValidChannel].
+	// ErrChannelName means that a text is not a channel name; see [ValidChannel].
 	ErrChannelName = errors.New("not a channel name")
 
-	// ErrAnonymous: the session must authenticate first.
+	// ErrAnonymous means that the session must authenticate first.
 	ErrAnonymous = errors.New("boreas: the session is anonymous: authenticate first")
 
-	// ErrTokenExpired: the session's token has come to its end.
+	// ErrTokenExpired means that the session's token has expired.
 	ErrTokenExpired = errors.New("the token has expired")
 
 	// ErrNotPermitted means that the channel's rule does not allow clients to publish. If the token
@@ -23,12 +23,12 @@ var (
 	ErrNotPermitted = errors.New("boreas: the channel's rule does not let clients publish (client_publish)")
 )
 
-// MaxChannelName is the greatest length of a channel name, in bytes.
+// MaxChannelName is the maximum length of a channel name in bytes.
 const MaxChannelName = 255
 
-// ValidChannel returns nil if name can be a channel's name: 1 to [MaxChannelName]
-// bytes of UTF-8 without control characters. Otherwise it returns an error that
-// wraps [ErrChannelName] and says what is wrong.
+// ValidChannel returns nil if name is a valid channel name: 1 to [MaxChannelName] bytes of UTF-8
+// without control characters. Otherwise it returns an error that wraps [ErrChannelName] and gives
+// the reason.
 func ValidChannel(name string) error {
 	switch {
 	case name == "":

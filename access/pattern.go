@@ -7,21 +7,22 @@ import (
 	"unicode/utf8"
 )
 
-// MaxPattern is the greatest length of a pattern, in bytes.
+// MaxPattern is the maximum length of a pattern in bytes.
 const MaxPattern = MaxChannelName
 
-// A Pattern matches channel names. A star stands for any number of characters but a
-// dot, two stars for any number of any; all else for itself. So chat.* matches chat.1,
-// and not chat.1.log; chat.** matches both; ** matches every name. It is immutable, and
-// may be used by many goroutines at once. The zero Pattern matches no name.
+// A Pattern matches channel names. One star matches any number of characters except dots. Two stars
+// match any number of any characters. Every other character matches itself. So chat.* matches
+// chat.1 but not chat.1.log, chat.** matches both, and ** matches every name.
+//
+// A Pattern is immutable and safe for concurrent use. The zero Pattern matches no name.
 type Pattern struct {
 	text   string
-	prefix string // what stands before the first star
+	prefix string // the part before the first star
 	kind   patternKind
-	rest   *patternRest // what follows the prefix, if kind is patternOther
+	rest   *patternRest // the part after prefix; set only if kind is patternOther
 }
 
-// Most patterns in use are of a kind that needs one comparison.
+// patternKind separates the usual patterns, which need one comparison, from all others.
 type patternKind uint8
 
 const (
@@ -31,8 +32,8 @@ const (
 	patternOther
 )
 
-// ParsePattern reads a pattern: 1 to [MaxPattern] bytes of UTF-8 without control
-// characters, and at most two stars in a row. The error says what is wrong and where.
+// ParsePattern parses a pattern: 1 to [MaxPattern] bytes of UTF-8 without control characters, and
+// at most two stars in a row. The error says what is wrong and where.
 func ParsePattern(text string) (Pattern, error) {
 	switch {
 	case text == "":
@@ -54,11 +55,11 @@ func ParsePattern(text string) (Pattern, error) {
 	return compile(text), nil
 }
 
-// literalStar stands for a star that is only a star, in a text that is compiled. It is a
-// control character, and so neither in a pattern that was given nor in a channel's name.
+// literalStar replaces a star that matches only itself in a text for compile. It is a control
+// character, so it occurs neither in a pattern from outside nor in a channel name.
 const literalStar = '\x00'
 
-// compile makes a pattern of a text that is one.
+// compile makes a Pattern from a valid text.
 func compile(text string) Pattern {
 	p := Pattern{text: text, prefix: text}
 	if i := strings.IndexByte(text, '*'); i >= 0 {
@@ -79,8 +80,8 @@ func compile(text string) Pattern {
 // String returns the text of the pattern.
 func (p Pattern) String() string { return p.text }
 
-// Match tells whether the pattern matches the whole name, of at most [MaxChannelName]
-// bytes. Its time grows with the length of the name alone, and it allocates nothing.
+// Match reports whether the pattern matches the whole name, which has at most [MaxChannelName]
+// bytes. The time it takes depends only on the length of the name. It allocates nothing.
 func (p Pattern) Match(name string) bool {
 	if p.kind == patternLiteral {
 		return name == p.prefix && name != ""
@@ -97,20 +98,19 @@ func (p Pattern) Match(name string) bool {
 	return p.rest.match(rest)
 }
 
-// patternRest is the part of a pattern from its first star on, as an automaton whose
-// states are bits. State i means that i literal bytes have been matched. A byte moves
-// every state on to the next if it is that literal, and lets it stay where a star
-// allows that. All states move at once, with a few operations on words: no pattern
-// makes it try one thing after the other.
+// patternRest is the part of a pattern from its first star on, as an automaton. Each state is a
+// bit: state i means that i literal bytes have been matched. A byte moves a state on to the next
+// one if it is the next literal, and lets the state stay if a star allows that. All states move at
+// once with a few word operations, so no pattern can cause backtracking.
 type patternRest struct {
-	final   int        // the last state
-	star    patternSet // states that stay for any byte but a dot
+	final   int        // number of the last state
+	star    patternSet // states that stay for any byte except a dot
 	stars   patternSet // states that stay for any byte
 	rows    []patternSet
-	literal [256]uint8 // byte to row: states that are reached with it; row 0 is empty
+	literal [256]uint8 // the row for each byte: the states that it leads to; row 0 is empty
 }
 
-// patternSet has room for a state more than a pattern has bytes.
+// patternSet is a set of states. A pattern has one state more than it has bytes.
 type patternSet [(MaxPattern + 1 + 63) / 64]uint64
 
 func (s *patternSet) set(i int) { s[i/64] |= 1 << (i % 64) }
@@ -137,10 +137,10 @@ func compilePattern(text string) *patternRest {
 	return r
 }
 
-// next adds a state that is reached from the last with the byte.
+// next adds a state that the byte leads to from the last state.
 func (r *patternRest) next(c byte) {
 	if r.literal[c] == 0 {
-		r.literal[c] = uint8(len(r.rows)) // at most 255: a pattern has no more bytes
+		r.literal[c] = uint8(len(r.rows)) // at most 255, because a pattern has no more bytes
 		r.rows = append(r.rows, patternSet{})
 	}
 	r.final++
@@ -157,7 +157,7 @@ func (r *patternRest) match(name string) bool {
 		if name[i] == '.' {
 			stay = &r.stars
 		}
-		// The highest first: each word takes the top bit of the one below.
+		// The highest word first: each word takes the top bit of the word below.
 		s3 = (s3<<1|s2>>63)&row[3] | s3&stay[3]
 		s2 = (s2<<1|s1>>63)&row[2] | s2&stay[2]
 		s1 = (s1<<1|s0>>63)&row[1] | s1&stay[1]
@@ -167,7 +167,7 @@ func (r *patternRest) match(name string) bool {
 	return now[r.final/64]>>(r.final%64)&1 == 1
 }
 
-// matchWord is match for the usual case that all states are in one word.
+// matchWord is match for the usual case in which all states fit in one word.
 func (r *patternRest) matchWord(name string) bool {
 	now := uint64(1)
 	for i := 0; i < len(name) && now != 0; i++ {

@@ -42,7 +42,7 @@ func TestPatterns(t *testing.T) {
 	} {
 		p := mustPattern(t, c.pattern)
 		if p.String() != c.pattern {
-			t.Errorf("%q is printed as %q", c.pattern, p)
+			t.Errorf("%q: String returns %q", c.pattern, p)
 		}
 		for _, name := range strings.Fields(c.matches) {
 			if !p.Match(name) {
@@ -56,7 +56,7 @@ func TestPatterns(t *testing.T) {
 		}
 	}
 	if (access.Pattern{}).Match("") || (access.Pattern{}).Match("a") {
-		t.Error("the zero pattern matches something")
+		t.Error("the zero pattern matches a name")
 	}
 }
 
@@ -86,7 +86,7 @@ func TestPatternErrors(t *testing.T) {
 	}
 }
 
-// naiveMatch is what a pattern means, in the fewest words.
+// naiveMatch is a short and slow definition of a match.
 func naiveMatch(pattern, name string) bool {
 	switch {
 	case pattern == "":
@@ -110,12 +110,12 @@ func FuzzPattern(f *testing.F) {
 		p, err := access.ParsePattern(text)
 		if err != nil {
 			if err.Error() == "" {
-				t.Error("an error without a text")
+				t.Error("the error has no text")
 			}
 			return
 		}
 		if access.ValidChannel(name) != nil || strings.Count(text, "*") > 8 {
-			return // the naive matcher would take for ever
+			return // the naive matcher would take too long
 		}
 		if got, want := p.Match(name), naiveMatch(text, name); got != want {
 			t.Errorf("Match(%q, %q) = %v", text, name, got)
@@ -142,7 +142,7 @@ func TestPatternExhaustively(t *testing.T) {
 	}
 	names := words("a.b", 5)
 	for _, text := range words("a.*", 6) {
-		// The same again where the states take more than one word.
+		// The long prefix makes the states take more than one word.
 		for _, prefix := range []string{"", "**" + strings.Repeat("c", 62)} {
 			p, err := access.ParsePattern(prefix + text)
 			if err != nil {
@@ -161,8 +161,7 @@ func TestPatternExhaustively(t *testing.T) {
 	}
 }
 
-// hostile are patterns and names for which a matcher that tries one thing after the
-// other would not end in this century.
+// hostile are patterns and names for which a backtracking matcher would practically never end.
 var hostile = []struct{ pattern, name string }{
 	{strings.Repeat("*a", 127), strings.Repeat("a", 254) + "b"},
 	{strings.Repeat("**a", 85), strings.Repeat("a", 254) + "b"},
@@ -170,7 +169,7 @@ var hostile = []struct{ pattern, name string }{
 	{strings.Repeat("**a.*b", 42), strings.Repeat("a.b", 84) + "c"},
 }
 
-func TestPatternTakesNoTime(t *testing.T) {
+func TestPatternMatchIsFast(t *testing.T) {
 	for _, c := range hostile {
 		p := mustPattern(t, c.pattern)
 		if p.Match(c.name) {

@@ -8,24 +8,24 @@ import (
 	"unicode/utf8"
 )
 
-// A Verb is something that a session can do on a channel. Verbs are bits: a set of them
-// is their sum.
+// A Verb is an action of a session on a channel. Verbs are bits, so that a set of verbs is their
+// bitwise or.
 type Verb uint8
 
 // The verbs.
 const (
-	VerbJoin     Verb = 1 << iota // join it, and go on where the session was
-	VerbPublish                   // publish, where the channel's rule lets clients
-	VerbHistory                   // read what was published before
-	VerbPresence                  // see who is there
+	VerbJoin     Verb = 1 << iota // join the channel, and resume from an earlier position
+	VerbPublish                   // publish, if the channel's rule allows clients to publish
+	VerbHistory                   // read earlier messages
+	VerbPresence                  // see which users are present
 
-	// AllVerbs is all of them.
+	// AllVerbs is the set of all verbs.
 	AllVerbs = VerbJoin | VerbPublish | VerbHistory | VerbPresence
 )
 
 var verbNames = []string{"join", "publish", "history", "presence"}
 
-// String returns the names of the verbs, with commas.
+// String returns the names of the verbs, separated by commas.
 func (v Verb) String() string {
 	var names []string
 	for i, name := range verbNames {
@@ -36,41 +36,42 @@ func (v Verb) String() string {
 	return strings.Join(names, ", ")
 }
 
-// ParseVerb reads the name of one verb. The error says which there are.
+// ParseVerb parses the name of one verb. The error lists the valid names.
 func ParseVerb(name string) (Verb, error) {
 	i := slices.Index(verbNames, name)
 	if i < 0 {
-		// Verbs are short: if a secret stands in the place of one, it must not be repeated.
+		// Quote only the first bytes: the value may be a misplaced secret.
 		return 0, fmt.Errorf("there is no verb %.10q: there are %s", name, AllVerbs)
 	}
 	return 1 << i, nil
 }
 
 const (
-	// MaxPermissions is how many permissions a token may have: each check compares
-	// with all of them.
+	// MaxPermissions is the maximum number of permissions of a token. Each check may compare all of
+	// them.
 	MaxPermissions = 100
 
-	// MaxUser is the greatest length of a user's name, in bytes.
+	// MaxUser is the maximum length of a user name in bytes.
 	MaxUser = 255
 
-	// userWord stands for the user's name in the pattern of a permission.
+	// userWord in the pattern of a permission stands for the user's name.
 	userWord = "{user}"
 )
 
-// A Permission allows or denies verbs on the channels that its pattern matches. In the
-// pattern {user} stands for the name of the user, of which no character is special.
+// A Permission allows or denies verbs on the channels that its pattern matches. {user} in the
+// pattern stands for the user's name, in which every character matches only itself.
 type Permission struct {
 	Pattern string
 	Allow   Verb
 	Deny    Verb
 
-	// Rule is the number, from 1, of the rule that the permission comes from: a rule may have several patterns, and messages
-	// number rules, not patterns. 0 means that the permission is a rule of its own.
+	// Rule is the number, from 1, of the rule that the permission comes from. A rule may have
+	// several patterns, and messages number rules rather than patterns. 0 means that the permission
+	// is a rule of its own.
 	Rule int
 }
 
-// rule returns the rule number that messages show for the permission at index i of a list.
+// rule returns the rule number of the permission at index i of a list, as messages show it.
 func (p Permission) rule(i int) int {
 	if p.Rule > 0 {
 		return p.Rule
@@ -90,23 +91,24 @@ func (p Permission) String() string {
 	return strings.Join(words, ", ") + " on " + p.Pattern
 }
 
-// Permissions say what a token's holder may do on which channel: what one of them
-// allows and none denies, in whatever order they stand. They are immutable, and may be
-// used by many goroutines at once. Nil Permissions allow everything, as a token of
-// Boreas 1.0 does; empty ones allow nothing.
+// Permissions is the list of a token's permissions. A verb is allowed on a channel if at least one
+// permission allows it and none denies it; their order does not matter. Nil Permissions allow
+// everything, as a token of Boreas 1.0 does; empty Permissions allow nothing.
+//
+// Permissions are immutable and safe for concurrent use.
 type Permissions struct {
 	list   []permission
-	byUser bool // a pattern has {user}
+	byUser bool // a pattern contains {user}
 }
 
 type permission struct {
 	Permission
-	pattern Pattern // zero, which matches nothing, while it has {user} and none is bound
+	pattern Pattern // the zero Pattern, which matches nothing, as long as {user} is not replaced
 	byUser  bool
 }
 
-// NewPermissions reads permissions. Those with {user} match nothing before
-// [Permissions.For] has named the user. The error says what is wrong, and where.
+// NewPermissions checks and compiles permissions. Permissions with {user} match nothing until
+// [Permissions.For] replaces it. The error says what is wrong and where.
 func NewPermissions(list []Permission) (*Permissions, error) {
 	if len(list) > MaxPermissions {
 		return nil, fmt.Errorf("there are %d rules, more than %d", len(list), MaxPermissions)
@@ -135,8 +137,8 @@ func NewPermissions(list []Permission) (*Permissions, error) {
 	return p, nil
 }
 
-// unknownWord returns the first word in braces that is not userWord, "" if there is none:
-// a misspelt one must not go unseen, least of all in a rule that denies.
+// unknownWord returns the first word in braces other than userWord, or "" if there is none. A
+// misspelt word must be an error, above all in a rule that denies.
 func unknownWord(pattern string) string {
 	for rest := pattern; ; {
 		i := strings.IndexByte(rest, '{')
@@ -155,8 +157,8 @@ func unknownWord(pattern string) string {
 	}
 }
 
-// For returns the permissions of the user of that name. They share all but the patterns
-// with {user}. No name of a user matches more than itself: a star in it is a star.
+// For returns the permissions for the user with this name: {user} in the patterns is replaced by
+// the name. A star in the name matches only a star, so no name can match the channels of others.
 func (p *Permissions) For(user string) *Permissions {
 	if p == nil || !p.byUser {
 		return p
@@ -170,14 +172,14 @@ func (p *Permissions) For(user string) *Permissions {
 	return bound
 }
 
-// userPattern returns the pattern with the user's name in it. It is the zero Pattern if
-// no channel's name can match it.
+// userPattern returns the pattern with {user} replaced by the user's name. It returns the zero
+// Pattern if no channel name can match.
 func userPattern(text, user string) Pattern {
 	if ValidUser(user) != nil {
 		return Pattern{}
 	}
-	// A control character stands in no pattern and in no name: it can stand for the
-	// stars that are none.
+	// Neither a pattern nor a name contains a control character, so one can stand for the stars of
+	// the name.
 	literal := strings.ReplaceAll(user, "*", string(literalStar))
 	text = strings.ReplaceAll(text, userWord, literal)
 	if len(strings.ReplaceAll(text, "*", "")) > MaxChannelName {
@@ -186,8 +188,8 @@ func userPattern(text, user string) Pattern {
 	return compile(text)
 }
 
-// ValidUser returns nil if name can be a user's: 1 to [MaxUser] bytes of UTF-8 without
-// control characters. Otherwise it says what is wrong.
+// ValidUser returns nil if name is a valid user name: 1 to [MaxUser] bytes of UTF-8 without control
+// characters. Otherwise the error gives the reason.
 func ValidUser(name string) error {
 	switch {
 	case name == "":
@@ -205,16 +207,16 @@ func ValidUser(name string) error {
 	return nil
 }
 
-// A Decision is whether something is allowed, and why.
+// A Decision reports whether a verb is allowed, and which permission decided.
 type Decision struct {
 	Allowed bool
 
-	// By is the number of the permission that decided, from 1; 0 if there is none:
-	// what no permission allows is denied, and without any permissions all is allowed.
+	// By is the number of the deciding permission, from 1. It is 0 if no permission matched and the
+	// verb is denied, or if nil Permissions allowed it.
 	By int
 }
 
-// Decide tells whether the verb is allowed on the channel. It allocates nothing.
+// Decide reports whether the verb is allowed on the channel. It allocates nothing.
 func (p *Permissions) Decide(verb Verb, channel string) Decision {
 	if p == nil {
 		return Decision{Allowed: true}
@@ -236,7 +238,7 @@ func (p *Permissions) Decide(verb Verb, channel string) Decision {
 	return d
 }
 
-// List returns the permissions as they were given.
+// List returns the permissions that were given to [NewPermissions].
 func (p *Permissions) List() []Permission {
 	if p == nil {
 		return nil
@@ -248,7 +250,7 @@ func (p *Permissions) List() []Permission {
 	return list
 }
 
-// Explain says in words why a decision on the verb was made: "rule 2: deny join on
+// Explain returns the reason of a decision on the verb in words, such as "rule 2: deny join on
 // admin.**".
 func (p *Permissions) Explain(verb Verb, d Decision) string {
 	switch {

@@ -19,13 +19,13 @@ func permissions(t testing.TB, list ...access.Permission) *access.Permissions {
 	return p
 }
 
-// TestPermissions asks for everything on some channels, and compares all answers.
+// TestPermissions checks every verb on some channels and compares all decisions.
 func TestPermissions(t *testing.T) {
 	const join, publish, history = access.VerbJoin, access.VerbPublish, access.VerbHistory
 	list := []access.Permission{
 		{Pattern: "chat.*", Allow: join | publish},
 		{Pattern: "chat.secret", Deny: join},
-		{Pattern: "chat.*", Allow: join}, // too late
+		{Pattern: "chat.*", Allow: join}, // too late: rule 1 has decided already
 		{Pattern: "user.{user}.**", Allow: access.AllVerbs},
 		{Pattern: "**.log", Allow: history, Deny: publish},
 	}
@@ -71,15 +71,15 @@ func TestPermissions(t *testing.T) {
 		}
 	}
 	if d := (*access.Permissions)(nil).Decide(publish, "any"); !d.Allowed {
-		t.Error("without permissions not everything is allowed")
+		t.Error("nil permissions do not allow everything")
 	}
 	if diff := cmp.Diff(list, permissions(t, list...).For("u1").List()); diff != "" {
-		t.Errorf("what was given is not what is listed (-want +got):\n%s", diff)
+		t.Errorf("List differs from the permissions given (-want +got):\n%s", diff)
 	}
 }
 
-// TestAUsersNameIsNoPattern gives users names that are patterns.
-func TestAUsersNameIsNoPattern(t *testing.T) {
+// TestStarsOfAUserNameMatchThemselves uses user names that look like patterns.
+func TestStarsOfAUserNameMatchThemselves(t *testing.T) {
 	for _, pattern := range []string{"{user}", "user.{user}", "user.{user}.*", "*.{user}", "**{user}**", "{user}.{user}", "a.{user}.*.b.**"} {
 		p := permissions(t, access.Permission{Pattern: pattern, Allow: access.VerbJoin})
 		for _, user := range []string{"*", "**", "a*", "*a", "***", "a.**", "{user}", "{", "ä*"} {
@@ -97,7 +97,7 @@ func TestAUsersNameIsNoPattern(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoPermission(t *testing.T) {
+func TestPermissionErrors(t *testing.T) {
 	many := make([]access.Permission, access.MaxPermissions+1)
 	for name, c := range map[string]struct {
 		list []access.Permission
@@ -118,14 +118,14 @@ func TestWhatIsNoPermission(t *testing.T) {
 	}
 	for i, name := range []string{"join", "publish", "history", "presence"} {
 		if v, err := access.ParseVerb(name); err != nil || v != 1<<i || v.String() != name {
-			t.Errorf("%s is read as %v, %v", name, v, err)
+			t.Errorf("ParseVerb(%q) = %v, %v", name, v, err)
 		}
 	}
 }
 
-// FuzzPermissions compares the matcher with one that is plain: for a pattern without
-// {user} what Pattern says, and otherwise that of the name in its place, of which each
-// star is another character.
+// FuzzPermissions compares the matcher with a reference. For a pattern without {user} the reference
+// is Pattern. Otherwise it is the pattern with the user's name in place of {user} and another
+// character in place of each star of the name.
 func FuzzPermissions(f *testing.F) {
 	f.Add("chat.*", "u", "chat.1", "chat.1")
 	f.Add("user.{user}.**", "a*", "user.a*.x", "user.ab.x")
@@ -145,10 +145,10 @@ func FuzzPermissions(f *testing.F) {
 			t.Errorf("%q both matches and does not match %q", pattern, channel)
 		}
 		if bound.Decide(access.VerbPublish, channel).Allowed {
-			t.Error("what nothing allows is allowed")
+			t.Error("a verb that no permission allows is allowed")
 		}
-		// A star of the user's name must not stand for anything else: put a character
-		// in its place that neither has, in the name and the channel alike.
+		// A star of the user's name must match only a star. In both the name and the channel,
+		// replace it with a character that neither contains.
 		const other = "\U0010FFFD"
 		if strings.Contains(pattern+user+channel, other) || access.ValidUser(user) != nil {
 			if strings.Contains(pattern, "{user}") && access.ValidUser(user) != nil && got {
@@ -159,7 +159,7 @@ func FuzzPermissions(f *testing.F) {
 		plain := strings.ReplaceAll(pattern, "{user}", strings.ReplaceAll(user, "*", other))
 		reference, err := access.ParsePattern(plain)
 		if err != nil {
-			return // longer than a pattern may be
+			return // the pattern is too long
 		}
 		if !strings.Contains(user, "*") && reference.Match(channel) != got {
 			t.Errorf("%q of %q matches %q: %v", pattern, user, channel, got)
@@ -170,7 +170,7 @@ func FuzzPermissions(f *testing.F) {
 	})
 }
 
-// BenchmarkPermissions is one check of a token with so many rules.
+// BenchmarkPermissions measures one check of a token with n rules.
 func BenchmarkPermissions(b *testing.B) {
 	for _, n := range []int{1, 5, 20, 100} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
