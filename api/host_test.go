@@ -69,8 +69,8 @@ func TestClosedAPI(t *testing.T) {
 
 // A web page can let its own name resolve to this machine.
 func TestHost(t *testing.T) {
-	classic := errorAnswer(421, "The API is open to this machine alone, and was asked for under another name: a web page may be behind it.")
-	v2 := failure(421, "host_not_allowed", "The API is open to this machine alone, and was asked for under another name: a web page may be behind it.", "")
+	classic := errorAnswer(421, "The API is open only to this machine, and the request names another host: a web page may have sent it.")
+	v2 := failure(421, "host_not_allowed", "The API is open only to this machine, and the request names another host: a web page may have sent it.", "")
 	g := newGate(t, api.Options{Loopback: true, Hosts: []string{"proxy.example", "api.example:8443"}})
 	g.key = "key_nonsense"
 	for host, allowed := range map[string]bool{
@@ -131,7 +131,7 @@ func TestAuthorizationHeader(t *testing.T) {
 	}
 	twice := invalid("The header Authorization is there 2 times.")
 	bad := invalid("The header Authorization must be `Bearer`, a blank, and a key or token.")
-	unknown := invalid("The API needs a key, and none was shown that is valid.")
+	unknown := invalid("The API needs a key, and the request has no valid one.")
 	for _, c := range []struct {
 		values []string
 		want   string

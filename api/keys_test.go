@@ -51,8 +51,8 @@ func TestKeys(t *testing.T) {
 		{"GET", "/v2/keys", ``, told(200, `{"keys":[{"id":"key_ID","name":"operator","verbs":["admin"],"created":"T","last_used":"T"},`+
 			`{"id":"key_ID","name":"shop","verbs":["publish","tokens"],"channels":["orders.*","news"],"created":"T","expires":"T"},`+
 			`{"id":"key_ID","name":"shop","verbs":["sessions","stats"],"created":"T"}]}`)},
-		{"DELETE", "/v2/keys/key_AAAAAAAAAAAAAAAA", ``, strings.TrimSuffix(failure(404, "no_key", "There is no key of that ID.", ""), "\n")},
-		{"DELETE", "/v2/keys/some-kid", ``, strings.TrimSuffix(failure(404, "no_key", "There is no key of that ID.", ""), "\n")},
+		{"DELETE", "/v2/keys/key_AAAAAAAAAAAAAAAA", ``, strings.TrimSuffix(failure(404, "no_key", "There is no key with this ID.", ""), "\n")},
+		{"DELETE", "/v2/keys/some-kid", ``, strings.TrimSuffix(failure(404, "no_key", "There is no key with this ID.", ""), "\n")},
 	} {
 		if diff := cmp.Diff(s.want, admin(s.method, s.path, s.body)); diff != "" {
 			t.Errorf("%s %s %s (-want +got):\n%s", s.method, s.path, s.body, diff)

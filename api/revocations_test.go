@@ -43,7 +43,7 @@ func TestRevocations(t *testing.T) {
 	}{
 		{sample{"GET", "/v2/revocations", "", told(200, `{"revocations":0}`)}, "ann1 ann2 bob classic"},
 		{sample{"POST", "/v2/revocations", `{"token":"` + ann1 + `"}`, revoked("1")}, "ann2 bob classic"},
-		{sample{"POST", "/v2/revocations", `{"token":"` + ann1 + `"}`, strings.TrimSuffix(failure(404, "no_token", "There is no token of that ID.", ""), "\n")}, "ann2 bob classic"},
+		{sample{"POST", "/v2/revocations", `{"token":"` + ann1 + `"}`, strings.TrimSuffix(failure(404, "no_token", "There is no token with this ID.", ""), "\n")}, "ann2 bob classic"},
 		{sample{"POST", "/v2/revocations", `{"user":"ann","issued_before":"2013-02-20T00:00:00Z"}`, revoked("0")}, "ann2 bob classic"},
 		{sample{"POST", "/v2/revocations", `{"user":"ann","grace":0,"until":"2199-01-01T00:00:00Z"}`, revoked("1")}, "bob classic"},
 		{sample{"GET", "/v2/revocations", "", told(200, `{"revocations":1}`)}, "bob classic"},
@@ -54,7 +54,7 @@ func TestRevocations(t *testing.T) {
 		{sample{"GET", "/v2/revocations?token=jwt_AAAAAAAAAAAAAAAA", "", told(200, `{"revocation":{"token":"jwt_AAAAAAAAAAAAAAAA"}}`)}, "bob classic"},
 		{sample{"POST", "/v2/revocations", `{"key":"kid-1"}`, revoked("0")}, "bob classic"},
 		{sample{"GET", "/v2/revocations?key=kid-1", "", told(200, `{"revocation":{"key":"kid-1"}}`)}, "bob classic"},
-		{sample{"POST", "/v2/revocations", `{"key":"key_AAAAAAAAAAAAAAAA"}`, strings.TrimSuffix(failure(404, "no_key", "There is no key of that ID.", ""), "\n")}, "bob classic"},
+		{sample{"POST", "/v2/revocations", `{"key":"key_AAAAAAAAAAAAAAAA"}`, strings.TrimSuffix(failure(404, "no_key", "There is no key with this ID.", ""), "\n")}, "bob classic"},
 		{sample{"POST", "/v2/revocations", `{"token":"` + madeBob.ID + `","grace":3600}`, revoked("1")}, "bob classic"},
 		{sample{"POST", "/v2/revocations", `{"issued_before":"2199-01-01T00:00:00Z"}`, revoked("2")}, ""},
 		{sample{"GET", "/v2/revocations?all=true", "", told(200, `{"revocation":{"issued_before":"2199-01-01T00:00:00Z"}}`)}, ""},

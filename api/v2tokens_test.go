@@ -129,7 +129,7 @@ func TestChangeTokens(t *testing.T) {
 	token := func(more string) string {
 		return told(200, `{"id":"tok_ID","user":"ann",`+more+`}`)
 	}
-	noToken := strings.TrimSuffix(failure(404, "no_token", "There is no token of that ID.", ""), "\n")
+	noToken := strings.TrimSuffix(failure(404, "no_token", "There is no token with this ID.", ""), "\n")
 	r.try(t, []sample{
 		{"PATCH", "/v2/tokens/ID", `{}`, token(`"created":"T","sessions":1`)},
 		{"PATCH", "/v2/tokens/ID", `{"label":"phone","ttl":60}`, token(`"label":"phone","created":"T","expires":"T","sessions":1`)},
@@ -196,7 +196,7 @@ func TestInspectTokens(t *testing.T) {
 		}, ",")+"]}")},
 		{"POST", "/v2/tokens/inspect", `{"token":"FREE","can":[{"verb":"presence","channel":"x"}]}`, told(200, `{"valid":true,"kind":"opaque","id":"tok_ID","user":"u_NAME","issued":"T","can":[`+
 			can("presence", "x", "true", "the token has no rules, and may do everything")+"]}")},
-		{"POST", "/v2/tokens/inspect", `{"token":"nonsense","can":[]}`, told(200, `{"valid":false,"error":{"code":"invalid_token","message":"The token is not valid, or no longer. Of tokens this server takes its own.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}`)},
+		{"POST", "/v2/tokens/inspect", `{"token":"nonsense","can":[]}`, told(200, `{"valid":false,"error":{"code":"invalid_token","message":"The token is not valid, or is no longer valid. Of tokens this server takes its own.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}`)},
 		{"POST", "/v2/tokens/inspect", `{}`, bad("`token` is required.")},
 		{"POST", "/v2/tokens/inspect", `{"token":"x","can":{}}`, bad("`can` must be a list of objects.")},
 		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[1]}`, bad("Question 1 of `can` must be a JSON object.")},

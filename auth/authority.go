@@ -118,7 +118,7 @@ func unknownToken(o Options) error {
 	case o.Backend != nil:
 		takes += " and those that its backend accepts"
 	}
-	return fault.InvalidToken.With("The token is not valid, or no longer. Of tokens this server takes " + takes + ".")
+	return fault.InvalidToken.With("The token is not valid, or is no longer valid. Of tokens this server takes " + takes + ".")
 }
 
 // Close ends it, with JWT and Backend. What it was told is on disk already.

@@ -108,7 +108,7 @@ func TestRevokeOpaque(t *testing.T) {
 		if got := verdict(a, text); got != "invalid_token" || code(a.Valid(g)) != "token_revoked" {
 			t.Errorf("by %s: %s, %v", by, got, a.Valid(g))
 		}
-		if _, err := a.Token(made.ID); failure(err) != "no_token: There is no token of that ID." {
+		if _, err := a.Token(made.ID); failure(err) != "no_token: There is no token with this ID." {
 			t.Errorf("by %s: %v", by, err)
 		}
 		if _, err := a.Revoke(r); code(err) != "no_token" {
@@ -199,9 +199,9 @@ func TestRevokeRefuses(t *testing.T) {
 		{Revocation{User: "u", Until: past}, "malformed: The time in until, 2001-09-09T01:46:40Z, is past. To end something at once, delete or revoke it."},
 		{Revocation{User: "a\nb"}, "malformed: The user's name has a control character, U+000A, at byte 1."},
 		{Revocation{Key: strings.Repeat("k", 256)}, "malformed: The key's name has 256 bytes, more than 255."},
-		{Revocation{Key: "key_0123456789abcdef"}, "no_key: There is no key of that ID."},
-		{Revocation{Token: "zebra"}, "no_token: There is no token of that ID."},
-		{Revocation{Token: "tok_0123456789abcdef"}, "no_token: There is no token of that ID."},
+		{Revocation{Key: "key_0123456789abcdef"}, "no_key: There is no key with this ID."},
+		{Revocation{Token: "zebra"}, "no_token: There is no token with this ID."},
+		{Revocation{Token: "tok_0123456789abcdef"}, "no_token: There is no token with this ID."},
 		{Revocation{User: "u"}, "none"},
 		{Revocation{User: "u"}, "none"},
 		{Revocation{User: "u2"}, "too_many_stored: The server keeps 1 revocations, as many as it may."},

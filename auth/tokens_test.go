@@ -287,8 +287,8 @@ func TestUpdateTokenRefuses(t *testing.T) {
 		change TokenChange
 		want   string
 	}{
-		{"tok_0123456789abcdef", TokenChange{}, "no_token: There is no token of that ID."},
-		{"", TokenChange{}, "no_token: There is no token of that ID."},
+		{"tok_0123456789abcdef", TokenChange{}, "no_token: There is no token with this ID."},
+		{"", TokenChange{}, "no_token: There is no token with this ID."},
 		{made.ID, TokenChange{Label: &long}, "malformed: The label has 256 bytes, more than 255."},
 		{made.ID, TokenChange{Expires: &past}, "malformed: The time in expires, 2001-09-09T01:46:40Z, is past. To end something at once, delete or revoke it."},
 		{classicID("zebra"), TokenChange{}, "malformed: Classic tokens cannot be changed: they may do everything, forever. Delete it, and make one with rules."},
@@ -304,8 +304,8 @@ func TestUnknownTokenIsToldWhatThereIs(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{Options{}, "invalid_token: The token is not valid, or no longer. Of tokens this server takes its own."},
-		{Options{JWT: new(JWT)}, "invalid_token: The token is not valid, or no longer. Of tokens this server takes its own and JSON Web Tokens."},
+		{Options{}, "invalid_token: The token is not valid, or is no longer valid. Of tokens this server takes its own."},
+		{Options{JWT: new(JWT)}, "invalid_token: The token is not valid, or is no longer valid. Of tokens this server takes its own and JSON Web Tokens."},
 	} {
 		a := open(t, test.options)
 		if _, err := a.Check(access.Credentials{Token: "zebra"}); failure(err) != test.want {

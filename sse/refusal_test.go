@@ -31,11 +31,11 @@ func TestRefusals(t *testing.T) {
 		code    string
 		message string
 	}{
-		{"?channel=a", nil, 401, "unauthenticated", "This needs a token, and none was shown."},
-		{"?channel=a&access_token=", nil, 401, "unauthenticated", "This needs a token, and none was shown."},
-		{"?channel=a", []string{"Authorization", "Basic valid"}, 401, "unauthenticated", "This needs a token, and none was shown."},
-		{"?channel=a&access_token=x", nil, 401, "invalid_token", "The token is not valid, or no longer."},
-		{"?channel=a&access_token=valid", []string{"Authorization", "Bearer x"}, 401, "invalid_token", "The token is not valid, or no longer."},
+		{"?channel=a", nil, 401, "unauthenticated", "The request needs a token, and the client has sent none."},
+		{"?channel=a&access_token=", nil, 401, "unauthenticated", "The request needs a token, and the client has sent none."},
+		{"?channel=a", []string{"Authorization", "Basic valid"}, 401, "unauthenticated", "The request needs a token, and the client has sent none."},
+		{"?channel=a&access_token=x", nil, 401, "invalid_token", "The token is not valid, or is no longer valid."},
+		{"?channel=a&access_token=valid", []string{"Authorization", "Bearer x"}, 401, "invalid_token", "The token is not valid, or is no longer valid."},
 		{"", nil, 400, "malformed", "Name at least one channel, as in /v2/events?channel=news."},
 		{"?channel=%zz", nil, 400, "malformed", `The parameters after ? cannot be read: invalid URL escape "%zz".`},
 		{"?channel=a;b", nil, 400, "malformed", "The parameters after ? cannot be read: invalid semicolon separator in query."},
@@ -61,8 +61,8 @@ func TestRefusals(t *testing.T) {
 		{"?channel=a&access_token=valid", []string{"Sec-Fetch-Site", "cross-site"}, 403, "origin_not_allowed", errEmbedded.Error()},
 		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate"}, 403, "origin_not_allowed", errEmbedded.Error()},
 		{"", []string{"Sec-Fetch-Site", "cross-site"}, 403, "origin_not_allowed", errEmbedded.Error()},
-		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://app.example"}, 401, "invalid_token", "The token is not valid, or no longer."},
-		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "same-origin"}, 401, "invalid_token", "The token is not valid, or no longer."},
+		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://app.example"}, 401, "invalid_token", "The token is not valid, or is no longer valid."},
+		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "same-origin"}, 401, "invalid_token", "The token is not valid, or is no longer valid."},
 		// What only the hub can say: no channel could be joined.
 		{"?channel=&access_token=valid", nil, 400, "channel_name", "Not a channel name: it is empty."},
 		{"?channel=a&access_token=valid&since.a=x", nil, 400, "bad_position", `Position "x": not a position: want the text that came with a message or a join, unchanged.`},

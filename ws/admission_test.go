@@ -67,7 +67,7 @@ func TestATokenInTheHandshake(t *testing.T) {
 	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 	cookie := func(token string) http.Header { return http.Header{"Cookie": {`other=x; session="` + token + `"`}} }
 	const query = "?access_token=valid%20ann"
-	const wrong = `{"error":{"code":"invalid_token","message":"The token is not valid, or no longer.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}`
+	const wrong = `{"error":{"code":"invalid_token","message":"The token is not valid, or is no longer valid.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}`
 	for name, c := range map[string]struct {
 		path   string
 		header http.Header
@@ -89,7 +89,7 @@ func TestATokenInTheHandshake(t *testing.T) {
 		"classic, wrong header":    {"/", bearer("wrong"), "101 "},
 		"classic, parameter":       {"/" + query, bearer("wrong"), "101 tok_ann"},
 		"classic, cookie":          {"/", cookie("valid ann"), "101 tok_ann"},
-		"classic, wrong parameter": {"/?access_token=wrong", nil, "401 The token is not valid, or no longer.\n"},
+		"classic, wrong parameter": {"/?access_token=wrong", nil, "401 The token is not valid, or is no longer valid.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c2, response, err := gorilla.DefaultDialer.Dial("ws://"+addr+c.path, c.header)
@@ -151,7 +151,7 @@ func TestWhatATokenAllows(t *testing.T) {
 	c.expect(`{"id":3,"publish":{"channel":"chat.1","message":1}}`, `text {"id":3,"error":`+denied("publish", "chat.1")+`}`)
 	c.expect(`{"id":4,"history":{"channel":"chat.1"}}`, `text {"id":4,"error":`+denied("history", "chat.1")+`}`)
 	c.expect(`{"id":5,"presence":{"channel":"chat.1"}}`, `text {"id":5,"error":`+denied("presence", "chat.1")+`}`)
-	c.expect(`{"id":6,"auth":{"token":"wrong"}}`, failed("6", "invalid_token", "The token is not valid, or no longer.", "new_token"))
+	c.expect(`{"id":6,"auth":{"token":"wrong"}}`, failed("6", "invalid_token", "The token is not valid, or is no longer valid.", "new_token"))
 	c.send(`{"id":7,"auth":{"token":"valid ann publish:chat.1"}}`) // which does not allow to join it
 	if f := c.next(); !strings.HasPrefix(f, `text {"goodbye":{"error":{"code":"rules_changed"`) || !strings.Contains(f, `"reconnect":`) {
 		t.Errorf("got %s", f)

@@ -122,7 +122,7 @@ func TestAConversation(t *testing.T) {
 		c := newV2Client(t, addr)
 		c.expect(`{"id":1,"join":{"channels":[{"channel":"news"}]}}`, v2Hello,
 			failed("1", "unauthenticated", "The session is anonymous: authenticate first.", "new_token"))
-		c.expect(`{"id":2,"auth":{"token":"wrong"}}`, failed("2", "invalid_token", "The token is not valid, or no longer.", "new_token"))
+		c.expect(`{"id":2,"auth":{"token":"wrong"}}`, failed("2", "invalid_token", "The token is not valid, or is no longer valid.", "new_token"))
 		c.expect(`{"id":"a","ping":{}}`, `text {"id":"a","ping":{}}`)
 		c.expect(`{"auth":{"token":"valid"}}`) // carried out, not answered
 		c.expect(`{"id":3,"auth":{"token":"valid"}}`, `text {"id":3,"auth":{"user":"user"}}`)

@@ -153,7 +153,7 @@ func TestAdministration(t *testing.T) {
 		"token inspect of one that is not valid": {
 			started{args: "token inspect --token-file=" + key, answer: `{"valid":false,"error":{"code":"token_revoked","message":"The token was revoked."}}`},
 			outcome{
-				Exit: 1, Stdout: "valid  no\nwhy    The token was revoked. (token_revoked)\nto do  Come back with another token, if your backend gives you one.\n",
+				Exit: 1, Stdout: "valid  no\nwhy    The token was revoked. (token_revoked)\nto do  Reconnect with another token, if your backend gives you one.\n",
 				Stderr:   "boreas: the token is not valid\n",
 				Requests: []string{`POST /v2/tokens/inspect  {"token":"bk_file"}`},
 			},

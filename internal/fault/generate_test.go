@@ -116,15 +116,16 @@ Every error of [protocol 2](protocol.md) and of the [HTTP API](http-api.md) is a
 ` + "```json\n" + `{"code":"too_many_keys","message":"Too many idempotency keys at once.","retry":"later",
  "docs":"docs/errors.md#too_many_keys","retry_after_ms":1000}
 ` + "```\n" + `
-- ` + "`code`" + ` is one of the words below. A client takes a code that it does not know by its ` + "`retry`" + `.
-- ` + "`message`" + ` is a sentence for people. It may change, so programs do not look at it.
+- ` + "`code`" + ` is one of the words in the table. If a client does not know a code, it acts on ` + "`retry`" + ` alone.
+- ` + "`message`" + ` is a sentence for people. It may change, so programs must not depend on it.
 - ` + "`retry`" + ` says when the same request, or the same connection, can succeed: ` + "`now`, `later`, `new_token`" + ` (with another
   token) or ` + "`never`" + `.
-- ` + "`docs`" + ` is the place of the description here.
-- ` + "`retry_after_ms`" + `, if it is there, is how long to wait at least.
-- ` + "`oldest`" + ` is there when history is missing: the oldest position from which everything is kept.
+- ` + "`docs`" + ` is the place in this page that describes the error.
+- ` + "`retry_after_ms`" + `, if present, is the minimum time to wait.
+- ` + "`oldest`" + ` is present when messages are missing: the oldest position from which everything is kept.
 
-A reply, a refused HTTP request (with the status) and a goodbye (with the close code) have the same object.
+The same object is in a reply, in the response to a refused HTTP request (with the status) and in a goodbye (with the close
+code).
 
 | code | retry | HTTP | close | what happened |
 | --- | --- | --- | --- | --- |

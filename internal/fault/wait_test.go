@@ -17,7 +17,7 @@ func TestRetryAfter(t *testing.T) {
 		err          error
 		header, wire string
 	}{
-		{fault.RateLimited, "1", `{"code":"rate_limited","message":"There is more of this in a second than one address, user or key may do. It was not carried out.","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":1000}`},
+		{fault.RateLimited, "1", `{"code":"rate_limited","message":"The address, user or key has exceeded a rate limit. The request was not carried out.","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":1000}`},
 		{fault.RateLimited.With("Too much."), "1", `{"code":"rate_limited","message":"Too much.","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":1000}`},
 		{fault.RateLimited.After("Too much.", 2*time.Second), "2", `{"code":"rate_limited","message":"Too much.","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":2000}`},
 		{fault.RateLimited.After("Too much.", 2*time.Second+1), "3", `{"code":"rate_limited","message":"Too much.","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":2001}`},
