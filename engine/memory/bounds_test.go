@@ -58,18 +58,18 @@ func TestMemoryLimitsOfAChannel(t *testing.T) {
 		}
 		for _, channel := range channels {
 			if asked[channel] != 1 {
-				t.Errorf("%s was asked about %d times", channel, asked[channel])
+				t.Errorf("for %s, Limits was called %d times", channel, asked[channel])
 			}
 		}
 	})
 }
 
-func TestMemoryCountsWhyItDropped(t *testing.T) {
+func TestMemoryCountsEvictionsByCause(t *testing.T) {
 	inMemory(t, memory.Options{Messages: 20, Memory: 10_000, Age: time.Minute}, func(m *testEngine) {
 		for i := range 30 {
 			m.publish("a", fmt.Sprint(i))
 		}
-		m.publish("b", strings.Repeat("x", 9000)) // most of "a" must go
+		m.publish("b", strings.Repeat("x", 9000)) // most of "a" must be evicted
 		<-time.After(2 * time.Minute)
 		got := m.Stats()
 		got.Channels, got.Bytes = 0, 0
@@ -84,7 +84,7 @@ func TestMemoryCountsWhyItDropped(t *testing.T) {
 }
 
 // clause 4.9
-func TestMemoryKnowsThatNothingCame(t *testing.T) {
+func TestMemoryPositionsOfForgottenLogs(t *testing.T) {
 	inMemory(t, memory.Options{Age: time.Minute, Messages: 5}, func(m *testEngine) {
 		var old []engine.Position
 		var last engine.Position
@@ -101,7 +101,7 @@ func TestMemoryKnowsThatNothingCame(t *testing.T) {
 		check := func(when string) {
 			for i, p := range old {
 				if got := m.kept(fmt.Sprint(i), p); got != "" {
-					t.Errorf("%s: %d since %v: %s", when, i, p, got)
+					t.Errorf("%s: channel %d since %v: %s", when, i, p, got)
 				}
 			}
 			if got := m.kept("never", never.Head); got != "" {
@@ -109,17 +109,17 @@ func TestMemoryKnowsThatNothingCame(t *testing.T) {
 			}
 		}
 		check("at once")
-		<-time.After(59 * time.Minute) // the messages are gone, the logs are not
+		<-time.After(59 * time.Minute) // the messages have expired, the logs remain
 		check("after an hour")
 		if n := m.Stats().Channels; n != 20 {
-			t.Errorf("%d logs", n)
+			t.Errorf("after an hour: %d logs", n)
 		}
 		<-time.After(10 * time.Minute)
 		if n := m.Stats().Channels; n != 0 {
-			t.Errorf("%d logs", n)
+			t.Errorf("after 69 minutes: %d logs", n)
 		}
-		// The logs are forgotten. Now it is known of most channels, and what is not known
-		// is never claimed: chance decides which share a place.
+		// The logs are forgotten. A position at the head of a forgotten log is either still valid
+		// or expired: chance decides which logs share a place in retired.
 		known := 0
 		for i, p := range old {
 			switch got := m.kept(fmt.Sprint(i), p); got {
@@ -127,13 +127,13 @@ func TestMemoryKnowsThatNothingCame(t *testing.T) {
 				known++
 			case engine.ErrExpired.Error():
 			default:
-				t.Errorf("%d since %v: %s", i, p, got)
+				t.Errorf("channel %d since %v: %s", i, p, got)
 			}
 		}
 		if known < 15 {
-			t.Errorf("of %d channels of 20 it is known that nothing came", known)
+			t.Errorf("only %d of 20 positions are still valid", known)
 		}
-		// A new life of each: what came is told from what did not.
+		// The new log of each channel does not mistake an old position for a new one.
 		for i, p := range old {
 			name := fmt.Sprint(i)
 			first := m.publish(name, "new")
@@ -147,7 +147,7 @@ func TestMemoryKnowsThatNothingCame(t *testing.T) {
 				t.Errorf("%s since %v: %s", name, first, got)
 			}
 		}
-		for i, p := range old { // forgotten once more, with one message lost
+		for i, p := range old { // the logs are forgotten again, and one message was missed
 			old[i].Offset = p.Offset - 1
 		}
 		<-time.After(2 * time.Hour)
@@ -159,7 +159,7 @@ func TestMemoryKnowsThatNothingCame(t *testing.T) {
 	})
 }
 
-// However many channels there are, the ceiling holds, also between the janitor's visits.
+// The ceiling holds for any number of channels, also between the visits of the janitor.
 func TestMemoryCeilingHoldsForLogs(t *testing.T) {
 	for name, messages := range map[string]int{"with history": 10, "without": -1} {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestMemoryListsChannels(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer stop()
-		if got := list(); got != "[c.1 c.3]" { // the hub counts followers
+		if got := list(); got != "[c.1 c.3]" { // c.2 is only followed: the hub lists it
 			t.Error(got)
 		}
 		if names, err := m.ListChannels(context.Background(), "", "c.1", 1); fmt.Sprint(names, err) != "[c.3] <nil>" {
@@ -231,7 +231,7 @@ func TestMemoryListsChannels(t *testing.T) {
 	})
 }
 
-// What the evictor knows of a log may be old: it must look before it drops.
+// The time in the evictor's heap may be too early, so evict must check it before dropping.
 func TestMemoryCeilingTakesTheOldest(t *testing.T) {
 	o := memory.Options{Memory: 2000, Limits: func(channel string) engine.Retention {
 		return engine.Retention{Messages: map[string]int{"a": 2}[channel]}
@@ -245,7 +245,7 @@ func TestMemoryCeilingTakesTheOldest(t *testing.T) {
 		publish("b", "2")
 		publish("b", "3")
 		publish("a", "4")
-		publish("a", "5") // the first of a, which the evictor knows, is gone
+		publish("a", "5") // the oldest message of a that the evictor knows is gone
 		publish("c", strings.Repeat("x", 2000-3*257-4*73-72+1))
 		m.want("b", engine.Position{}, "3")
 		m.want("a", engine.Position{}, "4 5")
@@ -268,8 +268,8 @@ func TestMemoryRemembersALogSinceItsLastMessage(t *testing.T) {
 	})
 }
 
-// Some of these share a place for what is known of forgotten logs.
-func TestMemoryNeverSaysAheadOfAForgottenLog(t *testing.T) {
+// Some of these channels share a place in retired.
+func TestMemoryPositionOfForgottenLogIsNeverAhead(t *testing.T) {
 	inMemory(t, memory.Options{}, func(m *testEngine) {
 		last := map[string]engine.Position{}
 		for i := range 2000 {
@@ -290,12 +290,12 @@ func TestMemoryNeverSaysAheadOfAForgottenLog(t *testing.T) {
 			}
 		}
 		if known < 1500 {
-			t.Errorf("of %d channels of 2,000 it is known that nothing came", known)
+			t.Errorf("only %d of 2,000 positions are still valid", known)
 		}
 	})
 }
 
-// Logs that are forgotten while others publish to them never give an offset twice.
+// Logs that are forgotten while others publish to them never assign an offset twice.
 func TestMemoryForgetsWhilePublishing(t *testing.T) {
 	m := memory.New(memory.Options{Memory: 1, Messages: -1, Limits: func(channel string) engine.Retention {
 		runtime.Gosched()
@@ -321,7 +321,7 @@ func TestMemoryForgetsWhilePublishing(t *testing.T) {
 	slices.Sort(all)
 	for i, offset := range all {
 		if offset != uint64(i+1) {
-			t.Fatalf("%d instead of %d", offset, i+1)
+			t.Fatalf("offset %d, want %d", offset, i+1)
 		}
 	}
 	if s := m.Stats(); s.Channels != 0 || s.Bytes != 0 || s.Publications != 0 {
@@ -329,8 +329,8 @@ func TestMemoryForgetsWhilePublishing(t *testing.T) {
 	}
 }
 
-// What the engine counts is what it costs, and is given back.
-func TestMemoryCountsWhatItTakes(t *testing.T) {
+// The engine's estimate is close to the memory used, and returns to 0.
+func TestMemoryEstimatesItsSize(t *testing.T) {
 	inMemory(t, memory.Options{Age: time.Minute}, func(m *testEngine) {
 		before, _ := footprint()
 		const channels, each = 10_000, 10
@@ -343,17 +343,17 @@ func TestMemoryCountsWhatItTakes(t *testing.T) {
 		heap, _ := footprint()
 		took, counted := float64(heap-before)/(channels*each), float64(m.Stats().Bytes)/(channels*each)
 		if took > 230 || took > 1.1*counted || took < 0.8*counted {
-			t.Errorf("a message of 100 bytes took %.0f, and %.0f were counted", took, counted)
+			t.Errorf("a message of 100 bytes took %.0f bytes, the estimate is %.0f", took, counted)
 		}
 		<-time.After(70 * time.Minute)
 		after, _ := footprint()
 		if s := m.Stats(); s.Bytes != 0 || after-before > 100<<10 {
-			t.Errorf("%d bytes are held, and %d were counted", after-before, s.Bytes)
+			t.Errorf("%d bytes are still in use, the estimate is %d", after-before, s.Bytes)
 		}
 	})
 }
 
-func TestEmptyLogsCostNobodyTheirHistory(t *testing.T) {
+func TestEmptyLogsDoNotEvictHistory(t *testing.T) {
 	inMemory(t, memory.Options{Memory: 1 << 20}, func(m *testEngine) {
 		for i := range 6000 {
 			m.publish(fmt.Sprint("once-", i), "x")
@@ -364,7 +364,7 @@ func TestEmptyLogsCostNobodyTheirHistory(t *testing.T) {
 			m.publish("busy", data)
 		}
 		if got := len(strings.Fields(m.kept("busy", engine.Position{}))); got != 1000 {
-			t.Errorf("%d of 1,000 are kept", got)
+			t.Errorf("%d of 1,000 messages are kept", got)
 		}
 	})
 }

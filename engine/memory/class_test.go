@@ -10,8 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// The counts for clients and for keys return to zero, and the heaps hold no log twice.
-func TestMemoryGivesBackWhatItCounts(t *testing.T) {
+// The counters for clients and keys return to zero, and no heap contains a log twice.
+func TestMemoryCountersReturnToZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New(Options{Memory: 100_000})
 		for i := range 3000 {
@@ -27,10 +27,10 @@ func TestMemoryGivesBackWhatItCounts(t *testing.T) {
 			}
 		}
 		if m.clientBytes.Load() == 0 || m.keyShares.clients.Load() == 0 {
-			t.Error("nothing is counted for clients")
+			t.Error("the counters for clients are zero")
 		}
 		<-time.After(2 * time.Hour)
-		m.Close() // otherwise the janitor waits for the locks
+		m.Close() // so that the janitor does not wait for the locks
 		k := &m.keyShares
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -41,13 +41,13 @@ func TestMemoryGivesBackWhatItCounts(t *testing.T) {
 			"publishers": int64(len(k.byName)), "idle logs": int64(len(m.idle.list)), "followed": m.followed.Load(), "logs": m.logs.Load(),
 		} {
 			if n != 0 {
-				t.Errorf("%s: %d are still counted", what, n)
+				t.Errorf("counter %s: %d, want 0", what, n)
 			}
 		}
 	})
 }
 
-// twice returns the name of a log that is in a heap twice, or "".
+// twice returns the name of a log that is in a heap twice, or "" if there is none.
 func twice(m *Engine) string {
 	m.evictor.mu.Lock()
 	defer m.evictor.mu.Unlock()

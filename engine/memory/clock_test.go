@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// The machine's clock is set in either direction: this changes neither which publications are
-// kept nor for how long.
+// Setting the machine's clock, forward or back, changes neither which publications are kept nor for
+// how long.
 func TestMemoryMeasuresAgeWithoutTheWallClock(t *testing.T) {
 	for _, step := range []time.Duration{time.Hour, 5 * time.Second, -5 * time.Second, -time.Hour} {
 		t.Run(step.String(), func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestMemoryMeasuresAgeWithoutTheWallClock(t *testing.T) {
 					last := m.publish("late", fmt.Sprint(i))
 					m.want("late", engine.Position{Epoch: last.Epoch, Offset: last.Offset - 1}, fmt.Sprint(i))
 				}
-				m.want("late", engine.Position{}, "0 1 2 3 4 5 6 7 8 9") // and the newest of all is not evicted
+				m.want("late", engine.Position{}, "0 1 2 3 4 5 6 7 8 9") // also, the newest publications are not evicted
 				<-time.After(59 * time.Second)
 				m.want("late", engine.Position{}, "0 1 2 3 4 5 6 7 8 9")
 				<-time.After(time.Second + 1)
@@ -54,7 +54,7 @@ func TestPublicationTimeIsTheWallClocks(t *testing.T) {
 				m.Fatal(err)
 			}
 			if got := time.Unix(0, h.Publications[0].Time).Sub(time.Now().Round(0)); got != step {
-				m.Errorf("the clock was set by %v, and the publication's time by %v", step, got)
+				m.Errorf("the clock was set by %v, the publication's time changed by %v", step, got)
 			}
 		}
 	})

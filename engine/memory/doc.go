@@ -1,3 +1,3 @@
-// Package memory is the engine that keeps publications in the memory of this process. They are
-// lost when the process ends.
+// Package memory is the engine that keeps publications in the memory of this process. It loses them
+// when the process ends.
 package memory

@@ -18,15 +18,15 @@ const (
 	logClasses
 )
 
-// clientShare is the part of the ceiling that the channels on which clients publish may always
-// have, as a divisor. Over that share they are evicted before others are.
+// clientShare is a part of the ceiling, as a divisor. While the channels on which clients publish
+// use more than that part, they are evicted before others.
 const clientShare = 2
 
-// evictor finds the log with the oldest publication of a class. For each class it has a heap of
-// the logs that have publications. The heap is ordered by the time of each log's oldest
-// publication when the log was last looked at. That time is never later than the real one, so a
-// log that wrongly comes first is noticed and sorted in again when its turn comes. A log whose
-// class has changed is in two heaps; memoryLog.queued is the valid one.
+// evictor finds the log with the oldest publication of a class. For each class it has a heap of the
+// logs that have publications, ordered by the time of each log's oldest publication when the
+// evictor last read it. That time is never later than the real one. So if a log is wrongly first,
+// evict notices that and moves it. A log whose class has changed is in two heaps; the one that
+// channelLog.queued names is valid.
 type evictor struct {
 	mu   sync.Mutex
 	logs [logClasses]logHeap
@@ -57,7 +57,7 @@ func (e *evictor) add(l *channelLog, c logClass, oldest clock.Mono) {
 	heap.Push(&e.logs[c], logAge{l, oldest})
 }
 
-// next returns the heap whose first log is next. The caller holds mu.
+// next returns the heap from which to evict next. The caller holds mu.
 func (e *evictor) next(m *Engine) *logHeap {
 	backends, clients := &e.logs[classBackends], &e.logs[classClients]
 	switch {
@@ -69,9 +69,9 @@ func (e *evictor) next(m *Engine) *logHeap {
 	return backends
 }
 
-// evict drops the oldest publications until the engine is below its ceiling: those of the
-// channels on which clients publish while these have more than their share, otherwise those of
-// all channels. A channel's newest publication is not spared.
+// evict drops the oldest publications until the engine is below its ceiling. It drops those of the
+// channels on which clients publish while these use more than their share, otherwise those of all
+// channels. It may drop a channel's newest publication.
 func (e *evictor) evict(m *Engine) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -97,15 +97,15 @@ func (e *evictor) evict(m *Engine) {
 		l.mu.Unlock()
 		if gone {
 			heap.Pop(logs)
-			m.forgetIdle() // which costs everyone less than evicting another publication
+			m.forgetIdle() // cheaper for clients than evicting another publication
 		} else {
 			heap.Fix(logs, 0)
 		}
 	}
 }
 
-// compact lets go of logs that have no publications any more, so that logs long
-// forgotten are not held here when the ceiling is never reached.
+// compact removes the logs that have no publications. Otherwise forgotten logs would stay here if
+// the ceiling is never reached.
 func (e *evictor) compact() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

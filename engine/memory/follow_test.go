@@ -22,10 +22,10 @@ func (m *testEngine) follow(channel string, deliver func(*engine.Publication)) (
 
 func nobody(*engine.Publication) {}
 
-// Any number of channels that are only followed does not evict history: while they are followed and
-// afterwards, with and without earlier messages of their own.
-func TestFollowersPushOutNoHistory(t *testing.T) {
-	for name, messages := range map[string]int{"never published to": 0, "published to, and nothing kept": 1} {
+// Channels that are only followed never evict history, in any number: neither while they are
+// followed nor afterwards, neither with nor without earlier messages of their own.
+func TestFollowersDoNotEvictHistory(t *testing.T) {
+	for name, messages := range map[string]int{"never published to": 0, "published to, nothing kept": 1} {
 		t.Run(name, func(t *testing.T) {
 			o := memory.Options{Memory: 1 << 20, Limits: func(channel string) engine.Retention {
 				if channel == "news" {
@@ -46,7 +46,7 @@ func TestFollowersPushOutNoHistory(t *testing.T) {
 				}
 				var stops []func()
 				long := strings.Repeat("x", 240)
-				for i := range 20_000 { // would be 10 MB of history
+				for i := range 20_000 { // would take 10 MB if they counted as history
 					channel := fmt.Sprint(long, i)
 					_, stop := m.follow(channel, nobody)
 					stops = append(stops, stop)
@@ -66,7 +66,7 @@ func TestFollowersPushOutNoHistory(t *testing.T) {
 					check("while they are left")
 				}
 				if n := m.Stats().Followed; n != 0 {
-					t.Errorf("%d channels are followed", n)
+					t.Errorf("%d channels are still followed", n)
 				}
 			})
 		})
@@ -74,7 +74,7 @@ func TestFollowersPushOutNoHistory(t *testing.T) {
 }
 
 // Idle logs are forgotten before publications are evicted.
-func TestIdleLogsGoBeforeHistory(t *testing.T) {
+func TestIdleLogsAreForgottenBeforeHistory(t *testing.T) {
 	o := memory.Options{Memory: 1 << 20, Limits: func(channel string) engine.Retention {
 		return engine.Retention{Messages: map[bool]int{true: 100_000, false: -1}[channel == "news"]}
 	}}
@@ -98,25 +98,25 @@ func TestIdleLogsGoBeforeHistory(t *testing.T) {
 	})
 }
 
-// A position on a channel that never had a message stays valid, even if the log was forgotten.
-func TestAPlaceOnASilentChannel(t *testing.T) {
+// A position on a channel without messages stays valid, even after the log is forgotten.
+func TestPositionOnASilentChannel(t *testing.T) {
 	inMemory(t, memory.Options{}, func(m *testEngine) {
 		head, stop := m.follow("a", nobody)
 		if got := m.kept("a", head); got != "" {
-			t.Errorf("while it is followed: %s", got)
+			t.Errorf("while the channel is followed: %s", got)
 		}
 		stop()
 		if got := m.kept("a", head); got != "" {
-			t.Errorf("after it was: %s", got)
+			t.Errorf("after the channel was followed: %s", got)
 		}
-		<-time.After(2 * time.Hour) // its log is forgotten
+		<-time.After(2 * time.Hour) // the log is forgotten
 		if got := m.kept("a", head); got != "" {
 			t.Errorf("two hours later: %s", got)
 		}
 		again, stop := m.follow("a", nobody)
 		defer stop()
 		if again != head {
-			t.Errorf("followed from %v, and before from %v", again, head)
+			t.Errorf("followed from %v, before from %v", again, head)
 		}
 		m.publish("a", "1")
 		if got := m.kept("a", head); got != "1" {

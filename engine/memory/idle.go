@@ -2,11 +2,11 @@ package memory
 
 import "sync"
 
-// logState is the use of a log. It decides which total the log's memory counts toward.
+// logState is the use of a log. It decides which totals the log counts toward.
 type logState uint8
 
 const (
-	// logNew: the log has just been created, or has been forgotten. It does not count.
+	// logNew: the log has just been created or has been forgotten. It counts toward no total.
 	logNew logState = iota
 
 	// logKept: the log keeps publications or keys. It counts as history, which the ceiling bounds.
@@ -14,18 +14,18 @@ const (
 	logKept
 
 	// logFollowed: the log keeps nothing and is followed. It is not history and must not evict any,
-	// so it does not count toward the ceiling. The hub bounds how many channels sessions follow;
-	// see Options.ChannelMemory.
+	// so it does not count toward the ceiling. The hub limits the number of channels that sessions
+	// follow; see Options.ChannelMemory there.
 	logFollowed
 
-	// logIdle: the log keeps nothing and is not followed. It only holds the offset of the channel's
-	// next publication, so that "nothing new since" can still be answered. It counts as history,
-	// and is forgotten before any publication is evicted.
+	// logIdle: the log keeps nothing and is not followed. It holds only the channel's head, so that
+	// a reader at the head learns that it missed nothing. It counts as history, and is forgotten
+	// before any publication is evicted.
 	logIdle
 )
 
-// settle updates the log's state. A caller that changes a field that the state depends on calls
-// it before releasing mu.
+// settle updates the log's state. A caller that changes a field that the state depends on calls it
+// before it releases mu.
 func (l *channelLog) settle(m *Engine) {
 	state := logIdle
 	switch {
@@ -68,9 +68,9 @@ func (l *channelLog) count(m *Engine, n int64) {
 	l.addUsed(m, cost)
 }
 
-// idleLogs holds the idle logs in the order in which they became idle. It may also hold logs
-// that are no longer idle, so a caller that takes one must check. Its lock comes after
-// memoryLog.mu.
+// idleLogs is a queue of the idle logs, in the order in which they became idle. It may also contain
+// logs that are no longer idle, so the caller of pop must check. Its lock comes after
+// channelLog.mu.
 type idleLogs struct {
 	mu   sync.Mutex
 	list []*channelLog
@@ -95,13 +95,13 @@ func (q *idleLogs) pop() *channelLog {
 	return l
 }
 
-// forgetIdle forgets idle logs, oldest first, while they or all logs together use too much
-// memory. The caller holds no lock of a shard or log.
+// forgetIdle forgets idle logs, longest idle first, while idle logs use more than their share or
+// all logs together are above the ceiling. The caller holds no lock of a shard or log.
 func (m *Engine) forgetIdle() {
 	for m.idleBytes.Load() > m.options.Memory/idleShare || m.idleBytes.Load() > 0 && m.used.Load() > m.options.Memory {
 		l := m.idle.pop()
 		if l == nil {
-			return // others are about to forget them
+			return // other goroutines are about to forget them
 		}
 		s, _ := m.place(l.name)
 		s.mu.Lock()

@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// logLinger is how long a log without publications and followers is
-	// remembered, so that "nothing new since" can still be told.
+	// logLinger is how long a log without publications and followers is kept, so that a reader at
+	// its head still learns that it missed nothing.
 	logLinger = time.Hour
 
-	// janitorPeriod is how often one shard is searched for what has expired:
-	// each shard's turn comes every memoryShards periods. Readers never see
-	// what has expired; this only bounds how long its memory is held.
+	// janitorPeriod is how often the janitor visits one shard. It visits each shard once in every
+	// shards periods. Readers never see expired data, so this only bounds how long its memory is
+	// held.
 	janitorPeriod = 500 * time.Millisecond
 )
 
-// janitor frees what has expired, one shard at a time.
+// janitor frees expired data, one shard at a time.
 func (m *Engine) janitor(ctx context.Context) {
 	defer close(m.done)
 	tick := time.NewTicker(janitorPeriod)
@@ -39,8 +39,8 @@ func (m *Engine) janitor(ctx context.Context) {
 	}
 }
 
-// clean drops expired publications and keys in a shard, and forgets logs that have not been used
-// for long.
+// clean drops expired publications and keys of a shard, and forgets logs that were not used for
+// logLinger.
 func (m *Engine) clean(s *shard, now clock.Mono) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,7 @@ func (m *Engine) clean(s *shard, now clock.Mono) {
 	}
 }
 
-// forget removes an idle log. The caller holds its lock and its shard's.
+// forget removes an idle log. The caller holds its lock and the lock of its shard.
 func (m *Engine) forget(l *channelLog) {
 	s, retired := m.place(l.name)
 	*retired = max(*retired, l.head)

@@ -9,26 +9,27 @@ import (
 )
 
 const (
-	// keyOverhead is the cost of remembering a key in addition to its bytes: the struct, the map
-	// entry, rounding by the allocator. keysOverhead is the cost of a log that remembers any keys.
+	// keyOverhead is the cost in bytes of remembering a key in addition to its text: the struct,
+	// the map entry, rounding by the allocator. keysOverhead is the cost of a log that remembers
+	// any keys.
 	keyOverhead  = 128
 	keysOverhead = 320
 )
 
-// publishKey is an idempotency key, and a hash of its message's data, seeded so that clients
-// cannot find two messages with the same hash.
+// publishKey is an idempotency key with a hash of its message's data. The hash is seeded so that
+// clients cannot find two messages with the same hash.
 type publishKey struct {
 	text      string // "" if there is none
 	data      uint64
 	publisher string // of the message
 }
 
-// logKeys are the keys that a log remembers. Guarded by memoryLog.mu.
+// logKeys has the keys that a log remembers. Guarded by channelLog.mu.
 type logKeys struct {
 	byText      map[string]*logKey
-	first, last *logKey        // in the order of time
-	opener      *publisherKeys // has counted the cost that does not belong to a single key
-	most        int            // that byText ever had: maps do not shrink
+	first, last *logKey        // in order of time
+	opener      *publisherKeys // has paid the cost that does not belong to a single key, see firstKey; may be nil
+	most        int            // maximum of len(byText) so far: a map does not shrink
 }
 
 type logKey struct {
@@ -36,13 +37,13 @@ type logKey struct {
 	data   uint64
 	offset uint64         // of the publication
 	at     clock.Mono     // when it was published
-	share  *publisherKeys // the publisher's keys that it is among; nil if the message has no publisher
+	share  *publisherKeys // pays for the key; nil if the message has no publisher
 	next   *logKey
 }
 
-// claim remembers a key for the publication that is about to be appended. If the key
-// is known it returns the offset of the first and errDuplicate, or ErrKeyReused. The
-// caller holds mu.
+// claim remembers a key for the publication that is about to be appended. If the key is known,
+// claim returns the offset of the first publication and errDuplicate, or ErrKeyReused if the data
+// differ. The caller holds mu.
 func (l *channelLog) claim(m *Engine, key publishKey, now clock.Mono) (uint64, error) {
 	l.expireKeys(m, now)
 	if l.keys != nil {
@@ -67,13 +68,12 @@ func (l *channelLog) claim(m *Engine, key publishKey, now clock.Mono) (uint64, e
 	}
 	m.used.Add(keyOverhead + int64(len(key.text)))
 	m.keys.Add(1)
-	// Clone the text: it may be a substring of a whole request.
+	// Clone: the text may be a substring of a whole request.
 	l.keys.add(&logKey{text: strings.Clone(key.text), data: key.data, offset: l.head + 1, at: now, share: share})
 	return 0, nil
 }
 
-// firstKey is the additional cost of the first key of a log: the log cannot be evicted while it
-// has one.
+// firstKey is the additional cost of a log's first key: a log with keys cannot be forgotten.
 func (l *channelLog) firstKey() int64 { return keysOverhead + logOverhead + int64(len(l.name)) }
 
 func (s *logKeys) add(k *logKey) {

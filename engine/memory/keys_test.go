@@ -11,7 +11,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// withKey publishes and returns what came of it in words.
+// withKey publishes and returns the result in words.
 func (m *testEngine) withKey(channel, data, key string) string {
 	ack, err := m.Publish(context.Background(), channel, engine.Message{Data: []byte(data), Key: key})
 	switch {
@@ -38,9 +38,9 @@ func TestMemoryKeys(t *testing.T) {
 		m.wantKey("a", "2", "k", engine.ErrKeyReused.Error())
 		m.wantKey("a", "1", "K", "published 2") // another key
 		m.wantKey("b", "2", "k", "published 1") // another channel
-		m.wantKey("a", "1", "", "published 3")  // none
+		m.wantKey("a", "1", "", "published 3")  // no key
 
-		// The key is known for longer than the message is kept.
+		// The key is remembered for longer than the message.
 		<-time.After(2 * time.Minute)
 		m.want("a", engine.Position{}, "")
 		m.wantKey("a", "1", "k", "duplicate of 1")
@@ -50,8 +50,8 @@ func TestMemoryKeys(t *testing.T) {
 	})
 }
 
-// A duplicate's position is as good as the first one's: it stands for its place for as
-// long as the key is known, so the log is not forgotten meanwhile.
+// The position of a duplicate is valid for as long as the key is remembered, so the log is not
+// forgotten before.
 func TestMemoryKeysKeepTheLog(t *testing.T) {
 	inMemory(t, memory.Options{KeyWindow: 3 * time.Hour, Messages: -1}, func(m *testEngine) {
 		m.wantKey("a", "1", "k", "published 1")
@@ -94,18 +94,18 @@ func TestMemoryKeysAreBounded(t *testing.T) {
 		for got := ""; got != engine.ErrTooManyKeys.Error(); n++ {
 			got = m.withKey("a", "x", key(n))
 		}
-		if n < 900 || n > 1200 { // 256 KiB of keys of 128 bytes
+		if n < 900 || n > 1200 { // 256 KiB, with keys of 128 bytes
 			t.Errorf("%d keys in a quarter of 1 MiB", n)
 		}
-		m.wantKey("a", "x", key(0), "duplicate of 1") // those that are known still work
+		m.wantKey("a", "x", key(0), "duplicate of 1") // known keys still work
 		m.wantKey("b", "x", "b", engine.ErrTooManyKeys.Error())
-		if head := m.publish("a", "x"); head.Offset != uint64(n) { // and messages without
+		if head := m.publish("a", "x"); head.Offset != uint64(n) { // and so do messages without a key
 			t.Errorf("head %v after %d keys", head, n)
 		}
 		if got := len(strings.Fields(m.kept("history", engine.Position{}))); got != 1000 {
-			t.Errorf("%d messages of 1,000 read", got)
+			t.Errorf("%d of 1,000 messages are kept", got)
 		}
-		// In time there is room again.
+		// Later there is room for new keys.
 		<-time.After(2*time.Minute + 40*time.Second)
 		if n := m.Stats().Keys; n != 0 {
 			t.Errorf("%d keys are remembered", n)
@@ -119,7 +119,7 @@ func TestMemoryKeysAreBounded(t *testing.T) {
 	})
 }
 
-// Keys come and go: what is forgotten is always the oldest, and its memory is returned.
+// The oldest keys expire first, and their memory is freed.
 func TestMemoryKeysExpireInOrder(t *testing.T) {
 	inMemory(t, memory.Options{KeyWindow: 1000 * time.Second}, func(m *testEngine) {
 		for i := range 3000 {

@@ -10,39 +10,40 @@ import (
 )
 
 const (
-	// keyShare is the part of the ceiling that keys may take, and clientKeyShare the part that keys
-	// of messages with a publisher may take. The rest is reserved for messages without a publisher.
+	// keyShare is the part of the ceiling that all keys may take, and clientKeyShare the part that
+	// keys of messages with a publisher may take, as divisors. The rest is reserved for messages
+	// without a publisher.
 	keyShare       = 4
 	clientKeyShare = 8
 
-	// leftToOthers is how much of the room for publishers' keys must be left for each part that one
-	// publisher has. A single publisher can have a ninth of it, and a hundred publishers that take
-	// as much as they can do not fill it.
+	// leftToOthers is how many times the size of one publisher's keys must stay free for others in
+	// the part for publishers. So a single publisher can take a ninth of that part, and a hundred
+	// greedy publishers do not fill it.
 	leftToOthers = 8
 
 	// publisherOverhead is the cost in bytes of counting a publisher's keys.
 	publisherOverhead = 160
 )
 
-// errPublishersKeys is returned to a publisher that has as many keys as one publisher may have.
+// errPublishersKeys is returned to a publisher whose keys take as much as one publisher may have.
 var errPublishersKeys = fmt.Errorf("%w from this publisher", engine.ErrTooManyKeys)
 
-// keyShares bounds the cost of keys, in total and for each publisher.
+// keyShares limits the cost of keys in bytes, in total and for each publisher.
 type keyShares struct {
 	all     atomic.Int64
-	clients atomic.Int64 // the part of it for messages with a publisher; changed with mu held
+	clients atomic.Int64 // the part of all for messages with a publisher; written with mu held
 
 	mu     sync.Mutex
 	byName map[string]*publisherKeys
 }
 
-// publisherKeys is the cost of the keys of one publisher. Guarded by keyShares.mu.
+// publisherKeys is the total cost of one publisher's keys. Guarded by keyShares.mu.
 type publisherKeys struct {
 	name  string
 	bytes int64
 }
 
-// take makes room for a key of the publisher, which may be "".
+// take reserves the cost of a key for the publisher, which may be "".
 func (s *keyShares) take(m *Engine, publisher string, cost int64) (*publisherKeys, error) {
 	if s.all.Add(cost) > m.options.Memory/keyShare {
 		s.all.Add(-cost)
@@ -76,7 +77,7 @@ func (s *keyShares) take(m *Engine, publisher string, cost int64) (*publisherKey
 	return p, nil
 }
 
-// giveBack releases the cost of a key of the publisher, which may be nil.
+// giveBack releases the cost of a key. The publisher p may be nil.
 func (s *keyShares) giveBack(m *Engine, p *publisherKeys, cost int64) {
 	s.all.Add(-cost)
 	if p == nil {

@@ -5,12 +5,12 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// pubList is a queue of publications, oldest first, in one array, and of when each was accepted
-// in another. Dropping from its front leaves room there, which is used again before the arrays
-// grow: a log at its bound neither allocates nor moves more than a few pointers for each
-// publication.
+// pubList is a queue of publications, oldest first. One array has the publications, another the
+// times at which they were accepted. Publications dropped from the front leave free places, which
+// are used again before the arrays grow. So a log at its limit does not allocate, and moves only a
+// few pointers for each publication.
 type pubList struct {
-	all  []*engine.Publication // from dead on; before that they are nil
+	all  []*engine.Publication // the places before dead are nil
 	at   []clock.Mono          // same length as all
 	dead int
 }
@@ -39,9 +39,9 @@ func (q *pubList) push(p *engine.Publication, at clock.Mono) {
 	q.at = append(q.at, at)
 }
 
-// drop takes the n oldest away.
+// drop removes the n oldest publications.
 func (q *pubList) drop(n int) {
-	clear(q.all[q.dead : q.dead+n]) // the collector looks at the whole array
+	clear(q.all[q.dead : q.dead+n]) // so that the garbage collector can free them
 	q.dead += n
 	switch left := q.len(); {
 	case left == 0:

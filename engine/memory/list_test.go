@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestPubList compares the list with a plain slice. What was dropped is not held, and the
-// array is never much larger than what is in it.
+// TestPubList compares the list with a plain slice. The list holds no dropped publications, and its
+// array is never much larger than its content.
 func TestPubList(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var q pubList
@@ -27,10 +27,10 @@ func TestPubList(t *testing.T) {
 				want = want[n:]
 			}
 			if !slices.Equal(q.live(), want) || q.len() != len(want) {
-				rt.Fatalf("%d in the list, want %d", q.len(), len(want))
+				rt.Fatalf("the list has %d publications, want %d", q.len(), len(want))
 			}
 			if c := cap(q.all); c > 64 && c > 4*len(want)+4 {
-				rt.Fatalf("room for %d, with %d in it", c, len(want))
+				rt.Fatalf("the list has room for %d publications and contains %d", c, len(want))
 			}
 			held := 0
 			for _, p := range q.all[:cap(q.all)] {
@@ -39,7 +39,7 @@ func TestPubList(t *testing.T) {
 				}
 			}
 			if held != len(want) {
-				rt.Fatalf("%d are held, want %d", held, len(want))
+				rt.Fatalf("the array holds %d publications, want %d", held, len(want))
 			}
 		}
 	})
@@ -57,7 +57,7 @@ func TestPubListAtItsBoundDoesNotGrow(t *testing.T) {
 			step()
 		}
 		if n := testing.AllocsPerRun(10*bound, step); n != 0 {
-			t.Errorf("at %d: %v allocations a publication", bound, n)
+			t.Errorf("with %d publications: %v allocations per publication", bound, n)
 		}
 	}
 }

@@ -9,42 +9,43 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// Lock order: evictor.mu, memoryShard.mu, memoryLog.mu, and last idleLogs.mu, keptNames.mu and
-// the locks that deliver takes (channel.mu, queue.mu).
+// Lock order: evictor.mu, shard.mu, channelLog.mu. While holding channelLog.mu, code may take
+// idleLogs.mu, keptNames.mu, keyShares.mu, and the locks that deliver takes (channel.mu, queue.mu).
 
-// memoryLog is one channel's log in a [Engine].
+// channelLog is the log of one channel.
 type channelLog struct {
-	name   string           // of its channel; immutable
-	limits engine.Retention // immutable
+	// Immutable.
+	name   string // of its channel
+	limits engine.Retention
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards the fields below
 	pubs      pubList
-	bytes     int64  // of their data
-	floor     uint64 // see History
+	bytes     int64  // of the data of pubs
+	floor     uint64 // see engine.History
 	head      uint64
-	touched   clock.Mono // when it was last published to or unfollowed
+	touched   clock.Mono // when it was created, last published to or last unfollowed
 	followers []*follower
-	keys      *logKeys // nil if none are remembered
-	gone      bool     // forgotten by the engine; a new log has taken its place
+	keys      *logKeys // nil if no keys are remembered
+	gone      bool     // forgotten by the engine; the channel's next log is another one
 	state     logState // derived from gone, pubs, keys and followers; see settle
-	class     logClass // the kind of publishers since it was created
+	class     logClass // of the publishers since it was created
 	queued    struct {
-		evictor logClass // the class whose heap it is in
-		idle    bool
+		evictor logClass // the class in whose heap its valid entry is, classNone if it has none
+		idle    bool     // it is in Engine.idle
 	}
 }
 
 type follower struct{ deliver func(*engine.Publication) }
 
-// What [channelLog.append] may return besides errors of [engine.Engine.Publish].
+// Errors of [channelLog.append] besides those of [engine.Engine.Publish].
 var (
 	errForgotten = errors.New("the log is gone")
 	errDuplicate = errors.New("published before with the same key")
 )
 
-// append adds p, gives it an offset and time, and hands it to the followers. It returns the
-// offset. If it returns an error, it has done nothing; with errDuplicate it returns the offset
-// of the first message with the key.
+// append adds p to the log, sets its offset and time, and delivers it to the followers. It returns
+// the offset. If it returns an error, it has changed nothing; with errDuplicate it returns the
+// offset of the first message with the key.
 func (l *channelLog) append(m *Engine, p *engine.Publication, c logClass, key publishKey) (uint64, error) {
 	l.mu.Lock()
 	if l.gone {
@@ -53,8 +54,8 @@ func (l *channelLog) append(m *Engine, p *engine.Publication, c logClass, key pu
 	}
 	now, wall := clock.Both()
 	if key.text != "" {
-		// Under the same lock as the append, so that of two concurrent messages with the same key the
-		// second finds the first.
+		// Claim under the same lock as the append, so that the second of two concurrent messages
+		// with the same key finds the first.
 		if offset, err := l.claim(m, key, now); err != nil {
 			l.settle(m)
 			l.mu.Unlock()
@@ -89,7 +90,7 @@ func (l *channelLog) append(m *Engine, p *engine.Publication, c logClass, key pu
 	return offset, nil
 }
 
-// setClass records that clients also publish on the channel. The caller holds mu.
+// setClass records that clients, too, publish on the channel. The caller holds mu.
 func (l *channelLog) setClass(m *Engine, c logClass) {
 	kept := l.bytes + int64(l.pubs.len())*publicationOverhead
 	l.count(m, -1)
@@ -99,7 +100,7 @@ func (l *channelLog) setClass(m *Engine, c logClass) {
 	l.count(m, 1)
 }
 
-// addUsed counts bytes that the log takes, or less if n is negative. The caller holds mu.
+// addUsed adds n bytes to the totals of the log's class; n may be negative. The caller holds mu.
 func (l *channelLog) addUsed(m *Engine, n int64) {
 	m.used.Add(n)
 	if l.class == classClients {
@@ -107,7 +108,7 @@ func (l *channelLog) addUsed(m *Engine, n int64) {
 	}
 }
 
-// expire drops the publications beyond the channel's bounds. The caller holds mu.
+// expire drops the publications over the channel's limits. The caller holds mu.
 func (l *channelLog) expire(m *Engine, now clock.Mono) {
 	pubs, at := l.pubs.live(), l.pubs.times()
 	old := 0

@@ -15,35 +15,35 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// MemoryOptions bounds what a [Engine] keeps. The zero value works.
+// Options bounds the data that an [Engine] keeps. The zero value works.
 type Options struct {
-	// Messages is how many publications a channel keeps. 0 means
-	// [DefaultMessages], a negative number none.
+	// Messages is the maximum number of publications that a channel keeps. 0 means
+	// [DefaultMessages]; a negative number means that it keeps none.
 	Messages int
 
-	// Bytes is how many bytes of messages a channel keeps. 0 means
+	// Bytes is the maximum number of bytes of messages that a channel keeps. 0 means
 	// [DefaultBytes]. The newest publication is kept whatever its size.
 	Bytes int64
 
 	// Age is how long a publication is kept. 0 means [DefaultAge].
 	Age time.Duration
 
-	// Memory is a ceiling for the bytes of all channels together, overhead
-	// included as an estimate. Above it the oldest publications of all are
-	// dropped. 0 means [DefaultMemory].
+	// Memory is a ceiling for the bytes of all channels together, including an estimate of the
+	// overhead. Above it the engine drops the oldest publications of all channels. 0 means
+	// [DefaultMemory].
 	Memory int64
 
-	// Limits gives a channel its own bounds, where they are not zero, in place of
-	// Messages, Bytes and Age. It is asked when a channel's log is made, by many
-	// goroutines at once. Nil means that all channels have those.
+	// Limits returns a channel's own limits. Those that are not zero replace Messages, Bytes and
+	// Age. The engine calls Limits when it creates a channel's log, from many goroutines at once.
+	// Nil means that all channels have the same limits.
 	Limits func(channel string) engine.Retention
 
-	// KeyWindow is how long an idempotency key is remembered. 0 means
-	// [DefaultKeyWindow]; with a negative one keys mean nothing.
+	// KeyWindow is how long an idempotency key is remembered. 0 means [DefaultKeyWindow]. If it is
+	// negative, keys have no effect.
 	KeyWindow time.Duration
 }
 
-// What a [Engine] keeps by default: enough to come back to after a few minutes.
+// Defaults of [Options]. A client that was disconnected for a few minutes can resume.
 const (
 	DefaultMessages  = 10_000
 	DefaultBytes     = 16 << 20
@@ -53,66 +53,70 @@ const (
 )
 
 const (
-	// memoryShards spreads the channels over maps with a lock each, so that
-	// publishers to different channels seldom meet.
+	// shards is the number of maps over which the channels are spread. Each has its own lock, so
+	// that publishers to different channels seldom wait for each other.
 	shards = 64
 
-	// publicationOverhead is the cost of keeping a publication in addition to its bytes: the
-	// struct, its place and time in the log, rounding by the allocator.
+	// publicationOverhead is the cost in bytes of keeping a publication in addition to its data:
+	// the struct, its entries in the log, rounding by the allocator.
 	publicationOverhead = 80
 
-	// logOverhead is the cost of an empty log: the struct, the map entry.
+	// logOverhead is the cost in bytes of an empty log in addition to its name: the struct, the map
+	// entry.
 	logOverhead = 256
 
-	// idleShare is the part of the ceiling that idle logs may take, as long as nothing
-	// else needs it.
+	// idleShare is the part of the ceiling that idle logs may use while nothing else needs it, as a
+	// divisor.
 	idleShare = 8
 )
 
-// Memory is the engine that keeps publications in this process's memory. Its epoch
-// is new with each NewMemory: what it kept ends with the process.
+// Engine keeps publications in the memory of this process. Each Engine has a new epoch, because its
+// publications end with the process.
 type Engine struct {
+	// Immutable after New.
 	options Options
 	epoch   uint64
 	seed    maphash.Seed
-	shards  [shards]shard
+	stop    context.CancelFunc // ends the janitor
+	done    chan struct{}      // closed when the janitor has ended
 
-	used        atomic.Int64 // bytes of kept publications and of idle logs, including overhead
-	idleBytes   atomic.Int64 // of that, for idle logs
-	clientBytes atomic.Int64 // of that, for logs of classClients, without keys
-	logs        atomic.Int64 // except those that are only followed
-	followed    atomic.Int64 // logs that are only followed
-	kept        atomic.Int64 // publications in all logs
-	keys        atomic.Int64 // in all logs
-	keyShares   keyShares
+	// Each has its own lock.
+	shards    [shards]shard
+	keyShares keyShares
+	evictor   evictor
+	idle      idleLogs
+
+	// Totals. Each is changed together with the log that it counts, with the log's mu held.
+	used        atomic.Int64 // estimated bytes of publications, keys, and logs that are not only followed
+	idleBytes   atomic.Int64 // the part of used that idle logs take
+	clientBytes atomic.Int64 // the part of used that logs of classClients take, without keys
+	logs        atomic.Int64 // number of logs, except those that are only followed
+	followed    atomic.Int64 // number of logs that are only followed
+	kept        atomic.Int64 // number of publications in all logs
+	keys        atomic.Int64 // number of keys in all logs
 	evicted     [evictedCauses]atomic.Uint64
 
-	evictor evictor
-	idle    idleLogs
-	stop    context.CancelFunc
-	done    chan struct{}
-	closed  atomic.Bool
+	closed atomic.Bool
 }
 
-// memoryShard is a part of the channels: those whose names have the same hash but
-// for some bits.
+// shard holds the channels whose names have the same hash in some bits.
 type shard struct {
-	mu   sync.RWMutex
-	logs map[string]*channelLog
-	most int // that there ever were: maps do not shrink
-	kept keptNames
+	kept keptNames // has its own lock
 
-	// retired holds the highest head of all logs that were forgotten, for each
-	// value of further bits of the hash. A new log begins there, so that a
-	// position of a forgotten life of the channel is never taken for one of the
-	// new: it is before its floor. There are many of them so that a position of a
-	// forgotten log mostly still equals the one here: proof that nothing came after it.
+	mu   sync.RWMutex // guards the fields below
+	logs map[string]*channelLog
+	most int // maximum of len(logs) so far: a map does not shrink, so clean copies it
+
+	// retired has the highest head of all forgotten logs, for each value of further bits of the
+	// hash. A new log starts there. So a position from before is below its floor: it is expired,
+	// and never mistaken for a new one. A position equal to the start proves that no message was
+	// missed; more places make that proof more frequent.
 	retired [retiredPlaces]uint64
 }
 
 const retiredPlaces = 256
 
-// NewMemory returns a new engine. Close it to stop its janitor goroutine.
+// New returns a new engine. Call Close to stop its janitor goroutine.
 func New(o Options) *Engine {
 	if o.Messages == 0 {
 		o.Messages = DefaultMessages
@@ -138,18 +142,18 @@ func New(o Options) *Engine {
 	return m
 }
 
-// newEpoch returns a random epoch above 0. 40 bits are plenty to tell lives of a
-// log apart, and keep the text of positions short.
+// newEpoch returns a random epoch above 0. 40 bits are enough to distinguish the epochs of a log,
+// and keep the text of positions short.
 func newEpoch() uint64 {
 	var b [8]byte
 	rand.Read(b[:5]) // never fails, see crypto/rand
 	return binary.LittleEndian.Uint64(b[:]) + 1
 }
 
-// Publish implements [engine.Engine]. Keys take at most a quarter of the ceiling, and those of messages
-// that have a Publisher at most an eighth: over that limit, a message with a new key gets
-// [engine.ErrTooManyKeys]. The same applies to a publisher whose keys would take more than an eighth of
-// the space that is left.
+// Publish implements [engine.Engine]. Keys may take a quarter of the ceiling, and keys of messages
+// with a Publisher an eighth. Over that limit, a message with a new key fails with
+// [engine.ErrTooManyKeys]. So does a message of a publisher whose keys would take more than an
+// eighth of the space that is left.
 func (m *Engine) Publish(_ context.Context, channel string, msg engine.Message) (engine.Ack, error) {
 	p := &engine.Publication{Data: msg.Data, Sender: msg.Sender}
 	class := classBackends
@@ -167,7 +171,7 @@ func (m *Engine) Publish(_ context.Context, channel string, msg engine.Message) 
 		l := m.log(channel)
 		offset, err := l.append(m, p, class, key)
 		if err == errForgotten {
-			continue // between finding and locking it: find the next
+			continue // forgotten between the look-up and the lock: look up the next one
 		}
 		m.forgetIdle()
 		if m.used.Load() > m.options.Memory {
@@ -204,7 +208,7 @@ func (m *Engine) Read(_ context.Context, channel string, since engine.Position, 
 	}
 	s, retired := m.place(channel)
 	s.mu.RLock()
-	l, at := s.logs[channel], *retired // a log made later starts there or after it
+	l, at := s.logs[channel], *retired // a log created later starts here or after it
 	s.mu.RUnlock()
 	if l == nil {
 		return m.bounds(at, at, since)
@@ -227,7 +231,7 @@ func (m *Engine) Read(_ context.Context, channel string, since engine.Position, 
 	return h, nil
 }
 
-// bounds returns a history without publications, and what is wrong with since.
+// bounds returns a history without publications, and the error of the position since.
 func (m *Engine) bounds(floor, head uint64, since engine.Position) (engine.History, error) {
 	h := engine.History{Floor: engine.Position{Epoch: m.epoch, Offset: floor}, Head: engine.Position{Epoch: m.epoch, Offset: head}}
 	switch {
@@ -253,15 +257,15 @@ func (m *Engine) Close() error {
 	return nil
 }
 
-// place returns where a channel's log is, and what a new one begins after.
+// place returns the shard of a channel, and the offset after which a new log of it starts.
 func (m *Engine) place(channel string) (s *shard, retired *uint64) {
 	hash := maphash.String(m.seed, channel)
 	s = &m.shards[hash%shards]
 	return s, &s.retired[hash/shards%retiredPlaces]
 }
 
-// log returns the channel's log and creates it if there is none. The caller that created it uses
-// it next, and calls settle.
+// log returns the channel's log, and creates it if there is none. The caller must use a new log and
+// call settle.
 func (m *Engine) log(channel string) *channelLog {
 	s, retired := m.place(channel)
 	s.mu.RLock()
@@ -270,20 +274,20 @@ func (m *Engine) log(channel string) *channelLog {
 	if l != nil {
 		return l
 	}
-	limits := m.limits(channel) // before locking: it is somebody else's code
+	limits := m.limits(channel) // before locking, because it calls the embedder's code
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.logs[channel]; l != nil {
 		return l
 	}
-	name := strings.Clone(channel) // which may be a part of a whole request
+	name := strings.Clone(channel) // channel may be a substring of a whole request
 	l = &channelLog{name: name, limits: limits, floor: *retired, head: *retired, touched: clock.Now()}
 	s.logs[name] = l
 	s.most = max(s.most, len(s.logs))
 	return l
 }
 
-// limits returns the bounds of a channel's log.
+// limits returns the limits of a channel's log.
 func (m *Engine) limits(channel string) engine.Retention {
 	o := &m.options
 	r := engine.Retention{Messages: o.Messages, Bytes: o.Bytes, Age: o.Age}

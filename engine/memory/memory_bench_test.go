@@ -13,8 +13,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// resident is the memory of this process in bytes as the system sees it, 0 where it
-// does not tell.
+// resident returns the memory of this process in bytes, as the system reports it; 0 if the system
+// does not report it.
 func resident() int64 {
 	text, _ := os.ReadFile("/proc/self/statm")
 	var size, pages int64
@@ -22,7 +22,7 @@ func resident() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// footprint is the heap in use and the process's memory, after a collection.
+// footprint returns the heap in use and the memory of the process after a garbage collection.
 func footprint() (heap, rss int64) {
 	debug.FreeOSMemory()
 	var s runtime.MemStats
@@ -30,8 +30,9 @@ func footprint() (heap, rss int64) {
 	return int64(s.HeapAlloc), resident()
 }
 
-// BenchmarkHistoryMemory measures what a message kept costs, in bytes of memory: 100
-// of them are its own. The bar is 300. B-estimated/msg is what the engine's ceiling counts.
+// BenchmarkHistoryMemory measures the memory that one kept message costs, in bytes; 100 of them are
+// its data. The limit is 300. B-estimated/msg is the engine's own estimate, which counts against
+// its ceiling.
 func BenchmarkHistoryMemory(b *testing.B) {
 	for _, c := range []struct {
 		name               string
@@ -48,7 +49,7 @@ func BenchmarkHistoryMemory(b *testing.B) {
 			for b.Loop() {
 				heap, rss := footprint()
 				m := memory.New(memory.Options{Memory: 8 << 30, Messages: 1 << 30, Bytes: 1 << 40})
-				for i := range c.messages { // as it happens: each channel now and then
+				for i := range c.messages { // as in production: a message on each channel in turn
 					for ch := range c.channels {
 						msg := engine.Message{Data: bytes.Clone(data)}
 						if c.keys {
@@ -70,7 +71,7 @@ func BenchmarkHistoryMemory(b *testing.B) {
 	}
 }
 
-// BenchmarkFullLog publishes to a log at its bound: each publication drops another.
+// BenchmarkFullLog publishes to a log at its limit: each publication drops another one.
 func BenchmarkFullLog(b *testing.B) {
 	for _, n := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

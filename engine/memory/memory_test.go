@@ -18,7 +18,7 @@ func TestMemoryIsAnEngine(t *testing.T) {
 	boreastest.TestEngine(t, func(*testing.T) engine.Engine { return memory.New(memory.Options{}) })
 }
 
-// inMemory runs a test against an engine in a bubble, where time is a test's own.
+// inMemory runs a test against an engine in a synctest bubble.
 func inMemory(t *testing.T, o memory.Options, test func(m *testEngine)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -42,7 +42,7 @@ func (m *testEngine) publish(channel, data string) engine.Position {
 	return ack.Position
 }
 
-// kept returns what the engine keeps of the channel since the position.
+// kept returns the messages that the engine keeps of the channel after the position.
 func (m *testEngine) kept(channel string, since engine.Position) string {
 	h, err := m.Read(context.Background(), channel, since, 1000)
 	if err != nil {
@@ -70,7 +70,7 @@ func TestMemoryBoundsByCount(t *testing.T) {
 			m.publish("a", fmt.Sprint(i))
 		}
 		m.want("a", engine.Position{}, "3 4 5")
-		m.want("a", p2, "3 4 5") // nothing after it is lost
+		m.want("a", p2, "3 4 5") // no later message is lost
 		m.want("a", p1, engine.ErrExpired.Error())
 		if s := m.Stats(); s.Publications != 3 || s.Evicted != 2 || s.EvictedBounds != 2 || s.Channels != 1 {
 			t.Errorf("%+v", s)
@@ -96,7 +96,7 @@ func TestMemoryBoundsByBytes(t *testing.T) {
 		m.want("a", engine.Position{}, "1234 5678 90")
 		m.publish("a", "x")
 		m.want("a", engine.Position{}, "5678 90 x")
-		m.publish("a", "more than ten bytes") // the newest is kept whatever its size
+		m.publish("a", "more than ten bytes") // the newest publication is kept whatever its size
 		m.want("a", engine.Position{}, "more than ten bytes")
 	})
 }
@@ -110,12 +110,12 @@ func TestMemoryBoundsByAge(t *testing.T) {
 		m.want("a", engine.Position{}, "2")
 		m.want("a", p1, "2")
 		<-time.After(time.Minute)
-		m.want("a", p2, "") // nothing new since is still known
+		m.want("a", p2, "") // the engine still knows that there is nothing new
 		m.want("a", p1, engine.ErrExpired.Error())
 	})
 }
 
-func TestMemoryFreesWhatNobodyReads(t *testing.T) {
+func TestMemoryFreesExpiredPublications(t *testing.T) {
 	inMemory(t, memory.Options{Age: time.Minute}, func(m *testEngine) {
 		for i := range 1000 {
 			m.publish(fmt.Sprint(i), "x")
@@ -130,7 +130,7 @@ func TestMemoryFreesWhatNobodyReads(t *testing.T) {
 		if s := m.Stats(); s.Channels != 0 || s.Bytes != 0 {
 			t.Errorf("after two hours: %+v", s)
 		}
-		// A new life of the channel is never taken for the old one.
+		// A position of the forgotten log is never mistaken for one of the new log.
 		m.publish("b", "1")
 		m.publish("a", "2")
 		m.want("a", engine.Position{Epoch: last.Epoch}, engine.ErrExpired.Error())
@@ -151,7 +151,7 @@ func TestMemoryCeiling(t *testing.T) {
 			}
 		}
 		m.want("first", engine.Position{Epoch: first.Epoch}, engine.ErrExpired.Error())
-		// What is kept are the newest of all.
+		// The newest publications of all are kept.
 		kept := 0
 		for i := range 50 {
 			kept += len(strings.Fields(m.kept(fmt.Sprint("c", i), engine.Position{})))
@@ -160,7 +160,7 @@ func TestMemoryCeiling(t *testing.T) {
 			t.Errorf("kept %d, stats %+v", kept, s)
 		}
 		if m.kept("c49", engine.Position{}) == "" {
-			m.Error("the newest of all is gone")
+			m.Error("the newest publication is gone")
 		}
 	})
 }
@@ -174,7 +174,7 @@ func TestPositions(t *testing.T) {
 	}
 	for _, s := range []string{"", "-", "1", "1-", "-1", "01-1", "1-1-1", "A-1", "1- 1", "+1-1", "1-1\n", "zzzzzzzzzzzzzzzzz-1"} {
 		if p, err := engine.ParsePosition(s); err == nil {
-			t.Errorf("%q was read as %v", s, p)
+			t.Errorf("ParsePosition(%q) = %v, want an error", s, p)
 		}
 	}
 }
@@ -189,7 +189,7 @@ func TestValidChannel(t *testing.T) {
 	}
 	for _, name := range bad {
 		if err := access.ValidChannel(name); err == nil {
-			t.Errorf("%q is taken for a channel name", name)
+			t.Errorf("%q: want an error", name)
 		}
 	}
 }
@@ -200,7 +200,7 @@ func FuzzPosition(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		p, err := engine.ParsePosition(s)
 		if err == nil && p.String() != s {
-			t.Errorf("%q was read as %v", s, p)
+			t.Errorf("ParsePosition(%q) = %v", s, p)
 		}
 	})
 }

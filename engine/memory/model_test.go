@@ -16,18 +16,18 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// modelLog is what a channel's log should be: a list from which the oldest are taken
-// while it is over a bound.
+// modelLog is the expected log of a channel: a list that drops its oldest entry while it is over a
+// limit.
 type modelLog struct {
 	limits      engine.Retention
 	entries     []modelEntry
 	floor, head uint64
 	touched     time.Time
 	keys        map[string]modelEntry
-	ever        []uint64 // every offset at which a reader may stand
-	followed    []uint64 // offsets that a follower should have had
+	ever        []uint64 // every offset that a reader may have as its position
+	followed    []uint64 // the offsets that a follower should have received
 	following   bool
-	clients     bool // have ever published: its younger messages may be evicted first
+	clients     bool // clients have published on it: its newer messages may be evicted first
 }
 
 type modelEntry struct {
@@ -47,7 +47,7 @@ type model struct {
 	dropped uint64
 }
 
-// trim drops what is too old or too much.
+// trim drops the entries that are too old or over a limit.
 func (l *modelLog) trim() (dropped uint64) {
 	for len(l.entries) > 0 {
 		bytes := 0
@@ -64,8 +64,8 @@ func (l *modelLog) trim() (dropped uint64) {
 	return dropped
 }
 
-// liveKeys drops the keys whose time is over and returns how many of all channels may
-// still take up memory.
+// liveKeys drops the expired keys, and returns how many keys of all channels may still take up
+// memory.
 func (d *model) liveKeys() (held int) {
 	for _, l := range d.logs {
 		for key, e := range l.keys {
@@ -78,11 +78,11 @@ func (d *model) liveKeys() (held int) {
 	return held
 }
 
-// agree compares the bounds of all logs and the counters with the model. The model receives the
-// engine's own decisions: whether the ceiling was reached, and that a log was forgotten. A
-// publication that was evicted must be the oldest of all, unless clients publish on its channel.
+// agree compares the bounds of all logs and the counters with the model. The model takes over two
+// of the engine's decisions: that the ceiling was reached, and that a log was forgotten. An evicted
+// publication must be the oldest of all, unless clients publish on its channel.
 func (d *model) agree() {
-	var newest time.Time // of the evicted publications on channels on which only backends publish
+	var newest time.Time // time of the newest evicted publication on channels where only backends publish
 	kept := int64(0)
 	for name, l := range d.logs {
 		h, err := d.m.Read(context.Background(), name, engine.Position{}, 0)
@@ -91,7 +91,7 @@ func (d *model) agree() {
 		}
 		d.dropped += l.trim()
 		if h.Head.Offset != l.head {
-			// A new life of the log, or none.
+			// The log was forgotten, and perhaps created again.
 			if h.Head.Offset < l.head || h.Floor != h.Head || len(l.entries) > 0 || d.o.Memory == 0 && time.Since(l.touched) < time.Hour {
 				d.Fatalf("%s: head %v, want %d; %d kept", name, h.Head, l.head, len(l.entries))
 			}
@@ -114,7 +114,7 @@ func (d *model) agree() {
 	}
 	for name, l := range d.logs {
 		if len(l.entries) > 0 && l.entries[0].at.Before(newest) {
-			d.Fatalf("%s: %d was kept and younger ones were dropped for the ceiling", name, l.entries[0].Offset)
+			d.Fatalf("%s: %d was kept although newer ones were evicted", name, l.entries[0].Offset)
 		}
 	}
 	s := d.m.Stats()
@@ -153,7 +153,7 @@ func (d *model) publish(name string, l *modelLog, key string) {
 	if errors.Is(err, engine.ErrTooManyKeys) {
 		room := d.o.Memory / 4
 		if publisher != "" {
-			room = d.o.Memory / 8 / 9 // of the publishers' part, for a single one
+			room = d.o.Memory / 8 / 9 // one publisher's part of the publishers' keys
 		}
 		if key == "" || d.o.Memory == 0 || int64(held+1)*1000 < room {
 			d.Fatalf("%d keys are too many", held)
@@ -163,7 +163,7 @@ func (d *model) publish(name string, l *modelLog, key string) {
 	if err != nil || ack.Duplicate || ack.Position.Offset <= l.head {
 		d.Fatalf("publish after %d: %+v, %v", l.head, ack, err)
 	}
-	if ack.Position.Offset != l.head+1 { // a new life of the log
+	if ack.Position.Offset != l.head+1 { // the log was forgotten in between
 		if len(l.entries) > 0 || l.following {
 			d.Fatalf("%d after %d", ack.Position.Offset, l.head)
 		}
@@ -237,9 +237,9 @@ func (d *model) read(name string, l *modelLog) {
 	}
 }
 
-// TestMemoryAgainstAModel does random things to an engine of several channels, each with
-// bounds of its own, and compares all that it answers with a naive model: each read is
-// exactly right, or the right error with the right bounds.
+// TestMemoryAgainstAModel makes random calls to an engine with several channels, each with its own
+// limits, and compares the results with a naive model. Each read must return exactly the model's
+// publications, or the right error with the right bounds.
 func TestMemoryAgainstAModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		d := &model{T: rt, logs: map[string]*modelLog{}}
@@ -257,7 +257,7 @@ func TestMemoryAgainstAModel(t *testing.T) {
 			}}
 		}
 		defer clock.Step(0)()
-		var failure any // of rapid: it must be told on its own goroutine
+		var failure any // rapid's panic must be raised again on rapid's own goroutine
 		inMemory(t, d.o, func(m *testEngine) {
 			defer func() { failure = recover() }()
 			d.m = m
@@ -282,7 +282,7 @@ func TestMemoryAgainstAModel(t *testing.T) {
 					if rapid.IntRange(0, 4).Draw(rt, "how long") == 0 {
 						<-time.After(70 * time.Minute)
 					}
-				case "clock": // the clock is set, which changes nothing
+				case "clock": // the clock is set, which must change nothing
 					clock.Step(time.Duration(rapid.SampledFrom([]int{-3600, -5, 0, 5, 3600}).Draw(rt, "set by")) * time.Second)
 				case "read":
 					d.read(name, l)

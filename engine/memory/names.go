@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/listing"
 )
 
-// keptNames holds the names of a shard's kept logs, in order. Its lock comes after memoryLog.mu.
+// keptNames has the names of a shard's kept logs in order. Its lock comes after channelLog.mu.
 type keptNames struct {
 	mu    sync.Mutex
 	names listing.Index
@@ -25,8 +25,8 @@ func (k *keptNames) set(name string, kept bool) {
 	}
 }
 
-// first appends the first names that the page wants and that come after the given name, up to
-// the page's limit.
+// first appends names to dst: the first ones after the name given that the page wants, up to the
+// page's limit.
 func (k *keptNames) first(dst []string, p *listing.NamePage, after string) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -40,9 +40,9 @@ func (k *keptNames) first(dst []string, p *listing.NamePage, after string) []str
 	return dst
 }
 
-// ListChannels returns the names of channels that have publications, at most limit: the first
-// ones in byte order that begin with the prefix and come after the name given. Its cost depends
-// on the number of names returned, not on the number of channels. Errors: [engine.ErrClosed], those of
+// ListChannels returns the names of channels that have publications: the first ones in byte order
+// that begin with the prefix and come after the name given, at most limit. Its cost depends on the
+// number of names returned, not on the number of channels. Errors: [engine.ErrClosed], those of
 // ctx.
 func (m *Engine) ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	page := listing.NewNamePage(prefix, after, limit)

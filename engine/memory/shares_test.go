@@ -12,8 +12,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// keyed publishes as the publisher, with new keys, n times or until it is refused. It returns
-// how often it succeeded.
+// keyed publishes n messages with new keys as the publisher, or fewer if the engine refuses a key.
+// It returns the number of messages published.
 func (m *testEngine) keyed(publisher string, n int) int {
 	m.Helper()
 	for i := range n {
@@ -33,33 +33,33 @@ func (m *testEngine) keyed(publisher string, n int) int {
 
 var keysMade int
 
-// Publishers' keys never take the backend's room, and one publisher's keys never take another's.
+// Publishers' keys never use the backend's share, and one publisher's keys leave room for others.
 func TestKeysAreSharedFairly(t *testing.T) {
 	inMemory(t, memory.Options{Memory: 8 << 20, Messages: 1}, func(m *testEngine) {
 		const many = 1 << 20
 		alone := m.keyed("first", many)
 		if alone < 400 || alone > 600 { // a ninth of 1 MiB, at 212 bytes
-			t.Errorf("one publisher alone may have %d keys", alone)
+			t.Errorf("a single publisher may have %d keys", alone)
 		}
 		for i := range 20 {
 			m.keyed(fmt.Sprint("greedy-", i), many)
 		}
 		if got := m.keyed("late", 5); got != 5 {
-			t.Errorf("after 20 greedy publishers another one may have %d keys", got)
+			t.Errorf("after 20 greedy publishers another one may have %d keys, want 5", got)
 		}
 		if got := m.keyed("", 4000); got != 4000 {
-			t.Errorf("the backend may have %d keys beside those of publishers", got)
+			t.Errorf("beside the publishers' keys the backend may have %d keys, want 4000", got)
 		}
 		m.keyed("", many)
 		if got := m.keyed("", 1); got != 0 {
-			t.Error("the backend's keys have no bound")
+			t.Error("the backend's keys are unlimited")
 		}
 		<-time.After(3 * time.Minute)
 		if s := m.Stats(); s.Keys != 0 {
 			t.Fatalf("%+v", s)
 		}
 		if got := m.keyed("first", many); got != alone {
-			t.Errorf("with all room back one publisher may have %d keys, and had %d", got, alone)
+			t.Errorf("after the keys have expired a publisher may have %d keys, want %d", got, alone)
 		}
 		<-time.After(2 * time.Hour)
 		if s := m.Stats(); s.Bytes != 0 {
@@ -69,7 +69,7 @@ func TestKeysAreSharedFairly(t *testing.T) {
 }
 
 // Clients that publish as much as they can leave half of the history to channels on which only
-// backends publish. They may use all of it while nothing else needs it.
+// backends publish. Clients may use all of it while no other channel needs it.
 func TestHistoryIsSharedWithBackends(t *testing.T) {
 	inMemory(t, memory.Options{Memory: 1 << 20}, func(m *testEngine) {
 		data := []byte(strings.Repeat("x", 500))
@@ -84,7 +84,7 @@ func TestHistoryIsSharedWithBackends(t *testing.T) {
 			return m.Stats().Publications
 		}
 		alone := flood("client", 5000)
-		if alone < 1000 { // every second message also costs a channel
+		if alone < 1000 { // every second message also pays for a log
 			t.Errorf("clients alone keep %d messages", alone)
 		}
 		for i := range 600 {
@@ -93,7 +93,7 @@ func TestHistoryIsSharedWithBackends(t *testing.T) {
 		flood("client", 20_000)
 		flood("other", 20_000)
 		if got := len(strings.Fields(m.kept("news", engine.Position{}))); got != 600 {
-			t.Errorf("of 600 messages of a backend, a third of the ceiling, %d are kept", got)
+			t.Errorf("%d of a backend's 600 messages are kept, a third of the ceiling", got)
 		}
 		for i := range 5000 {
 			m.publish("news", fmt.Sprintf("%0500d", i))
@@ -104,12 +104,12 @@ func TestHistoryIsSharedWithBackends(t *testing.T) {
 		if used := m.Stats().Bytes; used > 1<<20 {
 			t.Errorf("%d bytes are used", used)
 		}
-		// A client that publishes on the backend's channel moves it to the class of clients.
+		// A client that publishes on the backend's channel moves the channel to classClients.
 		flood("client", 700)
 		m.Publish(context.Background(), "news", engine.Message{Data: data, Publisher: "client"})
 		flood("client", 20_000)
 		if got := m.kept("news", engine.Position{}); got != "" {
-			t.Errorf("of the channel on which clients publish %.20s is kept", got)
+			t.Errorf("the channel on which a client published still keeps %.20s", got)
 		}
 		<-time.After(2 * time.Hour)
 		if s := m.Stats(); s.Bytes != 0 || s.Channels != 0 {

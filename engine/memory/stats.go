@@ -2,7 +2,7 @@ package memory
 
 import "github.com/boreas-pubsub/boreas/engine"
 
-// evictedCause is why a publication was dropped.
+// evictedCause is the reason why a publication was dropped.
 type evictedCause int
 
 const (
