@@ -38,7 +38,7 @@ func (s *Session) authenticate(g *access.Grant, meant func(now *access.Grant) bo
 }
 
 // errAnother is of a session that has become another token's meanwhile.
-var errAnother = errors.New("the session is another token's now")
+var errAnother = errors.New("another token has taken over the session")
 
 // invalid takes the grant from the session for what Options.Valid said of it. One whose token
 // was changed in that moment comes back with the same one: that it was revoked would keep

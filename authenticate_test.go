@@ -106,7 +106,7 @@ func TestADeniedErrorNamesTheRule(t *testing.T) {
 	for channel, want := range map[string]string{
 		"chat.1":      "<nil>",
 		"chat.secret": `the token's rules do not allow join on "chat.secret": rule 2: deny join on chat.secret`,
-		"other":       `the token's rules do not allow join on "other": none of its rules allows join there`,
+		"other":       `the token's rules do not allow join on "other": no rule allows join on this channel`,
 	} {
 		if got := fmt.Sprint(g.May(access.VerbJoin, channel)); got != want {
 			t.Errorf("%s: got %s, want %s", channel, got, want)
@@ -289,7 +289,7 @@ func TestRegrant(t *testing.T) {
 		if err := join(stays, "b"); !errors.Is(err, access.ErrNotPermitted) {
 			t.Errorf("what is no longer allowed: %v", err)
 		}
-		changed := "the token's rules have changed: the session was on a channel that they do not allow"
+		changed := "the token's rules have changed and no longer allow a channel that the session has joined"
 		if diff := cmp.Diff([]string{"lives", changed, changed, "lives"}, []string{ends(a), ends(b), ends(classic), ends(foreign)}); diff != "" {
 			t.Error(diff)
 		}

@@ -23,7 +23,7 @@ var (
 
 	// ErrTooManyJoinedChannels means that the channels that sessions have joined already cost
 	// Options.ChannelMemory.
-	ErrTooManyJoinedChannels = errors.New("boreas: the channels that clients have joined take as much memory as they may (channel_memory)")
+	ErrTooManyJoinedChannels = errors.New("boreas: the joined channels have reached their memory limit (channel_memory)")
 
 	// ErrTooManyChannels: the session has joined Options.MaxChannels channels already.
 	ErrTooManyChannels = errors.New("boreas: too many channels for one session")
@@ -33,20 +33,20 @@ var (
 
 	// ErrAlreadyJoined: the session has joined the channel already, and so cannot
 	// begin there at another place.
-	ErrAlreadyJoined = errors.New("boreas: the channel is joined already: leave it first to begin at another place")
+	ErrAlreadyJoined = errors.New("boreas: the channel is already joined: leave it first to start at another position")
 
 	// ErrNoPresence: the channel's rule has no presence.
 	ErrNoPresence = errors.New("boreas: presence is off for this channel")
 
 	// ErrInfoTooLarge: a session's info has more than [MaxInfo] bytes.
-	ErrInfoTooLarge = errors.New("boreas: too much info")
+	ErrInfoTooLarge = errors.New("boreas: the info has more than 1024 bytes")
 
 	// ErrTooManyMembers: the snapshots of presence that one join asks for are too
 	// large together.
-	ErrTooManyMembers = errors.New("boreas: too many users on the channels of one join: join with presence on fewer at once")
+	ErrTooManyMembers = errors.New("boreas: too many users are on the channels of one join: join fewer channels with presence at once")
 
 	// ErrKey means that an idempotency key has more than [engine.MaxKey] bytes.
-	ErrKey = errors.New("boreas: an idempotency key has 1 to 128 bytes")
+	ErrKey = errors.New("boreas: an idempotency key must have 1 to 128 bytes")
 
 	// ErrEngineBusy means that Options.EngineCalls calls of the engine are already under way.
 	// Nothing was done.
@@ -70,7 +70,7 @@ var (
 	ErrSlow = errors.New("reading too slowly: messages are no longer kept")
 
 	// ErrFallsBehind means that the session repeatedly fell behind the log.
-	ErrFallsBehind = errors.New("reading too slowly: it fell behind again and again")
+	ErrFallsBehind = errors.New("reading too slowly: the session repeatedly fell behind")
 
 	// ErrUnreadable means that the session was behind and the engine could not read the channel's
 	// log for 30 seconds. The text of the reason includes the engine's error.
@@ -81,7 +81,7 @@ var (
 
 	// ErrRulesChanged: the session was on a channel that its token's rules, which have
 	// changed, do not let it join.
-	ErrRulesChanged = errors.New("the token's rules have changed: the session was on a channel that they do not allow")
+	ErrRulesChanged = errors.New("the token's rules have changed and no longer allow a channel that the session has joined")
 
 	// ErrTerminated: an operator ended the session.
 	ErrTerminated = errors.New("ended by the operator")

@@ -34,7 +34,7 @@ const heldWait = 10 * time.Second
 
 // ErrPeerMemory means that the server already holds as many bytes as it may for the
 // session, its address, its user, or all peers. The error's text says which.
-var ErrPeerMemory = errors.New("boreas: too many bytes wait for this client")
+var ErrPeerMemory = errors.New("boreas: too many bytes are held for this client")
 
 // A HeldKind is the reason why the server holds bytes for a peer.
 type HeldKind int
@@ -63,10 +63,10 @@ const (
 type heldError struct{ scope heldScope }
 
 var heldSentences = [heldScopes]string{
-	heldSession: "boreas: too many bytes wait for this session (peer_memory / 32)",
-	heldAddress: "boreas: too many bytes wait for the clients of this address (peer_memory / 8)",
-	heldUser:    "boreas: too many bytes wait for the clients of this user (peer_memory / 16)",
-	heldAll:     "boreas: too many bytes wait for clients (peer_memory)",
+	heldSession: "boreas: too many bytes are held for this session (peer_memory / 32)",
+	heldAddress: "boreas: too many bytes are held for the clients of this address (peer_memory / 8)",
+	heldUser:    "boreas: too many bytes are held for the clients of this user (peer_memory / 16)",
+	heldAll:     "boreas: too many bytes are held for clients (peer_memory)",
 }
 
 func (e *heldError) Error() string        { return heldSentences[e.scope] }

@@ -27,7 +27,7 @@ func (p *Permissions) DotWarnings(user string, rule func(channel string) (text s
 			continue
 		}
 		if meant := rule(plain); meant != rule(dotted) && meant != "" {
-			warnings = append(warnings, fmt.Sprintf("The user's name has a dot: the channels' rule %q does not apply to %q, since * stands for anything but a dot. Use ** in it.", meant, dotted))
+			warnings = append(warnings, fmt.Sprintf("The user's name has a dot. The channels' rule %q does not apply to %q, because * matches anything except a dot. Use ** in the rule.", meant, dotted))
 		}
 	}
 	return warnings

@@ -28,7 +28,7 @@ func TestDotWarnings(t *testing.T) {
 		access.Permission{Pattern: "{user}", Allow: access.VerbJoin},
 		access.Permission{Pattern: "orders.all", Allow: access.VerbJoin},
 	)
-	want := []string{`The user's name has a dot: the channels' rule "orders.* presence" does not apply to "orders.ann@example.com", since * stands for anything but a dot. Use ** in it.`}
+	want := []string{`The user's name has a dot. The channels' rule "orders.* presence" does not apply to "orders.ann@example.com", because * matches anything except a dot. Use ** in the rule.`}
 	if diff := cmp.Diff(want, permit.DotWarnings("ann@example.com", rules.Text)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -50,7 +50,7 @@ func ParsePattern(text string) (Pattern, error) {
 		}
 	}
 	if i := strings.Index(text, "***"); i >= 0 {
-		return Pattern{}, fmt.Errorf("pattern %q: three stars in a row at byte %d: * stands for anything but a dot, ** for anything", text, i)
+		return Pattern{}, fmt.Errorf("pattern %q: three stars in a row at byte %d: * matches anything except a dot, ** matches anything", text, i)
 	}
 	return compile(text), nil
 }

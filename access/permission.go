@@ -41,7 +41,7 @@ func ParseVerb(name string) (Verb, error) {
 	i := slices.Index(verbNames, name)
 	if i < 0 {
 		// Quote only the first bytes: the value may be a misplaced secret.
-		return 0, fmt.Errorf("there is no verb %.10q: there are %s", name, AllVerbs)
+		return 0, fmt.Errorf("there is no verb %.10q: the verbs are %s", name, AllVerbs)
 	}
 	return 1 << i, nil
 }
@@ -127,7 +127,7 @@ func NewPermissions(list []Permission) (*Permissions, error) {
 		}
 		byUser := strings.Contains(perm.Pattern, userWord)
 		if word := unknownWord(perm.Pattern); word != "" {
-			return nil, fmt.Errorf("rule %d: pattern %q: there is nothing to put in for %s: there is %s", perm.rule(i), perm.Pattern, word, userWord)
+			return nil, fmt.Errorf("rule %d: pattern %q: there is no placeholder %s: the only one is %s", perm.rule(i), perm.Pattern, word, userWord)
 		}
 		if byUser {
 			p.byUser, pattern = true, Pattern{}
@@ -255,9 +255,9 @@ func (p *Permissions) List() []Permission {
 func (p *Permissions) Explain(verb Verb, d Decision) string {
 	switch {
 	case p == nil:
-		return "the token has no rules, and may do everything"
+		return "the token has no rules, so it allows everything"
 	case d.By == 0:
-		return fmt.Sprintf("none of its rules allows %v there", verb)
+		return fmt.Sprintf("no rule allows %v on this channel", verb)
 	default:
 		e := p.list[d.By-1].Permission
 		return fmt.Sprintf("rule %d: %v", e.rule(d.By-1), e)

@@ -105,15 +105,15 @@ func TestPermissionErrors(t *testing.T) {
 	}{
 		"nothing":   {[]access.Permission{{Pattern: "a"}}, `rule 1, for "a", neither allows nor denies anything`},
 		"both":      {[]access.Permission{{Pattern: "a", Allow: 3, Deny: 1}}, `rule 1, for "a", both allows and denies join`},
-		"a pattern": {[]access.Permission{{Pattern: "ok", Allow: 1}, {Pattern: "a***", Allow: 1}}, `rule 2: pattern "a***": three stars in a row at byte 1: * stands for anything but a dot, ** for anything`},
-		"a word":    {[]access.Permission{{Pattern: "u.{usr}", Deny: 1}}, `rule 1: pattern "u.{usr}": there is nothing to put in for {usr}: there is {user}`},
+		"a pattern": {[]access.Permission{{Pattern: "ok", Allow: 1}, {Pattern: "a***", Allow: 1}}, `rule 2: pattern "a***": three stars in a row at byte 1: * matches anything except a dot, ** matches anything`},
+		"a word":    {[]access.Permission{{Pattern: "u.{usr}", Deny: 1}}, `rule 1: pattern "u.{usr}": there is no placeholder {usr}: the only one is {user}`},
 		"too many":  {many, "there are 101 rules, more than 100"},
 	} {
 		if _, err := access.NewPermissions(c.list); err == nil || err.Error() != c.want {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}
 	}
-	if _, err := access.ParseVerb("joins"); err == nil || err.Error() != `there is no verb "joins": there are join, publish, history, presence` {
+	if _, err := access.ParseVerb("joins"); err == nil || err.Error() != `there is no verb "joins": the verbs are join, publish, history, presence` {
 		t.Error(err)
 	}
 	for i, name := range []string{"join", "publish", "history", "presence"} {

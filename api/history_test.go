@@ -109,7 +109,7 @@ func TestHistoryThatIsNotKept(t *testing.T) { // clause 7.4
 	life, _, _ := strings.Cut(first, "-")
 	for position, want := range map[string]string{
 		first:       failure(410, "expired", "Position has expired: publications after it are no longer kept.", `,"oldest":"E-2"`),
-		"1-1":       failure(410, "unknown_epoch", "Position is from another life of the channel's log.", `,"oldest":"E-2"`),
+		"1-1":       failure(410, "unknown_epoch", "Position belongs to an earlier log of the channel.", `,"oldest":"E-2"`),
 		life + "-9": failure(410, "ahead", "Position is ahead of the channel's log.", `,"oldest":"E-2"`),
 	} {
 		if diff := cmp.Diff(strings.TrimSuffix(want, "\n"), r.ask("GET", path+"?since="+position, "")); diff != "" {

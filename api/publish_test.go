@@ -52,9 +52,9 @@ func TestPublishIsIdempotentByKey(t *testing.T) { // clause 6.3
 		{path, "K", `{"n":2}`, told(201, `{"position":"E-2","subscribers":0}`)},
 		{"/v2/channels/other/messages", "k", `{"n":2}`, told(201, `{"position":"E-1","subscribers":0}`)},
 		{path, strings.Repeat("k", 128), `3`, told(201, `{"position":"E-3","subscribers":0}`)},
-		{path, strings.Repeat("k", 129), `3`, failure(400, "bad_key", "An idempotency key has 1 to 128 bytes.", "")},
-		{path, "", `3`, failure(400, "bad_key", "An idempotency key has 1 to 128 bytes.", "")},
-		{path + "?dry_run=true", strings.Repeat("k", 129), `3`, failure(400, "bad_key", "An idempotency key has 1 to 128 bytes.", "")},
+		{path, strings.Repeat("k", 129), `3`, failure(400, "bad_key", "An idempotency key must have 1 to 128 bytes.", "")},
+		{path, "", `3`, failure(400, "bad_key", "An idempotency key must have 1 to 128 bytes.", "")},
+		{path + "?dry_run=true", strings.Repeat("k", 129), `3`, failure(400, "bad_key", "An idempotency key must have 1 to 128 bytes.", "")},
 	} {
 		got := r.ask("POST", c.path, c.body, "Idempotency-Key", c.key)
 		if diff := cmp.Diff(strings.TrimSuffix(c.want, "\n"), got); diff != "" {
@@ -73,7 +73,7 @@ func TestPublishDryRunPublishesNothing(t *testing.T) {
 	batch := `{"messages":[{"channel":"news","message":1},{"channel":"","message":1},{"channel":"c","message":1,"key":"` + strings.Repeat("k", 129) + `"}]}`
 	got := r.ask("POST", "/v2/messages?dry_run=true", batch)
 	want := told(200, `{"results":[{"dry_run":true,"subscribers":1},`+problem("channel_name", "Not a channel name: it is empty.")+","+
-		problem("bad_key", "An idempotency key has 1 to 128 bytes.")+`]}`)
+		problem("bad_key", "An idempotency key must have 1 to 128 bytes.")+`]}`)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("batch (-want +got):\n%s", diff)
 	}

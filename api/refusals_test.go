@@ -32,9 +32,9 @@ func TestRefusals(t *testing.T) {
 	of := func(count, verb, channel, message string) string {
 		return `{"time":"T","count":` + count + `,"code":"not_permitted","message":"` + message + `","transport":"http","address":"192.0.2.1","token":"` + token.ID + `","user":"ann","verb":"` + verb + `","channel":"` + channel + `"}`
 	}
-	b := of("1", "POST /v2/messages", "b", `The token's rules do not allow publish on \"b\": none of its rules allows publish there.`)
-	a := of("2", "POST /v2/messages", "a", `The token's rules do not allow publish on \"a\": none of its rules allows publish there.`)
-	news := of("3", "GET /v2/channels/{channel}/messages", "news", `The token's rules do not allow history on \"news\": none of its rules allows history there.`)
+	b := of("1", "POST /v2/messages", "b", `The token's rules do not allow publish on \"b\": no rule allows publish on this channel.`)
+	a := of("2", "POST /v2/messages", "a", `The token's rules do not allow publish on \"a\": no rule allows publish on this channel.`)
+	news := of("3", "GET /v2/channels/{channel}/messages", "news", `The token's rules do not allow history on \"news\": no rule allows history on this channel.`)
 	list := func(rows ...string) string { return told(200, `{"refusals":[`+strings.Join(rows, ",")+"]}") }
 	for _, s := range []struct{ query, want string }{
 		{"", list(socket, origin, b, a, news)},

@@ -70,7 +70,7 @@ func TestV2Queries(t *testing.T) {
 		"/v2/channels?limit=1&limit=1":        bad("The parameter limit is given 2 times."),
 		"/v2/channels?%zz":                    bad(`The query is not encoded well: invalid URL escape \"%zz\".`),
 		"/v2/sessions?after=x":                bad(`The parameter after is \"x\": it must be the next of the page before.`),
-		"/v2/channels/a/messages?since=x":     failure(400, "bad_position", `Position \"x\": not a position: want the text that came with a message or a join, unchanged.`, ""),
+		"/v2/channels/a/messages?since=x":     failure(400, "bad_position", `Position \"x\": not a position: send the text that came with a message or a join, unchanged.`, ""),
 		"/v2/channels/%00/messages":           failure(400, "channel_name", "Not a channel name: control character U+0000 at byte 0.", ""),
 		"/v2/channels/%00":                    failure(400, "channel_name", "Not a channel name: control character U+0000 at byte 0.", ""),
 		"/v2/channels/%00/presence":           failure(400, "channel_name", "Not a channel name: control character U+0000 at byte 0.", ""),

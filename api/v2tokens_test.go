@@ -189,18 +189,18 @@ func TestInspectTokens(t *testing.T) {
 			`{"verb":"publish","channel":"chat.1"},{"verb":"publish","channel":"news"},{"verb":"publish","channel":"other"}]}`, told(200, head+`,"can":[`+strings.Join([]string{
 			can("join", "chat.1", "true", "rule 1: allow join, publish on chat.*"),
 			can("join", "chat.9", "false", "rule 2: deny join on chat.9"),
-			can("history", "chat.1", "false", "none of its rules allows history there"),
+			can("history", "chat.1", "false", "no rule allows history on this channel"),
 			can("publish", "chat.1", "true", "rule 1: allow join, publish on chat.*"),
 			can("publish", "news", "false", "the channel's rule does not let clients publish (client_publish)"),
-			can("publish", "other", "false", "none of its rules allows publish there"),
+			can("publish", "other", "false", "no rule allows publish on this channel"),
 		}, ",")+"]}")},
 		{"POST", "/v2/tokens/inspect", `{"token":"FREE","can":[{"verb":"presence","channel":"x"}]}`, told(200, `{"valid":true,"kind":"opaque","id":"tok_ID","user":"u_NAME","issued":"T","can":[`+
-			can("presence", "x", "true", "the token has no rules, and may do everything")+"]}")},
+			can("presence", "x", "true", "the token has no rules, so it allows everything")+"]}")},
 		{"POST", "/v2/tokens/inspect", `{"token":"nonsense","can":[]}`, told(200, `{"valid":false,"error":{"code":"invalid_token","message":"The token is not valid, or is no longer valid. Of tokens this server takes its own.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}`)},
 		{"POST", "/v2/tokens/inspect", `{}`, bad("`token` is required.")},
 		{"POST", "/v2/tokens/inspect", `{"token":"x","can":{}}`, bad("`can` must be a list of objects.")},
 		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[1]}`, bad("Question 1 of `can` must be a JSON object.")},
-		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[{"verb":"eat","channel":"x"}]}`, bad("`verb`: there is no verb \\\"eat\\\": there are join, publish, history, presence.")},
+		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[{"verb":"eat","channel":"x"}]}`, bad("`verb`: there is no verb \\\"eat\\\": the verbs are join, publish, history, presence.")},
 		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[{"verb":"join","channel":""}]}`, strings.TrimSuffix(failure(400, "channel_name", "Not a channel name: it is empty.", ""), "\n")},
 		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[` + strings.Repeat("{},", 100) + `{}]}`, bad("`can` has 101 questions, more than 100.")},
 	}, "TOKEN", token, "FREE", free)
@@ -214,7 +214,7 @@ func TestTokensWarnOfDots(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRig(t, boreas.Options{Rules: new(boreas.Rules).Add(pattern, boreas.Rule{Text: "orders.* presence", Presence: boreas.PresenceFull})}, api.Options{})
-	const warning = `"warnings":["The user's name has a dot: the channels' rule \"orders.* presence\" does not apply to \"orders.ann@example.com\", since * stands for anything but a dot. Use ** in it."]`
+	const warning = `"warnings":["The user's name has a dot. The channels' rule \"orders.* presence\" does not apply to \"orders.ann@example.com\", because * matches anything except a dot. Use ** in the rule."]`
 	made := r.do("POST", "/v2/tokens", `{"user":"ann@example.com","rules":[{"channels":["orders.{user}"],"allow":["join"]}]}`)
 	if !strings.Contains(made, warning) {
 		t.Errorf("made: %s", made)

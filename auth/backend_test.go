@@ -107,7 +107,7 @@ func TestBackendAnswers(t *testing.T) {
 		{200, `{"user":""}`, away, "its answer: the user's name is empty"},
 		{200, `{"user":"u1","rule":[]}`, away, `its answer has the unknown member "rule": the known ones are user, rules, ttl, info`},
 		{200, `{"user":"u1","rules":null}`, away, "the rules of its answer are not a list: leave them out to allow everything"},
-		{200, `{"user":"u1","rules":[{"channels":["a"],"deny":["joyn"]}]}`, away, `its answer: rule 1: deny: there is no verb "joyn": there are join, publish, history, presence`},
+		{200, `{"user":"u1","rules":[{"channels":["a"],"deny":["joyn"]}]}`, away, `its answer: rule 1: deny: there is no verb "joyn": the verbs are join, publish, history, presence`},
 		{200, `{"user":"u1","ttl":"300"}`, away, "the ttl of its answer is not a number of seconds above 0 and up to 31622400"},
 		{200, `{"user":"u1","ttl":0}`, away, "the ttl of its answer is not a number of seconds above 0 and up to 31622400"},
 		{200, `{"user":"u1","ttl":-1}`, away, "the ttl of its answer is not a number of seconds above 0 and up to 31622400"},

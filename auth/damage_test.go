@@ -42,7 +42,7 @@ func TestDamagedJournal(t *testing.T) {
 		sealed(head + token + strings.Replace(token, "012", "210", 1)):                              "line 3, which begins at byte 201, is damaged: a token has the ID or the hash of another",
 		sealed(head + token + strings.Replace(token, "AAA", "BBB", 1)):                              "line 3, which begins at byte 201, is damaged: a token has the ID or the hash of another",
 		sealed(head + key + key):                                                                    "line 3, which begins at byte 196, is damaged: a key has the ID or the hash of another",
-		sealed(head + strings.Replace(key, "admin", "all", 1)):                                      `line 2, which begins at byte 55, is damaged: there is no verb "all" of keys: there are publish, tokens, sessions, stats, admin`,
+		sealed(head + strings.Replace(key, "admin", "all", 1)):                                      `line 2, which begins at byte 55, is damaged: there is no verb "all" of keys: the verbs are publish, tokens, sessions, stats, admin`,
 		sealed(head + strings.Replace(key, "key_0", "tok_0", 1)):                                    "line 2, which begins at byte 55, is damaged: a key has no proper ID",
 		sealed(head + strings.Replace(key, `["admin"]`, `[]`, 1)):                                   "line 2, which begins at byte 55, is damaged: the key has no verbs that there are: publish, tokens, sessions, stats, admin",
 		sealed(head + strings.Replace(token, "2026", "9999", 1)):                                    "line 2, which begins at byte 55, is damaged: the time 9999-01-01 00:00:00 +0000 UTC is out of all reason",

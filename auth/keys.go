@@ -48,7 +48,7 @@ func ParseKeyVerb(name string) (KeyVerb, error) {
 	i := slices.Index(keyVerbNames, name)
 	if i < 0 {
 		// Verbs are short: if a secret stands in the place of one, it must not be repeated.
-		return 0, fmt.Errorf("there is no verb %.10q of keys: there are %s", name, allKeyVerbs)
+		return 0, fmt.Errorf("there is no verb %.10q of keys: the verbs are %s", name, allKeyVerbs)
 	}
 	return 1 << i, nil
 }

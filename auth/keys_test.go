@@ -21,7 +21,7 @@ func TestKeyVerbs(t *testing.T) {
 		t.Error(got)
 	}
 	_, err := ParseKeyVerb("push")
-	if want := `there is no verb "push" of keys: there are publish, tokens, sessions, stats, admin`; err == nil || err.Error() != want {
+	if want := `there is no verb "push" of keys: the verbs are publish, tokens, sessions, stats, admin`; err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
 }

@@ -145,9 +145,9 @@ func TestCallsOfAdministration(t *testing.T) {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.InspectToken(ctx, "T", Ask{Verb: "join", Channel: "a"})
 			},
-			says(`{"valid":true,"kind":"opaque","id":"tok_1","rules":[],"can":[{"verb":"join","channel":"a","allowed":false,"by":"none of its rules allows join there"}]}`),
+			says(`{"valid":true,"kind":"opaque","id":"tok_1","rules":[],"can":[{"verb":"join","channel":"a","allowed":false,"by":"no rule allows join on this channel"}]}`),
 			called{
-				Value:    `{"valid":true,"kind":"opaque","id":"tok_1","rules":[],"can":[{"verb":"join","channel":"a","allowed":false,"by":"none of its rules allows join there"}]}`,
+				Value:    `{"valid":true,"kind":"opaque","id":"tok_1","rules":[],"can":[{"verb":"join","channel":"a","allowed":false,"by":"no rule allows join on this channel"}]}`,
 				Requests: []string{`POST /base/v2/tokens/inspect application/json {"token":"T","can":[{"verb":"join","channel":"a"}]}`},
 			},
 		},

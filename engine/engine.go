@@ -74,7 +74,7 @@ var (
 	ErrExpired = errors.New("boreas: position has expired: publications after it are no longer kept")
 
 	// ErrUnknownEpoch: the position belongs to another life of the log.
-	ErrUnknownEpoch = errors.New("boreas: position is from another life of the channel's log")
+	ErrUnknownEpoch = errors.New("boreas: position belongs to an earlier log of the channel")
 
 	// ErrAhead: the position is after the newest publication.
 	ErrAhead = errors.New("boreas: position is ahead of the channel's log")

@@ -37,7 +37,7 @@ func (p Position) Append(dst []byte) []byte {
 }
 
 // ErrPosition: not the text of a position; see [ParsePosition].
-var ErrPosition = errors.New("not a position: want the text that came with a message or a join, unchanged")
+var ErrPosition = errors.New("not a position: send the text that came with a message or a join, unchanged")
 
 // ParsePosition reads the text that [Position.String] returns. It accepts exactly
 // that text: each position has one spelling. Other text is [ErrPosition].

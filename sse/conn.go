@@ -18,7 +18,7 @@ import (
 // to say.
 const maxChatter = 64 << 10
 
-var errChatter = errors.New("the client sends where it can only listen")
+var errChatter = errors.New("the client sent data on an event stream")
 
 // refusalTimeout is how long the answer to a refused request may take on its way.
 const refusalTimeout = 5 * time.Second

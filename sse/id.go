@@ -22,7 +22,7 @@ import (
 const idBase = 36
 
 // errID is the answer to an id that is none of a stream's with these channels.
-var errID = fault.BadPosition.With("The last event id is none of a stream of these channels in this order.")
+var errID = fault.BadPosition.With("The last event id does not belong to a stream of these channels in this order.")
 
 // checkOf returns the check of a list of channels. It is the same on all servers.
 func checkOf(channels []string) uint32 {

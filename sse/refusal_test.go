@@ -53,7 +53,7 @@ func TestRefusals(t *testing.T) {
 		{"?channel=a&lastEventID=x", nil, 400, "malformed", `There is no parameter "lastEventID": write last_event_id.`},
 		{"?channel=a&last=2&last=3", nil, 400, "malformed", "The parameter last is given 2 times."},
 		{"?channel=a&since=1-1", nil, 400, "malformed", "There is no parameter since: write since.NAME=POSITION for the channel NAME."},
-		{"?channel=a&since.b%ff=1-1", nil, 400, "malformed", "The parameter since.b\uFFFD is for a channel that is not named."},
+		{"?channel=a&since.b%ff=1-1", nil, 400, "malformed", "The parameter since.b\uFFFD names a channel that the request does not join."},
 		{"?channel=a&last_event_id=1-1", nil, 400, "bad_position", errID.Error()},
 		{"?channel=a", []string{"Last-Event-ID", idOf([]string{"b"}, engine.Position{Epoch: 1})}, 400, "bad_position", errID.Error()},
 		{"?channel=a&channel=b", []string{"Last-Event-ID", idOf([]string{"b", "a"}, engine.Position{Epoch: 1}, engine.Position{Epoch: 1})}, 400, "bad_position", errID.Error()},
@@ -65,8 +65,8 @@ func TestRefusals(t *testing.T) {
 		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "same-origin"}, 401, "invalid_token", "The token is not valid, or is no longer valid."},
 		// What only the hub can say: no channel could be joined.
 		{"?channel=&access_token=valid", nil, 400, "channel_name", "Not a channel name: it is empty."},
-		{"?channel=a&access_token=valid&since.a=x", nil, 400, "bad_position", `Position "x": not a position: want the text that came with a message or a join, unchanged.`},
-		{"?channel=a&access_token=valid&since.a=0-0", nil, 400, "bad_position", "Not a position: want the text that came with a message or a join, unchanged."},
+		{"?channel=a&access_token=valid&since.a=x", nil, 400, "bad_position", `Position "x": not a position: send the text that came with a message or a join, unchanged.`},
+		{"?channel=a&access_token=valid&since.a=0-0", nil, 400, "bad_position", "Not a position: send the text that came with a message or a join, unchanged."},
 		{"?channel=a&access_token=valid&presence=true", nil, 409, "presence_off", "Presence is off for this channel."},
 		{"?channel=%00&channel=a&access_token=valid&presence=true", nil, 400, "channel_name", "Not a channel name: control character U+0000 at byte 0."},
 	}

@@ -157,7 +157,7 @@ func (q *request) since(params url.Values) error {
 		}
 		i := slices.IndexFunc(q.joins, func(j boreas.Join) bool { return j.Channel == channel })
 		if i < 0 {
-			return malformed("the parameter since.%.40s is for a channel that is not named", strings.ToValidUTF8(channel, "\uFFFD"))
+			return malformed("the parameter since.%.40s names a channel that the request does not join", strings.ToValidUTF8(channel, "\uFFFD"))
 		}
 		q.joins[i].Since, q.joins[i].Err = v2.Position(params.Get(param))
 	}

@@ -143,7 +143,7 @@ func TestWhatATokenAllows(t *testing.T) {
 	c := newV2Client(t, addr)
 	c.expect(`{"id":1,"auth":{"token":"valid ann join:chat.1"}}`, v2Hello, `text {"id":1,"auth":{"user":"ann","expires":"2100-01-02T03:04:05Z"}}`)
 	denied := func(verb, channel string) string {
-		return fmt.Sprintf(`{"code":"not_permitted","message":"The token's rules do not allow %s on \"%s\": none of its rules allows %s there.","retry":"never","docs":"docs/errors.md#not_permitted"}`, verb, channel, verb)
+		return fmt.Sprintf(`{"code":"not_permitted","message":"The token's rules do not allow %s on \"%s\": no rule allows %s on this channel.","retry":"never","docs":"docs/errors.md#not_permitted"}`, verb, channel, verb)
 	}
 	c.expect(`{"id":2,"join":{"channels":[{"channel":"chat.1"},{"channel":"chat.2"},{"channel":"chat.1","last":1},{"channel":"chat.1","presence":true}]}}`,
 		`text {"id":2,"join":{"channels":[{"channel":"chat.1","position":"E-0"},{"channel":"chat.2","error":`+denied("join", "chat.2")+`},`+

@@ -95,7 +95,7 @@ func closeFor(reason error) *closing {
 	if fault.Of(reason) != fault.Internal { // it may not go on, and is told why
 		return &closing{code: ws.StatusPolicyViolation, reason: cut(fault.Message(reason))}
 	}
-	return &closing{code: ws.StatusInternalServerError, reason: "the server cannot go on with this connection; its log says why"}
+	return &closing{code: ws.StatusInternalServerError, reason: "the server cannot continue with this connection; its log says why"}
 }
 
 // maxReason is how many bytes a close frame's reason has: a control frame has 125 (RFC

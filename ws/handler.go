@@ -144,13 +144,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.RequestURI == "*" {
 		h.count.Handshakes.Add(1)
 		hangUp(w, r)
-		h.dialect.refuse(w, fault.Malformed.With("The target * is for OPTIONS alone: a WebSocket is at /v2, and the classic one at /."))
+		h.dialect.refuse(w, fault.Malformed.With("The target * is only for OPTIONS: the WebSocket is at /v2, and the classic one at /."))
 		return
 	}
 	if pathOf(r) != h.dialect.path() {
 		h.count.Handshakes.Add(1)
 		hangUp(w, r)
-		h.dialect.refuse(w, fault.NotFound.With("There is no WebSocket at this path: it is at /v2, and the classic one at /."))
+		h.dialect.refuse(w, fault.NotFound.With("There is no WebSocket at this path: the WebSocket is at /v2, and the classic one at /."))
 		return
 	}
 	accept, err := checkHandshake(r, w.Header())
@@ -214,9 +214,9 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, shown v2.Shown,
 func noRoom(err error, wait time.Duration) error {
 	switch {
 	case errors.Is(err, boreas.ErrTooManyAddressSessions):
-		return fault.TooManyConnections.After("This address has as many connections as one may (address_connections). Connect again after the seconds that Retry-After gives.", wait)
+		return fault.TooManyConnections.After("This address has reached its limit of connections (address_connections). Reconnect after the number of seconds in Retry-After.", wait)
 	case errors.Is(err, boreas.ErrShuttingDown):
-		return fault.Overloaded.After("The server is shutting down. Connect again after the seconds that Retry-After gives.", wait)
+		return fault.Overloaded.After("The server is shutting down. Reconnect after the number of seconds in Retry-After.", wait)
 	}
-	return fault.Overloaded.After("The server has as many connections as it may (max_connections). Connect again after the seconds that Retry-After gives.", wait)
+	return fault.Overloaded.After("The server has reached its limit of connections (max_connections). Reconnect after the number of seconds in Retry-After.", wait)
 }

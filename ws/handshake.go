@@ -40,9 +40,9 @@ func checkHandshake(r *http.Request, answer http.Header) (accept string, _ error
 		answer.Set("Allow", "GET")
 		return "", fault.MethodNotAllowed.With("This is a WebSocket: connect to it with GET.")
 	case r.ProtoMajor == 2:
-		return "", fault.Malformed.With("A WebSocket handshake needs HTTP/1.1, and this came over HTTP/2: offer http/1.1 alone when connecting (ALPN).")
+		return "", fault.Malformed.With("A WebSocket handshake needs HTTP/1.1, and this request came over HTTP/2: offer only http/1.1 when connecting (ALPN).")
 	case !r.ProtoAtLeast(1, 1):
-		return "", fault.Malformed.With("A WebSocket handshake needs HTTP/1.1. A proxy in between may speak 1.0: see its proxy_http_version.")
+		return "", fault.Malformed.With("A WebSocket handshake needs HTTP/1.1. If a proxy in between uses HTTP/1.0, configure it to use 1.1 (in nginx, proxy_http_version).")
 	case hasBody(r):
 		return "", fault.Malformed.With("A WebSocket handshake has no body: send it without Content-Length, Transfer-Encoding and Expect.")
 	case !httpguts.HeaderValuesContainsToken(h["Upgrade"], "websocket"):
@@ -52,16 +52,16 @@ func checkHandshake(r *http.Request, answer http.Header) (accept string, _ error
 	}
 	switch list := h["Sec-Websocket-Version"]; {
 	case len(list) > 1 || len(list) == 1 && strings.Contains(list[0], ","):
-		return "", fault.Malformed.With("The header Sec-WebSocket-Version must be there once and hold one number: send `Sec-WebSocket-Version: 13`.")
+		return "", fault.Malformed.With("The header Sec-WebSocket-Version must be present once and have one number: send `Sec-WebSocket-Version: 13`.")
 	case len(list) == 0 || list[0] != version:
-		return "", upgradeRequired(answer, "Only version 13 of the WebSocket protocol (RFC 6455) is spoken here: send `Sec-WebSocket-Version: 13`.")
+		return "", upgradeRequired(answer, "The server supports only version 13 of the WebSocket protocol (RFC 6455): send `Sec-WebSocket-Version: 13`.")
 	}
 	list := h["Sec-Websocket-Key"]
 	if len(list) != 1 || !validKey(list[0]) {
-		return "", fault.Malformed.With("The header Sec-WebSocket-Key must be there once and hold 16 bytes in base64.")
+		return "", fault.Malformed.With("The header Sec-WebSocket-Key must be present once and have 16 bytes in base64.")
 	}
 	if !validProtocols(h["Sec-Websocket-Protocol"]) {
-		return "", fault.Malformed.With("The header Sec-WebSocket-Protocol must hold names, separated by commas: letters, digits and !#$%&'*+-.^_`|~ (RFC 6455, section 4.3).")
+		return "", fault.Malformed.With("The header Sec-WebSocket-Protocol must have names, separated by commas: letters, digits and !#$%&'*+-.^_`|~ (RFC 6455, section 4.3).")
 	}
 	if !validExtensions(h["Sec-Websocket-Extensions"]) {
 		return "", fault.Malformed.With("The header Sec-WebSocket-Extensions is not a list of extensions (RFC 6455, section 9.1).")

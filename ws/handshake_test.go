@@ -21,24 +21,24 @@ func TestHandshakesThatAreNone(t *testing.T) {
 	}
 	const (
 		body       = "400 A WebSocket handshake has no body: send it without Content-Length, Transfer-Encoding and Expect."
-		version    = "400 The header Sec-WebSocket-Version must be there once and hold one number: send `Sec-WebSocket-Version: 13`."
-		protocols  = "400 The header Sec-WebSocket-Protocol must hold names, separated by commas: letters, digits and !#$%&'*+-.^_`|~ (RFC 6455, section 4.3)."
+		version    = "400 The header Sec-WebSocket-Version must be present once and have one number: send `Sec-WebSocket-Version: 13`."
+		protocols  = "400 The header Sec-WebSocket-Protocol must have names, separated by commas: letters, digits and !#$%&'*+-.^_`|~ (RFC 6455, section 4.3)."
 		extensions = "400 The header Sec-WebSocket-Extensions is not a list of extensions (RFC 6455, section 9.1)."
 	)
-	const key = "The header Sec-WebSocket-Key must be there once and hold 16 bytes in base64."
+	const key = "The header Sec-WebSocket-Key must be present once and have 16 bytes in base64."
 	cases := []struct {
 		name   string
 		change func(*http.Request)
 		want   string // status, header, sentence
 	}{
-		{"another path", func(r *http.Request) { r.URL.Path = "/chat" }, "404 There is no WebSocket at this path: it is at /v2, and the classic one at /."},
+		{"another path", func(r *http.Request) { r.URL.Path = "/chat" }, "404 There is no WebSocket at this path: the WebSocket is at /v2, and the classic one at /."},
 		{"POST", func(r *http.Request) { r.Method = "POST" }, "405 Allow: GET This is a WebSocket: connect to it with GET."},
-		{"HTTP/1.0", func(r *http.Request) { r.ProtoMinor = 0 }, "400 A WebSocket handshake needs HTTP/1.1. A proxy in between may speak 1.0: see its proxy_http_version."},
+		{"HTTP/1.0", func(r *http.Request) { r.ProtoMinor = 0 }, "400 A WebSocket handshake needs HTTP/1.1. If a proxy in between uses HTTP/1.0, configure it to use 1.1 (in nginx, proxy_http_version)."},
 		{"no Upgrade", func(r *http.Request) { r.Header.Del("Upgrade") }, "426 Upgrade: websocket Sec-WebSocket-Version: 13 This is a WebSocket, and the request has no header `Upgrade: websocket`. If it was sent, a proxy in between has dropped it."},
 		{"another Upgrade", func(r *http.Request) { r.Header.Set("Upgrade", "h2c") }, "426 Upgrade: websocket Sec-WebSocket-Version: 13 This is a WebSocket, and the request has no header `Upgrade: websocket`. If it was sent, a proxy in between has dropped it."},
 		{"no Connection", func(r *http.Request) { r.Header.Set("Connection", "close") }, "400 The request has no header `Connection: Upgrade`. If it was sent, a proxy in between has dropped it."},
-		{"no version", func(r *http.Request) { r.Header.Del("Sec-WebSocket-Version") }, "426 Upgrade: websocket Sec-WebSocket-Version: 13 Only version 13 of the WebSocket protocol (RFC 6455) is spoken here: send `Sec-WebSocket-Version: 13`."},
-		{"version 8", func(r *http.Request) { r.Header.Set("Sec-WebSocket-Version", "8") }, "426 Upgrade: websocket Sec-WebSocket-Version: 13 Only version 13 of the WebSocket protocol (RFC 6455) is spoken here: send `Sec-WebSocket-Version: 13`."},
+		{"no version", func(r *http.Request) { r.Header.Del("Sec-WebSocket-Version") }, "426 Upgrade: websocket Sec-WebSocket-Version: 13 The server supports only version 13 of the WebSocket protocol (RFC 6455): send `Sec-WebSocket-Version: 13`."},
+		{"version 8", func(r *http.Request) { r.Header.Set("Sec-WebSocket-Version", "8") }, "426 Upgrade: websocket Sec-WebSocket-Version: 13 The server supports only version 13 of the WebSocket protocol (RFC 6455): send `Sec-WebSocket-Version: 13`."},
 		{"no key", func(r *http.Request) { r.Header.Del("Sec-WebSocket-Key") }, "400 " + key},
 		{"a short key", func(r *http.Request) { r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25j") }, "400 " + key},
 		{"a key of 17 bytes", func(r *http.Request) { r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZTE=") }, "400 " + key},
@@ -60,7 +60,7 @@ func TestHandshakesThatAreNone(t *testing.T) {
 		{"an extension's parameter without a name", func(r *http.Request) { r.Header.Set("Sec-WebSocket-Extensions", "permessage-deflate; =10") }, extensions},
 		{"an extension's value that does not end", func(r *http.Request) { r.Header.Set("Sec-WebSocket-Extensions", `x; y="10`) }, extensions},
 		{"an extension that ends early", func(r *http.Request) { r.Header.Set("Sec-WebSocket-Extensions", "x;") }, extensions},
-		{"the target *", func(r *http.Request) { r.RequestURI = "*"; r.URL.Path = "*" }, "400 The target * is for OPTIONS alone: a WebSocket is at /v2, and the classic one at /."},
+		{"the target *", func(r *http.Request) { r.RequestURI = "*"; r.URL.Path = "*" }, "400 The target * is only for OPTIONS: the WebSocket is at /v2, and the classic one at /."},
 	}
 	hub := boreas.New(boreas.Options{})
 	defer hub.Shutdown(t.Context(), 0)

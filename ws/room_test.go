@@ -119,7 +119,7 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 				t.Errorf("%d sessions ended, want 4", got)
 			}
 			got := clients[5].out.frames()
-			want := "close 1008 Too many bytes wait for the clients of this address (peer_memory / 8)"
+			want := "close 1008 Too many bytes are held for the clients of this address (peer_memory / 8)"
 			if dialect.name() == "websocket" {
 				want = "close 4205 peer_memory"
 			}

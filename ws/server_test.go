@@ -340,10 +340,10 @@ func TestNoRoom(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	}
-	refused("The server has as many connections as it may (max_connections). Connect again after the seconds that Retry-After gives.")
+	refused("The server has reached its limit of connections (max_connections). Reconnect after the number of seconds in Retry-After.")
 	go hub.Shutdown(context.Background(), 0)
 	c.want("close 1001 server is shutting down")
-	refused("The server is shutting down. Connect again after the seconds that Retry-After gives.")
+	refused("The server is shutting down. Reconnect after the number of seconds in Retry-After.")
 	if n.Full.Load() != 2 {
 		t.Errorf("counted %d", n.Full.Load())
 	}

@@ -132,7 +132,7 @@ func TestAConversation(t *testing.T) {
 				`{"channel":"","error":{"code":"channel_name","message":"Not a channel name: it is empty.","retry":"never","docs":"docs/errors.md#channel_name"}},`+
 				`{"channel":"chat.1","position":"E-0","presence":{"users":1,"sessions":1,"members":[{"user":"user","sessions":["s_1"],"info":{"a":1}}]}},`+
 				`{"channel":"other","error":{"code":"presence_off","message":"Presence is off for this channel.","retry":"never","docs":"docs/errors.md#presence_off"}},`+
-				`{"channel":"old","error":{"code":"bad_position","message":"Position \"no position\": not a position: want the text that came with a message or a join, unchanged.","retry":"never","docs":"docs/errors.md#bad_position"}}]}}`)
+				`{"channel":"old","error":{"code":"bad_position","message":"Position \"no position\": not a position: send the text that came with a message or a join, unchanged.","retry":"never","docs":"docs/errors.md#bad_position"}}]}}`)
 		publish(t, hub, "news", `{"a":1}`)
 		c.expect("", `text {"channel":"news","message":{"a":1},"position":"E-1"}`)
 		c.expect(`{"id":5,"publish":{"channel":"news","message":1}}`, failed("5", "not_permitted", "The channel's rule does not let clients publish (client_publish).", "never"))
@@ -140,7 +140,7 @@ func TestAConversation(t *testing.T) {
 			2],"key":"k","echo":false}}`, `text {"id":6,"publish":{"position":"E-1"}}`)
 		c.expect(`{"id":7,"publish":{"channel":"chat.1","message":[1,2],"key":"k"}}`, `text {"id":7,"publish":{"position":"E-1","duplicate":true}}`)
 		c.expect(`{"id":8,"publish":{"channel":"chat.1","message":2,"key":"k"}}`, failed("8", "key_reused", "Another message was published on this channel with the same key.", "never"))
-		c.expect(`{"id":9,"publish":{"channel":"chat.1","message":3,"key":""}}`, failed("9", "bad_key", "An idempotency key has 1 to 128 bytes.", "never"))
+		c.expect(`{"id":9,"publish":{"channel":"chat.1","message":3,"key":""}}`, failed("9", "bad_key", "An idempotency key must have 1 to 128 bytes.", "never"))
 		c.expect(`{"publish":{"channel":"chat.1","message":null}}`, `text {"channel":"chat.1","message":null,"position":"E-2"}`)
 
 		c.expect(`{"id":10,"history":{"channel":"chat.1"}}`,
@@ -156,7 +156,7 @@ func TestAConversation(t *testing.T) {
 			`text {"id":14,"error":{"code":"expired","message":"Position has expired: publications after it are no longer kept.","retry":"never","docs":"docs/errors.md#expired","oldest":"E-3"}}`)
 		c.expect(`{"id":15,"join":{"channels":[{"channel":"small","since":"E-1","last":9},{"channel":"news","since":"E-1"}]}}`,
 			`text {"id":15,"join":{"channels":[{"channel":"small","position":"E-3","recovered":false,"gap":{"reason":"expired","from":"E-1","to":"E-3"},"oldest":"E-3"},`+
-				`{"channel":"news","error":{"code":"already_joined","message":"The channel is joined already: leave it first to begin at another place.","retry":"never","docs":"docs/errors.md#already_joined"}}]}}`,
+				`{"channel":"news","error":{"code":"already_joined","message":"The channel is already joined: leave it first to start at another position.","retry":"never","docs":"docs/errors.md#already_joined"}}]}}`,
 			`text {"channel":"small","message":3,"position":"E-4"}`, `text {"channel":"small","message":4,"position":"E-5"}`)
 
 		c.expect(`{"id":16,"presence":{"channel":"chat.1"}}`,

@@ -481,7 +481,7 @@ def _check_key(key):
     if not isinstance(key, str):
         raise TypeError("the idempotency key must be a str, not %s" % type(key).__name__)
     if not 1 <= len(_check_text("the idempotency key", key).encode("utf-8")) <= 128:
-        raise ValueError("an idempotency key has 1 to 128 bytes of UTF-8")
+        raise ValueError("an idempotency key must have 1 to 128 bytes of UTF-8")
     if key != key.strip() or re.search("[\x00-\x1f\x7f-\x9f]", key):
         raise ValueError("an idempotency key has no control characters, and no blanks around it")
     return key

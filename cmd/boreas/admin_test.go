@@ -286,7 +286,7 @@ func TestMistakesOfAdministration(t *testing.T) {
 		{started{args: "token new --expires=tomorrow"}, "--expires is no time as 2027-01-31T12:00:00Z (RFC 3339)"},
 		{started{args: "token new --user="}, "--user must not be empty"},
 		{started{args: "token new --allow=chat.*"}, "--allow=chat.*: give it as VERBS:PATTERN, as in join,publish:chat.*"},
-		{started{args: "token new --deny=jion:a"}, "--deny=jion:a: there is no verb \"jion\": there are join, publish, history, presence"},
+		{started{args: "token new --deny=jion:a"}, "--deny=jion:a: there is no verb \"jion\": the verbs are join, publish, history, presence"},
 		{started{args: "token new --allow=join:a --rules=[]"}, "--rules does not go with --allow and --deny: give them all as JSON"},
 		{
 			started{args: "token new", extra: append(rule, `[{"channels":["a"],"dney":["join"]}]`)},

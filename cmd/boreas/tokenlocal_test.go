@@ -50,7 +50,7 @@ rule 1             allow join, publish on open.*
 join "chat.u1"     yes: rule 1: allow join, publish on chat.{user}
 publish "chat.u1"  no: the channel's rule does not let clients publish (client_publish)
 publish "open.1"   yes: rule 1: allow join, publish on open.*
-join "other"       no: none of its rules allows join there
+join "other"       no: no rule allows join on this channel
 `,
 			},
 		},
@@ -88,7 +88,7 @@ join "other"       no: none of its rules allows join there
 		},
 		"a question that is none": {
 			started{args: "token inspect --local -", extra: []string{"--can=jion a"}, stdin: "T"},
-			outcome{Exit: 2, Stderr: "boreas: --can: there is no verb \"jion\": there are join, publish, history, presence\n"},
+			outcome{Exit: 2, Stderr: "boreas: --can: there is no verb \"jion\": the verbs are join, publish, history, presence\n"},
 		},
 		"a server as well": {
 			started{args: "token inspect --local --api=http://h -", stdin: "T"},

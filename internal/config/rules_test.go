@@ -103,7 +103,7 @@ func TestBadRules(t *testing.T) {
 		{"a; presence", `rule 2, "presence": it has no pattern: put one before presence, such as ** for all channels`},
 		{"history_age=5m latest", `rule 1, "history_age=5m latest": it has no pattern: put one before history_age=5m, such as ** for all channels`},
 		{"# chat", `rule 1, "# chat": there are no comments in rules`},
-		{"a.*** latest", `rule 1, "a.*** latest": pattern "a.***": three stars in a row at byte 2: * stands for anything but a dot, ** for anything`},
+		{"a.*** latest", `rule 1, "a.*** latest": pattern "a.***": three stars in a row at byte 2: * matches anything except a dot, ** matches anything`},
 		{"a\xff", `rule 1, "a\xff": pattern "a\xff": it is not valid UTF-8 at byte 1`},
 		{"a; b; a latest", `rule 3, "a latest": it is never used: rule 1 has the same pattern, and the first match counts`},
 		{"a; **; b", `rule 3, "b": it is never used: rule 2 matches every channel, and the first match counts: put ** last`},

@@ -80,7 +80,7 @@ func (f *fake) start(t *testing.T, start func(*httptest.Server)) {
 		return s
 	}
 	f.api = serve(f.apiRoutes, refuses(404, "not_found", "There is nothing at this path."))
-	f.ws = serve(f.wsRoutes, says(404, "There is no WebSocket at this path: it is at /v2, and the classic one at /.\n"))
+	f.ws = serve(f.wsRoutes, says(404, "There is no WebSocket at this path: the WebSocket is at /v2, and the classic one at /.\n"))
 }
 
 func says(status int, body string) http.HandlerFunc {

@@ -76,18 +76,18 @@ func TestRefill(t *testing.T) {
 		time.Sleep(time.Hour)
 		round() // two seconds' worth, not an hour's
 		want := []string{
-			"20 accept, then More connections come from this address than one may open in a second (address_accepts). 100ms",
-			"40 request of an address, then More requests come from this address than one may send in a second (address_requests). 50ms",
-			"10 request of a user, then More requests come from this user than one may send in a second (user_requests). 200ms",
-			"8 publish of a user, then More messages come from this user than one may publish in a second (user_publishes). 250ms",
-			"4 request with a key, then More requests come from this key than one may send in a second (key_requests). 500ms",
-			"16 publish with a key, then More messages come from this key than one may publish in a second (key_publishes). 125ms",
-			"10 accept, then More connections come from this address than one may open in a second (address_accepts). 100ms",
-			"20 request of an address, then More requests come from this address than one may send in a second (address_requests). 50ms",
-			"5 request of a user, then More requests come from this user than one may send in a second (user_requests). 200ms",
-			"4 publish of a user, then More messages come from this user than one may publish in a second (user_publishes). 250ms",
-			"2 request with a key, then More requests come from this key than one may send in a second (key_requests). 500ms",
-			"8 publish with a key, then More messages come from this key than one may publish in a second (key_publishes). 125ms",
+			"20 accept, then This address opens more connections per second than allowed (address_accepts). 100ms",
+			"40 request of an address, then This address sends more requests per second than allowed (address_requests). 50ms",
+			"10 request of a user, then This user sends more requests per second than allowed (user_requests). 200ms",
+			"8 publish of a user, then This user publishes more messages per second than allowed (user_publishes). 250ms",
+			"4 request with a key, then This key sends more requests per second than allowed (key_requests). 500ms",
+			"16 publish with a key, then This key publishes more messages per second than allowed (key_publishes). 125ms",
+			"10 accept, then This address opens more connections per second than allowed (address_accepts). 100ms",
+			"20 request of an address, then This address sends more requests per second than allowed (address_requests). 50ms",
+			"5 request of a user, then This user sends more requests per second than allowed (user_requests). 200ms",
+			"4 publish of a user, then This user publishes more messages per second than allowed (user_publishes). 250ms",
+			"2 request with a key, then This key sends more requests per second than allowed (key_requests). 500ms",
+			"8 publish with a key, then This key publishes more messages per second than allowed (key_publishes). 125ms",
 		}
 		want = append(want, want[:6]...)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -142,9 +142,9 @@ func TestMoreThanABucketHolds(t *testing.T) {
 		got = append(got, told(c.Request(1, 1)))
 		want := []string{
 			"ok",
-			"More bytes come from this user than one may send in a second (user_bytes). 1ms",
+			"This user sends more bytes per second than allowed (user_bytes). 1ms",
 			"ok",
-			"More bytes come from this user than one may send in a second (user_bytes). 8.001s",
+			"This user sends more bytes per second than allowed (user_bytes). 8.001s",
 			"ok",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -179,7 +179,7 @@ func TestSent(t *testing.T) {
 		got := []string{told(c.Request(1, 1))}
 		time.Sleep(3*time.Second + time.Millisecond)
 		got = append(got, told(c.Request(1, 1)))
-		want := []string{"More bytes come from this user than one may send in a second (user_bytes). 3.001s", "ok"}
+		want := []string{"This user sends more bytes per second than allowed (user_bytes). 3.001s", "ok"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
@@ -308,7 +308,7 @@ func TestRequestsOfALongList(t *testing.T) {
 			told(c.Request(Requests(1000), 1)),
 			told(c.Request(1, 1)),
 		}
-		const refused = "More requests come from this user than one may send in a second (user_requests). "
+		const refused = "This user sends more requests per second than allowed (user_requests). "
 		if diff := cmp.Diff([]string{"ok", refused + "10ms", "ok", refused + "10ms"}, got); diff != "" {
 			t.Error(diff)
 		}

@@ -37,10 +37,10 @@ var (
 
 // sentences are the error messages: which limit the client exceeded, and the option that sets it.
 var sentences = [kinds]string{
-	accepts:      "More connections come from this %s than one may open in a second (%s).",
-	requests:     "More requests come from this %s than one may send in a second (%s).",
-	publishes:    "More messages come from this %s than one may publish in a second (%s).",
-	bytesKind:    "More bytes come from this %s than one may send in a second (%s).",
+	accepts:      "This %s opens more connections per second than allowed (%s).",
+	requests:     "This %s sends more requests per second than allowed (%s).",
+	publishes:    "This %s publishes more messages per second than allowed (%s).",
+	bytesKind:    "This %s sends more bytes per second than allowed (%s).",
 	failuresKind: "Too many authentications from this %s have failed (%s).",
 }
 
@@ -92,7 +92,7 @@ func (l *Limits) bounds(s scope) *Bounds {
 
 // sendAway is like refuse, for a client that keeps sending although it has no bytes left.
 func (l *Limits) sendAway(s scope, client string, wait time.Duration) error {
-	const sentence = "This %s goes on sending more frames or requests than it may (%s)."
+	const sentence = "This %s keeps sending more frames or requests than allowed (%s)."
 	return l.refuseAs(sentence, s, bytesKind, client, wait)
 }
 

@@ -87,7 +87,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.limiter != nil && !g.limiter.Allow() {
 		g.count.tooFast.Add(1)
 		wait := time.Duration(1+rand.IntN(refusedSpread)) * time.Second
-		g.refuse(w, r, fault.Overloaded.After("More connections come in than the server takes in a second (accept_rate). Connect again after the seconds that Retry-After gives.", wait))
+		g.refuse(w, r, fault.Overloaded.After("More new connections arrive than the server accepts per second (accept_rate). Reconnect after the number of seconds in Retry-After.", wait))
 		return
 	}
 	g.next.ServeHTTP(w, r)

@@ -43,9 +43,9 @@ func TestAcceptRate(t *testing.T) {
 		if n, err := strconv.Atoi(retry); status != http.StatusServiceUnavailable || err != nil || n < 1 || n > refusedSpread {
 			t.Fatalf("%s: %d, Retry-After %q", path, status, retry)
 		}
-		want := `{"error":{"code":"overloaded","message":"More connections come in than the server takes in a second (accept_rate). Connect again after the seconds that Retry-After gives.","retry":"later","docs":"docs/errors.md#overloaded","retry_after_ms":` + retry + `000}}`
+		want := `{"error":{"code":"overloaded","message":"More new connections arrive than the server accepts per second (accept_rate). Reconnect after the number of seconds in Retry-After.","retry":"later","docs":"docs/errors.md#overloaded","retry_after_ms":` + retry + `000}}`
 		if path == "/" {
-			want = "More connections come in than the server takes in a second (accept_rate). Connect again after the seconds that Retry-After gives."
+			want = "More new connections arrive than the server accepts per second (accept_rate). Reconnect after the number of seconds in Retry-After."
 		}
 		if diff := cmp.Diff(want, body); diff != "" {
 			t.Fatal(diff)

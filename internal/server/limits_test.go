@@ -51,7 +51,7 @@ func TestGateLimitsAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := limit.New(limit.Options{Address: limit.Bounds{Accepts: 1, Failures: 1}})
 		g := newGate(gateOptions{proxies: proxies, limits: limits, perSecond: 100}, who)
-		const tooFast = "More connections come from this address than one may open in a second (address_accepts)."
+		const tooFast = "This address opens more connections per second than allowed (address_accepts)."
 		got := []string{
 			answer(g, get("/v2"), "192.0.2.7"),
 			answer(g, get("/v2"), "192.0.2.7"),
@@ -236,14 +236,14 @@ func TestAPILimitsAddresses(t *testing.T) {
 			"200 192.0.2.7:1234 0 <nil>",
 			"200 192.0.2.7:0 0 <nil>",
 			"200 192.0.2.7:1234 0 <nil>",
-			`429 after 1 {"error":{"code":"rate_limited","message":"More requests come from this address than one may send in a second (address_requests).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":500}}`,
-			`429 after 1 {"errors": ["More requests come from this address than one may send in a second (address_requests)."]}`,
+			`429 after 1 {"error":{"code":"rate_limited","message":"This address sends more requests per second than allowed (address_requests).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":500}}`,
+			`429 after 1 {"errors": ["This address sends more requests per second than allowed (address_requests)."]}`,
 			"200 192.0.2.8:0 0 <nil>",
 			"200 192.0.2.9:1234 2000 <nil>",
-			`429 after 1 {"error":{"code":"rate_limited","message":"More bytes come from this address than one may send in a second (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":1}}`,
+			`429 after 1 {"error":{"code":"rate_limited","message":"This address sends more bytes per second than allowed (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":1}}`,
 			"200 192.0.2.10:1234 5000 <nil>",
-			`429 after 4 {"error":{"code":"rate_limited","message":"More bytes come from this address than one may send in a second (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":3002}}`,
-			`429 after 4 {"error":{"code":"rate_limited","message":"More bytes come from this address than one may send in a second (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":3002}}`,
+			`429 after 4 {"error":{"code":"rate_limited","message":"This address sends more bytes per second than allowed (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":3002}}`,
+			`429 after 4 {"error":{"code":"rate_limited","message":"This address sends more bytes per second than allowed (address_bytes).","retry":"later","docs":"docs/errors.md#rate_limited","retry_after_ms":3002}}`,
 			"200 192.0.2.11:1234 5001 <nil>",
 			"200 192.0.2.11:1234 1 <nil>",
 		}

@@ -24,7 +24,7 @@ const (
 	maxLeft = 64 << 10
 )
 
-var errLeft = errors.New("the peer makes TLS answer and does not read the answers")
+var errLeft = errors.New("the peer requests answers of TLS and does not read them")
 
 // nonblockingTLS is the connection below a tls.Conn. Until hold is called, its reads and writes
 // block, as the handshakes of TLS and HTTP expect. After that they never block. A read returns
