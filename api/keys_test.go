@@ -113,7 +113,7 @@ func TestKeysMayNotRevokeOtherKeys(t *testing.T) {
 	text, key := r.makeKey("shop", auth.KeyTokens)
 	operator, shop := r.withKey(adminText), r.withKey(text)
 	r.withKey(oldText)("POST", "/v2/tokens", "{}")
-	denied := strings.TrimSuffix(failure(403, "not_permitted", `The key \"shop\" allows tokens, and not admin.`, ""), "\n")
+	denied := strings.TrimSuffix(failure(403, "not_permitted", `The key \"shop\" allows tokens, but not admin.`, ""), "\n")
 	revoked := told(201, `{"sessions":0}`)
 	gone := func(tokens string) string {
 		return told(201, `{"sessions":0,"tokens":`+tokens+`,"changed":0,"keys":[]}`)

@@ -47,7 +47,7 @@ func TestStoreFails(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", to.pattern, diff)
 		}
 	}
-	if !strings.Contains(g.log.String(), "it is shutting down") {
+	if !strings.Contains(g.log.String(), "the server is shutting down") {
 		t.Errorf("the log does not say why:\n%s", &g.log)
 	}
 }

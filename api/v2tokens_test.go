@@ -59,7 +59,7 @@ func TestMakeTokens(t *testing.T) {
 	r.try(t, []sample{
 		{"POST", "/v2/tokens", `{}`, made(`"user":"u_NAME","created":"T"`)},
 		{"POST", "/v2/tokens", `{"user":"ann","label":"phone <1>","ttl":60,"rules":` + rules + `}`, made(`"user":"ann","label":"phone \u003c1\u003e","created":"T","expires":"T","rules":` + rules)},
-		{"POST", "/v2/tokens", `{"user":"ann","expires":"2999-01-01T00:00:00Z","rules":[]}`, bad("The time in expires is after the year 2261. Leave it out for never.")},
+		{"POST", "/v2/tokens", `{"user":"ann","expires":"2999-01-01T00:00:00Z","rules":[]}`, bad("The time in expires is after the year 2261. Omit it for no expiry.")},
 		{"POST", "/v2/tokens", `{"user":"ann","expires":"2199-01-01T00:00:00+02:00","rules":[]}`, made(`"user":"ann","created":"T","expires":"2198-12-31T22:00:00Z","rules":[]`)},
 		{"POST", "/v2/tokens", `{"rules":null,"expires":null}`, made(`"user":"u_NAME","created":"T"`)},
 
@@ -87,7 +87,7 @@ func TestMakeTokens(t *testing.T) {
 		{"POST", "/v2/tokens", `{"expires":"2013-01-01T00:00:00Z"}`, bad("`expires` is in the past.")},
 		{"POST", "/v2/tokens", `{"expires":"tomorrow"}`, bad("`expires` must be a time as in RFC 3339, like 2026-11-25T12:00:00Z.")},
 		{"POST", "/v2/tokens", `{"expires":1795600000}`, bad("`expires` must be a string.")},
-		{"POST", "/v2/tokens", `{"rules":[{"channels":["a"],"alow":["join"]}]}`, bad("`rules`: rule 1: there is no member \\\"alow\\\": there are channels, allow, deny.")},
+		{"POST", "/v2/tokens", `{"rules":[{"channels":["a"],"alow":["join"]}]}`, bad("`rules`: rule 1: there is no member \\\"alow\\\": the members are channels, allow, deny.")},
 		{"POST", "/v2/tokens", `{"rules":[{"channels":[` + strings.Join(many, ",") + `],"allow":["join"]}]}`, bad("`rules`: rule 1: channels has more than 100 strings.")},
 	})
 }
@@ -196,7 +196,7 @@ func TestInspectTokens(t *testing.T) {
 		}, ",")+"]}")},
 		{"POST", "/v2/tokens/inspect", `{"token":"FREE","can":[{"verb":"presence","channel":"x"}]}`, told(200, `{"valid":true,"kind":"opaque","id":"tok_ID","user":"u_NAME","issued":"T","can":[`+
 			can("presence", "x", "true", "the token has no rules, so it allows everything")+"]}")},
-		{"POST", "/v2/tokens/inspect", `{"token":"nonsense","can":[]}`, told(200, `{"valid":false,"error":{"code":"invalid_token","message":"The token is not valid, or is no longer valid. Of tokens this server takes its own.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}`)},
+		{"POST", "/v2/tokens/inspect", `{"token":"nonsense","can":[]}`, told(200, `{"valid":false,"error":{"code":"invalid_token","message":"The token is not valid, or is no longer valid. The server accepts only its own tokens.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}`)},
 		{"POST", "/v2/tokens/inspect", `{}`, bad("`token` is required.")},
 		{"POST", "/v2/tokens/inspect", `{"token":"x","can":{}}`, bad("`can` must be a list of objects.")},
 		{"POST", "/v2/tokens/inspect", `{"token":"x","can":[1]}`, bad("Question 1 of `can` must be a JSON object.")},

@@ -76,7 +76,7 @@ type Authority struct {
 }
 
 // Open returns an authority with what is in its directory. Errors: the directory cannot be
-// used, another process has it, or its file is damaged.
+// used, another process uses it, or its file is damaged.
 func Open(o Options) (*Authority, error) {
 	o.MaxTokens = orDefault(o.MaxTokens, DefaultMaxTokens)
 	o.MaxKeys = orDefault(o.MaxKeys, DefaultMaxKeys)
@@ -109,16 +109,16 @@ func orDefault(n, standard int) int {
 // unknownToken says which tokens there are, so that who shows another finds out why it is
 // not taken.
 func unknownToken(o Options) error {
-	takes := "its own"
+	accepted := "its own tokens"
 	switch {
 	case o.JWT != nil && o.Backend != nil:
-		takes += ", JSON Web Tokens, and those that its backend accepts"
+		accepted += ", JSON Web Tokens, and tokens that its backend accepts"
 	case o.JWT != nil:
-		takes += " and JSON Web Tokens"
+		accepted += " and JSON Web Tokens"
 	case o.Backend != nil:
-		takes += " and those that its backend accepts"
+		accepted += " and tokens that its backend accepts"
 	}
-	return fault.InvalidToken.With("The token is not valid, or is no longer valid. Of tokens this server takes " + takes + ".")
+	return fault.InvalidToken.With("The token is not valid, or is no longer valid. The server accepts only " + accepted + ".")
 }
 
 // Close ends it, with JWT and Backend. What it was told is on disk already.
@@ -303,7 +303,7 @@ func (a *Authority) Valid(g *access.Grant) error {
 // takes them. The caller holds writing.
 func (a *Authority) commit(lines ...*line) error {
 	if a.closed {
-		return errors.New("the server's tokens, keys and revocations are closed: it is shutting down")
+		return errors.New("the store of tokens, keys and revocations is closed: the server is shutting down")
 	}
 	if err := a.store(lines...); err != nil {
 		return err
@@ -332,7 +332,7 @@ func (a *Authority) apply(lines ...*line) error {
 	defer a.mu.Unlock()
 	for _, l := range lines {
 		if err := a.state.apply(l); err != nil {
-			return fmt.Errorf("a change of tokens, keys or revocations went wrong: %w", err)
+			return fmt.Errorf("a change of tokens, keys or revocations failed: %w", err)
 		}
 	}
 	a.state.sweep(now.Add(-keepEnded), now)
@@ -352,5 +352,5 @@ func (a *Authority) makeRoom(count func() int, most int, what string) error {
 	if count() < most {
 		return nil
 	}
-	return fault.TooManyStored.With(fmt.Sprintf("The server keeps %d %s, as many as it may.", count(), what))
+	return fault.TooManyStored.With(fmt.Sprintf("The server has reached its limit of %d %s.", count(), what))
 }

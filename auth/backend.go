@@ -118,10 +118,10 @@ func NewBackend(o BackendOptions) (*Backend, error) {
 	}
 	name, err := checkURL(o.URL)
 	if err != nil {
-		return nil, fmt.Errorf("the backend that is asked about tokens: %s: %w", name, err)
+		return nil, fmt.Errorf("the backend that checks tokens: %s: %w", name, err)
 	}
 	if o.Headers, err = copied(o.Headers); err != nil {
-		return nil, fmt.Errorf("the headers for the backend that is asked about tokens: %w", err)
+		return nil, fmt.Errorf("the headers for the backend that checks tokens: %w", err)
 	}
 	b := &Backend{
 		options: o,
@@ -174,7 +174,7 @@ func (b *Backend) Close() {
 // Ready returns nil, or why the backend cannot be asked for now.
 func (b *Backend) Ready() error {
 	if err := b.circuit.ready(time.Now()); err != nil {
-		return fmt.Errorf("the backend that is asked about tokens, %s: %w", b.name, err)
+		return fmt.Errorf("the backend that checks tokens, %s: %w", b.name, err)
 	}
 	return nil
 }
@@ -230,7 +230,7 @@ func (b *Backend) passOn(c access.Credentials) (http.Header, error) {
 		for _, value := range c.Header[name] {
 			size += len(name) + len(value)
 			if size > maxCopied {
-				return nil, fault.InvalidToken.With(fmt.Sprintf("The headers that the backend is asked with have more than %d bytes.", maxCopied))
+				return nil, fault.InvalidToken.With(fmt.Sprintf("The headers for the backend have more than %d bytes.", maxCopied))
 			}
 			if strings.IndexFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) >= 0 {
 				return nil, fault.InvalidToken.With(fmt.Sprintf("The header %s has control characters.", name))

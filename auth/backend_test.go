@@ -37,10 +37,10 @@ func newBackend(t testing.TB, i *issuer, o auth.BackendOptions) *auth.Backend {
 }
 
 const (
-	away      = "auth_unavailable: The backend that knows the token does not answer as it should."
-	broken    = "auth_unavailable: The backend that knows the token does not answer for now."
-	crowded   = "auth_unavailable: Too many tokens wait for the backend's answer."
-	ofBackend = "the backend that is asked about tokens, https://backend.example/check: "
+	away      = "auth_unavailable: The backend that checks the token gave an invalid answer."
+	broken    = "auth_unavailable: The backend that checks the token does not answer at the moment."
+	crowded   = "auth_unavailable: Too many tokens are waiting for the backend's answer."
+	ofBackend = "the backend that checks tokens, https://backend.example/check: "
 )
 
 // TestBackendOverHTTP: what is asked, to the letter, and what comes of the answer.
@@ -102,17 +102,17 @@ func TestBackendAnswers(t *testing.T) {
 		{401, `{"message":"` + long + `"}`, "invalid_token: " + long[:300] + ".", ""},
 		{200, ``, away, "its answer is not a JSON object, or has a member twice"},
 		{200, `{"user":"u1","user":"admin"}`, away, "its answer is not a JSON object, or has a member twice"},
-		{200, `{}`, away, "its answer has no user that is a string"},
-		{200, `{"user":7}`, away, "its answer has no user that is a string"},
+		{200, `{}`, away, "the user in its answer is missing, or is not a string"},
+		{200, `{"user":7}`, away, "the user in its answer is missing, or is not a string"},
 		{200, `{"user":""}`, away, "its answer: the user's name is empty"},
 		{200, `{"user":"u1","rule":[]}`, away, `its answer has the unknown member "rule": the known ones are user, rules, ttl, info`},
-		{200, `{"user":"u1","rules":null}`, away, "the rules of its answer are not a list: leave them out to allow everything"},
+		{200, `{"user":"u1","rules":null}`, away, "the rules in its answer are not a list: omit them to allow everything"},
 		{200, `{"user":"u1","rules":[{"channels":["a"],"deny":["joyn"]}]}`, away, `its answer: rule 1: deny: there is no verb "joyn": the verbs are join, publish, history, presence`},
-		{200, `{"user":"u1","ttl":"300"}`, away, "the ttl of its answer is not a number of seconds above 0 and up to 31622400"},
-		{200, `{"user":"u1","ttl":0}`, away, "the ttl of its answer is not a number of seconds above 0 and up to 31622400"},
-		{200, `{"user":"u1","ttl":-1}`, away, "the ttl of its answer is not a number of seconds above 0 and up to 31622400"},
-		{200, `{"user":"u1","ttl":1e300}`, away, "the ttl of its answer is not a number of seconds above 0 and up to 31622400"},
-		{200, `{"user":"u1","ttl":null}`, away, "the ttl of its answer is not a number of seconds above 0 and up to 31622400"},
+		{200, `{"user":"u1","ttl":"300"}`, away, "the ttl in its answer is not a number of seconds above 0 and up to 31622400"},
+		{200, `{"user":"u1","ttl":0}`, away, "the ttl in its answer is not a number of seconds above 0 and up to 31622400"},
+		{200, `{"user":"u1","ttl":-1}`, away, "the ttl in its answer is not a number of seconds above 0 and up to 31622400"},
+		{200, `{"user":"u1","ttl":1e300}`, away, "the ttl in its answer is not a number of seconds above 0 and up to 31622400"},
+		{200, `{"user":"u1","ttl":null}`, away, "the ttl in its answer is not a number of seconds above 0 and up to 31622400"},
 		{200, `{"user":"u1"}` + strings.Repeat(" ", 64<<10), away, "it answered more than 65536 bytes"},
 		{201, `{"user":"u1"}`, away, "it answered 201: want 200, 401 or 403"},
 		{204, ``, away, "it answered 204: want 200, 401 or 403"},
@@ -130,7 +130,7 @@ func TestBackendAnswers(t *testing.T) {
 			}
 			want := "ready"
 			if c.log != "" {
-				want = ofBackend + "it gave no answer that makes sense 5 times in a row: " + c.log
+				want = ofBackend + "it gave 5 invalid answers in a row: " + c.log
 			}
 			if diff := cmp.Diff(want, ready(b)); diff != "" {
 				t.Errorf("%d %.80s (-want +got):\n%s", c.status, c.answer, diff)
@@ -254,7 +254,7 @@ func TestBackendRefusesWhatCannotBeSent(t *testing.T) {
 		"invalid_token: The token has 8193 bytes, more than 8192.":                              {Token: strings.Repeat("a", 8193)},
 		"invalid_token: The token has control characters, or is not UTF-8.":                     {Token: "a\xff"},
 		"invalid_token: The header Cookie has control characters.":                              {Token: "a", Header: map[string][]string{"Cookie": {"a\r\nX: y"}}},
-		"invalid_token: The headers that the backend is asked with have more than 16384 bytes.": {Token: "a", Header: map[string][]string{"Cookie": {strings.Repeat("a", 16384)}}},
+		"invalid_token: The headers for the backend have more than 16384 bytes.": {Token: "a", Header: map[string][]string{"Cookie": {strings.Repeat("a", 16384)}}},
 	} {
 		if got := outcome(b.Check(c)); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -291,14 +291,14 @@ func TestGuessersPushNobodyOut(t *testing.T) {
 
 func TestNewBackendErrors(t *testing.T) {
 	for want, o := range map[string]auth.BackendOptions{
-		"the backend that is asked about tokens: the URL: it is not a valid URL":                                                                                                    {},
-		"the backend that is asked about tokens: ftp://host/: want a URL with https":                                                                                                {URL: "ftp://host/?key=hunter2"},
-		"the backend that is asked about tokens: http://backend.example/: without TLS anybody on the way could answer: use https, or a host on this machine (localhost, 127.0.0.1)": {URL: "http://user:hunter2@backend.example/"},
-		`the headers for the backend that is asked about tokens: "a b" is not the name of a header`:                                                                                 {URL: backendURL, Headers: []string{"a b"}},
-		"the headers for the backend that is asked about tokens: Host concerns the client's own connection or body, and is not passed on":                                           {URL: backendURL, Headers: []string{"host"}},
-		"the headers for the backend that is asked about tokens: Content-Length concerns the client's own connection or body, and is not passed on":                                 {URL: backendURL, Headers: []string{"content-length"}},
-		"the headers for the backend that is asked about tokens: Proxy-Authorization concerns the client's own connection or body, and is not passed on":                            {URL: backendURL, Headers: []string{"proxy-authorization"}},
-		"the headers for the backend that is asked about tokens: Te concerns the client's own connection or body, and is not passed on":                                             {URL: backendURL, Headers: []string{"TE"}},
+		"the backend that checks tokens: the URL: it is not a valid URL":                                                                                                    {},
+		"the backend that checks tokens: ftp://host/: use a URL with https":                                                                                                {URL: "ftp://host/?key=hunter2"},
+		"the backend that checks tokens: http://backend.example/: without TLS anyone on the network path could answer: use https, or a host on this machine (localhost, 127.0.0.1)": {URL: "http://user:hunter2@backend.example/"},
+		`the headers for the backend that checks tokens: "a b" is not the name of a header`:                                                                                 {URL: backendURL, Headers: []string{"a b"}},
+		"the headers for the backend that checks tokens: Host concerns the client's own connection or body, and is not passed on":                                           {URL: backendURL, Headers: []string{"host"}},
+		"the headers for the backend that checks tokens: Content-Length concerns the client's own connection or body, and is not passed on":                                 {URL: backendURL, Headers: []string{"content-length"}},
+		"the headers for the backend that checks tokens: Proxy-Authorization concerns the client's own connection or body, and is not passed on":                            {URL: backendURL, Headers: []string{"proxy-authorization"}},
+		"the headers for the backend that checks tokens: Te concerns the client's own connection or body, and is not passed on":                                             {URL: backendURL, Headers: []string{"TE"}},
 		"the backend's time limit, concurrency and cache must not be negative":                                                                                                      {URL: backendURL, Timeout: -1},
 	} {
 		if _, err := auth.NewBackend(o); err == nil || err.Error() != want {

@@ -49,7 +49,7 @@ func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, head
 	defer leave()
 	epoch, ok := b.circuit.ask(time.Now())
 	if !ok {
-		q.err = fault.AuthUnavailable.With("The backend that knows the token does not answer for now.")
+		q.err = fault.AuthUnavailable.With("The backend that checks the token does not answer at the moment.")
 		return
 	}
 	said, err := b.ask(c, header)
@@ -57,9 +57,9 @@ func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, head
 	b.circuit.done(epoch, now, err) // once, however often the request was sent
 	if err != nil {
 		if left, ok := b.complain.take(now); ok {
-			b.options.Log.Warn("the backend gave no answer about a token that makes sense", "url", b.name, "err", err, "more_of_these", left)
+			b.options.Log.Warn("the backend gave an invalid answer about a token", "url", b.name, "err", err, "more_of_these", left)
 		}
-		q.err = fault.AuthUnavailable.With("The backend that knows the token does not answer as it should.")
+		q.err = fault.AuthUnavailable.With("The backend that checks the token gave an invalid answer.")
 		return
 	}
 	q.answer, q.err = said, nil
@@ -74,7 +74,7 @@ func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, head
 // enter waits for a turn, for a bounded time and in a bounded queue. The error is a fault.
 func (b *Backend) enter(address string) (leave func(), err error) {
 	if b.circuit.broken(time.Now()) {
-		return nil, fault.AuthUnavailable.With("The backend that knows the token does not answer for now.")
+		return nil, fault.AuthUnavailable.With("The backend that checks the token does not answer at the moment.")
 	}
 	leave, ok := b.turns.enter(b.ctx, address, b.options.Timeout)
 	switch {
@@ -83,7 +83,7 @@ func (b *Backend) enter(address string) (leave func(), err error) {
 	case b.ctx.Err() != nil:
 		return nil, fault.AuthUnavailable.With("The server is shutting down.")
 	}
-	return nil, fault.AuthUnavailable.With("Too many tokens wait for the backend's answer.")
+	return nil, fault.AuthUnavailable.With("Too many tokens are waiting for the backend's answer.")
 }
 
 // ask asks the backend. Its errors reveal nothing about the token.
@@ -146,7 +146,7 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	}
 	user, ok := stringOf(members["user"])
 	if !ok {
-		return answer{}, errors.New("its answer has no user that is a string")
+		return answer{}, errors.New("the user in its answer is missing, or is not a string")
 	}
 	if err := access.ValidUser(user); err != nil {
 		return answer{}, fmt.Errorf("its answer: %w", err)
@@ -154,7 +154,7 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	var permissions *access.Permissions // everything, if it does not say
 	if rules, there := members["rules"]; there {
 		if rules.Kind() != '[' {
-			return answer{}, errors.New("the rules of its answer are not a list: leave them out to allow everything")
+			return answer{}, errors.New("the rules in its answer are not a list: omit them to allow everything")
 		}
 		p, err := b.rules.parse(rules)
 		if err != nil {
@@ -164,7 +164,7 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	}
 	info, err := boreas.NewInfo(members["info"])
 	if err != nil {
-		return answer{}, fmt.Errorf("the info of its answer is %s", whyNoInfo(err))
+		return answer{}, fmt.Errorf("the info in its answer is %s", whyNoInfo(err))
 	}
 	id := backendID(token)
 	a := answer{
@@ -177,7 +177,7 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	if v, there := members["ttl"]; there {
 		seconds, err := strconv.ParseFloat(string(v), 64)
 		if v.Kind() != '0' || err != nil || !(seconds > 0 && seconds <= maxTTL.Seconds()) {
-			return answer{}, fmt.Errorf("the ttl of its answer is not a number of seconds above 0 and up to %.0f", maxTTL.Seconds())
+			return answer{}, fmt.Errorf("the ttl in its answer is not a number of seconds above 0 and up to %.0f", maxTTL.Seconds())
 		}
 		ttl := time.Duration(seconds * float64(time.Second))
 		a.grant.Expires = when.at.Add(ttl)

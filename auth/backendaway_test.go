@@ -97,7 +97,7 @@ func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
 				if !strings.HasSuffix(text, " 2s <nil>") { // as soon as one of the four has ended
 					t.Errorf("%d: %s", n, text)
 				}
-			case strings.HasSuffix(text, " 0s "+fault.AuthUnavailable.With("Too many tokens wait for the backend's answer.").Error()):
+			case strings.HasSuffix(text, " 0s "+fault.AuthUnavailable.With("Too many tokens are waiting for the backend's answer.").Error()):
 				refused += n
 			case strings.HasSuffix(text, "<nil>"):
 				waited += n
@@ -146,7 +146,7 @@ func TestBackendCircuit(t *testing.T) {
 			}
 			for _, pause := range []int{1, 2, 4, 8, 16, 30, 30} {
 				asked := i.asked.Load()
-				if got := ready(b); !strings.Contains(got, fmt.Sprintf("and is asked again in %ds: ", pause)) {
+				if got := ready(b); !strings.Contains(got, fmt.Sprintf("and the server asks again in %ds: ", pause)) {
 					t.Errorf("%s: ready says %q, want a pause of %d s", name, got, pause)
 				}
 				time.Sleep(time.Duration(pause)*time.Second - time.Nanosecond)
@@ -170,7 +170,7 @@ func TestBackendCircuit(t *testing.T) {
 			for n := range 6 {
 				check(b, fmt.Sprint("again", n))
 			}
-			if got := ready(b); !strings.Contains(got, "and is asked again in 1s: ") {
+			if got := ready(b); !strings.Contains(got, "and the server asks again in 1s: ") {
 				t.Errorf("%s: away again: ready says %q", name, got)
 			}
 		})
@@ -217,7 +217,7 @@ func TestBackendRedirects(t *testing.T) {
 				t.Errorf("got %q, asked %d times, want %d", got, i.asked.Load(), n+1)
 			}
 		}
-		want := ofBackend + "it did not answer 5 times in a row, and is asked again in 1s: it redirects, which is not followed"
+		want := ofBackend + "it did not answer 5 times in a row, and the server asks again in 1s: it redirects, and the server does not follow redirects"
 		if diff := cmp.Diff(want, ready(b)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -259,7 +259,7 @@ func TestBackendLog(t *testing.T) {
 		time.Sleep(time.Second)
 		i.set(says(200, `{"user":"hunter2","hint":"hunter2"}`))
 		check(b, "hunter2")
-		const line = `level=WARN msg="the backend gave no answer about a token that makes sense" url=https://backend.example/check err=`
+		const line = `level=WARN msg="the backend gave an invalid answer about a token" url=https://backend.example/check err=`
 		want := line + "\"it answered 500: want 200, 401 or 403\" more_of_these=0\n" +
 			line + "\"its answer has the unknown member \\\"hint\\\": the known ones are user, rules, ttl, info\" more_of_these=2\n"
 		if diff := cmp.Diff(want, log.String()); diff != "" {

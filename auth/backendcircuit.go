@@ -91,10 +91,10 @@ func (c *circuit) ready(now time.Time) error {
 	defer c.mu.Unlock()
 	switch {
 	case now.Before(c.until):
-		return fmt.Errorf("it did not answer %d times in a row, and is asked again in %v: %w",
+		return fmt.Errorf("it did not answer %d times in a row, and the server asks again in %v: %w",
 			c.failures, c.until.Sub(now).Round(time.Millisecond), c.err)
 	case c.bad >= maxFailures && now.Sub(c.lastBad) < maxBreak:
-		return fmt.Errorf("it gave no answer that makes sense %d times in a row: %w", c.bad, c.err)
+		return fmt.Errorf("it gave %d invalid answers in a row: %w", c.bad, c.err)
 	}
 	return nil
 }

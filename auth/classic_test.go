@@ -116,7 +116,7 @@ func TestProvidedTokenStaysRevoked(t *testing.T) {
 	if got := verdict(b, "ant"); got != "token_revoked" {
 		t.Errorf("ant: %s", got)
 	}
-	want := "level=INFO msg=\"a token of the provider is not valid, since it was revoked\" token_id=" + classicID("ant") + "\n"
+	want := "level=INFO msg=\"a token of the provider is not valid, because it was revoked\" token_id=" + classicID("ant") + "\n"
 	if diff := cmp.Diff(want, logged.String()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}

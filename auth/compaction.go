@@ -22,10 +22,10 @@ func (j *journal) compact(s *state) {
 	before := j.size
 	if err := j.rewrite(s); err != nil {
 		j.rewriteAt = 2 * j.lines
-		j.log.Error("writing the file of tokens, keys and revocations anew failed: it grows on", "error", err, "file", j.path())
+		j.log.Error("rewriting the file of tokens, keys and revocations failed: the file continues to grow", "error", err, "file", j.path())
 		return
 	}
-	j.log.Info("the file of tokens, keys and revocations was written anew", "file", j.path(), "bytes_before", before, "bytes", j.size)
+	j.log.Info("the file of tokens, keys and revocations was rewritten", "file", j.path(), "bytes_before", before, "bytes", j.size)
 }
 
 // seal rewrites a small journal if lines were appended to it. Its head then contains the number

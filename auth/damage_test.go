@@ -20,47 +20,47 @@ func TestDamagedJournal(t *testing.T) {
 	open := sealed(head)
 	for text, want := range map[string]string{
 		"":                         "line 1, which begins at byte 0, is damaged: the file is empty",
-		strings.Repeat("\x00", 99): "line 1, which begins at byte 0, is damaged: there are zeroes, as after a power failure or a copy that was cut short",
-		strings.Repeat("\x00", 99) + "\n" + token: "line 1, which begins at byte 0, is damaged: there are zeroes, as after a power failure or a copy that was cut short",
-		"\n" + open:                          "line 1, which begins at byte 0, is damaged: the file does not begin as every file of the server does",
-		strings.TrimSpace(open):              "line 1, which begins at byte 0, is damaged: the file does not begin as every file of the server does",
-		open[:30]:                            "line 1, which begins at byte 0, is damaged: the file does not begin as every file of the server does",
-		sealed(token):                        "line 1, which begins at byte 0, is damaged: the file does not begin as every file of the server does",
-		`{"op":"boreas","version":3}` + "\n": "line 1, which begins at byte 0, is damaged: it was written by a server with version 3 of this format: this one knows 2",
+		strings.Repeat("\x00", 99): "line 1, which begins at byte 0, is damaged: it has zero bytes, as after a power failure or an incomplete copy",
+		strings.Repeat("\x00", 99) + "\n" + token: "line 1, which begins at byte 0, is damaged: it has zero bytes, as after a power failure or an incomplete copy",
+		"\n" + open:                          "line 1, which begins at byte 0, is damaged: the first line is not the one that the server writes",
+		strings.TrimSpace(open):              "line 1, which begins at byte 0, is damaged: the first line is not the one that the server writes",
+		open[:30]:                            "line 1, which begins at byte 0, is damaged: the first line is not the one that the server writes",
+		sealed(token):                        "line 1, which begins at byte 0, is damaged: the first line is not the one that the server writes",
+		`{"op":"boreas","version":3}` + "\n": "line 1, which begins at byte 0, is damaged: a server with version 3 of this format wrote it, and this server supports version 2",
 		strings.Replace(sealed(head+token), `tok_0`, `tok_1`, 1): "line 2, which begins at byte 55, is damaged: its checksum is wrong: this line, or one before it, was changed or lost",
 		open + "\n" + token:                                                                         "line 2, which begins at byte 55, is damaged: its checksum is wrong: this line, or one before it, was changed or lost",
 		open + sealed(token):                                                                        "line 2, which begins at byte 55, is damaged: its checksum is wrong: this line, or one before it, was changed or lost",
 		open + token + "\x00\x00\n":                                                                 "line 2, which begins at byte 55, is damaged: its checksum is wrong: this line, or one before it, was changed or lost",
-		open + "\x00\x00" + token:                                                                   "line 2, which begins at byte 55, is damaged: there are zeroes, as after a power failure or a copy that was cut short",
-		open + "\x00\x00":                                                                           "line 2, which begins at byte 55, is damaged: there are zeroes, as after a power failure or a copy that was cut short",
-		open + `{"op":"` + "\x01":                                                                   "line 2, which begins at byte 55, is damaged: there is a control character",
-		strings.Replace(sealed(head+token)+"*", "\n*", "*", 1):                                      "line 2, which begins at byte 55, is damaged: its newline is another byte",
-		sealed(strings.Replace(head, "1}", "3}", 1) + token):                                        "line 3, which begins at byte 201, is damaged: the file ends before it, and was written with 3 lines",
-		sealed(head + head):                                                                         `line 2, which begins at byte 55, is damaged: there is no operation "boreas"`,
-		sealed(head + `{"op":"token"}` + "\n" + token):                                              "line 2, which begins at byte 55, is damaged: a token has no proper ID",
-		sealed(head + `{"op":"dance"}` + "\n"):                                                      `line 2, which begins at byte 55, is damaged: there is no operation "dance"`,
+		open + "\x00\x00" + token:                                                                   "line 2, which begins at byte 55, is damaged: it has zero bytes, as after a power failure or an incomplete copy",
+		open + "\x00\x00":                                                                           "line 2, which begins at byte 55, is damaged: it has zero bytes, as after a power failure or an incomplete copy",
+		open + `{"op":"` + "\x01":                                                                   "line 2, which begins at byte 55, is damaged: it has a control character",
+		strings.Replace(sealed(head+token)+"*", "\n*", "*", 1):                                      "line 2, which begins at byte 55, is damaged: it does not end with a newline",
+		sealed(strings.Replace(head, "1}", "3}", 1) + token):                                        "line 3, which begins at byte 201, is damaged: it is missing, because the file was written with 3 lines and is shorter now",
+		sealed(head + head):                                                                         `line 2, which begins at byte 55, is damaged: unknown operation "boreas"`,
+		sealed(head + `{"op":"token"}` + "\n" + token):                                              "line 2, which begins at byte 55, is damaged: a token has no valid ID",
+		sealed(head + `{"op":"dance"}` + "\n"):                                                      `line 2, which begins at byte 55, is damaged: unknown operation "dance"`,
 		sealed(head + token + strings.Replace(token, "012", "210", 1)):                              "line 3, which begins at byte 201, is damaged: a token has the ID or the hash of another",
 		sealed(head + token + strings.Replace(token, "AAA", "BBB", 1)):                              "line 3, which begins at byte 201, is damaged: a token has the ID or the hash of another",
 		sealed(head + key + key):                                                                    "line 3, which begins at byte 196, is damaged: a key has the ID or the hash of another",
 		sealed(head + strings.Replace(key, "admin", "all", 1)):                                      `line 2, which begins at byte 55, is damaged: there is no verb "all" of keys: the verbs are publish, tokens, sessions, stats, admin`,
-		sealed(head + strings.Replace(key, "key_0", "tok_0", 1)):                                    "line 2, which begins at byte 55, is damaged: a key has no proper ID",
-		sealed(head + strings.Replace(key, `["admin"]`, `[]`, 1)):                                   "line 2, which begins at byte 55, is damaged: the key has no verbs that there are: publish, tokens, sessions, stats, admin",
-		sealed(head + strings.Replace(token, "2026", "9999", 1)):                                    "line 2, which begins at byte 55, is damaged: the time 9999-01-01 00:00:00 +0000 UTC is out of all reason",
+		sealed(head + strings.Replace(key, "key_0", "tok_0", 1)):                                    "line 2, which begins at byte 55, is damaged: a key has no valid ID",
+		sealed(head + strings.Replace(key, `["admin"]`, `[]`, 1)):                                   "line 2, which begins at byte 55, is damaged: the key has no valid verbs: the verbs are publish, tokens, sessions, stats, admin",
+		sealed(head + strings.Replace(token, "2026", "9999", 1)):                                    "line 2, which begins at byte 55, is damaged: the time 9999-01-01 00:00:00 +0000 UTC is not plausible",
 		sealed(head + strings.Replace(token, `"created"`, `"user":"\n","created"`, 1)):              "line 2, which begins at byte 55, is damaged: the user's name has a control character, U+000A, at byte 0",
-		sealed(head + `{"op":"revoke"}` + "\n"):                                                     "line 2, which begins at byte 55, is damaged: a revocation is of nothing",
-		sealed(head + `{"op":"revoke","mark":"CAAAAAAAAAAAAAAAAAAAAA"}` + "\n"):                     "line 2, which begins at byte 55, is damaged: there is no such kind of revocation",
+		sealed(head + `{"op":"revoke"}` + "\n"):                                                     "line 2, which begins at byte 55, is damaged: a revocation names nothing to revoke",
+		sealed(head + `{"op":"revoke","mark":"CAAAAAAAAAAAAAAAAAAAAA"}` + "\n"):                     "line 2, which begins at byte 55, is damaged: unknown kind of revocation",
 		sealed(head + `{"op":"delete","id":"` + strings.Repeat("x", maxLine) + `"}` + "\n" + token): "line 2, which begins at byte 55, is damaged: it is longer than 1048576 bytes",
 		// The next errors contain more text of the decoder.
-		sealed(head + strings.Replace(token, "AAAA", "", 1)):                 "line 2, which begins at byte 55, is damaged: it is not as the server writes it: ",
-		sealed(head + strings.Replace(key, `"label"`, `"channals"`, 1)):      "line 2, which begins at byte 55, is damaged: it is not as the server writes it: ",
-		sealed(head + strings.Replace(key, `"label"`, `"Label"`, 1)):         "line 2, which begins at byte 55, is damaged: it is not as the server writes it: ",
-		sealed(head + strings.Replace(key, `"label"`, `"id":"","label"`, 1)): "line 2, which begins at byte 55, is damaged: it is not as the server writes it: ",
+		sealed(head + strings.Replace(token, "AAAA", "", 1)):                 "line 2, which begins at byte 55, is damaged: it is not in the form that the server writes: ",
+		sealed(head + strings.Replace(key, `"label"`, `"channals"`, 1)):      "line 2, which begins at byte 55, is damaged: it is not in the form that the server writes: ",
+		sealed(head + strings.Replace(key, `"label"`, `"Label"`, 1)):         "line 2, which begins at byte 55, is damaged: it is not in the form that the server writes: ",
+		sealed(head + strings.Replace(key, `"label"`, `"id":"","label"`, 1)): "line 2, which begins at byte 55, is damaged: it is not in the form that the server writes: ",
 		// Files of version 1 have no checksums.
-		head1 + strings.Replace(key, `"label"`, `"channals":["a"],"label"`, 1): "line 2, which begins at byte 28, is damaged: it is not as the server writes it: ",
-		head1 + "\n" + token:                   "line 2, which begins at byte 28, is damaged: it is not as the server writes it: ",
-		head1 + head1:                          `line 2, which begins at byte 28, is damaged: there is no operation "boreas"`,
-		head1 + strings.TrimSpace(token) + "*": "line 2, which begins at byte 28, is damaged: its newline is another byte",
-		head1 + "\x00\x00":                     "line 2, which begins at byte 28, is damaged: there are zeroes, as after a power failure or a copy that was cut short",
+		head1 + strings.Replace(key, `"label"`, `"channals":["a"],"label"`, 1): "line 2, which begins at byte 28, is damaged: it is not in the form that the server writes: ",
+		head1 + "\n" + token:                   "line 2, which begins at byte 28, is damaged: it is not in the form that the server writes: ",
+		head1 + head1:                          `line 2, which begins at byte 28, is damaged: unknown operation "boreas"`,
+		head1 + strings.TrimSpace(token) + "*": "line 2, which begins at byte 28, is damaged: it does not end with a newline",
+		head1 + "\x00\x00":                     "line 2, which begins at byte 28, is damaged: it has zero bytes, as after a power failure or an incomplete copy",
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, journalName)
@@ -74,7 +74,7 @@ func TestDamagedJournal(t *testing.T) {
 				t.Errorf("%.200q:\n got %v\nwant %s", text, err, want)
 				continue
 			}
-			for _, advice := range []string{"Put a backup in its place", "move the file away", "boreas key new NAME --verbs=admin --data-dir=" + dir} {
+			for _, advice := range []string{"Replace the file with a backup", "move the file away", "boreas key new NAME --verbs=admin --data-dir=" + dir} {
 				if !strings.Contains(err.Error(), advice) {
 					t.Errorf("%.200q: %v does not say: %s", text, err, advice)
 				}

@@ -44,12 +44,12 @@ func runCommand(ctx context.Context, command string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, exec.ErrWaitDelay):
-		return nil, errors.New("the command has ended, but left something running that holds its output open")
+		return nil, errors.New("the command has ended, but a process that it started keeps its output open")
 	case errors.As(err, &exit):
 		if words := stderr.String(); words != "" {
 			return nil, fmt.Errorf("the command failed with %v: %s", exit, words)
 		}
-		return nil, fmt.Errorf("the command failed with %v and said nothing on stderr", exit)
+		return nil, fmt.Errorf("the command failed with %v and wrote nothing to stderr", exit)
 	case err != nil:
 		return nil, fmt.Errorf("the command could not be run: %w", err)
 	}

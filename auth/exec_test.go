@@ -21,12 +21,12 @@ func TestExec(t *testing.T) {
 		t.Errorf("%v %s", err, diff)
 	}
 	for command, want := range map[string]string{
-		"exit 3":                  "the command failed with exit status 3 and said nothing on stderr",
-		"echo secret; kill -9 $$": "the command failed with signal: killed and said nothing on stderr",
+		"exit 3":                  "the command failed with exit status 3 and wrote nothing to stderr",
+		"echo secret; kill -9 $$": "the command failed with signal: killed and wrote nothing to stderr",
 		`printf 'first\n\033[1mno  database\n' >&2; exit 1`: "the command failed with exit status 1: first [1mno database",
 		"echo two words": "line 1: the token has a blank, U+0020, at byte 3",
 		"awk 'BEGIN { for (i = 0; i < 2000; i++) print \"line\" i > \"/dev/stderr\"; exit 4 }'": "the command failed with exit status 4: ..." + lastLines(),
-		"head -c 70000000 /dev/zero": "it gives more than 64 MiB",
+		"head -c 70000000 /dev/zero": "it returned more than 64 MiB",
 	} {
 		tokens, err := Load(t.Context(), "exec:"+command, noLimit)
 		checkFailure(t, tokens, err, "token provider exec: "+want)

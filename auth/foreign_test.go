@@ -76,7 +76,7 @@ func TestBackendHasNoSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const unknown = "invalid_token: The token is not valid, or is no longer valid. Of tokens this server takes its own, JSON Web Tokens, and those that its backend accepts."
+	const unknown = "invalid_token: The token is not valid, or is no longer valid. The server accepts only its own tokens, JSON Web Tokens, and tokens that its backend accepts."
 	for _, text := range []string{deleted, key} {
 		if got := who(a, text); got != unknown || asked.Load() != 0 {
 			t.Errorf("%.3s…: %s, and the backend was asked %d times", text, got, asked.Load())

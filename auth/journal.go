@@ -22,8 +22,8 @@ const (
 	slack = 10_000
 )
 
-var errLocked = errors.New("another process has it: a running server, most likely. " +
-	"Use that one's API, stop it first, or choose another directory with --data-dir")
+var errLocked = errors.New("another process uses it, probably a running server. " +
+	"Use the API of that server, stop it first, or choose another directory with --data-dir")
 
 // file is what the journal needs of an [os.File].
 type file interface {
@@ -112,10 +112,10 @@ func (j *journal) open(s *state) error {
 	}
 	j.lines, j.size, j.sealed, j.chain = read.lines, read.size, read.written, read.chain
 	if read.torn > 0 {
-		j.log.Warn("the last line of the file was not written to its end, as after a crash; it was not acknowledged, and is dropped",
+		j.log.Warn("the last line of the file is incomplete, as after a crash; it was never acknowledged, and the server drops it",
 			"file", j.path(), "line", j.lines+1, "bytes", read.torn)
 		if err := f.Truncate(j.size); err != nil {
-			return fmt.Errorf("drop the torn end of %s: %w", j.path(), err)
+			return fmt.Errorf("remove the incomplete end of %s: %w", j.path(), err)
 		}
 	}
 	j.plan(s)
@@ -140,10 +140,10 @@ func (j *journal) unreadable(err error) error {
 	}
 	and := ""
 	if d.cut {
-		and = fmt.Sprintf(" `truncate -s %d %s` keeps the lines before it, and loses all changes from that line on, including revocations.", d.at, j.path())
+		and = fmt.Sprintf(" `truncate -s %d %s` keeps the lines before it and loses all changes from that line on, including revocations.", d.at, j.path())
 	}
-	return fmt.Errorf("%s: %w. Nothing was changed. Put a backup in its place.%s "+
-		"To begin with no tokens, keys and revocations, move the file away, and make a key with `boreas key new NAME --verbs=admin --data-dir=%s` before the server starts: "+
+	return fmt.Errorf("%s: %w. Nothing was changed. Replace the file with a backup.%s "+
+		"To start without tokens, keys and revocations, move the file away, and make a key with `boreas key new NAME --verbs=admin --data-dir=%s` before the server starts: "+
 		"without keys the API is open", j.path(), d, and, j.dir)
 }
 
@@ -164,7 +164,7 @@ func (j *journal) append(sync bool, lines ...*line) error {
 		return *err
 	}
 	if gone, replaced := j.gone(); gone || replaced {
-		return fmt.Errorf("write to %s: somebody has deleted or replaced the file while the server runs: put it back", j.path())
+		return fmt.Errorf("write to %s: the file was deleted or replaced while the server runs: put it back", j.path())
 	}
 	var text []byte
 	chain := j.chain
@@ -197,9 +197,9 @@ func (j *journal) append(sync bool, lines ...*line) error {
 }
 
 func (j *journal) breakDown(err error) {
-	err = fmt.Errorf("nothing more can be written to %s since that failed; correct the reason and restart the server: %w", j.path(), err)
+	err = fmt.Errorf("an earlier write to %s failed, so the server writes nothing more to it; correct the cause and restart the server: %w", j.path(), err)
 	j.broken.Store(&err)
-	j.log.Error("no change of tokens, keys or revocations can be stored any more", "error", err)
+	j.log.Error("the server can no longer store changes of tokens, keys and revocations", "error", err)
 }
 
 func (j *journal) close() error {

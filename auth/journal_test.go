@@ -197,7 +197,7 @@ func TestCrash(t *testing.T) {
 		}
 		wantLog := ""
 		if torn := int64(cut) - want.size; torn > 0 {
-			wantLog = fmt.Sprintf("level=WARN msg=\"the last line of the file was not written to its end, as after a crash; it was not acknowledged, and is dropped\" file=%s line=%d bytes=%d\n",
+			wantLog = fmt.Sprintf("level=WARN msg=\"the last line of the file is incomplete, as after a crash; it was never acknowledged, and the server drops it\" file=%s line=%d bytes=%d\n",
 				filepath.Join(dir, journalName), strings.Count(text[:cut], "\n")+1, torn)
 		}
 		if diff := cmp.Diff(wantLog, logged.String()); diff != "" {
@@ -220,7 +220,7 @@ func TestDirectoryIsLocked(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, Options{DataDir: dir})
 	_, err := Open(Options{DataDir: dir})
-	want := "lock the directory " + dir + ": another process has it: a running server, most likely. Use that one's API, stop it first, or choose another directory with --data-dir"
+	want := "lock the directory " + dir + ": another process uses it, probably a running server. Use the API of that server, stop it first, or choose another directory with --data-dir"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
@@ -243,7 +243,7 @@ func TestCompaction(t *testing.T) {
 	if got := strings.Count(journalOf(t, dir), "\n"); got != 3 || a.journal.lines != 3 || a.journal.size != int64(len(journalOf(t, dir))) {
 		t.Errorf("%d lines, said to be %d; %d bytes", got, a.journal.lines, a.journal.size)
 	}
-	if !strings.HasPrefix(logged.String(), `level=INFO msg="the file of tokens, keys and revocations was written anew" file=`) {
+	if !strings.HasPrefix(logged.String(), `level=INFO msg="the file of tokens, keys and revocations was rewritten" file=`) {
 		t.Errorf("log: %s", logged)
 	}
 	after := mint(t, a)
@@ -270,7 +270,7 @@ func TestCompactionFails(t *testing.T) {
 	for range 5 {
 		tokens = append(tokens, mint(t, a))
 	}
-	if got := strings.Count(logged.String(), "level=ERROR msg=\"writing the file of tokens, keys and revocations anew failed: it grows on\""); got != 1 {
+	if got := strings.Count(logged.String(), "level=ERROR msg=\"rewriting the file of tokens, keys and revocations failed: the file continues to grow\""); got != 1 {
 		t.Errorf("log:\n%s", logged)
 	}
 	b := reopen(t, a)
@@ -323,7 +323,7 @@ func TestClosed(t *testing.T) {
 		shut(t, a)
 		shut(t, a)
 		_, err := a.Mint("")
-		if want := "the server's tokens, keys and revocations are closed: it is shutting down"; err == nil || err.Error() != want {
+		if want := "the store of tokens, keys and revocations is closed: the server is shutting down"; err == nil || err.Error() != want {
 			t.Errorf("got %v\nwant %s", err, want)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 func parseJWKS(text []byte) (keys []*jwtKey, refused []error, err error) {
 	set, ok := object(text)
 	if !ok {
-		return nil, nil, errors.New("it is not a JSON object, or one has a member twice")
+		return nil, nil, errors.New("it is not a JSON object, or an object in it has a member twice")
 	}
 	list, ok := elements(set["keys"])
 	if !ok {
@@ -136,11 +136,11 @@ func (j jwk) public() (any, error) {
 		return nil, err
 	}
 	if kty == "oct" {
-		return nil, errors.New("it is a secret (kty oct), which has no place in a JWKS: put it into a file, and use hs256:FILE")
+		return nil, errors.New("it is a secret (kty oct), which does not belong in a JWKS: put it into a file, and use hs256:FILE")
 	}
 	for _, member := range []string{"d", "p", "q", "k"} {
 		if _, there := j[member]; there {
-			return nil, errors.New("it holds a private key, which belongs to who signs alone: replace it, for others may have seen it")
+			return nil, errors.New("it has a private key, which only the signer may have: replace the key, because others may have seen it")
 		}
 	}
 	switch kty {
@@ -151,7 +151,7 @@ func (j jwk) public() (any, error) {
 	case "OKP":
 		return j.okp()
 	default:
-		return nil, errors.New("its kty is none of RSA, EC, OKP")
+		return nil, errors.New("its kty is not RSA, EC or OKP")
 	}
 }
 
@@ -178,7 +178,7 @@ func (j jwk) ec() (any, error) {
 	}
 	curve := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}[crv]
 	if curve == nil {
-		return nil, errors.New("its crv is none of P-256, P-384, P-521")
+		return nil, errors.New("its crv is not P-256, P-384 or P-521")
 	}
 	x, err := j.bytes("x")
 	if err != nil {
@@ -194,7 +194,7 @@ func (j jwk) ec() (any, error) {
 	// It is on the curve, or others could choose what it verifies.
 	public, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
 	if err != nil {
-		return nil, fmt.Errorf("it is no point of %s", crv)
+		return nil, fmt.Errorf("it is not a point of %s", crv)
 	}
 	return public, nil
 }

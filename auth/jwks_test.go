@@ -83,7 +83,7 @@ func edSet(kids ...string) string {
 
 const (
 	unknownKid = "invalid_token: The token names a key (kid) that is not among those of jwt_keys."
-	noKeys     = "auth_unavailable: The keys to verify the token with cannot be fetched for now."
+	noKeys     = "auth_unavailable: The server cannot fetch the keys that verify the token at the moment."
 )
 
 func ready(r interface{ Ready() error }) string {
@@ -164,7 +164,7 @@ func TestSilentIssuer(t *testing.T) {
 		for range 1000 {
 			wg.Go(func() {
 				switch got := check(j, token); {
-				case got == "auth_unavailable: Too many tokens wait for keys to be fetched." && time.Since(start) == 0:
+				case got == "auth_unavailable: Too many tokens are waiting for the server to fetch keys." && time.Since(start) == 0:
 					turnedAway.Add(1)
 				case got == noKeys && time.Since(start) == 5*time.Second:
 					waited.Add(1)
@@ -189,7 +189,7 @@ func TestIssuerComesAndGoes(t *testing.T) {
 		if got := check(j, ed("a")); got != noKeys {
 			t.Errorf("before there are keys: got %q, want %q", got, noKeys)
 		}
-		if got, want := ready(j), "the keys to verify JWTs with cannot be fetched from https://issuer.example/jwks: connection refused"; got != want {
+		if got, want := ready(j), "the server cannot fetch the keys that verify JWTs from https://issuer.example/jwks: connection refused"; got != want {
 			t.Errorf("before there are keys: got %q, want %q", got, want)
 		}
 		i.set(says(200, edSet("a")))
@@ -244,16 +244,16 @@ func TestHostileJWKS(t *testing.T) {
 	}{
 		"huge":                  {says(200, edSet("a")+strings.Repeat(" ", 256<<10)), "it answered more than 262144 bytes"},
 		"many keys":             {says(200, jwks(many...)), "it has 101 keys, more than 100"},
-		"a page":                {says(200, "<html>"), "it is not a JSON object, or one has a member twice"},
-		"nothing":               {says(200, ""), "it is not a JSON object, or one has a member twice"},
-		"something behind":      {says(200, edSet("a")+"{}"), "it is not a JSON object, or one has a member twice"},
-		"a list":                {says(200, "[]"), "it is not a JSON object, or one has a member twice"},
+		"a page":                {says(200, "<html>"), "it is not a JSON object, or an object in it has a member twice"},
+		"nothing":               {says(200, ""), "it is not a JSON object, or an object in it has a member twice"},
+		"something behind":      {says(200, edSet("a")+"{}"), "it is not a JSON object, or an object in it has a member twice"},
+		"a list":                {says(200, "[]"), "it is not a JSON object, or an object in it has a member twice"},
 		"no keys":               {says(200, "{}"), `it is not a JWKS: want {"keys":[…]}`},
 		"no content":            {says(204, ""), "it answered 204 No Content"},
 		"an error":              {says(500, edSet("a")), "it answered 500 Internal Server Error"},
-		"another host":          {redirect("https://evil.example/jwks"), "it redirects to another host, which is not followed"},
-		"the same, without TLS": {redirect("http://issuer.example/jwks"), "it redirects to another host, which is not followed"},
-		"another port":          {redirect("https://issuer.example:8443/jwks"), "it redirects to another host, which is not followed"},
+		"another host":          {redirect("https://evil.example/jwks"), "it redirects to another host, and the server does not follow that"},
+		"the same, without TLS": {redirect("http://issuer.example/jwks"), "it redirects to another host, and the server does not follow that"},
+		"another port":          {redirect("https://issuer.example:8443/jwks"), "it redirects to another host, and the server does not follow that"},
 		"in a circle":           {redirect("/jwks"), "it redirects more than 3 times"},
 		"silence":               {hangs, "it did not answer in time"},
 		"half an answer": {func(r *http.Request) (*http.Response, error) {
@@ -261,7 +261,7 @@ func TestHostileJWKS(t *testing.T) {
 			response.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"keys":[`), stall{r}))
 			return response, err
 		}, "it did not answer in time"},
-		"secrets":     {says(200, jwks(object{"kty": "oct", "kid": "a", "k": b64([]byte(secret))})), "it has no key that could verify a token: key 1: it is a secret (kty oct), which has no place in a JWKS: put it into a file, and use hs256:FILE"},
+		"secrets":     {says(200, jwks(object{"kty": "oct", "kid": "a", "k": b64([]byte(secret))})), "it has no key that could verify a token: key 1: it is a secret (kty oct), which does not belong in a JWKS: put it into a file, and use hs256:FILE"},
 		"a small key": {says(200, jwks(jwkOf("a", &k.small.PublicKey, nil))), "it has no key that could verify a token: key 1: the RSA key has 1024 bits: want 2048 to 8192"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -271,7 +271,7 @@ func TestHostileJWKS(t *testing.T) {
 			if got := check(j, ed("a")); got != noKeys {
 				t.Errorf("%s: got %q, want %q", name, got, noKeys)
 			}
-			want := "the keys to verify JWTs with cannot be fetched from https://issuer.example/jwks: " + c.want
+			want := "the server cannot fetch the keys that verify JWTs from https://issuer.example/jwks: " + c.want
 			if diff := cmp.Diff(want, ready(j)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}

@@ -61,7 +61,7 @@ type remoteKeys struct {
 func newRemoteKeys(address string, client *http.Client, log *slog.Logger) (*remoteKeys, error) {
 	name, err := checkURL(address)
 	if err != nil {
-		return nil, fmt.Errorf("keys to verify JWTs with: %s: %w", name, err)
+		return nil, fmt.Errorf("keys that verify JWTs: %s: %w", name, err)
 	}
 	return &remoteKeys{
 		address: address, name: name, log: log,
@@ -83,9 +83,9 @@ func checkURL(address string) (name string, err error) {
 	switch {
 	case u.Scheme == "https":
 	case u.Scheme != "http":
-		return name, errors.New("want a URL with https")
+		return name, errors.New("use a URL with https")
 	case u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback():
-		return name, errors.New("without TLS anybody on the way could answer: use https, or a host on this machine (localhost, 127.0.0.1)")
+		return name, errors.New("without TLS anyone on the network path could answer: use https, or a host on this machine (localhost, 127.0.0.1)")
 	}
 	return name, nil
 }
@@ -110,11 +110,11 @@ func boundClient(c *http.Client, timeout time.Duration, redirects int) *http.Cli
 	bound.CheckRedirect = func(r *http.Request, via []*http.Request) error {
 		switch first := via[0].URL; {
 		case redirects == 0:
-			return errors.New("it redirects, which is not followed")
+			return errors.New("it redirects, and the server does not follow redirects")
 		case len(via) > redirects:
 			return fmt.Errorf("it redirects more than %d times", redirects)
 		case r.URL.Scheme != first.Scheme || r.URL.Host != first.Host:
-			return errors.New("it redirects to another host, which is not followed")
+			return errors.New("it redirects to another host, and the server does not follow that")
 		}
 		return nil
 	}
@@ -158,7 +158,7 @@ func (r *remoteKeys) run(ctx context.Context) {
 		if err != nil {
 			wait = min(minRetry<<min(failures, 20), maxRetry)
 			failures++
-			r.log.Warn("keys to verify JWTs with cannot be fetched; those that are known go on working", "url", r.name, "err", err, "again_in", wait)
+			r.log.Warn("the keys that verify JWTs cannot be fetched; the server continues to use the keys that it knows", "url", r.name, "err", err, "again_in", wait)
 		} else {
 			failures = 0
 		}
@@ -226,9 +226,9 @@ func (r *remoteKeys) ready() error {
 	case r.keys != nil:
 		return nil
 	case r.err == nil:
-		return fmt.Errorf("the keys to verify JWTs with are still being fetched from %s", r.name)
+		return fmt.Errorf("the server is still fetching the keys that verify JWTs from %s", r.name)
 	default:
-		return fmt.Errorf("the keys to verify JWTs with cannot be fetched from %s: %w", r.name, r.err)
+		return fmt.Errorf("the server cannot fetch the keys that verify JWTs from %s: %w", r.name, r.err)
 	}
 }
 
@@ -257,7 +257,7 @@ func (r *remoteKeys) fetch(ctx context.Context) ([]*jwtKey, error) {
 	}
 	keys, refused, err := parseJWKS(text)
 	for _, why := range refused {
-		r.log.Warn("a key to verify JWTs with is not used", "url", r.name, "err", why)
+		r.log.Warn("a key that verifies JWTs is not used", "url", r.name, "err", why)
 	}
 	return keys, err
 }

@@ -94,7 +94,7 @@ func NewJWT(o JWTOptions) (*JWT, error) {
 		return nil, err
 	}
 	if len(o.Keys) == 0 {
-		return nil, errors.New("there are no keys to verify JWTs with: name hs256:FILE, file:PATH or the URL of a JWKS")
+		return nil, errors.New("there are no keys that verify JWTs: name hs256:FILE, file:PATH or the URL of a JWKS")
 	}
 	for _, source := range o.Keys {
 		if err := j.addSource(source); err != nil {
@@ -123,7 +123,7 @@ func (j *JWT) addSource(source string) error {
 	}
 	j.fixed = append(j.fixed, keys...)
 	if len(j.fixed) > maxKeys {
-		return fmt.Errorf("there are more than %d keys to verify JWTs with", maxKeys)
+		return fmt.Errorf("there are more than %d keys that verify JWTs", maxKeys)
 	}
 	return nil
 }
@@ -220,7 +220,7 @@ func (j *JWT) fetch(c access.Credentials) (fetched bool, err error) {
 	case j.waiting <- struct{}{}:
 		defer func() { <-j.waiting }()
 	default:
-		return false, fault.AuthUnavailable.With("Too many tokens wait for keys to be fetched.")
+		return false, fault.AuthUnavailable.With("Too many tokens are waiting for the server to fetch keys.")
 	}
 	slowly(c, func() {
 		for _, done := range under {

@@ -185,15 +185,15 @@ func TestJWTLooks(t *testing.T) {
 func TestNewJWTErrors(t *testing.T) {
 	k := keys()
 	short := "hs256:" + file(t, []byte("too short\n"))
-	const intro = "keys to verify JWTs with: "
-	const kinds = "keys to verify JWTs with come from hs256:FILE, hs384:FILE, hs512:FILE, file:PATH or https://URL: one of those given begins with none of these"
+	const intro = "keys that verify JWTs: "
+	const kinds = "a source of keys that verify JWTs must be hs256:FILE, hs384:FILE, hs512:FILE, file:PATH or https://URL"
 	set := func(keys ...object) string { return "file:" + file(t, []byte(jwks(keys...))) }
 	inFile := func(content string) string { return "file:" + file(t, []byte(content)) }
 	ec := func(change object) string { return set(jwkOf("k", &k.p256.PublicKey, change)) }
 	for _, c := range []struct {
 		source, want string
 	}{
-		{short, intro + short + ": the secret has 9 bytes, and HS256 needs 32 at least: anybody with one token could guess a shorter one. Make one with: openssl rand -base64 32"},
+		{short, intro + short + ": the secret has 9 bytes, and HS256 needs 32 at least: anyone with one token could guess a shorter secret. Make one with: openssl rand -base64 32"},
 		{"hs256:" + file(t, []byte("\ufeff"+secret)), intro + "hs256:PATH: it begins with a byte order mark: save the secret as plain text without one"},
 		{"hs256:/nowhere", intro + "hs256:/nowhere: no such file or directory"},
 		{"the secret itself", kinds},
@@ -201,22 +201,22 @@ func TestNewJWTErrors(t *testing.T) {
 		{"rs256:secret", kinds},
 		{"hs256:", kinds},
 		{"ftp://host/", kinds},
-		{"http://issuer.example/jwks?key=secret", intro + "http://issuer.example/jwks: without TLS anybody on the way could answer: use https, or a host on this machine (localhost, 127.0.0.1)"},
+		{"http://issuer.example/jwks?key=secret", intro + "http://issuer.example/jwks: without TLS anyone on the network path could answer: use https, or a host on this machine (localhost, 127.0.0.1)"},
 		{"https://user:secret@[issuer/", intro + "the URL: it is not a valid URL"},
-		{"hs256:" + pemPath(t, &k.rsa.PublicKey), intro + "hs256:PATH: it holds a PEM key, which is no secret: use file:PATH"},
+		{"hs256:" + pemPath(t, &k.rsa.PublicKey), intro + "hs256:PATH: it has a PEM key, which is not a secret: use file:PATH"},
 		{"file:" + pemPath(t, &k.small.PublicKey), intro + "file:PATH: key 1: the RSA key has 1024 bits: want 2048 to 8192"},
-		{inFile("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), intro + `file:PATH: key 1: it is a "PRIVATE KEY": want a PUBLIC KEY, or a CERTIFICATE; a private key belongs to who signs alone`},
-		{inFile("nothing"), intro + "file:PATH: it holds neither PEM keys alone nor a JWKS"},
+		{inFile("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), intro + `file:PATH: key 1: it is a "PRIVATE KEY": want a PUBLIC KEY, or a CERTIFICATE; only the signer may have a private key`},
+		{inFile("nothing"), intro + "file:PATH: it is neither a file of PEM keys only nor a JWKS"},
 		{inFile(`{"keys":{}}`), intro + `file:PATH: it is not a JWKS: want {"keys":[…]}`},
 		{inFile(`{"keys":[]}`), intro + "file:PATH: it has no key that could verify a token"},
-		{inFile(`{"keys":[],"keys":[]}`), intro + "file:PATH: it is not a JSON object, or one has a member twice"},
-		{set(object{"kty": "oct", "k": b64([]byte(secret))}), intro + "file:PATH: it has no key that could verify a token: key 1: it is a secret (kty oct), which has no place in a JWKS: put it into a file, and use hs256:FILE"},
-		{set(jwkOf("k", &k.p256.PublicKey, nil), jwkOf("k", &k.rsa.PublicKey, object{"d": "AAAA"})), intro + "file:PATH: key 2: it holds a private key, which belongs to who signs alone: replace it, for others may have seen it"},
+		{inFile(`{"keys":[],"keys":[]}`), intro + "file:PATH: it is not a JSON object, or an object in it has a member twice"},
+		{set(object{"kty": "oct", "k": b64([]byte(secret))}), intro + "file:PATH: it has no key that could verify a token: key 1: it is a secret (kty oct), which does not belong in a JWKS: put it into a file, and use hs256:FILE"},
+		{set(jwkOf("k", &k.p256.PublicKey, nil), jwkOf("k", &k.rsa.PublicKey, object{"d": "AAAA"})), intro + "file:PATH: key 2: it has a private key, which only the signer may have: replace the key, because others may have seen it"},
 		{ec(object{"alg": "ES384"}), intro + "file:PATH: it has no key that could verify a token: key 1: its alg is not one for its kind of key: want one of [ES256]"},
 		{ec(object{"alg": "none"}), intro + "file:PATH: it has no key that could verify a token: key 1: its alg is not one for its kind of key: want one of [ES256]"},
 		{ec(object{"crv": "P-384"}), intro + "file:PATH: it has no key that could verify a token: key 1: its x and y do not have the 48 bytes of P-384"},
-		{ec(object{"crv": "secp256k1"}), intro + "file:PATH: it has no key that could verify a token: key 1: its crv is none of P-256, P-384, P-521"},
-		{ec(object{"x": b64(make([]byte, 32))}), intro + "file:PATH: it has no key that could verify a token: key 1: it is no point of P-256"},
+		{ec(object{"crv": "secp256k1"}), intro + "file:PATH: it has no key that could verify a token: key 1: its crv is not P-256, P-384 or P-521"},
+		{ec(object{"x": b64(make([]byte, 32))}), intro + "file:PATH: it has no key that could verify a token: key 1: it is not a point of P-256"},
 		{ec(object{"kid": ""}), intro + "file:PATH: it has no key that could verify a token: key 1: its kid is not 1 to 255 characters"},
 		{set(jwkOf("k", &k.rsa.PublicKey, object{"e": "AQ"})), intro + "file:PATH: it has no key that could verify a token: key 1: the RSA key's exponent is not an odd number of 3 or more"},
 		{set(jwkOf("k", k.ed.Public(), object{"crv": "X25519"})), intro + "file:PATH: it has no key that could verify a token: key 1: its crv is not Ed25519"},
@@ -240,8 +240,8 @@ func TestNewJWTErrors(t *testing.T) {
 
 func TestNewJWTOptionErrors(t *testing.T) {
 	for want, change := range map[string]func(*auth.JWTOptions){
-		"there are no keys to verify JWTs with: name hs256:FILE, file:PATH or the URL of a JWKS": func(o *auth.JWTOptions) { o.Keys = nil },
-		"the leeway of JWTs is 6m0s: want 0 to 5m0s":                                             func(o *auth.JWTOptions) { o.Leeway = 6 * time.Minute },
+		"there are no keys that verify JWTs: name hs256:FILE, file:PATH or the URL of a JWKS": func(o *auth.JWTOptions) { o.Keys = nil },
+		"the leeway of JWTs is 6m0s: want 0 to 5m0s":                                          func(o *auth.JWTOptions) { o.Leeway = 6 * time.Minute },
 		"the default rules of JWTs: rule 1: it names no channels: \"channels\" is a list of patterns": func(o *auth.JWTOptions) {
 			o.DefaultRules = `[{}]`
 		},

@@ -10,7 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-const unknownAlg = "invalid_token: The token's algorithm (alg) is none of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA."
+const unknownAlg = "invalid_token: The token's algorithm (alg) is not one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA."
 
 // forged are tokens that some server has taken, or could. None of them may be.
 func forged() []struct{ attack, token, want string } {
@@ -31,10 +31,10 @@ func forged() []struct{ attack, token, want string } {
 	const (
 		wrong     = "invalid_token: The token's signature is wrong."
 		notNumber = "invalid_token: The token's claim exp is not a number of seconds."
-		notTime   = "invalid_token: The token's claim exp is not a number of seconds since 1970 that a time can be."
+		notTime   = "invalid_token: The token's claim exp is not a valid number of seconds since 1970."
 		badHeader = "invalid_token: The token's header is not a JSON object, or has a member twice."
-		badClaims = "invalid_token: The token's claims are not a JSON object, or one comes twice."
-		badKid    = "invalid_token: The token's header names its key (kid) by something else than 1 to 255 characters."
+		badClaims = "invalid_token: The token's claims are not a JSON object, or a claim occurs twice."
+		badKid    = "invalid_token: The key (kid) in the token's header is not a string of 1 to 255 characters."
 	)
 	return []struct{ attack, token, want string }{
 		// No signature (CVE-2015-9235, CVE-2016-10555, CVE-2018-1000531, CVE-2020-15957).
@@ -49,7 +49,7 @@ func forged() []struct{ attack, token, want string } {
 		{"alg that nobody knows, taken for no check", unsigned("XS256", "AAAA"), unknownAlg},
 		{"the signature left out (CVE-2020-28042)", unsigned("HS256", ""), wrong},
 		{"the signature cut short", parts[0] + "." + parts[1] + "." + parts[2][:8], wrong},
-		{"the signature's part left out", parts[0] + "." + parts[1], "invalid_token: The token is not a JWT: it does not have three parts with dots between."},
+		{"the signature's part left out", parts[0] + "." + parts[1], "invalid_token: The token is not a JWT: it does not have three parts separated by dots."},
 		{"other claims under the signature", parts[0] + "." + b64(text(claims(object{"sub": "admin"}))) + "." + parts[2], wrong},
 		{"another header under the signature", b64(text(object{"alg": "HS256", "kid": "x"})) + "." + parts[1] + "." + parts[2], wrong},
 
@@ -89,21 +89,21 @@ func forged() []struct{ attack, token, want string } {
 
 		// What would have to be read in another way (CVE-2025-59420, CVE-2023-51774,
 		// CVE-2024-28180, CVE-2026-29000).
-		{"crit", withHeader(object{"alg": "HS256", "crit": []string{"x"}, "x": 1}), "invalid_token: The token's header has the member crit: such tokens are not taken."},
-		{"crit that is empty", withHeader(object{"alg": "HS256", "crit": []string{}}), "invalid_token: The token's header has the member crit: such tokens are not taken."},
-		{"b64 false", withHeader(object{"alg": "HS256", "b64": false}), "invalid_token: The token's header has the member b64: such tokens are not taken."},
-		{"zip", withHeader(object{"alg": "HS256", "zip": "DEF"}), "invalid_token: The token's header has the member zip: such tokens are not taken."},
-		{"a token in a token", hs([]byte(secret), object{"alg": "HS256", "cty": "JWT"}, `"`+good(nil)+`"`), "invalid_token: The token's header has the member cty: such tokens are not taken."},
+		{"crit", withHeader(object{"alg": "HS256", "crit": []string{"x"}, "x": 1}), "invalid_token: The token's header has the member crit: the server does not accept such tokens."},
+		{"crit that is empty", withHeader(object{"alg": "HS256", "crit": []string{}}), "invalid_token: The token's header has the member crit: the server does not accept such tokens."},
+		{"b64 false", withHeader(object{"alg": "HS256", "b64": false}), "invalid_token: The token's header has the member b64: the server does not accept such tokens."},
+		{"zip", withHeader(object{"alg": "HS256", "zip": "DEF"}), "invalid_token: The token's header has the member zip: the server does not accept such tokens."},
+		{"a token in a token", hs([]byte(secret), object{"alg": "HS256", "cty": "JWT"}, `"`+good(nil)+`"`), "invalid_token: The token's header has the member cty: the server does not accept such tokens."},
 		{"a token in a token that does not say so", withClaims(`"` + good(nil) + `"`), badClaims},
-		{"an encrypted token", "eyJhbGciOiJkaXIifQ..AAAA.AAAA.AAAA", "invalid_token: The token is an encrypted one (JWE): only signed ones (JWS) are taken."},
-		{"an encrypted one that is disguised", withHeader(object{"alg": "HS256", "enc": "A128GCM"}), "invalid_token: The token's header has the member enc: such tokens are not taken."},
-		{"a logout token", withHeader(object{"alg": "HS256", "typ": "logout+jwt"}), "invalid_token: The token's header says that it is of another type (typ) than JWT or at+jwt."},
-		{"typ that is a number", withHeader(object{"alg": "HS256", "typ": 1}), "invalid_token: The token's header says that it is of another type (typ) than JWT or at+jwt."},
+		{"an encrypted token", "eyJhbGciOiJkaXIifQ..AAAA.AAAA.AAAA", "invalid_token: The token is encrypted (JWE): the server accepts only signed tokens (JWS)."},
+		{"an encrypted one that is disguised", withHeader(object{"alg": "HS256", "enc": "A128GCM"}), "invalid_token: The token's header has the member enc: the server does not accept such tokens."},
+		{"a logout token", withHeader(object{"alg": "HS256", "typ": "logout+jwt"}), "invalid_token: The type (typ) in the token's header is neither JWT nor at+jwt."},
+		{"typ that is a number", withHeader(object{"alg": "HS256", "typ": 1}), "invalid_token: The type (typ) in the token's header is neither JWT nor at+jwt."},
 
 		// Text that can be read in two ways (CVE-2022-39227), or costs too much to read
 		// (CVE-2025-30204, CVE-2025-27144).
-		{"the JSON form, with a header that is not signed", `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","header":{"alg":"none"},"signature":"` + parts[2] + `"}`, "invalid_token: The token is not a JWT: it does not have three parts with dots between."},
-		{"a token of dots", strings.Repeat(".", 8192), "invalid_token: The token is not a JWT: it does not have three parts with dots between."},
+		{"the JSON form, with a header that is not signed", `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","header":{"alg":"none"},"signature":"` + parts[2] + `"}`, "invalid_token: The token is not a JWT: it does not have three parts separated by dots."},
+		{"a token of dots", strings.Repeat(".", 8192), "invalid_token: The token is not a JWT: it does not have three parts separated by dots."},
 		{"too long", parts[0] + "." + strings.Repeat("A", 8192) + ".", "invalid_token: The token has " + "8214" + " bytes, more than 8192."},
 		{"padding", parts[0] + "." + parts[1] + "." + parts[2] + "=", "invalid_token: The token is not a JWT: its part 3 is not base64url without padding."},
 		{"the alphabet of base64", parts[0] + "." + parts[1] + ".+" + parts[2][1:], "invalid_token: The token is not a JWT: its part 3 is not base64url without padding."},
@@ -116,11 +116,11 @@ func forged() []struct{ attack, token, want string } {
 		{"a claim twice further in", withClaims(`{"sub":"u1","boreas":[],"exp":9999999999,"a":{"b":1,"b":2}}`), badClaims},
 		{"claims that are not UTF-8", withClaims("{\"sub\":\"u\xff\",\"boreas\":[],\"exp\":9999999999}"), badClaims},
 		{"claims that are deep", withClaims(`{"a":` + strings.Repeat("[", 4000)), badClaims},
-		{"claims in capital letters", withClaims(`{"SUB":"u1","EXP":9999999999,"BOREAS":[]}`), "invalid_token: The token has no end (exp): only tokens with one are taken."},
+		{"claims in capital letters", withClaims(`{"SUB":"u1","EXP":9999999999,"BOREAS":[]}`), "invalid_token: The token has no expiry (exp), which is required."},
 
 		// Times.
 		{"expired and forged, and so told to be forged (CVE-2024-51744)", hs([]byte("guess"), object{"alg": "HS256"}, claims(object{"exp": 1})), wrong},
-		{"no exp", good(object{"exp": nil}), "invalid_token: The token has no end (exp): only tokens with one are taken."},
+		{"no exp", good(object{"exp": nil}), "invalid_token: The token has no expiry (exp), which is required."},
 		{"exp null", withClaims(`{"sub":"u1","boreas":[],"exp":null}`), notNumber},
 		{"exp as a string", good(object{"exp": "9999999999"}), notNumber},
 		{"exp in the past", good(object{"exp": now.Unix() - 1}), "token_expired: The token has expired (exp)."},
@@ -137,13 +137,13 @@ func forged() []struct{ attack, token, want string } {
 		{"jti as a number", good(object{"jti": 7}), "invalid_token: The token's ID (jti) is not a string."},
 
 		// Who made it, for whom (CVE-2024-53861, CVE-2025-30144, CVE-2020-26160).
-		{"iss missing", good(object{"iss": nil}), "invalid_token: The token names no issuer (iss), and jwt_issuer demands one."},
+		{"iss missing", good(object{"iss": nil}), "invalid_token: The token names no issuer (iss), and jwt_issuer requires one."},
 		{"iss of another", good(object{"iss": "https://issuer.example.evil"}), "invalid_token: The token's issuer (iss) is not the one that jwt_issuer names."},
 		{"iss that is a part", good(object{"iss": "https://issuer"}), "invalid_token: The token's issuer (iss) is not the one that jwt_issuer names."},
 		{"iss in a list", good(object{"iss": []string{"https://issuer.example", "https://evil.example"}}), "invalid_token: The token's issuer (iss) is not a string."},
-		{"aud missing", good(object{"aud": nil}), "invalid_token: The token names no audience (aud), and jwt_audience demands one."},
-		{"aud empty", good(object{"aud": []string{}}), "invalid_token: The token is for another audience (aud) than the one that jwt_audience names."},
-		{"aud of another", good(object{"aud": "boreas2"}), "invalid_token: The token is for another audience (aud) than the one that jwt_audience names."},
+		{"aud missing", good(object{"aud": nil}), "invalid_token: The token names no audience (aud), and jwt_audience requires one."},
+		{"aud empty", good(object{"aud": []string{}}), "invalid_token: The token's audience (aud) is not the one that jwt_audience names."},
+		{"aud of another", good(object{"aud": "boreas2"}), "invalid_token: The token's audience (aud) is not the one that jwt_audience names."},
 		{"aud in an object", good(object{"aud": object{"boreas": 1}}), "invalid_token: The token's audience (aud) is neither a string nor a list of strings."},
 		{"aud in a mixed list", good(object{"aud": []any{"boreas", 1}}), "invalid_token: The token's audience (aud) is neither a string nor a list of strings."},
 		{"no user", good(object{"sub": nil}), "invalid_token: The token names no user: its claim sub is missing, or is not a string."},
@@ -152,12 +152,12 @@ func forged() []struct{ attack, token, want string } {
 		{"a user with a control character", good(object{"sub": "a\x00b"}), "invalid_token: The token's claim sub names no user: the user's name has a control character, U+0000, at byte 1."},
 
 		// What it may do.
-		{"no rules", good(object{"boreas": nil}), "invalid_token: The token has no rules, and so may do nothing: it lacks the claim boreas, and jwt_default_rules has none for it."},
+		{"no rules", good(object{"boreas": nil}), "invalid_token: The token has no rules, so it allows nothing: the claim boreas is missing, and jwt_default_rules is empty."},
 		{"rules null, which is everything elsewhere", withClaims(`{"iss":"https://issuer.example","aud":"boreas","sub":"u1","exp":9999999999,"boreas":null}`), "invalid_token: The token's claim boreas is neither a list of rules nor an object with one."},
 		{"rules in a string", rules(`[]`), "invalid_token: The token's claim boreas is neither a list of rules nor an object with one."},
 		{"rules null in an object", rules(object{"rules": nil}), "invalid_token: The token's claim boreas is neither a list of rules nor an object with one."},
-		{"rules and something else", rules(object{"rules": []int{}, "deny": []int{}}), "invalid_token: The token's claim boreas is an object with something else in it than rules."},
-		{"a misspelt deny", rules([]object{{"channels": []string{"**"}, "allow": []string{"join"}, "denny": []string{"publish"}}}), `invalid_token: The token's claim boreas is not valid: rule 1: there is no member "denny": there are channels, allow, deny.`},
+		{"rules and something else", rules(object{"rules": []int{}, "deny": []int{}}), "invalid_token: The token's claim boreas is an object with a member other than rules."},
+		{"a misspelt deny", rules([]object{{"channels": []string{"**"}, "allow": []string{"join"}, "denny": []string{"publish"}}}), `invalid_token: The token's claim boreas is not valid: rule 1: there is no member "denny": the members are channels, allow, deny.`},
 	}
 }
 
@@ -222,7 +222,7 @@ func TestManyKeys(t *testing.T) {
 		list = append(list, pemOf(&k.p256.PublicKey)...)
 	}
 	j := newJWT(t, auth.JWTOptions{Keys: []string{"file:" + file(t, list)}})
-	want := "invalid_token: The token could be signed with any of more than 16 keys: it has to name one (kid)."
+	want := "invalid_token: More than 16 keys could have signed the token: it must name its key (kid)."
 	if got := check(j, mint(jwt.SigningMethodES256, k.p256, object{"alg": "ES256"}, claims(nil))); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

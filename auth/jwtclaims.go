@@ -22,7 +22,7 @@ const maxSeconds = 253402300799
 func parseClaims(payload []byte) (map[string]jsontext.Value, error) {
 	claims, ok := object(payload)
 	if !ok {
-		return nil, badJWT("The token's claims are not a JSON object, or one comes twice.")
+		return nil, badJWT("The token's claims are not a JSON object, or a claim occurs twice.")
 	}
 	return claims, nil
 }
@@ -87,7 +87,7 @@ func (j *JWT) times(claims map[string]jsontext.Value, now time.Time) (issued, ex
 		return fail(err)
 	}
 	if expires.IsZero() {
-		return fail(badJWT("The token has no end (exp): only tokens with one are taken."))
+		return fail(badJWT("The token has no expiry (exp), which is required."))
 	}
 	if !now.Before(expires) {
 		return fail(fault.TokenExpired.With("The token has expired (exp)."))
@@ -119,7 +119,7 @@ func numericDate(claims map[string]jsontext.Value, name string) (time.Time, erro
 	}
 	seconds, err := strconv.ParseFloat(string(v), 64)
 	if err != nil || !(seconds >= 0 && seconds <= maxSeconds) {
-		return time.Time{}, badJWT("The token's claim %s is not a number of seconds since 1970 that a time can be.", name)
+		return time.Time{}, badJWT("The token's claim %s is not a valid number of seconds since 1970.", name)
 	}
 	whole, part := math.Modf(seconds)
 	return time.Unix(int64(whole), int64(part*1000)*int64(time.Millisecond)), nil
@@ -131,7 +131,7 @@ func (j *JWT) parties(claims map[string]jsontext.Value) error {
 		issuer, ok := stringOf(v)
 		switch {
 		case !there:
-			return badJWT("The token names no issuer (iss), and jwt_issuer demands one.")
+			return badJWT("The token names no issuer (iss), and jwt_issuer requires one.")
 		case !ok:
 			return badJWT("The token's issuer (iss) is not a string.")
 		case j.options.Issuer != "" && issuer != j.options.Issuer:
@@ -143,7 +143,7 @@ func (j *JWT) parties(claims map[string]jsontext.Value) error {
 		return nil
 	}
 	if !there {
-		return badJWT("The token names no audience (aud), and jwt_audience demands one.")
+		return badJWT("The token names no audience (aud), and jwt_audience requires one.")
 	}
 	audience, ok := stringsOf(v)
 	if !ok {
@@ -157,7 +157,7 @@ func (j *JWT) parties(claims map[string]jsontext.Value) error {
 	if j.options.Audience == "" {
 		return nil
 	}
-	return badJWT("The token is for another audience (aud) than the one that jwt_audience names.")
+	return badJWT("The token's audience (aud) is not the one that jwt_audience names.")
 }
 
 // stringsOf returns the strings of a JSON string, or of a list of them.
@@ -184,7 +184,7 @@ func (j *JWT) permissions(claims map[string]jsontext.Value) (*access.Permissions
 	v := claim(claims, name)
 	if v == nil {
 		if j.without == nil {
-			return nil, badJWT("The token has no rules, and so may do nothing: it lacks the claim %s, and jwt_default_rules has none for it.", name)
+			return nil, badJWT("The token has no rules, so it allows nothing: the claim %s is missing, and jwt_default_rules is empty.", name)
 		}
 		return j.without, nil
 	}
@@ -192,7 +192,7 @@ func (j *JWT) permissions(claims map[string]jsontext.Value) (*access.Permissions
 		members, _ := object(v)
 		list, there := members["rules"]
 		if !there || len(members) != 1 {
-			return nil, badJWT("The token's claim %s is an object with something else in it than rules.", name)
+			return nil, badJWT("The token's claim %s is an object with a member other than rules.", name)
 		}
 		v = list
 	}

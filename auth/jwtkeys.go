@@ -80,12 +80,12 @@ func newPublicKey(kid string, public any) (*jwtKey, error) {
 		case elliptic.P521():
 			k.algs = []string{"ES512"}
 		default:
-			return nil, errors.New("the key's curve is none of P-256, P-384, P-521")
+			return nil, errors.New("the key's curve is not P-256, P-384 or P-521")
 		}
 	case ed25519.PublicKey:
 		k.algs = []string{"EdDSA", "Ed25519"}
 	default:
-		return nil, fmt.Errorf("keys of its kind (%T) verify no tokens: want RSA, ECDSA or Ed25519", public)
+		return nil, fmt.Errorf("a key of this kind (%T) cannot verify tokens: use RSA, ECDSA or Ed25519", public)
 	}
 	return k, nil
 }
@@ -95,11 +95,11 @@ func newPublicKey(kid string, public any) (*jwtKey, error) {
 func readKeys(source string) ([]*jwtKey, error) {
 	kind, path, found := strings.Cut(source, ":")
 	if !found || path == "" {
-		return nil, errors.New("keys to verify JWTs with come from hs256:FILE, hs384:FILE, hs512:FILE, file:PATH or https://URL: one of those given begins with none of these")
+		return nil, errors.New("a source of keys that verify JWTs must be hs256:FILE, hs384:FILE, hs512:FILE, file:PATH or https://URL")
 	}
 	alg := strings.ToUpper(kind)
 	if kind != "file" && (secretSizes[alg] == 0 || kind != strings.ToLower(kind)) {
-		return nil, errors.New("keys to verify JWTs with come from hs256:FILE, hs384:FILE, hs512:FILE, file:PATH or https://URL: one of those given begins with none of these")
+		return nil, errors.New("a source of keys that verify JWTs must be hs256:FILE, hs384:FILE, hs512:FILE, file:PATH or https://URL")
 	}
 	var keys []*jwtKey
 	var err error
@@ -109,7 +109,7 @@ func readKeys(source string) ([]*jwtKey, error) {
 		keys, err = readSecret(alg, path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("keys to verify JWTs with: %s: %w", source, err)
+		return nil, fmt.Errorf("keys that verify JWTs: %s: %w", source, err)
 	}
 	return keys, nil
 }
@@ -148,11 +148,11 @@ func isASCII(text []byte) bool {
 func secretKey(alg string, text []byte) (*jwtKey, error) {
 	secret := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 	if least := secretSizes[alg]; len(secret) < least {
-		return nil, fmt.Errorf("the secret has %d bytes, and %s needs %d at least: anybody with one token could guess a shorter one. Make one with: openssl rand -base64 %d", len(secret), alg, least, least)
+		return nil, fmt.Errorf("the secret has %d bytes, and %s needs %d at least: anyone with one token could guess a shorter secret. Make one with: openssl rand -base64 %d", len(secret), alg, least, least)
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(secret), []byte("-----BEGIN ")) {
 		// Who takes a public key for a secret lets everybody sign.
-		return nil, errors.New("it holds a PEM key, which is no secret: use file:PATH")
+		return nil, errors.New("it has a PEM key, which is not a secret: use file:PATH")
 	}
 	return &jwtKey{algs: []string{alg}, key: secret}, nil
 }
@@ -187,7 +187,7 @@ func parsePEM(text []byte) ([]*jwtKey, error) {
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 || len(bytes.TrimSpace(text)) > 0 {
-		return nil, errors.New("it holds neither PEM keys alone nor a JWKS")
+		return nil, errors.New("it is neither a file of PEM keys only nor a JWKS")
 	}
 	return keys, nil
 }
@@ -206,7 +206,7 @@ func publicKey(block *pem.Block) (any, error) {
 			public = c.PublicKey
 		}
 	default:
-		return nil, fmt.Errorf("it is a %.40q: want a PUBLIC KEY, or a CERTIFICATE; a private key belongs to who signs alone", block.Type)
+		return nil, fmt.Errorf("it is a %.40q: want a PUBLIC KEY, or a CERTIFICATE; only the signer may have a private key", block.Type)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("its %s cannot be read: %w", block.Type, err)

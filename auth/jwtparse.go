@@ -44,9 +44,9 @@ func splitJWT(text string) (*jwtParts, error) {
 	parts := strings.SplitN(text, ".", 6)
 	switch {
 	case len(parts) == 5:
-		return nil, badJWT("The token is an encrypted one (JWE): only signed ones (JWS) are taken.")
+		return nil, badJWT("The token is encrypted (JWE): the server accepts only signed tokens (JWS).")
 	case len(parts) != 3:
-		return nil, badJWT("The token is not a JWT: it does not have three parts with dots between.")
+		return nil, badJWT("The token is not a JWT: it does not have three parts separated by dots.")
 	}
 	var decoded [3][]byte
 	for i, part := range parts {
@@ -91,7 +91,7 @@ func (t *jwtParts) readHeader(text []byte) error {
 	for _, name := range []string{"crit", "b64", "zip", "enc", "cty"} {
 		// What says that the rest is to be read in another way than here.
 		if _, there := header[name]; there {
-			return badJWT("The token's header has the member %s: such tokens are not taken.", name)
+			return badJWT("The token's header has the member %s: the server does not accept such tokens.", name)
 		}
 	}
 	if typ, there := header["typ"]; there {
@@ -101,12 +101,12 @@ func (t *jwtParts) readHeader(text []byte) error {
 		switch strings.TrimPrefix(strings.ToLower(text), "application/") {
 		case "jwt", "at+jwt":
 		default:
-			return badJWT("The token's header says that it is of another type (typ) than JWT or at+jwt.")
+			return badJWT("The type (typ) in the token's header is neither JWT nor at+jwt.")
 		}
 	}
 	if kid, there := header["kid"]; there {
 		if t.kid, ok = stringOf(kid); !ok || !validKid(t.kid) {
-			return badJWT("The token's header names its key (kid) by something else than 1 to %d characters.", maxKid)
+			return badJWT("The key (kid) in the token's header is not a string of 1 to %d characters.", maxKid)
 		}
 	}
 	t.alg, _ = stringOf(header["alg"])
@@ -114,7 +114,7 @@ func (t *jwtParts) readHeader(text []byte) error {
 		return badJWT("The token is not signed: its algorithm is none.")
 	}
 	if algorithms[t.alg] == nil {
-		return badJWT("The token's algorithm (alg) is none of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA.")
+		return badJWT("The token's algorithm (alg) is not one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA.")
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func validKid(kid string) bool {
 	return kid != "" && len(kid) <= maxKid && utf8.ValidString(kid) && strings.IndexFunc(kid, unicode.IsControl) < 0
 }
 
-// object reads a JSON object; its values are parts of the text. It is none if a member comes twice, of which others might
+// object reads a JSON object; its values are parts of the text. It is none if a member occurs twice, of which others might
 // take the other one, or if anything follows.
 func object(text []byte) (map[string]jsontext.Value, bool) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(text))

@@ -23,7 +23,7 @@ func (j *JWT) verify(t *jwtParts) (key *jwtKey, elsewhere bool, err error) {
 		}
 	}
 	if len(fit) > maxTried {
-		return nil, false, badJWT("The token could be signed with any of more than %d keys: it has to name one (kid).", maxTried)
+		return nil, false, badJWT("More than %d keys could have signed the token: it must name its key (kid).", maxTried)
 	}
 	for _, k := range fit {
 		if k.verify(t) {
@@ -36,7 +36,7 @@ func (j *JWT) verify(t *jwtParts) (key *jwtKey, elsewhere bool, err error) {
 	case named:
 		return nil, false, badJWT("The token's signature is wrong.")
 	case unreachable:
-		return nil, elsewhere, fault.AuthUnavailable.With("The keys to verify the token with cannot be fetched for now.")
+		return nil, elsewhere, fault.AuthUnavailable.With("The server cannot fetch the keys that verify the token at the moment.")
 	case len(fit) > 0:
 		return nil, elsewhere, badJWT("The token's signature is wrong.")
 	case t.kid != "" && !t.symmetric():

@@ -69,7 +69,7 @@ type Key struct {
 // are faults that say what the key allows.
 func (k *Key) May(verb KeyVerb, channel string) error {
 	if k.Verbs&KeyAdmin == 0 && verb&^k.Verbs != 0 {
-		return fault.NotPermitted.With(fmt.Sprintf("The key %q allows %v, and not %v.", k.Name, k.Verbs, verb&^k.Verbs))
+		return fault.NotPermitted.With(fmt.Sprintf("The key %q allows %v, but not %v.", k.Name, k.Verbs, verb&^k.Verbs))
 	}
 	if channel == "" || len(k.Channels) == 0 {
 		return nil
@@ -79,7 +79,7 @@ func (k *Key) May(verb KeyVerb, channel string) error {
 			return nil
 		}
 	}
-	return fault.NotPermitted.With(fmt.Sprintf("The key %q is for the channels %s, and not for %.100q.", k.Name, strings.Join(k.Channels, ", "), channel))
+	return fault.NotPermitted.With(fmt.Sprintf("The key %q is only for the channels %s, and not for %.100q.", k.Name, strings.Join(k.Channels, ", "), channel))
 }
 
 const (
@@ -105,7 +105,7 @@ func checkKey(k Key) error {
 	case !utf8.ValidString(k.Name) || strings.ContainsFunc(k.Name, unicode.IsControl):
 		return errors.New("the key's name has a control character, or is not valid UTF-8")
 	case k.Verbs == 0 || k.Verbs&^allKeyVerbs != 0:
-		return fmt.Errorf("the key has no verbs that there are: %v", allKeyVerbs)
+		return fmt.Errorf("the key has no valid verbs: the verbs are %v", allKeyVerbs)
 	case len(k.Channels) > maxKeyChannels:
 		return fmt.Errorf("the key has %d patterns of channels, more than %d", len(k.Channels), maxKeyChannels)
 	}
@@ -165,12 +165,12 @@ func (a *Authority) keyRoom(name string) ([]*line, error) {
 	}
 	switch {
 	case len(same) >= sameName:
-		return nil, fault.Malformed.With(fmt.Sprintf("There are %d valid keys named %q, and more are not needed to replace one by the next. Revoke the older one first, %s, or use another name.",
+		return nil, fault.Malformed.With(fmt.Sprintf("There are already %d valid keys named %q, which is enough to replace one with the next. Revoke the older one first, %s, or use another name.",
 			len(same), name, same[0].key.ID))
 	case len(all) < a.options.MaxKeys:
 		return nil, nil
 	case ended == nil:
-		return nil, fault.TooManyStored.With(fmt.Sprintf("The server keeps %d keys, as many as it may. Revoke those that nobody uses.", len(all)))
+		return nil, fault.TooManyStored.With(fmt.Sprintf("The server has reached its limit of %d keys. Revoke keys that nobody uses.", len(all)))
 	}
 	return []*line{{Op: opDelete, ID: ended.key.ID}}, nil
 }
@@ -213,7 +213,7 @@ func (a *Authority) CheckKey(text string) (*Key, error) {
 	k := a.state.keys[hash]
 	if k == nil || subtle.ConstantTimeCompare(k.hash[:], hash[:]) != 1 {
 		a.mu.RUnlock()
-		return nil, fault.InvalidKey.With("There is no such API key. `boreas key list` lists those that there are, `boreas key new` makes one.")
+		return nil, fault.InvalidKey.With("The API key is unknown. `boreas key list` lists the keys, and `boreas key new` makes one.")
 	}
 	revoked, key := k.revoked, k.public()
 	a.mu.RUnlock()
@@ -283,7 +283,7 @@ func (a *Authority) save(k *storedKey, at time.Time) error {
 	k.saved = at // also if it fails: another try now would fail too
 	err := a.journal.append(false, &line{Op: opUsed, ID: k.key.ID, Used: at})
 	if err != nil {
-		a.options.Log.Warn("when a key was last used could not be stored", "key", k.key.ID, "error", err)
+		a.options.Log.Warn("the time of a key's last use could not be stored", "key", k.key.ID, "error", err)
 	}
 	return err
 }

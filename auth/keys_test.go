@@ -38,14 +38,14 @@ func TestKeyMay(t *testing.T) {
 		{shop, KeyPublish, "orders.7", "none"},
 		{shop, KeySessions, "news", "none"},
 		{shop, KeyPublish, "", "none"},
-		{shop, KeyPublish, "orders.7.log", `not_permitted: The key "shop" is for the channels orders.*, news, and not for "orders.7.log".`},
-		{shop, KeyTokens, "", `not_permitted: The key "shop" allows publish, sessions, and not tokens.`},
-		{shop, KeyTokens, "news", `not_permitted: The key "shop" allows publish, sessions, and not tokens.`},
-		{shop, KeyAdmin, "", `not_permitted: The key "shop" allows publish, sessions, and not admin.`},
-		{shop, KeyPublish | KeyStats, "", `not_permitted: The key "shop" allows publish, sessions, and not stats.`},
+		{shop, KeyPublish, "orders.7.log", `not_permitted: The key "shop" is only for the channels orders.*, news, and not for "orders.7.log".`},
+		{shop, KeyTokens, "", `not_permitted: The key "shop" allows publish, sessions, but not tokens.`},
+		{shop, KeyTokens, "news", `not_permitted: The key "shop" allows publish, sessions, but not tokens.`},
+		{shop, KeyAdmin, "", `not_permitted: The key "shop" allows publish, sessions, but not admin.`},
+		{shop, KeyPublish | KeyStats, "", `not_permitted: The key "shop" allows publish, sessions, but not stats.`},
 		{admin, KeyPublish, "x", "none"},
 		{admin, KeyAdmin | KeyStats, "", "none"},
-		{Key{Name: "root", Verbs: KeyAdmin, Channels: []string{"a"}}, KeyPublish, "b", `not_permitted: The key "root" is for the channels a, and not for "b".`},
+		{Key{Name: "root", Verbs: KeyAdmin, Channels: []string{"a"}}, KeyPublish, "b", `not_permitted: The key "root" is only for the channels a, and not for "b".`},
 	} {
 		if got := failure(test.key.May(test.verb, test.channel)); got != test.want {
 			t.Errorf("%v on %q:\n got %s\nwant %s", test.verb, test.channel, got, test.want)
@@ -97,7 +97,7 @@ func TestCreateKey(t *testing.T) {
 			t.Errorf("expired:\n got %s\nwant %s", failure(err), want)
 		}
 		_, err = a.CheckKey(text[:len(text)-1])
-		if want := "invalid_key: There is no such API key. `boreas key list` lists those that there are, `boreas key new` makes one."; failure(err) != want {
+		if want := "invalid_key: The API key is unknown. `boreas key list` lists the keys, and `boreas key new` makes one."; failure(err) != want {
 			t.Errorf("unknown:\n got %s\nwant %s", failure(err), want)
 		}
 	})
@@ -115,13 +115,13 @@ func TestCreateKeyRefuses(t *testing.T) {
 		{Key{Verbs: KeyPublish}, "malformed: The key's name is empty."},
 		{Key{Name: strings.Repeat("ü", 65), Verbs: KeyPublish}, "malformed: The key's name has 65 characters, more than 64."},
 		{Key{Name: "a\x7f", Verbs: KeyPublish}, "malformed: The key's name has a control character, or is not valid UTF-8."},
-		{Key{Name: "a"}, "malformed: The key has no verbs that there are: publish, tokens, sessions, stats, admin."},
-		{Key{Name: "a", Verbs: 1 << 5}, "malformed: The key has no verbs that there are: publish, tokens, sessions, stats, admin."},
+		{Key{Name: "a"}, "malformed: The key has no valid verbs: the verbs are publish, tokens, sessions, stats, admin."},
+		{Key{Name: "a", Verbs: 1 << 5}, "malformed: The key has no valid verbs: the verbs are publish, tokens, sessions, stats, admin."},
 		{Key{Name: "a", Verbs: KeyStats, Channels: []string{"a", ""}}, "malformed: The pattern is empty: ** matches every channel."},
 		{Key{Name: "a", Verbs: KeyStats, Channels: make([]string, 101)}, "malformed: The key has 101 patterns of channels, more than 100."},
-		{Key{Name: "a", Verbs: KeyStats, Expires: time.Unix(1_000_000_000, 0)}, "malformed: The time in expires, 2001-09-09T01:46:40Z, is past. To end something at once, delete or revoke it."},
-		{Key{Name: "shop", Verbs: KeyStats}, "malformed: There are 2 valid keys named \"shop\", and more are not needed to replace one by the next. Revoke the older one first, " + first.ID + ", or use another name."},
-		{Key{Name: "a", Verbs: KeyStats}, "too_many_stored: The server keeps 3 keys, as many as it may. Revoke those that nobody uses."},
+		{Key{Name: "a", Verbs: KeyStats, Expires: time.Unix(1_000_000_000, 0)}, "malformed: The time in expires, 2001-09-09T01:46:40Z, is in the past. To end a token or key at once, delete or revoke it."},
+		{Key{Name: "shop", Verbs: KeyStats}, "malformed: There are already 2 valid keys named \"shop\", which is enough to replace one with the next. Revoke the older one first, " + first.ID + ", or use another name."},
+		{Key{Name: "a", Verbs: KeyStats}, "too_many_stored: The server has reached its limit of 3 keys. Revoke keys that nobody uses."},
 	} {
 		if _, _, err := a.CreateKey(test.key); failure(err) != test.want {
 			t.Errorf("%+.40v:\n got %s\nwant %s", test.key, failure(err), test.want)

@@ -71,11 +71,11 @@ func readLine(object []byte) (*line, error) {
 		if errors.As(err, &semantic) && semantic.Err != nil { // without Go's type names
 			err = fmt.Errorf("%w at %q", semantic.Err, semantic.JSONPointer)
 		}
-		return nil, fmt.Errorf("it is not as the server writes it: %w", err)
+		return nil, fmt.Errorf("it is not in the form that the server writes: %w", err)
 	}
 	for _, t := range []time.Time{l.Created, l.Expires, l.Used, l.Before, l.Own, l.Until} {
 		if !inRange(t) {
-			return nil, fmt.Errorf("the time %v is out of all reason", t)
+			return nil, fmt.Errorf("the time %v is not plausible", t)
 		}
 	}
 	return l, nil
@@ -103,15 +103,15 @@ func (s *state) apply(l *line) error {
 		s.marks.remove(l.Mark)
 		return nil
 	}
-	return fmt.Errorf("there is no operation %.40q", l.Op)
+	return fmt.Errorf("unknown operation %.40q", l.Op)
 }
 
 func (s *state) revoke(l *line) error {
 	if l.Mark.kind() >= markKinds {
-		return errors.New("there is no such kind of revocation")
+		return errors.New("unknown kind of revocation")
 	}
 	if l.Mark == (mark{}) {
-		return errors.New("a revocation is of nothing")
+		return errors.New("a revocation names nothing to revoke")
 	}
 	s.marks.put(l.Mark, l.span())
 	s.serial = max(s.serial, l.Serial)

@@ -43,9 +43,9 @@ func (d *damage) Error() string {
 func (d *damage) Unwrap() error { return d.reason }
 
 var (
-	errNoHead   = errors.New("the file does not begin as every file of the server does")
+	errNoHead   = errors.New("the first line is not the one that the server writes")
 	errEmpty    = errors.New("the file is empty")
-	errZeroes   = errors.New("there are zeroes, as after a power failure or a copy that was cut short")
+	errZeroes   = errors.New("it has zero bytes, as after a power failure or an incomplete copy")
 	errChecksum = errors.New("its checksum is wrong: this line, or one before it, was changed or lost")
 	errLong     = fmt.Errorf("it is longer than %d bytes", maxLine)
 )
@@ -126,7 +126,7 @@ func (f *found) readHead(text []byte) error {
 		Version int    `json:"version"`
 	}
 	if json.Unmarshal(text, &newer) == nil && newer.Op == opHead && newer.Version > journalVersion {
-		return fmt.Errorf("it was written by a server with version %d of this format: this one knows %d", newer.Version, journalVersion)
+		return fmt.Errorf("a server with version %d of this format wrote it, and this server supports version %d", newer.Version, journalVersion)
 	}
 	object, ok := f.chain.open(text)
 	if !ok {
@@ -164,7 +164,7 @@ func (f *found) object(text []byte) ([]byte, error) {
 func (f *found) end(text []byte, s *state) error {
 	switch {
 	case f.lines < f.written:
-		return f.damage(fmt.Errorf("the file ends before it, and was written with %d lines", f.written))
+		return f.damage(fmt.Errorf("it is missing, because the file was written with %d lines and is shorter now", f.written))
 	case len(text) == 0:
 		return nil
 	case f.complete(text):
@@ -175,11 +175,11 @@ func (f *found) end(text []byte, s *state) error {
 		f.size-- // the newline, which is missing
 		return nil
 	case f.complete(text[:len(text)-1]):
-		return f.damage(errors.New("its newline is another byte"))
+		return f.damage(errors.New("it does not end with a newline"))
 	case bytes.IndexByte(text, 0) >= 0:
 		return f.damage(errZeroes)
 	case bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' }): // JSON does not contain any
-		return f.damage(errors.New("there is a control character"))
+		return f.damage(errors.New("it has a control character"))
 	}
 	f.torn = int64(len(text))
 	return nil

@@ -53,8 +53,8 @@ func openNameKey(dir string) (nameKey, error) {
 	}
 	var k nameKey
 	if err := decodeText(k[:], []byte(strings.TrimSuffix(string(text), "\n"))); err != nil {
-		return nameKey{}, fmt.Errorf("%s is damaged: it has %d bytes, and not %d characters of base64url and a line break. "+
-			"Put a backup in its place; or remove it, and users without a name get new names (%s…)", path, len(text), len(encodeText(k[:])), userPrefix)
+		return nameKey{}, fmt.Errorf("%s is damaged: it has %d bytes instead of %d characters of base64url and a line break. "+
+			"Replace it with a backup. Or remove it: then users without a name get new names (%s…)", path, len(text), len(encodeText(k[:])), userPrefix)
 	}
 	return k, nil
 }

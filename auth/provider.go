@@ -14,7 +14,7 @@ const NoTokens = "boreas.utils.tokens:no_tokens"
 // maxProvided is the greatest size, in bytes, of what a provider may say.
 const maxProvided = 64 << 20
 
-var errTooLarge = fmt.Errorf("it gives more than %d MiB", maxProvided>>20)
+var errTooLarge = fmt.Errorf("it returned more than %d MiB", maxProvided>>20)
 
 // Load asks a provider for tokens, for at most the given time. Providers are
 //

@@ -106,7 +106,7 @@ func TestFileFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	tokens, err = Load(t.Context(), "file:"+large, noLimit)
-	checkFailure(t, tokens, err, "token provider file:"+large+": it gives more than 64 MiB")
+	checkFailure(t, tokens, err, "token provider file:"+large+": it returned more than 64 MiB")
 }
 
 func TestHTTP(t *testing.T) {
@@ -144,7 +144,7 @@ func TestHTTP(t *testing.T) {
 		"/tokens?key=wrong":  "/tokens: it answered 401 Unauthorized",
 		"/page":              "/page: line 2: the token has a blank, U+0020, at byte 12",
 		"/cut":               "/cut: unexpected EOF",
-		"/elsewhere":         "/elsewhere: it redirects to another host, which is not followed",
+		"/elsewhere":         "/elsewhere: it redirects to another host, and the server does not follow that",
 	} {
 		tokens, err = Load(t.Context(), withSecrets+path, noLimit)
 		checkFailure(t, tokens, err, "token provider "+server.URL+want)

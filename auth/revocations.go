@@ -152,9 +152,9 @@ func (r *Revocation) check() error {
 	}
 	switch {
 	case n > 1 || n == 0 && r.IssuedBefore.IsZero():
-		return fault.Malformed.With("A revocation has one of token, user and key, or issued_before alone.")
+		return fault.Malformed.With("A revocation has exactly one of token, user and key, or only issued_before.")
 	case r.User == "" && n == 1 && !r.IssuedBefore.IsZero():
-		return fault.Malformed.With("A revocation has issued_before alone, or with user: a token or key is taken back whole.")
+		return fault.Malformed.With("A revocation has issued_before alone, or with user. A token or key is always revoked completely.")
 	case !inRange(r.IssuedBefore):
 		return fault.Malformed.With("The time in issued_before is not between the years 1970 and 2261.")
 	case len(r.Key) > maxKid:

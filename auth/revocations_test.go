@@ -191,12 +191,12 @@ func TestRevokeRefuses(t *testing.T) {
 		revocation Revocation
 		want       string
 	}{
-		{Revocation{}, "malformed: A revocation has one of token, user and key, or issued_before alone."},
-		{Revocation{User: "u", Key: "k"}, "malformed: A revocation has one of token, user and key, or issued_before alone."},
-		{Revocation{Key: "k", IssuedBefore: some}, "malformed: A revocation has issued_before alone, or with user: a token or key is taken back whole."},
+		{Revocation{}, "malformed: A revocation has exactly one of token, user and key, or only issued_before."},
+		{Revocation{User: "u", Key: "k"}, "malformed: A revocation has exactly one of token, user and key, or only issued_before."},
+		{Revocation{Key: "k", IssuedBefore: some}, "malformed: A revocation has issued_before alone, or with user. A token or key is always revoked completely."},
 		{Revocation{IssuedBefore: past.AddDate(300, 0, 0)}, "malformed: The time in issued_before is not between the years 1970 and 2261."},
 		{Revocation{IssuedBefore: time.Date(1970, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600))}, "malformed: The time in issued_before is not between the years 1970 and 2261."},
-		{Revocation{User: "u", Until: past}, "malformed: The time in until, 2001-09-09T01:46:40Z, is past. To end something at once, delete or revoke it."},
+		{Revocation{User: "u", Until: past}, "malformed: The time in until, 2001-09-09T01:46:40Z, is in the past. To end a token or key at once, delete or revoke it."},
 		{Revocation{User: "a\nb"}, "malformed: The user's name has a control character, U+000A, at byte 1."},
 		{Revocation{Key: strings.Repeat("k", 256)}, "malformed: The key's name has 256 bytes, more than 255."},
 		{Revocation{Key: "key_0123456789abcdef"}, "no_key: There is no key with this ID."},
@@ -204,7 +204,7 @@ func TestRevokeRefuses(t *testing.T) {
 		{Revocation{Token: "tok_0123456789abcdef"}, "no_token: There is no token with this ID."},
 		{Revocation{User: "u"}, "none"},
 		{Revocation{User: "u"}, "none"},
-		{Revocation{User: "u2"}, "too_many_stored: The server keeps 1 revocations, as many as it may."},
+		{Revocation{User: "u2"}, "too_many_stored: The server has reached its limit of 1 revocations."},
 	} {
 		if _, err := a.Revoke(test.revocation); failure(err) != test.want {
 			t.Errorf("%+v:\n got %s\nwant %s", test.revocation, failure(err), test.want)

@@ -41,7 +41,7 @@ func ParseRules(text []byte) (*access.Permissions, error) {
 			return nil, err
 		}
 		if len(list) > access.MaxPermissions {
-			return nil, fmt.Errorf("rule %d: with it there are more than %d channels in all rules together", n, access.MaxPermissions)
+			return nil, fmt.Errorf("rule %d: all rules together have more than %d channels", n, access.MaxPermissions)
 		}
 	}
 	if _, err := d.ReadToken(); err != nil {
@@ -55,7 +55,7 @@ func ParseRules(text []byte) (*access.Permissions, error) {
 
 func atEnd(d *jsontext.Decoder) error {
 	if _, err := d.ReadToken(); err != io.EOF {
-		return errors.New("the rules are followed by something else")
+		return errors.New("there is more text after the rules")
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func appendRule(list []access.Permission, d *jsontext.Decoder, n int) ([]access.
 		}
 		member := map[string]*[]string{"channels": &rule.channels, "allow": &rule.allow, "deny": &rule.deny}[name.String()]
 		if member == nil {
-			return fail(fmt.Errorf("there is no member %.40q: there are channels, allow, deny", name.String()))
+			return fail(fmt.Errorf("there is no member %.40q: the members are channels, allow, deny", name.String()))
 		}
 		if *member, err = readStrings(d, name.String()); err != nil {
 			return fail(err)
@@ -154,7 +154,7 @@ func rulesError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return errors.New("a member comes twice")
+		return errors.New("a member occurs twice")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the JSON of the rules ends too early")
 	case errors.As(err, &syntactic):

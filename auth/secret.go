@@ -30,7 +30,7 @@ func encodeText(b []byte) []byte { return base64.RawURLEncoding.AppendEncode(nil
 
 func decodeText(dst, text []byte) error {
 	if len(text) != base64.RawURLEncoding.EncodedLen(len(dst)) {
-		return errors.New("it has not the length of a hash")
+		return errors.New("it does not have the length of a hash")
 	}
 	_, err := base64.RawURLEncoding.Decode(dst, text)
 	return err

@@ -82,7 +82,7 @@ func (t *stored) line() *line {
 // putToken adds a token, or puts it in the place of the one with the same ID.
 func (s *state) putToken(l *line) error {
 	if !isID(tokenIDPrefix, l.ID) {
-		return errors.New("a token has no proper ID")
+		return errors.New("a token has no valid ID")
 	}
 	if l.User != "" {
 		if err := access.ValidUser(l.User); err != nil {
@@ -255,7 +255,7 @@ func (k *storedKey) line() *line {
 
 func (s *state) putKey(l *line) error {
 	if !isID(keyIDPrefix, l.ID) {
-		return errors.New("a key has no proper ID")
+		return errors.New("a key has no valid ID")
 	}
 	k := &storedKey{hash: l.Hash, number: s.nextKey(), revoked: l.Revoked, saved: l.Used}
 	k.key = Key{ID: l.ID, Key: l.Key, Name: l.Label, Channels: slices.Clone(l.On), Created: l.Created, Expires: l.Expires}

@@ -43,7 +43,7 @@ func (a *Authority) Add(token string) error {
 		return nil
 	}
 	if _, revoked := a.state.marks.find(markToken, l.ID, time.Now().UnixNano()); revoked {
-		a.options.Log.Info("a token of the provider is not valid, since it was revoked", "token_id", l.ID)
+		a.options.Log.Info("a token of the provider is not valid, because it was revoked", "token_id", l.ID)
 		return nil
 	}
 	if err := a.tokenRoom(); err != nil {
@@ -213,7 +213,7 @@ func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *access.G
 		return Token{}, nil, err
 	}
 	if old.classic() {
-		return Token{}, nil, fault.Malformed.With("Classic tokens cannot be changed: they may do everything, forever. Delete it, and make one with rules.")
+		return Token{}, nil, fault.Malformed.With("Classic tokens cannot be changed: they allow everything and never expire. Delete this one, and make a token with rules.")
 	}
 	l := old.line()
 	if change.Label != nil {
@@ -273,9 +273,9 @@ func checkEnd(name string, at time.Time) error {
 	case at.IsZero():
 		return nil
 	case !time.Now().Before(at):
-		return fault.Malformed.With(fmt.Sprintf("The time in %s, %s, is past. To end something at once, delete or revoke it.", name, stamp(at)))
+		return fault.Malformed.With(fmt.Sprintf("The time in %s, %s, is in the past. To end a token or key at once, delete or revoke it.", name, stamp(at)))
 	case !inRange(at):
-		return fault.Malformed.With(fmt.Sprintf("The time in %s is after the year 2261. Leave it out for never.", name))
+		return fault.Malformed.With(fmt.Sprintf("The time in %s is after the year 2261. Omit it for no expiry.", name))
 	}
 	return nil
 }

@@ -82,11 +82,11 @@ func TestCreateTokenRefuses(t *testing.T) {
 		{Token{Label: "a\nb"}, "malformed: The label has a control character."},
 		{Token{Label: "\xff"}, "malformed: The label is not valid UTF-8."},
 		{Token{Label: strings.Repeat("x", 256)}, "malformed: The label has 256 bytes, more than 255."},
-		{Token{Expires: past}, "malformed: The time in expires, 2001-09-09T01:46:40Z, is past. To end something at once, delete or revoke it."},
-		{Token{Expires: past.AddDate(300, 0, 0)}, "malformed: The time in expires is after the year 2261. Leave it out for never."},
-		{Token{Expires: time.Date(2261, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600))}, "malformed: The time in expires is after the year 2261. Leave it out for never."},
+		{Token{Expires: past}, "malformed: The time in expires, 2001-09-09T01:46:40Z, is in the past. To end a token or key at once, delete or revoke it."},
+		{Token{Expires: past.AddDate(300, 0, 0)}, "malformed: The time in expires is after the year 2261. Omit it for no expiry."},
+		{Token{Expires: time.Date(2261, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600))}, "malformed: The time in expires is after the year 2261. Omit it for no expiry."},
 		{Token{}, "none"},
-		{Token{}, "too_many_stored: The server keeps 1 tokens, as many as it may."},
+		{Token{}, "too_many_stored: The server has reached its limit of 1 tokens."},
 	} {
 		if _, _, err := a.CreateToken(test.token); failure(err) != test.want {
 			t.Errorf("%+.40v:\n got %s\nwant %s", test.token, failure(err), test.want)
@@ -290,8 +290,8 @@ func TestUpdateTokenRefuses(t *testing.T) {
 		{"tok_0123456789abcdef", TokenChange{}, "no_token: There is no token with this ID."},
 		{"", TokenChange{}, "no_token: There is no token with this ID."},
 		{made.ID, TokenChange{Label: &long}, "malformed: The label has 256 bytes, more than 255."},
-		{made.ID, TokenChange{Expires: &past}, "malformed: The time in expires, 2001-09-09T01:46:40Z, is past. To end something at once, delete or revoke it."},
-		{classicID("zebra"), TokenChange{}, "malformed: Classic tokens cannot be changed: they may do everything, forever. Delete it, and make one with rules."},
+		{made.ID, TokenChange{Expires: &past}, "malformed: The time in expires, 2001-09-09T01:46:40Z, is in the past. To end a token or key at once, delete or revoke it."},
+		{classicID("zebra"), TokenChange{}, "malformed: Classic tokens cannot be changed: they allow everything and never expire. Delete this one, and make a token with rules."},
 	} {
 		if _, _, err := a.UpdateToken(test.id, test.change); failure(err) != test.want {
 			t.Errorf("%q %+v:\n got %s\nwant %s", test.id, test.change, failure(err), test.want)
@@ -304,8 +304,8 @@ func TestUnknownTokenIsToldWhatThereIs(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{Options{}, "invalid_token: The token is not valid, or is no longer valid. Of tokens this server takes its own."},
-		{Options{JWT: new(JWT)}, "invalid_token: The token is not valid, or is no longer valid. Of tokens this server takes its own and JSON Web Tokens."},
+		{Options{}, "invalid_token: The token is not valid, or is no longer valid. The server accepts only its own tokens."},
+		{Options{JWT: new(JWT)}, "invalid_token: The token is not valid, or is no longer valid. The server accepts only its own tokens and JSON Web Tokens."},
 	} {
 		a := open(t, test.options)
 		if _, err := a.Check(access.Credentials{Token: "zebra"}); failure(err) != test.want {

@@ -93,7 +93,7 @@ func (a *Authority) enforce(l *line) {
 		now = &line{Op: opRevoke, Mark: u.standIn}
 	}
 	if err := a.apply(now); err != nil {
-		a.options.Log.Error("a revocation could not be put in force", "error", err)
+		a.options.Log.Error("a revocation could not be applied", "error", err)
 		return
 	}
 	a.mu.Lock()

@@ -17,8 +17,8 @@ func TestKeysOfARunningServerAreLocked(t *testing.T) {
 	}
 	got := started{args: "key new --data-dir=" + dir + " n"}.run(t)
 	got.Stderr = strings.ReplaceAll(got.Stderr, dir, "DIR")
-	want := outcome{Exit: 1, Stderr: "boreas: lock the directory DIR: another process has it: a running server, most likely. " +
-		"Use that one's API, stop it first, or choose another directory with --data-dir\n"}
+	want := outcome{Exit: 1, Stderr: "boreas: lock the directory DIR: another process uses it, probably a running server. " +
+		"Use the API of that server, stop it first, or choose another directory with --data-dir\n"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -19,7 +19,7 @@ test("ws can read the reason of a refused handshake", async (t) => {
   assert.equal(answer.statusCode, 401);
   assert.equal(answer.headers["www-authenticate"], "Bearer");
   assert.deepEqual(JSON.parse(body), {
-    error: fault("invalid_token", "The token is not valid, or is no longer valid. Of tokens this server takes its own."),
+    error: fault("invalid_token", "The token is not valid, or is no longer valid. The server accepts only its own tokens."),
   });
 });
 

@@ -43,7 +43,7 @@ func TestRefusedByCurl(t *testing.T) {
 	for _, c := range []struct{ what, want string }{
 		{"no key", `{"error":{"code":"invalid_key","message":"The API needs a key, and the request has no valid one.` + docs + `invalid_key"}}` + "\n401"},
 		{"bk_" + strings.Repeat("x", 43), `{"error":{"code":"invalid_key","message":"There is no such API key. ` + "`boreas key list` lists those that there are, `boreas key new` makes one." + docs + `invalid_key"}}` + "\n401"},
-		{key, `{"error":{"code":"not_permitted","message":"The key \"shop\" allows publish, and not stats.` + docs + `not_permitted"}}` + "\n403"},
+		{key, `{"error":{"code":"not_permitted","message":"The key \"shop\" allows publish, but not stats.` + docs + `not_permitted"}}` + "\n403"},
 	} {
 		arguments := []string{s.api + "/v2/stats"}
 		if c.what != "no key" {
@@ -54,7 +54,7 @@ func TestRefusedByCurl(t *testing.T) {
 		}
 	}
 	got := s.curl(s.ws + "/v2/events?channel=news&access_token=wrong")
-	want := `{"error":{"code":"invalid_token","message":"The token is not valid, or is no longer valid. Of tokens this server takes its own.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}` + "\n401"
+	want := `{"error":{"code":"invalid_token","message":"The token is not valid, or is no longer valid. The server accepts only its own tokens.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}` + "\n401"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a stream (-want +got):\n%s", diff)
 	}
