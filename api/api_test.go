@@ -15,7 +15,7 @@ import (
 func notFound() string { return errorAnswer(404, "There is nothing at this path.") }
 
 func notAllowed(allow string) string {
-	return strings.Replace(errorAnswer(405, "This path takes "+allow+" only."), "\n", "\nAllow: "+allow+"\n", 1)
+	return strings.Replace(errorAnswer(405, "This path accepts only "+allow+"."), "\n", "\nAllow: "+allow+"\n", 1)
 }
 
 func TestPathsAndMethods(t *testing.T) {

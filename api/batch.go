@@ -23,7 +23,7 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 		return nil, 0, err
 	}
 	if len(r.Header["Idempotency-Key"]) > 0 {
-		return nil, 0, malformed("The header Idempotency-Key has no meaning for many messages: give each its `key`.")
+		return nil, 0, malformed("The header Idempotency-Key does not apply to many messages: give each message its own `key`.")
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)
@@ -46,7 +46,7 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 		}
 		err := cmp.Or(item.Err, late) // after a timeout, each further message would wait as long again
 		if item.Err != nil {
-			err = malformed("This message is not right: %v.", err)
+			err = malformed("This message is not valid: %v.", err)
 		} else if err != nil {
 			// not published
 		} else if err = s.allowedOn(r, q.call, item.Channel); err != nil {

@@ -77,9 +77,9 @@ func (s *service) refuseBody(w http.ResponseWriter, r *http.Request, c *call, er
 			fmt.Sprintf("The body is larger than %d bytes.", s.options.MaxBody))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.refuse(w, refusedSlow, http.StatusRequestTimeout,
-			fmt.Sprintf("The body did not come in within %v.", s.options.BodyTimeout))
+			fmt.Sprintf("The body did not arrive within %v.", s.options.BodyTimeout))
 	default:
-		s.refuse(w, refusedCut, http.StatusBadRequest, "The body ended early or is not framed as HTTP asks for.")
+		s.refuse(w, refusedCut, http.StatusBadRequest, "The body ended early, or its framing is not valid HTTP.")
 	}
 }
 

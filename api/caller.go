@@ -191,7 +191,7 @@ func bearer(values []string, open bool) (string, error) {
 		return "", nil
 	}
 	if len(values) > 1 {
-		return "", fault.InvalidKey.With(fmt.Sprintf("The header Authorization is there %d times.", len(values)))
+		return "", fault.InvalidKey.With(fmt.Sprintf("The header Authorization is present %d times.", len(values)))
 	}
 	scheme, credential, _ := strings.Cut(values[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -207,7 +207,7 @@ func bearer(values []string, open bool) (string, error) {
 	return credential, nil
 }
 
-var errBearer = fault.InvalidKey.With("The header Authorization must be `Bearer`, a blank, and a key or token.")
+var errBearer = fault.InvalidKey.With("The header Authorization must be `Bearer`, a space, and a key or token.")
 
 // allowed returns an error if the caller may not make the call.
 func (s *service) allowed(c *call) error {
@@ -243,7 +243,7 @@ func withinChannels(c *call) error {
 	case len(c.key.Channels) == 0 || need.key == auth.KeyStats:
 		return nil
 	case need.key&(auth.KeyTokens|auth.KeyAdmin) != 0:
-		return fault.NotPermitted.With("The key is limited to channels, and so may not make, see or revoke tokens and keys.")
+		return fault.NotPermitted.With("The key is limited to channels, so it cannot make, list or revoke tokens and keys.")
 	case !c.route.onChannel && !need.each:
 		return fault.NotPermitted.With("The key is limited to channels, and " + c.route.pattern + " is not about one channel.")
 	default:
@@ -276,7 +276,7 @@ func (s *service) grantAllows(g *access.Grant, verb access.Verb, channel string)
 	return g.May(verb, channel)
 }
 
-var errTokenHere = fault.NotPermitted.With("With a subscriber's token one can publish and read history and presence. This needs an API key.")
+var errTokenHere = fault.NotPermitted.With("With a subscriber's token you can only publish and read history and presence. This request needs an API key.")
 
 // isRefusal reports whether an error concerns the caller and not the request.
 func isRefusal(err error) bool {

@@ -129,8 +129,8 @@ func TestAuthorizationHeader(t *testing.T) {
 	invalid := func(message string) string {
 		return strings.Replace(failure(401, "invalid_key", message, ""), "\nX-Content", "\nWww-Authenticate: Bearer\nX-Content", 1)
 	}
-	twice := invalid("The header Authorization is there 2 times.")
-	bad := invalid("The header Authorization must be `Bearer`, a blank, and a key or token.")
+	twice := invalid("The header Authorization is present 2 times.")
+	bad := invalid("The header Authorization must be `Bearer`, a space, and a key or token.")
 	unknown := invalid("The API needs a key, and the request has no valid one.")
 	for _, c := range []struct {
 		values []string

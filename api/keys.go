@@ -44,7 +44,7 @@ func (s *service) newKey(dst []byte, w http.ResponseWriter, r *http.Request, q q
 		return nil, 0, err
 	}
 	if k.Name == "" {
-		return nil, 0, malformed("`name` is required: it tells the keys apart.")
+		return nil, 0, malformed("`name` is required: the name of the key.")
 	}
 	if k.Verbs, err = o.keyVerbs(); err != nil {
 		return nil, 0, err
@@ -81,7 +81,7 @@ func (o object) keyVerbs() (auth.KeyVerb, error) {
 		verbs |= verb
 	}
 	if verbs == 0 {
-		return 0, malformed("`verbs` is required: a list of what the key allows.")
+		return 0, malformed("`verbs` is required: a list of the verbs that the key allows.")
 	}
 	return verbs, nil
 }
@@ -94,7 +94,7 @@ func (o object) patterns(name string) ([]string, error) {
 		return nil, err
 	}
 	if o.has(name) && len(list) == 0 {
-		return nil, malformed("`%s` is empty: leave it out to allow all channels.", name)
+		return nil, malformed("`%s` is empty: omit it to allow all channels.", name)
 	}
 	if len(list) > maxKeyChannels {
 		return nil, malformed("`%s` has %d patterns, more than %d.", name, len(list), maxKeyChannels)

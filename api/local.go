@@ -14,7 +14,7 @@ func (s *service) checkLocal(r *http.Request) error {
 	if s.options.Loopback && !s.options.Insecure {
 		if name := forwardedBy(r.Header); name != "" {
 			return fault.InvalidKey.With(fmt.Sprintf("The request came through a proxy: it has the header %s. "+
-				"So it may be from another machine, and without keys the API answers this machine alone. "+
+				"It may come from another machine, and without keys the API accepts requests only from this machine. "+
 				"Make a key with `boreas key new` and send it as `Authorization: Bearer KEY`.", name))
 		}
 	}

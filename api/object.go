@@ -46,10 +46,10 @@ func parseObject(what string, text []byte, names []string) (object, error) {
 		}
 		name := token.(string) // otherwise the decoder had failed
 		if !slices.Contains(names, name) {
-			return nil, malformed("Unknown member %.40q: there can be %s.", name, strings.Join(names, ", "))
+			return nil, malformed("Unknown member %.40q: the members are %s.", name, strings.Join(names, ", "))
 		}
 		if _, twice := o[name]; twice {
-			return nil, malformed("`%s` is there more than once.", name)
+			return nil, malformed("`%s` occurs more than once.", name)
 		}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
@@ -147,7 +147,7 @@ const maxTTL = 1_000_000_000
 func (o object) expires() (time.Time, error) {
 	switch {
 	case o.has("ttl") && o.has("expires"):
-		return time.Time{}, malformed("There can be `ttl` or `expires`, not both.")
+		return time.Time{}, malformed("Send `ttl` or `expires`, not both.")
 	case o.has("ttl"):
 		ttl, err := o.seconds("ttl", 1, maxTTL)
 		if err != nil {

@@ -62,8 +62,8 @@ func TestBodiesAreBounded(t *testing.T) {
 		method, path := g.request(to)
 		for _, c := range []struct{ got, want string }{
 			{g.do(method, path, `{"x":"`+strings.Repeat("x", 10)+`"}`), failure(413, "too_large", "The body is larger than 10 bytes.", "")},
-			{g.broken(method, path, os.ErrDeadlineExceeded), failure(408, "timeout", "The body did not come in within 10s.", "")},
-			{g.broken(method, path, errors.New("cut")), failure(400, "malformed", "The body ended early or is not framed as HTTP asks for.", "")},
+			{g.broken(method, path, os.ErrDeadlineExceeded), failure(408, "timeout", "The body did not arrive within 10s.", "")},
+			{g.broken(method, path, errors.New("cut")), failure(400, "malformed", "The body ended early, or its framing is not valid HTTP.", "")},
 		} {
 			if diff := cmp.Diff(strings.Replace(c.want, "\n", "\nConnection: close\n", 1), c.got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", to.pattern, diff)

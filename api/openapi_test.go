@@ -89,9 +89,9 @@ func TestOpenAPIParametersAreThoseOfTheRoutes(t *testing.T) {
 		if !strings.HasPrefix(path, "/v2/") {
 			continue
 		}
-		takes := "this path takes none"
+		takes := "this path accepts none"
 		if len(names) > 0 {
-			takes = "this path takes " + strings.Join(names, ", ")
+			takes = "this path accepts " + strings.Join(names, ", ")
 		}
 		path = strings.NewReplacer("{channel}", "c", "{session}", "s_1", "{id}", "tok_1").Replace(path)
 		want := failure(400, "malformed", `Unknown parameter \"nonsense\": `+takes+".", "")

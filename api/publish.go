@@ -49,7 +49,7 @@ func idempotencyKey(h http.Header) (string, error) {
 	case len(list) == 0:
 		return "", nil
 	case len(list) > 1:
-		return "", malformed("The header Idempotency-Key is there %d times.", len(list))
+		return "", malformed("The header Idempotency-Key is present %d times.", len(list))
 	case list[0] == "":
 		return "", boreas.ErrKey
 	case !utf8.ValidString(list[0]):
@@ -114,8 +114,8 @@ func (s *service) badBody(w http.ResponseWriter, err error) error {
 	case errors.Is(err, errTooLarge):
 		return fault.TooLarge.With(fmt.Sprintf("The body is larger than %d bytes.", s.options.MaxBody))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fault.Timeout.With(fmt.Sprintf("The body did not come in within %v.", s.options.BodyTimeout))
+		return fault.Timeout.With(fmt.Sprintf("The body did not arrive within %v.", s.options.BodyTimeout))
 	default:
-		return malformed("The body ended early or is not framed as HTTP asks for.")
+		return malformed("The body ended early, or its framing is not valid HTTP.")
 	}
 }

@@ -101,7 +101,7 @@ func TestPublishErrors(t *testing.T) {
 		{"/v2/channels/%00/messages", "1", failure(400, "channel_name", "Not a channel name: control character U+0000 at byte 0.", "")},
 		{"/v2/channels//messages", "1", failure(400, "channel_name", "Not a channel name: it is empty.", "")},
 		{"/v2/channels/a/messages?dry_run=yes", "1", failure(400, "malformed", `The parameter dry_run is \"yes\": it must be true or false.`, "")},
-		{"/v2/channels/a/messages?dryrun=true", "1", failure(400, "malformed", `Unknown parameter \"dryrun\": this path takes dry_run.`, "")},
+		{"/v2/channels/a/messages?dryrun=true", "1", failure(400, "malformed", `Unknown parameter \"dryrun\": this path accepts dry_run.`, "")},
 	} {
 		r := newRig(t, boreas.Options{}, api.Options{})
 		if diff := cmp.Diff(c.want, r.do("POST", c.path, c.body)); diff != "" {
@@ -178,8 +178,8 @@ func TestBatch(t *testing.T) {
 	want := told(200, `{"results":[{"position":"E-1","subscribers":1},{"position":"E-1","subscribers":1,"duplicate":true},`+
 		problem("key_reused", "Another message was published on this channel with the same key.")+","+
 		problem("channel_name", "Not a channel name: control character U+0000 at byte 0.")+","+
-		problem("malformed", "This message is not right: `message` is required.")+","+
-		problem("malformed", "This message is not right: it is not an object.")+","+
+		problem("malformed", "This message is not valid: `message` is required.")+","+
+		problem("malformed", "This message is not valid: it is not an object.")+","+
 		`{"position":"E-1","subscribers":0},{"position":"E-2","subscribers":1}]}`)
 	if diff := cmp.Diff(want, r.ask("POST", "/v2/messages", body, "Content-Type", "text/plain")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -217,7 +217,7 @@ func TestBatchErrors(t *testing.T) {
 	if n := strings.Count(got, `"position"`); n != 1000 || !strings.HasPrefix(got, "200\n") {
 		t.Errorf("1000 messages: %d were published: %.100s", n, got)
 	}
-	want := failure(400, "malformed", "The header Idempotency-Key has no meaning for many messages: give each its `key`.", "")
+	want := failure(400, "malformed", "The header Idempotency-Key does not apply to many messages: give each message its own `key`.", "")
 	if diff := cmp.Diff(want, r.do("POST", "/v2/messages", `{"messages":[]}`, "Idempotency-Key", "k")); diff != "" {
 		t.Errorf("with a header (-want +got):\n%s", diff)
 	}
@@ -255,13 +255,13 @@ func TestV2BodyBounds(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", path, diff)
 		}
 		head := "POST " + path + " HTTP/1.1\nHost: localhost\n"
-		cut := served(failure(400, "malformed", "The body ended early or is not framed as HTTP asks for.", ""), "Connection: close\n")
+		cut := served(failure(400, "malformed", "The body ended early, or its framing is not valid HTTP.", ""), "Connection: close\n")
 		if diff := cmp.Diff(cut, exchange(t, r, head+"Transfer-Encoding: chunked\n\nzz\n")); diff != "" {
 			t.Errorf("%s, a broken chunk (-want +got):\n%s", path, diff)
 		}
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, boreas.Options{}, api.Options{BodyTimeout: 3 * time.Second})
-			want := failure(408, "timeout", "The body did not come in within 3s.", "")
+			want := failure(408, "timeout", "The body did not arrive within 3s.", "")
 			if diff := cmp.Diff(served(want, "Connection: close\n"), slowly(t, r, head+"Content-Length: 5\n\n1")); diff != "" {
 				t.Errorf("%s, slowly (-want +got):\n%s", path, diff)
 			}

@@ -43,8 +43,8 @@ func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, 
 	if err == nil {
 		s.options.Log.Info("tokens were revoked", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
 	} else {
-		s.options.Log.Error("tokens were revoked, and that is not stored", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
-		err = fault.NotStored.With(fmt.Sprintf("%s Sessions that it ended or gave a grace: %d.", fault.Message(err), n))
+		s.options.Log.Error("tokens were revoked, but the revocation is not stored", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
+		err = fault.NotStored.With(fmt.Sprintf("%s Sessions that ended or have a grace period: %d.", fault.Message(err), n))
 	}
 	return n, err
 }
@@ -168,9 +168,9 @@ func (o object) revocation() (v auth.Revocation, err error) {
 	}
 	switch {
 	case given > 1 || given == 0 && !o.has("issued_before"):
-		return v, malformed("There must be one of `token`, `user` and `key`, or `issued_before`, which can stand with `user`.")
+		return v, malformed("Send exactly one of `token`, `user`, `key` and `issued_before`. Only `user` and `issued_before` can be together.")
 	case o.has("issued_before") && (o.has("token") || o.has("key")):
-		return v, malformed("`issued_before` can stand alone or with `user`.")
+		return v, malformed("`issued_before` can be alone or with `user`.")
 	}
 	return v, nil
 }
@@ -222,7 +222,7 @@ func (s *service) dropRevocation(_ []byte, _ http.ResponseWriter, _ *http.Reques
 	case !there:
 		return nil, 0, errNoRevocation
 	}
-	s.options.Log.Info("a revocation was taken back", "what", kindOf(v), "by", q.by())
+	s.options.Log.Info("a revocation was removed", "what", kindOf(v), "by", q.by())
 	return nil, http.StatusNoContent, nil
 }
 
@@ -240,7 +240,7 @@ func (q query) revocation() (auth.Revocation, error) {
 		}
 	}
 	if given != 1 || len(q.values) != 1 {
-		return v, malformed("There must be one of the parameters token, user and key, or all=true.")
+		return v, malformed("Send exactly one of the parameters token, user, key and all=true.")
 	}
 	return v, nil
 }

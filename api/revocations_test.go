@@ -34,8 +34,8 @@ func TestRevocations(t *testing.T) {
 		return strings.Join(in, " ")
 	}
 	revoked := func(n string) string { return told(201, `{"sessions":`+n+`}`) }
-	exactlyOne := bad("There must be one of `token`, `user` and `key`, or `issued_before`, which can stand with `user`.")
-	oneParameter := bad("There must be one of the parameters token, user and key, or all=true.")
+	exactlyOne := bad("Send exactly one of `token`, `user`, `key` and `issued_before`. Only `user` and `issued_before` can be together.")
+	oneParameter := bad("Send exactly one of the parameters token, user, key and all=true.")
 	noRevocation := strings.TrimSuffix(failure(404, "not_found", "There is no such revocation.", ""), "\n")
 	for _, s := range []struct {
 		sample
@@ -72,7 +72,7 @@ func TestRevocations(t *testing.T) {
 		{sample{"POST", "/v2/revocations", `{"user":""}`, bad("`user` is empty.")}, ""},
 		{sample{"POST", "/v2/revocations", `{"user":"a\tb"}`, bad("`user`: the user's name has a control character, U+0009, at byte 1.")}, ""},
 		{sample{"POST", "/v2/revocations", `{"token":["x"]}`, bad("`token` must be a string.")}, ""},
-		{sample{"POST", "/v2/revocations", `{"key":"k","issued_before":"2013-02-20T00:00:00Z"}`, bad("`issued_before` can stand alone or with `user`.")}, ""},
+		{sample{"POST", "/v2/revocations", `{"key":"k","issued_before":"2013-02-20T00:00:00Z"}`, bad("`issued_before` can be alone or with `user`.")}, ""},
 		{sample{"POST", "/v2/revocations", `{"user":"ann","issued_before":"now"}`, bad("`issued_before` must be a time as in RFC 3339, like 2026-11-25T12:00:00Z.")}, ""},
 		{sample{"POST", "/v2/revocations", `{"user":"ann","until":"2013-02-20T00:00:00Z"}`, bad("`until` is in the past.")}, ""},
 		{sample{"POST", "/v2/revocations", `{"user":"ann","grace":3601}`, bad("`grace` must be a whole number of seconds from 0 to 3600.")}, ""},
@@ -103,10 +103,10 @@ func TestRevocations(t *testing.T) {
 		`level=INFO msg="tokens were revoked" what="a key and its tokens" sessions=0 grace=0s` + by +
 		`level=INFO msg="tokens were revoked" what="a token" sessions=1 grace=1h0m0s` + by +
 		`level=INFO msg="tokens were revoked" what="all tokens issued until 2199-01-01T00:00:00Z" sessions=2 grace=0s` + by +
-		`level=INFO msg="a revocation was taken back" what="all tokens" by="nobody: the API needs no key"` + "\n" +
-		`level=INFO msg="a revocation was taken back" what="the tokens of a user" by="nobody: the API needs no key"` + "\n" +
-		`level=INFO msg="a revocation was taken back" what="a key and its tokens" by="nobody: the API needs no key"` + "\n" +
-		`level=INFO msg="a revocation was taken back" what="a token" by="nobody: the API needs no key"` + "\n" +
+		`level=INFO msg="a revocation was removed" what="all tokens" by="nobody: the API needs no key"` + "\n" +
+		`level=INFO msg="a revocation was removed" what="the tokens of a user" by="nobody: the API needs no key"` + "\n" +
+		`level=INFO msg="a revocation was removed" what="a key and its tokens" by="nobody: the API needs no key"` + "\n" +
+		`level=INFO msg="a revocation was removed" what="a token" by="nobody: the API needs no key"` + "\n" +
 		`level=INFO msg="tokens were revoked" what="a token" sessions=0 grace=0s` + by
 	if diff := cmp.Diff(wantLog, log.String()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)

@@ -59,10 +59,10 @@ func (s *service) serveRoute(found *route, rec *recorder, r *http.Request, name 
 func (s *service) refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
 	if isV2(r) {
-		s.fail(w, fault.MethodNotAllowed.With("This path takes "+allow+" only."))
+		s.fail(w, fault.MethodNotAllowed.With("This path accepts only "+allow+"."))
 		return
 	}
-	s.refuse(w, refusedMethod, http.StatusMethodNotAllowed, "This path takes "+allow+" only.")
+	s.refuse(w, refusedMethod, http.StatusMethodNotAllowed, "This path accepts only "+allow+".")
 }
 
 // refusePath refuses a request for an unknown path.

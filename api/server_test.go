@@ -56,7 +56,7 @@ const broadcastHead = "POST /broadcast/ch1/ HTTP/1.1\nHost: localhost\nContent-T
 func TestServerAnswers(t *testing.T) {
 	o := api.Options{MaxBody: 100, BodyTimeout: 30 * time.Second}
 	tooLarge := errorAnswer(413, "The body is larger than 100 bytes.")
-	cut := errorAnswer(400, "The body ended early or is not framed as HTTP asks for.")
+	cut := errorAnswer(400, "The body ended early, or its framing is not valid HTTP.")
 	body := `{"payload": "` + strings.Repeat("x", 100-len(`{"payload": ""}`)) + `"}` // as large as allowed
 	for name, c := range map[string]struct{ request, want string }{
 		"an empty answer has a length":          {broadcastHead + "Content-Length: 14\n\n" + `{"payload": 1}`, "200\nContent-Length: 0\n\n"},
@@ -125,7 +125,7 @@ func TestBodyTimeout(t *testing.T) {
 					t.Errorf("answered after %v, want %v", got, limit)
 				}
 				res.Header.Set("Connection", "close")
-				want := served(errorAnswer(408, fmt.Sprintf("The body did not come in within %v.", limit)), "Connection: close\n")
+				want := served(errorAnswer(408, fmt.Sprintf("The body did not arrive within %v.", limit)), "Connection: close\n")
 				if diff := gocmp.Diff(want, answer(res)); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}

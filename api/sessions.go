@@ -30,7 +30,7 @@ func (s *service) listSessions(dst []byte, _ http.ResponseWriter, _ *http.Reques
 		}
 		var list []boreas.SessionInfo
 		if list, more, err = s.hub.ListSessions(after, page); err != nil {
-			return nil, 0, malformed("The parameter after is %.40q: it must be the next of the page before.", after)
+			return nil, 0, malformed("The parameter after is %.40q: it must be the value of next in the previous page.", after)
 		}
 		looked += len(list)
 		for i, session := range list {

@@ -63,14 +63,14 @@ func parseQuery(raw string, allowed []string) (map[string]string, error) {
 	}
 	all, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, malformed("The query is not encoded well: %v.", err)
+		return nil, malformed("The query is not encoded correctly: %v.", err)
 	}
 	values := make(map[string]string, len(all))
 	for name, list := range all {
 		if !slices.Contains(allowed, name) {
-			takes := "this path takes none"
+			takes := "this path accepts none"
 			if len(allowed) > 0 {
-				takes = "this path takes " + strings.Join(allowed, ", ")
+				takes = "this path accepts " + strings.Join(allowed, ", ")
 			}
 			return nil, malformed("Unknown parameter %.40q: %s.", name, takes)
 		}

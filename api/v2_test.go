@@ -31,7 +31,7 @@ func told(status int, body string) string { return jsonAnswer(status, body) }
 func TestV2PathsAndMethods(t *testing.T) {
 	notFound := failure(404, "not_found", "There is nothing at this path.", "")
 	notAllowed := func(allow string) string {
-		text := failure(405, "method_not_allowed", "This path takes "+allow+" only.", "")
+		text := failure(405, "method_not_allowed", "This path accepts only "+allow+".", "")
 		return strings.Replace(text, "\n", "\nAllow: "+allow+"\n", 1)
 	}
 	for _, c := range []struct{ method, path, want string }{
@@ -50,7 +50,7 @@ func TestV2PathsAndMethods(t *testing.T) {
 		{"GET", "/v2/messages", notAllowed("POST")},
 		{"PATCH", "/v2/sessions/s_1", notAllowed("DELETE, GET, HEAD")},
 		{"GET", "/v2/token/", jsonAnswer(200, `{"tokens": []}`)}, // a classic path, for the channel v2
-		{"PUT", "/v2/token/", strings.Replace(errorAnswer(405, "This path takes GET, HEAD only."), "\n", "\nAllow: GET, HEAD\n", 1)},
+		{"PUT", "/v2/token/", strings.Replace(errorAnswer(405, "This path accepts only GET, HEAD."), "\n", "\nAllow: GET, HEAD\n", 1)},
 	} {
 		r := newRig(t, boreas.Options{}, api.Options{})
 		if diff := cmp.Diff(c.want, r.do(c.method, c.path, "")); diff != "" {
@@ -68,8 +68,8 @@ func TestV2Queries(t *testing.T) {
 		"/v2/sessions?limit=x":                bad(`The parameter limit is \"x\": it must be a number from 1 to 1000.`),
 		"/v2/channels/a/messages?limit=-1":    bad(`The parameter limit is \"-1\": it must be a number from 1 to 1000.`),
 		"/v2/channels?limit=1&limit=1":        bad("The parameter limit is given 2 times."),
-		"/v2/channels?%zz":                    bad(`The query is not encoded well: invalid URL escape \"%zz\".`),
-		"/v2/sessions?after=x":                bad(`The parameter after is \"x\": it must be the next of the page before.`),
+		"/v2/channels?%zz":                    bad(`The query is not encoded correctly: invalid URL escape \"%zz\".`),
+		"/v2/sessions?after=x":                bad(`The parameter after is \"x\": it must be the value of next in the previous page.`),
 		"/v2/channels/a/messages?since=x":     failure(400, "bad_position", `Position \"x\": not a position: send the text that came with a message or a join, unchanged.`, ""),
 		"/v2/channels/%00/messages":           failure(400, "channel_name", "Not a channel name: control character U+0000 at byte 0.", ""),
 		"/v2/channels/%00":                    failure(400, "channel_name", "Not a channel name: control character U+0000 at byte 0.", ""),

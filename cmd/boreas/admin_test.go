@@ -302,7 +302,7 @@ func TestMistakesOfAdministration(t *testing.T) {
 		{started{args: "token inspect - --can=join"}, "--can=join: give it as 'VERB CHANNEL', as in 'join chat.1'"},
 		{started{args: "key new"}, "give the key a name: boreas key new NAME"},
 		{started{args: "key new --verbs=, n"}, "--verbs is empty: a key needs at least one"},
-		{started{args: "key new --channels= n"}, "--channels is empty: leave it out to allow all channels"},
+		{started{args: "key new --channels= n"}, "--channels is empty: omit it to allow all channels"},
 		{started{args: "key list --data-dir=none"}, "--data-dir=none: there is no such directory"},
 		{started{args: "key new --data-dir=main.go n"}, "--data-dir=main.go: that is no directory"},
 		{started{args: "key list --data-dir=. --api=http://h"}, "give --api or --data-dir, not both"},

@@ -95,7 +95,7 @@ func (p *program) newKey(ctx context.Context, cmd *cli.Command) error {
 	case len(r.Verbs) == 0:
 		return usagef("--verbs is empty: a key needs at least one")
 	case cmd.IsSet("channels") && len(r.Channels) == 0:
-		return usagef("--channels is empty: leave it out to allow all channels")
+		return usagef("--channels is empty: omit it to allow all channels")
 	}
 	var err error
 	if r.TTL, r.Expires, err = expiryOf(cmd); err != nil {

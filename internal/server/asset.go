@@ -39,7 +39,7 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
-		http.Error(w, "This path takes GET and HEAD only.", http.StatusMethodNotAllowed)
+		http.Error(w, "This path accepts only GET and HEAD.", http.StatusMethodNotAllowed)
 		return
 	}
 	h.Set("Cache-Control", "no-cache")

@@ -31,7 +31,7 @@ func (s *Server) health(next http.Handler) http.Handler {
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			h.Set("Allow", "GET, HEAD")
 			w.WriteHeader(http.StatusMethodNotAllowed)
-			text = "This path takes GET and HEAD only.\n"
+			text = "This path accepts only GET and HEAD.\n"
 		case err != nil:
 			w.WriteHeader(http.StatusServiceUnavailable)
 			text = "not ready\n"

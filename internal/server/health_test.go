@@ -46,8 +46,8 @@ func TestHealthOfTheSubscribersPort(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"GET /healthz": "200 OK ok\n", "HEAD /healthz": "200 OK ", "POST /healthz": "405 Method Not Allowed This path takes GET and HEAD only.\n",
-		"GET /readyz": "200 OK ok\n", "HEAD /readyz": "200 OK ", "POST /readyz": "405 Method Not Allowed This path takes GET and HEAD only.\n",
+		"GET /healthz": "200 OK ok\n", "HEAD /healthz": "200 OK ", "POST /healthz": "405 Method Not Allowed This path accepts only GET and HEAD.\n",
+		"GET /readyz": "200 OK ok\n", "HEAD /readyz": "200 OK ", "POST /readyz": "405 Method Not Allowed This path accepts only GET and HEAD.\n",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
