@@ -77,7 +77,7 @@ func TestAdministration(t *testing.T) {
 			},
 			outcome{
 				Stdout: "bt_text\n",
-				Stderr: "boreas: tok_1 may do what its rules allow, until it is deleted; the token is shown this once\n",
+				Stderr: "boreas: tok_1 allows what its rules say, until it is deleted; the token is shown only now\n",
 				Requests: []string{`POST /v2/tokens Bearer bk_env {"user":"u1","label":"l","rules":[{"channels":["chat.*"],"allow":["join","publish"]},` +
 					`{"channels":["user.{user}"],"allow":["join"]},{"channels":["chat.x"],"deny":["join"]}],"ttl":86400}`},
 			},
@@ -86,7 +86,7 @@ func TestAdministration(t *testing.T) {
 			started{args: "token new --user=u1 --expires=2027-01-02T03:04:05Z --key-file=" + key, answer: `{"token":"bt_1","id":"tok_1","expires":"2027-01-02T03:04:05Z"}`},
 			outcome{
 				Stdout:   "bt_1\n",
-				Stderr:   "boreas: tok_1 may do everything, until 2027-01-02T03:04:05Z; the token is shown this once\n",
+				Stderr:   "boreas: tok_1 allows everything, until 2027-01-02T03:04:05Z; the token is shown only now\n",
 				Requests: []string{`POST /v2/tokens Bearer bk_file {"user":"u1","expires":"2027-01-02T03:04:05Z"}`},
 			},
 		},
@@ -138,15 +138,15 @@ func TestAdministration(t *testing.T) {
 				Stdout: "valid             yes, until 2027-01-02T03:04:05Z\nkind              jwt\nID                jwt_1\nuser              u1\n" +
 					"issued            2026-01-02T03:04:05Z\nkey               k1\nrule 1            allow join on chat.*\nrule 1            allow join on a\n" +
 					"rule 2            deny join, publish on b\njoin \"chat.1\"     yes: rule 1: allow join on chat.*\npublish \"chat 1\"  no: none\n",
-				Stderr:   "boreas: the token does not allow all that was asked\n",
+				Stderr:   "boreas: the token does not allow every action of --can\n",
 				Requests: []string{`POST /v2/tokens/inspect  {"token":"T","can":[{"verb":"join","channel":"chat.1"},{"verb":"publish","channel":"chat 1"}]}`},
 			},
 		},
 		"token inspect of an argument, with a yes": {
 			started{args: "token inspect --can", extra: []string{"join a", "T"}, answer: `{"valid":true,"kind":"classic","id":"tok_1","can":[{"verb":"join","channel":"a","allowed":true,"by":"all"}]}`},
 			outcome{
-				Stdout:   "valid     yes, until it is deleted or revoked\nkind      classic\nID        tok_1\nrules     none: it may do everything\njoin \"a\"  yes: all\n",
-				Stderr:   "boreas: arguments can be seen by every user of this machine, and shells keep them: better give the token on standard input, with -\n",
+				Stdout:   "valid     yes, until it is deleted or revoked\nkind      classic\nID        tok_1\nrules     none: the token allows everything\njoin \"a\"  yes: all\n",
+				Stderr:   "boreas: every user of this machine can see arguments, and shells store them: give the token on standard input instead, with -\n",
 				Requests: []string{`POST /v2/tokens/inspect  {"token":"T","can":[{"verb":"join","channel":"a"}]}`},
 			},
 		},
@@ -169,9 +169,9 @@ func TestAdministration(t *testing.T) {
 			started{args: "key new n", answer: aKey},
 			outcome{
 				Stdout: "bk_text\n",
-				Stderr: "boreas: key_1 (n) allows publish, tokens on all channels, until it is revoked; the key is shown this once\n" +
-					"boreas: from now on the API demands a key, and this one cannot make others: `boreas key new --data-dir` can while the server is stopped, " +
-					"and a server without data_dir forgets all keys when it ends\n",
+				Stderr: "boreas: key_1 (n) allows publish, tokens on all channels, until it is revoked; the key is shown only now\n" +
+					"boreas: from now on the API requires a key, and this one cannot make others. `boreas key new --data-dir` makes keys while the server is stopped. " +
+					"A server without data_dir forgets all keys when it ends\n",
 				Requests: []string{`POST /v2/keys  {"name":"n","verbs":["publish","tokens"]}`},
 			},
 		},
@@ -179,7 +179,7 @@ func TestAdministration(t *testing.T) {
 			started{args: "key new n", env: []string{"BOREAS_API_KEY=bk_env"}, answer: aKey},
 			outcome{
 				Stdout:   "bk_text\n",
-				Stderr:   "boreas: key_1 (n) allows publish, tokens on all channels, until it is revoked; the key is shown this once\n",
+				Stderr:   "boreas: key_1 (n) allows publish, tokens on all channels, until it is revoked; the key is shown only now\n",
 				Requests: []string{`POST /v2/keys Bearer bk_env {"name":"n","verbs":["publish","tokens"]}`},
 			},
 		},
@@ -238,7 +238,7 @@ func TestAdministration(t *testing.T) {
 				`{"time":"2026-01-02T03:04:05Z","count":3,"code":"not_permitted","message":"Rule 2: deny join on admin.**.","transport":"websocket","address":"::1","session":"s_1","token":"tok_1","user":"u1","verb":"join","channel":"admin.\u001bx"},` +
 				`{"time":"2026-01-02T03:04:04Z","count":1,"code":"new_code","message":"New.","verb":"connect"}]}`},
 			outcome{
-				Stdout: "2026-01-02T03:04:05Z, 3 times, last then: join \"admin.\\x1bx\" was refused over websocket\n  Rule 2: deny join on admin.**. (not_permitted)\n" +
+				Stdout: "2026-01-02T03:04:05Z, 3 times, last at that time: join \"admin.\\x1bx\" was refused over websocket\n  Rule 2: deny join on admin.**. (not_permitted)\n" +
 					"  To do: Make a token whose rules allow the verb in the message on this channel. `boreas token inspect` shows the permissions of a token.\n  The channel has no rule: no pattern in the server's option rules matches it\n" +
 					"  It was from ::1, user u1, token tok_1, session s_1\n\n2026-01-02T03:04:04Z: connect was refused\n  New. (new_code)\n",
 				Requests: []string{"GET /v2/refusals?limit=5&user=u1"},
@@ -246,11 +246,11 @@ func TestAdministration(t *testing.T) {
 		},
 		"explain an address, of which there is nothing": {
 			started{args: "explain ::ffff:10.0.0.1", answer: `{"refusals":[]}`},
-			outcome{Stdout: "address 10.0.0.1: nothing was refused, as far as the server remembers\n", Requests: []string{"GET /v2/refusals?address=10.0.0.1&limit=20"}},
+			outcome{Stdout: "address 10.0.0.1: the server remembers no refusals\n", Requests: []string{"GET /v2/refusals?address=10.0.0.1&limit=20"}},
 		},
 		"explain a token": {
 			started{args: "explain jwt_1", answer: `{"refusals":[]}`},
-			outcome{Stdout: "token jwt_1: nothing was refused, as far as the server remembers\n", Requests: []string{"GET /v2/refusals?limit=20&token=jwt_1"}},
+			outcome{Stdout: "token jwt_1: the server remembers no refusals\n", Requests: []string{"GET /v2/refusals?limit=20&token=jwt_1"}},
 		},
 		"explain a key, as JSON": {
 			started{args: "explain --json key_1", answer: `{"refusals":[]}`},
@@ -261,7 +261,7 @@ func TestAdministration(t *testing.T) {
 			started{args: "explain s_1", answer: `{"session":"s_1","transport":"sse","since":"2026-01-02T03:04:05Z","address":"10.0.0.1","user":"u1","token":"tok_1","joined":2,"channels":["a","b"],"refusals":[]}`},
 			outcome{
 				Stdout: "session s_1: connected by sse since 2026-01-02T03:04:05Z, from 10.0.0.1, user u1, token tok_1, on 2 channels: a b\n" +
-					"session s_1: nothing was refused, as far as the server remembers\n",
+					"session s_1: the server remembers no refusals\n",
 				Requests: []string{"GET /v2/sessions/s_1", "GET /v2/refusals?limit=20&session=s_1"},
 			},
 		},
@@ -283,19 +283,19 @@ func TestMistakesOfAdministration(t *testing.T) {
 	}{
 		{started{args: "token new --ttl=1h --expires=2027-01-02T03:04:05Z"}, "give --ttl or --expires, not both"},
 		{started{args: "token new --ttl=1ms"}, "--ttl must be at least 1s"},
-		{started{args: "token new --expires=tomorrow"}, "--expires is no time as 2027-01-31T12:00:00Z (RFC 3339)"},
+		{started{args: "token new --expires=tomorrow"}, "--expires is not a time such as 2027-01-31T12:00:00Z (RFC 3339)"},
 		{started{args: "token new --user="}, "--user must not be empty"},
 		{started{args: "token new --allow=chat.*"}, "--allow=chat.*: give it as VERBS:PATTERN, as in join,publish:chat.*"},
 		{started{args: "token new --deny=jion:a"}, "--deny=jion:a: there is no verb \"jion\": the verbs are join, publish, history, presence"},
-		{started{args: "token new --allow=join:a --rules=[]"}, "--rules does not go with --allow and --deny: give them all as JSON"},
+		{started{args: "token new --allow=join:a --rules=[]"}, "--rules cannot be used with --allow and --deny: give all rules as JSON"},
 		{
 			started{args: "token new", extra: append(rule, `[{"channels":["a"],"dney":["join"]}]`)},
 			`--rules: this is no JSON list of rules, as [{"channels":["chat.*"],"allow":["join"]}]: json: unknown field "dney"`,
 		},
-		{started{args: "token new", extra: append(rule, `null`)}, "--rules: there must be one JSON list; for a token that may do everything, leave the rules out"},
+		{started{args: "token new", extra: append(rule, `null`)}, "--rules: there must be one JSON list; for a token that allows everything, omit the rules"},
 		{started{args: "token new", extra: append(rule, `[{"allow":["join"]}]`)}, "--rules: rule 1 names no channels"},
-		{started{args: "token list --user=u1"}, "--user and --json go with --all"},
-		{started{args: "token list --all --channel=a"}, "--channel does not go with --all"},
+		{started{args: "token list --user=u1"}, "--user and --json need --all"},
+		{started{args: "token list --all --channel=a"}, "--channel cannot be used with --all"},
 		{started{args: "token delete --id=" + text}, "--id takes the ID of a token, tok_ and 16 characters, not the token"},
 		{started{args: "token delete --id=tok_1 --token-file=f"}, "give --id or --token-file, not both"},
 		{started{args: "token inspect"}, "give one token: boreas token inspect -, which reads standard input, or --token-file"},
@@ -304,7 +304,7 @@ func TestMistakesOfAdministration(t *testing.T) {
 		{started{args: "key new --verbs=, n"}, "--verbs is empty: a key needs at least one"},
 		{started{args: "key new --channels= n"}, "--channels is empty: omit it to allow all channels"},
 		{started{args: "key list --data-dir=none"}, "--data-dir=none: there is no such directory"},
-		{started{args: "key new --data-dir=main.go n"}, "--data-dir=main.go: that is no directory"},
+		{started{args: "key new --data-dir=main.go n"}, "--data-dir=main.go: that is not a directory"},
 		{started{args: "key list --data-dir=. --api=http://h"}, "give --api or --data-dir, not both"},
 		{started{args: "key revoke"}, "give the ID of a key: boreas key revoke ID"},
 		{
@@ -315,20 +315,20 @@ func TestMistakesOfAdministration(t *testing.T) {
 		{started{args: "revoke"}, "say what to revoke: one of --token-file, --token-id, --user, --key; or --issued-before, alone or with --user"},
 		{started{args: "revoke --user=u --key=k"}, "say what to revoke: one of --token-file, --token-id, --user, --key; or --issued-before, alone or with --user"},
 		{started{args: "revoke --user="}, "--user must not be empty"},
-		{started{args: "revoke --key=k --issued-before=2026-01-02T03:04:05Z"}, "--issued-before goes alone or with --user"},
+		{started{args: "revoke --key=k --issued-before=2026-01-02T03:04:05Z"}, "--issued-before can be alone or with --user"},
 		{started{args: "revoke --user=u --grace=2h"}, "--grace must be from 0s to 1h"},
 		{
 			started{args: "revoke --token-id=" + text},
-			"--token-id takes an ID, and what was given is the secret itself, which others can see now; for a token there is --token-file",
+			"--token-id takes an ID, and this is the secret itself, which others can see now; for a token, use --token-file",
 		},
-		{started{args: "revoke " + text}, "boreas revoke takes no arguments, only flags: see `boreas revoke --help`"},
-		{started{args: "explain"}, "say about whom: boreas explain SESSION, TOKEN-ID, ADDRESS or USER"},
+		{started{args: "revoke " + text}, "boreas revoke takes only flags: see `boreas revoke --help`"},
+		{started{args: "explain"}, "give one argument: boreas explain SESSION, TOKEN-ID, ADDRESS or USER"},
 		{
 			started{args: "explain eyJhbGciOiJIUzI1NiJ9.e30.c2ln"},
-			"that is a token or key itself, which others can see now: give its ID, which `boreas token inspect -` tells",
+			"that is the token or key itself, which others can see now: give its ID, which `boreas token inspect -` prints",
 		},
 		{started{args: "explain --limit=0 u"}, "--limit must be from 1 to 1000"},
-		{started{args: "doctor x"}, `boreas doctor takes no arguments, only flags: "x" is neither`},
+		{started{args: "doctor x"}, `boreas doctor takes only flags, and "x" is not a flag`},
 		{started{args: "doctor --ws=ftp://h"}, "WebSocket URL: give it as ws://HOST:PORT or wss://HOST:PORT"},
 	} {
 		want := outcome{Exit: 2, Stderr: "boreas: " + test.want + "\n"}

@@ -65,6 +65,6 @@ func (v *viewer) check(ctx context.Context) {
 	if err != nil || slices.Contains(tokens, v.token) {
 		return
 	}
-	v.p.note("warning: the server does not list this token on %q: it is not a valid one, and no message will come "+
-		"(or the server asks for no tokens, or --api is not the same server)", v.channels[0])
+	v.p.note("warning: the server does not list this token on %q, so the token is not valid and no message will arrive "+
+		"(or the server requires no tokens, or --api is another server)", v.channels[0])
 }

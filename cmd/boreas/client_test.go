@@ -131,8 +131,8 @@ func TestSubscribeWarnsOfATokenThatTheServerDidNotAccept(t *testing.T) {
 	want := []string{
 		"boreas: connecting",
 		`boreas: connected, listening to ["a"]`,
-		`boreas: warning: the server does not list this token on "a": it is not a valid one, and no message will come ` +
-			"(or the server asks for no tokens, or --api is not the same server)",
+		`boreas: warning: the server does not list this token on "a", so the token is not valid and no message will arrive ` +
+			"(or the server requires no tokens, or --api is another server)",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)

@@ -15,10 +15,10 @@ func doctorCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "check a running server from the outside",
-		Description: "Uses a server as backends and subscribers do, through whatever stands before it, and prints\n" +
-			"a line for each check: ok, skipped, warning or FAILED, and what to do. It looks at TLS, both\n" +
-			"ports, the key, the clock, the WebSocket upgrade, the origin of pages, event streams, file\n" +
-			"descriptors and a token. It publishes one message, on a channel of its own.\n" +
+		Description: "Uses a server as backends and subscribers do, through all proxies in between, and prints a\n" +
+			"line for each check: ok, skipped, warning or FAILED, and what to do. It checks TLS, both ports,\n" +
+			"the key, the clock, the WebSocket upgrade, the origin of pages, event streams, file descriptors\n" +
+			"and a token. It publishes one message, on a channel of its own.\n" +
 			"Exits with 1 if a check failed.\n\n" +
 			"Examples:\n" +
 			"  boreas doctor\n" +
@@ -26,9 +26,9 @@ func doctorCommand(p *program) *cli.Command {
 			"  boreas doctor --token-file=- < the-token",
 		Flags: []cli.Flag{
 			apiFlag(), keyFileFlag(), wsFlag(),
-			tokenFileFlag("look at the token in `FILE`; - is standard input"),
-			&cli.StringFlag{Name: "origin", Usage: "the `ORIGIN` of pages that connect, as https://www.example.com"},
-			&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line"},
+			tokenFileFlag("check the token in `FILE`; - is standard input"),
+			&cli.StringFlag{Name: "origin", Usage: "the `ORIGIN` of pages that connect, such as https://www.example.com"},
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON object per line"},
 		},
 		Action: p.doctor,
 	}

@@ -11,7 +11,7 @@ import (
 func expiryFlags() []cli.Flag {
 	return []cli.Flag{
 		durationFlag("ttl", "its lifetime, a `TIME` such as 12h or 30d; without it and --expires it does not expire", 0),
-		&cli.StringFlag{Name: "expires", Usage: "when it ends, a `TIME` as 2027-01-31T12:00:00Z"},
+		&cli.StringFlag{Name: "expires", Usage: "its expiry, a `TIME` such as 2027-01-31T12:00:00Z"},
 	}
 }
 
@@ -35,7 +35,7 @@ func timeFlag(cmd *cli.Command, name string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, cmd.String(name))
 	if err != nil || t.IsZero() {
-		return time.Time{}, usagef("--%s is no time as 2027-01-31T12:00:00Z (RFC 3339)", name)
+		return time.Time{}, usagef("--%s is not a time such as 2027-01-31T12:00:00Z (RFC 3339)", name)
 	}
 	return t, nil
 }

@@ -18,12 +18,12 @@ import (
 func explainCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
-		Usage:     "tell what was refused to a client, and why",
+		Usage:     "show what was refused to a client, and why",
 		ArgsUsage: "SESSION|TOKEN-ID|ADDRESS|USER",
-		Description: "Prints what the server refused lately, the newest first: when, what, why, and what to do.\n" +
+		Description: "Prints the server's recent refusals, newest first: when, what, why, and what to do.\n" +
 			"The argument is the name of a session (s_...), the ID of a token or key (tok_..., jwt_...,\n" +
 			"ext_..., key_...), an IP address, or the name of a user.\n" +
-			"The server remembers the last 4,096 refusals, in memory. Requests of boreas doctor are left out.\n\n" +
+			"The server keeps the last 4,096 refusals in memory, without the requests of boreas doctor.\n\n" +
 			"Examples:\n" +
 			"  boreas explain u1\n" +
 			"  boreas explain 203.0.113.7\n" +
@@ -41,9 +41,9 @@ func (p *program) explain(ctx context.Context, cmd *cli.Command) error {
 	about := cmd.Args().First()
 	switch {
 	case cmd.Args().Len() != 1 || about == "":
-		return usagef("say about whom: %s SESSION, TOKEN-ID, ADDRESS or USER", cmd.FullName())
+		return usagef("give one argument: %s SESSION, TOKEN-ID, ADDRESS or USER", cmd.FullName())
 	case isSecret(about):
-		return usagef("that is a token or key itself, which others can see now: give its ID, which `boreas token inspect -` tells")
+		return usagef("that is the token or key itself, which others can see now: give its ID, which `boreas token inspect -` prints")
 	case cmd.Int("limit") < 1 || cmd.Int("limit") > 1000:
 		return usagef("--limit must be from 1 to 1000")
 	}
@@ -115,10 +115,10 @@ func printRefusals(w io.Writer, what string, isSession bool, live *client.Sessio
 		fmt.Fprintf(&b, "%s: connected by %s since %s%s, on %s%s\n", what, live.Transport, shownTime(live.Since, "?"),
 			detail(", from ", live.Address)+detail(", user ", live.User)+named(live.Token), channelCount(live.Joined), detail(": ", strings.Join(live.Channels, " ")))
 	case isSession:
-		fmt.Fprintf(&b, "%s: there is none, or it has ended\n", what)
+		fmt.Fprintf(&b, "%s: there is no such session, or it has ended\n", what)
 	}
 	if len(refusals) == 0 {
-		fmt.Fprintf(&b, "%s: nothing was refused, as far as the server remembers\n", what)
+		fmt.Fprintf(&b, "%s: the server remembers no refusals\n", what)
 	}
 	for i := range refusals {
 		if i > 0 || b.Len() > 0 {
@@ -172,7 +172,7 @@ func times(n int) string {
 	if n <= 1 {
 		return ""
 	}
-	return fmt.Sprintf(", %d times, last then", n)
+	return fmt.Sprintf(", %d times, last at that time", n)
 }
 
 // detail returns a part of a sentence, or "" if the text is empty.

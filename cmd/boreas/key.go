@@ -18,10 +18,10 @@ func keyCommand(p *program) *cli.Command {
 		Name:      "key",
 		Usage:     "make, list and revoke keys of the API",
 		ArgsUsage: "new|list|revoke",
-		Description: "A key lets a backend use the API. Once a server has had a key, its API demands one: in\n" +
+		Description: "A backend uses the API with a key. From the first key on, the API requires a key: give it in\n" +
 			"environment variable " + envKey + ", or with --key-file. Keys are secrets.\n\n" +
-			"A server that is not on loopback needs a key before it starts: with --data-dir the first\n" +
-			"one is made without a server; do that as the user that the server runs as.\n\n" +
+			"A server that is not on loopback needs a key before it starts. With --data-dir you make\n" +
+			"the first one without a server; do that as the user that the server runs as.\n\n" +
 			"Examples:\n" +
 			"  boreas key new --data-dir=/var/lib/boreas --verbs=admin admin > admin.key\n" +
 			"  boreas key new --key-file=admin.key --verbs=publish --channels='chat.*' chat > chat.key\n" +
@@ -41,7 +41,7 @@ func keyCommand(p *program) *cli.Command {
 func keyFlags() []cli.Flag {
 	return []cli.Flag{
 		apiFlag(), keyFileFlag(),
-		&cli.StringFlag{Name: "data-dir", TakesFile: true, Usage: "use the files in `DIR` of a server that does not run, instead of the API"},
+		&cli.StringFlag{Name: "data-dir", TakesFile: true, Usage: "use the files in `DIR` of a stopped server, instead of the API"},
 	}
 }
 
@@ -73,14 +73,14 @@ func newKeyCommand(p *program) *cli.Command {
 		Name:      "new",
 		Usage:     "make a key and print it",
 		ArgsUsage: "NAME",
-		Description: "Prints a new key, valid at once. The name tells keys apart; two valid ones can have the\n" +
-			"same, so that one can be put in place of the other without a gap.\n\n" +
-			"The verbs are publish, tokens (make and revoke them), sessions (see and end them, history,\n" +
-			"presence), stats (figures and metrics) and admin (everything, keys too).",
+		Description: "Prints a new key, valid at once. Two valid keys may have the same name, so that you can\n" +
+			"replace one with the other without an interruption.\n\n" +
+			"The verbs are publish, tokens (make and revoke them), sessions (list and end them, history,\n" +
+			"presence), stats (counters and metrics) and admin (everything, including keys).",
 		Flags: append(keyFlags(), append([]cli.Flag{
-			&cli.StringFlag{Name: "verbs", Usage: "what it allows, a `LIST` with commas", Value: "publish,tokens"},
+			&cli.StringFlag{Name: "verbs", Usage: "the verbs that it allows, a `LIST` with commas", Value: "publish,tokens"},
 			&cli.StringFlag{Name: "channels", Usage: "a `LIST` of patterns with commas; without it, all channels"},
-			&cli.BoolFlag{Name: "json", Usage: "print all that is known of the key"},
+			&cli.BoolFlag{Name: "json", Usage: "print everything about the key"},
 		}, expiryFlags()...)...),
 		Action: p.newKey,
 	}
@@ -116,11 +116,11 @@ func (p *program) newKey(ctx context.Context, cmd *cli.Command) error {
 	if _, err := fmt.Fprintln(p.stdout, made.Key); err != nil {
 		return err
 	}
-	p.note("%s (%s) allows %s on %s, until %s; the key is shown this once", made.ID, printable(made.Name),
+	p.note("%s (%s) allows %s on %s, until %s; the key is shown only now", made.ID, printable(made.Name),
 		strings.Join(made.Verbs, ", "), cmp.Or(strings.Join(made.Channels, ", "), "all channels"), shownTime(made.Expires, "it is revoked"))
 	if key, err := p.apiKey(cmd); err == nil && key == "" && !cmd.IsSet("data-dir") && !slices.Contains(made.Verbs, "admin") {
-		p.note("from now on the API demands a key, and this one cannot make others: `boreas key new --data-dir` can while the server is stopped, " +
-			"and a server without data_dir forgets all keys when it ends")
+		p.note("from now on the API requires a key, and this one cannot make others. `boreas key new --data-dir` makes keys while the server is stopped. " +
+			"A server without data_dir forgets all keys when it ends")
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (p *program) newKey(ctx context.Context, cmd *cli.Command) error {
 func listKeysCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "list",
-		Usage: "print the keys, but for their texts",
+		Usage: "print the keys, without their texts",
 		Flags: append(keyFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := takesNoArguments(cmd); err != nil {
@@ -160,9 +160,9 @@ func listKeysCommand(p *program) *cli.Command {
 func revokeKeyCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:        "revoke",
-		Usage:       "make a key invalid, and the tokens that it made",
+		Usage:       "revoke a key, and the tokens that it made",
 		ArgsUsage:   "ID",
-		Description: "The ID is no secret: `boreas key list` shows it. Sessions with tokens that the key made end.",
+		Description: "The ID is not a secret: `boreas key list` shows it. Sessions end if the key made their token.",
 		Flags:       keyFlags(),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			id := cmd.Args().First()

@@ -22,7 +22,7 @@ type keyFiles struct{ store *auth.Authority }
 func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
 	switch info, err := os.Stat(dir); {
 	case err == nil && !info.IsDir():
-		return nil, usagef("--data-dir=%s: that is no directory", dir)
+		return nil, usagef("--data-dir=%s: that is not a directory", dir)
 	case errors.Is(err, fs.ErrNotExist) && !makes:
 		return nil, usagef("--data-dir=%s: there is no such directory", dir)
 	case errors.Is(err, fs.ErrNotExist):
@@ -31,7 +31,7 @@ func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.note("the directory %s did not exist and was made, for this user alone; the server must run as the same user", full)
+		p.note("the directory %s did not exist; it was made, for this user only, and the server must run as the same user", full)
 	}
 	store, err := auth.Open(auth.Options{DataDir: dir})
 	if err != nil {
@@ -81,7 +81,7 @@ func (f *keyFiles) DeleteKey(_ context.Context, id string) (client.Revoked, erro
 			return client.Revoked{Tokens: made.Tokens, Changed: made.Changed, Keys: made.Keys}, err
 		}
 	}
-	return client.Revoked{}, fmt.Errorf("there is no key %s; `boreas key list` shows those that there are", id)
+	return client.Revoked{}, fmt.Errorf("there is no key %s; `boreas key list` shows the keys", id)
 }
 
 func keyInfo(k auth.Key) client.KeyInfo {

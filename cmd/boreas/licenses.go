@@ -20,7 +20,7 @@ func licensesCommand(p *program) *cli.Command {
 		Usage: "print the licence of Boreas, and of the libraries that are part of the program",
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				return usagef("%s takes no arguments: %q is one", cmd.FullName(), cmd.Args().First())
+				return usagef("%s takes no arguments, and %q is an argument", cmd.FullName(), cmd.Args().First())
 			}
 			_, err := io.WriteString(p.stdout, notices)
 			return err

@@ -44,7 +44,7 @@ func droppedLine(cfg config.Config, n uint64) []byte {
 	if !log.Enabled(context.Background(), level) {
 		level = slog.LevelError
 	}
-	log.Log(context.Background(), level, "lines of the log were dropped: its reader was too slow, or writing failed", "lines", n)
+	log.Log(context.Background(), level, "the server dropped lines of the log: its reader was too slow, or writing failed", "lines", n)
 	return line.Bytes()
 }
 

@@ -66,7 +66,7 @@ func optionHelp(o config.Option) string {
 // name, the environment and the file.
 func (p *program) loadConfig(cmd *cli.Command) (config.Config, error) {
 	if cmd.Args().Present() {
-		return config.Config{}, usagef("%s takes no arguments, only flags: %q is neither", cmd.FullName(), cmd.Args().First())
+		return config.Config{}, usagef("%s takes only flags, and %q is not a flag", cmd.FullName(), cmd.Args().First())
 	}
 	return p.readConfig(cmd)
 }

@@ -35,7 +35,7 @@ func TestDurationsAreThoseOfOptions(t *testing.T) {
 func TestAdviceFitsTheVerb(t *testing.T) {
 	const (
 		token   = "Make a token whose rules allow"
-		publish = "Clients publish where"
+		publish = "A client can publish if"
 		key     = "Make a key that has"
 	)
 	for _, c := range []struct {

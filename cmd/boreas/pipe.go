@@ -10,7 +10,7 @@ import (
 )
 
 // errBrokenPipe ends a command when the reader of its standard output has exited.
-var errBrokenPipe = errors.New("nobody reads standard output any more")
+var errBrokenPipe = errors.New("standard output was closed by its reader")
 
 // catchBrokenPipes keeps SIGPIPE from ending the process. By default, Go ends a process that writes
 // to a broken standard output or standard error. The server must survive the reader of its log, and

@@ -24,13 +24,13 @@ func publishCommand(p *program) *cli.Command {
 		Name:      "publish",
 		Usage:     "send a message to everyone on a channel",
 		ArgsUsage: "CHANNEL JSON|-",
-		Description: "The message is one JSON text and goes out as it is. With - it is read from standard\n" +
+		Description: "The message is one JSON text, which is sent unchanged. With - it is read from standard\n" +
 			"input; with --lines, each line there is a message, sent as soon as it is read.\n" +
-			"Prints {\"position\": ..., \"subscribers\": ...} for each: its place in the channel's log, and\n" +
-			"how many were on the channel.\n\n" +
-			"A message is sent once and not again: if the server's answer is lost, nobody knows\n" +
-			"whether it was published. With --key the same command can be given again: the server\n" +
-			"publishes it once, and then also prints \"duplicate\": true.\n\n" +
+			"Prints {\"position\": ..., \"subscribers\": ...} for each message: its place in the channel's\n" +
+			"log, and the number of subscribers.\n\n" +
+			"The command sends a message once. If the server's answer is lost, the message may or may\n" +
+			"not have been published. With --key you can repeat the command: the server publishes the\n" +
+			"message only once, and a repetition prints \"duplicate\": true.\n\n" +
 			"Examples:\n" +
 			"  boreas publish news '{\"title\": \"It snows\"}'\n" +
 			"  boreas publish news '\"a text\"'\n" +
@@ -39,9 +39,9 @@ func publishCommand(p *program) *cli.Command {
 			"  boreas publish numbers -- -1             (-- ends the flags)",
 		Flags: []cli.Flag{
 			apiFlag(), keyFileFlag(),
-			&cli.StringFlag{Name: "key", Usage: "publish at most once with this `KEY`, within 2 minutes if the server is not told otherwise"},
+			&cli.StringFlag{Name: "key", Usage: "publish at most once with this `KEY`, within 2 minutes by default"},
 			&cli.BoolFlag{Name: "lines", Usage: "each line of standard input is a message"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "have the server check everything and deliver nothing"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "let the server check the message without publishing it"},
 			&cli.BoolFlag{Name: "classic", Usage: "use the API of Boreas 1, and print nothing"},
 		},
 		Action: p.publish,
@@ -62,9 +62,9 @@ func (p *program) publish(ctx context.Context, cmd *cli.Command) error {
 	case cmd.IsSet("key") && cmd.String("key") == "":
 		return usagef("--key must not be empty")
 	case cmd.IsSet("key") && lines:
-		return usagef("--key is for one message and does not go with --lines")
+		return usagef("--key is for one message and cannot be used with --lines")
 	case cmd.IsSet("key") && cmd.Bool("classic"):
-		return usagef("--key does not go with --classic, whose API has none")
+		return usagef("--key cannot be used with --classic, because its API has no keys")
 	}
 	c, err := p.apiClient(cmd)
 	if err != nil {
@@ -125,7 +125,7 @@ func eachLine(in io.Reader, send func([]byte) error) error {
 		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("line %d holds more than %d bytes, too much for a message", number+1, maxPublish)
+		return fmt.Errorf("line %d has more than %d bytes, which is too much for a message", number+1, maxPublish)
 	} else if err != nil {
 		return fmt.Errorf("read standard input: %w", err)
 	}

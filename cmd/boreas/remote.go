@@ -51,7 +51,7 @@ func keyFileFlag() cli.Flag {
 func wsFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "ws", DefaultText: client.DefaultWS,
-		Usage: "`URL` where the server takes subscribers, or environment variable " + envWS,
+		Usage: "`URL` of the server's port for subscribers, or environment variable " + envWS,
 	}
 }
 
@@ -122,7 +122,7 @@ func (p *program) secretFile(what, name string) (string, error) {
 	}
 	secret := strings.TrimSpace(string(text))
 	if secret == "" || strings.ContainsAny(secret, " \t\r\n") {
-		return "", fmt.Errorf("%s does not hold %s: it must be one line, without spaces", name, what)
+		return "", fmt.Errorf("%s does not have %s: it must be one line, without spaces", name, what)
 	}
 	return secret, nil
 }

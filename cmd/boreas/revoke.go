@@ -13,9 +13,9 @@ import (
 func revokeCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "revoke",
-		Usage: "take tokens back and end their sessions",
-		Description: "Once it returns, the tokens are not valid any more, and live sessions with them have ended,\n" +
-			"or will after the grace. Prints {\"sessions\": ...}: how many those are.\n\n" +
+		Usage: "revoke tokens and end their sessions",
+		Description: "When the command returns, the tokens are no longer valid. Their live sessions have ended, or\n" +
+			"will end after the grace period. Prints their number as {\"sessions\": ...}.\n\n" +
 			"Examples:\n" +
 			"  boreas revoke --user=u1\n" +
 			"  boreas revoke --token-id=tok_2nJ5uWqYk0Rb8xZc\n" +
@@ -24,13 +24,13 @@ func revokeCommand(p *program) *cli.Command {
 			"  boreas revoke --issued-before=2026-11-25T12:00:00Z --grace=30s",
 		Flags: []cli.Flag{
 			apiFlag(), keyFileFlag(),
-			tokenFileFlag("take the token in `FILE` back; - is standard input"),
-			&cli.StringFlag{Name: "token-id", Usage: "take the token of this `ID` back"},
-			&cli.StringFlag{Name: "user", Usage: "take all tokens of the user of this `NAME` back, that were issued until now"},
-			&cli.StringFlag{Name: "key", Usage: "take a key of the API back and the tokens that it made, by its `ID`; or the JWTs signed with a key, by its kid"},
-			&cli.StringFlag{Name: "issued-before", Usage: "take all tokens back that were issued until this `TIME`; with --user, those of the user"},
-			durationFlag("grace", "how long live sessions have to show another token, a `TIME` up to 1h", 0),
-			&cli.StringFlag{Name: "until", Usage: "when the server may forget it, a `TIME` after the end of all those tokens"},
+			tokenFileFlag("revoke the token in `FILE`; - is standard input"),
+			&cli.StringFlag{Name: "token-id", Usage: "revoke the token with this `ID`"},
+			&cli.StringFlag{Name: "user", Usage: "revoke all tokens of the user with this `NAME` that were issued until now"},
+			&cli.StringFlag{Name: "key", Usage: "revoke the API key with this `ID` and the tokens that it made; or all JWTs signed with the key of this kid"},
+			&cli.StringFlag{Name: "issued-before", Usage: "revoke all tokens that were issued until this `TIME`; with --user, those of the user"},
+			durationFlag("grace", "how long live sessions have to send another token, a `TIME` up to 1h", 0),
+			&cli.StringFlag{Name: "until", Usage: "when the server may forget the revocation, a `TIME` after the expiry of all its tokens"},
 		},
 		Action: p.revoke,
 	}
@@ -58,7 +58,7 @@ func (p *program) revoke(ctx context.Context, cmd *cli.Command) error {
 func (p *program) revocation(cmd *cli.Command) (r client.Revocation, err error) {
 	if cmd.Args().Present() {
 		// Do not repeat the argument: it may be a token.
-		return r, usagef("%s takes no arguments, only flags: see `%s --help`", cmd.FullName(), cmd.FullName())
+		return r, usagef("%s takes only flags: see `%s --help`", cmd.FullName(), cmd.FullName())
 	}
 	given := 0
 	for _, name := range []string{"token-file", "token-id", "user", "key"} {
@@ -74,13 +74,13 @@ func (p *program) revocation(cmd *cli.Command) (r client.Revocation, err error) 
 	case given != 1 && !alone:
 		return r, usagef("say what to revoke: one of --token-file, --token-id, --user, --key; or --issued-before, alone or with --user")
 	case cmd.IsSet("issued-before") && !alone && !cmd.IsSet("user"):
-		return r, usagef("--issued-before goes alone or with --user")
+		return r, usagef("--issued-before can be alone or with --user")
 	case durationOf(cmd, "grace") < 0 || durationOf(cmd, "grace") > time.Hour:
 		return r, usagef("--grace must be from 0s to 1h")
 	}
 	for _, name := range []string{"token-id", "key"} {
 		if isSecret(cmd.String(name)) {
-			return r, usagef("--%s takes an ID, and what was given is the secret itself, which others can see now; for a token there is --token-file", name)
+			return r, usagef("--%s takes an ID, and this is the secret itself, which others can see now; for a token, use --token-file", name)
 		}
 	}
 	r = client.Revocation{Token: cmd.String("token-id"), User: cmd.String("user"), Key: cmd.String("key"), Grace: durationOf(cmd, "grace")}

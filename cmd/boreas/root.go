@@ -62,14 +62,14 @@ func rootCommand(p *program) *cli.Command {
 func checkRootFlags(ctx context.Context, root *cli.Command) (context.Context, error) {
 	name := root.Args().First()
 	if name != "" && root.Bool("version") {
-		return ctx, usagef("--version stands alone: `boreas --version`")
+		return ctx, usagef("--version must be alone: `boreas --version`")
 	}
 	if name == "" || name == "serve" || name == "config" || root.Command(name) == nil {
 		return ctx, nil
 	}
 	for _, f := range root.Flags {
 		if _, ours := f.(*cli.GenericFlag); ours && f.IsSet() {
-			return ctx, usagef("--%s is an option of the server: `boreas %s` does not take it", f.Names()[0], name)
+			return ctx, usagef("--%s is an option of the server, not of `boreas %s`", f.Names()[0], name)
 		}
 	}
 	return ctx, nil

@@ -22,7 +22,7 @@ func rulesFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "rules", Usage: "a `JSON` list of rules, or @FILE; [] allows nothing"},
 		textsFlag("allow", "allow `VERBS:PATTERN`, as in join,publish:chat.*; can be repeated"),
-		textsFlag("deny", "deny `VERBS:PATTERN`; what is denied is not allowed by another rule"),
+		textsFlag("deny", "deny `VERBS:PATTERN`; this overrides every rule that allows"),
 	}
 }
 
@@ -31,7 +31,7 @@ func rulesOf(cmd *cli.Command) ([]client.Rule, error) {
 	var rules []client.Rule
 	if cmd.IsSet("rules") {
 		if cmd.IsSet("allow") || cmd.IsSet("deny") {
-			return nil, usagef("--rules does not go with --allow and --deny: give them all as JSON")
+			return nil, usagef("--rules cannot be used with --allow and --deny: give all rules as JSON")
 		}
 		text, err := textOrFile(cmd.String("rules"))
 		if err != nil {
@@ -83,7 +83,7 @@ func parseRules(text []byte) ([]client.Rule, error) {
 		return nil, fmt.Errorf(`this is no JSON list of rules, as [{"channels":["chat.*"],"allow":["join"]}]: %w`, err)
 	}
 	if d.More() || rules == nil {
-		return nil, fmt.Errorf(`there must be one JSON list; for a token that may do everything, leave the rules out`)
+		return nil, fmt.Errorf(`there must be one JSON list; for a token that allows everything, omit the rules`)
 	}
 	if _, err := permissions(rules); err != nil {
 		return nil, err

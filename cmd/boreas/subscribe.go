@@ -15,14 +15,15 @@ import (
 func subscribeCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "subscribe",
-		Usage:     "print the messages of channels, one JSON object a line",
+		Usage:     "print the messages of channels, one JSON object per line",
 		ArgsUsage: "CHANNEL...",
 		Description: "Prints {\"channel\": ..., \"message\": ..., \"position\": ...} for each message, until it is\n" +
-			"interrupted. When the connection is lost it is made again, and goes on where it was.\n" +
-			"If messages are missing all the same, {\"channel\": ..., \"gap\": {\"reason\": ..., \"from\": ...,\n" +
-			"\"to\": ...}} stands in their place. What becomes of the connection is told on standard error.\n\n" +
+			"interrupted. It reconnects when the connection is lost, and continues where it was.\n" +
+			"If messages are missing nevertheless, it prints {\"channel\": ..., \"gap\": {\"reason\": ...,\n" +
+			"\"from\": ..., \"to\": ...}} in their place. It reports the state of the connection on standard\n" +
+			"error.\n\n" +
 			"The token comes from --token-file (- is standard input) or the environment variable\n" +
-			envToken + ". Without either, a new one is made at the API, and deleted at the end.\n\n" +
+			envToken + ". Without either, it makes a token at the API, and deletes it at the end.\n\n" +
 			"Examples:\n" +
 			"  boreas subscribe news weather\n" +
 			"  boreas subscribe --last=10 --count=10 news\n" +
@@ -31,13 +32,13 @@ func subscribeCommand(p *program) *cli.Command {
 		Flags: []cli.Flag{
 			apiFlag(), keyFileFlag(), wsFlag(),
 			tokenFileFlag("read the token from `FILE`"),
-			&cli.StringFlag{Name: "since", Usage: "go on after the message with this `POSITION`; takes one CHANNEL"},
+			&cli.StringFlag{Name: "since", Usage: "continue after the message with this `POSITION`; needs exactly one CHANNEL"},
 			&cli.IntFlag{Name: "last", Usage: "print the newest `N` messages of each channel first"},
-			&cli.BoolFlag{Name: "presence", Usage: "print who is on the channels, and who comes and goes"},
-			&cli.IntFlag{Name: "count", Usage: "end after `N` messages"},
-			&cli.BoolFlag{Name: "time", Usage: "add when each message was received"},
-			&cli.BoolFlag{Name: "quiet", Usage: "tell nothing on standard error but failures and gaps"},
-			&cli.BoolFlag{Name: "classic", Usage: "speak the wire of Boreas 1, which tells no positions and no gaps"},
+			&cli.BoolFlag{Name: "presence", Usage: "print the users on the channels, and each join and leave"},
+			&cli.IntFlag{Name: "count", Usage: "exit after `N` messages"},
+			&cli.BoolFlag{Name: "time", Usage: "add the time at which each message was received"},
+			&cli.BoolFlag{Name: "quiet", Usage: "print only failures and gaps on standard error"},
+			&cli.BoolFlag{Name: "classic", Usage: "use the wire of Boreas 1, which has no positions and gaps"},
 		},
 		Action: p.subscribe,
 	}
@@ -53,9 +54,9 @@ func (p *program) subscribe(ctx context.Context, cmd *cli.Command) error {
 	case cmd.Int("last") < 0:
 		return usagef("--last must not be negative")
 	case cmd.IsSet("since") && cmd.Args().Len() > 1:
-		return usagef("--since is a place on one channel: give one CHANNEL")
+		return usagef("--since is a position of one channel: give one CHANNEL")
 	case classic && (cmd.IsSet("since") || cmd.IsSet("last") || cmd.IsSet("presence")):
-		return usagef("--since, --last and --presence do not go with --classic, whose wire has none of it")
+		return usagef("--since, --last and --presence cannot be used with --classic, because its wire has none of them")
 	}
 	api, err := p.apiClient(cmd)
 	if err != nil {
@@ -267,7 +268,7 @@ func (v *viewer) obtainToken(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w; give a token with --token-file or %s if the API cannot be reached", err, envToken)
 	}
-	v.say("no token given: made one at the API")
+	v.say("no token given: made a token at the API")
 	v.token = token
 	return token, nil
 }

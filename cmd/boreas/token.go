@@ -15,9 +15,9 @@ import (
 func tokenCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "token",
-		Usage:     "make, look at, list and delete tokens",
+		Usage:     "make, inspect, list and delete tokens",
 		ArgsUsage: "new|inspect|list|delete",
-		Description: "A token lets a subscriber in. Tokens are secrets: anyone who has one can listen.\n\n" +
+		Description: "A subscriber needs a token to connect. Tokens are secrets: anyone with a token can subscribe.\n\n" +
 			"Examples:\n" +
 			"  boreas token new > my-token\n" +
 			"  boreas token new --user=u1 --ttl=24h --allow='join,publish:chat.*'\n" +
@@ -38,15 +38,15 @@ func listTokensCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "list",
 		Usage: "print the tokens that are in use",
-		Description: "Prints each token with at least one connection, one a line. With --channel it prints\n" +
-			"one line for each connection on the channel, so that a token can be there twice.\n" +
+		Description: "Prints each token with at least one connection, one per line. With --channel it prints\n" +
+			"one line for each connection on the channel, so a token can appear twice.\n" +
 			"With --all it lists the tokens that the server has made, in use or not, by their IDs.",
 		Flags: []cli.Flag{
 			apiFlag(), keyFileFlag(),
 			&cli.StringFlag{Name: "channel", Usage: "only connections on this `CHANNEL`"},
 			&cli.BoolFlag{Name: "all", Usage: "all tokens that the server has made"},
-			&cli.StringFlag{Name: "user", Usage: "with --all: only those of the user of this `NAME`"},
-			&cli.BoolFlag{Name: "json", Usage: "with --all: print one JSON object a line"},
+			&cli.StringFlag{Name: "user", Usage: "with --all: only the tokens of the user with this `NAME`"},
+			&cli.BoolFlag{Name: "json", Usage: "with --all: print one JSON object per line"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := takesNoArguments(cmd); err != nil {
@@ -56,7 +56,7 @@ func listTokensCommand(p *program) *cli.Command {
 				return p.listAllTokens(ctx, cmd)
 			}
 			if cmd.IsSet("user") || cmd.IsSet("json") {
-				return usagef("--user and --json go with --all")
+				return usagef("--user and --json need --all")
 			}
 			var channel []string
 			if cmd.IsSet("channel") {
@@ -81,7 +81,7 @@ func listTokensCommand(p *program) *cli.Command {
 // listAllTokens prints the server's tokens, page by page.
 func (p *program) listAllTokens(ctx context.Context, cmd *cli.Command) error {
 	if cmd.IsSet("channel") {
-		return usagef("--channel does not go with --all")
+		return usagef("--channel cannot be used with --all")
 	}
 	c, err := p.apiClient(cmd)
 	if err != nil {
@@ -119,9 +119,9 @@ func deleteTokenCommand(p *program) *cli.Command {
 		Name:  "delete",
 		Usage: "make a token invalid",
 		Description: "Reads the token from standard input or a file. It cannot be an argument: every user of\n" +
-			"a machine can see the arguments of all its processes, and shells keep them.\n" +
-			"Connections that use the token become anonymous and get nothing more. Of the tokens that\n" +
-			"have IDs, the ID is enough, and is no secret.\n\n" +
+			"a machine can see the arguments of all its processes, and shells store them.\n" +
+			"Connections that use the token become anonymous and receive nothing more. If a token has\n" +
+			"an ID, the ID is enough; it is not a secret.\n\n" +
 			"Examples:\n" +
 			"  boreas token delete < my-token\n" +
 			"  boreas token delete --token-file=my-token\n" +
@@ -129,13 +129,13 @@ func deleteTokenCommand(p *program) *cli.Command {
 		Flags: []cli.Flag{
 			apiFlag(), keyFileFlag(),
 			tokenFileFlag("read the token from `FILE` instead of standard input"),
-			&cli.StringFlag{Name: "id", Usage: "delete the token of this `ID`, and end its sessions"},
+			&cli.StringFlag{Name: "id", Usage: "delete the token with this `ID`, and end its sessions"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
 				// Do not repeat the argument: error messages may end up in logs.
 				return usagef("%s takes no argument: give the token on standard input or with --token-file, "+
-					"as arguments can be seen by every user of this machine", cmd.FullName())
+					"because every user of this machine can see arguments", cmd.FullName())
 			}
 			if cmd.IsSet("id") {
 				return p.deleteTokenID(ctx, cmd)
@@ -176,7 +176,7 @@ func (p *program) deleteTokenID(ctx context.Context, cmd *cli.Command) error {
 
 func takesNoArguments(cmd *cli.Command) error {
 	if cmd.Args().Present() {
-		return usagef("%s takes no arguments, only flags: %q is neither", cmd.FullName(), cmd.Args().First())
+		return usagef("%s takes only flags, and %q is not a flag", cmd.FullName(), cmd.Args().First())
 	}
 	return nil
 }

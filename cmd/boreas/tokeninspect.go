@@ -15,13 +15,13 @@ import (
 func inspectTokenCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
-		Usage:     "tell what a token may do, and by which rule",
+		Usage:     "show what a token allows, and by which rule",
 		ArgsUsage: "TOKEN|-",
-		Description: "Asks the server what it thinks of a token, of whatever kind: its own, a JWT, one that the\n" +
-			"backend checks. With - the token is read from standard input.\n" +
-			"Exits with 1 if the token is not valid, or may not do something that --can asks for.\n\n" +
-			"With --local it checks a JWT without a server, by the server's options: flags, environment\n" +
-			"and file as `boreas serve` reads them. What was revoked is known to the server alone.\n\n" +
+		Description: "Asks the server about a token of any kind: its own, a JWT, or one that the backend checks.\n" +
+			"With - it reads the token from standard input.\n" +
+			"Exits with 1 if the token is not valid, or does not allow an action of --can.\n\n" +
+			"With --local it checks a JWT without a server, with the server's options: flags, environment\n" +
+			"and file as `boreas serve` reads them. Only the server knows which tokens are revoked.\n\n" +
 			"Examples:\n" +
 			"  boreas token inspect - < my-token\n" +
 			"  boreas token inspect --can='join chat.1' --can='publish chat.1' - < my-token\n" +
@@ -29,9 +29,9 @@ func inspectTokenCommand(p *program) *cli.Command {
 		Flags: append([]cli.Flag{
 			apiFlag(), keyFileFlag(),
 			tokenFileFlag("read the token from `FILE`"),
-			textsFlag("can", "ask whether it may `'VERB CHANNEL'`; can be repeated"),
+			textsFlag("can", "ask whether the token allows `'VERB CHANNEL'`; can be repeated"),
 			&cli.BoolFlag{Name: "json", Usage: "print the answer as JSON"},
-			&cli.BoolFlag{Name: "local", Usage: "check a JWT here, without a server, by the server's options"},
+			&cli.BoolFlag{Name: "local", Usage: "check a JWT without a server, with the server's options"},
 		}, localFlags()...),
 		Action: p.inspectToken,
 	}
@@ -67,7 +67,7 @@ func (p *program) inspectToken(ctx context.Context, cmd *cli.Command) error {
 	}
 	for _, v := range found.Can {
 		if !v.Allowed {
-			return errors.New("the token does not allow all that was asked")
+			return errors.New("the token does not allow every action of --can")
 		}
 	}
 	return nil
@@ -76,7 +76,7 @@ func (p *program) inspectToken(ctx context.Context, cmd *cli.Command) error {
 func (p *program) inspectRemotely(ctx context.Context, cmd *cli.Command, token string, asks []client.Ask) (client.Inspection, error) {
 	for _, f := range localFlags() {
 		if cmd.IsSet(f.Names()[0]) {
-			return client.Inspection{}, usagef("--%s goes with --local", f.Names()[0])
+			return client.Inspection{}, usagef("--%s needs --local", f.Names()[0])
 		}
 	}
 	c, err := p.apiClient(cmd)
@@ -112,7 +112,7 @@ func (p *program) inspected(cmd *cli.Command) (string, error) {
 	case cmd.Args().First() == "-":
 		return p.tokenFile("-")
 	}
-	p.note("arguments can be seen by every user of this machine, and shells keep them: better give the token on standard input, with -")
+	p.note("every user of this machine can see arguments, and shells store them: give the token on standard input instead, with -")
 	return cmd.Args().First(), nil
 }
 
@@ -140,9 +140,9 @@ func (p *program) printInspection(i *client.Inspection) error {
 	}
 	switch list, err := permissions(i.Rules); {
 	case i.Rules == nil:
-		row("rules", "none: it may do everything")
+		row("rules", "none: the token allows everything")
 	case len(i.Rules) == 0:
-		row("rules", "an empty list: it may do nothing")
+		row("rules", "an empty list: the token allows nothing")
 	case err != nil: // the server is newer than this program
 		row("rules", "%d, which this version cannot read; --json shows them", len(i.Rules))
 	default:

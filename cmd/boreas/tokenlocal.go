@@ -21,7 +21,7 @@ func localFlags() []cli.Flag {
 // inspectLocally checks a JWT as a server with these options would.
 func (p *program) inspectLocally(_ context.Context, cmd *cli.Command, token string, asks []client.Ask) (none client.Inspection, _ error) {
 	if cmd.IsSet("api") || cmd.IsSet("key-file") {
-		return none, usagef("--api and --key-file do not go with --local, which asks no server")
+		return none, usagef("--api and --key-file cannot be used with --local, which uses no server")
 	}
 	questions := make([]access.Verb, len(asks))
 	for i, ask := range asks {
@@ -46,7 +46,7 @@ func (p *program) inspectLocally(_ context.Context, cmd *cli.Command, token stri
 	}
 	defer jwt.Close()
 	if !jwt.Looks(token) {
-		return none, usagef("this is no JWT, and --local knows nothing of others: leave it out to ask the server")
+		return none, usagef("this is not a JWT, and --local can only check JWTs: omit --local to ask the server")
 	}
 	grant, err := jwt.Check(access.Credentials{Token: token})
 	switch f := fault.Of(err); f {

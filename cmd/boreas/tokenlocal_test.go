@@ -40,7 +40,7 @@ func TestInspectLocally(t *testing.T) {
 				extra: []string{"--can=join chat.u1", "--can=publish chat.u1", "--can=publish open.1", "--can=join other"},
 			},
 			outcome{
-				Exit: 1, Stderr: "boreas: the token does not allow all that was asked\n",
+				Exit: 1, Stderr: "boreas: the token does not allow every action of --can\n",
 				Stdout: `valid              yes, until 2100-01-01T00:00:00Z
 kind               jwt
 ID                 jwt_Tp8J-X60I8-K63_h
@@ -80,7 +80,7 @@ join "other"       no: no rule allows join on this channel
 		},
 		"no JWT": {
 			started{args: "token inspect --local --jwt-keys=hs256:" + file + " -", stdin: "bt_x"},
-			outcome{Exit: 2, Stderr: "boreas: this is no JWT, and --local knows nothing of others: leave it out to ask the server\n"},
+			outcome{Exit: 2, Stderr: "boreas: this is not a JWT, and --local can only check JWTs: omit --local to ask the server\n"},
 		},
 		"no keys": {
 			started{args: "token inspect --local -", stdin: "T"},
@@ -92,11 +92,11 @@ join "other"       no: no rule allows join on this channel
 		},
 		"a server as well": {
 			started{args: "token inspect --local --api=http://h -", stdin: "T"},
-			outcome{Exit: 2, Stderr: "boreas: --api and --key-file do not go with --local, which asks no server\n"},
+			outcome{Exit: 2, Stderr: "boreas: --api and --key-file cannot be used with --local, which uses no server\n"},
 		},
 		"options without --local": {
 			started{args: "token inspect --jwt-issuer=x -", stdin: "T"},
-			outcome{Exit: 2, Stderr: "boreas: --jwt-issuer goes with --local\n"},
+			outcome{Exit: 2, Stderr: "boreas: --jwt-issuer needs --local\n"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,17 +13,17 @@ import (
 
 func newTokenCommand(p *program) *cli.Command {
 	own := append([]cli.Flag{
-		&cli.StringFlag{Name: "user", Usage: "the `NAME` under which others know its sessions"},
+		&cli.StringFlag{Name: "user", Usage: "the user's `NAME`, which others see"},
 		&cli.StringFlag{Name: "label", Usage: "a `TEXT` for people"},
 		&cli.StringFlag{Name: "info", Usage: "the `JSON` that others see of the user in presence"},
-		&cli.BoolFlag{Name: "json", Usage: "print all that is known of the token"},
+		&cli.BoolFlag{Name: "json", Usage: "print everything about the token"},
 	}, append(rulesFlags(), expiryFlags()...)...)
 	return &cli.Command{
 		Name:  "new",
 		Usage: "make a token and print it",
-		Description: "Without flags it prints a token as those of Boreas 1, which may do everything, is known\n" +
-			"by no user's name, and is valid until it is deleted.\n\n" +
-			"With --user, rules, info, an expiry or a label it makes a token of which the server keeps only a\n" +
+		Description: "Without flags it prints a token like those of Boreas 1: it allows everything, has no\n" +
+			"user's name, and is valid until it is deleted.\n\n" +
+			"With --user, rules, info, an expiry or a label it makes a token of which the server stores only a\n" +
 			"hash. It allows each action that a rule allows and no rule denies; without rules, everything.\n" +
 			"The verbs are join, publish, history and presence; {user} in a pattern is the user's name.\n\n" +
 			"Examples:\n" +
@@ -100,10 +100,10 @@ func (p *program) newToken(ctx context.Context, cmd *cli.Command) error {
 	for _, warning := range made.Warnings {
 		p.note("warning: %s", printable(warning))
 	}
-	may := "may do everything"
+	may := "allows everything"
 	if made.Rules != nil {
-		may = "may do what its rules allow"
+		may = "allows what its rules say"
 	}
-	p.note("%s %s, until %s; the token is shown this once", made.ID, may, shownTime(made.Expires, "it is deleted"))
+	p.note("%s %s, until %s; the token is shown only now", made.ID, may, shownTime(made.Expires, "it is deleted"))
 	return nil
 }

@@ -18,7 +18,7 @@ func versionCommand(p *program) *cli.Command {
 		Usage: "print the version",
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				return usagef("%s takes no arguments: %q is one", cmd.FullName(), cmd.Args().First())
+				return usagef("%s takes no arguments, and %q is an argument", cmd.FullName(), cmd.Args().First())
 			}
 			return p.version()
 		},

@@ -39,7 +39,7 @@ func advice(r *client.Refusal) string {
 	case strings.HasPrefix(r.Token, "key_"):
 		return "Make a key that has the verb and the channel: `boreas key new`. `boreas key list` shows the permissions of a key."
 	case verb == "publish":
-		return "Clients publish where the token allows publish and the channel's rule has client_publish: correct the one that the message names, or publish from the backend." + see
+		return "A client can publish if its token allows publish and the channel's rule has client_publish. Correct the one that the message names, or publish from the backend." + see
 	case verb == "join", verb == "history", verb == "presence":
 		return "Make a token whose rules allow the verb in the message on this channel." + see
 	}
