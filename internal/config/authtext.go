@@ -26,7 +26,7 @@ func checkJWTKeys(list string) error {
 			}
 		default:
 			// not repeated in the error, because it may be a secret that was put here by mistake
-			return errors.New("one begins with none of these: a secret stands in a file, not here")
+			return errors.New("an entry has none of these forms; put a secret into a file, not here")
 		}
 	}
 	return nil

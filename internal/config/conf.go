@@ -129,7 +129,7 @@ func (l *confLine) literal() (value, *Error) {
 	case "None":
 		return value{word, none}, nil
 	case "true", "false", "none":
-		return value{}, l.errorf(start, l.pos, "want %s, with a capital as in Python", strings.ToUpper(word[:1])+word[1:])
+		return value{}, l.errorf(start, l.pos, "write %s, with a capital letter as in Python", strings.ToUpper(word[:1])+word[1:])
 	}
 	if v := number(word); v.literal != other {
 		return v, nil

@@ -32,7 +32,7 @@ func (l *loader) file(dir, path string) {
 	if !named {
 		switch hasTOML, hasConf := isFile(dir, tomlName), isFile(dir, confName); {
 		case hasTOML && hasConf:
-			l.config.Notes = append(l.config.Notes, "reading boreas.toml, not boreas.conf: both are here, and one is enough")
+			l.config.Notes = append(l.config.Notes, "boreas.toml is read and boreas.conf is ignored: both files exist, and one is enough")
 			path = tomlName
 		case hasTOML:
 			path = tomlName
@@ -99,7 +99,7 @@ func (l *loader) entry(src source, e entry, seen map[string]span) {
 	if first, twice := seen[e.name]; twice {
 		// This happens only in boreas.conf, because TOML forbids it. In Python the last assignment
 		// counts.
-		l.config.Notes = append(l.config.Notes, fmt.Sprintf("%s: %s was given in line %d already; this one counts", src.at(e.nameAt), e.name, first.line))
+		l.config.Notes = append(l.config.Notes, fmt.Sprintf("%s: %s was already set in line %d; the last value counts", src.at(e.nameAt), e.name, first.line))
 	}
 	seen[e.name] = e.nameAt
 	if e.value.literal == none {

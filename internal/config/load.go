@@ -106,13 +106,13 @@ func (l *loader) checkTogether() {
 		}
 		l.fail(&Error{
 			Where:   c.Origin(name),
-			Message: fmt.Sprintf("api_port and ws_port are both %d: backends and subscribers need a port each", c.APIPort),
+			Message: fmt.Sprintf("api_port and ws_port are both %d: backends and subscribers need different ports", c.APIPort),
 		})
 	}
 	if c.ProxyProtocol && len(l.errs) == 0 && len(c.Trusted()) == 0 {
 		l.fail(&Error{
 			Where:   c.Origin("proxy_protocol"),
-			Message: "proxy_protocol: nobody is trusted to send its headers: name the proxies in trusted_proxies",
+			Message: "proxy_protocol needs trusted_proxies: name the proxies that send its headers",
 		})
 	}
 	if c.WSPingInterval > 0 && c.WSPingTimeout > c.WSPingInterval && c.Given("ws_ping_timeout") && len(l.errs) == 0 {

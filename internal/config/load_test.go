@@ -95,7 +95,7 @@ func TestFirstSourceCounts(t *testing.T) {
 
 func TestWhichFile(t *testing.T) {
 	const three, four = "api_port = 3\n", "api_port = 4\n"
-	both := "reading boreas.toml, not boreas.conf: both are here, and one is enough"
+	both := "boreas.toml is read and boreas.conf is ignored: both files exist, and one is enough"
 	tests := []struct {
 		name  string
 		in    Input
@@ -151,7 +151,7 @@ log_format = '\x6as\u006fn'
 		c.APIPort, c.APIHost, c.WSPort, c.WSHost = 9001, "10.0.0.1", 9010, "0.0.0.0"
 		c.Debug, c.TokenProvider, c.LogFormat = false, `exec:grep "\d" t\x`, "json"
 		c.File = "boreas.conf"
-		c.Notes = []string{"boreas.conf:11: token_provider was given in line 10 already; this one counts"}
+		c.Notes = []string{"boreas.conf:11: token_provider was already set in line 10; the last value counts"}
 	})
 	if diff := cmp.Diff(want, c, ignoreOrigins); diff != "" {
 		t.Error(diff)

@@ -29,9 +29,9 @@ func TestBadFlag(t *testing.T) {
 		{"api_port", "0x10", `--api-port: ` + wantPort + `, not "0x10"`},
 		{"api_port", "99999999999999999999", `--api-port: ` + wantPort + `, not "99999999999999999999"`},
 		{"debug", "maybe", `--debug: want true or false, not "maybe"`},
-		{"api_host", "127.0.0.1:80", `--api-host: ` + wantHost + `, not "127.0.0.1:80": the port is an option of its own`},
-		{"api_host", "[::1]", `--api-host: ` + wantHost + `, not "[::1]": leave out the brackets`},
-		{"api_host", "http://x", `--api-host: ` + wantHost + `, not "http://x": leave out the scheme and what follows the name`},
+		{"api_host", "127.0.0.1:80", `--api-host: ` + wantHost + `, not "127.0.0.1:80": the port is a separate option`},
+		{"api_host", "[::1]", `--api-host: ` + wantHost + `, not "[::1]": omit the brackets`},
+		{"api_host", "http://x", `--api-host: ` + wantHost + `, not "http://x": omit the scheme and everything after the name`},
 		{"api_host", "a b", `--api-host: ` + wantHost + `, not "a b": a host name has letters, digits, dots and dashes`},
 		{"max_body", "1023", `--max-body: ` + wantBody + `, not "1023"`},
 		{"max_body", "1M", `--max-body: ` + wantBody + `, not "1M"`},
@@ -48,14 +48,14 @@ func TestBadFlag(t *testing.T) {
 		{"token_provider", "file:", `--token-provider: ` + wantFrom + `, not "file:": the file's name is missing`},
 		{"token_provider", "exec: ", `--token-provider: ` + wantFrom + `, not "exec:": the command is missing`},
 		{"token_provider", "http://", `--token-provider: ` + wantFrom + `, not "http://": that is not a valid URL`},
-		{"token_provider", "htp://u:secret@h", `--token-provider: ` + wantFrom + `, not the one given: there is no such kind`},
+		{"token_provider", "htp://u:secret@h", `--token-provider: ` + wantFrom + `, not the one given: unknown kind of provider`},
 		{"token_provider", "http://u:sec/ret@h", `--token-provider: ` + wantFrom + `, not the one given: that is not a valid URL`},
 		{
 			"token_provider", "boreas.utils.tokens:mine",
-			`--token-provider: ` + wantFrom + `, not "boreas.utils.tokens:mine": of the Python functions of Boreas 1.0 only ` +
-				`boreas.utils.tokens:no_tokens is there; put what yours does into a command`,
+			`--token-provider: ` + wantFrom + `, not "boreas.utils.tokens:mine": boreas.utils.tokens:no_tokens ` +
+				`is the only Python function of Boreas 1.0 that works here; use a command (exec:) for your own`,
 		},
-		{"jwt_keys", "my secret", `--jwt-keys: ` + wantKeys + `, not the one given: one begins with none of these: a secret stands in a file, not here`},
+		{"jwt_keys", "my secret", `--jwt-keys: ` + wantKeys + `, not the one given: an entry has none of these forms; put a secret into a file, not here`},
 		{"jwt_keys", "hs256:a hs512:", `--jwt-keys: ` + wantKeys + `, not the one given: after hs512: the file's name is missing`},
 		{"jwt_keys", "https://", `--jwt-keys: ` + wantKeys + `, not the one given: the URL has no host`},
 		{"auth_url", "backend", `--auth-url: want a URL that begins with http:// or https://, not "backend": the URL does not begin with http:// or https://`},
@@ -63,11 +63,11 @@ func TestBadFlag(t *testing.T) {
 		{"auth_url_headers", "Cookie, X Y:", `--auth-url-headers: want names of headers with commas between them, not "Cookie, X Y:": "Y:" is no header's name`},
 		{"token_cookie", "a b", `--token-cookie: want a cookie's name, not "a b": a name has letters, digits, dots and dashes`},
 		{"token_cookie", "session", `--token-cookie: token_cookie: a browser sends the cookie for every page that it shows, so any page could act for its user: name the origins of your own pages in allow_origin`},
-		{"allow_origin", "https://a.example,*", `--allow-origin: ` + wantOrigin + `, not "https://a.example,*": * allows all: give it alone`},
-		{"allow_origin", "a.example", `--allow-origin: ` + wantOrigin + `, not "a.example": "a.example" is no origin: put the scheme before the name`},
-		{"allow_origin", "https://a.example/", `--allow-origin: ` + wantOrigin + `, not "https://a.example/": "https://a.example/" is no origin: leave out what follows the name and port`},
+		{"allow_origin", "https://a.example,*", `--allow-origin: ` + wantOrigin + `, not "https://a.example,*": * allows all origins: give it alone`},
+		{"allow_origin", "a.example", `--allow-origin: ` + wantOrigin + `, not "a.example": "a.example" is not an origin: put the scheme before the name`},
+		{"allow_origin", "https://a.example/", `--allow-origin: ` + wantOrigin + `, not "https://a.example/": "https://a.example/" is not an origin: omit everything after the name and port`},
 		{"allow_origin", "https://a.example,,", `--allow-origin: ` + wantOrigin + `, not "https://a.example,,": there is nothing between two commas, or before or after one`},
-		{"allow_origin", "https://A.example", `--allow-origin: ` + wantOrigin + `, not "https://A.example": browsers send "https://A.example" in small letters`},
+		{"allow_origin", "https://A.example", `--allow-origin: ` + wantOrigin + `, not "https://A.example": browsers send "https://A.example" in lower case`},
 		{"allow_origin", "https://a.example:443", `--allow-origin: ` + wantOrigin + `, not "https://a.example:443": browsers send "https://a.example:443" as https://a.example`},
 		{"allow_origin", "http://a.example:080", `--allow-origin: ` + wantOrigin + `, not "http://a.example:080": browsers send "http://a.example:080" as http://a.example`},
 		{"allow_origin", "https://a.example:08443", `--allow-origin: ` + wantOrigin + `, not "https://a.example:08443": browsers send "https://a.example:08443" as https://a.example:8443`},
@@ -75,27 +75,27 @@ func TestBadFlag(t *testing.T) {
 		{"allow_origin", "https://a.example:70000", `--allow-origin: ` + wantOrigin + `, not "https://a.example:70000": "https://a.example:70000" is not an origin that a browser can send`},
 		{"allow_origin", "https://bücher.example", `--allow-origin: ` + wantOrigin + `, not "https://bücher.example": browsers send "https://bücher.example" as https://xn--bcher-kva.example`},
 		{"allow_origin", "https://[::ffff:127.0.0.1]", `--allow-origin: ` + wantOrigin + `, not "https://[::ffff:127.0.0.1]": browsers send "https://[::ffff:127.0.0.1]" as https://[::ffff:7f00:1]`},
-		{"allow_origin", "HTTPS://a.example", `--allow-origin: ` + wantOrigin + `, not "HTTPS://a.example": browsers send "HTTPS://a.example" in small letters`},
+		{"allow_origin", "HTTPS://a.example", `--allow-origin: ` + wantOrigin + `, not "HTTPS://a.example": browsers send "HTTPS://a.example" in lower case`},
 		{"allow_origin", "http://[0:0::1]:3000", `--allow-origin: ` + wantOrigin + `, not "http://[0:0::1]:3000": browsers send "http://[0:0::1]:3000" as http://[::1]:3000`},
 		{"allow_origin", "http://127.1", `--allow-origin: ` + wantOrigin + `, not "http://127.1": "http://127.1" is not an origin that a browser can send`},
 		{"allow_origin", "http://0x7f.1", `--allow-origin: ` + wantOrigin + `, not "http://0x7f.1": "http://0x7f.1" is not an origin that a browser can send`},
 		{"allow_origin", "https://a..example,https://a!.example", `--allow-origin: ` + wantOrigin + `, not "https://a..example,https://a!.example": "https://a!.example" is not an origin that a browser can send`},
 		{"allow_origin", "wss://a.example", `--allow-origin: ` + wantOrigin + `, not "wss://a.example": "wss://a.example" is not a page's origin: write http for ws, https for wss`},
-		{"allow_origin", "https://*.example", `--allow-origin: ` + wantOrigin + `, not "https://*.example": "https://*.example": name each origin, there are no patterns`},
-		{"accept_rate", "-1", `--accept-rate: want a whole number from 1 to 10000000 (0 means no bound), not "-1"`},
+		{"allow_origin", "https://*.example", `--allow-origin: ` + wantOrigin + `, not "https://*.example": "https://*.example": patterns are not supported: name each origin`},
+		{"accept_rate", "-1", `--accept-rate: want a whole number from 1 to 10000000 (0 means no limit), not "-1"`},
 		{"presence_users", "0", `--presence-users: want a whole number from 1 to 1000000, not "0"`},
 		{"presence_linger", "2h", `--presence-linger: want a duration from 1s to 1h, such as 1m30s or 90 (0 means at once), not "2h"`},
-		{"idempotency_window", "2d", `--idempotency-window: want a duration from 1s to 1d, such as 1m30s or 90 (0 means keys mean nothing), not "2d"`},
+		{"idempotency_window", "2d", `--idempotency-window: want a duration from 1s to 1d, such as 1m30s or 90 (0 means keys have no effect), not "2d"`},
 		{"ws_ping_timeout", "30s", "--ws-ping-timeout: ws_ping_timeout: 30s is longer than ws_ping_interval, 25s: make it at most as long"},
 		{"trusted_proxies", "10.0.0.0/8,", `--trusted-proxies: ` + wantNets + `, not "10.0.0.0/8,": there is nothing between two commas, or before or after one`},
-		{"trusted_proxies", "proxy.example", `--trusted-proxies: ` + wantNets + `, not "proxy.example": "proxy.example" is no address and no network`},
-		{"trusted_proxies", "10.0.0.0/33", `--trusted-proxies: ` + wantNets + `, not "10.0.0.0/33": "10.0.0.0/33" is no address and no network`},
-		{"trusted_proxies", "fe80::1%eth0", `--trusted-proxies: ` + wantNets + `, not "fe80::1%eth0": "fe80::1%eth0" is no address and no network`},
+		{"trusted_proxies", "proxy.example", `--trusted-proxies: ` + wantNets + `, not "proxy.example": "proxy.example" is neither an address nor a network`},
+		{"trusted_proxies", "10.0.0.0/33", `--trusted-proxies: ` + wantNets + `, not "10.0.0.0/33": "10.0.0.0/33" is neither an address nor a network`},
+		{"trusted_proxies", "fe80::1%eth0", `--trusted-proxies: ` + wantNets + `, not "fe80::1%eth0": "fe80::1%eth0" is neither an address nor a network`},
 		{"trusted_proxies", "::ffff:10.0.0.1", `--trusted-proxies: ` + wantNets + `, not "::ffff:10.0.0.1": "::ffff:10.0.0.1": write it as IPv4`},
-		{"unlimited_addresses", "::1, 10.0.0.1/8", `--unlimited-addresses: ` + wantNets + `, not "::1, 10.0.0.1/8": "10.0.0.1/8" has bits behind its prefix: write 10.0.0.0/8 or 10.0.0.1`},
-		{"proxy_protocol", "true", `--proxy-protocol: proxy_protocol: nobody is trusted to send its headers: name the proxies in trusted_proxies`},
-		{"address_accepts", "-1", `--address-accepts: want a whole number from 1 to 10000000 (0 means no bound), not "-1"`},
-		{"user_bytes", "10", `--user-bytes: want a size from 1KiB to 1TiB, such as 64KiB or 65536 (0 means no bound), not "10"`},
+		{"unlimited_addresses", "::1, 10.0.0.1/8", `--unlimited-addresses: ` + wantNets + `, not "::1, 10.0.0.1/8": "10.0.0.1/8" has bits set after its prefix: write 10.0.0.0/8 or 10.0.0.1`},
+		{"proxy_protocol", "true", `--proxy-protocol: proxy_protocol needs trusted_proxies: name the proxies that send its headers`},
+		{"address_accepts", "-1", `--address-accepts: want a whole number from 1 to 10000000 (0 means no limit), not "-1"`},
+		{"user_bytes", "10", `--user-bytes: want a size from 1KiB to 1TiB, such as 64KiB or 65536 (0 means no limit), not "10"`},
 		{"config", "absent.toml", "absent.toml: cannot read the configuration file: " + notExist()},
 	}
 	for _, test := range tests {
@@ -183,7 +183,7 @@ boreas.conf:6: want a line such as api_port = 8001
 boreas.conf:7: want a number, a text in quotes, True, False or None
    7 | ws_host = localhost
      |           ^^^^^^^^^
-boreas.conf:8: want True, with a capital as in Python
+boreas.conf:8: write True, with a capital letter as in Python
    8 | max_body = true
      |            ^^^^
 boreas.conf:9: nothing but a comment may follow the value
@@ -204,11 +204,11 @@ boreas.conf:13: the value is missing
 boreas.conf:14: want 2 hexadecimal digits of a character after \x
   14 | log_level = '\xzz'
      |              ^^^^
-boreas.conf:15: workers: want a whole number from 1 to 1024 (0 means one a processor), not 1.5
+boreas.conf:15: workers: want a whole number from 1 to 1024 (0 means one for each processor), not 1.5
   15 | workers = 1.5
      |           ^^^
 boreas.conf:16: token_provider: ` + wantFrom + `, not the one given: that is not a valid URL
-boreas.conf:17: token_provider: ` + wantFrom + `, not the one given: there is no such kind
+boreas.conf:17: token_provider: ` + wantFrom + `, not the one given: unknown kind of provider
 boreas.conf:18: debug: want true or false, not 3`},
 		{"boreas.conf", "debug = True\napi_host = '\xff'\n", `boreas.conf:2: not UTF-8 text: save the file as UTF-8
    2 | api_host = '�'
@@ -238,16 +238,16 @@ boreas.toml:4: ws_port: ` + wantPort + `, not a list
 boreas.toml:5: log_level: want one of debug, info, warn, error, not a date or time: put it in quotes
    5 | log_level = 2024-01-01
      |             ^^^^^^^^^^
-boreas.toml:6: there are no tables: write an option's name without dots
+boreas.toml:6: tables are not supported: write an option's name without dots
    6 | a.b = 1
      | ^
 boreas.toml:7: max_body: ` + wantBody + `, not "12 furlongs"
    7 | max_body = "12 furlongs"
      |            ^^^^^^^^^^^^^
-boreas.toml:8: workers: want a whole number from 1 to 1024 (0 means one a processor), not a table
+boreas.toml:8: workers: want a whole number from 1 to 1024 (0 means one for each processor), not a table
    8 | workers = {}
      | ^^^^^^^
-boreas.toml:9: there are no tables: all options stand at the top, as name = value
+boreas.toml:9: tables are not supported: write all options at the top, as name = value
    9 | [server]
      |  ^^^^^^`},
 		{"boreas.toml", "debug = true\nws_port = \n", `boreas.toml:2: unexpected character U+000A at start of value

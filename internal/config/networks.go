@@ -54,11 +54,11 @@ func parseNetwork(entry string) (netip.Prefix, error) {
 	}
 	switch {
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("%q is no address and no network", entry)
+		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a network", entry)
 	case network.Addr().Is4In6(): // addresses of clients are never in this form
 		return netip.Prefix{}, fmt.Errorf("%q: write it as IPv4", entry)
 	case network != network.Masked():
-		return netip.Prefix{}, fmt.Errorf("%q has bits behind its prefix: write %s or %s", entry, network.Masked(), network.Addr())
+		return netip.Prefix{}, fmt.Errorf("%q has bits set after its prefix: write %s or %s", entry, network.Masked(), network.Addr())
 	}
 	return network, nil
 }

@@ -217,7 +217,7 @@ func (o Option) setText(field *string, v value) (ok bool, hint error) {
 		return false, errQuotes
 	}
 	if !o.lines && strings.ContainsFunc(v.text, unicode.IsControl) {
-		return false, errors.New("it holds a line break or another control character")
+		return false, errors.New("it has a line break or another control character")
 	}
 	if len(o.choices) > 0 && !slices.Contains(o.choices, v.text) {
 		return false, nil

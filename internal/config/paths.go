@@ -17,7 +17,7 @@ const (
 )
 
 // errBlank is returned if a name with a blank would be in a list whose names end at a blank.
-var errBlank = errors.New("the configuration file is in a directory with a blank in its name, and the names in this list end at a blank: move the keys to another directory, and give its absolute name")
+var errBlank = errors.New("the directory of the configuration file has a blank in its name, and blanks separate the names in this list: move the keys to another directory, and give absolute names")
 
 // resolve returns the option's text with absolute file names. Relative names are resolved
 // against the directory base.

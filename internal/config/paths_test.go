@@ -99,7 +99,7 @@ func TestPathsWithBlanks(t *testing.T) {
 	}
 	t.Chdir("/")
 	_, err := Load(Input{Flags: map[string]string{"config": filepath.Join(dir, "boreas.toml")}})
-	if err == nil || !strings.Contains(err.Error(), "directory with a blank in its name") {
+	if err == nil || !strings.Contains(err.Error(), "the configuration file has a blank in its name") {
 		t.Error(err)
 	}
 }

@@ -41,7 +41,7 @@ func (c Config) PrintTOML(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Options of the Boreas server. A line that begins with # shows a default.\n")
 	b.WriteString("# Flags (--api-port=8001) and environment variables (BOREAS_API_PORT=8001)\n")
-	b.WriteString("# count before what stands here.\n")
+	b.WriteString("# override the values in this file.\n")
 	group := ""
 	for _, o := range Options() {
 		if o.FlagOnly {
@@ -62,7 +62,7 @@ func (c Config) PrintTOML(w io.Writer) error {
 		}
 		switch {
 		case o.shown(c) != o.format(c):
-			fmt.Fprintf(&b, "# Put the real value in; what is secret has been left out here.\n# ")
+			fmt.Fprintf(&b, "# Insert the real value: the secret part is omitted here.\n# ")
 		case !c.Given(o.Name):
 			b.WriteString("# ")
 		}

@@ -79,7 +79,7 @@ func TestChannelRules(t *testing.T) {
 
 func TestBadRules(t *testing.T) {
 	const (
-		are      = " (there are history_messages=N, history_bytes=SIZE, history_age=TIME, presence or presence=count, client_publish, latest, max_subscribers=N)"
+		are      = " (the words are history_messages=N, history_bytes=SIZE, history_age=TIME, presence or presence=count, client_publish, latest, max_subscribers=N)"
 		messages = "want a whole number from 1 to 100000000 (0 means none)"
 	)
 	long := "a" + strings.Repeat("b", 90)
@@ -88,7 +88,7 @@ func TestBadRules(t *testing.T) {
 		{"a client-publish", `rule 1, "a client-publish": there is no word "client-publish"; did you mean client_publish?` + are},
 		{"a history_mesages=5", `rule 1, "a history_mesages=5": there is no word "history_mesages=5"; did you mean history_messages?` + are},
 		{"a history_memory=5", `rule 1, "a history_memory=5": there is no word "history_memory=5"` + are},
-		{"a b.*", `rule 1, "a b.*": there is no word "b.*"; a rule has one pattern, and it stands first: put ";" before the next` + are},
+		{"a b.*", `rule 1, "a b.*": there is no word "b.*"; a rule begins with its only pattern: put ";" before the next rule` + are},
 		{"a latest,presence", `rule 1, "a latest,presence": there is no word "latest,presence"; put spaces between words` + are},
 		{"a history_messages=x", `rule 1, "a history_messages=x": history_messages: ` + messages + `, not "x"`},
 		{"a history_messages", `rule 1, "a history_messages": history_messages needs a value: ` + messages},
@@ -97,7 +97,7 @@ func TestBadRules(t *testing.T) {
 		{"a history_age=0", `rule 1, "a history_age=0": history_age: want a duration from 1s to 365d, such as 1m30s or 90, not "0"`},
 		{"a max_subscribers=0", `rule 1, "a max_subscribers=0": max_subscribers: want a whole number from 1 to 10000000, not "0"`},
 		{"a presence=full", `rule 1, "a presence=full": want presence or presence=count, not "presence=full"`},
-		{"a latest=true", `rule 1, "a latest=true": latest takes no value: leave out "=true"`},
+		{"a latest=true", `rule 1, "a latest=true": latest takes no value: omit "=true"`},
 		{"a latest latest", `rule 1, "a latest latest": latest is given twice`},
 		{"a presence presence=count", `rule 1, "a presence presence=count": presence is given twice`},
 		{"a; presence", `rule 2, "presence": it has no pattern: put one before presence, such as ** for all channels`},
@@ -124,7 +124,7 @@ func TestBadRules(t *testing.T) {
 // TestBadRulesInAFile: all errors are reported with their positions.
 func TestBadRulesInAFile(t *testing.T) {
 	const form = `want rules separated by ";" or on lines of their own, each a pattern and words, such as "chat.** presence history_age=1h"`
-	const words = " (there are history_messages=N, history_bytes=SIZE, history_age=TIME, presence or presence=count, client_publish, latest, max_subscribers=N)"
+	const words = " (the words are history_messages=N, history_bytes=SIZE, history_age=TIME, presence or presence=count, client_publish, latest, max_subscribers=N)"
 	for _, c := range []struct{ name, text, want string }{
 		{"boreas.toml", `api_port = 1
 rules = '''

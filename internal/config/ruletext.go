@@ -146,7 +146,7 @@ func (p *ruleParser) set(r *Rule, name, value string, valued bool) error {
 	switch name {
 	case wordPublish, wordLatest:
 		if valued {
-			return p.errorf("%s takes no value: leave out %q", name, "="+value)
+			return p.errorf("%s takes no value: omit %q", name, "="+value)
 		}
 		if name == wordLatest {
 			r.Latest = true
@@ -220,11 +220,11 @@ func (p *ruleParser) unknown(name string) error {
 	switch {
 	case hint != "":
 	case strings.Contains(p.word, "*"):
-		hint = `; a rule has one pattern, and it stands first: put ";" before the next`
+		hint = `; a rule begins with its only pattern: put ";" before the next rule`
 	case strings.Contains(p.word, ","):
 		hint = "; put spaces between words"
 	}
-	return p.errorf("there is no word %q%s (there are %s)", p.word, hint, strings.Join(shown, ", "))
+	return p.errorf("there is no word %q%s (the words are %s)", p.word, hint, strings.Join(shown, ", "))
 }
 
 func wordNames() []string {

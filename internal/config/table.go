@@ -35,7 +35,7 @@ func Options() []Option {
 	return append([]Option{
 		{
 			Name: "config", Group: groupListen, Default: "", FlagOnly: true,
-			Usage: "options are read from this file; without it from boreas.toml, else boreas.conf, in the working directory",
+			Usage: "the server reads options from this file; without it, from boreas.toml or boreas.conf in the working directory",
 			field: func(c *Config) any { return &c.File }, form: "a file's name",
 		},
 		{
@@ -155,13 +155,13 @@ func Options() []Option {
 		},
 		{
 			Name: "api_hosts", Group: groupKeys, Default: "",
-			Usage: "clients may also use these names for the API while it needs no key, beside localhost",
+			Usage: "besides localhost, clients may use these names for the API while it needs no key",
 			field: func(c *Config) any { return &c.APIHosts }, form: "host names with commas between them",
 		},
 
 		{
 			Name: "debug", Group: groupLog, Default: "true",
-			Usage: "the /debug/ URLs, which show every token, are served; by default only if api_host is this machine",
+			Usage: "the server has the /debug/ URLs, which show every token; by default only if api_host is this machine",
 			field: func(c *Config) any { return &c.Debug },
 		},
 		{
@@ -192,11 +192,11 @@ func Options() []Option {
 		},
 		{
 			Name: "channel_memory", Group: groupLimits, Default: "0", Zero: "a fifth of the machine's memory",
-			Usage: "the channels that subscribers have joined take at most this memory",
+			Usage: "all joined channels together use at most this much memory",
 			field: func(c *Config) any { return &c.ChannelMemory }, min: mib, max: tib,
 		},
 		{
-			Name: "accept_rate", Group: groupLimits, Default: "5000", Zero: "no bound",
+			Name: "accept_rate", Group: groupLimits, Default: "5000", Zero: "no limit",
 			Usage: "at most this many connections of subscribers are accepted per second",
 			field: func(c *Config) any { return &c.AcceptRate }, min: 1, max: 10_000_000,
 		},
@@ -216,7 +216,7 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.PeerMemory }, min: mib, max: tib,
 		},
 		{
-			Name: "workers", Group: groupLimits, Default: "0", Zero: "one a processor",
+			Name: "workers", Group: groupLimits, Default: "0", Zero: "one for each processor",
 			Usage: "this many goroutines write to subscribers",
 			field: func(c *Config) any { return &c.Workers }, min: 1, max: 1024,
 		},
@@ -257,7 +257,7 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.HeaderTimeout }, min: int64(time.Second), max: int64(time.Hour),
 		},
 		{
-			Name: "anonymous_timeout", Group: groupTime, Default: "0s", Zero: "for ever",
+			Name: "anonymous_timeout", Group: groupTime, Default: "0s", Zero: "no limit",
 			Usage: "a subscriber may stay this long without a token",
 			field: func(c *Config) any { return &c.AnonymousTimeout }, min: int64(time.Second), max: day,
 		},
@@ -278,7 +278,7 @@ func Options() []Option {
 		},
 		{
 			Name: "drain_time", Group: groupTime, Default: "10s", Zero: "all at once",
-			Usage: "the server takes at most this long to send subscribers away when it stops",
+			Usage: "when it stops, the server closes all connections of subscribers within this time",
 			field: func(c *Config) any { return &c.DrainTime }, min: int64(time.Second), max: int64(time.Hour),
 		},
 
@@ -319,7 +319,7 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.PresenceUsers }, min: 1, max: 1_000_000,
 		},
 		{
-			Name: "idempotency_window", Group: groupRules, Default: "2m", Zero: "keys mean nothing",
+			Name: "idempotency_window", Group: groupRules, Default: "2m", Zero: "keys have no effect",
 			Usage: "the server remembers the idempotency key of a message this long",
 			field: func(c *Config) any { return &c.IdempotencyWindow }, min: int64(time.Second), max: day,
 		},
@@ -329,7 +329,7 @@ func Options() []Option {
 // perClient returns a row of the table for a number that limits one client.
 func perClient(name, byDefault, usage string, field func(*Config) *int) Option {
 	return Option{
-		Name: name, Group: groupClient, Default: byDefault, Zero: "no bound", Usage: usage,
+		Name: name, Group: groupClient, Default: byDefault, Zero: "no limit", Usage: usage,
 		field: func(c *Config) any { return field(c) }, min: 1, max: 10_000_000,
 	}
 }
@@ -337,7 +337,7 @@ func perClient(name, byDefault, usage string, field func(*Config) *int) Option {
 // bytesPerClient returns a row of the table for a size that limits one client.
 func bytesPerClient(name, byDefault, usage string, field func(*Config) *int64) Option {
 	return Option{
-		Name: name, Group: groupClient, Default: byDefault, Zero: "no bound", Usage: usage,
+		Name: name, Group: groupClient, Default: byDefault, Zero: "no limit", Usage: usage,
 		field: func(c *Config) any { return field(c) }, min: kib, max: tib,
 	}
 }

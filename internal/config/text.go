@@ -28,11 +28,11 @@ func checkHost(host string) error {
 	}
 	switch {
 	case strings.Contains(host, "://"):
-		return errors.New("leave out the scheme and what follows the name")
+		return errors.New("omit the scheme and everything after the name")
 	case strings.ContainsAny(host, "[]"):
-		return errors.New("leave out the brackets")
+		return errors.New("omit the brackets")
 	case strings.Contains(host, ":"):
-		return errors.New("the port is an option of its own")
+		return errors.New("the port is a separate option")
 	case !hostName.MatchString(host) || len(host) > 253:
 		return errors.New("a host name has letters, digits, dots and dashes")
 	}
@@ -50,20 +50,20 @@ func checkOrigins(list string) error {
 		u, err := url.Parse(origin)
 		switch {
 		case origin == "*":
-			return errors.New("* allows all: give it alone")
+			return errors.New("* allows all origins: give it alone")
 		case origin == "":
 			return errors.New("there is nothing between two commas, or before or after one")
 		case err != nil || u.Host == "" || u.Scheme == "":
-			return fmt.Errorf("%q is no origin: put the scheme before the name", origin)
+			return fmt.Errorf("%q is not an origin: put the scheme before the name", origin)
 		case u.Scheme == "ws" || u.Scheme == "wss":
 			return fmt.Errorf("%q is not a page's origin: write http for ws, https for wss", origin)
 		case u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || !strings.EqualFold(u.Scheme+"://"+u.Host, origin):
-			return fmt.Errorf("%q is no origin: leave out what follows the name and port", origin)
+			return fmt.Errorf("%q is not an origin: omit everything after the name and port", origin)
 		case origin != strings.ToLower(origin):
-			return fmt.Errorf("browsers send %q in small letters", origin)
+			return fmt.Errorf("browsers send %q in lower case", origin)
 		}
 		if strings.ContainsAny(origin, "* \t") {
-			return fmt.Errorf("%q: name each origin, there are no patterns", origin)
+			return fmt.Errorf("%q: patterns are not supported: name each origin", origin)
 		}
 		if sent := sentOrigin(u); sent == "" {
 			return fmt.Errorf("%q is not an origin that a browser can send", origin)
@@ -139,9 +139,9 @@ func checkProvider(provider string) error {
 		}
 		return nil
 	case strings.HasPrefix(kind, "boreas."):
-		return errors.New("of the Python functions of Boreas 1.0 only boreas.utils.tokens:no_tokens is there; put what yours does into a command")
+		return errors.New("boreas.utils.tokens:no_tokens is the only Python function of Boreas 1.0 that works here; use a command (exec:) for your own")
 	default:
-		return errors.New("there is no such kind")
+		return errors.New("unknown kind of provider")
 	}
 }
 

@@ -34,9 +34,9 @@ func checkDomains(list string) error {
 		case name == "":
 			return errors.New("there is nothing between two commas, or before or after one")
 		case strings.Contains(name, "*"):
-			return errors.New("there are no certificates for patterns by this way: name each name")
+			return errors.New("the server cannot get certificates for patterns: list each name")
 		case strings.Contains(name, "/"), strings.Contains(name, ":"):
-			return fmt.Errorf("%q: leave out the scheme, the port and what follows the name", name)
+			return fmt.Errorf("%q: omit the scheme, the port and everything after the name", name)
 		case notAddress == nil:
 			return fmt.Errorf("%q is an address: certificates are for names", name)
 		case !hostName.MatchString(name) || len(name) > 253:
@@ -64,7 +64,7 @@ func checkDirectory(address string) error {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return errors.New("the directory's whole address, which begins with https://")
+		return errors.New("give the full address of the directory, beginning with https://")
 	}
 	return nil
 }
@@ -78,15 +78,15 @@ func (l *loader) checkTLS() {
 			l.fail(&Error{Where: c.Origin(name), Message: fmt.Sprintf("%s is given and %s is not: %s", name, other, why)})
 		}
 	}
-	const pair = "TLS takes both files, the certificate and its private key"
+	const pair = "TLS needs both files, the certificate and its private key"
 	needs("ws_tls_cert", c.WSTLSCert, "ws_tls_key", c.WSTLSKey, pair)
 	needs("ws_tls_key", c.WSTLSKey, "ws_tls_cert", c.WSTLSCert, pair)
 	needs("api_tls_cert", c.APITLSCert, "api_tls_key", c.APITLSKey, pair)
 	needs("api_tls_key", c.APITLSKey, "api_tls_cert", c.APITLSCert, pair)
-	needs("api_client_ca", c.APIClientCA, "api_tls_cert", c.APITLSCert, "clients show their certificates over TLS only")
+	needs("api_client_ca", c.APIClientCA, "api_tls_cert", c.APITLSCert, "clients send certificates only over TLS")
 	needs("acme_domains", c.ACMEDomains, "acme_cache", c.ACMECache,
-		"without a directory to keep them in, each start would ask for new certificates, and authorities give out few a week")
-	const noDomains = "it is for certificates that the server gets by itself, for those names"
+		"without a directory to store them, each start would request new certificates, and authorities issue only a few per week")
+	const noDomains = "it only applies to certificates that the server obtains for those names"
 	needs("acme_cache", c.ACMECache, "acme_domains", c.ACMEDomains, noDomains)
 	needs("acme_email", c.ACMEEmail, "acme_domains", c.ACMEDomains, noDomains)
 	needs("acme_directory", c.ACMEDirectory, "acme_domains", c.ACMEDomains, noDomains)

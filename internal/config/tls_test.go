@@ -10,18 +10,18 @@ import (
 // TestTLSOptionsThatDoNotFit sets TLS options that contradict each other.
 func TestTLSOptionsThatDoNotFit(t *testing.T) {
 	const (
-		pair      = "TLS takes both files, the certificate and its private key"
-		noDomains = "acme_domains is not: it is for certificates that the server gets by itself, for those names"
+		pair      = "TLS needs both files, the certificate and its private key"
+		noDomains = "acme_domains is not: it only applies to certificates that the server obtains for those names"
 	)
 	tests := []struct{ flags, want string }{
 		{"ws_tls_cert=a", "--ws-tls-cert: ws_tls_cert is given and ws_tls_key is not: " + pair},
 		{"ws_tls_key=a", "--ws-tls-key: ws_tls_key is given and ws_tls_cert is not: " + pair},
 		{"api_tls_cert=a", "--api-tls-cert: api_tls_cert is given and api_tls_key is not: " + pair},
 		{"api_tls_key=a", "--api-tls-key: api_tls_key is given and api_tls_cert is not: " + pair},
-		{"api_client_ca=a", "--api-client-ca: api_client_ca is given and api_tls_cert is not: clients show their certificates over TLS only"},
+		{"api_client_ca=a", "--api-client-ca: api_client_ca is given and api_tls_cert is not: clients send certificates only over TLS"},
 		{
 			"acme_domains=a.example",
-			"--acme-domains: acme_domains is given and acme_cache is not: without a directory to keep them in, each start would ask for new certificates, and authorities give out few a week",
+			"--acme-domains: acme_domains is given and acme_cache is not: without a directory to store them, each start would request new certificates, and authorities issue only a few per week",
 		},
 		{"acme_cache=a", "--acme-cache: acme_cache is given and " + noDomains},
 		{"acme_email=a@b.example", "--acme-email: acme_email is given and " + noDomains},
@@ -58,13 +58,13 @@ func TestBadTLSFlag(t *testing.T) {
 	const wantDirectory = "--acme-directory: want https://URL (empty means Let's Encrypt), not "
 	tests := []struct{ option, value, want string }{
 		{"acme_domains", "a.example,", wantDomains + `"a.example,": there is nothing between two commas, or before or after one`},
-		{"acme_domains", "*.a.example", wantDomains + `"*.a.example": there are no certificates for patterns by this way: name each name`},
-		{"acme_domains", "https://a.example", wantDomains + `"https://a.example": "https://a.example": leave out the scheme, the port and what follows the name`},
+		{"acme_domains", "*.a.example", wantDomains + `"*.a.example": the server cannot get certificates for patterns: list each name`},
+		{"acme_domains", "https://a.example", wantDomains + `"https://a.example": "https://a.example": omit the scheme, the port and everything after the name`},
 		{"acme_domains", "10.0.0.1", wantDomains + `"10.0.0.1": "10.0.0.1" is an address: certificates are for names`},
 		{"acme_domains", "a b.example", wantDomains + `"a b.example": "a b.example": a host name has letters, digits, dots and dashes`},
 		{"acme_domains", "localhost", wantDomains + `"localhost": "localhost": a public name has a dot`},
 		{"acme_email", "me", `--acme-email: want an e-mail address, not "me": such as ops@example.com`},
-		{"acme_directory", "http://a/d", wantDirectory + `"http://a/d": the directory's whole address, which begins with https://`},
+		{"acme_directory", "http://a/d", wantDirectory + `"http://a/d": give the full address of the directory, beginning with https://`},
 	}
 	for _, test := range tests {
 		t.Run(test.option+" "+test.value, func(t *testing.T) {

@@ -25,11 +25,11 @@ func parseTOML(src source, text string) ([]entry, []*Error) {
 		key.Next()
 		at := spanOf(parser, key.Node())
 		if node.Kind != unstable.KeyValue {
-			errs = append(errs, src.errorf(at, "there are no tables: all options stand at the top, as name = value"))
+			errs = append(errs, src.errorf(at, "tables are not supported: write all options at the top, as name = value"))
 			break // the rest of the file belongs to the table
 		}
 		if !key.IsLast() {
-			errs = append(errs, src.errorf(at, "there are no tables: write an option's name without dots"))
+			errs = append(errs, src.errorf(at, "tables are not supported: write an option's name without dots"))
 			continue
 		}
 		e := entry{name: string(key.Node().Data), nameAt: at}
