@@ -22,14 +22,15 @@ func benchCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "bench",
 		Usage: "load a server and measure what it delivers",
-		Description: "Connects subscribers, publishes, and prints deliveries a second, latencies and losses:\n" +
-			"each message is numbered, and each subscriber is checked for having had each one once\n" +
-			"and in order. Exits with 1 if not. Ctrl-C ends early with the figures so far.\n\n" +
-			"With --rate=0 each publisher sends as soon as its message before was answered. With a\n" +
-			"rate, latency counts from when a message was due, also if it could only be sent later.\n\n" +
-			"The tool runs on the machine that it measures, unless that is another: it says how much\n" +
-			"of the processors it took, and warns when it was the limit itself. On one core it can\n" +
-			"follow some millions of deliveries a second.\n\n" +
+		Description: "Connects subscribers, publishes, and prints deliveries per second, latencies and losses. It\n" +
+			"numbers the messages and checks that each subscriber receives each one once and in order.\n" +
+			"Exits with 1 if not. Ctrl-C ends early with the figures so far.\n\n" +
+			"With --rate=0 each publisher sends its next message as soon as the last one was answered.\n" +
+			"With a rate, latency counts from the time at which a message was due, even if it was sent\n" +
+			"later.\n\n" +
+			"The tool usually runs on the machine that it measures. It prints how much of the processors\n" +
+			"it used, and warns if the tool itself was the limit. On one core it can follow some millions\n" +
+			"of deliveries per second.\n\n" +
 			"Examples:\n" +
 			"  boreas bench\n" +
 			"  boreas bench --subscribers=1000 --publishers=32 --duration=10s\n" +
@@ -38,17 +39,17 @@ func benchCommand(p *program) *cli.Command {
 		Flags: []cli.Flag{
 			apiFlag(), keyFileFlag(), wsFlag(),
 			&cli.IntFlag{Name: "subscribers", Usage: "connections that listen", Value: 100},
-			&cli.IntFlag{Name: "channels", Usage: "channels that are published on", Value: 1},
+			&cli.IntFlag{Name: "channels", Usage: "channels with publications", Value: 1},
 			&cli.IntFlag{Name: "joins", Usage: "channels that each subscriber joins", Value: 1},
 			&cli.IntFlag{Name: "publishers", Usage: "connections that publish", Value: 8},
-			&cli.FloatFlag{Name: "rate", Usage: "messages a second, all publishers together; 0: flat out"},
+			&cli.FloatFlag{Name: "rate", Usage: "messages per second, all publishers together; 0: as fast as possible"},
 			&cli.IntFlag{Name: "size", Usage: "bytes of a message, at least 61", Value: 100},
 			durationFlag("duration", "for how long to publish, a `TIME`", 10*time.Second),
 			&cli.IntFlag{Name: "slow", Usage: "further connections that join and then read nothing"},
-			&cli.FloatFlag{Name: "connect-rate", Usage: "new connections a second; 0: as fast as they come"},
+			&cli.FloatFlag{Name: "connect-rate", Usage: "new connections per second; 0: as fast as possible"},
 			&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"},
-			&cli.BoolFlag{Name: "quiet", Usage: "show no progress; it is shown on a terminal only anyway"},
-			&cli.BoolFlag{Name: "yes-load-this-host", Usage: "load a server that is not on this machine; make sure that you may"},
+			&cli.BoolFlag{Name: "quiet", Usage: "show no progress (without it, only on a terminal)"},
+			&cli.BoolFlag{Name: "yes-load-this-host", Usage: "load a server on another machine; make sure that you are allowed to"},
 		},
 		Action: p.bench,
 	}
@@ -80,7 +81,7 @@ func (p *program) bench(ctx context.Context, cmd *cli.Command) error {
 		p.note("warning: %s", w)
 	}
 	if report.Broken() {
-		return errors.New("messages were lost, repeated, out of order or astray")
+		return errors.New("messages were lost, repeated, out of order or on the wrong channel")
 	}
 	return nil
 }
@@ -111,7 +112,7 @@ func (p *program) benchOptions(ctx context.Context, cmd *cli.Command) (load.Opti
 		}
 		if !local && !cmd.Bool("yes-load-this-host") {
 			return o, usagef("%s is not on this machine: a load can bring a server down for all its users; "+
-				"if it is yours to load, say so with --yes-load-this-host", shownHost(text))
+				"if you are allowed to load it, use --yes-load-this-host", shownHost(text))
 		}
 	}
 	if !cmd.Bool("quiet") && isTerminal(p.stderr) {
@@ -155,7 +156,7 @@ func printReport(w io.Writer, r *load.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
 	row("subscribers", "%d, each on %d of %d channels; connected in %.1f s%s", r.Subscribers, r.Joins, r.Channels, r.ConnectSeconds, slowOnes(r.Slow))
-	row("published", "%d of %d bytes in %.1f s by %d publishers: %s a second%s", r.Published, r.Size, r.Seconds, r.Publishers, figure(r.PublishRate), early(r.Interrupted))
+	row("published", "%d of %d bytes in %.1f s by %d publishers: %s per second%s", r.Published, r.Size, r.Seconds, r.Publishers, figure(r.PublishRate), early(r.Interrupted))
 	row("delivered", "%d: %s a second", r.Deliveries, figure(r.DeliveryRate))
 	if r.Cores > 0 {
 		row("this tool", "kept %.2f of %d processors busy", r.Cores, r.Processors)

@@ -11,10 +11,10 @@ import (
 func configCommand(p *program) *cli.Command {
 	return &cli.Command{
 		Name:  "config",
-		Usage: "print each option in force and where its value came from",
-		Description: "Reads flags, environment and file as the server does, and prints the outcome.\n" +
-			"With --toml it prints a commented boreas.toml with these values: a start for a\n" +
-			"new file, and the way from an old boreas.conf to it.",
+		Usage: "print the value of each option, and its source",
+		Description: "Reads flags, environment and file as the server does, and prints the result.\n" +
+			"With --toml it prints a commented boreas.toml with these values: use it to start a\n" +
+			"new file, or to convert an old boreas.conf.",
 		Flags: append(optionFlags(), &cli.BoolFlag{Name: "toml", Usage: "print a commented boreas.toml"}),
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			c, err := p.loadConfig(cmd)

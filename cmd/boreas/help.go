@@ -10,8 +10,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-const rootHelp = `Boreas is a real-time pub/sub server: backends publish JSON over HTTP, browsers and
-devices get it over WebSocket.
+const rootHelp = `Boreas is a real-time pub/sub server: backends publish JSON over HTTP, and browsers
+and devices receive it over WebSocket.
 
 Start it, and try it from another terminal:
   boreas                                  API on 127.0.0.1:8001, WebSocket on 127.0.0.1:8002
@@ -20,7 +20,7 @@ Start it, and try it from another terminal:
 
 Usage:
   boreas [flags]                          run the server
-  boreas COMMAND [flags]                  anything else; boreas COMMAND --help tells more
+  boreas COMMAND [flags]                  run another command; see boreas COMMAND --help
   boreas --version                        print the version; also -v
 
 Commands:
@@ -30,16 +30,16 @@ Commands:
 const optionsHelp = `
 Flags of the server, with their defaults:
 %s
-Each can also be given as environment variable (BOREAS_API_PORT=9001) or in the file
-boreas.toml or boreas.conf (api_port = 9001); flags count first, then the environment,
-then the file. Underscores are taken as well: --api_port.
+You can also set an option as an environment variable (BOREAS_API_PORT=9001) or in the
+file boreas.toml or boreas.conf (api_port = 9001). Flags override the environment, and the
+environment overrides the file. Flags may have underscores: --api_port.
 
 Examples:
   boreas --api-port=9001 --ws-port=9002
   boreas --ws-host=0.0.0.0 --token-provider=file:/etc/boreas/tokens
   boreas --token-provider='exec:python3 manage.py boreas_tokens'
-  boreas config                           each option in force and where it came from
-  boreas config --toml > boreas.toml      a commented file to start with
+  boreas config                           print the value of each option, and its source
+  boreas config --toml > boreas.toml      make a commented file to start with
 `
 
 // rootHelpTemplate returns the help of `boreas`.
@@ -69,7 +69,7 @@ func optionTable() string {
 func helpCommand(*program) *cli.Command {
 	return &cli.Command{
 		Name:      "help",
-		Usage:     "tell more about a command",
+		Usage:     "print the help of a command",
 		ArgsUsage: "[COMMAND]",
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			name := cmd.Args().First()

@@ -45,7 +45,7 @@ func rootCommand(p *program) *cli.Command {
 				}
 			}
 			completion.Action = func(_ context.Context, cmd *cli.Command) error {
-				return usagef("say for which shell: boreas completion bash, zsh, fish or pwsh")
+				return usagef("name a shell: boreas completion bash, zsh, fish or pwsh")
 			}
 		},
 		// The library would add a help subcommand to each command, and `boreas subscribe help`

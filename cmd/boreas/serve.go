@@ -110,14 +110,14 @@ func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals
 	select {
 	case err := <-ended:
 		if err != nil {
-			log.Warn("stopped, but not in order", "error", err)
+			log.Warn("the server stopped with an error", "error", err)
 		} else {
 			log.Info("stopped")
 		}
 		return failure
 	case second := <-signals:
-		log.Warn("a second signal: ending at once", "signal", second.String())
-		return fmt.Errorf("%w before all sessions were ended", errSecondSignal)
+		log.Warn("second signal: the process ends at once", "signal", second.String())
+		return fmt.Errorf("%w before all sessions had ended", errSecondSignal)
 	}
 }
 

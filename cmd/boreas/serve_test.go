@@ -110,7 +110,7 @@ func TestSecondSignal(t *testing.T) {
 	p.waitFor("shutting down; a second signal ends the process at once, with exit code 1")
 	p.signal(syscall.SIGINT)
 	code, said := p.exit()
-	if code != exitFailed || !strings.Contains(said, "boreas: stopped by a second signal before all sessions were ended\n") {
+	if code != exitFailed || !strings.Contains(said, "boreas: stopped by a second signal before all sessions had ended\n") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
 }

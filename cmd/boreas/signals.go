@@ -26,7 +26,7 @@ func newStopSignals() *stopSignals {
 func (s *stopSignals) ignoreHangups(log *slog.Logger) {
 	go func() {
 		for range s.hangups {
-			log.Warn("SIGHUP is ignored: the options are read only at the start, and certificates are read again by themselves; restart the server to change options")
+			log.Warn("SIGHUP is ignored: the server reads options only at its start, and reloads certificates by itself; restart it to change options")
 		}
 	}()
 }
