@@ -21,16 +21,16 @@ func TestDoctorGivesAdvice(t *testing.T) {
 		Exit: 1,
 		Stdout: `ok       tls          HOST is on this machine and needs no TLS
 FAILED   api          a proxy answers 502 Bad Gateway: it does not reach the server
-                      Start the server behind the proxy, and see that the proxy has its right port.
-skipped  ready        the API is out of reach
-skipped  key          the API is out of reach
-skipped  clock        the API is out of reach
+                      Start the server behind the proxy, and check that the proxy uses the correct port.
+skipped  ready        the API cannot be reached
+skipped  key          the API cannot be reached
+skipped  clock        the API cannot be reached
 FAILED   websocket    a proxy answers 502 Bad Gateway: it does not reach the server
-                      Start the server behind the proxy, and see that the proxy has its right port.
+                      Start the server behind the proxy, and check that the proxy uses the correct port.
 skipped  origin       no --origin was given
-warning  events       not checked: there is no token, and none can be made at the API
-                      Give a token with --token-file, or a key that may make tokens.
-skipped  descriptors  the API is out of reach or takes no key of ours
+warning  events       not checked: there is no token, and the API cannot make one
+                      Give a token with --token-file, or a key with the verb tokens.
+skipped  descriptors  the API cannot be reached, or does not accept the key
 skipped  token        no token was given
 `,
 		Stderr: "boreas: 2 checks failed\n",

@@ -18,22 +18,22 @@ import (
 var healthy = map[string]string{
 	"tls":         "ok: API is on this machine and needs no TLS\nok: WS is on this machine and needs no TLS",
 	"api":         "ok: http://API answers",
-	"ready":       "ok: the server takes traffic",
-	"key":         "ok: the API is open, to this machine alone as far as can be seen",
+	"ready":       "ok: the server accepts traffic",
+	"key":         "ok: the API requires no key, and only this machine seems to reach it",
 	"clock":       "ok: the clocks are less than 30s apart",
-	"websocket":   "ok: the upgrade works, protocol 2 is spoken, a ping is answered",
+	"websocket":   "ok: the upgrade works, the server speaks protocol 2, and it answers a ping",
 	"origin":      "skipped: no --origin was given",
-	"events":      "ok: the stream begins at once, and a message comes at once",
+	"events":      "ok: the stream begins at once, and a message arrives at once",
 	"descriptors": "ok: 12 of 20000 are in use; that is enough for about 18750 connections",
 	"token":       "skipped: no token was given",
 }
 
 const (
-	outOfReach = "skipped: the API is out of reach"
-	noKey      = "skipped: the API is out of reach or takes no key of ours"
-	noStream   = "warning: not checked: there is no token, and none can be made at the API\n  Give a token with --token-file, or a key that may make tokens."
-	plain      = " is asked without TLS: keys, tokens and messages can be read on the way\n" +
-		"  Give the server a certificate (options `api_tls_cert` and `ws_tls_cert`), or put a proxy before it that has one.\n"
+	outOfReach = "skipped: the API cannot be reached"
+	noKey      = "skipped: the API cannot be reached, or does not accept the key"
+	noStream   = "warning: not checked: there is no token, and the API cannot make one\n  Give a token with --token-file, or a key with the verb tokens."
+	plain      = " has no TLS: others on the network can read keys, tokens and messages\n" +
+		"  Give the server a certificate (options `api_tls_cert` and `ws_tls_cert`), or put a proxy with a certificate in front of it.\n"
 	makeOne = "\n  Make a key on this server: `boreas key new`."
 )
 
@@ -86,22 +86,22 @@ func TestFindings(t *testing.T) {
 			},
 			want: map[string]string{
 				"tls":       "ok: WS is on this machine and needs no TLS\nok: API is on this machine and needs no TLS",
-				"api":       "FAILED: http://WS is the port of subscribers, not the API\n  Swap --api and --ws.",
+				"api":       "FAILED: http://WS is the port for subscribers, not the API\n  Swap --api and --ws.",
 				"ready":     outOfReach,
 				"key":       outOfReach,
 				"clock":     outOfReach,
-				"websocket": "FAILED: ws://API is the API, not the port of subscribers\n  Swap --api and --ws.",
+				"websocket": "FAILED: ws://API is the API, not the port for subscribers\n  Swap --api and --ws.",
 				"events":    noStream, "descriptors": noKey,
 			},
 		},
 		"nothing listens": {
 			change: func(f *fake, _ *Options) { f.api.Close(); f.ws.Close() },
 			want: map[string]string{
-				"api":       "FAILED: nothing listens at API\n  Start the server, or give the port that its log names.",
+				"api":       "FAILED: nothing listens at API\n  Start the server, or use the port in its log.",
 				"ready":     outOfReach,
 				"key":       outOfReach,
 				"clock":     outOfReach,
-				"websocket": "FAILED: nothing listens at WS\n  Start the server, or give the port that its log names.",
+				"websocket": "FAILED: nothing listens at WS\n  Start the server, or use the port in its log.",
 				"events":    noStream, "descriptors": noKey,
 			},
 		},
@@ -126,18 +126,18 @@ func TestFindings(t *testing.T) {
 			},
 			want: map[string]string{
 				"api": "FAILED: http://API is not the API of a Boreas server: /healthz answers 200 OK\n  " +
-					"Correct the URL; with a proxy in between, see which paths it passes on.",
+					"Correct the URL; if there is a proxy in between, check which paths it forwards.",
 				"ready":     outOfReach,
 				"key":       outOfReach,
 				"clock":     outOfReach,
-				"websocket": "FAILED: no upgrade: the answer is 200 OK, from a proxy or another program\n  " + nginx,
+				"websocket": "FAILED: no upgrade: a proxy or another program answers 200 OK\n  " + nginx,
 				"events":    noStream, "descriptors": noKey,
 			},
 		},
 		"it is not ready": {
 			ruin: func(f *fake) { f.apiRoutes["/readyz"] = says(503, "the key server does not answer\n") },
 			want: map[string]string{
-				"ready": "FAILED: the server is not ready: the key server does not answer\n  Wait if it starts or stops; otherwise put right what it names.",
+				"ready": "FAILED: the server is not ready: the key server does not answer\n  Wait if the server is starting or stopping; otherwise correct the named problem.",
 			},
 		},
 		"the proxy drops Upgrade": {
@@ -145,7 +145,7 @@ func TestFindings(t *testing.T) {
 				f.wsRoutes["/v2"] = refuses(426, "upgrade_required", "This is a WebSocket, and the request has no header `Upgrade: websocket`.")
 			},
 			want: map[string]string{
-				"websocket": "FAILED: something on the way drops the headers of the upgrade: This is a WebSocket, and the request has no header `Upgrade: websocket`.\n  " + nginx,
+				"websocket": "FAILED: a proxy in between drops the headers of the upgrade: This is a WebSocket, and the request has no header `Upgrade: websocket`.\n  " + nginx,
 			},
 		},
 		"the proxy speaks HTTP/1.0": {
@@ -153,7 +153,7 @@ func TestFindings(t *testing.T) {
 				f.wsRoutes["/v2"] = refuses(400, "malformed", "A WebSocket handshake needs HTTP/1.1. See its proxy_http_version.")
 			},
 			want: map[string]string{
-				"websocket": "FAILED: something on the way drops the headers of the upgrade: A WebSocket handshake needs HTTP/1.1. See its proxy_http_version.\n  " + nginx,
+				"websocket": "FAILED: a proxy in between drops the headers of the upgrade: A WebSocket handshake needs HTTP/1.1. See its proxy_http_version.\n  " + nginx,
 			},
 		},
 		"a redirect": {
@@ -161,7 +161,7 @@ func TestFindings(t *testing.T) {
 				f.wsRoutes["/v2"] = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }
 			},
 			want: map[string]string{
-				"websocket": "FAILED: the answer is a redirect, 302 Found, and no browser follows it for a WebSocket\n  Give the URL that it leads to.",
+				"websocket": "FAILED: the answer is a redirect, 302 Found, which browsers do not follow for a WebSocket\n  Use the URL that it redirects to.",
 			},
 		},
 		"there is no room": {
@@ -171,15 +171,15 @@ func TestFindings(t *testing.T) {
 		"another protocol": {
 			ruin: func(f *fake) { f.wsRoutes["/v2"] = speak(`{"hello":{"protocol":3}}`, true) },
 			want: map[string]string{
-				"websocket": "FAILED: the upgrade works, and what is there does not speak protocol 2\n  " +
-					"See that ws://WS/v2 is that of a Boreas server, and that no proxy in between delays frames.",
+				"websocket": "FAILED: the upgrade works, but the server does not speak protocol 2\n  " +
+					"Check that ws://WS/v2 is the URL of a Boreas server, and that no proxy in between delays frames.",
 			},
 		},
 		"another program with WebSockets": {
 			ruin: func(f *fake) { f.wsRoutes["/v2"] = speak("hello", true) },
 			want: map[string]string{
-				"websocket": "FAILED: the upgrade works, and what is there does not speak protocol 2\n  " +
-					"See that ws://WS/v2 is that of a Boreas server, and that no proxy in between delays frames.",
+				"websocket": "FAILED: the upgrade works, but the server does not speak protocol 2\n  " +
+					"Check that ws://WS/v2 is the URL of a Boreas server, and that no proxy in between delays frames.",
 			},
 		},
 		"pings are held back": {
@@ -187,7 +187,7 @@ func TestFindings(t *testing.T) {
 			change: func(_ *fake, o *Options) { o.Timeout = time.Second },
 			want: map[string]string{
 				"websocket": "FAILED: a ping was not answered within 1s\n  " +
-					"See that ws://WS/v2 is that of a Boreas server, and that no proxy in between delays frames.",
+					"Check that ws://WS/v2 is the URL of a Boreas server, and that no proxy in between delays frames.",
 			},
 		},
 		"the origin is wrong": {
@@ -212,12 +212,12 @@ func TestFindings(t *testing.T) {
 		"the proxy buffers all": {
 			ruin:   func(f *fake) { f.wsRoutes["/v2/events"] = hold },
 			change: func(_ *fake, o *Options) { o.Wait = 50 * time.Millisecond },
-			want:   map[string]string{"events": "FAILED: no event came within 50ms: a proxy buffers event streams\n  " + unbuffered},
+			want:   map[string]string{"events": "FAILED: no event arrived within 50ms: a proxy buffers event streams\n  " + unbuffered},
 		},
 		"the proxy buffers messages": {
 			ruin:   func(f *fake) { f.wsRoutes["/v2/events"] = f.events(false) },
 			change: func(_ *fake, o *Options) { o.Wait = time.Second },
-			want:   map[string]string{"events": "FAILED: a message did not come within 1s: a proxy buffers event streams\n  " + unbuffered},
+			want:   map[string]string{"events": "FAILED: a message did not arrive within 1s: a proxy buffers event streams\n  " + unbuffered},
 		},
 		"two servers": {
 			ruin: func(f *fake) {
@@ -226,19 +226,19 @@ func TestFindings(t *testing.T) {
 			},
 			change: func(_ *fake, o *Options) { o.Wait = time.Second },
 			want: map[string]string{
-				"events": "FAILED: what is published at the API does not come to the stream: --api and --ws are not the same server\n  Give the two URLs of one server.",
+				"events": "FAILED: a message published at the API does not arrive on the stream: --api and --ws are not the same server\n  Give the two URLs of one server.",
 			},
 		},
 		"two servers, found by the token": {
 			ruin: func(f *fake) { f.wsRoutes["/v2/events"] = refuses(401, "invalid_token", "The token is not valid.") },
 			want: map[string]string{
-				"events": "FAILED: a token that was just made at the API is not valid here: --api and --ws are not the same server\n  Give the two URLs of one server.",
+				"events": "FAILED: a token that the API has just made is not valid here: --api and --ws are not the same server\n  Give the two URLs of one server.",
 			},
 		},
 		"no stream": {
 			ruin: func(f *fake) { delete(f.wsRoutes, "/v2/events") },
 			want: map[string]string{
-				"events": "FAILED: the answer is 404 Not Found, and no event stream: from a proxy or another program\n  Have the proxy pass /v2/events on to the server.",
+				"events": "FAILED: the answer is 404 Not Found, and not an event stream: a proxy or another program answered\n  Configure the proxy to forward /v2/events to the server.",
 			},
 		},
 		"the key may not make tokens, and the token may not join": {
@@ -248,7 +248,7 @@ func TestFindings(t *testing.T) {
 			},
 			change: func(_ *fake, o *Options) { o.Token = "T" },
 			want: map[string]string{
-				"events": "warning: not checked: The rules do not allow it.\n  Give a key that may make tokens, or a token that may join boreas.doctor.*.",
+				"events": "warning: not checked: The rules do not allow it.\n  Give a key with the verb tokens, or a token that allows join on boreas.doctor.*.",
 				"token":  "ok: valid: opaque tok_1, user u1, until 2026-05-07T00:00:00Z, 1 rule",
 			},
 		},
@@ -256,18 +256,18 @@ func TestFindings(t *testing.T) {
 			ruin: func(f *fake) {
 				f.apiRoutes["/v2/channels/"] = refuses(403, "not_permitted", "The key may not publish.")
 			},
-			want: map[string]string{"events": "warning: the stream begins at once; that messages come at once was not checked: The key may not publish."},
+			want: map[string]string{"events": "warning: the stream begins at once; the delay of messages was not checked: The key may not publish."},
 		},
 		"the clock is behind": {
 			ruin: func(f *fake) { f.apiRoutes["/healthz"] = dated(now.Add(-90 * time.Second)) },
 			want: map[string]string{
-				"clock": "FAILED: the server's clock is 1m30s behind this machine's: tokens end too early or too late, JWTs above all\n  Set both clocks by NTP.",
+				"clock": "FAILED: the server's clock is 1m30s behind this machine's: tokens, above all JWTs, expire too early or too late\n  Set both clocks by NTP.",
 			},
 		},
 		"the clock is ahead": {
 			ruin: func(f *fake) { f.apiRoutes["/healthz"] = dated(now.Add(31 * time.Second)) },
 			want: map[string]string{
-				"clock": "FAILED: the server's clock is 31s ahead of this machine's: tokens end too early or too late, JWTs above all\n  Set both clocks by NTP.",
+				"clock": "FAILED: the server's clock is 31s ahead of this machine's: tokens, above all JWTs, expire too early or too late\n  Set both clocks by NTP.",
 			},
 		},
 		"the clocks differ a little": {ruin: func(f *fake) { f.apiRoutes["/healthz"] = dated(now.Add(30 * time.Second)) }},
@@ -294,7 +294,7 @@ func TestFindings(t *testing.T) {
 		},
 		"the number of descriptors is unknown": {
 			ruin: func(f *fake) { f.apiRoutes["/metrics"] = says(200, "x 1\n") },
-			want: map[string]string{"descriptors": "skipped: the server's system does not tell"},
+			want: map[string]string{"descriptors": "skipped: the server's system does not report it"},
 		},
 		"not on this machine, and without a key": {
 			change: func(f *fake, o *Options) {
@@ -307,7 +307,7 @@ func TestFindings(t *testing.T) {
 			want: map[string]string{
 				"tls": "warning: api.example:8001" + plain + "warning: push.example" + strings.TrimSuffix(plain, "\n"),
 				"api": "ok: http://api.example:8001 answers",
-				"key": "FAILED: whoever reaches api.example:8001 can publish and make tokens: the API asks for no key\n  " +
+				"key": "FAILED: everyone who reaches api.example:8001 can publish and make tokens, because the API requires no key\n  " +
 					"Make a key with `boreas key new`, or let the API listen on 127.0.0.1 only.",
 			},
 		},
@@ -332,22 +332,22 @@ func TestFindings(t *testing.T) {
 			ruin:   func(f *fake) { f.apiRoutes["/healthz"], f.wsRoutes["/v2"] = hold, hold },
 			change: func(_ *fake, o *Options) { o.Timeout = 50 * time.Millisecond },
 			want: map[string]string{
-				"api":       "FAILED: API did not answer within 50ms\n  See whether a firewall is in between, and whether the address is right.",
+				"api":       "FAILED: API did not answer within 50ms\n  Check for a firewall in between, and check the address.",
 				"ready":     outOfReach,
 				"key":       outOfReach,
 				"clock":     outOfReach,
-				"websocket": "FAILED: WS did not answer within 50ms\n  See whether a firewall is in between, and whether the address is right.",
+				"websocket": "FAILED: WS did not answer within 50ms\n  Check for a firewall in between, and check the address.",
 				"events":    noStream, "descriptors": noKey,
 			},
 		},
 		"a key that is not needed": {
 			change: func(_ *fake, o *Options) { o.Key = "bk_1" },
-			want:   map[string]string{"key": "warning: the API asks for no key, so that yours was not looked at" + makeOne},
+			want:   map[string]string{"key": "warning: the API requires no key, so yours was not checked" + makeOne},
 		},
 		"a key is demanded": {
 			ruin: demand,
 			want: map[string]string{
-				"key":    "warning: the API demands a key, and there is none to show\n  Give one in BOREAS_API_KEY or with --key-file, and more can be checked.",
+				"key":    "warning: the API requires a key, and none was given\n  Give a key in BOREAS_API_KEY or with --key-file, to check more.",
 				"events": noStream, "descriptors": noKey,
 			},
 		},
@@ -355,26 +355,26 @@ func TestFindings(t *testing.T) {
 			ruin:   demand,
 			change: func(_ *fake, o *Options) { o.Token = "T" },
 			want: map[string]string{
-				"key":         "warning: the API demands a key, and there is none to show\n  Give one in BOREAS_API_KEY or with --key-file, and more can be checked.",
-				"events":      "warning: the stream begins at once; that messages come at once was not checked, as the API is out of reach or takes no key of ours",
+				"key":         "warning: the API requires a key, and none was given\n  Give a key in BOREAS_API_KEY or with --key-file, to check more.",
+				"events":      "warning: the stream begins at once; the delay of messages was not checked, because the API cannot be reached or does not accept the key",
 				"descriptors": noKey, "token": noKey,
 			},
 		},
 		"the key is right": {
 			ruin:   demand,
 			change: func(_ *fake, o *Options) { o.Key = "bk_right" },
-			want:   map[string]string{"key": "ok: the API demands a key, and takes this one"},
+			want:   map[string]string{"key": "ok: the API requires a key and accepts this one"},
 		},
 		"the key is right, and sees no figures": {
 			ruin:   demand,
 			change: func(_ *fake, o *Options) { o.Key = "bk_few" },
-			want:   map[string]string{"key": "ok: the API demands a key, and takes this one, which may not see figures"},
+			want:   map[string]string{"key": "ok: the API requires a key and accepts this one, which has no permission for counters"},
 		},
 		"the key is wrong": {
 			ruin:   demand,
 			change: func(_ *fake, o *Options) { o.Key = "bk_wrong" },
 			want: map[string]string{
-				"key":    "FAILED: the API does not take the key: It is not known.\n  Make another with `boreas key new`.",
+				"key":    "FAILED: the API does not accept the key: It is not known.\n  Make another with `boreas key new`.",
 				"events": noStream, "descriptors": noKey,
 			},
 		},
@@ -383,7 +383,7 @@ func TestFindings(t *testing.T) {
 				f.apiRoutes["/v2/channels/"+Channel] = refuses(403, "host_not_allowed", "Not under this name.")
 			},
 			want: map[string]string{
-				"key":    "FAILED: Not under this name.\n  Ask for it as localhost or 127.0.0.1, name the host in option `api_hosts`, or make a key: `boreas key new`.",
+				"key":    "FAILED: Not under this name.\n  Use the host localhost or 127.0.0.1, name the host in option `api_hosts`, or make a key: `boreas key new`.",
 				"events": noStream, "descriptors": noKey,
 			},
 		},
@@ -400,7 +400,7 @@ func TestFindings(t *testing.T) {
 			},
 			change: func(_ *fake, o *Options) { o.Token = "T" },
 			want: map[string]string{
-				"token": "warning: valid: jwt jwt_1, without an end, it has no rules and may do nothing\n  Give it rules: docs/errors.md#not_permitted.",
+				"token": "warning: valid: jwt jwt_1, without an expiry, it has no rules and allows nothing\n  Give it rules: docs/errors.md#not_permitted.",
 			},
 		},
 		"the token may do everything": {
@@ -408,7 +408,7 @@ func TestFindings(t *testing.T) {
 				f.apiRoutes["/v2/tokens/inspect"] = says(200, `{"valid":true,"kind":"classic","id":"tok_1"}`)
 			},
 			change: func(_ *fake, o *Options) { o.Token = "T" },
-			want:   map[string]string{"token": "ok: valid: classic tok_1, without an end, it may do everything"},
+			want:   map[string]string{"token": "ok: valid: classic tok_1, without an expiry, it allows everything"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

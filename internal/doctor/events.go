@@ -18,18 +18,18 @@ const (
 	oneServer  = "Give the two URLs of one server."
 )
 
-const unbuffered = "Turn buffering off for /v2/events: in nginx `proxy_buffering off;`, unless it heeds the header X-Accel-Buffering that each answer has. " +
-	"Compression of text/event-stream must be off, too."
+const unbuffered = "Turn buffering off for /v2/events: in nginx `proxy_buffering off;`, unless it obeys the header X-Accel-Buffering of each answer. " +
+	"Turn compression of text/event-stream off as well."
 
 // events opens a stream and publishes a message to it.
 func (v *visit) events(ctx context.Context, report reporter) {
 	if v.distrusted[v.ws.Host] {
-		report(Skipped, "not asked over TLS that is wrong", "")
+		report(Skipped, "not checked, because TLS does not work", "")
 		return
 	}
 	token, forget, why := v.pass(ctx)
 	if token == "" {
-		report(Warning, "not checked: "+why, "Give a token with --token-file, or a key that may make tokens.")
+		report(Warning, "not checked: "+why, "Give a token with --token-file, or a key with the verb tokens.")
 		return
 	}
 	defer forget()
@@ -50,7 +50,7 @@ func (v *visit) events(ctx context.Context, report reporter) {
 		v.noStream(a, token != v.o.Token, report)
 		return
 	default:
-		report(Failed, fmt.Sprintf("no event came within %v: a proxy buffers event streams", v.o.Wait), unbuffered)
+		report(Failed, fmt.Sprintf("no event arrived within %v: a proxy buffers event streams", v.o.Wait), unbuffered)
 		return
 	}
 	v.message(ctx, lines, refusal, report)
@@ -59,7 +59,7 @@ func (v *visit) events(ctx context.Context, report reporter) {
 // message publishes to the stream's channel and waits for the message.
 func (v *visit) message(ctx context.Context, lines chan string, refusal chan *answer, report reporter) {
 	if !v.allowed {
-		report(Warning, "the stream begins at once; that messages come at once was not checked, as the API is out of reach or takes no key of ours", "")
+		report(Warning, "the stream begins at once; the delay of messages was not checked, because the API cannot be reached or does not accept the key", "")
 		return
 	}
 	asking, cancel := context.WithTimeout(ctx, v.o.Timeout)
@@ -67,16 +67,16 @@ func (v *visit) message(ctx context.Context, lines chan string, refusal chan *an
 	ack, err := v.client.Publish(asking, v.channel, "hello", client.PublishOptions{})
 	if err != nil {
 		_, message := refused(err)
-		report(Warning, "the stream begins at once; that messages come at once was not checked: "+message, "")
+		report(Warning, "the stream begins at once; the delay of messages was not checked: "+message, "")
 		return
 	}
 	switch _, came := v.await(ctx, lines, refusal, "data: {\"channel\":\""+v.channel); {
 	case came:
-		report(OK, "the stream begins at once, and a message comes at once", "")
+		report(OK, "the stream begins at once, and a message arrives at once", "")
 	case ack.Subscribers == 0:
-		report(Failed, "what is published at the API does not come to the stream: "+twoServers, oneServer)
+		report(Failed, "a message published at the API does not arrive on the stream: "+twoServers, oneServer)
 	default:
-		report(Failed, fmt.Sprintf("a message did not come within %v: a proxy buffers event streams", v.o.Wait), unbuffered)
+		report(Failed, fmt.Sprintf("a message did not arrive within %v: a proxy buffers event streams", v.o.Wait), unbuffered)
 	}
 }
 
@@ -138,17 +138,17 @@ func (v *visit) noStream(a *answer, made bool, report reporter) {
 	code, message := a.fault()
 	switch {
 	case made && code == "invalid_token":
-		report(Failed, "a token that was just made at the API is not valid here: "+twoServers, oneServer)
+		report(Failed, "a token that the API has just made is not valid here: "+twoServers, oneServer)
 	case a.status == 0:
-		report(Failed, a.body, "See that the server runs, and that the URL is right.")
+		report(Failed, a.body, "Check that the server runs and that the URL is correct.")
 	case code == "not_permitted":
-		report(Warning, "not checked: "+message, "Give a key that may make tokens, or a token that may join boreas.doctor.*.")
+		report(Warning, "not checked: "+message, "Give a key with the verb tokens, or a token that allows join on boreas.doctor.*.")
 	case code != "":
 		report(Failed, "the server refuses: "+message, "See docs/errors.md#"+code+".")
 	case gateway(a.status):
 		report(Failed, message+": a proxy does not reach the server", behind)
 	default:
-		report(Failed, message+", and no event stream: from a proxy or another program", "Have the proxy pass /v2/events on to the server.")
+		report(Failed, message+", and not an event stream: a proxy or another program answered", "Configure the proxy to forward /v2/events to the server.")
 	}
 }
 
@@ -157,7 +157,7 @@ func (v *visit) noStream(a *answer, made bool, report reporter) {
 func (v *visit) pass(ctx context.Context) (token string, forget func(), why string) {
 	given := func(why string) (string, func(), string) { return v.o.Token, func() {}, why }
 	if !v.allowed {
-		return given("there is no token, and none can be made at the API")
+		return given("there is no token, and the API cannot make one")
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
 	defer cancel()
@@ -167,7 +167,7 @@ func (v *visit) pass(ctx context.Context) (token string, forget func(), why stri
 	})
 	if err != nil {
 		_, message := refused(err)
-		return given("a token cannot be made: " + message)
+		return given("the API did not make a token: " + message)
 	}
 	forgetting := context.WithoutCancel(ctx)
 	return made.Token, func() {

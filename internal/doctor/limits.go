@@ -22,7 +22,7 @@ const (
 // descriptors checks how many files and connections the server's process may open.
 func (v *visit) descriptors(ctx context.Context, report reporter) {
 	if v.health == nil || !v.allowed {
-		report(Skipped, "the API is out of reach or takes no key of ours", "")
+		report(Skipped, "the API cannot be reached, or does not accept the key", "")
 		return
 	}
 	a, err := v.get(ctx, v.o.API+"/metrics", v.o.Key)
@@ -38,7 +38,7 @@ func (v *visit) descriptors(ctx context.Context, report reporter) {
 	}
 	most, open := metric(a.body, "process_max_fds"), metric(a.body, "process_open_fds")
 	if most <= 0 {
-		report(Skipped, "the server's system does not tell", "")
+		report(Skipped, "the server's system does not report it", "")
 		return
 	}
 	kept := 0

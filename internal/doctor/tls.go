@@ -14,7 +14,7 @@ import (
 // certificateSoon is how long before its expiry a certificate should already have been renewed.
 const certificateSoon = 14 * 24 * time.Hour
 
-const renew = "Renew it: most are renewed 30 days before their end. The server takes a new file without a restart."
+const renew = "Renew it, usually 30 days before its expiry. The server reads a new file without a restart."
 
 // tls checks the certificates. It uses separate connections and sends nothing on them. The other
 // checks do not use a host with an invalid certificate.
@@ -31,8 +31,8 @@ func (v *visit) tls(ctx context.Context, report reporter) {
 		case onLoopback(u):
 			report(OK, u.Host+" is on this machine and needs no TLS", "")
 		default:
-			report(Warning, u.Host+" is asked without TLS: keys, tokens and messages can be read on the way",
-				"Give the server a certificate (options `api_tls_cert` and `ws_tls_cert`), or put a proxy before it that has one.")
+			report(Warning, u.Host+" has no TLS: others on the network can read keys, tokens and messages",
+				"Give the server a certificate (options `api_tls_cert` and `ws_tls_cert`), or put a proxy with a certificate in front of it.")
 		}
 	}
 }
@@ -85,17 +85,17 @@ func (v *visit) distrust(host string, chain []*x509.Certificate) (text, do strin
 	const days = 24 * time.Hour
 	switch {
 	case now.After(leaf.NotAfter):
-		return fmt.Sprintf("the certificate has expired %d days ago", now.Sub(leaf.NotAfter)/days), "Renew it."
+		return fmt.Sprintf("the certificate expired %d days ago", now.Sub(leaf.NotAfter)/days), "Renew it."
 	case now.Before(leaf.NotBefore):
-		return "the certificate is not valid yet", "See that this machine's clock is right."
+		return "the certificate is not valid yet", "Check this machine's clock."
 	}
 	if err := leaf.VerifyHostname(host); err != nil {
-		return fmt.Sprintf("the certificate is for %s, not for %s", names(leaf), host), "Give the URL with a name of the certificate, or get one for this name."
+		return fmt.Sprintf("the certificate is for %s, not for %s", names(leaf), host), "Use a URL with a name of the certificate, or get a certificate for this name."
 	}
 	_, err := leaf.Verify(x509.VerifyOptions{Roots: v.o.Roots, Intermediates: between, CurrentTime: now})
 	if errors.As(err, new(x509.UnknownAuthorityError)) {
-		return "nobody whom this machine trusts has signed the certificate",
-			"Serve the whole chain, with the certificates in between; or have clients trust your own authority."
+		return "the certificate was not signed by an authority that this machine trusts",
+			"Serve the whole chain with all intermediate certificates, or let clients trust your own authority."
 	}
 	if err != nil {
 		return fmt.Sprintf("the certificate is not valid: %v", err), "Get another one."

@@ -45,9 +45,9 @@ func TestCertificates(t *testing.T) {
 	wrong := func(text, do string) map[string]string {
 		return map[string]string{
 			"tls": "FAILED: API: " + text + "\n  " + do + "\nFAILED: WS: " + text + "\n  " + do,
-			"api": "skipped: not asked over TLS that is wrong", "ready": outOfReach, "key": outOfReach, "clock": outOfReach,
-			"websocket": "skipped: not asked over TLS that is wrong", "origin": "skipped: no --origin was given",
-			"events": "skipped: not asked over TLS that is wrong", "descriptors": noKey, "token": "skipped: no token was given",
+			"api": "skipped: not checked, because TLS does not work", "ready": outOfReach, "key": outOfReach, "clock": outOfReach,
+			"websocket": "skipped: not checked, because TLS does not work", "origin": "skipped: no --origin was given",
+			"events": "skipped: not checked, because TLS does not work", "descriptors": noKey, "token": "skipped: no token was given",
 		}
 	}
 	right := func(tls string) map[string]string {
@@ -75,21 +75,21 @@ func TestCertificates(t *testing.T) {
 		},
 		"expired": {
 			certificate: x509.Certificate{IPAddresses: here, NotBefore: now.Add(-9 * day), NotAfter: now.Add(-3 * day)},
-			want:        wrong("the certificate has expired 3 days ago", "Renew it."),
+			want:        wrong("the certificate expired 3 days ago", "Renew it."),
 		},
 		"not valid yet": {
 			certificate: x509.Certificate{IPAddresses: here, NotBefore: now.Add(day), NotAfter: now.Add(3 * day)},
-			want:        wrong("the certificate is not valid yet", "See that this machine's clock is right."),
+			want:        wrong("the certificate is not valid yet", "Check this machine's clock."),
 		},
 		"another name": {
 			certificate: x509.Certificate{DNSNames: []string{"a.example"}, NotBefore: now.Add(-day), NotAfter: now.Add(90 * day)},
 			want: wrong("the certificate is for [a.example], not for 127.0.0.1",
-				"Give the URL with a name of the certificate, or get one for this name."),
+				"Use a URL with a name of the certificate, or get a certificate for this name."),
 		},
 		"not trusted": {
 			certificate: x509.Certificate{IPAddresses: here, NotBefore: now.Add(-day), NotAfter: now.Add(90 * day)}, untrusted: true,
-			want: wrong("nobody whom this machine trusts has signed the certificate",
-				"Serve the whole chain, with the certificates in between; or have clients trust your own authority."),
+			want: wrong("the certificate was not signed by an authority that this machine trusts",
+				"Serve the whole chain with all intermediate certificates, or let clients trust your own authority."),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,7 +14,7 @@ func (v *visit) token(ctx context.Context, report reporter) {
 		report(Skipped, "no token was given", "")
 		return
 	case v.health == nil || !v.allowed:
-		report(Skipped, "the API is out of reach or takes no key of ours", "")
+		report(Skipped, "the API cannot be reached, or does not accept the key", "")
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
@@ -22,7 +22,7 @@ func (v *visit) token(ctx context.Context, report reporter) {
 	i, err := v.client.InspectToken(ctx, v.o.Token)
 	if err != nil {
 		_, message := refused(err)
-		report(Warning, "not checked: "+message, "Show a key with the verb tokens.")
+		report(Warning, "not checked: "+message, "Give a key with the verb tokens.")
 		return
 	}
 	if !i.Valid {
@@ -38,15 +38,15 @@ func (v *visit) token(ctx context.Context, report reporter) {
 		words = append(words, "user "+i.User)
 	}
 	if i.Expires.IsZero() {
-		words = append(words, "without an end")
+		words = append(words, "without an expiry")
 	} else {
 		words = append(words, "until "+i.Expires.UTC().Format(time.RFC3339))
 	}
 	switch {
 	case i.Rules == nil:
-		words = append(words, "it may do everything")
+		words = append(words, "it allows everything")
 	case len(i.Rules) == 0:
-		report(Warning, strings.Join(append(words, "it has no rules and may do nothing"), ", "), "Give it rules: docs/errors.md#not_permitted.")
+		report(Warning, strings.Join(append(words, "it has no rules and allows nothing"), ", "), "Give it rules: docs/errors.md#not_permitted.")
 		return
 	case len(i.Rules) == 1:
 		words = append(words, "1 rule")

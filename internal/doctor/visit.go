@@ -76,15 +76,15 @@ func (v *visit) unreachable(u *url.URL, err error) (text, do string) {
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nothing listens at " + u.Host, "Start the server, or give the port that its log names."
+		return "nothing listens at " + u.Host, "Start the server, or use the port in its log."
 	case errors.As(err, &lookup):
 		return "the name " + u.Hostname() + " cannot be resolved", "Correct the name in the URL, or its entry in the DNS."
 	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		return u.Host + " does not speak TLS", "Give the URL with http:// or ws://, or turn TLS on there."
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Sprintf("%s did not answer within %v", u.Host, v.o.Timeout), "See whether a firewall is in between, and whether the address is right."
+		return fmt.Sprintf("%s did not answer within %v", u.Host, v.o.Timeout), "Check for a firewall in between, and check the address."
 	}
-	return fmt.Sprintf("%s cannot be reached: %v", u.Host, reason(err)), "See that the server runs, and that the URL is right."
+	return fmt.Sprintf("%s cannot be reached: %v", u.Host, reason(err)), "Check that the server runs and that the URL is correct."
 }
 
 // shown returns a URL without the parts that may be secret.

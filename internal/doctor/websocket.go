@@ -18,7 +18,7 @@ const nginx = "In nginx: `proxy_http_version 1.1; proxy_set_header Upgrade $http
 // websocket connects as a subscriber does.
 func (v *visit) websocket(ctx context.Context, report reporter) {
 	if v.distrusted[v.ws.Host] {
-		report(Skipped, "not asked over TLS that is wrong", "")
+		report(Skipped, "not checked, because TLS does not work", "")
 		return
 	}
 	conn, text, do := v.dial(ctx, "")
@@ -29,10 +29,10 @@ func (v *visit) websocket(ctx context.Context, report reporter) {
 	defer conn.CloseNow() //nolint:errcheck // it may be closed already
 	v.connected = true
 	if text := v.greet(ctx, conn); text != "" {
-		report(Failed, text, "See that "+shown(v.ws)+" is that of a Boreas server, and that no proxy in between delays frames.")
+		report(Failed, text, "Check that "+shown(v.ws)+" is the URL of a Boreas server, and that no proxy in between delays frames.")
 		return
 	}
-	report(OK, "the upgrade works, protocol 2 is spoken, a ping is answered", "")
+	report(OK, "the upgrade works, the server speaks protocol 2, and it answers a ping", "")
 }
 
 // dial opens a WebSocket. If it fails, it returns nil, the reason, and what to do.
@@ -51,7 +51,7 @@ func (v *visit) dial(ctx context.Context, origin string) (conn *websocket.Conn, 
 		text, do = v.unreachable(v.ws, err)
 		return nil, text, do
 	case resp.StatusCode == http.StatusSwitchingProtocols:
-		return nil, fmt.Sprintf("the upgrade is not as RFC 6455 has it: %v", err), nginx
+		return nil, fmt.Sprintf("the upgrade does not follow RFC 6455: %v", err), nginx
 	}
 	// The library keeps the first 1,024 bytes.
 	body, _ := io.ReadAll(resp.Body)
@@ -67,22 +67,22 @@ func (v *visit) noUpgrade(ctx context.Context, a *answer) (text, do string) {
 	case code == "origin_not_allowed":
 		return message, "Add the origin to the server's option `allow_origin`."
 	case code == "upgrade_required" || strings.Contains(message, "HTTP/1.1") || strings.Contains(message, "proxy in between"):
-		return "something on the way drops the headers of the upgrade: " + message, nginx
+		return "a proxy in between drops the headers of the upgrade: " + message, nginx
 	case gateway(a.status):
 		return "a proxy answers " + status + ": it does not reach the server", behind
 	case a.status >= 300 && a.status < 400:
-		return "the answer is a redirect, " + status + ", and no browser follows it for a WebSocket", "Give the URL that it leads to."
+		return "the answer is a redirect, " + status + ", which browsers do not follow for a WebSocket", "Use the URL that it redirects to."
 	}
 	if strings.Contains(a.body, "HTTP request to an HTTPS server") {
 		return v.ws.Host + " speaks TLS", "Give the URL with wss://."
 	}
 	if other, err := v.get(ctx, v.wsHTTP("/healthz"), ""); err == nil && other.status == http.StatusOK && other.body == "ok\n" && code == "not_found" {
-		return strings.TrimSuffix(shown(v.ws), "/v2") + " is the API, not the port of subscribers", swapped
+		return strings.TrimSuffix(shown(v.ws), "/v2") + " is the API, not the port for subscribers", swapped
 	}
 	if code != "" {
 		return "the server refuses: " + message, "See docs/errors.md#" + code + "."
 	}
-	return "no upgrade: the answer is " + status + ", from a proxy or another program", nginx
+	return "no upgrade: a proxy or another program answers " + status + "", nginx
 }
 
 // greet reads the greeting and sends a ping. It returns the problem, or "" if there is none.
@@ -97,11 +97,11 @@ func (v *visit) greet(ctx context.Context, conn *websocket.Conn) string {
 	_, text, err := conn.Read(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Sprintf("the upgrade works, and no greeting came within %v", v.o.Timeout)
+		return fmt.Sprintf("the upgrade works, but no greeting arrived within %v", v.o.Timeout)
 	case err != nil:
-		return fmt.Sprintf("the upgrade works, and no greeting came: %v", err)
+		return fmt.Sprintf("the upgrade works, but no greeting arrived: %v", err)
 	case json.Unmarshal(text, &first) != nil || first.Hello.Protocol != 2:
-		return "the upgrade works, and what is there does not speak protocol 2"
+		return "the upgrade works, but the server does not speak protocol 2"
 	}
 	if err := conn.Write(ctx, websocket.MessageText, []byte(`{"id":1,"ping":{}}`)); err != nil {
 		return fmt.Sprintf("a ping cannot be sent: %v", err)
