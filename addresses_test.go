@@ -10,13 +10,13 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// Two sessions may come from one address, of which a /64 of IPv6 is one.
+// Two sessions may come from one address. All addresses of an IPv6 /64 count as one address.
 func TestSessionsOfAnAddress(t *testing.T) {
 	inWorld(t, boreas.Options{MaxAddressSessions: 2, ExemptAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, func(w world) {
 		var got, want []string
 		var open []*boreas.Session
 		reserve := func(address, result string) {
-			a, _ := netip.ParseAddr(address) // "" is not known
+			a, _ := netip.ParseAddr(address) // "" stands for an unknown address
 			s, err := w.hub.Reserve(a)
 			got, want = append(got, fmt.Sprint(address, " ", err)), append(want, address+" "+result)
 			if s != nil {
@@ -42,7 +42,7 @@ func TestSessionsOfAnAddress(t *testing.T) {
 			reserve("127.0.0.1", "<nil>")
 			reserve("", "<nil>")
 		}
-		for _, s := range open { // all that was counted is taken back
+		for _, s := range open { // the counts return to zero
 			s.Done()
 		}
 		open = nil
@@ -54,8 +54,8 @@ func TestSessionsOfAnAddress(t *testing.T) {
 	})
 }
 
-// TestExemptNeighbours: an address without a bound is in the network of one with it, which
-// counts as one; and it may have a zone, or be written as IPv6.
+// TestExemptNeighbours checks that an exempt address may lie in a network that is limited as one
+// address. An exempt address may have a zone, or be written as IPv6.
 func TestExemptNeighbours(t *testing.T) {
 	exempt := []netip.Prefix{netip.MustParsePrefix("2001:db8::1/128"), netip.MustParsePrefix("fe80::1/128"), netip.MustParsePrefix("192.0.2.7/32")}
 	inWorld(t, boreas.Options{MaxAddressSessions: 1, ExemptAddresses: exempt}, func(w world) {
@@ -88,7 +88,7 @@ func TestExemptNeighbours(t *testing.T) {
 		}
 		s.Done()
 		if err := reserve("2001:db8::3"); err != boreas.ErrTooManyAddressSessions {
-			t.Errorf("a second one: %v", err)
+			t.Errorf("a second session: %v", err)
 		}
 	})
 }

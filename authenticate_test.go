@@ -16,7 +16,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// grantOf returns a grant of the user, who is also the identity, with the rules.
+// grantOf returns a grant for the user with the rules. The identity is the user's name.
 func grantOf(t testing.TB, user string, list ...access.Permission) *access.Grant {
 	t.Helper()
 	g := boreastest.Grant(user, user)
@@ -28,7 +28,7 @@ func grantOf(t testing.TB, user string, list ...access.Permission) *access.Grant
 	return g
 }
 
-// as opens a session that can be told what happens, with the grant, on the channels.
+// as opens a session with the grant and joins the channels. Its transport can send announcements.
 func (w world) as(g *access.Grant, channels ...string) (*boreas.Session, *boreastest.Conn) {
 	w.Helper()
 	c := &boreastest.Conn{Form: boreastest.Announcing{}}
@@ -57,9 +57,8 @@ func ends(c *boreastest.Conn) string {
 	return c.Reason().Error()
 }
 
-// TestWhatAGrantAllows tries all that a session can do, on a channel that is allowed and
-// on one that is not.
-func TestWhatAGrantAllows(t *testing.T) {
+// TestGrantVerbs tries every action of a session, on an allowed channel and on another one.
+func TestGrantVerbs(t *testing.T) {
 	pattern, err := access.ParsePattern("**")
 	if err != nil {
 		t.Fatal(err)
@@ -100,8 +99,8 @@ func TestWhatAGrantAllows(t *testing.T) {
 	})
 }
 
-// TestADeniedErrorNamesTheRule compares what is told.
-func TestADeniedErrorNamesTheRule(t *testing.T) {
+// TestDeniedErrorNamesTheRule checks the texts of the errors.
+func TestDeniedErrorNamesTheRule(t *testing.T) {
 	g := grantOf(t, "u", access.Permission{Pattern: "chat.*", Allow: access.VerbJoin}, access.Permission{Pattern: "chat.secret", Deny: access.VerbJoin})
 	for channel, want := range map[string]string{
 		"chat.1":      "<nil>",
@@ -117,9 +116,9 @@ func TestADeniedErrorNamesTheRule(t *testing.T) {
 	}
 }
 
-// TestAGrantEnds lets time pass: a client is told in time, and one that shows another
-// token goes on.
-func TestAGrantEnds(t *testing.T) {
+// TestGrantExpires lets time pass. The hub warns the client before the expiry, and a client that
+// shows another token in time stays.
+func TestGrantExpires(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		until := func(d time.Duration) *access.Grant {
 			g := grantOf(t, "u", access.Permission{Pattern: "**", Allow: access.AllVerbs})
@@ -135,7 +134,7 @@ func TestAGrantEnds(t *testing.T) {
 
 		w.pass(29 * time.Second)
 		w.want(short)
-		w.pass(2 * time.Second) // looked at once a second
+		w.pass(2 * time.Second) // the hub checks once per second
 		w.publish("news", "1")
 		if err := again.Authenticate(until(10 * time.Minute)); err != nil {
 			t.Fatal(err)
@@ -144,7 +143,7 @@ func TestAGrantEnds(t *testing.T) {
 		w.publish("news", "2")
 		w.settle()
 		if err := classic.Join([]boreas.Join{{Channel: "news"}}, nil)[0].Err; err != access.ErrAnonymous {
-			t.Errorf("a classic session whose token has ended joins: %v", err)
+			t.Errorf("a classic session with an expired token joins: %v", err)
 		}
 		w.pass(8 * time.Minute)
 		w.pass(90 * time.Second)
@@ -176,7 +175,7 @@ func TestAGrantEnds(t *testing.T) {
 			}
 		}
 		if st := w.hub.Stats(); st.Ended.Expired != 2 {
-			t.Errorf("%d sessions ended for their token's end, want 2", st.Ended.Expired)
+			t.Errorf("%d sessions ended because their token expired, want 2", st.Ended.Expired)
 		}
 	})
 }
@@ -188,25 +187,25 @@ func cutPrefix(s, prefix string) (string, bool) {
 	return s, false
 }
 
-// TestATokenThatHasEndedDoesNotAct: in the second before its session is looked at.
-func TestATokenThatHasEndedDoesNotAct(t *testing.T) {
+// TestExpiredTokenIsRefused uses a token after its expiry, but before the hub checks its session.
+func TestExpiredTokenIsRefused(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		g := boreastest.Grant("u", "u")
 		g.Expires = time.Now().Add(time.Millisecond)
 		s, _ := w.as(g)
 		w.pass(time.Millisecond)
 		if err := join(s, "news"); err != access.ErrTokenExpired {
-			t.Errorf("it joins: %v", err)
+			t.Errorf("join: %v", err)
 		}
 		other, _ := w.as(boreastest.Grant("o", "o"))
 		if err := other.Authenticate(g); err != access.ErrTokenExpired || other.Identity() != "o" {
-			t.Errorf("it is taken: %v, and the session is %q", err, other.Identity())
+			t.Errorf("Authenticate: %v; the session's identity is %q", err, other.Identity())
 		}
 	})
 }
 
-// TestCut takes back what some sessions have.
-func TestCut(t *testing.T) {
+// TestRevokeSessions revokes the tokens of some sessions.
+func TestRevokeSessions(t *testing.T) {
 	inWorld(t, boreas.Options{PresenceLinger: time.Minute}, func(w world) {
 		everything := access.Permission{Pattern: "**", Allow: access.AllVerbs}
 		_, a1 := w.as(grantOf(t, "a", everything), "news")
@@ -216,7 +215,7 @@ func TestCut(t *testing.T) {
 		w.enter(classic, grantOf(t, "a", everything), "news")
 		ofA := func(g *access.Grant) bool { return g.User == "a" }
 		if n := w.hub.RevokeSessions(ofA, 0); n != 3 {
-			t.Errorf("%d were cut, want 3", n)
+			t.Errorf("%d sessions were revoked, want 3", n)
 		}
 		w.publish("news", "1")
 		w.settle()
@@ -224,17 +223,17 @@ func TestCut(t *testing.T) {
 			conn *boreastest.Conn
 			want []string
 		}{
-			"told":           {a1, []string{"end: the token was revoked"}},
-			"told, too":      {a2, []string{"end: the token was revoked"}},
-			"another":        {b, []string{"news 1 1"}},
-			"cannot be told": {classic, nil},
+			"v2":         {a1, []string{"end: the token was revoked"}},
+			"v2, second": {a2, []string{"end: the token was revoked"}},
+			"another":    {b, []string{"news 1 1"}},
+			"classic":    {classic, nil},
 		} {
 			if diff := cmp.Diff(c.want, c.conn.Lines()); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}
 		}
 		if n := w.hub.RevokeSessions(ofA, 0); n != 0 {
-			t.Errorf("%d were cut again", n)
+			t.Errorf("%d sessions were revoked again", n)
 		}
 	})
 }
@@ -249,7 +248,7 @@ func TestGrace(t *testing.T) {
 		other, stays := w.as(g, "news")
 		_, sooner := w.as(soon, "news")
 		if n := w.hub.RevokeSessions(func(g *access.Grant) bool { return g.User == "a" }, 30*time.Second); n != 3 {
-			t.Errorf("%d were asked, want 3", n)
+			t.Errorf("%d sessions were revoked, want 3", n)
 		}
 		w.settle()
 		if err := other.Authenticate(boreastest.Grant("b", "b")); err != nil {
@@ -264,7 +263,7 @@ func TestGrace(t *testing.T) {
 	})
 }
 
-// TestRegrant changes the rules of a token that sessions have.
+// TestRegrant changes the rules of a token that sessions use.
 func TestRegrant(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		allow := func(patterns ...string) *access.Grant {
@@ -284,10 +283,10 @@ func TestRegrant(t *testing.T) {
 		}
 		w.settle()
 		if err := join(stays, "c"); err != nil {
-			t.Errorf("what is allowed now: %v", err)
+			t.Errorf("a channel that is allowed now: %v", err)
 		}
 		if err := join(stays, "b"); !errors.Is(err, access.ErrNotPermitted) {
-			t.Errorf("what is no longer allowed: %v", err)
+			t.Errorf("a channel that is no longer allowed: %v", err)
 		}
 		changed := "the token's rules have changed and no longer allow a channel that the session has joined"
 		if diff := cmp.Diff([]string{"lives", changed, changed, "lives"}, []string{ends(a), ends(b), ends(classic), ends(foreign)}); diff != "" {
@@ -296,8 +295,8 @@ func TestRegrant(t *testing.T) {
 	})
 }
 
-// TestRegrantToTheEnd: the new end of a token comes before its sessions have been told.
-func TestRegrantToTheEnd(t *testing.T) {
+// TestRegrantExpired: the token's new expiry has passed, before any warning was sent.
+func TestRegrantExpired(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		g := grantOf(t, "u", access.Permission{Pattern: "**", Allow: access.AllVerbs})
 		_, told := w.as(g, "news")
@@ -313,12 +312,12 @@ func TestRegrantToTheEnd(t *testing.T) {
 		w.want(told, "end: "+access.ErrTokenExpired.Error())
 		w.want(classicConn)
 		if classic.Grant() != nil {
-			t.Error("the classic session has its grant still")
+			t.Error("the classic session still has its grant")
 		}
 	})
 }
 
-// TestRegrantLeavesOthersAlone: the text of a classic token is the ID of another token.
+// TestRegrantLeavesOthersAlone: the text of a classic token equals the ID of another token.
 func TestRegrantLeavesOthersAlone(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		opaque := &access.Grant{Identity: "tok_1", TokenID: "tok_1", Kind: "opaque", User: "u"}
@@ -330,14 +329,14 @@ func TestRegrantLeavesOthersAlone(t *testing.T) {
 			t.Errorf("%d sessions, want 1", n)
 		}
 		if one.Grant() != &changed || other.Grant() != classic {
-			t.Errorf("they have %v and %v", one.Grant(), other.Grant())
+			t.Errorf("the sessions have %v and %v", one.Grant(), other.Grant())
 		}
 	})
 }
 
-// TestATokenChangesMeanwhile: what its grant was when it was shown is no more. The client
-// comes back with the same token, so it must not be told that this was revoked.
-func TestATokenChangesMeanwhile(t *testing.T) {
+// TestTokenChangesMeanwhile: the token's grant changes between the check and Authenticate. The
+// client reconnects with the same token, so it must not receive the reason "revoked".
+func TestTokenChangesMeanwhile(t *testing.T) {
 	inWorld(t, boreas.Options{Valid: func(*access.Grant) error { return boreas.ErrRulesChanged }}, func(w world) {
 		for _, c := range []*boreastest.Conn{{Form: boreastest.Announcing{}}, {}} {
 			s, err := c.Open(w.hub)
@@ -349,13 +348,13 @@ func TestATokenChangesMeanwhile(t *testing.T) {
 			}
 			w.settle()
 			if c.Reason() != boreas.ErrRulesChanged {
-				t.Errorf("it ended with %v", c.Reason())
+				t.Errorf("reason %v", c.Reason())
 			}
 		}
 	})
 }
 
-// TestAnotherTokenAllowsLess: a session shows a token that does not let it be where it is.
+// TestAnotherTokenAllowsLess: a session shows a token that does not allow one of its channels.
 func TestAnotherTokenAllowsLess(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.as(boreastest.Grant("u", "u"), "news", "chat")
@@ -375,13 +374,14 @@ func TestAnotherTokenAllowsLess(t *testing.T) {
 		s, _ := w.as(boreastest.Grant("u", "u"))
 		w.watch(s, "news")
 		if err := s.Authenticate(grantOf(t, "u", access.Permission{Pattern: "news", Allow: access.VerbJoin})); err != boreas.ErrRulesChanged {
-			t.Errorf("who watches and may no longer: %v", err)
+			t.Errorf("a session that may no longer watch: %v", err)
 		}
 	})
 }
 
-// TestRevokedAtEachStep takes a token back between all steps of coming in, in the order in
-// which that is done: noted first, then cut. No session may stay.
+// TestRevokedAtEachStep revokes a token between the steps in which a session authenticates and
+// joins. As in production, the revocation is recorded first, and then the sessions end. No session
+// may remain.
 func TestRevokedAtEachStep(t *testing.T) {
 	for _, step := range []string{"before", "while it is asked for", "after", "before follow", "after follow", "before read", "after read", "between two joins"} {
 		for _, form := range []string{"told", "classic"} {
@@ -401,7 +401,7 @@ func TestRevokedAtEachStep(t *testing.T) {
 						valid := !revoked
 						revoke("while it is asked for")
 						if step == "while it is asked for" && reached {
-							valid = true // it looked before
+							valid = true // the check was before the revocation
 						}
 						if !valid && g.User == "u" {
 							return boreas.ErrRevoked
@@ -435,20 +435,20 @@ func TestRevokedAtEachStep(t *testing.T) {
 						t.Fatal("the step is not reached")
 					}
 					if _, err := s.Publish(context.Background(), "news", engine.Message{Data: []byte("0")}, true); err != access.ErrAnonymous {
-						t.Errorf("after it was revoked it publishes: %v", err)
+						t.Errorf("after the revocation the session publishes: %v", err)
 					}
 					before := len(c.Lines())
 					w.publish("news", "1")
 					w.publish("other", "1")
 					w.settle()
 					if got := c.Lines()[before:]; len(got) > 0 {
-						t.Errorf("after it was revoked it got %q", got)
+						t.Errorf("after the revocation the session received %q", got)
 					}
 					if id := s.Identity(); id != "" {
-						t.Errorf("it is still %q", id)
+						t.Errorf("the session still has the identity %q", id)
 					}
 					if form == "told" && c.Reason() != boreas.ErrRevoked {
-						t.Errorf("ended for %v", c.Reason())
+						t.Errorf("reason %v", c.Reason())
 					}
 				})
 			})

@@ -15,10 +15,10 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// Steps at which the tests below publish. Everything published must arrive once
-// and in order, wherever the publication falls.
+// The tests below publish at each step of a join or a delivery. Every publication must arrive once
+// and in order, at whichever step it is published.
 
-// betweenWorld is a hub on a [boreastest.Between] over a new memory engine.
+// betweenWorld runs a test with a hub on a [boreastest.Between] over a new memory engine.
 func betweenWorld(t *testing.T, test func(w world, between *boreastest.Between)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
@@ -30,8 +30,8 @@ func betweenWorld(t *testing.T, test func(w world, between *boreastest.Between))
 	})
 }
 
-// inOrder checks that the lines are those of consecutive publications "i" up to
-// last, without a gap and none twice.
+// inOrder checks that the lines are those of consecutive publications up to last, without gaps and
+// duplicates.
 func inOrder(t *testing.T, lines []string, last int) {
 	t.Helper()
 	first := last - len(lines) + 1
@@ -47,7 +47,7 @@ func TestPublishDuringJoin(t *testing.T) {
 		between.BeforeFollow, between.AfterFollow = next, next
 		_, c := w.subscriber("news")
 		if n != 2 {
-			t.Fatalf("published %d times during the join", n)
+			t.Fatalf("published %d times during the join, want 2", n)
 		}
 		next("")
 		w.settle()
@@ -72,15 +72,15 @@ func TestPublishDuringEachStepOfDelivery(t *testing.T) {
 		next()
 		w.settle()
 		if n != 21 {
-			t.Fatalf("published %d times", n)
+			t.Fatalf("published %d times, want 21", n)
 		}
 		w.want(a, span("news", 1, 21)...)
 		w.want(b, span("news", 1, 21)...)
 	})
 }
 
-// TestPublishWhileABlockedReaderResumes publishes at each write and each read of
-// the log of a reader that catches up.
+// TestPublishWhileABlockedReaderResumes publishes at each write and each read of the log while a
+// reader catches up.
 func TestPublishWhileABlockedReaderResumes(t *testing.T) {
 	for _, step := range []string{"write", "before read", "after read", "all"} {
 		t.Run(step, func(t *testing.T) {
@@ -161,17 +161,17 @@ func TestLeaveAndEndDuringDelivery(t *testing.T) {
 					t.Fatal("the step was not reached")
 				}
 				if i := slices.Index(lines, "news 3 3"); i >= 0 {
-					t.Errorf("line %d is of after the %s: %q", i, name, lines)
+					t.Errorf("line %d was delivered after %s: %q", i, name, lines)
 				}
 				if got := slices.Contains(lines, "news 6 6"); got != (name == "rejoin") {
-					t.Errorf("got the last: %v (%q)", got, lines)
+					t.Errorf("received the last publication: %v (%q)", got, lines)
 				}
 			})
 		})
 	}
 }
 
-func TestAnEngineThatCannotFollow(t *testing.T) {
+func TestFollowFails(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		e := memory.New(memory.Options{})
 		w := world{t, boreas.New(boreas.Options{Engine: e})}
@@ -190,8 +190,8 @@ func TestAnEngineThatCannotFollow(t *testing.T) {
 	})
 }
 
-// TestPublishWhileAnotherGroupIsSwept publishes between the sweeps of two groups
-// that wait for the same sweeper, without a history to fall back on.
+// TestPublishWhileAnotherGroupIsSwept publishes between the sweeps of two groups that share a
+// sweeper, with an engine that keeps no history.
 func TestPublishWhileAnotherGroupIsSwept(t *testing.T) {
 	engine := func() engine.Engine { return memory.New(memory.Options{Messages: -1}) }
 	inBubble(t, func(t *testing.T) {
@@ -267,7 +267,7 @@ func (e *sparse) Read(ctx context.Context, channel string, since engine.Position
 	if since.Offset > last.Offset {
 		since.Offset = bounds.Head.Offset + 1
 	} else {
-		since.Offset = (2*since.Offset + 1) / 3 // the last publication that is not after the offset
+		since.Offset = (2*since.Offset + 1) / 3 // the last publication at or before the offset
 	}
 	h, err := e.Engine.Read(ctx, channel, since, limit)
 	h.Publications = e.widenAll(h.Publications)
@@ -325,14 +325,14 @@ func TestOffsetsWithGaps(t *testing.T) {
 			s.Leave("news")
 		}
 		if e.following != 0 {
-			t.Errorf("the channel is still followed by %d, and nobody is on it", e.following)
+			t.Errorf("the channel has no sessions, but is still followed %d times", e.following)
 		}
 	})
 }
 
-// TestCursorsOfOneGroupThatDiffer lets two sessions join, with a publication between
-// them, while the sweeper of their group is held up. They are swept together then, and
-// what one needs is not what the other does.
+// TestCursorsOfOneGroupThatDiffer blocks the sweeper of a group. Meanwhile two sessions join the
+// group, with a publication between them. Then both are swept together, and need different
+// publications.
 func TestCursorsOfOneGroupThatDiffer(t *testing.T) {
 	inWorld(t, boreas.Options{Sweepers: 1}, func(w world) {
 		held, release := make(chan struct{}), make(chan struct{})
@@ -356,7 +356,7 @@ func TestCursorsOfOneGroupThatDiffer(t *testing.T) {
 	})
 }
 
-func TestAnAnswerThatIsCut(t *testing.T) {
+func TestPartlyWrittenAnswer(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.subscriber("news")
 		c.Bound(3)

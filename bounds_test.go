@@ -14,13 +14,13 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-func TestShutdownEndsWhoIsStillSayingGoodbye(t *testing.T) {
+func TestShutdownEndsSessionsWithUnwrittenFinalBytes(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.subscriber("news")
 		c.Bound(0)
 		w.publish("news", "1")
 		w.settle()
-		s.End(boreas.ErrSlow) // its last words cannot go out
+		s.End(boreas.ErrSlow) // its final bytes cannot be written
 		start := time.Now()
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -31,30 +31,30 @@ func TestShutdownEndsWhoIsStillSayingGoodbye(t *testing.T) {
 			t.Errorf("Shutdown took %v longer than it may", took)
 		}
 		if c.Reason() != boreas.ErrSlow || c.Said() {
-			t.Errorf("reason %v, last words out: %v", c.Reason(), c.Said())
+			t.Errorf("reason %v, final bytes written: %v", c.Reason(), c.Said())
 		}
 	})
 }
 
-func TestLastWordsThatAreOut(t *testing.T) {
+func TestFinishReportsFinalBytes(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.subscriber("news")
 		s.End(boreas.ErrShuttingDown)
 		w.settle()
 		if !c.Said() {
-			t.Error("the last words were out, and the transport was told otherwise")
+			t.Error("Finish reports that the final bytes were not written")
 		}
 		s, c = w.subscriber("news")
 		s.Lost(context.Canceled)
 		if c.Said() {
-			t.Error("a lost session had no last words")
+			t.Error("Finish reports final bytes of a lost session")
 		}
 	})
 }
 
-// TestACutPublicationIsNotCopied blocks many readers in the middle of one large
+// TestPartlyWrittenPublicationIsNotCopied blocks many readers in the middle of one large
 // publication.
-func TestACutPublicationIsNotCopied(t *testing.T) {
+func TestPartlyWrittenPublicationIsNotCopied(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		const readers, size = 200, 1 << 20
 		var conns []*boreastest.Conn
@@ -74,7 +74,7 @@ func TestACutPublicationIsNotCopied(t *testing.T) {
 		w.publish("news", data)
 		w.settle()
 		if grown := heap() - before; grown > readers*size/10 {
-			t.Errorf("%d blocked readers of one publication of %d bytes hold %d", readers, size, grown)
+			t.Errorf("%d blocked readers of one publication of %d bytes use %d bytes", readers, size, grown)
 		}
 		conns[0].Unbound()
 		w.want(conns[0], "news 1 "+data)
@@ -82,15 +82,15 @@ func TestACutPublicationIsNotCopied(t *testing.T) {
 	})
 }
 
-func TestAShortPongTimeoutIsNotTheLongest(t *testing.T) {
+func TestShortPongTimeout(t *testing.T) {
 	o := boreas.Options{PingInterval: 64 * time.Second, PongTimeout: 100 * time.Millisecond}
 	inWorld(t, o, func(w world) {
 		_, c := w.subscriber()
 		start := time.Now()
 		<-c.Finished()
-		// Pinged in its first turn that is not too early, after a minute or so.
+		// The first ping comes after about a minute.
 		if got := time.Since(start); got > 70*time.Second {
-			t.Errorf("given up after %v", got)
+			t.Errorf("ended after %v", got)
 		}
 	})
 }
@@ -111,7 +111,7 @@ func TestAnonymousAgain(t *testing.T) {
 	})
 }
 
-// slowStop is an engine that takes its time to stop following.
+// slowStop is an engine whose stop function blocks until the test lets it return.
 type slowStop struct {
 	engine.Engine
 	stopping, stopped chan struct{}
@@ -122,7 +122,7 @@ func (e *slowStop) Follow(ctx context.Context, channel string, deliver func(*eng
 	return head, func() { close(e.stopping); <-e.stopped; stop() }, err
 }
 
-func TestASessionDoesNotWaitForTheEngineToStop(t *testing.T) {
+func TestSessionDoesNotWaitForStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		between := &boreastest.Between{}
 		e := &slowStop{memory.New(memory.Options{}), make(chan struct{}), make(chan struct{})}
@@ -138,8 +138,8 @@ func TestASessionDoesNotWaitForTheEngineToStop(t *testing.T) {
 			}
 		}()
 		<-e.stopping
-		if s.Identity() != "" { // hangs, if the session is locked meanwhile
-			t.Error("still authenticated")
+		if s.Identity() != "" { // blocks if the session is locked while stop runs
+			t.Error("the session is still authenticated")
 		}
 		close(e.stopped)
 		w.settle()

@@ -23,7 +23,7 @@ func TestSharedEngine(t *testing.T) {
 	}
 }
 
-// inShared runs a test on an engine whose channels share their offsets.
+// inShared runs a test on an engine whose channels share one sequence of offsets.
 func inShared(t *testing.T, test func(w world, e *boreastest.Shared)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
@@ -35,29 +35,30 @@ func inShared(t *testing.T, test func(w world, e *boreastest.Shared)) {
 	})
 }
 
-// wantQuiet checks that nothing reads the log while nothing happens and no session catches up.
+// wantQuiet checks that nothing reads the log while nothing is published and no session catches up.
 func (w world) wantQuiet(e *boreastest.Shared) {
 	w.Helper()
 	w.settle()
 	before := e.Reads()
 	w.pass(time.Minute)
 	if n := e.Reads() - before; n > 0 {
-		w.Errorf("%d reads in a minute in which nothing happened", n)
+		w.Errorf("%d reads in a minute without publications", n)
 	}
 	if n := w.hub.Stats().Blocked; n != 0 {
 		w.Errorf("%d sessions are still catching up", n)
 	}
 }
 
-// Publications on other channels put the head of the log far beyond the channel's newest one. A
-// session starts at each offset up to there, whether or not a publication has it.
-func TestResumeWhereTheHeadIsBeyondTheNewest(t *testing.T) {
+// Publications on other channels move the head of the log far beyond the channel's newest
+// publication. A session resumes from each offset up to the head, whether or not a publication has
+// that offset.
+func TestResumeWithHeadBeyondNewest(t *testing.T) {
 	for _, followed := range []bool{false, true} {
 		for at := range uint64(12) {
 			t.Run(fmt.Sprintf("followed=%v/at=%d", followed, at), func(t *testing.T) {
 				inShared(t, func(w world, e *boreastest.Shared) {
 					if followed {
-						w.subscriber("news") // before anything is published
+						w.subscriber("news") // before the first publication
 					}
 					w.publish("other", "x")
 					w.publish("news", "a") // 2
@@ -100,9 +101,9 @@ func TestResumeWhereTheHeadIsBeyondTheNewest(t *testing.T) {
 	}
 }
 
-// A reader is blocked while its channel's window is dropped, and while publications on other
-// channels move the head forward.
-func TestCatchUpWhereTheHeadIsBeyondTheNewest(t *testing.T) {
+// A reader is blocked while its channel's window is dropped and publications on other channels move
+// the head forward.
+func TestCatchUpWithHeadBeyondNewest(t *testing.T) {
 	inShared(t, func(w world, e *boreastest.Shared) {
 		_, c := w.subscriber("news")
 		c.Bound(3)
@@ -123,7 +124,7 @@ func TestCatchUpWhereTheHeadIsBeyondTheNewest(t *testing.T) {
 	})
 }
 
-// flaky is an engine whose Read fails, or whose log shows nothing, for as long as the test sets.
+// flaky is an engine whose Read fails, or returns no publications, until the test calls recover.
 type flaky struct {
 	engine.Engine
 	mu    *sync.Mutex
@@ -160,8 +161,8 @@ func (e *flaky) Read(ctx context.Context, channel string, since engine.Position,
 	return h, err
 }
 
-// inFlaky gives the test a session on news and sport that is three messages of news behind,
-// which only the log has, and whose connection has just become writable again.
+// inFlaky runs a test with a session on news and sport. The session is behind by messages of news
+// that only the log has, and its connection has just become writable again.
 func inFlaky(t *testing.T, e flaky, test func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
@@ -184,9 +185,9 @@ func inFlaky(t *testing.T, e flaky, test func(w world, e *flaky, s *boreas.Sessi
 
 var errElection = errors.New("an election is under way")
 
-// A log that cannot be read for a while delays neither answers nor other channels, and is not
-// read in a loop.
-func TestALogThatCannotBeReadForAWhile(t *testing.T) {
+// A log that is unreadable for a while delays neither answers nor other channels, and is not read
+// in a busy loop.
+func TestLogIsUnreadableForAWhile(t *testing.T) {
 	for name, e := range map[string]flaky{"error": {err: errElection}, "behind": {blind: true}} {
 		t.Run(name, func(t *testing.T) {
 			inFlaky(t, e, func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn) {
@@ -216,7 +217,7 @@ func TestALogThatCannotBeReadForAWhile(t *testing.T) {
 	}
 }
 
-func TestALogThatCannotBeReadAtAll(t *testing.T) {
+func TestLogStaysUnreadable(t *testing.T) {
 	inFlaky(t, flaky{err: errElection}, func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn) {
 		w.pass(25 * time.Second)
 		if s.Reason() != nil {
@@ -245,7 +246,7 @@ func TestEndsWhileItWaitsForALog(t *testing.T) {
 					act(w, s)
 					w.pass(10 * time.Second)
 					if blocked, n := w.hub.Stats().Blocked, e.count()-before; blocked != 0 || n > 2 {
-						t.Errorf("%d blocked, %d reads after it", blocked, n)
+						t.Errorf("afterwards: %d blocked, %d reads", blocked, n)
 					}
 				})
 			})
@@ -253,7 +254,7 @@ func TestEndsWhileItWaitsForALog(t *testing.T) {
 	}
 }
 
-// Many sessions wait for the same log: a single watch reads it for all of them.
+// Many sessions wait for the same log: one goroutine reads it for all of them.
 func TestManyWaitForOneLog(t *testing.T) {
 	inFlaky(t, flaky{blind: true}, func(w world, e *flaky, _ *boreas.Session, c *boreastest.Conn) {
 		conns := []*boreastest.Conn{c}

@@ -16,8 +16,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// joinUntil joins channels with the names that name returns, until a join is refused, and
-// returns how many were joined and the error. A refused join leaves nothing behind.
+// joinUntil joins channels with the names that name returns, until a join is refused. It returns
+// the number of joined channels and the error. A refused join must change nothing.
 func (w world) joinUntil(s *boreas.Session, most int, name func(i int) string) (n int, err error) {
 	w.Helper()
 	for ; n < most; n++ {
@@ -28,19 +28,19 @@ func (w world) joinUntil(s *boreas.Session, most int, name func(i int) string) (
 	return n, nil
 }
 
-// Channels that clients invent have their own bound, and history stays. Every way of leaving
-// releases the memory.
+// Channels that clients invent have a limit of their own, so history stays. Every way of leaving
+// frees the memory.
 func TestJoinedChannelsAreBounded(t *testing.T) {
 	rules := ruleFor(t, "room.**", boreas.Rule{Presence: boreas.PresenceFull})
 	o := boreas.Options{ChannelMemory: 1 << 20, Rules: rules, MaxChannels: 1 << 20, PresenceLinger: 5 * time.Second}
 	inWorld(t, o, func(w world) {
 		w.publish("news", "1")
 		for name, leave := range map[string]func(s *boreas.Session, names []string){
-			"leaves":          func(s *boreas.Session, names []string) { s.Leave(names...) },
-			"ends":            func(s *boreas.Session, _ []string) { s.End(boreas.ErrTerminated) },
-			"is lost":         func(s *boreas.Session, _ []string) { s.Lost(boreas.ErrLeft) },
-			"is cut and back": func(s *boreas.Session, _ []string) { s.Lost(boreas.ErrPingTimeout) },
-			"is anonymous":    func(s *boreas.Session, _ []string) { s.Deauthenticate() },
+			"leaves":               func(s *boreas.Session, names []string) { s.Leave(names...) },
+			"ends":                 func(s *boreas.Session, _ []string) { s.End(boreas.ErrTerminated) },
+			"is lost":              func(s *boreas.Session, _ []string) { s.Lost(boreas.ErrLeft) },
+			"loses its connection": func(s *boreas.Session, _ []string) { s.Lost(boreas.ErrPingTimeout) },
+			"becomes anonymous":    func(s *boreas.Session, _ []string) { s.Deauthenticate() },
 		} {
 			for _, prefix := range []string{"made.up.", "room."} {
 				s, _ := w.subscriber()
@@ -54,27 +54,27 @@ func TestJoinedChannelsAreBounded(t *testing.T) {
 					least, most = 400, 600
 				}
 				if err != boreas.ErrTooManyJoinedChannels || n < least || n > most {
-					t.Errorf("who %s: %d channels of %s, and then %v", name, n, prefix, err)
+					t.Errorf("a session that %s: %d channels of %s, then %v", name, n, prefix, err)
 				}
-				// The last channel may exceed it.
+				// The last channel may exceed the limit.
 				if got := w.hub.Stats().ChannelBytes; got > 1<<20+4096 || got < 1<<20-4096 {
-					t.Errorf("who %s: %d bytes are counted", name, got)
+					t.Errorf("a session that %s: %d bytes are counted", name, got)
 				}
 				if h, err := w.hub.History(context.Background(), "news", engine.Position{}, 10); err != nil || len(h.Publications) != 1 {
-					t.Errorf("who %s: of the history there are %d, %v", name, len(h.Publications), err)
+					t.Errorf("a session that %s: %d messages of history, %v", name, len(h.Publications), err)
 				}
 				leave(s, names)
-				w.pass(6 * time.Second) // a session that may reconnect lingers
+				w.pass(6 * time.Second) // a session that may reconnect keeps its place for a while
 				if got := w.hub.Stats().ChannelBytes; got != 0 {
-					t.Errorf("who %s, with %s: %d bytes are still counted", name, prefix, got)
+					t.Errorf("a session that %s, with %s: %d bytes are still counted", name, prefix, got)
 				}
 			}
 		}
 	})
 }
 
-// A token's info that replaces other info is counted instead of it.
-func TestRoomFollowsTheInfoOfATokenThatIsRenewed(t *testing.T) {
+// When a new token replaces the user's info, the new info is counted instead of the old.
+func TestChannelBytesCountNewInfo(t *testing.T) {
 	o := boreas.Options{Rules: ruleFor(t, "room", boreas.Rule{Presence: boreas.PresenceFull})}
 	inWorld(t, o, func(w world) {
 		s, _ := w.as(boreastest.Grant("a", "ann"), "room")
@@ -85,7 +85,7 @@ func TestRoomFollowsTheInfoOfATokenThatIsRenewed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := w.hub.Stats().ChannelBytes - before; got != 502 {
-			t.Errorf("the info of 502 bytes counts %d more", got)
+			t.Errorf("info of 502 bytes adds %d bytes", got)
 		}
 		s.End(boreas.ErrLeft)
 		if got := w.hub.Stats().ChannelBytes; got != 0 {
@@ -94,9 +94,9 @@ func TestRoomFollowsTheInfoOfATokenThatIsRenewed(t *testing.T) {
 	})
 }
 
-// A channel that many sessions have joined costs little more than one with few, so that many
-// subscribers are not a reason to refuse another one.
-func TestACrowdOnOneChannelCostsLittle(t *testing.T) {
+// A channel with many sessions costs little more than one with few. So a crowd is not a reason to
+// refuse another subscriber.
+func TestManySubscribersCostLittle(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		for range 1000 {
 			w.subscriber("news")
@@ -107,7 +107,7 @@ func TestACrowdOnOneChannelCostsLittle(t *testing.T) {
 	})
 }
 
-// One address has a bound on the channels of all its sessions. A /64 of IPv6 is one address.
+// The channels of all sessions from one address are limited together. An IPv6 /64 is one address.
 func TestChannelsOfAnAddressAreBounded(t *testing.T) {
 	o := boreas.Options{MaxAddressChannels: 3, MaxUserChannels: 5, ExemptAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	inWorld(t, o, func(w world) {
@@ -134,7 +134,7 @@ func TestChannelsOfAnAddressAreBounded(t *testing.T) {
 		for i := range 10 {
 			w.join(here, fmt.Sprint(i))
 		}
-		// A join that the address's bound refuses does not count for the user.
+		// A join that is refused because of the address does not count for the user.
 		g := grantOf(t, "u", access.Permission{Pattern: "**", Allow: access.AllVerbs})
 		for range 2 {
 			s, _ := w.from("192.0.2.1", 1<<20)
@@ -143,7 +143,7 @@ func TestChannelsOfAnAddressAreBounded(t *testing.T) {
 			}
 			n, err := w.joinUntil(s, 10, func(i int) string { return fmt.Sprint(i) })
 			if n != 3 || err != boreas.ErrTooManyAddressChannels {
-				t.Errorf("%d channels, and then %v", n, err)
+				t.Errorf("%d channels, then %v", n, err)
 			}
 			s.Lost(boreas.ErrLeft)
 			s.Done()
@@ -151,8 +151,8 @@ func TestChannelsOfAnAddressAreBounded(t *testing.T) {
 	})
 }
 
-// The count is at least the real cost of the channels, and not much more.
-func TestChannelMemoryIsWhatItSays(t *testing.T) {
+// ChannelBytes is at least the real cost of the channels, and not much more.
+func TestChannelBytesMatchesMemory(t *testing.T) {
 	long := strings.Repeat("x", 230)
 	rules := ruleFor(t, "room.**", boreas.Rule{Presence: boreas.PresenceFull})
 	for _, c := range []struct {
@@ -192,9 +192,9 @@ func TestChannelMemoryIsWhatItSays(t *testing.T) {
 			}
 			after := heapInUse()
 			took, counted := float64(after-before), float64(h.Stats().ChannelBytes)
-			t.Logf("%.0f bytes each, %.0f were counted", took/float64(c.sessions*c.each), counted/float64(c.sessions*c.each))
+			t.Logf("%.0f bytes per channel, %.0f are counted", took/float64(c.sessions*c.each), counted/float64(c.sessions*c.each))
 			if took > 1.05*counted || took < 0.6*counted {
-				t.Errorf("%.0f bytes were taken, and %.0f counted", took, counted)
+				t.Errorf("%.0f bytes are used, %.0f are counted", took, counted)
 			}
 			runtime.KeepAlive(all)
 		})

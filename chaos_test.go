@@ -14,7 +14,7 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// Everything at once, and the end in the middle of it.
+// Many sessions make random calls at the same time, and Shutdown comes in the middle.
 func TestChaos(t *testing.T) {
 	for round := range 30 {
 		rule := boreas.Rule{ClientPublish: true, Latest: round%2 == 1, Presence: boreas.PresenceFull, MaxSubscribers: 12}
@@ -80,7 +80,7 @@ func TestChaos(t *testing.T) {
 				}
 			})
 		}
-		// Once much is under way: more of it from round to round.
+		// Shut down when much is under way: later in each round.
 		for hub.Stats().SessionsOpened < uint64(24+8*round) {
 			runtime.Gosched()
 		}
@@ -90,7 +90,7 @@ func TestChaos(t *testing.T) {
 		cancel()
 		wg.Wait()
 		if n := hub.Sessions(); n != 0 {
-			t.Fatalf("%d sessions left", n)
+			t.Fatalf("%d sessions remain", n)
 		}
 		if st := hub.Stats(); st.Channels != 0 || st.Blocked != 0 || st.Subscriptions != 0 {
 			t.Fatalf("round %d: %+v", round, st)

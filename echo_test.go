@@ -14,8 +14,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// publishing returns rules that allow sessions to publish on all channels, and a slow reader
-// gets the newest publication only if latest is set.
+// publishing returns rules that allow sessions to publish on all channels. If latest is set, a slow
+// reader receives only the newest publication.
 func publishing(t *testing.T, latest bool) *boreas.Rules {
 	t.Helper()
 	p, err := access.ParsePattern("**")
@@ -25,7 +25,7 @@ func publishing(t *testing.T, latest bool) *boreas.Rules {
 	return new(boreas.Rules).Add(p, boreas.Rule{ClientPublish: true, Latest: latest})
 }
 
-// silently publishes for a session that does not want its publications back.
+// silently publishes for a session that does not receive its own publications.
 func (w world) silently(s *boreas.Session, text, key string, want error) {
 	w.Helper()
 	m := engine.Message{Data: []byte(text), Key: key}
@@ -34,9 +34,9 @@ func (w world) silently(s *boreas.Session, text, key string, want error) {
 	}
 }
 
-// clause 6.2: a session that does not want its publications back shares bytes with others once
-// they are behind it, even if a gap has passed them.
-func TestOwnPublicationsThatAGapPasses(t *testing.T) {
+// clause 6.2: a session that skips its own publications shares bytes with others again once its own
+// are behind it, even if a gap has passed them.
+func TestGapPassesOwnPublications(t *testing.T) {
 	for _, latest := range []bool{true, false} {
 		inBubble(t, func(t *testing.T) {
 			e := memory.New(memory.Options{Messages: 4})
@@ -47,13 +47,13 @@ func TestOwnPublicationsThatAGapPasses(t *testing.T) {
 			c := &boreastest.Conn{Form: boreastest.Announcing{}}
 			s := w.subscribe(c, "news")
 			c.Bound(0)
-			w.publish("news", "first") // the publications that hold the others up
+			w.publish("news", "first") // the publications that block the connection
 			w.settle()
 			for i := range 5 {
 				w.silently(s, fmt.Sprintf(`"own %d"`, i), "", nil)
 			}
 			if s.Shares("news") {
-				t.Error("it would get its own")
+				t.Error("the session would receive its own publications")
 			}
 			w.publishUpTo("news", 7, 13)
 			w.settle()
@@ -62,13 +62,13 @@ func TestOwnPublicationsThatAGapPasses(t *testing.T) {
 			w.settle()
 			w.pass(2 * time.Second)
 			if !s.Shares("news") {
-				t.Errorf("latest %v: with nothing of its own to come, it does not share what others get; lines %q", latest, c.Lines())
+				t.Errorf("latest %v: none of its own publications is ahead, but it does not share bytes; lines %q", latest, c.Lines())
 			}
 		})
 	}
 }
 
-// Whether a publication succeeds or fails, nothing waits for it after it has ended.
+// When a publish has ended, successfully or not, the session waits for nothing.
 func TestOwnPublicationsThatAreNotPublished(t *testing.T) {
 	inWorld(t, boreas.Options{Rules: publishing(t, false)}, func(w world) {
 		c := &boreastest.Conn{Form: boreastest.Announcing{}}
@@ -77,7 +77,7 @@ func TestOwnPublicationsThatAreNotPublished(t *testing.T) {
 			w.Helper()
 			w.settle()
 			if !s.Shares("news") {
-				t.Errorf("after %s it does not share what others get", what)
+				t.Errorf("after %s the session does not share bytes", what)
 			}
 		}
 		shares("nothing")
@@ -90,7 +90,7 @@ func TestOwnPublicationsThatAreNotPublished(t *testing.T) {
 		w.publish("news", "3")
 		w.want(c, "news 2 3")
 		s.Leave("news")
-		w.silently(s, "4", "", nil) // on a channel that it has not joined
+		w.silently(s, "4", "", nil) // on a channel that the session has not joined
 		w.joins(s, boreas.Join{Channel: "news"})
 		shares("a rejoin")
 	})

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Index is a set of names in byte order, in blocks of a bounded size. Adding or removing a
-// name moves the names of at most one block. It has no lock of its own.
+// Index is a set of names in byte order, in blocks of a bounded size. Adding or removing a name
+// moves the names of at most one block. The caller must lock it.
 type Index struct {
 	blocks [][]string // none is empty
 }
 
-// maxBlock is how many names a block has at most: so that a block fits in two pages of memory
-// and is moved quickly.
+// maxBlock is the maximum number of names in a block: a block fits in two pages of memory and is
+// moved quickly.
 const maxBlock = 256
 
 // place returns the block that contains the name or would contain it, and the index in the
@@ -29,6 +29,7 @@ func (x *Index) place(name string) (block, i int, found bool) {
 
 func (x *Index) Add(name string) {
 	if len(x.blocks) == 0 {
+		// Add adds the name, if it is not there yet.
 		x.blocks = append(x.blocks, []string{name})
 		return
 	}
@@ -50,6 +51,7 @@ func (x *Index) Add(name string) {
 }
 
 func (x *Index) Remove(name string) {
+	// Remove removes the name, if it is there.
 	k, i, found := x.place(name)
 	if !found {
 		return
@@ -70,8 +72,8 @@ func (x *Index) Remove(name string) {
 	}
 }
 
-// Each calls visit for the names that begin with the prefix and come after the name given,
-// in order, until visit returns false.
+// Each calls visit for the names that begin with the prefix and come after the name after, in
+// order, until visit returns false.
 func (x *Index) Each(prefix, after string, visit func(name string) bool) {
 	k, i, found := x.place(max(prefix, after))
 	if found && after >= prefix {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestNameIndex compares the index with a set while names are added and removed, in random and
-// in sorted order.
+// TestNameIndex compares the index with a set, while names are added and removed in random and in
+// sorted order.
 func TestNameIndex(t *testing.T) {
 	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 0))

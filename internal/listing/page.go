@@ -1,4 +1,5 @@
-// Package listing has names in byte order, and pages of values that are given in any order.
+// Package listing has an ordered set of names, and pages: the lowest of many values given in any
+// order.
 package listing
 
 import (
@@ -6,8 +7,8 @@ import (
 	"strings"
 )
 
-// Page selects at most limit of the lowest of many values that are given in any order. It is a
-// heap with the highest value first, so a value that is not among the lowest so far costs one
+// Page selects the lowest values, at most Limit, of many values given in any order. It is a heap
+// with the highest value first, so that a value that does not get into the page costs one
 // comparison.
 type Page[T any] struct {
 	Limit   int
@@ -50,16 +51,16 @@ func (p *Page[T]) Add(v T) {
 	}
 }
 
-// Full reports whether the page has as many values as it may.
+// Full reports whether the page has Limit values.
 func (p *Page[T]) Full() bool { return len(p.heap) >= p.Limit }
 
-// Sorted returns the selected values, the lowest first, and ends the selection.
+// Sorted returns the selected values in order. The page must not be used after that.
 func (p *Page[T]) Sorted() []T {
 	slices.SortFunc(p.heap, p.Compare)
 	return p.heap
 }
 
-// NamePage selects the first names in byte order that are after a name and have a prefix.
+// NamePage selects the first names in byte order that come after a name and have a prefix.
 type NamePage struct {
 	Page[string]
 	Prefix, After string
