@@ -33,9 +33,9 @@ func (e *once) Follow(ctx context.Context, channel string, deliver func(*engine.
 	return engine.Position{}, nil, errNoLeader
 }
 
-// TestAFailedFollowConcernsThoseWhoWaitedForIt keeps joins of a channel overlapping: a caller
-// that receives the failure joins again at once, before the others have released the channel.
-func TestAFailedFollowConcernsThoseWhoWaitedForIt(t *testing.T) {
+// TestFollowFailureReachesOnlyWaitingJoins keeps joins of a channel overlapping: a session that
+// receives the failure joins again at once, before the others have released the channel.
+func TestFollowFailureReachesOnlyWaitingJoins(t *testing.T) {
 	for name, panics := range map[string]bool{"error": false, "panic": true} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestAFailedFollowConcernsThoseWhoWaitedForIt(t *testing.T) {
 				}
 				for range conns {
 					if n := <-failed; n > 1 {
-						t.Errorf("a join failed %d times for one failure", n)
+						t.Errorf("a join failed %d times because of one failed Follow", n)
 					}
 				}
 				if e.calls != 2 {
@@ -83,7 +83,7 @@ func TestAFailedFollowConcernsThoseWhoWaitedForIt(t *testing.T) {
 					c.Session().Leave("news")
 				}
 				if n := boreas.ChannelsHeld(w.hub); n != 0 {
-					t.Errorf("%d channels are held by nobody", n)
+					t.Errorf("%d channels are still referenced", n)
 				}
 			})
 		})

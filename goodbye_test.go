@@ -13,12 +13,12 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// clauses 8.3, 8.5: each session receives its slot at once, works until its slot, and is ended
-// in that order. Slots are spread by the number of sessions, over at most the drain time.
+// clauses 8.3, 8.5: each session receives its slot at once, works until then, and ends in that
+// order. The slots are spread according to the number of sessions, over at most the drain time.
 func TestSlotsOnShutdown(t *testing.T) {
 	const drain = 4 * time.Second
 	for sessions, last := range map[int]time.Duration{
-		2:    0, // as soon as possible: no other session reconnects
+		2:    0, // as soon as possible, because no other session reconnects
 		100:  190 * time.Millisecond,
 		1000: 1990 * time.Millisecond,
 		4000: 3990 * time.Millisecond, // more than the drain time has slots for
@@ -34,11 +34,11 @@ func TestSlotsOnShutdown(t *testing.T) {
 			start := time.Now()
 			go func() { done <- w.hub.Shutdown(context.Background(), drain) }()
 			w.settle()
-			if sessions > 2 { // after that no session is left
+			if sessions > 2 { // with two sessions, no session remains after that
 				w.publish("news", "1")
 				w.settle()
 			}
-			told := map[*boreastest.Conn]time.Duration{} // no slot: ended at once
+			told := map[*boreastest.Conn]time.Duration{} // no slot means that the session ended at once
 			for _, c := range conns {
 				lines := c.Lines()
 				rest, announced := strings.CutPrefix(lines[0], "goodbye in ")
@@ -48,14 +48,14 @@ func TestSlotsOnShutdown(t *testing.T) {
 				text, _, _ := strings.Cut(rest, ":")
 				var err error
 				if told[c], err = time.ParseDuration(text); err != nil || lines[1] != "news 1 1" {
-					t.Errorf("%d sessions: %v: one got %q", sessions, err, lines)
+					t.Errorf("%d sessions: %v: a session received %q", sessions, err, lines)
 				}
 			}
 			slices.SortFunc(conns, func(a, b *boreastest.Conn) int { return int(told[a] - told[b]) })
 			for i, c := range conns {
 				<-c.Finished()
 				if after := time.Since(start); after != told[c] {
-					t.Errorf("%d sessions: number %d was told %v, and ended after %v", sessions, i, told[c], after)
+					t.Errorf("%d sessions: session %d received the slot %v and ended after %v", sessions, i, told[c], after)
 					break
 				}
 			}
@@ -66,14 +66,14 @@ func TestSlotsOnShutdown(t *testing.T) {
 				t.Error(err)
 			}
 			if got := classic.Lines(); !strings.HasPrefix(got[len(got)-1], "end") || strings.Contains(classic.Taken(), "goodbye") {
-				t.Errorf("classic got %q", got)
+				t.Errorf("the classic session received %q", got)
 			}
 		})
 	}
 }
 
-// clause 3.6: a session that can be told is ended when its token goes; a classic one is
-// anonymous again.
+// clause 3.6: when its token is revoked, a session that can receive announcements ends, and a
+// classic session becomes anonymous.
 func TestRevoked(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		_, told := w.announced("news")
@@ -85,13 +85,13 @@ func TestRevoked(t *testing.T) {
 		w.want(told, "end: "+boreas.ErrRevoked.Error())
 		w.want(classic)
 		if classic.Reason() != nil {
-			t.Errorf("classic was ended: %v", classic.Reason())
+			t.Errorf("the classic session ended: %v", classic.Reason())
 		}
 	})
 }
 
-// clause 3.1: the greeting comes before all else, also if the server is shutting down.
-func TestTheGreetingComesFirst(t *testing.T) {
+// clause 3.1: the greeting comes before everything else, even if the server is shutting down.
+func TestGreetingComesFirst(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, err := w.hub.Reserve(netip.Addr{})
 		if err != nil {
@@ -103,7 +103,7 @@ func TestTheGreetingComesFirst(t *testing.T) {
 			for {
 				other, err := w.hub.Reserve(netip.Addr{})
 				if err != nil {
-					break // the goodbye is on its way
+					break // the goodbye is queued
 				}
 				other.Done()
 				runtime.Gosched()
@@ -120,8 +120,8 @@ func TestTheGreetingComesFirst(t *testing.T) {
 	})
 }
 
-// clause 2.8: one answer may be large; many that are not read end the session.
-func TestAnswersNobodyReads(t *testing.T) {
+// clause 2.8: one answer may be large; many unread answers end the session.
+func TestUnreadAnswersEndTheSession(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.announced()
 		large := []byte(strings.Repeat("a", 200<<10) + "\n")
@@ -144,15 +144,15 @@ func TestAnswersNobodyReads(t *testing.T) {
 	})
 }
 
-// clause 8.1: a session that was told of heartbeats hears something in each interval,
-// the first one too.
-func TestAHeartbeatInEachInterval(t *testing.T) {
+// clause 8.1: a session that was promised heartbeats receives something in each interval, including
+// the first one.
+func TestHeartbeatInEachInterval(t *testing.T) {
 	const interval = 64 * time.Second
 	inWorld(t, boreas.Options{PingInterval: interval}, func(w world) {
 		var conns []*boreastest.Conn
-		for range 64 { // one in each slot
+		for range 64 { // one session in each slot
 			c := &boreastest.Conn{Form: boreastest.Announcing{}}
-			c.OnWrite = func() { go c.Session().Alive() } // it answers pings
+			c.OnWrite = func() { go c.Session().Alive() } // the client answers pings
 			w.subscribe(c)
 			conns = append(conns, c)
 			w.pass(700 * time.Millisecond)
@@ -162,18 +162,18 @@ func TestAHeartbeatInEachInterval(t *testing.T) {
 			for i, c := range conns {
 				before[i] = len(c.Lines())
 			}
-			w.pass(interval + time.Second) // and one tick
+			w.pass(interval + time.Second) // and one more tick
 			for i, c := range conns {
 				if len(c.Lines()) == before[i] {
-					t.Errorf("session %d heard nothing for %v", i, interval)
+					t.Errorf("session %d received nothing for %v", i, interval)
 				}
 			}
 		}
 	})
 }
 
-// clause 2.8: who waits for answers to be read waits for that, for the session's end, or
-// for a minute.
+// clause 2.8: AwaitAnswered waits until the answers are read or the session has ended, but at most
+// a minute.
 func TestAwaitAnswered(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -183,12 +183,12 @@ func TestAwaitAnswered(t *testing.T) {
 	}{
 		{"read", func(_ *boreas.Session, c *boreastest.Conn) { c.Unbound() }, 10 * time.Second, nil},
 		{"ended", func(s *boreas.Session, _ *boreastest.Conn) { s.Lost(context.Canceled) }, 10 * time.Second, context.Canceled},
-		{"never", func(*boreas.Session, *boreastest.Conn) {}, time.Minute, nil}, // its last words wait, too
+		{"never", func(*boreas.Session, *boreastest.Conn) {}, time.Minute, nil}, // its final bytes cannot be written either
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, boreas.Options{}, func(w world) {
 				s, conn := w.announced()
-				s.AwaitAnswered() // there is none
+				s.AwaitAnswered() // there are no answers
 				conn.Bound(1)
 				s.Send([]byte("an answer\n"))
 				start := time.Now()
@@ -204,7 +204,7 @@ func TestAwaitAnswered(t *testing.T) {
 					t.Errorf("ended: %v", conn.Reason())
 				}
 				if n := w.hub.Stats().Ended.Backlog; (n == 1) != (c.name == "never") {
-					t.Errorf("%d ended for their backlog", n)
+					t.Errorf("%d sessions ended because of their backlog", n)
 				}
 				conn.Unbound()
 			})
@@ -212,15 +212,15 @@ func TestAwaitAnswered(t *testing.T) {
 	}
 }
 
-// clause 8.1: a peer that reads slowly is alive, though it has not come to the ping yet.
-// One that reads nothing more is not.
-func TestASlowReaderIsAlive(t *testing.T) {
+// clause 8.1: a client that reads slowly counts as alive, though it has not read the ping yet. A
+// client that reads nothing more does not.
+func TestSlowReaderIsAlive(t *testing.T) {
 	o := boreas.Options{PingInterval: 64 * time.Second, PongTimeout: 10 * time.Second}
 	inWorld(t, o, func(w world) {
 		_, c := w.announced("news")
 		c.Bound(0)
 		w.publishUpTo("news", 1, 1000)
-		for i := range 100 { // less than history lasts
+		for i := range 100 { // less than the history keeps
 			c.Bound(20)
 			w.pass(2 * time.Second)
 			if err := c.Reason(); err != nil {
@@ -231,7 +231,7 @@ func TestASlowReaderIsAlive(t *testing.T) {
 		c.Unbound()
 		w.settle()
 		if err := c.Reason(); err != boreas.ErrPingTimeout {
-			t.Errorf("a peer that reads nothing: %v", err)
+			t.Errorf("a client that reads nothing: %v", err)
 		}
 	})
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// from opens a session from the address whose connection takes at most room bytes.
+// from opens a session from the address. Its connection accepts at most room bytes.
 func (w world) from(address string, room int) (*boreas.Session, *boreastest.Conn) {
 	w.Helper()
 	s, err := w.hub.Reserve(netip.MustParseAddr(address))
@@ -33,10 +33,10 @@ func (w world) from(address string, room int) (*boreas.Session, *boreastest.Conn
 	return s, c
 }
 
-// page is a large answer.
+// page returns a large answer of n bytes.
 func page(n int) []byte { return append(bytes.Repeat([]byte("p"), n-1), '\n') }
 
-// TestUnreadAnswersAreBounded requests pages for sessions that do not read, from one address and
+// TestUnreadAnswersAreBounded requests pages for sessions that do not read: first from one address,
 // then from many.
 func TestUnreadAnswersAreBounded(t *testing.T) {
 	const size = 256 << 10
@@ -60,14 +60,14 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 			t.Errorf("%d sessions of one address have an unread page, want 4", granted)
 		}
 		if !errors.Is(last, boreas.ErrPeerMemory) || !strings.Contains(last.Error(), "address") {
-			t.Errorf("the next one got %v", last)
+			t.Errorf("the next session: %v", last)
 		}
 		for i := range 100 {
 			if last = ask(fmt.Sprintf("198.51.100.%d", i)); last == nil {
 				granted++
 			}
 		}
-		if granted != 28 { // an eighth of the room is for backends
+		if granted != 28 { // an eighth of the memory is reserved for backends
 			t.Errorf("%d sessions have an unread page, want 28", granted)
 		}
 		stats := w.hub.Stats().Held
@@ -80,8 +80,8 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 	})
 }
 
-// TestClientsLeaveRoomToBackends uses up all room of clients, including the share of a backend's
-// address. A backend still has room.
+// TestClientsLeaveRoomToBackends has clients use up all their memory, also from a backend's
+// address. A backend still gets memory.
 func TestClientsLeaveRoomToBackends(t *testing.T) {
 	const kib = 1 << 10
 	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
@@ -100,21 +100,21 @@ func TestClientsLeaveRoomToBackends(t *testing.T) {
 		}
 		call := w.hub.HeldForBackend(boreas.HeldRequest, backend)
 		if err := call.Set(1000 * kib); err != nil {
-			t.Errorf("a backend got %v", err)
+			t.Errorf("a backend: %v", err)
 		}
 		other := w.hub.HeldForBackend(boreas.HeldRequest, backend)
 		if err := other.Set(100 * kib); !errors.Is(err, boreas.ErrPeerMemory) || !strings.Contains(err.Error(), "address") {
-			t.Errorf("the same backend got %v", err)
+			t.Errorf("the same backend: %v", err)
 		}
 		call.Keep(0)
 		if err := client("198.51.100.1"); !errors.Is(err, boreas.ErrPeerMemory) {
-			t.Errorf("a client took what is for backends: %v", err)
+			t.Errorf("a client got memory that is reserved for backends: %v", err)
 		}
 	})
 }
 
-// TestALargeAnswerGetsRoomWhenNothingElseIsHeld requests more than all clients together may get.
-func TestALargeAnswerGetsRoomWhenNothingElseIsHeld(t *testing.T) {
+// TestLargeAnswerFitsWhenNothingElseIsHeld requests more than all clients together may hold.
+func TestLargeAnswerFitsWhenNothingElseIsHeld(t *testing.T) {
 	inWorld(t, boreas.Options{PeerMemory: 1 << 20}, func(w world) {
 		large := w.hub.Held(boreas.HeldAnswer, netip.Addr{}, "")
 		if err := large.Set(1000 << 10); err != nil {
@@ -126,8 +126,8 @@ func TestALargeAnswerGetsRoomWhenNothingElseIsHeld(t *testing.T) {
 	})
 }
 
-// TestNothingIsHeldInTheEnd ends sessions in each state that holds bytes.
-func TestNothingIsHeldInTheEnd(t *testing.T) {
+// TestEndedSessionsHoldNothing ends sessions in each state in which they hold bytes.
+func TestEndedSessionsHoldNothing(t *testing.T) {
 	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
 		unread, _ := w.from("192.0.2.1", 1000)
 		unread.Send(page(256 << 10))
@@ -150,16 +150,15 @@ func TestNothingIsHeldInTheEnd(t *testing.T) {
 		unread.End(boreas.ErrTerminated)
 		cut.Lost(engine.ErrClosed)
 		reserved.Lost(engine.ErrClosed)
-		w.pass(10 * time.Second) // the last words of the first wait for half of that
+		w.pass(10 * time.Second) // the final bytes of the first session wait for half of that
 		if held := w.hub.Stats().Held; held.Bytes != 0 {
 			t.Errorf("held: %+v", held)
 		}
 	})
 }
 
-// TestARequestWaitsForRoom reads the answer that takes all the room while another
-// session waits.
-func TestARequestWaitsForRoom(t *testing.T) {
+// TestRequestWaitsForMemory reads the answer that uses all the memory while another session waits.
+func TestRequestWaitsForMemory(t *testing.T) {
 	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
 		first, conn := w.from("192.0.2.1", 0)
 		first.Send(page(900 << 10))
@@ -181,8 +180,8 @@ func TestARequestWaitsForRoom(t *testing.T) {
 	})
 }
 
-// TestASessionThatEndsWaitsNoLonger ends a session that waits for room.
-func TestASessionThatEndsWaitsNoLonger(t *testing.T) {
+// TestEndedSessionStopsWaiting ends a session that waits for memory.
+func TestEndedSessionStopsWaiting(t *testing.T) {
 	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
 		first, _ := w.from("192.0.2.1", 0)
 		first.Send(page(900 << 10))
@@ -198,16 +197,15 @@ func TestASessionThatEndsWaitsNoLonger(t *testing.T) {
 	})
 }
 
-// TestTheFirstAnswerMayBeLargerThanItsShare requests an answer that is larger than the share of
-// the address.
-func TestTheFirstAnswerMayBeLargerThanItsShare(t *testing.T) {
+// TestFirstAnswerMayExceedTheShare requests an answer larger than the share of the address.
+func TestFirstAnswerMayExceedTheShare(t *testing.T) {
 	inWorld(t, boreas.Options{PeerMemory: 8 << 20}, func(w world) {
 		s, c := w.from("192.0.2.1", 0)
 		if err := s.Reserve(context.Background(), 2<<20); err != nil {
 			t.Fatal(err)
 		}
 		s.Send(page(2 << 20))
-		s.Send(page(10 << 10)) // beyond the share of a session
+		s.Send(page(10 << 10)) // over the share of a session
 		w.settle()
 		if got := w.hub.Stats().Ended.PeerMemory; got != 1 {
 			t.Errorf("%d sessions ended, want 1", got)
@@ -220,9 +218,9 @@ func TestTheFirstAnswerMayBeLargerThanItsShare(t *testing.T) {
 	})
 }
 
-// TestAnUnreadAnswerIsNotTriedAgain counts the writes to sockets that take nothing. Each write
-// would copy the waiting bytes.
-func TestAnUnreadAnswerIsNotTriedAgain(t *testing.T) {
+// TestUnreadAnswerIsNotWrittenAgain counts the writes to connections that accept nothing. Each
+// write would copy the waiting bytes.
+func TestUnreadAnswerIsNotWrittenAgain(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.from("192.0.2.1", 1000)
 		s.Send(page(256 << 10))
@@ -238,13 +236,13 @@ func TestAnUnreadAnswerIsNotTriedAgain(t *testing.T) {
 		c.Unbound()
 		w.settle()
 		if got := len(c.Taken()); got != 256<<10 {
-			t.Errorf("%d bytes in the end", got)
+			t.Errorf("%d bytes were written", got)
 		}
 	})
 }
 
-// TestAPageIsCopiedOnce measures the memory of pages that sockets take in parts.
-func TestAPageIsCopiedOnce(t *testing.T) {
+// TestPageIsCopiedOnce measures the memory of pages that connections accept in parts.
+func TestPageIsCopiedOnce(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.from("192.0.2.1", 0)
 		s.Send(page(4 << 20))
@@ -262,9 +260,9 @@ func TestAPageIsCopiedOnce(t *testing.T) {
 	})
 }
 
-// TestMessagesThatAreCutAreBounded cuts a different large message for each session of an
-// address. The log drops these messages.
-func TestMessagesThatAreCutAreBounded(t *testing.T) {
+// TestPartlyWrittenMessagesAreBounded has each session of an address accept only a part of a
+// different large message. The log drops these messages, so only the sessions hold them.
+func TestPartlyWrittenMessagesAreBounded(t *testing.T) {
 	engine := func() engine.Engine { return memory.New(memory.Options{Messages: 1}) }
 	inBubble(t, func(t *testing.T) {
 		e := engine()
@@ -282,7 +280,7 @@ func TestMessagesThatAreCutAreBounded(t *testing.T) {
 		if got := live(); got != 5 { // an eighth of 8 MiB
 			t.Errorf("%d sessions hold a message, want 5", got)
 		}
-		// The same message for many is held once.
+		// The same message for many sessions is counted once.
 		for range 20 {
 			s, _ := w.from("192.0.2.2", 100)
 			w.join(s, "same")
@@ -290,7 +288,7 @@ func TestMessagesThatAreCutAreBounded(t *testing.T) {
 		w.publish("same", strings.Repeat("x", size))
 		w.settle()
 		if got := live(); got != 25 {
-			t.Errorf("%d sessions are left, want 25", got)
+			t.Errorf("%d sessions remain, want 25", got)
 		}
 		if held := w.hub.Stats().Held; held.Message != 6*size || held.Refused.Address != 15 {
 			t.Errorf("held: %+v", held)
@@ -298,9 +296,9 @@ func TestMessagesThatAreCutAreBounded(t *testing.T) {
 	})
 }
 
-// TestRoomThatComesAsTheSessionEndsIsReleased gives a waiting session its room between the end of
-// the session and the moment in which the waiting goroutine notices that.
-func TestRoomThatComesAsTheSessionEndsIsReleased(t *testing.T) {
+// TestMemoryGrantedAsTheSessionEndsIsReleased gives a waiting session its memory after the session
+// has ended, but before the waiting goroutine notices the end.
+func TestMemoryGrantedAsTheSessionEndsIsReleased(t *testing.T) {
 	const size = 200 << 10
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the other goroutine runs only while this one waits
 	inWorld(t, boreas.Options{PeerMemory: 2 << 20}, func(w world) {

@@ -16,16 +16,16 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// A session whose own unwanted publications fill the window's read limit gets what
-// comes after them without waiting for the next publication.
+// If a session's own unwanted publications fill the read limit of the window, it receives the
+// publications after them without waiting for the next publish.
 func TestEchoStall(t *testing.T) {
 	ctx := context.Background()
 	inWorld(t, boreas.Options{Sweepers: 1, Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {
 		s, c := w.announced("chat")
 		hold := make(chan struct{})
-		// Another session of the same group holds the only sweeper up, so that the publications gather.
+		// Another session blocks the only sweeper, so that the publications gather.
 		w2 := &boreastest.Conn{Form: boreastest.Announcing{}, OnWrite: func() { <-hold }}
-		// it joins another channel, so that nothing else is changed
+		// It joins another channel, so it changes nothing else.
 		close2 := w.subscribe(w2, "block")
 		_ = close2
 		w.publish("block", "1")
@@ -41,12 +41,12 @@ func TestEchoStall(t *testing.T) {
 		w.settle()
 		w.pass(time.Minute)
 		if got := c.Lines(); len(got) != 1 || got[0] != "chat 9 9" {
-			t.Errorf("a minute later: %.100q", got)
+			t.Errorf("after a minute: %.100q", got)
 		}
 	})
 }
 
-// What waits for a stalled session on a channel with the rule latest is bounded.
+// The bytes that wait for a blocked session on a channel with the rule latest are bounded.
 func TestConflateBounded(t *testing.T) {
 	small(t, ruleFor(t, "news", boreas.Rule{Latest: true}), func(w world) {
 		_, slow := w.announced("news")
@@ -61,13 +61,14 @@ func TestConflateBounded(t *testing.T) {
 		w.settle()
 		gaps := strings.Count(slow.Taken(), "gap conflated")
 		if gaps > 10 {
-			t.Errorf("%d gaps, %d bytes waited for a session that took nothing", gaps, len(slow.Taken()))
+			t.Errorf("%d gaps, %d bytes waited for a session that read nothing", gaps, len(slow.Taken()))
 		}
 	})
 }
 
-// clause 2.8: it is what waits that counts, not what was queued since nothing waited.
-func TestBacklogCountsWhatWaits(t *testing.T) {
+// clause 2.8: the limit counts the bytes that wait, not all bytes queued since the last time that
+// nothing waited.
+func TestBacklogCountsWaitingBytes(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.announced()
 		c.Bound(10_000)
@@ -75,7 +76,7 @@ func TestBacklogCountsWhatWaits(t *testing.T) {
 		s.Send(append(answer, "bcdefghij\n"...)) // 10 bytes wait
 		for i := range 20 {
 			s.Send(answer)
-			c.Bound(10_000) // the client reads as fast as it asks; never more than 10,010 bytes wait
+			c.Bound(10_000) // the client reads as fast as it sends requests; never more than 10,010 bytes wait
 			w.settle()
 			if err := c.Reason(); err != nil {
 				t.Fatalf("after %d answers, with %d bytes waiting at most: %v", i, 20_010, err)
@@ -85,7 +86,7 @@ func TestBacklogCountsWhatWaits(t *testing.T) {
 	})
 }
 
-// A request that names one channel again and again does not get as many snapshots.
+// A request that names one channel many times receives its snapshot once.
 func TestSnapshotsInOneJoin(t *testing.T) {
 	hub := boreas.New(boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{Presence: boreas.PresenceFull})})
 	defer hub.Shutdown(context.Background(), 0)
@@ -123,12 +124,12 @@ func TestSnapshotsInOneJoin(t *testing.T) {
 		}
 	}
 	if n > 1 {
-		t.Errorf("%d snapshots of 901 members in %v, which hold %d MiB before they are text", n, took, (m2.HeapAlloc-m1.HeapAlloc)>>20)
+		t.Errorf("%d snapshots of 901 members in %v, %d MiB before encoding", n, took, (m2.HeapAlloc-m1.HeapAlloc)>>20)
 	}
 	runtime.KeepAlive(r)
 }
 
-// A join that asks for everything, many times in one request.
+// One request joins a channel many times, each time with its whole history.
 func TestLastInOneJoin(t *testing.T) {
 	e := memory.New(memory.Options{})
 	defer e.Close()
@@ -166,8 +167,8 @@ func TestLastInOneJoin(t *testing.T) {
 	}
 }
 
-// Joining and leaving channels of ever new names does not take memory, nor history from others.
-func TestNamesMadeUp(t *testing.T) {
+// Joining and leaving made-up channels uses no memory, and evicts no history of other channels.
+func TestMadeUpNames(t *testing.T) {
 	e := memory.New(memory.Options{Memory: 4 << 20})
 	defer e.Close()
 	hub := boreas.New(boreas.Options{Engine: e})
@@ -193,11 +194,11 @@ func TestNamesMadeUp(t *testing.T) {
 	st := e.Stats()
 	h, _ := hub.History(context.Background(), "news", engine.Position{}, 1000)
 	if len(h.Publications) != 100 || st.Bytes > 4<<20 {
-		t.Errorf("after %d joins and leaves in %v: %d logs, %d KiB used of a ceiling of 4096, %d of 100 publications of another channel are left", names, took, st.Channels, st.Bytes>>10, len(h.Publications))
+		t.Errorf("after %d joins and leaves in %v: %d logs, %d KiB used of a ceiling of 4096, %d of 100 publications of another channel remain", names, took, st.Channels, st.Bytes>>10, len(h.Publications))
 	}
 }
 
-// clause 4.6: a join with last gets what is published between its two halves, too.
+// clause 4.6: a join with last also receives a message that is published between its two steps.
 func TestLastOfAnEmptyLog(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := &boreastest.Between{Engine: memory.New(memory.Options{})}
@@ -218,23 +219,23 @@ func TestLastOfAnEmptyLog(t *testing.T) {
 	})
 }
 
-// clause 2.8: while a large reply is on its way to a client that reads it, a small one may follow.
-func TestSmallAnswerBehindALargeOne(t *testing.T) {
+// clause 2.8: a small reply may follow a large one that the client is still reading.
+func TestSmallAnswerAfterALargeOne(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.announced()
-		c.Bound(87_040)                            // what a new socket's buffer takes
+		c.Bound(87_040)                            // a new socket's buffer accepts that much
 		s.Send(bytes.Repeat([]byte("p"), 256<<10)) // a page of history
 		s.Send([]byte("published\n"))
 		w.settle()
 		if w.hub.Stats().Ended.Backlog > 0 {
-			t.Error("ended for its backlog")
+			t.Error("the session ended because of its backlog")
 		}
 		c.Unbound()
 	})
 }
 
-// A join that asks for the snapshots of many full channels gets those that there is room
-// for, and is told of the others, which can be joined by another request. clause 4.11
+// clause 4.11: a join that requests snapshots of many large channels receives as many as fit. The
+// others fail with an error, and another request can join them.
 func TestSnapshotsOfManyChannels(t *testing.T) {
 	inWorld(t, boreas.Options{Rules: ruleFor(t, "*", boreas.Rule{Presence: boreas.PresenceFull})}, func(w world) {
 		joins := make([]boreas.Join, 8)
@@ -263,7 +264,7 @@ func TestSnapshotsOfManyChannels(t *testing.T) {
 		}
 		for _, r := range s.Join(joins[6:], nil) {
 			if r.Err != nil || r.Presence == nil || len(r.Presence.Members) != 901 {
-				t.Errorf("by itself: %v", r.Err)
+				t.Errorf("in another request: %v", r.Err)
 			}
 		}
 	})

@@ -11,7 +11,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// manyChannels returns a hub with n joined channels, each joined by one session.
+// manyChannels returns a hub with n channels; each has one session.
 func manyChannels(b *testing.B, n int) *boreas.Hub {
 	b.Helper()
 	hub := boreas.New(boreas.Options{})
@@ -31,8 +31,8 @@ func manyChannels(b *testing.B, n int) *boreas.Hub {
 	return hub
 }
 
-// BenchmarkPublishApart publishes from several goroutines, each on a channel of its own, and
-// counts the subscribers as the API does.
+// BenchmarkPublishApart publishes from several goroutines, each on its own channel, and counts the
+// subscribers as the API does.
 func BenchmarkPublishApart(b *testing.B) {
 	hub := manyChannels(b, 1000)
 	var next atomic.Int64
@@ -50,7 +50,7 @@ func BenchmarkPublishApart(b *testing.B) {
 	})
 }
 
-// BenchmarkInspect looks at a hub with 400,000 channels.
+// BenchmarkInspect inspects a hub with 400,000 channels.
 func BenchmarkInspect(b *testing.B) {
 	hub := manyChannels(b, 400_000)
 	ctx := context.Background()
@@ -79,7 +79,7 @@ func BenchmarkInspect(b *testing.B) {
 	}
 }
 
-// BenchmarkJoinApart joins and leaves channels without other sessions, from several goroutines.
+// BenchmarkJoinApart joins and leaves channels from several goroutines, each its own channel.
 func BenchmarkJoinApart(b *testing.B) {
 	hub := manyChannels(b, 1000)
 	var next atomic.Int64
@@ -100,8 +100,8 @@ func BenchmarkJoinApart(b *testing.B) {
 	})
 }
 
-// BenchmarkJoinJoined joins one of the 1,000 channels of a session as often as a message can
-// name it.
+// BenchmarkJoinJoined joins a channel that the session has joined already, as many times as fit in
+// one message. The session has 1,000 channels.
 func BenchmarkJoinJoined(b *testing.B) {
 	hub := boreas.New(boreas.Options{})
 	b.Cleanup(func() { hub.Shutdown(context.Background(), 0) })

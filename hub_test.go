@@ -18,7 +18,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-func TestDeliversOnceAndInOrderFromTheJoinOn(t *testing.T) {
+func TestDeliversOnceAndInOrder(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		w.publish("news", "before")
 		_, a := w.subscriber("news")
@@ -34,7 +34,7 @@ func TestDeliversOnceAndInOrderFromTheJoinOn(t *testing.T) {
 	})
 }
 
-func TestJoiningTwiceIsJoiningOnce(t *testing.T) {
+func TestJoinTwice(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.subscriber("news", "news")
 		w.publish("news", "1")
@@ -55,7 +55,7 @@ func TestJoiningTwiceIsJoiningOnce(t *testing.T) {
 
 func TestManyPublicationsTakeFewWrites(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
-		// While the first write is under way 100 more are published.
+		// During the first write 100 more messages are published.
 		c := &boreastest.Conn{}
 		first := true
 		c.OnWrite = func() {
@@ -78,7 +78,7 @@ func TestManyPublicationsTakeFewWrites(t *testing.T) {
 	})
 }
 
-func TestEverySubscriberOfABigChannelGetsAll(t *testing.T) {
+func TestLargeChannelDeliversToAll(t *testing.T) {
 	inWorld(t, boreas.Options{Sweepers: 3}, func(w world) {
 		var conns []*boreastest.Conn
 		var sessions []*boreas.Session
@@ -127,7 +127,7 @@ func TestIdentities(t *testing.T) {
 		check := func(want boreas.Counts) {
 			t.Helper()
 			if diff := cmp.Diff(want, w.hub.Counts()); diff != "" {
-				t.Errorf("census (-want +got):\n%s", diff)
+				t.Errorf("Counts (-want +got):\n%s", diff)
 			}
 		}
 		check(boreas.Counts{
@@ -172,7 +172,7 @@ func TestBounds(t *testing.T) {
 			t.Errorf("third channel: %v", err)
 		}
 		if err := join(s, "a"); err != nil {
-			t.Errorf("a channel joined already: %v", err)
+			t.Errorf("a joined channel: %v", err)
 		}
 		for _, name := range []string{"", strings.Repeat("x", 256), "a\nb", "\xff"} {
 			if err := join(s, name); !errors.Is(err, access.ErrChannelName) {
@@ -197,7 +197,7 @@ func TestBounds(t *testing.T) {
 	})
 }
 
-func TestSendComesBeforePublicationsNotYetBegun(t *testing.T) {
+func TestSendComesBeforeUnwrittenPublications(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.subscriber("news")
 		s.Send([]byte("hello\n"))
@@ -244,7 +244,7 @@ func TestPings(t *testing.T) {
 		w.subscribe(ac)
 		_, dc := w.subscriber()
 		_, sc := w.subscriber()
-		sc.Bound(0) // takes nothing, not even the ping
+		sc.Bound(0) // accepts nothing, not even the ping
 		pings := 0
 		yc := new(boreastest.Conn)
 		yc.OnWrite = func() {
@@ -256,10 +256,10 @@ func TestPings(t *testing.T) {
 		start := time.Now()
 		go func() {
 			<-dc.Finished()
-			// The second of 64 slots: its turn is after 2 s, when it is too
-			// young, and 64 s later. It is given up 10 s after that.
+			// It has the second of 64 slots. Its first turn is after 2 s, which is too early for a
+			// ping; the next is 64 s later. The session ends 10 s after that ping.
 			if got := time.Since(start); got != 76*time.Second {
-				t.Errorf("the dead one was given up after %v", got)
+				t.Errorf("the session without answers ended after %v", got)
 			}
 		}()
 		w.pass(5 * time.Minute)
@@ -270,7 +270,7 @@ func TestPings(t *testing.T) {
 			t.Errorf("reasons: %v, %v, %v", dc.Reason(), sc.Reason(), ac.Reason())
 		}
 		if n := w.hub.Stats().Ended.PingTimeout; n != 3 {
-			t.Errorf("%d ended, want 3", n)
+			t.Errorf("%d sessions ended, want 3", n)
 		}
 	})
 }
@@ -287,7 +287,7 @@ func TestAnonymousTimeout(t *testing.T) {
 	})
 }
 
-func TestALostConnectionEndsItsSession(t *testing.T) {
+func TestLostConnectionEndsItsSession(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		_, c := w.subscriber("news")
 		c.Lose(io.ErrClosedPipe)
@@ -327,7 +327,7 @@ func TestShutdownSpreadsTheEnds(t *testing.T) {
 	})
 }
 
-func TestShutdownDoesNotWaitForEver(t *testing.T) {
+func TestShutdownObeysItsContext(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		_, c := w.subscriber("news")
 		c.Bound(0)
@@ -344,8 +344,8 @@ func TestShutdownDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
-// A session whose connection is being set up has none that could be written to.
-func TestAReservedSessionIsLeftAlone(t *testing.T) {
+// A reserved session has no connection yet, so nothing may write to it.
+func TestReservedSessionIsNotPinged(t *testing.T) {
 	inWorld(t, boreas.Options{MaxSessions: 1, PingInterval: time.Second, AnonymousTimeout: time.Second}, func(w world) {
 		s, err := w.hub.Reserve(netip.Addr{})
 		if err != nil {
@@ -353,22 +353,22 @@ func TestAReservedSessionIsLeftAlone(t *testing.T) {
 		}
 		w.pass(time.Minute)
 		if _, err := w.hub.Reserve(netip.Addr{}); err != boreas.ErrTooManySessions {
-			t.Errorf("it takes no room: %v", err)
+			t.Errorf("the reserved session does not count: %v", err)
 		}
 		go w.hub.Shutdown(context.Background(), 0)
 		w.settle()
 		if err := s.Start(&boreastest.Conn{}, boreastest.Text{}, nil); err != boreas.ErrShuttingDown {
-			t.Errorf("started on shutdown: %v", err)
+			t.Errorf("Start during the shutdown: %v", err)
 		}
 		s.Done()
 	})
 }
 
-func TestEndWritesWhatHasComeBefore(t *testing.T) {
+func TestEndWritesEarlierPublications(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.subscriber("news")
 		w.publish("news", "1")
-		s.End(boreas.ErrShuttingDown) // before any sweeper had its turn
+		s.End(boreas.ErrShuttingDown) // before any sweeper has had its turn
 		w.want(c, "news 1 1", "end: server is shutting down")
 	})
 }

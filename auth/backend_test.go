@@ -250,10 +250,10 @@ func TestBackendRefusesWhatCannotBeSent(t *testing.T) {
 	i.set(says(200, `{"user":"u1"}`))
 	b := newBackend(t, i, auth.BackendOptions{Headers: []string{"Cookie"}})
 	for want, c := range map[string]access.Credentials{
-		"invalid_token: The token is empty.":                                                    {},
-		"invalid_token: The token has 8193 bytes, more than 8192.":                              {Token: strings.Repeat("a", 8193)},
-		"invalid_token: The token has control characters, or is not UTF-8.":                     {Token: "a\xff"},
-		"invalid_token: The header Cookie has control characters.":                              {Token: "a", Header: map[string][]string{"Cookie": {"a\r\nX: y"}}},
+		"invalid_token: The token is empty.":                                     {},
+		"invalid_token: The token has 8193 bytes, more than 8192.":               {Token: strings.Repeat("a", 8193)},
+		"invalid_token: The token has control characters, or is not UTF-8.":      {Token: "a\xff"},
+		"invalid_token: The header Cookie has control characters.":               {Token: "a", Header: map[string][]string{"Cookie": {"a\r\nX: y"}}},
 		"invalid_token: The headers for the backend have more than 16384 bytes.": {Token: "a", Header: map[string][]string{"Cookie": {strings.Repeat("a", 16384)}}},
 	} {
 		if got := outcome(b.Check(c)); got != want {
@@ -291,14 +291,14 @@ func TestGuessersPushNobodyOut(t *testing.T) {
 
 func TestNewBackendErrors(t *testing.T) {
 	for want, o := range map[string]auth.BackendOptions{
-		"the backend that checks tokens: the URL: it is not a valid URL":                                                                                                    {},
-		"the backend that checks tokens: ftp://host/: use a URL with https":                                                                                                {URL: "ftp://host/?key=hunter2"},
+		"the backend that checks tokens: the URL: it is not a valid URL":    {},
+		"the backend that checks tokens: ftp://host/: use a URL with https": {URL: "ftp://host/?key=hunter2"},
 		"the backend that checks tokens: http://backend.example/: without TLS anyone on the network path could answer: use https, or a host on this machine (localhost, 127.0.0.1)": {URL: "http://user:hunter2@backend.example/"},
-		`the headers for the backend that checks tokens: "a b" is not the name of a header`:                                                                                 {URL: backendURL, Headers: []string{"a b"}},
-		"the headers for the backend that checks tokens: Host concerns the client's own connection or body, and is not passed on":                                           {URL: backendURL, Headers: []string{"host"}},
-		"the headers for the backend that checks tokens: Content-Length concerns the client's own connection or body, and is not passed on":                                 {URL: backendURL, Headers: []string{"content-length"}},
-		"the headers for the backend that checks tokens: Proxy-Authorization concerns the client's own connection or body, and is not passed on":                            {URL: backendURL, Headers: []string{"proxy-authorization"}},
-		"the headers for the backend that checks tokens: Te concerns the client's own connection or body, and is not passed on":                                             {URL: backendURL, Headers: []string{"TE"}},
+		`the headers for the backend that checks tokens: "a b" is not the name of a header`:                                                                                         {URL: backendURL, Headers: []string{"a b"}},
+		"the headers for the backend that checks tokens: Host concerns the client's own connection or body, and is not passed on":                                                   {URL: backendURL, Headers: []string{"host"}},
+		"the headers for the backend that checks tokens: Content-Length concerns the client's own connection or body, and is not passed on":                                         {URL: backendURL, Headers: []string{"content-length"}},
+		"the headers for the backend that checks tokens: Proxy-Authorization concerns the client's own connection or body, and is not passed on":                                    {URL: backendURL, Headers: []string{"proxy-authorization"}},
+		"the headers for the backend that checks tokens: Te concerns the client's own connection or body, and is not passed on":                                                     {URL: backendURL, Headers: []string{"TE"}},
 		"the backend's time limit, concurrency and cache must not be negative":                                                                                                      {URL: backendURL, Timeout: -1},
 	} {
 		if _, err := auth.NewBackend(o); err == nil || err.Error() != want {
