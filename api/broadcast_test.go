@@ -1,11 +1,9 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 func TestBroadcastReachesTheChannel(t *testing.T) {
@@ -116,14 +115,14 @@ func TestBroadcastReportsTheEnginesError(t *testing.T) {
 		fmt.Errorf("memory: %w", engine.ErrClosed): errorAnswer(503, "The server is shutting down; nothing was published."),
 		errors.New("disk full"):                    errorAnswer(500, "Publishing failed; the server's log says why. The message may or may not have been published."),
 	} {
-		var log bytes.Buffer
+		logger, log := testlog.New()
 		e := newEngine(t, func([]byte) error { return err })
-		r := newRig(t, boreas.Options{Engine: e}, api.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		r := newRig(t, boreas.Options{Engine: e}, api.Options{Log: logger})
 		if diff := cmp.Diff(want, r.broadcast("/broadcast/c/", `{"payload": 1}`)); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 		if logged := strings.Contains(log.String(), err.Error()); logged != (err.Error() == "disk full") {
-			t.Errorf("%v: log is %q", err, &log)
+			t.Errorf("%v: log is %q", err, log)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
-	"github.com/boreas-pubsub/boreas/internal/v2"
+	v2 "github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // A need is the authorization that a route requires of its caller.

@@ -1,8 +1,6 @@
 package api_test
 
 import (
-	"bytes"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -11,6 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 // withKey returns a function that sends requests with a key.
@@ -21,8 +20,8 @@ func (r *rig) withKey(key string) func(method, path, body string) string {
 }
 
 func TestKeys(t *testing.T) {
-	var log bytes.Buffer
-	r := newRig(t, boreas.Options{}, api.Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime}))})
+	logger, log := testlog.New()
+	r := newRig(t, boreas.Options{}, api.Options{Log: logger})
 	first := r.do("POST", "/v2/keys", `{"name":"operator","verbs":["admin"]}`)
 	want := told(201, `{"key":"bk_SECRET","id":"key_ID","name":"operator","verbs":["admin"],"created":"T"}`)
 	if diff := cmp.Diff(want, scrub(first)); diff != "" {
@@ -64,13 +63,6 @@ level=INFO msg="an API key was made" key=key_ID name=shop verbs="sessions, stats
 	if diff := cmp.Diff(wantLog, scrub(log.String())); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
-}
-
-func withoutTime(_ []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
 }
 
 // A key owns the tokens that it creates, and deleting the key revokes them.

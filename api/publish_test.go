@@ -1,10 +1,8 @@
 package api_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,6 +14,7 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 func TestPublishTakesAnyJSONUnderAnyContentType(t *testing.T) { // clause 1.7
@@ -124,8 +123,8 @@ func TestPublishReportsTheEnginesError(t *testing.T) { // clause 6.4
 		{engine.ErrTooManyKeys, "too_many_keys", waiting(failure(503, "too_many_keys", "Too many idempotency keys at once.", ""))},
 		{errors.New("disk full"), "internal", waiting(failure(500, "internal", "The server failed; its log says why.", ""))},
 	} {
-		var log bytes.Buffer
-		r := newRig(t, boreas.Options{Engine: newEngine(t, func([]byte) error { return c.err })}, api.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		logger, log := testlog.New()
+		r := newRig(t, boreas.Options{Engine: newEngine(t, func([]byte) error { return c.err })}, api.Options{Log: logger})
 		if diff := cmp.Diff(c.answer, r.do("POST", "/v2/channels/c/messages", "1")); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", c.err, diff)
 		}
@@ -134,7 +133,7 @@ func TestPublishReportsTheEnginesError(t *testing.T) { // clause 6.4
 			t.Errorf("%v: the batch got %s", c.err, got)
 		}
 		if n := strings.Count(log.String(), c.err.Error()); (n == 2) != (c.code == "internal") {
-			t.Errorf("%v: log is %q", c.err, &log)
+			t.Errorf("%v: log is %q", c.err, log)
 		}
 	}
 }

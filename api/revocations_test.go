@@ -1,8 +1,6 @@
 package api_test
 
 import (
-	"bytes"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -11,11 +9,12 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 func TestRevocations(t *testing.T) {
-	var log bytes.Buffer
-	r := newRig(t, boreas.Options{}, api.Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime}))})
+	logger, log := testlog.New()
+	r := newRig(t, boreas.Options{}, api.Options{Log: logger})
 	ann1, _ := r.makeToken(auth.Token{User: "ann"})
 	ann2, _ := r.makeToken(auth.Token{User: "ann"})
 	bob, madeBob := r.makeToken(auth.Token{User: "bob"})

@@ -1,8 +1,6 @@
 package api_test
 
 import (
-	"bytes"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -12,6 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 func TestTokenLists(t *testing.T) {
@@ -72,17 +71,17 @@ func broken(t *testing.T) *auth.Authority {
 }
 
 func TestCreateTokenFails(t *testing.T) {
-	var log bytes.Buffer
+	logger, log := testlog.New()
 	r := newRig(t, boreas.Options{}, api.Options{
 		Authority: broken(t),
-		Log:       slog.New(slog.NewTextHandler(&log, nil)),
+		Log:       logger,
 	})
 	want := errorAnswer(500, "The server could not make a token; its log says why.")
 	if diff := cmp.Diff(want, r.do("POST", "/token/", "")); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 	if !strings.Contains(log.String(), "making a token failed") {
-		t.Errorf("the log does not say why: %s", &log)
+		t.Errorf("the log does not say why: %s", log)
 	}
 }
 

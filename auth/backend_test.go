@@ -20,7 +20,7 @@ const backendURL = "https://user:hunter2@backend.example/check?key=hunter2"
 
 // newBackend returns a backend that ends with the test; i answers in the place of the
 // network.
-func newBackend(t testing.TB, i *issuer, o auth.BackendOptions) *auth.Backend {
+func newBackend(t testing.TB, i *network, o auth.BackendOptions) *auth.Backend {
 	t.Helper()
 	if o.URL == "" {
 		o.URL = backendURL
@@ -120,7 +120,7 @@ func TestBackendAnswers(t *testing.T) {
 		{500, ``, away, "it answered 500: want 200, 401 or 403"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			i := &issuer{}
+			i := &network{}
 			i.set(says(c.status, c.answer))
 			b := newBackend(t, i, auth.BackendOptions{})
 			for n := range 5 {
@@ -156,7 +156,7 @@ func TestBackendRemembers(t *testing.T) {
 		{401, ``, "invalid_token: The backend refuses the token.", 2 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			i := &issuer{}
+			i := &network{}
 			i.set(says(c.status, c.answer))
 			b := newBackend(t, i, auth.BackendOptions{})
 			start := time.Now()
@@ -182,7 +182,7 @@ func TestBackendRemembers(t *testing.T) {
 // TestBackendTakesBack: the last word counts.
 func TestBackendTakesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		b := newBackend(t, i, auth.BackendOptions{})
 		for range 3 {
 			i.set(says(200, `{"user":"u1","ttl":20}`))
@@ -201,7 +201,7 @@ func TestBackendTakesBack(t *testing.T) {
 
 // TestBackendKeepsHeadersApart: one token with two cookies may be two users.
 func TestBackendKeepsHeadersApart(t *testing.T) {
-	i := &issuer{}
+	i := &network{}
 	i.set(func(r *http.Request) (*http.Response, error) {
 		return says(200, fmt.Sprintf(`{"user":"%s"}`, strings.Join(r.Header["Cookie"], "+")))(r)
 	})
@@ -223,7 +223,7 @@ func TestBackendKeepsHeadersApart(t *testing.T) {
 // TestBackendKeepsAddressesApart: a token that was stolen is not let in from elsewhere, if
 // the backend looks at that, and who tries does not keep out whose it is.
 func TestBackendKeepsAddressesApart(t *testing.T) {
-	i := &issuer{}
+	i := &network{}
 	i.set(func(r *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || !strings.Contains(string(body), `"address":"192.0.2.1"`) {
@@ -246,7 +246,7 @@ func TestBackendKeepsAddressesApart(t *testing.T) {
 
 // TestBackendRefusesWhatCannotBeSent: it would look as if the backend were away.
 func TestBackendRefusesWhatCannotBeSent(t *testing.T) {
-	i := &issuer{}
+	i := &network{}
 	i.set(says(200, `{"user":"u1"}`))
 	b := newBackend(t, i, auth.BackendOptions{Headers: []string{"Cookie"}})
 	for want, c := range map[string]access.Credentials{
@@ -268,7 +268,7 @@ func TestBackendRefusesWhatCannotBeSent(t *testing.T) {
 // TestGuessersPushNobodyOut: refusals have a room of their own.
 func TestGuessersPushNobodyOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(says(200, `{"user":"u1","ttl":300}`))
 		b := newBackend(t, i, auth.BackendOptions{CacheSize: 100})
 		check(b, "good")

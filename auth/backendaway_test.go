@@ -1,9 +1,7 @@
 package auth_test
 
 import (
-	"bytes"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 // This file is about backends that are out of reach.
@@ -46,7 +45,7 @@ func different(prefix string) func(int) string {
 // TestBackendIsAskedOnce: a thousand connections with one token are one question.
 func TestBackendIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(func(r *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
 			return says(200, `{"user":"u1"}`)(r)
@@ -64,7 +63,7 @@ var everybody = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
 // TestOneAddressDoesNotCrowdOutOthers: an address with hundreds of tokens only delays itself.
 func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(func(r *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
 			return says(200, `{"user":"u1"}`)(r)
@@ -114,7 +113,7 @@ func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
 // TestBackendConcurrency: so many are asked at once, the others wait for their turn.
 func TestBackendConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(func(r *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
 			return says(200, `{"user":"u1"}`)(r)
@@ -136,7 +135,7 @@ func TestBackendCircuit(t *testing.T) {
 		"refused": fails, "502": says(502, ""), "503": says(503, ""), "504": says(504, ""), "429": says(429, ""),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			i := &issuer{}
+			i := &network{}
 			i.set(down)
 			b := newBackend(t, i, auth.BackendOptions{})
 			for n := range 5 {
@@ -180,7 +179,7 @@ func TestBackendCircuit(t *testing.T) {
 // TestBackendProbe: one is asked for all.
 func TestBackendProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(func(*http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
 			return fails(nil)
@@ -205,7 +204,7 @@ func TestBackendProbe(t *testing.T) {
 // TestBackendRedirects: the token is shown to nobody else.
 func TestBackendRedirects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(func(r *http.Request) (*http.Response, error) {
 			response, err := says(307, "")(r)
 			response.Header.Set("Location", "https://backend.example/elsewhere")
@@ -226,7 +225,7 @@ func TestBackendRedirects(t *testing.T) {
 
 func TestBackendCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(hangs)
 		b := newBackend(t, i, auth.BackendOptions{Concurrency: 1})
 		done := make(chan map[string]int)
@@ -243,16 +242,10 @@ func TestBackendCloses(t *testing.T) {
 // TestBackendLog: it says what is wrong, once a second, and nothing that is secret.
 func TestBackendLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		drop := func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
-		i := &issuer{}
+		logger, log := testlog.New()
+		i := &network{}
 		i.set(says(500, `hunter2`))
-		b := newBackend(t, i, auth.BackendOptions{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: drop}))})
+		b := newBackend(t, i, auth.BackendOptions{Log: logger})
 		for n := range 3 {
 			check(b, fmt.Sprint("hunter2", n))
 		}

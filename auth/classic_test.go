@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 func TestMint(t *testing.T) {
@@ -83,7 +84,7 @@ func TestClassicTokens(t *testing.T) {
 // TestProvidedTokenStaysRevoked revokes a provider's token, which the provider gives again
 // at the next start.
 func TestProvidedTokenStaysRevoked(t *testing.T) {
-	log, logged := newLog()
+	log, logged := testlog.New()
 	a := open(t, Options{DataDir: t.TempDir(), KeepText: true, Log: log})
 	for _, token := range []string{"ant", "bee"} {
 		if err := a.Add(token); err != nil {

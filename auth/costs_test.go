@@ -9,13 +9,14 @@ import (
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
 // TestWhichChecksCost: a caller can bound the checks that need a signature's verification or a
 // request to the backend. Look-ups are not bounded: a valid token never waits because of other
 // clients' tokens.
 func TestWhichChecksCost(t *testing.T) {
-	i := &issuer{}
+	i := &network{}
 	i.set(says(200, `{"user":"u1","ttl":60}`))
 	a := openWith(t, auth.Options{
 		JWT:     newJWT(t, auth.JWTOptions{Keys: []string{"hs256:" + file(t, []byte(secret))}}),
@@ -29,7 +30,7 @@ func TestWhichChecksCost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, claims(nil))
+	signed := mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, issuer.Claims(nil))
 	if _, err := a.Check(access.Credentials{Token: "asked before"}); err != nil {
 		t.Fatal(err)
 	}

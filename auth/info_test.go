@@ -10,6 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
 // TestInfo: each kind of token can contain its user's info, which other clients see, in the same
@@ -21,7 +22,7 @@ func TestInfo(t *testing.T) {
 		for text, want := range map[string]string{
 			"": "", "null": "", `{ "name": "Ann" }`: `{"name":"Ann"}`, `"Ann"`: `"Ann"`, "[1, 2]": "[1,2]", large: "refused",
 		} {
-			i := &issuer{}
+			i := &network{}
 			member := ""
 			if text != "" {
 				member = `,"info":` + text
@@ -63,7 +64,7 @@ func TestInfo(t *testing.T) {
 // TestInfoClaim: another claim can be configured, including a nested claim.
 func TestInfoClaim(t *testing.T) {
 	j := newJWT(t, auth.JWTOptions{Keys: []string{"hs256:" + file(t, []byte(secret))}, InfoClaim: "app.shown"})
-	token := mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, claims(object{"info": object{"secret": 1}, "app": object{"shown": object{"name": "Ann"}}}))
+	token := mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, issuer.Claims(object{"info": object{"secret": 1}, "app": object{"shown": object{"name": "Ann"}}}))
 	if g, err := j.Check(access.Credentials{Token: token}); err != nil || g.Info != `{"name":"Ann"}` {
 		t.Errorf("%+v, %v", g, err)
 	}

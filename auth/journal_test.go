@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 // snapshot returns the whole state of an authority in the form of a journal without checksums.
@@ -175,7 +177,7 @@ func TestCrash(t *testing.T) {
 	note()
 	text := journalOf(t, dir)
 
-	log, logged := newLog()
+	log, logged := testlog.New()
 	for cut := whole; cut <= len(text); cut++ {
 		want := steps[0]
 		for _, s := range steps {
@@ -230,7 +232,7 @@ func TestDirectoryIsLocked(t *testing.T) {
 
 // TestCompaction: the file does not grow with what is over.
 func TestCompaction(t *testing.T) {
-	log, logged := newLog()
+	log, logged := testlog.New()
 	dir := t.TempDir()
 	a := open(t, Options{DataDir: dir, Log: log})
 	a.journal.rewriteAt = 100
@@ -259,7 +261,7 @@ func TestCompaction(t *testing.T) {
 
 // TestCompactionFails: then the journal goes on as it was.
 func TestCompactionFails(t *testing.T) {
-	log, logged := newLog()
+	log, logged := testlog.New()
 	dir := t.TempDir()
 	a := open(t, Options{DataDir: dir, Log: log})
 	if err := os.Mkdir(filepath.Join(dir, newName), 0o700); err != nil {

@@ -18,16 +18,17 @@ import (
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
-// An issuer answers in the place of the network.
-type issuer struct {
+// A network answers HTTP requests.
+type network struct {
 	asked  atomic.Int64
 	mu     sync.Mutex
 	answer func(*http.Request) (*http.Response, error) // guarded by mu
 }
 
-func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
+func (i *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	i.asked.Add(1)
 	i.mu.Lock()
 	answer := i.answer
@@ -39,7 +40,7 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-func (i *issuer) set(answer func(*http.Request) (*http.Response, error)) {
+func (i *network) set(answer func(*http.Request) (*http.Response, error)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.answer = answer
@@ -64,19 +65,19 @@ func hangs(r *http.Request) (*http.Response, error) {
 
 const jwksURL = "https://user:hunter2@issuer.example/jwks?key=hunter2"
 
-func remote(t *testing.T, i *issuer) *auth.JWT {
+func remote(t *testing.T, i *network) *auth.JWT {
 	return newJWT(t, auth.JWTOptions{Keys: []string{jwksURL}, Client: &http.Client{Transport: i}})
 }
 
 // ed returns a token that names its key so.
 func ed(kid string) string {
-	return mint(jwt.SigningMethodEdDSA, keys().ed, object{"alg": "EdDSA", "kid": kid}, claims(nil))
+	return mint(jwt.SigningMethodEdDSA, keys().ed, object{"alg": "EdDSA", "kid": kid}, issuer.Claims(nil))
 }
 
 func edSet(kids ...string) string {
 	var list []object
 	for _, kid := range kids {
-		list = append(list, jwkOf(kid, keys().ed.Public(), nil))
+		list = append(list, issuer.JWK(kid, keys().ed.Public(), nil))
 	}
 	return jwks(list...)
 }
@@ -96,7 +97,7 @@ func ready(r interface{ Ready() error }) string {
 func TestJWKSRotation(t *testing.T) {
 	keys() // not in the bubble
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(says(200, edSet("a")))
 		j := remote(t, i)
 		slow := 0
@@ -132,7 +133,7 @@ func TestJWKSRotation(t *testing.T) {
 func TestForgedKidsDoNotFloodTheIssuer(t *testing.T) {
 	keys()
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(says(200, edSet("a")))
 		j := remote(t, i)
 		synctest.Wait()
@@ -153,7 +154,7 @@ func TestForgedKidsDoNotFloodTheIssuer(t *testing.T) {
 func TestSilentIssuer(t *testing.T) {
 	keys()
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(hangs)
 		j := remote(t, i)
 		synctest.Wait()
@@ -183,7 +184,7 @@ func TestSilentIssuer(t *testing.T) {
 func TestIssuerComesAndGoes(t *testing.T) {
 	keys()
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(fails)
 		j := remote(t, i)
 		if got := check(j, ed("a")); got != noKeys {
@@ -226,7 +227,7 @@ func TestHostileJWKS(t *testing.T) {
 	k := keys()
 	many := make([]object, 101)
 	for i := range many {
-		many[i] = jwkOf(fmt.Sprint(i), k.ed.Public(), nil)
+		many[i] = issuer.JWK(fmt.Sprint(i), k.ed.Public(), nil)
 	}
 	redirect := func(to string) func(*http.Request) (*http.Response, error) {
 		return func(r *http.Request) (*http.Response, error) {
@@ -261,11 +262,11 @@ func TestHostileJWKS(t *testing.T) {
 			response.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"keys":[`), stall{r}))
 			return response, err
 		}, "it did not answer in time"},
-		"secrets":     {says(200, jwks(object{"kty": "oct", "kid": "a", "k": b64([]byte(secret))})), "it has no key that could verify a token: key 1: it is a secret (kty oct), which does not belong in a JWKS: put it into a file, and use hs256:FILE"},
-		"a small key": {says(200, jwks(jwkOf("a", &k.small.PublicKey, nil))), "it has no key that could verify a token: key 1: the RSA key has 1024 bits: want 2048 to 8192"},
+		"secrets":     {says(200, jwks(object{"kty": "oct", "kid": "a", "k": issuer.Encode([]byte(secret))})), "it has no key that could verify a token: key 1: it is a secret (kty oct), which does not belong in a JWKS: put it into a file, and use hs256:FILE"},
+		"a small key": {says(200, jwks(issuer.JWK("a", &k.small.PublicKey, nil))), "it has no key that could verify a token: key 1: the RSA key has 1024 bits: want 2048 to 8192"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			i := &issuer{}
+			i := &network{}
 			i.set(c.answer)
 			j := remote(t, i)
 			if got := check(j, ed("a")); got != noKeys {
@@ -292,24 +293,24 @@ func (s stall) Read([]byte) (int, error) {
 func TestBadKeyAmongGood(t *testing.T) {
 	k := keys()
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(says(200, jwks(
-			object{"kty": "oct", "kid": "secret", "alg": "HS256", "k": b64([]byte(secret))}, jwkOf("small", &k.small.PublicKey, nil),
-			jwkOf("enc", &k.rsa.PublicKey, object{"use": "enc"}), jwkOf("a", k.ed.Public(), nil),
+			object{"kty": "oct", "kid": "secret", "alg": "HS256", "k": issuer.Encode([]byte(secret))}, issuer.JWK("small", &k.small.PublicKey, nil),
+			issuer.JWK("enc", &k.rsa.PublicKey, object{"use": "enc"}), issuer.JWK("a", k.ed.Public(), nil),
 		)))
 		j := remote(t, i)
 		synctest.Wait()
 		asked := i.asked.Load()
 		time.Sleep(time.Minute)
-		forged := mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "new"}, claims(nil))
+		forged := mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "new"}, issuer.Claims(nil))
 		if got := check(j, forged); i.asked.Load() != asked {
 			t.Errorf("%q, and the issuer was asked for a secret, which it never gives", got)
 		}
 		for token, want := range map[string]string{
 			ed("a"): "user u1",
-			mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "secret"}, claims(nil)): "invalid_token: No key of jwt_keys is for the token's algorithm, HS256.",
-			mint(jwt.SigningMethodRS256, k.rsa, object{"alg": "RS256", "kid": "enc"}, claims(nil)):             unknownKid,
-			mint(jwt.SigningMethodRS256, k.small, object{"alg": "RS256", "kid": "small"}, claims(nil)):         unknownKid,
+			mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "secret"}, issuer.Claims(nil)): "invalid_token: No key of jwt_keys is for the token's algorithm, HS256.",
+			mint(jwt.SigningMethodRS256, k.rsa, object{"alg": "RS256", "kid": "enc"}, issuer.Claims(nil)):             unknownKid,
+			mint(jwt.SigningMethodRS256, k.small, object{"alg": "RS256", "kid": "small"}, issuer.Claims(nil)):         unknownKid,
 		} {
 			if got := check(j, token); got != want {
 				t.Errorf("got %q, want %q", got, want)
@@ -322,7 +323,7 @@ func TestBadKeyAmongGood(t *testing.T) {
 func TestCloseWhileWaiting(t *testing.T) {
 	keys()
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(hangs)
 		j, err := auth.NewJWT(auth.JWTOptions{Keys: []string{jwksURL}, Client: &http.Client{Transport: i}})
 		if err != nil {

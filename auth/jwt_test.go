@@ -12,14 +12,15 @@ import (
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
 func TestJWTAlgorithms(t *testing.T) {
 	k := keys()
 	path := file(t, []byte(jwks(
-		jwkOf("rsa", &k.rsa.PublicKey, nil), jwkOf("256", &k.p256.PublicKey, object{"alg": "ES256", "use": "sig"}),
-		jwkOf("384", &k.p384.PublicKey, nil), jwkOf("521", &k.p521.PublicKey, object{"key_ops": []string{"verify"}}),
-		jwkOf("ed", k.ed.Public(), object{"alg": "EdDSA"}), jwkOf("encryption", &k.other.PublicKey, object{"use": "enc"}),
+		issuer.JWK("rsa", &k.rsa.PublicKey, nil), issuer.JWK("256", &k.p256.PublicKey, object{"alg": "ES256", "use": "sig"}),
+		issuer.JWK("384", &k.p384.PublicKey, nil), issuer.JWK("521", &k.p521.PublicKey, object{"key_ops": []string{"verify"}}),
+		issuer.JWK("ed", k.ed.Public(), object{"alg": "EdDSA"}), issuer.JWK("encryption", &k.other.PublicKey, object{"use": "enc"}),
 	)))
 	s := file(t, []byte(secret+"\r\n"))
 	j := newJWT(t, auth.JWTOptions{Keys: []string{"hs256:" + s, "hs384:" + s, "hs512:" + s, "file:" + path}})
@@ -47,11 +48,11 @@ func TestJWTAlgorithms(t *testing.T) {
 		if c.kid != "" {
 			header["kid"] = c.kid
 		}
-		token := mint(c.method, c.key, header, claims(nil))
+		token := mint(c.method, c.key, header, issuer.Claims(nil))
 		if got := check(j, token); got != "user u1" || !j.Looks(token) {
 			t.Errorf("%s: got %q, looks %v", c.alg, got, j.Looks(token))
 		}
-		forged := token[:strings.LastIndexByte(token, '.')+1] + b64(make([]byte, 64))
+		forged := token[:strings.LastIndexByte(token, '.')+1] + issuer.Encode(make([]byte, 64))
 		if got, want := check(j, forged), "invalid_token: The token's signature is wrong."; got != want {
 			t.Errorf("%s, forged: got %q, want %q", c.alg, got, want)
 		}
@@ -62,8 +63,8 @@ func TestJWTFromPEM(t *testing.T) {
 	k := keys()
 	j := newJWT(t, auth.JWTOptions{Keys: []string{"file:" + file(t, append(append([]byte("\ufeff"), pemOf(&k.p256.PublicKey)...), pemOf(&k.rsa.PublicKey)...))}})
 	for _, token := range []string{
-		mint(jwt.SigningMethodES256, k.p256, object{"alg": "ES256", "kid": "any"}, claims(nil)),
-		mint(jwt.SigningMethodPS256, k.rsa, object{"alg": "PS256"}, claims(nil)),
+		mint(jwt.SigningMethodES256, k.p256, object{"alg": "ES256", "kid": "any"}, issuer.Claims(nil)),
+		mint(jwt.SigningMethodPS256, k.rsa, object{"alg": "PS256"}, issuer.Claims(nil)),
 	} {
 		if got := check(j, token); got != "user u1" {
 			t.Errorf("got %q", got)
@@ -76,7 +77,7 @@ func TestJWTGrant(t *testing.T) {
 	o.Issuer, o.Audience, o.UserClaim, o.RulesClaim = "https://issuer.example", "boreas", "https://x.example/user", "app.realtime"
 	j := newJWT(t, o)
 	now := time.Now().Truncate(time.Second)
-	token := mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "2026"}, claims(object{
+	token := mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "2026"}, issuer.Claims(object{
 		"iss": o.Issuer, "aud": []string{"other", "boreas"}, "jti": "7", "sub": nil, "boreas": nil,
 		"https://x.example/user": "ann*",
 		"app": object{"realtime": object{"rules": []object{
@@ -141,12 +142,12 @@ func TestJWTDefaultRules(t *testing.T) {
 func TestJWTID(t *testing.T) {
 	k := keys()
 	j := newJWT(t, auth.JWTOptions{Keys: []string{"file:" + file(t, pemOf(&k.p256.PublicKey))}})
-	token := mint(jwt.SigningMethodES256, k.p256, object{"alg": "ES256"}, claims(nil))
+	token := mint(jwt.SigningMethodES256, k.p256, object{"alg": "ES256"}, issuer.Claims(nil))
 	cut := strings.LastIndexByte(token, '.') + 1
 	signature := must(decode64(token[cut:]))
 	s := new(big.Int).SetBytes(signature[32:])
 	s.Sub(k.p256.Params().N, s).FillBytes(signature[32:])
-	twin := token[:cut] + b64(signature)
+	twin := token[:cut] + issuer.Encode(signature)
 	if got := check(j, twin); token == twin || got != "user u1" {
 		t.Fatalf("the twin of a signature: %q; the test needs it to be valid", got)
 	}
@@ -163,7 +164,7 @@ func TestJWTID(t *testing.T) {
 	if iss("a", "bc") == iss("ab", "c") || iss("a", "b") == iss("", "b") {
 		t.Error("tokens of different issuers have the same ID")
 	}
-	for _, text := range []string{"", ".", "a.b.c", token, hs256(object{"jti": 7}), hs256(object{"jti": ""}), "eyJ." + b64([]byte(`{"jti":"1","jti":"2"}`)) + "."} {
+	for _, text := range []string{"", ".", "a.b.c", token, hs256(object{"jti": 7}), hs256(object{"jti": ""}), "eyJ." + issuer.Encode([]byte(`{"jti":"1","jti":"2"}`)) + "."} {
 		if id := auth.JWTID(text); len(id) != len("jwt_")+16 || !strings.HasPrefix(id, "jwt_") {
 			t.Errorf("%.40q: got the ID %q", text, id)
 		}
@@ -189,7 +190,7 @@ func TestNewJWTErrors(t *testing.T) {
 	const kinds = "a source of keys that verify JWTs must be hs256:FILE, hs384:FILE, hs512:FILE, file:PATH or https://URL"
 	set := func(keys ...object) string { return "file:" + file(t, []byte(jwks(keys...))) }
 	inFile := func(content string) string { return "file:" + file(t, []byte(content)) }
-	ec := func(change object) string { return set(jwkOf("k", &k.p256.PublicKey, change)) }
+	ec := func(change object) string { return set(issuer.JWK("k", &k.p256.PublicKey, change)) }
 	for _, c := range []struct {
 		source, want string
 	}{
@@ -210,17 +211,17 @@ func TestNewJWTErrors(t *testing.T) {
 		{inFile(`{"keys":{}}`), intro + `file:PATH: it is not a JWKS: want {"keys":[…]}`},
 		{inFile(`{"keys":[]}`), intro + "file:PATH: it has no key that could verify a token"},
 		{inFile(`{"keys":[],"keys":[]}`), intro + "file:PATH: it is not a JSON object, or an object in it has a member twice"},
-		{set(object{"kty": "oct", "k": b64([]byte(secret))}), intro + "file:PATH: it has no key that could verify a token: key 1: it is a secret (kty oct), which does not belong in a JWKS: put it into a file, and use hs256:FILE"},
-		{set(jwkOf("k", &k.p256.PublicKey, nil), jwkOf("k", &k.rsa.PublicKey, object{"d": "AAAA"})), intro + "file:PATH: key 2: it has a private key, which only the signer may have: replace the key, because others may have seen it"},
+		{set(object{"kty": "oct", "k": issuer.Encode([]byte(secret))}), intro + "file:PATH: it has no key that could verify a token: key 1: it is a secret (kty oct), which does not belong in a JWKS: put it into a file, and use hs256:FILE"},
+		{set(issuer.JWK("k", &k.p256.PublicKey, nil), issuer.JWK("k", &k.rsa.PublicKey, object{"d": "AAAA"})), intro + "file:PATH: key 2: it has a private key, which only the signer may have: replace the key, because others may have seen it"},
 		{ec(object{"alg": "ES384"}), intro + "file:PATH: it has no key that could verify a token: key 1: its alg is not one for its kind of key: want one of [ES256]"},
 		{ec(object{"alg": "none"}), intro + "file:PATH: it has no key that could verify a token: key 1: its alg is not one for its kind of key: want one of [ES256]"},
 		{ec(object{"crv": "P-384"}), intro + "file:PATH: it has no key that could verify a token: key 1: its x and y do not have the 48 bytes of P-384"},
 		{ec(object{"crv": "secp256k1"}), intro + "file:PATH: it has no key that could verify a token: key 1: its crv is not P-256, P-384 or P-521"},
-		{ec(object{"x": b64(make([]byte, 32))}), intro + "file:PATH: it has no key that could verify a token: key 1: it is not a point of P-256"},
+		{ec(object{"x": issuer.Encode(make([]byte, 32))}), intro + "file:PATH: it has no key that could verify a token: key 1: it is not a point of P-256"},
 		{ec(object{"kid": ""}), intro + "file:PATH: it has no key that could verify a token: key 1: its kid is not 1 to 255 characters"},
-		{set(jwkOf("k", &k.rsa.PublicKey, object{"e": "AQ"})), intro + "file:PATH: it has no key that could verify a token: key 1: the RSA key's exponent is not an odd number of 3 or more"},
-		{set(jwkOf("k", k.ed.Public(), object{"crv": "X25519"})), intro + "file:PATH: it has no key that could verify a token: key 1: its crv is not Ed25519"},
-		{set(jwkOf("k", k.ed.Public(), object{"x": "AAAA"})), intro + "file:PATH: it has no key that could verify a token: key 1: its x does not have the 32 bytes of Ed25519"},
+		{set(issuer.JWK("k", &k.rsa.PublicKey, object{"e": "AQ"})), intro + "file:PATH: it has no key that could verify a token: key 1: the RSA key's exponent is not an odd number of 3 or more"},
+		{set(issuer.JWK("k", k.ed.Public(), object{"crv": "X25519"})), intro + "file:PATH: it has no key that could verify a token: key 1: its crv is not Ed25519"},
+		{set(issuer.JWK("k", k.ed.Public(), object{"x": "AAAA"})), intro + "file:PATH: it has no key that could verify a token: key 1: its x does not have the 32 bytes of Ed25519"},
 	} {
 		j, err := auth.NewJWT(auth.JWTOptions{Keys: []string{c.source}})
 		if err == nil {

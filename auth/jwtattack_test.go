@@ -8,6 +8,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
 const unknownAlg = "invalid_token: The token's algorithm (alg) is not one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA."
@@ -17,12 +18,14 @@ func forged() []struct{ attack, token, want string } {
 	k := keys()
 	hs := func(key []byte, header, claims any) string { return mint(jwt.SigningMethodHS256, key, header, claims) }
 	good := hs256
-	withHeader := func(header any) string { return hs([]byte(secret), header, claims(nil)) }
+	withHeader := func(header any) string { return hs([]byte(secret), header, issuer.Claims(nil)) }
 	withClaims := func(text string) string { return hs([]byte(secret), object{"alg": "HS256"}, text) }
-	rs := func(key any, header object) string { return mint(jwt.SigningMethodRS256, key, header, claims(nil)) }
+	rs := func(key any, header object) string {
+		return mint(jwt.SigningMethodRS256, key, header, issuer.Claims(nil))
+	}
 	parts := strings.Split(good(nil), ".")
 	unsigned := func(alg, signature string) string {
-		return b64(text(object{"alg": alg})) + "." + parts[1] + "." + signature
+		return issuer.Encode(issuer.JSON(object{"alg": alg})) + "." + parts[1] + "." + signature
 	}
 	rules := func(v any) string { return good(object{"boreas": v}) }
 	now := time.Now()
@@ -50,36 +53,36 @@ func forged() []struct{ attack, token, want string } {
 		{"the signature left out (CVE-2020-28042)", unsigned("HS256", ""), wrong},
 		{"the signature cut short", parts[0] + "." + parts[1] + "." + parts[2][:8], wrong},
 		{"the signature's part left out", parts[0] + "." + parts[1], "invalid_token: The token is not a JWT: it does not have three parts separated by dots."},
-		{"other claims under the signature", parts[0] + "." + b64(text(claims(object{"sub": "admin"}))) + "." + parts[2], wrong},
-		{"another header under the signature", b64(text(object{"alg": "HS256", "kid": "x"})) + "." + parts[1] + "." + parts[2], wrong},
+		{"other claims under the signature", parts[0] + "." + issuer.Encode(issuer.JSON(issuer.Claims(object{"sub": "admin"}))) + "." + parts[2], wrong},
+		{"another header under the signature", issuer.Encode(issuer.JSON(object{"alg": "HS256", "kid": "x"})) + "." + parts[1] + "." + parts[2], wrong},
 
 		// Another algorithm than the key is for (CVE-2015-9235, CVE-2016-5431,
 		// CVE-2023-48238, CVE-2024-54150, CVE-2026-22818).
-		{"HS256 with a public key, as PEM", hs(pemOf(&k.rsa.PublicKey), object{"alg": "HS256", "kid": "rsa"}, claims(nil)), wrong},
-		{"HS256 with a public key, without a kid", hs(pemOf(&k.rsa.PublicKey), object{"alg": "HS256"}, claims(nil)), wrong},
-		{"HS256 with a public key, as bytes", hs(k.rsa.PublicKey.N.Bytes(), object{"alg": "HS256"}, claims(nil)), wrong},
-		{"HS256 with a key of a curve", hs(must(k.p256.PublicKey.Bytes()), object{"alg": "HS256", "kid": "256"}, claims(nil)), wrong},
-		{"HS384 with the secret for HS256", mint(jwt.SigningMethodHS384, []byte(secret), object{"alg": "HS384"}, claims(nil)), "invalid_token: No key of jwt_keys is for the token's algorithm, HS384."},
+		{"HS256 with a public key, as PEM", hs(pemOf(&k.rsa.PublicKey), object{"alg": "HS256", "kid": "rsa"}, issuer.Claims(nil)), wrong},
+		{"HS256 with a public key, without a kid", hs(pemOf(&k.rsa.PublicKey), object{"alg": "HS256"}, issuer.Claims(nil)), wrong},
+		{"HS256 with a public key, as bytes", hs(k.rsa.PublicKey.N.Bytes(), object{"alg": "HS256"}, issuer.Claims(nil)), wrong},
+		{"HS256 with a key of a curve", hs(must(k.p256.PublicKey.Bytes()), object{"alg": "HS256", "kid": "256"}, issuer.Claims(nil)), wrong},
+		{"HS384 with the secret for HS256", mint(jwt.SigningMethodHS384, []byte(secret), object{"alg": "HS384"}, issuer.Claims(nil)), "invalid_token: No key of jwt_keys is for the token's algorithm, HS384."},
 		{"RS256 with a key whose alg is PS256", rs(k.other, object{"alg": "RS256", "kid": "ps"}), "invalid_token: The key that the token names (kid) is not for its algorithm, RS256."},
-		{"ES256 by the kid of an RSA key", mint(jwt.SigningMethodES256, k.p256, object{"alg": "ES256", "kid": "rsa"}, claims(nil)), "invalid_token: The key that the token names (kid) is not for its algorithm, ES256."},
-		{"EdDSA by the kid of an ECDSA key", mint(jwt.SigningMethodEdDSA, k.ed, object{"alg": "EdDSA", "kid": "256"}, claims(nil)), "invalid_token: The key that the token names (kid) is not for its algorithm, EdDSA."},
-		{"RS256 said, PS256 signed", mint(jwt.SigningMethodPS256, k.rsa, object{"alg": "RS256", "kid": "rsa"}, claims(nil)), wrong},
-		{"ES384 said, and a key of P-256", unsignedBy(k, "ES384", "256", claims(nil)), "invalid_token: The key that the token names (kid) is not for its algorithm, ES384."},
+		{"ES256 by the kid of an RSA key", mint(jwt.SigningMethodES256, k.p256, object{"alg": "ES256", "kid": "rsa"}, issuer.Claims(nil)), "invalid_token: The key that the token names (kid) is not for its algorithm, ES256."},
+		{"EdDSA by the kid of an ECDSA key", mint(jwt.SigningMethodEdDSA, k.ed, object{"alg": "EdDSA", "kid": "256"}, issuer.Claims(nil)), "invalid_token: The key that the token names (kid) is not for its algorithm, EdDSA."},
+		{"RS256 said, PS256 signed", mint(jwt.SigningMethodPS256, k.rsa, object{"alg": "RS256", "kid": "rsa"}, issuer.Claims(nil)), wrong},
+		{"ES384 said, and a key of P-256", unsignedBy(k, "ES384", "256", issuer.Claims(nil)), "invalid_token: The key that the token names (kid) is not for its algorithm, ES384."},
 
 		// Signatures that are none (CVE-2022-21449).
 		{"ES256, r and s are 0", es256(k, make([]byte, 64)), wrong},
 		{"ES256, the signature as ASN.1", es256(k, []byte("\x30\x06\x02\x01\x01\x02\x01\x01")), wrong},
 		{"ES256, a signature of P-384's size", es256(k, make([]byte, 96)), wrong},
 		{"ES256, r and s are the order", es256(k, append(k.p256.Params().N.Bytes(), k.p256.Params().N.Bytes()...)), wrong},
-		{"HS256 with an empty secret", hs([]byte{}, object{"alg": "HS256"}, claims(nil)), wrong},
-		{"HS256 with a known secret (CVE-2023-51442)", hs([]byte("not so secret"), object{"alg": "HS256"}, claims(nil)), wrong},
+		{"HS256 with an empty secret", hs([]byte{}, object{"alg": "HS256"}, issuer.Claims(nil)), wrong},
+		{"HS256 with a known secret (CVE-2023-51442)", hs([]byte("not so secret"), object{"alg": "HS256"}, issuer.Claims(nil)), wrong},
 
 		// A key that the token brings along (CVE-2018-0114, CVE-2024-21643) or names.
-		{"jwk", rs(k.small, object{"alg": "RS256", "jwk": jwkOf("rsa", &k.small.PublicKey, nil)}), wrong},
-		{"jwk with the kid of a good key", rs(k.small, object{"alg": "RS256", "kid": "rsa", "jwk": jwkOf("rsa", &k.small.PublicKey, nil)}), wrong},
+		{"jwk", rs(k.small, object{"alg": "RS256", "jwk": issuer.JWK("rsa", &k.small.PublicKey, nil)}), wrong},
+		{"jwk with the kid of a good key", rs(k.small, object{"alg": "RS256", "kid": "rsa", "jwk": issuer.JWK("rsa", &k.small.PublicKey, nil)}), wrong},
 		{"jku and x5u", rs(k.small, object{"alg": "RS256", "jku": "https://evil.example/jwks", "x5u": "https://evil.example/c"}), wrong},
 		{"x5c", rs(k.small, object{"alg": "RS256", "x5c": []string{"MIIB"}}), wrong},
-		{"kid that is a path", hs([]byte{}, object{"alg": "HS256", "kid": "../../dev/null"}, claims(nil)), wrong},
+		{"kid that is a path", hs([]byte{}, object{"alg": "HS256", "kid": "../../dev/null"}, issuer.Claims(nil)), wrong},
 		{"kid that is SQL", rs(k.small, object{"alg": "RS256", "kid": "' UNION SELECT 'x"}), "invalid_token: The token names a key (kid) that is not among those of jwt_keys."},
 		{"kid that is a number", withHeader(object{"alg": "HS256", "kid": 1}), badKid},
 		{"kid that is empty", withHeader(object{"alg": "HS256", "kid": ""}), badKid},
@@ -119,7 +122,7 @@ func forged() []struct{ attack, token, want string } {
 		{"claims in capital letters", withClaims(`{"SUB":"u1","EXP":9999999999,"BOREAS":[]}`), "invalid_token: The token has no expiry (exp), which is required."},
 
 		// Times.
-		{"expired and forged, and so told to be forged (CVE-2024-51744)", hs([]byte("guess"), object{"alg": "HS256"}, claims(object{"exp": 1})), wrong},
+		{"expired and forged, and so told to be forged (CVE-2024-51744)", hs([]byte("guess"), object{"alg": "HS256"}, issuer.Claims(object{"exp": 1})), wrong},
 		{"no exp", good(object{"exp": nil}), "invalid_token: The token has no expiry (exp), which is required."},
 		{"exp null", withClaims(`{"sub":"u1","boreas":[],"exp":null}`), notNumber},
 		{"exp as a string", good(object{"exp": "9999999999"}), notNumber},
@@ -164,8 +167,8 @@ func forged() []struct{ attack, token, want string } {
 func TestForgedJWTs(t *testing.T) {
 	k := keys()
 	set := jwks(
-		jwkOf("rsa", &k.rsa.PublicKey, nil), jwkOf("ps", &k.other.PublicKey, object{"alg": "PS256"}),
-		jwkOf("256", &k.p256.PublicKey, nil),
+		issuer.JWK("rsa", &k.rsa.PublicKey, nil), issuer.JWK("ps", &k.other.PublicKey, object{"alg": "PS256"}),
+		issuer.JWK("256", &k.p256.PublicKey, nil),
 	)
 	o := ofSecret(t)
 	o.Keys = append(o.Keys, "file:"+file(t, []byte(set)))
@@ -185,13 +188,13 @@ func TestForgedJWTs(t *testing.T) {
 // TestPublicKeyAsSecret: where there is no secret, no token is signed with one.
 func TestPublicKeyAsSecret(t *testing.T) {
 	k := keys()
-	j := newJWT(t, auth.JWTOptions{Keys: []string{"file:" + file(t, []byte(jwks(jwkOf("rsa", &k.rsa.PublicKey, nil))))}})
+	j := newJWT(t, auth.JWTOptions{Keys: []string{"file:" + file(t, []byte(jwks(issuer.JWK("rsa", &k.rsa.PublicKey, nil))))}})
 	for _, secret := range [][]byte{pemOf(&k.rsa.PublicKey), k.rsa.PublicKey.N.Bytes(), nil} {
 		for kid, want := range map[string]string{
 			"rsa": "invalid_token: The key that the token names (kid) is not for its algorithm, HS256.",
 			"x":   "invalid_token: No key of jwt_keys is for the token's algorithm, HS256.",
 		} {
-			if got := check(j, mint(jwt.SigningMethodHS256, secret, object{"alg": "HS256", "kid": kid}, claims(nil))); got != want {
+			if got := check(j, mint(jwt.SigningMethodHS256, secret, object{"alg": "HS256", "kid": kid}, issuer.Claims(nil))); got != want {
 				t.Errorf("kid %s: got %q, want %q", kid, got, want)
 			}
 		}
@@ -203,12 +206,12 @@ func TestPublicKeyAsSecret(t *testing.T) {
 func TestSameKidTwice(t *testing.T) {
 	k := keys()
 	set := func(public object) string { return "file:" + file(t, []byte(jwks(public))) }
-	j := newJWT(t, auth.JWTOptions{Keys: []string{set(jwkOf("1", &k.rsa.PublicKey, nil)), set(jwkOf("1", &k.other.PublicKey, nil)), set(jwkOf("2", &k.p256.PublicKey, nil))}})
+	j := newJWT(t, auth.JWTOptions{Keys: []string{set(issuer.JWK("1", &k.rsa.PublicKey, nil)), set(issuer.JWK("1", &k.other.PublicKey, nil)), set(issuer.JWK("2", &k.p256.PublicKey, nil))}})
 	for _, c := range []struct {
 		key  any
 		want string
 	}{{k.rsa, "user u1"}, {k.other, "user u1"}, {k.small, "invalid_token: The token's signature is wrong."}} {
-		if got := check(j, mint(jwt.SigningMethodRS256, c.key, object{"alg": "RS256", "kid": "1"}, claims(nil))); got != c.want {
+		if got := check(j, mint(jwt.SigningMethodRS256, c.key, object{"alg": "RS256", "kid": "1"}, issuer.Claims(nil))); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}
@@ -223,7 +226,7 @@ func TestManyKeys(t *testing.T) {
 	}
 	j := newJWT(t, auth.JWTOptions{Keys: []string{"file:" + file(t, list)}})
 	want := "invalid_token: More than 16 keys could have signed the token: it must name its key (kid)."
-	if got := check(j, mint(jwt.SigningMethodES256, k.p256, object{"alg": "ES256"}, claims(nil))); got != want {
+	if got := check(j, mint(jwt.SigningMethodES256, k.p256, object{"alg": "ES256"}, issuer.Claims(nil))); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -241,11 +244,11 @@ func TestJWTLeeway(t *testing.T) {
 
 // unsignedBy returns a token that names a key and has a signature of zeros.
 func unsignedBy(_ signers, alg, kid string, claims object) string {
-	return b64(text(object{"alg": alg, "kid": kid})) + "." + b64(text(claims)) + "." + b64(make([]byte, 96))
+	return issuer.Encode(issuer.JSON(object{"alg": alg, "kid": kid})) + "." + issuer.Encode(issuer.JSON(claims)) + "." + issuer.Encode(make([]byte, 96))
 }
 
 func es256(_ signers, signature []byte) string {
-	return b64(text(object{"alg": "ES256", "kid": "256"})) + "." + b64(text(claims(nil))) + "." + b64(signature)
+	return issuer.Encode(issuer.JSON(object{"alg": "ES256", "kid": "256"})) + "." + issuer.Encode(issuer.JSON(issuer.Claims(nil))) + "." + issuer.Encode(signature)
 }
 
 // flipLast changes the last bit of a text in base64, which stands for nothing.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
 // What the check of a token costs that was never seen before: each is of another user, and
@@ -19,24 +20,24 @@ func BenchmarkCheckHS256(b *testing.B) {
 
 func BenchmarkCheckES256(b *testing.B) {
 	k := keys().p256
-	benchmarkCheck(b, jwt.SigningMethodES256, k, "file:"+file(b, []byte(jwks(jwkOf("k", &k.PublicKey, nil)))))
+	benchmarkCheck(b, jwt.SigningMethodES256, k, "file:"+file(b, []byte(jwks(issuer.JWK("k", &k.PublicKey, nil)))))
 }
 
 func BenchmarkCheckEdDSA(b *testing.B) {
 	k := keys().ed
-	benchmarkCheck(b, jwt.SigningMethodEdDSA, k, "file:"+file(b, []byte(jwks(jwkOf("k", k.Public(), nil)))))
+	benchmarkCheck(b, jwt.SigningMethodEdDSA, k, "file:"+file(b, []byte(jwks(issuer.JWK("k", k.Public(), nil)))))
 }
 
 func BenchmarkCheckRS256(b *testing.B) {
 	k := keys().rsa
-	benchmarkCheck(b, jwt.SigningMethodRS256, k, "file:"+file(b, []byte(jwks(jwkOf("k", &k.PublicKey, nil)))))
+	benchmarkCheck(b, jwt.SigningMethodRS256, k, "file:"+file(b, []byte(jwks(issuer.JWK("k", &k.PublicKey, nil)))))
 }
 
 func benchmarkCheck(b *testing.B, method jwt.SigningMethod, key any, source string) {
 	j := newJWT(b, auth.JWTOptions{Keys: []string{source}})
 	tokens := make([]access.Credentials, 1000)
 	for i := range tokens {
-		tokens[i].Token = mint(method, key, object{"alg": method.Alg(), "kid": "k", "typ": "JWT"}, claims(object{"sub": fmt.Sprint("user", i)}))
+		tokens[i].Token = mint(method, key, object{"alg": method.Alg(), "kid": "k", "typ": "JWT"}, issuer.Claims(object{"sub": fmt.Sprint("user", i)}))
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {

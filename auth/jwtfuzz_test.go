@@ -10,6 +10,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
 // FuzzJWT: whatever is not signed with the secret is refused, and nothing panics.
@@ -27,7 +28,7 @@ func FuzzJWT(f *testing.F) {
 		cut := strings.LastIndexByte(token, '.')
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write([]byte(token[:cut]))
-		if b64(mac.Sum(nil)) != token[cut+1:] {
+		if issuer.Encode(mac.Sum(nil)) != token[cut+1:] {
 			t.Fatalf("%q is taken, and not signed", token)
 		}
 	})
@@ -36,7 +37,7 @@ func FuzzJWT(f *testing.F) {
 // FuzzJWKS: no key verifies with a secret, or with none.
 func FuzzJWKS(f *testing.F) {
 	k := keys()
-	f.Add([]byte(jwks(jwkOf("rsa", &k.rsa.PublicKey, object{"alg": "PS256"}), jwkOf("ec", &k.p521.PublicKey, nil), jwkOf("ed", k.ed.Public(), nil))))
+	f.Add([]byte(jwks(issuer.JWK("rsa", &k.rsa.PublicKey, object{"alg": "PS256"}), issuer.JWK("ec", &k.p521.PublicKey, nil), issuer.JWK("ed", k.ed.Public(), nil))))
 	f.Add([]byte(jwks(object{"kty": "oct", "k": "AAAA"}, object{"kty": "RSA", "n": "AAAA", "e": "AQAB"})))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		kids, algs, err := auth.KidsOf(text)

@@ -9,20 +9,18 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
 // This file makes keys and tokens for the tests, good ones and bad ones.
@@ -57,69 +55,19 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-type object = map[string]any
-
-func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
-
-// text returns v as JSON; a string is JSON already.
-func text(v any) []byte {
-	if s, ok := v.(string); ok {
-		return []byte(s)
-	}
-	return must(json.Marshal(v))
-}
+type object = issuer.Object
 
 // mint signs a token. The header and the claims are objects, or text.
 func mint(method jwt.SigningMethod, key, header, claims any) string {
-	signed := b64(text(header)) + "." + b64(text(claims))
-	return signed + "." + b64(must(method.Sign(signed, key)))
-}
-
-// claims are good ones, but for the changes; nil takes one out.
-func claims(changes object) object {
-	c := object{
-		"iss": "https://issuer.example", "aud": "boreas", "sub": "u1", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
-		"boreas": []object{{"channels": []string{"chat.*"}, "allow": []string{"join"}}},
-	}
-	for name, v := range changes {
-		if v == nil {
-			delete(c, name)
-		} else {
-			c[name] = v
-		}
-	}
-	return c
+	return issuer.Sign(header, claims, func(signed []byte) []byte { return must(method.Sign(string(signed), key)) })
 }
 
 // hs256 returns a token with the secret and the changed claims.
 func hs256(changes object) string {
-	return mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256"}, claims(changes))
+	return issuer.HS256([]byte(secret), object{"alg": "HS256"}, issuer.Claims(changes))
 }
 
-// jwkOf returns a public key as a JWK.
-func jwkOf(kid string, public crypto.PublicKey, more object) object {
-	j := object{"kid": kid}
-	switch p := public.(type) {
-	case *rsa.PublicKey:
-		j["kty"], j["n"], j["e"] = "RSA", b64(p.N.Bytes()), b64(big.NewInt(int64(p.E)).Bytes())
-	case *ecdsa.PublicKey:
-		point := must(p.Bytes())
-		size := (len(point) - 1) / 2
-		j["kty"], j["crv"], j["x"], j["y"] = "EC", p.Params().Name, b64(point[1:1+size]), b64(point[1+size:])
-	case ed25519.PublicKey:
-		j["kty"], j["crv"], j["x"] = "OKP", "Ed25519", b64(p)
-	}
-	for name, v := range more {
-		if v == nil {
-			delete(j, name)
-		} else {
-			j[name] = v
-		}
-	}
-	return j
-}
-
-func jwks(keys ...object) string { return string(text(object{"keys": keys})) }
+func jwks(keys ...object) string { return string(issuer.JSON(object{"keys": keys})) }
 
 // file writes a file and returns its path.
 func file(t testing.TB, content []byte) string {

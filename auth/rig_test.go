@@ -1,9 +1,7 @@
 package auth
 
 import (
-	"bytes"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,17 +119,6 @@ func journalOf(t testing.TB, dir string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// newLog returns a log without times, and its text.
-func newLog() (*slog.Logger, *bytes.Buffer) {
-	text := new(bytes.Buffer)
-	return slog.New(slog.NewTextHandler(text, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}})), text
 }
 
 // rules makes permissions of a JSON list.

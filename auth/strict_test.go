@@ -30,7 +30,7 @@ func TestNoTextInClaims(t *testing.T) {
 		if err := sign(plain, `ann \ud83d\ude00`, ""); err != nil {
 			t.Errorf("a pair: %v", err)
 		}
-		i := &issuer{}
+		i := &network{}
 		b := newBackend(t, i, auth.BackendOptions{})
 		for n, half := range halves {
 			for name, err := range map[string]error{

@@ -13,6 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
 // This file is about tokens and answers that are under way when something is revoked.
@@ -30,7 +31,7 @@ func TestRevokedUnderWay(t *testing.T) {
 		for _, body := range []string{`{"user":"u1"}`, `{"user":"u1","ttl":3600}`} {
 			t.Run(name+" "+body, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					i := &issuer{}
+					i := &network{}
 					i.set(func(r *http.Request) (*http.Response, error) {
 						response, err := says(200, body)(r)
 						time.Sleep(time.Second) // the answer is under way
@@ -76,7 +77,7 @@ func TestRevokedUnderWay(t *testing.T) {
 // longer.
 func TestAnswerHoldsSinceItWasAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{}
+		i := &network{}
 		i.set(func(r *http.Request) (*http.Response, error) {
 			time.Sleep(2 * time.Second)
 			return says(200, `{"user":"u1","ttl":60}`)(r)
@@ -105,7 +106,7 @@ func TestIssuerIsAhead(t *testing.T) {
 					a := openWith(t, auth.Options{JWT: j, DataDir: t.TempDir()})
 					issue := func() string {
 						now := time.Now().Add(ahead)
-						return mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, claims(object{
+						return mint(jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, issuer.Claims(object{
 							"sub": "u1", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 						}))
 					}

@@ -1,4 +1,4 @@
-// Package boreastest helps to test Boreas and its engines. It contains a test of the engine
-// contract, an engine that lets a test act between two steps, a session's connection in memory, and
-// a proxy that simulates network faults.
+// Package boreastest helps to test engines and code that embeds Boreas. [TestEngine] checks the
+// rules of an engine. [Between] lets a test act between two steps of an engine, and [Shared] is an
+// engine whose offsets have holes. [Conn] is the client's end of a session, in memory.
 package boreastest

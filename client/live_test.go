@@ -5,50 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/server"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/site"
 )
 
 // live starts a server without access control and returns clients of it.
-func live(t *testing.T, rules string) (*client.Conn, *client.Client, context.Context) {
+func live(t *testing.T) (*client.Conn, *client.Client, context.Context) {
 	t.Helper()
-	o, err := config.Load(config.Input{Flags: map[string]string{"api_port": "0", "ws_port": "0", "drain_time": "0", "rules": rules}})
+	s := site.New(t, site.Options{NoKey: true})
+	api, err := client.New(client.Options{API: "http://" + s.API})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := server.Start(context.Background(), o, server.Options{})
+	t.Cleanup(api.Close)
+	c, err := client.Connect(client.ConnectOptions{URL: "ws://" + s.WS, TokenFunc: api.NewToken})
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := client.New(client.Options{API: "http://" + s.APIAddr().String()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.Connect(client.ConnectOptions{URL: "ws://" + s.WSAddr().String(), TokenFunc: api.NewToken})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(func() {
-		cancel()
-		c.Close()
-		api.Close()
-		if err := s.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return c, api, ctx
+	t.Cleanup(c.Close)
+	return c, api, s.Ctx
 }
 
 // Both clients use the same server. A message that one of them publishes reaches the other, and
 // their replies agree.
 func TestBothClientsWithAServer(t *testing.T) {
-	c, api, ctx := live(t, "chat client_publish presence")
+	c, api, ctx := live(t)
 	chat, err := c.Subscribe(ctx, "chat", client.SubscribeOptions{Presence: true, Info: "me"})
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +102,7 @@ func TestBothClientsWithAServer(t *testing.T) {
 }
 
 func TestAnEndedSessionDoesNotComeBack(t *testing.T) {
-	c, api, ctx := live(t, "")
+	c, api, ctx := live(t)
 	chat, err := c.Subscribe(ctx, "chat", client.SubscribeOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -1,20 +1,14 @@
 package client_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/server"
+	"github.com/boreas-pubsub/boreas/internal/systemtest/site"
 )
 
 // TestConnGetsAnotherTokenFromAServer revokes the tokens of a session. With a grace, the session
@@ -23,44 +17,16 @@ import (
 //
 // clauses 3.4, 3.8, 3.9
 func TestConnGetsAnotherTokenFromAServer(t *testing.T) {
-	o, err := config.Load(config.Input{Flags: map[string]string{"api_port": "0", "ws_port": "0", "drain_time": "0"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := server.Start(context.Background(), o, server.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(func() {
-		cancel()
-		http.DefaultClient.CloseIdleConnections()
-		if err := s.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	post := func(path, body string, answer any) error {
-		resp, err := http.Post("http://"+s.APIAddr().String()+path, "application/json", bytes.NewReader([]byte(body)))
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode > 299 {
-			return fmt.Errorf("%s: %s %s %w", path, resp.Status, text, err)
-		}
-		return json.Unmarshal(text, answer)
-	}
+	s := site.New(t, site.Options{NoKey: true})
+	ctx := s.Ctx
 	last := "" // the last token from TokenFunc, which is called before each awaited state
 	states := make(chan client.State, 100)
 	c, err := client.Connect(client.ConnectOptions{
-		URL:     "ws://" + s.WSAddr().String(),
+		URL:     "ws://" + s.WS,
 		OnState: func(state client.State) { states <- state },
 		TokenFunc: func(context.Context) (string, error) {
-			var made struct{ Token string }
-			err := post("/v2/tokens", `{"user":"u1","rules":[{"channels":["chat"],"allow":["join"]}]}`, &made)
-			last = made.Token
-			return made.Token, err
+			last = s.NewToken(site.Object{"user": "u1", "rules": []site.Object{{"channels": []string{"chat"}, "allow": []string{"join"}}}}).Token
+			return last, nil
 		},
 	})
 	if err != nil {
@@ -80,7 +46,7 @@ func TestConnGetsAnotherTokenFromAServer(t *testing.T) {
 			}
 		}
 	}
-	api, err := client.New(client.Options{API: "http://" + s.APIAddr().String()})
+	api, err := client.New(client.Options{API: "http://" + s.API})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +60,8 @@ func TestConnGetsAnotherTokenFromAServer(t *testing.T) {
 	revoke := func(grace int) {
 		t.Helper()
 		var answer struct{ Sessions int }
-		if err := post("/v2/revocations", fmt.Sprintf(`{"token":%q,"grace":%d}`, last, grace), &answer); err != nil || answer.Sessions != 1 {
-			t.Fatalf("revoked for %d sessions: %v", answer.Sessions, err)
+		if s.Must("POST", "/v2/revocations", site.Object{"token": last, "grace": grace}, &answer); answer.Sessions != 1 {
+			t.Fatalf("revoked for %d sessions", answer.Sessions)
 		}
 	}
 

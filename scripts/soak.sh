@@ -28,7 +28,7 @@ case $limit in
 esac
 
 STORM_SESSIONS=15000 go test -count=1 -timeout=10m -run='^TestStorm$' -v ./internal/server
-CGO_ENABLED=1 ADMISSION_ROUNDS=20 go test -race -count=1 -timeout=10m -run='^(TestRevocation|TestRulesTakenMeanwhile)$' ./internal/admission
+CGO_ENABLED=1 REVOCATION_ROUNDS=20 go test -race -count=1 -timeout=10m -run='^(TestRevocation|TestRulesTakenMeanwhile)$' ./internal/systemtest/access
 
 work=$(mktemp -d)
 server=

@@ -5,7 +5,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
-	"github.com/boreas-pubsub/boreas/internal/v2"
+	v2 "github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // authenticate makes the session what the token gives.

@@ -2,8 +2,8 @@ package ws
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"runtime"
 	"strings"
@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	gorilla "github.com/gorilla/websocket"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 // ending is when the tokens of these tests end.
@@ -92,36 +92,39 @@ func TestATokenInTheHandshake(t *testing.T) {
 		"classic, wrong parameter": {"/?access_token=wrong", nil, "401 The token is not valid, or is no longer valid.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c2, response, err := gorilla.DefaultDialer.Dial("ws://"+addr+c.path, c.header)
-			if err != nil {
-				body, _ := io.ReadAll(response.Body)
-				if got := fmt.Sprintf("%d %s", response.StatusCode, body); got != c.want {
+			c2, err := wstest.Connect("ws://"+addr+c.path, wstest.Options{Header: c.header})
+			if r := (*wstest.Refused)(nil); errors.As(err, &r) {
+				if got := fmt.Sprintf("%d %s", r.Response.StatusCode, r.Body); got != c.want {
 					t.Errorf("got %s, want %s", got, c.want)
 				}
-				if response.Header.Get("WWW-Authenticate") != "Bearer" {
+				if r.Response.Header.Get("WWW-Authenticate") != "Bearer" {
 					t.Error("nothing says how to authenticate")
 				}
 				return
 			}
+			if err != nil {
+				t.Fatal(err)
+			}
 			defer c2.Close()
 			if strings.HasPrefix(c.path, "/v2") {
-				_, hello, err := c2.ReadMessage()
+				hello, err := c2.Next()
 				identity := strings.TrimPrefix(c.want, "101 tok_")
 				want := `","user":"` + identity + `","expires":"2100-01-02T03:04:05Z","heartbeat":0,`
 				if identity == "101 " {
 					want = `","heartbeat":0,`
 				}
-				if err != nil || !strings.Contains(string(hello), want) {
+				if err != nil || !strings.Contains(hello, want) {
 					t.Errorf("hello %s, %v; want %s", hello, err, want)
 				}
 			}
-			c2.WriteMessage(gorilla.PingMessage, nil) // its answer comes after the session is who it is
-			c2.SetPongHandler(func(string) error { return io.EOF })
-			c2.ReadMessage()
+			c2.Write(ping("")) // its answer comes after the session is who it is
+			if op, _, err := c2.Frame(); op != wstest.OpPong || err != nil {
+				t.Errorf("a frame with the opcode %d, %v", op, err)
+			}
 			if got := "101 " + strings.Join(hub.Identities(), " "); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
-			c2.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(1000, ""), time.Time{})
+			c2.Write(closeOf("\x03\xe8"))
 			for hub.Sessions() > 0 {
 				runtime.Gosched()
 			}
@@ -212,7 +215,7 @@ func TestTooManyRequests(t *testing.T) {
 	for i := range n {
 		all = append(all, text(fmt.Sprintf(`{"id":%d,"publish":{"channel":"chat.1","message":%d}}`, i, i))...)
 	}
-	go c.nc.Write(all) // what is wrong shows in what comes back
+	go c.Write(all) // what is wrong shows in what comes back
 	done, limited := 0, 0
 	for i := range n {
 		switch f := c.get(); {
@@ -245,12 +248,12 @@ func TestTooManyRequests(t *testing.T) {
 	old = newClient(t, addr)
 	old.send(`{"access_token": "valid cid"}`)
 	binary := frame(fin|2, "1")
-	go old.nc.Write(bytes.Repeat(binary, 100))
+	go old.Write(bytes.Repeat(binary, 100))
 	if f := old.next(); !strings.HasPrefix(f, "close 1008 ") || !strings.Contains(f, "user_requests") {
 		t.Errorf("binary messages: got %s", f)
 	}
 	c = authenticatedAs(t, v2addr, "valid dan")
-	go c.nc.Write(bytes.Repeat(binary, 40))
+	go c.Write(bytes.Repeat(binary, 40))
 	malformed := 0
 	for range 40 {
 		switch f := c.get(); {
@@ -324,7 +327,7 @@ func TestLongListsCountAsManyRequests(t *testing.T) {
 	for kind, list := range map[string]string{"join": objects, "leave": names} {
 		c := authenticatedAs(t, addr, "valid "+kind)
 		request := fmt.Sprintf(`{"id":1,%q:{"channels":[%s]}}`, kind, list)
-		go c.nc.Write(append(text(request), text(request)...))
+		go c.Write(append(text(request), text(request)...))
 		if f := c.get(); !strings.HasPrefix(f, `text {"id":1,"`+kind+`"`) {
 			t.Errorf("%s: got %.100s", kind, f)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
-	"github.com/boreas-pubsub/boreas/internal/v2"
+	v2 "github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // Options are a handler's settings. Check is required unless NoAuth is set; all

@@ -1,7 +1,6 @@
 package ws
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 func TestHandshakesThatAreNone(t *testing.T) {
@@ -149,13 +149,13 @@ func TestHandshakesAsTheyCome(t *testing.T) {
 			"one with a query":         {"GET ws://x?a=b HTTP/1.1\r\n" + rest + "\r\n" + early, "101 pong early"},
 			"an asterisk":              {"GET * HTTP/1.1\r\n" + rest + "\r\n" + early, "400"},
 		} {
-			nc, err := connect("tcp", addr)
+			nc, err := connect(t.Context(), "tcp", addr)
 			if err != nil {
 				t.Fatal(err)
 			}
 			io.WriteString(nc, c.request)
-			cl := &client{t, nc, bufio.NewReader(nc)}
-			resp, err := http.ReadResponse(cl.r, nil)
+			cl := &client{wstest.New(nc), t}
+			resp, err := http.ReadResponse(cl.In, nil)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

@@ -1,39 +1,32 @@
 package ws
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	gorilla "github.com/gorilla/websocket"
-
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-func dialV2(t *testing.T, addr string) *gorilla.Conn {
+// dialV2 opens a session of protocol 2 and reads its first reply.
+func dialV2(t *testing.T, addr string) *wstest.Conn {
 	t.Helper()
-	c, _, err := dialer().Dial("ws://"+addr+"/v2", http.Header{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	c.WriteMessage(gorilla.TextMessage, []byte(`{"auth":{"token":"valid"}}`))
-	c.ReadMessage() // hello
+	c := wstest.Dial(t, "ws://"+addr+"/v2")
+	c.Send(`{"auth":{"token":"valid"}}`)
+	c.Read() // hello
 	return c
 }
 
 // One frame of one client must not make the server write, or keep, hundreds of MiB.
 func TestOneFrameManySnapshots(t *testing.T) {
 	hub, addr := v2Server(t, overPlain, boreas.Options{}, Options{})
-	addr = strings.TrimPrefix(strings.TrimPrefix(addr, "ws://"), "http://")
 	info := `"` + strings.Repeat("i", 1000) + `"`
 	for i := range 100 {
 		s, err := openQuiet(hub)
@@ -51,13 +44,10 @@ func TestOneFrameManySnapshots(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&m1)
 	start := time.Now()
-	c.WriteMessage(gorilla.TextMessage, []byte(frame))
-	_, r, err := c.NextReader()
-	if err != nil {
+	c.Send(frame)
+	if _, err := c.In.ReadByte(); err != nil {
 		t.Fatal(err)
 	}
-	var first [1]byte
-	r.Read(first[:])
 	took := time.Since(start)
 	runtime.GC()
 	runtime.ReadMemStats(&m2)
@@ -83,20 +73,20 @@ func openQuiet(hub *boreas.Hub) (*boreas.Session, error) {
 // clause 2.5: the 50th in a row, whatever makes it malformed.
 func TestMalformedLimits(t *testing.T) {
 	_, addr := v2Server(t, overPlain, boreas.Options{}, Options{})
-	c := dialV2(t, strings.TrimPrefix(addr, "ws://"))
+	c := dialV2(t, addr)
 	for range 50 {
-		c.WriteMessage(gorilla.TextMessage, []byte(`{"history":{"channel":"a","limit":1001}}`))
+		c.Send(`{"history":{"channel":"a","limit":1001}}`)
 	}
-	c.WriteMessage(gorilla.TextMessage, []byte(`{"id":"end","ping":{}}`))
+	c.Send(`{"id":"end","ping":{}}`)
 	for {
-		_, b, err := c.ReadMessage()
-		if gorilla.IsCloseError(err, 4402) {
+		text, err := c.Next()
+		if wstest.Code(err) == 4402 {
 			return
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(b, []byte(`"end"`)) {
+		if strings.Contains(text, `"end"`) {
 			t.Fatal("50 malformed requests in a row, and the session goes on")
 		}
 	}
@@ -104,25 +94,21 @@ func TestMalformedLimits(t *testing.T) {
 
 // clause 9.6: one that is sent away leaves at once.
 func TestSentAwayLeaves(t *testing.T) {
-	for name, bad := range map[string]func(c *gorilla.Conn){
-		"malformed": func(c *gorilla.Conn) {
+	for name, bad := range map[string]func(c *wstest.Conn){
+		"malformed": func(c *wstest.Conn) {
 			for range 50 {
-				c.WriteMessage(gorilla.TextMessage, []byte(`{`))
+				c.Send(`{`)
 			}
 		},
-		"not UTF-8": func(c *gorilla.Conn) { c.WriteMessage(gorilla.TextMessage, []byte("\xff")) },
+		"not UTF-8": func(c *wstest.Conn) { c.Send("\xff") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			hub, addr := v2Server(t, overPlain, boreas.Options{PresenceLinger: time.Minute}, Options{})
-			c := dialV2(t, strings.TrimPrefix(addr, "ws://"))
-			c.WriteMessage(gorilla.TextMessage, []byte(`{"id":1,"join":{"channels":[{"channel":"chat.a"}]}}`))
-			c.ReadMessage()
+			c := dialV2(t, addr)
+			c.Send(`{"id":1,"join":{"channels":[{"channel":"chat.a"}]}}`)
+			c.Read()
 			bad(c)
-			for {
-				if _, _, err := c.ReadMessage(); err != nil {
-					break
-				}
-			}
+			c.End()
 			// The last words are written before the places are given up; it would
 			// take a minute if the session lingered.
 			for start := time.Now(); ; runtime.Gosched() {
@@ -141,14 +127,8 @@ func TestSentAwayLeaves(t *testing.T) {
 // clause 8.1: the server sends something at least as often as it promises.
 func TestHeartbeatRoundsUp(t *testing.T) {
 	_, addr := v2Server(t, overPlain, boreas.Options{}, Options{Heartbeat: 1900 * time.Millisecond})
-	c, _, err := gorilla.DefaultDialer.Dial("ws://"+strings.TrimPrefix(addr, "ws://")+"/v2", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	_, b, _ := c.ReadMessage()
-	if !bytes.Contains(b, []byte(`"heartbeat":2,`)) {
-		t.Errorf("%s", b)
+	if hello := wstest.Dial(t, "ws://"+addr+"/v2").Read(); !strings.Contains(hello, `"heartbeat":2,`) {
+		t.Error(hello)
 	}
 }
 
@@ -158,15 +138,15 @@ func TestTwoPages(t *testing.T) {
 	for range 30 {
 		hub.Publish(context.Background(), "a", engine.Message{Data: []byte(`"` + strings.Repeat("x", 10_000) + `"`)})
 	}
-	c := dialV2(t, strings.TrimPrefix(addr, "ws://"))
+	c := dialV2(t, addr)
 	const pages = 100
 	go func() {
 		for i := range pages {
-			c.WriteMessage(gorilla.TextMessage, fmt.Appendf(nil, `{"id":%d,"history":{"channel":"a"}}`, i))
+			c.Send(fmt.Sprintf(`{"id":%d,"history":{"channel":"a"}}`, i))
 		}
 	}()
 	for i := range pages {
-		if _, _, err := c.ReadMessage(); err != nil {
+		if _, err := c.Next(); err != nil {
 			t.Fatalf("page %d of %d, to a client that does nothing but read: %v", i, pages, err)
 		}
 	}

@@ -166,7 +166,7 @@ func TestTheEndOfAFlood(t *testing.T) {
 	c.write(text("\xff"))
 	c.want("close 1007 a text message is not valid UTF-8")
 	for {
-		if _, err := c.nc.Write(make([]byte, 64<<10)); err != nil {
+		if _, err := c.Write(make([]byte, 64<<10)); err != nil {
 			break
 		}
 	}

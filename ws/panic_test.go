@@ -1,44 +1,25 @@
 package ws
 
 import (
-	"bytes"
-	"log/slog"
 	"net/http"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine/memory"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
-
-// lines is a log that can be read while it is being written.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // A request that panics ends only its own session, with 1011. The test has more such requests
 // than workers.
 func TestARequestThatPanics(t *testing.T) {
-	log, count := new(lines), new(Counters)
+	count := new(Counters)
+	logger, log := testlog.New()
 	valid := boreastest.Check(func(token string) (string, bool) { return "user", token == "valid" })
-	o := Options{Counters: count, Log: slog.New(slog.NewTextHandler(log, nil)), Check: func(c access.Credentials) (*access.Grant, error) {
+	o := Options{Counters: count, Log: logger, Check: func(c access.Credentials) (*access.Grant, error) {
 		switch {
 		case c.Token == "slowly" && c.Slow != nil:
 			c.Slow(func() { panic("the check is broken") })

@@ -1,9 +1,8 @@
 package ws
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -11,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,36 +49,14 @@ func (r *recorder) forget() {
 }
 
 // describe returns one line for each frame of a server.
-func describe(b []byte) []string {
-	var lines []string
-	for len(b) >= 2 {
-		op, n, h := ws.OpCode(b[0]&15), int(b[1]), 2
-		switch n {
-		case 126:
-			n, h = int(binary.BigEndian.Uint16(b[2:])), 4
-		case 127:
-			n, h = int(binary.BigEndian.Uint64(b[2:])), 10
+func describe(b []byte) (lines []string) {
+	for r := bytes.NewReader(b); ; {
+		op, payload, err := wstest.ReadFrame(r)
+		if err != nil {
+			return lines
 		}
-		p := b[h : h+n]
-		b = b[h+n:]
-		switch op {
-		case ws.OpText:
-			lines = append(lines, "text "+string(p))
-		case ws.OpPing:
-			lines = append(lines, "ping "+string(p))
-		case ws.OpPong:
-			lines = append(lines, "pong "+string(p))
-		case ws.OpClose:
-			line := "close"
-			if len(p) >= 2 {
-				line = fmt.Sprintf("close %d %s", binary.BigEndian.Uint16(p), p[2:])
-			}
-			lines = append(lines, line)
-		default:
-			lines = append(lines, fmt.Sprintf("op %d", op))
-		}
+		lines = append(lines, wstest.Describe(op, payload))
 	}
-	return lines
 }
 
 // rig is a connection whose bytes are given by hand.
@@ -143,27 +120,10 @@ func (r *rig) feed(b []byte, chunk int) (over bool) {
 	return over
 }
 
-// mask is the key of all frames in tests.
-var mask = [4]byte{1, 2, 3, 4}
-
-const fin = 0x80
+const fin = wstest.Fin
 
 // frame returns a masked frame of a client; first is its first byte.
-func frame(first byte, payload string) []byte {
-	b := []byte{first}
-	switch n := len(payload); {
-	case n < 126:
-		b = append(b, 0x80|byte(n))
-	case n < 1<<16:
-		b = binary.BigEndian.AppendUint16(append(b, 0x80|126), uint16(n))
-	default:
-		b = binary.BigEndian.AppendUint64(append(b, 0x80|127), uint64(n))
-	}
-	b = append(b, mask[:]...)
-	p := []byte(payload)
-	ws.Cipher(p, mask, 0)
-	return append(b, p...)
-}
+func frame(first byte, payload string) []byte { return []byte(wstest.Frame(first, payload)) }
 
 func text(s string) []byte    { return frame(fin|1, s) }
 func ping(s string) []byte    { return frame(fin|9, s) }

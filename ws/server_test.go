@@ -1,7 +1,6 @@
 package ws
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -28,6 +27,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/socket"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 // plainListener hides that its connections are sockets, as TLS over another listener does.
@@ -52,15 +52,13 @@ const (
 // secure are the addresses of servers that have TLS.
 var secure sync.Map
 
-// connect is net.Dial, and does the handshake of TLS with those.
-func connect(network, addr string) (net.Conn, error) {
+// connect dials an address, with TLS if it is one of those.
+func connect(ctx context.Context, network, addr string) (net.Conn, error) {
 	if _, ok := secure.Load(addr); ok {
-		return tls.Dial(network, addr, &tls.Config{InsecureSkipVerify: true})
+		return (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, network, addr)
 	}
-	return net.Dial(network, addr)
+	return new(net.Dialer).DialContext(ctx, network, addr)
 }
-
-func dialer() *gorilla.Dialer { return &gorilla.Dialer{NetDial: connect} }
 
 // server runs a handler on a port of this machine.
 func server(t *testing.T, k kind, h boreas.Options, o Options) (*boreas.Hub, string) {
@@ -105,25 +103,6 @@ func serverOf(t *testing.T, k kind, h boreas.Options, handler func(*boreas.Hub) 
 func each(t *testing.T, test func(t *testing.T, k kind)) {
 	for _, k := range []kind{overSocket, overPlain, overTLS} {
 		t.Run(string(k), func(t *testing.T) { test(t, k) })
-	}
-}
-
-func dial(t *testing.T, addr string) *gorilla.Conn {
-	t.Helper()
-	c, _, err := dialer().Dial("ws://"+addr+"/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-func send(t *testing.T, c *gorilla.Conn, messages ...string) {
-	t.Helper()
-	for _, m := range messages {
-		if err := c.WriteMessage(gorilla.TextMessage, []byte(m)); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
@@ -239,7 +218,7 @@ func TestTheCloseTimeoutBeginsWhenTheCloseFrameIsWritten(t *testing.T) {
 		go c.serve(nil)
 		s.End(boreas.ErrSlow)
 		<-time.After(20 * time.Second) // less than one write may take
-		client := &client{t, far, bufio.NewReader(far)}
+		client := &client{wstest.New(far), t}
 		client.want("close 1008 " + boreas.ErrSlow.Error())
 		began := time.Now()
 		client.wantEOF()
@@ -282,8 +261,13 @@ func TestAClientThatDoesNotAnswerTheClose(t *testing.T) {
 
 func TestOtherPeoplesClients(t *testing.T) {
 	hub, addr := server(t, overSocket, boreas.Options{}, Options{})
-	g := dial(t, addr)
-	send(t, g, auth, joining("news"))
+	g, _, err := gorilla.DefaultDialer.Dial("ws://"+addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	g.WriteMessage(gorilla.TextMessage, []byte(auth))
+	g.WriteMessage(gorilla.TextMessage, []byte(joining("news")))
 	c, _, err := coder.Dial(t.Context(), "ws://"+addr, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -330,12 +314,11 @@ func TestNoRoom(t *testing.T) {
 	c.sync()
 	refused := func(sentence string) {
 		t.Helper()
-		_, resp, err := dialer().Dial("ws://"+addr, nil)
-		if err == nil {
-			t.Fatal("connected")
+		var r *wstest.Refused
+		if _, err := wstest.Connect("ws://"+addr, wstest.Options{}); !errors.As(err, &r) {
+			t.Fatal("not refused: ", err)
 		}
-		body, _ := io.ReadAll(resp.Body)
-		got := fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("Retry-After"), " ", string(body))
+		got := fmt.Sprint(r.Response.StatusCode, " ", r.Response.Header.Get("Retry-After"), " ", r.Body)
 		if got != "503 7 "+sentence+"\n" {
 			t.Errorf("got %s", got)
 		}
@@ -369,17 +352,16 @@ func TestManyComeAndGo(t *testing.T) {
 					c.write(closeOf(""))
 					c.want("close")
 				}
-				c.nc.Close()
+				c.Close()
 			}
 		}
 	})
 }
 
-// client is a client that has only bytes.
+// client is a client that sees each frame.
 type client struct {
-	t  *testing.T
-	nc net.Conn
-	r  *bufio.Reader
+	*wstest.Conn
+	t *testing.T
 }
 
 func newClient(t *testing.T, addr string) *client {
@@ -389,23 +371,12 @@ func newClient(t *testing.T, addr string) *client {
 
 func newClientAt(t *testing.T, addr, path string) *client {
 	t.Helper()
-	nc, err := connect("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { nc.Close() })
-	c := &client{t, nc, bufio.NewReader(nc)}
-	c.write([]byte("GET " + path + " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"))
-	resp, err := http.ReadResponse(c.r, nil)
-	if err != nil || resp.StatusCode != 101 || resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
-		t.Fatalf("handshake: %v, %+v", err, resp)
-	}
-	return c
+	return &client{wstest.Dial(t, "ws://"+addr+path, wstest.Options{Dial: connect}), t}
 }
 
 func (c *client) write(b []byte) {
 	c.t.Helper()
-	if _, err := c.nc.Write(b); err != nil {
+	if _, err := c.Write(b); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -416,34 +387,14 @@ func (c *client) send(messages ...string) {
 	}
 }
 
-// next reads one frame; see describe.
+// next reads one frame, in the words of wstest.Describe.
 func (c *client) next() string {
 	c.t.Helper()
-	head, err := c.r.Peek(2)
-	size := 2
-	if err == nil && head[1] == 126 {
-		size = 4
-	} else if err == nil && head[1] == 127 {
-		size = 10
-	}
-	if err == nil {
-		head, err = c.r.Peek(size)
-	}
+	op, payload, err := c.Frame()
 	if err != nil {
 		c.t.Fatalf("read: %v", err)
 	}
-	n := 0
-	if size == 2 {
-		n = int(head[1])
-	}
-	for _, b := range head[2:] {
-		n = n<<8 | int(b)
-	}
-	b := make([]byte, size+n)
-	if _, err := io.ReadFull(c.r, b); err != nil {
-		c.t.Fatalf("read: %v", err)
-	}
-	return describe(b)[0]
+	return wstest.Describe(op, payload)
 }
 
 func (c *client) want(frames ...string) {
@@ -457,7 +408,7 @@ func (c *client) want(frames ...string) {
 
 func (c *client) wantEOF() {
 	c.t.Helper()
-	if b, err := c.r.ReadByte(); err != io.EOF {
+	if b, err := c.In.ReadByte(); err != io.EOF {
 		c.t.Errorf("got %q, %v; want the end", b, err)
 	}
 }

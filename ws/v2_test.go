@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	gorilla "github.com/gorilla/websocket"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 // v2Server runs protocol 2 on a port of this machine, on channels with these rules:
@@ -342,19 +342,14 @@ func TestHowASessionEnds(t *testing.T) {
 // clauses 3.5, 3.7: without tokens, and with subprotocols.
 func TestV2WithoutTokens(t *testing.T) {
 	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{NoAuth: true})
-	d := gorilla.Dialer{Subprotocols: []string{"boreas.v2", "other"}}
-	c, _, err := d.Dial("ws://"+addr+"/v2", nil)
-	if err != nil {
-		t.Fatal(err)
+	c := wstest.Dial(t, "ws://"+addr+"/v2", wstest.Options{Header: http.Header{"Sec-WebSocket-Protocol": {"boreas.v2, other"}}})
+	if got := c.Response.Header.Get("Sec-WebSocket-Protocol"); got != "boreas.v2" {
+		t.Errorf("subprotocol %q", got)
 	}
-	defer c.Close()
-	if c.Subprotocol() != "boreas.v2" {
-		t.Errorf("subprotocol %q", c.Subprotocol())
-	}
-	send(t, c, `{"id":1,"auth":{"token":"anything"}}`)
+	c.Send(`{"id":1,"auth":{"token":"anything"}}`)
 	for _, want := range []string{`{"hello":`, `{"id":1,"auth":{"user":"`} {
-		if _, b, err := c.ReadMessage(); err != nil || !strings.HasPrefix(string(b), want) {
-			t.Errorf("got %s, %v", b, err)
+		if got := c.Read(); !strings.HasPrefix(got, want) {
+			t.Errorf("got %s", got)
 		}
 	}
 }

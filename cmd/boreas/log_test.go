@@ -17,9 +17,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/coder/websocket"
-
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 // piped starts a server whose log is written to a pipe.
@@ -76,20 +75,15 @@ func refuse(t *testing.T, s *served) {
 }
 
 // goodbye sends the signals to the server and returns the close code that a session receives.
-func goodbye(t *testing.T, cmd *exec.Cmd, s *served, signals ...os.Signal) websocket.StatusCode {
+func goodbye(t *testing.T, cmd *exec.Cmd, s *served, signals ...os.Signal) int {
 	t.Helper()
-	c, _, err := websocket.Dial(t.Context(), "ws://"+s.ws+"/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseNow()
+	c := wstest.Dial(t, "ws://"+s.ws+"/")
 	for _, signal := range signals {
 		if err := cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, _, err = c.Read(t.Context())
-	return websocket.CloseStatus(err)
+	return wstest.Code(c.End())
 }
 
 // The reader of the log exits or stops reading. The server continues, and ends normally.
@@ -108,7 +102,7 @@ func TestServerOutlivesTheReaderOfItsLog(t *testing.T) {
 				refuse(t, s)
 			}
 			cmd.Process.Signal(syscall.SIGHUP) // also logs a line
-			if code := goodbye(t, cmd, s, syscall.SIGTERM); code != websocket.StatusGoingAway {
+			if code := goodbye(t, cmd, s, syscall.SIGTERM); code != 1001 {
 				t.Errorf("the session got the close code %d", code)
 			}
 			if err := cmd.Wait(); err != nil {
@@ -122,11 +116,7 @@ func TestServerOutlivesTheReaderOfItsLog(t *testing.T) {
 func TestSecondSignalWhileTheLogIsStuck(t *testing.T) {
 	cmd, s, _, writer := piped(t, "--drain-time=1h")
 	fill(t, writer)
-	c, _, err := websocket.Dial(t.Context(), "ws://"+s.ws+"/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseNow()
+	wstest.Dial(t, "ws://"+s.ws+"/")
 	cmd.Process.Signal(syscall.SIGTERM)
 	cmd.Process.Signal(syscall.SIGINT)
 	if cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed {

@@ -15,15 +15,8 @@ import (
 // authority, which SSL_CERT_FILE names.
 func TestClientsOverTLS(t *testing.T) {
 	dir := t.TempDir()
-	a, err := testca.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := a.Issue("localhost", time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key, err := pair.Write(dir)
+	a := testca.New()
+	cert, key, err := a.Issue("localhost", time.Hour).Write(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,11 +57,7 @@ func TestClientsOverTLS(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 
-	other, err := testca.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(ca, other.PEM(), 0o600); err != nil {
+	if err := os.WriteFile(ca, testca.New().PEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// A client that does not trust the authority gets a clear error.

@@ -3,16 +3,15 @@ package server
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 // TestWhereTheAPINeedsAKey starts servers on the loopback address and on all addresses: without a
@@ -112,9 +111,9 @@ func TestStartErrors(t *testing.T) {
 // TestUntrustedProxyIsLogged: an untrusted proxy is logged once.
 func TestUntrustedProxyIsLogged(t *testing.T) {
 	for trusted, want := range map[string]int{"": 1, "127.0.0.1": 0} {
-		var log lockedBuffer
+		logger, log := testlog.New()
 		cfg := testConfig(func(c *config.Config) { c.TrustedProxies = trusted })
-		s, err := Start(t.Context(), cfg, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		s, err := Start(t.Context(), cfg, Options{Log: logger})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,22 +134,4 @@ func TestUntrustedProxyIsLogged(t *testing.T) {
 			t.Errorf("trusted %q: logged %d times, want %d: %s", trusted, got, want, log.String())
 		}
 	}
-}
-
-// lockedBuffer is a buffer that is safe for concurrent use.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/testca"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 // shown returns the name in the certificate of a handshake.
@@ -28,15 +31,15 @@ func shown(t *testing.T, s *Server, roots *x509.CertPool) string {
 // TestCertificateIsReadAgain replaces one file after the other, damages them and repairs them. In
 // between, every client gets a valid certificate.
 func TestCertificateIsReadAgain(t *testing.T) {
-	a := newAuthority(t)
-	log := &testLog{}
-	s := withTLS(t, a, Options{Log: log.logger()}, nil)
+	a := testca.New()
+	logger, log := testlog.New()
+	s := withTLS(t, a, Options{Log: logger}, nil)
 	cert, key := s.cfg.WSTLSCert, s.cfg.WSTLSKey
 	source := s.ws.tls.source.(files)
 	source.mu.Lock()
 	source.every = 0
 	source.mu.Unlock()
-	before := len(log.lines())
+	before := len(log.Lines())
 	write := func(name string, text []byte) {
 		t.Helper()
 		if err := os.WriteFile(name, text, 0o600); err != nil {
@@ -45,7 +48,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	}
 	var got []string
 	look := func() { got = append(got, shown(t, s, a.Pool())) }
-	second, third := issue(t, a, "second", time.Hour), issue(t, a, "third", time.Hour)
+	second, third := a.Issue("second", time.Hour), a.Issue("third", time.Hour)
 
 	look()
 	write(cert, second.Cert)
@@ -70,7 +73,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 		stays + `CERT and KEY are no certificate in PEM with its private key: tls: failed to find any PEM data in certificate input"`,
 		stays + `cannot read the certificate CERT: no such file or directory"`,
 	}
-	gotLog := log.lines()[before:]
+	gotLog := log.Lines()[before:]
 	for i := range gotLog {
 		gotLog[i] = strings.NewReplacer(cert, "CERT", key, "KEY").Replace(gotLog[i])
 	}
@@ -86,7 +89,7 @@ func TestFilesAreReadWhenTheyChange(t *testing.T) {
 	long := time.Now().Add(-time.Hour)
 	os.Chtimes(file, long, long)
 	n := 0
-	w, err := watch("it", (&testLog{}).logger(), func() (*int, error) { n++; return &n, nil }, file)
+	w, err := watch("it", slog.New(slog.DiscardHandler), func() (*int, error) { n++; return &n, nil }, file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,11 +125,11 @@ func TestFilesAreReadWhenTheyChange(t *testing.T) {
 }
 
 // TestExpiryIsLogged: the expiry is logged in advance, once a day, for each certificate.
-func TestExpiryIsLogged(t *testing.T) {
-	log := &testLog{}
-	e := expiry{log: log.logger()}
+func TestExpiryIsTold(t *testing.T) {
+	logger, log := testlog.New()
+	e := expiry{log: logger}
 	parse := func(life time.Duration) *x509.Certificate {
-		block, _ := pem.Decode(issue(t, newAuthority(t), "x", life).Cert)
+		block, _ := pem.Decode(testca.New().Issue("x", life).Cert)
 		leaf, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
 			t.Fatal(err)
@@ -136,9 +139,9 @@ func TestExpiryIsLogged(t *testing.T) {
 	const day = 24 * time.Hour
 	long, short := parse(90*day), parse(4*day)
 	told := func(leaf *x509.Certificate, before time.Duration) string {
-		n := len(log.lines())
+		n := len(log.Lines())
 		e.look("ws", leaf, leaf.NotAfter.Add(-before))
-		if lines := log.lines()[n:]; len(lines) > 0 {
+		if lines := log.Lines()[n:]; len(lines) > 0 {
 			level, _, _ := strings.Cut(lines[0], " ")
 			return level
 		}
@@ -156,7 +159,7 @@ func TestExpiryIsLogged(t *testing.T) {
 
 // TestExpiryIsAMetric: the metric is about the current certificate.
 func TestExpiryIsAMetric(t *testing.T) {
-	s := withTLS(t, newAuthority(t), Options{}, func(c *config.Config) { c.APITLSCert = "" })
+	s := withTLS(t, testca.New(), Options{}, func(c *config.Config) { c.APITLSCert = "" })
 	_, body := call(t, s, "GET", "/metrics", "")
 	for _, want := range []string{`boreas_tls_certificate_expires_seconds{port="ws"} 35`, `boreas_tls_handshakes_failed_total{port="ws"} 0`} {
 		if !strings.Contains(body, want) { // 35..: slightly less than an hour

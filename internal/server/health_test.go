@@ -83,9 +83,7 @@ func TestLeave(t *testing.T) {
 	if status, body := call(t, s, "POST", "/broadcast/news/", `{"payload": 1}`); status != 200 {
 		t.Error(status, body)
 	}
-	if got, closed := read(t, subscriber); got != `{"message": 1, "channel": "news"}` {
-		t.Error(got, closed)
-	}
+	subscriber.Want(`{"message": 1, "channel": "news"}`)
 	want := [][]string{
 		{"/healthz 200 OK ok\n", "/readyz 200 OK ok\n", "/healthz 200 OK ok\n", "/readyz 200 OK ok\n"},
 		{"/healthz 200 OK ok\n", "/readyz 503 Service Unavailable server is shutting down\n", "/healthz 200 OK ok\n", "/readyz 503 Service Unavailable not ready\n"},

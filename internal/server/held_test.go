@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +19,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/testca"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 const (
@@ -67,7 +67,7 @@ func (d *stalled) say(c net.Conn, what []byte) {
 func (d *stalled) socket() net.Conn {
 	d.Helper()
 	c := d.dial(d.server.WSAddr(), "http/1.1")
-	d.say(c, []byte("GET /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"))
+	d.say(c, []byte(wstest.Handshake("/v2", "Host: localhost")))
 	var got []byte
 	for !bytes.Contains(got, []byte(`{"hello":`)) {
 		b := make([]byte, 1024)
@@ -78,15 +78,6 @@ func (d *stalled) socket() net.Conn {
 		got = append(got, b[:n]...)
 	}
 	return c
-}
-
-// frame returns a client's text frame, masked with zeros.
-func frame(text string) []byte {
-	b := []byte{0x81, 0x80 | byte(len(text))}
-	if len(text) > 125 {
-		b = binary.BigEndian.AppendUint16([]byte{0x81, 0x80 | 126}, uint16(len(text)))
-	}
-	return append(append(b, 0, 0, 0, 0), text...)
 }
 
 // zeroWindow opens an HTTP/2 connection whose streams accept no bytes, and requests a path the
@@ -141,12 +132,12 @@ func TestHeldBytesAreBounded(t *testing.T) {
 	}{
 		{"history over WebSockets", false, func(d *stalled) {
 			for range clients {
-				d.say(d.socket(), bytes.Repeat(frame(`{"id":1,"history":{"channel":"big"}}`), again))
+				d.say(d.socket(), []byte(strings.Repeat(wstest.Text(`{"id":1,"history":{"channel":"big"}}`), again)))
 			}
 		}, full},
 		{"history over WebSockets with TLS", true, func(d *stalled) {
 			for range clients {
-				d.say(d.socket(), bytes.Repeat(frame(`{"id":1,"history":{"channel":"big"}}`), again))
+				d.say(d.socket(), []byte(strings.Repeat(wstest.Text(`{"id":1,"history":{"channel":"big"}}`), again)))
 			}
 		}, full},
 		{"history over the API", false, func(d *stalled) {
@@ -157,7 +148,7 @@ func TestHeldBytesAreBounded(t *testing.T) {
 		{"history over the API with HTTP/2", true, func(d *stalled) { d.zeroWindow(d.server.APIAddr(), "/v2/channels/big/messages", 60) }, full},
 		{"unfinished messages", false, func(d *stalled) {
 			for range 120 {
-				d.say(d.socket(), frame(strings.Repeat("x", 60_000))[:59_000])
+				d.say(d.socket(), []byte(wstest.Text(strings.Repeat("x", 60_000))[:59_000]))
 			}
 		}, full},
 		{"unfinished bodies", false, func(d *stalled) {
@@ -180,7 +171,7 @@ func TestHeldBytesAreBounded(t *testing.T) {
 				c.RequireAuth, c.PeerMemory, c.MaxBody = false, heldMax, 1<<20
 			}
 			if test.tls {
-				d.ca = newAuthority(t)
+				d.ca = testca.New()
 				d.server = withTLS(t, d.ca, Options{}, change)
 			} else {
 				d.server = start(t, testConfig(change), Options{})

@@ -1,11 +1,9 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,12 +14,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/peer"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 // answer sends a request from the address, with X-Forwarded-For if through is not empty, and
@@ -137,8 +136,8 @@ func TestLimitsOfTheConfiguration(t *testing.T) {
 		line := func(option, client string, n int) string {
 			return fmt.Sprintf("level=WARN msg=\"a client does more than it may\" option=%s client=%s refused=%d\n", option, client, n)
 		}
-		var log bytes.Buffer
-		s := &Server{log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime}))}
+		logger, log := testlog.New()
+		s := &Server{log: logger}
 		l := s.newLimits(config.Config{
 			UnlimitedAddresses: "127.0.0.0/8",
 			AddressAccepts:     1, AddressRequests: 2, AddressBytes: 3, AddressFailures: 4,
@@ -275,21 +274,19 @@ func (f *from) Close() error {
 }
 
 // dialProxied connects as a proxy would, with the given header.
-func dialProxied(t *testing.T, s *Server, header string) (*websocket.Conn, *http.Response, error) {
+func dialProxied(t *testing.T, s *Server, header string) (*wstest.Conn, error) {
 	t.Helper()
-	transport := &http.Transport{DisableKeepAlives: true}
-	transport.DialContext = func(_ context.Context, network, address string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(t.Context(), network, address)
+	c, err := wstest.Connect("ws://"+s.WSAddr().String()+"/", wstest.Options{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
 		if err == nil {
 			_, err = io.WriteString(c, header)
 		}
 		return c, err
+	}})
+	if err == nil {
+		t.Cleanup(func() { c.Close() })
 	}
-	c, response, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String()+"/", &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
-	if c != nil {
-		t.Cleanup(func() { c.CloseNow() })
-	}
-	return c, response, err
+	return c, err
 }
 
 var limitedMetrics = regexp.MustCompile(`(?m)^(?:boreas_limited_total|boreas_ws_refused_total{reason="proxy_header").*`)
@@ -306,15 +303,13 @@ func TestProxyProtocol(t *testing.T) {
 	}), Options{})
 	const v1, v2 = "PROXY TCP4 192.0.2.7 127.0.0.1 5555 8002\r\n",
 		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\x7f\x00\x00\x01\x15\xb3\x1f\x42"
-	var sessions []*websocket.Conn
+	var sessions []*wstest.Conn
 	for _, header := range []string{v1, v2} {
-		c, _, err := dialProxied(t, s, header)
+		c, err := dialProxied(t, s, header)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"channels": {"join": ["news"], "leave": []}}`)); err != nil {
-			t.Fatal(err)
-		}
+		c.Send(`{"channels": {"join": ["news"], "leave": []}}`)
 		sessions = append(sessions, c)
 	}
 	waitUntil(t, func() bool { return s.Hub().Subscribers("news") == 2 })
@@ -333,25 +328,22 @@ func TestProxyProtocol(t *testing.T) {
 		t.Fatal(status, body)
 	}
 	for _, c := range sessions {
-		if got, _ := read(t, c); got != `{"message": 1, "channel": "news"}` {
-			t.Errorf("got %s", got)
+		if got, err := c.Next(); got != `{"message": 1, "channel": "news"}` {
+			t.Errorf("got %s, %v", got, err)
 		}
 	}
 	// Another client's connection does not count with them. The third session of the first client
 	// is refused, and so is its fifth connection within a second.
-	if _, _, err := dialProxied(t, s, "PROXY TCP4 192.0.2.8 127.0.0.1 5555 8002\r\n"); err != nil {
+	if _, err := dialProxied(t, s, "PROXY TCP4 192.0.2.8 127.0.0.1 5555 8002\r\n"); err != nil {
 		t.Error(err)
 	}
-	if _, response, err := dialProxied(t, s, v1); err == nil || response == nil {
+	if _, err := dialProxied(t, s, v1); wstest.Status(err) == 0 {
 		t.Errorf("a third session: %v", err)
 	}
 	refused := 0
 	for range 10 {
-		_, response, err := dialProxied(t, s, v2)
-		if err == nil || response == nil || response.StatusCode != http.StatusTooManyRequests {
-			continue
-		}
-		if why, _ := io.ReadAll(response.Body); strings.Contains(string(why), "address_accepts") { // and not because of the third session
+		_, err := dialProxied(t, s, v2)
+		if wstest.Status(err) == http.StatusTooManyRequests && strings.Contains(err.Error(), "address_accepts") { // and not for the third session
 			refused++
 		}
 	}
@@ -359,8 +351,8 @@ func TestProxyProtocol(t *testing.T) {
 		t.Error("connections of a client are not counted")
 	}
 	// A proxy that sends no header is disconnected.
-	if c, response, err := dialProxied(t, s, ""); err == nil || response != nil {
-		t.Errorf("without a header: %v %v", c, response)
+	if _, err := dialProxied(t, s, ""); err == nil || wstest.Status(err) != 0 {
+		t.Errorf("without a header: %v", err)
 	}
 	_, body := call(t, s, "GET", "/metrics", "")
 	got := limitedMetrics.FindAllString(body, -1)

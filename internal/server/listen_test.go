@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/testca"
 )
 
 // TestPortTaken starts a server on a port that is in use, for each of the two ports.
@@ -108,8 +109,8 @@ func TestDebugOnlyWhereItIsSafe(t *testing.T) {
 }
 
 // TestWriteTimeouts: a client that does not read cannot hold a connection forever.
-func TestWriteTimeouts(t *testing.T) {
-	s := withTLS(t, newAuthority(t), Options{}, nil)
+func TestAnswersThatEndHaveATimeLimit(t *testing.T) {
+	s := withTLS(t, testca.New(), Options{}, nil)
 	if s.api.http.WriteTimeout != writeTimeout || s.ws.http.WriteTimeout != writeTimeout {
 		t.Errorf("the API has the timeout %v, the subscribers' port %v", s.api.http.WriteTimeout, s.ws.http.WriteTimeout)
 	}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -10,13 +9,14 @@ import (
 
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 // TestLogOfAnOpenAPI logs a start on an address that other machines can reach.
 func TestLogOfAnOpenAPI(t *testing.T) {
 	cfg := config.Default()
 	cfg.Notes = []string{"a note"}
-	var log bytes.Buffer
+	logger, log := testlog.New()
 	authority, err := auth.Open(auth.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +24,7 @@ func TestLogOfAnOpenAPI(t *testing.T) {
 	defer authority.Close()
 	s := &Server{
 		cfg: cfg, authority: authority,
-		log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
+		log: logger,
 		api: endpoint{listener: fakeListener{ip: "10.0.0.1"}}, ws: endpoint{listener: fakeListener{ip: "127.0.0.1"}},
 	}
 	s.logStart(s.debug(), descriptors{sessions: 960})
@@ -54,14 +54,14 @@ func TestLogOfOneAddressForAll(t *testing.T) {
 	} {
 		cfg := config.Default()
 		cfg.AddressConnections = c.each
-		var log bytes.Buffer
+		logger, log := testlog.NewAt(slog.LevelWarn)
 		authority, err := auth.Open(auth.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := &Server{
 			cfg: cfg, authority: authority,
-			log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime})),
+			log: logger,
 			api: endpoint{listener: fakeListener{ip: "127.0.0.1"}}, ws: endpoint{listener: fakeListener{ip: c.ip}},
 		}
 		s.logStart(true, descriptors{sessions: c.connections})
@@ -78,13 +78,13 @@ func TestLogOfTheDataDirectory(t *testing.T) {
 	root := t.TempDir()
 	t.Chdir(root)
 	start := func() string {
-		var log bytes.Buffer
+		logger, log := testlog.New()
 		authority, err := auth.Open(auth.Options{DataDir: "data"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer authority.Close()
-		s := &Server{authority: authority, log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime}))}
+		s := &Server{authority: authority, log: logger}
 		s.logKept()
 		if len(authority.Keys()) == 0 {
 			if _, _, err := authority.CreateKey(auth.Key{Name: "a", Verbs: auth.KeyAdmin}); err != nil {
@@ -112,11 +112,4 @@ level=WARN msg="data_dir is new, so the API has no keys and is open until you ma
 	if diff := cmp.Diff(want, start()); diff != "" {
 		t.Error(diff)
 	}
-}
-
-func withoutTime(_ []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
 }

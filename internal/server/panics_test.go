@@ -1,20 +1,20 @@
 package server
 
 import (
-	"bytes"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
 // TestHandlerPanics: a panic of a handler ends its connection. The log has one line, with the
 // stack.
-func TestHandlerPanics(t *testing.T) {
-	var log bytes.Buffer
-	s := &Server{log: slog.New(slog.NewTextHandler(&log, nil))}
+func TestAHandlerThatPanics(t *testing.T) {
+	logger, log := testlog.New()
+	s := &Server{log: logger}
 	served := httptest.NewServer(s.surviving(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/broken" {
 			panic("the handler is broken")

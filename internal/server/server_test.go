@@ -14,13 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -72,26 +72,15 @@ func call(t *testing.T, s *Server, method, path, body string) (int, string) {
 }
 
 // subscribe connects, authenticates with a new token and joins the channel.
-func subscribe(t *testing.T, s *Server, channel string) *websocket.Conn {
+func subscribe(t *testing.T, s *Server, channel string) *wstest.Conn {
 	t.Helper()
 	_, body := call(t, s, "POST", "/token/", "")
 	var answer struct{ Token string }
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
 		t.Fatal(err)
 	}
-	c, _, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.CloseNow() })
-	for _, message := range []string{
-		`{"access_token": "` + answer.Token + `"}`,
-		`{"channels": {"join": ["` + channel + `"], "leave": []}}`,
-	} {
-		if err := c.Write(t.Context(), websocket.MessageText, []byte(message)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	c := wstest.Dial(t, "ws://"+s.WSAddr().String())
+	c.Send(`{"access_token": "`+answer.Token+`"}`, `{"channels": {"join": ["`+channel+`"], "leave": []}}`)
 	waitUntil(t, func() bool { return len(s.Hub().ChannelIdentities(channel)) == 1 })
 	return c
 }
@@ -109,26 +98,13 @@ func waitUntil(t *testing.T, ask func() bool) {
 	}
 }
 
-// read returns the next message, or the close error of the connection.
-func read(t *testing.T, c *websocket.Conn) (string, websocket.CloseError) {
-	t.Helper()
-	_, message, err := c.Read(t.Context())
-	var closed websocket.CloseError
-	if err != nil && !asClose(err, &closed) {
-		t.Fatal(err)
-	}
-	return string(message), closed
-}
-
 func TestServes(t *testing.T) {
 	s := start(t, testConfig(nil), Options{})
 	c := subscribe(t, s, "news")
 	if status, body := call(t, s, "POST", "/broadcast/news/", `{"payload": {"n": 1}}`); status != 200 || body != "" {
 		t.Fatal(status, body)
 	}
-	if got, _ := read(t, c); got != `{"message": {"n": 1}, "channel": "news"}` {
-		t.Errorf("got %s", got)
-	}
+	c.Want(`{"message": {"n": 1}, "channel": "news"}`)
 	for path, want := range map[string]string{
 		"/readyz":  "ok\n",
 		"/metrics": "\nboreas_ws_ignored_total{what=\"message\"} 0\n",
@@ -191,31 +167,18 @@ func TestOptionsArrive(t *testing.T) {
 		t.Errorf("a large body: %d", status)
 	}
 
-	c, _, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseNow()
-	write := func(message string) {
-		if err := c.Write(t.Context(), websocket.MessageText, []byte(message)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(`{"channels": {"join": ["a", "b"], "leave": []}}`) // without a token
+	c := wstest.Dial(t, "ws://"+s.WSAddr().String())
+	c.Send(`{"channels": {"join": ["a", "b"], "leave": []}}`) // without a token
 	waitUntil(t, func() bool { return len(s.Hub().ChannelIdentities("a")) == 1 && s.Hub().Stats().JoinsRefused == 1 })
-	if _, response, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String(), nil); err == nil || response.StatusCode != http.StatusServiceUnavailable {
+	if _, err := wstest.Connect("ws://"+s.WSAddr().String(), wstest.Options{}); wstest.Status(err) != http.StatusServiceUnavailable {
 		t.Error("a second connection:", err)
 	}
 	if status, _ := call(t, s, "POST", "/broadcast/a/", `{"payload": 1}`); status != 200 {
 		t.Error(status)
 	}
-	if got, _ := read(t, c); got != `{"message": 1, "channel": "a"}` {
-		t.Errorf("got %s", got)
-	}
-	write(strings.Repeat(" ", 1025))
-	if _, closed := read(t, c); closed.Code != websocket.StatusMessageTooBig {
-		t.Errorf("a large message: %v", closed)
-	}
+	c.Want(`{"message": 1, "channel": "a"}`)
+	c.Send(strings.Repeat(" ", 1025))
+	c.WantClosed(1009)
 	if kept := s.Hub().Stats().Engine.Publications; kept != 0 {
 		t.Errorf("history has %d publications", kept)
 	}

@@ -12,13 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
-
-func asClose(err error, closed *websocket.CloseError) bool { return errors.As(err, closed) }
 
 // halfPublish sends a publish without the end of its body, and returns when the handler has begun
 // to read it.
@@ -70,11 +66,9 @@ func TestShutdownOrder(t *testing.T) {
 	if response.StatusCode != 200 || !response.Close {
 		t.Errorf("the publish under way: %v, closing: %v", response.Status, response.Close)
 	}
-	if got, closed := read(t, subscriber); got != `{"message": "last", "channel": "news"}` {
-		t.Errorf("the subscriber got %q, %v", got, closed)
-	}
-	if got, closed := read(t, subscriber); closed.Code != websocket.StatusGoingAway || closed.Reason != boreas.ErrShuttingDown.Error() {
-		t.Errorf("the subscriber got %q, %v", got, closed)
+	subscriber.Want(`{"message": "last", "channel": "news"}`)
+	if reason := subscriber.WantClosed(1001); reason != boreas.ErrShuttingDown.Error() {
+		t.Errorf("the subscriber was told %q", reason)
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -120,11 +114,8 @@ func TestDrainOfAFewSessions(t *testing.T) {
 	second := subscribe(t, s, "two")
 	ended := make(chan error, 1)
 	go func() { ended <- s.Shutdown(context.Background()) }()
-	for _, c := range []*websocket.Conn{first, second} {
-		if _, closed := read(t, c); closed.Code != websocket.StatusGoingAway {
-			t.Error(closed)
-		}
-	}
+	first.WantClosed(1001)
+	second.WantClosed(1001)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}

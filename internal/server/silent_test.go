@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/testca"
 )
 
 // TestSilentConnectionsDelayNobody: a silent peer does not delay other clients, whether a PROXY
 // protocol header, a TLS handshake or a request is expected from it.
 func TestSilentConnectionsDelayNobody(t *testing.T) {
 	const silent = 200
-	a := newAuthority(t)
+	a := testca.New()
 	for _, c := range []struct {
 		name           string
 		proxied, https bool

@@ -12,35 +12,17 @@ import (
 	"net/http/httptrace"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/testca"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
-
-func newAuthority(t *testing.T) *testca.Authority {
-	t.Helper()
-	a, err := testca.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-func issue(t *testing.T, a *testca.Authority, name string, life time.Duration) testca.Pair {
-	t.Helper()
-	p, err := a.Issue(name, life)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
 
 // writePair writes a pair to a new directory.
 func writePair(t *testing.T, p testca.Pair) (cert, key string) {
@@ -52,42 +34,10 @@ func writePair(t *testing.T, p testca.Pair) (cert, key string) {
 	return cert, key
 }
 
-// testLog is a logger that keeps its lines.
-type testLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *testLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// lines returns the logged lines without times.
-func (l *testLog) lines() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var all []string
-	for line := range strings.Lines(l.text.String()) {
-		all = append(all, strings.TrimSpace(line))
-	}
-	return all
-}
-
-func (l *testLog) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}}))
-}
-
 // withTLS starts a server with TLS on both ports.
 func withTLS(t *testing.T, a *testca.Authority, o Options, change func(*config.Config)) *Server {
 	t.Helper()
-	cert, key := writePair(t, issue(t, a, "localhost", time.Hour))
+	cert, key := writePair(t, a.Issue("localhost", time.Hour))
 	return start(t, testConfig(func(c *config.Config) {
 		c.APITLSCert, c.APITLSKey, c.WSTLSCert, c.WSTLSKey = cert, key, cert, key
 		if change != nil {
@@ -120,7 +70,7 @@ func fetch(t *testing.T, c *http.Client, url string) (status int, proto, body st
 }
 
 func TestAPIOverTLS(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New()
 	s := withTLS(t, a, Options{}, nil)
 	for proto, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
 		status, got, body := fetch(t, tlsClient(t, &tls.Config{RootCAs: a.Pool()}, http2), "https://"+s.APIAddr().String()+"/healthz")
@@ -132,7 +82,7 @@ func TestAPIOverTLS(t *testing.T) {
 
 // TestOldVersionsOfTLS: insecure versions of TLS are refused.
 func TestOldVersionsOfTLS(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New()
 	s := withTLS(t, a, Options{}, nil)
 	for _, address := range []string{s.APIAddr().String(), s.WSAddr().String()} {
 		c, err := tls.Dial("tcp", address, &tls.Config{RootCAs: a.Pool(), MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
@@ -145,7 +95,7 @@ func TestOldVersionsOfTLS(t *testing.T) {
 
 // TestPlainAndTLSMixedUp: a client with the wrong scheme gets an error that says so.
 func TestPlainAndTLSMixedUp(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New()
 	s, plain := withTLS(t, a, Options{}, nil), start(t, testConfig(nil), Options{})
 	_, _, body := fetch(t, tlsClient(t, nil, false), "http://"+s.APIAddr().String()+"/")
 	if want := "Client sent an HTTP request to an HTTPS server.\n"; body != want {
@@ -159,26 +109,18 @@ func TestPlainAndTLSMixedUp(t *testing.T) {
 
 // TestWebSocketsOverTLS: sessions over TLS receive messages of all sizes, and a close frame.
 func TestWebSocketsOverTLS(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New()
 	s := withTLS(t, a, Options{}, func(c *config.Config) { c.RequireAuth = false })
-	c, _, err := websocket.Dial(t.Context(), "wss://"+s.WSAddr().String(), &websocket.DialOptions{
-		HTTPClient: tlsClient(t, &tls.Config{RootCAs: a.Pool()}, false),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseNow()
-	c.SetReadLimit(1 << 20)
-	c.Write(t.Context(), websocket.MessageText, []byte(`{"channels": {"join": ["news"], "leave": []}}`))
+	c := wstest.Dial(t, "wss://"+s.WSAddr().String(), wstest.Options{TLS: &tls.Config{RootCAs: a.Pool()}})
+	c.Send(`{"channels": {"join": ["news"], "leave": []}}`)
 	waitUntil(t, func() bool { return len(s.Hub().ChannelIdentities("news")) == 1 })
 	for _, size := range []int{1, 16 << 10, 300 << 10, 2} {
 		payload := `"` + strings.Repeat("x", size) + `"`
 		if _, err := s.Hub().Publish(t.Context(), "news", engine.Message{Data: []byte(payload)}); err != nil {
 			t.Fatal(err)
 		}
-		_, got, err := c.Read(t.Context())
-		if err != nil || !strings.Contains(string(got), payload) {
-			t.Fatalf("a message of %d bytes: received %d, %v", size, len(got), err)
+		if got := c.Read(); !strings.Contains(got, payload) {
+			t.Fatalf("a message of %d bytes: %d came", size, len(got))
 		}
 	}
 }
@@ -187,7 +129,7 @@ func TestWebSocketsOverTLS(t *testing.T) {
 // connections. They do not count as connections, and a refusal does not end the others.
 func TestEventsShareAConnection(t *testing.T) {
 	const streams = 20
-	a := newAuthority(t)
+	a := testca.New()
 	s := withTLS(t, a, Options{}, func(c *config.Config) { c.RequireAuth = false })
 	c := tlsClient(t, &tls.Config{RootCAs: a.Pool()}, true)
 	base := "https://" + s.WSAddr().String()
@@ -239,7 +181,7 @@ func TestEventsShareAConnection(t *testing.T) {
 // TestMutualTLS connects with a certificate of the right authority, of a wrong one, and without
 // one.
 func TestMutualTLS(t *testing.T) {
-	servers, backends, strangers := newAuthority(t), newAuthority(t), newAuthority(t)
+	servers, backends, strangers := testca.New(), testca.New(), testca.New()
 	caFile := t.TempDir() + "/ca.pem"
 	write := func(text []byte) {
 		if err := os.WriteFile(caFile, text, 0o600); err != nil {
@@ -265,8 +207,8 @@ func TestMutualTLS(t *testing.T) {
 		r.Body.Close()
 		return r.Status
 	}
-	backend, stranger := issue(t, backends, "backend", time.Hour), issue(t, strangers, "stranger", time.Hour)
-	expired := issue(t, backends, "expired", -time.Minute)
+	backend, stranger := backends.Issue("backend", time.Hour), strangers.Issue("stranger", time.Hour)
+	expired := backends.Issue("expired", -time.Minute)
 	got := []string{ask(nil), ask(&backend), ask(&stranger), ask(&expired)}
 	want := []string{"remote error: tls: certificate required", "200 OK", "remote error: tls: unknown certificate authority", "remote error: tls: expired certificate"}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -282,7 +224,7 @@ func TestMutualTLS(t *testing.T) {
 
 // TestAuthoritiesAreReadAgain removes an authority from the file.
 func TestAuthoritiesAreReadAgain(t *testing.T) {
-	one, other := newAuthority(t), newAuthority(t)
+	one, other := testca.New(), testca.New()
 	file := t.TempDir() + "/ca.pem"
 	os.WriteFile(file, one.PEM(), 0o600)
 	w, err := watch("api_client_ca", slog.New(slog.DiscardHandler), func() (*x509.CertPool, error) { return readAuthorities(file) }, file)
@@ -300,10 +242,10 @@ func TestAuthoritiesAreReadAgain(t *testing.T) {
 }
 
 // TestInvalidTLSFiles starts servers with invalid files.
-func TestInvalidTLSFiles(t *testing.T) {
-	a := newAuthority(t)
+func TestFilesThatStopTheStart(t *testing.T) {
+	a := testca.New()
 	dir := t.TempDir() + "/"
-	one, other := issue(t, a, "one", time.Hour), issue(t, a, "other", time.Hour)
+	one, other := a.Issue("one", time.Hour), a.Issue("other", time.Hour)
 	for name, text := range map[string][]byte{"cert": one.Cert, "key": one.Key, "key2": other.Key, "junk": []byte("junk")} {
 		os.WriteFile(dir+name, text, 0o600)
 	}
@@ -356,14 +298,14 @@ func TestInvalidTLSFiles(t *testing.T) {
 // TestBannerWithTLS: the banner and the log show that the ports have TLS.
 func TestBannerWithTLS(t *testing.T) {
 	var banner bytes.Buffer
-	log := &testLog{}
-	s := withTLS(t, newAuthority(t), Options{Banner: &banner, Log: log.logger()}, nil)
+	logger, log := testlog.New()
+	s := withTLS(t, testca.New(), Options{Banner: &banner, Log: logger}, nil)
 	api, ws := "https://"+s.APIAddr().String(), "wss://"+s.WSAddr().String()
 	want := "API endpoint configured to listen on " + api + "\nWebSocket endpoint configured to listen on " + ws + "\nRunning...\n"
 	if !strings.HasSuffix(banner.String(), want) {
 		t.Errorf("got %s, want at its end %s", banner.String(), want)
 	}
-	if all := strings.Join(log.lines(), "\n"); !strings.Contains(all, "msg=running api="+api+" ws="+ws+" ") {
+	if all := strings.Join(log.Lines(), "\n"); !strings.Contains(all, "msg=running api="+api+" ws="+ws+" ") {
 		t.Errorf("logged: %s", all)
 	}
 }
@@ -371,16 +313,16 @@ func TestBannerWithTLS(t *testing.T) {
 // TestFailedHandshakes: failed handshakes are counted, but a scan of the port does not fill the
 // log.
 func TestFailedHandshakes(t *testing.T) {
-	log := &testLog{}
-	s := withTLS(t, newAuthority(t), Options{Log: log.logger()}, nil)
-	before := len(log.lines())
+	logger, log := testlog.New()
+	s := withTLS(t, testca.New(), Options{Log: logger}, nil)
+	before := len(log.Lines())
 	for range 3 {
 		if c, err := tls.Dial("tcp", s.WSAddr().String(), nil); err == nil { // does not trust the authority
 			c.Close()
 		}
 	}
 	waitUntil(t, func() bool { return s.ws.tls.failed.Load() == 3 })
-	if more := log.lines()[before:]; len(more) > 0 {
+	if more := log.Lines()[before:]; len(more) > 0 {
 		t.Errorf("logged: %s", more)
 	}
 }

@@ -5,43 +5,36 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coder/websocket"
-
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
+const joinTwo = `{"id":1,"join":{"channels":[{"channel":"a"},{"channel":"b"}]}}`
+
 // TestConfiguredUserLimits allows one user one connection and one channel.
-func TestConfiguredUserLimits(t *testing.T) {
+func TestBoundsOfAUserArrive(t *testing.T) {
 	s := start(t, testConfig(func(c *config.Config) { c.UserConnections, c.UserChannels = 1, 1 }), Options{})
 	token, _, err := s.authority.CreateToken(auth.Token{User: "ann"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	dial := func() *websocket.Conn {
-		c, _, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String()+"/v2", &websocket.DialOptions{
-			HTTPHeader: http.Header{"Authorization": {"Bearer " + token}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.CloseNow() })
-		if hello, _ := read(t, c); !strings.HasPrefix(hello, `{"hello":`) {
+	dial := func() *wstest.Conn {
+		c := wstest.Dial(t, "ws://"+s.WSAddr().String()+"/v2", wstest.Options{Header: http.Header{"Authorization": {"Bearer " + token}}})
+		if hello := c.Read(); !strings.HasPrefix(hello, `{"hello":`) {
 			t.Fatal(hello)
 		}
 		return c
 	}
-	next := func(c *websocket.Conn) string {
-		got, _ := read(t, c)
-		if got == `{"heartbeat":{}}` { // a heartbeat may arrive at any time
-			got, _ = read(t, c)
+	next := func(c *wstest.Conn) string {
+		got := c.Read()
+		if got == `{"heartbeat":{}}` { // the session's turn may come at any moment
+			got = c.Read()
 		}
 		return got
 	}
 	c := dial()
-	if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"id":1,"join":{"channels":[{"channel":"a"},{"channel":"b"}]}}`)); err != nil {
-		t.Fatal(err)
-	}
+	c.Send(joinTwo)
 	if got := next(c); !strings.Contains(got, `{"channel":"a","position":`) || !strings.Contains(got, `{"channel":"b","error":{"code":"too_many_user_channels"`) {
 		t.Errorf("got %s", got)
 	}
@@ -64,21 +57,10 @@ func TestConfiguredChannelLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn, _, err := websocket.Dial(t.Context(), "ws://"+s.WSAddr().String()+"/v2", &websocket.DialOptions{
-			HTTPHeader: http.Header{"Authorization": {"Bearer " + token}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.CloseNow()
-		if err := conn.Write(t.Context(), websocket.MessageText, []byte(`{"id":1,"join":{"channels":[{"channel":"a"},{"channel":"b"}]}}`)); err != nil {
-			t.Fatal(err)
-		}
-		for got := ""; !strings.Contains(got, `"id":1`); {
-			got, _ = read(t, conn)
-			if strings.Contains(got, `"id":1`) && (!strings.Contains(got, `{"channel":"a","position":`) || !strings.Contains(got, `{"channel":"b","error":{"code":"`+c.code+`"`)) {
-				t.Errorf("got %s", got)
-			}
+		conn := wstest.Dial(t, "ws://"+s.WSAddr().String()+"/v2", wstest.Options{Header: http.Header{"Authorization": {"Bearer " + token}}})
+		conn.Send(joinTwo)
+		if got := conn.ReadUntil(`"id":1`); !strings.Contains(got, `{"channel":"a","position":`) || !strings.Contains(got, `{"channel":"b","error":{"code":"`+c.code+`"`) {
+			t.Errorf("got %s", got)
 		}
 	}
 }

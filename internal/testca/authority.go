@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -27,26 +26,27 @@ type Authority struct {
 type Pair struct{ Cert, Key []byte }
 
 // New creates a self-signed authority.
-func New() (*Authority, error) {
-	a := &Authority{}
+func New() *Authority {
 	template := template("Boreas test authority", 24*time.Hour)
 	template.IsCA, template.BasicConstraintsValid = true, true
 	template.KeyUsage = x509.KeyUsageCertSign
-	var err error
-	if a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		return nil, fmt.Errorf("make the authority's key: %w", err)
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	der := must(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))
+	return &Authority{key, must(x509.ParseCertificate(der))}
+}
+
+// must returns v. Making keys and certificates does not fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
-	if err == nil {
-		a.cert, err = x509.ParseCertificate(der)
-	}
-	return a, err
+	return v
 }
 
 // template returns the common fields of all certificates. Serial numbers are random, because two
 // certificates of one issuer must not have the same number.
 func template(name string, life time.Duration) *x509.Certificate {
-	number, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)) // does not fail
+	number := must(rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)))
 	now := time.Now()
 	return &x509.Certificate{
 		SerialNumber: number, Subject: pkix.Name{CommonName: name},
@@ -58,19 +58,12 @@ func template(name string, life time.Duration) *x509.Certificate {
 
 // Issue issues a certificate for servers and clients. It is valid for the name, localhost and
 // 127.0.0.1, and for the given time.
-func (a *Authority) Issue(name string, life time.Duration) (Pair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return Pair{}, err
-	}
+func (a *Authority) Issue(name string, life time.Duration) Pair {
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	t := template(name, life)
 	t.DNSNames, t.IPAddresses = []string{name, "localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
-	cert, err := x509.CreateCertificate(rand.Reader, t, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		return Pair{}, err
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	return Pair{inPEM("CERTIFICATE", cert), inPEM("PRIVATE KEY", private)}, err
+	cert := must(x509.CreateCertificate(rand.Reader, t, a.cert, &key.PublicKey, a.key))
+	return Pair{inPEM("CERTIFICATE", cert), inPEM("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key)))}
 }
 
 // PEM returns the authority's own certificate.

@@ -3,13 +3,13 @@ package trial
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"math/rand/v2"
-	"sync"
 	"time"
 
-	"github.com/coder/websocket"
+	"github.com/boreas-pubsub/boreas/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 
-	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
@@ -18,7 +18,7 @@ import (
 type classic struct {
 	t     *trial
 	name  string
-	proxy *boreastest.Proxy
+	proxy *faultproxy.Proxy
 	token func(context.Context) (string, error)
 	r     *rand.Rand
 }
@@ -49,48 +49,38 @@ func (s *classic) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ws, _, err := websocket.Dial(dialing, "ws://"+s.proxy.Addr()+"/", nil)
+	ws, err := wstest.Connect("ws://"+s.proxy.Addr()+"/", wstest.Options{Context: ctx, Patience: dialLimit})
 	if err != nil {
 		return err
 	}
-	defer ws.CloseNow()
-	ws.SetReadLimit(readLimit)
-	if err := writeJSON(dialing, ws, map[string]string{"access_token": token}); err != nil {
-		return err
-	}
+	defer ws.Close()
+	ws.Patience = time.Hour // it may be silent
+	ws.Send(map[string]string{"access_token": token})
 	names, before := s.choose(), make(map[string]engine.Position)
 	recordings := make(map[string]*recording)
 	for _, name := range names {
 		recordings[name] = s.t.newRecording(s.name, name, true)
 		before[name] = s.t.world.head(name)
 	}
-	var both sync.WaitGroup
-	defer both.Wait()
 	defer func() {
 		for _, r := range recordings {
 			r.lost()
 		}
 	}()
-	ctx, end := context.WithCancel(ctx)
-	defer end()
 	for _, name := range names {
 		recordings[name].began(engine.Position{}, before[name], engine.Position{})
 	}
-	if err := writeJSON(ctx, ws, map[string]any{"channels": map[string]any{"join": names, "leave": []string{}}}); err != nil {
-		return err
-	}
-	both.Go(func() {
-		// The pong means that the server has processed the join before it. From now on every
-		// publication must be delivered.
-		if ws.Ping(ctx) != nil {
-			return
-		}
+	// The pong means that the server has processed the join before it. From now on every
+	// publication must be delivered.
+	ws.OnPong = func(string) {
 		for _, name := range names {
 			recordings[name].certain(s.t.world.head(name))
 		}
-	})
+	}
+	ws.Send(map[string]any{"channels": map[string]any{"join": names, "leave": []string{}}})
+	io.WriteString(ws, wstest.Ping("")) //nolint:errcheck // the end is noticed by reading
 	for {
-		_, text, err := ws.Read(ctx)
+		text, err := ws.Next()
 		if err != nil {
 			return err
 		}
@@ -98,7 +88,7 @@ func (s *classic) once(ctx context.Context) error {
 			Channel string
 			Message json.RawMessage
 		}
-		if err := json.Unmarshal(text, &m); err != nil || recordings[m.Channel] == nil {
+		if err := json.Unmarshal([]byte(text), &m); err != nil || recordings[m.Channel] == nil {
 			s.t.unexpected(s.name, m.Channel, "this came: %.200s", text)
 			continue
 		}

@@ -1,7 +1,7 @@
 // Package trial tests a whole server with package oracle. The server runs in this process.
 // Publishers number their messages. Subscribers of all kinds connect through fault proxies. A storm
 // cuts, stalls, slows and resets their connections, restarts the server, and replaces its log. In
-// the end all faults stop, and the oracle judges what each subscriber received.
+// the end all failures stop, and the oracle judges what each subscriber received.
 //
 //	trial.go       a trial from start to end
 //	world.go       the server, its engine, its restarts
@@ -10,13 +10,13 @@
 //	content.go     messages that can be distinguished and checked
 //	recording.go   what one subscriber receives on one channel
 //	publisher.go   publishers over HTTP, classic and v2
-//	raw.go, frame.go, twice.go
+//	raw.go, presence.go, twice.go
 //	               protocol 2 without a client library, with resumes that are made twice
 //	classic.go     the classic protocol
 //	gosubscriber.go, script.go
 //	               the Go client, and clients in other processes
 //	storm.go, ghost.go
-//	               the faults, and users that disappear for good
+//	               the failures, and users that disappear for good
 //
 // All random choices come from the seed. The same seed makes the same plan, but the network and the
 // scheduler make each run slightly different.

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/internal/faultproxy"
 )
 
 // ghostPause is the mean time between two ghosts.
@@ -26,24 +26,22 @@ func (t *trial) ghosts(ctx context.Context, r *rand.Rand) error {
 	return nil
 }
 
-func (t *trial) ghost(ctx context.Context, proxy *boreastest.Proxy) error {
+func (t *trial) ghost(ctx context.Context, proxy *faultproxy.Proxy) error {
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
 	token, err := t.world.tokens()(ctx)
 	if err != nil {
 		return err
 	}
-	ws, _, _, err := t.dialV2(ctx, proxy.Addr(), token)
+	ws, _, err := t.dialV2(ctx, proxy.Addr(), token)
 	if err != nil {
 		return err
 	}
-	defer ws.CloseNow()
+	defer ws.Close()
 	join := map[string]any{"channels": []any{map[string]any{"channel": "room.0"}, map[string]any{"channel": "room.1"}}}
-	if err := writeJSON(ctx, ws, map[string]any{"id": 1, "join": join}); err != nil {
-		return err
-	}
+	ws.Send(map[string]any{"id": 1, "join": join})
 	for {
-		f, err := readFrame(ctx, ws)
+		f, err := ws.NextMessage()
 		if err != nil || f.Join != nil {
 			return err
 		}

@@ -9,9 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/oracle"
+	"github.com/boreas-pubsub/boreas/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 const (
@@ -27,7 +28,7 @@ const (
 type goSubscriber struct {
 	t     *trial
 	name  string
-	proxy *boreastest.Proxy
+	proxy *faultproxy.Proxy
 	conn  *client.Conn
 	r     *rand.Rand
 	a     *author
@@ -125,7 +126,7 @@ func (s *goSubscriber) follow(ctx context.Context, sub *client.Subscription, f *
 		var missed *client.Gap
 		switch {
 		case errors.As(err, &missed):
-			f.gaps(gap{missed.Reason, missed.From, missed.To})
+			f.gaps(wstest.Gap{Reason: missed.Reason, From: missed.From, To: missed.To})
 			continue
 		case errors.Is(err, client.ErrClosed):
 			f.left()

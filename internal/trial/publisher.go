@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/oracle"
+	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
 )
 
 const (

@@ -1,27 +1,27 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/oracle"
+	"github.com/boreas-pubsub/boreas/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 const (
 	dialLimit  = 2 * time.Second
-	rawChoices = 8 // about how many channels a subscriber has joined at a time
-	readLimit  = 4 << 20
-	doAfter    = 120 * time.Millisecond // the mean time between two actions of a subscriber
+	rawChoices = 8                      // channels that a subscriber is on at once, about
+	doAfter    = 120 * time.Millisecond // between two things that a subscriber does, on average
 )
 
 // A raw subscriber speaks protocol 2 without a client library. It reconnects with its last
@@ -29,7 +29,7 @@ const (
 type raw struct {
 	t     *trial
 	name  string
-	proxy *boreastest.Proxy
+	proxy *faultproxy.Proxy
 	a     *author
 	token func(context.Context) (string, error)
 
@@ -60,7 +60,7 @@ type rawPublish struct {
 
 // rawConn is one connection.
 type rawConn struct {
-	ws       *websocket.Conn
+	ws       *wstest.Conn
 	lastID   uint64
 	requests map[uint64]any // by id: []rawJoin, the channel of a leave as a string, or *rawPublish
 }
@@ -122,106 +122,77 @@ func (s *raw) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ws, user, silence, err := s.t.dialV2(dialing, s.proxy.Addr(), token)
+	ws, user, err := s.t.dialV2(ctx, s.proxy.Addr(), token)
 	if err != nil {
 		return err
 	}
-	defer ws.CloseNow()
+	defer ws.Close()
 	c := &rawConn{ws: ws, requests: make(map[uint64]any)}
 	s.t.is(s.name, user)
 	s.mu.Lock()
 	s.conn = c
 	s.mu.Unlock()
-	if err := s.resume(ctx); err != nil {
-		return err
-	}
+	s.resume(ctx)
 	var doing sync.WaitGroup
 	defer doing.Wait()
 	defer cancel()
 	doing.Go(func() { s.act(ctx) })
 	for {
-		reading, read := context.WithTimeout(ctx, silence)
-		f, err := readFrame(reading, ws)
-		read()
+		f, err := ws.NextMessage()
 		if err != nil {
 			return err
 		}
-		if err := s.take(ctx, c, f); err != nil {
-			return err
-		}
+		s.take(c, f)
 	}
 }
 
 // dialV2 connects and authenticates. It also returns the longest silence that the server may keep.
-func (t *trial) dialV2(ctx context.Context, addr, token string) (ws *websocket.Conn, user string, silence time.Duration, err error) {
-	dialed, _, err := websocket.Dial(ctx, "ws://"+addr+"/v2", nil)
+func (t *trial) dialV2(ctx context.Context, addr, token string) (ws *wstest.Conn, user string, err error) {
+	ws, err = wstest.Connect("ws://"+addr+"/v2", wstest.Options{Context: ctx, Patience: dialLimit})
 	if err != nil {
-		return nil, "", 0, err
+		return nil, "", err
 	}
-	user, silence, err = t.begin(ctx, dialed, token)
-	if err != nil {
-		dialed.CloseNow()
-		return nil, "", 0, err
+	if user, err = t.begin(ws, token); err != nil {
+		ws.Close()
+		return nil, "", err
 	}
-	return dialed, user, silence, nil
+	return ws, user, nil
 }
 
 // begin reads the hello and sends the token.
-func (t *trial) begin(ctx context.Context, ws *websocket.Conn, token string) (user string, silence time.Duration, err error) {
-	ws.SetReadLimit(readLimit)
-	hello, err := readFrame(ctx, ws)
+func (t *trial) begin(ws *wstest.Conn, token string) (user string, err error) {
+	hello, err := ws.NextMessage()
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	if hello.Hello == nil {
-		return "", 0, fmt.Errorf("the first message is no hello: %+v", hello)
+		return "", fmt.Errorf("the first message is not a hello: %+v", hello)
 	}
-	silence = time.Duration(hello.Hello.Heartbeat) * 1500 * time.Millisecond
-	if silence == 0 {
-		silence = time.Minute
-	}
-	if err := writeJSON(ctx, ws, map[string]any{"id": 0, "auth": map[string]string{"token": token}}); err != nil {
-		return "", 0, err
-	}
-	auth, err := readFrame(ctx, ws)
+	ws.Send(map[string]any{"id": 0, "auth": map[string]string{"token": token}})
+	auth, err := ws.NextMessage()
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	if auth.Auth == nil {
-		return "", 0, fmt.Errorf("not let in: %+v", auth.Error) // the server has been replaced
+		return "", fmt.Errorf("not let in: %+v", auth.Error) // the server was replaced
 	}
-	return auth.Auth.User, silence, nil
-}
-
-func readFrame(ctx context.Context, ws *websocket.Conn) (f frame, err error) {
-	_, text, err := ws.Read(ctx)
-	if err == nil {
-		err = json.Unmarshal(text, &f)
-	}
-	return f, err
-}
-
-func writeJSON(ctx context.Context, ws *websocket.Conn, value any) error {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	return ws.Write(ctx, websocket.MessageText, text)
+	ws.Patience = cmp.Or(time.Duration(hello.Hello.Heartbeat)*1500*time.Millisecond, time.Minute)
+	return auth.Auth.User, nil
 }
 
 // ask sends a request on the current connection. The caller holds mu.
-func (s *raw) ask(ctx context.Context, what any, kind string, body any) error {
+func (s *raw) ask(what any, kind string, body any) {
 	c := s.conn
 	if c == nil {
-		return nil
+		return
 	}
 	c.lastID++
 	c.requests[c.lastID] = what
-	return writeJSON(ctx, c.ws, map[string]any{"id": c.lastID, kind: body})
+	c.ws.Send(map[string]any{"id": c.lastID, kind: body})
 }
 
 // resume joins all channels of the previous connection again, and repeats the unanswered publish.
-func (s *raw) resume(ctx context.Context) error {
+func (s *raw) resume(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []string
@@ -232,19 +203,16 @@ func (s *raw) resume(ctx context.Context) error {
 		s.doubling = false
 		s.t.echo(func() { s.t.resumeTwice(ctx, s) })
 	}
-	if err := s.join(ctx, all...); err != nil {
-		return err
-	}
+	s.join(all...)
 	if s.pending != nil {
-		return s.publish(ctx, s.pending)
+		s.publish(s.pending)
 	}
-	return nil
 }
 
 // join sends a join for channels in places. The caller holds mu.
-func (s *raw) join(ctx context.Context, names ...string) error {
+func (s *raw) join(names ...string) {
 	if len(names) == 0 {
-		return nil
+		return
 	}
 	var asked []rawJoin
 	var joins []map[string]any
@@ -260,10 +228,10 @@ func (s *raw) join(ctx context.Context, names ...string) error {
 		}
 		joins = append(joins, j)
 	}
-	return s.ask(ctx, asked, "join", map[string]any{"channels": joins})
+	s.ask(asked, "join", map[string]any{"channels": joins})
 }
 
-func (s *raw) publish(ctx context.Context, p *rawPublish) error {
+func (s *raw) publish(p *rawPublish) {
 	body := map[string]any{
 		"channel": p.message.Channel, "key": p.key,
 		"message": json.RawMessage(newContent(p.message, p.noEcho)),
@@ -271,7 +239,7 @@ func (s *raw) publish(ctx context.Context, p *rawPublish) error {
 	if p.noEcho {
 		body["echo"] = false
 	}
-	return s.ask(ctx, p, "publish", body)
+	s.ask(p, "publish", body)
 }
 
 // act joins, leaves and publishes at random until the context ends.
@@ -288,16 +256,13 @@ func (s *raw) act(ctx context.Context) {
 			s.mu.Unlock()
 			return
 		}
-		err := s.actOnce(ctx)
+		s.actOnce()
 		s.mu.Unlock()
-		if err != nil {
-			return // the reader gets the error as well
-		}
 	}
 }
 
 // actOnce takes one random action. The caller holds mu.
-func (s *raw) actOnce(ctx context.Context) error {
+func (s *raw) actOnce() {
 	all := channels()
 	name := all[s.r.IntN(len(all))]
 	c := s.places[name]
@@ -305,64 +270,64 @@ func (s *raw) actOnce(ctx context.Context) error {
 	case 0:
 		if c != nil && c.joined && !c.leaving {
 			c.leaving = true
-			return s.ask(ctx, name, "leave", map[string]any{"channels": []string{name}})
+			s.ask(name, "leave", map[string]any{"channels": []string{name}})
 		}
 	case 1, 2:
 		if c == nil && len(s.places) < rawChoices {
 			s.places[name] = &rawChannel{recording: s.t.newRecording(s.name, name, false)}
-			return s.join(ctx, name)
+			s.join(name)
 		}
 	default:
 		if s.pending == nil {
 			room := fmt.Sprintf("room.%d", s.r.IntN(rooms))
 			s.pending = &rawPublish{s.a.next(room), s.a.key(), s.r.IntN(2) == 0}
-			return s.publish(ctx, s.pending)
+			s.publish(s.pending)
 		}
 	}
-	return nil
 }
 
 // take handles a message from the server.
-func (s *raw) take(ctx context.Context, c *rawConn, f frame) error {
+func (s *raw) take(c *rawConn, f wstest.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.ID != nil {
-		asked := c.requests[*f.ID]
-		delete(c.requests, *f.ID)
-		return s.answered(ctx, asked, f)
+		id, _ := strconv.ParseUint(string(f.ID), 10, 64)
+		asked := c.requests[id]
+		delete(c.requests, id)
+		s.answered(asked, f)
+		return
 	}
 	if f.Error != nil {
 		s.t.unexpected(s.name, f.Channel, "error %s: %s", f.Error.Code, f.Error.Message)
-		return nil
+		return
 	}
 	place := s.places[f.Channel]
 	if f.Channel == "" {
-		return nil // a heartbeat, a goodbye
+		return // a heartbeat, a goodbye
 	}
 	if place == nil || !place.joined {
 		s.t.unexpected(s.name, f.Channel, "something came, and the channel is not joined")
-		return nil
+		return
 	}
 	switch {
 	case f.Gap != nil:
 		place.since = f.Gap.To
 		place.missed(s.t.gap(s.name, f.Gap))
 	case f.Presence != nil:
-		place.called(f.Presence.call())
+		place.called(presenceCall(f.Presence))
 	default:
 		place.since = f.Position
 		place.got(f.Message, s.t.position(s.name, f.Position))
 	}
-	return nil
 }
 
 // answered handles a reply. The caller holds mu.
-func (s *raw) answered(ctx context.Context, asked any, f frame) error {
+func (s *raw) answered(asked any, f wstest.Message) {
 	switch asked := asked.(type) {
 	case []rawJoin:
 		if f.Join == nil || len(f.Join.Channels) != len(asked) {
 			s.t.unexpected(s.name, "", "a join was answered with %+v", f)
-			return nil
+			return
 		}
 		for i, result := range f.Join.Channels {
 			s.joined(asked[i], result)
@@ -377,11 +342,10 @@ func (s *raw) answered(ctx context.Context, asked any, f frame) error {
 	default:
 		s.t.unexpected(s.name, "", "a reply to nothing: %+v", f)
 	}
-	return nil
 }
 
 // joined handles the result of a join. The caller holds mu.
-func (s *raw) joined(asked rawJoin, result joinResult) {
+func (s *raw) joined(asked rawJoin, result wstest.Joined) {
 	if result.Channel != asked.name || result.Error != nil {
 		s.t.unexpected(s.name, asked.name, "a join was answered with %+v (%+v)", result, result.Error)
 		return
@@ -392,7 +356,7 @@ func (s *raw) joined(asked rawJoin, result joinResult) {
 }
 
 // joined records the result of a join.
-func (t *trial) joined(who string, r *recording, since string, before engine.Position, result joinResult) {
+func (t *trial) joined(who string, r *recording, since string, before engine.Position, result wstest.Joined) {
 	at := t.position(who, result.Position)
 	switch {
 	case since == "":
@@ -406,12 +370,12 @@ func (t *trial) joined(who string, r *recording, since string, before engine.Pos
 		r.resumed(at)
 	}
 	if result.Presence != nil {
-		r.called(result.Presence.call())
+		r.called(presenceCall(result.Presence))
 	}
 }
 
 // published handles the reply to a publish. The caller holds mu.
-func (s *raw) published(p *rawPublish, f frame) {
+func (s *raw) published(p *rawPublish, f wstest.Message) {
 	switch {
 	case f.Publish != nil:
 		s.a.note(p.message, true, f.Publish.Position)
@@ -420,14 +384,14 @@ func (s *raw) published(p *rawPublish, f frame) {
 	default:
 		// The next connection sends the publish again, with the same key.
 		if s.conn != nil {
-			s.conn.ws.CloseNow()
+			s.conn.ws.Close()
 		}
 		return
 	}
 	s.pending = nil
 }
 
-func (t *trial) gap(who string, g *gap) boreas.Gap {
+func (t *trial) gap(who string, g *wstest.Gap) boreas.Gap {
 	return boreas.Gap{Reason: boreas.GapReason(g.Reason), From: t.position(who, g.From), To: t.position(who, g.To)}
 }
 

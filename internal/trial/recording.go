@@ -6,7 +6,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/oracle"
+	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 // endPublisher publishes the last message on each channel.
@@ -179,7 +180,7 @@ func (f *follower) joins(at string, resumed, recovered bool) {
 }
 
 // gaps records a reported gap.
-func (f *follower) gaps(g gap) {
+func (f *follower) gaps(g wstest.Gap) {
 	f.missed(f.t.gap(f.who, &g))
 	if f.pending != nil {
 		f.resumed(*f.pending)

@@ -11,7 +11,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 // A Script is a subscriber in another process. It writes what it receives to its output; see
@@ -46,7 +47,7 @@ func Scripts(root string) []Script {
 type script struct {
 	Script
 	t     *trial
-	proxy *boreastest.Proxy
+	proxy *faultproxy.Proxy
 	cmd   *exec.Cmd
 	input io.WriteCloser
 	lines *bufio.Reader
@@ -60,15 +61,15 @@ type script struct {
 type line struct {
 	Channel string          `json:"c"`
 	Message json.RawMessage `json:"message"`
-	Gap     *gap            `json:"gap"`
+	Gap     *wstest.Gap     `json:"gap"`
 	Left    bool            `json:"left"`
 	Quiet   bool            `json:"quiet"`
 	Trouble string          `json:"trouble"`
 	Note    string          `json:"note"`
 	User    string          `json:"user"`
 
-	Position string    `json:"position"`
-	Presence *presence `json:"presence"`
+	Position string           `json:"position"`
+	Presence *wstest.Presence `json:"presence"`
 	Joined   *struct {
 		Position  string `json:"position"`
 		Recovered *bool  `json:"recovered"`
@@ -174,7 +175,7 @@ func (s *script) take(l line) {
 	case l.Gap != nil:
 		f.gaps(*l.Gap)
 	case l.Presence != nil:
-		f.called(l.Presence.call())
+		f.called(presenceCall(l.Presence))
 	default:
 		f.gets(l.Message, l.Position)
 	}

@@ -6,14 +6,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/faultproxy"
 )
 
 const (
-	// faultPause is the mean time between two faults. faultLongest is the longest duration of one.
-	faultPause   = 80 * time.Millisecond
-	faultLongest = 1500 * time.Millisecond
+	// failurePause is the mean time between two failures. longestFailure is the longest duration of one.
+	failurePause   = 80 * time.Millisecond
+	longestFailure = 1500 * time.Millisecond
 
 	// restartPause is the mean time between two restarts of the server.
 	restartPause = 3 * time.Second
@@ -28,10 +28,10 @@ const (
 	refuseFor = 300 * time.Millisecond
 )
 
-// faults causes faults in connections until the context ends.
-func (t *trial) faults(ctx context.Context, r *rand.Rand) {
-	for pause(ctx, time.Duration(r.Int64N(int64(2*faultPause)))) {
-		f, refuse, pick, which := boreastest.RandomFault(r, faultLongest), r.IntN(25) == 0, r.Uint64(), r.Uint64()
+// failures causes failures in connections until the context ends.
+func (t *trial) failures(ctx context.Context, r *rand.Rand) {
+	for pause(ctx, time.Duration(r.Int64N(int64(2*failurePause)))) {
+		f, refuse, pick, which := faultproxy.Random(r, longestFailure), r.IntN(25) == 0, r.Uint64(), r.Uint64()
 		proxies := append(t.world.subscriberProxies(), t.world.api)
 		p := proxies[pick%uint64(len(proxies))]
 		if refuse {
@@ -65,12 +65,12 @@ func (t *trial) replacements(ctx context.Context, r *rand.Rand) {
 
 // doubles makes raw subscribers resume twice, until the context ends.
 func (t *trial) doubles(ctx context.Context, r *rand.Rand) {
-	for pause(ctx, time.Duration(r.Int64N(int64(8*faultPause)))) {
+	for pause(ctx, time.Duration(r.Int64N(int64(8*failurePause)))) {
 		s := t.raws[r.IntN(len(t.raws))]
 		s.mu.Lock()
 		s.doubling = true
 		s.mu.Unlock()
-		s.proxy.Do(boreastest.Fault{Kind: boreastest.Cut})
+		s.proxy.Do(faultproxy.Failure{Kind: faultproxy.Cut})
 		t.count("resume asked twice")
 	}
 }
@@ -82,7 +82,7 @@ func (t *trial) floods(ctx context.Context, r *rand.Rand) {
 	for pause(ctx, time.Duration(r.Int64N(int64(2*floodPause)))) {
 		proxies := t.world.subscriberProxies()
 		p := proxies[r.IntN(len(proxies))]
-		p.Do(boreastest.Fault{Kind: boreastest.Stall, Direction: boreastest.ToClient, For: floodFor})
+		p.Do(faultproxy.Failure{Kind: faultproxy.Stall, Direction: faultproxy.ToClient, For: floodFor})
 		t.count("flood")
 		for range floodSize {
 			for _, name := range channels() {

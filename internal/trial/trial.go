@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/oracle"
+	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 // Options describe a trial. The zero value is a trial of [DefaultDuration] with the seed 0 and
@@ -23,11 +24,11 @@ type Options struct {
 	// Seed determines all random choices.
 	Seed uint64
 
-	// Duration is the minimum time for publishers and faults. A trial takes longer if too little
+	// Duration is the minimum time for publishers and failures. A trial takes longer if too little
 	// has happened, and some seconds more until all is quiet. 0 means [DefaultDuration].
 	Duration time.Duration
 
-	// Plant is a fault to plant in what one subscriber received. ServerPlant is a fault to plant in
+	// Plant is a mistake to plant in what one subscriber received. ServerPlant is a mistake to plant in
 	// what the server's engine delivers. They test whether the oracle finds them.
 	Plant, ServerPlant oracle.Plant
 
@@ -39,7 +40,7 @@ type Options struct {
 	Note func(text string)
 }
 
-// DefaultDuration is the default time for publishers and faults.
+// DefaultDuration is the default time for publishers and failures.
 const DefaultDuration = 15 * time.Second
 
 const (
@@ -52,7 +53,7 @@ const (
 	enoughLies      = 10
 	enoughLimit     = 30 * time.Second
 
-	// settleLimit is the time limit of each step after the faults have stopped. It is reached only
+	// settleLimit is the time limit of each step after the failures have stopped. It is reached only
 	// if something never arrives.
 	settleLimit = 20 * time.Second
 
@@ -67,7 +68,7 @@ const (
 type Report struct {
 	oracle.Verdict
 
-	// Counts has the numbers of faults and other events by kind.
+	// Counts has the numbers of failures and other events by kind.
 	Counts oracle.Counts
 }
 
@@ -154,7 +155,7 @@ func (t *trial) run(ctx context.Context) error {
 			t.publishHTTP(acting, name, t.random(name))
 		})
 	}
-	actors.Go(func() { t.faults(acting, t.random("faults")) })
+	actors.Go(func() { t.failures(acting, t.random("failures")) })
 	actors.Go(func() { t.replacements(acting, t.random("restarts")) })
 	actors.Go(func() { t.floods(acting, t.random("floods")) })
 	actors.Go(func() {
@@ -243,7 +244,7 @@ func (t *trial) subscribe(living, acting context.Context, running *sync.WaitGrou
 	return nil
 }
 
-// settle ends all faults, publishes a last message on each channel, and waits until everything has
+// settle ends all failures, publishes a last message on each channel, and waits until everything has
 // arrived.
 func (t *trial) settle(ctx context.Context) error {
 	for _, s := range t.raws {
@@ -328,13 +329,13 @@ func (t *trial) settlePresence(ctx context.Context) error {
 		var want, got []string
 		t.until(ctx, "presence to be right", func() bool {
 			want = t.present(room)
-			var state presence
+			var state wstest.Presence
 			url := "http://" + t.world.current().APIAddr().String() + "/v2/channels/" + room + "/presence"
 			if err := t.world.call(ctx, http.MethodGet, url, &state); err != nil {
 				got = []string{err.Error()}
 				return false
 			}
-			got = state.call().Members
+			got = presenceCall(&state).Members
 			slices.Sort(got)
 			return slices.Equal(want, got) && t.allKnow(room, want)
 		})

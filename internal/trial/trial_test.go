@@ -11,8 +11,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/boreas-pubsub/boreas/internal/oracle"
 	"github.com/boreas-pubsub/boreas/internal/trial"
+	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -81,7 +81,7 @@ func scriptsRun(t *testing.T) bool {
 	return err == nil
 }
 
-// TestPlantedBugsAreFound: a fault that is planted in a client or in the server's engine is found,
+// TestPlantedBugsAreFound: a mistake that is planted in a client or in the server's engine is found,
 // and has the right kind.
 func TestPlantedBugsAreFound(t *testing.T) {
 	if testing.Short() {

@@ -29,11 +29,11 @@ func (t *trial) resumeTwice(ctx context.Context, s *raw) {
 	if err != nil {
 		return
 	}
-	ws, _, _, err := t.dialV2(ctx, s.proxy.Addr(), token)
+	ws, _, err := t.dialV2(ctx, s.proxy.Addr(), token)
 	if err != nil {
 		return
 	}
-	defer ws.CloseNow()
+	defer ws.Close()
 	name := fmt.Sprintf("%s-twice-%d", s.name, t.count("resumed twice"))
 	recordings := make(map[string]*recording)
 	var joins []map[string]any
@@ -44,11 +44,9 @@ func (t *trial) resumeTwice(ctx context.Context, s *raw) {
 		joins = append(joins, map[string]any{"channel": channel, "since": at})
 		defer r.left()
 	}
-	if writeJSON(ctx, ws, map[string]any{"id": 1, "join": map[string]any{"channels": joins}}) != nil {
-		return
-	}
+	ws.Send(map[string]any{"id": 1, "join": map[string]any{"channels": joins}})
 	for {
-		f, err := readFrame(ctx, ws)
+		f, err := ws.NextMessage()
 		if err != nil {
 			return
 		}

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/oracle"
+	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
 )
 
 // A witness is an engine that records in the oracle's log what another engine has accepted. Its
@@ -58,7 +58,7 @@ func (w *witness) end() { w.Engine.Close() }
 type liar struct {
 	engine.Engine
 	plant oracle.Plant
-	every int64 // the number of deliveries from one fault to the next
+	every int64 // the number of deliveries from one mistake to the next
 	count *atomic.Int64
 }
 

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/oracle"
+	"github.com/boreas-pubsub/boreas/internal/faultproxy"
 	"github.com/boreas-pubsub/boreas/internal/server"
+	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
 )
 
 // The channels of a trial, and their rules.
@@ -48,7 +48,7 @@ type world struct {
 	log   *oracle.Log
 	plant oracle.Plant // the bug of the liar
 	lies  atomic.Int64
-	api   *boreastest.Proxy // the faulty proxy in front of the API
+	api   *faultproxy.Proxy // in front of the API
 
 	requests requests
 
@@ -57,13 +57,13 @@ type world struct {
 	// Guarded by mu.
 	server  *server.Server
 	engine  *witness
-	proxies []*boreastest.Proxy // in front of the subscribers' port
+	proxies []*faultproxy.Proxy // in front of the subscribers' port
 	direct  string              // the API's address
 }
 
 // newWorld starts a server.
 func newWorld(ctx context.Context, log *oracle.Log, plant oracle.Plant) (*world, error) {
-	api, err := boreastest.NewProxy("")
+	api, err := faultproxy.New("")
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (w *world) start(ctx context.Context) (*server.Server, error) {
 	return server.Start(ctx, configuration(), server.Options{Engine: engine})
 }
 
-// lieEvery is the number of deliveries from one fault of the liar to the next.
+// lieEvery is the number of deliveries from one mistake of the liar to the next.
 const lieEvery = 20
 
 // turnTo directs new connections to s.
@@ -164,8 +164,8 @@ func (w *world) restart(ctx context.Context, how restart) error {
 	}
 	old := w.turnAway()
 	if how == restartAbrupt {
-		w.all(boreastest.Fault{Kind: boreastest.Reset})
-		w.api.Do(boreastest.Fault{Kind: boreastest.Reset})
+		w.all(faultproxy.Failure{Kind: faultproxy.Reset})
+		w.api.Do(faultproxy.Failure{Kind: faultproxy.Reset})
 	}
 	hurry(old)
 	if how == restartAnew {
@@ -181,7 +181,7 @@ func (w *world) restart(ctx context.Context, how restart) error {
 	return nil
 }
 
-// hurry shuts a server down. It ignores the error, because a fault may keep connections from
+// hurry shuts a server down. It ignores the error, because a failure may keep connections from
 // ending, and those are closed.
 func hurry(s *server.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownHurry)
@@ -204,22 +204,22 @@ func (w *world) current() *server.Server {
 	return w.server
 }
 
-// all causes a fault in the connections of all subscribers.
-func (w *world) all(f boreastest.Fault) {
+// all causes a failure in the connections of all subscribers.
+func (w *world) all(f faultproxy.Failure) {
 	for _, p := range w.subscriberProxies() {
 		p.Do(f)
 	}
 }
 
-func (w *world) subscriberProxies() []*boreastest.Proxy {
+func (w *world) subscriberProxies() []*faultproxy.Proxy {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]*boreastest.Proxy(nil), w.proxies...)
+	return append([]*faultproxy.Proxy(nil), w.proxies...)
 }
 
 // proxy returns a new proxy in front of the subscribers' port.
-func (w *world) proxy() (*boreastest.Proxy, error) {
-	p, err := boreastest.NewProxy(w.current().WSAddr().String())
+func (w *world) proxy() (*faultproxy.Proxy, error) {
+	p, err := faultproxy.New(w.current().WSAddr().String())
 	if err != nil {
 		return nil, err
 	}
@@ -229,11 +229,11 @@ func (w *world) proxy() (*boreastest.Proxy, error) {
 	return p, nil
 }
 
-// heal removes all faults, and closes the connections that have a permanent one.
+// heal removes all failures, and closes the connections that have a permanent one.
 func (w *world) heal() {
 	for _, p := range append(w.subscriberProxies(), w.api) {
 		p.Refuse(false)
-		p.Do(boreastest.Fault{Kind: boreastest.Cut})
+		p.Do(faultproxy.Failure{Kind: faultproxy.Cut})
 	}
 }
 

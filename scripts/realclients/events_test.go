@@ -3,7 +3,6 @@
 package realclients
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -15,7 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	gorilla "github.com/gorilla/websocket"
+
+	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 // nginxConf configures a typical reverse proxy. It has no settings for streams, so responses are
@@ -166,28 +166,17 @@ func TestEventsThroughNginx(t *testing.T) {
 func TestWebSocketThroughNginx(t *testing.T) {
 	s := newSite(t)
 	socket := s.nginx()
-	dialer := gorilla.Dialer{NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	c := wstest.Dial(t, "ws://"+s.ws+"/v2", wstest.Options{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}
-	c, _, err := dialer.DialContext(t.Context(), "ws://"+s.ws+"/v2", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	}})
 	read := func() string {
 		t.Helper()
-		_, b, err := c.ReadMessage()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(bytes.TrimSpace(regexp.MustCompile(`"position":"[^"]*"`).ReplaceAll(b, []byte(`"position":"…"`))))
+		return strings.TrimSpace(regexp.MustCompile(`"position":"[^"]*"`).ReplaceAllString(c.Read(), `"position":"…"`))
 	}
 	if hello := read(); !strings.HasPrefix(hello, `{"hello":{"protocol":2,`) {
 		t.Errorf("got %s", hello)
 	}
-	if err := c.WriteMessage(gorilla.TextMessage, []byte(`{"id":1,"join":{"channels":[{"channel":"news"}]}}`)); err != nil {
-		t.Fatal(err)
-	}
+	c.Send(`{"id":1,"join":{"channels":[{"channel":"news"}]}}`)
 	if diff := cmp.Diff(`{"id":1,"join":{"channels":[{"channel":"news","position":"…"}]}}`, read()); diff != "" {
 		t.Error(diff)
 	}

@@ -11,8 +11,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/oracle"
 	"github.com/boreas-pubsub/boreas/internal/trial"
+	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
 )
 
 const (
@@ -57,8 +57,8 @@ func parse(args []string) (o options, err error) {
 			return err
 		}
 	}
-	flags.Func("plant", "plant a fault in what a client reports: drop, repeat or swap", plant(&o.client))
-	flags.Func("server-plant", "plant a fault in what the engine delivers: drop, repeat or swap", plant(&o.server))
+	flags.Func("plant", "plant a mistake in what a client reports: drop, repeat or swap", plant(&o.client))
+	flags.Func("server-plant", "plant a mistake in what the engine delivers: drop, repeat or swap", plant(&o.server))
 	return o, flags.Parse(args)
 }
 
@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(out, "faults: %v\ngaps: %v; %d of them with nothing in it\ndeliveries to: %v\n%v\n",
+	fmt.Fprintf(out, "failures: %v\ngaps: %v; %d of them with nothing in it\ndeliveries to: %v\n%v\n",
 		total.Counts, total.Gaps, total.Needless, total.To, total.Verdict)
 	if n := len(total.Findings); n > 0 {
 		return fmt.Errorf("%d unexplained; repeat a round with -seed=N -for=0s -notes", n)

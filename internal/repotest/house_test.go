@@ -1,0 +1,162 @@
+package repotest
+
+import (
+	"go/parser"
+	"go/token"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// This file checks the house: which package may import which, what a package may
+// not be called, and how long a file may be.
+
+const (
+	modulePath   = "github.com/boreas-pubsub/boreas"
+	maxFileLines = 500
+)
+
+// mayImport says which packages of this module each one may import, outside of its
+// tests. "." is the root. Imports point down: a package stands below those that it
+// imports. Packages below an entry with a final slash share its rule.
+var mayImport = map[string][]string{
+	"internal/clock":        {}, // which all may import
+	"internal/wire":         {},
+	"engine":                {},
+	"access":                {"internal/peer"},
+	"internal/listing":      {},
+	"engine/memory":         {"engine", "internal/listing"},
+	"internal/netpoll":      {},
+	".":                     {"engine", "engine/memory", "access", "internal/listing", "internal/netpoll", "internal/peer"},
+	"internal/spelling":     {},
+	"internal/textfile":     {},
+	"internal/redial":       {},
+	"auth":                  {".", "internal/peer", "access", "internal/fault", "internal/redial", "internal/textfile"},
+	"internal/config":       {".", "engine", "access", "internal/spelling", "internal/textfile"},
+	"internal/testca":       {},
+	"internal/panics":       {},
+	"internal/socket":       {"internal/panics"},
+	"internal/refusal":      {"internal/peer"},
+	"internal/limit":        {"internal/peer", "internal/fault"},
+	"internal/peer":         {},
+	"internal/fault":        {".", "engine", "access", "internal/wire"},
+	"internal/v2":           {".", "engine", "access", "internal/fault", "internal/limit", "internal/refusal", "internal/wire"},
+	"ws":                    {".", "engine", "access", "internal/panics", "internal/refusal", "internal/limit", "internal/fault", "internal/v2", "internal/wire", "internal/socket"},
+	"sse":                   {".", "engine", "access", "internal/spelling", "internal/panics", "internal/refusal", "internal/limit", "internal/v2", "internal/wire", "internal/fault", "internal/socket"},
+	"api":                   {".", "engine", "access", "auth", "internal/refusal", "internal/limit", "internal/v2", "internal/wire", "internal/fault"},
+	"internal/server":       {".", "engine/memory", "engine", "internal/socket", "internal/panics", "internal/refusal", "internal/limit", "internal/peer", "internal/wire", "internal/fault", "internal/v2", "internal/config", "internal/textfile", "auth", "js", "ws", "sse", "api"},
+	"client":                {"internal/wire"},
+	"js":                    {},
+	"boreastest":            {".", "engine", "access", "internal/fault"},
+	"internal/load":         {"client"},
+	"internal/doctor":       {"client"},
+	"internal/faultproxy":   {},
+	"internal/trial/oracle": {".", "engine"},
+	"internal/trial":        {".", "engine", "client", "internal/config", "internal/faultproxy", "internal/server", "internal/trial/oracle", "internal/wstest"},
+	"internal/trial/":       {"internal/trial", "internal/trial/oracle"},
+	"cmd/boreas":            {".", "access", "auth", "internal/wire", "internal/fault", "internal/config", "internal/logwriter", "internal/server", "internal/load", "internal/doctor", "internal/textfile", "client", "internal/spelling"},
+	"examples/":             {".", "access", "auth", "js", "ws", "sse", "api", "client", "examples/stage"},
+	"scripts/":              {},
+
+	"internal/logwriter": {},
+
+	// For tests only.
+	"internal/repotest":    {},
+	"internal/systemtest/": {".", "engine", "access", "internal/config", "internal/server", "internal/systemtest/issuer", "internal/wstest"},
+	"internal/testlog":     {},
+	"internal/wstest":      {},
+}
+
+// standardOnly are the packages that import nothing from outside Go's library.
+var standardOnly = []string{".", "engine", "engine/memory", "access"}
+
+// noName are names that say nothing about what is in the package.
+var noName = []string{
+	"util", "utils", "common", "helper", "helpers", "misc", "shared", "manager", "lib", "base",
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for dir, imports := range packages(t) {
+		allowed, known := ruleOf(dir)
+		if !known {
+			t.Errorf("package %s is in no row of mayImport: add the row, or find the package it belongs to", dir)
+			continue
+		}
+		for imported, file := range imports {
+			inner, ours := strings.CutPrefix(imported, modulePath)
+			inner = strings.TrimPrefix(inner, "/")
+			if inner == "" {
+				inner = "."
+			}
+			first, _, _ := strings.Cut(imported, "/")
+			switch {
+			case ours && inner != "internal/clock" && !slices.Contains(allowed, inner):
+				t.Errorf("%s: package %s must not import %s", file, dir, imported)
+			case !ours && strings.Contains(first, ".") && slices.Contains(standardOnly, dir):
+				t.Errorf("%s: package %s imports the standard library only, not %s", file, dir, imported)
+			}
+		}
+	}
+}
+
+func TestPackageNamesAreNouns(t *testing.T) {
+	for dir := range packages(t) {
+		if slices.Contains(noName, path.Base(dir)) {
+			t.Errorf("package %s: its name says nothing; what is in it?", dir)
+		}
+	}
+}
+
+func TestFilesAreShort(t *testing.T) {
+	for _, file := range files(t, ".go") {
+		if n := strings.Count(read(t, file), "\n"); n > maxFileLines {
+			t.Errorf("%s has %d lines, more than %d: which two subjects does it hold?", file, n, maxFileLines)
+		}
+	}
+}
+
+// ruleOf returns the row of mayImport for the package in dir.
+func ruleOf(dir string) (allowed []string, known bool) {
+	if allowed, known = mayImport[dir]; known {
+		return allowed, true
+	}
+	for prefix, allowed := range mayImport {
+		if strings.HasSuffix(prefix, "/") && strings.HasPrefix(dir, prefix) {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+// packages returns for each folder with Go code the import paths outside of tests,
+// each with one file that has it. All files count, whatever system they are for.
+func packages(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	found := make(map[string]map[string]string)
+	for _, file := range files(t, ".go") {
+		dir := path.Dir(file)
+		if found[dir] == nil {
+			found[dir] = make(map[string]string)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, read(t, file), parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[dir][imported] = file
+		}
+	}
+	if len(found) < 2 {
+		t.Fatalf("found only the packages %v: the walk is wrong", found)
+	}
+	return found
+}

@@ -1,0 +1,188 @@
+package access
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
+	whole "github.com/boreas-pubsub/boreas/internal/systemtest/site"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
+	"github.com/boreas-pubsub/boreas/sse"
+	"github.com/boreas-pubsub/boreas/ws"
+)
+
+// A stage is a site whose parts are put together as the server puts them, but for two
+// places where a test can act in between: once a token was found good, and before
+// a join reads what it has missed. Each time once.
+type stage struct {
+	*site
+	checked, reading atomic.Pointer[func()]
+}
+
+func once(p *atomic.Pointer[func()]) {
+	if act := p.Swap(nil); act != nil {
+		(*act)()
+	}
+}
+
+func newStage(t testing.TB) *stage {
+	t.Helper()
+	s := &stage{site: &site{Site: whole.WithoutServer(t, "")}}
+	jwt, err := auth.NewJWT(auth.JWTOptions{Keys: []string{"hs256:" + s.Issuer.File, s.Issuer.URL}, Issuer: issuer.Name, Audience: issuer.Audience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend, err := auth.NewBackend(auth.BackendOptions{URL: s.Backend.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := auth.Open(auth.Options{JWT: jwt, Backend: backend})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eng := &boreastest.Between{
+		Engine:     memory.New(memory.Options{}),
+		BeforeRead: func(string) { once(&s.reading) },
+	}
+	pattern, err := access.ParsePattern("**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules *boreas.Rules
+	rules = rules.Add(pattern, boreas.Rule{Presence: boreas.PresenceFull, ClientPublish: true, Retention: engine.Retention{Messages: 100}})
+	hub := boreas.New(boreas.Options{Engine: eng, Valid: authority.Valid, Rules: rules})
+	check := func(c access.Credentials) (*access.Grant, error) {
+		g, err := authority.Check(c)
+		if err == nil {
+			once(&s.checked)
+		}
+		return g, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/v2", ws.Handler(hub, ws.Options{Check: check}))
+	mux.Handle("/", ws.Classic(hub, ws.Options{Check: check}))
+	mux.Handle(sse.Path, sse.Handler(hub, sse.Options{Check: check}))
+	subscribers := httptest.NewServer(mux)
+	operator := httptest.NewServer(api.Handler(hub, api.Options{Authority: authority, Loopback: true}))
+	t.Cleanup(func() {
+		hub.Shutdown(context.Background(), 0) //nolint:errcheck // without sessions there is nothing to wait for
+		s.Client.CloseIdleConnections()
+		subscribers.Close()
+		operator.Close()
+		authority.Close()
+		eng.Close()
+	})
+	s.API, s.WS = operator.Listener.Addr().String(), subscribers.Listener.Addr().String()
+	s.NewAdmin()
+	return s
+}
+
+// ways are how access is taken in these tests.
+var ways = []string{tokenRevoked, userRevoked, keyRevoked, allRevoked, rulesChanged}
+
+// TestTakenBetween revokes access at three moments: while the backend's answer, which accepts
+// the token, is under way; just after the token was accepted; and just before a join reads the
+// messages that its session has missed. On every transport, the client receives nothing.
+func TestTakenBetween(t *testing.T) {
+	for _, when := range []string{"decided", "checked", "reading"} {
+		for _, how := range ways {
+			t.Run(when+", "+how, func(t *testing.T) {
+				got, want := map[string]string{}, map[string]string{}
+				for _, transport := range []string{overV2, handshake, overSSE, overClassic} {
+					if when == "reading" && transport == overClassic { // which reads nothing
+						continue
+					}
+					for _, kind := range kinds[:5] {
+						if impossible(transport, kind, how) != "" || when == "decided" && kind != byBackend {
+							continue
+						}
+						name := kind + " over " + transport
+						got[name] = newStage(t).taken(when, how, transport, kind)
+						want[name] = takenBetween(when, how, transport)
+					}
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// handshake is protocol 2 with the token in the handshake.
+const handshake = "protocol 2, handshake"
+
+// taken revokes the access of a client in between, and returns the messages that it received.
+func (s *stage) taken(when, how, transport, kind string) string {
+	c := &cell{s: s.site, transport: transport, verb: last, kind: kind, state: how, life: time.Hour}
+	if when != "reading" {
+		c.verb = join
+	}
+	if transport == overClassic {
+		c.verb = join
+	}
+	c.make()
+	act := func() {
+		if how == allRevoked {
+			c.revoke(object{"issued_before": time.Now().UTC().Format(time.RFC3339Nano)})
+		}
+		c.change()
+		s.publish(c.channel(), "too late")
+	}
+	switch when {
+	case "decided":
+		s.Backend.Decided.Store(&act)
+	case "checked":
+		s.checked.Store(&act)
+	default:
+		s.reading.Store(&act)
+	}
+	c.peer = c.newPeer()
+	if transport == handshake {
+		c.peer = &v2Peer{s: s.site, token: c.shown, early: true}
+	}
+	defer c.peer.close()
+	said := c.peer.do(c.verb, c.channel())
+	if s.checked.Load() != nil || s.reading.Load() != nil || s.Backend.Decided.Load() != nil {
+		return "it never came to the place in between"
+	}
+	return said
+}
+
+// takenBetween says what a client is told in the end.
+func takenBetween(when, how, transport string) string {
+	changed := when == "checked" && how == rulesChanged // what it was given is not what the token gives now
+	switch {
+	case changed && transport == overClassic:
+		return "1008"
+	case transport == overClassic:
+		return "ignored"
+	case changed && transport == overSSE:
+		return "rules_changed"
+	case changed:
+		return "4102 rules_changed"
+	case when == "reading" && how == rulesChanged: // it has the new rules, and is told what they say
+		return "not_permitted"
+	case when == "decided" && transport == handshake: // it never had the permission that was revoked
+		return "401 token_revoked"
+	case when == "decided":
+		return "token_revoked"
+	case transport == overV2, transport == handshake:
+		return "4300 token_revoked"
+	default:
+		return "token_revoked"
+	}
+}

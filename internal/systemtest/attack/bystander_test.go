@@ -1,0 +1,252 @@
+package attack
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	whole "github.com/boreas-pubsub/boreas/internal/systemtest/site"
+	"github.com/boreas-pubsub/boreas/internal/wstest"
+)
+
+const (
+	// beat is the pause between two messages to the bystanders, as a publisher of real
+	// life makes them. Nothing is decided by it.
+	beat = 5 * time.Millisecond
+
+	bystanderChannel = "news"
+)
+
+// bystanders are a subscriber on each transport and a publisher over HTTP, each with an
+// address of its own. The publisher publishes the next number when all have got the last
+// one, all the time, so every round proves that nobody has noticed anything.
+type bystanders struct {
+	s       *site
+	readers []*reader
+	stop    context.CancelFunc
+	ended   chan struct{}
+
+	mu     sync.Mutex
+	cond   *sync.Cond
+	rounds int             // guarded by mu: how many there were
+	took   []time.Duration // guarded by mu: how long each took
+	fault  string          // guarded by mu: what somebody noticed; the rounds are over then
+}
+
+// A reader is one of the subscribers. What it got comes one by one.
+type reader struct {
+	name  string
+	comes chan string // closed at its end
+	why   error       // the reason of the end, once comes is closed
+}
+
+func newBystanders(s *site) *bystanders {
+	ctx, cancel := context.WithCancel(s.Ctx)
+	b := &bystanders{s: s, stop: cancel, ended: make(chan struct{})}
+	b.cond = sync.NewCond(&b.mu)
+	token := s.tokenOf("bystander")
+	key := ""
+	if s.Admin != "" {
+		key = s.NewKey(object{"name": "bystander", "verbs": []string{"publish"}}).Key
+	}
+	var reading sync.WaitGroup
+	b.readers = []*reader{
+		b.overSocket(ctx, &reading, "127.2.0.1", "/", object{"access_token": token}, object{"channels": object{"join": []string{bystanderChannel}, "leave": []string{}}}),
+		b.overSocket(ctx, &reading, "127.2.0.2", "/v2", object{"auth": object{"token": token}}, object{"join": object{"channels": []object{{"channel": bystanderChannel}}}}),
+		b.overEvents(ctx, &reading, "127.2.0.3", token),
+	}
+	for s.Server.Hub().Subscribers(bystanderChannel) < len(b.readers) { // the classic wire does not tell
+		runtime.Gosched()
+	}
+	go func() {
+		defer close(b.ended)
+		defer reading.Wait()
+		defer cancel()
+		b.publish(ctx, key)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.fault = cmp.Or(b.fault, "the rounds are over")
+		b.cond.Broadcast()
+	}()
+	return b
+}
+
+// overSocket subscribes over a WebSocket.
+func (b *bystanders) overSocket(ctx context.Context, reading *sync.WaitGroup, address, path string, requests ...object) *reader {
+	c, err := wstest.Connect("ws://"+b.s.WS+path, wstest.Options{Context: ctx, Dial: whole.DialerFrom(address).DialContext})
+	if err != nil {
+		b.s.Fatal(err)
+	}
+	for _, r := range requests {
+		c.Send(r)
+	}
+	r := &reader{name: "the bystander on " + path, comes: make(chan string, 64)}
+	reading.Go(func() {
+		defer c.Close()
+		defer close(r.comes)
+		for {
+			text, err := c.Next()
+			if err != nil {
+				r.why = err
+				return
+			}
+			r.see([]byte(text))
+		}
+	})
+	return r
+}
+
+// overEvents subscribes to a stream of events.
+func (b *bystanders) overEvents(ctx context.Context, reading *sync.WaitGroup, address, token string) *reader {
+	client := whole.ClientFrom(address)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.s.WS+"/v2/events?channel="+bystanderChannel, nil)
+	if err != nil {
+		b.s.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := client.Do(request)
+	if err != nil {
+		b.s.Fatal(err)
+	}
+	r := &reader{name: "the bystander on /v2/events", comes: make(chan string, 64)}
+	reading.Go(func() {
+		defer client.CloseIdleConnections()
+		defer response.Body.Close()
+		defer close(r.comes)
+		lines := bufio.NewScanner(response.Body)
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				r.see([]byte(data))
+			}
+		}
+		if r.why = lines.Err(); r.why == nil {
+			r.why = io.EOF
+		}
+	})
+	return r
+}
+
+// see takes what is a message; other words of the protocols are none.
+func (r *reader) see(text []byte) {
+	var m struct{ Message json.RawMessage }
+	if err := json.Unmarshal(text, &m); err != nil {
+		r.comes <- err.Error()
+	} else if m.Message != nil {
+		r.comes <- string(m.Message)
+	}
+}
+
+// publish makes rounds until somebody notices something, or the end.
+func (b *bystanders) publish(ctx context.Context, key string) {
+	client := whole.ClientFrom("127.2.0.4")
+	defer client.CloseIdleConnections()
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		start := time.Now()
+		b.s.Progress(start)
+		fault := b.round(ctx, client, key, n)
+		if ctx.Err() != nil {
+			return
+		}
+		b.mu.Lock()
+		b.rounds, b.fault = n, fault
+		b.took = append(b.took, time.Since(start))
+		b.cond.Broadcast()
+		b.mu.Unlock()
+		if fault != "" {
+			return
+		}
+	}
+}
+
+// round publishes a number and waits until all have it. It returns what went wrong.
+func (b *bystanders) round(ctx context.Context, client *http.Client, key string, n int) string {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+b.s.API+"/v2/channels/"+bystanderChannel+"/messages", strings.NewReader(fmt.Sprint(n)))
+	if err != nil {
+		return err.Error()
+	}
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	response, err := client.Do(r)
+	if err != nil {
+		return fmt.Sprintf("the publisher, of number %d: %v", n, err)
+	}
+	text, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil || response.StatusCode != http.StatusCreated {
+		return fmt.Sprintf("the publisher, of number %d: %d %s %v", n, response.StatusCode, text, err)
+	}
+	for _, r := range b.readers {
+		select {
+		case got, ok := <-r.comes:
+			switch {
+			case !ok:
+				return fmt.Sprintf("%s was cut before number %d: %v", r.name, n, r.why)
+			case got != fmt.Sprint(n):
+				return fmt.Sprintf("%s got %s instead of number %d", r.name, got, n)
+			}
+		case <-ctx.Done():
+			return fmt.Sprintf("%s never got number %d", r.name, n)
+		}
+	}
+	return ""
+}
+
+// await waits for more rounds, which are this package's clock, and returns how many there
+// were then.
+func (b *bystanders) await(more int) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for want := b.rounds + more; b.rounds < want && b.fault == ""; {
+		b.cond.Wait()
+	}
+	return b.rounds
+}
+
+// noticed returns what somebody has noticed; "" if nobody did.
+func (b *bystanders) noticed() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fault
+}
+
+// median returns how long the rounds from one to another took.
+func (b *bystanders) median(from, to int) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	took := slices.Sorted(slices.Values(b.took[from:to]))
+	return took[len(took)/2]
+}
+
+// end ends the rounds. Nobody may have got anything beyond them.
+func (b *bystanders) end() {
+	b.stop()
+	<-b.ended
+	for _, r := range b.readers {
+		for range r.comes {
+			// The round that was under way may have got to some: at most one number each.
+			if _, more := <-r.comes; more {
+				b.s.Errorf("%s got messages that were not published", r.name)
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package attack
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/boreas-pubsub/boreas/internal/wstest"
+)
+
+// handshake is a valid one.
+func handshake(path string, headers ...string) string {
+	return wstest.Handshake(path, append([]string{"Host: 127.0.0.1"}, headers...)...)
+}
+
+// socket connects a WebSocket. Said is what came of it: "101" if all is well.
+func (a *attacker) socket(from int, path string, headers ...string) (l *line, said string) {
+	l = a.dial(from, a.WS).say(handshake(path, headers...))
+	return l, l.answer()
+}
+
+// open is like socket where it must succeed.
+func (a *attacker) open(from int, path string, headers ...string) *line {
+	a.Helper()
+	l, said := a.socket(from, path, headers...)
+	if said != "101" {
+		a.Fatalf("the handshake on %s from %s: %s", path, a.address(from), said)
+	}
+	return l
+}
+
+// withToken is a path with a token in it.
+func withToken(path, token string) string { return path + "?access_token=" + url.QueryEscape(token) }
+
+// message reads the next message of protocol 2. At the end it returns how that came.
+func (l *line) message() (m wstest.Message, over string) {
+	goodbye := ""
+	for {
+		op, payload, err := l.Frame()
+		switch {
+		case err != nil:
+			return wstest.Message{}, ending(err)
+		case op == wstest.OpClose && len(payload) < 2:
+			return wstest.Message{}, "closed without a code"
+		case op == wstest.OpClose:
+			code := binary.BigEndian.Uint16(payload)
+			return wstest.Message{}, strings.TrimSpace(fmt.Sprint("closed with ", code, " ", goodbye))
+		case op != wstest.OpText:
+			continue
+		}
+		m = wstest.Message{}
+		if err := json.Unmarshal(payload, &m); err != nil {
+			l.a.Errorf("%v: %s", err, payload)
+		}
+		if m.Goodbye == nil {
+			return m, ""
+		}
+		goodbye = m.Goodbye.Error.Code
+	}
+}
+
+// end reads until the WebSocket ends, and returns how.
+func (l *line) end() string {
+	for {
+		if _, over := l.message(); over != "" {
+			return over
+		}
+	}
+}
+
+// reply reads until the reply with the ID, or any error without one; and returns "ok", the
+// error, those of the channels of a join, or how the WebSocket ended.
+func (l *line) reply(id any) string {
+	for {
+		m, over := l.message()
+		switch {
+		case over != "":
+			return over
+		case m.Error != nil && (m.ID == nil || string(m.ID) == encodeText(id)):
+			return m.Error.Code
+		case m.ID != nil && string(m.ID) == encodeText(id):
+			return outcome(m)
+		}
+	}
+}
+
+// outcome describes the reply to a request.
+func outcome(m wstest.Message) string {
+	if m.Join == nil {
+		return "ok"
+	}
+	got := make(tally)
+	for _, c := range m.Join.Channels {
+		switch {
+		case c.Error != nil:
+			got.add(c.Error.Code)
+		case c.Gap != nil:
+			got.add("gap " + c.Gap.Reason)
+		default:
+			got.add("ok")
+		}
+	}
+	return got.String()
+}
+
+// lives tells whether the WebSocket still answers: "lives", or how it ended. A pong of its
+// own tells it, which every wire has.
+func (l *line) lives() string {
+	l.say(wstest.Frame(wstest.Fin|wstest.OpPing, "alive?"))
+	for {
+		op, payload, err := l.Frame()
+		switch {
+		case err != nil:
+			return ending(err)
+		case op == wstest.OpPong && string(payload) == "alive?":
+			return "lives"
+		case op == wstest.OpClose && len(payload) >= 2:
+			return fmt.Sprint("closed with ", binary.BigEndian.Uint16(payload))
+		}
+	}
+}
+
+// frames makes an attack of texts that are each sent to a new WebSocket of either wire. What
+// comes of them is counted.
+func frames(outcome func(*line) string, texts ...string) func(*attacker) string {
+	return func(a *attacker) string {
+		got := make(tally)
+		for _, path := range []string{"/", "/v2"} {
+			for _, text := range texts {
+				got.add(outcome(a.open(0, path).say(text)))
+			}
+		}
+		return got.String()
+	}
+}
+
+// joinOf is a request to join a channel.
+func joinOf(channel string, more string) string {
+	name, _ := json.Marshal(channel)
+	return `{"id":"j","join":{"channels":[{"channel":` + string(name) + more + `}]}}`
+}
