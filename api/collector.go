@@ -37,9 +37,9 @@ func newCollector(hub *boreas.Hub, a *auth.Authority, c *counts, t *routes) *col
 		k.rows = append(k.rows, row{m, prometheus.NewDesc("boreas_"+m.name, m.help, nil, labels)})
 	}
 	k.writes = prometheus.NewDesc("boreas_write_publications",
-		"Publications carried by one write to a session; its count is the number of writes.", nil, nil)
+		"Messages per write to a session. Its count is the number of writes.", nil, nil)
 	k.requests = prometheus.NewDesc("boreas_api_requests_total",
-		"Requests answered, by route and status.", []string{"route", "status"}, nil)
+		"Answered requests, by route and status.", []string{"route", "status"}, nil)
 	return k
 }
 

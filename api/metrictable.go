@@ -7,19 +7,19 @@ var metricTable = []metric{
 	{gauge, "sessions", helpSessions, "state=anonymous", func(s *snapshot) float64 { return float64(s.Anonymous) }},
 	{gauge, "sessions", helpSessions, "state=authenticated", func(s *snapshot) float64 { return float64(s.Authenticated) }},
 	{gauge, "sessions", helpSessions, "state=closing", func(s *snapshot) float64 { return float64(s.Closing) }},
-	{gauge, "sessions_blocked", "Sessions that wait for their socket to take bytes: slow readers.", "", func(s *snapshot) float64 { return float64(s.Blocked) }},
-	{gauge, "engine_calls", "Calls under way to an engine that can block. The engine in memory never does.", "", func(s *snapshot) float64 { return float64(s.EngineCalls) }},
+	{gauge, "sessions_blocked", "Sessions whose socket accepts no more bytes: slow readers.", "", func(s *snapshot) float64 { return float64(s.Blocked) }},
+	{gauge, "engine_calls", "Calls under way to an engine that can block. The memory engine never does.", "", func(s *snapshot) float64 { return float64(s.EngineCalls) }},
 	{gauge, "identities", "Identities (tokens) with at least one session.", "", func(s *snapshot) float64 { return float64(s.Identities) }},
 	{gauge, "channels", "Channels with at least one subscription.", "", func(s *snapshot) float64 { return float64(s.Channels) }},
-	{gauge, "subscriptions", "Places of sessions in channels.", "", func(s *snapshot) float64 { return float64(s.Subscriptions) }},
+	{gauge, "subscriptions", "Joined channels, summed over all sessions.", "", func(s *snapshot) float64 { return float64(s.Subscriptions) }},
 	{gauge, "channel_bytes", "Bytes of memory that joined channels use (channel_memory).", "", func(s *snapshot) float64 { return float64(s.ChannelBytes) }},
 
 	// Messages.
-	{counter, "publications_total", "Publications accepted.", "", func(s *snapshot) float64 { return float64(s.Publishes) }},
-	{counter, "publication_bytes_total", "Bytes of the payloads accepted.", "", func(s *snapshot) float64 { return float64(s.PublishBytes) }},
-	{counter, "deliveries_total", "Publications written to sessions, each session counted.", "", func(s *snapshot) float64 { return float64(s.Deliveries) }},
-	{counter, "delivered_bytes_total", "Bytes written to sessions, framing included.", "", func(s *snapshot) float64 { return float64(s.DeliveredBytes) }},
-	{counter, "duplicates_total", "Messages not published again, because their idempotency key had been used.", "", func(s *snapshot) float64 { return float64(s.Duplicates) }},
+	{counter, "publications_total", "Accepted messages.", "", func(s *snapshot) float64 { return float64(s.Publishes) }},
+	{counter, "publication_bytes_total", "Bytes of the payloads of accepted messages.", "", func(s *snapshot) float64 { return float64(s.PublishBytes) }},
+	{counter, "deliveries_total", "Messages written to sessions; a message counts once per session.", "", func(s *snapshot) float64 { return float64(s.Deliveries) }},
+	{counter, "delivered_bytes_total", "Bytes written to sessions, including framing.", "", func(s *snapshot) float64 { return float64(s.DeliveredBytes) }},
+	{counter, "duplicates_total", "Messages not published again, because their idempotency key was already used.", "", func(s *snapshot) float64 { return float64(s.Duplicates) }},
 	{counter, "gaps_total", helpGaps, "reason=expired", func(s *snapshot) float64 { return float64(s.Gaps.Expired) }},
 	{counter, "gaps_total", helpGaps, "reason=unknown_epoch", func(s *snapshot) float64 { return float64(s.Gaps.UnknownEpoch) }},
 	{counter, "gaps_total", helpGaps, "reason=ahead", func(s *snapshot) float64 { return float64(s.Gaps.Ahead) }},
@@ -31,9 +31,9 @@ var metricTable = []metric{
 	{counter, "pings_total", "Pings sent to sessions.", "", func(s *snapshot) float64 { return float64(s.Pings) }},
 
 	// Opened and closed sessions.
-	{counter, "sessions_opened_total", "Sessions opened.", "", func(s *snapshot) float64 { return float64(s.SessionsOpened) }},
-	{counter, "sessions_refused_total", "Sessions refused because there were as many as allowed.", "", func(s *snapshot) float64 { return float64(s.SessionsRefused) }},
-	{counter, "joins_refused_total", "Joins refused because the session was on as many channels as allowed, or the channel had as many subscribers.", "", func(s *snapshot) float64 { return float64(s.JoinsRefused) }},
+	{counter, "sessions_opened_total", "Opened sessions.", "", func(s *snapshot) float64 { return float64(s.SessionsOpened) }},
+	{counter, "sessions_refused_total", "Sessions refused because max_connections was reached.", "", func(s *snapshot) float64 { return float64(s.SessionsRefused) }},
+	{counter, "joins_refused_total", "Joins refused because a limit of joined channels or a rule's max_subscribers was reached.", "", func(s *snapshot) float64 { return float64(s.JoinsRefused) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=slow", func(s *snapshot) float64 { return float64(s.Ended.Slow) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=backlog", func(s *snapshot) float64 { return float64(s.Ended.Backlog) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=ping_timeout", func(s *snapshot) float64 { return float64(s.Ended.PingTimeout) }},
@@ -60,22 +60,22 @@ var metricTable = []metric{
 	{counter, "peer_refused_total", helpHeldRefused, "scope=all", func(s *snapshot) float64 { return float64(s.Held.Refused.All) }},
 
 	// History.
-	{gauge, "history_bytes", "Bytes of history kept, overhead included as an estimate.", "", func(s *snapshot) float64 { return float64(s.Engine.Bytes) }},
-	{gauge, "history_publications", "Publications kept.", "", func(s *snapshot) float64 { return float64(s.Engine.Publications) }},
+	{gauge, "history_bytes", "Bytes of history, including the estimated overhead of storing it.", "", func(s *snapshot) float64 { return float64(s.Engine.Bytes) }},
+	{gauge, "history_publications", "Kept messages.", "", func(s *snapshot) float64 { return float64(s.Engine.Publications) }},
 	{gauge, "history_channels", "Channels that have a kept message, or had one within the last hour.", "", func(s *snapshot) float64 { return float64(s.Engine.Channels) }},
-	{gauge, "history_followed", "Channels that have subscribers and no kept message.", "", func(s *snapshot) float64 { return float64(s.Engine.Followed) }},
-	{gauge, "history_keys", "Idempotency keys remembered.", "", func(s *snapshot) float64 { return float64(s.Engine.Keys) }},
+	{gauge, "history_followed", "Channels with subscribers and without a kept message.", "", func(s *snapshot) float64 { return float64(s.Engine.Followed) }},
+	{gauge, "history_keys", "Remembered idempotency keys.", "", func(s *snapshot) float64 { return float64(s.Engine.Keys) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=age", func(s *snapshot) float64 { return float64(s.Engine.EvictedAge) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=bounds", func(s *snapshot) float64 { return float64(s.Engine.EvictedBounds) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=memory", func(s *snapshot) float64 { return float64(s.Engine.EvictedMemory) }},
 
 	// Authorization.
-	{gauge, "tokens", "Tokens that the server knows: those that it made, and the token provider's.", "", func(s *snapshot) float64 { return float64(s.tokens) }},
+	{gauge, "tokens", "Tokens that the server made or loaded from the token provider.", "", func(s *snapshot) float64 { return float64(s.tokens) }},
 	{gauge, "keys", "Keys of the API.", "", func(s *snapshot) float64 { return float64(s.keys) }},
-	{gauge, "revocations", "Revocations remembered.", "", func(s *snapshot) float64 { return float64(s.revocations) }},
+	{gauge, "revocations", "Stored revocations.", "", func(s *snapshot) float64 { return float64(s.revocations) }},
 
 	// The API. refusalNames lists the status of each reason.
-	{counter, "api_dry_runs_total", "Messages that were in order and, as asked, not published.", "", func(s *snapshot) float64 { return float64(s.dryRuns.Load()) }},
+	{counter, "api_dry_runs_total", "Valid messages of dry runs, which were not published.", "", func(s *snapshot) float64 { return float64(s.dryRuns.Load()) }},
 	{counter, "api_tokens_created_total", "Tokens made through the API.", "", func(s *snapshot) float64 { return float64(s.tokensCreated.Load()) }},
 	{counter, "api_tokens_deleted_total", "Tokens revoked through the API.", "", func(s *snapshot) float64 { return float64(s.tokensDeleted.Load()) }},
 	{counter, "api_sessions_ended_total", "Sessions ended through the API.", "", func(s *snapshot) float64 { return float64(s.sessionsEnded.Load()) }},
@@ -98,18 +98,18 @@ var metricTable = []metric{
 }
 
 const (
-	helpSessions    = "Sessions by state: anonymous, authenticated, or closing (ended, connection not closed yet)."
-	helpEvicted     = "Publications dropped from history: too old, more than their channel keeps, or the oldest of all above the ceiling."
+	helpSessions    = "Sessions by state: anonymous, authenticated, or closing (ended, but the connection is still open)."
+	helpEvicted     = "Messages dropped from history, by reason: age (history_age), bounds (history_messages or history_bytes) or memory (history_memory)."
 	helpHeld        = "Bytes held for clients, by kind: request (arrived in part), answer (not read yet), batch (copies that connections are writing), message (received in part)."
-	helpHeldRefused = "Refusals for lack of room for bytes of clients, by the share that was used up: session, address, user, or all."
-	helpEngine      = "Engine calls that failed, by reason: busy (too many under way, so the call was not made), timeout (no answer in time) or panic."
+	helpHeldRefused = "Refusals because a share of peer_memory was used up, by the share: session, address, user or all."
+	helpEngine      = "Engine calls that failed, by reason: busy (too many calls under way, so this one was not made), timeout (no result in time) or panic."
 	helpGaps        = "Gaps that sessions received, including failed recoveries, by reason."
-	helpEnded       = "Sessions ended, by reason; other means that the client or the network closed it."
+	helpEnded       = "Ended sessions, by reason. other means that the client or the network closed the connection."
 )
 
 func apiRefused(why reason) metric {
 	return metric{
-		counter, "api_refused_total", "Requests for classic paths refused, by reason.", "reason=" + refusalNames[why],
+		counter, "api_refused_total", "Refused requests for classic paths, by reason.", "reason=" + refusalNames[why],
 		func(s *snapshot) float64 { return float64(s.refused[why].Load()) },
 	}
 }

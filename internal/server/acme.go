@@ -135,7 +135,7 @@ func (c *acmeCertificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, er
 	}
 	if now := time.Now(); c.ctx.Err() == nil && now.Sub(c.told[name]) >= acmeAgain {
 		c.told[name] = now
-		c.log.Error("there is no certificate for the name: the authority gave none; it must reach this server by that name on port 443, and is asked again when somebody connects",
+		c.log.Error("the authority gave no certificate for the name: it must reach this server by that name on port 443; the server asks again at the next connection",
 			"name", name, "directory", c.manager.Client.DirectoryURL, "error", err)
 	}
 	return nil, err

@@ -79,7 +79,7 @@ func (s *Server) checkKeys() error {
 	}
 	return fmt.Errorf("the API on %v can be reached by other machines and has no key: "+
 		"make one with `boreas key new NAME --data-dir=%s`%s; or let only this machine reach it with --api-host=127.0.0.1; "+
-		"or say --api-insecure to let everybody publish and make tokens", s.APIAddr(), directory, and)
+		"or use --api-insecure to let everyone publish and make tokens", s.APIAddr(), directory, and)
 }
 
 // Ready returns nil while the server accepts new work, and the reason otherwise.

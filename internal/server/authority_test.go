@@ -30,7 +30,7 @@ func TestWhereTheAPINeedsAKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	const refused = "the API on ADDRESS can be reached by other machines and has no key: make one with `boreas key new NAME --data-dir=%s`%s; " +
-		"or let only this machine reach it with --api-host=127.0.0.1; or say --api-insecure to let everybody publish and make tokens"
+		"or let only this machine reach it with --api-host=127.0.0.1; or use --api-insecure to let everyone publish and make tokens"
 	empty := t.TempDir()
 	for name, c := range map[string]struct {
 		host, dir string
@@ -130,7 +130,7 @@ func TestUntrustedProxyIsLogged(t *testing.T) {
 			response.Body.Close()
 		}
 		s.Shutdown(t.Context())
-		if got := strings.Count(log.String(), "X-Forwarded-For is not believed"); got != want {
+		if got := strings.Count(log.String(), "X-Forwarded-For is ignored"); got != want {
 			t.Errorf("trusted %q: logged %d times, want %d: %s", trusted, got, want, log.String())
 		}
 	}

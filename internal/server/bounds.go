@@ -57,7 +57,7 @@ var (
 	connectionsEvicted = prometheus.NewDesc("boreas_connections_evicted_total",
 		"Connections without a request under way that were closed to make room for new ones, by port.", []string{"port"}, nil)
 	connectionsRefused = prometheus.NewDesc("boreas_connections_refused_total",
-		"New connections refused, by port and reason: full (the port has reached its limit) or address (the address has reached its limit).", []string{"port", "reason"}, nil)
+		"Refused new connections, by port and reason: full (the port has reached its limit) or address (the address has reached its limit).", []string{"port", "reason"}, nil)
 	descriptorsShared = prometheus.NewDesc("boreas_file_descriptors",
 		"File descriptors reserved for sessions, handshakes, api and files. 0 means unlimited.", []string{"for"}, nil)
 )

@@ -27,7 +27,7 @@ func readPair(certFile, keyFile string) (*tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("%s and %s are no certificate in PEM with its private key: %w", certFile, keyFile, err)
+		return nil, fmt.Errorf("%s and %s are not a certificate and its private key in PEM: %w", certFile, keyFile, err)
 	}
 	return &pair, nil // X509KeyPair has set Leaf
 }
@@ -40,7 +40,7 @@ func readAuthorities(file string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, errors.New(file + " holds no certificate in PEM")
+		return nil, errors.New(file + " has no certificate in PEM")
 	}
 	return pool, nil
 }
@@ -75,8 +75,8 @@ func (e *expiry) look(port string, leaf *x509.Certificate, now time.Time) {
 	}
 	e.of, e.told = number, now
 	if left <= 0 {
-		e.log.Error("the certificate has expired: clients refuse it; put a new one in its place", "port", port, "expired", leaf.NotAfter)
+		e.log.Error("the certificate has expired and clients refuse it: replace it", "port", port, "expired", leaf.NotAfter)
 		return
 	}
-	e.log.Warn("the certificate will expire, and has not been replaced yet", "port", port, "expires", leaf.NotAfter)
+	e.log.Warn("the certificate will expire soon: replace it", "port", port, "expires", leaf.NotAfter)
 }

@@ -67,10 +67,10 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the certificates (-want +got):\n%s", diff)
 	}
-	const stays = `level=ERROR msg="what was read before stays in force: the certificate of the port has changed and cannot be used" port=ws error="`
+	const stays = `level=ERROR msg="the certificate of the port has changed and cannot be used; the server continues with the previous version" port=ws error="`
 	wantLog := []string{
-		stays + `CERT and KEY are no certificate in PEM with its private key: tls: private key does not match public key"`,
-		stays + `CERT and KEY are no certificate in PEM with its private key: tls: failed to find any PEM data in certificate input"`,
+		stays + `CERT and KEY are not a certificate and its private key in PEM: tls: private key does not match public key"`,
+		stays + `CERT and KEY are not a certificate and its private key in PEM: tls: failed to find any PEM data in certificate input"`,
 		stays + `cannot read the certificate CERT: no such file or directory"`,
 	}
 	gotLog := log.Lines()[before:]

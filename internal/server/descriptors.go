@@ -79,10 +79,10 @@ func (s *Server) logDescriptors(d descriptors) {
 		given, is int
 	}{{"max_connections", s.cfg.MaxConnections, d.sessions}, {"api_connections", s.cfg.APIConnections, d.api}} {
 		if option.given > option.is {
-			s.log.Warn(option.name+" is more than file descriptors allow, so a lower value is in force: raise the limit (ulimit -n, LimitNOFILE)",
+			s.log.Warn(option.name+" is higher than file descriptors allow, so the server uses a lower value: raise the limit (ulimit -n, LimitNOFILE)",
 				option.name, option.given, "in_force", option.is, "file_descriptors", d.limit)
 		}
 	}
-	s.log.Info("file descriptors are shared out", "limit", d.limit, "sessions", d.sessions,
+	s.log.Info("shares of file descriptors", "limit", d.limit, "sessions", d.sessions,
 		"handshakes", d.handshakes, "api", d.api, "files", d.files)
 }

@@ -40,7 +40,7 @@ func (s *Server) events() http.Handler {
 type sseMetrics struct{ counters *sse.Counters }
 
 var sseRefused = prometheus.NewDesc("boreas_sse_refused_total",
-	"Requests for a stream of server-sent events refused, by reason: malformed, unauthenticated, full (no room, or shutting down) or not_joined (none of its channels could be).", []string{"reason"}, nil)
+	"Refused requests for an event stream, by reason: malformed, unauthenticated, full (too many sessions, or shutting down) or not_joined (it could not join any of its channels).", []string{"reason"}, nil)
 
 // Describe implements prometheus.Collector.
 func (m sseMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- sseRefused }

@@ -28,7 +28,7 @@ func (s *Server) newLimits(cfg config.Config) *limit.Limits {
 		Key:    limit.Bounds{Requests: cfg.KeyRequests, Publishes: cfg.KeyPublishes, Bytes: cfg.KeyBytes},
 		Exempt: cfg.Unlimited(),
 		Refused: func(r limit.Refusal) {
-			s.log.Warn("a client does more than it may", "option", r.Option, "client", r.Client, "refused", r.Refused)
+			s.log.Warn("a client exceeds a limit", "option", r.Option, "client", r.Client, "refused", r.Refused)
 		},
 	})
 }
@@ -40,7 +40,7 @@ func (s *Server) newUntrusted() func(peer string) {
 	var once sync.Once
 	return func(peer string) {
 		once.Do(func() {
-			s.log.Warn("X-Forwarded-For is not believed: if this is your proxy, name it in trusted_proxies, or all its clients count as one address; said once",
+			s.log.Warn("X-Forwarded-For is ignored: if this is your proxy, name it in trusted_proxies, because otherwise all its clients count as one address; logged only once",
 				"peer", peer)
 		})
 	}
@@ -101,7 +101,7 @@ type limitMetrics struct {
 }
 
 var limitedTotal = prometheus.NewDesc("boreas_limited_total",
-	"Refusals because one client exceeded a limit, by scope (address, user or key) and limit, which together are the option's name. address and handshakes: connections closed because their peer had too many that were not sessions.",
+	"Refusals because one client exceeded a limit, by scope (address, user or key) and limit. The two together are the option's name. Scope address with limit handshakes: connections closed because their address had too many that were not sessions.",
 	[]string{"scope", "limit"}, nil)
 
 // Describe implements prometheus.Collector.

@@ -134,7 +134,7 @@ func TestPagesDoNotUseUpLimits(t *testing.T) {
 func TestLimitsOfTheConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		line := func(option, client string, n int) string {
-			return fmt.Sprintf("level=WARN msg=\"a client does more than it may\" option=%s client=%s refused=%d\n", option, client, n)
+			return fmt.Sprintf("level=WARN msg=\"a client exceeds a limit\" option=%s client=%s refused=%d\n", option, client, n)
 		}
 		logger, log := testlog.New()
 		s := &Server{log: logger}

@@ -83,7 +83,7 @@ func listenReason(which string, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("another program has this port: stop it, or choose another with --%s-port", which)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("this user may not take this port: choose one above 1023 with --%s-port", which)
+		return fmt.Errorf("this user may not use this port: choose one above 1023 with --%s-port", which)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("this machine does not have that address: choose another with --%s-host", which)
 	case errors.As(err, &lookup):

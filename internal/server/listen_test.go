@@ -57,7 +57,7 @@ func TestListenReason(t *testing.T) {
 		err  error
 		want string
 	}{
-		{fails(syscall.EACCES), "this user may not take this port: choose one above 1023 with --api-port"},
+		{fails(syscall.EACCES), "this user may not use this port: choose one above 1023 with --api-port"},
 		{fails(syscall.EADDRNOTAVAIL), "this machine does not have that address: choose another with --api-host"},
 		{&net.OpError{Op: "listen", Err: &net.DNSError{Name: "x"}}, "the host name cannot be resolved: choose another with --api-host"},
 		{&net.OpError{Op: "listen", Err: errors.New("odd")}, "odd"},

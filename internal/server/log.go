@@ -26,7 +26,7 @@ func NewLogger(w io.Writer, cfg config.Config) *slog.Logger {
 func logMetric(dropped func() uint64) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "boreas_log_lines_dropped_total",
-		Help: "Lines of the log that were dropped: its reader was too slow, or writing failed.",
+		Help: "Dropped lines of the log, because its reader was too slow or writing failed.",
 	}, func() float64 {
 		if dropped == nil {
 			return 0
@@ -45,18 +45,18 @@ func (s *Server) logStart(debug bool, account descriptors) {
 	s.logDescriptors(account)
 	if !isLoopback(s.APIAddr()) {
 		if !s.authority.HasKeys() {
-			s.log.Warn("the API has no keys (api_insecure): whoever reaches this address can publish and make tokens; let only your backends reach it",
+			s.log.Warn("the API has no keys (api_insecure): everyone who reaches this address can publish and make tokens; let only your backends reach it",
 				"api", s.APIAddr().String())
 		}
 		if s.cfg.Debug && !debug {
-			s.log.Info("the debug URLs are off, because the API is not on this machine's own address; --debug turns them on")
+			s.log.Info("the debug URLs are off, because the API is not on a loopback address; --debug turns them on")
 		}
 	}
 	if !s.cfg.RequireAuth {
 		s.log.Warn("require_auth is off: users need not authenticate")
 	}
 	if most := s.cfg.AddressConnections; !isLoopback(s.WSAddr()) && connections > 0 && (most == 0 || most >= connections) {
-		s.log.Warn("one address may have all connections: set address_connections to a part of max_connections", "address_connections", most, "max_connections", connections)
+		s.log.Warn("one address may use all connections: set address_connections lower than max_connections", "address_connections", most, "max_connections", connections)
 	}
 	s.log.Info("running",
 		"api", s.api.tls.shown("https", s.APIAddr().String()), "ws", s.ws.tls.shown("wss", s.WSAddr().String()), "config", s.cfg.File,
@@ -71,7 +71,7 @@ func (s *Server) logKept() {
 		return
 	}
 	open := !s.authority.HasKeys()
-	s.log.Info("tokens, keys and revocations are kept on disk", "data_dir", kept.Dir, "new", kept.New,
+	s.log.Info("tokens, keys and revocations are stored on disk", "data_dir", kept.Dir, "new", kept.New,
 		"keys", kept.Keys, "tokens", kept.Tokens, "revocations", kept.Revocations, "api_needs_key", !open)
 	if kept.New && open {
 		s.log.Warn("data_dir is new, so the API has no keys and is open until you make one; if you have made keys before, they are in another directory",

@@ -29,9 +29,9 @@ func TestLogOfAnOpenAPI(t *testing.T) {
 	}
 	s.logStart(s.debug(), descriptors{sessions: 960})
 	const want = `level=WARN msg="a note"
-level=INFO msg="file descriptors are shared out" limit=0 sessions=960 handshakes=0 api=0 files=0
-level=WARN msg="the API has no keys (api_insecure): whoever reaches this address can publish and make tokens; let only your backends reach it" api=10.0.0.1:8001
-level=INFO msg="the debug URLs are off, because the API is not on this machine's own address; --debug turns them on"
+level=INFO msg="shares of file descriptors" limit=0 sessions=960 handshakes=0 api=0 files=0
+level=WARN msg="the API has no keys (api_insecure): everyone who reaches this address can publish and make tokens; let only your backends reach it" api=10.0.0.1:8001
+level=INFO msg="the debug URLs are off, because the API is not on a loopback address; --debug turns them on"
 level=INFO msg=running api=10.0.0.1:8001 ws=127.0.0.1:8001 config="" tokens=0 debug=false max_connections=960
 `
 	if diff := cmp.Diff(want, log.String()); diff != "" {
@@ -46,8 +46,8 @@ func TestLogOfOneAddressForAll(t *testing.T) {
 		each, connections int
 		want              string
 	}{
-		{"10.0.0.1", 1000, 960, `level=WARN msg="one address may have all connections: set address_connections to a part of max_connections" address_connections=1000 max_connections=960` + "\n"},
-		{"10.0.0.1", 0, 960, `level=WARN msg="one address may have all connections: set address_connections to a part of max_connections" address_connections=0 max_connections=960` + "\n"},
+		{"10.0.0.1", 1000, 960, `level=WARN msg="one address may use all connections: set address_connections lower than max_connections" address_connections=1000 max_connections=960` + "\n"},
+		{"10.0.0.1", 0, 960, `level=WARN msg="one address may use all connections: set address_connections lower than max_connections" address_connections=0 max_connections=960` + "\n"},
 		{"10.0.0.1", 1000, 1001, ""},
 		{"10.0.0.1", 1000, 0, ""},
 		{"127.0.0.1", 1000, 960, ""},
@@ -103,12 +103,12 @@ func TestLogOfTheDataDirectory(t *testing.T) {
 		return log.String()
 	}
 	dir := filepath.Join(root, "data")
-	want := `level=INFO msg="tokens, keys and revocations are kept on disk" data_dir=` + dir + ` new=true keys=0 tokens=0 revocations=0 api_needs_key=false
+	want := `level=INFO msg="tokens, keys and revocations are stored on disk" data_dir=` + dir + ` new=true keys=0 tokens=0 revocations=0 api_needs_key=false
 level=WARN msg="data_dir is new, so the API has no keys and is open until you make one; if you have made keys before, they are in another directory" data_dir=` + dir + "\n"
 	if diff := cmp.Diff(want, start()); diff != "" {
 		t.Error(diff)
 	}
-	want = `level=INFO msg="tokens, keys and revocations are kept on disk" data_dir=` + dir + " new=false keys=1 tokens=1 revocations=1 api_needs_key=true\n"
+	want = `level=INFO msg="tokens, keys and revocations are stored on disk" data_dir=` + dir + " new=false keys=1 tokens=1 revocations=1 api_needs_key=true\n"
 	if diff := cmp.Diff(want, start()); diff != "" {
 		t.Error(diff)
 	}

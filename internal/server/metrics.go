@@ -19,13 +19,13 @@ type wsMetrics struct {
 
 var (
 	wsRefused = prometheus.NewDesc("boreas_ws_refused_total",
-		"Connections of subscribers refused, by reason: handshake (not a valid one), full (no room, or shutting down), crowded (before the handshake: too many at once), rate (over accept_rate), origin (not in allow_origin) or proxy_header (a trusted proxy sent no valid header of the PROXY protocol).", []string{"reason"}, nil)
+		"Refused connections of subscribers, by reason: handshake (not valid), full (too many sessions, or shutting down), crowded (too many connections that are not sessions yet), rate (over accept_rate), origin (not in allow_origin) or proxy_header (a trusted proxy sent no valid header of the PROXY protocol).", []string{"reason"}, nil)
 	wsClosed = prometheus.NewDesc("boreas_ws_closed_total",
-		"WebSockets closed because of what the client sent, by reason.", []string{"reason"}, nil)
+		"WebSockets closed because of a client's input, by reason.", []string{"reason"}, nil)
 	wsRejected = prometheus.NewDesc("boreas_ws_rejected_total",
-		"Messages of clients of protocol 2 that the server refused: messages that are not requests, tokens that are not valid.", []string{"what"}, nil)
+		"Wrong input of protocol 2 that got an error, by kind: message (not a request) or token (not valid).", []string{"what"}, nil)
 	wsIgnored = prometheus.NewDesc("boreas_ws_ignored_total",
-		"Input of clients that the classic wire ignores: messages, names that are not valid for channels, unknown tokens, joins while anonymous.", []string{"what"}, nil)
+		"Wrong input that the classic wire ignored, by kind: message (not a known request), name (not a valid channel name), token (not valid) or anonymous (a join or leave without a token).", []string{"what"}, nil)
 )
 
 // Describe implements prometheus.Collector.

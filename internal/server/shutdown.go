@@ -61,10 +61,10 @@ func (s *Server) shutdown(ctx context.Context) error {
 	}
 	s.engine.Close()
 	if closed := s.authority.Close(); closed != nil {
-		s.log.Error("the tokens, keys and revocations could not be closed as they should", "error", closed)
+		s.log.Error("closing the store of tokens, keys and revocations failed", "error", closed)
 	}
 	if err != nil {
-		return fmt.Errorf("not all connections ended in time, those left were cut off: %w", err)
+		return fmt.Errorf("not all connections ended in time, and the server closed the rest: %w", err)
 	}
 	return nil
 }

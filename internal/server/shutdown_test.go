@@ -97,7 +97,7 @@ func TestShutdownCutsOff(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err = s.Shutdown(ctx)
-	const want = "not all connections ended in time, those left were cut off: context deadline exceeded"
+	const want = "not all connections ended in time, and the server closed the rest: context deadline exceeded"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

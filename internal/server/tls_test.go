@@ -267,11 +267,11 @@ func TestFilesThatStopTheStart(t *testing.T) {
 		},
 		{
 			func(c *config.Config) { c.WSTLSCert, c.WSTLSKey = dir+"cert", dir+"key2" },
-			"ws_tls_cert, ws_tls_key: DIR/cert and DIR/key2 are no certificate in PEM with its private key: tls: private key does not match public key",
+			"ws_tls_cert, ws_tls_key: DIR/cert and DIR/key2 are not a certificate and its private key in PEM: tls: private key does not match public key",
 		},
 		{
 			func(c *config.Config) { c.APITLSCert, c.APITLSKey, c.APIClientCA = dir+"cert", dir+"key", dir+"junk" },
-			"api_client_ca: DIR/junk holds no certificate in PEM",
+			"api_client_ca: DIR/junk has no certificate in PEM",
 		},
 		{
 			func(c *config.Config) { c.ACMEDomains, c.ACMECache = "a.example", dir+"cert" },
@@ -279,7 +279,7 @@ func TestFilesThatStopTheStart(t *testing.T) {
 		},
 		{
 			func(c *config.Config) { c.ACMEDomains, c.ACMECache, c.ACMECA = "a.example", dir+"cache", dir+"junk" },
-			"acme_ca: DIR/junk holds no certificate in PEM",
+			"acme_ca: DIR/junk has no certificate in PEM",
 		},
 	}
 	for _, test := range tests {

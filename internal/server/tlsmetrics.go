@@ -10,9 +10,9 @@ import (
 
 var (
 	tlsExpires = prometheus.NewDesc("boreas_tls_certificate_expires_seconds",
-		"Seconds until the port's certificate ends, the first of several; negative once it has.", []string{"port"}, nil)
+		"Seconds until the first certificate of the port expires; negative after its expiry.", []string{"port"}, nil)
 	tlsFailed = prometheus.NewDesc("boreas_tls_handshakes_failed_total",
-		"Connections that did not get through the handshake of TLS, by port.", []string{"port"}, nil)
+		"Failed TLS handshakes, by port.", []string{"port"}, nil)
 )
 
 // tlsMetrics reports the ports that have TLS to Prometheus.
@@ -50,7 +50,7 @@ func (e handshakeErrors) Write(line []byte) (int, error) {
 	text := strings.TrimSuffix(string(line), "\n")
 	if reason, ok := strings.CutPrefix(text, "http: TLS handshake error from "); ok {
 		e.s.failed.Add(1)
-		e.s.expiry.log.Debug("a handshake of TLS has failed", "port", e.s.port, "from", reason)
+		e.s.expiry.log.Debug("a TLS handshake failed", "port", e.s.port, "from", reason)
 	} else {
 		e.others.Print(text)
 	}

@@ -76,7 +76,7 @@ func (w *watched[T]) look(now time.Time) {
 	if err != nil {
 		if err.Error() != w.told {
 			w.told = err.Error()
-			w.log.Error("what was read before stays in force: "+w.what+" has changed and cannot be used", "error", err)
+			w.log.Error(w.what+" has changed and cannot be used; the server continues with the previous version", "error", err)
 		}
 		return
 	}
