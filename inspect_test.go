@@ -52,7 +52,7 @@ func TestListSessions(t *testing.T) {
 		}
 		w.settle()
 		live, _ := w.announced()
-		padded := "s_0" + live.ID()[2:] // each session has one name
+		padded := "s_0" + live.ID()[2:] // a second text of the same ID
 		for _, id := range []string{after, padded, strings.ToUpper(live.ID()), "", "s_", "s_0", "s_00", "x", "s_ffffffffffffffffffff"} {
 			if _, err := w.hub.SessionInfo(id); err != boreas.ErrNoSession {
 				t.Errorf("%q: %v", id, err)
@@ -93,9 +93,9 @@ func TestListChannels(t *testing.T) {
 	})
 }
 
-// A session that lingers, or joins at this moment, is counted only in presence.
-func TestCountsAreOfThoseWhoAreThere(t *testing.T) {
-	for _, step := range []string{"joining", "there", "lingering", "gone"} {
+// A session whose place lingers, or whose join is not finished, counts only in presence.
+func TestCountsAreOfJoinedSessions(t *testing.T) {
+	for _, step := range []string{"joining", "joined", "lingering", "gone"} {
 		t.Run(step, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				between := &boreastest.Between{Engine: memory.New(memory.Options{})}
@@ -113,7 +113,7 @@ func TestCountsAreOfThoseWhoAreThere(t *testing.T) {
 				w.settle()
 				want := 0
 				switch step {
-				case "there":
+				case "joined":
 					want = 1
 				case "lingering":
 					s.Lost(errors.New("lost"))
@@ -125,7 +125,7 @@ func TestCountsAreOfThoseWhoAreThere(t *testing.T) {
 					t.Errorf("stats: %d channels, %d subscriptions, want %d", stats.Channels, stats.Subscriptions, want)
 				}
 				if len(census.Channels) != want || want == 1 && census.Channels[0] != (boreas.Count{Name: "chat", Sessions: 1}) {
-					t.Errorf("census: %v", census.Channels)
+					t.Errorf("counts: %v", census.Channels)
 				}
 				if n := w.hub.Subscribers("chat"); n != want {
 					t.Errorf("%d subscribers, want %d", n, want)
@@ -144,9 +144,9 @@ func TestCountsAreOfThoseWhoAreThere(t *testing.T) {
 	}
 }
 
-// Pages of channels and of sessions together contain all of them, in order, for any distribution
-// of names.
-func TestPagesAreWhole(t *testing.T) {
+// Pages of channels and of sessions together contain all of them, in order, for any distribution of
+// names.
+func TestPagesAreComplete(t *testing.T) {
 	ctx := context.Background()
 	inWorld(t, boreas.Options{}, func(w world) {
 		var want []string

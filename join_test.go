@@ -18,14 +18,14 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// announced opens an authenticated session on a connection that can tell everything.
+// announced opens an authenticated session on a connection that can receive every announcement.
 func (w world) announced(channels ...string) (*boreas.Session, *boreastest.Conn) {
 	w.Helper()
 	c := &boreastest.Conn{Form: boreastest.Announcing{}}
 	return w.subscribe(c, channels...), c
 }
 
-// joinLine is a join's answer as a line of a test: "joined news@3 recovered".
+// joinLine appends the results of a join as lines: "joined news@3 recovered".
 func joinLine(dst []byte, joins []boreas.Join, results []boreas.Joined) []byte {
 	for i, r := range results {
 		dst = fmt.Appendf(dst, "joined %s", joins[i].Channel)
@@ -44,7 +44,7 @@ func joinLine(dst []byte, joins []boreas.Join, results []boreas.Joined) []byte {
 	return dst
 }
 
-// joins joins, and has the answer in the stream.
+// joins joins the channels, and has the answer appear among the connection's lines.
 func (w world) joins(s *boreas.Session, joins ...boreas.Join) []boreas.Joined {
 	return s.Join(joins, func(dst []byte, results []boreas.Joined) []byte { return joinLine(dst, joins, results) })
 }
@@ -65,8 +65,8 @@ func (w world) publishUpTo(channel string, first, last int) {
 	}
 }
 
-// clauses 4.3, 4.4, 4.5, 4.6, 4.7: where a stream begins, and that the answer comes first.
-func TestWhereAJoinBegins(t *testing.T) {
+// clauses 4.3, 4.4, 4.5, 4.6, 4.7: the position at which a stream starts. The answer comes first.
+func TestStartOfAJoin(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		join      func(engine.Position) boreas.Join
@@ -96,11 +96,12 @@ func TestWhereAJoinBegins(t *testing.T) {
 	}
 }
 
-// clauses 4.8, 5.4: what cannot be recovered, and where the stream goes on then.
-func TestWhatCannotBeRecovered(t *testing.T) {
+// clauses 4.8, 5.4: positions that cannot be recovered, and the position at which the stream goes
+// on.
+func TestUnrecoverablePositions(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		since  engine.Position // Epoch 1 stands for the log's own
+		since  engine.Position // Epoch 1 stands for the log's real epoch
 		last   int
 		joined string
 		then   []string
@@ -109,7 +110,7 @@ func TestWhatCannotBeRecovered(t *testing.T) {
 		{"expired, the rest", engine.Position{Epoch: 1, Offset: 2}, 1000, "joined news@6 gap expired 2-6 oldest 6", span("news", 7, 10)},
 		{"expired by one", engine.Position{Epoch: 1, Offset: 5}, 2, "joined news@8 gap expired 5-8 oldest 6", span("news", 9, 10)},
 		{"just not expired", engine.Position{Epoch: 1, Offset: 6}, 0, "joined news@6 recovered", span("news", 7, 10)},
-		{"another life", engine.Position{Epoch: 99, Offset: 8}, 0, "joined news@10 gap unknown_epoch 8-10 oldest 6", nil},
+		{"another epoch", engine.Position{Epoch: 99, Offset: 8}, 0, "joined news@10 gap unknown_epoch 8-10 oldest 6", nil},
 		{"ahead", engine.Position{Epoch: 1, Offset: 11}, 0, "joined news@10 gap ahead 11-10 oldest 6", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,9 +136,9 @@ func TestWhatCannotBeRecovered(t *testing.T) {
 	}
 }
 
-// clause 4.11: a resuming client may request all messages that are left (clause 4.8) without a
-// permission for it. Without the verb history it gets the same as from a join without last.
-func TestLastOfAResumeNeedsTheVerbHistory(t *testing.T) {
+// clause 4.11: a client that resumes may request all messages that are kept (clause 4.8) even
+// without the verb history. Then it receives the same as from a join without last.
+func TestLastOfAResumeNeedsHistory(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		w.publishUpTo("news", 1, 3)
 		lost := engine.Position{Epoch: 99, Offset: 1}
@@ -156,12 +157,12 @@ func TestLastOfAResumeNeedsTheVerbHistory(t *testing.T) {
 	})
 }
 
-// clause 4.9: nothing new is told also when the messages are gone.
+// clause 4.9: a join at the head is recovered even after the messages have expired.
 func TestNothingNewAfterExpiry(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		w.publishUpTo("news", 1, 3)
 		head := w.head("news")
-		w.pass(30 * time.Minute) // beyond the age
+		w.pass(30 * time.Minute) // longer than messages are kept
 		s, conn := w.announced()
 		w.joins(s, boreas.Join{Channel: "news", Since: head})
 		w.publish("news", "4")
@@ -199,13 +200,12 @@ func TestJoinResultsArePerChannel(t *testing.T) {
 		}
 		s.Lost(context.Canceled)
 		if got := w.hub.Stats(); got.Channels != 1 {
-			t.Errorf("%d channels left behind", got.Channels)
+			t.Errorf("%d channels remain, want 1", got.Channels)
 		}
 	})
 }
 
-// clause 4.7 in every interleaving: a publication falls between any two steps of a
-// resume, and of the reads that follow it.
+// clause 4.7: a publication falls between any two steps of a resume and of the reads after it.
 func TestPublishDuringResume(t *testing.T) {
 	for _, step := range []string{"before follow", "after follow", "before read", "after read", "write", "all"} {
 		for _, room := range []int{-1, 9} {
@@ -258,8 +258,7 @@ func TestPublishDuringResume(t *testing.T) {
 	}
 }
 
-// TestEvictDuringResume drops what a session is to recover, after it was promised that:
-// clause 5.7.
+// clause 5.7: TestEvictDuringResume evicts messages after the answer has promised to recover them.
 func TestEvictDuringResume(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		between := &boreastest.Between{Engine: memory.New(memory.Options{Messages: 600})}
@@ -271,7 +270,7 @@ func TestEvictDuringResume(t *testing.T) {
 		since.Offset = 50
 		reads := 0
 		between.BeforeRead = func(string) {
-			if reads++; reads == 2 { // the first one was written with the answer
+			if reads++; reads == 2 { // the first read was part of the answer
 				w.publishUpTo("news", 601, 1000)
 			}
 		}
@@ -281,7 +280,7 @@ func TestEvictDuringResume(t *testing.T) {
 		got := conn.Lines()
 		n := slices.IndexFunc(got, func(line string) bool { return strings.Contains(line, "gap") })
 		if n < 2 {
-			t.Fatalf("got no gap: %q", got)
+			t.Fatalf("no gap: %q", got)
 		}
 		last := 50 + n - 1
 		want := append([]string{"joined news@50 recovered"}, span("news", 51, last)...)
@@ -321,10 +320,10 @@ func TestEndDuringJoin(t *testing.T) {
 					w.publish("news", "6")
 					w.settle()
 					if strings.Contains(conn.Taken(), "news") {
-						t.Errorf("got %q", conn.Taken())
+						t.Errorf("received %q", conn.Taken())
 					}
 					if got := w.hub.Stats().Channels; got != 0 {
-						t.Errorf("%d channels left behind", got)
+						t.Errorf("%d channels remain", got)
 					}
 				})
 			})
@@ -332,9 +331,9 @@ func TestEndDuringJoin(t *testing.T) {
 	}
 }
 
-// clause 5.2, across wires: classic and protocol 2 subscribers get the same in the same
-// order.
-func TestAllFormsGetTheSame(t *testing.T) {
+// clause 5.2: subscribers with the classic protocol and with protocol 2 receive the same messages
+// in the same order.
+func TestAllFormatsReceiveTheSame(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		_, a := w.subscriber("news")
 		_, b := w.announced("news")

@@ -19,14 +19,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a hub with what tests do to it. It is used inside a synctest bubble.
+// world is a test with a hub and helpers that act on it. It is used inside a synctest bubble.
 type world struct {
 	*testing.T
 	hub *boreas.Hub
 }
 
-// inWorld runs a test against a new hub, where time is a test's own and settle
-// waits until everything has happened that can happen.
+// inWorld runs a test with a new hub inside a synctest bubble, where time is simulated.
 func inWorld(t *testing.T, o boreas.Options, test func(w world)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
@@ -81,7 +80,7 @@ func join(s *boreas.Session, channel string) error {
 	return s.Join([]boreas.Join{{Channel: channel}}, nil)[0].Err
 }
 
-// want settles and compares all lines that the connection took.
+// want waits until the bubble is idle, and compares all lines that the connection has received.
 func (w world) want(c *boreastest.Conn, lines ...string) {
 	w.Helper()
 	w.settle()
@@ -99,16 +98,16 @@ func span(channel string, first, last int) []string {
 	return lines
 }
 
-// pass lets time pass: no real time, the bubble's own.
+// pass lets simulated time pass.
 func (w world) pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
 
-// heapInUse returns the bytes of the heap that are in use, after a collection.
+// heapInUse returns the number of bytes of the heap in use after a garbage collection.
 func heapInUse() int64 {
 	runtime.GC()
-	runtime.GC() // the first one only empties the pools
+	runtime.GC() // the first run only empties the pools
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
 	return int64(s.HeapAlloc)

@@ -15,9 +15,9 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// TestSessionsAgainstAModel does random things to sessions that take bytes at a
-// random pace, and compares what each was sent with a naive model: for each channel
-// what was published between each join and leave, once and in order.
+// TestSessionsAgainstAModel makes random calls to sessions whose connections accept bytes at a
+// random pace. It compares the received messages with a naive model: for each channel, the messages
+// published between each join and leave, once and in order.
 func TestSessionsAgainstAModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		inBubble(t, func(t *testing.T) {
@@ -54,8 +54,8 @@ func TestSessionsAgainstAModel(t *testing.T) {
 					w.join(sub.s, ch)
 					sub.on[ch] = true
 				case "leave":
-					// What was published before may or may not still come, unless
-					// it came already: let it come, so that the model knows.
+					// A message published before the leave may or may not be delivered after it.
+					// Let all messages arrive first, so that the model knows.
 					sub.c.Unbound()
 					w.settle()
 					sub.s.Leave(ch)
@@ -88,9 +88,9 @@ func TestSessionsAgainstAModel(t *testing.T) {
 	})
 }
 
-// TestStress lets real goroutines publish, join, leave, block and end at once, for
-// the race detector and for deadlocks. Whoever stays to the end must have
-// everything from its join on.
+// TestStress has real goroutines publish, join, leave, block and end sessions at the same time, for
+// the race detector and to find deadlocks. A session that stays must receive every message since
+// its join.
 func TestStress(t *testing.T) {
 	hub := boreas.New(boreas.Options{Sweepers: 4})
 	const publishers, each, stayers = 4, 200, 300
@@ -169,7 +169,7 @@ func TestStress(t *testing.T) {
 			t.Errorf("stayer %d: last line %q", i, got[len(got)-1])
 		}
 		if last["news"] != publishers*each+1 || last["other"] != publishers*each+1 {
-			t.Errorf("stayer %d has only %v", i, last)
+			t.Errorf("stayer %d received only %v", i, last)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 func message(data string) engine.Message { return engine.Message{Data: []byte(data)} }
 
-// clauses 6.1, 6.2: who may publish, and who gets it.
+// clauses 6.1, 6.2: which sessions may publish, and which receive the message.
 func TestSessionsPublish(t *testing.T) {
 	ctx := context.Background()
 	inWorld(t, boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {
@@ -55,8 +55,8 @@ func TestSessionsPublish(t *testing.T) {
 	})
 }
 
-// TestEchoWhileBlocked leaves out a session's own publications also where it catches up
-// from the log, and for every way in which its lines can be cut.
+// TestEchoWhileBlocked leaves out a session's own publications even while it catches up from the
+// log, wherever its lines are interrupted.
 func TestEchoWhileBlocked(t *testing.T) {
 	ctx := context.Background()
 	for room := range 12 {
@@ -85,8 +85,7 @@ func TestEchoWhileBlocked(t *testing.T) {
 	}
 }
 
-// A message that was not accepted, or was a duplicate, leaves nothing behind that would
-// swallow another.
+// A publish that failed or was a duplicate does not make the session skip another publication.
 func TestEchoAfterAFailure(t *testing.T) {
 	ctx := context.Background()
 	inBubble(t, func(t *testing.T) {
@@ -120,9 +119,9 @@ func (f *failing) Publish(ctx context.Context, channel string, m engine.Message)
 	return f.Engine.Publish(ctx, channel, m)
 }
 
-// A session whose newest publication is its own, and unwanted, has nothing to wait for;
-// and what it does not get is no delivery.
-func TestTheLastOneIsItsOwn(t *testing.T) {
+// A session whose newest publication is its own, and not wanted, has nothing to wait for. Skipped
+// publications do not count as deliveries.
+func TestNewestPublicationIsItsOwn(t *testing.T) {
 	ctx := context.Background()
 	for _, blocked := range []bool{false, true} {
 		inWorld(t, boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {

@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// TestUsersAreBounded counts the sessions and channels of users that a backend has named.
+// TestUsersAreBounded counts the sessions and channels of users whose name comes from a token.
 func TestUsersAreBounded(t *testing.T) {
 	inWorld(t, boreas.Options{MaxUserSessions: 2, MaxUserChannels: 3}, func(w world) {
 		g := grantOf(t, "u", access.Permission{Pattern: "**", Allow: access.AllVerbs})
@@ -18,9 +18,9 @@ func TestUsersAreBounded(t *testing.T) {
 		if err := join(two, "c"); err != boreas.ErrTooManyUserChannels {
 			t.Errorf("a fourth channel: %v", err)
 		}
-		three, _ := w.as(boreastest.Grant("x", "u")) // nobody has named this one
+		three, _ := w.as(boreastest.Grant("x", "u")) // this user's name does not come from a token
 		if err := three.Authenticate(g); err != boreas.ErrTooManyUserSessions || three.Identity() != "x" {
-			t.Errorf("a third session: %v, and it is %q", err, three.Identity())
+			t.Errorf("a third session: %v, its identity is %q", err, three.Identity())
 		}
 		if err := one.Authenticate(g); err != nil {
 			t.Errorf("again: %v", err)
@@ -33,11 +33,11 @@ func TestUsersAreBounded(t *testing.T) {
 		one.End(boreas.ErrTerminated)
 		w.join(two, "d")
 		if err := three.Authenticate(g); err != nil {
-			t.Errorf("in its place: %v", err)
+			t.Errorf("after another has ended: %v", err)
 		}
 		two.Deauthenticate()
 		three.Lost(boreas.ErrLeft)
-		for range 3 { // nothing is left counted
+		for range 3 { // the counts have returned to zero
 			s, _ := w.as(g, "a", "b", "c")
 			if err := s.Authenticate(boreastest.Grant("x", "x")); err != nil {
 				t.Fatal(err)
@@ -64,12 +64,12 @@ func TestAddressesAreBounded(t *testing.T) {
 			open = append(open, s)
 		}
 		if _, err := reserve("192.0.2.1"); err != boreas.ErrTooManyAddressSessions {
-			t.Errorf("a third: %v", err)
+			t.Errorf("a third session: %v", err)
 		}
 		open[0].Done()
 		s, err := reserve("192.0.2.1")
 		if err != nil {
-			t.Errorf("in its place: %v", err)
+			t.Errorf("after another has ended: %v", err)
 		}
 		for _, s := range append(open[1:], s) {
 			s.Done()

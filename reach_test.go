@@ -18,24 +18,24 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// Maximum costs from docs/limits.md, in bytes.
+// Maximum costs in bytes, from docs/limits.md.
 const (
 	sessionMost = 4<<10 + 4*boreas.HeldFree // including the uncounted bytes of each kind
 	channelMost = 700 + 2*access.MaxChannelName + 110 + 1000 + 300 + 110 + boreas.MaxInfo + 64
 )
 
-// reach is a hub with small limits, and clients that use all of them.
+// reach has a hub with small limits, and clients that use all of them.
 type reach struct {
 	world
 	options  boreas.Options
-	made     int // names so far
+	made     int // number of names made so far
 	sessions []*boreas.Session
-	conns    []*boreastest.Conn // the tests' part, which is not measured
+	conns    []*boreastest.Conn // belong to the test and are not measured
 }
 
-// attack opens sessions from the address until one is refused. With each session it does
-// everything that costs memory until that is refused: it joins invented channels, with presence
-// and info, publishes to invented channels, with keys, and does not read answers.
+// attack opens sessions from the address until one is refused. Each session does everything that
+// costs memory until that is refused: it joins made-up channels with presence and info, publishes
+// to made-up channels with keys, and does not read its answers.
 func (r *reach) attack(address string) {
 	r.Helper()
 	for i := 0; ; i++ {
@@ -77,7 +77,7 @@ func (r *reach) attack(address string) {
 				r.Fatal(err)
 			}
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond) // nothing makes room
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond) // nothing frees memory meanwhile
 		for s.Reserve(ctx, 32<<10) == nil {
 			s.Send(page(32 << 10))
 		}
@@ -92,9 +92,8 @@ func (r *reach) name(prefix string) string {
 	return name + strings.Repeat("x", access.MaxChannelName-len(name))
 }
 
-// TestWhatClientsCanMakeTheServerHold uses up the limits of docs/limits.md, from one address and
-// from many.
-func TestWhatClientsCanMakeTheServerHold(t *testing.T) {
+// TestMemoryLimitsHold uses up the limits of docs/limits.md, from one address and from many.
+func TestMemoryLimitsHold(t *testing.T) {
 	for name, addresses := range map[string]int{"one address": 1, "all": 8} {
 		t.Run(name, func(t *testing.T) {
 			const history = 2 << 20
@@ -128,10 +127,10 @@ func TestWhatClientsCanMakeTheServerHold(t *testing.T) {
 				t.Logf("%d sessions: %d bytes, at most %d (sessions %d, channels %d, peers %d, history %d); %+v",
 					len(r.sessions), took, most, sessions*sessionMost, channels, peers, history, r.hub.Stats().Engine)
 				if int64(len(r.sessions)) != sessions || took > most {
-					t.Errorf("%d sessions hold %d bytes, and should at most %d", len(r.sessions), took, most)
+					t.Errorf("%d sessions hold %d bytes, more than %d", len(r.sessions), took, most)
 				}
 				if took < most/2 {
-					t.Errorf("%d bytes are less than half of what should be possible, %d: the test does not reach far", took, most)
+					t.Errorf("%d bytes are less than half of the possible %d: the test does not reach the limits", took, most)
 				}
 				runtime.KeepAlive(r)
 			})

@@ -19,8 +19,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// lent is an engine that its owner closes after the hub's Shutdown has returned: after that no
-// call of it may be under way, and none may begin.
+// lent is an engine that its owner closes after the hub's Shutdown has returned. After that, no
+// call may be under way, and none may begin.
 type lent struct {
 	*testing.T
 	engine.Engine
@@ -29,7 +29,7 @@ type lent struct {
 	calls atomic.Int64
 }
 
-// call is one call of the engine, or one stop.
+// call stands for one call of the engine, or one call of stop.
 func (e *lent) call(ctx context.Context, what string) error {
 	if e.over.Load() {
 		e.Errorf("%s begins after Shutdown returned", what)
@@ -79,8 +79,8 @@ func (e *lent) Stats() engine.Stats {
 	return e.Engine.(*memory.Engine).Stats()
 }
 
-// inLent runs a test against a hub on a lent engine whose calls take a second. The test calls
-// end, which calls the hub's Shutdown with the given patience.
+// inLent runs a test with a hub on a lent engine whose calls take a second. The test calls end,
+// which calls the hub's Shutdown with the given timeout.
 func inLent(t *testing.T, o boreas.Options, test func(w world, e *lent, end func(patience time.Duration))) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
@@ -107,8 +107,9 @@ func lingering(t *testing.T) boreas.Options {
 	return boreas.Options{PresenceLinger: 5 * time.Second, Rules: new(boreas.Rules).Add(all, boreas.Rule{Presence: boreas.PresenceFull})}
 }
 
-// A lost session has expired, and its channel's stop is under way when the hub ends.
-func TestShutdownWaitsForTheStopOfALingeringPlace(t *testing.T) {
+// A lost session's place has expired, and the stop of its channel is under way when the hub shuts
+// down.
+func TestShutdownWaitsForStopOfLingeringPlace(t *testing.T) {
 	inLent(t, lingering(t), func(w world, e *lent, end func(time.Duration)) {
 		s, _ := w.subscriber("chat")
 		s.Lost(io.EOF)
@@ -117,8 +118,8 @@ func TestShutdownWaitsForTheStopOfALingeringPlace(t *testing.T) {
 	})
 }
 
-// doneFirst is a connection that is done as soon as it is finished, while the goroutine that
-// finished it continues only later.
+// doneFirst is a connection that calls Done within Finish, before Finish returns to the goroutine
+// that ended the session.
 type doneFirst struct {
 	session *boreas.Session
 	goOn    chan struct{}
@@ -128,9 +129,9 @@ func (*doneFirst) TryWrite(p []byte) (int, error)   { return len(p), nil }
 func (*doneFirst) WaitWritable(time.Duration) error { return nil }
 func (c *doneFirst) Finish(error, bool)             { c.session.Done(); <-c.goOn }
 
-// The hub ends while another goroutine, which has ended a session, has not released the
-// session's channels yet.
-func TestShutdownWaitsForWhoEndsASession(t *testing.T) {
+// The hub shuts down while the goroutine that ended a session has not released the session's
+// channels yet.
+func TestShutdownWaitsForReleaseOfChannels(t *testing.T) {
 	for name, act := range map[string]func(*boreas.Session){
 		"end":  func(s *boreas.Session) { s.End(boreas.ErrTerminated) },
 		"lost": func(s *boreas.Session) { s.Lost(io.EOF) },
@@ -158,7 +159,7 @@ func TestShutdownWaitsForWhoEndsASession(t *testing.T) {
 	}
 }
 
-// Each call is under way when the hub ends, and only its context can end it.
+// Each call is under way when the hub shuts down, and only its context can end it.
 func TestShutdownEndsCallsUnderWay(t *testing.T) {
 	never := context.Background()
 	for name, call := range map[string]func(w world, s *boreas.Session, p engine.Position) error{
@@ -232,14 +233,14 @@ func TestCallsAfterShutdown(t *testing.T) {
 			t.Errorf("stats: %+v", got)
 		}
 		if e.calls.Load() == 0 {
-			t.Error("the engine was never called: the test tests nothing")
+			t.Error("the engine was never called")
 		}
 	})
 }
 
-// TestShutdownAmidEverything ends hubs while sessions join, resume, publish, read, leave, and
+// TestShutdownDuringManyCalls shuts hubs down while sessions join, resume, publish, read, leave and
 // are lost, and while other goroutines end them.
-func TestShutdownAmidEverything(t *testing.T) {
+func TestShutdownDuringManyCalls(t *testing.T) {
 	for seed := range uint64(30) {
 		o := lingering(t)
 		inLent(t, o, func(w world, e *lent, end func(time.Duration)) {
@@ -282,7 +283,7 @@ func TestShutdownAmidEverything(t *testing.T) {
 					}
 				})
 			}
-			wg.Go(func() { // others
+			wg.Go(func() { // another goroutine ends sessions, publishes and lists
 				for !e.over.Load() {
 					ids.Range(func(id, _ any) bool {
 						ids.Delete(id)

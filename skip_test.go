@@ -13,7 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// small runs a test on a hub whose log keeps four publications a channel.
+// small runs a test with a hub whose logs keep four publications per channel.
 func small(t *testing.T, rules *boreas.Rules, test func(w world)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
@@ -34,15 +34,15 @@ func ruleFor(t *testing.T, pattern string, r boreas.Rule) *boreas.Rules {
 	return (*boreas.Rules)(nil).Add(p, r)
 }
 
-// clauses 5.3, 5.5: a session that can be told gets the gap and goes on; one that can't
-// is ended.
-func TestAReaderBehindTheLog(t *testing.T) {
+// clauses 5.3, 5.5: a session that can receive announcements receives the gap and goes on; another
+// one ends.
+func TestReaderBehindTheLog(t *testing.T) {
 	small(t, nil, func(w world) {
 		_, told := w.announced("news")
 		_, classic := w.subscriber("news")
 		told.Bound(len("news 1 1\nnews 2"))
 		classic.Bound(len("news 1 1\nnews 2"))
-		// Beyond the channel's window too.
+		// Fill the channel's window, too.
 		big := strings.Repeat("x", 1<<20)
 		w.publish("news", "1")
 		w.publish("news", "2")
@@ -62,18 +62,18 @@ func TestAReaderBehindTheLog(t *testing.T) {
 		}
 		want := append([]string{"news 1 1", "news 2 2", "news gap slow 2-8"}, span("news", 9, 12)...)
 		if got := short(told.Lines()); strings.Join(got, "|") != strings.Join(want, "|") {
-			t.Errorf("told: %q", got)
+			t.Errorf("with announcements: %q", got)
 		}
 		if got := short(classic.Lines()); strings.Join(got, "|") != "news 1 1|news 2 2|end: "+boreas.ErrSlow.Error() {
 			t.Errorf("classic: %q", got)
 		}
 		if got := w.hub.Stats().Gaps.Slow; got != 1 {
-			t.Errorf("counted %d gaps", got)
+			t.Errorf("%d gaps are counted, want 1", got)
 		}
 	})
 }
 
-// fallBehind makes the session fall behind the log once, and lets it go on.
+// fallBehind makes the session fall behind the log once, and then unblocks it.
 func fallBehind(w world, c *boreastest.Conn, from int) (last int) {
 	c.Bound(1)
 	big := strings.Repeat("x", 1<<20)
@@ -89,8 +89,8 @@ func fallBehind(w world, c *boreastest.Conn, from int) (last int) {
 	return from + 12
 }
 
-// clause 5.5: who falls behind again and again is sent away; who does so seldom is not.
-func TestFallingBehindAgainAndAgain(t *testing.T) {
+// clause 5.5: a session that falls behind repeatedly ends; one that seldom does so stays.
+func TestFallingBehindRepeatedly(t *testing.T) {
 	for name, pause := range map[string]time.Duration{"often": 0, "seldom": 20 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			small(t, nil, func(w world) {
@@ -109,7 +109,7 @@ func TestFallingBehindAgainAndAgain(t *testing.T) {
 	}
 }
 
-// clause 5.6: on a channel with the rule latest a blocked session skips to the newest.
+// clause 5.6: on a channel with the rule latest, a blocked session skips to the newest publication.
 func TestLatest(t *testing.T) {
 	small(t, ruleFor(t, "news", boreas.Rule{Latest: true}), func(w world) {
 		_, slow := w.announced("news", "sport")
@@ -129,7 +129,7 @@ func TestLatest(t *testing.T) {
 		w.settle()
 		w.publish("news", "6")
 		w.want(quick, span("news", 1, 6)...)
-		w.want(classic, span("news", 1, 6)...) // it can't be told of a gap
+		w.want(classic, span("news", 1, 6)...) // a classic session cannot be told of a gap
 		w.want(slow, "news 1 1", "news 2 2", "news gap conflated 2-4", "news 5 5", "sport 1 1", "sport 2 2", "news 6 6")
 		if got := w.hub.Stats().Gaps; got.Conflated != 1 || got.Slow != 0 {
 			t.Errorf("%+v", got)
@@ -137,8 +137,8 @@ func TestLatest(t *testing.T) {
 	})
 }
 
-// TestPersonalForms cuts the lines of sessions whose form depends on all their channels.
-func TestPersonalForms(t *testing.T) {
+// TestPersonalForms interrupts the lines of sessions whose format depends on all their channels.
+func TestSessionFormats(t *testing.T) {
 	for room := 1; room < 40; room += 3 {
 		inWorld(t, boreas.Options{}, func(w world) {
 			names := []string{"a", "b"}
@@ -181,9 +181,9 @@ func TestPersonalForms(t *testing.T) {
 	}
 }
 
-// TestPersonalFormsStayAsTheyWereCut moves a session on one of its channels while a
-// publication of the other one is written in part: the rest is that of what was begun.
-func TestPersonalFormsStayAsTheyWereCut(t *testing.T) {
+// TestPartlyWrittenLineStaysAsItBegan moves a session's position on one channel while a publication
+// of the other is partly written. The rest must belong to the line that was begun.
+func TestPartlyWrittenLineStaysAsItBegan(t *testing.T) {
 	inWorld(t, boreas.Options{Rules: ruleFor(t, "b", boreas.Rule{Latest: true})}, func(w world) {
 		names := []string{"a", "b"}
 		c := &boreastest.Conn{Form: boreastest.Personal{Channels: &names}}
@@ -193,15 +193,15 @@ func TestPersonalFormsStayAsTheyWereCut(t *testing.T) {
 		w.settle()
 		w.publishUpTo("b", 1, 100)
 		c.Bound(1)
-		w.settle() // it is writable again, and goes on with the newest of b
+		w.settle() // it is writable again, and continues with the newest of b
 		c.Unbound()
 		w.want(c, "a 1 1 @1,0", "b gap conflated 0-99 @1,99", "b 100 100 @1,100")
 	})
 }
 
-// A session that can be told is not ended while it reads nothing, however far the log
-// has moved on; the others are, after a while.
-func TestAStalledReader(t *testing.T) {
+// A session that can receive announcements stays while it reads nothing, however far the log has
+// moved on. Other sessions end after a while.
+func TestStalledReader(t *testing.T) {
 	small(t, nil, func(w world) {
 		_, told := w.announced("news")
 		_, classic := w.subscriber("news")
@@ -220,17 +220,17 @@ func TestAStalledReader(t *testing.T) {
 		if got := classic.Reason(); got != nil || told.Reason() != nil {
 			t.Fatalf("ended: %v, %v", got, told.Reason())
 		}
-		w.pass(4 * time.Second) // its last words have had their time
+		w.pass(4 * time.Second) // the time for its final bytes is over
 		if got := classic.Reason(); got != boreas.ErrSlow {
 			t.Errorf("classic: %v", got)
 		}
 		if lines := told.Lines(); len(lines) != 5 || lines[0] != "news gap slow 0-8" {
-			t.Errorf("told %d lines", len(lines))
+			t.Errorf("with announcements: %d lines", len(lines))
 		}
 	})
 }
 
-// A place on a channel with a bound is free again when its session leaves or ends.
+// A place on a channel with max_subscribers is free again when its session leaves or ends.
 func TestMaxSubscribers(t *testing.T) {
 	inWorld(t, boreas.Options{Rules: ruleFor(t, "news", boreas.Rule{MaxSubscribers: 2})}, func(w world) {
 		a, _ := w.announced("news")

@@ -14,11 +14,11 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-func TestABlockedReaderLosesNothingAndDelaysNobody(t *testing.T) {
+func TestBlockedReaderMissesNothing(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		_, slow := w.subscriber("news", "sport")
 		_, other := w.subscriber("news")
-		slow.Bound(13) // cuts the second message
+		slow.Bound(13) // ends in the middle of the second message
 		for i := 1; i <= 50; i++ {
 			w.publish("news", fmt.Sprint(i))
 			w.publish("sport", fmt.Sprint(i))
@@ -28,9 +28,9 @@ func TestABlockedReaderLosesNothingAndDelaysNobody(t *testing.T) {
 			t.Errorf("blocked: %d", got)
 		}
 		if got := len(slow.Taken()); got != 13 {
-			t.Errorf("took %d bytes", got)
+			t.Errorf("accepted %d bytes", got)
 		}
-		for range 300 { // a byte at a time, cutting everywhere
+		for range 300 { // one byte at a time, so that every place is interrupted
 			slow.Bound(1)
 			w.settle()
 		}
@@ -51,9 +51,9 @@ func TestABlockedReaderLosesNothingAndDelaysNobody(t *testing.T) {
 			t.Errorf("sport: got %s", got)
 		}
 		if got := w.hub.Stats().Blocked; got != 0 {
-			t.Errorf("blocked at the end: %d", got)
+			t.Errorf("still blocked: %d", got)
 		}
-		// And it is swept like any other again.
+		// The session is swept like any other again.
 		w.publish("news", "51")
 		w.want(other, span("news", 1, 51)...)
 		if lines := slow.Lines(); lines[len(lines)-1] != "news 51 51" {
@@ -62,12 +62,12 @@ func TestABlockedReaderLosesNothingAndDelaysNobody(t *testing.T) {
 	})
 }
 
-func TestAReaderThatTheLogHasPassedIsEnded(t *testing.T) {
+func TestReaderBehindTheLogIsEnded(t *testing.T) {
 	engine := func() engine.Engine { return memory.New(memory.Options{Messages: 10}) }
 	for _, reads := range []bool{true, false} {
 		t.Run(fmt.Sprintf("reads=%v", reads), func(t *testing.T) {
-			// The hub's window is larger than this log, so the log is
-			// passed only when the window is too: fill that.
+			// The hub's window is larger than this log. So a session falls behind only if the
+			// window is full, too.
 			inWorldWith(t, engine, func(w world) {
 				_, slow := w.subscriber("news")
 				slow.Bound(3)
@@ -87,7 +87,7 @@ func TestAReaderThatTheLogHasPassedIsEnded(t *testing.T) {
 				w.pass(2 * time.Second)
 				w.settle()
 				if got := w.hub.Stats().Ended.Slow; got != 1 {
-					t.Fatalf("ended for slowness: %d, want 1", got)
+					t.Fatalf("%d sessions ended because they were slow, want 1", got)
 				}
 				if reads {
 					slow.Unbound()
@@ -104,14 +104,14 @@ func TestAReaderThatTheLogHasPassedIsEnded(t *testing.T) {
 	}
 }
 
-func TestAReaderBehindTheWindowCatchesUpFromTheEngine(t *testing.T) {
+func TestReaderBehindTheWindowCatchesUp(t *testing.T) {
 	engine := func() engine.Engine { return memory.New(memory.Options{Messages: 100_000}) }
 	inWorldWith(t, engine, func(w world) {
 		_, slow := w.subscriber("news", "sport")
 		slow.Bound(3)
 		w.publish("sport", "1")
 		w.settle()
-		const n = 20_000 // more than the window's count
+		const n = 20_000 // more than the window holds
 		for i := 1; i <= n; i++ {
 			w.publish("news", fmt.Sprint(i))
 		}
@@ -127,7 +127,7 @@ func TestAReaderBehindTheWindowCatchesUpFromTheEngine(t *testing.T) {
 	})
 }
 
-func TestLeavingWhileBlocked(t *testing.T) {
+func TestLeaveWhileBlocked(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.subscriber("news", "sport")
 		c.Bound(3)
@@ -137,11 +137,11 @@ func TestLeavingWhileBlocked(t *testing.T) {
 		s.Leave("news")
 		w.publish("sport", "1")
 		c.Unbound()
-		w.want(c, "news 1 1", "sport 1 1") // the rest of a message begun, no other
+		w.want(c, "news 1 1", "sport 1 1") // only the rest of a partly written message
 	})
 }
 
-func TestEndingWhileBlocked(t *testing.T) {
+func TestEndWhileBlocked(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
 		s, c := w.subscriber("news")
 		c.Bound(3)
@@ -152,7 +152,7 @@ func TestEndingWhileBlocked(t *testing.T) {
 		s.End(boreas.ErrSlow)
 		w.settle()
 		if c.Reason() != nil {
-			t.Error("finished before its last words were out")
+			t.Error("Finish was called before the final bytes were written")
 		}
 		c.Unbound()
 		w.want(c, "news 1 1", "end: server is shutting down")
@@ -162,9 +162,9 @@ func TestEndingWhileBlocked(t *testing.T) {
 	})
 }
 
-func TestABusyChannelDoesNotStarveTheOthersOfASession(t *testing.T) {
+func TestBusyChannelDoesNotDelayOthers(t *testing.T) {
 	inWorld(t, boreas.Options{}, func(w world) {
-		big := strings.Repeat("x", 70<<10) // fills a batch alone
+		big := strings.Repeat("x", 70<<10) // fills a batch
 		writes := 0
 		c := &boreastest.Conn{OnWrite: func() {
 			if writes++; writes <= 20 {
@@ -178,12 +178,12 @@ func TestABusyChannelDoesNotStarveTheOthersOfASession(t *testing.T) {
 		w.publish("busy", big)
 		w.settle()
 		if i := slices.Index(c.Lines(), "quiet 1 hello"); i < 0 || i > 4 {
-			t.Errorf("the quiet channel came after %d of the busy one", i)
+			t.Errorf("the quiet channel's message came after %d of the busy channel", i)
 		}
 	})
 }
 
-// inWorldWith is inWorld with an engine, which must be made inside the bubble.
+// inWorldWith is inWorld with an engine that is created inside the bubble.
 func inWorldWith(t *testing.T, engine func() engine.Engine, test func(w world)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
@@ -197,8 +197,7 @@ func inWorldWith(t *testing.T, engine func() engine.Engine, test func(w world)) 
 
 var _ boreas.Conn = (*boreastest.Conn)(nil)
 
-// late is an engine whose log shows publications only some time after it has
-// delivered them.
+// late is an engine whose Read returns publications only some time after it has delivered them.
 type late struct {
 	engine.Engine
 	until time.Time
@@ -212,7 +211,7 @@ func (l *late) Read(ctx context.Context, channel string, since engine.Position, 
 	return h, err
 }
 
-func TestAnEngineWhoseLogIsBehindItsDeliveries(t *testing.T) {
+func TestEngineLogIsBehindItsDeliveries(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		e := &late{memory.New(memory.Options{}), time.Now().Add(time.Minute)}
 		defer e.Close()
@@ -226,7 +225,7 @@ func TestAnEngineWhoseLogIsBehindItsDeliveries(t *testing.T) {
 		w.settle()
 		c.Unbound()
 		w.want(c, "news 1 1")
-		w.pass(2 * time.Minute) // passes only if nobody reads without a pause
+		w.pass(2 * time.Minute) // a busy loop would never let the time pass
 		w.want(c, span("news", 1, 5)...)
 	})
 }

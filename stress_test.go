@@ -16,8 +16,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// Every line of every session is accounted for, whatever is cut, left out, or joined again.
-func TestEveryLineIsAccountedFor(t *testing.T) {
+// Every line of every session is checked, whatever is interrupted, skipped or joined again.
+func TestEveryLineUnderStress(t *testing.T) {
 	for round := range 60 {
 		inBubble(t, func(t *testing.T) { stress(t, round) })
 	}
@@ -35,7 +35,7 @@ func stress(t *testing.T, round int) {
 	type member struct {
 		s   *boreas.Session
 		c   *boreastest.Conn
-		own map[string]map[uint64]int // in which era of its being there it was published
+		own map[string]map[uint64]int // offset of an unwanted own publication to the number of the session's joins by then
 	}
 	var all []*member
 	for i := range 8 {
@@ -131,7 +131,7 @@ func stress(t *testing.T, round int) {
 		bad := func(format string, args ...any) {
 			t.Errorf("round %d session %d (%v): %s", round, i, m.c.Reason(), fmt.Sprintf(format, args...))
 		}
-		own := func(ch string, to uint64) bool { // all from pos+1 to to-1 are its own
+		own := func(ch string, to uint64) bool { // whether all publications from pos+1 to to-1 are its own
 			for o := pos[ch] + 1; o < to; o++ {
 				if m.own[ch][o] != era[ch] {
 					return false

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSubscriptionsByName compares the subscriptions that a session finds with a walk over all
-// of them, while it joins and leaves few and many channels.
+// TestSubscriptionsByName compares the subscriptions that a session finds with a linear search,
+// while it joins and leaves few and many channels.
 func TestSubscriptionsByName(t *testing.T) {
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -54,7 +54,7 @@ func TestSubscriptionsByName(t *testing.T) {
 				model = nil
 			}
 			if !slices.Equal(s.subs, model) {
-				t.Fatalf("%d subscriptions, want %d, in their order", len(s.subs), len(model))
+				t.Fatalf("%d subscriptions, want %d in order", len(s.subs), len(model))
 			}
 			joined := 0
 			for _, sub := range model {
@@ -69,7 +69,7 @@ func TestSubscriptionsByName(t *testing.T) {
 				t.Fatalf("%d subscriptions are searched one by one", len(model))
 			}
 			if s.table != nil && len(s.table.slots) > max(16*len(model), 4*walkedSubs) {
-				t.Fatalf("a table of %d for %d subscriptions", len(s.table.slots), len(model))
+				t.Fatalf("a table of %d slots for %d subscriptions", len(s.table.slots), len(model))
 			}
 			for range 5 {
 				name, events := fmt.Sprint(r.IntN(most)), r.IntN(2) == 0

@@ -14,9 +14,9 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// TestABigChannelIsSweptByManyAtOnce holds a write to one subscriber up until
-// another one, far away in the same channel, has been written to.
-func TestABigChannelIsSweptByManyAtOnce(t *testing.T) {
+// TestChannelIsSweptInParallel blocks the write to one subscriber until another one, in another
+// group of the same channel, has been written to.
+func TestChannelIsSweptInParallel(t *testing.T) {
 	inWorld(t, boreas.Options{Sweepers: 2}, func(w world) {
 		var once sync.Once
 		far := make(chan struct{})
@@ -30,14 +30,14 @@ func TestABigChannelIsSweptByManyAtOnce(t *testing.T) {
 		select {
 		case <-far:
 		default:
-			t.Error("one sweeper waits, and no other took what was left")
+			t.Error("one sweeper is blocked, and no other swept the other groups")
 			close(far)
 		}
 	})
 }
 
-// crowd opens n sessions on the channel "news". It calls onFirst when the first is
-// written to, and returns the connection of the last.
+// crowd opens n sessions on the channel "news". It calls onFirst at each write to the first
+// session, and returns the connection of the last.
 func crowd(t *testing.T, hub *boreas.Hub, n int, onFirst func()) (last *boreastest.Conn) {
 	t.Helper()
 	for i := range n {
@@ -57,9 +57,9 @@ func crowd(t *testing.T, hub *boreas.Hub, n int, onFirst func()) (last *boreaste
 	return last
 }
 
-// TestASweepLetsOthersRun sweeps with one processor, where a goroutine that only
-// counts gets on as often as the sweeper yields.
-func TestASweepLetsOthersRun(t *testing.T) {
+// TestSweepLetsOthersRun sweeps with one processor. Another goroutine counts how often the sweeper
+// yields.
+func TestSweepLetsOthersRun(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	hub := boreas.New(boreas.Options{Sweepers: 1})
 	defer hub.Shutdown(context.Background(), 0)
@@ -85,10 +85,10 @@ func TestASweepLetsOthersRun(t *testing.T) {
 	}
 }
 
-// TestASweepLetsTheNetworkIn sweeps with one processor, while a connection in the same
-// process waits for an answer again and again. The scheduler looks for one by itself
-// only every ten milliseconds, and a sweep of memory takes less.
-func TestASweepLetsTheNetworkIn(t *testing.T) {
+// TestSweepPollsTheNetwork sweeps with one processor, while a connection in the same process
+// exchanges bytes in a loop. Without help the scheduler polls the network only every ten
+// milliseconds, and this sweep takes less.
+func TestSweepPollsTheNetwork(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	hub := boreas.New(boreas.Options{Sweepers: 1})
 	defer hub.Shutdown(context.Background(), 0)
@@ -126,6 +126,6 @@ func TestASweepLetsTheNetworkIn(t *testing.T) {
 	near.Close()
 	wg.Wait()
 	if want := int64(subscribers / 512 / 4); got < want {
-		t.Errorf("%d answers came in during a sweep of %d writes, want %d or more", got, subscribers, want)
+		t.Errorf("%d answers arrived during a sweep of %d writes, want %d or more", got, subscribers, want)
 	}
 }
