@@ -11,7 +11,7 @@ import (
 
 // ErrInterrupted is returned by a call if the connection was lost before the server answered and
 // the request cannot be repeated safely. The request may or may not have been carried out.
-var ErrInterrupted = errors.New("the connection was lost before the server answered, so it may or may not have been carried out")
+var ErrInterrupted = errors.New("the connection was lost before the server answered, so the request may or may not have been carried out")
 
 // An ask is a request without a reply so far. All fields are guarded by Conn.mu.
 type ask struct {
@@ -46,7 +46,7 @@ func (c *Conn) submit(a *ask) {
 		delete(c.asks, a.id)
 		a.answer(nil, &Error{
 			Op: a.op, Code: CodeTooLarge, Retry: "never",
-			Message: fmt.Sprintf("the request has %d bytes, and this server reads %d; larger messages can be published over HTTP", len(a.text), limit),
+			Message: fmt.Sprintf("the request has %d bytes, and this server accepts %d; publish larger messages over HTTP", len(a.text), limit),
 		})
 		return
 	}
@@ -152,10 +152,10 @@ func (c *Conn) doThen(ctx context.Context, op, kind string, params any, again bo
 // readReply decodes the JSON of a reply.
 func readReply(op string, text json.RawMessage, into any) error {
 	if text == nil {
-		return fmt.Errorf("%s: the server's answer is of another kind than the request", op)
+		return fmt.Errorf("%s: the kind of the server's answer differs from the request", op)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("%s: the answer is not what a Boreas server gives: %w", op, err)
+		return fmt.Errorf("%s: the answer is not that of a Boreas server: %w", op, err)
 	}
 	return nil
 }

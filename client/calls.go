@@ -20,7 +20,7 @@ func (c *Client) NewToken(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if answer.Token == "" {
-		return "", errors.New("make a token: the answer holds none; is this the URL of a Boreas API?")
+		return "", errors.New("make a token: the answer has none; is this the URL of a Boreas API?")
 	}
 	return answer.Token, nil
 }

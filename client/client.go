@@ -76,7 +76,7 @@ func New(o Options) (*Client, error) {
 	}
 	for i := range len(o.Key) {
 		if o.Key[i] <= ' ' || o.Key[i] >= 0x7f {
-			return nil, errors.New("the API key has a character that no key has: a blank or a line's end, perhaps, of the file that it was read from")
+			return nil, errors.New("the API key has an invalid character, perhaps a blank or a line break of the file from which it was read")
 		}
 	}
 	if o.MaxResponse == 0 {
@@ -155,13 +155,13 @@ func (c *Client) callWithKey(ctx context.Context, op, method, path, key string, 
 		return fmt.Errorf("%s: read the answer: %w", op, withoutURL(err))
 	}
 	if int64(len(text)) > c.maxResponse {
-		return fmt.Errorf("%s: the answer is larger than %d bytes; raise MaxResponse to take it", op, c.maxResponse)
+		return fmt.Errorf("%s: the answer is larger than %d bytes; raise MaxResponse to accept it", op, c.maxResponse)
 	}
 	if answer == nil {
 		return nil
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("%s: the answer is not what a Boreas server gives: %w", op, err)
+		return fmt.Errorf("%s: the answer is not that of a Boreas server: %w", op, err)
 	}
 	return nil
 }

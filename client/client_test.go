@@ -76,11 +76,11 @@ func TestCalls(t *testing.T) {
 		"new token": {newToken, says(`{"token": "T-1"}`), called{Value: `"T-1"`, Requests: []string{"POST /base/token/"}}},
 		"new token from something else": {
 			newToken, says(`{}`),
-			called{Error: "make a token: the answer holds none; is this the URL of a Boreas API?", Requests: []string{"POST /base/token/"}},
+			called{Error: "make a token: the answer has none; is this the URL of a Boreas API?", Requests: []string{"POST /base/token/"}},
 		},
 		"new token from a web page": {
 			newToken, says(`<html>`),
-			called{Error: "make a token: the answer is not what a Boreas server gives: invalid character '<' looking for beginning of value", Requests: []string{"POST /base/token/"}},
+			called{Error: "make a token: the answer is not that of a Boreas server: invalid character '<' looking for beginning of value", Requests: []string{"POST /base/token/"}},
 		},
 		"all tokens": {list(), says(`{"tokens": ["a", "b"]}`), called{Value: `["a","b"]`, Requests: []string{"GET /base/token/"}}},
 		"tokens of a channel": {
@@ -91,7 +91,7 @@ func TestCalls(t *testing.T) {
 		"tokens of many channels": {list("a", "b"), says(""), called{Error: "list tokens: ask for one channel at a time"}},
 		"too many tokens": {
 			list(), says(`{"tokens": ["` + strings.Repeat("x", 1000) + `"]}`),
-			called{Error: "list tokens: the answer is larger than 1000 bytes; raise MaxResponse to take it", Requests: []string{"GET /base/token/"}},
+			called{Error: "list tokens: the answer is larger than 1000 bytes; raise MaxResponse to accept it", Requests: []string{"GET /base/token/"}},
 		},
 		"delete a token": {remove, refuses(204, ""), called{Value: "null", Requests: []string{"DELETE /base/token/se%2Fcret"}}},
 		"delete an unknown token": {
@@ -190,9 +190,9 @@ func TestKeyOfTheAPIIsSentAndNeverShown(t *testing.T) {
 		said = append(said, <-shown, strings.ReplaceAll(err.Error(), server.URL, "URL"))
 	}
 	want := []string{
-		"Bearer bk_secret", "delete a token: the server answered 302 Found: it redirects to URL, which the client does not follow: give that URL if it is the right one",
-		"Bearer bk_secret", `broadcast on "a": the server answered 302 Found: it redirects to URL, which the client does not follow: give that URL if it is the right one`,
-		"Bearer bk_secret", "end session \"s_1\": the server answered 302 Found: it redirects to URL, which the client does not follow: give that URL if it is the right one",
+		"Bearer bk_secret", "delete a token: the server answered 302 Found: it redirects to URL, and the client does not follow redirects: use that URL if it is correct",
+		"Bearer bk_secret", `broadcast on "a": the server answered 302 Found: it redirects to URL, and the client does not follow redirects: use that URL if it is correct`,
+		"Bearer bk_secret", "end session \"s_1\": the server answered 302 Found: it redirects to URL, and the client does not follow redirects: use that URL if it is correct",
 	}
 	if diff := cmp.Diff(want, said); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -42,7 +42,7 @@ func TestConnReconnectsAsTheServerAsks(t *testing.T) {
 		},
 		"no JSON": {
 			func(_ *fake, p *peer) { p.send("hello") },
-			"disconnected: the server sent something that is not of protocol 2: invalid character 'h' looking for beginning of value; again in 1s",
+			"disconnected: the server sent a message that is not of protocol 2: invalid character 'h' looking for beginning of value; again in 1s",
 		},
 		"a slot that is over": {func(_ *fake, p *peer) {
 			p.send(farewell)
@@ -130,7 +130,7 @@ func TestConnNoticesThatTheServerIsSilent(t *testing.T) {
 		if took, want := time.Since(began), 30*time.Second+37500*time.Millisecond+time.Second; took != want {
 			t.Errorf("reconnected after %v, want %v", took, want)
 		}
-		states.want(t, "disconnected: the server gave no sign of life for 37.5s; again in 1s", "connecting 2")
+		states.want(t, "disconnected: the server sent nothing for too long for 37.5s; again in 1s", "connecting 2")
 	})
 }
 
@@ -151,7 +151,7 @@ func TestConnWithoutHeartbeatsPings(t *testing.T) {
 		<-time.After(2 * time.Second)
 		p.want(`{"id":0,"ping":{}}`)
 		<-time.After(12 * time.Second)
-		states.want(t, "disconnected: the server gave no sign of life for 37.5s; again in 1s")
+		states.want(t, "disconnected: the server sent nothing for too long for 37.5s; again in 1s")
 	})
 }
 
@@ -165,8 +165,8 @@ func TestConnTriesAgainWhenTheHandshakeTakesTooLong(t *testing.T) {
 		<-f.accepted
 		states.want(
 			t, "connecting 1",
-			"disconnected: the server did not say hello, as protocol 2 begins: is this the right URL?; again in 1s", "connecting 2",
-			"disconnected: the server did not answer in time to the token; again in 2s", "connecting 3",
+			"disconnected: the server did not send the hello of protocol 2: is the URL correct?; again in 1s", "connecting 2",
+			"disconnected: the server did not answer the token in time; again in 2s", "connecting 3",
 		)
 	})
 }
@@ -178,8 +178,8 @@ func TestConnGivesUpIfTheURLIsNotAServer(t *testing.T) {
 		want   string
 	}{
 		"no such path":     {refuse: http.NotFound, want: "ended: connect: the server answered 404 Not Found"},
-		"no hello":         {frame: `{"message":1,"channel":"a","position":"p"}`, want: "ended: the server did not say hello, as protocol 2 begins: is this the right URL?"},
-		"another protocol": {frame: strings.Replace(fakeHello, ":2", ":3", 1), want: "ended: the server speaks protocol 3, and this client 2"},
+		"no hello":         {frame: `{"message":1,"channel":"a","position":"p"}`, want: "ended: the server did not send the hello of protocol 2: is the URL correct?"},
+		"another protocol": {frame: strings.Replace(fakeHello, ":2", ":3", 1), want: "ended: the server speaks protocol 3, and this client speaks 2"},
 		"a goodbye at once": {
 			frame: `{"goodbye":{"error":{"code":"overloaded","message":"Full.","retry":"never"}}}`,
 			want:  "ended: stay connected: the server closed the connection with 1001: Full. (overloaded)",

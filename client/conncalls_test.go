@@ -92,8 +92,8 @@ func TestConnDoesNotSendARequestThatIsTooLarge(t *testing.T) {
 		calls := &caller{c: c, t: t}
 		calls.publish(t.Context(), `"`+strings.Repeat("x", 1000)+`"`, PublishOptions{Key: "k"})
 		p.want()
-		calls.want(t, `{ false 0} publish on "chat": the server refused: the request has 1060 bytes, and this server reads 1000; `+
-			`larger messages can be published over HTTP (too_large)`)
+		calls.want(t, `{ false 0} publish on "chat": the server refused: the request has 1060 bytes, and this server accepts 1000; `+
+			`publish larger messages over HTTP (too_large)`)
 	})
 }
 

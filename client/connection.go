@@ -19,7 +19,7 @@ import (
 // closeWait is how long to wait for the server's close frame before closing the socket.
 const closeWait = 250 * time.Millisecond
 
-var errSilent = errors.New("the server gave no sign of life")
+var errSilent = errors.New("the server sent nothing for too long")
 
 // A connection is one WebSocket of a [Subscriber]. It has three goroutines, all of which end in
 // close: the first reads, the second writes the token and the joins, and the third pings the server
@@ -153,7 +153,7 @@ func parse(kind websocket.MessageType, frame []byte) (Message, error) {
 		Channel *string         `json:"channel"`
 	}
 	if kind != websocket.MessageText || json.Unmarshal(frame, &m) != nil || m.Channel == nil || m.Message == nil {
-		return Message{}, errors.New("the server sent something that is not a classic message; is this the URL of a Boreas server?")
+		return Message{}, errors.New("the server sent a message that is not a classic one; is this the URL of a Boreas server?")
 	}
 	return Message{Channel: *m.Channel, Data: m.Message}, nil
 }

@@ -95,7 +95,7 @@ func broken(err error) error {
 // needs another token, so without a TokenFunc the ending is final.
 func (c *Conn) refuseToken(token string, e *ending) {
 	if c.o.TokenFunc == nil {
-		e.final, e.err = true, fmt.Errorf("%w; there is no TokenFunc to get another token from", e.err)
+		e.final, e.err = true, fmt.Errorf("%w; there is no TokenFunc to get another token", e.err)
 		return
 	}
 	c.refused, c.refusal = &token, e.err

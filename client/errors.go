@@ -77,7 +77,7 @@ var ErrMayHaveMissed = errors.New("messages may have been missed")
 
 // ErrInUse is yielded by [Subscription.Events] and [Subscriber.Messages] if another loop already
 // ranges over the same subscription or subscriber.
-var ErrInUse = errors.New("it is already being ranged over, and only one loop at a time can")
+var ErrInUse = errors.New("another loop is already ranging over it, and only one may do so at a time")
 
 // Reconnected is yielded by [Subscriber.Messages] after the connection was lost and restored.
 // Messages that were published in between were missed, and the classic wire cannot say which.

@@ -117,7 +117,7 @@ func (r *refused) as(op string) *Error {
 func parseFrame(text []byte) (*frame, error) {
 	f := new(frame)
 	if err := json.Unmarshal(text, f); err != nil {
-		return nil, fmt.Errorf("the server sent something that is not of protocol 2: %w", err)
+		return nil, fmt.Errorf("the server sent a message that is not of protocol 2: %w", err)
 	}
 	return f, nil
 }

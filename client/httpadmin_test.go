@@ -78,7 +78,7 @@ func TestCallsOfAdministration(t *testing.T) {
 		"create a token that may do everything": {
 			func(ctx context.Context, c *Client) (any, error) { return c.CreateToken(ctx, NewTokenRequest{}) },
 			says(`{}`),
-			called{Error: "make a token: the answer holds none; is this the URL of a Boreas API?", Requests: []string{`POST /base/v2/tokens application/json {}`}},
+			called{Error: "make a token: the answer has none; is this the URL of a Boreas API?", Requests: []string{`POST /base/v2/tokens application/json {}`}},
 		},
 		"create a token for a while": {
 			func(ctx context.Context, c *Client) (any, error) {
@@ -181,7 +181,7 @@ func TestCallsOfAdministration(t *testing.T) {
 				return c.CreateKey(ctx, NewKeyRequest{Name: "n", Verbs: []string{}})
 			},
 			says(`{}`),
-			called{Error: `make key "n": the answer holds none; is this the URL of a Boreas API?`, Requests: []string{`POST /base/v2/keys application/json {"name":"n","verbs":[]}`}},
+			called{Error: `make key "n": the answer has none; is this the URL of a Boreas API?`, Requests: []string{`POST /base/v2/keys application/json {"name":"n","verbs":[]}`}},
 		},
 		"keys": {
 			func(ctx context.Context, c *Client) (any, error) { return c.Keys(ctx) },

@@ -61,7 +61,7 @@ type CreatedToken struct {
 }
 
 var (
-	errNoText    = errors.New("the answer holds none; is this the URL of a Boreas API?")
+	errNoText    = errors.New("the answer has none; is this the URL of a Boreas API?")
 	errNoTokenID = errors.New("the token's ID is empty")
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-var errNoHello = errors.New("the server did not say hello, as protocol 2 begins: is this the right URL?")
+var errNoHello = errors.New("the server did not send the hello of protocol 2: is the URL correct?")
 
 // A link is one WebSocket of a [Conn]. The goroutine of [Conn.run] reads from it. The other
 // goroutines (write, watch and, while the token is renewed, refresh.run) end in close.
@@ -89,7 +89,7 @@ func (l *link) begin(ctx context.Context, token string) ending {
 	case f.Hello == nil:
 		return ending{err: errNoHello, wrong: true}
 	case f.Hello.Protocol != 2:
-		return ending{err: fmt.Errorf("the server speaks protocol %d, and this client 2", f.Hello.Protocol), final: true}
+		return ending{err: fmt.Errorf("the server speaks protocol %d, and this client speaks 2", f.Hello.Protocol), final: true}
 	}
 	l.hello, l.user = *f.Hello, f.Hello.User
 	if token == "" {
@@ -98,7 +98,7 @@ func (l *link) begin(ctx context.Context, token string) ending {
 	for second := false; ; second = true {
 		refusal, err := l.authenticate(ctx, token)
 		if ctx.Err() != nil {
-			return ending{err: errors.New("the server did not answer in time to the token")}
+			return ending{err: errors.New("the server did not answer the token in time")}
 		}
 		if err != nil {
 			return l.ending(err)

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	errNoOtherToken = errors.New("the token ends soon, and there is no TokenFunc to get another from")
+	errNoOtherToken = errors.New("the token expires soon, and there is no TokenFunc to get another one")
 	errSameToken    = errors.New("TokenFunc gave the same token again")
 )
 
@@ -105,7 +105,7 @@ func (r *refresh) renew(refused string) (token string, err error) {
 	}
 	f, err := c.doThen(ctx, "authenticate", "auth", authRequest{token}, false, func(f *frame) { r.take(token, f.Auth) })
 	if err == nil && f.Auth == nil {
-		err = errors.New("authenticate: the server's answer is of another kind than the request")
+		err = errors.New("authenticate: the kind of the server's answer differs from the request")
 	}
 	return token, err
 }

@@ -200,8 +200,8 @@ func TestConnEndsWhenItsTokenExpiresWithoutAnother(t *testing.T) {
 		<-c.Done()
 		states.want(
 			t, "connecting 1", "connected s_1 u1",
-			"expiring in 1m0s: the token ends soon, and there is no TokenFunc to get another from; again in 0s",
-			"ended: stay connected: the server closed the connection with 4302: over; there is no TokenFunc to get another token from",
+			"expiring in 1m0s: the token expires soon, and there is no TokenFunc to get another one; again in 0s",
+			"ended: stay connected: the server closed the connection with 4302: over; there is no TokenFunc to get another token",
 		)
 	})
 	for _, end := range []func(*peer){

@@ -19,7 +19,7 @@ func (f *fake) redirects(to string, times int) {
 
 // A handshake does not follow redirects, because the token would be sent to another server.
 func TestHandshakesFollowNoRedirect(t *testing.T) {
-	const want = "connect: the server answered 302 Found: it redirects to http://other, which the client does not follow: give that URL if it is the right one"
+	const want = "connect: the server answered 302 Found: it redirects to http://other, and the client does not follow redirects: use that URL if it is correct"
 	for _, to := range []string{"http://other/v2?access_token=secret", "http://me:secret@other/v2"} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake(t)

@@ -245,9 +245,9 @@ func TestSubscriberNoticesADeadConnection(t *testing.T) {
 		}
 		l.want(
 			t, "connecting 1", "connected",
-			"disconnected: the server gave no sign of life for 5s; again in 500ms",
+			"disconnected: the server sent nothing for too long for 5s; again in 500ms",
 			"connecting 2", "connected",
-			"error: reconnected after 500ms without a connection (the server gave no sign of life for 5s): messages may have been missed",
+			"error: reconnected after 500ms without a connection (the server sent nothing for too long for 5s): messages may have been missed",
 		)
 		// A silent server that answers pings is not dead.
 		<-time.After(time.Hour)
@@ -356,10 +356,10 @@ func TestSubscriberRefusesFramesThatAreNotMessages(t *testing.T) {
 		want  string
 	}{
 		"too large":  {`{"message": "` + strings.Repeat("x", 1000) + `", "channel": "a"}`, websocket.TextMessage, "a message is larger than ReadLimit: "},
-		"not JSON":   {"hello", websocket.TextMessage, "the server sent something that is not a classic message"},
-		"no channel": {`{"message": 1}`, websocket.TextMessage, "the server sent something that is not a classic message"},
-		"no message": {`{"channel": "a"}`, websocket.TextMessage, "the server sent something that is not a classic message"},
-		"binary":     {`{"message": 1, "channel": "a"}`, websocket.BinaryMessage, "the server sent something that is not a classic message"},
+		"not JSON":   {"hello", websocket.TextMessage, "the server sent a message that is not a classic one"},
+		"no channel": {`{"message": 1}`, websocket.TextMessage, "the server sent a message that is not a classic one"},
+		"no message": {`{"channel": "a"}`, websocket.TextMessage, "the server sent a message that is not a classic one"},
+		"binary":     {`{"message": 1, "channel": "a"}`, websocket.BinaryMessage, "the server sent a message that is not a classic one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

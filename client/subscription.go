@@ -11,7 +11,7 @@ import (
 
 // ErrSubscribed is returned by [Conn.Subscribe] if the Conn already has a subscription of the
 // channel.
-var ErrSubscribed = errors.New("there is a subscription of this channel on this connection already; close it first, or use another Conn")
+var ErrSubscribed = errors.New("this connection already has a subscription of the channel; close it first, or use another Conn")
 
 // SubscribeOptions select the start of a subscription and the events that it receives. The zero
 // value receives the messages that are published from now on.

@@ -63,7 +63,7 @@ func redirection(resp *http.Response) string {
 		return ""
 	}
 	return "it redirects to " + to.Scheme + "://" + to.Host +
-		", which the client does not follow: give that URL if it is the right one"
+		", and the client does not follow redirects: use that URL if it is correct"
 }
 
 // withoutURL removes the URL from net/http's errors, because the path of a token's deletion

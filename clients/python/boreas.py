@@ -132,7 +132,7 @@ class ApiError(Exception):
             wait = 0.0
         message = body[:200].decode("utf-8", "replace").strip()
         if 300 <= status < 400 and headers.get("Location"):
-            message = "it redirects%s, which the client does not follow: give that URL if it is the right one" % (
+            message = "it redirects%s, and the client does not follow redirects: use that URL if it is correct" % (
                 _host_of(headers["Location"])
             )
         return cls(status, "", message or "no reason given", retry, wait)

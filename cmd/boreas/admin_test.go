@@ -342,7 +342,7 @@ func TestInvalidKeyIsNotSent(t *testing.T) {
 	got := started{args: "key list", env: []string{"BOREAS_API_KEY=two words"}}.run(t)
 	want := outcome{
 		Exit:   2,
-		Stderr: "boreas: the API key has a character that no key has: a blank or a line's end, perhaps, of the file that it was read from\n",
+		Stderr: "boreas: the API key has an invalid character, perhaps a blank or a line break of the file from which it was read\n",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
