@@ -2,6 +2,7 @@ package boreas
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -19,6 +20,10 @@ type Options struct {
 	// Engine keeps and carries the publications. Nil means a new [memory.Engine] with
 	// its defaults, which the hub closes; a given engine is its owner's to close.
 	Engine engine.Engine
+
+	// Node is the hub's name among the nodes of a cluster, which becomes a part of each session's
+	// ID; see [ValidNode]. "" means that there are no other nodes.
+	Node string
 
 	// MaxSessions is how many sessions may be open at once; 0 means no bound.
 	MaxSessions int
@@ -126,8 +131,11 @@ type Hub struct {
 	goroutines sync.WaitGroup
 }
 
-// New returns a running hub. End it with [Hub.Shutdown].
+// New returns a running hub. End it with [Hub.Shutdown]. It panics if Options.Node is not valid.
 func New(o Options) *Hub {
+	if o.Node != "" && !ValidNode(o.Node) {
+		panic(fmt.Sprintf("boreas: Options.Node is %q: a node's name has 1 to %d lower-case letters and digits", o.Node, MaxNode))
+	}
 	if o.MaxChannels == 0 {
 		o.MaxChannels = DefaultMaxChannels
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 
 // SessionInfo describes a session.
 type SessionInfo struct {
-	ID        string    // its name
+	ID        string    // see [Session.ID]
 	User      string    // "" while anonymous
 	TokenID   string    // the same
 	Expires   time.Time // of its token; zero if that has no end
@@ -131,14 +130,21 @@ func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int)
 	return list, more, nil
 }
 
-// ListSessions describes at most limit live sessions, in the order of their names as numbers: those
-// after the one named, which need not be there any more; "" is before all. More tells
-// whether there are others after them. Error: [ErrNoSession] if after is no name.
+// ListSessions describes at most limit live sessions, in the order of their IDs: by node, and then
+// by number. It begins after the given ID, whose session need not exist any more and may be of
+// another node; "" is before all. More reports whether further sessions of this hub follow.
+// Error: [ErrNoSession] if after is no ID.
 func (h *Hub) ListSessions(after string, limit int) (list []SessionInfo, more bool, err error) {
 	var least uint64
 	if after != "" {
-		if least, err = parseSession(after); err != nil {
-			return nil, false, err
+		node, number, ok := parseSessionID(after)
+		switch own := h.options.Node; {
+		case !ok, node != "" && own == "": // a hub without a node is the only one
+			return nil, false, ErrNoSession
+		case node > own:
+			return nil, false, nil
+		case node == own:
+			least = number
 		}
 	}
 	for {
@@ -165,7 +171,7 @@ func (h *Hub) ListSessions(after string, limit int) (list []SessionInfo, more bo
 	}
 }
 
-// SessionInfo describes a live session. Error: [ErrNoSession].
+// SessionInfo describes a live session of this hub. Error: [ErrNoSession]; see [SessionNode].
 func (h *Hub) SessionInfo(id string) (SessionInfo, error) {
 	s, err := h.session(id)
 	if err != nil {
@@ -178,7 +184,7 @@ func (h *Hub) SessionInfo(id string) (SessionInfo, error) {
 	return info, nil
 }
 
-// EndSession ends a session for the reason. Error: [ErrNoSession].
+// EndSession ends a session of this hub for the reason. Error: [ErrNoSession]; see [SessionNode].
 func (h *Hub) EndSession(id string, reason error) error {
 	s, err := h.session(id)
 	if err != nil {
@@ -189,25 +195,15 @@ func (h *Hub) EndSession(id string, reason error) error {
 }
 
 func (h *Hub) session(id string) (*Session, error) {
-	number, err := parseSession(id)
-	if err != nil {
-		return nil, err
+	node, number, ok := parseSessionID(id)
+	if !ok || node != h.options.Node {
+		return nil, ErrNoSession
 	}
 	s := h.registry.find(number)
 	if s == nil {
 		return nil, ErrNoSession
 	}
 	return s, nil
-}
-
-// parseSession reads a session's name.
-func parseSession(id string) (uint64, error) {
-	digits, ok := strings.CutPrefix(id, idPrefix)
-	number, err := strconv.ParseUint(digits, nameBase, 64)
-	if !ok || err != nil || sessionName(number) != id {
-		return 0, ErrNoSession
-	}
-	return number, nil
 }
 
 // describer is a Conn that can tell what it is.

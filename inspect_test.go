@@ -1,6 +1,7 @@
 package boreas_test
 
 import (
+	gocmp "cmp"
 	"context"
 	"errors"
 	"slices"
@@ -53,7 +54,8 @@ func TestListSessions(t *testing.T) {
 		w.settle()
 		live, _ := w.announced()
 		padded := "s_0" + live.ID()[2:] // a second text of the same ID
-		for _, id := range []string{after, padded, strings.ToUpper(live.ID()), "", "s_", "s_0", "s_00", "x", "s_ffffffffffffffffffff"} {
+		ofNode := "s_n1_" + live.ID()[2:]
+		for _, id := range []string{after, padded, ofNode, strings.ToUpper(live.ID()), "", "s_", "s_0", "s_00", "x", "s_ffffffffffffffffffff"} {
 			if _, err := w.hub.SessionInfo(id); err != boreas.ErrNoSession {
 				t.Errorf("%q: %v", id, err)
 			}
@@ -61,10 +63,81 @@ func TestListSessions(t *testing.T) {
 				t.Errorf("%q: %v", id, err)
 			}
 		}
-		if _, _, err := w.hub.ListSessions("x", 1); err != boreas.ErrNoSession {
-			t.Errorf("after x: %v", err)
+		for _, after := range []string{"x", ofNode} {
+			if _, _, err := w.hub.ListSessions(after, 1); err != boreas.ErrNoSession {
+				t.Errorf("after %s: %v", after, err)
+			}
 		}
 	})
+}
+
+// A hub finds its own sessions only. Pages of several nodes' sessions, requested from each node with
+// the same after, contain each session once, in one order.
+func TestSessionsOfSeveralNodes(t *testing.T) {
+	nodes := []string{"a", "a1", "b"}
+	var hubs []*boreas.Hub
+	var want []string
+	for _, node := range nodes {
+		h := boreas.New(boreas.Options{Node: node})
+		defer h.Shutdown(context.Background(), 0)
+		hubs = append(hubs, h)
+		var ids []string
+		for range 20 {
+			s, _, err := boreastest.Open(h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, s.ID())
+		}
+		slices.SortFunc(ids, func(a, b string) int { return gocmp.Compare(idNumber(t, node, a), idNumber(t, node, b)) })
+		want = append(want, ids...)
+	}
+	for i, h := range hubs {
+		for _, id := range want {
+			node, ok := boreas.SessionNode(id)
+			if !ok {
+				t.Fatalf("%q is no ID", id)
+			}
+			info, err := h.SessionInfo(id)
+			if node == nodes[i] && info.ID != id || node != nodes[i] && err != boreas.ErrNoSession {
+				t.Errorf("node %s, session %s: %v, %v", nodes[i], id, info, err)
+			}
+		}
+	}
+	for _, limit := range []int{1, 7, 20, 100} {
+		var got []string
+		for after, more := "", true; more; {
+			more = false
+			var page []string
+			for _, h := range hubs {
+				list, further, err := h.ListSessions(after, limit-len(page))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, info := range list {
+					page = append(page, info.ID)
+				}
+				more = more || further
+			}
+			if more {
+				after = page[len(page)-1]
+			}
+			got = append(got, page...)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("pages of %d: %s", limit, diff)
+		}
+	}
+}
+
+// idNumber returns the number in the ID of one of the node's sessions.
+func idNumber(t *testing.T, node, id string) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(strings.TrimPrefix(id, "s_"+node+"_"), 32, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestListChannels(t *testing.T) {

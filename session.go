@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,19 +81,10 @@ func (s *Session) Start(conn Conn, format Format, greeting func(id string) []byt
 	return nil
 }
 
-// ID returns the session's name: "s_" and a number, which no other session of the hub
-// has. It is for people and lists, and no secret.
-func (s *Session) ID() string { return sessionName(s.number) }
-
-func sessionName(number uint64) string {
-	return idPrefix + strconv.FormatUint(number, nameBase)
-}
-
-// The name of a session is idPrefix and its number with the radix nameBase.
-const (
-	idPrefix = "s_"
-	nameBase = 32
-)
+// ID returns the session's ID, which no other session of the hub has: "s_" and a number in base 32,
+// with the hub's Options.Node before the number if it has one. Treat it as opaque; [SessionNode]
+// returns the node. It is for people and lists, and no secret.
+func (s *Session) ID() string { return sessionID(s.hub.options.Node, s.number) }
 
 // Identity returns who the session authenticated as, "" if it is anonymous.
 func (s *Session) Identity() string {

@@ -1,0 +1,57 @@
+package boreas
+
+import (
+	"strconv"
+	"strings"
+)
+
+// A session's ID is idPrefix, the name of its node and nodeEnd if the hub has one, and the
+// session's number in base idBase. It needs no escaping in a URL, and no other node makes it.
+const (
+	idPrefix = "s_"
+	nodeEnd  = '_'
+	idBase   = 32
+)
+
+// MaxNode is the maximum length of a node's name in bytes.
+const MaxNode = 16
+
+// ValidNode reports whether name is a valid name for a node: 1 to [MaxNode] lower-case ASCII letters
+// and digits.
+func ValidNode(name string) bool {
+	return name != "" && len(name) <= MaxNode && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+}
+
+// SessionNode returns the name of the node that made a session's ID: the Options.Node of its hub,
+// which may be empty. It reports false if no hub makes such an ID. The session need not exist.
+func SessionNode(id string) (node string, ok bool) {
+	node, _, ok = parseSessionID(id)
+	return node, ok
+}
+
+func sessionID(node string, number uint64) string {
+	const longest = len(idPrefix) + MaxNode + 1 + 13 // 64 bits have 13 digits
+	b := append(make([]byte, 0, longest), idPrefix...)
+	if node != "" {
+		b = append(append(b, node...), nodeEnd)
+	}
+	return string(strconv.AppendUint(b, number, idBase))
+}
+
+func parseSessionID(id string) (node string, number uint64, ok bool) {
+	text, ok := strings.CutPrefix(id, idPrefix)
+	if !ok {
+		return "", 0, false
+	}
+	digits := text
+	if i := strings.IndexByte(text, nodeEnd); i >= 0 {
+		if node, digits = text[:i], text[i+1:]; !ValidNode(node) {
+			return "", 0, false
+		}
+	}
+	number, err := strconv.ParseUint(digits, idBase, 64)
+	if err != nil || sessionID(node, number) != id { // each session has one ID
+		return "", 0, false
+	}
+	return node, number, true
+}
