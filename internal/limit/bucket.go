@@ -12,7 +12,7 @@ const burst = 2 * time.Second
 
 // A bucket holds how much a client may do now. The zero bucket is full. It uses the generic cell
 // rate algorithm (ITU-T I.371): its only state is the time when it will be full again, so one
-// atomic operation takes from it. [rate.Limiter] needs ten times the memory, and a lock.
+// atomic operation takes from it. golang.org/x/time/rate needs ten times the memory, and a lock.
 type bucket struct {
 	full atomic.Int64 // nanoseconds since the start of the Limits
 }
@@ -41,10 +41,13 @@ const (
 	maxDebt = 1 << 61
 )
 
-// take takes n from the bucket, or returns how long to wait. If n is more than the bucket ever
+// take takes n from the bucket, or returns how long to wait.
+func (b *bucket) take(p pace, n, now int64) (wait time.Duration) { return b.takeOf(burst, p, n, now) }
+
+// takeOf is take for a bucket that fills in the time burst. If n is more than the bucket ever
 // holds, the bucket must be full, and it goes into debt. The reason is that a rate limit must not
 // forbid a message size that another option allows.
-func (b *bucket) take(p pace, n, now int64) (wait time.Duration) {
+func (b *bucket) takeOf(burst time.Duration, p pace, n, now int64) (wait time.Duration) {
 	if p.perSecond == 0 || n <= 0 {
 		return 0
 	}

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/peer"
@@ -25,8 +23,8 @@ import (
 type gate struct {
 	// Immutable.
 	gateOptions
-	limiter *rate.Limiter // nil if there is no limit
-	next    http.Handler
+	rate *limit.Rate // of new connections in total
+	next http.Handler
 
 	count gateCounters // safe for concurrent use
 }
@@ -53,11 +51,7 @@ type gateCounters struct {
 const refusedSpread = 5
 
 func newGate(o gateOptions, next http.Handler) *gate {
-	g := &gate{gateOptions: o, next: next}
-	if o.perSecond > 0 {
-		g.limiter = rate.NewLimiter(rate.Limit(o.perSecond), o.perSecond)
-	}
-	return g
+	return &gate{gateOptions: o, next: next, rate: limit.NewRate(o.perSecond)}
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -84,7 +78,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, err)
 		return
 	}
-	if g.limiter != nil && !g.limiter.Allow() {
+	if !g.rate.Allow() {
 		g.count.tooFast.Add(1)
 		wait := time.Duration(1+rand.IntN(refusedSpread)) * time.Second
 		g.refuse(w, r, fault.Overloaded.After("More new connections arrive than the server accepts per second (accept_rate). Reconnect after the number of seconds in Retry-After.", wait))
