@@ -74,9 +74,9 @@ type Backend struct {
 	client   *http.Client
 	turns    *turns
 	circuit  circuit
-	rules    parsedRules
-	granted  answers
-	refused  answers // apart, so that who guesses tokens does not push out those that are good
+	rules    *rulesCache
+	granted  cache[answer]
+	refused  cache[answer] // separate, so that guessed tokens do not displace the valid ones
 	complain sampled
 
 	// serial returns the serial number of the authority's newest change. [Open] sets it.
@@ -128,8 +128,9 @@ func NewBackend(o BackendOptions) (*Backend, error) {
 		name:    name,
 		client:  boundClient(o.Client, o.Timeout, 0),
 		turns:   newTurns(o.Concurrency, o.Concurrency*queueLength, o.Exempt),
-		granted: answers{max: o.CacheSize},
-		refused: answers{max: o.CacheSize},
+		rules:   newRulesCache(),
+		granted: cache[answer]{max: o.CacheSize},
+		refused: cache[answer]{max: o.CacheSize},
 		asked:   make(map[backendKey]*question),
 		serial:  func() uint64 { return 0 },
 	}
@@ -257,10 +258,12 @@ func (b *Backend) keyOf(c access.Credentials, header http.Header) backendKey {
 // count: who revokes it has the token alone.
 func backendID(token string) string { return hashID(backendIDPrefix, backendDomain, token) }
 
-// remembered returns an answer that still counts.
+// remembered returns the answer for the key, unless it has to be asked for again.
 func (b *Backend) remembered(key backendKey, now time.Time) (answer, bool) {
-	if a, ok := b.granted.get(key, now); ok {
-		return a, true
+	for _, answers := range []*cache[answer]{&b.granted, &b.refused} {
+		if a, ok := answers.get(key[:]); ok && now.Before(a.until) {
+			return a, true
+		}
 	}
-	return b.refused.get(key, now)
+	return answer{}, false
 }

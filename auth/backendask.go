@@ -32,6 +32,13 @@ const (
 	maxTTL = 366 * 24 * time.Hour
 )
 
+// An answer is what the backend said about a token. It is immutable.
+type answer struct {
+	grant   *access.Grant
+	refusal error     // a fault; nil if there is a grant
+	until   time.Time // when it has to be asked for again
+}
+
 // askFor finds the answer to a question, and lets all know who wait for it.
 func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, header http.Header) {
 	defer func() {
@@ -65,9 +72,9 @@ func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, head
 	q.answer, q.err = said, nil
 	if said.refusal != nil {
 		// What was granted before has run out, or nobody would have asked.
-		b.refused.put(key, said)
+		b.refused.put(key[:], said)
 	} else {
-		b.granted.put(key, said)
+		b.granted.put(key[:], said)
 	}
 }
 

@@ -62,7 +62,7 @@ type JWT struct {
 	options JWTOptions
 	fixed   []*jwtKey
 	remotes []*remoteKeys
-	rules   parsedRules
+	rules   *rulesCache
 	without *access.Permissions // for tokens without the claim; nil means to refuse them
 	waiting chan struct{}       // a place for each check that waits for keys
 }
@@ -88,7 +88,7 @@ func NewJWT(o JWTOptions) (*JWT, error) {
 	if o.Leeway < 0 || o.Leeway > maxLeeway {
 		return nil, fmt.Errorf("the leeway of JWTs is %v: want 0 to %v", o.Leeway, maxLeeway)
 	}
-	j := &JWT{options: o, waiting: make(chan struct{}, maxWaiting)}
+	j := &JWT{options: o, rules: newRulesCache(), waiting: make(chan struct{}, maxWaiting)}
 	var err error
 	if j.without, err = ParseDefaultRules(o.DefaultRules); err != nil {
 		return nil, err

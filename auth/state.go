@@ -24,15 +24,15 @@ type state struct {
 
 	names nameKey // of users without a name; not changed once tokens are read
 
-	provided int         // tokens that are not kept on disk
-	rules    parsedRules // tokens mostly have the same few
+	provided int // tokens that are not kept on disk
+	rules    *rulesCache
 }
 
 func newState() *state {
 	return &state{
 		byHash: make(map[digest]*stored), tokens: newIndex(),
 		keys: make(map[digest]*storedKey), keyIDs: make(map[string]*storedKey),
-		names: newNameKey(),
+		names: newNameKey(), rules: newRulesCache(),
 	}
 }
 
