@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// MaxJWT is the greatest length of a JSON Web Token, in bytes.
+	// MaxJWT is the maximum length of a JSON Web Token, in bytes.
 	MaxJWT = 8 << 10
 
 	defaultLeeway = 30 * time.Second
@@ -22,53 +22,52 @@ const (
 
 // JWTOptions are the settings of a [JWT].
 type JWTOptions struct {
-	// Keys say where the keys are that verify tokens: hs256:FILE, hs384:FILE and
-	// hs512:FILE with a secret, file:PATH with public keys (PEM, or a JWKS), or the URL
-	// of a JWKS. All of them are trusted alike.
+	// Keys are the sources of the keys that verify tokens: hs256:FILE, hs384:FILE and hs512:FILE
+	// hold a secret, file:PATH holds public keys (PEM, or a JWKS), and an https URL serves a JWKS.
+	// All keys are trusted equally. At least one source is required.
 	Keys []string
 
-	// Issuer and Audience are what a token's iss and aud have to be; "" if any will do.
+	// Issuer and Audience are required values of the claims iss and aud. "" accepts any value.
 	Issuer, Audience string
 
-	// Leeway is how much the clock of who makes tokens may be ahead of ours, at most
-	// 5 minutes; 0 means 30 seconds. The end of a token counts as it is.
+	// Leeway is how far the clock of a token's issuer may be ahead of ours, at most 5 minutes. 0
+	// means 30 seconds. It does not extend a token's expiry.
 	Leeway time.Duration
 
-	// UserClaim and RulesClaim are the names of claims, by default sub and boreas. A dot
-	// leads into an object, unless there is a claim of just that name.
+	// UserClaim and RulesClaim are the names of claims, by default sub and boreas. A dot leads into
+	// an object, unless there is a claim of exactly that name.
 	UserClaim, RulesClaim string
 
-	// InfoClaim is the name of the claim with the presence info of the user; by default
-	// info.
+	// InfoClaim is the name of the claim with the user's presence info, by default info.
 	InfoClaim string
 
-	// DefaultRules are the rules, a JSON list, of tokens without the claim; "" means
-	// that such tokens are refused.
+	// DefaultRules are the rules of tokens without the rules claim, as a JSON list. If it is "",
+	// such tokens are refused.
 	DefaultRules string
 
-	// Client fetches the URLs; nil means one of its own. Where redirects may lead is
-	// not its business.
+	// Client fetches the URLs. Nil means a client of its own. Its policy for redirects is ignored.
 	Client *http.Client
 
-	// Log gets what happens to the keys. Nil means nothing.
+	// Log receives problems with keys. Nil discards them.
 	Log *slog.Logger
 }
 
-// JWT checks JSON Web Tokens (RFC 7519) that are signed (RFC 7515). What the header of a
-// token says is never trusted further than to choose among the keys that there are, and
-// each of them is for the algorithms of its kind alone (RFC 8725, 3.1). Its methods may be
-// called by many goroutines at once. Get one from [NewJWT].
+// A JWT checks signed JSON Web Tokens (RFC 7519, RFC 7515). The header of a token only chooses
+// among the configured keys, and each key verifies only the algorithms of its own kind (RFC 8725,
+// 3.1). Its methods may be called by many goroutines at once. Create one with [NewJWT].
 type JWT struct {
+	// Immutable.
 	options JWTOptions
 	fixed   []*jwtKey
 	remotes []*remoteKeys
 	rules   *rulesCache
-	without *access.Permissions // for tokens without the claim; nil means to refuse them
-	waiting chan struct{}       // a place for each check that waits for keys
+	without *access.Permissions // of tokens without the rules claim; nil refuses them
+
+	waiting chan struct{} // holds an element for each check that waits for keys
 }
 
-// NewJWT returns a JWT that begins to fetch the keys that have a URL. The error says which
-// source of keys is bad, and why.
+// NewJWT returns a JWT, and starts to fetch the keys that have a URL. The error says which source
+// of keys is invalid, and why.
 func NewJWT(o JWTOptions) (*JWT, error) {
 	if o.UserClaim == "" {
 		o.UserClaim = "sub"
@@ -101,13 +100,13 @@ func NewJWT(o JWTOptions) (*JWT, error) {
 			return nil, err
 		}
 	}
-	for _, r := range j.remotes { // not before all is well
+	for _, r := range j.remotes { // after all sources are known to be valid
 		r.start()
 	}
 	return j, nil
 }
 
-// addSource adds the keys of one source. Errors name it, without what may be secret in it.
+// addSource adds the keys of one source. The error names the source without its secret parts.
 func (j *JWT) addSource(source string) error {
 	if strings.HasPrefix(source, "https://") || strings.HasPrefix(source, "http://") {
 		r, err := newRemoteKeys(source, j.options.Client, j.options.Log)
@@ -128,15 +127,15 @@ func (j *JWT) addSource(source string) error {
 	return nil
 }
 
-// Close ends the fetching of keys.
+// Close stops fetching keys.
 func (j *JWT) Close() {
 	for _, r := range j.remotes {
 		r.close()
 	}
 }
 
-// Ready returns nil, or which URL has not given keys yet. One that gave some once and is
-// out of reach now goes on with those.
+// Ready returns nil if keys have been fetched from all URLs, and otherwise an error that names one
+// without. An issuer that became unreachable later does not count: its last keys stay in use.
 func (j *JWT) Ready() error {
 	for _, r := range j.remotes {
 		if err := r.ready(); err != nil {
@@ -146,9 +145,10 @@ func (j *JWT) Ready() error {
 	return nil
 }
 
-// Looks tells whether the token has the form of a JWT. It verifies nothing.
+// Looks reports whether the token has the form of a JWT. It verifies nothing.
 func (j *JWT) Looks(token string) bool {
-	// All headers begin with {" and so with eyJ: we take none with a blank between.
+	// A header begins with {" and so its base64 with eyJ. A header with a space between the two
+	// is not recognized.
 	if !strings.HasPrefix(token, "eyJ") {
 		return false
 	}
@@ -164,10 +164,9 @@ func (j *JWT) Looks(token string) bool {
 	return dots == 2
 }
 
-// Check returns what the token of the credentials gives. Errors are faults:
-// fault.InvalidToken and fault.TokenExpired, that say which check failed, and
-// fault.AuthUnavailable if the keys cannot be had. It waits for the network only if the
-// token names a key that is not known yet.
+// Check verifies the token of the credentials and returns its grant. It waits for the network only
+// if the token names a key that is not known yet. Errors: [ErrInvalidToken] and [ErrTokenExpired],
+// with the check that failed; [ErrUnavailable] if the keys cannot be fetched.
 func (j *JWT) Check(c access.Credentials) (*access.Grant, error) {
 	t, err := splitJWT(c.Token)
 	if err != nil {
@@ -178,42 +177,29 @@ func (j *JWT) Check(c access.Credentials) (*access.Grant, error) {
 		return nil, err
 	}
 	defer leave()
-	key, elsewhere, err := j.verify(t)
-	if elsewhere {
-		fetched, busy := j.fetch(c)
-		switch {
-		case busy != nil:
-			return nil, busy
-		case fetched:
-			key, _, err = j.verify(t)
-		}
-	}
+	key, err := j.signer(c, t)
 	if err != nil {
 		return nil, err
 	}
-	claims, err := parseClaims(t.payload)
-	if err != nil {
-		return nil, err
-	}
-	return j.grant(t, key, claims, time.Now())
+	return j.grant(t, key, time.Now())
 }
 
-// badJWT returns the fault of a token that is not taken; the text is a sentence. It
-// repeats nothing of the token but what is known to be short and harmless.
+// badJWT returns the fault of a token that is not accepted. The text is a sentence. It repeats
+// nothing of the token that could be long or harmful.
 func badJWT(format string, args ...any) error {
 	return fault.InvalidToken.With(fmt.Sprintf(format, args...))
 }
 
-// fetch has the keys fetched that have a URL, unless they were lately. The error is a
-// fault.
+// fetch has the keys of all URLs fetched, except those that were fetched a short time ago, and
+// waits for them. Fetched reports whether there were any. The error is a fault.
 func (j *JWT) fetch(c access.Credentials) (fetched bool, err error) {
-	var under []<-chan struct{}
+	var fetches []<-chan struct{}
 	for _, r := range j.remotes {
 		if done := r.ask(); done != nil {
-			under = append(under, done)
+			fetches = append(fetches, done)
 		}
 	}
-	if len(under) == 0 {
+	if len(fetches) == 0 {
 		return false, nil
 	}
 	select {
@@ -223,42 +209,9 @@ func (j *JWT) fetch(c access.Credentials) (fetched bool, err error) {
 		return false, fault.AuthUnavailable.With("Too many tokens are waiting for the server to fetch keys.")
 	}
 	slowly(c, func() {
-		for _, done := range under {
-			<-done // soon: each fetch is bounded in time
+		for _, done := range fetches {
+			<-done // within keysTimeout
 		}
 	})
 	return true, nil
-}
-
-// costly starts a check that needs more than a look-up.
-func costly(c access.Credentials) (leave func(), err error) {
-	if c.Costs == nil {
-		return func() {}, nil
-	}
-	return c.Costs(func(run func()) { slowly(c, run) })
-}
-
-// slowly runs what has to wait for another machine.
-func slowly(c access.Credentials, run func()) {
-	if c.Slow != nil {
-		c.Slow(run)
-		return
-	}
-	run()
-}
-
-// ParseDefaultRules reads [JWTOptions].DefaultRules; nil means that there are none. The error contains the fault and its
-// place.
-func ParseDefaultRules(text string) (*access.Permissions, error) {
-	if text == "" {
-		return nil, nil
-	}
-	rules, err := ParseRules([]byte(text))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("the default rules of JWTs: %w", err)
-	case rules == nil:
-		return nil, errors.New(`the default rules of JWTs are null: to allow everything, say [{"channels":["**"],"allow":["join","publish","history","presence"]}]`)
-	}
-	return rules, nil
 }

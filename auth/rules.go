@@ -53,6 +53,22 @@ func ParseRules(text []byte) (*access.Permissions, error) {
 	return access.NewPermissions(list)
 }
 
+// ParseDefaultRules reads [JWTOptions].DefaultRules. It returns nil if the text is empty. The error
+// says what is wrong, and where.
+func ParseDefaultRules(text string) (*access.Permissions, error) {
+	if text == "" {
+		return nil, nil
+	}
+	rules, err := ParseRules([]byte(text))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the default rules of JWTs: %w", err)
+	case rules == nil:
+		return nil, errors.New(`the default rules of JWTs are null: to allow everything, say [{"channels":["**"],"allow":["join","publish","history","presence"]}]`)
+	}
+	return rules, nil
+}
+
 func atEnd(d *jsontext.Decoder) error {
 	if _, err := d.ReadToken(); err != io.EOF {
 		return errors.New("there is more text after the rules")

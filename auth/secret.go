@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"strings"
 )
@@ -113,6 +114,23 @@ func nameOf(text string) string {
 
 // classicID is the ID of a classic token.
 func classicID(token string) string { return tokenIDPrefix + nameOf(token) }
+
+// hashID returns an ID that is a hash of the parts.
+func hashID(prefix string, parts ...string) string {
+	sum := hashParts(parts...)
+	return prefix + base64.RawURLEncoding.EncodeToString(sum[:idBytes])
+}
+
+// hashParts hashes the parts with their lengths, so that different lists of parts never produce
+// the same text.
+func hashParts(parts ...string) (sum [sha256.Size]byte) {
+	var text []byte
+	for _, part := range parts {
+		text = binary.BigEndian.AppendUint64(text, uint64(len(part)))
+		text = append(text, part...)
+	}
+	return sha256.Sum256(text)
+}
 
 // oursAlone tells whether a text has the form of our opaque tokens or API keys: then nobody
 // else is asked about it. A token that was deleted must not come back that way, and a key
