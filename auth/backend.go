@@ -18,6 +18,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/limit"
 )
 
 const (
@@ -69,15 +70,15 @@ type BackendOptions struct {
 // Backend asks the operator's backend about tokens. An answer is remembered for a while. Its
 // methods may be called by many goroutines at once. Get one from [NewBackend].
 type Backend struct {
-	options  BackendOptions
-	name     string // the URL without what may be secret
-	client   *http.Client
-	turns    *turns
-	circuit  circuit
-	rules    *rulesCache
-	granted  cache[answer]
-	refused  cache[answer] // separate, so that guessed tokens do not displace the valid ones
-	complain sampled
+	options BackendOptions
+	name    string // the URL without what may be secret
+	client  *http.Client
+	turns   *turns
+	circuit circuit
+	rules   *rulesCache
+	granted cache[answer]
+	refused cache[answer] // separate, so that guessed tokens do not displace the valid ones
+	unclear limit.Meter   // answers that make no sense, and questions without an answer
 
 	// serial returns the serial number of the authority's newest change. [Open] sets it.
 	serial func() uint64

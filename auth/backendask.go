@@ -63,8 +63,8 @@ func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, head
 	now := time.Now()
 	b.circuit.done(epoch, now, err) // once, however often the request was sent
 	if err != nil {
-		if left, ok := b.complain.take(now); ok {
-			b.options.Log.Warn("the backend gave an invalid answer about a token", "url", b.name, "err", err, "more_of_these", left)
+		if n := b.unclear.Add(); n > 0 {
+			b.options.Log.Warn("the backend gave an invalid answer about a token", "url", b.name, "err", err, "more_of_these", n-1)
 		}
 		q.err = fault.AuthUnavailable.With("The backend that checks the token gave an invalid answer.")
 		return

@@ -101,21 +101,3 @@ func (c *circuit) ready(now time.Time) error {
 
 // unreachable is an error that says that the backend is out of reach.
 type unreachable struct{ error }
-
-// sampled lets through what is worth a log line: one a second, and how many were not.
-type sampled struct {
-	mu   sync.Mutex
-	last time.Time
-	left int
-}
-
-func (s *sampled) take(now time.Time) (left int, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.last.IsZero() && now.Sub(s.last) < time.Second {
-		s.left++
-		return 0, false
-	}
-	left, s.left, s.last = s.left, 0, now
-	return left, true
-}

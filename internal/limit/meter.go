@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/boreas-pubsub/boreas/internal/clock"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
@@ -103,30 +104,29 @@ func (l *Limits) refuse(s scope, k kind, client string, wait time.Duration) erro
 
 func (l *Limits) refuseAs(sentence string, s scope, k kind, client string, wait time.Duration) error {
 	option := scopeNames[s] + "_" + kindNames[k]
-	if n := l.meters[s][k].Add(time.Duration(l.now())); n > 0 && l.options.Refused != nil {
+	if n := l.meters[s][k].Add(); n > 0 && l.options.Refused != nil {
 		l.options.Refused(Refusal{Count{scopeNames[s], kindNames[k], n}, option, client})
 	}
 	return fault.RateLimited.After(fmt.Sprintf(sentence, scopeNames[s], option), wait)
 }
 
-// A Meter counts refusals and decides which of them to log: at most one per second. The zero value
-// is ready for use. Its methods are safe for concurrent use.
+// A Meter counts events such as refusals, and says which of them to log: at most one a second. The
+// zero value is ready to use. Its methods are safe for concurrent use.
 type Meter struct {
-	total, told atomic.Uint64
-	next        atomic.Int64 // when the next refusal may be logged
+	total, logged atomic.Uint64
+	next          atomic.Int64 // the [clock.Mono] from which on an event is logged again; 0 at first
 }
 
-// Add counts one refusal. The time may be counted from any fixed moment. If the refusal is to be
-// logged, Add returns the number of refusals since the previous logged one, this one included.
-// Otherwise it returns 0.
-func (m *Meter) Add(now time.Duration) uint64 {
+// Add counts an event. If it is to be logged, Add returns the number of events since the last one
+// that was logged, including this one; otherwise it returns 0.
+func (m *Meter) Add() uint64 {
 	total := m.total.Add(1)
-	next := m.next.Load()
-	if int64(now) < next || !m.next.CompareAndSwap(next, int64(now+time.Second)) {
+	now, next := clock.Now(), m.next.Load()
+	if next != 0 && int64(now) < next || !m.next.CompareAndSwap(next, int64(now.Add(time.Second))) {
 		return 0
 	}
-	return total - min(m.told.Swap(total), total)
+	return total - min(m.logged.Swap(total), total)
 }
 
-// Total returns the number of all refusals.
+// Total returns the number of events.
 func (m *Meter) Total() uint64 { return m.total.Load() }

@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"internal/spelling":     {},
 	"internal/textfile":     {},
 	"internal/redial":       {},
-	"auth":                  {".", "internal/peer", "access", "internal/fault", "internal/redial", "internal/textfile"},
+	"auth":                  {".", "internal/limit", "internal/peer", "access", "internal/fault", "internal/redial", "internal/textfile"},
 	"internal/config":       {".", "engine", "access", "internal/spelling", "internal/textfile"},
 	"internal/testca":       {},
 	"internal/panics":       {},

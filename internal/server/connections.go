@@ -175,11 +175,11 @@ func (cs *connections) begin(conn net.Conn) *connection {
 	}
 	switch {
 	case crowded:
-		if n := cs.crowding.Add(now); n > 0 {
+		if n := cs.crowding.Add(); n > 0 {
 			cs.log("an address has reached its limit of connections", network.String(), n)
 		}
 	case full:
-		if n := cs.full.Add(now); n > 0 {
+		if n := cs.full.Add(); n > 0 {
 			cs.log("a port has reached its limit of connections", address.String(), n)
 		}
 	}

@@ -62,13 +62,12 @@ func listenOn(ctx context.Context, lc net.ListenConfig, which, address string) (
 
 // behindProxies returns a listener that reads the PROXY protocol from trusted proxies.
 func (s *Server) behindProxies(l net.Listener) net.Listener {
-	start := time.Now()
 	return &peer.Listener{
 		Listener: l,
 		Proxies:  s.cfg.Trusted(),
 		Timeout:  s.cfg.HeaderTimeout,
 		Refused: func(proxy netip.Addr, err error) {
-			if n := s.gate.count.proxyHeader.Add(time.Since(start)); n > 0 {
+			if n := s.gate.count.proxyHeader.Add(); n > 0 {
 				s.log.Warn("a connection of a trusted proxy was closed (proxy_protocol)", "proxy", proxy.String(), "error", err, "refused", n)
 			}
 		},
