@@ -176,7 +176,7 @@ func (a *Authority) Kept() Kept {
 	}
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	k := Kept{Dir: a.journal.dir, New: a.journal.made, Tokens: len(a.state.byHash) - a.state.provided, Revocations: len(a.state.marks.of)}
+	k := Kept{Dir: a.journal.dir, New: a.journal.made, Tokens: len(a.state.byHash) - a.state.provided, Revocations: a.state.revocations.len()}
 	for _, key := range a.state.keyIDs {
 		if !key.revoked {
 			k.Keys++
@@ -212,7 +212,7 @@ func (a *Authority) Check(c access.Credentials) (*access.Grant, error) {
 	}
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	if a.state.marks.match(g, a.leeway()) {
+	if a.state.revocations.match(g, a.leeway()) {
 		return nil, fault.TokenRevoked
 	}
 	return g, nil
@@ -245,8 +245,8 @@ func (a *Authority) own(hash digest, text string) (*access.Grant, error) {
 	if t == nil {
 		// A provider's token that was revoked is forgotten but for that. It is not
 		// for anybody else to bring it back.
-		if a.state.marks.count[markToken] > 0 {
-			if _, ok := a.state.marks.find(markToken, classicID(text), time.Now().UnixNano()); ok {
+		if a.state.revocations.count[targetToken] > 0 {
+			if _, ok := a.state.revocations.find(targetToken, classicID(text), time.Now().UnixNano()); ok {
 				return nil, fault.TokenRevoked
 			}
 		}
@@ -268,7 +268,7 @@ func (a *Authority) ended(t *stored) error {
 	if at := t.grant.Expires; !at.IsZero() && !time.Now().Before(at) {
 		return fault.TokenExpired
 	}
-	if a.state.marks.match(t.grant, 0) {
+	if a.state.revocations.match(t.grant, 0) {
 		return fault.TokenRevoked
 	}
 	return nil
@@ -293,7 +293,7 @@ func (a *Authority) Valid(g *access.Grant) error {
 			return boreas.ErrRulesChanged
 		}
 	}
-	if a.state.marks.match(g, a.leeway()) {
+	if a.state.revocations.match(g, a.leeway()) {
 		return fault.TokenRevoked
 	}
 	return nil

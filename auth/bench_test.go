@@ -88,7 +88,7 @@ func BenchmarkLoadMillion(b *testing.B) {
 	dir := b.TempDir()
 	s := newState()
 	for i := range 1_000_000 {
-		s.marks.put(markOf(markUser, fmt.Sprint(i)), span{before: time.Now().UnixNano(), until: forever})
+		s.revocations.put(targetOf(targetUser, fmt.Sprint(i)), span{before: time.Now().UnixNano(), until: forever})
 	}
 	made, err := writeState(filepath.Join(dir, journalName), s)
 	if err != nil {

@@ -32,7 +32,7 @@ type line struct {
 	Changed []string        `json:"changed,omitempty"` // of a token: IDs of other keys that set its rules or expiry
 	Used    time.Time       `json:"used,omitzero"`
 	Revoked bool            `json:"revoked,omitzero"`
-	Mark    mark            `json:"mark,omitzero"`
+	Target  target          `json:"mark,omitzero"`
 	Before  time.Time       `json:"before,omitzero"`
 	Own     time.Time       `json:"own,omitzero"`    // of a revocation with a serial: span.own, zero for none
 	Serial  uint64          `json:"serial,omitzero"` // of a token or revocation
@@ -100,20 +100,20 @@ func (s *state) apply(l *line) error {
 	case opRevoke:
 		return s.revoke(l)
 	case opUnrevoke:
-		s.marks.remove(l.Mark)
+		s.revocations.remove(l.Target)
 		return nil
 	}
 	return fmt.Errorf("unknown operation %.40q", l.Op)
 }
 
 func (s *state) revoke(l *line) error {
-	if l.Mark.kind() >= markKinds {
+	if l.Target.kind() >= targetKinds {
 		return errors.New("unknown kind of revocation")
 	}
-	if l.Mark == (mark{}) {
+	if l.Target == (target{}) {
 		return errors.New("a revocation names nothing to revoke")
 	}
-	s.marks.put(l.Mark, l.span())
+	s.revocations.put(l.Target, l.span())
 	s.serial = max(s.serial, l.Serial)
 	if k := s.keyIDs[l.ID]; k != nil {
 		k.revoked = true
@@ -136,8 +136,8 @@ func (l *line) span() span {
 }
 
 // revocationLine returns the line that produces the span.
-func revocationLine(m mark, s span) *line {
-	l := &line{Op: opRevoke, Mark: m, Before: timeOf(s.before), Serial: s.serial, Until: timeOf(s.until)}
+func revocationLine(t target, s span) *line {
+	l := &line{Op: opRevoke, Target: t, Before: timeOf(s.before), Serial: s.serial, Until: timeOf(s.until)}
 	if s.serial != 0 && s.own != -forever {
 		l.Own = timeOf(s.own)
 	}

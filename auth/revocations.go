@@ -59,15 +59,15 @@ func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err er
 		if id == "" {
 			return nil, fault.NoToken
 		}
-		l.ID, l.Mark = id, markOf(markToken, id)
+		l.ID, l.Target = id, targetOf(targetToken, id)
 		match = func(g *access.Grant) bool { return g.TokenID == id }
 		if t != nil && !t.provided {
 			return a.take(match, &line{Op: opDelete, ID: id})
 		}
 	case r.User != "":
-		l.Mark = markOf(markUser, r.User)
+		l.Target = targetOf(targetUser, r.User)
 		s := a.until(r, l)
-		match = func(g *access.Grant) bool { return g.HasUser && g.User == r.User && s.takes(g, a.leeway()) }
+		match = func(g *access.Grant) bool { return g.HasUser && g.User == r.User && s.revokes(g, a.leeway()) }
 	case r.Key != "":
 		if strings.HasPrefix(r.Key, keyIDPrefix) {
 			if a.state.keyIDs[r.Key] == nil {
@@ -75,7 +75,7 @@ func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err er
 			}
 			l.ID = r.Key // a kid is nobody's ID here, and could look like a token's
 		}
-		l.Mark = markOf(markKey, r.Key)
+		l.Target = targetOf(targetKey, r.Key)
 		changed := map[string]bool{}
 		if l.ID != "" {
 			l.Until = time.Time{} // the key and its tokens never become valid again
@@ -86,13 +86,12 @@ func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err er
 		}
 		match = func(g *access.Grant) bool { return g.Key == r.Key || changed[g.TokenID] }
 	default:
-		l.Mark = markOf(markAll, "")
+		l.Target = targetOf(targetAll, "")
 		s := a.until(r, l)
-		match = func(g *access.Grant) bool { return g.Kind != "none" && s.takes(g, a.leeway()) }
+		match = func(g *access.Grant) bool { return g.Kind != "none" && s.revokes(g, a.leeway()) }
 	}
-	if _, known := a.state.marks.of[l.Mark]; !known {
-		count := func() int { return len(a.state.marks.of) }
-		if err := a.makeRoom(count, a.options.MaxRevocations, "revocations"); err != nil {
+	if !a.state.revocations.has(l.Target) {
+		if err := a.makeRoom(a.state.revocations.len, a.options.MaxRevocations, "revocations"); err != nil {
 			return nil, err
 		}
 	}
@@ -187,33 +186,33 @@ func (a *Authority) tokenID(token string) (string, *stored) {
 	return "", nil
 }
 
-// mark returns where the revocation is, or would be. The caller holds mu or writing.
-func (a *Authority) mark(r Revocation) mark {
+// target returns the target of a revocation. The caller holds mu or writing.
+func (a *Authority) target(r Revocation) target {
 	switch {
 	case r.Token != "":
 		// A provider's token is forgotten but for its revocation.
-		provided := markOf(markToken, classicID(r.Token))
-		if _, ok := a.state.marks.of[provided]; ok {
+		provided := targetOf(targetToken, classicID(r.Token))
+		if a.state.revocations.has(provided) {
 			return provided
 		}
 		id, _ := a.tokenID(r.Token)
 		if id == "" {
 			id = r.Token
 		}
-		return markOf(markToken, id)
+		return targetOf(targetToken, id)
 	case r.User != "":
-		return markOf(markUser, r.User)
+		return targetOf(targetUser, r.User)
 	case r.Key != "":
-		return markOf(markKey, r.Key)
+		return targetOf(targetKey, r.Key)
 	}
-	return markOf(markAll, "")
+	return targetOf(targetAll, "")
 }
 
 // Revoked looks up whether there is a revocation of that Token, User or Key, or of all.
 func (a *Authority) Revoked(r Revocation) (Revocation, bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	s, ok := a.state.marks.of[a.mark(r)]
+	s, ok := a.state.revocations.spans[a.target(r)]
 	if !ok || s.until <= time.Now().UnixNano() {
 		return Revocation{}, false
 	}
@@ -230,11 +229,11 @@ func (a *Authority) Unrevoke(r Revocation) (bool, error) {
 	if err := a.validMaker(r.By); err != nil {
 		return false, err
 	}
-	at := a.mark(r)
-	if _, ok := a.state.marks.of[at]; !ok {
+	at := a.target(r)
+	if !a.state.revocations.has(at) {
 		return false, nil
 	}
-	if err := a.commit(&line{Op: opUnrevoke, Mark: at}); err != nil {
+	if err := a.commit(&line{Op: opUnrevoke, Target: at}); err != nil {
 		return false, err
 	}
 	return true, nil
@@ -244,5 +243,5 @@ func (a *Authority) Unrevoke(r Revocation) (bool, error) {
 func (a *Authority) Revocations() int {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return len(a.state.marks.of)
+	return a.state.revocations.len()
 }

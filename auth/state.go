@@ -13,11 +13,11 @@ import (
 
 // state is what an authority knows. Its owner guards it.
 type state struct {
-	byHash map[digest]*stored // tokens
-	tokens index              // the same by ID
-	serial uint64             // of the newest token or revocation
-	ends   deadlines[*stored] // of tokens
-	marks  marks
+	byHash      map[digest]*stored // tokens
+	tokens      index              // the same by ID
+	serial      uint64             // of the newest token or revocation
+	ends        deadlines[*stored] // of tokens
+	revocations revocations
 
 	keys   map[digest]*storedKey
 	keyIDs map[string]*storedKey
@@ -165,7 +165,7 @@ const maxSweep = 1000
 // sweep forgets tokens that have ended until then, and revocations that may be forgotten
 // now; not all at once.
 func (s *state) sweep(until, now time.Time) {
-	s.marks.sweep(now.UnixNano())
+	s.revocations.sweep(now.UnixNano())
 	for range maxSweep {
 		t, ok := s.ends.take(until.UnixNano())
 		if !ok {
@@ -190,7 +190,9 @@ func (s *state) inOrder(keep func(*stored) bool) []*stored {
 }
 
 // live is how many lines the state needs in the journal.
-func (s *state) live() int { return 1 + len(s.byHash) - s.provided + len(s.keyIDs) + len(s.marks.of) }
+func (s *state) live() int {
+	return 1 + len(s.byHash) - s.provided + len(s.keyIDs) + s.revocations.len()
+}
 
 // lines calls write for each of them.
 func (s *state) lines(write func(*line) error) error {
@@ -207,7 +209,7 @@ func (s *state) lines(write func(*line) error) error {
 			return err
 		}
 	}
-	for m, at := range s.marks.of {
+	for m, at := range s.revocations.spans {
 		if err := write(revocationLine(m, at)); err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ func (a *Authority) Add(token string) error {
 	if a.state.byHash[l.Hash] != nil {
 		return nil
 	}
-	if _, revoked := a.state.marks.find(markToken, l.ID, time.Now().UnixNano()); revoked {
+	if _, revoked := a.state.revocations.find(targetToken, l.ID, time.Now().UnixNano()); revoked {
 		a.options.Log.Info("a token of the provider is not valid, because it was revoked", "token_id", l.ID)
 		return nil
 	}

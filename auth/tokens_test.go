@@ -242,15 +242,15 @@ func TestEndsDoNotPileUp(t *testing.T) {
 		}
 		revoke(t, a, Revocation{User: "u1", Until: end})
 	}
-	for what, n := range map[string]int{"tokens": len(a.state.ends.list), "revocations": len(a.state.marks.ends.list)} {
+	for what, n := range map[string]int{"tokens": len(a.state.ends.list), "revocations": len(a.state.revocations.ends.list)} {
 		if n > minCrowd+2 {
 			t.Errorf("%d ends of one of the %s", n, what)
 		}
 	}
 	s := a.state
 	s.sweep(end, end)
-	if len(s.byHash) != 0 || len(s.marks.of) != 0 {
-		t.Errorf("%d tokens, %d revocations are left", len(s.byHash), len(s.marks.of))
+	if len(s.byHash) != 0 || s.revocations.len() != 0 {
+		t.Errorf("%d tokens, %d revocations are left", len(s.byHash), s.revocations.len())
 	}
 }
 

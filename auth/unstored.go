@@ -17,16 +17,16 @@ const unstoredAgain = 5 * time.Second
 type unstored struct {
 	line *line // the line to be stored
 
-	// standIn is the mark that revokes a token until the line is stored and deletes it. The token
-	// itself stays until that time, so that the request can be repeated. The zero value means no
-	// mark.
-	standIn mark
+	// standIn is the target of a revocation of a token, until the line is stored and deletes the
+	// token. The token itself stays until then, so that the request can be repeated. The zero value
+	// means that there is none.
+	standIn target
 }
 
 // unstoredKey identifies the target of a revocation: a repeated revocation replaces the first.
 type unstoredKey struct {
 	op, id string
-	mark   mark
+	target target
 }
 
 // store writes lines to disk, together with the lines that could not be stored before. The
@@ -75,8 +75,8 @@ func (a *Authority) settle() {
 		if k := a.state.keyIDs[u.line.ID]; k != nil {
 			k.unstored = false
 		}
-		if u.standIn != (mark{}) {
-			a.state.marks.remove(u.standIn)
+		if u.standIn != (target{}) {
+			a.state.revocations.remove(u.standIn)
 		}
 	}
 	a.unstored = nil
@@ -89,8 +89,8 @@ func (a *Authority) enforce(l *line) {
 	u := unstored{line: l}
 	now := l
 	if l.Op == opDelete {
-		u.standIn = markOf(markToken, l.ID)
-		now = &line{Op: opRevoke, Mark: u.standIn}
+		u.standIn = targetOf(targetToken, l.ID)
+		now = &line{Op: opRevoke, Target: u.standIn}
 	}
 	if err := a.apply(now); err != nil {
 		a.options.Log.Error("a revocation could not be applied", "error", err)
@@ -104,7 +104,7 @@ func (a *Authority) enforce(l *line) {
 	if a.unstored == nil {
 		a.unstored = make(map[unstoredKey]unstored)
 	}
-	a.unstored[unstoredKey{l.Op, l.ID, l.Mark}] = u
+	a.unstored[unstoredKey{l.Op, l.ID, l.Target}] = u
 	a.unstoredCount.Store(int64(len(a.unstored)))
 	if a.again == nil {
 		a.again = time.AfterFunc(unstoredAgain, a.storeAgain)
