@@ -1,10 +1,10 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,29 +16,32 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// Options are the settings of an [Authority]. The zero value works: nothing is kept on
-// disk, and only tokens of its own are valid.
+// Options are the settings of an [Authority]. With the zero value it keeps everything in memory,
+// and accepts only tokens of its own.
 type Options struct {
-	// DataDir is the directory in which tokens, keys and revocations outlive a
-	// restart; "" keeps them in memory only.
+	// DataDir is the directory that keeps tokens, keys and revocations across restarts. "" keeps
+	// them in memory only, unless there is a Store.
 	DataDir string
 
-	// KeepText keeps the text of classic tokens in memory, for [Authority.All] to show.
-	// Otherwise only its hash is kept. On disk there are never more than hashes.
+	// Store keeps tokens, keys and revocations in place of a DataDir, and can share them with other
+	// authorities. Close closes it.
+	Store Store
+
+	// KeepText keeps the text of classic tokens in memory, for [Authority.All]. Otherwise only the
+	// hash is kept. The DataDir or Store only ever contains hashes.
 	KeepText bool
 
-	// JWT checks JSON Web Tokens; nil means that none is valid. Close closes it.
+	// JWT checks JSON Web Tokens. Nil means that none is valid. Close closes it.
 	JWT *JWT
 
-	// Backend asks the operator's backend about tokens that nobody else knows; nil
-	// means that they are not valid. Close closes it.
+	// Backend is asked about tokens that are neither known nor JSON Web Tokens. Nil means that they
+	// are not valid. Close closes it.
 	Backend *Backend
 
-	// MaxTokens, MaxKeys and MaxRevocations bound what is kept; 0 means 1,000,000
-	// tokens and revocations, and 1,000 keys.
+	// MaxTokens, MaxKeys and MaxRevocations limit how many are kept. 0 means the default.
 	MaxTokens, MaxKeys, MaxRevocations int
 
-	// Log gets what happens and concerns no request. Nil means nothing.
+	// Log receives events that concern no single request. Nil discards them.
 	Log *slog.Logger
 }
 
@@ -49,34 +52,42 @@ const (
 	DefaultMaxRevocations = 1_000_000
 )
 
-// An Authority holds the tokens, the keys for the API, and the revocations, and checks
-// permissions. Its methods may be called by many goroutines at once. Get one from [Open].
+// An Authority checks the tokens of clients and the keys for the API. It creates, keeps and revokes
+// them. Its methods may be called by many goroutines at once. Create one with [Open].
 //
-// A change is written to disk before others can see it. A revocation that cannot be written is
-// still in force, and is written later. Calls that only read do not wait for the disk.
+// A change is stored before it becomes visible. A revocation that cannot be stored is in force
+// anyway, and the Authority repeats storing it. Methods that only read never wait for the store.
 type Authority struct {
+	// Immutable after Open.
 	options Options
-	unknown error // what is said of a token that nobody knows
+	unknown error // for a token that nobody knows
+	store   Store // nil if nothing is kept
 
-	// writing is held during a change; it comes before mu.
-	writing sync.Mutex
-	journal *journal // guarded by writing but for broken; nil without a directory
-	closed  bool     // guarded by writing
+	stop      context.CancelFunc // ends follow
+	following sync.WaitGroup     // follow
 
-	// Revocations that could not be stored; guarded by writing, except the count.
-	unstored      map[unstoredKey]unstored
-	unstoredCount atomic.Int64
-	again         *time.Timer // of the next attempt; nil if none is planned
+	// writing is held during a change; it is locked before mu. It guards the calls of the store, and
+	// the fields up to mu.
+	writing  sync.Mutex
+	at       uint64 // position in the store of the last line that was applied
+	closed   bool
+	unstored map[unstoredKey]unstored // revocations that could not be stored
+	again    *time.Timer              // of the next attempt to store them; nil if none is planned
+	foreign  foreign                  // changes of other authorities that sessions do not reflect yet
 
-	// mu guards the state. A goroutine that holds writing may read without it.
-	mu    sync.RWMutex
-	state *state
+	unstoredCount atomic.Int64          // len(unstored)
+	failed        atomic.Pointer[error] // why the store's lines cannot be applied any more
+
+	// mu guards state and sessions. A goroutine that holds writing may read the state without mu.
+	mu       sync.RWMutex
+	state    *state
+	sessions Sessions // nil before Attach
 
 	newest atomic.Int64 // the latest time of issue of all JWTs that were accepted, in Unix nanoseconds
 }
 
-// Open returns an authority with what is in its directory. Errors: the directory cannot be
-// used, another process uses it, or its file is damaged.
+// Open returns an Authority with the tokens, keys and revocations of its directory or store.
+// Errors: the directory cannot be used, another process uses it, or its file is damaged.
 func Open(o Options) (*Authority, error) {
 	o.MaxTokens = orDefault(o.MaxTokens, DefaultMaxTokens)
 	o.MaxKeys = orDefault(o.MaxKeys, DefaultMaxKeys)
@@ -84,18 +95,22 @@ func Open(o Options) (*Authority, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.DataDir != "" && o.Store != nil {
+		return nil, errors.New("there are both a directory and a store for tokens, keys and revocations")
+	}
 	a := &Authority{options: o, unknown: unknownToken(o), state: newState()}
 	if o.Backend != nil {
 		o.Backend.serial = a.serial
 	}
-	if o.DataDir == "" {
-		return a, nil
-	}
-	var err error
-	if a.journal, err = openJournal(o.DataDir, o.Log, a.state); err != nil {
+	ctx, stop := context.WithCancel(context.Background())
+	a.stop = stop
+	if err := a.openStore(ctx); err != nil {
+		stop()
 		return nil, err
 	}
-	a.journal.compact(a.state)
+	if a.store != nil {
+		a.following.Go(func() { a.follow(ctx) })
+	}
 	return a, nil
 }
 
@@ -106,8 +121,8 @@ func orDefault(n, standard int) int {
 	return n
 }
 
-// unknownToken says which tokens there are, so that who shows another finds out why it is
-// not taken.
+// unknownToken returns the fault for a token that nobody knows. It says which tokens are accepted,
+// so that the client's author finds the mistake.
 func unknownToken(o Options) error {
 	accepted := "its own tokens"
 	switch {
@@ -121,8 +136,10 @@ func unknownToken(o Options) error {
 	return fault.InvalidToken.With("The token is not valid, or is no longer valid. The server accepts only " + accepted + ".")
 }
 
-// Close ends it, with JWT and Backend. What it was told is on disk already.
+// Close closes the JWT, the Backend and the store. All acknowledged changes are stored already.
 func (a *Authority) Close() error {
+	a.stop()
+	a.following.Wait()
 	a.writing.Lock()
 	defer a.writing.Unlock()
 	if a.closed {
@@ -135,16 +152,16 @@ func (a *Authority) Close() error {
 	if a.options.Backend != nil {
 		a.options.Backend.Close()
 	}
-	if a.journal == nil {
+	if a.store == nil {
 		return nil
 	}
 	lost := a.storeLast()
 	used := a.saveUse()
-	a.journal.seal(a.state)
-	return errors.Join(lost, used, a.journal.close())
+	return errors.Join(lost, used, a.store.Close())
 }
 
-// Ready returns nil, or what is out of reach for now.
+// Ready returns nil, or what the authority cannot reach now: the keys for JWTs, the backend, or the
+// store.
 func (a *Authority) Ready() error {
 	var errs []error
 	if a.options.JWT != nil {
@@ -153,30 +170,35 @@ func (a *Authority) Ready() error {
 	if a.options.Backend != nil {
 		errs = append(errs, a.options.Backend.Ready())
 	}
-	if a.journal != nil {
-		if err := a.journal.broken.Load(); err != nil {
-			errs = append(errs, *err)
-		}
+	if a.store != nil {
+		errs = append(errs, a.store.Ready())
+	}
+	if err := a.failed.Load(); err != nil {
+		errs = append(errs, *err)
 	}
 	return errors.Join(append(errs, a.unstoredReady())...)
 }
 
-// Kept describes the data that an authority has on disk.
+// Kept describes the data that an Authority stores.
 type Kept struct {
-	Dir string // absolute; "" if nothing is kept on disk
-	New bool   // [Open] has created the file in it, because there was none
+	Dir string // the absolute path of DataDir; "" if there is none
+	New bool   // [Open] has created the file in Dir
 
-	Tokens, Keys, Revocations int // keys that are not revoked
+	Tokens, Keys, Revocations int // without revoked keys; 0 if nothing is stored
 }
 
-// Kept describes the data that the authority has on disk.
+// Kept describes the data that the authority stores.
 func (a *Authority) Kept() Kept {
-	if a.journal == nil {
-		return Kept{}
+	var k Kept
+	if a.store == nil {
+		return k
+	}
+	if j, ok := a.store.(*journal); ok {
+		k.Dir, k.New = j.dir, j.made
 	}
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	k := Kept{Dir: a.journal.dir, New: a.journal.made, Tokens: len(a.state.byHash) - a.state.provided, Revocations: a.state.revocations.len()}
+	k.Tokens, k.Revocations = len(a.state.byHash)-a.state.provided, a.state.revocations.len()
 	for _, key := range a.state.keyIDs {
 		if !key.revoked {
 			k.Keys++
@@ -185,7 +207,9 @@ func (a *Authority) Kept() Kept {
 	return k
 }
 
-// Check returns what the token of the credentials gives. Its errors are faults.
+// Check returns the grant of the token in the credentials. Errors: [ErrInvalidToken],
+// [boreas.ErrTokenExpired], [boreas.ErrRevoked]; [ErrUnavailable] if the JWT or the Backend cannot
+// decide now.
 func (a *Authority) Check(c access.Credentials) (*access.Grant, error) {
 	hash := digestOf(c.Token)
 	a.mu.RLock()
@@ -239,12 +263,13 @@ func (a *Authority) serial() uint64 {
 	return a.state.serial
 }
 
-// own returns what a token of ours gives; nothing if it is none. The caller holds mu.
+// own returns the grant of a token that the authority keeps. Both results are nil if it does not
+// know the token. The caller holds mu.
 func (a *Authority) own(hash digest, text string) (*access.Grant, error) {
 	t := a.state.byHash[hash]
 	if t == nil {
-		// A provider's token that was revoked is forgotten but for that. It is not
-		// for anybody else to bring it back.
+		// The revocation of a provider's token deletes the token. No JWT or backend may make it
+		// valid again.
 		if a.state.revocations.count[targetToken] > 0 {
 			if _, ok := a.state.revocations.find(targetToken, classicID(text), time.Now().UnixNano()); ok {
 				return nil, fault.TokenRevoked
@@ -259,11 +284,11 @@ func (a *Authority) own(hash digest, text string) (*access.Grant, error) {
 		return t.grant, nil
 	}
 	g := *t.grant
-	g.Identity = strings.Clone(text) // it may be a part of a request, which would be kept, too
+	g.Identity = strings.Clone(text) // text may be a part of a request's buffer, and would keep all of it
 	return &g, nil
 }
 
-// ended returns why the token is not valid any more; nil if it is. The caller holds mu.
+// ended returns why the token is no longer valid, or nil. The caller holds mu.
 func (a *Authority) ended(t *stored) error {
 	if at := t.grant.Expires; !at.IsZero() && !time.Now().Before(at) {
 		return fault.TokenExpired
@@ -274,9 +299,9 @@ func (a *Authority) ended(t *stored) error {
 	return nil
 }
 
-// Valid returns nil while the grant's token is neither deleted nor revoked, nor changed
-// since the grant was given out. It is quick. Errors: fault.TokenRevoked, and
-// [boreas.ErrRulesChanged] of a token that is as good as before.
+// Valid returns nil if the grant that Check has returned is still in force. Pass it to
+// [boreas.Options] as Valid. It does not wait for anything. Errors: [boreas.ErrRevoked] if the
+// token was deleted or revoked, and [boreas.ErrRulesChanged] if the token was changed.
 func (a *Authority) Valid(g *access.Grant) error {
 	if g.Kind == "none" {
 		return nil
@@ -288,7 +313,7 @@ func (a *Authority) Valid(g *access.Grant) error {
 		if t == nil {
 			return fault.TokenRevoked
 		}
-		// Of classic tokens each who shows it may have a copy; they never change.
+		// Each client with a classic token may have a copy of its grant. Classic tokens never change.
 		if t.grant != g && !t.classic() {
 			return boreas.ErrRulesChanged
 		}
@@ -299,33 +324,11 @@ func (a *Authority) Valid(g *access.Grant) error {
 	return nil
 }
 
-// commit makes changes: on disk, and then for all to see. They must be such that apply
-// takes them. The caller holds writing.
-func (a *Authority) commit(lines ...*line) error {
-	if a.closed {
-		return errors.New("the store of tokens, keys and revocations is closed: the server is shutting down")
-	}
-	if err := a.store(lines...); err != nil {
-		return err
-	}
-	if err := a.apply(lines...); err != nil {
-		return err
-	}
-	if a.journal == nil {
-		return nil
-	}
-	a.journal.compact(a.state)
-	if slices.ContainsFunc(lines, func(l *line) bool { return l.Op == opKey }) {
-		a.journal.seal(a.state)
-	}
-	return nil
-}
-
 // keepEnded is how long an expired token is remembered, so that the server can report its expiry
 // to its client.
 const keepEnded = time.Hour
 
-// apply makes changes visible to others.
+// apply applies lines to the state, for all to see. The caller holds writing.
 func (a *Authority) apply(lines ...*line) error {
 	now := clock.Steady() // setting the clock forward by mistake must not end a revocation
 	a.mu.Lock()
@@ -339,7 +342,7 @@ func (a *Authority) apply(lines ...*line) error {
 	return nil
 }
 
-// makeRoom returns an error if there are as many tokens or revocations as may be. The
+// makeRoom returns a fault if the number of tokens or revocations has reached its maximum. The
 // caller holds writing.
 func (a *Authority) makeRoom(count func() int, most int, what string) error {
 	if count() < most {

@@ -99,7 +99,7 @@ func TestProvidedTokenStaysRevoked(t *testing.T) {
 	if code(a.Valid(g)) != "token_revoked" {
 		t.Error("the grant is still valid")
 	}
-	if err := a.journal.rewrite(a.state); err != nil {
+	if err := journalIn(a).rewrite(); err != nil {
 		t.Fatal(err)
 	}
 	b := reopen(t, a)

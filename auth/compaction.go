@@ -10,17 +10,17 @@ import (
 	"path/filepath"
 )
 
-// plan says when the journal is to be written anew: once most of it is history.
-func (j *journal) plan(s *state) { j.rewriteAt = 2*s.live() + slack }
+// plan sets when the journal is rewritten: when most of its lines are obsolete.
+func (j *journal) plan() { j.rewriteAt = 2*j.state.live() + slack }
 
-// compact writes the journal anew, if it is time. A failure is logged, and tried again
-// later: what the journal had is still there.
-func (j *journal) compact(s *state) {
+// compact rewrites the journal if most of it is obsolete. If that fails, the old journal stays in
+// use, and a later call tries again.
+func (j *journal) compact() {
 	if j.lines < j.rewriteAt || j.broken.Load() != nil {
 		return
 	}
 	before := j.size
-	if err := j.rewrite(s); err != nil {
+	if err := j.rewrite(); err != nil {
 		j.rewriteAt = 2 * j.lines
 		j.log.Error("rewriting the file of tokens, keys and revocations failed: the file continues to grow", "error", err, "file", j.path())
 		return
@@ -31,20 +31,20 @@ func (j *journal) compact(s *state) {
 // seal rewrites a small journal if lines were appended to it. Its head then contains the number
 // of lines, so a file that is truncated later is recognized as damaged. Otherwise it would look
 // like a file that was cut short by a crash.
-func (j *journal) seal(s *state) {
-	if j.lines <= j.sealed || s.live() >= slack || j.broken.Load() != nil {
+func (j *journal) seal() {
+	if j.lines <= j.sealed || j.state.live() >= slack || j.broken.Load() != nil {
 		return
 	}
-	if err := j.rewrite(s); err != nil {
+	if err := j.rewrite(); err != nil {
 		j.log.Warn("rewriting the file of tokens, keys and revocations failed; the old file is intact", "error", err, "file", j.path())
 	}
 }
 
 // rewrite replaces the journal with one that produces the same state. If it fails, the old
 // journal stays in use. It needs one additional file descriptor until it returns.
-func (j *journal) rewrite(s *state) error {
+func (j *journal) rewrite() error {
 	name := filepath.Join(j.dir, newName)
-	next, err := writeState(name, s)
+	next, err := writeState(name, j.state)
 	if err != nil {
 		if removed := os.Remove(name); !errors.Is(removed, fs.ErrNotExist) {
 			err = errors.Join(err, removed)
@@ -65,7 +65,7 @@ func (j *journal) rewrite(s *state) error {
 	}
 	j.info = next.info
 	j.lines, j.sealed, j.size, j.chain = next.lines, next.lines, next.size, next.chain
-	j.plan(s)
+	j.plan()
 	if err := j.lock.sync(); err != nil {
 		// After a crash the old file could be there, without what follows.
 		j.breakDown(err)

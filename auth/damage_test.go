@@ -99,7 +99,7 @@ func TestEachBit(t *testing.T) {
 		for bit := range 8 {
 			text[i] ^= 1 << bit
 			s := newState()
-			if got, err := load(strings.NewReader(string(text)), s); err == nil {
+			if got, err := load(strings.NewReader(string(text)), s.applyText); err == nil {
 				if diff := cmp.Diff(want, snapshot(t, &Authority{state: s})); diff != "" || got.torn > 0 {
 					t.Errorf("bit %d of byte %d, %d torn bytes (-want +got):\n%s", bit, i, got.torn, diff)
 				}
@@ -124,7 +124,7 @@ func TestLinesLostOrMoved(t *testing.T) {
 			"twice":   append(append([]string{}, lines[:i+1]...), lines[i:]...),
 			"swapped": append(append(append([]string{}, lines[:i]...), lines[i+1], lines[i]), lines[i+2:]...),
 		} {
-			if _, err := load(strings.NewReader(strings.Join(text, "")), newState()); err == nil {
+			if _, err := load(strings.NewReader(strings.Join(text, "")), newState().applyText); err == nil {
 				t.Errorf("line %d %s: nobody notices", i+1, what)
 			}
 		}

@@ -67,8 +67,8 @@ func newDiskRig(t *testing.T) *diskRig {
 	r.classic = mint(t, a)
 	r.text, r.made = create(t, a, Token{User: "u1"})
 	r.keyText, r.key = createKey(t, a, Key{Name: "shop", Verbs: KeyAdmin})
-	r.disk = &failing{file: a.journal.file}
-	a.journal.file = r.disk
+	r.disk = &failing{file: journalIn(a).file}
+	journalIn(a).file = r.disk
 	return r
 }
 

@@ -1,7 +1,8 @@
 package auth
 
 import (
-	"encoding/json"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ const (
 var errLocked = errors.New("another process uses it, probably a running server. " +
 	"Use the API of that server, stop it first, or choose another directory with --data-dir")
 
-// file is what the journal needs of an [os.File].
+// file is the part of [os.File] that a journal uses.
 type file interface {
 	io.WriterAt
 	Sync() error
@@ -33,27 +34,38 @@ type file interface {
 	Close() error
 }
 
-// A journal is the file in which an authority's changes stand, one a line. What append
-// has returned for is on disk. Its owner guards it.
+// A journal is the [Store] of one authority in a directory: a file of lines with checksums. It has
+// the directory for itself, so nobody else adds lines. When most lines are obsolete it rewrites the
+// file from the authority's state.
+//
+// Except for broken, its fields are guarded as a Store's methods are: the authority calls one at a
+// time.
 type journal struct {
-	dir  string
-	log  *slog.Logger
-	lock *dirLock
-	file file
-	info fs.FileInfo // identifies the file
-	made bool        // there was none
+	// Immutable.
+	dir   string
+	log   *slog.Logger
+	lock  *dirLock
+	state *state // that results from the lines; read in calls of the authority only
 
-	size      int64 // up to which it is written, and not a byte further
-	lines     int
-	sealed    int // lines that were written with the file at once; its head contains their number
+	file file        // nil before the first Replay
+	info fs.FileInfo // identifies the file
+	made bool        // there was no file before
+	read bool        // the file is complete in the state
+
+	last      uint64 // position of the last line: the number of lines since there was a file
+	size      int64  // bytes of the file that are lines
+	lines     int    // of the file
+	sealed    int    // lines that the file was written with; its head contains their number
+	hasNewKey bool   // a line about a key was appended and not sealed
 	chain     chain
-	rewriteAt int                   // lines from which on it is written anew
+	rewriteAt int                   // number of lines at which the file is rewritten
 	broken    atomic.Pointer[error] // why nothing can be written any more
 }
 
 func (j *journal) path() string { return filepath.Join(j.dir, journalName) }
 
-// openJournal opens or creates the journal in a directory, and reads it into the state.
+// openJournal locks a directory, and returns the journal in it. It creates the directory if there
+// is none. The journal is to be read into the state.
 func openJournal(dir string, log *slog.Logger, s *state) (*journal, error) {
 	dir, err := filepath.Abs(dir) // for messages: operators look for it from other directories
 	if err != nil {
@@ -66,12 +78,9 @@ func openJournal(dir string, log *slog.Logger, s *state) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the directory %s: %w", dir, err)
 	}
-	j := &journal{dir: dir, log: log, lock: lock}
+	j := &journal{dir: dir, log: log, lock: lock, state: s}
 	if s.names, err = openNameKey(dir); err != nil {
-		return nil, errors.Join(err, j.close())
-	}
-	if err := j.open(s); err != nil {
-		return nil, errors.Join(err, j.close())
+		return nil, errors.Join(err, j.Close())
 	}
 	return j, nil
 }
@@ -88,7 +97,21 @@ func makeDir(dir string) error {
 	return syncDir(filepath.Dir(filepath.Clean(dir)))
 }
 
-func (j *journal) open(s *state) error {
+// Replay implements [Store]. The first call opens the file, or creates it. Later calls have nothing
+// to return.
+func (j *journal) Replay(_ context.Context, after uint64, apply func(line []byte) error) (uint64, error) {
+	if j.file != nil {
+		return after, nil
+	}
+	if err := j.open(apply); err != nil {
+		return 0, err
+	}
+	j.read = true
+	j.compact()
+	return j.last, nil
+}
+
+func (j *journal) open(apply func(line []byte) error) error {
 	if err := os.Remove(filepath.Join(j.dir, newName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // a crash has left it there, and it will be in the way
 	}
@@ -96,7 +119,7 @@ func (j *journal) open(s *state) error {
 	// that cannot be read. It must not be replaced by a new journal.
 	if _, err := os.Lstat(j.path()); errors.Is(err, fs.ErrNotExist) {
 		j.made = true
-		return j.rewrite(s)
+		return j.rewrite()
 	}
 	f, err := os.OpenFile(j.path(), os.O_RDWR, 0)
 	if err != nil {
@@ -106,11 +129,12 @@ func (j *journal) open(s *state) error {
 	if j.info, err = f.Stat(); err != nil {
 		return err
 	}
-	read, err := load(f, s)
+	read, err := load(f, apply)
 	if err != nil {
 		return j.unreadable(err)
 	}
 	j.lines, j.size, j.sealed, j.chain = read.lines, read.size, read.written, read.chain
+	j.last = uint64(read.lines)
 	if read.torn > 0 {
 		j.log.Warn("the last line of the file is incomplete, as after a crash; it was never acknowledged, and the server drops it",
 			"file", j.path(), "line", j.lines+1, "bytes", read.torn)
@@ -118,12 +142,12 @@ func (j *journal) open(s *state) error {
 			return fmt.Errorf("remove the incomplete end of %s: %w", j.path(), err)
 		}
 	}
-	j.plan(s)
+	j.plan()
 	if read.version == journalVersion && !read.bare {
-		j.seal(s)
+		j.seal()
 		return nil
 	}
-	if err := j.rewrite(s); err != nil {
+	if err := j.rewrite(); err != nil {
 		return fmt.Errorf("rewrite %s with checksums: %w. Nothing was changed", j.path(), err)
 	}
 	if read.version != journalVersion {
@@ -147,6 +171,88 @@ func (j *journal) unreadable(err error) error {
 		"without keys the API is open", j.path(), d, and, j.dir)
 }
 
+// Wait implements [Store]. Nobody else adds lines.
+func (*journal) Wait(ctx context.Context, _ uint64) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Append implements [Store].
+func (j *journal) Append(ctx context.Context, after uint64, lines ...[]byte) (uint64, error) {
+	if after != j.last {
+		return 0, ErrConflict
+	}
+	if gone, _ := j.gone(); gone {
+		j.log.Error("the file of tokens, keys and revocations was deleted while the server runs; the server rewrites it", "file", j.path())
+		if err := j.rewrite(); err != nil {
+			return 0, err
+		}
+	}
+	if err := j.append(ctx, true, lines); err != nil {
+		return 0, err
+	}
+	j.last += uint64(len(lines))
+	return j.last, nil
+}
+
+// Note implements [Store].
+func (j *journal) Note(ctx context.Context, lines ...[]byte) error {
+	return j.append(ctx, false, lines)
+}
+
+// append writes lines, all or none. If sync is false, the system writes them to disk some time
+// later.
+func (j *journal) append(ctx context.Context, sync bool, lines [][]byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := j.Ready(); err != nil {
+		return err
+	}
+	if gone, replaced := j.gone(); gone || replaced {
+		return fmt.Errorf("write to %s: the file was deleted or replaced while the server runs: put it back", j.path())
+	}
+	var text []byte
+	chain := j.chain
+	for _, l := range lines {
+		text = chain.seal(text, l)
+	}
+	if _, err := j.file.WriteAt(text, j.size); err != nil {
+		if backErr := j.file.Truncate(j.size); backErr != nil {
+			j.breakDown(backErr) // part of a line may stand there
+		}
+		return fmt.Errorf("write to %s: %w", j.path(), err)
+	}
+	if sync {
+		if err := j.file.Sync(); err != nil {
+			// The system may have dropped the data that it could not write, so a second sync could
+			// succeed without any effect.
+			j.file.Truncate(j.size) //nolint:errcheck // the lines may be there after a restart
+			j.breakDown(err)
+			return j.Ready()
+		}
+	}
+	j.size += int64(len(text))
+	j.lines += len(lines)
+	j.chain = chain
+	for _, l := range lines {
+		j.hasNewKey = j.hasNewKey || bytes.HasPrefix(l, keyLine)
+	}
+	return nil
+}
+
+// keyLine is the beginning of each line about a key.
+var keyLine = []byte(`{"op":"` + opKey + `"`)
+
+// applied does the work that needs the state with the lines of the last Append.
+func (j *journal) applied() {
+	j.compact()
+	if j.hasNewKey {
+		j.hasNewKey = false
+		j.seal()
+	}
+}
+
 // gone reports whether the file has been deleted or renamed since it was opened; replaced
 // reports whether another file is in its place.
 func (j *journal) gone() (gone, replaced bool) {
@@ -157,53 +263,26 @@ func (j *journal) gone() (gone, replaced bool) {
 	return false, err == nil && !os.SameFile(info, j.info)
 }
 
-// append writes lines, all or none. When it returns without error they are on disk, or, if
-// that was not asked for, will be some time.
-func (j *journal) append(sync bool, lines ...*line) error {
-	if err := j.broken.Load(); err != nil {
-		return *err
-	}
-	if gone, replaced := j.gone(); gone || replaced {
-		return fmt.Errorf("write to %s: the file was deleted or replaced while the server runs: put it back", j.path())
-	}
-	var text []byte
-	chain := j.chain
-	for _, l := range lines {
-		object, err := json.Marshal(l)
-		if err != nil {
-			return fmt.Errorf("write to %s: %w", j.path(), err)
-		}
-		text = chain.seal(text, object)
-	}
-	if _, err := j.file.WriteAt(text, j.size); err != nil {
-		if backErr := j.file.Truncate(j.size); backErr != nil {
-			j.breakDown(backErr) // part of a line may stand there
-		}
-		return fmt.Errorf("write to %s: %w", j.path(), err)
-	}
-	if sync {
-		if err := j.file.Sync(); err != nil {
-			// The system may have forgotten what it could not write: to try again
-			// could succeed without any effect.
-			j.file.Truncate(j.size) //nolint:errcheck // the lines may be there after a restart
-			j.breakDown(err)
-			return *j.broken.Load()
-		}
-	}
-	j.size += int64(len(text))
-	j.lines += len(lines)
-	j.chain = chain
-	return nil
-}
-
 func (j *journal) breakDown(err error) {
 	err = fmt.Errorf("an earlier write to %s failed, so the server writes nothing more to it; correct the cause and restart the server: %w", j.path(), err)
 	j.broken.Store(&err)
 	j.log.Error("the server can no longer store changes of tokens, keys and revocations", "error", err)
 }
 
-func (j *journal) close() error {
+// Ready implements [Store].
+func (j *journal) Ready() error {
+	if err := j.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Close implements [Store].
+func (j *journal) Close() error {
 	var err error
+	if j.read {
+		j.seal()
+	}
 	if j.file != nil {
 		err = j.file.Close()
 	}

@@ -160,10 +160,10 @@ func TestCrash(t *testing.T) {
 	}
 	mint(t, a)
 	createKey(t, a, Key{Name: "first", Verbs: KeyAdmin}) // the lines until now were written at once
-	whole := int(a.journal.size)
+	whole := int(journalIn(a).size)
 	a = reopen(t, a)
 	var steps []step
-	note := func() { steps = append(steps, step{a.journal.size, snapshot(t, a)}) }
+	note := func() { steps = append(steps, step{journalIn(a).size, snapshot(t, a)}) }
 	note()
 	mint(t, a)
 	note()
@@ -235,15 +235,15 @@ func TestCompaction(t *testing.T) {
 	log, logged := testlog.New()
 	dir := t.TempDir()
 	a := open(t, Options{DataDir: dir, Log: log})
-	a.journal.rewriteAt = 100
+	journalIn(a).rewriteAt = 100
 	text, _ := create(t, a, Token{User: "u1"})
 	for range 49 {
 		_, made := create(t, a, Token{User: "u2"})
 		revoke(t, a, Revocation{Token: made.ID})
 	}
 	revoke(t, a, Revocation{User: "u2"})
-	if got := strings.Count(journalOf(t, dir), "\n"); got != 3 || a.journal.lines != 3 || a.journal.size != int64(len(journalOf(t, dir))) {
-		t.Errorf("%d lines, said to be %d; %d bytes", got, a.journal.lines, a.journal.size)
+	if got := strings.Count(journalOf(t, dir), "\n"); got != 3 || journalIn(a).lines != 3 || journalIn(a).size != int64(len(journalOf(t, dir))) {
+		t.Errorf("%d lines, said to be %d; %d bytes", got, journalIn(a).lines, journalIn(a).size)
 	}
 	if !strings.HasPrefix(logged.String(), `level=INFO msg="the file of tokens, keys and revocations was rewritten" file=`) {
 		t.Errorf("log: %s", logged)
@@ -267,7 +267,7 @@ func TestCompactionFails(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, newName), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	a.journal.rewriteAt = 3
+	journalIn(a).rewriteAt = 3
 	var tokens []string
 	for range 5 {
 		tokens = append(tokens, mint(t, a))
@@ -285,7 +285,7 @@ func TestCompactionFails(t *testing.T) {
 
 func TestJournalAtOnce(t *testing.T) {
 	a := open(t, Options{DataDir: t.TempDir()})
-	a.journal.rewriteAt = 50
+	journalIn(a).rewriteAt = 50
 	var wait sync.WaitGroup
 	for i := range 8 {
 		wait.Go(func() {
@@ -346,7 +346,7 @@ func FuzzJournal(f *testing.F) {
 	f.Add(head1 + "{}\n\x00\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		s := newState()
-		got, err := load(strings.NewReader(text), s)
+		got, err := load(strings.NewReader(text), s.applyText)
 		if err != nil {
 			return
 		}
@@ -359,7 +359,7 @@ func FuzzJournal(f *testing.F) {
 		}
 		first := snapshot(t, &Authority{state: s})
 		again := newState()
-		if _, err := load(strings.NewReader(sealed(first)), again); err != nil {
+		if _, err := load(strings.NewReader(sealed(first)), again.applyText); err != nil {
 			t.Fatalf("%v\n%s", err, first)
 		}
 		if diff := cmp.Diff(sortMarks(first), sortMarks(snapshot(t, &Authority{state: again}))); diff != "" {

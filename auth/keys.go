@@ -1,7 +1,9 @@
 package auth
 
 import (
+	"context"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -128,19 +130,16 @@ func (a *Authority) CreateKey(k Key) (text string, made Key, err error) {
 	}
 	a.writing.Lock()
 	defer a.writing.Unlock()
-	if err := a.validMaker(k.Key); err != nil {
-		return "", Key{}, err
-	}
-	lines, err := a.keyRoom(k.Name)
-	if err != nil {
-		return "", Key{}, err
-	}
 	text = newSecret(keyPrefix)
 	l := &line{
 		Op: opKey, ID: newID(keyIDPrefix), Hash: digestOf(text), Label: k.Name, Verbs: k.Verbs.names(), On: k.Channels,
 		Created: time.Now().UTC().Round(0), Expires: wallTime(k.Expires), Key: k.Key,
 	}
-	if err := a.commit(append(lines, l)...); err != nil {
+	err = a.change(k.Key, func() ([]*line, error) {
+		room, err := a.keyRoom(k.Name)
+		return append(room, l), err
+	})
+	if err != nil {
 		return "", Key{}, err
 	}
 	return text, a.state.keyIDs[l.ID].public(), nil
@@ -269,7 +268,7 @@ const useInterval = time.Hour
 
 // noteUse writes down that a key was used. Nobody waits for it.
 func (a *Authority) noteUse(k *storedKey, at time.Time) {
-	if a.journal == nil || !a.writing.TryLock() {
+	if a.store == nil || !a.writing.TryLock() {
 		return // the next minute will do
 	}
 	defer a.writing.Unlock()
@@ -281,7 +280,10 @@ func (a *Authority) noteUse(k *storedKey, at time.Time) {
 
 func (a *Authority) save(k *storedKey, at time.Time) error {
 	k.saved = at // also if it fails: another try now would fail too
-	err := a.journal.append(false, &line{Op: opUsed, ID: k.key.ID, Used: at})
+	text, err := json.Marshal(&line{Op: opUsed, ID: k.key.ID, Used: at})
+	if err == nil {
+		err = a.store.Note(context.Background(), text)
+	}
 	if err != nil {
 		a.options.Log.Warn("the time of a key's last use could not be stored", "key", k.key.ID, "error", err)
 	}

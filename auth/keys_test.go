@@ -186,7 +186,7 @@ func TestKeyUseIsKept(t *testing.T) {
 			if got := a.Keys()[0].LastUsed.Sub(start); got != 99*time.Minute {
 				t.Errorf("%s: last used after %v", when, got)
 			}
-			if err := a.journal.rewrite(a.state); err != nil {
+			if err := journalIn(a).rewrite(); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -37,6 +37,7 @@ type line struct {
 	Own     time.Time       `json:"own,omitzero"`    // of a revocation with a serial: span.own, zero for none
 	Serial  uint64          `json:"serial,omitzero"` // of a token or revocation
 	Until   time.Time       `json:"until,omitzero"`
+	Names   nameKey         `json:"names,omitzero"` // for all authorities on one store
 
 	// What a line has while the process lives, and not on disk.
 	rules    *access.Permissions
@@ -53,6 +54,7 @@ const (
 	opUsed     = "used"     // a key was used
 	opRevoke   = "revoke"   // there is a revocation; of the token or key with the ID, if there is one
 	opUnrevoke = "unrevoke" // there is none any more
+	opNames    = "names"    // the key of users' names; of a store that authorities may share
 )
 
 // journalVersion increases when older servers would read a journal wrongly. Version 1 had no
@@ -81,6 +83,15 @@ func readLine(object []byte) (*line, error) {
 	return l, nil
 }
 
+// applyText applies a line as it is in the store.
+func (s *state) applyText(text []byte) error {
+	l, err := readLine(text)
+	if err != nil {
+		return err
+	}
+	return s.apply(l)
+}
+
 // apply changes the state as the line says.
 func (s *state) apply(l *line) error {
 	switch l.Op {
@@ -89,10 +100,16 @@ func (s *state) apply(l *line) error {
 	case opKey:
 		return s.putKey(l)
 	case opUsed:
-		if k := s.keyIDs[l.ID]; k != nil {
-			k.used.Store(l.Used.Unix())
+		if k := s.keyIDs[l.ID]; k != nil && l.Used.After(k.saved) {
+			k.used.Store(max(k.used.Load(), l.Used.Unix()))
 			k.saved = l.Used
 		}
+		return nil
+	case opNames:
+		if s.namesShared {
+			return errors.New("there are two keys of users' names")
+		}
+		s.names, s.namesShared = l.Names, true
 		return nil
 	case opDelete:
 		s.dropID(l.ID)

@@ -50,10 +50,11 @@ var (
 	errLong     = fmt.Errorf("it is longer than %d bytes", maxLine)
 )
 
-// load reads a journal into the state. Only one difference does not count as damage: a last line
-// that ends early, because a crash can cut off a change that was not acknowledged. Errors: a
-// [*damage], or the reader's.
-func load(r io.Reader, s *state) (found, error) {
+// load reads a journal, and calls apply with the object on each line after the head. Only one
+// difference does not count as damage: a last line that ends early, because a crash can cut off a
+// change that was not acknowledged. Errors: a [*damage], also for an error of apply; or the
+// reader's.
+func load(r io.Reader, apply func(object []byte) error) (found, error) {
 	b := bufio.NewReaderSize(r, readSize)
 	var f found
 	var text []byte
@@ -63,7 +64,7 @@ func load(r io.Reader, s *state) (found, error) {
 		next := f
 		switch {
 		case err == io.EOF && f.lines > 0:
-			return f, f.end(text, s)
+			return f, f.end(text, apply)
 		case err == io.EOF:
 			err = errNoHead
 			if len(text) == 0 {
@@ -76,7 +77,7 @@ func load(r io.Reader, s *state) (found, error) {
 		case err != nil:
 			return f, err
 		default:
-			err = next.read(text, s)
+			err = next.read(text, apply)
 		}
 		if err != nil {
 			return f, f.damage(err)
@@ -90,7 +91,7 @@ func (f *found) damage(reason error) error {
 }
 
 // read reads one line with its newline.
-func (f *found) read(text []byte, s *state) error {
+func (f *found) read(text []byte, apply func([]byte) error) error {
 	size := int64(len(text)) // before text is overwritten
 	if f.lines == 0 {
 		if err := f.readHead(text); err != nil {
@@ -101,11 +102,7 @@ func (f *found) read(text []byte, s *state) error {
 		if err != nil {
 			return err
 		}
-		l, err := readLine(object)
-		if err != nil {
-			return err
-		}
-		if err := s.apply(l); err != nil {
+		if err := apply(object); err != nil {
 			return err
 		}
 	}
@@ -161,7 +158,7 @@ func (f *found) object(text []byte) ([]byte, error) {
 
 // end checks the bytes after the last newline. A line that a crash has cut off is an unchanged
 // prefix of a line.
-func (f *found) end(text []byte, s *state) error {
+func (f *found) end(text []byte, apply func([]byte) error) error {
 	switch {
 	case f.lines < f.written:
 		return f.damage(fmt.Errorf("it is missing, because the file was written with %d lines and is shorter now", f.written))
@@ -169,7 +166,7 @@ func (f *found) end(text []byte, s *state) error {
 		return nil
 	case f.complete(text):
 		f.bare = true
-		if err := f.read(append(text, '\n'), s); err != nil {
+		if err := f.read(append(text, '\n'), apply); err != nil {
 			return f.damage(err)
 		}
 		f.size-- // the newline, which is missing

@@ -35,6 +35,12 @@ func (k *nameKey) of(tokenID string) string {
 	return userPrefix + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:idBytes])
 }
 
+// MarshalText returns the form in a file or line.
+func (k nameKey) MarshalText() ([]byte, error) { return encodeText(k[:]), nil }
+
+// UnmarshalText reads the form in a file or line.
+func (k *nameKey) UnmarshalText(text []byte) error { return decodeText(k[:], text) }
+
 const (
 	namesFile    = "names.key"
 	newNamesFile = "names.key.new" // renamed to namesFile when it is complete

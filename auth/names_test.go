@@ -41,7 +41,7 @@ func TestNamesAreKeyed(t *testing.T) {
 	if again := grant(t, kept, text).User; again != before {
 		t.Errorf("after a restart: %s, before %s", again, before)
 	}
-	if err := kept.journal.rewrite(kept.state); err != nil {
+	if err := journalIn(kept).rewrite(); err != nil {
 		t.Fatal(err)
 	}
 	kept = reopen(t, kept)

@@ -20,25 +20,24 @@ type Revocation struct {
 	By           string    // ID of the API key that requests it; "" if there is none
 }
 
-// Revoke revokes tokens: when it returns they are not valid any more. Match reports whether a
-// grant is one of them; pass it to [boreas.Hub.RevokeSessions]. Errors are faults: fault.NoToken or
-// fault.NoKey for an unknown ID. If match is nil, nothing was changed. With fault.NotStored
-// match is not nil: the revocation is in force, but a restart forgets it unless it has been
-// stored by that time. The authority retries storing it by itself; the caller may also repeat
-// Revoke.
+// Revoke revokes tokens: when it returns they are not valid any more. Match reports whether a grant
+// is one of them; pass it to [boreas.Hub.RevokeSessions]. If match is nil, nothing was changed. Errors:
+// [ErrNoToken] and [ErrNoKey] for an unknown ID, and [ErrNotStored] together with a match: the
+// revocation is in force, but a restart forgets it unless it has been stored by that time. The
+// authority retries storing it by itself; the caller may also repeat Revoke.
 //
-// Revoking an opaque or minted token deletes it, and a revoked API key never becomes valid
-// again. Any other revocation is kept until Until, which therefore must not be before the
-// tokens' expiry. The tokens that an API key created are revoked permanently, regardless of
-// Until. The same applies to tokens of others whose rules or expiry the key has set. The keys
-// that it created stay valid: [Authority.MadeWith] lists them.
+// Revoking an opaque or minted token deletes it, and a revoked API key never becomes valid again.
+// Any other revocation is kept until Until, which therefore must not be before the tokens' expiry.
+// The tokens that an API key created are revoked permanently, regardless of Until. The same applies
+// to tokens of others whose rules or expiry the key has set. The keys that it created stay valid:
+// [Authority.MadeWith] lists them.
 //
-// The clock of a JWT's issuer may be ahead of ours by [JWTOptions.Leeway], so a JWT is also
-// revoked if it was issued up to that long after IssuedBefore. Tokens that the server creates,
-// and the backend's answers, are compared by their order if IssuedBefore is not in the past, so
-// clock changes do not affect them. The backend's answer counts as issued when the backend was
-// asked: make the backend refuse the user as well, otherwise its next answer lets the user in
-// again. Two revocations of the same user, of the same key, or of all tokens are merged.
+// The clock of a JWT's issuer may be ahead of ours by [JWTOptions].Leeway, so a JWT is also revoked
+// if it was issued up to that long after IssuedBefore. Tokens that the server creates, and the
+// backend's answers, are compared by their order if IssuedBefore is not in the past, so clock
+// changes do not affect them. The backend's answer counts as issued when the backend was asked:
+// make the backend refuse the user as well, otherwise its next answer lets the user in again. Two
+// revocations of the same user, of the same key, or of all tokens are united.
 func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -48,22 +47,40 @@ func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err er
 	}
 	a.writing.Lock()
 	defer a.writing.Unlock()
-	if err := a.validMaker(r.By); err != nil {
+	var lines []*line
+	err = a.change(r.By, func() (_ []*line, err error) {
+		match, lines, err = a.revocation(r)
+		return lines, err
+	})
+	switch fault.Of(err) {
+	case nil:
+		return match, nil
+	case fault.NotStored:
+		for _, l := range lines {
+			a.enforce(l)
+		}
+		const changed = "The revocation is in force, but a restart would lose it until it is stored."
+		return match, fault.NotStored.With(strings.Replace(fault.Message(err), "Nothing was changed.", changed, 1))
+	default:
 		return nil, err
 	}
-	var lines []*line // before l
+}
+
+// revocation returns the lines of a revocation, and which grants it revokes. The caller holds
+// writing.
+func (a *Authority) revocation(r Revocation) (match func(*access.Grant) bool, lines []*line, err error) {
 	l := &line{Op: opRevoke, Until: wallTime(r.Until)}
 	switch {
 	case r.Token != "":
 		id, t := a.tokenID(r.Token)
 		if id == "" {
-			return nil, fault.NoToken
+			return nil, nil, fault.NoToken
 		}
-		l.ID, l.Target = id, targetOf(targetToken, id)
 		match = func(g *access.Grant) bool { return g.TokenID == id }
 		if t != nil && !t.provided {
-			return a.take(match, &line{Op: opDelete, ID: id})
+			return match, []*line{{Op: opDelete, ID: id}}, nil
 		}
+		l.ID, l.Target = id, targetOf(targetToken, id)
 	case r.User != "":
 		l.Target = targetOf(targetUser, r.User)
 		s := a.until(r, l)
@@ -71,9 +88,9 @@ func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err er
 	case r.Key != "":
 		if strings.HasPrefix(r.Key, keyIDPrefix) {
 			if a.state.keyIDs[r.Key] == nil {
-				return nil, fault.NoKey
+				return nil, nil, fault.NoKey
 			}
-			l.ID = r.Key // a kid is nobody's ID here, and could look like a token's
+			l.ID = r.Key // not for a kid, which is no ID here, and could look like a token's
 		}
 		l.Target = targetOf(targetKey, r.Key)
 		changed := map[string]bool{}
@@ -92,27 +109,10 @@ func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err er
 	}
 	if !a.state.revocations.has(l.Target) {
 		if err := a.makeRoom(a.state.revocations.len, a.options.MaxRevocations, "revocations"); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return a.take(match, append(lines, l)...)
-}
-
-// take commits a revocation, and returns match if it is in force. A revocation that cannot be
-// stored is also in force. The caller holds writing.
-func (a *Authority) take(match func(*access.Grant) bool, lines ...*line) (func(*access.Grant) bool, error) {
-	switch err := a.commit(lines...); fault.Of(err) {
-	case nil:
-		return match, nil
-	case fault.NotStored:
-		for _, l := range lines {
-			a.enforce(l)
-		}
-		const changed = "The revocation is in force, but a restart would lose it until it is stored."
-		return match, fault.NotStored.With(strings.Replace(fault.Message(err), "Nothing was changed.", changed, 1))
-	default:
-		return nil, err
-	}
+	return match, append(lines, l), nil
 }
 
 // until sets the tokens that the line revokes: those issued until now, or until IssuedBefore.
@@ -226,17 +226,15 @@ func (a *Authority) Revoked(r Revocation) (Revocation, bool) {
 func (a *Authority) Unrevoke(r Revocation) (bool, error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()
-	if err := a.validMaker(r.By); err != nil {
-		return false, err
-	}
-	at := a.target(r)
-	if !a.state.revocations.has(at) {
-		return false, nil
-	}
-	if err := a.commit(&line{Op: opUnrevoke, Target: at}); err != nil {
-		return false, err
-	}
-	return true, nil
+	there := false
+	err := a.change(r.By, func() ([]*line, error) {
+		t := a.target(r)
+		if there = a.state.revocations.has(t); !there {
+			return nil, nil
+		}
+		return []*line{{Op: opUnrevoke, Target: t}}, nil
+	})
+	return there && err == nil, err
 }
 
 // Revocations returns how many there are.

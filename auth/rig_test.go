@@ -111,6 +111,9 @@ func failure(err error) string {
 	return fmt.Sprintf("%s: %v", code(err), err)
 }
 
+// journalIn returns the journal of an authority with a directory.
+func journalIn(a *Authority) *journal { return a.store.(*journal) }
+
 // journalOf is the text of the journal in a directory.
 func journalOf(t testing.TB, dir string) string {
 	t.Helper()

@@ -22,7 +22,8 @@ type state struct {
 	keys   map[digest]*storedKey
 	keyIDs map[string]*storedKey
 
-	names nameKey // of users without a name; not changed once tokens are read
+	names       nameKey // does not change once there are tokens
+	namesShared bool    // a line contains it
 
 	provided int // tokens that are not kept on disk
 	rules    *rulesCache

@@ -61,14 +61,13 @@ func (a *Authority) tokenRoom() error {
 func (a *Authority) create(l *line) error {
 	a.writing.Lock()
 	defer a.writing.Unlock()
-	if err := a.validMaker(l.Key); err != nil {
-		return err
-	}
-	if err := a.tokenRoom(); err != nil {
-		return err
-	}
-	l.Created, l.Serial = time.Now().UTC().Round(0), a.state.serial+1
-	return a.commit(l)
+	return a.change(l.Key, func() ([]*line, error) {
+		if err := a.tokenRoom(); err != nil {
+			return nil, err
+		}
+		l.Created, l.Serial = time.Now().UTC().Round(0), a.state.serial+1
+		return []*line{l}, nil
+	})
 }
 
 // All returns the classic tokens whose text is known, oldest first: with KeepText, those
@@ -205,26 +204,36 @@ type TokenChange struct {
 func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *access.Grant, error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()
-	if err := a.validMaker(change.Key); err != nil {
-		return Token{}, nil, err
-	}
-	old, err := a.find(id)
+	err := a.change(change.Key, func() ([]*line, error) {
+		l, err := a.changed(id, change)
+		return []*line{l}, err
+	})
 	if err != nil {
 		return Token{}, nil, err
 	}
+	t := a.state.tokens.get(id)
+	return t.token(), t.grant, nil
+}
+
+// changed returns the line of a token with the change. The caller holds writing.
+func (a *Authority) changed(id string, change TokenChange) (*line, error) {
+	old, err := a.find(id)
+	if err != nil {
+		return nil, err
+	}
 	if old.classic() {
-		return Token{}, nil, fault.Malformed.With("Classic tokens cannot be changed: they allow everything and never expire. Delete this one, and make a token with rules.")
+		return nil, fault.Malformed.With("Classic tokens cannot be changed: they allow everything and never expire. Delete this one, and make a token with rules.")
 	}
 	l := old.line()
 	if change.Label != nil {
 		if err := checkLabel(*change.Label); err != nil {
-			return Token{}, nil, err
+			return nil, err
 		}
 		l.Label = *change.Label
 	}
 	if change.Expires != nil {
 		if err := checkEnd("expires", *change.Expires); err != nil {
-			return Token{}, nil, err
+			return nil, err
 		}
 		l.Expires = wallTime(*change.Expires)
 	}
@@ -235,15 +244,9 @@ func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *access.G
 		}
 	}
 	if change.Expires != nil || change.Rules != nil {
-		if l.Changed, err = a.changedBy(old, change.Key); err != nil {
-			return Token{}, nil, err
-		}
+		l.Changed, err = a.changedBy(old, change.Key)
 	}
-	if err := a.commit(l); err != nil {
-		return Token{}, nil, err
-	}
-	t := a.state.tokens.get(id)
-	return t.token(), t.grant, nil
+	return l, err
 }
 
 // malformed makes a fault of what is wrong with a value.

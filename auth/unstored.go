@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"syscall"
@@ -29,41 +30,19 @@ type unstoredKey struct {
 	target target
 }
 
-// store writes lines to disk, together with the lines that could not be stored before. The
-// caller holds writing. Error: fault.NotStored.
-func (a *Authority) store(lines ...*line) error {
-	if a.journal == nil {
-		return nil
-	}
-	if gone, _ := a.journal.gone(); gone {
-		a.options.Log.Error("the file of tokens, keys and revocations was deleted while the server runs; the server rewrites it", "file", a.journal.path())
-		if err := a.journal.rewrite(a.state); err != nil {
-			return a.notStored(err)
-		}
-	}
-	all := make([]*line, 0, len(a.unstored)+len(lines))
-	for _, u := range a.unstored {
-		all = append(all, u.line)
-	}
-	if err := a.journal.append(true, append(all, lines...)...); err != nil {
-		return a.notStored(err)
-	}
-	if len(a.unstored) > 0 {
-		a.options.Log.Info("the revocations that could not be stored are stored now", "revocations", len(a.unstored))
-		a.settle()
-	}
-	return nil
-}
-
 // notStored logs why something could not be stored, and returns the caller's error. The error
 // contains the system's reason but not the path of the files, which is secret.
 func (a *Authority) notStored(err error) error {
 	a.options.Log.Error("a change of tokens, keys or revocations could not be stored", "error", err)
+	where := "the directory of tokens, keys and revocations (data_dir)"
+	if a.options.Store != nil {
+		where = "the store of tokens, keys and revocations"
+	}
 	why := "the server's log says why"
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		why = errno.Error()
 	}
-	return fault.NotStored.With("The server cannot write to the directory of tokens, keys and revocations (data_dir): " + why + ". Nothing was changed.")
+	return fault.NotStored.With("The server cannot write to " + where + ": " + why + ". Nothing was changed.")
 }
 
 // settle records that everything is stored. The caller holds writing.
@@ -111,6 +90,19 @@ func (a *Authority) enforce(l *line) {
 	}
 }
 
+// flush stores the lines that could not be stored. The caller holds writing. Error:
+// fault.NotStored.
+func (a *Authority) flush() error {
+	for {
+		if err := a.write(); !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if err := a.catchUp(context.Background()); err != nil {
+			return a.notStored(err)
+		}
+	}
+}
+
 // storeAgain retries to store the lines that could not be stored.
 func (a *Authority) storeAgain() {
 	a.writing.Lock()
@@ -119,12 +111,13 @@ func (a *Authority) storeAgain() {
 	if a.closed || len(a.unstored) == 0 {
 		return
 	}
-	if a.store() == nil {
+	if a.flush() == nil {
 		return
 	}
-	if a.journal.broken.Load() == nil { // otherwise only a restart helps
-		a.again = time.AfterFunc(unstoredAgain, a.storeAgain)
+	if j, ok := a.store.(*journal); ok && j.Ready() != nil {
+		return // only a restart helps
 	}
+	a.again = time.AfterFunc(unstoredAgain, a.storeAgain)
 }
 
 // storeLast is the last attempt, during Close. The caller holds writing.
@@ -132,7 +125,7 @@ func (a *Authority) storeLast() error {
 	if a.again != nil {
 		a.again.Stop()
 	}
-	if n := len(a.unstored); n > 0 && a.store() != nil {
+	if n := len(a.unstored); n > 0 && a.flush() != nil {
 		return fmt.Errorf("%d revocations are not stored and so will not be in force after a restart: repeat them", n)
 	}
 	return nil

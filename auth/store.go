@@ -1,0 +1,88 @@
+package auth
+
+import (
+	"context"
+	"errors"
+)
+
+// A Store keeps the tokens, keys and revocations of an [Authority]. It keeps them as a log of
+// lines, each of which is one change. The same lines in the same order always produce the same
+// tokens, keys and revocations. Several authorities may share a store: each of them then has the
+// changes of all.
+//
+// A line is a JSON object without a line break. Only the Authority knows its members. It contains
+// tokens and keys only as hashes.
+//
+// # Order
+//
+// All lines of a store have one order, and every authority reads them in this order. The position
+// of a line is a number greater than the positions of all lines before it. Positions start above
+// 0, and need not be consecutive.
+//
+// # Durability
+//
+// When Append returns nil, its lines are durable: they survive a crash of any process and of the
+// machine, and every later Replay returns them. A Replay returns either all lines of one Append or
+// none, and no other line stands between them. A store does not drop a line on its own. It may
+// replace lines with others that have the same effect.
+//
+// # Conflicts
+//
+// An Authority decides on a change with the state that results from the lines it has read. For
+// this reason Append refuses its lines with [ErrConflict] unless the authority has read the whole
+// log. The authority then reads the rest, decides again, and tries again. So of two changes at the
+// same time, one comes first, and the other is decided on as if the first one had been made long
+// before:
+//
+//   - Two authorities create a key with the same name: the second is refused if two valid keys have
+//     the name already.
+//   - One changes a token while another one deletes or revokes it: if the change comes second it
+//     fails with [ErrNoToken]. If it comes first, the deletion applies to the changed token. A
+//     deleted token never becomes valid again.
+//   - Both change the same token: the second change applies to the result of the first, so both take
+//     effect. If both change the same field, the second one wins.
+//   - One creates a token with an API key that another one revokes: if the creation comes second it
+//     fails with [ErrInvalidKey]. If it comes first, the token is revoked with the key.
+//   - Both revoke the tokens of a user, or of a key, or all tokens: the revocations are united.
+//
+// # Failure
+//
+// If Append returns any other error than ErrConflict, the lines may have been kept or not, but not
+// in part. If they were kept, a later Replay returns them, and the change takes effect then. An
+// authority reports such an error to its caller as [ErrNotStored]. It applies a revocation anyway,
+// and repeats the Append until it succeeds.
+//
+// # Concurrency
+//
+// An authority calls Replay, Append and Note one at a time. It may call Wait and Ready at any time.
+// It calls Close once, after all other calls have returned.
+type Store interface {
+	// Replay calls apply with each line after the position, in order, and returns the position of
+	// the last line that was applied; after, if there is none. A position of 0 means the beginning
+	// of the log. The line is valid until apply returns. If apply returns an error, Replay stops
+	// and returns an error that wraps it.
+	Replay(ctx context.Context, after uint64, apply func(line []byte) error) (last uint64, err error)
+
+	// Wait returns nil as soon as there is a line after the position. It returns an error when ctx
+	// is done, or if it cannot find out.
+	Wait(ctx context.Context, after uint64) error
+
+	// Append adds lines to the end of the log, all or none, and returns the position of the last one
+	// when they are durable. If there are lines after the position that the caller gives, it adds
+	// nothing and returns ErrConflict. The store must not keep or change the lines.
+	Append(ctx context.Context, after uint64, lines ...[]byte) (last uint64, err error)
+
+	// Note adds lines whose loss does no harm, for example the time at which a key was last used.
+	// It neither checks for conflicts nor waits until the lines are durable. Replay may return them
+	// to the authority that added them.
+	Note(ctx context.Context, lines ...[]byte) error
+
+	// Ready returns nil, or why the store cannot keep lines.
+	Ready() error
+
+	// Close releases the store's resources.
+	Close() error
+}
+
+// ErrConflict is returned by [Store].Append if the log has lines that the caller has not read.
+var ErrConflict = errors.New("another change came first")
