@@ -8,17 +8,17 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// maxBacklog is how many bytes of answers may wait behind one that a session has not read. A
-// client over this limit asks faster than it reads.
+// maxBacklog is the maximum number of bytes of answers that may wait behind an unread one. A client
+// over this limit sends requests faster than it reads.
 const maxBacklog = 64 << 10
 
-// answerTimeout is how long a peer may take to receive its answers.
+// answerTimeout is how long a client may take to read its answers.
 const answerTimeout = time.Minute
 
-// Reserve waits for room for the session's next answer, which has at most n bytes. The answer is
-// the next [Session.Send] or the answer of the next [Session.Join]; for a request that gets no
-// answer, the transport calls Unreserve. Answers of up to [HeldFree] bytes need no Reserve.
-// Error: [ErrPeerMemory] after 10 seconds, or when ctx or the session ends.
+// Reserve reserves memory for the session's next answer, which has at most n bytes, and waits if
+// there is none. The answer is the next [Session.Send] or the answer of the next [Session.Join]. If
+// there is no answer, the transport calls Unreserve. Answers of up to [HeldFree] bytes need no
+// Reserve. Reserve returns [ErrPeerMemory] after 10 seconds, or when ctx or the session ends.
 func (s *Session) Reserve(ctx context.Context, n int) error {
 	if counted(n) == 0 {
 		return nil
@@ -40,15 +40,14 @@ func (s *Session) Reserve(ctx context.Context, n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil && st.reserved != reserved {
-		reserved.Keep(0) // the room came just after the session had ended and released what it had
+		reserved.Keep(0) // the session had ended, and had released its memory, just before this memory came
 	} else if err == nil && s.finished { // nothing else releases it
 		s.unreserve()
 	}
 	return err
 }
 
-// Hold is like [Held.Wait], and also ends when the session ends. One goroutine at a time may
-// wait.
+// Hold is like [Held.Wait], but ends also when the session ends. One goroutine at a time may wait.
 func (s *Session) Hold(ctx context.Context, held *Held, n int) error {
 	if held.Try(n) {
 		return nil
@@ -70,8 +69,7 @@ func (s *Session) Hold(ctx context.Context, held *Held, n int) error {
 	return err
 }
 
-// reserveMore reserves n bytes more for the next answer, and does not wait. The caller
-// holds mu.
+// reserveMore reserves n more bytes for the next answer without waiting. The caller holds mu.
 func (s *Session) reserveMore(n int) error {
 	st := s.slowState()
 	if st.reserved == nil {
@@ -85,7 +83,7 @@ func (s *Session) reserveMore(n int) error {
 	return nil
 }
 
-// Unreserve releases the bytes that Reserve reserved, if there was no answer.
+// Unreserve releases the bytes that Reserve has reserved, if there was no answer.
 func (s *Session) Unreserve() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,9 +98,9 @@ func (s *Session) unreserve() {
 	}
 }
 
-// Send writes bytes of the transport's own (answers, control frames) to the session, before any
-// publication not yet begun. They are copied. The hub ends a session with [ErrBacklog] if too
-// many of them wait, and with [ErrPeerMemory] if there is no room for them.
+// Send writes the transport's own bytes, such as answers and control frames, to the session, before
+// any publication that has not begun. Send copies p. The hub ends the session with [ErrBacklog] if
+// too many bytes wait, and with [ErrPeerMemory] if there is no memory for them.
 func (s *Session) Send(p []byte) {
 	s.mu.Lock()
 	if s.ending {
@@ -118,9 +116,9 @@ func (s *Session) Send(p []byte) {
 	s.flushNow()
 }
 
-// mayAnswer counts n bytes of answers that are about to be added to out. The first answer
-// may have any size that there is room for; those that wait behind it are bounded. The
-// caller holds s.mu. Errors: [ErrBacklog], [ErrPeerMemory].
+// mayAnswer counts n bytes of answers that are about to be added to out. The first answer may have
+// any size for which there is memory; the answers that wait behind it are limited. The caller holds
+// s.mu. Errors: [ErrBacklog], [ErrPeerMemory].
 func (s *Session) mayAnswer(n int) error {
 	if s.sent > 0 && int(s.sent)+n > maxBacklog {
 		return ErrBacklog
@@ -129,14 +127,14 @@ func (s *Session) mayAnswer(n int) error {
 		return err
 	}
 	if s.sent == 0 && n > maxBacklog {
-		n = 1 // a page of history; only the bytes after it are over the limit
+		n = 1 // a page of history: only the bytes after it count
 	}
 	s.sent += int32(n)
 	return nil
 }
 
-// holdAnswers records that out has n bytes, and uses the reserved bytes for them. The caller
-// holds s.mu.
+// holdAnswers records that out has n bytes, and uses the reserved memory for them. The caller holds
+// s.mu.
 func (s *Session) holdAnswers(n int) error {
 	if s.slow == nil && counted(n) == 0 {
 		return nil
@@ -149,7 +147,7 @@ func (s *Session) holdAnswers(n int) error {
 	return st.answers.Set(n)
 }
 
-// wrote takes n bytes off out, which the connection has taken. The caller holds s.mu.
+// wrote removes n bytes, which the connection has accepted, from out. The caller holds s.mu.
 func (s *Session) wrote(n int) {
 	if n == len(s.out) {
 		s.out, s.conflating = nil, false
@@ -164,29 +162,28 @@ func (s *Session) wrote(n int) {
 	s.sent = min(s.sent, int32(len(s.out)))
 	st := s.slowState()
 	if st.written += n; st.written > len(s.out) || n > 0 && len(s.out) <= HeldFree {
-		// Not at each write, because a page would be copied for each part that the socket takes.
+		// Not at each write: a page would be copied once for each part that the connection accepts.
 		s.out, st.written = bytes.Clone(s.out), 0
 	}
 	s.countOut()
 }
 
-// countOut counts the array of out, whether there is room for it or not. The caller holds
-// s.mu.
+// countOut counts the array of out, even over the limits. The caller holds s.mu.
 func (s *Session) countOut() {
 	st := s.slowState()
 	st.answers.Keep(st.written + cap(s.out))
 }
 
-// Answered reports whether the peer has taken all bytes that were queued by Send.
+// Answered reports whether the connection has accepted all bytes that Send queued.
 func (s *Session) Answered() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sent == 0
 }
 
-// AwaitAnswered waits until the peer has taken all bytes that were queued by Send, or the
-// session has ended. If the peer has not taken them within a minute, the session ends with
-// [ErrBacklog]. One goroutine at a time may wait.
+// AwaitAnswered waits until the connection has accepted all bytes that Send queued, or the session
+// has ended. After a minute it ends the session with [ErrBacklog]. One goroutine at a time may
+// wait.
 func (s *Session) AwaitAnswered() {
 	s.mu.Lock()
 	if s.sent == 0 || s.ending {

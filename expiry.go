@@ -6,19 +6,19 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// An end is when a session's grant ends.
+// expiry says when and why a session's grant ends.
 type expiry struct {
 	at     time.Time
-	warnAt time.Time // when the client is told
+	warnAt time.Time // when to warn the client
 	warned bool
 	reason error
 }
 
-// maxWarning is how long before its token's end a client is told at most. One whose
-// token lives less than four times as long is told in the last quarter.
+// maxWarning is how long before the expiry a client is warned at most. If the token lives for less
+// than four times as long, the client is warned in the last quarter of its life.
 const maxWarning = time.Minute
 
-// newExpiry returns the end of a grant that begins now; nil if it has none.
+// newExpiry returns the expiry of a grant that begins now, or nil if it does not expire.
 func newExpiry(expires, now time.Time) *expiry {
 	if expires.IsZero() {
 		return nil
@@ -26,7 +26,7 @@ func newExpiry(expires, now time.Time) *expiry {
 	return &expiry{at: expires, warnAt: expires.Add(-min(expires.Sub(now)/4, maxWarning)), reason: access.ErrTokenExpired}
 }
 
-// setExpiry changes the end of the session's grant. The caller holds mu.
+// setExpiry changes when the session's grant ends. The caller holds mu.
 func (s *Session) setExpiry(e *expiry) {
 	if (s.expiry == nil) != (e == nil) {
 		if e != nil {
@@ -38,7 +38,7 @@ func (s *Session) setExpiry(e *expiry) {
 	s.expiry = e
 }
 
-// warn tells the client when its grant ends, once. The caller holds mu; it unlocks it.
+// warn tells the client once when its grant will end. The caller holds mu; warn unlocks it.
 func (s *Session) warn() {
 	a := s.notices()
 	if s.expiry.warned || a == nil {
@@ -51,8 +51,8 @@ func (s *Session) warn() {
 	s.flushNow()
 }
 
-// checkExpiry ends the session if it has been anonymous for longer than the limit, 0 being
-// none, or its grant has ended; and tells the client in time that it will.
+// checkExpiry ends the session if it has been anonymous for longer than the limit (0 means
+// unlimited). It revokes the grant if that has expired, or warns the client before that.
 func (s *Session) checkExpiry(anonymous time.Duration) {
 	s.mu.Lock()
 	now := time.Now()
@@ -72,7 +72,7 @@ func (s *Session) checkExpiry(anonymous time.Duration) {
 	}
 }
 
-// expirer looks at each session once a second, a slot at a time.
+// expirer checks each session once per second, one slot at a time.
 func (h *Hub) expirer() {
 	tick := time.NewTicker(time.Second / pingSlots)
 	defer tick.Stop()

@@ -6,69 +6,67 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// A Format is a wire form: it turns what a session is told into bytes. One Format
-// serves many sessions; its methods have no state and may be called at once by
-// many goroutines. Formats are compared with ==, so use a pointer or a comparable
-// value, the same for all sessions of a form: they share what is encoded.
+// A Format encodes publications and other events for a wire. One Format serves many sessions: its
+// methods keep no state and may be called by many goroutines at once. Sessions whose formats are
+// equal (==) share encoded bytes. So use a pointer or a comparable value, the same for all sessions
+// with one encoding.
 type Format interface {
-	// AppendPublication appends the form of p, published on the channel. Epoch is
-	// that of its position.
+	// AppendPublication appends the encoding of p, which was published on the channel. Epoch is the
+	// epoch of its position.
 	AppendPublication(dst []byte, channel string, epoch uint64, p *engine.Publication) []byte
 
-	// AppendPing appends what makes a living peer answer.
+	// AppendPing appends a message that a living client answers.
 	AppendPing(dst []byte) []byte
 
-	// AppendEnd appends the last words of a session that ends for the reason.
+	// AppendEnd appends the final bytes of a session that ends for the reason.
 	AppendEnd(dst []byte, reason error) []byte
 }
 
-// An Announcer is a format whose wire can tell a session what happens to it. A session
-// with any other format is ended instead: what cannot be told must not happen unseen.
+// A NoticeFormat is a Format whose wire has messages about gaps, presence, expiry and shutdown. A
+// session with any other Format ends where it would have to skip messages, because a client must
+// not miss messages unnoticed.
 type NoticeFormat interface {
 	Format
 
-	// AppendGap appends that publications were left out.
+	// AppendGap appends that the session does not receive the publications of the gap.
 	AppendGap(dst []byte, channel string, g Gap) []byte
 
-	// AppendPresence appends a presence event of the channel: the JSON text of a
-	// [PresenceEvent].
+	// AppendPresence appends a presence event of the channel: the JSON text of a [PresenceEvent].
 	AppendPresence(dst []byte, channel string, event []byte) []byte
 
-	// AppendExpiring appends that the session's token ends at that time, and within
-	// which time that is: it should show another.
+	// AppendExpiring appends that the session's token expires at that time, which is within from
+	// now. The client should send another token.
 	AppendExpiring(dst []byte, at time.Time, within time.Duration) []byte
 
-	// AppendGoodbye appends that the session will end for the reason, and will do so
-	// within the time given.
+	// AppendGoodbye appends that the session will end for the reason, within the time given.
 	AppendGoodbye(dst []byte, reason error, within time.Duration) []byte
 }
 
-// A PersonalFormat is an Announcer that needs to know where the session is on all its
-// channels: nothing that it appends can be shared between sessions.
+// A SessionFormat is a NoticeFormat whose bytes contain the session's positions on all its
+// channels, so that sessions cannot share them.
 type SessionFormat interface {
 	NoticeFormat
 
-	// At returns the format for one batch, which the session begins with these
-	// positions. It is used by one goroutine, once, and may keep count of what it
-	// has appended.
+	// At returns the format for one batch, which begins at these positions of the session. One
+	// goroutine uses it once. It may keep count of the publications that it has appended.
 	At(positions func(channel string) engine.Position) NoticeFormat
 }
 
-// A Gap tells which publications of a channel a session does not get: those after From,
-// up to and including To.
+// A Gap describes publications of a channel that a session does not receive: those after From, up
+// to and including To.
 type Gap struct {
 	Reason   GapReason
 	From, To engine.Position
 }
 
-// A GapReason says why publications are left out.
+// A GapReason is the reason why publications are left out.
 type GapReason string
 
 // The reasons.
 const (
-	GapExpired      GapReason = "expired"       // they are no longer kept
-	GapUnknownEpoch GapReason = "unknown_epoch" // From is of another life of the log
+	GapExpired      GapReason = "expired"       // the publications are no longer kept
+	GapUnknownEpoch GapReason = "unknown_epoch" // From has another epoch than the log
 	GapAhead        GapReason = "ahead"         // From is after the newest publication
-	GapSlow         GapReason = "slow"          // the log has moved past a slow session
-	GapConflated    GapReason = "conflated"     // a slow session skips to the newest one
+	GapSlow         GapReason = "slow"          // the log has moved past the position of a slow session
+	GapConflated    GapReason = "conflated"     // a slow session skips to the newest publication
 )

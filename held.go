@@ -13,8 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
-// DefaultPeerMemory is how many bytes the hub and its transports hold for all peers by
-// default.
+// DefaultPeerMemory is the default of Options.PeerMemory, in bytes.
 const DefaultPeerMemory = 128 << 20
 
 // Shares of Options.PeerMemory, as divisors.
@@ -22,18 +21,18 @@ const (
 	addressShare = 8
 	userShare    = 16
 	sessionShare = 32
-	backendShare = 8 // no client gets it
+	backendShare = 8 // reserved for backends
 )
 
-// HeldFree is how many bytes of each kind are held for a session without being counted. They are
-// part of the cost of each connection, like its buffers in the kernel.
+// HeldFree is the number of bytes of each kind that the hub holds for a session without counting
+// them. They are part of the cost of a connection, like its buffers in the kernel.
 const HeldFree = 4 << 10
 
-// heldWait is how long a request waits for room.
+// heldWait is how long a request waits for memory.
 const heldWait = 10 * time.Second
 
-// ErrPeerMemory means that the server already holds as many bytes as it may for the
-// session, its address, its user, or all peers. The error's text says which.
+// ErrPeerMemory means that the server already holds as many bytes as it may for the session, its
+// address, its user, or all peers. The error's text says which.
 var ErrPeerMemory = errors.New("boreas: too many bytes are held for this client")
 
 // A HeldKind is the reason why the server holds bytes for a peer.
@@ -41,14 +40,14 @@ type HeldKind int
 
 // Kinds of held bytes.
 const (
-	HeldRequest HeldKind = iota // a request that has arrived in part
+	HeldRequest HeldKind = iota // a partly received request
 	HeldAnswer                  // an answer that the peer has not read yet
 	HeldBatch                   // a copy of messages that the connection is writing
-	HeldMessage                 // a publication that a session received in part; shared by all such sessions
+	HeldMessage                 // a publication that is partly written to a session; held once for all such sessions
 	heldKinds
 )
 
-// heldScope is the bound that has been reached.
+// heldScope names the limit that was reached.
 type heldScope int
 
 const (
@@ -59,7 +58,7 @@ const (
 	heldScopes
 )
 
-// heldError is an ErrPeerMemory that names the bound.
+// heldError is an ErrPeerMemory that names the limit.
 type heldError struct{ scope heldScope }
 
 var heldSentences = [heldScopes]string{
@@ -74,13 +73,14 @@ func (e *heldError) Is(target error) bool { return target == ErrPeerMemory }
 
 var heldErrors = [heldScopes]*heldError{{heldSession}, {heldAddress}, {heldUser}, {heldAll}}
 
-// ledger counts the bytes that the server holds for peers. It is locked only if a large item
-// cannot be written at once, never for a publication that the socket accepts.
+// ledger counts the bytes that the server holds for peers. It is locked only if a large item cannot
+// be written at once, never for a publication that the connection accepts.
 type ledger struct {
+	// Immutable after init.
 	max    [heldScopes]int64
-	exempt addresses // reports whether an address has no bound
+	exempt addresses // only its counts is used
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards the fields below
 	total     int64
 	backends  int64 // the part of total that is held for backends
 	kinds     [heldKinds]int64
@@ -90,21 +90,21 @@ type ledger struct {
 	waiters   []*heldWaiter // oldest first
 	refused   [heldScopes]uint64
 
-	tight atomic.Bool // less than a quarter is left; changed under mu
+	tight atomic.Bool // less than a quarter is free; written with mu held
 }
 
-// heldAddr is an address, as a client's or as a backend's: so clients do not use up the share of
-// a backend that has the same address.
+// heldAddr is an address of clients or of backends. Clients do not use up the share of a backend
+// that has the same address.
 type heldAddr struct {
 	netip.Addr
 	backend bool
 }
 
-// heldWaiter is a Held that waits until it may have n bytes.
+// heldWaiter is a Held that waits for memory.
 type heldWaiter struct {
 	held  *Held
 	n     int64
-	ready chan struct{} // closed when it has them
+	ready chan struct{} // closed when it has n bytes
 }
 
 func (l *ledger) init(o *Options) {
@@ -117,38 +117,40 @@ func (l *ledger) init(o *Options) {
 	l.addresses, l.users, l.pins = make(map[heldAddr]int64), make(map[string]int64), make(map[*engine.Publication]*pin)
 }
 
-// A Held is a number of bytes that the server holds for one peer. Only one goroutine may use it
-// at a time. Set it to 0 when the bytes are released.
+// A Held is a number of bytes that the server holds for one peer. Only one goroutine at a time may
+// use it. When the bytes are released, set it to 0.
 type Held struct {
+	// Immutable after the first use.
 	ledger  *ledger
 	kind    HeldKind
-	session bool       // the bound of a session applies
-	backend bool       // it is for a backend
-	address netip.Addr // invalid if it has no bound
-	user    string     // "" if it has no bound
-	n       int64
+	session bool       // the limit per session applies
+	backend bool       // it belongs to a backend
+	address netip.Addr // invalid if the limit per address does not apply
+	user    string     // "" if the limit per user does not apply
+
+	n int64 // bytes that count; written with ledger.mu held
 }
 
-// Held returns a Held without bytes for a peer without a session. The address may be invalid and
-// the user empty; their bounds do not apply in that case.
+// Held returns an empty Held for a peer that has no session. If the address is invalid or the user
+// is empty, the limit for it does not apply.
 func (h *Hub) Held(kind HeldKind, address netip.Addr, user string) *Held {
 	held := h.ledger.held(kind, address, user)
 	return &held
 }
 
-// HeldForBackend is like Held for a backend. An eighth of the room is reserved for backends, and
-// bytes held for clients do not count toward the share of a backend's address.
+// HeldForBackend is like Held for a backend. An eighth of the memory is reserved for backends, and
+// the bytes held for clients do not count toward the share of a backend's address.
 func (h *Hub) HeldForBackend(kind HeldKind, address netip.Addr) *Held {
 	held := h.ledger.held(kind, address, "")
 	held.backend = true
 	return &held
 }
 
-// Tight reports whether less than a quarter of all room is left. If it is, a connection that may
-// have to keep bytes without asking takes fewer. The call is very cheap.
+// Tight reports whether less than a quarter of the memory for peers is free. If so, a connection
+// that may have to hold bytes without asking should accept fewer. The call costs almost nothing.
 func (h *Hub) Tight() bool { return h.ledger.tight.Load() }
 
-// Held returns a Held without bytes for the session, its address and its user.
+// Held returns an empty Held for the session, its address and its user.
 func (s *Session) Held(kind HeldKind) *Held {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +165,7 @@ func (s *Session) held(kind HeldKind) Held {
 		user = s.grant.User
 	}
 	held := s.hub.ledger.held(kind, s.address, user)
-	held.session = kind == HeldAnswer // max_message bounds its request
+	held.session = kind == HeldAnswer // max_message limits a session's request
 	return held
 }
 
@@ -176,7 +178,7 @@ func (l *ledger) held(kind HeldKind, address netip.Addr, user string) Held {
 	return Held{ledger: l, kind: kind, address: address, user: user}
 }
 
-// counted returns the number that n bytes count as.
+// counted returns the number of bytes that count: 0 if n is at most HeldFree.
 func counted(n int) int64 {
 	if n <= HeldFree {
 		return 0
@@ -184,12 +186,12 @@ func counted(n int) int64 {
 	return int64(n)
 }
 
-// Set changes how many bytes are held. Fewer are always allowed. Up to [HeldFree] bytes count as
-// none. Error: [ErrPeerMemory]; nothing has changed in that case.
+// Set changes the number of bytes held. Fewer are always allowed, and up to [HeldFree] bytes count
+// as none. If Set returns [ErrPeerMemory], nothing has changed.
 func (h *Held) Set(n int) error { return h.set(n, true) }
 
-// Try is like Set but does not count a refusal. It is for callers that can go on without the
-// bytes.
+// Try is like Set, but it does not count a refusal in the statistics. It is for callers that can go
+// on without the bytes.
 func (h *Held) Try(n int) bool { return h.set(n, false) == nil }
 
 func (h *Held) set(n int, count bool) error {
@@ -209,8 +211,9 @@ func (h *Held) set(n int, count bool) error {
 	return nil
 }
 
-// Wait is like Set but waits for room until ctx ends, for at most 10 seconds. A single request
-// or answer that is larger than its share gets room when nothing else of that share is held.
+// Wait is like Set, but it waits for memory until ctx ends, and for at most 10 seconds. A single
+// request or answer that is larger than its share is accepted when nothing else of that share is
+// held.
 func (h *Held) Wait(ctx context.Context, n int) error {
 	want := counted(n)
 	if want == h.n {
@@ -239,7 +242,7 @@ func (h *Held) Wait(ctx context.Context, n int) error {
 	defer l.mu.Unlock()
 	i := slices.Index(l.waiters, w)
 	if i < 0 {
-		return nil // it got room just now
+		return nil // it has just been served
 	}
 	l.waiters = slices.Delete(l.waiters, i, i+1)
 	_, scope := h.full(want)
@@ -247,7 +250,7 @@ func (h *Held) Wait(ctx context.Context, n int) error {
 	return heldErrors[scope]
 }
 
-// Keep is like Set but ignores the bounds, because the bytes exist already.
+// Keep is like Set without limits, because the bytes are in use already.
 func (h *Held) Keep(n int) {
 	want := counted(n)
 	if want == h.n {
@@ -258,14 +261,14 @@ func (h *Held) Keep(n int) {
 	h.change(want)
 }
 
-// release is Keep(0) while another goroutine may be in Wait.
+// release is Keep(0) at a time when another goroutine may be in Wait.
 func (h *Held) release() {
 	h.ledger.mu.Lock()
 	defer h.ledger.mu.Unlock()
 	h.change(0)
 }
 
-// take moves the bytes of another Held into this one.
+// take moves the bytes of from into h.
 func (h *Held) take(from *Held) {
 	n := from.n
 	from.Keep(0)
@@ -274,9 +277,9 @@ func (h *Held) take(from *Held) {
 	}
 }
 
-// full reports whether want bytes are too many, and returns the bound that they exceed. A
-// request larger than a whole share (of an address, a user or all) is accepted when nothing else
-// of that share is held. The caller holds ledger.mu.
+// full reports whether want bytes are over a limit, and returns that limit. A request larger than
+// the whole share of an address, of a user or of all peers is accepted when nothing else of that
+// share is held. The caller holds ledger.mu.
 func (h *Held) full(want int64) (bool, heldScope) {
 	l := h.ledger
 	more := want - h.n
@@ -300,11 +303,11 @@ func (h *Held) full(want int64) (bool, heldScope) {
 	return l.total+more > room && l.total > h.n, heldAll
 }
 
-// addr returns whose share of an address counts.
+// addr returns the address whose share the bytes use.
 func (h *Held) addr() heldAddr { return heldAddr{h.address, h.backend} }
 
-// change records that want bytes are held, and gives the bytes that have become free to the
-// waiters. The caller holds ledger.mu.
+// change sets the number of bytes to want. If bytes become free, it serves the waiters. The caller
+// holds ledger.mu.
 func (h *Held) change(want int64) {
 	l := h.ledger
 	more := want - h.n
@@ -328,33 +331,33 @@ func (h *Held) change(want int64) {
 	}
 }
 
-// serve gives room to the waiters that now fit, oldest first.
+// serve gives memory to the waiters that now fit, oldest first.
 func (l *ledger) serve() {
 	l.waiters = slices.DeleteFunc(l.waiters, func(w *heldWaiter) bool {
 		if full, _ := w.held.full(w.n); full {
 			return false
 		}
-		w.held.change(w.n) // it is not less than before, so this does not recurse
+		w.held.change(w.n) // more bytes than before, so change does not call serve again
 		close(w.ready)
 		return true
 	})
 }
 
-// addTo adds to a number in a map, which keeps no zeros.
+// addTo adds more to the number in the map, and deletes it if it becomes zero.
 func addTo[K comparable](m map[K]int64, key K, more int64) {
 	if m[key] += more; m[key] == 0 {
 		delete(m, key)
 	}
 }
 
-// pin is a publication that sessions have received in part. The log may drop it; the sessions
-// keep it in memory after that.
+// pin is a publication that is partly written to some sessions. When the log drops the publication,
+// these sessions still hold it in memory.
 type pin struct {
 	held Held // of the first such session
 	refs int
 }
 
-// pin records that the session holds the publication. Error: [ErrPeerMemory].
+// pin records that a session holds the publication. Error: [ErrPeerMemory].
 func (l *ledger) pin(p *engine.Publication, held Held) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -373,7 +376,7 @@ func (l *ledger) pin(p *engine.Publication, held Held) error {
 	return nil
 }
 
-// unpin undoes pin.
+// unpin reverts one call of pin.
 func (l *ledger) unpin(p *engine.Publication) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -386,13 +389,13 @@ func (l *ledger) unpin(p *engine.Publication) {
 
 // HeldStats describes the bytes that the server holds for peers.
 type HeldStats struct {
-	// The bytes held now, by kind and in total, and their limit.
+	// The bytes held now, by kind and in total, and the limit of the total.
 	Request, Answer, Batch, Message int64
 	Bytes, Max                      int64
 
-	Waiting int // requests that wait for room
+	Waiting int // requests that wait for memory
 
-	// Refused counts how often there was no room since the start, by bound.
+	// Refused counts the refusals since the start, by limit.
 	Refused struct{ Session, Address, User, All uint64 }
 }
 

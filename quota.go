@@ -8,23 +8,23 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
-// users counts the bounded resources of the users that a backend has named. Guarded by the
-// registry's lock.
+// users counts the limited resources of users with a name of their own (access.Grant.HasUser).
+// Guarded by registry.mu, except for the limits, which are immutable.
 type users struct {
-	maxSessions, maxChannels int // 0 means no bound
+	maxSessions, maxChannels int // 0 means unlimited
 	byName                   map[string]userCount
 }
 
-// userCount is how many sessions a user has, and how many channels they have joined.
+// userCount is the number of a user's sessions, and of the channels that they have joined.
 type userCount struct{ sessions, channels int32 }
 
-// counts tells whether the grant's user is bounded.
+// counts reports whether limits apply to the grant's user.
 func (u *users) counts(g *access.Grant) bool {
 	return g != nil && g.HasUser && (u.maxSessions > 0 || u.maxChannels > 0)
 }
 
-// move counts a session with so many channels that goes from one grant to another, of
-// which each may be nil.
+// move counts a session, with the number of channels that it has joined, for the grant to and no
+// longer for the grant from. Each may be nil. If it returns an error, nothing has changed.
 func (u *users) move(from, to *access.Grant, channels int) error {
 	if u.counts(from) && u.counts(to) && from.User == to.User {
 		return nil
@@ -43,7 +43,7 @@ func (u *users) move(from, to *access.Grant, channels int) error {
 	return nil
 }
 
-// leave counts a session with so many channels that is the grant's no longer.
+// leave stops counting a session of the grant with the number of channels that it has joined.
 func (u *users) leave(g *access.Grant, channels int) {
 	if u.counts(g) {
 		n := u.byName[g.User]
@@ -62,11 +62,12 @@ func (u *users) set(name string, n userCount) {
 	u.byName[name] = n
 }
 
-// addChannels counts channels that the session joins, or leaves if n is negative. Errors:
-// [ErrTooManyUserChannels], [ErrTooManyAddressChannels].
+// addChannels counts n channels that the session has joined, or has left if n is negative. If it
+// returns [ErrTooManyUserChannels] or [ErrTooManyAddressChannels], nothing has changed. The caller
+// holds s.mu.
 func (r *registry) addChannels(s *Session, n int) error {
 	ofUser, ofAddress := r.users.counts(s.grant), r.addresses.maxChannels > 0 && r.addresses.counts(s.address)
-	if n == 0 || !ofUser && !ofAddress { // the bounds never change
+	if n == 0 || !ofUser && !ofAddress { // which limits apply never changes
 		return nil
 	}
 	r.mu.Lock()
@@ -89,10 +90,10 @@ func (r *registry) addChannels(s *Session, n int) error {
 	return nil
 }
 
-// addresses counts the bounded resources of the clients of each address. Guarded by the
-// registry's lock.
+// addresses counts the limited resources of the clients of each address. Guarded by registry.mu,
+// except for the limits and the exempt addresses, which are immutable.
 type addresses struct {
-	maxSessions, maxChannels int // 0 means no bound
+	maxSessions, maxChannels int // 0 means unlimited
 	exempt                   []netip.Prefix
 	byAddress                map[netip.Addr]addressCount
 }
@@ -101,18 +102,18 @@ type addresses struct {
 // joined.
 type addressCount struct{ sessions, channels int32 }
 
-// counts reports whether the address is bounded.
+// counts reports whether limits apply to the address.
 func (a *addresses) counts(address netip.Addr) bool {
 	if a.maxSessions == 0 && a.maxChannels == 0 || !address.IsValid() {
 		return false
 	}
-	address = address.Unmap().WithZone("") // no network has a zone
+	address = address.Unmap().WithZone("") // netip.Prefix.Contains never matches an address with a zone
 	return !slices.ContainsFunc(a.exempt, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// addSession counts one more session. Error: [ErrTooManyAddressSessions].
+// addSession counts one more session of the address. Error: [ErrTooManyAddressSessions].
 func (a *addresses) addSession(address netip.Addr) error {
-	if !a.counts(address) { // other addresses may have room
+	if !a.counts(address) { // an exempt address may be in a limited network
 		return nil
 	}
 	address = peer.Network(address).Addr()
@@ -134,7 +135,8 @@ func (a *addresses) removeSession(address netip.Addr) {
 	}
 }
 
-// addChannels counts n channels more, or less. Error: [ErrTooManyAddressChannels].
+// addChannels counts n more channels of the address; n may be negative. Error:
+// [ErrTooManyAddressChannels].
 func (a *addresses) addChannels(address netip.Addr, n int) error {
 	address = peer.Network(address).Addr()
 	c := a.byAddress[address]

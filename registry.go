@@ -12,28 +12,29 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// pingSlots is into how many parts the sessions are divided for pinging. More
-// slots spread the work more evenly.
+// pingSlots is the number of parts into which the sessions are divided for pinging. More slots
+// spread the work more evenly.
 const pingSlots = 64
 
-// registry knows the hub's sessions and whose they are.
+// registry has the hub's sessions by slot and by identity, and enforces the limits on sessions.
 type registry struct {
-	mu         sync.Mutex
-	slots      [pingSlots][]*Session // sessions not yet finished
-	next       int                   // the slot for the next session
-	live       int                   // sessions not yet ended
-	open       int                   // sessions not yet done: reserved, live, closing
-	max        int                   // bound of open; 0 is none
-	anonymous  int                   // live sessions without an identity
-	users      users                 // those that are bounded
-	addresses  addresses             // the same of addresses
+	max int // limit of open, 0 means unlimited; immutable after init
+
+	mu         sync.Mutex            // guards the fields below
+	slots      [pingSlots][]*Session // sessions that are not finished
+	next       int                   // slot of the next session
+	live       int                   // number of sessions that have not ended
+	open       int                   // number of sessions that are not done: reserved, live or closing
+	anonymous  int                   // number of live sessions without an identity
+	users      users
+	addresses  addresses
 	identities map[string]*identity
-	refused    uint64
+	refused    uint64 // reservations refused because of max or addresses
 	shutting   bool
-	empty      chan struct{} // closed when shutting and nothing is open
+	empty      chan struct{} // immutable; closed when shutting and open is 0
 }
 
-// identity is who a session authenticated as.
+// identity has the sessions that authenticated with one identity. Guarded by registry.mu.
 type identity struct {
 	name     string
 	sessions []*Session
@@ -47,7 +48,7 @@ func (r *registry) init(o *Options) {
 	r.empty = make(chan struct{})
 }
 
-// reserve makes room for a session from the address.
+// reserve counts one more open session, from the address.
 func (r *registry) reserve(address netip.Addr) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,7 +67,7 @@ func (r *registry) reserve(address netip.Addr) error {
 	return nil
 }
 
-// start makes a session for which there is room a live one.
+// start makes a reserved session live, and gives it its slot and its number.
 func (r *registry) start(s *Session) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,9 +84,8 @@ func (r *registry) start(s *Session) error {
 	return nil
 }
 
-// identify makes s a session of the grant's identity; a nil grant is anonymous. The
-// caller holds s.mu. Errors: [ErrTooManyUserSessions], [ErrTooManyUserChannels], and then
-// s is what it was.
+// identify sets the session's grant and identity; nil makes it anonymous. If it returns
+// [ErrTooManyUserSessions] or [ErrTooManyUserChannels], nothing has changed. The caller holds s.mu.
 func (r *registry) identify(s *Session, g *access.Grant) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -108,7 +108,7 @@ func (r *registry) identify(s *Session, g *access.Grant) error {
 	return nil
 }
 
-// unidentify takes s out of its identity's sessions or the anonymous ones.
+// unidentify removes s from the sessions of its identity, or from the anonymous ones.
 func (r *registry) unidentify(s *Session) {
 	id := s.identity
 	if id == nil {
@@ -126,8 +126,8 @@ func (r *registry) unidentify(s *Session) {
 	s.identity = nil
 }
 
-// ended notes that a session is nobody's any more. It stays in its slot until it is
-// finished. The caller holds s.mu.
+// ended stops counting a session as live and removes it from its identity. The session stays in its
+// slot until it is finished. The caller holds s.mu.
 func (r *registry) ended(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,8 +136,7 @@ func (r *registry) ended(s *Session) {
 	r.live--
 }
 
-// finished takes a session out of its slot; it stays open until it is done. The
-// caller holds s.mu.
+// finished removes a session from its slot; it stays open until it is done. The caller holds s.mu.
 func (r *registry) finished(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -159,7 +158,7 @@ func (r *registry) done(address netip.Addr) {
 	}
 }
 
-// shut refuses further sessions and returns those not yet finished.
+// shut refuses further sessions, and returns the sessions that are not finished.
 func (r *registry) shut() []*Session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -185,15 +184,15 @@ func (r *registry) wait(ctx context.Context) error {
 	}
 }
 
-// newNumber makes up the number of a session in the slot: random, so that it says
-// nothing, and with the slot in its low bits, so that it is found again.
+// newNumber returns a random number for a session in the slot. It is random so that it reveals
+// nothing. The low bits are the slot, so that find needs to search only that slot.
 func newNumber(slot uint8) uint64 {
 	var b [8]byte
 	rand.Read(b[:]) // never fails, see crypto/rand
 	return binary.LittleEndian.Uint64(b[:])/pingSlots*pingSlots + uint64(slot)
 }
 
-// find returns the session with the number, nil if there is none.
+// find returns the session with the number, or nil if there is none.
 func (r *registry) find(number uint64) *Session {
 	for _, s := range r.slot(int(number % pingSlots)) {
 		if s.number == number {
@@ -210,7 +209,7 @@ func (r *registry) slot(i int) []*Session {
 	return slices.Clone(r.slots[i])
 }
 
-// of returns a copy of the identity's sessions.
+// of returns a copy of the sessions of an identity.
 func (r *registry) of(name string) []*Session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -220,15 +219,15 @@ func (r *registry) of(name string) []*Session {
 	return nil
 }
 
-// names returns the identities that have sessions, in no order.
+// names returns the identities that have sessions, unsorted.
 func (r *registry) names() []string {
 	var names []string
 	r.eachIdentity(func(id *identity) { names = append(names, id.name) })
 	return names
 }
 
-// counts returns the number of anonymous sessions, and the number of sessions of each identity
-// in no order.
+// counts returns the number of anonymous sessions, and the number of sessions of each identity,
+// unsorted.
 func (r *registry) counts() (anonymous int, identities []Count) {
 	identities = []Count{}
 	r.eachIdentity(func(id *identity) { identities = append(identities, Count{id.name, len(id.sessions)}) })
@@ -237,16 +236,17 @@ func (r *registry) counts() (anonymous int, identities []Count) {
 	return r.anonymous, identities
 }
 
-// identitiesAtOnce is how many identities eachIdentity visits before it releases the lock once.
+// identitiesAtOnce is how many identities eachIdentity visits before it releases the lock for a
+// moment.
 const identitiesAtOnce = 1000
 
-// eachIdentity calls visit with mu held, and releases the lock from time to time. It visits each
+// eachIdentity calls visit with mu held, but releases the lock from time to time. It visits each
 // identity that exists during the whole call exactly once.
 func (r *registry) eachIdentity(visit func(*identity)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := 0
-	for _, id := range r.identities { // a map may change while it is ranged over
+	for _, id := range r.identities { // Go allows changes of a map during a range over it
 		visit(id)
 		if n++; n%identitiesAtOnce == 0 {
 			r.mu.Unlock()

@@ -7,12 +7,14 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// RevokeSessions takes what they have from the sessions whose grant matches: they are ended with
-// [ErrRevoked], or made anonymous if they cannot be told. With a grace they have that long
-// to show another token, and are told so. It returns how many there were. What was
-// published before may still reach them; without a grace, nothing published after it
-// returned does. A grant that is given out must be known to be invalid before: see
-// Options.Valid. Match is called by one goroutine, and must be quick.
+// RevokeSessions revokes the grants that match. A session with such a grant ends with [ErrRevoked],
+// or becomes anonymous if its format is not a [NoticeFormat]. With a grace, the client is warned
+// and has that long to show another token. RevokeSessions returns the number of these sessions.
+//
+// Messages published before the call may still reach them. Without a grace, messages published
+// after the return do not. Before the call, the caller must record that the grants are invalid, so
+// that Options.Valid rejects them for sessions that authenticate at the same time. Match is called
+// by one goroutine and must be fast.
 func (h *Hub) RevokeSessions(match func(*access.Grant) bool, grace time.Duration) int {
 	n := 0
 	for i := range pingSlots {
@@ -25,10 +27,9 @@ func (h *Hub) RevokeSessions(match func(*access.Grant) bool, grace time.Duration
 	return n
 }
 
-// Regrant gives the grant to all sessions of its token, in the place of what they
-// have. Those that are on a channel which they may no longer join are ended with
-// [ErrRulesChanged]; if the grant has ended already, they lose what they have, as at its end.
-// It returns how many sessions there were.
+// Regrant replaces the grant of all sessions of the same token with g. A session that has joined a
+// channel which g does not allow ends with [ErrRulesChanged]. If g has already expired, the
+// sessions are treated as at an expiry. Regrant returns the number of sessions.
 func (h *Hub) Regrant(g *access.Grant) int {
 	n := 0
 	for _, s := range h.registry.of(g.Identity) {
@@ -40,23 +41,22 @@ func (h *Hub) Regrant(g *access.Grant) int {
 }
 
 func (s *Session) regrant(g *access.Grant) bool {
-	// Identities are not enough: that of a classic token is its text, which may look like
-	// the ID of another.
+	// The identity is not enough: the identity of a classic token is its text, which may equal the
+	// ID of another token.
 	same := func(now *access.Grant) bool { return now != nil && now.Kind == g.Kind && now.TokenID == g.TokenID }
 	switch err := s.authenticate(g, same); err {
 	case engine.ErrClosed, errAnother:
 		return false
 	case access.ErrTokenExpired:
-		// The token's end was moved to a time that has come meanwhile. What they have would
-		// last as long as the old one.
+		// The token's new expiry has already passed. The old grant would last until the old expiry.
 		return s.revoke(same, access.ErrTokenExpired)
 	}
 	return true
 }
 
-// revoke makes a session anonymous whose grant matches, which takes it off its channels.
-// One that can be told so is ended instead, for the reason. It returns false if the
-// session has no such grant.
+// revoke takes the session's grant away if it matches: the session becomes anonymous and leaves its
+// channels. If its format is a NoticeFormat, the session ends for the reason instead. It returns
+// false if the session has no such grant.
 func (s *Session) revoke(match func(*access.Grant) bool, reason error) bool {
 	s.mu.Lock()
 	if s.ending || s.grant == nil || !match(s.grant) {
@@ -67,7 +67,7 @@ func (s *Session) revoke(match func(*access.Grant) bool, reason error) bool {
 	return true
 }
 
-// revokeNow is revoke for a caller that holds mu; it unlocks it.
+// revokeNow is revoke for a caller that holds mu; revokeNow unlocks it.
 func (s *Session) revokeNow(reason error) {
 	if s.notices() != nil {
 		s.endNow(reason)
@@ -75,14 +75,14 @@ func (s *Session) revokeNow(reason error) {
 	}
 	s.setExpiry(nil)
 	d := s.depart(false)
-	s.hub.registry.identify(s, nil) // cannot fail: nobody bounds those without a name
+	s.hub.registry.identify(s, nil) // cannot fail: anonymous sessions are not limited
 	s.since = time.Now()
 	s.mu.Unlock()
 	s.hub.drop(d)
 }
 
-// giveGrace makes the grace the most that is left of the session's grant, and tells the
-// client, if it can be told.
+// giveGrace limits the remaining time of the session's grant to the grace, and warns the client if
+// its format allows that.
 func (s *Session) giveGrace(match func(*access.Grant) bool, grace time.Duration) bool {
 	s.mu.Lock()
 	if s.ending || s.grant == nil || !match(s.grant) {

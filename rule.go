@@ -5,39 +5,41 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// A Rule is the configuration of a channel. The zero value has all defaults.
+// A Rule is the configuration of a channel. The zero Rule has all defaults.
 type Rule struct {
-	// Text is the rule as it was written, for display; "" means that the text is not known. It has no effect.
+	// Text is the rule as the operator wrote it, for display; "" means that the text is not known.
+	// It has no effect.
 	Text string
 
-	// Retention is how much of the channel's log is kept.
+	// Retention limits the channel's log.
 	Retention engine.Retention
 
-	// Presence says whether it is known who is on the channel.
+	// Presence says whether the hub tracks which users are on the channel.
 	Presence PresenceMode
 
 	// ClientPublish lets sessions publish.
 	ClientPublish bool
 
-	// Latest lets a session whose connection takes no more skip to the newest
-	// publication. It is told so; one that cannot be told gets all of them.
+	// Latest lets a session whose connection accepts no more bytes skip to the newest publication.
+	// The session receives a gap. If its format is not a [NoticeFormat], it receives all
+	// publications.
 	Latest bool
 
-	// MaxSubscribers is how many sessions may join; 0 means no bound.
+	// MaxSubscribers is the maximum number of sessions on the channel; 0 means unlimited.
 	MaxSubscribers int
 }
 
-// A PresenceMode says what is known of who is on a channel.
+// A PresenceMode says which presence information a channel has.
 type PresenceMode uint8
 
 const (
-	PresenceOff   PresenceMode = iota // nothing
-	PresenceFull                      // who, and events
-	PresenceCount                     // how many
+	PresenceOff   PresenceMode = iota // none
+	PresenceFull                      // the users and their sessions, and events
+	PresenceCount                     // numbers only
 )
 
-// Rules give each channel its rule: that of the first pattern which matches its name.
-// They are immutable. Nil Rules give every channel the zero Rule.
+// Rules map each channel to its rule: the rule of the first pattern that matches its name. They are
+// immutable. Nil Rules give every channel the zero Rule.
 type Rules struct {
 	list []patternRule
 }
@@ -49,7 +51,7 @@ type patternRule struct {
 
 var zeroRule Rule
 
-// Add returns rules with one more, after those that there are.
+// Add returns new Rules with one more rule at the end.
 func (r *Rules) Add(p access.Pattern, rule Rule) *Rules {
 	var list []patternRule
 	if r != nil {

@@ -5,34 +5,35 @@ import (
 	"time"
 )
 
-// A farewell is how sessions are ended one after the other. Each has its slot.
+// goodbyes ends sessions one after the other, each in its slot.
 type goodbyes struct {
 	sessions []*Session
 	steps    int
-	start    time.Time // telling so many takes time, too
+	start    time.Time // before the announcements, because they take time
 }
 
 const (
-	// goodbyeStep is the minimum interval between slots, because shorter intervals would only load
-	// the timer.
+	// goodbyeStep is the minimum interval between slots. Shorter intervals would only load the
+	// timer.
 	goodbyeStep = 10 * time.Millisecond
 
-	// goodbyeRate is how many sessions per second are ended, if the drain time allows it: a small
-	// server can accept as many handshakes per second beside its other work.
+	// goodbyeRate is the number of sessions that end per second, if the drain time allows that. A
+	// small server can accept as many handshakes per second beside its other work.
 	goodbyeRate = 500
 )
 
-// newGoodbyes spreads the sessions by their number, over at most the drain time.
+// newGoodbyes spreads the ends of the sessions according to their number, over at most the drain
+// time.
 func newGoodbyes(sessions []*Session, drain time.Duration) goodbyes {
 	spread := min(drain, time.Duration(len(sessions))*time.Second/goodbyeRate)
 	return goodbyes{sessions, max(int(spread/goodbyeStep), 1), time.Now()}
 }
 
-// slot returns the step in which the session of the index has to go. The first is at
-// the beginning: who is alone need not wait.
+// slot returns the step in which session i ends. The first slot is at the start, so that a single
+// session does not wait.
 func (d goodbyes) slot(i int) int { return i * d.steps / len(d.sessions) }
 
-// announce tells the sessions when their turn to go will be.
+// announce tells the sessions when they will end.
 func (d goodbyes) announce() {
 	for i, s := range d.sessions {
 		if after := time.Until(d.start.Add(time.Duration(d.slot(i)) * goodbyeStep)); after > 0 {
@@ -59,15 +60,15 @@ func (d goodbyes) end(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown ends all sessions with [ErrShuttingDown], about 500 per second so that they do not
-// all reconnect at once, or faster if that would take longer than the drain time. It waits until
-// they have ended or ctx is done, and stops the hub. No session can be opened after the call;
-// publishing works until the sessions have ended, and fails with [engine.ErrClosed] after that.
+// Shutdown ends all sessions with [ErrShuttingDown]: about 500 per second, so that they do not all
+// reconnect at once, or faster if that would take longer than the drain time. It waits until they
+// have ended or ctx is done, and stops the hub. No session can be opened after the call. Publishing
+// works until the sessions have ended, and fails with [engine.ErrClosed] after that.
 //
-// When Shutdown has returned, no call of the engine is under way and none follows, so the
-// engine's owner may close it. For this, Shutdown cancels the context of the calls that are
-// under way and waits for them and for the stop of each followed channel, even after ctx has
-// ended. Shutdown returns ctx's error if it had to stop waiting for the sessions.
+// When Shutdown has returned, no call of the engine is under way and none follows, so the engine's
+// owner may close it. For this, Shutdown cancels the contexts of the calls that are under way, and
+// waits for them and for the stop of each followed channel, even after ctx has ended. Shutdown
+// returns ctx's error if it had to stop waiting for the sessions.
 func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	sessions := h.registry.shut()
 	d := newGoodbyes(sessions, drain)
@@ -86,7 +87,7 @@ func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	h.goroutines.Wait()
 	h.calls.close() // after that no channel is acquired, so none is followed
 	h.endPresence()
-	h.follows.Wait() // others may be about to release the last reference to a channel
+	h.follows.Wait() // other goroutines may be about to release the last reference to a channel
 	h.bounds.stops.await()
 	if h.ownsEngine {
 		h.engine.Close()
@@ -94,8 +95,8 @@ func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	return err
 }
 
-// endPresence releases the references of lost sessions that linger on a channel. A session that
-// is lost later does not linger.
+// endPresence releases the references of lost sessions that linger on a channel. Sessions that are
+// lost later do not linger.
 func (h *Hub) endPresence() {
 	var all []*presence
 	h.channels.each(func(ch *channel) {

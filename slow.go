@@ -5,30 +5,29 @@ import (
 )
 
 const (
-	// maxLags is how often within lagPeriod a session may fall behind the log. One
-	// that does so more often can't follow at all: it is sent away for a while, or
-	// its recovery would never end.
+	// maxLags is how many times a session may fall behind the log within lagPeriod. A session that
+	// reaches it cannot keep up. It ends, because its recovery would never end.
 	maxLags   = 10
 	lagPeriod = time.Minute
 )
 
-// slowState is what a session has that does not keep up.
+// slowState is the state of a session whose client is slow, or may be. Guarded by Session.mu.
 type slowState struct {
-	since time.Time // when it fell behind the log first, of count times
+	since time.Time // when it fell behind the log, the first of count times
 	count int
 
 	wake     chan struct{} // wakes the catching-up goroutine while it waits for a log; nil before the first time
-	answered chan struct{} // closed when all answers have been taken; nil if nobody waits
+	answered chan struct{} // closed when all answers have been accepted; nil if AwaitAnswered is not waiting
 
-	answers  Held   // the bytes of out
+	answers  Held   // for the bytes of out
 	written  int    // bytes of out's array that have been written already
 	reserved *Held  // for the next answer; nil if nothing is reserved
-	upTo     int    // how many bytes the next answer may have, if known
-	giveUp   func() // ends the wait for the next answer's room; nil if nothing waits
+	upTo     int    // maximum size of the next answer, if known
+	giveUp   func() // ends the wait for reserved; nil if nothing waits
 }
 
-// fellBehind notes that the session fell behind the log, on however many channels. It
-// returns true if that was once too often.
+// fellBehind counts that the session fell behind the log, on any number of channels. It returns
+// true if the session must end.
 func (s *Session) fellBehind() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,8 +40,7 @@ func (s *Session) fellBehind() bool {
 	return s.slow.count >= maxLags
 }
 
-// slowState returns the session's state for a slow client, and allocates it if needed. The caller
-// holds mu.
+// slowState returns the session's slowState, and allocates it if needed. The caller holds mu.
 func (s *Session) slowState() *slowState {
 	if s.slow == nil {
 		s.slow = &slowState{answers: s.held(HeldAnswer)}

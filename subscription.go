@@ -7,29 +7,26 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// subscription is a session's place in a channel.
+// subscription connects a session with a channel that it has joined, or with the channel's presence
+// events.
 type subscription struct {
+	// Immutable once added to the channel.
 	session *Session
 	ch      *channel
-	// cursor is the offset of the newest publication written to the session.
-	// It is changed under Session.mu only; sweepers look at it without.
-	cursor atomic.Uint64
-	group  *group // immutable once added, as are session and ch
-	index  uint8  // in group.subs, below groupSize; guarded by group.mu
+	group   *group
+	born    uint64 // head of the channel when added; up to there, publications that it does not want back are delivered, too
 
-	// publishing is how many publications of the session's own, which it does not want back, are
-	// under way; own is the distance from born to the newest one that is no longer under way.
+	cursor atomic.Uint64 // offset of the newest publication written to the session; written with Session.mu held
+
+	index uint8 // in group.subs, below groupSize; guarded by group.mu
+
 	// Guarded by Session.mu.
-	publishing uint16
-	own        uint32
-
-	// born is where the channel's head was when it was added: what the session
-	// published before that comes like any other's. Immutable once added.
-	born uint64
+	publishing uint16 // publications of the session, not wanted back, that are under way
+	own        uint32 // distance from born to the newest such publication that is no longer under way
 }
 
-// silent reports whether the next publications may include the session's own, which it does not
-// want back. Such a session does not share the batch of other sessions. The caller holds
+// silent reports whether the next publications may include some that the session published and does
+// not want back. Such a session does not share encoded bytes with others. The caller holds
 // Session.mu.
 func (sub *subscription) silent() bool {
 	if sub.publishing > 0 || sub.own == math.MaxUint32 {
@@ -38,8 +35,8 @@ func (sub *subscription) silent() bool {
 	return sub.own > 0 && sub.cursor.Load() < sub.born+uint64(sub.own)
 }
 
-// published records that a publication of the session's own is no longer under way; offset is 0
-// if it was not published. The caller holds Session.mu.
+// published records that a publication of the session is no longer under way; offset is 0 if it was
+// not published. The caller holds Session.mu.
 func (sub *subscription) published(offset uint64) {
 	if sub.publishing > 0 {
 		sub.publishing--
@@ -49,7 +46,7 @@ func (sub *subscription) published(offset uint64) {
 	}
 }
 
-// position returns the place up to which the subscription has been written.
+// position returns the position of the newest publication written to the session.
 func (sub *subscription) position() engine.Position {
 	return engine.Position{Epoch: sub.ch.epoch, Offset: sub.cursor.Load()}
 }

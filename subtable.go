@@ -5,21 +5,20 @@ import (
 	"slices"
 )
 
-// walkedSubs is how many subscriptions of a session are searched one by one. A session with more
-// of them has a table, so that the cost of a request's entry does not depend on how many
-// channels the session has joined. Most sessions have few and do not need a table.
+// walkedSubs is the maximum number of subscriptions of a session that are searched one by one. A
+// session with more of them has a table, so that the cost of each channel in a request does not
+// depend on the number of joined channels. Most sessions have few channels and need no table.
 const walkedSubs = 32
 
-// subTable finds a session's subscriptions by the names of their channels: a hash table with
-// open addressing, at most half full, because a map would take three times the memory. The
-// session's subscriptions to presence events are also in it.
+// subTable finds a session's subscriptions by channel name, including those to presence events. It
+// is a hash table with open addressing, at most half full, because a map would take three times the
+// memory.
 type subTable struct {
 	slots []*subscription
 	used  int
 }
 
-// tableSeed is the seed of all tables. It is random because clients choose the names of
-// channels.
+// tableSeed is the seed of all tables. It is random because clients choose the names of channels.
 var tableSeed = maphash.MakeSeed()
 
 func newSubTable(subs []*subscription) *subTable {
@@ -36,7 +35,7 @@ func (t *subTable) home(name string) int {
 
 func (t *subTable) next(i int) int { return (i + 1) & (len(t.slots) - 1) }
 
-// find returns the subscription to the channel, or to its events; nil if there is none.
+// find returns the subscription to the channel, or to its presence events; nil if there is none.
 func (t *subTable) find(name string, events bool) *subscription {
 	for i := t.home(name); t.slots[i] != nil; i = t.next(i) {
 		if sub := t.slots[i]; sub.is(name, events) {
@@ -64,8 +63,8 @@ func (t *subTable) add(sub *subscription) {
 	t.used++
 }
 
-// remove removes a subscription that is in the table. The entries behind it move up, so that
-// find still reaches each of them from its home slot.
+// remove removes a subscription that is in the table. Later entries move up, so that find still
+// reaches each of them from its home slot.
 func (t *subTable) remove(sub *subscription) {
 	i := t.home(sub.ch.name)
 	for t.slots[i] != sub {
@@ -86,11 +85,11 @@ func (sub *subscription) is(name string, events bool) bool {
 	return sub.ch.name == name && (sub.ch.feed != nil) == events
 }
 
-// find returns the session's subscription to the channel, or nil if there is none. The caller
-// holds mu, here and for all functions below.
+// find returns the session's subscription to the channel, or nil if there is none. The caller of
+// this function and of all functions below holds s.mu.
 func (s *Session) find(channel string) *subscription { return s.findSub(channel, false) }
 
-// findFeed returns its subscription to the channel's presence events.
+// findFeed returns the session's subscription to the channel's presence events, or nil.
 func (s *Session) findFeed(channel string) *subscription { return s.findSub(channel, true) }
 
 func (s *Session) findSub(channel string, events bool) *subscription {
@@ -105,7 +104,7 @@ func (s *Session) findSub(channel string, events bool) *subscription {
 	return nil
 }
 
-// addSub adds a subscription, which the session does not have yet.
+// addSub adds a subscription that the session does not have yet.
 func (s *Session) addSub(sub *subscription) {
 	s.subs = append(s.subs, sub)
 	if sub.ch.feed == nil {
@@ -127,7 +126,7 @@ func (s *Session) removeLast() {
 	s.subs = s.subs[:last]
 }
 
-// removeSubs removes subscriptions that the session has. The others stay in their order.
+// removeSubs removes subscriptions that the session has, and keeps the order of the others.
 func (s *Session) removeSubs(subs []*subscription) {
 	gone := make(map[*subscription]bool, len(subs))
 	for _, sub := range subs {
