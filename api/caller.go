@@ -11,9 +11,9 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
-	v2 "github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // A need is the authorization that a route requires of its caller.
@@ -121,11 +121,11 @@ func (s *service) still(r *http.Request, c *call) error {
 	if !errors.Is(err, boreas.ErrRulesChanged) {
 		return err
 	}
-	credential, err := bearer(r.Header["Authorization"], false)
+	token, err := bearer(r.Header["Authorization"], false)
 	if err != nil {
 		return err
 	}
-	g, err := s.options.Authority.Check(access.Credentials{Token: credential, Address: address(r), Header: r.Header})
+	g, err := s.options.Authority.Check(access.Credentials{Token: token, Address: address(r), Header: r.Header})
 	if err != nil {
 		return err
 	}
@@ -150,22 +150,22 @@ func (c *call) publishes() error {
 // identify identifies the caller by its credential.
 func (s *service) identify(r *http.Request, c *call) error {
 	open := s.open()
-	credential, err := bearer(r.Header["Authorization"], open)
+	text, err := bearer(r.Header["Authorization"], open)
 	if err != nil {
 		return err
 	}
-	if credential == "" {
+	if text == "" {
 		if open {
 			return s.checkLocal(r)
 		}
 		return fault.InvalidKey
 	}
-	client := v2.AddressOf(r)
-	if auth.IsKey(credential) {
-		c.key, err = s.options.Authority.CheckKey(credential)
+	client := credential.AddressOf(r)
+	if auth.IsKey(text) {
+		c.key, err = s.options.Authority.CheckKey(text)
 	} else {
 		c.grant, err = s.options.Authority.Check(access.Credentials{
-			Token: credential, Address: address(r), Header: r.Header,
+			Token: text, Address: address(r), Header: r.Header,
 			Costs: func(wait func(func())) (leave func(), err error) { return s.options.Limits.Check(client, wait) },
 		})
 	}

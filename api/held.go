@@ -5,8 +5,8 @@ import (
 	"net/http"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/fault"
-	v2 "github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -30,7 +30,7 @@ func (h *heldBytes) release() {
 // newHeld returns a Held for the caller: a backend, or the address and the user of a subscriber's
 // token. A caller of a route that needs no key does not count as a backend.
 func (r *recorder) newHeld(kind boreas.HeldKind) *boreas.Held {
-	address, c := v2.AddressOf(r.request), &r.call
+	address, c := credential.AddressOf(r.request), &r.call
 	switch {
 	case c.grant != nil && c.grant.HasUser:
 		return r.hub.Held(kind, address, c.grant.User)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
-	v2 "github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -32,7 +32,7 @@ func (s *service) history(dst []byte, w http.ResponseWriter, r *http.Request, q 
 	if err != nil {
 		return nil, 0, err
 	}
-	page := v2.NewPage(q.name, since, h)
+	page := protocol2.NewPage(q.name, since, h)
 	if err := awaitAnswer(r.Context(), w, page.Bytes()); err != nil {
 		return nil, 0, err
 	}

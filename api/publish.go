@@ -12,8 +12,8 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/fault"
-	v2 "github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -74,7 +74,7 @@ func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Ite
 	// Clone: the engine keeps the message, but the body's buffer is larger and is reused.
 	m := engine.Message{Data: bytes.Clone(item.Message), Key: item.Key}
 	if c.grant != nil { // otherwise the caller is a backend
-		m.Publisher = c.grant.Publisher(v2.AddressOf(r))
+		m.Publisher = c.grant.Publisher(credential.AddressOf(r))
 	}
 	ack, err := s.hub.Publish(r.Context(), item.Channel, m)
 	if err != nil {

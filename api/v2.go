@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	v2 "github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 )
 
 // A v2handler serves a path below /v2/. It appends the JSON of its response to dst, or returns an
@@ -99,8 +99,8 @@ func (q query) flag(name string) (bool, error) {
 
 // All pages have the same size as those of history.
 const (
-	defaultLimit = v2.DefaultPage
-	maxLimit     = v2.MaxPage
+	defaultLimit = protocol2.DefaultPage
+	maxLimit     = protocol2.MaxPage
 )
 
 // limit returns the maximum number of items on a page.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -31,14 +31,14 @@ func endEvent(dst []byte, start int) []byte {
 func appendMessage(dst []byte, channel string, epoch uint64, p *engine.Publication) []byte {
 	dst = append(dst, "data: "...)
 	start := len(dst)
-	dst = v2.AppendMessage(dst, channel, epoch, p)
+	dst = protocol2.AppendMessage(dst, channel, epoch, p)
 	return endEvent(dst, start)
 }
 
 func appendGap(dst []byte, channel string, g boreas.Gap) []byte {
 	dst = append(dst, "event: gap\ndata: "...)
 	start := len(dst)
-	dst = v2.AppendGap(dst, channel, g)
+	dst = protocol2.AppendGap(dst, channel, g)
 	return endEvent(dst, start)
 }
 
@@ -86,8 +86,8 @@ func (q *request) appendJoined(dst []byte, results []boreas.Joined, heartbeat ti
 	for i := range results {
 		j := q.joins[i]
 		j.Channel = strings.ToValidUTF8(j.Channel, "\uFFFD") // one that failed can be anything
-		dst = v2.AppendJoined(dst, &j, &results[i])
+		dst = protocol2.AppendJoined(dst, &j, &results[i])
 	}
-	dst = wire.AppendV2JoinedClose(dst, v2.Heartbeat(heartbeat))
+	dst = wire.AppendV2JoinedClose(dst, protocol2.Heartbeat(heartbeat))
 	return endEvent(dst, start)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
-	"github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 )
 
 // events is what all streams have in common, whatever the ids of their events.
@@ -25,7 +25,7 @@ func (events) AppendPresence(dst []byte, channel string, event []byte) []byte {
 
 // AppendExpiring implements [boreas.NoticeFormat].
 func (events) AppendExpiring(dst []byte, at time.Time, within time.Duration) []byte {
-	return appendExpiring(dst, v2.Expires(at), max(within.Milliseconds(), 0))
+	return appendExpiring(dst, protocol2.Expires(at), max(within.Milliseconds(), 0))
 }
 
 // AppendGoodbye implements [boreas.NoticeFormat].
@@ -36,7 +36,7 @@ func (events) AppendGoodbye(dst []byte, reason error, within time.Duration) []by
 
 // AppendEnd implements [boreas.Format]: the goodbye, also where one has announced this.
 func (events) AppendEnd(dst []byte, reason error) []byte {
-	f, after := v2.Goodbye(reason)
+	f, after := protocol2.Goodbye(reason)
 	if after > maxRetry {
 		// A browser's EventSource knows no goodbye, but obeys this. It waits as
 		// long between all its attempts; so it is never told less than at first.

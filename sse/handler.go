@@ -9,10 +9,10 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
-	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // Path is where the handler is to be found (clause 10.1).
@@ -74,7 +74,7 @@ type Counters struct {
 
 type handler struct {
 	hub     *boreas.Hub
-	door    v2.Door
+	checker credential.Checker
 	options Options
 	count   *Counters
 }
@@ -90,8 +90,8 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	door := v2.Door{Check: o.Check, Cookie: o.Cookie, Headers: o.AuthHeaders, Limits: o.Limits, Refusals: o.Refusals}
-	h := &handler{hub: hub, door: door, options: o, count: o.Counters}
+	checker := credential.Checker{Check: o.Check, Cookie: o.Cookie, Headers: o.AuthHeaders, Limits: o.Limits}
+	h := &handler{hub: hub, checker: checker, options: o, count: o.Counters}
 	if h.count == nil {
 		h.count = new(Counters)
 	}
@@ -103,7 +103,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, &h.count.Origins, fault.OriginNotAllowed)
 		return
 	}
-	if v2.Embedded(r) {
+	if credential.Embedded(r) {
 		// This check comes before anything is counted for the visitor of the page.
 		h.refuse(w, r, &h.count.Origins, errEmbedded)
 		return
@@ -119,7 +119,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q, err := parseRequest(r)
-	q.shown = h.door.Shown(r, true)
+	q.shown = h.checker.Shown(r, true)
 	if err != nil {
 		h.refuse(w, r, &h.count.Malformed, err)
 		return
@@ -142,7 +142,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, &h.count.Unauthenticated, err)
 		return
 	}
-	if err := h.door.Request(q.shown.Address, h.door.User(grant), len(q.joins), 0); err != nil {
+	if err := h.checker.Request(q.shown.Address, h.checker.User(grant), len(q.joins), 0); err != nil {
 		h.refuse(w, r, &h.count.Full, err)
 		return
 	}
@@ -164,5 +164,5 @@ func (h *handler) check(q *request) (*access.Grant, error) {
 		name := rand.Text()
 		return &access.Grant{Identity: name, TokenID: name, Kind: "none", User: name}, nil
 	}
-	return h.door.Open(q.shown, nil)
+	return h.checker.Grant(q.shown, nil)
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
-	"github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 )
 
 // The id of an event is
@@ -63,7 +63,7 @@ func parseID(id string, check uint32, n int) ([]engine.Position, error) {
 		var place engine.Position
 		if text != "" {
 			var err error
-			if place, err = v2.Position(text); err != nil {
+			if place, err = protocol2.Position(text); err != nil {
 				return nil, errID
 			}
 		}

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
-	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -44,7 +44,7 @@ func newAnswer(header http.Header, err error) *answer {
 // refuse answers a request that becomes no stream, counts it, and ends the connection:
 // who was refused has no more business on it.
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, count *atomic.Uint64, err error) {
-	h.door.Refused(err, refusal.Entry{Transport: transport, Verb: "connect"}, v2.AddressOf(r), nil)
+	h.options.Refusals.Note(err, refusal.Entry{Transport: transport, Verb: "connect"}, credential.AddressOf(r), nil)
 	h.answer(w, r, count, err)
 }
 

@@ -11,9 +11,10 @@ import (
 	"strings"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/spelling"
-	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // maxChannels is how many channels one stream may have (clause 10.1).
@@ -21,9 +22,9 @@ const maxChannels = 64
 
 // request is what a client asks for.
 type request struct {
-	joins []boreas.Join // at least one, no channel twice
-	check uint32        // of their channels
-	shown v2.Shown      // how it wants to be let in
+	joins []boreas.Join    // at least one, no channel twice
+	check uint32           // of their channels
+	shown credential.Shown // how it wants to be let in
 }
 
 // parseRequest reads a request's parameters and headers. Errors are faults.
@@ -159,7 +160,7 @@ func (q *request) since(params url.Values) error {
 		if i < 0 {
 			return malformed("the parameter since.%.40s names a channel that the request does not join", strings.ToValidUTF8(channel, "\uFFFD"))
 		}
-		q.joins[i].Since, q.joins[i].Err = v2.Position(params.Get(param))
+		q.joins[i].Since, q.joins[i].Err = protocol2.Position(params.Get(param))
 	}
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/panics"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
-	"github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // An EventSource whose connection ends comes back after a time between these, in
@@ -47,7 +47,7 @@ func (s *stream) start(ctx context.Context, o out) error {
 		s.sess.Lost(err)
 		return err
 	}
-	if err := s.sess.Reserve(ctx, v2.JoinedBytes(s.request.joins)); err != nil {
+	if err := s.sess.Reserve(ctx, protocol2.JoinedBytes(s.request.joins)); err != nil {
 		s.refused(err, "connect", "")
 		s.sess.Lost(err)
 		return err
@@ -98,7 +98,7 @@ func (s *stream) why() error {
 // refused notes that the client was refused something, if that is what the error says.
 func (s *stream) refused(err error, verb, channel string) {
 	e := refusal.Entry{Transport: transport, Session: s.sess.ID(), Verb: verb, Channel: channel}
-	s.h.door.Refused(err, e, s.sess.Address(), s.grant)
+	s.h.options.Refusals.Note(err, e, s.sess.Address(), s.grant)
 }
 
 // firstError returns the first error of results that are nothing but errors.
@@ -127,7 +127,7 @@ func (h *handler) panicked(s *boreas.Session, err *panics.Error) {
 // ended notes why a stream has ended, and logs an end that is the server's fault.
 func (h *handler) ended(s *boreas.Session, reason error, said bool) {
 	if said {
-		h.door.Refused(reason, refusal.Entry{Transport: transport, Session: s.ID(), Verb: "session"}, s.Address(), s.LastGrant())
+		h.options.Refusals.Note(reason, refusal.Entry{Transport: transport, Session: s.ID(), Verb: "session"}, s.Address(), s.LastGrant())
 	}
 	if said && fault.Of(reason) == fault.Internal {
 		h.options.Log.Error("a subscriber was disconnected", "error", reason)

@@ -68,12 +68,12 @@ func TestFloodsFromAnAddressWithoutLimits(t *testing.T) {
 		first, frame []byte
 		want         string
 	}{
-		"pongs":               {protocol2{}, nil, frame(fin|10, ""), "close 4203 rate_limited"},
-		"pings":               {protocol2{}, nil, ping(""), "close 4203 rate_limited"},
-		"empty continuations": {protocol2{}, frame(1, ""), frame(0, ""), "close 4203 rate_limited"},
-		"classic nonsense":    {classic{}, nil, text("x"), "close 1008 The connection keeps sending"},
-		"classic binary":      {classic{}, nil, frame(fin|2, ""), "close 1008 The connection keeps sending"},
-		"anonymous joins":     {classic{}, nil, text(joining("a")), "close 1008 The connection keeps sending"},
+		"pongs":               {v2Dialect{}, nil, frame(fin|10, ""), "close 4203 rate_limited"},
+		"pings":               {v2Dialect{}, nil, ping(""), "close 4203 rate_limited"},
+		"empty continuations": {v2Dialect{}, frame(1, ""), frame(0, ""), "close 4203 rate_limited"},
+		"classic nonsense":    {classicDialect{}, nil, text("x"), "close 1008 The connection keeps sending"},
+		"classic binary":      {classicDialect{}, nil, frame(fin|2, ""), "close 1008 The connection keeps sending"},
+		"anonymous joins":     {classicDialect{}, nil, text(joining("a")), "close 1008 The connection keeps sending"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestAFloodOfRefusedRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				limits := limit.New(limit.Options{Address: limit.Bounds{Requests: 10, Bytes: 100_000}})
-				r := newRigSpeaking(t, protocol2{}, boreas.Options{}, Options{Limits: limits})
+				r := newRigSpeaking(t, v2Dialect{}, boreas.Options{}, Options{Limits: limits})
 				n, told := flood(r, 20_000, frame)
 				// They owe ten seconds' worth of bytes, also for those that they sent.
 				if atMost := freeBurst + 300 + 10*100_000/max(refusalCost, len(frame)); n > atMost {

@@ -10,10 +10,10 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
-	v2 "github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // Options are a handler's settings. Check is required unless NoAuth is set; all
@@ -94,7 +94,7 @@ type Counters struct {
 type handler struct {
 	dialect dialect
 	hub     *boreas.Hub
-	door    v2.Door
+	checker credential.Checker
 	options Options
 	count   *Counters
 	workers workers
@@ -109,10 +109,10 @@ type handler struct {
 // with 400, 405 or 426 and a sentence, any path but / with 404, and with 503 and
 // Retry-After when the hub has no room; and it closes the connection then. It holds no
 // goroutines but those of open connections, which end with the hub's sessions.
-func Classic(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o, classic{}) }
+func Classic(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o, classicDialect{}) }
 
 // Handler is like [Classic] for protocol 2, whose path is /v2.
-func Handler(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o, protocol2{}) }
+func Handler(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o, v2Dialect{}) }
 
 func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 	if o.MaxMessage == 0 {
@@ -130,8 +130,8 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	door := v2.Door{Check: o.Check, Cookie: o.Cookie, Headers: o.AuthHeaders, Limits: o.Limits, Refusals: o.Refusals}
-	h := &handler{dialect: d, hub: hub, door: door, options: o, count: o.Counters, start: time.Now(), engineWaits: hub.EngineWaits()}
+	checker := credential.Checker{Check: o.Check, Cookie: o.Cookie, Headers: o.AuthHeaders, Limits: o.Limits}
+	h := &handler{dialect: d, hub: hub, checker: checker, options: o, count: o.Counters, start: time.Now(), engineWaits: hub.EngineWaits()}
 	if h.count == nil {
 		h.count = new(Counters)
 	}
@@ -160,7 +160,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.dialect.refuse(w, err)
 		return
 	}
-	shown := h.door.Shown(r, h.dialect.bearer())
+	shown := h.checker.Shown(r, h.dialect.bearer())
 	if h.options.NoAuth {
 		shown.Token = ""
 	}
@@ -179,7 +179,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var grant *access.Grant
 	if shown.Token != "" {
 		// Before the handshake is answered: until then a refusal has a status.
-		grant, err = h.door.Open(shown, nil)
+		grant, err = h.checker.Grant(shown, nil)
 		if err != nil && !shown.Ambient {
 			h.count.RefusedTokens.Add(1)
 			h.refuse(w, r, shown, err)
@@ -200,8 +200,8 @@ func pathOf(r *http.Request) string {
 }
 
 // refuse answers a good handshake that does not become a session.
-func (h *handler) refuse(w http.ResponseWriter, r *http.Request, shown v2.Shown, err error) {
-	h.door.Refused(err, refusal.Entry{Transport: h.dialect.name(), Verb: "connect"}, shown.Address, nil)
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, shown credential.Shown, err error) {
+	h.options.Refusals.Note(err, refusal.Entry{Transport: h.dialect.name(), Verb: "connect"}, shown.Address, nil)
 	hangUp(w, r)
 	fault.SetRetryAfter(w.Header(), err)
 	if fault.Of(err).Status == http.StatusUnauthorized {

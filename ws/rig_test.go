@@ -74,7 +74,7 @@ func newRig(t *testing.T, o Options) *rig {
 
 func newRigOf(t *testing.T, h boreas.Options, o Options) *rig {
 	t.Helper()
-	return newRigSpeaking(t, classic{}, h, o)
+	return newRigSpeaking(t, classicDialect{}, h, o)
 }
 
 func newRigSpeaking(t *testing.T, d dialect, h boreas.Options, o Options) *rig {

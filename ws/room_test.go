@@ -95,7 +95,7 @@ func unfinished() []byte {
 // TestUnfinishedMessagesAreBounded sends incomplete messages from one address that has room for
 // two of them.
 func TestUnfinishedMessagesAreBounded(t *testing.T) {
-	for _, dialect := range []dialect{classic{}, protocol2{}} {
+	for _, dialect := range []dialect{classicDialect{}, v2Dialect{}} {
 		inCrowd(t, boreas.Options{PeerMemory: 1 << 20}, dialect, func(r *crowd) {
 			var clients []*sender
 			for range 6 {
@@ -132,7 +132,7 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 
 // TestAMessageGoesOnWhenThereIsRoom finishes a message that another one waits for.
 func TestAMessageGoesOnWhenThereIsRoom(t *testing.T) {
-	inCrowd(t, boreas.Options{PeerMemory: 512 << 10}, protocol2{}, func(r *crowd) {
+	inCrowd(t, boreas.Options{PeerMemory: 512 << 10}, v2Dialect{}, func(r *crowd) {
 		first, second := r.dial(), r.dial()
 		r.send(first, unfinished())
 		message := fmt.Sprintf(`{"id":1,"ping":{}%s}`, strings.Repeat(" ", large))
@@ -152,7 +152,7 @@ func TestAMessageGoesOnWhenThereIsRoom(t *testing.T) {
 
 // TestAMessageMustArriveInTime sends a part of a large message, and keeps answering pings.
 func TestAMessageMustArriveInTime(t *testing.T) {
-	inCrowd(t, boreas.Options{}, protocol2{}, func(r *crowd) {
+	inCrowd(t, boreas.Options{}, v2Dialect{}, func(r *crowd) {
 		slow, quick := r.dial(), r.dial()
 		r.send(slow, frame(1, strings.Repeat("x", 10_000)))
 		r.send(quick, frame(1, "x")) // holds almost nothing
@@ -171,7 +171,7 @@ func TestAMessageMustArriveInTime(t *testing.T) {
 
 // TestFragmentsAreHeldAsOneMessage sends a message in many fragments.
 func TestFragmentsAreHeldAsOneMessage(t *testing.T) {
-	inCrowd(t, boreas.Options{}, protocol2{}, func(r *crowd) {
+	inCrowd(t, boreas.Options{}, v2Dialect{}, func(r *crowd) {
 		c := r.dial()
 		r.send(c, frame(1, `{"id":1,"ping":{}`))
 		for range 10 {
@@ -190,7 +190,7 @@ func TestFragmentsAreHeldAsOneMessage(t *testing.T) {
 
 // TestRefusedPages requests history, and joins many channels, when there is no room.
 func TestRefusedPages(t *testing.T) {
-	inCrowd(t, boreas.Options{PeerMemory: 1 << 20}, protocol2{}, func(r *crowd) {
+	inCrowd(t, boreas.Options{PeerMemory: 1 << 20}, v2Dialect{}, func(r *crowd) {
 		if _, err := r.hub.Publish(context.Background(), "news", engine.Message{Data: bytes.Repeat([]byte("1"), 100<<10)}); err != nil {
 			t.Fatal(err)
 		}

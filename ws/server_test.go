@@ -203,7 +203,7 @@ func TestAStalledClientIsClosedWithItsReason(t *testing.T) {
 func TestTheCloseTimeoutBeginsWhenTheCloseFrameIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := boreas.New(boreas.Options{})
-		c := &conn{h: newHandler(hub, withTestDefaults(Options{}), classic{})}
+		c := &conn{h: newHandler(hub, withTestDefaults(Options{}), classicDialect{})}
 		near, far := net.Pipe() // a write takes until the other end has read it
 		c.Attach(near)
 		s, err := hub.Reserve(netip.MustParseAddr("192.0.2.1"))

@@ -10,7 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
-	v2 "github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -18,34 +18,34 @@ import (
 // docs/protocol.md). A client that goes on then does not look at the answers.
 const maxMalformed = 50
 
-// protocol2 is what docs/protocol.md specifies.
-type protocol2 struct{}
+// v2Dialect is protocol 2, as docs/protocol.md specifies it.
+type v2Dialect struct{}
 
-func (protocol2) path() string          { return "/v2" }
-func (protocol2) name() string          { return "websocket" }
-func (protocol2) format() boreas.Format { return v2Format{} }
-func (protocol2) patient() bool         { return true }
+func (v2Dialect) path() string          { return "/v2" }
+func (v2Dialect) name() string          { return "websocket" }
+func (v2Dialect) format() boreas.Format { return v2Format{} }
+func (v2Dialect) patient() bool         { return true }
 
-func (protocol2) bearer() bool { return true }
+func (v2Dialect) bearer() bool { return true }
 
 // refuse answers with the error of clause 8.7.
-func (protocol2) refuse(w http.ResponseWriter, err error) {
+func (v2Dialect) refuse(w http.ResponseWriter, err error) {
 	told := fault.Wire(err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(fault.Of(err).Status)
 	w.Write(wire.AppendV2Error(nil, nil, &told))
 }
 
-func (protocol2) greeting(h *handler, g *access.Grant) func(id string) []byte {
+func (v2Dialect) greeting(h *handler, g *access.Grant) func(id string) []byte {
 	var user, expires string
 	if g != nil {
-		user, expires = g.User, v2.Expires(g.Expires)
+		user, expires = g.User, protocol2.Expires(g.Expires)
 	}
 	return func(id string) []byte {
 		b, start := beginFrame(nil)
 		b = wire.AppendV2Hello(b, wire.V2Hello{
 			Session:   id,
-			Heartbeat: v2.Heartbeat(h.options.Heartbeat),
+			Heartbeat: protocol2.Heartbeat(h.options.Heartbeat),
 			User:      user,
 			Expires:   expires,
 			Limits: wire.V2Limits{
@@ -53,7 +53,7 @@ func (protocol2) greeting(h *handler, g *access.Grant) func(id string) []byte {
 				Channels:     h.options.MaxChannels,
 				ChannelBytes: access.MaxChannelName,
 				KeyBytes:     engine.MaxKey,
-				History:      v2.MaxPage,
+				History:      protocol2.MaxPage,
 				InfoBytes:    boreas.MaxInfo,
 			},
 		})
@@ -61,7 +61,7 @@ func (protocol2) greeting(h *handler, g *access.Grant) func(id string) []byte {
 	}
 }
 
-func (protocol2) binary(c *conn, bytes int) {
+func (v2Dialect) binary(c *conn, bytes int) {
 	if limited := c.request(1, bytes); limited != nil {
 		c.v2Limited(&wire.V2Request{}, bytes, limited)
 		return
@@ -69,14 +69,14 @@ func (protocol2) binary(c *conn, bytes int) {
 	c.v2Malformed(wire.V2Request{}, fault.Malformed.With("The message is binary: send requests as text."))
 }
 
-func (protocol2) text(c *conn, b []byte, bytes int) {
+func (v2Dialect) text(c *conn, b []byte, bytes int) {
 	r, err := wire.ParseV2(b)
 	if limited := c.request(max(len(r.Join), len(r.Leave)), bytes); limited != nil {
 		c.v2Limited(&r, bytes, limited)
 		return
 	}
 	if err == nil && r.Kind == wire.V2History {
-		_, err = v2.PageLimit(r.Limit)
+		_, err = protocol2.PageLimit(r.Limit)
 	}
 	if err != nil {
 		c.v2Malformed(r, err)
@@ -113,7 +113,7 @@ func (c *conn) v2Engine(r *wire.V2Request) {
 	case wire.V2Join:
 		c.v2Join(r)
 	case wire.V2Leave:
-		names, results := v2.Leaves(r.Leave)
+		names, results := protocol2.Leaves(r.Leave)
 		c.sess.Leave(names...)
 		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Left(b, r.ID, results) })
 	case wire.V2Publish:
@@ -186,12 +186,12 @@ func (c *conn) v2Auth(r *wire.V2Request) {
 	if g == nil { // it ended meanwhile
 		return
 	}
-	c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Auth(b, r.ID, g.User, v2.Expires(g.Expires)) })
+	c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Auth(b, r.ID, g.User, protocol2.Expires(g.Expires)) })
 }
 
 func (c *conn) v2Join(r *wire.V2Request) {
-	joins := v2.Joins(r.Join)
-	if err := c.reserve(v2.JoinedBytes(joins)); err != nil {
+	joins := protocol2.Joins(r.Join)
+	if err := c.reserve(protocol2.JoinedBytes(joins)); err != nil {
 		c.v2Limited(r, 0, err)
 		return
 	}
@@ -202,7 +202,7 @@ func (c *conn) v2Join(r *wire.V2Request) {
 		b, start := beginFrame(b)
 		b = wire.AppendV2JoinOpen(b, r.ID)
 		for i := range results {
-			b = v2.AppendJoined(b, &joins[i], &results[i])
+			b = protocol2.AppendJoined(b, &joins[i], &results[i])
 		}
 		return endFrame(wire.AppendV2JoinClose(b), start, opText)
 	})
@@ -246,15 +246,15 @@ func (c *conn) v2History(r *wire.V2Request) {
 	var since engine.Position
 	if r.HasSince {
 		var err error
-		if since, err = v2.Position(r.Since); err != nil {
+		if since, err = protocol2.Position(r.Since); err != nil {
 			c.v2Fail(r, err)
 			return
 		}
 	}
-	limit, _ := v2.PageLimit(r.Limit)
+	limit, _ := protocol2.PageLimit(r.Limit)
 	h, err := c.sess.History(context.Background(), r.Channel, since, limit)
 	if err != nil {
-		f := v2.HistoryFault(h, err)
+		f := protocol2.HistoryFault(h, err)
 		if f.Oldest == nil {
 			c.v2Fail(r, err)
 			return
@@ -262,7 +262,7 @@ func (c *conn) v2History(r *wire.V2Request) {
 		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
 		return
 	}
-	page := v2.NewPage(r.Channel, since, h)
+	page := protocol2.NewPage(r.Channel, since, h)
 	if err := c.reserve(page.Bytes()); err != nil {
 		c.v2Fail(r, err)
 		return
@@ -283,8 +283,8 @@ func (c *conn) v2Presence(r *wire.V2Request) {
 		c.v2Fail(r, err)
 		return
 	}
-	members := v2.Presence(&state)
-	if err := c.reserve(len(members) + 2*len(r.Channel) + v2.ReplyBytes); err != nil {
+	members := protocol2.Presence(&state)
+	if err := c.reserve(len(members) + 2*len(r.Channel) + protocol2.ReplyBytes); err != nil {
 		c.v2Fail(r, err)
 		return
 	}
@@ -294,7 +294,7 @@ func (c *conn) v2Presence(r *wire.V2Request) {
 }
 
 // closeFor maps the reason to the close code of its fault (clause 8.6).
-func (protocol2) closeFor(reason error) *closing {
+func (v2Dialect) closeFor(reason error) *closing {
 	var c *closing
 	if errors.As(reason, &c) {
 		return c

@@ -10,7 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/fault"
-	v2 "github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -31,13 +31,13 @@ type v2Format struct{}
 // AppendPublication appends a message.
 func (v2Format) AppendPublication(dst []byte, channel string, epoch uint64, p *engine.Publication) []byte {
 	dst, start := beginFrame(dst)
-	return endFrame(v2.AppendMessage(dst, channel, epoch, p), start, opText)
+	return endFrame(protocol2.AppendMessage(dst, channel, epoch, p), start, opText)
 }
 
 // AppendGap appends a gap.
 func (v2Format) AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 	dst, start := beginFrame(dst)
-	return endFrame(v2.AppendGap(dst, channel, g), start, opText)
+	return endFrame(protocol2.AppendGap(dst, channel, g), start, opText)
 }
 
 // AppendPresence appends a presence event.
@@ -55,7 +55,7 @@ func (v2Format) AppendPing(dst []byte) []byte {
 
 // AppendExpiring appends that the token ends (clause 3.8).
 func (v2Format) AppendExpiring(dst []byte, at time.Time, within time.Duration) []byte {
-	return appendFrame(dst, opText, wire.AppendV2Expiring(nil, v2.Expires(at), max(within.Milliseconds(), 0)))
+	return appendFrame(dst, opText, wire.AppendV2Expiring(nil, protocol2.Expires(at), max(within.Milliseconds(), 0)))
 }
 
 // AppendGoodbye appends a goodbye of a session that has some time left (clause 8.5).
@@ -66,13 +66,13 @@ func (v2Format) AppendGoodbye(dst []byte, reason error, within time.Duration) []
 
 // AppendEnd appends a goodbye, unless the client is itself leaving, and the close frame.
 func (v2Format) AppendEnd(dst []byte, reason error) []byte {
-	c := protocol2{}.closeFor(reason)
+	c := v2Dialect{}.closeFor(reason)
 	if errors.Is(reason, boreas.ErrLeft) {
 		if c.code == noCode {
 			return appendFrame(dst, ws.OpClose, nil)
 		}
 	} else {
-		f, after := v2.Goodbye(faultOf(c, reason))
+		f, after := protocol2.Goodbye(faultOf(c, reason))
 		dst = appendFrame(dst, opText, wire.AppendV2Goodbye(nil, &f, after))
 	}
 	body := binary.BigEndian.AppendUint16(nil, uint16(c.code))

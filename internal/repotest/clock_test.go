@@ -23,7 +23,7 @@ var wallTime = map[string]string{
 	"auth/tokens.go":          "when a token was made: shown and stored",
 	"inspect.go":              "since when a session lives: shown",
 	"session.go":              "since when a session lives: shown",
-	"ws/request.go":           "a part of a name, as in 2013",
+	"ws/classic.go":           "a part of a name, as in 2013",
 
 	"boreastest/shared.go":        "when a publication was made: shown",
 	"internal/load/subscriber.go": "a deadline that has passed",

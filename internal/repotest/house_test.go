@@ -38,15 +38,14 @@ var mayImport = map[string][]string{
 	"internal/testca":       {},
 	"internal/panics":       {},
 	"internal/socket":       {"internal/panics"},
-	"internal/refusal":      {"internal/peer"},
+	"internal/refusal":      {"access", "internal/fault", "internal/peer"},
 	"internal/limit":        {"internal/peer", "internal/fault"},
 	"internal/peer":         {},
 	"internal/fault":        {".", "engine", "access", "internal/wire"},
-	"internal/v2":           {".", "engine", "access", "internal/fault", "internal/limit", "internal/refusal", "internal/wire"},
-	"ws":                    {".", "engine", "access", "internal/panics", "internal/refusal", "internal/limit", "internal/fault", "internal/v2", "internal/wire", "internal/socket"},
-	"sse":                   {".", "engine", "access", "internal/spelling", "internal/panics", "internal/refusal", "internal/limit", "internal/v2", "internal/wire", "internal/fault", "internal/socket"},
-	"api":                   {".", "engine", "access", "auth", "internal/refusal", "internal/limit", "internal/v2", "internal/wire", "internal/fault"},
-	"internal/server":       {".", "engine/memory", "engine", "internal/socket", "internal/panics", "internal/refusal", "internal/limit", "internal/peer", "internal/wire", "internal/fault", "internal/v2", "internal/config", "internal/textfile", "auth", "js", "ws", "sse", "api"},
+	"ws":                    {".", "engine", "access", "internal/panics", "internal/refusal", "internal/limit", "internal/fault", "internal/credential", "internal/protocol2", "internal/wire", "internal/socket"},
+	"sse":                   {".", "engine", "access", "internal/spelling", "internal/panics", "internal/refusal", "internal/limit", "internal/credential", "internal/protocol2", "internal/wire", "internal/fault", "internal/socket"},
+	"api":                   {".", "engine", "access", "auth", "internal/refusal", "internal/limit", "internal/credential", "internal/protocol2", "internal/wire", "internal/fault"},
+	"internal/server":       {".", "engine/memory", "engine", "internal/socket", "internal/panics", "internal/refusal", "internal/limit", "internal/peer", "internal/wire", "internal/fault", "internal/credential", "internal/config", "internal/textfile", "auth", "js", "ws", "sse", "api"},
 	"client":                {"internal/wire"},
 	"js":                    {},
 	"boreastest":            {".", "engine", "access", "internal/fault"},
@@ -61,6 +60,9 @@ var mayImport = map[string][]string{
 	"scripts/":              {},
 
 	"internal/logwriter": {},
+
+	"internal/credential": {"access", "internal/fault", "internal/limit"},
+	"internal/protocol2":  {".", "engine", "internal/fault", "internal/wire"},
 
 	// For tests only.
 	"internal/repotest":    {},

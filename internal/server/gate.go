@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/peer"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
-	"github.com/boreas-pubsub/boreas/internal/v2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -55,7 +55,7 @@ func newGate(o gateOptions, next http.Handler) *gate {
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if g.untrusted != nil && len(r.Header["X-Forwarded-For"]) > 0 && !g.proxies.Trust(v2.AddressOf(r)) {
+	if g.untrusted != nil && len(r.Header["X-Forwarded-For"]) > 0 && !g.proxies.Trust(credential.AddressOf(r)) {
 		g.untrusted(r.RemoteAddr)
 	}
 	address := identify(g.proxies, r)
@@ -74,7 +74,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// This check comes before the limit for all clients, so that one client's excess requests do
 	// not count against others.
-	if err := g.limits.Accept(address, v2.Embedded(r)); err != nil {
+	if err := g.limits.Accept(address, credential.Embedded(r)); err != nil {
 		g.refuse(w, r, err)
 		return
 	}
@@ -90,8 +90,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuse writes an error in the form of the request's path. It closes the connection, which would
 // use a descriptor that no limit counts.
 func (g *gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	door := v2.Door{Refusals: g.refusals}
-	door.Refused(err, refusal.Entry{Transport: "http", Verb: "connect"}, v2.AddressOf(r), nil)
+	g.refusals.Note(err, refusal.Entry{Transport: "http", Verb: "connect"}, credential.AddressOf(r), nil)
 	fault.SetRetryAfter(w.Header(), err)
 	if r.ProtoMajor == 1 { // an HTTP/2 connection may carry event streams
 		w.Header().Set("Connection", "close")

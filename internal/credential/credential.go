@@ -1,4 +1,6 @@
-package v2
+// Package credential finds the token in a client's request and checks it. It is common to all
+// transports.
+package credential
 
 import (
 	"net/http"
@@ -8,13 +10,12 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/limit"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
-// A Door is how clients come in, over whichever transport: where their tokens are looked
-// for, who checks them, how often they may try, and who remembers that they were refused.
-type Door struct {
-	// Check returns what a token gives. Its errors are faults.
+// A Checker finds a client's token in its request and checks it, within the client's limits.
+// All transports use one.
+type Checker struct {
+	// Check returns the grant of a token.
 	Check func(access.Credentials) (*access.Grant, error)
 
 	// Cookie is the name of the cookie that may hold a token; "" for none.
@@ -23,8 +24,7 @@ type Door struct {
 	// Headers are the names of the headers of a request that Check gets.
 	Headers []string
 
-	Limits   *limit.Limits // nil is no bounds
-	Refusals *refusal.Log  // nil remembers nothing
+	Limits *limit.Limits // nil means no limits
 }
 
 // Shown is what a request shows to be let in.
@@ -40,19 +40,19 @@ type Shown struct {
 }
 
 // Shown looks for a token in the request: in the header Authorization if that is meant
-// for the server, the parameter access_token, and the door's cookie, in this order
+// for the server, the parameter access_token, and the cookie, in this order
 // (clause 3.10).
-func (d *Door) Shown(r *http.Request, bearer bool) Shown {
-	s := Shown{Address: AddressOf(r), Header: d.pick(r.Header)}
+func (c *Checker) Shown(r *http.Request, bearer bool) Shown {
+	s := Shown{Address: AddressOf(r), Header: c.pick(r.Header)}
 	if bearer {
 		s.Token = Bearer(r.Header)
 	}
 	if s.Token == "" {
 		s.Token = accessToken(r)
 	}
-	if s.Token == "" && d.Cookie != "" && !Embedded(r) {
-		if c, err := r.Cookie(d.Cookie); err == nil && c.Value != "" {
-			s.Token, s.Ambient = c.Value, true
+	if s.Token == "" && c.Cookie != "" && !Embedded(r) {
+		if cookie, err := r.Cookie(c.Cookie); err == nil && cookie.Value != "" {
+			s.Token, s.Ambient = cookie.Value, true
 		}
 	}
 	return s
@@ -78,9 +78,9 @@ func accessToken(r *http.Request) string {
 }
 
 // pick returns the wanted headers, nil if there are none.
-func (d *Door) pick(h http.Header) map[string][]string {
+func (c *Checker) pick(h http.Header) map[string][]string {
 	var picked map[string][]string
-	for _, name := range d.Headers {
+	for _, name := range c.Headers {
 		if values := h.Values(name); len(values) > 0 {
 			if picked == nil {
 				picked = make(map[string][]string)
@@ -91,20 +91,19 @@ func (d *Door) pick(h http.Header) map[string][]string {
 	return picked
 }
 
-// Open returns what the token gives to who shows it. Slow is that of
-// [access.Credentials]. Its errors are faults.
-func (d *Door) Open(s Shown, slow func(func())) (*access.Grant, error) {
+// Grant checks the token and returns its grant. Slow is that of [access.Credentials].
+func (c *Checker) Grant(s Shown, slow func(func())) (*access.Grant, error) {
 	if s.Token == "" {
 		return nil, fault.Unauthenticated
 	}
-	c := access.Credentials{Token: s.Token, Header: s.Header, Slow: slow}
-	c.Costs = func(wait func(func())) (leave func(), err error) { return d.Limits.Check(s.Address, wait) }
+	credentials := access.Credentials{Token: s.Token, Header: s.Header, Slow: slow}
+	credentials.Costs = func(wait func(func())) (leave func(), err error) { return c.Limits.Check(s.Address, wait) }
 	if s.Address.IsValid() {
-		c.Address = s.Address.String()
+		credentials.Address = s.Address.String()
 	}
-	g, err := d.Check(c)
+	g, err := c.Check(credentials)
 	if fault.Of(err) == fault.InvalidToken { // not an expired one, nor for want of a backend
-		if wait := d.Limits.Failed(s.Address); wait != nil {
+		if wait := c.Limits.Failed(s.Address); wait != nil {
 			return nil, wait
 		}
 	}
@@ -113,39 +112,22 @@ func (d *Door) Open(s Shown, slow func(func())) (*access.Grant, error) {
 
 // User returns what bounds the user of the grant, if a backend has named one; nil if
 // nothing does.
-func (d *Door) User(g *access.Grant) *limit.Client {
+func (c *Checker) User(g *access.Grant) *limit.Client {
 	if !g.HasUser {
 		return nil
 	}
-	return d.Limits.User(g.User)
+	return c.Limits.User(g.User)
 }
 
 // Request counts a request with the given numbers of entries and bytes from the address and of
 // the user, which may be nil. The error is a fault; in that case the request must not be carried
 // out.
-func (d *Door) Request(address netip.Addr, user *limit.Client, entries, bytes int) error {
+func (c *Checker) Request(address netip.Addr, user *limit.Client, entries, bytes int) error {
 	n := limit.Requests(entries)
-	if err := d.Limits.Address(address).Request(n, bytes); err != nil {
+	if err := c.Limits.Address(address).Request(n, bytes); err != nil {
 		return err
 	}
 	return user.Request(n, bytes)
-}
-
-// Refused notes that something was refused for the error; what is no refusal is not
-// noted. Of e the caller sets what it knows.
-func (d *Door) Refused(err error, e refusal.Entry, address netip.Addr, g *access.Grant) {
-	f := fault.Of(err)
-	if d.Refusals == nil || f == nil || !f.Refuses() {
-		return
-	}
-	e.Code, e.Message = f.Code, fault.Message(err)
-	if address.IsValid() {
-		e.Address = address.String()
-	}
-	if g != nil {
-		e.TokenID, e.User = g.TokenID, g.User
-	}
-	d.Refusals.Add(e)
 }
 
 // AddressOf returns the address of the request's client, as the server has found it out.

@@ -1,4 +1,4 @@
-package v2_test
+package credential_test
 
 import (
 	"net/http/httptest"
@@ -6,7 +6,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/boreas-pubsub/boreas/internal/v2"
+	"github.com/boreas-pubsub/boreas/internal/credential"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestEmbeddedRequestsHaveNoCookie: an image or a script of another site's page makes its
 // visitor nobody's session here.
 func TestEmbeddedRequestsHaveNoCookie(t *testing.T) {
-	door := v2.Door{Cookie: "session"}
+	checker := credential.Checker{Cookie: "session"}
 	for _, c := range []struct{ site, origin, query, want string }{
 		{"", "", "", "cookie"}, // no browser
 		{"none", "", "", "cookie"},
@@ -31,7 +31,7 @@ func TestEmbeddedRequestsHaveNoCookie(t *testing.T) {
 				r.Header.Set(name, value)
 			}
 		}
-		if got := door.Shown(r, true).Token; got != c.want {
+		if got := checker.Shown(r, true).Token; got != c.want {
 			t.Errorf("%+v: the token is %q", c, got)
 		}
 	}

@@ -4,14 +4,14 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/refusal"
-	v2 "github.com/boreas-pubsub/boreas/internal/v2"
 )
 
 // authenticate makes the session what the token gives.
 func (c *conn) authenticate(token string) error {
-	shown := v2.Shown{Token: token, Address: c.sess.Address(), Header: c.header}
-	g, err := c.h.door.Open(shown, c.h.workers.instead)
+	shown := credential.Shown{Token: token, Address: c.sess.Address(), Header: c.header}
+	g, err := c.h.checker.Grant(shown, c.h.workers.instead)
 	if err != nil {
 		return err
 	}
@@ -23,7 +23,7 @@ func (c *conn) authenticate(token string) error {
 func (c *conn) becomes(g *access.Grant) error {
 	switch err := c.sess.Authenticate(g); err {
 	case nil:
-		c.user = c.h.door.User(g)
+		c.user = c.h.checker.User(g)
 		return nil
 	case boreas.ErrRulesChanged, engine.ErrClosed:
 		return nil
@@ -35,11 +35,11 @@ func (c *conn) becomes(g *access.Grant) error {
 // request counts a request with the given numbers of entries and bytes. A request without a list
 // has one entry.
 func (c *conn) request(entries, bytes int) error {
-	return c.h.door.Request(c.sess.Address(), c.user, entries, bytes)
+	return c.h.checker.Request(c.sess.Address(), c.user, entries, bytes)
 }
 
 // refused notes that the client was refused something, if that is what the error says.
 func (c *conn) refused(err error, verb, channel string) {
 	e := refusal.Entry{Transport: c.h.dialect.name(), Session: c.sess.ID(), Verb: verb, Channel: channel}
-	c.h.door.Refused(err, e, c.sess.Address(), c.sess.LastGrant())
+	c.h.options.Refusals.Note(err, e, c.sess.Address(), c.sess.LastGrant())
 }

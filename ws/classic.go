@@ -14,25 +14,26 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// classic is the wire of 2013.
-type classic struct{}
+// classicDialect is the wire of 2013.
+type classicDialect struct{}
 
-func (classic) path() string                                         { return "/" }
-func (classic) name() string                                         { return "websocket-classic" }
-func (classic) format() boreas.Format                                { return classicFormat{} }
-func (classic) greeting(*handler, *access.Grant) func(string) []byte { return nil }
-func (classic) patient() bool                                        { return false }
-func (classic) closeFor(reason error) *closing                       { return closeFor(reason) }
+func (classicDialect) path() string { return "/" }
+func (classicDialect) name() string { return "websocket-classic" }
+
+func (classicDialect) format() boreas.Format                                { return classicFormat{} }
+func (classicDialect) greeting(*handler, *access.Grant) func(string) []byte { return nil }
+func (classicDialect) patient() bool                                        { return false }
+func (classicDialect) closeFor(reason error) *closing                       { return closeFor(reason) }
 
 // bearer is false: in 2013 nobody looked at that header, and it may be there for a proxy.
-func (classic) bearer() bool { return false }
+func (classicDialect) bearer() bool { return false }
 
-func (classic) refuse(w http.ResponseWriter, err error) {
+func (classicDialect) refuse(w http.ResponseWriter, err error) {
 	http.Error(w, fault.Message(err), fault.Of(err).Status)
 }
 
 // binary ignores binary messages, which clients of 2013 never sent, within the client's limits.
-func (classic) binary(c *conn, bytes int) {
+func (classicDialect) binary(c *conn, bytes int) {
 	if err := c.request(1, bytes); err != nil {
 		c.sess.End(err)
 		return
@@ -43,7 +44,7 @@ func (classic) binary(c *conn, bytes int) {
 
 // text processes a classic request. The classic wire has no replies: invalid requests are
 // ignored, and counted.
-func (classic) text(c *conn, b []byte, bytes int) {
+func (classicDialect) text(c *conn, b []byte, bytes int) {
 	count := c.h.count
 	r := wire.ParseClassicRequest(b)
 	if err := c.request(len(r.Join)+len(r.Leave)+r.Skipped, bytes); err != nil {
