@@ -8,19 +8,19 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
-// authenticate makes the session what the token gives.
+// authenticate checks the token and gives its grant to the session.
 func (c *conn) authenticate(token string) error {
 	shown := credential.Shown{Token: token, Address: c.sess.Address(), Header: c.header}
-	g, err := c.h.checker.Grant(shown, c.h.workers.instead)
+	g, err := c.h.checker.Grant(shown, c.h.workers.blocking)
 	if err != nil {
 		return err
 	}
-	return c.becomes(g)
+	return c.use(g)
 }
 
-// becomes makes the session what the grant gives. That the session has ended is no error:
-// the client was told why.
-func (c *conn) becomes(g *access.Grant) error {
+// use gives the grant to the session. It returns nil if the session has ended, because the client
+// has received the reason.
+func (c *conn) use(g *access.Grant) error {
 	switch err := c.sess.Authenticate(g); err {
 	case nil:
 		c.user = c.h.checker.User(g)
@@ -38,7 +38,7 @@ func (c *conn) request(entries, bytes int) error {
 	return c.h.checker.Request(c.sess.Address(), c.user, entries, bytes)
 }
 
-// refused notes that the client was refused something, if that is what the error says.
+// refused records the error if it is a refusal.
 func (c *conn) refused(err error, verb, channel string) {
 	e := refusal.Entry{Transport: c.h.dialect.name(), Session: c.sess.ID(), Verb: verb, Channel: channel}
 	c.h.options.Refusals.Note(err, e, c.sess.Address(), c.sess.LastGrant())

@@ -15,7 +15,7 @@ import (
 func flood(r *rig, most int, frame []byte) (n int, told string) {
 	for n = 1; n <= most; n++ {
 		r.feed(frame, 0)
-		if r.c.failed || r.c.ended() {
+		if r.c.reading != readAll || r.c.ended() {
 			all := r.out.frames()
 			return n, all[len(all)-1]
 		}

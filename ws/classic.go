@@ -22,17 +22,17 @@ func (classicDialect) name() string { return "websocket-classic" }
 
 func (classicDialect) format() boreas.Format                                { return classicFormat{} }
 func (classicDialect) greeting(*handler, *access.Grant) func(string) []byte { return nil }
-func (classicDialect) patient() bool                                        { return false }
-func (classicDialect) closeFor(reason error) *closing                       { return closeFor(reason) }
+func (classicDialect) backpressure() bool                                   { return false }
+func (classicDialect) closeFor(reason error) *closeError                    { return closeFor(reason) }
 
-// bearer is false: in 2013 nobody looked at that header, and it may be there for a proxy.
+// bearer returns false. Servers of 2013 ignored this header, and it may be meant for a proxy.
 func (classicDialect) bearer() bool { return false }
 
 func (classicDialect) refuse(w http.ResponseWriter, err error) {
 	http.Error(w, fault.Message(err), fault.Of(err).Status)
 }
 
-// binary ignores binary messages, which clients of 2013 never sent, within the client's limits.
+// binary ignores and counts binary messages, which clients of 2013 never sent.
 func (classicDialect) binary(c *conn, bytes int) {
 	if err := c.request(1, bytes); err != nil {
 		c.sess.End(err)
@@ -48,7 +48,7 @@ func (classicDialect) text(c *conn, b []byte, bytes int) {
 	count := c.h.count
 	r := wire.ParseClassicRequest(b)
 	if err := c.request(len(r.Join)+len(r.Leave)+r.Skipped, bytes); err != nil {
-		c.sess.End(err) // which is the only way to tell
+		c.sess.End(err) // the classic wire has no other way to report it
 		return
 	}
 	switch r.Kind {
@@ -63,7 +63,7 @@ func (classicDialect) text(c *conn, b []byte, bytes int) {
 			return
 		}
 		if c.h.engineWaits {
-			c.h.workers.instead(func() { c.classicJoin(r.Join, r.Leave) })
+			c.h.workers.blocking(func() { c.classicJoin(r.Join, r.Leave) })
 		} else {
 			c.classicJoin(r.Join, r.Leave)
 		}
@@ -82,7 +82,7 @@ func (c *conn) classicJoin(join, leave []string) {
 	}
 	for i, result := range c.sess.Join(joins, nil) {
 		switch err := result.Err; {
-		case err == nil, err == access.ErrAnonymous, err == engine.ErrClosed: // it ended meanwhile
+		case err == nil, err == access.ErrAnonymous, err == engine.ErrClosed: // the session has ended meanwhile
 		case errors.Is(err, access.ErrChannelName):
 			c.h.count.IgnoredNames.Add(1)
 		case errors.Is(err, boreas.ErrEngineBusy), errors.Is(err, boreas.ErrEngineTimeout):
@@ -111,8 +111,8 @@ func (c *conn) authenticateClassic(token string) {
 	}
 }
 
-// newIdentity makes up a name for a connection that need not authenticate, in the
-// form of 2013: a random UUID (RFC 9562, version 4), a dash, the time in seconds.
+// newIdentity returns a random name for a connection that does not need a token. It has the form of
+// 2013: a random UUID (RFC 9562, version 4), a dash, the time in seconds.
 func newIdentity() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails, see crypto/rand

@@ -14,42 +14,42 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// closing is the end of a connection with a close frame: its code and reason
+// closeError is the reason for the end of a session, as the code and reason of a close frame
 // (RFC 6455, section 7.4).
-type closing struct {
+type closeError struct {
 	code   ws.StatusCode
 	reason string
-	left   bool // it answers the client's own
+	left   bool // it answers the client's own close frame
 }
 
-// Is makes the peer's own close, answered, the [boreas.ErrLeft] that it is, and any other
-// a [boreas.ErrMisbehaved].
-func (e *closing) Is(target error) bool {
+// Is reports whether target is the reason in the hub's terms: [boreas.ErrLeft] if the client closed
+// the connection, otherwise [boreas.ErrMisbehaved].
+func (e *closeError) Is(target error) bool {
 	return e.left && target == boreas.ErrLeft || !e.left && target == boreas.ErrMisbehaved
 }
 
-func (e *closing) Error() string { return fmt.Sprintf("closed with %d %s", e.code, e.reason) }
+func (e *closeError) Error() string { return fmt.Sprintf("closed with %d %s", e.code, e.reason) }
 
-// codeTryLater is 1013 of the IANA registry of close codes: come back, but later.
+// codeTryLater is 1013 of the IANA registry of close codes: "Try Again Later".
 const codeTryLater ws.StatusCode = 1013
 
 // noCode stands for a close frame without a code (RFC 6455, section 7.1.5).
 const noCode = ws.StatusNoStatusRcvd
 
-var errInvalidText = &closing{code: ws.StatusInvalidFramePayloadData, reason: "a text message is not valid UTF-8"}
+var errInvalidText = &closeError{code: ws.StatusInvalidFramePayloadData, reason: "a text message is not valid UTF-8"}
 
-func protocolError(what string) *closing {
-	return &closing{code: ws.StatusProtocolError, reason: what}
+func protocolError(what string) *closeError {
+	return &closeError{code: ws.StatusProtocolError, reason: what}
 }
 
-func tooBig(limit int64) *closing {
-	return &closing{code: ws.StatusMessageTooBig, reason: fmt.Sprintf("a message has more than %d bytes (max_message)", limit)}
+func tooBig(limit int64) *closeError {
+	return &closeError{code: ws.StatusMessageTooBig, reason: fmt.Sprintf("a message has more than %d bytes (max_message)", limit)}
 }
 
 // peerClose reads the payload of a client's close frame (RFC 6455, section 5.5.1).
-func peerClose(b []byte) (*closing, error) {
+func peerClose(b []byte) (*closeError, error) {
 	if len(b) == 0 {
-		return &closing{code: noCode, left: true}, nil
+		return &closeError{code: noCode, left: true}, nil
 	}
 	if len(b) == 1 {
 		return nil, protocolError("a close frame has one byte: want none, or a code and a reason")
@@ -59,14 +59,13 @@ func peerClose(b []byte) (*closing, error) {
 		return nil, protocolError(fmt.Sprintf("close code %d may not be sent", code))
 	}
 	if !utf8.Valid(b[2:]) {
-		return nil, &closing{code: ws.StatusInvalidFramePayloadData, reason: "a close frame's reason is not valid UTF-8"}
+		return nil, &closeError{code: ws.StatusInvalidFramePayloadData, reason: "a close frame's reason is not valid UTF-8"}
 	}
-	return &closing{code: code, left: true}, nil
+	return &closeError{code: code, left: true}, nil
 }
 
-// mayBeSent tells whether a close frame may carry the code: those of RFC 6455,
-// section 7.4.1, and of the IANA registry, those of libraries (3000-3999) and of
-// applications (4000-4999).
+// mayBeSent reports whether a close frame may contain the code: the codes of RFC 6455, section
+// 7.4.1, of the IANA registry, of libraries (3000-3999) and of applications (4000-4999).
 func mayBeSent(code ws.StatusCode) bool {
 	switch {
 	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1014, code >= 3000 && code <= 4999:
@@ -75,34 +74,34 @@ func mayBeSent(code ws.StatusCode) bool {
 	return false
 }
 
-// closeFor returns the close frame that tells a client why its session ended. A client
-// that sent its own gets that back.
-func closeFor(reason error) *closing {
-	var c *closing
+// closeFor returns the close frame for a session that ended with the reason. A client that sent
+// its own close frame gets the same back.
+func closeFor(reason error) *closeError {
+	var c *closeError
 	if errors.As(reason, &c) {
 		return c
 	}
 	switch reason {
 	case boreas.ErrShuttingDown:
-		return &closing{code: ws.StatusGoingAway, reason: reason.Error()}
+		return &closeError{code: ws.StatusGoingAway, reason: reason.Error()}
 	case boreas.ErrSlow, boreas.ErrBacklog, boreas.ErrAnonymousTimeout, boreas.ErrPingTimeout:
-		return &closing{code: ws.StatusPolicyViolation, reason: reason.Error()}
+		return &closeError{code: ws.StatusPolicyViolation, reason: reason.Error()}
 	case boreas.ErrEngineBusy, boreas.ErrEngineTimeout:
-		return &closing{code: codeTryLater, reason: cut(fault.Message(reason))}
+		return &closeError{code: codeTryLater, reason: cut(fault.Message(reason))}
 	case engine.ErrClosed:
-		return &closing{code: codeTryLater, reason: reason.Error()}
+		return &closeError{code: codeTryLater, reason: reason.Error()}
 	}
-	if fault.Of(reason) != fault.Internal { // it may not go on, and is told why
-		return &closing{code: ws.StatusPolicyViolation, reason: cut(fault.Message(reason))}
+	if fault.Of(reason) != fault.Internal {
+		return &closeError{code: ws.StatusPolicyViolation, reason: cut(fault.Message(reason))}
 	}
-	return &closing{code: ws.StatusInternalServerError, reason: "the server cannot continue with this connection; its log says why"}
+	return &closeError{code: ws.StatusInternalServerError, reason: "the server cannot continue with this connection; its log says why"}
 }
 
-// maxReason is how many bytes a close frame's reason has: a control frame has 125 (RFC
-// 6455, section 5.5), and the code takes two.
+// maxReason is the maximum length of a close frame's reason in bytes. A control frame has at most
+// 125 (RFC 6455, section 5.5), and the code takes two.
 const maxReason = 123
 
-// cut cuts a reason that is too long, between two characters.
+// cut shortens a reason that is too long, between two characters.
 func cut(reason string) string {
 	if len(reason) <= maxReason {
 		return reason
@@ -110,9 +109,9 @@ func cut(reason string) string {
 	return strings.ToValidUTF8(reason[:maxReason-len("…")], "") + "…"
 }
 
-// closed counts a connection that is closed because of its client's data.
+// closed counts a connection that the server closes because of its client's data.
 func (n *Counters) closed(err error) {
-	var c *closing
+	var c *closeError
 	if !errors.As(err, &c) {
 		n.Flooding.Add(1)
 		return

@@ -15,50 +15,55 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
-// conn is one WebSocket: the way out of a session, and the reader of what its
-// client sends. Its own goroutine reads; the hub writes.
+// conn is one WebSocket connection. Its goroutine waits for input without holding a buffer, and
+// passes the input to a worker, so that the stacks of most goroutines stay small. Once the session
+// has started, only the hub writes to the connection, by TryWrite.
 type conn struct {
 	socket.Conn
 	h    *handler
-	sess *boreas.Session // set before anything is read
+	sess *boreas.Session // immutable after the first read
 
-	// in is what has been read of a frame or message not yet whole, nil while
-	// there is none. Owned by the reading goroutine and the worker it waits for.
-	in *inbound
-
-	// header are the headers of the handshake that a backend is asked with. Set before
-	// anything is read.
+	// header holds the handshake's headers for Check. Immutable after the first read.
 	header map[string][]string
 
-	// user holds the limits of the session's user; nil if there are none. Owned like in.
-	user *limit.Client
+	// Owned by the reading goroutine, and by the worker that it waits for.
+	in        *inbound      // a frame or message that has arrived in part; nil if there is none
+	user      *limit.Client // the limits of the session's user; nil if there are none
+	frames    *frameBudget  // limits frames that are not requests; nil before the first one
+	reading   reading
+	malformed uint8 // consecutive malformed requests
 
-	// frames bounds the frames that are not requests; nil before the first one. Owned like in.
-	frames *frameBudget
+	// Owned by the reading goroutine.
+	limited bool // a message that has arrived in part has a deadline
 
-	// Owned like in. Failed: the client broke the protocol, and only its close frame is still
-	// processed. Deaf: not even its close frame is. Malformed is the number of consecutive
-	// malformed requests.
-	failed, deaf bool
-	malformed    uint8
-
-	limited bool // time limit of a message that has arrived in part; used by the reading goroutine
-
+	// Guarded by mu.
 	mu         sync.Mutex
-	peerClosed bool // the client's close frame has come
-	finished   bool // the hub writes nothing more
+	peerClosed bool // the client's close frame has arrived
+	finished   bool // the hub has called Finish and writes nothing more
 }
 
-// Describe tells what the connection is, for lists of sessions.
+// reading says which input from the client is still processed. It only increases.
+type reading uint8
+
+const (
+	readAll     reading = iota
+	readClose           // only a close frame, because the session has ended
+	readNothing         // nothing: the close frame has arrived, or the next frame cannot be found
+)
+
+// only stops processing input other than r.
+func (c *conn) only(r reading) { c.reading = max(c.reading, r) }
+
+// Describe returns the transport's name and the client's address, for lists of sessions.
 func (c *conn) Describe() (transport, address string) {
 	return c.h.dialect.name(), c.RemoteAddr().String()
 }
 
-// errGone ends a session whose connection ended without a close frame.
+// errGone is the reason for the end of a session whose connection ended without a close frame.
 var errGone = errors.New("the connection ended without a close frame")
 
-// upgrade takes the connection over from net/http, answers the handshake, makes the session live
-// and starts to read. If it fails, it closes the connection and returns false.
+// upgrade takes the connection over from net/http, answers the handshake, starts the session and
+// starts to read. If it fails, it closes the connection and returns false.
 func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string, grant *access.Grant) bool {
 	hj, ok := w.(http.Hijacker)
 	if !ok {
@@ -72,32 +77,32 @@ func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string,
 	}
 	early, err := buffered(brw.Reader)
 	if err == nil {
-		// A new socket has room for so little: this does not wait.
+		// This does not wait, because a new socket has room for the few bytes.
 		_, err = nc.Write(appendAnswer(make([]byte, 0, 256), accept, firstProtocol(protocols)))
 	}
 	if err != nil {
-		nc.Close() // the client has gone: nobody is left to be told
+		nc.Close() // the client has disconnected
 		return false
 	}
 	c.Attach(nc)
 	c.HoldFor(c)
-	// Not before: from here on the hub may write to the connection.
+	// From Start on, the hub may write to the connection.
 	format := c.h.dialect.format()
 	if c.h.options.NoAuth {
 		identity := newIdentity()
 		grant = &access.Grant{Identity: identity, TokenID: identity, Kind: "none", User: identity}
 	}
-	told := grant
+	greeted := grant
 	if c.h.options.NoAuth {
-		told = nil // it may still ask for its name, as clause 3.5 says
+		greeted = nil // the client may request its name with auth (clause 3.5)
 	}
-	if err := c.sess.Start(c, format, c.h.dialect.greeting(c.h, told)); err != nil {
+	if err := c.sess.Start(c, format, c.h.dialect.greeting(c.h, greeted)); err != nil {
 		nc.Write(format.AppendEnd(nil, err))
 		nc.Close()
 		return false
 	}
 	if grant != nil {
-		if err := c.becomes(grant); err != nil {
+		if err := c.use(grant); err != nil {
 			c.sess.End(err)
 		}
 	}
@@ -106,7 +111,7 @@ func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string,
 	return true
 }
 
-// buffered returns a copy of what net/http has read beyond the handshake.
+// buffered returns a copy of the bytes that net/http has read after the handshake.
 func buffered(r *bufio.Reader) ([]byte, error) {
 	n := r.Buffered()
 	if n == 0 {
@@ -128,7 +133,7 @@ func appendAnswer(b []byte, accept, protocol string) []byte {
 
 // serve reads until the connection ends.
 func (c *conn) serve(early []byte) {
-	err := c.readGuarded(early)
+	err := c.readRecovering(early)
 	c.sess.Lost(err)
 	c.countUnfinished()
 	if c.in != nil {
@@ -148,7 +153,7 @@ func (c *conn) read(early []byte) error {
 	for len(early) > 0 {
 		b := socket.NewBuffer()
 		early = early[b.Fill(early):]
-		c.feed(b)
+		c.handle(b)
 	}
 	for ignored := 0; ; {
 		b, err := c.Wait()
@@ -161,40 +166,40 @@ func (c *conn) read(early []byte) error {
 		if c.ended() {
 			if ignored += len(b.Bytes()); ignored > maxIgnored {
 				b.Release()
-				// Bytes that it sends from here on stay unread in the kernel. The client has time to read
-				// the close frame.
+				// The kernel keeps further bytes unread. The client has time to read the close frame.
 				time.Sleep(c.h.options.CloseTimeout)
 				return errGone
 			}
 		}
-		c.feed(b)
+		c.handle(b)
 	}
 }
 
-// feed processes the buffer's bytes. If a client asks faster than it reads the answers, feed
-// waits, so that the client's socket fills up in the end.
-func (c *conn) feed(b *socket.Buffer) {
+// handle processes the buffer's bytes. If a client sends requests faster than it reads the
+// replies, handle waits, so that the client's socket fills up.
+func (c *conn) handle(b *socket.Buffer) {
 	c.sess.Alive()
-	c.carryOut(b)
+	c.handleOnWorker(b)
 	for {
-		if c.h.dialect.patient() {
+		if c.h.dialect.backpressure() {
 			c.sess.AwaitAnswered()
 		}
 		c.awaitRoom()
-		if c.in == nil || len(c.in.later) == 0 {
+		if c.in == nil || len(c.in.pending) == 0 {
 			break
 		}
 		b := socket.NewBuffer()
-		b.Fill(c.in.later) // no more than once was in a buffer
-		c.in.later = nil
-		c.carryOut(b)
+		b.Fill(c.in.pending) // these bytes came from one buffer
+		c.in.pending = nil
+		c.handleOnWorker(b)
 	}
 	c.limitMessage()
 }
 
-// carryOut passes the buffer's requests to a worker, and releases the buffer. A request may wait
-// for an engine; the client's answer to a ping is not read meanwhile.
-func (c *conn) carryOut(b *socket.Buffer) {
+// handleOnWorker passes the buffer to a worker, waits until the worker has processed its requests,
+// and releases it. A request may wait for an engine. Meanwhile the client's pongs are not read, so
+// the session is marked as occupied.
+func (c *conn) handleOnWorker(b *socket.Buffer) {
 	c.sess.Occupied(true)
 	c.h.workers.do(c, b)
 	c.sess.Alive()
@@ -203,8 +208,9 @@ func (c *conn) carryOut(b *socket.Buffer) {
 
 // Finish implements [boreas.Conn]. If a close frame was sent, the connection stays open
 // for CloseTimeout at most, until the client has sent its own, and then for lingerTimeout,
-// until it has closed the connection. Both start when the close frame has been written: closing
-// the connection earlier would cut a write under way, and the client would not learn the reason.
+// until it has closed the connection. Both times start when the close frame has been written.
+// Closing the connection earlier would cut off that write, and the client would not receive the
+// reason.
 func (c *conn) Finish(reason error, said bool) {
 	c.refused(reason, "session", "")
 	c.mu.Lock()
@@ -215,7 +221,7 @@ func (c *conn) Finish(reason error, said bool) {
 		c.h.options.Log.Error("a subscriber was disconnected", "error", reason)
 	}
 	if !said {
-		c.Close() // the reading goroutine sees it and does the rest
+		c.Close() // the reading goroutine notices it and cleans up
 		return
 	}
 	c.AfterWrite(func() { c.SetReadDeadline(time.Now().Add(c.h.options.CloseTimeout)) })
@@ -231,8 +237,8 @@ func (c *conn) ended() bool {
 	return c.finished
 }
 
-// closedByPeer notes the client's close frame. It returns true if our own has been sent before,
-// so that the close handshake is complete.
+// closedByPeer records that the client's close frame has arrived. It returns true if the close
+// handshake is complete, because the server has sent its close frame before.
 func (c *conn) closedByPeer() (over bool) {
 	c.mu.Lock()
 	c.peerClosed = true

@@ -7,16 +7,16 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// A dialect is what is said in the messages of a WebSocket: the classic wire, or
-// protocol 2. It has no state of its own.
+// A dialect is the format and meaning of a WebSocket's messages: the classic wire or protocol 2.
+// It has no state.
 type dialect interface {
-	// path is where on the port it is spoken.
+	// path is the URL path of its WebSocket.
 	path() string
 
-	// name is what lists of sessions call it.
+	// name is the transport's name in lists of sessions.
 	name() string
 
-	// format is the form of what the hub writes.
+	// format encodes what the hub writes.
 	format() boreas.Format
 
 	// greeting returns the server's first message to the session with the name, or nil for none.
@@ -31,12 +31,12 @@ type dialect interface {
 	text(c *conn, b []byte, bytes int)
 	binary(c *conn, bytes int)
 
-	// patient tells whether requests wait while the client has answers to read.
-	patient() bool
+	// backpressure reports whether requests wait until the client has read earlier answers.
+	backpressure() bool
 
 	// closeFor returns the close frame that tells a client why its session ended.
-	closeFor(reason error) *closing
+	closeFor(reason error) *closeError
 
-	// refuse answers a request that does not become a session. The error is a fault.
+	// refuse answers a handshake that does not become a session.
 	refuse(w http.ResponseWriter, err error)
 }

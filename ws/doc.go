@@ -1,10 +1,10 @@
-// Package ws is the WebSocket transport: it upgrades HTTP requests and speaks one of two
-// dialects over RFC 6455, the classic wire of 2013 or protocol 2 (docs/protocol.md).
+// Package ws is the WebSocket transport of a hub. [Handler] serves protocol 2
+// (docs/protocol.md), and [Classic] the wire of Boreas 1.0 (2013):
 //
-// A connection has one small goroutine, which waits for bytes without holding a
-// buffer. What arrives is taken apart and carried out on the stack of one of a
-// few workers, so that the stacks of the many stay at their smallest. While a client of
-// protocol 2 has replies to read, what it sends waits. Once a
-// session has been started nothing here writes to its socket but conn.TryWrite, and
-// only the hub calls that.
+//	hub := boreas.New(boreas.Options{PingInterval: 25 * time.Second})
+//	http.Handle("/v2", ws.Handler(hub, ws.Options{Check: check, Heartbeat: 25 * time.Second}))
+//
+// [Options.Check] decides which clients may connect and what they may do. To stop, call
+// [boreas.Hub.Shutdown] before the HTTP server's Shutdown: an HTTP server does not know about the
+// connections that became WebSockets.
 package ws

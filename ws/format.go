@@ -9,8 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// classicFormat is the classic wire in frames of RFC 6455. It implements
-// [boreas.Format].
+// classicFormat encodes the classic wire in frames of RFC 6455. It implements [boreas.Format].
 type classicFormat struct{}
 
 // AppendPublication appends a text frame.
@@ -40,13 +39,14 @@ const (
 	longHeader   = 10 // up to 2^63-1 bytes
 )
 
-// beginFrame leaves room for the header of a frame whose payload is appended next.
-// Most publications need a medium one; others are moved by endFrame.
+// beginFrame reserves space for the header of a frame. The caller appends the payload and then
+// calls endFrame. The space is a medium header's, which most publications need; endFrame moves
+// other payloads.
 func beginFrame(dst []byte) (_ []byte, start int) {
 	return append(dst, make([]byte, mediumHeader)...), len(dst)
 }
 
-// endFrame writes the header of the frame whose payload ends dst.
+// endFrame writes the header of the frame that began at start and whose payload ends dst.
 func endFrame(dst []byte, start int, op ws.OpCode) []byte {
 	n := len(dst) - start - mediumHeader
 	switch {

@@ -9,16 +9,16 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// readHeader reads a frame's header from b, as far as it has arrived. It returns an error as
-// soon as the bytes cannot begin a valid frame. It still reads the rest of such a header,
-// because the header gives the position of the next frame.
+// readHeader reads the part of a frame's header that has arrived in b. It returns an error as soon
+// as the bytes cannot begin a valid frame. It still reads the rest of such a header, because the
+// header gives the position of the next frame.
 func (c *conn) readHeader(b []byte, in *inbound) (rest []byte, err error) {
 	head := b
 	if len(in.head) > 0 {
 		head = append(in.head, b[:min(len(b), ws.MaxHeaderSize-len(in.head))]...)
 	}
 	had := len(in.head)
-	if !c.failed {
+	if c.reading == readAll {
 		err = c.checkHeader(in, head)
 	}
 	size := headerSize(head)
@@ -29,7 +29,7 @@ func (c *conn) readHeader(b []byte, in *inbound) (rest []byte, err error) {
 	in.head, in.frame = nil, parseHeader(head[:size])
 	in.inFrame, in.got = true, 0
 	if in.frame.Length < 0 {
-		c.deaf = true // the position of the next frame is not known
+		c.only(readNothing) // the position of the next frame is not known
 	}
 	return b[size-had:], err
 }

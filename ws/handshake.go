@@ -18,21 +18,20 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // keyLength is how many bytes a key stands for (RFC 6455, section 4.1).
 const keyLength = 16
 
-// hangUp ends the connection after the answer. A refused client does not need it any more, and a
-// lingering connection holds a descriptor that is not counted. An HTTP/2 connection may have
-// streams of events on it.
+// hangUp makes net/http close the connection after the response. A refused client does not need it
+// any more, and an idle connection would use a file descriptor that is not counted. An HTTP/2
+// connection stays open, because it may carry event streams.
 func hangUp(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 {
 		return
 	}
-	// "close" must be a value of its own, and the first: net/http closes the connection for
-	// no other.
+	// net/http closes the connection only if "close" is the first value and stands alone.
 	h := w.Header()
 	h["Connection"] = append([]string{"close"}, h["Connection"]...)
 }
 
-// checkHandshake returns the value for Sec-WebSocket-Accept, or why the request is
-// refused (RFC 6455, section 4.2), with the answer's headers for that.
+// checkHandshake returns the value for Sec-WebSocket-Accept, or an error that says why the request
+// is refused (RFC 6455, section 4.2). In that case it sets the headers of the response.
 func checkHandshake(r *http.Request, answer http.Header) (accept string, _ error) {
 	h := r.Header
 	switch {
@@ -97,8 +96,8 @@ func validKey(key string) bool {
 	return err == nil && n == keyLength
 }
 
-// elements yields the elements of a list that may be in several headers. Empty ones are
-// left out (RFC 2616, section 2.1), and quoted commas separate nothing.
+// elements yields the elements of a list that may span several headers. It skips empty elements
+// (RFC 2616, section 2.1). Commas in quoted strings do not separate elements.
 func elements(headers []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, h := range headers {
@@ -130,7 +129,7 @@ func separator(s string, sep byte) int {
 	return len(s)
 }
 
-// validToken reports whether s is a token (RFC 9110, section 5.6.2), as a header's name is.
+// validToken reports whether s is a token (RFC 9110, section 5.6.2).
 func validToken(s string) bool { return httpguts.ValidHeaderFieldName(s) }
 
 // validProtocols reports whether the headers are lists of tokens.
@@ -143,8 +142,8 @@ func validProtocols(headers []string) bool {
 	return true
 }
 
-// validExtensions reports whether the headers are lists of extensions (RFC 6455, section
-// 9.1): each a token and parameters, whose values are tokens, quoted or not.
+// validExtensions reports whether the headers are lists of extensions (RFC 6455, section 9.1). An
+// extension is a token with parameters. A parameter's value is a token, quoted or not.
 func validExtensions(headers []string) bool {
 	for e := range elements(headers) {
 		n := separator(e, ';')
@@ -162,7 +161,7 @@ func validExtensions(headers []string) bool {
 	return true
 }
 
-// validParameter reports whether s is a token, or one with a value.
+// validParameter reports whether s is a token, with or without a value.
 func validParameter(s string) bool {
 	name, value, given := strings.Cut(s, "=")
 	if q, ok := strings.CutPrefix(strings.TrimLeft(value, " \t"), `"`); ok {

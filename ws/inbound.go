@@ -8,14 +8,14 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// inbound is what has been read of a frame and a message that are not whole yet. It
-// grows with the bytes that came, never with the length that they claim. Its zero
-// value is the state between two messages.
+// inbound holds a frame and a message that have arrived in part. Its size depends on the bytes
+// that have arrived, never on the length that a header announces. The zero value is the state
+// between two messages.
 type inbound struct {
-	head    []byte // of a frame whose header is not whole
+	head    []byte // of a frame whose header is incomplete
 	frame   ws.Header
-	inFrame bool   // frame is set, and its payload is not whole
-	got     int64  // how many bytes of its payload have come
+	inFrame bool   // frame is set, and its payload is incomplete
+	got     int64  // bytes of its payload that have arrived
 	free    bool   // it does not count toward any limit
 	control []byte // payload of a control frame so far
 
@@ -24,37 +24,38 @@ type inbound struct {
 	op         ws.OpCode    // of the message
 	message    []byte       // payload of the message so far
 	held       *boreas.Held // for message; nil while the message is small
-	wants      int          // bytes that need room before later is processed
-	valid      int          // how many bytes of it are complete characters, if it is a text
+	wants      int          // bytes that need room before pending is processed
+	valid      int          // bytes of a text message that are complete characters
 
-	// later holds the bytes to process once the client has read its answers, or there is room.
-	later []byte
+	// pending holds bytes that are processed when the client has read its replies, or when there is
+	// room for them.
+	pending []byte
 }
 
-// between tells whether in holds nothing.
-func (in *inbound) between() bool {
-	return len(in.head) == 0 && !in.inFrame && !in.fragmented && len(in.later) == 0
+// empty reports whether in is in the state between two messages.
+func (in *inbound) empty() bool {
+	return len(in.head) == 0 && !in.inFrame && !in.fragmented && len(in.pending) == 0
 }
 
-// take carries out what bytes from the client say, and may change them. In is the
-// worker's, to be used as scratch space. It returns true when nothing more needs
-// to be read: both close frames have been exchanged.
-func (c *conn) take(b []byte, in *inbound) (over bool) {
+// consume processes bytes from the client, and may change them. In is scratch space of the worker.
+// It returns true when both close frames have been exchanged, so that nothing more needs to be
+// read.
+func (c *conn) consume(b []byte, in *inbound) (over bool) {
 	if c.in != nil {
 		*in, c.in = *c.in, nil
 	}
-	for len(b) > 0 && !c.deaf && !over {
+	for len(b) > 0 && c.reading != readNothing && !over {
 		var err error
-		b, over, err = c.step(b, in)
+		b, over, err = c.consumeFrame(b, in)
 		if err != nil {
 			c.fail(err)
 		}
-		if in.wants > 0 || c.h.dialect.patient() && len(b) > 0 && !c.sess.Answered() {
-			in.later = bytes.Clone(b)
+		if in.wants > 0 || c.h.dialect.backpressure() && len(b) > 0 && !c.sess.Answered() {
+			in.pending = bytes.Clone(b)
 			break
 		}
 	}
-	if !in.between() && !c.deaf {
+	if !in.empty() && c.reading != readNothing {
 		kept := *in
 		c.in = &kept
 	} else {
@@ -66,26 +67,26 @@ func (c *conn) take(b []byte, in *inbound) (over bool) {
 
 // fail ends the session because of the client's frame or message.
 func (c *conn) fail(err error) {
-	c.failed = true
+	c.only(readClose)
 	c.h.count.closed(err)
 	c.sess.End(err)
 }
 
-// step reads one header, or a part of a payload, from b and returns the rest of b. After the
-// connection has failed it only looks for the client's close frame.
-func (c *conn) step(b []byte, in *inbound) (rest []byte, over bool, err error) {
+// consumeFrame reads one header, or a part of a payload, from b and returns the rest of b. After
+// the session has ended it only looks for the client's close frame.
+func (c *conn) consumeFrame(b []byte, in *inbound) (rest []byte, over bool, err error) {
 	if !in.inFrame {
 		b, err = c.readHeader(b, in)
-		if err != nil || !in.inFrame || c.deaf {
+		if err != nil || !in.inFrame || c.reading == readNothing {
 			return b, false, err
 		}
-		if !c.failed {
+		if c.reading == readAll {
 			if err := c.accept(in); err != nil {
 				return b, false, err
 			}
 		}
 	}
-	if c.failed {
+	if c.reading != readAll {
 		rest, over = c.skip(b, in)
 		return rest, over, nil
 	}
@@ -144,8 +145,8 @@ func (c *conn) accept(in *inbound) error {
 	return c.countFrame(in)
 }
 
-// skip takes a part of a payload that nobody wants any more. It returns true if that
-// was the rest of the client's close frame, and our own has been sent.
+// skip discards a part of a payload after the session has ended. It returns true if this was the
+// end of the client's close frame and the server has sent its own.
 func (c *conn) skip(b []byte, in *inbound) (rest []byte, over bool) {
 	n := min(in.frame.Length-in.got, int64(len(b)))
 	in.got += n
@@ -153,7 +154,7 @@ func (c *conn) skip(b []byte, in *inbound) (rest []byte, over bool) {
 	in.control, in.fragmented, in.valid = nil, false, 0
 	in.drop()
 	if !in.inFrame && in.frame.OpCode == ws.OpClose {
-		c.deaf = true
+		c.only(readNothing)
 		over = c.closedByPeer()
 	}
 	return b[n:], over
@@ -164,7 +165,7 @@ func (c *conn) skip(b []byte, in *inbound) (rest []byte, over bool) {
 func (c *conn) message(op ws.OpCode, b []byte, pieces bool) {
 	n := len(b)
 	if pieces {
-		n = min(n, 1) // refused if too many came before
+		n = min(n, 1) // not 0, so that the request is refused if the client is over its limit
 	}
 	if op == ws.OpBinary {
 		c.h.dialect.binary(c, n)
@@ -182,7 +183,7 @@ func (c *conn) control(in *inbound, b []byte) (over bool, err error) {
 		}
 		c.sess.Send(appendFrame(nil, ws.OpPong, b))
 	case ws.OpClose:
-		c.deaf = true // nothing may come after it
+		c.only(readNothing) // no frame may follow it
 		over = c.closedByPeer()
 		end, err := peerClose(b)
 		if err != nil {
@@ -191,5 +192,5 @@ func (c *conn) control(in *inbound, b []byte) (over bool, err error) {
 		c.sess.End(end)
 		return over, nil
 	}
-	return false, nil // a pong says only that the client is there
+	return false, nil // a pong only shows that the client is alive, which handle has recorded
 }

@@ -7,22 +7,23 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/panics"
 )
 
-// takeGuarded is like take, for a worker. A panic in one client's request must not end the
-// worker.
-func (c *conn) takeGuarded(b []byte, in *inbound) (over bool) {
+// consumeRecovering is like consume, for a worker. A panic in one client's request must not end
+// the worker.
+func (c *conn) consumeRecovering(b []byte, in *inbound) (over bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			err := panics.Caught(v)
 			in.drop()
-			*in, c.in, c.deaf = inbound{}, nil, true
+			*in, c.in = inbound{}, nil
+			c.only(readNothing)
 			c.panicked(err)
 		}
 	}()
-	return c.take(b, in)
+	return c.consume(b, in)
 }
 
-// readGuarded is like read, for the connection's own goroutine.
-func (c *conn) readGuarded(early []byte) (err error) {
+// readRecovering is like read, for the connection's own goroutine.
+func (c *conn) readRecovering(early []byte) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			p := panics.Caught(v)

@@ -114,7 +114,7 @@ func (r *rig) feed(b []byte, chunk int) (over bool) {
 	in := new(inbound)
 	for len(b) > 0 && !over {
 		n := min(chunk, len(b))
-		over = r.c.take(append([]byte(nil), b[:n]...), in)
+		over = r.c.consume(append([]byte(nil), b[:n]...), in)
 		b = b[n:]
 	}
 	return over

@@ -25,8 +25,8 @@ func (c *conn) Room() socket.Room { return c.h.hub.Held(boreas.HeldBatch, c.sess
 // Tight implements [socket.Holder].
 func (c *conn) Tight() bool { return c.h.hub.Tight() }
 
-// holds makes room for n more bytes of an incomplete message. If it returns false, there is no
-// room: the bytes must stay where they are until in.wants bytes can be held.
+// holds makes room for n more bytes of an incomplete message. It returns false if there is no
+// room. In that case the bytes stay where they are until in.wants bytes can be held.
 func (c *conn) holds(in *inbound, n int) bool {
 	need := len(in.message) + n
 	if need <= cap(in.message) {
@@ -58,14 +58,14 @@ func (in *inbound) drop() {
 	}
 }
 
-// awaitRoom waits for room for the bytes that are processed next. It does not read from the
-// client meanwhile.
+// awaitRoom waits for room for the next bytes to process. Nothing is read from the client
+// meanwhile.
 func (c *conn) awaitRoom() {
 	if c.in == nil || c.in.wants == 0 {
 		return
 	}
 	if err := c.sess.Hold(context.Background(), c.in.held, c.in.wants); err != nil {
-		c.failed = true
+		c.only(readClose)
 		c.sess.End(err)
 	}
 	c.in.wants = 0
@@ -106,17 +106,17 @@ func (c *conn) messageLate(err error) bool {
 		return false
 	}
 	c.limited = false
-	c.failed = true
+	c.only(readClose)
 	c.in.drop()
 	c.setMessageDeadline(time.Time{})
 	c.sess.End(fault.Timeout.With(fmt.Sprintf("A message did not arrive completely within %v.", c.messageTime())))
 	return true
 }
 
-// reserve waits for room for a reply of at most n bytes, on a worker. The error is a fault.
+// reserve waits for room for a reply of at most n bytes. It is called on a worker.
 func (c *conn) reserve(n int) (err error) {
 	if n > boreas.HeldFree {
-		c.h.workers.instead(func() { err = c.sess.Reserve(context.Background(), n) })
+		c.h.workers.blocking(func() { err = c.sess.Reserve(context.Background(), n) })
 	}
 	return err
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// maxMalformed is how many requests in a row may make no sense (clause 2.5 of
-// docs/protocol.md). A client that goes on then does not look at the answers.
+// maxMalformed is the number of consecutive malformed requests after which the session ends
+// (clause 2.5 of docs/protocol.md). Such a client does not read the replies.
 const maxMalformed = 50
 
 // v2Dialect is protocol 2, as docs/protocol.md specifies it.
@@ -24,16 +24,16 @@ type v2Dialect struct{}
 func (v2Dialect) path() string          { return "/v2" }
 func (v2Dialect) name() string          { return "websocket" }
 func (v2Dialect) format() boreas.Format { return v2Format{} }
-func (v2Dialect) patient() bool         { return true }
+func (v2Dialect) backpressure() bool    { return true }
 
 func (v2Dialect) bearer() bool { return true }
 
 // refuse answers with the error of clause 8.7.
 func (v2Dialect) refuse(w http.ResponseWriter, err error) {
-	told := fault.Wire(err)
+	f := fault.Wire(err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(fault.Of(err).Status)
-	w.Write(wire.AppendV2Error(nil, nil, &told))
+	w.Write(wire.AppendV2Error(nil, nil, &f))
 }
 
 func (v2Dialect) greeting(h *handler, g *access.Grant) func(id string) []byte {
@@ -105,7 +105,7 @@ func (v2Dialect) text(c *conn, b []byte, bytes int) {
 
 // v2Wait processes a request that may wait for the engine. It takes an allocated copy of the
 // request.
-func (c *conn) v2Wait(r wire.V2Request) { c.h.workers.instead(func() { c.v2Engine(&r) }) }
+func (c *conn) v2Wait(r wire.V2Request) { c.h.workers.blocking(func() { c.v2Engine(&r) }) }
 
 // v2Engine processes a request that calls the engine.
 func (c *conn) v2Engine(r *wire.V2Request) {
@@ -123,17 +123,17 @@ func (c *conn) v2Engine(r *wire.V2Request) {
 	}
 }
 
-// v2Reply sends the reply to a request, if it has an id.
+// v2Reply sends the reply to a request. A request without an id gets none.
 func (c *conn) v2Reply(id []byte, reply func(dst []byte) []byte) {
 	if id == nil {
 		return
 	}
-	c.v2Say(reply)
+	c.v2Send(reply)
 }
 
-func (c *conn) v2Say(what func(dst []byte) []byte) {
+func (c *conn) v2Send(message func(dst []byte) []byte) {
 	b, start := beginFrame(nil)
-	c.sess.Send(endFrame(what(b), start, opText))
+	c.sess.Send(endFrame(message(b), start, opText))
 }
 
 // v2Fail replies that a request failed.
@@ -149,9 +149,9 @@ func (c *conn) v2Fail(r *wire.V2Request, err error) {
 	c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
 }
 
-// v2Limited answers a request over the limit (clause 2.9). It always answers, because the
-// request was not carried out. The connection of a client that keeps sending without waiting is
-// closed. Bytes are those of the request that have not been counted yet.
+// v2Limited answers a request over the limit (clause 2.9), also one without an id, because the
+// request was not carried out. It closes the connection of a client that keeps sending without
+// waiting. Bytes is the number of the request's bytes that have not been counted yet.
 func (c *conn) v2Limited(r *wire.V2Request, bytes int, err error) {
 	c.refused(err, r.Kind.String(), r.Channel)
 	if err := c.countRefusal(bytes); err != nil {
@@ -159,16 +159,16 @@ func (c *conn) v2Limited(r *wire.V2Request, bytes int, err error) {
 		return
 	}
 	f := fault.Wire(err)
-	c.v2Say(func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
+	c.v2Send(func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
 }
 
-// v2Malformed answers what is no request: always, for the client may not know that it
-// is none. Too many in a row end the session.
+// v2Malformed answers a malformed request, also one without an id, because the client may not know
+// that it is malformed. Too many in a row end the session.
 func (c *conn) v2Malformed(r wire.V2Request, err error) {
 	c.h.count.Malformed.Add(1)
 	c.malformed++
 	f := fault.Wire(err)
-	c.v2Say(func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
+	c.v2Send(func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
 	if c.malformed >= maxMalformed {
 		c.sess.End(fault.TooManyMalformed)
 	}
@@ -183,7 +183,7 @@ func (c *conn) v2Auth(r *wire.V2Request) {
 		}
 	}
 	g := c.sess.Grant()
-	if g == nil { // it ended meanwhile
+	if g == nil { // the session has ended meanwhile
 		return
 	}
 	c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Auth(b, r.ID, g.User, protocol2.Expires(g.Expires)) })
@@ -227,7 +227,7 @@ func (c *conn) v2Publish(r *wire.V2Request) {
 		c.v2Limited(r, 0, err)
 		return
 	}
-	// The engine keeps the message, and the buffer that it is in is used again.
+	// The engine keeps the message, but the buffer is reused.
 	m := engine.Message{Data: bytes.Clone(r.Message), Key: r.Key}
 	ack, err := c.sess.Publish(context.Background(), r.Channel, m, r.Echo)
 	if err != nil {
@@ -241,7 +241,7 @@ func (c *conn) v2Publish(r *wire.V2Request) {
 
 func (c *conn) v2History(r *wire.V2Request) {
 	if r.ID == nil {
-		return // nobody would hear of it: no work for nothing
+		return // there would be no reply
 	}
 	var since engine.Position
 	if r.HasSince {
@@ -294,11 +294,11 @@ func (c *conn) v2Presence(r *wire.V2Request) {
 }
 
 // closeFor maps the reason to the close code of its fault (clause 8.6).
-func (v2Dialect) closeFor(reason error) *closing {
-	var c *closing
+func (v2Dialect) closeFor(reason error) *closeError {
+	var c *closeError
 	if errors.As(reason, &c) {
 		return c
 	}
 	f := fault.Of(reason)
-	return &closing{code: closeCode(f.Close), reason: f.Code}
+	return &closeError{code: closeCode(f.Close), reason: f.Code}
 }

@@ -25,7 +25,7 @@ func closeCode(n int) ws.StatusCode {
 	return ws.StatusCode(n)
 }
 
-// v2Format is protocol 2 in frames of RFC 6455. It implements [boreas.NoticeFormat].
+// v2Format encodes protocol 2 in frames of RFC 6455. It implements [boreas.NoticeFormat].
 type v2Format struct{}
 
 // AppendPublication appends a message.
@@ -46,25 +46,26 @@ func (v2Format) AppendPresence(dst []byte, channel string, event []byte) []byte 
 	return endFrame(wire.AppendV2Presence(dst, channel, event), start, opText)
 }
 
-// AppendPing appends a ping frame, which clients answer by themselves, and a heartbeat,
-// since a page's script in a browser never sees a ping (clause 8.1).
+// AppendPing appends a ping frame, which every WebSocket library answers, and a heartbeat, because
+// scripts in a browser cannot see pings (clause 8.1).
 func (v2Format) AppendPing(dst []byte) []byte {
 	dst = appendFrame(dst, ws.OpPing, nil)
 	return appendFrame(dst, opText, heartbeat)
 }
 
-// AppendExpiring appends that the token ends (clause 3.8).
+// AppendExpiring appends a notice that the token expires (clause 3.8).
 func (v2Format) AppendExpiring(dst []byte, at time.Time, within time.Duration) []byte {
 	return appendFrame(dst, opText, wire.AppendV2Expiring(nil, protocol2.Expires(at), max(within.Milliseconds(), 0)))
 }
 
-// AppendGoodbye appends a goodbye of a session that has some time left (clause 8.5).
+// AppendGoodbye appends the goodbye of a session that ends within the given time (clause 8.5).
 func (v2Format) AppendGoodbye(dst []byte, reason error, within time.Duration) []byte {
 	f := fault.Wire(reason)
 	return appendFrame(dst, opText, wire.AppendV2Goodbye(nil, &f, within.Milliseconds()))
 }
 
-// AppendEnd appends a goodbye, unless the client is itself leaving, and the close frame.
+// AppendEnd appends the close frame, and before it a goodbye unless the client has closed the
+// connection itself.
 func (v2Format) AppendEnd(dst []byte, reason error) []byte {
 	c := v2Dialect{}.closeFor(reason)
 	if errors.Is(reason, boreas.ErrLeft) {
@@ -79,9 +80,9 @@ func (v2Format) AppendEnd(dst []byte, reason error) []byte {
 	return appendFrame(dst, ws.OpClose, append(body, c.reason...))
 }
 
-// faultOf returns the fault of a close that is not one's own already: what the client did
-// wrong to the WebSocket itself.
-func faultOf(c *closing, reason error) error {
+// faultOf returns the fault of a session that ended because of an error in the WebSocket protocol,
+// or the reason if it ended for another reason.
+func faultOf(c *closeError, reason error) error {
 	switch c.code {
 	case ws.StatusProtocolError:
 		return fault.ProtocolError.With(c.reason)

@@ -7,9 +7,9 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
-// workers are the goroutines on whose stacks bytes from clients are taken apart:
-// as many as there are connections, but at most max. So they come with the first
-// connections and go with the last, and need no other end.
+// workers are the goroutines on whose stacks input from clients is processed. There are as many
+// as connections, but at most max. They start with the first connections and end with the last
+// ones, so nothing else has to end them.
 type workers struct {
 	max   int64
 	conns atomic.Int64
@@ -30,23 +30,22 @@ func (w *workers) init(max int) {
 	w.pool.New = func() any { return &job{over: make(chan bool)} }
 }
 
-// open makes room for one more connection.
+// open adds a connection.
 func (w *workers) open() {
 	if w.conns.Add(1) <= w.max {
 		go w.run()
 	}
 }
 
-// close takes the room back.
+// close removes a connection.
 func (w *workers) close() {
 	if w.conns.Add(-1) < w.max {
 		w.jobs <- nil
 	}
 }
 
-// do gives the buffer's bytes to a worker, waits until it has carried out what
-// they say, and releases the buffer. It returns true when nothing
-// more needs to be read from the connection.
+// do passes the buffer to a worker, waits until the worker has processed it, and releases it. It
+// returns true when nothing more needs to be read from the connection.
 func (w *workers) do(c *conn, b *socket.Buffer) (over bool) {
 	j := w.pool.Get().(*job)
 	j.c, j.b = c, b
@@ -58,9 +57,9 @@ func (w *workers) do(c *conn, b *socket.Buffer) (over bool) {
 	return over
 }
 
-// instead runs a function that may wait for another machine, on a worker. Another worker takes
-// its place meanwhile, so that clients with slow tokens do not delay others.
-func (w *workers) instead(run func()) {
+// blocking runs a function that may wait, for example for another machine, on a worker. Another
+// worker takes its place meanwhile, so that other clients are not delayed.
+func (w *workers) blocking(run func()) {
 	go w.run()
 	defer func() { w.jobs <- nil }() // even if it panics
 	run()
@@ -72,6 +71,6 @@ func (w *workers) run() {
 		if j == nil {
 			return
 		}
-		j.over <- j.c.takeGuarded(j.b.Bytes(), in)
+		j.over <- j.c.consumeRecovering(j.b.Bytes(), in)
 	}
 }
