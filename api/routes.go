@@ -11,19 +11,19 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// A handler serves one method of one path, for an authorized caller.
+// A handler serves one method of one path. The caller has been authorized.
 type handler func(w http.ResponseWriter, r *http.Request, c *call)
 
 // A route is one method of one path.
 type route struct {
-	pattern string // the name in the metrics and the OpenAPI document
+	pattern string // as in the metrics and the OpenAPI document
 	ok      int    // the status of a success
-	need    need   // the authorization that the caller needs
+	need    need   // who may call it
 	serve   handler
-	answers *answers // the number of responses, by status
+	answers *answers // counts the answers by status
 
 	onChannel bool   // the name in the path is a channel's
-	fixed     string // the name, if it is not in the path
+	fixed     string // the name if it is not taken from the path
 }
 
 // isV2 reports whether the route is below /v2/.
@@ -32,38 +32,32 @@ func (r *route) isV2() bool { return strings.Contains(r.pattern, " /v2/") }
 // methods are the routes of one path, by method.
 type methods map[string]*route
 
-// below is a path that ends with a name. prefix is the part before the name.
-type below struct {
-	prefix  string
-	methods methods
-}
-
-// routes maps a path to its routes. http.ServeMux is not suitable, because it redirects a path
-// without its trailing slash, even to a pattern that ends with {$}, and a redirected broadcast is
-// lost. It also redirects /broadcast//, for which routes reports the error.
+// routes maps paths to their routes. To add a path, add it to the table below.
 type routes struct {
-	paths map[string]methods // by the path of the pattern
-	list  []*route
-	none  route // counts requests without a route
+	tree node
+	list []*route
+	none route // counts the answers to requests without a route
 
-	// The paths that contain a name.
-	token, channel, broadcast     methods
-	v2channel, messages, presence methods
-	below                         []below
-
-	both methods // /broadcast/token/, which matches two patterns
+	broadcast, both *node // see find
 }
 
+// routes returns the table of all paths. net/http's ServeMux is not suitable: it redirects paths
+// with empty segments or dots, which are valid channel names, and paths without their final slash.
+// Many clients do not repeat a POST at the address of a redirect, so messages would be lost.
 func (s *service) routes() *routes {
-	t := &routes{paths: make(map[string]methods), none: route{pattern: "none", ok: http.StatusNotFound, answers: new(answers)}}
-	// A route that shows the text of tokens needs the verb that creates tokens: a caller that reads
-	// a token can use it.
+	t := &routes{none: route{pattern: "none", ok: http.StatusNotFound, answers: new(answers)}}
+	// Routes that show the text of tokens need the same verb as routes that make tokens, because a
+	// caller who can read a token can use it.
 	publishes := need{key: auth.KeyPublish}
 	makesTokens := need{key: auth.KeyTokens}
 	sees := need{key: auth.KeySessions}
 	counts := need{key: auth.KeyStats}
 	rules := need{key: auth.KeyAdmin}
 	open := need{}
+
+	// These come first in the tree because most requests are for them.
+	t.tree.at("/v2/channels/{channel}/messages")
+	t.tree.at("/broadcast/{channel}/")
 
 	t.add("POST /token/", 200, makesTokens, s.createToken)
 	t.add("GET /token/", 200, makesTokens, s.activeTokens)
@@ -106,88 +100,46 @@ func (s *service) routes() *routes {
 	t.add("GET /v2/keys", 200, rules, s.v2(s.listKeys))
 	t.add("DELETE /v2/keys/{id}", 200, rules, s.v2(s.dropKey))
 
-	t.token = t.paths["/token/{token}"]
-	t.channel = t.paths["/{channel}/token/"]
-	t.broadcast = t.paths["/broadcast/{channel}/"]
-	t.v2channel = t.paths["/v2/channels/{channel}"]
-	t.messages = t.paths["/v2/channels/{channel}/messages"]
-	t.presence = t.paths["/v2/channels/{channel}/presence"]
-	for _, path := range []string{"/v2/sessions/{session}", "/v2/tokens/{id}", "/v2/keys/{id}"} {
-		t.below = append(t.below, below{path[:strings.Index(path, "{")], t.paths[path]})
-	}
-	t.both = methods{"POST": t.broadcast["POST"].named("token"), "GET": t.channel["GET"].named("broadcast")}
+	t.broadcast = t.tree.at("/broadcast/{channel}/")
+	t.both = &node{methods: methods{
+		"POST": t.broadcast.methods["POST"].named("token"),
+		"GET":  t.tree.at("/{channel}/token/").methods["GET"].named("broadcast"),
+	}}
 	return t
 }
 
-// add adds a route: METHOD PATH, the status of a success, and the required authorization.
+// add adds a route. The pattern is METHOD PATH, ok is the status of a success, and n says which
+// callers may use the route.
 func (t *routes) add(pattern string, ok int, n need, h handler) {
 	method, path, _ := strings.Cut(pattern, " ")
-	if t.paths[path] == nil {
-		t.paths[path] = make(methods)
-	}
 	r := &route{pattern: pattern, ok: ok, need: n, serve: h, answers: new(answers), onChannel: strings.Contains(path, "{channel}")}
-	t.paths[path][method] = r
+	at := t.tree.at(path)
+	if at.methods == nil {
+		at.methods = make(methods)
+	}
+	at.methods[method] = r
 	t.list = append(t.list, r)
 }
 
-// find returns the routes of a path and the name in it, or nil if the path is unknown. The path is
-// percent-encoded, so a slash in a name does not separate segments.
+// find returns the methods of a percent-encoded path and the name in the path. It returns nil if
+// there is no such path.
 func (t *routes) find(path string) (m methods, name string) {
-	// These first, because they are the server's hot paths.
-	if rest, ok := strings.CutPrefix(path, "/broadcast/"); ok {
-		segment, rest, ok := strings.Cut(rest, "/")
-		if !ok || rest != "" {
-			return nil, ""
-		}
-		if name = unescape(segment); name == "token" {
-			return t.both, ""
-		}
-		return t.broadcast, name
+	rest, ok := strings.CutPrefix(path, "/")
+	if !ok {
+		return nil, "" // the * of OPTIONS
 	}
-	if rest, ok := strings.CutPrefix(path, "/v2/channels/"); ok {
-		return t.findChannel(rest)
-	}
-	if m := t.paths[path]; m != nil { // an encoded path contains no braces, so it never equals a pattern with a name
-		return m, ""
-	}
-	for _, b := range t.below {
-		if id, ok := strings.CutPrefix(path, b.prefix); ok && !strings.Contains(id, "/") {
-			return b.methods, unescape(id)
-		}
-	}
-	if name, ok := strings.CutPrefix(path, "/token/"); ok && !strings.Contains(name, "/") {
-		return t.token, unescape(name)
-	}
-	if name, ok := strings.CutSuffix(path, "/token/"); ok && strings.LastIndex(name, "/") == 0 {
-		return t.channel, unescape(name[1:])
-	}
-	return nil, ""
-}
-
-// findChannel returns the routes of a path below /v2/channels/.
-func (t *routes) findChannel(rest string) (m methods, name string) {
-	segment, what, deeper := strings.Cut(rest, "/")
-	switch {
-	case !deeper:
-		m = t.v2channel
-	case what == "messages":
-		m = t.messages
-	case what == "presence":
-		m = t.presence
-	default:
+	found, segment := t.tree.find(rest)
+	if found == nil {
 		return nil, ""
 	}
-	return m, unescape(segment)
+	name, _ = url.PathUnescape(segment) // net/http has checked the encoding
+	if found == t.broadcast && name == "token" {
+		found = t.both // the path of two patterns
+	}
+	return found.methods, name
 }
 
-// unescape decodes a segment of a path that is correctly encoded.
-func unescape(segment string) string {
-	name, _ := url.PathUnescape(segment)
-	return name
-}
-
-// named returns a copy of the route with a fixed name, for a path where the name is not in its
-// usual place.
+// named returns the route with a fixed name instead of one from the path.
 func (r *route) named(name string) *route {
 	named := *r
 	named.fixed = name
