@@ -14,26 +14,27 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
-// maxChatter is how many bytes a client may send after its request. It has nothing
-// to say.
-const maxChatter = 64 << 10
+// maxInput is the number of bytes that a client may send after its request. The server ignores
+// them.
+const maxInput = 64 << 10
 
-var errChatter = errors.New("the client sent data on an event stream")
+var errInput = errors.New("the client sent data on an event stream")
 
-// refusalTimeout is how long the answer to a refused request may take on its way.
+// refusalTimeout bounds the time to write the response to a refused request.
 const refusalTimeout = 5 * time.Second
 
-// conn is a stream that has its connection to itself. Its own goroutine waits for the
-// peer to go; the hub writes.
+// conn is a stream over HTTP/1.1. It takes over the connection from net/http, so the hub writes to
+// it as to a WebSocket: all subscribers of a channel share the encoded events, and no goroutine
+// waits to write. Its own goroutine waits until the client disconnects.
 type conn struct {
 	socket.Conn
 	h      *handler
 	sess   *boreas.Session
-	header http.Header // of the response, until it has begun
+	header http.Header // of the response; nil once it has begun
 	begun  atomic.Bool
 }
 
-// overSocket makes the request a stream over a connection taken over from net/http.
+// overSocket starts the stream on a connection that was taken over from net/http.
 func (s *stream) overSocket(nc net.Conn, rw *bufio.ReadWriter, header http.Header) {
 	c := &conn{h: s.h, sess: s.sess, header: header}
 	c.Attach(nc)
@@ -65,11 +66,11 @@ func (c *conn) begin(dst []byte) []byte {
 	return dst
 }
 
-// TryWrite implements [boreas.Conn]. A peer of server-sent events never answers, so
-// that it takes what it is sent is all that tells of its life.
+// TryWrite implements [boreas.Conn]. A client of server-sent events never answers pings. The only
+// sign that it is alive is that it receives bytes.
 func (c *conn) TryWrite(p []byte) (int, error) {
 	if !c.begun.Load() {
-		return len(p), nil // not said to anybody: who ends now is refused
+		return len(p), nil // discarded: the request will be refused with a status instead
 	}
 	n, err := c.Conn.TryWrite(p)
 	if n > 0 {
@@ -81,24 +82,24 @@ func (c *conn) TryWrite(p []byte) (int, error) {
 // Finish implements [boreas.Conn].
 func (c *conn) Finish(reason error, said bool) {
 	c.h.ended(c.sess, reason, said)
-	switch { // the waiting goroutine sees it and does the rest
-	case !c.begun.Load(): // there is none yet
+	switch { // the waiting goroutine notices it and cleans up
+	case !c.begun.Load(): // there is no waiting goroutine yet
 	case said:
 		c.Close()
 	default:
-		c.Drop() // also while a write is under way: nobody takes it
+		c.Drop() // also during a write, because the client does not receive it
 	}
 }
 
 // serve waits until the connection ends.
-func (c *conn) serve(chatter int) {
-	c.sess.Lost(c.waitGuarded(chatter))
+func (c *conn) serve(received int) {
+	c.sess.Lost(c.waitRecovering(received))
 	c.Drop()
 	c.sess.Done()
 }
 
-// waitGuarded is like wait, for a goroutine without another recover.
-func (c *conn) waitGuarded(chatter int) (err error) {
+// waitRecovering is like wait, for a goroutine without another recover.
+func (c *conn) waitRecovering(received int) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			p := panics.Caught(v)
@@ -106,18 +107,18 @@ func (c *conn) waitGuarded(chatter int) (err error) {
 			err = p
 		}
 	}()
-	return c.wait(chatter)
+	return c.wait(received)
 }
 
-// wait reads what a client has no business to send, so that it is seen when it goes.
-func (c *conn) wait(chatter int) error {
-	for chatter <= maxChatter {
+// wait reads and ignores bytes from the client, to notice when it disconnects.
+func (c *conn) wait(received int) error {
+	for received <= maxInput {
 		b, err := c.Wait()
 		if err != nil {
 			return err
 		}
-		chatter += len(b.Bytes())
+		received += len(b.Bytes())
 		b.Release()
 	}
-	return errChatter
+	return errInput
 }

@@ -1,10 +1,10 @@
 package sse
 
-// transport is what lists of sessions call a stream.
+// transport is the name of this transport in lists of sessions.
 const transport = "sse"
 
-// Describe tells what the connection is, for lists of sessions.
+// Describe returns the transport's name and the client's address, for lists of sessions.
 func (c *conn) Describe() (name, address string) { return transport, c.RemoteAddr().String() }
 
-// Describe tells what the connection is, for lists of sessions.
+// Describe returns the transport's name and the client's address, for lists of sessions.
 func (o *response) Describe() (name, address string) { return transport, o.peer }

@@ -1,8 +1,10 @@
-// Package sse serves streams of server-sent events (WHATWG HTML, section 9.2): each
-// request is a session of a hub, as section 10 of docs/protocol.md has it.
+// Package sse is the transport of a hub for server-sent events (WHATWG HTML, section 9.2). Each
+// request is a session that receives messages; section 10 of docs/protocol.md specifies it:
 //
-// Over HTTP/1.1 a stream takes its connection over from net/http and writes the
-// response itself. So it is written to as a WebSocket is: by the hub, with what all
-// subscribers of a channel share, and without a goroutine that waits to write. Over
-// HTTP/2 a connection has other streams too: there the request's goroutine writes.
+//	hub := boreas.New(boreas.Options{PingInterval: 25 * time.Second})
+//	http.Handle(sse.Path, sse.Handler(hub, sse.Options{Check: check, Heartbeat: 25 * time.Second}))
+//
+// [Options.Check] decides which clients may connect and what they may receive. To stop, call
+// [boreas.Hub.Shutdown] before the HTTP server's Shutdown: an HTTP server does not know about
+// streams over HTTP/1.1, which take over their connection.
 package sse

@@ -12,12 +12,12 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// The functions here append an event from its data on (WHATWG HTML, section 9.2.5);
-// what its id is comes before.
+// The functions of this file append an event without its id (WHATWG HTML, section 9.2.5). The
+// caller appends the id before.
 
-// endEvent ends an event whose data begin at start. A line break would end the data:
-// in a JSON text it stands between tokens only, where a space does as well. An engine
-// should give none, but nobody shall write events by that.
+// endEvent ends an event whose data begins at start. It replaces line breaks by spaces, because a
+// line break would end the data, and a publisher could forge events. In JSON, line breaks are only
+// between tokens, where a space has the same meaning.
 func endEvent(dst []byte, start int) []byte {
 	data := dst[start:]
 	for _, lineBreak := range []byte{'\n', '\r'} {
@@ -49,7 +49,7 @@ func appendPresence(dst []byte, channel string, event []byte) []byte {
 	return endEvent(dst, start)
 }
 
-// appendExpiring appends that the token ends.
+// appendExpiring appends a notice that the token expires.
 func appendExpiring(dst []byte, expires string, inMS int64) []byte {
 	dst = append(dst, "event: expiring\ndata: "...)
 	start := len(dst)
@@ -57,7 +57,7 @@ func appendExpiring(dst []byte, expires string, inMS int64) []byte {
 	return endEvent(dst, start)
 }
 
-// appendGoodbye appends the goodbye; a negative after tells the client not to come back.
+// appendGoodbye appends the goodbye. A negative after tells the client not to reconnect.
 func appendGoodbye(dst []byte, f *wire.V2Fault, after int64) []byte {
 	dst = append(dst, "event: goodbye\ndata: "...)
 	start := len(dst)
@@ -65,15 +65,15 @@ func appendGoodbye(dst []byte, f *wire.V2Fault, after int64) []byte {
 	return endEvent(dst, start)
 }
 
-// appendRetry appends the line that tells an EventSource how many milliseconds to wait
-// before it comes back.
+// appendRetry appends the line that sets how many milliseconds an EventSource waits before it
+// reconnects.
 func appendRetry(dst []byte, after int64) []byte {
 	dst = append(dst, "retry: "...)
 	dst = strconv.AppendInt(dst, after, 10)
 	return append(dst, '\n')
 }
 
-// appendJoined appends the event that tells the results (clause 10.3).
+// appendJoined appends the event with the results of the joins (clause 10.3).
 func (q *request) appendJoined(dst []byte, results []boreas.Joined, heartbeat time.Duration) []byte {
 	places := make([]engine.Position, len(results))
 	for i := range results {
@@ -85,7 +85,7 @@ func (q *request) appendJoined(dst []byte, results []boreas.Joined, heartbeat ti
 	dst = wire.AppendV2JoinedOpen(dst)
 	for i := range results {
 		j := q.joins[i]
-		j.Channel = strings.ToValidUTF8(j.Channel, "\uFFFD") // one that failed can be anything
+		j.Channel = strings.ToValidUTF8(j.Channel, "\uFFFD") // an invalid name may be any bytes
 		dst = protocol2.AppendJoined(dst, &j, &results[i])
 	}
 	dst = wire.AppendV2JoinedClose(dst, protocol2.Heartbeat(heartbeat))

@@ -10,15 +10,15 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/protocol2"
 )
 
-// events is what all streams have in common, whatever the ids of their events.
+// events encodes the events that have no id, which are the same for all streams.
 type events struct{}
 
-// AppendPing implements [boreas.Format]: a comment line (clause 10.7), and the empty
-// line that ends it where somebody splits the stream at those.
+// AppendPing implements [boreas.Format]. It appends a comment line (clause 10.7), and an empty line
+// for clients that split the stream at empty lines.
 func (events) AppendPing(dst []byte) []byte { return append(dst, ":\n\n"...) }
 
-// AppendPresence implements [boreas.NoticeFormat]. The event has no id, and a client that
-// comes back gives that of the one before: presence is told anew then.
+// AppendPresence implements [boreas.NoticeFormat]. The event has no id. A client that reconnects sends
+// the id of an earlier event, and receives a new snapshot of the presence.
 func (events) AppendPresence(dst []byte, channel string, event []byte) []byte {
 	return appendPresence(dst, channel, event)
 }
@@ -34,19 +34,19 @@ func (events) AppendGoodbye(dst []byte, reason error, within time.Duration) []by
 	return appendGoodbye(dst, &f, within.Milliseconds())
 }
 
-// AppendEnd implements [boreas.Format]: the goodbye, also where one has announced this.
+// AppendEnd implements [boreas.Format]. It appends the goodbye, also if one was sent before.
 func (events) AppendEnd(dst []byte, reason error) []byte {
 	f, after := protocol2.Goodbye(reason)
 	if after > maxRetry {
-		// A browser's EventSource knows no goodbye, but obeys this. It waits as
-		// long between all its attempts; so it is never told less than at first.
+		// A browser's EventSource ignores the goodbye but obeys this line. It then waits as long
+		// before each attempt, so the time is only ever increased.
 		dst = appendRetry(dst, after)
 	}
 	return appendGoodbye(dst, &f, after)
 }
 
-// single is the format of a stream with one channel, of which it is the check: all
-// such streams are equal, and share what is encoded.
+// single is the format of a stream with one channel. The formats of all streams of that channel
+// are equal, so they share encoded events.
 type single struct {
 	events
 	check uint32
@@ -63,16 +63,16 @@ func (f single) AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 	return appendGap(appendID(dst, f.check, g.To), channel, g)
 }
 
-// several is the format of a stream with several channels. Each stream has its own,
-// and each batch a copy that keeps count.
+// several is the format of a stream with several channels. Each stream has its own, and each batch
+// has a copy that tracks the positions.
 type several struct {
 	events
 	check    uint32
 	channels []string
-	places   []engine.Position // where the stream is; nil before the first event
+	places   []engine.Position // of the stream, by channel; nil before the first event
 
-	// positions tells where the stream was before this batch; nil if this is no
-	// batch's.
+	// positions returns the stream's positions before this batch. It is nil in the stream's own
+	// format.
 	positions func(channel string) engine.Position
 }
 
@@ -81,12 +81,12 @@ func (f *several) At(positions func(channel string) engine.Position) boreas.Noti
 	return &several{check: f.check, channels: f.channels, positions: positions}
 }
 
-// move notes that the stream comes to a place, and appends the id for that.
+// move records the stream's new position on a channel, and appends the id for it.
 func (f *several) move(dst []byte, channel string, place engine.Position) []byte {
 	if f.positions == nil {
-		return dst // no id is better than a wrong one
+		return dst // no id is better than a wrong id
 	}
-	if f.places == nil { // the cursors have not moved yet: nothing has been written
+	if f.places == nil { // nothing has been written, so the positions are still those before the batch
 		f.places = make([]engine.Position, len(f.channels))
 		for i, channel := range f.channels {
 			f.places[i] = f.positions(channel)

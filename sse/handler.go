@@ -99,7 +99,7 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !h.admit(w.Header(), r.Header.Get("Origin")) {
+	if !h.allowOrigin(w.Header(), r.Header.Get("Origin")) {
 		h.refuse(w, r, &h.count.Origins, fault.OriginNotAllowed)
 		return
 	}
@@ -124,8 +124,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, &h.count.Malformed, err)
 		return
 	}
-	// Before the token is looked at: that may take time, of which a crowd that
-	// comes back at once has none to spare.
+	// Reserve comes before the check of the token, which may take long. When many clients
+	// reconnect at once, those without room are refused quickly.
 	sess, err := h.hub.Reserve(q.shown.Address)
 	if err != nil {
 		h.refuse(w, r, &h.count.Full, err)
@@ -157,8 +157,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var errEmbedded = fault.OriginNotAllowed.With("A page of another site embeds or links this address (Sec-Fetch-Site). Use an EventSource, or enter the address by hand.")
 
-// check returns what the request's token gives. Where none is asked for, it makes up
-// a name.
+// check returns the grant of the request's token. With NoAuth, it returns a grant with a random
+// name.
 func (h *handler) check(q *request) (*access.Grant, error) {
 	if h.options.NoAuth {
 		name := rand.Text()

@@ -14,22 +14,22 @@ import (
 //
 //	CHECK.POSITION,POSITION,…
 //
-// with one position for each channel of the stream, in the order of the request,
-// empty for a channel that could not be joined. The check tells for which channels it
-// is: an id that is given back for others would make no sense of them.
+// with one position for each channel of the stream, in the order of the request. The position of a
+// channel that could not be joined is empty. CHECK is a hash of the channels: it detects an id
+// that is sent for other channels.
 
 // idBase is the radix of the check in text.
 const idBase = 36
 
-// errID is the answer to an id that is none of a stream's with these channels.
+// errID refuses an id that does not belong to a stream with these channels.
 var errID = fault.BadPosition.With("The last event id does not belong to a stream of these channels in this order.")
 
-// checkOf returns the check of a list of channels. It is the same on all servers.
+// checkOf returns CHECK for a list of channels. It is the same on all servers.
 func checkOf(channels []string) uint32 {
 	h := fnv.New32a()
 	for _, channel := range channels {
 		h.Write([]byte(channel))
-		h.Write([]byte{0}) // no name has it
+		h.Write([]byte{0}) // no name contains it
 	}
 	return h.Sum32()
 }
@@ -51,8 +51,8 @@ func appendID(dst []byte, check uint32, places ...engine.Position) []byte {
 	return append(dst, '\n')
 }
 
-// parseID reads an id of a stream with n channels that have the check. It accepts
-// exactly what appendID writes. Error: errID.
+// parseID reads an id of a stream with n channels and the given check. It accepts only ids that
+// appendID writes. Error: errID.
 func parseID(id string, check uint32, n int) ([]engine.Position, error) {
 	prefix, list, ok := strings.Cut(id, ".")
 	if !ok || prefix != strconv.FormatUint(uint64(check), idBase) || strings.Count(list, ",") != n-1 {

@@ -7,13 +7,13 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// admit sets in the header what lets a page of the origin read the answer, be it a
-// stream or a refusal (clause 10.8). It returns false if the page may not. What is no
-// browser's page names no origin, and may.
-func (h *handler) admit(header http.Header, origin string) bool {
+// allowOrigin sets the headers that allow a page of the origin to read the response, which may be
+// a stream or a refusal (clause 10.8). It returns false if the page may not connect. Clients other
+// than browsers send no origin and may connect.
+func (h *handler) allowOrigin(header http.Header, origin string) bool {
 	value, ok := h.options.AllowOrigin(origin)
 	if value != "*" {
-		header.Set("Vary", "Origin") // also for who asks without one
+		header.Set("Vary", "Origin") // also if the request has no origin
 	}
 	if !ok {
 		return origin == ""
@@ -23,11 +23,11 @@ func (h *handler) admit(header http.Header, origin string) bool {
 	return true
 }
 
-// preflight answers a browser that asks which requests a page may send (Fetch, section
-// "CORS-preflight request").
+// preflight answers a CORS preflight request (Fetch, section "CORS-preflight request").
 //
-// The page may send any header, because its origin was checked and headers that the server does not know have no effect. A fixed
-// list could not include the headers that tracing and a backend's auth_url_headers add.
+// The page may send any header, because its origin was checked and headers that the server does not
+// know have no effect. A fixed list could not include the headers that tracing and a backend's
+// auth_url_headers add.
 func preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "GET")
@@ -37,10 +37,11 @@ func preflight(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// maxRequested bounds how many header names the answer to one preflight request has.
+// maxRequested is the maximum number of header names in the response to a preflight request.
 const maxRequested = 100
 
-// requested returns the names of the headers that a page wants to send. net/http has bounded the header that they came in.
+// requested returns the names of the headers that a page wants to send. net/http limits the size of
+// the list.
 func requested(r *http.Request) []string {
 	var names []string
 	for name := range strings.SplitSeq(strings.Join(r.Header["Access-Control-Request-Headers"], ","), ",") {

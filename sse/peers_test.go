@@ -118,7 +118,7 @@ func TestAPeerThatTalksIsGivenUp(t *testing.T) {
 		}
 		defer nc.Close()
 		fmt.Fprintf(nc, "GET %s?channel=a HTTP/1.1\r\nHost: x\r\nAuthorization: bearer valid\r\n\r\n", Path)
-		chat := make([]byte, maxChatter+1)
+		chat := make([]byte, maxInput+1)
 		for _, err = nc.Write(chat); err == nil; _, err = nc.Write(chat[:1]) {
 		}
 		r.gone()

@@ -13,7 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// answer is that to a request that becomes no stream (clause 10.10).
+// answer is the response to a request that does not become a stream (clause 10.10).
 type answer struct {
 	status int
 	header http.Header
@@ -25,7 +25,7 @@ func newAnswer(header http.Header, err error) *answer {
 	f := fault.Of(err)
 	object := fault.Wire(err)
 	r := &answer{status: f.Status, header: header, body: append(wire.AppendV2Error(nil, nil, &object), '\n')}
-	if r.status == 0 { // none that a request is refused for
+	if r.status == 0 { // an error that only ends sessions
 		r.status = http.StatusServiceUnavailable
 	}
 	header.Set("Content-Type", "application/json")
@@ -34,21 +34,21 @@ func newAnswer(header http.Header, err error) *answer {
 	if r.status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", "Bearer")
 	}
-	if r.status == http.StatusServiceUnavailable { // also if the same can succeed at once
+	if r.status == http.StatusServiceUnavailable { // also if the client may retry at once
 		header.Set("Retry-After", "1")
 	}
 	fault.SetRetryAfter(header, err)
 	return r
 }
 
-// refuse answers a request that becomes no stream, counts it, and ends the connection:
-// who was refused has no more business on it.
+// refuse records and answers a request that does not become a stream.
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, count *atomic.Uint64, err error) {
 	h.options.Refusals.Note(err, refusal.Entry{Transport: transport, Verb: "connect"}, credential.AddressOf(r), nil)
 	h.answer(w, r, count, err)
 }
 
-// answer is refuse for what has been noted already.
+// answer answers and counts a request that does not become a stream, and closes the connection,
+// which the client does not need any more.
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, count *atomic.Uint64, err error) {
 	count.Add(1)
 	a := newAnswer(w.Header(), err)
@@ -59,13 +59,13 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, count *atomic.U
 	w.Write(a.body)
 }
 
-// writeTo writes the answer to a connection taken over from net/http.
+// writeTo writes the response to a connection that was taken over from net/http.
 func (r *answer) writeTo(w io.Writer) {
 	w.Write(append(appendHead(nil, r.status, r.header), r.body...))
 }
 
-// appendHead appends the head of a response over a connection taken over from
-// net/http, which ends with it.
+// appendHead appends the head of a response on a connection that was taken over from net/http. The
+// connection closes after the response.
 func appendHead(dst []byte, status int, header http.Header) []byte {
 	b := head{dst}
 	b.Write([]byte("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n"))
@@ -75,7 +75,7 @@ func appendHead(dst []byte, status int, header http.Header) []byte {
 	return append(b.bytes, "\r\n"...)
 }
 
-// head is an [io.Writer] that appends.
+// head is an [io.Writer] that appends to a slice.
 type head struct{ bytes []byte }
 
 func (h *head) Write(p []byte) (int, error) {

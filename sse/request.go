@@ -17,7 +17,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/spelling"
 )
 
-// maxChannels is how many channels one stream may have (clause 10.1).
+// maxChannels is the maximum number of channels of one stream (clause 10.1).
 const maxChannels = 64
 
 // request is what a client asks for.
@@ -27,7 +27,7 @@ type request struct {
 	shown credential.Shown // how it wants to be let in
 }
 
-// parseRequest reads a request's parameters and headers. Errors are faults.
+// parseRequest reads a request's parameters and headers.
 func parseRequest(r *http.Request) (request, error) {
 	params, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -77,12 +77,13 @@ func malformed(format string, args ...any) error {
 	return fault.Malformed.With(strings.ToUpper(s[:1]) + s[1:] + ".")
 }
 
-// parameters are the names of the parameters that a request may have, without since.NAME. EventSource libraries write
-// lastEventId.
+// parameters are the names of the parameters that a request may have, except since.NAME. EventSource
+// libraries write lastEventId.
 var parameters = []string{"channel", "last", "presence", "last_event_id", "lastEventId", "access_token"}
 
-// misspelt refuses a parameter whose name is nearly a known one (clause 10.6), because ignoring it would start the stream at another
-// position. Other names are ignored, because pages add their own parameters to avoid caching.
+// misspelt refuses a parameter whose name is nearly a known one (clause 10.6), because ignoring it
+// would start the stream at another position. Other names are ignored, because pages add their own
+// parameters to avoid caching.
 func misspelt(params url.Values) error {
 	for name, values := range params {
 		switch {
@@ -105,7 +106,7 @@ func sinceSlip(name string) bool {
 	return dotted && spelling.Slip(before, []string{"since"}) != ""
 }
 
-// channelsOf returns the channels named, each once.
+// channelsOf returns the named channels without duplicates.
 func channelsOf(params url.Values) ([]string, error) {
 	var channels []string
 	named := make(map[string]bool)
@@ -145,8 +146,8 @@ func watchOf(param string) (bool, error) {
 	return false, malformed("the parameter presence is neither true nor false")
 }
 
-// since notes where on its channels the request begins (clause 10.6). What is no
-// position fails that channel alone.
+// since sets the positions where the channels begin (clause 10.6). An invalid position is an error
+// of that channel only.
 func (q *request) since(params url.Values) error {
 	for param := range params {
 		channel, ok := strings.CutPrefix(param, "since.")

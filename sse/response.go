@@ -11,23 +11,23 @@ import (
 	"github.com/boreas-pubsub/boreas"
 )
 
-// lastWordsTimeout is how long a peer may take for what a finished session still has
-// to say.
-const lastWordsTimeout = 5 * time.Second
+// finalWriteTimeout is how long a client may take to receive the last bytes of a finished session.
+const finalWriteTimeout = 5 * time.Second
 
-// response is a stream over an [http.ResponseWriter], whose connection is not its
-// own. The hub gives it a batch, the request's goroutine writes that, and only then
-// it takes the next one.
+// response is a stream over HTTP/2, whose connection carries other streams too. The hub passes it a
+// batch, the request's goroutine writes the batch to the [http.ResponseWriter], and only then it
+// takes the next one.
 type response struct {
 	h     *handler
 	sess  *boreas.Session
 	w     http.ResponseWriter
 	rc    *http.ResponseController
-	peer  string // its address
+	peer  string // the client's address
 	begun atomic.Bool
-	work  chan []byte   // room for the one batch
+	work  chan []byte   // has a capacity of one batch
 	ended chan struct{} // closed by Finish
 
+	// Guarded by mu.
 	mu   sync.Mutex
 	held *boreas.Held  // for the batch
 	busy chan struct{} // closed when the batch is written; nil if there is none
@@ -35,7 +35,7 @@ type response struct {
 	over bool          // w must not be used any more
 }
 
-// overResponse makes the request a stream, and returns when that has ended.
+// overResponse starts the stream, and returns when it has ended.
 func (s *stream) overResponse(w http.ResponseWriter, r *http.Request) {
 	defer s.sess.Done()
 	o := &response{
@@ -59,9 +59,9 @@ func (o *response) begin(dst []byte) []byte {
 	return dst
 }
 
-// serve writes until the session has ended, or the peer has gone.
+// serve writes until the session has ended or the client has disconnected.
 func (o *response) serve(gone <-chan struct{}) {
-	// A server's WriteTimeout is meant for answers that end.
+	// A server's WriteTimeout is meant for responses that end.
 	o.rc.SetWriteDeadline(time.Time{})
 	for {
 		select {
@@ -103,15 +103,15 @@ func (o *response) write(p []byte) error {
 	return err
 }
 
-// maxTaken is how much of a batch a stream takes. Without room, it takes only the bytes that are
-// free for each stream.
+// maxTaken is the maximum number of bytes of a batch that a stream takes at once. Without room, it
+// takes only [boreas.HeldFree] bytes.
 const maxTaken = 64 << 10
 
 // TryWrite implements [boreas.Conn]: it takes as much of p as there is room for, and nothing
 // while the previous batch is being written.
 func (o *response) TryWrite(p []byte) (int, error) {
 	if !o.begun.Load() {
-		return len(p), nil // not said to anybody: who ends now is refused
+		return len(p), nil // discarded: the request will be refused with a status instead
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -135,7 +135,7 @@ func (o *response) WaitWritable(d time.Duration) error {
 	busy := o.busy
 	o.mu.Unlock()
 	if busy == nil {
-		return nil // the next TryWrite tells of an error
+		return nil // if a write has failed, the next TryWrite returns the error
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -157,16 +157,16 @@ func (o *response) Finish(reason error, said bool) {
 	if o.begun.Load() && !o.over {
 		until := time.Now()
 		if said {
-			until = until.Add(lastWordsTimeout)
+			until = until.Add(finalWriteTimeout)
 		}
-		// Ends a write that the peer does not take. Where there is no such
-		// deadline, the write ends with the connection.
+		// This ends a write to a client that does not read. A writer without deadlines waits until
+		// the connection ends.
 		o.rc.SetWriteDeadline(until)
 	}
 	close(o.ended)
 }
 
-// leave gives the writer back to its server.
+// leave stops using the writer, because the server's handler returns.
 func (o *response) leave() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

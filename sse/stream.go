@@ -15,29 +15,30 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
-// An EventSource whose connection ends comes back after a time between these, in
-// milliseconds: each after another, so that a crowd does not come back at once.
+// An EventSource whose connection has ended reconnects after a random time between these, in
+// milliseconds, so that many clients do not reconnect at once.
 const minRetry, maxRetry = 1000, 3000
 
-// stream is a request on its way to become a stream.
+// stream is a request that becomes a stream.
 type stream struct {
 	h       *handler
-	sess    *boreas.Session // reserved
+	sess    *boreas.Session // reserved, not started
 	request request
 	grant   *access.Grant
 }
 
-// out is a way out of a session that says nothing before it has begun.
+// out is a connection that discards all bytes until begin is called, so that a request without
+// any joined channel can still be refused with a status.
 type out interface {
 	boreas.Conn
 
-	// begin is called by the answer to the join, in the same step in which its
-	// bytes are appended. It returns what they begin with.
+	// begin starts the response. It appends the response's head, if the connection needs one.
+	// The caller appends the result of the join right after it.
 	begin(dst []byte) []byte
 }
 
-// start makes the session live and joins its channels. If it could not join any of them, it
-// returns the reason; the session has ended and o has not begun in that case.
+// start starts the session and joins its channels. If it could not join any of them, it returns
+// the reason. In that case the session has ended and the response has not begun.
 func (s *stream) start(ctx context.Context, o out) error {
 	if err := s.sess.Start(o, s.request.format(), nil); err != nil {
 		return err
@@ -64,7 +65,7 @@ func (s *stream) start(ctx context.Context, o out) error {
 	if err != nil {
 		s.sess.Lost(err)
 	}
-	if errors.Is(err, engine.ErrClosed) { // meanwhile
+	if errors.Is(err, engine.ErrClosed) { // the session has ended meanwhile
 		err = s.why()
 	}
 	for i, r := range results {
@@ -76,7 +77,7 @@ func (s *stream) start(ctx context.Context, o out) error {
 	return err
 }
 
-// held returns the Held that counts the bytes held for the stream's peer.
+// held returns the Held that counts the bytes held for the stream's client.
 func (s *stream) held() *boreas.Held {
 	user := ""
 	if s.grant.HasUser {
@@ -85,23 +86,23 @@ func (s *stream) held() *boreas.Held {
 	return s.h.hub.Held(boreas.HeldBatch, s.sess.Address(), user)
 }
 
-// why returns what the session was ended for before its stream had begun, so that whose
-// token was revoked in that moment is not told to try again with it.
+// why returns why the session ended before its stream began. A client whose token was revoked in
+// that moment must not retry with it.
 func (s *stream) why() error {
 	reason := s.sess.Reason()
-	if f := fault.Of(reason); f == nil || f.Status == 0 { // not to be said in an answer
+	if f := fault.Of(reason); f == nil || f.Status == 0 { // only ends sessions
 		return engine.ErrClosed
 	}
 	return reason
 }
 
-// refused notes that the client was refused something, if that is what the error says.
+// refused records the error if it is a refusal.
 func (s *stream) refused(err error, verb, channel string) {
 	e := refusal.Entry{Transport: transport, Session: s.sess.ID(), Verb: verb, Channel: channel}
 	s.h.options.Refusals.Note(err, e, s.sess.Address(), s.grant)
 }
 
-// firstError returns the first error of results that are nothing but errors.
+// firstError returns the first error if all results are errors, otherwise nil.
 func firstError(results []boreas.Joined) error {
 	for _, r := range results {
 		if r.Err == nil {
@@ -124,7 +125,7 @@ func (h *handler) panicked(s *boreas.Session, err *panics.Error) {
 	h.options.Log.Error("a stream panicked", "session", s.ID(), "panic", err.Value, "stack", string(err.Stack))
 }
 
-// ended notes why a stream has ended, and logs an end that is the server's fault.
+// ended records why a stream has ended, and logs an internal error.
 func (h *handler) ended(s *boreas.Session, reason error, said bool) {
 	if said {
 		h.options.Refusals.Note(reason, refusal.Entry{Transport: transport, Session: s.ID(), Verb: "session"}, s.Address(), s.LastGrant())
