@@ -16,7 +16,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
-// clauses 3.8, 10.4, 10.11: a stream is told that its token ends.
+// clauses 3.8, 10.4, 10.11: a stream receives a notice that its token expires.
 func TestATokenThatEnds(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{}, Options{})
@@ -40,7 +40,7 @@ func TestATokenThatEnds(t *testing.T) {
 	})
 }
 
-// clauses 4.11, 10.2, 10.3: what the token's rules do not allow is told, and remembered.
+// clauses 4.11, 10.2, 10.3: requests that the token's rules do not allow are refused, and recorded.
 func TestWhatATokenAllows(t *testing.T) {
 	p, err := access.NewPermissions([]access.Permission{{Pattern: "a", Allow: access.VerbJoin}})
 	if err != nil {
@@ -70,7 +70,7 @@ func TestWhatATokenAllows(t *testing.T) {
 			t.Errorf("without a token: %s", resp.Status)
 		}
 		s.body.Close()
-		r.gone() // what the stream was refused is remembered after it was told
+		r.gone() // refusals are recorded after the stream has received them
 		var got []string
 		for _, e := range refusals.Find(refusal.Filter{Address: "127.0.0.1"}, 100) {
 			if e.Transport != "sse" {

@@ -18,7 +18,7 @@ func TestIDs(t *testing.T) {
 	check := checkOf(names)
 	places := []engine.Position{{Epoch: 1 << 60, Offset: 77}, {}, {Epoch: 3}}
 	id := idOf(names, places...)
-	// The check may never change: browsers come back with ids of the last version.
+	// CHECK must never change, because browsers reconnect with ids of the previous version.
 	if want := "1cb8by5.1000000000000-2d,,3-0"; id != want {
 		t.Errorf("the id is %s, want %s", id, want)
 	}
@@ -36,7 +36,7 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// Which channels, and in which order.
+// CHECK depends on the channels and their order.
 func TestChecks(t *testing.T) {
 	seen := map[uint32][]string{}
 	for _, names := range [][]string{{"a"}, {"b"}, {"a", "b"}, {"b", "a"}, {"ab"}, {"a", "b", "c"}, {"ab", "c"}, {"a", "bc"}, {""}, {"", ""}} {
@@ -47,8 +47,7 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-// What stands in data can't end the line: everything else would be for the sender of
-// the data to say.
+// Data cannot end its line. Otherwise the sender of the data could forge the rest of the stream.
 func TestLineBreaksInData(t *testing.T) {
 	p := &engine.Publication{Offset: 1, Data: []byte("{\n\"a\":\r\n1}\r")}
 	f := single{}
@@ -61,7 +60,7 @@ func TestLineBreaksInData(t *testing.T) {
 	}
 }
 
-// One channel's streams are to share what is encoded.
+// All streams of one channel share the encoded events.
 func TestOneChannelIsOneFormat(t *testing.T) {
 	format := func(query string) boreas.Format {
 		r, err := parseRequest(httptest.NewRequest("GET", Path+query, nil))
@@ -81,8 +80,8 @@ func TestOneChannelIsOneFormat(t *testing.T) {
 	}
 }
 
-// Between batches nobody knows where a stream of several channels is: a wrong id would
-// lose messages, none at all repeats them at worst.
+// Between batches, the positions of a stream of several channels are not known. A wrong id would
+// lose messages. Without an id, the client only receives some again.
 func TestNoIDRatherThanAWrongOne(t *testing.T) {
 	f := &several{check: 1, channels: []string{"a", "b"}}
 	got := string(f.AppendGap(nil, "a", boreas.Gap{Reason: boreas.GapSlow}))
@@ -142,7 +141,7 @@ func FuzzQuery(f *testing.F) {
 				results[i].Position = engine.Position{Epoch: 1, Offset: 1}
 			}
 		}
-		// Whatever the names are, the answer is one event, and its id comes back.
+		// For any names, the result is one event, and parseID accepts its id.
 		answer := string(q.appendJoined(nil, results, 0))
 		lines := strings.Split(answer, "\n")
 		if len(lines) != 5 || strings.ContainsAny(answer, "\r\x00") {

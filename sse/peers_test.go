@@ -30,7 +30,7 @@ func TestPresence(t *testing.T) {
 				t.Errorf("the join is %s", join.Data)
 			}
 			other := r.ask("GET", "?channel=room&access_token=valid2")
-			// A session whose connection is not ready gets the state in place of events.
+			// A session whose connection is not ready receives the state instead of events.
 			if e := s.next(); e.Type != "presence" || e.ID != "" || !strings.HasPrefix(e.Data, `{"channel":"room","presence":{"event":"`) || !strings.Contains(e.Data, `"users":2,"sessions":2`) {
 				t.Errorf("got %+v", e)
 			}
@@ -42,7 +42,7 @@ func TestPresence(t *testing.T) {
 	})
 }
 
-// clause 10.7: the comments come, and a peer that takes them lives on.
+// clause 10.7: the server sends comments, and a client that receives them stays connected.
 func TestAPeerThatTakesCommentsLives(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{PingInterval: 64 * time.Millisecond, PongTimeout: 32 * time.Millisecond}, Options{})
@@ -57,11 +57,11 @@ func TestAPeerThatTakesCommentsLives(t *testing.T) {
 	})
 }
 
-// clause 8.1: who takes nothing for a while is taken for dead.
+// clause 8.1: the server disconnects a client that receives nothing for a while.
 func TestAPeerThatTakesNothingIsGivenUp(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{PingInterval: 64 * time.Millisecond, PongTimeout: 64 * time.Millisecond}, Options{})
-		r.open("?channel=a") // and reads no more
+		r.open("?channel=a") // and stops reading
 		big := `"` + strings.Repeat("x", 1<<20) + `"`
 		for range 16 {
 			r.publish("a", big)
@@ -78,7 +78,7 @@ func TestAPeerThatTakesNothingIsGivenUp(t *testing.T) {
 func TestLastWordsOverAResponse(t *testing.T) {
 	hub := boreas.New(boreas.Options{})
 	defer hub.Shutdown(context.Background(), 0)
-	for range 20 { // which of the two is seen first is chance
+	for range 20 { // which of the two is noticed first is random
 		sess, err := hub.Reserve(netip.Addr{})
 		if err != nil {
 			t.Fatal(err)
@@ -100,7 +100,7 @@ func TestLastWordsOverAResponse(t *testing.T) {
 
 func TestPeerTimeoutFindsWhoVanished(t *testing.T) {
 	r := newRig(t, overSocket, boreas.Options{}, Options{PeerTimeout: 100 * time.Millisecond})
-	r.open("?channel=a") // and reads no more: on one machine nothing else looks like a peer without power
+	r.open("?channel=a") // and stops reading: on one machine, this is the nearest thing to a client without power
 	big := `"` + strings.Repeat("x", 1<<20) + `"`
 	for range 16 {
 		r.publish("a", big)
@@ -108,7 +108,7 @@ func TestPeerTimeoutFindsWhoVanished(t *testing.T) {
 	r.gone()
 }
 
-// clause 10.1: it can't change what it has asked for.
+// clause 10.1: a client cannot change its request.
 func TestAPeerThatTalksIsGivenUp(t *testing.T) {
 	for _, k := range []kind{overSocket, overPlain} {
 		r := newRig(t, k, boreas.Options{}, Options{})
@@ -125,7 +125,7 @@ func TestAPeerThatTalksIsGivenUp(t *testing.T) {
 	}
 }
 
-// clause 3.6: a token that is deleted while its session is set up.
+// clause 3.6: a token is deleted while its session is being started.
 func TestATokenThatGoesMeanwhile(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{Valid: func(*access.Grant) error { return fault.TokenRevoked }}, Options{})
@@ -153,7 +153,7 @@ func TestARevokedToken(t *testing.T) {
 	})
 }
 
-// A session that ends before its stream has begun is refused, and says nothing else.
+// A session that ends before its stream has begun is refused, and writes nothing else.
 func TestAnEndBeforeTheBeginning(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		var r *rig

@@ -63,7 +63,7 @@ func TestRefusals(t *testing.T) {
 		{"", []string{"Sec-Fetch-Site", "cross-site"}, 403, "origin_not_allowed", errEmbedded.Error()},
 		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://app.example"}, 401, "invalid_token", "The token is not valid, or is no longer valid."},
 		{"?channel=a&access_token=x", []string{"Sec-Fetch-Site", "same-origin"}, 401, "invalid_token", "The token is not valid, or is no longer valid."},
-		// What only the hub can say: no channel could be joined.
+		// Errors from the hub: no channel could be joined.
 		{"?channel=&access_token=valid", nil, 400, "channel_name", "Not a channel name: it is empty."},
 		{"?channel=a&access_token=valid&since.a=x", nil, 400, "bad_position", `Position "x": not a position: send the text that came with a message or a join, unchanged.`},
 		{"?channel=a&access_token=valid&since.a=0-0", nil, 400, "bad_position", "Not a position: send the text that came with a message or a join, unchanged."},
@@ -186,7 +186,7 @@ func TestOrigins(t *testing.T) {
 		allow  func(string) (string, bool)
 		origin string
 		status int
-		header string // what is allowed, and what it depends on
+		header string // Access-Control-Allow-Origin and Vary
 	}{
 		{"all", nil, "https://a", 200, "* "},
 		{"all, no page", nil, "", 200, "* "},
@@ -222,7 +222,7 @@ func TestOrigins(t *testing.T) {
 	})
 }
 
-// clauses 10.1, 10.7: the response as it is on the wire.
+// clauses 10.1, 10.7: the bytes of the response.
 func TestTheResponse(t *testing.T) {
 	for _, k := range []kind{overSocket, overPlain} {
 		for _, version := range []string{"1.0", "1.1"} {
@@ -258,7 +258,7 @@ func TestTheResponse(t *testing.T) {
 	}
 }
 
-// A writer that can neither be taken over nor flushed is no way to a client.
+// A stream needs a writer that can be hijacked or flushed.
 func TestAWriterThatCannotFlush(t *testing.T) {
 	hub := boreas.New(boreas.Options{})
 	defer hub.Shutdown(context.Background(), 0)

@@ -36,24 +36,24 @@ func (l plainListener) Accept() (net.Conn, error) {
 	return plainConn{c}, err
 }
 
-// kind is what a stream goes over.
+// kind is the kind of connection of a stream.
 type kind string
 
 const (
 	overSocket kind = "socket"
-	overPlain  kind = "plain" // HTTP/1.1 over what is no socket
+	overPlain  kind = "plain" // HTTP/1.1 over a connection without a file descriptor
 	overTLS    kind = "TLS"   // HTTP/1.1
 	overHTTP2  kind = "HTTP/2"
 )
 
-// each runs a test with each kind.
+// each runs a test with each kind of connection.
 func each(t *testing.T, test func(t *testing.T, k kind)) {
 	for _, k := range []kind{overSocket, overPlain, overTLS, overHTTP2} {
 		t.Run(string(k), func(t *testing.T) { test(t, k) })
 	}
 }
 
-// rig is a hub with a server of streams before it.
+// rig is a hub and a server for its streams.
 type rig struct {
 	*testing.T
 	hub    *boreas.Hub
@@ -104,7 +104,7 @@ func (r *rig) publish(channel, data string) engine.Position {
 	return ack.Position
 }
 
-// ask sends a request. Header are names and values in turn.
+// ask sends a request. Header is a list of alternating names and values.
 func (r *rig) ask(method, query string, header ...string) *http.Response {
 	r.Helper()
 	req, err := http.NewRequestWithContext(r.Context(), method, r.server.URL+Path+query, nil)
@@ -141,7 +141,7 @@ func (r *rig) open(query string, header ...string) (*reader, event) {
 	return s, join
 }
 
-// gone waits until the hub has no session any more.
+// gone waits until the hub has no sessions.
 func (r *rig) gone() {
 	r.Helper()
 	for began := time.Now(); r.hub.Sessions() > 0; runtime.Gosched() {
@@ -151,8 +151,8 @@ func (r *rig) gone() {
 	}
 }
 
-// event is one event, as an EventSource reads it (WHATWG HTML, section 9.2.6). Comments
-// are events of the type ":".
+// event is one event, read as an EventSource does (WHATWG HTML, section 9.2.6). Comments are
+// events of the type ":".
 type event struct{ Type, ID, Retry, Data string }
 
 // reader reads the events of a stream.
@@ -196,7 +196,7 @@ func (s *reader) read() (event, error) {
 	}
 }
 
-// next returns the next event, leaving out comments.
+// next returns the next event that is not a comment.
 func (s *reader) next() event {
 	s.t.Helper()
 	for {
@@ -226,12 +226,12 @@ func (s *reader) wantEnd() {
 	}
 }
 
-// message is the event of a message.
+// message returns the event of a message.
 func message(id, channel, data string, p engine.Position) event {
 	return event{ID: id, Data: fmt.Sprintf(`{"channel":"%s","message":%s,"position":"%v"}`, channel, data, p)}
 }
 
-// idOf is the id of a stream of these channels at these places.
+// idOf returns the id of a stream of these channels at these positions.
 func idOf(channels []string, places ...engine.Position) string {
 	line := string(appendID(nil, checkOf(channels), places...))
 	return strings.TrimSuffix(strings.TrimPrefix(line, "id: "), "\n")

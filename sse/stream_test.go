@@ -71,7 +71,7 @@ func TestComingBackWithTheLastID(t *testing.T) {
 		names := []string{"a", "b"}
 		s, _ := r.open("?channel=a&channel=b")
 		for round := range 4 {
-			// What was seen, and what comes while nobody is there.
+			// The client receives one message. More are published while it is disconnected.
 			a := r.publish("a", strconv.Itoa(round))
 			seen := s.next().ID
 			s.body.Close()
@@ -94,7 +94,7 @@ func TestComingBackWithTheLastID(t *testing.T) {
 	})
 }
 
-// clauses 10.5, 10.6: the header overrules last_event_id, and both overrule since.NAME.
+// clauses 10.5, 10.6: the header has precedence over last_event_id, and both over since.NAME.
 func TestWhichPositionCounts(t *testing.T) {
 	r := newRig(t, overSocket, boreas.Options{}, Options{})
 	var p []engine.Position
@@ -105,7 +105,7 @@ func TestWhichPositionCounts(t *testing.T) {
 	tests := []struct {
 		query  string
 		header []string
-		want   string // where it goes on
+		want   string // the first message
 	}{
 		{"?channel=a", nil, id(3)},
 		{"?channel=a&last_event_id=", nil, id(3)},
@@ -186,7 +186,7 @@ func TestASlowReaderIsToldWhatItMissed(t *testing.T) {
 			r := newRig(t, k, boreas.Options{Engine: eng(t, memory.Options{Messages: 5})}, Options{})
 			names := []string{"a", "b"}[:strings.Count(query, "=")]
 			at := make([]engine.Position, len(names))
-			s, join := r.open(query) // and reads no more yet
+			s, join := r.open(query) // and does not read yet
 			last := regexp.MustCompile(`"position":"(.*?)"`).FindStringSubmatch(join.Data)[1]
 			big := `"` + strings.Repeat("x", 1<<20) + `"`
 			var all []engine.Position
@@ -201,7 +201,7 @@ func TestASlowReaderIsToldWhatItMissed(t *testing.T) {
 				e := s.next()
 				switch {
 				case e.Type == "goodbye" && gaps >= 9 && strings.HasPrefix(e.Data, `{"error":{"code":"slow",`):
-					return // once too often: on a busy machine the test is faster than the hub
+					return // on a busy machine, the test may be faster than the hub
 				case e.Type == "gap":
 					gaps++
 					parts := regexp.MustCompile(`^{"channel":"a","gap":{"reason":"slow","from":"(.*)","to":"(.*)"}}$`).FindStringSubmatch(e.Data)
@@ -252,7 +252,7 @@ func TestASlowReaderGetsEverything(t *testing.T) {
 			i := next[name]
 			next[name]++
 			places[name] = at[name][i]
-			if i == 0 { // of the other the id holds where it was before
+			if i == 0 { // the id contains the earlier position of the other channel
 				continue
 			}
 			if next["a"] > 0 && next["b"] > 0 {
@@ -290,7 +290,7 @@ func TestShutdownSaysGoodbye(t *testing.T) {
 			announced := 0
 			for _, s := range readers {
 				goodbye(s.next())
-				if e, err := s.read(); err == nil { // its slot was not the first: that was an announcement
+				if e, err := s.read(); err == nil { // its slot was not the first, so this was the announcement
 					announced++
 					goodbye(e)
 					s.wantEnd()

@@ -21,11 +21,11 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// ending is when the tokens of these tests end.
+// ending is the expiry of the tokens in these tests.
 var ending = time.Date(2100, 1, 2, 3, 4, 5, 600, time.UTC)
 
-// checkUsers takes tokens such as "valid ann" or "valid ann join:chat.*", which name the
-// user and may say what is allowed.
+// checkUsers accepts tokens such as "valid ann" or "valid ann join:chat.*", which contain the user
+// and may contain permissions.
 func checkUsers(c access.Credentials) (*access.Grant, error) {
 	words := strings.Fields(c.Token)
 	if len(words) < 2 || words[0] != "valid" {
@@ -51,8 +51,8 @@ func checkUsers(c access.Credentials) (*access.Grant, error) {
 	return g, nil
 }
 
-// TestATokenInTheHandshake shows a token in each place where one may be, to both
-// dialects.
+// TestATokenInTheHandshake sends a token in each part of the handshake that may contain one, to
+// both dialects.
 //
 // clauses 3.3, 3.10
 func TestATokenInTheHandshake(t *testing.T) {
@@ -117,7 +117,7 @@ func TestATokenInTheHandshake(t *testing.T) {
 					t.Errorf("hello %s, %v; want %s", hello, err, want)
 				}
 			}
-			c2.Write(ping("")) // its answer comes after the session is who it is
+			c2.Write(ping("")) // its answer comes after the session has authenticated
 			if op, _, err := c2.Frame(); op != wstest.OpPong || err != nil {
 				t.Errorf("a frame with the opcode %d, %v", op, err)
 			}
@@ -136,8 +136,8 @@ func TestATokenInTheHandshake(t *testing.T) {
 	}
 }
 
-// TestWhatATokenAllows tries what the rules of a token do not allow, and looks who
-// remembers it.
+// TestWhatATokenAllows sends requests that the rules of a token do not allow, and checks that the
+// refusals are recorded.
 //
 // clauses 4.11, 6.1, 7.1, 9.3
 func TestWhatATokenAllows(t *testing.T) {
@@ -155,12 +155,12 @@ func TestWhatATokenAllows(t *testing.T) {
 	c.expect(`{"id":4,"history":{"channel":"chat.1"}}`, `text {"id":4,"error":`+denied("history", "chat.1")+`}`)
 	c.expect(`{"id":5,"presence":{"channel":"chat.1"}}`, `text {"id":5,"error":`+denied("presence", "chat.1")+`}`)
 	c.expect(`{"id":6,"auth":{"token":"wrong"}}`, failed("6", "invalid_token", "The token is not valid, or is no longer valid.", "new_token"))
-	c.send(`{"id":7,"auth":{"token":"valid ann publish:chat.1"}}`) // which does not allow to join it
+	c.send(`{"id":7,"auth":{"token":"valid ann publish:chat.1"}}`) // does not allow joining it
 	if f := c.next(); !strings.HasPrefix(f, `text {"goodbye":{"error":{"code":"rules_changed"`) || !strings.Contains(f, `"reconnect":`) {
 		t.Errorf("got %s", f)
 	}
 	c.want("close 4102 rules_changed")
-	for len(refusals.Find(refusal.Filter{User: "ann"}, 100)) < 8 { // why it ended is noted once that is said
+	for len(refusals.Find(refusal.Filter{User: "ann"}, 100)) < 8 { // the end of the session is recorded after the goodbye was sent
 		runtime.Gosched()
 	}
 
@@ -180,7 +180,8 @@ func TestWhatATokenAllows(t *testing.T) {
 	}
 }
 
-// TestClassicRefusalsAreRemembered: the classic wire says nothing, so somebody must.
+// TestClassicRefusalsAreRemembered checks that refusals are recorded, because the classic wire cannot
+// report them.
 func TestClassicRefusalsAreRemembered(t *testing.T) {
 	refusals := refusal.New()
 	hub, addr := server(t, overSocket, boreas.Options{MaxChannels: 1}, Options{Check: checkUsers, Refusals: refusals})
@@ -202,8 +203,8 @@ func TestClassicRefusalsAreRemembered(t *testing.T) {
 	}
 }
 
-// TestTooManyRequests sends more requests at once than a user may in a second: each is
-// either carried out and answered as ever, or refused and not carried out.
+// TestTooManyRequests sends more requests at once than a user may send per second. Each one is
+// either carried out and answered, or refused and not carried out.
 //
 // clause 2.9
 func TestTooManyRequests(t *testing.T) {
@@ -215,7 +216,7 @@ func TestTooManyRequests(t *testing.T) {
 	for i := range n {
 		all = append(all, text(fmt.Sprintf(`{"id":%d,"publish":{"channel":"chat.1","message":%d}}`, i, i))...)
 	}
-	go c.Write(all) // what is wrong shows in what comes back
+	go c.Write(all) // an error shows in the replies
 	done, limited := 0, 0
 	for i := range n {
 		switch f := c.get(); {
@@ -231,7 +232,7 @@ func TestTooManyRequests(t *testing.T) {
 		t.Errorf("%d done, %d refused, %d published", done, limited, kept)
 	}
 
-	// The classic wire can only end.
+	// The classic wire can only close the connection.
 	classic := Options{Check: checkUsers, Limits: limits}
 	_, addr := server(t, overSocket, boreas.Options{}, classic)
 	old := newClient(t, addr)
@@ -244,7 +245,7 @@ func TestTooManyRequests(t *testing.T) {
 		t.Errorf("got %s", f)
 	}
 
-	// Of binary messages none is a request, and they count all the same.
+	// Binary messages are not requests, but they count.
 	old = newClient(t, addr)
 	old.send(`{"access_token": "valid cid"}`)
 	binary := frame(fin|2, "1")
@@ -279,8 +280,8 @@ func authenticatedAs(t *testing.T, addr, token string) *v2Client {
 	return c
 }
 
-// TestSlowTokensHoldUpNobody shows more slow tokens at once than there are workers. A
-// bystander must not notice, and they all get their answers.
+// TestSlowTokensHoldUpNobody sends more tokens at once than there are workers, and their checks are
+// slow. All get their replies, and another client is not delayed.
 func TestSlowTokensHoldUpNobody(t *testing.T) {
 	var waiting sync.WaitGroup
 	release := make(chan struct{})
@@ -313,8 +314,8 @@ func TestSlowTokensHoldUpNobody(t *testing.T) {
 	bystander.expect(`{"id":4,"ping":{}}`, `text {"id":4,"ping":{}}`)
 }
 
-// TestLongListsCountAsManyRequests sends requests with lists: each counts by its entries,
-// including repeated ones.
+// TestLongListsCountAsManyRequests sends requests with lists. Each counts by its entries, including
+// repeated ones.
 //
 // clause 2.9
 func TestLongListsCountAsManyRequests(t *testing.T) {

@@ -114,7 +114,7 @@ func TestAFloodOfRefusedRequests(t *testing.T) {
 				limits := limit.New(limit.Options{Address: limit.Bounds{Requests: 10, Bytes: 100_000}})
 				r := newRigSpeaking(t, v2Dialect{}, boreas.Options{}, Options{Limits: limits})
 				n, told := flood(r, 20_000, frame)
-				// They owe ten seconds' worth of bytes, also for those that they sent.
+				// The clients owe the bytes of ten seconds, including the bytes that they sent.
 				if atMost := freeBurst + 300 + 10*100_000/max(refusalCost, len(frame)); n > atMost {
 					t.Errorf("after %d requests, want %d at most", n, atMost)
 				}

@@ -12,7 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
-// TestRequests is the classic wire by example: requests, and who is where then.
+// TestRequests sends classic requests and checks which channels the session is on afterwards.
 func TestRequests(t *testing.T) {
 	on := func(channels ...string) boreas.Counts {
 		c := boreas.Counts{Identities: []boreas.Count{{Name: "valid", Sessions: 1}}, Channels: []boreas.Count{}}
@@ -70,8 +70,8 @@ func TestCountsWhatItIgnores(t *testing.T) {
 	}
 }
 
-// TestATokenDeletedWhileItIsUsed forgets the token between the check and the
-// session's becoming its owner's, where a deletion finds no session yet.
+// TestATokenDeletedWhileItIsUsed deletes the token after it was checked and before the session has
+// its grant. At that time the deletion does not find the session.
 func TestATokenDeletedWhileItIsUsed(t *testing.T) {
 	r := newRigOf(t, boreas.Options{Valid: func(*access.Grant) error { return fault.TokenRevoked }}, Options{})
 	r.feed(text(auth), 0)

@@ -70,7 +70,7 @@ func openQuiet(hub *boreas.Hub) (*boreas.Session, error) {
 	return s, s.Start(&quiet{s}, v2Format{}, nil)
 }
 
-// clause 2.5: the 50th in a row, whatever makes it malformed.
+// clause 2.5: the 50th malformed request in a row ends the session, for each kind of error.
 func TestMalformedLimits(t *testing.T) {
 	_, addr := v2Server(t, overPlain, boreas.Options{}, Options{})
 	c := dialV2(t, addr)
@@ -92,7 +92,7 @@ func TestMalformedLimits(t *testing.T) {
 	}
 }
 
-// clause 9.6: one that is sent away leaves at once.
+// clause 9.6: a client whose session the server ends leaves at once.
 func TestSentAwayLeaves(t *testing.T) {
 	for name, bad := range map[string]func(c *wstest.Conn){
 		"malformed": func(c *wstest.Conn) {
@@ -124,7 +124,7 @@ func TestSentAwayLeaves(t *testing.T) {
 	}
 }
 
-// clause 8.1: the server sends something at least as often as it promises.
+// clause 8.1: the server sends something at least once per heartbeat interval.
 func TestHeartbeatRoundsUp(t *testing.T) {
 	_, addr := v2Server(t, overPlain, boreas.Options{}, Options{Heartbeat: 1900 * time.Millisecond})
 	if hello := wstest.Dial(t, "ws://"+addr+"/v2").Read(); !strings.Contains(hello, `"heartbeat":2,`) {
@@ -132,7 +132,7 @@ func TestHeartbeatRoundsUp(t *testing.T) {
 	}
 }
 
-// clause 2.8: a client that reads everything, and asks for two pages at once.
+// clause 2.8: a client that reads all replies may request two pages at once.
 func TestTwoPages(t *testing.T) {
 	hub, addr := v2Server(t, overSocket, boreas.Options{}, Options{})
 	for range 30 {

@@ -19,8 +19,8 @@ func joining(name string) string {
 	return fmt.Sprintf(`{"channels": {"join": [%q], "leave": []}}`, name)
 }
 
-// TestFrames is RFC 6455 by example: what a client sends, and what it gets. Each is
-// fed whole, byte by byte, and in pieces: the answer must not differ.
+// TestFrames tests RFC 6455 by examples of input and output. Each input is fed as a whole, byte by
+// byte, and in pieces. The output must be the same.
 func TestFrames(t *testing.T) {
 	big := strings.Repeat("x", DefaultMaxMessage)
 	cases := []struct {
@@ -114,8 +114,8 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestTheEndIsNoReset: once both close frames have been sent the client reads the end of the
-// connection, even if it has sent more bytes.
+// TestTheEndIsNoReset checks that the client reads the end of the connection once both close frames
+// have been sent, even if it has sent more bytes.
 func TestTheEndIsNoReset(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		if k == overPlain {
@@ -140,8 +140,8 @@ func TestTheEndIsNoReset(t *testing.T) {
 	})
 }
 
-// TestAnsweredAndNotClosed: a client that answers the close frame, and leaves the connection
-// open, does not hold up the end of the server for as long as one that does not answer.
+// TestAnsweredAndNotClosed checks that the server waits only briefly for a client that answers the
+// close frame and does not close the connection.
 func TestAnsweredAndNotClosed(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		const closeTimeout = 20 * time.Second
@@ -175,8 +175,8 @@ func TestTheEndOfAFlood(t *testing.T) {
 	}
 }
 
-// TestTheCloseAfterAnError: the client's answer to our close frame ends the
-// connection, as long as it can be told where that begins.
+// TestTheCloseAfterAnError checks that the client's answer to the close frame ends the connection, if
+// the server can still find the answer among the client's bytes.
 func TestTheCloseAfterAnError(t *testing.T) {
 	long := frame(fin|1, strings.Repeat("x", 200))
 	for name, broken := range map[string][]byte{
@@ -201,8 +201,8 @@ func TestTheCloseAfterAnError(t *testing.T) {
 	}
 }
 
-// TestMemoryNeverGrowsWithTheClaim feeds the beginning of a frame that claims to be
-// as large as may be.
+// TestMemoryNeverGrowsWithTheClaim feeds the beginning of a frame whose header announces the maximum
+// length.
 func TestMemoryNeverGrowsWithTheClaim(t *testing.T) {
 	r := newRig(t, Options{MaxMessage: 1 << 40})
 	r.feed([]byte{fin | 1, 0x80 | 127, 0, 0, 0, 0xff, 0, 0, 0, 0, 1, 2, 3, 4, 'x', 'y'}, 0)
@@ -221,8 +221,8 @@ func TestCountsWhatItCloses(t *testing.T) {
 	}
 }
 
-// FuzzFrames feeds whatever bytes, whole and in pieces. The answer must be the
-// same, and only whole frames.
+// FuzzFrames feeds any bytes, as a whole and in pieces. The output must be the same, and consist of
+// complete frames.
 func FuzzFrames(f *testing.F) {
 	f.Add(join(text(auth), text(joining("a")), ping("x"), closeOf("\x03\xe8bye")), 3)
 	f.Add(join(frame(1, "{"), ping(""), frame(fin, "}")), 1)

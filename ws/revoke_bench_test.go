@@ -13,8 +13,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/refusal"
 )
 
-// BenchmarkCut takes back what one user's 100 sessions have, over sockets of this machine:
-// the time is that of one of them.
+// BenchmarkCut revokes the 100 sessions of one user, over sockets of this machine. The time is that
+// of one session.
 func BenchmarkCut(b *testing.B) {
 	const sessions = 100
 	hub := boreas.New(boreas.Options{})

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// recorder is a connection whose socket takes everything.
+// recorder is a connection that accepts and records all bytes.
 type recorder struct {
 	*conn
 	mu    sync.Mutex
@@ -34,7 +34,7 @@ func (r *recorder) TryWrite(p []byte) (int, error) {
 }
 func (r *recorder) WaitWritable(time.Duration) error { return nil }
 
-// frames returns what was written, a word or more a frame.
+// frames describes the frames that were written.
 func (r *recorder) frames() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,7 +59,7 @@ func describe(b []byte) (lines []string) {
 	}
 }
 
-// rig is a connection whose bytes are given by hand.
+// rig is a connection whose input the test feeds.
 type rig struct {
 	*testing.T
 	hub *boreas.Hub
@@ -106,7 +106,7 @@ func newRigSpeaking(t *testing.T, d dialect, h boreas.Options, o Options) *rig {
 	return r
 }
 
-// feed gives bytes from the client, so many at a time; 0 is all at once.
+// feed passes bytes from the client to the connection, chunk bytes at a time. 0 means all at once.
 func (r *rig) feed(b []byte, chunk int) (over bool) {
 	if chunk == 0 {
 		chunk = len(b)

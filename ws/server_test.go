@@ -40,12 +40,12 @@ func (l plainListener) Accept() (net.Conn, error) {
 	return plainConn{c}, err
 }
 
-// kind is what connections go over.
+// kind is the kind of connection.
 type kind string
 
 const (
 	overSocket kind = "socket"
-	overPlain  kind = "plain" // what looks like nothing that write(2) can be used on
+	overPlain  kind = "plain" // a connection without a file descriptor
 	overTLS    kind = "TLS"
 )
 
@@ -71,7 +71,7 @@ func withTestDefaults(o Options) Options {
 		o.Check = boreastest.Check(func(token string) (string, bool) { return "user", token == "valid" })
 	}
 	if o.CloseTimeout == 0 {
-		o.CloseTimeout = 50 * time.Millisecond // no test waits for it
+		o.CloseTimeout = 50 * time.Millisecond // short, because no test needs it
 	}
 	return o
 }
@@ -99,7 +99,7 @@ func serverOf(t *testing.T, k kind, h boreas.Options, handler func(*boreas.Hub) 
 	return hub, s.Listener.Addr().String()
 }
 
-// each runs a test with each kind.
+// each runs a test with each kind of connection.
 func each(t *testing.T, test func(t *testing.T, k kind)) {
 	for _, k := range []kind{overSocket, overPlain, overTLS} {
 		t.Run(string(k), func(t *testing.T) { test(t, k) })
@@ -130,8 +130,8 @@ func TestOverSockets(t *testing.T) {
 	})
 }
 
-// TestASlowClient does not read while much more is published than its socket
-// takes, and then reads everything.
+// TestASlowClient does not read while more is published than its socket can buffer. Afterwards it
+// reads everything.
 func TestASlowClient(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		hub, addr := server(t, k, boreas.Options{}, Options{})
@@ -149,7 +149,7 @@ func TestASlowClient(t *testing.T) {
 	})
 }
 
-// expired is an engine that notes when a read finds that messages are no longer kept.
+// expired is an engine that records when a read fails because messages are no longer kept.
 type expired struct {
 	engine.Engine
 	once  sync.Once
@@ -164,8 +164,8 @@ func (e *expired) Read(ctx context.Context, channel string, since engine.Positio
 	return h, err
 }
 
-// The server gives the client up some seconds after it has noticed the stall, so the client
-// reads as soon as that has happened.
+// The server disconnects the client some seconds after it has noticed the stall, so the client
+// starts to read as soon as that has happened.
 func TestAStalledClientIsClosedWithItsReason(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		memory := memory.New(memory.Options{Messages: 10})
@@ -276,7 +276,7 @@ func TestOtherPeoplesClients(t *testing.T) {
 	c.Write(t.Context(), coder.MessageText, []byte(auth))
 	c.Write(t.Context(), coder.MessageText, []byte(joining("news")))
 	for len(hub.ChannelIdentities("news")) < 2 {
-		runtime.Gosched() // the classic wire tells nobody that it has joined
+		runtime.Gosched() // the classic wire does not confirm a join
 	}
 	publish(t, hub, "news", `"hello"`)
 	const want = `{"message": "hello", "channel": "news"}`
@@ -413,11 +413,11 @@ func (c *client) wantEOF() {
 	}
 }
 
-// sync waits until the server has carried out all that was sent.
+// sync waits until the server has processed everything that was sent.
 func (c *client) sync() {
 	c.t.Helper()
 	c.write(ping("sync"))
 	c.want("pong sync")
 }
 
-var _ syscall.Conn = (*net.TCPConn)(nil) // and plainConn is none
+var _ syscall.Conn = (*net.TCPConn)(nil) // and plainConn does not implement it

@@ -21,8 +21,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// v2Server runs protocol 2 on a port of this machine, on channels with these rules:
-// chat.* lets clients publish and has presence, all others have the default.
+// v2Server runs protocol 2 on a port of this machine. Clients may publish on the channels chat.*,
+// which have presence. All other channels have the default rule.
 func v2Server(t *testing.T, k kind, h boreas.Options, o Options) (*boreas.Hub, string) {
 	t.Helper()
 	h.Rules = (*boreas.Rules)(nil).
@@ -45,14 +45,14 @@ func pattern(t *testing.T, text string) access.Pattern {
 	return p
 }
 
-// Positions and names of sessions differ from run to run. In tests the epoch is E, a
-// session the number of its first appearance.
+// Positions and names of sessions differ between runs. The tests replace the epoch by E, and the
+// name of a session by a number in the order of appearance.
 var (
 	epochs   = regexp.MustCompile(`"[0-9a-z]{5,}-([0-9a-z]+)"`)
 	sessions = regexp.MustCompile(`s_[0-9a-z]+`)
 )
 
-// v2Client is a client that compares all that it gets.
+// v2Client is a client that compares all messages that it receives.
 type v2Client struct {
 	*client
 	names map[string]string
@@ -65,7 +65,7 @@ func newV2Client(t *testing.T, addr string) *v2Client {
 	return c
 }
 
-// get reads one frame, with E and names in place.
+// get reads one frame and replaces positions and names.
 func (c *v2Client) get() string {
 	c.t.Helper()
 	f := c.next()
@@ -81,7 +81,7 @@ func (c *v2Client) get() string {
 	})
 }
 
-// expect sends a request, unless it is empty, and compares what comes.
+// expect sends a request, unless it is empty, and compares the messages that follow.
 func (c *v2Client) expect(request string, frames ...string) {
 	c.t.Helper()
 	if request != "" {
@@ -112,7 +112,7 @@ func failed(id, code, message, retry string) string {
 	return fmt.Sprintf(`text {%s"error":{"code":%q,"message":%q,"retry":%q,"docs":"docs/errors.md#%s"}}`, id, code, message, retry, code)
 }
 
-// TestAConversation is protocol 2 from hello to the close, to the byte.
+// TestAConversation compares every byte of a connection from hello to the close frame.
 //
 // clauses 1.1, 2.1, 2.2, 2.3, 2.4, 2.6, 2.7, 3.1, 3.2, 3.3, 3.4, 4.1, 4.2, 4.3, 4.7, 4.8, 4.10, 4.11, 4.12, 5.1, 6.1,
 // 6.2, 6.3, 6.4, 7.1, 7.2, 7.4, 8.2, 9.1, 9.3, 9.4
@@ -124,7 +124,7 @@ func TestAConversation(t *testing.T) {
 			failed("1", "unauthenticated", "The session is anonymous: authenticate first.", "new_token"))
 		c.expect(`{"id":2,"auth":{"token":"wrong"}}`, failed("2", "invalid_token", "The token is not valid, or is no longer valid.", "new_token"))
 		c.expect(`{"id":"a","ping":{}}`, `text {"id":"a","ping":{}}`)
-		c.expect(`{"auth":{"token":"valid"}}`) // carried out, not answered
+		c.expect(`{"auth":{"token":"valid"}}`) // carried out without a reply
 		c.expect(`{"id":3,"auth":{"token":"valid"}}`, `text {"id":3,"auth":{"user":"user"}}`)
 
 		c.expect(`{"id":4,"join":{"channels":[{"channel":"news"},{"channel":""},{"channel":"chat.1","presence":true,"info":{"a": 1}},{"channel":"other","presence":true},{"channel":"old","since":"no position"}]}}`,
@@ -195,14 +195,14 @@ func TestMalformedRequests(t *testing.T) {
 		if diff := cmp.Diff("text "+row.Reply, c.next()); diff != "" {
 			t.Errorf("%s: (-want +got):\n%s", row.Name, diff)
 		}
-		c.expect(`{"id":1,"ping":{}}`, `text {"id":1,"ping":{}}`) // it goes on
+		c.expect(`{"id":1,"ping":{}}`, `text {"id":1,"ping":{}}`) // the session continues
 	}
 	if n.Malformed.Load() == 0 {
 		t.Error("not counted")
 	}
 }
 
-// clauses 4.2, 4.12: a wrong entry fails alone, whatever its fault is.
+// clauses 4.2, 4.12: an invalid entry does not affect the others, for each kind of error.
 func TestAWrongEntryFailsAlone(t *testing.T) {
 	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 	c := authenticated(t, addr)
@@ -254,7 +254,7 @@ func TestAWrongEntryFailsAlone(t *testing.T) {
 	}
 }
 
-// clause 2.5: 50 of them in a row end the session; binary messages are some.
+// clause 2.5: 50 malformed requests in a row end the session. Binary messages count.
 func TestTooManyMalformedRequests(t *testing.T) {
 	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 	c := authenticated(t, addr)
@@ -277,7 +277,7 @@ func TestTooManyMalformedRequests(t *testing.T) {
 		"close 4402 too_many_malformed")
 }
 
-// clauses 1.3, 1.4: what ends the connection, and how the client is told.
+// clauses 1.3, 1.4: errors that end the connection, and their close frames.
 func TestWhatBreaksTheWebSocket(t *testing.T) {
 	for name, c := range map[string]struct {
 		send []byte
@@ -304,7 +304,7 @@ func TestWhatBreaksTheWebSocket(t *testing.T) {
 	}
 }
 
-// clauses 3.6, 8.6: how sessions end.
+// clauses 3.6, 8.6: the ends of sessions.
 func TestHowASessionEnds(t *testing.T) {
 	for code, c := range map[string]struct {
 		act       func(*boreas.Hub)
@@ -354,7 +354,7 @@ func TestV2WithoutTokens(t *testing.T) {
 	}
 }
 
-// clause 8.7: a refused handshake says why in the form of all errors.
+// clause 8.7: the response to a refused handshake contains an error object.
 func TestV2RefusedHandshakes(t *testing.T) {
 	hub, addr := v2Server(t, overSocket, boreas.Options{MaxSessions: 1}, Options{RetryAfter: 7 * time.Second})
 	authenticatedAtDefault(t, addr)
@@ -398,7 +398,7 @@ func authenticatedAtDefault(t *testing.T, addr string) *v2Client {
 	return c
 }
 
-// clauses 8.1: heartbeats come, with pings; a peer that answers no ping is closed.
+// clauses 8.1: the server sends heartbeats and pings, and closes a connection that answers no ping.
 func TestV2Heartbeat(t *testing.T) {
 	_, addr := v2Server(t, overSocket, boreas.Options{PingInterval: 20 * time.Millisecond}, Options{})
 	c := authenticatedAtDefault(t, addr)
@@ -426,13 +426,13 @@ func TestV2Presence(t *testing.T) {
 	if f := watcher.get(); !strings.HasPrefix(f, `text {"channel":"chat.1","presence":{"event":"join","user":"`) || !strings.HasSuffix(f, `","info":"hi","users":2,"sessions":2}}`) {
 		t.Errorf("got %s", f)
 	}
-	other.write(closeOf("\x03\xe8")) // leaves as it should: at once
+	other.write(closeOf("\x03\xe8")) // closes the connection, so it leaves at once
 	if f := watcher.get(); !strings.HasPrefix(f, `text {"channel":"chat.1","presence":{"event":"leave","user":"`) || !strings.HasSuffix(f, `","users":1,"sessions":1}}`) {
 		t.Errorf("got %s", f)
 	}
 }
 
-// clause 7.2: a page has about 256 KiB at most, whatever the limit, and goes on after that.
+// clause 7.2: a page has at most about 256 KiB for every limit, and the next page continues.
 func TestPagesAreBounded(t *testing.T) {
 	hub, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 	c := authenticated(t, addr)
@@ -465,7 +465,7 @@ func TestPagesAreBounded(t *testing.T) {
 	}
 }
 
-// What a request holds is kept after its buffer was used again.
+// The parts of a request that are kept must survive the reuse of its buffer.
 func TestWhatIsKeptOfARequest(t *testing.T) {
 	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 	c := authenticated(t, addr)

@@ -68,7 +68,8 @@ func Embedded(r *http.Request) bool {
 	return r.Header.Get("Origin") == "" && (site == "cross-site" || site == "same-site")
 }
 
-// accessToken returns the parameter. Most requests have none, and need not be parsed.
+// accessToken returns the query parameter. Most requests do not have it, so their query is not
+// parsed.
 func accessToken(r *http.Request) string {
 	const name = "access_token"
 	if !strings.Contains(r.URL.RawQuery, name) {
@@ -77,7 +78,7 @@ func accessToken(r *http.Request) string {
 	return r.URL.Query().Get(name)
 }
 
-// pick returns the wanted headers, nil if there are none.
+// pick returns the headers in c.Headers, or nil if the request has none of them.
 func (c *Checker) pick(h http.Header) map[string][]string {
 	var picked map[string][]string
 	for _, name := range c.Headers {
@@ -102,7 +103,7 @@ func (c *Checker) Grant(s Shown, slow func(func())) (*access.Grant, error) {
 		credentials.Address = s.Address.String()
 	}
 	g, err := c.Check(credentials)
-	if fault.Of(err) == fault.InvalidToken { // not an expired one, nor for want of a backend
+	if fault.Of(err) == fault.InvalidToken { // an expired token or an unreachable backend does not count
 		if wait := c.Limits.Failed(s.Address); wait != nil {
 			return nil, wait
 		}
@@ -110,8 +111,8 @@ func (c *Checker) Grant(s Shown, slow func(func())) (*access.Grant, error) {
 	return g, err
 }
 
-// User returns what bounds the user of the grant, if a backend has named one; nil if
-// nothing does.
+// User returns the limits of the grant's user, or nil if there are none. Only users that a backend
+// has named have limits.
 func (c *Checker) User(g *access.Grant) *limit.Client {
 	if !g.HasUser {
 		return nil
@@ -119,9 +120,8 @@ func (c *Checker) User(g *access.Grant) *limit.Client {
 	return c.Limits.User(g.User)
 }
 
-// Request counts a request with the given numbers of entries and bytes from the address and of
-// the user, which may be nil. The error is a fault; in that case the request must not be carried
-// out.
+// Request counts a request with the given numbers of entries and bytes, for the address and for the
+// user, which may be nil. If it returns an error, the request must not be carried out.
 func (c *Checker) Request(address netip.Addr, user *limit.Client, entries, bytes int) error {
 	n := limit.Requests(entries)
 	if err := c.Limits.Address(address).Request(n, bytes); err != nil {
@@ -130,14 +130,14 @@ func (c *Checker) Request(address netip.Addr, user *limit.Client, entries, bytes
 	return user.Request(n, bytes)
 }
 
-// AddressOf returns the address of the request's client, as the server has found it out.
+// AddressOf returns the address of the request's client. It is invalid if r.RemoteAddr has none.
 func AddressOf(r *http.Request) netip.Addr {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return peer.Addr().Unmap()
 }
 
-// Bearer returns the token of the header Authorization (RFC 6750, section 2.1), "" if it
-// has none. Several such headers are none: who is to know which one a proxy looked at?
+// Bearer returns the token of the header Authorization (RFC 6750, section 2.1), or "" if there is
+// none. It ignores several such headers, because a proxy may have checked another one.
 func Bearer(h http.Header) string {
 	list := h["Authorization"]
 	if len(list) != 1 {

@@ -11,12 +11,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestEmbeddedRequestsHaveNoCookie: an image or a script of another site's page makes its
-// visitor nobody's session here.
+// TestEmbeddedRequestsHaveNoCookie checks that an image or a script on a page of another site does
+// not use its visitor's cookie.
 func TestEmbeddedRequestsHaveNoCookie(t *testing.T) {
 	checker := credential.Checker{Cookie: "session"}
 	for _, c := range []struct{ site, origin, query, want string }{
-		{"", "", "", "cookie"}, // no browser
+		{"", "", "", "cookie"}, // not a browser
 		{"none", "", "", "cookie"},
 		{"same-origin", "", "", "cookie"},
 		{"same-site", "", "", ""},

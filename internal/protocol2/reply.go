@@ -2,10 +2,7 @@ package protocol2
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
@@ -21,14 +18,14 @@ func AppendMessage(dst []byte, channel string, epoch uint64, p *engine.Publicati
 	return append(dst, `"}`...)
 }
 
-// Heartbeat returns an interval in the seconds that a client is told (clauses 3.1, 10.3):
-// rounded up, since it is promised that something comes in each.
+// Heartbeat returns the heartbeat interval for clients in seconds (clauses 3.1, 10.3). It is rounded
+// up, because the server promises to send something within each interval.
 func Heartbeat(interval time.Duration) int {
 	return int((interval + time.Second - 1) / time.Second)
 }
 
-// Expires writes the end of a token as clients are told it (clauses 3.2, 3.8): in whole
-// seconds, rounded down, so that nobody takes a token for valid that is not; "" for none.
+// Expires returns the expiry of a token for clients (clauses 3.2, 3.8), or "" if there is none. It
+// is rounded down to seconds, so that no client considers an expired token valid.
 func Expires(at time.Time) string {
 	if at.IsZero() {
 		return ""
@@ -63,12 +60,13 @@ func AppendJoined(dst []byte, j *boreas.Join, r *boreas.Joined) []byte {
 
 // Presence returns a snapshot as JSON (clause 9.3).
 func Presence(s *boreas.PresenceState) []byte {
-	b, _ := json.Marshal(s) // cannot fail: Info was parsed when it came in
+	b, _ := json.Marshal(s) // cannot fail: Info was parsed when it arrived
 	return b
 }
 
-// Goodbye returns what a session that ends for the reason is told, and in how many
-// milliseconds it should come back; negative if it should not by itself.
+// Goodbye returns the content of the goodbye of a session that ends with the reason. AfterMS is the
+// time in milliseconds after which the client should reconnect. It is negative if the client should
+// not reconnect automatically.
 func Goodbye(reason error) (f wire.V2Fault, afterMS int64) {
 	f = fault.Wire(reason)
 	wait := time.Duration(f.RetryAfterMS) * time.Millisecond
@@ -76,7 +74,7 @@ func Goodbye(reason error) (f wire.V2Fault, afterMS int64) {
 	case fault.Never:
 		return f, -1
 	case fault.Later:
-		// So that those who were sent away together do not come back together.
+		// The random part prevents clients that were disconnected together from reconnecting together.
 		wait += rand.N(max(wait, time.Second))
 	default:
 		wait += rand.N(soon)
@@ -84,96 +82,9 @@ func Goodbye(reason error) (f wire.V2Fault, afterMS int64) {
 	return f, wait.Milliseconds()
 }
 
-// soon is within which time those come back who may at once.
+// soon bounds the random wait of clients that may reconnect at once.
 const soon = time.Second
-
-// Page reads a page of a channel's history (clause 7): at most limit messages, and about
-// PageBytes. Of its errors, those that say that since is lost are told by Lost.
-type Page struct {
-	Channel      string
-	Publications []*engine.Publication
-	Epoch        uint64
-	Position     engine.Position // the place after the last of them
-	More         bool
-}
-
-const (
-	// MaxPage is how many messages a page has at most.
-	MaxPage = 1000
-
-	// DefaultPage is how many it has if nobody said how many.
-	DefaultPage = 100
-
-	// PageBytes is how many bytes of messages are enough for a page.
-	PageBytes = 256 << 10
-)
-
-// PageLimit returns how many messages a page may have where so many were asked for; 0 is
-// nobody said. Its error is a fault.
-func PageLimit(n int) (int, error) {
-	switch {
-	case n == 0:
-		return DefaultPage, nil
-	case n < 0 || n > MaxPage:
-		return 0, fault.Malformed.With(fmt.Sprintf("The limit %d is not from 1 to %d.", n, MaxPage))
-	}
-	return n, nil
-}
-
-// NewPage makes a page of what [boreas.Hub.History] returned for since and a limit.
-func NewPage(channel string, since engine.Position, h engine.History) Page {
-	p := Page{Channel: channel, Epoch: h.Head.Epoch, Position: since}
-	if since.IsZero() {
-		p.Position = h.Floor
-	}
-	bytes := 0
-	for i, pub := range h.Publications {
-		if bytes >= PageBytes {
-			h.Publications = h.Publications[:i]
-			break
-		}
-		bytes += len(pub.Data)
-	}
-	p.Publications = slices.Clone(h.Publications) // not the array, which may be much larger
-	if n := len(p.Publications); n > 0 {
-		p.Position = engine.Position{Epoch: p.Epoch, Offset: p.Publications[n-1].Offset}
-	}
-	p.More = p.Position.Offset < h.Head.Offset
-	return p
-}
 
 // ReplyBytes is the maximum size of a reply in bytes without the requested texts: its members,
 // positions, an id.
 const ReplyBytes = 1024
-
-// messageBytes is how many bytes a page has for each message in addition to its data.
-const messageBytes = 80
-
-// Bytes returns how many bytes the page has as an answer, at most.
-func (p *Page) Bytes() int {
-	n := 2*len(p.Channel) + ReplyBytes
-	for _, pub := range p.Publications {
-		n += len(pub.Data) + messageBytes
-	}
-	return n
-}
-
-// AppendMessages appends the messages of the page to the list begun in dst.
-func (p *Page) AppendMessages(dst []byte) []byte {
-	var at []byte
-	for _, pub := range p.Publications {
-		at = engine.Position{Epoch: p.Epoch, Offset: pub.Offset}.Append(at[:0])
-		dst = wire.AppendV2HistoryMessage(dst, pub.Data, at)
-	}
-	return dst
-}
-
-// HistoryFault returns what a client is told when a page could not be read: with the
-// oldest place, if since is lost.
-func HistoryFault(h engine.History, err error) wire.V2Fault {
-	f := fault.Wire(err)
-	if errors.Is(err, engine.ErrExpired) || errors.Is(err, engine.ErrUnknownEpoch) || errors.Is(err, engine.ErrAhead) {
-		f.Oldest = h.Floor.Append(nil)
-	}
-	return f
-}

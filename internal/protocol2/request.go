@@ -9,12 +9,12 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
-// maxLast is the largest number of messages that anybody asks for with `last`: more
-// than any log has. It keeps the number within what every system's int holds.
+// maxLast is the largest effective value of `last`, more than any log has. It fits into an int on
+// every system.
 const maxLast = 1 << 30
 
-// Joins makes joins of what a client asked for. What it got wrong becomes the result of
-// that join alone. Nothing of the request's bytes is kept.
+// Joins returns the joins that a client requests. An error in one entry becomes the result of that
+// join only. The joins do not keep the request's bytes.
 func Joins(channels []wire.V2Channel) []boreas.Join {
 	joins := make([]boreas.Join, len(channels))
 	for i, c := range channels {
@@ -29,7 +29,7 @@ func Joins(channels []wire.V2Channel) []boreas.Join {
 	return joins
 }
 
-// Leaves returns the names of the channels that a client asked to leave, and the results. An
+// Leaves returns the names of the channels that a client requests to leave, and the results. An
 // error in one entry appears only in the result of that channel.
 func Leaves(channels []wire.V2Name) (names []string, results []wire.V2Left) {
 	results = make([]wire.V2Left, len(channels))
