@@ -75,7 +75,7 @@ func TestGrantVerbs(t *testing.T) {
 						t.Errorf("with %v: %s %s: %v, want allowed: %v", verb, what, channel, err, want)
 					}
 				}
-				_, err := s.Publish(context.Background(), channel, engine.Message{Data: []byte("1")}, true)
+				_, err := s.Publish(context.Background(), channel, engine.Message{Data: []byte("1")}, boreas.PublishOptions{})
 				try("publish", err, may(access.VerbPublish))
 				_, err = s.History(context.Background(), channel, engine.Position{}, 1)
 				try("history", err, may(access.VerbHistory))
@@ -434,7 +434,7 @@ func TestRevokedAtEachStep(t *testing.T) {
 					if !reached {
 						t.Fatal("the step is not reached")
 					}
-					if _, err := s.Publish(context.Background(), "news", engine.Message{Data: []byte("0")}, true); err != access.ErrAnonymous {
+					if _, err := s.Publish(context.Background(), "news", engine.Message{Data: []byte("0")}, boreas.PublishOptions{}); err != access.ErrAnonymous {
 						t.Errorf("after the revocation the session publishes: %v", err)
 					}
 					before := len(c.Lines())

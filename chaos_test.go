@@ -45,7 +45,7 @@ func TestChaos(t *testing.T) {
 						case 3:
 							s.Leave(ch)
 						case 4, 5:
-							s.Publish(ctx, ch, message("1"), r.IntN(2) == 0)
+							s.Publish(ctx, ch, message("1"), boreas.PublishOptions{NoEcho: r.IntN(2) == 0})
 						case 6:
 							c.Bound(r.IntN(50))
 						case 7:

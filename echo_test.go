@@ -29,7 +29,7 @@ func publishing(t *testing.T, latest bool) *boreas.Rules {
 func (w world) silently(s *boreas.Session, text, key string, want error) {
 	w.Helper()
 	m := engine.Message{Data: []byte(text), Key: key}
-	if _, err := s.Publish(context.Background(), "news", m, false); !errors.Is(err, want) {
+	if _, err := s.Publish(context.Background(), "news", m, boreas.PublishOptions{NoEcho: true}); !errors.Is(err, want) {
 		w.Errorf("publish %s: %v, want %v", text, err, want)
 	}
 }

@@ -32,7 +32,7 @@ func TestEchoStall(t *testing.T) {
 		w.settle()
 		own := strings.Repeat("x", 10<<10)
 		for range 8 {
-			if _, err := s.Publish(ctx, "chat", message(own), false); err != nil {
+			if _, err := s.Publish(ctx, "chat", message(own), boreas.PublishOptions{NoEcho: true}); err != nil {
 				t.Fatal(err)
 			}
 		}

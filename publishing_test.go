@@ -22,7 +22,7 @@ func TestSessionsPublish(t *testing.T) {
 		s, c := w.announced("chat")
 		other, oc := w.announced("chat")
 		for i := 1; i <= 6; i++ {
-			ack, err := s.Publish(ctx, "chat", message(fmt.Sprint(i)), i%2 == 1)
+			ack, err := s.Publish(ctx, "chat", message(fmt.Sprint(i)), boreas.PublishOptions{NoEcho: i%2 == 0})
 			if err != nil || ack.Position.Offset != uint64(i) {
 				t.Fatalf("publish: %v, %v", ack, err)
 			}
@@ -30,18 +30,18 @@ func TestSessionsPublish(t *testing.T) {
 				w.settle()
 			}
 		}
-		if _, err := other.Publish(ctx, "chat", message("7"), false); err != nil {
+		if _, err := other.Publish(ctx, "chat", message("7"), boreas.PublishOptions{NoEcho: true}); err != nil {
 			t.Fatal(err)
 		}
 		w.want(oc, span("chat", 1, 6)...)
 		w.want(c, "chat 1 1", "chat 3 3", "chat 5 5", "chat 7 7")
 
 		for channel, want := range map[string]error{"news": access.ErrNotPermitted, "": access.ErrChannelName} {
-			if _, err := s.Publish(ctx, channel, message("1"), true); !errors.Is(err, want) {
+			if _, err := s.Publish(ctx, channel, message("1"), boreas.PublishOptions{}); !errors.Is(err, want) {
 				t.Errorf("on %q: %v", channel, err)
 			}
 		}
-		if _, err := s.Publish(ctx, "chat", engine.Message{Key: string(make([]byte, engine.MaxKey+1))}, true); err != boreas.ErrKey {
+		if _, err := s.Publish(ctx, "chat", engine.Message{Key: string(make([]byte, engine.MaxKey+1))}, boreas.PublishOptions{}); err != boreas.ErrKey {
 			t.Errorf("long key: %v", err)
 		}
 		c2 := &boreastest.Conn{Form: boreastest.Announcing{}}
@@ -49,7 +49,7 @@ func TestSessionsPublish(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := anonymous.Publish(ctx, "chat", message("1"), true); err != access.ErrAnonymous {
+		if _, err := anonymous.Publish(ctx, "chat", message("1"), boreas.PublishOptions{}); err != access.ErrAnonymous {
 			t.Errorf("anonymous: %v", err)
 		}
 	})
@@ -72,7 +72,7 @@ func TestEchoWhileBlocked(t *testing.T) {
 					w.settle()
 					c.Bound(room)
 				}
-				if _, err := s.Publish(ctx, "chat", message(fmt.Sprint(i)), !own); err != nil {
+				if _, err := s.Publish(ctx, "chat", message(fmt.Sprint(i)), boreas.PublishOptions{NoEcho: own}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -95,12 +95,12 @@ func TestEchoAfterAFailure(t *testing.T) {
 		defer w.hub.Shutdown(ctx, 0)
 		s, c := w.announced("chat")
 		e.fail = true
-		if _, err := s.Publish(ctx, "chat", message("1"), false); err == nil {
+		if _, err := s.Publish(ctx, "chat", message("1"), boreas.PublishOptions{NoEcho: true}); err == nil {
 			t.Fatal("no error")
 		}
 		e.fail = false
 		w.publish("chat", "1")
-		if _, err := s.Publish(ctx, "chat", message("2"), true); err != nil {
+		if _, err := s.Publish(ctx, "chat", message("2"), boreas.PublishOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		w.want(c, "chat 1 1", "chat 2 2")
@@ -130,7 +130,7 @@ func TestNewestPublicationIsItsOwn(t *testing.T) {
 				c.Bound(3)
 			}
 			for i := 1; i <= 3; i++ {
-				if _, err := s.Publish(ctx, "chat", message(fmt.Sprint(i)), i == 1); err != nil {
+				if _, err := s.Publish(ctx, "chat", message(fmt.Sprint(i)), boreas.PublishOptions{NoEcho: i != 1}); err != nil {
 					t.Fatal(err)
 				}
 			}

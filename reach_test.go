@@ -68,10 +68,10 @@ func (r *reach) attack(address string) {
 		}
 		for range 100 {
 			m := engine.Message{Data: bytes.Repeat([]byte("1"), 3000), Key: r.name("")[:engine.MaxKey]}
-			_, err := s.Publish(context.Background(), r.name("chat."), m, true)
+			_, err := s.Publish(context.Background(), r.name("chat."), m, boreas.PublishOptions{})
 			if errors.Is(err, engine.ErrTooManyKeys) {
 				m.Key = ""
-				_, err = s.Publish(context.Background(), r.name("chat."), m, true)
+				_, err = s.Publish(context.Background(), r.name("chat."), m, boreas.PublishOptions{})
 			}
 			if err != nil {
 				r.Fatal(err)

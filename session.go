@@ -144,16 +144,22 @@ func (s *Session) notices() NoticeFormat {
 	return a
 }
 
-// Publish publishes a message for the session, if the channel's rule and its grant allow it. If
-// echo is false, the session does not receive it. Errors: those of [Hub.MayPublish] and
-// [Hub.Publish].
-func (s *Session) Publish(ctx context.Context, channel string, m engine.Message, echo bool) (engine.Ack, error) {
+// PublishOptions are the options of [Session.Publish]. The zero value works.
+type PublishOptions struct {
+	// NoEcho means that the session does not receive the message itself.
+	NoEcho bool
+}
+
+// Publish publishes a message for the session, if the channel's rule and its grant allow it. It
+// sets the message's Sender and Publisher. Errors: those of [Hub.MayPublish] and [Hub.Publish].
+func (s *Session) Publish(ctx context.Context, channel string, m engine.Message, o PublishOptions) (engine.Ack, error) {
 	g := s.Grant()
 	if err := s.hub.MayPublish(g, channel); err != nil {
 		return engine.Ack{}, err
 	}
 	m.Publisher = g.Publisher(s.address)
-	if echo {
+	if !o.NoEcho {
+		m.Sender = 0
 		return s.hub.publish(ctx, forSession, channel, m)
 	}
 	m.Sender = s.number

@@ -167,7 +167,7 @@ func TestShutdownEndsCallsUnderWay(t *testing.T) {
 			return errOf(w.hub.Publish(never, "a", engine.Message{}))
 		},
 		"session publish": func(w world, s *boreas.Session, _ engine.Position) error {
-			return errOf(s.Publish(never, "a", engine.Message{}, true))
+			return errOf(s.Publish(never, "a", engine.Message{}, boreas.PublishOptions{}))
 		},
 		"history": func(w world, _ *boreas.Session, _ engine.Position) error {
 			return errOf(w.hub.History(never, "a", engine.Position{}, 1))
@@ -267,7 +267,7 @@ func TestShutdownDuringManyCalls(t *testing.T) {
 							channel := fmt.Sprint("c", n(4))
 							switch n(5) {
 							case 0:
-								s.Publish(ctx, channel, engine.Message{Data: []byte("1")}, true)
+								s.Publish(ctx, channel, engine.Message{Data: []byte("1")}, boreas.PublishOptions{})
 							case 1:
 								s.History(ctx, channel, engine.Position{}, 5)
 							case 2:

@@ -95,9 +95,9 @@ func stress(t *testing.T, round int) {
 					if r.IntN(4) == 0 {
 						size = r.IntN(40 << 10)
 					}
-					echo := r.IntN(2) == 0
-					ack, err := m.s.Publish(context.Background(), ch, message(strings.Repeat("x", size)), echo)
-					if err == nil && !echo && joined[ch] {
+					noEcho := r.IntN(2) != 0
+					ack, err := m.s.Publish(context.Background(), ch, message(strings.Repeat("x", size)), boreas.PublishOptions{NoEcho: noEcho})
+					if err == nil && noEcho && joined[ch] {
 						m.own[ch][ack.Position.Offset] = era[ch]
 					}
 				case 5:

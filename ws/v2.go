@@ -229,7 +229,7 @@ func (c *conn) v2Publish(r *wire.V2Request) {
 	}
 	// The engine keeps the message, but the buffer is reused.
 	m := engine.Message{Data: bytes.Clone(r.Message), Key: r.Key}
-	ack, err := c.sess.Publish(context.Background(), r.Channel, m, r.Echo)
+	ack, err := c.sess.Publish(context.Background(), r.Channel, m, boreas.PublishOptions{NoEcho: !r.Echo})
 	if err != nil {
 		c.v2Fail(r, err)
 		return
