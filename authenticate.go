@@ -77,7 +77,7 @@ func (s *Session) become(g *access.Grant, meant func(now *access.Grant) bool) er
 		return nil
 	}
 	for _, sub := range s.subs {
-		switch p := sub.ch.presence; {
+		switch p := sub.channel().presence; {
 		case p == nil:
 		case before == g.User:
 			p.reverify(g.User, g.Info)
@@ -102,10 +102,10 @@ func (s *Session) checkRules() error {
 	}
 	for _, sub := range s.subs {
 		verb := access.VerbJoin
-		if sub.ch.feed != nil {
+		if sub.channel().feed != nil {
 			verb = access.VerbPresence
 		}
-		if !s.grant.Permissions.Decide(verb, sub.ch.name).Allowed {
+		if !s.grant.Permissions.Decide(verb, sub.channel().name).Allowed {
 			s.endNow(ErrRulesChanged)
 			return ErrRulesChanged
 		}

@@ -77,7 +77,7 @@ func TestGrantVerbs(t *testing.T) {
 				}
 				_, err := s.Publish(context.Background(), channel, engine.Message{Data: []byte("1")}, boreas.PublishOptions{})
 				try("publish", err, may(access.VerbPublish))
-				_, err = s.History(context.Background(), channel, engine.Position{}, 1)
+				_, err = s.History(context.Background(), channel, engine.Position{}, engine.Limit{Messages: 1})
 				try("history", err, may(access.VerbHistory))
 				_, err = s.Presence(channel)
 				try("presence", err, may(access.VerbPresence))
@@ -90,7 +90,7 @@ func TestGrantVerbs(t *testing.T) {
 				} {
 					j.Channel = channel
 					want := may(access.VerbJoin) && (j.Last == 0 || !j.Since.IsZero() || may(access.VerbHistory)) && (!j.Watch || may(access.VerbPresence))
-					try(what, s.Join([]boreas.Join{j}, nil)[0].Err, want)
+					try(what, s.Join(context.Background(), []boreas.Join{j}, nil)[0].Err, want)
 					s.Leave(channel)
 				}
 			}
@@ -142,7 +142,7 @@ func TestGrantExpires(t *testing.T) {
 		w.pass(10 * time.Second)
 		w.publish("news", "2")
 		w.settle()
-		if err := classic.Join([]boreas.Join{{Channel: "news"}}, nil)[0].Err; err != access.ErrAnonymous {
+		if err := classic.Join(context.Background(), []boreas.Join{{Channel: "news"}}, nil)[0].Err; err != access.ErrAnonymous {
 			t.Errorf("a classic session with an expired token joins: %v", err)
 		}
 		w.pass(8 * time.Minute)
@@ -427,9 +427,9 @@ func TestRevokedAtEachStep(t *testing.T) {
 					revoke("before")
 					s.Authenticate(g)
 					revoke("after")
-					s.Join([]boreas.Join{{Channel: "news", Since: first}}, nil)
+					s.Join(context.Background(), []boreas.Join{{Channel: "news", Since: first}}, nil)
 					revoke("between two joins")
-					s.Join([]boreas.Join{{Channel: "other", Last: 1}}, nil)
+					s.Join(context.Background(), []boreas.Join{{Channel: "other", Last: 1}}, nil)
 					w.settle()
 					if !reached {
 						t.Fatal("the step is not reached")

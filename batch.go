@@ -22,7 +22,7 @@ type batch struct {
 }
 
 type stretch struct {
-	ch     *channel
+	life   *life
 	format Format
 	from   uint64
 }
@@ -35,11 +35,11 @@ type mark struct {
 }
 
 // appendForm appends the form of a publication, or of a presence event.
-func appendForm(dst []byte, f Format, ch *channel, p *engine.Publication) []byte {
-	if ch.feed != nil {
-		return f.(NoticeFormat).AppendPresence(dst, ch.name, p.Data)
+func appendForm(dst []byte, f Format, l *life, p *engine.Publication) []byte {
+	if l.ch.feed != nil {
+		return f.(NoticeFormat).AppendPresence(dst, l.ch.name, p.Data)
 	}
-	return f.AppendPublication(dst, ch.name, ch.epoch, p)
+	return f.AppendPublication(dst, l.ch.name, l.epoch, p)
 }
 
 // begin sets the batch to the bytes that must be written before any publication that has not
@@ -61,13 +61,13 @@ func (b *batch) forget() { b.stretch = stretch{} }
 
 // add appends publications until the batch is full. It returns false if it left any.
 // What the owner has published and does not want back gets a mark and no bytes.
-func (b *batch) add(f Format, ch *channel, owner *subscription, pubs []*engine.Publication) bool {
+func (b *batch) add(f Format, l *life, owner *subscription, pubs []*engine.Publication) bool {
 	for _, p := range pubs {
 		if len(b.buf) >= maxWrite {
 			return false
 		}
 		if owner == nil || p.Sender == 0 || p.Sender != owner.session.number || p.Offset <= owner.born {
-			b.buf = appendForm(b.buf, f, ch, p)
+			b.buf = appendForm(b.buf, f, l, p)
 		}
 		b.marks = append(b.marks, mark{owner, p, len(b.buf)})
 	}
@@ -78,11 +78,11 @@ func (b *batch) add(f Format, ch *channel, owner *subscription, pubs []*engine.P
 // owner alone, or for everybody at that cursor if there is none. Lagging means that
 // the channel's window no longer reaches back that far.
 func (b *batch) addPending(f Format, sub, owner *subscription) (whole, lagging bool) {
-	at := sub.cursor.Load()
+	l, at := sub.life.Load(), sub.cursor.Load()
 	for {
-		pubs, ok := sub.ch.pending(b.pubs[:0], at, maxWrite)
+		pubs, ok := l.ch.pending(b.pubs[:0], l, at, maxWrite)
 		b.pubs = pubs
-		whole = b.add(f, sub.ch, owner, pubs)
+		whole = b.add(f, l, owner, pubs)
 		more := whole && ok && owner != nil && len(pubs) > 0 && !b.full()
 		if more {
 			at = pubs[len(pubs)-1].Offset
@@ -99,7 +99,7 @@ func (b *batch) addPending(f Format, sub, owner *subscription) (whole, lagging b
 // share makes the batch what all subscriptions of the channel at this cursor need
 // next, unless it is that already.
 func (b *batch) share(f Format, sub *subscription) (lagging bool) {
-	want := stretch{sub.ch, f, sub.cursor.Load()}
+	want := stretch{sub.life.Load(), f, sub.cursor.Load()}
 	if b.stretch == want {
 		return false
 	}

@@ -251,17 +251,17 @@ func (e *sparse) Publish(ctx context.Context, channel string, m engine.Message) 
 	return ack, err
 }
 
-func (e *sparse) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
+func (e *sparse) Follow(ctx context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
 	e.following++
-	head, stop, err := e.Engine.Follow(ctx, channel, func(p *engine.Publication) {
-		deliver(e.widenAll([]*engine.Publication{p})[0])
-	})
+	head, stop, err := e.Engine.Follow(ctx, channel, boreastest.DeliverFunc(func(p *engine.Publication) {
+		to.Deliver(e.widenAll([]*engine.Publication{p})[0])
+	}))
 	e.widen(&head)
 	return head, func() { e.following--; stop() }, err
 }
 
-func (e *sparse) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
-	bounds, _ := e.Engine.Read(ctx, channel, engine.Position{}, 0)
+func (e *sparse) Read(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
+	bounds, _ := e.Engine.Read(ctx, channel, engine.Position{}, engine.Limit{})
 	last := bounds.Head
 	e.widen(&last)
 	if since.Offset > last.Offset {

@@ -117,8 +117,8 @@ type slowStop struct {
 	stopping, stopped chan struct{}
 }
 
-func (e *slowStop) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
-	head, stop, err := e.Engine.Follow(ctx, channel, deliver)
+func (e *slowStop) Follow(ctx context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
+	head, stop, err := e.Engine.Follow(ctx, channel, to)
 	return head, func() { close(e.stopping); <-e.stopped; stop() }, err
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/engine"
 )
 
 const (
@@ -78,6 +80,10 @@ func (s *Session) catchUpOnce() (outcome, error) {
 		return flushIdle, nil
 	}
 	o, err := s.flushOnce()
+	if o == flushReset {
+		s.endNow(ErrLogReset)
+		return flushDone, nil // the next round writes the last words
+	}
 	if o != flushIdle {
 		s.mu.Unlock()
 		return o, err
@@ -107,7 +113,7 @@ func (s *Session) stalled() error {
 		return nil // it will be told, once it reads again
 	}
 	for _, sub := range s.laggards() {
-		if _, err := s.readLog(sub, 0); lost(err) {
+		if _, err := s.readLog(sub, engine.Limit{}); lost(err) {
 			s.End(ErrSlow)
 			return nil
 		}

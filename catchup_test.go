@@ -75,14 +75,14 @@ func TestResumeWithHeadBeyondNewest(t *testing.T) {
 					if at < 5 {
 						want = append(want, "news 5 b")
 					}
-					head, err := w.hub.History(context.Background(), "news", engine.Position{}, 0)
+					head, err := w.hub.History(context.Background(), "news", engine.Position{}, engine.Limit{})
 					if err != nil {
 						t.Fatal(err)
 					}
 					s, c := w.subscriber()
 					since := engine.Position{Epoch: head.Head.Epoch, Offset: at}
 					before := e.Reads()
-					r := s.Join([]boreas.Join{{Channel: "news", Since: since}}, nil)[0]
+					r := s.Join(context.Background(), []boreas.Join{{Channel: "news", Since: since}}, nil)[0]
 					if r.Err != nil || !r.Recovered || r.Position != since {
 						t.Fatalf("joined: %+v", r)
 					}
@@ -145,7 +145,7 @@ func (e *flaky) recover() {
 	e.err, e.blind = nil, false
 }
 
-func (e *flaky) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+func (e *flaky) Read(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if channel == "news" {

@@ -36,8 +36,9 @@ type channel struct {
 
 	opening chan struct{} // closed and set to nil when open has returned; guarded by channelShard.mu
 	err     error         // set by open
-	epoch   uint64        // set by open
 	stop    func()        // set by open; nil if it failed
+
+	life atomic.Pointer[life] // the current life of the log; changed with mu held
 
 	// head is the offset of the newest publication that the engine delivered.
 	head atomic.Uint64
@@ -56,6 +57,13 @@ type channel struct {
 	count  atomic.Int64 // subscriptions in them; changed with mu held
 }
 
+// newChannel returns a channel that follows nothing yet.
+func newChannel(name string, q *queue) *channel {
+	ch := &channel{name: name, queue: q}
+	ch.life.Store(&life{ch: ch})
+	return ch
+}
+
 // open begins to follow the channel in the engine. The goroutine that created the
 // channel calls it once; the others wait for it.
 func (ch *channel) open(h *Hub) {
@@ -67,16 +75,20 @@ func (ch *channel) open(h *Hub) {
 		}
 		h.channels.opened(ch)
 	}()
-	head, stop, err := h.callFollow(ch.name, ch.deliver)
+	head, stop, err := h.callFollow(ch.name, ch)
 	if err != nil {
 		ch.err = err
 		return
 	}
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	ch.epoch, ch.stop, ch.err = head.Epoch, stop, nil
+	ch.stop, ch.err = stop, nil
+	if ch.life.Load().epoch != 0 {
+		return // the engine has reset the log meanwhile, which is after head
+	}
 	// Nobody has subscribed yet. Publications that were delivered meanwhile are after head.
 	ch.floor = max(ch.floor, head.Offset)
+	ch.life.Store(&life{ch, head.Epoch, head.Offset})
 	ch.head.Store(ch.floor)
 }
 
@@ -90,8 +102,8 @@ func (ch *channel) unfollow(h *Hub) {
 	}
 }
 
-// deliver takes a publication from the engine and makes every group dirty.
-func (ch *channel) deliver(p *engine.Publication) {
+// Deliver implements [engine.Follower]. It makes every group dirty.
+func (ch *channel) Deliver(p *engine.Publication) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if len(ch.groups) == 0 {
@@ -107,6 +119,11 @@ func (ch *channel) deliver(p *engine.Publication) {
 	}
 	ch.before = ch.head.Load()
 	ch.head.Store(p.Offset)
+	ch.markDirty()
+}
+
+// markDirty puts all groups into the queue that are not in it. The caller holds mu.
+func (ch *channel) markDirty() {
 	var first, last *group // a list, so that the queue is locked once
 	for _, g := range ch.groups {
 		if g.markDirty() {
@@ -136,11 +153,15 @@ func (ch *channel) shift(n int) {
 	}
 }
 
-// swept notes that the group has been swept up to the offset, and drops from the
+// swept records that the group has been swept up to the offset in that life, and drops from the
 // window what all groups have had.
-func (ch *channel) swept(g *group, offset uint64) {
+func (ch *channel) swept(g *group, l *life, offset uint64) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
+	g.life = l
+	if l != ch.life.Load() {
+		return // the group is dirty again
+	}
 	g.swept = offset
 	ch.trim()
 }
@@ -154,12 +175,15 @@ func (ch *channel) trim() {
 	ch.shift(len(ch.window) - len(engine.After(ch.window, least)))
 }
 
-// pending appends to dst the window's publications after the offset, at least so
+// pending appends to dst the window's publications after the offset in that life, at least so
 // many bytes of data if there are. It returns false if the window no longer reaches
 // back to the offset.
-func (ch *channel) pending(dst []*engine.Publication, offset uint64, bytes int) ([]*engine.Publication, bool) {
+func (ch *channel) pending(dst []*engine.Publication, l *life, offset uint64, bytes int) ([]*engine.Publication, bool) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
+	if l != ch.life.Load() {
+		return dst, true // the session is visited again for the new life
+	}
 	if offset < ch.floor {
 		return dst, false
 	}
@@ -173,39 +197,43 @@ func (ch *channel) pending(dst []*engine.Publication, offset uint64, bytes int) 
 	return dst, true
 }
 
-// beforeHead returns the place before the newest publication, 0 if it is not known.
-func (ch *channel) beforeHead() uint64 {
+// beforeHead returns the offset before the newest publication of that life, 0 if it is not known.
+func (ch *channel) beforeHead(l *life) uint64 {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
+	if l != ch.life.Load() {
+		return 0
+	}
 	return ch.before
 }
 
 // subscribers returns the number of subscriptions.
 func (ch *channel) subscribers() int { return int(ch.count.Load()) }
 
-// windowPassed tells whether the window no longer reaches back to the offset.
-func (ch *channel) windowPassed(offset uint64) bool {
+// passed reports whether the window no longer reaches back to the subscription's cursor.
+func (ch *channel) passed(sub *subscription) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	return offset < ch.floor
+	return sub.life.Load() == ch.life.Load() && sub.cursor.Load() < ch.floor
 }
 
 // atHead stands for the position of the newest publication.
 const atHead = math.MaxUint64
 
-// add puts the subscription's cursor at the offset, or at the head, and the subscription into a
-// group. A caller that adds it behind the head must make sure that it is flushed. add reports
-// whether it is the channel's first subscription.
-func (ch *channel) add(sub *subscription, at uint64) (first bool, err error) {
+// add puts the subscription's cursor at the offset in that life, or at the head, and the
+// subscription into a group. A caller that adds it behind the head must make sure that it is
+// flushed. add reports whether it is the channel's first subscription.
+func (ch *channel) add(sub *subscription, l *life, at uint64) (first bool, err error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if limit := ch.maxSubscribers(); limit > 0 && ch.subscribers() >= limit {
 		return false, ErrTooManySubscribers
 	}
 	if at == atHead {
-		at = ch.head.Load()
+		l, at = ch.life.Load(), ch.head.Load()
 	}
 	sub.born = ch.head.Load()
+	sub.life.Store(l)
 	sub.cursor.Store(at)
 	ch.place(sub)
 	return ch.count.Add(1) == 1, nil
@@ -225,7 +253,7 @@ func (ch *channel) place(sub *subscription) {
 			return
 		}
 	}
-	g := &group{ch: ch, swept: ch.head.Load()}
+	g := &group{ch: ch, life: ch.life.Load(), swept: ch.head.Load()}
 	ch.groups = append(ch.groups, g)
 	g.add(sub)
 }

@@ -64,6 +64,14 @@ func (m *channelMap) acquire(name string, create func(name string) *channel) (ch
 	return ch, created, ch.opening
 }
 
+// again adds a reference to a channel that the caller has a reference to.
+func (m *channelMap) again(ch *channel) {
+	s := m.shard(ch.name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch.refs++
+}
+
 // opened ends the opening of a channel and wakes the goroutines that wait for it. If the opening
 // has failed, opened removes the channel first: a later acquire creates another one, even if
 // references to this one are still held.

@@ -21,7 +21,7 @@ import (
 func (w world) joinUntil(s *boreas.Session, most int, name func(i int) string) (n int, err error) {
 	w.Helper()
 	for ; n < most; n++ {
-		if err := s.Join([]boreas.Join{{Channel: name(n), Info: []byte(`"i"`)}}, nil)[0].Err; err != nil {
+		if err := s.Join(context.Background(), []boreas.Join{{Channel: name(n), Info: []byte(`"i"`)}}, nil)[0].Err; err != nil {
 			return n, err
 		}
 	}
@@ -60,7 +60,7 @@ func TestJoinedChannelsAreBounded(t *testing.T) {
 				if got := w.hub.Stats().ChannelBytes; got > 1<<20+4096 || got < 1<<20-4096 {
 					t.Errorf("a session that %s: %d bytes are counted", name, got)
 				}
-				if h, err := w.hub.History(context.Background(), "news", engine.Position{}, 10); err != nil || len(h.Publications) != 1 {
+				if h, err := w.hub.History(context.Background(), "news", engine.Position{}, engine.Limit{Messages: 10}); err != nil || len(h.Publications) != 1 {
 					t.Errorf("a session that %s: %d messages of history, %v", name, len(h.Publications), err)
 				}
 				leave(s, names)
@@ -185,7 +185,7 @@ func TestChannelBytesMatchesMemory(t *testing.T) {
 			before := heapInUse()
 			for i, s := range all {
 				for j := range c.each {
-					if r := s.Join([]boreas.Join{{Channel: c.channel(i, j), Watch: c.watch, Info: info}}, nil)[0]; r.Err != nil {
+					if r := s.Join(context.Background(), []boreas.Join{{Channel: c.channel(i, j), Watch: c.watch, Info: info}}, nil)[0]; r.Err != nil {
 						t.Fatal(r.Err)
 					}
 				}

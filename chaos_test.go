@@ -41,7 +41,7 @@ func TestChaos(t *testing.T) {
 						s.Alive()
 						switch r.IntN(10) {
 						case 0, 1, 2:
-							s.Join([]boreas.Join{{Channel: ch, Watch: true, Last: r.IntN(5)}, {Channel: "x", Watch: true}}, func(dst []byte, _ []boreas.Joined) []byte { return append(dst, "joined\n"...) })
+							s.Join(context.Background(), []boreas.Join{{Channel: ch, Watch: true, Last: r.IntN(5)}, {Channel: "x", Watch: true}}, func(dst []byte, _ []boreas.Joined) []byte { return append(dst, "joined\n"...) })
 						case 3:
 							s.Leave(ch)
 						case 4, 5:

@@ -6,7 +6,7 @@ import "github.com/boreas-pubsub/boreas/engine"
 // else. It is encoded again at that time, because keeping a copy for each of a thousand blocked
 // readers would take a thousand times its size.
 type cut struct {
-	ch      *channel
+	life    *life
 	pub     *engine.Publication
 	written int // bytes of its form
 
@@ -27,13 +27,13 @@ type cutPlace struct {
 
 // cutAt records that n bytes of the form of a publication have been written, and that its cursor
 // has moved to it. The caller holds s.mu.
-func (s *Session) cutAt(ch *channel, p *engine.Publication, n int) {
-	c := &cut{ch: ch, pub: p, written: n}
+func (s *Session) cutAt(l *life, p *engine.Publication, n int) {
+	c := &cut{life: l, pub: p, written: n}
 	if s.personal {
 		c.format = s.format.(SessionFormat)
 		for _, sub := range s.subs {
-			if sub.ch.feed == nil {
-				c.places = append(c.places, cutPlace{sub.ch.name, sub.position()})
+			if sub.channel().feed == nil {
+				c.places = append(c.places, cutPlace{sub.channel().name, sub.position()})
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func (c *cut) appendRest(dst []byte, f Format) []byte {
 		f = c.format.At(c.position)
 	}
 	start := len(dst)
-	dst = appendForm(dst, f, c.ch, c.pub)
+	dst = appendForm(dst, f, c.life, c.pub)
 	return append(dst[:start], dst[start+c.written:]...)
 }
 

@@ -145,23 +145,33 @@ func guarded[T any](panics *atomic.Uint64, call func() (T, error)) (value T, err
 
 // delivery is a follower that can end before the engine stops it.
 type delivery struct {
-	mu      sync.Mutex
-	deliver func(*engine.Publication) // nil once it has ended
+	mu sync.Mutex
+	to engine.Follower // nil once it has ended
 }
 
-func (d *delivery) take(p *engine.Publication) {
+// Deliver implements [engine.Follower].
+func (d *delivery) Deliver(p *engine.Publication) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.deliver != nil {
-		d.deliver(p)
+	if d.to != nil {
+		d.to.Deliver(p)
 	}
 }
 
-// end ends the deliveries. After it has returned, deliver is not called again.
+// Reset implements [engine.Follower].
+func (d *delivery) Reset(head engine.Position, reason error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.to != nil {
+		d.to.Reset(head, reason)
+	}
+}
+
+// end ends the deliveries. After it has returned, the follower is not called again.
 func (d *delivery) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.deliver = nil
+	d.to = nil
 }
 
 // stopWait is how long the last subscriber that leaves a channel waits for the engine.

@@ -2,6 +2,7 @@ package boreas
 
 import (
 	"context"
+	"errors"
 
 	"github.com/boreas-pubsub/boreas/engine"
 )
@@ -23,8 +24,60 @@ func (h *Hub) callPublish(ctx context.Context, c caller, channel string, m engin
 	return bounded(ctx, h, c, func(ctx context.Context) (engine.Ack, error) { return h.engine.Publish(ctx, channel, m) }, nil)
 }
 
+// callPublishMany calls the engine's PublishMany, or its Publish for each item.
+func (h *Hub) callPublishMany(ctx context.Context, c caller, items []engine.Item) []engine.Result {
+	results := make([]engine.Result, len(items))
+	b, ok := h.engine.(engine.Batcher)
+	if !ok || len(items) == 0 {
+		var late error
+		for i, item := range items {
+			if r := &results[i]; late != nil {
+				r.Err = late
+			} else if r.Ack, r.Err = h.callPublish(ctx, c, item.Channel, item.Message); errors.Is(r.Err, ErrEngineTimeout) {
+				late = r.Err
+			}
+		}
+		return results
+	}
+	got, err := h.callBatcher(ctx, c, b, items)
+	for i := range results {
+		if err != nil {
+			results[i].Err = err
+		} else {
+			results[i] = got[i]
+		}
+	}
+	return results
+}
+
+func (h *Hub) callBatcher(ctx context.Context, c caller, b engine.Batcher, items []engine.Item) ([]engine.Result, error) {
+	if !h.calls.enter() {
+		return nil, engine.ErrClosed
+	}
+	defer h.calls.leave()
+	ctx, cancel := h.untilClosed(ctx)
+	defer cancel()
+	if h.instant {
+		return b.PublishMany(ctx, items), nil
+	}
+	return bounded(ctx, h, c, func(ctx context.Context) ([]engine.Result, error) { return b.PublishMany(ctx, items), nil }, nil)
+}
+
+// Ready returns nil if the hub and its engine can accept publications, and an error that says why
+// not otherwise. Error: [engine.ErrClosed], those of the engine if it is an [engine.Readier].
+func (h *Hub) Ready() error {
+	if !h.calls.enter() {
+		return engine.ErrClosed
+	}
+	defer h.calls.leave()
+	if e, ok := h.engine.(engine.Readier); ok {
+		return e.Ready()
+	}
+	return nil
+}
+
 // read calls the engine's Read.
-func (h *Hub) read(ctx context.Context, c caller, channel string, since engine.Position, limit int) (engine.History, error) {
+func (h *Hub) read(ctx context.Context, c caller, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	if !h.calls.enter() {
 		return engine.History{}, engine.ErrClosed
 	}
@@ -46,13 +99,13 @@ type following struct {
 // callFollow calls the engine's Follow. The stop that it returns does not wait long: nothing is
 // delivered after it has returned, even if the engine's own stop takes longer. The caller has
 // entered the gate.
-func (h *Hub) callFollow(channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
+func (h *Hub) callFollow(channel string, to engine.Follower) (engine.Position, func(), error) {
 	if h.instant {
-		return h.engine.Follow(h.ctx, channel, deliver)
+		return h.engine.Follow(h.ctx, channel, to)
 	}
-	d := &delivery{deliver: deliver}
+	d := &delivery{to: to}
 	f, err := bounded(h.ctx, h, forSession, func(ctx context.Context) (following, error) {
-		head, stop, err := h.engine.Follow(ctx, channel, d.take)
+		head, stop, err := h.engine.Follow(ctx, channel, d)
 		return following{head, stop}, err
 	}, func(late following) {
 		h.bounds.stops.add(late.stop)

@@ -76,6 +76,10 @@ var (
 	// log for 30 seconds. The text of the reason includes the engine's error.
 	ErrUnreadable = errors.New("the server cannot read the channel's history")
 
+	// ErrLogReset means that the engine has reset the log of one of the session's channels, and the
+	// session's format cannot tell it of the gap.
+	ErrLogReset = errors.New("messages were lost: the log of a channel has begun anew")
+
 	// ErrRevoked: the session's identity is no longer valid.
 	ErrRevoked = errors.New("the token was revoked")
 

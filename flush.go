@@ -17,6 +17,7 @@ const (
 	flushLagging                // some channel's window does not reach back to the cursor
 	flushLost                   // the connection is lost
 	flushWaiting                // the logs that the cursors need cannot be read for now
+	flushReset                  // a log was reset, of which the session cannot be told
 )
 
 // flush makes one write of the session's pending data of all its channels: its own bytes first,
@@ -27,6 +28,9 @@ func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 	}
 	if s.cut == nil && len(s.out) > maxWrite {
 		return s.writeOwn(t)
+	}
+	if s.stale() != nil && !s.renew() {
+		return flushReset, nil
 	}
 	sub, several := s.behind()
 	own := len(s.out) > 0 || s.cut != nil
@@ -74,7 +78,7 @@ func (s *Session) flushOnce() (outcome, error) {
 // several such.
 func (s *Session) behind() (first *subscription, several bool) {
 	for _, sub := range s.subs {
-		if sub.cursor.Load() < sub.ch.head.Load() {
+		if sub.cursor.Load() < sub.channel().head.Load() {
 			if first != nil {
 				return first, true
 			}
@@ -93,7 +97,7 @@ func (s *Session) gather(b *batch, f Format) (lagging bool) {
 	first := int(s.turn) % n
 	for i := range n {
 		sub := s.subs[(first+i)%n]
-		if sub.cursor.Load() == sub.ch.head.Load() {
+		if sub.cursor.Load() == sub.channel().head.Load() {
 			continue
 		}
 		whole, lag := b.addPending(f, sub, sub)
@@ -173,7 +177,7 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	}
 	if only != nil && n == len(b.buf) && len(b.marks) > 0 {
 		only.cursor.Store(b.marks[len(b.marks)-1].pub.Offset)
-		if only.ch.feed != nil {
+		if only.channel().feed != nil {
 			return 0 // a presence event is no publication
 		}
 		return len(b.marks)
@@ -192,11 +196,11 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 			break // not begun
 		}
 		sub.cursor.Store(m.pub.Offset)
-		if sub.ch.feed == nil {
+		if sub.channel().feed == nil {
 			delivered++
 		}
 		if n < m.end {
-			s.cutAt(sub.ch, m.pub, n-start)
+			s.cutAt(sub.life.Load(), m.pub, n-start)
 			break
 		}
 		start = m.end
@@ -224,6 +228,9 @@ func (s *Session) visit(b *batch, t *tally) (more bool) {
 			s.mu.Unlock()
 			s.finish(err)
 			return false
+		case flushReset:
+			s.endNow(ErrLogReset)
+			return false
 		}
 		s.mu.Unlock()
 		return false
@@ -241,6 +248,10 @@ func (s *Session) flushNow() {
 		return
 	}
 	o, err := s.flushOnce()
+	if o == flushReset {
+		s.endNow(ErrLogReset)
+		return
+	}
 	ended, reason := s.ending && o <= flushDone, s.reason
 	if o > flushDone && o != flushLost {
 		s.startCatchingUp()

@@ -21,10 +21,10 @@ type once struct {
 
 var errNoLeader = errors.New("there is no leader")
 
-func (e *once) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
+func (e *once) Follow(ctx context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
 	e.calls++
 	if e.calls > 1 {
-		return e.Engine.Follow(ctx, channel, deliver)
+		return e.Engine.Follow(ctx, channel, to)
 	}
 	<-time.After(time.Second)
 	if e.panics {

@@ -13,6 +13,8 @@ type group struct {
 	// swept: everybody was visited and got everything up to here, but for those that
 	// catch up, whose own goroutines write to them. Guarded by channel.mu.
 	swept uint64
+	// life is the life of the log in which all members were visited last. Owned by the sweeper.
+	life *life
 
 	mu   sync.Mutex
 	subs []*subscription

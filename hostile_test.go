@@ -97,7 +97,7 @@ func TestSnapshotsInOneJoin(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Authenticate(boreastest.Grant(fmt.Sprint("user", i), fmt.Sprint("user", i)))
-		s.Join([]boreas.Join{{Channel: "chat"}}, nil)
+		s.Join(context.Background(), []boreas.Join{{Channel: "chat"}}, nil)
 	}
 	c := &boreastest.Conn{Form: boreastest.Announcing{}}
 	s, err := c.Open(hub)
@@ -113,7 +113,7 @@ func TestSnapshotsInOneJoin(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&m1)
 	start := time.Now()
-	r := s.Join(joins, nil)
+	r := s.Join(context.Background(), joins, nil)
 	took := time.Since(start)
 	runtime.GC()
 	runtime.ReadMemStats(&m2)
@@ -161,7 +161,7 @@ func TestLastInOneJoin(t *testing.T) {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&base)
-	s.Join(joins, nil)
+	s.Join(context.Background(), joins, nil)
 	if got := (int64(peak) - int64(base.HeapAlloc)) >> 20; got > 20 {
 		t.Errorf("one request of 64 KiB held %d MiB", got)
 	}
@@ -186,13 +186,13 @@ func TestMadeUpNames(t *testing.T) {
 	const names = 100_000
 	for i := range names {
 		name := fmt.Sprint("made up ", i)
-		s.Join([]boreas.Join{{Channel: name}}, nil)
+		s.Join(context.Background(), []boreas.Join{{Channel: name}}, nil)
 		s.Leave(name)
 	}
 	took := time.Since(start)
 	hub.Publish(context.Background(), "other", message("1"))
 	st := e.Stats()
-	h, _ := hub.History(context.Background(), "news", engine.Position{}, 1000)
+	h, _ := hub.History(context.Background(), "news", engine.Position{}, engine.Limit{Messages: 1000})
 	if len(h.Publications) != 100 || st.Bytes > 4<<20 {
 		t.Errorf("after %d joins and leaves in %v: %d logs, %d KiB used of a ceiling of 4096, %d of 100 publications of another channel remain", names, took, st.Channels, st.Bytes>>10, len(h.Publications))
 	}
@@ -248,21 +248,21 @@ func TestSnapshotsOfManyChannels(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Authenticate(boreastest.Grant(fmt.Sprint(i), fmt.Sprint(i)))
-			s.Join(joins, nil)
+			s.Join(context.Background(), joins, nil)
 		}
 		for i := range joins {
 			joins[i].Watch = true
 		}
 		s, _ := w.announced()
 		var got []error
-		for _, r := range s.Join(joins, nil) {
+		for _, r := range s.Join(context.Background(), joins, nil) {
 			got = append(got, r.Err)
 		}
 		full := boreas.ErrTooManyMembers // 6 times 901 members are more than 5,000
 		if want := []error{nil, nil, nil, nil, nil, nil, full, full}; !slices.Equal(got, want) {
 			t.Errorf("got %v", got)
 		}
-		for _, r := range s.Join(joins[6:], nil) {
+		for _, r := range s.Join(context.Background(), joins[6:], nil) {
 			if r.Err != nil || r.Presence == nil || len(r.Presence.Members) != 901 {
 				t.Errorf("in another request: %v", r.Err)
 			}

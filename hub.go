@@ -115,7 +115,7 @@ type Hub struct {
 	options    Options
 	engine     engine.Engine
 	ownsEngine bool
-	instant    bool // the engine never waits for anything: it is a Memory
+	instant    bool // the engine is immediate: its calls never wait
 	channels   channelMap
 	calls      gate           // calls of the engine, except for stop
 	follows    sync.WaitGroup // channels that the engine follows, or stops to follow
@@ -152,7 +152,9 @@ func New(o Options) *Hub {
 	if h.engine == nil {
 		h.engine, h.ownsEngine = memory.New(memory.Options{}), true
 	}
-	_, h.instant = h.engine.(*memory.Engine)
+	if e, ok := h.engine.(engine.Immediate); ok {
+		h.instant = e.Immediate()
+	}
 	h.channels.init()
 	h.calls.init()
 	h.bounds.init(&h.options)
@@ -182,24 +184,59 @@ func (h *Hub) Publish(ctx context.Context, channel string, m engine.Message) (en
 	return h.publish(ctx, forBackend, channel, m)
 }
 
-func (h *Hub) publish(ctx context.Context, c caller, channel string, m engine.Message) (engine.Ack, error) {
-	if err := access.ValidChannel(channel); err != nil {
-		return engine.Ack{}, err
+// PublishMany publishes messages in their order and returns a result for each, once the engine has
+// accepted or refused it. An engine that is an [engine.Batcher] gets all of them in one call. After
+// an [ErrEngineTimeout] no further message is published: each would wait as long again. The errors
+// of a result are those of Publish.
+func (h *Hub) PublishMany(ctx context.Context, items []engine.Item) []engine.Result {
+	results := make([]engine.Result, len(items))
+	valid := make([]engine.Item, 0, len(items))
+	index := make([]int, 0, len(items)) // of each valid item
+	for i, item := range items {
+		if results[i].Err = validItem(item.Channel, item.Message); results[i].Err == nil {
+			valid, index = append(valid, item), append(index, i)
+		}
 	}
-	if len(m.Key) > engine.MaxKey {
-		return engine.Ack{}, ErrKey
+	for k, r := range h.callPublishMany(ctx, forBackend, valid) {
+		results[index[k]] = r
+		if r.Err == nil {
+			h.countPublish(valid[k].Message, r.Ack)
+		}
+	}
+	return results
+}
+
+func (h *Hub) publish(ctx context.Context, c caller, channel string, m engine.Message) (engine.Ack, error) {
+	if err := validItem(channel, m); err != nil {
+		return engine.Ack{}, err
 	}
 	ack, err := h.callPublish(ctx, c, channel, m)
 	if err != nil {
 		return engine.Ack{}, err
 	}
+	h.countPublish(m, ack)
+	return ack, nil
+}
+
+// validItem returns an error if the message cannot be published on the channel.
+func validItem(channel string, m engine.Message) error {
+	if err := access.ValidChannel(channel); err != nil {
+		return err
+	}
+	if len(m.Key) > engine.MaxKey {
+		return ErrKey
+	}
+	return nil
+}
+
+// countPublish counts a message that the engine has accepted.
+func (h *Hub) countPublish(m engine.Message, ack engine.Ack) {
 	if ack.Duplicate {
 		h.stats.duplicates.Add(1)
-		return ack, nil
+		return
 	}
 	h.stats.publishes.Add(1)
 	h.stats.publishBytes.Add(uint64(len(m.Data)))
-	return ack, nil
 }
 
 // MayPublish returns nil if who has the grant may publish on the channel: if the grant
@@ -241,7 +278,7 @@ func (h *Hub) Sessions() int {
 // acquire returns the channel with one more reference. The first reference starts to follow it
 // in the engine. Errors: [ErrTooManyJoinedChannels], [engine.ErrClosed] once the hub has shut down, and
 // those of Follow.
-func (h *Hub) acquire(name string) (*channel, error) {
+func (h *Hub) acquire(ctx context.Context, name string) (*channel, error) {
 	if !h.calls.enter() {
 		return nil, engine.ErrClosed
 	}
@@ -256,10 +293,23 @@ func (h *Hub) acquire(name string) (*channel, error) {
 			h.release(ch)
 		}
 	}()
-	if created {
+	switch {
+	case created && h.instant:
 		ch.open(h)
-	} else if opening != nil {
-		<-opening
+	case created:
+		// On a goroutine of its own, because others may wait for it longer than ctx lasts.
+		h.channels.again(ch)
+		go func() {
+			defer h.unref(ch)
+			ch.open(h)
+		}()
+		fallthrough
+	case opening != nil:
+		select {
+		case <-opening:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	if ch.err != nil {
 		return nil, ch.err
@@ -271,6 +321,11 @@ func (h *Hub) acquire(name string) (*channel, error) {
 // release releases a reference. The caller holds no lock, because an engine may be slow.
 func (h *Hub) release(ch *channel) {
 	h.room.add(-subscriptionCost)
+	h.unref(ch)
+}
+
+// unref releases a reference that does not count as a subscription.
+func (h *Hub) unref(ch *channel) {
 	if !h.channels.release(ch) {
 		return
 	}
@@ -283,7 +338,8 @@ func (h *Hub) release(ch *channel) {
 
 func (h *Hub) newChannel(name string) *channel {
 	name = strings.Clone(name) // it may be a substring of a whole request
-	ch := &channel{name: name, queue: &h.queue, rule: h.options.Rules.For(name)}
+	ch := newChannel(name, &h.queue)
+	ch.rule = h.options.Rules.For(name)
 	if mode := ch.rule.Presence; mode != PresenceOff {
 		ch.presence = newPresence(&h.queue, name, presenceOptions{mode: mode, maxUsers: h.options.PresenceUsers, linger: h.options.PresenceLinger, room: &h.room})
 	}

@@ -26,7 +26,7 @@ func manyChannels(b *testing.B, n int) *boreas.Hub {
 		for ; i < n && len(joins) < boreas.DefaultMaxChannels; i++ {
 			joins = append(joins, boreas.Join{Channel: fmt.Sprintf("user.%d", i)})
 		}
-		s.Join(joins, nil)
+		s.Join(context.Background(), joins, nil)
 	}
 	return hub
 }
@@ -94,7 +94,7 @@ func BenchmarkJoinApart(b *testing.B) {
 		channel := fmt.Sprintf("own.%d", next.Add(1))
 		joins := []boreas.Join{{Channel: channel}}
 		for pb.Next() {
-			s.Join(joins, nil)
+			s.Join(context.Background(), joins, nil)
 			s.Leave(channel)
 		}
 	})
@@ -114,12 +114,12 @@ func BenchmarkJoinJoined(b *testing.B) {
 	for i := range boreas.DefaultMaxChannels {
 		joins = append(joins, boreas.Join{Channel: fmt.Sprintf("user.%d", i)})
 	}
-	s.Join(joins, nil)
+	s.Join(context.Background(), joins, nil)
 	again := make([]boreas.Join, 3420)
 	for i := range again {
 		again[i].Channel = "user.999"
 	}
 	for b.Loop() {
-		s.Join(again, nil)
+		s.Join(context.Background(), again, nil)
 	}
 }

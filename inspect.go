@@ -39,11 +39,11 @@ func (h *Hub) Rule(channel string) *Rule { return h.options.Rules.For(channel) }
 
 // History reads a channel's log; see [engine.Engine.Read]. Also [access.ErrChannelName], [ErrEngineBusy]
 // and [ErrEngineTimeout].
-func (h *Hub) History(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+func (h *Hub) History(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	return h.history(ctx, forBackend, channel, since, limit)
 }
 
-func (h *Hub) history(ctx context.Context, c caller, channel string, since engine.Position, limit int) (engine.History, error) {
+func (h *Hub) history(ctx context.Context, c caller, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	if err := access.ValidChannel(channel); err != nil {
 		return engine.History{}, err
 	}
@@ -52,7 +52,7 @@ func (h *Hub) history(ctx context.Context, c caller, channel string, since engin
 
 // History is [Hub.History] as far as the session's grant allows it. Also the errors of
 // [access.Grant.May].
-func (s *Session) History(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+func (s *Session) History(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	if err := s.Grant().May(access.VerbHistory, channel); err != nil {
 		return engine.History{}, err
 	}
@@ -96,7 +96,7 @@ func (h *Hub) Subscribers(channel string) int {
 // Channel describes a channel. One never heard of has no subscribers and an empty log.
 // Errors: [access.ErrChannelName], and those of the engine's Read.
 func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
-	bounds, err := h.History(ctx, name, engine.Position{}, 0)
+	bounds, err := h.History(ctx, name, engine.Position{}, engine.Limit{})
 	if err != nil {
 		return ChannelInfo{}, err
 	}
@@ -206,9 +206,9 @@ func (h *Hub) session(id string) (*Session, error) {
 	return s, nil
 }
 
-// describer is a Conn that can tell what it is.
-type describer interface {
-	// Describe returns how the transport calls itself, and the peer's address.
+// A Describer is a [Conn] that can describe itself, for [Hub.ListSessions].
+type Describer interface {
+	// Describe returns the name of the transport, and the peer's address.
 	Describe() (transport, address string)
 }
 
@@ -226,15 +226,15 @@ func (s *Session) info() (info SessionInfo, live bool) {
 	if s.expiry != nil {
 		info.Expires = s.expiry.at
 	}
-	if d, ok := s.conn.(describer); ok {
+	if d, ok := s.conn.(Describer); ok {
 		info.Transport, info.Address = d.Describe()
 	}
 	if peer, err := netip.ParseAddrPort(info.Address); s.address.IsValid() && (err != nil || peer.Addr().Unmap() != s.address) {
 		info.Address = s.address.String() // the connection's peer is a proxy
 	}
 	for _, sub := range s.subs {
-		if sub.ch.feed == nil {
-			info.Channels = append(info.Channels, sub.ch.name)
+		if sub.channel().feed == nil {
+			info.Channels = append(info.Channels, sub.channel().name)
 		}
 	}
 	return info, true

@@ -2,9 +2,11 @@ package boreas
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
@@ -55,13 +57,13 @@ type Joined struct {
 	Presence *PresenceState
 }
 
-// Join subscribes the session to channels. The results are in the order of the joins;
+// Join subscribes the session to channels. Ctx bounds the calls of the engine. The results are in the order of the joins;
 // one failure leaves the others alone. Answer, if not nil, appends to dst what the peer
 // is to be told of the results: that comes before any publication of these channels.
 // It is called once, unless the session has ended, and must not call the session.
 //
 // A session that joins a channel again stays where it is there.
-func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) []byte) []Joined {
+func (s *Session) Join(ctx context.Context, joins []Join, answer func(dst []byte, results []Joined) []byte) []Joined {
 	results := make([]Joined, len(joins))
 	entries := make([]entry, len(joins))
 	defer func() {
@@ -78,8 +80,8 @@ func (s *Session) Join(joins []Join, answer func(dst []byte, results []Joined) [
 			continue
 		}
 		// Without the lock, because an engine may be slow.
-		entries[i], results[i] = s.prepare(&joins[i])
-		if err := results[i].Err; errors.Is(err, ErrEngineTimeout) {
+		entries[i], results[i] = s.prepare(ctx, &joins[i])
+		if err := results[i].Err; errors.Is(err, ErrEngineTimeout) || err != nil && ctx.Err() != nil {
 			late = err
 		}
 	}
@@ -126,6 +128,7 @@ const maxSnapshots = 5000
 // and where to begin.
 type entry struct {
 	ch   *channel
+	life *life                 // of the log, to which at belongs
 	at   uint64                // offset
 	pubs []*engine.Publication // the first after that, as far as they have been read
 	head engine.Position       // the log's, if it has nothing after pubs
@@ -180,7 +183,7 @@ func (s *Session) writeRead(entries []entry) {
 	f := s.batchFormat()
 	b.begin(f, s.cut, s.out)
 	for _, e := range entries {
-		if e.sub != nil && !b.add(f, e.sub.ch, e.sub, e.pubs) {
+		if e.sub != nil && !b.add(f, e.life, e.sub, e.pubs) {
 			break
 		}
 	}
@@ -194,18 +197,18 @@ func (s *Session) writeRead(entries []entry) {
 }
 
 // prepare does the part of a join that must not hold the session's lock.
-func (s *Session) prepare(j *Join) (entry, Joined) {
+func (s *Session) prepare(ctx context.Context, j *Join) (entry, Joined) {
 	if err := s.mayPrepare(j); err != nil {
 		return entry{}, Joined{Err: err}
 	}
-	ch, err := s.hub.acquire(j.Channel)
+	ch, err := s.hub.acquire(ctx, j.Channel)
 	if err != nil {
 		return entry{}, Joined{Err: err}
 	}
-	e := entry{ch: ch, at: atHead}
+	e := entry{ch: ch, life: ch.life.Load(), at: atHead}
 	r := Joined{}
 	if !j.Since.IsZero() {
-		h, err := s.hub.read(s.hub.ctx, forSession, j.Channel, j.Since, catchUpLimit)
+		h, err := s.hub.readInLife(ctx, &e, j.Since, engine.Limit{Messages: catchUpLimit, Bytes: maxWrite})
 		reason, lost := gapReason(err)
 		switch {
 		case lost:
@@ -215,14 +218,14 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 			return e, Joined{Err: err}
 		default:
 			e.at, e.pubs, r.Recovered = j.Since.Offset, h.Publications, true
-			if len(h.Publications) < catchUpLimit {
+			if !h.More {
 				e.head = h.Head
 			}
 		}
 	}
 	if j.Last > 0 && !r.Recovered && s.mayRead(j) == nil {
 		e.last = true
-		h, err := s.hub.read(s.hub.ctx, forSession, j.Channel, engine.Position{}, -j.Last)
+		h, err := s.hub.readInLife(ctx, &e, engine.Position{}, engine.Limit{Messages: -j.Last, Bytes: maxWrite})
 		if err != nil {
 			return e, Joined{Err: err}
 		}
@@ -233,12 +236,36 @@ func (s *Session) prepare(j *Join) (entry, Joined) {
 			e.at = h.Publications[0].Offset - 1
 			// Not all of them, because a request can cause this thousands of times.
 			e.pubs = slices.Clone(h.Publications[:min(len(h.Publications), catchUpLimit)])
-			if len(e.pubs) == len(h.Publications) {
+			if !h.More && len(e.pubs) == len(h.Publications) {
 				e.head = h.Head
 			}
 		}
 	}
 	return e, r
+}
+
+// readInLife reads the log for a join. If the engine has started another epoch, which the hub does
+// not know yet, it waits for the engine's Reset: until then, no position of the new epoch can be a
+// subscription's. Error: [ErrEngineTimeout] if no Reset comes.
+func (h *Hub) readInLife(ctx context.Context, e *entry, since engine.Position, limit engine.Limit) (engine.History, error) {
+	history, err := h.read(ctx, forSession, e.ch.name, since, limit)
+	if history.Head.Epoch == 0 || history.Head.Epoch == e.life.epoch {
+		return history, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.bounds.timeout)
+	defer cancel()
+	for {
+		if e.life = e.ch.life.Load(); e.life.epoch == history.Head.Epoch {
+			return history, err
+		}
+		select {
+		case <-time.After(firstLook):
+		case <-ctx.Done():
+			return engine.History{}, ErrEngineTimeout
+		case <-h.ctx.Done():
+			return engine.History{}, engine.ErrClosed
+		}
+	}
 }
 
 func (s *Session) mayPrepare(j *Join) error {
@@ -295,7 +322,7 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 			return
 		}
 		r.Position = sub.position()
-		s.watch(j, sub.ch, r)
+		s.watch(j, sub.channel(), r)
 		return
 	}
 	if r.Err = s.mayJoin(); r.Err != nil { // the same
@@ -304,12 +331,12 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 	if r.Err = s.hub.registry.addChannels(s, 1); r.Err != nil {
 		return
 	}
-	sub := &subscription{session: s, ch: e.ch}
+	sub := newSubscription(s, e.ch)
 	// Before the channel knows of it, so that a sweeper that visits the session
 	// finds it there.
 	s.addSub(sub)
 	var first bool
-	if first, r.Err = e.ch.add(sub, e.at); r.Err != nil {
+	if first, r.Err = e.ch.add(sub, e.life, e.at); r.Err != nil {
 		s.removeLast()
 		s.hub.registry.addChannels(s, -1)
 		return
@@ -320,10 +347,10 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 	if r.Gap.Reason != "" {
 		r.Gap.To = r.Position
 	}
-	if p := sub.ch.presence; p != nil {
+	if p := sub.channel().presence; p != nil {
 		p.enterWith(s.ID(), s.user(), j.Info, s.verifiedInfo())
 	}
-	s.watch(j, sub.ch, r)
+	s.watch(j, sub.channel(), r)
 }
 
 // verifiedInfo returns the info of the session's token, or "". The caller holds mu.
@@ -344,7 +371,7 @@ func (s *Session) watch(j *Join, ch *channel, r *Joined) {
 	if sub := s.findFeed(j.Channel); sub != nil {
 		state = ch.presence.rewatch(sub) // it includes the publications that are on their way
 	} else {
-		sub := &subscription{session: s, ch: ch.presence.events}
+		sub := newSubscription(s, ch.presence.events)
 		s.hub.room.add(subscriptionCost)
 		s.addSub(sub)
 		state = ch.presence.watch(sub)

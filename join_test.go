@@ -46,12 +46,12 @@ func joinLine(dst []byte, joins []boreas.Join, results []boreas.Joined) []byte {
 
 // joins joins the channels, and has the answer appear among the connection's lines.
 func (w world) joins(s *boreas.Session, joins ...boreas.Join) []boreas.Joined {
-	return s.Join(joins, func(dst []byte, results []boreas.Joined) []byte { return joinLine(dst, joins, results) })
+	return s.Join(context.Background(), joins, func(dst []byte, results []boreas.Joined) []byte { return joinLine(dst, joins, results) })
 }
 
 func (w world) head(channel string) engine.Position {
 	w.Helper()
-	h, err := w.hub.History(context.Background(), channel, engine.Position{}, 0)
+	h, err := w.hub.History(context.Background(), channel, engine.Position{}, engine.Limit{})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestLastOfAResumeNeedsHistory(t *testing.T) {
 			w.joins(s, boreas.Join{Channel: "news", Since: lost, Last: 1 << 30})
 			w.want(c, want...)
 			s.Leave("news")
-			if err := s.Join([]boreas.Join{{Channel: "news", Last: 1}}, nil)[0].Err; (err == nil) != (verbs&access.VerbHistory != 0) {
+			if err := s.Join(context.Background(), []boreas.Join{{Channel: "news", Last: 1}}, nil)[0].Err; (err == nil) != (verbs&access.VerbHistory != 0) {
 				t.Errorf("last alone, with %v: %v", verbs, err)
 			}
 		}

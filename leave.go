@@ -42,7 +42,7 @@ func (s *Session) depart(linger bool) departure {
 // drop takes subscriptions out of their channels.
 func (h *Hub) drop(d departure) {
 	for _, sub := range d.subs {
-		ch := sub.ch
+		ch := sub.channel()
 		last := ch.remove(sub)
 		if ch.feed != nil {
 			h.room.add(-subscriptionCost)

@@ -28,9 +28,9 @@ func (ch *channel) awaitLog(h *Hub, wake chan struct{}) <-chan struct{} {
 	if ch.watch == nil {
 		w := &logWatch{shown: make(chan struct{})}
 		ch.watch = w
-		floor, unkept := ch.floor, ch.unkept // offset that the log must show
+		l, floor, unkept := ch.life.Load(), ch.floor, ch.unkept // offsets that the log must show
 		h.goroutines.Go(func() {
-			h.watchLog(ch, floor, unkept)
+			h.watchLog(l, floor, unkept)
 			ch.endWatch(w)
 		})
 	}
@@ -40,14 +40,15 @@ func (ch *channel) awaitLog(h *Hub, wake chan struct{}) <-chan struct{} {
 
 // watchLog returns when the channel's log shows the publication at offset unkept and its head is
 // at the floor or after it, when the log cannot be read, or when no session needs it any more.
-func (h *Hub) watchLog(ch *channel, floor, unkept uint64) {
-	for pause := firstLook; ch.subscribers() > 0; pause = min(2*pause, lastLook) {
+func (h *Hub) watchLog(l *life, floor, unkept uint64) {
+	ch := l.ch
+	for pause := firstLook; ch.subscribers() > 0 && ch.life.Load() == l; pause = min(2*pause, lastLook) {
 		select {
 		case <-time.After(pause):
 		case <-h.ctx.Done():
 			return
 		}
-		log, err := h.read(h.ctx, forCatchUp, ch.name, engine.Position{}, -1)
+		log, err := h.read(h.ctx, forCatchUp, ch.name, engine.Position{}, engine.Limit{Messages: -1})
 		if err != nil {
 			return // each waiting session handles the error itself
 		}
@@ -78,11 +79,11 @@ func (ch *channel) endWatch(w *logWatch) {
 // publication. It returns false if the log does not yet show everything that the engine has
 // delivered. The caller holds Session.mu.
 func (sub *subscription) pass(head engine.Position) bool {
-	ch := sub.ch
+	ch := sub.channel()
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	at := sub.cursor.Load()
-	if ch.unkept > at || head.Offset < ch.floor {
+	if sub.life.Load() != ch.life.Load() || head.Epoch != ch.life.Load().epoch || ch.unkept > at || head.Offset < ch.floor {
 		return false
 	}
 	sub.cursor.Store(max(at, ch.floor))

@@ -77,7 +77,7 @@ func (w world) join(s *boreas.Session, channel string) {
 }
 
 func join(s *boreas.Session, channel string) error {
-	return s.Join([]boreas.Join{{Channel: channel}}, nil)[0].Err
+	return s.Join(context.Background(), []boreas.Join{{Channel: channel}}, nil)[0].Err
 }
 
 // want waits until the bubble is idle, and compares all lines that the connection has received.

@@ -54,7 +54,7 @@ func newPresence(q *queue, name string, o presenceOptions) *presence {
 	}
 	p := &presence{
 		options:  o,
-		events:   &channel{name: name, queue: q},
+		events:   newChannel(name, q),
 		who:      newAttendance(o.room),
 		counting: o.mode == PresenceCount,
 	}
@@ -136,7 +136,7 @@ func (p *presence) leave(session, user string) {
 // get applies.
 func (p *presence) watch(sub *subscription) PresenceState {
 	p.mu.Lock()
-	p.events.add(sub, atHead)
+	p.events.add(sub, nil, atHead)
 	state := p.stateNow()
 	p.mu.Unlock()
 	state.sort()
@@ -283,7 +283,7 @@ func (p *presence) tell(e PresenceEvent) {
 	p.seq++
 	p.latest = nil
 	_, wall := clock.Both()
-	p.events.deliver(&engine.Publication{Offset: p.seq, Time: wall, Data: e.encode()})
+	p.events.Deliver(&engine.Publication{Offset: p.seq, Time: wall, Data: e.encode()})
 }
 
 // watched tells whether anybody watches.

@@ -34,7 +34,7 @@ func inRoom(t *testing.T, o presenceOptions, test func(r theRoom)) {
 
 // watching returns the room with somebody who watches from now on.
 func (r theRoom) watching() theRoom {
-	r.sub = &subscription{ch: r.events}
+	r.sub = newSubscription(nil, r.events)
 	r.watch(r.sub)
 	return r
 }
@@ -47,7 +47,7 @@ func (r theRoom) heard() []string {
 
 func heard(t *testing.T, sub *subscription) (events []string) {
 	t.Helper()
-	pubs, ok := sub.ch.pending(nil, sub.cursor.Load(), 1<<30)
+	pubs, ok := sub.channel().pending(nil, sub.life.Load(), sub.cursor.Load(), 1<<30)
 	if !ok {
 		t.Fatal("the window has passed the watcher")
 	}
@@ -391,7 +391,7 @@ func TestTheStateEventIsShared(t *testing.T) {
 	q := new(queue)
 	q.init()
 	p := newPresence(q, "chat", presenceOptions{mode: PresenceFull})
-	sub := &subscription{session: &Session{}, ch: p.events}
+	sub := newSubscription(&Session{}, p.events)
 	p.watch(sub)
 	p.enter("s_1", "a", nil)
 	first := p.stateEvent()
@@ -410,11 +410,11 @@ func TestWhatWasReadBeforeItBeganAnew(t *testing.T) {
 	h := New(Options{})
 	defer h.Shutdown(context.Background(), 0)
 	s := &Session{hub: h}
-	sub := &subscription{session: s, ch: h.newChannel("chat")}
+	sub := newSubscription(s, h.newChannel("chat"))
 	s.subs = []*subscription{sub}
 	sub.cursor.Store(5)
 	// It would panic if it wrote: the session has no connection.
-	o, err := s.writeHistory(sub, engine.History{Publications: []*engine.Publication{{Offset: 4}}})
+	o, err := s.writeHistory(sub, sub.life.Load(), engine.History{Publications: []*engine.Publication{{Offset: 4}}})
 	if o != flushDone || err != nil || sub.cursor.Load() != 5 {
 		t.Errorf("outcome %v, %v, cursor %d", o, err, sub.cursor.Load())
 	}

@@ -1,6 +1,7 @@
 package boreas_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func (w world) member(user string) (*boreas.Session, *boreastest.Conn) {
 func (w world) watch(s *boreas.Session, channel string) {
 	w.Helper()
 	joins := []boreas.Join{{Channel: channel, Watch: true}}
-	results := s.Join(joins, func(dst []byte, results []boreas.Joined) []byte {
+	results := s.Join(context.Background(), joins, func(dst []byte, results []boreas.Joined) []byte {
 		text, err := json.Marshal(results[0].Presence)
 		if err != nil {
 			w.Error(err)
@@ -113,7 +114,7 @@ func TestPresenceEventsReachThoseWhoWatch(t *testing.T) {
 		ann, annConn := w.member("ann")
 		w.watch(ann, "room.a")
 		bob, bobConn := w.member("bob")
-		bob.Join([]boreas.Join{{Channel: "room.a", Info: json.RawMessage(`{"name": "Bob"}`)}}, nil)
+		bob.Join(context.Background(), []boreas.Join{{Channel: "room.a", Info: json.RawMessage(`{"name": "Bob"}`)}}, nil)
 		w.settle()
 		w.publish("room.a", "hello")
 		w.settle()

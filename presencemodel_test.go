@@ -120,7 +120,7 @@ func (v *presenceView) apply(data []byte, at time.Time) error {
 
 // read applies what has come.
 func (v *presenceView) read() error {
-	pubs, ok := v.sub.ch.pending(nil, v.sub.cursor.Load(), 1<<30)
+	pubs, ok := v.sub.channel().pending(nil, v.sub.life.Load(), v.sub.cursor.Load(), 1<<30)
 	if !ok {
 		return fmt.Errorf("the window has passed cursor %d", v.sub.cursor.Load())
 	}
@@ -134,7 +134,7 @@ func (v *presenceView) read() error {
 }
 
 func watchPresence(p *presence) *presenceView {
-	v := &presenceView{sub: &subscription{ch: p.events}}
+	v := &presenceView{sub: newSubscription(nil, p.events)}
 	v.state = p.watch(v.sub)
 	return v
 }

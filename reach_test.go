@@ -59,7 +59,7 @@ func (r *reach) attack(address string) {
 		info := append(append([]byte{'"'}, bytes.Repeat([]byte("i"), boreas.MaxInfo-2)...), '"')
 		for refused := false; !refused; {
 			j := boreas.Join{Channel: r.name("room."), Watch: true, Info: info}
-			switch err := s.Join([]boreas.Join{j}, nil)[0].Err; {
+			switch err := s.Join(context.Background(), []boreas.Join{j}, nil)[0].Err; {
 			case errors.Is(err, boreas.ErrTooManyChannels), errors.Is(err, boreas.ErrTooManyAddressChannels), errors.Is(err, boreas.ErrTooManyJoinedChannels):
 				refused = true
 			case err != nil:

@@ -59,12 +59,13 @@ func (c *catchUp) read(s *Session) (outcome, error) {
 			waiting++
 			continue
 		}
-		h, err := s.readLog(sub, catchUpLimit)
+		l := sub.life.Load()
+		h, err := s.readLog(sub, engine.Limit{Messages: catchUpLimit, Bytes: maxWrite})
 		switch {
 		case errors.Is(err, engine.ErrExpired) && s.notices() != nil:
 			s.skip(sub, GapSlow, h.Floor)
 			fell = true
-		case lost(err):
+		case lost(err) && !(errors.Is(err, engine.ErrUnknownEpoch) && s.notices() != nil): // with notices, a Reset is to come
 			s.End(ErrSlow)
 			return flushDone, nil // catchUpOnce sees to the last words
 		case s.hub.ctx.Err() != nil:
@@ -79,12 +80,12 @@ func (c *catchUp) read(s *Session) (outcome, error) {
 			continue
 		case len(h.Publications) == 0:
 			if !s.pass(sub, h.Head) {
-				c.wait(sub, wait{shown: sub.ch.awaitLog(s.hub, s.wakeup())})
+				c.wait(sub, wait{shown: sub.channel().awaitLog(s.hub, s.wakeup())})
 				waiting++
 				continue
 			}
 		default:
-			if o, err := s.writeHistory(sub, h); o >= flushBlocked {
+			if o, err := s.writeHistory(sub, l, h); o >= flushBlocked {
 				delete(c.waits, sub)
 				return o, err
 			}
@@ -157,17 +158,17 @@ func (s *Session) pass(sub *subscription, head engine.Position) bool {
 	return sub.pass(head)
 }
 
-func (s *Session) writeHistory(sub *subscription, h engine.History) (outcome, error) {
+func (s *Session) writeHistory(sub *subscription, l *life, h engine.History) (outcome, error) {
 	b, t := getBatch(), tally{}
 	defer putBatch(b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ending || !slices.Contains(s.subs, sub) || h.Publications[0].Offset <= sub.cursor.Load() {
-		return flushDone, nil // it left meanwhile, or joined again
+	if s.ending || !slices.Contains(s.subs, sub) || sub.life.Load() != l || h.Publications[0].Offset <= sub.cursor.Load() {
+		return flushDone, nil // it left meanwhile, or joined again, or the log was reset
 	}
 	f := s.batchFormat()
 	b.begin(f, s.cut, s.out)
-	b.add(f, sub.ch, sub, h.Publications)
+	b.add(f, l, sub, h.Publications)
 	o, err := s.write(b, &t, nil)
 	t.addTo(&s.hub.stats)
 	return o, err
@@ -175,11 +176,11 @@ func (s *Session) writeHistory(sub *subscription, h engine.History) (outcome, er
 
 // readLog reads the log after the subscription's cursor. Presence events are not kept, so for a
 // subscription to them one event stands for all of them.
-func (s *Session) readLog(sub *subscription, limit int) (engine.History, error) {
-	if sub.ch.feed != nil {
-		return engine.History{Publications: []*engine.Publication{sub.ch.feed.stateEvent()}}, nil
+func (s *Session) readLog(sub *subscription, limit engine.Limit) (engine.History, error) {
+	if sub.channel().feed != nil {
+		return engine.History{Publications: []*engine.Publication{sub.channel().feed.stateEvent()}}, nil
 	}
-	return s.hub.read(s.hub.ctx, forCatchUp, sub.ch.name, sub.position(), limit)
+	return s.hub.read(s.hub.ctx, forCatchUp, sub.channel().name, sub.position(), limit)
 }
 
 // laggards returns the subscriptions that are behind their channel's window.
@@ -188,7 +189,7 @@ func (s *Session) laggards() []*subscription {
 	defer s.mu.Unlock()
 	var all []*subscription
 	for _, sub := range s.subs {
-		if sub.ch.windowPassed(sub.cursor.Load()) {
+		if sub.channel().passed(sub) {
 			all = append(all, sub)
 		}
 	}

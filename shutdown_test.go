@@ -52,18 +52,18 @@ func (e *lent) Publish(ctx context.Context, channel string, m engine.Message) (e
 	return e.Engine.Publish(ctx, channel, m)
 }
 
-func (e *lent) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+func (e *lent) Read(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	if err := e.call(ctx, "Read"); err != nil {
 		return engine.History{}, err
 	}
 	return e.Engine.Read(ctx, channel, since, limit)
 }
 
-func (e *lent) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
+func (e *lent) Follow(ctx context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
 	if err := e.call(ctx, "Follow"); err != nil {
 		return engine.Position{}, nil, err
 	}
-	head, stop, err := e.Engine.Follow(ctx, channel, deliver)
+	head, stop, err := e.Engine.Follow(ctx, channel, to)
 	return head, func() { e.call(context.Background(), "stop"); stop() }, err
 }
 
@@ -170,7 +170,7 @@ func TestShutdownEndsCallsUnderWay(t *testing.T) {
 			return errOf(s.Publish(never, "a", engine.Message{}, boreas.PublishOptions{}))
 		},
 		"history": func(w world, _ *boreas.Session, _ engine.Position) error {
-			return errOf(w.hub.History(never, "a", engine.Position{}, 1))
+			return errOf(w.hub.History(never, "a", engine.Position{}, engine.Limit{Messages: 1}))
 		},
 		"channel": func(w world, _ *boreas.Session, _ engine.Position) error { return errOf(w.hub.Channel(never, "a")) },
 		"list": func(w world, _ *boreas.Session, _ engine.Position) error {
@@ -179,7 +179,7 @@ func TestShutdownEndsCallsUnderWay(t *testing.T) {
 		},
 		"join": func(w world, s *boreas.Session, _ engine.Position) error { return join(s, "b") },
 		"resume": func(w world, s *boreas.Session, p engine.Position) error {
-			return s.Join([]boreas.Join{{Channel: "b", Since: p}}, nil)[0].Err
+			return s.Join(context.Background(), []boreas.Join{{Channel: "b", Since: p}}, nil)[0].Err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestCallsAfterShutdown(t *testing.T) {
 		_, _, listed := w.hub.ListChannels(ctx, "", "", 1)
 		for name, err := range map[string]error{
 			"publish": errOf(w.hub.Publish(ctx, "a", engine.Message{})),
-			"history": errOf(w.hub.History(ctx, "a", engine.Position{}, 1)),
+			"history": errOf(w.hub.History(ctx, "a", engine.Position{}, engine.Limit{Messages: 1})),
 			"channel": errOf(w.hub.Channel(ctx, "a")),
 			"list":    listed,
 			"join":    join(s, "b"),
@@ -269,12 +269,12 @@ func TestShutdownDuringManyCalls(t *testing.T) {
 							case 0:
 								s.Publish(ctx, channel, engine.Message{Data: []byte("1")}, boreas.PublishOptions{})
 							case 1:
-								s.History(ctx, channel, engine.Position{}, 5)
+								s.History(ctx, channel, engine.Position{}, engine.Limit{Messages: 5})
 							case 2:
 								s.Leave(channel)
 							default:
-								h, _ := w.hub.History(ctx, channel, engine.Position{}, 0)
-								s.Join([]boreas.Join{{Channel: channel, Since: h.Floor}}, nil)
+								h, _ := w.hub.History(ctx, channel, engine.Position{}, engine.Limit{})
+								s.Join(context.Background(), []boreas.Join{{Channel: channel, Since: h.Floor}}, nil)
 							}
 						}
 						if n(3) > 0 {

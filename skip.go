@@ -11,7 +11,9 @@ import (
 func (s *Session) skip(sub *subscription, reason GapReason, to engine.Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.skipNow(sub, reason, to.Offset)
+	if l := sub.life.Load(); l.epoch == to.Epoch {
+		s.skipNow(sub, reason, to.Offset)
+	}
 }
 
 // skipNow is skip for a caller that holds s.mu.
@@ -21,8 +23,8 @@ func (s *Session) skipNow(sub *subscription, reason GapReason, to uint64) {
 		return
 	}
 	sub.cursor.Store(to)
-	epoch := sub.ch.epoch
-	s.out = s.batchFormat().(NoticeFormat).AppendGap(s.out, sub.ch.name, Gap{Reason: reason, From: engine.Position{Epoch: epoch, Offset: from}, To: engine.Position{Epoch: epoch, Offset: to}})
+	l := sub.life.Load()
+	s.out = s.batchFormat().(NoticeFormat).AppendGap(s.out, l.ch.name, Gap{Reason: reason, From: l.at(from), To: l.at(to)})
 	s.hub.stats.gap(reason)
 }
 
@@ -35,10 +37,12 @@ func (s *Session) conflate() {
 		return // or what it has been told would pile up before it takes any of it
 	}
 	for _, sub := range s.subs {
-		if sub.ch.rule == nil || !sub.ch.rule.Latest {
+		if sub.channel().rule == nil || !sub.channel().rule.Latest {
 			continue
 		}
-		s.skipNow(sub, GapConflated, sub.ch.beforeHead())
+		if l := sub.life.Load(); l == l.ch.life.Load() {
+			s.skipNow(sub, GapConflated, l.ch.beforeHead(l))
+		}
 	}
 	if s.conflating = len(s.out) > 0; s.conflating {
 		s.countOut()

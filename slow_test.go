@@ -203,7 +203,7 @@ type late struct {
 	until time.Time
 }
 
-func (l *late) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+func (l *late) Read(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	h, err := l.Engine.Read(ctx, channel, since, limit)
 	if time.Now().Before(l.until) {
 		h.Publications = nil

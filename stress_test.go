@@ -73,7 +73,7 @@ func stress(t *testing.T, round int) {
 					case 1:
 						j.Since = at[ch]
 					}
-					res := m.s.Join([]boreas.Join{j}, func(dst []byte, rs []boreas.Joined) []byte {
+					res := m.s.Join(context.Background(), []boreas.Join{j}, func(dst []byte, rs []boreas.Joined) []byte {
 						if rs[0].Err != nil {
 							return dst
 						}
@@ -121,7 +121,7 @@ func stress(t *testing.T, round int) {
 	synctest.Wait()
 	heads := map[string]uint64{}
 	for _, ch := range names {
-		h, _ := hub.History(context.Background(), ch, engine.Position{}, 0)
+		h, _ := hub.History(context.Background(), ch, engine.Position{}, engine.Limit{})
 		heads[ch] = h.Head.Offset
 	}
 	for i, m := range all {

@@ -12,18 +12,28 @@ import (
 type subscription struct {
 	// Immutable once added to the channel.
 	session *Session
-	ch      *channel
 	group   *group
-	born    uint64 // head of the channel when added; up to there, publications that it does not want back are delivered, too
 
-	cursor atomic.Uint64 // offset of the newest publication written to the session; written with Session.mu held
+	// Written with Session.mu held; sweepers read them without it.
+	life   atomic.Pointer[life] // of the channel's log, to which cursor, own and born belong
+	cursor atomic.Uint64        // offset of the newest publication written to the session
 
 	index uint8 // in group.subs, below groupSize; guarded by group.mu
 
 	// Guarded by Session.mu.
 	publishing uint16 // publications of the session, not wanted back, that are under way
 	own        uint32 // distance from born to the newest such publication that is no longer under way
+	born       uint64 // head of the channel when added; up to there, publications that it does not want back are delivered, too
 }
+
+// newSubscription returns a subscription of the session to the channel, which does not have it yet.
+func newSubscription(s *Session, ch *channel) *subscription {
+	sub := &subscription{session: s}
+	sub.life.Store(ch.life.Load())
+	return sub
+}
+
+func (sub *subscription) channel() *channel { return sub.life.Load().ch }
 
 // silent reports whether the next publications may include some that the session published and does
 // not want back. Such a session does not share encoded bytes with others. The caller holds
@@ -48,5 +58,5 @@ func (sub *subscription) published(offset uint64) {
 
 // position returns the position of the newest publication written to the session.
 func (sub *subscription) position() engine.Position {
-	return engine.Position{Epoch: sub.ch.epoch, Offset: sub.cursor.Load()}
+	return sub.life.Load().at(sub.cursor.Load())
 }

@@ -55,7 +55,7 @@ func (t *subTable) add(sub *subscription) {
 			}
 		}
 	}
-	i := t.home(sub.ch.name)
+	i := t.home(sub.channel().name)
 	for t.slots[i] != nil {
 		i = t.next(i)
 	}
@@ -66,14 +66,14 @@ func (t *subTable) add(sub *subscription) {
 // remove removes a subscription that is in the table. Later entries move up, so that find still
 // reaches each of them from its home slot.
 func (t *subTable) remove(sub *subscription) {
-	i := t.home(sub.ch.name)
+	i := t.home(sub.channel().name)
 	for t.slots[i] != sub {
 		i = t.next(i)
 	}
 	t.used--
 	mask := len(t.slots) - 1
 	for j := t.next(i); t.slots[j] != nil; j = t.next(j) {
-		if home := t.home(t.slots[j].ch.name); (j-home)&mask >= (j-i)&mask {
+		if home := t.home(t.slots[j].channel().name); (j-home)&mask >= (j-i)&mask {
 			t.slots[i] = t.slots[j]
 			i = j
 		}
@@ -82,7 +82,7 @@ func (t *subTable) remove(sub *subscription) {
 }
 
 func (sub *subscription) is(name string, events bool) bool {
-	return sub.ch.name == name && (sub.ch.feed != nil) == events
+	return sub.channel().name == name && (sub.channel().feed != nil) == events
 }
 
 // find returns the session's subscription to the channel, or nil if there is none. The caller of
@@ -107,7 +107,7 @@ func (s *Session) findSub(channel string, events bool) *subscription {
 // addSub adds a subscription that the session does not have yet.
 func (s *Session) addSub(sub *subscription) {
 	s.subs = append(s.subs, sub)
-	if sub.ch.feed == nil {
+	if sub.channel().feed == nil {
 		s.joined++
 	}
 	switch {
@@ -143,7 +143,7 @@ func (s *Session) removeSubs(subs []*subscription) {
 }
 
 func (s *Session) removed(sub *subscription) {
-	if sub.ch.feed == nil {
+	if sub.channel().feed == nil {
 		s.joined--
 	}
 	if s.table != nil {

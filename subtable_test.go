@@ -28,11 +28,11 @@ func TestSubscriptionsByName(t *testing.T) {
 			sub := walk(name, events)
 			switch {
 			case sub == nil:
-				ch := &channel{name: name}
+				ch := newChannel(name, nil)
 				if events {
 					ch.feed = &presence{}
 				}
-				sub = &subscription{ch: ch}
+				sub = newSubscription(nil, ch)
 				s.addSub(sub)
 				if r.IntN(4) == 0 {
 					s.removeLast()
@@ -58,7 +58,7 @@ func TestSubscriptionsByName(t *testing.T) {
 			}
 			joined := 0
 			for _, sub := range model {
-				if sub.ch.feed == nil {
+				if sub.channel().feed == nil {
 					joined++
 				}
 			}

@@ -49,11 +49,13 @@ func (w *sweeper) sweep(g *group) {
 	// The head before the members: who joins in between has its cursor at the head
 	// or after it. The other way round it would not be visited for what comes in
 	// between, and that would still count as swept.
+	l := g.ch.life.Load()
 	head := g.ch.head.Load()
+	renewed := l != g.life // every member must learn of the new life, wherever its cursor is
 	w.subs = g.members(w.subs[:0])
 	more := false
 	for _, sub := range w.subs {
-		if sub.cursor.Load() >= head {
+		if sub.cursor.Load() >= head && !renewed {
 			continue // joined later, or visited for another channel's sake
 		}
 		if sub.session.visit(w.batch, &w.tally) {
@@ -67,7 +69,7 @@ func (w *sweeper) sweep(g *group) {
 	if more {
 		g.state.CompareAndSwap(groupSweeping, groupAgain)
 	} else {
-		g.ch.swept(g, head)
+		g.ch.swept(g, l, head)
 	}
 	if g.finish() {
 		w.hub.queue.push(g, g)

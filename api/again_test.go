@@ -176,7 +176,7 @@ func TestRevokedWhileTheBodyComes(t *testing.T) {
 // history returns the number of kept messages of a channel.
 func (r *rig) history(channel string) int {
 	r.t.Helper()
-	h, err := r.hub.History(r.t.Context(), channel, engine.Position{}, 100)
+	h, err := r.hub.History(r.t.Context(), channel, engine.Position{}, engine.Limit{Messages: 100})
 	if err != nil && !errors.Is(err, engine.ErrExpired) {
 		r.t.Fatal(err)
 	}

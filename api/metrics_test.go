@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"flag"
 	"net/http/httptest"
 	"net/netip"
@@ -29,7 +30,7 @@ func TestMetrics(t *testing.T) {
 	r.subscribe(t, "")
 	r.subscribe(t, "A", "ch1")
 	s := r.subscribe(t, "B", "ch1", "ch2")
-	if s.Join([]boreas.Join{{Channel: "ch3"}}, nil)[0].Err == nil {
+	if s.Join(context.Background(), []boreas.Join{{Channel: "ch3"}}, nil)[0].Err == nil {
 		t.Fatal("joined more channels than allowed")
 	}
 	if _, err := r.hub.Reserve(netip.Addr{}); err == nil {

@@ -193,7 +193,7 @@ func (r *rig) enter(t testing.TB, g *access.Grant, channels ...string) *subscrib
 		}
 	}
 	for _, c := range channels {
-		if err := session.Join([]boreas.Join{{Channel: c}}, nil)[0].Err; err != nil {
+		if err := session.Join(context.Background(), []boreas.Join{{Channel: c}}, nil)[0].Err; err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func TestSessions(t *testing.T) {
 	slices.SortFunc(all, func(a, b *subscriber) int { return byNumber(a.ID(), b.ID()) })
 	a, b, c := all[0], all[1], all[2]
 	a.Authenticate(boreastest.Grant("A", "A"))
-	a.Join([]boreas.Join{{Channel: "a/b"}, {Channel: "news"}}, nil)
+	a.Join(context.Background(), []boreas.Join{{Channel: "a/b"}, {Channel: "news"}}, nil)
 	c.Authenticate(boreastest.Grant("A<", "A<"))
 	row := func(s *subscriber, user string, joined int) string {
 		if user != "" {
@@ -140,10 +141,10 @@ func TestPresence(t *testing.T) { // clauses 9.1, 9.3, 9.7
 	a := r.subscribe(t, "u1", "count.a")
 	b := r.subscribe(t, "u1", "chat.a", "count.a")
 	for _, s := range []*subscriber{a, b} {
-		s.Join([]boreas.Join{{Channel: "chat.a", Info: []byte(`{"name": "<b>"}`)}}, nil)
+		s.Join(context.Background(), []boreas.Join{{Channel: "chat.a", Info: []byte(`{"name": "<b>"}`)}}, nil)
 	}
 	c := r.subscribe(t, "u0", "count.a")
-	c.Join([]boreas.Join{{Channel: "chat.a", Info: []byte(`{"name":"<b>"}`)}}, nil)
+	c.Join(context.Background(), []boreas.Join{{Channel: "chat.a", Info: []byte(`{"name":"<b>"}`)}}, nil)
 	for _, q := range []struct{ path, want string }{
 		{"chat.a", told(200, `{"channel":"chat.a","users":2,"sessions":3,"members":[{"user":"u0","sessions":["`+c.ID()+`"],"info":{"name":"<b>"}},`+
 			`{"user":"u1","sessions":["`+b.ID()+`","`+a.ID()+`"]}]}`)},

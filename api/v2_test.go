@@ -123,7 +123,7 @@ type deaf struct {
 	err error
 }
 
-func (e deaf) Read(context.Context, string, engine.Position, int) (engine.History, error) {
+func (e deaf) Read(context.Context, string, engine.Position, engine.Limit) (engine.History, error) {
 	return engine.History{}, e.err
 }
 

@@ -31,14 +31,14 @@ func (b *Between) Publish(ctx context.Context, channel string, m engine.Message)
 }
 
 // Follow implements [engine.Engine].
-func (b *Between) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
+func (b *Between) Follow(ctx context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
 	call(b.BeforeFollow, channel)
 	defer call(b.AfterFollow, channel)
-	return b.Engine.Follow(ctx, channel, deliver)
+	return b.Engine.Follow(ctx, channel, to)
 }
 
 // Read implements [engine.Engine].
-func (b *Between) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+func (b *Between) Read(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	call(b.BeforeRead, channel)
 	defer call(b.AfterRead, channel)
 	return b.Engine.Read(ctx, channel, since, limit)

@@ -23,6 +23,8 @@ func TestEngine(t *testing.T, open func(t *testing.T) engine.Engine) {
 		{"ReadSince", readSince},
 		{"ReadLimit", readLimit},
 		{"ReadNewest", readNewest},
+		{"ReadBytes", readBytes},
+		{"PublishMany", publishMany},
 		{"SenderIsKept", senderIsKept},
 		{"KeyDuplicate", keyDuplicate},
 		{"KeyReused", keyReused},
@@ -56,7 +58,7 @@ func publish(t *testing.T, e engine.Engine, channel, data string) engine.Positio
 
 func read(t *testing.T, e engine.Engine, channel string, since engine.Position, limit int) engine.History {
 	t.Helper()
-	h, err := e.Read(context.Background(), channel, since, limit)
+	h, err := e.Read(context.Background(), channel, since, engine.Limit{Messages: limit})
 	if err != nil {
 		t.Fatalf("Read(%q, %v, %d): %v", channel, since, limit, err)
 	}
@@ -132,8 +134,76 @@ func readNewest(t *testing.T, e engine.Engine) {
 	wantTexts(t, "limit -2 since the last", read(t, e, "a", all[4], -2).Publications)
 	head := read(t, e, "a", all[1], -2).Head
 	wantHead(t, head, all[4])
-	if _, err := e.Read(context.Background(), "a", engine.Position{Epoch: head.Epoch, Offset: head.Offset + 1}, -1); !errors.Is(err, engine.ErrAhead) {
+	if _, err := e.Read(context.Background(), "a", engine.Position{Epoch: head.Epoch, Offset: head.Offset + 1}, engine.Limit{Messages: -1}); !errors.Is(err, engine.ErrAhead) {
 		t.Errorf("limit -1 after the head: error %v, want ErrAhead", err)
+	}
+}
+
+// readBytes reads with limits of bytes, of the oldest and of the newest publications.
+func readBytes(t *testing.T, e engine.Engine) {
+	var first engine.Position
+	for i := range 5 {
+		if p := publish(t, e, "a", fmt.Sprintf(`"%d-------"`, i)); i == 0 { // 10 bytes each
+			first = p
+		}
+	}
+	all := []string{`"0-------"`, `"1-------"`, `"2-------"`, `"3-------"`, `"4-------"`}
+	for _, c := range []struct {
+		since engine.Position
+		limit engine.Limit
+		want  []string
+		more  bool
+	}{
+		{engine.Position{}, engine.Limit{Messages: 10}, all, false},
+		{engine.Position{}, engine.Limit{Messages: 5}, all, false},
+		{engine.Position{}, engine.Limit{Messages: 4}, all[:4], true},
+		{engine.Position{}, engine.Limit{Messages: 10, Bytes: 1}, all[:1], true},
+		{engine.Position{}, engine.Limit{Messages: 10, Bytes: 20}, all[:2], true},
+		{engine.Position{}, engine.Limit{Messages: 10, Bytes: 21}, all[:3], true},
+		{engine.Position{}, engine.Limit{Messages: 10, Bytes: 50}, all, false},
+		{engine.Position{}, engine.Limit{Messages: 1, Bytes: 50}, all[:1], true},
+		{first, engine.Limit{Messages: 10, Bytes: 25}, all[1:4], true},
+		{first, engine.Limit{Messages: 10, Bytes: 40}, all[1:], false},
+		{engine.Position{}, engine.Limit{Messages: -3}, all[2:], false},
+		{engine.Position{}, engine.Limit{Messages: -3, Bytes: 20}, all[2:4], true},
+		{engine.Position{}, engine.Limit{Messages: -9, Bytes: 30}, all[:3], true},
+		{engine.Position{}, engine.Limit{Bytes: 20}, nil, false},
+	} {
+		h, err := e.Read(context.Background(), "a", c.since, c.limit)
+		if err != nil {
+			t.Fatalf("Read with %+v: %v", c.limit, err)
+		}
+		wantTexts(t, fmt.Sprintf("since %v with %+v", c.since, c.limit), h.Publications, c.want...)
+		if h.More != c.more && c.limit.Messages != 0 {
+			t.Errorf("since %v with %+v: More is %v, want %v", c.since, c.limit, h.More, c.more)
+		}
+	}
+}
+
+// publishMany checks [engine.Batcher], if the engine is one.
+func publishMany(t *testing.T, e engine.Engine) {
+	b, ok := e.(engine.Batcher)
+	if !ok {
+		return
+	}
+	item := func(channel, data, key string) engine.Item {
+		return engine.Item{Channel: channel, Message: engine.Message{Data: []byte(data), Key: key}}
+	}
+	results := b.PublishMany(context.Background(), []engine.Item{
+		item("a", "1", ""), item("b", "2", "k"), item("a", "3", ""), item("b", "2", "k"), item("b", "4", "k"), item("a", "5", ""),
+	})
+	var got []string
+	for _, r := range results {
+		got = append(got, fmt.Sprint(r.Ack.Duplicate, " ", r.Err))
+	}
+	want := []string{"false <nil>", "false <nil>", "false <nil>", "true <nil>", "false " + engine.ErrKeyReused.Error(), "false <nil>"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	wantTexts(t, "read of a", read(t, e, "a", engine.Position{}, 10).Publications, "1", "3", "5")
+	wantTexts(t, "read of b", read(t, e, "b", engine.Position{}, 10).Publications, "2")
+	if last := read(t, e, "a", engine.Position{}, -1); last.Publications[0].Offset != results[5].Ack.Position.Offset {
+		t.Errorf("the last message is at %d, and the result said %v", last.Publications[0].Offset, results[5].Ack.Position)
 	}
 }
 
@@ -156,7 +226,7 @@ func wrongPositions(t *testing.T, e engine.Engine) {
 		{engine.Position{Epoch: p.Epoch + 1, Offset: p.Offset}, engine.ErrUnknownEpoch},
 		{engine.Position{Epoch: p.Epoch, Offset: head.Offset + 1}, engine.ErrAhead},
 	} {
-		h, err := e.Read(context.Background(), "a", c.since, 10)
+		h, err := e.Read(context.Background(), "a", c.since, engine.Limit{Messages: 10})
 		if !errors.Is(err, c.want) {
 			t.Errorf("Read since %v: error %v, want %v", c.since, err, c.want)
 		}
@@ -235,7 +305,7 @@ func (c *collector) wait(t *testing.T, n int) []*engine.Publication {
 
 func follow(t *testing.T, e engine.Engine, channel string, c *collector) (engine.Position, func()) {
 	t.Helper()
-	head, stop, err := e.Follow(context.Background(), channel, c.deliver)
+	head, stop, err := e.Follow(context.Background(), channel, DeliverFunc(c.deliver))
 	if err != nil {
 		t.Fatalf("Follow(%q): %v", channel, err)
 	}
@@ -366,10 +436,10 @@ func closeEngine(t *testing.T, e engine.Engine) {
 	if _, err := e.Publish(context.Background(), "a", engine.Message{Data: []byte("1")}); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("Publish after Close: %v, want ErrClosed", err)
 	}
-	if _, err := e.Read(context.Background(), "a", engine.Position{}, 1); !errors.Is(err, engine.ErrClosed) {
+	if _, err := e.Read(context.Background(), "a", engine.Position{}, engine.Limit{Messages: 1}); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("Read after Close: %v, want ErrClosed", err)
 	}
-	if _, _, err := e.Follow(context.Background(), "a", func(*engine.Publication) {}); !errors.Is(err, engine.ErrClosed) {
+	if _, _, err := e.Follow(context.Background(), "a", DeliverFunc(func(*engine.Publication) {})); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("Follow after Close: %v, want ErrClosed", err)
 	}
 }

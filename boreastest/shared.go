@@ -15,6 +15,7 @@ import (
 type Shared struct {
 	// Guarded by mu.
 	mu       sync.Mutex
+	epoch    uint64
 	head     uint64
 	channels map[string]*sharedLog
 	closed   bool
@@ -24,16 +25,19 @@ type Shared struct {
 type sharedLog struct {
 	pubs      []*engine.Publication
 	keys      map[string]*engine.Publication
-	followers []*func(*engine.Publication)
+	followers []*sharedFollower
 }
 
-// sharedEpoch is the epoch of every Shared. Do not use a position of one Shared with another.
+// sharedFollower is one call of Follow.
+type sharedFollower struct{ engine.Follower }
+
+// sharedEpoch is the first epoch of every Shared. Do not use a position of one Shared with another.
 const sharedEpoch = 7
 
 // NewShared returns an empty engine whose head is n, as if there were n publications on other
 // channels.
 func NewShared(n uint64) *Shared {
-	return &Shared{head: n, channels: make(map[string]*sharedLog)}
+	return &Shared{epoch: sharedEpoch, head: n, channels: make(map[string]*sharedLog)}
 }
 
 // Reads returns how often Read was called.
@@ -52,8 +56,24 @@ func (e *Shared) log(channel string) *sharedLog {
 	return l
 }
 
-func position(offset uint64) engine.Position {
-	return engine.Position{Epoch: sharedEpoch, Offset: offset}
+// position returns the position of an offset. The caller holds mu.
+func (e *Shared) position(offset uint64) engine.Position {
+	return engine.Position{Epoch: e.epoch, Offset: offset}
+}
+
+// Lose starts a new epoch with empty logs, as an engine does that has lost its store, and resets
+// the followers for the reason. The next publication has the offset after head.
+func (e *Shared) Lose(head uint64, reason error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.epoch++
+	e.head = head
+	for _, l := range e.channels {
+		l.pubs, l.keys = nil, make(map[string]*engine.Publication)
+		for _, f := range l.followers {
+			f.Reset(e.position(head), reason)
+		}
+	}
 }
 
 // Publish implements [engine.Engine].
@@ -68,7 +88,7 @@ func (e *Shared) Publish(_ context.Context, channel string, m engine.Message) (e
 		if string(first.Data) != string(m.Data) {
 			return engine.Ack{}, engine.ErrKeyReused
 		}
-		return engine.Ack{Position: position(first.Offset), Duplicate: true}, nil
+		return engine.Ack{Position: e.position(first.Offset), Duplicate: true}, nil
 	}
 	e.head++
 	p := &engine.Publication{Offset: e.head, Time: time.Now().UnixNano(), Data: m.Data, Sender: m.Sender}
@@ -76,41 +96,41 @@ func (e *Shared) Publish(_ context.Context, channel string, m engine.Message) (e
 	if m.Key != "" {
 		l.keys[m.Key] = p
 	}
-	for _, deliver := range l.followers {
-		(*deliver)(p)
+	for _, f := range l.followers {
+		f.Deliver(p)
 	}
-	return engine.Ack{Position: position(p.Offset)}, nil
+	return engine.Ack{Position: e.position(p.Offset)}, nil
 }
 
 // Follow implements [engine.Engine].
-func (e *Shared) Follow(_ context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
+func (e *Shared) Follow(_ context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return engine.Position{}, nil, engine.ErrClosed
 	}
-	l, f := e.log(channel), &deliver
+	l, f := e.log(channel), &sharedFollower{to}
 	l.followers = append(l.followers, f)
-	return position(e.head), func() {
+	return e.position(e.head), func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		l.followers = slices.DeleteFunc(l.followers, func(o *func(*engine.Publication)) bool { return o == f })
+		l.followers = slices.DeleteFunc(l.followers, func(o *sharedFollower) bool { return o == f })
 	}, nil
 }
 
 // Read implements [engine.Engine].
-func (e *Shared) Read(_ context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+func (e *Shared) Read(_ context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.reads++
 	if e.closed {
 		return engine.History{}, engine.ErrClosed
 	}
-	h := engine.History{Floor: position(0), Head: position(e.head)}
+	h := engine.History{Floor: e.position(0), Head: e.position(e.head)}
 	l := e.channels[channel]
 	switch {
 	case since.IsZero():
-	case since.Epoch != sharedEpoch:
+	case since.Epoch != e.epoch:
 		return h, engine.ErrUnknownEpoch
 	case since.Offset > e.head:
 		return h, engine.ErrAhead
@@ -123,10 +143,16 @@ func (e *Shared) Read(_ context.Context, channel string, since engine.Position, 
 			h.Publications = append(h.Publications, p)
 		}
 	}
-	if n := len(h.Publications); limit < 0 {
-		h.Publications = h.Publications[max(n+limit, 0):]
-	} else {
-		h.Publications = h.Publications[:min(limit, n)]
+	if limit.Messages < 0 {
+		h.Publications = h.Publications[max(len(h.Publications)+limit.Messages, 0):]
+	}
+	bytes := 0
+	for i, p := range h.Publications {
+		if limit.Messages >= 0 && i == limit.Messages || limit.Bytes > 0 && bytes >= limit.Bytes {
+			h.Publications, h.More = h.Publications[:i], true
+			break
+		}
+		bytes += len(p.Data)
 	}
 	return h, nil
 }

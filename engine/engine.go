@@ -53,10 +53,13 @@ type Ack struct {
 	Duplicate bool
 }
 
-// History is a stretch of a channel's log, as [Engine.Read] found it.
+// History is a part of a channel's log, as [Engine.Read] returns it.
 type History struct {
-	// Publications are those after the position asked for, oldest first.
+	// Publications are the publications after the requested position, oldest first.
 	Publications []*Publication
+
+	// More reports whether the [Limit] left out publications that come after the returned ones.
+	More bool
 
 	// Floor is the position after which the log is complete: a reader at Floor or later has lost
 	// nothing.
@@ -64,8 +67,33 @@ type History struct {
 
 	// Head is the position of the newest publication, or the start of the log if it never had one.
 	// An engine whose channels share one sequence may return a later position if there is no
-	// publication in between. Read returns every publication up to Head, within its limit.
+	// publication in between. Unless More is set, Read returns every publication up to Head.
 	Head Position
+}
+
+// A Limit bounds how much one [Engine.Read] returns.
+type Limit struct {
+	// Messages is the maximum number of publications: the oldest ones after the position. A negative
+	// number requests the newest -Messages instead. 0 requests the positions only, without
+	// publications.
+	Messages int
+
+	// Bytes ends the read once the returned publications have so many bytes of data. The publication
+	// that reaches the limit is returned whole, so a read returns at least one publication if there
+	// is one. 0 means no limit.
+	Bytes int
+}
+
+// A Follower receives the publications of one channel from [Engine.Follow]. The engine calls its
+// methods from one goroutine at a time. They do not block and do not call the engine.
+type Follower interface {
+	// Deliver receives the next publication.
+	Deliver(p *Publication)
+
+	// Reset reports that the log was cut off: publications that the follower has not received are
+	// lost, or the log has started a new epoch. The next publication is the first one after head.
+	// The hub tells each subscriber where the gap is. Reason is the cause, for the log.
+	Reset(head Position, reason error)
 }
 
 // Errors of [Engine.Read].
@@ -113,7 +141,7 @@ const MaxKey = 128
 //     the middle. Dropping publications raises Floor permanently. How long it keeps publications
 //     and keys does not depend on the wall clock, which may be set.
 //   - Epoch. The positions of a log share an epoch until the log may have lost its tail; it
-//     starts a new epoch in that case.
+//     starts a new epoch in that case, and calls Reset of the channel's followers.
 //   - Time. A call may wait, for a disk or for another machine; it ends soon after its
 //     context does. The hub gives up on a call after Options.EngineTimeout.
 //   - Concurrency. All methods may be called by many goroutines at once.
@@ -121,18 +149,25 @@ type Engine interface {
 	// Publish appends the message to the channel's log and returns its position.
 	Publish(ctx context.Context, channel string, m Message) (Ack, error)
 
-	// Follow calls deliver with each publication after head, in order, without duplicates or
-	// omissions, until stop is called. Deliver is called by one goroutine at a time for one Follow;
-	// it does not block and does not call the engine. Stop may be called once, and not from
-	// deliver; after it has returned, deliver is not called again.
-	Follow(ctx context.Context, channel string, deliver func(*Publication)) (head Position, stop func(), err error)
+	// Follow calls the follower's Deliver with each publication after head, in order, without
+	// duplicates or omissions, until stop is called. It may call the follower before it has
+	// returned; that is after head, too. Ctx bounds the call of Follow, not the following. Stop may
+	// be called once, and not from the follower; after it has returned, the follower is not called
+	// again.
+	//
+	// The hub follows each channel once, however many subscribers it has. An engine whose channels
+	// share one sequence can follow that sequence once for all channels.
+	Follow(ctx context.Context, channel string, f Follower) (head Position, stop func(), err error)
 
-	// Read returns at most limit of the publications after since, the oldest of them; or, if limit
-	// is negative, the newest -limit of them. A limit of 0 asks for the bounds only. The zero
-	// Position stands for the floor. Since need not be the position of a publication: any offset
-	// from Floor to Head is valid. The history's bounds are also valid with the errors ErrExpired,
+	// Read returns publications after since, within the limit. The zero Position stands for the
+	// floor. Since need not be the position of a publication: any offset from Floor to Head is
+	// valid. The history's Floor and Head are also valid with the errors ErrExpired,
 	// ErrUnknownEpoch and ErrAhead. An unknown channel has an empty log.
-	Read(ctx context.Context, channel string, since Position, limit int) (History, error)
+	//
+	// The hub keeps a channel's publications only until they have been written to its subscribers.
+	// A client that reconnects causes a Read, so the engine should keep the newest publications of
+	// busy channels in memory.
+	Read(ctx context.Context, channel string, since Position, limit Limit) (History, error)
 
 	// Close releases what the engine holds. Calls after it fail with ErrClosed.
 	Close() error

@@ -53,7 +53,7 @@ func (s *stream) start(ctx context.Context, o out) error {
 		s.sess.Lost(err)
 		return err
 	}
-	results := s.sess.Join(s.request.joins, func(dst []byte, results []boreas.Joined) []byte {
+	results := s.sess.Join(context.Background(), s.request.joins, func(dst []byte, results []boreas.Joined) []byte {
 		if firstError(results) != nil {
 			return dst
 		}

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (c *conn) classicJoin(join, leave []string) {
 	for i, name := range join {
 		joins[i].Channel = name
 	}
-	for i, result := range c.sess.Join(joins, nil) {
+	for i, result := range c.sess.Join(context.Background(), joins, nil) {
 		switch err := result.Err; {
 		case err == nil, err == access.ErrAnonymous, err == engine.ErrClosed: // the session has ended meanwhile
 		case errors.Is(err, access.ErrChannelName):

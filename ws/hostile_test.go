@@ -35,7 +35,7 @@ func TestOneFrameManySnapshots(t *testing.T) {
 		}
 		u := fmt.Sprint("user", i)
 		s.Authenticate(boreastest.Grant(u, u))
-		s.Join([]boreas.Join{{Channel: "chat.a", Info: []byte(info)}}, nil)
+		s.Join(context.Background(), []boreas.Join{{Channel: "chat.a", Info: []byte(info)}}, nil)
 	}
 	c := dialV2(t, addr)
 	n := (64<<10 - 40) / len(`{"channel":"chat.a","presence":true},`)

@@ -156,7 +156,7 @@ type expired struct {
 	found chan struct{}
 }
 
-func (e *expired) Read(ctx context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+func (e *expired) Read(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	h, err := e.Engine.Read(ctx, channel, since, limit)
 	if errors.Is(err, engine.ErrExpired) {
 		e.once.Do(func() { close(e.found) })

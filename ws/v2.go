@@ -195,7 +195,7 @@ func (c *conn) v2Join(r *wire.V2Request) {
 		c.v2Limited(r, 0, err)
 		return
 	}
-	results := c.sess.Join(joins, func(b []byte, results []boreas.Joined) []byte {
+	results := c.sess.Join(context.Background(), joins, func(b []byte, results []boreas.Joined) []byte {
 		if r.ID == nil {
 			return b
 		}
@@ -252,7 +252,7 @@ func (c *conn) v2History(r *wire.V2Request) {
 		}
 	}
 	limit, _ := protocol2.PageLimit(r.Limit)
-	h, err := c.sess.History(context.Background(), r.Channel, since, limit)
+	h, err := c.sess.History(context.Background(), r.Channel, since, engine.Limit{Messages: limit, Bytes: v2.PageBytes})
 	if err != nil {
 		f := protocol2.HistoryFault(h, err)
 		if f.Oldest == nil {

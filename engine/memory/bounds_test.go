@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
@@ -94,7 +95,7 @@ func TestMemoryPositionsOfForgottenLogs(t *testing.T) {
 			}
 			old = append(old, last)
 		}
-		never, err := m.Read(context.Background(), "never", engine.Position{}, 0)
+		never, err := m.Read(context.Background(), "never", engine.Position{}, engine.Limit{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +184,7 @@ func TestMemoryReadsTheNewest(t *testing.T) {
 		}
 		since := engine.Position{Epoch: m.epoch(), Offset: 2}
 		for limit, want := range map[int]string{-1: "4", -2: "3 4", -3: "2 3 4", -4: "2 3 4", -1 << 63: "2 3 4", 1: "2", 1<<63 - 1: "2 3 4"} {
-			h, err := m.Read(context.Background(), "a", since, limit)
+			h, err := m.Read(context.Background(), "a", since, engine.Limit{Messages: limit})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -195,7 +196,7 @@ func TestMemoryReadsTheNewest(t *testing.T) {
 				t.Errorf("limit %d: got %q, want %q", limit, got, want)
 			}
 		}
-		if _, err := m.Read(context.Background(), "a", engine.Position{Epoch: 1, Offset: 1}, -1); !errors.Is(err, engine.ErrUnknownEpoch) {
+		if _, err := m.Read(context.Background(), "a", engine.Position{Epoch: 1, Offset: 1}, engine.Limit{Messages: -1}); !errors.Is(err, engine.ErrUnknownEpoch) {
 			t.Error(err)
 		}
 	})
@@ -213,7 +214,7 @@ func TestMemoryListsChannels(t *testing.T) {
 		m.publish("c.1", "x")
 		m.publish("other", "x")
 		m.wantKey("c.3", "x", "k", "published 1")
-		_, stop, err := m.Follow(context.Background(), "c.2", func(*engine.Publication) {})
+		_, stop, err := m.Follow(context.Background(), "c.2", boreastest.DeliverFunc(nobody))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,7 @@ func TestPublicationTimeIsTheWallClocks(t *testing.T) {
 		for _, step := range []time.Duration{0, time.Hour, -time.Hour} {
 			clock.Step(step)
 			m.publish("a", "1")
-			h, err := m.Read(context.Background(), "a", engine.Position{}, -1)
+			h, err := m.Read(context.Background(), "a", engine.Position{}, engine.Limit{Messages: -1})
 			if err != nil {
 				m.Fatal(err)
 			}

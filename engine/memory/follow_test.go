@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 func (m *testEngine) follow(channel string, deliver func(*engine.Publication)) (engine.Position, func()) {
 	m.Helper()
-	head, stop, err := m.Follow(context.Background(), channel, deliver)
+	head, stop, err := m.Follow(context.Background(), channel, boreastest.DeliverFunc(deliver))
 	if err != nil {
 		m.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func TestMemoryKeysKeepTheLog(t *testing.T) {
 }
 
 func (m *testEngine) epoch() uint64 {
-	h, err := m.Read(context.Background(), "none", engine.Position{}, 0)
+	h, err := m.Read(context.Background(), "none", engine.Position{}, engine.Limit{})
 	if err != nil {
 		m.Fatal(err)
 	}

@@ -35,7 +35,8 @@ type channelLog struct {
 	}
 }
 
-type follower struct{ deliver func(*engine.Publication) }
+// follower is one call of Follow: a pointer to it tells two calls with the same Follower apart.
+type follower struct{ engine.Follower }
 
 // Errors of [channelLog.append] besides those of [engine.Engine.Publish].
 var (
@@ -74,7 +75,7 @@ func (l *channelLog) append(m *Engine, p *engine.Publication, c logClass, key pu
 	m.kept.Add(1)
 	l.expire(m, now)
 	for _, f := range l.followers {
-		f.deliver(p)
+		f.Deliver(p)
 	}
 	offset := p.Offset
 	class, oldest := l.class, now

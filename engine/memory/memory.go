@@ -185,8 +185,8 @@ func (m *Engine) Publish(_ context.Context, channel string, msg engine.Message) 
 }
 
 // Follow implements [engine.Engine].
-func (m *Engine) Follow(_ context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
-	f := &follower{deliver}
+func (m *Engine) Follow(_ context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
+	f := &follower{to}
 	for {
 		if m.closed.Load() {
 			return engine.Position{}, nil, engine.ErrClosed
@@ -202,7 +202,7 @@ func (m *Engine) Follow(_ context.Context, channel string, deliver func(*engine.
 }
 
 // Read implements [engine.Engine].
-func (m *Engine) Read(_ context.Context, channel string, since engine.Position, limit int) (engine.History, error) {
+func (m *Engine) Read(_ context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	if m.closed.Load() {
 		return engine.History{}, engine.ErrClosed
 	}
@@ -218,18 +218,37 @@ func (m *Engine) Read(_ context.Context, channel string, since engine.Position, 
 	l.expire(m, clock.Now())
 	l.settle(m)
 	h, err := m.bounds(l.floor, l.head, since)
-	if err != nil || limit == 0 {
+	if err != nil || limit.Messages == 0 {
 		return h, err
 	}
 	pubs := engine.After(l.pubs.live(), since.Offset)
-	if limit < 0 {
-		pubs = pubs[max(len(pubs)+limit, 0):]
-	} else {
-		pubs = pubs[:min(limit, len(pubs))]
+	if limit.Messages < 0 {
+		pubs = pubs[max(len(pubs)+limit.Messages, 0):]
 	}
-	h.Publications = append([]*engine.Publication(nil), pubs...)
+	n := within(pubs, limit)
+	h.Publications, h.More = append([]*engine.Publication(nil), pubs[:n]...), n < len(pubs)
 	return h, nil
 }
+
+// within returns how many of the publications the limit allows.
+func within(pubs []*engine.Publication, limit engine.Limit) int {
+	most, bytes := len(pubs), 0
+	if limit.Messages > 0 {
+		most = min(most, limit.Messages)
+	}
+	if limit.Bytes <= 0 {
+		return most
+	}
+	for i, p := range pubs[:most] {
+		if bytes += len(p.Data); bytes >= limit.Bytes {
+			return i + 1
+		}
+	}
+	return most
+}
+
+// Immediate implements [engine.Immediate]: the engine waits for nothing but its locks.
+func (*Engine) Immediate() bool { return true }
 
 // bounds returns a history without publications, and the error of the position since.
 func (m *Engine) bounds(floor, head uint64, since engine.Position) (engine.History, error) {

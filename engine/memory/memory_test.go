@@ -44,7 +44,7 @@ func (m *testEngine) publish(channel, data string) engine.Position {
 
 // kept returns the messages that the engine keeps of the channel after the position.
 func (m *testEngine) kept(channel string, since engine.Position) string {
-	h, err := m.Read(context.Background(), channel, since, 1000)
+	h, err := m.Read(context.Background(), channel, since, engine.Limit{Messages: 1000})
 	if err != nil {
 		return err.Error()
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/clock"
@@ -85,7 +86,7 @@ func (d *model) agree() {
 	var newest time.Time // time of the newest evicted publication on channels where only backends publish
 	kept := int64(0)
 	for name, l := range d.logs {
-		h, err := d.m.Read(context.Background(), name, engine.Position{}, 0)
+		h, err := d.m.Read(context.Background(), name, engine.Position{}, engine.Limit{})
 		if err != nil {
 			d.Fatal(err)
 		}
@@ -218,7 +219,7 @@ func (d *model) read(name string, l *modelLog) {
 			want = want[max(len(want)+limit, 0):]
 		}
 	}
-	h, err := d.m.Read(context.Background(), name, since, limit)
+	h, err := d.m.Read(context.Background(), name, since, engine.Limit{Messages: limit})
 	if err != wantErr {
 		d.Fatalf("read %s since %v: %v, want %v", name, since, err, wantErr)
 	}
@@ -263,7 +264,7 @@ func TestMemoryAgainstAModel(t *testing.T) {
 			d.m = m
 			followed := map[string]*[]uint64{}
 			stops := map[string]func(){}
-			h, err := m.Read(context.Background(), "none", engine.Position{}, 0)
+			h, err := m.Read(context.Background(), "none", engine.Position{}, engine.Limit{})
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -295,7 +296,7 @@ func TestMemoryAgainstAModel(t *testing.T) {
 					if followed[name] == nil {
 						followed[name] = new([]uint64)
 					}
-					head, stop, err := m.Follow(context.Background(), name, func(p *engine.Publication) { *followed[name] = append(*followed[name], p.Offset) })
+					head, stop, err := m.Follow(context.Background(), name, boreastest.DeliverFunc(func(p *engine.Publication) { *followed[name] = append(*followed[name], p.Offset) }))
 					if err != nil {
 						rt.Fatal(err)
 					}

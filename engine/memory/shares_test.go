@@ -98,7 +98,7 @@ func TestHistoryIsSharedWithBackends(t *testing.T) {
 		for i := range 5000 {
 			m.publish("news", fmt.Sprintf("%0500d", i))
 		}
-		if h, err := m.Read(context.Background(), "news", engine.Position{}, 5000); err != nil || len(h.Publications) < 850 {
+		if h, err := m.Read(context.Background(), "news", engine.Position{}, engine.Limit{Messages: 5000}); err != nil || len(h.Publications) < 850 {
 			t.Errorf("the backend keeps %d messages, %v", len(h.Publications), err)
 		}
 		if used := m.Stats().Bytes; used > 1<<20 {

@@ -135,7 +135,7 @@ func TestTakesAnotherEngineAndClosesIt(t *testing.T) {
 	if status, body := call(t, s, "POST", "/broadcast/news/", `{"payload": 1}`); status != 200 {
 		t.Fatal(status, body)
 	}
-	h, err := eng.Read(t.Context(), "news", engine.Position{}, 10)
+	h, err := eng.Read(t.Context(), "news", engine.Position{}, engine.Limit{Messages: 10})
 	if err != nil || len(h.Publications) != 1 {
 		t.Errorf("the engine has %d publications, %v; want 1", len(h.Publications), err)
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
 )
@@ -44,7 +45,7 @@ func (w *witness) Publish(ctx context.Context, channel string, m engine.Message)
 
 // head returns the position of the newest publication.
 func (w *witness) head(ctx context.Context, channel string) (engine.Position, error) {
-	h, err := w.Engine.Read(ctx, channel, engine.Position{}, 0)
+	h, err := w.Engine.Read(ctx, channel, engine.Position{}, engine.Limit{})
 	return h.Head, err
 }
 
@@ -63,31 +64,31 @@ type liar struct {
 }
 
 // Follow implements [engine.Engine].
-func (l *liar) Follow(ctx context.Context, channel string, deliver func(*engine.Publication)) (engine.Position, func(), error) {
+func (l *liar) Follow(ctx context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
 	var mu sync.Mutex
 	var held *engine.Publication
-	return l.Engine.Follow(ctx, channel, func(p *engine.Publication) {
+	return l.Engine.Follow(ctx, channel, boreastest.DeliverFunc(func(p *engine.Publication) {
 		mu.Lock()
 		defer mu.Unlock()
 		if held != nil {
-			deliver(p)
-			deliver(held)
+			to.Deliver(p)
+			to.Deliver(held)
 			held = nil
 			return
 		}
 		if m, _ := readContent(p.Data); m.Publisher == endPublisher || l.count.Add(1)%l.every != 0 {
-			deliver(p) // the last message is always delivered; otherwise all subscribers would wait for it
+			to.Deliver(p) // the last message is always delivered; otherwise all subscribers would wait for it
 			return
 		}
 		switch l.plant {
 		case oracle.PlantDrop:
 		case oracle.PlantRepeat:
-			deliver(p)
-			deliver(p)
+			to.Deliver(p)
+			to.Deliver(p)
 		case oracle.PlantSwap:
 			held = p
 		default:
-			deliver(p)
+			to.Deliver(p)
 		}
-	})
+	}))
 }

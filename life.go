@@ -1,0 +1,70 @@
+package boreas
+
+import (
+	"log/slog"
+
+	"github.com/boreas-pubsub/boreas/engine"
+)
+
+// life is one life of a channel's log: from the moment when the hub began to follow it, or from
+// the engine's last Reset, to the next Reset. Offsets of two lives cannot be compared. It is
+// immutable.
+type life struct {
+	ch    *channel
+	epoch uint64
+	from  uint64 // offset at which subscriptions from an earlier life continue
+}
+
+// at returns the position of an offset in this life.
+func (l *life) at(offset uint64) engine.Position {
+	return engine.Position{Epoch: l.epoch, Offset: offset}
+}
+
+// Reset implements [engine.Follower]. Subscriptions learn of the new life when their sessions are
+// written to next, and every group is made dirty for that: see [Session.renew].
+func (ch *channel) Reset(head engine.Position, reason error) {
+	slog.Warn("the engine has reset a channel's log: its subscribers get a gap", "channel", ch.name, "position", head.String(), "reason", reason)
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.window, ch.bytes = nil, 0
+	ch.floor, ch.unkept, ch.before = head.Offset, 0, 0
+	for _, g := range ch.groups {
+		g.swept = head.Offset
+	}
+	ch.life.Store(&life{ch, head.Epoch, head.Offset})
+	ch.head.Store(head.Offset)
+	ch.markDirty()
+}
+
+// stale returns a subscription that belongs to an earlier life of its channel's log, or nil. The
+// caller holds mu.
+func (s *Session) stale() *subscription {
+	for _, sub := range s.subs {
+		if l := sub.life.Load(); l != l.ch.life.Load() {
+			return sub
+		}
+	}
+	return nil
+}
+
+// renew moves the subscriptions that belong to an earlier life of their channel's log to the
+// current one, and tells the client of the gaps. It returns false if the session's format has no
+// notices: the session must end with [ErrLogReset]. The caller holds mu.
+func (s *Session) renew() bool {
+	for sub := s.stale(); sub != nil; sub = s.stale() {
+		if s.notices() == nil {
+			return false
+		}
+		from, now := sub.position(), sub.channel().life.Load()
+		gap := Gap{Reason: GapExpired, From: from, To: now.at(now.from)}
+		if from.Epoch != now.epoch {
+			gap.Reason = GapUnknownEpoch
+		}
+		sub.life.Store(now)
+		sub.cursor.Store(now.from)
+		sub.born, sub.own = now.from, 0
+		s.out = s.batchFormat().(NoticeFormat).AppendGap(s.out, now.ch.name, gap)
+		s.hub.stats.gap(gap.Reason)
+	}
+	return true
+}
