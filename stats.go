@@ -71,7 +71,7 @@ type Ended struct {
 	RulesChanged       uint64 // ErrRulesChanged
 	Terminated         uint64 // ErrTerminated
 	PeerMemory         uint64 // ErrPeerMemory
-	HistoryUnavailable uint64 // ErrUnreadable
+	HistoryUnavailable uint64 // ErrUnreadable, ErrLogReset
 	Other              uint64 // the peer left, the connection was lost, or the transport ended it
 }
 
@@ -208,7 +208,7 @@ func (c *hubStats) end(reason error) {
 		switch {
 		case errors.Is(reason, ErrPeerMemory):
 			kind = endedMemory
-		case errors.Is(reason, ErrUnreadable):
+		case errors.Is(reason, ErrUnreadable), errors.Is(reason, ErrLogReset):
 			kind = endedUnreadable
 		}
 	}

@@ -211,7 +211,7 @@ var (
 		Code: "history_unavailable", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4207, RetryAfter: 5 * time.Second,
 		Summary: "The session was behind, and the server could not read the history of one of its channels.",
 		Do:      "Reconnect later with the last positions. If this happens often, check the server's log and the engine's storage.",
-		causes:  []error{boreas.ErrUnreadable},
+		causes:  []error{boreas.ErrUnreadable, boreas.ErrLogReset},
 	}
 	RulesChanged = &Fault{
 		Code: "rules_changed", Retry: Now, Close: 4102,
