@@ -15,7 +15,7 @@ var wallTime = map[string]string{
 	"auth/jwtclaims.go":       "exp, nbf and iat, by the issuer's clock",
 	"auth/keys.go":            "when a key was made and last used: shown and stored",
 	"auth/line.go":            "the journal's times",
-	"auth/revocationset.go":           "until when a token was issued that is revoked: compared with iat",
+	"auth/revocationset.go":   "until when a token was issued that is revoked: compared with iat",
 	"auth/state.go":           "expiries, which are shown and stored",
 	"auth/authority.go":       "expiries, which are shown and stored",
 	"auth/revocations.go":     "until when a token was issued that is revoked",

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
 )
@@ -63,11 +62,20 @@ type liar struct {
 	count *atomic.Int64
 }
 
+// lies is a follower with a Deliver of its own.
+type lies struct {
+	engine.Follower
+	deliver func(*engine.Publication)
+}
+
+// Deliver implements [engine.Follower].
+func (l lies) Deliver(p *engine.Publication) { l.deliver(p) }
+
 // Follow implements [engine.Engine].
 func (l *liar) Follow(ctx context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
 	var mu sync.Mutex
 	var held *engine.Publication
-	return l.Engine.Follow(ctx, channel, boreastest.DeliverFunc(func(p *engine.Publication) {
+	return l.Engine.Follow(ctx, channel, lies{to, func(p *engine.Publication) {
 		mu.Lock()
 		defer mu.Unlock()
 		if held != nil {
@@ -90,5 +98,5 @@ func (l *liar) Follow(ctx context.Context, channel string, to engine.Follower) (
 		default:
 			to.Deliver(p)
 		}
-	}))
+	}})
 }
