@@ -24,8 +24,8 @@ const (
 	logIdle
 )
 
-// settle updates the log's state. A caller that changes a field that the state depends on calls it
-// before it releases mu.
+// settle updates the log's state. It must be called after each change of a field on which the state
+// depends, before mu is released.
 func (l *channelLog) settle(m *Engine) {
 	state := logIdle
 	switch {

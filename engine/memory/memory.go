@@ -107,10 +107,10 @@ type shard struct {
 	logs map[string]*channelLog
 	most int // maximum of len(logs) so far: a map does not shrink, so clean copies it
 
-	// retired has the highest head of all forgotten logs, for each value of further bits of the
-	// hash. A new log starts there. So a position from before is below its floor: it is expired,
-	// and never mistaken for a new one. A position equal to the start proves that no message was
-	// missed; more places make that proof more frequent.
+	// retired has, for each value of further bits of the hash, the highest head of all forgotten
+	// logs with that value. A new log starts there. So an older position is below the floor of the
+	// new log: it is expired, and never mistaken for a new position. A position equal to the start
+	// proves that no message was missed. With more places such proofs are more frequent.
 	retired [retiredPlaces]uint64
 }
 
