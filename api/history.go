@@ -25,7 +25,7 @@ func (s *service) history(dst []byte, w http.ResponseWriter, r *http.Request, q 
 			return nil, 0, err
 		}
 	}
-	h, err := s.hub.History(r.Context(), q.name, since, engine.Limit{Messages: limit, Bytes: v2.PageBytes})
+	h, err := s.hub.History(r.Context(), q.name, since, engine.Limit{Messages: limit, Bytes: protocol2.PageBytes})
 	if errors.Is(err, engine.ErrExpired) || errors.Is(err, engine.ErrUnknownEpoch) || errors.Is(err, engine.ErrAhead) {
 		return nil, 0, &staleError{err, h.Floor}
 	}

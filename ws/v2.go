@@ -252,7 +252,7 @@ func (c *conn) v2History(r *wire.V2Request) {
 		}
 	}
 	limit, _ := protocol2.PageLimit(r.Limit)
-	h, err := c.sess.History(context.Background(), r.Channel, since, engine.Limit{Messages: limit, Bytes: v2.PageBytes})
+	h, err := c.sess.History(context.Background(), r.Channel, since, engine.Limit{Messages: limit, Bytes: protocol2.PageBytes})
 	if err != nil {
 		f := protocol2.HistoryFault(h, err)
 		if f.Oldest == nil {
