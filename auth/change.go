@@ -73,33 +73,45 @@ func (a *Authority) shareNames(ctx context.Context) error {
 	return nil
 }
 
-// change makes a change. Decide returns its lines, or why there can be none. It is called again
-// with the new state if another authority's change came first. By is the ID of the API key that
-// requests the change, or "". The caller holds writing.
+// change makes a change. Decide returns its lines, none if there is nothing to do, or why it is not
+// possible. It is called again with the new state if the authority had not read the changes of
+// others. By is the ID of the API key that requests the change, or "". The caller holds writing.
 func (a *Authority) change(by string, decide func() ([]*line, error)) error {
+	if a.closed {
+		return errors.New("the store of tokens, keys and revocations is closed: the server is shutting down")
+	}
 	for {
-		if err := a.validMaker(by); err != nil {
+		at := a.at
+		lines, err := a.decide(by, decide)
+		if err == nil && len(lines) > 0 {
+			if err := a.commit(lines...); !errors.Is(err, ErrConflict) {
+				return err
+			}
+		}
+		if a.store == nil {
 			return err
 		}
-		lines, err := decide()
-		if err != nil || len(lines) == 0 {
+		unread := a.catchUp(context.Background())
+		switch {
+		case at != a.at:
+		case err == nil && unread != nil:
+			return a.notStored(unread)
+		case err != nil || len(lines) == 0:
 			return err
-		}
-		if err := a.commit(lines...); !errors.Is(err, ErrConflict) {
-			return err
-		}
-		if err := a.catchUp(context.Background()); err != nil {
-			return a.notStored(err)
 		}
 	}
+}
+
+func (a *Authority) decide(by string, decide func() ([]*line, error)) ([]*line, error) {
+	if err := a.validMaker(by); err != nil {
+		return nil, err
+	}
+	return decide()
 }
 
 // commit stores lines, and then applies them. They must be lines that apply accepts. The caller
 // holds writing. Errors: fault.NotStored and [ErrConflict].
 func (a *Authority) commit(lines ...*line) error {
-	if a.closed {
-		return errors.New("the store of tokens, keys and revocations is closed: the server is shutting down")
-	}
 	if err := a.write(lines...); err != nil {
 		return err
 	}
@@ -242,24 +254,25 @@ func (a *Authority) follow(ctx context.Context) {
 		a.foreign = foreign{}
 		a.writing.Unlock()
 		a.tell(changes)
+		if failing {
+			select {
+			case <-ctx.Done():
+			case <-time.After(followAgain):
+			}
+		}
 		err := a.store.Wait(ctx, after)
 		if err == nil {
 			a.writing.Lock()
 			err = a.catchUp(ctx)
 			a.writing.Unlock()
 		}
-		if err != nil && !failing && ctx.Err() == nil {
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil && !failing {
 			a.options.Log.Warn("changes of tokens, keys and revocations by other servers cannot be read; trying again", "error", err)
 		}
 		failing = err != nil
-		if !failing {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(followAgain):
-		}
 	}
 }
 

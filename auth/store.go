@@ -30,9 +30,9 @@ import (
 //
 // An Authority decides on a change with the state that results from the lines it has read. For
 // this reason Append refuses its lines with [ErrConflict] unless the authority has read the whole
-// log. The authority then reads the rest, decides again, and tries again. So of two changes at the
-// same time, one comes first, and the other is decided on as if the first one had been made long
-// before:
+// log. The authority then reads the rest, decides again, and tries again. It also reads the rest
+// before it refuses a change. So of two changes at the same time, one comes first, and the other is
+// decided on as if the first one had been made long before:
 //
 //   - Two authorities create a key with the same name: the second is refused if two valid keys have
 //     the name already.

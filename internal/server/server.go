@@ -130,6 +130,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 
 		Sweepers: cfg.Workers,
 	})
+	s.authority.Attach(s.hub)
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
 	s.limits = s.newLimits(cfg)
