@@ -2,14 +2,14 @@ package engine
 
 import "context"
 
-// This file has what an engine may offer in addition to [Engine]. The hub finds each by a type
-// assertion on the engine that it was given, so a wrapper has to pass the methods on.
+// This file has the optional abilities of an engine. The hub finds each by a type assertion on the
+// engine that it was given, so an engine that wraps another one must pass these methods on.
 
-// A Batcher publishes many messages with one call, which lets an engine write them to its store
+// A Batcher publishes many messages in one call, so that the engine can write them to its store
 // together. Without it the hub calls Publish for each message.
 type Batcher interface {
-	// PublishMany publishes the items in their order and returns a result for each of them. A
-	// failure of one item does not affect the others. The rules of [Engine.Publish] apply to each.
+	// PublishMany publishes the items in order and returns a result for each. A failure of one item
+	// does not affect the others. The rules of [Engine.Publish] apply to each item.
 	PublishMany(ctx context.Context, items []Item) []Result
 }
 
@@ -25,14 +25,14 @@ type Result struct {
 	Err error
 }
 
-// An Immediate engine never waits for a disk, a network or another process. The hub calls it on
-// the caller's goroutine, and without limits on the number and time of calls.
+// An Immediate engine never waits for a disk, a network or another process. The hub calls it on the
+// caller's goroutine, without limits on the number and the duration of calls.
 type Immediate interface {
-	// Immediate reports whether no call waits. Its result does not change.
+	// Immediate reports whether no call ever waits. The result does not change.
 	Immediate() bool
 }
 
-// A Readier knows whether it can accept publications.
+// A Readier reports whether it can accept publications.
 type Readier interface {
 	// Ready returns nil, or an error that says why the engine cannot accept publications now. It
 	// returns quickly. The server's /readyz shows the error.
@@ -41,31 +41,30 @@ type Readier interface {
 
 // A Lister lists the channels that have publications.
 type Lister interface {
-	// ListChannels returns the names of the channels that have at least one publication,
-	// begin with the prefix and come after the name given: the first ones in byte order, at
-	// most limit.
+	// ListChannels returns the names of channels that have at least one publication: the first ones
+	// in byte order that begin with the prefix and come after the name given, at most limit.
 	ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error)
 }
 
-// A Stater counts what it holds and what it has dropped.
+// A Stater has statistics about the data that it keeps and has dropped.
 type Stater interface {
-	// Stats returns the counters. It returns quickly.
+	// Stats returns the statistics. It returns quickly.
 	Stats() Stats
 }
 
-// Stats describes the data that an engine holds at this moment, and counts the data that
-// it has dropped so far.
+// Stats describes the data that an engine keeps now, and counts the data that it has dropped so
+// far.
 type Stats struct {
-	Channels     int64 // logs that keep something, or did within the last hour
-	Followed     int64 // channels that are followed and keep nothing; not among Channels
-	Publications int64 // kept
-	Keys         int64 // idempotency keys remembered
-	Bytes        int64 // kept, overhead included as an estimate
+	Channels     int64 // logs that keep something, or did so within the last hour
+	Followed     int64 // channels that are followed and keep nothing; they do not count as Channels
+	Publications int64 // kept publications
+	Keys         int64 // remembered idempotency keys
+	Bytes        int64 // size of the kept data, including an estimate of the overhead
 
-	// Evicted counts the publications that were dropped, for whatever cause. Each
-	// was dropped for one cause, so that the three counters below it add up to it.
+	// Evicted counts the dropped publications. Each has one cause, so Evicted is the sum of the
+	// three counters below.
 	Evicted       uint64
-	EvictedAge    uint64 // older than their channel keeps them
-	EvictedBounds uint64 // more messages or bytes than their channel keeps
-	EvictedMemory uint64 // the oldest of all, when all together took too much memory
+	EvictedAge    uint64 // older than the channel's maximum age
+	EvictedBounds uint64 // over the channel's maximum number of messages or bytes
+	EvictedMemory uint64 // the oldest of all channels, because all together used too much memory
 }

@@ -2,8 +2,8 @@ package engine
 
 import "testing"
 
-// TestAfter compares the guess for dense offsets with a plain search, on logs with
-// and without gaps.
+// TestAfter compares the guess for dense offsets with a plain search, on logs with and without
+// gaps.
 func TestAfter(t *testing.T) {
 	for _, offsets := range [][]uint64{{}, {1}, {1, 2, 3, 4}, {7, 8, 9}, {1, 3, 4, 6, 7, 9, 10, 12}, {5, 6, 7, 20}, {1, 10, 11, 12}} {
 		var pubs []*Publication
@@ -19,7 +19,7 @@ func TestAfter(t *testing.T) {
 			}
 			got := After(pubs, offset)
 			if len(got) != want || want > 0 && got[0].Offset <= offset {
-				t.Errorf("%v after %d: %d of them, want %d", offsets, offset, len(got), want)
+				t.Errorf("%v after %d: %d publications, want %d", offsets, offset, len(got), want)
 			}
 		}
 	}

@@ -11,45 +11,45 @@ type Publication struct {
 	// they need not be dense, and the first is above 0.
 	Offset uint64
 
-	// Time is when the engine accepted it, in nanoseconds since 1970 UTC, by this machine's clock
-	// at that moment. It is for display only: the clock may be set at any time, so a later
-	// publication may have an earlier time.
+	// Time is when the engine accepted the publication, in nanoseconds since 1970 UTC, by the clock
+	// of this machine at that moment. It is for display only: the clock may be set at any time, so
+	// a later publication may have an earlier time.
 	Time int64
 
 	// Data is the message: one JSON text in valid UTF-8, without newlines.
 	Data []byte
 
-	// Sender is the number of the session that published it and does not want it
-	// back, 0 if there is none such.
+	// Sender is the number of the session that published the message and does not want it back, or
+	// 0.
 	Sender uint64
 }
 
-// A Message is what is to be published.
+// A Message is the input of [Engine.Publish].
 type Message struct {
-	// Data is one JSON text in valid UTF-8, without newlines. The engine keeps it:
-	// the caller must not change it any more.
+	// Data is one JSON text in valid UTF-8, without newlines. The engine keeps it, so the caller
+	// must not change it any more.
 	Data []byte
 
 	// Key, if not empty, makes publishing idempotent. It has at most [MaxKey] bytes.
 	Key string
 
-	// Sender becomes the publication's.
+	// Sender becomes Publication.Sender.
 	Sender uint64
 
-	// Publisher names the client that publishes, "" for a backend that is trusted. An engine that
-	// has a limit for all publishers together also has one for each publisher, and never refuses a
-	// message without a publisher because messages with a publisher have used up the limit.
-	// [Session.Publish] sets it.
+	// Publisher names the publishing client; it is "" for a trusted backend. An engine with a limit
+	// for all publishers together also has a limit for each publisher. It never refuses a message
+	// without a publisher because messages with a publisher have used up the limit.
+	// [github.com/boreas-pubsub/boreas.Session.Publish] sets Publisher.
 	Publisher string
 }
 
 // An Ack is an engine's acknowledgement of a message.
 type Ack struct {
-	// Position is the publication's.
+	// Position is the position of the publication.
 	Position Position
 
-	// Duplicate tells that the message had been published before with the same key:
-	// nothing was appended, and Position is that of the first.
+	// Duplicate reports that a message with the same key was published before. Nothing was
+	// appended, and Position is the position of the first message.
 	Duplicate bool
 }
 
@@ -61,13 +61,13 @@ type History struct {
 	// More reports whether the [Limit] left out publications that come after the returned ones.
 	More bool
 
-	// Floor is the position after which the log is complete: a reader at Floor or later has lost
+	// Floor is the position after which the log is complete: a reader at Floor or later has missed
 	// nothing.
 	Floor Position
 
-	// Head is the position of the newest publication, or the start of the log if it never had one.
-	// An engine whose channels share one sequence may return a later position if there is no
-	// publication in between. Unless More is set, Read returns every publication up to Head.
+	// Head is the position of the newest publication, or the start of the log if there never was
+	// one. An engine whose channels share one sequence may return a later position, if no
+	// publication is in between. Unless More is set, Read returns every publication up to Head.
 	Head Position
 }
 
@@ -78,9 +78,9 @@ type Limit struct {
 	// publications.
 	Messages int
 
-	// Bytes ends the read once the returned publications have so many bytes of data. The publication
-	// that reaches the limit is returned whole, so a read returns at least one publication if there
-	// is one. 0 means no limit.
+	// Bytes ends the read once the returned publications have that many bytes of data. The
+	// publication that reaches the limit is returned whole, so a read returns at least one
+	// publication if there is one. 0 means no limit.
 	Bytes int
 }
 
@@ -92,71 +92,70 @@ type Follower interface {
 
 	// Reset reports that the log was cut off: publications that the follower has not received are
 	// lost, or the log has started a new epoch. The next publication is the first one after head.
-	// The hub tells each subscriber where the gap is. Reason is the cause, for the log.
+	// The hub tells each subscriber about the gap. Reason is the cause, for the server's log.
 	Reset(head Position, reason error)
 }
 
 // Errors of [Engine.Read].
 var (
-	// ErrExpired: publications after the position asked for are no longer kept.
+	// ErrExpired means that publications after the requested position are no longer kept.
 	ErrExpired = errors.New("boreas: position has expired: publications after it are no longer kept")
 
-	// ErrUnknownEpoch: the position belongs to another life of the log.
+	// ErrUnknownEpoch means that the position belongs to another epoch of the log.
 	ErrUnknownEpoch = errors.New("boreas: position belongs to an earlier log of the channel")
 
-	// ErrAhead: the position is after the newest publication.
+	// ErrAhead means that the position is after the newest publication.
 	ErrAhead = errors.New("boreas: position is ahead of the channel's log")
 )
 
 // Errors of [Engine.Publish].
 var (
-	// ErrKeyReused: another message was published with this key before.
+	// ErrKeyReused means that another message was published with this key before.
 	ErrKeyReused = errors.New("boreas: another message was published on this channel with the same key")
 
-	// ErrTooManyKeys: no more keys can be remembered for now.
+	// ErrTooManyKeys means that the engine cannot remember more keys for now.
 	ErrTooManyKeys = errors.New("boreas: too many idempotency keys at once")
 )
 
-// ErrClosed: the engine, or the hub that uses it, has been closed.
+// ErrClosed means that the engine, or the hub that uses it, has been closed.
 var ErrClosed = errors.New("boreas: closed")
 
-// MaxKey is the greatest length of an idempotency key, in bytes.
+// MaxKey is the maximum length of an idempotency key in bytes.
 const MaxKey = 128
 
-// An Engine keeps the publications of all channels and carries them to the hub.
+// An Engine keeps the publications of all channels and delivers them to the hub.
 //
-// The rules, which [github.com/boreas-pubsub/boreas/boreastest.TestEngine] checks:
+// Its rules, which [github.com/boreas-pubsub/boreas/boreastest.TestEngine] checks:
 //
 //   - Order. Each channel is a log. Offsets increase in the order of publishing, and Follow and
 //     Read return publications in that order.
-//   - Acknowledgement. When Publish returns without error the publication is kept
-//     as the engine promises (in memory, on disk, on a quorum). It may reach
-//     followers before or after that. When Publish fails, the publication may or
-//     may not have been kept.
+//   - Acknowledgement. When Publish returns without an error, the publication is kept as the engine
+//     promises (in memory, on disk, on a quorum). It may reach followers before or after that. When
+//     Publish fails, the publication may or may not have been kept.
 //   - Keys. For a time that the engine chooses, a message with the key of an earlier one on the
-//     same channel is not published again: Publish returns the earlier one's position, or
-//     ErrKeyReused if the data differ. An engine that cannot remember more keys refuses a
-//     message that has a key with ErrTooManyKeys.
-//   - Retention. An engine may drop a channel's oldest publications at any time, never one in
-//     the middle. Dropping publications raises Floor permanently. How long it keeps publications
-//     and keys does not depend on the wall clock, which may be set.
-//   - Epoch. The positions of a log share an epoch until the log may have lost its tail; it
-//     starts a new epoch in that case, and calls Reset of the channel's followers.
-//   - Time. A call may wait, for a disk or for another machine; it ends soon after its
-//     context does. The hub gives up on a call after Options.EngineTimeout.
+//     same channel is not published again: Publish returns the position of the earlier message, or
+//     ErrKeyReused if the data differ. An engine that cannot remember more keys refuses a message
+//     with a key with ErrTooManyKeys.
+//   - Retention. An engine may drop a channel's oldest publications at any time, but never one in
+//     the middle. Dropping raises Floor permanently. How long publications and keys are kept does
+//     not depend on the wall clock, which may be set.
+//   - Epoch. The positions of a log share an epoch until the log may have lost its tail. In that
+//     case the engine starts a new epoch, and calls Reset of the channel's followers.
+//   - Time. A call may wait for a disk or for another machine. It ends soon after its context ends.
+//     The hub gives up on a call after Options.EngineTimeout.
 //   - Concurrency. All methods may be called by many goroutines at once.
 type Engine interface {
 	// Publish appends the message to the channel's log and returns its position.
 	Publish(ctx context.Context, channel string, m Message) (Ack, error)
 
 	// Follow calls the follower's Deliver with each publication after head, in order, without
-	// duplicates or omissions, until stop is called. It may call the follower before it has
-	// returned; that is after head, too. Ctx bounds the call of Follow, not the following. Stop may
-	// be called once, and not from the follower; after it has returned, the follower is not called
-	// again.
+	// duplicates or omissions, until stop is called. It may call Deliver before Follow returns;
+	// these publications are after head, too. Ctx bounds the call of Follow, not the deliveries.
+	// Stop may be called once, and not from the follower. After it has returned, the follower is
+	// not called again.
 	//
-	// The hub follows each channel once, however many subscribers it has. An engine whose channels
-	// share one sequence can follow that sequence once for all channels.
+	// The hub follows each channel once, whatever the number of subscribers. An engine whose
+	// channels share one sequence can follow that sequence once for all channels.
 	Follow(ctx context.Context, channel string, f Follower) (head Position, stop func(), err error)
 
 	// Read returns publications after since, within the limit. The zero Position stands for the
@@ -169,6 +168,6 @@ type Engine interface {
 	// busy channels in memory.
 	Read(ctx context.Context, channel string, since Position, limit Limit) (History, error)
 
-	// Close releases what the engine holds. Calls after it fail with ErrClosed.
+	// Close releases the engine's resources. Later calls fail with ErrClosed.
 	Close() error
 }

@@ -7,26 +7,25 @@ import (
 	"strings"
 )
 
-// A Position is a place in a channel's log: after the publication with Offset, or
-// before the first one if no publication has that offset. It is comparable with
-// others of the same channel and epoch. The zero Position is no place.
+// A Position is a place in a channel's log, between two publications. Positions of the same channel
+// and epoch are ordered by their offsets. The zero Position is not a place; see [Position.IsZero].
 type Position struct {
-	// Epoch names one life of the log; 0 is none.
+	// Epoch identifies an uninterrupted stretch of the log. It is never 0 in a place.
 	Epoch uint64
 
-	// Offset is the offset of the newest publication before this place.
+	// Offset is the offset of the last publication before this place, or any greater offset below
+	// that of the next publication.
 	Offset uint64
 }
 
-// positionBase is the radix of both numbers in text: the largest that is written without
-// a division, since every message has a position.
+// positionBase is the radix of both numbers in text. 32 is the largest radix that strconv writes
+// without a division; speed matters because every message has a position.
 const positionBase = 32
 
-// IsZero tells whether p is no place at all.
+// IsZero reports whether p is the zero Position, which is not a place.
 func (p Position) IsZero() bool { return p == Position{} }
 
-// String returns the position as clients see it: an opaque text of letters,
-// digits and one dash.
+// String returns the position as clients see it: an opaque text of letters, digits and one dash.
 func (p Position) String() string { return string(p.Append(nil)) }
 
 // Append appends the text of p to dst.
@@ -36,11 +35,11 @@ func (p Position) Append(dst []byte) []byte {
 	return strconv.AppendUint(dst, p.Offset, positionBase)
 }
 
-// ErrPosition: not the text of a position; see [ParsePosition].
+// ErrPosition means that a text is not a position; see [ParsePosition].
 var ErrPosition = errors.New("not a position: send the text that came with a message or a join, unchanged")
 
-// ParsePosition reads the text that [Position.String] returns. It accepts exactly
-// that text: each position has one spelling. Other text is [ErrPosition].
+// ParsePosition parses the text that [Position.String] returns. It accepts only that text, so that
+// each position has one spelling. For any other text the error is an [ErrPosition].
 func ParsePosition(s string) (Position, error) {
 	e, o, ok := strings.Cut(s, "-")
 	if !ok {

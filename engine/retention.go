@@ -2,12 +2,12 @@ package engine
 
 import "time"
 
-// Retention bounds a channel's log. For each bound 0 means the engine's default.
+// Retention limits a channel's log. For each limit, 0 means the engine's default.
 type Retention struct {
-	// Messages is how many publications are kept; a negative number means none.
+	// Messages is the maximum number of kept publications; a negative number means none.
 	Messages int
 
-	// Bytes is how many bytes of messages are kept. The newest publication is kept
+	// Bytes is the maximum number of kept bytes of messages. The newest publication is kept
 	// whatever its size.
 	Bytes int64
 
