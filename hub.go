@@ -181,6 +181,9 @@ func (h *Hub) EngineWaits() bool { return !h.instant }
 // engine has accepted it. It does not wait for any session. Errors: [access.ErrChannelName],
 // [ErrKey], [ErrEngineBusy], [ErrEngineTimeout], and those of the engine's Publish.
 func (h *Hub) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
+	if err := validItem(channel, m); err != nil {
+		return engine.Ack{}, err
+	}
 	return h.publish(ctx, forBackend, channel, m)
 }
 
@@ -206,10 +209,8 @@ func (h *Hub) PublishMany(ctx context.Context, items []engine.Item) []engine.Res
 	return results
 }
 
+// publish publishes a valid message.
 func (h *Hub) publish(ctx context.Context, c caller, channel string, m engine.Message) (engine.Ack, error) {
-	if err := validItem(channel, m); err != nil {
-		return engine.Ack{}, err
-	}
 	ack, err := h.callPublish(ctx, c, channel, m)
 	if err != nil {
 		return engine.Ack{}, err

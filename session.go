@@ -157,6 +157,9 @@ func (s *Session) Publish(ctx context.Context, channel string, m engine.Message,
 	if err := s.hub.MayPublish(g, channel); err != nil {
 		return engine.Ack{}, err
 	}
+	if len(m.Key) > engine.MaxKey {
+		return engine.Ack{}, ErrKey
+	}
 	m.Publisher = g.Publisher(s.address)
 	if !o.NoEcho {
 		m.Sender = 0

@@ -1,11 +1,9 @@
 package api
 
 import (
-	"cmp"
-	"errors"
 	"net/http"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -38,29 +36,40 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 	if err := awaitAnswer(r.Context(), w, resultBytes*len(items)); err != nil {
 		return nil, 0, err
 	}
+	errs := make([]error, len(items))
+	var publish []engine.Item
+	for i, item := range items {
+		switch {
+		case item.Err != nil:
+			errs[i] = malformed("This message is not valid: %v.", item.Err)
+		default:
+			if errs[i] = s.allowedOn(r, q.call, item.Channel); errs[i] != nil {
+				s.note(r, q.call, item.Channel, errs[i])
+			} else if !dryRun {
+				publish = append(publish, engine.Item{Channel: item.Channel, Message: s.message(r, q.call, item)})
+			}
+		}
+	}
+	results := s.hub.PublishMany(r.Context(), publish) // of the items without an error, unless it is a dry run
 	dst = append(dst, `{"results":[`...)
-	var late error
 	for i, item := range items {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		err := cmp.Or(item.Err, late) // after a timeout, each further message would wait as long again
-		if item.Err != nil {
-			err = malformed("This message is not valid: %v.", err)
-		} else if err != nil {
-			// not published
-		} else if err = s.allowedOn(r, q.call, item.Channel); err != nil {
-			s.note(r, q.call, item.Channel, err)
-		} else if out, _, e := s.publishOne(dst, r, q.call, item, dryRun); e != nil {
-			if err = e; errors.Is(err, boreas.ErrEngineTimeout) {
-				late = err
-			}
-		} else {
-			dst = out
+		var out []byte
+		err := errs[i]
+		switch {
+		case err != nil:
+		case dryRun:
+			out, _, err = s.dryRun(dst, q.call, item)
+		default:
+			out, _, err = s.appendResult(dst, q.call, item.Channel, results[0].Ack, results[0].Err)
+			results = results[1:]
 		}
 		if err != nil {
-			dst = s.appendError(dst, err)
+			out = s.appendError(dst, err)
 		}
+		dst = out
 	}
 	return append(dst, "]}"...), http.StatusOK, nil
 }

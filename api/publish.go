@@ -20,9 +20,6 @@ import (
 // publish publishes the body to a channel. The body is the message, whatever the Content-Type,
 // because curl -d sends the type of a form. It is a hot path.
 func (s *service) publish(dst []byte, w http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
-	if err := access.ValidChannel(q.name); err != nil {
-		return nil, 0, err
-	}
 	dryRun, err := q.flag("dry_run")
 	if err != nil {
 		return nil, 0, err
@@ -40,7 +37,12 @@ func (s *service) publish(dst []byte, w http.ResponseWriter, r *http.Request, q 
 	if err != nil {
 		return nil, 0, malformed("The body must be one JSON value, the message: %v.", err)
 	}
-	return s.publishOne(dst, r, q.call, wire.Item{Channel: q.name, Message: message, Key: key}, dryRun)
+	item := wire.Item{Channel: q.name, Message: message, Key: key}
+	if dryRun {
+		return s.dryRun(dst, q.call, item)
+	}
+	ack, err := s.hub.Publish(r.Context(), q.name, s.message(r, q.call, item))
+	return s.appendResult(dst, q.call, q.name, ack, err)
 }
 
 // idempotencyKey returns the header Idempotency-Key, or "" if it is missing.
@@ -59,29 +61,35 @@ func idempotencyKey(h http.Header) (string, error) {
 	}
 }
 
-// publishOne publishes or only checks one message, and appends the result.
-func (s *service) publishOne(dst []byte, r *http.Request, c *call, item wire.Item, dryRun bool) ([]byte, int, error) {
-	if dryRun {
-		if err := access.ValidChannel(item.Channel); err != nil {
-			return nil, 0, err
-		}
-		if len(item.Key) > engine.MaxKey {
-			return nil, 0, boreas.ErrKey
-		}
-		s.counts.dryRuns.Add(1)
-		return append(s.appendSubscribers(append(dst, `{"dry_run":true`...), c, item.Channel), '}'), http.StatusOK, nil
+// dryRun checks one message without publishing it, and appends the result.
+func (s *service) dryRun(dst []byte, c *call, item wire.Item) ([]byte, int, error) {
+	if err := access.ValidChannel(item.Channel); err != nil {
+		return nil, 0, err
 	}
+	if len(item.Key) > engine.MaxKey {
+		return nil, 0, boreas.ErrKey
+	}
+	s.counts.dryRuns.Add(1)
+	return append(s.appendSubscribers(append(dst, `{"dry_run":true`...), c, item.Channel), '}'), http.StatusOK, nil
+}
+
+// message returns the message of an item for the hub.
+func (s *service) message(r *http.Request, c *call, item wire.Item) engine.Message {
 	// Clone: the engine keeps the message, but the body's buffer is larger and is reused.
 	m := engine.Message{Data: bytes.Clone(item.Message), Key: item.Key}
 	if c.grant != nil { // otherwise the caller is a backend
 		m.Publisher = c.grant.Publisher(credential.AddressOf(r))
 	}
-	ack, err := s.hub.Publish(r.Context(), item.Channel, m)
+	return m
+}
+
+// appendResult appends the result of a published message.
+func (s *service) appendResult(dst []byte, c *call, channel string, ack engine.Ack, err error) ([]byte, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
 	dst = append(ack.Position.Append(append(dst, `{"position":"`...)), '"')
-	dst = s.appendSubscribers(dst, c, item.Channel)
+	dst = s.appendSubscribers(dst, c, channel)
 	if ack.Duplicate {
 		return append(dst, `,"duplicate":true}`...), http.StatusOK, nil
 	}

@@ -87,5 +87,8 @@ func (s *Server) Ready() error {
 	if s.stopping.Load() {
 		return boreas.ErrShuttingDown
 	}
+	if err := s.hub.Ready(); err != nil {
+		return err
+	}
 	return s.authority.Ready()
 }
