@@ -23,8 +23,8 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/internal/fault"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/refusal"
 )
 
 // A target is a request that succeeds on its route if the caller is authorized. It uses the channel

@@ -77,8 +77,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/internal/limit"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/limit"
+	"github.com/boreas-pubsub/boreas/refusal"
 )
 
 // Options are the settings of [Handler]. Only Authority is required.

@@ -7,7 +7,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -25,7 +26,7 @@ func (s *service) fail(w http.ResponseWriter, err error) {
 // appendError appends {"error":{...}}. For a failure of the server it logs the full error, which
 // the response does not contain.
 func (s *service) appendError(dst []byte, err error) []byte {
-	told := fault.Wire(err)
+	told := protocol2.Fault(err)
 	if fault.Of(err) == fault.Internal {
 		var p *boreas.EnginePanicError
 		if errors.As(err, &p) {

@@ -5,8 +5,9 @@ import (
 	"net/http"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/credential"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -86,7 +87,7 @@ func write(w http.ResponseWriter, contentType []string, status int, body []byte)
 		fault.SetRetryAfter(h, err)
 		contentType, status = typeJSON, fault.Of(err).Status
 		if r := w.(*recorder); isV2(r.request) {
-			told := fault.Wire(err)
+			told := protocol2.Fault(err)
 			body = append(wire.AppendV2Error(nil, nil, &told), '\n')
 		} else {
 			body = appendList(nil, "errors", []string{fault.Message(err)})

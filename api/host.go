@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // checkHost refuses a request under a foreign host name to an API that is open only to its own

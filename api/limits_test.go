@@ -14,8 +14,8 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/internal/limit"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/limit"
+	"github.com/boreas-pubsub/boreas/refusal"
 )
 
 // TestLimits exceeds the limits of a key, a user and an address. Requests over the limit are

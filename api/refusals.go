@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/fault"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/refusal"
 )
 
 // note records a refused call for /v2/refusals.

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // serve handles one request.

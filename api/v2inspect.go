@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // maxQuestions is the maximum number of questions about a token in one request.

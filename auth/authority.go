@@ -12,8 +12,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/clock"
-	"github.com/boreas-pubsub/boreas/internal/fault"
 )
 
 // Options are the settings of an [Authority]. With the zero value it keeps everything in memory,
@@ -208,7 +208,7 @@ func (a *Authority) Kept() Kept {
 }
 
 // Check returns the grant of the token in the credentials. Errors: [ErrInvalidToken],
-// [boreas.ErrTokenExpired], [boreas.ErrRevoked]; [ErrUnavailable] if the JWT or the Backend cannot
+// [access.ErrTokenExpired], [boreas.ErrRevoked]; [ErrUnavailable] if the JWT or the Backend cannot
 // decide now.
 func (a *Authority) Check(c access.Credentials) (*access.Grant, error) {
 	hash := digestOf(c.Token)

@@ -17,8 +17,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
-	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/limit"
 )
 
 const (

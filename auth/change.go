@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // This file is about how a change gets into the store and the state, and how the changes of other

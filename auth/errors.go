@@ -1,6 +1,6 @@
 package auth
 
-import "github.com/boreas-pubsub/boreas/internal/fault"
+import "github.com/boreas-pubsub/boreas/fault"
 
 // Errors of this package, to be compared with [errors.Is]. The text of an error that a method
 // returns is a sentence that says more.

@@ -2,7 +2,7 @@ package auth
 
 import (
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // maxTried is the maximum number of signatures that are computed for one token.

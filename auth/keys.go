@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // A KeyVerb is something that a key lets a backend do. Verbs are bits.

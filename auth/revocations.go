@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // A Revocation takes tokens back. Exactly one of Token, User, Key is set, or none of them

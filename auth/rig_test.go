@@ -10,7 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

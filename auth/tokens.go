@@ -10,7 +10,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // Mint creates a classic token, which is valid at once and allows everything: 128 random letters

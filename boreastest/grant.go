@@ -2,7 +2,7 @@ package boreastest
 
 import (
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // Grant returns a grant for the identity and the user. It allows everything and never expires.

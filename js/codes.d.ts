@@ -1,4 +1,4 @@
-// Made by "go test ./internal/fault -update". Do not edit.
+// Made by "go test ./fault -update". Do not edit.
 
 /** When the same request can succeed. */
 export type Retry = "never" | "now" | "later" | "new_token";

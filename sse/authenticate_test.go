@@ -13,7 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/refusal"
 )
 
 // clauses 3.8, 10.4, 10.11: a stream receives a notice that its token expires.

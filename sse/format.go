@@ -6,7 +6,6 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/fault"
 	"github.com/boreas-pubsub/boreas/internal/protocol2"
 )
 
@@ -30,7 +29,7 @@ func (events) AppendExpiring(dst []byte, at time.Time, within time.Duration) []b
 
 // AppendGoodbye implements [boreas.NoticeFormat].
 func (events) AppendGoodbye(dst []byte, reason error, within time.Duration) []byte {
-	f := fault.Wire(reason)
+	f := protocol2.Fault(reason)
 	return appendGoodbye(dst, &f, within.Milliseconds())
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/protocol2"
 )
 

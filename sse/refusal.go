@@ -7,10 +7,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/credential"
-	"github.com/boreas-pubsub/boreas/internal/fault"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/refusal"
 )
 
 // answer is the response to a request that does not become a stream (clause 10.10).
@@ -23,7 +24,7 @@ type answer struct {
 // newAnswer returns the answer for the error, and adds to the header.
 func newAnswer(header http.Header, err error) *answer {
 	f := fault.Of(err)
-	object := fault.Wire(err)
+	object := protocol2.Fault(err)
 	r := &answer{status: f.Status, header: header, body: append(wire.AppendV2Error(nil, nil, &object), '\n')}
 	if r.status == 0 { // an error that only ends sessions
 		r.status = http.StatusServiceUnavailable

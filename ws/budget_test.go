@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/limit"
 )
 
 // flood feeds frames until the connection has ended. It returns how many frames that took and

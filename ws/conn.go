@@ -11,8 +11,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/socket"
+	"github.com/boreas-pubsub/boreas/limit"
 )
 
 // conn is one WebSocket connection. Its goroutine waits for input without holding a buffer, and

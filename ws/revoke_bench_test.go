@@ -10,7 +10,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/refusal"
 )
 
 // BenchmarkCut revokes the 100 sessions of one user, over sockets of this machine. The time is that

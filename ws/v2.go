@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
@@ -30,7 +30,7 @@ func (v2Dialect) bearer() bool { return true }
 
 // refuse answers with the error of clause 8.7.
 func (v2Dialect) refuse(w http.ResponseWriter, err error) {
-	f := fault.Wire(err)
+	f := protocol2.Fault(err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(fault.Of(err).Status)
 	w.Write(wire.AppendV2Error(nil, nil, &f))
@@ -142,7 +142,7 @@ func (c *conn) v2Fail(r *wire.V2Request, err error) {
 		return
 	}
 	c.refused(err, r.Kind.String(), r.Channel)
-	f := fault.Wire(err)
+	f := protocol2.Fault(err)
 	if fault.Of(err) == fault.Internal {
 		c.h.options.Log.Error("a request of a subscriber failed", "session", c.sess.ID(), "error", err)
 	}
@@ -158,7 +158,7 @@ func (c *conn) v2Limited(r *wire.V2Request, bytes int, err error) {
 		c.fail(err)
 		return
 	}
-	f := fault.Wire(err)
+	f := protocol2.Fault(err)
 	c.v2Send(func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
 }
 
@@ -167,7 +167,7 @@ func (c *conn) v2Limited(r *wire.V2Request, bytes int, err error) {
 func (c *conn) v2Malformed(r wire.V2Request, err error) {
 	c.h.count.Malformed.Add(1)
 	c.malformed++
-	f := fault.Wire(err)
+	f := protocol2.Fault(err)
 	c.v2Send(func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
 	if c.malformed >= maxMalformed {
 		c.sess.End(fault.TooManyMalformed)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
@@ -60,7 +60,7 @@ func (v2Format) AppendExpiring(dst []byte, at time.Time, within time.Duration) [
 
 // AppendGoodbye appends the goodbye of a session that ends within the given time (clause 8.5).
 func (v2Format) AppendGoodbye(dst []byte, reason error, within time.Duration) []byte {
-	f := fault.Wire(reason)
+	f := protocol2.Fault(reason)
 	return appendFrame(dst, opText, wire.AppendV2Goodbye(nil, &f, within.Milliseconds()))
 }
 

@@ -27,7 +27,7 @@ __all__ = ["Ack", "ApiClient", "ApiError", "Event", "Page", "Subscriber"]
 log = logging.getLogger("boreas")
 
 # BEGIN generated codes
-# Made by "go test ./internal/fault -update": codes of errors and when to retry.
+# Made by "go test ./fault -update": codes of errors and when to retry.
 CODES = {
     "malformed": "never",
     "unauthenticated": "new_token",

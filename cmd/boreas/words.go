@@ -9,7 +9,7 @@ import (
 	"unicode"
 
 	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // secret matches tokens and keys: opaque ones, classic tokens, and JWTs.

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
-	"github.com/boreas-pubsub/boreas/internal/limit"
+	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/limit"
 )
 
 // A Checker finds a client's token in its request and checks it, within the client's limits.

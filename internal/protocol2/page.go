@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -89,7 +89,7 @@ func (p *Page) AppendMessages(dst []byte) []byte {
 // HistoryFault returns the error object for a page that could not be read. It contains the oldest
 // position if since is no longer available.
 func HistoryFault(h engine.History, err error) wire.V2Fault {
-	f := fault.Wire(err)
+	f := Fault(err)
 	if errors.Is(err, engine.ErrExpired) || errors.Is(err, engine.ErrUnknownEpoch) || errors.Is(err, engine.ErrAhead) {
 		f.Oldest = h.Floor.Append(nil)
 	}

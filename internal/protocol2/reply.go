@@ -7,7 +7,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -42,7 +42,7 @@ func AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 func AppendJoined(dst []byte, j *boreas.Join, r *boreas.Joined) []byte {
 	w := wire.V2Joined{Channel: j.Channel}
 	if r.Err != nil {
-		f := fault.Wire(r.Err)
+		f := Fault(r.Err)
 		w.Fault = &f
 		return wire.AppendV2Joined(dst, &w)
 	}
@@ -68,7 +68,7 @@ func Presence(s *boreas.PresenceState) []byte {
 // time in milliseconds after which the client should reconnect. It is negative if the client should
 // not reconnect automatically.
 func Goodbye(reason error) (f wire.V2Fault, afterMS int64) {
-	f = fault.Wire(reason)
+	f = Fault(reason)
 	wait := time.Duration(f.RetryAfterMS) * time.Millisecond
 	switch fault.Of(reason).Retry {
 	case fault.Never:

@@ -5,7 +5,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -36,7 +36,7 @@ func Leaves(channels []wire.V2Name) (names []string, results []wire.V2Left) {
 	for i, c := range channels {
 		results[i].Channel = c.Channel
 		if c.Bad != "" {
-			f := fault.Wire(fault.Malformed.With(c.Bad.Error()))
+			f := Fault(fault.Malformed.With(c.Bad.Error()))
 			results[i].Fault = &f
 			continue
 		}

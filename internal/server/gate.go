@@ -9,12 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/credential"
-	"github.com/boreas-pubsub/boreas/internal/fault"
-	"github.com/boreas-pubsub/boreas/internal/limit"
 	"github.com/boreas-pubsub/boreas/internal/peer"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/limit"
+	"github.com/boreas-pubsub/boreas/refusal"
 )
 
 // gate handles all requests to the subscribers' port first. It finds the client's address, limits
@@ -105,7 +106,7 @@ func (g *gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // writeFault writes the status and the error object of an error.
 func writeFault(w http.ResponseWriter, err error) {
-	told := fault.Wire(err)
+	told := protocol2.Fault(err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(fault.Of(err).Status)
 	w.Write(wire.AppendV2Error(nil, nil, &told))

@@ -22,10 +22,10 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/limit"
-	"github.com/boreas-pubsub/boreas/internal/refusal"
 	"github.com/boreas-pubsub/boreas/internal/socket"
 	"github.com/boreas-pubsub/boreas/js"
+	"github.com/boreas-pubsub/boreas/limit"
+	"github.com/boreas-pubsub/boreas/refusal"
 	"github.com/boreas-pubsub/boreas/sse"
 	"github.com/boreas-pubsub/boreas/ws"
 )

@@ -8,7 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -144,7 +145,7 @@ func TestGoldenV2Malformed(t *testing.T) {
 		if err.Error() != means[i].Message || fault.Of(err).Code != means[i].Error {
 			t.Errorf("%s: got %s %q, want %s %q", row.Name, fault.Of(err).Code, err, means[i].Error, means[i].Message)
 		}
-		f := fault.Wire(err)
+		f := protocol2.Fault(err)
 		if diff := cmp.Diff(row.Reply, string(wire.AppendV2Error(nil, got.ID, &f))); diff != "" {
 			t.Errorf("%s: reply (-want +got):\n%s", row.Name, diff)
 		}
@@ -228,7 +229,7 @@ func TestGoldenV2Tolerance(t *testing.T) {
 func TestGoldenV2Faults(t *testing.T) {
 	table := make(map[string]v2Fault)
 	for _, row := range fault.All() {
-		f := fault.Wire(row)
+		f := protocol2.Fault(row)
 		table[f.Code] = v2Fault{Code: f.Code, Retry: f.Retry, Docs: f.Docs, RetryAfterMS: f.RetryAfterMS}
 	}
 	for _, file := range []string{"replies.json", "errors.json", "messages.json"} {

@@ -8,12 +8,12 @@ import (
 )
 
 // After is like [Fault.With], for a caller that knows a better time to wait than the table.
-func (f *Fault) After(message string, wait time.Duration) error { return &told{f, message, wait} }
+func (f *Fault) After(message string, wait time.Duration) error { return &detailed{f, message, wait} }
 
 // Wait returns the minimum time that a client has to wait after the error: the time of
 // [Fault.After], or the table's. It returns 0 if there is none.
 func Wait(err error) time.Duration {
-	var t *told
+	var t *detailed
 	if errors.As(err, &t) && t.wait > 0 {
 		return t.wait
 	}

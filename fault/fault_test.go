@@ -11,7 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -37,7 +38,7 @@ func TestWire(t *testing.T) {
 		{io.ErrUnexpectedEOF, `{"code":"internal","message":"The server failed; its log says why.","retry":"later","docs":"docs/errors.md#internal","retry_after_ms":1000}`},
 		{fmt.Errorf("disk /secret: %w", fault.Internal), `{"code":"internal","message":"The server failed; its log says why.","retry":"later","docs":"docs/errors.md#internal","retry_after_ms":1000}`},
 	} {
-		f := fault.Wire(c.err)
+		f := protocol2.Fault(c.err)
 		if diff := cmp.Diff(c.want, string(wire.AppendV2Fault(nil, &f))); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", c.err, diff)
 		}

@@ -1,6 +1,6 @@
 // Package fault is the table of all errors of protocol 2 (clause 2.6 of docs/protocol.md), for all
 // transports. docs/errors.md and the error codes of the client libraries are generated from the
-// table: run `go test ./internal/fault -update`.
+// table: run `go test ./fault -update`.
 package fault
 
 import (
@@ -71,17 +71,17 @@ func (f *Fault) Refuses() bool {
 }
 
 // With returns an error for f with a more exact message, a sentence for the client.
-func (f *Fault) With(message string) error { return &told{fault: f, message: message} }
+func (f *Fault) With(message string) error { return &detailed{fault: f, message: message} }
 
-// told is a Fault with another message.
-type told struct {
+// detailed is a Fault with another message.
+type detailed struct {
 	fault   *Fault
 	message string
 	wait    time.Duration // 0 means the table's value
 }
 
-func (e *told) Error() string { return e.message }
-func (e *told) Unwrap() error { return e.fault }
+func (e *detailed) Error() string { return e.message }
+func (e *detailed) Unwrap() error { return e.fault }
 
 // Of returns the row for an error: the row that it is or wraps, or the row that has it among its
 // causes. If there is none, Of returns [Internal]. For nil it returns nil.
@@ -141,19 +141,6 @@ func sentence(s string) string {
 		s += "."
 	}
 	return s
-}
-
-// Wire returns an error in the form of package wire. The caller may set more fields. err must not
-// be nil.
-func Wire(err error) wire.V2Fault {
-	f := Of(err)
-	return wire.V2Fault{
-		Code:         f.Code,
-		Message:      Message(err),
-		Retry:        string(f.Retry),
-		Docs:         f.Docs(),
-		RetryAfterMS: roundUp(Wait(err), time.Millisecond),
-	}
 }
 
 // Docs returns where the fault is described, as a path in this repository.

@@ -8,7 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -30,7 +31,7 @@ func TestRetryAfter(t *testing.T) {
 		if diff := cmp.Diff(c.header, header.Get("Retry-After")); diff != "" {
 			t.Errorf("%v: Retry-After (-want +got):\n%s", c.err, diff)
 		}
-		f := fault.Wire(c.err)
+		f := protocol2.Fault(c.err)
 		if diff := cmp.Diff(c.wire, string(wire.AppendV2Fault(nil, &f))); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", c.err, diff)
 		}

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/fault"
+	"github.com/boreas-pubsub/boreas/fault"
 )
 
 // Note records a refusal because of the error, to a client with the address and the grant; both
