@@ -3,7 +3,6 @@ package protocol2
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/fault"
@@ -48,19 +47,10 @@ func NewPage(channel string, since engine.Position, h engine.History) Page {
 	if since.IsZero() {
 		p.Position = h.Floor
 	}
-	bytes := 0
-	for i, pub := range h.Publications {
-		if bytes >= PageBytes {
-			h.Publications = h.Publications[:i]
-			break
-		}
-		bytes += len(pub.Data)
-	}
-	p.Publications = slices.Clone(h.Publications) // a copy, because the array may be much larger
+	p.Publications, p.More = h.Publications, h.More
 	if n := len(p.Publications); n > 0 {
 		p.Position = engine.Position{Epoch: p.Epoch, Offset: p.Publications[n-1].Offset}
 	}
-	p.More = p.Position.Offset < h.Head.Offset
 	return p
 }
 

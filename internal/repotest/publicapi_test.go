@@ -81,7 +81,7 @@ func checkObject(t *testing.T, object types.Object) {
 	methods := types.NewMethodSet(types.NewPointer(object.Type()))
 	for i := range methods.Len() {
 		if m := methods.At(i).Obj(); m.Exported() {
-			w.at("."+m.Name()).walk(m.Type())
+			w.at("." + m.Name()).walk(m.Type())
 		}
 	}
 }
