@@ -125,7 +125,7 @@ func (r *reckless) places() (all []place) {
 		r.Error(err)
 	}
 	log := r.log.String()
-	for _, must := range []string{"tokens were revoked", "the backend gave no answer", "keys to verify JWTs"} { // it was a run in which things were logged
+	for _, must := range []string{"tokens were revoked", "the backend gave an invalid answer", "the keys that verify JWTs"} { // it was a run in which things were logged
 		if !strings.Contains(log, must) {
 			r.Errorf("the log does not have %q:\n%s", must, log)
 		}
