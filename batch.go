@@ -2,25 +2,25 @@ package boreas
 
 import "github.com/boreas-pubsub/boreas/engine"
 
-// maxWrite is how many bytes one write carries: enough to make the cost of the
-// system call small beside that of the bytes, little enough for a socket's buffer.
-// A single publication may be larger and goes out whole.
+// maxWrite is the number of bytes in one write: enough to make the cost of the system call small
+// beside the cost of the bytes, and little enough for a socket's buffer. A single publication may
+// be larger and is written whole.
 const maxWrite = 64 << 10
 
-// batch is what one write carries, and where in it each publication ends. It is
-// scratch space: reused from write to write, and not kept by any session.
+// batch has the bytes of one write, and where each publication ends in them. It is scratch space:
+// it is reused from write to write, and no session keeps it.
 type batch struct {
 	buf    []byte
-	cutEnd int // where the rest of a cut publication ends in buf
+	cutEnd int // where the rest of a partly written publication ends in buf
 	ownEnd int // where the session's own bytes end, after that
 	marks  []mark
 	pubs   []*engine.Publication
 
-	// What a stretch of one channel holds, so that all subscriptions with the
-	// same form and cursor share it. Zero for any other batch.
-	stretch stretch
+	stretch stretch // what a shared batch contains; zero for any other batch
 }
 
+// stretch identifies the content of a shared batch: the publications of one channel after an offset,
+// in one format. All subscriptions that need exactly that can use the batch.
 type stretch struct {
 	life   *life
 	format Format
@@ -29,12 +29,12 @@ type stretch struct {
 
 // mark is the end of a publication's bytes in a batch.
 type mark struct {
-	sub *subscription // nil in a stretch: it is everybody's
+	sub *subscription // nil in a shared batch, which belongs to many subscriptions
 	pub *engine.Publication
 	end int
 }
 
-// appendForm appends the form of a publication, or of a presence event.
+// appendForm appends the encoding of a publication, or of a presence event.
 func appendForm(dst []byte, f Format, l *life, p *engine.Publication) []byte {
 	if l.ch.feed != nil {
 		return f.(NoticeFormat).AppendPresence(dst, l.ch.name, p.Data)
@@ -42,8 +42,8 @@ func appendForm(dst []byte, f Format, l *life, p *engine.Publication) []byte {
 	return f.AppendPublication(dst, l.ch.name, l.epoch, p)
 }
 
-// begin sets the batch to the bytes that must be written before any publication that has not
-// begun: the rest of a cut one, or nil, and the session's own bytes.
+// begin sets the batch to the bytes that must be written before any other publication: the rest of
+// a partly written one, if c is not nil, and the session's own bytes.
 func (b *batch) begin(f Format, c *cut, own []byte) {
 	b.buf = b.buf[:0]
 	if c != nil {
@@ -56,11 +56,11 @@ func (b *batch) begin(f Format, c *cut, own []byte) {
 	b.stretch = stretch{}
 }
 
-// forget ends the sharing of a stretch: its channel may have more by now.
+// forget ends the sharing of the batch, because its channel may have more publications by now.
 func (b *batch) forget() { b.stretch = stretch{} }
 
-// add appends publications until the batch is full. It returns false if it left any.
-// What the owner has published and does not want back gets a mark and no bytes.
+// add appends publications until the batch is full. It returns false if it left any out. A
+// publication that the owner has published and does not want back gets a mark without bytes.
 func (b *batch) add(f Format, l *life, owner *subscription, pubs []*engine.Publication) bool {
 	for _, p := range pubs {
 		if len(b.buf) >= maxWrite {
@@ -74,9 +74,9 @@ func (b *batch) add(f Format, l *life, owner *subscription, pubs []*engine.Publi
 	return true
 }
 
-// addPending appends what the subscription's channel has after its cursor, for the
-// owner alone, or for everybody at that cursor if there is none. Lagging means that
-// the channel's window no longer reaches back that far.
+// addPending appends the publications after the subscription's cursor: for the owner alone, or for
+// all subscriptions with that cursor if owner is nil. Lagging means that the channel's window no
+// longer reaches back to the cursor.
 func (b *batch) addPending(f Format, sub, owner *subscription) (whole, lagging bool) {
 	l, at := sub.life.Load(), sub.cursor.Load()
 	for {
@@ -87,17 +87,17 @@ func (b *batch) addPending(f Format, sub, owner *subscription) (whole, lagging b
 		if more {
 			at = pubs[len(pubs)-1].Offset
 		}
-		clear(pubs) // do not hold what the engine may drop
+		clear(pubs) // so that the engine can drop them
 		if !more {
 			return whole, !ok
 		}
-		// What the owner does not want back has no bytes, but counted as some: who
-		// comes next must not wait for the next publication.
+		// The owner's unwanted publications count in pending, but have no bytes here. Go on,
+		// because the later ones must not wait for the next publication.
 	}
 }
 
-// share makes the batch what all subscriptions of the channel at this cursor need
-// next, unless it is that already.
+// share makes the batch contain the next publications for all subscriptions of the channel at this
+// cursor, unless it contains them already.
 func (b *batch) share(f Format, sub *subscription) (lagging bool) {
 	want := stretch{sub.life.Load(), f, sub.cursor.Load()}
 	if b.stretch == want {
@@ -111,11 +111,10 @@ func (b *batch) share(f Format, sub *subscription) (lagging bool) {
 	return lagging
 }
 
-// full tells whether the batch has no room for more.
+// full reports whether the batch is full.
 func (b *batch) full() bool { return len(b.buf) >= maxWrite }
 
-// trimmed lets go of publications, and keeps a batch that once carried a huge one
-// from holding its memory for ever.
+// trimmed drops the publications, and the buffer if it has become too large to keep.
 func (b *batch) trimmed() *batch {
 	clear(b.marks)
 	if cap(b.buf) > 4*maxWrite {

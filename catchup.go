@@ -9,29 +9,28 @@ import (
 )
 
 const (
-	// stallCheck is how often a session whose socket takes nothing is looked
-	// at, to see whether the log has passed its cursor.
+	// stallCheck is how often the hub checks whether the log has moved past the cursor of a session
+	// whose connection accepts nothing.
 	stallCheck = time.Second
 
-	// endTimeout is how long an ended session's last words may wait for its
-	// socket to take them.
+	// endTimeout is how long the final bytes of an ended session may wait for the connection.
 	endTimeout = 5 * time.Second
 
-	// catchUpLimit is how many publications are read at once for a session
-	// that has fallen behind its channel's window.
+	// catchUpLimit is the number of publications that are read at once for a session that has
+	// fallen behind its channel's window.
 	catchUpLimit = 256
 )
 
-// startCatchingUp gives the session a goroutine of its own, until it has caught up.
-// The caller holds s.mu.
+// startCatchingUp starts a goroutine that writes to the session until it has caught up. The caller
+// holds s.mu.
 func (s *Session) startCatchingUp() {
 	s.catchingUp = true
 	s.hub.stats.blocked.Add(1)
 	s.hub.goroutines.Go(s.catchUp)
 }
 
-// catchUp writes the session's pending bytes and publications, and waits for its socket. It reads
-// the engine's log if the channel's window does not reach back far enough.
+// catchUp writes the session's pending bytes and publications, and waits for the connection. It
+// reads the engine's log if the channel's window does not reach back far enough.
 func (s *Session) catchUp() {
 	defer s.hub.stats.blocked.Add(-1)
 	var c catchUp
@@ -55,9 +54,9 @@ func (s *Session) catchUp() {
 	}
 }
 
-// awaitWritable waits until the session's socket takes something. It tries no write before
-// that: each attempt would encode and copy the bytes that wait. It
-// returns an error if the session is to be finished.
+// awaitWritable waits until the session's connection accepts bytes. It does not try to write before
+// that, because each attempt would encode and copy the waiting bytes. If it returns an error, the
+// session must be finished.
 func (s *Session) awaitWritable() error {
 	for {
 		err := s.conn.WaitWritable(stallCheck)
@@ -72,7 +71,7 @@ func (s *Session) awaitWritable() error {
 	}
 }
 
-// catchUpOnce flushes, and ends catching up when there is nothing left to write.
+// catchUpOnce flushes, and ends the catching up when nothing is left to write.
 func (s *Session) catchUpOnce() (outcome, error) {
 	s.mu.Lock()
 	if s.finished {
@@ -82,7 +81,7 @@ func (s *Session) catchUpOnce() (outcome, error) {
 	o, err := s.flushOnce()
 	if o == flushReset {
 		s.endNow(ErrLogReset)
-		return flushDone, nil // the next round writes the last words
+		return flushDone, nil // the next round writes the final bytes
 	}
 	if o != flushIdle {
 		s.mu.Unlock()
@@ -97,8 +96,8 @@ func (s *Session) catchUpOnce() (outcome, error) {
 	return flushIdle, nil
 }
 
-// stalled looks at a session whose socket has taken nothing for a while. It
-// returns an error if the session is to be finished at once.
+// stalled checks a session whose connection has accepted nothing for a while. If it returns an
+// error, the session must be finished at once.
 func (s *Session) stalled() error {
 	s.mu.Lock()
 	ending, late := s.ending, time.Since(s.endedAt) > endTimeout
@@ -110,7 +109,7 @@ func (s *Session) stalled() error {
 		return nil
 	}
 	if s.notices() != nil {
-		return nil // it will be told, once it reads again
+		return nil // it receives a gap once it reads again
 	}
 	for _, sub := range s.laggards() {
 		if _, err := s.readLog(sub, engine.Limit{}); lost(err) {

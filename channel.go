@@ -11,61 +11,61 @@ import (
 )
 
 const (
-	// groupSize is how many subscriptions a group has at most: a publication
-	// marks one flag for each groupSize subscriptions, and a sweep of that many
-	// writes (about a millisecond) is the unit that sweepers share out.
+	// groupSize is the maximum number of subscriptions in a group. A publication marks one group
+	// for each groupSize subscriptions. A sweep of a group, of up to that many writes, takes about
+	// a millisecond. It is the unit of work that sweepers share.
 	groupSize = 256
 
-	// windowMessages and windowBytes bound a channel's window. A reader behind
-	// it reads the engine's log instead, so they bound memory and lose nothing.
+	// windowMessages and windowBytes limit a channel's window. A reader behind the window reads the
+	// engine's log instead, so the limits bound memory without losing publications.
 	windowMessages = 16 << 10
 	windowBytes    = 4 << 20
 )
 
-// channel is what the hub knows of a channel that has subscriptions: their groups,
-// and the window of publications that not every group has been swept for yet. When
-// all is delivered the window is empty: the log is the engine's.
+// channel is the hub's part of a channel with subscriptions: their groups, and the window of
+// publications that have not been swept for all groups. When everything is delivered, the window is
+// empty, because the engine keeps the log.
 type channel struct {
-	name  string
-	queue *queue
-	rule  *Rule
-	refs  int // guarded by channelShard.mu
+	// Immutable.
+	name     string
+	queue    *queue
+	rule     *Rule
+	presence *presence // nil if the rule has no presence
+	feed     *presence // set if this channel carries presence events instead of an engine's log
 
-	presence *presence // who is on it; nil if the rule has none
-	feed     *presence // whose events these are; nil for a channel of the engine's
+	// Guarded by channelShard.mu.
+	refs    int
+	opening chan struct{} // closed and set to nil when open has returned
 
-	opening chan struct{} // closed and set to nil when open has returned; guarded by channelShard.mu
-	err     error         // set by open
-	stop    func()        // set by open; nil if it failed
+	// Written by open, immutable after opening is closed.
+	err  error
+	stop func() // nil if open has failed
 
-	life atomic.Pointer[life] // the current life of the log; changed with mu held
+	// Written with mu held.
+	life  atomic.Pointer[life] // the current life of the log
+	head  atomic.Uint64        // offset of the newest publication that the engine has delivered
+	count atomic.Int64         // number of subscriptions in groups
 
-	// head is the offset of the newest publication that the engine delivered.
-	head atomic.Uint64
-	// before is the offset of the one delivered before that; 0 if not known. Guarded
-	// by mu.
-	before uint64
-
-	mu     sync.Mutex
+	mu     sync.Mutex            // guards the fields below
+	before uint64                // offset of the publication before head; 0 if unknown
 	window []*engine.Publication // every publication after floor, oldest first
-	bytes  int                   // of the window's data
+	bytes  int                   // size of the window's data
 	floor  uint64
-	unkept uint64    // the newest publication that was delivered and is not in the window; 0 if none
+	unkept uint64    // offset of the newest publication that was delivered and is not in the window; 0 if none
 	watch  *logWatch // nil if no session waits for the log
 	groups []*group
-	roomy  int          // groups before this one are full
-	count  atomic.Int64 // subscriptions in them; changed with mu held
+	roomy  int // groups before this index are full
 }
 
-// newChannel returns a channel that follows nothing yet.
+// newChannel returns a channel that does not follow a log yet.
 func newChannel(name string, q *queue) *channel {
 	ch := &channel{name: name, queue: q}
 	ch.life.Store(&life{ch: ch})
 	return ch
 }
 
-// open begins to follow the channel in the engine. The goroutine that created the
-// channel calls it once; the others wait for it.
+// open starts to follow the channel in the engine. The goroutine that created the channel calls it
+// once; others wait for it.
 func (ch *channel) open(h *Hub) {
 	ch.err = errNotFollowed // if the engine panics
 	h.follows.Add(1)
@@ -84,9 +84,9 @@ func (ch *channel) open(h *Hub) {
 	defer ch.mu.Unlock()
 	ch.stop, ch.err = stop, nil
 	if ch.life.Load().epoch != 0 {
-		return // the engine has reset the log meanwhile, which is after head
+		return // the engine has already reset the log; that is after head
 	}
-	// Nobody has subscribed yet. Publications that were delivered meanwhile are after head.
+	// There are no subscriptions yet. Publications delivered meanwhile are after head.
 	ch.floor = max(ch.floor, head.Offset)
 	ch.life.Store(&life{ch, head.Epoch, head.Offset})
 	ch.head.Store(ch.floor)
@@ -94,7 +94,7 @@ func (ch *channel) open(h *Hub) {
 
 var errNotFollowed = errors.New("boreas: the engine panicked while it began to follow the channel")
 
-// unfollow stops following the channel. It is called once, after the last reference is gone.
+// unfollow stops following the channel. It is called once, after the last reference is released.
 func (ch *channel) unfollow(h *Hub) {
 	if ch.stop != nil {
 		defer h.follows.Done()
@@ -122,7 +122,7 @@ func (ch *channel) Deliver(p *engine.Publication) {
 	ch.markDirty()
 }
 
-// markDirty puts all groups into the queue that are not in it. The caller holds mu.
+// markDirty queues all groups that are not in the queue. The caller holds mu.
 func (ch *channel) markDirty() {
 	var first, last *group // a list, so that the queue is locked once
 	for _, g := range ch.groups {
@@ -140,12 +140,12 @@ func (ch *channel) markDirty() {
 	}
 }
 
-// shift drops the n oldest of the window. The caller holds mu.
+// shift drops the n oldest publications of the window. The caller holds mu.
 func (ch *channel) shift(n int) {
 	for i, p := range ch.window[:n] {
 		ch.bytes -= len(p.Data)
 		ch.floor, ch.unkept = p.Offset, p.Offset
-		ch.window[i] = nil // the array outlives the slice's beginning
+		ch.window[i] = nil // the array is kept longer than the slice
 	}
 	ch.window = ch.window[n:]
 	if len(ch.window) == 0 {
@@ -153,8 +153,7 @@ func (ch *channel) shift(n int) {
 	}
 }
 
-// swept records that the group has been swept up to the offset in that life, and drops from the
-// window what all groups have had.
+// swept records that the group has been swept up to the offset in that life, and trims the window.
 func (ch *channel) swept(g *group, l *life, offset uint64) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -166,7 +165,8 @@ func (ch *channel) swept(g *group, l *life, offset uint64) {
 	ch.trim()
 }
 
-// trim drops from the window what all groups have had. The caller holds mu.
+// trim drops from the window the publications that all groups have been swept for. The caller holds
+// mu.
 func (ch *channel) trim() {
 	least := ch.head.Load()
 	for _, g := range ch.groups {
@@ -175,14 +175,14 @@ func (ch *channel) trim() {
 	ch.shift(len(ch.window) - len(engine.After(ch.window, least)))
 }
 
-// pending appends to dst the window's publications after the offset in that life, at least so
-// many bytes of data if there are. It returns false if the window no longer reaches
-// back to the offset.
+// pending appends to dst the window's publications after the offset in that life, until they have
+// at least that many bytes of data. It returns false if the window no longer reaches back to the
+// offset.
 func (ch *channel) pending(dst []*engine.Publication, l *life, offset uint64, bytes int) ([]*engine.Publication, bool) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if l != ch.life.Load() {
-		return dst, true // the session is visited again for the new life
+		return dst, true // the session is visited again because of the new life
 	}
 	if offset < ch.floor {
 		return dst, false
@@ -197,7 +197,7 @@ func (ch *channel) pending(dst []*engine.Publication, l *life, offset uint64, by
 	return dst, true
 }
 
-// beforeHead returns the offset before the newest publication of that life, 0 if it is not known.
+// beforeHead returns the offset before the newest publication of that life, 0 if it is unknown.
 func (ch *channel) beforeHead(l *life) uint64 {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -217,12 +217,12 @@ func (ch *channel) passed(sub *subscription) bool {
 	return sub.life.Load() == ch.life.Load() && sub.cursor.Load() < ch.floor
 }
 
-// atHead stands for the position of the newest publication.
+// atHead stands for the head of the channel when add is called.
 const atHead = math.MaxUint64
 
-// add puts the subscription's cursor at the offset in that life, or at the head, and the
-// subscription into a group. A caller that adds it behind the head must make sure that it is
-// flushed. add reports whether it is the channel's first subscription.
+// add sets the subscription's cursor to the offset in that life, or to the head, and puts the
+// subscription into a group. If the offset is before the head, the caller must flush the session.
+// It reports whether it is the channel's first subscription. Error: [ErrTooManySubscribers].
 func (ch *channel) add(sub *subscription, l *life, at uint64) (first bool, err error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -258,7 +258,7 @@ func (ch *channel) place(sub *subscription) {
 	g.add(sub)
 }
 
-// remove reports whether it was the last subscription.
+// remove removes the subscription, and reports whether it was the last one.
 func (ch *channel) remove(sub *subscription) (last bool) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -270,7 +270,7 @@ func (ch *channel) remove(sub *subscription) (last bool) {
 	return ch.count.Add(-1) == 0
 }
 
-// subscriptions returns a copy of all of them.
+// subscriptions returns a copy of all subscriptions.
 func (ch *channel) subscriptions() []*subscription {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

@@ -8,22 +8,22 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/listing"
 )
 
-// channelShards is how many parts the map of channels has. Each part has its own lock, so
-// that publishers and joins on different channels seldom wait for each other, and so
-// that a walk over all channels holds no lock for longer than a part takes.
+// channelShards is the number of parts of the map of channels. Each part has its own lock, so that
+// publishers and joins on different channels seldom wait for each other. A walk over all channels
+// locks one part at a time.
 const channelShards = 64
 
-// channelMap holds the hub's channels by name: those with at least one reference.
+// channelMap has the hub's channels by name: those with at least one reference.
 type channelMap struct {
 	seed   maphash.Seed
 	shards [channelShards]channelShard
 }
 
 type channelShard struct {
-	mu     sync.RWMutex
+	mu     sync.RWMutex // guards the fields below
 	byName map[string]*channel
 	names  listing.Index // of byName
-	most   int           // channels that were in byName at once: Go's maps do not shrink
+	most   int           // maximum of len(byName) so far: Go's maps do not shrink
 }
 
 func (m *channelMap) init() {
@@ -45,9 +45,9 @@ func (m *channelMap) find(name string) *channel {
 	return s.byName[name]
 }
 
-// acquire returns the channel with one more reference. If it does not exist, acquire creates
-// it, and the caller must open it and call opened. While another goroutine opens it, wait is
-// not nil and is closed when that is done.
+// acquire returns the channel with one more reference. If the channel does not exist, acquire
+// creates it, and the caller must open it and call opened. While a goroutine opens it, wait is not
+// nil; it is closed when the opening has ended.
 func (m *channelMap) acquire(name string, create func(name string) *channel) (ch *channel, created bool, wait chan struct{}) {
 	s := m.shard(name)
 	s.mu.Lock()
@@ -64,7 +64,7 @@ func (m *channelMap) acquire(name string, create func(name string) *channel) (ch
 	return ch, created, ch.opening
 }
 
-// again adds a reference to a channel that the caller has a reference to.
+// again adds a reference to a channel to which the caller already has one.
 func (m *channelMap) again(ch *channel) {
 	s := m.shard(ch.name)
 	s.mu.Lock()
@@ -73,8 +73,8 @@ func (m *channelMap) again(ch *channel) {
 }
 
 // opened ends the opening of a channel and wakes the goroutines that wait for it. If the opening
-// has failed, opened removes the channel first: a later acquire creates another one, even if
-// references to this one are still held.
+// has failed, opened first removes the channel, so that a later acquire creates another one, even
+// if references to this one still exist.
 func (m *channelMap) opened(ch *channel) {
 	s := m.shard(ch.name)
 	s.mu.Lock()
@@ -86,8 +86,8 @@ func (m *channelMap) opened(ch *channel) {
 	ch.opening = nil
 }
 
-// release releases a reference. It reports whether it was the last one, after which the channel
-// cannot be acquired any more.
+// release releases a reference. It reports whether it was the last one; then the channel cannot be
+// acquired any more.
 func (m *channelMap) release(ch *channel) (last bool) {
 	s := m.shard(ch.name)
 	s.mu.Lock()
@@ -112,8 +112,8 @@ func (s *channelShard) remove(ch *channel) {
 	}
 }
 
-// each calls visit for each channel, with the lock of one shard held for reading. Visit
-// must be quick and must not call the map.
+// each calls visit for each channel, with the lock of one shard held for reading. Visit must be
+// fast and must not call the map.
 func (m *channelMap) each(visit func(*channel)) {
 	for i := range m.shards {
 		s := &m.shards[i]
@@ -132,9 +132,9 @@ func (m *channelMap) list(p *listing.NamePage) {
 		s.mu.RLock()
 		s.names.Each(p.Prefix, p.After, func(name string) bool {
 			if !p.Wants(name) {
-				return false // nor any after it
+				return false // and neither are later names
 			}
-			if s.byName[name].subscribers() > 0 { // or a lost session lingers on it, or a join is under way
+			if s.byName[name].subscribers() > 0 { // 0 if only a lost session lingers, or a join is under way
 				p.Add(name)
 			}
 			return true

@@ -2,21 +2,21 @@ package boreas
 
 import "github.com/boreas-pubsub/boreas/engine"
 
-// cut is a publication that has been written in part. The rest must be written before anything
-// else. It is encoded again at that time, because keeping a copy for each of a thousand blocked
-// readers would take a thousand times its size.
+// cut is a partly written publication. Its rest must be written before anything else. It is encoded
+// again for that, because a copy for each of a thousand blocked readers would take a thousand times
+// its size.
 type cut struct {
 	life    *life
 	pub     *engine.Publication
-	written int // bytes of its form
+	written int // number of bytes of its encoding that have been written
 
-	// places holds the session's positions on its channels if the form contains them; otherwise it
-	// is nil.
+	// places has the session's positions on its channels when the publication was encoded, if the
+	// encoding contains them; otherwise it is nil.
 	places []cutPlace
 	format SessionFormat
 
 	pinned  bool  // the ledger counts pub
-	refused error // the ledger has no room for pub: the session must end
+	refused error // the ledger had no memory for pub: the session must end
 }
 
 // cutPlace is a session's position on a channel.
@@ -25,8 +25,8 @@ type cutPlace struct {
 	at      engine.Position
 }
 
-// cutAt records that n bytes of the form of a publication have been written, and that its cursor
-// has moved to it. The caller holds s.mu.
+// cutAt records that n bytes of a publication's encoding have been written, and that the cursor has
+// moved to it. The caller holds s.mu.
 func (s *Session) cutAt(l *life, p *engine.Publication, n int) {
 	c := &cut{life: l, pub: p, written: n}
 	if s.personal {
@@ -44,7 +44,7 @@ func (s *Session) cutAt(l *life, p *engine.Publication, n int) {
 	s.cut = c
 }
 
-// uncut records that the cut publication was written in full, or that its rest is not needed.
+// uncut records that the partly written publication is complete, or that its rest is not needed.
 // The caller holds s.mu.
 func (s *Session) uncut() {
 	if s.cut != nil && s.cut.pinned {
@@ -53,7 +53,7 @@ func (s *Session) uncut() {
 	s.cut = nil
 }
 
-// appendRest appends the rest of the publication.
+// appendRest appends the rest of the publication's encoding.
 func (c *cut) appendRest(dst []byte, f Format) []byte {
 	if c.format != nil {
 		f = c.format.At(c.position)
@@ -63,7 +63,7 @@ func (c *cut) appendRest(dst []byte, f Format) []byte {
 	return append(dst[:start], dst[start+c.written:]...)
 }
 
-// position returns the session's position when the publication was written in part.
+// position returns the session's position when the publication was encoded.
 func (c *cut) position(channel string) engine.Position {
 	for _, p := range c.places {
 		if p.channel == channel {

@@ -13,19 +13,19 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// Defaults of the bounds on an engine's calls; see [Options].
+// Defaults of the limits on calls of the engine; see [Options].
 const (
 	DefaultEngineTimeout = 5 * time.Second
 	DefaultEngineCalls   = 1024
 )
 
-// maxStops is how many channels the hub stops following at once.
+// maxStops is the maximum number of stop functions that run at the same time.
 const maxStops = 64
 
 // An EnginePanicError is returned by a call during which the engine panicked. The engine may no
 // longer work.
 type EnginePanicError struct {
-	Value any    // of the panic
+	Value any    // the value of the panic
 	Stack []byte // of the goroutine that panicked
 }
 
@@ -34,25 +34,25 @@ func (e *EnginePanicError) Error() string {
 	return fmt.Sprintf("boreas: the engine panicked: %v", e.Value)
 }
 
-// caller is the kind of caller for which the engine is called. Each kind has its own places, so
-// that sessions and backends do not use up each other's.
+// caller is the kind of caller for which the engine is called. Backends and sessions have separate
+// places, so that they do not use up each other's.
 type caller int
 
 const (
 	forBackend caller = iota
 	forSession
-	forCatchUp // a session whose client does not wait for an answer: it can wait for a place
+	forCatchUp // a session that catches up: no client waits for an answer, so it can wait for a place
 )
 
-// engineBounds bounds the calls of an engine that may wait, for a disk or for another machine:
-// how many are under way, and how long each takes, even if the engine ignores its context. Each
-// call runs on a goroutine of its own, so that the caller can give up.
+// engineBounds limits the calls of an engine that may wait for a disk or for another machine: how
+// many are under way, and how long each takes, even if the engine ignores its context. Each call
+// runs in a goroutine of its own, so that the caller can give up.
 type engineBounds struct {
 	timeout          time.Duration
-	backend, session chan struct{} // hold one value for each call under way
+	backend, session chan struct{} // have one value for each call under way
 	stops            stops
 
-	busy, late, panics atomic.Uint64 // calls that failed
+	busy, late, panics atomic.Uint64 // calls that failed, by cause
 }
 
 func (b *engineBounds) init(o *Options) {
@@ -62,7 +62,7 @@ func (b *engineBounds) init(o *Options) {
 	b.stops.panics = &b.panics
 }
 
-// begin takes a place for a call.
+// begin takes a place for a call, or returns [ErrEngineBusy].
 func (b *engineBounds) begin(ctx context.Context, c caller) (places chan struct{}, _ error) {
 	if places = b.session; c == forBackend {
 		places = b.backend
@@ -84,12 +84,12 @@ func (b *engineBounds) begin(ctx context.Context, c caller) (places chan struct{
 	}
 }
 
-// bounded calls the engine. If the caller gives up before the call ends, the result is passed to
-// late.
+// bounded calls the engine. If the caller gives up before the call ends, bounded passes a later
+// result to late.
 func bounded[T any](ctx context.Context, h *Hub, c caller, call func(context.Context) (T, error), late func(T)) (T, error) {
 	var none T
 	b := &h.bounds
-	if !h.calls.enter() { // left when the call ends, which may be after bounded returns
+	if !h.calls.enter() { // leave is called when the call ends, which may be after bounded has returned
 		return none, engine.ErrClosed
 	}
 	places, err := b.begin(ctx, c)
@@ -131,8 +131,8 @@ func bounded[T any](ctx context.Context, h *Hub, c caller, call func(context.Con
 	return r.value, r.err
 }
 
-// guarded turns a panic of the engine into an error. No lock of the hub is held while the
-// engine is called, so the hub's state is whole.
+// guarded turns a panic of the engine into an error. The hub holds no lock while it calls the
+// engine, so the hub's state stays consistent.
 func guarded[T any](panics *atomic.Uint64, call func() (T, error)) (value T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -143,10 +143,10 @@ func guarded[T any](panics *atomic.Uint64, call func() (T, error)) (value T, err
 	return call()
 }
 
-// delivery is a follower that can end before the engine stops it.
+// delivery is a follower whose deliveries can end before the engine stops them.
 type delivery struct {
 	mu sync.Mutex
-	to engine.Follower // nil once it has ended
+	to engine.Follower // nil after end
 }
 
 // Deliver implements [engine.Follower].
@@ -174,28 +174,28 @@ func (d *delivery) end() {
 	d.to = nil
 }
 
-// stopWait is how long the last subscriber that leaves a channel waits for the engine.
+// stopWait is how long the last subscriber that leaves a channel waits for the engine's stop.
 const stopWait = 50 * time.Millisecond
 
-// stops calls the stop functions of an engine that may wait, on a bounded number of
-// goroutines.
+// stops runs the stop functions of an engine that may wait, in a bounded number of goroutines.
 type stops struct {
-	panics *atomic.Uint64
-	mu     sync.Mutex
-	queue  []stopping
-	busy   int           // goroutines
-	stuck  bool          // a call has taken longer than stopWait: callers do not wait until all have ended
-	idle   chan struct{} // closed when busy becomes 0; nil if nothing waits for it
+	panics *atomic.Uint64 // immutable
+
+	mu    sync.Mutex // guards the fields below
+	queue []stopping
+	busy  int           // number of goroutines
+	stuck bool          // a stop function took longer than stopWait: until all have returned, callers do not wait
+	idle  chan struct{} // closed when busy becomes 0; nil if await is not waiting
 }
 
-// stopping is a stop function and the channel that is closed when it has returned.
+// stopping is a stop function, and a channel that is closed when it has returned.
 type stopping struct {
 	stop func()
 	done chan struct{}
 }
 
-// call calls stop, and waits at most stopWait for it, because pings and sweeps must not wait for
-// an engine.
+// call runs stop, and waits at most stopWait for it, because pings and sweeps must not wait for an
+// engine.
 func (s *stops) call(stop func()) {
 	done := s.add(stop)
 	s.mu.Lock()
@@ -215,7 +215,7 @@ func (s *stops) call(stop func()) {
 	}
 }
 
-// add queues stop to be called. It returns a channel that is closed when stop has returned.
+// add queues stop. It returns a channel that is closed when stop has returned.
 func (s *stops) add(stop func()) (done chan struct{}) {
 	done = make(chan struct{})
 	s.mu.Lock()

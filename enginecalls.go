@@ -7,8 +7,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// This file holds the calls that the hub makes to its engine. All of them pass the gate: [Hub.Shutdown] closes it, so that
-// the engine's owner can close the engine once Shutdown has returned.
+// This file has the hub's calls of its engine. All of them pass the gate, which [Hub.Shutdown]
+// closes so that the engine's owner can close the engine once Shutdown has returned.
 
 // callPublish calls the engine's Publish.
 func (h *Hub) callPublish(ctx context.Context, c caller, channel string, m engine.Message) (engine.Ack, error) {
@@ -63,8 +63,8 @@ func (h *Hub) callBatcher(ctx context.Context, c caller, b engine.Batcher, items
 	return bounded(ctx, h, c, func(ctx context.Context) ([]engine.Result, error) { return b.PublishMany(ctx, items), nil }, nil)
 }
 
-// Ready returns nil if the hub and its engine can accept publications, and an error that says why
-// not otherwise. Error: [engine.ErrClosed], those of the engine if it is an [engine.Readier].
+// Ready returns nil if the hub and its engine can accept publications; otherwise an error that says
+// why not: [engine.ErrClosed], or the error of an engine that is an [engine.Readier].
 func (h *Hub) Ready() error {
 	if !h.calls.enter() {
 		return engine.ErrClosed
@@ -96,8 +96,8 @@ type following struct {
 	stop func()
 }
 
-// callFollow calls the engine's Follow. The stop that it returns does not wait long: nothing is
-// delivered after it has returned, even if the engine's own stop takes longer. The caller has
+// callFollow calls the engine's Follow. The stop function that it returns does not wait long. After
+// it has returned nothing is delivered, even if the engine's own stop takes longer. The caller has
 // entered the gate.
 func (h *Hub) callFollow(channel string, to engine.Follower) (engine.Position, func(), error) {
 	if h.instant {
@@ -120,7 +120,7 @@ func (h *Hub) callFollow(channel string, to engine.Follower) (engine.Position, f
 	}, nil
 }
 
-// engineStats returns the engine's statistics, zero if it has none.
+// engineStats returns the engine's statistics, or zeros if it has none.
 func (h *Hub) engineStats() engine.Stats {
 	e, ok := h.engine.(engine.Stater)
 	if !ok || !h.calls.enter() {
@@ -148,8 +148,8 @@ func (h *Hub) logNames(ctx context.Context, prefix, after string, limit int) ([]
 	return bounded(ctx, h, forBackend, func(ctx context.Context) ([]string, error) { return e.ListChannels(ctx, prefix, after, limit) }, nil)
 }
 
-// untilClosed returns a context that also ends when the hub shuts down, because Shutdown waits
-// for the call. A [memory.Engine] never waits for anything, so its calls do not need one.
+// untilClosed returns a context that also ends when the hub shuts down, because Shutdown waits for
+// the call. The calls of an immediate engine never wait, so they do not need it.
 func (h *Hub) untilClosed(ctx context.Context) (context.Context, context.CancelFunc) {
 	if h.instant || ctx == h.ctx {
 		return ctx, func() {}

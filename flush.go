@@ -2,22 +2,22 @@ package boreas
 
 import "sync"
 
-// visitWrites is how many full writes a sweeper gives one session before it goes on
-// to the next; the session's group comes again.
+// visitWrites is the maximum number of full writes that a sweeper makes for one session before it
+// goes on to the next; the session's group is swept again later.
 const visitWrites = 4
 
-// outcome is how a flush went.
+// outcome is the result of a flush.
 type outcome int
 
 const (
 	flushIdle    outcome = iota // there was nothing to write
 	flushDone                   // everything was written
-	flushMore                   // a full batch was written, there may be more
-	flushBlocked                // the socket refused bytes
-	flushLagging                // some channel's window does not reach back to the cursor
+	flushMore                   // a full batch was written, and there may be more
+	flushBlocked                // the connection refused bytes
+	flushLagging                // the window of a channel does not reach back to the cursor
 	flushLost                   // the connection is lost
-	flushWaiting                // the logs that the cursors need cannot be read for now
-	flushReset                  // a log was reset, of which the session cannot be told
+	flushWaiting                // the needed logs cannot be read for now
+	flushReset                  // a log was reset, and the session's format has no notice for that
 )
 
 // flush makes one write of the session's pending data of all its channels: its own bytes first,
@@ -64,8 +64,8 @@ func (s *Session) batchFormat() Format {
 	return s.format
 }
 
-// flushOnce is flush for who is no sweeper and has no batch of its own. The caller
-// holds s.mu.
+// flushOnce is flush with a batch from the pool, for callers other than sweepers. The caller holds
+// s.mu.
 func (s *Session) flushOnce() (outcome, error) {
 	b, t := getBatch(), tally{}
 	defer putBatch(b)
@@ -74,8 +74,8 @@ func (s *Session) flushOnce() (outcome, error) {
 	return o, err
 }
 
-// behind returns a subscription with something to write, and whether there are
-// several such.
+// behind returns a subscription with publications to write, and whether there are several such
+// subscriptions.
 func (s *Session) behind() (first *subscription, several bool) {
 	for _, sub := range s.subs {
 		if sub.cursor.Load() < sub.channel().head.Load() {
@@ -88,7 +88,7 @@ func (s *Session) behind() (first *subscription, several bool) {
 	return first, false
 }
 
-// gather appends what all subscriptions have coming, as far as there is room.
+// gather appends the pending publications of all subscriptions, until the batch is full.
 func (s *Session) gather(b *batch, f Format) (lagging bool) {
 	n := len(s.subs)
 	if n == 0 {
@@ -103,8 +103,8 @@ func (s *Session) gather(b *batch, f Format) (lagging bool) {
 		whole, lag := b.addPending(f, sub, sub)
 		lagging = lagging || lag
 		if !whole {
-			// The next batch begins elsewhere, so that a busy channel
-			// does not keep the others waiting for ever.
+			// The next batch begins with another channel, so that a busy channel does not block the
+			// others.
 			s.turn++
 			break
 		}
@@ -112,9 +112,10 @@ func (s *Session) gather(b *batch, f Format) (lagging bool) {
 	return lagging
 }
 
-// write makes one attempt to write the batch and settles what came of it. Only is set if the batch is a shared stretch.
+// write makes one attempt to write the batch, and settles the result. Only is set if the batch is
+// shared.
 func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error) {
-	if len(b.buf) == 0 { // all there is has no bytes
+	if len(b.buf) == 0 { // all publications are unwanted
 		s.settle(b, 0, only)
 		return flushDone, nil
 	}
@@ -123,8 +124,8 @@ func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error)
 		return flushLost, err
 	}
 	if n > 0 && s.catchingUp {
-		// It took no more before, and does now: so the peer is reading. Its answer
-		// to a ping comes only once it has read all that was written before that.
+		// The connection accepts bytes again, so the client is reading. Its answer to a ping comes
+		// only after it has read all earlier bytes.
 		s.Alive()
 	}
 	t.write(s.settle(b, n, only), n)
@@ -160,11 +161,11 @@ func (s *Session) writeOwn(t *tally) (outcome, error) {
 	return flushDone, nil
 }
 
-// settle moves the cursors after n bytes of the batch were written, and keeps what
-// must be written before anything else: the rest of the session's own bytes, or which
-// publication was cut. The rest of the batch needs no keeping, because the cursors
-// have not passed it. It returns how many publications were begun. Only is the
-// subscription that a stretch was written for, nil for any other batch.
+// settle moves the cursors after n bytes of the batch were written. It keeps the bytes that must be
+// written next: the rest of the session's own bytes, or the publication that was partly written. It
+// does not keep the rest of the batch, because the cursors have not passed it. It returns the
+// number of publications whose writing has begun. Only is the subscription for which a shared batch
+// was written, nil for any other batch.
 func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	if n < b.cutEnd {
 		s.cut.written += n
@@ -178,7 +179,7 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	if only != nil && n == len(b.buf) && len(b.marks) > 0 {
 		only.cursor.Store(b.marks[len(b.marks)-1].pub.Offset)
 		if only.channel().feed != nil {
-			return 0 // a presence event is no publication
+			return 0 // a presence event is not a publication
 		}
 		return len(b.marks)
 	}
@@ -188,7 +189,7 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 		if sub == nil {
 			sub = only
 		}
-		if n >= start && m.end == start { // its own, and unwanted
+		if n >= start && m.end == start { // its own, and not wanted
 			sub.cursor.Store(m.pub.Offset)
 			continue
 		}
@@ -208,8 +209,8 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	return delivered
 }
 
-// visit writes what the session has coming, for a sweeper. It returns true if
-// there is more and the session takes it.
+// visit writes the session's pending data for a sweeper. It returns true if there is more and the
+// connection accepts it.
 func (s *Session) visit(b *batch, t *tally) (more bool) {
 	s.mu.Lock()
 	if s.catchingUp || s.ending {
@@ -265,7 +266,7 @@ func (s *Session) flushNow() {
 	}
 }
 
-// batches are scratch space for who writes and is no sweeper.
+// batches has scratch space for writes outside sweepers.
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
 func getBatch() *batch { return batches.Get().(*batch) }

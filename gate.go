@@ -6,18 +6,18 @@ import (
 	"sync/atomic"
 )
 
-// gate counts calls that are under way. Once it is closed, no call begins, and close returns
-// only when the last call has ended.
+// gate counts calls that are under way. Once it is closed, no call begins. Close returns when the
+// last call has ended.
 type gate struct {
-	calls atomic.Int64 // under way; math.MinInt64 is added once the gate is closed
+	calls atomic.Int64 // number under way; close adds math.MinInt64
 	ended chan struct{}
 	once  sync.Once
 }
 
 func (g *gate) init() { g.ended = make(chan struct{}) }
 
-// enter begins a call. It returns false if the gate is closed. If enter returned true, the
-// caller must call leave when the call has ended.
+// enter begins a call. It returns false if the gate is closed. If it returns true, the caller must
+// call leave when the call has ended.
 func (g *gate) enter() bool {
 	if g.calls.Add(1) > 0 {
 		return true
@@ -32,7 +32,7 @@ func (g *gate) leave() {
 	}
 }
 
-// close closes the gate and waits for the calls that are under way. A second close also waits.
+// close closes the gate and waits for the calls under way. A second close waits, too.
 func (g *gate) close() {
 	for {
 		n := g.calls.Load()

@@ -5,23 +5,28 @@ import (
 	"sync/atomic"
 )
 
-// group is a bounded part of a channel's subscriptions, swept as one.
+// group is a part of a channel's subscriptions, at most groupSize, that are swept together.
 type group struct {
-	ch    *channel
+	ch    *channel // immutable
 	state atomic.Uint32
-	next  *group // in the queue; owned by who made the group dirty, then by queue.mu
-	// swept: everybody was visited and got everything up to here, but for those that
-	// catch up, whose own goroutines write to them. Guarded by channel.mu.
+
+	// next is the next group in a list. It is owned by the goroutine that made the group dirty; once
+	// pushed into the queue, it is guarded by queue.mu.
+	next *group
+
+	// swept is the offset up to which all members have been visited. Members that are catching up
+	// may still be behind; their own goroutines write to them. Guarded by channel.mu.
 	swept uint64
+
 	// life is the life of the log in which all members were visited last. Owned by the sweeper.
 	life *life
 
-	mu   sync.Mutex
+	mu   sync.Mutex // guards subs
 	subs []*subscription
 }
 
-// The states of a group. One sweeper at a time sweeps it; a publication meanwhile
-// makes it come again.
+// States of a group. One sweeper at a time sweeps it. A publication meanwhile makes the sweeper
+// queue it again.
 const (
 	groupClean    = iota // nothing to deliver
 	groupQueued          // in the queue
@@ -41,7 +46,7 @@ func (g *group) add(sub *subscription) bool {
 	return true
 }
 
-// remove returns how many are left.
+// remove returns the number of remaining subscriptions.
 func (g *group) remove(sub *subscription) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -60,8 +65,8 @@ func (g *group) members(dst []*subscription) []*subscription {
 	return append(dst, g.subs...)
 }
 
-// markDirty notes that there is something to deliver. It returns true if the
-// group must be put into the queue.
+// markDirty records that there is something to deliver. It returns true if the caller must put the
+// group into the queue.
 func (g *group) markDirty() bool {
 	for {
 		switch g.state.Load() {
@@ -79,7 +84,7 @@ func (g *group) markDirty() bool {
 	}
 }
 
-// finish ends a sweep. It returns true if the group must be put into the queue again.
+// finish ends a sweep. It returns true if the caller must put the group into the queue again.
 func (g *group) finish() bool {
 	if g.state.CompareAndSwap(groupSweeping, groupClean) {
 		return false

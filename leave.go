@@ -1,7 +1,7 @@
 package boreas
 
-// Leave takes the session off channels. After it has returned, nothing more of them is sent,
-// except the rest of a message that has begun.
+// Leave takes the session off channels. After it has returned, nothing more of them is written,
+// except for the rest of a partly written message.
 func (s *Session) Leave(channels ...string) {
 	s.mu.Lock()
 	d, before := departure{session: s, user: s.user()}, s.joined
@@ -23,8 +23,8 @@ func (s *Session) Leave(channels ...string) {
 	s.hub.drop(d)
 }
 
-// departure is what a session leaves behind: its subscriptions, as which user it was
-// there, and whether it may be back in a moment.
+// departure is a session's subscriptions after it has left, the user that it was, and whether it
+// may reconnect soon.
 type departure struct {
 	subs    []*subscription
 	session *Session
@@ -32,21 +32,21 @@ type departure struct {
 	linger  bool
 }
 
-// depart takes the subscriptions away from the session. The caller holds mu, and after unlocking
-// it drops the returned subscriptions.
+// depart takes all subscriptions off the session. The caller holds mu. After unlocking mu it must
+// drop the departure.
 func (s *Session) depart(linger bool) departure {
 	s.hub.registry.addChannels(s, -int(s.joined))
 	return departure{subs: s.removeAll(), session: s, user: s.user(), linger: linger}
 }
 
-// drop takes subscriptions out of their channels.
+// drop removes the subscriptions from their channels.
 func (h *Hub) drop(d departure) {
 	for _, sub := range d.subs {
 		ch := sub.channel()
 		last := ch.remove(sub)
 		if ch.feed != nil {
 			h.room.add(-subscriptionCost)
-			continue // it holds no reference, because the subscription to the channel holds one
+			continue // holds no reference, because the subscription to the channel holds one
 		}
 		h.stats.unsubscribed(last)
 		switch p := ch.presence; {

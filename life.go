@@ -6,8 +6,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// life is one life of a channel's log: from the moment when the hub began to follow it, or from
-// the engine's last Reset, to the next Reset. Offsets of two lives cannot be compared. It is
+// life is a part of a channel's log, within which offsets can be compared. It begins when the hub
+// starts to follow the channel, or at a Reset by the engine, and lasts until the next Reset. It is
 // immutable.
 type life struct {
 	ch    *channel
@@ -20,8 +20,8 @@ func (l *life) at(offset uint64) engine.Position {
 	return engine.Position{Epoch: l.epoch, Offset: offset}
 }
 
-// Reset implements [engine.Follower]. Subscriptions learn of the new life when their sessions are
-// written to next, and every group is made dirty for that: see [Session.renew].
+// Reset implements [engine.Follower]. It makes every group dirty, because a session moves to the
+// new life when it is visited: see [Session.renew].
 func (ch *channel) Reset(head engine.Position, reason error) {
 	slog.Warn("the engine has reset a channel's log: its subscribers get a gap", "channel", ch.name, "position", head.String(), "reason", reason)
 	ch.mu.Lock()
@@ -47,9 +47,9 @@ func (s *Session) stale() *subscription {
 	return nil
 }
 
-// renew moves the subscriptions that belong to an earlier life of their channel's log to the
-// current one, and tells the client of the gaps. It returns false if the session's format has no
-// notices: the session must end with [ErrLogReset]. The caller holds mu.
+// renew moves subscriptions that belong to an earlier life of their channel's log to the current
+// one, and appends the gaps to the session's own bytes. It returns false if the session's format
+// has no notices; the session must end with [ErrLogReset]. The caller holds mu.
 func (s *Session) renew() bool {
 	for sub := s.stale(); sub != nil; sub = s.stale() {
 		if s.notices() == nil {

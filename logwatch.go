@@ -7,28 +7,28 @@ import (
 )
 
 const (
-	// firstLook and lastLook are how long a watch waits before it reads a channel's log again; the
-	// wait doubles each time.
+	// firstLook and lastLook are the first and the longest interval at which a watch reads a
+	// channel's log. The interval doubles each time.
 	firstLook = 10 * time.Millisecond
 	lastLook  = time.Second
 )
 
-// logWatch waits until a channel's log shows the publications that the engine has delivered
-// already, for all sessions that need it.
+// logWatch waits, for all sessions that need it, until a channel's log shows the publications that
+// the engine has already delivered.
 type logWatch struct {
-	shown chan struct{}   // closed when there is reason to read again
-	wakes []chan struct{} // wakeups of the sessions that wait; guarded by channel.mu
+	shown chan struct{}   // closed when the log should be read again
+	wakes []chan struct{} // wakeups of the waiting sessions; guarded by channel.mu
 }
 
-// awaitLog returns a channel that is closed when the log may show more than it does now. After
-// that, wake is signalled.
+// awaitLog returns a channel that is closed when the log may show more than it does now. Then wake
+// is signalled.
 func (ch *channel) awaitLog(h *Hub, wake chan struct{}) <-chan struct{} {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.watch == nil {
 		w := &logWatch{shown: make(chan struct{})}
 		ch.watch = w
-		l, floor, unkept := ch.life.Load(), ch.floor, ch.unkept // offsets that the log must show
+		l, floor, unkept := ch.life.Load(), ch.floor, ch.unkept // the log must reach these offsets
 		h.goroutines.Go(func() {
 			h.watchLog(l, floor, unkept)
 			ch.endWatch(w)
@@ -38,8 +38,8 @@ func (ch *channel) awaitLog(h *Hub, wake chan struct{}) <-chan struct{} {
 	return ch.watch.shown
 }
 
-// watchLog returns when the channel's log shows the publication at offset unkept and its head is
-// at the floor or after it, when the log cannot be read, or when no session needs it any more.
+// watchLog returns when the channel's log shows the publication at offset unkept and has a head at
+// or after floor. It also returns when the log cannot be read, or when no session waits any more.
 func (h *Hub) watchLog(l *life, floor, unkept uint64) {
 	ch := l.ch
 	for pause := firstLook; ch.subscribers() > 0 && ch.life.Load() == l; pause = min(2*pause, lastLook) {
@@ -72,12 +72,12 @@ func (ch *channel) endWatch(w *logWatch) {
 	}
 }
 
-// pass moves the subscription's cursor to the window's floor, if it is certain that no
-// publication is lost: a Read found nothing after the cursor, its head is at the floor or after
-// it, and nothing was delivered in between. Offsets have holes, and an engine's head may be
-// beyond the channel's newest publication, so a cursor behind the window need not be behind any
-// publication. It returns false if the log does not yet show everything that the engine has
-// delivered. The caller holds Session.mu.
+// pass moves the subscription's cursor to the floor of the window, if it is certain that this skips
+// no publication: a Read found nothing after the cursor, its head is at or after the floor, and
+// nothing was delivered in between. Because offsets have holes, and an engine's head may be after
+// the channel's newest publication, a cursor before the window may have no publication to catch up
+// with. Pass returns false if the log does not yet show everything that the engine has delivered.
+// The caller holds Session.mu.
 func (sub *subscription) pass(head engine.Position) bool {
 	ch := sub.channel()
 	ch.mu.Lock()

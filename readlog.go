@@ -10,28 +10,28 @@ import (
 )
 
 const (
-	// firstRetry and lastRetry are how long a session waits before it reads a channel's log
-	// again after an error: twice as long after each error.
+	// firstRetry and lastRetry are how long a session waits before it reads a channel's log again
+	// after an error. The wait doubles with each error.
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 5 * time.Second
 
-	// readPatience is for how long reading may fail before the session is ended, so that its
-	// client learns of it.
+	// readPatience is how long reading may fail before the session ends, so that its client
+	// notices.
 	readPatience = 30 * time.Second
 )
 
-// catchUp reads the engine's log for a session's subscriptions that are behind their
-// channels' windows. It belongs to the session's catching-up goroutine.
+// catchUp reads the engine's log for a session's subscriptions that are behind their channels'
+// windows. It belongs to the session's catching-up goroutine.
 type catchUp struct {
 	waits map[*subscription]wait // only of subscriptions whose log cannot be read for now
 }
 
-// wait records when a subscription's log is read again.
+// wait says when to read a subscription's log again.
 type wait struct {
 	shown <-chan struct{} // closed when the log has changed; nil after an error
-	at    time.Time       // after an error
-	pause time.Duration   // of the last wait
-	since time.Time       // of the first error in a row
+	at    time.Time       // set after an error
+	pause time.Duration   // length of the last wait
+	since time.Time       // time of the first of consecutive errors
 }
 
 // over reports whether the wait has ended.
@@ -47,12 +47,12 @@ func (w *wait) over(now time.Time) bool {
 	}
 }
 
-// read writes some of the engine's publications for each subscription that is behind its
-// channel's window. The outcome is flushWaiting if nothing can be read for now.
+// read writes some of the engine's publications for each subscription that is behind its channel's
+// window. The outcome is flushWaiting if nothing can be read for now.
 func (c *catchUp) read(s *Session) (outcome, error) {
 	laggards := s.laggards()
 	c.forget(laggards)
-	fell, waiting := false, 0 // behind the log
+	fell, waiting := false, 0 // fell means behind the log
 	for _, sub := range laggards {
 		w, known := c.waits[sub]
 		if known && !w.over(time.Now()) {
@@ -65,9 +65,9 @@ func (c *catchUp) read(s *Session) (outcome, error) {
 		case errors.Is(err, engine.ErrExpired) && s.notices() != nil:
 			s.skip(sub, GapSlow, h.Floor)
 			fell = true
-		case lost(err) && !(errors.Is(err, engine.ErrUnknownEpoch) && s.notices() != nil): // with notices, a Reset is to come
+		case lost(err) && !(errors.Is(err, engine.ErrUnknownEpoch) && s.notices() != nil): // with notices, wait for the engine's Reset
 			s.End(ErrSlow)
-			return flushDone, nil // catchUpOnce sees to the last words
+			return flushDone, nil // catchUpOnce writes the final bytes
 		case s.hub.ctx.Err() != nil:
 			s.End(ErrShuttingDown)
 			return flushDone, nil
@@ -117,8 +117,8 @@ func (c *catchUp) wait(sub *subscription, w wait) {
 	c.waits[sub] = w
 }
 
-// retry records that reading has failed again. It returns false if it has failed for long
-// enough.
+// retry records that reading has failed again. It returns false if reading has failed for
+// readPatience.
 func (c *catchUp) retry(sub *subscription, w wait) bool {
 	now := time.Now()
 	if w.since.IsZero() {
@@ -134,8 +134,8 @@ func (c *catchUp) retry(sub *subscription, w wait) bool {
 	return true
 }
 
-// await waits until a log can be read again, or something else is to be written to the
-// session, or it has ended.
+// await waits until a log can be read again, there is something else to write, or the session has
+// ended.
 func (c *catchUp) await(s *Session) {
 	pause := lastRetry
 	for _, w := range c.waits {
@@ -164,7 +164,7 @@ func (s *Session) writeHistory(sub *subscription, l *life, h engine.History) (ou
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending || !slices.Contains(s.subs, sub) || sub.life.Load() != l || h.Publications[0].Offset <= sub.cursor.Load() {
-		return flushDone, nil // it left meanwhile, or joined again, or the log was reset
+		return flushDone, nil // it left meanwhile, joined again, or the log was reset
 	}
 	f := s.batchFormat()
 	b.begin(f, s.cut, s.out)
@@ -174,8 +174,8 @@ func (s *Session) writeHistory(sub *subscription, l *life, h engine.History) (ou
 	return o, err
 }
 
-// readLog reads the log after the subscription's cursor. Presence events are not kept, so for a
-// subscription to them one event stands for all of them.
+// readLog reads the log after the subscription's cursor. Presence events have no log: one event
+// with the whole state stands for all of them.
 func (s *Session) readLog(sub *subscription, limit engine.Limit) (engine.History, error) {
 	if sub.channel().feed != nil {
 		return engine.History{Publications: []*engine.Publication{sub.channel().feed.stateEvent()}}, nil
@@ -183,7 +183,7 @@ func (s *Session) readLog(sub *subscription, limit engine.Limit) (engine.History
 	return s.hub.read(s.hub.ctx, forCatchUp, sub.channel().name, sub.position(), limit)
 }
 
-// laggards returns the subscriptions that are behind their channel's window.
+// laggards returns the subscriptions that are behind their channels' windows.
 func (s *Session) laggards() []*subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,8 +196,8 @@ func (s *Session) laggards() []*subscription {
 	return all
 }
 
-// lost reports whether the error of a Read means that publications after the position are gone.
-// Any other error may be temporary.
+// lost reports whether the error of a Read means that publications after the position are gone. Any
+// other error may be temporary.
 func lost(err error) bool {
 	_, is := gapReason(err)
 	return is
@@ -214,8 +214,7 @@ func (s *Session) wakeup() chan struct{} {
 	return st.wake
 }
 
-// wake lets the catching-up goroutine look at the session, if it waits for a log. The caller
-// holds mu.
+// wake wakes the catching-up goroutine if it waits for a log. The caller holds mu.
 func (s *Session) wake() {
 	if s.slow != nil && s.slow.wake != nil {
 		signal(s.slow.wake)

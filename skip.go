@@ -6,8 +6,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// skip moves the subscription's cursor forward and tells the session what it does not
-// get.
+// skip moves the subscription's cursor forward, and appends a gap to the session's own bytes, unless
+// the log was reset meanwhile.
 func (s *Session) skip(sub *subscription, reason GapReason, to engine.Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,13 +28,13 @@ func (s *Session) skipNow(sub *subscription, reason GapReason, to uint64) {
 	s.hub.stats.gap(reason)
 }
 
-// conflate takes a session whose connection took no more for a while to the newest
-// publication of each channel that asks for that.
+// conflate moves a session, whose connection accepted nothing for a while, to the newest
+// publication of each channel whose rule says so.
 func (s *Session) conflate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.notices() == nil || s.conflating {
-		return // or what it has been told would pile up before it takes any of it
+		return // otherwise gaps would pile up before the client reads any
 	}
 	for _, sub := range s.subs {
 		if sub.channel().rule == nil || !sub.channel().rule.Latest {

@@ -37,8 +37,8 @@ type Message struct {
 	Sender uint64
 
 	// Publisher names the publishing client; it is "" for a trusted backend. An engine with a limit
-	// for all publishers together also has a limit for each publisher. It never refuses a message
-	// without a publisher because messages with a publisher have used up the limit.
+	// for all publishers together also has a limit for each publisher, and reserves a part for
+	// messages without a publisher.
 	// [github.com/boreas-pubsub/boreas.Session.Publish] sets Publisher.
 	Publisher string
 }

@@ -10,7 +10,7 @@ import (
 // A Position is a place in a channel's log, between two publications. Positions of the same channel
 // and epoch are ordered by their offsets. The zero Position is not a place; see [Position.IsZero].
 type Position struct {
-	// Epoch identifies an uninterrupted stretch of the log. It is never 0 in a place.
+	// Epoch identifies an uninterrupted part of the log. Only the zero Position has 0.
 	Epoch uint64
 
 	// Offset is the offset of the last publication before this place, or any greater offset below
