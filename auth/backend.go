@@ -26,14 +26,14 @@ const (
 	defaultBackendConcurrency = 64
 	defaultBackendCache       = 20000
 
-	// queueLength is how many questions may wait for their turn, for each that may be
-	// asked at once.
+	// queueLength is how many questions may wait for their turn, per question that may be asked at the
+	// same time.
 	queueLength = 16
 
-	// maxCopied bounds the headers that are passed on for one client, in bytes.
+	// maxCopied is the maximum size of the headers that are passed on for one client, in bytes.
 	maxCopied = 16 << 10
 
-	// maxCopiedNames bounds their names.
+	// maxCopiedNames is the maximum number of BackendOptions.Headers.
 	maxCopiedNames = 20
 
 	backendDomain = "boreas backend\x00"
@@ -41,66 +41,66 @@ const (
 
 // BackendOptions are the settings of a [Backend].
 type BackendOptions struct {
-	// URL is what is asked, by POST.
+	// URL receives a POST request for each question.
 	URL string
 
-	// Headers are the names of headers of the client's request that are passed on.
+	// Headers are the names of headers of the client's request that are passed on to the backend.
 	Headers []string
 
-	// Timeout bounds a question, and so does waiting for its turn; 0 means 3 seconds.
+	// Timeout limits a request, and also the time that it waits for its turn. 0 means 3 seconds.
 	Timeout time.Duration
 
-	// Concurrency is how many requests to the backend may run at once; 0 means 64.
+	// Concurrency is how many requests to the backend may run at the same time. 0 means 64.
 	Concurrency int
 
-	// Exempt lists addresses that many clients may share, so no bound for one address applies to
+	// Exempt lists addresses that many clients may share. The limit per address does not apply to
 	// them.
 	Exempt []netip.Prefix
 
-	// CacheSize is how many answers are remembered; 0 means 20,000.
+	// CacheSize is how many answers are cached. 0 means 20,000.
 	CacheSize int
 
-	// Client asks; nil means one of its own. Redirects are never followed.
+	// Client sends the requests. Nil means a client of its own. Redirects are never followed.
 	Client *http.Client
 
-	// Log gets what is wrong with the backend. Nil means nothing.
+	// Log receives problems with the backend. Nil discards them.
 	Log *slog.Logger
 }
 
-// Backend asks the operator's backend about tokens. An answer is remembered for a while. Its
-// methods may be called by many goroutines at once. Get one from [NewBackend].
+// A Backend asks the operator's backend about tokens, and caches the answers. Its methods may be
+// called by many goroutines at once. Create one with [NewBackend].
 type Backend struct {
+	// Immutable.
 	options BackendOptions
-	name    string // the URL without what may be secret
+	name    string // the URL without its secret parts
 	client  *http.Client
+	serial  func() uint64   // returns the serial number of the authority's newest change; [Open] sets it
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+
+	// Safe for concurrent use.
 	turns   *turns
 	circuit circuit
 	rules   *rulesCache
 	granted cache[answer]
 	refused cache[answer] // separate, so that guessed tokens do not displace the valid ones
-	unclear limit.Meter   // answers that make no sense, and questions without an answer
-
-	// serial returns the serial number of the authority's newest change. [Open] sets it.
-	serial func() uint64
-
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
+	invalid limit.Meter   // requests without a valid answer
 
 	mu    sync.Mutex
-	asked map[backendKey]*question // guarded by mu
+	asked map[backendKey]*question // requests that are running or wait for their turn; guarded by mu
 }
 
-// A backendKey is the hash of all that an answer depends on.
+// A backendKey is the hash of everything that an answer depends on.
 type backendKey [sha256.Size]byte
 
-// A question is one that is under way. Its answer may be read once done is closed.
+// A question is a request to the backend. Its answer and err may be read after done is closed.
 type question struct {
 	done   chan struct{}
 	answer answer
-	err    error // a fault: there is no answer
+	err    error // a fault, if there is no answer
 }
 
-// NewBackend returns a backend. The error says which setting is bad, and why.
+// NewBackend returns a Backend. The error says which option is invalid, and why.
 func NewBackend(o BackendOptions) (*Backend, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultBackendTimeout
@@ -139,12 +139,12 @@ func NewBackend(o BackendOptions) (*Backend, error) {
 	return b, nil
 }
 
-// notCopied are headers that mean one connection or one body: RFC 9110, 7.6.1.
+// notCopied are headers that concern one connection or one body (RFC 9110, 7.6.1).
 var notCopied = []string{
 	"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Host", "Expect", "Accept-Encoding",
 }
 
-// copied returns the names of headers in their canonical form and in order, once each.
+// copied returns the names of headers in their canonical form, sorted and without duplicates.
 func copied(names []string) ([]string, error) {
 	var list []string
 	for _, given := range names {
@@ -167,13 +167,13 @@ func copied(names []string) ([]string, error) {
 	return list, nil
 }
 
-// Close ends it. Questions under way fail.
+// Close makes all running and later requests fail.
 func (b *Backend) Close() {
 	b.cancel()
 	b.client.CloseIdleConnections()
 }
 
-// Ready returns nil, or why the backend cannot be asked for now.
+// Ready returns nil, or why the backend cannot be asked now.
 func (b *Backend) Ready() error {
 	if err := b.circuit.ready(time.Now()); err != nil {
 		return fmt.Errorf("the backend that checks tokens, %s: %w", b.name, err)
@@ -181,8 +181,9 @@ func (b *Backend) Ready() error {
 	return nil
 }
 
-// Check returns what the backend says that the token of the credentials gives. Errors are
-// faults: fault.InvalidToken, or fault.AuthUnavailable if it says nothing that makes sense.
+// Check returns the grant that the backend gives to the token of the credentials. Errors:
+// [ErrInvalidToken] if the backend refuses the token, and [ErrUnavailable] if there is no valid
+// answer.
 func (b *Backend) Check(c access.Credentials) (*access.Grant, error) {
 	header, err := b.passOn(c)
 	if err != nil {
@@ -205,7 +206,7 @@ func (b *Backend) Check(c access.Credentials) (*access.Grant, error) {
 	}
 	b.mu.Unlock()
 	if under {
-		// Whoever asks needs no longer than two time limits.
+		// It takes at most the timeout twice: for its turn and for the request.
 		slowly(c, func() { <-q.done })
 	} else {
 		slowly(c, func() { b.askFor(q, key, c, header) })
@@ -216,8 +217,8 @@ func (b *Backend) Check(c access.Credentials) (*access.Grant, error) {
 	return q.answer.grant, q.answer.refusal
 }
 
-// passOn returns the headers to pass on. It refuses what could not be sent: that is not the
-// backend's fault, and must not be taken for one.
+// passOn returns the headers to pass on. It refuses a token or header that cannot be sent, because
+// such a failure must not count as the backend's. The error is a fault.
 func (b *Backend) passOn(c access.Credentials) (http.Header, error) {
 	switch {
 	case c.Token == "":
@@ -243,8 +244,8 @@ func (b *Backend) passOn(c access.Credentials) (http.Header, error) {
 	return header, nil
 }
 
-// keyOf returns the hash of what is asked: a backend that lets a token in from one address
-// has said nothing of another.
+// keyOf returns the hash of a question. It includes the address and the headers: a backend that
+// accepts a token from one address may refuse it from another.
 func (b *Backend) keyOf(c access.Credentials, header http.Header) backendKey {
 	parts := []string{backendDomain, c.Token, c.Address}
 	for _, name := range b.options.Headers {
@@ -255,8 +256,8 @@ func (b *Backend) keyOf(c access.Credentials, header http.Header) backendKey {
 	return hashParts(parts...)
 }
 
-// backendID returns the TokenID of a token that the backend knows. The headers do not
-// count: who revokes it has the token alone.
+// backendID returns the TokenID of a token that the backend knows. It does not depend on the headers,
+// because a revocation only names the token.
 func backendID(token string) string { return hashID(backendIDPrefix, backendDomain, token) }
 
 // remembered returns the answer for the key, unless it has to be asked for again.

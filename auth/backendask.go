@@ -20,12 +20,12 @@ import (
 )
 
 const (
-	// maxAnswer bounds the backend's answer, in bytes, and maxMessage what of it the
-	// client is told.
+	// maxAnswer is the maximum size of the backend's answer, in bytes. maxMessage is the maximum size of
+	// its message, which the client gets.
 	maxAnswer  = 64 << 10
 	maxMessage = 300
 
-	// An answer without a ttl is remembered for so long, and one that refuses.
+	// withoutTTL is how long an answer without a ttl is cached, and refusedFor a refusal.
 	withoutTTL = 10 * time.Second
 	refusedFor = 2 * time.Second
 
@@ -39,7 +39,7 @@ type answer struct {
 	until   time.Time // when it has to be asked for again
 }
 
-// askFor finds the answer to a question, and lets all know who wait for it.
+// askFor finds the answer to a question, and wakes all checks that wait for it.
 func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, header http.Header) {
 	defer func() {
 		b.mu.Lock()
@@ -47,7 +47,7 @@ func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, head
 		b.mu.Unlock()
 		close(q.done)
 	}()
-	q.err = fault.AuthUnavailable // whatever happens
+	q.err = fault.AuthUnavailable // also if the following code panics
 	leave, err := b.enter(c.Address)
 	if err != nil {
 		q.err = err
@@ -61,9 +61,9 @@ func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, head
 	}
 	said, err := b.ask(c, header)
 	now := time.Now()
-	b.circuit.done(epoch, now, err) // once, however often the request was sent
+	b.circuit.done(epoch, now, err) // once, even if the request was sent twice
 	if err != nil {
-		if n := b.unclear.Add(); n > 0 {
+		if n := b.invalid.Add(); n > 0 {
 			b.options.Log.Warn("the backend gave an invalid answer about a token", "url", b.name, "err", err, "more_of_these", n-1)
 		}
 		q.err = fault.AuthUnavailable.With("The backend that checks the token gave an invalid answer.")
@@ -71,14 +71,14 @@ func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, head
 	}
 	q.answer, q.err = said, nil
 	if said.refusal != nil {
-		// What was granted before has run out, or nobody would have asked.
+		// There is no older grant to delete: the backend is asked only after that has expired.
 		b.refused.put(key[:], said)
 	} else {
 		b.granted.put(key[:], said)
 	}
 }
 
-// enter waits for a turn, for a bounded time and in a bounded queue. The error is a fault.
+// enter waits for a turn. Both the time and the queue are bounded. The error is a fault.
 func (b *Backend) enter(address string) (leave func(), err error) {
 	if b.circuit.broken(time.Now()) {
 		return nil, fault.AuthUnavailable.With("The backend that checks the token does not answer at the moment.")
@@ -158,7 +158,7 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	if err := access.ValidUser(user); err != nil {
 		return answer{}, fmt.Errorf("its answer: %w", err)
 	}
-	var permissions *access.Permissions // everything, if it does not say
+	var permissions *access.Permissions // without rules, everything is allowed
 	if rules, there := members["rules"]; there {
 		if rules.Kind() != '[' {
 			return answer{}, errors.New("the rules in its answer are not a list: omit them to allow everything")
@@ -193,7 +193,7 @@ func (b *Backend) read(token string, text []byte, when asked) (answer, error) {
 	return a, nil
 }
 
-// refusalMessage returns what a client is told that the backend has refused.
+// refusalMessage returns the message for a client whose token the backend refuses.
 func refusalMessage(text []byte) string {
 	const none = "The backend refuses the token."
 	if len(text) > maxAnswer {

@@ -8,32 +8,32 @@ import (
 )
 
 const (
-	// maxFailures in a row break the circuit.
+	// maxFailures is how many failures in a row break the circuit.
 	maxFailures = 5
 
-	// minBreak and maxBreak are how long it is broken: the first time, and at most.
+	// minBreak is how long the first break lasts, and maxBreak the longest.
 	minBreak = time.Second
 	maxBreak = 30 * time.Second
 )
 
-// A circuit keeps from asking a backend that does not answer: questions fail at once for a
-// while, then one is asked for all. It counts only what says that the backend is out of
-// reach. What a token could bring about (a 500, an answer without sense) would let
-// anybody break it for all; that is seen by ready alone. The zero value is closed.
+// A circuit stops requests to a backend that does not answer. During a break all requests fail at
+// once. After the break, one request is let through as a probe. Only an unreachable backend breaks
+// the circuit. A token may cause other failures, such as a status of 500 or an invalid answer: if they
+// counted, any client could break the circuit for all. Such failures only affect ready. The zero value
+// is closed: it lets all requests through.
 type circuit struct {
-	mu       sync.Mutex
-	failures int       // in a row
-	breaks   int       // in a row
-	until    time.Time // when the break ends; zero if there is none
-	probing  bool      // the one question is asked
-	epoch    int       // grows with each break and each end of one
-	bad      int       // of any kind, in a row
+	mu       sync.Mutex // guards the following fields
+	failures int        // to reach the backend, in a row
+	breaks   int        // in a row
+	until    time.Time  // when the break ends; zero if there is none
+	probing  bool       // the probe is running
+	epoch    int        // increases at the beginning and end of each break
+	bad      int        // failures of any kind, in a row
 	lastBad  time.Time
-	err      error // the last
+	err      error // the last failure
 }
 
-// ask tells whether a question may be asked. If so, done must be told how it went, with the
-// epoch.
+// ask reports whether a request may be sent. If so, the caller must call done with the epoch.
 func (c *circuit) ask(now time.Time) (epoch int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,28 +47,28 @@ func (c *circuit) ask(now time.Time) (epoch int, ok bool) {
 	return c.epoch, true
 }
 
-// broken tells whether ask would say no. It changes nothing.
+// broken reports whether ask would return false. It changes nothing.
 func (c *circuit) broken(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.until.IsZero() && (now.Before(c.until) || c.probing)
 }
 
-// done notes how a question went: nil, an error that concerns it alone, or one that is
-// unreachable.
+// done records the outcome of a request. Only an unreachable error counts toward a break. Any other
+// error concerns that request alone.
 func (c *circuit) done(epoch int, now time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	away := errors.As(err, new(unreachable))
 	if away && epoch != c.epoch {
-		return // it was asked before the break, which has counted it
+		return // the request was sent before the break, which has counted its failure
 	}
 	c.bad++
 	c.lastBad, c.err = now, err
 	if err == nil {
 		c.bad, c.lastBad = 0, time.Time{}
 	}
-	if !away { // it has answered, so it is there
+	if !away { // the backend has answered, so it is reachable
 		if !c.until.IsZero() {
 			c.epoch++
 		}
@@ -84,8 +84,9 @@ func (c *circuit) done(epoch int, now time.Time, err error) {
 	}
 }
 
-// ready returns nil, or why the backend cannot be asked. It is nil again when nobody has
-// asked for a while: a load balancer that looks here must let somebody come and try.
+// ready returns nil, or why the backend cannot be asked. Some time after the last failure it returns
+// nil again: otherwise a load balancer that follows it would send no clients, and nothing would ever
+// ask the backend.
 func (c *circuit) ready(now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,5 +100,5 @@ func (c *circuit) ready(now time.Time) error {
 	return nil
 }
 
-// unreachable is an error that says that the backend is out of reach.
+// unreachable is an error of a backend that cannot be reached.
 type unreachable struct{ error }

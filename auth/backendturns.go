@@ -10,15 +10,15 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/peer"
 )
 
-// turns limits how many requests to the backend run at once; further ones wait. Each address has
-// its own line and the lines take turns, so that another address waits for one token of an
-// address with hundreds of them, not for all.
+// turns limits how many requests to the backend run at the same time. Further requests wait. Each
+// address has its own line, and the lines take turns. So if one address has hundreds of tokens, a
+// request of another address waits for one of them and not for all.
 type turns struct {
-	exempt []netip.Prefix // addresses that many clients may share, and that have no bound of their own
+	exempt []netip.Prefix // addresses without a limit of their own; immutable
 
-	mu    sync.Mutex
-	free  int // unused turns
-	room  int // how many more requests may have a turn or wait for one
+	mu    sync.Mutex // guards the following fields, and the lines
+	free  int        // unused turns
+	room  int        // how many more requests may have a turn or wait for one
 	lines map[netip.Prefix]*turnLine
 	next  []*turnLine // the lines with waiting requests, in the order of their turns
 }
@@ -31,8 +31,8 @@ type turnLine struct {
 	waiting []chan struct{} // closed when a turn is theirs
 }
 
-// leftInQueue is how much of the room must be left for each part that one address has. A single
-// address may have a fifth of it.
+// leftInQueue is how many times as many places must be free as one address has. So a single address
+// may have a fifth of all places.
 const leftInQueue = 4
 
 func newTurns(atOnce, waiting int, exempt []netip.Prefix) *turns {

@@ -67,7 +67,7 @@ func (j *journal) rewrite() error {
 	j.lines, j.sealed, j.size, j.chain = next.lines, next.lines, next.size, next.chain
 	j.plan()
 	if err := j.lock.sync(); err != nil {
-		// After a crash the old file could be there, without what follows.
+		// After a crash the old file could have the name, without the changes that follow.
 		j.breakDown(err)
 		return err
 	}

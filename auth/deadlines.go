@@ -2,8 +2,9 @@ package auth
 
 import "container/heap"
 
-// deadlines know what ends first. What is put in stays until its time has come, even if
-// it is gone by then or ends later: whoever takes it out asks again.
+// deadlines hold keys and the times at which they end, the earliest first. A key stays until its
+// time, even if the thing that it names is gone by then or has got another end. So the caller of
+// take must check again.
 type deadlines[K any] struct{ list deadlineHeap[K] }
 
 type deadline[K any] struct {
@@ -13,13 +14,14 @@ type deadline[K any] struct {
 
 func (d *deadlines[K]) add(at int64, key K) { heap.Push(&d.list, deadline[K]{at, key}) }
 
-// crowded tells whether most of what is in it is of no use, if n things have an end.
+// crowded reports whether most entries are obsolete, if n things have an end.
 func (d *deadlines[K]) crowded(n int) bool { return len(d.list) > 2*n+minCrowd }
 
-// minCrowd keeps few things from being sorted anew all the time.
+// minCrowd is the minimum number of obsolete entries. It prevents that a small heap is rebuilt too
+// often.
 const minCrowd = 1000
 
-// take takes out one whose time has come by now; false if there is none.
+// take removes and returns a key whose time is not after now. It returns false if there is none.
 func (d *deadlines[K]) take(now int64) (key K, ok bool) {
 	if len(d.list) == 0 || d.list[0].at > now {
 		return key, false

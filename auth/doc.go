@@ -1,25 +1,25 @@
-// Package auth knows who may do what: an [Authority] checks the tokens of subscribers and
-// the keys of backends, and takes them back.
+// Package auth decides what clients and backends may do. An [Authority] checks the tokens of clients
+// and the keys for the API, and it creates, keeps and revokes both.
 //
-// A token comes from one of four places, asked in this order:
+// The Authority looks for a token in three places, in this order:
 //
-//	the store      tokens made here ([Authority.CreateToken], [Authority.Mint]) or loaded
-//	               at the start ([Load], [Authority.Add]); looked up by their SHA-256
-//	JWT            signed by who has one of the keys that the operator has named
-//	Backend        anything else: the operator's backend is asked, and its answer cached
+//	its own tokens   tokens that it created ([Authority.CreateToken], [Authority.Mint]) or that were
+//	                 loaded at the start ([Load], [Authority.Add])
+//	the [JWT]        JSON Web Tokens that are signed with one of the configured keys
+//	the [Backend]    any other token: it asks the operator's backend, and caches the answer
 //
-// Whatever it is, it becomes a [access.Grant]. What was revoked is looked at last, for all
-// of them alike.
+// The result is an [access.Grant]. A revocation applies to the grants of all three.
 //
-// # What is kept
+// # Storage
 //
-// With a directory, tokens, keys and revocations outlive a restart: in a journal of lines
-// of JSON, of which each is on disk before its change counts. Only hashes are kept of
-// tokens and keys. Memory and disk are bounded; what is beyond is refused.
+// With a directory or a [Store], tokens, keys and revocations survive a restart. A change is stored
+// before it takes effect. Only the hashes of tokens and keys are stored. The Authority limits their
+// number.
 //
 // # Revocation
 //
-// [Authority.Revoke] stores a revocation, and returns what tells the grants that it is
-// about: for [boreas.Hub.RevokeSessions], which comes after. [Authority.Valid] is what the hub asks
-// of who is just coming in. In this order nobody slips through.
+// [Authority.Revoke] makes tokens invalid, and returns a function that matches their grants. Pass
+// the function to [boreas.Hub.RevokeSessions] to end the sessions of the tokens. Pass
+// [Authority.Valid] to the hub as an option: the hub then checks each session again after its
+// start. So no session escapes that starts during a revocation.
 package auth

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// maxStderr is how much of the end of a command's error output is kept.
+	// maxStderr is how many bytes are kept of the end of a command's error output.
 	maxStderr = 4096
 
-	// maxReason is how much of it is shown, in bytes.
+	// maxReason is how many bytes of it are shown.
 	maxReason = 300
 
-	// killDelay is how long a killed command's output is still waited for: a
-	// grandchild that got away may hold it open.
+	// killDelay is how long to wait for the output of a killed command to end. A descendant process
+	// that was not killed may hold it open.
 	killDelay = time.Second
 )
 
-// runCommand gives what a command prints, run by the system's shell. When ctx ends
-// the command is killed with all that it has started.
+// runCommand returns the output of a shell command. When ctx ends, it kills the command and all
+// processes that the command has started.
 func runCommand(ctx context.Context, command string) ([]byte, error) {
 	cmd := shell(ctx, command)
 	cmd.WaitDelay = killDelay
@@ -35,7 +35,7 @@ func runCommand(ctx context.Context, command string) ([]byte, error) {
 
 	err := cmd.Run()
 	if errors.Is(err, exec.ErrWaitDelay) {
-		killGroup(cmd) // it left something running
+		killGroup(cmd) // processes that it has left running
 	}
 	var exit *exec.ExitError
 	switch {
@@ -56,8 +56,8 @@ func runCommand(ctx context.Context, command string) ([]byte, error) {
 	return stdout.text.Bytes(), nil
 }
 
-// bounded keeps what is written to it and fails when that is too much, which ends
-// the command with a broken pipe.
+// bounded is a buffer of at most maxProvided bytes. A write beyond that fails, which ends the command
+// with a broken pipe.
 type bounded struct {
 	text bytes.Buffer
 	over bool
@@ -71,7 +71,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// tail keeps the end of what is written to it.
+// tail keeps the last maxStderr bytes that are written to it.
 type tail struct{ text []byte }
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -80,7 +80,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String gives the end as one line without control characters.
+// String returns the last maxReason bytes as one line without control characters.
 func (t *tail) String() string {
 	words := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(string(t.text), "?"), func(r rune) bool {
 		return r <= ' ' || r >= 0x7f && r <= 0xa0

@@ -12,5 +12,5 @@ func shell(ctx context.Context, command string) *exec.Cmd {
 	return exec.CommandContext(ctx, "cmd", "/C", command)
 }
 
-// killGroup does nothing: this system knows no process groups.
+// killGroup does nothing, because this system has no process groups.
 func killGroup(*exec.Cmd) error { return nil }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// shell makes the command a process group of its own, and kills that: killing the
-// shell alone would leave what it has started running.
+// shell returns a command that runs in its own process group. Canceling it kills the group: if only
+// the shell was killed, the processes that it has started would go on.
 func shell(ctx context.Context, command string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -17,5 +17,5 @@ func shell(ctx context.Context, command string) *exec.Cmd {
 	return cmd
 }
 
-// killGroup kills what is left of a started command's process group.
+// killGroup kills the remaining processes of a command's group.
 func killGroup(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

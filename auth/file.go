@@ -8,14 +8,15 @@ import (
 	"os"
 )
 
-// readFile reads a file of tokens. A file can keep its reader waiting (a named pipe,
-// a network's file system), so it is read beside, and given up when ctx ends.
+// readFile reads a file of tokens. Some files can block their reader: a named pipe, or a file on a
+// network file system. For this reason another goroutine reads the file, and readFile returns when
+// ctx ends.
 func readFile(ctx context.Context, path string) ([]byte, error) {
 	type result struct {
 		text []byte
 		err  error
 	}
-	done := make(chan result, 1) // so that a reader given up can still end
+	done := make(chan result, 1) // with room for the result, so that the goroutine can always end
 	go func() {
 		text, err := readAll(path)
 		done <- result{text, err}
@@ -38,7 +39,7 @@ func readAll(path string) ([]byte, error) {
 	return text, reason(err)
 }
 
-// readBounded reads all of r, or fails when that is more than maxProvided bytes.
+// readBounded reads all of r. It fails if that is more than maxProvided bytes.
 func readBounded(r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxProvided+1))
 	if err == nil && len(text) > maxProvided {
@@ -47,7 +48,7 @@ func readBounded(r io.Reader) ([]byte, error) {
 	return text, err
 }
 
-// reason is err without the path, which the provider's name has already.
+// reason returns err without the path, because the provider's name contains it.
 func reason(err error) error {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {

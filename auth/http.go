@@ -8,11 +8,11 @@ import (
 	"net/url"
 )
 
-// fetch gets tokens from a URL. Name is the URL without what may be secret in it.
+// fetch gets tokens from a URL. Name is the URL without its secret parts.
 func fetch(ctx context.Context, address string) (name string, text []byte, err error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		// The parser's error would repeat the address, and so a password in it.
+		// The parser's error contains the address, which may contain a password.
 		return "http", nil, errors.New("the URL is not valid")
 	}
 	name = u.Scheme + "://" + u.Host + u.EscapedPath()
@@ -23,7 +23,7 @@ func fetch(ctx context.Context, address string) (name string, text []byte, err e
 	}
 	request.Header.Set("Accept", "application/json, text/plain")
 
-	// A transport of its own: the one connection is closed after its one request.
+	// It has its own transport, so that the connection is closed after the request.
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
 	// Another host must not see the contents of the URL, and its tokens must not be trusted.

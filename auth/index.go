@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// index has the tokens by ID, and in the order of their IDs. IDs are random, so their
-// first two characters spread them evenly over lists that stay short.
+// An index finds tokens by ID, and lists them in the order of their IDs. There is a list for each
+// pair of first characters. IDs are random, so all lists stay short.
 type index struct {
 	byID  map[string]*stored
-	lists [64 * 64][]*stored
+	lists [64 * 64][]*stored // each in the order of IDs
 }
 
 func newIndex() index { return index{byID: make(map[string]*stored)} }
@@ -33,7 +33,7 @@ func (x *index) remove(id string) {
 	}
 }
 
-// find returns where the token of an ID is, or would be.
+// find returns the position of the token with the ID, or the position where it would be.
 func (x *index) find(id string) (list *[]*stored, i int, found bool) {
 	list = &x.lists[listOf(id)]
 	i, found = slices.BinarySearchFunc(*list, id, compareID)
@@ -46,7 +46,7 @@ func listOf(id string) int {
 
 func compareID(t *stored, id string) int { return strings.Compare(t.grant.TokenID, id) }
 
-// after returns the tokens of one list that come after an ID, or whatever text that is.
+// after returns the tokens of one list whose IDs are after a text, which need not be an ID.
 func (x *index) after(list int, id string) []*stored {
 	l := x.lists[list]
 	i, found := slices.BinarySearchFunc(l, id, compareID)

@@ -219,7 +219,7 @@ func (j *journal) append(ctx context.Context, sync bool, lines [][]byte) error {
 	}
 	if _, err := j.file.WriteAt(text, j.size); err != nil {
 		if backErr := j.file.Truncate(j.size); backErr != nil {
-			j.breakDown(backErr) // part of a line may stand there
+			j.breakDown(backErr) // the file may contain a part of a line
 		}
 		return fmt.Errorf("write to %s: %w", j.path(), err)
 	}

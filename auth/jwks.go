@@ -13,8 +13,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// parseJWKS reads a set of public keys (RFC 7517). Keys that are not for verifying are left
-// out. Those that cannot be used are refused, each with an error that says why.
+// parseJWKS reads a set of public keys (RFC 7517). It leaves out keys that are not for verifying. For
+// each other key that cannot be used, refused has an error that says why.
 func parseJWKS(text []byte) (keys []*jwtKey, refused []error, err error) {
 	set, ok := object(text)
 	if !ok {
@@ -49,9 +49,10 @@ func parseJWKS(text []byte) (keys []*jwtKey, refused []error, err error) {
 
 var errNotForVerifying = errors.New("the key is not for verifying")
 
-// jwk are the members of a key that matter. One that is there must be a string.
+// A jwk is a JSON Web Key.
 type jwk map[string]jsontext.Value
 
+// text returns a member that is a string, or "" if there is none.
 func (j jwk) text(member string) (string, error) {
 	v, there := j[member]
 	if !there {
@@ -64,7 +65,7 @@ func (j jwk) text(member string) (string, error) {
 	return s, nil
 }
 
-// bytes returns a member that is base64url.
+// bytes returns a member that is base64url. The member is required.
 func (j jwk) bytes(member string) ([]byte, error) {
 	s, err := j.text(member)
 	if err != nil {
@@ -122,7 +123,7 @@ func parseJWK(v jsontext.Value) (*jwtKey, error) {
 		if !key.allows(alg) {
 			return nil, fmt.Errorf("its alg is not one for its kind of key: want one of %v", key.algs)
 		}
-		if alg != "EdDSA" && alg != "Ed25519" { // which are the same
+		if alg != "EdDSA" && alg != "Ed25519" { // two names of one algorithm
 			key.algs = []string{alg}
 		}
 	}
@@ -191,7 +192,8 @@ func (j jwk) ec() (any, error) {
 	if size := (curve.Params().BitSize + 7) / 8; len(x) != size || len(y) != size {
 		return nil, fmt.Errorf("its x and y do not have the %d bytes of %s", size, crv)
 	}
-	// It is on the curve, or others could choose what it verifies.
+	// This also checks that the point is on the curve. Otherwise others could choose the tokens that
+	// the key verifies.
 	public, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
 	if err != nil {
 		return nil, fmt.Errorf("it is not a point of %s", crv)

@@ -17,47 +17,49 @@ import (
 )
 
 const (
-	// keysInterval is how often keys are fetched; a tenth more or less, so that many
-	// servers do not ask at once.
+	// keysInterval is how often keys are fetched. A random tenth is added or subtracted, so that many
+	// servers do not ask at the same time.
 	keysInterval = time.Hour
 
-	// keysPause lies between two fetches at least, whatever tokens ask for: who makes
-	// up kids must not make us flood the issuer.
+	// keysPause is the minimum time between two fetches. Otherwise a client with made-up kids could
+	// make the server flood the issuer.
 	keysPause = 10 * time.Second
 
-	// keysTimeout bounds a fetch, and so what a token waits.
+	// keysTimeout is how long one fetch may take, and so how long a token may wait.
 	keysTimeout = 5 * time.Second
 
-	// After a failure it is tried again after minRetry, then twice as long each time.
+	// After a failure the server waits for minRetry, and twice as long after each further failure, up
+	// to maxRetry.
 	minRetry = time.Second
 	maxRetry = 5 * time.Minute
 
-	// maxWaiting bounds the checks that wait for keys at once.
+	// maxWaiting is how many checks may wait for keys at the same time.
 	maxWaiting = 256
 
 	maxRedirects = 3
 )
 
-// remoteKeys are the keys at a URL. One goroutine fetches them; the keys that it got last
-// go on working while the issuer is away.
+// remoteKeys are the keys at a URL. One goroutine fetches them. The last keys stay in use while the
+// issuer is unreachable.
 type remoteKeys struct {
+	// Immutable after start.
 	address string
-	name    string // the URL without what may be secret
+	name    string // the URL without its secret parts
 	client  *http.Client
 	log     *slog.Logger
-	wanted  chan struct{} // tells the goroutine that somebody waits
+	wanted  chan struct{} // has an element if the goroutine is to fetch now
 	cancel  context.CancelFunc
-	ended   chan struct{}
+	ended   chan struct{} // closed when the goroutine ends
 
-	mu    sync.Mutex
-	keys  []*jwtKey     // guarded by mu, and so are those below
-	err   error         // of the last fetch
-	tried time.Time     // when the last fetch ended
-	under chan struct{} // closed when the fetch ends that is under way or wanted; nil if none is
-	over  bool          // there will be no more fetches
+	mu      sync.Mutex    // guards the following fields
+	keys    []*jwtKey     // immutable
+	err     error         // of the last fetch
+	tried   time.Time     // when the last fetch ended
+	pending chan struct{} // closed when the fetch ends that is running or wanted; nil if there is none
+	over    bool          // there will be no more fetches
 }
 
-// newRemoteKeys returns keys that are not fetched before start.
+// newRemoteKeys returns keys that start begins to fetch.
 func newRemoteKeys(address string, client *http.Client, log *slog.Logger) (*remoteKeys, error) {
 	name, err := checkURL(address)
 	if err != nil {
@@ -71,12 +73,13 @@ func newRemoteKeys(address string, client *http.Client, log *slog.Logger) (*remo
 	}, nil
 }
 
-// checkURL checks a URL that what is valid depends on, and returns it without what may be
-// secret in it. Plain HTTP would let anybody on the way answer.
+// checkURL checks the URL of a service that decides which tokens are valid. It returns the URL without
+// its secret parts. It refuses plain HTTP to other hosts, because anybody on the network path could
+// answer.
 func checkURL(address string) (name string, err error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		// The parser's error would repeat the address, and so a password in it.
+		// The parser's error contains the address, which may contain a password.
 		return "the URL", errors.New("it is not a valid URL")
 	}
 	name = u.Scheme + "://" + u.Host + u.EscapedPath()
@@ -124,7 +127,7 @@ func boundClient(c *http.Client, timeout time.Duration, redirects int) *http.Cli
 func (r *remoteKeys) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	r.under = make(chan struct{}) // who asks before the first fetch waits for it
+	r.pending = make(chan struct{}) // for checks before the first fetch, which wait for it
 	go r.run(ctx)
 }
 
@@ -166,16 +169,16 @@ func (r *remoteKeys) run(ctx context.Context) {
 	}
 }
 
-// begin notes that a fetch is under way.
+// begin records that a fetch is running.
 func (r *remoteKeys) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.under == nil {
-		r.under = make(chan struct{})
+	if r.pending == nil {
+		r.pending = make(chan struct{})
 	}
 }
 
-// settle notes what a fetch gave, and lets go on who waits.
+// settle records the result of a fetch, and wakes the checks that wait for it.
 func (r *remoteKeys) settle(keys []*jwtKey, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -183,40 +186,40 @@ func (r *remoteKeys) settle(keys []*jwtKey, err error) {
 		r.keys = keys
 	}
 	r.err, r.tried = err, time.Now()
-	if r.under != nil {
-		close(r.under)
-		r.under = nil
+	if r.pending != nil {
+		close(r.pending)
+		r.pending = nil
 	}
 	select {
-	case <-r.wanted: // by somebody who has it now
+	case <-r.wanted: // by a check that has been woken
 	default:
 	}
 }
 
-// get returns the keys as they are known, and the error of the last fetch.
+// get returns the last keys, and the error of the last fetch.
 func (r *remoteKeys) get() ([]*jwtKey, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.keys, r.err
 }
 
-// ask has the keys fetched, and returns what is closed when they are. It is nil if they
-// were a short time ago.
+// ask has the keys fetched, and returns a channel that is closed when they are. It returns nil if they
+// were fetched a short time ago.
 func (r *remoteKeys) ask() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.under != nil {
-		return r.under
+	if r.pending != nil {
+		return r.pending
 	}
 	if r.over || time.Since(r.tried) < keysPause {
 		return nil
 	}
-	r.under = make(chan struct{})
+	r.pending = make(chan struct{})
 	select {
 	case r.wanted <- struct{}{}:
 	default:
 	}
-	return r.under
+	return r.pending
 }
 
 func (r *remoteKeys) ready() error {
@@ -232,14 +235,14 @@ func (r *remoteKeys) ready() error {
 	}
 }
 
-// fetch asks for the keys once.
+// fetch fetches the keys once.
 func (r *remoteKeys) fetch(ctx context.Context) ([]*jwtKey, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.address, http.NoBody)
 	if err != nil {
 		return nil, errors.New("the URL is not valid")
 	}
 	request.Header.Set("Accept", "application/jwk-set+json, application/json")
-	request.Close = true // the next time is in an hour
+	request.Close = true // the next request is in an hour
 	response, err := r.client.Do(request)
 	if err != nil {
 		return nil, withoutURL(err)
@@ -262,7 +265,7 @@ func (r *remoteKeys) fetch(ctx context.Context) ([]*jwtKey, error) {
 	return keys, err
 }
 
-// withoutURL returns the error of a request without its URL, which may have secrets.
+// withoutURL returns the error of a request without its URL, which may contain secrets.
 func withoutURL(err error) error {
 	var slow net.Error
 	if errors.As(err, &slow) && slow.Timeout() {

@@ -20,19 +20,19 @@ import (
 )
 
 const (
-	// maxKeys bounds the keys of one JWKS, and those of all files together.
+	// maxKeys is the maximum number of keys in one JWKS, and in all files together.
 	maxKeys = 100
 
-	// maxKeyFile is the greatest size of a file of keys or a JWKS, in bytes.
+	// maxKeyFile is the maximum size of a file of keys or a JWKS, in bytes.
 	maxKeyFile = 256 << 10
 
-	// minRSA and maxRSA bound the bits of RSA keys: fewer can be broken, and more cost
-	// too much time.
+	// minRSA and maxRSA are the allowed sizes of RSA keys, in bits. Smaller keys can be broken, and
+	// larger ones take too much time.
 	minRSA = 2048
 	maxRSA = 8192
 )
 
-// algorithms are those that there are. None is not among them.
+// algorithms are the supported algorithms. "none" is not supported.
 var algorithms = map[string]jwt.SigningMethod{
 	"HS256": jwt.SigningMethodHS256, "HS384": jwt.SigningMethodHS384, "HS512": jwt.SigningMethodHS512,
 	"RS256": jwt.SigningMethodRS256, "RS384": jwt.SigningMethodRS384, "RS512": jwt.SigningMethodRS512,
@@ -41,25 +41,25 @@ var algorithms = map[string]jwt.SigningMethod{
 	"EdDSA": jwt.SigningMethodEdDSA, "Ed25519": jwt.SigningMethodEdDSA, // RFC 9864
 }
 
-// secretSizes are the least sizes of secrets, in bytes (RFC 7518, 3.2): shorter ones can
-// be guessed, off-line, by anybody who has one token.
+// secretSizes are the minimum sizes of secrets, in bytes (RFC 7518, 3.2). Anybody with one token can
+// test guesses of a shorter secret.
 var secretSizes = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
 
-// A jwtKey verifies tokens of its algorithms, and of no others. It is immutable.
+// A jwtKey verifies tokens with one of its algorithms. It is immutable.
 type jwtKey struct {
 	kid  string // "" if it has no name
 	algs []string
-	key  any
+	key  any // a []byte, or a pointer to or value of a public key of package crypto
 }
 
 func (k *jwtKey) allows(alg string) bool { return slices.Contains(k.algs, alg) }
 
-// verify tells whether the key has signed the token.
+// verify reports whether the key has signed the token.
 func (k *jwtKey) verify(t *jwtParts) bool {
 	return algorithms[t.alg].Verify(t.signed, t.signature, k.key) == nil
 }
 
-// newPublicKey binds a public key to the algorithms of its kind.
+// newPublicKey returns a key for the algorithms of the public key's kind.
 func newPublicKey(kid string, public any) (*jwtKey, error) {
 	k := &jwtKey{kid: kid, key: public}
 	switch p := public.(type) {
@@ -90,8 +90,8 @@ func newPublicKey(kid string, public any) (*jwtKey, error) {
 	return k, nil
 }
 
-// readKeys reads the keys of a source that is a file. The error names the source, and
-// never says what is in it.
+// readKeys reads the keys of a source that is a file. The error names the source, and never repeats
+// its content.
 func readKeys(source string) ([]*jwtKey, error) {
 	kind, path, found := strings.Cut(source, ":")
 	if !found || path == "" {

@@ -16,7 +16,7 @@ import (
 	"github.com/boreas-pubsub/boreas/fault"
 )
 
-// A KeyVerb is something that a key lets a backend do. Verbs are bits.
+// A KeyVerb is a set of things that a key allows.
 type KeyVerb uint8
 
 // The verbs of keys.
@@ -25,7 +25,7 @@ const (
 	KeyTokens                       // make, change, delete and revoke tokens
 	KeySessions                     // see and end sessions, see channels, history and presence
 	KeyStats                        // counters and metrics
-	KeyAdmin                        // everything, keys too
+	KeyAdmin                        // everything, including keys
 
 	allKeyVerbs = KeyPublish | KeyTokens | KeySessions | KeyStats | KeyAdmin
 )
@@ -42,33 +42,33 @@ func (v KeyVerb) names() []string {
 	return names
 }
 
-// String returns the names of the verbs, with commas.
+// String returns the names of the verbs, separated by commas.
 func (v KeyVerb) String() string { return strings.Join(v.names(), ", ") }
 
-// ParseKeyVerb reads the name of one verb. The error says which there are.
+// ParseKeyVerb returns the verb with the name. The error lists the valid names.
 func ParseKeyVerb(name string) (KeyVerb, error) {
 	i := slices.Index(keyVerbNames, name)
 	if i < 0 {
-		// Verbs are short: if a secret stands in the place of one, it must not be repeated.
+		// The names are short. If a secret was given in place of one, the error must not repeat it.
 		return 0, fmt.Errorf("there is no verb %.10q of keys: the verbs are %s", name, allKeyVerbs)
 	}
 	return 1 << i, nil
 }
 
-// A Key lets a backend use the API.
+// A Key is an API key, which lets a backend use the API.
 type Key struct {
 	ID       string
-	Key      string // ID of the key that created it; "" if none did, or if it is unknown
+	Key      string // ID of the key that created it; "" if no key did, or if it is unknown
 	Name     string
 	Verbs    KeyVerb
-	Channels []string // patterns; none means all channels
+	Channels []string // patterns of the channels that it is for; none means all channels
 	Created  time.Time
 	Expires  time.Time // zero for never
 	LastUsed time.Time // to the minute; zero for never
 }
 
-// May returns nil if the key allows the verb; on the channel, if that is not "". Errors
-// are faults that say what the key allows.
+// May returns nil if the key allows the verb, on the channel if that is not "". Otherwise the error
+// is [access.ErrNotPermitted], and says what the key allows.
 func (k *Key) May(verb KeyVerb, channel string) error {
 	if k.Verbs&KeyAdmin == 0 && verb&^k.Verbs != 0 {
 		return fault.NotPermitted.With(fmt.Sprintf("The key %q allows %v, but not %v.", k.Name, k.Verbs, verb&^k.Verbs))
@@ -85,15 +85,14 @@ func (k *Key) May(verb KeyVerb, channel string) error {
 }
 
 const (
-	// maxKeyName is the greatest length of a key's name, in characters.
+	// maxKeyName is the maximum length of a key's name, in characters.
 	maxKeyName = 64
 
-	// maxKeyChannels is how many patterns a key may have: each request compares with
-	// all of them.
+	// maxKeyChannels is the maximum number of patterns of a key. Each request is compared with all
+	// of them.
 	maxKeyChannels = 100
 
-	// sameName is how many valid keys may have one name: the one in use, and the one
-	// that follows it.
+	// sameName is how many valid keys may share a name: the key in use, and its successor.
 	sameName = 2
 )
 
@@ -119,8 +118,9 @@ func checkKey(k Key) error {
 	return nil
 }
 
-// CreateKey makes a key as k says, but for its ID and times. Its text is not kept. Errors
-// are faults: two valid keys of the same name are the most.
+// CreateKey creates a key with the name, verbs, channels, expiry and creator of k. It returns the
+// text of the key, which it does not keep. At most two valid keys may share a name. Errors:
+// [ErrMalformed], [ErrTooMany], [ErrNotStored]; [ErrInvalidKey] if k.Key is not valid any more.
 func (a *Authority) CreateKey(k Key) (text string, made Key, err error) {
 	if err := checkKey(k); err != nil {
 		return "", Key{}, malformed(err)
@@ -145,8 +145,9 @@ func (a *Authority) CreateKey(k Key) (text string, made Key, err error) {
 	return text, a.state.keyIDs[l.ID].public(), nil
 }
 
-// keyRoom returns what makes room for a key of the name: keys that have ended are kept, so
-// that who shows one is told, until others need their place. The caller holds writing.
+// keyRoom returns the lines that make room for a key with the name. Keys that are revoked or expired
+// are kept until another key needs their place, so that the API can say why it refuses them. The
+// caller holds writing.
 func (a *Authority) keyRoom(name string) ([]*line, error) {
 	now := time.Now()
 	all := a.state.keysInOrder()
@@ -174,7 +175,7 @@ func (a *Authority) keyRoom(name string) ([]*line, error) {
 	return []*line{{Op: opDelete, ID: ended.key.ID}}, nil
 }
 
-// Keys lists the keys, oldest first. Those that are revoked are left out.
+// Keys lists the keys that are not revoked, the oldest first.
 func (a *Authority) Keys() []Key {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -196,15 +197,15 @@ func (a *Authority) HasKey(id string) bool {
 	return k != nil && (!k.revoked || k.unstored)
 }
 
-// HasKeys tells whether a key was ever made: then the API demands one.
+// HasKeys reports whether a key was ever created. The API requires a key from then on.
 func (a *Authority) HasKeys() bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return len(a.state.keyIDs) > 0 // those that have ended make room for others only
+	return len(a.state.keyIDs) > 0 // a key is only removed to make room for another
 }
 
-// CheckKey returns the key of the text, and notes that it was used. Error:
-// fault.InvalidKey, which says whether it is unknown, expired or revoked.
+// CheckKey returns the key with the text, and records that it was used. The error is
+// [ErrInvalidKey], and says whether the key is unknown, expired or revoked.
 func (a *Authority) CheckKey(text string) (*Key, error) {
 	hash := digestOf(text)
 	now := time.Now()
@@ -223,7 +224,7 @@ func (a *Authority) CheckKey(text string) (*Key, error) {
 		return nil, fault.InvalidKey.With(fmt.Sprintf("The API key %q (%s) expired at %s.", key.Name, key.ID, stamp(key.Expires)))
 	}
 	minute := now.UTC().Truncate(time.Minute)
-	if !key.LastUsed.Equal(minute) { // it is later if the clock was set back
+	if !key.LastUsed.Equal(minute) { // LastUsed is later if the clock was set back
 		k.used.Store(minute.Unix())
 		key.LastUsed = minute
 		a.noteUse(k, minute)
@@ -231,8 +232,8 @@ func (a *Authority) CheckKey(text string) (*Key, error) {
 	return &key, nil
 }
 
-// ValidKey returns nil while the key of the ID is neither revoked nor expired. Error:
-// fault.InvalidKey, with the reason.
+// ValidKey returns nil while the key with the ID is neither revoked nor expired. Otherwise the error
+// is [ErrInvalidKey], with the reason.
 func (a *Authority) ValidKey(id string) error {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -262,24 +263,25 @@ func (a *Authority) validMaker(id string) error {
 	return a.validKey(id)
 }
 
-// useInterval is how old on disk the last use of a key may get: it is there to find keys
-// that nobody needs.
+// useInterval is how often the last use of a key is stored. Operators look at it to find keys that
+// nobody needs, so it need not be exact.
 const useInterval = time.Hour
 
-// noteUse writes down that a key was used. Nobody waits for it.
+// noteUse stores that a key was used, unless another change is being made. The caller does not wait
+// for the disk.
 func (a *Authority) noteUse(k *storedKey, at time.Time) {
 	if a.store == nil || !a.writing.TryLock() {
-		return // the next minute will do
+		return // the next use, a minute later, can store it
 	}
 	defer a.writing.Unlock()
 	if a.closed || at.Sub(k.saved).Abs() < useInterval {
 		return
 	}
-	a.save(k, at) //nolint:errcheck // it is logged, and the use of a key must not fail for this
+	a.save(k, at) //nolint:errcheck // it is logged, and the request must not fail
 }
 
 func (a *Authority) save(k *storedKey, at time.Time) error {
-	k.saved = at // also if it fails: another try now would fail too
+	k.saved = at // also if storing fails, because it would fail again now
 	text, err := json.Marshal(&line{Op: opUsed, ID: k.key.ID, Used: at})
 	if err == nil {
 		err = a.store.Note(context.Background(), text)
@@ -290,7 +292,7 @@ func (a *Authority) save(k *storedKey, at time.Time) error {
 	return err
 }
 
-// saveUse writes down when each key was last used. The caller holds writing.
+// saveUse stores when each key was last used. The caller holds writing.
 func (a *Authority) saveUse() error {
 	for _, k := range a.state.keysInOrder() {
 		if at := k.lastUsed(); !at.Equal(k.saved) {

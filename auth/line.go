@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// A line is one change in the journal: an object on a line, with a checksum from a [chain]. It
-// contains secrets only as hashes. The same lines in the same order produce the same state.
+// A line is one change in a [Store], as a JSON object. It contains tokens and keys only as hashes. The
+// same lines in the same order produce the same state.
 type line struct {
 	Op      string          `json:"op"` // one of the constants below
 	Version int             `json:"version,omitzero"`
@@ -39,33 +39,33 @@ type line struct {
 	Until   time.Time       `json:"until,omitzero"`
 	Names   nameKey         `json:"names,omitzero"` // for all authorities on one store
 
-	// What a line has while the process lives, and not on disk.
-	rules    *access.Permissions
-	text     string // of a classic token
-	provided bool   // which is not kept on disk
+	// Not stored.
+	rules    *access.Permissions // Rules, parsed
+	text     string              // of a classic token
+	provided bool                // a provider's token, which is not stored
 }
 
-// What lines are about.
+// Values of line.Op.
 const (
-	opHead     = "boreas"   // the first line: what this file is
-	opToken    = "token"    // there is a token, or it has become this
-	opDelete   = "delete"   // a token or key is gone
-	opKey      = "key"      // there is a key
+	opHead     = "boreas"   // the first line of a journal
+	opToken    = "token"    // a token was created or changed
+	opDelete   = "delete"   // a token or key was deleted
+	opKey      = "key"      // a key was created
 	opUsed     = "used"     // a key was used
-	opRevoke   = "revoke"   // there is a revocation; of the token or key with the ID, if there is one
-	opUnrevoke = "unrevoke" // there is none any more
+	opRevoke   = "revoke"   // something was revoked; if there is an ID, the token or key with it
+	opUnrevoke = "unrevoke" // a revocation was canceled
 	opNames    = "names"    // the key of users' names; of a store that authorities may share
 )
 
-// journalVersion increases when older servers would read a journal wrongly. Version 1 had no
-// checksums: the server reads its files, and rewrites them in this version.
+// journalVersion increases when older servers would misread a journal. Version 1 had no checksums:
+// the server reads such files, and rewrites them in this version.
 const journalVersion = 2
 
 // head1 is the first line of a journal of version 1.
 const head1 = `{"op":"boreas","version":1}` + "\n"
 
-// readLine reads an object. It refuses members that it does not know, that occur twice or that
-// are written in another case, because an ignored member could have been a restriction.
+// readLine reads an object. It refuses members that are unknown, repeated or written in another case,
+// because an ignored member could have been a restriction.
 func readLine(object []byte) (*line, error) {
 	l := new(line)
 	if err := jsonv2.Unmarshal(object, l, jsonv2.RejectUnknownMembers(true)); err != nil {
@@ -170,9 +170,9 @@ func (s *state) dropID(id string) {
 	}
 }
 
-// inRange tells whether t is zero or can be held in nanoseconds. The year is that of UTC,
-// in which times are written down: what is let through here must be let through when it is
-// read again, or the server does not start.
+// inRange reports whether t is zero or can be expressed in Unix nanoseconds. It looks at the year in
+// UTC, because times are stored in UTC: a time that is accepted here must also be accepted when it is
+// read again, otherwise the server does not start.
 func inRange(t time.Time) bool {
 	year := t.UTC().Year()
 	return t.IsZero() || year >= 1970 && year < 2262

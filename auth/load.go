@@ -52,8 +52,8 @@ var (
 
 // load reads a journal, and calls apply with the object on each line after the head. Only one
 // difference does not count as damage: a last line that ends early, because a crash can cut off a
-// change that was not acknowledged. Errors: a [*damage], also for an error of apply; or the
-// reader's.
+// change that was not acknowledged. Errors: a [*damage], which may wrap an error of apply; or an error
+// of the reader.
 func load(r io.Reader, apply func(object []byte) error) (found, error) {
 	b := bufio.NewReaderSize(r, readSize)
 	var f found

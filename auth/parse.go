@@ -27,7 +27,7 @@ func parse(text []byte) ([]string, error) {
 	return parseLines(string(text))
 }
 
-// parseLines takes one token a line; empty lines are skipped.
+// parseLines reads one token per line, and skips empty lines.
 func parseLines(text string) ([]string, error) {
 	var tokens []string
 	number := 0

@@ -11,21 +11,21 @@ import (
 // NoTokens is the full name, as in Boreas 1.0, of the provider without tokens.
 const NoTokens = "boreas.utils.tokens:no_tokens"
 
-// maxProvided is the greatest size, in bytes, of what a provider may say.
+// maxProvided is the maximum size of a provider's output, in bytes.
 const maxProvided = 64 << 20
 
 var errTooLarge = fmt.Errorf("it returned more than %d MiB", maxProvided>>20)
 
-// Load asks a provider for tokens, for at most the given time. Providers are
+// Load returns the tokens of a provider. The limit bounds the time that it takes. Providers are
 //
-//	no_tokens          none; also under its old name, [NoTokens]
-//	file:PATH          what a file holds
-//	exec:COMMAND       what a shell's command prints; its exit status must be 0
-//	http(s)://...      what a URL gives; its status must be 2xx
+//	no_tokens          no tokens; [NoTokens] is its old name
+//	file:PATH          the content of a file
+//	exec:COMMAND       the output of a shell command; its exit status must be 0
+//	http(s)://...      the response of a URL; its status must be 2xx
 //
-// Each gives one token a line, or JSON: a list of tokens, or an object that has it
-// under "tokens". The error is one line, names the provider without passwords, and
-// says what is wrong; it never has a token in it.
+// The content has one token per line, or is JSON: a list of tokens, or an object with the list as
+// its member "tokens". The error is one line. It names the provider without passwords and says what
+// is wrong, and never contains a token.
 func Load(ctx context.Context, provider string, limit time.Duration) ([]string, error) {
 	if provider == "no_tokens" || provider == NoTokens {
 		return nil, nil
@@ -64,5 +64,6 @@ func Load(ctx context.Context, provider string, limit time.Duration) ([]string, 
 	}
 }
 
-// errTimeLimit tells the limit of Load from an end that its caller asked for.
+// errTimeLimit is the cause of a context that ends because of Load's limit, and not because of its
+// caller.
 var errTimeLimit = errors.New("time limit")

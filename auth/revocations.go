@@ -9,22 +9,22 @@ import (
 	"github.com/boreas-pubsub/boreas/fault"
 )
 
-// A Revocation takes tokens back. Exactly one of Token, User, Key is set, or none of them
-// and IssuedBefore.
+// A Revocation says which tokens to revoke. Set exactly one of Token, User and Key; or none of them
+// and IssuedBefore, for all tokens issued until then.
 type Revocation struct {
-	Token        string    // text or ID
-	User         string    // all tokens of the user that were issued until IssuedBefore, by default now
-	Key          string    // an API key, and all tokens that it made; or all JWTs signed with the key of that kid
-	IssuedBefore time.Time // all tokens issued until then
-	Until        time.Time // when it may be forgotten; zero for never
+	Token        string    // the text or ID of a token
+	User         string    // for all tokens of the user that were issued until IssuedBefore, by default now
+	Key          string    // the ID of an API key, for the key and all tokens that it created; or a kid, for all JWTs signed with that key
+	IssuedBefore time.Time // with User or alone
+	Until        time.Time // when the revocation may be forgotten; zero for never
 	By           string    // ID of the API key that requests it; "" if there is none
 }
 
-// Revoke revokes tokens: when it returns they are not valid any more. Match reports whether a grant
-// is one of them; pass it to [boreas.Hub.RevokeSessions]. If match is nil, nothing was changed. Errors:
-// [ErrNoToken] and [ErrNoKey] for an unknown ID, and [ErrNotStored] together with a match: the
-// revocation is in force, but a restart forgets it unless it has been stored by that time. The
-// authority retries storing it by itself; the caller may also repeat Revoke.
+// Revoke revokes tokens: when it returns, they are not valid any more. Match reports whether a grant
+// is one of theirs; pass it to [boreas.Hub.RevokeSessions]. If match is nil, nothing was changed.
+// Errors: [ErrNoToken] and [ErrNoKey] for an unknown ID, [ErrMalformed], [ErrTooMany]. With
+// [ErrNotStored] match is not nil: the revocation is in force, but a restart forgets it unless it has
+// been stored by that time. The authority repeats storing it; the caller may also repeat Revoke.
 //
 // Revoking an opaque or minted token deletes it, and a revoked API key never becomes valid again.
 // Any other revocation is kept until Until, which therefore must not be before the tokens' expiry.
@@ -36,7 +36,7 @@ type Revocation struct {
 // if it was issued up to that long after IssuedBefore. Tokens that the server creates, and the
 // backend's answers, are compared by their order if IssuedBefore is not in the past, so clock
 // changes do not affect them. The backend's answer counts as issued when the backend was asked:
-// make the backend refuse the user as well, otherwise its next answer lets the user in again. Two
+// make the backend refuse the user as well, otherwise its next answer is accepted again. Two
 // revocations of the same user, of the same key, or of all tokens are united.
 func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err error) {
 	if err := r.check(); err != nil {
@@ -115,8 +115,8 @@ func (a *Authority) revocation(r Revocation) (match func(*access.Grant) bool, li
 	return match, append(lines, l), nil
 }
 
-// until sets the tokens that the line revokes: those issued until now, or until IssuedBefore.
-// The caller holds writing.
+// until makes the line revoke the tokens that were issued until now, or until IssuedBefore. The
+// caller holds writing.
 func (a *Authority) until(r Revocation, l *line) span {
 	now := time.Now().UTC().Round(0)
 	l.Before = r.IssuedBefore.UTC()
@@ -127,7 +127,7 @@ func (a *Authority) until(r Revocation, l *line) span {
 			l.Before = newest
 		}
 	}
-	if !l.Before.Before(now) { // every existing token was issued by that time
+	if !l.Before.Before(now) { // all existing tokens were issued by that time
 		l.Serial, l.Own = a.state.serial+1, r.IssuedBefore.UTC()
 	}
 	return l.span()
@@ -166,8 +166,8 @@ func (r *Revocation) check() error {
 	return nil
 }
 
-// tokenID returns the ID of a token that is given by text or ID; "" if nobody can know it.
-// If it is one of ours, that comes with it. The caller holds mu or writing.
+// tokenID returns the ID of a token that is given by text or ID, and the token itself if the authority
+// keeps it. It returns "" if the text cannot be a valid token. The caller holds mu or writing.
 func (a *Authority) tokenID(token string) (string, *stored) {
 	if t := a.state.byHash[digestOf(token)]; t != nil {
 		return t.grant.TokenID, t
@@ -190,7 +190,7 @@ func (a *Authority) tokenID(token string) (string, *stored) {
 func (a *Authority) target(r Revocation) target {
 	switch {
 	case r.Token != "":
-		// A provider's token is forgotten but for its revocation.
+		// Only the revocation is left of a provider's token.
 		provided := targetOf(targetToken, classicID(r.Token))
 		if a.state.revocations.has(provided) {
 			return provided
@@ -208,7 +208,8 @@ func (a *Authority) target(r Revocation) target {
 	return targetOf(targetAll, "")
 }
 
-// Revoked looks up whether there is a revocation of that Token, User or Key, or of all.
+// Revoked returns the revocation with the Token, User or Key of r; or of all tokens, if r has none. It
+// returns false if there is no such revocation.
 func (a *Authority) Revoked(r Revocation) (Revocation, bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -220,9 +221,9 @@ func (a *Authority) Revoked(r Revocation) (Revocation, bool) {
 	return r, true
 }
 
-// Unrevoke takes a revocation back; false if there was none. What was deleted does not come
-// back: tokens that were made here, and API keys. A provider's token comes back when it is
-// added the next time.
+// Unrevoke cancels a revocation. It returns false if there is none. Opaque and minted tokens and API
+// keys that were revoked do not become valid again. A provider's token does, when it is added the
+// next time. Errors: [ErrNotStored]; [ErrInvalidKey] if r.By is not valid any more.
 func (a *Authority) Unrevoke(r Revocation) (bool, error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()
@@ -237,7 +238,7 @@ func (a *Authority) Unrevoke(r Revocation) (bool, error) {
 	return there && err == nil, err
 }
 
-// Revocations returns how many there are.
+// Revocations returns the number of revocations that are kept.
 func (a *Authority) Revocations() int {
 	a.mu.RLock()
 	defer a.mu.RUnlock()

@@ -12,13 +12,13 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// ParseRules reads the rules of a token, a JSON list of objects {"channels":[…],"allow":[…],
-// "deny":[…]}. A rule for several channels becomes as many permissions, in their order.
-// The JSON null is nil, which allows everything: callers who do not want that look for it
-// first. What is not known is an error, as a misspelt "deny" must not go unseen. The error
-// says what is wrong, and where.
+// ParseRules reads the rules of a token: a JSON list of objects with the members "channels", "allow"
+// and "deny". A rule for several channels becomes one permission per channel, in their order. For
+// the JSON null it returns nil, which allows everything; a caller that does not want this must check
+// for null first. Unknown members are errors, because a misspelt "deny" must not be ignored. The
+// error says what is wrong, and where.
 func ParseRules(text []byte) (*access.Permissions, error) {
-	// The decoder refuses members that come twice, and text that is not UTF-8.
+	// The decoder refuses repeated members, and text that is not UTF-8.
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	switch d.PeekKind() {
 	case 'n':
@@ -76,7 +76,7 @@ func atEnd(d *jsontext.Decoder) error {
 	return nil
 }
 
-// appendRule reads the rule number n, which is next.
+// appendRule reads the next rule, which has the number n.
 func appendRule(list []access.Permission, d *jsontext.Decoder, n int) ([]access.Permission, error) {
 	fail := func(err error) ([]access.Permission, error) { return nil, fmt.Errorf("rule %d: %w", n, err) }
 	t, err := d.ReadToken()
@@ -124,7 +124,7 @@ func appendRule(list []access.Permission, d *jsontext.Decoder, n int) ([]access.
 	return list, nil
 }
 
-// readStrings reads a list of strings, the value of the member of that name.
+// readStrings reads a list of strings, which is the value of the member.
 func readStrings(d *jsontext.Decoder, member string) ([]string, error) {
 	t, err := d.ReadToken()
 	if err != nil {
@@ -163,7 +163,8 @@ func verbs(names []string) (access.Verb, error) {
 	return set, nil
 }
 
-// rulesError says where a text stops being JSON, and does not repeat what stands there.
+// rulesError returns an error with the place where the text stops being JSON. It does not repeat the
+// text.
 func rulesError(err error) error {
 	var syntactic *jsontext.SyntacticError
 	switch {
@@ -180,8 +181,8 @@ func rulesError(err error) error {
 	}
 }
 
-// AppendRules appends rules as ParseRules reads them; nil ones are null. Permissions that come from the same rule become one rule
-// again, so that rules keep their numbers.
+// AppendRules appends rules as [ParseRules] reads them. Nil becomes null. The permissions of one rule
+// become one rule again, so that rules keep their numbers.
 func AppendRules(dst []byte, p *access.Permissions) []byte {
 	if p == nil {
 		return append(dst, "null"...)

@@ -9,22 +9,21 @@ import (
 	"strings"
 )
 
-// digest is the SHA-256 of a token or key: what is kept of it, and what it is looked up
-// by. How long a comparison takes then depends on the hash, which nobody can steer
-// towards a valid secret byte by byte. The secrets are long and random, so that a slower
-// hash, as for passwords, would defend against nothing.
+// A digest is the SHA-256 of a token or key. The authority keeps only the digest, and looks a secret
+// up by it. So the time of a look-up depends on the digest, and does not help to guess a secret byte
+// by byte. The secrets are long and random: a slow hash, as for passwords, would not make them safer.
 type digest [sha256.Size]byte
 
-// digestOf allocates nothing for a secret that was made here.
+// digestOf does not allocate for secrets that the authority creates.
 func digestOf(secret string) digest {
 	var buffer [192]byte
 	return sha256.Sum256(append(buffer[:0], secret...))
 }
 
-// MarshalText and UnmarshalText are the form in the journal.
+// MarshalText returns the form in the journal.
 func (d digest) MarshalText() ([]byte, error) { return encodeText(d[:]), nil }
 
-// UnmarshalText reads it.
+// UnmarshalText reads the form in the journal.
 func (d *digest) UnmarshalText(text []byte) error { return decodeText(d[:], text) }
 
 func encodeText(b []byte) []byte { return base64.RawURLEncoding.AppendEncode(nil, b) }
@@ -39,8 +38,8 @@ func decodeText(dst, text []byte) error {
 
 const (
 	secretBytes = 32 // random bytes of a token or key
-	idBytes     = 12 // of their IDs: so that no two of them meet
-	idLength    = 16 // characters of that
+	idBytes     = 12 // random bytes of their IDs, enough that no two IDs are equal
+	idLength    = 16 // characters of these bytes
 
 	tokenPrefix = "bt_"
 	keyPrefix   = "bk_"
@@ -51,10 +50,10 @@ const (
 	backendIDPrefix = "ext_"
 )
 
-// newSecret returns what begins with the prefix and cannot be guessed.
+// newSecret returns a new random secret with the prefix.
 func newSecret(prefix string) string { return prefix + random(secretBytes) }
 
-// newID returns a name for a secret that tells nothing of it.
+// newID returns a new random ID with the prefix.
 func newID(prefix string) string { return prefix + random(idBytes) }
 
 func random(n int) string {
@@ -63,13 +62,13 @@ func random(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// IsKey tells whether text begins as every API key does, and no token of the server's own.
+// IsKey reports whether a text has the prefix of API keys.
 func IsKey(text string) bool { return strings.HasPrefix(text, keyPrefix) }
 
-// IsTokenID tells whether text has the form of the ID of a token that the server made.
+// IsTokenID reports whether a text has the form of the ID of an opaque or classic token.
 func IsTokenID(text string) bool { return isID(tokenIDPrefix, text) }
 
-// isID tells whether text has the form of an ID with the prefix.
+// isID reports whether a text has the form of an ID with the prefix.
 func isID(prefix, text string) bool {
 	rest, ok := strings.CutPrefix(text, prefix)
 	if !ok || len(rest) != idLength {
@@ -83,8 +82,8 @@ func isID(prefix, text string) bool {
 	return true
 }
 
-// rank is the place of a character of IDs among them all, in the order of bytes; -1 if it
-// is none.
+// rank returns the position of a character in the alphabet of IDs, which is in the order of bytes. It
+// returns -1 if the character is not in it.
 func rank(c byte) int {
 	switch {
 	case c == '-':
@@ -112,7 +111,7 @@ func nameOf(text string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:idBytes])
 }
 
-// classicID is the ID of a classic token.
+// classicID returns the ID of a classic token.
 func classicID(token string) string { return tokenIDPrefix + nameOf(token) }
 
 // hashID returns an ID that is a hash of the parts.
@@ -132,9 +131,9 @@ func hashParts(parts ...string) (sum [sha256.Size]byte) {
 	return sha256.Sum256(text)
 }
 
-// oursAlone tells whether a text has the form of our opaque tokens or API keys: then nobody
-// else is asked about it. A token that was deleted must not come back that way, and a key
-// that was shown in the wrong place is nobody else's business.
+// oursAlone reports whether a text has the form of an opaque token or API key. The authority does not
+// pass such a text to the JWT or the Backend: they must not make a deleted token valid again, and
+// must not see an API key that a client has sent by mistake.
 func oursAlone(text string) bool {
 	return strings.HasPrefix(text, tokenPrefix) || IsKey(text)
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// state is what an authority knows. Its owner guards it.
+// state holds the tokens, keys and revocations of an authority. Its fields are guarded by
+// Authority.mu and Authority.writing: a change holds both, and a reader holds one of them.
 type state struct {
 	byHash      map[digest]*stored // tokens
-	tokens      index              // the same by ID
+	tokens      index              // the same tokens by ID
 	serial      uint64             // of the newest token or revocation
-	ends        deadlines[*stored] // of tokens
+	ends        deadlines[*stored] // expiries of tokens
 	revocations revocations
 
 	keys   map[digest]*storedKey
@@ -25,7 +26,7 @@ type state struct {
 	names       nameKey // does not change once there are tokens
 	namesShared bool    // a line contains it
 
-	provided int // tokens that are not kept on disk
+	provided int // number of tokens that are not stored
 	rules    *rulesCache
 }
 
@@ -37,24 +38,24 @@ func newState() *state {
 	}
 }
 
-// stored is a token. It is immutable: a change replaces it with another one.
+// stored is a token. It is immutable: a change replaces it.
 type stored struct {
 	hash     digest
-	serial   uint64 // place in the order of creation
+	serial   uint64 // greater than those of all tokens and revocations that were made before
 	label    string
 	rules    *access.Permissions // as they were given
-	text     string              // of a classic token, if it is kept
-	provided bool                // it is not on disk
+	text     string              // of a classic token, with Options.KeepText
+	provided bool                // by a provider, and so not stored
 	changed  []string            // IDs of the keys that set its rules or expiry, except the key that created it
 
-	// grant is what all that show the token share. That of a classic token whose text
-	// is not kept has no Identity: who shows it gets a copy that has one.
+	// grant is shared by all sessions with the token. For a classic token without its text it has no
+	// Identity: each client then gets a copy with one.
 	grant *access.Grant
 }
 
 func (t *stored) classic() bool { return t.grant.Kind == "classic" }
 
-// token is what others are told of it.
+// token returns the token as the API shows it.
 func (t *stored) token() Token {
 	g := t.grant
 	return Token{
@@ -63,7 +64,7 @@ func (t *stored) token() Token {
 	}
 }
 
-// line is the token as the journal has it.
+// line returns the line that produces the token.
 func (t *stored) line() *line {
 	g := t.grant
 	l := &line{
@@ -80,7 +81,7 @@ func (t *stored) line() *line {
 	return l
 }
 
-// putToken adds a token, or puts it in the place of the one with the same ID.
+// putToken adds a token, or replaces the token with the same ID.
 func (s *state) putToken(l *line) error {
 	if !isID(tokenIDPrefix, l.ID) {
 		return errors.New("a token has no valid ID")
@@ -103,7 +104,7 @@ func (s *state) putToken(l *line) error {
 		return errors.New("a token has the ID or the hash of another")
 	case before != nil:
 		t.serial = before.serial
-	case t.serial == 0: // not kept, or written by an older server
+	case t.serial == 0: // it is not stored, or an older server has written it
 		t.serial = s.serial + 1
 	}
 	t.grant = s.grant(l)
@@ -111,7 +112,7 @@ func (s *state) putToken(l *line) error {
 	s.serial = max(s.serial, t.serial)
 	if before != nil {
 		if old := before.grant; old.User == t.grant.User && old.Expires.Equal(t.grant.Expires) && before.rules == t.rules {
-			t.grant = old // those who have it need not notice
+			t.grant = old // its sessions need no new one
 		}
 	}
 	if l.provided && before == nil {
@@ -160,11 +161,11 @@ func (s *state) dropToken(t *stored) {
 	}
 }
 
-// maxSweep is how much is forgotten at once: others wait meanwhile.
+// maxSweep is how many tokens and how many revocations one sweep removes, because others wait for
+// the lock meanwhile.
 const maxSweep = 1000
 
-// sweep forgets tokens that have ended until then, and revocations that may be forgotten
-// now; not all at once.
+// sweep removes tokens that have expired by until, and revocations that may be forgotten now.
 func (s *state) sweep(until, now time.Time) {
 	s.revocations.sweep(now.UnixNano())
 	for range maxSweep {
@@ -190,12 +191,12 @@ func (s *state) inOrder(keep func(*stored) bool) []*stored {
 	return all
 }
 
-// live is how many lines the state needs in the journal.
+// live returns the number of lines that lines writes.
 func (s *state) live() int {
 	return 1 + len(s.byHash) - s.provided + len(s.keyIDs) + s.revocations.len()
 }
 
-// lines calls write for each of them.
+// lines calls write with lines that produce the state, beginning with a journal's head.
 func (s *state) lines(write func(*line) error) error {
 	if err := write(&line{Op: opHead, Version: journalVersion, Lines: s.live()}); err != nil {
 		return err
@@ -218,23 +219,27 @@ func (s *state) lines(write func(*line) error) error {
 	return nil
 }
 
-// storedKey is a key.
+// storedKey is an API key.
 type storedKey struct {
-	hash    digest
-	key     Key // without LastUsed
-	number  int
-	revoked bool
-	used    atomic.Int64 // Unix seconds; 0 for never
-	saved   time.Time    // the part of it in the journal; guarded by Authority.writing
+	// Immutable.
+	hash   digest
+	key    Key // without LastUsed
+	number int // in the order of creation
 
-	unstored bool // its revocation is not on disk
+	used atomic.Int64 // when it was last used, in Unix seconds; 0 for never
+
+	// Guarded as the state is.
+	revoked  bool
+	unstored bool // its revocation could not be stored yet
+
+	saved time.Time // the stored time of its last use; guarded by Authority.writing
 }
 
 func (k *storedKey) ended(now time.Time) bool {
 	return k.revoked || !k.key.Expires.IsZero() && !now.Before(k.key.Expires)
 }
 
-// public returns the key for others.
+// public returns the key as the API shows it.
 func (k *storedKey) public() Key {
 	key := k.key
 	key.Channels = slices.Clone(key.Channels)
@@ -282,7 +287,7 @@ func (s *state) putKey(l *line) error {
 	return nil
 }
 
-// nextKey is a number above those of all keys.
+// nextKey returns a number greater than those of all keys.
 func (s *state) nextKey() int {
 	n := 0
 	for _, k := range s.keyIDs {

@@ -14,16 +14,16 @@ const (
 	tokenAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	tokenRandom   = 128 // random characters of a token: 762 bits
 
-	// maxToken is the greatest length of a token from elsewhere, in bytes: it has
-	// to fit into a URL (DELETE /token/{token}) and a client's message.
+	// maxToken is the maximum length of a provider's token, in bytes. It must fit into a URL (DELETE
+	// /token/{token}) and into a client's message.
 	maxToken = 4096
 )
 
-// newToken makes a token as Boreas 1.0 did: random characters, a dash, Unix seconds.
+// newToken returns a token as Boreas 1.0 made them: random characters, a dash, Unix seconds.
 func newToken() string {
 	token := make([]byte, 0, tokenRandom+len("-1234567890"))
-	// Bytes from limit on would make the alphabet's first characters likelier than
-	// the others: they are thrown away.
+	// Bytes from limit on are not used. They would make the first characters of the alphabet more
+	// likely than the others.
 	const limit = 256 - 256%len(tokenAlphabet)
 	var random [tokenRandom]byte
 	for len(token) < tokenRandom {
@@ -38,7 +38,7 @@ func newToken() string {
 	return string(strconv.AppendInt(token, time.Now().Unix(), 10))
 }
 
-// check returns what makes a text unusable as a token. It never repeats the token.
+// check returns why a text cannot be a token. The error never contains the text.
 func check(token string) error {
 	switch {
 	case token == "":

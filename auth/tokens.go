@@ -25,10 +25,10 @@ func (a *Authority) Mint(key string) (string, error) {
 	return token, a.create(l)
 }
 
-// Add adds a classic token made elsewhere, until the process ends; one that is there
-// already stays as it is, and one that was revoked stays so. When it was issued is not
-// known: revoking what was issued before some time takes it back too. The error says what
-// makes it unusable as a token, or names the bound.
+// Add adds a classic token of a provider, until the process ends. It does not change a token that is
+// known already, and does not make a revoked token valid. The token has no time of issue, so every
+// revocation with IssuedBefore revokes it. The error says why the text is not a token, or names the
+// limit.
 func (a *Authority) Add(token string) error {
 	if err := check(token); err != nil {
 		return err
@@ -70,8 +70,8 @@ func (a *Authority) create(l *line) error {
 	})
 }
 
-// All returns the classic tokens whose text is known, oldest first: with KeepText, those
-// that were made or added since [Open].
+// All returns the classic tokens whose text is known, the oldest first. With [Options].KeepText
+// these are the tokens that were created or added since [Open].
 func (a *Authority) All() []string {
 	a.mu.RLock()
 	all := a.state.inOrder(func(t *stored) bool { return t.text != "" && a.ended(t) == nil })
@@ -83,28 +83,30 @@ func (a *Authority) All() []string {
 	return tokens
 }
 
-// Len returns how many tokens of its own the authority knows.
+// Len returns the number of tokens that were created or added, including expired ones that are not
+// removed yet.
 func (a *Authority) Len() int {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return len(a.state.byHash)
 }
 
-// A Token is what is known of an opaque token; its text is not.
+// A Token describes an opaque or classic token, without its text.
 type Token struct {
 	ID      string
-	User    string              // for one that was made without: the name that others see
-	Label   string              // for people
-	Created time.Time           // zero if nobody knows
+	User    string              // for a token without a user: the name that other users see
+	Label   string              // for the operator
+	Created time.Time           // zero if unknown
 	Expires time.Time           // zero for never
-	Rules   *access.Permissions // nil for everything
-	Info    string              // of the user in presence, as JSON; or ""
-	Key     string              // ID of the key that made it
-	Classic bool                // it is one of Boreas 1.0
+	Rules   *access.Permissions // nil allows everything
+	Info    string              // the user's presence info, as JSON; or ""
+	Key     string              // ID of the API key that created it, or ""
+	Classic bool                // a token as Boreas 1.0 has them
 }
 
-// CreateToken makes an opaque token as t says, but for its ID and Created. The text is
-// not kept. Errors are faults.
+// CreateToken creates an opaque token with the user, label, expiry, rules, info and creator of t. It
+// returns the text of the token, which it does not keep. Errors: [ErrMalformed], [ErrTooMany],
+// [ErrNotStored]; [ErrInvalidKey] if t.Key is not valid any more.
 func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
 	if t.User != "" {
 		if err := access.ValidUser(t.User); err != nil {
@@ -138,8 +140,8 @@ func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
 	return text, made, nil
 }
 
-// Token returns the token of the ID. Error: fault.NoToken, also for one that has expired
-// or is revoked, and then it says so.
+// Token returns the token with the ID. The error is [ErrNoToken], also for a token that has expired
+// or is revoked, and says so.
 func (a *Authority) Token(id string) (Token, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -150,7 +152,7 @@ func (a *Authority) Token(id string) (Token, error) {
 	return t.token(), nil
 }
 
-// find returns the valid token of an ID. The caller holds mu or writing.
+// find returns the valid token with an ID. The caller holds mu or writing.
 func (a *Authority) find(id string) (*stored, error) {
 	t := a.state.tokens.get(id)
 	if t == nil {
@@ -166,10 +168,10 @@ func (a *Authority) find(id string) (*stored, error) {
 	}
 }
 
-// Tokens lists at most limit tokens in the order of their IDs, those after the one given;
-// of one user, if that is not "". Those that have expired or are revoked are left out.
+// Tokens lists at most limit valid tokens in the order of their IDs, beginning after an ID. If user
+// is not "", it lists the tokens of that user only. More reports whether there are further tokens.
 func (a *Authority) Tokens(user, after string, limit int) (list []Token, more bool) {
-	const listsAtOnce = 64 // so that changes do not wait for long
+	const listsAtOnce = 64 // between them, changes can lock the state
 	for first := 0; first < len(a.state.tokens.lists); first += listsAtOnce {
 		a.mu.RLock()
 		for i := first; i < first+listsAtOnce; i++ {
@@ -189,7 +191,7 @@ func (a *Authority) Tokens(user, after string, limit int) (list []Token, more bo
 	return list, false
 }
 
-// A TokenChange says what to change; nil leaves it as it is.
+// A TokenChange is a change of a token. Nil fields do not change.
 type TokenChange struct {
 	Label   *string
 	Expires *time.Time
@@ -197,10 +199,10 @@ type TokenChange struct {
 	Key     string // ID of the API key that requests the change; "" if there is none
 }
 
-// UpdateToken changes a token. The grant is what its sessions have from now on: see
-// [boreas.Hub.Regrant]. Of two changes at once the sessions must get the later grant, so
-// callers let one change and its Regrant end before the next. Classic tokens cannot be
-// changed. Errors are faults.
+// UpdateToken changes an opaque token. It returns the token's new grant: pass it to
+// [boreas.Hub.Regrant]. The sessions must end up with the latest grant, so make one change and its
+// Regrant before the next change. Errors: [ErrNoToken], [ErrMalformed], [ErrTooMany],
+// [ErrNotStored]; [ErrInvalidKey] if change.Key is not valid any more.
 func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *access.Grant, error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()
@@ -249,13 +251,13 @@ func (a *Authority) changed(id string, change TokenChange) (*line, error) {
 	return l, err
 }
 
-// malformed makes a fault of what is wrong with a value.
+// malformed returns a fault with the text of an error as a sentence.
 func malformed(err error) error {
 	text := err.Error()
 	return fault.Malformed.With(strings.ToUpper(text[:1]) + text[1:] + ".")
 }
 
-// maxLabel is the greatest length of a label, in bytes.
+// maxLabel is the maximum length of a label, in bytes.
 const maxLabel = 255
 
 func checkLabel(label string) error {
@@ -270,7 +272,7 @@ func checkLabel(label string) error {
 	return nil
 }
 
-// checkEnd checks when something is to end.
+// checkEnd checks a time at which something is to end. The zero time is never.
 func checkEnd(name string, at time.Time) error {
 	switch {
 	case at.IsZero():
@@ -288,5 +290,5 @@ func checkEnd(name string, at time.Time) error {
 // the clock is set, both before and after a restart.
 func wallTime(t time.Time) time.Time { return t.UTC().Round(0) }
 
-// stamp writes a time for people.
+// stamp formats a time for messages.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
