@@ -387,7 +387,7 @@ func TestRevokedAtEachStep(t *testing.T) {
 		for _, form := range []string{"told", "classic"} {
 			t.Run(step+", "+form, func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
-					between := &boreastest.Between{Engine: memory.New(memory.Options{})}
+					between := &boreastest.Between{Engine: newMemory(memory.Options{})}
 					defer between.Close()
 					revoked, reached := false, false
 					var w world

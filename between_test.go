@@ -22,7 +22,7 @@ import (
 func betweenWorld(t *testing.T, test func(w world, between *boreastest.Between)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
-		between := &boreastest.Between{Engine: memory.New(memory.Options{Messages: 100_000})}
+		between := &boreastest.Between{Engine: newMemory(memory.Options{Messages: 100_000})}
 		defer between.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: between, Sweepers: 2})}
 		defer w.hub.Shutdown(context.Background(), 0)
@@ -35,7 +35,7 @@ func betweenWorld(t *testing.T, test func(w world, between *boreastest.Between))
 func inOrder(t *testing.T, lines []string, last int) {
 	t.Helper()
 	first := last - len(lines) + 1
-	if len(lines) == 0 || !slices.Equal(lines, span("news", first, last)) {
+	if len(lines) == 0 || !slices.Equal(lines, sparseLines(span("news", first, last))) {
 		t.Errorf("up to %d: got %v", last, lines)
 	}
 }
@@ -173,7 +173,7 @@ func TestLeaveAndEndDuringDelivery(t *testing.T) {
 
 func TestFollowFails(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		e := memory.New(memory.Options{})
+		e := newMemory(memory.Options{})
 		w := world{t, boreas.New(boreas.Options{Engine: e})}
 		defer w.hub.Shutdown(context.Background(), 0)
 		s, _ := w.subscriber()
@@ -193,7 +193,7 @@ func TestFollowFails(t *testing.T) {
 // TestPublishWhileAnotherGroupIsSwept publishes between the sweeps of two groups that share a
 // sweeper, with an engine that keeps no history.
 func TestPublishWhileAnotherGroupIsSwept(t *testing.T) {
-	engine := func() engine.Engine { return memory.New(memory.Options{Messages: -1}) }
+	engine := func() engine.Engine { return newMemory(memory.Options{Messages: -1}) }
 	inBubble(t, func(t *testing.T) {
 		e := engine()
 		defer e.Close()
@@ -229,15 +229,15 @@ func TestPublishWhileAnotherGroupIsSwept(t *testing.T) {
 	})
 }
 
-// sparse is an engine whose offsets have irregular gaps: 1, 3, 4, 6, 7, 9...
-type sparse struct {
+// irregular is an engine whose offsets have irregular gaps: 1, 3, 4, 6, 7, 9...
+type irregular struct {
 	engine.Engine
 	following int
 }
 
-func (*sparse) widen(p *engine.Position) { p.Offset += p.Offset / 2 }
+func (*irregular) widen(p *engine.Position) { p.Offset += p.Offset / 2 }
 
-func (e *sparse) widenAll(pubs []*engine.Publication) []*engine.Publication {
+func (e *irregular) widenAll(pubs []*engine.Publication) []*engine.Publication {
 	var wide []*engine.Publication
 	for _, p := range pubs {
 		wide = append(wide, &engine.Publication{Offset: p.Offset + p.Offset/2, Time: p.Time, Data: p.Data, Sender: p.Sender})
@@ -245,13 +245,13 @@ func (e *sparse) widenAll(pubs []*engine.Publication) []*engine.Publication {
 	return wide
 }
 
-func (e *sparse) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
+func (e *irregular) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
 	ack, err := e.Engine.Publish(ctx, channel, m)
 	e.widen(&ack.Position)
 	return ack, err
 }
 
-func (e *sparse) Follow(ctx context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
+func (e *irregular) Follow(ctx context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
 	e.following++
 	head, stop, err := e.Engine.Follow(ctx, channel, boreastest.DeliverFunc(func(p *engine.Publication) {
 		to.Deliver(e.widenAll([]*engine.Publication{p})[0])
@@ -260,7 +260,7 @@ func (e *sparse) Follow(ctx context.Context, channel string, to engine.Follower)
 	return head, func() { e.following--; stop() }, err
 }
 
-func (e *sparse) Read(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
+func (e *irregular) Read(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	bounds, _ := e.Engine.Read(ctx, channel, engine.Position{}, engine.Limit{})
 	last := bounds.Head
 	e.widen(&last)
@@ -279,11 +279,11 @@ func (e *sparse) Read(ctx context.Context, channel string, since engine.Position
 func TestOffsetsWithGaps(t *testing.T) {
 	t.Run("engine", func(t *testing.T) {
 		boreastest.TestEngine(t, func(*testing.T) engine.Engine {
-			return &sparse{Engine: memory.New(memory.Options{})}
+			return &irregular{Engine: newMemory(memory.Options{})}
 		})
 	})
 	inBubble(t, func(t *testing.T) {
-		e := &sparse{Engine: memory.New(memory.Options{})}
+		e := &irregular{Engine: newMemory(memory.Options{})}
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: e, Sweepers: 1})}
 		defer w.hub.Shutdown(context.Background(), 0)

@@ -125,7 +125,7 @@ func (e *slowStop) Follow(ctx context.Context, channel string, to engine.Followe
 func TestSessionDoesNotWaitForStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		between := &boreastest.Between{}
-		e := &slowStop{memory.New(memory.Options{}), make(chan struct{}), make(chan struct{})}
+		e := &slowStop{newMemory(memory.Options{}), make(chan struct{}), make(chan struct{})}
 		between.Engine = e
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: between})}

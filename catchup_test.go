@@ -166,7 +166,7 @@ func (e *flaky) Read(ctx context.Context, channel string, since engine.Position,
 func inFlaky(t *testing.T, e flaky, test func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
-		kept := memory.New(memory.Options{Age: time.Hour})
+		kept := newMemory(memory.Options{Age: time.Hour})
 		defer kept.Close()
 		e.Engine, e.mu = kept, new(sync.Mutex)
 		w := world{t, boreas.New(boreas.Options{Engine: &e})}

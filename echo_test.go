@@ -39,7 +39,7 @@ func (w world) silently(s *boreas.Session, text, key string, want error) {
 func TestGapPassesOwnPublications(t *testing.T) {
 	for _, latest := range []bool{true, false} {
 		inBubble(t, func(t *testing.T) {
-			e := memory.New(memory.Options{Messages: 4})
+			e := newMemory(memory.Options{Messages: 4})
 			defer e.Close()
 			hub := boreas.New(boreas.Options{Engine: e, Rules: publishing(t, latest), Sweepers: 1})
 			defer hub.Shutdown(context.Background(), 0)

@@ -39,7 +39,7 @@ func TestFollowFailureReachesOnlyWaitingJoins(t *testing.T) {
 	for name, panics := range map[string]bool{"error": false, "panic": true} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				e := &once{Engine: memory.New(memory.Options{}), panics: panics}
+				e := &once{Engine: newMemory(memory.Options{}), panics: panics}
 				defer e.Close()
 				w := world{t, boreas.New(boreas.Options{Engine: e})}
 				defer w.hub.Shutdown(context.Background(), 0)

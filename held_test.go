@@ -263,7 +263,7 @@ func TestPageIsCopiedOnce(t *testing.T) {
 // TestPartlyWrittenMessagesAreBounded has each session of an address accept only a part of a
 // different large message. The log drops these messages, so only the sessions hold them.
 func TestPartlyWrittenMessagesAreBounded(t *testing.T) {
-	engine := func() engine.Engine { return memory.New(memory.Options{Messages: 1}) }
+	engine := func() engine.Engine { return newMemory(memory.Options{Messages: 1}) }
 	inBubble(t, func(t *testing.T) {
 		e := engine()
 		defer e.Close()

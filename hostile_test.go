@@ -131,7 +131,7 @@ func TestSnapshotsInOneJoin(t *testing.T) {
 
 // One request joins a channel many times, each time with its whole history.
 func TestLastInOneJoin(t *testing.T) {
-	e := memory.New(memory.Options{})
+	e := newMemory(memory.Options{})
 	defer e.Close()
 	peak := uint64(0)
 	var base runtime.MemStats
@@ -169,7 +169,7 @@ func TestLastInOneJoin(t *testing.T) {
 
 // Joining and leaving made-up channels uses no memory, and evicts no history of other channels.
 func TestMadeUpNames(t *testing.T) {
-	e := memory.New(memory.Options{Memory: 4 << 20})
+	e := newMemory(memory.Options{Memory: 4 << 20})
 	defer e.Close()
 	hub := boreas.New(boreas.Options{Engine: e})
 	defer hub.Shutdown(context.Background(), 0)
@@ -191,7 +191,7 @@ func TestMadeUpNames(t *testing.T) {
 	}
 	took := time.Since(start)
 	hub.Publish(context.Background(), "other", message("1"))
-	st := e.Stats()
+	st := e.(engine.Stater).Stats()
 	h, _ := hub.History(context.Background(), "news", engine.Position{}, engine.Limit{Messages: 1000})
 	if len(h.Publications) != 100 || st.Bytes > 4<<20 {
 		t.Errorf("after %d joins and leaves in %v: %d logs, %d KiB used of a ceiling of 4096, %d of 100 publications of another channel remain", names, took, st.Channels, st.Bytes>>10, len(h.Publications))
@@ -201,7 +201,7 @@ func TestMadeUpNames(t *testing.T) {
 // clause 4.6: a join with last also receives a message that is published between its two steps.
 func TestLastOfAnEmptyLog(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := &boreastest.Between{Engine: memory.New(memory.Options{})}
+		b := &boreastest.Between{Engine: newMemory(memory.Options{})}
 		defer b.Close()
 		w := world{t, nil}
 		once := true

@@ -171,7 +171,7 @@ func TestCountsAreOfJoinedSessions(t *testing.T) {
 	for _, step := range []string{"joining", "joined", "lingering", "gone"} {
 		t.Run(step, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				between := &boreastest.Between{Engine: memory.New(memory.Options{})}
+				between := &boreastest.Between{Engine: newMemory(memory.Options{})}
 				defer between.Close()
 				o := lingering(t)
 				o.Engine = between

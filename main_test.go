@@ -15,6 +15,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,6 +30,11 @@ type world struct {
 func inWorld(t *testing.T, o boreas.Options, test func(w world)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
+		if sparseSuite && o.Engine == nil {
+			e := newMemory(memory.Options{})
+			defer e.Close()
+			o.Engine = e
+		}
 		w := world{t, boreas.New(o)}
 		defer w.hub.Shutdown(context.Background(), 0)
 		test(w)
@@ -37,6 +43,7 @@ func inWorld(t *testing.T, o boreas.Options, test func(w world)) {
 
 func inBubble(t *testing.T, test func(*testing.T)) {
 	t.Helper()
+	sparseNow = false
 	synctest.Test(t, test)
 }
 
@@ -84,6 +91,9 @@ func join(s *boreas.Session, channel string) error {
 func (w world) want(c *boreastest.Conn, lines ...string) {
 	w.Helper()
 	w.settle()
+	for i, line := range lines {
+		lines[i] = sparseLine(line)
+	}
 	if got := c.Lines(); !slices.Equal(got, lines) {
 		w.Errorf("lines:\n got %s\nwant %s", strings.Join(got, " | "), strings.Join(lines, " | "))
 	}

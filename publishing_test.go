@@ -89,7 +89,7 @@ func TestEchoWhileBlocked(t *testing.T) {
 func TestEchoAfterAFailure(t *testing.T) {
 	ctx := context.Background()
 	inBubble(t, func(t *testing.T) {
-		e := &failing{Engine: memory.New(memory.Options{})}
+		e := &failing{Engine: newMemory(memory.Options{})}
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: e, Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})})}
 		defer w.hub.Shutdown(ctx, 0)

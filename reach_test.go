@@ -108,7 +108,7 @@ func TestMemoryLimitsHold(t *testing.T) {
 				o.Rules = o.Rules.Add(p, rule)
 			}
 			inBubble(t, func(t *testing.T) {
-				engine := memory.New(memory.Options{Memory: history})
+				engine := newMemory(memory.Options{Memory: history})
 				defer engine.Close()
 				o := o
 				o.Engine = engine

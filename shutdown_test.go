@@ -84,7 +84,7 @@ func (e *lent) Stats() engine.Stats {
 func inLent(t *testing.T, o boreas.Options, test func(w world, e *lent, end func(patience time.Duration))) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
-		kept := memory.New(memory.Options{})
+		kept := newMemory(memory.Options{})
 		defer kept.Close()
 		e := &lent{T: t, Engine: kept, takes: func() time.Duration { return time.Second }}
 		o.Engine = e

@@ -63,7 +63,7 @@ func TestBlockedReaderMissesNothing(t *testing.T) {
 }
 
 func TestReaderBehindTheLogIsEnded(t *testing.T) {
-	engine := func() engine.Engine { return memory.New(memory.Options{Messages: 10}) }
+	engine := func() engine.Engine { return newMemory(memory.Options{Messages: 10}) }
 	for _, reads := range []bool{true, false} {
 		t.Run(fmt.Sprintf("reads=%v", reads), func(t *testing.T) {
 			// The hub's window is larger than this log. So a session falls behind only if the
@@ -105,7 +105,7 @@ func TestReaderBehindTheLogIsEnded(t *testing.T) {
 }
 
 func TestReaderBehindTheWindowCatchesUp(t *testing.T) {
-	engine := func() engine.Engine { return memory.New(memory.Options{Messages: 100_000}) }
+	engine := func() engine.Engine { return newMemory(memory.Options{Messages: 100_000}) }
 	inWorldWith(t, engine, func(w world) {
 		_, slow := w.subscriber("news", "sport")
 		slow.Bound(3)
@@ -213,7 +213,7 @@ func (l *late) Read(ctx context.Context, channel string, since engine.Position, 
 
 func TestEngineLogIsBehindItsDeliveries(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		e := &late{memory.New(memory.Options{}), time.Now().Add(time.Minute)}
+		e := &late{newMemory(memory.Options{}), time.Now().Add(time.Minute)}
 		defer e.Close()
 		w := world{t, boreas.New(boreas.Options{Engine: e})}
 		defer w.hub.Shutdown(context.Background(), 0)

@@ -26,7 +26,7 @@ func TestEveryLineUnderStress(t *testing.T) {
 func stress(t *testing.T, round int) {
 	r := rand.New(rand.NewPCG(uint64(round), 7))
 	messages := []int{0, 50, 5}[round%3]
-	e := memory.New(memory.Options{Messages: messages})
+	e := newMemory(memory.Options{Messages: messages})
 	defer e.Close()
 	rule := boreas.Rule{ClientPublish: true, Latest: round%4 == 1, Presence: boreas.PresenceFull}
 	hub := boreas.New(boreas.Options{Engine: e, Sweepers: 2, Rules: ruleFor(t, "*", rule), PresenceUsers: 4})
