@@ -369,7 +369,7 @@ class TestApiClient(Patient):
         with Script((307, "", {"Location": "http://ann:secret@other.example:81/x"})) as s:
             with self.assertRaises(boreas.ApiError) as caught:
                 boreas.ApiClient(s.url).publish("c", 1)
-        self.assertIn("307: it redirects to http://other.example:81, which", str(caught.exception))
+        self.assertIn("307: it redirects to http://other.example:81, and the client does not follow redirects", str(caught.exception))
         self.assertNotIn("secret", str(caught.exception))
 
     def test_values_that_are_not_json(self):

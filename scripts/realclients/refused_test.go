@@ -42,7 +42,7 @@ func TestRefusedByCurl(t *testing.T) {
 	const docs = `","retry":"never","docs":"docs/errors.md#`
 	for _, c := range []struct{ what, want string }{
 		{"no key", `{"error":{"code":"invalid_key","message":"The API needs a key, and the request has no valid one.` + docs + `invalid_key"}}` + "\n401"},
-		{"bk_" + strings.Repeat("x", 43), `{"error":{"code":"invalid_key","message":"There is no such API key. ` + "`boreas key list` lists those that there are, `boreas key new` makes one." + docs + `invalid_key"}}` + "\n401"},
+		{"bk_" + strings.Repeat("x", 43), `{"error":{"code":"invalid_key","message":"The API key is unknown. ` + "`boreas key list` lists the keys, and `boreas key new` makes one." + docs + `invalid_key"}}` + "\n401"},
 		{key, `{"error":{"code":"not_permitted","message":"The key \"shop\" allows publish, but not stats.` + docs + `not_permitted"}}` + "\n403"},
 	} {
 		arguments := []string{s.api + "/v2/stats"}
