@@ -17,7 +17,7 @@ import (
 
 var errLost = errors.New("the store was lost")
 
-// TestReset resets logs under sessions that are up to date, behind, and blocked.
+// clause 5.8: TestReset resets logs under sessions that are up to date, behind, and blocked.
 func TestReset(t *testing.T) {
 	inShared(t, func(w world, e *boreastest.Shared) {
 		s, c := w.announced("news", "sport")
