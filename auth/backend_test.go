@@ -18,8 +18,7 @@ import (
 
 const backendURL = "https://user:hunter2@backend.example/check?key=hunter2"
 
-// newBackend returns a backend that ends with the test; i answers in the place of the
-// network.
+// newBackend returns a backend that is closed at the end of the test. i answers its requests.
 func newBackend(t testing.TB, i *network, o auth.BackendOptions) *auth.Backend {
 	t.Helper()
 	if o.URL == "" {
@@ -43,7 +42,7 @@ const (
 	ofBackend = "the backend that checks tokens, https://backend.example/check: "
 )
 
-// TestBackendOverHTTP: what is asked, to the letter, and what comes of the answer.
+// TestBackendOverHTTP checks the exact request, and the grant that results from the answer.
 func TestBackendOverHTTP(t *testing.T) {
 	var got []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +90,7 @@ func TestBackendAnswers(t *testing.T) {
 	for _, c := range []struct {
 		status       int
 		answer, want string
-		log          string // what is wrong, as Ready tells it after five of them
+		log          string // the fault that Ready reports after five such answers
 	}{
 		{200, `{"user":"u1"}`, "user u1", ""},
 		{200, `{"user":"u1","rules":[],"ttl":0.5}`, "user u1", ""},
@@ -135,7 +134,7 @@ func TestBackendAnswers(t *testing.T) {
 			if diff := cmp.Diff(want, ready(b)); diff != "" {
 				t.Errorf("%d %.80s (-want +got):\n%s", c.status, c.answer, diff)
 			}
-			// A token that makes it stumble must not close it to others.
+			// A token that makes the backend fail must not make it unavailable for others.
 			i.set(says(200, `{"user":"u2"}`))
 			if got := check(b, "another") + ", " + ready(b); got != "user u2, ready" {
 				t.Errorf("%d %.80s: then %q", c.status, c.answer, got)
@@ -170,7 +169,7 @@ func TestBackendRemembers(t *testing.T) {
 			time.Sleep(c.until - time.Nanosecond)
 			asked(1)
 			time.Sleep(time.Nanosecond)
-			asked(2) // and so who shows it again has a later end
+			asked(2) // so a client that presents the token again gets a later expiry
 			g, _ := b.Check(access.Credentials{Token: "token"})
 			if strings.Contains(c.answer, "ttl") && !g.Expires.Equal(start.Add(450*time.Second)) {
 				t.Errorf("expires %v after the start", g.Expires.Sub(start))
@@ -179,7 +178,7 @@ func TestBackendRemembers(t *testing.T) {
 	}
 }
 
-// TestBackendTakesBack: the last word counts.
+// TestBackendTakesBack: the backend's last answer counts.
 func TestBackendTakesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}
@@ -220,8 +219,8 @@ func TestBackendKeepsHeadersApart(t *testing.T) {
 	}
 }
 
-// TestBackendKeepsAddressesApart: a token that was stolen is not let in from elsewhere, if
-// the backend looks at that, and who tries does not keep out whose it is.
+// TestBackendKeepsAddressesApart: a backend can refuse a stolen token from another address. The
+// attempt does not affect the token's owner.
 func TestBackendKeepsAddressesApart(t *testing.T) {
 	i := &network{}
 	i.set(func(r *http.Request) (*http.Response, error) {
@@ -244,7 +243,7 @@ func TestBackendKeepsAddressesApart(t *testing.T) {
 	}
 }
 
-// TestBackendRefusesWhatCannotBeSent: it would look as if the backend were away.
+// TestBackendRefusesWhatCannotBeSent: otherwise the backend would seem to be unreachable.
 func TestBackendRefusesWhatCannotBeSent(t *testing.T) {
 	i := &network{}
 	i.set(says(200, `{"user":"u1"}`))
@@ -265,8 +264,8 @@ func TestBackendRefusesWhatCannotBeSent(t *testing.T) {
 	}
 }
 
-// TestGuessersPushNobodyOut: refusals have a room of their own.
-func TestGuessersPushNobodyOut(t *testing.T) {
+// TestGuessesKeepGrantsCached: refusals have a cache of their own.
+func TestGuessesKeepGrantsCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}
 		i.set(says(200, `{"user":"u1","ttl":300}`))

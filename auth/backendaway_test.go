@@ -18,9 +18,9 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/testlog"
 )
 
-// This file is about backends that are out of reach.
+// This file is about backends that cannot be reached, or are slow.
 
-// together checks so many tokens at once, and counts the outcomes.
+// together checks n tokens at once, and counts the outcomes.
 func together(b *auth.Backend, n int, token func(int) string) map[string]int {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -42,7 +42,7 @@ func different(prefix string) func(int) string {
 	return func(i int) string { return fmt.Sprint(prefix, i) }
 }
 
-// TestBackendIsAskedOnce: a thousand connections with one token are one question.
+// TestBackendIsAskedOnce: a thousand connections with one token cause one request.
 func TestBackendIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}
@@ -110,7 +110,7 @@ func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
 	})
 }
 
-// TestBackendConcurrency: so many are asked at once, the others wait for their turn.
+// TestBackendConcurrency: a limited number of requests run at once, and the others wait for their turn.
 func TestBackendConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}
@@ -121,7 +121,7 @@ func TestBackendConcurrency(t *testing.T) {
 		b := newBackend(t, i, auth.BackendOptions{Concurrency: 2, Timeout: 2500 * time.Millisecond, Exempt: everybody})
 		want := map[string]int{
 			"0s " + crowded: 66, "1s user u1": 2, "2s user u1": 2,
-			"3s user u1":      2, // whose turn came in time
+			"3s user u1":      2, // they got their turn in time
 			"2.5s " + crowded: 28,
 		}
 		if diff := cmp.Diff(want, together(b, 100, different("token"))); diff != "" {
@@ -176,7 +176,7 @@ func TestBackendCircuit(t *testing.T) {
 	}
 }
 
-// TestBackendProbe: one is asked for all.
+// TestBackendProbe: after a break, one request is sent first.
 func TestBackendProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}
@@ -185,13 +185,12 @@ func TestBackendProbe(t *testing.T) {
 			return fails(nil)
 		})
 		b := newBackend(t, i, auth.BackendOptions{})
-		// Of those who wait for a turn, four at most get one before the fifth failure is
-		// counted.
+		// At most four of the waiting requests get a turn before the fifth failure is counted.
 		got := together(b, 100, different("first"))
 		if late := got["2s "+away]; got["1s "+away] != 64 || late > 4 || got["1s "+broken] != 36-late || i.asked.Load() != int64(64+late) {
 			t.Errorf("the first 100: asked %d times, got %v", i.asked.Load(), got)
 		}
-		// All 64 failed, and yet that was one break, of one second.
+		// All 64 failed, but they caused only one break of one second.
 		i.set(hangs)
 		time.Sleep(time.Second)
 		asked := i.asked.Load()
@@ -201,7 +200,7 @@ func TestBackendProbe(t *testing.T) {
 	})
 }
 
-// TestBackendRedirects: the token is shown to nobody else.
+// TestBackendRedirects: the token is sent to no other server.
 func TestBackendRedirects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}
@@ -239,7 +238,7 @@ func TestBackendCloses(t *testing.T) {
 	})
 }
 
-// TestBackendLog: it says what is wrong, once a second, and nothing that is secret.
+// TestBackendLog: the log has the faults, at most one per second, and no secrets.
 func TestBackendLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger, log := testlog.New()

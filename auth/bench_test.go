@@ -11,7 +11,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// BenchmarkCheckOpaque asks for one of 15,000 tokens after another.
+// BenchmarkCheckOpaque checks 15,000 tokens in turn.
 func BenchmarkCheckOpaque(b *testing.B) {
 	for _, revocations := range []int{0, 1_000_000} {
 		b.Run(fmt.Sprintf("revocations=%d", revocations), func(b *testing.B) {
@@ -32,8 +32,7 @@ func BenchmarkCheckOpaque(b *testing.B) {
 	}
 }
 
-// BenchmarkValid asks whether grants are valid, of which there are a million revocations in
-// all.
+// BenchmarkValid checks whether grants are valid, with a million revocations.
 func BenchmarkValid(b *testing.B) {
 	a := open(b, Options{})
 	grants := make([]*access.Grant, 15_000)
@@ -50,8 +49,8 @@ func BenchmarkValid(b *testing.B) {
 	}
 }
 
-// revokeMany makes revocations of users, tokens and keys that nobody has, and returns how
-// much memory they take.
+// revokeMany revokes users, tokens and keys that do not exist. It returns the memory that the
+// revocations use.
 func revokeMany(b *testing.B, a *Authority, n int) int64 {
 	b.Helper()
 	before := heapSize()
@@ -75,7 +74,7 @@ func heapSize() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// BenchmarkCreateOnDisk makes opaque tokens of which each is on disk.
+// BenchmarkCreateOnDisk creates opaque tokens, and waits until each one is on disk.
 func BenchmarkCreateOnDisk(b *testing.B) {
 	a := open(b, Options{DataDir: b.TempDir()})
 	for b.Loop() {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestCache: a full cache forgets what was not used lately, and nothing else.
+// TestCache: a full cache forgets only values that were not used lately.
 func TestCache(t *testing.T) {
 	c := cache[int]{max: 10}
 	key := func(i int) []byte { return []byte(strconv.Itoa(i)) }

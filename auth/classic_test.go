@@ -41,7 +41,7 @@ func TestMint(t *testing.T) {
 	}
 }
 
-// TestClassicTokens does with both ways to keep them what the server of 2013 did.
+// TestClassicTokens checks the behavior of the server of 2013, with and without the text of tokens.
 func TestClassicTokens(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		t.Run(fmt.Sprint(keep), func(t *testing.T) {
@@ -81,8 +81,7 @@ func TestClassicTokens(t *testing.T) {
 	}
 }
 
-// TestProvidedTokenStaysRevoked revokes a provider's token, which the provider gives again
-// at the next start.
+// TestProvidedTokenStaysRevoked revokes a token that the provider returns again at the next start.
 func TestProvidedTokenStaysRevoked(t *testing.T) {
 	log, logged := testlog.New()
 	a := open(t, Options{DataDir: t.TempDir(), KeepText: true, Log: log})
@@ -175,7 +174,7 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// TestPartsOfRequests: a grant does not hold on to the request that its token is from.
+// TestPartsOfRequests: a grant does not keep the memory of the request with its token.
 func TestPartsOfRequests(t *testing.T) {
 	a := open(t, Options{})
 	token := mint(t, a)

@@ -51,7 +51,7 @@ type diskRig struct {
 	dir  string
 
 	classic, text string // tokens
-	made          Token  // the second one
+	made          Token  // of text
 	keyText       string
 	key           Key
 }

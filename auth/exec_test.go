@@ -33,7 +33,7 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// lastLines is the end of the words line0 to line1999.
+// lastLines returns the end of the words line0 to line1999.
 func lastLines() string {
 	var b strings.Builder
 	for i := 1900; i < 2000; i++ {
@@ -47,9 +47,8 @@ func TestExecLimit(t *testing.T) {
 	checkFailure(t, tokens, err, "token provider exec: no answer within 1ms")
 }
 
-// TestExecIsKilledWhole gives a command that has started another: when it is given up,
-// both are killed. The other holds a named pipe open; the pipe's end tells that it is
-// gone.
+// TestExecIsKilledWhole runs a command that starts another process. At the time limit both are
+// killed. The other process holds a named pipe open, so the end of the pipe shows that it is gone.
 func TestExecIsKilledWhole(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
@@ -61,7 +60,7 @@ func TestExecIsKilledWhole(t *testing.T) {
 		_, err := Load(ctx, "exec:(echo started; exec sleep 600) > '"+pipe+"' & wait", noLimit)
 		loaded <- err
 	}()
-	f, err := os.Open(pipe) // opens once the other has opened it
+	f, err := os.Open(pipe) // waits until the other process opens it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +76,7 @@ func TestExecIsKilledWhole(t *testing.T) {
 	checkFailure(t, nil, <-loaded, "token provider exec: context canceled")
 }
 
-// TestFileLimit reads a named pipe into which nobody writes.
+// TestFileLimit reads a named pipe without a writer.
 func TestFileLimit(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
@@ -86,7 +85,7 @@ func TestFileLimit(t *testing.T) {
 	tokens, err := Load(t.Context(), "file:"+pipe, time.Millisecond)
 	checkFailure(t, tokens, err, "token provider file:"+pipe+": no answer within 1ms")
 
-	// The reader that was given up ends with the pipe.
+	// The abandoned reader ends when the pipe does.
 	w, err := os.OpenFile(pipe, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)

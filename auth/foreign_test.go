@@ -11,14 +11,14 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 )
 
-// foreign returns an authority that takes JWTs, and asks a backend about other tokens,
-// which takes all of them. Asked counts.
+// foreign returns an authority that accepts JWTs, and asks a backend about other tokens. The backend
+// accepts all of them. Asked is the number of requests to it.
 func foreign(t *testing.T, dir string) (a *auth.Authority, asked *atomic.Int64) {
 	t.Helper()
 	asked = new(atomic.Int64)
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
-		w.Write([]byte(`{"user":"u2"}`)) //nolint:errcheck // the test sees it
+		w.Write([]byte(`{"user":"u2"}`)) //nolint:errcheck // the test fails without an answer
 	}))
 	t.Cleanup(backend.Close)
 	b, err := auth.NewBackend(auth.BackendOptions{URL: backend.URL})
@@ -36,12 +36,12 @@ func foreign(t *testing.T, dir string) (a *auth.Authority, asked *atomic.Int64) 
 	return a, asked
 }
 
-// who says whom a token lets in, or the fault's code and sentence.
+// who returns the user of a token, or the fault's code and sentence.
 func who(a *auth.Authority, token string) string {
 	return outcome(a.Check(access.Credentials{Token: token}))
 }
 
-// TestForeignTokens: who made a token decides who is asked.
+// TestForeignTokens: the form of a token decides whether the backend is asked.
 func TestForeignTokens(t *testing.T) {
 	a, asked := foreign(t, "")
 	own, _, err := a.CreateToken(auth.Token{User: "u3"})
@@ -62,7 +62,7 @@ func TestForeignTokens(t *testing.T) {
 	}
 }
 
-// TestBackendHasNoSay in what was made here and is no more, and gets no API keys to see.
+// TestBackendHasNoSay: the backend is not asked about deleted opaque tokens and about API keys.
 func TestBackendHasNoSay(t *testing.T) {
 	a, asked := foreign(t, "")
 	deleted, made, err := a.CreateToken(auth.Token{User: "u3"})
@@ -84,7 +84,7 @@ func TestBackendHasNoSay(t *testing.T) {
 	}
 }
 
-// TestRevokeForeign revokes tokens that are not kept here.
+// TestRevokeForeign revokes JWTs and tokens of the backend.
 func TestRevokeForeign(t *testing.T) {
 	const revoked = "token_revoked: The token was revoked."
 	token := hs256(object{"jti": "one"})
@@ -124,7 +124,7 @@ func TestRevokeForeign(t *testing.T) {
 			b, _ := foreign(t, dir)
 			after := revoked
 			if name == "backend's by user" {
-				after = "user u2" // the backend was asked anew: it is to refuse, if it knows
+				after = "user u2" // the backend was asked again, and has to refuse by itself
 			}
 			if got := who(b, test.token); got != after {
 				t.Errorf("after a restart: %s", got)
@@ -139,7 +139,7 @@ func TestRevokeForeign(t *testing.T) {
 	}
 }
 
-// TestBackendCannotBringBack a provider's token that was revoked.
+// TestBackendCannotBringBack: the backend is not asked about a provider's token that was revoked.
 func TestBackendCannotBringBack(t *testing.T) {
 	a, asked := foreign(t, "")
 	if err := a.Add("zebra"); err != nil {

@@ -61,7 +61,7 @@ func unsealed(t testing.TB, text string) string {
 	return string(out)
 }
 
-// TestJournalText is the file to the letter: it is read by servers to come.
+// TestJournalText checks the exact text of the file, because later servers must be able to read it.
 func TestJournalText(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	synctest.Test(t, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestJournalText(t *testing.T) {
 			`{"op":"revoke","id":"tok_PROVIDED","mark":"MARK"}`,
 			`{"op":"delete","id":"tok_OPAQUE"}`,
 			`{"op":"revoke","mark":"MARK","before":"2000-01-01T00:00:00Z","serial":4}`,
-			`{"op":"revoke","id":"key_KEY","mark":"MARK"}`, // for ever: the key is never valid again
+			`{"op":"revoke","id":"key_KEY","mark":"MARK"}`, // without an end: the key is never valid again
 			`{"op":"revoke","mark":"MARK","before":"2000-01-01T00:00:00Z","own":"2000-01-01T00:00:00Z","serial":5}`,
 			`{"op":"unrevoke","mark":"MARK"}`,
 		)
@@ -134,7 +134,7 @@ func TestJournalText(t *testing.T) {
 	}
 }
 
-// sortMarks puts the revocations in order, which have none.
+// sortMarks sorts the lines of revocations, which have no order.
 func sortMarks(text string) []string {
 	lines := strings.Split(text, "\n")
 	var marks, others []string
@@ -149,8 +149,8 @@ func sortMarks(text string) []string {
 	return append(others, marks...)
 }
 
-// TestCrash cuts a journal at each byte: what was acknowledged before the cut is there, and
-// what comes afterwards is kept.
+// TestCrash cuts a journal at each byte. Changes that were acknowledged before the cut are there, and
+// later changes are stored.
 func TestCrash(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, Options{DataDir: dir})
@@ -205,7 +205,7 @@ func TestCrash(t *testing.T) {
 		if diff := cmp.Diff(wantLog, logged.String()); diff != "" {
 			t.Fatalf("cut at byte %d, log (-want +got):\n%s", cut, diff)
 		}
-		if cut%7 != 0 { // or else it takes long
+		if cut%7 != 0 { // for each byte it would take too long
 			shut(t, b)
 			continue
 		}
@@ -230,7 +230,7 @@ func TestDirectoryIsLocked(t *testing.T) {
 	shut(t, open(t, Options{DataDir: dir}))
 }
 
-// TestCompaction: the file does not grow with what is over.
+// TestCompaction: the file does not grow because of obsolete lines.
 func TestCompaction(t *testing.T) {
 	log, logged := testlog.New()
 	dir := t.TempDir()
@@ -259,7 +259,7 @@ func TestCompaction(t *testing.T) {
 	}
 }
 
-// TestCompactionFails: then the journal goes on as it was.
+// TestCompactionFails: the old journal then stays in use.
 func TestCompactionFails(t *testing.T) {
 	log, logged := testlog.New()
 	dir := t.TempDir()
@@ -331,8 +331,8 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// FuzzJournal: whatever is in the file, there is an error or a state that is the same when
-// it is read again.
+// FuzzJournal: for any file there is an error, or a state that is the same after it has been written
+// and read again.
 func FuzzJournal(f *testing.F) {
 	a := open(f, Options{})
 	mint(f, a)

@@ -57,7 +57,7 @@ func says(status int, body string) func(*http.Request) (*http.Response, error) {
 
 func fails(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
 
-// hangs is an issuer that takes a request and never answers.
+// hangs is an issuer that never answers.
 func hangs(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
@@ -69,7 +69,7 @@ func remote(t *testing.T, i *network) *auth.JWT {
 	return newJWT(t, auth.JWTOptions{Keys: []string{jwksURL}, Client: &http.Client{Transport: i}})
 }
 
-// ed returns a token that names its key so.
+// ed returns a token whose header has the kid.
 func ed(kid string) string {
 	return mint(jwt.SigningMethodEdDSA, keys().ed, object{"alg": "EdDSA", "kid": kid}, issuer.Claims(nil))
 }
@@ -95,7 +95,7 @@ func ready(r interface{ Ready() error }) string {
 }
 
 func TestJWKSRotation(t *testing.T) {
-	keys() // not in the bubble
+	keys() // outside of the bubble
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}
 		i.set(says(200, edSet("a")))
@@ -104,7 +104,7 @@ func TestJWKSRotation(t *testing.T) {
 		check := func(token string) string {
 			return outcome(j.Check(access.Credentials{Token: token, Slow: func(run func()) { slow++; run() }}))
 		}
-		if got := check(ed("a")); got != "user u1" { // while the first fetch is under way
+		if got := check(ed("a")); got != "user u1" { // during the first fetch
 			t.Fatalf("got %q", got)
 		}
 		i.set(says(200, edSet("a", "b")))
@@ -150,7 +150,7 @@ func TestForgedKidsDoNotFloodTheIssuer(t *testing.T) {
 	})
 }
 
-// TestSilentIssuer: no more than so many wait, and not for long; each fetch is for all.
+// TestSilentIssuer: a limited number of checks wait, for a limited time, and share each fetch.
 func TestSilentIssuer(t *testing.T) {
 	keys()
 	synctest.Test(t, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestIssuerComesAndGoes(t *testing.T) {
 			t.Errorf("before there are keys: got %q, want %q", got, want)
 		}
 		i.set(says(200, edSet("a")))
-		time.Sleep(3 * time.Second) // it tries again by itself
+		time.Sleep(3 * time.Second) // it retries without a request
 		if got := check(j, ed("a")) + ", " + ready(j); got != "user u1, ready" {
 			t.Errorf("when there are: got %q", got)
 		}
@@ -280,7 +280,7 @@ func TestHostileJWKS(t *testing.T) {
 	}
 }
 
-// stall is a body that does not come.
+// stall is a body that never arrives.
 type stall struct{ r *http.Request }
 
 func (s stall) Read([]byte) (int, error) {
@@ -288,8 +288,7 @@ func (s stall) Read([]byte) (int, error) {
 	return 0, s.r.Context().Err()
 }
 
-// TestBadKeyAmongGood: a key that cannot be used takes none of the others with it, and
-// verifies nothing.
+// TestBadKeyAmongGood: a key that cannot be used verifies nothing, and does not affect the other keys.
 func TestBadKeyAmongGood(t *testing.T) {
 	k := keys()
 	synctest.Test(t, func(t *testing.T) {
@@ -319,7 +318,7 @@ func TestBadKeyAmongGood(t *testing.T) {
 	})
 }
 
-// TestCloseWhileWaiting: nobody waits for what will not come any more.
+// TestCloseWhileWaiting: Close ends all waiting checks.
 func TestCloseWhileWaiting(t *testing.T) {
 	keys()
 	synctest.Test(t, func(t *testing.T) {
@@ -337,14 +336,14 @@ func TestCloseWhileWaiting(t *testing.T) {
 		if got := <-done; got != noKeys || time.Since(start) > 0 {
 			t.Errorf("got %q after %v", got, time.Since(start))
 		}
-		time.Sleep(time.Minute) // when it would be time for another fetch
+		time.Sleep(time.Minute) // another fetch would start in this time
 		if got := check(j, ed("a")); got != noKeys {
 			t.Errorf("after Close: got %q, want %q", got, noKeys)
 		}
 	})
 }
 
-// TestJWKSOverHTTP: the same over a real connection, with our own client.
+// TestJWKSOverHTTP fetches keys over a real connection, with the default client.
 func TestJWKSOverHTTP(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/old" {

@@ -107,7 +107,7 @@ func TestJWTGrant(t *testing.T) {
 	}
 }
 
-// TestJWTsShareRules: who has 15,000 of them has their rules once.
+// TestJWTsShareRules: tokens with the same rules share one compiled form.
 func TestJWTsShareRules(t *testing.T) {
 	j := newJWT(t, ofSecret(t))
 	a, _ := j.Check(access.Credentials{Token: hs256(object{"sub": "a"})})
@@ -131,14 +131,14 @@ func TestJWTDefaultRules(t *testing.T) {
 	if err != nil || !g.Permissions.Decide(access.VerbJoin, "own.u1").Allowed || g.Permissions.Decide(access.VerbJoin, "own.u2").Allowed {
 		t.Errorf("got %+v, %v", g, err)
 	}
-	// An empty list is a claim: nothing stands in for it.
+	// An empty list is a claim, so the default rules do not apply.
 	g, err = newJWT(t, o).Check(access.Credentials{Token: hs256(object{"boreas": []object{}})})
 	if err != nil || g.Permissions.Decide(access.VerbJoin, "own.u1").Allowed {
 		t.Errorf("with an empty list of rules: got %+v, %v", g, err)
 	}
 }
 
-// TestJWTID: whatever anybody can do to a token, it stays the same for who revokes it.
+// TestJWTID: a token's ID stays the same if its text is changed in a way that keeps it valid.
 func TestJWTID(t *testing.T) {
 	k := keys()
 	j := newJWT(t, auth.JWTOptions{Keys: []string{"file:" + file(t, pemOf(&k.p256.PublicKey))}})

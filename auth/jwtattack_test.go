@@ -13,7 +13,7 @@ import (
 
 const unknownAlg = "invalid_token: The token's algorithm (alg) is not one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA."
 
-// forged are tokens that some server has taken, or could. None of them may be.
+// forged are tokens that some servers accepted, or could accept. None may be accepted.
 func forged() []struct{ attack, token, want string } {
 	k := keys()
 	hs := func(key []byte, header, claims any) string { return mint(jwt.SigningMethodHS256, key, header, claims) }
@@ -56,7 +56,7 @@ func forged() []struct{ attack, token, want string } {
 		{"other claims under the signature", parts[0] + "." + issuer.Encode(issuer.JSON(issuer.Claims(object{"sub": "admin"}))) + "." + parts[2], wrong},
 		{"another header under the signature", issuer.Encode(issuer.JSON(object{"alg": "HS256", "kid": "x"})) + "." + parts[1] + "." + parts[2], wrong},
 
-		// Another algorithm than the key is for (CVE-2015-9235, CVE-2016-5431,
+		// An algorithm that the key is not for (CVE-2015-9235, CVE-2016-5431,
 		// CVE-2023-48238, CVE-2024-54150, CVE-2026-22818).
 		{"HS256 with a public key, as PEM", hs(pemOf(&k.rsa.PublicKey), object{"alg": "HS256", "kid": "rsa"}, issuer.Claims(nil)), wrong},
 		{"HS256 with a public key, without a kid", hs(pemOf(&k.rsa.PublicKey), object{"alg": "HS256"}, issuer.Claims(nil)), wrong},
@@ -69,7 +69,7 @@ func forged() []struct{ attack, token, want string } {
 		{"RS256 said, PS256 signed", mint(jwt.SigningMethodPS256, k.rsa, object{"alg": "RS256", "kid": "rsa"}, issuer.Claims(nil)), wrong},
 		{"ES384 said, and a key of P-256", unsignedBy(k, "ES384", "256", issuer.Claims(nil)), "invalid_token: The key that the token names (kid) is not for its algorithm, ES384."},
 
-		// Signatures that are none (CVE-2022-21449).
+		// Invalid signatures (CVE-2022-21449).
 		{"ES256, r and s are 0", es256(k, make([]byte, 64)), wrong},
 		{"ES256, the signature as ASN.1", es256(k, []byte("\x30\x06\x02\x01\x01\x02\x01\x01")), wrong},
 		{"ES256, a signature of P-384's size", es256(k, make([]byte, 96)), wrong},
@@ -77,7 +77,7 @@ func forged() []struct{ attack, token, want string } {
 		{"HS256 with an empty secret", hs([]byte{}, object{"alg": "HS256"}, issuer.Claims(nil)), wrong},
 		{"HS256 with a known secret (CVE-2023-51442)", hs([]byte("not so secret"), object{"alg": "HS256"}, issuer.Claims(nil)), wrong},
 
-		// A key that the token brings along (CVE-2018-0114, CVE-2024-21643) or names.
+		// A key that the token contains (CVE-2018-0114, CVE-2024-21643) or names.
 		{"jwk", rs(k.small, object{"alg": "RS256", "jwk": issuer.JWK("rsa", &k.small.PublicKey, nil)}), wrong},
 		{"jwk with the kid of a good key", rs(k.small, object{"alg": "RS256", "kid": "rsa", "jwk": issuer.JWK("rsa", &k.small.PublicKey, nil)}), wrong},
 		{"jku and x5u", rs(k.small, object{"alg": "RS256", "jku": "https://evil.example/jwks", "x5u": "https://evil.example/c"}), wrong},
@@ -90,7 +90,7 @@ func forged() []struct{ attack, token, want string } {
 		{"kid that is long", withHeader(object{"alg": "HS256", "kid": longKid}), badKid},
 		{"kid of another key, signed with the right one", rs(k.other, object{"alg": "RS256", "kid": "rsa"}), wrong},
 
-		// What would have to be read in another way (CVE-2025-59420, CVE-2023-51774,
+		// Headers that change how the token has to be read (CVE-2025-59420, CVE-2023-51774,
 		// CVE-2024-28180, CVE-2026-29000).
 		{"crit", withHeader(object{"alg": "HS256", "crit": []string{"x"}, "x": 1}), "invalid_token: The token's header has the member crit: the server does not accept such tokens."},
 		{"crit that is empty", withHeader(object{"alg": "HS256", "crit": []string{}}), "invalid_token: The token's header has the member crit: the server does not accept such tokens."},
@@ -103,7 +103,7 @@ func forged() []struct{ attack, token, want string } {
 		{"a logout token", withHeader(object{"alg": "HS256", "typ": "logout+jwt"}), "invalid_token: The type (typ) in the token's header is neither JWT nor at+jwt."},
 		{"typ that is a number", withHeader(object{"alg": "HS256", "typ": 1}), "invalid_token: The type (typ) in the token's header is neither JWT nor at+jwt."},
 
-		// Text that can be read in two ways (CVE-2022-39227), or costs too much to read
+		// Text that can be read in two ways (CVE-2022-39227), or takes too long to read
 		// (CVE-2025-30204, CVE-2025-27144).
 		{"the JSON form, with a header that is not signed", `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","header":{"alg":"none"},"signature":"` + parts[2] + `"}`, "invalid_token: The token is not a JWT: it does not have three parts separated by dots."},
 		{"a token of dots", strings.Repeat(".", 8192), "invalid_token: The token is not a JWT: it does not have three parts separated by dots."},
@@ -139,7 +139,7 @@ func forged() []struct{ attack, token, want string } {
 		{"iat as a list", good(object{"iat": []int{1}}), "invalid_token: The token's claim iat is not a number of seconds."},
 		{"jti as a number", good(object{"jti": 7}), "invalid_token: The token's ID (jti) is not a string."},
 
-		// Who made it, for whom (CVE-2024-53861, CVE-2025-30144, CVE-2020-26160).
+		// Issuer and audience (CVE-2024-53861, CVE-2025-30144, CVE-2020-26160).
 		{"iss missing", good(object{"iss": nil}), "invalid_token: The token names no issuer (iss), and jwt_issuer requires one."},
 		{"iss of another", good(object{"iss": "https://issuer.example.evil"}), "invalid_token: The token's issuer (iss) is not the one that jwt_issuer names."},
 		{"iss that is a part", good(object{"iss": "https://issuer"}), "invalid_token: The token's issuer (iss) is not the one that jwt_issuer names."},
@@ -154,7 +154,7 @@ func forged() []struct{ attack, token, want string } {
 		{"a user that is empty", good(object{"sub": ""}), "invalid_token: The token's claim sub names no user: the user's name is empty."},
 		{"a user with a control character", good(object{"sub": "a\x00b"}), "invalid_token: The token's claim sub names no user: the user's name has a control character, U+0000, at byte 1."},
 
-		// What it may do.
+		// Rules.
 		{"no rules", good(object{"boreas": nil}), "invalid_token: The token has no rules, so it allows nothing: the claim boreas is missing, and jwt_default_rules is empty."},
 		{"rules null, which is everything elsewhere", withClaims(`{"iss":"https://issuer.example","aud":"boreas","sub":"u1","exp":9999999999,"boreas":null}`), "invalid_token: The token's claim boreas is neither a list of rules nor an object with one."},
 		{"rules in a string", rules(`[]`), "invalid_token: The token's claim boreas is neither a list of rules nor an object with one."},
@@ -179,13 +179,13 @@ func TestForgedJWTs(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", c.attack, got, c.want)
 		}
 	}
-	// The table is worth something only if what it changes is good.
+	// The table only proves something if the unchanged tokens are valid.
 	if got := check(j, hs256(nil)); got != "user u1" {
 		t.Errorf("a good token: %s", got)
 	}
 }
 
-// TestPublicKeyAsSecret: where there is no secret, no token is signed with one.
+// TestPublicKeyAsSecret: without a configured secret, no token with a symmetric signature is valid.
 func TestPublicKeyAsSecret(t *testing.T) {
 	k := keys()
 	j := newJWT(t, auth.JWTOptions{Keys: []string{"file:" + file(t, []byte(jwks(issuer.JWK("rsa", &k.rsa.PublicKey, nil))))}})
@@ -201,8 +201,8 @@ func TestPublicKeyAsSecret(t *testing.T) {
 	}
 }
 
-// TestSameKidTwice: keys of two sources may have the same name, and neither stands in for the
-// other (GHSA-g6vg-wj8f-48cj).
+// TestSameKidTwice: keys of two sources may have the same name, and each only verifies its own
+// algorithms (GHSA-g6vg-wj8f-48cj).
 func TestSameKidTwice(t *testing.T) {
 	k := keys()
 	set := func(public object) string { return "file:" + file(t, []byte(jwks(public))) }
@@ -217,7 +217,7 @@ func TestSameKidTwice(t *testing.T) {
 	}
 }
 
-// TestManyKeys: a token must not cost a signature for each of a hundred keys.
+// TestManyKeys: the server must not compute a hundred signatures for one token.
 func TestManyKeys(t *testing.T) {
 	k := keys()
 	var list []byte
@@ -231,7 +231,7 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
-// TestJWTLeeway: a clock that is a little ahead does no harm.
+// TestJWTLeeway: a token is valid although its issuer's clock is a little ahead.
 func TestJWTLeeway(t *testing.T) {
 	o := ofSecret(t)
 	o.Leeway = time.Minute
@@ -251,7 +251,7 @@ func es256(_ signers, signature []byte) string {
 	return issuer.Encode(issuer.JSON(object{"alg": "ES256", "kid": "256"})) + "." + issuer.Encode(issuer.JSON(issuer.Claims(nil))) + "." + issuer.Encode(signature)
 }
 
-// flipLast changes the last bit of a text in base64, which stands for nothing.
+// flipLast changes the last bit of a text in base64, which is padding.
 func flipLast(s string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	i := strings.IndexByte(alphabet, s[len(s)-1])

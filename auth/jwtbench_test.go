@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
-// What the check of a token costs that was never seen before: each is of another user, and
-// all have the same rules.
+// These benchmarks check tokens that the server sees for the first time. Each token is of another
+// user, and all have the same rules.
 
 func BenchmarkCheckHS256(b *testing.B) {
 	benchmarkCheck(b, jwt.SigningMethodHS256, []byte(secret), ofSecret(b).Keys[0])

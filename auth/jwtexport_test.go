@@ -2,13 +2,13 @@ package auth
 
 import "time"
 
-// What only tests ask for.
+// Names that the tests in package auth_test need.
 var (
 	JWTID     = jwtID
 	BackendID = backendID
 )
 
-// KidsOf reads a JWKS, and returns the kids of its keys and what they are good for.
+// KidsOf reads a JWKS, and returns the kids and algorithms of its keys.
 func KidsOf(text []byte) (kids []string, algs [][]string, err error) {
 	keys, _, err := parseJWKS(text)
 	for _, k := range keys {

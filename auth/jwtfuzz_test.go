@@ -13,7 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
-// FuzzJWT: whatever is not signed with the secret is refused, and nothing panics.
+// FuzzJWT: a text that is not signed with the secret is refused, and nothing panics.
 func FuzzJWT(f *testing.F) {
 	o := ofSecret(f)
 	j := newJWT(f, o)
@@ -34,7 +34,7 @@ func FuzzJWT(f *testing.F) {
 	})
 }
 
-// FuzzJWKS: no key verifies with a secret, or with none.
+// FuzzJWKS: no key of a JWKS verifies tokens that are signed with a secret, or not signed.
 func FuzzJWKS(f *testing.F) {
 	k := keys()
 	f.Add([]byte(jwks(issuer.JWK("rsa", &k.rsa.PublicKey, object{"alg": "PS256"}), issuer.JWK("ec", &k.p521.PublicKey, nil), issuer.JWK("ed", k.ed.Public(), nil))))
@@ -52,7 +52,7 @@ func FuzzJWKS(f *testing.F) {
 	})
 }
 
-// FuzzBackendAnswer: whoever is let in has a name.
+// FuzzBackendAnswer: an accepted answer has a user.
 func FuzzBackendAnswer(f *testing.F) {
 	b := newBackend(f, nil, auth.BackendOptions{})
 	f.Add([]byte(`{"user":"u1","rules":[{"channels":["a"],"allow":["join"]}],"ttl":300}`))

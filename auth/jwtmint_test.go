@@ -23,11 +23,11 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
-// This file makes keys and tokens for the tests, good ones and bad ones.
+// This file makes valid and invalid keys and tokens for the tests.
 
 const secret = "a secret of more than 64 bytes, that every algorithm can use, here"
 
-// signers are keys of each kind. They are made once: RSA's take long.
+// signers are keys of each kind. They are made once, because RSA keys take long.
 type signers struct {
 	rsa, other *rsa.PrivateKey
 	small      *rsa.PrivateKey
@@ -62,7 +62,7 @@ func mint(method jwt.SigningMethod, key, header, claims any) string {
 	return issuer.Sign(header, claims, func(signed []byte) []byte { return must(method.Sign(string(signed), key)) })
 }
 
-// hs256 returns a token with the secret and the changed claims.
+// hs256 returns a token that is signed with the secret, with changed claims.
 func hs256(changes object) string {
 	return issuer.HS256([]byte(secret), object{"alg": "HS256"}, issuer.Claims(changes))
 }
@@ -83,7 +83,7 @@ func pemOf(public crypto.PublicKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(public))})
 }
 
-// newJWT returns a JWT that ends with the test.
+// newJWT returns a JWT that is closed at the end of the test.
 func newJWT(t testing.TB, o auth.JWTOptions) *auth.JWT {
 	t.Helper()
 	j, err := auth.NewJWT(o)
@@ -94,12 +94,12 @@ func newJWT(t testing.TB, o auth.JWTOptions) *auth.JWT {
 	return j
 }
 
-// ofSecret are options with the secret for HS256.
+// ofSecret returns options with the secret for HS256.
 func ofSecret(t testing.TB) auth.JWTOptions {
 	return auth.JWTOptions{Keys: []string{"hs256:" + file(t, []byte(secret+"\n"))}}
 }
 
-// outcome is what a check gave, in words: the user, or the fault's code and sentence.
+// outcome returns the user of a grant, or the fault's code and sentence.
 func outcome(g *access.Grant, err error) string {
 	switch {
 	case err != nil && g != nil:

@@ -132,8 +132,7 @@ func TestCreateKeyRefuses(t *testing.T) {
 	}
 }
 
-// TestKeysAreReplaced makes one key after another of the same name, as for rotation, with
-// room for two.
+// TestKeysAreReplaced creates keys with the same name in turn, as for rotation. Two may exist at once.
 func TestKeysAreReplaced(t *testing.T) {
 	a := open(t, Options{MaxKeys: 2, DataDir: t.TempDir()})
 	oldText, old := createKey(t, a, Key{Name: "shop", Verbs: KeyPublish})
@@ -159,7 +158,8 @@ func TestKeysAreReplaced(t *testing.T) {
 	}
 }
 
-// TestKeyUseIsKept: to the hour while the server runs, and to the minute once it ends.
+// TestKeyUseIsKept: the last use is stored to the hour while the server runs, and to the minute when
+// it stops.
 func TestKeyUseIsKept(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

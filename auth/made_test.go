@@ -41,7 +41,7 @@ func TestWhatAKeyMade(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// Later changes by another key do not hide it.
+			// Later changes by another key do not hide the first one.
 			if _, _, err := a.UpdateToken(widened.ID, TokenChange{Rules: &all, Key: good.ID}); err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestWhatAKeyMade(t *testing.T) {
 				}
 			}
 			time.Sleep(time.Hour - time.Second)
-			mint(t, a) // expired ones are removed
+			mint(t, a) // this removes expired tokens
 			check("after until")
 			a = reopen(t, a)
 			check("after a restart")

@@ -117,7 +117,7 @@ func TestHTTP(t *testing.T) {
 				w.WriteHeader(http.StatusUnauthorized)
 				return
 			}
-			w.WriteHeader(http.StatusAccepted) // any 2xx will do
+			w.WriteHeader(http.StatusAccepted) // any 2xx is accepted
 			w.Write([]byte(`{"tokens": ["one", "two"]}`))
 		case "/page":
 			w.Write([]byte("<html>\n<body>Hello, you</body>"))
@@ -172,7 +172,7 @@ func TestCallerGivesUp(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever a provider gives, its tokens can all be used, or none is taken.
+// FuzzParse: for any output of a provider, all tokens are valid or there is an error.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"a\nb", `["a"]`, `{"tokens":["a"]}`, "[", "{}", "\ufeff{", "a b", `[1]`, `{"tokens":null}`} {
 		f.Add([]byte(seed))

@@ -12,8 +12,8 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// TestRevoke revokes something and looks who is hit, at once, when the server starts again,
-// and when that was taken back.
+// TestRevoke checks which grants a revocation matches: at once, after a restart, and after it was
+// canceled.
 func TestRevoke(t *testing.T) {
 	const jwt = "jwt_0123456789abcdef"
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
@@ -72,7 +72,7 @@ func TestRevoke(t *testing.T) {
 			got, ok := b.Revoked(test.revocation)
 			want := test.revocation
 			if want.User != "" && want.IssuedBefore.IsZero() {
-				want.IssuedBefore = got.IssuedBefore // then
+				want.IssuedBefore = got.IssuedBefore // the time of the revocation
 			}
 			if diff := cmp.Diff(want, got); diff != "" || !ok {
 				t.Errorf("%v (-want +got):\n%s", ok, diff)
@@ -120,8 +120,8 @@ func TestRevokeOpaque(t *testing.T) {
 	}
 }
 
-// TestRevokeUserOfOpaque: tokens that are made afterwards are valid, also in the same
-// second, and those from before do not show.
+// TestRevokeUserOfOpaque: tokens that are created after the revocation are valid, also in the same
+// second. The revoked tokens are not listed.
 func TestRevokeUserOfOpaque(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := open(t, Options{})
@@ -142,8 +142,8 @@ func TestRevokeUserOfOpaque(t *testing.T) {
 	})
 }
 
-// TestRevokeKeyOfTokens: with a key go the tokens that it made. They can come back, the key
-// cannot.
+// TestRevokeKeyOfTokens: the revocation of a key also revokes the tokens that it created. The tokens
+// can become valid again, the key cannot.
 func TestRevokeKeyOfTokens(t *testing.T) {
 	a := open(t, Options{DataDir: t.TempDir()})
 	keyText, key := createKey(t, a, Key{Name: "shop", Verbs: KeyTokens})
@@ -171,7 +171,7 @@ func TestRevokeKeyOfTokens(t *testing.T) {
 	check("invalid_key, valid, valid")
 }
 
-// TestRevokeKidLikeAToken: the name of a key that signs JWTs is not taken for a token's ID.
+// TestRevokeKidLikeAToken: a kid that looks like a token's ID does not revoke that token.
 func TestRevokeKidLikeAToken(t *testing.T) {
 	a := open(t, Options{DataDir: t.TempDir()})
 	text, made := create(t, a, Token{})
@@ -212,7 +212,7 @@ func TestRevokeRefuses(t *testing.T) {
 	}
 }
 
-// TestRevocationsAreForgotten at the time that they have, and then make room.
+// TestRevocationsAreForgotten: revocations are removed at their time, and then make room for others.
 func TestRevocationsAreForgotten(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -222,7 +222,7 @@ func TestRevocationsAreForgotten(t *testing.T) {
 		all := &access.Grant{Kind: "jwt", TokenID: "jwt_2", User: "u2", HasUser: true, Issued: issued}
 		revoke(t, a, Revocation{User: "u1", IssuedBefore: issued.Add(time.Minute), Until: issued.Add(time.Hour)})
 		revoke(t, a, Revocation{IssuedBefore: issued, Until: issued.Add(2 * time.Hour)})
-		// What is said once more never takes back less.
+		// A repeated revocation never revokes less than before.
 		revoke(t, a, Revocation{IssuedBefore: issued.Add(-1), Until: issued.Add(time.Hour)})
 
 		check := func(want string) {

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// open opens an authority for the time of the test.
+// open opens an authority that is closed at the end of the test.
 func open(t testing.TB, o Options) *Authority {
 	t.Helper()
 	a, err := Open(o)
@@ -49,7 +49,7 @@ func mint(t testing.TB, a *Authority) string {
 	return token
 }
 
-// create makes an opaque token.
+// create creates an opaque token.
 func create(t testing.TB, a *Authority, token Token) (text string, made Token) {
 	t.Helper()
 	text, made, err := a.CreateToken(token)
@@ -77,7 +77,7 @@ func revoke(t testing.TB, a *Authority, r Revocation) func(*access.Grant) bool {
 	return match
 }
 
-// grant is what a token gives; it must be valid.
+// grant returns the grant of a token, which must be valid.
 func grant(t testing.TB, a *Authority, text string) *access.Grant {
 	t.Helper()
 	g, err := a.Check(access.Credentials{Token: text})
@@ -90,7 +90,7 @@ func grant(t testing.TB, a *Authority, text string) *access.Grant {
 	return g
 }
 
-// verdict says what Check has to say of a token: the code of its error, or "valid".
+// verdict returns "valid" if Check accepts a token, and otherwise the code of the error.
 func verdict(a *Authority, text string) string {
 	_, err := a.Check(access.Credentials{Token: text})
 	return code(err)
@@ -103,7 +103,7 @@ func code(err error) string {
 	return fault.Of(err).Code
 }
 
-// failure is the code and the words of an error.
+// failure returns the code and the text of an error.
 func failure(err error) string {
 	if err == nil {
 		return "none"
@@ -114,7 +114,7 @@ func failure(err error) string {
 // journalIn returns the journal of an authority with a directory.
 func journalIn(a *Authority) *journal { return a.store.(*journal) }
 
-// journalOf is the text of the journal in a directory.
+// journalOf returns the text of the journal in a directory.
 func journalOf(t testing.TB, dir string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, journalName))
@@ -124,7 +124,7 @@ func journalOf(t testing.TB, dir string) string {
 	return string(text)
 }
 
-// rules makes permissions of a JSON list.
+// rules parses rules, which must be valid.
 func rules(t testing.TB, text string) *access.Permissions {
 	t.Helper()
 	p, err := ParseRules([]byte(text))

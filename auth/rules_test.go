@@ -32,8 +32,8 @@ func TestParseRules(t *testing.T) {
 	}
 }
 
-// TestRuleNumbersCountRules: a refusal names the rule by its number among the rules, regardless of how many patterns come before it,
-// even after the rules have been stored and read again.
+// TestRuleNumbersCountRules: a refusal names the rule by its number among the rules. The number does
+// not depend on the patterns of the rules before it, and stays the same after a restart.
 func TestRuleNumbersCountRules(t *testing.T) {
 	const text = `[{"channels":["a","b","c"],"allow":["join"]},{"channels":["d"],"allow":["join"]},{"channels":["secret"],"deny":["join"]}]`
 	p, err := auth.ParseRules([]byte(text))
@@ -59,7 +59,7 @@ func TestRuleNumbersCountRules(t *testing.T) {
 	}
 }
 
-// TestParseNoRules: nothing and everything are a word apart.
+// TestParseNoRules: null allows everything, and an empty list nothing.
 func TestParseNoRules(t *testing.T) {
 	if p, err := auth.ParseRules([]byte("[]")); err != nil || p == nil || p.Decide(access.VerbJoin, "chat").Allowed {
 		t.Errorf("an empty list: got %v, %v, want rules that allow nothing", p, err)

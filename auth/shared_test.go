@@ -252,7 +252,8 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-// TestConflictsAreTold: what a change learns of the other authority on its way reaches the sessions.
+// TestConflictsAreTold: changes of the other authority that a change reads on its way reach the
+// sessions.
 func TestConflictsAreTold(t *testing.T) {
 	inPair(t, func(t *testing.T, a, b *node) {
 		text, made := create(t, a.Authority, Token{User: "u"})

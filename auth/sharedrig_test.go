@@ -17,7 +17,7 @@ import (
 
 // This file has a [Store] in memory that several authorities share.
 
-// A sharedLog is what several stores share. Its positions are not consecutive.
+// A sharedLog is a log that several stores share. Its positions are not consecutive.
 type sharedLog struct {
 	mu    sync.Mutex
 	lines [][]byte

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestMintIsUniform counts the characters of many tokens: with bytes taken modulo 62
-// the first eight would come up a quarter more often than the others.
+// TestMintIsUniform counts the characters of many tokens. With random bytes modulo 62, the first eight
+// characters would be a quarter more frequent than the others.
 func TestMintIsUniform(t *testing.T) {
 	const tokens = 4000
 	var counts [256]int
@@ -16,7 +16,7 @@ func TestMintIsUniform(t *testing.T) {
 	}
 	mean := float64(tokens*tokenRandom) / float64(len(tokenAlphabet))
 	for _, c := range []byte(tokenAlphabet) {
-		// Seven standard deviations (of about 90): never by chance.
+		// Seven standard deviations of about 90 each: never by chance.
 		if n := float64(counts[c]); n < mean*0.92 || n > mean*1.08 {
 			t.Errorf("%c came up %.0f times, expected about %.0f", c, n, mean)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// compareRules compares permissions by what they say.
+// compareRules compares permissions by their text.
 var compareRules = cmp.Transformer("rules", func(p *access.Permissions) string { return string(AppendRules(nil, p)) })
 
 func TestCreateToken(t *testing.T) {
@@ -103,7 +103,7 @@ func TestCreateTokenRefuses(t *testing.T) {
 	}
 }
 
-// TestTokenExpires: it is told as expired for a while, and makes room for others.
+// TestTokenExpires: an expired token is reported as expired for some time, and makes room for others.
 func TestTokenExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := open(t, Options{MaxTokens: 2})
@@ -128,12 +128,12 @@ func TestTokenExpires(t *testing.T) {
 		if a.Len() != 2 || verdict(a, text) != "token_expired" {
 			t.Error("it is forgotten at once")
 		}
-		create(t, a, Token{Expires: time.Now().Add(time.Hour)}) // needs its place
+		create(t, a, Token{Expires: time.Now().Add(time.Hour)}) // needs the place of the expired token
 		if got := verdict(a, text); a.Len() != 2 || got != "invalid_token" {
 			t.Errorf("there are %d tokens, and it is %s", a.Len(), got)
 		}
 		time.Sleep(time.Hour + keepEnded)
-		revoke(t, a, Revocation{User: "u1"}) // any change will do
+		revoke(t, a, Revocation{User: "u1"}) // as an example of a change
 		if a.Len() != 1 {
 			t.Errorf("it is not forgotten ever: there are %d tokens", a.Len())
 		}
@@ -217,7 +217,7 @@ func TestUpdateToken(t *testing.T) {
 		t.Errorf("after a restart: %v\n%s", err, diff)
 	}
 
-	// Back to everything, and never.
+	// Back to no rules and no expiry.
 	var everything *access.Permissions
 	changed, g, err = b.UpdateToken(made.ID, TokenChange{Rules: &everything, Expires: &time.Time{}})
 	want.Rules, want.Expires = nil, time.Time{}
@@ -230,7 +230,7 @@ func TestUpdateToken(t *testing.T) {
 	}
 }
 
-// TestEndsDoNotPileUp: what was deleted or has another end leaves nothing behind.
+// TestEndsDoNotPileUp: old expiries of deleted and changed tokens are removed.
 func TestEndsDoNotPileUp(t *testing.T) {
 	a := open(t, Options{})
 	_, made := create(t, a, Token{})
@@ -254,7 +254,8 @@ func TestEndsDoNotPileUp(t *testing.T) {
 	}
 }
 
-// TestChangedTokenKeepsItsPlace in the order of creation, which the file has.
+// TestChangedTokenKeepsItsPlace: a changed token keeps its place in the file, which is in the order of
+// creation.
 func TestChangedTokenKeepsItsPlace(t *testing.T) {
 	a := open(t, Options{})
 	var want []string

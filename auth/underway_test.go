@@ -73,8 +73,7 @@ func TestRevokedUnderWay(t *testing.T) {
 	}
 }
 
-// TestAnswerHoldsSinceItWasAsked: the time that an answer takes does not make it valid for
-// longer.
+// TestAnswerHoldsSinceItWasAsked: a slow answer is not valid for longer.
 func TestAnswerHoldsSinceItWasAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}
