@@ -90,6 +90,33 @@ func TestIndexListsEveryDocument(t *testing.T) {
 	}
 }
 
+// TestReadmeNamesEveryPackage: the table of folders in README.md has a row for each folder with Go code, or for one above it.
+// Every folder in the table exists.
+func TestReadmeNamesEveryPackage(t *testing.T) {
+	named := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(read(t, "README.md"), -1) {
+		for _, match := range codeSpan.FindAllStringSubmatch(row[1], -1) {
+			folder := match[1]
+			if named[folder] {
+				t.Errorf("README.md names the folder %s twice", folder)
+			}
+			named[folder] = true
+			if _, err := fs.Stat(root, folder); err != nil {
+				t.Errorf("README.md names the folder %s, which does not exist", folder)
+			}
+		}
+	}
+	for dir := range packages(t) {
+		above := dir
+		for above != "." && !named[above] {
+			above = path.Dir(above)
+		}
+		if above == "." && dir != "." || !named["."] {
+			t.Errorf("README.md does not name the folder %s in its table", dir)
+		}
+	}
+}
+
 // anchors returns the names under which the headings of a Markdown text are linked.
 func anchors(text string) []string {
 	var names []string
