@@ -11,7 +11,7 @@ import (
 // Credentials are what a client presents to authenticate: its token and its address.
 type Credentials struct {
 	Token   string
-	Address string // of the client, without a port; "" if not known
+	Address netip.Addr // of the client; invalid if not known
 
 	// Header has those headers of the client's request that are passed on to a backend. It is nil
 	// if no backend wants any.

@@ -125,7 +125,7 @@ func (s *service) still(r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
-	g, err := s.options.Authority.Check(access.Credentials{Token: token, Address: address(r), Header: r.Header})
+	g, err := s.options.Authority.Check(access.Credentials{Token: token, Address: credential.AddressOf(r), Header: r.Header})
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (s *service) identify(r *http.Request, c *call) error {
 		c.key, err = s.options.Authority.CheckKey(text)
 	} else {
 		c.grant, err = s.options.Authority.Check(access.Credentials{
-			Token: text, Address: address(r), Header: r.Header,
+			Token: text, Address: client, Header: r.Header,
 			Costs: func(wait func(func())) (leave func(), err error) { return s.options.Limits.Check(client, wait) },
 		})
 	}

@@ -247,13 +247,21 @@ func (b *Backend) passOn(c access.Credentials) (http.Header, error) {
 // keyOf returns the hash of a question. It includes the address and the headers: a backend that
 // accepts a token from one address may refuse it from another.
 func (b *Backend) keyOf(c access.Credentials, header http.Header) backendKey {
-	parts := []string{backendDomain, c.Token, c.Address}
+	parts := []string{backendDomain, c.Token, addressText(c.Address)}
 	for _, name := range b.options.Headers {
 		for _, value := range header[name] {
 			parts = append(parts, name, value)
 		}
 	}
 	return hashParts(parts...)
+}
+
+// addressText returns the address as the backend receives it, "" if it is not known.
+func addressText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 // backendID returns the TokenID of a token that the backend knows. It does not depend on the headers,

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -58,7 +59,7 @@ func TestBackendOverHTTP(t *testing.T) {
 	slow := false
 	start := time.Now()
 	g, err := b.Check(access.Credentials{
-		Token: `to"ken`, Address: "192.0.2.1",
+		Token: `to"ken`, Address: netip.MustParseAddr("192.0.2.1"),
 		Header: map[string][]string{"Cookie": {"a=1"}, "X-Tenant": {"t1", "t2"}, "X-Other": {"no"}, "Host": {"evil.example"}},
 		Slow:   func(run func()) { slow = true; run() },
 	})
@@ -233,7 +234,7 @@ func TestBackendKeepsAddressesApart(t *testing.T) {
 	b := newBackend(t, i, auth.BackendOptions{})
 	for range 2 {
 		for address, want := range map[string]string{"192.0.2.1": "user u1", "192.0.2.2": "invalid_token: The backend refuses the token."} {
-			if got := outcome(b.Check(access.Credentials{Token: "token", Address: address})); got != want {
+			if got := outcome(b.Check(access.Credentials{Token: "token", Address: netip.MustParseAddr(address)})); got != want {
 				t.Errorf("from %s: got %q, want %q", address, got, want)
 			}
 		}

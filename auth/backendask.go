@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, head
 }
 
 // enter waits for a turn. Both the time and the queue are bounded. The error is a fault.
-func (b *Backend) enter(address string) (leave func(), err error) {
+func (b *Backend) enter(address netip.Addr) (leave func(), err error) {
 	if b.circuit.broken(time.Now()) {
 		return nil, fault.AuthUnavailable.With("The backend that checks the token does not answer at the moment.")
 	}
@@ -98,7 +99,7 @@ func (b *Backend) ask(c access.Credentials, header http.Header) (answer, error) 
 	body := []byte(`{"token":`)
 	body, _ = jsontext.AppendQuote(body, c.Token) // it is UTF-8
 	body = append(body, `,"address":`...)
-	body, _ = jsontext.AppendQuote(body, strings.ToValidUTF8(c.Address, ""))
+	body, _ = jsontext.AppendQuote(body, addressText(c.Address))
 	body = append(body, '}')
 	request, err := http.NewRequestWithContext(b.ctx, http.MethodPost, b.options.URL, bytes.NewReader(body))
 	if err != nil {

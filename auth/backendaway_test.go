@@ -72,7 +72,7 @@ func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
 		outcome := make(chan string)
 		ask := func(token, address string) {
 			start := time.Now()
-			_, err := b.Check(access.Credentials{Token: token, Address: address})
+			_, err := b.Check(access.Credentials{Token: token, Address: netip.MustParseAddr(address)})
 			outcome <- fmt.Sprint(address, " ", time.Since(start), " ", err)
 		}
 		count := func(n int) map[string]int {

@@ -41,7 +41,7 @@ func newTurns(atOnce, waiting int, exempt []netip.Prefix) *turns {
 
 // enter waits for a turn until ctx ends or the timeout passes. It returns false if it got none;
 // otherwise the caller must call leave, which gives the turn to the next line.
-func (t *turns) enter(ctx context.Context, address string, timeout time.Duration) (leave func(), ok bool) {
+func (t *turns) enter(ctx context.Context, address netip.Addr, timeout time.Duration) (leave func(), ok bool) {
 	t.mu.Lock()
 	l := t.line(address)
 	if t.room == 0 || l.bounded && leftInQueue*(l.held+1) > t.room {
@@ -118,12 +118,12 @@ func (t *turns) leave(l *turnLine) {
 }
 
 // line returns the line of an address. The caller holds mu.
-func (t *turns) line(address string) *turnLine {
-	network, bounded := networkOf(address)
+func (t *turns) line(address netip.Addr) *turnLine {
+	network := peer.Network(address)
 	l := t.lines[network]
 	if l == nil {
 		contains := func(p netip.Prefix) bool { return p.Contains(network.Addr()) }
-		l = &turnLine{address: network, bounded: bounded && !slices.ContainsFunc(t.exempt, contains)}
+		l = &turnLine{address: network, bounded: address.IsValid() && !slices.ContainsFunc(t.exempt, contains)}
 		t.lines[network] = l
 	}
 	return l
@@ -140,11 +140,4 @@ func (t *turns) forget(l *turnLine) {
 	if l.held == 0 {
 		delete(t.lines, l.address)
 	}
-}
-
-// networkOf returns the network that counts as one address: an IPv4 address, or an IPv6 /64. It
-// returns false if the argument is not an address.
-func networkOf(address string) (netip.Prefix, bool) {
-	a, err := netip.ParseAddr(address)
-	return peer.Network(a), err == nil
 }

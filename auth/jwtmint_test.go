@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -116,7 +117,7 @@ func check(c interface {
 	Check(access.Credentials) (*access.Grant, error)
 }, token string,
 ) string {
-	return outcome(c.Check(access.Credentials{Token: token, Address: "192.0.2.1"}))
+	return outcome(c.Check(access.Credentials{Token: token, Address: netip.MustParseAddr("192.0.2.1")}))
 }
 
 func decode64(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }

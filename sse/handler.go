@@ -119,7 +119,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q, err := parseRequest(r)
-	q.shown = h.checker.Shown(r, true)
+	q.shown, _ = h.checker.Credentials(r, true)
 	if err != nil {
 		h.refuse(w, r, &h.count.Malformed, err)
 		return
@@ -164,5 +164,5 @@ func (h *handler) check(q *request) (*access.Grant, error) {
 		name := rand.Text()
 		return &access.Grant{Identity: name, TokenID: name, Kind: "none", User: name}, nil
 	}
-	return h.checker.Grant(q.shown, nil)
+	return h.checker.Grant(q.shown)
 }

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/internal/spelling"
 )
@@ -22,9 +22,9 @@ const maxChannels = 64
 
 // request is what a client asks for.
 type request struct {
-	joins []boreas.Join    // at least one, no channel twice
-	check uint32           // of their channels
-	shown credential.Shown // how it wants to be let in
+	joins []boreas.Join // at least one, no channel twice
+	check uint32        // of their channels
+	shown access.Credentials
 }
 
 // parseRequest reads a request's parameters and headers.

@@ -4,14 +4,12 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/refusal"
 )
 
 // authenticate checks the token and gives its grant to the session.
 func (c *conn) authenticate(token string) error {
-	shown := credential.Shown{Token: token, Address: c.sess.Address(), Header: c.header}
-	g, err := c.h.checker.Grant(shown, c.h.workers.blocking)
+	g, err := c.h.checker.Grant(access.Credentials{Token: token, Address: c.sess.Address(), Header: c.header, Slow: c.h.workers.blocking})
 	if err != nil {
 		return err
 	}

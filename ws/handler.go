@@ -160,7 +160,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.dialect.refuse(w, err)
 		return
 	}
-	shown := h.checker.Shown(r, h.dialect.bearer())
+	shown, fromCookie := h.checker.Credentials(r, h.dialect.bearer())
 	if h.options.NoAuth {
 		shown.Token = ""
 	}
@@ -179,8 +179,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var grant *access.Grant
 	if shown.Token != "" {
 		// Before the handshake is answered: until then a refusal has a status.
-		grant, err = h.checker.Grant(shown, nil)
-		if err != nil && !shown.Ambient {
+		grant, err = h.checker.Grant(shown)
+		if err != nil && !fromCookie {
 			h.count.RefusedTokens.Add(1)
 			h.refuse(w, r, shown, err)
 			return
@@ -200,7 +200,7 @@ func pathOf(r *http.Request) string {
 }
 
 // refuse answers a good handshake that does not become a session.
-func (h *handler) refuse(w http.ResponseWriter, r *http.Request, shown credential.Shown, err error) {
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, shown access.Credentials, err error) {
 	h.options.Refusals.Note(err, refusal.Entry{Transport: h.dialect.name(), Verb: "connect"}, shown.Address, nil)
 	hangUp(w, r)
 	fault.SetRetryAfter(w.Header(), err)

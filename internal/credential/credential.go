@@ -27,35 +27,24 @@ type Checker struct {
 	Limits *limit.Limits // nil means no limits
 }
 
-// Shown is what a request shows to be let in.
-type Shown struct {
-	Token string // "" if there is none
-
-	// Ambient tells that the token came from a cookie, which browsers send without
-	// being asked to: one that is not valid says nothing about the client.
-	Ambient bool
-
-	Address netip.Addr // of the client; invalid if not known
-	Header  map[string][]string
-}
-
-// Shown looks for a token in the request: in the header Authorization if that is meant
-// for the server, the parameter access_token, and the cookie, in this order
-// (clause 3.10).
-func (c *Checker) Shown(r *http.Request, bearer bool) Shown {
-	s := Shown{Address: AddressOf(r), Header: c.pick(r.Header)}
+// Credentials returns the credentials in a request. The token is in the header Authorization, if
+// bearer is true; in the parameter access_token; or in the cookie. They are tried in this order
+// (clause 3.10). fromCookie reports that the token is the cookie's: browsers send cookies without
+// being asked, so an invalid one says nothing about the client.
+func (c *Checker) Credentials(r *http.Request, bearer bool) (found access.Credentials, fromCookie bool) {
+	found = access.Credentials{Address: AddressOf(r), Header: c.pick(r.Header)}
 	if bearer {
-		s.Token = Bearer(r.Header)
+		found.Token = Bearer(r.Header)
 	}
-	if s.Token == "" {
-		s.Token = accessToken(r)
+	if found.Token == "" {
+		found.Token = accessToken(r)
 	}
-	if s.Token == "" && c.Cookie != "" && !Embedded(r) {
+	if found.Token == "" && c.Cookie != "" && !Embedded(r) {
 		if cookie, err := r.Cookie(c.Cookie); err == nil && cookie.Value != "" {
-			s.Token, s.Ambient = cookie.Value, true
+			found.Token, fromCookie = cookie.Value, true
 		}
 	}
-	return s
+	return found, fromCookie
 }
 
 // Embedded reports whether a browser sends the request for a page of another site without naming
@@ -92,19 +81,15 @@ func (c *Checker) pick(h http.Header) map[string][]string {
 	return picked
 }
 
-// Grant checks the token and returns its grant. Slow is that of [access.Credentials].
-func (c *Checker) Grant(s Shown, slow func(func())) (*access.Grant, error) {
-	if s.Token == "" {
+// Grant checks the token and returns its grant. It sets the Costs of the credentials.
+func (c *Checker) Grant(shown access.Credentials) (*access.Grant, error) {
+	if shown.Token == "" {
 		return nil, fault.Unauthenticated
 	}
-	credentials := access.Credentials{Token: s.Token, Header: s.Header, Slow: slow}
-	credentials.Costs = func(wait func(func())) (leave func(), err error) { return c.Limits.Check(s.Address, wait) }
-	if s.Address.IsValid() {
-		credentials.Address = s.Address.String()
-	}
-	g, err := c.Check(credentials)
+	shown.Costs = func(wait func(func())) (leave func(), err error) { return c.Limits.Check(shown.Address, wait) }
+	g, err := c.Check(shown)
 	if fault.Of(err) == fault.InvalidToken { // an expired token or an unreachable backend does not count
-		if wait := c.Limits.Failed(s.Address); wait != nil {
+		if wait := c.Limits.Failed(shown.Address); wait != nil {
 			return nil, wait
 		}
 	}

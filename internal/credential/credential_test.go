@@ -31,8 +31,8 @@ func TestEmbeddedRequestsHaveNoCookie(t *testing.T) {
 				r.Header.Set(name, value)
 			}
 		}
-		if got := checker.Shown(r, true).Token; got != c.want {
-			t.Errorf("%+v: the token is %q", c, got)
+		if got, _ := checker.Credentials(r, true); got.Token != c.want {
+			t.Errorf("%+v: the token is %q", c, got.Token)
 		}
 	}
 }
