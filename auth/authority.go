@@ -207,8 +207,8 @@ func (a *Authority) Kept() Kept {
 	return k
 }
 
-// Check returns the grant of the token in the credentials. Errors: [ErrInvalidToken],
-// [access.ErrTokenExpired], [boreas.ErrRevoked]; [ErrUnavailable] if the JWT or the Backend cannot
+// Check returns the grant of the token in the credentials. Errors: [fault.InvalidToken],
+// [access.ErrTokenExpired], [boreas.ErrRevoked]; [fault.AuthUnavailable] if the JWT or the Backend cannot
 // decide now.
 func (a *Authority) Check(c access.Credentials) (*access.Grant, error) {
 	hash := digestOf(c.Token)
@@ -300,7 +300,7 @@ func (a *Authority) ended(t *stored) error {
 }
 
 // Valid returns nil if the grant that Check has returned is still in force. Pass it to
-// [boreas.Options] as Valid. It does not wait for anything. Errors: [boreas.ErrRevoked] if the
+// [boreas.Options] as Valid. It does not wait for anything. Errors: [fault.TokenRevoked] if the
 // token was deleted or revoked, and [boreas.ErrRulesChanged] if the token was changed.
 func (a *Authority) Valid(g *access.Grant) error {
 	if g.Kind == "none" {

@@ -182,7 +182,7 @@ func (b *Backend) Ready() error {
 }
 
 // Check returns the grant that the backend gives to the token of the credentials. Errors:
-// [ErrInvalidToken] if the backend refuses the token, and [ErrUnavailable] if there is no valid
+// [fault.InvalidToken] if the backend refuses the token, and [fault.AuthUnavailable] if there is no valid
 // answer.
 func (b *Backend) Check(c access.Credentials) (*access.Grant, error) {
 	header, err := b.passOn(c)

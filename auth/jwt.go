@@ -165,8 +165,8 @@ func (j *JWT) Looks(token string) bool {
 }
 
 // Check verifies the token of the credentials and returns its grant. It waits for the network only
-// if the token names a key that is not known yet. Errors: [ErrInvalidToken] and [ErrTokenExpired],
-// with the check that failed; [ErrUnavailable] if the keys cannot be fetched.
+// if the token names a key that is not known yet. Errors: [fault.InvalidToken] and [fault.TokenExpired],
+// with the check that failed; [fault.AuthUnavailable] if the keys cannot be fetched.
 func (j *JWT) Check(c access.Credentials) (*access.Grant, error) {
 	t, err := splitJWT(c.Token)
 	if err != nil {

@@ -68,7 +68,7 @@ type Key struct {
 }
 
 // May returns nil if the key allows the verb, on the channel if that is not "". Otherwise the error
-// is [access.ErrNotPermitted], and says what the key allows.
+// is [fault.NotPermitted], and says what the key allows.
 func (k *Key) May(verb KeyVerb, channel string) error {
 	if k.Verbs&KeyAdmin == 0 && verb&^k.Verbs != 0 {
 		return fault.NotPermitted.With(fmt.Sprintf("The key %q allows %v, but not %v.", k.Name, k.Verbs, verb&^k.Verbs))
@@ -120,7 +120,7 @@ func checkKey(k Key) error {
 
 // CreateKey creates a key with the name, verbs, channels, expiry and creator of k. It returns the
 // text of the key, which it does not keep. At most two valid keys may share a name. Errors:
-// [ErrMalformed], [ErrTooMany], [ErrNotStored]; [ErrInvalidKey] if k.Key is not valid any more.
+// [fault.Malformed], [fault.TooManyStored], [fault.NotStored]; [fault.InvalidKey] if k.Key is not valid any more.
 func (a *Authority) CreateKey(k Key) (text string, made Key, err error) {
 	if err := checkKey(k); err != nil {
 		return "", Key{}, malformed(err)
@@ -205,7 +205,7 @@ func (a *Authority) HasKeys() bool {
 }
 
 // CheckKey returns the key with the text, and records that it was used. The error is
-// [ErrInvalidKey], and says whether the key is unknown, expired or revoked.
+// [fault.InvalidKey], and says whether the key is unknown, expired or revoked.
 func (a *Authority) CheckKey(text string) (*Key, error) {
 	hash := digestOf(text)
 	now := time.Now()
@@ -233,7 +233,7 @@ func (a *Authority) CheckKey(text string) (*Key, error) {
 }
 
 // ValidKey returns nil while the key with the ID is neither revoked nor expired. Otherwise the error
-// is [ErrInvalidKey], with the reason.
+// is [fault.InvalidKey], with the reason.
 func (a *Authority) ValidKey(id string) error {
 	a.mu.RLock()
 	defer a.mu.RUnlock()

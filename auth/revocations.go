@@ -22,8 +22,8 @@ type Revocation struct {
 
 // Revoke revokes tokens: when it returns, they are not valid any more. Match reports whether a grant
 // is one of theirs; pass it to [boreas.Hub.RevokeSessions]. If match is nil, nothing was changed.
-// Errors: [ErrNoToken] and [ErrNoKey] for an unknown ID, [ErrMalformed], [ErrTooMany]. With
-// [ErrNotStored] match is not nil: the revocation is in force, but a restart forgets it unless it has
+// Errors: [fault.NoToken] and [fault.NoKey] for an unknown ID, [fault.Malformed], [fault.TooManyStored]. With
+// [fault.NotStored] match is not nil: the revocation is in force, but a restart forgets it unless it has
 // been stored by that time. The authority repeats storing it; the caller may also repeat Revoke.
 //
 // Revoking an opaque or minted token deletes it, and a revoked API key never becomes valid again.
@@ -223,7 +223,7 @@ func (a *Authority) Revoked(r Revocation) (Revocation, bool) {
 
 // Unrevoke cancels a revocation. It returns false if there is none. Opaque and minted tokens and API
 // keys that were revoked do not become valid again. A provider's token does, when it is added the
-// next time. Errors: [ErrNotStored]; [ErrInvalidKey] if r.By is not valid any more.
+// next time. Errors: [fault.NotStored]; [fault.InvalidKey] if r.By is not valid any more.
 func (a *Authority) Unrevoke(r Revocation) (bool, error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()

@@ -86,7 +86,7 @@ func TestShared(t *testing.T) {
 		}
 		revoke(t, b.Authority, Revocation{Key: key.ID})
 		synctest.Wait()
-		if _, err := a.CheckKey(keyText); !errors.Is(err, ErrInvalidKey) {
+		if _, err := a.CheckKey(keyText); !errors.Is(err, fault.InvalidKey) {
 			t.Errorf("a revoked key: %v", err)
 		}
 		if ok, err := b.Unrevoke(Revocation{User: "ann"}); err != nil || !ok {
@@ -149,7 +149,7 @@ func TestConflicts(t *testing.T) {
 		"keys of one name": func(t *testing.T, a, b *node) {
 			createKey(t, a.Authority, Key{Name: "k", Verbs: KeyStats})
 			a.store.before = func() { createKey(t, b.Authority, Key{Name: "k", Verbs: KeyStats}) }
-			if _, _, err := a.CreateKey(Key{Name: "k", Verbs: KeyStats}); !errors.Is(err, ErrMalformed) {
+			if _, _, err := a.CreateKey(Key{Name: "k", Verbs: KeyStats}); !errors.Is(err, fault.Malformed) {
 				t.Errorf("a third key of one name: %v", err)
 			}
 		},
@@ -158,14 +158,14 @@ func TestConflicts(t *testing.T) {
 				createKey(t, a.Authority, Key{Name: fmt.Sprint(i), Verbs: KeyStats})
 			}
 			a.store.before = func() { createKey(t, b.Authority, Key{Name: "x", Verbs: KeyStats}) }
-			if _, _, err := a.CreateKey(Key{Name: "y", Verbs: KeyStats}); !errors.Is(err, ErrTooMany) {
+			if _, _, err := a.CreateKey(Key{Name: "y", Verbs: KeyStats}); !errors.Is(err, fault.TooManyStored) {
 				t.Errorf("one key too many: %v", err)
 			}
 		},
 		"a change after a deletion": func(t *testing.T, a, b *node) {
 			text, made := create(t, a.Authority, Token{User: "u"})
 			a.store.before = func() { revoke(t, b.Authority, Revocation{Token: made.ID}) }
-			if _, _, err := a.UpdateToken(made.ID, TokenChange{Label: &label}); !errors.Is(err, ErrNoToken) {
+			if _, _, err := a.UpdateToken(made.ID, TokenChange{Label: &label}); !errors.Is(err, fault.NoToken) {
 				t.Errorf("a change of a deleted token: %v", err)
 			}
 			if got := verdict(a.Authority, text); got == "valid" {
@@ -204,7 +204,7 @@ func TestConflicts(t *testing.T) {
 		"a token by a revoked key": func(t *testing.T, a, b *node) {
 			_, key := createKey(t, a.Authority, Key{Name: "k", Verbs: KeyTokens})
 			a.store.before = func() { revoke(t, b.Authority, Revocation{Key: key.ID}) }
-			if _, _, err := a.CreateToken(Token{User: "u", Key: key.ID}); !errors.Is(err, ErrInvalidKey) {
+			if _, _, err := a.CreateToken(Token{User: "u", Key: key.ID}); !errors.Is(err, fault.InvalidKey) {
 				t.Errorf("a token by a revoked key: %v", err)
 			}
 		},
@@ -313,11 +313,11 @@ func TestSharedStoreFails(t *testing.T) {
 		lost := func() error { return errors.New("the connection broke") }
 		label := "x"
 		a.store.fail = lost
-		if _, _, err := a.UpdateToken(made.ID, TokenChange{Label: &label}); !errors.Is(err, ErrNotStored) || !strings.Contains(err.Error(), "the store of tokens") {
+		if _, _, err := a.UpdateToken(made.ID, TokenChange{Label: &label}); !errors.Is(err, fault.NotStored) || !strings.Contains(err.Error(), "the store of tokens") {
 			t.Errorf("got %v", err)
 		}
 		a.store.fail = lost
-		if match, err := a.Revoke(Revocation{User: "u"}); match == nil || !errors.Is(err, ErrNotStored) {
+		if match, err := a.Revoke(Revocation{User: "u"}); match == nil || !errors.Is(err, fault.NotStored) {
 			t.Errorf("got %v", err)
 		}
 		if got := verdict(a.Authority, text); got == "valid" {
@@ -337,10 +337,10 @@ func TestSharedStoreFails(t *testing.T) {
 	inPair(t, func(t *testing.T, a, _ *node) {
 		text := mint(t, a.Authority)
 		a.store.goDown(errors.New("no quorum"))
-		if _, err := a.Mint(""); !errors.Is(err, ErrNotStored) {
+		if _, err := a.Mint(""); !errors.Is(err, fault.NotStored) {
 			t.Errorf("mint: %v", err)
 		}
-		if match, err := a.Revoke(Revocation{Token: text}); match == nil || !errors.Is(err, ErrNotStored) {
+		if match, err := a.Revoke(Revocation{Token: text}); match == nil || !errors.Is(err, fault.NotStored) {
 			t.Errorf("revoke: %v", err)
 		}
 		if got := verdict(a.Authority, text); got == "valid" {

@@ -37,19 +37,19 @@ import (
 //   - Two authorities create a key with the same name: the second is refused if two valid keys have
 //     the name already.
 //   - One changes a token while another one deletes or revokes it: if the change comes second it
-//     fails with [ErrNoToken]. If it comes first, the deletion applies to the changed token. A
+//     fails with [fault.NoToken]. If it comes first, the deletion applies to the changed token. A
 //     deleted token never becomes valid again.
 //   - Both change the same token: the second change applies to the result of the first, so both take
 //     effect. If both change the same field, the second one wins.
 //   - One creates a token with an API key that another one revokes: if the creation comes second it
-//     fails with [ErrInvalidKey]. If it comes first, the token is revoked with the key.
+//     fails with [fault.InvalidKey]. If it comes first, the token is revoked with the key.
 //   - Both revoke the tokens of a user, or of a key, or all tokens: the revocations are united.
 //
 // # Failure
 //
 // If Append returns any other error than ErrConflict, the lines may have been kept or not, but not
 // in part. If they were kept, a later Replay returns them, and the change takes effect then. An
-// authority reports such an error to its caller as [ErrNotStored]. It applies a revocation anyway,
+// authority reports such an error to its caller as [fault.NotStored]. It applies a revocation anyway,
 // and repeats the Append until it succeeds.
 //
 // # Concurrency

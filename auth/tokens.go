@@ -105,8 +105,8 @@ type Token struct {
 }
 
 // CreateToken creates an opaque token with the user, label, expiry, rules, info and creator of t. It
-// returns the text of the token, which it does not keep. Errors: [ErrMalformed], [ErrTooMany],
-// [ErrNotStored]; [ErrInvalidKey] if t.Key is not valid any more.
+// returns the text of the token, which it does not keep. Errors: [fault.Malformed], [fault.TooManyStored],
+// [fault.NotStored]; [fault.InvalidKey] if t.Key is not valid any more.
 func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
 	if t.User != "" {
 		if err := access.ValidUser(t.User); err != nil {
@@ -140,7 +140,7 @@ func (a *Authority) CreateToken(t Token) (text string, made Token, err error) {
 	return text, made, nil
 }
 
-// Token returns the token with the ID. The error is [ErrNoToken], also for a token that has expired
+// Token returns the token with the ID. The error is [fault.NoToken], also for a token that has expired
 // or is revoked, and says so.
 func (a *Authority) Token(id string) (Token, error) {
 	a.mu.RLock()
@@ -201,8 +201,8 @@ type TokenChange struct {
 
 // UpdateToken changes an opaque token. It returns the token's new grant: pass it to
 // [boreas.Hub.Regrant]. The sessions must end up with the latest grant, so make one change and its
-// Regrant before the next change. Errors: [ErrNoToken], [ErrMalformed], [ErrTooMany],
-// [ErrNotStored]; [ErrInvalidKey] if change.Key is not valid any more.
+// Regrant before the next change. Errors: [fault.NoToken], [fault.Malformed], [fault.TooManyStored],
+// [fault.NotStored]; [fault.InvalidKey] if change.Key is not valid any more.
 func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *access.Grant, error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()
