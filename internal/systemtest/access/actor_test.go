@@ -14,15 +14,15 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// A scene is some channels on which numbers are published without a pause, and actors
-// that come and go on them until something was taken from them.
+// A scene is a set of channels with a publisher that publishes numbers without a pause, and actors
+// that connect and disconnect until a test takes their access away.
 type scene struct {
 	*site
 	channels []string
-	number   atomic.Int64 // the last that was published, or is being published
-	came     atomic.Int64 // how often an actor got in
+	number   atomic.Int64 // the last number that was published, or is being published
+	came     atomic.Int64 // how many times an actor got access
 	taken    chan struct{}
-	border   int64 // what was published after it was published after taken was closed
+	border   int64 // the last number that may have been published before taken was closed
 
 	acting  sync.WaitGroup
 	pumping sync.WaitGroup
@@ -52,7 +52,7 @@ func (c *scene) pump() {
 	}
 }
 
-// has been taken, says whoever took it.
+// hasBeenTaken tells the actors that their access is gone.
 func (c *scene) hasBeenTaken() {
 	c.border = c.number.Load()
 	close(c.taken)
@@ -67,14 +67,14 @@ func (c *scene) isTaken() bool {
 	}
 }
 
-// busy waits until the actors have got in so many times more.
+// busy waits until the actors have got access this many more times.
 func (c *scene) busy(times int64) {
 	want := c.came.Load() + times
-	c.until("actors that get in", func() bool { return c.came.Load() >= want })
+	c.until("more actors have access", func() bool { return c.came.Load() >= want })
 }
 
-// end waits for the actors, and looks what they got. The last channel is the one that
-// nobody may get any more.
+// end waits for the actors and checks the messages that they received. On the last channel, no
+// actor may receive a message that was published after its access was taken.
 func (c *scene) end(t *testing.T) {
 	t.Helper()
 	c.acting.Wait()
@@ -83,7 +83,7 @@ func (c *scene) end(t *testing.T) {
 	lost := c.channels[len(c.channels)-1]
 	for _, a := range c.actors {
 		if a.highest[lost] > c.border {
-			t.Errorf("%s got number %d, which was published after its access was taken: that was after %d", a, a.highest[lost], c.border)
+			t.Errorf("%s received number %d, but its access was taken after number %d", a, a.highest[lost], c.border)
 		}
 		for _, wrong := range a.wrong {
 			t.Errorf("%s: %s", a, wrong)
@@ -93,7 +93,7 @@ func (c *scene) end(t *testing.T) {
 	c.Must("GET", messages(lost)+"?limit=1000", nil, &page)
 	for _, e := range page.Messages {
 		if strings.Contains(string(e.Message), "late") {
-			t.Errorf("%s was published by who had lost access", e.Message)
+			t.Errorf("%s was published by a client that had lost access", e.Message)
 		}
 	}
 }
@@ -103,16 +103,16 @@ type actor struct {
 	*scene
 	kind, transport, token string
 
-	places  map[string]string // positions to go on from
-	id      string            // the same of a stream of events
-	highest map[string]int64  // number that came, by channel
+	places  map[string]string // the position to resume from, by channel
+	id      string            // the last event ID of a stream of events, to resume from
+	highest map[string]int64  // the highest number received, by channel
 	wrong   []string
 }
 
 func (a *actor) String() string { return a.kind + " over " + a.transport }
 
-// act starts an actor. When something was taken it tries twice more; said tells what it
-// must come to then.
+// act starts an actor. After its access was taken, the actor tries twice more, and said reports
+// whether the outcome is a correct refusal.
 func (c *scene) act(kind, transport, token string, once func(a *actor, stay bool) string, said func(string) bool) {
 	a := &actor{scene: c, kind: kind, transport: transport, token: token, places: make(map[string]string), highest: make(map[string]int64)}
 	c.mu.Lock()
@@ -129,13 +129,13 @@ func (c *scene) act(kind, transport, token string, once func(a *actor, stay bool
 				continue
 			}
 			if late++; !said(outcome) {
-				a.wrong = append(a.wrong, "came after its access was taken, and what it was told is "+outcome)
+				a.wrong = append(a.wrong, "tried after its access was taken, with the wrong outcome: "+outcome)
 			}
 		}
 	})
 }
 
-// refusedToken is what somebody is told whose token was revoked.
+// refusedToken reports whether the outcome is the refusal of a revoked token or key.
 func refusedToken(outcome string) bool {
 	switch outcome {
 	case "token_revoked", "invalid_token", "4300 token_revoked", "invalid_key":
@@ -150,8 +150,9 @@ func (a *actor) see(e wstest.Event) {
 	a.places[e.Channel] = e.Position
 }
 
-// overSocket comes over protocol 2, without waiting for replies; and goes when it has got
-// some messages, or stays until it is sent away. Then it tries to publish.
+// overSocket connects over protocol 2 and does not wait for replies. It leaves after a few
+// messages. With stay, it stays until the server closes the session, and publishes once its access
+// was taken.
 func overSocket(a *actor, stay bool) string {
 	p := &v2Peer{s: a.site, token: a.token}
 	c, err := wstest.Connect("ws://"+a.WS+"/v2", wstest.Options{Context: a.Ctx})
@@ -200,8 +201,9 @@ func overSocket(a *actor, stay bool) string {
 	return outcome
 }
 
-// tookTooMuch tells whether who stays has something from after its access was taken.
-// Where that is from a channel that it may be on, it is all right, but no end will come.
+// tookTooMuch reports whether the actor received messages that were published after its access was
+// taken. If they came from a channel that the actor may still read, they are correct, and no close
+// follows.
 func (a *actor) tookTooMuch() bool {
 	return a.isTaken() && max(a.highest[a.channels[0]], a.highest[a.channels[len(a.channels)-1]]) > a.border+3
 }
@@ -226,7 +228,7 @@ func joinedAll(f wstest.Message) string {
 	return "ok"
 }
 
-// overEvents is the same over a stream of events.
+// overEvents does the same as overSocket over a stream of events. It does not publish.
 func overEvents(a *actor, stay bool) string {
 	p := &ssePeer{s: a.site, token: a.token, since: a.id}
 	defer p.close()
@@ -259,7 +261,7 @@ func overEvents(a *actor, stay bool) string {
 	return outcome
 }
 
-// overOldWire is the same over the classic wire.
+// overOldWire does the same as overSocket over the classic wire. It does not publish.
 func overOldWire(a *actor, stay bool) string {
 	p := &classicPeer{s: a.site, token: a.token}
 	if said := p.come(); said != "ok" {
@@ -268,7 +270,7 @@ func overOldWire(a *actor, stay bool) string {
 	defer p.close()
 	p.c.Send(object{"access_token": a.token})
 	p.c.Send(object{"channels": object{"join": a.channels, "leave": []string{}}})
-	outcome := "invalid_token" // if nothing comes
+	outcome := "invalid_token" // the outcome if no message arrives
 	for left := 1 + rand.N(5); left > 0 || stay; left-- {
 		select {
 		case e, ok := <-p.comes:
@@ -280,13 +282,14 @@ func overOldWire(a *actor, stay bool) string {
 			continue
 		case <-a.taken:
 		}
-		// It is not told, and stays: some more is published, and whatever comes is looked at.
+		// The classic wire sends no error, so the actor stays connected: wait for a few more
+		// publications, then check the messages that arrived.
 		if !p.heard() {
 			return outcome
 		}
 		for from := a.number.Load(); a.number.Load() < from+3; {
 			if a.Ctx.Err() != nil {
-				return "no numbers any more"
+				return "the publisher has stopped"
 			}
 		}
 		p.heard()

@@ -8,10 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestOursAreNotAskedAbout shows to subscribers' ports what the server itself has made, and
-// what looks so, with a backend that would take anything. A token that was deleted must not
-// come back that way, and a key that was shown at the wrong place must not be passed on.
-func TestOursAreNotAskedAbout(t *testing.T) {
+// TestBackendIsNotAskedAboutOwnTokens sends credentials that the server made, or that look as if it
+// had, to the subscribers' port. The backend would accept all of them. It must not be asked:
+// otherwise a deleted token would become valid again, and a key sent to the wrong port would reach
+// the backend.
+func TestBackendIsNotAskedAboutOwnTokens(t *testing.T) {
 	s := newSite(t, nil)
 	deleted := s.NewToken(object{"user": "ann"})
 	s.Must("DELETE", "/v2/tokens/"+deleted.ID, nil, nil)
@@ -29,14 +30,15 @@ func TestOursAreNotAskedAbout(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if n := s.Backend.Asked.Load(); n > 0 {
-		t.Errorf("the backend was asked about %d of them", n)
+		t.Errorf("the server asked the backend about %d of its own credentials", n)
 	}
 }
 
-// TestABackendsTokenComesBack: a user's revocation takes what was issued until then, and a backend
-// issues anew each time that it is asked. So who revokes there, too, revokes first there;
-// a token that is named is gone whatever the backend says.
-func TestABackendsTokenComesBack(t *testing.T) {
+// TestBackendTokenAfterRevocation revokes a backend's token by user and by text. The revocation of a
+// user ends the tokens issued before it, and each answer of the backend issues the token anew. An
+// operator who revokes a user in the backend as well must therefore do so there first. A token
+// revoked by its text stays refused, whatever the backend answers.
+func TestBackendTokenAfterRevocation(t *testing.T) {
 	s := newSite(t, nil)
 	const token = "theirs-to-come-back"
 	show := func() string {
@@ -44,16 +46,16 @@ func TestABackendsTokenComesBack(t *testing.T) {
 		defer p.close()
 		return p.come()
 	}
-	const ttl = 0.4 // seconds; it is asked again after half of it
+	const ttl = 0.4 // in seconds; the server asks again after half of it
 	s.Backend.Accept(token, object{"user": "ann", "ttl": ttl})
 	if said := show(); said != "ok" {
 		t.Error(said)
 	}
 	s.Must("POST", "/v2/revocations", object{"user": "ann"}, nil)
-	s.until("the backend vouches for it once more", func() bool { return show() == "ok" })
+	s.until("the backend accepts the token again", func() bool { return show() == "ok" })
 	s.Must("POST", "/v2/revocations", object{"token": token}, nil)
 	asked := s.Backend.Asked.Load
-	for before, from := asked(), time.Now(); asked() < before+2 && time.Since(from) < patience; { // once more and longer
+	for before, from := asked(), time.Now(); asked() < before+2 && time.Since(from) < patience; { // until the server has asked at least once more
 		if said := show(); said != "token_revoked" {
 			t.Fatal(said)
 		}

@@ -24,9 +24,8 @@ import (
 	"github.com/boreas-pubsub/boreas/ws"
 )
 
-// A stage is a site whose parts are put together as the server puts them, but for two
-// places where a test can act in between: once a token was found good, and before
-// a join reads what it has missed. Each time once.
+// A stage is a site whose parts are put together as the server does, with two places where a test
+// can act once: after a token was accepted, and before a join reads its missed messages.
 type stage struct {
 	*site
 	checked, reading atomic.Pointer[func()]
@@ -90,19 +89,19 @@ func newStage(t testing.TB) *stage {
 	return s
 }
 
-// ways are how access is taken in these tests.
+// ways are the ways in which these tests take access away.
 var ways = []string{tokenRevoked, userRevoked, keyRevoked, allRevoked, rulesChanged}
 
-// TestTakenBetween revokes access at three moments: while the backend's answer, which accepts
+// TestRevocationBetweenSteps revokes access at three moments: while the backend's answer, which accepts
 // the token, is under way; just after the token was accepted; and just before a join reads the
 // messages that its session has missed. On every transport, the client receives nothing.
-func TestTakenBetween(t *testing.T) {
+func TestRevocationBetweenSteps(t *testing.T) {
 	for _, when := range []string{"decided", "checked", "reading"} {
 		for _, how := range ways {
 			t.Run(when+", "+how, func(t *testing.T) {
 				got, want := map[string]string{}, map[string]string{}
 				for _, transport := range []string{overV2, handshake, overSSE, overClassic} {
-					if when == "reading" && transport == overClassic { // which reads nothing
+					if when == "reading" && transport == overClassic { // the classic wire reads no history
 						continue
 					}
 					for _, kind := range kinds[:5] {
@@ -157,14 +156,14 @@ func (s *stage) taken(when, how, transport, kind string) string {
 	defer c.peer.close()
 	said := c.peer.do(c.verb, c.channel())
 	if s.checked.Load() != nil || s.reading.Load() != nil || s.Backend.Decided.Load() != nil {
-		return "it never came to the place in between"
+		return "the server never reached the place where the test acts"
 	}
 	return said
 }
 
-// takenBetween says what a client is told in the end.
+// takenBetween returns the outcome that the client must see.
 func takenBetween(when, how, transport string) string {
-	changed := when == "checked" && how == rulesChanged // what it was given is not what the token gives now
+	changed := when == "checked" && how == rulesChanged // the permissions granted at the check differ from the token's current ones
 	switch {
 	case changed && transport == overClassic:
 		return "1008"
@@ -174,7 +173,7 @@ func takenBetween(when, how, transport string) string {
 		return "rules_changed"
 	case changed:
 		return "4102 rules_changed"
-	case when == "reading" && how == rulesChanged: // it has the new rules, and is told what they say
+	case when == "reading" && how == rulesChanged: // the session already has the new rules, so the reply applies them
 		return "not_permitted"
 	case when == "decided" && transport == handshake: // it never had the permission that was revoked
 		return "401 token_revoked"

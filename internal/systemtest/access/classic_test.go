@@ -8,18 +8,18 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// A classicPeer speaks the classic wire, which answers nothing. What became of its token
-// shows in what it gets, and in what the API tells of its channel.
+// A classicPeer speaks the classic wire, which sends no replies. The state of its token shows only
+// in the messages that it receives and in the API's list of its channel.
 type classicPeer struct {
 	s       *site
 	token   string
 	channel string
 	c       *wstest.Conn
-	comes   chan wstest.Event // closed at the end
-	ended   chan struct{}     // closed then, too
+	comes   chan wstest.Event // closed when the connection ends
+	ended   chan struct{}     // closed when the connection ends
 	pongs   chan string
 	got     []wstest.Event
-	end     string // how it ended, once ended is closed
+	end     string // how the connection ended, once ended is closed
 }
 
 func (p *classicPeer) come() string {
@@ -39,7 +39,7 @@ func (p *classicPeer) read() {
 	for {
 		text, err := p.c.Next()
 		if err != nil {
-			if p.end = "an end without a word"; wstest.Code(err) != 0 {
+			if p.end = "ended without a close code"; wstest.Code(err) != 0 {
 				p.end = fmt.Sprint(wstest.Code(err))
 			}
 			return
@@ -52,10 +52,10 @@ func (p *classicPeer) read() {
 	}
 }
 
-// heard waits until the server has dealt with what was said: it answers pings in their
-// turn. It returns false if the connection has ended.
+// heard waits until the server has processed the messages sent so far, because it answers pings in
+// order. It returns false if the connection has ended.
 func (p *classicPeer) heard() bool {
-	io.WriteString(p.c, wstest.Ping("")) //nolint:errcheck // the end is noticed by reading
+	io.WriteString(p.c, wstest.Ping("")) //nolint:errcheck // read reports the end
 	select {
 	case <-p.pongs:
 		return true
@@ -81,11 +81,11 @@ func (p *classicPeer) do(_, channel string) string {
 	}
 }
 
-// fate tells whether the peer is on its channel, and whether what it gets is in keeping
+// fate reports whether the peer is on its channel, and checks that the messages it receives agree
 // with that.
 func (p *classicPeer) fate(ending bool) string {
 	if ending {
-		p.s.until("the end of a classic token", func() bool { return p.s.on(p.channel) == 0 })
+		p.s.until("the classic token has left its channel", func() bool { return p.s.on(p.channel) == 0 })
 	}
 	if !p.heard() {
 		return p.end
@@ -95,7 +95,7 @@ func (p *classicPeer) fate(ending bool) string {
 	p.s.publish(p.channel, marker)
 	switch {
 	case on && !p.gets(marker):
-		return "on its channel, and nothing comes"
+		return "on its channel, but receives nothing"
 	case on:
 		return "lives"
 	case !p.heard():
@@ -107,7 +107,7 @@ func (p *classicPeer) fate(ending bool) string {
 			p.got = append(p.got, e)
 		default:
 			if holds(p.got, marker) == "ok" {
-				return "not on its channel, and gets its messages"
+				return "not on its channel, but receives its messages"
 			}
 			return "anonymous"
 		}

@@ -1,12 +1,12 @@
-// Package access proves docs/security.md on the whole server, from outside. It has
-// tests only:
+// Package access tests the rules of docs/security.md on the whole server, from outside. It
+// contains only tests:
 //
-//   - the matrix: every verb, over every transport, by every kind of token and key, in every
-//     state that one can be in, against a table written from the documents;
-//   - revocation while clients connect, join, publish and come back: nothing that is
-//     published after the call has returned reaches whom it is about;
-//   - secrets: after a run in which all goes wrong that can, no log, metric, error text,
-//     page or file has one, but for the few places that are named.
+//   - the matrix: every verb, over every transport, with every kind of token and key, in every
+//     state, against a table written from the documents;
+//   - revocation while clients connect, join, publish and reconnect: a message published after the
+//     call has returned reaches no client that lost access;
+//   - secrets: after a run with every kind of error, no log, metric, error text, page or file
+//     contains a secret, except in the few listed places.
 //
-// REVOCATION_ROUNDS is how many rounds of revocations there are: for a soak.
+// REVOCATION_ROUNDS is the number of rounds of revocations, for a soak test.
 package access

@@ -6,8 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestGrace revokes a user with a grace. Who shows another token in that time stays; who
-// does not, or cannot, is cut off at its end.
+// TestGrace revokes a user with a grace. A session that sends another token in that time stays; any
+// other session is closed when the grace ends.
 func TestGrace(t *testing.T) {
 	s := newSite(t, nil)
 	token := s.NewToken(object{"user": "ann"}).Token
@@ -29,10 +29,10 @@ func TestGrace(t *testing.T) {
 	s.Must("POST", "/v2/revocations", object{"user": "ann", "grace": 2}, nil)
 	late := &v2Peer{s: s, token: token}
 	if said := late.come(); said != "token_revoked" {
-		t.Errorf("who comes in the grace: %s", said)
+		t.Errorf("a client that connects during the grace: %s", said)
 	}
 	late.close()
-	for told := false; !told; { // without which it could not know
+	for told := false; !told; { // this message asks the client to refresh
 		f, err := stays.c.NextMessage()
 		if err != nil {
 			t.Fatal(err)
@@ -48,15 +48,15 @@ func TestGrace(t *testing.T) {
 	}
 	want := map[string]string{overV2: "4300 token_revoked", overSSE: "goodbye token_revoked", overClassic: "anonymous"}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("at its end (-want +got):\n%s", diff)
+		t.Errorf("after the grace (-want +got):\n%s", diff)
 	}
 	if fate := stays.fate(false); fate != "lives" {
-		t.Errorf("who has shown another token: %s", fate)
+		t.Errorf("the client that sent another token: %s", fate)
 	}
 }
 
-// TestLifeCutShort gives a token an end that has none: its sessions end then.
-func TestLifeCutShort(t *testing.T) {
+// TestExpiryAdded gives an expiry to a token without one. Its sessions are closed when it expires.
+func TestExpiryAdded(t *testing.T) {
 	s := newSite(t, nil)
 	m := s.NewToken(object{"user": "ann"})
 	got, peers := map[string]string{}, map[string]peer{overV2: &v2Peer{s: s, token: m.Token}, overSSE: &ssePeer{s: s, token: m.Token}}

@@ -16,14 +16,14 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
-// A cell is one verb over one transport by one kind of identity in one state.
+// A cell is one verb over one transport, with one kind of token or key in one state.
 type cell struct {
 	s                            *site
 	transport, verb, kind, state string
 
-	name          string // of its channels and its user
+	name          string // the prefix of its channels, and its user
 	life          time.Duration
-	shown, second string // tokens or key; the second one to refresh with
+	shown, second string // tokens or key; the second token is for the refresh
 	id, key       string // ID of the token or key, and that of the key that made it
 	ends          time.Time
 	peer          peer
@@ -34,12 +34,12 @@ func randomName() string { return strings.ToLower(rand.Text()[:12]) }
 
 func (c *cell) channel() string { return c.name + ".a" }
 
-// asked is the verb of the rules that the cell's own verb needs beside "join".
+// asked returns the verb that a rule must allow for the cell's own verb. Verbs that join also need "join".
 func (c *cell) asked() string {
 	return map[string]string{join: "join", last: "history", publish: "publish", history: "history", presents: "presence", watch: "presence"}[c.verb]
 }
 
-// rules are those of the cell's token.
+// rules returns the rules of the cell's token.
 func (c *cell) rules(state string) []object {
 	all, others := []string{"join", "publish", "history", "presence"}, []string{}
 	for _, verb := range all {
@@ -57,7 +57,7 @@ func (c *cell) rules(state string) []object {
 	return []object{{"channels": mine, "allow": all}}
 }
 
-// make makes the identity.
+// make makes the cell's token or key.
 func (c *cell) make() {
 	c.name = randomName()
 	c.s.publish(c.channel(), before)
@@ -119,9 +119,9 @@ func (c *cell) makeKey() {
 		verbs = []string{"sessions"}
 	}
 	switch c.state {
-	case denied: // by its verbs
+	case denied: // its verbs do not include the one needed
 		verbs = []string{"stats"}
-	case noRule: // for the channel
+	case noRule: // it is for other channels
 		channel = "other.*"
 	}
 	k := c.s.NewKey(object{"name": c.name, "verbs": verbs, "channels": []string{channel}, "expires": c.ends.UTC().Format(time.RFC3339Nano)})
@@ -141,8 +141,8 @@ func (c *cell) newPeer() peer {
 	}
 }
 
-// begin makes the identity, lets it end if it is to have ended, and does the verb. If the
-// machine is so slow that it has ended by then, it gets a longer life.
+// begin makes the token or key, waits for its expiry if the state is expired, and does the verb. If
+// a slow machine lets it expire too early, begin starts again with a longer TTL.
 func (c *cell) begin() {
 	for c.life = 2 * time.Second; ; c.life *= 2 {
 		c.make()
@@ -161,8 +161,8 @@ func (c *cell) begin() {
 	}
 }
 
-// witnessed returns when the server has found a token ended that ends so long after the
-// cell's: it looks at each session once a second.
+// witnessed returns once the server has noticed the expiry of a token that expires this long after
+// the cell's. The server checks each session once a second.
 func (c *cell) witnessed(after time.Duration) {
 	end := c.ends.Add(after)
 	for life := 2 * time.Second; time.Now().Before(end); life *= 2 {
@@ -171,14 +171,15 @@ func (c *cell) witnessed(after time.Duration) {
 			return
 		}
 		if time.Now().Before(end) {
-			c.s.Errorf("a witness: %s", said)
+			c.s.Errorf("a witness could not connect: %s", said)
 			return
 		}
-		end = time.Now().Add(life) // its token had ended before it came
+		end = time.Now().Add(life) // the witness's token had expired before it connected
 	}
 }
 
-// witness comes with a token that ends at that time, and waits for the end of its session.
+// witness connects with a token that expires at that time, and waits until the server closes the
+// session.
 func (c *cell) witness(end time.Time) string {
 	c.s.Progress(end)
 	a := c.s.Ask(c.s.Admin, "POST", "/v2/tokens", object{"expires": end.UTC().Format(time.RFC3339Nano)})
@@ -220,7 +221,7 @@ func (c *cell) change() {
 
 func (c *cell) revoke(what object) { c.s.Must("POST", "/v2/revocations", what, nil) }
 
-// finish looks what has become of it.
+// finish records the outcome.
 func (c *cell) finish() {
 	defer c.peer.close()
 	switch c.state {
@@ -237,7 +238,7 @@ func (c *cell) finish() {
 	}
 }
 
-// each runs one step of all cells, some at a time.
+// each runs one step of all cells, a limited number at a time.
 func each(cells []*cell, step func(*cell)) {
 	const atOnce = 32
 	var running sync.WaitGroup
@@ -253,7 +254,7 @@ func each(cells []*cell, step func(*cell)) {
 	running.Wait()
 }
 
-// cellsOf are the cells of one state, on a server of their own.
+// cellsOf returns the cells of one state, which have a server of their own.
 func cellsOf(s *site, state string) (cells []*cell) {
 	for _, transport := range []string{overClassic, overV2, overSSE, overHTTP} {
 		for _, verb := range verbsOf[transport] {
@@ -265,8 +266,8 @@ func cellsOf(s *site, state string) (cells []*cell) {
 	return cells
 }
 
-// TestMatrix does everything that can be done, over everything, as everybody, and
-// compares all of what comes of it with the oracle's table.
+// TestMatrix tries every verb over every transport with every kind of token and key in every state,
+// and compares the outcomes with the oracle's table.
 func TestMatrix(t *testing.T) {
 	var all []*cell
 	var group sync.WaitGroup
@@ -286,7 +287,7 @@ func TestMatrix(t *testing.T) {
 	}
 	got := lines(all, func(c *cell) string { return c.out })
 	want := lines(all, func(c *cell) string { return expect(c.transport, c.verb, c.kind, c.state) })
-	t.Logf("%d cells, and %d that cannot be:\n%s", n, len(all)-n, table(got))
+	t.Logf("%d cells, and %d impossible ones:\n%s", n, len(all)-n, table(got))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the matrix (-oracle +server):\n%s", diff)
 	}
@@ -307,7 +308,7 @@ func runState(s *site, state string, cells []*cell) {
 	each(possible, (*cell).finish)
 }
 
-// lines has a line for each transport, verb and state.
+// lines returns a line for each transport, verb and state.
 func lines(cells []*cell, of func(*cell) string) (all []string) {
 	all = append(all, "transport\tverb\tstate\t"+strings.Join(kinds, "\t"))
 	for i, c := range cells {

@@ -2,8 +2,8 @@ package access
 
 import "strings"
 
-// This file says what must come of everything, from docs/security.md, docs/protocol.md,
-// docs/classic-wire.md and docs/http-api.md. It knows nothing of the code.
+// This file contains the required outcomes, from docs/security.md, docs/protocol.md,
+// docs/classic-wire.md and docs/http-api.md. It does not depend on the code.
 
 // The transports.
 const (
@@ -20,7 +20,7 @@ var verbsOf = map[string][]string{
 	overHTTP:    {publish, history, presents},
 }
 
-// The kinds of identity.
+// The kinds of tokens and keys.
 const (
 	opaque    = "opaque"
 	hs256     = "HS256"
@@ -32,7 +32,8 @@ const (
 
 var kinds = []string{opaque, hs256, es256, byBackend, classical, apiKey}
 
-// The states that an identity can be in, or come into.
+// The states of a token or key. Some are there from the start, and some begin while the session
+// lives.
 const (
 	allowed      = "allowed"
 	denied       = "denied by a rule"
@@ -49,15 +50,15 @@ const (
 
 var states = []string{allowed, denied, noRule, expired, ends, tokenRevoked, userRevoked, keyRevoked, allRevoked, rulesChanged, refreshed}
 
-// impossible says why there is no such thing; "" if there is.
+// impossible returns the reason why the combination cannot exist, or "".
 func impossible(transport, kind, state string) string {
 	switch {
 	case kind == apiKey && transport != overHTTP:
 		return "- keys are for the API"
 	case state == refreshed && transport == overClassic:
-		return "- is not told of the end"
+		return "- gets no notice of the expiry"
 	case state == refreshed && transport == overSSE:
-		return "- shows no other token"
+		return "- cannot send another token"
 	case state == refreshed && transport == overHTTP:
 		return "- has no session"
 	}
@@ -65,7 +66,7 @@ func impossible(transport, kind, state string) string {
 	case classical + ", " + denied, classical + ", " + noRule, classical + ", " + rulesChanged:
 		return "- has no rules"
 	case classical + ", " + expired, classical + ", " + ends, classical + ", " + refreshed:
-		return "- has no end"
+		return "- has no expiry"
 	case classical + ", " + userRevoked:
 		return "- has no user"
 	case hs256 + ", " + rulesChanged, es256 + ", " + rulesChanged:
@@ -80,8 +81,8 @@ func impossible(transport, kind, state string) string {
 	return ""
 }
 
-// expect says what comes of a verb; and, where the state comes meanwhile, what has become
-// of the session then, and what comes of the same verb when the same is shown once more.
+// expect returns the required outcome of a verb. If the state begins later, the outcome also has
+// the fate of the session and the result of the same verb with the same token or key afterwards.
 func expect(transport, verb, kind, state string) string {
 	if why := impossible(transport, kind, state); why != "" {
 		return why
@@ -89,7 +90,7 @@ func expect(transport, verb, kind, state string) string {
 	switch state {
 	case allowed:
 		return "ok"
-	case refreshed: // the session goes on, and does the same on another channel
+	case refreshed: // the session stays, and the verb works on another channel
 		return "ok, lives, ok"
 	case denied, noRule, expired:
 		return refusal(transport, kind, state)
@@ -97,7 +98,7 @@ func expect(transport, verb, kind, state string) string {
 	return strings.Join(nonEmpty("ok", session(transport, verb, state), again(transport, kind, state)), ", ")
 }
 
-// session says what becomes of a session; HTTP has none.
+// session returns the fate of a session; HTTP has no sessions.
 func session(transport, verb, state string) string {
 	reason, code := "token_revoked", "4300"
 	switch state {
@@ -106,7 +107,7 @@ func session(transport, verb, state string) string {
 	case rulesChanged:
 		reason, code = "rules_changed", "4102"
 		joins := verb == join || verb == watch
-		if !joins && transport != overHTTP { // the rest can be refused when it is asked for
+		if !joins && transport != overHTTP { // other verbs are refused at the next request
 			return "lives"
 		}
 	}
@@ -117,25 +118,25 @@ func session(transport, verb, state string) string {
 		return code + " " + reason
 	case transport == overSSE:
 		return "goodbye " + reason
-	case state == rulesChanged: // it could not be told that it no longer gets what it did
+	case state == rulesChanged: // the wire has no error that reports a lost channel
 		return "1008"
 	default:
 		return "anonymous"
 	}
 }
 
-// again says what comes of the same token or key afterwards.
+// again returns the result of the same token or key afterwards.
 func again(transport, kind, state string) string {
 	switch {
-	case kind == apiKey && state == allRevoked: // which is about tokens
+	case kind == apiKey && state == allRevoked: // issued_before revokes tokens only
 		return "ok"
-	case kind == byBackend && state == ends: // it is asked once more
+	case kind == byBackend && state == ends: // the server asks the backend again
 		return "ok"
 	}
 	return refusal(transport, kind, state)
 }
 
-// refusal says how a transport says no.
+// refusal returns the error with which a transport refuses.
 func refusal(transport, kind, state string) string {
 	if transport == overClassic {
 		return "ignored"
@@ -147,12 +148,12 @@ func refusal(transport, kind, state string) string {
 		switch kind {
 		case apiKey:
 			return "invalid_key"
-		case byBackend: // which says so itself
+		case byBackend: // the backend itself refuses it
 			return "invalid_token"
 		}
 		return "token_expired"
 	case tokenRevoked:
-		if kind == opaque || kind == classical { // it is deleted, and so is not known
+		if kind == opaque || kind == classical { // it is deleted, so the server does not know it
 			return "invalid_token"
 		}
 	}

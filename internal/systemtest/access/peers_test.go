@@ -10,17 +10,16 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// A peer is a client of one transport that shows one token.
+// A peer is a client of one transport with one token.
 type peer interface {
-	// do does what the verb says on a channel, after it has come in if it had not. It
-	// returns "ok" if all of it happened, or what refused it.
+	// do connects, if necessary, and does the verb on a channel. It returns "ok" if every step
+	// succeeded, or else the refusal.
 	do(verb, channel string) string
 
-	// fate tells what has become of its session: "lives", or how it ended. With ending it
-	// waits for the end.
+	// fate returns "lives" or how the session ended. With ending, it waits for the end.
 	fate(ending bool) string
 
-	// close ends it.
+	// close ends the session.
 	close()
 }
 
@@ -34,22 +33,22 @@ const (
 	presents = "presence request"
 )
 
-// before is what the operator has published on each channel before a peer does anything.
+// before is the message that the operator publishes on each channel before a peer connects.
 const before = "before"
 
 // A v2Peer speaks protocol 2.
 type v2Peer struct {
 	s       *site
 	token   string
-	early   bool // shows its token when it connects
+	early   bool // send the token in the handshake
 	c       *wstest.Conn
 	id      int
-	got     []wstest.Event // what came beside the replies
+	got     []wstest.Event // the messages that arrived besides the replies
 	goodbye string         // the code in the goodbye
 	end     string         // how the session ended; "" while it lives
 }
 
-// errOver tells that a session has ended.
+// errOver reports that a session has ended.
 var errOver = errors.New("the session has ended")
 
 func (p *v2Peer) read() (wstest.Message, error) {
@@ -87,7 +86,7 @@ func (p *v2Peer) request(name string, body object) (wstest.Message, error) {
 	}
 }
 
-// come connects and shows the token.
+// come connects and sends the token.
 func (p *v2Peer) come() string {
 	options := wstest.Options{Context: p.s.Ctx}
 	if p.early {
@@ -108,7 +107,7 @@ func (p *v2Peer) come() string {
 	return p.show(p.token)
 }
 
-// show shows a token.
+// show sends another token.
 func (p *v2Peer) show(token string) string {
 	return p.outcome(p.request("auth", object{"token": token}))
 }
@@ -169,11 +168,11 @@ func (p *v2Peer) do(verb, channel string) string {
 		return said
 	}
 	if verb == last && !p.gets(before) {
-		return "not what was there before"
+		return "the message published before did not arrive"
 	}
 	p.s.publish(channel, "after")
 	if !p.gets("after") {
-		return "joined, and nothing comes"
+		return "joined, but receives nothing"
 	}
 	return "ok"
 }
@@ -188,7 +187,7 @@ func (p *v2Peer) gets(message string) bool {
 	return true
 }
 
-// holds looks for a message among others.
+// holds returns "ok" if the list contains the message.
 func holds(list []wstest.Event, message string) string {
 	for _, e := range list {
 		if string(e.Message) == `"`+message+`"` {
@@ -198,7 +197,7 @@ func holds(list []wstest.Event, message string) string {
 	return fmt.Sprintf("no %s among %d messages", message, len(list))
 }
 
-// has looks for a message in a channel's history.
+// has returns "ok" if the channel's history contains the message.
 func (s *site) has(channel, message string) string {
 	s.Helper()
 	var page struct{ Messages []wstest.Event }
@@ -231,7 +230,7 @@ func (p *v2Peer) close() {
 	}
 }
 
-// An httpPeer asks the API, with its token as if it were a key.
+// An httpPeer calls the API with its token in place of a key.
 type httpPeer struct {
 	s     *site
 	token string

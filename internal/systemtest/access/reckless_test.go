@@ -18,15 +18,15 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// reckless is a site and those who use it, who show their secrets in all the wrong places.
+// reckless is a site whose clients send their secrets to all the wrong places.
 type reckless struct {
 	*site
 	secrets []secret
-	opaque  made   // a token that is valid
-	classic string // the same
+	opaque  made   // valid
+	classic string // valid
 }
 
-// knows notes a secret and returns it.
+// knows records a secret and returns it.
 func (r *reckless) knows(kind, text string) string {
 	r.secrets = append(r.secrets, secret{kind, text})
 	return text
@@ -37,7 +37,8 @@ func (r *reckless) invents(front string) string {
 	return r.knows("made up", front+rand.Text()+rand.Text()[:17])
 }
 
-// knowsJWT notes a JWT: what is in front of its signature is no secret alone.
+// knowsJWT records the signature of a JWT and the rest of its payload: the header alone is not a
+// secret.
 func (r *reckless) knowsJWT(token string) string {
 	r.secrets = append(r.secrets, secret{"JWT", token[strings.LastIndex(token, ".")+1:]}, secret{"JWT", strings.Split(token, ".")[1][16:]})
 	return token
@@ -62,14 +63,14 @@ func newReckless(t *testing.T) *reckless {
 	return r
 }
 
-// keeps makes a site remember all that is answered, from the first answer on.
+// keeps makes a site record all responses, from the first one on.
 func (r *reckless) keeps(s *site) { s.keep = true }
 
 func (r *reckless) claims(user string, expires time.Duration) object {
 	return issuer.Claims(object{"sub": user, "exp": time.Now().Add(expires).Unix(), "boreas": everything})
 }
 
-// comesIn lets everybody in, over everything.
+// comesIn connects with every kind of token over every transport.
 func (r *reckless) comesIn() {
 	r.opaque = r.NewToken(object{"user": "ann", "label": "phone", "ttl": 3600})
 	r.knows("opaque", r.opaque.Token)
@@ -95,7 +96,7 @@ func (r *reckless) comesIn() {
 	}
 }
 
-// connect opens a WebSocket, says something, and closes it when all was answered.
+// connect opens a WebSocket, sends the messages, and closes it after the last reply.
 func (r *reckless) connect(path string, header http.Header, says ...string) {
 	r.Helper()
 	c, err := wstest.Connect("ws://"+r.WS+path, wstest.Options{Header: header, Context: r.Ctx})
@@ -105,7 +106,7 @@ func (r *reckless) connect(path string, header http.Header, says ...string) {
 		r.seen = append(r.seen, answer{Request: "GET " + path, Status: refused.Response.StatusCode, Header: refused.Response.Header, Body: []byte(refused.Body)})
 		return
 	case err != nil:
-		r.Errorf("%.10s: no answer", path)
+		r.Errorf("%.10s: no response", path)
 		return
 	}
 	defer c.Close()
@@ -113,7 +114,7 @@ func (r *reckless) connect(path string, header http.Header, says ...string) {
 		c.Send(text)
 	}
 	if !strings.HasPrefix(path, "/v2") {
-		io.WriteString(c, wstest.Ping("")) // the server answers it after the messages
+		io.WriteString(c, wstest.Ping("")) // the server answers a ping after the messages before it
 		for op := byte(0); err == nil && op != wstest.OpPong; {
 			op, _, err = c.Frame()
 		}
@@ -131,7 +132,7 @@ func (r *reckless) connect(path string, header http.Header, says ...string) {
 	}
 }
 
-// isRefused shows what is not valid, everywhere.
+// isRefused sends invalid credentials, and valid ones without the permission, everywhere.
 func (r *reckless) isRefused() {
 	expired := r.knowsJWT(r.Issuer.HS256(r.claims("cid", -time.Hour)))
 	stranger := r.claims("eve", time.Hour)
@@ -169,8 +170,7 @@ func (r *reckless) isRefused() {
 	r.Request("GET", "http://"+r.WS+"/v2/events?channel=secrets", "", nil, header("Authorization", "Basic "+basic))
 }
 
-// isMalformed shows what is valid and what is not in bodies, paths and queries that
-// are wrong.
+// isMalformed sends valid and invalid credentials in malformed bodies, paths and queries.
 func (r *reckless) isMalformed() {
 	for _, token := range []string{r.opaque.Token, r.classic, r.Admin, r.invents("bt_"), r.invents("bk_"), r.knowsJWT(r.Issuer.HS256(r.claims("cid", 2*time.Hour)))} {
 		for _, body := range []string{
@@ -180,7 +180,7 @@ func (r *reckless) isMalformed() {
 		} {
 			for _, path := range []string{"/v2/tokens/inspect", "/v2/revocations", "/v2/tokens", "/v2/keys"} {
 				if json.Valid([]byte(body)) && path == "/v2/revocations" && strings.HasPrefix(body, `{"key":"`) {
-					continue // it would be a revocation, or name a key's ID that is none
+					continue // it could revoke the key, or be the valid ID of a key that does not exist
 				}
 				r.Ask(r.Admin, "POST", path, body)
 			}
@@ -204,7 +204,7 @@ func (r *reckless) isMalformed() {
 	}
 }
 
-// losesAccess takes tokens and keys back that are in use, by their text where that can be.
+// losesAccess revokes tokens and keys that are in use, by their text where the API allows it.
 func (r *reckless) losesAccess() {
 	gone := r.knows("classic", r.site.NewClassic(r.Admin))
 	r.Ask(r.Admin, "DELETE", "/token/"+gone, nil)
@@ -225,9 +225,9 @@ func (r *reckless) losesAccess() {
 	r.Ask(key.Key, "POST", "/v2/tokens", object{})
 }
 
-// findsNobody asks while who is to be asked fails.
+// findsNobody sends tokens while the backend fails.
 func (r *reckless) findsNobody() {
-	for _, status := range []int64{500, 418, 200} { // 200 without a body says nothing
+	for _, status := range []int64{500, 418, 200} { // a 200 without a body is not a decision
 		r.Backend.Status.Store(status)
 		token := r.invents("theirs-")
 		r.Ask(token, "POST", messages("secrets"), "1")

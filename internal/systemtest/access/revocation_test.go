@@ -11,7 +11,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
-// rounds is how often each test of this file does it all.
+// rounds returns how many times the tests of this file repeat.
 func rounds(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("REVOCATION_ROUNDS")
@@ -25,18 +25,19 @@ func rounds(t *testing.T) int {
 	return n
 }
 
-// transports are the ways in which actors come.
+// transports are the transports of the actors.
 var transports = map[string]func(*actor, bool) string{
 	overV2: overSocket, overSSE: overEvents, overClassic: overOldWire, overHTTP: overRequests,
 }
 
-// A holding is what actors have, and what it is to be revoked by.
+// A holding is a token or key of the actors, and the body of the request that revokes it.
 type holding struct {
 	token string // or key
 	what  object
 }
 
-// holdings makes one of each kind that can be revoked in that way. They are one user's.
+// holdings makes one token or key of each kind that can be revoked in that way. All of them belong
+// to one user.
 func holdings(s *site, how, user string) map[string]holding {
 	key := s.NewKey(object{"name": user, "verbs": []string{"tokens", "publish"}})
 	claims := issuer.Claims(object{"sub": user, "iat": float64(time.Now().UnixMilli()+1) / 1000, "boreas": everything, "jti": randomName()})
@@ -67,7 +68,7 @@ func holdings(s *site, how, user string) map[string]holding {
 			switch kind {
 			case hs256:
 				h.what = object{"key": "hs-" + user}
-			case es256, byBackend: // the key has signed those of all rounds; no key has made it
+			case es256, byBackend: // the JWT key signs the tokens of all rounds, and no API key made the backend's token
 				h.what = nil
 			}
 		case allRevoked:
@@ -87,10 +88,9 @@ func holdings(s *site, how, user string) map[string]holding {
 
 var everything = []object{{"channels": []string{"**"}, "allow": []string{"join", "publish", "history", "presence"}}}
 
-// TestRevocation takes tokens and keys back while those who have them come, join, go on
-// where they were, publish and go, without a pause and over all transports. What is
-// published after the call has returned reaches none of them, and nothing that they do
-// then is done.
+// TestRevocation revokes tokens and keys while their clients connect, join, resume, publish and
+// leave, without a pause and over all transports. A message published after the call has returned
+// must not reach them, and none of their later requests may succeed.
 func TestRevocation(t *testing.T) {
 	for _, how := range []string{tokenRevoked, userRevoked, keyRevoked, allRevoked} {
 		t.Run(how, func(t *testing.T) {
@@ -106,11 +106,11 @@ func revokeAmidst(t *testing.T, s *site, how string) {
 	scene := newScene(s, user)
 	held := holdings(s, how, user)
 	if h, ok := held[byBackend]; ok {
-		// The server asks the backend once, before the revocation: a later answer would let the
-		// user in again.
+		// Make the server ask the backend once before the revocation: a first answer after it would
+		// issue the token anew and let the user in again.
 		first := &v2Peer{s: s, token: h.token}
 		if said := first.come(); said != "ok" {
-			t.Fatalf("the first one with the backend's token: %s", said)
+			t.Fatalf("the first client with the backend's token: %s", said)
 		}
 		first.close()
 	}
@@ -136,10 +136,10 @@ func revokeAmidst(t *testing.T, s *site, how string) {
 		s.Must("POST", "/v2/revocations", what, nil)
 	}
 	scene.hasBeenTaken()
-	s.until("none of its sessions is left", func() bool { return len(scene.left(held, user)) == 0 })
+	s.until("all sessions of the revoked tokens are closed", func() bool { return len(scene.left(held, user)) == 0 })
 	if how == allRevoked {
 		if fate := bystander.fate(true); fate != "4300 token_revoked" {
-			t.Errorf("whose token was issued before, too: %s", fate)
+			t.Errorf("the bystander, whose token was issued before as well: %s", fate)
 		}
 		bystander = &v2Peer{s: s, token: s.NewToken(object{}).Token}
 		if said := bystander.do(join, user); said != "ok" {
@@ -150,20 +150,20 @@ func revokeAmidst(t *testing.T, s *site, how string) {
 	scene.end(t)
 }
 
-// left lists the sessions of those whose access was taken. They have the user's name, but
-// for those of the classic token.
+// left returns the sessions of the clients that lost access. They are listed by user, except for
+// the classic token, which has no user.
 func (c *scene) left(held map[string]holding, user string) []string {
 	c.Helper()
 	names := c.sessions("user=" + user)
 	var active struct{ Tokens []string }
 	c.Must("GET", "/token/", nil, &active)
 	if token := held[classical].token; token != "" && slices.Contains(active.Tokens, token) {
-		names = append(names, "one of the classic token")
+		names = append(names, "a session of the classic token")
 	}
 	return names
 }
 
-// awaits waits for a number.
+// awaits waits for a number, or a higher one.
 func (p *v2Peer) awaits(number int64) {
 	for {
 		f, err := p.read()
@@ -177,10 +177,10 @@ func (p *v2Peer) awaits(number int64) {
 	}
 }
 
-// TestRulesTakenMeanwhile takes one of two channels away from a token while who has it
-// comes, goes on where it was, and goes.
+// TestRulesTakenMeanwhile takes one of two channels away from a token while its clients connect,
+// resume and leave.
 func TestRulesTakenMeanwhile(t *testing.T) {
-	for range 5 * rounds(t) { // they are short
+	for range 5 * rounds(t) { // a round is short
 		t.Run("", takeRules)
 	}
 }

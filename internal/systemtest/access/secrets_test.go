@@ -18,14 +18,15 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
-// A secret is a text that nobody may find. Kind is the word that allowances know it by.
+// A secret is a text that must not leak. Kind is its name in allowances.
 type secret struct{ kind, text string }
 
-// A place is somewhere that a secret could be found.
+// A place is an output that could contain a secret.
 type place struct{ name, content string }
 
-// allowances are the places that have secrets because a document says so: the answers
-// that tell them for once, and those of 2013 that show classic tokens. Each must be needed.
+// allowances are the places where a document allows a secret: the responses that show a new one
+// once, and the classic API's responses that show classic tokens. The test fails if one is not
+// needed.
 var allowances = [][2]string{ // kind, place
 	{"key", "POST /v2/keys: 201"},
 	{"opaque", "POST /v2/tokens: 201"},
@@ -36,8 +37,8 @@ var allowances = [][2]string{ // kind, place
 	{"classic", "GET /debug/recipient-dump: 200"},
 }
 
-// forms are how a secret could be written. A front of it is one: who can read
-// that has less to guess.
+// forms returns the ways to write a secret. A prefix counts as well, because it leaves less to
+// guess.
 func forms(text string) []string {
 	return []string{
 		text, text[:12], base64.RawStdEncoding.EncodeToString([]byte(text)), issuer.Encode([]byte(text)),
@@ -45,7 +46,7 @@ func forms(text string) []string {
 	}
 }
 
-// leaks lists which secrets are in which places, each once.
+// leaks returns the pairs of secret and place that were found, each once.
 func leaks(secrets []secret, places []place) (found [][2]string) {
 	for _, p := range places {
 		for _, s := range secrets {
@@ -61,8 +62,8 @@ func leaks(secrets []secret, places []place) (found [][2]string) {
 	return slices.Compact(found)
 }
 
-// TestSecrets lets everything go wrong that can, with secrets that are known here, at the
-// log level that tells the most; and looks for them everywhere.
+// TestSecrets causes every kind of error with secrets that it knows, at the most detailed log
+// level, and searches all outputs for them.
 func TestSecrets(t *testing.T) {
 	r := newReckless(t)
 	r.comesIn()
@@ -74,11 +75,11 @@ func TestSecrets(t *testing.T) {
 	want := slices.Clone(allowances)
 	slices.SortFunc(want, func(a, b [2]string) int { return strings.Compare(a[1]+a[0], b[1]+b[0]) })
 	if diff := cmp.Diff(want, found); diff != "" {
-		t.Errorf("secrets, and where they are (-allowed +found):\n%s", diff)
+		t.Errorf("places that contain secrets (-allowed +found):\n%s", diff)
 	}
 }
 
-// TestLeaksAreFound makes sure that what finds secrets does.
+// TestLeaksAreFound tests that leaks finds a secret in each of its forms.
 func TestLeaksAreFound(t *testing.T) {
 	const text = "bt_0123456789 /+%-abcdefghijklmnop"
 	for _, form := range forms(text) {
@@ -89,8 +90,8 @@ func TestLeaksAreFound(t *testing.T) {
 	}
 }
 
-// places are all of them: what was answered and said in the run, and what can be read
-// after it.
+// places returns all outputs: the responses and frames of the run, and everything that can be read
+// afterwards.
 func (r *reckless) places() (all []place) {
 	r.Helper()
 	for _, path := range []string{
@@ -98,7 +99,7 @@ func (r *reckless) places() (all []place) {
 		"/v2/stats", "/v2/channels?limit=1000", "/readyz", "/healthz", "/debug/token-dump", "/debug/recipient-dump", "/token/", "/secrets/token/",
 	} {
 		if a := r.Ask(r.Admin, "GET", path, nil); len(a.Body) == 0 {
-			r.Errorf("%s says nothing", path)
+			r.Errorf("%s returned an empty body", path)
 		}
 	}
 	errors := 0
@@ -107,12 +108,12 @@ func (r *reckless) places() (all []place) {
 		path, _, _ = strings.Cut(path, "?")
 		if a.Status >= 400 {
 			errors++
-			path = "…" // which may have a secret in it
+			path = "…" // the path may contain a secret
 		}
 		all = append(all, place{fmt.Sprintf("%s %s: %d", method, path, a.Status), fmt.Sprint(a.Header) + "\n" + string(a.Body)})
 	}
 	if errors < 50 || len(r.frames) < 20 {
-		r.Errorf("there were only %d errors and %d frames: does the run do what it says?", errors, len(r.frames))
+		r.Errorf("the run caused only %d errors and %d frames; it must cause at least 50 and 20", errors, len(r.frames))
 	}
 	for _, f := range r.frames {
 		all = append(all, place{"a frame", f})
@@ -125,9 +126,9 @@ func (r *reckless) places() (all []place) {
 		r.Error(err)
 	}
 	log := r.log.String()
-	for _, must := range []string{"tokens were revoked", "the backend gave an invalid answer", "the keys that verify JWTs"} { // it was a run in which things were logged
+	for _, must := range []string{"tokens were revoked", "the backend gave an invalid answer", "the keys that verify JWTs"} { // proves that the run logged something
 		if !strings.Contains(log, must) {
-			r.Errorf("the log does not have %q:\n%s", must, log)
+			r.Errorf("the log does not contain %q:\n%s", must, log)
 		}
 	}
 	all = append(all, place{"the log", log}, place{"the banner", r.banner.String()}, place{"boreas config", config.String()}, place{"boreas config --toml", file.String()})
@@ -145,5 +146,5 @@ func (r *reckless) places() (all []place) {
 	return all
 }
 
-// header is one header.
+// header returns a header with one field.
 func header(name, value string) http.Header { return http.Header{name: {value}} }

@@ -21,18 +21,18 @@ type (
 	made   = whole.Made
 )
 
-// A site keeps its log, and can keep all that its server sends.
+// A site keeps its log, and can keep everything that its server sends.
 type site struct {
 	*whole.Site
 	log, banner *testlog.Buffer
 
 	keep   bool // set before the server is used
 	mu     sync.Mutex
-	seen   []answer // guarded by mu: the answers of HTTP
+	seen   []answer // guarded by mu: the responses to HTTP requests
 	frames []string // guarded by mu: the messages of protocol 2
 }
 
-// newSite starts a server. With before, it first changes the site, which has no key yet.
+// newSite starts a server. The functions in before change the site while it still has no key.
 func newSite(t testing.TB, change func(*config.Config), before ...func(*site)) *site {
 	t.Helper()
 	s := &site{log: new(testlog.Buffer), banner: new(testlog.Buffer)}
@@ -58,7 +58,7 @@ func newSite(t testing.TB, change func(*config.Config), before ...func(*site)) *
 	return s
 }
 
-// frame notes a message of protocol 2.
+// frame records a message of protocol 2.
 func (s *site) frame(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *site) until(what string, holds func() bool) {
 	deadline := time.Now().Add(patience)
 	for !holds() {
 		if time.Now().After(deadline) {
-			s.Fatalf("never came: %s", what)
+			s.Fatalf("timeout: %s", what)
 		}
 	}
 }

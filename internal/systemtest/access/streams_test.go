@@ -17,18 +17,18 @@ import (
 type ssePeer struct {
 	s       *site
 	token   string
-	since   string // the last id of the stream before
+	since   string // the last event ID of the stream before
 	channel string
 	body    io.Closer
 	lines   *bufio.Scanner
 	cancel  context.CancelFunc
 	got     []wstest.Event
-	id      string // the last one
+	id      string // the last event ID
 	goodbye string
 	over    bool
 }
 
-// come opens the stream: with what a join asks for as parameters.
+// come opens the stream. More contains the further parameters of the query.
 func (p *ssePeer) come(channel string, more string) string {
 	ctx, cancel := context.WithCancel(p.s.Ctx)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.s.WS+"/v2/events?channel="+url.QueryEscape(channel)+more, nil)
@@ -110,11 +110,11 @@ func (p *ssePeer) do(verb, channel string) string {
 		return said
 	}
 	if verb == last && !p.gets(before) {
-		return "not what was there before"
+		return "the message published before did not arrive"
 	}
 	p.s.publish(channel, "after")
 	if !p.gets("after") {
-		return "joined, and nothing comes"
+		return "joined, but receives nothing"
 	}
 	return "ok"
 }
@@ -128,7 +128,8 @@ func (p *ssePeer) gets(message string) bool {
 	return true
 }
 
-// fate finds out by a message whether the stream goes on.
+// fate publishes a message to find out whether the stream still lives. With ending, it waits for
+// the end.
 func (p *ssePeer) fate(ending bool) string {
 	if !ending {
 		p.s.publish(p.channel, "still")
@@ -137,7 +138,7 @@ func (p *ssePeer) fate(ending bool) string {
 		}
 	}
 	for !p.over {
-		p.next() //nolint:errcheck // over tells it
+		p.next() //nolint:errcheck // over reports the end
 	}
 	return "goodbye " + p.goodbye
 }
