@@ -8,26 +8,30 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// This file is about who a session is: how it becomes somebody, and how that ends.
+// This file sets a session's grant and checks whether the grant is still valid.
 
-// Authenticate gives the session what the grant allows; its identity must not be empty.
-// It keeps its channels. Errors: [access.ErrTokenExpired], [ErrTooManyUserSessions],
-// [ErrTooManyUserChannels], and the session is what it was then; [engine.ErrClosed] if it has
-// ended. That of Options.Valid, if the grant has become invalid meanwhile: the session is
-// dealt with as [Hub.RevokeSessions] does. [ErrRulesChanged] if it is on a channel that it may not
-// join any more, or Options.Valid says so: it has ended.
+// Authenticate gives the session the grant, whose identity must not be empty. The session keeps its
+// channels. Errors:
+//
+//   - [access.ErrTokenExpired], [ErrTooManyUserSessions], [ErrTooManyUserChannels]: nothing has
+//     changed.
+//   - [ErrRulesChanged]: the session has joined a channel that the grant does not allow, or
+//     Options.Valid returned this error. The session has ended.
+//   - any other error of Options.Valid: the grant has become invalid, and the session was treated
+//     as by [Hub.RevokeSessions].
+//   - [engine.ErrClosed]: the session has ended.
 func (s *Session) Authenticate(g *access.Grant) error {
 	return s.authenticate(g, func(*access.Grant) bool { return true })
 }
 
-// authenticate is Authenticate for a session whose grant, which is nil while it is
-// anonymous, is still one of those meant. Otherwise the error is errAnother.
+// authenticate is like Authenticate, but only for a session whose current grant (nil if anonymous)
+// meant accepts. For any other session the error is errAnother.
 func (s *Session) authenticate(g *access.Grant, meant func(now *access.Grant) bool) error {
 	if err := s.become(g, meant); err != nil {
 		return err
 	}
-	// Whoever makes a grant invalid notes that first and looks for sessions then. This
-	// session is to be found since a moment ago, so one of the two sees the other.
+	// A revocation is recorded first, and then the hub looks for sessions to revoke. This session
+	// has the grant by now. So either the hub finds it, or Valid knows the revocation.
 	if valid := s.hub.options.Valid; valid != nil {
 		if err := valid(g); err != nil {
 			s.invalid(g, err)
@@ -37,12 +41,12 @@ func (s *Session) authenticate(g *access.Grant, meant func(now *access.Grant) bo
 	return s.checkRules()
 }
 
-// errAnother is of a session that has become another token's meanwhile.
+// errAnother means that the session has the grant of another token by now.
 var errAnother = errors.New("another token has taken over the session")
 
-// invalid takes the grant from the session for what Options.Valid said of it. One whose token
-// was changed in that moment comes back with the same one: that it was revoked would keep
-// it away.
+// invalid takes the grant away because of an error of Options.Valid. If only the token's rules have
+// changed, the client must not receive the reason "revoked", because it can reconnect with the same
+// token.
 func (s *Session) invalid(g *access.Grant, why error) {
 	s.mu.Lock()
 	switch {
@@ -82,14 +86,14 @@ func (s *Session) become(g *access.Grant, meant func(now *access.Grant) bool) er
 		case before == g.User:
 			p.reverify(g.User, g.Info)
 		default:
-			p.enterWith(s.ID(), g.User, nil, g.Info) // which ends its presence as the other user
+			p.enterWith(s.ID(), g.User, nil, g.Info) // this also ends its presence as the earlier user
 		}
 	}
 	return nil
 }
 
-// checkRules ends a session that is on a channel that its grant does not let it join.
-// That it no longer gets what it did must be told, and it may come back for the rest.
+// checkRules ends a session that has joined a channel which its grant does not allow. The session
+// ends so that the client notices; it may reconnect and join the allowed channels.
 func (s *Session) checkRules() error {
 	s.mu.Lock()
 	if s.ending {

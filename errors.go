@@ -4,13 +4,14 @@ import "errors"
 
 // Errors of the hub's calls.
 var (
-	// ErrTooManySessions: the hub has Options.MaxSessions sessions already.
+	// ErrTooManySessions means that the hub already has Options.MaxSessions sessions.
 	ErrTooManySessions = errors.New("boreas: too many sessions")
 
-	// ErrTooManyAddressSessions: the address has Options.MaxAddressSessions sessions.
+	// ErrTooManyAddressSessions means that the address already has Options.MaxAddressSessions
+	// sessions.
 	ErrTooManyAddressSessions = errors.New("boreas: too many sessions from one address")
 
-	// ErrTooManyUserSessions: the user has Options.MaxUserSessions sessions already.
+	// ErrTooManyUserSessions means that the user already has Options.MaxUserSessions sessions.
 	ErrTooManyUserSessions = errors.New("boreas: too many sessions of one user")
 
 	// ErrTooManyUserChannels means that the user's sessions have already joined
@@ -21,28 +22,27 @@ var (
 	// Options.MaxAddressChannels channels.
 	ErrTooManyAddressChannels = errors.New("boreas: too many channels for one address (address_channels)")
 
-	// ErrTooManyJoinedChannels means that the channels that sessions have joined already cost
-	// Options.ChannelMemory.
+	// ErrTooManyJoinedChannels means that the joined channels already cost Options.ChannelMemory.
 	ErrTooManyJoinedChannels = errors.New("boreas: the joined channels have reached their memory limit (channel_memory)")
 
-	// ErrTooManyChannels: the session has joined Options.MaxChannels channels already.
+	// ErrTooManyChannels means that the session has already joined Options.MaxChannels channels.
 	ErrTooManyChannels = errors.New("boreas: too many channels for one session")
 
-	// ErrTooManySubscribers: the channel has Rule.MaxSubscribers subscribers already.
+	// ErrTooManySubscribers means that the channel already has Rule.MaxSubscribers subscribers.
 	ErrTooManySubscribers = errors.New("boreas: too many subscribers on the channel")
 
-	// ErrAlreadyJoined: the session has joined the channel already, and so cannot
-	// begin there at another place.
+	// ErrAlreadyJoined means that the session has already joined the channel, so it cannot start
+	// there at another position.
 	ErrAlreadyJoined = errors.New("boreas: the channel is already joined: leave it first to start at another position")
 
-	// ErrNoPresence: the channel's rule has no presence.
+	// ErrNoPresence means that the channel's rule has no presence.
 	ErrNoPresence = errors.New("boreas: presence is off for this channel")
 
-	// ErrInfoTooLarge: a session's info has more than [MaxInfo] bytes.
+	// ErrInfoTooLarge means that presence info has more than [MaxInfo] bytes.
 	ErrInfoTooLarge = errors.New("boreas: the info has more than 1024 bytes")
 
-	// ErrTooManyMembers: the snapshots of presence that one join asks for are too
-	// large together.
+	// ErrTooManyMembers means that the presence snapshots that one join requests are too large
+	// together.
 	ErrTooManyMembers = errors.New("boreas: too many users are on the channels of one join: join fewer channels with presence at once")
 
 	// ErrKey means that an idempotency key has more than [engine.MaxKey] bytes.
@@ -56,17 +56,16 @@ var (
 	// may or may not have been published.
 	ErrEngineTimeout = errors.New("boreas: the engine did not answer in time")
 
-	// ErrNoSession: there is no live session of that name.
+	// ErrNoSession means that no live session has this ID.
 	ErrNoSession = errors.New("boreas: no such session")
 )
 
-// Reasons for which the hub ends a session. A transport maps them to what its
-// wire can say.
+// Reasons for which the hub ends a session. A transport maps them to codes of its protocol.
 var (
-	// ErrShuttingDown: the server is going away; come back.
+	// ErrShuttingDown means that the server is shutting down. The client should reconnect.
 	ErrShuttingDown = errors.New("server is shutting down")
 
-	// ErrSlow: the session read too slowly, and the log has moved past its cursor.
+	// ErrSlow means that the session read too slowly, and the log has moved past its cursor.
 	ErrSlow = errors.New("reading too slowly: messages are no longer kept")
 
 	// ErrFallsBehind means that the session repeatedly fell behind the log.
@@ -77,33 +76,33 @@ var (
 	ErrUnreadable = errors.New("the server cannot read the channel's history")
 
 	// ErrLogReset means that the engine has reset the log of one of the session's channels, and the
-	// session's format cannot tell it of the gap.
+	// session's format has no gaps.
 	ErrLogReset = errors.New("messages were lost: the log of a channel has begun anew")
 
-	// ErrRevoked: the session's identity is no longer valid.
+	// ErrRevoked means that the session's token was revoked.
 	ErrRevoked = errors.New("the token was revoked")
 
-	// ErrRulesChanged: the session was on a channel that its token's rules, which have
-	// changed, do not let it join.
+	// ErrRulesChanged means that the session has joined a channel that the current rules of its
+	// token do not allow.
 	ErrRulesChanged = errors.New("the token's rules have changed and no longer allow a channel that the session has joined")
 
-	// ErrTerminated: an operator ended the session.
+	// ErrTerminated means that an operator ended the session.
 	ErrTerminated = errors.New("ended by the operator")
 
-	// ErrLeft: the peer closed the connection as it should. A transport's own reason
-	// may be this one, for errors.Is.
+	// ErrLeft means that the client closed the connection properly. A transport's own reason may
+	// match it with errors.Is.
 	ErrLeft = errors.New("the peer has left")
 
-	// ErrMisbehaved: the peer broke the protocol and was sent away. A transport's own
-	// reason may be this one, for errors.Is.
+	// ErrMisbehaved means that the client broke the protocol. A transport's own reason may match it
+	// with errors.Is.
 	ErrMisbehaved = errors.New("the peer broke the protocol")
 
-	// ErrBacklog: the session does not read the answers it asked for.
+	// ErrBacklog means that the client does not read the answers to its requests.
 	ErrBacklog = errors.New("not reading: too many unread answers")
 
-	// ErrPingTimeout: the peer did not answer a ping in time.
+	// ErrPingTimeout means that the client did not answer a ping in time.
 	ErrPingTimeout = errors.New("no answer to ping")
 
-	// ErrAnonymousTimeout: the session did not authenticate in time.
+	// ErrAnonymousTimeout means that the client did not authenticate in time.
 	ErrAnonymousTimeout = errors.New("not authenticated in time")
 )

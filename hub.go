@@ -17,121 +17,127 @@ import (
 
 // Options are a hub's settings. The zero value works.
 type Options struct {
-	// Engine keeps and carries the publications. Nil means a new [memory.Engine] with
-	// its defaults, which the hub closes; a given engine is its owner's to close.
+	// Engine keeps and delivers the publications. Nil means a new [memory.Engine] with default
+	// options, which the hub closes. If Engine is given, its owner closes it.
 	Engine engine.Engine
 
-	// Node is the hub's name among the nodes of a cluster, which becomes a part of each session's
-	// ID; see [ValidNode]. "" means that there are no other nodes.
+	// Node is the hub's name among the nodes of a cluster; see [ValidNode]. It becomes a part of
+	// each session's ID. "" means that there are no other nodes.
 	Node string
 
-	// MaxSessions is how many sessions may be open at once; 0 means no bound.
+	// MaxSessions is the maximum number of open sessions; 0 means unlimited.
 	MaxSessions int
 
-	// MaxChannels is how many channels one session may join. 0 means
+	// MaxChannels is the maximum number of channels that one session may join. 0 means
 	// [DefaultMaxChannels].
 	MaxChannels int
 
-	// PingInterval is how often each session is pinged, for the first time after
-	// half to one and a half of it; 0 means never.
+	// PingInterval is how often each session is pinged; 0 means never. The first ping comes after
+	// at most one and a half intervals.
 	PingInterval time.Duration
 
-	// PongTimeout is how long after a ping a peer of which nothing was heard
-	// is given up, with ErrPingTimeout. 0 means as long as PingInterval, which
-	// is the most that it can be. It is rounded up to the next 1/64 of that, and
-	// to two of them at least.
+	// PongTimeout is how long after a ping the hub waits for any bytes from the client, before the
+	// session ends with [ErrPingTimeout]. It is at most PingInterval; 0 means PingInterval. It is
+	// rounded up to a multiple of PingInterval/64, and is at least two of them.
 	PongTimeout time.Duration
 
-	// AnonymousTimeout is how long a session may be anonymous without a break,
-	// looked at once a second; 0 means for ever.
+	// AnonymousTimeout is how long a session may be anonymous without interruption, before it ends
+	// with [ErrAnonymousTimeout]. The hub checks it once per second. 0 means unlimited.
 	AnonymousTimeout time.Duration
 
-	// Valid tells whether a grant is still valid. It is asked after a session has
-	// become the grant's, and must be quick. [ErrRulesChanged] says that its token is, and
-	// gives another grant now. Nil means that all are.
+	// Valid returns nil if a grant is still valid. The hub calls it just after it has given a
+	// session the grant, and it must be fast. [ErrRulesChanged] means that the token is valid, but
+	// its rules have changed. See [Session.Authenticate] for the effect of an error. If Valid is
+	// nil, all grants stay valid.
 	Valid func(*access.Grant) error
 
-	// MaxUserSessions and MaxUserChannels bound the sessions of one user whom a backend
-	// has named, and the channels that they have joined together; 0 means no bound.
+	// MaxUserSessions and MaxUserChannels limit the sessions of one user, and the channels that
+	// they have joined together. They apply only to users with a name of their own; see
+	// [access.Grant.HasUser]. 0 means unlimited.
 	MaxUserSessions, MaxUserChannels int
 
-	// MaxAddressSessions bounds the sessions from one address that is in none of
-	// ExemptAddresses; 0 means no bound.
+	// MaxAddressSessions limits the sessions from one address that is not in ExemptAddresses; 0
+	// means unlimited.
 	MaxAddressSessions int
 	ExemptAddresses    []netip.Prefix
 
-	// MaxAddressChannels bounds the channels that all sessions from one such address have joined in
-	// total; 0 means no bound.
+	// MaxAddressChannels limits the channels that all sessions from one such address have joined
+	// together; 0 means unlimited.
 	MaxAddressChannels int
 
-	// ChannelMemory is how many bytes the channels that sessions have joined may cost in total:
-	// about 0.7 KB and twice its name for a channel, 110 bytes for each session on it, and some
-	// hundred bytes more with presence. The engine's history does not count. Over the limit, joins
-	// fail with [ErrTooManyJoinedChannels]; 0 means no bound.
+	// ChannelMemory is the maximum cost in bytes of the channels that sessions have joined: about
+	// 0.7 KB and twice its name for a channel, 110 bytes for each session on it, and some hundred
+	// bytes more with presence. The engine's history does not count. Over the limit, joins fail
+	// with [ErrTooManyJoinedChannels]. 0 means unlimited.
 	ChannelMemory int64
 
-	// PeerMemory is how many bytes the hub and its transports hold for all peers together: requests
-	// that have arrived in part, answers that wait to be read, copies that connections are writing.
-	// An address outside ExemptAddresses gets an eighth of it, a user that a backend has named a
+	// PeerMemory is the maximum number of bytes that the hub and its transports hold for all peers
+	// together: partly received requests, unread answers, copies that connections are writing. An
+	// address outside ExemptAddresses may use an eighth of it, a user with a name of its own a
 	// sixteenth, and the answers to one session a thirty-second. 0 means [DefaultPeerMemory].
 	PeerMemory int64
 
-	// PresenceLinger is for how long a session whose connection was lost is still
-	// taken for present. 0 means not at all.
+	// PresenceLinger is how long a session still counts as present after its connection was lost. 0
+	// means that it leaves at once.
 	PresenceLinger time.Duration
 
-	// PresenceUsers is how many users a channel may have before they are only
-	// counted. 0 means [DefaultPresenceUsers].
+	// PresenceUsers is the maximum number of users that presence names on a channel. With more
+	// users the channel is only counted. 0 means [DefaultPresenceUsers].
 	PresenceUsers int
 
-	// Rules are the channels' rules. Nil means that each has the zero [Rule].
+	// Rules are the channels' rules. Nil means that every channel has the zero [Rule].
 	Rules *Rules
 
-	// EngineTimeout is how long one call of the engine may take before the request fails with
-	// [ErrEngineTimeout]. EngineCalls is how many calls for sessions may be under way before
-	// further requests fail with [ErrEngineBusy]; as many again may be under way for [Hub.Publish]
-	// and the hub's other methods. 0 means [DefaultEngineTimeout] and [DefaultEngineCalls]. A
-	// [memory.Engine] never waits, so these limits do not apply to it.
+	// EngineTimeout is the maximum duration of a call of the engine; then the request fails with
+	// [ErrEngineTimeout]. EngineCalls is the maximum number of calls under way for sessions;
+	// further requests fail with [ErrEngineBusy]. As many calls again may be under way for
+	// [Hub.Publish] and the hub's other methods. 0 means [DefaultEngineTimeout] and
+	// [DefaultEngineCalls]. These limits do not apply to an engine that never waits, such as a
+	// [memory.Engine]; see [engine.Immediate].
 	EngineTimeout time.Duration
 	EngineCalls   int
 
-	// Sweepers is how many goroutines write to sessions. 0 means one for each
-	// processor that Go may use.
+	// Sweepers is the number of goroutines that write to sessions. 0 means one for each processor
+	// that Go may use.
 	Sweepers int
 }
 
-// DefaultPresenceUsers is how many users a channel names at most by default.
+// DefaultPresenceUsers is the default of Options.PresenceUsers.
 const DefaultPresenceUsers = 1000
 
-// DefaultMaxChannels is how many channels a session may join by default.
+// DefaultMaxChannels is the default of Options.MaxChannels.
 const DefaultMaxChannels = 1000
 
-// A Hub carries publications from its engine to its sessions. A process has one.
-// All methods may be called by many goroutines at once.
+// A Hub delivers publications from its engine to its sessions. A process needs only one. Its
+// methods may be called by many goroutines at once.
 //
-// Lock order, each before those after it: Session.mu, channelShard.mu, the engine's locks,
-// presence.mu, channel.mu, group.mu, queue.mu; registry.mu after Session.mu; ledger.mu last.
+// Lock order, first to last: Session.mu, channelShard.mu, the engine's locks, presence.mu,
+// channel.mu, group.mu, queue.mu. The registry's mu comes after Session.mu, and ledger.mu is always
+// the last.
 type Hub struct {
+	// Immutable after New.
 	options    Options
 	engine     engine.Engine
 	ownsEngine bool
-	instant    bool // the engine is immediate: its calls never wait
+	instant    bool            // the engine is immediate: its calls never wait
+	ctx        context.Context // ends at the end of Shutdown
+	cancel     context.CancelFunc
+
+	// Each has its own lock or is atomic.
 	channels   channelMap
 	calls      gate           // calls of the engine, except for stop
-	follows    sync.WaitGroup // channels that the engine follows, or stops to follow
+	follows    sync.WaitGroup // channels that the engine follows, or whose stop is under way
 	bounds     engineBounds
 	queue      queue
 	registry   registry
 	ledger     ledger
 	room       channelRoom
-	expiring   atomic.Int64 // sessions whose grant has an end
+	expiring   atomic.Int64 // number of sessions whose grant expires
 	stats      hubStats
-	ctx        context.Context // of what runs until Close
-	cancel     context.CancelFunc
-	goroutines sync.WaitGroup
+	goroutines sync.WaitGroup // sweepers, pinger, expirer, catching-up goroutines and log watches
 }
 
-// New returns a running hub. End it with [Hub.Shutdown]. It panics if Options.Node is not valid.
+// New starts a hub. Call [Hub.Shutdown] to stop it. New panics if Options.Node is not valid.
 func New(o Options) *Hub {
 	if o.Node != "" && !ValidNode(o.Node) {
 		panic(fmt.Sprintf("boreas: Options.Node is %q: a node's name has 1 to %d lower-case letters and digits", o.Node, MaxNode))
@@ -173,13 +179,13 @@ func New(o Options) *Hub {
 	return h
 }
 
-// EngineWaits reports whether a call of the engine may wait for something other than the
-// processor, in which case it must not be made on a goroutine that others need.
+// EngineWaits reports whether a call of the engine may wait for something other than the processor.
+// Such a call must not be made on a goroutine that others need.
 func (h *Hub) EngineWaits() bool { return !h.instant }
 
-// Publish appends the message to the channel's log, and returns its position once the
-// engine has accepted it. It does not wait for any session. Errors: [access.ErrChannelName],
-// [ErrKey], [ErrEngineBusy], [ErrEngineTimeout], and those of the engine's Publish.
+// Publish appends the message to the channel's log, and returns its position once the engine has
+// accepted it. It does not wait for any session. Errors: [access.ErrChannelName], [ErrKey],
+// [ErrEngineBusy], [ErrEngineTimeout], and those of the engine's Publish.
 func (h *Hub) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
 	if err := validItem(channel, m); err != nil {
 		return engine.Ack{}, err
@@ -187,10 +193,10 @@ func (h *Hub) Publish(ctx context.Context, channel string, m engine.Message) (en
 	return h.publish(ctx, forBackend, channel, m)
 }
 
-// PublishMany publishes messages in their order and returns a result for each, once the engine has
-// accepted or refused it. An engine that is an [engine.Batcher] gets all of them in one call. After
-// an [ErrEngineTimeout] no further message is published: each would wait as long again. The errors
-// of a result are those of Publish.
+// PublishMany publishes messages in order, and returns a result for each once the engine has
+// accepted or refused it. An [engine.Batcher] gets all of them in one call. For any other engine,
+// no further message is published after an [ErrEngineTimeout], because each would wait as long
+// again. The errors of the results are those of Publish.
 func (h *Hub) PublishMany(ctx context.Context, items []engine.Item) []engine.Result {
 	results := make([]engine.Result, len(items))
 	valid := make([]engine.Item, 0, len(items))
@@ -219,7 +225,7 @@ func (h *Hub) publish(ctx context.Context, c caller, channel string, m engine.Me
 	return ack, nil
 }
 
-// validItem returns an error if the message cannot be published on the channel.
+// validItem returns an error if the message must not be published on the channel.
 func validItem(channel string, m engine.Message) error {
 	if err := access.ValidChannel(channel); err != nil {
 		return err
@@ -240,8 +246,8 @@ func (h *Hub) countPublish(m engine.Message, ack engine.Ack) {
 	h.stats.publishBytes.Add(uint64(len(m.Data)))
 }
 
-// MayPublish returns nil if who has the grant may publish on the channel: if the grant
-// allows it, and the channel's rule lets clients. Errors: [access.ErrChannelName], those of
+// MayPublish returns nil if a client with the grant may publish on the channel: if the grant allows
+// it, and the channel's rule has ClientPublish. Errors: [access.ErrChannelName], those of
 // [access.Grant.May], [access.ErrNotPermitted].
 func (h *Hub) MayPublish(g *access.Grant, channel string) error {
 	if err := access.ValidChannel(channel); err != nil {
@@ -256,11 +262,11 @@ func (h *Hub) MayPublish(g *access.Grant, channel string) error {
 	return nil
 }
 
-// Reserve makes room for a session, before its connection is set up: what there is
-// no room for can still be refused in the transport's own way. [Session.Start] makes
-// it live. The transport must call [Session.Done] once the connection is closed,
-// also if it was never started. The address is the peer's; it may be invalid if that is
-// not known. Errors: [ErrTooManySessions], [ErrTooManyAddressSessions], [ErrShuttingDown].
+// Reserve reserves a session before its connection is set up, so that the transport can still
+// refuse the client in its own way. [Session.Start] makes the session live. The transport must call
+// [Session.Done] once the connection is closed, even if the session was never started. The address
+// is the client's; it is invalid if unknown. Errors: [ErrTooManySessions],
+// [ErrTooManyAddressSessions], [ErrShuttingDown].
 func (h *Hub) Reserve(address netip.Addr) (*Session, error) {
 	if err := h.registry.reserve(address); err != nil {
 		return nil, err
@@ -268,17 +274,17 @@ func (h *Hub) Reserve(address netip.Addr) (*Session, error) {
 	return &Session{hub: h, address: address}, nil
 }
 
-// Sessions returns how many sessions take up room: reserved, live, or ended with their
-// connection not closed yet.
+// Sessions returns the number of open sessions: those that are reserved, live, or ended with a
+// connection that is not closed yet.
 func (h *Hub) Sessions() int {
 	h.registry.mu.Lock()
 	defer h.registry.mu.Unlock()
 	return h.registry.open
 }
 
-// acquire returns the channel with one more reference. The first reference starts to follow it
-// in the engine. Errors: [ErrTooManyJoinedChannels], [engine.ErrClosed] once the hub has shut down, and
-// those of Follow.
+// acquire returns the channel with one more reference. With the first reference, the hub starts to
+// follow the channel in the engine. Errors: [ErrTooManyJoinedChannels], [engine.ErrClosed] once the
+// hub has shut down, those of ctx, and those of Follow.
 func (h *Hub) acquire(ctx context.Context, name string) (*channel, error) {
 	if !h.calls.enter() {
 		return nil, engine.ErrClosed
@@ -298,7 +304,7 @@ func (h *Hub) acquire(ctx context.Context, name string) (*channel, error) {
 	case created && h.instant:
 		ch.open(h)
 	case created:
-		// On a goroutine of its own, because others may wait for it longer than ctx lasts.
+		// Open it in a goroutine of its own, because others may wait for it longer than ctx lasts.
 		h.channels.again(ch)
 		go func() {
 			defer h.unref(ch)
@@ -319,7 +325,7 @@ func (h *Hub) acquire(ctx context.Context, name string) (*channel, error) {
 	return ch, nil
 }
 
-// release releases a reference. The caller holds no lock, because an engine may be slow.
+// release releases a reference. The caller holds no lock, because the engine may be slow.
 func (h *Hub) release(ch *channel) {
 	h.room.add(-subscriptionCost)
 	h.unref(ch)
@@ -348,13 +354,13 @@ func (h *Hub) newChannel(name string) *channel {
 	return ch
 }
 
-// pinger pings each session once an interval, and ends those that have not
-// answered the last ping. It needs no timer for each session: the registry keeps
-// them in pingSlots slots, and each tick is the turn of one slot.
+// pinger pings each session once per interval, and ends sessions that have not answered the last
+// ping. It needs no timer per session: the registry keeps the sessions in pingSlots slots, and each
+// tick serves one slot.
 func (h *Hub) pinger() {
 	tick := time.NewTicker(max(h.options.PingInterval/pingSlots, time.Millisecond))
 	defer tick.Stop()
-	// Rounded up, and two at least: ticks can come late and then two at a time.
+	// Rounded up, and at least two: a tick can be late, and then two come together.
 	interval := h.options.PingInterval
 	behind := min(max(int((h.options.PongTimeout*pingSlots+interval-1)/interval), 2), pingSlots)
 	for slot := 0; ; slot = (slot + 1) % pingSlots {
@@ -363,7 +369,7 @@ func (h *Hub) pinger() {
 			return
 		case <-tick.C:
 		}
-		// First the timeouts: with the longest timeout both are the same slot.
+		// The timeouts first: with the longest timeout both loops have the same slot.
 		for _, s := range h.registry.slot((slot - behind + pingSlots) % pingSlots) {
 			s.checkPong()
 		}

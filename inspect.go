@@ -17,12 +17,12 @@ import (
 type SessionInfo struct {
 	ID        string    // see [Session.ID]
 	User      string    // "" while anonymous
-	TokenID   string    // the same
-	Expires   time.Time // of its token; zero if that has no end
-	Transport string    // as the transport calls itself
-	Address   string    // of the peer, "" if not known
+	TokenID   string    // "" while anonymous
+	Expires   time.Time // when its token expires; zero if it does not expire
+	Transport string    // the transport's name for itself
+	Address   string    // of the client; "" if unknown
 	Since     time.Time
-	Channels  []string // that it has joined, in that order
+	Channels  []string // joined channels, in the order of the joins
 }
 
 // ChannelInfo describes a channel.
@@ -30,15 +30,15 @@ type ChannelInfo struct {
 	Name        string
 	Subscribers int
 	Head        engine.Position
-	Oldest      engine.Position // the place after which everything is kept
-	Rule        *Rule           // that applies to it; not to be changed
+	Oldest      engine.Position // the position after which the log is complete
+	Rule        *Rule           // the channel's rule; must not be changed
 }
 
 // Rule returns the rule of a channel.
 func (h *Hub) Rule(channel string) *Rule { return h.options.Rules.For(channel) }
 
-// History reads a channel's log; see [engine.Engine.Read]. Also [access.ErrChannelName], [ErrEngineBusy]
-// and [ErrEngineTimeout].
+// History reads a channel's log; see [engine.Engine.Read]. Further errors: [access.ErrChannelName],
+// [ErrEngineBusy] and [ErrEngineTimeout].
 func (h *Hub) History(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	return h.history(ctx, forBackend, channel, since, limit)
 }
@@ -50,7 +50,7 @@ func (h *Hub) history(ctx context.Context, c caller, channel string, since engin
 	return h.read(ctx, c, channel, since, limit)
 }
 
-// History is [Hub.History] as far as the session's grant allows it. Also the errors of
+// History is like [Hub.History], if the session's grant allows it. Further errors: those of
 // [access.Grant.May].
 func (s *Session) History(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	if err := s.Grant().May(access.VerbHistory, channel); err != nil {
@@ -59,7 +59,7 @@ func (s *Session) History(ctx context.Context, channel string, since engine.Posi
 	return s.hub.history(ctx, forSession, channel, since, limit)
 }
 
-// Presence is [Hub.Presence] as far as the session's grant allows it. Also the errors of
+// Presence is like [Hub.Presence], if the session's grant allows it. Further errors: those of
 // [access.Grant.May].
 func (s *Session) Presence(channel string) (PresenceState, error) {
 	if err := s.Grant().May(access.VerbPresence, channel); err != nil {
@@ -68,7 +68,7 @@ func (s *Session) Presence(channel string) (PresenceState, error) {
 	return s.hub.Presence(channel)
 }
 
-// Presence returns who is on a channel. Errors: [access.ErrChannelName], [ErrNoPresence].
+// Presence returns the users on a channel. Errors: [access.ErrChannelName], [ErrNoPresence].
 func (h *Hub) Presence(channel string) (PresenceState, error) {
 	if err := access.ValidChannel(channel); err != nil {
 		return PresenceState{}, err
@@ -84,7 +84,7 @@ func (h *Hub) Presence(channel string) (PresenceState, error) {
 	return emptyPresence(rule.Presence), nil
 }
 
-// Subscribers returns how many sessions have joined a channel.
+// Subscribers returns the number of sessions that have joined a channel.
 func (h *Hub) Subscribers(channel string) int {
 	ch := h.channels.find(channel)
 	if ch == nil {
@@ -93,8 +93,8 @@ func (h *Hub) Subscribers(channel string) int {
 	return ch.subscribers()
 }
 
-// Channel describes a channel. One never heard of has no subscribers and an empty log.
-// Errors: [access.ErrChannelName], and those of the engine's Read.
+// Channel describes a channel. An unknown channel has no subscribers and an empty log. Errors:
+// [access.ErrChannelName], and those of the engine's Read.
 func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
 	bounds, err := h.History(ctx, name, engine.Position{}, engine.Limit{})
 	if err != nil {
@@ -103,10 +103,10 @@ func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
 	return ChannelInfo{Name: name, Subscribers: h.Subscribers(name), Head: bounds.Head, Oldest: bounds.Floor, Rule: h.Rule(name)}, nil
 }
 
-// ListChannels describes at most limit channels, sorted by name: those after the name given, and
-// beginning with the prefix, that have subscribers or, if the engine can list them,
-// publications. More reports whether further channels follow. Errors: those of the engine,
-// [engine.ErrClosed].
+// ListChannels describes channels in the order of their names: the first ones that begin with the
+// prefix and come after the name given, at most limit. It lists channels that have subscribers and,
+// if the engine is an [engine.Lister], channels that have publications. More reports whether
+// further channels follow. Errors: those of the engine, [engine.ErrClosed].
 func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int) (list []ChannelInfo, more bool, err error) {
 	page := listing.NewNamePage(prefix, after, limit+1)
 	h.channels.list(page)
@@ -130,16 +130,16 @@ func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int)
 	return list, more, nil
 }
 
-// ListSessions describes at most limit live sessions, in the order of their IDs: by node, and then
-// by number. It begins after the given ID, whose session need not exist any more and may be of
-// another node; "" is before all. More reports whether further sessions of this hub follow.
-// Error: [ErrNoSession] if after is no ID.
+// ListSessions describes at most limit live sessions of this hub, in the order of their IDs: by
+// node, then by number. The list starts after the given ID, or at the first session if that is "".
+// Its session need not exist any more, and may belong to another node. More reports whether further
+// sessions of this hub follow. Error: [ErrNoSession] if after is not an ID.
 func (h *Hub) ListSessions(after string, limit int) (list []SessionInfo, more bool, err error) {
 	var least uint64
 	if after != "" {
 		node, number, ok := parseSessionID(after)
 		switch own := h.options.Node; {
-		case !ok, node != "" && own == "": // a hub without a node is the only one
+		case !ok, node != "" && own == "": // a hub without a node has no other nodes
 			return nil, false, ErrNoSession
 		case node > own:
 			return nil, false, nil
@@ -167,7 +167,7 @@ func (h *Hub) ListSessions(after string, limit int) (list []SessionInfo, more bo
 		}
 		if !p.Full() {
 			return list, false, nil
-		} // otherwise some of them have ended, and further ones may follow
+		} // otherwise some of them have ended, and further sessions may follow
 	}
 }
 
@@ -208,11 +208,11 @@ func (h *Hub) session(id string) (*Session, error) {
 
 // A Describer is a [Conn] that can describe itself, for [Hub.ListSessions].
 type Describer interface {
-	// Describe returns the name of the transport, and the peer's address.
+	// Describe returns the name of the transport and the client's address.
 	Describe() (transport, address string)
 }
 
-// info describes the session; live is false if it has ended.
+// info describes the session; live is false if the session has ended.
 func (s *Session) info() (info SessionInfo, live bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,7 +230,7 @@ func (s *Session) info() (info SessionInfo, live bool) {
 		info.Transport, info.Address = d.Describe()
 	}
 	if peer, err := netip.ParseAddrPort(info.Address); s.address.IsValid() && (err != nil || peer.Addr().Unmap() != s.address) {
-		info.Address = s.address.String() // the connection's peer is a proxy
+		info.Address = s.address.String() // the peer of the connection is a proxy
 	}
 	for _, sub := range s.subs {
 		if sub.channel().feed == nil {
@@ -240,27 +240,27 @@ func (s *Session) info() (info SessionInfo, live bool) {
 	return info, true
 }
 
-// A Census is who is where at one moment.
+// Counts has the number of sessions of each identity and each channel.
 type Counts struct {
 	Anonymous  int     // sessions that have not authenticated
-	Identities []Count // each with at least one session, sorted by name
-	Channels   []Count // each with at least one session that has joined it, sorted by name
+	Identities []Count // with at least one session, sorted by name
+	Channels   []Count // with at least one session that has joined, sorted by name
 }
 
-// Count is how many sessions belong to a name.
+// Count is the number of sessions of one name.
 type Count struct {
 	Name     string
 	Sessions int
 }
 
-// Counts counts the sessions of each identity and channel. The three parts are
-// taken one after the other, so they can differ by what happens meanwhile.
+// Counts counts the sessions of each identity and channel. The three parts are counted one after
+// the other, so they may not match exactly.
 func (h *Hub) Counts() Counts {
 	var c Counts
 	c.Anonymous, c.Identities = h.registry.counts()
 	c.Channels = []Count{}
 	h.channels.each(func(ch *channel) {
-		if n := ch.subscribers(); n > 0 { // or a lost session lingers on it, or a join is under way
+		if n := ch.subscribers(); n > 0 { // 0 if only a lost session lingers, or a join is under way
 			c.Channels = append(c.Channels, Count{ch.name, n})
 		}
 	})
@@ -270,12 +270,11 @@ func (h *Hub) Counts() Counts {
 	return c
 }
 
-// Identities returns each identity that has at least one session, once, sorted.
+// Identities returns the identities that have at least one session, sorted.
 func (h *Hub) Identities() []string { return slices.Sorted(slices.Values(h.registry.names())) }
 
-// ChannelIdentities returns the identity of each session on the channel, sorted. An identity
-// with several sessions there occurs several times. The result is empty for a channel without
-// sessions.
+// ChannelIdentities returns the identity of each session on the channel, sorted. An identity with
+// several sessions there occurs several times. For a channel without sessions the list is empty.
 func (h *Hub) ChannelIdentities(channel string) []string {
 	names := []string{}
 	ch := h.channels.find(channel)

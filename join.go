@@ -12,63 +12,66 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// A Join says where on a channel a session begins.
+// A Join names a channel and the position at which a session starts on it.
 type Join struct {
 	Channel string
 
-	// Since is a position: if every later publication is still kept, the session starts there. The
-	// zero Position requests nothing.
+	// Since is a position. If every later publication is still kept, the session starts there. The
+	// zero Position means that the client did not send one.
 	Since engine.Position
 
-	// Last is how many of the newest publications come first, if Since is not given or is not
-	// available. It counts as 0 if Since is given and the grant does not allow [access.VerbHistory].
+	// Last is the number of newest publications that the session receives first, if Since is not
+	// set or cannot be recovered. It counts as 0 if Since is set and the grant does not allow
+	// [access.VerbHistory].
 	Last int
 
-	// Watch asks for the channel's presence events.
+	// Watch requests the channel's presence events.
 	Watch bool
 
-	// Info is shown to those who watch: nil or one JSON text of at most [MaxInfo] bytes.
+	// Info is shown to clients that watch: nil or one JSON text of at most [MaxInfo] bytes.
 	Info json.RawMessage
 
-	// Err, if set by the caller, becomes the result: the channel is not joined.
+	// If Err is set by the caller, it becomes the result, and the channel is not joined.
 	Err error
 }
 
 // A Joined is the result of one Join.
 type Joined struct {
-	// Err is why the channel was not joined. Errors: [access.ErrChannelName], those of [access.Grant.May],
-	// [ErrTooManyChannels], [ErrTooManyUserChannels], [ErrTooManyAddressChannels],
-	// [ErrTooManyJoinedChannels], [ErrTooManySubscribers], [ErrAlreadyJoined], [ErrNoPresence],
-	// [ErrInfoTooLarge], [ErrTooManyMembers], [ErrEngineBusy], [ErrEngineTimeout], [engine.ErrClosed] if
-	// the session has ended, and those of the engine. All other fields are zero in that case.
+	// Err is the reason why the channel was not joined; all other fields are zero in that case.
+	// Errors: [access.ErrChannelName], those of [access.Grant.May], [ErrTooManyChannels],
+	// [ErrTooManyUserChannels], [ErrTooManyAddressChannels], [ErrTooManyJoinedChannels],
+	// [ErrTooManySubscribers], [ErrAlreadyJoined], [ErrNoPresence], [ErrInfoTooLarge],
+	// [ErrTooManyMembers], [ErrEngineBusy], [ErrEngineTimeout], [engine.ErrClosed] if the session
+	// has ended, and those of the engine.
 	Err error
 
-	// Position is where the session begins.
+	// Position is the position at which the session starts.
 	Position engine.Position
 
-	// Recovered tells that Position is the Since asked for, and everything after
-	// it comes. If it is false and there was a Since, Gap says what is missing,
-	// and Oldest is the oldest place from which everything is kept.
+	// Recovered reports that Position is Join.Since, and that every later publication follows. If
+	// it is false and Since was set, Gap says which publications are missing, and Oldest is the
+	// oldest position after which the log is complete.
 	Recovered bool
 	Gap       Gap
 	Oldest    engine.Position
 
-	// Presence is who is there, before the first event; nil unless Watch was set.
+	// Presence is the state before the first presence event; nil unless Watch was set.
 	Presence *PresenceState
 }
 
-// Join subscribes the session to channels. Ctx bounds the calls of the engine. The results are in the order of the joins;
-// one failure leaves the others alone. Answer, if not nil, appends to dst what the peer
-// is to be told of the results: that comes before any publication of these channels.
-// It is called once, unless the session has ended, and must not call the session.
+// Join subscribes the session to channels. Ctx bounds the calls of the engine. The results are in
+// the order of the joins; a failure of one does not affect the others. A session that joins a
+// channel again stays at its position.
 //
-// A session that joins a channel again stays where it is there.
+// If answer is not nil, it appends the answer to the client to dst. The answer is written before
+// any publication of these channels. Join calls answer once, unless the session has ended. Answer
+// must not call the session.
 func (s *Session) Join(ctx context.Context, joins []Join, answer func(dst []byte, results []Joined) []byte) []Joined {
 	results := make([]Joined, len(joins))
 	entries := make([]entry, len(joins))
 	defer func() {
 		for i := range entries {
-			if ch := entries[i].ch; ch != nil { // not entered
+			if ch := entries[i].ch; ch != nil { // the session has not entered
 				s.hub.release(ch)
 			}
 		}
@@ -79,14 +82,14 @@ func (s *Session) Join(ctx context.Context, joins []Join, answer func(dst []byte
 			results[i].Err = cmp.Or(joins[i].Err, late)
 			continue
 		}
-		// Without the lock, because an engine may be slow.
+		// Without holding mu, because the engine may be slow.
 		entries[i], results[i] = s.prepare(ctx, &joins[i])
 		if err := results[i].Err; errors.Is(err, ErrEngineTimeout) || err != nil && ctx.Err() != nil {
 			late = err
 		}
 	}
 	s.mu.Lock()
-	told := map[string]bool{} // a snapshot may be large, and a name short: one for each is enough
+	told := map[string]bool{} // one snapshot per channel: it may be large, while a request can name the channel many times
 	members := 0
 	for i := range joins {
 		j, r := joins[i], &results[i]
@@ -120,24 +123,24 @@ func (s *Session) Join(ctx context.Context, joins []Join, answer func(dst []byte
 	return results
 }
 
-// maxSnapshots is how many members the snapshots of one join have together before it
-// takes no more channels whose presence is asked for: a megabyte or so.
+// maxSnapshots limits the members in the snapshots of one join, to about a megabyte. Once they have
+// that many members, the join gets no further snapshots.
 const maxSnapshots = 5000
 
-// entry is a join that is being prepared: the channel, of which it holds a reference,
-// and where to begin.
+// entry is a join in preparation: the channel, to which it holds a reference, and the position at
+// which the session starts.
 type entry struct {
 	ch   *channel
-	life *life                 // of the log, to which at belongs
-	at   uint64                // offset
-	pubs []*engine.Publication // the first after that, as far as they have been read
-	head engine.Position       // the log's, if it has nothing after pubs
-	sub  *subscription         // set once the session has entered; ch is nil then
-	last bool                  // at is the position where Last begins
+	life *life                 // life of the log to which at belongs
+	at   uint64                // offset at which the session starts
+	pubs []*engine.Publication // the first publications after at, as far as they have been read
+	head engine.Position       // the log's head, if the log has nothing after pubs
+	sub  *subscription         // set once the session has entered; then ch is nil
+	last bool                  // at is the position at which Last starts
 }
 
-// answer appends the answer to a join, and writes it together with the next publications. The
-// caller holds mu; answer unlocks it.
+// answer appends the answer of a join to the session's own bytes, and writes them together with the
+// next publications. The caller holds mu; answer unlocks it.
 func (s *Session) answer(entries []entry, appendTo func(dst []byte) []byte) {
 	if s.ending {
 		s.unreserve()
@@ -153,13 +156,13 @@ func (s *Session) answer(entries []entry, appendTo func(dst []byte) []byte) {
 	s.writeRead(entries)
 	for _, e := range entries {
 		if e.sub != nil && e.caughtUp() {
-			e.sub.pass(e.head) // otherwise another Read would be needed to learn that there is nothing
+			e.sub.pass(e.head) // otherwise another Read would have to find that there is nothing
 		}
 	}
 	s.flushNow()
 }
 
-// caughtUp reports whether everything in the log has been written.
+// caughtUp reports whether everything that the log had has been written.
 func (e *entry) caughtUp() bool {
 	if e.head.IsZero() {
 		return false
@@ -171,9 +174,9 @@ func (e *entry) caughtUp() bool {
 	return e.sub.cursor.Load() == at
 }
 
-// writeRead writes the answer and what has been read in preparing, in one write: so
-// a promise to recover is mostly kept at once, before the log can move on. The
-// rest is for who writes next. The caller holds mu.
+// writeRead writes the answer and the publications that prepare has read, in one write. So a
+// promise to recover is mostly kept at once, before the log can move on. Later writes deliver the
+// rest. The caller holds mu.
 func (s *Session) writeRead(entries []entry) {
 	if s.catchingUp {
 		return
@@ -192,11 +195,11 @@ func (s *Session) writeRead(entries []entry) {
 	}
 	if o, _ := s.write(b, &t, nil); o == flushBlocked {
 		s.startCatchingUp()
-	} // a lost connection is found out by the next write
+	} // the next write notices a lost connection
 	t.addTo(&s.hub.stats)
 }
 
-// prepare does the part of a join that must not hold the session's lock.
+// prepare does the part of a join that must not hold mu.
 func (s *Session) prepare(ctx context.Context, j *Join) (entry, Joined) {
 	if err := s.mayPrepare(j); err != nil {
 		return entry{}, Joined{Err: err}
@@ -229,10 +232,10 @@ func (s *Session) prepare(ctx context.Context, j *Join) (entry, Joined) {
 		if err != nil {
 			return e, Joined{Err: err}
 		}
-		e.at = h.Head.Offset // not where the head is later: what comes meanwhile is new
+		e.at = h.Head.Offset // not where the head is later: publications until then are new to the session
 		if len(h.Publications) > 0 {
-			// The position just before the first of them. A publication need not have it: offsets only
-			// increase.
+			// The position just before the first of them. No publication needs to have this offset,
+			// because offsets only increase.
 			e.at = h.Publications[0].Offset - 1
 			// Not all of them, because a request can cause this thousands of times.
 			e.pubs = slices.Clone(h.Publications[:min(len(h.Publications), catchUpLimit)])
@@ -244,9 +247,9 @@ func (s *Session) prepare(ctx context.Context, j *Join) (entry, Joined) {
 	return e, r
 }
 
-// readInLife reads the log for a join. If the engine has started another epoch, which the hub does
-// not know yet, it waits for the engine's Reset: until then, no position of the new epoch can be a
-// subscription's. Error: [ErrEngineTimeout] if no Reset comes.
+// readInLife reads the log for a join. If the engine has started another epoch that the hub does
+// not know yet, readInLife waits for the engine's Reset, because no subscription can have a
+// position of the new epoch before that. Error: [ErrEngineTimeout] if there is no Reset.
 func (h *Hub) readInLife(ctx context.Context, e *entry, since engine.Position, limit engine.Limit) (engine.History, error) {
 	history, err := h.read(ctx, forSession, e.ch.name, since, limit)
 	if history.Head.Epoch == 0 || history.Head.Epoch == e.life.epoch {
@@ -284,7 +287,7 @@ func (s *Session) mayPrepare(j *Join) error {
 		return err
 	}
 	if j.Watch && s.hub.Rule(j.Channel).Presence == PresenceOff {
-		return ErrNoPresence // not told to who may not even ask
+		return ErrNoPresence // after the check of the grant, so that only clients with the permission learn it
 	}
 	if s.find(j.Channel) != nil {
 		return nil
@@ -292,7 +295,7 @@ func (s *Session) mayPrepare(j *Join) error {
 	return s.mayJoin()
 }
 
-// gapReason tells which gap an error of the engine's Read means, if any.
+// gapReason returns the reason of the gap that an error of the engine's Read stands for, if any.
 func gapReason(err error) (reason GapReason, lost bool) {
 	switch {
 	case errors.Is(err, engine.ErrExpired):
@@ -305,10 +308,10 @@ func gapReason(err error) (reason GapReason, lost bool) {
 	return "", false
 }
 
-// enter does the rest of a join. The caller holds mu. It takes the entry's reference,
-// unless the session does not enter.
+// enter does the rest of a join. If the session enters, enter takes over the entry's reference. The
+// caller holds mu.
 func (s *Session) enter(j *Join, e *entry, r *Joined) {
-	if r.Err = s.allows(j); r.Err != nil { // what may have changed meanwhile
+	if r.Err = s.allows(j); r.Err != nil { // the grant may have changed since prepare
 		return
 	}
 	if e.last {
@@ -325,15 +328,15 @@ func (s *Session) enter(j *Join, e *entry, r *Joined) {
 		s.watch(j, sub.channel(), r)
 		return
 	}
-	if r.Err = s.mayJoin(); r.Err != nil { // the same
+	if r.Err = s.mayJoin(); r.Err != nil { // the number of channels may have changed, too
 		return
 	}
 	if r.Err = s.hub.registry.addChannels(s, 1); r.Err != nil {
 		return
 	}
 	sub := newSubscription(s, e.ch)
-	// Before the channel knows of it, so that a sweeper that visits the session
-	// finds it there.
+	// Before the channel has the subscription, so that a sweeper that visits the session finds it
+	// there.
 	s.addSub(sub)
 	var first bool
 	if first, r.Err = e.ch.add(sub, e.life, e.at); r.Err != nil {
@@ -361,7 +364,7 @@ func (s *Session) verifiedInfo() string {
 	return s.grant.Info
 }
 
-// watch subscribes the session to a channel's presence events, if it is to be. The
+// watch subscribes the session to a channel's presence events, if the join requests them. The
 // caller holds mu.
 func (s *Session) watch(j *Join, ch *channel, r *Joined) {
 	if !j.Watch || ch.presence == nil || s.notices() == nil {
@@ -369,7 +372,7 @@ func (s *Session) watch(j *Join, ch *channel, r *Joined) {
 	}
 	var state PresenceState
 	if sub := s.findFeed(j.Channel); sub != nil {
-		state = ch.presence.rewatch(sub) // it includes the publications that are on their way
+		state = ch.presence.rewatch(sub) // the state includes the events that are on their way
 	} else {
 		sub := newSubscription(s, ch.presence.events)
 		s.hub.room.add(subscriptionCost)
@@ -398,7 +401,7 @@ func (s *Session) allows(j *Join) error {
 	return nil
 }
 
-// mayRead returns an error if the grant does not allow reading the history that Last asks for.
+// mayRead returns an error if the grant does not allow reading the history that Last requests.
 func (s *Session) mayRead(j *Join) error {
 	return s.Grant().May(access.VerbHistory, j.Channel)
 }

@@ -12,61 +12,64 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// A Session is one connected subscriber, whatever the transport. Its methods may
-// be called by many goroutines at once, but for Join, Leave and Authenticate,
-// which are its transport's, one at a time.
+// A Session is one connected subscriber. A transport gets it from [Hub.Reserve], makes it live with
+// [Session.Start], and calls [Session.Done] once the connection is closed.
+//
+// Its methods may be called by many goroutines at once, except for Join, Leave and Authenticate:
+// only the transport may call them, one at a time.
 type Session struct {
-	hub    *Hub
-	conn   Conn
-	format Format
+	// Immutable after Hub.Reserve.
+	hub     *Hub
+	address netip.Addr // of the client; invalid if unknown
 
-	// alive reports whether the peer has sent something since the last ping; occupied, whether the
-	// transport has stopped reading from it.
-	alive, occupied atomic.Bool
+	// Immutable after Start.
+	conn     Conn
+	format   Format
+	personal bool   // format is a SessionFormat
+	slot     uint8  // in the registry
+	number   uint64 // identifies the session in the hub; the low bits are its slot
+	started  int64  // when it became live, in nanoseconds since 1970
 
-	// Guarded by registry.mu: its places there. Identity is also guarded by
-	// mu: changed under both, read under either.
-	number        uint64 // its name among the hub's sessions; the low bits are its slot
-	slot          uint8
-	personal      bool // format is a PersonalFormat; set by Start
-	slotIndex     int32
-	identityIndex int32
-	identity      *identity
-	grant         *access.Grant // what it may do, or did when it ended; nil while it is anonymous
+	alive    atomic.Bool // the client has sent something since the last ping
+	occupied atomic.Bool // the transport does not read from the client now
 
-	address netip.Addr // of the peer; invalid if not known. Set by Reserve
+	// Guarded by registry.mu.
+	slotIndex     int32 // in registry.slots[slot]
+	identityIndex int32 // in identity.sessions
 
-	mu     sync.Mutex
-	subs   []*subscription
-	table  *subTable  // finds subs by name; nil while there are few of them
-	out    []byte     // its own bytes, which are written before any publication that has not begun
-	cut    *cut       // the publication that was written in part, nil if there is none
-	expiry *expiry    // of its token's expiry; nil if the token does not expire
-	joined int32      // channels in subs
-	sent   int32      // upper bound of the bytes of answers in out; a large first answer counts as 1
-	slow   *slowState // state of a slow client; nil if it has always kept up
+	// Written with mu and registry.mu held, read with either.
+	identity *identity
+	grant    *access.Grant // nil while it is anonymous; after the end, the grant that it had
 
-	started    int64     // when it became live, in nanoseconds since 1970
-	since      time.Time // when it became live, or anonymous again
-	turn       uint16    // which subscription comes first in the next batch of several
-	pinged     bool      // since it became live
-	conflating bool      // out holds gaps of the reason conflated
-	catchingUp bool      // a goroutine of its own writes; sweepers leave it alone
-	ending     bool      // reason is set, it is on no channel; out may hold its last words
-	finished   bool      // conn.Finish has been or is being called
+	mu         sync.Mutex // guards the fields below
+	subs       []*subscription
+	table      *subTable  // finds subs by name; nil while there are few of them
+	out        []byte     // its own bytes, which are written before any publication that has not begun
+	cut        *cut       // the partly written publication, nil if there is none
+	expiry     *expiry    // of its grant; nil if the grant does not expire
+	joined     int32      // number of channels in subs
+	sent       int32      // upper bound of the bytes of answers in out; a large first answer counts as 1
+	slow       *slowState // state of a slow client; nil if the client has always kept up
+	since      time.Time  // when it became live, or anonymous again
+	turn       uint16     // which subscription comes first in the next batch of several
+	pinged     bool       // since it became live
+	conflating bool       // out has gaps with the reason conflated
+	catchingUp bool       // a goroutine of its own writes to it, and sweepers do not
+	ending     bool       // reason is set, and it is on no channel; out may have its final bytes
+	finished   bool       // conn.Finish has been called or is about to be
 	reason     error
 	endedAt    time.Time
 }
 
-// Start makes a reserved session live: anonymous, on no channel, and from now on
-// the hub may write to conn in the format. Greeting, if not nil, returns what is written
-// before all else to the session of that name. It is the first method called, and called
-// once. Error: [ErrShuttingDown].
+// Start makes a reserved session live: it is anonymous and on no channel, and from now on the hub
+// may write to conn in the format. If greeting is not nil, it returns the bytes that are written
+// first, for the session with this ID. Start must be the first method called, and called once.
+// Error: [ErrShuttingDown].
 func (s *Session) Start(conn Conn, format Format, greeting func(id string) []byte) error {
 	s.conn, s.format, s.since = conn, format, time.Now()
 	s.started = s.since.UnixNano()
 	_, s.personal = format.(SessionFormat)
-	s.mu.Lock() // who finds the session from now on waits for the greeting
+	s.mu.Lock() // a goroutine that finds the session from now on waits for the greeting
 	if err := s.hub.registry.start(s); err != nil {
 		s.mu.Unlock()
 		return err
@@ -82,11 +85,11 @@ func (s *Session) Start(conn Conn, format Format, greeting func(id string) []byt
 }
 
 // ID returns the session's ID, which no other session of the hub has: "s_" and a number in base 32,
-// with the hub's Options.Node before the number if it has one. Treat it as opaque; [SessionNode]
-// returns the node. It is for people and lists, and no secret.
+// with the hub's Options.Node before the number if it is set. Treat the ID as opaque; [SessionNode]
+// returns the node. The ID is for people and lists, and is not secret.
 func (s *Session) ID() string { return sessionID(s.hub.options.Node, s.number) }
 
-// Identity returns who the session authenticated as, "" if it is anonymous.
+// Identity returns the identity of the session's grant, "" if the session is anonymous.
 func (s *Session) Identity() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +99,7 @@ func (s *Session) Identity() string {
 	return s.identity.name
 }
 
-// User returns how others know the session, "" if it is anonymous.
+// User returns the name under which other clients see the session, "" if it is anonymous.
 func (s *Session) User() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,10 +114,10 @@ func (s *Session) user() string {
 	return s.grant.User
 }
 
-// Address returns the peer's address, invalid if it is not known.
+// Address returns the client's address; it is invalid if unknown.
 func (s *Session) Address() netip.Addr { return s.address }
 
-// Grant returns what the session may do, nil if it is anonymous or has ended.
+// Grant returns the session's grant, nil if the session is anonymous or has ended.
 func (s *Session) Grant() *access.Grant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,21 +127,21 @@ func (s *Session) Grant() *access.Grant {
 	return s.grant
 }
 
-// LastGrant is Grant that also tells what a session had when it ended.
+// LastGrant is like Grant, but after the end it returns the grant that the session had.
 func (s *Session) LastGrant() *access.Grant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.grant
 }
 
-// Reason returns why the session has ended, nil while it has not.
+// Reason returns the reason why the session has ended, nil while it is live.
 func (s *Session) Reason() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reason
 }
 
-// notices returns the session's format if that can tell what happens, and nil if not.
+// notices returns the session's format if it is a NoticeFormat, otherwise nil.
 func (s *Session) notices() NoticeFormat {
 	a, _ := s.format.(NoticeFormat)
 	return a
@@ -166,7 +169,7 @@ func (s *Session) Publish(ctx context.Context, channel string, m engine.Message,
 		return s.hub.publish(ctx, forSession, channel, m)
 	}
 	m.Sender = s.number
-	// Before it is published: it may be delivered before the engine has answered.
+	// Before the publish, because the message may be delivered before the engine has answered.
 	sub := s.publishing(channel)
 	ack, err := s.hub.publish(ctx, forSession, channel, m)
 	if sub != nil {
@@ -181,8 +184,8 @@ func (s *Session) Publish(ctx context.Context, channel string, m engine.Message,
 	return ack, err
 }
 
-// publishing records that a publication that the session does not want back is under way. It
-// returns the session's subscription to the channel, or nil if it has not joined it.
+// publishing records that a message that the session does not want back is being published. It
+// returns the session's subscription to the channel, or nil if the session has not joined it.
 func (s *Session) publishing(channel string) *subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,8 +196,8 @@ func (s *Session) publishing(channel string) *subscription {
 	return sub
 }
 
-// sayGoodbye tells the session, if it can be told, that it will end for the reason
-// within the time given.
+// sayGoodbye tells the client, if its format allows that, that the session will end for the reason
+// within the given time.
 func (s *Session) sayGoodbye(reason error, within time.Duration) {
 	s.mu.Lock()
 	a := s.notices()
@@ -206,27 +209,26 @@ func (s *Session) sayGoodbye(reason error, within time.Duration) {
 	s.flushNow()
 }
 
-// Alive notes that the peer sent something, so that it is known to be alive.
+// Alive records that the client has sent something, so that the session does not time out.
 func (s *Session) Alive() {
 	if !s.alive.Load() {
 		s.alive.Store(true)
 	}
 }
 
-// Occupied sets whether the transport is processing the peer's requests without reading further.
-// While it is, the peer's answer to a ping may have arrived unread.
+// Occupied sets whether the transport is processing requests and does not read further. Meanwhile
+// the session does not time out, because the client's answer to a ping may not have been read.
 func (s *Session) Occupied(now bool) { s.occupied.Store(now) }
 
-// End writes what the session has coming, as far as one write goes, takes it off
-// all channels, writes the last words that its format has for the reason, and then
-// finishes its connection. It does not wait. A session ends once: the first reason
-// counts.
+// End makes one write of the session's pending data, takes the session off all channels, writes the
+// final bytes that its format has for the reason, and then finishes the connection. It does not
+// wait for the writing. Only the first call has an effect.
 func (s *Session) End(reason error) {
 	s.mu.Lock()
 	s.endNow(reason)
 }
 
-// endNow is End for a caller that holds s.mu; it unlocks it.
+// endNow is End for a caller that holds s.mu; endNow unlocks it.
 func (s *Session) endNow(reason error) {
 	if s.ending {
 		s.mu.Unlock()
@@ -241,15 +243,15 @@ func (s *Session) endNow(reason error) {
 	s.hub.drop(d)
 }
 
-// Lost ends the session without last words, for a connection that is gone.
+// Lost ends the session without final bytes, because its connection is lost.
 func (s *Session) Lost(reason error) { s.finish(reason) }
 
-// Done tells that the session's connection is closed. The transport calls it once,
-// after the session has ended, or if it was never started.
+// Done reports that the session's connection is closed. The transport calls it once, after the
+// session has ended, or if it was never started.
 func (s *Session) Done() { s.hub.registry.done(s.address) }
 
-// beginEnd marks the session as ending. The caller holds mu, and then, without it,
-// drops what is returned.
+// beginEnd marks the session as ending. The caller holds mu. After unlocking mu it must drop the
+// departure.
 func (s *Session) beginEnd(reason error) departure {
 	s.ending, s.reason, s.endedAt = true, reason, time.Now()
 	s.allAnswered()
@@ -263,8 +265,8 @@ func (s *Session) beginEnd(reason error) departure {
 	return d
 }
 
-// comesBack tells whether a session that ended for the reason is likely to be back in
-// a moment: it did not leave, and was not sent away.
+// comesBack reports whether a session that ended for the reason is likely to reconnect soon: the
+// client did not leave, and was not sent away.
 func comesBack(reason error) bool {
 	for _, final := range []error{ErrLeft, ErrMisbehaved, ErrRevoked, ErrTerminated, ErrAnonymousTimeout} {
 		if errors.Is(reason, final) {
@@ -274,7 +276,7 @@ func comesBack(reason error) bool {
 	return true
 }
 
-// finish hands the session back to its transport.
+// finish ends the session, if it has not ended yet, and calls its connection's Finish.
 func (s *Session) finish(reason error) {
 	s.mu.Lock()
 	if s.finished {
@@ -298,9 +300,9 @@ func (s *Session) finish(reason error) {
 	s.conn.Finish(reason, said)
 }
 
-// ping asks the peer for a sign of life, unless the session is younger than half
-// an interval: that is one already. One that was promised to hear something in each
-// interval is pinged all the same.
+// ping pings the client, unless the session is younger than half an interval, because the client
+// has just been heard from. A session with notices is pinged in any case: its client was promised
+// bytes in each interval.
 func (s *Session) ping(interval time.Duration) {
 	s.mu.Lock()
 	young := !s.pinged && time.Since(s.since) < interval/2 && s.notices() == nil
@@ -315,7 +317,7 @@ func (s *Session) ping(interval time.Duration) {
 	s.flushNow()
 }
 
-// checkPong ends the session if nothing was heard since the last ping.
+// checkPong ends the session if nothing has come from the client since the last ping.
 func (s *Session) checkPong() {
 	s.mu.Lock()
 	if s.pinged && !s.alive.Load() && !s.occupied.Load() {

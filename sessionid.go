@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// A session's ID is idPrefix, the name of its node and nodeEnd if the hub has one, and the
-// session's number in base idBase. It needs no escaping in a URL, and no other node makes it.
+// A session's ID is idPrefix, then the name of the hub's node and nodeEnd if it has one, then the
+// session's number in base idBase. It needs no escaping in a URL, and no other node makes the same
+// ID.
 const (
 	idPrefix = "s_"
 	nodeEnd  = '_'
@@ -16,14 +17,14 @@ const (
 // MaxNode is the maximum length of a node's name in bytes.
 const MaxNode = 16
 
-// ValidNode reports whether name is a valid name for a node: 1 to [MaxNode] lower-case ASCII letters
+// ValidNode reports whether name is a valid name of a node: 1 to [MaxNode] lower-case ASCII letters
 // and digits.
 func ValidNode(name string) bool {
 	return name != "" && len(name) <= MaxNode && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-// SessionNode returns the name of the node that made a session's ID: the Options.Node of its hub,
-// which may be empty. It reports false if no hub makes such an ID. The session need not exist.
+// SessionNode returns the name of the node that made the session ID: the Options.Node of its hub,
+// which may be empty. It returns false if no hub makes such an ID. The session need not exist.
 func SessionNode(id string) (node string, ok bool) {
 	node, _, ok = parseSessionID(id)
 	return node, ok
@@ -50,7 +51,7 @@ func parseSessionID(id string) (node string, number uint64, ok bool) {
 		}
 	}
 	number, err := strconv.ParseUint(digits, idBase, 64)
-	if err != nil || sessionID(node, number) != id { // each session has one ID
+	if err != nil || sessionID(node, number) != id { // each session has only one ID
 		return "", 0, false
 	}
 	return node, number, true

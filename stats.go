@@ -10,32 +10,32 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// batchBuckets is how many buckets the histogram of publications a write has: one
-// for each power of two up to 2^(batchBuckets-1), and more in the last.
+// batchBuckets is the number of buckets in the histogram of publications per write: one for each
+// power of two up to 2^(batchBuckets-1). The last one also counts all larger writes.
 const batchBuckets = 16
 
-// Stats are a hub's counters since its start, and how things stand now.
+// Stats has a hub's current state, and its counters since the start.
 type Stats struct {
-	// Now.
+	// The current state.
 	Anonymous     int // live sessions without an identity
-	Authenticated int // live sessions with one
-	Closing       int // sessions that take up room and are not live: ended, or being set up
+	Authenticated int // live sessions with an identity
+	Closing       int // sessions that count as open but are not live: ended, or being set up
 	Identities    int
-	Channels      int   // with at least one subscription
-	Subscriptions int   // without lingering lost sessions and joins under way
-	ChannelBytes  int64 // cost of the joined channels; see Options.ChannelMemory
-	Blocked       int64 // sessions that wait for their socket, or catch up from the log
-	EngineCalls   int   // under way; 0 if the engine never waits
+	Channels      int   // channels with at least one subscription
+	Subscriptions int   // without lost sessions that linger and joins under way
+	ChannelBytes  int64 // cost of the joined channels in bytes; see Options.ChannelMemory
+	Blocked       int64 // sessions that wait for their connection, or catch up from the log
+	EngineCalls   int   // calls under way; 0 if the engine never waits
 	Engine        engine.Stats
-	Held          HeldStats // for peers
+	Held          HeldStats // bytes held for peers
 
-	// Since the start.
-	Publishes       uint64 // accepted by the engine through this hub
-	PublishBytes    uint64 // of their data
-	Duplicates      uint64 // not published again, for their key
-	Deliveries      uint64 // publications written to sessions, each session counted
-	DeliveredBytes  uint64 // written to sessions, whatever it was
-	Writes          uint64 // that carried at least one publication
+	// Counters since the start.
+	Publishes       uint64 // messages that the engine accepted from this hub
+	PublishBytes    uint64 // bytes of their data
+	Duplicates      uint64 // messages that were not published again because of their key
+	Deliveries      uint64 // publications written to sessions, counted once per session
+	DeliveredBytes  uint64 // all bytes written to sessions
+	Writes          uint64 // writes with at least one publication
 	Pings           uint64
 	EngineBusy      uint64 // calls refused with ErrEngineBusy
 	EngineTimeouts  uint64 // calls that failed with ErrEngineTimeout
@@ -44,15 +44,15 @@ type Stats struct {
 	SessionsRefused uint64 // by ErrTooManySessions or ErrTooManyAddressSessions
 	JoinsRefused    uint64 // by ErrTooManyChannels, ErrTooManyUserChannels, ErrTooManyAddressChannels, ErrTooManyJoinedChannels or ErrTooManySubscribers
 
-	// Gaps counts what sessions were told that they do not get, by reason. The
-	// joins that could not be recovered are among them.
+	// Gaps counts the gaps that sessions received, by reason. They include joins that could not be
+	// recovered.
 	Gaps Gaps
 
 	// Ended counts the sessions that have ended, by reason.
 	Ended Ended
 
-	// Batches[i] counts the writes that carried at most 2^i publications and
-	// more than 2^(i-1); the last also counts all larger ones.
+	// Batches[i] counts the writes with at most 2^i publications and more than 2^(i-1). The last
+	// element also counts all larger writes.
 	Batches [batchBuckets]uint64
 }
 
@@ -72,10 +72,10 @@ type Ended struct {
 	Terminated         uint64 // ErrTerminated
 	PeerMemory         uint64 // ErrPeerMemory
 	HistoryUnavailable uint64 // ErrUnreadable, ErrLogReset
-	Other              uint64 // the peer left, the connection was lost, or the transport ended it
+	Other              uint64 // the client left, the connection was lost, or the transport ended the session
 }
 
-// Stats returns the hub's counters. They are not taken in one instant.
+// Stats returns the hub's state and counters. They are not read at one instant.
 func (h *Hub) Stats() Stats {
 	c := &h.stats
 	s := Stats{
@@ -175,7 +175,7 @@ func (c *hubStats) subscribed(first bool) {
 	}
 }
 
-// unsubscribed counts one subscription less, which may have been its channel's last.
+// unsubscribed counts one subscription less, possibly its channel's last.
 func (c *hubStats) unsubscribed(last bool) {
 	c.subscriptions.Add(-1)
 	if last {
@@ -215,8 +215,8 @@ func (c *hubStats) end(reason error) {
 	c.ended[kind].Add(1)
 }
 
-// tally counts writes where they are made, without sharing a cache line, until
-// it is added to the hub's counters.
+// tally counts the writes of one goroutine, without sharing a cache line with others, until it is
+// added to the hub's counters.
 type tally struct {
 	deliveries, bytes, writes uint64
 	batches                   [batchBuckets]uint32

@@ -7,16 +7,15 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/netpoll"
 )
 
-// On one processor nobody else would run during a sweep: publishers would wait for its
-// end, and their messages could not be batched into the next.
+// With one processor no other goroutine runs during a sweep unless the sweeper yields. Publishers
+// would wait for its end, and the next sweep could not deliver their messages together.
 const (
-	// yieldWrites is after how many writes a sweeper lets other goroutines run that
-	// are ready.
+	// yieldWrites is the number of writes after which a sweeper lets goroutines run that are ready.
 	yieldWrites = 16
 
-	// pollWrites is after how many writes it lets the scheduler see who else has
-	// become ready: see package netpoll. That is every few milliseconds. More often would
-	// take more messages in for each sweep than a busy channel's readers can follow.
+	// pollWrites is the number of writes after which it lets the scheduler find more ready
+	// goroutines; see package netpoll. That is every few milliseconds. More often would accept more
+	// messages per sweep than the readers of a busy channel can follow.
 	pollWrites = 512
 )
 
@@ -25,9 +24,9 @@ type sweeper struct {
 	hub    *Hub
 	batch  *batch
 	tally  tally
-	subs   []*subscription // the group under way
-	writes int             // since it last polled
-	poll   *netpoll.Point  // nil until it is first needed
+	subs   []*subscription // members of the group that is being swept
+	writes int             // number since the last poll
+	poll   *netpoll.Point  // nil until first needed
 }
 
 func newSweeper(h *Hub) *sweeper { return &sweeper{hub: h, batch: new(batch)} }
@@ -40,24 +39,24 @@ func (w *sweeper) run() {
 	}
 }
 
-// sweep visits each subscription of the group that is behind. What is published
-// meanwhile makes the group dirty again, and is for the next sweep.
+// sweep visits each subscription of the group that is behind. A publication meanwhile makes the
+// group dirty again, and is delivered by the next sweep.
 func (w *sweeper) sweep(g *group) {
 	runtime.Gosched()
 	g.state.Store(groupSweeping)
 	w.batch.forget()
-	// The head before the members: who joins in between has its cursor at the head
-	// or after it. The other way round it would not be visited for what comes in
-	// between, and that would still count as swept.
+	// Load the head before the members: a session that joins in between has its cursor at the head
+	// or after it. In the other order, a session that joins in between would not be visited for a
+	// publication in between, but that publication would count as swept.
 	l := g.ch.life.Load()
 	head := g.ch.head.Load()
-	renewed := l != g.life // every member must learn of the new life, wherever its cursor is
+	renewed := l != g.life // every member must move to the new life, wherever its cursor is
 	w.subs = g.members(w.subs[:0])
 	more := false
 	for _, sub := range w.subs {
 		if sub.cursor.Load() >= head && !renewed {
 			continue // joined later, or visited for another channel's sake
-		}
+		} // joined later, or visited because of another channel
 		if sub.session.visit(w.batch, &w.tally) {
 			more = true
 		}
@@ -76,7 +75,7 @@ func (w *sweeper) sweep(g *group) {
 	}
 }
 
-// yield lets others run, when it is their turn.
+// yield lets other goroutines run when it is time for that.
 func (w *sweeper) yield() {
 	w.writes++
 	switch {
@@ -91,8 +90,8 @@ func (w *sweeper) yield() {
 	}
 }
 
-// queue holds the dirty groups in the order in which they became dirty. A group
-// is in it at most once, so it needs no bound of its own.
+// queue has the dirty groups in the order in which they became dirty. A group is in it at most
+// once, so the queue needs no limit.
 type queue struct {
 	mu          sync.Mutex
 	ready       sync.Cond
@@ -119,7 +118,7 @@ func (q *queue) push(first, last *group) {
 	}
 }
 
-// pop waits for a group and takes it out. It returns nil once the queue is closed.
+// pop waits for a group and removes it from the queue. It returns nil once the queue is closed.
 func (q *queue) pop() *group {
 	q.mu.Lock()
 	defer q.mu.Unlock()
