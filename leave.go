@@ -23,8 +23,8 @@ func (s *Session) Leave(channels ...string) {
 	s.hub.drop(d)
 }
 
-// departure is a session's subscriptions after it has left, the user that it was, and whether it
-// may reconnect soon.
+// departure has the subscriptions of a session that leaves channels, the user as which it was
+// there, and whether it may reconnect soon.
 type departure struct {
 	subs    []*subscription
 	session *Session

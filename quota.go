@@ -23,8 +23,9 @@ func (u *users) counts(g *access.Grant) bool {
 	return g != nil && g.HasUser && (u.maxSessions > 0 || u.maxChannels > 0)
 }
 
-// move counts a session, with the number of channels that it has joined, for the grant to and no
-// longer for the grant from. Each may be nil. If it returns an error, nothing has changed.
+// move stops counting a session for the grant from, and counts it for the grant to, together with
+// the number of channels that it has joined. Each grant may be nil. If move returns an error,
+// nothing has changed.
 func (u *users) move(from, to *access.Grant, channels int) error {
 	if u.counts(from) && u.counts(to) && from.User == to.User {
 		return nil

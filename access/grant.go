@@ -53,7 +53,7 @@ type Grant struct {
 	// never expires.
 	Issued, Expires time.Time
 
-	// Serial puts opaque tokens, classic tokens and answers of the backend in one order with the
+	// Serial orders opaque tokens, classic tokens and answers of the backend relative to the
 	// revocations of the same server. Revocations compare Serial instead of Issued, because the
 	// clock may be set back. It is 0 for JWTs.
 	Serial uint64

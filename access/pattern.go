@@ -55,7 +55,7 @@ func ParsePattern(text string) (Pattern, error) {
 	return compile(text), nil
 }
 
-// literalStar replaces a star that matches only itself in a text for compile. It is a control
+// literalStar stands for a literal star in a text that is passed to compile. It is a control
 // character, so it occurs neither in a pattern from outside nor in a channel name.
 const literalStar = '\x00'
 
