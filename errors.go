@@ -77,7 +77,7 @@ var (
 
 	// ErrLogReset means that the engine has reset the log of one of the session's channels, and the
 	// session's format has no gaps.
-	ErrLogReset = errors.New("messages were lost: the log of a channel has begun anew")
+	ErrLogReset = errors.New("messages were lost: the log of a channel has started again")
 
 	// ErrRevoked means that the session's token was revoked.
 	ErrRevoked = errors.New("the token was revoked")

@@ -69,7 +69,7 @@ func TestCallsOfTheAPI(t *testing.T) {
 				return c.PublishMany(ctx, []Outgoing{{Channel: "a"}})
 			},
 			says(`{"results":[]}`),
-			called{Error: "publish many messages: the answer has not one result for each message", Requests: []string{`POST /base/v2/messages application/json {"messages":[{"channel":"a","message":null}]}`}},
+			called{Error: "publish many messages: the answer does not have one result for each message", Requests: []string{`POST /base/v2/messages application/json {"messages":[{"channel":"a","message":null}]}`}},
 		},
 		"history": {
 			func(ctx context.Context, c *Client) (any, error) {

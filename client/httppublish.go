@@ -84,7 +84,7 @@ func (c *Client) PublishMany(ctx context.Context, messages []Outgoing) ([]Result
 		return nil, err
 	}
 	if len(answer.Results) != len(sent) {
-		return nil, errors.New(op + ": the answer has not one result for each message")
+		return nil, errors.New(op + ": the answer does not have one result for each message")
 	}
 	for k, r := range answer.Results {
 		i := sent[k]

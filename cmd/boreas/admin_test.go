@@ -290,7 +290,7 @@ func TestMistakesOfAdministration(t *testing.T) {
 		{started{args: "token new --allow=join:a --rules=[]"}, "--rules cannot be used with --allow and --deny: give all rules as JSON"},
 		{
 			started{args: "token new", extra: append(rule, `[{"channels":["a"],"dney":["join"]}]`)},
-			`--rules: this is no JSON list of rules, as [{"channels":["chat.*"],"allow":["join"]}]: json: unknown field "dney"`,
+			`--rules: this is not a JSON list of rules such as [{"channels":["chat.*"],"allow":["join"]}]: json: unknown field "dney"`,
 		},
 		{started{args: "token new", extra: append(rule, `null`)}, "--rules: there must be one JSON list; for a token that allows everything, omit the rules"},
 		{started{args: "token new", extra: append(rule, `[{"allow":["join"]}]`)}, "--rules: rule 1 names no channels"},

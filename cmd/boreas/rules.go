@@ -80,7 +80,7 @@ func parseRules(text []byte) ([]client.Rule, error) {
 	d.DisallowUnknownFields()
 	var rules []client.Rule
 	if err := d.Decode(&rules); err != nil {
-		return nil, fmt.Errorf(`this is no JSON list of rules, as [{"channels":["chat.*"],"allow":["join"]}]: %w`, err)
+		return nil, fmt.Errorf(`this is not a JSON list of rules such as [{"channels":["chat.*"],"allow":["join"]}]: %w`, err)
 	}
 	if d.More() || rules == nil {
 		return nil, fmt.Errorf(`there must be one JSON list; for a token that allows everything, omit the rules`)

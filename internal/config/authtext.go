@@ -53,7 +53,7 @@ func checkHTTP(text string) error {
 func checkHeaders(list string) error {
 	for name := range strings.FieldsFuncSeq(list, isListSeparator) {
 		if !httpguts.ValidHeaderFieldName(name) {
-			return fmt.Errorf("%q is no header's name", name)
+			return fmt.Errorf("%q is not the name of a header", name)
 		}
 	}
 	return nil

@@ -46,7 +46,7 @@ func parseNetworks(list string) ([]netip.Prefix, error) {
 
 func parseNetwork(entry string) (netip.Prefix, error) {
 	if entry == "" {
-		return netip.Prefix{}, errors.New("there is nothing between two commas, or before or after one")
+		return netip.Prefix{}, errors.New("an entry is empty: remove the extra comma")
 	}
 	network, err := netip.ParsePrefix(entry)
 	if address, single := netip.ParseAddr(entry); single == nil && address.Zone() == "" {

@@ -102,7 +102,7 @@ func TestBadRules(t *testing.T) {
 		{"a presence presence=count", `rule 1, "a presence presence=count": presence is given twice`},
 		{"a; presence", `rule 2, "presence": it has no pattern: put one before presence, such as ** for all channels`},
 		{"history_age=5m latest", `rule 1, "history_age=5m latest": it has no pattern: put one before history_age=5m, such as ** for all channels`},
-		{"# chat", `rule 1, "# chat": there are no comments in rules`},
+		{"# chat", `rule 1, "# chat": rules cannot have comments`},
 		{"a.*** latest", `rule 1, "a.*** latest": pattern "a.***": three stars in a row at byte 2: * matches anything except a dot, ** matches anything`},
 		{"a\xff", `rule 1, "a\xff": pattern "a\xff": it is not valid UTF-8 at byte 1`},
 		{"a; b; a latest", `rule 3, "a latest": it is never used: rule 1 has the same pattern, and the first match counts`},
@@ -123,7 +123,7 @@ func TestBadRules(t *testing.T) {
 
 // TestBadRulesInAFile: all errors are reported with their positions.
 func TestBadRulesInAFile(t *testing.T) {
-	const form = `want rules separated by ";" or on lines of their own, each a pattern and words, such as "chat.** presence history_age=1h"`
+	const form = `want rules on separate lines or separated by ";", each a pattern and words, such as "chat.** presence history_age=1h"`
 	const words = " (the words are history_messages=N, history_bytes=SIZE, history_age=TIME, presence or presence=count, client_publish, latest, max_subscribers=N)"
 	for _, c := range []struct{ name, text, want string }{
 		{"boreas.toml", `api_port = 1

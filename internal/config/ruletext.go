@@ -38,7 +38,7 @@ var ruleWords = []struct{ name, shown string }{
 	{wordSubscribers, wordSubscribers + "=N"},
 }
 
-const rulesForm = `rules separated by ";" or on lines of their own, each a pattern and words, such as "chat.** presence history_age=1h"`
+const rulesForm = `rules on separate lines or separated by ";", each a pattern and words, such as "chat.** presence history_age=1h"`
 
 // ruleError is an error in one rule.
 type ruleError struct {
@@ -120,7 +120,7 @@ func (p *ruleParser) rule() (Rule, error) {
 	case isWord && (valued || len(words) == 1):
 		return r, p.errorf("it has no pattern: put one before %s, such as ** for all channels", r.Pattern)
 	case r.Pattern == "#":
-		return r, p.errorf("there are no comments in rules")
+		return r, p.errorf("rules cannot have comments")
 	}
 	if _, err := access.ParsePattern(r.Pattern); err != nil {
 		return r, p.errorf("%v", err)

@@ -52,7 +52,7 @@ func checkOrigins(list string) error {
 		case origin == "*":
 			return errors.New("* allows all origins: give it alone")
 		case origin == "":
-			return errors.New("there is nothing between two commas, or before or after one")
+			return errors.New("an entry is empty: remove the extra comma")
 		case err != nil || u.Host == "" || u.Scheme == "":
 			return fmt.Errorf("%q is not an origin: put the scheme before the name", origin)
 		case u.Scheme == "ws" || u.Scheme == "wss":

@@ -32,7 +32,7 @@ func checkDomains(list string) error {
 		_, notAddress := netip.ParseAddr(name)
 		switch {
 		case name == "":
-			return errors.New("there is nothing between two commas, or before or after one")
+			return errors.New("an entry is empty: remove the extra comma")
 		case strings.Contains(name, "*"):
 			return errors.New("the server cannot get certificates for patterns: list each name")
 		case strings.Contains(name, "/"), strings.Contains(name, ":"):

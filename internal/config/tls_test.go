@@ -57,7 +57,7 @@ func TestBadTLSFlag(t *testing.T) {
 	const wantDomains = "--acme-domains: want names such as push.example.com, separated by commas, not "
 	const wantDirectory = "--acme-directory: want https://URL (empty means Let's Encrypt), not "
 	tests := []struct{ option, value, want string }{
-		{"acme_domains", "a.example,", wantDomains + `"a.example,": there is nothing between two commas, or before or after one`},
+		{"acme_domains", "a.example,", wantDomains + `"a.example,": an entry is empty: remove the extra comma`},
 		{"acme_domains", "*.a.example", wantDomains + `"*.a.example": the server cannot get certificates for patterns: list each name`},
 		{"acme_domains", "https://a.example", wantDomains + `"https://a.example": "https://a.example": omit the scheme, the port and everything after the name`},
 		{"acme_domains", "10.0.0.1", wantDomains + `"10.0.0.1": "10.0.0.1" is an address: certificates are for names`},

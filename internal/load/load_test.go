@@ -358,11 +358,11 @@ func TestWarnings(t *testing.T) {
 	r := Report{Cores: 1.8, Processors: 2, Seconds: 10, Published: 900, PublishRate: 90, PublishFailed: 3, Unreadable: 4}
 	r.warn(Options{Rate: 100}, errors.New("broken pipe"))
 	want := []string{
-		"3 publishes failed, the first with: broken pipe; whether they were delivered is not known, so losses may be more than told",
-		"4 frames held no message of this run: does someone else publish, or something between change messages?",
+		"3 publishes failed, the first with: broken pipe; the server may or may not have delivered them, so losses may be higher than reported",
+		"4 frames had no message of this run: is there another publisher, or a proxy that changes messages?",
 		"nothing was delivered at all: do both URLs lead to the same server?",
-		"only 90 messages a second were published, not the 100 asked for; more publishers may help",
-		"this tool used 1.80 of 2 processors: it was the limit, or shared them with the server; the server may do more",
+		"only 90 messages per second were published instead of 100; more publishers may help",
+		"this tool used 1.80 of 2 processors: the tool was the limit, or competed with the server for them; the server may be faster",
 	}
 	if diff := cmp.Diff(want, r.Warnings); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -139,19 +139,19 @@ func (r *run) audit(out *Report, taken [][]uint32) {
 func (r *Report) warn(o Options, failure error) {
 	say := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
 	if r.Cores > nearlyFull*float64(r.Processors) {
-		say("this tool used %.2f of %d processors: it was the limit, or shared them with the server; the server may do more", r.Cores, r.Processors)
+		say("this tool used %.2f of %d processors: the tool was the limit, or competed with the server for them; the server may be faster", r.Cores, r.Processors)
 	}
 	if wanted := o.Rate * r.Seconds; o.Rate > 0 && !r.Interrupted && float64(r.Published) < nearlyRate*wanted {
-		say("only %.0f messages a second were published, not the %.0f asked for; more publishers may help", r.PublishRate, o.Rate)
+		say("only %.0f messages per second were published instead of %.0f; more publishers may help", r.PublishRate, o.Rate)
 	}
 	if r.PublishFailed > 0 {
-		say("%d publishes failed, the first with: %v; whether they were delivered is not known, so losses may be more than told", r.PublishFailed, failure)
+		say("%d publishes failed, the first with: %v; the server may or may not have delivered them, so losses may be higher than reported", r.PublishFailed, failure)
 	}
 	if r.Published > 0 && r.Deliveries == 0 {
 		say("nothing was delivered at all: do both URLs lead to the same server?")
 	}
 	if r.Unreadable > 0 {
-		say("%d frames held no message of this run: does someone else publish, or something between change messages?", r.Unreadable)
+		say("%d frames had no message of this run: is there another publisher, or a proxy that changes messages?", r.Unreadable)
 	}
 	slices.Sort(r.Warnings)
 }
