@@ -68,7 +68,6 @@ func newChannel(name string, q *queue) *channel {
 // once; others wait for it.
 func (ch *channel) open(h *Hub) {
 	ch.err = errNotFollowed // if the engine panics
-	h.follows.Add(1)
 	defer func() {
 		if ch.err != nil {
 			h.follows.Done()

@@ -98,7 +98,7 @@ type following struct {
 
 // callFollow calls the engine's Follow. The stop function that it returns does not wait long. After
 // it has returned nothing is delivered, even if the engine's own stop takes longer. The caller has
-// entered the gate.
+// entered the gate, or the engine is called by bounded, which enters it.
 func (h *Hub) callFollow(channel string, to engine.Follower) (engine.Position, func(), error) {
 	if h.instant {
 		return h.engine.Follow(h.ctx, channel, to)

@@ -111,9 +111,9 @@ const DefaultMaxChannels = 1000
 // A Hub delivers publications from its engine to its sessions. A process needs only one. Its
 // methods may be called by many goroutines at once.
 //
-// Lock order, first to last: Session.mu, channelShard.mu, the engine's locks, presence.mu,
-// channel.mu, group.mu, queue.mu. The registry's mu comes after Session.mu, and ledger.mu is always
-// the last.
+// Lock order, first to last: Session.mu, channelShard.mu, the engine's locks, delivery.mu,
+// presence.mu, channel.mu, group.mu, queue.mu. The registry's mu comes after Session.mu, and
+// ledger.mu is always the last.
 type Hub struct {
 	// Immutable after New.
 	options    Options
@@ -300,6 +300,9 @@ func (h *Hub) acquire(ctx context.Context, name string) (*channel, error) {
 			h.release(ch)
 		}
 	}()
+	if created {
+		h.follows.Add(1) // here, where the gate keeps Shutdown from waiting for it; open or unfollow ends it
+	}
 	switch {
 	case created && h.instant:
 		ch.open(h)

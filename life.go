@@ -31,8 +31,10 @@ func (ch *channel) Reset(head engine.Position, reason error) {
 	for _, g := range ch.groups {
 		g.swept = head.Offset
 	}
-	ch.life.Store(&life{ch, head.Epoch, head.Offset})
+	ch.queue.reset.Store(true)
+	// The head first: a sweeper that sees both sees the life, and visits every member.
 	ch.head.Store(head.Offset)
+	ch.life.Store(&life{ch, head.Epoch, head.Offset})
 	ch.markDirty()
 }
 

@@ -3,6 +3,7 @@ package boreas
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/boreas-pubsub/boreas/internal/netpoll"
 )
@@ -97,6 +98,8 @@ type queue struct {
 	ready       sync.Cond
 	first, last *group
 	closed      bool
+
+	reset atomic.Bool // whether the engine has reset any channel's log so far: see [Session.renew]
 }
 
 func (q *queue) init() { q.ready.L = &q.mu }
