@@ -208,7 +208,7 @@ func (a *Authority) Kept() Kept {
 }
 
 // Check returns the grant of the token in the credentials. Errors: [fault.InvalidToken],
-// [access.ErrTokenExpired], [boreas.ErrRevoked]; [fault.AuthUnavailable] if the JWT or the Backend cannot
+// [fault.TokenExpired], [fault.TokenRevoked]; [fault.AuthUnavailable] if the JWT or the Backend cannot
 // decide now.
 func (a *Authority) Check(c access.Credentials) (*access.Grant, error) {
 	hash := digestOf(c.Token)

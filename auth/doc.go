@@ -3,10 +3,10 @@
 //
 // The Authority looks for a token in three places, in this order:
 //
-//	its own tokens   tokens that it created ([Authority.CreateToken], [Authority.Mint]) or that were
-//	                 loaded at the start ([Load], [Authority.Add])
-//	the [JWT]        JSON Web Tokens that are signed with one of the configured keys
-//	the [Backend]    any other token: it asks the operator's backend, and caches the answer
+//   - Its own tokens: those that it created ([Authority.CreateToken], [Authority.Mint]), and those
+//     of a provider ([Load], [Authority.Add]).
+//   - [JWT]: JSON Web Tokens that are signed with one of the configured keys.
+//   - [Backend]: for any other token it asks the operator's backend, and caches the answer.
 //
 // The result is an [access.Grant]. A revocation applies to the grants of all three.
 //

@@ -18,7 +18,7 @@ var errTooLarge = fmt.Errorf("it returned more than %d MiB", maxProvided>>20)
 
 // Load returns the tokens of a provider. The limit bounds the time that it takes. Providers are
 //
-//	no_tokens          no tokens; [NoTokens] is its old name
+//	no_tokens          no tokens; NoTokens is its old name
 //	file:PATH          the content of a file
 //	exec:COMMAND       the output of a shell command; its exit status must be 0
 //	http(s)://...      the response of a URL; its status must be 2xx

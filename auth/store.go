@@ -10,8 +10,9 @@ import (
 // tokens, keys and revocations. Several authorities may share a store: each of them then has the
 // changes of all.
 //
-// A line is a JSON object without a line break. Only the Authority knows its members. It contains
-// tokens and keys only as hashes.
+// A line is a JSON object without a line break. Only the Authority knows its members. Lines contain
+// tokens and keys only as hashes. The first line of a shared store contains a secret: the key from
+// which the names of users without a name are made.
 //
 // # Order
 //
