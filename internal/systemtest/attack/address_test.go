@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// byAddress are attacks that have to do with who a client is, and what page it shows.
+// byAddress are attacks with a client's address or with the origin of its page.
 var byAddress = []attack{
-	// The header that a proxy writes, written by the client itself to be somebody else each
-	// time (CWE-348, CWE-307).
-	{"X-Forwarded-For of one's own", func(a *attacker) string {
+	// The client itself writes the header of a proxy, so as to look like another client each time
+	// (CWE-348, CWE-307).
+	{"X-Forwarded-For from the client", func(a *attacker) string {
 		var got turns
 		for i := range 25 {
 			got.add(a.dial(0, a.WS).say(get("/v2/events?channel=a", bearer("bt_guess"), fmt.Sprintf("X-Forwarded-For: 10.0.0.%d", i), "X-Real-IP: 10.0.0.1", "Forwarded: for=10.0.0.1")).answer())
 		}
 		return got.String()
 	}, "20 x 401 invalid_token, then 5 x 429 rate_limited"},
-	// The same through a proxy that appends what it sees: only that counts.
+	// The same through a proxy that appends the address that it sees: only this address counts.
 	{"X-Forwarded-For through the proxy", func(a *attacker) string {
 		var got turns
 		for i := range 25 {
@@ -26,7 +26,8 @@ var byAddress = []attack{
 		}
 		return got.String()
 	}, "20 x 401 invalid_token, then 5 x 429 rate_limited"},
-	// A header of the PROXY protocol from somebody who is no proxy (PROXY protocol, section 4).
+	// A header of the PROXY protocol from a client that is not a trusted proxy (PROXY protocol,
+	// section 4).
 	{"PROXY from a stranger", request(toSockets,
 		"PROXY TCP4 10.0.0.1 127.0.0.1 1 2\r\n"+get("/v2/events?channel=a"),
 		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x0a\x00\x00\x01\x7f\x00\x00\x01\x00\x01\x00\x02"+get("/v2/events?channel=a")), "2 x 400"},
@@ -55,7 +56,7 @@ var byAddress = []attack{
 		_, said := a.socket(0, "/v2", "Origin: "+goodOrigin, "Cookie: session="+token)
 		return got.String() + "; the site itself: " + said
 	}, "403, 403 origin_not_allowed; the site itself: 101"},
-	// The same with server-sent events, and that the page could read it.
+	// The same with server-sent events, which the page must not be able to read.
 	{"events from another site, with the cookie", func(a *attacker) string {
 		token := a.tokenOf("victim")
 		said, response := a.dial(0, a.WS).say(get("/v2/events?channel=a", "Origin: https://evil.example", "Cookie: session="+token)).answered()
@@ -75,20 +76,20 @@ var byAddress = []attack{
 		_, said := a.socket(0, "/v2", "Origin: HTTPS://App.Example")
 		return got.String() + "; in capitals: " + said
 	}, "11 x 403 origin_not_allowed; in capitals: 101"},
-	// Two origins, of which a proxy may have looked at the other one.
+	// Two origins: a proxy may have checked the other one.
 	{"two origins", func(a *attacker) string {
 		_, one := a.socket(0, "/v2", "Origin: "+goodOrigin, "Origin: https://evil.example")
 		_, other := a.socket(0, "/v2", "Origin: https://evil.example", "Origin: "+goodOrigin)
 		return one + ", " + other
 	}, "403 origin_not_allowed, 403 origin_not_allowed"},
-	// Tokens in all places at once, and in one twice: who looks at which? (CWE-436)
+	// Two tokens in one request: implementations differ in the one that they use (CWE-436).
 	{"two headers Authorization", func(a *attacker) string {
 		token := a.tokenOf("ann")
 		api := request(toAPI, get("/v2/keys", bearer("bk_guess"), bearer(a.Admin)), get("/v2/keys", bearer(a.Admin), bearer("x")))(a)
 		return api + "; events: " + request(toSockets, get("/v2/events?channel=a", bearer(token), bearer("x")))(a)
 	}, "2 x 401 invalid_key; events: 401 unauthenticated"},
-	// Header injection by what an answer repeats: a name with CR LF (CWE-113).
-	{"CR LF in what is repeated", func(a *attacker) string {
+	// Header injection through a name with CR LF that the response repeats (CWE-113).
+	{"CR LF in repeated names", func(a *attacker) string {
 		inject := "a%0d%0aSet-Cookie:%20session=evil%0d%0a%0d%0a<script>"
 		got := make(tally)
 		for _, text := range []string{
@@ -104,7 +105,7 @@ var byAddress = []attack{
 		}
 		return got.String()
 	}, "200, 400, 400 bad_position, 400 channel_name, 401 unauthenticated, 2 x 404, 405 method_not_allowed"},
-	// Handshakes, requests and guesses from one address: it waits, and nobody else.
+	// A flood of handshakes from one address: only that address is limited.
 	{"a flood of handshakes from one address", func(a *attacker) string {
 		got := make(tally)
 		for range 1500 {
@@ -114,7 +115,7 @@ var byAddress = []attack{
 		}
 		return got.kinds() + "; from elsewhere: " + second(a.socket(1, "/v2"))
 	}, "101, 429 rate_limited; from elsewhere: 101"},
-	// The same from many addresses, each of which stays below its bound.
+	// The same from many addresses, each below its limit.
 	{"a flood of handshakes from many addresses", func(a *attacker) string {
 		got := make(tally)
 		for i := range 1000 {
@@ -136,7 +137,7 @@ var byAddress = []attack{
 		}
 		return got.kinds() + "; from elsewhere: " + a.dial(1, a.API).say(get("/healthz")).answer()
 	}, "401 invalid_key, 429 rate_limited; from elsewhere: 200"},
-	// Guesses that go round the transports do not start anew with each (CWE-307).
+	// Guesses count together even if they use different transports (CWE-307).
 	{"guesses on all transports in turn", func(a *attacker) string {
 		var got turns
 		for i := range 24 {
@@ -167,15 +168,15 @@ func injected(cookie string) string {
 	return ""
 }
 
-// proxied is what a proxy says of its client (PROXY protocol, version 1).
+// proxied returns the header in which a proxy reports its client (PROXY protocol, version 1).
 func proxied(address string) string {
 	return fmt.Sprintf("PROXY TCP4 %s 127.0.0.1 40000 8002\r\n", address)
 }
 
 // onFirstDay are attacks on a server whose API needs no key yet.
 var onFirstDay = []attack{
-	// A page lets its name lead to 127.0.0.1 once it is loaded, and is of the same origin as
-	// the API then (DNS rebinding, CVE-2018-5702's class).
+	// A page points its own name to 127.0.0.1 after it was loaded. To the browser, the API then has
+	// the same origin (DNS rebinding, CVE-2018-5702's class).
 	{"DNS rebinding", request(toAPI,
 		hosted("GET", "/v2/tokens", "evil.example"), hosted("POST", "/token/", "evil.example:8001"), hosted("GET", "/debug/token-dump", "evil.example"),
 		hosted("POST", "/broadcast/news/", "evil.example")), "3 x 421, 421 host_not_allowed"},
@@ -184,12 +185,12 @@ var onFirstDay = []attack{
 		hosted("POST", "/token/", "localhost.evil.example"), hosted("POST", "/token/", "127.0.0.1.evil.example"), hosted("POST", "/token/", "evil.example#localhost"),
 		hosted("POST", "/token/", "localhost@evil.example"), hosted("POST", "/token/", "0.0.0.0"), hosted("POST", "/token/", "2130706433"),
 		hosted("POST", "/token/", "0177.0.0.1"), hosted("POST", "/token/", "[::ffff:7f00:1]:80"), hosted("POST", "/token/", "[::1].evil.example"), hosted("POST", "/token/", "")), "200, 2 x 400, 7 x 421"},
-	// Two hosts, none, and one in the target that says otherwise (RFC 9112, 3.2).
+	// Two hosts, no host, and a target with another host (RFC 9112, 3.2).
 	{"two hosts", request(toAPI,
 		lines("POST /token/ HTTP/1.1", "Host: localhost", "Host: evil.example", "Content-Length: 0"),
 		lines("POST /token/ HTTP/1.1", "Content-Length: 0"),
 		lines("POST http://evil.example/token/ HTTP/1.1", "Host: localhost", "Content-Length: 0")), "2 x 400, 421"},
-	// A form on a page posts to the API of its visitor's machine (CSRF, CWE-352).
+	// A form on another page posts to the API on its visitor's machine (CSRF, CWE-352).
 	{"a form on another site", request(toAPI,
 		ask("POST", "/token/", "", "Origin: https://evil.example", "Content-Type: application/x-www-form-urlencoded"),
 		ask("POST", "/v2/tokens", "{}", "Origin: https://evil.example", "Content-Type: text/plain"),
@@ -197,18 +198,18 @@ var onFirstDay = []attack{
 		ask("POST", "/v2/keys", "{}", "Origin: null", "Content-Type: text/plain"),
 		ask("POST", "/v2/revocations", "{}", "Sec-Fetch-Site: same-site", "Content-Type: text/plain"),
 		ask("POST", "/broadcast/news/", "1", "Origin: https://evil.example", "Content-Type: text/plain")), "400, 403, 4 x 403 origin_not_allowed"},
-	// A page asks first whether it may (Fetch, CORS preflight): nobody says yes.
+	// A page sends a preflight request (Fetch, CORS): the response must not allow anything.
 	{"a preflight", func(a *attacker) string {
 		said, response := a.dial(0, a.API).say(ask("OPTIONS", "/v2/keys", "", "Origin: https://evil.example", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization")).answered()
 		return fmt.Sprintf("%s, allows %q", said, response.Header.Get("Access-Control-Allow-Origin"))
 	}, "405 method_not_allowed, allows \"\""},
-	// Passwords for a proxy are none of ours, and change nothing.
+	// Passwords for a proxy in front are not the server's, and change nothing.
 	{"Basic authentication", request(toAPI,
 		lines("GET /v2/keys HTTP/1.1", "Host: localhost", "Authorization: Basic YWRtaW46YWRtaW4="),
 		lines("GET /v2/keys HTTP/1.1", "Host: evil.example", "Authorization: Basic YWRtaW46YWRtaW4=")), "200, 421 host_not_allowed"},
 }
 
-// hosted is a request to a host.
+// hosted returns a request with that Host header.
 func hosted(method, target, host string) string {
 	return lines(method+" "+target+" HTTP/1.1", "Host: "+host, "Content-Length: 0")
 }

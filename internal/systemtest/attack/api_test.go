@@ -11,7 +11,7 @@ import (
 
 // onAPI are attacks on the API's guards.
 var onAPI = []attack{
-	// Guesses (address_failures, CWE-307); a good key from the same address does not wait.
+	// Guesses (address_failures, CWE-307). Valid keys from the same address are not delayed.
 	{"guessing keys", func(a *attacker) string {
 		var got turns
 		for i := range 25 {
@@ -19,7 +19,7 @@ var onAPI = []attack{
 		}
 		return got.String() + "; a good one: " + a.dial(0, a.API).say(get("/v2/keys", bearer(a.Admin))).answer() + "; from elsewhere: " + a.dial(1, a.API).say(get("/v2/keys", bearer(a.Admin))).answer()
 	}, "20 x 401 invalid_key, then 5 x 429 rate_limited; a good one: 200; from elsewhere: 200"},
-	// A key where logs would have it, or where a browser would send it by itself.
+	// A key in a place that logs record, or that a browser fills in by itself.
 	{"keys in the wrong place", func(a *attacker) string {
 		key := url.QueryEscape(a.Admin)
 		return request(toAPI, get("/v2/keys?access_token="+key), get("/v2/keys?key="+key), get("/v2/keys", "Cookie: session="+a.Admin), get("/v2/keys", "Authorization: Basic "+a.Admin),
@@ -31,46 +31,47 @@ var onAPI = []attack{
 		token := a.tokenOf("ann")
 		return said + "; " + request(toAPI, get("/v2/keys", bearer(token)), get("/v2/sessions", bearer(token)), ask("POST", "/v2/tokens", "{}", bearer(token)), get("/metrics", bearer(token)), ask("POST", "/v2/revocations", `{"user":"bystander"}`, bearer(token)))(a)
 	}, "401 invalid_token; 403, 4 x 403 not_permitted"},
-	// A key with one verb tries all that the others may (CWE-269).
+	// A key with one verb tries the requests of the other verbs (CWE-269).
 	{"a key beyond its verbs", func(a *attacker) string {
 		key := a.NewKey(object{"name": fmt.Sprint("low", a.number), "verbs": []string{"publish"}}).Key
 		return request(toAPI, get("/v2/keys", bearer(key)), ask("POST", "/v2/keys", `{"name":"x","verbs":["admin"]}`, bearer(key)), ask("POST", "/v2/tokens", "{}", bearer(key)),
 			ask("POST", "/token/", "", bearer(key)), get("/token/", bearer(key)), get("/debug/token-dump", bearer(key)), get("/v2/sessions", bearer(key)), get("/v2/refusals", bearer(key)),
 			ask("POST", "/v2/tokens/inspect", `{"token":"x"}`, bearer(key)), ask("DELETE", "/v2/sessions/s_x", "", bearer(key)), ask("POST", "/v2/revocations", `{"user":"bystander"}`, bearer(key)))(a)
 	}, "3 x 403, 8 x 403 not_permitted"},
-	// A key that makes tokens makes itself no better key, and tokens that outlive nothing.
+	// A key that may make tokens must not make keys, or use the other verbs.
 	{"a key that makes a better one", func(a *attacker) string {
 		key := a.NewKey(object{"name": fmt.Sprint("mid", a.number), "verbs": []string{"tokens"}}).Key
 		return request(toAPI, ask("POST", "/v2/keys", `{"name":"x","verbs":["admin"]}`, bearer(key)), ask("DELETE", "/v2/keys/key_x", "", bearer(key)), get("/metrics", bearer(key)), ask("POST", "/v2/channels/news/messages", "1", bearer(key)))(a)
 	}, "403, 3 x 403 not_permitted"},
-	// A key for some channels publishes to others: by name, by escape, in a batch, the old way.
+	// A key for some channels publishes to others: by name, by an escaped name, in a batch, with
+	// the classic API.
 	{"a key beyond its channels", func(a *attacker) string {
 		key := a.NewKey(object{"name": fmt.Sprint("chan", a.number), "verbs": []string{"publish"}, "channels": []string{"mine.*"}}).Key
 		one := request(toAPI, ask("POST", "/v2/channels/news/messages", "1", bearer(key)), ask("POST", "/v2/channels/mine.%2e%2e%2fnews/messages", "1", bearer(key)), ask("POST", "/broadcast/news/", "1", bearer(key)), ask("POST", "/v2/channels/mine.a.b/messages", "1", bearer(key)))(a)
 		said, codes := a.batch(0, key, `{"messages":[{"channel":"mine.a","message":1},{"channel":"news","message":1},{"channel":"mine.a","message":2,"channel":"news"}]}`)
 		return one + "; in a batch: " + said + " with " + codes.String()
 	}, "403, 3 x 403 not_permitted; in a batch: 200 with 2 x not_permitted"},
-	// What is behind the key, without one; a HEAD tells no more than a GET.
+	// The routes that need a key, without one. A HEAD must not reveal more than a GET.
 	{"without a key", request(toAPI, get("/v2/stats"), get("/metrics"), get("/debug/token-dump"), get("/debug/recipient-dump"), get("/token/"), get("/v2/keys"), ask("HEAD", "/v2/keys", "", "Connection: close"), ask("POST", "/broadcast/news/", "1"), ask("DELETE", "/token/x", ""), get("/debug/pprof/")), "6 x 401, 2 x 401 invalid_key, 401 without the body, 404"},
-	// Headers that make another method of a request for some frameworks.
+	// Headers that make some frameworks use another method.
 	{"a method in a header", func(a *attacker) string {
 		m := a.NewToken(object{"user": "ann"})
 		said := request(toAPI, get("/v2/tokens/"+m.ID, bearer(a.Admin), "X-HTTP-Method-Override: DELETE"), get("/v2/tokens/"+m.ID+"?_method=DELETE", bearer(a.Admin)))(a)
 		return said + "; it is still there: " + second(a.socket(0, withToken("/v2", m.Token)))
 	}, "200, 400 malformed; it is still there: 101"},
-	// Paths of DELETE with slashes and dots that are encoded.
+	// Paths of DELETE with encoded slashes and dots.
 	{"deleting with encoded slashes", func(a *attacker) string {
 		m := a.NewToken(object{"user": "ann"})
 		said := request(toAPI, ask("DELETE", "/v2/tokens/"+m.ID+"%2f..%2fx", "", bearer(a.Admin)), ask("DELETE", "/v2/tokens/..%2ftokens%2f"+m.ID, "", bearer(a.Admin)), ask("DELETE", "/v2/tokens/%00", "", bearer(a.Admin)),
 			ask("DELETE", "/token/%2e%2e%2fv2%2fkeys", "", bearer(a.Admin)), ask("DELETE", "/token/a%2fb", "", bearer(a.Admin)), ask("DELETE", "/token/", "", bearer(a.Admin)), ask("DELETE", "/v2/tokens", "", bearer(a.Admin)), ask("DELETE", "/v2/tokens/"+m.Token, "", bearer(a.Admin)))(a)
 		return said + "; it is still there: " + second(a.socket(0, withToken("/v2", m.Token)))
 	}, "2 x 204, 4 x 404 no_token, 405, 405 method_not_allowed; it is still there: 101"},
-	// A page with the key of its visitor's tool would still be of another origin.
+	// A page that has the key of a tool of its visitor is still of another origin.
 	{"a page that has the key", func(a *attacker) string {
 		return request(toAPI, ask("POST", "/v2/channels/x/messages", "1", bearer(a.Admin), "Origin: https://evil.example"), ask("POST", "/v2/keys", "{}", bearer(a.Admin), "Sec-Fetch-Site: cross-site"))(a)
 	}, "2 x 403 origin_not_allowed"},
-	// An oracle: what inspect says of tokens that do not exist depends on nothing but whether
-	// they look like the server's own or are the backend's to know (CWE-203).
+	// An oracle: for a token that does not exist, inspect may only depend on its format, which
+	// shows whether the server or the backend would know it (CWE-203).
 	{"inspect as an oracle", func(a *attacker) string {
 		got, code := make(tally), ""
 		for _, token := range []string{"bt_" + strings.Repeat("A", 43), "bt_x", "x", a.Admin, strings.Repeat("0", 128) + "-1700000000"} {
@@ -80,9 +81,9 @@ var onAPI = []attack{
 		}
 		return fmt.Sprintf("%d answers to all: %s", len(got), code)
 	}, "2 answers to all: invalid_token"},
-	// Tokens by the thousand, each of which is stored (address_requests, too_many_stored).
+	// Thousands of new tokens, which are all stored (address_requests, too_many_stored).
 	{"a flood of new tokens", func(a *attacker) string { return a.pours("/v2/tokens", `{"user":"flood"}`, 3000) }, "201, 429 rate_limited"},
-	// Revocations by the thousand, each of which is stored, and goes through all sessions.
+	// Thousands of revocations. Each is stored, and checks all sessions.
 	{"a flood of revocations", func(a *attacker) string {
 		var texts []string
 		for i := range 3000 {
@@ -90,15 +91,15 @@ var onAPI = []attack{
 		}
 		return a.pours("/v2/revocations", "", 0, texts...)
 	}, "201, 429 rate_limited"},
-	// Keys without end, of one name and of many.
+	// Many keys with the same name.
 	{"a flood of keys", func(a *attacker) string {
 		got := a.pours("/v2/keys", `{"name":"same","verbs":["stats"]}`, 5)
 		return got
 	}, "201, 400 malformed"},
 }
 
-// pours makes requests one after another with the operator's key, and says what came of
-// them, without numbers.
+// pours sends requests one after another with the operator's key, and returns the kinds of outcomes
+// without their numbers.
 func (a *attacker) pours(path, body string, n int, bodies ...string) string {
 	for range n {
 		bodies = append(bodies, body)
@@ -118,24 +119,24 @@ func (a *attacker) pours(path, body string, n int, bodies ...string) string {
 
 // byBodies are attacks with the bodies of requests to the API.
 var byBodies = []attack{
-	// A length that nobody has memory for: not a byte of it is read.
+	// A length larger than any memory: the server does not read a byte of the body.
 	{"a body of a TiB", func(a *attacker) string {
 		return request(toAPI, lines("POST /v2/messages HTTP/1.1", "Host: localhost", bearer(a.Admin), fmt.Sprint("Content-Length: ", 1<<40)),
 			lines("POST /broadcast/news/ HTTP/1.1", "Host: localhost", bearer(a.Admin), fmt.Sprint("Content-Length: ", 1<<40)))(a)
 	}, "400, 413 too_large"},
-	// Chunks without an end (max_body).
-	{"a body without an end", func(a *attacker) string {
+	// Endless chunks (max_body).
+	{"an endless body", func(a *attacker) string {
 		l := a.dial(0, a.API)
 		go l.say(lines("POST /v2/messages HTTP/1.1", "Host: localhost", bearer(a.Admin), "Transfer-Encoding: chunked") + strings.Repeat("10000\r\n"+strings.Repeat(" ", 0x10000)+"\r\n", 200))
 		return l.answer()
 	}, "413 too_large"},
-	// A body that is compressed (CWE-409): it is what it is, and no JSON.
-	{"a body that is compressed", func(a *attacker) string {
+	// A compressed body (CWE-409): the server refuses it without decompressing it.
+	{"a compressed body", func(a *attacker) string {
 		bomb := "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + strings.Repeat("\xec\xc1\x01\x01\x00\x00\x00\x80\x90", 1000)
 		return request(toAPI, ask("POST", "/v2/channels/x/messages", bomb, bearer(a.Admin), "Content-Encoding: gzip"), ask("POST", "/v2/tokens", bomb, bearer(a.Admin), "Content-Encoding: deflate"))(a)
 	}, "2 x 415 unsupported_encoding"},
-	// A body that is announced, asked for, and does not come (RFC 9110, 10.1.1); one that is too
-	// large is refused before it is asked for.
+	// A client announces a body, waits for the 100, and does not send the body (RFC 9110, 10.1.1).
+	// A body over the limit is refused without a 100.
 	{"Expect: 100-continue, and then nothing", func(a *attacker) string {
 		for i := range 50 {
 			a.dial(i, a.API).say(lines("POST /v2/messages HTTP/1.1", "Host: localhost", bearer(a.Admin), "Content-Length: 100", "Expect: 100-continue"))
@@ -144,25 +145,26 @@ var byBodies = []attack{
 		return "50 wait; " + request(toAPI, lines("POST /v2/messages HTTP/1.1", "Host: localhost", bearer(a.Admin), fmt.Sprint("Content-Length: ", 1<<30), "Expect: 100-continue"),
 			lines("POST /v2/messages HTTP/1.1", "Host: localhost", "Content-Length: 100", "Expect: 100-continue"), lines("POST /v2/messages HTTP/1.1", "Host: localhost", bearer(a.Admin), "Content-Length: 2", "Expect: magic"))(a)
 	}, "50 wait; 401 invalid_key, 413 too_large, 417"},
-	// One message more than a batch may have, and none.
+	// A batch with one message over the limit, and an empty batch.
 	{"a batch of 1,001", func(a *attacker) string {
 		item := `{"channel":"a","message":1},`
 		return request(toAPI, ask("POST", "/v2/messages", `{"messages":[`+strings.TrimSuffix(strings.Repeat(item, 1001), ",")+`]}`, bearer(a.Admin)), ask("POST", "/v2/messages", `{"messages":[]}`, bearer(a.Admin)))(a)
 	}, "200, 400 malformed"},
-	// JSON that other parsers take for something else: nested, twice, with numbers that are no
-	// numbers (CWE-1321, RFC 8259, 4).
-	{"JSON that is taken otherwise elsewhere", func(a *attacker) string {
+	// JSON on which parsers disagree: deep nesting, repeated members, invalid numbers (CWE-1321,
+	// RFC 8259, 4).
+	{"JSON on which parsers disagree", func(a *attacker) string {
 		key := bearer(a.Admin)
 		return request(toAPI, ask("POST", "/v2/tokens", strings.Repeat("[", 500_000), key), ask("POST", "/v2/tokens", `{"user":"a","user":"admin"}`, key), ask("POST", "/v2/tokens", `{"User":"a"}`, key), ask("POST", "/v2/tokens", `{"__proto__":{}}`, key),
 			ask("POST", "/v2/tokens", `{"ttl":1e99}`, key), ask("POST", "/v2/tokens", `{"ttl":NaN}`, key), ask("POST", "/v2/tokens", `{"ttl":-1}`, key), ask("POST", "/v2/tokens", `{}{}`, key), ask("POST", "/v2/tokens", "\xef\xbb\xbf{}", key),
 			ask("POST", "/v2/tokens", `{"rules":[{"channels":["**"],"allow":["join"],"Deny":["join"]}]}`, key), ask("POST", "/v2/tokens", `{"label":"`+strings.Repeat("l", 256)+`"}`, key), ask("POST", "/v2/tokens", `{"expires":"0001-01-01T00:00:00Z"}`, key))(a)
 	}, "12 x 400 malformed"},
-	// A message nested so deep that a parser's stack is over (CVE-2022-28131's class).
+	// A message nested so deeply that a parser's stack overflows (CVE-2022-28131's class).
 	{"a deep message", func(a *attacker) string {
 		deep := strings.Repeat("[", 400_000) + strings.Repeat("]", 400_000)
 		return request(toAPI, ask("POST", "/v2/channels/x/messages", deep, bearer(a.Admin)), ask("POST", "/broadcast/x/", deep, bearer(a.Admin)), ask("POST", "/v2/messages", `{"messages":[{"channel":"x","message":`+deep+`}]}`, bearer(a.Admin)))(a)
 	}, "400, 2 x 400 malformed"},
-	// Rules that take long to match (CVE-2022-21698's class): stars by the hundred on a long name.
+	// Patterns that take long to match (CVE-2022-21698's class): hundreds of stars against a long
+	// name.
 	{"patterns that explode", func(a *attacker) string {
 		name := strings.Repeat("a", 250)
 		said := a.dial(0, a.API).say(ask("POST", "/v2/tokens", encodeText(object{"user": "ann", "rules": []object{{"channels": []string{strings.Repeat("*a", 100) + "b"}, "allow": []string{"join"}}}}), bearer(a.Admin))).answer()
@@ -174,14 +176,14 @@ var byBodies = []attack{
 		}
 		return said + "; " + got.String()
 	}, "201; 100 x not_permitted"},
-	// Names of channels that are no names, in a path and in a body.
-	{"names that are none", func(a *attacker) string {
+	// Invalid names of channels, in a path and in a body.
+	{"invalid channel names", func(a *attacker) string {
 		key := bearer(a.Admin)
 		return request(toAPI, ask("POST", "/v2/channels/"+strings.Repeat("n", 256)+"/messages", "1", key), ask("POST", "/v2/channels//messages", "1", key), ask("POST", "/v2/channels/%0a/messages", "1", key), ask("POST", "/v2/channels/%ff/messages", "1", key),
 			ask("POST", "/broadcast/%00/", "1", key), ask("POST", "/broadcast//", "1", key))(a)
 	}, "2 x 400, 4 x 400 channel_name"},
-	// A dry run that is no dry run, and parameters that nobody knows.
-	{"parameters that nobody knows", func(a *attacker) string {
+	// Unknown parameters, and parameters with invalid values.
+	{"unknown parameters", func(a *attacker) string {
 		key := bearer(a.Admin)
 		return request(toAPI, ask("POST", "/v2/channels/x/messages?dry_run=maybe", "1", key), ask("POST", "/v2/channels/x/messages?dryrun=true", "1", key), get("/v2/sessions?limit=1000000", key), get("/v2/sessions?limit=-1", key), get("/v2/sessions?user=a&user=b", key), get("/v2/refusals?after=%zz", key))(a)
 	}, "6 x 400 malformed"},

@@ -12,23 +12,23 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
-// maxGrowth is how many bytes the heap may have in an attack and after it beyond what it had before
-// all of them: the histories and idempotency keys may take 16 MiB, and the rest is for
-// lists that are bounded by their number.
+// maxGrowth limits the growth of the heap, in bytes, during and after an attack, compared with the
+// heap before all attacks. The histories and idempotency keys may take 16 MiB; the rest is for
+// lists with a maximum length.
 const maxGrowth = 48 << 20
 
 // A group are attacks on one server.
 type group struct {
 	name    string
 	open    bool                                 // the server has no key yet
-	change  func(t testing.TB, c *config.Config) // of its configuration; nil for none
+	change  func(t testing.TB, c *config.Config) // changes the configuration; nil for no change
 	attacks []attack
 }
 
-// An attack is what one attacker does, or a crowd of them.
+// An attack is a series of actions by one attacker or a crowd of attackers.
 type attack struct {
 	name string
-	run  func(a *attacker) string // returns what came of it
+	run  func(a *attacker) string // returns the outcome
 	want string
 }
 
@@ -48,9 +48,8 @@ var groups = []group{
 	{name: "bodies", attacks: byBodies},
 }
 
-// TestAttacks does to the server all that is listed in the documentation of the package, one
-// after another. Each must come to what its row says, no bystander may notice, and
-// afterwards nothing is left of it.
+// TestAttacks runs the attacks in the documentation of the package, one after another. Each must
+// have the outcome in its row, without any effect on the bystanders, and leave nothing behind.
 func TestAttacks(t *testing.T) {
 	var table strings.Builder
 	fmt.Fprintf(&table, "| on | attack | outcome | bystanders |\n| --- | --- | --- | --- |\n")
@@ -66,7 +65,7 @@ func TestAttacks(t *testing.T) {
 			defer s.crowd.end()
 			var calm time.Duration
 			var quiet state
-			t.Run("calm", func(*testing.T) { // in a test of its own, like each attack: it is a goroutine
+			t.Run("calm", func(*testing.T) { // in a subtest because each attack has one, which is a goroutine
 				before := s.crowd.await(0)
 				calm = s.crowd.median(before, s.crowd.await(40))
 				quiet = s.measure()
@@ -90,18 +89,18 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// suffer runs one attack, and returns what the bystanders have to say.
+// suffer runs one attack, and returns the bystanders' rounds and slowdown.
 func (s *site) suffer(t *testing.T, a *attacker, row attack, calm time.Duration, quiet state) string {
 	from := s.crowd.await(0)
 	got, held := func() (string, uint64) {
 		defer a.leave()
-		return row.run(a), heap() // while all of the attack is still there
+		return row.run(a), heap() // while the attack's connections are open
 	}()
 	if held > quiet.heap+maxGrowth {
 		t.Errorf("the attack holds %d MiB", (held-quiet.heap)>>20)
 	}
 	if got != row.want {
-		t.Errorf("it came to\n\t%s\nwant\n\t%s", got, row.want)
+		t.Errorf("outcome\n\t%s\nwant\n\t%s", got, row.want)
 	}
 	to := s.crowd.await(3)
 	if fault := s.crowd.noticed(); fault != "" {
@@ -111,7 +110,7 @@ func (s *site) suffer(t *testing.T, a *attacker, row attack, calm time.Duration,
 	return fmt.Sprintf("%d messages, %.1f times as slow", to-from, float64(s.crowd.median(from, to))/float64(calm))
 }
 
-// A state is what a server holds.
+// A state is a server's use of resources.
 type state struct {
 	goroutines, sockets, sessions int
 	heap                          uint64
@@ -133,7 +132,7 @@ func (s *site) look() state {
 	return state{goroutines: runtime.NumGoroutine(), sockets: len(sockets()), sessions: s.Server.Hub().Sessions()}
 }
 
-// measure returns the most that the server has while there are only bystanders.
+// measure returns the highest use of resources while there are only bystanders.
 func (s *site) measure() state {
 	var most state
 	for range 20 {
@@ -150,7 +149,7 @@ func (s *site) measure() state {
 // heap returns how many bytes are in use.
 func heap() uint64 {
 	runtime.GC()
-	runtime.GC() // what was in a pool goes at the second
+	runtime.GC() // sync.Pool frees its content at the second collection
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
@@ -166,16 +165,16 @@ func (s *site) awaitQuiet(t *testing.T, quiet state) {
 			break
 		}
 		if time.Now().After(deadline) || s.crowd.noticed() != "" {
-			t.Fatalf("of the attack is left %+v, before it was %+v:\n%s", now, quiet, s.left(now, quiet))
+			t.Fatalf("after the attack there are %+v, before it there were %+v:\n%s", now, quiet, s.left(now, quiet))
 		}
 		s.crowd.await(1)
 	}
 	if now := heap(); now > quiet.heap+maxGrowth {
-		t.Errorf("%d MiB are in use, before the attacks %d", now>>20, quiet.heap>>20)
+		t.Errorf("the heap has %d MiB, before the attacks it had %d MiB", now>>20, quiet.heap>>20)
 	}
 }
 
-// left lists what could be left of an attack.
+// left lists what is possibly left of an attack.
 func (s *site) left(now, quiet state) string {
 	if now.goroutines > quiet.goroutines {
 		stacks := make([]byte, 1<<20)

@@ -18,10 +18,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// An attacker is a machine, or a crowd of them, that speaks as it likes.
+// An attacker is one machine, or a crowd of machines, that may send anything.
 type attacker struct {
 	*site
-	number int // of the attack: no two have an address in common, so that none pays for others
+	number int // of the attack: each has its own addresses, so that limits do not carry over
 
 	mu    sync.Mutex
 	lines []*line // guarded by mu
@@ -38,7 +38,7 @@ func (a *attacker) tokenOf(user string) string {
 	return a.site.tokenOf(fmt.Sprint(user, a.number))
 }
 
-// leave ends all that the attacker has open.
+// leave closes all connections of the attacker.
 func (a *attacker) leave() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,19 +71,19 @@ func (a *attacker) dialAs(address, to string) *line {
 	return l
 }
 
-// say sends text. If the server has hung up, that shows when its answer is read.
+// say sends text. An error is ignored: the next read reports a closed connection.
 func (l *line) say(text string) *line {
 	io.WriteString(l, text) //nolint:errcheck // see above
 	return l
 }
 
-// reset ends the connection as a machine does that was switched off: with a RST.
+// reset ends the connection with a RST, like a machine that is switched off.
 func (l *line) reset() {
 	l.Conn.Conn.(*net.TCPConn).SetLinger(0)
 	l.Close()
 }
 
-// answer reads one answer: its status, and the code of the error in it if there is one.
+// answer reads one response, and returns its status and the code of its error, if any.
 func (l *line) answer() string {
 	said, _ := l.answered()
 	return said
@@ -94,7 +94,7 @@ func (l *line) answered() (said string, response *http.Response) {
 	return said, response
 }
 
-// whole reads one answer with its body; response is nil if there is none.
+// whole reads one response with its body. The response is nil if there is none.
 func (l *line) whole() (said string, response *http.Response, body []byte) {
 	response, err := http.ReadResponse(l.In, nil)
 	if err != nil {
@@ -110,7 +110,7 @@ func (l *line) whole() (said string, response *http.Response, body []byte) {
 	return strings.TrimSpace(fmt.Sprint(response.StatusCode, " ", whole.CodeOf(body))), response, body
 }
 
-// ending says how a connection ended.
+// ending describes how a connection ended.
 func ending(err error) string {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return "silence"
@@ -118,7 +118,7 @@ func ending(err error) string {
 	return "cut"
 }
 
-// rest reads to the end of the connection, and says how it came.
+// rest reads to the end of the connection, and returns how it ended.
 func (l *line) rest() string {
 	if _, err := io.Copy(io.Discard, l.In); err != nil {
 		return ending(err)
@@ -126,13 +126,13 @@ func (l *line) rest() string {
 	return "cut"
 }
 
-// lines ends each line of a request as HTTP does, and the header with an empty one.
+// lines ends each line of a request as HTTP does, and adds the empty line.
 func lines(list ...string) string { return strings.Join(list, "\r\n") + "\r\n\r\n" }
 
-// get is a request with headers.
+// get returns a GET request with headers.
 func get(target string, headers ...string) string { return ask("GET", target, "", headers...) }
 
-// ask is a request with a body; a Host is added.
+// ask returns a request with a body, and adds a Host header.
 func ask(method, target, body string, headers ...string) string {
 	head := append([]string{method + " " + target + " HTTP/1.1", "Host: 127.0.0.1"}, headers...)
 	if body != "" || method == "POST" {
@@ -143,12 +143,11 @@ func ask(method, target, body string, headers ...string) string {
 
 func bearer(token string) string { return "Authorization: Bearer " + token }
 
-// The ports, for rows that are one request.
+// The ports, for rows that consist of one request.
 func toAPI(a *attacker) string     { return a.API }
 func toSockets(a *attacker) string { return a.WS }
 
-// request makes an attack of texts that are each sent on a connection of its own. What
-// comes of them is counted.
+// request returns an attack that sends each text on its own connection and counts the outcomes.
 func request(to func(*attacker) string, texts ...string) func(*attacker) string {
 	return func(a *attacker) string {
 		got := make(tally)
@@ -159,7 +158,7 @@ func request(to func(*attacker) string, texts ...string) func(*attacker) string 
 	}
 }
 
-// pipelined makes an attack of one text on one connection, that has so many answers.
+// pipelined returns an attack that sends one text on one connection and reads this many responses.
 func pipelined(to func(*attacker) string, text string, answers int) func(*attacker) string {
 	return func(a *attacker) string {
 		l := a.dial(0, to(a)).say(text)
@@ -171,12 +170,12 @@ func pipelined(to func(*attacker) string, text string, answers int) func(*attack
 	}
 }
 
-// A tally counts what came of many tries.
+// A tally counts outcomes.
 type tally map[string]int
 
 func (t tally) add(said string) { t[said]++ }
 
-// String lists what came, and how often if it came more than once.
+// String lists the outcomes, each with its count if it is more than 1.
 func (t tally) String() string {
 	var list []string
 	for _, said := range slices.Sorted(maps.Keys(t)) {
@@ -188,10 +187,10 @@ func (t tally) String() string {
 	return cmp.Or(strings.Join(list, ", "), "nothing")
 }
 
-// kinds lists what came, without numbers: where a bound by time decides between them.
+// kinds lists the outcomes without their counts, for attacks in which a limit by time decides.
 func (t tally) kinds() string { return strings.Join(slices.Sorted(maps.Keys(t)), ", ") }
 
-// A turn is what came of tries in their order: "20 x 401, then 429".
+// turns records outcomes in their order: "20 x 401, then 429".
 type turns struct {
 	last string
 	n    int

@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	// beat is the pause between two messages to the bystanders, as a publisher of real
-	// life makes them. Nothing is decided by it.
+	// beat is the pause between two messages to the bystanders, similar to a real publisher. No
+	// outcome depends on it.
 	beat = 5 * time.Millisecond
 
 	bystanderChannel = "news"
 )
 
-// bystanders are a subscriber on each transport and a publisher over HTTP, each with an
-// address of its own. The publisher publishes the next number when all have got the last
-// one, all the time, so every round proves that nobody has noticed anything.
+// bystanders are a subscriber on each transport and a publisher over HTTP, each with its own
+// address. The publisher publishes the next number once all subscribers have received the last one.
+// Each round thus proves that the attacks do not affect them.
 type bystanders struct {
 	s       *site
 	readers []*reader
@@ -37,16 +37,16 @@ type bystanders struct {
 
 	mu     sync.Mutex
 	cond   *sync.Cond
-	rounds int             // guarded by mu: how many there were
-	took   []time.Duration // guarded by mu: how long each took
-	fault  string          // guarded by mu: what somebody noticed; the rounds are over then
+	rounds int             // guarded by mu: number of rounds
+	took   []time.Duration // guarded by mu: duration of each round
+	fault  string          // guarded by mu: the first fault; the rounds then stop
 }
 
-// A reader is one of the subscribers. What it got comes one by one.
+// A reader is one of the subscribers. It sends each received message to comes.
 type reader struct {
 	name  string
-	comes chan string // closed at its end
-	why   error       // the reason of the end, once comes is closed
+	comes chan string // closed when the subscription ends
+	why   error       // why the subscription ended, once comes is closed
 }
 
 func newBystanders(s *site) *bystanders {
@@ -64,7 +64,7 @@ func newBystanders(s *site) *bystanders {
 		b.overSocket(ctx, &reading, "127.2.0.2", "/v2", object{"auth": object{"token": token}}, object{"join": object{"channels": []object{{"channel": bystanderChannel}}}}),
 		b.overEvents(ctx, &reading, "127.2.0.3", token),
 	}
-	for s.Server.Hub().Subscribers(bystanderChannel) < len(b.readers) { // the classic wire does not tell
+	for s.Server.Hub().Subscribers(bystanderChannel) < len(b.readers) { // the classic wire has no reply to a join
 		runtime.Gosched()
 	}
 	go func() {
@@ -74,7 +74,7 @@ func newBystanders(s *site) *bystanders {
 		b.publish(ctx, key)
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.fault = cmp.Or(b.fault, "the rounds are over")
+		b.fault = cmp.Or(b.fault, "the rounds have ended")
 		b.cond.Broadcast()
 	}()
 	return b
@@ -135,7 +135,7 @@ func (b *bystanders) overEvents(ctx context.Context, reading *sync.WaitGroup, ad
 	return r
 }
 
-// see takes what is a message; other words of the protocols are none.
+// see passes messages on and ignores the protocol's other frames and events.
 func (r *reader) see(text []byte) {
 	var m struct{ Message json.RawMessage }
 	if err := json.Unmarshal(text, &m); err != nil {
@@ -145,7 +145,7 @@ func (r *reader) see(text []byte) {
 	}
 }
 
-// publish makes rounds until somebody notices something, or the end.
+// publish runs rounds until one has a fault, or the context ends.
 func (b *bystanders) publish(ctx context.Context, key string) {
 	client := whole.ClientFrom("127.2.0.4")
 	defer client.CloseIdleConnections()
@@ -174,7 +174,7 @@ func (b *bystanders) publish(ctx context.Context, key string) {
 	}
 }
 
-// round publishes a number and waits until all have it. It returns what went wrong.
+// round publishes a number and waits until all subscribers have it. It returns the fault, or "".
 func (b *bystanders) round(ctx context.Context, client *http.Client, key string, n int) string {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -187,31 +187,31 @@ func (b *bystanders) round(ctx context.Context, client *http.Client, key string,
 	}
 	response, err := client.Do(r)
 	if err != nil {
-		return fmt.Sprintf("the publisher, of number %d: %v", n, err)
+		return fmt.Sprintf("publishing number %d: %v", n, err)
 	}
 	text, err := io.ReadAll(response.Body)
 	response.Body.Close()
 	if err != nil || response.StatusCode != http.StatusCreated {
-		return fmt.Sprintf("the publisher, of number %d: %d %s %v", n, response.StatusCode, text, err)
+		return fmt.Sprintf("publishing number %d: %d %s %v", n, response.StatusCode, text, err)
 	}
 	for _, r := range b.readers {
 		select {
 		case got, ok := <-r.comes:
 			switch {
 			case !ok:
-				return fmt.Sprintf("%s was cut before number %d: %v", r.name, n, r.why)
+				return fmt.Sprintf("%s lost its connection before number %d: %v", r.name, n, r.why)
 			case got != fmt.Sprint(n):
-				return fmt.Sprintf("%s got %s instead of number %d", r.name, got, n)
+				return fmt.Sprintf("%s received %s instead of number %d", r.name, got, n)
 			}
 		case <-ctx.Done():
-			return fmt.Sprintf("%s never got number %d", r.name, n)
+			return fmt.Sprintf("%s did not receive number %d in time", r.name, n)
 		}
 	}
 	return ""
 }
 
-// await waits for more rounds, which are this package's clock, and returns how many there
-// were then.
+// await waits for this many more rounds, and returns the number of rounds so far. The rounds serve
+// as this package's clock.
 func (b *bystanders) await(more int) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -221,14 +221,14 @@ func (b *bystanders) await(more int) int {
 	return b.rounds
 }
 
-// noticed returns what somebody has noticed; "" if nobody did.
+// noticed returns the fault that a bystander noticed, or "".
 func (b *bystanders) noticed() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.fault
 }
 
-// median returns how long the rounds from one to another took.
+// median returns the median duration of the rounds in that range.
 func (b *bystanders) median(from, to int) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -236,15 +236,15 @@ func (b *bystanders) median(from, to int) time.Duration {
 	return took[len(took)/2]
 }
 
-// end ends the rounds. Nobody may have got anything beyond them.
+// end ends the rounds, and checks that no subscriber received a message beyond them.
 func (b *bystanders) end() {
 	b.stop()
 	<-b.ended
 	for _, r := range b.readers {
 		for range r.comes {
-			// The round that was under way may have got to some: at most one number each.
+			// The interrupted round may have reached some subscribers: at most one number each.
 			if _, more := <-r.comes; more {
-				b.s.Errorf("%s got messages that were not published", r.name)
+				b.s.Errorf("%s received messages that were not published", r.name)
 				return
 			}
 		}

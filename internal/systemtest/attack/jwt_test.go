@@ -16,10 +16,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// byJWT are attacks with JSON Web Tokens on the whole server. That each is refused for the
-// right reason is proved in package auth.
+// byJWT are attacks with JSON Web Tokens on the whole server. The tests of package auth check that
+// each is refused for the right reason.
 var byJWT = []attack{
-	// A token that is not signed (CVE-2015-9235).
+	// An unsigned token (CVE-2015-9235).
 	{"alg none", func(a *attacker) string {
 		good := a.signed(nil)
 		parts := strings.Split(good, ".")
@@ -29,7 +29,7 @@ var byJWT = []attack{
 		}
 		return a.shows(append(got, parts[0]+"."+parts[1]+".", parts[0]+"."+parts[1])...) + "; the good one: " + a.shows(good)
 	}, "8 x invalid_token; the good one: ok"},
-	// A public key taken for a secret (CVE-2016-5431, CVE-2024-54150).
+	// The public key as an HMAC secret (CVE-2016-5431, CVE-2024-54150).
 	{"HS256 with the public key", func(a *attacker) string {
 		var set struct{ Keys []struct{ X, Y string } }
 		json.Unmarshal(a.Issuer.JWKS, &set) //nolint:errcheck // it is this test's own
@@ -38,7 +38,7 @@ var byJWT = []attack{
 			issuer.HS256(a.Issuer.JWKS, header, claims(nil)), issuer.HS256([]byte(set.Keys[0].X), header, claims(nil)),
 			issuer.HS256([]byte(set.Keys[0].X+set.Keys[0].Y), header, claims(nil)), issuer.HS256(nil, header, claims(nil)))
 	}, "4 x invalid_token"},
-	// The name of a key as a path, a query or a command (CVE-2018-0114's kin, CWE-22, CWE-89).
+	// A key ID that is a path, a query or a command (CVE-2018-0114's kin, CWE-22, CWE-89).
 	{"kids that are paths and queries", func(a *attacker) string {
 		var tokens []string
 		for _, kid := range []string{"../../../../dev/null", "/proc/sys/kernel/randomize_va_space", "x' UNION SELECT 'AAAA", "|sleep 10", "http://evil.example/key", strings.Repeat("k", 5000), "\x00"} {
@@ -46,8 +46,8 @@ var byJWT = []attack{
 		}
 		return a.shows(tokens...)
 	}, "14 x invalid_token"},
-	// A key that the token brings along, or says where to get (CVE-2018-0114; SSRF, CWE-918): no
-	// request may leave.
+	// A token that contains its own key, or a URL of the key (CVE-2018-0114; SSRF, CWE-918): the
+	// server must not send a request.
 	{"jku, x5u and jwk", func(a *attacker) string {
 		var asked atomic.Int64
 		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
@@ -65,47 +65,46 @@ var byJWT = []attack{
 		}
 		return fmt.Sprintf("%s; %d requests have left", a.shows(tokens...), asked.Load())
 	}, "5 x invalid_token; 0 requests have left"},
-	// Extensions that must be understood (RFC 7515, 4.1.11), and payloads that are not encoded
-	// (RFC 7797).
+	// Critical extensions (RFC 7515, 4.1.11), and unencoded payloads (RFC 7797).
 	{"crit and b64", func(a *attacker) string {
 		return a.shows(issuer.HS256(a.Issuer.Secret, object{"alg": "HS256", "crit": []string{"exp"}}, claims(nil)),
 			issuer.HS256(a.Issuer.Secret, object{"alg": "HS256", "b64": false, "crit": []string{"b64"}}, claims(nil)))
 	}, "2 x invalid_token"},
-	// Encrypted and nested tokens, whose keys are lengthened or whose content inflates
-	// (CVE-2024-28122, CVE-2023-50658).
+	// Encrypted and nested tokens, with expensive key derivation or inflation (CVE-2024-28122,
+	// CVE-2023-50658).
 	{"encrypted tokens", func(a *attacker) string {
 		header := issuer.Encode(issuer.JSON(object{"alg": "PBES2-HS256+A128KW", "enc": "A128GCM", "p2c": 2_000_000_000, "zip": "DEF"}))
 		return a.shows(header+".AAAA.AAAA.AAAA.AAAA", header+".AAAA.AAAA")
 	}, "2 x invalid_token"},
-	// Tokens as large as a message, and of nothing but dots (CVE-2025-30204).
+	// Tokens as large as a message, and tokens of dots only (CVE-2025-30204).
 	{"huge tokens", func(a *attacker) string {
 		return a.shows(a.signed(object{"x": strings.Repeat("x", 40_000)}), "eyJ"+strings.Repeat(".", 50_000), "eyJ."+strings.Repeat("A", 50_000)+".A")
 	}, "3 x invalid_token"},
-	// Times: over, not begun, none, huge, text, not a number.
-	{"times that are wrong", func(a *attacker) string {
+	// Times: expired, not yet valid, missing, huge, text, not a number.
+	{"invalid times", func(a *attacker) string {
 		now := time.Now()
 		return a.shows(a.signed(object{"exp": now.Add(-time.Second).Unix()}), a.signed(object{"exp": nil}), a.signed(object{"exp": "9999999999"}),
 			a.signed(object{"exp": 1e300}), a.signed(object{"exp": -1}), a.signed(object{"nbf": now.Add(time.Hour).Unix()}), a.signed(object{"iat": now.Add(time.Hour).Unix()}))
 	}, "6 x invalid_token, token_expired"},
-	// Of another issuer, for another audience, of nobody.
-	{"for somebody else", func(a *attacker) string {
+	// Tokens of another issuer, for another audience, without an issuer.
+	{"another issuer or audience", func(a *attacker) string {
 		return a.shows(a.signed(object{"aud": "other"}), a.signed(object{"aud": []string{"other", "boreas.evil"}}), a.signed(object{"aud": nil}), a.signed(object{"aud": []any{1}}),
 			a.signed(object{"iss": "https://evil.example"}), a.signed(object{"iss": nil}), a.signed(object{"sub": nil}), a.signed(object{"sub": ""}), a.signed(object{"sub": "a\nb"}))
 	}, "9 x invalid_token"},
-	// Rules that are no rules, or none at all: such a token may do nothing.
-	{"rules that are none", func(a *attacker) string {
+	// Invalid rules, and an empty list of rules: such a token allows nothing.
+	{"invalid rules", func(a *attacker) string {
 		return a.shows(a.signed(object{"boreas": nil}), a.signed(object{"boreas": "all"}), a.signed(object{"boreas": []object{{"channels": []string{"**"}, "allow": []string{"everything"}}}}),
 			a.signed(object{"boreas": []object{{"channels": []string{"**"}, "Allow": []string{"join"}}}}))
 	}, "4 x invalid_token"},
-	// The signature of a revoked token, turned over: (r, n-s) is valid where (r, s) is, and
-	// another text (the malleability of ECDSA).
+	// A revoked token with the other valid signature: (r, n-s) is valid if (r, s) is, so the text
+	// differs (ECDSA malleability).
 	{"a revoked token with another signature", func(a *attacker) string {
 		token, other := a.Issuer.ES256Twins(object{"alg": "ES256", "kid": issuer.ES256Key}, claims(nil))
 		before := a.shows(token)
 		a.Must("POST", "/v2/revocations", object{"token": token}, nil)
 		return before + ", then " + a.shows(token) + ", the other: " + a.shows(other)
 	}, "ok, then token_revoked, the other: token_revoked"},
-	// The same text in another encoding: padding, blanks, bits that mean nothing.
+	// The same token in another encoding: padding, blanks, bits without a meaning.
 	{"a revoked token, encoded otherwise", func(a *attacker) string {
 		token := a.signed(object{"sub": "other"})
 		a.Must("POST", "/v2/revocations", object{"token": token}, nil)
@@ -113,8 +112,8 @@ var byJWT = []attack{
 		bits := token[:len(token)-1] + string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last|1])
 		return a.shows(token, token+"=", token+"\n", " "+token, bits, strings.ReplaceAll(token, ".", "=."))
 	}, "5 x invalid_token, token_revoked"},
-	// Names of keys that nobody knows, by the hundred: the issuer is asked now and then, and
-	// not for each (CVE-2022-29153's class).
+	// Hundreds of unknown key IDs: the server asks the issuer at a limited rate, not for each
+	// (CVE-2022-29153's class).
 	{"a flood of unknown kids", func(a *attacker) string {
 		before := a.Issuer.Asked.Load()
 		got := make(tally)
@@ -128,7 +127,7 @@ var byJWT = []attack{
 	}, "300 x invalid_token; the issuer was asked at most 3 times"},
 }
 
-// shows shows each token from an address of its own, and counts what came of it.
+// shows sends each token from its own address, and counts the outcomes.
 func (a *attacker) shows(tokens ...string) string {
 	got := make(tally)
 	for i, token := range tokens {
@@ -139,7 +138,7 @@ func (a *attacker) shows(tokens ...string) string {
 	return got.String()
 }
 
-// badIssuers names one more issuer, which says what the attacks want.
+// badIssuers configures one more issuer, which serves the attacks' responses.
 func badIssuers(t testing.TB, c *config.Config) {
 	hang := make(chan struct{})
 	var once atomic.Bool
@@ -179,7 +178,7 @@ func badIssuers(t testing.TB, c *config.Config) {
 	c.JWTKeys += " " + strings.Join([]string{slow, huge, redirects, loop}, " ")
 }
 
-// An evilIssuer counts what its parts were asked.
+// An evilIssuer counts the requests to each of its URLs.
 type evilIssuer struct {
 	slow, huge, hugeOver, redirects, loop, elsewhere atomic.Int64
 	release                                          func()
@@ -187,10 +186,10 @@ type evilIssuer struct {
 
 var evil atomic.Pointer[evilIssuer]
 
-// byIssuers are attacks by those whom the server asks for keys.
+// byIssuers are attacks by the servers from which the server fetches keys.
 var byIssuers = []attack{
-	// An issuer that never answers: who names a key of its waits, in a queue with an end,
-	// and nobody else does.
+	// An issuer that never responds: only clients with tokens of this issuer wait, in a queue of
+	// limited length.
 	{"a JWKS that hangs", func(a *attacker) string {
 		e := evil.Load()
 		for e.slow.Load() == 0 && a.crowd.noticed() == "" {
@@ -211,7 +210,7 @@ var byIssuers = []attack{
 		}
 		return got.kinds() + "; meanwhile a good token: " + good + ", " + again
 	}, "auth_unavailable; meanwhile a good token: ok, ok"},
-	// One that answers with 64 MiB: it is not read to the end.
+	// An issuer that sends 64 MiB: the server stops reading at its limit.
 	{"a JWKS that is huge", func(a *attacker) string {
 		e := evil.Load()
 		for e.hugeOver.Load() == 0 && a.crowd.noticed() == "" {
@@ -222,7 +221,7 @@ var byIssuers = []attack{
 		}
 		return "not read to the end"
 	}, "not read to the end"},
-	// One that sends the server somewhere else (SSRF, CWE-918), or round in circles.
+	// An issuer that redirects the server to another host (SSRF, CWE-918), or in a loop.
 	{"a JWKS that redirects", func(a *attacker) string {
 		e := evil.Load()
 		for (e.redirects.Load() == 0 || e.loop.Load() < 4) && a.crowd.noticed() == "" {

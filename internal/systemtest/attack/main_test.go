@@ -10,13 +10,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-// tableFile is where the table of attacks and their outcomes goes, as Markdown: for the
-// documents that quote it. Go's test flags stand before -args, this one after it.
+// tableFile is the file to which the table of attacks and their outcomes is written, as Markdown,
+// for documents that quote it. Go's test flags stand before -args, this one after it.
 var tableFile = flag.String("table", "", "write the attacks and their outcomes to this `file`")
 
 func TestMain(m *testing.M) {
 	if runtime.GOOS != "linux" {
-		// Elsewhere only 127.0.0.1 is this machine's own, and one address is not a crowd.
+		// On other systems only 127.0.0.1 is local, and one address is not a crowd.
 		fmt.Println("skipped: attacks from many addresses need all of 127.0.0.0/8")
 		os.Exit(0)
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// byRequests are attacks with what protocol 2 asks for, by one who has a token.
+// byRequests are attacks with requests of protocol 2, by a client with a valid token.
 var byRequests = []attack{
-	// Requests that make no sense, one after another (clause 2.5).
-	{"a flood of nonsense", func(a *attacker) string {
+	// Invalid requests, one after another (clause 2.5).
+	{"a flood of invalid requests", func(a *attacker) string {
 		return a.in("ann").say(strings.Repeat(wstest.Text(`{"nonsense":{}}`), 60)).end()
 	}, "closed with 4402 too_many_malformed"},
 	// Nesting that overflows a stack (CWE-674, CVE-2022-28131's class).
@@ -28,8 +28,8 @@ var byRequests = []attack{
 		}
 		return got.String()
 	}, "4 x malformed"},
-	// Members that are there twice: the last counts, of several kinds none (clause 1.2).
-	{"members there twice", func(a *attacker) string {
+	// Repeated members: the last one counts; a request with several kinds has none (clause 1.2).
+	{"repeated members", func(a *attacker) string {
 		l := a.in("ann")
 		var got []string
 		for _, m := range []string{
@@ -40,7 +40,7 @@ var byRequests = []attack{
 		}
 		return strings.Join(got, ", ")
 	}, "ok, malformed, ok, not_permitted"},
-	// IDs that are huge, fractions, or no IDs (clause 2.2).
+	// IDs that are huge, fractions, or of a wrong type (clause 2.2).
 	{"huge ids", func(a *attacker) string {
 		l := a.in("ann")
 		got := make(tally)
@@ -49,7 +49,7 @@ var byRequests = []attack{
 		}
 		return got.String()
 	}, "9 x malformed"},
-	// Numbers that no integer holds.
+	// Numbers that overflow every integer type.
 	{"numbers beyond all bounds", func(a *attacker) string {
 		l := a.in("ann")
 		got := make(tally)
@@ -61,7 +61,7 @@ var byRequests = []attack{
 		}
 		return got.String() + "; the largest: " + l.say(wstest.Text(joinOf("open.a", `,"last":9007199254740991`))).reply("j")
 	}, "5 x malformed; the largest: ok"},
-	// Surrogates that are alone, and escapes that hide control characters.
+	// Unpaired surrogates, and escapes that hide control characters.
 	{"escapes that hide something", func(a *attacker) string {
 		l := a.in("ann")
 		got := make(tally)
@@ -70,23 +70,23 @@ var byRequests = []attack{
 		}
 		return got.String()
 	}, "5 x channel_name, malformed"},
-	// A thousand channels in one request, again and again; and more than one user may have.
+	// A thousand channels in one request, again and again, and more channels than a user may have.
 	{"a storm of joins", func(a *attacker) string {
 		got := make(tally)
 		for i := range 4 {
 			l := a.in("ann")
 			for {
 				said := l.say(wstest.Text(joinsOf(fmt.Sprint("open.", i, "."), 1000))).reply(1)
-				if said != "rate_limited" { // each ten channels count as a request
+				if said != "rate_limited" { // ten channels count as one request
 					got.add(said)
 					break
 				}
-				<-time.After(time.Second) // as the error asked
+				<-time.After(time.Second) // the error asks for this pause
 			}
 		}
 		return got.String()
 	}, "3 x 1000 x ok, 1000 x too_many_user_channels"},
-	// Joins and leaves as fast as they go.
+	// Joins and leaves at full speed.
 	{"a storm of joins and leaves", func(a *attacker) string {
 		l := a.in("ann")
 		go l.say(strings.Repeat(wstest.Text(joinOf("open.door", `,"presence":true`))+wstest.Text(`{"id":"j","leave":{"channels":["open.door"]}}`), 1500))
@@ -96,7 +96,7 @@ var byRequests = []attack{
 		}
 		return got.kinds()
 	}, "ok, rate_limited"},
-	// One small frame that asks for the same large snapshot a hundred times (amplification,
+	// One small frame that requests the same large snapshot a hundred times (amplification,
 	// CWE-405).
 	{"one channel a hundred times, with presence", func(a *attacker) string {
 		info := `"` + strings.Repeat("i", 1000) + `"`
@@ -106,29 +106,29 @@ var byRequests = []attack{
 		}
 		return a.in("ann").say(wstest.Text(`{"id":1,"join":{"channels":[` + strings.TrimSuffix(strings.Repeat(`{"channel":"open.crowd","presence":true},`, 1000), ",") + `]}}`)).reply(1)
 	}, "1000 x ok"},
-	// Information about oneself that all others would get (clause 9.2).
+	// Large presence info, which the server would send to all other subscribers (clause 9.2).
 	{"info bombs", func(a *attacker) string {
 		return a.in("ann").say(wstest.Text(joinOf("open.a", `,"info":"`+strings.Repeat("i", 60_000)+`"`))).reply("j")
 	}, "too_large"},
-	// Pages of history, as fast as they go.
+	// Pages of history at full speed.
 	{"a flood of history requests", func(a *attacker) string {
 		for range 20 {
 			a.Must("POST", "/v2/channels/open.past/messages", `"`+strings.Repeat("x", 10_000)+`"`, nil)
 		}
 		return a.floodOf(`{"id":1,"history":{"channel":"open.past","limit":1}}`, 3000)
 	}, "ok, rate_limited"},
-	// Messages as fast as they go (user_publishes).
+	// Messages at full speed (user_publishes).
 	{"a flood of messages", func(a *attacker) string {
 		return a.floodOf(`{"id":1,"publish":{"channel":"open.flood","message":1}}`, 2000)
 	}, "ok, rate_limited"},
-	// The same without IDs, of one who thinks that nobody counts them then (clause 2.9).
+	// The same without IDs: the limit counts these messages as well (clause 2.9).
 	{"a flood of messages without ids", func(a *attacker) string {
 		l := a.in("ann")
 		go l.say(strings.Repeat(wstest.Text(`{"publish":{"channel":"open.quiet","message":1}}`), 2000) + wstest.Text(`{"id":1,"ping":{}}`))
 		got := l.reply(1)
 		return got
 	}, "rate_limited"},
-	// Idempotency keys, each of which is remembered (clause 6.3): they have a bound.
+	// Idempotency keys, which the server stores (clause 6.3): their memory is limited.
 	{"a flood of idempotency keys", func(a *attacker) string {
 		key := a.NewKey(object{"name": fmt.Sprint("keys", a.number), "verbs": []string{"publish"}}).Key
 		got := make(tally)
@@ -149,8 +149,8 @@ var byRequests = []attack{
 		}
 		return got.kinds()
 	}, "200, too_many_keys"},
-	// Positions that are made up (clause 1.6).
-	{"positions made up", func(a *attacker) string {
+	// Invented positions (clause 1.6).
+	{"invented positions", func(a *attacker) string {
 		l := a.in("ann")
 		got := make(tally)
 		for _, since := range []string{"", "0", "1-2-3", strings.Repeat("9", 64), strings.Repeat("a", 65), "AAAAAAAAAAAA-18446744073709551615", "../../etc/passwd", "a\x00"} {
@@ -160,9 +160,9 @@ var byRequests = []attack{
 		}
 		return got.String()
 	}, "8 x bad_position"},
-	// A position of another channel, and one beyond the end of the log: nothing is given away,
-	// and the stream goes on (clause 5.4).
-	{"positions of elsewhere", func(a *attacker) string {
+	// A position of another channel, and one beyond the end of the log: the server reveals nothing,
+	// and the subscription continues (clause 5.4).
+	{"positions of another channel", func(a *attacker) string {
 		var one, other struct{ Position string }
 		for range 3 {
 			a.Must("POST", "/v2/channels/open.one/messages", "1", &one)
@@ -173,7 +173,7 @@ var byRequests = []attack{
 		return l.say(wstest.Text(joinOf("open.two", `,"since":"`+other.Position+`"`))).reply("j") + ", " +
 			l.say(wstest.Text(joinOf("open.three", `,"since":"`+one.Position+`"`))).reply("j")
 	}, "ok, gap ahead"},
-	// Requests whose answers are large, and nobody who reads them (clause 2.8).
+	// Requests with large replies, from a client that does not read them (clause 2.8).
 	{"requests without reading the answers", func(a *attacker) string {
 		for range 20 {
 			a.Must("POST", "/v2/channels/open.past/messages", `"`+strings.Repeat("x", 10_000)+`"`, nil)
@@ -185,10 +185,10 @@ var byRequests = []attack{
 		a.crowd.await(40)
 		return "20 ask"
 	}, "20 ask"},
-	// Names that are code to whoever shows them (CWE-79, CWE-117): lists have them as JSON that
-	// no browser takes for a page.
+	// Names that contain markup or log lines (CWE-79, CWE-117): lists return them as JSON, which
+	// browsers do not show as a page.
 	{"names with markup and newlines", nastyNames, "ok; 201 for a user, 2 x 400 for a user, 7 x harmless"},
-	// A user whose name is a pattern, or leaves its place in one (CWE-155).
+	// A user name that is a pattern, or that breaks out of its place in a pattern (CWE-155).
 	{"users whose names are patterns", func(a *attacker) string {
 		got := make(tally)
 		for _, user := range []string{"*", "**", "a.**", "{user}", "a.b", "?", "[a-z]"} {
@@ -199,8 +199,8 @@ var byRequests = []attack{
 		}
 		return got.String()
 	}, "14 x not_permitted"},
-	// What the rules do not allow, asked for in every way.
-	{"what no rule allows", func(a *attacker) string {
+	// Requests that the rules deny, in every form.
+	{"requests that rules deny", func(a *attacker) string {
 		token := a.NewToken(object{"user": "ann", "rules": []object{
 			{"channels": []string{"**"}, "allow": []string{"join"}}, {"channels": []string{"open.secret"}, "deny": []string{"join", "history", "presence", "publish"}},
 		}}).Token
@@ -214,7 +214,7 @@ var byRequests = []attack{
 		}
 		return got.String()
 	}, "6 x not_permitted"},
-	// A channel with few places, that one user takes all (max_subscribers).
+	// One user takes all places of a channel with max_subscribers.
 	{"taking all places of a channel", func(a *attacker) string {
 		got := make(tally)
 		for range 8 {
@@ -224,13 +224,13 @@ var byRequests = []attack{
 	}, "5 x ok, 3 x too_many_subscribers"},
 }
 
-// in connects one who may do everything, under a name.
+// in connects a user with a token that allows everything.
 func (a *attacker) in(user string) *line {
 	a.Helper()
 	return a.open(0, withToken("/v2", a.tokenOf(user)))
 }
 
-// joinsOf is a request to join so many channels.
+// joinsOf returns a request to join this many channels.
 func joinsOf(prefix string, n int) string {
 	var list []object
 	for i := range n {
@@ -240,7 +240,8 @@ func joinsOf(prefix string, n int) string {
 	return string(text)
 }
 
-// floodOf sends one request so often, and returns what came of it, without numbers.
+// floodOf sends one request this many times, and returns the kinds of outcomes without their
+// numbers.
 func (a *attacker) floodOf(request string, n int) string {
 	l := a.in("ann")
 	go l.say(strings.Repeat(wstest.Text(request), n))
@@ -251,7 +252,7 @@ func (a *attacker) floodOf(request string, n int) string {
 	return got.kinds()
 }
 
-// batch publishes many messages, and returns the codes of those that were refused.
+// batch publishes a batch of messages, and returns the error codes of the refused messages.
 func (a *attacker) batch(from int, key, body string) (said string, codes tally) {
 	l := a.dial(from, a.API).say(ask("POST", "/v2/messages", body, bearer(key)))
 	said, response, text := l.whole()
@@ -262,7 +263,7 @@ func (a *attacker) batch(from int, key, body string) (said string, codes tally) 
 	var answer struct {
 		Results []struct{ Error *struct{ Code string } }
 	}
-	json.Unmarshal(text, &answer) //nolint:errcheck // what is none has no codes
+	json.Unmarshal(text, &answer) //nolint:errcheck // a body that is not JSON has no codes
 	for _, r := range answer.Results {
 		if r.Error != nil {
 			codes.add(r.Error.Code)

@@ -14,8 +14,7 @@ import (
 // patience is how long a test waits for an event. Only a test that fails waits so long.
 const patience = 30 * time.Second
 
-// Addresses of this machine, all of 127.0.0.0/8, are the clients. Attackers have the addresses
-// from 127.64 on.
+// The clients use addresses of this machine in 127.0.0.0/8. Attackers use those from 127.64 on.
 const (
 	operatorAddress = "127.1.0.1"
 	proxyAddress    = "127.3.0.1" // in trusted_proxies

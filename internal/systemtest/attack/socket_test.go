@@ -10,18 +10,18 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// handshake is a valid one.
+// handshake returns a valid handshake.
 func handshake(path string, headers ...string) string {
 	return wstest.Handshake(path, append([]string{"Host: 127.0.0.1"}, headers...)...)
 }
 
-// socket connects a WebSocket. Said is what came of it: "101" if all is well.
+// socket connects a WebSocket. Said is the outcome: "101" for success.
 func (a *attacker) socket(from int, path string, headers ...string) (l *line, said string) {
 	l = a.dial(from, a.WS).say(handshake(path, headers...))
 	return l, l.answer()
 }
 
-// open is like socket where it must succeed.
+// open is like socket, but must succeed.
 func (a *attacker) open(from int, path string, headers ...string) *line {
 	a.Helper()
 	l, said := a.socket(from, path, headers...)
@@ -31,10 +31,10 @@ func (a *attacker) open(from int, path string, headers ...string) *line {
 	return l
 }
 
-// withToken is a path with a token in it.
+// withToken adds a token to a path.
 func withToken(path, token string) string { return path + "?access_token=" + url.QueryEscape(token) }
 
-// message reads the next message of protocol 2. At the end it returns how that came.
+// message reads the next message of protocol 2. If the WebSocket has ended, over describes how.
 func (l *line) message() (m wstest.Message, over string) {
 	goodbye := ""
 	for {
@@ -61,7 +61,7 @@ func (l *line) message() (m wstest.Message, over string) {
 	}
 }
 
-// end reads until the WebSocket ends, and returns how.
+// end reads until the WebSocket ends, and returns how it ended.
 func (l *line) end() string {
 	for {
 		if _, over := l.message(); over != "" {
@@ -70,8 +70,8 @@ func (l *line) end() string {
 	}
 }
 
-// reply reads until the reply with the ID, or any error without one; and returns "ok", the
-// error, those of the channels of a join, or how the WebSocket ended.
+// reply reads until the reply with that ID, or an error without an ID. It returns "ok", the error,
+// the errors of a join's channels, or how the WebSocket ended.
 func (l *line) reply(id any) string {
 	for {
 		m, over := l.message()
@@ -105,8 +105,8 @@ func outcome(m wstest.Message) string {
 	return got.String()
 }
 
-// lives tells whether the WebSocket still answers: "lives", or how it ended. A pong of its
-// own tells it, which every wire has.
+// lives returns "lives" if the WebSocket still answers, or else how it ended. It sends a ping,
+// because every wire answers pings.
 func (l *line) lives() string {
 	l.say(wstest.Frame(wstest.Fin|wstest.OpPing, "alive?"))
 	for {
@@ -122,8 +122,8 @@ func (l *line) lives() string {
 	}
 }
 
-// frames makes an attack of texts that are each sent to a new WebSocket of either wire. What
-// comes of them is counted.
+// frames returns an attack that sends each text to a new WebSocket of either wire and counts the
+// outcomes.
 func frames(outcome func(*line) string, texts ...string) func(*attacker) string {
 	return func(a *attacker) string {
 		got := make(tally)
@@ -136,7 +136,7 @@ func frames(outcome func(*line) string, texts ...string) func(*attacker) string 
 	}
 }
 
-// joinOf is a request to join a channel.
+// joinOf returns a request to join a channel.
 func joinOf(channel string, more string) string {
 	name, _ := json.Marshal(channel)
 	return `{"id":"j","join":{"channels":[{"channel":` + string(name) + more + `}]}}`

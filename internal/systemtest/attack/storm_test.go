@@ -8,20 +8,21 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// byStorms are attacks by many, or by one who does one thing all the time.
+// byStorms are attacks by many clients, or by one client that repeats the same action.
 var byStorms = []attack{
-	// More sessions of one user than one may have (user_connections).
+	// More sessions than one user may have (user_connections).
 	{"more connections than a user may have", func(a *attacker) string {
 		token := a.tokenOf("crowd")
 		var got turns
 		for i := range 55 {
-			l := a.open(i, withToken("/v2", token)) // who it is counts once it is a session
+			l := a.open(i, withToken("/v2", token)) // a user's sessions are counted from their start
 			got.add(l.say(wstest.Text(`{"id":1,"ping":{}}`)).reply(1))
 		}
 		said := a.dial(60, a.WS).say(get("/v2/events?channel=a", bearer(token))).answer()
 		return got.String() + "; events: " + said
 	}, "50 x ok, then 5 x closed with 4204 too_many_connections; events: 429 too_many_connections"},
-	// Watchers of presence who come and go: each tells all the others (n squared messages).
+	// Clients that watch presence connect and disconnect: each change is sent to all others (n
+	// squared messages).
 	{"a storm of presence", func(a *attacker) string {
 		var going sync.WaitGroup
 		var all []*line
@@ -39,11 +40,12 @@ var byStorms = []attack{
 		going.Wait()
 		return got.String()
 	}, "40 x ok"},
-	// The same token shown again and again (clause 3.4): each time it is looked up.
+	// A client sends the same token again and again (clause 3.4), and the server looks it up each
+	// time.
 	{"a storm of refreshes", func(a *attacker) string {
 		return a.floodOf(`{"id":1,"auth":{"token":"`+a.tokenOf("ann")+`"}}`, 3000)
 	}, "ok, rate_limited"},
-	// One session is a thousand users after one another, and leaves no bound behind.
+	// One session changes its user fifty times, and leaves no limiter behind.
 	{"one session, many users", func(a *attacker) string {
 		l := a.open(0, "/v2")
 		got := make(tally)
@@ -54,9 +56,9 @@ var byStorms = []attack{
 		}
 		return got.String()
 	}, "100 x ok"},
-	// Sessions that come, join, and vanish with a RST.
+	// Sessions that connect, join, and end with a RST.
 	{"connections that join and vanish", func(a *attacker) string {
-		token := a.NewToken(object{}).Token // of no user, so that no bound of users counts
+		token := a.NewToken(object{}).Token // without a user, so that no user limit applies
 		got := make(tally)
 		for i := range 300 {
 			l, said := a.socket(i, withToken("/v2", token))
@@ -68,14 +70,14 @@ var byStorms = []attack{
 		}
 		return got.String()
 	}, "300 x ok"},
-	// The classic wire, which nobody is told anything on: joins of all kinds by the thousand.
+	// Thousands of joins of all kinds on the classic wire, which sends no errors.
 	{"a storm on the classic wire", func(a *attacker) string {
 		token := a.tokenOf("ann")
 		l := a.open(0, withToken("/", token))
 		go l.say(strings.Repeat(wstest.Text(`{"channels":{"join":["open.a","open.b",1,null,"",{}],"leave":["open.a"]}}`), 3000))
 		return l.end()
 	}, "closed with 1008"},
-	// Anonymous ones, who may do nothing, and try it all the time.
+	// Sessions without a token, which keep trying requests that need one.
 	{"requests without a token", func(a *attacker) string {
 		l := a.open(0, "/v2")
 		got := make(tally)
@@ -84,7 +86,7 @@ var byStorms = []attack{
 		}
 		return got.String()
 	}, "100 x unauthenticated"},
-	// Sessions ended by the operator, that come back at once with the token that was revoked.
+	// Clients of closed sessions, which reconnect at once with the revoked token.
 	{"coming back with a revoked token", func(a *attacker) string {
 		m := a.NewToken(object{"user": "gone"})
 		l := a.open(0, withToken("/v2", m.Token))
@@ -97,8 +99,8 @@ var byStorms = []attack{
 		}
 		return said + "; " + got.String()
 	}, "closed with 4300 token_revoked; 30 x 401 token_revoked"},
-	// Streams, sockets and publishers of one user all at once, to be more than one is: the
-	// bound is the user's, whatever the address.
+	// Streams, sockets and publishers of one user connect at once from many addresses: the user's
+	// limit applies to all of them together.
 	{"one user from a hundred addresses", func(a *attacker) string {
 		token := a.tokenOf("spread")
 		got := make(tally)
@@ -115,7 +117,7 @@ var byStorms = []attack{
 
 // byTokens are attacks with tokens that are not JWTs.
 var byTokens = []attack{
-	// Guesses in band (address_failures, CWE-307).
+	// Guesses within a session (address_failures, CWE-307).
 	{"guessing tokens on a socket", func(a *attacker) string {
 		l := a.open(0, "/v2")
 		var got turns
@@ -151,7 +153,7 @@ var byTokens = []attack{
 		}
 		return got.kinds() + "; the visitor's own token: " + second(a.socket(0, withToken("/v2", a.tokenOf("ann")))) + ", a bad one: " + a.dial(0, a.WS).say(get("/v2/events?channel=a&access_token=bad")).answer()
 	}, "403 origin_not_allowed; the visitor's own token: 101, a bad one: 401 invalid_token"},
-	// A good token, bent a little: another letter's case, blanks, a NUL, its ID, its hash.
+	// Variants of a valid token: another letter case, blanks, a NUL, its ID, its hash.
 	{"tokens that are almost right", func(a *attacker) string {
 		m := a.NewToken(object{"user": "ann"})
 		got := make(tally)
@@ -162,7 +164,7 @@ var byTokens = []attack{
 		}
 		return got.String()
 	}, "8 x invalid_token"},
-	// Tokens of 60 KB: hashed, and asked for nowhere.
+	// Tokens of 60 KB: the server hashes them, and does not ask the backend.
 	{"giant tokens", func(a *attacker) string {
 		asked := a.Backend.Asked.Load()
 		l := a.open(0, "/v2")
@@ -172,8 +174,8 @@ var byTokens = []attack{
 		}
 		return fmt.Sprintf("%s, the backend was asked %d times", got, a.Backend.Asked.Load()-asked)
 	}, "10 x invalid_token, the backend was asked 0 times"},
-	// Tokens that the backend is asked about, while it does not answer: who has another kind
-	// of token waits for none of it.
+	// Tokens that need the backend, which does not answer: clients with other kinds of tokens do
+	// not wait.
 	{"a flood while the backend hangs", func(a *attacker) string {
 		done := a.Backend.Hold()
 		var all []*line
@@ -192,7 +194,7 @@ var byTokens = []attack{
 		}
 		return got.kinds() + "; meanwhile a good token: " + meanwhile
 	}, "401 invalid_token; meanwhile a good token: 101"},
-	// The same in band, on either wire: workers must not all wait.
+	// The same within sessions of either wire: not all workers may wait.
 	{"sockets that wait for the backend", func(a *attacker) string {
 		done := a.Backend.Hold()
 		before := a.Backend.Waiting.Load()
@@ -211,7 +213,7 @@ var byTokens = []attack{
 		}
 		return got.String() + "; meanwhile a ping: " + meanwhile
 	}, "60 x invalid_token; meanwhile a ping: ok"},
-	// One token by many at once, about which the backend is asked once for each address.
+	// Many clients send one token at once: the server asks the backend once for each address.
 	{"the same token from everywhere", func(a *attacker) string {
 		asked := a.Backend.Asked.Load()
 		done := a.Backend.Hold()
@@ -227,7 +229,7 @@ var byTokens = []attack{
 		}
 		return fmt.Sprintf("%s, the backend was asked %s", got.kinds(), atMost(a.Backend.Asked.Load()-asked, 5))
 	}, "401 invalid_token, 429 rate_limited, the backend was asked at most 5 times"},
-	// Clients that go while the backend is asked about them.
+	// Clients that disconnect while the server asks the backend about them.
 	{"gone before the backend answers", func(a *attacker) string {
 		done := a.Backend.Hold()
 		for i := range 100 {
@@ -238,8 +240,8 @@ var byTokens = []attack{
 		done()
 		return "200 are gone"
 	}, "200 are gone"},
-	// What was valid once is a cookie now: it is no more than a token, and bad ones are told
-	// nothing (clause 3.10).
+	// Tokens in cookies have the same rights as other tokens, and a bad cookie gets no error
+	// (clause 3.10).
 	{"cookies by the dozen", func(a *attacker) string {
 		token := a.tokenOf("ann")
 		_, one := a.socket(0, "/v2", "Origin: "+goodOrigin, "Cookie: "+strings.Repeat("a=b; ", 2000)+"session="+token)
@@ -248,7 +250,7 @@ var byTokens = []attack{
 	}, "101; 101, unauthenticated"},
 }
 
-// atMost is a number that is within its bound.
+// atMost replaces a number up to its limit by the limit.
 func atMost(n, most int64) string {
 	if n <= most {
 		return fmt.Sprint("at most ", most, " times")
