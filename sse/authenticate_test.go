@@ -17,7 +17,7 @@ import (
 )
 
 // clauses 3.8, 10.4, 10.11: a stream receives a notice that its token expires.
-func TestATokenThatEnds(t *testing.T) {
+func TestATokenThatExpires(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{}, Options{})
 		s, _ := r.open("?channel=a")
@@ -41,7 +41,7 @@ func TestATokenThatEnds(t *testing.T) {
 }
 
 // clauses 4.11, 10.2, 10.3: requests that the token's rules do not allow are refused, and recorded.
-func TestWhatATokenAllows(t *testing.T) {
+func TestRequestsDeniedByRules(t *testing.T) {
 	p, err := access.NewPermissions([]access.Permission{{Pattern: "a", Allow: access.VerbJoin}})
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func appendExpiring(dst []byte, expires string, inMS int64) []byte {
 	return endEvent(dst, start)
 }
 
-// appendGoodbye appends the goodbye. A negative after tells the client not to reconnect.
+// appendGoodbye appends the goodbye. If after is negative, the client must not reconnect.
 func appendGoodbye(dst []byte, f *wire.V2Fault, after int64) []byte {
 	dst = append(dst, "event: goodbye\ndata: "...)
 	start := len(dst)

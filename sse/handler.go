@@ -15,59 +15,59 @@ import (
 	"github.com/boreas-pubsub/boreas/refusal"
 )
 
-// Path is where the handler is to be found (clause 10.1).
+// Path is the path of the handler (clause 10.1).
 const Path = "/v2/events"
 
-// Options are a handler's settings. Check is required unless NoAuth is set; all else
-// works as zero.
+// Options are the settings of a handler. Check is required unless NoAuth is set; the zero values of
+// all other fields work.
 type Options struct {
-	// Check returns what a client's token gives. Its errors are faults. It may be
-	// called by many goroutines at once.
+	// Check returns the grant of a client's token. Its errors are faults. It may be called by many
+	// goroutines at once.
 	Check func(access.Credentials) (*access.Grant, error)
 
-	// Cookie is the name of a cookie that may hold a token; "" means that cookies are not
-	// looked at. AllowOrigin must not let everybody in then.
+	// Cookie is the name of a cookie that may hold a token; "" means that cookies are ignored. If
+	// it is set, AllowOrigin must not allow every origin.
 	Cookie string
 
-	// AuthHeaders are the names of the headers of a request that Check gets.
+	// AuthHeaders are the names of the request's headers that are passed to Check.
 	AuthHeaders []string
 
-	// NoAuth lets everybody in, under a name that is made up, and ignores tokens.
+	// NoAuth lets every client connect, under a random name, and ignores tokens.
 	NoAuth bool
 
-	// AllowOrigin returns the value of Access-Control-Allow-Origin for pages of an
-	// origin, and whether they may read at all. Nil means that all may.
+	// AllowOrigin returns the value of Access-Control-Allow-Origin for pages of an origin, and
+	// whether these pages may connect. Nil means that all may.
 	AllowOrigin func(origin string) (header string, ok bool)
 
-	// Heartbeat is how often a stream carries something at least, as it is told: the
-	// hub's PingInterval. 0 means never.
+	// Heartbeat is the longest silence of the server that clients are told to expect. It must be
+	// the hub's PingInterval. 0 means that there are no heartbeats.
 	Heartbeat time.Duration
 
-	// PeerTimeout is how long a peer may take to acknowledge what it was sent, before
-	// its connection is given up. It finds peers that have vanished: they never
-	// answer anything, and the system accepts bytes for them for a quarter of an
-	// hour. 0 leaves it at that. Only Linux can do it, to sockets.
+	// PeerTimeout is how long a client may take to acknowledge sent bytes before its connection is
+	// closed. It detects clients that have vanished: such a client never answers, and otherwise the
+	// system accepts bytes for it for a quarter of an hour. 0 means no timeout. It works only on
+	// Linux, and only for sockets.
 	PeerTimeout time.Duration
 
-	// Limits bound how often a client may try. Nil means no bounds.
+	// Limits are the limits of each client's rates. Nil means no limits.
 	Limits *limit.Limits
 
-	// Refusals remembers what clients were refused. Nil means that nobody does.
+	// Refusals records the refusals. Nil means that they are not recorded.
 	Refusals *refusal.Log
 
-	// Log gets what fails and is no client's fault. Nil means nothing.
+	// Log receives failures that no client caused. Nil means no log.
 	Log *slog.Logger
 
-	// Counters, if not nil, counts what the handler refuses.
+	// Counters, if not nil, counts the refusals of the handler.
 	Counters *Counters
 }
 
-// Counters count what a handler refused, since its start.
+// Counters count the requests that a handler refused, since its start.
 type Counters struct {
-	Malformed       atomic.Uint64 // requests that are not what the protocol asks for
+	Malformed       atomic.Uint64 // requests that the protocol does not allow
 	Unauthenticated atomic.Uint64 // requests without a valid token
 	Origins         atomic.Uint64 // requests from pages that may not connect
-	Full            atomic.Uint64 // requests refused for lack of room, over a request limit, or on shutdown
+	Full            atomic.Uint64 // requests refused because the server was full, over a request limit, or shutting down
 	NotJoined       atomic.Uint64 // requests without a channel that could be joined
 	Panics          atomic.Uint64 // streams that ended because of a panic
 }
@@ -79,10 +79,10 @@ type handler struct {
 	count   *Counters
 }
 
-// Handler returns a handler that answers each GET request with a stream of events of a
-// session of the hub, and preflight requests of browsers. What it refuses gets the
-// error's status and a body of JSON (clause 10.10). It holds no goroutines but those of
-// streams, which end with the hub's sessions.
+// Handler returns a handler that answers each GET request with a stream of the events of a session
+// of the hub. It also answers preflight requests of browsers. It refuses a request with the error's
+// status and a body of JSON (clause 10.10). Only streams hold goroutines, and they end with the
+// hub's sessions.
 func Handler(hub *boreas.Hub, o Options) http.Handler {
 	if o.AllowOrigin == nil {
 		o.AllowOrigin = func(string) (string, bool) { return "*", true }
@@ -104,7 +104,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if credential.Embedded(r) {
-		// This check comes before anything is counted for the visitor of the page.
+		// This check comes before anything counts toward the limits of the page's visitor.
 		h.refuse(w, r, &h.count.Origins, errEmbedded)
 		return
 	}

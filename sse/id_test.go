@@ -61,7 +61,7 @@ func TestLineBreaksInData(t *testing.T) {
 }
 
 // All streams of one channel share the encoded events.
-func TestOneChannelIsOneFormat(t *testing.T) {
+func TestStreamsOfAChannelShareAFormat(t *testing.T) {
 	format := func(query string) boreas.Format {
 		r, err := parseRequest(httptest.NewRequest("GET", Path+query, nil))
 		if err != nil {
@@ -82,7 +82,7 @@ func TestOneChannelIsOneFormat(t *testing.T) {
 
 // Between batches, the positions of a stream of several channels are not known. A wrong id would
 // lose messages. Without an id, the client only receives some again.
-func TestNoIDRatherThanAWrongOne(t *testing.T) {
+func TestNoIDInsteadOfAWrongOne(t *testing.T) {
 	f := &several{check: 1, channels: []string{"a", "b"}}
 	got := string(f.AppendGap(nil, "a", boreas.Gap{Reason: boreas.GapSlow}))
 	if strings.Contains(got, "id:") {

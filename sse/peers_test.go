@@ -30,7 +30,7 @@ func TestPresence(t *testing.T) {
 				t.Errorf("the join is %s", join.Data)
 			}
 			other := r.ask("GET", "?channel=room&access_token=valid2")
-			// A session whose connection is not ready receives the state instead of events.
+			// While a connection is not ready, its session receives the state instead of events.
 			if e := s.next(); e.Type != "presence" || e.ID != "" || !strings.HasPrefix(e.Data, `{"channel":"room","presence":{"event":"`) || !strings.Contains(e.Data, `"users":2,"sessions":2`) {
 				t.Errorf("got %+v", e)
 			}
@@ -43,7 +43,7 @@ func TestPresence(t *testing.T) {
 }
 
 // clause 10.7: the server sends comments, and a client that receives them stays connected.
-func TestAPeerThatTakesCommentsLives(t *testing.T) {
+func TestAClientThatReadsCommentsStays(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{PingInterval: 64 * time.Millisecond, PongTimeout: 32 * time.Millisecond}, Options{})
 		s, _ := r.open("?channel=a")
@@ -58,7 +58,7 @@ func TestAPeerThatTakesCommentsLives(t *testing.T) {
 }
 
 // clause 8.1: the server disconnects a client that receives nothing for a while.
-func TestAPeerThatTakesNothingIsGivenUp(t *testing.T) {
+func TestAClientThatReadsNothingIsClosed(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{PingInterval: 64 * time.Millisecond, PongTimeout: 64 * time.Millisecond}, Options{})
 		r.open("?channel=a") // and stops reading
@@ -75,7 +75,7 @@ func TestAPeerThatTakesNothingIsGivenUp(t *testing.T) {
 }
 
 // A batch that was taken before the end is written after it.
-func TestLastWordsOverAResponse(t *testing.T) {
+func TestLastBatchOverAResponse(t *testing.T) {
 	hub := boreas.New(boreas.Options{})
 	defer hub.Shutdown(context.Background(), 0)
 	for range 20 { // which of the two is noticed first is random
@@ -98,9 +98,9 @@ func TestLastWordsOverAResponse(t *testing.T) {
 	}
 }
 
-func TestPeerTimeoutFindsWhoVanished(t *testing.T) {
+func TestPeerTimeoutFindsVanishedClients(t *testing.T) {
 	r := newRig(t, overSocket, boreas.Options{}, Options{PeerTimeout: 100 * time.Millisecond})
-	r.open("?channel=a") // and stops reading: on one machine, this is the nearest thing to a client without power
+	r.open("?channel=a") // and stops reading: on one machine, this is the nearest thing to a client that lost power
 	big := `"` + strings.Repeat("x", 1<<20) + `"`
 	for range 16 {
 		r.publish("a", big)
@@ -109,7 +109,7 @@ func TestPeerTimeoutFindsWhoVanished(t *testing.T) {
 }
 
 // clause 10.1: a client cannot change its request.
-func TestAPeerThatTalksIsGivenUp(t *testing.T) {
+func TestAClientThatSendsIsClosed(t *testing.T) {
 	for _, k := range []kind{overSocket, overPlain} {
 		r := newRig(t, k, boreas.Options{}, Options{})
 		nc, err := net.Dial("tcp", r.server.Listener.Addr().String())
@@ -126,7 +126,7 @@ func TestAPeerThatTalksIsGivenUp(t *testing.T) {
 }
 
 // clause 3.6: a token is deleted while its session is being started.
-func TestATokenThatGoesMeanwhile(t *testing.T) {
+func TestATokenDeletedWhileItIsUsed(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{Valid: func(*access.Grant) error { return fault.TokenRevoked }}, Options{})
 		resp := r.ask("GET", "?channel=a&access_token=valid")
@@ -154,7 +154,7 @@ func TestARevokedToken(t *testing.T) {
 }
 
 // A session that ends before its stream has begun is refused, and writes nothing else.
-func TestAnEndBeforeTheBeginning(t *testing.T) {
+func TestAnEndBeforeTheStreamBegins(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		var r *rig
 		r = newRig(t, k, boreas.Options{Valid: func(*access.Grant) error {
@@ -169,7 +169,7 @@ func TestAnEndBeforeTheBeginning(t *testing.T) {
 	})
 }
 
-func TestManyComeAndGo(t *testing.T) {
+func TestManyConnectAndDisconnect(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{}, Options{NoAuth: true})
 		for round := range 3 {

@@ -20,7 +20,7 @@ import (
 // maxChannels is the maximum number of channels of one stream (clause 10.1).
 const maxChannels = 64
 
-// request is what a client asks for.
+// request is a client's request for a stream.
 type request struct {
 	joins []boreas.Join // at least one, no channel twice
 	check uint32        // of their channels
@@ -81,9 +81,9 @@ func malformed(format string, args ...any) error {
 // libraries write lastEventId.
 var parameters = []string{"channel", "last", "presence", "last_event_id", "lastEventId", "access_token"}
 
-// misspelt refuses a parameter whose name is nearly a known one (clause 10.6), because ignoring it
-// would start the stream at another position. Other names are ignored, because pages add their own
-// parameters to avoid caching.
+// misspelt refuses a parameter with a name similar to a known one (clause 10.6), because ignoring
+// it would start the stream at another position. Other names are ignored, because pages add their
+// own parameters to avoid caching.
 func misspelt(params url.Values) error {
 	for name, values := range params {
 		switch {

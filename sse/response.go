@@ -14,8 +14,8 @@ import (
 // finalWriteTimeout is how long a client may take to receive the last bytes of a finished session.
 const finalWriteTimeout = 5 * time.Second
 
-// response is a stream over HTTP/2, whose connection carries other streams too. The hub passes it a
-// batch, the request's goroutine writes the batch to the [http.ResponseWriter], and only then it
+// response is a stream over HTTP/2. Its connection carries other streams as well. The hub passes it
+// a batch, the request's goroutine writes the batch to the [http.ResponseWriter], and only then it
 // takes the next one.
 type response struct {
 	h     *handler

@@ -88,7 +88,7 @@ func newRig(t *testing.T, k kind, h boreas.Options, o Options) *rig {
 	return &rig{t, hub, s}
 }
 
-// engine returns an engine whose logs are called as in the golden examples.
+// eng returns an engine with the logs of the golden examples.
 func eng(t *testing.T, o memory.Options) *memory.Engine {
 	e := memory.New(o)
 	t.Cleanup(func() { e.Close() })

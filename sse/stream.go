@@ -15,8 +15,8 @@ import (
 	"github.com/boreas-pubsub/boreas/refusal"
 )
 
-// An EventSource whose connection has ended reconnects after a random time between these, in
-// milliseconds, so that many clients do not reconnect at once.
+// An EventSource reconnects after a random time between these, in milliseconds, so that many
+// clients do not reconnect at once.
 const minRetry, maxRetry = 1000, 3000
 
 // stream is a request that becomes a stream.
@@ -86,8 +86,8 @@ func (s *stream) held() *boreas.Held {
 	return s.h.hub.Held(boreas.HeldBatch, s.sess.Address(), user)
 }
 
-// why returns why the session ended before its stream began. A client whose token was revoked in
-// that moment must not retry with it.
+// why returns why the session ended before its stream began. If its token was revoked in that
+// moment, the client must not retry with it.
 func (s *stream) why() error {
 	reason := s.sess.Reason()
 	if f := fault.Of(reason); f == nil || f.Status == 0 { // only ends sessions

@@ -65,7 +65,7 @@ func TestSeveralChannels(t *testing.T) {
 }
 
 // clauses 4.7, 10.5
-func TestComingBackWithTheLastID(t *testing.T) {
+func TestReconnectWithTheLastID(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, boreas.Options{}, Options{})
 		names := []string{"a", "b"}
@@ -95,7 +95,7 @@ func TestComingBackWithTheLastID(t *testing.T) {
 }
 
 // clauses 10.5, 10.6: the header has precedence over last_event_id, and both over since.NAME.
-func TestWhichPositionCounts(t *testing.T) {
+func TestPrecedenceOfPositions(t *testing.T) {
 	r := newRig(t, overSocket, boreas.Options{}, Options{})
 	var p []engine.Position
 	for i := range 4 {
@@ -126,7 +126,7 @@ func TestWhichPositionCounts(t *testing.T) {
 }
 
 // clauses 4.8, 5.1, 5.4, 10.3, 10.5
-func TestWhatCannotBeRecovered(t *testing.T) {
+func TestPositionsThatCannotBeRecovered(t *testing.T) {
 	r := newRig(t, overSocket, boreas.Options{Engine: eng(t, memory.Options{Messages: 2})}, Options{})
 	first := r.publish("a", "0")
 	var p engine.Position
@@ -180,7 +180,7 @@ func TestOneChannelCannotBeJoined(t *testing.T) {
 }
 
 // clauses 5.3, 5.5, 5.7, 10.4, 10.5
-func TestASlowReaderIsToldWhatItMissed(t *testing.T) {
+func TestASlowReaderReceivesGaps(t *testing.T) {
 	for _, query := range []string{"?channel=a", "?channel=a&channel=b"} {
 		each(t, func(t *testing.T, k kind) {
 			r := newRig(t, k, boreas.Options{Engine: eng(t, memory.Options{Messages: 5})}, Options{})
@@ -268,7 +268,7 @@ func TestASlowReaderGetsEverything(t *testing.T) {
 }
 
 // clauses 8.3, 8.5, 10.4
-func TestShutdownSaysGoodbye(t *testing.T) {
+func TestShutdownSendsGoodbyes(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		for _, query := range []string{"?channel=a", "?channel=a&channel=b"} {
 			r := newRig(t, k, boreas.Options{}, Options{})

@@ -136,11 +136,11 @@ func TestATokenInTheHandshake(t *testing.T) {
 	}
 }
 
-// TestWhatATokenAllows sends requests that the rules of a token do not allow, and checks that the
+// TestRequestsDeniedByRules sends requests that the rules of a token do not allow, and checks that the
 // refusals are recorded.
 //
 // clauses 4.11, 6.1, 7.1, 9.3
-func TestWhatATokenAllows(t *testing.T) {
+func TestRequestsDeniedByRules(t *testing.T) {
 	refusals := refusal.New()
 	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Check: checkUsers, Refusals: refusals, Heartbeat: 25 * time.Second})
 	c := newV2Client(t, addr)
@@ -280,9 +280,9 @@ func authenticatedAs(t *testing.T, addr, token string) *v2Client {
 	return c
 }
 
-// TestSlowTokensHoldUpNobody sends more tokens at once than there are workers, and their checks are
+// TestSlowTokenChecksDelayNobody sends more tokens at once than there are workers, and their checks are
 // slow. All get their replies, and another client is not delayed.
-func TestSlowTokensHoldUpNobody(t *testing.T) {
+func TestSlowTokenChecksDelayNobody(t *testing.T) {
 	var waiting sync.WaitGroup
 	release := make(chan struct{})
 	check := func(c access.Credentials) (*access.Grant, error) {

@@ -131,7 +131,7 @@ func TestAFloodOfRefusedRequests(t *testing.T) {
 }
 
 // A well-behaved client is never closed because of other clients behind its address.
-func TestABehavedClientAmongFloods(t *testing.T) {
+func TestAWellBehavedClientAmongFloods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := limit.New(limit.Options{Address: limit.Bounds{Requests: 10, Bytes: 10_000}})
 		o := Options{Limits: limits}

@@ -57,7 +57,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-func TestCountsWhatItIgnores(t *testing.T) {
+func TestIgnoredMessagesAreCounted(t *testing.T) {
 	n := new(Counters)
 	r := newRig(t, Options{Counters: n})
 	for _, request := range []string{joining("a"), `{"access_token": "wrong"}`, auth, `{"channels": {"join": [1, ""], "leave": [2]}}`, "{", "[]"} {

@@ -16,7 +16,7 @@ type dialect interface {
 	// name is the transport's name in lists of sessions.
 	name() string
 
-	// format encodes what the hub writes.
+	// format encodes the hub's events for the session.
 	format() boreas.Format
 
 	// greeting returns the server's first message to the session with the name, or nil for none.
@@ -34,7 +34,7 @@ type dialect interface {
 	// backpressure reports whether requests wait until the client has read earlier answers.
 	backpressure() bool
 
-	// closeFor returns the close frame that tells a client why its session ended.
+	// closeFor returns the close frame with the reason why the session ended.
 	closeFor(reason error) *closeError
 
 	// refuse answers a handshake that does not become a session.

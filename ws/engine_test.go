@@ -103,7 +103,7 @@ func TestASlowEngine(t *testing.T) {
 	}
 }
 
-// A request that waits too long fails, and so do requests for which there is no room.
+// Requests that wait too long fail, and so do requests over the limit of waiting ones.
 func TestAnEngineThatHangs(t *testing.T) {
 	engine, waiting, release := slowEngine(t)
 	hub, addr := v2Server(t, overSocket, boreas.Options{Engine: engine, EngineTimeout: 500 * time.Millisecond, EngineCalls: 2}, Options{})
@@ -122,7 +122,7 @@ func TestAnEngineThatHangs(t *testing.T) {
 	if s := hub.Stats(); s.EngineCalls != 2 || s.EngineTimeouts != 2 || s.EngineBusy != 1 {
 		t.Errorf("%d calls, %d timeouts, %d busy", s.EngineCalls, s.EngineTimeouts, s.EngineBusy)
 	}
-	// The backend has places of its own.
+	// Publications by the server itself have their own limit.
 	publish(t, hub, "news", "1")
 	release()
 	for waiting.Load() > 0 || hub.Stats().EngineCalls > 0 {

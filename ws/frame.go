@@ -41,7 +41,7 @@ const (
 	isMasked  = 0x80 // in the second byte
 )
 
-// lengthSize returns how many bytes after the first two contain the length.
+// lengthSize returns the number of bytes after the first two that contain the length.
 func lengthSize(second byte) int {
 	switch second &^ isMasked {
 	case 126:

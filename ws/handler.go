@@ -16,54 +16,54 @@ import (
 	"github.com/boreas-pubsub/boreas/refusal"
 )
 
-// Options are a handler's settings. Check is required unless NoAuth is set; all
-// else works as zero.
+// Options are the settings of a handler. Check is required unless NoAuth is set; the zero values of
+// all other fields work.
 type Options struct {
-	// Check returns what a client's token gives. Its errors are faults. It may be
-	// called by many goroutines at once.
+	// Check returns the grant of a client's token. Its errors are faults. It may be called by many
+	// goroutines at once.
 	Check func(access.Credentials) (*access.Grant, error)
 
-	// Cookie is the name of a cookie that may hold a token; "" means that cookies are not
-	// looked at. Only pages of origins that may connect must get here then.
+	// Cookie is the name of a cookie that may hold a token; "" means that cookies are ignored. If
+	// it is set, a check of the origin in front of the handler must refuse pages that may not
+	// connect.
 	Cookie string
 
-	// AuthHeaders are the names of the headers of a handshake that Check gets.
+	// AuthHeaders are the names of the handshake's headers that are passed to Check.
 	AuthHeaders []string
 
-	// NoAuth authenticates each connection from its start, under a name that
-	// is made up for it, and ignores tokens.
+	// NoAuth authenticates each connection from its start, under a random name, and ignores tokens.
 	NoAuth bool
 
-	// MaxMessage is how many bytes a message from a client may have, all its
-	// fragments together. 0 means [DefaultMaxMessage].
+	// MaxMessage is the maximum size of a client's message in bytes, with all its fragments. 0
+	// means [DefaultMaxMessage].
 	MaxMessage int
 
-	// Heartbeat is how often a session hears something at least, as it is told: the
-	// hub's PingInterval. 0 means never.
+	// Heartbeat is the longest silence of the server that clients are told to expect. It must be
+	// the hub's PingInterval. 0 means that there are no heartbeats.
 	Heartbeat time.Duration
 
-	// MaxChannels is how many channels a session may join, as it is told: the hub's
-	// bound. 0 means [boreas.DefaultMaxChannels].
+	// MaxChannels is the maximum number of channels of a session, as reported to clients. It must
+	// be the hub's limit. 0 means [boreas.DefaultMaxChannels].
 	MaxChannels int
 
-	// CloseTimeout is how long a connection is kept open for the client's
-	// answer to a close frame. 0 means [DefaultCloseTimeout].
+	// CloseTimeout is how long a connection stays open for the client's answer to a close frame. 0
+	// means [DefaultCloseTimeout].
 	CloseTimeout time.Duration
 
-	// RetryAfter is what a client that is refused for want of room is told to
-	// wait. 0 means [DefaultRetryAfter].
+	// RetryAfter is how long a client must wait that is refused because the server is full. 0 means
+	// [DefaultRetryAfter].
 	RetryAfter time.Duration
 
-	// Limits bound what one client may do a second. Nil means no bounds.
+	// Limits are the limits of each client's rates. Nil means no limits.
 	Limits *limit.Limits
 
-	// Refusals remembers what clients were refused. Nil means that nobody does.
+	// Refusals records the refusals. Nil means that they are not recorded.
 	Refusals *refusal.Log
 
-	// Log gets what fails and is no client's fault. Nil means nothing.
+	// Log receives failures that no client caused. Nil means no log.
 	Log *slog.Logger
 
-	// Counters, if not nil, counts what the handler refuses.
+	// Counters, if not nil, counts the refusals of the handler.
 	Counters *Counters
 }
 
@@ -74,20 +74,20 @@ const (
 	DefaultRetryAfter   = 5 * time.Second
 )
 
-// Counters count what a handler refused or ignored, since its start.
+// Counters count the requests and messages that a handler refused or ignored, since its start.
 type Counters struct {
-	Handshakes       atomic.Uint64 // that were no valid WebSocket handshake
-	Full             atomic.Uint64 // handshakes refused for want of room, or on shutdown
+	Handshakes       atomic.Uint64 // requests that were not a valid WebSocket handshake
+	Full             atomic.Uint64 // handshakes refused because the server was full or shutting down
 	ProtocolErrors   atomic.Uint64 // connections closed with 1002
 	InvalidText      atomic.Uint64 // connections closed with 1007
 	TooBig           atomic.Uint64 // connections closed with 1009
 	Flooding         atomic.Uint64 // connections closed because they sent too many frames
-	IgnoredMessages  atomic.Uint64 // messages that asked for nothing we know
-	IgnoredNames     atomic.Uint64 // entries of join and leave that are no channel names
-	IgnoredTokens    atomic.Uint64 // tokens that are not valid
-	IgnoredAnonymous atomic.Uint64 // joins and leaves of anonymous connections
-	Malformed        atomic.Uint64 // messages of protocol 2 that are no requests
-	RefusedTokens    atomic.Uint64 // tokens that are not valid, of protocol 2
+	IgnoredMessages  atomic.Uint64 // classic messages without a known request
+	IgnoredNames     atomic.Uint64 // invalid channel names in classic joins and leaves
+	IgnoredTokens    atomic.Uint64 // invalid tokens on the classic wire
+	IgnoredAnonymous atomic.Uint64 // joins and leaves of anonymous classic connections
+	Malformed        atomic.Uint64 // invalid messages of protocol 2
+	RefusedTokens    atomic.Uint64 // invalid tokens of protocol 2
 	Panics           atomic.Uint64 // sessions that ended because their request panicked
 }
 
@@ -104,11 +104,11 @@ type handler struct {
 	engineWaits bool
 }
 
-// Classic returns a handler that upgrades each request to a WebSocket of a session
-// of the hub, which speaks the classic wire. It refuses what is no WebSocket handshake
-// with 400, 405 or 426 and a sentence, any path but / with 404, and with 503 and
-// Retry-After when the hub has no room; and it closes the connection then. It holds no
-// goroutines but those of open connections, which end with the hub's sessions.
+// Classic returns a handler that upgrades each request to a WebSocket with a session of the hub,
+// which speaks the classic wire. It refuses a request that is not a WebSocket handshake with 400,
+// 405 or 426 and a sentence, and any path except / with 404. If the hub is full, it answers with
+// 503 and Retry-After. After a refusal it closes the connection. Only open connections hold
+// goroutines, which end with the hub's sessions.
 func Classic(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o, classicDialect{}) }
 
 // Handler is like [Classic] for protocol 2, whose path is /v2.
@@ -135,7 +135,7 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 	if h.count == nil {
 		h.count = new(Counters)
 	}
-	// Enough that all processors are busy while some workers wait for an engine.
+	// So many that all processors are busy while some workers wait for an engine.
 	h.workers.init(4 * runtime.GOMAXPROCS(0))
 	return h
 }
@@ -178,7 +178,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	var grant *access.Grant
 	if shown.Token != "" {
-		// Before the handshake is answered: until then a refusal has a status.
+		// Check the token before the handshake is answered, because only now can a refusal have a
+		// status.
 		grant, err = h.checker.Grant(shown)
 		if err != nil && !fromCookie {
 			h.count.RefusedTokens.Add(1)
@@ -199,7 +200,7 @@ func pathOf(r *http.Request) string {
 	return r.URL.Path
 }
 
-// refuse answers a good handshake that does not become a session.
+// refuse answers a valid handshake that does not become a session.
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, shown access.Credentials, err error) {
 	h.options.Refusals.Note(err, refusal.Entry{Transport: h.dialect.name(), Verb: "connect"}, shown.Address, nil)
 	hangUp(w, r)
@@ -210,7 +211,7 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, shown access.Cr
 	h.dialect.refuse(w, err)
 }
 
-// noRoom says what a client without room is told.
+// noRoom returns the error for a client for which the server has no room.
 func noRoom(err error, wait time.Duration) error {
 	switch {
 	case errors.Is(err, boreas.ErrTooManyAddressSessions):

@@ -12,10 +12,10 @@ import (
 	"github.com/boreas-pubsub/boreas/fault"
 )
 
-// acceptGUID is what the server appends to the client's key (RFC 6455, section 1.3).
+// acceptGUID is the text that the server appends to the client's key (RFC 6455, section 1.3).
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// keyLength is how many bytes a key stands for (RFC 6455, section 4.1).
+// keyLength is the length of a decoded key in bytes (RFC 6455, section 4.1).
 const keyLength = 16
 
 // hangUp makes net/http close the connection after the response. A refused client does not need it

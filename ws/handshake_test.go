@@ -12,7 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-func TestHandshakesThatAreNone(t *testing.T) {
+func TestInvalidHandshakes(t *testing.T) {
 	good := func(r *http.Request) {
 		r.Header.Set("Upgrade", "WebSocket")
 		r.Header.Set("Connection", "keep-alive, Upgrade")
@@ -118,7 +118,7 @@ func TestFirstProtocol(t *testing.T) {
 	}
 }
 
-func TestExtensionsThatAreAllowed(t *testing.T) {
+func TestAllowedExtensions(t *testing.T) {
 	for _, s := range []string{
 		"", "permessage-deflate", "permessage-deflate; client_max_window_bits", "permessage-deflate; client_max_window_bits=15, x-other",
 		`a; b="10"; c = 11 ,, d`, `a;b="1\0"`,
@@ -129,9 +129,9 @@ func TestExtensionsThatAreAllowed(t *testing.T) {
 	}
 }
 
-// TestHandshakesAsTheyCome sends handshakes as bytes over a connection, and checks whether the
+// TestHandshakesAsBytes sends handshakes as bytes over a connection, and checks whether the
 // server reads the bytes after them as frames.
-func TestHandshakesAsTheyCome(t *testing.T) {
+func TestHandshakesAsBytes(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		_, addr := server(t, k, boreas.Options{}, Options{})
 		const rest = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"

@@ -92,8 +92,8 @@ func TestMalformedLimits(t *testing.T) {
 	}
 }
 
-// clause 9.6: a client whose session the server ends leaves at once.
-func TestSentAwayLeaves(t *testing.T) {
+// clause 9.6: a client leaves at once if the server ends its session.
+func TestClosedClientLeaves(t *testing.T) {
 	for name, bad := range map[string]func(c *wstest.Conn){
 		"malformed": func(c *wstest.Conn) {
 			for range 50 {
@@ -109,8 +109,8 @@ func TestSentAwayLeaves(t *testing.T) {
 			c.Read()
 			bad(c)
 			c.End()
-			// The last words are written before the places are given up; it would
-			// take a minute if the session lingered.
+			// The server writes the close before it releases the session's presence. If the session
+			// lingered, that would take a minute.
 			for start := time.Now(); ; runtime.Gosched() {
 				p, err := hub.Presence("chat.a")
 				if err == nil && p.Users == 0 {

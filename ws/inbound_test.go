@@ -114,9 +114,9 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestTheEndIsNoReset checks that the client reads the end of the connection once both close frames
-// have been sent, even if it has sent more bytes.
-func TestTheEndIsNoReset(t *testing.T) {
+// TestTheEndIsNotAReset checks that the client reads the end of the connection once both close
+// frames have been sent, even if it has sent more bytes.
+func TestTheEndIsNotAReset(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		if k == overPlain {
 			t.Skip("such a connection cannot be half closed")
@@ -201,9 +201,9 @@ func TestTheCloseAfterAnError(t *testing.T) {
 	}
 }
 
-// TestMemoryNeverGrowsWithTheClaim feeds the beginning of a frame whose header announces the maximum
-// length.
-func TestMemoryNeverGrowsWithTheClaim(t *testing.T) {
+// TestMemoryDoesNotGrowWithTheAnnouncedLength feeds the beginning of a frame whose header announces
+// the maximum length.
+func TestMemoryDoesNotGrowWithTheAnnouncedLength(t *testing.T) {
 	r := newRig(t, Options{MaxMessage: 1 << 40})
 	r.feed([]byte{fin | 1, 0x80 | 127, 0, 0, 0, 0xff, 0, 0, 0, 0, 1, 2, 3, 4, 'x', 'y'}, 0)
 	if got := cap(r.c.in.message); got > 64 {
@@ -211,7 +211,7 @@ func TestMemoryNeverGrowsWithTheClaim(t *testing.T) {
 	}
 }
 
-func TestCountsWhatItCloses(t *testing.T) {
+func TestClosesAreCounted(t *testing.T) {
 	n := new(Counters)
 	for _, b := range [][]byte{text("\xff"), frame(fin|3, ""), frame(fin|1, strings.Repeat("x", 11)), frame(fin|3, "")} {
 		newRig(t, Options{Counters: n, MaxMessage: 10}).feed(b, 0)

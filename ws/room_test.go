@@ -17,8 +17,8 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// crowd is the connections of one hub whose clients send only when the test calls send. Time is
-// that of the test's bubble.
+// crowd is the connections of one hub. Its clients send only when the test calls send. Time is that
+// of the test's bubble.
 type crowd struct {
 	*testing.T
 	hub     *boreas.Hub
@@ -130,8 +130,8 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 	}
 }
 
-// TestAMessageGoesOnWhenThereIsRoom finishes a message that another one waits for.
-func TestAMessageGoesOnWhenThereIsRoom(t *testing.T) {
+// TestAMessageContinuesWhenThereIsRoom finishes a message that another one waits for.
+func TestAMessageContinuesWhenThereIsRoom(t *testing.T) {
 	inCrowd(t, boreas.Options{PeerMemory: 512 << 10}, v2Dialect{}, func(r *crowd) {
 		first, second := r.dial(), r.dial()
 		r.send(first, unfinished())

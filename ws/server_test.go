@@ -259,7 +259,7 @@ func TestAClientThatDoesNotAnswerTheClose(t *testing.T) {
 	})
 }
 
-func TestOtherPeoplesClients(t *testing.T) {
+func TestOtherLibraries(t *testing.T) {
 	hub, addr := server(t, overSocket, boreas.Options{}, Options{})
 	g, _, err := gorilla.DefaultDialer.Dial("ws://"+addr, nil)
 	if err != nil {
@@ -332,7 +332,7 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-func TestManyComeAndGo(t *testing.T) {
+func TestManyConnectAndDisconnect(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		hub, addr := server(t, k, boreas.Options{}, Options{})
 		for round := range 5 {

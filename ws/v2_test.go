@@ -203,7 +203,7 @@ func TestMalformedRequests(t *testing.T) {
 }
 
 // clauses 4.2, 4.12: an invalid entry does not affect the others, for each kind of error.
-func TestAWrongEntryFailsAlone(t *testing.T) {
+func TestAnInvalidEntryFailsAlone(t *testing.T) {
 	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 	c := authenticated(t, addr)
 	type result struct {
@@ -278,7 +278,7 @@ func TestTooManyMalformedRequests(t *testing.T) {
 }
 
 // clauses 1.3, 1.4: errors that end the connection, and their close frames.
-func TestWhatBreaksTheWebSocket(t *testing.T) {
+func TestErrorsThatCloseTheWebSocket(t *testing.T) {
 	for name, c := range map[string]struct {
 		send []byte
 		code string
@@ -305,7 +305,7 @@ func TestWhatBreaksTheWebSocket(t *testing.T) {
 }
 
 // clauses 3.6, 8.6: the ends of sessions.
-func TestHowASessionEnds(t *testing.T) {
+func TestEndsOfSessions(t *testing.T) {
 	for code, c := range map[string]struct {
 		act       func(*boreas.Hub)
 		reconnect bool
@@ -465,8 +465,8 @@ func TestPagesAreBounded(t *testing.T) {
 	}
 }
 
-// The parts of a request that are kept must survive the reuse of its buffer.
-func TestWhatIsKeptOfARequest(t *testing.T) {
+// The parts of a request that the server keeps must survive the reuse of its buffer.
+func TestRequestPartsSurviveTheBuffer(t *testing.T) {
 	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{Heartbeat: 25 * time.Second})
 	c := authenticated(t, addr)
 	c.expect(`{"id":1,"join":{"channels":[{"channel":"chat.1","info":"kept as it is"}]}}`, `text {"id":1,"join":{"channels":[{"channel":"chat.1","position":"E-0"}]}}`)

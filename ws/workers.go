@@ -7,9 +7,9 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/socket"
 )
 
-// workers are the goroutines on whose stacks input from clients is processed. There are as many
-// as connections, but at most max. They start with the first connections and end with the last
-// ones, so nothing else has to end them.
+// workers are the goroutines that process input from clients on their stacks. There are as many as
+// connections, but at most max. They start with the first connections and end with the last ones,
+// so nothing else has to end them.
 type workers struct {
 	max   int64
 	conns atomic.Int64
