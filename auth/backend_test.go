@@ -179,8 +179,8 @@ func TestBackendRemembers(t *testing.T) {
 	}
 }
 
-// TestBackendTakesBack: the backend's last answer counts.
-func TestBackendTakesBack(t *testing.T) {
+// TestBackendChangesItsAnswer: the backend's last answer counts.
+func TestBackendChangesItsAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}
 		b := newBackend(t, i, auth.BackendOptions{})
@@ -244,8 +244,8 @@ func TestBackendKeepsAddressesApart(t *testing.T) {
 	}
 }
 
-// TestBackendRefusesWhatCannotBeSent: otherwise the backend would seem to be unreachable.
-func TestBackendRefusesWhatCannotBeSent(t *testing.T) {
+// TestTokensThatCannotBeSentToTheBackend: otherwise the backend would seem to be unreachable.
+func TestTokensThatCannotBeSentToTheBackend(t *testing.T) {
 	i := &network{}
 	i.set(says(200, `{"user":"u1"}`))
 	b := newBackend(t, i, auth.BackendOptions{Headers: []string{"Cookie"}})

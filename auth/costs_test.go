@@ -12,10 +12,10 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
 )
 
-// TestWhichChecksCost: a caller can bound the checks that need a signature's verification or a
+// TestExpensiveChecksCanBeBounded: a caller can bound the checks that need a signature's verification or a
 // request to the backend. Look-ups are not bounded: a valid token never waits because of other
 // clients' tokens.
-func TestWhichChecksCost(t *testing.T) {
+func TestExpensiveChecksCanBeBounded(t *testing.T) {
 	i := &network{}
 	i.set(says(200, `{"user":"u1","ttl":60}`))
 	a := openWith(t, auth.Options{

@@ -205,8 +205,8 @@ func TestWithoutItsNewline(t *testing.T) {
 	}
 }
 
-// TestLinkToNowhere: the disk that the journal is on may not be mounted.
-func TestLinkToNowhere(t *testing.T) {
+// TestDanglingLink: the disk that the journal is on may not be mounted.
+func TestDanglingLink(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Symlink(filepath.Join(dir, "unmounted", journalName), filepath.Join(dir, journalName)); err != nil {
 		t.Skip(err)

@@ -62,8 +62,8 @@ func TestForeignTokens(t *testing.T) {
 	}
 }
 
-// TestBackendHasNoSay: the backend is not asked about deleted opaque tokens and about API keys.
-func TestBackendHasNoSay(t *testing.T) {
+// TestBackendIsNotAskedAboutOwnTokens: the backend is not asked about deleted opaque tokens and about API keys.
+func TestBackendIsNotAskedAboutOwnTokens(t *testing.T) {
 	a, asked := foreign(t, "")
 	deleted, made, err := a.CreateToken(auth.Token{User: "u3"})
 	if err != nil {
@@ -139,8 +139,8 @@ func TestRevokeForeign(t *testing.T) {
 	}
 }
 
-// TestBackendCannotBringBack: the backend is not asked about a provider's token that was revoked.
-func TestBackendCannotBringBack(t *testing.T) {
+// TestBackendCannotRestoreRevokedTokens: the backend is not asked about a provider's token that was revoked.
+func TestBackendCannotRestoreRevokedTokens(t *testing.T) {
 	a, asked := foreign(t, "")
 	if err := a.Add("zebra"); err != nil {
 		t.Fatal(err)

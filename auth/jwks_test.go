@@ -181,7 +181,7 @@ func TestSilentIssuer(t *testing.T) {
 	})
 }
 
-func TestIssuerComesAndGoes(t *testing.T) {
+func TestUnreachableIssuer(t *testing.T) {
 	keys()
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}

@@ -10,9 +10,9 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 )
 
-// TestWhatAKeyMade: the revocation of a key permanently revokes the tokens that it created and
+// TestRevokeKeyAndItsTokens: the revocation of a key permanently revokes the tokens that it created and
 // changed, and leaves the keys that it created.
-func TestWhatAKeyMade(t *testing.T) {
+func TestRevokeKeyAndItsTokens(t *testing.T) {
 	for _, until := range []time.Duration{0, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			a := open(t, Options{DataDir: t.TempDir()})

@@ -252,9 +252,9 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-// TestConflictsAreTold: changes of the other authority that a change reads on its way reach the
+// TestConflictsReachSessions: changes of the other authority that a change reads on its way reach the
 // sessions.
-func TestConflictsAreTold(t *testing.T) {
+func TestConflictsReachSessions(t *testing.T) {
 	inPair(t, func(t *testing.T, a, b *node) {
 		text, made := create(t, a.Authority, Token{User: "u"})
 		a.sessions = []*access.Grant{grant(t, a.Authority, text)}

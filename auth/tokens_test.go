@@ -57,7 +57,7 @@ func TestCreateToken(t *testing.T) {
 	})
 }
 
-func TestCreateTokenOfNobody(t *testing.T) {
+func TestCreateTokenWithoutUser(t *testing.T) {
 	a := open(t, Options{})
 	text, made := create(t, a, Token{})
 	g := grant(t, a, text)
@@ -230,8 +230,8 @@ func TestUpdateToken(t *testing.T) {
 	}
 }
 
-// TestEndsDoNotPileUp: old expiries of deleted and changed tokens are removed.
-func TestEndsDoNotPileUp(t *testing.T) {
+// TestOldExpiriesAreRemoved: old expiries of deleted and changed tokens are removed.
+func TestOldExpiriesAreRemoved(t *testing.T) {
 	a := open(t, Options{})
 	_, made := create(t, a, Token{})
 	end := time.Now().Add(time.Hour)
@@ -300,7 +300,7 @@ func TestUpdateTokenRefuses(t *testing.T) {
 	}
 }
 
-func TestUnknownTokenIsToldWhatThereIs(t *testing.T) {
+func TestUnknownTokenErrorNamesTheKinds(t *testing.T) {
 	for _, test := range []struct {
 		options Options
 		want    string

@@ -73,8 +73,8 @@ func TestRevokedUnderWay(t *testing.T) {
 	}
 }
 
-// TestAnswerHoldsSinceItWasAsked: a slow answer is not valid for longer.
-func TestAnswerHoldsSinceItWasAsked(t *testing.T) {
+// TestAnswerIsValidFromTheRequest: a slow answer is not valid for longer.
+func TestAnswerIsValidFromTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &network{}
 		i.set(func(r *http.Request) (*http.Response, error) {

@@ -161,7 +161,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 }
 
-// rows returns what the two groups of the expression match in the text, sorted.
+// rows returns the matches of the expression's two groups in the text, sorted.
 func rows(expression *regexp.Regexp, text string) []string {
 	var found []string
 	for _, match := range expression.FindAllStringSubmatch(text, -1) {
@@ -171,7 +171,7 @@ func rows(expression *regexp.Regexp, text string) []string {
 	return found
 }
 
-// ofServer returns what the API of a server answers. Subscribers use TLS, which has its own metrics.
+// ofServer returns a response of a server's API. Subscribers use TLS, which has its own metrics.
 func ofServer(t *testing.T, path string) (body string) {
 	t.Helper()
 	s := site.New(t, site.Options{NoKey: true, Change: func(c *config.Config) {

@@ -228,7 +228,7 @@ func goProse(t *testing.T, file string) (comments, messages []paragraph) {
 	return comments, messages
 }
 
-// marked returns the comments of a file whose lines begin with one of the marks.
+// marked returns the comments of a file: the lines that begin with one of the marks.
 func marked(file, text string, marks ...string) []paragraph {
 	var found []paragraph
 	running := false

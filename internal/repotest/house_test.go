@@ -10,17 +10,17 @@ import (
 	"testing"
 )
 
-// This file checks the house: which package may import which, what a package may
-// not be called, and how long a file may be.
+// This file checks the layout: the imports that a package may have, the names that it must not
+// have, and the length of files.
 
 const (
 	modulePath   = "github.com/boreas-pubsub/boreas"
 	maxFileLines = 500
 )
 
-// mayImport says which packages of this module each one may import, outside of its
-// tests. "." is the root. Imports point down: a package stands below those that it
-// imports. Packages below an entry with a final slash share its rule.
+// mayImport lists the packages of this module that each one may import, outside of its tests. "."
+// is the root. Imports point down: a package stands below those that it imports. Packages below an
+// entry with a final slash share its rule.
 var mayImport = map[string][]string{
 	"internal/clock":        {}, // which all may import
 	"internal/wire":         {},
@@ -74,7 +74,7 @@ var mayImport = map[string][]string{
 // standardOnly are the packages that import nothing from outside Go's library.
 var standardOnly = []string{".", "engine", "engine/memory", "access"}
 
-// noName are names that say nothing about what is in the package.
+// noName are names that do not describe the content of a package.
 var noName = []string{
 	"util", "utils", "common", "helper", "helpers", "misc", "shared", "manager", "lib", "base",
 }
