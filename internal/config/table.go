@@ -40,7 +40,7 @@ func Options() []Option {
 		},
 		{
 			Name: "api_host", Group: groupListen, Default: "127.0.0.1",
-			Usage: "the API listens on this address: publishing, tokens, state",
+			Usage: "the API (publishing, tokens, state) listens on this address",
 			field: func(c *Config) any { return &c.APIHost }, form: hostForm, check: checkHost,
 		},
 		{
@@ -113,17 +113,17 @@ func Options() []Option {
 		},
 		{
 			Name: "jwt_user_claim", Group: groupJWT, Default: "sub",
-			Usage: "this claim of a JWT has the user's name; dots lead into objects",
+			Usage: "this claim of a JWT has the user's name; use dots for members of objects",
 			field: func(c *Config) any { return &c.JWTUserClaim }, form: "a claim's name", check: checkName,
 		},
 		{
 			Name: "jwt_rules_claim", Group: groupJWT, Default: "boreas",
-			Usage: "this claim of a JWT has the token's rules; dots lead into objects",
+			Usage: "this claim of a JWT has the token's rules; use dots for members of objects",
 			field: func(c *Config) any { return &c.JWTRulesClaim }, form: "a claim's name", check: checkName,
 		},
 		{
 			Name: "jwt_info_claim", Group: groupJWT, Default: "info",
-			Usage: "others see this claim of a JWT in presence; dots lead into objects",
+			Usage: "others see this claim of a JWT in presence; use dots for members of objects",
 			field: func(c *Config) any { return &c.JWTInfoClaim }, form: "a claim's name", check: checkName,
 		},
 		{
