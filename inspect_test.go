@@ -71,8 +71,8 @@ func TestListSessions(t *testing.T) {
 	})
 }
 
-// A hub finds its own sessions only. Pages of several nodes' sessions, requested from each node with
-// the same after, contain each session once, in one order.
+// A hub finds only its own sessions. If each node is asked for its sessions after the same ID, the
+// pages together contain every session once, in one order.
 func TestSessionsOfSeveralNodes(t *testing.T) {
 	nodes := []string{"a", "a1", "b"}
 	var hubs []*boreas.Hub

@@ -17,7 +17,7 @@ import (
 
 var errLost = errors.New("the store was lost")
 
-// clause 5.8: TestReset resets logs under sessions that are up to date, behind, and blocked.
+// clause 5.8: TestReset resets the logs of sessions that are up to date, behind, and blocked.
 func TestReset(t *testing.T) {
 	inShared(t, func(w world, e *boreastest.Shared) {
 		s, c := w.announced("news", "sport")
@@ -55,7 +55,7 @@ func TestReset(t *testing.T) {
 	})
 }
 
-// A session that catches up from the log learns of the reset, and not that it was too slow.
+// A session that catches up from the log is told of the reset, not that it was too slow.
 func TestResetWhileCatchingUp(t *testing.T) {
 	inShared(t, func(w world, e *boreastest.Shared) {
 		_, c := w.announced("news")
@@ -95,7 +95,7 @@ func (e *resets) Read(ctx context.Context, channel string, since engine.Position
 	return h, err
 }
 
-// call calls the function once.
+// call calls the function the first time, and does nothing after that.
 func call(f *func()) {
 	if once := *f; once != nil {
 		*f = nil
@@ -139,7 +139,7 @@ func TestResetDuringJoin(t *testing.T) {
 	})
 }
 
-// slowReset is an engine whose Read knows of a new epoch before its followers do.
+// slowReset is an engine whose Read uses a new epoch before its followers hear of the reset.
 type slowReset struct {
 	*boreastest.Shared
 	follower engine.Follower
@@ -162,7 +162,8 @@ func (e *slowReset) Read(ctx context.Context, channel string, since engine.Posit
 	return h, err
 }
 
-// A join that reads the new epoch waits for the reset, at most as long as any call of the engine.
+// A join that reads the new epoch waits for the reset, but not longer than for a call of the
+// engine.
 func TestJoinBeforeTheReset(t *testing.T) {
 	for _, comes := range []bool{true, false} {
 		t.Run(fmt.Sprint(comes), func(t *testing.T) {
@@ -194,8 +195,8 @@ func TestJoinBeforeTheReset(t *testing.T) {
 	}
 }
 
-// TestJoinWithContext ends one joiner's context while the engine begins to follow the channel: the
-// other joiner is not concerned, and nothing is left behind.
+// TestJoinWithContext ends the context of one join while the engine starts to follow the channel.
+// The other join must not be affected, and nothing may be left behind.
 func TestJoinWithContext(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		e := &slowFollow{Engine: boreastest.NewShared(0)}
@@ -235,8 +236,9 @@ func (e *slowFollow) Follow(ctx context.Context, channel string, to engine.Follo
 	return e.Engine.Follow(ctx, channel, to)
 }
 
-// TestResetsAtRandom publishes, resets, blocks and joins at random. Between two gaps, every
-// subscriber gets each message once and in order; a gap ends where the next messages begin.
+// TestResetsAtRandom makes random calls: it publishes, resets, blocks and joins. Between two gaps,
+// every subscriber must receive each message once and in order. The next messages start where the
+// gap ends.
 func TestResetsAtRandom(t *testing.T) {
 	for seed := range uint64(20) {
 		inShared(t, func(w world, e *boreastest.Shared) {
@@ -283,7 +285,7 @@ func TestResetsAtRandom(t *testing.T) {
 // checkResets checks the lines of one session, up to the last message.
 func checkResets(t *testing.T, name, text string, last int) {
 	t.Helper()
-	offset, message, apart := uint64(0), 0, true // apart: the next message need not follow the last one
+	offset, message, apart := uint64(0), 0, true // apart: the next message may follow a gap
 	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
 		var at, from, to uint64
 		var n int
@@ -317,8 +319,8 @@ func scan(line, format string, values ...any) bool {
 	return err == nil && n == len(values)
 }
 
-// TestPublishMany publishes through the hub, with an engine that takes many messages at once and
-// with one that does not.
+// TestPublishMany publishes through the hub, with an engine that is a Batcher and with one that is
+// not.
 func TestPublishMany(t *testing.T) {
 	for _, many := range []bool{true, false} {
 		t.Run(fmt.Sprint(many), func(t *testing.T) {
@@ -382,7 +384,7 @@ func TestBatcherIsAnEngine(t *testing.T) {
 	boreastest.TestEngine(t, func(*testing.T) engine.Engine { return &batcher{Engine: boreastest.NewShared(0)} })
 }
 
-// hooked is Announcing with a function that is called once, before it appends the message 1.
+// hooked is Announcing with a function that is called once, just before the message 1 is appended.
 type hooked struct {
 	boreastest.Announcing
 	hook *func()
@@ -395,8 +397,8 @@ func (f hooked) AppendPublication(dst []byte, channel string, epoch uint64, p *e
 	return f.Announcing.AppendPublication(dst, channel, epoch, p)
 }
 
-// TestResetWhileWriting resets a log while a batch with its publications is made: the batch holds
-// none of the new life, and what the sweep counts as done does not count for the new life.
+// TestResetWhileWriting resets a log while a batch with its publications is made. The batch must
+// contain nothing of the new life, and what the sweep has done must not count for the new life.
 func TestResetWhileWriting(t *testing.T) {
 	for name, own := range map[string]bool{"own batch": true, "shared batch": false} {
 		t.Run(name, func(t *testing.T) {

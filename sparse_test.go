@@ -19,11 +19,11 @@ const sparseEnv = "BOREAS_TEST_SPARSE_OFFSETS"
 
 var sparseSuite = os.Getenv(sparseEnv) != ""
 
-// offsetStep is the distance of offsets in the suite under way.
+// offsetStep is the distance between offsets in the running suite.
 var offsetStep = map[bool]uint64{false: 1, true: sparseStep}[sparseSuite]
 
-// TestSparseOffsets runs the tests of the hub once more, with an engine whose offsets are far apart:
-// offsets of a channel increase, and no part of the hub may expect more of them.
+// TestSparseOffsets runs the tests of the hub again, with an engine whose offsets are far apart.
+// Offsets of a channel only increase, and no part of the hub may expect more.
 func TestSparseOffsets(t *testing.T) {
 	if sparseSuite {
 		t.Skip("this is the suite with sparse offsets")
@@ -36,8 +36,8 @@ func TestSparseOffsets(t *testing.T) {
 	}
 }
 
-// notSparse are tests that name offsets of the engine in memory in a way that sparseLine does not
-// see, and tests of memory and of the repository, which do not depend on offsets and take long.
+// notSparse names tests that contain offsets which sparseLine does not find, and tests of memory
+// and of the repository, which do not depend on offsets and take long.
 var notSparse = []string{
 	"TestGrantExpires", "TestRevokeSessions", "TestLeaveAndEndDuringDelivery", "TestSlotsOnShutdown", "TestEchoStall",
 	"TestStartOfAJoin", "TestUnrecoverablePositions", "TestLastOfAResumeNeedsHistory", "TestAllFormatsReceiveTheSame",
@@ -46,13 +46,13 @@ var notSparse = []string{
 	"TestLastInOneJoin",
 }
 
-// sparseStep is the distance of offsets in the sparse suite.
+// sparseStep is the distance between offsets in the sparse suite.
 const sparseStep = 7
 
 // sparse is an engine in memory whose offsets are sparseStep apart.
 type sparse struct{ engine.Engine }
 
-// sparseNow is whether the test under way uses an engine of newMemory that is sparse.
+// sparseNow reports whether the running test uses an engine of newMemory that is sparse.
 var sparseNow bool
 
 // newMemory returns an engine in memory, which is sparse in the sparse suite.
@@ -88,7 +88,7 @@ func (e *sparse) Read(ctx context.Context, channel string, since engine.Position
 	if since.Offset > wide(bounds.Head).Offset {
 		since.Offset = bounds.Head.Offset + 1
 	} else {
-		since.Offset /= sparseStep // the last publication that is not after it
+		since.Offset /= sparseStep // the last publication at or before since
 	}
 	h, err := e.Engine.Read(ctx, channel, since, limit)
 	for i, p := range h.Publications {
@@ -103,7 +103,7 @@ func (e *sparse) ListChannels(ctx context.Context, prefix, after string, limit i
 	return e.Engine.(engine.Lister).ListChannels(ctx, prefix, after, limit)
 }
 
-// Immediate implements [engine.Immediate], as the engine in memory does.
+// Immediate implements [engine.Immediate]: the engine in memory is immediate, too.
 func (e *sparse) Immediate() bool { return true }
 
 // sparseWords returns the text with each number multiplied by offsetStep.
@@ -119,7 +119,8 @@ var numbers = regexp.MustCompile(`\d+`)
 // offsetsInLine finds the offsets in a line of boreastest's text formats, and of joinLine.
 var offsetsInLine = regexp.MustCompile(`^\S+ (\d+) |@(\d+)|gap \w+ (\d+)-(\d+)|oldest (\d+)`)
 
-// sparseLines returns the lines of a test, with the offsets of the engine in use.
+// sparseLines returns the expected lines of a test, with their offsets as the engine in use has
+// them.
 func sparseLines(lines []string) []string {
 	var sparse []string
 	for _, line := range lines {
@@ -128,7 +129,7 @@ func sparseLines(lines []string) []string {
 	return sparse
 }
 
-// sparseLine is the line of a test, with the offsets of the engine in use.
+// sparseLine returns one expected line of a test, with its offsets as the engine in use has them.
 func sparseLine(line string) string {
 	if !sparseNow {
 		return line

@@ -246,7 +246,7 @@ func TestMemoryCeilingTakesTheOldest(t *testing.T) {
 		publish("b", "2")
 		publish("b", "3")
 		publish("a", "4")
-		publish("a", "5") // the oldest message of a that the evictor knows is gone
+		publish("a", "5") // drops the oldest message of a, whose time the evictor still has
 		publish("c", strings.Repeat("x", 2000-3*257-4*73-72+1))
 		m.want("b", engine.Position{}, "3")
 		m.want("a", engine.Position{}, "4 5")

@@ -35,7 +35,8 @@ type channelLog struct {
 	}
 }
 
-// follower is one call of Follow: a pointer to it tells two calls with the same Follower apart.
+// follower is one call of Follow. Its address distinguishes two calls with the same
+// engine.Follower.
 type follower struct{ engine.Follower }
 
 // Errors of [channelLog.append] besides those of [engine.Engine.Publish].
