@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// theRoom is a presence and one who watches it, inside a synctest bubble.
+// theRoom is a presence with one watcher, inside a synctest bubble.
 type theRoom struct {
 	*testing.T
 	*presence
@@ -32,14 +32,14 @@ func inRoom(t *testing.T, o presenceOptions, test func(r theRoom)) {
 	})
 }
 
-// watching returns the room with somebody who watches from now on.
+// watching returns the room with a watcher that starts now.
 func (r theRoom) watching() theRoom {
 	r.sub = newSubscription(nil, r.events)
 	r.watch(r.sub)
 	return r
 }
 
-// heard returns the events that the watcher has not had yet.
+// heard returns the events that the watcher has not received yet.
 func (r theRoom) heard() []string {
 	r.Helper()
 	return heard(r.T, r.sub)
@@ -58,7 +58,7 @@ func heard(t *testing.T, sub *subscription) (events []string) {
 	return events
 }
 
-// hears checks what the watcher has got since the last time.
+// hears checks the events that the watcher has received since the last check.
 func (r theRoom) hears(when string, want ...string) {
 	r.Helper()
 	if diff := cmp.Diff(want, r.heard()); diff != "" {
@@ -80,13 +80,13 @@ func (r theRoom) is(when, want string) {
 	}
 }
 
-// settle waits until all that can happen has happened, d from now.
+// settle lets time pass, and waits until the bubble is idle.
 func (r theRoom) settle(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
 
-// release returns what counts its calls, and the count.
+// release returns a function that counts its calls, and the count.
 func release() (func(), *atomic.Int32) {
 	n := new(atomic.Int32)
 	return func() { n.Add(1) }, n
@@ -102,7 +102,7 @@ func (r theRoom) released(when string, n *atomic.Int32, want int32) {
 var full = presenceOptions{mode: PresenceFull, linger: 5 * time.Second}
 
 // clauses 9.1, 9.4, 9.5
-func TestPresenceEventsAreOfFirstAndLastSessions(t *testing.T) {
+func TestPresenceEventsOfFirstAndLastSessions(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
 		r.is("at first", `{"users":0,"sessions":0,"members":[]}`)
 		r = r.watching()
@@ -130,8 +130,8 @@ func TestPresenceEventsAreOfFirstAndLastSessions(t *testing.T) {
 	})
 }
 
-// A session that becomes another user's leaves and enters, in either order.
-func TestPresenceOfASessionThatChangesItsUser(t *testing.T) {
+// A session whose user changes enters as the new user and leaves as the old one, in either order.
+func TestPresenceSessionChangesUser(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
 		r.enter("s1", "u1", []byte(`1`))
 		r = r.watching()
@@ -146,9 +146,9 @@ func TestPresenceOfASessionThatChangesItsUser(t *testing.T) {
 	})
 }
 
-// A session taken off a channel by one goroutine can be back by another before the
-// first has said so here.
-func TestPresenceOfASessionThatIsBackBeforeItLeft(t *testing.T) {
+// One goroutine takes a session off a channel, and another one joins it again before the first has
+// called leave.
+func TestPresenceEnterBeforeLeave(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
 		r = r.watching()
 		r.enter("s1", "u1", nil)
@@ -238,7 +238,7 @@ func TestPresenceLingers(t *testing.T) {
 }
 
 // clause 9.6
-func TestPresenceOfAUserWhoComesBack(t *testing.T) {
+func TestPresenceUserReconnects(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
 		r = r.watching()
 		r.enter("s1", "u1", []byte(`1`))
@@ -259,7 +259,7 @@ func TestPresenceOfAUserWhoComesBack(t *testing.T) {
 	})
 }
 
-func TestPresenceOfAUserWhoIsBackAndGoneAtOnce(t *testing.T) {
+func TestPresenceUserReconnectsAndLeaves(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
 		r = r.watching()
 		r.enter("s1", "u1", nil)
@@ -267,7 +267,7 @@ func TestPresenceOfAUserWhoIsBackAndGoneAtOnce(t *testing.T) {
 		r.linger("s1", "u1", release)
 		r.enter("s2", "u1", nil)
 		r.heard()
-		r.leave("s2", "u1") // closed by hand: nobody is to be waited for
+		r.leave("s2", "u1") // left on purpose, so it does not linger
 		r.hears("gone", `{"event":"leave","user":"u1","users":0,"sessions":0}`)
 		r.enter("s3", "u1", nil)
 		r.hears("in again", `{"event":"join","user":"u1","users":1,"sessions":1}`)
@@ -278,7 +278,7 @@ func TestPresenceOfAUserWhoIsBackAndGoneAtOnce(t *testing.T) {
 }
 
 // clause 9.6
-func TestPresenceOfAUserWhoLosesTwoSessions(t *testing.T) {
+func TestPresenceUserLosesTwoSessions(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
 		r = r.watching()
 		for _, s := range []string{"s1", "s2", "s3", "s4"} {
@@ -326,7 +326,7 @@ func TestPresenceCloseReleasesAll(t *testing.T) {
 			r.enter(s, s, nil)
 			r.linger(s, s, func() {
 				calls = append(calls, s)
-				r.close() // as the release of a channel's last reference may
+				r.close() // as the release of a channel's last reference may do
 			})
 			r.settle(time.Second)
 		}
@@ -378,16 +378,16 @@ func TestEmptyPresence(t *testing.T) {
 	}
 }
 
-// resync does what a session does that has fallen behind the events.
+// resync does the same as a session that has fallen behind the events.
 func (p *presence) resync(sub *subscription) []byte {
 	e := p.stateEvent()
 	sub.cursor.Store(e.Offset)
 	return e.Data
 }
 
-// Slow watchers share what stands for the events that they missed, and get another once
-// something has changed.
-func TestTheStateEventIsShared(t *testing.T) {
+// Slow watchers share the event that stands for the events that they missed. After a change they
+// share another one.
+func TestStateEventIsShared(t *testing.T) {
 	q := new(queue)
 	q.init()
 	p := newPresence(q, "chat", presenceOptions{mode: PresenceFull})
@@ -398,22 +398,22 @@ func TestTheStateEventIsShared(t *testing.T) {
 	if p.stateEvent() != first {
 		t.Error("two events for one state")
 	}
-	p.enter("s_2", "a", nil) // makes no event of its own
+	p.enter("s_2", "a", nil) // causes no event of its own
 	second := p.stateEvent()
 	if second == first || second.Offset != first.Offset || string(second.Data) != `{"event":"state","users":1,"sessions":2,"members":[{"user":"a","sessions":["s_1","s_2"]}]}` {
 		t.Errorf("after a change: %d %s", second.Offset, second.Data)
 	}
 }
 
-// What was read of a log is not written to a subscription that has begun anew behind it.
-func TestWhatWasReadBeforeItBeganAnew(t *testing.T) {
+// Publications read from a log are not written if the subscription has started again after them.
+func TestOutdatedReadIsNotWritten(t *testing.T) {
 	h := New(Options{})
 	defer h.Shutdown(context.Background(), 0)
 	s := &Session{hub: h}
 	sub := newSubscription(s, h.newChannel("chat"))
 	s.subs = []*subscription{sub}
 	sub.cursor.Store(5)
-	// It would panic if it wrote: the session has no connection.
+	// A write would panic, because the session has no connection.
 	o, err := s.writeHistory(sub, sub.life.Load(), engine.History{Publications: []*engine.Publication{{Offset: 4}}})
 	if o != flushDone || err != nil || sub.cursor.Load() != 5 {
 		t.Errorf("outcome %v, %v, cursor %d", o, err, sub.cursor.Load())

@@ -35,9 +35,9 @@ func TestPresenceCountsAtMostOnceASecond(t *testing.T) {
 	})
 }
 
-// A change that is undone within the second is told: somebody may have had a snapshot
-// in between.
-func TestPresenceCountsWhatWasUndone(t *testing.T) {
+// A change that is undone within the second is still reported, because a watcher may have received
+// a snapshot in between.
+func TestPresenceCountsUndoneChanges(t *testing.T) {
 	inRoom(t, presenceOptions{mode: PresenceCount}, func(r theRoom) {
 		first := r.watching()
 		r.enter("s1", "u1", nil)
@@ -50,8 +50,8 @@ func TestPresenceCountsWhatWasUndone(t *testing.T) {
 	})
 }
 
-// Nobody who begins to watch waits for a second that began when nobody did.
-func TestPresenceCountsAtOnceForTheFirstWhoWatches(t *testing.T) {
+// A new watcher does not wait for the end of a second that began when there was no watcher.
+func TestPresenceCountsAtOnceForFirstWatcher(t *testing.T) {
 	inRoom(t, presenceOptions{mode: PresenceCount}, func(r theRoom) {
 		r.enter("s1", "u1", nil)
 		r = r.watching()
@@ -118,7 +118,7 @@ func TestPresenceOfACrowd(t *testing.T) {
 	})
 }
 
-// joins are the events of users that join, of which each has one session.
+// joins returns the join events of users that have one session each.
 func joins(users ...string) (events []string) {
 	for _, s := range users {
 		var user string
@@ -129,8 +129,8 @@ func joins(users ...string) (events []string) {
 	return events
 }
 
-// Whom nobody watches goes back to members without a word.
-func TestPresenceOfACrowdThatNobodyWatches(t *testing.T) {
+// Without watchers, a channel changes from counting to members without an event.
+func TestPresenceOfACrowdWithoutWatchers(t *testing.T) {
 	inRoom(t, presenceOptions{mode: PresenceFull, maxUsers: 2}, func(r theRoom) {
 		r.enter("s1", "u1", []byte(`1`))
 		r.enter("s2", "u2", nil)
@@ -146,7 +146,7 @@ func TestPresenceOfACrowdThatNobodyWatches(t *testing.T) {
 	})
 }
 
-// Closing leaves no count to be told later.
+// After close, no count is sent later.
 func TestPresenceCloseStopsCounting(t *testing.T) {
 	inRoom(t, presenceOptions{mode: PresenceCount}, func(r theRoom) {
 		r = r.watching()
@@ -156,7 +156,7 @@ func TestPresenceCloseStopsCounting(t *testing.T) {
 		if r.countLate.Stop() {
 			t.Error("close left the timer running")
 		}
-		r.tellLate() // as if it had been too late to stop it
+		r.tellLate() // as if the timer could not be stopped in time
 		r.hears("closed", `{"event":"count","users":1,"sessions":1}`)
 		r.enter("s3", "u3", nil)
 		if r.countLate.Stop() {

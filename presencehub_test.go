@@ -16,7 +16,8 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// inRooms is a world where channels "room.…" have presence, "count.…" only numbers.
+// inRooms runs a test in a world where channels "room.…" have presence and channels "count.…" have
+// only numbers.
 func inRooms(t *testing.T, test func(w world)) {
 	t.Helper()
 	var rules *boreas.Rules
@@ -42,7 +43,7 @@ func (w world) member(user string) (*boreas.Session, *boreastest.Conn) {
 	return s, c
 }
 
-// watch joins the channel with presence; the snapshot becomes a line "here …".
+// watch joins the channel with presence. The snapshot becomes a line "here …".
 func (w world) watch(s *boreas.Session, channel string) {
 	w.Helper()
 	joins := []boreas.Join{{Channel: channel, Watch: true}}
@@ -89,7 +90,7 @@ func TestPresenceNeedsARule(t *testing.T) {
 	})
 }
 
-// A session whose wire has no presence is present like any other.
+// A session whose protocol has no presence is present like any other.
 //
 // clause 9.1
 func TestPresenceOfClassicSessions(t *testing.T) {
@@ -109,7 +110,7 @@ func TestPresenceOfClassicSessions(t *testing.T) {
 }
 
 // clauses 9.2, 9.4, 9.5
-func TestPresenceEventsReachThoseWhoWatch(t *testing.T) {
+func TestPresenceEventsReachWatchers(t *testing.T) {
 	inRooms(t, func(w world) {
 		ann, annConn := w.member("ann")
 		w.watch(ann, "room.a")
@@ -175,7 +176,7 @@ func TestPresenceOfSessionsThatEnd(t *testing.T) {
 }
 
 // clause 9.6
-func TestPresenceOfAChannelThatOnlyLingers(t *testing.T) {
+func TestPresenceOfAChannelWithOnlyLingeringSessions(t *testing.T) {
 	inRooms(t, func(w world) {
 		ann, _ := w.member("ann")
 		w.join(ann, "room.a")
@@ -194,7 +195,7 @@ func TestPresenceOfAChannelThatOnlyLingers(t *testing.T) {
 		ann, _ = w.member("ann")
 		w.join(ann, "room.a")
 		ann.Lost(errors.New("reset"))
-		// And the end of the world, a moment later, lets go of it.
+		// Shutdown releases the place, which still lingers.
 	})
 }
 
@@ -225,8 +226,8 @@ func TestPresenceForASlowReader(t *testing.T) {
 	})
 }
 
-// TestWatchingAgain asks for the snapshot again while an event is on its way. What the
-// snapshot has already must not come after it.
+// TestWatchingAgain requests the snapshot again while an event is on its way. An event that the
+// snapshot already includes must not come after it.
 //
 // clause 9.4
 func TestWatchingAgain(t *testing.T) {
@@ -234,7 +235,7 @@ func TestWatchingAgain(t *testing.T) {
 		ann, conn := w.member("ann")
 		w.watch(ann, "room.a")
 		w.settle()
-		// The only sweeper is kept busy.
+		// Block the only sweeper.
 		busy, free := make(chan struct{}), make(chan struct{})
 		block := false
 		c := &boreastest.Conn{OnWrite: func() {
@@ -267,7 +268,7 @@ func TestWatchingAgain(t *testing.T) {
 }
 
 // clause 9.7
-func TestPresenceCountsReachThoseWhoWatch(t *testing.T) {
+func TestPresenceCountsReachWatchers(t *testing.T) {
 	inRooms(t, func(w world) {
 		ann, conn := w.member("ann")
 		w.watch(ann, "count.a")
@@ -282,8 +283,8 @@ func TestPresenceCountsReachThoseWhoWatch(t *testing.T) {
 	})
 }
 
-// TestPresenceUnderLoad has sessions join, watch, leave and be lost at once. Each that
-// watches must be able to apply every event; in the end nobody is left.
+// TestPresenceUnderLoad has sessions join, watch, leave and be lost at the same time. Every watcher
+// must be able to apply every event, and in the end nobody is present.
 //
 // clauses 9.4, 9.6
 func TestPresenceUnderLoad(t *testing.T) {
@@ -326,8 +327,8 @@ func TestPresenceUnderLoad(t *testing.T) {
 	})
 }
 
-// applies checks that the events of each room apply to its snapshot and to one another.
-// The snapshots are those of the rooms with members, in their order.
+// applies checks that the events of each room apply to its snapshot and to each other. It uses the
+// snapshots with members, in the order of the rooms.
 func applies(t *testing.T, lines []string) {
 	t.Helper()
 	there := map[string]map[string]bool{}

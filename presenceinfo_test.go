@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
-// TestPresenceInfoOfTokens: the token's info of its user replaces the client's, and other
-// clients can distinguish the two. A client cannot bring its own info back.
+// TestPresenceInfoOfTokens: the info of the user's token replaces the client's info, and other
+// clients can tell the two apart. A client cannot set its own info again.
 //
 // clause 9.2
 func TestPresenceInfoOfTokens(t *testing.T) {
@@ -80,7 +80,7 @@ func TestPresenceInfoOfTokens(t *testing.T) {
 		check("another user's token in place", `:"join","user":"bob","info":`+own+`,"verified":true`, other+" true")
 		enter(grant("6", "carl", own), "")
 		check("without a claim", `:"join","user":"carl","info":`+own+`,"verified":true`, other+" true")
-		// Channels that only show counts reveal no info of users.
+		// Channels with counts only reveal no info of users.
 		s, _ := w.member("dan")
 		s.Authenticate(grant("7", "dan", own))
 		w.join(s, "count.a")

@@ -9,49 +9,48 @@ import (
 )
 
 const (
-	// MaxInfo is the greatest length of a session's presence info, in bytes.
+	// MaxInfo is the maximum length of presence info in bytes.
 	MaxInfo = 1024
 
-	// MaxMemberSessions is how many of a user's sessions a [Member] names. Without a
-	// bound one user with many sessions would make every snapshot a large one.
+	// MaxMemberSessions is the maximum number of a user's sessions that a [Member] names. Otherwise
+	// one user with many sessions could make every snapshot large.
 	MaxMemberSessions = 100
 )
 
-// PresenceState is who is on a channel at one moment.
+// PresenceState describes the users on a channel at one moment.
 type PresenceState struct {
 	Users    int `json:"users"`
-	Sessions int `json:"sessions"` // also those that are lost and linger
+	Sessions int `json:"sessions"` // including lost sessions that linger
 
-	// Members are the users, sorted by name. Nil means that the channel is only
-	// counted; one that is empty has members, none.
+	// Members are the users, sorted by name. Nil means that the channel is only counted. If there
+	// are no users, the list is empty.
 	Members []Member `json:"members,omitzero"`
 }
 
-// A Member is a user who is on a channel.
+// A Member is a user on a channel.
 type Member struct {
 	User string `json:"user"`
 
-	// Sessions are the names of the user's sessions, oldest first: the first
-	// [MaxMemberSessions] of them.
+	// Sessions are the IDs of the user's sessions, oldest first, at most [MaxMemberSessions].
 	Sessions []string `json:"sessions"`
 
-	// Info is the info of the user's token; see [access.Grant.Info]. If the token has none, it is the info
-	// that the user's first session gave, or nil.
+	// Info is the info of the user's token; see [access.Grant.Info]. If the token has none, it is
+	// the info that the user's first session sent, or nil.
 	Info json.RawMessage `json:"info,omitempty"`
 
-	// Verified reports whether Info comes from the user's token. Otherwise it is a claim of the
-	// client.
+	// Verified reports whether Info comes from the user's token. Otherwise it is only a claim of
+	// the client.
 	Verified bool `json:"verified,omitempty"`
 }
 
-// A PresenceEvent tells of a change; the numbers are those after it.
+// A PresenceEvent is a change of a channel's presence. The numbers are those after the change.
 type PresenceEvent struct {
-	// Event is "join" or "leave" (of User), "count" (the numbers changed and there are no members),
-	// or "state" (this replaces all earlier events).
+	// Event is "join" or "leave" of User, "count" (only the numbers have changed), or "state"
+	// (replaces all earlier events).
 	Event string `json:"event"`
 
 	User string          `json:"user,omitempty"`
-	Info json.RawMessage `json:"info,omitempty"` // of a join; nil if it has none
+	Info json.RawMessage `json:"info,omitempty"` // only of a join; nil if there is none
 
 	// Verified is set for a join, as in [Member]. A join of a user who is already present replaces
 	// the user's info.
@@ -60,7 +59,7 @@ type PresenceEvent struct {
 	PresenceState
 }
 
-// emptyPresence is the state of a channel that nobody is on.
+// emptyPresence returns the state of a channel without users.
 func emptyPresence(mode PresenceMode) PresenceState {
 	if mode == PresenceFull {
 		return PresenceState{Members: []Member{}}
@@ -68,7 +67,7 @@ func emptyPresence(mode PresenceMode) PresenceState {
 	return PresenceState{}
 }
 
-// sort puts the members in order. The state comes unsorted from under a lock.
+// sort sorts the members. That happens outside the lock under which the state was read.
 func (s PresenceState) sort() {
 	slices.SortFunc(s.Members, func(a, b Member) int { return strings.Compare(a.User, b.User) })
 }
@@ -77,16 +76,16 @@ func (s PresenceState) sort() {
 func (e PresenceEvent) encode() []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false) // info is shown as it was given
+	enc.SetEscapeHTML(false) // show info as it was sent
 	if err := enc.Encode(e); err != nil {
-		panic(err) // info was valid when it came in: see cleanInfo
+		panic(err) // cleanInfo has checked info
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
-// NewInfo returns presence info in the form of [access.Grant.Info]: JSON without white space, or "" for
-// null and for an empty text. Errors: [ErrInfoTooLarge], and an error if the text is not one
-// JSON value.
+// NewInfo returns presence info in the form of [access.Grant.Info]: JSON without white space, or ""
+// for null and for an empty text. The error is [ErrInfoTooLarge], or another one if the text is not
+// one JSON value.
 func NewInfo(text []byte) (string, error) {
 	if len(text) == 0 {
 		return "", nil
@@ -104,8 +103,8 @@ func NewInfo(text []byte) (string, error) {
 	return buf.String(), nil
 }
 
-// cleanInfo returns a copy of the info without white space: the caller's array may be
-// a whole frame. What is no JSON text, or too long, is no info; callers look first.
+// cleanInfo returns a copy of the info without white space; a copy, because the caller's array may
+// be a whole frame. It returns nil if the info is too long or not JSON; callers check that before.
 func cleanInfo(info []byte) json.RawMessage {
 	if len(info) == 0 || len(info) > MaxInfo {
 		return nil
