@@ -68,7 +68,7 @@ func TestBackendOverHTTP(t *testing.T) {
 	}
 	want := []string{"POST", "/check", `{"token":"to\"ken","address":"192.0.2.1"}`, strings.TrimPrefix(server.URL, "http://"), "application/json", "a=1", "t1", "t2", ""}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("asked (-want +got):\n%s", diff)
+		t.Errorf("request to the backend (-want +got):\n%s", diff)
 	}
 	if g.Issued.Before(start) || g.Issued.After(time.Now()) || g.Expires.Sub(g.Issued) != 300*time.Second {
 		t.Errorf("issued %v, expires %v", g.Issued, g.Expires)

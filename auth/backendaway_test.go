@@ -105,7 +105,7 @@ func TestOneAddressDoesNotCrowdOutOthers(t *testing.T) {
 			}
 		}
 		if waited != 68/5 || refused != 500-68/5 {
-			t.Errorf("of one network %d were asked and %d refused", waited, refused)
+			t.Errorf("from one network, %d tokens were asked about and %d refused", waited, refused)
 		}
 	})
 }
@@ -146,31 +146,31 @@ func TestBackendCircuit(t *testing.T) {
 			for _, pause := range []int{1, 2, 4, 8, 16, 30, 30} {
 				asked := i.asked.Load()
 				if got := ready(b); !strings.Contains(got, fmt.Sprintf("and the server asks again in %ds: ", pause)) {
-					t.Errorf("%s: ready says %q, want a pause of %d s", name, got, pause)
+					t.Errorf("%s: ready returns %q, want a pause of %d s", name, got, pause)
 				}
 				time.Sleep(time.Duration(pause)*time.Second - time.Nanosecond)
 				if got := check(b, "during"); got != broken || i.asked.Load() != asked {
-					t.Errorf("%s: before %d s are over: got %q, and %d questions", name, pause, got, i.asked.Load()-asked)
+					t.Errorf("%s: before %d s have passed: got %q, and %d requests to the backend", name, pause, got, i.asked.Load()-asked)
 				}
 				time.Sleep(time.Nanosecond)
 				if got := ready(b); pause == 30 && got != "ready" {
-					t.Errorf("%s: nobody may come and try: %q", name, got)
+					t.Errorf("%s: ready must allow another attempt: %q", name, got)
 				}
 				if got := check(b, "probe"); got != away || i.asked.Load() != asked+1 {
-					t.Errorf("%s: after %d s: got %q, and %d questions", name, pause, got, i.asked.Load()-asked)
+					t.Errorf("%s: after %d s: got %q, and %d requests to the backend", name, pause, got, i.asked.Load()-asked)
 				}
 			}
 			i.set(says(200, `{"user":"u1"}`))
 			time.Sleep(30 * time.Second)
 			if got := check(b, "probe") + ", " + check(b, "next") + ", " + ready(b); got != "user u1, user u1, ready" {
-				t.Errorf("%s: when it is back: %q", name, got)
+				t.Errorf("%s: once the backend is reachable: %q", name, got)
 			}
 			i.set(down)
 			for n := range 6 {
 				check(b, fmt.Sprint("again", n))
 			}
 			if got := ready(b); !strings.Contains(got, "and the server asks again in 1s: ") {
-				t.Errorf("%s: away again: ready says %q", name, got)
+				t.Errorf("%s: unreachable again: ready returns %q", name, got)
 			}
 		})
 	}
@@ -195,7 +195,7 @@ func TestBackendProbe(t *testing.T) {
 		time.Sleep(time.Second)
 		asked := i.asked.Load()
 		if diff := cmp.Diff(map[string]int{"0s " + broken: 99, "3s " + away: 1}, together(b, 100, different("second"))); diff != "" || i.asked.Load() != asked+1 {
-			t.Errorf("after the break, %d questions (-want +got):\n%s", i.asked.Load()-asked, diff)
+			t.Errorf("after the break, %d requests to the backend (-want +got):\n%s", i.asked.Load()-asked, diff)
 		}
 	})
 }

@@ -25,10 +25,10 @@ func TestMint(t *testing.T) {
 		t.Fatalf("token %q", token)
 	}
 	if at, _ := strconv.ParseInt(match[1], 10, 64); at < before.Unix() || at > time.Now().Unix() {
-		t.Errorf("made at %d, not between %d and %d", at, before.Unix(), time.Now().Unix())
+		t.Errorf("created at %d, not between %d and %d", at, before.Unix(), time.Now().Unix())
 	}
 	if other := mint(t, a); other == token {
-		t.Error("the same token twice")
+		t.Error("Mint returned the same token twice")
 	}
 	g := grant(t, a, token)
 	if g.Issued.Before(before.Round(0)) || g.Issued.After(time.Now()) {
@@ -93,7 +93,7 @@ func TestProvidedTokenStaysRevoked(t *testing.T) {
 	g := grant(t, a, "ant")
 	match := revoke(t, a, Revocation{Token: "ant"})
 	if !match(g) || match(grant(t, a, "bee")) {
-		t.Error("the wrong sessions would be cut")
+		t.Error("the revocation matches the wrong sessions")
 	}
 	if code(a.Valid(g)) != "token_revoked" {
 		t.Error("the grant is still valid")
@@ -103,7 +103,7 @@ func TestProvidedTokenStaysRevoked(t *testing.T) {
 	}
 	b := reopen(t, a)
 	if b.Len() != 0 {
-		t.Errorf("%d of the provider's tokens were kept", b.Len())
+		t.Errorf("%d of the provider's tokens were stored", b.Len())
 	}
 	for _, token := range []string{"ant", "bee"} {
 		if err := b.Add(token); err != nil {
@@ -124,7 +124,7 @@ func TestProvidedTokenStaysRevoked(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	if err := b.Add("ant"); err != nil || verdict(b, "ant") != "valid" {
-		t.Errorf("taken back: %v, %s", err, verdict(b, "ant"))
+		t.Errorf("after the revocation was canceled: %v, %s", err, verdict(b, "ant"))
 	}
 }
 

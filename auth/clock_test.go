@@ -18,13 +18,13 @@ func TestAClockSetForwardForgetsNothing(t *testing.T) {
 	mint(t, a) // each change removes expired tokens and revocations
 	undo()
 	if got := verdict(a, text); got != "valid" {
-		t.Errorf("the token of an hour ago that lives for a minute: %s", got)
+		t.Errorf("the token of an hour ago with a TTL of a minute: %s", got)
 	}
 	if n := a.Revocations(); n != 1 {
 		t.Errorf("%d revocations are known", n)
 	}
 	if got := made.Expires; got != got.Round(0) {
-		t.Error("the expiry has a monotonic reading: it would be another one after a restart")
+		t.Error("the expiry has a monotonic reading, so it would change at a restart")
 	}
 }
 

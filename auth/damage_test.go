@@ -81,7 +81,7 @@ func TestDamagedJournal(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff(text, journalOf(t, dir)); diff != "" {
-			t.Errorf("it was changed (-want +got):\n%s", diff)
+			t.Errorf("the file was changed (-want +got):\n%s", diff)
 		}
 	}
 }
@@ -125,14 +125,14 @@ func TestLinesLostOrMoved(t *testing.T) {
 			"swapped": append(append(append([]string{}, lines[:i]...), lines[i+1], lines[i]), lines[i+2:]...),
 		} {
 			if _, err := load(strings.NewReader(strings.Join(text, "")), newState().applyText); err == nil {
-				t.Errorf("line %d %s: nobody notices", i+1, what)
+				t.Errorf("line %d %s: not detected", i+1, what)
 			}
 		}
 	}
 }
 
-// TestCutShort: a file that is shorter than it was at the last start, stop or new key is
-// damaged. Otherwise the API would be open again after the keys are cut off.
+// TestCutShort: a file that is shorter than at the last start, stop or new key is damaged. Without
+// this check, a file that lost its keys would open the API to everybody.
 func TestCutShort(t *testing.T) {
 	for name, stop := range map[string]bool{"after a stop": true, "after a crash": false} {
 		dir := t.TempDir()
@@ -153,7 +153,7 @@ func TestCutShort(t *testing.T) {
 				t.Fatal(err)
 			}
 			if b, err := Open(Options{DataDir: dir}); err == nil {
-				t.Errorf("%s, cut at byte %d of %d: it opens", name, cut, len(text))
+				t.Errorf("%s, cut at byte %d of %d: opened without an error", name, cut, len(text))
 				shut(t, b)
 			}
 		}
@@ -183,7 +183,7 @@ func TestVersion1(t *testing.T) {
 		}
 		added := mint(t, a)
 		if got := verdict(reopen(t, a), added); got != "valid" {
-			t.Errorf("%s: what comes afterwards is %s", name, got)
+			t.Errorf("%s: a later token is %s", name, got)
 		}
 	}
 }
@@ -212,7 +212,7 @@ func TestDanglingLink(t *testing.T) {
 		t.Skip(err)
 	}
 	if a, err := Open(Options{DataDir: dir}); err == nil {
-		t.Error("it opens")
+		t.Error("opened without an error")
 		shut(t, a)
 	}
 }

@@ -111,7 +111,7 @@ func TestDiskFails(t *testing.T) {
 				}
 			}
 			if _, _, err := r.CreateKey(Key{Name: "c", Verbs: KeyStats}); test.disk.writeErr != nil && !test.lasts && !strings.Contains(err.Error(), "no space left on device") {
-				t.Errorf("it does not say why: %v", err)
+				t.Errorf("the error does not contain the cause: %v", err)
 			}
 			if diff := cmp.Diff(before, snapshot(t, r.Authority)); diff != "" {
 				t.Errorf("in memory (-before +after):\n%s", diff)
@@ -175,11 +175,11 @@ func TestRevokedOnAFullDisk(t *testing.T) {
 							t.Fatalf("match %v, %v", match != nil, err)
 						}
 						if match(grant) != (what == "opaque" || what == "user" || what == "all") {
-							t.Error("it matches other sessions")
+							t.Error("the revocation matches other sessions")
 						}
 					}
 					if !r.inForce(r.Authority, what) {
-						t.Error("it is not in force")
+						t.Error("the revocation is not in force")
 					}
 					if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "1 revocations are in force but not stored") {
 						t.Errorf("ready: %v", err)
@@ -187,7 +187,7 @@ func TestRevokedOnAFullDisk(t *testing.T) {
 					time.Sleep(3 * unstoredAgain)
 					synctest.Wait()
 					if r.Ready() == nil {
-						t.Error("it is ready")
+						t.Error("Ready returns nil")
 					}
 					if again != "never stored" {
 						r.full(nil)
@@ -242,7 +242,7 @@ func TestFileDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := a.Mint(""); fault.Of(err) != fault.NotStored {
-		t.Errorf("into a file that was replaced: %v", err)
+		t.Errorf("a write to a file that was replaced: %v", err)
 	}
 	if err := os.Rename(path+".old", path); err != nil {
 		t.Fatal(err)

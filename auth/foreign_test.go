@@ -113,7 +113,7 @@ func TestRevokeForeign(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !match(g) {
-				t.Error("its sessions would stay")
+				t.Error("the revocation does not match its sessions")
 			}
 			if got := who(a, test.token); got != revoked || a.Valid(g) == nil {
 				t.Errorf("%s, Valid: %v", got, a.Valid(g))
@@ -133,7 +133,7 @@ func TestRevokeForeign(t *testing.T) {
 				t.Fatal(ok, err)
 			}
 			if got := who(b, test.token); got != "user "+g.User {
-				t.Errorf("taken back: %s", got)
+				t.Errorf("after the revocation was canceled: %s", got)
 			}
 		})
 	}

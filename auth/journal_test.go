@@ -212,7 +212,7 @@ func TestCrash(t *testing.T) {
 		token := mint(t, b)
 		b = reopen(t, b)
 		if got := verdict(b, token); got != "valid" {
-			t.Fatalf("cut at byte %d: what came afterwards is %s", cut, got)
+			t.Fatalf("cut at byte %d: a later token is %s", cut, got)
 		}
 		shut(t, b)
 	}
@@ -243,7 +243,7 @@ func TestCompaction(t *testing.T) {
 	}
 	revoke(t, a, Revocation{User: "u2"})
 	if got := strings.Count(journalOf(t, dir), "\n"); got != 3 || journalIn(a).lines != 3 || journalIn(a).size != int64(len(journalOf(t, dir))) {
-		t.Errorf("%d lines, said to be %d; %d bytes", got, journalIn(a).lines, journalIn(a).size)
+		t.Errorf("%d lines, counted as %d; %d bytes", got, journalIn(a).lines, journalIn(a).size)
 	}
 	if !strings.HasPrefix(logged.String(), `level=INFO msg="the file of tokens, keys and revocations was rewritten" file=`) {
 		t.Errorf("log: %s", logged)
@@ -363,7 +363,7 @@ func FuzzJournal(f *testing.F) {
 			t.Fatalf("%v\n%s", err, first)
 		}
 		if diff := cmp.Diff(sortMarks(first), sortMarks(snapshot(t, &Authority{state: again}))); diff != "" {
-			t.Errorf("the second time (-first +second):\n%s", diff)
+			t.Errorf("after it was written and read again (-first +second):\n%s", diff)
 		}
 	})
 }

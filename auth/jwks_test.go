@@ -109,10 +109,10 @@ func TestJWKSRotation(t *testing.T) {
 		}
 		i.set(says(200, edSet("a", "b")))
 		if got := check(ed("b")); got != unknownKid {
-			t.Errorf("a new key a moment after a fetch: got %q, want %q", got, unknownKid)
+			t.Errorf("a new key right after a fetch: got %q, want %q", got, unknownKid)
 		}
 		if slow > 1 {
-			t.Error("a check that fetches nothing went the slow way")
+			t.Error("a check without a fetch called Slow")
 		}
 		time.Sleep(10 * time.Second)
 		slow = 0
@@ -125,7 +125,7 @@ func TestJWKSRotation(t *testing.T) {
 		i.set(says(200, edSet("b")))
 		time.Sleep(66 * time.Minute)
 		if got := check(ed("a")); got != unknownKid {
-			t.Errorf("a key that was taken out an hour ago: got %q, want %q", got, unknownKid)
+			t.Errorf("a key that was removed an hour ago: got %q, want %q", got, unknownKid)
 		}
 	})
 }
@@ -176,7 +176,7 @@ func TestSilentIssuer(t *testing.T) {
 		}
 		wg.Wait()
 		if waited.Load() != 256 || turnedAway.Load() != 744 || i.asked.Load() != 1 {
-			t.Errorf("%d waited, %d were turned away, and the issuer was asked %d times: want 256, 744, once", waited.Load(), turnedAway.Load(), i.asked.Load())
+			t.Errorf("%d checks waited, %d were refused, and the issuer was asked %d times; want 256, 744, 1", waited.Load(), turnedAway.Load(), i.asked.Load())
 		}
 	})
 }
@@ -188,15 +188,15 @@ func TestUnreachableIssuer(t *testing.T) {
 		i.set(fails)
 		j := remote(t, i)
 		if got := check(j, ed("a")); got != noKeys {
-			t.Errorf("before there are keys: got %q, want %q", got, noKeys)
+			t.Errorf("before the first fetch: got %q, want %q", got, noKeys)
 		}
 		if got, want := ready(j), "the server cannot fetch the keys that verify JWTs from https://issuer.example/jwks: connection refused"; got != want {
-			t.Errorf("before there are keys: got %q, want %q", got, want)
+			t.Errorf("before the first fetch: got %q, want %q", got, want)
 		}
 		i.set(says(200, edSet("a")))
 		time.Sleep(3 * time.Second) // it retries without a request
 		if got := check(j, ed("a")) + ", " + ready(j); got != "user u1, ready" {
-			t.Errorf("when there are: got %q", got)
+			t.Errorf("after the first fetch: got %q", got)
 		}
 		for _, bad := range []func(*http.Request) (*http.Response, error){
 			fails, hangs, says(500, edSet("b")), says(200, "<html>"), says(200, jwks()), says(200, edSet("b")[1:]),
@@ -204,21 +204,21 @@ func TestUnreachableIssuer(t *testing.T) {
 			i.set(bad)
 			time.Sleep(2 * time.Hour)
 			if got := check(j, ed("a")) + ", " + ready(j); got != "user u1, ready" {
-				t.Errorf("when it is away again: got %q", got)
+				t.Errorf("while the issuer is unreachable again: got %q", got)
 			}
 			if got := check(j, ed("b")); got != noKeys {
-				t.Errorf("a key that may be new, when it is away: got %q, want %q", got, noKeys)
+				t.Errorf("an unknown key while the issuer is unreachable: got %q, want %q", got, noKeys)
 			}
 		}
 		before := i.asked.Load()
 		time.Sleep(time.Hour)
 		if n := i.asked.Load() - before; n > 13 {
-			t.Errorf("away for an hour: it was asked %d times", n)
+			t.Errorf("unreachable for an hour: the issuer was asked %d times", n)
 		}
 		i.set(says(200, edSet("b")))
 		time.Sleep(6 * time.Minute)
 		if got := check(j, ed("b")) + ", " + check(j, ed("a")); got != "user u1, "+unknownKid {
-			t.Errorf("when it is back: got %q", got)
+			t.Errorf("once the issuer is reachable: got %q", got)
 		}
 	})
 }
@@ -303,7 +303,7 @@ func TestBadKeyAmongGood(t *testing.T) {
 		time.Sleep(time.Minute)
 		forged := mint(jwt.SigningMethodHS256, []byte(secret), object{"alg": "HS256", "kid": "new"}, issuer.Claims(nil))
 		if got := check(j, forged); i.asked.Load() != asked {
-			t.Errorf("%q, and the issuer was asked for a secret, which it never gives", got)
+			t.Errorf("%q: the server fetched the JWKS for an HS256 token, although a JWKS has no secrets", got)
 		}
 		for token, want := range map[string]string{
 			ed("a"): "user u1",

@@ -85,7 +85,7 @@ func TestJWTGrant(t *testing.T) {
 		}}},
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": float64(now.Unix()) + 100.5,
 	}))
-	got, err := j.Check(access.Credentials{Token: token, Slow: func(func()) { t.Error("it waited for something") }})
+	got, err := j.Check(access.Credentials{Token: token, Slow: func(func()) { t.Error("Check called Slow") }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestJWTsShareRules(t *testing.T) {
 	}
 	c, _ := j.Check(access.Credentials{Token: hs256(nil)})
 	if a.Permissions == c.Permissions {
-		t.Error("rules that nobody has used for long are still remembered: is there no bound?")
+		t.Error("rules that were not used for long are still cached; the cache may have no limit")
 	}
 }
 
@@ -149,10 +149,10 @@ func TestJWTID(t *testing.T) {
 	s.Sub(k.p256.Params().N, s).FillBytes(signature[32:])
 	twin := token[:cut] + issuer.Encode(signature)
 	if got := check(j, twin); token == twin || got != "user u1" {
-		t.Fatalf("the twin of a signature: %q; the test needs it to be valid", got)
+		t.Fatalf("the token with the other signature must be valid for this test: %q", got)
 	}
 	if auth.JWTID(token) != auth.JWTID(twin) {
-		t.Error("a token with the other one of its two signatures has another ID: revoking one leaves the other")
+		t.Error("a token with the other signature has another ID, so a revocation would miss it")
 	}
 
 	iss := func(iss, jti string) string {

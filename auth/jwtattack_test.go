@@ -111,7 +111,7 @@ func forged() []struct{ attack, token, want string } {
 		{"padding", parts[0] + "." + parts[1] + "." + parts[2] + "=", "invalid_token: The token is not a JWT: its part 3 is not base64url without padding."},
 		{"the alphabet of base64", parts[0] + "." + parts[1] + ".+" + parts[2][1:], "invalid_token: The token is not a JWT: its part 3 is not base64url without padding."},
 		{"a line break, which decoders skip", parts[0] + "." + parts[1] + ".\n" + parts[2], "invalid_token: The token is not a JWT: its part 3 is not base64url without padding."},
-		{"bits that nobody reads", parts[0] + "." + parts[1] + "." + flipLast(parts[2]), "invalid_token: The token is not a JWT: its part 3 is not base64url without padding."},
+		{"changed padding bits", parts[0] + "." + parts[1] + "." + flipLast(parts[2]), "invalid_token: The token is not a JWT: its part 3 is not base64url without padding."},
 		{"alg twice", withHeader(`{"alg":"HS256","alg":"none"}`), badHeader},
 		{"something behind the header", withHeader(`{"alg":"HS256"} {}`), badHeader},
 		{"a header that is a list", withHeader(`["HS256"]`), badHeader},
@@ -181,7 +181,7 @@ func TestForgedJWTs(t *testing.T) {
 	}
 	// The table only proves something if the unchanged tokens are valid.
 	if got := check(j, hs256(nil)); got != "user u1" {
-		t.Errorf("a good token: %s", got)
+		t.Errorf("the unchanged token: %s", got)
 	}
 }
 

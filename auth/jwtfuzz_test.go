@@ -29,12 +29,13 @@ func FuzzJWT(f *testing.F) {
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write([]byte(token[:cut]))
 		if issuer.Encode(mac.Sum(nil)) != token[cut+1:] {
-			t.Fatalf("%q is taken, and not signed", token)
+			t.Fatalf("%q is accepted without a signature", token)
 		}
 	})
 }
 
-// FuzzJWKS: no key of a JWKS verifies tokens that are signed with a secret, or not signed.
+// FuzzJWKS: no key of a JWKS verifies a token with a symmetric signature, or a token without a
+// signature.
 func FuzzJWKS(f *testing.F) {
 	k := keys()
 	f.Add([]byte(jwks(issuer.JWK("rsa", &k.rsa.PublicKey, object{"alg": "PS256"}), issuer.JWK("ec", &k.p521.PublicKey, nil), issuer.JWK("ed", k.ed.Public(), nil))))
@@ -66,7 +67,7 @@ func FuzzBackendAnswer(f *testing.F) {
 			t.Fatalf("%q: the user is %q", text, user)
 		}
 		if !expires.IsZero() && time.Until(expires) > 366*24*time.Hour {
-			t.Fatalf("%q: it is good until %v", text, expires)
+			t.Fatalf("%q: it expires at %v", text, expires)
 		}
 	})
 }

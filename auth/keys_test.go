@@ -88,7 +88,7 @@ func TestCreateKey(t *testing.T) {
 			t.Errorf("keys (-want +got):\n%s", diff)
 		}
 		if list := a.Keys(); &list[0].Channels[0] == &got.Channels[0] {
-			t.Error("those who ask share a slice")
+			t.Error("two calls returned the same slice")
 		}
 
 		time.Sleep(time.Hour - 90*time.Second)
@@ -154,7 +154,7 @@ func TestKeysAreReplaced(t *testing.T) {
 	}
 	revoke(t, a, Revocation{Key: old.ID})
 	if !a.HasKeys() || !reopen(t, a).HasKeys() {
-		t.Error("without a valid key the API is open again")
+		t.Error("without a valid key, the API needs no key any more")
 	}
 }
 

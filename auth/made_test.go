@@ -73,7 +73,7 @@ func TestRevokeKeyAndItsTokens(t *testing.T) {
 			check("at once")
 			for name, g := range held {
 				if want := name == "made by another" || name == "labelled"; (a.Valid(g) == nil) != want || match(g) == want {
-					t.Errorf("%s: its sessions are valid: %v, cut: %v", name, a.Valid(g), match(g))
+					t.Errorf("%s: its sessions are valid: %v, matched: %v", name, a.Valid(g), match(g))
 				}
 			}
 			time.Sleep(time.Hour - time.Second)

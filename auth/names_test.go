@@ -69,7 +69,7 @@ func TestNameKeyFile(t *testing.T) {
 		t.Fatalf("%v, %v", info, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, newNamesFile)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the file in the making is left: %v", err)
+		t.Errorf("the temporary file still exists: %v", err)
 	}
 	good, err := os.ReadFile(path)
 	if err != nil {

@@ -158,7 +158,7 @@ func TestHTTP(t *testing.T) {
 	server.Close()
 	_, err = Load(t.Context(), withSecrets+"/tokens?key=secret", noLimit)
 	if err == nil || strings.Contains(err.Error(), "secret") || !strings.HasPrefix(err.Error(), "token provider "+server.URL+"/tokens: ") {
-		t.Errorf("of a closed port: %v", err)
+		t.Errorf("with a closed port: %v", err)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestCallerGivesUp(t *testing.T) {
 	tokens, err := Load(ctx, "http://127.0.0.1:1/", noLimit)
 	checkFailure(t, tokens, err, "token provider http://127.0.0.1:1/: context canceled")
 	if !errors.Is(err, context.Canceled) {
-		t.Error("the cause is lost")
+		t.Error("the error does not wrap the cause")
 	}
 }
 

@@ -81,10 +81,10 @@ func TestRevoke(t *testing.T) {
 				t.Fatal(ok, err)
 			}
 			if ok, err := b.Unrevoke(test.revocation); ok || err != nil {
-				t.Error("taken back twice", ok, err)
+				t.Error("the revocation was canceled twice", ok, err)
 			}
 			if _, ok := b.Revoked(test.revocation); ok || b.Revocations() != 0 {
-				t.Error("it is still there")
+				t.Error("the revocation still exists")
 			}
 			check("taken back", nil, b)
 			check("taken back, after a restart", nil, reopen(t, b))
@@ -103,7 +103,7 @@ func TestRevokeOpaque(t *testing.T) {
 			r.Token = made.ID
 		}
 		if match := revoke(t, a, r); !match(g) {
-			t.Errorf("by %s: its sessions would stay", by)
+			t.Errorf("by %s: the revocation does not match its sessions", by)
 		}
 		if got := verdict(a, text); got != "invalid_token" || code(a.Valid(g)) != "token_revoked" {
 			t.Errorf("by %s: %s, %v", by, got, a.Valid(g))
@@ -151,7 +151,7 @@ func TestRevokeKeyOfTokens(t *testing.T) {
 	other, _ := create(t, a, Token{})
 	g := grant(t, a, text)
 	if match := revoke(t, a, Revocation{Key: key.ID}); !match(g) || match(grant(t, a, other)) {
-		t.Error("the wrong sessions would be cut")
+		t.Error("the revocation matches the wrong sessions")
 	}
 	check := func(want string) {
 		t.Helper()
@@ -234,7 +234,7 @@ func TestRevocationsAreForgotten(t *testing.T) {
 		check("token_revoked, token_revoked")
 		time.Sleep(time.Hour)
 		if _, known := a.Revoked(Revocation{User: "u1"}); known {
-			t.Error("that of the user is still there")
+			t.Error("the revocation of the user still exists")
 		}
 		check("valid, token_revoked")
 		a = reopen(t, a)

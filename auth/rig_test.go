@@ -85,7 +85,7 @@ func grant(t testing.TB, a *Authority, text string) *access.Grant {
 		t.Fatal(err)
 	}
 	if err := a.Valid(g); err != nil {
-		t.Fatalf("what Check gave is not valid: %v", err)
+		t.Fatalf("the grant of Check is not valid: %v", err)
 	}
 	return g
 }

@@ -32,7 +32,7 @@ func inPair(t *testing.T, test func(t *testing.T, a, b *node)) {
 		}
 		c := newNode(t, log, Options{})
 		if diff := cmp.Diff(snapshot(t, a.Authority), snapshot(t, c.Authority)); diff != "" {
-			t.Errorf("one that comes later differs (-a +c):\n%s", diff)
+			t.Errorf("an authority that opens later differs (-a +c):\n%s", diff)
 		}
 		for _, l := range log.lines {
 			if bytes.ContainsAny(l, "\n") {
@@ -96,14 +96,14 @@ func TestShared(t *testing.T) {
 		if got := verdict(a.Authority, text); got != "valid" {
 			t.Errorf("a token that is valid again: %s", got)
 		}
-		if got := a.took(); len(got) > 0 { // it had no sessions, and own changes are its caller's task
-			t.Errorf("sessions of the first: %v", got)
+		if got := a.took(); len(got) > 0 { // it has no sessions, and its caller handles its own changes
+			t.Errorf("sessions of the first authority: %v", got)
 		}
 	})
 }
 
-// TestSharedRevocations: each kind of revocation is in force at the other authority, and counts as
-// made after the tokens there.
+// TestSharedRevocations: each kind of revocation is in force at the other authority, and revokes
+// the tokens that were created there before.
 func TestSharedRevocations(t *testing.T) {
 	for name, r := range map[string]func(token, key string) Revocation{
 		"token":   func(token, _ string) Revocation { return Revocation{Token: token} },
@@ -140,8 +140,8 @@ func TestSharedRevocations(t *testing.T) {
 	}
 }
 
-// Of two changes at the same time the second one is decided on as if the first one had been made
-// before. The second is that of a.
+// If two authorities make a change at the same time, the second change is decided as if the first
+// one had been made before. The second change is that of a.
 func TestConflicts(t *testing.T) {
 	label := "changed"
 	hour := func() *time.Time { at := time.Now().Add(time.Hour).UTC().Round(0); return &at }
@@ -159,7 +159,7 @@ func TestConflicts(t *testing.T) {
 			}
 			a.store.before = func() { createKey(t, b.Authority, Key{Name: "x", Verbs: KeyStats}) }
 			if _, _, err := a.CreateKey(Key{Name: "y", Verbs: KeyStats}); !errors.Is(err, fault.TooManyStored) {
-				t.Errorf("one key too many: %v", err)
+				t.Errorf("a key over the limit: %v", err)
 			}
 		},
 		"a change after a deletion": func(t *testing.T, a, b *node) {
@@ -252,8 +252,8 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-// TestConflictsReachSessions: changes of the other authority that a change reads on its way reach the
-// sessions.
+// TestConflictsReachSessions: an authority that makes a change may first read changes of the other
+// authority. Their effects reach the sessions.
 func TestConflictsReachSessions(t *testing.T) {
 	inPair(t, func(t *testing.T, a, b *node) {
 		text, made := create(t, a.Authority, Token{User: "u"})
@@ -305,7 +305,7 @@ func TestManyConflicts(t *testing.T) {
 	})
 }
 
-// TestSharedStoreFails: lines that were kept although the store says otherwise take effect when
+// TestSharedStoreFails: the store keeps lines although it returned an error. They take effect when
 // they are read, and a revocation is in force meanwhile.
 func TestSharedStoreFails(t *testing.T) {
 	inPair(t, func(t *testing.T, a, b *node) {
@@ -331,7 +331,7 @@ func TestSharedStoreFails(t *testing.T) {
 			t.Error(err)
 		}
 		if got, err := b.Token(made.ID); err == nil || verdict(b.Authority, text) == "valid" {
-			t.Errorf("at the other: %+v, %v", got, err)
+			t.Errorf("at the other authority: %+v, %v", got, err)
 		}
 	})
 	inPair(t, func(t *testing.T, a, _ *node) {

@@ -18,7 +18,7 @@ func TestMintIsUniform(t *testing.T) {
 	for _, c := range []byte(tokenAlphabet) {
 		// Seven standard deviations of about 90 each: never by chance.
 		if n := float64(counts[c]); n < mean*0.92 || n > mean*1.08 {
-			t.Errorf("%c came up %.0f times, expected about %.0f", c, n, mean)
+			t.Errorf("%c occurred %.0f times, want about %.0f", c, n, mean)
 		}
 	}
 }

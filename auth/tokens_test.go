@@ -52,7 +52,7 @@ func TestCreateToken(t *testing.T) {
 			t.Error("{user} is not the user")
 		}
 		if g != grant(t, a, text) {
-			t.Error("each who shows the token gets a grant of its own")
+			t.Error("two checks of a token returned different grants")
 		}
 	})
 }
@@ -112,7 +112,7 @@ func TestTokenExpires(t *testing.T) {
 		grant(t, a, text)
 		time.Sleep(time.Nanosecond)
 		if got := verdict(a, text); got != "token_expired" {
-			t.Errorf("at its end: %s", got)
+			t.Errorf("when it expired: %s", got)
 		}
 		_, err := a.Token(made.ID)
 		if want := "no_token: The token " + made.ID + " expired at " + stamp(made.Expires) + "."; failure(err) != want {
@@ -126,16 +126,16 @@ func TestTokenExpires(t *testing.T) {
 		}
 		create(t, a, Token{})
 		if a.Len() != 2 || verdict(a, text) != "token_expired" {
-			t.Error("it is forgotten at once")
+			t.Error("the expired token was forgotten at once")
 		}
 		create(t, a, Token{Expires: time.Now().Add(time.Hour)}) // needs the place of the expired token
 		if got := verdict(a, text); a.Len() != 2 || got != "invalid_token" {
-			t.Errorf("there are %d tokens, and it is %s", a.Len(), got)
+			t.Errorf("there are %d tokens, and the expired one is %s", a.Len(), got)
 		}
 		time.Sleep(time.Hour + keepEnded)
 		revoke(t, a, Revocation{User: "u1"}) // as an example of a change
 		if a.Len() != 1 {
-			t.Errorf("it is not forgotten ever: there are %d tokens", a.Len())
+			t.Errorf("the expired token was never forgotten: there are %d tokens", a.Len())
 		}
 	})
 }
@@ -244,7 +244,7 @@ func TestOldExpiriesAreRemoved(t *testing.T) {
 	}
 	for what, n := range map[string]int{"tokens": len(a.state.ends.list), "revocations": len(a.state.revocations.ends.list)} {
 		if n > minCrowd+2 {
-			t.Errorf("%d ends of one of the %s", n, what)
+			t.Errorf("%d expiries of one of the %s", n, what)
 		}
 	}
 	s := a.state

@@ -124,7 +124,7 @@ func TestIssuerIsAhead(t *testing.T) {
 						return verdictOf(a, g, err)
 					}
 					if !match(held) || code(a.Valid(held)) != "token_revoked" {
-						t.Error("its sessions would stay")
+						t.Error("the revocation does not match its sessions")
 					}
 					time.Sleep(leeway + time.Second)
 					later := issue()

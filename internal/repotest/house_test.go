@@ -83,7 +83,7 @@ func TestImportsPointDown(t *testing.T) {
 	for dir, imports := range packages(t) {
 		allowed, known := ruleOf(dir)
 		if !known {
-			t.Errorf("package %s is in no row of mayImport: add the row, or find the package it belongs to", dir)
+			t.Errorf("package %s has no row in mayImport: add one, or move the code to another package", dir)
 			continue
 		}
 		for imported, file := range imports {
@@ -106,7 +106,7 @@ func TestImportsPointDown(t *testing.T) {
 func TestPackageNamesAreNouns(t *testing.T) {
 	for dir := range packages(t) {
 		if slices.Contains(noName, path.Base(dir)) {
-			t.Errorf("package %s: its name says nothing; what is in it?", dir)
+			t.Errorf("package %s: choose a name that describes its content", dir)
 		}
 	}
 }
@@ -114,7 +114,7 @@ func TestPackageNamesAreNouns(t *testing.T) {
 func TestFilesAreShort(t *testing.T) {
 	for _, file := range files(t, ".go") {
 		if n := strings.Count(read(t, file), "\n"); n > maxFileLines {
-			t.Errorf("%s has %d lines, more than %d: which two subjects does it hold?", file, n, maxFileLines)
+			t.Errorf("%s has %d lines, more than %d: split it by subject", file, n, maxFileLines)
 		}
 	}
 }

@@ -52,6 +52,6 @@ func TestSetupNamesPackagesBeforeItInstallsThem(t *testing.T) {
 		t.Errorf("before the first apt-get: %q\nwant %q; all output:\n%s", before, want, output)
 	}
 	if !strings.Contains(after, "apt-get install -y -qq --no-install-recommends "+packages[0]) {
-		t.Errorf("it did not go on to install:\n%s", output)
+		t.Errorf("setup.sh did not continue to install:\n%s", output)
 	}
 }
