@@ -23,7 +23,7 @@ func TestATokenThatExpires(t *testing.T) {
 		s, _ := r.open("?channel=a")
 		all := func(*access.Grant) bool { return true }
 		if n := r.hub.RevokeSessions(all, time.Hour); n != 1 {
-			t.Errorf("%d were asked to show another token", n)
+			t.Errorf("%d clients were asked to send another token", n)
 		}
 		e := s.next()
 		if e.Type != "expiring" || e.ID != "" || !regexp.MustCompile(`^{"expires":"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ","in_ms":3(600000|5\d{5})}$`).MatchString(e.Data) {
@@ -50,7 +50,7 @@ func TestRequestsDeniedByRules(t *testing.T) {
 		g := boreastest.Grant(c.Token, "ann")
 		g.Permissions = p
 		if diff := cmp.Diff(map[string][]string{"X-Tenant": {"t1"}}, c.Header); diff != "" {
-			t.Errorf("the headers are others (-want +got):\n%s", diff)
+			t.Errorf("headers (-want +got):\n%s", diff)
 		}
 		return g, nil
 	}
@@ -74,7 +74,7 @@ func TestRequestsDeniedByRules(t *testing.T) {
 		var got []string
 		for _, e := range refusals.Find(refusal.Filter{Address: "127.0.0.1"}, 100) {
 			if e.Transport != "sse" {
-				t.Errorf("remembered %+v", e)
+				t.Errorf("recorded %+v", e)
 			}
 			got = append(got, fmt.Sprintf("%s %s %s: %s", e.User, e.Verb, e.Channel, e.Code))
 		}
@@ -84,7 +84,7 @@ func TestRequestsDeniedByRules(t *testing.T) {
 			counts[line]++
 		}
 		if diff := cmp.Diff(want, counts); diff != "" {
-			t.Errorf("remembered (-want +got):\n%s", diff)
+			t.Errorf("recorded (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -31,7 +31,7 @@ func TestIDs(t *testing.T) {
 		"1cb8by5.1,,", "1cb8by5.0-0,,", "1cb8by5.01-1,,", "1cb8by5. 1-1,,", "1cb8by5.1-1,, ", "1cb8by5.-1-1,,", "1cb8by5.\x00,,",
 	} {
 		if got, err := parseID(bad, check, len(names)); err == nil {
-			t.Errorf("%q was read as %v", bad, got)
+			t.Errorf("%q was parsed as %v", bad, got)
 		}
 	}
 }
@@ -41,7 +41,7 @@ func TestChecks(t *testing.T) {
 	seen := map[uint32][]string{}
 	for _, names := range [][]string{{"a"}, {"b"}, {"a", "b"}, {"b", "a"}, {"ab"}, {"a", "b", "c"}, {"ab", "c"}, {"a", "bc"}, {""}, {"", ""}} {
 		if other, found := seen[checkOf(names)]; found {
-			t.Errorf("%q and %q have one check", names, other)
+			t.Errorf("%q and %q have the same check", names, other)
 		}
 		seen[checkOf(names)] = names
 	}
@@ -70,13 +70,13 @@ func TestStreamsOfAChannelShareAFormat(t *testing.T) {
 		return r.format()
 	}
 	if format("?channel=a") != format("?channel=a&last=3&channel=a") {
-		t.Error("two streams of one channel have two formats")
+		t.Error("two streams of the same channel have different formats")
 	}
 	if format("?channel=a") == format("?channel=b") {
-		t.Error("streams of two channels have one format")
+		t.Error("streams of different channels have the same format")
 	}
 	if _, personal := format("?channel=a&channel=b").(boreas.SessionFormat); !personal {
-		t.Error("a stream of two channels does not know where it is on both")
+		t.Error("a stream of two channels does not track both positions")
 	}
 }
 
@@ -105,7 +105,7 @@ func FuzzLastEventID(f *testing.F) {
 			return
 		}
 		if again := idOf(names, places...); again != id {
-			t.Errorf("%q was read, and is written as %q", id, again)
+			t.Errorf("%q was parsed, but is written as %q", id, again)
 		}
 	})
 }

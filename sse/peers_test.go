@@ -69,7 +69,7 @@ func TestAClientThatReadsNothingIsClosed(t *testing.T) {
 		began := time.Now()
 		r.gone()
 		if took := time.Since(began); took > 20*time.Second {
-			t.Errorf("it took %v: was a write waited for that nobody takes?", took)
+			t.Errorf("it took %v; a write may have waited for the client", took)
 		}
 	})
 }
@@ -143,7 +143,7 @@ func TestARevokedToken(t *testing.T) {
 		r := newRig(t, k, boreas.Options{}, Options{})
 		s, _ := r.open("?channel=a")
 		if n := r.hub.RevokeSessions(func(*access.Grant) bool { return true }, 0); n != 1 {
-			t.Errorf("%d sessions were the token's", n)
+			t.Errorf("the token had %d sessions", n)
 		}
 		if e := s.next(); e.Type != "goodbye" || !strings.HasPrefix(e.Data, `{"error":{"code":"token_revoked",`) {
 			t.Errorf("got %+v", e)

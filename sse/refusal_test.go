@@ -89,7 +89,7 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("%s: the header is %v", c.query, resp.Header)
 			}
 			if k != overHTTP2 && !resp.Close {
-				t.Errorf("%s: the connection is kept", c.query)
+				t.Errorf("%s: the connection stays open", c.query)
 			}
 		}
 		r.gone()

@@ -146,7 +146,7 @@ func (r *rig) gone() {
 	r.Helper()
 	for began := time.Now(); r.hub.Sessions() > 0; runtime.Gosched() {
 		if time.Since(began) > time.Minute {
-			r.Fatalf("%d sessions are still there", r.hub.Sessions())
+			r.Fatalf("%d sessions have not ended", r.hub.Sessions())
 		}
 	}
 }
@@ -222,7 +222,7 @@ func (s *reader) want(events ...event) {
 func (s *reader) wantEnd() {
 	s.t.Helper()
 	if e, err := s.read(); err != io.EOF {
-		s.t.Fatalf("got %+v, %v; want the end", e, err)
+		s.t.Fatalf("got %+v, %v; want the end of the stream", e, err)
 	}
 }
 

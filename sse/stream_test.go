@@ -87,7 +87,7 @@ func TestReconnectWithTheLastID(t *testing.T) {
 				t.Errorf("not recovered: %s", join.Data)
 			}
 			if join.ID != seen {
-				t.Errorf("it goes on from %s, want %s", join.ID, seen)
+				t.Errorf("it continues from %s, want %s", join.ID, seen)
 			}
 			s.want(message(idOf(names, a, b1), "b", "1", b1), message(idOf(names, a, b2), "b", "2", b2))
 		}
@@ -120,7 +120,7 @@ func TestPrecedenceOfPositions(t *testing.T) {
 	for _, c := range tests {
 		_, join := r.open(c.query, c.header...)
 		if join.ID != c.want {
-			t.Errorf("%s %s goes on from %s, want %s", c.query, c.header, join.ID, c.want)
+			t.Errorf("%s %s continues from %s, want %s", c.query, c.header, join.ID, c.want)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func TestPositionsThatCannotBeRecovered(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		if want := idOf([]string{"a"}, p); join.ID != want {
-			t.Errorf("it goes on from %s, want %s", join.ID, want)
+			t.Errorf("it continues from %s, want %s", join.ID, want)
 		}
 	}
 }
@@ -218,12 +218,12 @@ func TestASlowReaderReceivesGaps(t *testing.T) {
 				}
 				last = all[next].String()
 				if _, places, _ := strings.Cut(e.ID, "."); strings.Split(places, ",")[0] != last {
-					t.Fatalf("the id %s of %s %.100s is not at %s", e.ID, e.Type, e.Data, last)
+					t.Fatalf("the id %s of %s %.100s is not the position %s", e.ID, e.Type, e.Data, last)
 				}
 				next++
 			}
 			if gaps == 0 {
-				t.Error("there was no gap: the test proves nothing")
+				t.Error("there was no gap, so the test checked nothing")
 			}
 		})
 	}
@@ -297,7 +297,7 @@ func TestShutdownSendsGoodbyes(t *testing.T) {
 				}
 			}
 			if announced != 5 {
-				t.Errorf("%d were told before", announced)
+				t.Errorf("%d clients received an announcement", announced)
 			}
 			if err := <-done; err != nil {
 				t.Error(err)
@@ -328,7 +328,7 @@ func TestEnds(t *testing.T) {
 			after := regexp.MustCompile(`"reconnect":{"after_ms":(\d+)}`).FindStringSubmatch(e.Data)
 			if after != nil {
 				if ms, _ := strconv.Atoi(after[1]); (ms > maxRetry) != (e.Retry == after[1]) || ms <= maxRetry && e.Retry != "" {
-					t.Errorf("an EventSource is told to wait %s: %+v", e.Retry, e)
+					t.Errorf("the retry for an EventSource is %s: %+v", e.Retry, e)
 				}
 			}
 			text := regexp.MustCompile(`"after_ms":\d+`).ReplaceAllString(e.Data, `"after_ms":N`)

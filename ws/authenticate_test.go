@@ -98,7 +98,7 @@ func TestATokenInTheHandshake(t *testing.T) {
 					t.Errorf("got %s, want %s", got, c.want)
 				}
 				if r.Response.Header.Get("WWW-Authenticate") != "Bearer" {
-					t.Error("nothing says how to authenticate")
+					t.Error("the WWW-Authenticate header is missing")
 				}
 				return
 			}
@@ -132,7 +132,7 @@ func TestATokenInTheHandshake(t *testing.T) {
 	}
 	found := refusals.Find(refusal.Filter{Address: "127.0.0.1"}, 10)
 	if len(found) == 0 || found[0].Verb != "connect" || found[0].Code != "invalid_token" {
-		t.Errorf("remembered: %+v", found)
+		t.Errorf("recorded: %+v", found)
 	}
 }
 
@@ -167,7 +167,7 @@ func TestRequestsDeniedByRules(t *testing.T) {
 	var got []string
 	for _, e := range refusals.Find(refusal.Filter{User: "ann"}, 100) {
 		if e.Transport != "websocket" || e.TokenID != "tok_ann" || e.Session == "" || e.Address != "127.0.0.1" || e.Message == "" {
-			t.Errorf("remembered %+v", e)
+			t.Errorf("recorded %+v", e)
 		}
 		got = append(got, fmt.Sprintf("%s %s: %s", e.Verb, e.Channel, e.Code))
 	}
@@ -176,7 +176,7 @@ func TestRequestsDeniedByRules(t *testing.T) {
 		"join chat.1: not_permitted", "join chat.1: not_permitted", "join chat.2: not_permitted",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("remembered (-want +got):\n%s", diff)
+		t.Errorf("recorded (-want +got):\n%s", diff)
 	}
 }
 
@@ -199,7 +199,7 @@ func TestClassicRefusalsAreRemembered(t *testing.T) {
 		"websocket-classic  auth : invalid_token", "websocket-classic  join : unauthenticated",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("remembered (-want +got):\n%s", diff)
+		t.Errorf("recorded (-want +got):\n%s", diff)
 	}
 }
 
@@ -265,7 +265,7 @@ func TestTooManyRequests(t *testing.T) {
 		}
 	}
 	if malformed == 0 || malformed == 40 {
-		t.Errorf("%d binary messages of protocol 2 were looked at", malformed)
+		t.Errorf("%d binary messages of protocol 2 were processed", malformed)
 	}
 }
 

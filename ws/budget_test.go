@@ -123,7 +123,7 @@ func TestAFloodOfRefusedRequests(t *testing.T) {
 				}
 				frames := r.out.frames()
 				if goodbye := frames[len(frames)-2]; !strings.Contains(goodbye, `"goodbye"`) || !strings.Contains(goodbye, "(address_bytes)") {
-					t.Errorf("told %s", goodbye)
+					t.Errorf("goodbye %s", goodbye)
 				}
 			})
 		})
@@ -141,7 +141,7 @@ func TestAWellBehavedClientAmongFloods(t *testing.T) {
 			before := len(good.out.frames())
 			good.feed(join(ping("alive?"), frame(fin|10, "")), 0)
 			if got := good.out.frames()[before:]; len(got) != 1 || got[0] != "pong alive?" {
-				t.Fatalf("a ping a second: %q", got)
+				t.Fatalf("one ping per second: %q", got)
 			}
 			time.Sleep(time.Second)
 		}

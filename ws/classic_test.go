@@ -51,7 +51,7 @@ func TestRequests(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if frames := r.out.frames(); len(frames) > 0 {
-				t.Errorf("the classic wire answers nothing, got %q", frames)
+				t.Errorf("the classic wire must not reply, got %q", frames)
 			}
 		})
 	}
@@ -86,7 +86,7 @@ func TestFormat(t *testing.T) {
 		b := classicFormat{}.AppendPublication([]byte("before"), "a\"b", 1, &engine.Publication{Data: []byte(data)})
 		want := []string{`text {"message": ` + data + `, "channel": "a\"b"}`}
 		if string(b[:6]) != "before" {
-			t.Fatalf("%d bytes: what was there before has changed", n)
+			t.Fatalf("%d bytes: the bytes before the frame have changed", n)
 		}
 		if diff := cmp.Diff(want, describe(b[6:])); diff != "" {
 			t.Errorf("%d bytes (-want +got):\n%s", n, diff)

@@ -82,7 +82,7 @@ func TestASlowEngine(t *testing.T) {
 		runtime.Gosched()
 	}
 	if got := hub.Stats().EngineCalls; got != n {
-		t.Errorf("%d calls under way, want %d", got, n)
+		t.Errorf("%d calls in progress, want %d", got, n)
 	}
 	fresh := open()
 	fresh.send(`{"id":2,"join":{"channels":[{"channel":"chat.quick"}]}}`, `{"id":3,"publish":{"channel":"chat.quick","message":"hello"}}`)

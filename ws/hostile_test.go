@@ -52,7 +52,7 @@ func TestOneFrameManySnapshots(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&m2)
 	if got := (int64(m2.HeapAlloc) - int64(m1.HeapAlloc)) >> 20; got > 10 {
-		t.Errorf("a frame of %d bytes: first byte of the reply after %v, %d MiB held while it is not read", len(frame), took, got)
+		t.Errorf("a frame of %d bytes: first byte of the reply after %v, %d MiB held while the client does not read it", len(frame), took, got)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestMalformedLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		if strings.Contains(text, `"end"`) {
-			t.Fatal("50 malformed requests in a row, and the session goes on")
+			t.Fatal("the session continues after 50 malformed requests in a row")
 		}
 	}
 }
@@ -147,7 +147,7 @@ func TestTwoPages(t *testing.T) {
 	}()
 	for i := range pages {
 		if _, err := c.Next(); err != nil {
-			t.Fatalf("page %d of %d, to a client that does nothing but read: %v", i, pages, err)
+			t.Fatalf("page %d of %d, for a client that only reads: %v", i, pages, err)
 		}
 	}
 }

@@ -192,7 +192,7 @@ func TestTheCloseAfterAnError(t *testing.T) {
 		for _, chunk := range []int{0, 1, 5} {
 			r := newRig(t, Options{MaxMessage: 100})
 			if over := r.feed(join(broken, ping("?"), frame(1, "begun"), closeOf("\x03\xea")), chunk); !over {
-				t.Errorf("%s, in pieces of %d: waits for more", name, chunk)
+				t.Errorf("%s, in pieces of %d: the server waits for more bytes", name, chunk)
 			}
 			if frames := r.out.frames(); len(frames) != 1 || !strings.HasPrefix(frames[0], "close 10") {
 				t.Errorf("%s, in pieces of %d: %q", name, chunk, frames)
@@ -207,7 +207,7 @@ func TestMemoryDoesNotGrowWithTheAnnouncedLength(t *testing.T) {
 	r := newRig(t, Options{MaxMessage: 1 << 40})
 	r.feed([]byte{fin | 1, 0x80 | 127, 0, 0, 0, 0xff, 0, 0, 0, 0, 1, 2, 3, 4, 'x', 'y'}, 0)
 	if got := cap(r.c.in.message); got > 64 {
-		t.Errorf("2 bytes came, %d are held", got)
+		t.Errorf("2 bytes arrived, %d are held", got)
 	}
 }
 

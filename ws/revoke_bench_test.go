@@ -51,7 +51,7 @@ func BenchmarkCut(b *testing.B) {
 		}
 		b.StartTimer()
 		if n := hub.RevokeSessions(func(g *access.Grant) bool { return g.User == "ann" }, 0); n != sessions {
-			b.Fatalf("%d were cut", n)
+			b.Fatalf("%d sessions were closed", n)
 		}
 		b.StopTimer()
 		for _, c := range conns {

@@ -45,7 +45,7 @@ func inCrowd(t *testing.T, h boreas.Options, d dialect, test func(*crowd)) {
 		}
 		synctest.Wait()
 		if held := hub.Stats().Held; held.Bytes != 0 {
-			t.Errorf("all clients have gone, and the hub holds %+v", held)
+			t.Errorf("all clients have disconnected, but the hub holds %+v", held)
 		}
 		hub.Shutdown(context.Background(), 0)
 	})
@@ -124,7 +124,7 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 				want = "close 4205 peer_memory"
 			}
 			if len(got) == 0 || !strings.HasPrefix(got[len(got)-1], want) {
-				t.Errorf("the last one got %q, want %s", got, want)
+				t.Errorf("the last client got %q, want %s", got, want)
 			}
 		})
 	}
@@ -161,10 +161,10 @@ func TestAMessageMustArriveInTime(t *testing.T) {
 			r.send(slow, frame(fin|10, ""))
 		}
 		if got := slow.out.frames(); len(got) == 0 || !strings.HasPrefix(got[len(got)-1], "close 4103 timeout") {
-			t.Errorf("the slow one got %q", got)
+			t.Errorf("the slow client got %q", got)
 		}
 		if got := quick.out.frames(); len(got) > 0 {
-			t.Errorf("the quick one got %q", got)
+			t.Errorf("the quick client got %q", got)
 		}
 	})
 }
@@ -218,7 +218,7 @@ func TestRefusedPages(t *testing.T) {
 		blocker.Keep(0)
 		r.send(c, text(`{"id":1,"history":{"channel":"news"}}`))
 		if got := c.out.frames(); len(got) != 1 || !strings.Contains(got[0], `"messages":[`) {
-			t.Errorf("with room it got %.200q", got)
+			t.Errorf("once there is room: got %.200q", got)
 		}
 	})
 }

@@ -409,7 +409,7 @@ func (c *client) want(frames ...string) {
 func (c *client) wantEOF() {
 	c.t.Helper()
 	if b, err := c.In.ReadByte(); err != io.EOF {
-		c.t.Errorf("got %q, %v; want the end", b, err)
+		c.t.Errorf("got %q, %v; want the end of the connection", b, err)
 	}
 }
 

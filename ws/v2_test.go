@@ -236,7 +236,7 @@ func TestAnInvalidEntryFailsAlone(t *testing.T) {
 			t.Errorf("%s: %+v", bad, got)
 		}
 		if got := ask("leave", `"first"`, `"last"`); got[0].Error != nil || got[1].Error != nil {
-			t.Errorf("%s: left: %+v", bad, got)
+			t.Errorf("%s: leave: %+v", bad, got)
 		}
 	}
 	ask("join", `{"channel":"a"}`, `{"channel":"b"}`)
@@ -330,7 +330,7 @@ func TestEndsOfSessions(t *testing.T) {
 				t.Errorf("got %s", f)
 			}
 			if strings.Contains(f, "unexpected") {
-				t.Errorf("the client is told what is nobody's business: %s", f)
+				t.Errorf("the close frame reveals internal details: %s", f)
 			}
 			if got := conn.next(); got != "close "+code {
 				t.Errorf("got %s", got)
