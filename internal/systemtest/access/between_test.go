@@ -124,7 +124,7 @@ func TestRevocationBetweenSteps(t *testing.T) {
 // handshake is protocol 2 with the token in the handshake.
 const handshake = "protocol 2, handshake"
 
-// taken revokes the access of a client in between, and returns the messages that it received.
+// taken revokes the access of a client in between, and returns the outcome.
 func (s *stage) taken(when, how, transport, kind string) string {
 	c := &cell{s: s.site, transport: transport, verb: last, kind: kind, state: how, life: time.Hour}
 	if when != "reading" {

@@ -15,7 +15,7 @@ var byStorms = []attack{
 		token := a.tokenOf("crowd")
 		var got turns
 		for i := range 55 {
-			l := a.open(i, withToken("/v2", token)) // a user's sessions are counted from their start
+			l := a.open(i, withToken("/v2", token)) // the user's limit applies only after the handshake
 			got.add(l.say(wstest.Text(`{"id":1,"ping":{}}`)).reply(1))
 		}
 		said := a.dial(60, a.WS).say(get("/v2/events?channel=a", bearer(token))).answer()
@@ -194,7 +194,7 @@ var byTokens = []attack{
 		}
 		return got.kinds() + "; meanwhile a good token: " + meanwhile
 	}, "401 invalid_token; meanwhile a good token: 101"},
-	// The same within sessions of either wire: not all workers may wait.
+	// The same within sessions of either wire: some workers must stay free.
 	{"sockets that wait for the backend", func(a *attacker) string {
 		done := a.Backend.Hold()
 		before := a.Backend.Waiting.Load()
