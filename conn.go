@@ -6,9 +6,9 @@ import (
 
 // A Conn is a session's connection, to which the hub writes. Transports implement it.
 //
-// The hub calls TryWrite and WaitWritable from one goroutine at a time. Once the session is
-// finished, that is when Finish is called or Session.Lost has returned, no TryWrite is under way
-// and none follows. WaitWritable may still wait at that time; it then returns an error.
+// The hub calls TryWrite and WaitWritable from one goroutine at a time. Once Finish is called or
+// Session.Lost has returned, no TryWrite is under way and none follows. WaitWritable may still be
+// waiting, and must then return an error.
 type Conn interface {
 	// TryWrite writes as many bytes of p as it can without waiting, and returns their number. A
 	// number below len(p) with a nil error means that the rest would have to wait. An error means
@@ -23,7 +23,7 @@ type Conn interface {
 	// lost.
 	WaitWritable(d time.Duration) error
 
-	// Finish says that the hub writes nothing more, and why the session ended. Said reports whether
+	// Finish reports that the hub writes nothing more, and why the session ended. Said reports whether
 	// the final bytes have been written; if not, the transport need not wait for anything. The
 	// transport closes the connection in its own time and does not block. Finish is called once for
 	// each session that was started.

@@ -34,8 +34,8 @@ type NoticeFormat interface {
 	// AppendPresence appends a presence event of the channel: the JSON text of a [PresenceEvent].
 	AppendPresence(dst []byte, channel string, event []byte) []byte
 
-	// AppendExpiring appends that the session's token expires at that time, which is within from
-	// now. The client should send another token.
+	// AppendExpiring appends that the session's token expires at the given time, which is the given
+	// duration from now. The client should send another token.
 	AppendExpiring(dst []byte, at time.Time, within time.Duration) []byte
 
 	// AppendGoodbye appends that the session will end for the reason, within the time given.
@@ -65,7 +65,7 @@ type GapReason string
 // The reasons.
 const (
 	GapExpired      GapReason = "expired"       // the publications are no longer kept
-	GapUnknownEpoch GapReason = "unknown_epoch" // From has another epoch than the log
+	GapUnknownEpoch GapReason = "unknown_epoch" // the epoch of From is not the log's
 	GapAhead        GapReason = "ahead"         // From is after the newest publication
 	GapSlow         GapReason = "slow"          // the log has moved past the position of a slow session
 	GapConflated    GapReason = "conflated"     // a slow session skips to the newest publication

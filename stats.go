@@ -67,7 +67,7 @@ type Ended struct {
 	AnonymousTimeout   uint64 // ErrAnonymousTimeout
 	ShuttingDown       uint64 // ErrShuttingDown
 	Revoked            uint64 // ErrRevoked
-	Expired            uint64 // ErrTokenExpired
+	Expired            uint64 // access.ErrTokenExpired
 	RulesChanged       uint64 // ErrRulesChanged
 	Terminated         uint64 // ErrTerminated
 	PeerMemory         uint64 // ErrPeerMemory
