@@ -22,7 +22,7 @@ func v2Shapes() []shape {
 			subject:    "boreas-v2",
 			plan:       plan{subscribers: 15000, channels: 1, publishers: 1, missed: 100, sizeOf: "boreas-v2"},
 			rows: []row{
-				{label: "until all have received all", metric: "resume_ms", unit: "ms", reference: "floor", bar: bar{2, false, true}},
+				{label: "until all messages are received", metric: "resume_ms", unit: "ms", reference: "floor", bar: bar{2, false, true}},
 				{label: "compared with one send per session", metric: "resume_once_ms", unit: "ms", reference: "floor"},
 				{label: "including connecting", metric: "return_ms", unit: "ms", reference: "floor"},
 				{label: "server CPU per session", metric: "resume_cpu_us", unit: "us", reference: "floor"},

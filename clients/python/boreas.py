@@ -343,7 +343,7 @@ class ApiClient:
         return self._call("POST", "/v2/tokens/inspect", _dump({"token": token, "can": asks}))
 
     def revoke(self, token=None, user=None, key=None, issued_before=None, grace=None, until=None):
-        """Revokes one token (by text or ID), the tokens of a user or a key, or all by their age.
+        """Revokes one token (by text or ID), the tokens of a user or a key, or all tokens issued before a time.
 
         grace: how many seconds live sessions have to present another token.
         Returns a dict; "sessions" is the number of affected live sessions.
