@@ -2,8 +2,8 @@ package boreas
 
 import "encoding/json"
 
-// attendance is which users are on a channel, and each one's sessions. Its methods
-// take the same time however many there are, but for members.
+// attendance records which users are on a channel, and the sessions of each user. Except members, its
+// methods take the same time for any number of users and sessions.
 type attendance struct {
 	users  map[string]*attendee
 	places map[string]*place // by the session's name
@@ -19,20 +19,20 @@ type attendee struct {
 	verified bool // info comes from a token
 
 	oldest, newest *place // all of the user's places
-	away, lastAway *place // those whose session is lost: first lost first
+	away, lastAway *place // the places of lost sessions, in the order of the losses
 }
 
-// cost returns the cost of the user without the sessions.
+// cost returns the memory cost of the user without the sessions, in bytes.
 func (u *attendee) cost() int64 { return int64(len(u.name) + len(u.info)) }
 
-// place is a session's on the channel.
+// place is the presence of one session on the channel.
 type place struct {
 	session  string
 	user     *attendee // nil once the place is given up
 	prev     *place    // older
 	next     *place    // newer
 	nextAway *place
-	entered  int32 // how often, less how often it left
+	entered  int32 // how often the session has entered, minus how often it has left
 	lost     bool
 }
 
@@ -40,8 +40,8 @@ func newAttendance(room *channelRoom) attendance {
 	return attendance{users: make(map[string]*attendee), places: make(map[string]*place), room: room}
 }
 
-// leaving returns the place that the session has as that user and now leaves; nil if
-// there is none, or it has been back since, or it is lost: then its time runs already.
+// leaving returns the place that the session leaves as that user. It returns nil if there is no such
+// place, if the session has entered again since, or if it is lost and its linger time runs already.
 func (a *attendance) leaving(session, user string) *place {
 	pl := a.places[session]
 	if pl == nil || pl.user.name != user || pl.lost {
@@ -70,12 +70,12 @@ func (a *attendance) add(session string, u *attendee) {
 	u.newest = pl
 }
 
-// remove gives the place up. It returns whether it was the user's last.
+// remove gives up the place. It reports whether it was the user's last place.
 func (a *attendance) remove(pl *place) (last bool) {
 	a.change++
 	u := pl.user
 	if pl.lost {
-		// It is the first lost: whether its time is over or its user is back.
+		// It is the user's first lost place, both when its time is over and when the user is back.
 		u.away = pl.nextAway
 		if u.away == nil {
 			u.lastAway = nil
@@ -102,7 +102,7 @@ func (a *attendance) remove(pl *place) (last bool) {
 	return true
 }
 
-// lose notes that the place's session is lost.
+// lose records that the place's session is lost.
 func (a *attendance) lose(pl *place) {
 	u := pl.user
 	pl.lost = true
@@ -114,7 +114,7 @@ func (a *attendance) lose(pl *place) {
 	u.lastAway = pl
 }
 
-// members returns the users, in no order.
+// members returns the users, in any order.
 func (a *attendance) members() []Member {
 	all := make([]Member, 0, len(a.users))
 	for _, u := range a.users {

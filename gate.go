@@ -32,7 +32,7 @@ func (g *gate) leave() {
 	}
 }
 
-// close closes the gate and waits for the calls under way. A second close waits, too.
+// close closes the gate and waits for the calls under way. A second close also waits.
 func (g *gate) close() {
 	for {
 		n := g.calls.Load()

@@ -82,7 +82,7 @@ type Options struct {
 	PresenceLinger time.Duration
 
 	// PresenceUsers is the maximum number of users that presence names on a channel. With more
-	// users the channel is only counted. 0 means [DefaultPresenceUsers].
+	// users, presence only counts them. 0 means [DefaultPresenceUsers].
 	PresenceUsers int
 
 	// Rules are the channels' rules. Nil means that every channel has the zero [Rule].

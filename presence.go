@@ -9,24 +9,25 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
-// countInterval is the least time between two events of a channel that is only counted.
+// countInterval is the minimum time between two events of a counted channel: a channel whose events
+// have only the numbers of users and sessions.
 const countInterval = time.Second
 
-// presenceOptions say how a channel's presence works.
+// presenceOptions are the options of a channel's presence.
 type presenceOptions struct {
 	mode     PresenceMode  // PresenceFull or PresenceCount
-	maxUsers int           // with more of them the channel is only counted; 0 means DefaultPresenceUsers
+	maxUsers int           // with more users the channel is counted; 0 means DefaultPresenceUsers
 	linger   time.Duration // how long a lost session still counts; 0 means not at all
 	room     *channelRoom  // counts the cost of the present users; may be nil
 }
 
-// presence knows who is on a channel, and tells those who watch. What it tells is a
-// log too: events is a channel of its own, which no engine follows, and those who watch
-// are its subscriptions. So a slow one delays nobody, and what it missed is replaced by
-// one event with the whole state.
+// presence records which users are on a channel, and sends events to the sessions that watch it. The
+// events form a log: the field events is a separate channel without an engine, and the watchers are
+// its subscriptions. So a slow watcher delays no other session. It receives one event with the whole
+// state in place of the events that it missed.
 //
-// Its lock comes after the engine's and before channel.mu, so its methods may be
-// called with Session.mu held; linger and close may not, because they call release.
+// The lock mu comes after the engine's lock and before channel.mu. So the methods may be called with
+// Session.mu held, except linger and close, because they call release.
 type presence struct {
 	options presenceOptions
 	events  *channel // immutable
@@ -63,9 +64,9 @@ func newPresence(q *queue, name string, o presenceOptions) *presence {
 }
 
 // enter records that a session has joined the channel as the user, or has become that user
-// there. Each enter is followed by a leave or linger in the end; that of another goroutine may
-// come later than the session's next enter. The info is nil or one JSON text of at most MaxInfo
-// bytes.
+// there. The caller of enter calls leave or linger later. If several goroutines do this for one
+// session, the leave of one may come after the enter of another. The info is nil or one JSON text of
+// at most MaxInfo bytes.
 func (p *presence) enter(session, user string, info []byte) { p.enterWith(session, user, info, "") }
 
 // enterWith is like enter, for a user whose token has the given info, or "".
@@ -123,7 +124,7 @@ func (p *presence) verify(user, verified string) {
 	p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: true})
 }
 
-// leave notes that a session is not on the channel any more, and will not be back.
+// leave records that a session has left the channel for good.
 func (p *presence) leave(session, user string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,8 +133,7 @@ func (p *presence) leave(session, user string) {
 	}
 }
 
-// watch adds a subscription of events, and returns the state to which what it will
-// get applies.
+// watch adds a subscription of events, and returns the state before the subscription's first event.
 func (p *presence) watch(sub *subscription) PresenceState {
 	p.mu.Lock()
 	p.events.add(sub, nil, atHead)
@@ -143,8 +143,8 @@ func (p *presence) watch(sub *subscription) PresenceState {
 	return state
 }
 
-// rewatch moves the cursor of a subscription of events to the newest one, and returns
-// the state to which what it will get then applies. The caller holds its Session.mu.
+// rewatch moves the cursor of a subscription of events to the newest event, and returns the state
+// after that event. The caller holds the subscription's Session.mu.
 func (p *presence) rewatch(sub *subscription) PresenceState {
 	p.mu.Lock()
 	sub.cursor.Store(p.events.head.Load())
@@ -154,9 +154,10 @@ func (p *presence) rewatch(sub *subscription) PresenceState {
 	return state
 }
 
-// stateEvent returns the event that stands for all of the log so far. Who writes it to
-// a watcher moves its cursor to the event's offset. All who need it at the same time
-// get the same one: a thousand blocked watchers hold one megabyte, and not a thousand.
+// stateEvent returns an event with the whole state, which replaces all events so far. A caller that
+// writes it to a watcher moves the watcher's cursor to the event's offset. All callers get the same
+// event until the state changes: a thousand blocked watchers share one megabyte, instead of holding a
+// megabyte each.
 func (p *presence) stateEvent() *engine.Publication {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -169,7 +170,7 @@ func (p *presence) stateEvent() *engine.Publication {
 	return p.latest
 }
 
-// state returns who is there now.
+// state returns the current state, with its members in order.
 func (p *presence) state() PresenceState {
 	p.mu.Lock()
 	state := p.stateNow()
@@ -178,7 +179,7 @@ func (p *presence) state() PresenceState {
 	return state
 }
 
-// stateNow returns the state, with its members in no order. The caller holds mu.
+// stateNow returns the current state, with its members in any order. The caller holds mu.
 func (p *presence) stateNow() PresenceState {
 	state := p.numbers()
 	if !p.counting {
@@ -207,7 +208,7 @@ func (p *presence) numbers() PresenceState {
 	return PresenceState{Users: len(p.who.users), Sessions: len(p.who.places)}
 }
 
-// remove gives a place up. The caller holds mu.
+// remove gives up a place. The caller holds mu.
 func (p *presence) remove(pl *place) {
 	user := pl.user.name
 	if p.who.remove(pl) {
@@ -215,7 +216,7 @@ func (p *presence) remove(pl *place) {
 	}
 }
 
-// changed tells that the users have changed: by the event, unless they are only
+// changed announces a change of the users: with the event, or with the numbers if the channel is
 // counted. The caller holds mu.
 func (p *presence) changed(e PresenceEvent) {
 	if len(p.who.users) > p.options.maxUsers {
@@ -229,11 +230,11 @@ func (p *presence) changed(e PresenceEvent) {
 	p.tell(e)
 }
 
-// tellSoon tells the numbers now, or when countInterval has passed since the last
-// time. The caller holds mu.
+// tellSoon announces the numbers now, or when countInterval has passed since the last time. The
+// caller holds mu.
 func (p *presence) tellSoon() {
 	if p.telling {
-		return // and what it will tell is what is true then
+		return // countLate announces the numbers as they are when it fires
 	}
 	wait := time.Until(p.told.Add(countInterval))
 	if wait <= 0 || p.closed {
@@ -257,9 +258,9 @@ func (p *presence) tellLate() {
 	}
 }
 
-// tellNumbers tells how many there are, or, if they are few again, who. Few is clearly
-// less than many, and it happens at the pace of counts, so that a channel at the
-// border does not tell everything again and again. The caller holds mu.
+// tellNumbers announces the numbers of users and sessions, or the whole state if the users are few
+// enough to be named again. The limit for this is lower than maxUsers, and countInterval applies.
+// Otherwise a channel near maxUsers would send its whole state again and again. The caller holds mu.
 func (p *presence) tellNumbers() {
 	e := PresenceEvent{Event: "count"}
 	if p.options.mode == PresenceFull && len(p.who.users) <= p.options.maxUsers*9/10 {
@@ -267,7 +268,7 @@ func (p *presence) tellNumbers() {
 		e.Event = "state"
 	}
 	if !p.watched() {
-		return // the next one will be told at once
+		return // told is unchanged, so the next change is announced immediately
 	}
 	p.told = time.Now()
 	e.PresenceState = p.stateNow()
@@ -278,7 +279,7 @@ func (p *presence) tellNumbers() {
 // tell appends an event to the log. The caller holds mu.
 func (p *presence) tell(e PresenceEvent) {
 	if !p.watched() {
-		return // nobody begins to watch before mu is free
+		return // no session can begin to watch while mu is held
 	}
 	p.seq++
 	p.latest = nil
@@ -286,7 +287,7 @@ func (p *presence) tell(e PresenceEvent) {
 	p.events.Deliver(&engine.Publication{Offset: p.seq, Time: wall, Data: e.encode()})
 }
 
-// watched tells whether anybody watches.
+// watched reports whether the channel has watchers.
 func (p *presence) watched() bool {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()

@@ -2,25 +2,26 @@ package boreas
 
 import "time"
 
-// lostPlace is the place of a lost session until its time is over. It may have been
-// given up before, because the user came back.
+// lostPlace is the place of a lost session until its linger time is over. The place may have been
+// given up earlier, because the user came back.
 type lostPlace struct {
 	place   *place
 	until   time.Time
 	release func()
 }
 
-// linger notes that a session's connection is lost. The session still counts for the
-// linger time, or until its user joins with another one, which takes its place: then
-// there is no event. Release is called once, after that time: the channel is needed so
-// long. It may be called before linger returns, so the caller holds no lock.
+// linger records that a session's connection is lost. The session still counts as present for the
+// linger time, or until its user joins with another session, which takes its place without an event.
+// The channel is needed during the linger time. After it, release is called once, perhaps before
+// linger returns, so the caller must not hold a lock.
 func (p *presence) linger(session, user string, release func()) {
 	if !p.keep(session, user, release) {
 		release()
 	}
 }
 
-// keep returns false if there is nothing to wait for.
+// keep keeps the place of a lost session for the linger time. It returns false if there is no place
+// to keep, or no linger time.
 func (p *presence) keep(session, user string, release func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,15 +51,15 @@ func (p *presence) runAway() {
 	}
 }
 
-// giveUp gives up the places that have expired.
+// giveUp gives up the places whose linger time is over.
 func (p *presence) giveUp() {
 	for _, l := range p.over() {
 		l.release()
 	}
 }
 
-// over takes those whose time is over out of away, and their sessions out of who is
-// there.
+// over removes from away the places whose linger time is over, and returns them. Their sessions are
+// not present any more.
 func (p *presence) over() []lostPlace {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +73,7 @@ func (p *presence) over() []lostPlace {
 	over := p.away[:n:n]
 	p.away = p.away[n:]
 	if len(p.away) == 0 {
-		p.away = nil // nothing holds the array
+		p.away = nil // releases the array
 	} else {
 		p.runAway()
 	}
