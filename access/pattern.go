@@ -137,7 +137,7 @@ func compilePattern(text string) *patternRest {
 	return r
 }
 
-// next adds a state that the byte leads to from the last state.
+// next adds a state, and a transition to it from the last state with the byte.
 func (r *patternRest) next(c byte) {
 	if r.literal[c] == 0 {
 		r.literal[c] = uint8(len(r.rows)) // at most 255, because a pattern has no more bytes

@@ -60,7 +60,7 @@ const (
 type Authority struct {
 	// Immutable after Open.
 	options Options
-	unknown error // for a token that nobody knows
+	unknown error // for an unknown token
 	store   Store // nil if nothing is kept
 
 	stop      context.CancelFunc // ends follow
@@ -121,8 +121,8 @@ func orDefault(n, standard int) int {
 	return n
 }
 
-// unknownToken returns the fault for a token that nobody knows. It says which tokens are accepted,
-// so that the client's author finds the mistake.
+// unknownToken returns the fault for an unknown token. Its message says which tokens the server
+// accepts, so that the client's author finds the mistake.
 func unknownToken(o Options) error {
 	accepted := "its own tokens"
 	switch {

@@ -72,7 +72,8 @@ func (b *Backend) askFor(q *question, key backendKey, c access.Credentials, head
 	}
 	q.answer, q.err = said, nil
 	if said.refusal != nil {
-		// There is no older grant to delete: the backend is asked only after that has expired.
+		// There is no older grant to delete, because the backend is asked only after the older grant
+		// has expired.
 		b.refused.put(key[:], said)
 	} else {
 		b.granted.put(key[:], said)

@@ -151,7 +151,7 @@ func secretKey(alg string, text []byte) (*jwtKey, error) {
 		return nil, fmt.Errorf("the secret has %d bytes, and %s needs %d at least: anyone with one token could guess a shorter secret. Make one with: openssl rand -base64 %d", len(secret), alg, least, least)
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(secret), []byte("-----BEGIN ")) {
-		// Who takes a public key for a secret lets everybody sign.
+		// If a public key were used as a secret, anyone who knows the public key could sign tokens.
 		return nil, errors.New("it has a PEM key, which is not a secret: use file:PATH")
 	}
 	return &jwtKey{algs: []string{alg}, key: secret}, nil

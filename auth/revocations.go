@@ -10,7 +10,7 @@ import (
 )
 
 // A Revocation says which tokens to revoke. Set exactly one of Token, User and Key; or none of them
-// and IssuedBefore, for all tokens issued until then.
+// and IssuedBefore, for all tokens issued until that time.
 type Revocation struct {
 	Token        string    // the text or ID of a token
 	User         string    // for all tokens of the user that were issued until IssuedBefore, by default now
@@ -90,7 +90,7 @@ func (a *Authority) revocation(r Revocation) (match func(*access.Grant) bool, li
 			if a.state.keyIDs[r.Key] == nil {
 				return nil, nil, fault.NoKey
 			}
-			l.ID = r.Key // not for a kid, which is no ID here, and could look like a token's
+			l.ID = r.Key // not set for a kid, because a kid is not an ID here, and could look like a token's ID
 		}
 		l.Target = targetOf(targetKey, r.Key)
 		changed := map[string]bool{}
@@ -208,8 +208,8 @@ func (a *Authority) target(r Revocation) target {
 	return targetOf(targetAll, "")
 }
 
-// Revoked returns the revocation with the Token, User or Key of r; or of all tokens, if r has none. It
-// returns false if there is no such revocation.
+// Revoked returns the revocation with the Token, User or Key of r. If r has none of the three, Revoked
+// returns the revocation of all tokens. It returns false if there is no such revocation.
 func (a *Authority) Revoked(r Revocation) (Revocation, bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()

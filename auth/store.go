@@ -58,10 +58,10 @@ import (
 // An authority calls Replay, Append and Note one at a time. It may call Wait and Ready at any time.
 // It calls Close once, after all other calls have returned.
 type Store interface {
-	// Replay calls apply with each line after the position, in order, and returns the position of
-	// the last line that was applied; after, if there is none. A position of 0 means the beginning
-	// of the log. The line is valid until apply returns. If apply returns an error, Replay stops
-	// and returns an error that wraps it.
+	// Replay calls apply with each line whose position is greater than after, in order. It returns
+	// the position of the last line that was applied, or the argument after if there was none. A
+	// position of 0 means the beginning of the log. The line is valid until apply returns. If apply
+	// returns an error, Replay stops and returns an error that wraps it.
 	Replay(ctx context.Context, after uint64, apply func(line []byte) error) (last uint64, err error)
 
 	// Wait returns nil as soon as there is a line after the position. It returns an error when ctx

@@ -47,7 +47,7 @@ type PresenceChange struct {
 	Channel string `json:"-"`
 
 	// Event is "join" for the first session of a user, "leave" for the end of the user's last
-	// session, "count" if the channel only counts users, or "state" if Members replaces any earlier
+	// session, "count" if the server only counts the channel's users, or "state" if Members replaces any earlier
 	// state.
 	Event string `json:"event"`
 
@@ -67,7 +67,7 @@ type PresenceChange struct {
 type PresenceState struct {
 	Users    int      `json:"users"`
 	Sessions int      `json:"sessions"`
-	Members  []Member `json:"members"` // sorted by user; nil if the channel only counts users
+	Members  []Member `json:"members"` // sorted by user; nil if the server only counts the users
 }
 
 // A Member is a user on a channel.

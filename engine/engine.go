@@ -149,8 +149,8 @@ type Engine interface {
 	Publish(ctx context.Context, channel string, m Message) (Ack, error)
 
 	// Follow calls the follower's Deliver with each publication after head, in order, without
-	// duplicates or omissions, until stop is called. It may call Deliver before Follow returns;
-	// these publications are after head, too. Ctx bounds the call of Follow, not the deliveries.
+	// duplicates or omissions, until stop is called. It may call Deliver before Follow returns,
+	// also only with publications after head. Ctx bounds the call of Follow, not the deliveries.
 	// Stop may be called once, and not from the follower. After it has returned, the follower is
 	// not called again.
 	//

@@ -1,4 +1,4 @@
-// Package limit bounds how much one client may do in a second. A client is an address, a user or an
+// Package limit enforces limits per second for one client. A client is an address, a user or an
 // API key. A request over a limit is refused with [fault.RateLimited], which names the option and
 // says how long to wait. The package never delays a request and never drops one silently.
 //

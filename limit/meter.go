@@ -110,7 +110,7 @@ func (l *Limits) refuseAs(sentence string, s scope, k kind, client string, wait 
 	return fault.RateLimited.After(fmt.Sprintf(sentence, scopeNames[s], option), wait)
 }
 
-// A Meter counts events such as refusals, and says which of them to log: at most one a second. The
+// A Meter counts events such as refusals, and says which of them to log: at most one per second. The
 // zero value is ready to use. Its methods are safe for concurrent use.
 type Meter struct {
 	total, logged atomic.Uint64

@@ -92,7 +92,7 @@ func (l *channelLog) append(m *Engine, p *engine.Publication, c logClass, key pu
 	return offset, nil
 }
 
-// setClass records that clients, too, publish on the channel. The caller holds mu.
+// setClass records that clients publish on the channel, not only backends. The caller holds mu.
 func (l *channelLog) setClass(m *Engine, c logClass) {
 	kept := l.bytes + int64(l.pubs.len())*publicationOverhead
 	l.count(m, -1)

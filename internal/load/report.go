@@ -41,8 +41,8 @@ type Report struct {
 	Missed       uint64         `json:"missed_by_disconnected"`
 	Reasons      map[string]int `json:"disconnect_reasons"`
 
-	// Cores is how many processors the tool itself used while it published, of Processors. It is 0
-	// if that is not known on this system.
+	// Cores is the average number of processors that the tool itself kept busy while it published.
+	// Processors is the number that it could use. Cores is 0 if it is unknown on this system.
 	Cores      float64  `json:"cores_used"`
 	Processors int      `json:"processors"`
 	Warnings   []string `json:"warnings"`

@@ -147,7 +147,7 @@ func asksForProof(hello *tls.ClientHelloInfo) bool {
 }
 
 // prepare obtains the missing certificates. Otherwise the first clients would have to wait for
-// them, and errors would be found only then.
+// them, and errors would be found only when these clients connect.
 func (c *acmeCertificates) prepare(ctx context.Context) {
 	context.AfterFunc(ctx, c.stop)
 	for _, name := range c.domains {

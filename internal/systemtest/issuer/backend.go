@@ -18,7 +18,7 @@ type Backend struct {
 	// Asked and Waiting are the numbers of questions and of those that [Backend.Hold] stopped.
 	Asked, Waiting atomic.Int64
 
-	// Status, if not 0, is the status of all answers. They have no body then.
+	// Status, if not 0, is the status of all answers, which have no body.
 	Status atomic.Int64
 
 	// Decided, if not nil, is called once, after an answer is decided and before it is sent.
