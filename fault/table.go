@@ -14,7 +14,7 @@ var (
 	Malformed = &Fault{
 		Code: "malformed", Retry: Never, Status: http.StatusBadRequest,
 		Summary: "The request does not follow the protocol.",
-		Do:      "Correct the client: the message says what is wrong. The server carried out nothing of the request.",
+		Do:      "Correct the client: the message says what is wrong. The server did not carry out any part of the request.",
 	}
 	Unauthenticated = &Fault{
 		Code: "unauthenticated", Retry: NewToken, Status: http.StatusUnauthorized,
@@ -320,7 +320,7 @@ var (
 	Timeout = &Fault{
 		Code: "timeout", Retry: Now, Status: http.StatusRequestTimeout, Close: 4103,
 		Summary: "The request did not arrive in time.",
-		Do:      "Send the request again. The server carried out nothing of it.",
+		Do:      "Send the request again. The server did not carry out any part of it.",
 	}
 	UnsupportedEncoding = &Fault{
 		Code: "unsupported_encoding", Retry: Never, Status: http.StatusUnsupportedMediaType,

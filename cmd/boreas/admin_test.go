@@ -309,7 +309,7 @@ func TestMistakesOfAdministration(t *testing.T) {
 		{started{args: "key revoke"}, "give the ID of a key: boreas key revoke ID"},
 		{
 			started{args: "key revoke " + strings.Replace(text, "bt", "bk", 1)},
-			"that is the key itself, which others can see now: give its ID, key_ and 16 characters, as `boreas key list` shows it",
+			"this is the secret key itself, and others can see it now: give its ID (key_ and 16 characters), which `boreas key list` shows",
 		},
 		{started{args: "key"}, "say what to do: boreas key new, list or revoke"},
 		{started{args: "revoke"}, "say what to revoke: one of --token-file, --token-id, --user, --key; or --issued-before, alone or with --user"},
@@ -319,13 +319,13 @@ func TestMistakesOfAdministration(t *testing.T) {
 		{started{args: "revoke --user=u --grace=2h"}, "--grace must be from 0s to 1h"},
 		{
 			started{args: "revoke --token-id=" + text},
-			"--token-id takes an ID, and this is the secret itself, which others can see now; for a token, use --token-file",
+			"--token-id takes an ID, but this is the secret itself, and others can see it now; for a token, use --token-file",
 		},
 		{started{args: "revoke " + text}, "boreas revoke takes only flags: see `boreas revoke --help`"},
 		{started{args: "explain"}, "give one argument: boreas explain SESSION, TOKEN-ID, ADDRESS or USER"},
 		{
 			started{args: "explain eyJhbGciOiJIUzI1NiJ9.e30.c2ln"},
-			"that is the token or key itself, which others can see now: give its ID, which `boreas token inspect -` prints",
+			"this is the secret token or key itself, and others can see it now: give its ID, which `boreas token inspect -` prints",
 		},
 		{started{args: "explain --limit=0 u"}, "--limit must be from 1 to 1000"},
 		{started{args: "doctor x"}, `boreas doctor takes only flags, and "x" is not a flag`},

@@ -157,7 +157,7 @@ func printReport(w io.Writer, r *load.Report) error {
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
 	row("subscribers", "%d, each on %d of %d channels; connected in %.1f s%s", r.Subscribers, r.Joins, r.Channels, r.ConnectSeconds, slowOnes(r.Slow))
 	row("published", "%d of %d bytes in %.1f s by %d publishers: %s per second%s", r.Published, r.Size, r.Seconds, r.Publishers, figure(r.PublishRate), early(r.Interrupted))
-	row("delivered", "%d: %s a second", r.Deliveries, figure(r.DeliveryRate))
+	row("delivered", "%d: %s per second", r.Deliveries, figure(r.DeliveryRate))
 	if r.Cores > 0 {
 		row("this tool", "kept %.2f of %d processors busy", r.Cores, r.Processors)
 	}
@@ -174,7 +174,7 @@ func printReport(w io.Writer, r *load.Report) error {
 	row("out of order", "%d", r.OutOfOrder)
 	row("on channels not joined", "%d", r.Stray)
 	row("publishes failed", "%d", r.PublishFailed)
-	row("disconnected", "%d, who missed %d messages", r.Disconnected, r.Missed)
+	row("disconnected", "%d, which missed %d messages", r.Disconnected, r.Missed)
 	reasons := make([]string, 0, len(r.Reasons))
 	for reason, n := range r.Reasons {
 		reasons = append(reasons, fmt.Sprintf("  %d: %s\n", n, reason))

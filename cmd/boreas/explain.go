@@ -43,7 +43,7 @@ func (p *program) explain(ctx context.Context, cmd *cli.Command) error {
 	case cmd.Args().Len() != 1 || about == "":
 		return usagef("give one argument: %s SESSION, TOKEN-ID, ADDRESS or USER", cmd.FullName())
 	case isSecret(about):
-		return usagef("that is the token or key itself, which others can see now: give its ID, which `boreas token inspect -` prints")
+		return usagef("this is the secret token or key itself, and others can see it now: give its ID, which `boreas token inspect -` prints")
 	case cmd.Int("limit") < 1 || cmd.Int("limit") > 1000:
 		return usagef("--limit must be from 1 to 1000")
 	}

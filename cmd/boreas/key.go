@@ -170,7 +170,7 @@ func revokeKeyCommand(p *program) *cli.Command {
 			case cmd.Args().Len() != 1 || id == "":
 				return usagef("give the ID of a key: %s ID", cmd.FullName())
 			case isSecret(id):
-				return usagef("that is the key itself, which others can see now: give its ID, key_ and 16 characters, as `boreas key list` shows it")
+				return usagef("this is the secret key itself, and others can see it now: give its ID (key_ and 16 characters), which `boreas key list` shows")
 			}
 			keys, err := p.keyring(cmd, false)
 			if err != nil {

@@ -122,7 +122,7 @@ func (p *program) secretFile(what, name string) (string, error) {
 	}
 	secret := strings.TrimSpace(string(text))
 	if secret == "" || strings.ContainsAny(secret, " \t\r\n") {
-		return "", fmt.Errorf("%s does not have %s: it must be one line, without spaces", name, what)
+		return "", fmt.Errorf("%s must contain %s: one line, without spaces", name, what)
 	}
 	return secret, nil
 }

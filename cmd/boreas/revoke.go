@@ -80,7 +80,7 @@ func (p *program) revocation(cmd *cli.Command) (r client.Revocation, err error) 
 	}
 	for _, name := range []string{"token-id", "key"} {
 		if isSecret(cmd.String(name)) {
-			return r, usagef("--%s takes an ID, and this is the secret itself, which others can see now; for a token, use --token-file", name)
+			return r, usagef("--%s takes an ID, but this is the secret itself, and others can see it now; for a token, use --token-file", name)
 		}
 	}
 	r = client.Revocation{Token: cmd.String("token-id"), User: cmd.String("user"), Key: cmd.String("key"), Grace: durationOf(cmd, "grace")}

@@ -13,9 +13,9 @@ import (
 
 func newTokenCommand(p *program) *cli.Command {
 	own := append([]cli.Flag{
-		&cli.StringFlag{Name: "user", Usage: "the user's `NAME`, which others see"},
+		&cli.StringFlag{Name: "user", Usage: "the user's `NAME`, which other clients see"},
 		&cli.StringFlag{Name: "label", Usage: "a `TEXT` for people"},
-		&cli.StringFlag{Name: "info", Usage: "the `JSON` that others see of the user in presence"},
+		&cli.StringFlag{Name: "info", Usage: "the user's info, a `JSON` value that other clients see in presence"},
 		&cli.BoolFlag{Name: "json", Usage: "print everything about the token"},
 	}, append(rulesFlags(), expiryFlags()...)...)
 	return &cli.Command{

@@ -315,7 +315,7 @@ func Options() []Option {
 		},
 		{
 			Name: "presence_users", Group: groupRules, Default: "1000",
-			Usage: "a channel with more users than this only counts them",
+			Usage: "the server only counts the users of a channel that has more than this",
 			field: func(c *Config) any { return &c.PresenceUsers }, min: 1, max: 1_000_000,
 		},
 		{
