@@ -49,7 +49,8 @@ func TestFloods(t *testing.T) {
 				if n == 0 || !strings.HasPrefix(told, "close 1008 ") || !strings.Contains(told, "(address_") {
 					t.Errorf("after %d frames: %q", n, told)
 				}
-				// Another connection of the address continues, and the limit is used up.
+				// The first connection has used up the limit of the address, so the next one is
+				// closed sooner.
 				if c.first == nil && name != "pings" {
 					again, _ := flood(newRigOf(t, boreas.Options{}, Options{Limits: limits}), most, c.frame)
 					if again == 0 || again > n {

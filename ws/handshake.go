@@ -174,9 +174,9 @@ func validParameter(s string) bool {
 	return validToken(strings.TrimRight(name, " \t")) && (!given || validToken(strings.Trim(value, " \t")))
 }
 
-// firstProtocol returns the client's first choice of subprotocols. The classic wire has no name,
-// but a browser that offers one and gets none back gives up. So the server accepts the first
-// one, whatever its name is.
+// firstProtocol returns the first subprotocol that the client offers. The classic wire has no
+// subprotocol, but a browser that offers some fails the connection if the server accepts none. So
+// the server accepts the first one, whatever its name is.
 func firstProtocol(headers []string) string {
 	for e := range elements(headers) {
 		return e

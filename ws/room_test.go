@@ -130,7 +130,8 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 	}
 }
 
-// TestAMessageContinuesWhenThereIsRoom finishes a message that another one waits for.
+// TestAMessageContinuesWhenThereIsRoom finishes the first of two messages. The second one waits for
+// the room that the first one holds.
 func TestAMessageContinuesWhenThereIsRoom(t *testing.T) {
 	inCrowd(t, boreas.Options{PeerMemory: 512 << 10}, v2Dialect{}, func(r *crowd) {
 		first, second := r.dial(), r.dial()
