@@ -153,13 +153,24 @@ func (s *Session) answer(entries []entry, appendTo func(dst []byte) []byte) {
 		return
 	}
 	s.out = out
-	s.writeRead(entries)
+	o := s.writeRead(entries)
 	for _, e := range entries {
 		if e.sub != nil && e.caughtUp() {
 			e.sub.pass(e.head) // otherwise another Read would have to find that there is nothing
 		}
 	}
+	if o == flushDone && s.upToDate() {
+		s.mu.Unlock()
+		return
+	}
 	s.flushNow()
+}
+
+// upToDate reports whether a session whose own bytes have been written has nothing else to be
+// written. The caller holds mu.
+func (s *Session) upToDate() bool {
+	sub, _ := s.behind()
+	return sub == nil && len(s.out) == 0 && s.cut == nil && !s.hub.queue.reset.Load()
 }
 
 // caughtUp reports whether everything that the log had has been written.
@@ -176,10 +187,10 @@ func (e *entry) caughtUp() bool {
 
 // writeRead writes the answer and the publications that prepare has read, in one write. So a
 // promise to recover is mostly kept at once, before the log can move on. Later writes deliver the
-// rest. The caller holds mu.
-func (s *Session) writeRead(entries []entry) {
+// rest. The outcome is flushIdle if it has written nothing. The caller holds mu.
+func (s *Session) writeRead(entries []entry) outcome {
 	if s.catchingUp {
-		return
+		return flushIdle
 	}
 	b, t := getBatch(), tally{}
 	defer putBatch(b)
@@ -191,12 +202,14 @@ func (s *Session) writeRead(entries []entry) {
 		}
 	}
 	if len(b.marks) == 0 {
-		return
+		return flushIdle
 	}
-	if o, _ := s.write(b, &t, nil); o == flushBlocked {
+	o, _ := s.write(b, &t, nil)
+	if o == flushBlocked {
 		s.startCatchingUp()
 	} // the next write notices a lost connection
 	t.addTo(&s.hub.stats)
+	return o
 }
 
 // prepare does the part of a join that must not hold mu.

@@ -359,3 +359,23 @@ func TestAllFormatsReceiveTheSame(t *testing.T) {
 		}
 	})
 }
+
+// TestJoinWritesOnce: the answer and the messages that a join asks for are one write, and nothing
+// else is flushed.
+func TestJoinWritesOnce(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		w.publishUpTo("news", 1, 5)
+		s, c := w.announced()
+		before := c.Writes()
+		w.joins(s, boreas.Join{Channel: "news", Last: 3})
+		w.settle()
+		if got := c.Writes() - before; got != 1 {
+			t.Errorf("the join took %d writes", got)
+		}
+		w.publish("news", "6")
+		w.settle()
+		if lines := c.Lines(); len(lines) != 5 || !strings.HasPrefix(lines[0], "joined news@") || !strings.HasSuffix(lines[4], " 6") {
+			t.Errorf("got %q", lines)
+		}
+	})
+}
