@@ -28,17 +28,17 @@ type Format interface {
 type NoticeFormat interface {
 	Format
 
-	// AppendGap appends that the session does not receive the publications of the gap.
+	// AppendGap appends the notice that the session does not receive the publications of the gap.
 	AppendGap(dst []byte, channel string, g Gap) []byte
 
 	// AppendPresence appends a presence event of the channel: the JSON text of a [PresenceEvent].
 	AppendPresence(dst []byte, channel string, event []byte) []byte
 
-	// AppendExpiring appends that the session's token expires at the given time, which is the given
-	// duration from now. The client should send another token.
+	// AppendExpiring appends the notice that the session's token expires at the given time, which is
+	// the given duration from now. The client should send another token.
 	AppendExpiring(dst []byte, at time.Time, within time.Duration) []byte
 
-	// AppendGoodbye appends that the session will end for the reason, within the time given.
+	// AppendGoodbye appends the notice that the session will end for the reason, within the given time.
 	AppendGoodbye(dst []byte, reason error, within time.Duration) []byte
 }
 

@@ -1,7 +1,7 @@
 package boreas
 
-// Leave takes the session off channels. After it has returned, nothing more of them is written,
-// except for the rest of a partly written message.
+// Leave removes the session from channels. After Leave has returned, the session receives nothing
+// more from them, except for the rest of a partly written message.
 func (s *Session) Leave(channels ...string) {
 	s.mu.Lock()
 	d, before := departure{session: s, user: s.user()}, s.joined

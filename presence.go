@@ -16,7 +16,7 @@ const countInterval = time.Second
 // presenceOptions are the options of a channel's presence.
 type presenceOptions struct {
 	mode     PresenceMode  // PresenceFull or PresenceCount
-	maxUsers int           // with more users the channel is counted; 0 means DefaultPresenceUsers
+	maxUsers int           // with more users, presence only counts them; 0 means DefaultPresenceUsers
 	linger   time.Duration // how long a lost session still counts; 0 means not at all
 	room     *channelRoom  // counts the cost of the present users; may be nil
 }

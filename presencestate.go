@@ -22,8 +22,8 @@ type PresenceState struct {
 	Users    int `json:"users"`
 	Sessions int `json:"sessions"` // including lost sessions that linger
 
-	// Members are the users, sorted by name. Nil means that the channel is only counted. If there
-	// are no users, the list is empty.
+	// Members are the users, sorted by name. Nil means that the server only counts the channel's
+	// users. If there are no users, the list is empty, not nil.
 	Members []Member `json:"members,omitzero"`
 }
 

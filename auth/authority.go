@@ -24,18 +24,18 @@ type Options struct {
 	DataDir string
 
 	// Store keeps tokens, keys and revocations in place of a DataDir, and can share them with other
-	// authorities. Close closes it.
+	// authorities. [Authority.Close] closes it.
 	Store Store
 
 	// KeepText keeps the text of classic tokens in memory, for [Authority.All]. Otherwise only the
 	// hash is kept. The DataDir or Store only ever contains hashes.
 	KeepText bool
 
-	// JWT checks JSON Web Tokens. Nil means that none is valid. Close closes it.
+	// JWT checks JSON Web Tokens. Nil means that no JWT is valid. [Authority.Close] closes it.
 	JWT *JWT
 
 	// Backend is asked about tokens that are neither known nor JSON Web Tokens. Nil means that they
-	// are not valid. Close closes it.
+	// are not valid. [Authority.Close] closes it.
 	Backend *Backend
 
 	// MaxTokens, MaxKeys and MaxRevocations limit how many are kept. 0 means the default.

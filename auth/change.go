@@ -11,8 +11,8 @@ import (
 	"github.com/boreas-pubsub/boreas/fault"
 )
 
-// This file is about how a change gets into the store and the state, and how the changes of other
-// authorities on the same store do.
+// This file writes changes to the store and applies them to the state. It also applies the changes
+// that other authorities write to the same store.
 
 const (
 	// storeTimeout is how long one call of the store may take.

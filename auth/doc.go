@@ -21,5 +21,5 @@
 // [Authority.Revoke] makes tokens invalid, and returns a function that matches their grants. Pass
 // the function to [boreas.Hub.RevokeSessions] to end the sessions of the tokens. Pass
 // [Authority.Valid] to the hub as an option: the hub then checks each session again after its
-// start. So no session escapes that starts during a revocation.
+// start. So a revocation also ends the sessions that start while it runs.
 package auth

@@ -74,7 +74,7 @@ func stringOf(v jsontext.Value) (string, bool) {
 	return string(b), err == nil
 }
 
-// stringsOf returns the text of a JSON string, or those of a list of strings.
+// stringsOf returns the text of a JSON string, or the texts of a list of strings.
 func stringsOf(v jsontext.Value) ([]string, bool) {
 	if s, ok := stringOf(v); ok {
 		return []string{s}, true

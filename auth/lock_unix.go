@@ -65,9 +65,9 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// replace renames the file next from the name from to the name of the file old, and closes old,
-// which may be nil. It returns the file that has the name afterwards, and whether that is next;
-// if it is not, next is closed.
+// replace renames the file next, whose name is from, to the name of the file old. It closes old, which
+// may be nil. It returns the file that has the name afterwards, and reports whether that file is next.
+// If it is not, replace closes next.
 func replace(next *os.File, old file, from, to string) (f file, renamed bool, err error) {
 	if err := os.Rename(from, to); err != nil {
 		next.Close() //nolint:errcheck // it is discarded

@@ -57,7 +57,7 @@ type Site struct {
 	Admin  string // the operator's key; "" if the API needs none
 	Client *http.Client
 
-	// Ctx ends [Patience] after the last progress.
+	// Ctx ends when there has been no progress for [Patience].
 	Ctx context.Context
 
 	// OnAnswer, if not nil, gets each answer of HTTP.
