@@ -3,8 +3,8 @@ package auth
 import "container/heap"
 
 // deadlines hold keys and the times at which they end, the earliest first. A key stays until its
-// time, even if the thing that it names is gone by then or has got another end. So the caller of
-// take must check again.
+// time, even if the thing that it names was deleted or has a new end by then. So the caller of take
+// must check again.
 type deadlines[K any] struct{ list deadlineHeap[K] }
 
 type deadline[K any] struct {
