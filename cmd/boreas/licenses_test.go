@@ -63,9 +63,10 @@ func linkedNotices(t *testing.T) string {
 	add(module{"Boreas", "../.."}, "../..")
 	goroot := strings.TrimSpace(output(t, nil, "go", "env", "GOROOT"))
 	add(module{"The Go standard library and runtime", goroot}, goroot)
+	flags := strings.ReplaceAll(os.Getenv("GOFLAGS"), "-race", "") // `make test` has it, the product has not
 	for _, system := range targets(t) {
 		os, arch, _ := strings.Cut(system, "/")
-		list := output(t, []string{"GOOS=" + os, "GOARCH=" + arch, "CGO_ENABLED=0"},
+		list := output(t, []string{"GOOS=" + os, "GOARCH=" + arch, "CGO_ENABLED=0", "GOFLAGS=" + flags},
 			"go", "list", "-deps", "-f", "{{if .Module}}{{if not .Module.Main}}{{.Module.Path}}\t{{.Module.Dir}}\t{{.Dir}}{{end}}{{end}}", ".")
 		for line := range strings.Lines(list) {
 			fields := strings.Split(strings.TrimSpace(line), "\t")
