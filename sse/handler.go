@@ -21,8 +21,10 @@ const Path = "/v2/events"
 // Options are the settings of a handler. Check is required unless NoAuth is set; the zero values of
 // all other fields work.
 type Options struct {
-	// Check returns the grant of a client's token. Its errors are faults. It may be called by many
-	// goroutines at once.
+	// Check returns the grant of a client's token. It may be called by many goroutines at once. To
+	// refuse a client, it returns an error of package fault, such as [fault.InvalidToken] or
+	// fault.NotPermitted.With("The account is locked."), whose code, status and message the client
+	// receives. The handler logs any other error, and the client receives [fault.Internal].
 	Check func(access.Credentials) (*access.Grant, error)
 
 	// Cookie is the name of a cookie that may hold a token; "" means that cookies are ignored. If

@@ -45,6 +45,9 @@ func newAnswer(header http.Header, err error) *answer {
 // refuse records and answers a request that does not become a stream.
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, count *atomic.Uint64, err error) {
 	h.options.Refusals.Note(err, refusal.Entry{Transport: transport, Verb: "connect"}, credential.AddressOf(r), nil)
+	if fault.Of(err) == fault.Internal {
+		h.options.Log.Error("a request for a stream failed", "error", err)
+	}
 	h.answer(w, r, count, err)
 }
 

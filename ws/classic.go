@@ -108,6 +108,9 @@ func (c *conn) authenticateClassic(token string) {
 	}
 	if err := c.authenticate(token); err != nil {
 		c.h.count.IgnoredTokens.Add(1)
+		if fault.Of(err) == fault.Internal {
+			c.h.options.Log.Error("a request of a subscriber failed", "session", c.sess.ID(), "error", err)
+		}
 		c.refused(err, "auth", "")
 	}
 }

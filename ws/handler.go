@@ -19,8 +19,10 @@ import (
 // Options are the settings of a handler. Check is required unless NoAuth is set; the zero values of
 // all other fields work.
 type Options struct {
-	// Check returns the grant of a client's token. Its errors are faults. It may be called by many
-	// goroutines at once.
+	// Check returns the grant of a client's token. It may be called by many goroutines at once. To
+	// refuse a client, it returns an error of package fault, such as [fault.InvalidToken] or
+	// fault.NotPermitted.With("The account is locked."), whose code, status and message the client
+	// receives. The handler logs any other error, and the client receives [fault.Internal].
 	Check func(access.Credentials) (*access.Grant, error)
 
 	// Cookie is the name of a cookie that may hold a token; "" means that cookies are ignored. If
@@ -111,7 +113,7 @@ type handler struct {
 // goroutines, which end with the hub's sessions.
 func Classic(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o, classicDialect{}) }
 
-// Handler is like [Classic] for protocol 2, whose path is /v2.
+// Handler is like [Classic], for WebSockets of protocol 2 at the path /v2.
 func Handler(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o, v2Dialect{}) }
 
 func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
@@ -203,6 +205,9 @@ func pathOf(r *http.Request) string {
 // refuse answers a valid handshake that does not become a session.
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, shown access.Credentials, err error) {
 	h.options.Refusals.Note(err, refusal.Entry{Transport: h.dialect.name(), Verb: "connect"}, shown.Address, nil)
+	if fault.Of(err) == fault.Internal {
+		h.options.Log.Error("a handshake failed", "error", err)
+	}
 	hangUp(w, r)
 	fault.SetRetryAfter(w.Header(), err)
 	if fault.Of(err).Status == http.StatusUnauthorized {

@@ -3,6 +3,7 @@
 package credential
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // A Checker finds a client's token in its request and checks it, within the client's limits.
 // All transports use one.
 type Checker struct {
-	// Check returns the grant of a token.
+	// Check returns the grant of a token. An error that is not one of package fault is internal.
 	Check func(access.Credentials) (*access.Grant, error)
 
 	// Cookie is the name of the cookie that may hold a token; "" for none.
@@ -88,6 +89,9 @@ func (c *Checker) Grant(shown access.Credentials) (*access.Grant, error) {
 	}
 	shown.Costs = func(wait func(func())) (leave func(), err error) { return c.Limits.Check(shown.Address, wait) }
 	g, err := c.Check(shown)
+	if g == nil && err == nil {
+		return nil, errors.New("Check returned neither a grant nor an error")
+	}
 	if fault.Of(err) == fault.InvalidToken { // an expired token or an unreachable backend does not count
 		if wait := c.Limits.Failed(shown.Address); wait != nil {
 			return nil, wait
