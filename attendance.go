@@ -9,6 +9,8 @@ type attendance struct {
 	places map[string]*place // by the session's name
 	change uint64            // counts the changes of the result of members
 	room   *channelRoom
+
+	idBytes int // of the IDs of all sessions
 }
 
 // attendee is a user who is on the channel.
@@ -28,6 +30,7 @@ func (u *attendee) cost() int64 { return int64(len(u.name) + len(u.info)) }
 // place is the presence of one session on the channel.
 type place struct {
 	session  string
+	node     *node     // that has the session; nil for this node
 	user     *attendee // nil once the place is given up
 	prev     *place    // older
 	next     *place    // newer
@@ -54,11 +57,12 @@ func (a *attendance) leaving(session, user string) *place {
 	return pl
 }
 
-// add gives the session a place as the user.
-func (a *attendance) add(session string, u *attendee) {
+// add gives the session of the node a place as the user, and returns it.
+func (a *attendance) add(n *node, session string, u *attendee) *place {
 	a.change++
-	pl := &place{session: session, user: u, prev: u.newest, entered: 1}
+	pl := &place{session: session, node: n, user: u, prev: u.newest, entered: 1}
 	a.places[session] = pl
+	a.idBytes += len(session)
 	a.room.add(memberCost)
 	if u.newest == nil {
 		u.oldest = pl
@@ -68,19 +72,14 @@ func (a *attendance) add(session string, u *attendee) {
 		u.newest.next = pl
 	}
 	u.newest = pl
+	return pl
 }
 
 // remove gives up the place. It reports whether it was the user's last place.
 func (a *attendance) remove(pl *place) (last bool) {
 	a.change++
 	u := pl.user
-	if pl.lost {
-		// It is the user's first lost place, both when its time is over and when the user is back.
-		u.away = pl.nextAway
-		if u.away == nil {
-			u.lastAway = nil
-		}
-	}
+	u.found(pl)
 	if pl.prev == nil {
 		u.oldest = pl.next
 	} else {
@@ -91,8 +90,9 @@ func (a *attendance) remove(pl *place) (last bool) {
 	} else {
 		pl.next.prev = pl.prev
 	}
-	pl.user, pl.prev, pl.next, pl.nextAway = nil, nil, nil, nil
+	pl.user, pl.prev, pl.next = nil, nil, nil
 	delete(a.places, pl.session)
+	a.idBytes -= len(pl.session)
 	a.room.add(-memberCost)
 	if u.oldest != nil {
 		return false
@@ -112,6 +112,47 @@ func (a *attendance) lose(pl *place) {
 		u.lastAway.nextAway = pl
 	}
 	u.lastAway = pl
+}
+
+// found takes the place out of the user's lost ones, if it is lost. It is mostly the first of them;
+// otherwise, found looks at all before it.
+func (u *attendee) found(pl *place) {
+	if !pl.lost {
+		return
+	}
+	var before *place
+	for other := u.away; other != pl; other = other.nextAway {
+		before = other
+	}
+	if before == nil {
+		u.away = pl.nextAway
+	} else {
+		before.nextAway = pl.nextAway
+	}
+	if u.lastAway == pl {
+		u.lastAway = before
+	}
+	pl.nextAway = nil
+}
+
+// renew replaces the place of a lost session that is found again with a new one at the same position.
+// presence.away still has the old place, which is given up: so nothing happens when its time is over.
+func (a *attendance) renew(lost *place) {
+	u := lost.user
+	u.found(lost)
+	pl := &place{session: lost.session, node: lost.node, user: u, prev: lost.prev, next: lost.next, entered: 1}
+	a.places[pl.session] = pl
+	if pl.prev == nil {
+		u.oldest = pl
+	} else {
+		pl.prev.next = pl
+	}
+	if pl.next == nil {
+		u.newest = pl
+	} else {
+		pl.next.prev = pl
+	}
+	lost.user, lost.prev, lost.next = nil, nil, nil
 }
 
 // members returns the users, in any order.

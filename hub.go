@@ -342,6 +342,7 @@ func (h *Hub) unref(ch *channel) {
 	h.room.add(-ch.cost())
 	if ch.presence != nil {
 		ch.presence.close()
+		ch.presence.forgetNodes()
 	}
 	ch.unfollow(h)
 }

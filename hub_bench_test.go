@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 )
@@ -98,6 +99,37 @@ func BenchmarkJoinApart(b *testing.B) {
 			s.Leave(channel)
 		}
 	})
+}
+
+// BenchmarkJoinPresence joins and leaves a channel with presence, on which no other session is, or
+// one.
+func BenchmarkJoinPresence(b *testing.B) {
+	all, err := access.ParsePattern("**")
+	if err != nil {
+		b.Fatal(err)
+	}
+	rules := new(boreas.Rules).Add(all, boreas.Rule{Presence: boreas.PresenceFull})
+	for _, others := range []int{0, 1} {
+		b.Run(fmt.Sprint("others=", others), func(b *testing.B) {
+			hub := boreas.New(boreas.Options{Rules: rules})
+			b.Cleanup(func() { hub.Shutdown(context.Background(), 0) })
+			joins := []boreas.Join{{Channel: "room"}}
+			var s *boreas.Session
+			for range others + 1 {
+				var err error
+				if s, _, err = boreastest.Open(hub); err != nil {
+					b.Fatal(err)
+				}
+				s.Authenticate(boreastest.Grant("a", "u"))
+				s.Join(context.Background(), joins, nil)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Leave("room")
+				s.Join(context.Background(), joins, nil)
+			}
+		})
+	}
 }
 
 // BenchmarkJoinJoined joins a channel that the session has joined already, as many times as fit in

@@ -19,6 +19,10 @@ type presenceOptions struct {
 	maxUsers int           // with more users, presence only counts them; 0 means DefaultPresenceUsers
 	linger   time.Duration // how long a lost session still counts; 0 means not at all
 	room     *channelRoom  // counts the cost of the present users; may be nil
+
+	// outbox receives the changes of this node's own sessions, in order; nil if there are no other
+	// nodes. It is called with presence.mu held: it must not wait, and must not call the presence.
+	outbox func(presenceChange)
 }
 
 // presence records which users are on a channel, and sends events to the sessions that watch it. The
@@ -36,17 +40,17 @@ type presence struct {
 	who      attendance
 	seq      uint64 // the offset of the newest event
 	counting bool   // there are no members in what is told
+	telling  bool   // countLate will tell the watchers of a counted channel
+	closed   bool
 
 	latest       *engine.Publication // what stateEvent made last, when who.change was latestChange
 	latestChange uint64
 
 	told      time.Time   // when a counted channel's watchers were last told
-	telling   bool        // countLate will tell them
 	countLate *time.Timer // nil until first needed
 
 	away     []lostPlace // in the order in which their time is over
 	awayOver *time.Timer // nil until first needed; runs while away is not empty
-	closed   bool
 }
 
 func newPresence(q *queue, name string, o presenceOptions) *presence {
@@ -73,7 +77,7 @@ func (p *presence) enter(session, user string, info []byte) { p.enterWith(sessio
 func (p *presence) enterWith(session, user string, info []byte, verified string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	defer p.verify(user, verified)
+	defer p.verifyOwn(user, verified)
 	switch pl := p.who.places[session]; {
 	case pl == nil:
 	case pl.user.name == user:
@@ -84,44 +88,60 @@ func (p *presence) enterWith(session, user string, info []byte, verified string)
 	default:
 		p.remove(pl)
 	}
-	if u := p.who.users[user]; u != nil {
-		p.who.add(session, u)
-		if u.away != nil {
-			p.who.remove(u.away) // the user is back
+	p.add(nil, session, user, info, verified)
+}
+
+// add gives a session of the node a place as the user, and takes one from the user's lost sessions.
+// A nil node is this one. The caller holds mu.
+func (p *presence) add(n *node, session, user string, info []byte, verified string) {
+	u := p.who.users[user]
+	known := u != nil
+	if !known {
+		u = &attendee{name: user}
+		switch {
+		case p.options.mode != PresenceFull:
+		case verified != "":
+			u.info, u.verified = json.RawMessage(verified), true
+		default:
+			u.info = cleanInfo(info)
 		}
-		return
 	}
-	u := &attendee{name: user}
+	p.note(p.who.add(n, session, u), changeEnter)
 	switch {
-	case p.options.mode != PresenceFull:
-	case verified != "":
-		u.info, u.verified = json.RawMessage(verified), true
-	default:
-		u.info = cleanInfo(info)
+	case !known:
+		p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: u.verified})
+	case u.away != nil:
+		p.remove(u.away) // the user is back
 	}
-	p.who.add(session, u)
-	p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: u.verified})
 }
 
 // reverify records that a user has presented a token with the given info, or "".
 func (p *presence) reverify(user, verified string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.verify(user, verified)
+	p.verifyOwn(user, verified)
 }
 
-// verify replaces the info of a present user with the token's info if they differ. A token
-// without info changes nothing. The caller holds mu.
-func (p *presence) verify(user, verified string) {
+// verifyOwn is verify for a token that was presented to this node. The caller holds mu.
+func (p *presence) verifyOwn(user, verified string) {
+	if p.verify(user, verified) {
+		p.noteInfo(p.who.users[user])
+	}
+}
+
+// verify replaces the info of a present user with the token's info if they differ, and reports
+// whether they did. A token without info changes nothing. The caller holds mu.
+func (p *presence) verify(user, verified string) bool {
 	u := p.who.users[user]
 	if verified == "" || u == nil || p.options.mode != PresenceFull || u.verified && string(u.info) == verified {
-		return
+		return false
 	}
 	p.who.room.add(-u.cost())
 	u.info, u.verified = json.RawMessage(verified), true
 	p.who.room.add(u.cost())
 	p.who.change++
 	p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: true})
+	return true
 }
 
 // leave records that a session has left the channel for good.
@@ -192,11 +212,11 @@ func (p *presence) stateNow() PresenceState {
 func (p *presence) bytes() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	const numbers, member, session = 100, 80, 20
+	const numbers, member, session = 100, 80, 5
 	if p.counting {
 		return numbers
 	}
-	n := numbers + session*len(p.who.places)
+	n := numbers + session*len(p.who.places) + p.who.idBytes
 	for name, u := range p.who.users {
 		n += member + 6*len(name) + len(u.info) // a character may be escaped as six
 	}
@@ -210,6 +230,7 @@ func (p *presence) numbers() PresenceState {
 
 // remove gives up a place. The caller holds mu.
 func (p *presence) remove(pl *place) {
+	p.note(pl, changeLeave)
 	user := pl.user.name
 	if p.who.remove(pl) {
 		p.changed(PresenceEvent{Event: "leave", User: user})

@@ -29,6 +29,12 @@ func (p *presence) keep(session, user string, release func()) bool {
 	if pl == nil {
 		return false
 	}
+	return p.lose(pl, release)
+}
+
+// lose records that the place's session is lost. It returns false if the place was given up at once.
+// The caller holds mu.
+func (p *presence) lose(pl *place, release func()) bool {
 	if p.closed || p.options.linger <= 0 {
 		p.remove(pl)
 		return false

@@ -4,10 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"runtime"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,11 +17,13 @@ import (
 type naivePresence struct {
 	sessions []naiveSession // oldest first
 	infos    map[string]string
+	verified map[string]bool
 	linger   time.Duration
 }
 
 type naiveSession struct {
 	name, user string
+	node       *node     // nil for a session of this node
 	lostAt     time.Time // zero if it is not lost
 }
 
@@ -37,12 +36,30 @@ func (n *naivePresence) users() []string {
 	return slices.Compact(all)
 }
 
-func (n *naivePresence) enter(name, user, info string) {
+func (n *naivePresence) enter(node *node, name, user, info string) {
 	if !slices.Contains(n.users(), user) {
-		n.infos[user] = info
+		n.infos[user], n.verified[user] = info, false
 	}
 	n.removeFirstLost(func(s naiveSession) bool { return s.user == user })
-	n.sessions = append(n.sessions, naiveSession{name: name, user: user})
+	n.sessions = append(n.sessions, naiveSession{name: name, user: user, node: node})
+}
+
+// verify is for a token of the user, if the user is present.
+func (n *naivePresence) verify(user, info string) {
+	if slices.Contains(n.users(), user) {
+		n.infos[user], n.verified[user] = info, true
+	}
+}
+
+// own returns the user of each session of this node.
+func (n *naivePresence) own() map[string]string {
+	own := map[string]string{}
+	for _, s := range n.sessions {
+		if s.node == nil {
+			own[s.name] = s.user
+		}
+	}
+	return own
 }
 
 // removeFirstLost removes the session that was lost first, of those that are to go.
@@ -63,7 +80,7 @@ func (n *naivePresence) removeFirstLost(goes func(naiveSession) bool) (removed b
 func (n *naivePresence) members() []Member {
 	all := []Member{}
 	for _, user := range n.users() {
-		m := Member{User: user, Info: json.RawMessage(n.infos[user])}
+		m := Member{User: user, Info: json.RawMessage(n.infos[user]), Verified: n.verified[user]}
 		for _, s := range n.sessions {
 			if s.user == user {
 				m.Sessions = append(m.Sessions, s.name)
@@ -100,6 +117,8 @@ func (v *presenceView) apply(data []byte, at time.Time) error {
 	switch {
 	case e.Event == "join" && !counted && !there:
 		v.state.Members = slices.Insert(v.state.Members, i, Member{User: e.User, Info: e.Info})
+	case e.Event == "join" && !counted && e.Verified:
+		v.state.Members[i].Info = e.Info
 	case e.Event == "leave" && !counted && there:
 		v.state.Members = slices.Delete(v.state.Members, i, i+1)
 	case e.Event == "count" && e.Members == nil, e.Event == "state" && e.Members != nil && counted:
@@ -158,27 +177,124 @@ type presenceMachine struct {
 	views    []*presenceView
 	released int
 	lost     int
+	nodes    []*node           // others
+	told     map[string]string // by the outbox: the user of each session of this node
+	here     bool              // a token is presented to this node
+}
+
+func (m *presenceMachine) session() (name, user, info string) {
+	m.made++
+	return fmt.Sprint("s", m.made), m.user(), fmt.Sprint(m.made)
+}
+
+func (m *presenceMachine) user() string {
+	return fmt.Sprint("u", rapid.IntRange(0, m.crowd).Draw(m.t, "user"))
 }
 
 func (m *presenceMachine) enter() {
-	m.made++
-	name, user := fmt.Sprint("s", m.made), fmt.Sprint("u", rapid.IntRange(0, m.crowd).Draw(m.t, "user"))
-	info := fmt.Sprint(m.made)
+	name, user, info := m.session()
 	m.p.enter(name, user, []byte(info))
-	m.n.enter(name, user, info)
+	m.n.enter(nil, name, user, info)
 }
 
-func (m *presenceMachine) live() *naiveSession {
-	var live []*naiveSession
-	for i := range m.n.sessions {
-		if s := &m.n.sessions[i]; s.lostAt.IsZero() {
-			live = append(live, s)
+// outbox keeps what another node would know of this one.
+func (m *presenceMachine) outbox(c presenceChange) {
+	user, known := m.told[c.session]
+	switch {
+	case c.channel != "chat":
+		m.t.Errorf("a change of channel %q", c.channel)
+	case c.kind == changeEnter && !known:
+		m.told[c.session] = c.user
+	case c.kind == changeLeave && known && user == c.user:
+		delete(m.told, c.session)
+	case c.kind == changeInfo && c.session == "" && c.verified && m.here:
+	default:
+		m.t.Errorf("%+v does not apply to %v", c, m.told)
+	}
+}
+
+func (m *presenceMachine) node() *node { return rapid.SampledFrom(m.nodes).Draw(m.t, "node") }
+
+// enterThere is for a session of another node. It may be one that is known already, as the same
+// user or another, live or lost.
+func (m *presenceMachine) enterThere() {
+	n := m.node()
+	name, user, info := m.session()
+	known := -1
+	if rapid.Bool().Draw(m.t, "again") {
+		known = m.sample(func(s naiveSession) bool { return s.node == n })
+	}
+	if known >= 0 {
+		if s := &m.n.sessions[known]; rapid.IntRange(0, 3).Draw(m.t, "as another") > 0 || s.user == user {
+			name, user = s.name, s.user
+			s.lostAt = time.Time{}
+		} else {
+			name = s.name
+			m.n.sessions = slices.Delete(m.n.sessions, known, known+1)
+			known = -1
 		}
 	}
-	if len(live) == 0 {
+	m.p.apply(n, presenceChange{kind: changeEnter, channel: "chat", session: name, user: user, info: json.RawMessage(info)})
+	if known < 0 {
+		m.n.enter(n, name, user, info)
+	}
+}
+
+func (m *presenceMachine) leaveThere() {
+	n := m.node()
+	if i := m.sample(func(s naiveSession) bool { return s.node == n }); i >= 0 {
+		s := m.n.sessions[i]
+		m.p.apply(n, presenceChange{kind: changeLeave, channel: "chat", session: s.name, user: s.user})
+		m.n.sessions = slices.Delete(m.n.sessions, i, i+1)
+	}
+}
+
+func (m *presenceMachine) verify() {
+	m.made++
+	user, info := m.user(), fmt.Sprint(m.made)
+	if m.here = rapid.Bool().Draw(m.t, "here"); m.here {
+		m.p.reverify(user, info)
+		m.here = false
+	} else {
+		m.p.apply(m.node(), presenceChange{kind: changeInfo, channel: "chat", user: user, info: json.RawMessage(info), verified: true})
+	}
+	m.n.verify(user, info)
+}
+
+// loseNode is for a node that is not heard of any more. It may be back later.
+func (m *presenceMachine) loseNode() {
+	n := m.node()
+	m.p.loseNode(n)
+	for i := range m.n.sessions {
+		if s := &m.n.sessions[i]; s.node == n && s.lostAt.IsZero() {
+			s.lostAt = time.Now()
+		}
+	}
+	<-time.After(time.Nanosecond)
+	m.elapse(0)
+}
+
+// sample returns the index of one of these sessions, -1 if there is none.
+func (m *presenceMachine) sample(these func(naiveSession) bool) int {
+	var all []int
+	for i, s := range m.n.sessions {
+		if these(s) {
+			all = append(all, i)
+		}
+	}
+	if len(all) == 0 {
+		return -1
+	}
+	return rapid.SampledFrom(all).Draw(m.t, "session")
+}
+
+// live returns a session of this node that is not lost.
+func (m *presenceMachine) live() *naiveSession {
+	i := m.sample(func(s naiveSession) bool { return s.node == nil && s.lostAt.IsZero() })
+	if i < 0 {
 		return nil
 	}
-	return rapid.SampledFrom(live).Draw(m.t, "session")
+	return &m.n.sessions[i]
 }
 
 func (m *presenceMachine) leave() {
@@ -224,6 +340,9 @@ func (m *presenceMachine) check() {
 	if diff := cmp.Diff(want, got); diff != "" {
 		m.t.Fatalf("snapshot:\n%s", diff)
 	}
+	if diff := cmp.Diff(m.n.own(), m.told); diff != "" {
+		m.t.Fatalf("what another node knows:\n%s", diff)
+	}
 	m.p.mu.Lock()
 	telling := m.p.telling
 	m.p.mu.Unlock()
@@ -260,18 +379,23 @@ func TestPresenceAgainstAModel(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			q := new(queue)
 			q.init()
-			o := presenceOptions{mode: PresenceFull, maxUsers: rapid.IntRange(1, 8).Draw(rt, "max"), linger: 700 * time.Millisecond}
+			o := presenceOptions{mode: PresenceFull, maxUsers: rapid.IntRange(1, 8).Draw(rt, "max"), linger: 700 * time.Millisecond, room: new(channelRoom)}
 			if rapid.IntRange(0, 5).Draw(rt, "mode") == 0 {
 				o.mode = PresenceCount
 			}
 			m := &presenceMachine{
-				t: rt, p: newPresence(q, "chat", o), max: o.maxUsers,
+				t: rt, max: o.maxUsers,
 				crowd: rapid.IntRange(0, 7).Draw(rt, "crowd"),
-				n:     naivePresence{infos: map[string]string{}, linger: o.linger},
+				n:     naivePresence{infos: map[string]string{}, verified: map[string]bool{}, linger: o.linger},
+				nodes: []*node{{"a"}, {"b"}},
+				told:  map[string]string{},
 			}
+			o.outbox = m.outbox
+			m.p = newPresence(q, "chat", o)
 			defer m.p.close()
 			actions := map[string]func(){
 				"enter": m.enter, "come": m.enter, "arrive": m.enter, "leave": m.leave, "lose": m.lose,
+				"enter there": m.enterThere, "leave there": m.leaveThere, "lose node": m.loseNode, "verify": m.verify,
 				"moment": func() { m.elapse(100 * time.Millisecond) },
 				"while":  func() { m.elapse(time.Duration(rapid.IntRange(0, 2000).Draw(rt, "ms")) * time.Millisecond) },
 				"watch":  func() { m.views = append(m.views, watchPresence(m.p)) },
@@ -304,97 +428,13 @@ func TestPresenceAgainstAModel(t *testing.T) {
 			if m.released != m.lost {
 				rt.Fatalf("%d were lost, %d released", m.lost, m.released)
 			}
+			for session, user := range m.n.own() {
+				m.p.leave(session, user)
+			}
+			m.p.forgetNodes()
+			if used := o.room.used.Load(); used != 0 || len(m.p.who.users) > 0 || m.p.who.idBytes != 0 {
+				rt.Fatalf("afterwards, %d bytes are in use for %d users, %d for IDs", used, len(m.p.who.users), m.p.who.idBytes)
+			}
 		})
 	})
-}
-
-// TestWatchingDuringEnters has many come and go at once, while others begin to watch, or
-// begin again. Every event must apply to what its watcher knows.
-//
-// clause 9.4
-func TestWatchingDuringEnters(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := new(queue)
-		q.init()
-		p := newPresence(q, "chat", presenceOptions{mode: PresenceFull, linger: time.Millisecond})
-		defer p.close()
-		var wg sync.WaitGroup
-		for g := range 4 {
-			wg.Go(func() {
-				for i := range 500 {
-					session, user := fmt.Sprint("s", g, "-", i), fmt.Sprint("u", rand.IntN(5))
-					p.enter(session, user, nil)
-					if i%5 == 0 {
-						p.linger(session, user, func() {})
-					} else {
-						p.leave(session, user)
-					}
-				}
-				p.enter(fmt.Sprint("last", g), fmt.Sprint("last", g), nil)
-			})
-		}
-		var views [3]*presenceView
-		for g := range views {
-			wg.Go(func() {
-				for i := range 300 {
-					if v := views[g]; i%2 == 0 {
-						views[g] = watchPresence(p)
-						continue
-					} else if err := v.read(); err != nil {
-						t.Error(err)
-						return
-					}
-					var e PresenceEvent
-					if err := json.Unmarshal(p.resync(views[g].sub), &e); err != nil {
-						t.Error(err)
-					}
-					views[g].state = e.PresenceState
-					runtime.Gosched()
-					if err := views[g].read(); err != nil {
-						t.Error("after resync:", err)
-						return
-					}
-				}
-			})
-		}
-		wg.Wait()
-		<-time.After(time.Second)
-		synctest.Wait()
-		for i, v := range views {
-			if err := v.read(); err != nil {
-				t.Fatalf("watcher %d: %v", i, err)
-			}
-			if diff := cmp.Diff([]string{"last0 ", "last1 ", "last2 ", "last3 "}, names(v.state)); diff != "" {
-				t.Errorf("watcher %d at the end:\n%s", i, diff)
-			}
-		}
-	})
-}
-
-// TestWatchIsOneStep stops a watch where it adds its subscription: whoever enters must
-// wait until that is done, or the watcher would miss it.
-//
-// clause 9.4
-func TestWatchIsOneStep(t *testing.T) {
-	p := newPresence(new(queue), "chat", presenceOptions{mode: PresenceFull})
-	p.events.mu.Lock()
-	done := make(chan struct{})
-	go func() {
-		watchPresence(p)
-		close(done)
-	}()
-	held := 0 // times in a row that mu was
-	for tries := 0; held < 1000 && tries < 1_000_000; tries++ {
-		held++
-		if p.mu.TryLock() {
-			p.mu.Unlock()
-			held = 0
-		}
-		runtime.Gosched()
-	}
-	p.events.mu.Unlock()
-	<-done
-	if held < 1000 {
-		t.Error("somebody could have entered between the snapshot and the first event")
-	}
 }
