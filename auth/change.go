@@ -44,7 +44,7 @@ func (a *Authority) readStore(ctx context.Context) (err error) {
 // have the same one.
 func (a *Authority) shareNames(ctx context.Context) error {
 	for !a.state.namesShared {
-		l := &line{Op: opNames, Names: a.state.names}
+		l := &line{Op: opNames, Names: &a.state.names}
 		text, err := json.Marshal(l)
 		if err != nil {
 			return err

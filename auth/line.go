@@ -37,7 +37,7 @@ type line struct {
 	Own     time.Time       `json:"own,omitzero"`    // of a revocation with a serial: span.own, zero for none
 	Serial  uint64          `json:"serial,omitzero"` // of a token or revocation
 	Until   time.Time       `json:"until,omitzero"`
-	Names   nameKey         `json:"names,omitzero"` // for all authorities on one store
+	Names   *nameKey        `json:"names,omitzero"` // for all authorities on one store
 
 	// Not stored.
 	rules    *access.Permissions // Rules, parsed
@@ -106,10 +106,10 @@ func (s *state) apply(l *line) error {
 		}
 		return nil
 	case opNames:
-		if s.namesShared {
-			return errors.New("there are two keys of users' names")
+		if l.Names == nil || s.namesShared {
+			return errors.New("there are two keys of users' names, or none")
 		}
-		s.names, s.namesShared = l.Names, true
+		s.names, s.namesShared = *l.Names, true
 		return nil
 	case opDelete:
 		s.dropID(l.ID)
