@@ -116,7 +116,7 @@ func TestPresenceEventsOfFirstAndLastSessions(t *testing.T) {
 		r.leave("s1", "u1")
 		r.leave("s2", "u2")
 		r.leave("s9", "u1")
-		r.hears("first out, and some who are not there")
+		r.hears("first out, and sessions that are not present")
 		r.is("between", `{"users":2,"sessions":2,"members":[`+
 			`{"user":"u1","sessions":["s2"],"info":{"name":"Ann & Bob","x":[1,2]}},{"user":"u2","sessions":["s3"]}]}`)
 		r.leave("s2", "u1")
@@ -361,7 +361,7 @@ func TestPresenceResync(t *testing.T) {
 		r.hears("the next one", `{"event":"leave","user":"u1","users":1,"sessions":1}`)
 		r.leave("s2", "u2")
 		if got := string(r.resync(r.sub)); got != `{"event":"state","users":0,"sessions":0,"members":[]}` {
-			t.Errorf("nobody there: %s", got)
+			t.Errorf("no users: %s", got)
 		}
 	})
 }

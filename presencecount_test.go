@@ -141,7 +141,7 @@ func TestPresenceOfACrowdWithoutWatchers(t *testing.T) {
 		r.leave("s2", "u2")
 		r.is("one", `{"users":1,"sessions":1,"members":[{"user":"u1","sessions":["s1"],"info":1}]}`)
 		if head := r.events.head.Load(); head != 0 {
-			t.Errorf("%d events were made for nobody", head)
+			t.Errorf("%d events without a watcher", head)
 		}
 	})
 }
