@@ -86,8 +86,9 @@ type Authority struct {
 	newest atomic.Int64 // the latest time of issue of all JWTs that were accepted, in Unix nanoseconds
 }
 
-// Open returns an Authority with the tokens, keys and revocations of its directory or store.
-// Errors: the directory cannot be used, another process uses it, or its file is damaged.
+// Open returns an Authority with the tokens, keys and revocations of its directory or store. Errors:
+// the directory cannot be used, another process uses it, or its file is damaged; or the store cannot
+// be read. After an error the JWT, the Backend and the Store of the options are still open.
 func Open(o Options) (*Authority, error) {
 	o.MaxTokens = orDefault(o.MaxTokens, DefaultMaxTokens)
 	o.MaxKeys = orDefault(o.MaxKeys, DefaultMaxKeys)

@@ -28,10 +28,10 @@ func (a *Authority) openStore(ctx context.Context) error {
 	if err == nil && a.options.Store != nil {
 		err = a.shareNames(ctx)
 	}
-	if err != nil {
-		return errors.Join(err, a.store.Close())
+	if err != nil && a.options.Store == nil {
+		err = errors.Join(err, a.store.Close())
 	}
-	return nil
+	return err
 }
 
 // readStore applies the lines of a store that is just opened. Nobody else can see the state yet.
