@@ -44,6 +44,7 @@ var notSparse = []string{
 	"TestSessionsPublish", "TestSessionFormats", "TestPartlyWrittenLineStaysAsItBegan", "TestStalledReader",
 	"TestBlockedReaderMissesNothing", "TestBusyChannelDoesNotDelayOthers", "TestEveryLineUnderStress",
 	"TestLastInOneJoin",
+	"TestMadeUpNames", "TestJoinedChannelsAreBounded", "TestSubscriptionsByName", "TestChannelBytesMatchesMemory", "TestMemoryLimitsHold",
 }
 
 // sparseStep is the distance between offsets in the sparse suite.
