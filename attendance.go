@@ -2,23 +2,22 @@ package boreas
 
 import "encoding/json"
 
-// attendance records which users are on a channel, and the sessions of each user. Except members, its
-// methods take the same time for any number of users and sessions.
+// attendance records which users are on a channel, and the sessions of each user. Except for members,
+// the duration of its methods does not depend on the number of users and sessions. Guarded by
+// presence.mu.
 type attendance struct {
-	users  map[string]*attendee
-	places map[string]*place // by the session's name
-	change uint64            // counts the changes of the result of members
-	room   *channelRoom
-
-	idBytes int // of the IDs of all sessions
+	users   map[string]*attendee
+	places  map[string]*place // by the session's ID
+	change  uint64            // counts the changes of the result of members
+	room    *channelRoom      // counts the cost; may be nil
+	idBytes int               // total length of the IDs of all sessions
 }
 
-// attendee is a user who is on the channel.
+// attendee is a user on the channel.
 type attendee struct {
-	name string
-	info json.RawMessage // its bytes are immutable
-
-	verified bool // info comes from a token
+	name     string
+	info     json.RawMessage // its bytes are immutable
+	verified bool            // info comes from a token
 
 	oldest, newest *place // all of the user's places
 	away, lastAway *place // the places of lost sessions, in the order of the losses
@@ -30,7 +29,7 @@ func (u *attendee) cost() int64 { return int64(len(u.name) + len(u.info)) }
 // place is the presence of one session on the channel.
 type place struct {
 	session  string
-	node     *node     // that has the session; nil for this node
+	node     *node     // the node of the session; nil for this node
 	user     *attendee // nil once the place is given up
 	prev     *place    // older
 	next     *place    // newer
@@ -43,8 +42,9 @@ func newAttendance(room *channelRoom) attendance {
 	return attendance{users: make(map[string]*attendee), places: make(map[string]*place), room: room}
 }
 
-// leaving returns the place that the session leaves as that user. It returns nil if there is no such
-// place, if the session has entered again since, or if it is lost and its linger time runs already.
+// leaving returns the place that the session leaves as that user. It returns nil if there is no
+// such place, if the session has entered again since, or if it is lost, because then its linger
+// time is running.
 func (a *attendance) leaving(session, user string) *place {
 	pl := a.places[session]
 	if pl == nil || pl.user.name != user || pl.lost {
@@ -114,8 +114,8 @@ func (a *attendance) lose(pl *place) {
 	u.lastAway = pl
 }
 
-// found takes the place out of the user's lost ones, if it is lost. It is mostly the first of them;
-// otherwise, found looks at all before it.
+// found removes the place from the user's lost ones, if it is lost. The place is usually the first
+// of them; otherwise found searches the list.
 func (u *attendee) found(pl *place) {
 	if !pl.lost {
 		return
@@ -135,8 +135,9 @@ func (u *attendee) found(pl *place) {
 	pl.nextAway = nil
 }
 
-// renew replaces the place of a lost session that is found again with a new one at the same position.
-// presence.away still has the old place, which is given up: so nothing happens when its time is over.
+// renew replaces the place of a lost session that was found again with a new one at the same
+// position. presence.away still has the old place. That one is given up, so nothing happens at the
+// end of its time.
 func (a *attendance) renew(lost *place) {
 	u := lost.user
 	u.found(lost)

@@ -33,23 +33,24 @@ type presenceOptions struct {
 // The lock mu comes after the engine's lock and before channel.mu. So the methods may be called with
 // Session.mu held, except linger and close, because they call release.
 type presence struct {
+	// Immutable.
 	options presenceOptions
-	events  *channel // immutable
+	events  *channel
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards the fields below
 	who      attendance
-	seq      uint64 // the offset of the newest event
-	counting bool   // there are no members in what is told
-	telling  bool   // countLate will tell the watchers of a counted channel
+	seq      uint64 // offset of the newest event
+	counting bool   // events have only the numbers of users and sessions
+	telling  bool   // countLate will send the numbers of a counted channel
 	closed   bool
 
-	latest       *engine.Publication // what stateEvent made last, when who.change was latestChange
+	latest       *engine.Publication // the last result of stateEvent, for which who.change was latestChange
 	latestChange uint64
 
-	told      time.Time   // when a counted channel's watchers were last told
+	told      time.Time   // when the last event with numbers was sent
 	countLate *time.Timer // nil until first needed
 
-	away     []lostPlace // in the order in which their time is over
+	away     []lostPlace // in the order in which their linger times end
 	awayOver *time.Timer // nil until first needed; runs while away is not empty
 }
 

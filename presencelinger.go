@@ -86,7 +86,7 @@ func (p *presence) over() []lostPlace {
 	return over
 }
 
-// close stops the timers and calls each release not yet called, in the order of the
+// close stops the timers and calls each release that has not been called, in the order of the
 // losses. It may be called again, also by a release.
 func (p *presence) close() {
 	p.mu.Lock()

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// naivePresence is who is there, as simply as can be.
+// naivePresence is a simple model of presence.
 type naivePresence struct {
 	sessions []naiveSession // oldest first
 	infos    map[string]string
@@ -44,7 +44,7 @@ func (n *naivePresence) enter(node *node, name, user, info string) {
 	n.sessions = append(n.sessions, naiveSession{name: name, user: user, node: node})
 }
 
-// verify is for a token of the user, if the user is present.
+// verify applies a token with info, if the user is present.
 func (n *naivePresence) verify(user, info string) {
 	if slices.Contains(n.users(), user) {
 		n.infos[user], n.verified[user] = info, true
@@ -62,7 +62,7 @@ func (n *naivePresence) own() map[string]string {
 	return own
 }
 
-// removeFirstLost removes the session that was lost first, of those that are to go.
+// removeFirstLost removes the session that was lost first among those for which goes returns true.
 func (n *naivePresence) removeFirstLost(goes func(naiveSession) bool) (removed bool) {
 	first := -1
 	for i, s := range n.sessions {
@@ -76,7 +76,7 @@ func (n *naivePresence) removeFirstLost(goes func(naiveSession) bool) (removed b
 	return first >= 0
 }
 
-// members are what a snapshot with members has.
+// members returns the members of a snapshot.
 func (n *naivePresence) members() []Member {
 	all := []Member{}
 	for _, user := range n.users() {
@@ -91,14 +91,14 @@ func (n *naivePresence) members() []Member {
 	return all
 }
 
-// presenceView is what one who watches knows.
+// presenceView is the state as one watcher knows it.
 type presenceView struct {
 	sub   *subscription
 	state PresenceState
-	at    time.Time // of the last count
+	at    time.Time // time of the last count
 }
 
-// apply applies an event, and returns what is wrong with it.
+// apply applies an event, and returns an error if the event does not fit.
 func (v *presenceView) apply(data []byte, at time.Time) error {
 	var e PresenceEvent
 	if err := json.Unmarshal(data, &e); err != nil {
@@ -137,7 +137,7 @@ func (v *presenceView) apply(data []byte, at time.Time) error {
 	return nil
 }
 
-// read applies what has come.
+// read applies the new events.
 func (v *presenceView) read() error {
 	pubs, ok := v.sub.channel().pending(nil, v.sub.life.Load(), v.sub.cursor.Load(), 1<<30)
 	if !ok {
@@ -158,7 +158,7 @@ func watchPresence(p *presence) *presenceView {
 	return v
 }
 
-// names leaves of a state what events tell of.
+// names returns the part of a state that events report.
 func names(s PresenceState) (all []string) {
 	for _, m := range s.Members {
 		all = append(all, m.User+" "+string(m.Info))
@@ -166,20 +166,20 @@ func names(s PresenceState) (all []string) {
 	return all
 }
 
-// presenceMachine does random things to a presence and to the naive one.
+// presenceMachine makes random calls to a presence and to the naive one.
 type presenceMachine struct {
 	t        *rapid.T
 	p        *presence
 	n        naivePresence
 	max      int
-	crowd    int // users there may be, less one
-	made     int // sessions
+	crowd    int // number of possible users, less one
+	made     int // number of sessions made so far
 	views    []*presenceView
 	released int
 	lost     int
-	nodes    []*node           // others
+	nodes    []*node           // other nodes
 	told     map[string]string // by the outbox: the user of each session of this node
-	here     bool              // a token is presented to this node
+	here     bool              // a token is being presented to this node
 }
 
 func (m *presenceMachine) session() (name, user, info string) {
@@ -197,7 +197,7 @@ func (m *presenceMachine) enter() {
 	m.n.enter(nil, name, user, info)
 }
 
-// outbox keeps what another node would know of this one.
+// outbox records the knowledge of another node about this one.
 func (m *presenceMachine) outbox(c presenceChange) {
 	user, known := m.told[c.session]
 	switch {
@@ -215,8 +215,8 @@ func (m *presenceMachine) outbox(c presenceChange) {
 
 func (m *presenceMachine) node() *node { return rapid.SampledFrom(m.nodes).Draw(m.t, "node") }
 
-// enterThere is for a session of another node. It may be one that is known already, as the same
-// user or another, live or lost.
+// enterThere enters a session of another node. The session may be known already: with the same user
+// or another one, live or lost.
 func (m *presenceMachine) enterThere() {
 	n := m.node()
 	name, user, info := m.session()
@@ -261,7 +261,7 @@ func (m *presenceMachine) verify() {
 	m.n.verify(user, info)
 }
 
-// loseNode is for a node that is not heard of any more. It may be back later.
+// loseNode loses the connection to a node, which may come back later.
 func (m *presenceMachine) loseNode() {
 	n := m.node()
 	m.p.loseNode(n)
@@ -274,7 +274,7 @@ func (m *presenceMachine) loseNode() {
 	m.elapse(0)
 }
 
-// sample returns the index of one of these sessions, -1 if there is none.
+// sample returns the index of a random session for which these returns true, or -1.
 func (m *presenceMachine) sample(these func(naiveSession) bool) int {
 	var all []int
 	for i, s := range m.n.sessions {
@@ -288,7 +288,7 @@ func (m *presenceMachine) sample(these func(naiveSession) bool) int {
 	return rapid.SampledFrom(all).Draw(m.t, "session")
 }
 
-// live returns a session of this node that is not lost.
+// live returns a random session of this node that is not lost.
 func (m *presenceMachine) live() *naiveSession {
 	i := m.sample(func(s naiveSession) bool { return s.node == nil && s.lostAt.IsZero() })
 	if i < 0 {
@@ -309,7 +309,7 @@ func (m *presenceMachine) lose() {
 	if s := m.live(); s != nil {
 		m.lost++
 		m.p.linger(s.name, s.user, func() { m.p.mu.Lock(); defer m.p.mu.Unlock(); m.released++ })
-		// Those lost at one instant differ, or their order would not be known.
+		// Sessions must be lost at different times, so that their order is defined.
 		s.lostAt = time.Now()
 		<-time.After(time.Nanosecond)
 		m.elapse(0)
@@ -325,7 +325,7 @@ func (m *presenceMachine) elapse(d time.Duration) {
 	}
 }
 
-// check compares everything.
+// check compares the presence, the watchers and the outbox with the model.
 func (m *presenceMachine) check() {
 	synctest.Wait()
 	want := PresenceState{Users: len(m.n.users()), Sessions: len(m.n.sessions)}
@@ -341,7 +341,7 @@ func (m *presenceMachine) check() {
 		m.t.Fatalf("snapshot:\n%s", diff)
 	}
 	if diff := cmp.Diff(m.n.own(), m.told); diff != "" {
-		m.t.Fatalf("what another node knows:\n%s", diff)
+		m.t.Fatalf("state known to another node:\n%s", diff)
 	}
 	m.p.mu.Lock()
 	telling := m.p.telling
@@ -351,15 +351,15 @@ func (m *presenceMachine) check() {
 			m.t.Fatal(err)
 		}
 		if telling {
-			continue // in less than a second
+			continue // the watchers receive the numbers within a second
 		}
 		if diff := cmp.Diff(names(want), names(v.state)); diff != "" || v.state.Users != want.Users {
-			m.t.Fatalf("one who watches knows of %d users of %d:\n%s", v.state.Users, want.Users, diff)
+			m.t.Fatalf("a watcher knows %d users of %d:\n%s", v.state.Users, want.Users, diff)
 		}
 	}
 }
 
-// mayCount returns whether the channel has to be counted, given that it is.
+// mayCount returns whether the channel must be counted, if it is counted now or not.
 func (m *presenceMachine) mayCount(is bool) bool {
 	switch n := len(m.n.users()); {
 	case m.p.options.mode == PresenceCount || n > m.max:
@@ -370,8 +370,8 @@ func (m *presenceMachine) mayCount(is bool) bool {
 	return is
 }
 
-// TestPresenceAgainstAModel: whoever watches, and whenever they began to, knows what is
-// true, from their snapshot and the events after it.
+// TestPresenceAgainstAModel: every watcher, whenever it started, knows the true state from its
+// snapshot and the later events.
 //
 // clauses 9.4, 9.5, 9.6, 9.7, 9.8
 func TestPresenceAgainstAModel(t *testing.T) {
@@ -422,7 +422,7 @@ func TestPresenceAgainstAModel(t *testing.T) {
 				actions[rapid.SampledFrom(kinds).Draw(rt, "action")]()
 				m.check()
 			}
-			m.elapse(2 * time.Second) // all is told, nobody lingers
+			m.elapse(2 * time.Second) // everything is delivered, and no session lingers
 			m.check()
 			m.p.close()
 			if m.released != m.lost {

@@ -2,12 +2,14 @@ package boreas
 
 import "encoding/json"
 
-// In a cluster, a presence also has places for the sessions of other nodes. So a user with sessions on
-// several nodes joins once and leaves once. Each node passes the changes of its own sessions to
-// presenceOptions.outbox, and the other nodes apply them. A session that lingers is present on all
-// nodes: only its own node ends that, and passes on that it has left.
+// In a cluster, a presence also has places for the sessions of other nodes, so that a user with
+// sessions on several nodes joins once and leaves once. Each node passes the changes of its own
+// sessions to presenceOptions.outbox, and the other nodes apply them. A session that lingers is
+// present on all nodes. Only its own node ends the lingering, and then passes on that the session
+// has left.
 
-// node is another node of the cluster, from its start to its end. A node that restarts is a new *node.
+// node is another node of the cluster, from its start to its end. After a restart it is a new
+// *node.
 type node struct{ name string }
 
 // presenceChange is a change of one node's own sessions on a channel.
@@ -31,8 +33,9 @@ const (
 	changeInfo                    // a token of the user has new info
 )
 
-// note passes a change of a place to the outbox, if the place is of this node. After close it passes
-// on none, so that sessions of a hub that shuts down linger on the other nodes. The caller holds mu.
+// note passes a change of a place to the outbox, if the place belongs to this node. After close it
+// does nothing, so that the sessions of a hub that shuts down linger on the other nodes. The caller
+// holds mu.
 func (p *presence) note(pl *place, kind changeKind) {
 	if p.options.outbox == nil || pl.node != nil || p.closed {
 		return
@@ -51,8 +54,8 @@ func (p *presence) noteInfo(u *attendee) {
 	}
 }
 
-// apply applies a change of another node's sessions. The changes of one node must be applied in their
-// order. A changeEnter may be applied again; if the session was lost, it is no longer.
+// apply applies a change of another node's sessions. The changes of one node must be applied in
+// order. A changeEnter may be applied again; then the session is no longer lost.
 func (p *presence) apply(n *node, c presenceChange) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +79,7 @@ func (p *presence) apply(n *node, c presenceChange) {
 	case pl == nil:
 		p.add(n, c.session, c.user, c.info, verified)
 	case pl.node != n:
-		return // a session is on one node
+		return // a session belongs to one node
 	case pl.user.name != c.user:
 		p.remove(pl)
 		p.add(n, c.session, c.user, c.info, verified)
@@ -86,8 +89,9 @@ func (p *presence) apply(n *node, c presenceChange) {
 	p.verify(c.user, verified)
 }
 
-// loseNode records that the connection to a node is lost. Its sessions linger like other lost
-// sessions, so a user who reconnects to another node causes no event. It visits all places.
+// loseNode records that the connection to a node is lost. The node's sessions linger like other
+// lost sessions, so a user who reconnects to another node causes no event. LoseNode visits all
+// places.
 func (p *presence) loseNode(n *node) {
 	p.eachPlace(func(pl *place) {
 		if pl.node == n && !pl.lost {
@@ -96,8 +100,8 @@ func (p *presence) loseNode(n *node) {
 	})
 }
 
-// forgetNodes gives up the places of other nodes. The caller calls it after close, when this node has
-// no session on the channel any more.
+// forgetNodes gives up the places of other nodes. The caller calls it after close, when this node
+// has no session on the channel any more.
 func (p *presence) forgetNodes() {
 	p.eachPlace(func(pl *place) {
 		if pl.node != nil {
@@ -106,8 +110,8 @@ func (p *presence) forgetNodes() {
 	})
 }
 
-// eachPlace calls visit for each place, with mu held. Visit may remove the place. Each user's places
-// come oldest first.
+// eachPlace calls visit for each place, with mu held, and for each user's places oldest first.
+// Visit may remove the place.
 func (p *presence) eachPlace(visit func(*place)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

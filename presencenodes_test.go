@@ -73,8 +73,8 @@ func TestPresenceInfoOfOtherNodes(t *testing.T) {
 	})
 }
 
-// clause 9.6: the sessions of a node that is lost linger. A user who comes back on another node, or
-// with the node, has not left.
+// clause 9.6: the sessions of a lost node linger. A user who reconnects to another node, or
+// together with the node, has not left.
 func TestPresenceOfALostNode(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
 		a, b := &node{"a"}, &node{"b"}
@@ -87,7 +87,7 @@ func TestPresenceOfALostNode(t *testing.T) {
 		r.settle(4 * time.Second)
 		r.enter("s0", "u0", nil)
 		r.apply(b, entered("b1", "u1", ``))
-		r.apply(a, entered("a2", "u2", ``)) // it is heard of again
+		r.apply(a, entered("a2", "u2", ``)) // the node is connected again
 		r.apply(a, left("a3"))
 		r.hears("what is heard meanwhile", `{"event":"leave","user":"u3","users":4,"sessions":4}`)
 		r.settle(time.Second)
@@ -109,7 +109,7 @@ func TestPresenceOfALostNode(t *testing.T) {
 }
 
 // A session that is found again keeps its place among its user's sessions, and its first loss has
-// no effect on it.
+// no effect any more.
 func TestPresenceOfANodeThatIsFoundAgain(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
 		a := &node{"a"}
@@ -133,7 +133,7 @@ func TestPresenceOfANodeThatIsFoundAgain(t *testing.T) {
 	})
 }
 
-// What other nodes are told of this one.
+// The changes that other nodes receive from this one.
 func TestPresenceOutbox(t *testing.T) {
 	var told []presenceChange
 	o := full
@@ -141,7 +141,7 @@ func TestPresenceOutbox(t *testing.T) {
 	inRoom(t, o, func(r theRoom) {
 		tells := func(when string, want ...presenceChange) {
 			t.Helper()
-			r.mu.Lock() // as for outbox
+			r.mu.Lock() // as the caller of outbox does
 			defer r.mu.Unlock()
 			if diff := cmp.Diff(want, told, cmp.AllowUnexported(presenceChange{})); diff != "" {
 				t.Errorf("%s, changes:\n%s", when, diff)
@@ -193,7 +193,7 @@ func TestPresenceOutbox(t *testing.T) {
 	})
 }
 
-// The places of other nodes end with the channel here, and their cost with them.
+// The places of other nodes end with the channel on this node, and so does their cost.
 func TestPresenceOfOtherNodesEndsWithTheChannel(t *testing.T) {
 	all, err := access.ParsePattern("**")
 	if err != nil {
@@ -217,8 +217,8 @@ func TestPresenceOfOtherNodesEndsWithTheChannel(t *testing.T) {
 	}
 }
 
-// cluster is a few nodes, each with a presence of the same channel, and the changes that are under
-// way between them.
+// cluster is a few nodes, each with a presence of the same channel, and the changes that are on
+// their way between them.
 type cluster struct {
 	t      *rapid.T
 	places []*clusterNode
@@ -229,20 +229,20 @@ type clusterNode struct {
 	*node
 	p     *presence
 	views []*presenceView
-	live  map[string]string // the user of each of its sessions that are not lost
+	live  map[string]string // the user of each of its sessions that is not lost
 
 	// By the index of another node:
-	cut   []bool              // nothing gets to the other one
-	known []map[string]string // this node's sessions as the other one knows them
+	cut   []bool              // nothing reaches the other node
+	known []map[string]string // this node's sessions as the other node knows them
 
 	// Guarded by p.mu.
-	own    map[string]string  // the user of each of its sessions, lost ones included
-	queues [][]presenceChange // by the index of another node: changes that it has not had yet
+	own    map[string]string  // the user of each of its sessions, including lost ones
+	queues [][]presenceChange // by the index of another node: changes that the other node has not received yet
 }
 
 const clusterSize = 3
 
-// start starts or restarts a node, which learns at once what the others have.
+// start starts or restarts a node, which learns at once which sessions the others have.
 func (c *cluster) start(i int) {
 	q := new(queue)
 	q.init()
@@ -273,7 +273,7 @@ func (c *cluster) start(i int) {
 	n.views = append(n.views, watchPresence(n.p))
 }
 
-// sync makes node j know all that node i has, as a snapshot does.
+// sync gives node j the whole knowledge of node i, as a snapshot does.
 func (c *cluster) sync(i, j int) {
 	from, to := c.places[i], c.places[j]
 	if i == j || from == nil || to == nil {
@@ -294,7 +294,7 @@ func (c *cluster) sync(i, j int) {
 	from.known[j] = own
 }
 
-// deliver has up to n changes of node i reach node j.
+// deliver delivers up to n changes of node i to node j.
 func (c *cluster) deliver(i, j, n int) {
 	from, to := c.places[i], c.places[j]
 	if i == j || from.cut[j] {
@@ -315,7 +315,7 @@ func (c *cluster) deliver(i, j, n int) {
 	}
 }
 
-// lose cuts what node i says to node j, which gives node i up.
+// lose cuts the connection from node i to node j. Node j treats node i as lost.
 func (c *cluster) lose(i, j int) {
 	if i != j {
 		c.places[i].cut[j] = true
@@ -330,7 +330,8 @@ func (c *cluster) heal(i, j int) {
 	}
 }
 
-// crash ends a node with all its sessions. The others give it up; another starts in its place.
+// crash ends a node with all its sessions. The others lose it, and another node starts in its
+// place.
 func (c *cluster) crash(i int) {
 	old := c.places[i]
 	old.p.close()
@@ -363,8 +364,8 @@ func (c *cluster) leave(how func(p *presence, session, user string)) {
 	}
 }
 
-// check compares what each node shows with the sessions that are live, when nothing is under way
-// and nobody lingers.
+// check compares the state on each node with the live sessions, once nothing is on its way and no
+// session lingers.
 func (c *cluster) check() {
 	want := map[string][]string{}
 	for _, n := range c.places {
@@ -388,8 +389,8 @@ func (c *cluster) check() {
 	}
 }
 
-// watch reads what each watcher was told: each event must apply, and in the end a watcher knows who
-// is there.
+// watch reads the events of each watcher. Each must apply, and in the end a watcher must know the
+// true state.
 func (c *cluster) watch() {
 	for i, n := range c.places {
 		for _, v := range n.views {
@@ -403,8 +404,8 @@ func (c *cluster) watch() {
 	}
 }
 
-// Whatever is late, cut, lost or restarted: once all is delivered and nobody lingers, all nodes
-// show the sessions that are live, and no others.
+// Changes may be late or lost, and nodes may be cut off or restarted. Once everything is delivered
+// and no session lingers, all nodes show exactly the live sessions.
 //
 // clauses 9.4, 9.5, 9.6
 func TestPresenceOfACluster(t *testing.T) {
