@@ -38,8 +38,9 @@ type channel struct {
 	opening chan struct{} // closed and set to nil when open has returned
 
 	// Written by open, immutable after opening is closed.
-	err  error
-	stop func() // nil if open has failed
+	err   error
+	stop  func() // nil if open has failed
+	first life   // the life until the first Reset; a part of the channel, to save an allocation
 
 	// Written with mu held.
 	life  atomic.Pointer[life] // the current life of the log
@@ -60,7 +61,8 @@ type channel struct {
 // newChannel returns a channel that does not follow a log yet.
 func newChannel(name string, q *queue) *channel {
 	ch := &channel{name: name, queue: q}
-	ch.life.Store(&life{ch: ch})
+	ch.first.ch = ch
+	ch.life.Store(&ch.first)
 	return ch
 }
 
@@ -82,12 +84,12 @@ func (ch *channel) open(h *Hub) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	ch.stop, ch.err = stop, nil
-	if ch.life.Load().epoch != 0 {
+	if ch.life.Load() != &ch.first {
 		return // the engine has already reset the log; that is after head
 	}
 	// There are no subscriptions yet. Publications delivered meanwhile are after head.
 	ch.floor = max(ch.floor, head.Offset)
-	ch.life.Store(&life{ch, head.Epoch, head.Offset})
+	ch.first.epoch, ch.first.from = head.Epoch, head.Offset
 	ch.head.Store(ch.floor)
 }
 
