@@ -396,7 +396,8 @@ func TestJoinWritesOnce(t *testing.T) {
 			{"an empty log", []boreas.Join{{Channel: "quiet", Last: 3}}, nil, nil},
 			{
 				"several channels",
-				[]boreas.Join{{Channel: "news", Last: 1}, {Channel: "quiet"}, {Channel: "sport", Last: 1}}, nil,
+				[]boreas.Join{{Channel: "news", Last: 1}, {Channel: "quiet"}, {Channel: "sport", Last: 1}},
+				nil,
 				[]string{"news 5 5", "sport 2 7"},
 			},
 			{
