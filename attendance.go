@@ -135,9 +135,8 @@ func (u *attendee) found(pl *place) {
 	pl.nextAway = nil
 }
 
-// renew replaces the place of a lost session that was found again with a new one at the same
-// position. presence.away still has the old place. That one is given up, so nothing happens at the
-// end of its time.
+// renew gives a lost session that was found again a new place, at the position of its old one. The
+// old place is given up: presence.away still has it, but nothing happens when its linger time is over.
 func (a *attendance) renew(lost *place) {
 	u := lost.user
 	u.found(lost)

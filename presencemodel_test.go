@@ -359,7 +359,8 @@ func (m *presenceMachine) check() {
 	}
 }
 
-// mayCount returns whether the channel must be counted, if it is counted now or not.
+// mayCount reports whether the channel must be counted. Where both are correct, it returns is, the
+// current state.
 func (m *presenceMachine) mayCount(is bool) bool {
 	switch n := len(m.n.users()); {
 	case m.p.options.mode == PresenceCount || n > m.max:

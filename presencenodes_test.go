@@ -439,7 +439,7 @@ func TestPresenceOfACluster(t *testing.T) {
 				actions[rapid.SampledFrom(kinds).Draw(rt, "action")]()
 				c.watch()
 			}
-			for range 2 { // the end of what lingers is delivered too
+			for range 2 { // the second round delivers the ends of lingering sessions
 				for i := range c.places {
 					for j := range c.places {
 						c.heal(i, j)

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestWatchingDuringEnters has many come and go at once, while others begin to watch, or
-// begin again. Every event must apply to what its watcher knows.
+// TestWatchingDuringEnters has many sessions enter and leave at the same time, while watchers start
+// or resync. Every event must apply to its watcher's state.
 //
 // clause 9.4
 func TestWatchingDuringEnters(t *testing.T) {
@@ -76,8 +76,8 @@ func TestWatchingDuringEnters(t *testing.T) {
 	})
 }
 
-// TestWatchIsOneStep stops a watch where it adds its subscription: whoever enters must
-// wait until that is done, or the watcher would miss it.
+// TestWatchIsOneStep blocks a watch where it adds its subscription. A session that enters must wait
+// until the watch is complete, because the watcher would miss it otherwise.
 //
 // clause 9.4
 func TestWatchIsOneStep(t *testing.T) {
@@ -88,7 +88,7 @@ func TestWatchIsOneStep(t *testing.T) {
 		watchPresence(p)
 		close(done)
 	}()
-	held := 0 // times in a row that mu was
+	held := 0 // number of consecutive attempts that found mu locked
 	for tries := 0; held < 1000 && tries < 1_000_000; tries++ {
 		held++
 		if p.mu.TryLock() {
@@ -100,6 +100,6 @@ func TestWatchIsOneStep(t *testing.T) {
 	p.events.mu.Unlock()
 	<-done
 	if held < 1000 {
-		t.Error("somebody could have entered between the snapshot and the first event")
+		t.Error("a session could have entered between the snapshot and the first event")
 	}
 }

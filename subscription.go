@@ -21,12 +21,12 @@ type subscription struct {
 	index uint8 // in group.subs, below groupSize; guarded by group.mu
 
 	// Guarded by Session.mu.
-	publishing uint16 // publications of the session, not wanted back, that are under way
-	own        uint32 // distance from born to the newest such publication that is no longer under way
+	publishing uint16 // number of the session's publications under way that it does not want back
+	own        uint32 // distance from born to the newest of these that is no longer under way
 	born       uint64 // head of the channel when added; up to there, publications that it does not want back are delivered, too
 }
 
-// newSubscription returns a subscription of the session to the channel, which does not have it yet.
+// newSubscription returns a subscription of the session to the channel, for channel.add.
 func newSubscription(s *Session, ch *channel) *subscription {
 	sub := &subscription{session: s}
 	sub.life.Store(ch.life.Load())

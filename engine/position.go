@@ -13,8 +13,8 @@ type Position struct {
 	// Epoch identifies an uninterrupted part of the log. Only the zero Position has 0.
 	Epoch uint64
 
-	// Offset is the offset of the last publication before this place, or any greater offset below
-	// that of the next publication.
+	// Offset is the offset of the last publication before this place. A greater offset that is
+	// below the next publication's is the same place.
 	Offset uint64
 }
 

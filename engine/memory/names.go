@@ -25,8 +25,8 @@ func (k *keptNames) set(name string, kept bool) {
 	}
 }
 
-// first appends names to dst: the first ones after the name given that the page wants, up to the
-// page's limit.
+// first appends to dst the first names after the name given that the page wants, at most the page's
+// limit.
 func (k *keptNames) first(dst []string, p *listing.NamePage, after string) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
