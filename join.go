@@ -173,7 +173,7 @@ func (s *Session) upToDate() bool {
 	return sub == nil && len(s.out) == 0 && s.cut == nil && !s.hub.queue.reset.Load()
 }
 
-// caughtUp reports whether everything that the log had has been written.
+// caughtUp reports whether the session has been written everything that prepare found in the log.
 func (e *entry) caughtUp() bool {
 	if e.head.IsZero() {
 		return false
