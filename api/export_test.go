@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -9,9 +10,9 @@ import (
 // OpenAPIDocument is the content of /openapi.json.
 var OpenAPIDocument = openAPIDocument
 
-func allRoutes() *routes {
+var allRoutes = sync.OnceValue(func() *routes {
 	return (&service{options: Options{Debug: true, Registry: prometheus.NewRegistry()}}).routes()
-}
+})
 
 // Patterns returns the patterns of all possible routes.
 func Patterns() []string {
