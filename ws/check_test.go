@@ -27,7 +27,7 @@ var checkErrors = map[string]struct {
 	"wrapped":         {err: fmt.Errorf("ann: %w", fault.InvalidToken.With("no such user")), status: 401, code: "invalid_token", told: "Ann: no such user."},
 	"a public error":  {err: access.ErrTokenExpired, status: 401, code: "token_expired", told: "The token has expired."},
 	"any other error": {err: errors.New("db: connection refused"), status: 500, code: "internal", told: fault.Internal.Summary, log: "db: connection refused"},
-	"no error either": {status: 500, code: "internal", told: fault.Internal.Summary, log: "Check returned neither a grant nor an error"},
+	"no error either": {status: 500, code: "internal", told: fault.Internal.Summary, log: "the function Check returned neither a grant nor an error"},
 }
 
 func TestErrorsOfCheck(t *testing.T) {

@@ -90,7 +90,7 @@ func (c *Checker) Grant(shown access.Credentials) (*access.Grant, error) {
 	shown.Costs = func(wait func(func())) (leave func(), err error) { return c.Limits.Check(shown.Address, wait) }
 	g, err := c.Check(shown)
 	if g == nil && err == nil {
-		return nil, errors.New("Check returned neither a grant nor an error")
+		return nil, errors.New("the function Check returned neither a grant nor an error")
 	}
 	if fault.Of(err) == fault.InvalidToken { // an expired token or an unreachable backend does not count
 		if wait := c.Limits.Failed(shown.Address); wait != nil {
