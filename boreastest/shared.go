@@ -2,6 +2,7 @@ package boreastest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -68,7 +69,8 @@ func (e *Shared) Lose(head uint64, reason error) {
 	defer e.mu.Unlock()
 	e.epoch++
 	e.head = head
-	for _, l := range e.channels {
+	for _, name := range slices.Sorted(maps.Keys(e.channels)) {
+		l := e.channels[name]
 		l.pubs, l.keys = nil, make(map[string]*engine.Publication)
 		for _, f := range l.followers {
 			f.Reset(e.position(head), reason)
