@@ -212,7 +212,7 @@ func TestAuthorityThatCannotValidate(t *testing.T) {
 	nobody.Close()
 	logged := newLines()
 	s := start(t, a.URL+wfe.DirectoryPath, a.caFile(t), t.TempDir(), logged)
-	line := logged.waitFor(t, "there is no certificate for the name")
+	line := logged.waitFor(t, "the authority gave no certificate for the name")
 	stop(t, s)
 	for _, words := range []string{"level=ERROR", "name=" + domain, "on port 443", "no viable challenge"} {
 		if !strings.Contains(line, words) {
@@ -227,7 +227,7 @@ func TestDirectoryThatIsNotThere(t *testing.T) {
 	gone.Close()
 	logged := newLines()
 	s := start(t, gone.URL+"/dir", "", t.TempDir(), logged)
-	line := logged.waitFor(t, "there is no certificate for the name")
+	line := logged.waitFor(t, "the authority gave no certificate for the name")
 	_, err := handshake(s, domain, nil)
 	stop(t, s)
 	if err == nil {
