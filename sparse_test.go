@@ -15,7 +15,7 @@ import (
 )
 
 // sparseEnv makes inWorld use a sparse engine instead of the engine in memory.
-const sparseEnv = "BOREAS_TEST_SPARSE_OFFSETS"
+const sparseEnv = "TEST_SPARSE_OFFSETS"
 
 var sparseSuite = os.Getenv(sparseEnv) != ""
 

@@ -103,7 +103,7 @@ func TestOpenAPIParametersAreThoseOfTheRoutes(t *testing.T) {
 
 // record records a response for package openapitest, if that package runs this test.
 func record(t testing.TB, req *http.Request, status int, contentType string, body []byte) {
-	name, route := os.Getenv("BOREAS_TEST_EXCHANGES"), api.PatternOf(req)
+	name, route := os.Getenv("TEST_EXCHANGES"), api.PatternOf(req)
 	if name == "" || route == "" {
 		return
 	}

@@ -59,7 +59,7 @@ step vet
 checks=$!
 renice -n 10 -p "$checks" >/dev/null 2>&1 || true # its children inherit it
 
-export BOREAS_TEST_EXCHANGES=$dir/exchanges # package api writes it, openapi-check reads it
+export TEST_EXCHANGES=$dir/exchanges # package api writes it, openapi-check reads it
 failed=
 step race || failed=1
 wait "$checks" || failed=1

@@ -57,13 +57,13 @@ type exchange struct {
 // names it, because it has run those tests already.
 func exchangesFile(t *testing.T) string {
 	t.Helper()
-	if file := os.Getenv("BOREAS_TEST_EXCHANGES"); file != "" {
+	if file := os.Getenv("TEST_EXCHANGES"); file != "" {
 		return file
 	}
 	file := filepath.Join(t.TempDir(), "exchanges")
 	run := exec.Command("go", "test", "-count=1", "./api")
 	run.Dir = "../.."
-	run.Env = append(run.Environ(), "BOREAS_TEST_EXCHANGES="+file)
+	run.Env = append(run.Environ(), "TEST_EXCHANGES="+file)
 	if output, err := run.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
