@@ -74,10 +74,11 @@ func (b *batch) add(f Format, l *life, owner *subscription, pubs []*engine.Publi
 	return true
 }
 
-// addPending appends the publications after the offset: for the owner alone, or for all
-// subscriptions with that cursor if owner is nil. Lagging means that the channel's window no longer
-// reaches back to the offset.
-func (b *batch) addPending(f Format, l *life, at uint64, owner *subscription) (whole, lagging bool) {
+// addPending appends the publications after the subscription's cursor: for the owner alone, or for
+// all subscriptions with that cursor if owner is nil. Lagging means that the channel's window no
+// longer reaches back to the cursor.
+func (b *batch) addPending(f Format, sub, owner *subscription) (whole, lagging bool) {
+	l, at := sub.life.Load(), sub.cursor.Load()
 	for {
 		pubs, ok := l.ch.pending(b.pubs[:0], l, at, maxWrite)
 		b.pubs = pubs
@@ -103,7 +104,7 @@ func (b *batch) share(f Format, sub *subscription) (lagging bool) {
 		return false
 	}
 	b.begin(f, nil, nil)
-	_, lagging = b.addPending(f, want.life, want.from, nil)
+	_, lagging = b.addPending(f, sub, nil)
 	if !lagging {
 		b.stretch = want
 	}

@@ -100,7 +100,7 @@ func (s *Session) gather(b *batch, f Format) (lagging bool) {
 		if sub.cursor.Load() == sub.channel().head.Load() {
 			continue
 		}
-		whole, lag := b.addPending(f, sub.life.Load(), sub.cursor.Load(), sub)
+		whole, lag := b.addPending(f, sub, sub)
 		lagging = lagging || lag
 		if !whole {
 			// The next batch begins with another channel, so that a busy channel does not block the

@@ -185,28 +185,11 @@ func (e *entry) caughtUp() bool {
 	return e.sub.cursor.Load() == at
 }
 
-// addTo appends the publications that were read, and those in the channel's window after them, until
-// the batch is full. It returns false if it left any out.
-func (e *entry) addTo(b *batch, f Format) bool {
-	l := e.sub.life.Load()
-	if !b.add(f, l, e.sub, e.pubs) {
-		return false
-	}
-	at := max(e.sub.cursor.Load(), e.head.Offset) // the log has nothing between pubs and head
-	if n := len(e.pubs); n > 0 {
-		at = max(at, e.pubs[n-1].Offset)
-	}
-	whole, _ := b.addPending(f, l, at, e.sub)
-	return whole
-}
-
-// writeRead writes the answer, the publications that prepare has read, and those that came since,
-// in one write. So a promise to recover is mostly kept at once, before the log can move on. Later
-// writes deliver the rest. The outcome is flushIdle if it has written nothing, because nothing was
-// read, or because the answer alone is as large as a write may be. The caller holds mu.
+// writeRead writes the answer and the publications that prepare has read, in one write. So a
+// promise to recover is mostly kept at once, before the log can move on. Later writes deliver the
+// rest. The outcome is flushIdle if it has written nothing. The caller holds mu.
 func (s *Session) writeRead(entries []entry) outcome {
-	read := func(e entry) bool { return e.sub != nil && len(e.pubs) > 0 }
-	if s.catchingUp || s.cut == nil && len(s.out) > maxWrite || !slices.ContainsFunc(entries, read) {
+	if s.catchingUp {
 		return flushIdle
 	}
 	b, t := getBatch(), tally{}
@@ -214,7 +197,7 @@ func (s *Session) writeRead(entries []entry) outcome {
 	f := s.batchFormat()
 	b.begin(f, s.cut, s.out)
 	for _, e := range entries {
-		if e.sub != nil && !e.addTo(b, f) {
+		if e.sub != nil && !b.add(f, e.life, e.sub, e.pubs) {
 			break
 		}
 	}
