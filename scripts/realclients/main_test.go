@@ -1,13 +1,57 @@
 package realclients
 
 import (
+	"flag"
+	"fmt"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
-// TestMain builds the server as its users do, whatever flags these tests were built with: under the
-// race detector the log and the banner come in another order than on the pages.
+// needed are the programs that the tests run, besides the go command.
+var needed = []string{"curl", "wsdump", "node", "python3", "nginx", "chromium"}
+
+// modules are the npm packages that setup installs.
+var modules = []string{
+	"node_modules/ws/package.json",
+	"node_modules/eventsource/package.json",
+	"node_modules/playwright-core/package.json",
+	"../../js/node_modules/ws/package.json",
+	"../../js/node_modules/typescript/package.json",
+}
+
 func TestMain(m *testing.M) {
+	// The server is built as its users build it: under the race detector the log and the banner come
+	// in another order than on the pages.
 	os.Unsetenv("GOFLAGS")
-	os.Exit(m.Run())
+	flag.Parse()
+	if lacks := missing(); len(lacks) > 0 {
+		fmt.Printf("realclients: missing: %s; `make setup` installs them\n", strings.Join(lacks, ", "))
+		if os.Getenv("TEST_REAL_CLIENTS") != "" {
+			os.Exit(1)
+		}
+		fmt.Println("realclients: left out")
+		if err := flag.Set("test.run", "^$"); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func missing() []string {
+	var lacks []string
+	for _, program := range needed {
+		if _, err := exec.LookPath(program); err != nil {
+			lacks = append(lacks, program)
+		}
+	}
+	for _, module := range modules {
+		if _, err := os.Stat(module); err != nil {
+			lacks = append(lacks, module)
+		}
+	}
+	return lacks
 }
