@@ -120,7 +120,11 @@ func (j *judge) join(e Event) {
 		}
 	}
 	if e.Resumed && j.joined && j.known {
-		// The stream continues at its last position, whatever the client claims.
+		// The stream continues at its last position, whatever the client claims. A client may have
+		// received messages there that it published and did not want back, and dropped them.
+		for told && j.next < at && j.unwanted(j.next) {
+			j.next++
+		}
 		if told && at != j.next {
 			j.finding("wrong resume", "it went on %d messages away from where the stream was", at-j.next)
 		}
@@ -195,10 +199,16 @@ func (j *judge) before(m Message) bool {
 	return false
 }
 
+// unwanted reports whether the subscriber need not receive the entry.
+func (j *judge) unwanted(i int) bool {
+	e := j.track.entries[i]
+	return e.except != "" && e.except == j.stream.Subscriber
+}
+
 // lose moves next to the given place, and reports all skipped entries as lost.
 func (j *judge) lose(to int) {
 	for ; j.next < to; j.next++ {
-		if e := j.track.entries[j.next]; e.except == "" || e.except != j.stream.Subscriber {
+		if e := j.track.entries[j.next]; !j.unwanted(j.next) {
 			j.finding("lost", "%v, at offset %d of life %d", e.message, e.offset, e.life)
 		}
 	}

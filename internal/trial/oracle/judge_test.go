@@ -181,6 +181,10 @@ func TestJudgeStreams(t *testing.T) {
 		"its own, left out":  {"1:1=1 1:2=2!me 1:5=3", "join 1:0,got 1,got 3,settled", found{Delivered: 2}},
 		"its own, delivered": {"1:1=1 1:2=2!me 1:5=3", "join 1:0,got 1,got 2,got 3,settled", found{Delivered: 3}},
 		"another's own":      {"1:1=1 1:2=2!you 1:5=3", "join 1:0,got 1,got 3,settled", found{Delivered: 2, Kinds: "lost"}},
+
+		"resumed after its own":   {"1:1=1 1:2=2!me 1:5=3", "join 1:0,got 1,lost,resume 1:2,got 3,settled", found{Delivered: 2}},
+		"resumed after another's": {"1:1=1 1:2=2!you 1:5=3", "join 1:0,got 1,lost,resume 1:2,got 3,settled", found{Delivered: 2, Kinds: "wrong resume, lost"}},
+		"resumed after one more":  {"1:1=1 1:2=2!me 1:5=3", "join 1:0,got 1,lost,resume 1:5,settled", found{Delivered: 1, Kinds: "wrong resume, lost"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := oracle.History{Log: logOf(t, test.log), Streams: []*oracle.Stream{streamOf(t, "me", test.stream)}}
