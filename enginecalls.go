@@ -3,6 +3,7 @@ package boreas
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/boreas-pubsub/boreas/engine"
 )
@@ -40,6 +41,9 @@ func (h *Hub) callPublishMany(ctx context.Context, c caller, items []engine.Item
 		return results
 	}
 	got, err := h.callBatcher(ctx, c, b, items)
+	if err == nil && len(got) != len(items) {
+		err = fmt.Errorf("boreas: the engine returned %d results for %d messages; any of them may have been published", len(got), len(items))
+	}
 	for i := range results {
 		if err != nil {
 			results[i].Err = err

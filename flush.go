@@ -29,7 +29,7 @@ func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 	if s.cut == nil && len(s.out) > maxWrite {
 		return s.writeOwn(t)
 	}
-	if s.hub.queue.reset.Load() && !s.renew() {
+	if s.hub.queue.resets.Load() != 0 && !s.renew() {
 		return flushReset, nil
 	}
 	sub, several := s.behind()

@@ -170,7 +170,7 @@ func (s *Session) answer(entries []entry, appendTo func(dst []byte) []byte) {
 // written. The caller holds mu.
 func (s *Session) upToDate() bool {
 	sub, _ := s.behind()
-	return sub == nil && len(s.out) == 0 && s.cut == nil && !s.hub.queue.reset.Load()
+	return sub == nil && len(s.out) == 0 && s.cut == nil && s.hub.queue.resets.Load() == 0
 }
 
 // caughtUp reports whether the session has been written everything that prepare found in the log.

@@ -2,8 +2,10 @@ package boreas
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
 // life is a part of a channel's log, within which offsets can be compared. It begins when the hub
@@ -23,7 +25,7 @@ func (l *life) at(offset uint64) engine.Position {
 // Reset implements [engine.Follower]. It makes every group dirty, because a session moves to the
 // new life when it is visited: see [Session.renew].
 func (ch *channel) Reset(head engine.Position, reason error) {
-	slog.Warn("the engine has reset a channel's log: its subscribers get a gap", "channel", ch.name, "position", head.String(), "reason", reason)
+	ch.queue.logReset(ch.name, head, reason)
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	ch.window, ch.bytes = nil, 0
@@ -31,11 +33,25 @@ func (ch *channel) Reset(head engine.Position, reason error) {
 	for _, g := range ch.groups {
 		g.swept = head.Offset
 	}
-	ch.queue.reset.Store(true)
 	// The head first: a sweeper that sees both sees the life, and visits every member.
 	ch.head.Store(head.Offset)
 	ch.life.Store(&life{ch, head.Epoch, head.Offset})
 	ch.markDirty()
+}
+
+// resetLogPause is the time between two log lines about resets: an engine that has lost its store
+// resets each channel.
+const resetLogPause = clock.Mono(time.Second)
+
+// logReset counts a reset of a channel's log, and logs it unless another one was logged just before.
+func (q *queue) logReset(channel string, head engine.Position, reason error) {
+	resets := q.resets.Add(1)
+	now, last := int64(clock.Now()), q.resetLogged.Load()
+	if last != 0 && now-last < int64(resetLogPause) || !q.resetLogged.CompareAndSwap(last, now) {
+		return
+	}
+	slog.Warn("the engine has reset a channel's log: its subscribers get a gap",
+		"channel", channel, "position", head.String(), "reason", reason, "resets", resets)
 }
 
 // stale returns a subscription that belongs to an earlier life of its channel's log, or nil. The

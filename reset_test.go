@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -425,5 +426,48 @@ func TestResetWhileWriting(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// forgetful is a batcher that returns a result too few.
+type forgetful struct{ batcher }
+
+func (e *forgetful) PublishMany(ctx context.Context, items []engine.Item) []engine.Result {
+	return e.batcher.PublishMany(ctx, items)[1:]
+}
+
+// An engine that returns too few results fails all messages of the call: it is not known to which
+// message a result belongs.
+func TestPublishManyWithTooFewResults(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		e := &forgetful{batcher{Engine: boreastest.NewShared(0)}}
+		defer e.Close()
+		hub := boreas.New(boreas.Options{Engine: e})
+		defer hub.Shutdown(context.Background(), 0)
+		item := engine.Item{Channel: "news", Message: engine.Message{Data: []byte("1")}}
+		for i, r := range hub.PublishMany(context.Background(), []engine.Item{item, item}) {
+			if r.Err == nil || !strings.Contains(r.Err.Error(), "1 results for 2 messages") {
+				t.Errorf("result %d: %v", i, r.Err)
+			}
+		}
+	})
+}
+
+// An engine that resets all its channels is logged once per second, and not once per channel.
+func TestResetsAreLoggedOncePerSecond(t *testing.T) {
+	var log strings.Builder
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+	inShared(t, func(w world, e *boreastest.Shared) {
+		w.announced("a", "b", "c")
+		e.Lose(0, errLost)
+		w.pass(2 * time.Second)
+		e.Lose(0, errLost)
+		w.settle()
+	})
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], "channel=a") || !strings.HasSuffix(lines[0], "resets=1") || !strings.HasSuffix(lines[1], "resets=4") {
+		t.Errorf("logged:\n%s", log.String())
 	}
 }

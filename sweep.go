@@ -99,7 +99,8 @@ type queue struct {
 	first, last *group
 	closed      bool
 
-	reset atomic.Bool // whether the engine has reset any channel's log so far: see [Session.renew]
+	resets      atomic.Int64 // of channels' logs so far: see [Session.renew]
+	resetLogged atomic.Int64 // when one was logged last, by clock.Now; 0 if none was
 }
 
 func (q *queue) init() { q.ready.L = &q.mu }
