@@ -45,6 +45,7 @@ var notSparse = []string{
 	"TestBlockedReaderMissesNothing", "TestBusyChannelDoesNotDelayOthers", "TestEveryLineUnderStress",
 	"TestLastInOneJoin",
 	"TestMadeUpNames", "TestJoinedChannelsAreBounded", "TestSubscriptionsByName", "TestChannelBytesMatchesMemory", "TestMemoryLimitsHold",
+	"TestPartlyWrittenPublicationIsNotCopied", "TestResetsAtRandom",
 }
 
 // sparseStep is the distance between offsets in the sparse suite.

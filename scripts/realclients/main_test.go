@@ -24,9 +24,10 @@ var modules = []string{
 }
 
 func TestMain(m *testing.M) {
-	// The server is built as its users build it: under the race detector the log and the banner come
-	// in another order than on the pages.
+	// The server is built as its users build it, without cgo: under the race detector the log and the
+	// banner come in another order than on the pages.
 	os.Unsetenv("GOFLAGS")
+	os.Setenv("CGO_ENABLED", "0")
 	flag.Parse()
 	if lacks := missing(); len(lacks) > 0 {
 		fmt.Printf("realclients: missing: %s; `make setup` installs them\n", strings.Join(lacks, ", "))
