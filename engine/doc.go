@@ -3,8 +3,10 @@
 // An [Engine] keeps a log of publications for each channel, and delivers new publications to the
 // hub of this process. Package memory below it is the engine that keeps everything in memory. An
 // engine may have optional abilities, which the hub finds by type assertion: [Batcher],
-// [Immediate], [Readier], [Lister] and [Stater].
+// [Immediate], [Peeker], [Punctual], [Readier], [Lister] and [Stater].
 //
 // The comment of [Engine] has the rules of the contract. Test a new engine with
-// [github.com/boreas-pubsub/boreas/boreastest.TestEngine].
+// [github.com/boreas-pubsub/boreas/boreastest.TestEngine], one with a disk also with
+// [github.com/boreas-pubsub/boreas/boreastest.TestDurableEngine], and one whose store several
+// processes use also with [github.com/boreas-pubsub/boreas/boreastest.TestSharedEngine].
 package engine

@@ -20,7 +20,7 @@ type Publication struct {
 	Data []byte
 
 	// Sender is the number of the session that published the message and does not want it back, or
-	// 0.
+	// 0. It is also 0 if that session belongs to another node, whose sessions have the same numbers.
 	Sender uint64
 }
 
@@ -58,7 +58,8 @@ type History struct {
 	// Publications are the publications after the requested position, oldest first.
 	Publications []*Publication
 
-	// More reports whether the [Limit] left out publications that come after the returned ones.
+	// More reports whether the [Limit] left out publications that come after the returned ones, or,
+	// with [Limit.Before], publications that come before them.
 	More bool
 
 	// Floor is the position after which the log is complete: a reader at Floor or later has missed
@@ -67,7 +68,8 @@ type History struct {
 
 	// Head is the position of the newest publication, or the start of the log if there never was
 	// one. An engine whose channels share one sequence may return a later position, if no
-	// publication is in between. Unless More is set, Read returns every publication up to Head.
+	// publication is in between. Unless More or [Limit.Before] is set, Read returns every
+	// publication up to Head.
 	Head Position
 }
 
@@ -82,6 +84,12 @@ type Limit struct {
 	// publication that reaches the limit is returned whole, so a read returns at least one
 	// publication if there is one. 0 means no limit.
 	Bytes int
+
+	// Before, if not 0, turns the read around: it returns the newest publications before this
+	// offset and after the position, at most Messages, and ends once they have Bytes. They are still
+	// in order, oldest first. [math.MaxUint64] stands for the newest publications of all; another
+	// offset must not be after the head. Messages must not be negative then.
+	Before uint64
 }
 
 // A Follower receives the publications of one channel from [Engine.Follow]. The engine calls its
@@ -104,7 +112,7 @@ var (
 	// ErrUnknownEpoch means that the position belongs to another epoch of the log.
 	ErrUnknownEpoch = errors.New("boreas: position belongs to an earlier log of the channel")
 
-	// ErrAhead means that the position is after the newest publication.
+	// ErrAhead means that the position, or [Limit.Before], is after the newest publication.
 	ErrAhead = errors.New("boreas: position is ahead of the channel's log")
 )
 
@@ -115,7 +123,20 @@ var (
 
 	// ErrTooManyKeys means that the engine cannot remember more keys for now.
 	ErrTooManyKeys = errors.New("boreas: too many idempotency keys at once")
+
+	// ErrStorageFull means that there is no room for the message. It was not published. A later
+	// attempt may succeed.
+	ErrStorageFull = errors.New("boreas: the disk is full")
 )
+
+// ErrStorageFailed means that the store could not write or read. After a failure to write, the
+// message may or may not have been kept, and the engine accepts no publications until it is opened
+// again. After a failure to read, publications that are kept cannot be returned.
+var ErrStorageFailed = errors.New("boreas: the disk has failed")
+
+// ErrUnavailable means that the store cannot be reached now. The message may or may not have been
+// published: sending it again with the same key is safe. A later attempt may succeed.
+var ErrUnavailable = errors.New("boreas: the store cannot be reached now")
 
 // ErrClosed means that the engine, or the hub that uses it, has been closed.
 var ErrClosed = errors.New("boreas: closed")
@@ -130,8 +151,9 @@ const MaxKey = 128
 //   - Order. Each channel is a log. Offsets increase in the order of publishing, and Follow and
 //     Read return publications in that order.
 //   - Acknowledgement. When Publish returns without an error, the publication is kept as the engine
-//     promises (in memory, on disk, on a quorum). It may reach followers before or after that. When
-//     Publish fails, the publication may or may not have been kept.
+//     promises (in memory, on disk, on a quorum). It may reach followers before that only if it
+//     cannot get lost any more: its position may be known to clients then, and must never belong to
+//     another message. When Publish fails, the publication may or may not have been kept.
 //   - Keys. For a time that the engine chooses, a message with the key of an earlier one on the
 //     same channel is not published again: Publish returns the position of the earlier message, or
 //     ErrKeyReused if the data differ. An engine that cannot remember more keys refuses a message

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -195,7 +196,10 @@ func (d *model) read(name string, l *modelLog) {
 	case 4:
 		since = engine.Position{Epoch: epoch + 1, Offset: l.head}
 	}
-	limit := rapid.SampledFrom([]int{1000, -1000, 0, 1, 2, 3, -1, -2, -3}).Draw(d.T, "limit")
+	limit := engine.Limit{Messages: rapid.SampledFrom([]int{1000, -1000, 0, 1, 2, 3, -1, -2, -3}).Draw(d.T, "limit")}
+	if limit.Messages >= 0 {
+		limit.Before = rapid.SampledFrom([]uint64{0, 0, 0, math.MaxUint64, 1, l.floor, l.head, l.head + 1, l.head - min(l.head, 2)}).Draw(d.T, "before")
+	}
 
 	d.agree()
 	var want []modelEntry
@@ -203,23 +207,26 @@ func (d *model) read(name string, l *modelLog) {
 	switch {
 	case since.Epoch > epoch:
 		wantErr = engine.ErrUnknownEpoch
-	case since.Offset > l.head:
+	case since.Offset > l.head, limit.Before > l.head && limit.Before != math.MaxUint64:
 		wantErr = engine.ErrAhead
 	case !since.IsZero() && since.Offset < l.floor:
 		wantErr = engine.ErrExpired
 	default:
 		for _, e := range l.entries {
-			if e.Offset > since.Offset {
+			if e.Offset > since.Offset && (limit.Before == 0 || e.Offset < limit.Before) {
 				want = append(want, modelEntry{Offset: e.Offset, Data: e.Data, Sender: e.Sender})
 			}
 		}
-		if limit >= 0 {
-			want = want[:min(limit, len(want))]
-		} else {
-			want = want[max(len(want)+limit, 0):]
+		switch n := limit.Messages; {
+		case n < 0:
+			want = want[max(len(want)+n, 0):]
+		case limit.Before > 0:
+			want = want[max(len(want)-n, 0):]
+		default:
+			want = want[:min(n, len(want))]
 		}
 	}
-	h, err := d.m.Read(context.Background(), name, since, engine.Limit{Messages: limit})
+	h, err := d.m.Read(context.Background(), name, since, limit)
 	if err != wantErr {
 		d.Fatalf("read %s since %v: %v, want %v", name, since, err, wantErr)
 	}
@@ -233,7 +240,7 @@ func (d *model) read(name string, l *modelLog) {
 	}
 	if len(got)+len(want) > 0 {
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(modelEntry{})); diff != "" {
-			d.Fatalf("read %s since %v, limit %d: %s", name, since, limit, diff)
+			d.Fatalf("read %s since %v, limit %+v: %s", name, since, limit, diff)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package memory
+package channellog
 
 import (
 	"github.com/boreas-pubsub/boreas/engine"
@@ -37,6 +37,13 @@ func (q *pubList) push(p *engine.Publication, at clock.Mono) {
 	}
 	q.all = append(q.all, p)
 	q.at = append(q.at, at)
+}
+
+// pushFront adds publications before the others.
+func (q *pubList) pushFront(pubs []*engine.Publication, at []clock.Mono) {
+	all := make([]*engine.Publication, 0, len(pubs)+q.len())
+	times := make([]clock.Mono, 0, cap(all))
+	q.all, q.at, q.dead = append(append(all, pubs...), q.live()...), append(append(times, at...), q.times()...), 0
 }
 
 // drop removes the n oldest publications.

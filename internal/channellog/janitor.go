@@ -1,4 +1,4 @@
-package memory
+package channellog
 
 import (
 	"context"
@@ -20,8 +20,8 @@ const (
 )
 
 // janitor frees expired data, one shard at a time.
-func (m *Engine) janitor(ctx context.Context) {
-	defer close(m.done)
+func (t *Table) janitor(ctx context.Context) {
+	defer close(t.done)
 	tick := time.NewTicker(janitorPeriod)
 	defer tick.Stop()
 	for i := 0; ; i = (i + 1) % shards {
@@ -29,11 +29,11 @@ func (m *Engine) janitor(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			m.clean(&m.shards[i], clock.Now())
-			m.forgetIdle()
+			t.clean(&t.shards[i], clock.Now())
+			t.forgetIdle()
 			if i == shards-1 {
-				m.evictor.compact()
-				m.idle.compact()
+				t.evictor.compact()
+				t.idle.compact()
 			}
 		}
 	}
@@ -41,16 +41,16 @@ func (m *Engine) janitor(ctx context.Context) {
 
 // clean drops expired publications and keys of a shard, and forgets logs that were not used for
 // logLinger.
-func (m *Engine) clean(s *shard, now clock.Mono) {
+func (t *Table) clean(s *shard, now clock.Mono) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.logs {
 		l.mu.Lock()
-		l.expire(m, now)
-		l.expireKeys(m, now)
-		l.settle(m)
+		l.expire(t, now)
+		l.expireKeys(t, now)
+		l.settle(t)
 		if l.state == logIdle && now.Sub(l.touched) >= logLinger {
-			m.forget(l)
+			t.forget(l) // if the engine postpones it, the next visit tries again
 		}
 		l.mu.Unlock()
 	}
@@ -59,11 +59,17 @@ func (m *Engine) clean(s *shard, now clock.Mono) {
 	}
 }
 
-// forget removes an idle log. The caller holds its lock and the lock of its shard.
-func (m *Engine) forget(l *channelLog) {
-	s, retired := m.place(l.name)
-	*retired = max(*retired, l.head)
+// forget removes an idle log. It returns false if the engine postpones that. The caller holds the
+// log's lock and the lock of its shard.
+func (t *Table) forget(l *Log) bool {
+	if l.store != nil && t.options.MayForget != nil && !t.options.MayForget(l.next) {
+		return false
+	}
+	s, retired := t.place(l.name)
+	start := retired.of(l.store)
+	*start = max(*start, l.next)
 	l.gone = true
 	delete(s.logs, l.name)
-	l.settle(m)
+	l.settle(t)
+	return true
 }

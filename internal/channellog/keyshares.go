@@ -1,4 +1,4 @@
-package memory
+package channellog
 
 import (
 	"fmt"
@@ -44,8 +44,8 @@ type publisherKeys struct {
 }
 
 // take reserves the cost of a key for the publisher, which may be "".
-func (s *keyShares) take(m *Engine, publisher string, cost int64) (*publisherKeys, error) {
-	if s.all.Add(cost) > m.options.Memory/keyShare {
+func (s *keyShares) take(t *Table, publisher string, cost int64) (*publisherKeys, error) {
+	if s.all.Add(cost) > t.options.Memory/keyShare {
 		s.all.Add(-cost)
 		return nil, engine.ErrTooManyKeys
 	}
@@ -54,7 +54,7 @@ func (s *keyShares) take(m *Engine, publisher string, cost int64) (*publisherKey
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, left := s.byName[publisher], m.options.Memory/clientKeyShare-s.clients.Load()-cost
+	p, left := s.byName[publisher], t.options.Memory/clientKeyShare-s.clients.Load()-cost
 	if p == nil {
 		p = &publisherKeys{name: strings.Clone(publisher)} // it may be a substring of a whole request
 		left -= p.cost()
@@ -70,7 +70,7 @@ func (s *keyShares) take(m *Engine, publisher string, cost int64) (*publisherKey
 		s.byName[p.name] = p
 		s.all.Add(p.cost())
 		s.clients.Add(p.cost())
-		m.used.Add(p.cost())
+		t.used.Add(p.cost())
 	}
 	p.bytes += cost
 	s.clients.Add(cost)
@@ -78,7 +78,7 @@ func (s *keyShares) take(m *Engine, publisher string, cost int64) (*publisherKey
 }
 
 // giveBack releases the cost of a key. The publisher p may be nil.
-func (s *keyShares) giveBack(m *Engine, p *publisherKeys, cost int64) {
+func (s *keyShares) giveBack(t *Table, p *publisherKeys, cost int64) {
 	s.all.Add(-cost)
 	if p == nil {
 		return
@@ -90,7 +90,7 @@ func (s *keyShares) giveBack(m *Engine, p *publisherKeys, cost int64) {
 		delete(s.byName, p.name)
 		s.all.Add(-p.cost())
 		s.clients.Add(-p.cost())
-		m.used.Add(-p.cost())
+		t.used.Add(-p.cost())
 	}
 }
 

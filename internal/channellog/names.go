@@ -1,4 +1,4 @@
-package memory
+package channellog
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/listing"
 )
 
-// keptNames has the names of a shard's kept logs in order. Its lock comes after channelLog.mu.
+// keptNames has the names of a shard's kept logs in order. Its lock comes after Log.mu.
 type keptNames struct {
 	mu    sync.Mutex
 	names listing.Index
@@ -44,13 +44,13 @@ func (k *keptNames) first(dst []string, p *listing.NamePage, after string) []str
 // that begin with the prefix and come after the name given, at most limit. Its cost depends on the
 // number of names returned, not on the number of channels. Errors: [engine.ErrClosed], those of
 // ctx.
-func (m *Engine) ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+func (t *Table) ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	page := listing.NewNamePage(prefix, after, limit)
 	var names []string
-	for i := range m.shards {
-		s := &m.shards[i]
+	for i := range t.shards {
+		s := &t.shards[i]
 		for from := after; ; from = names[len(names)-1] {
-			if m.closed.Load() {
+			if t.closed.Load() {
 				return nil, engine.ErrClosed
 			}
 			if err := ctx.Err(); err != nil {
@@ -60,7 +60,7 @@ func (m *Engine) ListChannels(ctx context.Context, prefix, after string, limit i
 				break
 			}
 			for _, name := range names {
-				if page.Wants(name) && m.keeps(s, name) {
+				if page.Wants(name) && t.keeps(s, name) {
 					page.Add(name)
 				}
 			}
@@ -71,7 +71,7 @@ func (m *Engine) ListChannels(ctx context.Context, prefix, after string, limit i
 
 // keeps reports whether the shard's channel has publications. The channel may have lost them
 // just now, or have only keys.
-func (m *Engine) keeps(s *shard, name string) bool {
+func (t *Table) keeps(s *shard, name string) bool {
 	s.mu.RLock()
 	l := s.logs[name]
 	s.mu.RUnlock()
@@ -80,9 +80,7 @@ func (m *Engine) keeps(s *shard, name string) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.expire(m, clock.Now())
-	l.settle(m)
-	return l.pubs.len() > 0
+	l.expire(t, clock.Now())
+	l.settle(t)
+	return l.len() > 0
 }
-
-var _ engine.Lister = (*Engine)(nil)

@@ -1,4 +1,4 @@
-package memory
+package channellog
 
 import "sync"
 
@@ -26,12 +26,12 @@ const (
 
 // settle updates the log's state. It must be called after each change of a field on which the state
 // depends, before mu is released.
-func (l *channelLog) settle(m *Engine) {
+func (l *Log) settle(t *Table) {
 	state := logIdle
 	switch {
 	case l.gone:
 		state = logNew
-	case l.pubs.len() > 0 || l.keys != nil:
+	case l.len() > 0 || l.keys != nil || l.reserved > 0:
 		state = logKept
 	case len(l.followers) > 0:
 		state = logFollowed
@@ -39,50 +39,50 @@ func (l *channelLog) settle(m *Engine) {
 	if state == l.state {
 		return
 	}
-	l.count(m, -1)
+	l.count(t, -1)
 	if (state == logKept) != (l.state == logKept) {
-		s, _ := m.place(l.name)
+		s, _ := t.place(l.name)
 		s.kept.set(l.name, state == logKept)
 	}
 	l.state = state
-	l.count(m, 1)
+	l.count(t, 1)
 	if state == logIdle && !l.queued.idle {
 		l.queued.idle = true
-		m.idle.push(l)
+		t.idle.push(l)
 	}
 }
 
 // count adds n times the log to the totals of its state. The caller holds mu.
-func (l *channelLog) count(m *Engine, n int64) {
+func (l *Log) count(t *Table, n int64) {
 	cost := n * (logOverhead + int64(len(l.name)))
 	switch l.state {
 	case logNew:
 		return
 	case logFollowed:
-		m.followed.Add(n)
+		t.followed.Add(n)
 		return
 	case logIdle:
-		m.idleBytes.Add(cost)
+		t.idleBytes.Add(cost)
 	}
-	m.logs.Add(n)
-	l.addUsed(m, cost)
+	t.logs.Add(n)
+	l.addUsed(t, cost)
 }
 
 // idleLogs is a queue of the idle logs, in the order in which they became idle. It may also contain
 // logs that are no longer idle, so the caller of pop must check. Its lock comes after
-// channelLog.mu.
+// Log.mu.
 type idleLogs struct {
 	mu   sync.Mutex
-	list []*channelLog
+	list []*Log
 }
 
-func (q *idleLogs) push(l *channelLog) {
+func (q *idleLogs) push(l *Log) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.list = append(q.list, l)
 }
 
-func (q *idleLogs) pop() *channelLog {
+func (q *idleLogs) pop() *Log {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.list) == 0 {
@@ -96,22 +96,27 @@ func (q *idleLogs) pop() *channelLog {
 }
 
 // forgetIdle forgets idle logs, longest idle first, while idle logs use more than their share or
-// all logs together are above the ceiling. The caller holds no lock of a shard or log.
-func (m *Engine) forgetIdle() {
-	for m.idleBytes.Load() > m.options.Memory/idleShare || m.idleBytes.Load() > 0 && m.used.Load() > m.options.Memory {
-		l := m.idle.pop()
+// all logs together are above the ceiling. It stops when the engine postpones one, whose turn then
+// comes after the others: the next call finds out whether the engine agrees by then. The caller
+// holds no lock of a shard or log.
+func (t *Table) forgetIdle() {
+	for t.idleBytes.Load() > t.options.Memory/idleShare || t.idleBytes.Load() > 0 && t.used.Load() > t.options.Memory {
+		l := t.idle.pop()
 		if l == nil {
 			return // other goroutines are about to forget them
 		}
-		s, _ := m.place(l.name)
+		s, _ := t.place(l.name)
 		s.mu.Lock()
 		l.mu.Lock()
-		l.queued.idle = false
-		if l.state == logIdle {
-			m.forget(l)
+		postponed := l.state == logIdle && !t.forget(l)
+		if l.queued.idle = postponed; postponed {
+			t.idle.push(l)
 		}
 		l.mu.Unlock()
 		s.mu.Unlock()
+		if postponed {
+			return
+		}
 	}
 }
 
@@ -121,7 +126,7 @@ func (q *idleLogs) compact() {
 	list := q.list
 	q.list = nil
 	q.mu.Unlock()
-	var idle []*channelLog
+	var idle []*Log
 	for _, l := range list {
 		l.mu.Lock()
 		if l.queued.idle = l.state == logIdle; l.queued.idle {

@@ -1,4 +1,4 @@
-package memory
+package channellog
 
 import (
 	"container/heap"
@@ -26,7 +26,7 @@ const clientShare = 2
 // logs that have publications, ordered by the time of each log's oldest publication when the
 // evictor last read it. That time is never later than the real one. So if a log is wrongly first,
 // evict notices that and moves it. A log whose class has changed is in two heaps; the one that
-// channelLog.queued names is valid.
+// Log.queued names is valid.
 type evictor struct {
 	mu   sync.Mutex
 	logs [logClasses]logHeap
@@ -35,7 +35,7 @@ type evictor struct {
 type logHeap []logAge
 
 type logAge struct {
-	log    *channelLog
+	log    *Log
 	oldest clock.Mono
 }
 
@@ -51,19 +51,19 @@ func (h *logHeap) Pop() any {
 	return x
 }
 
-func (e *evictor) add(l *channelLog, c logClass, oldest clock.Mono) {
+func (e *evictor) add(l *Log, c logClass, oldest clock.Mono) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	heap.Push(&e.logs[c], logAge{l, oldest})
 }
 
 // next returns the heap from which to evict next. The caller holds mu.
-func (e *evictor) next(m *Engine) *logHeap {
+func (e *evictor) next(t *Table) *logHeap {
 	backends, clients := &e.logs[classBackends], &e.logs[classClients]
 	switch {
 	case len(*clients) == 0:
 		return backends
-	case len(*backends) == 0 || m.clientBytes.Load() > m.options.Memory/clientShare || (*clients)[0].oldest < (*backends)[0].oldest:
+	case len(*backends) == 0 || t.clientBytes.Load() > t.options.Memory/clientShare || (*clients)[0].oldest < (*backends)[0].oldest:
 		return clients
 	}
 	return backends
@@ -72,11 +72,11 @@ func (e *evictor) next(m *Engine) *logHeap {
 // evict drops the oldest publications until the engine is below its ceiling. It drops those of the
 // channels on which clients publish while these use more than their share, otherwise those of all
 // channels. It may drop a channel's newest publication.
-func (e *evictor) evict(m *Engine) {
+func (e *evictor) evict(t *Table) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for m.used.Load() > m.options.Memory {
-		logs := e.next(m)
+	for t.used.Load() > t.options.Memory {
+		logs := e.next(t)
 		if len(*logs) == 0 {
 			return
 		}
@@ -84,20 +84,20 @@ func (e *evictor) evict(m *Engine) {
 		l := first.log
 		l.mu.Lock()
 		counts := logs == &e.logs[l.queued.evictor]
-		if counts && l.pubs.len() > 0 && l.pubs.times()[0] == first.oldest {
-			l.drop(m, 1, evictedMemory)
+		if counts && l.newest.len() > 0 && l.newest.times()[0] == first.oldest {
+			l.evictOldest(t)
 		}
-		gone := !counts || l.pubs.len() == 0
+		gone := !counts || l.newest.len() == 0
 		if !gone {
-			first.oldest = l.pubs.times()[0]
+			first.oldest = l.newest.times()[0]
 		} else if counts {
 			l.queued.evictor = classNone
 		}
-		l.settle(m)
+		l.settle(t)
 		l.mu.Unlock()
 		if gone {
 			heap.Pop(logs)
-			m.forgetIdle() // cheaper for clients than evicting another publication
+			t.forgetIdle() // cheaper for clients than evicting another publication
 		} else {
 			heap.Fix(logs, 0)
 		}
@@ -115,7 +115,7 @@ func (e *evictor) compact() {
 			a.log.mu.Lock()
 			defer a.log.mu.Unlock()
 			counts := a.log.queued.evictor == logClass(c)
-			if counts && a.log.pubs.len() > 0 {
+			if counts && a.log.newest.len() > 0 {
 				return false
 			}
 			if counts {

@@ -1,7 +1,6 @@
-package memory
+package channellog
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -11,7 +10,7 @@ import (
 )
 
 // The counters for clients and keys return to zero, and no heap contains a log twice.
-func TestMemoryCountersReturnToZero(t *testing.T) {
+func TestCountersReturnToZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New(Options{Memory: 100_000})
 		for i := range 3000 {
@@ -19,7 +18,7 @@ func TestMemoryCountersReturnToZero(t *testing.T) {
 			if i%5 == 0 {
 				msg.Key = fmt.Sprint(i)
 			}
-			if _, err := m.Publish(context.Background(), fmt.Sprint(i*7%50), msg); err != nil && i%5 > 0 {
+			if _, err := m.Publish(fmt.Sprint(i*7%50), msg); err != nil && i%5 > 0 {
 				t.Fatal(err)
 			}
 			if name := twice(m); name != "" {
@@ -48,10 +47,10 @@ func TestMemoryCountersReturnToZero(t *testing.T) {
 }
 
 // twice returns the name of a log that is in a heap twice, or "" if there is none.
-func twice(m *Engine) string {
+func twice(m *Table) string {
 	m.evictor.mu.Lock()
 	defer m.evictor.mu.Unlock()
-	counts := map[*channelLog]bool{}
+	counts := map[*Log]bool{}
 	for c, logs := range m.evictor.logs {
 		for _, a := range logs {
 			a.log.mu.Lock()

@@ -1,10 +1,11 @@
-package memory
+package channellog
 
 import (
 	"slices"
 	"testing"
 
 	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/clock"
 	"pgregory.net/rapid"
 )
 
@@ -15,7 +16,14 @@ func TestPubList(t *testing.T) {
 		var q pubList
 		var want []*engine.Publication
 		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
-			if rapid.Bool().Draw(rt, "push") {
+			if rapid.IntRange(0, 5).Draw(rt, "push to the front") == 0 {
+				front := make([]*engine.Publication, rapid.IntRange(1, 100).Draw(rt, "pushed to the front"))
+				for i := range front {
+					front[i] = new(engine.Publication)
+				}
+				q.pushFront(front, make([]clock.Mono, len(front)))
+				want = append(front, want...)
+			} else if rapid.Bool().Draw(rt, "push") {
 				for range rapid.IntRange(1, 100).Draw(rt, "pushed") {
 					p := new(engine.Publication)
 					q.push(p, 0)
