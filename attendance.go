@@ -10,6 +10,7 @@ type attendance struct {
 	places  map[string]*place // by the session's ID
 	change  uint64            // counts the changes of the result of members
 	room    *channelRoom      // counts the cost; may be nil
+	others  int               // number of places of other nodes
 	idBytes int               // total length of the IDs of all sessions
 }
 
@@ -36,6 +37,7 @@ type place struct {
 	nextAway *place
 	entered  int32 // how often the session has entered, minus how often it has left
 	lost     bool
+	round    uint32 // the snapshot of the node that had the session last
 }
 
 func newAttendance(room *channelRoom) attendance {
@@ -61,6 +63,10 @@ func (a *attendance) leaving(session, user string) *place {
 func (a *attendance) add(n *node, session string, u *attendee) *place {
 	a.change++
 	pl := &place{session: session, node: n, user: u, prev: u.newest, entered: 1}
+	if n != nil {
+		pl.round = n.round.Load()
+		a.others++
+	}
 	a.places[session] = pl
 	a.idBytes += len(session)
 	a.room.add(memberCost)
@@ -78,6 +84,9 @@ func (a *attendance) add(n *node, session string, u *attendee) *place {
 // remove gives up the place. It reports whether it was the user's last place.
 func (a *attendance) remove(pl *place) (last bool) {
 	a.change++
+	if pl.node != nil {
+		a.others--
+	}
 	u := pl.user
 	u.found(pl)
 	if pl.prev == nil {
@@ -140,7 +149,7 @@ func (u *attendee) found(pl *place) {
 func (a *attendance) renew(lost *place) {
 	u := lost.user
 	u.found(lost)
-	pl := &place{session: lost.session, node: lost.node, user: u, prev: lost.prev, next: lost.next, entered: 1}
+	pl := &place{session: lost.session, node: lost.node, user: u, prev: lost.prev, next: lost.next, entered: 1, round: lost.node.round.Load()}
 	a.places[pl.session] = pl
 	if pl.prev == nil {
 		u.oldest = pl

@@ -6,6 +6,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/tail"
 )
 
 // This file sets a session's grant and checks whether the grant is still valid.
@@ -77,6 +78,7 @@ func (s *Session) become(g *access.Grant, meant func(now *access.Grant) bool) er
 		return err
 	}
 	s.setExpiry(newExpiry(g.Expires, now))
+	s.tell(tail.Event{Kind: tail.Authenticated})
 	if before == "" {
 		return nil
 	}

@@ -59,11 +59,7 @@ func ends(c *boreastest.Conn) string {
 
 // TestGrantVerbs tries every action of a session, on an allowed channel and on another one.
 func TestGrantVerbs(t *testing.T) {
-	pattern, err := access.ParsePattern("**")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rules := new(boreas.Rules).Add(pattern, boreas.Rule{ClientPublish: true, Presence: boreas.PresenceFull})
+	rules := new(boreas.Rules).Add(boreastest.Pattern("**"), boreas.Rule{ClientPublish: true, Presence: boreas.PresenceFull})
 	inWorld(t, boreas.Options{Rules: rules}, func(w world) {
 		for verb := access.VerbJoin; verb <= access.AllVerbs; verb++ {
 			s, _ := w.as(grantOf(t, "u", access.Permission{Pattern: "yes", Allow: verb}))
@@ -366,11 +362,7 @@ func TestAnotherTokenAllowsLess(t *testing.T) {
 		}
 		w.want(c, "end: "+boreas.ErrRulesChanged.Error())
 	})
-	pattern, err := access.ParsePattern("**")
-	if err != nil {
-		t.Fatal(err)
-	}
-	inWorld(t, boreas.Options{Rules: new(boreas.Rules).Add(pattern, boreas.Rule{Presence: boreas.PresenceFull})}, func(w world) {
+	inWorld(t, boreas.Options{Rules: new(boreas.Rules).Add(boreastest.Pattern("**"), boreas.Rule{Presence: boreas.PresenceFull})}, func(w world) {
 		s, _ := w.as(boreastest.Grant("u", "u"))
 		w.watch(s, "news")
 		if err := s.Authenticate(grantOf(t, "u", access.Permission{Pattern: "news", Allow: access.VerbJoin})); err != boreas.ErrRulesChanged {

@@ -80,10 +80,10 @@ func (b *batch) add(f Format, l *life, owner *subscription, pubs []*engine.Publi
 func (b *batch) addPending(f Format, sub, owner *subscription) (whole, lagging bool) {
 	l, at := sub.life.Load(), sub.cursor.Load()
 	for {
-		pubs, ok := l.ch.pending(b.pubs[:0], l, at, maxWrite)
+		pubs, more, ok := l.ch.pending(b.pubs[:0], l, at, maxWrite)
 		b.pubs = pubs
 		whole = b.add(f, l, owner, pubs)
-		more := whole && ok && owner != nil && len(pubs) > 0 && !b.full()
+		more = more && whole && owner != nil && !b.full()
 		if more {
 			at = pubs[len(pubs)-1].Offset
 		}

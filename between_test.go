@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -268,6 +269,13 @@ func (e *irregular) Read(ctx context.Context, channel string, since engine.Posit
 		since.Offset = bounds.Head.Offset + 1
 	} else {
 		since.Offset = (2*since.Offset + 1) / 3 // the last publication at or before the offset
+	}
+	switch {
+	case limit.Before == 0, limit.Before == math.MaxUint64:
+	case limit.Before > last.Offset:
+		limit.Before = bounds.Head.Offset + 1
+	default:
+		limit.Before = (2*(limit.Before-1)+1)/3 + 1
 	}
 	h, err := e.Engine.Read(ctx, channel, since, limit)
 	h.Publications = e.widenAll(h.Publications)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
@@ -143,5 +145,28 @@ func TestSessionDoesNotWaitForStop(t *testing.T) {
 		}
 		close(e.stopped)
 		w.settle()
+	})
+}
+
+// TestRetentionOfRules: the engine that a hub makes for itself has the limits of the rules.
+func TestRetentionOfRules(t *testing.T) {
+	rules := new(boreas.Rules).Add(boreastest.Pattern("short.**"), boreas.Rule{Retention: engine.Retention{Messages: 2}})
+	inBubble(t, func(t *testing.T) {
+		w := world{t, boreas.New(boreas.Options{Rules: rules})}
+		defer w.hub.Shutdown(context.Background(), 0)
+		kept := make(map[string]int)
+		for _, channel := range []string{"short.a", "long"} {
+			for range 5 {
+				w.publish(channel, "x")
+			}
+			h, err := w.hub.History(t.Context(), channel, engine.Position{}, engine.Limit{Messages: -10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept[channel] = len(h.Publications)
+		}
+		if diff := cmp.Diff(map[string]int{"short.a": 2, "long": 5}, kept); diff != "" {
+			t.Errorf("messages kept (-want +got):\n%s", diff)
+		}
 	})
 }

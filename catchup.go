@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/clock"
 )
 
 const (
@@ -100,7 +101,7 @@ func (s *Session) catchUpOnce() (outcome, error) {
 // error, the session must be finished at once.
 func (s *Session) stalled() error {
 	s.mu.Lock()
-	ending, late := s.ending, time.Since(s.endedAt) > endTimeout
+	ending, late := s.ending, clock.Now().Sub(s.endedAt) > endTimeout
 	s.mu.Unlock()
 	if ending {
 		if late {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -218,16 +217,25 @@ func TestLogIsUnreadableForAWhile(t *testing.T) {
 }
 
 func TestLogStaysUnreadable(t *testing.T) {
-	inFlaky(t, flaky{err: errElection}, func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn) {
-		w.pass(25 * time.Second)
-		if s.Reason() != nil {
-			t.Fatalf("ended early: %v", s.Reason())
-		}
-		w.pass(15 * time.Second)
-		if err := s.Reason(); !errors.Is(err, boreas.ErrUnreadable) || !strings.Contains(err.Error(), errElection.Error()) {
-			t.Errorf("reason: %v", err)
-		}
-	})
+	for _, cause := range []error{errElection, fmt.Errorf("read 7.log, byte 40: %w", engine.ErrStorageFailed)} {
+		inFlaky(t, flaky{err: cause}, func(w world, e *flaky, s *boreas.Session, c *boreastest.Conn) {
+			w.pass(25 * time.Second)
+			if s.Reason() != nil {
+				t.Fatalf("ended early: %v", s.Reason())
+			}
+			w.publish("sport", "1")
+			w.want(c, "news 1 1", "sport 1 1") // live messages of other channels arrive meanwhile
+			w.pass(15 * time.Second)
+			want := boreas.ErrUnreadable.Error() + ": " + cause.Error()
+			if err := s.Reason(); !errors.Is(err, boreas.ErrUnreadable) || err.Error() != want {
+				t.Errorf("reason: %v, want %s", err, want)
+			}
+			w.want(c, "news 1 1", "sport 1 1", "end: "+want)
+			if got, want := w.hub.Stats().Ended, (boreas.Ended{HistoryUnavailable: 1}); got != want {
+				t.Errorf("ended: %+v, want %+v", got, want)
+			}
+		})
+	}
 }
 
 // A session that ends while it waits for a log ends at once.

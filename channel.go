@@ -177,25 +177,25 @@ func (ch *channel) trim() {
 }
 
 // pending appends to dst the window's publications after the offset in that life, until they have
-// at least that many bytes of data. It returns false if the window no longer reaches back to the
-// offset.
-func (ch *channel) pending(dst []*engine.Publication, l *life, offset uint64, bytes int) ([]*engine.Publication, bool) {
+// at least that many bytes of data. More reports whether it left out any. Ok is false if the window
+// no longer reaches back to the offset.
+func (ch *channel) pending(dst []*engine.Publication, l *life, offset uint64, bytes int) (_ []*engine.Publication, more, ok bool) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if l != ch.life.Load() {
-		return dst, true // the session is visited again because of the new life
+		return dst, false, true // the session is visited again because of the new life
 	}
 	if offset < ch.floor {
-		return dst, false
+		return dst, false, false
 	}
 	for _, p := range engine.After(ch.window, offset) {
 		if bytes <= 0 {
-			break
+			return dst, true, true
 		}
 		bytes -= len(p.Data)
 		dst = append(dst, p)
 	}
-	return dst, true
+	return dst, false, true
 }
 
 // beforeHead returns the offset before the newest publication of that life, 0 if it is unknown.

@@ -20,21 +20,28 @@ type channelMap struct {
 }
 
 type channelShard struct {
-	mu     sync.RWMutex // guards the fields below
-	byName map[string]*channel
-	names  listing.Index // of byName
-	most   int           // maximum of len(byName) so far: Go's maps do not shrink
+	mu        sync.RWMutex // guards the fields below
+	byName    map[string]*channel
+	presences map[string]*presence // of channels in byName, and of channels with sessions of other nodes
+	names     listing.Index        // of byName
+
+	// Maximum of the lengths of the two maps so far: Go's maps do not shrink.
+	most, mostPresences int
 }
 
 func (m *channelMap) init() {
 	m.seed = maphash.MakeSeed()
 	for i := range m.shards {
-		m.shards[i].byName = make(map[string]*channel)
+		m.shards[i].byName, m.shards[i].presences = make(map[string]*channel), make(map[string]*presence)
 	}
 }
 
 func (m *channelMap) shard(name string) *channelShard {
-	return &m.shards[maphash.String(m.seed, name)%channelShards]
+	return &m.shards[m.shardIndex(name)]
+}
+
+func (m *channelMap) shardIndex(name string) int {
+	return int(maphash.String(m.seed, name) % channelShards)
 }
 
 // find returns the channel, or nil if there is no reference to it.
@@ -87,17 +94,20 @@ func (m *channelMap) opened(ch *channel) {
 }
 
 // release releases a reference. It reports whether it was the last one; then the channel cannot be
-// acquired any more.
-func (m *channelMap) release(ch *channel) (last bool) {
+// acquired any more. It reports also whether the channel's presence is over; then the caller must close it.
+func (m *channelMap) release(ch *channel) (last, over bool) {
 	s := m.shard(ch.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ch.refs--
 	if ch.refs > 0 {
-		return false
+		return false, false
 	}
 	s.remove(ch)
-	return true
+	if ch.presence != nil {
+		ch.presence.channels--
+	}
+	return true, s.drop(ch.presence)
 }
 
 // remove removes the channel unless another one has taken its place. The caller holds mu.

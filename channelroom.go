@@ -46,11 +46,7 @@ func (h *Hub) Footprint() int64 {
 	return int64(h.Sessions())*sessionCost + h.room.used.Load() + h.ledger.stats().Bytes + h.engineStats().Bytes
 }
 
-// cost returns the cost of the channel without its sessions.
+// cost returns the cost of the channel without its sessions and its presence.
 func (ch *channel) cost() int64 {
-	n := channelCost + 2*int64(len(ch.name))
-	if ch.presence != nil {
-		n += presenceCost
-	}
-	return n
+	return channelCost + 2*int64(len(ch.name))
 }

@@ -31,7 +31,7 @@ func (w world) joinUntil(s *boreas.Session, most int, name func(i int) string) (
 // Channels that clients invent have a limit of their own, so history stays. Every way of leaving
 // frees the memory.
 func TestJoinedChannelsAreBounded(t *testing.T) {
-	rules := ruleFor(t, "room.**", boreas.Rule{Presence: boreas.PresenceFull})
+	rules := ruleFor("room.**", boreas.Rule{Presence: boreas.PresenceFull})
 	o := boreas.Options{ChannelMemory: 1 << 20, Rules: rules, MaxChannels: 1 << 20, PresenceLinger: 5 * time.Second}
 	inWorld(t, o, func(w world) {
 		w.publish("news", "1")
@@ -75,7 +75,7 @@ func TestJoinedChannelsAreBounded(t *testing.T) {
 
 // When a new token replaces the user's info, the new info is counted instead of the old.
 func TestChannelBytesCountNewInfo(t *testing.T) {
-	o := boreas.Options{Rules: ruleFor(t, "room", boreas.Rule{Presence: boreas.PresenceFull})}
+	o := boreas.Options{Rules: ruleFor("room", boreas.Rule{Presence: boreas.PresenceFull})}
 	inWorld(t, o, func(w world) {
 		s, _ := w.as(boreastest.Grant("a", "ann"), "room")
 		before := w.hub.Stats().ChannelBytes
@@ -154,7 +154,7 @@ func TestChannelsOfAnAddressAreBounded(t *testing.T) {
 // ChannelBytes is at least the real cost of the channels, and not much more.
 func TestChannelBytesMatchesMemory(t *testing.T) {
 	long := strings.Repeat("x", 230)
-	rules := ruleFor(t, "room.**", boreas.Rule{Presence: boreas.PresenceFull})
+	rules := ruleFor("room.**", boreas.Rule{Presence: boreas.PresenceFull})
 	for _, c := range []struct {
 		name           string
 		sessions, each int

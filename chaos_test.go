@@ -18,7 +18,7 @@ import (
 func TestChaos(t *testing.T) {
 	for round := range 30 {
 		rule := boreas.Rule{ClientPublish: true, Latest: round%2 == 1, Presence: boreas.PresenceFull, MaxSubscribers: 12}
-		hub := boreas.New(boreas.Options{Rules: ruleFor(t, "*", rule), PresenceUsers: 4, PresenceLinger: 5 * time.Millisecond, PingInterval: 64 * time.Millisecond})
+		hub := boreas.New(boreas.Options{Rules: ruleFor("*", rule), PresenceUsers: 4, PresenceLinger: 5 * time.Millisecond, PingInterval: 64 * time.Millisecond})
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
 		for i := range 24 {

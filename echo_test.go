@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
@@ -16,13 +15,8 @@ import (
 
 // publishing returns rules that allow sessions to publish on all channels. If latest is set, a slow
 // reader receives only the newest publication.
-func publishing(t *testing.T, latest bool) *boreas.Rules {
-	t.Helper()
-	p, err := access.ParsePattern("**")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return new(boreas.Rules).Add(p, boreas.Rule{ClientPublish: true, Latest: latest})
+func publishing(latest bool) *boreas.Rules {
+	return new(boreas.Rules).Add(boreastest.Pattern("**"), boreas.Rule{ClientPublish: true, Latest: latest})
 }
 
 // silently publishes for a session that does not receive its own publications.
@@ -41,7 +35,7 @@ func TestGapPassesOwnPublications(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			e := newMemory(memory.Options{Messages: 4})
 			defer e.Close()
-			hub := boreas.New(boreas.Options{Engine: e, Rules: publishing(t, latest), Sweepers: 1})
+			hub := boreas.New(boreas.Options{Engine: e, Rules: publishing(latest), Sweepers: 1})
 			defer hub.Shutdown(context.Background(), 0)
 			w := world{t, hub}
 			c := &boreastest.Conn{Form: boreastest.Announcing{}}
@@ -70,7 +64,7 @@ func TestGapPassesOwnPublications(t *testing.T) {
 
 // When a publish has ended, successfully or not, the session waits for nothing.
 func TestOwnPublicationsThatAreNotPublished(t *testing.T) {
-	inWorld(t, boreas.Options{Rules: publishing(t, false)}, func(w world) {
+	inWorld(t, boreas.Options{Rules: publishing(false)}, func(w world) {
 		c := &boreastest.Conn{Form: boreastest.Announcing{}}
 		s := w.subscribe(c, "news")
 		shares := func(what string) {

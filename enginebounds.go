@@ -124,11 +124,38 @@ func bounded[T any](ctx context.Context, h *Hub, c caller, call func(context.Con
 	case <-limited.Done():
 		r.err = limited.Err()
 	}
-	if errors.Is(r.err, context.DeadlineExceeded) && ctx.Err() == nil {
-		b.late.Add(1)
-		r.err = ErrEngineTimeout
+	return r.value, b.ended(ctx, r.err)
+}
+
+// inPlace calls a punctual engine on the caller's goroutine. It has the limits of bounded. The caller
+// has entered the gate.
+func inPlace[T any](ctx context.Context, h *Hub, c caller, call func(context.Context) (T, error)) (T, error) {
+	b := &h.bounds
+	places, err := b.begin(ctx, c)
+	if err != nil {
+		var none T
+		return none, err
 	}
-	return r.value, r.err
+	defer func() { <-places }()
+	limited, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	defer context.AfterFunc(h.ctx, cancel)() // Shutdown waits for the call
+	value, err := guarded(&b.panics, func() (T, error) { return call(limited) })
+	return value, b.ended(ctx, err)
+}
+
+// ended returns the error of a call, which is [ErrEngineTimeout] after the hub's own timeout.
+func (b *engineBounds) ended(ctx context.Context, err error) error {
+	if tooLate(ctx, err) {
+		b.late.Add(1)
+		return ErrEngineTimeout
+	}
+	return err
+}
+
+// tooLate reports whether a call has failed because of the hub's own timeout.
+func tooLate(ctx context.Context, err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
 }
 
 // guarded turns a panic of the engine into an error. The hub holds no lock while it calls the

@@ -17,6 +17,9 @@ func (h *Hub) callPublish(ctx context.Context, c caller, channel string, m engin
 		return engine.Ack{}, engine.ErrClosed
 	}
 	defer h.calls.leave()
+	if h.punctual {
+		return inPlace(ctx, h, c, func(ctx context.Context) (engine.Ack, error) { return h.engine.Publish(ctx, channel, m) })
+	}
 	ctx, cancel := h.untilClosed(ctx)
 	defer cancel()
 	if h.instant {
@@ -59,6 +62,19 @@ func (h *Hub) callBatcher(ctx context.Context, c caller, b engine.Batcher, items
 		return nil, engine.ErrClosed
 	}
 	defer h.calls.leave()
+	if h.punctual {
+		results, err := inPlace(ctx, h, c, func(ctx context.Context) ([]engine.Result, error) { return b.PublishMany(ctx, items), nil })
+		late := false
+		for i := range results {
+			if r := &results[i]; tooLate(ctx, r.Err) {
+				r.Err, late = ErrEngineTimeout, true
+			}
+		}
+		if late {
+			h.bounds.late.Add(1)
+		}
+		return results, err
+	}
 	ctx, cancel := h.untilClosed(ctx)
 	defer cancel()
 	if h.instant {
@@ -91,8 +107,16 @@ func (h *Hub) read(ctx context.Context, c caller, channel string, since engine.P
 	if h.instant {
 		return h.engine.Read(ctx, channel, since, limit)
 	}
+	if h.peeker != nil {
+		if history, ok, err := h.peeker.Peek(channel, since, limit); ok {
+			return history, err
+		}
+	}
 	return bounded(ctx, h, c, func(ctx context.Context) (engine.History, error) { return h.engine.Read(ctx, channel, since, limit) }, nil)
 }
+
+// followsNow reports whether the engine's Follow never waits.
+func (h *Hub) followsNow() bool { return h.instant || h.peeker != nil }
 
 // following is the result of the engine's Follow.
 type following struct {
@@ -104,7 +128,7 @@ type following struct {
 // it has returned nothing is delivered, even if the engine's own stop takes longer. The caller has
 // entered the gate, or the engine is called by bounded, which enters it.
 func (h *Hub) callFollow(channel string, to engine.Follower) (engine.Position, func(), error) {
-	if h.instant {
+	if h.followsNow() {
 		return h.engine.Follow(h.ctx, channel, to)
 	}
 	d := &delivery{to: to}

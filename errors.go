@@ -65,6 +65,10 @@ var (
 	// ErrShuttingDown means that the server is shutting down. The client should reconnect.
 	ErrShuttingDown = errors.New("server is shutting down")
 
+	// ErrNodeIsolated means that this server has lost contact with the rest of its cluster, so it
+	// receives no messages. The client should reconnect to another server.
+	ErrNodeIsolated = errors.New("the server has lost contact with its cluster")
+
 	// ErrSlow means that the session read too slowly, and the log has moved past its cursor.
 	ErrSlow = errors.New("reading too slowly: messages are no longer kept")
 

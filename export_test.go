@@ -23,3 +23,14 @@ func (s *Session) Shares(channel string) bool {
 	defer s.mu.Unlock()
 	return !s.find(channel).silent()
 }
+
+// PresencesHeld returns the number of channels with presence that are kept.
+func PresencesHeld(h *Hub) (n int) {
+	for i := range h.channels.shards {
+		n += len(h.channels.presences(i))
+	}
+	return n
+}
+
+// SetPlaces pretends that the node has that many places.
+func SetPlaces(n *OtherNode, places int) { n.node.digest.Places = places }

@@ -128,7 +128,10 @@ func (s *Session) write(b *batch, t *tally, only *subscription) (outcome, error)
 		// only after it has read all earlier bytes.
 		s.Alive()
 	}
-	t.write(s.settle(b, n, only), n)
+	s.took(n, len(b.buf))
+	delivered := s.settle(b, n, only)
+	s.delivered += uint64(delivered)
+	t.write(delivered, n)
 	switch {
 	case s.cut != nil && s.cut.refused != nil:
 		return flushLost, s.cut.refused
@@ -151,6 +154,7 @@ func (s *Session) writeOwn(t *tally) (outcome, error) {
 		s.Alive() // see write
 	}
 	t.write(0, n)
+	s.took(n, len(s.out))
 	s.wrote(n)
 	if len(s.out) > 0 {
 		return flushBlocked, nil

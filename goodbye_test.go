@@ -235,3 +235,46 @@ func TestSlowReaderIsAlive(t *testing.T) {
 		}
 	})
 }
+
+// A hub that ends its sessions for another reason accepts new ones meanwhile. When its context ends,
+// the other sessions stay.
+func TestEndSessions(t *testing.T) {
+	const sessions = 10
+	for allowed, ended := range map[time.Duration]int{time.Second: sessions, 0: sessions / 2} {
+		inWorld(t, boreas.Options{}, func(w world) {
+			var conns []*boreastest.Conn
+			for range sessions {
+				_, c := w.announced("news")
+				conns = append(conns, c)
+			}
+			ctx, cancel := context.WithTimeout(w.Context(), allowed)
+			defer cancel()
+			done := make(chan error, 1)
+			go func() { done <- w.hub.EndSessions(ctx, boreas.ErrNodeIsolated, time.Minute) }()
+			w.settle()
+			s, _ := w.announced("news")
+			if err := <-done; err != ctx.Err() {
+				t.Errorf("got %v, want %v", err, ctx.Err())
+			}
+			n := 0
+			for _, c := range conns {
+				select {
+				case <-c.Finished():
+					if n++; c.Reason() != boreas.ErrNodeIsolated {
+						t.Errorf("a session ended with %v", c.Reason())
+					}
+				default:
+				}
+			}
+			if n != ended {
+				t.Errorf("%d sessions have ended, want %d", n, ended)
+			}
+			if _, err := w.hub.SessionInfo(s.ID()); err != nil {
+				t.Errorf("the new session: %v", err)
+			}
+			if got := w.hub.Stats().Ended.NodeIsolated; got != uint64(ended) {
+				t.Errorf("%d are counted, want %d", got, ended)
+			}
+		})
+	}
+}

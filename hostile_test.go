@@ -20,7 +20,7 @@ import (
 // publications after them without waiting for the next publish.
 func TestEchoStall(t *testing.T) {
 	ctx := context.Background()
-	inWorld(t, boreas.Options{Sweepers: 1, Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {
+	inWorld(t, boreas.Options{Sweepers: 1, Rules: ruleFor("chat", boreas.Rule{ClientPublish: true})}, func(w world) {
 		s, c := w.announced("chat")
 		hold := make(chan struct{})
 		// Another session blocks the only sweeper, so that the publications gather.
@@ -48,7 +48,7 @@ func TestEchoStall(t *testing.T) {
 
 // The bytes that wait for a blocked session on a channel with the rule latest are bounded.
 func TestConflateBounded(t *testing.T) {
-	small(t, ruleFor(t, "news", boreas.Rule{Latest: true}), func(w world) {
+	small(t, ruleFor("news", boreas.Rule{Latest: true}), func(w world) {
 		_, slow := w.announced("news")
 		slow.Bound(3)
 		w.publish("news", "0")
@@ -88,7 +88,7 @@ func TestBacklogCountsWaitingBytes(t *testing.T) {
 
 // A request that names one channel many times receives its snapshot once.
 func TestSnapshotsInOneJoin(t *testing.T) {
-	hub := boreas.New(boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{Presence: boreas.PresenceFull})})
+	hub := boreas.New(boreas.Options{Rules: ruleFor("chat", boreas.Rule{Presence: boreas.PresenceFull})})
 	defer hub.Shutdown(context.Background(), 0)
 	for i := range 900 {
 		c := new(boreastest.Conn)
@@ -237,7 +237,7 @@ func TestSmallAnswerAfterALargeOne(t *testing.T) {
 // clause 4.11: a join that requests snapshots of many large channels receives as many as fit. The
 // others fail with an error, and another request can join them.
 func TestSnapshotsOfManyChannels(t *testing.T) {
-	inWorld(t, boreas.Options{Rules: ruleFor(t, "*", boreas.Rule{Presence: boreas.PresenceFull})}, func(w world) {
+	inWorld(t, boreas.Options{Rules: ruleFor("*", boreas.Rule{Presence: boreas.PresenceFull})}, func(w world) {
 		joins := make([]boreas.Join, 8)
 		for i := range joins {
 			joins[i] = boreas.Join{Channel: fmt.Sprint("c", i)}

@@ -13,12 +13,14 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
+	"github.com/boreas-pubsub/boreas/tail"
 )
 
 // Options are a hub's settings. The zero value works.
 type Options struct {
 	// Engine keeps and delivers the publications. Nil means a new [memory.Engine] with default
-	// options, which the hub closes. If Engine is given, its owner closes it.
+	// options and the Retention of the Rules, which the hub closes. If Engine is given, its owner
+	// closes it, and tells it the limits of each channel.
 	Engine engine.Engine
 
 	// Node is the hub's name among the nodes of a cluster; see [ValidNode]. It becomes a part of
@@ -85,6 +87,12 @@ type Options struct {
 	// users, presence only counts them. 0 means [DefaultPresenceUsers].
 	PresenceUsers int
 
+	// PresenceChanged receives the changes of the presence of this hub's sessions, for the other nodes
+	// of a cluster; see [OtherNode]. The changes of one channel come in order. The function is called
+	// with locks of the hub held: it must not wait, and must not call the hub. Nil means that there are
+	// no other nodes.
+	PresenceChanged func(PresenceChange)
+
 	// Rules are the channels' rules. Nil means that every channel has the zero [Rule].
 	Rules *Rules
 
@@ -96,6 +104,10 @@ type Options struct {
 	// [memory.Engine]; see [engine.Immediate].
 	EngineTimeout time.Duration
 	EngineCalls   int
+
+	// Tail, if not nil, receives what happens: messages, sessions, gaps, presence. It is for operators
+	// who watch.
+	Tail *tail.Log
 
 	// Sweepers is the number of goroutines that write to sessions. 0 means one for each processor
 	// that Go may use.
@@ -112,14 +124,17 @@ const DefaultMaxChannels = 1000
 // methods may be called by many goroutines at once.
 //
 // Lock order, first to last: Session.mu, channelShard.mu, the engine's locks, delivery.mu,
-// presence.mu, channel.mu, group.mu, queue.mu. The registry's mu comes after Session.mu, and
-// ledger.mu is always the last.
+// presence.mu, channel.mu, group.mu, queue.mu. The registry's mu comes after Session.mu,
+// node.mu after presence.mu, and ledger.mu is always the last.
 type Hub struct {
 	// Immutable after New.
 	options    Options
 	engine     engine.Engine
 	ownsEngine bool
 	instant    bool            // the engine is immediate: its calls never wait
+	peeker     engine.Peeker   // the engine, if it is one
+	counter    engine.Counter  // the engine, if it is one
+	punctual   bool            // the engine keeps the deadlines of publishes
 	ctx        context.Context // ends at the end of Shutdown
 	cancel     context.CancelFunc
 
@@ -140,7 +155,7 @@ type Hub struct {
 // New starts a hub. Call [Hub.Shutdown] to stop it. New panics if Options.Node is not valid.
 func New(o Options) *Hub {
 	if o.Node != "" && !ValidNode(o.Node) {
-		panic(fmt.Sprintf("boreas: Options.Node is %q: a node's name has 1 to %d lower-case letters and digits", o.Node, MaxNode))
+		panic(fmt.Sprintf("boreas: Options.Node is %q: a node's name has 1 to %d letters, digits and \"-\"", o.Node, MaxNode))
 	}
 	if o.MaxChannels == 0 {
 		o.MaxChannels = DefaultMaxChannels
@@ -156,10 +171,16 @@ func New(o Options) *Hub {
 	}
 	h := &Hub{options: o, engine: o.Engine}
 	if h.engine == nil {
-		h.engine, h.ownsEngine = memory.New(memory.Options{}), true
+		limits := func(channel string) engine.Retention { return o.Rules.For(channel).Retention }
+		h.engine, h.ownsEngine = memory.New(memory.Options{Limits: limits}), true
 	}
 	if e, ok := h.engine.(engine.Immediate); ok {
 		h.instant = e.Immediate()
+	}
+	h.peeker, _ = h.engine.(engine.Peeker)
+	h.counter, _ = h.engine.(engine.Counter)
+	if e, ok := h.engine.(engine.Punctual); ok {
+		h.punctual = e.Punctual()
 	}
 	h.channels.init()
 	h.calls.init()
@@ -190,7 +211,7 @@ func (h *Hub) Publish(ctx context.Context, channel string, m engine.Message) (en
 	if err := validItem(channel, m); err != nil {
 		return engine.Ack{}, err
 	}
-	return h.publish(ctx, forBackend, channel, m)
+	return h.publish(ctx, nil, channel, m)
 }
 
 // PublishMany publishes messages in order, and returns a result for each once the engine has
@@ -208,20 +229,22 @@ func (h *Hub) PublishMany(ctx context.Context, items []engine.Item) []engine.Res
 	}
 	for k, r := range h.callPublishMany(ctx, forBackend, valid) {
 		results[index[k]] = r
-		if r.Err == nil {
-			h.countPublish(valid[k].Message, r.Ack)
-		}
+		h.countPublish(ctx, nil, valid[k].Channel, valid[k].Message, r.Ack, r.Err)
 	}
 	return results
 }
 
-// publish publishes a valid message.
-func (h *Hub) publish(ctx context.Context, c caller, channel string, m engine.Message) (engine.Ack, error) {
+// publish publishes a valid message for a session, or for a backend if by is nil.
+func (h *Hub) publish(ctx context.Context, by *Session, channel string, m engine.Message) (engine.Ack, error) {
+	c := forBackend
+	if by != nil {
+		c = forSession
+	}
 	ack, err := h.callPublish(ctx, c, channel, m)
+	h.countPublish(ctx, by, channel, m, ack, err)
 	if err != nil {
 		return engine.Ack{}, err
 	}
-	h.countPublish(m, ack)
 	return ack, nil
 }
 
@@ -236,14 +259,18 @@ func validItem(channel string, m engine.Message) error {
 	return nil
 }
 
-// countPublish counts a message that the engine has accepted.
-func (h *Hub) countPublish(m engine.Message, ack engine.Ack) {
-	if ack.Duplicate {
+// countPublish counts a message that the engine has accepted or refused.
+func (h *Hub) countPublish(ctx context.Context, by *Session, channel string, m engine.Message, ack engine.Ack, err error) {
+	switch {
+	case err != nil:
+		h.stats.refusePublish(err)
+	case ack.Duplicate:
 		h.stats.duplicates.Add(1)
-		return
+	default:
+		h.stats.publishes.Add(1)
+		h.stats.publishBytes.Add(uint64(len(m.Data)))
+		h.tellPublished(ctx, by, channel, m, ack.Position)
 	}
-	h.stats.publishes.Add(1)
-	h.stats.publishBytes.Add(uint64(len(m.Data)))
 }
 
 // MayPublish returns nil if a client with the grant may publish on the channel: if the grant allows
@@ -304,7 +331,7 @@ func (h *Hub) acquire(ctx context.Context, name string) (*channel, error) {
 		h.follows.Add(1) // here, where the gate keeps Shutdown from waiting for it; open or unfollow ends it
 	}
 	switch {
-	case created && h.instant:
+	case created && h.followsNow():
 		ch.open(h)
 	case created:
 		// Open it in a goroutine of its own, because others may wait for it longer than ctx lasts.
@@ -336,23 +363,24 @@ func (h *Hub) release(ch *channel) {
 
 // unref releases a reference that does not count as a subscription.
 func (h *Hub) unref(ch *channel) {
-	if !h.channels.release(ch) {
+	last, over := h.channels.release(ch)
+	if !last {
 		return
 	}
 	h.room.add(-ch.cost())
-	if ch.presence != nil {
+	if over {
 		ch.presence.close()
-		ch.presence.forgetNodes()
 	}
 	ch.unfollow(h)
 }
 
+// newChannel returns a new channel. The caller holds the lock of the channel's shard.
 func (h *Hub) newChannel(name string) *channel {
 	name = strings.Clone(name) // it may be a substring of a whole request
 	ch := newChannel(name, &h.queue)
 	ch.rule = h.options.Rules.For(name)
-	if mode := ch.rule.Presence; mode != PresenceOff {
-		ch.presence = newPresence(&h.queue, name, presenceOptions{mode: mode, maxUsers: h.options.PresenceUsers, linger: h.options.PresenceLinger, room: &h.room})
+	if ch.rule.Presence != PresenceOff {
+		ch.presence = h.channels.shard(name).use(h, ch)
 	}
 	h.room.add(ch.cost())
 	return ch

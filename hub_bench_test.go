@@ -3,11 +3,13 @@ package boreas_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 )
@@ -104,11 +106,7 @@ func BenchmarkJoinApart(b *testing.B) {
 // BenchmarkJoinPresence joins and leaves a channel with presence, on which no other session is, or
 // one.
 func BenchmarkJoinPresence(b *testing.B) {
-	all, err := access.ParsePattern("**")
-	if err != nil {
-		b.Fatal(err)
-	}
-	rules := new(boreas.Rules).Add(all, boreas.Rule{Presence: boreas.PresenceFull})
+	rules := new(boreas.Rules).Add(boreastest.Pattern("**"), boreas.Rule{Presence: boreas.PresenceFull})
 	for _, others := range []int{0, 1} {
 		b.Run(fmt.Sprint("others=", others), func(b *testing.B) {
 			hub := boreas.New(boreas.Options{Rules: rules})
@@ -154,4 +152,73 @@ func BenchmarkJoinJoined(b *testing.B) {
 	for b.Loop() {
 		s.Join(context.Background(), again, nil)
 	}
+}
+
+// sink is a Conn that accepts all bytes and discards them. The last expected byte signals done.
+type sink struct {
+	session *boreas.Session
+	left    *atomic.Int64 // expected bytes of all sinks together
+	done    chan<- struct{}
+}
+
+func (s *sink) TryWrite(p []byte) (int, error) {
+	if s.left.Add(-int64(len(p))) == 0 {
+		s.done <- struct{}{}
+	}
+	return len(p), nil
+}
+
+func (s *sink) WaitWritable(time.Duration) error { return nil }
+
+func (s *sink) Finish(error, bool) { go s.session.Done() }
+
+// fixed is [boreastest.Text] with publications of one size, and without the cost of package fmt.
+type fixed struct{ boreastest.Text }
+
+func (fixed) AppendPublication(dst []byte, channel string, _ uint64, p *engine.Publication) []byte {
+	return append(append(append(dst, channel...), p.Data...), '\n')
+}
+
+// BenchmarkDeliverSeveral publishes bursts to 2,000 sessions, each on 20 of 200 channels. So each
+// write has publications of several channels, and no session shares its bytes with another.
+func BenchmarkDeliverSeveral(b *testing.B) {
+	const sessions, channels, each, burst = 2000, 200, 20, 100
+	hub := boreas.New(boreas.Options{})
+	b.Cleanup(func() { hub.Shutdown(context.Background(), 0) })
+	names := make([]string, channels)
+	for i := range names {
+		names[i] = fmt.Sprintf("room.%03d", i)
+	}
+	var left atomic.Int64
+	done := make(chan struct{}, 1)
+	for i := range sessions {
+		s, err := hub.Reserve(netip.Addr{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Start(&sink{s, &left, done}, fixed{}, nil); err != nil {
+			b.Fatal(err)
+		}
+		s.Authenticate(boreastest.Grant("a", "u"))
+		var joins []boreas.Join
+		for k := range each {
+			joins = append(joins, boreas.Join{Channel: names[(i+11*k)%channels]}) // 11 spreads them
+		}
+		s.Join(context.Background(), joins, nil)
+	}
+	data := []byte(`"` + strings.Repeat("x", 100) + `"`)
+	size := len(fixed{}.AppendPublication(nil, names[0], 0, &engine.Publication{Data: data}))
+	const deliveries = burst * sessions * each / channels
+	next := 0
+	for b.Loop() {
+		left.Store(int64(deliveries * size))
+		for range burst {
+			next = (next + 73) % channels // not the order of the joins
+			if _, err := hub.Publish(context.Background(), names[next], engine.Message{Data: data}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		<-done
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*deliveries), "ns/delivery")
 }

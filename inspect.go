@@ -3,7 +3,6 @@ package boreas
 import (
 	"cmp"
 	"context"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +22,13 @@ type SessionInfo struct {
 	Address   string    // of the client; "" if unknown
 	Since     time.Time
 	Channels  []string // joined channels, in the order of the joins
+
+	Behind  int           // messages that are kept and not yet written to it, of all channels
+	Blocked time.Duration // for how long its connection has accepted no byte; 0 if it accepts them
+	Gaps    uint64        // gaps that it has received
+	Sent    uint64        // messages that were written to it
+
+	Places []Place // in the order of Channels; only from [Hub.SessionInfo]
 }
 
 // ChannelInfo describes a channel.
@@ -31,6 +37,7 @@ type ChannelInfo struct {
 	Subscribers int
 	Head        engine.Position
 	Oldest      engine.Position // the position after which the log is complete
+	Published   uint64          // see [engine.Counter]; 0 if the engine does not count
 	Rule        *Rule           // the channel's rule; must not be changed
 }
 
@@ -77,9 +84,8 @@ func (h *Hub) Presence(channel string) (PresenceState, error) {
 	if rule.Presence == PresenceOff {
 		return PresenceState{}, ErrNoPresence
 	}
-	ch := h.channels.find(channel)
-	if ch != nil {
-		return ch.presence.state(), nil
+	if p := h.channels.findPresence(channel); p != nil {
+		return p.state(), nil
 	}
 	return emptyPresence(rule.Presence), nil
 }
@@ -100,7 +106,7 @@ func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
 	if err != nil {
 		return ChannelInfo{}, err
 	}
-	return ChannelInfo{Name: name, Subscribers: h.Subscribers(name), Head: bounds.Head, Oldest: bounds.Floor, Rule: h.Rule(name)}, nil
+	return ChannelInfo{Name: name, Subscribers: h.Subscribers(name), Head: bounds.Head, Oldest: bounds.Floor, Published: h.published(name), Rule: h.Rule(name)}, nil
 }
 
 // ListChannels describes channels in the order of their names: the first ones that begin with the
@@ -108,17 +114,9 @@ func (h *Hub) Channel(ctx context.Context, name string) (ChannelInfo, error) {
 // if the engine is an [engine.Lister], channels that have publications. More reports whether
 // further channels follow. Errors: those of the engine, [engine.ErrClosed].
 func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int) (list []ChannelInfo, more bool, err error) {
-	page := listing.NewNamePage(prefix, after, limit+1)
-	h.channels.list(page)
-	names, err := h.logNames(ctx, prefix, after, limit+1)
+	names, more, err := h.ChannelNames(ctx, prefix, after, limit)
 	if err != nil {
 		return nil, false, err
-	}
-	names = append(names, page.Sorted()...)
-	slices.Sort(names)
-	names = slices.Compact(names)
-	if more = len(names) > limit; more {
-		names = names[:limit]
 	}
 	for _, name := range names {
 		info, err := h.Channel(ctx, name)
@@ -128,6 +126,37 @@ func (h *Hub) ListChannels(ctx context.Context, prefix, after string, limit int)
 		list = append(list, info)
 	}
 	return list, more, nil
+}
+
+// ChannelNames returns the names of the channels that [Hub.ListChannels] describes.
+func (h *Hub) ChannelNames(ctx context.Context, prefix, after string, limit int) (names []string, more bool, err error) {
+	page := listing.NewNamePage(prefix, after, limit+1)
+	h.channels.list(page)
+	if names, err = h.logNames(ctx, prefix, after, limit+1); err != nil {
+		return nil, false, err
+	}
+	names = append(names, page.Sorted()...)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if more = len(names) > limit; more {
+		names = names[:limit]
+	}
+	return names, more, nil
+}
+
+// ChannelCounts counts the subscribers of channels, in the order of their names: like
+// [Hub.ListChannels], but only of channels that this hub uses, and without the engine.
+func (h *Hub) ChannelCounts(prefix, after string, limit int) (list []Count, more bool) {
+	page := listing.NewNamePage(prefix, after, limit+1)
+	h.channels.list(page)
+	names := page.Sorted()
+	if more = len(names) > limit; more {
+		names = names[:limit]
+	}
+	for _, name := range names {
+		list = append(list, Count{name, h.Subscribers(name)})
+	}
+	return list, more
 }
 
 // ListSessions describes at most limit live sessions of this hub, in the order of their IDs: by
@@ -177,10 +206,11 @@ func (h *Hub) SessionInfo(id string) (SessionInfo, error) {
 	if err != nil {
 		return SessionInfo{}, err
 	}
-	info, live := s.info()
+	info, places, live := s.infoAndPlaces()
 	if !live {
 		return SessionInfo{}, ErrNoSession
 	}
+	info.Behind, info.Places = h.countBehind(places), places
 	return info, nil
 }
 
@@ -212,32 +242,39 @@ type Describer interface {
 	Describe() (transport, address string)
 }
 
-// info describes the session; live is false if the session has ended.
+// info describes the session without its places; live is false if the session has ended.
 func (s *Session) info() (info SessionInfo, live bool) {
+	info, places, live := s.infoAndPlaces()
+	info.Behind = s.hub.countBehind(slices.DeleteFunc(places, func(p Place) bool { return p.Behind == 0 }))
+	return info, live
+}
+
+// infoAndPlaces describes the session, and returns its places. Only those have a Behind that have
+// later publications; it is not the number of these, but at least as large.
+func (s *Session) infoAndPlaces() (info SessionInfo, places []Place, live bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
-		return SessionInfo{}, false
+		return SessionInfo{}, nil, false
 	}
-	info = SessionInfo{ID: s.ID(), User: s.user(), Since: time.Unix(0, s.started), Channels: []string{}}
+	info = SessionInfo{
+		ID: s.ID(), User: s.user(), Since: time.Unix(0, s.started), Channels: []string{},
+		Blocked: s.blockedFor(), Gaps: uint64(s.gaps), Sent: s.delivered,
+	}
 	if s.grant != nil {
 		info.TokenID = s.grant.TokenID
 	}
 	if s.expiry != nil {
 		info.Expires = s.expiry.at
 	}
-	if d, ok := s.conn.(Describer); ok {
-		info.Transport, info.Address = d.Describe()
-	}
-	if peer, err := netip.ParseAddrPort(info.Address); s.address.IsValid() && (err != nil || peer.Addr().Unmap() != s.address) {
-		info.Address = s.address.String() // the peer of the connection is a proxy
-	}
+	info.Transport, info.Address = s.describe()
 	for _, sub := range s.subs {
 		if sub.channel().feed == nil {
 			info.Channels = append(info.Channels, sub.channel().name)
+			places = append(places, Place{Channel: sub.channel().name, Position: sub.position(), Behind: int(sub.distance())})
 		}
 	}
-	return info, true
+	return info, places, true
 }
 
 // Counts has the number of sessions of each identity and each channel.

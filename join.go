@@ -113,6 +113,10 @@ func (s *Session) Join(ctx context.Context, joins []Join, answer func(dst []byte
 			*r = Joined{Err: r.Err}
 		}
 		s.hub.stats.joined(r)
+		if r.Err == nil && r.Gap.Reason != "" {
+			s.gaps++
+			s.tellGap(j.Channel, r.Gap)
+		}
 	}
 	s.answer(entries, func(dst []byte) []byte {
 		if answer == nil {

@@ -172,12 +172,8 @@ func TestNothingNewAfterExpiry(t *testing.T) {
 
 // clauses 4.2, 4.10, 4.11: results are per channel.
 func TestJoinResultsArePerChannel(t *testing.T) {
-	pattern, err := access.ParsePattern("full")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var rules *boreas.Rules
-	rules = rules.Add(pattern, boreas.Rule{MaxSubscribers: 1})
+	rules = rules.Add(boreastest.Pattern("full"), boreas.Rule{MaxSubscribers: 1})
 	inWorld(t, boreas.Options{MaxChannels: 5, Rules: rules}, func(w world) {
 		w.announced("full")
 		s, conn := w.announced("a")

@@ -82,7 +82,8 @@ func (s *Session) renew() bool {
 		sub.cursor.Store(now.from)
 		sub.born, sub.own = now.from, 0
 		s.out = s.batchFormat().(NoticeFormat).AppendGap(s.out, now.ch.name, gap)
-		s.hub.stats.gap(gap.Reason)
+		s.countGap(gap.Reason)
+		s.tellGap(now.ch.name, gap)
 	}
 	return true
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/tail"
 )
 
 // countInterval is the minimum time between two events of a counted channel: a channel whose events
@@ -22,7 +23,11 @@ type presenceOptions struct {
 
 	// outbox receives the changes of this node's own sessions, in order; nil if there are no other
 	// nodes. It is called with presence.mu held: it must not wait, and must not call the presence.
-	outbox func(presenceChange)
+	outbox func(PresenceChange)
+	tail   *tail.Log // receives them too; may be nil
+
+	// idle is called without a lock when the last place may be given up; may be nil.
+	idle func(*presence)
 }
 
 // presence records which users are on a channel, and sends events to the sessions that watch it. The
@@ -37,12 +42,15 @@ type presence struct {
 	options presenceOptions
 	events  *channel
 
+	channels int // number of channels that use it; guarded by channelShard.mu
+
 	mu       sync.Mutex // guards the fields below
 	who      attendance
 	seq      uint64 // offset of the newest event
 	counting bool   // events have only the numbers of users and sessions
 	telling  bool   // countLate will send the numbers of a counted channel
 	closed   bool
+	retired  bool // no channel uses it, and none will
 
 	latest       *engine.Publication // the last result of stateEvent, for which who.change was latestChange
 	latestChange uint64
@@ -107,7 +115,7 @@ func (p *presence) add(n *node, session, user string, info []byte, verified stri
 			u.info = cleanInfo(info)
 		}
 	}
-	p.note(p.who.add(n, session, u), changeEnter)
+	p.note(p.who.add(n, session, u), PresenceEnter)
 	switch {
 	case !known:
 		p.changed(PresenceEvent{Event: "join", User: user, Info: u.info, Verified: u.verified})
@@ -231,7 +239,7 @@ func (p *presence) numbers() PresenceState {
 
 // remove gives up a place. The caller holds mu.
 func (p *presence) remove(pl *place) {
-	p.note(pl, changeLeave)
+	p.note(pl, PresenceLeave)
 	user := pl.user.name
 	if p.who.remove(pl) {
 		p.changed(PresenceEvent{Event: "leave", User: user})

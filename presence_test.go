@@ -47,7 +47,7 @@ func (r theRoom) heard() []string {
 
 func heard(t *testing.T, sub *subscription) (events []string) {
 	t.Helper()
-	pubs, ok := sub.channel().pending(nil, sub.life.Load(), sub.cursor.Load(), 1<<30)
+	pubs, _, ok := sub.channel().pending(nil, sub.life.Load(), sub.cursor.Load(), 1<<30)
 	if !ok {
 		t.Fatal("the window has passed the watcher")
 	}

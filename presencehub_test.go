@@ -22,11 +22,7 @@ func inRooms(t *testing.T, test func(w world)) {
 	t.Helper()
 	var rules *boreas.Rules
 	for pattern, mode := range map[string]boreas.PresenceMode{"room.**": boreas.PresenceFull, "count.**": boreas.PresenceCount} {
-		p, err := access.ParsePattern(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rules = rules.Add(p, boreas.Rule{Presence: mode})
+		rules = rules.Add(boreastest.Pattern(pattern), boreas.Rule{Presence: mode})
 	}
 	inWorld(t, boreas.Options{Rules: rules, PresenceLinger: 5 * time.Second, Sweepers: 1}, test)
 }

@@ -62,6 +62,9 @@ func (p *presence) giveUp() {
 	for _, l := range p.over() {
 		l.release()
 	}
+	if p.options.idle != nil && p.empty() {
+		p.options.idle(p)
+	}
 }
 
 // over removes from away the places whose linger time is over, and returns them. Their sessions are

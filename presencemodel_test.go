@@ -139,7 +139,7 @@ func (v *presenceView) apply(data []byte, at time.Time) error {
 
 // read applies the new events.
 func (v *presenceView) read() error {
-	pubs, ok := v.sub.channel().pending(nil, v.sub.life.Load(), v.sub.cursor.Load(), 1<<30)
+	pubs, _, ok := v.sub.channel().pending(nil, v.sub.life.Load(), v.sub.cursor.Load(), 1<<30)
 	if !ok {
 		return fmt.Errorf("the window has passed cursor %d", v.sub.cursor.Load())
 	}
@@ -198,16 +198,16 @@ func (m *presenceMachine) enter() {
 }
 
 // outbox records the knowledge of another node about this one.
-func (m *presenceMachine) outbox(c presenceChange) {
-	user, known := m.told[c.session]
+func (m *presenceMachine) outbox(c PresenceChange) {
+	user, known := m.told[c.Session]
 	switch {
-	case c.channel != "chat":
-		m.t.Errorf("a change of channel %q", c.channel)
-	case c.kind == changeEnter && !known:
-		m.told[c.session] = c.user
-	case c.kind == changeLeave && known && user == c.user:
-		delete(m.told, c.session)
-	case c.kind == changeInfo && c.session == "" && c.verified && m.here:
+	case c.Channel != "chat":
+		m.t.Errorf("a change of channel %q", c.Channel)
+	case c.Kind == PresenceEnter && !known:
+		m.told[c.Session] = c.User
+	case c.Kind == PresenceLeave && known && user == c.User:
+		delete(m.told, c.Session)
+	case c.Kind == PresenceInfo && c.Session == "" && c.Verified && m.here:
 	default:
 		m.t.Errorf("%+v does not apply to %v", c, m.told)
 	}
@@ -234,7 +234,7 @@ func (m *presenceMachine) enterThere() {
 			known = -1
 		}
 	}
-	m.p.apply(n, presenceChange{kind: changeEnter, channel: "chat", session: name, user: user, info: json.RawMessage(info)})
+	m.p.apply(n, PresenceChange{Kind: PresenceEnter, Channel: "chat", Session: name, User: user, Info: json.RawMessage(info)})
 	if known < 0 {
 		m.n.enter(n, name, user, info)
 	}
@@ -244,7 +244,7 @@ func (m *presenceMachine) leaveThere() {
 	n := m.node()
 	if i := m.sample(func(s naiveSession) bool { return s.node == n }); i >= 0 {
 		s := m.n.sessions[i]
-		m.p.apply(n, presenceChange{kind: changeLeave, channel: "chat", session: s.name, user: s.user})
+		m.p.apply(n, PresenceChange{Kind: PresenceLeave, Channel: "chat", Session: s.name, User: s.user})
 		m.n.sessions = slices.Delete(m.n.sessions, i, i+1)
 	}
 }
@@ -256,7 +256,7 @@ func (m *presenceMachine) verify() {
 		m.p.reverify(user, info)
 		m.here = false
 	} else {
-		m.p.apply(m.node(), presenceChange{kind: changeInfo, channel: "chat", user: user, info: json.RawMessage(info), verified: true})
+		m.p.apply(m.node(), PresenceChange{Kind: PresenceInfo, Channel: "chat", User: user, Info: json.RawMessage(info), Verified: true})
 	}
 	m.n.verify(user, info)
 }
@@ -388,7 +388,7 @@ func TestPresenceAgainstAModel(t *testing.T) {
 				t: rt, max: o.maxUsers,
 				crowd: rapid.IntRange(0, 7).Draw(rt, "crowd"),
 				n:     naivePresence{infos: map[string]string{}, verified: map[string]bool{}, linger: o.linger},
-				nodes: []*node{{"a"}, {"b"}},
+				nodes: []*node{{name: "a"}, {name: "b"}},
 				told:  map[string]string{},
 			}
 			o.outbox = m.outbox
@@ -432,7 +432,13 @@ func TestPresenceAgainstAModel(t *testing.T) {
 			for session, user := range m.n.own() {
 				m.p.leave(session, user)
 			}
-			m.p.forgetNodes()
+			for _, n := range m.nodes {
+				n.round.Add(1)
+				m.p.retain(n)
+				if left := n.counted(); left != (PresenceDigest{}) {
+					rt.Fatalf("afterwards, node %s has %+v", n.name, left)
+				}
+			}
 			if used := o.room.used.Load(); used != 0 || len(m.p.who.users) > 0 || m.p.who.idBytes != 0 {
 				rt.Fatalf("afterwards, %d bytes are in use for %d users, %d for IDs", used, len(m.p.who.users), m.p.who.idBytes)
 			}

@@ -1,6 +1,11 @@
 package boreas
 
-import "encoding/json"
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
 
 // In a cluster, a presence also has places for the sessions of other nodes, so that a user with
 // sessions on several nodes joins once and leaves once. Each node passes the changes of its own
@@ -10,84 +15,109 @@ import "encoding/json"
 
 // node is another node of the cluster, from its start to its end. After a restart it is a new
 // *node.
-type node struct{ name string }
+type node struct {
+	name  string
+	round atomic.Uint32 // the number of its newest snapshot
 
-// presenceChange is a change of one node's own sessions on a channel.
-type presenceChange struct {
-	kind    changeKind
-	channel string
-	session string // "" for changeInfo
-	user    string
-
-	// The user's info on that node, and whether it is from a token; not set for changeLeave. Another
-	// node uses it if it does not know the user, or if it is from a token.
-	info     json.RawMessage
-	verified bool
+	mu     sync.Mutex     // guards the fields below; it comes after presence.mu
+	digest PresenceDigest // of its places
 }
 
-type changeKind int
+// count counts a change of the node's places.
+func (n *node) count(c PresenceChange) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.digest.Count(c)
+}
 
-const (
-	changeEnter changeKind = iota // the session has a place as the user
-	changeLeave                   // the session has no place
-	changeInfo                    // a token of the user has new info
-)
+// counted returns the digest of the node's places.
+func (n *node) counted() PresenceDigest {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.digest
+}
 
-// note passes a change of a place to the outbox, if the place belongs to this node. After close it
-// does nothing, so that the sessions of a hub that shuts down linger on the other nodes. The caller
-// holds mu.
-func (p *presence) note(pl *place, kind changeKind) {
-	if p.options.outbox == nil || pl.node != nil || p.closed {
+// note passes a change of a place of this node to the outbox, and counts a change of another node's
+// place. After close it does nothing, so that the sessions of a hub that shuts down linger on the
+// other nodes. The caller holds mu.
+func (p *presence) note(pl *place, kind PresenceKind) {
+	c := PresenceChange{Kind: kind, Channel: p.events.name, Session: pl.session, User: pl.user.name}
+	if pl.node != nil {
+		pl.node.count(c)
 		return
 	}
-	c := presenceChange{kind: kind, channel: p.events.name, session: pl.session, user: pl.user.name}
-	if kind == changeEnter {
-		c.info, c.verified = pl.user.info, pl.user.verified
+	if p.closed {
+		return
+	}
+	tellPresence(p.options.tail, c)
+	if p.options.outbox == nil {
+		return
+	}
+	if kind == PresenceEnter {
+		c.Info, c.Verified = pl.user.info, pl.user.verified
 	}
 	p.options.outbox(c)
 }
 
 // noteInfo passes new info of a user to the outbox. The caller holds mu.
 func (p *presence) noteInfo(u *attendee) {
+	tellPresence(p.options.tail, PresenceChange{Kind: PresenceInfo, Channel: p.events.name, User: u.name})
 	if p.options.outbox != nil {
-		p.options.outbox(presenceChange{kind: changeInfo, channel: p.events.name, user: u.name, info: u.info, verified: u.verified})
+		p.options.outbox(PresenceChange{Kind: PresenceInfo, Channel: p.events.name, User: u.name, Info: u.info, Verified: u.verified})
 	}
 }
 
 // apply applies a change of another node's sessions. The changes of one node must be applied in
-// order. A changeEnter may be applied again; then the session is no longer lost.
-func (p *presence) apply(n *node, c presenceChange) {
+// order. A PresenceEnter may be applied again; then the session is no longer lost. Errors:
+// errRetired, [ErrTooManyPlaces].
+func (p *presence) apply(n *node, c PresenceChange) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return
+	switch {
+	case p.retired:
+		return errRetired
+	case p.closed:
+		return nil
 	}
 	verified := ""
-	if c.verified {
-		verified = string(c.info)
+	if c.Verified {
+		verified = string(c.Info)
 	}
-	pl := p.who.places[c.session]
+	pl := p.who.places[c.Session]
 	switch {
-	case c.kind == changeInfo:
-		p.verify(c.user, verified)
-		return
-	case c.kind == changeLeave:
+	case c.Kind == PresenceInfo:
+		p.verify(c.User, verified)
+		return nil
+	case c.Kind == PresenceLeave:
 		if pl != nil && pl.node == n {
 			p.remove(pl)
 		}
-		return
+		return nil
+	case pl == nil && n.counted().Places >= MaxNodePlaces:
+		return fmt.Errorf("%w: %d sessions of node %q", ErrTooManyPlaces, MaxNodePlaces, n.name)
 	case pl == nil:
-		p.add(n, c.session, c.user, c.info, verified)
-	case pl.node != n:
-		return // a session belongs to one node
-	case pl.user.name != c.user:
+		p.add(n, c.Session, c.User, c.Info, verified)
+	case pl.node != n && (pl.node == nil || pl.node.name != n.name || !pl.lost):
+		return nil // a session belongs to one node
+	case pl.node != n: // this hub has lost the node and found it again
+		p.note(pl, PresenceLeave)
+		pl.node = n
+		p.note(pl, PresenceEnter)
+		p.who.renew(pl)
+	case pl.user.name != c.User:
 		p.remove(pl)
-		p.add(n, c.session, c.user, c.info, verified)
+		p.add(n, c.Session, c.User, c.Info, verified)
 	case pl.lost:
 		p.who.renew(pl)
+	default:
+		pl.round = n.round.Load()
 	}
-	p.verify(c.user, verified)
+	p.verify(c.User, verified)
+	return nil
 }
+
+// errRetired means that the presence has ended, and another one may have taken its place.
+var errRetired = errors.New("boreas: the presence of the channel has ended")
 
 // loseNode records that the connection to a node is lost. The node's sessions linger like other
 // lost sessions, so a user who reconnects to another node causes no event. LoseNode visits all
@@ -100,11 +130,10 @@ func (p *presence) loseNode(n *node) {
 	})
 }
 
-// forgetNodes gives up the places of other nodes. The caller calls it after close, when this node
-// has no session on the channel any more.
-func (p *presence) forgetNodes() {
+// retain gives up the places of a node that are not in its newest snapshot.
+func (p *presence) retain(n *node) {
 	p.eachPlace(func(pl *place) {
-		if pl.node != nil {
+		if pl.node == n && pl.round != n.round.Load() {
 			p.remove(pl)
 		}
 	})
@@ -122,4 +151,23 @@ func (p *presence) eachPlace(visit func(*place)) {
 			pl = next
 		}
 	}
+}
+
+// empty reports whether the presence has no place, and no timer for one.
+func (p *presence) empty() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.who.places) == 0
+}
+
+// retire ends a presence that no channel of this node uses, if it has no place of another node. It
+// reports whether it did. The caller calls close afterwards.
+func (p *presence) retire() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.who.others > 0 {
+		return false
+	}
+	p.closed, p.retired = true, true
+	return true
 }

@@ -11,22 +11,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
-
-	"github.com/boreas-pubsub/boreas/access"
 )
 
-func entered(session, user, info string) presenceChange {
-	return presenceChange{kind: changeEnter, channel: "chat", session: session, user: user, info: json.RawMessage(info)}
+func entered(session, user, info string) PresenceChange {
+	return PresenceChange{Kind: PresenceEnter, Channel: "chat", Session: session, User: user, Info: json.RawMessage(info)}
 }
 
-func left(session string) presenceChange {
-	return presenceChange{kind: changeLeave, channel: "chat", session: session}
+func left(session string) PresenceChange {
+	return PresenceChange{Kind: PresenceLeave, Channel: "chat", Session: session}
 }
 
 // clauses 9.1, 9.5: a user with sessions on two nodes joins once and leaves once.
 func TestPresenceOfAUserOnTwoNodes(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
-		a := &node{"a"}
+		a := &node{name: "a"}
 		r = r.watching()
 		r.apply(a, entered("a1", "u1", `1`))
 		r.hears("first on the other node", `{"event":"join","user":"u1","info":1,"users":1,"sessions":1}`)
@@ -36,7 +34,7 @@ func TestPresenceOfAUserOnTwoNodes(t *testing.T) {
 		r.is("both", `{"users":1,"sessions":2,"members":[{"user":"u1","sessions":["a1","s1"],"info":1}]}`)
 		r.apply(a, left("s1"))
 		r.apply(a, entered("s1", "u2", ``))
-		r.apply(&node{"b"}, left("a1"))
+		r.apply(&node{name: "b"}, left("a1"))
 		r.is("after changes of sessions of other nodes", `{"users":1,"sessions":2,"members":[{"user":"u1","sessions":["a1","s1"],"info":1}]}`)
 		r.apply(a, entered("a2", "u1", ``))
 		r.apply(a, left("a1"))
@@ -52,22 +50,22 @@ func TestPresenceOfAUserOnTwoNodes(t *testing.T) {
 // clause 9.2: the info of a token counts wherever it was presented.
 func TestPresenceInfoOfOtherNodes(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
-		a := &node{"a"}
+		a := &node{name: "a"}
 		r = r.watching()
 		verified := entered("a1", "u1", `"token"`)
-		verified.verified = true
+		verified.Verified = true
 		r.apply(a, verified)
 		r.enter("s1", "u1", []byte(`"claim"`))
 		r.hears("a token's", `{"event":"join","user":"u1","info":"token","verified":true,"users":1,"sessions":1}`)
 		r.apply(a, entered("a2", "u2", `"claim"`))
-		r.apply(a, presenceChange{kind: changeInfo, user: "u2", info: json.RawMessage(`"token"`), verified: true})
-		r.apply(a, presenceChange{kind: changeInfo, user: "u3", info: json.RawMessage(`"token"`), verified: true})
+		r.apply(a, PresenceChange{Kind: PresenceInfo, User: "u2", Info: json.RawMessage(`"token"`), Verified: true})
+		r.apply(a, PresenceChange{Kind: PresenceInfo, User: "u3", Info: json.RawMessage(`"token"`), Verified: true})
 		r.hears("a claim, replaced by a token's", `{"event":"join","user":"u2","info":"claim","users":2,"sessions":3}`,
 			`{"event":"join","user":"u2","info":"token","verified":true,"users":2,"sessions":3}`)
 		r.apply(a, entered("a3", "u3", `{`))
 		r.hears("not JSON", `{"event":"join","user":"u3","users":3,"sessions":4}`)
 		again := entered("a4", "u3", `"token"`)
-		again.verified = true
+		again.Verified = true
 		r.apply(a, again)
 		r.hears("a token's, with another session", `{"event":"join","user":"u3","info":"token","verified":true,"users":3,"sessions":5}`)
 	})
@@ -77,7 +75,7 @@ func TestPresenceInfoOfOtherNodes(t *testing.T) {
 // together with the node, has not left.
 func TestPresenceOfALostNode(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
-		a, b := &node{"a"}, &node{"b"}
+		a, b := &node{name: "a"}, &node{name: "b"}
 		for i := range 5 {
 			r.apply(a, entered(fmt.Sprint("a", i), fmt.Sprint("u", i), ``))
 		}
@@ -98,7 +96,7 @@ func TestPresenceOfALostNode(t *testing.T) {
 		r.hears("later")
 	})
 	inRoom(t, presenceOptions{mode: PresenceFull}, func(r theRoom) {
-		a := &node{"a"}
+		a := &node{name: "a"}
 		r.apply(a, entered("a1", "u1", ``))
 		r.apply(a, entered("a2", "u1", ``))
 		r.enter("s2", "u2", nil)
@@ -112,7 +110,7 @@ func TestPresenceOfALostNode(t *testing.T) {
 // no effect any more.
 func TestPresenceOfANodeThatIsFoundAgain(t *testing.T) {
 	inRoom(t, full, func(r theRoom) {
-		a := &node{"a"}
+		a := &node{name: "a"}
 		for _, session := range []string{"a1", "a2", "a3", "a4"} {
 			r.apply(a, entered(session, "u1", ``))
 		}
@@ -135,32 +133,32 @@ func TestPresenceOfANodeThatIsFoundAgain(t *testing.T) {
 
 // The changes that other nodes receive from this one.
 func TestPresenceOutbox(t *testing.T) {
-	var told []presenceChange
+	var told []PresenceChange
 	o := full
-	o.outbox = func(c presenceChange) { told = append(told, c) }
+	o.outbox = func(c PresenceChange) { told = append(told, c) }
 	inRoom(t, o, func(r theRoom) {
-		tells := func(when string, want ...presenceChange) {
+		tells := func(when string, want ...PresenceChange) {
 			t.Helper()
 			r.mu.Lock() // as the caller of outbox does
 			defer r.mu.Unlock()
-			if diff := cmp.Diff(want, told, cmp.AllowUnexported(presenceChange{})); diff != "" {
+			if diff := cmp.Diff(want, told); diff != "" {
 				t.Errorf("%s, changes:\n%s", when, diff)
 			}
 			told = nil
 		}
-		in := func(session, user, info string, verified bool) presenceChange {
+		in := func(session, user, info string, verified bool) PresenceChange {
 			c := entered(session, user, info)
-			c.verified = verified
+			c.Verified = verified
 			return c
 		}
-		out := func(session, user string) presenceChange {
+		out := func(session, user string) PresenceChange {
 			c := left(session)
-			c.user = user
+			c.User = user
 			return c
 		}
-		a := &node{"a"}
+		a := &node{name: "a"}
 		r.apply(a, entered("a1", "u1", `1`))
-		r.apply(a, presenceChange{kind: changeInfo, user: "u1", info: json.RawMessage(`1`), verified: true})
+		r.apply(a, PresenceChange{Kind: PresenceInfo, User: "u1", Info: json.RawMessage(`1`), Verified: true})
 		r.apply(a, entered("a1", "u1", ``))
 		r.loseNode(a)
 		tells("another node's")
@@ -169,11 +167,11 @@ func TestPresenceOutbox(t *testing.T) {
 		r.leave("s1", "u1")
 		tells("a session, of a user with another info", in("s1", "u1", `1`, true))
 		r.enterWith("s2", "u1", nil, `3`)
-		tells("a token", in("s2", "u1", `1`, true), presenceChange{kind: changeInfo, channel: "chat", user: "u1", info: json.RawMessage(`3`), verified: true})
+		tells("a token", in("s2", "u1", `1`, true), PresenceChange{Kind: PresenceInfo, Channel: "chat", User: "u1", Info: json.RawMessage(`3`), Verified: true})
 		r.reverify("u1", `3`)
 		tells("the same token")
 		r.reverify("u1", `4`)
-		tells("another token", presenceChange{kind: changeInfo, channel: "chat", user: "u1", info: json.RawMessage(`4`), verified: true})
+		tells("another token", PresenceChange{Kind: PresenceInfo, Channel: "chat", User: "u1", Info: json.RawMessage(`4`), Verified: true})
 		r.enterWith("s2", "u2", nil, `5`)
 		tells("a session's new user", out("s2", "u1"), in("s2", "u2", `5`, true))
 		r.linger("s1", "u1", func() {})
@@ -191,30 +189,6 @@ func TestPresenceOutbox(t *testing.T) {
 		r.linger("s4", "u4", func() {})
 		tells("when the hub shuts down")
 	})
-}
-
-// The places of other nodes end with the channel on this node, and so does their cost.
-func TestPresenceOfOtherNodesEndsWithTheChannel(t *testing.T) {
-	all, err := access.ParsePattern("**")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := New(Options{Rules: new(Rules).Add(all, Rule{Presence: PresenceFull})})
-	defer h.Shutdown(t.Context(), 0)
-	ch, err := h.acquire(t.Context(), "chat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := h.room.used.Load()
-	ch.presence.apply(&node{"a"}, entered("a1", "u1", `1`))
-	if h.room.used.Load() == before {
-		t.Error("a place costs nothing")
-	}
-	h.release(ch)
-	ch.presence.apply(&node{"a"}, entered("a2", "u2", `1`)) // too late
-	if used := h.room.used.Load(); used != 0 {
-		t.Errorf("%d bytes are in use", used)
-	}
 }
 
 // cluster is a few nodes, each with a presence of the same channel, and the changes that are on
@@ -237,7 +211,7 @@ type clusterNode struct {
 
 	// Guarded by p.mu.
 	own    map[string]string  // the user of each of its sessions, including lost ones
-	queues [][]presenceChange // by the index of another node: changes that the other node has not received yet
+	queues [][]PresenceChange // by the index of another node: changes that the other node has not received yet
 }
 
 const clusterSize = 3
@@ -247,14 +221,14 @@ func (c *cluster) start(i int) {
 	q := new(queue)
 	q.init()
 	n := &clusterNode{
-		node: &node{fmt.Sprint("n", i)}, own: map[string]string{}, live: map[string]string{},
-		queues: make([][]presenceChange, clusterSize), cut: make([]bool, clusterSize), known: make([]map[string]string, clusterSize),
+		node: &node{name: fmt.Sprint("n", i)}, own: map[string]string{}, live: map[string]string{},
+		queues: make([][]PresenceChange, clusterSize), cut: make([]bool, clusterSize), known: make([]map[string]string, clusterSize),
 	}
-	n.p = newPresence(q, "chat", presenceOptions{mode: PresenceFull, linger: 5 * time.Second, outbox: func(change presenceChange) {
-		if change.kind == changeEnter {
-			n.own[change.session] = change.user
+	n.p = newPresence(q, "chat", presenceOptions{mode: PresenceFull, linger: 5 * time.Second, outbox: func(change PresenceChange) {
+		if change.Kind == PresenceEnter {
+			n.own[change.Session] = change.User
 		} else {
-			delete(n.own, change.session)
+			delete(n.own, change.Session)
 		}
 		for j := range n.queues {
 			n.queues[j] = append(n.queues[j], change)
@@ -307,10 +281,10 @@ func (c *cluster) deliver(i, j, n int) {
 	from.p.mu.Unlock()
 	for _, change := range changes {
 		to.p.apply(from.node, change)
-		if change.kind == changeEnter {
-			from.known[j][change.session] = change.user
+		if change.Kind == PresenceEnter {
+			from.known[j][change.Session] = change.User
 		} else {
-			delete(from.known[j], change.session)
+			delete(from.known[j], change.Session)
 		}
 	}
 }

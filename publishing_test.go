@@ -18,7 +18,7 @@ func message(data string) engine.Message { return engine.Message{Data: []byte(da
 // clauses 6.1, 6.2: which sessions may publish, and which receive the message.
 func TestSessionsPublish(t *testing.T) {
 	ctx := context.Background()
-	inWorld(t, boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {
+	inWorld(t, boreas.Options{Rules: ruleFor("chat", boreas.Rule{ClientPublish: true})}, func(w world) {
 		s, c := w.announced("chat")
 		other, oc := w.announced("chat")
 		for i := 1; i <= 6; i++ {
@@ -60,7 +60,7 @@ func TestSessionsPublish(t *testing.T) {
 func TestEchoWhileBlocked(t *testing.T) {
 	ctx := context.Background()
 	for room := range 12 {
-		inWorld(t, boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {
+		inWorld(t, boreas.Options{Rules: ruleFor("chat", boreas.Rule{ClientPublish: true})}, func(w world) {
 			s, c := w.announced("chat")
 			var want []string
 			for i := 1; i <= 400; i++ {
@@ -91,7 +91,7 @@ func TestEchoAfterAFailure(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		e := &failing{Engine: newMemory(memory.Options{})}
 		defer e.Close()
-		w := world{t, boreas.New(boreas.Options{Engine: e, Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})})}
+		w := world{t, boreas.New(boreas.Options{Engine: e, Rules: ruleFor("chat", boreas.Rule{ClientPublish: true})})}
 		defer w.hub.Shutdown(ctx, 0)
 		s, c := w.announced("chat")
 		e.fail = true
@@ -124,7 +124,7 @@ func (f *failing) Publish(ctx context.Context, channel string, m engine.Message)
 func TestNewestPublicationIsItsOwn(t *testing.T) {
 	ctx := context.Background()
 	for _, blocked := range []bool{false, true} {
-		inWorld(t, boreas.Options{Rules: ruleFor(t, "chat", boreas.Rule{ClientPublish: true})}, func(w world) {
+		inWorld(t, boreas.Options{Rules: ruleFor("chat", boreas.Rule{ClientPublish: true})}, func(w world) {
 			s, c := w.announced("chat")
 			if blocked {
 				c.Bound(3)

@@ -101,11 +101,7 @@ func TestMemoryLimitsHold(t *testing.T) {
 				MaxChannels: 50, MaxAddressSessions: 10, MaxAddressChannels: 300, ChannelMemory: 4 << 20, PeerMemory: 2 << 20, Sweepers: 1,
 			}
 			for pattern, rule := range map[string]boreas.Rule{"room.**": {Presence: boreas.PresenceFull}, "chat.**": {ClientPublish: true}} {
-				p, err := access.ParsePattern(pattern)
-				if err != nil {
-					t.Fatal(err)
-				}
-				o.Rules = o.Rules.Add(p, rule)
+				o.Rules = o.Rules.Add(boreastest.Pattern(pattern), rule)
 			}
 			inBubble(t, func(t *testing.T) {
 				engine := newMemory(memory.Options{Memory: history})

@@ -168,6 +168,18 @@ func (r *registry) shut() []*Session {
 			close(r.empty)
 		}
 	}
+	return r.unfinished()
+}
+
+// all returns the sessions that are not finished.
+func (r *registry) all() []*Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.unfinished()
+}
+
+// unfinished is all for a caller that holds mu.
+func (r *registry) unfinished() []*Session {
 	all := make([]*Session, 0, r.live)
 	for _, slot := range r.slots {
 		all = append(all, slot...)

@@ -406,7 +406,7 @@ func TestResetWhileWriting(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				e := boreastest.NewShared(40) // so that the offsets of the old life are higher
 				defer e.Close()
-				w := world{t, boreas.New(boreas.Options{Engine: e, Rules: publishing(t, false)})}
+				w := world{t, boreas.New(boreas.Options{Engine: e, Rules: publishing(false)})}
 				defer w.hub.Shutdown(context.Background(), 0)
 				hook := func() {
 					e.Lose(5, errLost)

@@ -11,8 +11,13 @@ type Rule struct {
 	// It has no effect.
 	Text string
 
-	// Retention limits the channel's log.
+	// Retention limits the channel's log. It applies to the engine that [New] makes. An engine in
+	// [Options].Engine has limits of its own; see for example the Limits of [memory.Options].
 	Retention engine.Retention
+
+	// InMemory means that an engine that keeps publications on disk keeps those of the channel in
+	// memory only.
+	InMemory bool
 
 	// Presence says whether the hub tracks which users are on the channel.
 	Presence PresenceMode

@@ -10,6 +10,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/tail"
 )
 
 // A Session is one connected subscriber. A transport gets it from [Hub.Reserve], makes it live with
@@ -32,6 +34,7 @@ type Session struct {
 
 	alive    atomic.Bool // the client has sent something since the last ping
 	occupied atomic.Bool // the transport does not read from the client now
+	done     atomic.Bool // Done has been called
 
 	// Guarded by registry.mu.
 	slotIndex     int32 // in registry.slots[slot]
@@ -57,8 +60,11 @@ type Session struct {
 	catchingUp bool       // a goroutine of its own writes to it, and sweepers do not
 	ending     bool       // reason is set, and it is on no channel; out may have its final bytes
 	finished   bool       // conn.Finish has been called or is about to be
+	blocked    uint32     // since when the connection accepts no byte, see blockedNow; 0 if it accepts them
+	gaps       uint32     // number of gaps so far
+	delivered  uint64     // number of messages written so far
 	reason     error
-	endedAt    time.Time
+	endedAt    clock.Mono
 }
 
 // Start makes a reserved session live: it is anonymous and on no channel, and from now on the hub
@@ -75,6 +81,7 @@ func (s *Session) Start(conn Conn, format Format, greeting func(id string) []byt
 		return err
 	}
 	s.hub.stats.opened.Add(1)
+	s.tellOpened()
 	if greeting == nil {
 		s.mu.Unlock()
 		return nil
@@ -166,12 +173,12 @@ func (s *Session) Publish(ctx context.Context, channel string, m engine.Message,
 	m.Publisher = g.Publisher(s.address)
 	if !o.NoEcho {
 		m.Sender = 0
-		return s.hub.publish(ctx, forSession, channel, m)
+		return s.hub.publish(ctx, s, channel, m)
 	}
 	m.Sender = s.number
 	// Before the publish, because the message may be delivered before the engine has answered.
 	sub := s.publishing(channel)
-	ack, err := s.hub.publish(ctx, forSession, channel, m)
+	ack, err := s.hub.publish(ctx, s, channel, m)
 	if sub != nil {
 		offset := ack.Position.Offset
 		if err != nil || ack.Duplicate {
@@ -246,20 +253,25 @@ func (s *Session) endNow(reason error) {
 // Lost ends the session without final bytes, because its connection is lost.
 func (s *Session) Lost(reason error) { s.finish(reason) }
 
-// Done reports that the session's connection is closed. The transport calls it once, after the
-// session has ended, or if it was never started.
-func (s *Session) Done() { s.hub.registry.done(s.address) }
+// Done reports that the session's connection is closed. The transport calls it after the session has
+// ended, or if it was never started. Further calls have no effect.
+func (s *Session) Done() {
+	if s.done.CompareAndSwap(false, true) {
+		s.hub.registry.done(s.address)
+	}
+}
 
 // beginEnd marks the session as ending. The caller holds mu. After unlocking mu it must drop the
 // departure.
 func (s *Session) beginEnd(reason error) departure {
-	s.ending, s.reason, s.endedAt = true, reason, time.Now()
+	s.ending, s.reason, s.endedAt = true, reason, clock.Now()
 	s.allAnswered()
 	if s.slow != nil && s.slow.giveUp != nil {
 		s.slow.giveUp()
 	}
 	s.setExpiry(nil)
 	d := s.depart(comesBack(reason))
+	s.tell(tail.Event{Kind: tail.Ended, Reason: reason})
 	s.hub.registry.ended(s)
 	s.hub.stats.end(reason)
 	return d

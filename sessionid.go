@@ -15,12 +15,13 @@ const (
 )
 
 // MaxNode is the maximum length of a node's name in bytes.
-const MaxNode = 16
+const MaxNode = 32
 
-// ValidNode reports whether name is a valid name of a node: 1 to [MaxNode] lower-case ASCII letters
-// and digits.
+// ValidNode reports whether name is a valid name of a node: 1 to [MaxNode] ASCII letters, digits and
+// "-".
 func ValidNode(name string) bool {
-	return name != "" && len(name) <= MaxNode && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+	const allowed = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	return name != "" && len(name) <= MaxNode && strings.Trim(name, allowed) == ""
 }
 
 // SessionNode returns the name of the node that made the session ID: the Options.Node of its hub,

@@ -26,14 +26,14 @@ func TestSessionIDs(t *testing.T) {
 }
 
 func TestSessionNode(t *testing.T) {
-	for id, want := range map[string]string{"s_0": "", "s_2k": "", "s_n1_2k": "n1", "s_0_0": "0", "s_abcdefghijklmnop_0": "abcdefghijklmnop"} {
+	for id, want := range map[string]string{"s_0": "", "s_2k": "", "s_n1_2k": "n1", "s_0_0": "0", "s_abcdefghijklmnopqrstuvwxyz-01234_0": "abcdefghijklmnopqrstuvwxyz-01234", "s_N1_2k": "N1", "s_n-1_2k": "n-1"} {
 		if node, ok := SessionNode(id); node != want || !ok {
 			t.Errorf("%q: %q, %v", id, node, ok)
 		}
 	}
 	for _, id := range []string{
-		"", "s", "s_", "x_1", "S_1", "2k", "s_2K", "s_02k", "s_+1", "s_w", "s_-1", "s__2k", "s_n1_", "s_n1_02k", "s_n1_2K", "s_N1_2k", "s_n1_n2_2k",
-		"s_n.1_2k", "s_n-1_2k", "s_ñ_2k", "s_n1_2k ", " s_n1_2k", "s_abcdefghijklmnopq_0", "s_n1_g" + strings.Repeat("0", 12),
+		"", "s", "s_", "x_1", "S_1", "2k", "s_2K", "s_02k", "s_+1", "s_w", "s_-1", "s__2k", "s_n1_", "s_n1_02k", "s_n1_2K", "s_n1_n2_2k",
+		"s_n.1_2k", "s_ñ_2k", "s_n1_2k ", " s_n1_2k", "s_abcdefghijklmnopqrstuvwxyz-012345_0", "s_n1_g" + strings.Repeat("0", 12),
 	} {
 		if node, ok := SessionNode(id); node != "" || ok {
 			t.Errorf("%q: %q, %v", id, node, ok)
@@ -43,17 +43,17 @@ func TestSessionNode(t *testing.T) {
 
 func TestValidNode(t *testing.T) {
 	for name, want := range map[string]bool{
-		"": false, "n1": true, "1": true, "abcdefghijklmnop": true, "abcdefghijklmnopq": false,
-		"N1": false, "n_1": false, "n-1": false, "n 1": false, "é": false, "n\x00": false,
+		"": false, "n1": true, "1": true, "abcdefghijklmnopABCDEFGHIJKLMNOP": true, "abcdefghijklmnopABCDEFGHIJKLMNOPq": false,
+		"N1": true, "n_1": false, "n-1": true, "n 1": false, "é": false, "n\x00": false,
 	} {
 		if ValidNode(name) != want {
 			t.Errorf("%q: %v", name, !want)
 		}
 	}
 	defer func() {
-		if p, _ := recover().(string); !strings.Contains(p, `"N1"`) {
+		if p, _ := recover().(string); !strings.Contains(p, `"n_1"`) {
 			t.Errorf("New panics with %q", p)
 		}
 	}()
-	New(Options{Node: "N1"})
+	New(Options{Node: "n_1"})
 }

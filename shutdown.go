@@ -7,6 +7,7 @@ import (
 
 // goodbyes ends sessions one after the other, each in its slot.
 type goodbyes struct {
+	reason   error
 	sessions []*Session
 	steps    int
 	start    time.Time // before the announcements, because they take time
@@ -24,9 +25,9 @@ const (
 
 // newGoodbyes spreads the ends of the sessions according to their number, over at most the drain
 // time.
-func newGoodbyes(sessions []*Session, drain time.Duration) goodbyes {
+func newGoodbyes(reason error, sessions []*Session, drain time.Duration) goodbyes {
 	spread := min(drain, time.Duration(len(sessions))*time.Second/goodbyeRate)
-	return goodbyes{sessions, max(int(spread/goodbyeStep), 1), time.Now()}
+	return goodbyes{reason, sessions, max(int(spread/goodbyeStep), 1), time.Now()}
 }
 
 // slot returns the step in which session i ends. The first slot is at the start, so that a single
@@ -37,7 +38,7 @@ func (d goodbyes) slot(i int) int { return i * d.steps / len(d.sessions) }
 func (d goodbyes) announce() {
 	for i, s := range d.sessions {
 		if after := time.Until(d.start.Add(time.Duration(d.slot(i)) * goodbyeStep)); after > 0 {
-			s.sayGoodbye(ErrShuttingDown, after)
+			s.sayGoodbye(d.reason, after)
 		}
 	}
 }
@@ -46,7 +47,7 @@ func (d goodbyes) announce() {
 func (d goodbyes) end(ctx context.Context) error {
 	for i, step := 0, 0; i < len(d.sessions); step++ {
 		for ; i < len(d.sessions) && d.slot(i) <= step; i++ {
-			d.sessions[i].End(ErrShuttingDown)
+			d.sessions[i].End(d.reason)
 		}
 		if i == len(d.sessions) {
 			break
@@ -71,7 +72,7 @@ func (d goodbyes) end(ctx context.Context) error {
 // returns ctx's error if it had to stop waiting for the sessions.
 func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	sessions := h.registry.shut()
-	d := newGoodbyes(sessions, drain)
+	d := newGoodbyes(ErrShuttingDown, sessions, drain)
 	d.announce()
 	err := d.end(ctx)
 	if err == nil {
@@ -95,16 +96,21 @@ func (h *Hub) Shutdown(ctx context.Context, drain time.Duration) error {
 	return err
 }
 
+// EndSessions ends all sessions that the hub has now for the reason, spread over time as by
+// [Hub.Shutdown]. Sessions can still be opened. If ctx ends before the last session, EndSessions
+// returns ctx's error, and the other sessions stay.
+func (h *Hub) EndSessions(ctx context.Context, reason error, drain time.Duration) error {
+	d := newGoodbyes(reason, h.registry.all(), drain)
+	d.announce()
+	return d.end(ctx)
+}
+
 // endPresence releases the references of lost sessions that linger on a channel. Sessions that are
 // lost later do not linger.
 func (h *Hub) endPresence() {
-	var all []*presence
-	h.channels.each(func(ch *channel) {
-		if ch.presence != nil {
-			all = append(all, ch.presence)
+	for i := range h.channels.shards {
+		for _, p := range h.channels.presences(i) {
+			p.close()
 		}
-	})
-	for _, p := range all {
-		p.close()
 	}
 }

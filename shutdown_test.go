@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
@@ -98,19 +97,14 @@ func inLent(t *testing.T, o boreas.Options, test func(w world, e *lent, end func
 	})
 }
 
-func lingering(t *testing.T) boreas.Options {
-	t.Helper()
-	all, err := access.ParsePattern("**")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return boreas.Options{PresenceLinger: 5 * time.Second, Rules: new(boreas.Rules).Add(all, boreas.Rule{Presence: boreas.PresenceFull})}
+func lingering() boreas.Options {
+	return boreas.Options{PresenceLinger: 5 * time.Second, Rules: new(boreas.Rules).Add(boreastest.Pattern("**"), boreas.Rule{Presence: boreas.PresenceFull})}
 }
 
 // A lost session's place has expired, and the stop of its channel is under way when the hub shuts
 // down.
 func TestShutdownWaitsForStopOfLingeringPlace(t *testing.T) {
-	inLent(t, lingering(t), func(w world, e *lent, end func(time.Duration)) {
+	inLent(t, lingering(), func(w world, e *lent, end func(time.Duration)) {
 		s, _ := w.subscriber("chat")
 		s.Lost(io.EOF)
 		w.pass(5*time.Second + time.Millisecond)
@@ -137,7 +131,7 @@ func TestShutdownWaitsForReleaseOfChannels(t *testing.T) {
 		"lost": func(s *boreas.Session) { s.Lost(io.EOF) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inLent(t, lingering(t), func(w world, e *lent, end func(time.Duration)) {
+			inLent(t, lingering(), func(w world, e *lent, end func(time.Duration)) {
 				s, err := w.hub.Reserve(netip.Addr{})
 				if err != nil {
 					t.Fatal(err)
@@ -183,7 +177,7 @@ func TestShutdownEndsCallsUnderWay(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := boreas.Options{Rules: lingering(t).Rules}
+			o := boreas.Options{Rules: lingering().Rules}
 			inLent(t, o, func(w world, e *lent, end func(time.Duration)) {
 				ack, err := w.hub.Publish(never, "b", engine.Message{Data: []byte("1")})
 				if err != nil {
@@ -242,7 +236,7 @@ func TestCallsAfterShutdown(t *testing.T) {
 // are lost, and while other goroutines end them.
 func TestShutdownDuringManyCalls(t *testing.T) {
 	for seed := range uint64(30) {
-		o := lingering(t)
+		o := lingering()
 		inLent(t, o, func(w world, e *lent, end func(time.Duration)) {
 			var mu sync.Mutex
 			r := rand.New(rand.NewPCG(seed, 0))
@@ -302,4 +296,33 @@ func TestShutdownDuringManyCalls(t *testing.T) {
 			w.pass(time.Minute)
 		})
 	}
+}
+
+// TestDoneTwice: a session that a transport reports as closed twice counts once.
+func TestDoneTwice(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		hub := boreas.New(boreas.Options{MaxSessions: 2})
+		var sessions []*boreas.Session
+		for range 2 {
+			s, err := hub.Reserve(netip.Addr{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions = append(sessions, s)
+		}
+		sessions[0].Done()
+		sessions[0].Done()
+		if _, err := hub.Reserve(netip.Addr{}); err != nil {
+			t.Errorf("the place of the closed session: %v", err)
+		}
+		if _, err := hub.Reserve(netip.Addr{}); !errors.Is(err, boreas.ErrTooManySessions) {
+			t.Errorf("one place more than there is: %v", err)
+		}
+		sessions[1].Done()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := hub.Shutdown(ctx, 0); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown does not wait for the third session: %v", err)
+		}
+	})
 }

@@ -24,8 +24,10 @@ func (s *Session) skipNow(sub *subscription, reason GapReason, to uint64) {
 	}
 	sub.cursor.Store(to)
 	l := sub.life.Load()
-	s.out = s.batchFormat().(NoticeFormat).AppendGap(s.out, l.ch.name, Gap{Reason: reason, From: l.at(from), To: l.at(to)})
-	s.hub.stats.gap(reason)
+	gap := Gap{Reason: reason, From: l.at(from), To: l.at(to)}
+	s.out = s.batchFormat().(NoticeFormat).AppendGap(s.out, l.ch.name, gap)
+	s.countGap(reason)
+	s.tellGap(l.ch.name, gap)
 }
 
 // conflate moves a session, whose connection accepted nothing for a while, to the newest

@@ -2,6 +2,7 @@ package boreas_test
 
 import (
 	"context"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
@@ -36,8 +37,9 @@ func TestSparseOffsets(t *testing.T) {
 	}
 }
 
-// notSparse names tests that contain offsets which sparseLine does not find, and tests of memory
-// and of the repository, which do not depend on offsets and take long.
+// notSparse names tests that contain offsets which sparseLine does not find, and tests of memory,
+// which do not depend on offsets and take long. The tests of its last line take long as well, and do
+// not use the sparse engine: their hub has an engine of its own.
 var notSparse = []string{
 	"TestGrantExpires", "TestRevokeSessions", "TestLeaveAndEndDuringDelivery", "TestSlotsOnShutdown", "TestEchoStall",
 	"TestStartOfAJoin", "TestUnrecoverablePositions", "TestLastOfAResumeNeedsHistory", "TestAllFormatsReceiveTheSame",
@@ -46,6 +48,7 @@ var notSparse = []string{
 	"TestLastInOneJoin",
 	"TestMadeUpNames", "TestJoinedChannelsAreBounded", "TestSubscriptionsByName", "TestChannelBytesMatchesMemory", "TestMemoryLimitsHold",
 	"TestPartlyWrittenPublicationIsNotCopied", "TestResetsAtRandom",
+	"TestChaos", "TestStress", "TestPresenceAgainstAModel", "TestSparseIsAnEngine",
 }
 
 // sparseStep is the distance between offsets in the sparse suite.
@@ -92,6 +95,13 @@ func (e *sparse) Read(ctx context.Context, channel string, since engine.Position
 	} else {
 		since.Offset /= sparseStep // the last publication at or before since
 	}
+	switch {
+	case limit.Before == math.MaxUint64:
+	case limit.Before > wide(bounds.Head).Offset:
+		limit.Before = bounds.Head.Offset + 1
+	default:
+		limit.Before = (limit.Before + sparseStep - 1) / sparseStep // the first publication at or after it
+	}
 	h, err := e.Engine.Read(ctx, channel, since, limit)
 	for i, p := range h.Publications {
 		h.Publications[i] = widePublication(p)
@@ -103,6 +113,21 @@ func (e *sparse) Read(ctx context.Context, channel string, since engine.Position
 // ListChannels implements [engine.Lister].
 func (e *sparse) ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	return e.Engine.(engine.Lister).ListChannels(ctx, prefix, after, limit)
+}
+
+// CountAfter implements [engine.Counter].
+func (e *sparse) CountAfter(channel string, since engine.Position) int {
+	since.Offset /= sparseStep
+	return e.Engine.(engine.Counter).CountAfter(channel, since)
+}
+
+// Published and MostPublished implement [engine.Counter].
+func (e *sparse) Published(channel string) uint64 {
+	return e.Engine.(engine.Counter).Published(channel)
+}
+
+func (e *sparse) MostPublished(prefix string, limit int) []engine.Published {
+	return e.Engine.(engine.Counter).MostPublished(prefix, limit)
 }
 
 // Immediate implements [engine.Immediate]: the engine in memory is immediate, too.

@@ -44,6 +44,9 @@ type Stats struct {
 	SessionsRefused uint64 // by ErrTooManySessions or ErrTooManyAddressSessions
 	JoinsRefused    uint64 // by ErrTooManyChannels, ErrTooManyUserChannels, ErrTooManyAddressChannels, ErrTooManyJoinedChannels or ErrTooManySubscribers
 
+	// PublishesRefused counts messages that the engine refused, by reason.
+	PublishesRefused PublishesRefused
+
 	// Gaps counts the gaps that sessions received, by reason. They include joins that could not be
 	// recovered.
 	Gaps Gaps
@@ -54,6 +57,15 @@ type Stats struct {
 	// Batches[i] counts the writes with at most 2^i publications and more than 2^(i-1). The last
 	// element also counts all larger writes.
 	Batches [batchBuckets]uint64
+}
+
+// PublishesRefused counts messages that the engine refused. Calls that were not made or did not end
+// in time count as EngineBusy and EngineTimeouts.
+type PublishesRefused struct {
+	StorageFull   uint64 // engine.ErrStorageFull
+	StorageFailed uint64 // engine.ErrStorageFailed
+	TooManyKeys   uint64 // engine.ErrTooManyKeys
+	Unavailable   uint64 // engine.ErrUnavailable
 }
 
 // Gaps counts gaps by their reason.
@@ -72,6 +84,7 @@ type Ended struct {
 	Terminated         uint64 // ErrTerminated
 	PeerMemory         uint64 // ErrPeerMemory
 	HistoryUnavailable uint64 // ErrUnreadable, ErrLogReset
+	NodeIsolated       uint64 // ErrNodeIsolated
 	Other              uint64 // the client left, the connection was lost, or the transport ended the session
 }
 
@@ -104,8 +117,13 @@ func (h *Hub) Stats() Stats {
 			Terminated:         c.ended[endedTerminated].Load(),
 			PeerMemory:         c.ended[endedMemory].Load(),
 			HistoryUnavailable: c.ended[endedUnreadable].Load(),
+			NodeIsolated:       c.ended[endedIsolated].Load(),
 			Other:              c.ended[endedOther].Load(),
 		},
+	}
+	s.PublishesRefused = PublishesRefused{
+		StorageFull: c.storageFull.Load(), StorageFailed: c.storageFailed.Load(), TooManyKeys: c.tooManyKeys.Load(),
+		Unavailable: c.unavailable.Load(),
 	}
 	s.Held = h.ledger.stats()
 	s.ChannelBytes = h.room.used.Load()
@@ -127,6 +145,8 @@ func (h *Hub) Stats() Stats {
 type hubStats struct {
 	publishes, publishBytes            atomic.Uint64
 	duplicates                         atomic.Uint64
+	storageFull, storageFailed         atomic.Uint64
+	tooManyKeys, unavailable           atomic.Uint64
 	deliveries, deliveredBytes, writes atomic.Uint64
 	pings, opened, joinsRefused        atomic.Uint64
 	blocked                            atomic.Int64
@@ -148,6 +168,7 @@ const (
 	endedTerminated
 	endedMemory
 	endedUnreadable
+	endedIsolated
 	endedOther
 	endedKinds
 )
@@ -155,6 +176,20 @@ const (
 var gapReasons = [...]GapReason{GapExpired, GapUnknownEpoch, GapAhead, GapSlow, GapConflated}
 
 func (c *hubStats) gap(reason GapReason) { c.gaps[slices.Index(gapReasons[:], reason)].Add(1) }
+
+// refusePublish counts a message that the engine has refused.
+func (c *hubStats) refusePublish(err error) {
+	switch {
+	case errors.Is(err, engine.ErrStorageFull):
+		c.storageFull.Add(1)
+	case errors.Is(err, engine.ErrStorageFailed):
+		c.storageFailed.Add(1)
+	case errors.Is(err, engine.ErrTooManyKeys):
+		c.tooManyKeys.Add(1)
+	case errors.Is(err, engine.ErrUnavailable):
+		c.unavailable.Add(1)
+	}
+}
 
 // joined counts the outcome of a join.
 func (c *hubStats) joined(r *Joined) {
@@ -202,6 +237,8 @@ func (c *hubStats) end(reason error) {
 		kind = endedExpired
 	case ErrRulesChanged:
 		kind = endedRules
+	case ErrNodeIsolated:
+		kind = endedIsolated
 	case ErrTerminated:
 		kind = endedTerminated
 	default:

@@ -56,8 +56,8 @@ func (w *sweeper) sweep(g *group) {
 	more := false
 	for _, sub := range w.subs {
 		if sub.cursor.Load() >= head && !renewed {
-			continue // joined later, or visited for another channel's sake
-		} // joined later, or visited because of another channel
+			continue // joined later, or visited because of another channel
+		}
 		if sub.session.visit(w.batch, &w.tally) {
 			more = true
 		}

@@ -86,9 +86,11 @@ func keyReused(t *testing.T, e engine.Engine) {
 	wantTexts(t, "read", read(t, e, "a", engine.Position{}, 10).Publications, "1")
 }
 
-// keyConcurrent publishes messages with the same key concurrently. One must be appended, and all
-// calls must return its position.
-func keyConcurrent(t *testing.T, e engine.Engine) {
+func keyConcurrent(t *testing.T, e engine.Engine) { keysConcurrent(t, e) }
+
+// keysConcurrent publishes messages with the same key concurrently, to the engines in turn. One must
+// be appended, and all calls must return its position.
+func keysConcurrent(t *testing.T, to ...engine.Engine) {
 	const rounds = 50
 	acks := make([][publishers]engine.Ack, rounds)
 	start := make([]sync.WaitGroup, rounds) // so that all publishers begin a round together
@@ -101,7 +103,7 @@ func keyConcurrent(t *testing.T, e engine.Engine) {
 			for r := range rounds {
 				start[r].Done()
 				start[r].Wait()
-				ack, err := publishKey(e, "a", fmt.Sprint(r), fmt.Sprint("key ", r))
+				ack, err := publishKey(to[i%len(to)], "a", fmt.Sprint(r), fmt.Sprint("key ", r))
 				if err != nil {
 					t.Errorf("round %d: %v", r, err)
 				}
@@ -110,7 +112,12 @@ func keyConcurrent(t *testing.T, e engine.Engine) {
 		})
 	}
 	wg.Wait()
-	pubs := read(t, e, "a", engine.Position{}, rounds*publishers).Publications
+	for _, e := range to {
+		for _, ack := range acks[rounds-1] {
+			reached(t, e, "a", ack.Position)
+		}
+	}
+	pubs := read(t, to[0], "a", engine.Position{}, rounds*publishers).Publications
 	if len(pubs) != rounds {
 		t.Fatalf("%d publications, want %d", len(pubs), rounds)
 	}

@@ -21,3 +21,12 @@ func Check(user func(token string) (name string, ok bool)) func(access.Credentia
 		return Grant(c.Token, name), nil
 	}
 }
+
+// Pattern parses a pattern of channels. It panics if the pattern is not valid.
+func Pattern(text string) access.Pattern {
+	p, err := access.ParsePattern(text)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}

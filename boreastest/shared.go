@@ -3,6 +3,7 @@ package boreastest
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -137,25 +138,13 @@ func (e *Shared) Read(_ context.Context, channel string, since engine.Position, 
 	case since.Offset > e.head:
 		return h, engine.ErrAhead
 	}
+	if limit.Before > e.head && limit.Before != math.MaxUint64 {
+		return h, engine.ErrAhead
+	}
 	if l == nil {
 		return h, nil
 	}
-	for _, p := range l.pubs {
-		if p.Offset > since.Offset {
-			h.Publications = append(h.Publications, p)
-		}
-	}
-	if limit.Messages < 0 {
-		h.Publications = h.Publications[max(len(h.Publications)+limit.Messages, 0):]
-	}
-	bytes := 0
-	for i, p := range h.Publications {
-		if limit.Messages >= 0 && i == limit.Messages || limit.Bytes > 0 && bytes >= limit.Bytes {
-			h.Publications, h.More = h.Publications[:i], true
-			break
-		}
-		bytes += len(p.Data)
-	}
+	h.Publications, h.More = cut(engine.After(l.pubs, since.Offset), limit)
 	return h, nil
 }
 

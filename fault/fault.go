@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
@@ -118,12 +119,13 @@ func find(is func(cause error) bool) *Fault {
 }
 
 // Message returns the message of an error for a client: the error's text as a sentence. If the
-// error is [Internal], Message returns only the summary, because the text may be confidential. It
-// belongs in the log.
+// error is [Internal] or an error of the engine's store, Message returns only the summary, because
+// the text may be confidential, such as the name of a file or of a host. It belongs in the log.
 func Message(err error) string {
+	f := Of(err)
 	switch {
-	case Of(err) == Internal:
-		return Internal.Summary
+	case f == Internal, f == StorageFull, f == StorageFailed, f == ClusterUnavailable, errors.Is(err, boreas.ErrUnreadable):
+		return f.Summary
 	case errors.Is(err, engine.ErrClosed): // its text is about the hub, not about the server
 		return ShuttingDown.Summary
 	}

@@ -34,7 +34,12 @@ func TestWire(t *testing.T) {
 		{fault.InvalidToken, `{"code":"invalid_token","message":"The token is not valid, or is no longer valid.","retry":"new_token","docs":"docs/errors.md#invalid_token"}`},
 		{fault.TooLarge.With("The body has more than 9 bytes."), `{"code":"too_large","message":"The body has more than 9 bytes.","retry":"never","docs":"docs/errors.md#too_large"}`},
 		{fmt.Errorf("item 3: %w", fault.BadKey), `{"code":"bad_key","message":"Item 3: The idempotency key is not valid.","retry":"never","docs":"docs/errors.md#bad_key"}`},
-		// A client gets no details of an error that is not in the table.
+		// A client gets no details of an error of the storage, or of one that is not in the table.
+		{fmt.Errorf("write /secret: %w", engine.ErrStorageFull), `{"code":"storage_full","message":"The server's disk is full. Nothing was published.","retry":"later","docs":"docs/errors.md#storage_full","retry_after_ms":5000}`},
+		{fmt.Errorf("write /secret: %w", engine.ErrStorageFailed), `{"code":"storage_failed","message":"The server's disk has failed: it could not write the message, or could not read stored messages.","retry":"later","docs":"docs/errors.md#storage_failed","retry_after_ms":5000}`},
+		{fmt.Errorf("%w: read /secret: %v", boreas.ErrUnreadable, engine.ErrStorageFailed), `{"code":"history_unavailable","message":"The session was behind, and the server could not read the stored history of one of its channels.","retry":"later","docs":"docs/errors.md#history_unavailable","retry_after_ms":5000}`},
+		{fmt.Errorf("nats://10.0.0.1: %w", engine.ErrUnavailable), `{"code":"cluster_unavailable","message":"The server cannot reach the store that the servers of the cluster share.","retry":"later","docs":"docs/errors.md#cluster_unavailable","retry_after_ms":1000}`},
+		{boreas.ErrNodeIsolated, `{"code":"node_isolated","message":"The server has lost contact with its cluster.","retry":"now","docs":"docs/errors.md#node_isolated"}`},
 		{io.ErrUnexpectedEOF, `{"code":"internal","message":"The server failed; its log says why.","retry":"later","docs":"docs/errors.md#internal","retry_after_ms":1000}`},
 		{fmt.Errorf("disk /secret: %w", fault.Internal), `{"code":"internal","message":"The server failed; its log says why.","retry":"later","docs":"docs/errors.md#internal","retry_after_ms":1000}`},
 	} {

@@ -35,8 +35,8 @@ var (
 	}
 	AuthUnavailable = &Fault{
 		Code: "auth_unavailable", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
-		Summary: "The server cannot check the token at the moment, because the backend or the key server does not answer.",
-		Do:      "Try again later with the same token. `/readyz` says which of the two does not answer.",
+		Summary: "The server cannot check the token at the moment, because the backend, the key server or the shared store of tokens does not answer.",
+		Do:      "Try again later with the same token. `/readyz` says which of them does not answer.",
 	}
 	NotPermitted = &Fault{
 		Code: "not_permitted", Retry: Never, Status: http.StatusForbidden,
@@ -134,6 +134,24 @@ var (
 		Do:      "Wait and try again, or publish without a key. A shorter `idempotency_window` frees space sooner, and a larger `history_memory` gives more space. Half of the space is reserved for backends.",
 		causes:  []error{engine.ErrTooManyKeys},
 	}
+	StorageFull = &Fault{
+		Code: "storage_full", Retry: Later, Status: http.StatusInsufficientStorage, RetryAfter: 5 * time.Second,
+		Summary: "The server's disk is full. Nothing was published.",
+		Do:      "Send the message again after the given time. The operator frees space on the server's disk, or lowers `history_disk`. Subscribers, history and presence work meanwhile.",
+		causes:  []error{engine.ErrStorageFull},
+	}
+	StorageFailed = &Fault{
+		Code: "storage_failed", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
+		Summary: "The server's disk has failed: it could not write the message, or could not read stored messages.",
+		Do:      "Send the request again later. A message may or may not have been published: with the same key it is published once. If the server cannot read the history of a channel, joins without `since` and `last` still work. The operator finds the cause in the server's log.",
+		causes:  []error{engine.ErrStorageFailed},
+	}
+	ClusterUnavailable = &Fault{
+		Code: "cluster_unavailable", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: time.Second,
+		Summary: "The server cannot reach the store that the servers of the cluster share.",
+		Do:      "Send the request again after the given time. A message may or may not have been published: with the same key it is published once. If this lasts longer than half a minute, the operator finds the cause in the server's log and at `/readyz`.",
+		causes:  []error{engine.ErrUnavailable},
+	}
 )
 
 // Missing history.
@@ -165,6 +183,12 @@ var (
 		Summary: "The server is shutting down.",
 		Do:      "Reconnect, after the time in the goodbye if there is one. You reach another server, or this one after its restart.",
 		causes:  []error{boreas.ErrShuttingDown, engine.ErrClosed},
+	}
+	NodeIsolated = &Fault{
+		Code: "node_isolated", Retry: Now, Close: 4104,
+		Summary: "The server has lost contact with its cluster, so it receives no messages.",
+		Do:      "Reconnect, after the time in the goodbye if there is one. You reach another server of the cluster, and receive the messages that you missed.",
+		causes:  []error{boreas.ErrNodeIsolated},
 	}
 	NoAnswer = &Fault{
 		Code: "no_answer", Retry: Now, Close: 4101,
@@ -209,8 +233,8 @@ var (
 	}
 	HistoryUnavailable = &Fault{
 		Code: "history_unavailable", Retry: Later, Status: http.StatusServiceUnavailable, Close: 4207, RetryAfter: 5 * time.Second,
-		Summary: "The session was behind, and the server could not read the history of one of its channels.",
-		Do:      "Reconnect later with the last positions. If this happens often, check the server's log and the engine's storage.",
+		Summary: "The session was behind, and the server could not read the stored history of one of its channels.",
+		Do:      "Reconnect later with the last positions. If this happens often, the operator looks for errors of the storage in the server's log.",
 		causes:  []error{boreas.ErrUnreadable, boreas.ErrLogReset},
 	}
 	RulesChanged = &Fault{
@@ -317,6 +341,11 @@ var (
 		Do:      "If you wanted to end the session, do nothing: it has ended. `GET /v2/sessions` lists the live sessions.",
 		causes:  []error{boreas.ErrNoSession},
 	}
+	NodeSilent = &Fault{
+		Code: "node_silent", Retry: Later, Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second,
+		Summary: "A server of the cluster did not answer, so the result of the request is unknown.",
+		Do:      "Send the request again after the given time. The message names the servers that did not answer. A server that has lost contact with its cluster ends its sessions within 15 seconds, plus the time of its option `drain_time`.",
+	}
 	Timeout = &Fault{
 		Code: "timeout", Retry: Now, Status: http.StatusRequestTimeout, Close: 4103,
 		Summary: "The request did not arrive in time.",
@@ -342,9 +371,9 @@ var (
 // all is the table, in the order of the documentation.
 var all = []*Fault{
 	Malformed, Unauthenticated, InvalidToken, TokenExpired, AuthUnavailable, NotPermitted, PresenceOff, ChannelName, BadPosition,
-	TooManyChannels, TooManyUserChannels, TooManyAddressChannels, TooManyJoinedChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, Busy, EngineTimeout, TooManyKeys,
+	TooManyChannels, TooManyUserChannels, TooManyAddressChannels, TooManyJoinedChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, Busy, EngineTimeout, TooManyKeys, StorageFull, StorageFailed, ClusterUnavailable,
 	Expired, UnknownEpoch, Ahead,
-	ShuttingDown, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, HistoryUnavailable, RulesChanged, Internal,
+	ShuttingDown, NodeIsolated, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, HistoryUnavailable, RulesChanged, Internal,
 	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,
-	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NotStored, NoSession, Timeout, UnsupportedEncoding, OriginNotAllowed, UpgradeRequired,
+	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NotStored, NoSession, NodeSilent, Timeout, UnsupportedEncoding, OriginNotAllowed, UpgradeRequired,
 }

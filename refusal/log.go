@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/tail"
 )
 
 // Size is how many refusals a log holds.
@@ -40,7 +42,8 @@ type Entry struct {
 // A Log holds the last [Size] refusals, shared fairly between the refused clients; see owner. Its
 // methods are safe for concurrent use. A nil Log holds nothing.
 type Log struct {
-	now func() time.Time // immutable
+	now  func() time.Time // immutable
+	tail *tail.Log        // immutable; may be nil
 
 	mu sync.Mutex
 
@@ -48,6 +51,7 @@ type Log struct {
 	all    list // oldest first
 	owners owners
 	last   map[client]*node
+	total  uint64 // the number of refusals since the start, with those that were dropped
 }
 
 // client identifies the client whose refusals are counted together.
@@ -56,8 +60,11 @@ type client struct{ address, session, token string }
 func (e *Entry) client() client { return client{e.Address, e.Session, e.TokenID} }
 
 // New returns an empty log.
-func New() *Log {
-	return &Log{now: time.Now, owners: owners{byName: make(map[string]*owner)}, last: make(map[client]*node)}
+func New() *Log { return NewTold(nil) }
+
+// NewTold returns an empty log that also adds an event to t for each refusal.
+func NewTold(t *tail.Log) *Log {
+	return &Log{now: time.Now, tail: t, owners: owners{byName: make(map[string]*owner)}, last: make(map[client]*node)}
 }
 
 // Add records a refusal with the current time.
@@ -71,8 +78,13 @@ func (l *Log) Add(e Entry) {
 		}
 	}
 	name := e.owner()
+	l.tail.Add(tail.Event{
+		Kind: tail.Refused, Channel: e.Channel, Session: e.Session, User: e.User, Token: e.TokenID, Address: e.Address,
+		Transport: e.Transport, Verb: e.Verb, Code: e.Code, Text: e.Message,
+	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.total++
 	e.Time, e.Count = l.now(), 1
 	if n := l.last[e.client()]; n != nil && e.Time.Sub(n.Time) < sameWithin && alike(&n.Entry, &e) {
 		n.Time, n.Count = e.Time, n.Count+1
@@ -138,4 +150,14 @@ func (l *Log) Find(f Filter, limit int) []Entry {
 		}
 	}
 	return found
+}
+
+// Total returns the number of refusals since the start. The log may not hold all of them any more.
+func (l *Log) Total() uint64 {
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total
 }

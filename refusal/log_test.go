@@ -56,6 +56,22 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestTotal: the total counts equal refusals and those that the log no longer holds.
+func TestTotal(t *testing.T) {
+	l := New()
+	for i := range Size + 10 {
+		l.Add(Entry{Session: fmt.Sprint(i)})
+		l.Add(Entry{Session: fmt.Sprint(i)}) // an equal one
+	}
+	if got := l.Total(); got != 2*(Size+10) {
+		t.Errorf("the total is %d", got)
+	}
+	var none *Log
+	if got := none.Total(); got != 0 {
+		t.Errorf("the total of no log is %d", got)
+	}
+}
+
 // TestEqualRefusalsShareAnEntry: equal refusals of one client within a minute share one entry, even
 // if other clients are refused in between.
 func TestEqualRefusalsShareAnEntry(t *testing.T) {

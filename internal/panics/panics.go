@@ -14,8 +14,8 @@ import (
 )
 
 // hub has the prefixes of the functions whose panics end the process: those of the hub and its
-// sessions, and those of the in-memory engine.
-var hub = []string{"github.com/boreas-pubsub/boreas.", "github.com/boreas-pubsub/boreas/engine/memory."}
+// sessions, and those of the engines.
+var hub = []string{"github.com/boreas-pubsub/boreas.", "github.com/boreas-pubsub/boreas/engine/", "github.com/boreas-pubsub/boreas/internal/channellog."}
 
 // An Error is a panic that was recovered from.
 type Error struct {

@@ -1,0 +1,4 @@
+package boreastest
+
+// Cut makes [cut] available to the tests.
+var Cut = cut
