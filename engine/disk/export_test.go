@@ -1,0 +1,7 @@
+package disk
+
+// For the benchmark of the bare disk.
+var (
+	Allocate = allocate
+	SyncData = syncData
+)
