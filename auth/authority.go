@@ -62,9 +62,15 @@ type Authority struct {
 	options Options
 	unknown error // for an unknown token
 	store   Store // nil if nothing is kept
+	fence   Fence // the store, if it is one; otherwise nil
 
-	stop      context.CancelFunc // ends follow
-	following sync.WaitGroup     // follow
+	stop      context.CancelFunc // ends follow, compactions and reads for unread
+	following sync.WaitGroup     // of these
+	unread    unread
+
+	// updating is held while changes of others are applied to sessions; it is locked before writing.
+	updating sync.Mutex
+	affected affected // guarded by updating
 
 	// writing is held during a change; it is locked before mu. It guards the calls of the store, and
 	// the fields up to mu.
@@ -74,6 +80,7 @@ type Authority struct {
 	unstored map[unstoredKey]unstored // revocations that could not be stored
 	again    *time.Timer              // of the next attempt to store them; nil if none is planned
 	foreign  foreign                  // changes of other authorities that sessions do not reflect yet
+	compacts bool                     // a compaction is under way
 
 	unstoredCount atomic.Int64          // len(unstored)
 	failed        atomic.Pointer[error] // why the store's lines cannot be applied any more
@@ -111,6 +118,10 @@ func Open(o Options) (*Authority, error) {
 	}
 	if a.store != nil {
 		a.following.Go(func() { a.follow(ctx) })
+	}
+	if o.Store != nil {
+		a.unread.wanted, a.unread.ended = make(chan struct{}, 1), ctx.Done()
+		a.following.Go(func() { a.unread.run(ctx, a.readOnce) })
 	}
 	return a, nil
 }
@@ -210,12 +221,24 @@ func (a *Authority) Kept() Kept {
 
 // Check returns the grant of the token in the credentials. Errors: [fault.InvalidToken],
 // [fault.TokenExpired], [fault.TokenRevoked]; [fault.AuthUnavailable] if the JWT or the Backend cannot
-// decide now.
+// decide now, or if the store is a [Fence] that is cut off, or does not answer and the token is unknown.
 func (a *Authority) Check(c access.Credentials) (*access.Grant, error) {
+	if err := a.fenced(); err != nil {
+		return nil, err
+	}
 	hash := digestOf(c.Token)
-	a.mu.RLock()
-	g, err := a.own(hash, c.Token)
-	a.mu.RUnlock()
+	own := func() (*access.Grant, error) {
+		a.mu.RLock()
+		defer a.mu.RUnlock()
+		return a.own(hash, c.Token)
+	}
+	g, err := own()
+	if g == nil && err == nil && mayBeOurs(c.Token) {
+		if err := a.readOthers(); err != nil {
+			return nil, err
+		}
+		g, err = own()
+	}
 	if g != nil || err != nil {
 		return g, err
 	}

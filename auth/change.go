@@ -24,6 +24,7 @@ func (a *Authority) openStore(ctx context.Context) error {
 	if a.store == nil {
 		return nil
 	}
+	a.fence, _ = a.store.(Fence)
 	err := a.readStore(ctx)
 	if err == nil && a.options.Store != nil {
 		err = a.shareNames(ctx)
@@ -37,6 +38,10 @@ func (a *Authority) openStore(ctx context.Context) error {
 // readStore applies the lines of a store that is just opened. Nobody else can see the state yet.
 func (a *Authority) readStore(ctx context.Context) (err error) {
 	a.at, err = a.store.Replay(ctx, a.at, a.state.applyText)
+	for errors.Is(err, ErrCompacted) {
+		a.state = newState()
+		a.at, err = a.store.Replay(ctx, 0, a.state.applyText)
+	}
 	return err
 }
 

@@ -66,7 +66,7 @@ func (j *journal) rewrite() error {
 	j.info = next.info
 	j.lines, j.sealed, j.size, j.chain = next.lines, next.lines, next.size, next.chain
 	j.plan()
-	if err := j.lock.sync(); err != nil {
+	if err := j.lock.Sync(); err != nil {
 		// After a crash the old file could have the name, without the changes that follow.
 		j.breakDown(err)
 		return err

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+
+	"github.com/boreas-pubsub/boreas/internal/dirlock"
 )
 
 const (
@@ -23,8 +25,8 @@ const (
 	slack = 10_000
 )
 
-var errLocked = errors.New("another process uses it, probably a running server. " +
-	"Use the API of that server, stop it first, or choose another directory with --data-dir")
+var errLocked = fmt.Errorf("%w, probably a running server. "+
+	"Use the API of that server, stop it first, or choose another directory with --data-dir", dirlock.ErrHeld)
 
 // file is the part of [os.File] that a journal uses.
 type file interface {
@@ -44,7 +46,7 @@ type journal struct {
 	// Immutable.
 	dir   string
 	log   *slog.Logger
-	lock  *dirLock
+	lock  *dirlock.Lock
 	state *state // that results from the lines; read in calls of the authority only
 
 	file file        // nil before the first Replay
@@ -74,7 +76,10 @@ func openJournal(dir string, log *slog.Logger, s *state) (*journal, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("make the directory for tokens, keys and revocations: %w", err)
 	}
-	lock, err := lockDir(dir)
+	lock, err := dirlock.Acquire(dir, lockName)
+	if errors.Is(err, dirlock.ErrHeld) {
+		err = errLocked
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock the directory %s: %w", dir, err)
 	}
@@ -94,7 +99,7 @@ func makeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(filepath.Clean(dir)))
+	return dirlock.Sync(filepath.Dir(filepath.Clean(dir)))
 }
 
 // Replay implements [Store]. The first call opens the file, or creates it. Later calls have nothing
@@ -286,5 +291,5 @@ func (j *journal) Close() error {
 	if j.file != nil {
 		err = j.file.Close()
 	}
-	return errors.Join(err, j.lock.close())
+	return errors.Join(err, j.lock.Close())
 }

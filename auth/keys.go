@@ -25,12 +25,13 @@ const (
 	KeyTokens                       // make, change, delete and revoke tokens
 	KeySessions                     // see and end sessions, see channels, history and presence
 	KeyStats                        // counters and metrics
+	KeyView                         // see what KeySessions and KeyStats see, without payloads; change nothing
 	KeyAdmin                        // everything, including keys
 
-	allKeyVerbs = KeyPublish | KeyTokens | KeySessions | KeyStats | KeyAdmin
+	allKeyVerbs = KeyPublish | KeyTokens | KeySessions | KeyStats | KeyView | KeyAdmin
 )
 
-var keyVerbNames = []string{"publish", "tokens", "sessions", "stats", "admin"}
+var keyVerbNames = []string{"publish", "tokens", "sessions", "stats", "view", "admin"}
 
 func (v KeyVerb) names() []string {
 	var names []string
@@ -204,13 +205,25 @@ func (a *Authority) HasKeys() bool {
 	return len(a.state.keyIDs) > 0 // a key is only removed to make room for another
 }
 
-// CheckKey returns the key with the text, and records that it was used. The error is
-// [fault.InvalidKey], and says whether the key is unknown, expired or revoked.
+// CheckKey returns the key with the text, and records that it was used. Errors: [fault.InvalidKey],
+// which says whether the key is unknown, expired or revoked; [fault.AuthUnavailable] if the store is a
+// [Fence] that is cut off, or does not answer and the key is unknown.
 func (a *Authority) CheckKey(text string) (*Key, error) {
+	if err := a.fenced(); err != nil {
+		return nil, err
+	}
 	hash := digestOf(text)
 	now := time.Now()
 	a.mu.RLock()
 	k := a.state.keys[hash]
+	if k == nil && IsKey(text) {
+		a.mu.RUnlock()
+		if err := a.readOthers(); err != nil {
+			return nil, err
+		}
+		a.mu.RLock()
+		k = a.state.keys[hash]
+	}
 	if k == nil || subtle.ConstantTimeCompare(k.hash[:], hash[:]) != 1 {
 		a.mu.RUnlock()
 		return nil, fault.InvalidKey.With("The API key is unknown. `boreas key list` lists the keys, and `boreas key new` makes one.")

@@ -21,7 +21,7 @@ func TestKeyVerbs(t *testing.T) {
 		t.Error(got)
 	}
 	_, err := ParseKeyVerb("push")
-	if want := `there is no verb "push" of keys: the verbs are publish, tokens, sessions, stats, admin`; err == nil || err.Error() != want {
+	if want := `there is no verb "push" of keys: the verbs are publish, tokens, sessions, stats, view, admin`; err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
 }
@@ -115,8 +115,8 @@ func TestCreateKeyRefuses(t *testing.T) {
 		{Key{Verbs: KeyPublish}, "malformed: The key's name is empty."},
 		{Key{Name: strings.Repeat("ü", 65), Verbs: KeyPublish}, "malformed: The key's name has 65 characters, more than 64."},
 		{Key{Name: "a\x7f", Verbs: KeyPublish}, "malformed: The key's name has a control character, or is not valid UTF-8."},
-		{Key{Name: "a"}, "malformed: The key has no valid verbs: the verbs are publish, tokens, sessions, stats, admin."},
-		{Key{Name: "a", Verbs: 1 << 5}, "malformed: The key has no valid verbs: the verbs are publish, tokens, sessions, stats, admin."},
+		{Key{Name: "a"}, "malformed: The key has no valid verbs: the verbs are publish, tokens, sessions, stats, view, admin."},
+		{Key{Name: "a", Verbs: 1 << 6}, "malformed: The key has no valid verbs: the verbs are publish, tokens, sessions, stats, view, admin."},
 		{Key{Name: "a", Verbs: KeyStats, Channels: []string{"a", ""}}, "malformed: The pattern is empty: ** matches every channel."},
 		{Key{Name: "a", Verbs: KeyStats, Channels: make([]string, 101)}, "malformed: The key has 101 patterns of channels, more than 100."},
 		{Key{Name: "a", Verbs: KeyStats, Expires: time.Unix(1_000_000_000, 0)}, "malformed: The time in expires, 2001-09-09T01:46:40Z, is in the past. To end a token or key at once, delete or revoke it."},

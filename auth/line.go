@@ -37,7 +37,9 @@ type line struct {
 	Own     time.Time       `json:"own,omitzero"`    // of a revocation with a serial: span.own, zero for none
 	Serial  uint64          `json:"serial,omitzero"` // of a token or revocation
 	Until   time.Time       `json:"until,omitzero"`
-	Names   *nameKey        `json:"names,omitzero"` // for all authorities on one store
+	Grace   int64           `json:"grace,omitzero"`  // of a revocation: seconds for sessions on other servers
+	Change  string          `json:"change,omitzero"` // see Revocation.Change
+	Names   *nameKey        `json:"names,omitzero"`  // for all authorities on one store
 
 	// Not stored.
 	rules    *access.Permissions // Rules, parsed
@@ -110,6 +112,7 @@ func (s *state) apply(l *line) error {
 			return errors.New("there are two keys of users' names, or none")
 		}
 		s.names, s.namesShared = *l.Names, true
+		s.serial = max(s.serial, l.Serial)
 		return nil
 	case opDelete:
 		s.dropID(l.ID)

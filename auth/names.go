@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/boreas-pubsub/boreas/internal/dirlock"
 )
 
 // A nameKey produces the names of users without a name: the users of classic tokens, and of
@@ -94,5 +96,5 @@ func writeNameKey(dir string, k nameKey) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(name))
 	}
-	return syncDir(dir)
+	return dirlock.Sync(dir)
 }

@@ -18,6 +18,12 @@ type Revocation struct {
 	IssuedBefore time.Time // with User or alone
 	Until        time.Time // when the revocation may be forgotten; zero for never
 	By           string    // ID of the API key that requests it; "" if there is none
+
+	// Grace is for other authorities on the same [Store]: how long the sessions of their servers
+	// remain, in whole seconds. Change is a random text for [Authority.ApplyUpTo]. Leave both out if
+	// no store is shared.
+	Grace  time.Duration
+	Change string
 }
 
 // Revoke revokes tokens: when it returns, they are not valid any more. Match reports whether a grant
@@ -50,6 +56,9 @@ func (a *Authority) Revoke(r Revocation) (match func(*access.Grant) bool, err er
 	var lines []*line
 	err = a.change(r.By, func() (_ []*line, err error) {
 		match, lines, err = a.revocation(r)
+		for _, l := range lines {
+			l.Grace, l.Change = int64(r.Grace/time.Second), r.Change
+		}
 		return lines, err
 	})
 	switch fault.Of(err) {

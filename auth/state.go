@@ -191,34 +191,6 @@ func (s *state) inOrder(keep func(*stored) bool) []*stored {
 	return all
 }
 
-// live returns the number of lines that lines writes.
-func (s *state) live() int {
-	return 1 + len(s.byHash) - s.provided + len(s.keyIDs) + s.revocations.len()
-}
-
-// lines calls write with lines that produce the state, beginning with a journal's head.
-func (s *state) lines(write func(*line) error) error {
-	if err := write(&line{Op: opHead, Version: journalVersion, Lines: s.live()}); err != nil {
-		return err
-	}
-	for _, t := range s.inOrder(func(t *stored) bool { return !t.provided }) {
-		if err := write(t.line()); err != nil {
-			return err
-		}
-	}
-	for _, k := range s.keysInOrder() {
-		if err := write(k.line()); err != nil {
-			return err
-		}
-	}
-	for m, at := range s.revocations.spans {
-		if err := write(revocationLine(m, at)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // storedKey is an API key.
 type storedKey struct {
 	// Immutable.

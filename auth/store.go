@@ -24,8 +24,8 @@ import (
 //
 // When Append returns nil, its lines are durable: they survive a crash of any process and of the
 // machine, and every later Replay returns them. A Replay returns either all lines of one Append or
-// none, and no other line stands between them. A store does not drop a line on its own. It may
-// replace lines with others that have the same effect.
+// none, and no other line stands between them. A store does not drop a line on its own. A
+// [Compactor] replaces lines with others that have the same effect.
 //
 // # Conflicts
 //
@@ -61,11 +61,12 @@ type Store interface {
 	// Replay calls apply with each line whose position is greater than after, in order. It returns
 	// the position of the last line that was applied, or the argument after if there was none. A
 	// position of 0 means the beginning of the log. The line is valid until apply returns. If apply
-	// returns an error, Replay stops and returns an error that wraps it.
+	// returns an error, Replay stops and returns an error that wraps it. If lines after the position
+	// were replaced by others, the error is [ErrCompacted], and apply may have been called already.
 	Replay(ctx context.Context, after uint64, apply func(line []byte) error) (last uint64, err error)
 
-	// Wait returns nil as soon as there is a line after the position. It returns an error when ctx
-	// is done, or if it cannot find out.
+	// Wait returns nil as soon as there is a line after the position. It may also return nil without
+	// a reason. It returns an error when ctx is done, or if it cannot find out.
 	Wait(ctx context.Context, after uint64) error
 
 	// Append adds lines to the end of the log, all or none, and returns the position of the last one
@@ -87,3 +88,31 @@ type Store interface {
 
 // ErrConflict is returned by [Store].Append if the log has lines that the caller has not read.
 var ErrConflict = errors.New("another change came first")
+
+// ErrCompacted is returned by [Store].Replay if lines that the caller has not read were replaced by
+// others with the same effect. The lines that the caller has read before are no longer of use: it must
+// begin with an empty state and the position 0.
+var ErrCompacted = errors.New("lines that were not read yet have been replaced by others")
+
+// A Compactor is a [Store] whose log grows until its authority replaces the lines with fewer ones.
+type Compactor interface {
+	Store
+
+	// Compaction returns nil if the log needs no compaction now. Otherwise it returns a function that
+	// replaces all lines up to the authority's position with those that the argument passes to write.
+	// The authority calls Compaction one at a time with Replay, Append and Note. It may call the
+	// function at the same time as any other method, except Close. The lines have the effect of all
+	// lines that the authority had read when it called Compaction.
+	Compaction() func(ctx context.Context, lines func(write func(line []byte) error) error) error
+}
+
+// A Fence is a [Store] that can be cut off from the other authorities. An authority whose store is
+// cut off refuses all tokens and keys with [fault.AuthUnavailable], because they may have been
+// revoked.
+type Fence interface {
+	Store
+
+	// Current returns nil if the authority has read all lines that were acknowledged until shortly
+	// before. Otherwise it returns why that is not certain. It does not wait.
+	Current() error
+}

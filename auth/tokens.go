@@ -197,6 +197,7 @@ type TokenChange struct {
 	Expires *time.Time
 	Rules   **access.Permissions
 	Key     string // ID of the API key that requests the change; "" if there is none
+	Change  string // for [Authority.ApplyUpTo] of other authorities on the same [Store]; otherwise ""
 }
 
 // UpdateToken changes an opaque token. It returns the token's new grant: pass it to
@@ -208,7 +209,11 @@ func (a *Authority) UpdateToken(id string, change TokenChange) (Token, *access.G
 	defer a.writing.Unlock()
 	err := a.change(change.Key, func() ([]*line, error) {
 		l, err := a.changed(id, change)
-		return []*line{l}, err
+		if err != nil {
+			return nil, err
+		}
+		l.Change = change.Change
+		return []*line{l}, nil
 	})
 	if err != nil {
 		return Token{}, nil, err

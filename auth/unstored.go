@@ -24,6 +24,14 @@ type unstored struct {
 	standIn target
 }
 
+// inForce returns the line that puts the revocation in force until it is stored.
+func (u *unstored) inForce() *line {
+	if u.standIn != (target{}) {
+		return &line{Op: opRevoke, Target: u.standIn}
+	}
+	return u.line
+}
+
 // unstoredKey identifies the target of a revocation: a repeated revocation replaces the first.
 type unstoredKey struct {
 	op, id string
@@ -66,12 +74,10 @@ func (a *Authority) settle() {
 // with the next change, or by a retry. The caller holds writing.
 func (a *Authority) enforce(l *line) {
 	u := unstored{line: l}
-	now := l
 	if l.Op == opDelete {
 		u.standIn = targetOf(targetToken, l.ID)
-		now = &line{Op: opRevoke, Target: u.standIn}
 	}
-	if err := a.apply(now); err != nil {
+	if err := a.apply(u.inForce()); err != nil {
 		a.options.Log.Error("a revocation could not be applied", "error", err)
 		return
 	}
