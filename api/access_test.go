@@ -20,11 +20,12 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/refusal"
+	"github.com/boreas-pubsub/boreas/tail"
 )
 
 // A target is a request that succeeds on its route if the caller is authorized. It uses the channel
@@ -58,7 +59,11 @@ var targets = []target{
 	{"GET /v2/sessions/{session}", auth.KeySessions, ""},
 	{"DELETE /v2/sessions/{session}", auth.KeySessions, ""},
 	{"GET /v2/refusals", auth.KeySessions, ""},
+	{"GET /v2/tail", auth.KeySessions, ""},
 	{"GET /v2/stats", auth.KeyStats, ""},
+	{"GET /v2/nodes", auth.KeyStats, ""},
+	{"GET /v2/config", auth.KeySessions, ""},
+	{"GET /v2/caller", auth.KeyPublish, ""}, // any verb
 	{"POST /v2/tokens", auth.KeyTokens, "{}"},
 	{"GET /v2/tokens", auth.KeyTokens, ""},
 	{"POST /v2/tokens/inspect", auth.KeyTokens, `{"token":"nonsense"}`},
@@ -97,14 +102,11 @@ type gate struct {
 func newGate(t *testing.T, o api.Options) *gate {
 	t.Helper()
 	g := &gate{refusals: refusal.New()}
+	o.Tail = tail.New()
 	o.Refusals, o.Debug = g.refusals, true
 	o.Log = slog.New(slog.NewTextHandler(&g.log, nil))
-	chat, err := access.ParsePattern("chat.*")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var rules *boreas.Rules
-	g.rig = newRig(t, boreas.Options{Rules: rules.Add(chat, boreas.Rule{Presence: boreas.PresenceFull, ClientPublish: true})}, o)
+	g.rig = newRig(t, boreas.Options{Rules: rules.Add(boreastest.Pattern("chat.*"), boreas.Rule{Presence: boreas.PresenceFull, ClientPublish: true})}, o)
 	g.session = g.subscribe(t, "").ID()
 	g.classic = g.mint()
 	_, made := g.makeToken(auth.Token{User: "u2"})
@@ -161,6 +163,7 @@ var identities = []struct {
 		}
 		return g.bearerKey((auth.KeyPublish | auth.KeyTokens | auth.KeySessions | auth.KeyStats) &^ to.verb)
 	}},
+	{"view", func(g *gate, _ target) string { return g.bearerKey(auth.KeyView) }},
 	{"here", func(g *gate, to target) string { return g.bearerKey(cmp.Or(to.verb, auth.KeyStats), "news", "chat.*") }},
 	{"elsewhere", func(g *gate, to target) string { return g.bearerKey(cmp.Or(to.verb, auth.KeyStats), "news") }},
 	{"expired", func(g *gate, _ target) string {
@@ -284,41 +287,45 @@ func matrix(t *testing.T) string {
 }
 
 func TestAuthorizationOfEveryRoute(t *testing.T) {
-	const want = `none admin verb other here elsewhere expired revoked unknown rules rules' free classic old token no token nonsense Basic 
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   POST /token/
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /token/
-401  204   204  403   403  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /token/{token}
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /{channel}/token/
-401  200   200  403   200  403       401     401     401     403   403    403  403     401       401      401      401   POST /broadcast/{channel}/
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /debug/token-dump
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /debug/recipient-dump
-200  200   200  200   200  200       200     200     200     200   200    200  200     200       200      200      200   GET /healthz
-200  200   200  200   200  200       200     200     200     200   200    200  200     200       200      200      200   GET /readyz
-401  200   200  403   200  200       401     401     401     403   403    403  403     401       401      401      401   GET /metrics
-200  200   200  200   200  200       200     200     200     200   200    200  200     200       200      200      200   GET /openapi.json
-401  201   201  403   201  403       401     401     401     201   403    201  201     401       401      401      401   POST /v2/channels/{channel}/messages
-401  201   201  403   201  403       401     401     401     201   403    201  201     401       401      401      401   POST /v2/messages
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/channels
-401  200   200  403   200  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/channels/{channel}
-401  200   200  403   200  403       401     401     401     200   403    200  200     401       401      401      401   GET /v2/channels/{channel}/messages
-401  200   200  403   200  403       401     401     401     200   403    200  200     401       401      401      401   GET /v2/channels/{channel}/presence
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/sessions
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/sessions/{session}
-401  204   204  403   403  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /v2/sessions/{session}
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/refusals
-401  200   200  403   200  200       401     401     401     403   403    403  403     401       401      401      401   GET /v2/stats
-401  201   201  403   403  403       401     401     401     403   403    403  403     401       401      401      401   POST /v2/tokens
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/tokens
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   POST /v2/tokens/inspect
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/tokens/{id}
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   PATCH /v2/tokens/{id}
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /v2/tokens/{id}
-401  201   201  403   403  403       401     401     401     403   403    403  403     401       401      401      401   POST /v2/revocations
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/revocations
-401  204   204  403   403  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /v2/revocations
-401  201   201  403   403  403       401     401     401     403   403    403  403     401       401      401      401   POST /v2/keys
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/keys
-401  200   200  403   403  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /v2/keys/{id}
+	const want = `none admin verb other view here elsewhere expired revoked unknown rules rules' free classic old token no token nonsense Basic 
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   POST /token/
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /token/
+401  204   204  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /token/{token}
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /{channel}/token/
+401  200   200  403   403  200  403       401     401     401     403   403    403  403     401       401      401      401   POST /broadcast/{channel}/
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /debug/token-dump
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /debug/recipient-dump
+200  200   200  200   200  200  200       200     200     200     200   200    200  200     200       200      200      200   GET /healthz
+200  200   200  200   200  200  200       200     200     200     200   200    200  200     200       200      200      200   GET /readyz
+401  200   200  403   200  200  200       401     401     401     403   403    403  403     401       401      401      401   GET /metrics
+200  200   200  200   200  200  200       200     200     200     200   200    200  200     200       200      200      200   GET /openapi.json
+401  201   201  403   403  201  403       401     401     401     201   403    201  201     401       401      401      401   POST /v2/channels/{channel}/messages
+401  201   201  403   403  201  403       401     401     401     201   403    201  201     401       401      401      401   POST /v2/messages
+401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/channels
+401  200   200  403   200  200  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/channels/{channel}
+401  200   200  403   403  200  403       401     401     401     200   403    200  200     401       401      401      401   GET /v2/channels/{channel}/messages
+401  200   200  403   200  200  403       401     401     401     200   403    200  200     401       401      401      401   GET /v2/channels/{channel}/presence
+401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/sessions
+401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/sessions/{session}
+401  204   204  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /v2/sessions/{session}
+401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/refusals
+401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/tail
+401  200   200  403   200  200  200       401     401     401     403   403    403  403     401       401      401      401   GET /v2/stats
+401  200   200  403   200  200  200       401     401     401     403   403    403  403     401       401      401      401   GET /v2/nodes
+401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/config
+401  200   200  200   200  200  200       401     401     401     403   403    403  403     401       401      401      401   GET /v2/caller
+401  201   201  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   POST /v2/tokens
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/tokens
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   POST /v2/tokens/inspect
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/tokens/{id}
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   PATCH /v2/tokens/{id}
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /v2/tokens/{id}
+401  201   201  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   POST /v2/revocations
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/revocations
+401  204   204  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /v2/revocations
+401  201   201  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   POST /v2/keys
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/keys
+401  200   200  403   403  403  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /v2/keys/{id}
 `
 	if diff := gocmp.Diff(want, matrix(t)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
@@ -70,14 +70,9 @@ var requestsWithBodies = []struct {
 	{"POST /v2/keys", "/v2/keys", `{"name":"evil","verbs":["admin"]}`, false},
 }
 
-func chatRules(t *testing.T) *boreas.Rules {
-	t.Helper()
-	chat, err := access.ParsePattern("chat.*")
-	if err != nil {
-		t.Fatal(err)
-	}
+func chatRules() *boreas.Rules {
 	var rules *boreas.Rules
-	return rules.Add(chat, boreas.Rule{ClientPublish: true})
+	return rules.Add(boreastest.Pattern("chat.*"), boreas.Rule{ClientPublish: true})
 }
 
 // TestRevokedWhileTheBodyComes: a caller whose permission ends before the body has arrived changes
@@ -91,7 +86,7 @@ func TestRevokedWhileTheBodyComes(t *testing.T) {
 			}
 			t.Run(request.pattern+" "+request.path+", "+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					r := newRig(t, boreas.Options{Rules: chatRules(t)}, api.Options{Loopback: true})
+					r := newRig(t, boreas.Options{Rules: chatRules()}, api.Options{Loopback: true})
 					must := func(err error) {
 						t.Helper()
 						if err != nil {
@@ -202,7 +197,7 @@ func TestTableHasEveryRouteWithABody(t *testing.T) {
 
 // TestCodedBodies: no route reads a body with a content coding.
 func TestCodedBodies(t *testing.T) {
-	r := newRig(t, boreas.Options{Rules: chatRules(t)}, api.Options{})
+	r := newRig(t, boreas.Options{Rules: chatRules()}, api.Options{})
 	_, other := r.makeToken(auth.Token{User: "bob"})
 	for _, request := range requestsWithBodies {
 		method, _, _ := strings.Cut(request.pattern, " ")

@@ -23,7 +23,11 @@
 //	GET    /v2/sessions/{session}            describes a session
 //	DELETE /v2/sessions/{session}            ends a session
 //	GET    /v2/stats                         returns the hub's counters
+//	GET    /v2/nodes                         lists the live nodes of a cluster
 //	GET    /v2/refusals                      lists recent refusals with their reasons
+//	GET    /v2/config                        lists the server's options
+//	GET    /v2/caller                        describes the caller's key
+//	GET    /v2/tail                          shows what happens, as a stream of events
 //
 //	POST   /v2/tokens            creates a token, with a user, rules and an expiry
 //	GET    /v2/tokens            lists the tokens
@@ -79,6 +83,7 @@ import (
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/limit"
 	"github.com/boreas-pubsub/boreas/refusal"
+	"github.com/boreas-pubsub/boreas/tail"
 )
 
 // Options are the settings of [Handler]. Only Authority is required.
@@ -89,6 +94,9 @@ type Options struct {
 	// Refusals records each refusal with its client, for /v2/refusals. nil means that none are
 	// recorded.
 	Refusals *refusal.Log
+
+	// Tail is what /v2/tail shows. nil means nothing. The hub has the same one.
+	Tail *tail.Log
 
 	// Loopback means that only this machine can reach the API. Until the first key is created, such
 	// an API accepts requests without a key if they name this machine ("localhost", a loopback
@@ -118,6 +126,17 @@ type Options struct {
 	// BodyTimeout is how long a request's body may take to arrive after its header. A slower one
 	// gets 408. 0 means [DefaultBodyTimeout].
 	BodyTimeout time.Duration
+
+	// Node is the name of this node of a cluster, and Nodes are the other nodes. Nil means that there
+	// is no cluster. The hub has the same name, and Authority has a store that all nodes share.
+	Node  string
+	Nodes Nodes
+
+	// Version is the version of the program, for /v2/caller. "" means that it is unknown.
+	Version string
+
+	// Config has the options of the program, for /v2/config.
+	Config []ConfigOption
 
 	// Ready returns why the server should receive no traffic now, or nil if it should. If Ready is
 	// nil, the server is always ready.
@@ -152,11 +171,12 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &service{hub: hub, options: o}
+	s.handleNodes()
 	t := s.routes()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(t, w, r) })
 }
 
-// service is the shared state of the handlers. Only the counters change.
+// service is the shared state of the handlers.
 type service struct {
 	hub     *boreas.Hub
 	options Options
@@ -171,4 +191,7 @@ type service struct {
 	origin http.CrossOriginProtection
 
 	changing sync.Mutex // held while a token and its sessions change
+
+	badAnswers badAnswers
+	watches    nodeWatches
 }

@@ -89,9 +89,9 @@ func (s *service) refusePublish(w http.ResponseWriter, channel string, err error
 		s.refuse(w, refusedClosed, http.StatusServiceUnavailable, "The server is shutting down; nothing was published.")
 		return
 	}
-	if errors.Is(err, boreas.ErrEngineBusy) || errors.Is(err, boreas.ErrEngineTimeout) {
+	if f := fault.Of(err); f == fault.Busy || f == fault.EngineTimeout || f == fault.StorageFull || f == fault.StorageFailed || f == fault.ClusterUnavailable {
 		fault.SetRetryAfter(w.Header(), err)
-		s.refuse(w, refusedFailure, http.StatusServiceUnavailable, fault.Message(err)+" Send the message again later.")
+		s.refuse(w, refusedFailure, f.Status, fault.Message(err)+" Send the message again later.")
 		return
 	}
 	s.options.Log.Error("publishing failed", "channel", channel, "error", err)

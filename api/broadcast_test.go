@@ -111,9 +111,16 @@ func newEngine(t *testing.T, publish func(data []byte) error) eng {
 }
 
 func TestBroadcastReportsTheEnginesError(t *testing.T) {
+	waitingFor := func(seconds, answer string) string {
+		return strings.Replace(answer, "\nX-", "\nRetry-After: "+seconds+"\nX-", 1)
+	}
+	waiting := func(answer string) string { return waitingFor("5", answer) }
 	for err, want := range map[error]string{
-		fmt.Errorf("memory: %w", engine.ErrClosed): errorAnswer(503, "The server is shutting down; nothing was published."),
-		errors.New("disk full"):                    errorAnswer(500, "Publishing failed; the server's log says why. The message may or may not have been published."),
+		fmt.Errorf("memory: %w", engine.ErrClosed):       errorAnswer(503, "The server is shutting down; nothing was published."),
+		fmt.Errorf("/data: %w", engine.ErrStorageFull):   waiting(errorAnswer(507, "The server's disk is full. Nothing was published. Send the message again later.")),
+		fmt.Errorf("/data: %w", engine.ErrStorageFailed): waiting(errorAnswer(503, "The server's disk has failed: it could not write the message, or could not read stored messages. Send the message again later.")),
+		fmt.Errorf("nats: %w", engine.ErrUnavailable):    waitingFor("1", errorAnswer(503, "The server cannot reach the store that the servers of the cluster share. Send the message again later.")),
+		errors.New("disk full"):                          errorAnswer(500, "Publishing failed; the server's log says why. The message may or may not have been published."),
 	} {
 		logger, log := testlog.New()
 		e := newEngine(t, func([]byte) error { return err })

@@ -18,8 +18,14 @@ import (
 
 // A need is the authorization that a route requires of its caller.
 type need struct {
-	// key is the required verb of an API key. 0 means that the route is open to everybody.
+	// key is the required verb of an API key. Without it and anyKey the route is open to everybody.
 	key auth.KeyVerb
+
+	// view means that the verb view of a key is enough.
+	view bool
+
+	// anyKey means that the route needs a valid key, whatever its verbs are.
+	anyKey bool
 
 	// token is the verb that a subscriber's token must allow on the channel. 0 means that the route
 	// does not accept such tokens.
@@ -30,6 +36,17 @@ type need struct {
 
 	// anyOrigin means that another check protects the route from web pages of other origins.
 	anyOrigin bool
+}
+
+// open reports whether the route is open to everybody.
+func (n need) open() bool { return n.key == 0 && !n.anyKey }
+
+// verb returns the verb that a key needs.
+func (n need) verb(k *auth.Key) auth.KeyVerb {
+	if n.view && k.Verbs&auth.KeyView != 0 {
+		return auth.KeyView
+	}
+	return n.key
 }
 
 // or returns the need that also accepts a subscriber's token that allows the verb.
@@ -63,13 +80,19 @@ func (c *call) keyID() string {
 	return c.key.ID
 }
 
+// seesPayloads reports whether the caller may see data of clients: messages, and the info of users
+// who are present. A key whose only verb for a route is view may not.
+func (c *call) seesPayloads() bool {
+	return c.key == nil || c.key.Verbs&(auth.KeySessions|auth.KeyAdmin) != 0
+}
+
 // authorize identifies the caller and checks its permission. No other code does this, except
 // authorizeAgain and the check of a batch's channels.
 func (s *service) authorize(r *http.Request, c *call) error {
 	if !c.route.need.anyOrigin && s.origin.Check(r) != nil {
 		return errOrigin
 	}
-	if c.route.need.key == 0 {
+	if c.route.need.open() {
 		return nil
 	}
 	if err := s.identify(r, c); err != nil {
@@ -94,7 +117,7 @@ func (s *service) authorize(r *http.Request, c *call) error {
 // revoked, has expired or has other permissions now, or the first key was created while the API
 // was open. Nothing counts twice against a limit.
 func (s *service) authorizeAgain(r *http.Request, c *call) error {
-	if c.route.need.key == 0 {
+	if c.route.need.open() {
 		return nil
 	}
 	if err := s.still(r, c); err != nil {
@@ -218,7 +241,7 @@ func (s *service) allowed(c *call) error {
 		if onChannel {
 			channel = c.name
 		}
-		if err := c.key.May(need.key, channel); err != nil {
+		if err := c.key.May(need.verb(c.key), channel); err != nil {
 			return err
 		}
 		return withinChannels(c)
@@ -236,11 +259,11 @@ func (s *service) allowed(c *call) error {
 // withinChannels restricts a key that has channel patterns. The key may not manage tokens or keys,
 // because their rules could reach beyond its patterns, and because anybody who can read a classic
 // token can do anything. It may not call routes about all channels, which would reveal other
-// channels. It may read counters, which name no channel.
+// channels. It may read counters, which name no channel, and what it may do itself.
 func withinChannels(c *call) error {
 	need := c.route.need
 	switch {
-	case len(c.key.Channels) == 0 || need.key == auth.KeyStats:
+	case len(c.key.Channels) == 0 || need.key == auth.KeyStats || need.anyKey:
 		return nil
 	case need.key&(auth.KeyTokens|auth.KeyAdmin) != 0:
 		return fault.NotPermitted.With("The key is limited to channels, so it cannot make, list or revoke tokens and keys.")

@@ -50,6 +50,9 @@ func (k *collector) Describe(out chan<- *prometheus.Desc) {
 	}
 	out <- k.writes
 	out <- k.requests
+	for _, desc := range storeMetrics {
+		out <- desc
+	}
 }
 
 // Collect implements [prometheus.Collector].
@@ -69,6 +72,7 @@ func (k *collector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	out <- prometheus.MustNewConstHistogram(k.writes, count, float64(s.Deliveries), buckets)
+	collectStore(out, s.Engine.Store)
 	for _, r := range k.routes.list {
 		k.collectRequests(out, r)
 	}

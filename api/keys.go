@@ -120,11 +120,11 @@ func (s *service) listKeys(dst []byte, _ http.ResponseWriter, _ *http.Request, _
 }
 
 // dropKey revokes a key and the tokens that it created.
-func (s *service) dropKey(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+func (s *service) dropKey(dst []byte, _ http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	// Otherwise the name could be that of a key that signs JWTs.
 	if !s.options.Authority.HasKey(q.name) {
 		return nil, 0, fault.NoKey
 	}
-	dst, err := s.revokeKey(dst, q.call, auth.Revocation{Key: q.name}, 0)
+	dst, err := s.revokeKey(r.Context(), dst, q.call, auth.Revocation{Key: q.name}, 0)
 	return dst, http.StatusOK, err
 }

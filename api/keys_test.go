@@ -40,7 +40,7 @@ func TestKeys(t *testing.T) {
 		{"POST", "/v2/keys", `{"name":"x","verbs":[]}`, bad("`verbs` is required: a list of the verbs that the key allows.")},
 		{"POST", "/v2/keys", `{"name":"x","verbs":"stats"}`, bad("`verbs` must be a list of strings.")},
 		{"POST", "/v2/keys", `{"name":"x","verbs":["stats",null]}`, bad("`verbs` must be a list of strings.")},
-		{"POST", "/v2/keys", `{"name":"x","verbs":["join"]}`, bad(`` + "`verbs`: there is no verb \\\"join\\\" of keys: the verbs are publish, tokens, sessions, stats, admin.")},
+		{"POST", "/v2/keys", `{"name":"x","verbs":["join"]}`, bad(`` + "`verbs`: there is no verb \\\"join\\\" of keys: the verbs are publish, tokens, sessions, stats, view, admin.")},
 		{"POST", "/v2/keys", `{"name":"x","verbs":["stats"],"channels":[]}`, bad("`channels` is empty: omit it to allow all channels.")},
 		{"POST", "/v2/keys", `{"name":"x","verbs":["stats"],"channels":null}`, bad("`channels` must be a list of strings.")},
 		{"POST", "/v2/keys", `{"name":"x","verbs":["stats"],"channels":[""]}`, bad("`channels`: the pattern is empty: ** matches every channel.")},

@@ -14,6 +14,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/limit"
 	"github.com/boreas-pubsub/boreas/refusal"
 )
@@ -25,11 +26,7 @@ func TestLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pattern, err := access.ParsePattern("**")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rules := new(boreas.Rules).Add(pattern, boreas.Rule{ClientPublish: true})
+	rules := new(boreas.Rules).Add(boreastest.Pattern("**"), boreas.Rule{ClientPublish: true})
 	many := func(n int) string {
 		return `{"messages":[` + strings.TrimSuffix(strings.Repeat(`{"channel":"a","message":1},`, n), ",") + `]}`
 	}

@@ -1,7 +1,8 @@
 package api
 
 // metricTable lists all metrics except the histogram boreas_write_publications and
-// boreas_api_requests_total, which are in collector.go. All names begin with boreas_.
+// boreas_api_requests_total, which are in collector.go, and those of an engine's files, which are in
+// storemetrics.go. All names begin with boreas_.
 var metricTable = []metric{
 	// The current state.
 	{gauge, "sessions", helpSessions, "state=anonymous", func(s *snapshot) float64 { return float64(s.Anonymous) }},
@@ -28,6 +29,10 @@ var metricTable = []metric{
 	{counter, "engine_failures_total", helpEngine, "reason=busy", func(s *snapshot) float64 { return float64(s.EngineBusy) }},
 	{counter, "engine_failures_total", helpEngine, "reason=timeout", func(s *snapshot) float64 { return float64(s.EngineTimeouts) }},
 	{counter, "engine_failures_total", helpEngine, "reason=panic", func(s *snapshot) float64 { return float64(s.EnginePanics) }},
+	{counter, "publishes_refused_total", helpPublishRefused, "reason=storage_full", func(s *snapshot) float64 { return float64(s.PublishesRefused.StorageFull) }},
+	{counter, "publishes_refused_total", helpPublishRefused, "reason=storage_failed", func(s *snapshot) float64 { return float64(s.PublishesRefused.StorageFailed) }},
+	{counter, "publishes_refused_total", helpPublishRefused, "reason=too_many_keys", func(s *snapshot) float64 { return float64(s.PublishesRefused.TooManyKeys) }},
+	{counter, "publishes_refused_total", helpPublishRefused, "reason=cluster_unavailable", func(s *snapshot) float64 { return float64(s.PublishesRefused.Unavailable) }},
 	{counter, "pings_total", "Pings sent to sessions.", "", func(s *snapshot) float64 { return float64(s.Pings) }},
 
 	// Opened and closed sessions.
@@ -45,6 +50,7 @@ var metricTable = []metric{
 	{counter, "sessions_ended_total", helpEnded, "reason=terminated", func(s *snapshot) float64 { return float64(s.Ended.Terminated) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=peer_memory", func(s *snapshot) float64 { return float64(s.Ended.PeerMemory) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=history_unavailable", func(s *snapshot) float64 { return float64(s.Ended.HistoryUnavailable) }},
+	{counter, "sessions_ended_total", helpEnded, "reason=node_isolated", func(s *snapshot) float64 { return float64(s.Ended.NodeIsolated) }},
 	{counter, "sessions_ended_total", helpEnded, "reason=other", func(s *snapshot) float64 { return float64(s.Ended.Other) }},
 
 	// Bytes held for clients.
@@ -68,6 +74,7 @@ var metricTable = []metric{
 	{counter, "history_evicted_total", helpEvicted, "reason=age", func(s *snapshot) float64 { return float64(s.Engine.EvictedAge) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=bounds", func(s *snapshot) float64 { return float64(s.Engine.EvictedBounds) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=memory", func(s *snapshot) float64 { return float64(s.Engine.EvictedMemory) }},
+	{counter, "history_evicted_total", helpEvicted, "reason=disk", func(s *snapshot) float64 { return float64(s.Engine.EvictedDisk) }},
 
 	// Authorization.
 	{gauge, "tokens", "Tokens that the server made or loaded from the token provider.", "", func(s *snapshot) float64 { return float64(s.tokens) }},
@@ -98,13 +105,14 @@ var metricTable = []metric{
 }
 
 const (
-	helpSessions    = "Sessions by state: anonymous, authenticated, or closing (ended, but the connection is still open)."
-	helpEvicted     = "Messages dropped from history, by reason: age (history_age), bounds (history_messages or history_bytes) or memory (history_memory)."
-	helpHeld        = "Bytes held for clients, by kind: request (arrived in part), answer (not read yet), batch (copies that connections are writing), message (received in part)."
-	helpHeldRefused = "Refusals because a share of peer_memory was used up, by the share: session, address, user or all."
-	helpEngine      = "Engine calls that failed, by reason: busy (too many calls under way, so this one was not made), timeout (no result in time) or panic."
-	helpGaps        = "Gaps that sessions received, including failed recoveries, by reason."
-	helpEnded       = "Ended sessions, by reason. other means that the client or the network closed the connection."
+	helpSessions       = "Sessions by state: anonymous, authenticated, or closing (ended, but the connection is still open)."
+	helpEvicted        = "Messages dropped from history, by reason: age (history_age), bounds (history_messages or history_bytes), memory (history_memory) or disk (history_disk or disk_free)."
+	helpPublishRefused = "Messages that the engine refused, by reason: storage_full, storage_failed, too_many_keys or cluster_unavailable."
+	helpHeld           = "Bytes held for clients, by kind: request (arrived in part), answer (not read yet), batch (copies that connections are writing), message (received in part)."
+	helpHeldRefused    = "Refusals because a share of peer_memory was used up, by the share: session, address, user or all."
+	helpEngine         = "Engine calls that failed, by reason: busy (too many calls under way, so this one was not made), timeout (no result in time) or panic."
+	helpGaps           = "Gaps that sessions received, including failed recoveries, by reason."
+	helpEnded          = "Ended sessions, by reason. other means that the client or the network closed the connection."
 )
 
 func apiRefused(why reason) metric {

@@ -113,7 +113,10 @@ func TestPublishErrors(t *testing.T) {
 }
 
 func TestPublishReportsTheEnginesError(t *testing.T) { // clause 6.4
-	waiting := func(answer string) string { return strings.Replace(answer, "\nX-", "\nRetry-After: 1\nX-", 1) }
+	waitingFor := func(seconds, answer string) string {
+		return strings.Replace(answer, "\nX-", "\nRetry-After: "+seconds+"\nX-", 1)
+	}
+	waiting := func(answer string) string { return waitingFor("1", answer) }
 	for _, c := range []struct {
 		err    error
 		code   string
@@ -121,6 +124,10 @@ func TestPublishReportsTheEnginesError(t *testing.T) { // clause 6.4
 	}{
 		{fmt.Errorf("memory: %w", engine.ErrClosed), "shutting_down", failure(503, "shutting_down", "The server is shutting down.", "")},
 		{engine.ErrTooManyKeys, "too_many_keys", waiting(failure(503, "too_many_keys", "Too many idempotency keys at once.", ""))},
+		// The name of a file is not for clients.
+		{fmt.Errorf("/data/7.log: %w", engine.ErrStorageFull), "storage_full", waitingFor("5", failure(507, "storage_full", "The server's disk is full. Nothing was published.", ""))},
+		{fmt.Errorf("/data/7.log: %w", engine.ErrStorageFailed), "storage_failed", waitingFor("5", failure(503, "storage_failed", "The server's disk has failed: it could not write the message, or could not read stored messages.", ""))},
+		{fmt.Errorf("nats://10.0.0.1: %w", engine.ErrUnavailable), "cluster_unavailable", waiting(failure(503, "cluster_unavailable", "The server cannot reach the store that the servers of the cluster share.", ""))},
 		{errors.New("disk full"), "internal", waiting(failure(500, "internal", "The server failed; its log says why.", ""))},
 	} {
 		logger, log := testlog.New()

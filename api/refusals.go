@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/boreas-pubsub/boreas/fault"
@@ -54,6 +55,7 @@ type refusedJSON struct {
 	Count     int       `json:"count"`
 	Code      string    `json:"code"`
 	Message   string    `json:"message"`
+	Do        string    `json:"do,omitempty"`
 	Transport string    `json:"transport"`
 	Address   string    `json:"address,omitempty"`
 	Session   string    `json:"session,omitempty"`
@@ -83,9 +85,20 @@ func (s *service) listRefusals(dst []byte, _ http.ResponseWriter, _ *http.Reques
 			rule = s.hub.Rule(e.Channel).Text
 		}
 		dst = appendJSON(dst, refusedJSON{
-			e.Time.UTC().Truncate(time.Second), e.Count, e.Code, e.Message, e.Transport, e.Address,
+			e.Time.UTC().Truncate(time.Second), e.Count, e.Code, e.Message, advice(e.Code), e.Transport, e.Address,
 			e.Session, e.TokenID, e.User, e.Verb, e.Channel, rule,
 		})
 	}
-	return append(dst, "]}"...), http.StatusOK, nil
+	dst = strconv.AppendUint(append(dst, `],"total":`...), s.options.Refusals.Total(), 10)
+	return append(dst, '}'), http.StatusOK, nil
+}
+
+// advice returns what the table of errors says to do about a code.
+func advice(code string) string {
+	for _, f := range fault.All() {
+		if f.Code == code {
+			return f.Do
+		}
+	}
+	return ""
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/refusal"
 )
 
@@ -27,15 +28,15 @@ func TestRefusals(t *testing.T) {
 	r.do("POST", "/v2/tokens", "{}", "Origin", "http://elsewhere.example")
 	log.Add(refusal.Entry{Code: "rate_limited", Message: "Too fast.", Transport: "websocket", Address: "2001:db8::1", Session: "s_1", Verb: "join"})
 
-	socket := `{"time":"T","count":1,"code":"rate_limited","message":"Too fast.","transport":"websocket","address":"2001:db8::1","session":"s_1","verb":"join"}`
-	origin := `{"time":"T","count":1,"code":"origin_not_allowed","message":"Web pages of other origins may not use this API.","transport":"http","address":"192.0.2.1","verb":"POST /v2/tokens"}`
+	socket := `{"time":"T","count":1,"code":"rate_limited","message":"Too fast.","do":"` + fault.RateLimited.Do + `","transport":"websocket","address":"2001:db8::1","session":"s_1","verb":"join"}`
+	origin := `{"time":"T","count":1,"code":"origin_not_allowed","message":"Web pages of other origins may not use this API.","do":"` + fault.OriginNotAllowed.Do + `","transport":"http","address":"192.0.2.1","verb":"POST /v2/tokens"}`
 	of := func(count, verb, channel, message string) string {
-		return `{"time":"T","count":` + count + `,"code":"not_permitted","message":"` + message + `","transport":"http","address":"192.0.2.1","token":"` + token.ID + `","user":"ann","verb":"` + verb + `","channel":"` + channel + `"}`
+		return `{"time":"T","count":` + count + `,"code":"not_permitted","message":"` + message + `","do":"` + fault.NotPermitted.Do + `","transport":"http","address":"192.0.2.1","token":"` + token.ID + `","user":"ann","verb":"` + verb + `","channel":"` + channel + `"}`
 	}
 	b := of("1", "POST /v2/messages", "b", `The token's rules do not allow publish on \"b\": no rule allows publish on this channel.`)
 	a := of("2", "POST /v2/messages", "a", `The token's rules do not allow publish on \"a\": no rule allows publish on this channel.`)
 	news := of("3", "GET /v2/channels/{channel}/messages", "news", `The token's rules do not allow history on \"news\": no rule allows history on this channel.`)
-	list := func(rows ...string) string { return told(200, `{"refusals":[`+strings.Join(rows, ",")+"]}") }
+	list := func(rows ...string) string { return told(200, `{"refusals":[`+strings.Join(rows, ",")+`],"total":8}`) }
 	for _, s := range []struct{ query, want string }{
 		{"", list(socket, origin, b, a, news)},
 		{"?limit=2", list(socket, origin)},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -27,26 +28,37 @@ const (
 	maxCredential = 16 << 10
 )
 
-// revoke revokes tokens, ends their sessions, and returns the number of ended sessions. It has done
-// so even if it returns fault.NotStored. Every revocation calls it. Because of the order of its
+// revoke revokes tokens and ends their sessions on all nodes. It has done so even if it returns
+// fault.NotStored, but then only on this node. Every revocation calls it. Because of the order of its
 // steps, no session can be opened with the token in between and stay open.
-func (s *service) revoke(c *call, v auth.Revocation, grace time.Duration) (int, error) {
-	v.By = c.keyID()
+func (s *service) revoke(ctx context.Context, c *call, v auth.Revocation, grace time.Duration) (cut, error) {
+	v.By, v.Change = c.keyID(), s.newChange()
+	if v.Change != "" {
+		v.Grace = grace
+	}
 	match, err := s.options.Authority.Revoke(v)
 	if match == nil {
-		return 0, err
+		return cut{}, err
 	}
 	if v.Token != "" {
 		s.counts.tokensDeleted.Add(1)
 	}
 	n := s.hub.RevokeSessions(match, grace)
-	if err == nil {
-		s.options.Log.Info("tokens were revoked", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
-	} else {
+	if err != nil {
 		s.options.Log.Error("tokens were revoked, but the revocation is not stored", "what", kindOf(v), "sessions", n, "grace", grace, "by", c.by())
-		err = fault.NotStored.With(fmt.Sprintf("%s Sessions that ended or have a grace period: %d.", fault.Message(err), n))
+		text := fmt.Sprintf("%s Sessions that ended or have a grace period: %d.", fault.Message(err), n)
+		if s.options.Nodes != nil {
+			text += " The other nodes of the cluster do not know the revocation before it is stored."
+		}
+		return cut{}, fault.NotStored.With(text)
 	}
-	return n, err
+	cut := s.applyOnNodes(ctx, v.Change, n)
+	record := []any{"what", kindOf(v), "sessions", cut.sessions, "grace", grace, "by", c.by()}
+	if len(cut.silent) > 0 {
+		record = append(record, "silent", strings.Join(cut.silent, ","))
+	}
+	s.options.Log.Info("tokens were revoked", record...)
+	return cut, nil
 }
 
 // kindOf returns the kind of a revocation for the log. It does not return the token, whose text may
@@ -79,27 +91,24 @@ func isTokenID(text string) bool {
 	return slices.ContainsFunc([]string{"tok_", "jwt_", "ext_"}, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
 }
 
-func appendSessions(dst []byte, n int) []byte {
-	return append(strconv.AppendInt(append(dst, `{"sessions":`...), int64(n), 10), '}')
-}
-
 // keyRevokedJSON is the response to the revocation of a key. It says which tokens were revoked and
 // which were not.
 type keyRevokedJSON struct {
-	Sessions int      `json:"sessions"`
-	Tokens   int      `json:"tokens"`
-	Changed  int      `json:"changed"`
-	Keys     []string `json:"keys"`
+	Sessions int           `json:"sessions"`
+	Tokens   int           `json:"tokens"`
+	Changed  int           `json:"changed"`
+	Keys     []string      `json:"keys"`
+	Nodes    *answeredJSON `json:"nodes,omitempty"`
 }
 
 // revokeKey revokes an API key and appends the result.
-func (s *service) revokeKey(dst []byte, c *call, v auth.Revocation, grace time.Duration) ([]byte, error) {
+func (s *service) revokeKey(ctx context.Context, dst []byte, c *call, v auth.Revocation, grace time.Duration) ([]byte, error) {
 	made := s.options.Authority.MadeWith(v.Key)
-	n, err := s.revoke(c, v, grace)
+	cut, err := s.revoke(ctx, c, v, grace)
 	if err != nil {
 		return nil, err
 	}
-	return appendJSON(dst, keyRevokedJSON{n, made.Tokens, made.Changed, made.Keys}), nil
+	return appendJSON(dst, keyRevokedJSON{cut.sessions, made.Tokens, made.Changed, made.Keys, cut.answered.json()}), nil
 }
 
 // newRevocation revokes tokens.
@@ -120,14 +129,14 @@ func (s *service) newRevocation(dst []byte, w http.ResponseWriter, r *http.Reque
 		return nil, 0, err
 	}
 	if strings.HasPrefix(v.Key, apiKeyIDPrefix) {
-		dst, err = s.revokeKey(dst, q.call, v, grace)
+		dst, err = s.revokeKey(r.Context(), dst, q.call, v, grace)
 		return dst, http.StatusCreated, err
 	}
-	n, err := s.revoke(q.call, v, grace)
+	cut, err := s.revoke(r.Context(), q.call, v, grace)
 	if err != nil {
 		return nil, 0, err
 	}
-	return appendSessions(dst, n), http.StatusCreated, nil
+	return appendJSON(dst, cut.json()), http.StatusCreated, nil
 }
 
 // mayRevokeKey refuses to let a key revoke another key unless it may create keys. Otherwise it

@@ -76,6 +76,12 @@ func (r *rig) do(method, target, body string, headers ...string) string {
 
 // ServeHTTP serves the API and records the responses for package openapitest.
 func (r *rig) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.URL.Path == "/v2/tail" && req.Context().Done() == nil {
+		// The stream ends when its reader leaves.
+		ctx, leave := context.WithTimeout(req.Context(), 20*time.Millisecond)
+		defer leave()
+		req = req.WithContext(ctx)
+	}
 	kept := &copying{ResponseWriter: w, status: http.StatusOK}
 	r.api.ServeHTTP(kept, req)
 	if kept.status != http.StatusMethodNotAllowed && (r.debug || !strings.HasPrefix(req.URL.Path, "/debug/")) {

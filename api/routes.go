@@ -51,7 +51,8 @@ func (s *service) routes() *routes {
 	publishes := need{key: auth.KeyPublish}
 	makesTokens := need{key: auth.KeyTokens}
 	sees := need{key: auth.KeySessions}
-	counts := need{key: auth.KeyStats}
+	views := need{key: auth.KeySessions, view: true}
+	counts := need{key: auth.KeyStats, view: true}
 	rules := need{key: auth.KeyAdmin}
 	open := need{}
 
@@ -77,15 +78,19 @@ func (s *service) routes() *routes {
 
 	t.add("POST /v2/channels/{channel}/messages", 201, publishes.or(access.VerbPublish), s.v2(s.publish, "dry_run"))
 	t.add("POST /v2/messages", 200, publishes.or(access.VerbPublish).forEach(), s.v2(s.publishBatch, "dry_run"))
-	t.add("GET /v2/channels", 200, sees, s.v2(s.listChannels, "prefix", "after", "limit"))
-	t.add("GET /v2/channels/{channel}", 200, sees, s.v2(s.channelInfo))
-	t.add("GET /v2/channels/{channel}/messages", 200, sees.or(access.VerbHistory), s.v2(s.history, "since", "limit"))
-	t.add("GET /v2/channels/{channel}/presence", 200, sees.or(access.VerbPresence), s.v2(s.presence))
-	t.add("GET /v2/sessions", 200, sees, s.v2(s.listSessions, "user", "token", "after", "limit"))
-	t.add("GET /v2/sessions/{session}", 200, sees, s.v2(s.sessionInfo))
+	t.add("GET /v2/channels", 200, views, s.v2(s.listChannels, "order", "prefix", "after", "limit"))
+	t.add("GET /v2/channels/{channel}", 200, views, s.v2(s.channelInfo))
+	t.add("GET /v2/channels/{channel}/messages", 200, sees.or(access.VerbHistory), s.v2(s.history, historyParameters...))
+	t.add("GET /v2/channels/{channel}/presence", 200, views.or(access.VerbPresence), s.v2(s.presence))
+	t.add("GET /v2/sessions", 200, views, s.v2(s.listSessions, "order", "user", "token", "after", "limit"))
+	t.add("GET /v2/sessions/{session}", 200, views, s.v2(s.sessionInfo))
 	t.add("DELETE /v2/sessions/{session}", 204, sees, s.v2(s.endSession))
-	t.add("GET /v2/refusals", 200, sees, s.v2(s.listRefusals, "session", "token", "user", "address", "limit"))
-	t.add("GET /v2/stats", 200, counts, s.v2(s.stats))
+	t.add("GET /v2/refusals", 200, views, s.v2(s.listRefusals, "session", "token", "user", "address", "limit"))
+	t.add("GET /v2/tail", 200, views, s.watchTail)
+	t.add("GET /v2/stats", 200, counts, s.v2(s.stats, "node"))
+	t.add("GET /v2/nodes", 200, counts, s.v2(s.listNodes))
+	t.add("GET /v2/config", 200, views, s.v2(s.listConfig))
+	t.add("GET /v2/caller", 200, need{anyKey: true}, s.v2(s.callerInfo))
 
 	t.add("POST /v2/tokens", 201, makesTokens, s.v2(s.newToken))
 	t.add("GET /v2/tokens", 200, makesTokens, s.v2(s.listTokens, "user", "after", "limit"))

@@ -16,7 +16,6 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/boreastest"
 )
@@ -25,7 +24,7 @@ import (
 var since = regexp.MustCompile(`"since":"[0-9TZ:-]+"`)
 
 func (r *rig) sessions(path string) string {
-	return since.ReplaceAllString(r.ask("GET", path, ""), `"since":"T"`)
+	return since.ReplaceAllString(r.ask("GET", path, ""), `"since":"T"`) // ask hides the epoch of positions
 }
 
 // byNumber compares the names of sessions as numbers.
@@ -45,7 +44,7 @@ func TestSessions(t *testing.T) {
 		if user != "" {
 			user = `"user":"` + user + `","token":"id of ` + user + `",`
 		}
-		return fmt.Sprintf(`{"session":"%s",%s"transport":"test","address":"192.0.2.1:5","since":"T","joined":%d`, s.ID(), user, joined)
+		return fmt.Sprintf(`{"session":"%s",%s"transport":"test","address":"192.0.2.1:5","since":"T","joined":%d,"behind":0,"blocked_ms":0,"sent":0,"gaps":0`, s.ID(), user, joined)
 	}
 	rowA, rowB, rowC := row(a, "A", 2), row(b, "", 0), row(c, `A\u003c`, 0)
 	noSession := failure(404, "no_session", "No such session.", "")
@@ -62,8 +61,8 @@ func TestSessions(t *testing.T) {
 		{"/v2/sessions?token=id+of+A", told(200, `{"sessions":[`+rowA+"}]}")},
 		{"/v2/sessions?token=id+of+A&user=A%3C", told(200, `{"sessions":[]}`)},
 		{"/v2/sessions?token=", told(200, `{"sessions":[`+rowB+"}]}")},
-		{"/v2/sessions/" + a.ID(), told(200, rowA+`,"channels":["a/b","news"]}`)},
-		{"/v2/sessions/" + b.ID(), told(200, rowB+`,"channels":[]}`)},
+		{"/v2/sessions/" + a.ID(), told(200, rowA+`,"channels":["a/b","news"],"places":[{"channel":"a/b","position":"E-0","behind":0},{"channel":"news","position":"E-0","behind":0}]}`)},
+		{"/v2/sessions/" + b.ID(), told(200, rowB+`,"channels":[],"places":[]}`)},
 		{"/v2/sessions/s_zz", strings.TrimSuffix(noSession, "\n")},
 		{"/v2/sessions/%2F", strings.TrimSuffix(noSession, "\n")},
 	} {
@@ -131,11 +130,7 @@ func TestPresence(t *testing.T) { // clauses 9.1, 9.3, 9.7
 		"chat.*":  {Presence: boreas.PresenceFull},
 		"count.*": {Presence: boreas.PresenceCount},
 	} {
-		pattern, err := access.ParsePattern(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rules = rules.Add(pattern, rule)
+		rules = rules.Add(boreastest.Pattern(text), rule)
 	}
 	r := newRig(t, boreas.Options{Rules: rules}, api.Options{})
 	a := r.subscribe(t, "u1", "count.a")

@@ -12,7 +12,7 @@ import (
 // TestSubscriberCountNeedsPresence: permission to publish does not reveal subscribers. A subscriber's
 // token must allow presence on the channel. A key may, because it belongs to a backend.
 func TestSubscriberCountNeedsPresence(t *testing.T) {
-	r := newRig(t, boreas.Options{Rules: chatRules(t)}, api.Options{})
+	r := newRig(t, boreas.Options{Rules: chatRules()}, api.Options{})
 	r.subscribe(t, "somebody", "chat.1")
 	key, _ := r.makeKey("backend", auth.KeyPublish)
 	token := func(rules string) string {

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/auth"
@@ -26,23 +27,28 @@ func (s *service) createToken(w http.ResponseWriter, _ *http.Request, c *call) {
 
 // activeTokens lists each token with at least one authenticated session once: a classic token by
 // its text, as in Boreas 1.0, any other by its ID.
-func (s *service) activeTokens(w http.ResponseWriter, _ *http.Request, _ *call) {
-	writeList(w, http.StatusOK, "tokens", s.hub.Identities())
+func (s *service) activeTokens(w http.ResponseWriter, r *http.Request, _ *call) {
+	list, answered := s.identities(r.Context(), identitiesQuestion{})
+	answered.setHeader(w)
+	writeList(w, http.StatusOK, "tokens", list)
 }
 
 // channelTokens lists the token of each session on the channel.
-func (s *service) channelTokens(w http.ResponseWriter, _ *http.Request, c *call) {
+func (s *service) channelTokens(w http.ResponseWriter, r *http.Request, c *call) {
 	channel := c.name
 	if err := access.ValidChannel(channel); err != nil {
 		s.refuse(w, refusedChannel, http.StatusBadRequest, sentence(err))
 		return
 	}
-	writeList(w, http.StatusOK, "tokens", s.hub.ChannelIdentities(channel))
+	list, answered := s.identities(r.Context(), identitiesQuestion{&channel})
+	answered.setHeader(w)
+	writeList(w, http.StatusOK, "tokens", list)
 }
 
 // deleteToken revokes a token. Its sessions become anonymous or end.
-func (s *service) deleteToken(w http.ResponseWriter, _ *http.Request, c *call) {
-	switch _, err := s.revoke(c, auth.Revocation{Token: c.name}, 0); {
+func (s *service) deleteToken(w http.ResponseWriter, r *http.Request, c *call) {
+	cut, err := s.revoke(r.Context(), c, auth.Revocation{Token: c.name}, 0)
+	switch {
 	case errors.Is(err, fault.NoToken):
 		s.refuse(w, refusedToken, http.StatusNotFound, "There is no such token.")
 		return
@@ -53,7 +59,15 @@ func (s *service) deleteToken(w http.ResponseWriter, _ *http.Request, c *call) {
 		s.refuse(w, refusedFailure, http.StatusInternalServerError, "The server could not revoke the token; its log says why.")
 		return
 	}
+	cut.setHeader(w)
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// setHeader names the silent nodes in a header, for answers whose body is that of Boreas 1.0.
+func (a answered) setHeader(w http.ResponseWriter) {
+	if len(a.silent) > 0 {
+		w.Header().Set("Boreas-Silent-Nodes", strings.Join(a.silent, ", "))
+	}
 }
 
 // refuseStore refuses a request that failed because the disk cannot be written to. It returns false

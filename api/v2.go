@@ -105,13 +105,17 @@ const (
 
 // limit returns the maximum number of items on a page.
 func (q query) limit() (int, error) {
-	v, given := q.values["limit"]
-	if !given {
+	if _, given := q.values["limit"]; !given {
 		return defaultLimit, nil
 	}
-	n, err := strconv.Atoi(v)
+	return q.number("limit")
+}
+
+// number returns a number of items.
+func (q query) number(name string) (int, error) {
+	n, err := strconv.Atoi(q.values[name])
 	if err != nil || n < 1 || n > maxLimit {
-		return 0, malformed("The parameter limit is %.40q: it must be a number from 1 to %d.", v, maxLimit)
+		return 0, malformed("The parameter %s is %.40q: it must be a number from 1 to %d.", name, q.values[name], maxLimit)
 	}
 	return n, nil
 }

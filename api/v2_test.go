@@ -94,10 +94,10 @@ func TestV2ChannelsAndStats(t *testing.T) {
 	for _, channel := range []string{"news", "n%22", "old"} {
 		r.do("POST", "/v2/channels/"+channel+"/messages", "1")
 	}
-	ab := `{"channel":"a/b","subscribers":1,"position":"E-0","oldest":"E-0","rule":null}`
-	quoted := `{"channel":"n\"","subscribers":0,"position":"E-1","oldest":"E-0","rule":null}`
-	news := `{"channel":"news","subscribers":2,"position":"E-1","oldest":"E-0","rule":null}`
-	old := `{"channel":"old","subscribers":0,"position":"E-1","oldest":"E-0","rule":null}`
+	ab := `{"channel":"a/b","subscribers":1,"position":"E-0","oldest":"E-0","rule":null,"published":0}`
+	quoted := `{"channel":"n\"","subscribers":0,"position":"E-1","oldest":"E-0","rule":null,"published":1}`
+	news := `{"channel":"news","subscribers":2,"position":"E-1","oldest":"E-0","rule":null,"published":1}`
+	old := `{"channel":"old","subscribers":0,"position":"E-1","oldest":"E-0","rule":null,"published":1}`
 	for _, c := range []struct{ path, want string }{
 		{"/v2/channels", `{"channels":[` + ab + "," + quoted + "," + news + "," + old + `]}`},
 		{"/v2/channels?limit=2", `{"channels":[` + ab + "," + quoted + `],"next":"n\""}`},
@@ -106,7 +106,7 @@ func TestV2ChannelsAndStats(t *testing.T) {
 		{"/v2/channels?prefix=n&limit=1", `{"channels":[` + quoted + `],"next":"n\""}`},
 		{"/v2/channels?prefix=zz", `{"channels":[]}`},
 		{"/v2/channels/a%2Fb", ab},
-		{"/v2/channels/never", `{"channel":"never","subscribers":0,"position":"E-0","oldest":"E-0","rule":null}`},
+		{"/v2/channels/never", `{"channel":"never","subscribers":0,"position":"E-0","oldest":"E-0","rule":null,"published":0}`},
 	} {
 		if diff := cmp.Diff(told(200, c.want), r.ask("GET", c.path, "")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.path, diff)

@@ -147,32 +147,50 @@ func (s *service) changeToken(dst []byte, w http.ResponseWriter, r *http.Request
 		}
 		change.Rules = &rules
 	}
+	t, cut, err := s.updateToken(r, q, change)
+	if err != nil {
+		return nil, 0, err
+	}
+	return appendJSON(dst, struct {
+		tokenJSON
+		cutJSON
+	}{newTokenJSON(t), cut.json()}), http.StatusOK, nil
+}
+
+// updateToken changes a token and the permissions of its sessions on all nodes.
+func (s *service) updateToken(r *http.Request, q query, change auth.TokenChange) (auth.Token, cut, error) {
+	change.Change = s.newChange()
+	t, sessions, err := s.updateOwnToken(r, q, change)
+	if err != nil {
+		return t, cut{}, err
+	}
+	return t, s.applyOnNodes(r.Context(), change.Change, sessions), nil
+}
+
+// updateOwnToken is updateToken for the sessions of this node.
+func (s *service) updateOwnToken(r *http.Request, q query, change auth.TokenChange) (t auth.Token, sessions int, err error) {
 	// One change at a time, so that the sessions also get the last change last.
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	if err := s.authorizeAgain(r, q.call); err != nil { // the wait for the lock may have been long
-		return nil, 0, &deniedError{err}
+		return t, 0, &deniedError{err}
 	}
 	t, grant, err := s.options.Authority.UpdateToken(q.name, change)
 	if err != nil {
-		return nil, 0, err
+		return t, 0, err
 	}
-	n := s.hub.Regrant(grant)
-	return appendJSON(dst, struct {
-		tokenJSON
-		Sessions int `json:"sessions"`
-	}{newTokenJSON(t), n}), http.StatusOK, nil
+	return t, s.hub.Regrant(grant), nil
 }
 
 // dropToken deletes a token and ends its sessions.
-func (s *service) dropToken(dst []byte, _ http.ResponseWriter, _ *http.Request, q query) ([]byte, int, error) {
+func (s *service) dropToken(dst []byte, _ http.ResponseWriter, r *http.Request, q query) ([]byte, int, error) {
 	// Accept only an ID: the text of a token should not be in a path, because proxies log paths.
 	if !auth.IsTokenID(q.name) {
 		return nil, 0, fault.NoToken
 	}
-	n, err := s.revoke(q.call, auth.Revocation{Token: q.name}, 0)
+	cut, err := s.revoke(r.Context(), q.call, auth.Revocation{Token: q.name}, 0)
 	if err != nil {
 		return nil, 0, err
 	}
-	return appendSessions(dst, n), http.StatusOK, nil
+	return appendJSON(dst, cut.json()), http.StatusOK, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/boreastest"
 )
 
 // The parts of responses about tokens and keys that differ from run to run.
@@ -167,12 +168,8 @@ func TestChangeTokens(t *testing.T) {
 }
 
 func TestInspectTokens(t *testing.T) {
-	chat, err := access.ParsePattern("chat.*")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var channels *boreas.Rules
-	r := newRig(t, boreas.Options{Rules: channels.Add(chat, boreas.Rule{ClientPublish: true})}, api.Options{})
+	r := newRig(t, boreas.Options{Rules: channels.Add(boreastest.Pattern("chat.*"), boreas.Rule{ClientPublish: true})}, api.Options{})
 	rules, err := auth.ParseRules([]byte(`[{"channels":["chat.*","news"],"allow":["join","publish"]},{"channels":["chat.9"],"deny":["join"]}]`))
 	if err != nil {
 		t.Fatal(err)
@@ -209,11 +206,7 @@ func TestInspectTokens(t *testing.T) {
 // TestTokensWarnOfDots: the channel rule for orders.* does not apply to the channel of a user whose
 // name contains a dot. The description of the channel shows its rule.
 func TestTokensWarnOfDots(t *testing.T) {
-	pattern, err := access.ParsePattern("orders.*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := newRig(t, boreas.Options{Rules: new(boreas.Rules).Add(pattern, boreas.Rule{Text: "orders.* presence", Presence: boreas.PresenceFull})}, api.Options{})
+	r := newRig(t, boreas.Options{Rules: new(boreas.Rules).Add(boreastest.Pattern("orders.*"), boreas.Rule{Text: "orders.* presence", Presence: boreas.PresenceFull})}, api.Options{})
 	const warning = `"warnings":["The user's name has a dot. The channels' rule \"orders.* presence\" does not apply to \"orders.ann@example.com\", because * matches anything except a dot. Use ** in the rule."]`
 	made := r.do("POST", "/v2/tokens", `{"user":"ann@example.com","rules":[{"channels":["orders.{user}"],"allow":["join"]}]}`)
 	if !strings.Contains(made, warning) {
@@ -228,7 +221,7 @@ func TestTokensWarnOfDots(t *testing.T) {
 		t.Errorf("without a dot: %s", got)
 	}
 	for channel, rule := range map[string]string{"orders.ann": `"orders.* presence"`, "orders.ann@example.com": "null"} {
-		if got := r.do("GET", "/v2/channels/"+channel, ""); !strings.HasSuffix(got, `,"rule":`+rule+"}\n") {
+		if got := r.do("GET", "/v2/channels/"+channel, ""); !strings.HasSuffix(got, `,"rule":`+rule+`,"published":0}`+"\n") {
 			t.Errorf("%s: %s", channel, got)
 		}
 	}

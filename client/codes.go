@@ -8,7 +8,7 @@ const (
 	CodeUnauthenticated        = "unauthenticated"           // The request needs a token, and the client has sent none.
 	CodeInvalidToken           = "invalid_token"             // The token is not valid, or is no longer valid.
 	CodeTokenExpired           = "token_expired"             // The token has expired.
-	CodeAuthUnavailable        = "auth_unavailable"          // The server cannot check the token at the moment, because the backend or the key server does not answer.
+	CodeAuthUnavailable        = "auth_unavailable"          // The server cannot check the token at the moment, because the backend, the key server or the shared store of tokens does not answer.
 	CodeNotPermitted           = "not_permitted"             // The rules of the token, the key or the channel do not allow the request.
 	CodePresenceOff            = "presence_off"              // Presence is off for this channel.
 	CodeChannelName            = "channel_name"              // The name is not a valid channel name.
@@ -25,10 +25,14 @@ const (
 	CodeBusy                   = "busy"                      // Too many requests are waiting for the engine that stores the messages. This one was not carried out.
 	CodeEngineTimeout          = "engine_timeout"            // The engine that stores the messages did not answer in time.
 	CodeTooManyKeys            = "too_many_keys"             // The server cannot remember more idempotency keys at the moment, in total or for this publisher. Nothing was published.
+	CodeStorageFull            = "storage_full"              // The server's disk is full. Nothing was published.
+	CodeStorageFailed          = "storage_failed"            // The server's disk has failed: it could not write the message, or could not read stored messages.
+	CodeClusterUnavailable     = "cluster_unavailable"       // The server cannot reach the store that the servers of the cluster share.
 	CodeExpired                = "expired"                   // Messages after the position are no longer kept.
 	CodeUnknownEpoch           = "unknown_epoch"             // The position belongs to an earlier log of the channel, which has started again since then.
 	CodeAhead                  = "ahead"                     // The position is after the newest message, so the log has lost its end.
 	CodeShuttingDown           = "shutting_down"             // The server is shutting down.
+	CodeNodeIsolated           = "node_isolated"             // The server has lost contact with its cluster, so it receives no messages.
 	CodeNoAnswer               = "no_answer"                 // The client did not answer the server's pings.
 	CodeSlow                   = "slow"                      // The client repeatedly read so slowly that the server dropped messages.
 	CodeBacklog                = "backlog"                   // The client sends requests and does not read the replies.
@@ -36,7 +40,7 @@ const (
 	CodeTooManyConnections     = "too_many_connections"      // The address or the user has reached its limit of connections.
 	CodeRateLimited            = "rate_limited"              // The address, user or key has exceeded a rate limit. The request was not carried out.
 	CodePeerMemory             = "peer_memory"               // The server holds too many bytes for the session, its address, its user or all clients: partial requests and unread answers.
-	CodeHistoryUnavailable     = "history_unavailable"       // The session was behind, and the server could not read the history of one of its channels.
+	CodeHistoryUnavailable     = "history_unavailable"       // The session was behind, and the server could not read the stored history of one of its channels.
 	CodeRulesChanged           = "rules_changed"             // The rules of the session's token have changed, and no longer allow a channel that the session has joined.
 	CodeInternal               = "internal"                  // The server failed; its log says why.
 	CodeTokenRevoked           = "token_revoked"             // The token was revoked.
@@ -55,6 +59,7 @@ const (
 	CodeTooManyStored          = "too_many_stored"           // The server has reached its limit of stored tokens, keys or revocations. Nothing was changed.
 	CodeNotStored              = "not_stored"                // The server cannot write to its `data_dir`. A revocation is in force, but only until a restart. Nothing else was changed.
 	CodeNoSession              = "no_session"                // There is no live session with this name.
+	CodeNodeSilent             = "node_silent"               // A server of the cluster did not answer, so the result of the request is unknown.
 	CodeTimeout                = "timeout"                   // The request did not arrive in time.
 	CodeUnsupportedEncoding    = "unsupported_encoding"      // The body is compressed, and the server accepts only uncompressed bodies.
 	CodeOriginNotAllowed       = "origin_not_allowed"        // Pages of this origin may not connect.

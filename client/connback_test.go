@@ -32,6 +32,10 @@ func TestConnReconnectsAsTheServerAsks(t *testing.T) {
 			<-time.After(time.Second)
 			p.sendClose(4100, "bye")
 		}, "disconnected: stay connected: the server closed the connection with 4100: Going. (shutting_down); again in 840ms"},
+		"the server is isolated": {func(_ *fake, p *peer) {
+			p.send(`{"goodbye":{"error":{"code":"node_isolated","message":"No contact.","retry":"now"},"reconnect":{"after_ms":120}}}`)
+			p.sendClose(4104, "node_isolated")
+		}, "disconnected: stay connected: the server closed the connection with 4104: No contact. (node_isolated); again in 120ms"},
 		"what it sent was malformed": {
 			func(_ *fake, p *peer) { p.send(`{"error":{"code":"malformed","message":"No JSON.","retry":"never"}}`) },
 			"disconnected: talk to the server: the server refused: No JSON. (malformed); again in 1s",

@@ -70,13 +70,13 @@ func TestConnCallsAndTheirAnswers(t *testing.T) {
 			calls.note("%+v %v", state, err)
 		}()
 		p.want(`{"id":5,"history":{"channel":"chat","since":"p0","limit":2}}`)
-		p.send(`{"id":5,"history":{"channel":"chat","messages":[{"message":1,"position":"p1"},{"message":null,"position":"p2"}],"position":"p2","more":true}}`)
+		p.send(`{"id":5,"history":{"channel":"chat","messages":[{"message":1,"position":"p1"},{"message":null,"position":"p2","time":"2026-11-29T10:11:12.345Z"}],"position":"p2","more":true}}`)
 		p.want(`{"id":6,"history":{"channel":"chat","since":"p9"}}`)
 		p.send(`{"id":6,"error":{"code":"ahead","message":"Lost.","retry":"never","oldest":"p5"}}`)
 		p.want(`{"id":7,"presence":{"channel":"chat"}}`)
 		p.send(`{"id":7,"presence":{"channel":"chat","users":2,"sessions":3}}`)
 		calls.want(
-			t, "{Messages:[{Channel:chat Data:[49] Position:p1} {Channel:chat Data:[110 117 108 108] Position:p2}] Position:p2 More:true} <nil>",
+			t, "{Messages:[{Channel:chat Data:[49] Position:p1 Time:0001-01-01 00:00:00 +0000 UTC} {Channel:chat Data:[110 117 108 108] Position:p2 Time:2026-11-29 10:11:12.345 +0000 UTC}] Position:p2 More:true} <nil>",
 			"ahead, oldest p5", "{Users:2 Sessions:3 Members:[]} <nil>",
 		)
 	})

@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // An Event is what [Subscription.Events] yields: a *[Message], a *[Joined] or a
@@ -20,6 +21,10 @@ type Message struct {
 	// Position is the message's position. Pass it as Since to resume after this message, even later
 	// or in another process. It is "" on the classic wire.
 	Position string
+
+	// Time is when the server accepted the message, by its clock. It is known only from History with
+	// Times; otherwise it is zero.
+	Time time.Time
 }
 
 // Joined reports that the server accepted a subscription: once at its beginning, and again whenever

@@ -80,7 +80,10 @@ type presenceRequest struct {
 type historyRequest struct {
 	Channel string `json:"channel"`
 	Since   string `json:"since,omitempty"`
+	Before  string `json:"before,omitempty"`
 	Limit   int    `json:"limit,omitempty"`
+	Last    int    `json:"last,omitempty"`
+	Times   bool   `json:"times,omitempty"`
 }
 
 type joinRequest struct {

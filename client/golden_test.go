@@ -149,7 +149,11 @@ func replyMeaning(t *testing.T, f *frame) members {
 		}
 		messages := []any{}
 		for _, p := range page.Messages {
-			messages = append(messages, members{"message": p.Data, "position": p.Position})
+			message := members{"message": p.Data, "position": p.Position}
+			if !p.Time.IsZero() {
+				message["time"] = p.Time.Format("2006-01-02T15:04:05.000Z07:00")
+			}
+			messages = append(messages, message)
 		}
 		m["to"], m["result"] = "history", members{"messages": messages, "position": page.Position, "more": page.More}
 	case f.Presence != nil:
@@ -260,11 +264,12 @@ func TestRequestsAreAsInTheExamples(t *testing.T) {
 			continue
 		}
 		var m struct {
-			Kind, Token, Channel, Since, Key string
-			Channels                         json.RawMessage
-			Message                          json.RawMessage
-			Limit                            int
-			Echo                             *bool
+			Kind, Token, Channel, Since, Before, Key string
+			Channels                                 json.RawMessage
+			Message                                  json.RawMessage
+			Limit, Last                              int
+			Times                                    bool
+			Echo                                     *bool
 		}
 		if err := json.Unmarshal(row.Means, &m); err != nil {
 			t.Fatalf("%s: %v", row.Name, err)
@@ -292,7 +297,7 @@ func TestRequestsAreAsInTheExamples(t *testing.T) {
 			}
 			got = made(t, "publish", params)
 		case "history":
-			got = made(t, "history", historyRequest{m.Channel, m.Since, m.Limit})
+			got = made(t, "history", historyRequest{m.Channel, m.Since, m.Before, m.Limit, m.Last, m.Times})
 		case "presence":
 			got = made(t, "presence", presenceRequest{m.Channel})
 		case "ping":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // HistoryOptions select a part of a channel's history. The zero value reads from the oldest kept
@@ -11,13 +12,38 @@ import (
 type HistoryOptions struct {
 	Since string // the position after which to read; "" for the oldest kept message
 	Limit int    // the maximum number of messages; 0 for the server's default, 100
+
+	// Before, if not "", reads backwards: the newest messages before this position. They are still
+	// in order, oldest first. It excludes Since.
+	Before string
+
+	// Last, if not 0, reads this many of the newest messages. It excludes all fields above.
+	Last int
+
+	Times bool // requests the times of the messages
+}
+
+// check checks the options before they are sent.
+func (o *HistoryOptions) check(op string) error {
+	switch {
+	case o.Limit < 0:
+		return fmt.Errorf("%s: Limit can't be negative", op)
+	case o.Last < 0:
+		return fmt.Errorf("%s: Last can't be negative", op)
+	case o.Last > 0 && (o.Since != "" || o.Before != "" || o.Limit > 0) || o.Since != "" && o.Before != "":
+		return fmt.Errorf("%s: only one of Since, Before and Last can be given, and no Limit with Last", op)
+	}
+	return nil
 }
 
 // A HistoryPage is a part of a channel's history.
 type HistoryPage struct {
 	Messages []Message
 	Position string // the end of the page: the Since of the next page or of a subscription
-	More     bool   // there are more messages after this page
+
+	// More reports whether there are more messages after this page, or, with Before or Last, before
+	// it: the position of the first message is the Before of the next page.
+	More bool
 }
 
 // History reads kept messages. It does not need a subscription. If the messages after Since are no
@@ -27,10 +53,10 @@ func (c *Conn) History(ctx context.Context, channel string, o HistoryOptions) (H
 	if err := checkChannel(channel); err != nil {
 		return HistoryPage{}, opError(op, err)
 	}
-	if o.Limit < 0 {
-		return HistoryPage{}, fmt.Errorf("%s: Limit can't be negative", op)
+	if err := o.check(op); err != nil {
+		return HistoryPage{}, err
 	}
-	f, err := c.do(ctx, op, "history", historyRequest{channel, o.Since, o.Limit}, true)
+	f, err := c.do(ctx, op, "history", historyRequest{channel, o.Since, o.Before, o.Limit, o.Last, o.Times}, true)
 	if err != nil {
 		return HistoryPage{}, err
 	}
@@ -43,6 +69,7 @@ func readHistory(op, channel string, text json.RawMessage) (HistoryPage, error) 
 		Messages []struct {
 			Message  json.RawMessage `json:"message"`
 			Position string          `json:"position"`
+			Time     time.Time       `json:"time"`
 		} `json:"messages"`
 		Position string `json:"position"`
 		More     bool   `json:"more"`
@@ -52,7 +79,7 @@ func readHistory(op, channel string, text json.RawMessage) (HistoryPage, error) 
 	}
 	page := HistoryPage{Position: answer.Position, More: answer.More}
 	for _, m := range answer.Messages {
-		page.Messages = append(page.Messages, Message{Channel: channel, Data: m.Message, Position: m.Position})
+		page.Messages = append(page.Messages, Message{Channel: channel, Data: m.Message, Position: m.Position, Time: m.Time})
 	}
 	return page, nil
 }

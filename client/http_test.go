@@ -77,9 +77,31 @@ func TestCallsOfTheAPI(t *testing.T) {
 			},
 			says(`{"channel":"a","messages":[{"message":null,"position":"p1"}],"position":"p1","more":true}`),
 			called{
-				Value:    `{"Messages":[{"Channel":"a","Data":null,"Position":"p1"}],"Position":"p1","More":true}`,
+				Value:    `{"Messages":[{"Channel":"a","Data":null,"Position":"p1","Time":"0001-01-01T00:00:00Z"}],"Position":"p1","More":true}`,
 				Requests: []string{"GET /base/v2/channels/a/messages?limit=2&since=p0"},
 			},
+		},
+		"history backwards": {
+			func(ctx context.Context, c *Client) (any, error) {
+				return c.History(ctx, "a", HistoryOptions{Before: "p9", Limit: 2, Times: true})
+			},
+			says(`{"channel":"a","messages":[{"message":1,"position":"p1","time":"2026-11-29T10:11:12.345Z"}],"position":"p1","more":true}`),
+			called{
+				Value:    `{"Messages":[{"Channel":"a","Data":1,"Position":"p1","Time":"2026-11-29T10:11:12.345Z"}],"Position":"p1","More":true}`,
+				Requests: []string{"GET /base/v2/channels/a/messages?before=p9&limit=2&times=true"},
+			},
+		},
+		"the newest messages": {
+			func(ctx context.Context, c *Client) (any, error) { return c.History(ctx, "a", HistoryOptions{Last: 5}) },
+			says(`{}`),
+			called{Value: `{"Messages":null,"Position":"","More":false}`, Requests: []string{"GET /base/v2/channels/a/messages?last=5"}},
+		},
+		"history of options that exclude each other": {
+			func(ctx context.Context, c *Client) (any, error) {
+				return c.History(ctx, "a", HistoryOptions{Last: 5, Limit: 5})
+			},
+			says(`{}`),
+			called{Error: `read the history of "a": only one of Since, Before and Last can be given, and no Limit with Last`},
 		},
 		"history from the beginning": {
 			func(ctx context.Context, c *Client) (any, error) { return c.History(ctx, "a", HistoryOptions{}) },
@@ -93,15 +115,44 @@ func TestCallsOfTheAPI(t *testing.T) {
 		},
 		"a channel": {
 			func(ctx context.Context, c *Client) (any, error) { return c.Channel(ctx, "a") },
-			says(`{"channel":"a","subscribers":2,"position":"p9","oldest":"p1"}`),
-			called{Value: `{"channel":"a","subscribers":2,"position":"p9","oldest":"p1"}`, Requests: []string{"GET /base/v2/channels/a"}},
+			says(`{"channel":"a","subscribers":2,"position":"p9","oldest":"p1","published":7}`),
+			called{Value: `{"channel":"a","subscribers":2,"position":"p9","oldest":"p1","published":7}`, Requests: []string{"GET /base/v2/channels/a"}},
+		},
+		"the busiest channels": {
+			func(ctx context.Context, c *Client) (any, error) { return c.TopChannels(ctx, "messages", 5) },
+			says(`{"channels":[{"channel":"a","subscribers":2,"position":"p9","oldest":"p1","published":7}]}`),
+			called{Value: `[{"channel":"a","subscribers":2,"position":"p9","oldest":"p1","published":7}]`, Requests: []string{"GET /base/v2/channels?limit=5&order=messages"}},
 		},
 		"a session": {
 			func(ctx context.Context, c *Client) (any, error) { return c.Session(ctx, "s_1") },
-			says(`{"session":"s_1","transport":"websocket","since":"2026-01-02T03:04:05Z","joined":1,"channels":["a"]}`),
+			says(`{"session":"s_1","transport":"websocket","since":"2026-01-02T03:04:05Z","joined":1,"behind":2,"blocked_ms":5,"sent":4,"gaps":3,"channels":["a"],"places":[{"channel":"a","position":"p1","behind":2}]}`),
 			called{
-				Value:    `{"session":"s_1","user":"","transport":"websocket","address":"","since":"2026-01-02T03:04:05Z","joined":1,"channels":["a"]}`,
+				Value:    `{"session":"s_1","user":"","transport":"websocket","address":"","since":"2026-01-02T03:04:05Z","joined":1,"channels":["a"],"behind":2,"blocked_ms":5,"sent":4,"gaps":3,"places":[{"channel":"a","position":"p1","behind":2}]}`,
 				Requests: []string{"GET /base/v2/sessions/s_1"},
+			},
+		},
+		"the slowest sessions": {
+			func(ctx context.Context, c *Client) (any, error) { return c.TopSessions(ctx, "behind", 5) },
+			says(`{"sessions":[{"session":"s_1","since":"2026-01-02T03:04:05Z","behind":2}]}`),
+			called{
+				Value:    `[{"session":"s_1","user":"","transport":"","address":"","since":"2026-01-02T03:04:05Z","joined":0,"channels":null,"behind":2,"blocked_ms":0,"sent":0,"gaps":0}]`,
+				Requests: []string{"GET /base/v2/sessions?limit=5&order=behind"},
+			},
+		},
+		"the caller": {
+			func(ctx context.Context, c *Client) (any, error) { return c.Caller(ctx) },
+			says(`{"key":null,"verbs":["admin"],"channels":null,"open":true,"node":"n1","version":"v2"}`),
+			called{
+				Value:    `{"key":"","verbs":["admin"],"channels":null,"open":true,"node":"n1","version":"v2"}`,
+				Requests: []string{"GET /base/v2/caller"},
+			},
+		},
+		"the options": {
+			func(ctx context.Context, c *Client) (any, error) { return c.Config(ctx) },
+			says(`{"options":[{"name":"auth_url","value":"set","from":"file","secret":true}]}`),
+			called{
+				Value:    `[{"name":"auth_url","value":"set","from":"file","secret":true}]`,
+				Requests: []string{"GET /base/v2/config"},
 			},
 		},
 		"end a session": {

@@ -60,6 +60,7 @@ func TestCallsOfAdministration(t *testing.T) {
 	label := "l"
 	const info = `{"id":"tok_1","user":"u","label":"l","created":"2026-01-02T03:04:05Z","expires":"2027-01-02T03:04:05Z",` +
 		`"rules":[{"channels":["a.*","b"],"allow":["join"],"deny":["publish"]}],"key":"key_1"}`
+	changed := strings.TrimSuffix(info, "}") + `,"sessions":2,"nodes":{"answered":2,"silent":["n3"]}}`
 	const key = `{"id":"key_1","name":"n","verbs":["publish"],"channels":["a"],"created":"2026-01-02T03:04:05Z","last_used":"2026-01-02T03:04:05Z"}`
 	for name, c := range map[string]struct {
 		call   call
@@ -116,28 +117,28 @@ func TestCallsOfAdministration(t *testing.T) {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.UpdateToken(ctx, "tok_1", TokenChange{Label: &label, Expires: &end, Rules: &[]Rule{}})
 			},
-			says(info),
-			called{Value: info, Requests: []string{`PATCH /base/v2/tokens/tok_1 application/json {"expires":"2027-01-02T03:04:05Z","label":"l","rules":[]}`}},
+			says(changed),
+			called{Value: changed, Requests: []string{`PATCH /base/v2/tokens/tok_1 application/json {"expires":"2027-01-02T03:04:05Z","label":"l","rules":[]}`}},
 		},
 		"take the bounds off a token": {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.UpdateToken(ctx, "tok_1", TokenChange{Expires: &time.Time{}, Rules: new([]Rule)})
 			},
-			says(info),
-			called{Value: info, Requests: []string{`PATCH /base/v2/tokens/tok_1 application/json {"expires":null,"rules":null}`}},
+			says(changed),
+			called{Value: changed, Requests: []string{`PATCH /base/v2/tokens/tok_1 application/json {"expires":null,"rules":null}`}},
 		},
 		"change nothing of a token": {
 			func(ctx context.Context, c *Client) (any, error) { return c.UpdateToken(ctx, "tok_1", TokenChange{}) },
-			says(info),
-			called{Value: info, Requests: []string{`PATCH /base/v2/tokens/tok_1 application/json {}`}},
+			says(changed),
+			called{Value: changed, Requests: []string{`PATCH /base/v2/tokens/tok_1 application/json {}`}},
 		},
 		"delete a token": {
-			func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteTokenID(ctx, "tok_1") },
-			refuses(204, ""),
-			called{Value: "null", Requests: []string{"DELETE /base/v2/tokens/tok_1"}},
+			func(ctx context.Context, c *Client) (any, error) { return c.DeleteTokenID(ctx, "tok_1") },
+			says(`{"sessions":2,"nodes":{"answered":2,"silent":["n3"]}}`),
+			called{Value: `{"sessions":2,"nodes":{"answered":2,"silent":["n3"]}}`, Requests: []string{"DELETE /base/v2/tokens/tok_1"}},
 		},
 		"delete no token": {
-			func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteTokenID(ctx, "") },
+			func(ctx context.Context, c *Client) (any, error) { return c.DeleteTokenID(ctx, "") },
 			says(""),
 			called{Error: "the token's ID is empty"},
 		},
@@ -206,6 +207,14 @@ func TestCallsOfAdministration(t *testing.T) {
 			called{Value: `{"sessions":3}`, Requests: []string{
 				`POST /base/v2/revocations application/json {"user":"u","issued_before":"2027-01-02T03:04:05Z","grace":2,"until":"2027-01-02T03:04:05Z"}`,
 			}},
+		},
+		"revoke in a cluster": {
+			func(ctx context.Context, c *Client) (any, error) { return c.Revoke(ctx, Revocation{User: "u"}) },
+			says(`{"sessions":3,"nodes":{"answered":2,"silent":["n3"]}}`),
+			called{
+				Value:    `{"sessions":3,"nodes":{"answered":2,"silent":["n3"]}}`,
+				Requests: []string{`POST /base/v2/revocations application/json {"user":"u"}`},
+			},
 		},
 		"refusals": {
 			func(ctx context.Context, c *Client) (any, error) {

@@ -12,7 +12,7 @@ import (
 // A NewKeyRequest describes the API key that [Client.CreateKey] creates.
 type NewKeyRequest struct {
 	Name     string    `json:"name"`
-	Verbs    []string  `json:"verbs"`              // publish, tokens, sessions, stats, admin; at least one
+	Verbs    []string  `json:"verbs"`              // publish, tokens, sessions, stats, view, admin; at least one
 	Channels []string  `json:"channels,omitempty"` // patterns; empty: all channels
 	Expires  time.Time `json:"expires,omitzero"`   // zero: never
 

@@ -23,12 +23,22 @@ func (c *Client) History(ctx context.Context, channel string, o HistoryOptions) 
 	if channel == "" {
 		return HistoryPage{}, fmt.Errorf("read the history: %w", errNoChannel)
 	}
-	q := url.Values{}
-	if o.Since != "" {
-		q.Set("since", o.Since)
+	if err := o.check(op); err != nil {
+		return HistoryPage{}, err
 	}
-	if o.Limit != 0 {
-		q.Set("limit", strconv.Itoa(o.Limit))
+	q := url.Values{}
+	for name, position := range map[string]string{"since": o.Since, "before": o.Before} {
+		if position != "" {
+			q.Set(name, position)
+		}
+	}
+	for name, n := range map[string]int{"limit": o.Limit, "last": o.Last} {
+		if n != 0 {
+			q.Set(name, strconv.Itoa(n))
+		}
+	}
+	if o.Times {
+		q.Set("times", "true")
 	}
 	var text json.RawMessage
 	if err := c.call(ctx, op, http.MethodGet, withQuery(channelPath(channel)+"/messages", q), nil, &text); err != nil {
@@ -54,6 +64,7 @@ type ChannelInfo struct {
 	Position    string `json:"position"`       // the position of the newest message
 	Oldest      string `json:"oldest"`         // the position after which every message is kept
 	Rule        string `json:"rule,omitempty"` // the name of the channel rule that applies; "" if there is none
+	Published   uint64 `json:"published"`      // messages since the server started
 }
 
 // Channel describes one channel. Every valid name is a channel, so it never reports a missing
@@ -76,6 +87,18 @@ func (c *Client) Channels(ctx context.Context, prefix string) iter.Seq2[ChannelI
 	return pages[ChannelInfo](ctx, c, "list channels", "/v2/channels", q)
 }
 
+// TopChannels returns the first channels in an order, of all nodes of a cluster: "subscribers" begins
+// with the channels with the most subscribers, "messages" with those with the most messages. Limit is
+// at most 1000.
+func (c *Client) TopChannels(ctx context.Context, order string, limit int) ([]ChannelInfo, error) {
+	var answer struct {
+		Channels []ChannelInfo `json:"channels"`
+	}
+	q := url.Values{"order": {order}, "limit": {strconv.Itoa(limit)}}
+	err := c.call(ctx, "list channels", http.MethodGet, withQuery("/v2/channels", q), nil, &answer)
+	return answer.Channels, err
+}
+
 // SessionInfo describes a session: one connected subscriber.
 type SessionInfo struct {
 	Session   string    `json:"session"`
@@ -86,6 +109,20 @@ type SessionInfo struct {
 	Since     time.Time `json:"since"`
 	Joined    int       `json:"joined"`   // the number of joined channels
 	Channels  []string  `json:"channels"` // only from [Client.Session]
+
+	Behind    int    `json:"behind"`     // the number of messages that wait for the session
+	BlockedMS int64  `json:"blocked_ms"` // for how long its connection has accepted no byte; 0 if it accepts them
+	Sent      uint64 `json:"sent"`       // the number of messages written to it
+	Gaps      uint64 `json:"gaps"`       // the number of gaps that it has received
+
+	Places []Place `json:"places,omitempty"` // only from [Client.Session]
+}
+
+// A Place says how far a session is on a channel.
+type Place struct {
+	Channel  string `json:"channel"`
+	Position string `json:"position"` // of the newest message written to the session
+	Behind   int    `json:"behind"`   // the number of messages after it
 }
 
 var errNoSession = errors.New("the session's name is empty")
@@ -107,6 +144,17 @@ func (c *Client) Sessions(ctx context.Context, user string) iter.Seq2[SessionInf
 		q.Set("user", user)
 	}
 	return pages[SessionInfo](ctx, c, "list sessions", "/v2/sessions", q)
+}
+
+// TopSessions returns the first sessions in an order, of all nodes of a cluster: "behind" begins with
+// the sessions with the most waiting messages, "since" with the newest ones. Limit is at most 1000.
+func (c *Client) TopSessions(ctx context.Context, order string, limit int) ([]SessionInfo, error) {
+	var answer struct {
+		Sessions []SessionInfo `json:"sessions"`
+	}
+	q := url.Values{"order": {order}, "limit": {strconv.Itoa(limit)}}
+	err := c.call(ctx, "list sessions", http.MethodGet, withQuery("/v2/sessions", q), nil, &answer)
+	return answer.Sessions, err
 }
 
 // EndSession ends a session for good: the server asks the client not to reconnect. The session's

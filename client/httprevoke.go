@@ -19,13 +19,23 @@ type Revocation struct {
 	Until        time.Time     // when the server may forget the revocation; zero: never
 }
 
-// Revoked is the result of a revocation. All fields except Sessions are only set by the revocation
-// of an API key.
+// Revoked is the result of a revocation. Tokens, Changed and Keys are only set by the revocation of an
+// API key.
 type Revoked struct {
 	Sessions int      `json:"sessions"`          // live sessions that ended, or will end after Grace
 	Tokens   int      `json:"tokens,omitempty"`  // tokens that the key created
 	Changed  int      `json:"changed,omitempty"` // tokens that the key changed but did not create
 	Keys     []string `json:"keys,omitempty"`    // IDs of the keys that the key created; they stay valid
+
+	// Nodes says which nodes of a cluster Sessions includes. It is nil without a cluster.
+	Nodes *Nodes `json:"nodes,omitempty"`
+}
+
+// Nodes says which nodes of a cluster a result includes. A silent node applies a change or a revocation
+// too, as soon as it reads it.
+type Nodes struct {
+	Answered int      `json:"answered"` // the number of nodes that answered
+	Silent   []string `json:"silent"`   // the names of the nodes that did not answer
 }
 
 // Revoke revokes tokens and ends their sessions.

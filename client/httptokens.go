@@ -126,21 +126,33 @@ func (t TokenChange) MarshalJSON() ([]byte, error) {
 	return json.Marshal(change)
 }
 
+// An UpdatedToken is a token after a change.
+type UpdatedToken struct {
+	TokenInfo
+	Sessions int `json:"sessions"` // its live sessions, which have the new rules
+
+	// Nodes says which nodes of a cluster Sessions includes. It is nil without a cluster.
+	Nodes *Nodes `json:"nodes,omitempty"`
+}
+
 // UpdateToken changes an opaque token. The new rules apply to its live sessions at once.
-func (c *Client) UpdateToken(ctx context.Context, id string, change TokenChange) (TokenInfo, error) {
+func (c *Client) UpdateToken(ctx context.Context, id string, change TokenChange) (UpdatedToken, error) {
 	if id == "" {
-		return TokenInfo{}, errNoTokenID
+		return UpdatedToken{}, errNoTokenID
 	}
-	var info TokenInfo
-	return info, c.send(ctx, "change token "+id, http.MethodPatch, tokenPath(id), change, &info)
+	var answer UpdatedToken
+	err := c.send(ctx, "change token "+id, http.MethodPatch, tokenPath(id), change, &answer)
+	return answer, err
 }
 
 // DeleteTokenID deletes an opaque token by its ID and ends its sessions.
-func (c *Client) DeleteTokenID(ctx context.Context, id string) error {
+func (c *Client) DeleteTokenID(ctx context.Context, id string) (Revoked, error) {
 	if id == "" {
-		return errNoTokenID
+		return Revoked{}, errNoTokenID
 	}
-	return c.call(ctx, "delete token "+id, http.MethodDelete, tokenPath(id), nil, nil)
+	var answer Revoked
+	err := c.call(ctx, "delete token "+id, http.MethodDelete, tokenPath(id), nil, &answer)
+	return answer, err
 }
 
 func tokenPath(id string) string { return "/v2/tokens/" + url.PathEscape(id) }

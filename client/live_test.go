@@ -108,11 +108,13 @@ func TestAnEndedSessionDoesNotComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	var channels []string
+	var places []client.Place
 	for info, err := range api.Channels(ctx, "ch") {
 		if err != nil {
 			t.Fatal(err)
 		}
 		channels = append(channels, fmt.Sprintf("%s %d", info.Channel, info.Subscribers))
+		places = append(places, client.Place{Channel: info.Channel, Position: info.Position})
 	}
 	if diff := cmp.Diff([]string{"chat 1"}, channels); diff != "" {
 		t.Errorf("channels (-want +got):\n%s", diff)
@@ -126,7 +128,7 @@ func TestAnEndedSessionDoesNotComeBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		info.Channels = []string{"chat"} // a list does not contain them
+		info.Channels, info.Places = []string{"chat"}, places // a list does not contain them
 		if diff := cmp.Diff(info, one); diff != "" {
 			t.Errorf("session (-list +alone):\n%s", diff)
 		}

@@ -18,8 +18,8 @@ import (
 // Path is the path of the handler (clause 10.1).
 const Path = "/v2/events"
 
-// Options are the settings of a handler. Check is required unless NoAuth is set; the zero values of
-// all other fields work.
+// Options are the settings of a handler. Check is required unless NoAuth is set: without both,
+// [Handler] panics. The zero values of all other fields work.
 type Options struct {
 	// Check returns the grant of a client's token. It may be called by many goroutines at once. To
 	// refuse a client, it returns an error of package fault, such as [fault.InvalidToken] or
@@ -86,6 +86,9 @@ type handler struct {
 // status and a body of JSON (clause 10.10). Only streams hold goroutines, and they end with the
 // hub's sessions.
 func Handler(hub *boreas.Hub, o Options) http.Handler {
+	if o.Check == nil && !o.NoAuth {
+		panic("sse: Options.Check is nil: set it to a function that checks tokens, or set NoAuth to let every client connect")
+	}
 	if o.AllowOrigin == nil {
 		o.AllowOrigin = func(string) (string, bool) { return "*", true }
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/fault"
 )
 
@@ -20,11 +21,7 @@ import (
 func TestPresence(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		for _, query := range []string{"?channel=room", "?channel=room&channel=hall"} {
-			pattern, err := access.ParsePattern("**")
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := newRig(t, k, boreas.Options{Rules: new(boreas.Rules).Add(pattern, boreas.Rule{Presence: boreas.PresenceFull}), PresenceLinger: time.Nanosecond}, Options{})
+			r := newRig(t, k, boreas.Options{Rules: new(boreas.Rules).Add(boreastest.Pattern("**"), boreas.Rule{Presence: boreas.PresenceFull}), PresenceLinger: time.Nanosecond}, Options{})
 			s, join := r.open(query + "&presence=true")
 			if want := `"presence":{"users":1,"sessions":1,"members":[{"user":"user of valid",`; !strings.Contains(join.Data, want) {
 				t.Errorf("the join is %s", join.Data)
@@ -48,7 +45,7 @@ func TestAClientThatReadsCommentsStays(t *testing.T) {
 		r := newRig(t, k, boreas.Options{PingInterval: 64 * time.Millisecond, PongTimeout: 32 * time.Millisecond}, Options{})
 		s, _ := r.open("?channel=a")
 		for range 6 {
-			if e, err := s.read(); err != nil || e != (event{Type: ":"}) {
+			if e, err := s.Read(); err != nil || e != (event{Type: ":"}) {
 				t.Fatalf("got %+v, %v; want a comment", e, err)
 			}
 		}

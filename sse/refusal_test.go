@@ -178,6 +178,17 @@ func TestNoAuth(t *testing.T) {
 	}
 }
 
+// TestNoCheck: without a function that checks tokens, the first token would cause a panic.
+func TestNoCheck(t *testing.T) {
+	defer func() {
+		const want = "sse: Options.Check is nil: set it to a function that checks tokens, or set NoAuth to let every client connect"
+		if got := recover(); got != want {
+			t.Errorf("got %v, want %s", got, want)
+		}
+	}()
+	Handler(nil, Options{})
+}
+
 // clause 10.8
 func TestOrigins(t *testing.T) {
 	some := func(origin string) (string, bool) { return origin, origin == "https://a" }

@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +20,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/socket"
+	"github.com/boreas-pubsub/boreas/internal/ssetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -130,7 +129,7 @@ func (r *rig) open(query string, header ...string) (*reader, event) {
 		body, _ := io.ReadAll(resp.Body)
 		r.Fatalf("%s: %s", resp.Status, body)
 	}
-	s := &reader{t: r.T, body: resp.Body, lines: bufio.NewReader(resp.Body)}
+	s := &reader{ssetest.New(resp.Body), r.T, resp.Body}
 	join := s.next()
 	if join.Type != "join" {
 		r.Fatalf("the first event is %+v", join)
@@ -141,73 +140,35 @@ func (r *rig) open(query string, header ...string) (*reader, event) {
 	return s, join
 }
 
-// gone waits until the hub has no sessions.
+// gone waits until the hub has no sessions. It pauses between two looks, because some sessions end
+// after seconds.
 func (r *rig) gone() {
 	r.Helper()
-	for began := time.Now(); r.hub.Sessions() > 0; runtime.Gosched() {
+	for began := time.Now(); r.hub.Sessions() > 0; time.Sleep(time.Millisecond) {
 		if time.Since(began) > time.Minute {
 			r.Fatalf("%d sessions have not ended", r.hub.Sessions())
 		}
 	}
 }
 
-// event is one event, read as an EventSource does (WHATWG HTML, section 9.2.6). Comments are
-// events of the type ":".
-type event struct{ Type, ID, Retry, Data string }
+// event is one event, or a comment of the type ":".
+type event = ssetest.Event
 
 // reader reads the events of a stream.
 type reader struct {
-	t     *testing.T
-	body  io.ReadCloser
-	lines *bufio.Reader
-}
-
-// read returns the next event or comment.
-func (s *reader) read() (event, error) {
-	var e event
-	for {
-		line, err := s.lines.ReadString('\n')
-		if err != nil {
-			if line != "" || e != (event{}) {
-				err = fmt.Errorf("%w, after %q and %+v", io.ErrUnexpectedEOF, line, e)
-			}
-			return e, err
-		}
-		line = strings.TrimSuffix(line, "\n")
-		if line == "" {
-			return e, nil
-		}
-		field, value, _ := strings.Cut(line, ":")
-		value = strings.TrimPrefix(value, " ")
-		switch field {
-		case "":
-			e.Type = ":"
-		case "event":
-			e.Type = value
-		case "id":
-			e.ID = value
-		case "retry":
-			e.Retry = value
-		case "data":
-			e.Data += value
-		default:
-			return e, fmt.Errorf("the line %q", line)
-		}
-	}
+	*ssetest.Reader
+	t    *testing.T
+	body io.ReadCloser
 }
 
 // next returns the next event that is not a comment.
 func (s *reader) next() event {
 	s.t.Helper()
-	for {
-		e, err := s.read()
-		if err != nil {
-			s.t.Fatalf("read: %v", err)
-		}
-		if e.Type != ":" {
-			return e
-		}
+	e, err := s.Next()
+	if err != nil {
+		s.t.Fatalf("read: %v", err)
 	}
+	return e
 }
 
 func (s *reader) want(events ...event) {
@@ -221,7 +182,7 @@ func (s *reader) want(events ...event) {
 
 func (s *reader) wantEnd() {
 	s.t.Helper()
-	if e, err := s.read(); err != io.EOF {
+	if e, err := s.Read(); err != io.EOF {
 		s.t.Fatalf("got %+v, %v; want the end of the stream", e, err)
 	}
 }

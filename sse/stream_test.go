@@ -23,7 +23,7 @@ func TestOneChannel(t *testing.T) {
 		first := r.publish("news", `"before"`)
 		s, join := r.open("?channel=news")
 		id := func(p engine.Position) string { return idOf([]string{"news"}, p) }
-		want := event{"join", id(first), join.Retry, `{"channels":[{"channel":"news","position":"` + first.String() + `"}],"heartbeat":0}`}
+		want := event{Type: "join", ID: id(first), Retry: join.Retry, Data: `{"channels":[{"channel":"news","position":"` + first.String() + `"}],"heartbeat":0}`}
 		if diff := cmp.Diff(want, join); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -47,8 +47,8 @@ func TestSeveralChannels(t *testing.T) {
 		a, b, c := r.publish("a", "0"), r.publish("b & c", "0"), r.publish("ż", "0")
 		s, join := r.open("?channel=a&channel=b+%26+c&channel=a&channel=%C5%BC")
 		want := event{
-			"join", idOf(names, a, b, c), join.Retry,
-			fmt.Sprintf(`{"channels":[{"channel":"a","position":"%v"},{"channel":"b & c","position":"%v"},{"channel":"ż","position":"%v"}],"heartbeat":0}`, a, b, c),
+			Type: "join", ID: idOf(names, a, b, c), Retry: join.Retry,
+			Data: fmt.Sprintf(`{"channels":[{"channel":"a","position":"%v"},{"channel":"b & c","position":"%v"},{"channel":"ż","position":"%v"}],"heartbeat":0}`, a, b, c),
 		}
 		if diff := cmp.Diff(want, join); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -290,7 +290,7 @@ func TestShutdownSendsGoodbyes(t *testing.T) {
 			announced := 0
 			for _, s := range readers {
 				goodbye(s.next())
-				if e, err := s.read(); err == nil { // its slot was not the first, so this was the announcement
+				if e, err := s.Read(); err == nil { // its slot was not the first, so this was the announcement
 					announced++
 					goodbye(e)
 					s.wantEnd()
@@ -315,6 +315,7 @@ func TestEnds(t *testing.T) {
 		}{
 			{boreas.ErrTerminated, "terminated", ""},
 			{boreas.ErrFallsBehind, "slow", `,"reconnect":{"after_ms":N}`},
+			{boreas.ErrNodeIsolated, "node_isolated", `,"reconnect":{"after_ms":N}`},
 			{fmt.Errorf("secret"), "internal", `,"reconnect":{"after_ms":N}`},
 		}
 		for _, c := range tests {

@@ -86,7 +86,7 @@ func (c *conn) classicJoin(join, leave []string) {
 		case err == nil, err == access.ErrAnonymous, err == engine.ErrClosed: // the session has ended meanwhile
 		case errors.Is(err, access.ErrChannelName):
 			c.h.count.IgnoredNames.Add(1)
-		case errors.Is(err, boreas.ErrEngineBusy), errors.Is(err, boreas.ErrEngineTimeout):
+		case errors.Is(err, boreas.ErrEngineBusy), errors.Is(err, boreas.ErrEngineTimeout), errors.Is(err, engine.ErrStorageFailed), errors.Is(err, engine.ErrUnavailable):
 			// Without the close the client would assume that it has joined the channel.
 			c.refused(err, "join", join[i])
 			c.sess.End(err)

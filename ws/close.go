@@ -82,7 +82,7 @@ func closeFor(reason error) *closeError {
 		return c
 	}
 	switch reason {
-	case boreas.ErrShuttingDown:
+	case boreas.ErrShuttingDown, boreas.ErrNodeIsolated:
 		return &closeError{code: ws.StatusGoingAway, reason: reason.Error()}
 	case boreas.ErrSlow, boreas.ErrBacklog, boreas.ErrAnonymousTimeout, boreas.ErrPingTimeout:
 		return &closeError{code: ws.StatusPolicyViolation, reason: reason.Error()}
@@ -91,7 +91,10 @@ func closeFor(reason error) *closeError {
 	case engine.ErrClosed:
 		return &closeError{code: codeTryLater, reason: reason.Error()}
 	}
-	if fault.Of(reason) != fault.Internal {
+	switch f := fault.Of(reason); {
+	case f == fault.StorageFailed, f == fault.ClusterUnavailable, errors.Is(reason, boreas.ErrUnreadable):
+		return &closeError{code: codeTryLater, reason: cut(fault.Message(reason))}
+	case f != fault.Internal:
 		return &closeError{code: ws.StatusPolicyViolation, reason: cut(fault.Message(reason))}
 	}
 	return &closeError{code: ws.StatusInternalServerError, reason: "the server cannot continue with this connection; its log says why"}

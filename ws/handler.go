@@ -16,8 +16,8 @@ import (
 	"github.com/boreas-pubsub/boreas/refusal"
 )
 
-// Options are the settings of a handler. Check is required unless NoAuth is set; the zero values of
-// all other fields work.
+// Options are the settings of a handler. Check is required unless NoAuth is set: without both, the
+// functions that make a handler panic. The zero values of all other fields work.
 type Options struct {
 	// Check returns the grant of a client's token. It may be called by many goroutines at once. To
 	// refuse a client, it returns an error of package fault, such as [fault.InvalidToken] or
@@ -117,6 +117,9 @@ func Classic(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o
 func Handler(hub *boreas.Hub, o Options) http.Handler { return newHandler(hub, o, v2Dialect{}) }
 
 func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
+	if o.Check == nil && !o.NoAuth {
+		panic("ws: Options.Check is nil: set it to a function that checks tokens, or set NoAuth to let every client connect")
+	}
 	if o.MaxMessage == 0 {
 		o.MaxMessage = DefaultMaxMessage
 	}

@@ -65,7 +65,7 @@ func TestInvalidHandshakes(t *testing.T) {
 	hub := boreas.New(boreas.Options{})
 	defer hub.Shutdown(t.Context(), 0)
 	n := new(Counters)
-	h := Classic(hub, Options{Counters: n})
+	h := Classic(hub, Options{Counters: n, NoAuth: true})
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)

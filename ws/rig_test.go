@@ -65,6 +65,7 @@ type rig struct {
 	hub *boreas.Hub
 	c   *conn
 	out *recorder
+	end func() // ends the session and the hub; the end of the test calls it as well
 }
 
 func newRig(t *testing.T, o Options) *rig {
@@ -96,13 +97,14 @@ func newRigSpeaking(t *testing.T, d dialect, h boreas.Options, o Options) *rig {
 	if err := s.Start(r.out, d.format(), nil); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	r.end = sync.OnceFunc(func() {
 		s.Lost(errGone)
 		s.Done()
 		near.Close()
 		far.Close()
 		hub.Shutdown(context.Background(), 0)
 	})
+	t.Cleanup(r.end)
 	return r
 }
 

@@ -307,6 +307,21 @@ func TestNoAuth(t *testing.T) {
 	}
 }
 
+// TestNoCheck: without a function that checks tokens, the first token would cause a panic.
+func TestNoCheck(t *testing.T) {
+	for name, handler := range map[string]func(*boreas.Hub, Options) http.Handler{"Classic": Classic, "Handler": Handler} {
+		func() {
+			defer func() {
+				const want = "ws: Options.Check is nil: set it to a function that checks tokens, or set NoAuth to let every client connect"
+				if got := recover(); got != want {
+					t.Errorf("%s: got %v, want %s", name, got, want)
+				}
+			}()
+			handler(nil, Options{})
+		}()
+	}
+}
+
 func TestNoRoom(t *testing.T) {
 	n := new(Counters)
 	hub, addr := server(t, overSocket, boreas.Options{MaxSessions: 1}, Options{Counters: n, RetryAfter: 7 * time.Second})

@@ -76,7 +76,7 @@ func (v2Dialect) text(c *conn, b []byte, bytes int) {
 		return
 	}
 	if err == nil && r.Kind == wire.V2History {
-		_, err = protocol2.PageLimit(r.Limit)
+		err = protocol2.CheckHistory(&r)
 	}
 	if err != nil {
 		c.v2Malformed(r, err)
@@ -243,16 +243,14 @@ func (c *conn) v2History(r *wire.V2Request) {
 	if r.ID == nil {
 		return // there would be no reply
 	}
-	var since engine.Position
-	if r.HasSince {
-		var err error
-		if since, err = protocol2.Position(r.Since); err != nil {
-			c.v2Fail(r, err)
-			return
-		}
+	request, err := protocol2.NewHistoryRequest(r)
+	if err != nil {
+		c.v2Fail(r, err)
+		return
 	}
-	limit, _ := protocol2.PageLimit(r.Limit)
-	h, err := c.sess.History(context.Background(), r.Channel, since, engine.Limit{Messages: limit, Bytes: protocol2.PageBytes})
+	h, err := request.Read(func(since engine.Position, limit engine.Limit) (engine.History, error) {
+		return c.sess.History(context.Background(), r.Channel, since, limit)
+	})
 	if err != nil {
 		f := protocol2.HistoryFault(h, err)
 		if f.Oldest == nil {
@@ -262,7 +260,7 @@ func (c *conn) v2History(r *wire.V2Request) {
 		c.v2Reply(r.ID, func(b []byte) []byte { return wire.AppendV2Error(b, r.ID, &f) })
 		return
 	}
-	page := protocol2.NewPage(r.Channel, since, h)
+	page := protocol2.NewPage(r.Channel, &request, h)
 	if err := c.reserve(page.Bytes()); err != nil {
 		c.v2Fail(r, err)
 		return

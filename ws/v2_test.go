@@ -16,6 +16,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/wstest"
@@ -26,23 +27,14 @@ import (
 func v2Server(t *testing.T, k kind, h boreas.Options, o Options) (*boreas.Hub, string) {
 	t.Helper()
 	h.Rules = (*boreas.Rules)(nil).
-		Add(pattern(t, "chat.*"), boreas.Rule{ClientPublish: true, Presence: boreas.PresenceFull}).
-		Add(pattern(t, "small"), boreas.Rule{Retention: engine.Retention{Messages: 2}})
+		Add(boreastest.Pattern("chat.*"), boreas.Rule{ClientPublish: true, Presence: boreas.PresenceFull}).
+		Add(boreastest.Pattern("small"), boreas.Rule{Retention: engine.Retention{Messages: 2}})
 	if h.Engine == nil {
 		e := memory.New(memory.Options{Limits: func(channel string) engine.Retention { return h.Rules.For(channel).Retention }})
 		t.Cleanup(func() { e.Close() })
 		h.Engine = e
 	}
 	return serverOf(t, k, h, func(hub *boreas.Hub) http.Handler { return Handler(hub, withTestDefaults(o)) })
-}
-
-func pattern(t *testing.T, text string) access.Pattern {
-	t.Helper()
-	p, err := access.ParsePattern(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 // Positions and names of sessions differ between runs. The tests replace the epoch by E, and the
@@ -311,11 +303,20 @@ func TestEndsOfSessions(t *testing.T) {
 		reconnect bool
 	}{
 		"4100 shutting_down": {func(h *boreas.Hub) { go h.Shutdown(context.Background(), 0) }, true},
+		"4104 node_isolated": {func(h *boreas.Hub) {
+			if err := h.EndSessions(context.Background(), boreas.ErrNodeIsolated, 0); err != nil {
+				t.Error(err)
+			}
+		}, true},
 		"4300 token_revoked": {func(h *boreas.Hub) { h.RevokeSessions(func(*access.Grant) bool { return true }, 0) }, true},
 		"4401 terminated": {func(h *boreas.Hub) {
 			list, _, _ := h.ListSessions("", 1)
 			h.EndSession(list[0].ID, boreas.ErrTerminated)
 		}, false},
+		"4207 history_unavailable": {func(h *boreas.Hub) {
+			list, _, _ := h.ListSessions("", 1)
+			h.EndSession(list[0].ID, fmt.Errorf("%w: unexpected byte in /data/7.log", boreas.ErrUnreadable))
+		}, true},
 		"1011 internal": {func(h *boreas.Hub) {
 			list, _, _ := h.ListSessions("", 1)
 			h.EndSession(list[0].ID, io.ErrUnexpectedEOF)

@@ -126,6 +126,13 @@ func TestAdministration(t *testing.T) {
 			started{args: "token delete --id=tok_1", answer: `{"sessions":1}`},
 			outcome{Requests: []string{"DELETE /v2/tokens/tok_1"}},
 		},
+		"token delete by ID, with a silent node": {
+			started{args: "token delete --id=tok_1", answer: `{"sessions":1,"nodes":{"answered":2,"silent":["n3"]}}`},
+			outcome{
+				Stderr:   "boreas: nodes that did not answer: n3; they end their sessions when they read the revocation, and the result does not count them\n",
+				Requests: []string{"DELETE /v2/tokens/tok_1"},
+			},
+		},
 		"token inspect": {
 			started{
 				args: "token inspect -", extra: []string{"--can=join chat.1", "--can", "publish chat 1"}, stdin: "T\n",
@@ -215,6 +222,21 @@ func TestAdministration(t *testing.T) {
 			outcome{
 				Stdout:   "{\"sessions\":2}\n",
 				Requests: []string{`POST /v2/revocations  {"user":"u1","issued_before":"2026-01-02T03:04:05Z","grace":30,"until":"2027-01-02T03:04:05Z"}`},
+			},
+		},
+		"revoke with silent nodes": {
+			started{args: "revoke --user=u1", answer: `{"sessions":2,"nodes":{"answered":1,"silent":["n2","n3"]}}`},
+			outcome{
+				Stdout:   "{\"sessions\":2,\"nodes\":{\"answered\":1,\"silent\":[\"n2\",\"n3\"]}}\n",
+				Stderr:   "boreas: nodes that did not answer: n2, n3; they end their sessions when they read the revocation, and the result does not count them\n",
+				Requests: []string{`POST /v2/revocations  {"user":"u1"}`},
+			},
+		},
+		"key revoke with silent nodes": {
+			started{args: "key revoke key_1", answer: `{"sessions":1,"tokens":0,"changed":0,"keys":[],"nodes":{"answered":1,"silent":["n2","n3"]}}`},
+			outcome{
+				Stderr:   "boreas: nodes that did not answer: n2, n3; they end their sessions when they read the revocation, and the result does not count them\n",
+				Requests: []string{"DELETE /v2/keys/key_1"},
 			},
 		},
 		"revoke a token": {
@@ -327,6 +349,9 @@ func TestMistakesOfAdministration(t *testing.T) {
 			started{args: "explain eyJhbGciOiJIUzI1NiJ9.e30.c2ln"},
 			"this is the secret token or key itself, and others can see it now: give its ID, which `boreas token inspect -` prints",
 		},
+		{started{args: "top --rows=0"}, "--rows must be from 1 to 1000"},
+		{started{args: "top --count=0"}, "--count must be at least 1"},
+		{started{args: "top --interval=0s"}, "--interval must be at least 1ms"},
 		{started{args: "explain --limit=0 u"}, "--limit must be from 1 to 1000"},
 		{started{args: "doctor x"}, `boreas doctor takes only flags, and "x" is not a flag`},
 		{started{args: "doctor --ws=ftp://h"}, "WebSocket URL: give it as ws://HOST:PORT or wss://HOST:PORT"},

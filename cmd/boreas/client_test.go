@@ -27,17 +27,14 @@ import (
 //   - `tokens NUMBER` checks how many tokens the server knows.
 //   - `position FILE` sets $POSITION to the position of the last message in the file.
 func TestClientScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/client",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"server": func(ts *testscript.TestScript, neg bool, args []string) {
-				scriptServer(ts, neg, args)
-				ts.Setenv("NO_WS_URL", strings.Replace(ts.Getenv("BOREAS_API_URL"), "http:", "ws:", 1))
-			},
-			"listed":   scriptListed,
-			"tokens":   scriptTokens,
-			"position": scriptPosition,
+	runScripts(t, "testdata/client", map[string]func(*testscript.TestScript, bool, []string){
+		"server": func(ts *testscript.TestScript, neg bool, args []string) {
+			scriptServer(ts, neg, args)
+			ts.Setenv("NO_WS_URL", strings.Replace(ts.Getenv("BOREAS_API_URL"), "http:", "ws:", 1))
 		},
+		"listed":   scriptListed,
+		"tokens":   scriptTokens,
+		"position": scriptPosition,
 	})
 }
 

@@ -17,16 +17,18 @@ func doctorCommand(p *program) *cli.Command {
 		Usage: "check a running server from the outside",
 		Description: "Uses a server as backends and subscribers do, through all proxies in between, and prints a\n" +
 			"line for each check: ok, skipped, warning or FAILED, and what to do. It checks TLS, both ports,\n" +
-			"the key, the clock, the WebSocket upgrade, the origin of pages, event streams, file descriptors\n" +
-			"and a token. It publishes one message, on a channel of its own.\n" +
+			"the key, the clock, the WebSocket upgrade, the origin of pages, event streams, file descriptors,\n" +
+			"the nodes of a cluster and a token. It publishes one message, on a channel of its own.\n" +
 			"Exits with 1 if a check failed.\n\n" +
 			"Examples:\n" +
 			"  boreas doctor\n" +
 			"  boreas doctor --api=http://10.0.0.5:8001 --ws=wss://push.example.com --origin=https://www.example.com\n" +
+			"  boreas doctor --api=http://n1:8001 --ws=ws://n1:8002 --node=http://n2:8001 --node=http://n3:8001\n" +
 			"  boreas doctor --token-file=- < the-token",
 		Flags: []cli.Flag{
 			apiFlag(), keyFileFlag(), wsFlag(),
 			tokenFileFlag("check the token in `FILE`; - is standard input"),
+			&cli.StringSliceFlag{Name: "node", Usage: "the `URL` of the API of another node of the cluster: check that messages pass from one to the other"},
 			&cli.StringFlag{Name: "origin", Usage: "the `ORIGIN` of pages that connect, such as https://www.example.com"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object per line"},
 		},
@@ -38,7 +40,7 @@ func (p *program) doctor(ctx context.Context, cmd *cli.Command) error {
 	if err := takesNoArguments(cmd); err != nil {
 		return err
 	}
-	o := doctor.Options{API: p.apiURL(cmd), WS: p.wsURL(cmd), Origin: cmd.String("origin")}
+	o := doctor.Options{API: p.apiURL(cmd), WS: p.wsURL(cmd), Origin: cmd.String("origin"), Nodes: cmd.StringSlice("node")}
 	var err error
 	if o.Key, err = p.apiKey(cmd); err != nil {
 		return err

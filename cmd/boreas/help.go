@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -24,8 +25,7 @@ Usage:
   boreas --version                        print the version; also -v
 
 Commands:
-{{range .VisibleCommands}}  {{printf "%-12s" .Name}}{{.Usage}}
-{{end}}`
+`
 
 const optionsHelp = `
 Flags of the server, with their defaults:
@@ -42,13 +42,27 @@ Examples:
   boreas config --toml > boreas.toml      make a commented file to start with
 `
 
-// rootHelpTemplate returns the help of `boreas`.
-func rootHelpTemplate() string { return rootHelp + fmt.Sprintf(optionsHelp, optionTable()) }
+const serveHelp = "Runs the server. `boreas` alone does the same.\n\nUsage:\n  boreas serve [flags]\n"
 
-// serveHelp returns the help of `boreas serve`.
-func serveHelp() string {
-	return "Runs the server. `boreas` alone does the same.\n\nUsage:\n  boreas serve [flags]\n" +
-		fmt.Sprintf(optionsHelp, optionTable())
+// printHelp prints the help of a command, as the library's HelpPrinter. The help of the commands that run
+// the server is ours. It has no template: package text/template calls methods by name, so a program
+// that uses it keeps every exported method. The build tag urfave_cli_no_template removes the templates of
+// the library too.
+func printHelp(w io.Writer, template string, data any) {
+	cmd, _ := data.(*cli.Command)
+	switch {
+	case cmd != nil && cmd.FullName() == "boreas":
+		fmt.Fprint(w, rootHelp)
+		for _, c := range cmd.VisibleCommands() {
+			fmt.Fprintf(w, "  %-12s%s\n", c.Name, c.Usage)
+		}
+		fmt.Fprintf(w, optionsHelp, optionTable())
+	case cmd != nil && cmd.FullName() == "boreas serve":
+		fmt.Fprint(w, serveHelp)
+		fmt.Fprintf(w, optionsHelp, optionTable())
+	default:
+		cli.DefaultPrintHelp(w, template, data)
+	}
 }
 
 // optionTable lists the server's options by group.

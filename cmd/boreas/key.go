@@ -76,7 +76,8 @@ func newKeyCommand(p *program) *cli.Command {
 		Description: "Prints a new key, valid at once. Two valid keys may have the same name, so that you can\n" +
 			"replace one with the other without an interruption.\n\n" +
 			"The verbs are publish, tokens (make and revoke them), sessions (list and end them, history,\n" +
-			"presence), stats (counters and metrics) and admin (everything, including keys).",
+			"presence), stats (counters and metrics), view (read what sessions and stats read, without\n" +
+			"messages) and admin (everything, including keys).",
 		Flags: append(keyFlags(), append([]cli.Flag{
 			&cli.StringFlag{Name: "verbs", Usage: "the verbs that it allows, a `LIST` with commas", Value: "publish,tokens"},
 			&cli.StringFlag{Name: "channels", Usage: "a `LIST` of patterns with commas; without it, all channels"},
@@ -187,6 +188,7 @@ func revokeKeyCommand(p *program) *cli.Command {
 			if len(revoked.Keys) > 0 {
 				p.note("keys that %s made stay valid: %s", id, printable(strings.Join(revoked.Keys, " ")))
 			}
+			p.noteSilent(revoked.Nodes)
 			return nil
 		},
 	}

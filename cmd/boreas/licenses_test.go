@@ -63,6 +63,7 @@ func linkedNotices(t *testing.T) string {
 	add(module{"Boreas", "../.."}, "../..")
 	goroot := strings.TrimSpace(output(t, nil, "go", "env", "GOROOT"))
 	add(module{"The Go standard library and runtime", goroot}, goroot)
+	add(module{"preact, in the operator's page", "../../ui/preact"}, "../../ui/preact")
 	flags := strings.ReplaceAll(os.Getenv("GOFLAGS"), "-race", "") // `make test` has it, the product has not
 	for _, system := range targets(t) {
 		os, arch, _ := strings.Cut(system, "/")

@@ -25,6 +25,7 @@ const (
 
 func main() {
 	catchBrokenPipes()
+	cli.HelpPrinter = printHelp
 	out := &pipe{Writer: os.Stdout}
 	err := run(context.Background(), os.Args, os.Environ(), os.Stdin, out, os.Stderr)
 	if errors.Is(err, errBrokenPipe) {
@@ -60,7 +61,12 @@ func commands(p *program) []*cli.Command {
 		publishCommand(p),
 		subscribeCommand(p),
 		explainCommand(p),
+		tailCommand(p),
+		topCommand(p),
 		doctorCommand(p),
+		dataCommand(p),
+		clusterCommand(p),
+		migrateCommand(p),
 		benchCommand(p),
 		versionCommand(p),
 		licensesCommand(p),

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -15,7 +16,8 @@ func revokeCommand(p *program) *cli.Command {
 		Name:  "revoke",
 		Usage: "revoke tokens and end their sessions",
 		Description: "When the command returns, the tokens are no longer valid. Their live sessions have ended, or\n" +
-			"will end after the grace period. Prints their number as {\"sessions\": ...}.\n\n" +
+			"will end after the grace period. Prints their number as {\"sessions\": ...}. In a cluster, it also\n" +
+			"says how many nodes answered and which did not.\n\n" +
 			"Examples:\n" +
 			"  boreas revoke --user=u1\n" +
 			"  boreas revoke --token-id=tok_2nJ5uWqYk0Rb8xZc\n" +
@@ -50,7 +52,15 @@ func (p *program) revoke(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return needsNewer(err)
 	}
+	p.noteSilent(revoked.Nodes)
 	return json.NewEncoder(p.stdout).Encode(revoked)
+}
+
+// noteSilent names the nodes of a cluster that did not answer.
+func (p *program) noteSilent(n *client.Nodes) {
+	if n != nil && len(n.Silent) > 0 {
+		p.note("nodes that did not answer: %s; they end their sessions when they read the revocation, and the result does not count them", printable(strings.Join(n.Silent, ", ")))
+	}
 }
 
 // revocation returns the revocation for the flags. It refuses flags that probably do not express

@@ -15,15 +15,14 @@ import (
 // rootCommand is `boreas` itself. Without a subcommand it runs the server.
 func rootCommand(p *program) *cli.Command {
 	root := &cli.Command{
-		Name:                          "boreas",
-		Usage:                         "a real-time pub/sub server",
-		Reader:                        p.stdin,
-		Writer:                        p.stdout,
-		ErrWriter:                     p.stderr,
-		Commands:                      commands(p),
-		Flags:                         append(optionFlags(), versionFlag()),
-		CustomRootCommandHelpTemplate: rootHelpTemplate(),
-		Before:                        checkRootFlags,
+		Name:      "boreas",
+		Usage:     "a real-time pub/sub server",
+		Reader:    p.stdin,
+		Writer:    p.stdout,
+		ErrWriter: p.stderr,
+		Commands:  commands(p),
+		Flags:     append(optionFlags(), versionFlag()),
+		Before:    checkRootFlags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
 				return unknownCommand(cmd, cmd.Args().First())
@@ -58,13 +57,16 @@ func rootCommand(p *program) *cli.Command {
 	return root
 }
 
+// takesOptions are the commands that take the options of the server.
+var takesOptions = []string{"serve", "config", "cluster", "migrate"}
+
 // checkRootFlags refuses server options before the name of a command that ignores them.
 func checkRootFlags(ctx context.Context, root *cli.Command) (context.Context, error) {
 	name := root.Args().First()
 	if name != "" && root.Bool("version") {
 		return ctx, usagef("--version must be alone: `boreas --version`")
 	}
-	if name == "" || name == "serve" || name == "config" || root.Command(name) == nil {
+	if name == "" || slices.Contains(takesOptions, name) || root.Command(name) == nil {
 		return ctx, nil
 	}
 	for _, f := range root.Flags {

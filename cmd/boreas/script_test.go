@@ -4,13 +4,17 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas/internal/natstest"
 )
 
 // TestMain runs main if this test binary is called `boreas`, for scripts and for tests that start
@@ -25,7 +29,7 @@ type leakChecked struct{ *testing.M }
 func (m leakChecked) Run() int {
 	code := m.M.Run()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := goleak.Find(natstest.Goroutines()...); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -37,10 +41,19 @@ func (m leakChecked) Run() int {
 // [FLAG...]`. It starts a server on free ports, sets $BOREAS_API_URL and $BOREAS_WS_URL, and stops
 // the server at the end of the script.
 func TestScripts(t *testing.T) {
+	runScripts(t, "testdata/script", map[string]func(*testscript.TestScript, bool, []string){"server": scriptServer})
+}
+
+func runScripts(t *testing.T, dir string, commands map[string]func(*testscript.TestScript, bool, []string)) {
 	testscript.Run(t, testscript.Params{
-		Dir:           "testdata/script",
+		Dir:           dir,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"server": scriptServer},
+		Cmds:          commands,
+		Setup: func(e *testscript.Env) error {
+			// By default, every program with the race detector sleeps for a second before it exits.
+			e.Setenv("GORACE", "atexit_sleep_ms=0")
+			return nil
+		},
 	})
 }
 
@@ -67,8 +80,14 @@ type served struct {
 	api, ws string // addresses
 }
 
-// startServer starts cmd and returns when the server has printed its banner.
-func startServer(cmd *exec.Cmd) (*served, error) {
+// startLimit is how long a server may take until it has printed its banner. The machine may be very busy.
+const startLimit = 2 * time.Minute
+
+// startServer starts cmd and returns when the server has printed its banner. A server that does not
+// within startLimit is killed.
+func startServer(cmd *exec.Cmd) (*served, error) { return startServerWithin(cmd, startLimit) }
+
+func startServerWithin(cmd *exec.Cmd, limit time.Duration) (*served, error) {
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -80,6 +99,8 @@ func startServer(cmd *exec.Cmd) (*served, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	late := time.AfterFunc(limit, func() { cmd.Process.Kill() })
+	defer late.Stop()
 	s := &served{}
 	lines := bufio.NewReader(stdout)
 	for {
@@ -99,5 +120,19 @@ func startServer(cmd *exec.Cmd) (*served, error) {
 		if line == "Running..." {
 			return s, nil
 		}
+	}
+}
+
+// TestStartServerThatDoesNotStart: a server that waits for ever fails the test that starts it.
+func TestStartServerThatDoesNotStart(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // never accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	cmd := exec.Command("boreas", "--api-port=0", "--ws-port=0", "--token-provider=http://"+silent.Addr().String())
+	cmd.Dir = t.TempDir()
+	if _, err := startServerWithin(cmd, time.Second); err == nil || !strings.Contains(err.Error(), "the server did not start: signal: killed") {
+		t.Errorf("got %v", err)
 	}
 }

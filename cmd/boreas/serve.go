@@ -24,11 +24,10 @@ var errSecondSignal = errors.New("stopped by a second signal")
 // serveCommand runs the server, like `boreas` without a command.
 func serveCommand(p *program) *cli.Command {
 	return &cli.Command{
-		Name:               "serve",
-		Usage:              "run the server; the same as `boreas` alone",
-		Flags:              optionFlags(),
-		CustomHelpTemplate: serveHelp(),
-		Action:             p.serve,
+		Name:   "serve",
+		Usage:  "run the server; the same as `boreas` alone",
+		Flags:  optionFlags(),
+		Action: p.serve,
 	}
 }
 
@@ -44,7 +43,7 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	log, dropped := p.logInBackground(cfg)
 	signals.ignoreHangups(log)
 
-	srv, first, err := start(ctx, cfg, server.Options{Banner: p.stdout, Log: log, LogDropped: dropped}, signals.stop)
+	srv, first, err := start(ctx, cfg, server.Options{Banner: p.stdout, Log: log, LogDropped: dropped, Version: thisVersion()}, signals.stop)
 	if err != nil {
 		return err
 	}

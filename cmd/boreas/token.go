@@ -171,7 +171,12 @@ func (p *program) deleteTokenID(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer c.Close()
-	return needsNewer(c.DeleteTokenID(ctx, id))
+	revoked, err := c.DeleteTokenID(ctx, id)
+	if err != nil {
+		return needsNewer(err)
+	}
+	p.noteSilent(revoked.Nodes)
+	return nil
 }
 
 func takesNoArguments(cmd *cli.Command) error {

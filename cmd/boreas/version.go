@@ -31,9 +31,14 @@ func versionFlag() cli.Flag {
 }
 
 func (p *program) version() error {
-	info, _ := debug.ReadBuildInfo()
-	_, err := fmt.Fprintf(p.stdout, "boreas %s (%s, %s/%s)\n", versionOf(version, info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(p.stdout, "boreas %s (%s, %s/%s)\n", thisVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
+}
+
+// thisVersion returns the version of this program.
+func thisVersion() string {
+	info, _ := debug.ReadBuildInfo()
+	return versionOf(version, info)
 }
 
 // versionOf returns the version that was set at build time. Otherwise it returns the module's

@@ -46,9 +46,10 @@ type Config struct {
 	AuthURLHeaders string // see AuthHeaders
 	AuthURLTimeout time.Duration
 
-	DataDir     string // "" means that a restart loses tokens, keys and revocations
+	DataDir     string // "" means that a restart loses messages, tokens, keys and revocations
 	APIInsecure bool
 	APIHosts    string // see AllowedHosts
+	UI          bool
 
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json
@@ -68,10 +69,37 @@ type Config struct {
 	ShutdownDelay    time.Duration
 	DrainTime        time.Duration
 
+	Engine       string        // EngineMemory, EngineDisk, EngineCluster, or addresses; see NATSServers
+	Durable      string        // DurableSync or DurableMemory, with EngineDisk
+	SyncInterval time.Duration // 0 means before each acknowledgement
+
 	HistoryMessages int // per channel; 0 means none
 	HistoryBytes    int64
 	HistoryAge      time.Duration
 	HistoryMemory   int64 // for all channels together
+	HistoryDisk     int64 // likewise, with EngineDisk
+	DiskFree        int64 // bytes that the file system keeps for others; 0 means none
+
+	// Several nodes. A password is the secret itself, or "file:" and the file that contains it.
+	Node            string // "" means the name of the host
+	ClusterPeers    string // see Peers
+	ClusterSecret   string // a password
+	ClusterListen   string // host:port; "" means as in ClusterPeers
+	ClusterCA       string // file; "" means no TLS, likewise the next two
+	ClusterCert     string
+	ClusterKey      string
+	ClusterInsecure bool
+	ClusterHistory  int64 // bytes on each server that keeps messages
+	NATSReplicas    int
+	NATSPrefix      string
+	NATSUser        string
+	NATSPassword    string // a password
+	NATSToken       string // a password
+	NATSNKey        string // file
+	NATSCreds       string // file
+	NATSCA          string // file; "" means the system's authorities
+	NATSCert        string // file
+	NATSKey         string // file
 
 	Rules             []Rule // the first rule that matches a channel applies; see ChannelRules
 	PresenceLinger    time.Duration
@@ -123,6 +151,19 @@ type Config struct {
 
 	origins map[string]string // from each option to the source of its value; an absent option has its default
 }
+
+// Values of Config.Engine.
+const (
+	EngineMemory  = "memory"
+	EngineDisk    = "disk"    // needs DataDir
+	EngineCluster = "cluster" // needs ClusterPeers and DataDir
+)
+
+// Values of Config.Durable and Rule.Durable.
+const (
+	DurableSync   = "sync"
+	DurableMemory = "memory"
+)
 
 // Default returns a Config with the default of every option.
 func Default() Config {

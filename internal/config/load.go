@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Input holds the sources of options for [Load].
@@ -42,6 +43,14 @@ func Load(in Input) (Config, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.Flags)) {
 		o := l.options[name]
+		if text := trimText(in.Flags[name]); o.password && text != "" && !strings.HasPrefix(text, fileScheme) {
+			l.fail(&Error{
+				Where: "--" + o.Flag(),
+				Message: "other users of this machine can read command lines: write the secret to a file and give " + fileScheme + "PATH, " +
+					"or give it as " + o.Env(),
+			})
+			continue
+		}
 		l.set(o, value{text: in.Flags[name]}, "--"+o.Flag(), func(err error) *Error {
 			return &Error{Where: "--" + o.Flag(), Message: err.Error()}
 		})
@@ -98,6 +107,7 @@ func (l *loader) set(o Option, v value, origin string, blame func(error) *Error)
 // checkTogether checks options that depend on each other.
 func (l *loader) checkTogether() {
 	l.checkTLS()
+	l.chooseEngine()
 	c := l.config
 	if c.APIPort == c.WSPort && c.APIPort != 0 && len(l.errs) == 0 && overlap(c.APIHost, c.WSHost) {
 		name := "ws_port"

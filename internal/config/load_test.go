@@ -45,13 +45,15 @@ var ignoreOrigins = cmpopts.IgnoreUnexported(Config{})
 func TestDefault(t *testing.T) {
 	want := Config{
 		APIHost: "127.0.0.1", APIPort: 8001, WSHost: "127.0.0.1", WSPort: 8002,
-		Debug: true, RequireAuth: true,
+		Debug: true, RequireAuth: true, UI: true,
 		TokenProvider: "no_tokens", TokenProviderTimeout: 10 * time.Second,
 		LogLevel: "info", LogFormat: "text",
 		MaxChannels: 1000, MaxMessage: 64 << 10, MaxBody: 1 << 20, PeerMemory: 128 << 20,
 		HeaderTimeout: 10 * time.Second, WSPingInterval: 25 * time.Second, WSPingTimeout: 20 * time.Second,
 		DrainTime:       10 * time.Second,
 		HistoryMessages: 10_000, HistoryBytes: 16 << 20, HistoryAge: 5 * time.Minute, HistoryMemory: 256 << 20,
+		Engine: EngineMemory, Durable: DurableSync, HistoryDisk: 4 << 30, DiskFree: 256 << 20,
+		ClusterHistory: 8 << 30, NATSReplicas: 3, NATSPrefix: "boreas",
 		PresenceLinger: 5 * time.Second, PresenceUsers: 1000, IdempotencyWindow: 2 * time.Minute,
 		AcceptRate: 5000, AllowOrigin: "*",
 		JWTLeeway: 30 * time.Second, JWTUserClaim: "sub", JWTRulesClaim: "boreas", JWTInfoClaim: "info", AuthURLTimeout: 3 * time.Second,
@@ -166,7 +168,8 @@ func TestTextIsTrimmed(t *testing.T) {
 		"token_provider": "file:tokens", "jwt_keys": "hs256:secret", "auth_url": "https://backend.example/check",
 		"jwt_default_rules": "[]", "allow_origin": "https://a.example", "acme_email": "ops@example.com",
 		"acme_directory": "https://acme.example/directory", "acme_domains": "push.example.com",
-		"trusted_proxies": "192.0.2.1", "unlimited_addresses": "192.0.2.1",
+		"trusted_proxies": "192.0.2.1", "unlimited_addresses": "192.0.2.1", "engine": "nats://a.example", "node": "n1",
+		"cluster_peers": "n1,n2,n3", "cluster_listen": ":6222", "nats_prefix": "live",
 	}
 	for _, o := range Options() {
 		_, isText := o.field(new(Config)).(*string)

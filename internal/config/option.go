@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/boreas-pubsub/boreas/internal/spelling"
 )
 
 // An Option is one row of the table of options.
@@ -29,6 +31,7 @@ type Option struct {
 	paths    pathForm           // where a text contains file names
 	secret   bool               // the text may contain a password
 	hidden   bool               // a wrong text may be a secret, so errors never repeat it
+	password bool               // the text is a secret, or names the file that contains it
 	lines    bool               // the text may have several lines
 }
 
@@ -219,13 +222,16 @@ func (o Option) setText(field *string, v value) (ok bool, hint error) {
 	if !o.lines && strings.ContainsFunc(v.text, unicode.IsControl) {
 		return false, errors.New("it has a line break or another control character")
 	}
-	if len(o.choices) > 0 && !slices.Contains(o.choices, v.text) {
-		return false, nil
-	}
 	if o.check != nil {
 		if err := o.check(v.text); err != nil {
 			return false, err
 		}
+	}
+	if len(o.choices) > 0 && !slices.Contains(o.choices, v.text) {
+		if nearest := spelling.Nearest(v.text, o.choices); nearest != "" {
+			return false, fmt.Errorf("did you mean %s?", nearest)
+		}
+		return false, nil
 	}
 	*field = v.text
 	return true, nil

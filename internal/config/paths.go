@@ -16,6 +16,9 @@ const (
 	keyList           // after file:, hs256: and so on, in a list separated by blanks
 )
 
+// fileScheme stands before the name of a file in a text that may also have another form.
+const fileScheme = "file:"
+
 // errBlank is returned if a name with a blank would be in a list whose names end at a blank.
 var errBlank = errors.New("the directory of the configuration file has a blank in its name, and blanks separate the names in this list: move the keys to another directory, and give absolute names")
 
@@ -26,8 +29,8 @@ func (o Option) resolve(text, base string) (string, error) {
 	case wholly:
 		return absolute(text, base), nil
 	case provider:
-		if name, ok := strings.CutPrefix(text, "file:"); ok {
-			return "file:" + absolute(name, base), nil
+		if name, ok := strings.CutPrefix(text, fileScheme); ok {
+			return fileScheme + absolute(name, base), nil
 		}
 	case keyList:
 		list := strings.FieldsFunc(text, isListSpace)

@@ -29,6 +29,9 @@ func (c Config) Print(w io.Writer) error {
 
 // shown returns the option's value in c without secrets.
 func (o Option) shown(c Config) string {
+	if o.password && o.format(c) != "" && !strings.HasPrefix(o.format(c), fileScheme) {
+		return redacted
+	}
 	if o.secret {
 		return Redact(o.format(c))
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -43,6 +44,7 @@ auth_url_headers        ""                            default
 auth_url_timeout        3s                            default
 api_insecure            false                         default
 api_hosts               ""                            default
+ui                      true                          default
 debug                   false                         --debug
 log_level               info                          default
 log_format              text                          default
@@ -78,14 +80,38 @@ ws_ping_interval        25s                           default
 ws_ping_timeout         20s                           default
 shutdown_delay          0s                            default
 drain_time              10s                           default
+engine                  memory                        default
+durable                 sync                          default
+sync_interval           0s                            default
 history_messages        10000                         default
 history_bytes           16MiB                         default
 history_age             5m                            default
 history_memory          256MiB                        default
+history_disk            4GiB                          default
+disk_free               256MiB                        default
 rules                   ""                            default
 presence_linger         5s                            default
 presence_users          1000                          default
 idempotency_window      2m                            default
+node                    ""                            default
+cluster_peers           ""                            default
+cluster_secret          ""                            default
+cluster_listen          ""                            default
+cluster_ca              ""                            default
+cluster_cert            ""                            default
+cluster_key             ""                            default
+cluster_insecure        false                         default
+cluster_history         8GiB                          default
+nats_replicas           3                             default
+nats_prefix             boreas                        default
+nats_user               ""                            default
+nats_password           ""                            default
+nats_token              ""                            default
+nats_nkey               ""                            default
+nats_creds              ""                            default
+nats_ca                 ""                            default
+nats_cert               ""                            default
+nats_key                ""                            default
 ws_tls_cert             ""                            default
 ws_tls_key              ""                            default
 api_tls_cert            ""                            default
@@ -143,6 +169,24 @@ func TestPrintTOML(t *testing.T) {
 	for _, o := range Options() {
 		if read.Given(o.Name) == o.FlagOnly {
 			t.Errorf("%s: given in the file: %v", o.Name, read.Given(o.Name))
+		}
+	}
+}
+
+func TestPasswordsAreNotPrinted(t *testing.T) {
+	for given, want := range map[string]string{"hunter2": redacted, "file:/p": "file:/p"} {
+		c := mustLoad(t, Input{
+			Dir: t.TempDir(), Flags: map[string]string{"engine": "nats://a", "nats_user": "u"},
+			Env: []string{"BOREAS_NATS_PASSWORD=" + given},
+		})
+		var table, file bytes.Buffer
+		if err := errors.Join(c.Print(&table), c.PrintTOML(&file)); err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range []string{table.String(), file.String()} {
+			if strings.Contains(got, "hunter2") || !strings.Contains(got, want) {
+				t.Error(got)
+			}
 		}
 	}
 }

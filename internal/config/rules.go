@@ -19,6 +19,7 @@ type Rule struct {
 	HistoryMessages *int // 0 means none
 	HistoryBytes    *int64
 	HistoryAge      *time.Duration
+	Durable         string // DurableSync or DurableMemory; "" means the value of the option
 
 	Presence       boreas.PresenceMode
 	ClientPublish  bool
@@ -47,6 +48,7 @@ func (c Config) ChannelRules() *boreas.Rules {
 				Bytes:    *cmp.Or(r.HistoryBytes, &c.HistoryBytes),
 				Age:      *cmp.Or(r.HistoryAge, &c.HistoryAge),
 			},
+			InMemory:       cmp.Or(r.Durable, c.Durable) == DurableMemory,
 			Presence:       r.Presence,
 			ClientPublish:  r.ClientPublish,
 			Latest:         r.Latest,
@@ -67,6 +69,9 @@ func (r Rule) String() string {
 	}
 	if r.HistoryAge != nil {
 		words = append(words, wordAge+"="+FormatDuration(*r.HistoryAge))
+	}
+	if r.Durable != "" {
+		words = append(words, wordDurable+"="+r.Durable)
 	}
 	switch r.Presence {
 	case boreas.PresenceFull:

@@ -19,6 +19,7 @@ const rulesText = `
 	chat.**  presence client_publish history_messages=50 history_age=1d;
 
 	ticker.* latest history_messages=0 history_bytes=64KiB ; big.** presence=count max_subscribers=100000
+	typing.** durable=memory
 	quiet
 `
 
@@ -26,6 +27,7 @@ var rulesRead = []Rule{
 	{Pattern: "chat.**", HistoryMessages: given(50), HistoryAge: given(24 * time.Hour), Presence: boreas.PresenceFull, ClientPublish: true},
 	{Pattern: "ticker.*", HistoryMessages: given(0), HistoryBytes: given(int64(64 << 10)), Latest: true},
 	{Pattern: "big.**", Presence: boreas.PresenceCount, MaxSubscribers: 100_000},
+	{Pattern: "typing.**", Durable: DurableMemory},
 	{Pattern: "quiet"},
 }
 
@@ -64,6 +66,7 @@ func TestChannelRules(t *testing.T) {
 		"ticker.x":   {Text: "ticker.* history_messages=0 history_bytes=64KiB latest", Retention: engine.Retention{Messages: -1, Bytes: 64 << 10, Age: 3 * time.Second}, Latest: true},
 		"big.x":      {Text: "big.** presence=count max_subscribers=100000", Retention: engine.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}, Presence: boreas.PresenceCount, MaxSubscribers: 100_000},
 		"quiet":      {Text: "quiet", Retention: engine.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}},
+		"typing.x":   {Text: "typing.** durable=memory", Retention: engine.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}, InMemory: true},
 		"ticker.x.y": {Retention: engine.Retention{Messages: 7, Bytes: 2 << 10, Age: 3 * time.Second}},
 	} {
 		if diff := cmp.Diff(want, *rules.For(channel)); diff != "" {
@@ -79,7 +82,7 @@ func TestChannelRules(t *testing.T) {
 
 func TestBadRules(t *testing.T) {
 	const (
-		are      = " (the words are history_messages=N, history_bytes=SIZE, history_age=TIME, presence or presence=count, client_publish, latest, max_subscribers=N)"
+		are      = " (the words are history_messages=N, history_bytes=SIZE, history_age=TIME, durable=sync or durable=memory, presence or presence=count, client_publish, latest, max_subscribers=N)"
 		messages = "want a whole number from 1 to 100000000 (0 means none)"
 	)
 	long := "a" + strings.Repeat("b", 90)
@@ -95,6 +98,10 @@ func TestBadRules(t *testing.T) {
 		{"a history_messages=", `rule 1, "a history_messages=": history_messages needs a value: ` + messages},
 		{"a history_bytes=5", `rule 1, "a history_bytes=5": history_bytes: want a size from 1KiB to 1TiB, such as 64KiB or 65536, not "5"`},
 		{"a history_age=0", `rule 1, "a history_age=0": history_age: want a duration from 1s to 365d, such as 1m30s or 90, not "0"`},
+		{"a durable", `rule 1, "a durable": durable needs a value: want one of sync, memory`},
+		{"a durable=snyc", `rule 1, "a durable=snyc": durable: want one of sync, memory, not "snyc": did you mean sync?`},
+		{"a durable=never", `rule 1, "a durable=never": durable: want one of sync, memory, not "never"`},
+		{"a duarble=sync", `rule 1, "a duarble=sync": there is no word "duarble=sync"; did you mean durable?` + are},
 		{"a max_subscribers=0", `rule 1, "a max_subscribers=0": max_subscribers: want a whole number from 1 to 10000000, not "0"`},
 		{"a presence=full", `rule 1, "a presence=full": want presence or presence=count, not "presence=full"`},
 		{"a latest=true", `rule 1, "a latest=true": latest takes no value: omit "=true"`},
@@ -124,7 +131,7 @@ func TestBadRules(t *testing.T) {
 // TestBadRulesInAFile: all errors are reported with their positions.
 func TestBadRulesInAFile(t *testing.T) {
 	const form = `want rules on separate lines or separated by ";", each a pattern and words, such as "chat.** presence history_age=1h"`
-	const words = " (the words are history_messages=N, history_bytes=SIZE, history_age=TIME, presence or presence=count, client_publish, latest, max_subscribers=N)"
+	const words = " (the words are history_messages=N, history_bytes=SIZE, history_age=TIME, durable=sync or durable=memory, presence or presence=count, client_publish, latest, max_subscribers=N)"
 	for _, c := range []struct{ name, text, want string }{
 		{"boreas.toml", `api_port = 1
 rules = '''
@@ -173,6 +180,7 @@ func TestPrintRules(t *testing.T) {
 		"rules chat.** history_messages=50 history_age=1d presence client_publish --rules",
 		"ticker.* history_messages=0 history_bytes=64KiB latest --rules",
 		"big.** presence=count max_subscribers=100000 --rules",
+		"typing.** durable=memory --rules",
 		"quiet --rules",
 	}, got); diff != "" {
 		t.Error(diff)
@@ -187,6 +195,7 @@ rules = '''
 chat.** history_messages=50 history_age=1d presence client_publish
 ticker.* history_messages=0 history_bytes=64KiB latest
 big.** presence=count max_subscribers=100000
+typing.** durable=memory
 quiet
 '''
 `
@@ -203,7 +212,7 @@ quiet
 // error must name a rule that is in the text, and a word that is in the rule.
 func FuzzRules(f *testing.F) {
 	f.Add(rulesText)
-	for _, text := range []string{"a presence=count", "a latest latest", "**;b", "=", "a =", "a\u00a0b", "a history_age=1e2 history_bytes=1_024", "''';x", "é\"\\ latest"} {
+	for _, text := range []string{"a presence=count", "a latest latest", "**;b", "=", "a =", "a\u00a0b", "a history_age=1e2 history_bytes=1_024", "a durable=sync", "''';x", "é\"\\ latest"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -19,6 +19,7 @@ const (
 	wordMessages    = "history_messages"
 	wordBytes       = "history_bytes"
 	wordAge         = "history_age"
+	wordDurable     = "durable"
 	wordPresence    = "presence"
 	wordPublish     = "client_publish"
 	wordLatest      = "latest"
@@ -32,6 +33,7 @@ var ruleWords = []struct{ name, shown string }{
 	{wordMessages, wordMessages + "=N"},
 	{wordBytes, wordBytes + "=SIZE"},
 	{wordAge, wordAge + "=TIME"},
+	{wordDurable, wordDurable + "=" + DurableSync + " or " + wordDurable + "=" + DurableMemory},
 	{wordPresence, wordPresence + " or " + wordPresence + "=" + presenceCount},
 	{wordPublish, wordPublish},
 	{wordLatest, wordLatest},
@@ -188,6 +190,8 @@ func (p *ruleParser) setValue(r *Rule, name, text string, valued bool) error {
 		r.HistoryBytes = &c.HistoryBytes
 	case wordAge:
 		r.HistoryAge = &c.HistoryAge
+	case wordDurable:
+		r.Durable = c.Durable
 	case wordSubscribers:
 		r.MaxSubscribers = c.MaxConnections
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -27,7 +28,12 @@ const (
 	tib = 1 << 40
 
 	maxPort = math.MaxUint16
-	day     = int64(24 * time.Hour)
+
+	// minHistoryDisk is room for two segments of the engine on disk: the one that it writes, and an
+	// older one.
+	minHistoryDisk = 128 * mib
+
+	day = int64(24 * time.Hour)
 )
 
 // Options returns the table of options, in the order of the help.
@@ -87,7 +93,7 @@ func Options() []Option {
 		},
 		{
 			Name: "data_dir", Group: groupAuth, Default: "",
-			Usage: "tokens, keys and revocations are kept in this directory; without it a restart forgets them",
+			Usage: "messages, tokens, keys and revocations are kept in this directory; without it a restart loses them",
 			field: func(c *Config) any { return &c.DataDir }, paths: wholly, form: "a directory",
 		},
 
@@ -157,6 +163,11 @@ func Options() []Option {
 			Name: "api_hosts", Group: groupKeys, Default: "",
 			Usage: "besides localhost, clients may use these names for the API while it needs no key",
 			field: func(c *Config) any { return &c.APIHosts }, form: "host names with commas between them",
+		},
+		{
+			Name: "ui", Group: groupKeys, Default: "true",
+			Usage: "the API's port has the operator's page, at /ui",
+			field: func(c *Config) any { return &c.UI },
 		},
 
 		{
@@ -283,6 +294,21 @@ func Options() []Option {
 		},
 
 		{
+			Name: "engine", Group: groupHistory, Default: EngineMemory,
+			Usage: "messages are kept in memory, on disk in data_dir, by the cluster_peers, or on NATS servers: nats://HOST,HOST,HOST",
+			field: func(c *Config) any { return &c.Engine }, form: engineForm, check: checkEngine, secret: true,
+		},
+		{
+			Name: "durable", Group: groupHistory, Default: DurableSync,
+			Usage: "with engine disk, sync keeps messages on disk, and memory keeps them in memory only",
+			field: func(c *Config) any { return &c.Durable }, choices: []string{DurableSync, DurableMemory},
+		},
+		{
+			Name: "sync_interval", Group: groupHistory, Default: "0s", Zero: "before each reply",
+			Usage: "with engine disk or cluster, the server waits for the disk this often; a power failure may lose the messages of this time",
+			field: func(c *Config) any { return &c.SyncInterval }, min: int64(time.Millisecond), max: int64(time.Minute),
+		},
+		{
 			Name: "history_messages", Group: groupHistory, Default: "10000", Zero: "none",
 			Usage: "the server keeps this many messages of a channel",
 			field: func(c *Config) any { return &c.HistoryMessages }, min: 1, max: 100_000_000,
@@ -294,13 +320,23 @@ func Options() []Option {
 		},
 		{
 			Name: "history_age", Group: groupHistory, Default: "5m",
-			Usage: "the server keeps a message this long",
+			Usage: "the server keeps a message this long; with engine disk and with several nodes the default is 1d",
 			field: func(c *Config) any { return &c.HistoryAge }, min: int64(time.Second), max: 365 * day,
 		},
 		{
 			Name: "history_memory", Group: groupHistory, Default: "256MiB",
-			Usage: "the history of all channels together has at most this size",
+			Usage: "the history of all channels together takes at most this much memory",
 			field: func(c *Config) any { return &c.HistoryMemory }, min: mib, max: tib,
+		},
+		{
+			Name: "history_disk", Group: groupHistory, Default: "4GiB",
+			Usage: "with engine disk, the history of all channels together takes at most this much of the disk",
+			field: func(c *Config) any { return &c.HistoryDisk }, min: minHistoryDisk, max: tib,
+		},
+		{
+			Name: "disk_free", Group: groupHistory, Default: "256MiB", Zero: "none",
+			Usage: "with engine disk, the server leaves this much of the disk free",
+			field: func(c *Config) any { return &c.DiskFree }, min: mib, max: tib,
 		},
 
 		{
@@ -323,7 +359,7 @@ func Options() []Option {
 			Usage: "the server remembers the idempotency key of a message this long",
 			field: func(c *Config) any { return &c.IdempotencyWindow }, min: int64(time.Second), max: day,
 		},
-	}, tlsOptions()...)
+	}, slices.Concat(clusterOptions(), tlsOptions())...)
 }
 
 // perClient returns a row of the table for a number that limits one client.

@@ -157,8 +157,10 @@ func Redact(provider string) string {
 	return webURL.ReplaceAllStringFunc(provider, redactURL)
 }
 
+// redacted takes the place of a secret where a value is shown.
+const redacted = "REDACTED"
+
 func redactURL(address string) string {
-	const redacted = "REDACTED"
 	u, err := url.Parse(address)
 	if err != nil {
 		// Any part of an invalid URL may be the password.

@@ -40,10 +40,11 @@ type Finding struct {
 // Options say which server to check, and how. The zero value checks a server on this machine that
 // was started without options.
 type Options struct {
-	API, WS string // URLs; default [client.DefaultAPI] and [client.DefaultWS]
-	Key     string // API key; default none
-	Token   string // the token to check; default none
-	Origin  string // the origin of the pages that will connect; default none
+	API, WS string   // URLs; default [client.DefaultAPI] and [client.DefaultWS]
+	Key     string   // API key; default none
+	Token   string   // the token to check; default none
+	Origin  string   // the origin of the pages that will connect; default none
+	Nodes   []string // URLs of the APIs of other nodes of the cluster; default none
 
 	Roots   *x509.CertPool   // authorities for certificates; default those of the system
 	Now     func() time.Time // default time.Now
@@ -87,6 +88,8 @@ var checks = []check{
 	{"origin", (*visit).origin},
 	{"events", (*visit).events},
 	{"descriptors", (*visit).descriptors},
+	{"nodes", (*visit).nodes},
+	{"across", (*visit).across},
 	{"token", (*visit).token},
 }
 

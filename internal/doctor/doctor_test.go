@@ -65,6 +65,9 @@ func examine(t *testing.T, f *fake, o Options) map[string]string {
 	}
 	var want []string
 	for _, c := range checks {
+		if (c.name == "nodes" || c.name == "across") && found[c.name] == "" {
+			continue // it reports nothing about a server that is alone
+		}
 		want = append(want, c.name)
 	}
 	if !slices.Equal(order, want) {

@@ -2,10 +2,9 @@ package protocol2
 
 import (
 	"errors"
-	"fmt"
+	"time"
 
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -14,6 +13,7 @@ type Page struct {
 	Channel      string
 	Publications []*engine.Publication
 	Epoch        uint64
+	Times        bool            // whether to tell the times of the messages
 	Position     engine.Position // after the last of them
 	More         bool
 }
@@ -29,39 +29,39 @@ const (
 	PageBytes = 256 << 10
 )
 
-// PageLimit returns the maximum number of messages in a page for the request's limit. 0 means that
-// the request has no limit.
-func PageLimit(n int) (int, error) {
-	switch {
-	case n == 0:
-		return DefaultPage, nil
-	case n < 0 || n > MaxPage:
-		return 0, fault.Malformed.With(fmt.Sprintf("The limit %d is not from 1 to %d.", n, MaxPage))
-	}
-	return n, nil
-}
-
-// NewPage returns the page of a result of [boreas.Hub.History] for the position since.
-func NewPage(channel string, since engine.Position, h engine.History) Page {
-	p := Page{Channel: channel, Epoch: h.Head.Epoch, Position: since}
-	if since.IsZero() {
+// NewPage returns the page for a request, from the result of [HistoryRequest.Read].
+func NewPage(channel string, r *HistoryRequest, h engine.History) Page {
+	p := Page{Channel: channel, Epoch: h.Head.Epoch, Publications: h.Publications, Times: r.Times, More: h.More}
+	switch n := len(h.Publications); {
+	case n > 0:
+		p.Position = engine.Position{Epoch: p.Epoch, Offset: h.Publications[n-1].Offset}
+	case r.Last > 0:
+		p.Position = h.Head
+	case !r.Before.IsZero():
+		p.Position = r.Before
+	case !r.Since.IsZero():
+		p.Position = r.Since
+	default:
 		p.Position = h.Floor
-	}
-	p.Publications, p.More = h.Publications, h.More
-	if n := len(p.Publications); n > 0 {
-		p.Position = engine.Position{Epoch: p.Epoch, Offset: p.Publications[n-1].Offset}
 	}
 	return p
 }
 
-// messageBytes is the maximum size of a message in a page in bytes, without its data.
-const messageBytes = 80
+// Maximum sizes in bytes of a message in a page, without its data, and of its time.
+const (
+	messageBytes = 80
+	timeBytes    = 40
+)
 
 // Bytes returns the maximum size of the reply with the page in bytes.
 func (p *Page) Bytes() int {
 	n := 2*len(p.Channel) + ReplyBytes
+	each := messageBytes
+	if p.Times {
+		each += timeBytes
+	}
 	for _, pub := range p.Publications {
-		n += len(pub.Data) + messageBytes
+		n += len(pub.Data) + each
 	}
 	return n
 }
@@ -71,7 +71,11 @@ func (p *Page) AppendMessages(dst []byte) []byte {
 	var at []byte
 	for _, pub := range p.Publications {
 		at = engine.Position{Epoch: p.Epoch, Offset: pub.Offset}.Append(at[:0])
-		dst = wire.AppendV2HistoryMessage(dst, pub.Data, at)
+		var published time.Time
+		if p.Times {
+			published = time.Unix(0, pub.Time)
+		}
+		dst = wire.AppendV2HistoryMessage(dst, pub.Data, at, published)
 	}
 	return dst
 }

@@ -41,7 +41,11 @@ func TestEveryClauseIsTested(t *testing.T) {
 		if isExample(name) {
 			pattern = exampleClauses
 		}
-		for _, m := range pattern.FindAllStringSubmatch(read(t, name), -1) {
+		text := read(t, name)
+		if !strings.Contains(text, "lause") { // faster than the pattern
+			continue
+		}
+		for _, m := range pattern.FindAllStringSubmatch(text, -1) {
 			for _, n := range number.FindAllString(m[1], -1) {
 				tested[n] = name
 			}

@@ -24,7 +24,19 @@ var wallTime = map[string]string{
 	"inspect.go":              "since when a session lives: shown",
 	"session.go":              "since when a session lives: shown",
 	"ws/classic.go":           "a part of a name, as in 2013",
+	"cmd/boreas/migration.go": "when a message was accepted, by the clock of the server that it comes from",
 
+	"engine/cluster/cold.go":   "the age of messages on NATS, by its clock",
+	"engine/cluster/epoch.go":  "when NATS has accepted the marker",
+	"engine/cluster/watch.go":  "when NATS has accepted a message: it tells two messages apart",
+	"engine/cluster/direct.go": "when NATS has accepted a message",
+	"engine/cluster/stream.go": "the first sequence of a stream, above those of earlier streams",
+	"engine/cluster/tail.go":   "when NATS has accepted a message",
+
+	"auth/clusterstore/stream.go":    "the first sequence of a stream, above those of earlier streams",
+	"internal/authtest/conflicts.go": "expiries, which are shown and stored",
+
+	"internal/protocol2/page.go":  "when a message was published: shown",
 	"boreastest/shared.go":        "when a publication was made: shown",
 	"internal/load/subscriber.go": "a deadline that has passed",
 }
@@ -38,7 +50,10 @@ func TestElapsedTimeIsMonotonic(t *testing.T) {
 		if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "internal/trial/") || strings.HasPrefix(file, "internal/testca/") || strings.HasPrefix(file, "internal/systemtest/") {
 			continue
 		}
-		found := wallTimeCall.FindString(read(t, file))
+		text, found := read(t, file), ""
+		if strings.Contains(text, ".Unix") || strings.Contains(text, ".Round(0)") { // faster than the pattern
+			found = wallTimeCall.FindString(text)
+		}
 		if _, may := wallTime[file]; found == "" || may {
 			used[file] = found != ""
 			continue

@@ -1,15 +1,19 @@
 package server
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/auth/clusterstore"
 )
 
 // openAuthority opens the authority for tokens, keys and revocations, including JWT keys and the
 // backend.
-func (s *Server) openAuthority() error {
+func (s *Server) openAuthority(ctx context.Context) error {
 	o := auth.Options{DataDir: s.cfg.DataDir, KeepText: s.debug(), Log: s.log}
 	if s.cfg.JWTKeys == "" {
 		// The rules are not used without keys. They are checked so that a mistake does not stay
@@ -50,7 +54,7 @@ func (s *Server) openAuthority() error {
 		}
 		o.Backend = backend
 	}
-	authority, err := auth.Open(o)
+	authority, err := s.openWithStore(ctx, o)
 	if err != nil {
 		if o.JWT != nil {
 			o.JWT.Close()
@@ -58,10 +62,44 @@ func (s *Server) openAuthority() error {
 		if o.Backend != nil {
 			o.Backend.Close()
 		}
+		if isUnwritable(err) {
+			return explainUnwritable(err, s.cfg.DataDir)
+		}
 		return err
 	}
 	s.authority = authority
 	return nil
+}
+
+// openWithStore opens the authority. The nodes of a cluster share a store, and nothing is in the data
+// directory then.
+func (s *Server) openWithStore(ctx context.Context, o auth.Options) (*auth.Authority, error) {
+	if s.cluster == nil {
+		return auth.Open(o)
+	}
+	for {
+		authority, err := s.openShared(ctx, o)
+		if !errors.Is(err, clusterstore.ErrGaveUp) || ctx.Err() != nil {
+			return authority, err
+		}
+		// The servers elect a leader, or a majority of them is not there yet. So this node waits, as it does
+		// for the messages.
+		s.log.Warn("waiting for the store of tokens, keys and revocations: see whether a majority of the NATS servers runs", "error", err)
+	}
+}
+
+// openShared makes one attempt to open the authority with the store of all nodes.
+func (s *Server) openShared(ctx context.Context, o auth.Options) (*auth.Authority, error) {
+	store, err := s.cluster.openStore(ctx, s.cfg, s.log)
+	if err != nil {
+		return nil, err
+	}
+	o.DataDir, o.Store = "", store
+	authority, err := auth.Open(o)
+	if err != nil {
+		store.Close() // the first error says more
+	}
+	return authority, err
 }
 
 // checkKeys returns an error if other machines can reach the API and it needs no key.
@@ -72,6 +110,9 @@ func (s *Server) checkKeys() error {
 	kept := s.authority.Kept()
 	directory, and := kept.Dir, ""
 	switch {
+	case s.cluster != nil:
+		return fmt.Errorf("the API on %v can be reached by other machines and has no key: start a node once with --api-host=127.0.0.1 and make one there with `boreas key new NAME`; "+
+			"all nodes know it then; or use --api-insecure to let everyone publish and make tokens", s.APIAddr())
 	case directory == "":
 		directory, and = "DIR", ", and start with --data-dir=DIR"
 	case kept.New:
@@ -87,8 +128,12 @@ func (s *Server) Ready() error {
 	if s.stopping.Load() {
 		return boreas.ErrShuttingDown
 	}
-	if err := s.hub.Ready(); err != nil {
-		return err
+	err, inside := s.hub.Ready(), s.cluster.ready()
+	switch {
+	case err != nil && inside != nil:
+		return fmt.Errorf("%w; %s", err, s.cluster.inside.Status().Reason) // it names the nodes
+	case err != nil || inside != nil:
+		return cmp.Or(err, inside)
 	}
 	return s.authority.Ready()
 }

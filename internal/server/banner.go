@@ -5,9 +5,11 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/ui"
 )
 
 // banner writes the start of the server for a person, in the words of 2013, as in the quickstart.
@@ -41,8 +43,17 @@ func (b banner) debugURLs() {
 	fmt.Fprint(b.w, "Running in debug mode. Available debug urls are:\n\t- /debug/token-dump\n\t- /debug/recipient-dump\n")
 }
 
-func (b banner) listening(api, ws string) {
-	fmt.Fprintf(b.w, "API endpoint configured to listen on %s\nWebSocket endpoint configured to listen on %s\nRunning...\n", api, ws)
+// listening writes the last lines. The address of the operator's page follows the lines of 2013,
+// in the same write: a program that has read "Running..." may stop reading.
+func (b banner) listening(api, ws string, page bool) {
+	lines := "API endpoint configured to listen on " + api + "\nWebSocket endpoint configured to listen on " + ws + "\nRunning...\n"
+	if page {
+		if !strings.Contains(api, "://") {
+			api = "http://" + api
+		}
+		lines += "The operator's page is at " + api + ui.Path + "\n"
+	}
+	io.WriteString(b.w, lines)
 }
 
 // shownAddr returns the configured host with the actual port.

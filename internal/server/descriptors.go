@@ -1,5 +1,7 @@
 package server
 
+import "github.com/boreas-pubsub/boreas/internal/config"
+
 const (
 	// Some of the process's file descriptors are kept for uses other than sessions: 1/reservedShare
 	// of them, or 1/fewReservedShare if there are few.
@@ -40,12 +42,14 @@ type descriptors struct {
 	handshakes int // connections to the subscribers' port without a session
 	api        int // connections to the API
 	files      int // the rest, for files, listeners, and connections that the server opens
+	history    int // included in files: those of the engine on disk
 }
 
 // shareOut divides a limit of file descriptors; 0 means no limit. maxConnections and api are the
-// values of the options; 0 means as many as possible.
-func shareOut(limit, maxConnections, api int) descriptors {
-	d := descriptors{limit: limit, sessions: maxConnections, handshakes: freely, api: freely}
+// values of the options; 0 means as many as possible. history is the number of files that the engine
+// needs: without a descriptor for its next file it could accept no more messages.
+func shareOut(limit, maxConnections, api, history int) descriptors {
+	d := descriptors{limit: limit, sessions: maxConnections, handshakes: freely, api: freely, history: history}
 	if limit == 0 {
 		if api > 0 {
 			d.api = api
@@ -59,6 +63,7 @@ func shareOut(limit, maxConnections, api int) descriptors {
 	if api > 0 {
 		d.api = min(api, max(d.api, limit/2))
 	}
+	d.files += history
 	fits := max(1, limit-d.files-d.handshakes-d.api)
 	if d.sessions == 0 || d.sessions > fits {
 		d.sessions = fits
@@ -69,7 +74,11 @@ func shareOut(limit, maxConnections, api int) descriptors {
 // account divides the descriptors according to the options.
 func (s *Server) account() descriptors {
 	limit, _ := descriptorLimit()
-	return shareOut(limit, s.cfg.MaxConnections, s.cfg.APIConnections)
+	history := 0
+	if s.cfg.Engine == config.EngineDisk {
+		history = diskOptions(s.cfg).MaxFiles()
+	}
+	return shareOut(limit, s.cfg.MaxConnections, s.cfg.APIConnections, history)
 }
 
 // logDescriptors logs the division, and options that are larger than the available number.
@@ -82,6 +91,10 @@ func (s *Server) logDescriptors(d descriptors) {
 			s.log.Warn(option.name+" is higher than file descriptors allow, so the server uses a lower value: raise the limit (ulimit -n, LimitNOFILE)",
 				option.name, option.given, "in_force", option.is, "file_descriptors", d.limit)
 		}
+	}
+	if d.limit > 0 && d.history > d.limit/2 {
+		s.log.Warn("the files of messages may need more than half of the file descriptors: raise the limit (ulimit -n, LimitNOFILE), or lower history_disk",
+			"files_of_messages", d.history, "file_descriptors", d.limit)
 	}
 	s.log.Info("shares of file descriptors", "limit", d.limit, "sessions", d.sessions,
 		"handshakes", d.handshakes, "api", d.api, "files", d.files)

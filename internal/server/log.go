@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/config"
 )
 
@@ -40,6 +41,9 @@ func (s *Server) logStart(debug bool, account descriptors) {
 	connections := account.sessions
 	for _, note := range s.cfg.Notes {
 		s.log.Warn(note)
+	}
+	if _, inMemory := s.engine.(*memory.Engine); inMemory {
+		s.log.Info("messages are kept in memory: a restart loses them", "history_memory", s.cfg.HistoryMemory)
 	}
 	s.logKept()
 	s.logDescriptors(account)

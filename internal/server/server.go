@@ -20,13 +20,12 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/memory"
 	"github.com/boreas-pubsub/boreas/internal/config"
 	"github.com/boreas-pubsub/boreas/internal/socket"
-	"github.com/boreas-pubsub/boreas/js"
 	"github.com/boreas-pubsub/boreas/limit"
 	"github.com/boreas-pubsub/boreas/refusal"
 	"github.com/boreas-pubsub/boreas/sse"
+	"github.com/boreas-pubsub/boreas/tail"
 	"github.com/boreas-pubsub/boreas/ws"
 )
 
@@ -42,9 +41,16 @@ type Options struct {
 	// is ever dropped.
 	LogDropped func() uint64
 
-	// Engine stores the publications. Shutdown closes it. nil means a [memory.Engine] with the
-	// options of the configuration.
+	// Version is the version of the program, which the API and the other nodes of a cluster show.
+	Version string
+
+	// Engine stores the publications. Shutdown closes it. nil means the engine of the configuration;
+	// see [NewEngine].
 	Engine engine.Engine
+
+	// WrapEngine, if not nil, returns the engine to use in place of the given one. Tests plant mistakes
+	// with it.
+	WrapEngine func(engine.Engine) engine.Engine
 }
 
 // Server is a running server. Its methods are safe for concurrent use.
@@ -54,8 +60,10 @@ type Server struct {
 	log       *slog.Logger
 	hub       *boreas.Hub
 	engine    engine.Engine
+	cluster   *clusterNode // nil if this is the only node
 	authority *auth.Authority
 	refusals  *refusal.Log
+	tail      *tail.Log
 	gate      *gate
 	limits    *limit.Limits
 	api       endpoint
@@ -91,25 +99,28 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	say := newBanner(o.Banner)
-	s := &Server{cfg: cfg, log: o.Log, refusals: refusal.New(), failed: make(chan error, 2)}
+	events := tail.New()
+	s := &Server{cfg: cfg, log: o.Log, tail: events, refusals: refusal.NewTold(events), failed: make(chan error, 2)}
 	if err := s.secure(); err != nil {
 		return nil, err
 	}
 	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.admit(ctx, say); err != nil {
+	if err := s.open(ctx, o, say); err != nil {
+		s.leaveCluster()
+		s.cluster.stopInside(context.WithoutCancel(ctx), s.log)
 		s.api.listener.Close()
 		s.ws.listener.Close()
 		return nil, err
 	}
 	debug := s.debug()
 	account := s.account()
-	if s.engine = o.Engine; s.engine == nil {
-		s.engine = NewEngine(cfg)
-	}
 	s.hub = boreas.New(boreas.Options{
 		Engine:           s.engine,
+		EngineTimeout:    s.engineTimeout(),
+		Node:             s.node(),
+		PresenceChanged:  s.presenceChanged(),
 		MaxSessions:      account.sessions,
 		MaxChannels:      cfg.MaxChannels,
 		PingInterval:     cfg.WSPingInterval,
@@ -129,8 +140,12 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		ExemptAddresses:    cfg.Unlimited(),
 
 		Sweepers: cfg.Workers,
+		Tail:     s.tail,
 	})
 	s.authority.Attach(s.hub)
+	if s.cluster != nil {
+		s.cluster.roster.Start(s.hub, s.cluster.group)
+	}
 	counters := new(ws.Counters)
 	registry := prometheus.NewRegistry()
 	s.limits = s.newLimits(cfg)
@@ -143,14 +158,19 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		untrusted: s.newUntrusted(),
 	}, s.subscribers(counters))
 	s.boundConnections(account)
-	registry.MustRegister(logMetric(o.LogDropped), wsMetrics{counters, &s.gate.count, s.ws.connections}, sseMetrics{&s.sseCount}, panicMetrics{&s.panics, counters, &s.sseCount}, limitMetrics{s.limits, &s.ws.connections.crowding}, connectionMetrics{account, map[string]*connections{"api": s.api.connections, "ws": s.ws.connections}}, tlsMetrics(s.secured()))
+	registry.MustRegister(logMetric(o.LogDropped), wsMetrics{counters, &s.gate.count, s.ws.connections}, sseMetrics{&s.sseCount}, panicMetrics{&s.panics, counters, &s.sseCount}, limitMetrics{s.limits, &s.ws.connections.crowding}, connectionMetrics{account, map[string]*connections{"api": s.api.connections, "ws": s.ws.connections}}, tlsMetrics(s.secured()), s.newNodeMetrics())
 	s.ws.http = s.httpServer(s.health(s.gate))
 	s.ws.http.WriteTimeout = writeTimeout // streams of events remove it, and WebSockets are not subject to it
 	s.ws.tls.apply(s.ws.http, cfg)
 	s.ws.connections.watch(s.ws.http)
-	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), cfg.MaxBody, api.Handler(s.hub, api.Options{
+	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), cfg.MaxBody, s.page(api.Handler(s.hub, api.Options{
 		Authority: s.authority,
+		Node:      s.node(),
+		Nodes:     s.others(),
+		Version:   o.Version,
+		Config:    shownConfig(cfg),
 		Refusals:  s.refusals,
+		Tail:      s.tail,
 		Limits:    s.limits,
 		Loopback:  isLoopback(s.APIAddr()),
 		Insecure:  cfg.APIInsecure,
@@ -160,13 +180,16 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Ready:     s.Ready,
 		Registry:  registry,
 		Log:       s.log,
-	})))
+	}))))
 	s.api.http.WriteTimeout = writeTimeout
 	s.api.connections.watch(s.api.http)
 	s.api.tls.apply(s.api.http, cfg)
 	background, cancel := context.WithCancel(context.Background())
 	s.stopBackground = cancel
 	s.serving.Go(func() { newTrimmer(s.hub.Footprint).run(background) })
+	if s.cluster != nil {
+		s.serving.Go(func() { s.sendAway(background) })
+	}
 	if cfg.ProxyProtocol {
 		s.ws.listener = s.behindProxies(s.ws.listener)
 	}
@@ -179,7 +202,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	if debug {
 		say.debugURLs()
 	}
-	say.listening(s.api.tls.shown("https", shownAddr(cfg.APIHost, s.APIAddr())), s.ws.tls.shown("wss", shownAddr(cfg.WSHost, s.WSAddr())))
+	say.listening(s.api.tls.shown("https", shownAddr(cfg.APIHost, s.APIAddr())), s.ws.tls.shown("wss", shownAddr(cfg.WSHost, s.WSAddr())), cfg.UI)
 	s.logStart(debug, account)
 	return s, nil
 }
@@ -187,10 +210,40 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 // connected returns how many sessions have a connection of their own.
 func (s *Server) connected() int { return max(0, s.hub.Sessions()-int(s.sharing.Load())) }
 
+// open opens the authority and the engine.
+func (s *Server) open(ctx context.Context, o Options, say banner) error {
+	if s.cfg.Clustered() && o.Engine == nil {
+		if err := s.joinCluster(ctx, o.Version); err != nil {
+			return err
+		}
+	}
+	if err := s.admit(ctx, say); err != nil {
+		return err
+	}
+	if s.engine = o.Engine; s.engine != nil {
+		return nil
+	}
+	var err error
+	s.engine, err = openEngine(ctx, func() (engine.Engine, error) {
+		if s.cluster != nil {
+			return s.cluster.openEngine(ctx, s.cfg, s.log)
+		}
+		return NewEngine(ctx, s.cfg, s.log)
+	})
+	if err != nil {
+		s.authority.Close()
+		return err
+	}
+	if o.WrapEngine != nil {
+		s.engine = o.WrapEngine(s.engine)
+	}
+	return nil
+}
+
 // admit prepares the authority for tokens and keys, and writes the banner about it.
 func (s *Server) admit(ctx context.Context, say banner) error {
 	say.tokenProvider(s.cfg.TokenProvider)
-	if err := s.openAuthority(); err != nil {
+	if err := s.openAuthority(ctx); err != nil {
 		return err
 	}
 	err := s.loadTokens(ctx)
@@ -223,7 +276,7 @@ func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 	}
 	classic, protocol2 := ws.Classic(s.hub, o), ws.Handler(s.hub, o)
 	events := s.events()
-	client := newAsset("text/javascript; charset=utf-8", js.Source)
+	client := clientScript()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case path == sse.Path:
@@ -249,20 +302,6 @@ func (s *Server) loadTokens(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// NewEngine returns the engine of a server with this configuration.
-func NewEngine(cfg config.Config) *memory.Engine {
-	rules := cfg.ChannelRules()
-	window := cfg.IdempotencyWindow
-	if window == 0 {
-		window = -1 // 0 means none here, but the engine's default in the engine
-	}
-	return memory.New(memory.Options{
-		Memory:    cfg.HistoryMemory,
-		Limits:    func(channel string) engine.Retention { return rules.For(channel).Retention },
-		KeyWindow: window,
-	})
 }
 
 // serve accepts connections until the endpoint is closed.

@@ -195,7 +195,8 @@ func TestBanner(t *testing.T) {
 		"\t- /debug/recipient-dump\n" +
 		"API endpoint configured to listen on " + s.APIAddr().String() + "\n" +
 		"WebSocket endpoint configured to listen on " + s.WSAddr().String() + "\n" +
-		"Running...\n"
+		"Running...\n" +
+		"The operator's page is at http://" + s.APIAddr().String() + "/ui\n"
 	if diff := cmp.Diff(want, banner.String()); diff != "" {
 		t.Error(diff)
 	}
@@ -218,7 +219,8 @@ func TestBannerWithoutAuthAndDebug(t *testing.T) {
 		"WARNING: require_auth is off: users need not authenticate to join channels.\n" +
 		"API endpoint configured to listen on " + s.APIAddr().String() + "\n" +
 		"WebSocket endpoint configured to listen on localhost:" + wsPort + "\n" +
-		"Running...\n"
+		"Running...\n" +
+		"The operator's page is at http://" + s.APIAddr().String() + "/ui\n"
 	if diff := cmp.Diff(want, banner.String()); diff != "" {
 		t.Error(diff)
 	}

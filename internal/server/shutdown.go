@@ -23,7 +23,8 @@ func (s *Server) Leave() { s.stopping.Store(true) }
 //     acknowledged messages would be lost.
 //  4. The sessions end, spread over the drain time, so that the clients do not all reconnect to
 //     other servers, or to this one's successor, at the same time.
-//  5. The engine and the authority close. They are last because the other steps use them.
+//  5. The other nodes of a cluster are told. The engine, the authority and the NATS server of this
+//     node close. They are last because the other steps use them.
 //
 // When ctx ends, Shutdown closes the remaining connections and returns an error. The sessions may
 // need the whole drain time, so ctx must allow more time than that. All calls wait for the first
@@ -36,6 +37,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) shutdown(ctx context.Context) error {
 	s.Leave()
 	s.stopBackground()
+	s.tail.Close() // its readers are requests under way
 
 	// http.Server.Shutdown first closes the listener and then waits for requests. It does not wait
 	// for WebSockets, which the hub took over at their handshake.
@@ -59,10 +61,14 @@ func (s *Server) shutdown(ctx context.Context) error {
 		s.api.http.Close()
 		s.ws.http.Close()
 	}
-	s.engine.Close()
+	s.leaveCluster()
+	if closed := s.engine.Close(); closed != nil {
+		s.log.Error("closing the messages failed: the last ones may not be on disk", "error", closed)
+	}
 	if closed := s.authority.Close(); closed != nil {
 		s.log.Error("closing the store of tokens, keys and revocations failed", "error", closed)
 	}
+	s.cluster.stopInside(context.WithoutCancel(ctx), s.log)
 	if err != nil {
 		return fmt.Errorf("not all connections ended in time, and the server closed the rest: %w", err)
 	}

@@ -301,7 +301,7 @@ func TestBannerWithTLS(t *testing.T) {
 	logger, log := testlog.New()
 	s := withTLS(t, testca.New(), Options{Banner: &banner, Log: logger}, nil)
 	api, ws := "https://"+s.APIAddr().String(), "wss://"+s.WSAddr().String()
-	want := "API endpoint configured to listen on " + api + "\nWebSocket endpoint configured to listen on " + ws + "\nRunning...\n"
+	want := "API endpoint configured to listen on " + api + "\nWebSocket endpoint configured to listen on " + ws + "\nRunning...\nThe operator's page is at " + api + "/ui\n"
 	if !strings.HasSuffix(banner.String(), want) {
 		t.Errorf("got %s, want at its end %s", banner.String(), want)
 	}

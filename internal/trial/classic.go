@@ -43,13 +43,13 @@ func (s *classic) run(ctx context.Context) {
 
 // once opens one connection, joins some channels, and reads until the connection ends.
 func (s *classic) once(ctx context.Context) error {
-	dialing, cancel := context.WithTimeout(ctx, dialLimit)
+	dialing, cancel := context.WithTimeout(ctx, s.t.dialLimit())
 	defer cancel()
 	token, err := s.token(dialing)
 	if err != nil {
 		return err
 	}
-	ws, err := wstest.Connect("ws://"+s.proxy.Addr()+"/", wstest.Options{Context: ctx, Patience: dialLimit})
+	ws, err := wstest.Connect("ws://"+s.proxy.Addr()+"/", wstest.Options{Context: ctx, Patience: s.t.dialLimit()})
 	if err != nil {
 		return err
 	}

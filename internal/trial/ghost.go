@@ -27,7 +27,7 @@ func (t *trial) ghosts(ctx context.Context, r *rand.Rand) error {
 }
 
 func (t *trial) ghost(ctx context.Context, proxy *faultproxy.Proxy) error {
-	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	ctx, cancel := context.WithTimeout(ctx, t.dialLimit())
 	defer cancel()
 	token, err := t.world.tokens()(ctx)
 	if err != nil {

@@ -49,7 +49,7 @@ func (t *trial) newGoSubscriber(name string, r *rand.Rand) (*goSubscriber, error
 	s.conn, err = client.Connect(client.ConnectOptions{
 		URL:              "ws://" + proxy.Addr(),
 		TokenFunc:        t.world.tokens(),
-		HandshakeTimeout: dialLimit,
+		HandshakeTimeout: t.dialLimit(),
 		MinBackoff:       minBackoff,
 		MaxBackoff:       maxBackoff,
 		OnState:          s.state,
@@ -64,7 +64,10 @@ func (s *goSubscriber) state(state client.State) {
 	case client.Disconnected:
 		s.t.note("%s: %v", s.name, state.Err)
 	case client.Refused, client.Ended:
-		if !errors.Is(state.Err, client.ErrClosed) {
+		var refusal *client.Error
+		if s.t.world.cluster != nil && errors.As(state.Err, &refusal) && refusal.Retry == "later" {
+			s.t.note("%s: %v", s.name, state.Err) // the client joins again
+		} else if !errors.Is(state.Err, client.ErrClosed) {
 			s.t.unexpected(s.name, state.Channel, "the client was refused: %v", state.Err)
 		}
 	}

@@ -19,7 +19,6 @@ import (
 )
 
 const (
-	dialLimit  = 2 * time.Second
 	rawChoices = 8                      // channels that a subscriber is on at once, about
 	doAfter    = 120 * time.Millisecond // between two things that a subscriber does, on average
 )
@@ -116,7 +115,7 @@ func (s *raw) lost() {
 func (s *raw) once(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	dialing, dialed := context.WithTimeout(ctx, dialLimit)
+	dialing, dialed := context.WithTimeout(ctx, s.t.dialLimit())
 	defer dialed()
 	token, err := s.token(dialing)
 	if err != nil {
@@ -146,9 +145,17 @@ func (s *raw) once(ctx context.Context) error {
 	}
 }
 
+// dialLimit bounds a handshake. Several nodes are slower: all are on this machine.
+func (t *trial) dialLimit() time.Duration {
+	if t.o.Cluster {
+		return 10 * time.Second
+	}
+	return 2 * time.Second
+}
+
 // dialV2 connects and authenticates. It also returns the longest silence that the server may keep.
 func (t *trial) dialV2(ctx context.Context, addr, token string) (ws *wstest.Conn, user string, err error) {
-	ws, err = wstest.Connect("ws://"+addr+"/v2", wstest.Options{Context: ctx, Patience: dialLimit})
+	ws, err = wstest.Connect("ws://"+addr+"/v2", wstest.Options{Context: ctx, Patience: t.dialLimit()})
 	if err != nil {
 		return nil, "", err
 	}
@@ -346,6 +353,12 @@ func (s *raw) answered(asked any, f wstest.Message) {
 
 // joined handles the result of a join. The caller holds mu.
 func (s *raw) joined(asked rawJoin, result wstest.Joined) {
+	if s.t.later(result.Error) {
+		if s.conn != nil {
+			s.conn.ws.Close() // the next connection joins again
+		}
+		return
+	}
 	if result.Channel != asked.name || result.Error != nil {
 		s.t.unexpected(s.name, asked.name, "a join was answered with %+v (%+v)", result, result.Error)
 		return
@@ -353,6 +366,12 @@ func (s *raw) joined(asked rawJoin, result wstest.Joined) {
 	asked.channel.joined = true
 	s.t.joined(s.name, asked.channel.recording, asked.since, asked.before, result)
 	asked.channel.since = result.Position
+}
+
+// later reports whether a cluster refuses a request for now, for example because its NATS servers are
+// electing a leader.
+func (t *trial) later(err *wstest.Error) bool {
+	return t.world.cluster != nil && err != nil && err.Retry != "never"
 }
 
 // joined records the result of a join.

@@ -1,8 +1,10 @@
 package trial
 
 import (
+	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/engine"
@@ -28,12 +30,17 @@ type recording struct {
 	up     bool            // joined on a connection that is up
 	at     engine.Position // the position after the last event, if the client reports it
 	ended  bool            // the last message on the channel has been received
+
+	// times has for events of kind Joined, by index, a moment when the join was known to be done. It is
+	// used if the channel's head is not known at that time.
+	times map[int]time.Time
 }
 
 func (t *trial) newRecording(subscriber, channel string, classic bool) *recording {
 	r := &recording{
 		stream: &oracle.Stream{Subscriber: subscriber, Channel: channel, Classic: classic},
 		roll:   &oracle.Roll{Subscriber: subscriber, Channel: channel},
+		times:  make(map[int]time.Time),
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -46,6 +53,9 @@ func (r *recording) began(at, notBefore, notAfter engine.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.joined, r.up, r.at = true, true, at
+	if notAfter.IsZero() && !at.IsZero() {
+		r.times[len(r.stream.Events)] = time.Now()
+	}
 	r.stream.Add(oracle.Event{Kind: oracle.Joined, Position: at, NotBefore: notBefore, NotAfter: notAfter})
 }
 
@@ -112,13 +122,27 @@ func (r *recording) settled(head engine.Position) bool {
 	if r.stream.Classic {
 		return r.ended
 	}
-	return r.up && r.at == head
+	// With several nodes, the position of a join may be after the newest message of the channel.
+	return r.up && r.at.Epoch == head.Epoch && r.at.Offset >= head.Offset
 }
 
-// close records that everything should have been received, and returns the stream and the roll.
-func (r *recording) close() (*oracle.Stream, *oracle.Roll) {
+// String describes the present state.
+func (r *recording) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return fmt.Sprintf("connected and joined %v, at %v after %d events", r.up, r.at, len(r.stream.Events))
+}
+
+// close records that everything should have been received, and returns the stream and the roll. If
+// times is not nil, it has the channel's heads that were not known before.
+func (r *recording) close(times *timeline) (*oracle.Stream, *oracle.Roll) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if times != nil {
+		for i, when := range r.times {
+			r.stream.Events[i].NotAfter = times.until(when)
+		}
+	}
 	r.stream.Add(oracle.Event{Kind: oracle.Settled})
 	return r.stream, r.roll
 }
@@ -129,7 +153,9 @@ func (r *recording) certain(head engine.Position) {
 	defer r.mu.Unlock()
 	for i := len(r.stream.Events) - 1; i >= 0; i-- {
 		if e := &r.stream.Events[i]; e.Kind == oracle.Joined {
-			e.NotAfter = head
+			if e.NotAfter = head; head.IsZero() {
+				r.times[i] = time.Now()
+			}
 			return
 		}
 	}
@@ -147,6 +173,13 @@ func (r *recording) hasMessage() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.stream.Events, func(e oracle.Event) bool { return e.Kind == oracle.Got })
+}
+
+// fits reports whether the mistake can be planted in what has been received.
+func (r *recording) fits(p oracle.Plant) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return p.Fits(r.stream)
 }
 
 // A follower records the events of a client's subscription. If a join has a gap, the client reports

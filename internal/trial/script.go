@@ -65,6 +65,7 @@ type line struct {
 	Left    bool            `json:"left"`
 	Quiet   bool            `json:"quiet"`
 	Trouble string          `json:"trouble"`
+	Later   string          `json:"later"` // a refusal for now, after which the client asks again
 	Note    string          `json:"note"`
 	User    string          `json:"user"`
 
@@ -147,6 +148,10 @@ func (s *script) take(l line) {
 	switch {
 	case l.Trouble != "":
 		s.t.unexpected(s.Name, l.Channel, "%s", l.Trouble)
+	case l.Later != "" && s.t.world.cluster != nil:
+		s.t.note("%s: %s", s.Name, l.Later)
+	case l.Later != "":
+		s.t.unexpected(s.Name, l.Channel, "%s", l.Later)
 	case l.Channel == "":
 		if l.User != "" {
 			s.t.is(s.Name, l.User)

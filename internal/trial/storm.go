@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/faultproxy"
 )
 
@@ -15,8 +14,10 @@ const (
 	failurePause   = 80 * time.Millisecond
 	longestFailure = 1500 * time.Millisecond
 
-	// restartPause is the mean time between two restarts of the server.
+	// restartPause is the mean time between two restarts of the server, and killPause of one with
+	// messages on disk.
 	restartPause = 3 * time.Second
+	killPause    = 1500 * time.Millisecond
 
 	// floodPause is the mean time between two floods of floodSize messages on each channel with a
 	// short history.
@@ -50,13 +51,19 @@ func (t *trial) failures(ctx context.Context, r *rand.Rand) {
 
 // replacements restarts the server until the context ends.
 func (t *trial) replacements(ctx context.Context, r *rand.Rand) {
-	all := restarts()
+	all := t.world.restarts()
 	// Each kind in turn, in random order, so that a short trial has all kinds.
 	order := r.Perm(len(all))
-	for i := 0; pause(ctx, restartPause/2+time.Duration(r.Int64N(int64(restartPause)))); i++ {
+	mean := restartPause
+	if t.o.Disk {
+		mean = killPause
+	}
+	for i := 0; pause(ctx, mean/2+time.Duration(r.Int64N(int64(mean)))); i++ {
 		how := all[order[i%len(order)]]
 		t.note("storm: %s", how)
-		if err := t.world.restart(ctx, how); err != nil {
+		// A restart that has begun is completed, or there would be no server for the rest of the trial.
+		if err := t.world.restart(context.WithoutCancel(ctx), how, r); err != nil {
+			t.note("storm: %s: %v", how, err)
 			t.unexpected("server", "", "%s: %v", how, err)
 		}
 		t.count(string(how))
@@ -90,12 +97,12 @@ func (t *trial) floods(ctx context.Context, r *rand.Rand) {
 					continue
 				}
 				m := a.next(name)
-				ack, err := t.world.current().Hub().Publish(ctx, name, engine.Message{Data: newContent(m, false)})
+				position, err := t.world.current().publish(ctx, name, newContent(m, false))
 				if err != nil {
 					a.note(m, false, "")
 					continue
 				}
-				a.note(m, true, ack.Position.String())
+				a.note(m, true, position)
 			}
 		}
 	}

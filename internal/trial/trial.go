@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
 // Options describe a trial. The zero value is a trial of [DefaultDuration] with the seed 0 and
@@ -27,6 +24,18 @@ type Options struct {
 	// Duration is the minimum time for publishers and failures. A trial takes longer if too little
 	// has happened, and some seconds more until all is quiet. 0 means [DefaultDuration].
 	Duration time.Duration
+
+	// Disk keeps the messages on disk, and runs the server in a child of this process, which is killed
+	// now and then. The program calls [ServeChild] first in its main function.
+	Disk bool
+
+	// Cluster runs several servers that share their messages, and NATS servers that keep these, all in
+	// children of this process. They are killed, suspended and cut off from each other. The program
+	// calls [ServeChild] as with Disk.
+	Cluster bool
+
+	// Clocks lets the clocks of two servers of a cluster be wrong by an hour, in both directions.
+	Clocks bool
 
 	// Plant is a mistake to plant in what one subscriber received. ServerPlant is a mistake to plant in
 	// what the server's engine delivers. They test whether the oracle finds them.
@@ -51,16 +60,7 @@ const (
 	// What must have happened before a trial ends, and how long to wait for it.
 	enoughPublished = 200
 	enoughLies      = 10
-	enoughLimit     = 30 * time.Second
-
-	// settleLimit is the time limit of each step after the failures have stopped. It is reached only
-	// if something never arrives.
-	settleLimit = 20 * time.Second
-
-	// settleRound is how long to wait for the last messages before they are published again.
-	settleRound = time.Second
-
-	settlePoll = 10 * time.Millisecond
+	enoughLimit     = 2 * time.Minute
 )
 
 // A Report is the result of a trial. The verdict's deliveries are by kind of subscriber: raw, go,
@@ -115,12 +115,15 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	t := &trial{o: o, log: oracle.NewLog(), counts: make(oracle.Counts), users: make(map[string]string)}
 	var err error
-	if t.world, err = newWorld(ctx, t.log, o.ServerPlant); err != nil {
+	if t.world, err = newWorld(ctx, t.log, o); err != nil {
 		return Report{}, err
 	}
 	err = t.run(ctx)
 	err = errors.Join(err, t.world.end(ctx))
 	if err != nil {
+		for _, f := range t.findings { // they may be the cause
+			err = errors.Join(err, errors.New(f.String()))
+		}
 		return Report{}, err
 	}
 	return t.judge(), nil
@@ -157,6 +160,10 @@ func (t *trial) run(ctx context.Context) error {
 	}
 	actors.Go(func() { t.failures(acting, t.random("failures")) })
 	actors.Go(func() { t.replacements(acting, t.random("restarts")) })
+	if t.world.cluster != nil {
+		actors.Go(func() { t.serverFailures(acting, t.random("NATS")) })
+		actors.Go(func() { t.turns(acting, t.random("turns")) })
+	}
 	actors.Go(func() { t.floods(acting, t.random("floods")) })
 	actors.Go(func() {
 		if err := t.ghosts(acting, t.random("ghosts")); err != nil {
@@ -191,17 +198,38 @@ func (t *trial) echo(do func()) {
 // enough reports whether enough has happened. On a slow machine this can take longer than the
 // duration.
 func (t *trial) enough() bool {
-	if t.log.Len() < enoughPublished || (t.o.ServerPlant != oracle.PlantNothing && t.world.lies.Load() < enoughLies*lieEvery) {
+	t.mu.Lock()
+	published := len(t.publishes)
+	t.mu.Unlock()
+	if published < enoughPublished {
 		return false
 	}
 	t.mu.Lock()
 	all := slices.Clone(t.recordings)
 	t.mu.Unlock()
-	return !slices.ContainsFunc(t.o.Scripts, func(s Script) bool {
-		return !slices.ContainsFunc(all, func(r *recording) bool {
-			return r.stream.Subscriber == s.Name && r.hasMessage()
-		})
-	})
+	if p := t.o.Plant; p != oracle.PlantNothing && !slices.ContainsFunc(all, func(r *recording) bool { return r.fits(p) }) {
+		return false
+	}
+	if t.o.ServerPlant != oracle.PlantNothing && t.o.ServerPlant != oracle.PlantGap && t.world.cluster == nil && t.world.lies.Load() < enoughLies*lieEvery {
+		return false
+	}
+	missing := map[string]bool{"raw": true, "go": true, "classic": true} // kinds, and names of scripts
+	for _, s := range t.o.Scripts {
+		missing[s.Name] = true
+	}
+	for _, r := range all {
+		if r.hasMessage() {
+			delete(missing, kindOf(r.stream.Subscriber))
+			delete(missing, r.stream.Subscriber)
+		}
+	}
+	return len(missing) == 0
+}
+
+// kindOf returns the kind of a subscriber with the name.
+func kindOf(subscriber string) string {
+	kind, _, _ := strings.Cut(subscriber, "-")
+	return kind
 }
 
 // subscribe starts the subscribers.
@@ -244,145 +272,6 @@ func (t *trial) subscribe(living, acting context.Context, running *sync.WaitGrou
 	return nil
 }
 
-// settle ends all failures, publishes a last message on each channel, and waits until everything has
-// arrived.
-func (t *trial) settle(ctx context.Context) error {
-	for _, s := range t.raws {
-		s.mu.Lock()
-		s.quiet = true
-		s.mu.Unlock()
-	}
-	t.world.heal()
-	err := t.within(ctx, func(ctx context.Context) error {
-		for _, s := range t.others {
-			s.hush(ctx)
-		}
-		t.until(ctx, "the last publishes", func() bool {
-			return !slices.ContainsFunc(t.raws, func(s *raw) bool {
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				return s.pending != nil
-			})
-		})
-		return nil
-	})
-	if err == nil {
-		err = t.within(ctx, t.settleStreams)
-	}
-	if err == nil {
-		err = t.within(ctx, t.settlePresence)
-	}
-	return err
-}
-
-// within calls f with the time limit settleLimit.
-func (t *trial) within(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, settleLimit)
-	defer cancel()
-	return f(ctx)
-}
-
-// settleStreams publishes a last message on each channel and waits until everything has arrived. If
-// a classic subscriber was disconnected at that time, it publishes another one.
-func (t *trial) settleStreams(ctx context.Context) error {
-	end := t.newAuthor(endPublisher)
-	settled := func() bool {
-		t.mu.Lock()
-		all := slices.Clone(t.recordings)
-		t.mu.Unlock()
-		return !slices.ContainsFunc(all, func(r *recording) bool {
-			return !r.settled(t.world.head(r.stream.Channel))
-		})
-	}
-	for !settled() && ctx.Err() == nil {
-		for _, name := range channels() {
-			m := end.next(name)
-			ack, err := t.world.current().Hub().Publish(ctx, name, engine.Message{Data: newContent(m, false)})
-			if err != nil {
-				return fmt.Errorf("publish the last message on %s: %w", name, err)
-			}
-			end.note(m, true, ack.Position.String())
-		}
-		round, cancel := context.WithTimeout(ctx, settleRound)
-		t.until(round, "everything to arrive", settled)
-		cancel()
-	}
-	return nil
-}
-
-// until waits for a condition. If the condition never becomes true, the oracle finds the reason.
-func (t *trial) until(ctx context.Context, what string, condition func() bool) {
-	t.note("waiting for %s", what)
-	for !condition() {
-		if !pause(ctx, settlePoll) {
-			t.note("waited in vain for %s", what)
-			return
-		}
-	}
-}
-
-// settlePresence waits until the server reports exactly the present users for each room. It records
-// a finding if the server never does.
-func (t *trial) settlePresence(ctx context.Context) error {
-	for i := range rooms {
-		room := fmt.Sprintf("room.%d", i)
-		var want, got []string
-		t.until(ctx, "presence to be right", func() bool {
-			want = t.present(room)
-			var state wstest.Presence
-			url := "http://" + t.world.current().APIAddr().String() + "/v2/channels/" + room + "/presence"
-			if err := t.world.call(ctx, http.MethodGet, url, &state); err != nil {
-				got = []string{err.Error()}
-				return false
-			}
-			got = presenceCall(&state).Members
-			slices.Sort(got)
-			return slices.Equal(want, got) && t.allKnow(room, want)
-		})
-		if !slices.Equal(want, got) {
-			t.unexpected("presence", room, "there are %v, and the server says %v", want, got)
-		}
-		t.mu.Lock()
-		for _, r := range t.recordings {
-			if r.stream.Channel == room && r.on() {
-				r.roll.Present = append([]string{}, want...)
-			}
-		}
-		t.mu.Unlock()
-	}
-	return nil
-}
-
-// allKnow reports whether all subscribers of a room that receive its presence know exactly these
-// users.
-func (t *trial) allKnow(room string, users []string) bool {
-	t.mu.Lock()
-	all := slices.Clone(t.recordings)
-	t.mu.Unlock()
-	return !slices.ContainsFunc(all, func(r *recording) bool {
-		if r.stream.Channel != room || !r.on() {
-			return false
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		known, ok := r.roll.Known()
-		return ok && !slices.Equal(known, users)
-	})
-}
-
-// present returns the users in a room, sorted.
-func (t *trial) present(room string) (users []string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, r := range t.recordings {
-		if r.stream.Channel == room && r.on() {
-			users = append(users, t.users[r.stream.Subscriber])
-		}
-	}
-	slices.Sort(users)
-	return users
-}
-
 // is records the current user of a subscriber.
 func (t *trial) is(subscriber, user string) {
 	t.mu.Lock()
@@ -394,7 +283,7 @@ func (t *trial) is(subscriber, user string) {
 func (t *trial) judge() Report {
 	h := oracle.History{Log: t.log, Publishes: t.publishes}
 	for _, r := range t.recordings {
-		stream, roll := r.close()
+		stream, roll := r.close(t.world.times)
 		h.Streams, h.Rolls = append(h.Streams, stream), append(h.Rolls, roll)
 	}
 	if t.o.Plant != oracle.PlantNothing && !t.o.Plant.Spoil(h.Streams, t.random("plant")) {
@@ -404,8 +293,7 @@ func (t *trial) judge() Report {
 	verdict.Findings = append(verdict.Findings, t.findings...)
 	kinds := make(oracle.Counts)
 	for subscriber, n := range verdict.To {
-		kind, _, _ := strings.Cut(subscriber, "-")
-		kinds[kind] += n
+		kinds[kindOf(subscriber)] += n
 	}
 	verdict.To = kinds
 	return Report{verdict, t.counts}

@@ -53,6 +53,9 @@ func (t *trial) resumeTwice(ctx context.Context, s *raw) {
 		switch {
 		case f.Join != nil:
 			for _, result := range f.Join.Channels {
+				if t.later(result.Error) {
+					return
+				}
 				if result.Error != nil {
 					t.unexpected(name, result.Channel, "a resume was refused: %s", result.Error.Code)
 					continue

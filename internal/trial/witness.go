@@ -2,8 +2,6 @@ package trial
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
 
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
@@ -31,15 +29,20 @@ func newWitness(ctx context.Context, e engine.Engine, log *oracle.Log) (*witness
 func (w *witness) Publish(ctx context.Context, channel string, m engine.Message) (engine.Ack, error) {
 	ack, err := w.Engine.Publish(ctx, channel, m)
 	if err == nil && !ack.Duplicate {
-		message, noEcho := readContent(m.Data)
-		except := ""
-		if noEcho {
-			except = message.Publisher
-		}
-		message.Channel = channel // the channel on which it was published, whatever its content says
-		w.log.Append(ack.Position, message, except)
+		record(w.log, ack.Position, channel, m.Data)
 	}
 	return ack, err
+}
+
+// record appends a publication to the oracle's log.
+func record(log *oracle.Log, at engine.Position, channel string, data []byte) {
+	message, noEcho := readContent(data)
+	except := ""
+	if noEcho {
+		except = message.Publisher
+	}
+	message.Channel = channel // the channel on which it was published, whatever its content says
+	log.Append(at, message, except)
 }
 
 // head returns the position of the newest publication.
@@ -52,51 +55,3 @@ func (w *witness) head(ctx context.Context, channel string) (engine.Position, er
 func (w *witness) Close() error { return nil }
 
 func (w *witness) end() { w.Engine.Close() }
-
-// A liar is an engine with a planted bug: now and then it delivers publications wrongly. The
-// witness does not see that.
-type liar struct {
-	engine.Engine
-	plant oracle.Plant
-	every int64 // the number of deliveries from one mistake to the next
-	count *atomic.Int64
-}
-
-// lies is a follower with a Deliver of its own.
-type lies struct {
-	engine.Follower
-	deliver func(*engine.Publication)
-}
-
-// Deliver implements [engine.Follower].
-func (l lies) Deliver(p *engine.Publication) { l.deliver(p) }
-
-// Follow implements [engine.Engine].
-func (l *liar) Follow(ctx context.Context, channel string, to engine.Follower) (engine.Position, func(), error) {
-	var mu sync.Mutex
-	var held *engine.Publication
-	return l.Engine.Follow(ctx, channel, lies{to, func(p *engine.Publication) {
-		mu.Lock()
-		defer mu.Unlock()
-		if held != nil {
-			to.Deliver(p)
-			to.Deliver(held)
-			held = nil
-			return
-		}
-		if m, _ := readContent(p.Data); m.Publisher == endPublisher || l.count.Add(1)%l.every != 0 {
-			to.Deliver(p) // the last message is always delivered; otherwise all subscribers would wait for it
-			return
-		}
-		switch l.plant {
-		case oracle.PlantDrop:
-		case oracle.PlantRepeat:
-			to.Deliver(p)
-			to.Deliver(p)
-		case oracle.PlantSwap:
-			held = p
-		default:
-			to.Deliver(p)
-		}
-	}})
-}

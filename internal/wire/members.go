@@ -22,7 +22,7 @@ var (
 
 // maxKeys is how many keys [members] can look for at once. It is the largest number of members in a
 // request of protocol 2.
-const maxKeys = 8
+const maxKeys = 11
 
 // members finds the values of known keys in a JSON object.
 type members struct {

@@ -63,8 +63,15 @@ type V2Request struct {
 	Since    string
 	HasSince bool
 
-	// Limit is the limit of V2History, from 1. It is 0 if there is none.
-	Limit int
+	// Before is the position of V2History before which to read, not yet parsed.
+	Before    string
+	HasBefore bool
+
+	// Limit and Last are the numbers of messages of V2History, from 1. They are 0 if there are none.
+	Limit, Last int
+
+	// Times is whether the reply to V2History has the times of the messages.
+	Times bool
 }
 
 // A V2Name is a channel of V2Leave.

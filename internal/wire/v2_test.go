@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -106,7 +107,7 @@ func TestAppendV2DoesNotAllocate(t *testing.T) {
 		},
 		"publish": func(dst []byte) []byte { return wire.AppendV2Published(dst, id, at, true) },
 		"history": func(dst []byte) []byte {
-			dst = wire.AppendV2HistoryMessage(wire.AppendV2HistoryOpen(dst, id, "chat"), payload, at)
+			dst = wire.AppendV2HistoryMessage(wire.AppendV2HistoryOpen(dst, id, "chat"), payload, at, time.Unix(0, 1))
 			return wire.AppendV2HistoryClose(dst, at, false)
 		},
 		"auth": func(dst []byte) []byte { return wire.AppendV2Auth(dst, id, "u1", "") },

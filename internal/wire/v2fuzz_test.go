@@ -106,7 +106,10 @@ func encodeV2(r wire.V2Request) []byte {
 	give("key", r.Key, r.HasKey)
 	give("echo", r.Echo, r.Kind == wire.V2Publish)
 	give("since", r.Since, r.HasSince)
+	give("before", r.Before, r.HasBefore)
 	give("limit", r.Limit, r.Limit != 0)
+	give("last", r.Last, r.Last != 0)
+	give("times", r.Times, r.Times)
 	if r.Kind == wire.V2Leave && r.Leave == nil {
 		body["channels"] = []string{}
 	}

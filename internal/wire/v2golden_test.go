@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -51,13 +52,16 @@ type v2Means struct {
 	Key      *string
 	Echo     bool
 	Since    *string
+	Before   *string
 	Limit    int
+	Last     int
+	Times    bool
 }
 
 // request returns the result that ParseV2 should have.
 func (m v2Means) request(t *testing.T) wire.V2Request {
 	t.Helper()
-	want := wire.V2Request{ID: m.ID, Token: m.Token, Channel: m.Channel, Message: m.Message, Echo: m.Echo, Limit: m.Limit}
+	want := wire.V2Request{ID: m.ID, Token: m.Token, Channel: m.Channel, Message: m.Message, Echo: m.Echo, Limit: m.Limit, Last: m.Last, Times: m.Times}
 	for k := wire.V2Auth; k <= wire.V2Ping; k++ {
 		if k.String() == m.Kind {
 			want.Kind = k
@@ -65,6 +69,7 @@ func (m v2Means) request(t *testing.T) wire.V2Request {
 	}
 	want.Key, want.HasKey = given(m.Key)
 	want.Since, want.HasSince = given(m.Since)
+	want.Before, want.HasBefore = given(m.Before)
 	for _, raw := range m.Channels {
 		if want.Kind == wire.V2Leave {
 			var name wire.V2Name
@@ -197,6 +202,7 @@ type v2Result struct {
 	Messages []struct {
 		Message  json.RawMessage
 		Position string
+		Time     time.Time
 	}
 }
 
@@ -319,7 +325,7 @@ func appendV2Reply(t *testing.T, dst []byte, raw json.RawMessage, m *v2Sent) []b
 	case "history":
 		dst = wire.AppendV2HistoryOpen(dst, m.ID, r.Channel)
 		for _, one := range r.Messages {
-			dst = wire.AppendV2HistoryMessage(dst, one.Message, position(one.Position))
+			dst = wire.AppendV2HistoryMessage(dst, one.Message, position(one.Position), one.Time)
 		}
 		return wire.AppendV2HistoryClose(dst, position(r.Position), r.More)
 	case "presence":

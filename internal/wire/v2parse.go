@@ -39,7 +39,7 @@ type v2Parser struct {
 
 // v2Bodies are all members that the object under a kind may have. They are found in one pass,
 // before it is known that the request has only one kind.
-var v2Bodies = []string{"token", "channels", "channel", "message", "key", "echo", "since", "limit"}
+var v2Bodies = []string{"token", "channels", "channel", "message", "key", "echo", "since", "limit", "before", "last", "times"}
 
 // Indices of v2Bodies.
 const (
@@ -51,6 +51,9 @@ const (
 	v2Echo
 	v2Since
 	v2Limit
+	v2Before
+	v2Last
+	v2Times
 )
 
 // parse scans the whole text in one pass.
@@ -162,23 +165,13 @@ func (p *v2Parser) request() error {
 			p.wrong(v2Message, "is missing")
 		}
 		p.Key, p.HasKey = p.mayString(v2Key)
-		switch v := m.value[v2Echo]; string(v) {
-		case "", "true":
-			p.Echo = true
-		case "false":
-		default:
-			p.wrong(v2Echo, "is neither true nor false")
-		}
+		p.Echo = p.mayFlag(v2Echo, true)
 	case V2History:
 		p.Channel = p.needString(v2ChannelName)
 		p.Since, p.HasSince = p.mayString(v2Since)
-		if v := m.value[v2Limit]; v != nil {
-			n, ok := v2Integer(v)
-			if !ok || n == 0 {
-				p.wrong(v2Limit, "is not an integer from 1 to 9007199254740991")
-			}
-			p.Limit = int(min(n, math.MaxInt))
-		}
+		p.Before, p.HasBefore = p.mayString(v2Before)
+		p.Limit, p.Last = p.mayNumber(v2Limit), p.mayNumber(v2Last)
+		p.Times = p.mayFlag(v2Times, false)
 	case V2Presence:
 		p.Channel = p.needString(v2ChannelName)
 	}
@@ -215,6 +208,33 @@ func (p *v2Parser) mayString(member int) (string, bool) {
 		p.wrong(member, v2NoString(v))
 	}
 	return s, true
+}
+
+// mayNumber returns the number of an optional member, or 0 if it is absent.
+func (p *v2Parser) mayNumber(member int) int {
+	v := p.body.value[member]
+	if v == nil {
+		return 0
+	}
+	n, ok := v2Integer(v)
+	if !ok || n == 0 {
+		p.wrong(member, "is not an integer from 1 to 9007199254740991")
+	}
+	return int(min(n, math.MaxInt))
+}
+
+// mayFlag returns the value of an optional member.
+func (p *v2Parser) mayFlag(member int, absent bool) bool {
+	switch string(p.body.value[member]) {
+	case "":
+		return absent
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	p.wrong(member, "is neither true nor false")
+	return absent
 }
 
 // v2NoString returns why a value is not a string.

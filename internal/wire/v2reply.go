@@ -1,6 +1,9 @@
 package wire
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // The functions in this file append replies of protocol 2. Their arguments must be as in
 // v2append.go.
@@ -180,14 +183,18 @@ func AppendV2PageOpen(dst []byte, channel string) []byte {
 	return append(dst, `","messages":[`...)
 }
 
-// AppendV2HistoryMessage appends one message of a page. If it is not the first in the list, a comma
-// comes before it.
-func AppendV2HistoryMessage(dst, payload, position []byte) []byte {
+// AppendV2HistoryMessage appends one message of a page, with the time when it was published unless
+// that is zero. If it is not the first in the list, a comma comes before it.
+func AppendV2HistoryMessage(dst, payload, position []byte, published time.Time) []byte {
 	dst = appendComma(dst)
 	dst = append(dst, `{"message":`...)
 	dst = append(dst, payload...)
 	dst = append(dst, `,"position":"`...)
 	dst = append(dst, position...)
+	if !published.IsZero() {
+		dst = append(dst, `","time":"`...)
+		dst = published.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+	}
 	return append(dst, `"}`...)
 }
 

@@ -56,12 +56,8 @@ func newStage(t testing.TB) *stage {
 		Engine:     memory.New(memory.Options{}),
 		BeforeRead: func(string) { once(&s.reading) },
 	}
-	pattern, err := access.ParsePattern("**")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var rules *boreas.Rules
-	rules = rules.Add(pattern, boreas.Rule{Presence: boreas.PresenceFull, ClientPublish: true, Retention: engine.Retention{Messages: 100}})
+	rules = rules.Add(boreastest.Pattern("**"), boreas.Rule{Presence: boreas.PresenceFull, ClientPublish: true, Retention: engine.Retention{Messages: 100}})
 	hub := boreas.New(boreas.Options{Engine: eng, Valid: authority.Valid, Rules: rules})
 	check := func(c access.Credentials) (*access.Grant, error) {
 		g, err := authority.Check(c)

@@ -164,14 +164,20 @@ func (p *v2Peer) do(verb, channel string) string {
 	if result.Error != nil {
 		return result.Error.Code
 	}
+	return p.s.serves(verb, channel, result, p.gets)
+}
+
+// serves returns "ok" if a peer that has joined receives what its verb asks for, and the messages that
+// follow.
+func (s *site) serves(verb, channel string, result wstest.Joined, gets func(message string) bool) string {
 	if said := counted(result.Presence); verb == watch && said != "ok" {
 		return said
 	}
-	if verb == last && !p.gets(before) {
+	if verb == last && !gets(before) {
 		return "the message published before did not arrive"
 	}
-	p.s.publish(channel, "after")
-	if !p.gets("after") {
+	s.publish(channel, "after")
+	if !gets("after") {
 		return "joined, but receives nothing"
 	}
 	return "ok"

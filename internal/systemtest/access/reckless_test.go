@@ -51,7 +51,7 @@ func newReckless(t *testing.T) *reckless {
 	broken := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	t.Cleanup(broken.Close)
 	r.site = newSite(t, func(cfg *config.Config) {
-		cfg.DataDir = t.TempDir()
+		cfg.DataDir, cfg.Engine = t.TempDir(), config.EngineDisk
 		cfg.TokenCookie = "session"
 		cfg.AllowOrigin = "https://good.example"
 		cfg.AuthURL = strings.Replace(cfg.AuthURL, "http://", "http://boreas:"+asked+"@", 1) + "?key=" + query

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -132,16 +133,19 @@ func (r *reckless) places() (all []place) {
 		}
 	}
 	all = append(all, place{"the log", log}, place{"the banner", r.banner.String()}, place{"boreas config", config.String()}, place{"boreas config --toml", file.String()})
-	names, err := filepath.Glob(filepath.Join(r.Config.DataDir, "*"))
-	if err != nil || len(names) == 0 {
-		r.Fatalf("data_dir: %q, %v", names, err)
-	}
-	for _, name := range names {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			r.Error(err)
+	messages := false
+	err := filepath.WalkDir(r.Config.DataDir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
 		}
+		content, err := os.ReadFile(name)
+		content = bytes.TrimRight(content, "\x00") // the space that is reserved for messages
+		messages = messages || strings.HasSuffix(name, ".log") && len(content) > 0
 		all = append(all, place{"data_dir " + filepath.Base(name), string(content)})
+		return err
+	})
+	if err != nil || !messages {
+		r.Fatalf("data_dir: %v, a file of messages: %v", err, messages)
 	}
 	return all
 }

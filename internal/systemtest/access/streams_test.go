@@ -1,15 +1,15 @@
 package access
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
+	"github.com/boreas-pubsub/boreas/internal/ssetest"
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
@@ -20,7 +20,7 @@ type ssePeer struct {
 	since   string // the last event ID of the stream before
 	channel string
 	body    io.Closer
-	lines   *bufio.Scanner
+	events  *ssetest.Reader
 	cancel  context.CancelFunc
 	got     []wstest.Event
 	id      string // the last event ID
@@ -52,31 +52,20 @@ func (p *ssePeer) come(channel string, more string) string {
 		return answer{Status: response.StatusCode, Body: text}.Code()
 	}
 	p.channel, p.body, p.cancel = channel, response.Body, cancel
-	p.lines = bufio.NewScanner(response.Body)
-	p.lines.Buffer(nil, 1<<20)
+	p.events = ssetest.New(response.Body)
 	return "ok"
 }
 
 // next reads one event: its type and data.
 func (p *ssePeer) next() (kind string, data []byte, err error) {
-	for p.lines.Scan() {
-		switch name, value, _ := strings.Cut(p.lines.Text(), ": "); name {
-		case "event":
-			kind = value
-		case "data":
-			data = []byte(value)
-		case "id":
-			p.id = value
-		case "":
-			if data == nil {
-				continue
-			}
-			p.keep(kind, data)
-			return kind, data, nil
-		}
+	e, err := p.events.Next()
+	if err != nil {
+		p.over = true
+		return "", nil, errOver
 	}
-	p.over = true
-	return "", nil, errOver
+	p.id = cmp.Or(e.ID, p.id)
+	p.keep(e.Type, []byte(e.Data))
+	return e.Type, []byte(e.Data), nil
 }
 
 func (p *ssePeer) keep(kind string, data []byte) {
@@ -106,17 +95,7 @@ func (p *ssePeer) do(verb, channel string) string {
 	if err != nil || kind != "join" || json.Unmarshal(data, &begin) != nil || len(begin.Channels) != 1 {
 		return fmt.Sprintf("began with %s %s %v", kind, data, err)
 	}
-	if said := counted(begin.Channels[0].Presence); verb == watch && said != "ok" {
-		return said
-	}
-	if verb == last && !p.gets(before) {
-		return "the message published before did not arrive"
-	}
-	p.s.publish(channel, "after")
-	if !p.gets("after") {
-		return "joined, but receives nothing"
-	}
-	return "ok"
+	return p.s.serves(verb, channel, begin.Channels[0], p.gets)
 }
 
 func (p *ssePeer) gets(message string) bool {

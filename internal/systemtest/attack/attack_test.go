@@ -48,7 +48,7 @@ var groups = []group{
 	{name: "bodies", attacks: byBodies},
 }
 
-// TestAttacks runs the attacks in the documentation of the package, one after another. Each must
+// TestAttacks runs the attacks of all groups, one after another. Each must
 // have the outcome in its row, without any effect on the bystanders, and leave nothing behind.
 func TestAttacks(t *testing.T) {
 	var table strings.Builder

@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -14,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/boreas-pubsub/boreas/internal/ssetest"
 	whole "github.com/boreas-pubsub/boreas/internal/systemtest/site"
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
@@ -122,14 +122,13 @@ func (b *bystanders) overEvents(ctx context.Context, reading *sync.WaitGroup, ad
 		defer client.CloseIdleConnections()
 		defer response.Body.Close()
 		defer close(r.comes)
-		lines := bufio.NewScanner(response.Body)
-		for lines.Scan() {
-			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-				r.see([]byte(data))
+		for events := ssetest.New(response.Body); ; {
+			e, err := events.Next()
+			if err != nil {
+				r.why = err
+				return
 			}
-		}
-		if r.why = lines.Err(); r.why == nil {
-			r.why = io.EOF
+			r.see([]byte(e.Data))
 		}
 	})
 	return r

@@ -263,6 +263,19 @@ func TestPlantsAreFound(t *testing.T) {
 			}
 		}
 	}
+	for plant, text := range map[oracle.Plant]string{
+		oracle.PlantGap:   "join 1:0,gap expired 1:0 1:1,got 2 1:2,got 3 1:5",
+		oracle.PlantShift: "join 1:0,got 1 1:1,lost",
+	} {
+		streams := []*oracle.Stream{streamOf(t, "a", text)}
+		if v := oracle.Judge(oracle.History{Log: logOf(t, threeAndTwo), Streams: streams}); len(v.Findings) > 0 {
+			t.Errorf("%s: found %v before anything was planted", plant, v.Findings)
+		}
+		planted := plant.Spoil(streams, rand.New(rand.NewPCG(0, 0)))
+		if v := oracle.Judge(oracle.History{Log: logOf(t, threeAndTwo), Streams: streams}); !planted || len(v.Findings) == 0 {
+			t.Errorf("%s was not found: planted %v, %v", plant, planted, streams)
+		}
+	}
 	if oracle.PlantDrop.Spoil([]*oracle.Stream{streamOf(t, "a", "join 1:0,got 1,lost,got 2")}, rand.New(rand.NewPCG(0, 0))) {
 		t.Error("Spoil returned true without consecutive messages")
 	}

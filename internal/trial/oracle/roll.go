@@ -17,6 +17,9 @@ type Roll struct {
 	Present []string
 }
 
+// shownCalls is how many of the last events a finding shows.
+const shownCalls = 12
+
 // A Call is one presence event that a subscriber received.
 type Call struct {
 	// Event is "state" for a snapshot, "join", "leave" or "count". It is "" if the connection was
@@ -49,7 +52,8 @@ func judgeRoll(r *Roll, v *Verdict) {
 	}
 	want, got := slices.Sorted(slices.Values(r.Present)), slices.Sorted(maps.Keys(there))
 	if !slices.Equal(want, got) {
-		finding(len(r.Calls), "in the end it knows of %v, and there are %v", got, want)
+		last := r.Calls[max(0, len(r.Calls)-shownCalls):]
+		finding(len(r.Calls), "in the end it knows of %v, and there are %v; the last events were %v", got, want, last)
 	}
 }
 

@@ -28,9 +28,9 @@ func TestJudgeRolls(t *testing.T) {
 		"comes twice":        {[]oracle.Call{state, join("b", 2)}, nil, []string{"b came, and was there already"}},
 		"goes twice":         {[]oracle.Call{state, leave("b", 1), leave("b", 1)}, nil, []string{"b left, and was not there"}},
 		"wrong number":       {[]oracle.Call{state, join("c", 4)}, nil, []string{"4 users were told after join c, and 3 are known"}},
-		"one was not told":   {[]oracle.Call{state}, []string{"a", "b", "c"}, []string{"in the end it knows of [a b], and there are [a b c]"}},
-		"one did not go":     {[]oracle.Call{state}, []string{"a"}, []string{"in the end it knows of [a b], and there are [a]"}},
-		"nobody is there":    {[]oracle.Call{state}, []string{}, []string{"in the end it knows of [a b], and there are []"}},
+		"one was not told":   {[]oracle.Call{state}, []string{"a", "b", "c"}, []string{"in the end it knows of [a b], and there are [a b c]; the last events were [{state  [a b] 2}]"}},
+		"one did not go":     {[]oracle.Call{state}, []string{"a"}, []string{"in the end it knows of [a b], and there are [a]; the last events were [{state  [a b] 2}]"}},
+		"nobody is there":    {[]oracle.Call{state}, []string{}, []string{"in the end it knows of [a b], and there are []; the last events were [{state  [a b] 2}]"}},
 		"the end is unknown": {[]oracle.Call{state, lost}, []string{"a"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,6 +26,7 @@ const (
 )
 
 func main() {
+	trial.ServeChild()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
@@ -40,6 +41,9 @@ type options struct {
 	limit, round time.Duration
 	client       oracle.Plant
 	server       oracle.Plant
+	disk         bool
+	cluster      bool
+	clocks       bool
 	scripts      bool
 	notes        bool
 }
@@ -50,6 +54,9 @@ func parse(args []string) (o options, err error) {
 	flags.DurationVar(&o.limit, "for", time.Minute, "start no round after this time")
 	flags.DurationVar(&o.round, "round", trial.DefaultDuration, "how long a round publishes")
 	flags.BoolVar(&o.notes, "notes", false, "print the events of each trial")
+	flags.BoolVar(&o.disk, "disk", false, "keep the messages on disk, in a server that is killed now and then")
+	flags.BoolVar(&o.cluster, "cluster", false, "run three servers that keep their messages on three NATS servers, all of which fail now and then")
+	flags.BoolVar(&o.clocks, "clocks", false, "with -cluster, let the clocks of two servers be wrong by an hour")
 	flags.BoolVar(&o.scripts, "scripts", true, "also run the clients in JavaScript and Python; needs node and python3; run it in the root of the repository")
 	plant := func(to *oracle.Plant) func(string) error {
 		return func(s string) (err error) {
@@ -57,8 +64,8 @@ func parse(args []string) (o options, err error) {
 			return err
 		}
 	}
-	flags.Func("plant", "plant a mistake in what a client reports: drop, repeat or swap", plant(&o.client))
-	flags.Func("server-plant", "plant a mistake in what the engine delivers: drop, repeat or swap", plant(&o.server))
+	flags.Func("plant", "plant a mistake in what a client reports: drop, repeat, swap, shift or gap", plant(&o.client))
+	flags.Func("server-plant", "plant a mistake in what the engine does: drop, repeat, swap, shift, gap or ack", plant(&o.server))
 	return o, flags.Parse(args)
 }
 
@@ -99,7 +106,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // trial returns the options of the round with the seed.
 func (o options) trial(seed uint64, out io.Writer) trial.Options {
-	t := trial.Options{Seed: seed, Duration: o.round, Plant: o.client, ServerPlant: o.server}
+	t := trial.Options{Seed: seed, Duration: o.round, Disk: o.disk, Cluster: o.cluster, Clocks: o.clocks, Plant: o.client, ServerPlant: o.server}
 	if o.scripts {
 		t.Scripts = trial.Scripts(".")
 	}

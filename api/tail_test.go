@@ -1,0 +1,219 @@
+package api_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/internal/ssetest"
+	"github.com/boreas-pubsub/boreas/refusal"
+	"github.com/boreas-pubsub/boreas/tail"
+)
+
+// variable are the parts of events that differ from run to run.
+var variable = regexp.MustCompile(`"(time)":"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z"`)
+
+// A tailReader reads /v2/tail of a real server.
+type tailReader struct {
+	t      *testing.T
+	events *ssetest.Reader
+}
+
+func readTail(t *testing.T, r http.Handler, query string, headers ...string) *tailReader {
+	t.Helper()
+	server := httptest.NewServer(r)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // so that a missing event fails the test
+	req, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/v2/tail"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		res.Body.Close()
+		server.Close()
+	})
+	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("%s %v", res.Status, res.Header)
+	}
+	return &tailReader{t, ssetest.New(res.Body)}
+}
+
+// next returns the next event as a line, without its time.
+func (r *tailReader) next() string {
+	r.t.Helper()
+	e, err := r.events.Next()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return e.Type + " " + variable.ReplaceAllString(e.Data, `"$1":"T"`)
+}
+
+func (r *tailReader) want(lines ...string) {
+	r.t.Helper()
+	var got []string
+	for range lines {
+		got = append(got, r.next())
+	}
+	if diff := gocmp.Diff(lines, got); diff != "" {
+		r.t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// toldRig is an API with a tail.
+func toldRig(t *testing.T, h boreas.Options) *rig {
+	t.Helper()
+	log := tail.New()
+	h.Tail = log
+	return newRig(t, h, api.Options{Tail: log, Refusals: refusal.NewTold(log)})
+}
+
+func TestTail(t *testing.T) {
+	r := toldRig(t, boreas.Options{Rules: new(boreas.Rules).Add(boreastest.Pattern("room"), boreas.Rule{Presence: boreas.PresenceFull})})
+	early := r.subscribe(t, "ann")
+	w := readTail(t, r, "")
+	w.want(`hello {"time":"T"}`,
+		`opened {"time":"T","session":"`+early.ID()+`","address":"192.0.2.1:5","transport":"test"}`,
+		`authenticated {"time":"T","session":"`+early.ID()+`","user":"ann","token":"id of ann"}`)
+	r.do("POST", "/v2/channels/news/messages", `{"a": "<b>"}`)
+	w.want(`message {"time":"T","channel":"news","position":"` + r.head("news") + `","size":12,"message":{"a":"<b>"}}`)
+	early.End(boreas.ErrTerminated)
+	w.want(`ended {"time":"T","session":"` + early.ID() + `","user":"ann","token":"id of ann","code":"terminated","message":"` + fault.Message(boreas.ErrTerminated) + `"}`)
+	s := r.subscribe(t, "bob", "room")
+	w.want(`opened {"time":"T","session":"`+s.ID()+`","address":"192.0.2.1:5","transport":"test"}`,
+		`authenticated {"time":"T","session":"`+s.ID()+`","user":"bob","token":"id of bob"}`,
+		`presence {"time":"T","channel":"room","session":"`+s.ID()+`","user":"bob","action":"enter"}`)
+	s.Lost(boreas.ErrLeft)
+	w.want(`ended {"time":"T","session":"`+s.ID()+`","user":"bob","token":"id of bob","code":"left","message":"The client closed the connection."}`,
+		`presence {"time":"T","channel":"room","session":"`+s.ID()+`","user":"bob","action":"leave"}`)
+	r.do("GET", "/v2/sessions", "", "Authorization", "Bearer nonsense")
+	if got := w.next(); !strings.HasPrefix(got, `refused {"time":"T","address":`) || !strings.Contains(got, `"verb":"GET /v2/sessions"`) {
+		t.Error(got)
+	}
+}
+
+func (r *rig) head(channel string) string {
+	info, err := r.hub.Channel(r.t.Context(), channel)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return info.Head.String()
+}
+
+// The parameters select events, and leave out the messages.
+func TestTailParameters(t *testing.T) {
+	r := toldRig(t, boreas.Options{})
+	w := readTail(t, r, "?channel=chat.*&event=message,gap&payload=false")
+	w.want(`hello {"time":"T"}`)
+	for _, channel := range []string{"news", "chat.1", "chat.1.log", "chat.2"} {
+		r.do("POST", "/v2/channels/"+channel+"/messages", `"x"`)
+	}
+	w.want(`message {"time":"T","channel":"chat.1","position":"`+r.head("chat.1")+`","size":3}`,
+		`message {"time":"T","channel":"chat.2","position":"`+r.head("chat.2")+`","size":3}`)
+	for query, message := range map[string]string{
+		"?channel=":          "The parameter channel is empty: leave it out to see all.",
+		"?channel=a***":      `The parameter channel: pattern "a***": three stars in a row at byte 1: * matches anything except a dot, ** matches anything.`,
+		"?event=message,all": `The parameter event has "all": the events are message, opened, authenticated, ended, refused, gap, presence.`,
+		"?payload=no":        `The parameter payload is "no": it must be true or false.`,
+		"?limit=1":           `Unknown parameter "limit": this path accepts channel, event, user, session, payload.`,
+	} {
+		if diff := gocmp.Diff(failure(400, "malformed", strings.ReplaceAll(message, `"`, `\"`), ""), r.do("GET", "/v2/tail"+query, "")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", query, diff)
+		}
+	}
+	if got := r.do("HEAD", "/v2/tail", ""); !strings.HasPrefix(got, "200\n") {
+		t.Error(got)
+	}
+}
+
+// Who has published is told: a key, or the user of a token, over HTTP and over a connection.
+func TestTailTellsThePublisher(t *testing.T) {
+	r := toldRig(t, boreas.Options{Rules: new(boreas.Rules).Add(boreastest.Pattern("**"), boreas.Rule{ClientPublish: true})})
+	s := r.subscribe(t, "ann", "a")
+	key, made, err := r.authority.CreateKey(auth.Key{Name: "k", Verbs: auth.KeyPublish | auth.KeySessions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := made.ID
+	admin, _, err := r.authority.CreateKey(auth.Key{Name: "admin", Verbs: auth.KeyAdmin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := readTail(t, r, "?event=message&payload=false", "Authorization", "Bearer "+key)
+	w.want(`hello {"time":"T"}`)
+	r.do("POST", "/v2/channels/a/messages", `"1"`, "Authorization", "Bearer "+key)
+	w.want(`message {"time":"T","channel":"a","position":"` + r.head("a") + `","size":3,"key":"` + id + `"}`)
+	r.do("POST", "/v2/messages", `{"messages":[{"channel":"a","message":1}]}`, "Authorization", "Bearer "+key)
+	w.want(`message {"time":"T","channel":"a","position":"` + r.head("a") + `","size":1,"key":"` + id + `"}`)
+	if _, err := s.Publish(t.Context(), "a", engine.Message{Data: []byte("2")}, boreas.PublishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.want(`message {"time":"T","channel":"a","position":"` + r.head("a") + `","size":1,"session":"` + s.ID() + `","user":"ann","token":"id of ann"}`)
+
+	// The key is revoked: nothing more is shown.
+	r.do("DELETE", "/v2/keys/"+id, "", "Authorization", "Bearer "+admin)
+	if _, err := s.Publish(t.Context(), "a", engine.Message{Data: []byte("3")}, boreas.PublishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.next(); !strings.HasPrefix(got, `end {"code":"invalid_key"`) {
+		t.Error(got)
+	}
+}
+
+func TestTailOfSeveralNodes(t *testing.T) {
+	all := newCluster(t, api.Options{}, "a", "b", "c")
+	w := readTail(t, all[0], "?event=message")
+	w.want(`hello {"time":"T","node":"a"}`, `nodes {"answered":3,"silent":[]}`)
+	all[1].do("POST", "/v2/channels/x/messages", `"1"`)
+	w.want(`message {"time":"T","node":"b","channel":"x","position":"` + all[0].head("x") + `","size":3,"message":"1"}`)
+	all[0].do("POST", "/v2/channels/x/messages", `"2"`)
+	w.want(`message {"time":"T","node":"a","channel":"x","position":"` + all[0].head("x") + `","size":3,"message":"2"}`)
+	all[2].cluster.mu.Lock()
+	all[2].silent = true
+	all[2].cluster.mu.Unlock()
+	w.want(`nodes {"answered":2,"silent":["c"]}`)
+	for range tail.MaxQueue + 3 {
+		all[1].tail.Add(tail.Event{Kind: tail.Message, Channel: "y"})
+	}
+	var kinds []string
+	for range tail.MaxQueue + 1 {
+		kinds = append(kinds, w.next())
+	}
+	if last := kinds[len(kinds)-1]; last != `missed {"count":3}` && !slices.Contains(kinds, `missed {"count":3}`) {
+		t.Errorf("the last event is %s", last)
+	}
+}
+
+// A key that may only view gets no messages.
+func TestTailForViewers(t *testing.T) {
+	r := toldRig(t, boreas.Options{})
+	key, _, err := r.authority.CreateKey(auth.Key{Name: "k", Verbs: auth.KeyView})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := readTail(t, r, "?payload=true", "Authorization", "Bearer "+key)
+	w.want(`hello {"time":"T"}`)
+	if _, err := r.hub.Publish(t.Context(), "a", engine.Message{Data: []byte("2")}); err != nil {
+		t.Fatal(err)
+	}
+	w.want(`message {"time":"T","channel":"a","position":"` + r.head("a") + `","size":1}`)
+}

@@ -1,0 +1,11 @@
+package cluster
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/boreas-pubsub/boreas/internal/natstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, natstest.Goroutines()...) }
