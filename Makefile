@@ -3,8 +3,22 @@
 # The product is built without cgo. Only tests with the race detector need cgo.
 export CGO_ENABLED = 0
 
-# The checks run with the build flags of the tests, so that packages are compiled once for all.
-CHECKED = CGO_ENABLED=1 GOFLAGS='$(strip $(GOFLAGS) -race)'
+# Without the templates of its library for command lines the program is a tenth smaller, because the
+# linker can leave out more methods. With TAGS=urfave_cli_no_template,noembed it has no NATS server inside.
+TAGS = urfave_cli_no_template
+export GOFLAGS := $(strip $(GOFLAGS) -tags=$(TAGS))
+
+# The program has no symbol table and no debug information. Stack traces and profiles do not need them.
+RELEASE = -trimpath -ldflags='-s -w'
+
+# The checks run with the build flags of the tests, so that packages are compiled once for all. By
+# default, a test binary sleeps for a second before it exits, so that goroutines can still show races.
+# The tests leave no goroutines behind, and check that.
+CHECKED = CGO_ENABLED=1 GOFLAGS='$(strip $(GOFLAGS) -race)' GORACE='$(strip $(GORACE) atexit_sleep_ms=0)'
+
+# Compilers and checkers collect garbage less often. They then need at most 0.6 GB instead of 0.3, a
+# tenth less CPU time for compiling, and half as much for staticcheck.
+RARE_GC = GOGC=400
 
 SHELL      = /bin/bash
 GO         = go
@@ -15,16 +29,19 @@ SOAK_TIME  = 10m
 SOAK_ARGS  =
 TARGETS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
-.PHONY: help build build-all setup lint vet staticcheck format test race bench bench-check openapi-check acme-check fuzz soak clean
+.PHONY: help ui ui-check build cluster build-all setup lint vet staticcheck format test race bench bench-check openapi-check acme-check fuzz soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the server for this machine, as ./boreas
-	$(GO) build -trimpath -o . ./cmd/boreas
+	$(GO) build $(RELEASE) -o . ./cmd/boreas
+
+cluster: build ## start three nodes of a cluster on this machine, until Ctrl-C; see docs/cluster.md
+	@scripts/cluster.sh
 
 build-all: ## build the server for every platform, in dist/
-	scripts/build-all.sh $(TARGETS)
+	TAGS=$(TAGS) scripts/build-all.sh $(TARGETS)
 
 setup: ## install the programs that the tests need, and list them
 	scripts/setup.sh
@@ -32,10 +49,10 @@ setup: ## install the programs that the tests need, and list them
 lint: vet staticcheck format ## run vet, staticcheck and gofumpt
 
 vet:
-	$(CHECKED) $(GO) vet ./...
+	$(CHECKED) $(RARE_GC) $(GO) vet ./...
 
 staticcheck:
-	staticcheck=$$($(TOOL) -n staticcheck) && $(CHECKED) $$staticcheck ./...
+	staticcheck=$$($(RARE_GC) $(TOOL) -n staticcheck) && $(CHECKED) $(RARE_GC) $$staticcheck ./...
 
 format:
 	@unformatted=$$($(TOOL) gofumpt -l .) || exit 1; \
@@ -57,19 +74,26 @@ bench: ## compare Boreas with its alternatives; see bench/README.md
 # Without optimization, the libraries of the other servers compile in half the time.
 bench-check: FAST = -gcflags='github.com/...=-N -l'
 bench-check: # the benchmarks are a module of their own, which ./... does not include
-	cd bench && $(CHECKED) $(GO) vet $(FAST) ./... && $(CHECKED) $(GO) test $(FAST) -vet=off ./...
+	cd bench && $(CHECKED) $(RARE_GC) $(GO) vet $(FAST) ./... && $(CHECKED) $(GO) test $(FAST) -vet=off ./...
 
 openapi-check: # the description of the API; its validator is a module of its own too
-	cd api/openapitest && $(CHECKED) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 ./...
+	cd api/openapitest && $(CHECKED) $(RARE_GC) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 ./...
+
+ui: setup ## build the operator's page, ui/dist, from ui/src
+	cd ui && node build.mjs
+
+ui-check: # the built files in the repository are those of the sources
+	@cd ui && node_modules/.bin/tsc && built=$$(mktemp -d) && trap "rm -rf $$built" EXIT && node build.mjs $$built && \
+	if ! diff -rq dist $$built || ! diff -q preact/LICENSE node_modules/preact/LICENSE; then echo "ui: the files differ from their sources; run 'make ui'"; exit 1; fi
 
 acme-check: # certificates from pebble, a test authority; a module of its own too
-	cd internal/server/acmetest && $(CHECKED) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 -timeout 2m ./...
+	cd internal/server/acmetest && $(CHECKED) $(RARE_GC) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 -timeout 2m ./...
 
 fuzz: ## run each fuzz target for FUZZTIME (5m)
 	scripts/fuzz.sh $(FUZZTIME)
 
-soak: setup ## run the oracle (SOAK_ARGS, such as -seed=7) and a load for SOAK_TIME (10m)
+soak: setup ## kill a process with messages on disk for SOAK_TIME (10m), then run the oracle (SOAK_ARGS, such as -seed=7) and a load as long
 	scripts/soak.sh $(SOAK_TIME) $(SOAK_ARGS)
 
 clean: ## remove the output of the other targets
-	rm -rf boreas boreas.exe dist scripts/realclients/node_modules js/node_modules
+	rm -rf boreas boreas.exe dist scripts/realclients/node_modules js/node_modules ui/node_modules

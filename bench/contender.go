@@ -17,17 +17,26 @@ import (
 type contender struct {
 	name    string
 	dialect string // of the load generator; "" means the name
+	store   string // not "" for a contender that is no server: the -store of the program in store/
 	// build builds or finds the server's program and returns its path. An errMissing leaves its
 	// column empty; any other error ends the run.
 	build func(ctx context.Context, w *workshop) (string, error)
 	// command returns the command line that starts the program. dir is an empty directory for it.
 	command func(program, dir string, p ports) ([]string, error)
+	keeps   bool // its messages survive a restart
+	nodes   int  // of a cluster; 0 means one server
+	// nodeCommands returns the commands that start the processes of a cluster, instead of command.
+	nodeCommands func(program, dir string, p ports, settings []string) ([][]string, error)
+	settings     []string // of the nodes of a cluster, which has no command
 	// admit, if not nil, gets tokens from the running server.
 	admit func(ctx context.Context, w *workshop, p ports, dir string) (tokenFile string, err error)
 }
 
 // ports are the ports for subscribers and publishers, on 127.0.0.1.
-type ports struct{ ws, api int }
+type ports struct {
+	ws, api int    // of the first node of a cluster
+	nodes   []node // of a cluster
+}
 
 // errMissing means that this machine does not have the contender.
 type errMissing struct{ hint string }
@@ -44,8 +53,16 @@ func contenders() []contender {
 		{name: "boreas-hs256", dialect: "boreas-v2", build: buildBoreas, command: jwtCommand("hs256"), admit: jwtTokens("HS256", hs256Signer)},
 		{name: "boreas-es256", dialect: "boreas-v2", build: buildBoreas, command: jwtCommand("file"), admit: jwtTokens("ES256", es256Signer)},
 		{name: "boreas-tls", build: buildBoreas, command: tlsCommand, admit: boreasTokens},
+		{name: "boreas-disk", dialect: "boreas-v2", build: buildBoreas, command: diskCommand("sync"), keeps: true, admit: boreasTokens},
+		{name: "boreas-transient", dialect: "boreas-v2", build: buildBoreas, command: diskCommand("memory"), admit: boreasTokens},
+		clusterContender("boreas-cluster"), clusterContender("boreas-relaxed", "--sync_interval=100ms"),
+		storeContender("engine-disk", "disk"), storeContender("engine-sorted", "sorted"),
+		storeContender("engine-memory", "memory"),
+		storeContender("fdatasync", "sync"),
+		storeContender("pebble", "pebble"),
 		{name: "floor", build: buildFloor, command: floorCommand},
 		{name: "nchan", build: findNchan, command: nchanCommand},
+		{name: "centrifuge-redis", dialect: "centrifuge", nodes: clusterNodes, build: buildCentrifugeRedis, nodeCommands: centrifugeRedis},
 		{name: "centrifuge", build: buildCentrifuge, command: centrifugeCommand},
 	}
 }
@@ -74,6 +91,14 @@ func buildBoreas(ctx context.Context, w *workshop) (string, error) {
 
 func boreasCommand(program, _ string, p ports) ([]string, error) {
 	return []string{program, "--ws_port=" + strconv.Itoa(p.ws), "--api_port=" + strconv.Itoa(p.api), "--accept_rate=0"}, nil
+}
+
+// diskCommand starts a server with a directory, whose channels are durable as the word says.
+func diskCommand(durable string) func(string, string, ports) ([]string, error) {
+	return func(program, dir string, p ports) ([]string, error) {
+		command, err := boreasCommand(program, dir, p)
+		return append(command, "--data_dir="+filepath.Join(dir, "data"), "--durable="+durable), err
+	}
 }
 
 func boreasTokens(ctx context.Context, w *workshop, p ports, dir string) (string, error) {
@@ -129,6 +154,25 @@ func buildCentrifuge(ctx context.Context, w *workshop) (string, error) {
 
 func centrifugeCommand(program, _ string, p ports) ([]string, error) {
 	return []string{program, "127.0.0.1:" + strconv.Itoa(p.ws)}, nil
+}
+
+// --- three of them, with a Redis ---
+
+func buildCentrifugeRedis(ctx context.Context, w *workshop) (string, error) {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		return "", errMissing{"redis-server is not installed; on Debian: apt-get install redis-server"}
+	}
+	return buildCentrifuge(ctx, w)
+}
+
+// centrifugeRedis starts a Redis that writes nothing to the disk, and the nodes.
+func centrifugeRedis(program, _ string, p ports, _ []string) ([][]string, error) {
+	redis := strconv.Itoa(p.nodes[0].peer)
+	commands := [][]string{{"redis-server", "--bind", "127.0.0.1", "--port", redis, "--save", "", "--appendonly", "no"}}
+	for _, n := range p.nodes {
+		commands = append(commands, []string{program, "127.0.0.1:" + strconv.Itoa(n.ws), "127.0.0.1:" + redis})
+	}
+	return commands, nil
 }
 
 // --- building ---

@@ -27,7 +27,7 @@ const (
 // fillHistory publishes the plan's messages to a new server. It measures the memory that the server
 // uses for them, after the server has released temporary memory.
 func (w *workshop) fillHistory(ctx context.Context, p plan, e entrant, into *result) error {
-	server, err := w.start(ctx, e, p.settings...)
+	server, err := w.start(ctx, e, p)
 	if err != nil {
 		return err
 	}
@@ -114,8 +114,8 @@ func publishBatch(ctx context.Context, client *http.Client, port int, body []byt
 	if err != nil {
 		return err
 	}
-	if answer.StatusCode != http.StatusOK || bytes.Contains(said, []byte(`"error"`)) {
-		return fmt.Errorf("POST %s answered %s: %.300s", url, answer.Status, said)
+	if at := bytes.Index(said, []byte(`"error"`)); answer.StatusCode != http.StatusOK || at >= 0 {
+		return fmt.Errorf("POST %s answered %s: %.300s", url, answer.Status, said[max(at, 0):])
 	}
 	return nil
 }

@@ -62,8 +62,17 @@ func newOpaqueToken(ctx context.Context, apiPort int, user string) (string, erro
 
 // post sends JSON to the API and decodes the response.
 func post(ctx context.Context, apiPort int, path, body string, into any) error {
+	return call(ctx, http.MethodPost, apiPort, path, strings.NewReader(body), into)
+}
+
+// get decodes a response of the API.
+func get(ctx context.Context, apiPort int, path string, into any) error {
+	return call(ctx, http.MethodGet, apiPort, path, nil, into)
+}
+
+func call(ctx context.Context, method string, apiPort int, path string, body io.Reader, into any) error {
 	url := fmt.Sprintf("http://127.0.0.1:%d%s", apiPort, path)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return err
 	}
@@ -74,7 +83,7 @@ func post(ctx context.Context, apiPort int, path, body string, into any) error {
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode/100 != 2 {
-		return fmt.Errorf("POST %s answered %s: %.200s", url, answer.Status, text)
+		return fmt.Errorf("%s %s answered %s: %.200s", method, url, answer.Status, text)
 	}
 	return json.Unmarshal(text, into)
 }

@@ -66,7 +66,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.json, "json", false, "print every sample as JSON, instead of the table")
 	flags.IntVar(&o.serverCPU, "server-cpu", 0, "the core that servers run on")
 	flags.IntVar(&o.loadCPU, "load-cpu", 1, "the core that the load generator runs on")
-	flags.DurationVar(&o.limit, "limit", 45*time.Minute, "the whole run may take this long")
+	flags.DurationVar(&o.limit, "limit", 90*time.Minute, "the whole run may take this long")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -86,7 +86,7 @@ func (w *workshop) runPaced(ctx context.Context, s shape, entrants []entrant, re
 }
 
 func (w *workshop) newPacer(ctx context.Context, plan plan, e entrant) (*pacer, error) {
-	server, err := w.start(ctx, e, plan.settings...)
+	server, err := w.start(ctx, e, plan)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (w *workshop) revokeUsers(ctx context.Context, p plan, e entrant, into *res
 			return fmt.Errorf("%w: %s", err, out)
 		}
 	}
-	server, err := w.start(ctx, entrant{contender: withoutTokens(e.contender), program: e.program}, p.settings...)
+	server, err := w.start(ctx, entrant{contender: withoutTokens(e.contender), program: e.program}, p)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,10 @@ func (w *workshop) revokeUsers(ctx context.Context, p plan, e entrant, into *res
 		if err != nil {
 			return err
 		}
-		sessions[u], err = connectAll(server.ports.ws, token, p.revoke)
+		sessions[u], err = connectAll(server.ports.subscribers(), token, p.revoke)
+		return err
+	}
+	if err := awaitNodes(ctx, server.ports); err != nil {
 		return err
 	}
 	for u := range users {
@@ -56,12 +59,17 @@ func (w *workshop) revokeUsers(ctx context.Context, p plan, e entrant, into *res
 			return fmt.Errorf("%w; the server said: %s", err, server.lastWords())
 		}
 	}
-	var lasts []float64
+	var lasts, ends []float64
 	for i := range revocations {
 		u := i % users
 		cut := make(chan error, p.revoke)
-		for _, c := range sessions[u] {
-			go func() { cut <- awaitClose(c) }()
+		closed := make([]time.Time, p.revoke)
+		for i, c := range sessions[u] {
+			go func() {
+				err := awaitClose(c)
+				closed[i] = time.Now()
+				cut <- err
+			}()
 		}
 		// The issue times of tokens have a resolution of one second.
 		began := time.Now()
@@ -81,13 +89,20 @@ func (w *workshop) revokeUsers(ctx context.Context, p plan, e entrant, into *res
 		}
 		closeAll(sessions[u])
 		lasts = append(lasts, milliseconds(last))
+		for _, at := range closed {
+			ends = append(ends, milliseconds(at.Sub(began)))
+		}
 		into.add(map[string]float64{"answer_ms": milliseconds(answered), "last_ms": milliseconds(last)}, "", p)
 		time.Sleep(time.Until(began.Add(1100 * time.Millisecond))) // so that the next token has a later issue time
 		if err := come(u); err != nil {
 			return err
 		}
 	}
-	into.add(map[string]float64{"last_max_ms": slices.Max(lasts)}, "", p)
+	slices.Sort(ends)
+	into.add(map[string]float64{"last_max_ms": slices.Max(lasts), "end_p99_ms": ends[len(ends)*99/100]}, "", p)
+	if e.nodes > 0 {
+		return nameStopped(ctx, server, p, into)
+	}
 	return nil
 }
 
@@ -104,8 +119,8 @@ func closeAll(list []net.Conn) {
 	}
 }
 
-// connectAll opens n sessions of protocol 2 that have authenticated and joined a channel.
-func connectAll(port int, token string, n int) ([]net.Conn, error) {
+// connectAll opens n sessions of protocol 2 that have authenticated and joined a channel, on the ports in turn.
+func connectAll(ports []int, token string, n int) ([]net.Conn, error) {
 	list := make([]net.Conn, n)
 	errs := make(chan error, n)
 	const atOnce = 64
@@ -114,7 +129,7 @@ func connectAll(port int, token string, n int) ([]net.Conn, error) {
 		turns <- struct{}{}
 		go func() {
 			var err error
-			list[i], err = connectOne(port, token)
+			list[i], err = connectOne(ports[i%len(ports)], token)
 			<-turns
 			errs <- err
 		}()

@@ -92,11 +92,20 @@ func (w *workshop) runOnce(ctx context.Context, p plan, e entrant, results []*re
 	if p.revoke > 0 {
 		return w.revokeUsers(ctx, p, e, results[i])
 	}
+	if p.kept > 0 && e.nodes > 0 {
+		return w.manyChannels(ctx, p, e, results[i])
+	}
 	if p.kept > 0 {
 		return w.fillHistory(ctx, p, e, results[i])
 	}
 	if p.own {
 		return w.ownLoad(ctx, p, e, results[i])
+	}
+	if e.store != "" {
+		return w.storeLoad(ctx, p, e, results[i])
+	}
+	if p.restart {
+		return w.restarted(ctx, p, e, results[i])
 	}
 	if p.sizeOf != "" && p.sizeOf != e.name {
 		size, ok := sizeOf(p.sizeOf, results)
@@ -129,13 +138,13 @@ func (w *workshop) flood(ctx context.Context, p plan, e entrant, into *result) e
 }
 
 func (w *workshop) floodOnce(ctx context.Context, p plan, e entrant, into *result, prefix string) error {
-	server, err := w.start(ctx, e, p.settings...)
+	server, err := w.start(ctx, e, p)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
 	var output strings.Builder
-	load, err := startProcess(ctx, w.options.loadCPU, w.dir, w.loadArgs(p, e, server), nil, &output)
+	load, err := startProcess(ctx, w.loadCPUFor(p), w.dir, w.loadArgs(p, e, server), nil, &output)
 	if err != nil {
 		return err
 	}
@@ -153,14 +162,17 @@ func (w *workshop) floodOnce(ctx context.Context, p plan, e entrant, into *resul
 
 // loadArgs returns the load generator's command line.
 func (w *workshop) loadArgs(p plan, e entrant, s *server) []string {
-	args := []string{w.load, "--dialect", cmp.Or(e.dialect, e.name)}
+	dialect := cmp.Or(e.dialect, e.name)
+	if p.answers {
+		dialect = "boreas-post"
+	}
+	args := []string{w.load, "--dialect", dialect}
 	number := func(name string, value int) {
 		if value != 0 {
 			args = append(args, name, strconv.Itoa(value))
 		}
 	}
-	number("--ws-port", s.ports.ws)
-	number("--api-port", s.ports.api)
+	args = append(args, "--ws-port", commas(s.ports.subscribers()), "--api-port", commas(s.ports.publishers()))
 	number("--pid", s.pid())
 	number("--subscribers", p.subscribers)
 	number("--channels", p.channels)
@@ -176,6 +188,15 @@ func (w *workshop) loadArgs(p plan, e entrant, s *server) []string {
 	number("--warmup", warmup)
 	if p.paced > 0 {
 		args = append(args, "--paced")
+	}
+	if p.answers {
+		args = append(args, "--answers")
+	}
+	if p.restart {
+		args = append(args, "--pause")
+	}
+	if p.lose {
+		args = append(args, "--lose")
 	}
 	seconds := w.options.seconds
 	if p.idle {

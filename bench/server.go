@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -21,6 +22,8 @@ const (
 	stopPatience  = 3 * time.Second
 	pollInterval  = 20 * time.Millisecond
 	outputKept    = 2000 // bytes of a failed process's output
+
+	everyCPU = -1
 )
 
 // A workshop builds and runs the programs.
@@ -72,34 +75,36 @@ type server struct {
 	ports  ports
 	tokens string // a file, or ""
 	dir    string
+	args   []string // that started it
+	cpu    int      // the core that it may use
 	*process
 }
 
-// start starts a contender with an empty directory and optional further arguments. It waits until
+// start starts a contender with an empty directory and the settings of the plan. It waits until
 // the contender accepts connections.
-func (w *workshop) start(ctx context.Context, e entrant, settings ...string) (*server, error) {
+func (w *workshop) start(ctx context.Context, e entrant, p plan) (*server, error) {
 	w.made++
 	s := &server{dir: filepath.Join(w.dir, e.name+"-"+strconv.Itoa(w.made))}
 	if err := os.Mkdir(s.dir, 0o755); err != nil {
 		return nil, err
 	}
-	free, err := freePorts(2)
+	var err error
+	if s.ports, err = portsFor(e.contender); err != nil {
+		return nil, err
+	}
+	s.cpu = w.cpuFor(p)
+	if e.nodes > 0 {
+		var commands [][]string
+		commands, err = e.nodeCommands(e.program, s.dir, s.ports, slices.Concat(e.settings, p.settings))
+		s.args = inShell(commands)
+	} else {
+		s.args, err = e.command(e.program, s.dir, s.ports)
+		s.args = append(s.args, p.settings...)
+	}
 	if err != nil {
 		return nil, err
 	}
-	s.ports = ports{ws: free[0], api: free[0]}
-	if e.admit != nil { // only this contender has two listeners
-		s.ports.api = free[1]
-	}
-	command, err := e.command(e.program, s.dir, s.ports)
-	if err != nil {
-		return nil, err
-	}
-	if s.process, err = startProcess(ctx, w.options.serverCPU, s.dir, append(command, settings...), nil, nil); err != nil {
-		return nil, err
-	}
-	if err := s.awaitListening(ctx); err != nil {
-		s.stop()
+	if err := w.startServer(ctx, s); err != nil {
 		return nil, fmt.Errorf("start %s: %w", e.name, err)
 	}
 	if e.admit != nil {
@@ -109,6 +114,57 @@ func (w *workshop) start(ctx context.Context, e entrant, settings ...string) (*s
 		}
 	}
 	return s, nil
+}
+
+// cpuFor returns the core of the plan's servers.
+func (w *workshop) cpuFor(p plan) int {
+	if p.anyCPU {
+		return everyCPU
+	}
+	return w.options.serverCPU
+}
+
+// loadCPUFor returns the core of the plan's load generator.
+func (w *workshop) loadCPUFor(p plan) int {
+	if p.anyCPU {
+		return everyCPU
+	}
+	return w.options.loadCPU
+}
+
+// portsFor finds free ports for a contender.
+func portsFor(c contender) (ports, error) {
+	const each = 3
+	free, err := freePorts(each * max(c.nodes, 1))
+	if err != nil {
+		return ports{}, err
+	}
+	p := ports{ws: free[0], api: free[1]}
+	if c.admit == nil { // only Boreas has two listeners
+		p.api = p.ws
+	}
+	for i := range c.nodes {
+		n := node{free[each*i], free[each*i+1], free[each*i+2]}
+		if c.admit == nil {
+			n.api = n.ws
+		}
+		p.nodes = append(p.nodes, n)
+	}
+	return p, nil
+}
+
+// startServer starts a server's process, and waits until it accepts connections.
+func (w *workshop) startServer(ctx context.Context, s *server) error {
+	started, err := startProcess(ctx, s.cpu, s.dir, s.args, nil, nil)
+	if err != nil {
+		return err
+	}
+	s.process = started
+	if err := s.awaitListening(ctx); err != nil {
+		s.stop()
+		return err
+	}
+	return nil
 }
 
 func (s *server) awaitListening(ctx context.Context) error {
@@ -159,8 +215,10 @@ type process struct {
 
 // startProcess starts a program on a core. Its standard output goes to out; if out is nil, its end
 // is kept for lastWords. The end of its standard error is always kept.
+//
+// If the core is everyCPU, the program may use all.
 func startProcess(ctx context.Context, cpu int, dir string, args []string, in io.Reader, out io.Writer) (*process, error) {
-	if pinned() {
+	if pinned() && cpu != everyCPU {
 		args = append([]string{"taskset", "-c", strconv.Itoa(cpu)}, args...)
 	}
 	p := &process{

@@ -61,6 +61,13 @@ type plan struct {
 	settings []string
 
 	own bool // `boreas bench` is the load generator
+
+	answers  bool // only publish over HTTP; the latency is that of the answer
+	lose     bool // with restart: one node of a cluster is killed, and not started again
+	anyCPU   bool // the servers and the load generator may use all cores
+	restart  bool // with missed: a server that keeps messages restarts before all reconnect
+	replayed int  // messages of one channel that a store reads back
+	reopened int  // messages of many channels in a directory that is opened again
 }
 
 // A row is one figure of a shape. Its value is the median of a metric, or the quotient of two
@@ -165,7 +172,7 @@ func shapes() []shape {
 				{label: "until the publisher has its reply", metric: "answer_ms", unit: "ms", reference: "floor"},
 			},
 		},
-	}, slices.Concat(v2Shapes(), authShapes(), tlsShapes())...)
+	}, slices.Concat(v2Shapes(), authShapes(), tlsShapes(), storeShapes(), durableShapes(), clusterShapes())...)
 }
 
 func shapeNames() []string {

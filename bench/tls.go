@@ -87,7 +87,7 @@ const idleSeconds = 600
 
 // ownLoad runs a plan with `boreas bench`.
 func (w *workshop) ownLoad(ctx context.Context, p plan, e entrant, into *result) error {
-	server, err := w.start(ctx, e, p.settings...)
+	server, err := w.start(ctx, e, p)
 	if err != nil {
 		return err
 	}

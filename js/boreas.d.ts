@@ -147,11 +147,25 @@ export interface PresenceEvent<I = unknown> {
   members?: (Member<I> & { sessions: string[] })[];
 }
 
+export interface HistoryOptions extends RequestOptions {
+  /** Reads the oldest messages after this position. */
+  since?: Position;
+  /** Reads the newest messages before this position. Excludes `since`. */
+  before?: Position;
+  /** Reads this many of the newest messages. Excludes `since`, `before` and `limit`. */
+  last?: number;
+  limit?: number;
+  /** Requests the times of the messages. */
+  times?: boolean;
+}
+
 export interface History<M = unknown> {
   channel: string;
-  messages: Item<M>[];
+  /** Oldest first. `time` is in RFC 3339, if requested. */
+  messages: (Item<M> & { time?: string })[];
   /** The end of the page: the `since` of the next page or of a subscription. */
   position: Position;
+  /** More messages follow; with `before` or `last`, earlier ones are kept. */
   more: boolean;
 }
 
@@ -183,7 +197,7 @@ export interface Client {
   readonly user: string | undefined;
   subscribe<M = unknown>(channel: string, options?: SubscribeOptions): Subscription<M>;
   publish(channel: string, message: unknown, options?: PublishOptions): Promise<{ position: Position; duplicate: boolean }>;
-  history<M = unknown>(channel: string, options?: RequestOptions & { since?: Position; limit?: number }): Promise<History<M>>;
+  history<M = unknown>(channel: string, options?: HistoryOptions): Promise<History<M>>;
   presence<I = unknown>(channel: string, options?: RequestOptions): Promise<PresenceState<I>>;
   ping(options?: RequestOptions): Promise<void>;
   on(event: "state", listener: (state: State, detail: StateDetail) => void): Off;

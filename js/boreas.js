@@ -23,8 +23,8 @@ function checkChannel(channel) {
   if (bytes(channel) > 255) no("a channel's name has at most 255 bytes");
 }
 
-function checkSince(since) {
-  if (!(since == null || (typeof since === "string" && /^[\w-]{1,64}$/.test(since)))) no("since is a position, as the server gave it");
+function checkSince(since, name = "since") {
+  if (!(since == null || (typeof since === "string" && /^[\w-]{1,64}$/.test(since)))) no(`${name} is a position, as the server gave it`);
 }
 
 const isInteger = (n, least) => n === undefined || (Number.isSafeInteger(n) && n >= least);
@@ -397,11 +397,14 @@ class Client extends Events {
     return { position, duplicate };
   }
 
-  async history(channel, { since, limit, ...options } = {}) {
+  async history(channel, { since, before, last, limit, times, ...options } = {}) {
     checkChannel(channel);
     checkSince(since);
+    checkSince(before, "before");
     if (!isInteger(limit, 1)) no("limit is an integer from 1");
-    return this.#request("history", { channel, since: since ?? undefined, limit }, options);
+    if (!isInteger(last, 1)) no("last is an integer from 1");
+    if (!isFlag(times)) no("times is true or false");
+    return this.#request("history", { channel, since: since ?? undefined, before: before ?? undefined, last, limit, times }, options);
   }
 
   async presence(channel, options) {

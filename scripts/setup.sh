@@ -58,7 +58,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 # package-lock.json pins the npm packages with their hashes.
-for folder in scripts/realclients js; do
+for folder in scripts/realclients js ui; do
 	modules=$folder/node_modules
 	if ! cmp -s "$folder/package-lock.json" "$modules/.boreas-lock"; then
 		echo "setup: installing npm packages into $modules"

@@ -1,14 +1,23 @@
 #!/usr/bin/env bash
-# Runs three soak tests, one after the other:
+# Looks at every view of the operator's page with axe, and then runs five soak tests, one after the other:
 #
 # 1. 15,000 sessions lose their server and reconnect to the next one: no session may miss a message.
 # Then tokens are revoked while clients connect and disconnect: no revoked client may receive a
 # later message.
 #
-# 2. For three quarters of the time, the oracle runs trials: a server with all kinds of clients,
-# faults and restarts; see docs/testing.md. It gets the arguments after the time, such as -seed=7.
+# 2. For the whole time, a process with messages on disk is killed with SIGKILL and opened again,
+# while segments are sorted and compacted: no acknowledged message may be missing.
 #
-# 3. For the rest of the time, and at least three rounds, a load with some subscribers that read
+# 3. The leader of a stream of NATS dies, ends, hangs and is cut off while several nodes publish, and the
+# network between the servers fails in other ways: no acknowledged message may be missing at a node,
+# and a minority may acknowledge none. Nodes with users are killed 100 times: no user may stay present.
+#
+# 4. For three quarters of the time, the oracle runs trials: a server with all kinds of clients,
+# faults and restarts; see docs/testing.md. It gets the arguments after the time, such as -seed=7. In
+# the second third of it, the server keeps its messages on disk and is killed. In the last third,
+# three servers keep their messages on three NATS servers, and all of them are killed and cut off.
+#
+# 5. For the rest of the time, and at least three rounds, a load with some subscribers that read
 # nothing runs against a server with the race detector. After each round, the server must have no
 # sessions left. After the second round, its memory and goroutines may grow only by a fixed part. At
 # the end it must stop in order.
@@ -30,6 +39,15 @@ esac
 STORM_SESSIONS=15000 go test -count=1 -timeout=10m -run='^TestStorm$' -v ./internal/server
 CGO_ENABLED=1 REVOCATION_ROUNDS=20 go test -race -count=1 -timeout=10m -run='^(TestRevocation|TestRulesTakenMeanwhile)$' ./internal/systemtest/access
 
+TEST_EVERY_VIEW=1 go test -count=1 -timeout=10m -run='^TestPage$' ./scripts/realclients
+
+KILL_TIME="${seconds}s" go test -count=1 -timeout=0 -run='^TestKill$' -v ./engine/disk
+CLUSTER_FAULTS=1 go test -count=1 -timeout=20m -run='^(TestLeaderFaults|TestMinority|TestNetwork|TestStartRate)$' -v ./engine/cluster
+CLUSTER_FAULTS=1 go test -count=1 -timeout=30m -run='^(TestCrashes|TestClocks|TestPlantedBugsAreFoundInCluster)$' -v ./internal/trial
+CLUSTER_FAULTS=1 go test -count=1 -timeout=10m -run='^TestStartWaitsForMajority$' -v ./internal/server
+CLUSTER_FAULTS=1 go test -count=1 -timeout=10m -run='^(TestLeaderFaults|TestMinority)$' -v ./auth/clusterstore
+SECONDS=0 # the next two tests share the time
+
 work=$(mktemp -d)
 server=
 cleanup() {
@@ -47,7 +65,9 @@ fail() {
 }
 
 CGO_ENABLED=1 go build -race -o "$work/oracle" ./internal/trial/soak
-GORACE="halt_on_error=1" "$work/oracle" -for "$((seconds * 3 / 4))s" "$@" | tee "$work/verdict"
+GORACE="halt_on_error=1" "$work/oracle" -for "$((seconds / 4))s" "$@" | tee "$work/verdict"
+GORACE="halt_on_error=1" "$work/oracle" -disk -for "$((seconds / 4))s" "$@" | tee "$work/verdict-on-disk"
+GORACE="halt_on_error=1" "$work/oracle" -cluster -round=30s -for "$((seconds / 4))s" "$@" | tee "$work/verdict-of-cluster"
 
 CGO_ENABLED=1 go build -race -o "$work/server" ./cmd/boreas
 go build -o "$work/boreas" ./cmd/boreas
@@ -102,4 +122,4 @@ kill -TERM "$server"
 wait "$server" || fail "the server ended with exit code $?"
 server=
 echo "soak: $rounds rounds of load, no race, no leak, nothing lost; the oracle's verdict:"
-tail -n 1 "$work/verdict"
+tail -qn 1 "$work/verdict" "$work/verdict-on-disk" "$work/verdict-of-cluster"

@@ -32,10 +32,10 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) != 1 {
-		return errors.New("usage: centrifuge HOST:PORT")
+	if len(args) != 1 && len(args) != 2 {
+		return errors.New("usage: centrifuge HOST:PORT [REDIS_HOST:PORT]")
 	}
-	node, err := newNode()
+	node, err := newNode(args[1:])
 	if err != nil {
 		return err
 	}
@@ -57,10 +57,16 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-func newNode() (*centrifuge.Node, error) {
+// newNode makes a node. If an address of a Redis is given, all nodes that use it share their channels.
+func newNode(redis []string) (*centrifuge.Node, error) {
 	node, err := centrifuge.New(centrifuge.Config{})
 	if err != nil {
 		return nil, fmt.Errorf("make a node: %w", err)
+	}
+	if len(redis) > 0 {
+		if err := useRedis(node, redis[0]); err != nil {
+			return nil, fmt.Errorf("use the Redis %s: %w", redis[0], err)
+		}
 	}
 	node.OnConnecting(func(context.Context, centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
 		return centrifuge.ConnectReply{Credentials: &centrifuge.Credentials{UserID: "bench"}}, nil
@@ -74,6 +80,19 @@ func newNode() (*centrifuge.Node, error) {
 		return nil, fmt.Errorf("run the node: %w", err)
 	}
 	return node, nil
+}
+
+func useRedis(node *centrifuge.Node, address string) error {
+	shard, err := centrifuge.NewRedisShard(node, centrifuge.RedisShardConfig{Address: address})
+	if err != nil {
+		return err
+	}
+	broker, err := centrifuge.NewRedisBroker(node, centrifuge.RedisBrokerConfig{Shards: []*centrifuge.RedisShard{shard}})
+	if err != nil {
+		return err
+	}
+	node.SetBroker(broker)
+	return nil
 }
 
 func publishTo(node *centrifuge.Node) http.HandlerFunc {

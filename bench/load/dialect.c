@@ -59,6 +59,14 @@ static int boreas_request(unsigned channel, const char *payload, char *dst, size
     return post(dst, cap, path, body, (size_t)n);
 }
 
+// --- boreas-post: protocol 2 over HTTP, for publishers only ---
+
+static int v2_request(unsigned channel, const char *payload, char *dst, size_t cap) {
+    char path[64];
+    snprintf(path, sizeof path, "/v2/channels/room-%u/messages", channel);
+    return post(dst, cap, path, payload, strlen(payload));
+}
+
 // --- centrifuge: JSON commands, one per line ---
 
 static void centrifuge_join(struct load *l, struct peer *p) {
@@ -121,6 +129,7 @@ static const struct dialect dialects[] = {
     {.name = "boreas-v2", .confirms = true, .path = v2_path, .request = boreas_request, .aside = v2_aside},
     {.name = "boreas-sse", .events = true, .confirms = true, .path = events_path, .request = boreas_request,
      .aside = events_aside},
+    {.name = "boreas-post", .request = v2_request},
     {.name = "centrifuge", .batches_in_frame = true, .path = root_path, .join = centrifuge_join,
      .request = centrifuge_request, .aside = centrifuge_aside},
     {.name = "nchan", .path = nchan_path, .request = nchan_request},
@@ -130,5 +139,5 @@ static const struct dialect dialects[] = {
 const struct dialect *dialect_named(const char *name) {
     for (size_t i = 0; i < sizeof dialects / sizeof *dialects; i++)
         if (strcmp(dialects[i].name, name) == 0) return &dialects[i];
-    fail("--dialect %s is not known: boreas, boreas-v2, boreas-sse, centrifuge, nchan, floor", name);
+    fail("--dialect %s is not known: boreas, boreas-v2, boreas-sse, boreas-post, centrifuge, nchan, floor", name);
 }

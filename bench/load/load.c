@@ -247,6 +247,15 @@ static struct window flood(struct load *l, struct joining *j) {
     return (struct window){0};
 }
 
+// publish_only measures publishers without subscribers.
+static struct window publish_only(struct load *l, struct joining *j) {
+    if (l->dialect->join || l->dialect->path) fail("--answers is for the dialect boreas-post");
+    ledger_excuse(&l->ledger, 0);
+    connect_publishers(l);
+    j->after = usage_of_server(l->opt.pid);
+    return measure(l);
+}
+
 static void out_of_time(int signal) {
     static const char text[] = "load: the run took longer than --limit; the server or the machine is too slow\n";
     ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
@@ -265,6 +274,7 @@ int main(int argc, char **argv) {
     struct window w = {0};
     struct returning r = {0};
     if (l.opt.missed) r = resume_all(&l, &j);
+    else if (l.opt.answers) w = publish_only(&l, &j);
     else w = flood(&l, &j);
     report(&l, &j, &w, &r);
     return 0;

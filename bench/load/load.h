@@ -34,10 +34,17 @@
 #define MAX_PAYLOAD 32768u
 #define MAX_FRAME (256u << 10) // the longest accepted frame from a server
 #define MAX_REQUEST (64u << 10)
+#define MAX_NODES 8 // of a cluster
+
+// ports are the ports of one server, or of the nodes of a cluster, which connections use in turn.
+struct ports {
+    unsigned n;
+    int at[MAX_NODES];
+};
 
 struct options {
     const char *dialect;
-    int ws_port, api_port;
+    struct ports ws, api;
     unsigned subscribers;
     unsigned channels;   // numbered from 0
     unsigned joins;      // channels per subscriber
@@ -52,10 +59,14 @@ struct options {
     int pid;             // the server, for CPU and memory; 0 = not measured
     bool paced;          // publish one message for each line on stdin
     unsigned missed;     // all reconnect at once, and each has missed this many messages
+    bool pause;          // with missed: wait for a line on stdin before all reconnect
+    bool lose;           // with pause: the last node is lost meanwhile, and all sessions were connected before
+    bool answers;        // only publish, and measure the time until the answer
     const char *tokens;  // file of access tokens, one per line; subscribers take turns
 };
 
 void options_parse(struct options *o, int argc, char **argv);
+int port_for(const struct ports *p, unsigned connection); // the port of the connection with this number
 
 // fail prints an error with advice, and exits with status 1.
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

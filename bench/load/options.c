@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, NUMBER, COUNT, PORT, SWITCH };
+enum kind { TEXT, NUMBER, COUNT, PID, PORTS, SWITCH };
 
 struct option {
     const char *name;
@@ -18,25 +18,39 @@ static void usage(const struct option *table, size_t n, FILE *to) {
     for (size_t i = 0; i < n; i++) fprintf(to, "  %-14s %s\n", table[i].name, table[i].help);
 }
 
+// assign_ports parses one port, or several with commas.
+static char *assign_ports(struct ports *p, const char *text) {
+    char *end = (char *)text;
+    for (p->n = 0; p->n < MAX_NODES; end++) {
+        p->at[p->n++] = (int)strtol(end, &end, 10);
+        if (*end != ',') break;
+    }
+    return end;
+}
+
+int port_for(const struct ports *p, unsigned connection) { return p->at[connection % p->n]; }
+
 static void assign(const struct option *o, const char *text) {
     char *end = "";
     switch (o->kind) {
     case TEXT: *(const char **)o->value = text; break;
     case NUMBER: *(double *)o->value = strtod(text, &end); break;
     case COUNT: *(unsigned *)o->value = (unsigned)strtoul(text, &end, 10); break;
-    case PORT: *(int *)o->value = (int)strtol(text, &end, 10); break;
+    case PID: *(int *)o->value = (int)strtol(text, &end, 10); break;
+    case PORTS: end = assign_ports(o->value, text); break;
     case SWITCH: break;
     }
     if (*end || *text == '-' || !*text) fail("%s %s: a number is wanted", o->name, text);
 }
 
 static void check(const struct options *o) {
-    if (!o->ws_port || !o->api_port) fail("--ws-port and --api-port are required");
+    if (!o->ws.n || !o->api.n) fail("--ws-port and --api-port are required");
     if (!o->subscribers || !o->channels || !o->publishers) fail("--subscribers, --channels and --publishers must be 1 or more");
     if (!o->joins || o->joins > o->channels) fail("--joins must be from 1 to the number of channels");
     if (o->stalled >= o->subscribers) fail("--stalled must leave a subscriber that reads");
     if (o->missed && (o->channels != 1 || strncmp(o->dialect, "boreas-v2", 10) != 0) && strcmp(o->dialect, "floor") != 0)
         fail("--missed is for one channel and the dialects boreas-v2 and floor");
+    if (o->lose && (!o->pause || o->ws.n < 2)) fail("--lose is for --pause and more than one --ws-port");
     if (o->payload < 64 || o->payload > MAX_PAYLOAD) fail("--payload must be from 64 to %u bytes", MAX_PAYLOAD);
 }
 
@@ -46,9 +60,9 @@ void options_parse(struct options *o, int argc, char **argv) {
         .warmup = 1, .seconds = 5, .payload = 100, .settle_ms = 1500, .limit_s = 120,
     };
     const struct option table[] = {
-        {"--dialect", TEXT, &o->dialect, "boreas, boreas-v2, boreas-sse, centrifuge, nchan or floor"},
-        {"--ws-port", PORT, &o->ws_port, "where subscribers connect, on 127.0.0.1"},
-        {"--api-port", PORT, &o->api_port, "where publishers connect, on 127.0.0.1"},
+        {"--dialect", TEXT, &o->dialect, "boreas, boreas-v2, boreas-sse, boreas-post, centrifuge, nchan or floor"},
+        {"--ws-port", PORTS, &o->ws, "where subscribers connect, on 127.0.0.1; the nodes of a cluster with commas"},
+        {"--api-port", PORTS, &o->api, "where publishers connect, the same way"},
         {"--subscribers", COUNT, &o->subscribers, "how many"},
         {"--channels", COUNT, &o->channels, "how many"},
         {"--joins", COUNT, &o->joins, "channels of each subscriber"},
@@ -61,9 +75,12 @@ void options_parse(struct options *o, int argc, char **argv) {
         {"--payload", COUNT, &o->payload, "bytes of a message's JSON"},
         {"--settle", COUNT, &o->settle_ms, "milliseconds of quiet before the server is sampled"},
         {"--limit", COUNT, &o->limit_s, "seconds that the whole run may take"},
-        {"--pid", PORT, &o->pid, "the server's process, for its CPU and memory"},
+        {"--pid", PID, &o->pid, "the server's process, for its CPU and memory"},
         {"--paced", SWITCH, &o->paced, "publish one message for each byte on stdin, report each"},
         {"--missed", COUNT, &o->missed, "messages that everybody has missed, who all come back at once"},
+        {"--pause", SWITCH, &o->pause, "with --missed: report, and wait for the number of a process on stdin"},
+        {"--lose", SWITCH, &o->lose, "with --pause: all connect before, and the last of the nodes is lost meanwhile"},
+        {"--answers", SWITCH, &o->answers, "no subscribers: measure the time until the answer to a publish"},
         {"--tokens", TEXT, &o->tokens, "file of access tokens, one a line"},
     };
     const size_t n = sizeof table / sizeof *table;
@@ -81,5 +98,6 @@ void options_parse(struct options *o, int argc, char **argv) {
             assign(&table[k], argv[++i]);
         }
     }
+    if (o->answers) o->subscribers = 1; // for the tables; it does not connect
     check(o);
 }

@@ -12,7 +12,7 @@ void publisher_open(struct load *l, unsigned index) {
     p->role = PUBLISHER;
     p->index = index;
     p->state = CONNECTING;
-    p->fd = wire_dial(l->opt.api_port, false);
+    p->fd = wire_dial(port_for(&l->opt.api, index), false);
     wire_watch(l, p, EPOLLOUT, true);
 }
 
@@ -87,5 +87,6 @@ void publisher_event(struct load *l, struct peer *p) {
     if (status < 200 || status > 299) refused(l, l->inbox, n);
     p->state = OPEN;
     l->last_answer = now_ns();
+    if (l->recording && l->opt.answers) histogram_add(&l->latency, l->last_answer - p->sent_at);
     if (l->publishing) publisher_next(l, p, l->last_answer);
 }

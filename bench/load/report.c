@@ -59,6 +59,7 @@ static void report_window(const struct load *l, const struct window *w) {
     put("max_ms", (double)l->latency.max / 1e6);
     put("server_cpu_share", w->server.cpu_s / w->seconds);
     put("server_us_per_delivery", w->delivered ? w->server.cpu_s * 1e6 / (double)w->delivered : 0);
+    put("server_us_per_publish", w->published ? w->server.cpu_s * 1e6 / (double)w->published : 0);
     put("server_rss_kib", (double)w->server.rss_kib);
     put("load_cpu_share", w->load_cpu_s / w->seconds);
 }

@@ -48,9 +48,39 @@ static uint64_t begin(struct load *l) {
     return l->last_delivery = now_ns();
 }
 
+// pause_for_restart closes the publishers, reports that everything is published, and waits until the
+// server is there again, as the process whose number is on stdin.
+static void pause_for_restart(struct load *l) {
+    for (unsigned i = 0; i < l->opt.publishers; i++) wire_close(l, &l->publishers[i]);
+    l->closed = 0;
+    printf("{\"paused\":true}\n");
+    fflush(stdout);
+    if (scanf("%d", &l->opt.pid) != 1) fail("--pause: the number of the server's process is expected on stdin");
+}
+
+// lose_node lets all subscribers join and leave. Meanwhile a node is killed, and it is not used any
+// more. Then the missed messages are published, which may have to wait for an election.
+static void lose_node(struct load *l) {
+    connect_subscribers(l);
+    printf("{\"paused\":true}\n");
+    fflush(stdout);
+    if (scanf("%d", &l->opt.pid) != 1) fail("--lose: the number of the server's process is expected on stdin");
+    for (unsigned i = 0; i < l->opt.subscribers; i++) wire_close(l, &l->subscribers[i]);
+    l->closed = l->joined = 0;
+    l->opt.ws.n--;
+    if (l->opt.api.n > l->opt.ws.n) l->opt.api.n = l->opt.ws.n;
+    connect_publishers(l);
+    publish(l, l->opt.missed);
+}
+
 static struct returning with_positions(struct load *l, struct joining *j) {
     struct returning r = {0};
-    leave_position(l);
+    if (l->opt.lose) {
+        lose_node(l);
+    } else {
+        leave_position(l);
+        if (l->opt.pause) pause_for_restart(l);
+    }
     ledger_replay(&l->ledger);
     l->returning = true;
     r.connect_s = connect_timed(l);

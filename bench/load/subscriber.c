@@ -13,7 +13,7 @@ void subscriber_open(struct load *l, unsigned index) {
     p->role = SUBSCRIBER;
     p->index = index;
     p->state = CONNECTING;
-    p->fd = wire_dial(l->opt.ws_port, p->stalled);
+    p->fd = wire_dial(port_for(&l->opt.ws, index), p->stalled);
     wire_watch(l, p, EPOLLOUT, true);
 }
 
@@ -23,7 +23,8 @@ static void upgrade(struct load *l, struct peer *p) {
     const char *header = l->dialect->events ? "Accept: text/event-stream\r\n"
                                             : "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                                               "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n";
-    int n = snprintf(out, sizeof out, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n", path, l->opt.ws_port, header);
+    int n = snprintf(out, sizeof out, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n", path,
+                     port_for(&l->opt.ws, p->index), header);
     wire_send(p, out, (size_t)n);
     p->state = UPGRADING;
     wire_watch(l, p, EPOLLIN, false);

@@ -50,10 +50,14 @@ CODES = {
     "busy": "later",
     "engine_timeout": "later",
     "too_many_keys": "later",
+    "storage_full": "later",
+    "storage_failed": "later",
+    "cluster_unavailable": "later",
     "expired": "never",
     "unknown_epoch": "never",
     "ahead": "never",
     "shutting_down": "now",
+    "node_isolated": "now",
     "no_answer": "now",
     "slow": "later",
     "backlog": "later",
@@ -80,6 +84,7 @@ CODES = {
     "too_many_stored": "never",
     "not_stored": "later",
     "no_session": "never",
+    "node_silent": "later",
     "timeout": "now",
     "unsupported_encoding": "never",
     "origin_not_allowed": "never",
@@ -159,11 +164,16 @@ class Ack:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of history: (message, position) pairs, the position of its end, and whether more follows."""
+    """A page of history: (message, position) pairs, the position of its end, and whether more follows.
+
+    If the page was read backwards, more is whether earlier messages are kept. times has the time of each
+    message, in RFC 3339, if it was requested.
+    """
 
     messages: list
     position: str
     more: bool
+    times: Optional[list] = None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -264,11 +274,18 @@ class ApiClient:
                 results[i] = ApiError.of(r["error"]) if "error" in r else _ack(r)
         return results
 
-    def history(self, channel, since=None, limit=100):
-        """Returns a Page of the kept messages after since, or from the oldest one."""
-        answer = self._call("GET", "/v2/channels/%s/messages%s" % (_segment(channel), _query(since=since, limit=limit)))
+    def history(self, channel, since=None, limit=None, before=None, last=None, times=False):
+        """Returns a Page of the kept messages after since, or from the oldest one.
+
+        With before it has the newest messages before that position, and with last so many of the newest
+        messages: always oldest first. Only one of since, before and last is allowed, and no limit with last.
+        """
+        if limit is None and last is None:
+            limit = 100
+        query = _query(since=since, limit=limit, before=before, last=last, times="true" if times else None)
+        answer = self._call("GET", "/v2/channels/%s/messages%s" % (_segment(channel), query))
         pairs = [(m["message"], m["position"]) for m in answer["messages"]]
-        return Page(pairs, answer["position"], answer["more"])
+        return Page(pairs, answer["position"], answer["more"], [m["time"] for m in answer["messages"]] if times else None)
 
     def messages(self, channel, since=None):
         """Yields (message, position) of all kept messages after since."""

@@ -336,12 +336,16 @@ class TestApiClient(Patient):
         page = {"channel": "c", "messages": [{"message": 1, "position": "E-1"}], "position": "E-1", "more": True}
         last = dict(page, messages=[{"message": 2, "position": "E-2"}], position="E-2", more=False)
         gone = (410, error("expired", "never", oldest="E-5"))
-        with Script((200, page), (200, last), gone, (200, {"channels": [{"channel": "a"}], "next": "a"}), (200, {"channels": [{"channel": "b"}]}), (200, {"sessions": []}), (200, {"users": 1})) as s:
+        timed = dict(page, messages=[{"message": 1, "position": "E-1", "time": "2026-11-29T10:11:12.345Z"}])
+        with Script((200, page), (200, last), gone, (200, timed), (200, last), (200, {"channels": [{"channel": "a"}], "next": "a"}), (200, {"channels": [{"channel": "b"}]}), (200, {"sessions": []}), (200, {"users": 1})) as s:
             api = boreas.ApiClient(s.url)
             self.assertEqual(list(api.messages("c")), [(1, "E-1"), (2, "E-2")])  # clause 7.3
             with self.assertRaises(boreas.ApiError) as raised:  # clause 7.4
                 api.history("c", since="E-1", limit=5)
             self.assertEqual(raised.exception.oldest, "E-5")
+            timed = api.history("c", before="E-9", limit=2, times=True)  # clause 7.2
+            self.assertEqual((timed.messages, timed.more, timed.times), ([(1, "E-1")], True, ["2026-11-29T10:11:12.345Z"]))
+            self.assertEqual(api.history("c", last=3).times, None)
             self.assertEqual(list(api.channels("p&")), [{"channel": "a"}, {"channel": "b"}])
             self.assertEqual(list(api.sessions(user="u")), [])
             self.assertEqual(api.presence("c"), {"users": 1})
@@ -351,6 +355,8 @@ class TestApiClient(Patient):
                 "/v2/channels/c/messages?limit=100",
                 "/v2/channels/c/messages?since=E-1&limit=100",
                 "/v2/channels/c/messages?since=E-1&limit=5",
+                "/v2/channels/c/messages?limit=2&before=E-9&times=true",
+                "/v2/channels/c/messages?last=3",
                 "/v2/channels?prefix=p%26",
                 "/v2/channels?after=a&prefix=p%26",
                 "/v2/sessions?user=u",

@@ -46,6 +46,7 @@ test("requests with invalid arguments are not sent", async (t) => {
     () => c.publish("a", 1n), () => c.publish("a", 1, { key: "" }), () => c.publish("a", 1, { key: half }), () => c.publish("a", 1, { key: 5 }),
     () => c.publish("a", 1, { key: "é".repeat(65) }), () => c.publish("a", 1, { echo: 0 }), () => c.publish("a", 1, { echo: null }),
     () => c.history(half), () => c.history("a", { since: 5 }), () => c.history("a", { limit: 0 }), () => c.history("a", { limit: "5" }),
+    () => c.history("a", { before: 5 }), () => c.history("a", { last: 0 }), () => c.history("a", { last: "5" }), () => c.history("a", { times: 1 }),
     () => c.presence(half), () => c.presence(),
   ]) await assert.rejects(request, TypeError, String(request));
   c.publish(" a ", half, { key: "é".repeat(64), echo: true }).catch(() => {});

@@ -92,7 +92,7 @@ test("requests are as the server understands them", async (t) => {
   const chat = c.subscribe("chat", { since, last: 10, presence: true, info: { name: "Ann" } });
   await take();
   await take();
-  const requests = [c.publish("chat", { text: "hi" }, { key: "k1", echo: false }), c.history("chat", { since, limit: 100 }), c.presence("chat"), c.ping()];
+  const requests = [c.publish("chat", { text: "hi" }, { key: "k1", echo: false }), c.history("chat", { before: since, limit: 100, times: true }), c.presence("chat"), c.ping()];
   for (const _ of requests) await take();
   await Promise.all(requests);
   chat.leave();
@@ -102,7 +102,7 @@ test("requests are as the server understands them", async (t) => {
     auth: { token: "T" },
     join: { channels: [{ channel: "chat", since, last: 10, presence: true, info: { name: "Ann" } }] },
     publish: { channel: "chat", message: { text: "hi" }, key: "k1", echo: false },
-    history: { channel: "chat", since, limit: 100 },
+    history: { channel: "chat", before: since, limit: 100, times: true },
     presence: { channel: "chat" },
     ping: {},
     leave: { channels: ["chat"] },

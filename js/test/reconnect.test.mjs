@@ -104,6 +104,7 @@ test("close codes determine whether the client reconnects", async (t) => {
   for (const [code, state, after] of [
     [4100, "waiting", 1000],
     [4101, "waiting", 1000],
+    [4104, "waiting", 1000],
     [4200, "waiting", 8000],
     [4300, "closed"],
     [4301, "closed"],

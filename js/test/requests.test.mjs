@@ -24,7 +24,7 @@ test("requests without a reply are sent again on the next connection, unchanged 
   still(t);
   const server = await serve(t);
   const c = client(t, server);
-  const all = [c.publish("chat", 1), c.publish("chat", 2, { key: "k2" }), c.history("chat", { limit: 5 }), c.presence("chat"), c.ping()];
+  const all = [c.publish("chat", 1), c.publish("chat", 2, { key: "k2" }), c.history("chat", { last: 5 }), c.presence("chat"), c.ping()];
   let peer = await server.peer();
   const first = [];
   for (const _ of all) first.push(await peer.receive());

@@ -28,6 +28,9 @@ const { position, duplicate } = await client.publish("chat", { from: "Ann", text
 console.log(position.length, duplicate);
 const page = await client.history<Line>("chat", { since: position, limit: 10, signal: stop.signal });
 for (const { message } of page.messages) console.log(message.text);
+const newest = await client.history<Line>("chat", { last: 10, times: true });
+const earlier = await client.history<Line>("chat", { before: newest.messages[0].position, limit: 10 });
+console.log(newest.messages[0].time?.length, earlier.more);
 console.log((await client.presence("chat")).members?.[0]?.sessions.length);
 await client.ping().catch((error: BoreasError) => console.log(error.code === "timeout", error.retry === "later", error.oldest));
 

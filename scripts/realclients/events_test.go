@@ -52,6 +52,7 @@ http {
 // site is a server and its addresses.
 type site struct {
 	*testing.T
+	server  *process
 	api, ws string
 }
 
@@ -63,8 +64,8 @@ func newSite(t *testing.T) *site {
 // newSiteWith starts a server with additional flags.
 func newSiteWith(t *testing.T, flags string) *site {
 	t.Helper()
-	server := start(t, buildServer(t)+" --api_port=0 --ws_port=0 --drain_time=0s "+flags)
-	s := &site{T: t}
+	server := start(t, builtServer(t)+" --api_port=0 --ws_port=0 --drain_time=0s "+flags)
+	s := &site{T: t, server: server}
 	listens := regexp.MustCompile(`^(API|WebSocket) endpoint configured to listen on (.*)$`)
 	for line := server.line(); line != "Running..."; line = server.line() {
 		switch found := listens.FindStringSubmatch(line); {

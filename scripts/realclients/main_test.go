@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -19,9 +20,23 @@ var modules = []string{
 	"node_modules/ws/package.json",
 	"node_modules/eventsource/package.json",
 	"node_modules/playwright-core/package.json",
+	"node_modules/axe-core/package.json",
 	"../../js/node_modules/ws/package.json",
 	"../../js/node_modules/typescript/package.json",
 }
+
+// binaries is the folder of the programs that build builds.
+var binaries string
+
+// build builds the server and the examples, once for all tests.
+var build = sync.OnceValue(func() error {
+	build := exec.Command("go", "build", "-o", binaries, "./cmd/boreas", "./examples/chatroom", "./examples/livefeed")
+	build.Dir = "../.."
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, output)
+	}
+	return nil
+})
 
 func TestMain(m *testing.M) {
 	// The server is built as its users build it, without cgo: under the race detector the log and the
@@ -39,7 +54,14 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	goleak.VerifyTestMain(m)
+	var err error
+	if binaries, err = os.MkdirTemp("", "boreas"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(exitCode int) {
+		os.RemoveAll(binaries)
+		os.Exit(exitCode)
+	}))
 }
 
 func missing() []string {

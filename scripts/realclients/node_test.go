@@ -18,16 +18,13 @@ func TestEventSource(t *testing.T) { node(t, ".", "events.test.mjs") }
 // TestRefusedInNode runs refused.test.mjs, with the npm package ws and with Chromium.
 func TestRefusedInNode(t *testing.T) { node(t, ".", "refused.test.mjs") }
 
+// TestPage runs ui.test.mjs, which uses the operator's page with Chromium.
+func TestPage(t *testing.T) { node(t, ".", "ui.test.mjs") }
+
 // TestExamples runs examples.test.mjs, which visits the pages of the examples with
 // Chromium.
 func TestExamples(t *testing.T) {
-	folder := t.TempDir()
-	build := exec.Command("go", "build", "-o", folder, "./examples/chatroom", "./examples/livefeed")
-	build.Dir = "../.."
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
-	t.Setenv("TEST_EXAMPLES", folder)
+	t.Setenv("TEST_EXAMPLES", filepath.Dir(builtServer(t)))
 	node(t, ".", "examples.test.mjs")
 }
 
@@ -47,10 +44,9 @@ func TestJS(t *testing.T) {
 // node runs test files in a folder with Node's test runner.
 func node(t *testing.T, folder string, tests ...string) {
 	t.Helper()
-	binary := buildServer(t)
-	run := exec.Command("node", append([]string{"--test", "--test-timeout=180000"}, tests...)...)
+	run := exec.Command("node", append([]string{"--test", "--test-timeout=300000"}, tests...)...)
 	run.Dir = folder
-	run.Env = append(run.Environ(), "TEST_BINARY="+binary)
+	run.Env = append(run.Environ(), "TEST_BINARY="+builtServer(t))
 	output, err := run.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -58,14 +54,11 @@ func node(t *testing.T, folder string, tests ...string) {
 	t.Logf("%s", output)
 }
 
-// buildServer builds the server and returns the path of the binary.
-func buildServer(t *testing.T) string {
+// builtServer returns the path of the server's binary. The binaries of the examples are beside it.
+func builtServer(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "boreas")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/boreas")
-	build.Dir = "../.."
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
+	if err := build(); err != nil {
+		t.Fatal(err)
 	}
-	return binary
+	return filepath.Join(binaries, "boreas")
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer as createProxy } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { chromium } from "playwright-core";
 
 /** Listens on a free port until the end of the test, and returns the address. */
@@ -35,12 +36,16 @@ export async function proxy(t, server, port = "WebSocket") {
   return way;
 }
 
+// A pause between two looks, in milliseconds. Without it, looking takes the time of the program that
+// should change the condition.
+const pause = 20;
+
 /** Waits until the condition is true. The client's own waits take some seconds. */
 export async function until(condition) {
   const deadline = Date.now() + 50_000;
   while (!(await condition())) {
     assert.ok(Date.now() < deadline, `never came: ${condition}`);
-    await new Promise(setImmediate);
+    await setTimeout(pause);
   }
 }
 

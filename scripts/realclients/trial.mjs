@@ -36,6 +36,7 @@ const client = connect(url, {
   transport,
   token: async () => {
     const answer = await fetch(`${api}/token/`, { method: "POST", signal: AbortSignal.timeout(1000) });
+    if (!answer.ok) throw new Error(`no token: ${answer.status}`); // a cluster elects a leader
     return (await answer.json()).token;
   },
   console: { ...console, warn: (text) => say({ trouble: text }), error: (...text) => say({ trouble: text.join(" ") }) },
@@ -57,7 +58,11 @@ function subscribe(c) {
   subscription.on("presence", ({ event, user, users, members }) =>
     say({ c, presence: { event, user, users, members: members?.map(({ user }) => ({ user })) } }),
   );
-  subscription.on("error", (error) => say({ c, trouble: `${error.message} (${error.code})` }));
+  subscription.on("error", (error) => {
+    const text = `${error.message} (${error.code})`;
+    // A cluster refuses joins while it elects a leader. The client asks again by itself.
+    say(error.retry === "later" ? { c, later: text } : { c, trouble: text });
+  });
 }
 
 let quiet = false;

@@ -45,6 +45,8 @@ for event in subscriber:
         say(c=event.channel, message=event.data, position=event.position)
     elif event.type == "gap":
         say(c=event.channel, gap={"reason": event.reason, "from": event.from_position, "to": event.to_position})
+    elif event.type == "joined" and event.error is not None and event.error.retry == "later":
+        say(c=event.channel, later=str(event.error))  # a cluster elects a leader
     elif event.type == "joined" and event.error is not None:
         say(c=event.channel, trouble=str(event.error))
     elif event.type == "joined":
