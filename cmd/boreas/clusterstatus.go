@@ -130,8 +130,13 @@ type streamStatus struct {
 
 type replicaStatus struct {
 	Server string `json:"server"`
-	State  string `json:"state"` // leader, current, behind or offline
-	Behind uint64 `json:"behind"`
+	State  string `json:"state"`  // leader, current, behind, silent or offline
+	Behind uint64 `json:"behind"` // 0 if it is not known
+
+	// Silent is how long ago the leader heard from a server that is silent or offline; 0 if it never has.
+	Silent float64 `json:"silent_seconds,omitempty"`
+
+	text string
 }
 
 // What the two streams of a cluster hold.
@@ -183,10 +188,12 @@ func (s *clusterStatus) add(stream natsconn.StreamStatus, holds string) {
 			state = "leader"
 		case r.Offline:
 			state = "offline"
+		case r.Silent:
+			state = "silent"
 		case r.Current:
 			state = "current"
 		}
-		t.Replicas = append(t.Replicas, replicaStatus{r.Name, state, r.Behind})
+		t.Replicas = append(t.Replicas, replicaStatus{r.Name, state, r.Behind, r.Since.Round(time.Millisecond).Seconds(), r.String()})
 	}
 	s.Streams = append(s.Streams, t)
 	if err := stream.Current(); err != nil {
@@ -210,10 +217,7 @@ func (s *clusterStatus) print(p *program) error {
 	for _, stream := range s.Streams {
 		row("stream", stream.Name, "%s: %d entries, %d of %d bytes, last sequence %d", stream.Holds, stream.Messages, stream.Bytes, stream.MaxBytes, stream.Last)
 		for _, r := range stream.Replicas {
-			if r.State == "behind" {
-				r.State = fmt.Sprintf("%d operations behind", r.Behind)
-			}
-			row("server", r.Server, "%s", r.State)
+			row("server", r.Server, "%s", r.text)
 		}
 	}
 	if s.Limits != nil {
