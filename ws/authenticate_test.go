@@ -57,7 +57,13 @@ func checkUsers(c access.Credentials) (*access.Grant, error) {
 // clauses 3.3, 3.10
 func TestATokenInTheHandshake(t *testing.T) {
 	refusals := refusal.New()
-	o := withTestDefaults(Options{Check: checkUsers, Cookie: "session", Refusals: refusals})
+	check := func(c access.Credentials) (*access.Grant, error) {
+		if c.Token == "unknown" {
+			return nil, fault.AuthUnavailable
+		}
+		return checkUsers(c)
+	}
+	o := withTestDefaults(Options{Check: check, Cookie: "session", Refusals: refusals})
 	hub, addr := serverOf(t, overSocket, boreas.Options{}, func(hub *boreas.Hub) http.Handler {
 		mux := http.NewServeMux()
 		mux.Handle("/v2", Handler(hub, o))
@@ -67,7 +73,9 @@ func TestATokenInTheHandshake(t *testing.T) {
 	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 	cookie := func(token string) http.Header { return http.Header{"Cookie": {`other=x; session="` + token + `"`}} }
 	const query = "?access_token=valid%20ann"
+	const unavailable = "The server cannot check the token at the moment, because the backend, the key server or the shared store of tokens does not answer."
 	const wrong = `{"error":{"code":"invalid_token","message":"The token is not valid, or is no longer valid.","retry":"new_token","docs":"docs/errors.md#invalid_token"}}`
+	const unknown = `{"error":{"code":"auth_unavailable","message":"` + unavailable + `","retry":"later","docs":"docs/errors.md#auth_unavailable","retry_after_ms":5000}}`
 	for name, c := range map[string]struct {
 		path   string
 		header http.Header
@@ -85,6 +93,9 @@ func TestATokenInTheHandshake(t *testing.T) {
 		"v2, wrong header":         {"/v2", bearer("wrong"), "401 " + wrong},
 		"v2, wrong parameter":      {"/v2?access_token=wrong", nil, "401 " + wrong},
 		"v2, wrong cookie":         {"/v2", cookie("wrong"), "101 "},
+		"v2, unknown cookie":       {"/v2", cookie("unknown"), "503 " + unknown},
+		"classic, wrong cookie":    {"/", cookie("wrong"), "101 "},
+		"classic, unknown cookie":  {"/", cookie("unknown"), "503 " + unavailable + "\n"},
 		"classic, header":          {"/", bearer("valid ann"), "101 "},
 		"classic, wrong header":    {"/", bearer("wrong"), "101 "},
 		"classic, parameter":       {"/" + query, bearer("wrong"), "101 tok_ann"},
@@ -97,8 +108,8 @@ func TestATokenInTheHandshake(t *testing.T) {
 				if got := fmt.Sprintf("%d %s", r.Response.StatusCode, r.Body); got != c.want {
 					t.Errorf("got %s, want %s", got, c.want)
 				}
-				if r.Response.Header.Get("WWW-Authenticate") != "Bearer" {
-					t.Error("the WWW-Authenticate header is missing")
+				if got := r.Response.Header.Get("WWW-Authenticate"); (got == "Bearer") != (r.Response.StatusCode == http.StatusUnauthorized) {
+					t.Errorf("the WWW-Authenticate header is %q", got)
 				}
 				return
 			}

@@ -95,6 +95,8 @@ func (c *conn) classicJoin(join, leave []string) {
 			return
 		case fault.Of(err) == fault.Internal:
 			c.h.options.Log.Error("a subscriber could not join a channel", "channel", join[i], "error", err)
+			c.sess.End(err) // as above
+			return
 		default:
 			c.refused(err, "join", join[i])
 		}
@@ -102,17 +104,26 @@ func (c *conn) classicJoin(join, leave []string) {
 	c.sess.Leave(leave...)
 }
 
+// authenticateClassic processes a token. As in 2013, an invalid token changes nothing. If the server
+// cannot check or use the token now, it closes the connection: the client does not expect an answer,
+// and would assume that it is authenticated.
 func (c *conn) authenticateClassic(token string) {
 	if c.h.options.NoAuth {
 		return
 	}
-	if err := c.authenticate(token); err != nil {
-		c.h.count.IgnoredTokens.Add(1)
-		if fault.Of(err) == fault.Internal {
-			c.h.options.Log.Error("a request of a subscriber failed", "session", c.sess.ID(), "error", err)
-		}
-		c.refused(err, "auth", "")
+	err := c.authenticate(token)
+	if err == nil {
+		return
 	}
+	if fault.Of(err) == fault.Internal {
+		c.h.options.Log.Error("a request of a subscriber failed", "session", c.sess.ID(), "error", err)
+	}
+	c.refused(err, "auth", "")
+	if badToken(err) {
+		c.h.count.IgnoredTokens.Add(1)
+		return
+	}
+	c.sess.End(err)
 }
 
 // newIdentity returns a random name for a connection that does not need a token. It has the form of

@@ -1,6 +1,8 @@
 package ws
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -68,6 +70,49 @@ func TestIgnoredMessagesAreCounted(t *testing.T) {
 	if diff := cmp.Diff([]uint64{1, 1, 3, 3}, got); diff != "" {
 		t.Errorf("anonymous, tokens, names, messages (-want +got):\n%s", diff)
 	}
+}
+
+// TestATokenThatCannotBeCheckedNow sends a token that the server cannot check or use at the moment. The
+// client does not expect an answer, so the server must not keep the connection as if nothing were
+// wrong.
+func TestATokenThatCannotBeCheckedNow(t *testing.T) {
+	for want, err := range map[string]error{
+		"close 1013 The server cannot reach the store of tokens.":                      fault.AuthUnavailable.With("The server cannot reach the store of tokens."),
+		"close 1008 Too many invalid tokens came from this address.":                   fault.RateLimited.With("Too many invalid tokens came from this address."),
+		"close 1008 " + cut(fault.Message(boreas.ErrTooManyUserSessions)):              boreas.ErrTooManyUserSessions,
+		"close 1011 the server cannot continue with this connection; its log says why": errors.New("a secret cause"),
+	} {
+		n := new(Counters)
+		r := newRig(t, Options{Counters: n, Check: func(access.Credentials) (*access.Grant, error) { return nil, err }})
+		r.feed(text(auth), 0)
+		r.feed(text(joining("a")), 0)
+		if diff := cmp.Diff([]string{want}, r.out.frames()); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		if got := n.IgnoredTokens.Load(); got != 0 {
+			t.Errorf("%v: %d tokens were ignored", err, got)
+		}
+	}
+}
+
+// TestAnUnknownErrorOfAJoin lets a join fail for a reason that is in no table.
+func TestAnUnknownErrorOfAJoin(t *testing.T) {
+	r := newRigOf(t, boreas.Options{Engine: failingEngine{}}, Options{})
+	r.feed(text(auth), 0)
+	r.feed(text(joining("a")), 0)
+	want := []string{"close 1011 the server cannot continue with this connection; its log says why"}
+	if diff := cmp.Diff(want, r.out.frames()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// failingEngine cannot follow a channel.
+type failingEngine struct{ engine.Engine }
+
+func (failingEngine) Immediate() bool { return true }
+
+func (failingEngine) Follow(context.Context, string, engine.Follower) (engine.Position, func(), error) {
+	return engine.Position{}, nil, errors.New("a secret cause")
 }
 
 // TestATokenDeletedWhileItIsUsed deletes the token after it was checked and before the session has

@@ -92,7 +92,7 @@ func closeFor(reason error) *closeError {
 		return &closeError{code: codeTryLater, reason: reason.Error()}
 	}
 	switch f := fault.Of(reason); {
-	case f == fault.StorageFailed, f == fault.ClusterUnavailable, errors.Is(reason, boreas.ErrUnreadable):
+	case f == fault.StorageFailed, f == fault.ClusterUnavailable, f == fault.AuthUnavailable, errors.Is(reason, boreas.ErrUnreadable):
 		return &closeError{code: codeTryLater, reason: cut(fault.Message(reason))}
 	case f != fault.Internal:
 		return &closeError{code: ws.StatusPolicyViolation, reason: cut(fault.Message(reason))}
