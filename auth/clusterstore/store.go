@@ -180,8 +180,6 @@ const (
 	// By NATS, in messages that are read.
 	seqHeader     = "Nats-Sequence"
 	subjectHeader = "Nats-Subject"
-	lastHeader    = "Nats-Last-Sequence"
-	statusHeader  = "Status"
 	batchHeader   = "Nats-Batch-Id"
 	batchSeq      = "Nats-Batch-Sequence"
 	batchCommit   = "Nats-Batch-Commit"

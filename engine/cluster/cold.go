@@ -243,7 +243,7 @@ func (e *Engine) firstWidth(ctx context.Context, subject string, messages int) (
 func (e *Engine) readBetween(ctx context.Context, subject string, since, to uint64, visit func(p *engine.Publication) bool) error {
 	for next := since + 1; ; {
 		n, done := 0, false
-		end, err := e.direct(ctx, directQuery{Seq: next, Subject: subject, Batch: directBatch, MaxBytes: directBytes}, func(a *arrival) bool {
+		end, err := e.direct(ctx, natsconn.DirectRead{Seq: next, Subject: subject, Messages: directBatch, Bytes: directBytes}, func(a *arrival) bool {
 			n++
 			next = a.seq + 1
 			done = a.seq > to || !visit(e.publication(a))

@@ -68,7 +68,7 @@ func (e *Engine) LastImport(ctx context.Context, channel string, epoch uint64) (
 	last := uint64(0)
 	for next := uint64(1); ; {
 		n := 0
-		end, err := e.direct(ctx, directQuery{Seq: next, Subject: subject, Batch: directBatch, MaxBytes: directBytes}, func(a *arrival) bool {
+		end, err := e.direct(ctx, natsconn.DirectRead{Seq: next, Subject: subject, Messages: directBatch, Bytes: directBytes}, func(a *arrival) bool {
 			n++
 			next = a.seq + 1
 			if p, err := engine.ParsePosition(a.header.Get(headerOrigin)); err == nil && p.Epoch == epoch {
