@@ -268,11 +268,11 @@ func TestAdministration(t *testing.T) {
 		},
 		"explain an address, of which there is nothing": {
 			started{args: "explain ::ffff:10.0.0.1", answer: `{"refusals":[]}`},
-			outcome{Stdout: "address 10.0.0.1: the server remembers no refusals\n", Requests: []string{"GET /v2/refusals?address=10.0.0.1&limit=20"}},
+			outcome{Stdout: "address 10.0.0.1: the server remembers no refusals; in a cluster, ask each node\n", Requests: []string{"GET /v2/refusals?address=10.0.0.1&limit=20"}},
 		},
 		"explain a token": {
 			started{args: "explain jwt_1", answer: `{"refusals":[]}`},
-			outcome{Stdout: "token jwt_1: the server remembers no refusals\n", Requests: []string{"GET /v2/refusals?limit=20&token=jwt_1"}},
+			outcome{Stdout: "token jwt_1: the server remembers no refusals; in a cluster, ask each node\n", Requests: []string{"GET /v2/refusals?limit=20&token=jwt_1"}},
 		},
 		"explain a key, as JSON": {
 			started{args: "explain --json key_1", answer: `{"refusals":[]}`},
@@ -283,7 +283,7 @@ func TestAdministration(t *testing.T) {
 			started{args: "explain s_1", answer: `{"session":"s_1","transport":"sse","since":"2026-01-02T03:04:05Z","address":"10.0.0.1","user":"u1","token":"tok_1","joined":2,"channels":["a","b"],"refusals":[]}`},
 			outcome{
 				Stdout: "session s_1: connected by sse since 2026-01-02T03:04:05Z, from 10.0.0.1, user u1, token tok_1, on 2 channels: a b\n" +
-					"session s_1: the server remembers no refusals\n",
+					"session s_1: the server remembers no refusals; in a cluster, ask each node\n",
 				Requests: []string{"GET /v2/sessions/s_1", "GET /v2/refusals?limit=20&session=s_1"},
 			},
 		},

@@ -23,7 +23,8 @@ func explainCommand(p *program) *cli.Command {
 		Description: "Prints the server's recent refusals, newest first: when, what, why, and what to do.\n" +
 			"The argument is the name of a session (s_...), the ID of a token or key (tok_..., jwt_...,\n" +
 			"ext_..., key_...), an IP address, or the name of a user.\n" +
-			"The server keeps the last 4,096 refusals in memory, without the requests of boreas doctor.\n\n" +
+			"The server keeps the last 4,096 refusals in memory, without the requests of boreas doctor.\n" +
+			"Each node of a cluster keeps its own, so ask them all.\n\n" +
 			"Examples:\n" +
 			"  boreas explain u1\n" +
 			"  boreas explain 203.0.113.7\n" +
@@ -118,7 +119,7 @@ func printRefusals(w io.Writer, what string, isSession bool, live *client.Sessio
 		fmt.Fprintf(&b, "%s: there is no such session, or it has ended\n", what)
 	}
 	if len(refusals) == 0 {
-		fmt.Fprintf(&b, "%s: the server remembers no refusals\n", what)
+		fmt.Fprintf(&b, "%s: the server remembers no refusals; in a cluster, ask each node\n", what)
 	}
 	for i := range refusals {
 		if i > 0 || b.Len() > 0 {
