@@ -271,12 +271,13 @@ func (ch *channel) remove(sub *subscription) (last bool) {
 	return ch.count.Add(-1) == 0
 }
 
-// subscriptions returns a copy of all subscriptions.
-func (ch *channel) subscriptions() []*subscription {
+// subscriptions returns a copy of all subscriptions. It locks one group at a time, so that it does not
+// delay publishers.
+func (ch *channel) subscriptions() (all []*subscription) {
 	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	var all []*subscription
-	for _, g := range ch.groups {
+	groups := slices.Clone(ch.groups)
+	ch.mu.Unlock()
+	for _, g := range groups {
 		all = g.members(all)
 	}
 	return all

@@ -58,6 +58,9 @@ var (
 
 	// ErrNoSession means that no live session has this ID.
 	ErrNoSession = errors.New("boreas: no such session")
+
+	// ErrNoMessage means that a position is a place in the channel's log, but not that of a message.
+	ErrNoMessage = errors.New("boreas: no message has this position")
 )
 
 // Reasons for which the hub ends a session. A transport maps them to codes of its protocol.

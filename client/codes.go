@@ -58,6 +58,7 @@ const (
 	CodeNoKey                  = "no_key"                    // There is no key with this ID.
 	CodeTooManyStored          = "too_many_stored"           // The server has reached its limit of stored tokens, keys or revocations. Nothing was changed.
 	CodeNotStored              = "not_stored"                // The server cannot write to its `data_dir`. A revocation is in force, but only until a restart. Nothing else was changed.
+	CodeNoMessage              = "no_message"                // No kept message has this position.
 	CodeNoSession              = "no_session"                // There is no live session with this name.
 	CodeNodeSilent             = "node_silent"               // A server of the cluster did not answer, so the result of the request is unknown.
 	CodeTimeout                = "timeout"                   // The request did not arrive in time.

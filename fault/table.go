@@ -335,6 +335,12 @@ var (
 		Summary: "The server cannot write to its `data_dir`. A revocation is in force, but only until a restart. Nothing else was changed.",
 		Do:      "Free disk space on the server, or find the cause in its log. Repeat the request. The server itself retries to store a revocation, and `/readyz` is 503 until it is stored; repeating a revocation is harmless.",
 	}
+	NoMessage = &Fault{
+		Code: "no_message", Retry: Never, Status: http.StatusNotFound,
+		Summary: "No kept message has this position.",
+		Do:      "The message gives the reason. Use the position that came with the message or with its publish, unchanged, and the channel of that message.",
+		causes:  []error{boreas.ErrNoMessage},
+	}
 	NoSession = &Fault{
 		Code: "no_session", Retry: Never, Status: http.StatusNotFound,
 		Summary: "There is no live session with this name.",
@@ -375,5 +381,5 @@ var all = []*Fault{
 	Expired, UnknownEpoch, Ahead,
 	ShuttingDown, NodeIsolated, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, HistoryUnavailable, RulesChanged, Internal,
 	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,
-	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NotStored, NoSession, NodeSilent, Timeout, UnsupportedEncoding, OriginNotAllowed, UpgradeRequired,
+	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NotStored, NoMessage, NoSession, NodeSilent, Timeout, UnsupportedEncoding, OriginNotAllowed, UpgradeRequired,
 }

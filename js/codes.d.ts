@@ -59,6 +59,7 @@ export type ErrorCode =
   | "no_key"
   | "too_many_stored"
   | "not_stored"
+  | "no_message"
   | "no_session"
   | "node_silent"
   | "timeout"

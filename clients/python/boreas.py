@@ -83,6 +83,7 @@ CODES = {
     "no_key": "never",
     "too_many_stored": "never",
     "not_stored": "later",
+    "no_message": "never",
     "no_session": "never",
     "node_silent": "later",
     "timeout": "now",
