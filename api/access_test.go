@@ -23,6 +23,7 @@ import (
 	"github.com/boreas-pubsub/boreas/api"
 	"github.com/boreas-pubsub/boreas/auth"
 	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/refusal"
 	"github.com/boreas-pubsub/boreas/tail"
@@ -54,6 +55,7 @@ var targets = []target{
 	{"GET /v2/channels", auth.KeySessions, ""},
 	{"GET /v2/channels/{channel}", auth.KeySessions, ""},
 	{"GET /v2/channels/{channel}/messages", auth.KeySessions, ""},
+	{"GET /v2/channels/{channel}/messages/{position}", auth.KeySessions, ""},
 	{"GET /v2/channels/{channel}/presence", auth.KeySessions, ""},
 	{"GET /v2/sessions", auth.KeySessions, ""},
 	{"GET /v2/sessions/{session}", auth.KeySessions, ""},
@@ -96,7 +98,7 @@ type gate struct {
 	session  string
 	classic  string // a token
 	token    string // ID of an opaque token; the tokens of the user mallory are revoked
-	key      string // ID; "" while there is no key
+	key      string // ID; "" before the first key
 }
 
 func newGate(t *testing.T, o api.Options) *gate {
@@ -141,6 +143,13 @@ func (g *gate) request(to target) (method, path string) {
 	id := g.token
 	if strings.HasPrefix(path, "/v2/keys/") {
 		id = g.key
+	}
+	if strings.Contains(path, "{position}") {
+		ack, err := g.hub.Publish(g.t.Context(), "chat.1", engine.Message{Data: []byte("1")})
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		path = strings.Replace(path, "{position}", ack.Position.String(), 1)
 	}
 	path = strings.NewReplacer("{channel}", "chat.1", "{session}", g.session, "{token}", g.classic, "{id}", id).Replace(path)
 	if to.pattern == "DELETE /v2/revocations" {
@@ -304,6 +313,7 @@ func TestAuthorizationOfEveryRoute(t *testing.T) {
 401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/channels
 401  200   200  403   200  200  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/channels/{channel}
 401  200   200  403   403  200  403       401     401     401     200   403    200  200     401       401      401      401   GET /v2/channels/{channel}/messages
+401  200   200  403   200  200  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/channels/{channel}/messages/{position}
 401  200   200  403   200  200  403       401     401     401     200   403    200  200     401       401      401      401   GET /v2/channels/{channel}/presence
 401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/sessions
 401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/sessions/{session}

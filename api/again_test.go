@@ -75,8 +75,8 @@ func chatRules() *boreas.Rules {
 	return rules.Add(boreastest.Pattern("chat.*"), boreas.Rule{ClientPublish: true})
 }
 
-// TestRevokedWhileTheBodyComes: a caller whose permission ends before the body has arrived changes
-// nothing.
+// TestRevokedWhileTheBodyComes: the permission of a caller ends before the body has arrived, so the
+// request changes nothing.
 func TestRevokedWhileTheBodyComes(t *testing.T) {
 	for _, request := range requestsWithBodies {
 		for _, how := range []string{"key revoked", "key expired", "token revoked", "user revoked", "token expired", "token's rules changed", "first key made", "nothing"} {

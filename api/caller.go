@@ -69,6 +69,8 @@ type call struct {
 	key   *auth.Key
 	grant *access.Grant
 
+	position string // the second name in the path; "" if there is none
+
 	client *limit.Client // limits of the key or the user; nil if there are none
 }
 

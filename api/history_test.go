@@ -247,7 +247,7 @@ func TestHistoryTimes(t *testing.T) { // clause 7.2
 	}
 }
 
-// timed is an engine whose publications have known times: a second, and their offsets in milliseconds.
+// timed is an engine that gives known times to publications: one second, plus the offset in milliseconds.
 type timed struct{ engine.Engine }
 
 func (e timed) Read(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {

@@ -38,7 +38,7 @@ type clusterNode struct {
 	handlers map[string]func(context.Context, []byte) []byte
 	lost     []string
 	silent   bool                                    // it does not answer
-	late     bool                                    // it does what it is asked, but its answers come too late
+	late     bool                                    // it carries out requests, but its answers come too late
 	spoils   func(kind string, answer []byte) []byte // changes its answers; nil for none
 }
 

@@ -216,6 +216,7 @@ func (s *service) handleNodes() {
 	handle(s, askStats, s.answerStats)
 	handle(s, askApply, s.answerApply)
 	handle(s, askTail, s.answerTail)
+	handle(s, askTrace, s.answerTrace)
 }
 
 // The kinds of questions.
@@ -231,12 +232,13 @@ const (
 	askStats       = "stats"
 	askApply       = "apply" // applies a change of tokens to the sessions
 	askTail        = "tail"  // the events since the last question of the same watch
+	askTrace       = "trace" // which sessions have a message
 )
 
 // answerMembers are the required members of the answers, by kind.
 var answerMembers = map[string]string{
 	askSessions: "sessions", askTopSessions: "sessions", askSession: "session", askEnd: "ended", askChannels: "channels", askTopChannels: "channels",
-	askSubscribers: "subscribers", askIdentities: "identities", askStats: "stats", askApply: "sessions", askTail: "events",
+	askSubscribers: "subscribers", askIdentities: "identities", askStats: "stats", askApply: "sessions", askTail: "events", askTrace: "subscribers",
 }
 
 // listNodes describes the live nodes, as this node sees them.

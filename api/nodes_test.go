@@ -390,7 +390,7 @@ func FuzzAnswersOfNodes(f *testing.F) {
 	n1, n2 := nodes[0], nodes[1]
 	n1.subscribe(f, "A", "a")
 	n2.subscribe(f, "B", "b")
-	paths := []string{"/v2/sessions", "/v2/sessions?limit=1", "/v2/sessions/s_n2_1", "/v2/channels", "/v2/channels/a", "/v2/stats", "/v2/stats?node=n2", "/token/", "/a/token/"}
+	paths := []string{"/v2/sessions", "/v2/sessions?limit=1", "/v2/sessions/s_n2_1", "/v2/channels", "/v2/channels/a", "/v2/stats", "/v2/stats?node=n2", "/token/", "/a/token/", "/v2/channels/a/messages/" + n1.published("a", "1")}
 	n2.spoils = func(_ string, text []byte) []byte { f.Add(text); return text }
 	for _, path := range paths {
 		n1.do("GET", path, "")

@@ -72,7 +72,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	}
 }
 
-// broken sends a request whose body cannot be read.
+// broken sends a request with a body that cannot be read.
 func (r *rig) broken(method, path string, err error) string {
 	req := httptest.NewRequest(method, path, http.NoBody)
 	req.Body = io.NopCloser(iotest.ErrReader(err))

@@ -38,7 +38,7 @@ func TestRevocations(t *testing.T) {
 	noRevocation := strings.TrimSuffix(failure(404, "not_found", "There is no such revocation.", ""), "\n")
 	for _, s := range []struct {
 		sample
-		in string // the users whose sessions remain
+		in string // the users with remaining sessions
 	}{
 		{sample{"GET", "/v2/revocations", "", told(200, `{"revocations":0}`)}, "ann1 ann2 bob classic"},
 		{sample{"POST", "/v2/revocations", `{"token":"` + ann1 + `"}`, revoked("1")}, "ann2 bob classic"},

@@ -22,7 +22,7 @@ type route struct {
 	serve   handler
 	answers *answers // counts the answers by status
 
-	onChannel bool   // the name in the path is a channel's
+	onChannel bool   // the first name in the path is a channel's
 	fixed     string // the name if it is not taken from the path
 }
 
@@ -81,6 +81,7 @@ func (s *service) routes() *routes {
 	t.add("GET /v2/channels", 200, views, s.v2(s.listChannels, "order", "prefix", "after", "limit"))
 	t.add("GET /v2/channels/{channel}", 200, views, s.v2(s.channelInfo))
 	t.add("GET /v2/channels/{channel}/messages", 200, sees.or(access.VerbHistory), s.v2(s.history, historyParameters...))
+	t.add("GET /v2/channels/{channel}/messages/{position}", 200, views, s.v2(s.traceMessage))
 	t.add("GET /v2/channels/{channel}/presence", 200, views.or(access.VerbPresence), s.v2(s.presence))
 	t.add("GET /v2/sessions", 200, views, s.v2(s.listSessions, "order", "user", "token", "after", "limit"))
 	t.add("GET /v2/sessions/{session}", 200, views, s.v2(s.sessionInfo))
@@ -126,22 +127,24 @@ func (t *routes) add(pattern string, ok int, n need, h handler) {
 	t.list = append(t.list, r)
 }
 
-// find returns the methods of a percent-encoded path and the name in the path. It returns nil if
+// find returns the methods of a percent-encoded path and the names in the path. It returns nil if
 // there is no such path.
-func (t *routes) find(path string) (m methods, name string) {
+func (t *routes) find(path string) (m methods, in names) {
 	rest, ok := strings.CutPrefix(path, "/")
 	if !ok {
-		return nil, "" // the * of OPTIONS
+		return nil, names{} // the * of OPTIONS
 	}
-	found, segment := t.tree.find(rest)
+	found, in := t.tree.find(rest)
 	if found == nil {
-		return nil, ""
+		return nil, names{}
 	}
-	name, _ = url.PathUnescape(segment) // net/http has checked the encoding
-	if found == t.broadcast && name == "token" {
+	for i, segment := range in {
+		in[i], _ = url.PathUnescape(segment) // net/http has checked the encoding
+	}
+	if found == t.broadcast && in[0] == "token" {
 		found = t.both // the path of two patterns
 	}
-	return found.methods, name
+	return found.methods, in
 }
 
 // named returns the route with a fixed name instead of one from the path.

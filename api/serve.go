@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,7 +17,7 @@ func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
 	if path == "" { // an absolute target without a path (RFC 9112, section 3.2.1)
 		path = "/"
 	}
-	m, name := t.find(path)
+	m, in := t.find(path)
 	method := r.Method
 	if method == "HEAD" { // net/http omits the body
 		method = "GET"
@@ -30,7 +31,7 @@ func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
 	rec.ResponseWriter, rec.status, rec.hub, rec.request = w, http.StatusOK, s.hub, r
 	switch {
 	case found != nil:
-		s.serveRoute(found, rec, r, name)
+		s.serveRoute(found, rec, r, in)
 	case m != nil:
 		s.refuseMethod(rec, r, m.allow())
 	default:
@@ -43,11 +44,8 @@ func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
 }
 
 // serveRoute handles a request for a known route, if the caller is authorized.
-func (s *service) serveRoute(found *route, rec *recorder, r *http.Request, name string) {
-	if found.fixed != "" {
-		name = found.fixed
-	}
-	rec.call = call{route: found, name: name}
+func (s *service) serveRoute(found *route, rec *recorder, r *http.Request, in names) {
+	rec.call = call{route: found, name: cmp.Or(found.fixed, in[0]), position: in[1]}
 	if err := s.authorize(r, &rec.call); err != nil {
 		s.deny(rec, r, &rec.call, err)
 		return

@@ -77,7 +77,7 @@ func TestServerAnswers(t *testing.T) {
 	}
 }
 
-// pipes is a listener with in-memory connections, whose deadlines use the clock of a synctest
+// pipes is a listener with in-memory connections. Their deadlines use the clock of a synctest
 // bubble.
 type pipes chan net.Conn
 

@@ -91,7 +91,7 @@ boreas_storage_failed 1
 	}
 }
 
-// unreadable is an engine whose Read fails.
+// unreadable is an engine that fails to read.
 type unreadable struct {
 	*memory.Engine
 	err error

@@ -145,7 +145,7 @@ func TestTailParameters(t *testing.T) {
 	}
 }
 
-// Who has published is told: a key, or the user of a token, over HTTP and over a connection.
+// The event of a message has its publisher: a key, or the user of a token, over HTTP and over a connection.
 func TestTailTellsThePublisher(t *testing.T) {
 	r := toldRig(t, boreas.Options{Rules: new(boreas.Rules).Add(boreastest.Pattern("**"), boreas.Rule{ClientPublish: true})})
 	s := r.subscribe(t, "ann", "a")

@@ -57,7 +57,7 @@ func TestCreateToken(t *testing.T) {
 	}
 }
 
-// broken returns an authority whose file is closed.
+// broken returns an authority with a closed file.
 func broken(t *testing.T) *auth.Authority {
 	t.Helper()
 	a, err := auth.Open(auth.Options{DataDir: t.TempDir()})

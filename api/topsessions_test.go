@@ -13,7 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine"
 )
 
-// blocked opens a session whose connection accepts no byte.
+// blocked opens a session. Its connection accepts no byte until the end of the test.
 func (r *rig) blocked(t *testing.T, channel string) *boreas.Session {
 	t.Helper()
 	s, c, err := boreastest.Open(r.hub)
@@ -21,6 +21,7 @@ func (r *rig) blocked(t *testing.T, channel string) *boreas.Session {
 		t.Fatal(err)
 	}
 	c.Bound(0)
+	t.Cleanup(c.Unbound) // before the hub shuts down, so that it need not wait
 	if err := s.Authenticate(boreastest.Grant("B", "B")); err != nil {
 		t.Fatal(err)
 	}

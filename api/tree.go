@@ -3,8 +3,9 @@ package api
 import "strings"
 
 // node is the end of a path's first segments. The tree of nodes contains the patterns of all
-// routes. A pattern has at most one wildcard, such as {channel}, which matches any segment, also
-// an empty one.
+// routes. A pattern has at most two wildcards, such as {channel}. The first one matches any segment,
+// also an empty one, because a client that leaves out a name must learn that. The second one matches
+// any other segment, so that a path with a slash too many is unknown.
 type node struct {
 	literals []edge // in the order of the table, so the most frequent paths should be its first
 	wildcard *node
@@ -42,33 +43,40 @@ func (n *node) child(segment string) *node {
 	return n.literals[len(n.literals)-1].to
 }
 
-// find returns the node where the rest of a percent-encoded path ends, and the segment that the
-// wildcard matches. Literals have precedence over the wildcard. It returns nil if there is no such
-// path.
-func (n *node) find(rest string) (found *node, name string) {
+// names are the segments of a path that the wildcards match, in order. Those of missing wildcards are
+// "".
+type names [2]string
+
+// find returns the node where the rest of a percent-encoded path ends, and the names in the path.
+// Literals have precedence over wildcards. It returns nil if there is no such path.
+func (n *node) find(rest string) (found *node, in names) { return n.findBelow(rest, 0) }
+
+// findBelow is find after a number of wildcards.
+func (n *node) findBelow(rest string, wildcards int) (found *node, in names) {
 	for i := range n.literals {
 		to := n.literals[i].to
 		after, ok := strings.CutPrefix(rest, n.literals[i].segment)
 		switch {
 		case !ok:
 		case after == "" && to.methods != nil:
-			return to, ""
+			return to, names{}
 		case after != "" && after[0] == '/':
-			if found, name = to.find(after[1:]); found != nil {
-				return found, name
+			if found, in = to.findBelow(after[1:], wildcards); found != nil {
+				return found, in
 			}
 		}
 	}
-	if n.wildcard == nil {
-		return nil, ""
-	}
 	segment, after, more := strings.Cut(rest, "/")
+	if n.wildcard == nil || segment == "" && wildcards > 0 {
+		return nil, names{}
+	}
 	found = n.wildcard
 	if more {
-		found, _ = found.find(after)
+		found, in = found.findBelow(after, wildcards+1)
 	}
 	if found == nil || found.methods == nil {
-		return nil, ""
+		return nil, names{}
 	}
-	return found, segment
+	in[wildcards] = segment
+	return found, in
 }

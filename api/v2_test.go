@@ -117,7 +117,7 @@ func TestV2ChannelsAndStats(t *testing.T) {
 	}
 }
 
-// deaf is a memory engine whose reads fail.
+// deaf is a memory engine that fails to read.
 type deaf struct {
 	*memory.Engine
 	err error
@@ -137,7 +137,7 @@ func TestV2ReadsReportTheEnginesError(t *testing.T) {
 		t.Cleanup(func() { memory.Close() })
 		r := newRig(t, boreas.Options{Engine: deaf{memory, err}}, api.Options{})
 		r.do("POST", "/v2/channels/a/messages", "1")
-		for _, path := range []string{"/v2/channels", "/v2/channels/a", "/v2/channels/a/messages"} {
+		for _, path := range []string{"/v2/channels", "/v2/channels/a", "/v2/channels/a/messages", "/v2/channels/a/messages/1-1"} {
 			if diff := cmp.Diff(want, r.do("GET", path, "")); diff != "" {
 				t.Errorf("%s, %v (-want +got):\n%s", path, err, diff)
 			}

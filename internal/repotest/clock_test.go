@@ -36,6 +36,7 @@ var wallTime = map[string]string{
 	"auth/clusterstore/stream.go":    "the first sequence of a stream, above those of earlier streams",
 	"internal/authtest/conflicts.go": "expiries, which are shown and stored",
 
+	"api/trace.go":                "when a message was published: shown",
 	"internal/protocol2/page.go":  "when a message was published: shown",
 	"boreastest/shared.go":        "when a publication was made: shown",
 	"internal/load/subscriber.go": "a deadline that has passed",
