@@ -284,6 +284,13 @@ func (e *irregular) Read(ctx context.Context, channel string, since engine.Posit
 	return h, err
 }
 
+// Purge implements [engine.Purger].
+func (e *irregular) Purge(ctx context.Context, channel string) (engine.Position, error) {
+	at, err := e.Engine.(engine.Purger).Purge(ctx, channel)
+	e.widen(&at)
+	return at, err
+}
+
 func TestOffsetsWithGaps(t *testing.T) {
 	t.Run("engine", func(t *testing.T) {
 		boreastest.TestEngine(t, func(*testing.T) engine.Engine {

@@ -115,6 +115,12 @@ func (e *sparse) ListChannels(ctx context.Context, prefix, after string, limit i
 	return e.Engine.(engine.Lister).ListChannels(ctx, prefix, after, limit)
 }
 
+// Purge implements [engine.Purger].
+func (e *sparse) Purge(ctx context.Context, channel string) (engine.Position, error) {
+	at, err := e.Engine.(engine.Purger).Purge(ctx, channel)
+	return wide(at), err
+}
+
 // CountAfter implements [engine.Counter].
 func (e *sparse) CountAfter(channel string, since engine.Position) int {
 	since.Offset /= sparseStep

@@ -17,7 +17,20 @@ type alternating struct {
 
 func newAlternating(n *nodes) engine.Engine {
 	a := &alternating{nodes: n.both()}
-	if _, ok := n.a.(engine.Batcher); ok {
+	_, purges := n.a.(engine.Purger)
+	_, batches := n.a.(engine.Batcher)
+	switch {
+	case purges && batches:
+		return &struct {
+			*alternatingBatcher
+			alternatingPurger
+		}{&alternatingBatcher{a}, alternatingPurger{a}}
+	case purges:
+		return &struct {
+			*alternating
+			alternatingPurger
+		}{a, alternatingPurger{a}}
+	case batches:
 		return &alternatingBatcher{a}
 	}
 	return a
@@ -64,6 +77,17 @@ func (a *alternating) Close() error {
 		errs = append(errs, e.Close())
 	}
 	return errors.Join(errs...)
+}
+
+type alternatingPurger struct{ a *alternating }
+
+// Purge implements [engine.Purger].
+func (p alternatingPurger) Purge(ctx context.Context, channel string) (engine.Position, error) {
+	at, err := p.a.turn(&p.a.published).(engine.Purger).Purge(ctx, channel)
+	if err != nil {
+		return at, err
+	}
+	return at, p.a.settle(ctx, channel, engine.Ack{Position: at})
 }
 
 type alternatingBatcher struct{ *alternating }

@@ -53,6 +53,8 @@ var engineRules = []rule{
 	{"ChannelsAreApart", channelsAreApart},
 	{"ConcurrentPublish", concurrentPublish},
 	{"FollowWhilePublishing", followWhilePublishing},
+	{"Purge", purged},
+	{"PurgeWhilePublishing", purgedWhilePublishing},
 	{"Close", closeEngine},
 }
 

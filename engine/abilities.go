@@ -85,6 +85,18 @@ type Published struct {
 	Count   uint64
 }
 
+// A Purger drops the publications of a channel when somebody asks for it.
+type Purger interface {
+	// Purge drops all publications of a channel, and returns the position up to which they are gone.
+	// Later publications come after it. A reader at that position has missed nothing. A Read from an
+	// earlier one returns [ErrPurged] as long as the engine knows that they were purged, and
+	// [ErrExpired] later. Followers learn nothing, and keys stay remembered.
+	//
+	// When Purge returns without an error, the purge lasts as a publication does: the publications do
+	// not come back. When it fails, they may or may not be gone. It may be repeated.
+	Purge(ctx context.Context, channel string) (Position, error)
+}
+
 // A Stater has statistics about the data that it keeps and has dropped.
 type Stater interface {
 	// Stats returns the statistics. It returns quickly.
@@ -101,12 +113,13 @@ type Stats struct {
 	Bytes        int64 // size of the kept data, including an estimate of the overhead
 
 	// Evicted counts the dropped publications. Each has one cause, so Evicted is the sum of the
-	// four counters below.
+	// five counters below.
 	Evicted       uint64
 	EvictedAge    uint64 // older than the channel's maximum age
 	EvictedBounds uint64 // over the channel's maximum number of messages or bytes
 	EvictedMemory uint64 // the oldest of all channels, because all together used too much memory
 	EvictedDisk   uint64 // the oldest of all channels, because all together used too much of the disk
+	EvictedPurge  uint64 // see [Purger]
 
 	// Store describes the files of an engine that has some; otherwise it is nil.
 	Store *StoreStats

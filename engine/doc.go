@@ -3,7 +3,7 @@
 // An [Engine] keeps a log of publications for each channel, and delivers new publications to the
 // hub of this process. Package memory below it is the engine that keeps everything in memory. An
 // engine may have optional abilities, which the hub finds by type assertion: [Batcher],
-// [Immediate], [Peeker], [Punctual], [Readier], [Lister] and [Stater].
+// [Immediate], [Peeker], [Punctual], [Readier], [Lister], [Counter], [Purger] and [Stater].
 //
 // The comment of [Engine] has the rules of the contract. Test a new engine with
 // [github.com/boreas-pubsub/boreas/boreastest.TestEngine], one with a disk also with

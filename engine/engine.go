@@ -109,12 +109,24 @@ var (
 	// ErrExpired means that publications after the requested position are no longer kept.
 	ErrExpired = errors.New("boreas: position has expired: publications after it are no longer kept")
 
+	// ErrPurged is an [ErrExpired], also for [errors.Is]: the publications after the requested position
+	// were purged, and perhaps later ones have expired. See [Purger].
+	ErrPurged error = purgedError{}
+
 	// ErrUnknownEpoch means that the position belongs to another epoch of the log.
 	ErrUnknownEpoch = errors.New("boreas: position belongs to an earlier log of the channel")
 
 	// ErrAhead means that the position, or [Limit.Before], is after the newest publication.
 	ErrAhead = errors.New("boreas: position is ahead of the channel's log")
 )
+
+type purgedError struct{}
+
+func (purgedError) Error() string {
+	return "boreas: messages after the position were purged: they are no longer kept"
+}
+
+func (purgedError) Unwrap() error { return ErrExpired }
 
 // Errors of [Engine.Publish].
 var (

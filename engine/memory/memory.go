@@ -54,6 +54,7 @@ var (
 	_ engine.Immediate = (*Engine)(nil)
 	_ engine.Lister    = (*Engine)(nil)
 	_ engine.Counter   = (*Engine)(nil)
+	_ engine.Purger    = (*Engine)(nil)
 	_ engine.Stater    = (*Engine)(nil)
 )
 
@@ -106,6 +107,12 @@ func (e *Engine) Published(channel string) uint64 { return e.table.Published(cha
 // MostPublished implements [engine.Counter].
 func (e *Engine) MostPublished(prefix string, limit int) []engine.Published {
 	return e.table.MostPublished(prefix, limit)
+}
+
+// Purge implements [engine.Purger]. The engine knows that publications were purged until it forgets the
+// channel: about an hour after the channel was last used.
+func (e *Engine) Purge(_ context.Context, channel string) (engine.Position, error) {
+	return e.table.Purge(channel)
 }
 
 // Stats returns the engine's statistics.

@@ -24,6 +24,8 @@ type modelLog struct {
 	limits      engine.Retention
 	entries     []modelEntry
 	floor, head uint64
+	purged      uint64
+	forgettable bool // the engine may have forgotten the purge
 	touched     time.Time
 	keys        map[string]modelEntry
 	ever        []uint64 // every offset that a reader may have as its position
@@ -97,7 +99,10 @@ func (d *model) agree() {
 			if h.Head.Offset < l.head || h.Floor != h.Head || len(l.entries) > 0 || d.o.Memory == 0 && time.Since(l.touched) < time.Hour {
 				d.Fatalf("%s: head %v, want %d; %d kept", name, h.Head, l.head, len(l.entries))
 			}
-			l.head, l.floor = h.Head.Offset, h.Head.Offset
+			l.head, l.floor, l.purged = h.Head.Offset, h.Head.Offset, 0
+		}
+		if len(l.entries) == 0 && (d.o.Memory > 0 || time.Since(l.touched) >= time.Hour) {
+			l.forgettable = true
 		}
 		for len(l.entries) > 0 && l.entries[0].Offset <= h.Floor.Offset {
 			if d.o.Memory == 0 {
@@ -120,7 +125,7 @@ func (d *model) agree() {
 		}
 	}
 	s := d.m.Stats()
-	if s.Evicted != d.dropped || s.Publications != kept || s.Evicted != s.EvictedAge+s.EvictedBounds+s.EvictedMemory {
+	if s.Evicted != d.dropped || s.Publications != kept || s.Evicted != s.EvictedAge+s.EvictedBounds+s.EvictedMemory+s.EvictedPurge {
 		d.Fatalf("%d dropped and %d kept, but %+v", d.dropped, kept, s)
 	}
 	if d.o.Memory > 0 && s.Bytes > d.o.Memory && kept > 0 {
@@ -169,7 +174,7 @@ func (d *model) publish(name string, l *modelLog, key string) {
 		if len(l.entries) > 0 || l.following {
 			d.Fatalf("%d after %d", ack.Position.Offset, l.head)
 		}
-		l.floor = ack.Position.Offset - 1
+		l.floor, l.purged = ack.Position.Offset-1, 0
 	}
 	l.clients = l.clients || publisher != ""
 	e.Offset, l.head, l.touched = ack.Position.Offset, ack.Position.Offset, time.Now()
@@ -181,6 +186,18 @@ func (d *model) publish(name string, l *modelLog, key string) {
 		l.followed = append(l.followed, e.Offset)
 	}
 	d.dropped += l.trim()
+}
+
+func (d *model) purge(name string, l *modelLog) {
+	d.agree()
+	at, err := d.m.Purge(context.Background(), name)
+	if want := (engine.Position{Epoch: d.epoch, Offset: l.head}); err != nil || at != want {
+		d.Fatalf("purge %s: %v, %v; want %v", name, at, err, want)
+	}
+	if n := len(l.entries); n > 0 {
+		l.floor, l.purged, l.forgettable, l.entries = l.head, l.head, false, nil
+		d.dropped += uint64(n)
+	}
 }
 
 func (d *model) read(name string, l *modelLog) {
@@ -209,6 +226,8 @@ func (d *model) read(name string, l *modelLog) {
 		wantErr = engine.ErrUnknownEpoch
 	case since.Offset > l.head, limit.Before > l.head && limit.Before != math.MaxUint64:
 		wantErr = engine.ErrAhead
+	case !since.IsZero() && since.Offset < l.floor && since.Offset < l.purged:
+		wantErr = engine.ErrPurged
 	case !since.IsZero() && since.Offset < l.floor:
 		wantErr = engine.ErrExpired
 	default:
@@ -227,6 +246,9 @@ func (d *model) read(name string, l *modelLog) {
 		}
 	}
 	h, err := d.m.Read(context.Background(), name, since, limit)
+	if err == engine.ErrExpired && wantErr == engine.ErrPurged && l.forgettable {
+		wantErr = err
+	}
 	if err != wantErr {
 		d.Fatalf("read %s since %v: %v, want %v", name, since, err, wantErr)
 	}
@@ -279,7 +301,7 @@ func TestMemoryAgainstAModel(t *testing.T) {
 			for range rapid.IntRange(1, 60).Draw(rt, "steps") {
 				name := rapid.SampledFrom(names).Draw(rt, "channel")
 				l := d.logs[name]
-				switch rapid.SampledFrom([]string{"publish", "publish", "publish", "key", "key", "wait", "read", "read", "follow", "long", "clock"}).Draw(rt, "action") {
+				switch rapid.SampledFrom([]string{"publish", "publish", "publish", "key", "key", "wait", "read", "read", "purge", "follow", "long", "clock"}).Draw(rt, "action") {
 				case "publish":
 					d.publish(name, l, "")
 				case "key":
@@ -292,6 +314,8 @@ func TestMemoryAgainstAModel(t *testing.T) {
 					}
 				case "clock": // the clock is set, which must change nothing
 					clock.Step(time.Duration(rapid.SampledFrom([]int{-3600, -5, 0, 5, 3600}).Draw(rt, "set by")) * time.Second)
+				case "purge":
+					d.purge(name, l)
 				case "read":
 					d.read(name, l)
 				case "follow":

@@ -24,7 +24,8 @@ type Log struct {
 	bytes     int64      // of the data of the kept publications
 	cost      int64      // what the kept publications add to Table.used
 	floor     uint64     // see engine.History
-	expired   uint64     // the last offset that was dropped because of the log's limits
+	expired   uint64     // the last offset that was dropped because of the log's limits, or purged
+	purged    uint64     // the last offset that was purged, 0 if none was
 	head      uint64
 	next      uint64     // the last offset that was given away, or may have been by an earlier process
 	reserved  int        // messages that are being written
@@ -193,7 +194,7 @@ func (l *Log) drop(t *Table, n int, cause EvictedCause) {
 		l.floor = l.store.Drop(n)
 		l.addCost(t, -int64(n)*StoredOverhead)
 	}
-	if cause == EvictedAge || cause == EvictedBounds {
+	if cause == EvictedAge || cause == EvictedBounds || cause == EvictedPurge {
 		l.expired = l.floor
 	}
 	t.kept.Add(-int64(n))

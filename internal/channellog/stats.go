@@ -11,6 +11,7 @@ const (
 	EvictedBounds                     // over the channel's number of messages or bytes
 	EvictedMemory                     // over the table's ceiling
 	EvictedDisk                       // over the store's ceiling
+	EvictedPurge                      // see engine.Purger
 	evictedCauses
 )
 
@@ -20,8 +21,9 @@ func (t *Table) Stats() engine.Stats {
 		Channels: t.logs.Load(), Followed: t.followed.Load(), Publications: t.kept.Load(), Keys: t.keys.Load(), Bytes: t.used.Load(),
 		EvictedAge: t.evicted[EvictedAge].Load(), EvictedBounds: t.evicted[EvictedBounds].Load(),
 		EvictedMemory: t.evicted[EvictedMemory].Load(), EvictedDisk: t.evicted[EvictedDisk].Load(),
+		EvictedPurge: t.evicted[EvictedPurge].Load(),
 	}
-	s.Evicted = s.EvictedAge + s.EvictedBounds + s.EvictedMemory + s.EvictedDisk
+	s.Evicted = s.EvictedAge + s.EvictedBounds + s.EvictedMemory + s.EvictedDisk + s.EvictedPurge
 	return s
 }
 

@@ -313,7 +313,7 @@ func (t *Table) Read(channel string, since engine.Position, limit engine.Limit) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.Expire(t)
-	h, err := Bounds(t.epoch, l.floor, l.head, since, limit)
+	h, err := l.Bounds(t.epoch, since, limit)
 	if err != nil || limit.Messages == 0 {
 		return h, err
 	}

@@ -21,6 +21,16 @@ func Bounds(epoch, floor, head uint64, since engine.Position, limit engine.Limit
 	return h, nil
 }
 
+// Bounds returns a history of the log without publications, and the error of the position since or of
+// the limit. The log is locked.
+func (l *Log) Bounds(epoch uint64, since engine.Position, limit engine.Limit) (engine.History, error) {
+	h, err := Bounds(epoch, l.floor, l.head, since, limit)
+	if err == engine.ErrExpired && since.Offset < l.purged {
+		err = engine.ErrPurged
+	}
+	return h, err
+}
+
 // Ahead reports whether the limit has an offset that is after the head.
 func Ahead(limit engine.Limit, head uint64) bool {
 	return limit.Before > head && limit.Before != math.MaxUint64
