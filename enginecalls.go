@@ -148,6 +148,24 @@ func (h *Hub) callFollow(channel string, to engine.Follower) (engine.Position, f
 	}, nil
 }
 
+// callPurge calls the engine's Purge, if it has one.
+func (h *Hub) callPurge(ctx context.Context, channel string) (engine.Position, error) {
+	e, ok := h.engine.(engine.Purger)
+	if !ok {
+		return engine.Position{}, ErrNoPurge
+	}
+	if !h.calls.enter() {
+		return engine.Position{}, engine.ErrClosed
+	}
+	defer h.calls.leave()
+	ctx, cancel := h.untilClosed(ctx)
+	defer cancel()
+	if h.instant {
+		return e.Purge(ctx, channel)
+	}
+	return bounded(ctx, h, forBackend, func(ctx context.Context) (engine.Position, error) { return e.Purge(ctx, channel) }, nil)
+}
+
 // engineStats returns the engine's statistics, or zeros if it has none.
 func (h *Hub) engineStats() engine.Stats {
 	e, ok := h.engine.(engine.Stater)

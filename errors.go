@@ -56,6 +56,9 @@ var (
 	// may or may not have been published.
 	ErrEngineTimeout = errors.New("boreas: the engine did not answer in time")
 
+	// ErrNoPurge means that the engine is not an [engine.Purger].
+	ErrNoPurge = errors.New("boreas: this engine cannot purge channels")
+
 	// ErrNoSession means that no live session has this ID.
 	ErrNoSession = errors.New("boreas: no such session")
 

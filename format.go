@@ -68,5 +68,6 @@ const (
 	GapUnknownEpoch GapReason = "unknown_epoch" // the epoch of From is not the log's
 	GapAhead        GapReason = "ahead"         // From is after the newest publication
 	GapSlow         GapReason = "slow"          // the log has moved past the position of a slow session
+	GapPurged       GapReason = "purged"        // the publications were purged; see [Hub.Purge]
 	GapConflated    GapReason = "conflated"     // a slow session skips to the newest publication
 )

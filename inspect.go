@@ -57,6 +57,18 @@ func (h *Hub) history(ctx context.Context, c caller, channel string, since engin
 	return h.read(ctx, c, channel, since, limit)
 }
 
+// Purge drops all messages that the engine keeps of a channel, and returns the position up to which
+// they are gone; see [engine.Purger]. Sessions on the channel learn nothing. One that is behind may
+// still receive messages that the hub has in memory for it, and gets a gap with the reason [GapPurged]
+// for all others. Errors: [access.ErrChannelName], [ErrNoPurge], [ErrEngineBusy], [ErrEngineTimeout],
+// and those of the engine's Purge.
+func (h *Hub) Purge(ctx context.Context, channel string) (engine.Position, error) {
+	if err := access.ValidChannel(channel); err != nil {
+		return engine.Position{}, err
+	}
+	return h.callPurge(ctx, channel)
+}
+
 // History is like [Hub.History], if the session's grant allows it. Further errors: those of
 // [access.Grant.May].
 func (s *Session) History(ctx context.Context, channel string, since engine.Position, limit engine.Limit) (engine.History, error) {

@@ -315,6 +315,8 @@ func (s *Session) mayPrepare(j *Join) error {
 // gapReason returns the reason of the gap that an error of the engine's Read stands for, if any.
 func gapReason(err error) (reason GapReason, lost bool) {
 	switch {
+	case errors.Is(err, engine.ErrPurged):
+		return GapPurged, true
 	case errors.Is(err, engine.ErrExpired):
 		return GapExpired, true
 	case errors.Is(err, engine.ErrUnknownEpoch):

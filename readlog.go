@@ -62,6 +62,8 @@ func (c *catchUp) read(s *Session) (outcome, error) {
 		l := sub.life.Load()
 		h, err := s.readLog(sub, engine.Limit{Messages: catchUpLimit, Bytes: maxWrite})
 		switch {
+		case errors.Is(err, engine.ErrPurged) && s.notices() != nil:
+			s.skip(sub, GapPurged, h.Floor) // not the session's fault
 		case errors.Is(err, engine.ErrExpired) && s.notices() != nil:
 			s.skip(sub, GapSlow, h.Floor)
 			fell = true

@@ -69,7 +69,7 @@ type PublishesRefused struct {
 }
 
 // Gaps counts gaps by their reason.
-type Gaps struct{ Expired, UnknownEpoch, Ahead, Slow, Conflated uint64 }
+type Gaps struct{ Expired, UnknownEpoch, Ahead, Purged, Slow, Conflated uint64 }
 
 // Ended counts ended sessions by reason.
 type Ended struct {
@@ -127,7 +127,7 @@ func (h *Hub) Stats() Stats {
 	}
 	s.Held = h.ledger.stats()
 	s.ChannelBytes = h.room.used.Load()
-	s.Gaps = Gaps{c.gaps[0].Load(), c.gaps[1].Load(), c.gaps[2].Load(), c.gaps[3].Load(), c.gaps[4].Load()}
+	s.Gaps = Gaps{c.gaps[0].Load(), c.gaps[1].Load(), c.gaps[2].Load(), c.gaps[3].Load(), c.gaps[4].Load(), c.gaps[5].Load()}
 	for i := range s.Batches {
 		s.Batches[i] = c.batches[i].Load()
 	}
@@ -173,7 +173,7 @@ const (
 	endedKinds
 )
 
-var gapReasons = [...]GapReason{GapExpired, GapUnknownEpoch, GapAhead, GapSlow, GapConflated}
+var gapReasons = [...]GapReason{GapExpired, GapUnknownEpoch, GapAhead, GapPurged, GapSlow, GapConflated}
 
 func (c *hubStats) gap(reason GapReason) { c.gaps[slices.Index(gapReasons[:], reason)].Add(1) }
 

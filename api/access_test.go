@@ -56,6 +56,7 @@ var targets = []target{
 	{"GET /v2/channels/{channel}", auth.KeySessions, ""},
 	{"GET /v2/channels/{channel}/messages", auth.KeySessions, ""},
 	{"GET /v2/channels/{channel}/messages/{position}", auth.KeySessions, ""},
+	{"DELETE /v2/channels/{channel}/messages", auth.KeyAdmin, ""},
 	{"GET /v2/channels/{channel}/presence", auth.KeySessions, ""},
 	{"GET /v2/sessions", auth.KeySessions, ""},
 	{"GET /v2/sessions/{session}", auth.KeySessions, ""},
@@ -314,6 +315,7 @@ func TestAuthorizationOfEveryRoute(t *testing.T) {
 401  200   200  403   200  200  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/channels/{channel}
 401  200   200  403   403  200  403       401     401     401     200   403    200  200     401       401      401      401   GET /v2/channels/{channel}/messages
 401  200   200  403   200  200  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/channels/{channel}/messages/{position}
+401  200   200  403   403  200  403       401     401     401     403   403    403  403     401       401      401      401   DELETE /v2/channels/{channel}/messages
 401  200   200  403   200  200  403       401     401     401     200   403    200  200     401       401      401      401   GET /v2/channels/{channel}/presence
 401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/sessions
 401  200   200  403   200  403  403       401     401     401     403   403    403  403     401       401      401      401   GET /v2/sessions/{session}

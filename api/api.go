@@ -15,6 +15,7 @@
 //
 //	POST   /v2/channels/{channel}/messages   publishes the body
 //	GET    /v2/channels/{channel}/messages   returns history
+//	DELETE /v2/channels/{channel}/messages   purges the history
 //	POST   /v2/messages                      publishes many messages
 //	GET    /v2/channels                      lists the channels
 //	GET    /v2/channels/{channel}            describes a channel

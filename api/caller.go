@@ -267,7 +267,7 @@ func withinChannels(c *call) error {
 	switch {
 	case len(c.key.Channels) == 0 || need.key == auth.KeyStats || need.anyKey:
 		return nil
-	case need.key&(auth.KeyTokens|auth.KeyAdmin) != 0:
+	case need.key == auth.KeyTokens, need.key == auth.KeyAdmin && !c.route.onChannel:
 		return fault.NotPermitted.With("The key is limited to channels, so it cannot make, list or revoke tokens and keys.")
 	case !c.route.onChannel && !need.each:
 		return fault.NotPermitted.With("The key is limited to channels, and " + c.route.pattern + " is not about one channel.")

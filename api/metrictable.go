@@ -24,6 +24,7 @@ var metricTable = []metric{
 	{counter, "gaps_total", helpGaps, "reason=expired", func(s *snapshot) float64 { return float64(s.Gaps.Expired) }},
 	{counter, "gaps_total", helpGaps, "reason=unknown_epoch", func(s *snapshot) float64 { return float64(s.Gaps.UnknownEpoch) }},
 	{counter, "gaps_total", helpGaps, "reason=ahead", func(s *snapshot) float64 { return float64(s.Gaps.Ahead) }},
+	{counter, "gaps_total", helpGaps, "reason=purged", func(s *snapshot) float64 { return float64(s.Gaps.Purged) }},
 	{counter, "gaps_total", helpGaps, "reason=slow", func(s *snapshot) float64 { return float64(s.Gaps.Slow) }},
 	{counter, "gaps_total", helpGaps, "reason=conflated", func(s *snapshot) float64 { return float64(s.Gaps.Conflated) }},
 	{counter, "engine_failures_total", helpEngine, "reason=busy", func(s *snapshot) float64 { return float64(s.EngineBusy) }},
@@ -75,6 +76,7 @@ var metricTable = []metric{
 	{counter, "history_evicted_total", helpEvicted, "reason=bounds", func(s *snapshot) float64 { return float64(s.Engine.EvictedBounds) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=memory", func(s *snapshot) float64 { return float64(s.Engine.EvictedMemory) }},
 	{counter, "history_evicted_total", helpEvicted, "reason=disk", func(s *snapshot) float64 { return float64(s.Engine.EvictedDisk) }},
+	{counter, "history_evicted_total", helpEvicted, "reason=purge", func(s *snapshot) float64 { return float64(s.Engine.EvictedPurge) }},
 
 	// Authorization.
 	{gauge, "tokens", "Tokens that the server made or loaded from the token provider.", "", func(s *snapshot) float64 { return float64(s.tokens) }},
@@ -106,7 +108,7 @@ var metricTable = []metric{
 
 const (
 	helpSessions       = "Sessions by state: anonymous, authenticated, or closing (ended, but the connection is still open)."
-	helpEvicted        = "Messages dropped from history, by reason: age (history_age), bounds (history_messages or history_bytes), memory (history_memory) or disk (history_disk or disk_free)."
+	helpEvicted        = "Messages dropped from history, by reason: age (history_age), bounds (history_messages or history_bytes), memory (history_memory), disk (history_disk or disk_free) or purge (an operator purged the channel)."
 	helpPublishRefused = "Messages that the engine refused, by reason: storage_full, storage_failed, too_many_keys or cluster_unavailable."
 	helpHeld           = "Bytes held for clients, by kind: request (arrived in part), answer (not read yet), batch (copies that connections are writing), message (received in part)."
 	helpHeldRefused    = "Refusals because a share of peer_memory was used up, by the share: session, address, user or all."

@@ -82,6 +82,7 @@ func (s *service) routes() *routes {
 	t.add("GET /v2/channels/{channel}", 200, views, s.v2(s.channelInfo))
 	t.add("GET /v2/channels/{channel}/messages", 200, sees.or(access.VerbHistory), s.v2(s.history, historyParameters...))
 	t.add("GET /v2/channels/{channel}/messages/{position}", 200, views, s.v2(s.traceMessage))
+	t.add("DELETE /v2/channels/{channel}/messages", 200, rules, s.v2(s.purge))
 	t.add("GET /v2/channels/{channel}/presence", 200, views.or(access.VerbPresence), s.v2(s.presence))
 	t.add("GET /v2/sessions", 200, views, s.v2(s.listSessions, "order", "user", "token", "after", "limit"))
 	t.add("GET /v2/sessions/{session}", 200, views, s.v2(s.sessionInfo))

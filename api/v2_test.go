@@ -46,7 +46,7 @@ func TestV2PathsAndMethods(t *testing.T) {
 		{"GET", "/v2/sessions/a/b", notFound},
 		{"GET", "/v2/stats/", notFound},
 		{"POST", "/v2/channels", notAllowed("GET, HEAD")},
-		{"PUT", "/v2/channels/a/messages", notAllowed("GET, HEAD, POST")},
+		{"PUT", "/v2/channels/a/messages", notAllowed("DELETE, GET, HEAD, POST")},
 		{"GET", "/v2/messages", notAllowed("POST")},
 		{"PATCH", "/v2/sessions/s_1", notAllowed("DELETE, GET, HEAD")},
 		{"GET", "/v2/token/", jsonAnswer(200, `{"tokens": []}`)}, // a classic path, for the channel v2

@@ -28,6 +28,7 @@ const (
 	CodeStorageFull            = "storage_full"              // The server's disk is full. Nothing was published.
 	CodeStorageFailed          = "storage_failed"            // The server's disk has failed: it could not write the message, or could not read stored messages.
 	CodeClusterUnavailable     = "cluster_unavailable"       // The server cannot reach the store that the servers of the cluster share.
+	CodePurged                 = "purged"                    // Messages after the position were purged: an operator has dropped the channel's history.
 	CodeExpired                = "expired"                   // Messages after the position are no longer kept.
 	CodeUnknownEpoch           = "unknown_epoch"             // The position belongs to an earlier log of the channel, which has started again since then.
 	CodeAhead                  = "ahead"                     // The position is after the newest message, so the log has lost its end.
@@ -54,6 +55,7 @@ const (
 	CodeMethodNotAllowed       = "method_not_allowed"        // The path does not accept this method.
 	CodeInvalidKey             = "invalid_key"               // The API needs a key, and the request has no valid one.
 	CodeHostNotAllowed         = "host_not_allowed"          // The API is open only to this machine, and the request names another host: a web page may have sent it.
+	CodeNoPurge                = "no_purge"                  // The engine that stores the messages cannot purge channels. Nothing was purged.
 	CodeNoToken                = "no_token"                  // There is no token with this ID.
 	CodeNoKey                  = "no_key"                    // There is no key with this ID.
 	CodeTooManyStored          = "too_many_stored"           // The server has reached its limit of stored tokens, keys or revocations. Nothing was changed.

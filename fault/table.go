@@ -162,6 +162,12 @@ var (
 		Do:      "Continue from `oldest`: messages before it are missing. To keep more messages, see the history options.",
 		causes:  []error{engine.ErrExpired},
 	}
+	Purged = &Fault{
+		Code: "purged", Retry: Never, Status: http.StatusGone,
+		Summary: "Messages after the position were purged: an operator has dropped the channel's history.",
+		Do:      "Continue from `oldest`: messages before it are gone.",
+		causes:  []error{engine.ErrPurged},
+	}
 	UnknownEpoch = &Fault{
 		Code: "unknown_epoch", Retry: Never, Status: http.StatusGone,
 		Summary: "The position belongs to an earlier log of the channel, which has started again since then.",
@@ -315,6 +321,12 @@ var (
 		Summary: "The API is open only to this machine, and the request names another host: a web page may have sent it.",
 		Do:      "Use the host `localhost` or `127.0.0.1`, add the name to the server's option `api_hosts`, or make a key for the API.",
 	}
+	NoPurge = &Fault{
+		Code: "no_purge", Retry: Never, Status: http.StatusNotImplemented,
+		Summary: "The engine that stores the messages cannot purge channels. Nothing was purged.",
+		Do:      "The engines memory, disk and cluster can. The operator uses another engine, and waits until the messages expire.",
+		causes:  []error{boreas.ErrNoPurge},
+	}
 	NoToken = &Fault{
 		Code: "no_token", Retry: Never, Status: http.StatusNotFound,
 		Summary: "There is no token with this ID.",
@@ -378,8 +390,8 @@ var (
 var all = []*Fault{
 	Malformed, Unauthenticated, InvalidToken, TokenExpired, AuthUnavailable, NotPermitted, PresenceOff, ChannelName, BadPosition,
 	TooManyChannels, TooManyUserChannels, TooManyAddressChannels, TooManyJoinedChannels, TooManySubscribers, AlreadyJoined, TooLarge, KeyReused, BadKey, Busy, EngineTimeout, TooManyKeys, StorageFull, StorageFailed, ClusterUnavailable,
-	Expired, UnknownEpoch, Ahead,
+	Purged, Expired, UnknownEpoch, Ahead, // Purged first: its cause is also one of Expired
 	ShuttingDown, NodeIsolated, NoAnswer, Slow, Backlog, Overloaded, TooManyConnections, RateLimited, PeerMemory, HistoryUnavailable, RulesChanged, Internal,
 	TokenRevoked, AuthTimeout, Terminated, TooManyMalformed, ProtocolError, InvalidText, FrameTooBig,
-	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoToken, NoKey, TooManyStored, NotStored, NoMessage, NoSession, NodeSilent, Timeout, UnsupportedEncoding, OriginNotAllowed, UpgradeRequired,
+	NotFound, MethodNotAllowed, InvalidKey, HostNotAllowed, NoPurge, NoToken, NoKey, TooManyStored, NotStored, NoMessage, NoSession, NodeSilent, Timeout, UnsupportedEncoding, OriginNotAllowed, UpgradeRequired,
 }

@@ -107,7 +107,7 @@ export interface Item<M = unknown> {
 /** The messages after `from`, up to and including `to`, are not delivered. */
 export interface Gap {
   channel: string;
-  reason: "expired" | "unknown_epoch" | "ahead" | "slow" | "conflated" | (string & {});
+  reason: "expired" | "unknown_epoch" | "ahead" | "purged" | "slow" | "conflated" | (string & {});
   from: Position;
   to: Position;
   /** For a gap at a join: the oldest position after which every message is kept. */

@@ -46,6 +46,7 @@ export function time(text) {
 export function missed({reason}) {
   return {
     expired: "the connection was away for too long",
+    purged: "an operator has deleted them",
     unknown_epoch: "the server has begun anew",
     ahead: "the server has lost the newest",
     slow: "they came faster than this page took them",
