@@ -39,7 +39,7 @@ esac
 STORM_SESSIONS=15000 go test -count=1 -timeout=10m -run='^TestStorm$' -v ./internal/server
 CGO_ENABLED=1 REVOCATION_ROUNDS=20 go test -race -count=1 -timeout=10m -run='^(TestRevocation|TestRulesTakenMeanwhile)$' ./internal/systemtest/access
 
-TEST_EVERY_VIEW=1 go test -count=1 -timeout=10m -run='^TestPage$' ./scripts/realclients
+UI_LARGE=1 go test -count=1 -timeout=10m -run='^(TestPage|TestPageLarge)$' ./scripts/realclients
 
 KILL_TIME="${seconds}s" go test -count=1 -timeout=0 -run='^TestKill$' -v ./engine/disk
 CLUSTER_FAULTS=1 go test -count=1 -timeout=20m -run='^(TestLeaderFaults|TestMinority|TestNetwork|TestStartRate)$' -v ./engine/cluster

@@ -3,6 +3,7 @@
 package realclients
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -20,6 +21,15 @@ func TestRefusedInNode(t *testing.T) { node(t, ".", "refused.test.mjs") }
 
 // TestPage runs ui.test.mjs, which uses the operator's page with Chromium.
 func TestPage(t *testing.T) { node(t, ".", "ui.test.mjs") }
+
+// TestPageLarge runs uilarge.test.mjs, which takes minutes. UI_LARGE also makes TestPage use a longer
+// history.
+func TestPageLarge(t *testing.T) {
+	if os.Getenv("UI_LARGE") == "" {
+		t.Skip("UI_LARGE is not set")
+	}
+	node(t, ".", "uilarge.test.mjs")
+}
 
 // TestExamples runs examples.test.mjs, which visits the pages of the examples with
 // Chromium.

@@ -1,72 +1,12 @@
-// Tests the operator's page as a person uses it, in Chromium. Each test fails if the page reports an
-// error, if the browser reports a violation of its policy, or if axe finds something that people with a
-// screen reader, a keyboard or weak eyes could not use.
+// Tests the operator's page as a person uses it, in Chromium.
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
-import { WebSocket } from "ws";
-import { browse, proxy, until } from "./rig.mjs";
+import { test } from "node:test";
+import { proxy, until } from "./rig.mjs";
 import { ask, serve } from "./server.mjs";
+import { login, open, publishAll, see, subscribe, texts, unreachable } from "./uirig.mjs";
 
-const axe = await readFile(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
-
-let browser, close;
-before(async () => {
-  let ended;
-  browser = await browse({ after: (stop) => (ended = stop) });
-  close = ended;
-});
-after(() => close());
-
-/** Opens the page. The browser writes failed requests to its console; those that a test expects are no errors. */
-async function open(t, address, { hash = "", expected = /\b(400|401|403|404)\b/, ...options } = {}) {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  const errors = [];
-  page.on("pageerror", (error) => errors.push(String(error)));
-  page.on("console", (line) => {
-    const text = line.text();
-    if (["error", "warning"].includes(line.type()) && !(text.startsWith("Failed to load resource") && expected.test(text))) errors.push(`${text} ${line.location().url}`);
-  });
-  await page.addInitScript(axe);
-  await page.addInitScript(() => {
-    window.violations = [];
-    document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
-  });
-  page.requests = [];
-  page.on("request", (request) => page.requests.push(new URL(request.url()).pathname));
-  await page.goto(`http://${address}/ui${hash}`);
-  page.healthy = async () => {
-    assert.deepEqual(await page.evaluate("window.violations"), []);
-    assert.deepEqual(errors, []);
-  };
-  page.accessible = async () => {
-    const { violations } = await page.evaluate(() => window.axe.run());
-    const found = violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html + " " + n.failureSummary).join("\n  ")}`);
-    assert.deepEqual(found, []);
-  };
-  t.after(() => context.close());
-  return page;
-}
-
-const texts = (page, selector) => page.locator(selector).allTextContents();
-const see = (page, text) => page.getByText(text).first().waitFor({ timeout: 50_000 });
-const login = async (page, key) => {
-  await page.getByLabel("Key").fill(key);
-  await page.getByRole("button", { name: "Open" }).click();
-};
-
-/** A client of protocol 2 that has joined channels. */
-async function subscribe(t, server, token, ...channels) {
-  const socket = new WebSocket(`ws://${server.WebSocket}/v2?access_token=${token}`);
-  t.after(() => socket.terminate());
-  const [first] = await once(socket, "message");
-  const { hello } = JSON.parse(first);
-  socket.send(JSON.stringify({ id: 1, join: { channels: channels.map((channel) => ({ channel })) } }));
-  await once(socket, "message");
-  return { socket, session: hello.session, user: hello.user };
-}
+// `make soak` uses the larger sizes.
+const large = !!process.env.UI_LARGE;
 
 test("with each key the page shows what the key may see", async (t) => {
   const server = await serve(t);
@@ -127,9 +67,10 @@ test("a refusal appears with its reason, and a link shows the same to a colleagu
   await page.accessible();
   await page.getByRole("button", { name: "End this session" }).click();
   await page.getByRole("button", { name: "End this session" }).click();
+  await see(page, "Ended.");
   await until(async () => (await ask(server, "GET", "/v2/sessions")).json.sessions.length === 0);
   await colleague.healthy();
-  await page.context().close(); // the ended session is not found, as expected
+  await page.healthy();
 });
 
 test("a message appears where it was sent, and stays text whatever it contains", async (t) => {
@@ -179,51 +120,112 @@ test("a token is inspected, and revoked", async (t) => {
   await page.locator(".lists").getByRole("link", { name: token.id }).click();
   await page.getByRole("button", { name: "Revoke this token" }).click();
   await see(page, "This ends 1 session.");
-  await page.healthy();
   await page.getByRole("button", { name: "Revoke this token" }).click();
-  await until(async () => (await ask(server, "GET", "/v2/tokens")).json.tokens.length === 0);
+  await see(page, "Revoked. 1 session ended.");
+  assert.deepEqual((await ask(server, "GET", "/v2/tokens")).json.tokens, []);
+  await page.healthy();
 });
 
 test("the page comes back by itself after the server has restarted", async (t) => {
   const first = await serve(t);
   const way = await proxy(t, first, "API");
-  const page = await open(t, way.address);
-  await see(page, "No channel has subscribers or messages");
+  await ask(first, "POST", "/v2/channels/again/messages", "of the first server");
+  const lists = await open(t, way.address, { expected: unreachable });
+  const channel = await open(t, way.address, { hash: "#channel=again", expected: unreachable });
+  await lists.getByRole("link", { name: "again" }).first().waitFor();
+  const messages = () => texts(channel, ".messages td.payload");
+  await until(async () => (await messages()).join() === '"of the first server"');
   way.server = undefined;
   way.cut();
   await first.stop();
-  await see(page, "The server does not answer");
+  for (const page of [lists, channel]) await see(page, "The server does not answer");
   const second = await serve(t);
-  await ask(second, "POST", "/v2/channels/again/messages", 1);
+  await ask(second, "POST", "/v2/channels/another/messages", 1);
+  await ask(second, "POST", "/v2/channels/again/messages", "of the second server");
   way.server = second;
-  await page.getByRole("link", { name: "again" }).waitFor();
-  await until(async () => (await page.locator(".trouble").textContent()) === "");
-  assert.deepEqual(await page.evaluate("window.violations"), []);
-});
-
-// axe takes its time with each view: `make soak` runs this test.
-test("every view is accessible, in both schemes and on a phone", { skip: !process.env.TEST_EVERY_VIEW }, async (t) => {
-  const server = await serve(t, "--rules=chat.* presence client_publish");
-  const { json: token } = await ask(server, "POST", "/v2/tokens", { user: "ann", label: "phone" });
-  const { session } = await subscribe(t, server, token.token, "chat.1");
-  await ask(server, "POST", "/v2/channels/chat.1/messages", { hello: 1 });
-  const views = [
-    ["#channel=chat.1", "Publish a message"],
-    [`#list=sessions&session=${session}`, "End this session"],
-    ["#list=config", "Options in force"],
-    ["#pane=live", /happen/],
-    [`#list=tokens&token=${token.id}`, "Revoke this token"],
-    ["#list=tokens&inspect=token", "Inspect a token"],
-    ["#list=keys", /Keys/],
-    ["#user=ann", "1 session"],
-  ];
-  for (const [count, options] of [[8, { colorScheme: "light" }], [2, { colorScheme: "dark" }], [2, { colorScheme: "light", viewport: { width: 400, height: 800 } }]]) {
-    const page = await open(t, server.API, options);
-    for (const [hash, shown] of views.slice(0, count)) {
-      await page.evaluate((to) => (location.hash = to), hash);
-      await page.getByText(shown).filter({ visible: true }).first().waitFor({ timeout: 50_000 });
-      await page.accessible();
-    }
+  await lists.locator(".lists").getByRole("link", { name: "another" }).waitFor();
+  await until(async () => { // the live view has only what happens after it has reconnected
+    await ask(second, "POST", "/v2/channels/another/messages", 2);
+    return (await texts(lists, ".channel td.payload")).some((text) => text.startsWith("another"));
+  });
+  await until(async () => (await messages()).join() === '"of the second server"'); // the log of the first one is gone
+  await ask(second, "POST", "/v2/channels/again/messages", "live");
+  await until(async () => (await messages()).join() === '"of the second server","live"');
+  for (const page of [lists, channel]) {
+    await until(async () => (await page.locator(".trouble").textContent()) === "");
     await page.healthy();
   }
+});
+
+// In the page: scrolls a list to a place, and reports how far a row moves on the screen that is visible
+// before and after the page has loaded what belongs there.
+async function look(page, to, loaded, argument) {
+  await page.evaluate(
+    ([to]) => {
+      const box = document.querySelector(".messages .scroll");
+      if (to !== "here") box.scrollTop = to === "start" ? 10 : box.scrollHeight - box.clientHeight - 20;
+      const row = [...box.querySelectorAll("tr[data-position]")].find((r) => r.getBoundingClientRect().top > box.getBoundingClientRect().top + 100);
+      window.reader = { position: row.dataset.position, top: row.getBoundingClientRect().top, box };
+    },
+    [to],
+  );
+  await page.waitForFunction(loaded, argument, { timeout: 50_000, polling: "raf" });
+  return page.evaluate(() => {
+    const row = window.reader.box.querySelector(`tr[data-position="${window.reader.position}"]`);
+    return { moved: Math.abs(row.getBoundingClientRect().top - window.reader.top), rows: window.reader.box.querySelectorAll("tr[data-position]").length };
+  });
+}
+
+test("a reader scrolls back through a long history and forwards again, and no row moves under the eyes", async (t) => {
+  const server = await serve(t);
+  const all = await publishAll(server, "long", Array.from({ length: large ? 10_000 : 2_500 }, (_, i) => ({ number: i + 1 })));
+  const page = await open(t, server.API, { hash: "#channel=long" });
+  const shown = () => page.evaluate(() => [...document.querySelectorAll(".messages tr[data-position]")].map((r) => r.dataset.position));
+  await until(async () => (await shown()).at(-1) === all.at(-1));
+  let most = 0, moved = 0;
+  const note = (found) => ((most = Math.max(most, found.rows)), (moved = Math.max(moved, found.moved)));
+  for (let first = (await shown())[0]; first !== all[0]; ) {
+    note(await look(page, "start", (first) => document.querySelector(".messages tr[data-position]").dataset.position !== first, first));
+    [first] = await shown();
+  }
+  await see(page, "Earlier messages are not kept.");
+  assert.deepEqual(await shown(), all.slice(0, 1000));
+  // New messages, and a click on an old one, do not move it either.
+  const [next] = await publishAll(server, "long", ["new"]);
+  note(await look(page, "start", () => document.querySelector(".messages button.strong")?.textContent === "Newest (1 more)"));
+  await page.evaluate(() => (document.querySelector(".messages .scroll").scrollTop = 500));
+  note(await look(page, "here", () => document.querySelector(".messages tr.current") || document.querySelector(`tr[data-position="${window.reader.position}"] a`).click()));
+  for (let last = (await shown()).at(-1); last !== next; ) {
+    note(await look(page, "end", (last) => [...document.querySelectorAll(".messages tr[data-position]")].at(-1).dataset.position !== last, last));
+    last = (await shown()).at(-1);
+  }
+  assert.deepEqual(await shown(), [...all.slice(-999), next]);
+  assert.ok(most <= 1000 && moved <= 1, `at most ${most} rows, moved by ${moved} pixels`);
+  if (process.env.M) { console.log(Date.now()-T0,JSON.stringify((await c.send("Performance.getMetrics")).metrics.filter((m) => /Duration|Count/.test(m.name)).map((m) => [m.name, m.value]))); }
+  await page.healthy();
+});
+
+test("a reader that stalls is shown as behind, in the list and in its session", async (t) => {
+  const server = await serve(t, "--history_bytes=64MiB");
+  const [quick, slow] = await Promise.all(["hare", "tortoise"].map(async (user) => {
+    const { json } = await ask(server, "POST", "/v2/tokens", { user });
+    return subscribe(t, server, json.token, "race");
+  }));
+  slow.socket.pause(); // it reads nothing from now on
+  let position;
+  for (let i = 0; i < 24; i++) ({ json: { position } } = await ask(server, "POST", "/v2/channels/race/messages", `${i} ${"x".repeat(900_000)}`));
+  const page = await open(t, server.API, { hash: "#list=sessions" });
+  const row = page.locator(".lists tr.late");
+  await row.waitFor({ timeout: 50_000 });
+  assert.deepEqual(await texts(page, ".lists tr.late td:nth-child(-n+2)"), [slow.session, "tortoise"]);
+  await row.getByRole("link").click();
+  await see(page, /^its connection has taken no byte for /);
+  const behind = await page.locator("aside .facts .late").first().textContent();
+  assert.match(behind, /^[1-9]\d* messages?$/);
+  assert.deepEqual(await texts(page, "aside tr.late td:first-child"), ["race"]);
+  await page.accessible();
+  slow.socket.resume();
+  await until(async () => (await page.locator(".lists tr.late").count()) === 0);
+  await page.healthy();
+  quick.socket.terminate();
 });

@@ -19,6 +19,10 @@ export class APIError extends Error {
   constructor(readonly status: number, readonly code: string, message: string, readonly body: any = {}) {
     super(message);
   }
+  /** Whether the same request fails again. */
+  get final(): boolean {
+    return this.body.retry === "never";
+  }
 }
 
 const storage = "boreas-key";

@@ -8,10 +8,14 @@ import { route, usePoll, useStore } from "./store";
 
 const every = 2000;
 const near = 300; // pixels from an end at which the next page is loaded
+const end = 8; // so many pixels from the end the newest message is visible
+
+const below = (element: HTMLElement): number => element.scrollHeight - element.scrollTop - element.clientHeight;
 
 function Messages({ channel }: { channel: string }) {
   const box = useRef<HTMLDivElement>(null);
   const bottom = useRef(true); // the newest message is visible
+  const pinned = useRef(0); // where the list was scrolled to then
   const anchor = useRef<{ position: string; top: number } | undefined>(undefined);
   const [, again] = useState(0);
   const [filter, setFilter] = useState("");
@@ -27,11 +31,17 @@ function Messages({ channel }: { channel: string }) {
     return () => made.close();
   }, [channel]);
 
+  // The event that the reader has scrolled away from the newest message may come after the next change.
+  const left = (element: HTMLElement) => {
+    if (element.scrollTop < pinned.current - end && below(element) >= end) bottom.current = false;
+  };
   // Remembers the first visible row, which stays where it is when rows come in before it.
   const keep = () => {
     const element = box.current;
     anchor.current = undefined;
-    if (!element || bottom.current) return;
+    if (!element) return;
+    left(element);
+    if (bottom.current) return;
     for (const row of element.querySelectorAll<HTMLElement>("tr[data-position]")) {
       if (row.offsetTop + row.offsetHeight > element.scrollTop) {
         anchor.current = { position: row.dataset.position!, top: row.offsetTop - element.scrollTop };
@@ -42,22 +52,26 @@ function Messages({ channel }: { channel: string }) {
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
+    left(element);
     if (bottom.current && !log?.detached) {
       element.scrollTop = element.scrollHeight;
+      pinned.current = element.scrollTop;
       return;
     }
     const kept = anchor.current;
     const row = kept && element.querySelector<HTMLElement>(`tr[data-position="${CSS.escape(kept.position)}"]`);
     if (row) element.scrollTop = row.offsetTop - kept.top;
+    anchor.current = undefined; // or a later change of something else would go back to it
   });
   const scrolled = () => {
     const element = box.current!;
-    bottom.current = element.scrollHeight - element.scrollTop - element.clientHeight < 8;
+    if ((bottom.current = below(element) < end)) pinned.current = element.scrollTop;
     if (element.scrollTop < near) log?.earlier();
-    if (element.scrollHeight - element.scrollTop - element.clientHeight < near) log?.later();
+    if (below(element) < near) log?.later();
   };
   const resume = () => {
     bottom.current = true;
+    pinned.current = 0;
     log?.newest().catch(() => {});
   };
 

@@ -106,7 +106,7 @@ export function Session({ id }: { id: string }) {
               question="Its client is told not to reconnect. The token stays valid."
               act={async () => {
                 await ask("DELETE", path);
-                session.reload();
+                session.stop();
                 return "Ended.";
               }}
             />

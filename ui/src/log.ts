@@ -26,9 +26,10 @@ const asRow = (m: any): Row => {
   };
 };
 
-const split = (position: string): [epoch: string, offset: number] => {
+// The offset has 64 bits, more than a number of JavaScript.
+const split = (position: string): [epoch: string, offset: bigint] => {
   const dash = position.lastIndexOf("-");
-  return [position.slice(0, dash), parseInt(position.slice(dash + 1), 36)];
+  return [position.slice(0, dash), [...position.slice(dash + 1)].reduce((sum, digit) => sum * 36n + BigInt(parseInt(digit, 36) || 0), 0n)];
 };
 
 /** Whether b comes after a. A position of another log of the channel does. */
@@ -40,7 +41,7 @@ const follows = (a: string, b: string): boolean => {
 /** The position before a message, if its text tells it. */
 export const before = (position: string): string => {
   const [epoch, offset] = split(position);
-  return `${epoch}-${Math.max(0, offset - 1).toString(36)}`;
+  return `${epoch}-${(offset && offset - 1n).toString(36)}`;
 };
 
 /** A channel's messages. It calls changed after each change, and grew before rows come in at the start. */
@@ -134,7 +135,8 @@ export class Log {
       if (!this.detached || this.paused || !this.rows.length) return;
       const found = await this.read({ since: this.rows.at(-1)!.position, limit: page });
       this.append(found.messages.map(asRow), true);
-      if (!found.more) {
+      // The tail may have shown a message that is newer than the answer: then the next page has it.
+      if (!found.more && !(found.messages.length && follows(this.rows.at(-1)!.position, this.end!))) {
         this.detached = false;
         this.waiting = 0;
       }
@@ -160,8 +162,12 @@ export class Log {
     this.rows = this.rows.length > maxRows ? ((this.older = true), this.rows.slice(-maxRows)) : [...this.rows];
   }
 
-  /** Loads the messages since the end, which the tail may not have shown. */
-  private async fill(): Promise<void> {
+  /** Loads the messages since the end, which the tail may not have shown. Anew means after a failure. */
+  private async fill(anew = false): Promise<void> {
+    if (anew && this.end !== undefined && may("sessions") && !this.lacking) {
+      const { position, oldest } = await get(channelPath(this.channel), this.life.signal);
+      if (split(position)[0] !== split(this.end)[0] || follows(this.end, oldest)) return this.newest();
+    }
     for (let pages = 0; this.end !== undefined && may("sessions") && !this.lacking; pages++) {
       if (pages > maxRows / page) return this.newest();
       try {
@@ -190,13 +196,13 @@ export class Log {
     if (!shown.value || this.life.signal.aborted) return;
     const stream = (this.stream = new AbortController());
     const ended = () => stream.signal.aborted || this.life.signal.aborted;
-    while (!ended()) {
+    for (let anew = this.loaded; !ended(); anew = true) {
       try {
         if (!this.loaded) await this.newest();
         if (ended()) return;
         for await (const e of events(at("v2/tail", { channel: this.channel, event: "message" }), stream.signal)) {
           if (ended()) return;
-          if (e.event === "hello") await this.fill();
+          if (e.event === "hello") await this.fill(anew);
           else if (e.event === "missed") {
             this.missed += parse(e.data).count;
             await this.fill();
@@ -219,6 +225,7 @@ export class Log {
         else {
           this.error = error as Error;
           this.changed();
+          if (error instanceof APIError && error.final) return;
         }
       }
       await new Promise((resolve) => setTimeout(resolve, pause));

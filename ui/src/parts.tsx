@@ -127,16 +127,17 @@ export function Empty({ children, command }: { children: ComponentChildren; comm
 
 /** A button for what cannot be undone. It asks once more, and then shows the outcome. */
 export function Confirm(p: { label: string; question: string; act: () => Promise<string> }) {
-  const [step, set] = useState<"idle" | "asking" | "acting">("idle");
+  const [step, set] = useState<"idle" | "asking" | "acting" | "done">("idle");
   const [outcome, say] = useState("");
   const act = async () => {
     set("acting");
     try {
       say(await p.act());
+      set("done");
     } catch (error) {
       say((error as Error).message);
+      set("idle");
     }
-    set("idle");
   };
   return (
     <div class="confirm">
@@ -144,7 +145,7 @@ export function Confirm(p: { label: string; question: string; act: () => Promise
         <button type="button" class="danger" onClick={() => (say(""), set("asking"))}>
           {p.label}
         </button>
-      ) : (
+      ) : step !== "done" && (
         <>
           <span>{p.question}</span>{" "}
           <button type="button" class="danger" disabled={step === "acting"} ref={focusOnce} onClick={act}>

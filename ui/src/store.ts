@@ -68,18 +68,19 @@ document.addEventListener("visibilitychange", () => (shown.value = !document.hid
 export interface Polled<T> {
   data?: T;
   error?: Error;
-  reload: () => void;
+  stop: () => void; // what was loaded has come to its end, and stays as it is
 }
 
 /**
  * Loads something now, and again ms after each answer while the tab is visible. It begins anew if the
- * name changes; undefined stops it. The last data stays after an error.
+ * name changes; undefined stops it. The last data stays after an error. It does not repeat a request that
+ * fails again: until the tab is shown again, if the error is final.
  */
 export function usePoll<T>(name: string | undefined, load: (signal: AbortSignal) => Promise<T>, ms: number): Polled<T> {
   const [state, set] = useState<{ name?: string; data?: T; error?: Error }>({});
   const latest = useRef(load);
   latest.current = load;
-  const wake = useRef(() => {});
+  const stop = useRef(() => {});
   useEffect(() => {
     if (name === undefined) return;
     let timer = 0;
@@ -94,20 +95,22 @@ export function usePoll<T>(name: string | undefined, load: (signal: AbortSignal)
         const data = await latest.current(own.signal);
         if (!own.signal.aborted) set({ name, data });
       } catch (error) {
-        if (!own.signal.aborted) set((old) => ({ name, data: old.name === name ? old.data : undefined, error: error as Error }));
+        if (own.signal.aborted) return;
+        set((old) => ({ name, data: old.name === name ? old.data : undefined, error: error as Error }));
+        if ((error as { final?: boolean }).final) return;
       }
       if (!own.signal.aborted && ms > 0) timer = setTimeout(run, ms);
     };
-    wake.current = run;
     const unfollow = shown.follow(run);
-    run();
-    return () => {
+    const end = (stop.current = () => {
       ended = true;
       unfollow();
       clearTimeout(timer);
       running?.abort();
-    };
+    });
+    run();
+    return end;
   }, [name, ms]);
   const current = state.name === name ? state : {};
-  return { data: current.data, error: current.error, reload: () => wake.current() };
+  return { data: current.data, error: current.error, stop: () => stop.current() };
 }

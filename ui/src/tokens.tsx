@@ -37,7 +37,7 @@ export function Token({ id }: { id: string }) {
             question={`This ends ${shown}. It cannot be undone.`}
             act={async () => {
               const answer = await ask("DELETE", path);
-              token.reload();
+              token.stop();
               return `Revoked. ${plural(answer?.sessions ?? 0, "session")} ended.`;
             }}
           />
@@ -154,7 +154,7 @@ export function Key({ id }: { id: string }) {
             question="This also revokes every token that the key made, and ends their sessions. It cannot be undone."
             act={async () => {
               const answer = await ask("DELETE", `v2/keys/${encodeURIComponent(id)}`);
-              keys.reload();
+              keys.stop();
               return `Revoked, with ${plural(answer?.tokens ?? 0, "token")} and ${plural(answer?.sessions ?? 0, "session")}.`;
             }}
           />
