@@ -108,6 +108,19 @@ func TestCallsOfTheAPI(t *testing.T) {
 			says(`{}`),
 			called{Value: `{"Messages":null,"Position":"","More":false}`, Requests: []string{"GET /base/v2/channels/a/messages"}},
 		},
+		"trace": {
+			func(ctx context.Context, c *Client) (any, error) { return c.Trace(ctx, "a/b", "1-2") },
+			says(`{"channel":"a/b","position":"1-2","time":"2026-11-29T10:11:12.345Z","size":4,"message":null,"by":{"key":"key_1","name":"n"},"delivered":1,"subscribers":2,"behind":[{"session":"s_1","user":"u","behind":3,"blocked_ms":4}],"nodes":{"answered":1,"silent":["n2"]}}`),
+			called{
+				Value:    `{"channel":"a/b","position":"1-2","time":"2026-11-29T10:11:12.345Z","size":4,"message":null,"by":{"key":"key_1","name":"n"},"delivered":1,"subscribers":2,"behind":[{"session":"s_1","user":"u","behind":3,"blocked_ms":4}],"nodes":{"answered":1,"silent":["n2"]}}`,
+				Requests: []string{"GET /base/v2/channels/a%2Fb/messages/1-2"},
+			},
+		},
+		"trace nothing": {
+			func(ctx context.Context, c *Client) (any, error) { return c.Trace(ctx, "a", "") },
+			says(`{}`),
+			called{Error: "trace a message: the position is empty"},
+		},
 		"presence": {
 			func(ctx context.Context, c *Client) (any, error) { return c.Presence(ctx, "a") },
 			says(`{"channel":"a","users":1,"sessions":2,"members":[{"user":"u","sessions":["s","t"],"info":{}}]}`),
