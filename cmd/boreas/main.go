@@ -61,6 +61,7 @@ func commands(p *program) []*cli.Command {
 		publishCommand(p),
 		subscribeCommand(p),
 		explainCommand(p),
+		traceCommand(p),
 		tailCommand(p),
 		topCommand(p),
 		doctorCommand(p),
