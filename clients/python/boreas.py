@@ -22,7 +22,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Optional
 
-__all__ = ["Ack", "ApiClient", "ApiError", "Event", "Page", "Subscriber"]
+__all__ = ["Ack", "ApiClient", "ApiError", "Event", "Page", "Subscriber", "TailEvent", "Trace"]
 
 log = logging.getLogger("boreas")
 
@@ -179,6 +179,39 @@ class Page:
     times: Optional[list] = None
 
 
+@dataclass(frozen=True)
+class Trace:
+    """A message, and which sessions have it. docs/http-api.md of the server explains the members.
+
+    message: None also if the key has only the verb view. by: a dict, or None if the publisher is unknown.
+    delivered of subscribers have the message; behind has a dict for each of the others, at most 100.
+    nodes: a dict that names the silent nodes of a cluster; None without a cluster.
+    """
+
+    channel: str
+    position: str
+    time: str  # in RFC 3339
+    size: int
+    message: Any
+    by: Optional[dict]
+    delivered: int
+    subscribers: int
+    behind: list
+    nodes: Optional[dict]
+
+
+@dataclass(frozen=True)
+class TailEvent:
+    """Something that has happened on the server. docs/http-api.md of the server lists the types and their data."""
+
+    type: str
+    data: dict
+
+
+# How long /v2/tail may be silent, in seconds. The server sends a comment every 15 seconds.
+_TAIL_SILENCE = 45.0
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows no redirect, because a redirected POST would become a GET."""
 
@@ -298,6 +331,16 @@ class ApiClient:
             yield from page.messages
             since, more = page.position, page.more
 
+    def trace(self, channel, position):
+        """Returns the Trace of the message at a position: when it was published, and which sessions have it.
+
+        If no kept message has the position, it raises an ApiError with the code no_message and the reason.
+        """
+        a = self._call("GET", "/v2/channels/%s/messages/%s" % (_segment(channel), _segment(position)))
+        return Trace(
+            a["channel"], a["position"], a["time"], a["size"], a.get("message"), a.get("by"), a["delivered"], a["subscribers"], a["behind"], a.get("nodes")
+        )
+
     def presence(self, channel):
         """Returns the users on a channel: the counts users and sessions, and members if known."""
         return self._call("GET", "/v2/channels/%s/presence" % _segment(channel))
@@ -306,13 +349,21 @@ class ApiClient:
         """Describes one channel: subscribers, position, oldest."""
         return self._call("GET", "/v2/channels/" + _segment(name))
 
-    def channels(self, prefix=""):
-        """Yields the channels with subscribers or messages, sorted by name."""
-        return self._pages("/v2/channels", "channels", prefix=prefix or None)
+    def channels(self, prefix="", order=None, limit=None):
+        """Yields the channels with subscribers or messages, sorted by name.
 
-    def sessions(self, user=None):
-        """Yields the live sessions, of all users or of one user."""
-        return self._pages("/v2/sessions", "sessions", user=user)
+        With order they are the first limit channels, at most 1000 (100 if not given): "subscribers" begins with the
+        channels with the most subscribers, "messages" with those with the most messages.
+        """
+        return self._pages("/v2/channels", "channels", prefix=prefix or None, order=order, limit=_limit(order, limit))
+
+    def sessions(self, user=None, order=None, limit=None):
+        """Yields the live sessions, of all users or of one user.
+
+        With order they are the first limit sessions, at most 1000 (100 if not given): "behind" begins with the
+        sessions with the most waiting messages, "since" with the newest ones.
+        """
+        return self._pages("/v2/sessions", "sessions", user=user, order=order, limit=_limit(order, limit))
 
     def session(self, session):
         """Describes one session, with its channels."""
@@ -325,6 +376,44 @@ class ApiClient:
     def stats(self):
         """Returns the server's counters."""
         return self._call("GET", "/v2/stats")
+
+    def caller(self):
+        """Describes what the client's key may do: key, name, verbs, channels, version of the server."""
+        return self._call("GET", "/v2/caller")
+
+    def config(self):
+        """Returns the options of the server that are in force: a list of dicts with name, value and from."""
+        return self._call("GET", "/v2/config")["options"]
+
+    def tail(self, channel=None, events=None, user=None, session=None, payload=True):
+        """Yields a TailEvent for each thing that happens on the server, while it happens.
+
+        channel: a pattern of channels. events: a list of types, such as "message" and "refused"; None means all.
+        payload: False leaves out the messages themselves.
+        It makes one request. If the connection is lost, it raises ConnectionError; if the key is no longer
+        allowed to read the stream, ApiError.
+        """
+        if isinstance(events, (str, bytes)):
+            raise TypeError("events must be a list of types")
+        names = None if events is None else ",".join(events)
+        query = _query(channel=channel, event=names, user=user, session=session, payload=None if payload else "false")
+        return self._tail("/v2/tail" + query)
+
+    def _tail(self, path):
+        request = urllib.request.Request(self._url + path, headers=self._headers)
+        try:
+            with self._opener.open(request, timeout=_TAIL_SILENCE) as response:
+                for kind, data, _ in _frames(response, lambda: False):
+                    if kind == "end":
+                        raise ApiError.of(data)
+                    if kind is not None:
+                        yield TailEvent(kind, data)
+        except urllib.error.HTTPError as e:
+            with e:
+                raise ApiError.of_answer(e.code, e.read(), e.headers) from None
+        except (OSError, http.client.HTTPException) as e:
+            raise ConnectionError("the stream of %s was lost: %s" % (self._url, e)) from e
+        raise ConnectionError("the stream of %s has ended" % self._url)
 
     # Tokens, revocations and keys: docs/http-api.md of the server lists the members of their dicts.
 
@@ -452,6 +541,12 @@ def _segment(name):
 def _query(**parameters):
     given = [(k, v) for k, v in parameters.items() if v is not None]
     return "?" + urllib.parse.urlencode(given) if given else ""
+
+
+def _limit(order, limit):
+    if limit is not None and order is None:
+        raise ValueError("limit needs order: without an order, all are listed")
+    return limit
 
 
 def _given(**members):
@@ -618,6 +713,39 @@ _MAX_LINE = 64 << 20
 
 # The expected interval of heartbeats, in seconds, until the server sends its own.
 _HEARTBEAT = 60.0
+
+
+def _frames(response, closed):
+    """Yields (type, data, id) of each event of the stream (WHATWG HTML, section 9.2).
+
+    The server ends lines with a newline. A comment is yielded as (None, None, None), so
+    that the caller can do work that is due.
+    """
+    kind, data, event_id = "", [], None
+    while not closed():
+        line = response.readline(_MAX_LINE)
+        if not line.endswith(b"\n"):
+            return  # the end of the stream; ignore an incomplete event
+        line = line.rstrip(b"\r\n").decode("utf-8", "replace")
+        if not line:
+            if data:
+                try:
+                    event = _load("\n".join(data))
+                except ValueError:
+                    raise ConnectionError("an event of the stream is no JSON") from None
+                yield kind or "message", event, event_id
+            kind, data, event_id = "", [], None
+            continue
+        field, _, value = line.partition(":")
+        if not field:
+            yield None, None, None
+        value = value[1:] if value.startswith(" ") else value
+        if field == "event":
+            kind = value
+        elif field == "data":
+            data.append(value)
+        elif field == "id":
+            event_id = value
 
 
 class Subscriber:
@@ -824,7 +952,7 @@ class Subscriber:
     def _read(self, response):
         """Yields the events of the stream until it ends."""
         last_word = None  # the error of a goodbye that forbids reconnecting
-        for kind, data, event_id in self._frames(response):
+        for kind, data, event_id in _frames(response, self._closed.is_set):
             # Store the id after the event was yielded: a caller that leaves the loop earlier
             # has not processed it.
             if kind == "join":
@@ -860,38 +988,6 @@ class Subscriber:
                 return
         if last_word is not None:
             raise _Final.of_error(last_word)
-
-    def _frames(self, response):
-        """Yields (type, data, id) of each event of the stream (WHATWG HTML, section 9.2).
-
-        The server ends lines with a newline. A comment is yielded as (None, None, None), so
-        that the caller can do work that is due.
-        """
-        kind, data, event_id = "", [], None
-        while not self._closed.is_set():
-            line = response.readline(_MAX_LINE)
-            if not line.endswith(b"\n"):
-                return  # the end of the stream; ignore an incomplete event
-            line = line.rstrip(b"\r\n").decode("utf-8", "replace")
-            if not line:
-                if data:
-                    try:
-                        event = _load("\n".join(data))
-                    except ValueError:
-                        raise ConnectionError("an event of the stream is no JSON") from None
-                    yield kind or "message", event, event_id
-                kind, data, event_id = "", [], None
-                continue
-            field, _, value = line.partition(":")
-            if not field:
-                yield None, None, None
-            value = value[1:] if value.startswith(" ") else value
-            if field == "event":
-                kind = value
-            elif field == "data":
-                data.append(value)
-            elif field == "id":
-                event_id = value
 
 
 class _Backoff:

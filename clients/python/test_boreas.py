@@ -312,6 +312,61 @@ class TestApiClient(Patient):
             ],
         )
 
+    def test_what_operators_ask(self):
+        key = {"key": None, "verbs": ["admin"], "open": True, "version": "v2"}
+        one = {"channel": "a/b", "position": "E-1", "time": "T", "size": 4, "delivered": 1, "subscribers": 2, "behind": [{"session": "s_1"}]}
+        with Script(
+            (200, key), (200, {"options": [{"name": "ui"}]}), (200, {"sessions": [1]}), (200, {"channels": [2]}),
+            (200, dict(one, message=None, by={"key": "k"}, nodes={"silent": []})), (200, one), (404, error("no_message", "never")),
+        ) as s:
+            api = boreas.ApiClient(s.url)
+            self.assertEqual(api.caller(), key)
+            self.assertEqual(api.config(), [{"name": "ui"}])
+            self.assertEqual(list(api.sessions("ann", order="behind", limit=5)), [1])
+            self.assertEqual(list(api.channels("a", order="messages")), [2])
+            behind = [{"session": "s_1"}]
+            self.assertEqual(api.trace("a/b", "E-1"), boreas.Trace("a/b", "E-1", "T", 4, None, {"key": "k"}, 1, 2, behind, {"silent": []}))
+            self.assertEqual(api.trace("a/b", "E-1"), boreas.Trace("a/b", "E-1", "T", 4, None, None, 1, 2, behind, None))
+            with self.assertRaises(boreas.ApiError) as raised:
+                api.trace("a", "E-2")
+            self.assertEqual((raised.exception.status, raised.exception.code), (404, "no_message"))
+            for wrong in (lambda: api.trace("a", ""), lambda: api.trace("", "E-1"), lambda: api.sessions(limit=5), lambda: api.channels(limit=5)):
+                self.assertRaises(ValueError, wrong)
+        self.assertEqual(
+            [p for _, p, _, _ in s.requests],
+            [
+                "/v2/caller", "/v2/config", "/v2/sessions?user=ann&order=behind&limit=5", "/v2/channels?prefix=a&order=messages",
+                "/v2/channels/a%2Fb/messages/E-1", "/v2/channels/a%2Fb/messages/E-1", "/v2/channels/a/messages/E-2",
+            ],
+        )
+
+    def test_tail(self):
+        hello, what = event({"time": "T"}, "hello"), event({"channel": "chat", "message": {"a": 1}}, "message")
+        end = event({"code": "invalid_key", "message": "Revoked."}, "end")
+        with Script(stream(hello, ":\n\n", what), stream(hello, end), (403, error("not_permitted", "never"))) as s:
+            api = boreas.ApiClient(s.url, key="bk_secret")
+            want = [boreas.TailEvent("hello", {"time": "T"})]
+            for query, error_type, events in (
+                ({"channel": "chat.*", "events": ["message", "gap"], "user": "ann", "session": "s_1", "payload": False}, ConnectionError,
+                 want + [boreas.TailEvent("message", {"channel": "chat", "message": {"a": 1}})]),
+                ({}, boreas.ApiError, want),
+                ({"user": "a&b"}, boreas.ApiError, []),
+            ):
+                got = []
+                with self.assertRaises(error_type) as raised:
+                    for e in api.tail(**query):
+                        got.append(e)
+                self.assertEqual(got, events)
+            self.assertEqual((raised.exception.status, raised.exception.code), (403, "not_permitted"))
+            self.assertRaises(TypeError, api.tail, events="message")
+        self.assertEqual(
+            [(p, h["Authorization"]) for _, p, h, _ in s.requests],
+            [
+                ("/v2/tail?channel=chat.%2A&event=message%2Cgap&user=ann&session=s_1&payload=false", "Bearer bk_secret"),
+                ("/v2/tail", "Bearer bk_secret"), ("/v2/tail?user=a%26b", "Bearer bk_secret"),
+            ],
+        )
+
     def test_urls_with_passwords(self):
         with Script((200, {}), (200, {}), (302, "", {"Location": "http://127.0.0.1:1/?secret"})) as s:
             url = s.url.replace("://", "://me:s%65cret@")
@@ -710,6 +765,12 @@ class TestRealServer(unittest.TestCase):
         self.assertEqual(raised.exception.code, "unknown_epoch")
         self.assertIn("py/read", [c["channel"] for c in self.api.channels("py/")])
         self.assertEqual(self.api.channel("py/read")["subscribers"], 0)
+        found = self.api.trace("py/read", ack.position)
+        self.assertEqual((found.message, found.delivered, found.subscribers, found.behind), (value, 0, 0, []))
+        self.assertIn("py/read", [c["channel"] for c in self.api.channels("py/", order="messages")])
+        self.assertTrue(self.api.caller()["open"])
+        self.assertIn("ui", [o["name"] for o in self.api.config()])
+        self.assertEqual(next(self.api.tail()).type, "hello")
         self.assertGreater(self.api.stats()["publishes"], 0)
         with self.assertRaises(boreas.ApiError) as raised:
             self.api.presence("py/read")
