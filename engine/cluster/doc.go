@@ -37,6 +37,9 @@
 // message in place of one that the node has read, or was created again. When the tail of a node reads
 // a new epoch, the node resets all followers.
 //
+// Epochs grow. If an older copy takes the place of the stream, its marker may have an earlier epoch than
+// a node has seen. That node begins a new one, because the offsets after the copy were used before.
+//
 // # Isolation
 //
 // Each node publishes a beat into the stream every second. A node whose tail does not get its own

@@ -42,7 +42,9 @@ type Engine struct {
 
 	base uint64 // the stream has nothing up to here, or of another epoch; guarded by life
 
-	created time.Time // when the stream was created; guarded by life
+	began uint64 // sequence of the marker with which this epoch began; 0 if this node was not open then; guarded by life
+
+	created time.Time // when the stream was created, or zero if that is not known; guarded by life
 
 	tail     tail
 	consumer consumer

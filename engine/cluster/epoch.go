@@ -45,17 +45,23 @@ func (e *Engine) openEpoch(ctx context.Context) error {
 			break
 		}
 	}
-	m, err := e.currentMarker(ctx)
+	before, _ := e.loadState()
+	m, err := e.currentMarker(ctx, before.Epoch)
 	if err != nil {
 		return err
 	}
-	if before, ok := e.loadState(); ok && before.Epoch == m.epoch {
-		if lost := e.lostSince(ctx, before, s, &m); lost != "" {
-			e.log.Error("the stream has lost messages that this node has seen: a new epoch begins, and clients get a gap",
-				"because", lost, "last", s.Last, "seen", before.Seq)
-			if m, err = e.writeMarker(ctx, m.seq, newEpoch()); err != nil {
-				return unavailable("begin a new epoch of the stream", err)
-			}
+	lost := ""
+	switch {
+	case m.epoch < before.Epoch:
+		lost = "it is a copy of an earlier epoch"
+	case m.epoch == before.Epoch:
+		lost = e.lostSince(ctx, before, s, &m)
+	}
+	if lost != "" {
+		e.log.Error("the stream has lost messages that this node has seen: a new epoch begins, and clients get a gap",
+			"because", lost, "last", s.Last, "seen", before.Seq)
+		if m, err = e.writeMarker(ctx, m.seq, newEpoch(max(m.epoch, before.Epoch))); err != nil {
+			return unavailable("begin a new epoch of the stream", err)
 		}
 	}
 	e.epoch, e.created = m.epoch, s.created
@@ -102,12 +108,12 @@ func (e *Engine) lostSince(ctx context.Context, before savedState, s state, m *m
 	return ""
 }
 
-// currentMarker returns the marker, and writes one if there is none.
-func (e *Engine) currentMarker(ctx context.Context) (marker, error) {
+// currentMarker returns the marker. If there is none, it writes one with an epoch above the given one.
+func (e *Engine) currentMarker(ctx context.Context, above uint64) (marker, error) {
 	for {
 		m, err := e.readMarker(ctx)
 		if errors.Is(err, errNoMessage) {
-			m, err = e.writeMarker(ctx, 0, newEpoch())
+			m, err = e.writeMarker(ctx, 0, newEpoch(above))
 		}
 		if err == nil {
 			return m, nil
@@ -180,12 +186,15 @@ func (e *Engine) keepMarker(ctx context.Context, s state) {
 	}
 }
 
-// newEpoch returns a random epoch above 0. 40 bits are enough to distinguish the epochs of a stream,
-// and keep the text of positions short.
-func newEpoch() uint64 {
+// newEpoch returns an epoch above the given one. Its lower 24 bits are random, because other streams are
+// made at the same time. The others are the hours since 1970: a node that knows no earlier epoch must not
+// write a lower one. So a marker with a lower epoch than a node has seen is one of an older copy of the
+// stream, whose epoch must not be in force again: the offsets after the copy would stand for other messages.
+func newEpoch(above uint64) uint64 {
 	var b [8]byte
-	rand.Read(b[:5]) // never fails, see crypto/rand
-	return binary.LittleEndian.Uint64(b[:]) + 1
+	rand.Read(b[:3]) // never fails, see crypto/rand
+	hours := uint64(clock.Wall().Unix() / int64(time.Hour/time.Second))
+	return max(hours<<24|binary.LittleEndian.Uint64(b[:]), above+1)
 }
 
 // errNewEpoch is the reason of the reset that a new epoch causes.
@@ -193,7 +202,7 @@ var errNewEpoch = errors.New("the stream of messages has a new epoch: it was rep
 
 // begin makes the epoch the current one, from its marker on. The caller holds life and tail.mu.
 func (e *Engine) begin(epoch, offset uint64) {
-	e.epoch, e.base = epoch, offset
+	e.epoch, e.base, e.began = epoch, offset, offset
 	e.tail.marked(offset, clock.Now())
 	e.tail.newest, e.tail.unproved = 0, nil
 	e.table.Reset(offset, func(f engine.Follower) { f.Reset(e.position(offset), errNewEpoch) })

@@ -93,7 +93,7 @@ func (e *Engine) take(a *arrival) {
 		var err error
 		if epoch, err = parseEpoch(a.data); err != nil {
 			e.log.Error("a marker in the stream is not valid and is ignored", "sequence", a.seq, "error", err)
-		} else if epoch != e.epoch && a.seq > t.markerAt {
+		} else if epoch > e.epoch && a.seq > t.markerAt {
 			t.mu.Unlock()
 			e.life.RUnlock()
 			e.renew(epoch, a.seq)
@@ -179,14 +179,16 @@ func (t *tail) proved(places []place) {
 	}
 }
 
-// renew begins the epoch of a new marker, unless it has begun already.
+// renew begins the epoch of a new marker, unless it has begun already. The marker may be in another stream
+// than the messages before it.
 func (e *Engine) renew(epoch, seq uint64) {
 	e.life.Lock()
 	defer e.life.Unlock()
 	e.tail.mu.Lock()
 	defer e.tail.mu.Unlock()
-	if e.epoch != epoch && seq > e.tail.at.Load() {
+	if epoch > e.epoch && seq > e.tail.at.Load() {
 		e.begin(epoch, seq)
+		e.created = time.Time{}
 	}
 }
 

@@ -84,29 +84,30 @@ func (e *Engine) fetch(ctx context.Context, seq uint64) {
 func (e *Engine) look(ctx context.Context, w *watcher) {
 	at := e.tail.at.Load() // before the question, whose answer may be older than what comes meanwhile
 	unproved := e.tail.toProve()
-	epoch := e.currentEpoch()
+	epoch, created := e.identity()
 	s, err := e.streamState(ctx, "")
 	now := clock.Now()
 	switch {
 	case errors.Is(err, errNoStream):
 		if w.gone = first(w.gone, now); now.Sub(w.gone) >= suspectFor {
 			w.gone = 0
-			e.restore(ctx)
+			e.restore(ctx, epoch)
 		}
 		return
 	case err != nil:
 		return
 	}
 	w.gone = 0
+	if created.IsZero() {
+		e.learnCreated(epoch, s.created)
+	}
 	lost, err := e.lost(ctx, s, at, unproved, w)
 	switch {
 	case err != nil:
 		return
 	case lost != "":
 		*w = watcher{}
-		if e.currentEpoch() == epoch { // the tail may have begun a new one meanwhile
-			e.rewind(ctx, s, lost)
-		}
+		e.rewind(ctx, epoch, s, lost)
 		return
 	}
 	e.counters.last.Store(s.Last)
@@ -162,16 +163,30 @@ func (e *Engine) lost(ctx context.Context, s state, at uint64, unproved []place,
 }
 
 func (e *Engine) currentEpoch() uint64 {
+	epoch, _ := e.identity()
+	return epoch
+}
+
+// identity returns the epoch, and when its stream was created, which is zero if that is not known yet.
+func (e *Engine) identity() (epoch uint64, created time.Time) {
 	e.life.RLock()
 	defer e.life.RUnlock()
-	return e.epoch
+	return e.epoch, e.created
+}
+
+// learnCreated records when the stream of the epoch was created, if that is not known.
+func (e *Engine) learnCreated(epoch uint64, created time.Time) {
+	e.life.Lock()
+	defer e.life.Unlock()
+	if e.epoch == epoch && e.created.IsZero() {
+		e.created = created
+	}
 }
 
 // madeAgain reports whether the stream is another one than before, also if it has the same messages.
 func (e *Engine) madeAgain(s state) bool {
-	e.life.RLock()
-	defer e.life.RUnlock()
-	return !s.created.Equal(e.created)
+	_, created := e.identity()
+	return !created.IsZero() && !s.created.Equal(created)
 }
 
 // first returns since, or now if it is not set.
@@ -184,7 +199,7 @@ func first(since, now clock.Mono) clock.Mono {
 
 // restore makes the stream again after somebody has deleted it. The new stream has no marker, so a
 // new epoch begins.
-func (e *Engine) restore(ctx context.Context) {
+func (e *Engine) restore(ctx context.Context, epoch uint64) {
 	e.log.Error("the stream of messages is gone, and is made again; its messages are lost", "stream", e.names.stream)
 	if _, err := e.tryStream(ctx); err != nil {
 		e.log.Error("cannot make the stream of messages again", "error", err)
@@ -192,23 +207,24 @@ func (e *Engine) restore(ctx context.Context) {
 	}
 	s, err := e.streamState(ctx, "")
 	if err == nil && e.madeAgain(s) {
-		e.rewind(ctx, s, "it was made again")
+		e.rewind(ctx, epoch, s, "it was made again")
 	}
 }
 
-// rewind begins a new epoch because the stream has lost messages that this node has read.
-func (e *Engine) rewind(ctx context.Context, s state, why string) {
+// rewind ends an epoch because the stream has lost messages of it that this node has read. If the marker of the
+// stream has a later epoch, another node was faster. If it has an earlier one, the stream is an older copy.
+func (e *Engine) rewind(ctx context.Context, epoch uint64, s state, why string) {
 	// The watcher has other duties, so it tries again at the next look.
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	m, err := e.currentMarker(ctx)
+	m, err := e.currentMarker(ctx, epoch)
 	if err != nil {
 		e.log.Error("cannot read the epoch of the stream, which has lost messages", "because", why, "error", err)
 		return
 	}
-	if m.epoch == e.currentEpoch() {
+	if m.epoch <= epoch {
 		e.log.Error("the stream has lost messages that this node has read: a new epoch begins", "because", why, "last", s.Last, "read", e.tail.at.Load())
-		if m, err = e.writeMarker(ctx, m.seq, newEpoch()); err != nil {
+		if m, err = e.writeMarker(ctx, m.seq, newEpoch(epoch)); err != nil {
 			e.log.Error("cannot begin a new epoch", "error", err)
 			return
 		}
@@ -219,9 +235,11 @@ func (e *Engine) rewind(ctx context.Context, s state, why string) {
 // adopt begins the epoch of a marker that another stream has, and reads on from there.
 func (e *Engine) adopt(ctx context.Context, m marker, created time.Time) {
 	e.life.Lock()
-	e.created = created
+	if m.epoch >= e.epoch { // otherwise the tail has read a later one
+		e.created = created
+	}
 	e.tail.mu.Lock()
-	changed := e.epoch != m.epoch
+	changed := m.epoch > e.epoch
 	if changed {
 		e.begin(m.epoch, m.seq)
 		e.tail.generation++
