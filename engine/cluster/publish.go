@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -71,6 +72,8 @@ type request struct {
 	unclear  bool          // an earlier attempt may have succeeded
 	patience time.Duration // how long the next attempt waits
 	epoch    uint64        // when the last attempt was sent
+	after    uint64        // where the tail was when the first attempt of the epoch was sent
+	replaced bool          // the stream is not the one of the epoch any more
 	origin   string        // see headerOrigin; "" if it was not imported
 	future   jetstream.PubAckFuture
 	err      error // of the last attempt to send it
@@ -100,7 +103,9 @@ func (e *Engine) send(r *request) {
 		m.Header[headerSender] = []string{e.id + "-" + strconv.FormatUint(r.message.Sender, 10)}
 	}
 	e.life.RLock()
-	r.epoch = e.epoch
+	if r.epoch != e.epoch {
+		r.epoch, r.after, r.replaced = e.epoch, e.tail.at.Load(), false
+	}
 	e.life.RUnlock()
 	r.setOrigin(m.Header)
 	r.future, r.err = e.publisher.PublishMsgAsync(m, jetstream.WithRetryAttempts(0))
@@ -181,7 +186,7 @@ func (e *Engine) finish(ctx context.Context, r *request, began clock.Mono) (engi
 		kept, err := e.acknowledged(ctx, r)
 		if err == nil {
 			var ack engine.Ack
-			if ack, err = e.accept(ctx, r, kept); !errors.Is(err, errEpochChanged) {
+			if ack, err = e.accept(ctx, r, kept); !again(err) {
 				return ack, err
 			}
 		}
@@ -196,7 +201,7 @@ func (e *Engine) finish(ctx context.Context, r *request, began clock.Mono) (engi
 			return engine.Ack{}, unavailable("publish", err)
 		}
 		e.counters.retries.Add(1)
-		r.unclear = r.unclear || !refused(err)
+		r.unclear = !errors.Is(err, errEarlier) && (r.unclear || !refused(err))
 		if e.pause(ctx, retryPause) {
 			e.send(r)
 		}
@@ -268,10 +273,37 @@ func explainPublish(err error) error {
 	return unavailable("publish", err)
 }
 
-// accept returns the acknowledgement when the tail of this node has the message. If the epoch has
-// changed since the message was sent, the error is errEpochChanged.
+var (
+	// errReplaced means that the stream has kept the message in the place of one that this node has read
+	// before. The watch will find that the stream was replaced, and begin a new epoch.
+	errReplaced = errors.New("the stream of messages was replaced, and a new epoch has not begun yet")
+
+	// errEarlier means that the message was kept before the epoch began, in which no node delivers it. So
+	// it must be kept once more, and only once: the next attempt has an id of the epoch.
+	errEarlier = errors.New("the message was kept before a new epoch of the stream began")
+)
+
+// again reports whether an acknowledged message needs another attempt.
+func again(err error) bool {
+	return errors.Is(err, errEpochChanged) || errors.Is(err, errReplaced) || errors.Is(err, errEarlier)
+}
+
+// accept returns the acknowledgement when the tail of this node has the message. For some errors, another attempt
+// is needed; see again.
 func (e *Engine) accept(ctx context.Context, r *request, ack *jetstream.PubAck) (engine.Ack, error) {
 	duplicate := ack.Duplicate && r.keyed()
+	e.life.RLock()
+	earlier := r.epoch == e.epoch && ack.Sequence <= e.began
+	e.life.RUnlock()
+	switch {
+	case earlier:
+		id, _, _ := strings.Cut(r.id, "@")
+		r.id = id + "@" + strconv.FormatUint(r.epoch, 32)
+		return engine.Ack{}, errEarlier
+	case ack.Sequence <= r.after && (r.replaced || !duplicate):
+		r.replaced = true // the position is that of another message in this epoch
+		return engine.Ack{}, errReplaced
+	}
 	if duplicate {
 		same, err := e.sameMessage(ctx, r, ack.Sequence)
 		if err != nil {
