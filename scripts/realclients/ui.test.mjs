@@ -178,7 +178,7 @@ async function look(page, to, loaded, argument) {
 
 test("a reader scrolls back through a long history and forwards again, and no row moves under the eyes", async (t) => {
   const server = await serve(t);
-  const all = await publishAll(server, "long", Array.from({ length: large ? 10_000 : 2_500 }, (_, i) => ({ number: i + 1 })));
+  const all = await publishAll(server, "long", Array.from({ length: large ? 10_000 : 1_500 }, (_, i) => ({ number: i + 1 })));
   const page = await open(t, server.API, { hash: "#channel=long" });
   const shown = () => page.evaluate(() => [...document.querySelectorAll(".messages tr[data-position]")].map((r) => r.dataset.position));
   await until(async () => (await shown()).at(-1) === all.at(-1));
@@ -200,20 +200,26 @@ test("a reader scrolls back through a long history and forwards again, and no ro
     last = (await shown()).at(-1);
   }
   assert.deepEqual(await shown(), [...all.slice(-999), next]);
+  const colleague = await open(t, server.API, { hash: `#channel=long&message=${all[0]}` }); // which is not in the list
+  await see(colleague, "No subscriber of that time is connected.");
+  assert.deepEqual(await texts(colleague, "aside pre"), ['{\n  "number": 1\n}']);
+  await colleague.evaluate(() => (location.hash = "#channel=long&message=1-1"));
+  await see(colleague, /^The position belongs to another log: /);
+  await colleague.accessible();
   assert.ok(most <= 1000 && moved <= 1, `at most ${most} rows, moved by ${moved} pixels`);
   if (process.env.M) { console.log(Date.now()-T0,JSON.stringify((await c.send("Performance.getMetrics")).metrics.filter((m) => /Duration|Count/.test(m.name)).map((m) => [m.name, m.value]))); }
   await page.healthy();
 });
 
-test("a reader that stalls is shown as behind, in the list and in its session", async (t) => {
+test("a reader that stalls is shown as behind: in the list, in its session, and in the message", async (t) => {
   const server = await serve(t, "--history_bytes=64MiB");
   const [quick, slow] = await Promise.all(["hare", "tortoise"].map(async (user) => {
     const { json } = await ask(server, "POST", "/v2/tokens", { user });
     return subscribe(t, server, json.token, "race");
   }));
   slow.socket.pause(); // it reads nothing from now on
-  let position;
-  for (let i = 0; i < 24; i++) ({ json: { position } } = await ask(server, "POST", "/v2/channels/race/messages", `${i} ${"x".repeat(900_000)}`));
+  for (let i = 0; i < 24; i++) await ask(server, "POST", "/v2/channels/race/messages", `${i} ${"x".repeat(900_000)}`);
+  const [position] = await publishAll(server, "race", ["the last one"]);
   const page = await open(t, server.API, { hash: "#list=sessions" });
   const row = page.locator(".lists tr.late");
   await row.waitFor({ timeout: 50_000 });
@@ -224,7 +230,13 @@ test("a reader that stalls is shown as behind, in the list and in its session", 
   assert.match(behind, /^[1-9]\d* messages?$/);
   assert.deepEqual(await texts(page, "aside tr.late td:first-child"), ["race"]);
   await page.accessible();
+  await page.evaluate((to) => (location.hash = to), `#list=sessions&channel=race&message=${position}`);
+  await see(page, "Behind it");
+  assert.deepEqual(await texts(page, "aside tr.late td:nth-child(-n+2)"), [slow.session, "tortoise"]);
+  await see(page, "to 1 of 2 subscribers");
+  await page.accessible();
   slow.socket.resume();
+  await see(page, "Every subscriber has it.");
   await until(async () => (await page.locator(".lists tr.late").count()) === 0);
   await page.healthy();
   quick.socket.terminate();

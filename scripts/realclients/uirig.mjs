@@ -20,7 +20,7 @@ after(() => close());
 
 // The browser writes each request that failed to its console. The page cannot prevent that. A key that
 // the server refuses is no error of the page.
-const refusedKey = /^Failed to load resource: the server responded with a status of 40[134] /;
+const refusedKey = /^Failed to load resource: the server responded with a status of 40[13] /;
 /** What the browser writes while a server does not run. */
 export const unreachable = /^Failed to load resource: net::ERR_/;
 

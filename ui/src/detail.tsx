@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { ask, at, get, may } from "./api";
 import { count, duration, plural, visible } from "./format";
 import { refusalID } from "./lists";
-import { Confirm, Curl, Facts, Loading, Name, Time, To } from "./parts";
+import { Confirm, Curl, Facts, Loading, Name, Text, Time, To } from "./parts";
 import { link, noDetail, usePoll } from "./store";
 
 const every = 2000;
@@ -159,7 +159,9 @@ export function Refusal({ id }: { id: string }) {
           {r.do && (
             <>
               <h3>What to do</h3>
-              <p>{r.do.split("`").map((part: string, i: number) => (i % 2 ? <code key={i}>{part}</code> : part))}</p>
+              <p>
+                <Text of={r.do} />
+              </p>
             </>
           )}
           <h3>What was refused</h3>

@@ -38,12 +38,6 @@ const follows = (a: string, b: string): boolean => {
   return epoch !== otherEpoch || other > offset;
 };
 
-/** The position before a message, if its text tells it. */
-export const before = (position: string): string => {
-  const [epoch, offset] = split(position);
-  return `${epoch}-${(offset && offset - 1n).toString(36)}`;
-};
-
 /** A channel's messages. It calls changed after each change, and grew before rows come in at the start. */
 export class Log {
   rows: Row[] = [];

@@ -97,10 +97,13 @@ export function Facts({ rows }: { rows: [string, ComponentChildren][] }) {
   );
 }
 
+/** A text of the server, in which backticks enclose code. */
+export const Text = ({ of }: { of: string }) => <>{visible(of).split("`").map((part, i) => (i % 2 ? <code key={i}>{part}</code> : part))}</>;
+
 export function Problem({ error }: { error?: Error }) {
   if (!error) return null;
   if (error instanceof APIError && (error.status === 0 || error.status === 401)) return null; // shown for the whole page
-  return <p class="problem">{visible(error.message)}</p>;
+  return <p class="problem"><Text of={error.message} /></p>;
 }
 
 /** The error of a poll, or a note while it loads for the first time. */
