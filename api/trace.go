@@ -50,7 +50,7 @@ type byJSON struct {
 	Token   string `json:"token,omitempty"`
 	User    string `json:"user,omitempty"`
 	Session string `json:"session,omitempty"`
-	Node    string `json:"node,omitempty"`
+	Node    string `json:"node,omitempty"` // set by the node that asks
 }
 
 // traceMessage describes a message, who published it, and which sessions have it.
@@ -71,7 +71,9 @@ func (s *service) traceMessage(dst []byte, w http.ResponseWriter, r *http.Reques
 			return nil, 0, err
 		}
 	}
-	all := s.ownTrace(q.name, at)
+	all := traceAnswer{Behind: []lateJSON{}}
+	own := s.ownTrace(q.name, at)
+	all.add(s.options.Node, &own)
 	answers, answered := ask(r.Context(), s, askTrace, traceQuestion{q.name, at.String()}, func(node string, a *traceAnswer) error { return a.check(node) })
 	for node, a := range answers {
 		all.add(node, a)
@@ -133,7 +135,7 @@ func (s *service) publisher(channel string, at engine.Position) *byJSON {
 	if !ok || e.Key == "" && e.Token == "" && e.User == "" && e.Session == "" {
 		return nil
 	}
-	by := byJSON{Key: e.Key, Token: e.Token, User: e.User, Session: e.Session, Node: s.options.Node}
+	by := byJSON{Key: e.Key, Token: e.Token, User: e.User, Session: e.Session}
 	if e.Key != "" {
 		for _, k := range s.options.Authority.Keys() {
 			if k.ID == e.Key {
@@ -144,7 +146,7 @@ func (s *service) publisher(channel string, at engine.Position) *byJSON {
 	return &by
 }
 
-// add adds the answer of another node.
+// add adds the answer of a node.
 func (a *traceAnswer) add(node string, other *traceAnswer) {
 	a.Delivered += other.Delivered
 	a.Subscribers += other.Subscribers
