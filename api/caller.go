@@ -34,6 +34,9 @@ type need struct {
 	// each means that the body names many channels, and the handler checks each of them.
 	each bool
 
+	// within means that the handler limits its answer to the channels of the key.
+	within bool
+
 	// anyOrigin means that another check protects the route from web pages of other origins.
 	anyOrigin bool
 }
@@ -58,6 +61,12 @@ func (n need) or(verb access.Verb) need {
 // forEach returns the need for a route whose body names the channels.
 func (n need) forEach() need {
 	n.each = true
+	return n
+}
+
+// inside returns the need for a route whose answer has only the channels of the key.
+func (n need) inside() need {
+	n.within = true
 	return n
 }
 
@@ -269,7 +278,7 @@ func withinChannels(c *call) error {
 		return nil
 	case need.key == auth.KeyTokens, need.key == auth.KeyAdmin && !c.route.onChannel:
 		return fault.NotPermitted.With("The key is limited to channels, so it cannot make, list or revoke tokens and keys.")
-	case !c.route.onChannel && !need.each:
+	case !c.route.onChannel && !need.each && !need.within:
 		return fault.NotPermitted.With("The key is limited to channels, and " + c.route.pattern + " is not about one channel.")
 	default:
 		return nil

@@ -45,9 +45,13 @@ func (s *service) pollTails(ctx context.Context, f tailFilter, parts chan<- tail
 		return
 	}
 	q := tailQuestion{Watch: rand.Text(), Filter: f}
+	filter, err := f.filter()
+	if err != nil {
+		return // watchTail has checked it
+	}
 	var last answered
 	for {
-		answers, now := ask(ctx, s, askTail, q, func(node string, a *tailAnswer) error { return a.check(&q.Filter) })
+		answers, now := ask(ctx, s, askTail, q, func(node string, a *tailAnswer) error { return a.check(&filter, f.Payload) })
 		var send []tailPart
 		if now.nodes != last.nodes || !slices.Equal(now.silent, last.silent) {
 			last = now
@@ -74,7 +78,7 @@ func (s *service) pollTails(ctx context.Context, f tailFilter, parts chan<- tail
 }
 
 // check checks the answer of another node.
-func (a *tailAnswer) check(f *tailFilter) error {
+func (a *tailAnswer) check(f *tail.Filter, payload bool) error {
 	if len(a.Events) > tail.MaxQueue {
 		return fmt.Errorf("it has %d events, more than %d", len(a.Events), tail.MaxQueue)
 	}
@@ -83,8 +87,10 @@ func (a *tailAnswer) check(f *tailFilter) error {
 		switch {
 		case !slices.Contains(tail.Kinds(), e.Kind):
 			return fmt.Errorf("%.40q is not a kind of event", e.Kind)
-		case e.Kind == tail.Message && len(e.tailJSON.Message) > 0 && !f.Payload:
+		case e.Kind == tail.Message && len(e.tailJSON.Message) > 0 && !payload:
 			return errors.New("it has messages that were not asked for")
+		case !f.Matches(&tail.Event{Kind: e.Kind, Channel: e.Channel, User: e.User, Session: e.Session}):
+			return errors.New("it has events that were not asked for")
 		}
 		for _, text := range []string{
 			e.Time, e.Channel, e.Position, e.Session, e.User, e.Token, e.Key, e.Address, e.Transport, e.Verb, e.Code, e.Reason, e.From, e.To, e.Action,

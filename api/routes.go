@@ -88,7 +88,7 @@ func (s *service) routes() *routes {
 	t.add("GET /v2/sessions/{session}", 200, views, s.v2(s.sessionInfo))
 	t.add("DELETE /v2/sessions/{session}", 204, sees, s.v2(s.endSession))
 	t.add("GET /v2/refusals", 200, views, s.v2(s.listRefusals, "session", "token", "user", "address", "limit"))
-	t.add("GET /v2/tail", 200, views, s.watchTail)
+	t.add("GET /v2/tail", 200, views.inside(), s.watchTail)
 	t.add("GET /v2/stats", 200, counts, s.v2(s.stats, "node"))
 	t.add("GET /v2/nodes", 200, counts, s.v2(s.listNodes))
 	t.add("GET /v2/config", 200, views, s.v2(s.listConfig))

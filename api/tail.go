@@ -46,6 +46,7 @@ type tailFilter struct {
 	User    string      `json:"user,omitempty"`
 	Session string      `json:"session,omitempty"`
 	Payload bool        `json:"payload,omitempty"` // with the messages themselves
+	Within  []string    `json:"within,omitempty"`  // only events about channels that one of these patterns matches
 }
 
 // filter returns the filter for the log.
@@ -57,6 +58,13 @@ func (f *tailFilter) filter() (tail.Filter, error) {
 			return found, malformed("The parameter channel: %v.", err)
 		}
 		found.Channels = &p
+	}
+	for _, text := range f.Within {
+		p, err := access.ParsePattern(text)
+		if err != nil {
+			return found, err
+		}
+		found.Within = append(found.Within, p)
 	}
 	return found, nil
 }
@@ -84,6 +92,21 @@ func newTailFilter(q query) (f tailFilter, err error) {
 		}
 	}
 	return f, nil
+}
+
+// limit restricts the events to the channels of the caller's key. It returns an error if the caller
+// wants events that are about no channel.
+func (f *tailFilter) limit(c *call) error {
+	if c.key == nil || len(c.key.Channels) == 0 {
+		return nil
+	}
+	for _, kind := range f.Events {
+		if !kind.AboutChannels() {
+			return fault.NotPermitted.With(fmt.Sprintf("The key is limited to channels, and the event %s is not about a channel.", kind))
+		}
+	}
+	f.Within = c.key.Channels
+	return nil
 }
 
 func kindNames() string {
@@ -204,6 +227,10 @@ func (s *service) watchTail(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	f.Payload = f.Payload && c.seesPayloads()
+	if err := f.limit(c); err != nil {
+		s.deny(w, r, c, err)
+		return
+	}
 	filter, err := f.filter()
 	if err != nil {
 		s.fail(w, err)
@@ -224,9 +251,10 @@ func (s *service) watchTail(w http.ResponseWriter, r *http.Request, c *call) {
 	w.WriteHeader(http.StatusOK)
 	out := tailWriter{s, w, http.NewResponseController(w), r, c}
 	hello := struct {
-		Time string `json:"time"`
-		Node string `json:"node,omitempty"`
-	}{time.Now().UTC().Format(time.RFC3339), s.options.Node}
+		Time     string   `json:"time"`
+		Node     string   `json:"node,omitempty"`
+		Channels []string `json:"channels,omitempty"`
+	}{time.Now().UTC().Format(time.RFC3339), s.options.Node, f.Within}
 	if out.write(appendEvent(nil, "hello", hello)) != nil {
 		return
 	}

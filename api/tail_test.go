@@ -217,3 +217,59 @@ func TestTailForViewers(t *testing.T) {
 	}
 	w.want(`message {"time":"T","channel":"a","position":"` + r.head("a") + `","size":1}`)
 }
+
+// A key that is limited to channels gets the events of its channels, and nothing else.
+func TestTailOfALimitedKey(t *testing.T) {
+	all := newCluster(t, api.Options{Refusals: refusal.New()}, "a", "b")
+	key, _ := all[0].makeKey("limited", auth.KeySessions, "chat.*", "news")
+	publisher, _ := all[0].makeKey("shop", auth.KeyPublish)
+	limited := []string{"Authorization", "Bearer " + key}
+	all[0].subscribe(t, "ann", "secret")
+	w := readTail(t, all[0], "", limited...)
+	w.want(`hello {"time":"T","node":"a","channels":["chat.*","news"]}`, `nodes {"answered":2,"silent":[]}`)
+	for i, n := range all {
+		n.subscribe(t, "bob", "chat.1").End(boreas.ErrTerminated)
+		n.published("secret", "1")
+		n.tail.Add(tail.Event{Kind: tail.Refused, Verb: "connect"})
+		n.tail.Add(tail.Event{Kind: tail.Refused, Channel: "secret"})
+		for _, e := range []tail.Event{{Kind: tail.Refused, Channel: "chat.1"}, {Kind: tail.Gap, Channel: "news"}, {Kind: tail.Presence, Channel: "chat.2"}} {
+			n.tail.Add(e)
+		}
+		at := n.published("chat.1", "2")
+		node := `{"time":"T","node":"` + string("ab"[i]) + `","channel":`
+		w.want("refused "+node+`"chat.1","message":""}`, "gap "+node+`"news","from":"0-0","to":"0-0"}`, "presence "+node+`"chat.2"}`,
+			"message "+node+`"chat.1","position":"`+at+`","size":1,"message":2}`)
+	}
+	narrow := readTail(t, all[0], "?channel=chat.*&event=message,gap", limited...)
+	narrow.want(`hello {"time":"T","node":"a","channels":["chat.*","news"]}`)
+	if got := narrow.next(); !strings.Contains(got, `"channel":"chat.1"`) && !strings.HasPrefix(got, "nodes ") {
+		t.Error(got)
+	}
+	for query, want := range map[string]string{
+		"?event=message,opened": "The key is limited to channels, and the event opened is not about a channel.",
+		"?event=authenticated":  "The key is limited to channels, and the event authenticated is not about a channel.",
+		"?event=ended":          "The key is limited to channels, and the event ended is not about a channel.",
+	} {
+		if diff := gocmp.Diff(failure(403, "not_permitted", want, ""), all[0].do("GET", "/v2/tail"+query, "", limited...)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", query, diff)
+		}
+	}
+	got := all[0].do("GET", "/v2/tail", "", "Authorization", "Bearer "+publisher)
+	if !strings.HasPrefix(got, "403\n") {
+		t.Errorf("without the verb: %s", got)
+	}
+}
+
+// A node that does not know the channels of a key may send other events: its answer counts as none.
+func TestTailRefusesEventsThatWereNotAskedFor(t *testing.T) {
+	all := newCluster(t, api.Options{}, "a", "b")
+	key, _ := all[0].makeKey("limited", auth.KeySessions, "chat.*")
+	all[1].spoils = func(kind string, answer []byte) []byte {
+		if kind != "tail" {
+			return answer
+		}
+		return []byte(`{"events":[{"event":"message","time":"2026-11-29T10:11:12.345Z","channel":"secret","position":"1-1","size":1,"message":1}]}`)
+	}
+	w := readTail(t, all[0], "", "Authorization", "Bearer "+key)
+	w.want(`hello {"time":"T","node":"a","channels":["chat.*"]}`, `nodes {"answered":1,"silent":["b"]}`)
+}

@@ -49,6 +49,7 @@ type TailEvent struct {
 	From      string          `json:"from,omitempty"`
 	To        string          `json:"to,omitempty"`
 	Action    string          `json:"action,omitempty"`
+	Channels  []string        `json:"channels,omitempty"` // the patterns of a key that is limited to channels
 	Count     uint64          `json:"count,omitempty"`
 	Answered  int             `json:"answered,omitempty"`
 	Silent    []string        `json:"silent,omitempty"`

@@ -58,13 +58,20 @@ type Filter struct {
 	// Channels, if not nil, selects events about channels that it matches.
 	Channels *access.Pattern
 
+	// Within, if not nil, selects events about channels that at least one of these patterns matches.
+	Within []access.Pattern
+
 	Kinds   []Kind // nil means all
 	User    string // if not "", only events about this user
 	Session string // if not "", only events about this session
 }
 
-// matches reports whether the filter selects the event.
-func (f *Filter) matches(e *Event) bool {
+// Matches reports whether the filter selects the event.
+func (f *Filter) Matches(e *Event) bool {
 	return (f.Kinds == nil || slices.Contains(f.Kinds, e.Kind)) && (f.User == "" || f.User == e.User) &&
-		(f.Session == "" || f.Session == e.Session) && (f.Channels == nil || e.Channel != "" && f.Channels.Match(e.Channel))
+		(f.Session == "" || f.Session == e.Session) && (f.Channels == nil || e.Channel != "" && f.Channels.Match(e.Channel)) &&
+		(f.Within == nil || e.Channel != "" && slices.ContainsFunc(f.Within, func(p access.Pattern) bool { return p.Match(e.Channel) }))
 }
+
+// AboutChannels reports whether the events of a kind are about channels, except for some refusals.
+func (k Kind) AboutChannels() bool { return k != Opened && k != Authenticated && k != Ended }

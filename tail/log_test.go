@@ -88,6 +88,10 @@ func TestFilter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other, err := access.ParsePattern("news")
+	if err != nil {
+		t.Fatal(err)
+	}
 	events := []tail.Event{
 		{Kind: tail.Message, Channel: "chat.1", User: "ann"},
 		{Kind: tail.Message, Channel: "news"},
@@ -105,6 +109,9 @@ func TestFilter(t *testing.T) {
 		"a user":    {tail.Filter{User: "ann"}, []int{0, 4}},
 		"a session": {tail.Filter{Session: "s_1"}, []int{2, 3}},
 		"several":   {tail.Filter{Channels: &pattern, Session: "s_1", Kinds: []tail.Kind{tail.Gap}}, []int{3}},
+		"within":    {tail.Filter{Within: []access.Pattern{other, pattern}}, []int{0, 1, 3, 4}},
+		"narrower":  {tail.Filter{Within: []access.Pattern{other}, Channels: &pattern}, nil},
+		"nowhere":   {tail.Filter{Within: []access.Pattern{}}, nil},
 		"none":      {tail.Filter{User: "ann", Session: "s_1"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ type Watcher struct {
 // all are left out until the queue is empty, so that the watcher learns where events are missing. The
 // caller holds log.mu.
 func (w *Watcher) offer(e numbered) {
-	if !w.filter.matches(&e.Event) {
+	if !w.filter.Matches(&e.Event) {
 		return
 	}
 	if w.missed > 0 || len(w.queue) >= MaxQueue || w.bytes+len(e.Data) > MaxQueueBytes && len(w.queue) > 0 {

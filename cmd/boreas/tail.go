@@ -25,7 +25,7 @@ func tailCommand(p *program) *cli.Command {
 		Description: "Prints what happens on the server, one line for each event, until you stop it. With a\n" +
 			"pattern of channels, only what concerns these. In a cluster, it shows the events of all\n" +
 			"nodes. It needs a key with the verb sessions; with the verb view, it leaves out the\n" +
-			"messages themselves.\n\n" +
+			"messages themselves. A key that is limited to channels shows only the events of these.\n\n" +
 			"Examples:\n" +
 			"  boreas tail\n" +
 			"  boreas tail 'chat.*' --event message,gap\n" +
