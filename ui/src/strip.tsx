@@ -135,17 +135,19 @@ export function Strip() {
 /** The nodes of a cluster, and which of them do not answer. */
 export function NodesLine() {
   const all = useStore(nodes);
-  const live = usePoll(all && may("stats", "view") ? "nodes" : undefined, (signal) => get("v2/nodes", signal), 10_000);
+  const live = usePoll(all && may("stats", "view") ? "nodes" : undefined, (signal) => get("v2/nodes", signal), every);
   if (!all) return null;
   const names: string[] = (live.data?.live ?? []).map((n: { node: string }) => n.node);
+  const dead: string[] = live.data?.peers?.filter((name: string) => !names.includes(name)) ?? [];
+  const silent = [...new Set([...all.silent, ...dead])];
   return (
-    <span class="nodes">
-      {[...new Set([...names, ...all.silent])].sort().map((name) => (
-        <span key={name} class={all.silent.includes(name) ? "node silent" : "node"}>
+    <ul class="nodes" aria-label="Nodes">
+      {[...new Set([...names, ...silent])].sort().map((name) => (
+        <li key={name} class={silent.includes(name) ? "node silent" : "node"}>
           <Name text={name} />
-          {all.silent.includes(name) && " does not answer"}
-        </span>
+          {silent.includes(name) && " does not answer"}
+        </li>
       ))}
-    </span>
+    </ul>
   );
 }
