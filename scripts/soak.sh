@@ -11,7 +11,7 @@
 #
 # 3. The leader of a stream of NATS dies, ends, hangs and is cut off while several nodes publish, and the
 # network between the servers fails in other ways: no acknowledged message may be missing at a node,
-# and a minority may acknowledge none. The stream is deleted and replaced by an older copy: no position
+# and a minority may acknowledge none. Disks of servers are full. The stream is deleted and replaced by an older copy: no position
 # may stand for two messages. Nodes with users are killed 100 times: no user may stay present.
 #
 # 4. For three quarters of the time, the oracle runs trials: a server with all kinds of clients,
@@ -44,7 +44,8 @@ CGO_ENABLED=1 REVOCATION_ROUNDS=20 go test -race -count=1 -timeout=10m -run='^(T
 UI_LARGE=1 go test -count=1 -timeout=10m -run='^(TestPage|TestPageLarge)$' ./scripts/realclients
 
 KILL_TIME="${seconds}s" go test -count=1 -timeout=0 -run='^TestKill$' -v ./engine/disk
-CLUSTER_FAULTS=1 go test -count=1 -timeout=20m -run='^(TestLeaderFaults|TestMinority|TestNetwork|TestReplacedUnderLoad|TestStartRate)$' -v ./engine/cluster
+CLUSTER_FAULTS=1 go test -count=1 -timeout=20m -run='^(TestLeaderFaults|TestMinority|TestNetwork|TestFullDisks|TestReplacedUnderLoad|TestStartRate)$' -v ./engine/cluster
+CLUSTER_FAULTS=1 go test -count=1 -timeout=10m -run='^TestFullDisk$' -v ./engine/cluster/embed
 CLUSTER_FAULTS=1 go test -count=1 -timeout=30m -run='^(TestCrashes|TestClocks|TestPlantedBugsAreFoundInCluster)$' -v ./internal/trial
 CLUSTER_FAULTS=1 go test -count=1 -timeout=10m -run='^TestStartWaitsForMajority$' -v ./internal/server
 CLUSTER_FAULTS=1 go test -count=1 -timeout=10m -run='^(TestLeaderFaults|TestMinority)$' -v ./auth/clusterstore

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,22 +19,8 @@ import (
 
 	"github.com/boreas-pubsub/boreas/client"
 	"github.com/boreas-pubsub/boreas/internal/server"
+	"github.com/boreas-pubsub/boreas/internal/smalldisk"
 )
-
-// smallDisk mounts a file system in memory. It skips the test if this process may not do that.
-func smallDisk(t *testing.T, options string) (dir string) {
-	t.Helper()
-	dir = t.TempDir()
-	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options)
-	if errors.Is(err, syscall.EPERM) {
-		t.Skip("mounting a file system needs root")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) }) // before the directory is removed
-	return dir
-}
 
 // ask sends a request, and returns the status, the Retry-After header and the body.
 func ask(t *testing.T, method, url, key string, body []byte) (status int, after, answer string) {
@@ -63,7 +48,8 @@ func ask(t *testing.T, method, url, key string, body []byte) (status int, after,
 // publishes as soon as there is room.
 func TestFullDisk(t *testing.T) {
 	const disk, room = 32 << 20, 64 << 10 // bytes of the file system, and those that the ballast leaves
-	dir := smallDisk(t, fmt.Sprint("size=", disk))
+	small := smalldisk.New(t, disk)
+	dir := small.Dir
 	p := newProcess(t, "--api-port=0", "--ws-port=0", "--require-auth=false", "--data-dir="+dir, "--history-disk=128MiB", "--disk-free=0")
 	s, err := startServer(p.cmd)
 	if err != nil {
@@ -81,15 +67,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Others take the rest of the disk.
-	var free syscall.Statfs_t
-	if err := syscall.Statfs(dir, &free); err != nil {
-		t.Fatal(err)
-	}
-	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, int64(free.Bavail)*free.Bsize-room), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	small.Fill(t, room) // others take the rest of the disk
 	message := func(i int) []byte { return fmt.Appendf(nil, `"%d %s"`, i, strings.Repeat("x", room)) }
 	publish := func(i int) (status int, after, answer string) {
 		return ask(t, "POST", api+"/v2/channels/news/messages", fmt.Sprint("key-", i), message(i))
@@ -132,9 +110,7 @@ func TestFullDisk(t *testing.T) {
 		t.Error("the metrics have no boreas_history_disk_free_bytes below a megabyte")
 	}
 
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
+	small.Free(t)
 	removed := time.Now()
 	for {
 		if status, _, _ := publish(n); status == http.StatusCreated {
@@ -168,7 +144,7 @@ func TestFullDisk(t *testing.T) {
 // TestStartsThatFail starts a server on directories that it cannot use. It says why and what to do,
 // and exits with 1.
 func TestStartsThatFail(t *testing.T) {
-	readOnly := smallDisk(t, "ro")
+	readOnly := smalldisk.Mount(t, "ro").Dir
 	inUse := t.TempDir()
 	startOnDisk(t, inUse)
 	damaged := dataDir(t)

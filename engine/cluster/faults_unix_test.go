@@ -39,6 +39,7 @@ type load struct {
 	acked   map[uint64]string // by offset
 	failed  []string
 	longest time.Duration
+	rounds  int  // how often it has run
 	mayFail bool // publishes may fail: the fault may last longer than an attempt to publish
 }
 
@@ -51,7 +52,7 @@ func (l *load) run(ctx context.Context) {
 		for p := range 4 {
 			wg.Go(func() {
 				for n := 0; ctx.Err() == nil; n++ {
-					text := fmt.Sprintf("%d %d %d", i, p, n)
+					text := fmt.Sprintf("%d %d %d %d", l.rounds, i, p, n)
 					began := time.Now()
 					ack, err := e.Publish(context.WithoutCancel(ctx), loadChannel, engine.Message{Data: []byte(text), Key: text})
 					took := time.Since(began)
@@ -69,6 +70,7 @@ func (l *load) run(ctx context.Context) {
 		}
 	}
 	wg.Wait()
+	l.rounds++
 }
 
 // check compares what was acknowledged with what the engines have delivered.

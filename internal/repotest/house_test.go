@@ -82,6 +82,7 @@ var mayImport = map[string][]string{
 	"internal/systemtest/": {".", "engine", "access", "internal/config", "internal/server", "internal/systemtest/issuer", "internal/wstest"},
 	"internal/ssetest":     {},
 	"internal/authtest":    {".", "access", "auth", "fault"},
+	"internal/smalldisk":   {},
 	"internal/natstest":    {"internal/faultproxy", "internal/testport"},
 	"internal/testlog":     {},
 	"internal/wstest":      {},

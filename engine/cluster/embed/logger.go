@@ -71,6 +71,9 @@ func (l *logger) warn(format string, v ...any) {
 	}
 	meaning, normal := explain(line)
 	key := numbers.ReplaceAllString(line, "#")
+	if meaning == diskFull {
+		key = meaning // each file has a line
+	}
 	now := time.Now()
 	l.mu.Lock()
 	last, known := l.logged[key]
@@ -86,6 +89,8 @@ func (l *logger) warn(format string, v ...any) {
 	switch {
 	case normal:
 		level = slog.LevelInfo
+	case meaning == diskFull:
+		level = slog.LevelError
 	case !l.started && meaning == unreachable: // the nodes start one after the other
 		level = slog.LevelInfo
 		delete(l.logged, key) // so that the first warning is not left out
@@ -101,6 +106,10 @@ func (l *logger) start() {
 	l.started = true
 }
 
+// diskFull says that the server keeps no messages any more. It stops that at the first write that fails, and begins
+// again only at a start.
+const diskFull = "the disk of this node is full or failed, so this node keeps no messages any more: free space, then restart the node"
+
 // unreachable is what the server's lines about a connection that another node refuses mean.
 const unreachable = "another node cannot be reached"
 
@@ -115,6 +124,8 @@ func (l *logger) failed() error {
 func explain(line string) (meaning string, normal bool) {
 	has := func(text string) bool { return strings.Contains(strings.ToLower(line), text) }
 	switch {
+	case has("no space left on device"), has("resources, will be disabled"):
+		return diskFull, false
 	case has("authentication error"):
 		return "refused a node with another secret: give all nodes of the cluster the same secret", false
 	case has("authorization violation"):

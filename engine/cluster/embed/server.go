@@ -276,7 +276,9 @@ func (s *Server) Credentials() (name, password string) { return user, s.password
 // Status returns what this node knows about the cluster.
 func (s *Server) Status() Status {
 	var status Status
-	if health := s.nats.Healthz(&server.HealthzOptions{}); health.StatusCode == 0 || health.StatusCode/100 == 2 {
+	if !s.nats.JetStreamEnabled() {
+		status.Reason = diskFull
+	} else if health := s.nats.Healthz(&server.HealthzOptions{}); health.StatusCode == 0 || health.StatusCode/100 == 2 {
 		status.Ready = true
 	} else {
 		status.Reason = health.Error
