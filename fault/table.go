@@ -377,7 +377,7 @@ var (
 	OriginNotAllowed = &Fault{
 		Code: "origin_not_allowed", Retry: Never, Status: http.StatusForbidden,
 		Summary: "Pages of this origin may not connect.",
-		Do:      "Add the origin to the server's option `allow_origin`.",
+		Do:      "On the port for subscribers, add the origin to the server's option `allow_origin`. A page that embeds or links an address of that port cannot use it: use an EventSource. No option opens the API to pages of other origins: call it from your backend.",
 	}
 	UpgradeRequired = &Fault{
 		Code: "upgrade_required", Retry: Never, Status: http.StatusUpgradeRequired,
