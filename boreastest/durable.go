@@ -26,6 +26,7 @@ func TestDurableEngine(t *testing.T, open func(t *testing.T, dir string) engine.
 		{"OffsetsGoOn", offsetsGoOn},
 		{"KeysSurvive", keysSurvive},
 		{"BatchesSurvive", batchesSurvive},
+		{"PurgesSurvive", purgesSurvive},
 		{"FollowAfterReopening", followAfterReopening},
 		{"ConcurrentPublishersSurvive", concurrentPublishersSurvive},
 		{"LargeMessagesSurvive", largeMessagesSurvive},
@@ -174,6 +175,32 @@ func batchesSurvive(t *testing.T, d *durable) {
 			t.Errorf("item %d again: got %+v, want %+v", i, again, want)
 		}
 	}
+}
+
+// purgesSurvive checks [engine.Purger], if the engine is one.
+func purgesSurvive(t *testing.T, d *durable) {
+	if _, ok := d.Engine.(engine.Purger); !ok {
+		return
+	}
+	first := publish(t, d, "a", "1")
+	keyed := mustPublishKey(t, d, "a", "2", "k").Position
+	publish(t, d, "b", "other")
+	at := mustPurge(t, d.Engine, "a")
+	for range 2 {
+		d.reopen(t)
+		wantTexts(t, "purged, and opened again", read(t, d, "a", engine.Position{}, 10).Publications)
+		wantPurged(t, d, "a", first, at)
+		if ack := mustPublishKey(t, d, "a", "2", "k"); ack.Position != keyed || !ack.Duplicate {
+			t.Errorf("the key of a purged message, opened again: got %+v, want a duplicate of %v", ack, keyed)
+		}
+	}
+	if p := publish(t, d, "a", "3"); p.Epoch != at.Epoch || p.Offset <= at.Offset {
+		t.Errorf("the next message is at %v, and %v was purged", p, at)
+	}
+	d.reopen(t)
+	wantTexts(t, "read", read(t, d, "a", engine.Position{}, 10).Publications, "3")
+	wantTexts(t, "read of b", read(t, d, "b", engine.Position{}, 10).Publications, "other")
+	wantPurged(t, d, "a", first, at)
 }
 
 func followAfterReopening(t *testing.T, d *durable) {

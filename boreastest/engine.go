@@ -54,6 +54,7 @@ var engineRules = []rule{
 	{"ConcurrentPublish", concurrentPublish},
 	{"FollowWhilePublishing", followWhilePublishing},
 	{"Purge", purged},
+	{"PurgeUnnoticed", purgedUnnoticed},
 	{"PurgeWhilePublishing", purgedWhilePublishing},
 	{"Close", closeEngine},
 }

@@ -37,10 +37,10 @@ type batch struct {
 	err   error         // why it has failed; written before done is closed
 }
 
-// An entry is a message of a batch.
+// An entry is a message or a purge of a batch.
 type entry struct {
 	log         *channellog.Log
-	publication *engine.Publication
+	publication *engine.Publication // nil if it is a purge
 	accepted    clock.Mono
 	place       int // of the record in the buffer, then its address
 	address     address
@@ -214,19 +214,25 @@ func (e *Engine) add(l *channellog.Log, s *stored, k channellog.Key, m engine.Me
 	if len(b.buffer) == 0 {
 		e.beginBatch(b, now, wall)
 	}
-	if s.generation != e.generation {
-		if s.segment != b.segment || s.number == 0 {
-			e.numbers++
-			s.segment, s.number = b.segment, e.numbers
-		}
-		s.generation = e.generation
-		b.buffer = appendDefine(b.buffer, s.number, l.Name())
-	}
+	e.define(b, l, s)
 	at := len(b.buffer)
 	b.buffer = appendMessage(b.buffer, s.number, p, m.Key)
 	b.entries = append(b.entries, entry{log: l, publication: p, accepted: now, place: at})
 	s.pending, s.last = b, offset
 	return waiter{b, engine.Ack{Position: engine.Position{Epoch: e.epoch, Offset: offset}}}, nil, nil
+}
+
+// define gives a channel a number in the batch's segment, unless it has one. The caller holds mu.
+func (e *Engine) define(b *batch, l *channellog.Log, s *stored) {
+	if s.generation == e.generation {
+		return
+	}
+	if s.segment != b.segment || s.number == 0 {
+		e.numbers++
+		s.segment, s.number = b.segment, e.numbers
+	}
+	s.generation = e.generation
+	b.buffer = appendDefine(b.buffer, s.number, l.Name())
 }
 
 // closedChannel makes the caller of add try again at once.
@@ -248,3 +254,10 @@ func (e *Engine) beginBatch(b *batch, now clock.Mono, wall int64) {
 
 // setMark sets the mark. The writer does that, because it knows best what is on disk.
 func (b *batch) setMark(m mark) { appendMark(b.buffer[:0], m) }
+
+// awaitCommitter waits until all batches that were written are committed.
+func (e *Engine) awaitCommitter() {
+	b := &batch{done: make(chan struct{})}
+	e.batches <- b
+	<-b.done
+}

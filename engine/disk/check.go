@@ -340,10 +340,13 @@ func (s *survey) count(i int, sc *scan) {
 	life := s.parts[i].life
 	for _, c := range sc.channels {
 		n := len(c.addresses)
+		t := s.channels[c.name]
+		if c.purged > 0 && t != nil {
+			t.n = 0
+		}
 		if n == 0 {
 			continue
 		}
-		t := s.channels[c.name]
 		if t == nil {
 			t = &tally{life: life}
 			s.channels[c.name] = t

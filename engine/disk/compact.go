@@ -122,7 +122,7 @@ func (e *Engine) liveIn(s *segment) (logs []*channellog.Log, groups []group) {
 		from, to := l.Store().(*stored).in(s.slot)
 		if from < to {
 			logs = append(logs, l)
-			groups = append(groups, group{l.Name(), slices.Clone(l.Store().(*stored).addresses[from:to])})
+			groups = append(groups, group{name: l.Name(), addresses: slices.Clone(l.Store().(*stored).addresses[from:to])})
 		}
 		return true
 	})
@@ -176,7 +176,11 @@ func (e *Engine) rewriteSegment(ctx context.Context, s *segment) (bool, error) {
 	next.header = s.header
 	e.changing.Unlock()
 	next.span, next.flags = s.end()-s.base, flagRewritten
-	sc, err := e.copyLive(ctx, s, next, temporary, groups)
+	groups, err = e.withPurges(ctx, s, groups)
+	var sc *scan
+	if err == nil {
+		sc, err = e.copyLive(ctx, s, next, temporary, groups)
+	}
 	if err == nil {
 		err = e.replace(s, next, temporary, logs, sc)
 	}
@@ -207,9 +211,13 @@ func (e *Engine) copyLive(ctx context.Context, s, next *segment, temporary strin
 	}
 	channels := sc.channels
 	for _, g := range groups {
-		n := 0
+		n, purged := 0, uint64(0)
 		for ; len(channels) > 0 && channels[0].name == g.name; channels = channels[1:] {
 			n += len(channels[0].addresses)
+			purged = max(purged, channels[0].purged)
+		}
+		if purged != g.purged {
+			return nil, fmt.Errorf("the new file has the purge %d of %s instead of %d", purged, g.name, g.purged)
 		}
 		if n != len(g.addresses) {
 			return nil, fmt.Errorf("the new file has %d messages of %s instead of %d", n, g.name, len(g.addresses))
@@ -218,7 +226,7 @@ func (e *Engine) copyLive(ctx context.Context, s, next *segment, temporary strin
 	if len(channels) > 0 {
 		return nil, fmt.Errorf("the new file has messages of %s, which it should not have", channels[0].name)
 	}
-	next.size, next.large, next.whole = w.size, sc.large, sc.whole
+	next.size, next.large, next.whole, next.purged = w.size, sc.large, sc.whole, sc.hasPurges()
 	return sc, nil
 }
 
@@ -261,7 +269,7 @@ func (e *Engine) replace(s, next *segment, temporary string, logs []*channellog.
 	e.segmentsMu.Lock()
 	e.segments[slices.Index(e.segments, s)] = next
 	e.segmentsMu.Unlock()
-	channels := sc.channels
+	channels := slices.DeleteFunc(slices.Clone(sc.channels), func(c scannedChannel) bool { return len(c.addresses) == 0 })
 	for _, l := range logs {
 		var addresses []address
 		for ; len(channels) > 0 && channels[0].name == l.Name(); channels = channels[1:] {

@@ -37,6 +37,14 @@
 // system may have dropped what it could not write, and a second attempt would succeed without
 // having written it.
 //
+// # Purging
+//
+// A purge is a record in the log: the messages of its channel before it are not kept. It is on disk before
+// the messages are dropped from the index, so that they never come back. When a segment is rewritten,
+// it keeps the last purge of each channel, unless it is the oldest segment: messages of that channel may
+// be left in an earlier one. The bytes of purged messages stay on disk until their segment is removed or
+// rewritten.
+//
 // # Channels without messages
 //
 // A channel whose messages have all been dropped continues after its last offset, also when its

@@ -28,6 +28,8 @@ func FuzzRecord(f *testing.F) {
 		f.Add(b[8], b[recordHead:n])
 		b = b[n:]
 	}
+	purge := appendPurge(nil, 1, 2)
+	f.Add(purge[8], purge[recordHead:])
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
 		b := finishRecord(append(beginRecord(nil, kind), body...), 0)
 		k, parsed, n, err := parseRecord(append(b, 1, 2, 3))
@@ -48,6 +50,12 @@ func FuzzRecord(f *testing.F) {
 				return
 			}
 			again = appendDefine(nil, number, string(name))
+		case purgeRecord:
+			number, offset, err := parsePurge(body)
+			if err != nil {
+				return
+			}
+			again = appendPurge(nil, number, offset)
 		case messageRecord:
 			m, err := parseMessage(body)
 			if err != nil {

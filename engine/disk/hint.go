@@ -17,7 +17,8 @@ import (
 //	the segment's header up to its note (72), size (8), newest (8),
 //	place of the end, skipped, whole, pause of the time table, numbers of its entries, of channels and of messages,
 //	for each entry: place after the one before, time (8)
-//	for each channel: number, length of its name, name, first offset, last offset after the first, messages,
+//	for each channel: number, length of its name, name, first offset, last offset after the first,
+//	offset of its purge or 0, messages,
 //	for each of these: place after the one before, size of the data
 //
 // Numbers without a size are uvarints. Times are nanoseconds since 1970 UTC. The header and the size
@@ -25,7 +26,7 @@ import (
 // its size each time.
 const (
 	hintMagic   = "BOREASH1"
-	hintVersion = 1
+	hintVersion = 2
 	hintHead    = 16 // bytes before those that the segment decides
 )
 
@@ -59,7 +60,7 @@ func appendHint(dst []byte, s *scan) []byte {
 		dst = binary.AppendUvarint(dst, uint64(c.number))
 		dst = binary.AppendUvarint(dst, uint64(len(c.name)))
 		dst = append(dst, c.name...)
-		for _, n := range []uint64{c.first, c.last - c.first, uint64(len(c.addresses))} {
+		for _, n := range []uint64{c.first, c.last - c.first, c.purged, uint64(len(c.addresses))} {
 			dst = binary.AppendUvarint(dst, n)
 		}
 		place = 0
@@ -132,8 +133,8 @@ func parseHint(b []byte, h header, size int64, n now, room *scanRoom) (*scan, bo
 	s := &scan{header: h, size: size, ended: true, newest: n.moment(int64(r.word()))}
 	s.end, s.skipped, s.whole = int64(r.number(uint64(size))), int64(r.number(math.MaxInt64)), int64(r.number(math.MaxInt64))
 	s.times.pause = clock.Mono(r.number(math.MaxInt64))
-	// A channel takes 5 bytes at least, and a message 2.
-	entries, channels, messages := r.number(maxTimes), r.number(uint64(len(b)/5)), r.number(uint64(len(b)/2))
+	// A channel takes 6 bytes at least, and a message 2.
+	entries, channels, messages := r.number(maxTimes), r.number(uint64(len(b)/6)), r.number(uint64(len(b)/2))
 	s.times.entries = make([]timeEntry, entries)
 	var place int64
 	for i := range s.times.entries {
@@ -151,6 +152,7 @@ func parseHint(b []byte, h header, size int64, n now, room *scanRoom) (*scan, bo
 		room.ends = append(room.ends, len(room.names))
 		c.first = r.number(math.MaxUint64)
 		c.last = c.first + r.number(math.MaxUint64)
+		c.purged = r.number(math.MaxUint64)
 		count := r.number(messages - uint64(len(addresses)))
 		from := len(addresses)
 		place = 0
@@ -236,7 +238,7 @@ func (s *scan) sameContent(to *scan) bool {
 		return false
 	}
 	return slices.EqualFunc(s.channels, to.channels, func(a, b scannedChannel) bool {
-		return a.name == b.name && a.number == b.number && a.first == b.first && a.last == b.last && a.bytes == b.bytes &&
+		return a.name == b.name && a.number == b.number && a.first == b.first && a.last == b.last && a.purged == b.purged && a.bytes == b.bytes &&
 			slices.EqualFunc(a.addresses, b.addresses, func(x, y address) bool { return x == y && dataSize(x, s.large) == dataSize(y, to.large) })
 	})
 }

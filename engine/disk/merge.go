@@ -17,7 +17,7 @@ func (l *loader) merge(s *segment, sc *scan, number uint64) error {
 	l.raiseLife(h.life)
 	l.start = max(l.start, h.start)
 	s.header, s.size, s.sealed = h, sc.end, true
-	s.times, s.large, s.newest, s.whole = sc.times, sc.large, sc.newest, sc.whole
+	s.times, s.large, s.newest, s.whole, s.purged = sc.times, sc.large, sc.newest, sc.whole, sc.hasPurges()
 	if !e.addSegment(s) {
 		return errTooManySegments
 	}
@@ -56,7 +56,7 @@ func checkChain(path string, before *header, h header, number uint64, end int64)
 
 // mergeChannel adds the messages of a channel in a segment.
 func (l *loader) mergeChannel(s *segment, c *scannedChannel) {
-	if len(c.addresses) == 0 {
+	if len(c.addresses) == 0 && c.purged == 0 {
 		return
 	}
 	log := l.logOf(c.name)
@@ -68,6 +68,13 @@ func (l *loader) mergeChannel(s *segment, c *scannedChannel) {
 	log.Lock()
 	defer log.Unlock()
 	index := log.Store().(*stored)
+	if c.purged > 0 {
+		log.RestorePurge(e.table, c.purged)
+		index.life = s.life
+	}
+	if len(c.addresses) == 0 {
+		return
+	}
 	gap := uint64(s.life-index.life) * lift // the channel's last message may be lost
 	if n := index.Len(); n > 0 && c.first != log.Head()+1+gap {
 		log.DropOldest(e.table, n, channellog.EvictedBounds) // what is before a hole is not complete

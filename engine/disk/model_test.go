@@ -37,6 +37,7 @@ type modelLog struct {
 	unsureOf map[string]bool       // keys of which a loss of power may have taken the message
 	unsure   *engine.Item          // may have been kept: its publisher got an error
 	floor    uint64                // the last one that was seen
+	purged   uint64                // nothing up to this offset is ever kept again
 	inMemory bool
 	limits   engine.Retention
 	client   *modelClient // has a position of the channel on disk
@@ -248,6 +249,7 @@ func (d *model) forgetLost() {
 		if l.inMemory {
 			continue
 		}
+		l.purged = 0 // it may be lost
 		h := d.read(name, engine.Position{}, engine.Limit{})
 		if h.Floor.Offset == h.Head.Offset {
 			// Nothing is kept. What was not dropped may be lost. If the rules change, the rest of it may
@@ -324,6 +326,9 @@ func (d *model) agree() {
 		if first > l.must {
 			d.Fatalf("%s: the floor is %v, but %d must be kept", name, h.Floor, l.entries[l.must].Offset)
 		}
+		if h.Floor.Offset < l.purged {
+			d.Fatalf("%s: the floor is %v, and everything up to %d was purged", name, h.Floor, l.purged)
+		}
 		if h.Floor.Offset < l.floor {
 			d.Fatalf("%s: the floor went from %d to %v", name, l.floor, h.Floor)
 		}
@@ -333,7 +338,7 @@ func (d *model) agree() {
 		d.lostPositions(name)
 		d.resume(name)
 	}
-	if s := d.e.Stats(); s.Publications != int64(kept) || s.Evicted != s.EvictedAge+s.EvictedBounds || s.Bytes < 0 || s.Channels < 0 {
+	if s := d.e.Stats(); s.Publications != int64(kept) || s.Evicted != s.EvictedAge+s.EvictedBounds+s.EvictedPurge || s.Bytes < 0 || s.Channels < 0 {
 		d.Fatalf("%d messages are kept, and the statistics are %+v", kept, s)
 	}
 }
@@ -453,7 +458,7 @@ func TestModel(t *testing.T) {
 			for range rapid.IntRange(1, 50).Draw(rt, "steps") {
 				name := rapid.SampledFrom(d.names).Draw(rt, "channel")
 				switch rapid.SampledFrom([]string{
-					"publish", "publish", "publish", "many", "many", "key", "key", "wait", "long", "page", "page", "reopen", "rules", "crash", "full", "no room", "sync",
+					"publish", "publish", "publish", "many", "many", "key", "key", "wait", "long", "page", "page", "purge", "reopen", "rules", "crash", "full", "no room", "sync",
 				}).Draw(rt, "action") {
 				case "publish":
 					d.publish(d.item(name, ""))
@@ -467,6 +472,8 @@ func TestModel(t *testing.T) {
 					<-time.After(70 * time.Minute)
 				case "page":
 					d.page(name)
+				case "purge":
+					d.purge(name)
 				case "reopen":
 					d.reopen(false, false)
 				case "rules":

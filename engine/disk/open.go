@@ -346,7 +346,7 @@ func (e *Engine) reopen(s *segment, tail *scan, lost bool) error {
 		return fmt.Errorf("wait until the disk has %s: %w", s.path, err)
 	}
 	e.target = s.number
-	switch full := s.size >= int64(s.limit); {
+	switch full := s.size >= int64(s.limit) || s.version < formatVersion; {
 	case tail.ended && (lost || full || s.flags&flagRewritten != 0):
 		w.last, s.sealed = nil, true
 		e.target++

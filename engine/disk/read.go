@@ -100,7 +100,7 @@ func (e *Engine) look(channel string, since engine.Position, limit engine.Limit)
 	l.Lock()
 	defer l.Unlock()
 	l.Expire(e.table)
-	h, err = channellog.Bounds(e.epoch, l.Floor(), l.Head(), since, limit)
+	h, err = l.Bounds(e.epoch, since, limit)
 	if err == nil && (!since.IsZero() && index.lost(since.Offset) || limit.Before > 0 && index.lost(limit.Before)) {
 		err = engine.ErrAhead
 	}

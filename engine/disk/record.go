@@ -14,10 +14,11 @@ import (
 //	mark    time (8), synced (8), flags (1)                                   first of each batch
 //	define  number (uvarint), name                                            a channel's number in this segment
 //	message flags (1), number, offset (uvarint), time (8), [sender (8)], [key length (1), key], data
+//	purge   number, offset (uvarint)                                          all of the channel before it is dropped
 //	end     nothing                                                           all before it is on disk
 //
 // Times are nanoseconds since 1970 UTC. Synced is the position up to which the log was on disk when
-// the batch was written.
+// the batch was written. The offset of a purge is that of the channel's last message before it.
 const (
 	recordHead = 9        // bytes before the body
 	maxRecord  = 64 << 20 // a longer record is damage
@@ -26,6 +27,7 @@ const (
 	defineRecord  = 2
 	messageRecord = 3
 	endRecord     = 4
+	purgeRecord   = 5 // since format 2
 
 	markSize = recordHead + 17
 	endSize  = recordHead
@@ -113,6 +115,13 @@ func appendMessage(dst []byte, number uint32, p *engine.Publication, key string)
 	return finishRecord(append(dst, p.Data...), at)
 }
 
+func appendPurge(dst []byte, number uint32, offset uint64) []byte {
+	at := len(dst)
+	dst = beginRecord(dst, purgeRecord)
+	dst = binary.AppendUvarint(dst, uint64(number))
+	return finishRecord(binary.AppendUvarint(dst, offset), at)
+}
+
 func appendEnd(dst []byte) []byte {
 	return finishRecord(beginRecord(dst, endRecord), len(dst))
 }
@@ -156,6 +165,18 @@ func parseDefine(body []byte) (number uint32, name []byte, err error) {
 		return 0, nil, errRecord
 	}
 	return uint32(id), body[n:], nil
+}
+
+func parsePurge(body []byte) (number uint32, offset uint64, err error) {
+	id, n := binary.Uvarint(body)
+	if n <= 0 || id >= 1<<32 {
+		return 0, 0, errRecord
+	}
+	offset, m := binary.Uvarint(body[n:])
+	if m <= 0 || n+m != len(body) {
+		return 0, 0, errRecord
+	}
+	return uint32(id), offset, nil
 }
 
 // message is a parsed message record. Its slices belong to the parsed bytes.

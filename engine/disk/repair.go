@@ -298,8 +298,8 @@ func (s *survey) copyWhole(ctx context.Context, p *part, from, to file) error {
 	}
 	var groups []group
 	for _, c := range sal.channels {
-		if len(c.addresses) > 0 {
-			groups = append(groups, group{c.name, c.addresses})
+		if len(c.addresses) > 0 || c.purged > 0 {
+			groups = append(groups, group{c.name, c.addresses, c.purged, c.number})
 		}
 	}
 	w := &rewrite{from: r, to: to, part: sortBytes}

@@ -21,6 +21,10 @@ const (
 type group struct {
 	name      string
 	addresses []address
+
+	// The purge before these messages, if purged is not 0: its offset, and the channel's number.
+	purged uint64
+	number uint32
 }
 
 // A rewrite copies messages of a segment to a new file, sorted by channel. It copies each record as
@@ -37,7 +41,7 @@ type rewrite struct {
 // A picked record is copied with others.
 type picked struct {
 	group int
-	place int64 // in the old file
+	place int64 // in the old file, or -1 for the purge of the group
 	at, n int   // in memory
 }
 
@@ -51,6 +55,9 @@ func (w *rewrite) write(h header, newest int64, groups []group, large map[int64]
 	var bytes int64
 	last := written{group: -1}
 	for g, group := range groups {
+		if group.purged > 0 {
+			picks = append(picks, picked{group: g, place: -1})
+		}
 		for _, a := range group.addresses {
 			picks = append(picks, picked{group: g, place: placeOf(a)})
 			if bytes += messageOverhead + dataSize(a, large); bytes >= w.part {
@@ -98,6 +105,9 @@ func (w *rewrite) copy(groups []group, picks []picked, last *written) error {
 	var records []byte
 	for _, i := range byPlace {
 		p := &picks[i]
+		if p.place < 0 {
+			continue
+		}
 		kind, _, n, err := w.from.record(p.place)
 		switch {
 		case err != nil && isReadError(err):
@@ -117,15 +127,18 @@ func (w *rewrite) copy(groups []group, picks []picked, last *written) error {
 	}
 	for i := range picks {
 		p := &picks[i]
+		if p.place < 0 {
+			g := &groups[p.group]
+			w.define(groups, written{p.group, g.number}, last)
+			w.out = appendPurge(w.out, g.number, g.purged)
+			continue
+		}
 		record := records[p.at:][:p.n]
 		number, n := binary.Uvarint(record[recordHead+1:])
 		if n <= 0 || number > math.MaxUint32 {
 			return w.from.damage(p.place, "%v", errRecord)
 		}
-		if to := (written{p.group, uint32(number)}); to != *last {
-			*last = to
-			w.out = appendDefine(w.out, to.number, groups[p.group].name)
-		}
+		w.define(groups, written{p.group, uint32(number)}, last)
 		w.out = append(w.out, record...)
 		if len(w.out) >= writeBytes {
 			if err := w.flush(); err != nil {
@@ -134,6 +147,14 @@ func (w *rewrite) copy(groups []group, picks []picked, last *written) error {
 		}
 	}
 	return nil
+}
+
+// define writes the name of the channel of the next record, if the last record was of another one.
+func (w *rewrite) define(groups []group, next written, last *written) {
+	if next != *last {
+		*last = next
+		w.out = appendDefine(w.out, next.number, groups[next.group].name)
+	}
 }
 
 // flush writes to the new file.

@@ -104,7 +104,7 @@ func lostIn(kind byte, n int64) int64 {
 	switch {
 	case kind == messageRecord:
 		return 1
-	case kind == markRecord && n == markSize, kind == defineRecord, kind == endRecord && n == endSize:
+	case kind == markRecord && n == markSize, kind == defineRecord, kind == purgeRecord, kind == endRecord && n == endSize:
 		return 0
 	}
 	return -1

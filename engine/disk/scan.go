@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/boreas-pubsub/boreas/internal/clock"
 )
@@ -41,7 +42,8 @@ type scannedChannel struct {
 	number    uint32
 	addresses []address // with slot 0
 	first     uint64    // offset of the first address
-	last      uint64    // offset of the newest message, 0 if there is none
+	last      uint64    // offset of the newest message, also of a dropped one, 0 if there is none
+	purged    uint64    // offset of the last purge record, 0 if there is none
 	bytes     int64     // of the data
 }
 
@@ -226,6 +228,16 @@ func (s *reading) take(kind byte, body []byte) error {
 		if len(m.key) > 0 && r.window >= 0 && r.now.mono-s.at <= r.window {
 			s.keys = append(s.keys, scannedKey{i, m.offset, r.now.moment(m.time), string(m.key), append([]byte(nil), m.data...)})
 		}
+	case purgeRecord:
+		number, offset, err := parsePurge(body)
+		if err != nil {
+			return err
+		}
+		i, known := s.find(number)
+		if !known {
+			return fmt.Errorf("a purge of channel number %d, which has no name", number)
+		}
+		return s.purge(i, offset)
 	case endRecord:
 		if len(body) > 0 {
 			return errRecord
@@ -257,7 +269,7 @@ func (s *reading) define(number uint32, name []byte) error {
 	return nil
 }
 
-var errOrder = errors.New("the offset of the message is not after that of the message before")
+var errOrder = errors.New("the offset is not after that of the message before")
 
 // add adds the message at s.end.
 func (s *reading) add(channel int, m message) error {
@@ -287,6 +299,22 @@ func (s *reading) add(channel int, m message) error {
 	s.whole += messageOverhead + int64(len(m.data))
 	s.messages++
 	return nil
+}
+
+// purge drops the messages of a channel so far.
+func (s *reading) purge(channel int, offset uint64) error {
+	c := &s.channels[channel]
+	if offset < c.last {
+		return errOrder
+	}
+	s.messages -= int64(len(c.addresses))
+	c.addresses, c.bytes, c.first, c.last, c.purged = nil, 0, 0, offset, offset
+	return nil
+}
+
+// hasPurges reports whether the segment has purge records.
+func (s *scan) hasPurges() bool {
+	return slices.ContainsFunc(s.channels, func(c scannedChannel) bool { return c.purged > 0 })
 }
 
 func (s *scan) addLarge(place, size int64) {

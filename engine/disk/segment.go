@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -21,8 +22,9 @@ const (
 	newSuffix     = ".new" // of a file that is not complete
 )
 
-// formatVersion is the version of all files. An engine refuses a newer one.
-const formatVersion = 1
+// formatVersion is the version of new files. An engine reads older ones, and refuses a newer one.
+// Format 2 has purge records. A file of format 1 gets no further records.
+const formatVersion = 2
 
 // A segment begins with its header, and is a sequence of records after it:
 //
@@ -50,7 +52,7 @@ const (
 
 // header is the parsed header of a segment.
 type header struct {
-	version     uint32
+	version     uint32 // 0 is formatVersion
 	flags       uint32
 	number      uint64
 	epoch       uint64
@@ -101,7 +103,7 @@ func parseNote(b []byte) (n note, ok bool) {
 func (h *header) append(dst []byte) []byte {
 	at := len(dst)
 	dst = append(dst, magic...)
-	dst = order.AppendUint32(dst, formatVersion)
+	dst = order.AppendUint32(dst, cmp.Or(h.version, formatVersion))
 	dst = order.AppendUint32(dst, h.flags)
 	dst = order.AppendUint64(dst, h.number)
 	dst = order.AppendUint64(dst, h.epoch)
@@ -135,7 +137,7 @@ func parseHeader(b []byte) (h header, err error) {
 	if crc32.Checksum(b[:headerSum], castagnoli) != order.Uint32(b[headerSum:]) {
 		return h, errHeader
 	}
-	if h.version != formatVersion {
+	if h.version < 1 || h.version > formatVersion {
 		return h, errNewerVersion
 	}
 	if order.Uint32(b[headerSum+4:]) != 0 {
@@ -159,6 +161,7 @@ type segment struct {
 	// Owned by the writer while the segment is the last one, then immutable.
 	size   int64 // bytes written
 	whole  int64 // what live would be if all messages were kept
+	purged bool  // it has purge records
 	sealed bool
 
 	// Owned by the compactor.

@@ -18,7 +18,7 @@ import (
 var update = flag.Bool("update", false, "write the directory of this format in testdata anew")
 
 // Directories and their content, written by the first version of each format. They must always open.
-var formats = []string{"testdata/v1"}
+var formats = []string{"testdata/v1", "testdata/v2"}
 
 // keptLong keeps everything that is in testdata, however old.
 func keptLong(keys time.Duration) settings {
@@ -51,16 +51,23 @@ func dump(t *testing.T, e *Engine) string {
 }
 
 // writeFormat writes a directory with all kinds of records and files: sorted and unsorted segments,
-// hints, keys, senders, an end that may have been lost, a new epoch.
+// hints, keys, senders, purges, an end that may have been lost, a new epoch.
 func writeFormat(t *testing.T, dir string) {
 	t.Helper()
 	e, _, err := open(dir, keptLong(time.Nanosecond))
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := e.Publish(context.Background(), "purged", engine.Message{Data: []byte("secret")}); err != nil {
+		t.Fatal(err)
+	}
 	publishMany(t, e, 30, 0, 60)
+	if _, err := e.Purge(context.Background(), "purged"); err != nil {
+		t.Fatal(err)
+	}
+	publishMany(t, e, 30, 60, 15)
 	compactFully(t, e)
-	publishMany(t, e, 30, 60, 30)
+	publishMany(t, e, 30, 75, 15)
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -88,13 +95,13 @@ func writeFormat(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	publishMany(t, e, 30, 100, 10)
-	want := dump(t, e)
+	want, newest := dump(t, e), formats[len(formats)-1]
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, err := range []error{
-		os.Remove(filepath.Join(crashed, lockName)), os.RemoveAll(formats[0]), os.CopyFS(formats[0], os.DirFS(crashed)),
-		os.WriteFile(formats[0]+".txt", []byte(want), 0o644),
+		os.Remove(filepath.Join(crashed, lockName)), os.RemoveAll(newest), os.CopyFS(newest, os.DirFS(crashed)),
+		os.WriteFile(newest+".txt", []byte(want), 0o644),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -164,10 +171,11 @@ func TestFormatHasEverything(t *testing.T) {
 		add(h.life > 0, "another life")
 		add(i > 0 && h.epoch != h.epochBefore, "another epoch")
 		add(len(sc.keys) > 0, "keys")
+		add(sc.hasPurges() && h.flags&flagRewritten != 0, "purge in a sorted segment")
 		f.Close()
 	}
 	slices.Sort(got)
-	if got := fmt.Sprint(slices.Compact(got)); got != "[another epoch another life hint keys sorted unsorted]" {
+	if got := fmt.Sprint(slices.Compact(got)); got != "[another epoch another life hint keys purge in a sorted segment sorted unsorted]" {
 		t.Error(got)
 	}
 }
@@ -177,7 +185,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	d := newDamager(t, dir)
 	d.edit(1, func(b []byte) []byte { return withVersion(b, formatVersion+1) })
 	_, _, err := open(dir, smallSettings())
-	want := fmt.Sprintf("%s has format 2, and this version reads formats up to 1: use the newer version, or another directory", d.path(1))
+	want := fmt.Sprintf("%s has format 3, and this version reads formats up to 2: use the newer version, or another directory", d.path(1))
 	var newer *VersionError
 	if !errors.As(err, &newer) || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)

@@ -214,6 +214,10 @@ func (e *Engine) writeBatch(b *batch) {
 	start := s.size - int64(len(b.buffer))
 	for i := range b.entries {
 		en := &b.entries[i]
+		if en.publication == nil {
+			s.purged = true
+			continue
+		}
 		place := start + int64(en.place)
 		size := len(en.publication.Data)
 		en.address = newAddress(s.slot, place, size)
@@ -450,6 +454,9 @@ func (e *Engine) failBatches(b *batch, err error) {
 	for _, b := range failed { // the latest first, so that the last call for a log has its first offset
 		for i := len(b.entries) - 1; i >= 0; i-- {
 			en := &b.entries[i]
+			if en.publication == nil {
+				continue
+			}
 			en.log.Lock()
 			e.table.Cancel(en.log, en.publication.Offset-1)
 			en.log.Store().(*stored).pending = nil
@@ -467,13 +474,6 @@ func (e *Engine) failBatches(b *batch, err error) {
 	}
 }
 
-// awaitCommitter waits until all batches that were written are committed.
-func (e *Engine) awaitCommitter() {
-	b := &batch{done: make(chan struct{})}
-	e.batches <- b
-	<-b.done
-}
-
 // commit is the goroutine that shows what is on disk: to followers, to readers, and to the
 // publishers that wait. It is not the writer, so that the deliveries of a large batch do not delay
 // the next one.
@@ -482,6 +482,10 @@ func (e *Engine) commit() {
 	for b := range e.batches {
 		for i := range b.entries {
 			en := &b.entries[i]
+			if en.publication == nil {
+				en.purge(e.table)
+				continue
+			}
 			e.table.Commit(en.log, en.publication, en.accepted, en.address)
 		}
 		close(b.done)

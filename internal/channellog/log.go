@@ -71,6 +71,15 @@ func (l *Log) Unlock() { l.mu.Unlock() }
 // Head returns the offset of the newest committed publication. The log is locked.
 func (l *Log) Head() uint64 { return l.head }
 
+// Last returns the offset of the newest publication, committed or reserved. It returns false if the log is
+// gone: the channel's next log is another one. The log is locked.
+func (l *Log) Last() (offset uint64, ok bool) {
+	if l.reserved > 0 {
+		return l.next, !l.gone
+	}
+	return l.head, !l.gone
+}
+
 // Floor returns the offset after which the log is complete. The log is locked.
 func (l *Log) Floor() uint64 { return l.floor }
 

@@ -82,6 +82,15 @@ func (l *Log) Restored(t *Table, n int, bytes int64, floor, head, next uint64) {
 	l.settle(t)
 }
 
+// RestorePurge drops all publications because of a purge after the publication with the offset. The log is
+// locked.
+func (l *Log) RestorePurge(t *Table, offset uint64) {
+	l.Purge(t)
+	l.purged = max(l.purged, offset)
+	head := max(l.head, offset)
+	l.floor, l.head, l.next = head, head, head
+}
+
 // RestoreKey remembers the key of the message with the offset. It returns an error if the key
 // cannot be remembered. The keys of a log are restored in the order of their offsets. The log is
 // locked.
