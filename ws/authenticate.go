@@ -4,7 +4,6 @@ import (
 	"github.com/boreas-pubsub/boreas"
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/fault"
 	"github.com/boreas-pubsub/boreas/refusal"
 )
 
@@ -29,13 +28,6 @@ func (c *conn) use(g *access.Grant) error {
 	default:
 		return err
 	}
-}
-
-// badToken reports whether an error of authenticate is about the token, which will not become valid.
-// Any other error says that the server cannot check or use the token now.
-func badToken(err error) bool {
-	retry := fault.Of(err).Retry
-	return retry == fault.NewToken || retry == fault.Never
 }
 
 // request counts a request with the given numbers of entries and bytes. A request without a list

@@ -12,6 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/access"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/internal/credential"
 	"github.com/boreas-pubsub/boreas/internal/wire"
 )
 
@@ -119,7 +120,7 @@ func (c *conn) authenticateClassic(token string) {
 		c.h.options.Log.Error("a request of a subscriber failed", "session", c.sess.ID(), "error", err)
 	}
 	c.refused(err, "auth", "")
-	if badToken(err) {
+	if credential.IsBadToken(err) {
 		c.h.count.IgnoredTokens.Add(1)
 		return
 	}

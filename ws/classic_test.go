@@ -78,7 +78,7 @@ func TestIgnoredMessagesAreCounted(t *testing.T) {
 func TestATokenThatCannotBeCheckedNow(t *testing.T) {
 	for want, err := range map[string]error{
 		"close 1013 The server cannot reach the store of tokens.":                      fault.AuthUnavailable.With("The server cannot reach the store of tokens."),
-		"close 1008 Too many invalid tokens came from this address.":                   fault.RateLimited.With("Too many invalid tokens came from this address."),
+		"close 1008 The account sends too much.":                                       fault.RateLimited.With("The account sends too much."),
 		"close 1008 " + cut(fault.Message(boreas.ErrTooManyUserSessions)):              boreas.ErrTooManyUserSessions,
 		"close 1011 the server cannot continue with this connection; its log says why": errors.New("a secret cause"),
 	} {

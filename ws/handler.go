@@ -186,7 +186,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Check the token before the handshake is answered, because only now can a refusal have a
 		// status.
 		grant, err = h.checker.Grant(shown)
-		if err != nil && !(fromCookie && badToken(err)) {
+		if err != nil && !(fromCookie && credential.IsBadToken(err)) {
 			h.count.RefusedTokens.Add(1)
 			h.refuse(w, r, shown, err)
 			return

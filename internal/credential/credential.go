@@ -82,7 +82,8 @@ func (c *Checker) pick(h http.Header) map[string][]string {
 	return picked
 }
 
-// Grant checks the token and returns its grant. It sets the Costs of the credentials.
+// Grant checks the token and returns its grant. It sets the Costs of the credentials. See [IsBadToken]
+// for its error.
 func (c *Checker) Grant(shown access.Credentials) (*access.Grant, error) {
 	if shown.Token == "" {
 		return nil, fault.Unauthenticated
@@ -94,10 +95,23 @@ func (c *Checker) Grant(shown access.Credentials) (*access.Grant, error) {
 	}
 	if fault.Of(err) == fault.InvalidToken { // an expired token or an unreachable backend does not count
 		if wait := c.Limits.Failed(shown.Address); wait != nil {
-			return nil, wait
+			return nil, anotherBadToken{wait}
 		}
 	}
 	return g, err
+}
+
+// anotherBadToken is the error for an invalid token of an address that has sent too many of them.
+type anotherBadToken struct{ error }
+
+func (e anotherBadToken) Unwrap() error { return e.error }
+
+// IsBadToken reports whether an error of [Checker.Grant], or of [boreas.Session.Authenticate] with the
+// grant, is about the token, which will not become valid. Any other error says that the server cannot
+// check or use the token now.
+func IsBadToken(err error) bool {
+	retry := fault.Of(err).Retry
+	return retry == fault.NewToken || retry == fault.Never || errors.As(err, new(anotherBadToken))
 }
 
 // User returns the limits of the grant's user, or nil if there are none. Only users that a backend

@@ -21,6 +21,10 @@ func TestIsolation(t *testing.T) {
 	reader, classic := n3.dial(token), wstest.Dial(t, "ws://"+n3.WS+"/")
 	reader.join("room", nil)
 	classic.Send(object{"access_token": n1.NewClassic(n1.Admin)})
+	classic.Write([]byte(wstest.Ping("")))
+	if op, _, err := classic.Frame(); op != wstest.OpPong || err != nil { // it is authenticated now
+		t.Fatalf("a frame with the opcode %d, %v", op, err)
+	}
 	events := n3.follow(token, "room", "")
 	at := n1.publish("room", "before")
 	same(t, "before", []string{at + ` "before"`}, reader.events(1))
