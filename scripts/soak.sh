@@ -11,8 +11,9 @@
 #
 # 3. The leader of a stream of NATS dies, ends, hangs and is cut off while several nodes publish, and the
 # network between the servers fails in other ways: no acknowledged message may be missing at a node,
-# and a minority may acknowledge none. Disks of servers are full, and a node and a server are frozen for 20 seconds. The stream is deleted and replaced by an older copy: no position
-# may stand for two messages. Nodes with users are killed 100 times: no user may stay present.
+# and a minority may acknowledge none. Disks of servers are full, and a node and a server are frozen for
+# 20 seconds. The stream is deleted and replaced by an older copy: no position may stand for two
+# messages. Nodes with users are killed 100 times: no user may stay present.
 #
 # 4. For three quarters of the time, the oracle runs trials: a server with all kinds of clients,
 # faults and restarts; see docs/testing.md. It gets the arguments after the time, such as -seed=7. In
@@ -45,7 +46,7 @@ UI_LARGE=1 go test -count=1 -timeout=10m -run='^(TestPage|TestPageLarge)$' ./scr
 
 KILL_TIME="${seconds}s" go test -count=1 -timeout=0 -run='^TestKill$' -v ./engine/disk
 CLUSTER_FAULTS=1 go test -count=1 -timeout=20m -run='^(TestLeaderFaults|TestMinority|TestNetwork|TestFullDisks|TestReplacedUnderLoad|TestStartRate)$' -v ./engine/cluster
-CLUSTER_FAULTS=1 go test -count=1 -timeout=10m -run='^TestFullDisk$' -v ./engine/cluster/embed
+CLUSTER_FAULTS=1 go test -count=1 -timeout=10m -run='^(TestFullDisk|TestKilledAfterFormation)$' -v ./engine/cluster/embed
 CLUSTER_FAULTS=1 go test -count=1 -timeout=30m -run='^(TestCrashes|TestClocks|TestLongSuspension|TestPlantedBugsAreFoundInCluster)$' -v ./internal/trial
 CLUSTER_FAULTS=1 go test -count=1 -timeout=10m -run='^TestStartWaitsForMajority$' -v ./internal/server
 CLUSTER_FAULTS=1 go test -count=1 -timeout=10m -run='^(TestLeaderFaults|TestMinority)$' -v ./auth/clusterstore

@@ -77,7 +77,8 @@ type Server struct {
 // Start starts a server, and returns when the nodes have elected a leader. It waits for the other nodes
 // until ctx ends, and tells about it in the log. ctx has no effect after that.
 //
-// The first election of a cluster needs all nodes. Later ones need a majority of the nodes, and a node
+// The first election of a cluster needs all nodes. When Start has returned on all of them, later ones need a
+// majority of the nodes. If a node dies before, it may not know all others yet, and all are needed again. A node
 // with an empty directory counts for it only if all nodes are there. So the messages of a cluster are
 // safe from a majority of nodes whose directories are lost.
 func Start(ctx context.Context, o Options) (*Server, error) {
