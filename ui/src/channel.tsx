@@ -75,6 +75,11 @@ function Messages({ channel }: { channel: string }) {
     log?.newest().catch(() => {});
   };
 
+  const earlier = () => {
+    bottom.current = false;
+    log?.earlier();
+  };
+
   const rows = log?.rows ?? [];
   const found = wanted ? rows.filter((r) => (r.text + "|" + r.position + "|" + (r.by ?? "")).toLowerCase().includes(wanted)) : rows;
   const historyPath = at(channelPath(channel, "/messages"), { last: 100, times: "true" });
@@ -115,13 +120,17 @@ function Messages({ channel }: { channel: string }) {
               </tr>
             </thead>
             <tbody>
-              {!log!.older && !wanted && (
-                <tr>
-                  <td colSpan={known ? 5 : 4} class="note">
-                    Earlier messages are not kept.
-                  </td>
-                </tr>
-              )}
+              <tr>
+                <td colSpan={known ? 5 : 4} class="note">
+                  {log!.older ? (
+                    <button type="button" class="quiet" onClick={earlier}>
+                      Earlier messages
+                    </button>
+                  ) : (
+                    "Earlier messages are not kept."
+                  )}
+                </td>
+              </tr>
               {found.map((r) => (
                 <Line key={r.position} row={r} channel={channel} current={now.message === r.position} known={known} />
               ))}

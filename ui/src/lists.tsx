@@ -36,10 +36,10 @@ async function ordered(path: string, query: Record<string, string | number | und
   return get(at(path, { ...query, order: undefined }), signal);
 }
 
-function Filter(p: { label: string; value: string; set: (text: string) => void; children?: ComponentChildren }) {
+function Filter(p: { label: string; hint?: string; value: string; set: (text: string) => void; children?: ComponentChildren }) {
   return (
     <div class="filter">
-      <input type="search" aria-label={p.label} placeholder={p.label} value={p.value} onInput={(e) => p.set(e.currentTarget.value)} />
+      <input type="search" aria-label={p.label} placeholder={p.hint ?? p.label} value={p.value} onInput={(e) => p.set(e.currentTarget.value)} />
       {p.children}
     </div>
   );
@@ -82,7 +82,7 @@ export function Channels() {
   const all: any[] = list.data?.channels ?? [];
   return (
     <>
-      <Filter label="Channels that begin with" value={filter} set={setFilter}>
+      <Filter label="Channels that begin with" hint="Begins with" value={filter} set={setFilter}>
         {!prefix && <Order path="v2/channels" value={order} set={setOrder} options={[["subscribers", "by subscribers"], ["messages", "by messages"]]} />}
         <Curl path={path} of="the channels" />
       </Filter>

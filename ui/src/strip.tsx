@@ -126,7 +126,7 @@ export function Strip() {
         <Figure name="Delivered" value={now(delivered)} unit="/s" points={delivered} />
         <Figure name="Gaps" value={now(gaps, count)} unit="/min" points={gaps} bad={(gaps.at(-1)?.[1] ?? 0) >= 0.5} />
         <Figure name="Refused" value={last && last.refused === undefined ? "–" : now(refused, count)} unit="/min" points={refused} bad={(refused.at(-1)?.[1] ?? 0) >= 0.5} />
-        <Figure name="History" value={last ? bytes(last.history) : "–"} unit={limit ? `of ${bytes(limit)}` : last ? `in ${count(last.messages)} msgs` : ""} points={plain((s) => s.history)} />
+        <Figure name="History" value={last ? bytes(last.history) : "–"} unit={limit ? `/ ${bytes(limit)}` : last ? `in ${count(last.messages)} msgs` : ""} points={plain((s) => s.history)} />
       </ul>
     </section>
   );

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { ask, at, get, may } from "./api";
 import { plural, visible } from "./format";
 import { Frame, RefusalsOf, Rules } from "./detail";
-import { Confirm, Curl, Facts, Loading, Name, Problem, Time } from "./parts";
+import { Confirm, Curl, Facts, Loading, Name, Problem, Time, To } from "./parts";
 import { usePoll } from "./store";
 
 const many = 1000; // the number of sessions that one request returns
@@ -24,7 +24,7 @@ export function Token({ id }: { id: string }) {
         <>
           <Facts
             rows={[
-              ["User", t.user && <Name text={t.user} />],
+              ["User", t.user && <To to={{ user: t.user }}><Name text={t.user} /></To>],
               ["Label", t.label && <Name text={t.label} />],
               ["Created", <Time at={t.created} />],
               ["Expires", t.expires ? <Time at={t.expires} /> : "never"],
@@ -85,7 +85,7 @@ export function Inspect({ text = "" }: { text?: string }) {
               ))}
             </select>
           </label>
-          <input class="grow" aria-label="Channel" placeholder="channel, such as chat.1" value={channel} onInput={(e) => setChannel(e.currentTarget.value)} />
+          <input class="grow" aria-label="Channel" placeholder="channel" value={channel} onInput={(e) => setChannel(e.currentTarget.value)} />
           <button type="submit" class="strong" disabled={!token.trim()}>
             Inspect
           </button>
