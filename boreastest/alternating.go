@@ -44,7 +44,7 @@ func (a *alternating) turn(of *atomic.Int64) engine.Engine {
 func (a *alternating) settle(ctx context.Context, channel string, ack engine.Ack) error {
 	for _, e := range a.nodes {
 		_, err := e.Read(ctx, channel, ack.Position, engine.Limit{})
-		if err != nil && !(ack.Duplicate && errors.Is(err, engine.ErrExpired)) {
+		if err != nil && !errors.Is(err, engine.ErrPurged) && !(ack.Duplicate && errors.Is(err, engine.ErrExpired)) {
 			return err
 		}
 	}

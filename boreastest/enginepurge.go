@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 
@@ -56,6 +57,11 @@ func purged(t *testing.T, e engine.Engine) {
 	wantPurged(t, e, "a", first, at)
 	wantPurged(t, e, "a", keyed, at)
 	wantTexts(t, "since the purge", read(t, e, "a", at, 10).Publications)
+	if l, ok := e.(engine.Lister); ok {
+		if names, err := l.ListChannels(context.Background(), "", "", 10); err != nil || !slices.Equal(names, []string{"b"}) {
+			t.Errorf("channels with publications after the purge: %q, %v; want b", names, err)
+		}
+	}
 	wantTexts(t, "the other channel", read(t, e, "b", engine.Position{}, 10).Publications, "other")
 	if again := mustPurge(t, e, "a"); again.Epoch != at.Epoch || again.Offset < at.Offset {
 		t.Errorf("purged again up to %v, and first up to %v", again, at)
@@ -120,4 +126,40 @@ func purgedWhilePublishing(t *testing.T, e engine.Engine) {
 	}
 	wantTexts(t, "since the last purge", read(t, e, "a", at, 1000).Publications, want...)
 	wantTexts(t, "read", read(t, e, "a", engine.Position{}, 1000).Publications, want...)
+}
+
+// purgesAreShared checks [engine.Purger], if the engines are.
+func purgesAreShared(t *testing.T, n *nodes) {
+	if _, ok := n.a.(engine.Purger); !ok {
+		return
+	}
+	var all []*collector
+	for _, e := range n.both() {
+		c := newCollector()
+		_, stop := follow(t, e, "a", c)
+		defer stop()
+		all = append(all, c)
+	}
+	var want []string
+	var first, at engine.Position
+	for i := range 12 {
+		p := publish(t, n.both()[i%2], "a", fmt.Sprint(i))
+		if want = append(want, fmt.Sprint(i)); i == 0 {
+			first = p
+		}
+		if i%5 == 4 {
+			at = mustPurge(t, n.both()[i/5%2], "a")
+		}
+	}
+	last := publish(t, n.a, "b", "other")
+	later := n.open(t)
+	for i, e := range append(n.both(), later) {
+		reached(t, e, "b", last)
+		wantTexts(t, fmt.Sprintf("read at node %d", i), read(t, e, "a", engine.Position{}, 100).Publications, "10", "11")
+		wantTexts(t, fmt.Sprintf("since the purge, at node %d", i), read(t, e, "a", at, 100).Publications, "10", "11")
+		wantPurged(t, e, "a", first, at)
+	}
+	for i, c := range all {
+		wantTexts(t, fmt.Sprintf("delivered at node %d", i), c.until(t, "11"), want...)
+	}
 }

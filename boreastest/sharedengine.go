@@ -45,6 +45,7 @@ func TestSharedEngine(t *testing.T, newStore func(t *testing.T) SharedStore) {
 		{"KeysAreShared", keysAreShared},
 		{"KeysConcurrent", keysConcurrentlyShared},
 		{"Batches", batchesAreShared},
+		{"PurgesAreShared", purgesAreShared},
 		{"LaterNode", laterNode},
 		{"CloseLeavesOthers", closeLeavesOthers},
 		{"EndedContexts", endedContexts},

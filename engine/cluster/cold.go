@@ -31,6 +31,9 @@ import (
 // that it ever was. The leader is asked after the messages were read, so what is dropped meanwhile
 // counts as missing.
 //
+// A purge raises the floor; see purge.go. The leader is asked for the last one of the channel, also after the
+// messages were read.
+//
 // # A late replica
 //
 // Any replica answers a read, and it may be late. Its answer counts only if it reaches what is in
@@ -99,12 +102,12 @@ func (e *Engine) tryCold(ctx context.Context, channel string, since engine.Posit
 		return channellog.Bounds(epoch, head, head, since, limit) // the channel keeps nothing
 	}
 	subject := e.names.channel + natsconn.Encode(channel)
-	read := e.readPart
-	if limit.Before > 0 || limit.Messages < 0 {
+	read, forwards := e.readPart, limit.Before == 0 && limit.Messages >= 0
+	if !forwards {
 		read = e.readNewest
 	}
 	var all []*engine.Publication
-	var floor uint64
+	var floor, purged uint64
 	var more bool
 	for from := max(since.Offset, base); ; from = floor {
 		part, err := read(ctx, subject, from, memory, limit)
@@ -114,12 +117,21 @@ func (e *Engine) tryCold(ctx context.Context, channel string, since engine.Posit
 		if floor, err = e.coldFloor(ctx, subject); err != nil {
 			return h, err
 		}
+		if purged, err = e.lastPurge(ctx, channel); err != nil {
+			return h, err
+		}
 		// Then the channel's own limits, which may be narrower than those of the stream.
 		if more = part.more; more {
 			all = part.pubs
 		} else {
 			all = append(part.pubs, memory.Publications...)
 		}
+		if forwards && from == since.Offset && from >= floor {
+			if missed := engine.After(all, from); len(missed) == 0 || missed[0].Offset > purged {
+				purged = 0 // the reader has missed nothing of what was purged
+			}
+		}
+		floor = max(floor, purged)
 		all, floor = within(all, floor, limits, more)
 		if all = engine.After(all, max(since.Offset, floor)); len(all) > 0 || !more {
 			break
@@ -134,6 +146,9 @@ func (e *Engine) tryCold(ctx context.Context, channel string, since engine.Posit
 		return h, errEpochChanged
 	}
 	h, err = channellog.Bounds(epoch, min(floor, head), head, since, limit)
+	if err == engine.ErrExpired && since.Offset < purged {
+		err = engine.ErrPurged
+	}
 	if err != nil || limit.Messages == 0 {
 		return h, err
 	}

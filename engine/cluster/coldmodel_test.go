@@ -31,6 +31,7 @@ type coldModel struct {
 	urls    []string
 	perNode []*cluster.Engine
 	all     map[string][]published // by channel
+	purged  map[string]uint64      // by channel: nothing up to this offset may be read
 	whole   int                    // reads that returned everything after a position
 	expired int                    // reads with the error ErrExpired
 	aged    time.Duration          // the limit of the stream; 0 if it is long
@@ -48,7 +49,7 @@ func TestColdReadModel(t *testing.T) {
 	whole, expired := 0, 0
 	for seed := range rounds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			m := &coldModel{Rand: rand.New(rand.NewPCG(seed, 0)), js: js, prefix: fmt.Sprint("m", seed), urls: urls, all: map[string][]published{}}
+			m := &coldModel{Rand: rand.New(rand.NewPCG(seed, 0)), js: js, prefix: fmt.Sprint("m", seed), urls: urls, all: map[string][]published{}, purged: map[string]uint64{}}
 			m.run(t)
 			whole, expired = whole+m.whole, expired+m.expired
 		})
@@ -80,6 +81,8 @@ func (m *coldModel) run(t *testing.T) {
 			}
 		case 1:
 			m.age(t)
+		case 2:
+			m.purge(t)
 		default:
 			m.publish(t, 1+m.IntN(30))
 		}
@@ -134,6 +137,21 @@ func (m *coldModel) age(t *testing.T) {
 	eventually(t, "the stream drops a message", func() bool { return first() > before })
 }
 
+// purge purges a channel at a node, and waits until all nodes know.
+func (m *coldModel) purge(t *testing.T) {
+	channel := m.channel()
+	at, err := m.perNode[m.IntN(len(m.perNode))].Purge(t.Context(), channel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.purged[channel] = at.Offset
+	for _, e := range m.perNode {
+		if _, err := e.Read(t.Context(), channel, at, engine.Limit{}); err != nil && !errors.Is(err, engine.ErrExpired) {
+			t.Fatal(err)
+		}
+	}
+}
+
 // read reads a part of a channel and compares it with the published messages.
 func (m *coldModel) read(t *testing.T) {
 	e, channel := m.perNode[m.IntN(len(m.perNode))], m.channel()
@@ -168,6 +186,9 @@ func (m *coldModel) read(t *testing.T) {
 		}
 	}
 	for _, p := range h.Publications {
+		if p.Offset <= m.purged[channel] {
+			t.Fatalf("read %s since %v: the message at %d, and everything up to %d was purged", channel, since, p.Offset, m.purged[channel])
+		}
 		got = append(got, published{p.Offset, string(p.Data)})
 	}
 	if !since.IsZero() && h.Floor.Offset > since.Offset {

@@ -29,6 +29,11 @@
 // The newest publications are in memory. What is older is read from the servers, a few readers at a
 // time, and a rule says whether the answer is whole; see cold.go.
 //
+// # Purging
+//
+// A purge is a message of the stream. Everything of its channel before it is not returned any more; see
+// purge.go.
+//
 // # The epoch
 //
 // A message in the stream, the marker, holds the epoch. A stream without a marker gets a new one. The

@@ -69,6 +69,7 @@ var (
 	_ engine.Readier  = (*Engine)(nil)
 	_ engine.Lister   = (*Engine)(nil)
 	_ engine.Counter  = (*Engine)(nil)
+	_ engine.Purger   = (*Engine)(nil)
 	_ engine.Stater   = (*Engine)(nil)
 )
 

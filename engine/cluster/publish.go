@@ -67,6 +67,7 @@ const (
 // A request is a message on its way to the servers.
 type request struct {
 	channel  string
+	subject  string
 	message  engine.Message
 	id       string
 	unclear  bool          // an earlier attempt may have succeeded
@@ -80,7 +81,7 @@ type request struct {
 }
 
 func (e *Engine) newRequest(channel string, m engine.Message) *request {
-	r := &request{channel: channel, message: m, patience: cmp.Or(e.options.patience, firstPatience)}
+	r := &request{channel: channel, subject: e.names.channel + natsconn.Encode(channel), message: m, patience: cmp.Or(e.options.patience, firstPatience)}
 	if m.Key != "" && e.options.KeyWindow > 0 {
 		// The servers compare the ids of all channels.
 		hash := sha256.Sum256([]byte(channel + "\x00" + m.Key))
@@ -98,7 +99,7 @@ func (r *request) keyed() bool { return r.id[0] != '.' }
 
 // send makes one attempt.
 func (e *Engine) send(r *request) {
-	m := &nats.Msg{Subject: e.names.channel + natsconn.Encode(r.channel), Data: r.message.Data, Header: nats.Header{jetstream.MsgIDHeader: {r.id}}}
+	m := &nats.Msg{Subject: r.subject, Data: r.message.Data, Header: nats.Header{jetstream.MsgIDHeader: {r.id}}}
 	if r.message.Sender != 0 {
 		m.Header[headerSender] = []string{e.id + "-" + strconv.FormatUint(r.message.Sender, 10)}
 	}
@@ -153,18 +154,22 @@ func (e *Engine) PublishMany(ctx context.Context, items []engine.Item) []engine.
 
 // begins sends a message for the first time.
 func (e *Engine) begins(ctx context.Context, channel string, m engine.Message) (*request, error) {
-	if e.closed.Load() {
-		return nil, engine.ErrClosed
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, unavailable("publish: no time was left to send the message", err)
-	}
-	if err := e.checkSize(channel, m); err != nil {
+	if err := e.mayBegin(ctx, channel, m); err != nil {
 		return nil, err
 	}
 	r := e.newRequest(channel, m)
 	e.send(r)
 	return r, nil
+}
+
+func (e *Engine) mayBegin(ctx context.Context, channel string, m engine.Message) error {
+	if e.closed.Load() {
+		return engine.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return unavailable("publish: no time was left to send the message", err)
+	}
+	return e.checkSize(channel, m)
 }
 
 // headerRoom is the room in bytes for the headers of a message and its subject.

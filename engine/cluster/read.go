@@ -95,6 +95,9 @@ func (e *Engine) peek(channel string, since engine.Position, limit engine.Limit)
 		return h, false, nil
 	}
 	h, err = channellog.Bounds(e.epoch, floor, head, since, limit)
+	if err == engine.ErrExpired && since.Offset < r.Purged {
+		err = engine.ErrPurged
+	}
 	if err == nil {
 		h.Publications, h.More = r.Publications, r.More
 	}

@@ -21,12 +21,14 @@ type names struct {
 	all     string // the subject that matches all of them
 	epoch   string // subject of the marker
 	beat    string // subject of this node's beats
+	purge   string // what the subjects of purges begin with
 }
 
 // Tokens of subjects that are not channels; see [natsconn.Encode].
 const (
 	epochToken = "=epoch"
 	beatToken  = "=beat-"
+	purgeToken = "=purge-" // the token of a channel follows
 )
 
 func newNames(o *natsconn.Options) names {
@@ -36,6 +38,7 @@ func newNames(o *natsconn.Options) names {
 		all:     o.Subject("ch", "*"),
 		epoch:   o.Subject("ch", epochToken),
 		beat:    o.Subject("ch", beatToken+o.Node),
+		purge:   o.Subject("ch", purgeToken),
 	}
 }
 

@@ -204,7 +204,8 @@ func (e *Engine) deliver(a *arrival, token string) {
 	}
 	channel, ok := e.names.channelOf(a.subject)
 	if !ok {
-		return // a newer version has put it there
+		e.deliverPurge(a.seq, token)
+		return
 	}
 	p := e.publication(a)
 	accepted := clock.Now()

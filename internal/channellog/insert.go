@@ -67,7 +67,7 @@ func (t *Table) Range(channel string, since uint64, limit engine.Limit) (r Range
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.Expire(t)
-	r = Range{Floor: l.floor, Head: l.head, Expired: l.expired}
+	r = Range{Floor: l.floor, Head: l.head, Expired: l.expired, Purged: l.purged}
 	if limit.Messages == 0 || since != 0 && since < l.floor {
 		return r
 	}
@@ -96,7 +96,8 @@ type Range struct {
 
 	Floor   uint64 // the log has everything after it
 	Head    uint64 // the newest offset, or where the log started
-	Expired uint64 // publications up to it are gone because of the channel's own limits; 0 if none
+	Expired uint64 // publications up to it are gone because of the channel's own limits, or were purged; 0 if none
+	Purged  uint64 // publications up to it were purged; 0 if none
 }
 
 // DropUpTo drops all publications up to the offset. No log is complete before it then. It is called
@@ -135,7 +136,7 @@ func (t *Table) Reset(offset uint64, tell func(engine.Follower)) {
 			l.mu.Lock()
 			if !l.gone {
 				l.drop(t, l.newest.len(), EvictedBounds)
-				l.floor, l.head, l.next, l.expired = offset, offset, offset, 0
+				l.floor, l.head, l.next, l.expired, l.purged = offset, offset, offset, 0, 0
 				for _, f := range l.followers {
 					tell(f)
 				}

@@ -32,3 +32,26 @@ func (l *Log) Purge(t *Table) {
 	}
 	l.settle(t)
 }
+
+// PurgeUpTo purges a channel of an engine whose channels share one sequence of offsets. The offset is above
+// all earlier ones of the table. Whole and the calls are as those of [Table.Insert].
+func (t *Table) PurgeUpTo(channel string, offset uint64, whole bool) {
+	for {
+		l := t.Log(channel)
+		l.mu.Lock()
+		if l.gone {
+			l.mu.Unlock()
+			continue // forgotten between the look-up and the lock: look up the next one
+		}
+		l.drop(t, l.len(), EvictedPurge)
+		// A reader at the newest publication has missed nothing.
+		if l.floor = max(l.floor, l.head); !whole {
+			l.floor = offset
+		}
+		l.head, l.next = max(l.head, l.floor), max(l.next, l.floor)
+		l.expired, l.purged = l.floor, l.floor
+		l.settle(t)
+		l.mu.Unlock()
+		return
+	}
+}
