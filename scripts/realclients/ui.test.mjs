@@ -8,18 +8,19 @@ import { login, open, publishAll, see, subscribe, texts, unreachable } from "./u
 // `make soak` uses the larger sizes.
 const large = !!process.env.UI_LARGE;
 
-test("with each key the page shows what the key may see", async (t) => {
+test("with each key the page shows what the key may see, and asks for nothing else", async (t) => {
   const server = await serve(t);
   const { json: admin } = await ask(server, "POST", "/v2/keys", { name: "operator", verbs: ["admin"] });
-  const make = async (...verbs) => {
-    const answer = await fetch(`http://${server.API}/v2/keys`, { method: "POST", headers: { Authorization: `Bearer ${admin.key}` }, body: JSON.stringify({ name: verbs.join(), verbs }) });
-    return (await answer.json()).key;
-  };
+  const post = async (path, body) => (await fetch(`http://${server.API}${path}`, { method: "POST", headers: { Authorization: `Bearer ${admin.key}` }, body: JSON.stringify(body) })).json();
+  const make = async (verb, channels) => (await post("/v2/keys", { name: `${verb} ${channels}`, verbs: [verb], channels })).key;
   const page = await open(t, server.API);
+  const refused = [];
+  page.on("response", (answer) => answer.status() >= 400 && refused.push(`${answer.status()} ${new URL(answer.url()).pathname}`));
   await see(page, "This server needs a key");
   await page.accessible();
   await login(page, "bk_wrong");
   await see(page, "The API key is unknown.");
+  refused.length = 0;
   const tabs = {};
   for (const [name, key] of [
     ["admin", admin.key],
@@ -28,22 +29,36 @@ test("with each key the page shows what the key may see", async (t) => {
     ["stats", await make("stats")],
     ["tokens", await make("tokens")],
     ["publish", await make("publish")],
+    ["view of chat", await make("view", ["chat.*"])],
+    ["sessions of chat", await make("sessions", ["chat.*"])],
   ]) {
     await login(page, key);
     await page.getByRole("button", { name: "Log out" }).waitFor();
     tabs[name] = [(await texts(page, "nav a")).join(" "), await page.locator(".strip").count()];
+    await page.evaluate(() => (location.hash = "#channel=chat.1"));
+    if (/^(admin|view|sessions)/.test(name)) {
+      await until(async () => {
+        await post("/v2/channels/chat.1/messages", "hello");
+        return (await page.locator(".messages td.payload").count()) > 0;
+      });
+      tabs[name].push((await texts(page, ".messages td.payload"))[0]);
+    } else await see(page, "To read a channel you need a key");
     assert.deepEqual(await page.evaluate(() => [document.cookie, location.href.includes("bk_"), localStorage.length]), ["", false, 0]);
     await page.getByRole("button", { name: "Log out" }).click();
     assert.equal(await page.evaluate("sessionStorage.length"), 0);
+    await page.evaluate(() => (location.hash = ""));
   }
   assert.deepEqual(tabs, {
-    admin: ["Channels Sessions Refusals Tokens Keys Options", 1],
-    view: ["Channels Sessions Refusals Options", 1],
-    sessions: ["Channels Sessions Refusals Options", 0],
+    admin: ["Channels Sessions Refusals Tokens Keys Options", 1, '"hello"'],
+    view: ["Channels Sessions Refusals Options", 1, "not shown"],
+    sessions: ["Channels Sessions Refusals Options", 0, '"hello"'],
     stats: ["", 1],
     tokens: ["Tokens", 0],
     publish: ["", 0],
+    "view of chat": ["", 1, "not shown"],
+    "sessions of chat": ["", 0, '"hello"'],
   });
+  assert.deepEqual(refused, []);
   assert.deepEqual(page.requests.filter((path) => !path.startsWith("/v2/")), ["/ui", "/ui/app.css", "/ui/app.js"]);
   await page.healthy();
 });

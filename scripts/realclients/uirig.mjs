@@ -18,9 +18,9 @@ before(async () => {
 });
 after(() => close());
 
-// The browser writes each request that failed to its console. The page cannot prevent that. A key that
-// the server refuses is no error of the page.
-const refusedKey = /^Failed to load resource: the server responded with a status of 40[13] /;
+// The browser writes each request that failed to its console. The page cannot know whether the server needs a
+// key, and which keys it knows.
+const needsKey = /^Failed to load resource: the server responded with a status of 401 /;
 /** What the browser writes while a server does not run. */
 export const unreachable = /^Failed to load resource: net::ERR_/;
 
@@ -29,7 +29,7 @@ export const unreachable = /^Failed to load resource: net::ERR_/;
  * Expected matches lines of the console that are no errors. page.accessible fails if axe finds something
  * that people with a screen reader, a keyboard or weak eyes could not use.
  */
-export async function open(t, address, { hash = "", expected = refusedKey, ...options } = {}) {
+export async function open(t, address, { hash = "", expected = needsKey, ...options } = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   const errors = [];

@@ -126,8 +126,10 @@ function Messages({ channel }: { channel: string }) {
                     <button type="button" class="quiet" onClick={earlier}>
                       Earlier messages
                     </button>
-                  ) : (
+                  ) : may("sessions") ? (
                     "Earlier messages are not kept."
+                  ) : (
+                    "To read earlier messages you need a key with the verb sessions."
                   )}
                 </td>
               </tr>
@@ -257,7 +259,8 @@ function Publish({ channel }: { channel: string }) {
 
 export function Channel({ name }: { name: string }) {
   const path = channelPath(name);
-  const info = usePoll(path, (signal) => get(path, signal), every);
+  const sees = may("sessions", "view");
+  const info = usePoll(sees ? path : undefined, (signal) => get(path, signal), every);
   const c = info.data;
   const rule: string | null | undefined = c?.rule;
   const presence = !!rule && /(^|\s)presence(\s|$)/.test(rule);
@@ -286,7 +289,7 @@ export function Channel({ name }: { name: string }) {
           ]}
         />
       )}
-      <Messages key={name} channel={name} />
+      {sees ? <Messages key={name} channel={name} /> : <p class="note">To read a channel you need a key with the verb sessions or view.</p>}
       {presence && (
         <details>
           <summary>Presence</summary>

@@ -1,6 +1,6 @@
 // The right pane: a session, a message, a refusal, a token, a key or a user.
 import type { ComponentChildren } from "preact";
-import { ask, at, get, may } from "./api";
+import { ask, at, everywhere, get, may } from "./api";
 import { count, duration, plural, visible } from "./format";
 import { refusalID } from "./lists";
 import { Confirm, Curl, Facts, Loading, Name, Text, Time, To } from "./parts";
@@ -31,7 +31,7 @@ export function Frame(p: { title: string; name?: string; curl?: ComponentChildre
 /** The latest refusals of a session, token, user or address. */
 export function RefusalsOf({ query }: { query: Record<string, string> }) {
   const path = at("v2/refusals", { ...query, limit: 5 });
-  const list = usePoll(may("sessions", "view") ? path : undefined, (signal) => get(path, signal), every);
+  const list = usePoll(may("sessions", "view") && everywhere() ? path : undefined, (signal) => get(path, signal), every);
   const all: any[] = list.data?.refusals ?? [];
   if (!all.length) return null;
   return (

@@ -1,6 +1,6 @@
 // The strip of six figures, each with a line of the last ten minutes.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { at, get, may } from "./api";
+import { at, everywhere, get, may } from "./api";
 import { bytes, count, rate } from "./format";
 import { Name } from "./parts";
 import { Store, usePoll, useStore } from "./store";
@@ -94,18 +94,20 @@ export function Strip() {
   const [, again] = useState(0);
   const limit = useStore(historyLimit);
   const counters = usePoll(may("stats", "view") ? "stats" : undefined, async (signal) => {
+    const asked = performance.now();
     const [stats, refusals] = await Promise.all([
       get("v2/stats", signal),
-      may("sessions", "view") ? get(at("v2/refusals", { limit: 1 }), signal).catch(() => undefined) : undefined,
+      may("sessions", "view") && everywhere() ? get(at("v2/refusals", { limit: 1 }), signal).catch(() => undefined) : undefined,
     ]);
-    return { stats, refused: refusals?.total as number | undefined };
+    const t = (asked + performance.now()) / 2; // the server counted at some time between the two
+    return { t, stats, refused: refusals?.total as number | undefined };
   }, every);
   useEffect(() => {
     if (!counters.data) return;
-    const { stats, refused } = counters.data;
+    const { t, stats, refused } = counters.data;
     nodes.value = stats.nodes;
     samples.current.push({
-      t: performance.now(), sessions: stats.anonymous + stats.authenticated, published: stats.publishes, delivered: stats.deliveries,
+      t, sessions: stats.anonymous + stats.authenticated, published: stats.publishes, delivered: stats.deliveries,
       gaps: sum(stats.gaps), refused, history: stats.engine.bytes, messages: stats.engine.publications, channels: stats.channels, nodes: stats.nodes?.answered,
     });
     const old = performance.now() - span;
