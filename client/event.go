@@ -96,7 +96,8 @@ func (*PresenceChange) event() {}
 type Gap struct {
 	Channel string `json:"-"`
 
-	// Reason is one of: "expired", the messages are no longer kept; "unknown_epoch", the log was
+	// Reason is one of: "expired", the messages are no longer kept; "purged", an operator has purged the
+	// channel; "unknown_epoch", the log was
 	// started anew; "ahead", the log has lost its newest messages; "slow", the client read too
 	// slowly; "conflated", slow readers of the channel receive only the newest message.
 	Reason string `json:"reason"`

@@ -121,6 +121,16 @@ func TestCallsOfTheAPI(t *testing.T) {
 			says(`{}`),
 			called{Error: "trace a message: the position is empty"},
 		},
+		"purge": {
+			func(ctx context.Context, c *Client) (any, error) { return c.Purge(ctx, "a/b") },
+			says(`{"position":"p3"}`),
+			called{Value: `"p3"`, Requests: []string{"DELETE /base/v2/channels/a%2Fb/messages"}},
+		},
+		"purge nothing": {
+			func(ctx context.Context, c *Client) (any, error) { return c.Purge(ctx, "") },
+			says(`{}`),
+			called{Error: "purge a channel: the channel's name is empty"},
+		},
 		"presence": {
 			func(ctx context.Context, c *Client) (any, error) { return c.Presence(ctx, "a") },
 			says(`{"channel":"a","users":1,"sessions":2,"members":[{"user":"u","sessions":["s","t"],"info":{}}]}`),

@@ -47,6 +47,20 @@ func (c *Client) History(ctx context.Context, channel string, o HistoryOptions) 
 	return readHistory(op, channel, text)
 }
 
+// Purge drops all messages that a channel keeps, and returns the position up to which they are gone. It
+// needs a key with the verb admin. A purge that is repeated also drops messages that were published in
+// between.
+func (c *Client) Purge(ctx context.Context, channel string) (position string, err error) {
+	if channel == "" {
+		return "", fmt.Errorf("purge a channel: %w", errNoChannel)
+	}
+	var answer struct {
+		Position string `json:"position"`
+	}
+	err = c.call(ctx, fmt.Sprintf("purge %q", channel), http.MethodDelete, channelPath(channel)+"/messages", nil, &answer)
+	return answer.Position, err
+}
+
 // Presence returns the users on a channel whose rule has presence.
 func (c *Client) Presence(ctx context.Context, channel string) (PresenceState, error) {
 	if channel == "" {

@@ -341,6 +341,14 @@ class ApiClient:
             a["channel"], a["position"], a["time"], a["size"], a.get("message"), a.get("by"), a["delivered"], a["subscribers"], a["behind"], a.get("nodes")
         )
 
+    def purge(self, channel):
+        """Drops all messages that a channel keeps, and returns the position up to which they are gone.
+
+        It needs a key with the verb admin. It is not repeated after a failure, because a repetition would also drop
+        messages that were published in between.
+        """
+        return self._call("DELETE", "/v2/channels/%s/messages" % _segment(channel), attempts=1)["position"]
+
     def presence(self, channel):
         """Returns the users on a channel: the counts users and sessions, and members if known."""
         return self._call("GET", "/v2/channels/%s/presence" % _segment(channel))

@@ -318,6 +318,7 @@ class TestApiClient(Patient):
         with Script(
             (200, key), (200, {"options": [{"name": "ui"}]}), (200, {"sessions": [1]}), (200, {"channels": [2]}),
             (200, dict(one, message=None, by={"key": "k"}, nodes={"silent": []})), (200, one), (404, error("no_message", "never")),
+            (200, {"position": "E-2"}), (503, error("busy", "later")),
         ) as s:
             api = boreas.ApiClient(s.url)
             self.assertEqual(api.caller(), key)
@@ -330,6 +331,8 @@ class TestApiClient(Patient):
             with self.assertRaises(boreas.ApiError) as raised:
                 api.trace("a", "E-2")
             self.assertEqual((raised.exception.status, raised.exception.code), (404, "no_message"))
+            self.assertEqual(api.purge("a/b"), "E-2")
+            self.assertRaises(boreas.ApiError, api.purge, "a")
             for wrong in (lambda: api.trace("a", ""), lambda: api.trace("", "E-1"), lambda: api.sessions(limit=5), lambda: api.channels(limit=5)):
                 self.assertRaises(ValueError, wrong)
         self.assertEqual(
@@ -337,6 +340,7 @@ class TestApiClient(Patient):
             [
                 "/v2/caller", "/v2/config", "/v2/sessions?user=ann&order=behind&limit=5", "/v2/channels?prefix=a&order=messages",
                 "/v2/channels/a%2Fb/messages/E-1", "/v2/channels/a%2Fb/messages/E-1", "/v2/channels/a/messages/E-2",
+                "/v2/channels/a%2Fb/messages", "/v2/channels/a/messages",
             ],
         )
 
@@ -768,6 +772,12 @@ class TestRealServer(unittest.TestCase):
         found = self.api.trace("py/read", ack.position)
         self.assertEqual((found.message, found.delivered, found.subscribers, found.behind), (value, 0, 0, []))
         self.assertIn("py/read", [c["channel"] for c in self.api.channels("py/", order="messages")])
+        before = self.api.history("py/read")
+        self.assertEqual(self.api.purge("py/read"), before.position)
+        self.assertEqual(list(self.api.messages("py/read")), [])
+        with self.assertRaises(boreas.ApiError) as raised:
+            self.api.history("py/read", since=before.messages[0].position)
+        self.assertEqual(raised.exception.code, "purged")
         self.assertTrue(self.api.caller()["open"])
         self.assertIn("ui", [o["name"] for o in self.api.config()])
         self.assertEqual(next(self.api.tail()).type, "hello")

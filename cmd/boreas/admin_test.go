@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -38,10 +39,14 @@ func (s started) run(t *testing.T) outcome {
 			t.Error(err)
 		}
 		got.Requests = append(got.Requests, strings.TrimSpace(r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Authorization")+" "+string(body)))
-		if strings.HasPrefix(s.answer, "404 ") {
-			w.WriteHeader(http.StatusNotFound)
+		answer := s.answer
+		if first, rest, ok := strings.Cut(answer, " "); ok {
+			if status, err := strconv.Atoi(first); err == nil {
+				w.WriteHeader(status)
+				answer = rest
+			}
 		}
-		io.WriteString(w, strings.TrimPrefix(s.answer, "404 ")) //nolint:errcheck // a test's answer
+		io.WriteString(w, answer) //nolint:errcheck // a test's answer
 	}))
 	defer api.Close()
 	var stdout, stderr bytes.Buffer

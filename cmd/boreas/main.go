@@ -62,6 +62,7 @@ func commands(p *program) []*cli.Command {
 		subscribeCommand(p),
 		explainCommand(p),
 		traceCommand(p),
+		purgeCommand(p),
 		tailCommand(p),
 		topCommand(p),
 		doctorCommand(p),

@@ -49,7 +49,8 @@ func advice(r *client.Refusal) string {
 // needsNewer adds a hint to the error of a server that does not know the request.
 func needsNewer(err error) error {
 	var refusal *client.Error
-	if errors.As(err, &refusal) && (refusal.Code == "" || refusal.Code == client.CodeNotFound) && refusal.Status == http.StatusNotFound {
+	if errors.As(err, &refusal) && (refusal.Status == http.StatusNotFound && (refusal.Code == "" || refusal.Code == client.CodeNotFound) ||
+		refusal.Status == http.StatusMethodNotAllowed) {
 		return fmt.Errorf("%w; the server may be older than this command", err)
 	}
 	return err
