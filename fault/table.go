@@ -324,7 +324,7 @@ var (
 	NoPurge = &Fault{
 		Code: "no_purge", Retry: Never, Status: http.StatusNotImplemented,
 		Summary: "The engine that stores the messages cannot purge channels. Nothing was purged.",
-		Do:      "The engines memory, disk and cluster can. The operator uses another engine, and waits until the messages expire.",
+		Do:      "Wait until the messages expire. The engines that the server comes with, memory, disk and cluster, can purge channels.",
 		causes:  []error{boreas.ErrNoPurge},
 	}
 	NoToken = &Fault{
