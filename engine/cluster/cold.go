@@ -106,11 +106,15 @@ func (e *Engine) tryCold(ctx context.Context, channel string, since engine.Posit
 	if !forwards {
 		read = e.readNewest
 	}
+	partLimit := limit
+	if limit.Messages == 0 {
+		partLimit.Messages = 1 // the next message shows whether some are missing
+	}
 	var all []*engine.Publication
 	var floor, purged uint64
 	var more bool
 	for from := max(since.Offset, base); ; from = floor {
-		part, err := read(ctx, subject, from, memory, limit)
+		part, err := read(ctx, subject, from, memory, partLimit)
 		if err != nil {
 			return h, err
 		}
@@ -196,7 +200,7 @@ func within(pubs []*engine.Publication, floor uint64, limits engine.Retention, m
 func (e *Engine) readPart(ctx context.Context, subject string, since uint64, memory channellog.Range, limit engine.Limit) (part coldPart, err error) {
 	bytes := 0
 	err = e.readBetween(ctx, subject, since, memory.Floor, func(p *engine.Publication) bool {
-		if limit.Messages > 0 && (len(part.pubs) == limit.Messages || limit.Bytes > 0 && bytes >= limit.Bytes) {
+		if len(part.pubs) == limit.Messages || limit.Bytes > 0 && bytes >= limit.Bytes {
 			part.more = true
 			return false
 		}

@@ -85,3 +85,38 @@ func TestReadsOfOldMessages(t *testing.T) {
 		t.Errorf("only %d reads were from the servers", n)
 	}
 }
+
+// A caller that asks only whether messages are missing after a position causes one question to the servers, however
+// many messages there are.
+func TestReadWithoutMessages(t *testing.T) {
+	urls := natstest.URLs(natstest.Start(t))
+	nc, _ := dial(t, urls...)
+	e := open(t, cluster.Options{Replicas: 1, Servers: node("a"), Memory: 1}, urls...)
+	first := publish(t, e, "c", "0")
+	items := make([]engine.Item, 1100) // more than two direct reads return
+	for i := range items {
+		items[i] = engine.Item{Channel: "c", Message: engine.Message{Data: []byte("{}")}}
+	}
+	for i, r := range e.PublishMany(t.Context(), items) {
+		if r.Err != nil {
+			t.Fatalf("message %d: %v", i, r.Err)
+		}
+	}
+	questions, err := nc.SubscribeSync("$JS.API.DIRECT.GET.BOREAS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	h, err := e.Read(t.Context(), "c", first, engine.Limit{})
+	if err != nil || len(h.Publications) > 0 {
+		t.Fatalf("%d messages, %v", len(h.Publications), err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, _ := questions.Pending(); n != 1 {
+		t.Errorf("%d questions instead of 1", n)
+	}
+}
