@@ -776,7 +776,7 @@ class TestRealServer(unittest.TestCase):
         self.assertEqual(self.api.purge("py/read"), before.position)
         self.assertEqual(list(self.api.messages("py/read")), [])
         with self.assertRaises(boreas.ApiError) as raised:
-            self.api.history("py/read", since=before.messages[0].position)
+            self.api.history("py/read", since=ack.position)
         self.assertEqual(raised.exception.code, "purged")
         self.assertTrue(self.api.caller()["open"])
         self.assertIn("ui", [o["name"] for o in self.api.config()])
