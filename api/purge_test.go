@@ -42,7 +42,7 @@ func TestPurge(t *testing.T) {
 		{"GET", path, told(200, `{"channel":"c","messages":[],"position":"E-2","more":false}`+"\n")},
 		{"GET", path + "?last=3", told(200, `{"channel":"c","messages":[],"position":"E-2","more":false}`+"\n")},
 		{"GET", path + "?since=" + first, failure(410, "purged", "Messages after the position were purged: they are no longer kept.", `,"oldest":"E-2"`)},
-		{"GET", path + "/" + first, failure(404, "no_message", "An operator has purged the channel: it keeps only the messages after `oldest`.", `,"oldest":"E-2"`)},
+		{"GET", path + "/" + first, failure(404, "no_message", "An operator has purged the channel: it keeps only the messages after `oldest`. Publish the message again if it was purged by mistake.", `,"oldest":"E-2"`)},
 		{"DELETE", "/v2/channels/%00/messages", failure(400, "channel_name", `Not a channel name: control character U+0000 at byte 0.`, "")},
 		{"DELETE", path + "?x=1", failure(400, "malformed", "Unknown parameter \\\"x\\\": this path accepts none.", "")},
 	} {

@@ -103,7 +103,7 @@ func noMessage(err error, oldest engine.Position) error {
 		text = "No message has this position: it is the start of the log, or a place between two messages. " +
 			"Use the position that came with the message or its publish, unchanged, and the channel of that message."
 	case errors.Is(err, engine.ErrPurged):
-		text = "An operator has purged the channel: it keeps only the messages after `oldest`."
+		text = "An operator has purged the channel: it keeps only the messages after `oldest`. Publish the message again if it was purged by mistake."
 	case errors.Is(err, engine.ErrExpired):
 		text = "The channel does not keep the message any more: it keeps only the messages after `oldest`. " +
 			"To keep messages longer, raise the options history_messages, history_bytes and history_age, or those of the channel's rule."

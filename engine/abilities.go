@@ -93,7 +93,8 @@ type Purger interface {
 	// [ErrExpired] later. Followers learn nothing, and keys stay remembered.
 	//
 	// When Purge returns without an error, the purge lasts as a publication does: the publications do
-	// not come back. When it fails, they may or may not be gone. It may be repeated.
+	// not come back. When it fails, they may or may not be gone. A repetition also
+	// drops the publications since then.
 	Purge(ctx context.Context, channel string) (Position, error)
 }
 

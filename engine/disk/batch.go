@@ -106,7 +106,7 @@ func (e *Engine) PublishMany(ctx context.Context, items []engine.Item) []engine.
 // Punctual implements [engine.Punctual]: only [waiter.wait] waits for the disk.
 func (e *Engine) Punctual() bool { return true }
 
-// A waiter waits until a message is on disk.
+// A waiter waits until a message or a purge is on disk.
 type waiter struct {
 	batch *batch // nil if there is nothing to wait for
 	ack   engine.Ack
@@ -119,7 +119,7 @@ func (w waiter) wait(ctx context.Context) (engine.Ack, error) {
 	select {
 	case <-w.batch.done:
 	case <-ctx.Done():
-		return engine.Ack{}, fmt.Errorf("wait for the disk; the message may still be published: %w", ctx.Err())
+		return engine.Ack{}, fmt.Errorf("wait for the disk; the message or the purge may still be written: %w", ctx.Err())
 	}
 	if w.batch.err != nil {
 		return engine.Ack{}, w.batch.err
