@@ -94,13 +94,16 @@ func (e *Engine) config() jetstream.StreamConfig {
 // ensureStream creates the stream if there is none, and checks it otherwise. It returns the stream's
 // configuration.
 func (e *Engine) ensureStream(ctx context.Context) (jetstream.StreamConfig, error) {
-	for {
+	for last := error(nil); ; {
 		c, err := e.tryStream(ctx)
 		if err == nil || !worthRetry(err) {
 			return c, err
 		}
+		if ctx.Err() == nil || last == nil { // the error of an attempt that ctx has ended says less
+			last = err
+		}
 		if !e.pause(ctx, retryPause) {
-			return c, err
+			return c, last
 		}
 	}
 }
