@@ -75,3 +75,23 @@ func (e *Engine) Unproved() (seqs []uint64) {
 	}
 	return seqs
 }
+
+// Judge returns a function that says why the stream has lost messages, or "", if its leader says that the stream ends at
+// a sequence. The function belongs to one goroutine, as a watch does.
+func (e *Engine) Judge(ctx context.Context) func(last uint64) (why string, err error) {
+	var w watcher
+	return func(last uint64) (string, error) {
+		s, err := e.streamState(ctx, "")
+		if err != nil {
+			return "", err
+		}
+		s.Last = last
+		return e.lost(ctx, s, e.tail.at.Load(), nil, &w)
+	}
+}
+
+// BeatEvery returns the options of an engine that publishes a beat that often.
+func (o Options) BeatEvery(period time.Duration) Options {
+	o.beats = period
+	return o
+}

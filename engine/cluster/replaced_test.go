@@ -157,3 +157,18 @@ func TestNobodyPurges(t *testing.T) {
 		t.Error("the servers allow it again")
 	}
 }
+
+// A leader that was just elected says that the stream is shorter than it is. It is not believed: a new message gets a
+// sequence after those that this node has read.
+func TestLateLeader(t *testing.T) {
+	e := open(t, cluster.Options{Replicas: 1, Servers: node("a")}.BeatEvery(10*time.Millisecond), natstest.URLs(natstest.Start(t))...)
+	at := publish(t, e, "c", "0").Offset
+	judge := e.Judge(t.Context())
+	for range 3 {
+		if why, err := judge(at - 1); why != "" || err != nil {
+			t.Errorf("the leader is believed: %q, %v", why, err)
+		}
+		beat := e.Beat()
+		eventually(t, "the node beats", func() bool { return e.Beat() > beat })
+	}
+}
