@@ -95,3 +95,9 @@ func (o Options) BeatEvery(period time.Duration) Options {
 	o.beats = period
 	return o
 }
+
+// SaveEvery returns the options of an engine that writes its state that often.
+func (o Options) SaveEvery(period time.Duration) Options {
+	o.states = period
+	return o
+}

@@ -54,6 +54,7 @@ type Options struct {
 	// For tests. 0 means the usual value.
 	looks    <-chan time.Time // when the watch looks at the stream
 	beats    time.Duration    // between two beats
+	states   time.Duration    // between two writes of the state
 	patience time.Duration    // of the first attempt to publish
 	ahead    int              // bytes that the servers send ahead
 	filled   int              // bytes that one direct read of the tail returns

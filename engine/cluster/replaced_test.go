@@ -1,8 +1,10 @@
 package cluster_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -61,35 +63,82 @@ func TestEarlierEpoch(t *testing.T) {
 	}
 }
 
-// All nodes were down when an older copy of the stream, with a marker of an earlier epoch, took its place.
-func TestEarlierEpochAtStart(t *testing.T) {
-	urls := natstest.URLs(natstest.Start(t))
-	file := filepath.Join(t.TempDir(), "cluster.json")
-	o := cluster.Options{Replicas: 1, Servers: node("a"), StateFile: file}
-	e := open(t, o, urls...)
-	old := publish(t, e, "c", "0")
-	e.Close()
+// readState returns the content of the file of a node.
+func readState(t *testing.T, file string) (state map[string]any) {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	state := map[string]any{}
-	if err := json.Unmarshal(text, &state); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&state); err != nil {
 		t.Fatal(err)
 	}
-	later := old.Epoch + 5
-	state["epoch"] = later
-	if text, err = json.Marshal(state); err != nil {
-		t.Fatal(err)
+	return state
+}
+
+// All nodes were down when the stream was replaced. The file of a node shows that in several ways.
+func TestReplacedBeforeStart(t *testing.T) {
+	number := func(state map[string]any, name string) uint64 {
+		n, err := strconv.ParseUint(fmt.Sprint(state[name]), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
 	}
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
+	for name, change := range map[string]func(state map[string]any){
+		"":                   func(map[string]any) {},
+		"an earlier epoch":   func(state map[string]any) { state["epoch"] = number(state, "epoch") + 5 },
+		"another message":    func(state map[string]any) { state["time"] = number(state, "time") + 1 },
+		"made at other time": func(state map[string]any) { state["created"] = "2026-01-02T03:04:05Z" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			urls := natstest.URLs(natstest.Start(t))
+			file := filepath.Join(t.TempDir(), "cluster.json")
+			o := cluster.Options{Replicas: 1, Servers: node("a"), StateFile: file}
+			e := open(t, o, urls...)
+			old := publish(t, e, "c", "0")
+			e.Close()
+			state := readState(t, file)
+			change(state)
+			text, err := json.Marshal(state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			seen := number(state, "epoch")
+			e = open(t, o, urls...)
+			_, err = since(e, "c", old)
+			if name == "" {
+				if got := e.Status().Epoch; got != seen || err != nil {
+					t.Errorf("the epoch is %d, and was %d; %v", got, seen, err)
+				}
+				return
+			}
+			if got := e.Status().Epoch; got <= seen || !errors.Is(err, engine.ErrUnknownEpoch) {
+				t.Errorf("the epoch is %d, and this node was in %d; %v", got, seen, err)
+			}
+		})
 	}
-	if e = open(t, o, urls...); e.Status().Epoch <= later {
-		t.Errorf("the epoch is %d, and this node was in %d", e.Status().Epoch, later)
-	}
-	if _, err := since(e, "c", old); !errors.Is(err, engine.ErrUnknownEpoch) {
-		t.Errorf("read from %v: %v", old, err)
+}
+
+// A node may die at any moment, so it writes its file while it runs.
+func TestStateOfRunningNode(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cluster.json")
+	o := cluster.Options{Replicas: 1, Servers: node("a"), StateFile: file}.SaveEvery(time.Millisecond)
+	e := open(t, o, natstest.URLs(natstest.Start(t))...)
+	for range 2 {
+		at := publish(t, e, "c", "0")
+		eventually(t, "the file has the message", func() bool {
+			if _, err := os.Stat(file); err != nil {
+				return false
+			}
+			seq, err := readState(t, file)["seq"].(json.Number).Int64()
+			return err == nil && uint64(seq) >= at.Offset
+		})
 	}
 }
 

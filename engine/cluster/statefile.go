@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,7 +38,7 @@ func (e *Engine) loadState() (s savedState, ok bool) {
 }
 
 func (e *Engine) saveStates(ctx context.Context) {
-	for e.pause(ctx, statePeriod) {
+	for e.pause(ctx, cmp.Or(e.options.states, statePeriod)) {
 		e.saveState()
 	}
 }
