@@ -217,6 +217,7 @@ func (s *service) handleNodes() {
 	handle(s, askApply, s.answerApply)
 	handle(s, askTail, s.answerTail)
 	handle(s, askTrace, s.answerTrace)
+	handle(s, askPurge, s.answerPurge)
 }
 
 // The kinds of questions.
@@ -233,12 +234,13 @@ const (
 	askApply       = "apply" // applies a change of tokens to the sessions
 	askTail        = "tail"  // the events since the last question of the same watch
 	askTrace       = "trace" // which sessions have a message
+	askPurge       = "purge" // removes purged messages from the tail
 )
 
 // answerMembers are the required members of the answers, by kind.
 var answerMembers = map[string]string{
 	askSessions: "sessions", askTopSessions: "sessions", askSession: "session", askEnd: "ended", askChannels: "channels", askTopChannels: "channels",
-	askSubscribers: "subscribers", askIdentities: "identities", askStats: "stats", askApply: "sessions", askTail: "events", askTrace: "subscribers",
+	askSubscribers: "subscribers", askIdentities: "identities", askStats: "stats", askApply: "sessions", askTail: "events", askTrace: "subscribers", askPurge: "purged",
 }
 
 // listNodes describes the live nodes, as this node sees them.

@@ -16,6 +16,8 @@ import (
 	"github.com/boreas-pubsub/boreas/boreastest"
 	"github.com/boreas-pubsub/boreas/engine"
 	"github.com/boreas-pubsub/boreas/engine/memory"
+	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/tail"
 )
 
 // A purge drops the kept messages, and the log says who has asked for it.
@@ -59,6 +61,56 @@ func TestPurge(t *testing.T) {
 	r.do("DELETE", path, "", "Authorization", "Bearer "+text)
 	if diff := cmp.Diff(strings.Replace(want, "nobody: the API needs no key", key.ID+" (ops)", 1), log.String()); diff != "" {
 		t.Errorf("log with a key (-want +got):\n%s", diff)
+	}
+}
+
+// The tails of all nodes forget the purged messages, so that new readers do not get them.
+func TestPurgeOnAllNodes(t *testing.T) {
+	logger, log := testlog.New()
+	nodes := newCluster(t, api.Options{Log: logger}, "n1", "n2")
+	kept := func() (all []string) {
+		t.Helper()
+		for _, n := range nodes {
+			w, err := n.tail.Watch(tail.Filter{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			events, _, err := w.Take()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range events {
+				all = append(all, n.name+" "+e.Channel+" "+string(e.Data))
+			}
+		}
+		return all
+	}
+	for _, n := range nodes {
+		w, err := n.tail.Watch(tail.Filter{}) // so that the tail has events of messages
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		n.published("a", "1")
+		n.published("b", "2")
+	}
+	want := []string{"n1 b 2", "n2 b 2"}
+	nodes[0].do("DELETE", "/v2/channels/a/messages", "")
+	if diff := cmp.Diff(want, kept()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	nodes[1].published("a", "3")
+	nodes[1].silent = true
+	nodes[0].do("DELETE", "/v2/channels/a/messages", "")
+	if diff := cmp.Diff(append(want, "n2 a 3"), kept()); diff != "" {
+		t.Errorf("with a silent node (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(log.String(), "nodes did not answer a purge") || !strings.Contains(log.String(), "nodes=[n2]") {
+		t.Errorf("the log does not name the silent node: %s", log)
+	}
+	if got := nodes[0].answer(t.Context(), "purge", []byte(`{"channel":"a","position":"yesterday"}`)); got != nil {
+		t.Errorf("a question without a position was answered: %s", got)
 	}
 }
 

@@ -110,6 +110,24 @@ func (l *Log) Publisher(channel string, at engine.Position) (Event, bool) {
 	return Event{}, false
 }
 
+// Forget removes the kept messages of a channel up to a position, so that later watchers do not receive
+// them. Watchers whose queues have them already still do.
+func (l *Log) Forget(channel string, upTo engine.Position) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := &l.recent[slices.Index(kinds[:], Message)]
+	r.events = slices.DeleteFunc(r.events, func(e numbered) bool {
+		gone := e.Channel == channel && e.Position.Epoch == upTo.Epoch && e.Position.Offset <= upTo.Offset
+		if gone {
+			r.bytes -= len(e.Data)
+		}
+		return gone
+	})
+}
+
 // Watch returns a watcher of the events that the filter selects, beginning with those that the log
 // has kept. Call [Watcher.Close] when it is not needed any more. Errors: [ErrTooManyWatchers],
 // [ErrClosed].

@@ -223,3 +223,24 @@ func TestPublisher(t *testing.T) {
 		}
 	}
 }
+
+// A log forgets the messages of a channel up to a position, with the room that they took.
+func TestForget(t *testing.T) {
+	l := tail.New()
+	add := func(channel string, at engine.Position) {
+		l.Add(tail.Event{Kind: tail.Message, Channel: channel, Position: at, Data: make([]byte, tail.RecentBytes/4)})
+	}
+	l.Add(tail.Event{Kind: tail.Gap, Channel: "a", Position: engine.Position{Epoch: 1, Offset: 1}})
+	add("a", engine.Position{Epoch: 1, Offset: 1})
+	add("a", engine.Position{Epoch: 1, Offset: 2})
+	add("b", engine.Position{Epoch: 1, Offset: 1})
+	add("a", engine.Position{Epoch: 1, Offset: 3})
+	l.Forget("a", engine.Position{Epoch: 1, Offset: 2})
+	add("c", engine.Position{Epoch: 1, Offset: 1})
+	add("a", engine.Position{Epoch: 2, Offset: 1})
+	l.Forget("a", engine.Position{Epoch: 1, Offset: 2})
+	if diff := cmp.Diff([]string{"gap a", "message b", "message a", "message c", "message a"}, names(t, watch(t, l, tail.Filter{}))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	(*tail.Log)(nil).Forget("a", engine.Position{})
+}
