@@ -45,6 +45,30 @@ func TestEpochOutlivesMarker(t *testing.T) {
 	}
 }
 
+// Nobody publishes, and the marker becomes old. A node writes it again before the stream drops it.
+func TestMarkerOutlivesItsAge(t *testing.T) {
+	urls := natstest.URLs(natstest.Start(t))
+	_, js := dial(t, urls...)
+	makeStream(t, js, func(c *jetstream.StreamConfig) { c.MaxAge, c.Duplicates = 4*time.Second, time.Second })
+	looks := make(chan time.Time)
+	e := open(t, cluster.Options{Replicas: 1, Servers: node("a")}.LookAt(looks).BeatOnce(), urls...)
+	eventually(t, "the node has its only beat", func() bool { return e.Beat() > 0 && e.Status().At >= e.Beat() })
+	s, err := js.Stream(t.Context(), "BOREAS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	marker := s.CachedInfo().State.FirstSeq
+	before := e.Status()
+	go keepLooking(t.Context(), looks)
+	eventually(t, "the node reads another marker", func() bool { return e.Status().At > before.At })
+	if _, err := s.GetMsg(t.Context(), marker); err != nil {
+		t.Errorf("the marker was gone before: %v", err)
+	}
+	if got := e.Status().Epoch; got != before.Epoch {
+		t.Errorf("the epoch is %d, and was %d", got, before.Epoch)
+	}
+}
+
 // Messages are gone because of their age. A node that starts afterwards tells a client so.
 func TestAgedMessagesAreMissed(t *testing.T) {
 	urls := natstest.URLs(natstest.Start(t))

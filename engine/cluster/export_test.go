@@ -101,3 +101,11 @@ func (o Options) SaveEvery(period time.Duration) Options {
 	o.states = period
 	return o
 }
+
+// TakeEarlier gives the tail a message of the consumer before the present one, as if it had come late.
+func (e *Engine) TakeEarlier(channel, data string) {
+	e.tail.mu.Lock()
+	generation := e.tail.generation - 1
+	e.tail.mu.Unlock()
+	e.take(&arrival{seq: e.tail.at.Load() + 1, subject: e.names.channel + channel, data: []byte(data), generation: generation, consumer: "earlier"})
+}

@@ -21,6 +21,7 @@ import (
 func TestPublishOnOlderCopy(t *testing.T) {
 	for _, key := range []string{"", "k"} {
 		t.Run("key="+key, func(t *testing.T) {
+			t.Parallel() // the connections are made again after a while
 			s := natstest.Start(t)
 			urls := natstest.URLs(s)
 			looks := make(chan time.Time)

@@ -90,6 +90,7 @@ func TestReplacedBeforeStart(t *testing.T) {
 	for name, change := range map[string]func(state map[string]any){
 		"":                   func(map[string]any) {},
 		"an earlier epoch":   func(state map[string]any) { state["epoch"] = number(state, "epoch") + 5 },
+		"a shorter stream":   func(state map[string]any) { state["seq"] = number(state, "seq") + 1_000_000 },
 		"another message":    func(state map[string]any) { state["time"] = number(state, "time") + 1 },
 		"made at other time": func(state map[string]any) { state["created"] = "2026-01-02T03:04:05Z" },
 	} {
@@ -219,5 +220,25 @@ func TestLateLeader(t *testing.T) {
 		}
 		beat := e.Beat()
 		eventually(t, "the node beats", func() bool { return e.Beat() > beat })
+	}
+}
+
+// A new epoch begins after a loss. What the consumer has sent before belongs to the earlier one.
+func TestEarlierConsumer(t *testing.T) {
+	looks := make(chan time.Time)
+	e := open(t, cluster.Options{Replicas: 1, Servers: node("a")}.LookAt(looks).BeatOnce(), natstest.URLs(natstest.Start(t))...)
+	f, _ := follow(t, e, "c")
+	eventually(t, "the node has its only beat", func() bool { return e.Beat() > 0 && e.Status().At >= e.Beat() })
+	before := e.Status().Epoch
+	e.StopConsumer() // otherwise the tail may read the new marker first, and goes on with its consumer
+	e.ReadAnother()
+	eventually(t, "a new epoch begins", func() bool {
+		looks <- time.Now()
+		return e.Status().Epoch != before
+	})
+	e.TakeEarlier("c", "earlier")
+	publish(t, e, "c", "later")
+	if diff := cmp.Diff([]string{"later"}, f.texts()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
