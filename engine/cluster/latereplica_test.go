@@ -86,3 +86,29 @@ func TestLateReplica(t *testing.T) {
 		})
 	}
 }
+
+// A channel keeps fewer messages than the stream. A node that reads them from the servers returns no more than the
+// channel keeps.
+func TestOwnLimitOfOldMessages(t *testing.T) {
+	urls := natstest.URLs(natstest.Start(t))
+	limits := func(string) engine.Retention { return engine.Retention{Messages: 2} }
+	a := open(t, cluster.Options{Replicas: 1, Servers: node("a")}, urls...)
+	var at []engine.Position
+	for _, text := range []string{"0", "1", "2", "3", "4"} {
+		at = append(at, publish(t, a, "c", text))
+	}
+	for range 100 {
+		publish(t, a, "other", strings.Repeat("x", 1<<10))
+	}
+	b := open(t, cluster.Options{Replicas: 1, Servers: node("b"), Memory: 32 << 10, Limits: limits}, urls...)
+	if texts, err := since(b, "c", at[0]); !expired(err) {
+		t.Errorf("after the first message: %q, %v", texts, err)
+	}
+	texts, err := since(b, "c", at[2])
+	if diff := cmp.Diff([]string{"3", "4"}, texts); diff != "" || err != nil {
+		t.Errorf("error %v (-want +got):\n%s", err, diff)
+	}
+	if b.Status().ColdReads == 0 {
+		t.Error("the node has read from its memory")
+	}
+}
