@@ -24,6 +24,7 @@ SHELL      = /bin/bash
 GO         = go
 TOOL       = $(GO) tool -modfile=tools/go.mod
 TEST_LIMIT = 10m
+TEST_PACKAGES = 4
 FUZZTIME   = 5m
 SOAK_TIME  = 10m
 SOAK_ARGS  =
@@ -64,9 +65,10 @@ test: setup ## set up, lint, and run every test under the race detector
 	@scripts/test.sh
 
 # With TEST_REAL_CLIENTS=1, a test that lacks curl, wsdump or node fails. Without it, the test is
-# skipped. Vet is off, because `make vet` checks more.
+# skipped. Vet is off, because `make vet` checks more. More packages run at once than there are
+# processors, because the tests of several nodes mostly wait: for elections, and for silence.
 race:
-	$(CHECKED) TEST_REAL_CLIENTS=1 $(GO) test -vet=off -timeout $(TEST_LIMIT) ./...
+	$(CHECKED) TEST_REAL_CLIENTS=1 $(GO) test -vet=off -p $(TEST_PACKAGES) -timeout $(TEST_LIMIT) ./...
 
 bench: ## compare Boreas with its alternatives; see bench/README.md
 	cd bench && $(GO) run .
