@@ -56,7 +56,7 @@ func TestReset(t *testing.T) {
 	})
 }
 
-// A session that catches up from the log is told of the reset, not that it was too slow.
+// A session that catches up from the log is notified of the reset, and not of being too slow.
 func TestResetWhileCatchingUp(t *testing.T) {
 	inShared(t, func(w world, e *boreastest.Shared) {
 		_, c := w.announced("news")

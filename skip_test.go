@@ -37,7 +37,7 @@ func TestReaderBehindTheLog(t *testing.T) {
 		_, classic := w.subscriber("news")
 		told.Bound(len("news 1 1\nnews 2"))
 		classic.Bound(len("news 1 1\nnews 2"))
-		// Fill the channel's window, too.
+		// Also fill the channel's window.
 		big := strings.Repeat("x", 1<<20)
 		w.publish("news", "1")
 		w.publish("news", "2")
@@ -134,7 +134,7 @@ func TestLatest(t *testing.T) {
 		w.settle()
 		w.publish("news", "6")
 		w.want(quick, span("news", 1, 6)...)
-		w.want(classic, span("news", 1, 6)...) // a classic session cannot be told of a gap
+		w.want(classic, span("news", 1, 6)...) // the classic wire has no notice of a gap
 		w.want(slow, "news 1 1", "news 2 2", "news gap conflated 2-4", "news 5 5", "sport 1 1", "sport 2 2", "news 6 6")
 		if got := w.hub.Stats().Gaps; got.Conflated != 1 || got.Slow != 0 {
 			t.Errorf("%+v", got)

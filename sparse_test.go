@@ -136,7 +136,7 @@ func (e *sparse) MostPublished(prefix string, limit int) []engine.Published {
 	return e.Engine.(engine.Counter).MostPublished(prefix, limit)
 }
 
-// Immediate implements [engine.Immediate]: the engine in memory is immediate, too.
+// Immediate implements [engine.Immediate]: the engine in memory is also immediate.
 func (e *sparse) Immediate() bool { return true }
 
 // sparseWords returns the text with each number multiplied by offsetStep.

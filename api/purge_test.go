@@ -20,7 +20,7 @@ import (
 	"github.com/boreas-pubsub/boreas/tail"
 )
 
-// A purge drops the kept messages, and the log says who has asked for it.
+// A purge drops the kept messages, and the log names the caller.
 func TestPurge(t *testing.T) {
 	var log bytes.Buffer
 	plain := func(_ []string, a slog.Attr) slog.Attr {

@@ -36,7 +36,7 @@ func foreign(t *testing.T, dir string) (a *auth.Authority, asked *atomic.Int64) 
 	return a, asked
 }
 
-// who returns the user of a token, or the fault's code and sentence.
+// who returns a token's user, or the fault's code and sentence.
 func who(a *auth.Authority, token string) string {
 	return outcome(a.Check(access.Credentials{Token: token}))
 }

@@ -43,7 +43,7 @@ func TestSharedCompaction(t *testing.T) {
 }
 
 // TestReload: an authority that is behind when the store is compacted has all changes afterwards, and
-// so have its sessions. What it does not store stays as it was.
+// so have its sessions. Everything that it does not store stays as it was.
 func TestReload(t *testing.T) {
 	inPair(t, func(t *testing.T, a, b *node) {
 		keptText, _ := create(t, a.Authority, Token{User: "kept", Rules: rules(t, `[{"channels":["x"],"allow":["join"]}]`)})

@@ -197,7 +197,7 @@ func (n *node) compact(t *testing.T) {
 	}
 }
 
-// deafen makes the store tell nothing about new lines, as if the message of it were late.
+// deafen makes the store say nothing about new lines, as if the message of it were late.
 func (s *sharedStore) deafen() {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()

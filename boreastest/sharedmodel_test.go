@@ -141,7 +141,7 @@ type modelNode struct {
 
 type modelFollower struct{ engine.Follower }
 
-// tail applies what is in the store, until the node is closed.
+// tail applies the lines of the store, until the node is closed.
 func (n *modelNode) tail() {
 	defer close(n.ended)
 	ticker := time.NewTicker(modelPoll)
@@ -357,7 +357,7 @@ func (n *modelNode) Read(ctx context.Context, channel string, since engine.Posit
 	}
 }
 
-// view reads what the node has. The caller holds mu.
+// view reads the node's state. The caller holds mu.
 func (n *modelNode) view(channel string, since engine.Position, limit engine.Limit) (engine.History, error) {
 	h := engine.History{Floor: n.position(0), Head: n.position(n.at)}
 	switch {

@@ -14,7 +14,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/wstest"
 )
 
-// checkErrors are errors that a Check may return, and what the client and the log receive.
+// checkErrors are errors that a Check may return, with the answers to the client and the records of the log.
 var checkErrors = map[string]struct {
 	err    error
 	status int

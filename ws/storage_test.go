@@ -12,7 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/memory"
 )
 
-// failing is an engine that fails as it is told.
+// failing is an engine that fails on request.
 type failing struct {
 	*memory.Engine
 	publish, read, follow atomic.Pointer[error]

@@ -115,7 +115,7 @@ func TestLargeAppend(t *testing.T) {
 	}
 }
 
-// TestFull: a full stream refuses changes and says what to do. After a compaction it accepts them again.
+// TestFull: a full stream refuses changes, and the error names the remedy. After a compaction it accepts them again.
 func TestFull(t *testing.T) {
 	s := natstest.Start(t)
 	r := openReader(t, "boreas", "n1", s)

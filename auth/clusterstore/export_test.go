@@ -22,7 +22,7 @@ func (o Options) WithoutMarks() Options {
 // LargeMessages makes the store write large messages again.
 func (s *Store) LargeMessages() { s.pace.chunkBytes = chunkBytes }
 
-// Raise tells the store that there is a message with the sequence.
+// Raise makes the store believe that there is a message with the sequence.
 func (s *Store) Raise(seq uint64) { s.raise(seq) }
 
 // Conn returns the connection of the store.

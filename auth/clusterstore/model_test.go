@@ -48,7 +48,7 @@ func (r *reader) apply(line []byte) error {
 	return nil
 }
 
-// catchUp reads what is new, as an authority does.
+// catchUp reads the new lines, as an authority does.
 func (r *reader) catchUp(ctx context.Context) (err error) {
 	r.at, err = r.Replay(ctx, r.at, r.apply)
 	for errors.Is(err, auth.ErrCompacted) {

@@ -133,7 +133,7 @@ after   history_messages=10000 history_age=1d cluster_history=64MiB idempotency_
 	}
 }
 
-// TestClusterMistakes: errors say what to do.
+// TestClusterMistakes: errors name the remedy.
 func TestClusterMistakes(t *testing.T) {
 	for args, want := range map[string]outcome{
 		"cluster":        {Exit: exitUsage, Stderr: "boreas: say what to do: boreas cluster status or apply\n"},

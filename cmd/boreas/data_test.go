@@ -156,7 +156,7 @@ damage     ` + place,
 	openData(t, dir).Close()
 }
 
-// TestDataMistakes: errors say what to do.
+// TestDataMistakes: errors name the remedy.
 func TestDataMistakes(t *testing.T) {
 	dir, none, file := dataDir(t), t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(file, server.HistoryDir), nil, 0o600); err != nil {

@@ -195,7 +195,7 @@ func TestMigrationOrder(t *testing.T) {
 	}
 }
 
-// TestMigrateMistakes: errors say what to do, and nothing is changed.
+// TestMigrateMistakes: errors name the remedy, and nothing is changed.
 func TestMigrateMistakes(t *testing.T) {
 	dir, empty := dataDir(t), t.TempDir()
 	running := openData(t, dir)

@@ -73,7 +73,7 @@ func (l *load) run(ctx context.Context) {
 	l.rounds++
 }
 
-// check compares what was acknowledged with what the engines have delivered.
+// check compares the acknowledged messages with those that the engines have delivered.
 func (l *load) check(t *testing.T) {
 	t.Helper()
 	offsets := slices.Sorted(maps.Keys(l.acked))

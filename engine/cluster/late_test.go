@@ -59,7 +59,7 @@ func flood(t *testing.T, js jetstream.JetStream, channel string, n int) {
 	}
 }
 
-// The stream drops messages while a node that starts is reading them. The node knows what it missed.
+// The stream drops messages while a node that starts is reading them. The node knows which messages it missed.
 func TestMessagesDroppedWhileStarting(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -152,7 +152,7 @@ func TestLateTail(t *testing.T) {
 			t.Errorf("%s: error %v, delivered and read differ (-delivered +read): %s", name, err, diff)
 		}
 	}
-	// The quiet channel has lost nothing: the servers still have what came meanwhile.
+	// The quiet channel has lost nothing: the servers still have the messages that came meanwhile.
 	h, err := e.Read(t.Context(), "quiet", engine.Position{}, engine.Limit{Messages: 10})
 	if err != nil || len(h.Publications) != 3 || h.Publications[1].Offset != missed {
 		t.Errorf("quiet has %v, error %v", h.Publications, err)

@@ -64,7 +64,7 @@ func publish(t *testing.T, e engine.Engine, channel, data string) engine.Positio
 	return ack.Position
 }
 
-// since returns what an engine has on a channel after a position, or its error.
+// since returns the messages of a channel after a position, or the engine's error.
 func since(e engine.Engine, channel string, p engine.Position) (texts []string, err error) {
 	h, err := e.Read(context.Background(), channel, p, engine.Limit{Messages: 100_000})
 	for _, p := range h.Publications {
@@ -73,7 +73,7 @@ func since(e engine.Engine, channel string, p engine.Position) (texts []string, 
 	return texts, err
 }
 
-// A follower records what an engine delivers.
+// A follower records an engine's deliveries.
 type follower struct {
 	mu   sync.Mutex
 	pubs []*engine.Publication
@@ -126,7 +126,7 @@ func follow(t *testing.T, e engine.Engine, channel string) (*follower, engine.Po
 	return f, head
 }
 
-// expired reports whether an error tells a reader that it has missed something.
+// expired reports whether an error means that a reader has missed messages.
 func expired(err error) bool {
 	return errors.Is(err, engine.ErrExpired) || errors.Is(err, engine.ErrUnknownEpoch)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/natstest"
 )
 
-// Open says why it cannot use the servers, and what to do.
+// The error of Open says why it cannot use the servers, and names the remedy.
 func TestOpenRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -18,7 +18,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/natstest"
 )
 
-// A ledger has what publishers and followers say about the messages of a stream.
+// A ledger has the messages of a stream, as publishers and followers saw them.
 type ledger struct {
 	mu     sync.Mutex
 	texts  map[engine.Position]string // by everybody
@@ -139,7 +139,7 @@ func TestReplacedUnderLoad(t *testing.T) {
 	}
 }
 
-// check compares what a follower got with what was acknowledged: between two gaps nothing is missing and nothing
+// check compares the messages of a follower with the acknowledged ones: between two gaps nothing is missing and nothing
 // comes twice.
 func (l *ledger) check(t *testing.T, name string, head engine.Position, f *follower) {
 	t.Helper()

@@ -18,7 +18,7 @@ const pageSize = 512
 // errPowerLost is the result of every call after a loss of power.
 var errPowerLost = errors.New("the power is off")
 
-// A faultFS is a file system in memory that fails when it is told to, and can lose its power. What
+// A faultFS is a file system in memory that fails on request, and can lose its power. What
 // was not synced then survives in part: any subset of the pages, each in any version that was
 // written since, any of the file's sizes, and any subset of the changes to the directory.
 type faultFS struct {

@@ -36,7 +36,7 @@ func faultRound(t *testing.T, op string, fault error, skip int) (called bool) {
 	w.follow(e, 3)
 	times := 2
 	if op == "write" {
-		times = 1 // the next write takes back what was written
+		times = 1 // the next write takes back the bytes that were written
 	}
 	fsys.inject(op, fault, skip, times)
 	temporary := fault != syscall.EIO && op != "sync" && op != "syncdir" && op != "read"
@@ -98,7 +98,7 @@ func faultRound(t *testing.T, op string, fault error, skip int) (called bool) {
 	return called
 }
 
-// TestFaults lets each call of each operation fail. What was acknowledged must be there afterwards.
+// TestFaults lets each call of each operation fail. Acknowledged messages must be there afterwards.
 // A full disk, and a process with too many open files, refuse messages only until there is room. After another failure the engine refuses
 // all messages until it is opened again.
 func TestFaults(t *testing.T) {

@@ -18,7 +18,7 @@ func records() []byte {
 	return appendEnd(b)
 }
 
-// FuzzRecord parses records. What is parsed must give the same bytes when it is written again.
+// FuzzRecord parses records. A parsed record must give the same bytes when it is written again.
 func FuzzRecord(f *testing.F) {
 	for b := records(); len(b) > 0; {
 		_, _, n, err := parseRecord(b)

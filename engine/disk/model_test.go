@@ -93,7 +93,7 @@ func (d *model) drawRules() {
 		l := d.logs[name]
 		l.client = nil
 		if l.inMemory = rapid.IntRange(0, 4).Draw(d.T, "in memory") == 0; l.inMemory {
-			l.must = len(l.entries) // what it has on disk may be dropped
+			l.must = len(l.entries) // its messages on disk may be dropped
 		}
 		l.limits = engine.Retention{
 			Messages: rapid.SampledFrom([]int{1, 2, 5, 100}).Draw(d.T, "messages"),
@@ -252,7 +252,7 @@ func (d *model) forgetLost() {
 		l.purged = 0 // it may be lost
 		h := d.read(name, engine.Position{}, engine.Limit{})
 		if h.Floor.Offset == h.Head.Offset {
-			// Nothing is kept. What was not dropped may be lost. If the rules change, the rest of it may
+			// Nothing is kept. Messages that were not dropped may be lost. If the rules change, the rest of it may
 			// be kept again.
 			l.must = len(l.entries)
 			for _, e := range l.entries {

@@ -36,7 +36,7 @@ type witness struct {
 
 	pruned map[string]uint64 // offsets by channel up to which known was pruned
 
-	mayLose bool                       // what was acknowledged since the log was opened may be lost
+	mayLose bool                       // messages that were acknowledged since the log was opened may be lost
 	lost    map[string]map[uint64]bool // offsets by channel
 }
 
@@ -99,7 +99,7 @@ func (w *witness) publish(e *Engine, r *rand.Rand, publisher string, channels, n
 	return nil
 }
 
-// follow follows channels of an engine. What is delivered must survive.
+// follow follows channels of an engine. Delivered messages must survive.
 func (w *witness) follow(e *Engine, channels int) {
 	for i := range channels {
 		channel := fmt.Sprint("c", i)
@@ -177,7 +177,7 @@ func (w *witness) check(e *Engine, kept int) (unacked int) {
 	return unacked
 }
 
-// findLost finds what a loss of power took. That must be the end of the log: of each publisher's
+// findLost finds the messages that a loss of power took. That must be the end of the log: of each publisher's
 // messages the last ones. Their positions must be refused.
 func (w *witness) findLost(e *Engine) {
 	first := map[string]int{} // number of the first lost message of each publisher
@@ -221,7 +221,7 @@ func (w *witness) findLost(e *Engine) {
 	}
 }
 
-// prune forgets what the engine has dropped, so that a long test does not need more and more memory.
+// prune forgets the messages that the engine has dropped, so that a long test does not need more and more memory.
 func (w *witness) prune(e *Engine) {
 	w.pruned = map[string]uint64{}
 	sent := map[string]bool{}

@@ -141,7 +141,7 @@ func TestOldFormatsOpen(t *testing.T) {
 	}
 }
 
-// The directory in testdata has what the test is about.
+// The directory in testdata has the records that the test is about.
 func TestFormatHasEverything(t *testing.T) {
 	dir := copyDir(t, formats[len(formats)-1])
 	var got []string

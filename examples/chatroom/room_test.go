@@ -28,7 +28,7 @@ func TestAVisitorsMessageReachesAll(t *testing.T) {
 	if diff := cmp.Diff(message{Name: "Ada", Text: "<b> hi", Time: got.Time}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// A later subscriber gets the message too.
+	// A later subscriber also gets the message.
 	later, err := stagetest.Read[message](ben.Follow(channel, client.SubscribeOptions{Last: 50}))
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// reader is what a Writer writes to. It can be made to block and to fail.
+// reader is the destination of a Writer. It can be made to block and to fail.
 type reader struct {
 	open chan struct{} // closed when it accepts lines
 

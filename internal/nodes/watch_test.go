@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// recorder is a watcher that records what it is called with.
+// recorder is a watcher that records its calls.
 type recorder struct {
 	digest string
 	mu     sync.Mutex
@@ -81,7 +81,7 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// What a node tells is a sign of life too, so many contents before a beat do not end the node.
+// Each message of a node is a sign of life, so many contents before a beat do not end the node.
 func TestTellIsASignOfLife(t *testing.T) {
 	inTown(t, func(t *testing.T, w town) {
 		a, b := w.open("a"), w.open("b")

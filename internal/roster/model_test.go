@@ -87,7 +87,7 @@ func TestPresenceAgainstTheTruth(t *testing.T) {
 	})
 }
 
-// What a node tells is bounded. The others take a snapshot if it was too much.
+// The contents of a node's messages are bounded. The others take a snapshot if it was too much.
 func TestTooManyChanges(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		n := w.nodes[1]
@@ -115,7 +115,7 @@ func TestTooManyChanges(t *testing.T) {
 	})
 }
 
-// What a node keeps while it takes a snapshot is bounded too.
+// The memory of a node that takes a snapshot is also bounded.
 func TestTooManyChangesDuringASnapshot(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.set(0, 0)

@@ -337,7 +337,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestWaiting: a node that is alone waits, tells so, and ends when it is stopped.
+// TestWaiting: a node that is alone waits, says so in its log, and ends when it is stopped.
 func TestWaiting(t *testing.T) {
 	o := nodes(t, "n1", "n2", "n3")[0]
 	log, lines := testlog.New()

@@ -14,7 +14,7 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/natstest"
 )
 
-// read returns what a direct read visits, and its result.
+// read returns the messages that a direct read visits, and its result.
 func read(t *testing.T, nc *nats.Conn, r natsconn.DirectRead) (lines []string) {
 	t.Helper()
 	end, err := r.Do(t.Context(), nc, func(m *nats.Msg, seq uint64) bool {

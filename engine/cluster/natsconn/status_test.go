@@ -11,7 +11,7 @@ import (
 	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
 )
 
-// TestReplica: a server is described by what its leader knows. A dead server of a quiet stream has nothing to
+// TestReplica: a server is described as its leader knows it. A dead server of a quiet stream has nothing to
 // catch up, and a new leader knows nothing of a server that is dead: both are called silent.
 func TestReplica(t *testing.T) {
 	const behind = "the server s2 is 7 operations behind with the stream S"
