@@ -115,7 +115,12 @@ test("a message appears where it was sent, and stays text whatever it contains",
   assert.equal((await shown(large.position)).length, 500);
   await link.click();
   await until(async () => (await texts(page, "aside pre")).join().includes("<script>"));
-  assert.equal(await page.locator("#app img, #app script").count(), 0);
+  const { json: token } = await ask(server, "POST", "/v2/tokens", { user: "<b>ann</b>\u202e" });
+  await subscribe(t, server, token.token, "<i>chat");
+  await page.evaluate(() => (location.hash = "#list=sessions&channel=%3Ci%3Echat"));
+  await until(async () => (await texts(page, ".lists td.wide")).join() === "<b>ann</b>\\u202e");
+  assert.deepEqual(await texts(page, ".channel h2"), ["<i>chat"]);
+  assert.equal(await page.locator("#app img, #app script, #app td b, #app i").count(), 0);
   await page.accessible();
   await page.healthy();
 });
@@ -215,9 +220,9 @@ test("a reader scrolls back through a long history and forwards again, and no ro
     last = (await shown()).at(-1);
   }
   assert.deepEqual(await shown(), [...all.slice(-999), next]);
-  const colleague = await open(t, server.API, { hash: `#channel=long&message=${all[0]}` }); // which is not in the list
+  const colleague = await open(t, server.API, { hash: `#channel=long&message=${all[1]}` }); // which is not in the list
   await see(colleague, "No subscriber of that time is connected.");
-  assert.deepEqual(await texts(colleague, "aside pre"), ['{\n  "number": 1\n}']);
+  assert.deepEqual(await texts(colleague, "aside pre"), ['{\n  "number": 2\n}']);
   await colleague.evaluate(() => (location.hash = "#channel=long&message=1-1"));
   await see(colleague, /^The position belongs to another log: /);
   await colleague.accessible();

@@ -79,6 +79,8 @@ test("the page shows the nodes of a cluster: which of them is silent, and that i
   await page.accessible();
   await until(async () => (await ask(server, "POST", "/v2/channels/chat.1/messages", "two nodes")).status === 201); // after an election
   await see(page, '"two nodes"');
+  await until(async () => (await ask(server, "GET", "/v2/stats")).json.nodes.silent.length === 0); // its sessions have ended by now
+  assert.equal((await nodes()).join(), "n1,n2 does not answer,n3");
   node("n2").stdout.resume();
   await until(async () => (await nodes()).join() === "n1,n2,n3");
   await page.healthy();
