@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { proxy, until } from "./rig.mjs";
 import { ask, serve } from "./server.mjs";
-import { login, open, publishAll, see, subscribe, texts, unreachable } from "./uirig.mjs";
+import { login, open, polled, publishAll, see, subscribe, texts, unreachable } from "./uirig.mjs";
 
 // `make soak` uses the larger sizes.
 const large = !!process.env.UI_LARGE;
@@ -83,6 +83,7 @@ test("a refusal appears with its reason, and a link shows the same to a colleagu
   await page.getByRole("button", { name: "End this session" }).click();
   await page.getByRole("button", { name: "End this session" }).click();
   await see(page, "Ended.");
+  await polled(page); // but not the session that has ended
   await until(async () => (await ask(server, "GET", "/v2/sessions")).json.sessions.length === 0);
   await colleague.healthy();
   await page.healthy();

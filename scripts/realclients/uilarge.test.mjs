@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { until } from "./rig.mjs";
 import { ask, serve } from "./server.mjs";
-import { open, publishAll, see, subscribe, texts } from "./uirig.mjs";
+import { open, polled, publishAll, see, subscribe, texts } from "./uirig.mjs";
 
 test("every view is accessible, in both schemes and on a phone", async (t) => {
   const server = await serve(t, "--rules=chat.* presence client_publish");
@@ -80,6 +80,7 @@ test("the page shows the nodes of a cluster: which of them is silent, and that i
   await until(async () => (await ask(server, "POST", "/v2/channels/chat.1/messages", "two nodes")).status === 201); // after an election
   await see(page, '"two nodes"');
   await until(async () => (await ask(server, "GET", "/v2/stats")).json.nodes.silent.length === 0); // its sessions have ended by now
+  await polled(page);
   assert.equal((await nodes()).join(), "n1,n2 does not answer,n3");
   node("n2").stdout.resume();
   await until(async () => (await nodes()).join() === "n1,n2,n3");

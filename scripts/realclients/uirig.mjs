@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { after, before } from "node:test";
 import { WebSocket } from "ws";
-import { browse } from "./rig.mjs";
+import { browse, until } from "./rig.mjs";
 import { ask } from "./server.mjs";
 
 const axe = await readFile(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
@@ -64,6 +64,13 @@ export const login = async (page, key) => {
   await page.getByLabel("Key").fill(key);
   await page.getByRole("button", { name: "Open" }).click();
 };
+
+/** Waits until the page has polled everything that it shows once more. All polls of one view have the same period. */
+export async function polled(page) {
+  const count = () => page.requests.filter((path) => path === "/v2/stats").length;
+  const start = count();
+  await until(() => count() >= start + 3);
+}
 
 /** A client of protocol 2 that has joined channels. */
 export async function subscribe(t, server, token, ...channels) {
