@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -133,4 +135,26 @@ func TestEachNode(t *testing.T) {
 		t.Errorf("the stream has %+v", e)
 	}
 	classic.Want(`{"message": "from-n3", "channel": "room"}`)
+}
+
+// ask sends a request, and returns the status, the Retry-After header and the body.
+func ask(t *testing.T, method, url, key string, body []byte) (status int, after, answer string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key != "" {
+		request.Header.Set("Idempotency-Key", key)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, response.Header.Get("Retry-After"), string(text)
 }

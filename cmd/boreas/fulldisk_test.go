@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,28 +20,6 @@ import (
 	"github.com/boreas-pubsub/boreas/internal/server"
 	"github.com/boreas-pubsub/boreas/internal/smalldisk"
 )
-
-// ask sends a request, and returns the status, the Retry-After header and the body.
-func ask(t *testing.T, method, url, key string, body []byte) (status int, after, answer string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if key != "" {
-		request.Header.Set("Idempotency-Key", key)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, response.Header.Get("Retry-After"), string(text)
-}
 
 // TestFullDisk fills a real file system. Publishes are refused, everything else goes on, and so do
 // publishes as soon as there is room.
