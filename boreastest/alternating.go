@@ -15,6 +15,9 @@ type alternating struct {
 	published, followed, reads atomic.Int64
 }
 
+// shared marks an engine whose store others share; see mayRepeat.
+func (a *alternating) shared() {}
+
 func newAlternating(n *nodes) engine.Engine {
 	a := &alternating{nodes: n.both()}
 	_, purges := n.a.(engine.Purger)

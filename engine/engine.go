@@ -49,7 +49,9 @@ type Ack struct {
 	Position Position
 
 	// Duplicate reports that a message with the same key was published before. Nothing was
-	// appended, and Position is the position of the first message.
+	// appended, and Position is the position of the first message. An engine that had to repeat a
+	// request to its store may not know whether its own attempt was the first. In that case Duplicate
+	// is false.
 	Duplicate bool
 }
 
