@@ -72,9 +72,9 @@ func clusterShapes() []shape {
 			},
 		},
 		{
-			name: "clusterchannels", title: "1,000,000 channels with a message each",
+			name: "clusterchannels", title: "1,000,000 channels with a message each, history_memory of 32 MiB",
 			contenders: []string{relaxed}, subject: relaxed,
-			plan: plan{channels: 1_000_000, kept: 1, anyCPU: true},
+			plan: plan{channels: 1_000_000, kept: 1, anyCPU: true, settings: []string{"--history_memory=32MiB"}},
 			rows: []row{
 				{label: "memory of the largest node", metric: "rss_mib", unit: "MiB", bar: bar{limit: 350}},
 				{label: "the same without messages", metric: "rss_idle_mib", unit: "MiB"},
