@@ -66,10 +66,10 @@ func readPage(t *testing.T, file string) page {
 type reading map[string]string
 
 // example matches text that differs from run to run: a token or key, an ID, a time, a port, a
-// position, a session, a user, or the time after which a stream should reconnect. The offsets of a cluster
-// are longer than those of one server.
+// position, a session, a user, or the time after which a stream should reconnect. The epochs and offsets
+// of a cluster are longer than those of one server.
 var example = regexp.MustCompile(`\bb[tk]_[A-Za-z0-9_-]{43}|\b(?:tok|key)_[A-Za-z0-9_-]{16}|\b20[0-9-]{8}T[0-9:]{8}(?:\.[0-9]{3})?Z` +
-	`|\b[A-Za-z0-9]{128}-[0-9]{10}\b|:[0-9]{4,5}\b|\b[0-9a-z]{5,8}-[0-9a-z]{1,4}\b|\b[0-9a-z]{5,8}-[0-9a-z]{11}\b` +
+	`|\b[A-Za-z0-9]{128}-[0-9]{10}\b|:[0-9]{4,5}\b|\b[0-9a-z]{5,8}-[0-9a-z]{1,4}\b|\b[0-9a-z]{5,9}-[0-9a-z]{11}\b` +
 	`|\bs_[0-9a-z]{6,}\b|\bu_[A-Za-z0-9_-]{16}|^retry: [0-9]{4}$`)
 
 // bind records the counterparts of examples that the reading does not know yet.
