@@ -3,6 +3,7 @@ package trial
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"time"
@@ -31,6 +32,10 @@ func (t *trial) newClassic(name string, r *rand.Rand) (*classic, error) {
 	return &classic{t: t, name: name, proxy: proxy, token: t.world.tokens(), r: r}, nil
 }
 
+// errReplaced means that the server was replaced while a subscriber connected. The new one may not know
+// the token, and would ignore it, as the protocol wants.
+var errReplaced = errors.New("the server was replaced")
+
 // run connects again and again until the context ends.
 func (s *classic) run(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -45,6 +50,7 @@ func (s *classic) run(ctx context.Context) {
 func (s *classic) once(ctx context.Context) error {
 	dialing, cancel := context.WithTimeout(ctx, s.t.dialLimit())
 	defer cancel()
+	server := s.t.world.address()
 	token, err := s.token(dialing)
 	if err != nil {
 		return err
@@ -54,6 +60,9 @@ func (s *classic) once(ctx context.Context) error {
 		return err
 	}
 	defer ws.Close()
+	if s.t.world.address() != server {
+		return errReplaced
+	}
 	ws.Patience = time.Hour // it may be silent
 	ws.Send(map[string]string{"access_token": token})
 	names, before := s.choose(), make(map[string]engine.Position)

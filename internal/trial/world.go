@@ -293,6 +293,13 @@ func (w *world) current() instance {
 	return w.server
 }
 
+// address returns the address of the current server's API. It changes when the server is replaced.
+func (w *world) address() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.direct
+}
+
 // apis returns the addresses of the API of each server.
 func (w *world) apis() []string {
 	if w.cluster != nil {
@@ -395,9 +402,7 @@ func (w *world) tokens() func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		w.mu.Lock()
-		now := w.direct
-		w.mu.Unlock()
+		now := w.address()
 		if of == now {
 			return token, nil
 		}
