@@ -23,6 +23,10 @@ const (
 	// the server is there.
 	tailComment = 15 * time.Second
 
+	// tailPause is the time from one write of this node's events to the next. Otherwise a busy server
+	// would wake the stream for each message, which costs more than a thousand deliveries of it.
+	tailPause = 20 * time.Millisecond
+
 	// tailWrite is how long the reader may take to accept some bytes.
 	tailWrite = 30 * time.Second
 )
@@ -284,6 +288,8 @@ func (s *service) streamTail(ctx context.Context, out *tailWriter, w *tail.Watch
 	}()
 	comment := time.NewTicker(tailComment)
 	defer comment.Stop()
+	ready, pause := w.Ready(), time.NewTimer(0)
+	defer pause.Stop()
 	for {
 		var err error
 		select {
@@ -293,7 +299,11 @@ func (s *service) streamTail(ctx context.Context, out *tailWriter, w *tail.Watch
 			err = out.write([]byte(":\n\n"))
 		case part := <-others:
 			err = out.write(part.append(nil))
-		case <-w.Ready():
+		case <-pause.C:
+			ready = w.Ready()
+		case <-ready:
+			ready = nil
+			pause.Reset(tailPause)
 			var part tailPart
 			if part, err = takeTail(w, s.options.Node, f.Payload); err == nil {
 				err = out.write(part.append(nil))

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -274,4 +275,40 @@ func TestTailRefusesEventsThatWereNotAskedFor(t *testing.T) {
 	}
 	w := readTail(t, all[0], "", "Authorization", "Bearer "+key)
 	w.want(`hello {"time":"T","node":"a","channels":["chat.*"]}`, `nodes {"answered":1,"silent":["b"]}`)
+}
+
+// flushCounter counts how often a response is flushed.
+type flushCounter struct {
+	*httptest.ResponseRecorder
+	n int
+}
+
+func (f *flushCounter) Flush() { f.n++ }
+
+// On a busy server the stream is not written for each message.
+func TestTailGathersMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := tail.New()
+		r := newRig(t, boreas.Options{Tail: log}, api.Options{Tail: log})
+		ctx, cancel := context.WithCancel(t.Context())
+		w := &flushCounter{ResponseRecorder: httptest.NewRecorder()}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			r.api.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "http://localhost/v2/tail?event=message", nil))
+		}()
+		synctest.Wait()
+		const messages = 100
+		for range messages {
+			log.Add(tail.Event{Kind: tail.Message, Channel: "a"})
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		cancel()
+		<-ended
+		got := strings.Count(w.Body.String(), "event: message")
+		if got != messages || w.n > messages/4 {
+			t.Errorf("%d messages in %d writes, want %d in a few", got, w.n, messages)
+		}
+	})
 }
