@@ -185,13 +185,8 @@ func (e *Engine) add(l *channellog.Log, s *stored, k channellog.Key, m engine.Me
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	b := e.gathering
-	switch {
-	case e.refused != nil:
-		return w, nil, e.refused
-	case e.closing:
-		return w, nil, engine.ErrClosed
-	case len(b.buffer) >= maxBatch:
-		return w, b.taken, nil
+	if wait, err := e.mayAdd(); wait != nil || err != nil {
+		return w, wait, err
 	}
 	now, wall := clock.Both()
 	offset, err := l.Reserve(e.table, k, now)
@@ -220,6 +215,20 @@ func (e *Engine) add(l *channellog.Log, s *stored, k channellog.Key, m engine.Me
 	b.entries = append(b.entries, entry{log: l, publication: p, accepted: now, place: at})
 	s.pending, s.last = b, offset
 	return waiter{b, engine.Ack{Position: engine.Position{Epoch: e.epoch, Offset: offset}}}, nil, nil
+}
+
+// mayAdd returns nothing if a record can be added to the batch that is being gathered. Otherwise it
+// returns an error, or a channel that is closed when there is room again. The caller holds mu.
+func (e *Engine) mayAdd() (wait <-chan struct{}, err error) {
+	switch {
+	case e.refused != nil:
+		return nil, e.refused
+	case e.closing:
+		return nil, engine.ErrClosed
+	case len(e.gathering.buffer) >= maxBatch:
+		return e.gathering.taken, nil
+	}
+	return nil, nil
 }
 
 // define gives a channel a number in the batch's segment, unless it has one. The caller holds mu.

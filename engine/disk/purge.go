@@ -54,13 +54,8 @@ func (e *Engine) addPurge(l *channellog.Log, s *stored) (w waiter, wait <-chan s
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	b := e.gathering
-	switch {
-	case e.refused != nil:
-		return w, nil, e.refused
-	case e.closing:
-		return w, nil, engine.ErrClosed
-	case len(b.buffer) >= maxBatch:
-		return w, b.taken, nil
+	if wait, err := e.mayAdd(); wait != nil || err != nil {
+		return w, wait, err
 	}
 	offset, ok := l.Last()
 	if !ok {
