@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/v2"
 )
 
 // Two sessions may come from one address. All addresses of an IPv6 /64 count as one address.

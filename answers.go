@@ -5,7 +5,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // maxBacklog is the maximum number of bytes of answers that may wait behind an unread one. A client

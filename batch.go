@@ -1,6 +1,6 @@
 package boreas
 
-import "github.com/boreas-pubsub/boreas/engine"
+import "github.com/boreas-pubsub/boreas/v2/engine"
 
 // maxWrite is the number of bytes in one write: enough to make the cost of the system call small
 // beside the cost of the bytes, and little enough for a socket's buffer. A single publication may

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/clock"
-	"github.com/boreas-pubsub/boreas/internal/listing"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/listing"
 )
 
 // This file is about how far sessions are behind, for operators. The answers are not exact: messages

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas/internal/listing"
+	"github.com/boreas-pubsub/boreas/v2/internal/listing"
 )
 
 // channelShards is the number of parts of the map of channels. Each part has its own lock, so that

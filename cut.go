@@ -1,6 +1,6 @@
 package boreas
 
-import "github.com/boreas-pubsub/boreas/engine"
+import "github.com/boreas-pubsub/boreas/v2/engine"
 
 // cut is a partly written publication. Its rest must be written before anything else. It is encoded
 // again for that, because a copy for each of a thousand blocked readers would take a thousand times

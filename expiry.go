@@ -3,7 +3,7 @@ package boreas
 import (
 	"time"
 
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 // expiry says when and why a session's grant ends.

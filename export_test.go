@@ -1,6 +1,6 @@
 package boreas
 
-import "github.com/boreas-pubsub/boreas/access"
+import "github.com/boreas-pubsub/boreas/v2/access"
 
 // Deauthenticate takes the session's grant away, whatever it is.
 func (s *Session) Deauthenticate() { s.revoke(func(*access.Grant) bool { return true }, ErrRevoked) }

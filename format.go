@@ -3,7 +3,7 @@ package boreas
 import (
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // A Format encodes publications and other events for a wire. One Format serves many sessions: its

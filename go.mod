@@ -1,4 +1,4 @@
-module github.com/boreas-pubsub/boreas
+module github.com/boreas-pubsub/boreas/v2
 
 go 1.26.0
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/boreastest"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
 )
 
 // clauses 8.3, 8.5: each session receives its slot at once, works until then, and ends in that

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // A Join names a channel and the position at which a session starts on it.

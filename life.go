@@ -4,8 +4,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // life is a part of a channel's log, within which offsets can be compared. It begins when the hub

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 // A PresenceChange is a change of the presence of one hub's own sessions on a channel. The hubs of

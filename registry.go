@@ -9,7 +9,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 // pingSlots is the number of parts into which the sessions are divided for pinging. More slots

@@ -3,8 +3,8 @@ package boreas
 import (
 	"time"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // RevokeSessions revokes the grants that match. A session with such a grant ends with [ErrRevoked],

@@ -1,8 +1,8 @@
 package boreas
 
 import (
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // A Rule is the configuration of a channel. The zero Rule has all defaults.

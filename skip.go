@@ -3,7 +3,7 @@ package boreas
 import (
 	"slices"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // skip moves the subscription's cursor forward, and appends a gap to the session's own bytes, unless

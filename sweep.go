@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/boreas-pubsub/boreas/internal/netpoll"
+	"github.com/boreas-pubsub/boreas/v2/internal/netpoll"
 )
 
 // With one processor no other goroutine runs during a sweep unless the sweeper yields. Publishers

@@ -4,8 +4,8 @@ import (
 	"context"
 	"net/netip"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/tail"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/tail"
 )
 
 // This file adds the hub's events to Options.Tail.

@@ -5,8 +5,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/listing"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/listing"
 )
 
 // This file tells operators whether a message has arrived, and which sessions have it.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 func ExamplePattern() {

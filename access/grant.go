@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/peer"
+	"github.com/boreas-pubsub/boreas/v2/internal/peer"
 )
 
 // Credentials are what a client presents to authenticate: its token and its address.
@@ -62,7 +62,7 @@ type Grant struct {
 	Key string
 
 	// Info is the user's info in presence, which other clients see: one JSON text as
-	// [github.com/boreas-pubsub/boreas.NewInfo] returns it, or "". It replaces the info that the
+	// [github.com/boreas-pubsub/boreas/v2.NewInfo] returns it, or "". It replaces the info that the
 	// client sends when it joins.
 	Info string
 
@@ -89,7 +89,7 @@ func (g *Grant) May(verb Verb, channel string) error {
 	return nil
 }
 
-// Publisher returns the [github.com/boreas-pubsub/boreas/engine.Message] Publisher of a message
+// Publisher returns the [github.com/boreas-pubsub/boreas/v2/engine.Message] Publisher of a message
 // that a client with this grant and address publishes. It is the user if HasUser is set; otherwise
 // the address, where an IPv6 network counts as one address; otherwise, if the address is not valid,
 // the token.

@@ -80,11 +80,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/limit"
-	"github.com/boreas-pubsub/boreas/refusal"
-	"github.com/boreas-pubsub/boreas/tail"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/limit"
+	"github.com/boreas-pubsub/boreas/v2/refusal"
+	"github.com/boreas-pubsub/boreas/v2/tail"
 )
 
 // Options are the settings of [Handler]. Only Authority is required.

@@ -3,8 +3,8 @@ package api
 import (
 	"net/http"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // maxBatch is the maximum number of messages in one request.

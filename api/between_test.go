@@ -6,11 +6,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/api"
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/api"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
 )
 
 // TestRevokedWhileHistoryIsRead revokes a token after the history was read and before the response

@@ -6,8 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/auth"
 )
 
 // collector reads the hub's counters at each scrape, so the metrics cost the hub nothing in

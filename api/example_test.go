@@ -9,9 +9,9 @@ import (
 	"net/http/httptest"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/api"
-	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/api"
+	"github.com/boreas-pubsub/boreas/v2/auth"
 )
 
 // The handler serves the HTTP API for backends. Only this machine can reach the example's server, so

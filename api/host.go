@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // checkHost refuses a request under a foreign host name to an API that is open only to its own

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // checkLocal refuses a request that may come from another machine, to an API without keys. With

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 // This file is about the channels of all nodes. Their logs are the same on each node, but each node

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/api"
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/api"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
 // inCluster runs a test with three nodes.

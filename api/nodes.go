@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // This file is about the other nodes of a cluster: how a request asks them, and how its answer says

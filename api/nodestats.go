@@ -7,8 +7,8 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // This file is about the counters of all nodes.

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/tail"
+	"github.com/boreas-pubsub/boreas/v2/tail"
 )
 
 // This file is about the events of the other nodes. A node with a reader of /v2/tail asks the others

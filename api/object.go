@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // An object is the body of a request about tokens or keys, by member. It is parsed strictly: a

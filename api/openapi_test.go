@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/api"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/api"
 )
 
 // openAPI is the part of the document that these tests use. Package openapitest checks the document

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // A purgeQuestion asks a node to forget the messages that its tail has kept.

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/refusal"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/refusal"
 )
 
 // note records a refused call for /v2/refusals.

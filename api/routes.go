@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/auth"
 )
 
 // A handler serves one method of one path. The caller has been authorized.

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/v2"
 )
 
 // maxScan is the maximum number of sessions that one request examines to find those of one user or

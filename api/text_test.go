@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/api"
-	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/api"
+	"github.com/boreas-pubsub/boreas/v2/auth"
 )
 
 // TestInvalidTextIsRefused: half of a surrogate pair, and bytes that are not UTF-8, are refused

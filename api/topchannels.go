@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 // This file is about the first channels in an order other than that of their names.

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/v2"
 )
 
 // This file is about the first sessions in an order other than that of their IDs.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/boreas-pubsub/boreas/internal/protocol2"
+	"github.com/boreas-pubsub/boreas/v2/internal/protocol2"
 )
 
 // A v2handler serves a path below /v2/. It appends the JSON of its response to dst, or returns an

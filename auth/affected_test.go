@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 // This file is about the number of sessions to which the changes of another authority applied.

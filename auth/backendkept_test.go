@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/v2/auth"
 )
 
 // TestBackendClosesKeptConnections: a backend answers one request on each connection, reads the

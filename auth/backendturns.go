@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/peer"
+	"github.com/boreas-pubsub/boreas/v2/internal/peer"
 )
 
 // turns limits how many requests to the backend run at the same time. Further requests wait. Each

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 // BenchmarkCheckOpaque checks 15,000 tokens in turn.

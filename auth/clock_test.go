@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // A clock that is set forward for a moment restores no revoked token, and revokes no token

@@ -1,6 +1,6 @@
 package auth
 
-import "github.com/boreas-pubsub/boreas/access"
+import "github.com/boreas-pubsub/boreas/v2/access"
 
 // costly starts a check that needs more than a look-up, such as a signature's verification. The
 // caller calls leave when the check ends.

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // This file applies the changes of other authorities on the same store to the state and to sessions.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/auth"
 )
 
 // foreign returns an authority that accepts JWTs, and asks a backend about other tokens. The backend

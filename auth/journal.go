@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
-	"github.com/boreas-pubsub/boreas/internal/dirlock"
+	"github.com/boreas-pubsub/boreas/v2/internal/dirlock"
 )
 
 const (

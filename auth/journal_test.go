@@ -18,7 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
 // snapshot returns the whole state of an authority in the form of a journal without checksums.

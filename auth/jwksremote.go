@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/redial"
+	"github.com/boreas-pubsub/boreas/v2/internal/redial"
 )
 
 const (

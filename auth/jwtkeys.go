@@ -16,7 +16,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/boreas-pubsub/boreas/internal/textfile"
+	"github.com/boreas-pubsub/boreas/v2/internal/textfile"
 )
 
 const (

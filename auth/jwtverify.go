@@ -1,8 +1,8 @@
 package auth
 
 import (
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // maxTried is the maximum number of signatures that are computed for one token.

@@ -8,7 +8,7 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 // A line is one change in a [Store], as a JSON object. It contains tokens and keys only as hashes. The

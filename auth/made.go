@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // maxChangers is how many valid keys may set the rules or expiry of one token, in addition to

@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/boreas-pubsub/boreas/internal/textfile"
+	"github.com/boreas-pubsub/boreas/v2/internal/textfile"
 )
 
 // parse reads a provider's output: JSON if it starts like JSON, otherwise lines.

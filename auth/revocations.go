@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // A Revocation says which tokens to revoke. Set exactly one of Token, User and Key; or none of them

@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 // A targetKind is the kind of a target.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/auth"
 )
 
 func TestParseRules(t *testing.T) {

@@ -1,6 +1,6 @@
 package auth
 
-import "github.com/boreas-pubsub/boreas/access"
+import "github.com/boreas-pubsub/boreas/v2/access"
 
 const (
 	// maxCachedRules is the number of different rules that are remembered.

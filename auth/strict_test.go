@@ -7,8 +7,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/auth"
 )
 
 // halves are JSON strings that do not contain valid text: half of a surrogate pair, in every

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // This file reads the changes of other authorities before a token or key is refused as unknown: another

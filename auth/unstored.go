@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // unstoredAgain is the interval at which the server retries to store revocations that it could

@@ -1,4 +1,4 @@
-module github.com/boreas-pubsub/boreas/bench
+module github.com/boreas-pubsub/boreas/v2/bench
 
 go 1.26.0
 
@@ -12,7 +12,7 @@ require (
 	github.com/RaduBerinde/axisds v0.1.0 // indirect
 	github.com/RaduBerinde/btreemap v0.0.0-20250419174037-3d62b7205d54 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
-	github.com/boreas-pubsub/boreas v0.0.0
+	github.com/boreas-pubsub/boreas/v2 v2.0.0
 	github.com/centrifugal/fdelta v0.0.3 // indirect
 	github.com/centrifugal/protocol v0.23.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
@@ -48,4 +48,4 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/boreas-pubsub/boreas => ../
+replace github.com/boreas-pubsub/boreas/v2 => ../

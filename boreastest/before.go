@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // readBefore reads backwards, with [engine.Limit.Before].

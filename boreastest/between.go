@@ -3,7 +3,7 @@ package boreastest
 import (
 	"context"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // Between wraps an engine and lets a test act directly before and after each of its calls. Tests

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/v2"
 )
 
 // Conn is a session's connection, in memory. It accepts all bytes, unless Bound limits it. Its

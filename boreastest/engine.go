@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // TestEngine checks the rules of [engine.Engine] with engines from open. Each engine must be new

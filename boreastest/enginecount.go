@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // countAfter checks an [engine.Counter].

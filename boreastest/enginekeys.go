@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // The rules of [TestEngine] about a message's sender and key.

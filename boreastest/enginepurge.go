@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 func mustPurge(t *testing.T, e engine.Engine, channel string) engine.Position {

@@ -1,6 +1,6 @@
 package boreastest
 
-import "github.com/boreas-pubsub/boreas/engine"
+import "github.com/boreas-pubsub/boreas/v2/engine"
 
 // A DeliverFunc is an [engine.Follower] that passes each publication to the function. It panics
 // when the engine resets the log.

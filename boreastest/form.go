@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // Text is a wire format for humans. It has one line for each publication ("news 1 {...}": channel,

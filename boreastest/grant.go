@@ -1,8 +1,8 @@
 package boreastest
 
 import (
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // Grant returns a grant for the identity and the user. It allows everything and never expires.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // Shared is an engine in memory whose channels share one sequence of offsets, as in a database or a

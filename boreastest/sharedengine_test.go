@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 var errLost = errors.New("the store has lost everything")

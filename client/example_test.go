@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/v2/client"
 )
 
 func ExampleConn() {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/systemtest/site"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemtest/site"
 )
 
 // live starts a server without access control and returns clients of it.

@@ -6,7 +6,7 @@
 // [Immediate], [Peeker], [Punctual], [Readier], [Lister], [Counter], [Purger] and [Stater].
 //
 // The comment of [Engine] has the rules of the contract. Test a new engine with
-// [github.com/boreas-pubsub/boreas/boreastest.TestEngine], one with a disk also with
-// [github.com/boreas-pubsub/boreas/boreastest.TestDurableEngine], and one whose store several
-// processes use also with [github.com/boreas-pubsub/boreas/boreastest.TestSharedEngine].
+// [github.com/boreas-pubsub/boreas/v2/boreastest.TestEngine], one with a disk also with
+// [github.com/boreas-pubsub/boreas/v2/boreastest.TestDurableEngine], and one whose store several
+// processes use also with [github.com/boreas-pubsub/boreas/v2/boreastest.TestSharedEngine].
 package engine

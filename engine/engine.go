@@ -39,7 +39,7 @@ type Message struct {
 	// Publisher names the publishing client; it is "" for a trusted backend. An engine with a limit
 	// for all publishers together also has a limit for each publisher, and reserves a part for
 	// messages without a publisher.
-	// [github.com/boreas-pubsub/boreas.Session.Publish] sets Publisher.
+	// [github.com/boreas-pubsub/boreas/v2.Session.Publish] sets Publisher.
 	Publisher string
 }
 
@@ -160,7 +160,7 @@ const MaxKey = 128
 
 // An Engine keeps the publications of all channels and delivers them to the hub.
 //
-// Its rules, which [github.com/boreas-pubsub/boreas/boreastest.TestEngine] checks:
+// Its rules, which [github.com/boreas-pubsub/boreas/v2/boreastest.TestEngine] checks:
 //
 //   - Order. Each channel is a log. Offsets increase in the order of publishing, and Follow and
 //     Read return publications in that order.

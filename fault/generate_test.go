@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/protocol2"
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/protocol2"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // The functions in this file generate other files from the table, and check that they are up to

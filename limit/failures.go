@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 const (

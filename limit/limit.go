@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/peer"
+	"github.com/boreas-pubsub/boreas/v2/internal/peer"
 )
 
 // Bounds are the limits of one client. A 0 means no limit.

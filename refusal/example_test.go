@@ -3,7 +3,7 @@ package refusal_test
 import (
 	"fmt"
 
-	"github.com/boreas-pubsub/boreas/refusal"
+	"github.com/boreas-pubsub/boreas/v2/refusal"
 )
 
 // The log keeps the latest refusals. Pass it to ws, sse and api.

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/tail"
+	"github.com/boreas-pubsub/boreas/v2/tail"
 )
 
 // Size is how many refusals a log holds.

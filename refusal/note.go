@@ -3,8 +3,8 @@ package refusal
 import (
 	"net/netip"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // Note records a refusal because of the error, to a client with the address and the grant; both

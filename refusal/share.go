@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/peer"
+	"github.com/boreas-pubsub/boreas/v2/internal/peer"
 )
 
 // An owner is a client with a share of the log. When the log is full, the owner with the most

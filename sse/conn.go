@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/internal/panics"
-	"github.com/boreas-pubsub/boreas/internal/socket"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/internal/panics"
+	"github.com/boreas-pubsub/boreas/v2/internal/socket"
 )
 
 // maxInput is the number of bytes that a client may send after its request. The server ignores

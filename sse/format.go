@@ -4,9 +4,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/protocol2"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/protocol2"
 )
 
 // events encodes the events that have no id, which are the same for all streams.

@@ -5,9 +5,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/protocol2"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/protocol2"
 )
 
 // The id of an event is

@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/credential"
-	"github.com/boreas-pubsub/boreas/internal/protocol2"
-	"github.com/boreas-pubsub/boreas/internal/wire"
-	"github.com/boreas-pubsub/boreas/refusal"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/credential"
+	"github.com/boreas-pubsub/boreas/v2/internal/protocol2"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/refusal"
 )
 
 // answer is the response to a request that does not become a stream (clause 10.10).

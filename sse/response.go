@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/v2"
 )
 
 // finalWriteTimeout is how long a client may take to receive the last bytes of a finished session.

@@ -1,5 +1,5 @@
 // The tools that check this repository, apart so that the product depends on none of them.
-module github.com/boreas-pubsub/boreas/tools
+module github.com/boreas-pubsub/boreas/v2/tools
 
 go 1.26.0
 

@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/asset"
+	"github.com/boreas-pubsub/boreas/v2/internal/asset"
 )
 
 // Path is the path of the page on the API's port.

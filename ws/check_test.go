@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // checkErrors are errors that a Check may return, with the answers to the client and the records of the log.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // closeError is the reason for the end of a session, as the code and reason of a close frame

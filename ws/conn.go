@@ -9,10 +9,10 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/socket"
-	"github.com/boreas-pubsub/boreas/limit"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/internal/socket"
+	"github.com/boreas-pubsub/boreas/v2/limit"
 )
 
 // conn is one WebSocket connection. Its goroutine waits for input without holding a buffer, and

@@ -3,8 +3,8 @@ package ws
 import (
 	"net/http"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
 )
 
 // A dialect is the format and meaning of a WebSocket's messages: the classic wire or protocol 2.

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/engine/memory"
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // answering reads frames until one contains the text, and answers pings. It returns that frame

@@ -5,8 +5,8 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // classicFormat encodes the classic wire in frames of RFC 6455. It implements [boreas.Format].

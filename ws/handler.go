@@ -8,12 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/credential"
-	"github.com/boreas-pubsub/boreas/limit"
-	"github.com/boreas-pubsub/boreas/refusal"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/credential"
+	"github.com/boreas-pubsub/boreas/v2/limit"
+	"github.com/boreas-pubsub/boreas/v2/refusal"
 )
 
 // Options are the settings of a handler. Check is required unless NoAuth is set: without both, the

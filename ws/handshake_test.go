@@ -8,8 +8,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 func TestInvalidHandshakes(t *testing.T) {

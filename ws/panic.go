@@ -3,8 +3,8 @@ package ws
 import (
 	"errors"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/internal/panics"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/internal/panics"
 )
 
 // consumeRecovering is like consume, for a worker. A panic in one client's request must not end

@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/refusal"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/refusal"
 )
 
 // BenchmarkCut revokes the 100 sessions of one user, over sockets of this machine. The time is that

@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // crowd is the connections of one hub. Its clients send only when the test calls send. Time is that

@@ -22,12 +22,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	gorilla "github.com/gorilla/websocket"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/memory"
-	"github.com/boreas-pubsub/boreas/internal/socket"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2/internal/socket"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // plainListener hides that its connections are sockets, as TLS over another listener does.

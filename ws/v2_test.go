@@ -14,12 +14,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/memory"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // v2Server runs protocol 2 on a port of this machine. Clients may publish on the channels chat.*,

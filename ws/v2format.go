@@ -7,11 +7,11 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/protocol2"
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/protocol2"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 const opText = ws.OpText

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/v2"
 )
 
 // clauses 7.1, 7.2: the members that read backwards, and those that exclude each other.

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/boreas-pubsub/boreas/internal/socket"
+	"github.com/boreas-pubsub/boreas/v2/internal/socket"
 )
 
 // workers are the goroutines that process input from clients on their stacks. There are as many as

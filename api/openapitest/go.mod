@@ -1,4 +1,4 @@
-module github.com/boreas-pubsub/boreas/api/openapitest
+module github.com/boreas-pubsub/boreas/v2/api/openapitest
 
 go 1.26.0
 

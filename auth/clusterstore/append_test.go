@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/auth/clusterstore"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/auth/clusterstore"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 // TestAppend: lines come in the order of their positions, each Append is refused if there are other

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/auth/clusterstore"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/auth/clusterstore"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 // TestSetReplicas: a cluster that grows gives its stream of tokens more replicas. The stream keeps its

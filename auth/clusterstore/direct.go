@@ -5,7 +5,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
 )
 
 const (

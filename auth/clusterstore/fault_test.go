@@ -10,11 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/auth/clusterstore"
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/auth/clusterstore"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 // TestLeaderIsKilled: two authorities make changes while the leader of the stream stops. Nothing that

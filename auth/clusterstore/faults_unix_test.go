@@ -18,9 +18,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/auth/clusterstore"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/auth/clusterstore"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 // The tests of this file take minutes. `make test` leaves them out: set CLUSTER_FAULTS=1 to run them.

@@ -13,9 +13,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"pgregory.net/rapid"
 
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/auth/clusterstore"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/auth/clusterstore"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 // A reader is a store with the state that results from its lines: a set of names. The line "+a" adds a

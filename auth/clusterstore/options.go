@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
 )
 
 // Options of [Open]. For each number, 0 means the default.

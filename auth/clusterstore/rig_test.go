@@ -8,10 +8,10 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/goleak"
 
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/auth/clusterstore"
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/auth/clusterstore"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 func TestMain(m *testing.M) {

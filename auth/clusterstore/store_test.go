@@ -7,9 +7,9 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/internal/authtest"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/internal/authtest"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 // TestStore runs the tests of all stores on one server, and on a cluster of three. Each store is

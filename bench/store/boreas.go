@@ -6,9 +6,9 @@ import (
 	"math"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/disk"
-	"github.com/boreas-pubsub/boreas/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/disk"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
 )
 
 // ours is an engine of Boreas.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas/internal/load"
+	"github.com/boreas-pubsub/boreas/v2/internal/load"
 )
 
 func benchCommand(p *program) *cli.Command {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/v2/client"
 )
 
 // checkTimeout is the timeout for asking the API about a token.

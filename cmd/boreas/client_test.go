@@ -17,7 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/v2/client"
 )
 
 // TestClientScripts runs the commands that talk to a server, as users do. The scripts have these

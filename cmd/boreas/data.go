@@ -14,8 +14,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas/engine/disk"
-	"github.com/boreas-pubsub/boreas/internal/server"
+	"github.com/boreas-pubsub/boreas/v2/engine/disk"
+	"github.com/boreas-pubsub/boreas/v2/internal/server"
 )
 
 func dataCommand(p *program) *cli.Command {

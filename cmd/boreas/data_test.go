@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/disk"
-	"github.com/boreas-pubsub/boreas/internal/server"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/disk"
+	"github.com/boreas-pubsub/boreas/v2/internal/server"
 )
 
 // dataDir returns a directory in which a server has kept three messages on each of two channels.

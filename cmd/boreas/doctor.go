@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas/internal/doctor"
+	"github.com/boreas-pubsub/boreas/v2/internal/doctor"
 )
 
 func doctorCommand(p *program) *cli.Command {

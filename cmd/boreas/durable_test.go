@@ -15,8 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
 )
 
 // startOnDisk starts a server with its messages in a directory.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
 // duration is the value of a duration flag. Unlike the library's type it accepts days, as options

@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/natstest"
-	"github.com/boreas-pubsub/boreas/internal/ssetest"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/ssetest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // TestEachNode: a client of server-sent events and one of the classic wire are on the first of three nodes. What

@@ -16,9 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/server"
-	"github.com/boreas-pubsub/boreas/internal/smalldisk"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/internal/server"
+	"github.com/boreas-pubsub/boreas/v2/internal/smalldisk"
 )
 
 // TestFullDisk fills a real file system. Publishes are refused, everything else goes on, and so do

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
 const rootHelp = `Boreas is a real-time pub/sub server: backends publish JSON over HTTP, and browsers

@@ -10,7 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/v2/client"
 )
 
 func keyCommand(p *program) *cli.Command {

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/client"
 )
 
 // keyFiles are the keys in the files of a server that does not run.

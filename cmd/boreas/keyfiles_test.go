@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/auth"
+	"github.com/boreas-pubsub/boreas/v2/auth"
 )
 
 func TestKeysOfARunningServerAreLocked(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/logwriter"
-	"github.com/boreas-pubsub/boreas/internal/server"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/logwriter"
+	"github.com/boreas-pubsub/boreas/v2/internal/server"
 )
 
 // How long the program waits at its end for the readers of its output: normally, and after a second

@@ -17,8 +17,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // piped starts a server whose log is written to a pipe.

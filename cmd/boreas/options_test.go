@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
 func TestHelpColumnsDoNotTouch(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/textfile"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/internal/textfile"
 )
 
 // The environment variables of the commands that talk to a server.

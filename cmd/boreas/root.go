@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas/internal/spelling"
+	"github.com/boreas-pubsub/boreas/v2/internal/spelling"
 )
 
 // rootCommand is `boreas` itself. Without a subcommand it runs the server.

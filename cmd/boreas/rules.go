@@ -8,10 +8,10 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/textfile"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/internal/textfile"
 )
 
 // maxRulesFile is the largest file of rules, in bytes. No token's rules are longer.

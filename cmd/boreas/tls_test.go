@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/testca"
+	"github.com/boreas-pubsub/boreas/v2/internal/testca"
 )
 
 // TestClientsOverTLS publishes and subscribes over https:// and wss:// with a private certificate

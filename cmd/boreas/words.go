@@ -8,8 +8,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/fault"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 // secret matches tokens and keys: opaque ones, classic tokens, and JWTs.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
 )
 
 // directBatch is how many messages one direct read returns, and directBytes about how many bytes.

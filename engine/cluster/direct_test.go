@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 // A node without a consumer reads the stream directly. It begins with the last message that it has.

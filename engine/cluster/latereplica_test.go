@@ -7,9 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/cluster"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 // The replica that answers a read of old messages does not have them yet. The node asks again, and leaves none out.

@@ -4,8 +4,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
 )
 
 // Options of [Open]. For each limit, 0 means the default. All nodes of a cluster have the same

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // # Purges

@@ -7,11 +7,11 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/cluster"
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 // Nodes share a stream. The store loses its data when somebody deletes the stream.

@@ -3,8 +3,8 @@ package cluster
 import (
 	"sync/atomic"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // counters count what the engine has done since it was opened.

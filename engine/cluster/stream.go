@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
 )
 
 // names has the names of everything that the engine keeps on the servers.

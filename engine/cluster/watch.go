@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 const (

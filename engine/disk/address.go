@@ -4,8 +4,8 @@ import (
 	"sort"
 	"sync/atomic"
 
-	"github.com/boreas-pubsub/boreas/internal/channellog"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/channellog"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // An address is where a message is on disk: the slot of its segment, the place of its record in the

@@ -3,7 +3,7 @@ package disk
 import (
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // TestZerosAreWrittenAhead: once for many small batches, and never for large ones.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/channellog"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/channellog"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 const (

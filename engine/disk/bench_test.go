@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/disk"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/disk"
 )
 
 // BenchmarkPublish publishes 200 bytes on 1,000 channels from a number of goroutines.

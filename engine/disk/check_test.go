@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // history is the messages of each channel, oldest first.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // TestCloseWhilePublishing closes engines while publishers publish one or many messages, with

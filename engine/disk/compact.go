@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/channellog"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/channellog"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 const (

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/channellog"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/channellog"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // compactSettings returns settings without a compactor of its own speed and time. Memory has room for

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // damageAll is a variable of the environment. If it is set, each byte is damaged, which takes a

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/dirlock"
+	"github.com/boreas-pubsub/boreas/v2/internal/dirlock"
 )
 
 // makeDir creates a directory and those above it, and waits until the disk has their names.

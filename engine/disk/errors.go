@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/boreas-pubsub/boreas/internal/dirlock"
+	"github.com/boreas-pubsub/boreas/v2/internal/dirlock"
 )
 
 // ErrInUse means that another process has the directory open.

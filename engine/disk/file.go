@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/boreas-pubsub/boreas/internal/dirlock"
+	"github.com/boreas-pubsub/boreas/v2/internal/dirlock"
 )
 
 // fileSystem is what the engine uses of a file system. Tests replace it.

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 var errTooManySegments = errors.New("there are 65,536 files of messages already: raise history_disk or lower history_age")

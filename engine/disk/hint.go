@@ -8,7 +8,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // A hint is a file with the result of a scan, beside a sealed segment that is not the newest:

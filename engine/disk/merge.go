@@ -3,8 +3,8 @@ package disk
 import (
 	"fmt"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/channellog"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/channellog"
 )
 
 // merge adds what was found in a segment.

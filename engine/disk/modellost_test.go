@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // lostPositions checks that the positions of lost messages are refused.

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 const faultDir = "/log"

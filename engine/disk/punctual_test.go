@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // hangingFS is a file system whose files can hang while they wait for the disk.

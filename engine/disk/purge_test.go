@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // purge purges a channel of the model.

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/disk"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/disk"
 )
 
 // peeked describes the messages of a channel after an offset as far as they are in memory.

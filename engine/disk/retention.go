@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/channellog"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/channellog"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // keepPeriod is how often the keeper looks at the disk's free space.

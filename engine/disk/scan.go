@@ -7,7 +7,7 @@ import (
 	"io"
 	"slices"
 
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // scanWindow is how many bytes of a segment are read at once.

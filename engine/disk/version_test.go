@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 var update = flag.Bool("update", false, "write the directory of this format in testdata anew")

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/memory"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // Setting the machine's clock, forward or back, changes neither which publications are kept nor for

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
 )
 
 // The engine keeps the newest messages of each channel. A read after an older position reports that

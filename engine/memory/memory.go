@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/channellog"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/channellog"
 )
 
 // Options bounds the data that an [Engine] keeps. The zero value works.

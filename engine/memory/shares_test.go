@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
 )
 
 // keyed publishes n messages with new keys as the publisher, or fewer if the engine refuses a key.

@@ -12,7 +12,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/boreas-pubsub/boreas/examples/stage"
+	"github.com/boreas-pubsub/boreas/v2/examples/stage"
 )
 
 func main() {

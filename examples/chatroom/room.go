@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"net/http"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/examples/stage"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/examples/stage"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/examples/stage"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/examples/stage"
 )
 
 const maxText = 200 // characters

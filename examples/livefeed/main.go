@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/examples/stage"
+	"github.com/boreas-pubsub/boreas/v2/examples/stage"
 )
 
 func main() {

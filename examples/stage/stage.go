@@ -14,13 +14,13 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/api"
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/js"
-	"github.com/boreas-pubsub/boreas/sse"
-	"github.com/boreas-pubsub/boreas/ws"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/api"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/js"
+	"github.com/boreas-pubsub/boreas/v2/sse"
+	"github.com/boreas-pubsub/boreas/v2/ws"
 )
 
 const (

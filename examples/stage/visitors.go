@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/v2/client"
 )
 
 // ErrFull means that the maximum number of visitors is reached.

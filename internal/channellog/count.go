@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/listing"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/listing"
 )
 
 // CountAfter returns how many publications of a channel are kept after the position, if epochOf

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // A logClass is the kind of publishers of a channel.

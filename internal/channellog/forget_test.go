@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // asked records for which offsets an engine was asked whether a log may be forgotten. The engine agrees

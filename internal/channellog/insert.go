@@ -1,8 +1,8 @@
 package channellog
 
 import (
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // This file is for engines whose channels share one sequence of offsets, and that keep only the

@@ -1,8 +1,8 @@
 package channellog
 
 import (
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // pubList is a queue of publications, oldest first. One array has the publications, another the

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // Lock order: evictor.mu, shard.mu, Log.mu. While holding Log.mu, code may take idleLogs.mu,

@@ -4,9 +4,9 @@ import (
 	"context"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/clock"
-	"github.com/boreas-pubsub/boreas/internal/listing"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/listing"
 )
 
 // keptNames has the names of a shard's kept logs in order. Its lock comes after Log.mu.

@@ -1,6 +1,6 @@
 package channellog
 
-import "github.com/boreas-pubsub/boreas/engine"
+import "github.com/boreas-pubsub/boreas/v2/engine"
 
 // Purge purges a channel without a store, as [engine.Purger] does.
 func (t *Table) Purge(channel string) (engine.Position, error) {

@@ -1,6 +1,6 @@
 package channellog
 
-import "github.com/boreas-pubsub/boreas/internal/clock"
+import "github.com/boreas-pubsub/boreas/v2/internal/clock"
 
 // This file is for engines with stores: what they do when they are opened, and when their stores
 // drop publications of many channels.

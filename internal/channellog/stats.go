@@ -1,6 +1,6 @@
 package channellog
 
-import "github.com/boreas-pubsub/boreas/engine"
+import "github.com/boreas-pubsub/boreas/v2/engine"
 
 // EvictedCause is the reason why a publication was dropped.
 type EvictedCause int

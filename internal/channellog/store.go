@@ -1,6 +1,6 @@
 package channellog
 
-import "github.com/boreas-pubsub/boreas/internal/clock"
+import "github.com/boreas-pubsub/boreas/v2/internal/clock"
 
 // A Store keeps the publications of one log outside of memory. The log keeps copies of the newest
 // publications in memory besides. All methods are called with the log locked, and do not wait.

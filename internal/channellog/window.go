@@ -3,7 +3,7 @@ package channellog
 import (
 	"math"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // Bounds returns a history without publications, and the error of the position since or of the

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/spelling"
+	"github.com/boreas-pubsub/boreas/v2/internal/spelling"
 )
 
 const (

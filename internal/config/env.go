@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/spelling"
+	"github.com/boreas-pubsub/boreas/v2/internal/spelling"
 )
 
 // Kubernetes adds variables for each Service to the environment of each pod. Those of a Service

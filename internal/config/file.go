@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/spelling"
-	"github.com/boreas-pubsub/boreas/internal/textfile"
+	"github.com/boreas-pubsub/boreas/v2/internal/spelling"
+	"github.com/boreas-pubsub/boreas/v2/internal/textfile"
 )
 
 // The files to look for if none is named, in this order.

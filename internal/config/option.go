@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/boreas-pubsub/boreas/internal/spelling"
+	"github.com/boreas-pubsub/boreas/v2/internal/spelling"
 )
 
 // An Option is one row of the table of options.

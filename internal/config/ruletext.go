@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/internal/spelling"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/internal/spelling"
 )
 
 // maxRules limits the rules, because each channel's name is compared with one rule after another.

@@ -6,7 +6,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/boreas-pubsub/boreas/internal/credential"
+	"github.com/boreas-pubsub/boreas/v2/internal/credential"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

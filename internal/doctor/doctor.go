@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/v2/client"
 )
 
 // A Level is the result of a check.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/v2/client"
 )
 
 const (

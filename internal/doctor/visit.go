@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/v2/client"
 )
 
 // maxAnswer limits how many bytes of a reply are read. The metrics are the longest reply.

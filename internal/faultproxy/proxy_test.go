@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
 )
 
 // echo starts a server that answers each line with its name and the line, until a line is "end".

@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/client"
+	"github.com/boreas-pubsub/boreas/v2/client"
 )
 
 // Limits of a run. They are far more than one machine can produce. They prevent that a typing error

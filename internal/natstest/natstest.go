@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/goleak"
 
-	"github.com/boreas-pubsub/boreas/internal/testport"
+	"github.com/boreas-pubsub/boreas/v2/internal/testport"
 )
 
 // readyTimeout bounds the wait until servers answer. It is long because other tests run beside.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
 )
 
 // A Network has the connections between the servers of a cluster. Each can be cut off.

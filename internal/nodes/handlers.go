@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
-	"github.com/boreas-pubsub/boreas/internal/clock"
-	"github.com/boreas-pubsub/boreas/internal/panics"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/panics"
 )
 
 // A handler answers questions of other nodes.

@@ -4,7 +4,7 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // maxProblems bounds the problems that an occasionalLog remembers.

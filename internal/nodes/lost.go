@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // lostFor is how long a node that has died counts as lost. One that is cut off and lives on has sent

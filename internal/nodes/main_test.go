@@ -11,9 +11,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, natstest.Goroutines()...) }

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // members are the other nodes that are alive.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 func (w town) sees(g *Group, when string, want ...string) {

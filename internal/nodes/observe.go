@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // An Observed is a live node, as a program sees it that is no node itself.

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 const (

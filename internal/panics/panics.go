@@ -15,7 +15,7 @@ import (
 
 // hub has the prefixes of the functions whose panics end the process: those of the hub and its
 // sessions, and those of the engines.
-var hub = []string{"github.com/boreas-pubsub/boreas.", "github.com/boreas-pubsub/boreas/engine/", "github.com/boreas-pubsub/boreas/internal/channellog."}
+var hub = []string{"github.com/boreas-pubsub/boreas/v2.", "github.com/boreas-pubsub/boreas/v2/engine/", "github.com/boreas-pubsub/boreas/v2/internal/channellog."}
 
 // An Error is a panic that was recovered from.
 type Error struct {

@@ -3,8 +3,8 @@ package protocol2
 import (
 	"time"
 
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // Fault returns the error object for an error, which must not be nil (clause 2.6). The caller may

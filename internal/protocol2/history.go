@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // HistoryRequest is a request for a page of a channel's history (clause 7.1).

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // Page is a page of a channel's history (clause 7).

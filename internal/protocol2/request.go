@@ -3,10 +3,10 @@ package protocol2
 import (
 	"bytes"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // maxLast is the largest effective value of `last`, more than any log has. It fits into an int on

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/redial"
+	"github.com/boreas-pubsub/boreas/v2/internal/redial"
 )
 
 // A server answers the first request of each connection, and handles the second request as the test

@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
-	"github.com/boreas-pubsub/boreas/internal/systemtest/site"
-	"github.com/boreas-pubsub/boreas/internal/testca"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemtest/site"
+	"github.com/boreas-pubsub/boreas/v2/internal/testca"
 )
 
 // This file compares the documents with the code.

@@ -14,7 +14,7 @@ import (
 // have, and the length of files.
 
 const (
-	modulePath   = "github.com/boreas-pubsub/boreas"
+	modulePath   = "github.com/boreas-pubsub/boreas/v2"
 	maxFileLines = 500
 )
 

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
 // noOptions are the other names with the form of an option's that errors may have, each with its meaning.

@@ -17,11 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
-	"github.com/boreas-pubsub/boreas/internal/nodes"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/nodes"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, natstest.Goroutines()...) }

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/boreas-pubsub/boreas"
+	"github.com/boreas-pubsub/boreas/v2"
 )
 
 // Users come and go on three nodes. The nodes crash, leave in order, and are cut off from each other.

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
 )
 
 // other is another node. While a snapshot of it is taken, its changes are kept for later.

@@ -8,9 +8,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/internal/clock"
-	"github.com/boreas-pubsub/boreas/internal/nodes"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/internal/clock"
+	"github.com/boreas-pubsub/boreas/v2/internal/nodes"
 )
 
 // snapshots takes a snapshot after the wait, and again until one is complete or ctx ends.

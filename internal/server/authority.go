@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/auth/clusterstore"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/auth/clusterstore"
 )
 
 // openAuthority opens the authority for tokens, keys and revocations, including JWT keys and the

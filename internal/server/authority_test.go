@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
 // TestWhereTheAPINeedsAKey starts servers on the loopback address and on all addresses: without a

@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/ui"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/ui"
 )
 
 // banner writes the start of the server for a person, in the words of 2013, as in the quickstart.

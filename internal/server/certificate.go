@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/textfile"
+	"github.com/boreas-pubsub/boreas/v2/internal/textfile"
 )
 
 // maxPEM is the maximum size of a file of certificates or keys, in bytes. A bundle of all public

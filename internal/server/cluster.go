@@ -14,12 +14,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/cluster"
-	"github.com/boreas-pubsub/boreas/engine/cluster/embed"
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/textfile"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/embed"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/textfile"
 )
 
 const (

@@ -11,9 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/fault"
-	"github.com/boreas-pubsub/boreas/internal/peer"
-	"github.com/boreas-pubsub/boreas/limit"
+	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/peer"
+	"github.com/boreas-pubsub/boreas/v2/limit"
 )
 
 const (

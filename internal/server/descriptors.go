@@ -1,6 +1,6 @@
 package server
 
-import "github.com/boreas-pubsub/boreas/internal/config"
+import "github.com/boreas-pubsub/boreas/v2/internal/config"
 
 const (
 	// Some of the process's file descriptors are kept for uses other than sessions: 1/reservedShare

@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"path/filepath"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/embed"
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/embed"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
 // NATSDir is the directory of the messages of a cluster, in data_dir.

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/embed"
-	"github.com/boreas-pubsub/boreas/internal/testca"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/embed"
+	"github.com/boreas-pubsub/boreas/v2/internal/testca"
 )
 
 func TestEmbedOptions(t *testing.T) {

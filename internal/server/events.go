@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/boreas-pubsub/boreas/sse"
+	"github.com/boreas-pubsub/boreas/v2/sse"
 )
 
 // events returns the handler for streams of server-sent events.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
 func ask(h http.Handler, path, origin string) (status int, retry, body string) {

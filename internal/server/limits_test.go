@@ -16,11 +16,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/peer"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
-	"github.com/boreas-pubsub/boreas/limit"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/peer"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/limit"
 )
 
 // answer sends a request from the address, with X-Forwarded-For if through is not empty, and

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/peer"
+	"github.com/boreas-pubsub/boreas/v2/internal/peer"
 )
 
 const (

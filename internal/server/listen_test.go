@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/testca"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/testca"
 )
 
 // TestPortTaken starts a server on a port that is in use, for each of the two ports.

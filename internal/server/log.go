@@ -6,8 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/boreas-pubsub/boreas/engine/memory"
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
 // NewLogger returns a logger that writes to w, with the level and the format in cfg.

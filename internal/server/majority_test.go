@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
 // TestStartWaitsForMajority: a node that starts while there is no majority of the NATS servers waits for

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/boreas-pubsub/boreas/ws"
+	"github.com/boreas-pubsub/boreas/v2/ws"
 )
 
 // wsMetrics reports the counters of the subscribers' port and its transports to Prometheus. It is

@@ -3,9 +3,9 @@ package server
 import (
 	"net/http"
 
-	"github.com/boreas-pubsub/boreas/internal/asset"
-	"github.com/boreas-pubsub/boreas/js"
-	"github.com/boreas-pubsub/boreas/ui"
+	"github.com/boreas-pubsub/boreas/v2/internal/asset"
+	"github.com/boreas-pubsub/boreas/v2/js"
+	"github.com/boreas-pubsub/boreas/v2/ui"
 )
 
 // page returns the handler of the API's port: the operator's page in front of the API.

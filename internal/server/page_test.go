@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/js"
+	"github.com/boreas-pubsub/boreas/v2/js"
 )
 
 // TestClientScript: the subscribers' port serves the browser client to pages of any origin, and

@@ -6,9 +6,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/boreas-pubsub/boreas/internal/panics"
-	"github.com/boreas-pubsub/boreas/sse"
-	"github.com/boreas-pubsub/boreas/ws"
+	"github.com/boreas-pubsub/boreas/v2/internal/panics"
+	"github.com/boreas-pubsub/boreas/v2/sse"
+	"github.com/boreas-pubsub/boreas/v2/ws"
 )
 
 // surviving recovers panics of a handler. It counts and logs them, and closes the request's

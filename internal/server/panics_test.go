@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
 // TestHandlerPanics: a panic of a handler ends its connection. The log has one line, with the

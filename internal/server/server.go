@@ -16,17 +16,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/api"
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/socket"
-	"github.com/boreas-pubsub/boreas/limit"
-	"github.com/boreas-pubsub/boreas/refusal"
-	"github.com/boreas-pubsub/boreas/sse"
-	"github.com/boreas-pubsub/boreas/tail"
-	"github.com/boreas-pubsub/boreas/ws"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/api"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/socket"
+	"github.com/boreas-pubsub/boreas/v2/limit"
+	"github.com/boreas-pubsub/boreas/v2/refusal"
+	"github.com/boreas-pubsub/boreas/v2/sse"
+	"github.com/boreas-pubsub/boreas/v2/tail"
+	"github.com/boreas-pubsub/boreas/v2/ws"
 )
 
 // Options are the settings of a server beside its configuration. The zero value is valid.

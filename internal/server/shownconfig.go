@@ -1,8 +1,8 @@
 package server
 
 import (
-	"github.com/boreas-pubsub/boreas/api"
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/api"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
 // shownConfig returns the configuration for the API, without secrets.

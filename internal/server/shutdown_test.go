@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
 // halfPublish sends a publish without the end of its body, and returns when the handler has begun

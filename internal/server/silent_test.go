@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/testca"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/testca"
 )
 
 // TestSilentConnectionsDelayNobody: a silent peer does not delay other clients, whether a PROXY

@@ -17,11 +17,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/testca"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/testca"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // writePair writes a pair to a new directory.

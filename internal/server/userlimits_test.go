@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 const joinTwo = `{"id":1,"join":{"channels":[{"channel":"a"},{"channel":"b"}]}}`

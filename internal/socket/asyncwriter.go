@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/panics"
+	"github.com/boreas-pubsub/boreas/v2/internal/panics"
 )
 
 // asyncWriteTimeout is how long one write of an asyncWriter may take before it fails. The hub

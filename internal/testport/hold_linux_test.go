@@ -4,7 +4,7 @@ import (
 	"net"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/testport"
+	"github.com/boreas-pubsub/boreas/v2/internal/testport"
 )
 
 // A held port can be used again and again, and nobody else gets it.

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/server"
-	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/server"
+	"github.com/boreas-pubsub/boreas/v2/internal/trial/oracle"
 )
 
 // childDir is the environment variable with the data directory of a server in a process of its own.

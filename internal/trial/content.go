@@ -6,7 +6,7 @@ import (
 	"hash/fnv"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/v2/internal/trial/oracle"
 )
 
 // content is the JSON of a message. The padding depends on the other fields, so a receiver can

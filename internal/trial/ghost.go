@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
 )
 
 // ghostPause is the mean time between two ghosts.

@@ -9,10 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
-	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 const (

@@ -12,8 +12,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
-	"github.com/boreas-pubsub/boreas/internal/testport"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/internal/testport"
 )
 
 // natsTask is the environment variable with the natsServer of a NATS server in a process of its own.

@@ -1,8 +1,8 @@
 package trial
 
 import (
-	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // presenceCall returns a presence as the oracle knows it. A snapshot has no event.

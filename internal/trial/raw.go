@@ -11,11 +11,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
-	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 const (

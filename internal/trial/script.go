@@ -11,8 +11,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // A Script is a subscriber in another process. It writes what it receives to its output; see

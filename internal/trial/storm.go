@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
 )
 
 const (

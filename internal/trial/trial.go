@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/v2/internal/trial/oracle"
 )
 
 // Options describe a trial. The zero value is a trial of [DefaultDuration] with the seed 0 and

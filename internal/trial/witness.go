@@ -3,8 +3,8 @@ package trial
 import (
 	"context"
 
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/trial/oracle"
 )
 
 // A witness is an engine that records in the oracle's log what another engine has accepted. Its

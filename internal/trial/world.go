@@ -13,12 +13,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
-	"github.com/boreas-pubsub/boreas/internal/server"
-	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/internal/server"
+	"github.com/boreas-pubsub/boreas/v2/internal/trial/oracle"
 )
 
 // The channels of a trial, and their rules.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // chatBody is a typical broadcast of a chat room's backend. It has 150 bytes.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // FuzzBroadcast compares ParseBroadcast with encoding/json: both accept the same texts, with the

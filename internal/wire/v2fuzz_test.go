@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/boreas-pubsub/boreas/internal/wire"
+	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
 // FuzzParseV2 compares ParseV2 with encoding/json: it accepts only JSON, an accepted text has

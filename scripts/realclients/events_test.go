@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // nginxConf configures a typical reverse proxy. It has no settings for streams, so responses are

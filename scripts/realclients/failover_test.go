@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
 )
 
 // TestClientsLoseTheirNode: the clients for JavaScript and Python lose their node, which is killed, and

@@ -23,12 +23,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
-	"github.com/boreas-pubsub/boreas/internal/dirlock"
-	"github.com/boreas-pubsub/boreas/internal/natstest"
-	"github.com/boreas-pubsub/boreas/internal/testca"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
-	"github.com/boreas-pubsub/boreas/internal/testport"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/internal/dirlock"
+	"github.com/boreas-pubsub/boreas/v2/internal/natstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/testca"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/internal/testport"
 )
 
 const (

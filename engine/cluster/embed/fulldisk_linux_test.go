@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/smalldisk"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/internal/smalldisk"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
 // TestFullDisk: the disk of one node is full. The node says so, and the other two continue. When there is room, a

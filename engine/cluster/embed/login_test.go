@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/engine/cluster/natsconn"
+	"github.com/boreas-pubsub/boreas/v2/engine/cluster/natsconn"
 )
 
 // TestLogin: another process of the same user can connect to a server while it runs.

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/dirlock"
+	"github.com/boreas-pubsub/boreas/v2/internal/dirlock"
 )
 
 const (

@@ -20,7 +20,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/boreas-pubsub/boreas/internal/dirlock"
+	"github.com/boreas-pubsub/boreas/v2/internal/dirlock"
 )
 
 const (

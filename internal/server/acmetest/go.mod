@@ -1,9 +1,9 @@
-module github.com/boreas-pubsub/boreas/internal/server/acmetest
+module github.com/boreas-pubsub/boreas/v2/internal/server/acmetest
 
 go 1.26.0
 
 require (
-	github.com/boreas-pubsub/boreas v0.0.0
+	github.com/boreas-pubsub/boreas/v2 v2.0.0
 	github.com/letsencrypt/pebble/v2 v2.10.1
 	github.com/miekg/dns v1.1.62
 )
@@ -43,4 +43,4 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/boreas-pubsub/boreas => ../../..
+replace github.com/boreas-pubsub/boreas/v2 => ../../..

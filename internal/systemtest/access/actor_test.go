@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // A scene is a set of channels with a publisher that publishes numbers without a pause, and actors

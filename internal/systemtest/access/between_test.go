@@ -8,20 +8,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
-	whole "github.com/boreas-pubsub/boreas/internal/systemtest/site"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemtest/issuer"
+	whole "github.com/boreas-pubsub/boreas/v2/internal/systemtest/site"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/access"
-	"github.com/boreas-pubsub/boreas/api"
-	"github.com/boreas-pubsub/boreas/auth"
-	"github.com/boreas-pubsub/boreas/boreastest"
-	"github.com/boreas-pubsub/boreas/engine"
-	"github.com/boreas-pubsub/boreas/engine/memory"
-	"github.com/boreas-pubsub/boreas/sse"
-	"github.com/boreas-pubsub/boreas/ws"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/api"
+	"github.com/boreas-pubsub/boreas/v2/auth"
+	"github.com/boreas-pubsub/boreas/v2/boreastest"
+	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2/sse"
+	"github.com/boreas-pubsub/boreas/v2/ws"
 )
 
 // A stage is a site whose parts are put together as the server does, with two places where a test

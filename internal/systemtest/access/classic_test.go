@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // A classicPeer speaks the classic wire, which sends no replies. The state of its token shows only

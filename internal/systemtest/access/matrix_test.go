@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemtest/issuer"
 )
 
 // A cell is one verb over one transport, with one kind of token or key in one state.

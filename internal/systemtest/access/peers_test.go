@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/http"
 
-	whole "github.com/boreas-pubsub/boreas/internal/systemtest/site"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	whole "github.com/boreas-pubsub/boreas/v2/internal/systemtest/site"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // A peer is a client of one transport with one token.

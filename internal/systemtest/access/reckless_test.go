@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemtest/issuer"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // reckless is a site whose clients send their secrets to all the wrong places.

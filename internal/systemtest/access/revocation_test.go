@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemtest/issuer"
 )
 
 // rounds returns how many times the tests of this file repeat.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemtest/issuer"
 )
 
 // A secret is a text that must not leak. Kind is its name in allowances.

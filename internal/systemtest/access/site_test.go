@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/server"
-	whole "github.com/boreas-pubsub/boreas/internal/systemtest/site"
-	"github.com/boreas-pubsub/boreas/internal/testlog"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/server"
+	whole "github.com/boreas-pubsub/boreas/v2/internal/systemtest/site"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
 const patience = whole.Patience

@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/boreas-pubsub/boreas/internal/ssetest"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/ssetest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // An ssePeer follows one stream of server-sent events.

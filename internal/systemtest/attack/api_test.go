@@ -5,8 +5,8 @@ import (
 	"net/url"
 	"strings"
 
-	whole "github.com/boreas-pubsub/boreas/internal/systemtest/site"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	whole "github.com/boreas-pubsub/boreas/v2/internal/systemtest/site"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // onAPI are attacks on the API's guards.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
 // maxGrowth limits the growth of the heap, in bytes, during and after an attack, compared with the

@@ -14,8 +14,8 @@ import (
 	"sync"
 	"time"
 
-	whole "github.com/boreas-pubsub/boreas/internal/systemtest/site"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	whole "github.com/boreas-pubsub/boreas/v2/internal/systemtest/site"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // An attacker is one machine, or a crowd of machines, that may send anything.

@@ -13,9 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/ssetest"
-	whole "github.com/boreas-pubsub/boreas/internal/systemtest/site"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/ssetest"
+	whole "github.com/boreas-pubsub/boreas/v2/internal/systemtest/site"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 const (

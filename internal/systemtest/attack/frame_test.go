@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // onHandshake are attacks with the handshake of WebSocket (RFC 6455, section 4).

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemtest/issuer"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // byJWT are attacks with JSON Web Tokens on the whole server. The tests of package auth check that

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // byRequests are attacks with requests of protocol 2, by a client with a valid token.

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/internal/config"
-	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
-	whole "github.com/boreas-pubsub/boreas/internal/systemtest/site"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemtest/issuer"
+	whole "github.com/boreas-pubsub/boreas/v2/internal/systemtest/site"
 )
 
 // patience is how long a test waits for an event. Only a test that fails waits so long.

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // handshake returns a valid handshake.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // byStorms are attacks by many clients, or by one client that repeats the same action.

@@ -5,7 +5,7 @@ import (
 	"net"
 	"strings"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // onStreams are attacks with server-sent events.

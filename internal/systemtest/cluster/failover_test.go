@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	goclient "github.com/boreas-pubsub/boreas/client"
-	"github.com/boreas-pubsub/boreas/internal/faultproxy"
+	goclient "github.com/boreas-pubsub/boreas/v2/client"
+	"github.com/boreas-pubsub/boreas/v2/internal/faultproxy"
 )
 
 // TestGoClientLosesItsNode: a program with the Go client loses its node, without a goodbye and in order,

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // TestIsolation: a node that is cut off from the others says so, refuses tokens that it cannot check,

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // TestAnyClientOnAnyNode: messages that are published on all nodes reach clients of every kind on

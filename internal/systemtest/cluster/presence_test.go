@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // watch joins a channel with presence.

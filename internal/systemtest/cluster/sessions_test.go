@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // TestSessionsOfAllNodes: lists of sessions are about all nodes, in pages. An operator ends a session on

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/boreas-pubsub/boreas/internal/systemtest/issuer"
-	"github.com/boreas-pubsub/boreas/internal/wstest"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemtest/issuer"
+	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
 // TestTokenAtOnce: a client that has just got its token may connect to any node. Keys are valid on all

@@ -3,8 +3,8 @@ package oracle
 import (
 	"fmt"
 
-	"github.com/boreas-pubsub/boreas"
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // A History is everything that happened in a run.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/boreas-pubsub/boreas/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine"
 )
 
 // A Message identifies a message by its content: the channel, the publisher, and the number among

@@ -11,8 +11,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/boreas-pubsub/boreas/internal/trial"
-	"github.com/boreas-pubsub/boreas/internal/trial/oracle"
+	"github.com/boreas-pubsub/boreas/v2/internal/trial"
+	"github.com/boreas-pubsub/boreas/v2/internal/trial/oracle"
 )
 
 const (
