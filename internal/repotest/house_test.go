@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	"ui":                      {"internal/asset"},
 	"boreastest":              {".", "engine", "access", "fault"},
 	"internal/load":           {"client"},
-	"internal/doctor":         {"client"},
+	"internal/doctor":         {"client", "internal/config"},
 	"internal/faultproxy":     {},
 	"internal/trial/oracle":   {".", "engine"},
 	"internal/trial":          {".", "engine", "engine/cluster/natsconn", "client", "internal/clock", "internal/config", "internal/faultproxy", "internal/server", "internal/testport", "internal/trial/oracle", "internal/wstest"},
