@@ -38,6 +38,10 @@ type Options struct {
 	// are not valid. [Authority.Close] closes it.
 	Backend *Backend
 
+	// AdminKey is the text of an API key with the verb admin, which the authority accepts beside the
+	// keys that it keeps, and does not store. "" means that there is none. See [CheckAdminKey].
+	AdminKey string
+
 	// MaxTokens, MaxKeys and MaxRevocations limit how many are kept. 0 means the default.
 	MaxTokens, MaxKeys, MaxRevocations int
 
@@ -60,9 +64,10 @@ const (
 type Authority struct {
 	// Immutable after Open.
 	options Options
-	unknown error // for an unknown token
-	store   Store // nil if nothing is kept
-	fence   Fence // the store, if it is one; otherwise nil
+	unknown error      // for an unknown token
+	store   Store      // nil if nothing is kept
+	fence   Fence      // the store, if it is one; otherwise nil
+	admin   *storedKey // Options.AdminKey; nil if there is none
 
 	stop      context.CancelFunc // ends follow, compactions and reads for unread
 	following sync.WaitGroup     // of these
@@ -94,7 +99,7 @@ type Authority struct {
 }
 
 // Open returns an Authority with the tokens, keys and revocations of its directory or store. Errors:
-// the directory cannot be used, another process uses it, or its file is damaged; or the store cannot
+// the AdminKey has not the form of one; the directory cannot be used, another process uses it, or its file is damaged; or the store cannot
 // be read. After an error the JWT, the Backend and the Store of the options are still open.
 func Open(o Options) (*Authority, error) {
 	o.MaxTokens = orDefault(o.MaxTokens, DefaultMaxTokens)
@@ -106,7 +111,12 @@ func Open(o Options) (*Authority, error) {
 	if o.DataDir != "" && o.Store != nil {
 		return nil, errors.New("there are both a directory and a store for tokens, keys and revocations")
 	}
-	a := &Authority{options: o, unknown: unknownToken(o), state: newState()}
+	admin, err := newAdminKey(o.AdminKey)
+	if err != nil {
+		return nil, err
+	}
+	o.AdminKey = "" // its hash is enough
+	a := &Authority{options: o, unknown: unknownToken(o), state: newState(), admin: admin}
 	if o.Backend != nil {
 		o.Backend.serial = a.serial
 	}

@@ -176,11 +176,14 @@ func (a *Authority) keyRoom(name string) ([]*line, error) {
 	return []*line{{Op: opDelete, ID: ended.key.ID}}, nil
 }
 
-// Keys lists the keys that are not revoked, the oldest first.
+// Keys lists the keys that are not revoked: the AdminKey, then the oldest first.
 func (a *Authority) Keys() []Key {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	keys := []Key{}
+	if a.admin != nil && !a.isRevoked(a.admin) {
+		keys = append(keys, a.admin.public())
+	}
 	for _, k := range a.state.keysInOrder() {
 		if !k.revoked {
 			keys = append(keys, k.public())
@@ -194,15 +197,15 @@ func (a *Authority) Keys() []Key {
 func (a *Authority) HasKey(id string) bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	k := a.state.keyIDs[id]
+	k := a.keyWithID(id)
 	return k != nil && (!k.revoked || k.unstored)
 }
 
-// HasKeys reports whether a key was ever created. The API requires a key from then on.
+// HasKeys reports whether a key was ever created, or there is an AdminKey. The API requires a key from then on.
 func (a *Authority) HasKeys() bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return len(a.state.keyIDs) > 0 // a key is only removed to make room for another
+	return a.admin != nil || len(a.state.keyIDs) > 0 // a key is only removed to make room for another
 }
 
 // CheckKey returns the key with the text, and records that it was used. Errors: [fault.InvalidKey],
@@ -215,20 +218,20 @@ func (a *Authority) CheckKey(text string) (*Key, error) {
 	hash := digestOf(text)
 	now := time.Now()
 	a.mu.RLock()
-	k := a.state.keys[hash]
+	k := a.keyWithHash(hash)
 	if k == nil && IsKey(text) {
 		a.mu.RUnlock()
 		if err := a.readOthers(); err != nil {
 			return nil, err
 		}
 		a.mu.RLock()
-		k = a.state.keys[hash]
+		k = a.keyWithHash(hash)
 	}
 	if k == nil || subtle.ConstantTimeCompare(k.hash[:], hash[:]) != 1 {
 		a.mu.RUnlock()
 		return nil, fault.InvalidKey.With("The API key is unknown. `boreas key list` lists the keys, and `boreas key new` makes one.")
 	}
-	revoked, key := k.revoked, k.public()
+	revoked, key := a.isRevoked(k), k.public()
 	a.mu.RUnlock()
 	switch {
 	case revoked:
@@ -240,7 +243,9 @@ func (a *Authority) CheckKey(text string) (*Key, error) {
 	if !key.LastUsed.Equal(minute) { // LastUsed is later if the clock was set back
 		k.used.Store(minute.Unix())
 		key.LastUsed = minute
-		a.noteUse(k, minute)
+		if k != a.admin { // which is not stored
+			a.noteUse(k, minute)
+		}
 	}
 	return &key, nil
 }
@@ -255,10 +260,10 @@ func (a *Authority) ValidKey(id string) error {
 
 // validKey is like ValidKey, for a caller that holds mu or writing.
 func (a *Authority) validKey(id string) error {
-	switch k := a.state.keyIDs[id]; {
+	switch k := a.keyWithID(id); {
 	case k == nil:
 		return fault.InvalidKey.With(fmt.Sprintf("The API key %s no longer exists.", id))
-	case k.revoked:
+	case a.isRevoked(k):
 		return fault.InvalidKey.With(fmt.Sprintf("The API key %q (%s) is revoked.", k.key.Name, id))
 	case k.ended(time.Now()):
 		return fault.InvalidKey.With(fmt.Sprintf("The API key %q (%s) expired at %s.", k.key.Name, id, stamp(k.key.Expires)))
@@ -270,7 +275,7 @@ func (a *Authority) validKey(id string) error {
 // it may have been revoked while the change waited for its turn. An ID that does not belong to a
 // key is a name that an embedder gives. The caller holds writing.
 func (a *Authority) validMaker(id string) error {
-	if a.state.keyIDs[id] == nil {
+	if a.keyWithID(id) == nil {
 		return nil
 	}
 	return a.validKey(id)

@@ -96,7 +96,7 @@ func (a *Authority) revocation(r Revocation) (match func(*access.Grant) bool, li
 		match = func(g *access.Grant) bool { return g.HasUser && g.User == r.User && s.revokes(g, a.leeway()) }
 	case r.Key != "":
 		if strings.HasPrefix(r.Key, keyIDPrefix) {
-			if a.state.keyIDs[r.Key] == nil {
+			if a.keyWithID(r.Key) == nil {
 				return nil, nil, fault.NoKey
 			}
 			l.ID = r.Key // not set for a kid, because a kid is not an ID here, and could look like a token's ID

@@ -49,6 +49,7 @@ type Config struct {
 	DataDir     string // "" means that a restart loses messages, tokens, keys and revocations
 	APIInsecure bool
 	APIHosts    string // see AllowedHosts
+	AdminKey    string // the key itself, or "file:" and the file that contains it; "" means none
 	UI          bool
 
 	LogLevel  string // debug, info, warn or error

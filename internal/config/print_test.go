@@ -44,6 +44,7 @@ auth_url_headers        ""                            default
 auth_url_timeout        3s                            default
 api_insecure            false                         default
 api_hosts               ""                            default
+admin_key               ""                            default
 ui                      true                          default
 debug                   false                         --debug
 log_level               info                          default

@@ -164,6 +164,7 @@ func Options() []Option {
 			Usage: "besides localhost, clients may use these names for the API while it needs no key",
 			field: func(c *Config) any { return &c.APIHosts }, form: "host names with commas between them",
 		},
+		password(groupKeys, "admin_key", "the API accepts this key with the verb admin, beside the keys that it keeps: file:PATH, or the key itself", func(c *Config) *string { return &c.AdminKey }),
 		{
 			Name: "ui", Group: groupKeys, Default: "true",
 			Usage: "the API's port has the operator's page, at /ui",

@@ -20,10 +20,7 @@ func clusterOptions() []Option {
 		}
 	}
 	secret := func(name, usage string, field func(*Config) *string) Option {
-		return Option{
-			Name: name, Group: groupCluster, Default: "", Usage: usage,
-			field: func(c *Config) any { return field(c) }, paths: provider, form: passwordForm, check: checkPassword, secret: true, hidden: true, password: true,
-		}
+		return password(groupCluster, name, usage, field)
 	}
 	return []Option{
 		{
@@ -77,5 +74,13 @@ func clusterOptions() []Option {
 		file("nats_ca", "the NATS servers have certificates from an authority in this PEM file, and connections are encrypted", func(c *Config) *string { return &c.NATSCA }),
 		file("nats_cert", "this PEM file has the certificate that this node shows to the NATS servers", func(c *Config) *string { return &c.NATSCert }),
 		file("nats_key", "this PEM file has the private key of nats_cert", func(c *Config) *string { return &c.NATSKey }),
+	}
+}
+
+// password returns the row of an option that is a secret, or names the file that contains it.
+func password(group, name, usage string, field func(*Config) *string) Option {
+	return Option{
+		Name: name, Group: group, Default: "", Usage: usage,
+		field: func(c *Config) any { return field(c) }, paths: provider, form: passwordForm, check: checkPassword, secret: true, hidden: true, password: true,
 	}
 }

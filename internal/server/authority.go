@@ -15,6 +15,15 @@ import (
 // backend.
 func (s *Server) openAuthority(ctx context.Context) error {
 	o := auth.Options{DataDir: s.cfg.DataDir, KeepText: s.debug(), Log: s.log}
+	var err error
+	if o.AdminKey, err = readSecret("admin_key", s.cfg.AdminKey); err != nil {
+		return err
+	}
+	if o.AdminKey != "" {
+		if err := auth.CheckAdminKey(o.AdminKey); err != nil {
+			return fmt.Errorf("admin_key: %w", err)
+		}
+	}
 	if s.cfg.JWTKeys == "" {
 		// The rules are not used without keys. They are checked so that a mistake does not stay
 		// hidden until keys are set.
@@ -111,7 +120,7 @@ func (s *Server) checkKeys() error {
 	directory, and := kept.Dir, ""
 	switch {
 	case s.cluster != nil:
-		return fmt.Errorf("the API on %v can be reached by other machines and has no key: start a node once with --api-host=127.0.0.1 and make one there with `boreas key new NAME`; "+
+		return fmt.Errorf("the API on %v can be reached by other machines and has no key: give all nodes one with --admin-key=file:PATH; or start a node once with --api-host=127.0.0.1 and make one there with `boreas key new NAME`; "+
 			"all nodes know it then; or use --api-insecure to let everyone publish and make tokens", s.APIAddr())
 	case directory == "":
 		directory, and = "DIR", ", and start with --data-dir=DIR"
@@ -119,7 +128,7 @@ func (s *Server) checkKeys() error {
 		and = " (this directory is new: if you have made keys before, they are in another data_dir)"
 	}
 	return fmt.Errorf("the API on %v can be reached by other machines and has no key: "+
-		"make one with `boreas key new NAME --data-dir=%s`%s; or let only this machine reach it with --api-host=127.0.0.1; "+
+		"make one with `boreas key new NAME --data-dir=%s`%s; or give one with --admin-key=file:PATH; or let only this machine reach it with --api-host=127.0.0.1; "+
 		"or use --api-insecure to let everyone publish and make tokens", s.APIAddr(), directory, and)
 }
 

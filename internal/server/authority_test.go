@@ -30,7 +30,7 @@ func TestWhereTheAPINeedsAKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	const refused = "the API on ADDRESS can be reached by other machines and has no key: make one with `boreas key new NAME --data-dir=%s`%s; " +
-		"or let only this machine reach it with --api-host=127.0.0.1; or use --api-insecure to let everyone publish and make tokens"
+		"or give one with --admin-key=file:PATH; or let only this machine reach it with --api-host=127.0.0.1; or use --api-insecure to let everyone publish and make tokens"
 	empty := t.TempDir()
 	for name, c := range map[string]struct {
 		host, dir string
