@@ -30,7 +30,7 @@ SOAK_TIME  = 10m
 SOAK_ARGS  =
 TARGETS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
-.PHONY: help ui ui-check build cluster build-all setup lint vet staticcheck format test race bench bench-check openapi-check acme-check fuzz soak clean
+.PHONY: help ui ui-check build cluster build-all setup lint vet staticcheck format test race bench bench-check openapi-check acme-check clients-check release-check fuzz soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,11 @@ ui-check: # the built files in the repository are those of the sources
 acme-check: # certificates from pebble, a test authority; a module of its own too
 	cd internal/server/acmetest && $(CHECKED) $(RARE_GC) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 -timeout 2m ./...
 
+RELEASE_CHECKS += clients-check
+clients-check: setup # the npm and Python packages, and the examples that need other packages
+	scripts/npm.sh scripts/realclients/packed
+	TEST_CLIENT_PACKAGES=1 TEST_REAL_CLIENTS=1 $(GO) test -count=1 -run '^TestPacked' -v -timeout $(TEST_LIMIT) ./scripts/realclients
+
 fuzz: ## run each fuzz target for FUZZTIME (5m)
 	scripts/fuzz.sh $(FUZZTIME)
 
@@ -98,4 +103,6 @@ soak: setup ## kill a process with messages on disk for SOAK_TIME (10m), then ru
 	scripts/soak.sh $(SOAK_TIME) $(SOAK_ARGS)
 
 clean: ## remove the output of the other targets
-	rm -rf boreas boreas.exe dist scripts/realclients/node_modules js/node_modules ui/node_modules
+	rm -rf boreas boreas.exe dist scripts/realclients/node_modules scripts/realclients/packed/node_modules js/node_modules ui/node_modules
+
+release-check: setup $(RELEASE_CHECKS) ## check packages, image, chart and rules
