@@ -30,7 +30,7 @@ SOAK_TIME  = 10m
 SOAK_ARGS  =
 TARGETS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
-.PHONY: help ui ui-check build cluster build-all setup lint vet staticcheck format test race bench bench-check openapi-check acme-check clients-check release-check fuzz soak clean
+.PHONY: help ui ui-check build cluster build-all setup lint vet staticcheck format test race bench bench-check openapi-check acme-check observe-test observe-check clients-check release-check fuzz soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,14 @@ RELEASE_CHECKS += clients-check
 clients-check: setup # the npm and Python packages, and the examples that need other packages
 	scripts/npm.sh scripts/realclients/packed
 	TEST_CLIENT_PACKAGES=1 TEST_REAL_CLIENTS=1 $(GO) test -count=1 -run '^TestPacked' -v -timeout $(TEST_LIMIT) ./scripts/realclients
+
+observe-test: # the dashboard and the rules for Prometheus, whose parser is in a module of its own
+	cd packaging/observe && $(CHECKED) $(RARE_GC) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 ./...
+
+RELEASE_CHECKS += observe-check
+observe-check: # the rules for Prometheus, with promtool
+	scripts/promtool.sh check rules packaging/observe/alerts.yml packaging/observe/recording.yml
+	scripts/promtool.sh test rules packaging/observe/alerts_test.yml packaging/observe/recording_test.yml
 
 fuzz: ## run each fuzz target for FUZZTIME (5m)
 	scripts/fuzz.sh $(FUZZTIME)

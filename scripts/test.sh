@@ -49,7 +49,7 @@ trap stop EXIT
 step vet
 
 (
-	for check in staticcheck format ui-check bench-check acme-check; do
+	for check in staticcheck format ui-check bench-check acme-check observe-test; do
 		if ! step "$check" >"$dir/$check" 2>&1; then
 			touch "$dir/failed"
 		fi

@@ -121,3 +121,13 @@ func TestNodeName(t *testing.T) {
 		}
 	}
 }
+
+// TestPeersAreCounted: boreas_cluster_peers is the number of nodes in cluster_peers, so that an alert can compare it with the live ones.
+func TestPeersAreCounted(t *testing.T) {
+	for peers, want := range map[string]int{"": 0, "n1,n2=10.0.0.2,n3": 3} {
+		s := &Server{cfg: config.Config{ClusterPeers: peers}, cluster: &clusterNode{}}
+		if m := s.newNodeMetrics().(nodeMetrics); m.peers != want {
+			t.Errorf("cluster_peers=%q: %d peers, want %d", peers, m.peers, want)
+		}
+	}
+}

@@ -11,11 +11,14 @@ import (
 type nodeMetrics struct {
 	group  *nodes.Group
 	engine *cluster.Engine
+	peers  int
 }
 
 var (
 	clusterNodes = prometheus.NewDesc("boreas_cluster_nodes",
 		"Live nodes of the cluster that this node knows, including itself.", nil, nil)
+	clusterPeers = prometheus.NewDesc("boreas_cluster_peers",
+		"Nodes that cluster_peers names, or 0 with NATS servers of your own.", nil, nil)
 	clusterBehind = prometheus.NewDesc("boreas_cluster_behind_messages",
 		"Messages that the cluster has and this node does not have yet.", nil, nil)
 	clusterSilence = prometheus.NewDesc("boreas_cluster_silence_seconds",
@@ -40,6 +43,7 @@ func (s *Server) newNodeMetrics() prometheus.Collector {
 	if s.cluster != nil {
 		m.group = s.cluster.group
 		m.engine, _ = s.engine.(*cluster.Engine)
+		m.peers = len(s.cfg.Peers())
 	}
 	return m
 }
@@ -47,7 +51,7 @@ func (s *Server) newNodeMetrics() prometheus.Collector {
 // Describe implements prometheus.Collector.
 func (m nodeMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		clusterNodes, clusterBehind, clusterSilence, clusterIsolated, clusterRetries, clusterLate, clusterFilled, clusterCold, clusterResets,
+		clusterNodes, clusterPeers, clusterBehind, clusterSilence, clusterIsolated, clusterRetries, clusterLate, clusterFilled, clusterCold, clusterResets,
 	} {
 		ch <- d
 	}
@@ -69,6 +73,7 @@ func (m nodeMetrics) Collect(ch chan<- prometheus.Metric) {
 		value float64
 	}{
 		{clusterNodes, prometheus.GaugeValue, float64(1 + len(m.group.Names()))},
+		{clusterPeers, prometheus.GaugeValue, float64(m.peers)},
 		{clusterBehind, prometheus.GaugeValue, float64(s.Last - s.At)},
 		{clusterSilence, prometheus.GaugeValue, s.Silence},
 		{clusterIsolated, prometheus.GaugeValue, isolated},
