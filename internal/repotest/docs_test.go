@@ -20,13 +20,6 @@ import (
 
 // This file compares the documents with the code.
 
-var (
-	markdownLink    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	markdownHeading = regexp.MustCompile(`(?m)^#+ +(.*)$`)
-	markdownFence   = regexp.MustCompile("(?ms)^```.*?^```$")
-	notInAnchor     = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
-)
-
 // TestTablesInProseAreWhole: a table starts with a header and its line of dashes, and each row has the same number of cells. A row after an
 // empty line is shown as text.
 func TestTablesInProseAreWhole(t *testing.T) {
@@ -47,37 +40,6 @@ func TestTablesInProseAreWhole(t *testing.T) {
 				t.Errorf("%s:%d: %d cells follow %d", file, i+1, cells(line)-1, cells(lines[i-1])-1)
 			}
 		}
-	}
-}
-
-func TestLinksInProseLeadSomewhere(t *testing.T) {
-	links := 0
-	headings := map[string][]string{} // the anchors of each file that has been linked to
-	for _, file := range files(t, ".md") {
-		for _, match := range markdownLink.FindAllStringSubmatch(read(t, file), -1) {
-			target, anchor, _ := strings.Cut(match[1], "#")
-			if strings.Contains(target, "://") {
-				continue
-			}
-			links++
-			to := file
-			if target != "" {
-				to = path.Join(path.Dir(file), target)
-			}
-			if _, err := fs.Stat(root, to); err != nil {
-				t.Errorf("%s links to %s, which does not exist", file, match[1])
-				continue
-			}
-			if anchor != "" && headings[to] == nil {
-				headings[to] = anchors(read(t, to))
-			}
-			if anchor != "" && !slices.Contains(headings[to], anchor) {
-				t.Errorf("%s links to %s: %s has no such heading", file, match[1], to)
-			}
-		}
-	}
-	if links == 0 {
-		t.Error("found no link at all: the search is wrong")
 	}
 }
 
@@ -120,16 +82,6 @@ func TestReadmeNamesEveryPackage(t *testing.T) {
 			t.Errorf("README.md does not name the folder %s in its table", dir)
 		}
 	}
-}
-
-// anchors returns the names under which the headings of a Markdown text are linked.
-func anchors(text string) []string {
-	var names []string
-	for _, match := range markdownHeading.FindAllStringSubmatch(markdownFence.ReplaceAllString(text, ""), -1) {
-		name := notInAnchor.ReplaceAllString(strings.ToLower(match[1]), "")
-		names = append(names, strings.ReplaceAll(name, " ", "-"))
-	}
-	return names
 }
 
 // documentedOption is a row of a table of options: its name and its default.
