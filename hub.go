@@ -13,6 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/v2/access"
 	"github.com/boreas-pubsub/boreas/v2/engine"
 	"github.com/boreas-pubsub/boreas/v2/engine/memory"
+	"github.com/boreas-pubsub/boreas/v2/internal/pulse"
 	"github.com/boreas-pubsub/boreas/v2/tail"
 )
 
@@ -137,6 +138,7 @@ type Hub struct {
 	punctual   bool            // the engine keeps the deadlines of publishes
 	ctx        context.Context // ends at the end of Shutdown
 	cancel     context.CancelFunc
+	sweeping   []*pulse.Pulse // of the sweepers
 
 	// Each has its own lock or is atomic.
 	channels   channelMap
@@ -191,7 +193,9 @@ func New(o Options) *Hub {
 	h.ledger.init(&o)
 	h.room.max = o.ChannelMemory
 	for range o.Sweepers {
-		h.goroutines.Go(func() { newSweeper(h).run() })
+		w := newSweeper(h)
+		h.sweeping = append(h.sweeping, w.pulse)
+		h.goroutines.Go(w.run)
 	}
 	if o.PingInterval > 0 {
 		h.goroutines.Go(h.pinger)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/boreas-pubsub/boreas/v2/internal/netpoll"
+	"github.com/boreas-pubsub/boreas/v2/internal/pulse"
 )
 
 // With one processor no other goroutine runs during a sweep unless the sweeper yields. Publishers
@@ -28,15 +29,18 @@ type sweeper struct {
 	subs   []*subscription // members of the group that is being swept
 	writes int             // number since the last poll
 	poll   *netpoll.Point  // nil until first needed
+	pulse  *pulse.Pulse    // works during a sweep
 }
 
-func newSweeper(h *Hub) *sweeper { return &sweeper{hub: h, batch: new(batch)} }
+func newSweeper(h *Hub) *sweeper { return &sweeper{hub: h, batch: new(batch), pulse: new(pulse.Pulse)} }
 
 // run sweeps until the queue is closed.
 func (w *sweeper) run() {
 	defer func() { w.poll.Close() }()
 	for g := w.hub.queue.pop(); g != nil; g = w.hub.queue.pop() {
+		w.pulse.Work()
 		w.sweep(g)
+		w.pulse.Rest()
 	}
 }
 
@@ -135,6 +139,13 @@ func (q *queue) pop() *group {
 	g := q.first
 	q.first, g.next = g.next, nil
 	return g
+}
+
+// empty reports whether no group waits for a sweep.
+func (q *queue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.first == nil
 }
 
 func (q *queue) close() {

@@ -42,12 +42,22 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	}
 	log, dropped := p.logInBackground(cfg)
 	signals.ignoreHangups(log)
-
-	srv, first, err := start(ctx, cfg, server.Options{Banner: p.stdout, Log: log, LogDropped: dropped, Version: thisVersion()}, signals.stop)
+	manager, sockets, err := p.newSupervisor(log)
 	if err != nil {
 		return err
 	}
-	return stopAfter(ctx, srv, first, signals.stop, cfg, log)
+	defer manager.end()
+
+	manager.starting()
+	srv, first, err := start(ctx, cfg, server.Options{
+		Banner: p.stdout, Log: log, LogDropped: dropped, Version: thisVersion(),
+		APIListener: sockets["api"], WSListener: sockets["ws"],
+	}, signals.stop)
+	if err != nil {
+		return err
+	}
+	manager.started(running{srv})
+	return stopAfter(ctx, srv, first, signals.stop, cfg, log, manager)
 }
 
 // start starts the server. It gives up if a signal arrives first, because a token provider may be
@@ -78,7 +88,7 @@ func start(ctx context.Context, cfg config.Config, o server.Options, signals <-c
 
 // stopAfter waits for a reason to stop the server, and stops it. first is the signal that has
 // already arrived, or nil.
-func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals <-chan os.Signal, cfg config.Config, log *slog.Logger) error {
+func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals <-chan os.Signal, cfg config.Config, log *slog.Logger, manager *supervisor) error {
 	var failure error
 	if first == nil {
 		select {
@@ -96,9 +106,11 @@ func stopAfter(ctx context.Context, srv *server.Server, first os.Signal, signals
 	}
 	if first != nil && cfg.ShutdownDelay > 0 {
 		srv.Leave()
+		manager.stopping(reason+", still serving for shutdown_delay", cfg.ShutdownDelay+cfg.DrainTime+2*shutdownMargin)
 		log.Info("no longer ready, but still serving; a second signal begins the shutdown", "reason", reason, "shutdown_delay", cfg.ShutdownDelay)
 		failure = delay(srv, signals, cfg.ShutdownDelay)
 	}
+	manager.stopping(reason, cfg.DrainTime+2*shutdownMargin)
 	log.Info("shutting down; a second signal ends the process at once, with exit code 1", "reason", reason, "drain_time", cfg.DrainTime)
 
 	// Do not use ctx: it may have ended, and the shutdown still needs time.

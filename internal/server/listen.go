@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/v2/internal/peer"
+	"github.com/boreas-pubsub/boreas/v2/internal/pulse"
 )
 
 const (
@@ -31,18 +32,62 @@ const (
 	maxHeader = 16 << 10
 )
 
-// listen opens both listeners. After an error none is open.
-func (s *Server) listen(ctx context.Context) (err error) {
-	if s.api.listener, err = listenOn(ctx, net.ListenConfig{}, "api", s.cfg.APIAddr()); err != nil {
-		return err
+// listen opens both listeners, unless the options have them. After an error none is open.
+func (s *Server) listen(ctx context.Context, o Options) (err error) {
+	s.api.given, s.ws.given = o.APIListener != nil, o.WSListener != nil
+	api := o.APIListener
+	if api == nil {
+		if api, err = listenOn(ctx, net.ListenConfig{}, "api", s.cfg.APIAddr()); err != nil {
+			closeGiven(o)
+			return err
+		}
 	}
-	// The hub pings sessions and so finds dead peers. Keep-alive probes would only cost system
-	// calls for each connection.
-	if s.ws.listener, err = listenOn(ctx, net.ListenConfig{KeepAlive: -1}, "ws", s.cfg.WSAddr()); err != nil {
-		s.api.listener.Close()
-		return err
+	s.api.accept(api)
+	ws := o.WSListener
+	if ws == nil {
+		// The hub pings sessions and so finds dead peers. Keep-alive probes would only cost system
+		// calls for each connection.
+		if ws, err = listenOn(ctx, net.ListenConfig{KeepAlive: -1}, "ws", s.cfg.WSAddr()); err != nil {
+			api.Close()
+			return err
+		}
 	}
+	s.ws.accept(ws)
 	return nil
+}
+
+// accept sets the endpoint's listener.
+func (e *endpoint) accept(l net.Listener) {
+	e.accepting = new(pulse.Pulse)
+	e.accepting.Work() // until Accept is called
+	e.listener = acceptor{l, e.accepting, e.given}
+}
+
+// closeGiven closes the listeners of the options.
+func closeGiven(o Options) {
+	for _, l := range []net.Listener{o.APIListener, o.WSListener} {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// acceptor is a listener that shows whether its loop still accepts connections.
+type acceptor struct {
+	net.Listener
+	pulse *pulse.Pulse
+	given bool // the listener is from the options, so its connections have keep-alive probes
+}
+
+// Accept implements [net.Listener].
+func (a acceptor) Accept() (net.Conn, error) {
+	a.pulse.Rest()
+	defer a.pulse.Work()
+	c, err := a.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok && a.given {
+		tcp.SetKeepAlive(false) // without effect on a connection that has failed
+	}
+	return c, err
 }
 
 // listenOn opens a listener. which is "api" or "ws", the prefix of the options' names.

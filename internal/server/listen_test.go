@@ -41,7 +41,7 @@ func TestPortTaken(t *testing.T) {
 // TestNoListenerIsLeft: if the second port cannot be opened, the first one is closed again.
 func TestNoListenerIsLeft(t *testing.T) {
 	s := &Server{cfg: testConfig(func(c *config.Config) { c.WSPort = -1 })}
-	if err := s.listen(t.Context()); err == nil {
+	if err := s.listen(t.Context(), Options{}); err == nil {
 		t.Fatal("it accepts port -1")
 	}
 	if _, err := s.api.listener.Accept(); !errors.Is(err, net.ErrClosed) {

@@ -64,7 +64,7 @@ func (s *Server) logStart(debug bool, account descriptors) {
 	}
 	s.log.Info("running",
 		"api", s.api.tls.shown("https", s.APIAddr().String()), "ws", s.ws.tls.shown("wss", s.WSAddr().String()), "config", s.cfg.File,
-		"tokens", s.authority.Len(), "debug", debug, "max_connections", connections)
+		"tokens", s.authority.Len(), "debug", debug, "max_connections", connections, "sockets", s.sockets())
 }
 
 // logKept logs the contents of the data directory. A server that is started with the wrong
@@ -81,4 +81,17 @@ func (s *Server) logKept() {
 		s.log.Warn("data_dir is new, so the API has no keys and is open until you make one; if you have made keys before, they are in another directory",
 			"data_dir", kept.Dir)
 	}
+}
+
+// sockets says which listeners the service manager has opened.
+func (s *Server) sockets() string {
+	switch {
+	case s.api.given && s.ws.given:
+		return "both from the service manager"
+	case s.api.given:
+		return "api from the service manager"
+	case s.ws.given:
+		return "ws from the service manager"
+	}
+	return "own"
 }

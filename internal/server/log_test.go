@@ -32,7 +32,7 @@ func TestLogOfAnOpenAPI(t *testing.T) {
 level=INFO msg="shares of file descriptors" limit=0 sessions=960 handshakes=0 api=0 files=0
 level=WARN msg="the API has no keys (api_insecure): everyone who reaches this address can publish and make tokens; let only your backends reach it" api=10.0.0.1:8001
 level=INFO msg="the debug URLs are off, because the API is not on a loopback address; --debug turns them on"
-level=INFO msg=running api=10.0.0.1:8001 ws=127.0.0.1:8001 config="" tokens=0 debug=false max_connections=960
+level=INFO msg=running api=10.0.0.1:8001 ws=127.0.0.1:8001 config="" tokens=0 debug=false max_connections=960 sockets=own
 `
 	if diff := cmp.Diff(want, log.String()); diff != "" {
 		t.Error(diff)

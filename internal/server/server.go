@@ -21,6 +21,7 @@ import (
 	"github.com/boreas-pubsub/boreas/v2/auth"
 	"github.com/boreas-pubsub/boreas/v2/engine"
 	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/pulse"
 	"github.com/boreas-pubsub/boreas/v2/internal/socket"
 	"github.com/boreas-pubsub/boreas/v2/limit"
 	"github.com/boreas-pubsub/boreas/v2/refusal"
@@ -47,6 +48,10 @@ type Options struct {
 	// Engine stores the publications. Shutdown closes it. nil means the engine of the configuration;
 	// see [NewEngine].
 	Engine engine.Engine
+
+	// APIListener and WSListener, if not nil, are used in place of listeners that Start opens. The
+	// server closes them, even if Start fails.
+	APIListener, WSListener net.Listener
 
 	// WrapEngine, if not nil, returns the engine to use in place of the given one. Tests plant mistakes
 	// with it.
@@ -86,6 +91,8 @@ type Server struct {
 // endpoint is one of the two listeners and its HTTP server.
 type endpoint struct {
 	listener    net.Listener
+	accepting   *pulse.Pulse // of the loop that accepts connections
+	given       bool         // the listener is from the options
 	http        *http.Server
 	tls         *secured // nil without TLS
 	connections *connections
@@ -102,9 +109,10 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	events := tail.New()
 	s := &Server{cfg: cfg, log: o.Log, tail: events, refusals: refusal.NewTold(events), failed: make(chan error, 2)}
 	if err := s.secure(); err != nil {
+		closeGiven(o)
 		return nil, err
 	}
-	if err := s.listen(ctx); err != nil {
+	if err := s.listen(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := s.open(ctx, o, say); err != nil {
