@@ -91,6 +91,13 @@ ui-check: # the built files in the repository are those of the sources
 acme-check: # certificates from pebble, a test authority; a module of its own too
 	cd internal/server/acmetest && $(CHECKED) $(RARE_GC) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 -timeout 2m ./...
 
+RELEASE_CHECKS += image-check
+.PHONY: image-check
+image-check: # the container image, built twice and run; a module of its own too
+	programs=$$(mktemp -d) && trap "rm -rf $$programs" EXIT && \
+	for architecture in amd64 arm64; do GOARCH=$$architecture $(GO) build $(RELEASE) -o $$programs/boreas-linux-$$architecture ./cmd/boreas || exit 1; done && \
+	cd packaging/image && $(GO) vet ./... && TEST_IMAGE_PROGRAMS=$$programs $(GO) test -vet=off -count=1 -timeout 10m ./...
+
 RELEASE_CHECKS += clients-check
 clients-check: setup # the npm and Python packages, and the examples that need other packages
 	scripts/npm.sh scripts/realclients/packed
