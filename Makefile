@@ -101,6 +101,7 @@ image-check: # the container image, built twice and run; a module of its own too
 RELEASE_CHECKS += clients-check
 clients-check: setup # the npm and Python packages, and the examples that need other packages
 	scripts/npm.sh scripts/realclients/packed
+	scripts/apt.sh python3-build python3-hatchling python3-venv twine mypy python3-fastapi python3-uvicorn python3-jwt
 	TEST_CLIENT_PACKAGES=1 TEST_REAL_CLIENTS=1 $(GO) test -count=1 -run '^TestPacked' -v -timeout $(TEST_LIMIT) ./scripts/realclients
 
 observe-test: # the dashboard and the rules for Prometheus, whose parser is in a module of its own

@@ -34,7 +34,7 @@ var made = []struct {
 	{file: "docs/errors.md", make: page},
 	{file: "client/codes.go", make: goCodes},
 	{file: "js/codes.d.ts", make: tsCodes},
-	{file: "clients/python/boreas.py", make: pyCodes, from: "# BEGIN generated codes\n", to: "# END generated codes\n", optional: true},
+	{file: "clients/python/src/boreas/_codes.py", make: pyCodes, from: "# BEGIN generated codes\n", to: "# END generated codes\n", optional: true},
 	{file: "internal/wire/testdata/v2/errors.json", make: examples},
 }
 
@@ -180,7 +180,7 @@ func tsCodes(*testing.T) string {
 	return b.String()
 }
 
-// pyCodes generates the marked part of clients/python/boreas.py.
+// pyCodes generates the marked part of clients/python/src/boreas/_codes.py.
 func pyCodes(*testing.T) string {
 	var b strings.Builder
 	b.WriteString("# Made by \"go test ./fault -update\": codes of errors and when to retry.\nCODES = {\n")

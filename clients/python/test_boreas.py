@@ -1,5 +1,5 @@
-"""Tests of boreas.py: against a server that plays a script, and, if BOREAS_TEST_API and
-BOREAS_TEST_WS name one, against a real one."""
+"""Tests of the package: against a server that plays a script, and, if TEST_BOREAS_API and
+TEST_BOREAS_WS name one, against a real one."""
 
 import contextlib
 import http.server
@@ -12,6 +12,7 @@ import urllib.parse
 from unittest import mock
 
 import boreas
+from boreas import _backoff, _json
 
 
 class Script:
@@ -113,8 +114,8 @@ class Patient(unittest.TestCase):
     def setUp(self):
         self.waits = []
         for target, replacement in (
-            ("boreas.time.sleep", self.waits.append),
-            ("boreas.random.uniform", lambda low, high: high),
+            ("time.sleep", self.waits.append),
+            ("random.uniform", lambda low, high: high),
         ):
             patch = mock.patch(target, replacement)
             patch.start()
@@ -260,13 +261,13 @@ class TestApiClient(Patient):
             '"half \\ud83d"', '["\\udc00","\\ud83d\\ud83d\\ude00"]', "1e400", "-1e999", "1" * 5000, '{"a":[' + "9" * 4301 + ',"1e400",1e400]}',
             '"Za\u017c\u00f3\u0142\u0107"', "0.1", "12345678901234567890", "1E2",
         ):
-            message = boreas._load(text)
+            message = _json.load(text)
             with Script((200, {"position": "E-1", "subscribers": 0}), (200, {"results": [{"position": "E-1", "subscribers": 0}]})) as s:
                 api = boreas.ApiClient(s.url)
                 api.publish("a", message)
                 self.assertIsInstance(api.publish_many([("a", message)])[0], boreas.Ack)
             published = s.requests[0][3].decode("utf-8")  # raises if it is not UTF-8
-            self.assertEqual(repr(boreas._load(published)), repr(message))
+            self.assertEqual(repr(_json.load(published)), repr(message))
             if text not in ('["\\udc00","\\ud83d\\ud83d\\ude00"]', "1E2"):
                 self.assertEqual(published, text)
 
@@ -512,16 +513,16 @@ class TestSubscriber(Patient):
 
     def test_bounds_of_the_waits(self):  # clause 8.4
         now = [100.0]
-        with mock.patch("boreas.time.monotonic", lambda: now[0]):
-            waits = boreas._Backoff()
+        with mock.patch("time.monotonic", lambda: now[0]):
+            waits = _backoff.Backoff()
             got = []
             for _ in range(22):
                 got.append(waits.next(True))
                 now[0] += got[-1]
             self.assertEqual(got, [1, 2] + [4] * 16 + [8, 16, 30, 30])
-            waits = boreas._Backoff()
+            waits = _backoff.Backoff()
             self.assertEqual([waits.next(False) for _ in range(7)], [1, 2, 4, 8, 16, 30, 30])
-            waits = boreas._Backoff()
+            waits = _backoff.Backoff()
             self.assertEqual([waits.next(mute) for mute in (True, False, False, False, True)], [1, 2, 4, 8, 4])
 
     def test_a_good_connection_resets_the_waits(self):  # clause 8.4
@@ -538,7 +539,7 @@ class TestSubscriber(Patient):
         holds = [held() for _ in range(5)]
         with Script(*[answer for answer, _ in holds], stream(joined(), FINAL)) as s:
             subscriber, lives = self.subscriber(s.url), iter(zip((3, 3, 0.9, 1, 3), holds))
-            with mock.patch("boreas.time.monotonic", lambda: now[0]):
+            with mock.patch("time.monotonic", lambda: now[0]):
                 with self.assertRaises(boreas.ApiError):
                     for e in subscriber:
                         seconds, (_, hold) = next(lives, (0, (None, threading.Event())))
@@ -601,7 +602,7 @@ class TestSubscriber(Patient):
         now = [100.0]
         farewell = event({**error("shutting_down", "now"), "reconnect": {"after_ms": 1840}}, "goodbye")
         with Script(stream(joined(), farewell, message(1)), stream(joined(), FINAL)) as s:
-            with mock.patch("boreas.time.monotonic", lambda: now[0]):
+            with mock.patch("time.monotonic", lambda: now[0]):
                 got, _ = self.events(self.subscriber(s.url))
         self.assertEqual([e.type for e in got], ["joined", "goodbye", "message", "joined", "goodbye"])
         self.assertEqual((got[1].error.code, got[1].after), ("shutting_down", 1.84))
@@ -657,7 +658,7 @@ class TestSubscriber(Patient):
             return one
 
         with Script(stream(joined(), ends, ": \n\n", message(1), message(2), message(3)), stream(joined("j2", recovered=True), over), stream(joined("j3", recovered=True), FINAL)) as s:
-            with mock.patch("boreas.time.monotonic", lambda: now[0]):
+            with mock.patch("time.monotonic", lambda: now[0]):
                 subscriber = self.subscriber(s.url, token=token)
                 got = []
                 with self.assertRaises(boreas.ApiError):
@@ -682,13 +683,13 @@ class TestSubscriber(Patient):
         ends = event({"expires": "2026-11-22T10:00:00Z", "in_ms": 60000}, "expiring")
         tokens = iter("AAB")
         with Script(stream(joined(), ends, ": still here\n\n", message(1)), stream(joined("j2", recovered=True), FINAL)) as s:
-            with mock.patch("boreas.random.uniform", lambda low, high: 0.0):
+            with mock.patch("random.uniform", lambda low, high: 0.0):
                 got, _ = self.events(self.subscriber(s.url, token=lambda: next(tokens)))
         self.assertEqual([e.type for e in got], ["joined", "expiring", "expiring", "joined", "goodbye"])
         tokens = iter("ABAC")  # the server refuses A
         refused = (401, error("invalid_token", "new_token"))
         with Script(refused, stream(joined(), ends, ": still here\n\n"), stream(joined("j2", recovered=True), FINAL)) as s:
-            with mock.patch("boreas.random.uniform", lambda low, high: 0.0):
+            with mock.patch("random.uniform", lambda low, high: 0.0):
                 got, _ = self.events(self.subscriber(s.url, token=lambda: next(tokens)))
         self.assertEqual([e.type for e in got], ["joined", "expiring", "expiring", "joined", "goodbye"])
 
@@ -747,10 +748,10 @@ class TestSubscriber(Patient):
                 boreas.Subscriber(url, channels)
 
 
-@unittest.skipUnless(os.environ.get("BOREAS_TEST_API"), "no real server")
+@unittest.skipUnless(os.environ.get("TEST_BOREAS_API"), "no real server")
 class TestRealServer(unittest.TestCase):
     def setUp(self):
-        self.api = boreas.ApiClient(os.environ["BOREAS_TEST_API"])
+        self.api = boreas.ApiClient(os.environ["TEST_BOREAS_API"])
 
     def test_publish_and_read(self):
         value = {"text": "Zażółć", "n": 12345678901234567890, "none": None}
@@ -796,7 +797,7 @@ class TestRealServer(unittest.TestCase):
 
     def test_subscriber_resumes(self):
         token = self.api.new_token()
-        url = os.environ["BOREAS_TEST_WS"]
+        url = os.environ["TEST_BOREAS_WS"]
         with self.assertRaises(boreas.ApiError) as raised:
             next(iter(boreas.Subscriber(url, ["py/live"], token="wrong")))
         self.assertEqual((raised.exception.status, raised.exception.code), (401, "invalid_token"))
@@ -821,7 +822,7 @@ class TestRealServer(unittest.TestCase):
         self.assertEqual(got, want)
 
     def test_an_ended_session_does_not_reconnect(self):
-        subscriber = boreas.Subscriber(os.environ["BOREAS_TEST_WS"], ["py/end"], token=self.api.new_token())
+        subscriber = boreas.Subscriber(os.environ["TEST_BOREAS_WS"], ["py/end"], token=self.api.new_token())
         seen = []
         with self.assertRaises(boreas.ApiError) as raised:
             for e in subscriber:

@@ -8,12 +8,17 @@ import (
 )
 
 // TestPython runs the tests of the Python client, some of them with a server.
-func TestPython(t *testing.T) {
+func TestPython(t *testing.T) { testPython(t, "../../clients/python", "python3", "PYTHONPATH=src") }
+
+// testPython runs the tests of the Python client in a folder.
+func testPython(t *testing.T, dir, python string, environment ...string) {
+	t.Helper()
 	s := newSiteWith(t, "")
-	python := exec.Command("python3", "-B", "-W", "error", "-m", "unittest")
-	python.Dir = "../../clients/python"
-	python.Env = append(python.Environ(), "BOREAS_TEST_API=http://"+s.api, "BOREAS_TEST_WS=http://"+s.ws) // the latter also serves events
-	output, err := python.CombinedOutput()
+	cmd := exec.Command(python, "-B", "-W", "error", "-m", "unittest")
+	cmd.Dir = dir
+	cmd.Env = append(cmd.Environ(), "TEST_BOREAS_API=http://"+s.api, "TEST_BOREAS_WS=http://"+s.ws) // the latter also serves events
+	cmd.Env = append(cmd.Env, environment...)
+	output, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, output)
 	}

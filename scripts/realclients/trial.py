@@ -8,7 +8,7 @@ import sys
 import threading
 import urllib.request
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "clients", "python"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "clients", "python", "src"))
 import boreas  # noqa: E402
 
 options = json.loads(sys.argv[1])
