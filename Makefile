@@ -8,9 +8,6 @@ export CGO_ENABLED = 0
 TAGS = urfave_cli_no_template
 export GOFLAGS := $(strip $(GOFLAGS) -tags=$(TAGS))
 
-# The program has no symbol table and no debug information. Stack traces and profiles do not need them.
-RELEASE = -trimpath -ldflags='-s -w'
-
 # The checks run with the build flags of the tests, so that packages are compiled once for all. By
 # default, a test binary sleeps for a second before it exits, so that goroutines can still show races.
 # The tests leave no goroutines behind, and check that.
@@ -28,7 +25,7 @@ TEST_PACKAGES = 4
 FUZZTIME   = 5m
 SOAK_TIME  = 10m
 SOAK_ARGS  =
-TARGETS    = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+TARGETS    = linux/amd64 linux/arm64 linux/arm darwin/amd64 darwin/arm64 windows/amd64 freebsd/amd64
 
 .PHONY: help ui ui-check build cluster build-all setup lint vet staticcheck format test race bench bench-check openapi-check acme-check observe-test observe-check clients-check release-check fuzz soak clean
 
@@ -36,7 +33,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the server for this machine, as ./boreas
-	$(GO) build $(RELEASE) -o . ./cmd/boreas
+	TAGS=$(TAGS) scripts/program.sh $$($(GO) env GOOS)/$$($(GO) env GOARCH) boreas$$($(GO) env GOEXE)
 
 cluster: build ## start three nodes of a cluster on this machine, until Ctrl-C; see docs/cluster.md
 	@scripts/cluster.sh

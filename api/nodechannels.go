@@ -32,9 +32,9 @@ type channelCount struct {
 	Subscribers int    `json:"subscribers"`
 }
 
-// maxSubscribers is the largest plausible number of subscribers of one node. A sum over nodes fits
-// in an int.
-const maxSubscribers = 1 << 40
+// maxSubscribers is the largest plausible number of subscribers of one node. It is more than
+// max_connections allows, and a sum over 100 nodes fits in an int of 32 bits.
+const maxSubscribers = 1 << 24
 
 // check checks the answer of another node.
 func (a *channelsAnswer) check(q *channelsQuestion) error {

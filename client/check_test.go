@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -47,7 +48,7 @@ func TestWrongArgumentsAreNotSent(t *testing.T) {
 			t.Error("a message that is not UTF-8 was sent")
 		}
 		p.want()
-		go c.Subscribe(ctx, "a", SubscribeOptions{Last: 1 << 62}) //nolint:errcheck // ends with the test
+		go c.Subscribe(ctx, "a", SubscribeOptions{Last: math.MaxInt}) //nolint:errcheck // ends with the test
 		p.want(`{"id":1,"join":{"channels":[{"channel":"a","last":2147483647}]}}`)
 	})
 }

@@ -3,6 +3,7 @@ package ws
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -204,7 +205,7 @@ func TestTheCloseAfterAnError(t *testing.T) {
 // TestMemoryDoesNotGrowWithTheAnnouncedLength feeds the beginning of a frame whose header announces
 // the maximum length.
 func TestMemoryDoesNotGrowWithTheAnnouncedLength(t *testing.T) {
-	r := newRig(t, Options{MaxMessage: 1 << 40})
+	r := newRig(t, Options{MaxMessage: math.MaxInt})
 	r.feed([]byte{fin | 1, 0x80 | 127, 0, 0, 0, 0xff, 0, 0, 0, 0, 1, 2, 3, 4, 'x', 'y'}, 0)
 	if got := cap(r.c.in.message); got > 64 {
 		t.Errorf("2 bytes arrived, %d are held", got)

@@ -72,6 +72,7 @@ func commands(p *program) []*cli.Command {
 		benchCommand(p),
 		versionCommand(p),
 		licensesCommand(p),
+		manualCommand(p),
 		helpCommand(p),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -183,7 +184,7 @@ func TestMemoryReadsTheNewest(t *testing.T) {
 			m.publish("a", fmt.Sprint(i))
 		}
 		since := engine.Position{Epoch: m.epoch(), Offset: 2}
-		for limit, want := range map[int]string{-1: "4", -2: "3 4", -3: "2 3 4", -4: "2 3 4", -1 << 63: "2 3 4", 1: "2", 1<<63 - 1: "2 3 4"} {
+		for limit, want := range map[int]string{-1: "4", -2: "3 4", -3: "2 3 4", -4: "2 3 4", math.MinInt: "2 3 4", 1: "2", math.MaxInt: "2 3 4"} {
 			h, err := m.Read(context.Background(), "a", since, engine.Limit{Messages: limit})
 			if err != nil {
 				t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -238,7 +239,7 @@ func TestHostileAnswers(t *testing.T) {
 			"another version":      {func(h *answer) { h.V = 2 }, false},
 			"no parts":             {func(h *answer) { h.Parts = 0 }, true},
 			"parts below zero":     {func(h *answer) { h.Parts = -1 }, true},
-			"too many parts":       {func(h *answer) { h.Parts = 1 << 40 }, true},
+			"too many parts":       {func(h *answer) { h.Parts = math.MaxInt }, true},
 			"a part below zero":    {func(h *answer) { h.Part = -1 }, true},
 			"a part after the end": {func(h *answer) { h.Part = 1 }, true},
 			"not all parts":        {func(h *answer) { h.Parts = 2 }, false},

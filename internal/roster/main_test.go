@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -125,7 +126,7 @@ func (w *world) all() []*node {
 func (w *world) start(i int) *node {
 	log, text := testlog.New()
 	name := fmt.Sprint("n", i)
-	n := &node{world: w, name: name, life: fmt.Sprintf("%s-%d", name, w.pick(1<<60)), roster: New(log), text: text, users: map[*boreas.Session]string{}, heard: map[string]time.Time{}, sees: map[string]nodes.Node{}}
+	n := &node{world: w, name: name, life: fmt.Sprintf("%s-%d", name, w.pick(math.MaxInt)), roster: New(log), text: text, users: map[*boreas.Session]string{}, heard: map[string]time.Time{}, sees: map[string]nodes.Node{}}
 	n.hub = boreas.New(boreas.Options{
 		Node: name, PresenceLinger: linger, Sweepers: 1, PresenceChanged: n.roster.Changed,
 		Rules: new(boreas.Rules).Add(boreastest.Pattern("**"), boreas.Rule{Presence: boreas.PresenceFull}),

@@ -41,7 +41,7 @@ func (d Disk) Fill(t testing.TB, but int64) {
 		t.Fatal(err)
 	}
 	// Others may take some of it meanwhile.
-	err := os.WriteFile(d.ballast(), make([]byte, max(int64(left.Bavail)*left.Bsize-but, 0)), 0o600)
+	err := os.WriteFile(d.ballast(), make([]byte, max(int64(left.Bavail)*int64(left.Bsize)-but, 0)), 0o600)
 	if err != nil && !errors.Is(err, syscall.ENOSPC) {
 		t.Fatal(err)
 	}

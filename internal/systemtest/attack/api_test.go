@@ -121,8 +121,8 @@ func (a *attacker) pours(path, body string, n int, bodies ...string) string {
 var byBodies = []attack{
 	// A length larger than any memory: the server does not read a byte of the body.
 	{"a body of a TiB", func(a *attacker) string {
-		return request(toAPI, lines("POST /v2/messages HTTP/1.1", "Host: localhost", bearer(a.Admin), fmt.Sprint("Content-Length: ", 1<<40)),
-			lines("POST /broadcast/news/ HTTP/1.1", "Host: localhost", bearer(a.Admin), fmt.Sprint("Content-Length: ", 1<<40)))(a)
+		return request(toAPI, lines("POST /v2/messages HTTP/1.1", "Host: localhost", bearer(a.Admin), fmt.Sprint("Content-Length: ", int64(1)<<40)),
+			lines("POST /broadcast/news/ HTTP/1.1", "Host: localhost", bearer(a.Admin), fmt.Sprint("Content-Length: ", int64(1)<<40)))(a)
 	}, "400, 413 too_large"},
 	// Endless chunks (max_body).
 	{"an endless body", func(a *attacker) string {
