@@ -92,7 +92,7 @@ RELEASE_CHECKS += image-check
 .PHONY: image-check
 image-check: # the container image, built twice and run; a module of its own too
 	programs=$$(mktemp -d) && trap "rm -rf $$programs" EXIT && \
-	for architecture in amd64 arm64; do GOARCH=$$architecture $(GO) build $(RELEASE) -o $$programs/boreas-linux-$$architecture ./cmd/boreas || exit 1; done && \
+	for architecture in amd64 arm64; do TAGS=$(TAGS) scripts/program.sh linux/$$architecture $$programs/boreas-linux-$$architecture || exit 1; done && \
 	cd packaging/image && $(GO) vet ./... && TEST_IMAGE_PROGRAMS=$$programs $(GO) test -vet=off -count=1 -timeout 10m ./...
 
 RELEASE_CHECKS += clients-check
