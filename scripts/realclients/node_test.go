@@ -38,6 +38,9 @@ func TestExamples(t *testing.T) {
 	node(t, ".", "examples.test.mjs")
 }
 
+// TestNodeBackend runs nodebackend.test.mjs, which uses examples/node-backend with Chromium.
+func TestNodeBackend(t *testing.T) { node(t, ".", "nodebackend.test.mjs") }
+
 // TestJS runs the tests of the JavaScript client. Those that need a server start their own from the
 // binary.
 func TestJS(t *testing.T) {

@@ -20,6 +20,9 @@ import (
 // TestPackedJS runs packed/js.test.mjs: the npm package, installed and bundled.
 func TestPackedJS(t *testing.T) { packed(t, "js.test.mjs") }
 
+// TestPackedFastAPI runs packed/fastapi.test.mjs, which uses examples/fastapi-backend with Chromium.
+func TestPackedFastAPI(t *testing.T) { packed(t, "fastapi.test.mjs") }
+
 // debianPython has the modules of Debian's packages, unlike another python3 of the PATH.
 const debianPython = "/usr/bin/python3"
 
