@@ -105,9 +105,10 @@ observe-test: # the dashboard and the rules for Prometheus, whose parser is in a
 	cd packaging/observe && $(CHECKED) $(RARE_GC) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 ./...
 
 RELEASE_CHECKS += observe-check
-observe-check: # the rules for Prometheus, with promtool
+observe-check: # the rules for Prometheus with promtool, the dashboard with Grafana's description of its form
 	scripts/promtool.sh check rules packaging/observe/alerts.yml packaging/observe/recording.yml
 	scripts/promtool.sh test rules packaging/observe/alerts_test.yml packaging/observe/recording_test.yml
+	cd packaging/observe && $(GO) test -count=1 -tags=grafana ./...
 
 fuzz: ## run each fuzz target for FUZZTIME (5m)
 	scripts/fuzz.sh $(FUZZTIME)

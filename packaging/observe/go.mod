@@ -3,6 +3,7 @@ module github.com/boreas-pubsub/boreas/v2/packaging/observe
 go 1.26.0
 
 require (
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/prometheus/prometheus v0.315.1
 	go.yaml.in/yaml/v3 v3.0.5
 )

@@ -96,6 +96,7 @@ func dashboard() ([]byte, error) {
 		"time":          object{"from": "now-3h", "to": "now"},
 		"links": []object{{
 			"title": "Runbook", "type": "link", "icon": "doc", "targetBlank": true, "url": runbook,
+			"tooltip": "What to do about each alert", "tags": []string{}, "asDropdown": false, "includeVars": false, "keepTime": false,
 		}},
 		"annotations": object{"list": []object{{
 			"name": "Starts of the server", "datasource": source, "enable": true, "iconColor": "blue", "titleFormat": "{{instance}} started",
@@ -155,6 +156,7 @@ func (p panel) json(id int, place object) object {
 		out["type"] = "stat"
 		out["options"] = object{
 			"colorMode": "value", "graphMode": "area", "justifyMode": "auto", "orientation": "auto", "textMode": "auto",
+			"wideLayout": true, "showPercentChange": false, "percentChangeColorMode": "standard",
 			"reduceOptions": object{"calcs": []string{"lastNotNull"}, "fields": "", "values": false},
 		}
 	default:
