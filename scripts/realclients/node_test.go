@@ -41,6 +41,9 @@ func TestExamples(t *testing.T) {
 // TestNodeBackend runs nodebackend.test.mjs, which uses examples/node-backend with Chromium.
 func TestNodeBackend(t *testing.T) { node(t, ".", "nodebackend.test.mjs") }
 
+// TestLLMStream runs llm.test.mjs, which uses examples/llm-stream with Chromium.
+func TestLLMStream(t *testing.T) { node(t, ".", "llm.test.mjs") }
+
 // TestJS runs the tests of the JavaScript client. Those that need a server start their own from the
 // binary.
 func TestJS(t *testing.T) {

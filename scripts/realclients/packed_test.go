@@ -20,6 +20,9 @@ import (
 // TestPackedJS runs packed/js.test.mjs: the npm package, installed and bundled.
 func TestPackedJS(t *testing.T) { packed(t, "js.test.mjs") }
 
+// TestPackedReact runs packed/react.test.mjs, which uses examples/react-hook with Chromium.
+func TestPackedReact(t *testing.T) { packed(t, "react.test.mjs") }
+
 // TestPackedFastAPI runs packed/fastapi.test.mjs, which uses examples/fastapi-backend with Chromium.
 func TestPackedFastAPI(t *testing.T) { packed(t, "fastapi.test.mjs") }
 
