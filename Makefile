@@ -95,6 +95,18 @@ image-check: # the container image, built twice and run; a module of its own too
 	for architecture in amd64 arm64; do TAGS=$(TAGS) scripts/program.sh linux/$$architecture $$programs/boreas-linux-$$architecture || exit 1; done && \
 	cd packaging/image && $(GO) vet ./... && TEST_IMAGE_PROGRAMS=$$programs $(GO) test -vet=off -count=1 -timeout 10m ./...
 
+RELEASE_CHECKS += chart-check
+.PHONY: chart-check
+chart-check: # the Helm chart, rendered with several sets of values; a module of its own too
+	program=$$(mktemp -d) && trap "rm -rf $$program" EXIT && $(GO) build -o $$program/boreas ./cmd/boreas && \
+	cd packaging/chart/charttest && $(GO) vet ./... && TEST_BOREAS=$$program/boreas $(GO) test -vet=off -count=1 -timeout 5m ./...
+
+RELEASE_CHECKS += compose-check
+.PHONY: compose-check
+compose-check: # the files for Docker Compose, whose nodes run as processes; a module of its own too
+	program=$$(mktemp -d) && trap "rm -rf $$program" EXIT && $(GO) build -o $$program/boreas ./cmd/boreas && \
+	cd packaging/compose/composetest && $(GO) vet ./... && TEST_BOREAS=$$program/boreas $(GO) test -vet=off -count=1 -timeout 10m ./...
+
 RELEASE_CHECKS += clients-check
 clients-check: setup # the npm and Python packages, and the examples that need other packages
 	scripts/npm.sh scripts/realclients/packed

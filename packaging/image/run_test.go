@@ -121,6 +121,7 @@ func (c container) start(env []string, args ...string) *process {
 		c.t.Fatal(err)
 	}
 	p := &process{c.t, cmd, make(chan string, 1000), make(chan error, 1)}
+	finished := make(chan struct{})
 	go func() {
 		defer close(p.lines)
 		for s := bufio.NewScanner(r); s.Scan(); {
@@ -129,12 +130,18 @@ func (c container) start(env []string, args ...string) *process {
 			default: // nobody waits for so many lines
 			}
 		}
+		io.Copy(io.Discard, r) //nolint:errcheck // a line was too long
 	}()
 	go func() {
-		p.ended <- cmd.Wait()
+		err := cmd.Wait()
 		w.Close()
+		p.ended <- err
+		close(finished)
 	}()
-	c.t.Cleanup(func() { cmd.Process.Kill() })
+	c.t.Cleanup(func() {
+		cmd.Process.Kill() //nolint:errcheck // it may have ended
+		<-finished
+	})
 	return p
 }
 
