@@ -98,7 +98,7 @@ export async function start({ host = "127.0.0.1", port = 0, api, boreas, secret,
 
   const routes = {
     // Begins an answer and returns its ID. The answer continues without the page.
-    async "POST /answers"(url, { question }) {
+    async "POST /answers"(parameters, { question }) {
       if (typeof question !== "string" || !question.trim() || question.length > maxQuestion) throw refusal(400, `a question has 1 to ${maxQuestion} characters`);
       if (answers.size >= maxAnswers) throw refusal(503, "too many answers are under way: try again later");
       const id = randomBytes(16).toString("hex");
@@ -108,8 +108,8 @@ export async function start({ host = "127.0.0.1", port = 0, api, boreas, secret,
       return { id };
     },
     // In this example the ID is the permission: it is random, and only the page that asked has it.
-    async "GET /token"(url) {
-      const id = url.searchParams.get("answer") ?? "";
+    async "GET /token"(parameters) {
+      const id = parameters.get("answer") ?? "";
       if (!/^[0-9a-f]{32}$/.test(id)) throw refusal(404, "there is no such answer");
       return { channel: `answer.${id}`, server: boreas, token: token(`answer.${id}`) };
     },
@@ -121,20 +121,20 @@ export async function start({ host = "127.0.0.1", port = 0, api, boreas, secret,
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
   async function serve(request, response) {
-    const url = new URL(request.url, "http://localhost");
+    const [path, query] = request.url.split("?");
     response.setHeader("Content-Security-Policy", policy);
     response.setHeader("X-Content-Type-Options", "nosniff");
     response.setHeader("Referrer-Policy", "no-referrer");
-    if (request.method === "GET" && url.pathname === "/boreas.js") {
+    if (request.method === "GET" && path === "/boreas.js") {
       return response.writeHead(307, { Location: `${boreas}/boreas.js` }).end(); // the client in the server's version
     }
-    if (request.method === "GET" && Object.hasOwn(files, url.pathname)) {
-      const { kind, body } = files[url.pathname];
+    if (request.method === "GET" && Object.hasOwn(files, path)) {
+      const { kind, body } = files[path];
       return response.writeHead(200, { "Content-Type": `${kind}; charset=utf-8` }).end(body);
     }
-    const route = `${request.method} ${url.pathname}`;
+    const route = `${request.method} ${path}`;
     if (!Object.hasOwn(routes, route)) throw refusal(404, "there is no such page");
-    const body = await routes[route](url, request.method === "POST" ? await bodyOf(request) : {});
+    const body = await routes[route](new URLSearchParams(query), request.method === "POST" ? await bodyOf(request) : {});
     response.writeHead(200, { "Content-Type": "application/json", "Cache-Control": "no-store" }).end(JSON.stringify(body));
   }
 
