@@ -117,10 +117,11 @@ observe-test: # the dashboard and the rules for Prometheus, whose parser is in a
 	cd packaging/observe && $(CHECKED) $(RARE_GC) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 ./...
 
 RELEASE_CHECKS += observe-check
-observe-check: # the rules for Prometheus with promtool, the dashboard with Grafana's description of its form
-	scripts/promtool.sh check rules packaging/observe/alerts.yml packaging/observe/recording.yml
-	scripts/promtool.sh test rules packaging/observe/alerts_test.yml packaging/observe/recording_test.yml
-	cd packaging/observe && $(GO) test -count=1 -tags=grafana ./...
+observe-check: build # the rules with promtool and Prometheus, the dashboard with Grafana's description of its form
+	scripts/prometheus.sh promtool check rules packaging/observe/alerts.yml packaging/observe/recording.yml
+	scripts/prometheus.sh promtool test rules packaging/observe/alerts_test.yml packaging/observe/recording_test.yml
+	prometheus=$$(scripts/prometheus.sh --where prometheus) && \
+	cd packaging/observe && TEST_SERVER=$(CURDIR)/boreas TEST_PROMETHEUS=$$prometheus $(GO) test -count=1 -tags=release ./...
 
 fuzz: ## run each fuzz target for FUZZTIME (5m)
 	scripts/fuzz.sh $(FUZZTIME)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -91,7 +92,7 @@ func TestExpressionsUseMetricsOfTheServer(t *testing.T) {
 			for _, m := range v.LabelMatchers {
 				values, ok := metric[m.Name]
 				switch {
-				case m.Name == labels.MetricName || slices.Contains(ofTargets, m.Name):
+				case m.Name == model.MetricNameLabel || slices.Contains(ofTargets, m.Name):
 				case !ok:
 					t.Errorf("%s: the metric %s has no label %q", where, v.Name, m.Name)
 				case len(values) > 0 && !slices.Contains(values, "") && !slices.ContainsFunc(values, m.Matches):

@@ -66,12 +66,12 @@ var rows = []row{
 			},
 		},
 		{
-			title: "Requests to the API", unit: "reqps", stack: true, about: "Answered requests by status. 4xx: a backend makes mistakes; `boreas explain` shows which. 5xx: see BoreasApiErrors in the runbook.",
-			queries: []query{{`sum by (status) (rate(boreas_api_requests_total{$s}[$__rate_interval]))`, "{{status}}"}},
+			title: "Requests to the API", unit: "reqps", stack: true, about: "Answered requests of backends by status. 4xx: a backend makes mistakes; `boreas explain` shows which. 5xx: see BoreasApiErrors in the runbook.",
+			queries: []query{{`sum by (status) (rate(boreas_api_requests_total{$s,route!~"GET /(healthz|readyz|metrics)"}[$__rate_interval]))`, "{{status}}"}},
 		},
 		{
-			title: "Busiest routes", unit: "reqps", about: "The five routes of the API with the most requests.",
-			queries: []query{{`topk(5, sum by (route) (rate(boreas_api_requests_total{$s}[$__rate_interval])))`, "{{route}}"}},
+			title: "Busiest routes", unit: "reqps", about: "The five routes of the API with the most requests, without those of load balancers and of Prometheus.",
+			queries: []query{{`topk(5, sum by (route) (rate(boreas_api_requests_total{$s,route!~"GET /(healthz|readyz|metrics)"}[$__rate_interval])))`, "{{route}}"}},
 		},
 		{
 			title: "Repeated publishes", unit: "mps", about: "Messages that were not published again, because their idempotency key was already used. Many: publishers wait too briefly for replies, or connections to the API break.",

@@ -1,4 +1,4 @@
-//go:build grafana
+//go:build release
 
 package main
 
