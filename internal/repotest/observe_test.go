@@ -3,6 +3,7 @@ package repotest
 import (
 	"flag"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -16,9 +17,10 @@ import (
 // This file compares packaging/observe and the runbook with the code. The folder is a module of its own, whose tests parse the expressions.
 
 const (
-	seriesFile  = "packaging/observe/metrics.txt"
-	alertsFile  = "packaging/observe/alerts.yml"
-	runbookFile = "docs/runbook.md"
+	seriesFile    = "packaging/observe/metrics.txt"
+	alertsFile    = "packaging/observe/alerts.yml"
+	recordingFile = "packaging/observe/recording.yml"
+	runbookFile   = "docs/runbook.md"
 )
 
 var updateSeries = flag.Bool("update-series", false, "write "+seriesFile)
@@ -50,7 +52,7 @@ func TestSeriesAreListed(t *testing.T) {
 		return // other systems have fewer metrics of the process
 	}
 	found := 0
-	for _, file := range []string{alertsFile, "packaging/observe/recording.yml", "packaging/observe/panels.go"} {
+	for _, file := range []string{alertsFile, recordingFile, "packaging/observe/panels.go"} {
 		for _, name := range regexp.MustCompile(`\b(?:go|process)_[a-z_]{5,}`).FindAllString(read(t, file), -1) {
 			found++
 			if !strings.Contains(served, "\n"+name+" ") && !strings.Contains(served, "\n"+name+"{") {
@@ -60,6 +62,16 @@ func TestSeriesAreListed(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("found no metric of the process: the search is wrong")
+	}
+}
+
+// TestChartHasTheRules: a chart can only contain files of its own folder, so it has copies.
+func TestChartHasTheRules(t *testing.T) {
+	for _, file := range []string{alertsFile, recordingFile} {
+		copied := "packaging/chart/boreas/files/" + path.Base(file)
+		if diff := cmp.Diff(read(t, file), read(t, copied)); diff != "" {
+			t.Errorf("%s is not the copy of %s (-original +copy): copy the file:\n%s", copied, file, diff)
+		}
 	}
 }
 

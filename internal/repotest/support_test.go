@@ -57,6 +57,11 @@ func TestSupportIsWhatIsTested(t *testing.T) {
 	if oldest := match(t, "clients/python/pyproject.toml", `requires-python = ">=([\d.]+)"`); !strings.Contains(platforms, "| Python | "+oldest+" to ") {
 		t.Errorf("%s does not begin with Python %s, the oldest that the package allows", file, oldest)
 	}
+	const chart = "packaging/chart/charttest/go.mod"
+	helm, kubernetes := match(t, chart, `helm.sh/helm/v3 v(\d+\.\d+)`), match(t, chart, `k8s.io/api v0\.(\d+)`)
+	if want := "Helm " + helm + " and decoded as objects of Kubernetes 1." + kubernetes; !strings.Contains(platforms, want) {
+		t.Errorf("%s does not say that the chart is rendered with %s", file, want)
+	}
 	if promtool := "2.42"; !slices.Contains(tested["Prometheus, for the alerts"], "promtool "+promtool) || !strings.Contains(read(t, "packaging/observe/README.md"), promtool) {
 		t.Errorf("%s and packaging/observe/README.md do not both name promtool %s", file, promtool)
 	}
