@@ -3,7 +3,6 @@ package repotest
 import (
 	"flag"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -62,16 +61,6 @@ func TestSeriesAreListed(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("found no metric of the process: the search is wrong")
-	}
-}
-
-// TestChartHasTheRules: a chart can only contain files of its own folder, so it has copies.
-func TestChartHasTheRules(t *testing.T) {
-	for _, file := range []string{alertsFile, recordingFile} {
-		copied := "packaging/chart/boreas/files/" + path.Base(file)
-		if diff := cmp.Diff(read(t, file), read(t, copied)); diff != "" {
-			t.Errorf("%s is not the copy of %s (-original +copy): copy the file:\n%s", copied, file, diff)
-		}
 	}
 }
 

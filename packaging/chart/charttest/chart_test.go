@@ -32,10 +32,10 @@ func TestLint(t *testing.T) {
 // TestKinds lists what each set of values makes.
 func TestKinds(t *testing.T) {
 	for set, want := range map[string]string{
-		"defaults":   "ConfigMap NetworkPolicy Service Service Service ServiceAccount StatefulSet",
-		"memory":     "ConfigMap Service Service Service StatefulSet",
-		"cluster":    "ConfigMap NetworkPolicy PodDisruptionBudget Service Service Service ServiceAccount StatefulSet",
-		"nats":       "ConfigMap HorizontalPodAutoscaler NetworkPolicy PodDisruptionBudget Service Service Service ServiceAccount StatefulSet",
+		"defaults":   "ConfigMap NetworkPolicy Pod Service Service Service ServiceAccount StatefulSet",
+		"memory":     "ConfigMap Pod Service Service Service StatefulSet",
+		"cluster":    "ConfigMap NetworkPolicy Pod PodDisruptionBudget Service Service Service ServiceAccount StatefulSet",
+		"nats":       "ConfigMap HorizontalPodAutoscaler NetworkPolicy Pod PodDisruptionBudget Service Service Service ServiceAccount StatefulSet",
 		"everything": "ConfigMap Ingress NetworkPolicy PodDisruptionBudget PrometheusRule Service Service Service ServiceAccount ServiceMonitor StatefulSet",
 	} {
 		if got := strings.Join(kinds(rendered(t, set)), " "); got != want {
@@ -72,7 +72,8 @@ func TestRefusals(t *testing.T) {
 		"persistence: {size: 16GB}":                                      "at '/persistence/size': '16GB' does not match pattern",
 		"persistence: {accessModes: [ReadWriteMany]}":                    "at '/persistence/accessModes/0'",
 		"ws: {service: {type: ExternalName}}":                            "at '/ws/service/type'",
-		"shutdown: {delaySeconds: 10s}":                                  "at '/shutdown/delaySeconds': got string, want integer",
+		"{config: {proxy_protocol: true, trusted_proxies: 10.0.0.0/8}, api: {tls: {existingSecret: a, clientCA: true}}}": "because with config.proxy_protocol",
+		"shutdown: {delaySeconds: 10s}": "at '/shutdown/delaySeconds': got string, want integer",
 	} {
 		if _, err := render(parse(t, text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v\nwant %s", text, err, want)
@@ -143,29 +144,6 @@ func flatten(t *testing.T, to map[string]string, prefix string, v map[string]any
 			t.Fatal(err)
 		}
 		to[name] = string(inJSON)
-	}
-}
-
-// TestRulesForPrometheus: the chart can only read its own folder, so it has copies of the rules.
-func TestRulesForPrometheus(t *testing.T) {
-	for _, name := range []string{"alerts.yml", "recording.yml"} {
-		want, err := os.ReadFile(filepath.Join("../../observe", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		copied := filepath.Join(chartDir, "files", name)
-		if *update {
-			if err := os.WriteFile(copied, want, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := os.ReadFile(copied)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s is not the file of packaging/observe: run `go test -run %s -update` (-want +got):\n%s", copied, t.Name(), diff)
-		}
 	}
 }
 

@@ -97,6 +97,7 @@ func TestConfiguration(t *testing.T) {
 		"cluster":    {all, all, "cluster", data, key, "live-boreas-1"},
 		"five":       {all, all, "cluster", data, key, "a-name-that-is-much-too-long-1"},
 		"nats":       {all, all, "nats://nats-0.nats:4222,nats://nats-1.nats:4222,nats://nats-2.nats:4222", "", key, "live-boreas-1"},
+		"proxy":      {all, all, "disk", data, key, ""},
 		"tls":        {all, all, "disk", data, key, ""},
 		"everything": {all, all, "cluster", data, key, "live-push-1"},
 	}

@@ -80,6 +80,11 @@ func TestSelectors(t *testing.T) {
 		}
 		for _, service := range each[*core.Service](r) {
 			selects("the service "+service.Name, &v1.LabelSelector{MatchLabels: service.Spec.Selector})
+			for _, pod := range each[*core.Pod](r) {
+				if labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels)) {
+					t.Errorf("the service %s selects the pod %s of a test", service.Name, pod.Name)
+				}
+			}
 		}
 		for _, p := range each[*policy.PodDisruptionBudget](r) {
 			selects("the PodDisruptionBudget", p.Spec.Selector)
@@ -178,6 +183,7 @@ func TestProbes(t *testing.T) {
 	for set, want := range map[string]string{
 		"defaults":   "startup api HTTP /healthz, readiness ws HTTP /readyz, liveness api HTTP /healthz",
 		"tls":        "startup ws HTTPS /healthz, readiness ws HTTPS /readyz, liveness ws HTTPS /healthz",
+		"proxy":      "startup api HTTP /healthz, readiness api HTTP /readyz, liveness api HTTP /healthz",
 		"everything": "startup api HTTPS /healthz, readiness ws HTTP /readyz, liveness api HTTPS /healthz",
 	} {
 		c := one[*apps.StatefulSet](t, rendered(t, set)).Spec.Template.Spec.Containers[0]
@@ -214,6 +220,11 @@ func TestPodSecurity(t *testing.T) {
 		template := one[*apps.StatefulSet](t, r).Spec.Template
 		if why := refused(template); why != "" {
 			t.Error(why)
+		}
+		for _, pod := range each[*core.Pod](r) {
+			if why := refused(core.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}); why != "" {
+				t.Errorf("the pod %s: %s", pod.Name, why)
+			}
 		}
 		spec := template.Spec
 		if security := spec.Containers[0].SecurityContext; !*security.ReadOnlyRootFilesystem || *spec.AutomountServiceAccountToken || *spec.EnableServiceLinks {
@@ -254,4 +265,41 @@ func TestVolumes(t *testing.T) {
 			t.Errorf("nobody mounts the volumes %v", want)
 		}
 	})
+}
+
+// TestDoctor: `helm test` runs `boreas doctor` in a pod that the NetworkPolicy lets reach both ports.
+func TestDoctor(t *testing.T) {
+	for set, want := range map[string]string{
+		"defaults": "doctor --api=http://live-boreas-api:8001 --ws=ws://live-boreas:8002",
+		"nats":     "doctor --api=http://live-boreas-api:8001 --ws=ws://live-boreas:8002",
+		"memory":   "doctor --api=http://live-boreas-api:8001 --ws=ws://live-boreas:8002",
+	} {
+		r := rendered(t, set)
+		pod := one[*core.Pod](t, r)
+		if got := strings.Join(pod.Spec.Containers[0].Args, " "); got != want {
+			t.Errorf("%s: got %s\nwant %s", set, got, want)
+		}
+		for _, p := range each[*networking.NetworkPolicy](r) {
+			for _, rule := range p.Spec.Ingress {
+				if rule.Ports[0].Port.StrVal != "api" {
+					continue
+				}
+				found := false
+				for _, from := range rule.From {
+					s, err := v1.LabelSelectorAsSelector(from.PodSelector)
+					if err != nil {
+						t.Fatal(err)
+					}
+					found = found || from.NamespaceSelector == nil && s.Matches(labels.Set(pod.Labels))
+				}
+				if !found {
+					t.Errorf("%s: the NetworkPolicy does not let the pod reach the API", set)
+				}
+			}
+		}
+	}
+	// Certificates may be those of an authority that the pod does not know.
+	if pods := each[*core.Pod](rendered(t, "tls")); len(pods) > 0 {
+		t.Errorf("with TLS there are the pods %v", pods)
+	}
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,54 +29,28 @@ func load(t *testing.T) *chart.Chart {
 	return c
 }
 
-// notInConfig are the options that the value "config" does not take, each with the reason. A star at
-// the end stands for any rest of a name.
-var notInConfig = map[string]string{
-	"config":         "the chart names the file",
-	"api_host":       "other pods must reach the ports",
-	"api_port":       "services have the port",
-	"ws_host":        "as api_host",
-	"ws_port":        "as api_port",
-	"admin_key":      "a secret: api.adminKey",
-	"api_insecure":   "api.insecure",
-	"api_tls_*":      "api.tls",
-	"api_client_ca":  "api.tls.clientCA",
-	"ws_tls_*":       "ws.tls",
-	"acme_*":         "an ingress or cert-manager makes certificates; all pods would request their own",
-	"shutdown_delay": "shutdown.delaySeconds, on which the time for termination depends",
-	"drain_time":     "likewise, shutdown.drainSeconds",
-	"data_dir":       "persistence",
-	"engine":         "replicas and nats.servers",
-	"node":           "the name of the pod",
-	"cluster_*":      "cluster",
-	"nats_servers":   "nats",
-	"nats_prefix":    "nats.prefix",
-	"nats_user":      "nats.user",
-	"nats_password":  "a secret: nats.existingSecret",
-	"nats_token":     "likewise",
-	"nats_nkey":      "likewise",
-	"nats_creds":     "likewise",
-	"nats_ca":        "nats.tls",
-	"nats_cert":      "likewise",
-	"nats_key":       "likewise",
-	"debug_listen":   "loopback addresses of a pod are reached by port-forward only: give --debug-listen with extraEnv",
+// setByTheChart returns the options that the value "config" does not take, each with the reason. A star
+// at the end stands for any rest of a name.
+func setByTheChart(t *testing.T, value map[string]any) map[string]any {
+	t.Helper()
+	all, _ := value["x-set-by-the-chart"].(map[string]any)
+	if len(all) < 20 {
+		t.Fatalf("found only %d options that the chart sets: the search is wrong", len(all))
+	}
+	return all
 }
 
-// configSchema returns the schema of the value "config": the options of the program.
-func configSchema() map[string]any {
+// configSchema returns the schema of the value "config": the options of the program without those that
+// the chart sets.
+func configSchema(set map[string]any) map[string]any {
 	all := map[string]any{}
 	for _, o := range config.Options() {
-		if _, no := notInConfig[o.Name]; no {
-			continue
+		matches := func(pattern string) bool {
+			prefix, star := strings.CutSuffix(pattern, "*")
+			return pattern == o.Name || star && strings.HasPrefix(o.Name, prefix)
 		}
-		prefix, _, _ := strings.Cut(o.Name, "_")
-		if _, no := notInConfig[prefix+"_*"]; no {
+		if slices.ContainsFunc(slices.Collect(maps.Keys(set)), matches) {
 			continue
-		}
-		if two := strings.SplitN(o.Name, "_", 3); len(two) == 3 {
-			if _, no := notInConfig[two[0]+"_"+two[1]+"_*"]; no {
-				continue
-			}
 		}
 		var kind any = "string"
 		switch {
@@ -105,7 +81,7 @@ func TestSchemaHasTheOptions(t *testing.T) {
 	if value["additionalProperties"] != false {
 		t.Error("the schema accepts options that the program does not have")
 	}
-	want := configSchema()
+	want := configSchema(setByTheChart(t, value))
 	if len(want) < 40 {
 		t.Fatalf("found only %d options: the search is wrong", len(want))
 	}
