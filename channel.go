@@ -29,9 +29,12 @@ type channel struct {
 	// Immutable.
 	name     string
 	queue    *queue
-	rule     *Rule
 	presence *presence // nil if the rule has no presence
 	feed     *presence // set if this channel carries presence events instead of an engine's log
+
+	// rule is the rule in force; nil if the channel carries presence events. Written with
+	// channelShard.mu held.
+	rule atomic.Pointer[Rule]
 
 	// Guarded by channelShard.mu.
 	refs    int
@@ -241,10 +244,10 @@ func (ch *channel) add(sub *subscription, l *life, at uint64) (first bool, err e
 }
 
 func (ch *channel) maxSubscribers() int {
-	if ch.rule == nil {
-		return 0
+	if rule := ch.rule.Load(); rule != nil {
+		return rule.MaxSubscribers
 	}
-	return ch.rule.MaxSubscribers
+	return 0
 }
 
 // place puts the subscription into a group with room. The caller holds mu.

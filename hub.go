@@ -94,7 +94,8 @@ type Options struct {
 	// no other nodes.
 	PresenceChanged func(PresenceChange)
 
-	// Rules are the channels' rules. Nil means that every channel has the zero [Rule].
+	// Rules are the channels' rules. Nil means that every channel has the zero [Rule]. See
+	// [Hub.SetRules].
 	Rules *Rules
 
 	// EngineTimeout is the maximum duration of a call of the engine; then the request fails with
@@ -141,6 +142,7 @@ type Hub struct {
 	sweeping   []*pulse.Pulse // of the sweepers
 
 	// Each has its own lock or is atomic.
+	rules      atomic.Pointer[Rules] // in force
 	channels   channelMap
 	calls      gate           // calls of the engine, except for stop
 	follows    sync.WaitGroup // channels that the engine follows, or whose stop is under way
@@ -172,8 +174,9 @@ func New(o Options) *Hub {
 		o.Sweepers = runtime.GOMAXPROCS(0)
 	}
 	h := &Hub{options: o, engine: o.Engine}
+	h.rules.Store(o.Rules)
 	if h.engine == nil {
-		limits := func(channel string) engine.Retention { return o.Rules.For(channel).Retention }
+		limits := func(channel string) engine.Retention { return h.Rule(channel).Retention }
 		h.engine, h.ownsEngine = memory.New(memory.Options{Limits: limits}), true
 	}
 	if e, ok := h.engine.(engine.Immediate); ok {
@@ -382,8 +385,9 @@ func (h *Hub) unref(ch *channel) {
 func (h *Hub) newChannel(name string) *channel {
 	name = strings.Clone(name) // it may be a substring of a whole request
 	ch := newChannel(name, &h.queue)
-	ch.rule = h.options.Rules.For(name)
-	if ch.rule.Presence != PresenceOff {
+	rule := h.Rule(name)
+	ch.rule.Store(rule)
+	if rule.Presence != PresenceOff {
 		ch.presence = h.channels.shard(name).use(h, ch)
 	}
 	h.room.add(ch.cost())

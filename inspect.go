@@ -42,7 +42,7 @@ type ChannelInfo struct {
 }
 
 // Rule returns the rule of a channel.
-func (h *Hub) Rule(channel string) *Rule { return h.options.Rules.For(channel) }
+func (h *Hub) Rule(channel string) *Rule { return h.rules.Load().For(channel) }
 
 // History reads a channel's log; see [engine.Engine.Read]. Further errors: [access.ErrChannelName],
 // [ErrEngineBusy] and [ErrEngineTimeout].

@@ -225,6 +225,9 @@ func (s *Session) prepare(ctx context.Context, j *Join) (entry, Joined) {
 	if err != nil {
 		return entry{}, Joined{Err: err}
 	}
+	if j.Watch && ch.presence == nil { // the rule has changed, and the channel is still in use
+		return entry{ch: ch}, Joined{Err: ErrNoPresence}
+	}
 	e := entry{ch: ch, life: ch.life.Load(), at: atHead}
 	r := Joined{}
 	if !j.Since.IsZero() {

@@ -52,7 +52,7 @@ func (s *channelShard) newPresence(h *Hub, name string, mode PresenceMode) *pres
 func (s *channelShard) use(h *Hub, ch *channel) *presence {
 	p := s.presences[ch.name]
 	if p == nil {
-		p = s.newPresence(h, ch.name, ch.rule.Presence)
+		p = s.newPresence(h, ch.name, ch.rule.Load().Presence)
 	}
 	p.channels++
 	return p

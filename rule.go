@@ -80,3 +80,30 @@ func (r *Rules) For(channel string) *Rule {
 
 // Text returns the text of the channel's rule, or "" if no pattern matches the channel.
 func (r *Rules) Text(channel string) string { return r.For(channel).Text }
+
+// SetRules replaces the rules of all channels. Joins, publications and reads that begin later follow
+// the new ones, on existing channels too. Sessions that are over a new MaxSubscribers stay.
+//
+// Presence is an exception. A channel that begins to have it, or a full list of it, does so once no
+// session is on the channel or lingers there. When the presence of a channel ends, new requests
+// for it are refused at once, and sessions that watch it go on until then.
+//
+// An engine that is an [engine.Relimiter] then applies the new Retention. An engine of the caller must
+// have it already.
+func (h *Hub) SetRules(rules *Rules) {
+	// The rules first: a channel that is created while this function walks over the shards either has
+	// the new rule or is found.
+	h.rules.Store(rules)
+	for i := range h.channels.shards {
+		s := &h.channels.shards[i]
+		s.mu.Lock()
+		for name, ch := range s.byName {
+			ch.rule.Store(rules.For(name))
+		}
+		s.mu.Unlock()
+	}
+	if e, ok := h.engine.(engine.Relimiter); ok && h.calls.enter() {
+		defer h.calls.leave()
+		e.Relimit()
+	}
+}

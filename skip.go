@@ -39,7 +39,7 @@ func (s *Session) conflate() {
 		return // otherwise gaps would pile up before the client reads any
 	}
 	for _, sub := range s.subs {
-		if sub.channel().rule == nil || !sub.channel().rule.Latest {
+		if rule := sub.channel().rule.Load(); rule == nil || !rule.Latest {
 			continue
 		}
 		if l := sub.life.Load(); l == l.ch.life.Load() {

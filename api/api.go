@@ -136,8 +136,8 @@ type Options struct {
 	// Version is the version of the program, for /v2/caller. "" means that it is unknown.
 	Version string
 
-	// Config has the options of the program, for /v2/config.
-	Config []ConfigOption
+	// Config returns the options of the program, for /v2/config. Nil means that there are none.
+	Config func() []ConfigOption
 
 	// Ready returns why the server should receive no traffic now, or nil if it should. If Ready is
 	// nil, the server is always ready.

@@ -17,7 +17,11 @@ type ConfigOption struct {
 // listConfig lists all options without pages, because their number is fixed.
 func (s *service) listConfig(dst []byte, _ http.ResponseWriter, _ *http.Request, _ query) ([]byte, int, error) {
 	dst = append(dst, `{"options":[`...)
-	for i, o := range s.options.Config {
+	var options []ConfigOption
+	if s.options.Config != nil {
+		options = s.options.Config()
+	}
+	for i, o := range options {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 func TestConfig(t *testing.T) {
-	r := newRig(t, boreas.Options{}, api.Options{Config: []api.ConfigOption{
-		{Name: "api_port", Value: "8001", From: "default"}, {Name: "auth_url", Value: "set", From: "file", Secret: true},
+	r := newRig(t, boreas.Options{}, api.Options{Config: func() []api.ConfigOption {
+		return []api.ConfigOption{{Name: "api_port", Value: "8001", From: "default"}, {Name: "auth_url", Value: "set", From: "file", Secret: true}}
 	}})
 	want := told(200, `{"options":[{"name":"api_port","value":"8001","from":"default"},{"name":"auth_url","value":"set","from":"file","secret":true}]}`)
 	if diff := gocmp.Diff(want, r.ask("GET", "/v2/config", "")); diff != "" {

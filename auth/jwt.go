@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/boreas-pubsub/boreas/v2/access"
@@ -58,12 +59,13 @@ type JWTOptions struct {
 type JWT struct {
 	// Immutable.
 	options JWTOptions
-	fixed   []*jwtKey
 	remotes []*remoteKeys
 	rules   *rulesCache
 	without *access.Permissions // of tokens without the rules claim; nil refuses them
 
 	waiting chan struct{} // holds an element for each check that waits for keys
+
+	fixed atomic.Pointer[[]*jwtKey] // the keys in files
 }
 
 // NewJWT returns a JWT, and starts to fetch the keys that have a URL. The error says which source
@@ -96,9 +98,17 @@ func NewJWT(o JWTOptions) (*JWT, error) {
 		return nil, errors.New("there are no keys that verify JWTs: name hs256:FILE, file:PATH or the URL of a JWKS")
 	}
 	for _, source := range o.Keys {
-		if err := j.addSource(source); err != nil {
+		if !isRemote(source) {
+			continue
+		}
+		r, err := newRemoteKeys(source, j.options.Client, j.options.Log)
+		if err != nil {
 			return nil, err
 		}
+		j.remotes = append(j.remotes, r)
+	}
+	if err := j.ReadKeys(); err != nil {
+		return nil, err
 	}
 	for _, r := range j.remotes { // after all sources are known to be valid
 		r.start()
@@ -106,24 +116,28 @@ func NewJWT(o JWTOptions) (*JWT, error) {
 	return j, nil
 }
 
-// addSource adds the keys of one source. The error names the source without its secret parts.
-func (j *JWT) addSource(source string) error {
-	if strings.HasPrefix(source, "https://") || strings.HasPrefix(source, "http://") {
-		r, err := newRemoteKeys(source, j.options.Client, j.options.Log)
+// isRemote reports whether the keys of a source have a URL.
+func isRemote(source string) bool {
+	return strings.HasPrefix(source, "https://") || strings.HasPrefix(source, "http://")
+}
+
+// ReadKeys reads the keys in files again. Tokens that are checked later need one of the new keys. If
+// a file is not valid, the keys stay as they are. The error names the source without its secret parts.
+func (j *JWT) ReadKeys() error {
+	var fixed []*jwtKey
+	for _, source := range j.options.Keys {
+		if isRemote(source) {
+			continue
+		}
+		keys, err := readKeys(source)
 		if err != nil {
 			return err
 		}
-		j.remotes = append(j.remotes, r)
-		return nil
+		if fixed = append(fixed, keys...); len(fixed) > maxKeys {
+			return fmt.Errorf("there are more than %d keys that verify JWTs", maxKeys)
+		}
 	}
-	keys, err := readKeys(source)
-	if err != nil {
-		return err
-	}
-	j.fixed = append(j.fixed, keys...)
-	if len(j.fixed) > maxKeys {
-		return fmt.Errorf("there are more than %d keys that verify JWTs", maxKeys)
-	}
+	j.fixed.Store(&fixed)
 	return nil
 }
 

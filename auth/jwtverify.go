@@ -28,7 +28,7 @@ func (j *JWT) signer(c access.Credentials, t *jwtParts) (*jwtKey, error) {
 // verify returns the key that has signed the token. The error is a fault. If stale is true, the
 // key may be among those at a URL, and was not when they were last fetched.
 func (j *JWT) verify(t *jwtParts) (key *jwtKey, stale bool, err error) {
-	candidates, named := t.candidates(nil, j.fixed)
+	candidates, named := t.candidates(nil, *j.fixed.Load())
 	var unreachable bool
 	if !t.symmetric() { // no secret comes from a URL
 		for _, r := range j.remotes {

@@ -98,6 +98,13 @@ type Purger interface {
 	Purge(ctx context.Context, channel string) (Position, error)
 }
 
+// A Relimiter has limits for each channel, and can be told that they have changed.
+type Relimiter interface {
+	// Relimit asks for the limits of all channels again and drops what is over them. It returns
+	// quickly.
+	Relimit()
+}
+
 // A Stater has statistics about the data that it keeps and has dropped.
 type Stater interface {
 	// Stats returns the statistics. It returns quickly.

@@ -42,7 +42,7 @@ type failures struct {
 // failed, the error is a [fault.RateLimited] with the time to wait. Valid tokens of the same
 // address do not have to wait: other clients behind it may have failed.
 func (l *Limits) Failed(address netip.Addr) error {
-	if l == nil || l.options.Address.Failures == 0 {
+	if l == nil || l.bounds(scopeAddress).Failures == 0 {
 		return nil
 	}
 	network, bounded := l.Network(address)
@@ -51,7 +51,7 @@ func (l *Limits) Failed(address netip.Addr) error {
 	}
 	for {
 		f := getOrAdd(l.failures, network, func() *failures { return new(failures) })
-		wait, ok := f.add(l.options.Address.Failures, l.now())
+		wait, ok := f.add(l.bounds(scopeAddress).Failures, l.now())
 		switch {
 		case !ok:
 		case wait > 0:
@@ -96,7 +96,7 @@ func turn(checks chan struct{}, wait func(func())) (leave func(), err error) {
 
 // checks returns the slots for checks of an address that has to wait, otherwise nil.
 func (l *Limits) checks(address netip.Addr) chan struct{} {
-	if l == nil || l.options.Address.Failures == 0 {
+	if l == nil || l.bounds(scopeAddress).Failures == 0 {
 		return nil
 	}
 	network, bounded := l.Network(address)

@@ -3,6 +3,7 @@ package limit
 import (
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/boreas-pubsub/boreas/v2/internal/peer"
@@ -42,7 +43,8 @@ type Refusal struct {
 // Limits holds the clients and their limits. Its methods are safe for concurrent use. A nil *Limits
 // limits nothing.
 type Limits struct {
-	options   Options
+	options   Options // without the bounds; immutable
+	bounded   atomic.Pointer[[scopes]Bounds]
 	start     time.Time
 	addresses *table[netip.Prefix, Client]
 	users     *table[string, Client]
@@ -56,7 +58,7 @@ func New(o Options) *Limits { return newLimits(o, maxClients) }
 
 // newLimits returns Limits whose tables remember at most size clients each.
 func newLimits(o Options, size int) *Limits {
-	return &Limits{
+	l := &Limits{
 		options:   o,
 		start:     time.Now(),
 		addresses: newTable[netip.Prefix, Client](size),
@@ -64,12 +66,20 @@ func newLimits(o Options, size int) *Limits {
 		keys:      newTable[string, Client](size),
 		failures:  newTable[netip.Prefix, failures](size),
 	}
+	l.SetBounds(o.Address, o.User, o.Key)
+	return l
+}
+
+// SetBounds replaces the limits. Clients keep what they have used. A session that began without any
+// limit of its address, user or key stays without that limit.
+func (l *Limits) SetBounds(address, user, key Bounds) {
+	l.bounded.Store(&[scopes]Bounds{scopeAddress: address, scopeUser: user, scopeKey: key})
 }
 
 // Address returns the client with the address. It returns nil if the address has no limits, because
 // none is set, the address is exempt, or it is not valid (unknown).
 func (l *Limits) Address(address netip.Addr) *Client {
-	if l == nil || !l.options.Address.ofClient() {
+	if l == nil || !l.bounds(scopeAddress).ofClient() {
 		return nil
 	}
 	network, bounded := l.Network(address)
@@ -82,7 +92,7 @@ func (l *Limits) Address(address netip.Addr) *Client {
 // User returns the client for a user whose name a backend has confirmed. It returns nil if users
 // have no limits.
 func (l *Limits) User(name string) *Client {
-	if l == nil || !l.options.User.ofClient() {
+	if l == nil || !l.bounds(scopeUser).ofClient() {
 		return nil
 	}
 	return l.client(l.users, scopeUser, name)
@@ -90,7 +100,7 @@ func (l *Limits) User(name string) *Client {
 
 // Key returns the client for the API key with the ID. It returns nil if keys have no limits.
 func (l *Limits) Key(id string) *Client {
-	if l == nil || !l.options.Key.ofClient() {
+	if l == nil || !l.bounds(scopeKey).ofClient() {
 		return nil
 	}
 	return l.client(l.keys, scopeKey, id)
@@ -100,7 +110,7 @@ func (l *Limits) Key(id string) *Client {
 // of another site, for example for an image. Such connections count separately, so that a page
 // cannot use up its visitor's connections. The error is a [fault.RateLimited].
 func (l *Limits) Accept(address netip.Addr, embedded bool) error {
-	if l == nil || l.options.Address.Accepts == 0 {
+	if l == nil || l.bounds(scopeAddress).Accepts == 0 {
 		return nil
 	}
 	network, bounded := l.Network(address)
@@ -112,7 +122,7 @@ func (l *Limits) Accept(address netip.Addr, embedded bool) error {
 	if embedded {
 		bucket = &c.embedded
 	}
-	if wait := bucket.take(pace{int64(l.options.Address.Accepts)}, 1, l.now()); wait > 0 {
+	if wait := bucket.take(pace{int64(l.bounds(scopeAddress).Accepts)}, 1, l.now()); wait > 0 {
 		return l.refuse(scopeAddress, accepts, c.name(), wait)
 	}
 	return nil

@@ -81,15 +81,7 @@ func possible(s scope, k kind) bool {
 	return true
 }
 
-func (l *Limits) bounds(s scope) *Bounds {
-	switch s {
-	case scopeAddress:
-		return &l.options.Address
-	case scopeUser:
-		return &l.options.User
-	}
-	return &l.options.Key
-}
+func (l *Limits) bounds(s scope) *Bounds { return &l.bounded.Load()[s] }
 
 // sendAway is like refuse, for a client that keeps sending although it has no bytes left.
 func (l *Limits) sendAway(s scope, client string, wait time.Duration) error {

@@ -19,27 +19,28 @@ const (
 )
 
 // logInBackground buffers all later output of the program, so that the server never waits for a
-// slow reader. It returns the logger, which package log also uses, and a function that counts the
-// dropped lines.
-func (p *program) logInBackground(cfg config.Config) (log *slog.Logger, dropped func() uint64) {
+// slow reader. It returns the logger, which package log also uses, its level, and a function that
+// counts the dropped lines.
+func (p *program) logInBackground(cfg config.Config) (log *slog.Logger, level *slog.LevelVar, dropped func() uint64) {
 	stdout := logwriter.New(p.stdout, logwriter.Options{})
 	stderr := logwriter.New(p.stderr, logwriter.Options{Report: func(n uint64) []byte { return droppedLine(cfg, n) }})
 	p.stdout, p.stderr = stdout, stderr
 	p.flush = func(limit time.Duration) { flush(limit, stdout, stderr) }
 
-	log = server.NewLogger(stderr, cfg)
+	level = new(slog.LevelVar)
+	log = server.NewLogger(stderr, cfg, server.LogOptions{Level: level})
 	if cfg.LogFormat == "json" { // its readers parse every line as JSON
 		p.fail = func(err error) { log.Error(err.Error()) }
 	}
 	slog.SetLogLoggerLevel(slog.LevelWarn) // libraries complain through package log
 	slog.SetDefault(log)
-	return log, stderr.Dropped
+	return log, level, stderr.Dropped
 }
 
 // droppedLine returns the log line that reports dropped lines.
 func droppedLine(cfg config.Config, n uint64) []byte {
 	var line bytes.Buffer
-	log := server.NewLogger(&line, cfg)
+	log := server.NewLogger(&line, cfg, server.LogOptions{})
 	level := slog.LevelWarn
 	if !log.Enabled(context.Background(), level) {
 		level = slog.LevelError

@@ -150,14 +150,15 @@ func TestServerStartsWithoutAReaderOfItsBanner(t *testing.T) {
 	}
 }
 
-func TestHangupIsIgnored(t *testing.T) {
+// TestHangupOfATerminal: a server without a file does not end when its terminal closes.
+func TestHangupOfATerminal(t *testing.T) {
 	p := newProcess(t, "--api-port=0", "--ws-port=0")
 	if _, err := startServer(p.cmd); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
 		p.signal(syscall.SIGHUP)
-		p.waitFor("SIGHUP is ignored")
+		p.waitFor("the configuration has been reloaded")
 	}
 	p.signal(syscall.SIGTERM)
 	if code, said := p.exit(); code != exitOK || !strings.HasSuffix(said, " msg=stopped\n") {

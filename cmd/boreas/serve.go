@@ -40,8 +40,7 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	log, dropped := p.logInBackground(cfg)
-	signals.ignoreHangups(log)
+	log, level, dropped := p.logInBackground(cfg)
 	manager, sockets, err := p.newSupervisor(log)
 	if err != nil {
 		return err
@@ -50,14 +49,27 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 
 	manager.starting()
 	srv, first, err := start(ctx, cfg, server.Options{
-		Banner: p.stdout, Log: log, LogDropped: dropped, Version: thisVersion(),
+		Banner: p.stdout, Log: log, LogLevel: level, LogDropped: dropped, Version: thisVersion(),
 		APIListener: sockets["api"], WSListener: sockets["ws"],
 	}, signals.stop)
 	if err != nil {
 		return err
 	}
 	manager.started(running{srv})
+	defer signals.onHangup(func() { p.reload(cmd, srv, manager, log) })()
 	return stopAfter(ctx, srv, first, signals.stop, cfg, log, manager)
+}
+
+// reload reads the configuration again and puts it into force as far as that is possible.
+func (p *program) reload(cmd *cli.Command, srv *server.Server, manager *supervisor, log *slog.Logger) {
+	defer manager.reloading()()
+	next, err := p.readConfig(cmd)
+	if err == nil {
+		err = srv.Reload(next)
+	}
+	for _, e := range each(err) {
+		log.Error("SIGHUP: the new configuration is not valid, so nothing has changed", "error", e)
+	}
 }
 
 // start starts the server. It gives up if a signal arrives first, because a token provider may be

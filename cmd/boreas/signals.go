@@ -1,38 +1,47 @@
 package main
 
 import (
-	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 )
 
-// stopSignals handles the signals that end the server, for the whole life of the process.
+// stopSignals handles the signals of the server, for the whole life of the process.
 type stopSignals struct {
 	stop    chan os.Signal // SIGINT and SIGTERM
-	hangups chan os.Signal
+	hangups chan os.Signal // SIGHUP
 }
 
 func newStopSignals() *stopSignals {
-	// The buffer keeps a second signal that arrives while the first is processed.
+	// The buffer keeps a second signal that arrives while the first is processed. A hangup that arrives
+	// during the start or a reload causes one reload afterwards.
 	s := &stopSignals{stop: make(chan os.Signal, 4), hangups: make(chan os.Signal, 1)}
 	signal.Notify(s.stop, os.Interrupt, syscall.SIGTERM)
 	signal.Notify(s.hangups, syscall.SIGHUP)
 	return s
 }
 
-// ignoreHangups logs each SIGHUP and does nothing else. The signal may come from a closed terminal,
-// from logrotate, or from an operator who expects the server to reload its configuration.
-func (s *stopSignals) ignoreHangups(log *slog.Logger) {
-	go func() {
-		for range s.hangups {
-			log.Warn("SIGHUP is ignored: the server reads options only at its start, and reloads certificates by itself; restart it to change options")
+// onHangup calls reload for each SIGHUP, until the returned function is called, which waits for a
+// reload under way. A closed terminal also sends the signal; a reload does no harm then.
+func (s *stopSignals) onHangup(reload func()) (end func()) {
+	ended := make(chan struct{})
+	var loop sync.WaitGroup
+	loop.Go(func() {
+		for {
+			select {
+			case <-s.hangups:
+				reload()
+			case <-ended:
+				return
+			}
 		}
-	}()
+	})
+	return func() { close(ended); loop.Wait() }
 }
 
+// close gives the signals back. The program still does not end by a SIGHUP: nothing reads it.
 func (s *stopSignals) close() {
 	signal.Stop(s.stop)
 	signal.Stop(s.hangups)
-	close(s.hangups) // after Stop, no signal is sent to it
 }

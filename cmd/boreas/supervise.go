@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/boreas-pubsub/boreas/v2/internal/server"
@@ -45,8 +46,9 @@ type supervisor struct {
 	watchdog time.Duration // 0 means that nobody waits for signs of life
 	log      *slog.Logger
 
-	phase func() // ends the goroutines of the current phase
-	told  string // the error of the manager that was logged last; owned by tell
+	ready atomic.Bool // the manager knows that the start has ended
+	phase func()      // ends the goroutines of the current phase
+	told  string      // the error of the manager that was logged last; owned by tell
 	mu    sync.Mutex
 }
 
@@ -136,6 +138,7 @@ func (v *supervisor) watchReady(ctx context.Context, s supervised) {
 		if err == nil {
 			last = status(s)
 			v.tell(systemd.Ready, last)
+			v.ready.Store(true)
 			return false
 		}
 		now, text := time.Now(), status(s)
@@ -187,8 +190,10 @@ func (v *supervisor) watch(ctx context.Context, s supervised) {
 }
 
 // reloading tells that the server reads its configuration again, and returns what to call afterwards.
+// A manager that still waits for the end of the start hears nothing, because it would take the end of
+// the reload for that.
 func (v *supervisor) reloading() (reloaded func()) {
-	if v == nil {
+	if v == nil || !v.ready.Load() {
 		return func() {}
 	}
 	v.tell(systemd.Reloading, systemd.Monotonic())

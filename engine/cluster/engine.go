@@ -62,15 +62,16 @@ type Engine struct {
 }
 
 var (
-	_ engine.Engine   = (*Engine)(nil)
-	_ engine.Batcher  = (*Engine)(nil)
-	_ engine.Peeker   = (*Engine)(nil)
-	_ engine.Punctual = (*Engine)(nil)
-	_ engine.Readier  = (*Engine)(nil)
-	_ engine.Lister   = (*Engine)(nil)
-	_ engine.Counter  = (*Engine)(nil)
-	_ engine.Purger   = (*Engine)(nil)
-	_ engine.Stater   = (*Engine)(nil)
+	_ engine.Engine    = (*Engine)(nil)
+	_ engine.Batcher   = (*Engine)(nil)
+	_ engine.Peeker    = (*Engine)(nil)
+	_ engine.Punctual  = (*Engine)(nil)
+	_ engine.Readier   = (*Engine)(nil)
+	_ engine.Lister    = (*Engine)(nil)
+	_ engine.Counter   = (*Engine)(nil)
+	_ engine.Relimiter = (*Engine)(nil)
+	_ engine.Purger    = (*Engine)(nil)
+	_ engine.Stater    = (*Engine)(nil)
 )
 
 // Open connects to the servers, creates the stream if there is none, and reads its newest part into
@@ -208,6 +209,9 @@ func (e *Engine) Published(channel string) uint64 { return e.table.Published(cha
 func (e *Engine) MostPublished(prefix string, limit int) []engine.Published {
 	return e.table.MostPublished(prefix, limit)
 }
+
+// Relimit implements [engine.Relimiter].
+func (e *Engine) Relimit() { e.table.Relimit() }
 
 // ListChannels implements [engine.Lister]. It lists the channels that have publications in the memory
 // of this node. Errors: [engine.ErrClosed], those of ctx.

@@ -66,15 +66,16 @@ type Engine struct {
 }
 
 var (
-	_ engine.Engine   = (*Engine)(nil)
-	_ engine.Batcher  = (*Engine)(nil)
-	_ engine.Peeker   = (*Engine)(nil)
-	_ engine.Punctual = (*Engine)(nil)
-	_ engine.Readier  = (*Engine)(nil)
-	_ engine.Lister   = (*Engine)(nil)
-	_ engine.Counter  = (*Engine)(nil)
-	_ engine.Purger   = (*Engine)(nil)
-	_ engine.Stater   = (*Engine)(nil)
+	_ engine.Engine    = (*Engine)(nil)
+	_ engine.Batcher   = (*Engine)(nil)
+	_ engine.Peeker    = (*Engine)(nil)
+	_ engine.Punctual  = (*Engine)(nil)
+	_ engine.Readier   = (*Engine)(nil)
+	_ engine.Lister    = (*Engine)(nil)
+	_ engine.Counter   = (*Engine)(nil)
+	_ engine.Relimiter = (*Engine)(nil)
+	_ engine.Purger    = (*Engine)(nil)
+	_ engine.Stater    = (*Engine)(nil)
 )
 
 // Follow implements [engine.Engine].
@@ -119,6 +120,9 @@ func (e *Engine) Published(channel string) uint64 { return e.table.Published(cha
 func (e *Engine) MostPublished(prefix string, limit int) []engine.Published {
 	return e.table.MostPublished(prefix, limit)
 }
+
+// Relimit implements [engine.Relimiter].
+func (e *Engine) Relimit() { e.table.Relimit() }
 
 // ListChannels implements [engine.Lister]. Its cost depends on the number of names returned, not on
 // the number of channels. Errors: [engine.ErrClosed], those of ctx.

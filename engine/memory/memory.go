@@ -54,6 +54,7 @@ var (
 	_ engine.Immediate = (*Engine)(nil)
 	_ engine.Lister    = (*Engine)(nil)
 	_ engine.Counter   = (*Engine)(nil)
+	_ engine.Relimiter = (*Engine)(nil)
 	_ engine.Purger    = (*Engine)(nil)
 	_ engine.Stater    = (*Engine)(nil)
 )
@@ -108,6 +109,9 @@ func (e *Engine) Published(channel string) uint64 { return e.table.Published(cha
 func (e *Engine) MostPublished(prefix string, limit int) []engine.Published {
 	return e.table.MostPublished(prefix, limit)
 }
+
+// Relimit implements [engine.Relimiter].
+func (e *Engine) Relimit() { e.table.Relimit() }
 
 // Purge implements [engine.Purger]. The engine knows that publications were purged until it forgets the
 // channel: about an hour after the channel was last used.

@@ -113,3 +113,21 @@ func (l *Log) DropOldest(t *Table, n int, cause EvictedCause) {
 	l.drop(t, n, cause)
 	l.settle(t)
 }
+
+// Relimit asks for the limits of each channel again, because they have changed, and drops what is over
+// them. A log keeps its store or its lack of one, so Options.Store must not depend on the change.
+func (t *Table) Relimit() {
+	var logs []*Log
+	for i := range t.shards {
+		logs = t.shards[i].appendLogs(logs[:0])
+		for _, l := range logs {
+			limits := t.Limits(l.name) // before locking, because it calls the embedder's code
+			l.mu.Lock()
+			if !l.gone && l.limits != limits {
+				l.limits = limits
+				l.Expire(t)
+			}
+			l.mu.Unlock()
+		}
+	}
+}

@@ -45,7 +45,7 @@ func (s *Server) openAuthority(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		o.JWT = jwt
+		o.JWT, s.jwt = jwt, jwt
 	}
 	if s.cfg.AuthURL != "" {
 		backend, err := auth.NewBackend(auth.BackendOptions{

@@ -34,7 +34,7 @@ const (
 // commands beside the server. With the engine "cluster" they use the server of the node that runs with
 // the same data_dir.
 func ClusterOptions(ctx context.Context, cfg config.Config, log *slog.Logger) (cluster.Options, error) {
-	o := clusterOptions(cfg)
+	o := clusterOptions(cfg, newRules(cfg))
 	var err error
 	if o.Servers, err = clusterServers(ctx, cfg, log); err != nil || cfg.NATS() {
 		return o, err
@@ -71,17 +71,13 @@ func clusterServers(ctx context.Context, cfg config.Config, log *slog.Logger) (n
 }
 
 // clusterOptions returns the options of the engine that several nodes share, without the servers.
-func clusterOptions(cfg config.Config) cluster.Options {
-	rules := cfg.ChannelRules()
+func clusterOptions(cfg config.Config, rules *liveRules) cluster.Options {
 	// One stream keeps the messages of all channels, so it needs the largest limits. Each node applies
 	// the smaller ones of its channels when it reads.
-	messages, age := cfg.HistoryMessages, cfg.HistoryAge
+	messages, age := cfg.HistoryMessages, longestAge(cfg)
 	for _, r := range cfg.Rules {
 		if r.HistoryMessages != nil {
 			messages = max(messages, *r.HistoryMessages)
-		}
-		if r.HistoryAge != nil {
-			age = max(age, *r.HistoryAge)
 		}
 	}
 	o := cluster.Options{

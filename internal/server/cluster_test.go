@@ -32,7 +32,7 @@ func TestClusterOptions(t *testing.T) {
 		"engine": "nats://a", "history_messages": "50", "history_age": "10m", "history_memory": "1GiB", "cluster_history": "1GiB", "nats_replicas": "5",
 		"rules": "a.* history_messages=70 history_age=1m; b.* history_age=1h history_messages=0", "idempotency_window": "0", "data_dir": "d",
 	})
-	got := clusterOptions(cfg)
+	got := clusterOptions(cfg, newRules(cfg))
 	want := cluster.Options{
 		Replicas: 5, Messages: 70, Age: time.Hour, History: 1 << 30, Memory: 1 << 30, KeyWindow: -1, StateFile: filepath.Join("d", "cluster.json"),
 	}

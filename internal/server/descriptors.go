@@ -76,7 +76,7 @@ func (s *Server) account() descriptors {
 	limit, _ := descriptorLimit()
 	history := 0
 	if s.cfg.Engine == config.EngineDisk {
-		history = diskOptions(s.cfg).MaxFiles()
+		history = diskOptions(s.cfg, s.rules).MaxFiles()
 	}
 	return shareOut(limit, s.cfg.MaxConnections, s.cfg.APIConnections, history)
 }

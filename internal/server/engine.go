@@ -24,22 +24,25 @@ const HistoryDir = "history"
 // NewEngine returns the engine of a server with this configuration. It logs what it has found in the
 // directory of the engine on disk, or on the NATS servers. An error is one sentence for the operator.
 func NewEngine(ctx context.Context, cfg config.Config, log *slog.Logger) (engine.Engine, error) {
+	return newEngine(ctx, cfg, log, newRules(cfg))
+}
+
+func newEngine(ctx context.Context, cfg config.Config, log *slog.Logger, rules *liveRules) (engine.Engine, error) {
 	if cfg.NATS() {
 		servers, err := clusterServers(ctx, cfg, log)
 		if err != nil {
 			return nil, err
 		}
-		return newClusterEngine(ctx, cfg, log, servers, nil)
+		return newClusterEngine(ctx, cfg, log, rules, servers, nil)
 	}
 	if cfg.Engine != config.EngineDisk {
-		rules := cfg.ChannelRules()
 		return memory.New(memory.Options{
 			Memory:    cfg.HistoryMemory,
 			Limits:    func(channel string) engine.Retention { return rules.For(channel).Retention },
 			KeyWindow: keyWindow(cfg),
 		}), nil
 	}
-	o := diskOptions(cfg)
+	o := diskOptions(cfg, rules)
 	o.Logger, o.Progress = log, logProgress(log)
 	e, opened, err := disk.Open(filepath.Join(cfg.DataDir, HistoryDir), o)
 	if err != nil {
@@ -75,16 +78,10 @@ func openEngine(ctx context.Context, open func() (engine.Engine, error)) (engine
 }
 
 // diskOptions returns the options of the engine on disk.
-func diskOptions(cfg config.Config) disk.Options {
-	rules := cfg.ChannelRules()
+func diskOptions(cfg config.Config, rules *liveRules) disk.Options {
 	// The engine begins a new file after a part of the age, so the age of all channels together
 	// bounds the number of files.
-	age := cfg.HistoryAge
-	for _, r := range cfg.Rules {
-		if r.HistoryAge != nil {
-			age = max(age, *r.HistoryAge)
-		}
-	}
+	age := longestAge(cfg)
 	return disk.Options{
 		Age:          age,
 		Memory:       cfg.HistoryMemory,
@@ -95,6 +92,17 @@ func diskOptions(cfg config.Config) disk.Options {
 		Disk:         cfg.HistoryDisk,
 		DiskFree:     cmp.Or(cfg.DiskFree, -1), // as in keyWindow
 	}
+}
+
+// longestAge returns the age of the oldest messages of all channels.
+func longestAge(cfg config.Config) time.Duration {
+	age := cfg.HistoryAge
+	for _, r := range cfg.Rules {
+		if r.HistoryAge != nil {
+			age = max(age, *r.HistoryAge)
+		}
+	}
+	return age
 }
 
 // keyWindow returns the window of an engine. 0 means that keys have no effect, but to an engine it

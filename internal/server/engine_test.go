@@ -307,13 +307,13 @@ func TestOptionsOfTheDisk(t *testing.T) {
 	cfg := onDisk("")
 	cfg.Rules = append(cfg.Rules, config.Rule{Pattern: "old.*", HistoryAge: &age})
 	cfg.HistoryMemory, cfg.HistoryDisk, cfg.DiskFree, cfg.SyncInterval, cfg.IdempotencyWindow = 1<<28, 1<<30, 1<<20, time.Second, time.Hour
-	o := diskOptions(cfg)
+	o := diskOptions(cfg, newRules(cfg))
 	got := fmt.Sprint(o.Age, o.Memory, o.Disk, o.DiskFree, o.SyncInterval, o.KeyWindow, o.InMemory("typing.1"), o.InMemory("old.1"), o.Limits("old.1").Age, o.Limits("new.1").Age)
 	if diff := cmp.Diff("100h0m0s 268435456 1073741824 1048576 1s 1h0m0s true false 100h0m0s 5m0s", got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	cfg.DiskFree, cfg.IdempotencyWindow = 0, 0 // none, and not the engine's defaults
-	if o := diskOptions(cfg); o.DiskFree >= 0 || o.KeyWindow >= 0 {
+	if o := diskOptions(cfg, newRules(cfg)); o.DiskFree >= 0 || o.KeyWindow >= 0 {
 		t.Errorf("%d bytes free, keys for %v", o.DiskFree, o.KeyWindow)
 	}
 	s := &Server{cfg: cfg}

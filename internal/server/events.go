@@ -18,7 +18,7 @@ func (s *Server) events() http.Handler {
 		AuthHeaders: s.cfg.AuthHeaders(),
 		Limits:      s.limits,
 		Refusals:    s.refusals,
-		AllowOrigin: originsOf(s.cfg.AllowedOrigins()).header,
+		AllowOrigin: func(origin string) (string, bool) { return s.origins.get().header(origin) },
 		Heartbeat:   s.cfg.WSPingInterval,
 		Counters:    &s.sseCount,
 		Log:         s.log,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/config"
 	"github.com/boreas-pubsub/boreas/v2/internal/credential"
 	"github.com/boreas-pubsub/boreas/v2/internal/peer"
 	"github.com/boreas-pubsub/boreas/v2/internal/protocol2"
@@ -31,8 +32,8 @@ type gate struct {
 }
 
 type gateOptions struct {
-	perSecond int // connections per second; 0 means no limit
-	origins   origins
+	perSecond int          // connections per second; 0 means no limit
+	origins   *liveOrigins // nil allows all
 	proxies   peer.Proxies
 	limits    *limit.Limits
 	refusals  *refusal.Log
@@ -67,7 +68,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// This check comes before everything that counts, so that a page that may not connect does not
 	// use up its visitor's limits.
 	for _, origin := range r.Header["Origin"] { // with two headers, the page's origin is unknown
-		if origin != "" && !g.origins.allow(origin) {
+		if origin != "" && !g.origins.get().allow(origin) {
 			g.count.origin.Add(1)
 			g.refuse(w, r, fault.OriginNotAllowed.With("Pages of the origin "+strconv.QuoteToASCII(origin)+" may not connect (allow_origin)."))
 			return
@@ -114,6 +115,21 @@ func writeFault(w http.ResponseWriter, err error) {
 
 // origins are the origins whose pages may connect; nil means all.
 type origins []string
+
+// liveOrigins are the origins in force. [Server.Reload] replaces them.
+type liveOrigins struct{ current atomic.Pointer[origins] }
+
+func (l *liveOrigins) set(cfg config.Config) {
+	o := originsOf(cfg.AllowedOrigins())
+	l.current.Store(&o)
+}
+
+func (l *liveOrigins) get() origins {
+	if l == nil {
+		return nil
+	}
+	return *l.current.Load()
+}
 
 // originsOf converts the list from config.Config.AllowedOrigins.
 func originsOf(list []string) origins {

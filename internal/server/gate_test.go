@@ -74,13 +74,15 @@ func TestOrigins(t *testing.T) {
 		{"https://a.example", "null", false},
 		{"https://a.example", "", true}, // not from a page
 	} {
-		g := newGate(gateOptions{origins: originsOf(config.Config{AllowOrigin: c.option}.AllowedOrigins())}, next)
+		allowed := new(liveOrigins)
+		allowed.set(config.Config{AllowOrigin: c.option})
+		g := newGate(gateOptions{origins: allowed}, next)
 		status, _, body := ask(g, "/v2", c.origin)
 		if in := body == "in"; in != c.in || !in && (status != http.StatusForbidden || !strings.Contains(body, "origin_not_allowed")) {
 			t.Errorf("allow_origin %q, origin %q: %d %s", c.option, c.origin, status, body)
 		}
 		if c.origin != "" {
-			if _, ok := g.origins.header(c.origin); ok != c.in {
+			if _, ok := g.origins.get().header(c.origin); ok != c.in {
 				t.Errorf("allow_origin %q, origin %q: header %v", c.option, c.origin, ok)
 			}
 		}

@@ -19,18 +19,25 @@ import (
 // newLimits returns the limits for one client from the configuration. The hub limits the number of
 // sessions (boreas.Options.MaxUserSessions and others).
 func (s *Server) newLimits(cfg config.Config) *limit.Limits {
-	return limit.New(limit.Options{
-		Address: limit.Bounds{
-			Accepts: cfg.AddressAccepts, Requests: cfg.AddressRequests,
-			Bytes: cfg.AddressBytes, Failures: cfg.AddressFailures,
-		},
-		User:   limit.Bounds{Requests: cfg.UserRequests, Publishes: cfg.UserPublishes, Bytes: cfg.UserBytes},
-		Key:    limit.Bounds{Requests: cfg.KeyRequests, Publishes: cfg.KeyPublishes, Bytes: cfg.KeyBytes},
+	o := limit.Options{
 		Exempt: cfg.Unlimited(),
 		Refused: func(r limit.Refusal) {
 			s.log.Warn("a client exceeds a limit", "option", r.Option, "client", r.Client, "refused", r.Refused)
 		},
-	})
+	}
+	o.Address, o.User, o.Key = boundsOf(cfg)
+	return limit.New(o)
+}
+
+// boundsOf returns the limits of one client.
+func boundsOf(cfg config.Config) (address, user, key limit.Bounds) {
+	address = limit.Bounds{
+		Accepts: cfg.AddressAccepts, Requests: cfg.AddressRequests,
+		Bytes: cfg.AddressBytes, Failures: cfg.AddressFailures,
+	}
+	user = limit.Bounds{Requests: cfg.UserRequests, Publishes: cfg.UserPublishes, Bytes: cfg.UserBytes}
+	key = limit.Bounds{Requests: cfg.KeyRequests, Publishes: cfg.KeyPublishes, Bytes: cfg.KeyBytes}
+	return address, user, key
 }
 
 // newUntrusted returns a function that logs once that a peer's X-Forwarded-For is not trusted. If

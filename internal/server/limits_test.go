@@ -105,7 +105,9 @@ func TestGateLimitsAddresses(t *testing.T) {
 func TestPagesDoNotUseUpLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := limit.New(limit.Options{Address: limit.Bounds{Accepts: 5, Failures: 1}})
-		g := newGate(gateOptions{origins: originsOf([]string{"https://app.example"}), limits: limits, perSecond: 50}, who)
+		allowed := new(liveOrigins)
+		allowed.set(config.Config{AllowOrigin: "https://app.example"})
+		g := newGate(gateOptions{origins: allowed, limits: limits, perSecond: 50}, who)
 		got := map[string]int{}
 		with := func(path string, header ...string) *http.Request {
 			r := get(path)

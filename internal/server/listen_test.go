@@ -101,7 +101,7 @@ func TestDebugOnlyWhereItIsSafe(t *testing.T) {
 	} {
 		var log strings.Builder
 		cfg := load(test.flags)
-		s := &Server{cfg: cfg, log: NewLogger(&log, cfg), api: endpoint{listener: fakeListener{ip: test.ip}}}
+		s := &Server{cfg: cfg, log: NewLogger(&log, cfg, LogOptions{}), api: endpoint{listener: fakeListener{ip: test.ip}}}
 		if got := s.debug(); got != test.want {
 			t.Errorf("debug on %s with %v: %v, want %v", test.ip, test.flags, got, test.want)
 		}

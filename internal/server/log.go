@@ -10,17 +10,32 @@ import (
 	"github.com/boreas-pubsub/boreas/v2/internal/config"
 )
 
+// LogOptions are the settings of a log beside those of the configuration.
+type LogOptions struct {
+	// Level, if not nil, is set to the level of the configuration. Changes of it take effect at once.
+	Level *slog.LevelVar
+}
+
 // NewLogger returns a logger that writes to w, with the level and the format in cfg.
-func NewLogger(w io.Writer, cfg config.Config) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
-		level = slog.LevelInfo // package config does not allow other values
+func NewLogger(w io.Writer, cfg config.Config, o LogOptions) *slog.Logger {
+	if o.Level == nil {
+		o.Level = new(slog.LevelVar)
 	}
-	options := &slog.HandlerOptions{Level: level}
+	o.Level.Set(levelOf(cfg))
+	options := &slog.HandlerOptions{Level: o.Level}
 	if cfg.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// levelOf returns the level in cfg.
+func levelOf(cfg config.Config) slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		return slog.LevelInfo // package config does not allow other values
+	}
+	return level
 }
 
 // logMetric reports how many log lines were dropped.

@@ -168,13 +168,13 @@ func (s *Server) engineTimeout() time.Duration {
 }
 
 // openEngine opens the engine of this node.
-func (n *clusterNode) openEngine(ctx context.Context, cfg config.Config, log *slog.Logger) (engine.Engine, error) {
-	return newClusterEngine(ctx, cfg, log, n.servers, n.isolated.Store)
+func (n *clusterNode) openEngine(ctx context.Context, cfg config.Config, log *slog.Logger, rules *liveRules) (engine.Engine, error) {
+	return newClusterEngine(ctx, cfg, log, rules, n.servers, n.isolated.Store)
 }
 
 // newClusterEngine opens an engine that several nodes share.
-func newClusterEngine(ctx context.Context, cfg config.Config, log *slog.Logger, servers natsconn.Options, isolated func(bool)) (engine.Engine, error) {
-	o := clusterOptions(cfg)
+func newClusterEngine(ctx context.Context, cfg config.Config, log *slog.Logger, rules *liveRules, servers natsconn.Options, isolated func(bool)) (engine.Engine, error) {
+	o := clusterOptions(cfg, rules)
 	o.Servers, o.Logger, o.Isolated = servers, log, isolated
 	e, err := cluster.Open(ctx, o)
 	if err != nil {

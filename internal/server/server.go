@@ -38,6 +38,9 @@ type Options struct {
 	// Log receives the server's log. nil discards it.
 	Log *slog.Logger
 
+	// LogLevel, if not nil, is the level of Log, which [Server.Reload] changes.
+	LogLevel *slog.LevelVar
+
 	// LogDropped returns how many log lines were dropped, for the metrics. nil means that no line
 	// is ever dropped.
 	LogDropped func() uint64
@@ -75,6 +78,14 @@ type Server struct {
 	ws        endpoint
 
 	stopBackground context.CancelFunc // of the background goroutines
+	jwt            *auth.JWT          // nil without jwt_keys
+	level          *slog.LevelVar     // of log; may be nil
+
+	// What Reload can change.
+	reloading sync.Mutex // held during a reload
+	inForce   atomic.Pointer[config.Config]
+	rules     *liveRules
+	origins   liveOrigins
 
 	// Safe for concurrent use.
 	sseCount sse.Counters
@@ -107,7 +118,9 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	}
 	say := newBanner(o.Banner)
 	events := tail.New()
-	s := &Server{cfg: cfg, log: o.Log, tail: events, refusals: refusal.NewTold(events), failed: make(chan error, 2)}
+	s := &Server{cfg: cfg, log: o.Log, tail: events, refusals: refusal.NewTold(events), failed: make(chan error, 2), level: o.LogLevel, rules: newRules(cfg)}
+	s.inForce.Store(&cfg)
+	s.origins.set(cfg)
 	if err := s.secure(); err != nil {
 		closeGiven(o)
 		return nil, err
@@ -136,7 +149,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		AnonymousTimeout: cfg.AnonymousTimeout,
 		PresenceLinger:   cfg.PresenceLinger,
 		PresenceUsers:    cfg.PresenceUsers,
-		Rules:            cfg.ChannelRules(),
+		Rules:            s.rules.Load(),
 		Valid:            s.authority.Valid,
 
 		PeerMemory:         cfg.PeerMemory,
@@ -159,7 +172,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	s.limits = s.newLimits(cfg)
 	s.gate = newGate(gateOptions{
 		perSecond: cfg.AcceptRate,
-		origins:   originsOf(cfg.AllowedOrigins()),
+		origins:   &s.origins,
 		proxies:   cfg.Trusted(),
 		limits:    s.limits,
 		refusals:  s.refusals,
@@ -176,7 +189,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Node:      s.node(),
 		Nodes:     s.others(),
 		Version:   o.Version,
-		Config:    shownConfig(cfg),
+		Config:    func() []api.ConfigOption { return shownConfig(*s.inForce.Load()) },
 		Refusals:  s.refusals,
 		Tail:      s.tail,
 		Limits:    s.limits,
@@ -234,9 +247,9 @@ func (s *Server) open(ctx context.Context, o Options, say banner) error {
 	var err error
 	s.engine, err = openEngine(ctx, func() (engine.Engine, error) {
 		if s.cluster != nil {
-			return s.cluster.openEngine(ctx, s.cfg, s.log)
+			return s.cluster.openEngine(ctx, s.cfg, s.log, s.rules)
 		}
-		return NewEngine(ctx, s.cfg, s.log)
+		return newEngine(ctx, s.cfg, s.log, s.rules)
 	})
 	if err != nil {
 		s.authority.Close()

@@ -208,7 +208,7 @@ func TestBannerWithoutAuthAndDebug(t *testing.T) {
 		c.TokenProvider, c.RequireAuth, c.Debug, c.WSHost = "exec:echo one #http://u:secret@h/", false, false, "localhost"
 		c.LogFormat = "json"
 	})
-	s := start(t, cfg, Options{Banner: &banner, Log: NewLogger(&log, cfg)})
+	s := start(t, cfg, Options{Banner: &banner, Log: NewLogger(&log, cfg, LogOptions{})})
 	_, wsPort, err := net.SplitHostPort(s.WSAddr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +236,7 @@ func TestNewLogger(t *testing.T) {
 	var log bytes.Buffer
 	cfg := config.Default()
 	cfg.LogLevel = "warn"
-	l := NewLogger(&log, cfg)
+	l := NewLogger(&log, cfg, LogOptions{})
 	l.Info("unheard")
 	l.Warn("heard")
 	if got := log.String(); !strings.HasSuffix(got, " level=WARN msg=heard\n") || strings.Contains(got, "unheard") {

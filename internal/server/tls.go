@@ -37,6 +37,8 @@ type secured struct {
 	config *tls.Config
 	source certificates
 
+	authorities interface{ reread() bool } // nil if clients need no certificates
+
 	failed atomic.Uint64 // number of failed handshakes
 	expiry expiry
 }
@@ -127,6 +129,7 @@ func (s *secured) demandCertificates(file string, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("api_client_ca: %w", err)
 	}
+	s.authorities = withAuthorities
 	s.config.ClientCAs = withAuthorities.get().ClientCAs
 	s.config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return withAuthorities.get(), nil }
 	return nil
@@ -148,6 +151,19 @@ func (s *secured) apply(h *http.Server, cfg config.Config) {
 	}
 	if cfg.WSPingInterval > 0 {
 		h.HTTP2.SendPingTimeout, h.HTTP2.PingTimeout = cfg.WSPingInterval, cfg.WSPingTimeout
+	}
+}
+
+// reread reads the files of certificates and authorities now. It does nothing with a nil secured.
+func (s *secured) reread() {
+	if s == nil {
+		return
+	}
+	if f, ok := s.source.(files); ok {
+		f.reread()
+	}
+	if s.authorities != nil {
+		s.authorities.reread()
 	}
 }
 

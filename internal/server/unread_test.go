@@ -33,7 +33,7 @@ func TestMissingBodies(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := &Server{cfg: cfg, log: NewLogger(io.Discard, cfg)}
+				s := &Server{cfg: cfg, log: NewLogger(io.Discard, cfg, LogOptions{})}
 				server := s.httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if r.URL.Path == "/close" {
 						w.Header().Set("Connection", "close")

@@ -64,6 +64,16 @@ func (w *watched[T]) get() *T {
 	return w.current.Load()
 }
 
+// reread reads the files now. It reports whether the value is another one now.
+func (w *watched[T]) reread() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.current.Load()
+	w.seen, w.told = nil, "" // as if they had changed, and with every error
+	w.look(time.Now())
+	return w.current.Load() != before
+}
+
 // look checks the files, and reads them if they have changed. The caller holds mu.
 func (w *watched[T]) look(now time.Time) {
 	w.looked = now

@@ -42,7 +42,7 @@ func newSite(t testing.TB, change func(*config.Config), before ...func(*site)) *
 			change(c)
 		}
 	}, Server: func(c config.Config) server.Options {
-		return server.Options{Banner: s.banner, Log: server.NewLogger(s.log, c)}
+		return server.Options{Banner: s.banner, Log: server.NewLogger(s.log, c, server.LogOptions{})}
 	}})
 	s.OnAnswer = func(a answer) {
 		s.mu.Lock()
