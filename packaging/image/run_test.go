@@ -189,10 +189,12 @@ func TestRun(t *testing.T) {
 	}
 	defer ports[0].Release()
 	defer ports[1].Release()
-	env := []string{fmt.Sprintf("BOREAS_API_PORT=%d", ports[0].Port), fmt.Sprintf("BOREAS_WS_PORT=%d", ports[1].Port)}
+	anyPort := []string{"BOREAS_API_PORT=0", "BOREAS_WS_PORT=0"}
+	// On all addresses another program could have the ports: they are held on this one.
+	env := []string{"BOREAS_API_HOST=127.0.0.1", "BOREAS_WS_HOST=127.0.0.1", fmt.Sprintf("BOREAS_API_PORT=%d", ports[0].Port), fmt.Sprintf("BOREAS_WS_PORT=%d", ports[1].Port)}
 	before := tree(t, c.root)
 
-	if out, log, exit := c.run(env); exit != 1 || !strings.Contains(log, "make one with `boreas key new NAME --data-dir=/var/lib/boreas`") {
+	if out, log, exit := c.run(anyPort); exit != 1 || !strings.Contains(log, "make one with `boreas key new NAME --data-dir=/var/lib/boreas`") {
 		t.Errorf("without a key: exit code %d\n%s%s", exit, out, log)
 	}
 	if out, log, exit := c.run(env, "doctor", "--quick"); exit != 1 {

@@ -65,6 +65,8 @@ func nodes(t *testing.T) (all []*node) {
 		if env["BOREAS_CLUSTER_PEERS"] != strings.Join(names, ",") {
 			t.Fatalf("the peers of %s are %s", name, env["BOREAS_CLUSTER_PEERS"])
 		}
+		// On all addresses another program could have the port: it is held on this one.
+		env["BOREAS_API_HOST"], env["BOREAS_WS_HOST"] = "127.0.0.1", "127.0.0.1"
 		env["BOREAS_CLUSTER_PEERS"] = strings.Join(peers, ",")
 		env["BOREAS_API_PORT"] = fmt.Sprint(ports[3*i+1].Port)
 		env["BOREAS_WS_PORT"] = fmt.Sprint(ports[3*i+2].Port)
