@@ -116,6 +116,16 @@ clients-check: setup # the npm and Python packages, and the examples that need o
 observe-test: # the dashboard and the rules for Prometheus, whose parser is in a module of its own
 	cd packaging/observe && $(CHECKED) $(RARE_GC) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 ./...
 
+.PHONY: release package-check
+release: ## make all files of a release in dist/: make release VERSION=2.0.0; see docs/release.md
+	rm -rf dist
+	cd packaging/release && GOFLAGS= $(GO) run . -tree=../.. -dist=../../dist -version='$(VERSION)' -tags=$(TAGS)
+
+RELEASE_CHECKS += package-check
+package-check: # the files of a release: built twice, installed on Debian, removed; the program of a module of its own
+	cd packaging/release && GOFLAGS= $(GO) vet ./... && GOFLAGS= $(GO) test -vet=off -count=1 ./...
+	TAGS=$(TAGS) scripts/package-check.sh
+
 RELEASE_CHECKS += observe-check
 observe-check: build # the rules with promtool and Prometheus, the dashboard with Grafana's description of its form
 	scripts/prometheus.sh promtool check rules packaging/observe/alerts.yml packaging/observe/recording.yml
