@@ -96,6 +96,7 @@ var manualSections = []struct {
 	}},
 	{"SIGNALS", [][2]string{
 		{"SIGTERM, SIGINT", "shut down: end the sessions within drain_time. A second signal ends the process at once."},
+		{"SIGHUP", "read the configuration file again, and change the options that can change while the server runs. The log says which options need a restart."},
 	}},
 	{"EXIT STATUS", [][2]string{
 		{"0", "success"},

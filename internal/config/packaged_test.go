@@ -14,7 +14,8 @@ var update = flag.Bool("update", false, "write packaging/boreas.toml anew")
 
 // packagedHead begins the file that packages install as /etc/boreas/boreas.toml.
 const packagedHead = `# /etc/boreas/boreas.toml: the service boreas reads this file when it starts. After a change run
-# "systemctl restart boreas". An upgrade of the package keeps your changes. Other programs cannot read
+# "boreas config --check=/etc/boreas/boreas.toml", then "systemctl reload boreas". The log says which
+# options need a restart instead. An upgrade of the package keeps your changes. Other users cannot read
 # the file, because it may contain secrets.
 
 `
