@@ -140,6 +140,6 @@ soak: setup ## kill a process with messages on disk for SOAK_TIME (10m), then ru
 	scripts/soak.sh $(SOAK_TIME) $(SOAK_ARGS)
 
 clean: ## remove the output of the other targets
-	rm -rf boreas boreas.exe dist scripts/realclients/node_modules scripts/realclients/packed/node_modules js/node_modules ui/node_modules
+	rm -rf boreas boreas.exe dist scripts/realclients/node_modules scripts/realclients/packed/node_modules examples/react-hook/node_modules js/node_modules ui/node_modules
 
 release-check: setup $(RELEASE_CHECKS) ## check packages, image, chart and rules

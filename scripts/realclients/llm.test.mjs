@@ -117,14 +117,18 @@ test("a page that comes too late for the beginning of an answer says so", async 
   await reads(page, `[${newest.n} parts are no longer kept]${newest.text}`, "done");
 });
 
-test("an answer whose model fails ends, and says so", async (t) => {
-  const server = await setUp(t, async function* () {
-    yield "Boreas is ";
-    throw new Error("out of words");
+test("an answer whose model fails ends, and the next one replaces it", async (t) => {
+  const server = await setUp(t, async function* (asked) {
+    yield `${asked} is `;
+    if (asked === question) throw new Error("out of words");
   });
   t.mock.method(console, "error", () => {});
   const { page } = await asked(t, server.url);
-  await reads(page, "Boreas is ", "failed");
+  await reads(page, `${question} is `, "failed");
+  await page.fill("input", "Notus");
+  await page.click("button");
+  await page.locator('#state[data-state="done"]').waitFor();
+  await reads(page, "Notus is ", "done");
 });
 
 test("the command line starts the example, and refuses invalid requests", async (t) => {

@@ -25,9 +25,9 @@ async function folder(t) {
 }
 
 /** Packs the client and returns the path of the package. */
-async function pack(t, version = "2.3.4-rc.1") {
+async function pack(t, version = "2.3.4-rc.1", umask = "022") {
   const dir = await folder(t);
-  const { stdout } = await run(join(here, "../../pack-js.sh"), [dir, version]);
+  const { stdout } = await run("sh", ["-c", `umask ${umask}; exec "$0" "$@"`, join(here, "../../pack-js.sh"), dir, version]);
   return join(dir, stdout.trim());
 }
 
@@ -40,7 +40,7 @@ async function project(t) {
 }
 
 test("the package has the same bytes each time, its version, and only the files of the client", async (t) => {
-  const [one, other] = [await pack(t), await pack(t)];
+  const [one, other] = [await pack(t), await pack(t, undefined, "077")];
   assert.deepEqual(await readFile(one), await readFile(other));
   const { stdout: list } = await run("tar", ["tf", one]);
   assert.deepEqual(list.trim().split("\n").sort(), ["LICENSE", "README.md", "boreas.d.ts", "boreas.js", "codes.d.ts", "package.json"].map((each) => `package/${each}`));
