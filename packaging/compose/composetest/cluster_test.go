@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,16 +109,23 @@ func (n *node) awaitReady() {
 	}
 }
 
-// run runs a command beside the node.
-func (n *node) run(args ...string) {
+// run runs a command beside the node, and returns its output.
+func (n *node) run(args ...string) string {
 	n.t.Helper()
+	out, err := n.try(args...)
+	if err != nil {
+		n.t.Fatalf("boreas %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (n *node) try(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, n.program, args...)
 	cmd.Env = append([]string{"BOREAS_API_KEY=" + n.adminKey}, n.env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		n.t.Fatalf("boreas %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // TestCluster starts the three nodes, and publishes at one what a client of another receives. Then a
@@ -148,6 +156,16 @@ func TestCluster(t *testing.T) {
 	all[1].run("publish", "--api="+all[1].api, "--key=third", "news", `"n2 is back"`)
 	subscriber.await(`"n2 is back"`)
 	all[0].run("cluster", "status", "--wait=1m")
+
+	// All nodes have the same admin key, and its revocation reaches all of them.
+	id := regexp.MustCompile(`key_\S+`).FindString(all[0].run("key", "list", "--api="+all[0].api))
+	if other := all[2].run("key", "list", "--api="+all[2].api); id == "" || !strings.Contains(other, id) {
+		t.Errorf("n1 has the key %s, and n3 has\n%s", id, other)
+	}
+	all[0].run("key", "revoke", "--api="+all[0].api, id)
+	if out, err := all[2].try("publish", "--api="+all[2].api, "news", "1"); err == nil || !strings.Contains(out, id+") is revoked") {
+		t.Errorf("n3 accepts the revoked key, or refuses it for another reason: %v\n%s", err, out)
+	}
 	for _, n := range all {
 		if err := n.server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Error(err)
