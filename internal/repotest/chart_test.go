@@ -2,6 +2,7 @@ package repotest
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -51,6 +52,35 @@ func TestChartHasTheOptions(t *testing.T) {
 	for pattern := range c.SetByTheChart {
 		if !used[pattern] {
 			t.Errorf("packaging/chart/boreas/values.schema.json names %s in x-set-by-the-chart, and the program has no such option", pattern)
+		}
+	}
+}
+
+// TestVersionsOfTheImage: the chart, the files for Compose and docs/containers.md name the image of the same version: that of
+// the latest release, or of the next one if there is none.
+func TestVersionsOfTheImage(t *testing.T) {
+	const version = `([0-9]+\.[0-9]+\.[0-9]+)`
+	want := ""
+	if m := regexp.MustCompile(`(?m)^## \[` + version + `\]`).FindStringSubmatch(read(t, "CHANGELOG.md")); m != nil && !strings.HasPrefix(m[1], "1.") {
+		want = m[1]
+	}
+	for file, pattern := range map[string]string{
+		"packaging/chart/boreas/Chart.yaml":      `(?m)^(?:version|appVersion): "?` + version,
+		"packaging/compose/compose.yaml":         `boreas:\$\{TAG:-` + version,
+		"packaging/compose/compose-cluster.yaml": `boreas:\$\{TAG:-` + version,
+		"docs/containers.md":                     `boreas:` + version,
+	} {
+		found := regexp.MustCompile(pattern).FindAllStringSubmatch(read(t, file), -1)
+		if len(found) == 0 {
+			t.Errorf("%s names no version", file)
+		}
+		for _, m := range found {
+			if want == "" {
+				want = m[1]
+			}
+			if m[1] != want {
+				t.Errorf("%s names the version %s, and CHANGELOG.md or another file %s", file, m[1], want)
+			}
 		}
 	}
 }
