@@ -176,7 +176,8 @@ type client struct {
 	replies int
 }
 
-// dial opens a WebSocket on the node.
+// dial opens a WebSocket on the node. When it returns, the session has the token's grant: the server
+// says hello a moment earlier.
 func (n *node) dial(token string) *client {
 	n.Helper()
 	c := &client{Conn: wstest.Dial(n.TB, "ws://"+n.WS+"/v2", wstest.Options{Header: http.Header{"Authorization": {"Bearer " + token}}}), t: n.TB}
@@ -185,6 +186,7 @@ func (n *node) dial(token string) *client {
 		n.Fatal(err)
 	}
 	c.session = hello.Hello.Session
+	c.ask("ping", object{})
 	return c
 }
 
