@@ -58,17 +58,12 @@ export function useChannel(client, channel, { last = 50, presence = false, keep 
       change(() => ({ error }));
       return;
     }
-    const off = [
-      subscription.on("message", ({ message, position }) => add({ key: position, message })),
-      subscription.on("gap", ({ reason, to }) => add({ key: `gap ${to}`, gap: reason })),
-      subscription.on("joined", () => change(() => ({ joined: true, error: undefined }))),
-      subscription.on("presence", () => change(() => ({ presence: subscription.presence }))),
-      subscription.on("error", (error) => change(() => ({ joined: false, error }))),
-    ];
-    return () => {
-      for (const each of off) each();
-      subscription.leave();
-    };
+    subscription.on("message", ({ message, position }) => add({ key: position, message }));
+    subscription.on("gap", ({ reason, to }) => add({ key: `gap ${to}`, gap: reason }));
+    subscription.on("joined", () => change(() => ({ joined: true, error: undefined })));
+    subscription.on("presence", () => change(() => ({ presence: subscription.presence })));
+    subscription.on("error", (error) => change(() => ({ joined: false, error })));
+    return () => subscription.leave(); // which also ends the events
   }, [client, channel, last, presence, keep]);
   // The first render with another channel must not show the items of the previous one.
   return state.client === client && state.channel === channel ? state : empty;
