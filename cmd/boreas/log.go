@@ -23,12 +23,12 @@ const (
 // counts the dropped lines.
 func (p *program) logInBackground(cfg config.Config) (log *slog.Logger, level *slog.LevelVar, dropped func() uint64) {
 	stdout := logwriter.New(p.stdout, logwriter.Options{})
-	stderr := logwriter.New(p.stderr, logwriter.Options{Report: func(n uint64) []byte { return droppedLine(cfg, n) }})
+	stderr := logwriter.New(p.stderr, logwriter.Options{Report: func(n uint64) []byte { return droppedLine(cfg, p.journal, n) }})
 	p.stdout, p.stderr = stdout, stderr
 	p.flush = func(limit time.Duration) { flush(limit, stdout, stderr) }
 
 	level = new(slog.LevelVar)
-	log = server.NewLogger(stderr, cfg, server.LogOptions{Level: level})
+	log = server.NewLogger(stderr, cfg, server.LogOptions{Level: level, Journal: p.journal})
 	if cfg.LogFormat == "json" { // its readers parse every line as JSON
 		p.fail = func(err error) { log.Error(err.Error()) }
 	}
@@ -38,9 +38,9 @@ func (p *program) logInBackground(cfg config.Config) (log *slog.Logger, level *s
 }
 
 // droppedLine returns the log line that reports dropped lines.
-func droppedLine(cfg config.Config, n uint64) []byte {
+func droppedLine(cfg config.Config, journal bool, n uint64) []byte {
 	var line bytes.Buffer
-	log := server.NewLogger(&line, cfg, server.LogOptions{})
+	log := server.NewLogger(&line, cfg, server.LogOptions{Journal: journal})
 	level := slog.LevelWarn
 	if !log.Enabled(context.Background(), level) {
 		level = slog.LevelError

@@ -215,7 +215,7 @@ func TestDroppedLine(t *testing.T) {
 	for level, want := range map[string]string{"debug": "WARN", "warn": "WARN", "error": "ERROR"} {
 		cfg := config.Default()
 		cfg.LogLevel = level
-		if got := string(droppedLine(cfg, 7)); !strings.Contains(got, "level="+want+" ") || !strings.HasSuffix(got, " lines=7\n") {
+		if got := string(droppedLine(cfg, false, 7)); !strings.Contains(got, "level="+want+" ") || !strings.HasSuffix(got, " lines=7\n") {
 			t.Errorf("%s: %s", level, got)
 		}
 	}

@@ -9,11 +9,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/boreas-pubsub/boreas/v2/internal/server"
+	"github.com/boreas-pubsub/boreas/v2/internal/systemd"
 )
 
 // Exit codes.
@@ -41,6 +45,8 @@ type program struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+
+	journal bool // stderr is a connection to the journal
 
 	noting sync.Mutex // held while a note is written to stderr
 	// fail reports an error that ends the program.
@@ -81,6 +87,12 @@ func commands(p *program) []*cli.Command {
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	p := &program{env: env, stdin: stdin, stdout: stdout, stderr: stderr, flush: func(time.Duration) {}}
 	p.fail = func(err error) { fmt.Fprintf(p.stderr, "boreas: %v\n", err) }
+	if f, ok := stderr.(*os.File); ok && systemd.IsJournal(env, f) {
+		p.journal = true
+		p.fail = func(err error) { // each line is an entry of its own
+			fmt.Fprintf(p.stderr, server.JournalError+"boreas: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n"+server.JournalError))
+		}
+	}
 	err := rootCommand(p).Run(ctx, args)
 	if out, ok := p.stdout.(*pipe); ok && out.broken.Load() {
 		return errBrokenPipe // the error cannot be reported

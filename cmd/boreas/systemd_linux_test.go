@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -180,6 +182,68 @@ func TestWrongSockets(t *testing.T) {
 	code, said := p.exit()
 	want := "boreas: the service manager has passed socket 1 of 1, which this program cannot use: its name is \"web\": give its .socket unit FileDescriptorName=api or FileDescriptorName=ws\n"
 	if code != exitUsage || said != want {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+}
+
+// TestJournalLines: lines for the journal begin with their severity and have no time.
+func TestJournalLines(t *testing.T) {
+	p := newProcess(t, "--api-port=0", "--ws-port=0", "--drain-time=0")
+	stderr := filepath.Join(t.TempDir(), "stderr")
+	f, err := os.Create(stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := info.Sys().(*syscall.Stat_t)
+	p.cmd.Stderr = f
+	p.cmd.Env = append(os.Environ(), fmt.Sprintf("JOURNAL_STREAM=%d:%d", id.Dev, id.Ino))
+	if _, err := startServer(p.cmd); err != nil {
+		t.Fatal(err)
+	}
+	p.signal(syscall.SIGTERM)
+	p.cmd.Wait()
+	text, err := os.ReadFile(stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "<6>level=INFO msg=") {
+			t.Errorf("the journal gets %s", line)
+		}
+	}
+	if !strings.Contains(string(text), "msg=stopped\n") {
+		t.Errorf("the log is not complete:\n%s", text)
+	}
+}
+
+// TestFirstProcess runs the server as the process with the number 1, as in a container. The system gives
+// this process no default action for signals.
+func TestFirstProcess(t *testing.T) {
+	p := newProcess(t, "--api-port=0", "--ws-port=0", "--drain-time=0", "--token-provider=exec:echo $PPID > parent; echo []")
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	if os.Getuid() != 0 {
+		p.cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		p.cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+	}
+	_, err := startServer(p.cmd)
+	if errors.Is(err, fs.ErrPermission) {
+		t.Skip("this system does not allow new namespaces: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parent, err := os.ReadFile(filepath.Join(p.cmd.Dir, "parent")); err != nil || string(parent) != "1\n" {
+		t.Errorf("the server is the process %q, %v", parent, err)
+	}
+	p.signal(syscall.SIGHUP)
+	p.waitFor("the configuration has been reloaded")
+	p.signal(syscall.SIGTERM)
+	if code, said := p.exit(); code != exitOK || !strings.HasSuffix(said, " msg=stopped\n") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
 }

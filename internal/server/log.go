@@ -14,6 +14,10 @@ import (
 type LogOptions struct {
 	// Level, if not nil, is set to the level of the configuration. Changes of it take effect at once.
 	Level *slog.LevelVar
+
+	// Journal means that w is a connection to the journal of systemd. Lines of text then begin with
+	// their severity and have no time.
+	Journal bool
 }
 
 // NewLogger returns a logger that writes to w, with the level and the format in cfg.
@@ -25,6 +29,9 @@ func NewLogger(w io.Writer, cfg config.Config, o LogOptions) *slog.Logger {
 	options := &slog.HandlerOptions{Level: o.Level}
 	if cfg.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	if o.Journal {
+		return slog.New(newJournalHandler(w, *options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
 }
