@@ -47,6 +47,7 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	}
 	defer manager.end()
 
+	server.LimitMemory(log) // before the options that depend on it
 	manager.starting()
 	srv, first, err := start(ctx, cfg, server.Options{
 		Banner: p.stdout, Log: log, LogLevel: level, LogDropped: dropped, Version: thisVersion(),

@@ -2,10 +2,13 @@ package server
 
 import (
 	"bytes"
+	"log/slog"
 	"math"
 	"os"
 	"path"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,6 +42,27 @@ func memoryLimit(root string) int64 {
 	return least
 }
 
+// groupShare is the part of a control group's memory that the heap may take before Go collects
+// garbage harder, in percent. The rest is for what Go does not count.
+const groupShare = 90
+
+// LimitMemory sets Go's memory limit below the limit of the control group, unless the environment
+// sets one. Otherwise the kernel would kill the process before Go notices that memory is short. It
+// logs the limit.
+func LimitMemory(log *slog.Logger) { limitMemory(log, "/", os.Getenv("GOMEMLIMIT")) }
+
+func limitMemory(log *slog.Logger, root, given string) {
+	group := groupMemory(root)
+	switch {
+	case given != "":
+		log.Info("GOMEMLIMIT sets the memory limit", "limit", debug.SetMemoryLimit(-1), "processors", runtime.GOMAXPROCS(0))
+	case group < machineMemory(root):
+		limit := group / 100 * groupShare
+		debug.SetMemoryLimit(limit)
+		log.Info("the memory limit is 90% of that of the control group; GOMEMLIMIT sets another", "limit", limit, "group", group, "processors", runtime.GOMAXPROCS(0))
+	}
+}
+
 // machineMemory returns the machine's memory, or the largest number if it is unknown.
 func machineMemory(root string) int64 {
 	text, _ := os.ReadFile(path.Join(root, "proc/meminfo"))
@@ -64,9 +88,19 @@ func groupMemory(root string) int64 {
 	}
 	text, _ := os.ReadFile(path.Join(root, "proc/self/cgroup"))
 	for line := range bytes.Lines(text) {
-		group, v2 := strings.CutPrefix(strings.TrimSpace(string(line)), "0::")
-		for ; v2 && strings.HasPrefix(group, "/"); group = path.Dir(group) {
-			look(path.Join(group, "memory.max"))
+		fields := strings.SplitN(strings.TrimSpace(string(line)), ":", 3) // ID:CONTROLLERS:GROUP
+		if len(fields) < 3 {
+			continue
+		}
+		folder, file := "", "memory.max"
+		if fields[1] != "" || fields[0] != "0" { // version 1
+			if !slices.Contains(strings.Split(fields[1], ","), "memory") {
+				continue
+			}
+			folder, file = "memory", "memory.limit_in_bytes"
+		}
+		for group := fields[2]; strings.HasPrefix(group, "/"); group = path.Dir(group) {
+			look(path.Join(folder, group, file))
 			if group == "/" {
 				break
 			}
