@@ -52,6 +52,8 @@ type Config struct {
 	AdminKey    string // the key itself, or "file:" and the file that contains it; "" means none
 	UI          bool
 
+	DebugListen string // host:port on a loopback address; "" means no debug listener
+
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json
 

@@ -169,7 +169,7 @@ func TestTextIsTrimmed(t *testing.T) {
 		"jwt_default_rules": "[]", "allow_origin": "https://a.example", "acme_email": "ops@example.com",
 		"acme_directory": "https://acme.example/directory", "acme_domains": "push.example.com",
 		"trusted_proxies": "192.0.2.1", "unlimited_addresses": "192.0.2.1", "engine": "nats://a.example", "node": "n1",
-		"cluster_peers": "n1,n2,n3", "cluster_listen": ":6222", "nats_prefix": "live",
+		"cluster_peers": "n1,n2,n3", "cluster_listen": ":6222", "nats_prefix": "live", "debug_listen": "127.0.0.1:6060",
 	}
 	for _, o := range Options() {
 		_, isText := o.field(new(Config)).(*string)

@@ -47,6 +47,7 @@ api_hosts               ""                            default
 admin_key               ""                            default
 ui                      true                          default
 debug                   false                         --debug
+debug_listen            ""                            default
 log_level               info                          default
 log_format              text                          default
 max_connections         0                             default

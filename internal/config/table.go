@@ -177,6 +177,11 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.Debug },
 		},
 		{
+			Name: "debug_listen", Group: groupLog, Default: "",
+			Usage: "profiles and the goroutines of the server are at this loopback address, such as 127.0.0.1:6060; empty means nowhere",
+			field: func(c *Config) any { return &c.DebugListen }, form: "an address and a port such as 127.0.0.1:6060", check: checkDebugListen,
+		},
+		{
 			Name: "log_level", Group: groupLog, Default: "info",
 			Usage: "messages below this severity are not logged",
 			field: func(c *Config) any { return &c.LogLevel }, choices: []string{"debug", "info", "warn", "error"},

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -35,6 +36,25 @@ func checkHost(host string) error {
 		return errors.New("the port is a separate option")
 	case !hostName.MatchString(host) || len(host) > 253:
 		return errors.New("a host name has letters, digits, dots and dashes")
+	}
+	return nil
+}
+
+// checkDebugListen checks that only this machine can reach an address. A profile shows what the server
+// does, and taking one slows it down.
+func checkDebugListen(address string) error {
+	if address == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return errors.New("it needs a host and a port")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > maxPort {
+		return fmt.Errorf("the port is %q, and it must be a number from 0 to %d", port, maxPort)
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
+		return fmt.Errorf("the host is %q, and it must be a loopback address such as 127.0.0.1, because profiles need no key", host)
 	}
 	return nil
 }

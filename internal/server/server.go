@@ -76,6 +76,7 @@ type Server struct {
 	limits    *limit.Limits
 	api       endpoint
 	ws        endpoint
+	profiles  *debugPort
 
 	stopBackground context.CancelFunc // of the background goroutines
 	jwt            *auth.JWT          // nil without jwt_keys
@@ -128,7 +129,12 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	if err := s.listen(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx, o, say); err != nil {
+	var err error
+	if s.profiles, err = s.openDebug(ctx); err == nil {
+		err = s.open(ctx, o, say)
+	}
+	if err != nil {
+		s.profiles.close()
 		s.leaveCluster()
 		s.cluster.stopInside(context.WithoutCancel(ctx), s.log)
 		s.api.listener.Close()
@@ -216,6 +222,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	}
 	s.serve("WebSocket", s.ws)
 	s.serve("API", s.api)
+	s.profiles.serve(s)
 	for _, port := range s.secured() {
 		s.serving.Go(func() { port.run(background) })
 	}

@@ -38,6 +38,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	s.Leave()
 	s.stopBackground()
 	s.tail.Close() // its readers are requests under way
+	s.profiles.close()
 
 	// http.Server.Shutdown first closes the listener and then waits for requests. It does not wait
 	// for WebSockets, which the hub took over at their handshake.
