@@ -25,6 +25,7 @@ rm "$root/tmp/boreas.deb"
 # as_boreas replaces a subshell by a command that runs as the service does.
 as_boreas() { exec chroot --userspec=boreas:boreas "$root" /usr/bin/env -i HOME=/var/lib/boreas "$@"; }
 log=$root/tmp/boreas.log
+: >"$log"
 (as_boreas BOREAS_API_PORT=0 BOREAS_WS_PORT=0 /usr/bin/boreas --config=/etc/boreas/boreas.toml) >"$log" 2>&1 &
 server=$!
 end=$((SECONDS + 60))

@@ -10,9 +10,9 @@ version=2.0.0-rc.1
 scripts/apt.sh lintian=lintian rpm=rpm mandoc=mandoc debootstrap=/usr/sbin/debootstrap qemu-user-static=qemu-arm-static systemd=systemd-analyze
 
 dir=$(mktemp -d)
-arm=
+emulated=
 stop() {
-	if [ -n "$arm" ]; then kill $arm 2>/dev/null || true; fi
+	if [ -n "$emulated" ]; then kill $emulated 2>/dev/null || true; fi
 	chmod -R u+w "$dir" # the Go command removes the right to delete modules
 	rm -rf "$dir"
 }
@@ -69,6 +69,7 @@ for file in /usr/bin/boreas /etc/boreas/boreas.toml /usr/lib/systemd/system/bore
 	grep -qx "$file" "$dir/rpm-files" || fail "$rpm has no $file"
 done
 rpm -K --nosignature "$rpm" >/dev/null
+[ "$(rpm -qp --qf "%{BUILDHOST}" "$rpm" 2>/dev/null)" = boreas ] || fail "$rpm names the machine that built it"
 [ "$(rpm -qpc "$rpm" 2>/dev/null)" = /etc/boreas/boreas.toml ] || fail "$rpm has other configuration files"
 rpm -qp --scripts "$rpm" 2>/dev/null >"$dir/rpm-scripts"
 [ "$(grep -c 'scriptlet (using /bin/sh)' "$dir/rpm-scripts")" -eq 4 ] || fail "$rpm has other scripts: $(cat "$dir/rpm-scripts")"
@@ -78,26 +79,31 @@ for file in .PKGINFO .pre-install .post-install .post-upgrade usr/bin/boreas etc
 done
 done_with "files of the packages"
 
-# There is no ARM processor here: an emulator runs the program for 32 bits.
-(cd "$repository" && VERSION=v$version scripts/program.sh linux/arm "$dir/boreas-arm") >/dev/null
-mkdir -m 700 "$dir/state"
-qemu-arm-static "$dir/boreas-arm" --api-port=0 --ws-port=0 --data-dir="$dir/state" >"$dir/arm.log" 2>&1 &
-arm=$!
-until grep -q '^Running' "$dir/arm.log"; do
-	kill -0 $arm 2>/dev/null || fail "the program for ARM did not start: $(cat "$dir/arm.log")"
-	sleep 0.05
+# There is no ARM processor here: an emulator runs the programs.
+for arch in arm arm64; do
+	(cd "$repository" && VERSION=v$version scripts/program.sh linux/$arch "$dir/boreas-$arch") >/dev/null
+	emulator=qemu-$arch-static
+	if [ $arch = arm64 ]; then emulator=qemu-aarch64-static; fi
+	mkdir -m 700 "$dir/state-$arch"
+	: >"$dir/$arch.log"
+	$emulator "$dir/boreas-$arch" --api-port=0 --ws-port=0 --data-dir="$dir/state-$arch" >"$dir/$arch.log" 2>&1 &
+	emulated=$!
+	until grep -q '^Running' "$dir/$arch.log"; do
+		kill -0 $emulated 2>/dev/null || fail "the program for $arch did not start: $(cat "$dir/$arch.log")"
+		sleep 0.05
+	done
+	export BOREAS_API_URL BOREAS_WS_URL
+	BOREAS_API_URL=http://$(sed -n 's/^API endpoint configured to listen on //p' "$dir/$arch.log")
+	BOREAS_WS_URL=ws://$(sed -n 's/^WebSocket endpoint configured to listen on //p' "$dir/$arch.log")
+	timeout 60 "$unpacked/boreas" publish first '{"hello":1}' >/dev/null
+	timeout 60 "$unpacked/boreas" subscribe --quiet --last=1 --count=1 first >"$dir/$arch.received"
+	grep -q '"hello":1' "$dir/$arch.received" || fail "the program for $arch delivered no message"
+	unset BOREAS_API_URL BOREAS_WS_URL
+	kill $emulated
+	wait $emulated
+	emulated=
 done
-export BOREAS_API_URL BOREAS_WS_URL
-BOREAS_API_URL=http://$(sed -n 's/^API endpoint configured to listen on //p' "$dir/arm.log")
-BOREAS_WS_URL=ws://$(sed -n 's/^WebSocket endpoint configured to listen on //p' "$dir/arm.log")
-timeout 60 "$unpacked/boreas" publish first '{"hello":1}' >/dev/null
-timeout 60 "$unpacked/boreas" subscribe --quiet --last=1 --count=1 first >"$dir/arm.received"
-grep -q '"hello":1' "$dir/arm.received" || fail "the program for ARM delivered no message"
-unset BOREAS_API_URL BOREAS_WS_URL
-kill $arm
-wait $arm
-arm=
-done_with "program for 32-bit ARM"
+done_with "programs for ARM"
 
 root=$dir/root
 "$repository/scripts/debian-root.sh" "$root"
@@ -108,6 +114,12 @@ chroot "$root" sh -euc '
 	[ -L /etc/systemd/system/multi-user.target.wants/boreas.service ]
 ' || fail "the installation left other owners or modes, or the service is not enabled"
 
+# in_root runs a command in the Debian system, and shows its output only if it fails.
+in_root() {
+	local output
+	output=$(chroot "$root" "$@" 2>&1) || fail "$* failed: $output"
+}
+
 # A newer package, with another configuration file, over an edited one.
 dpkg-deb -R "$deb" "$dir/newer"
 sed -i 's/^Version: .*/Version: 2.0.0~rc.2/' "$dir/newer/DEBIAN/control"
@@ -116,15 +128,15 @@ dpkg-deb --root-owner-group -Znone -b "$dir/newer" "$root/tmp/newer.deb" >/dev/n
 echo 'log_format = "json"' >>"$root/etc/boreas/boreas.toml"
 before=$(cd "$root/var/lib/boreas" && find . -type f -exec sha256sum {} + | sort)
 [ -n "$before" ] || fail "the server left no state"
-chroot "$root" dpkg --force-confdef --force-confold -i /tmp/newer.deb >/dev/null
+in_root dpkg --force-confdef --force-confold -i /tmp/newer.deb
 grep -qx 'log_format = "json"' "$root/etc/boreas/boreas.toml" || fail "the upgrade lost the configuration"
 [ -e "$root/etc/boreas/boreas.toml.dpkg-dist" ] || fail "the upgrade did not show the new configuration"
 [ "$before" = "$(cd "$root/var/lib/boreas" && find . -type f -exec sha256sum {} + | sort)" ] || fail "the upgrade changed the state"
-chroot "$root" dpkg -r boreas >/dev/null
+in_root dpkg -r boreas
 if [ -e "$root/usr/bin/boreas" ]; then fail "the removal left the program"; fi
 [ "$before" = "$(cd "$root/var/lib/boreas" && find . -type f -exec sha256sum {} + | sort)" ] || fail "the removal changed the state"
 [ -e "$root/etc/boreas/boreas.toml" ] || fail "the removal lost the configuration"
-chroot "$root" dpkg -P boreas >/dev/null
+in_root dpkg -P boreas
 for left in /etc/boreas/boreas.toml /var/lib/boreas /etc/systemd/system/multi-user.target.wants/boreas.service; do
 	if [ -e "$root$left" ] || [ -L "$root$left" ]; then fail "the purge left $left"; fi
 done
