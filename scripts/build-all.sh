@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 # Use the same flags for every step, so that nothing is compiled twice for a platform.
 export GOFLAGS="${GOFLAGS:-} -trimpath" GOARM=7
 
-vetted=$(go env GOHOSTOS) # `make lint` has checked this OS
+# `make lint` has checked this OS. FreeBSD has the same files as macOS.
+vetted="$(go env GOHOSTOS) freebsd"
 for target in "$@"; do
 	os=${target%/*} arch=${target#*/}
 	out=dist/boreas-$os-$arch
