@@ -64,7 +64,7 @@ func Handler(next http.Handler) http.Handler {
 			return
 		}
 		file := files[path]
-		if file == nil || path == "/" && !browses(r) {
+		if file == nil || path == "/" && !Browses(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -78,8 +78,8 @@ func Handler(next http.Handler) http.Handler {
 	})
 }
 
-// browses reports whether a person requests a page with a browser. Other clients do not name HTML
+// Browses reports whether a person requests a page with a browser. Other clients do not name HTML
 // among the types that they accept.
-func browses(r *http.Request) bool {
+func Browses(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(strings.Join(r.Header["Accept"], ","), "text/html")
 }

@@ -32,3 +32,37 @@ func clientScript() http.Handler {
 		script.ServeHTTP(w, r)
 	})
 }
+
+// welcome is the answer to a browser that requests the root of the subscribers' port. The link to the
+// client is relative, because a proxy may serve the port below a path of its own.
+const welcome = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>Boreas</title>
+<h1>Boreas</h1>
+<p>This port of a Boreas server is for programs that receive messages, over WebSocket or as server-sent events. There is nothing to see in a browser.</p>
+<p>Web pages use <a href="boreas.js">the JavaScript client</a>. See <a href="https://github.com/boreas-pubsub/boreas/blob/main/docs/index.md" rel="noreferrer">the documentation</a>.</p>
+</html>
+`
+
+// welcoming answers a browser that requests / on the subscribers' port. All other requests go to next:
+// the WebSockets of Boreas 1.0 have that path, too.
+func welcoming(next http.Handler) http.Handler {
+	page := asset.New("text/html; charset=utf-8", []byte(welcome))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" || !ui.Browses(r) || r.Header.Get("Upgrade") != "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		if r.ProtoMajor == 1 { // as in clientScript
+			h.Set("Connection", "close")
+		}
+		page.ServeHTTP(w, r)
+	})
+}

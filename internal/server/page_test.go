@@ -80,3 +80,43 @@ func TestUnknownPathsBelowV2(t *testing.T) {
 		}
 	}
 }
+
+// TestWelcome: a browser that requests / on the subscribers' port gets a page, and every other client
+// the same as without it.
+func TestWelcome(t *testing.T) {
+	s := start(t, testConfig(nil), Options{})
+	for name, c := range map[string]struct {
+		method, path string
+		header       map[string]string
+		want         string
+	}{
+		"browser":               {"GET", "/", map[string]string{"Accept": "text/html,*/*"}, "200 text/html; charset=utf-8"},
+		"browser, HEAD":         {"HEAD", "/", map[string]string{"Accept": "text/html"}, "200 text/html; charset=utf-8"},
+		"browser, another path": {"GET", "/x", map[string]string{"Accept": "text/html"}, "404 text/plain; charset=utf-8"},
+		"curl":                  {"GET", "/", map[string]string{"Accept": "*/*"}, "426 text/plain; charset=utf-8"},
+		"a form":                {"POST", "/", map[string]string{"Accept": "text/html"}, "405 text/plain; charset=utf-8"},
+		"a WebSocket": {"GET", "/", map[string]string{
+			"Accept": "text/html", "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+		}, "101 "},
+	} {
+		r := httptest.NewRequest(c.method, "http://"+s.WSAddr().String()+c.path, nil)
+		for name, value := range c.header {
+			r.Header.Set(name, value)
+		}
+		resp, err := (&http.Transport{DisableKeepAlives: c.want != "101 "}).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var body []byte
+		if name == "browser" {
+			body, _ = io.ReadAll(resp.Body)
+		}
+		resp.Body.Close()
+		if got := resp.Status[:3] + " " + resp.Header.Get("Content-Type"); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+		if name == "browser" && (len(body) == 0 || !resp.Close || resp.Header.Get("Content-Security-Policy") == "") {
+			t.Errorf("%s: %d bytes, close %t, header %v", name, len(body), resp.Close, resp.Header)
+		}
+	}
+}

@@ -302,7 +302,7 @@ func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 		Counters:    counters,
 		Log:         s.log,
 	}
-	classic, protocol2 := ws.Classic(s.hub, o), ws.Handler(s.hub, o)
+	classic, protocol2 := welcoming(ws.Classic(s.hub, o)), ws.Handler(s.hub, o)
 	events := s.events()
 	client := clientScript()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
