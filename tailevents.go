@@ -19,7 +19,7 @@ func (h *Hub) tellPublished(ctx context.Context, by *Session, channel string, m 
 	e := tail.Event{Kind: tail.Message, Channel: channel, Position: at, Data: m.Data}
 	if by == nil {
 		p := tail.PublisherOf(ctx)
-		e.Key, e.Token, e.User = p.Key, p.Token, p.User
+		e.Key, e.Token, e.User, e.Traceparent = p.Key, p.Token, p.User, p.Traceparent
 	} else {
 		e.Session = by.ID()
 		by.mu.Lock()

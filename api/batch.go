@@ -50,7 +50,7 @@ func (s *service) publishBatch(dst []byte, w http.ResponseWriter, r *http.Reques
 			}
 		}
 	}
-	results := s.hub.PublishMany(s.publishing(r.Context(), q.call), publish) // of the items without an error, unless it is a dry run
+	results := s.hub.PublishMany(s.publishing(r, q.call), publish) // of the items without an error, unless it is a dry run
 	dst = append(dst, `{"results":[`...)
 	for i, item := range items {
 		if i > 0 {

@@ -93,7 +93,7 @@ func (a *tailAnswer) check(f *tail.Filter, payload bool) error {
 			return errors.New("it has events that were not asked for")
 		}
 		for _, text := range []string{
-			e.Time, e.Channel, e.Position, e.Session, e.User, e.Token, e.Key, e.Address, e.Transport, e.Verb, e.Code, e.Reason, e.From, e.To, e.Action,
+			e.Time, e.Channel, e.Position, e.Session, e.User, e.Token, e.Key, e.Traceparent, e.Address, e.Transport, e.Verb, e.Code, e.Reason, e.From, e.To, e.Action,
 		} {
 			if !validText(text) {
 				return fmt.Errorf("a text is longer than %d bytes, or not valid UTF-8", maxNodeText)

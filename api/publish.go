@@ -41,7 +41,7 @@ func (s *service) publish(dst []byte, w http.ResponseWriter, r *http.Request, q 
 	if dryRun {
 		return s.dryRun(dst, q.call, item)
 	}
-	ack, err := s.hub.Publish(s.publishing(r.Context(), q.call), q.name, s.message(r, q.call, item))
+	ack, err := s.hub.Publish(s.publishing(r, q.call), q.name, s.message(r, q.call, item))
 	return s.appendResult(dst, q.call, q.name, ack, err)
 }
 

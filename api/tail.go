@@ -32,11 +32,12 @@ const (
 )
 
 // publishing returns the context for a publish of the caller.
-func (s *service) publishing(ctx context.Context, c *call) context.Context {
+func (s *service) publishing(r *http.Request, c *call) context.Context {
+	ctx := r.Context()
 	if !s.options.Tail.Watched() {
 		return ctx
 	}
-	p := tail.Publisher{Key: c.keyID()}
+	p := tail.Publisher{Key: c.keyID(), Traceparent: traceparent(r.Header)}
 	if c.grant != nil {
 		p.Token, p.User = c.grant.TokenID, c.grant.User
 	}
@@ -123,16 +124,19 @@ func kindNames() string {
 
 // tailJSON is an event in the API's format. Members that do not apply are left out.
 type tailJSON struct {
-	Event     tail.Kind       `json:"-"`
-	Time      string          `json:"time"`
-	Node      string          `json:"node,omitempty"`
-	Channel   string          `json:"channel,omitempty"`
-	Position  string          `json:"position,omitempty"`
-	Size      int             `json:"size,omitempty"`
-	Session   string          `json:"session,omitempty"`
-	User      string          `json:"user,omitempty"`
-	Token     string          `json:"token,omitempty"`
-	Key       string          `json:"key,omitempty"`
+	Event    tail.Kind `json:"-"`
+	Time     string    `json:"time"`
+	Node     string    `json:"node,omitempty"`
+	Channel  string    `json:"channel,omitempty"`
+	Position string    `json:"position,omitempty"`
+	Size     int       `json:"size,omitempty"`
+	Session  string    `json:"session,omitempty"`
+	User     string    `json:"user,omitempty"`
+	Token    string    `json:"token,omitempty"`
+	Key      string    `json:"key,omitempty"`
+
+	Traceparent string `json:"traceparent,omitempty"`
+
 	Address   string          `json:"address,omitempty"`
 	Transport string          `json:"transport,omitempty"`
 	Verb      string          `json:"verb,omitempty"`
@@ -153,7 +157,7 @@ const (
 func newTailJSON(e *tail.Event, node string, payload bool) tailJSON {
 	j := tailJSON{
 		Event: e.Kind, Time: e.Time.UTC().Format("2006-01-02T15:04:05.000Z07:00"), Node: node, Channel: e.Channel, Session: e.Session,
-		User: e.User, Token: e.Token, Key: e.Key, Address: e.Address, Transport: e.Transport, Verb: e.Verb, Code: e.Code,
+		User: e.User, Token: e.Token, Key: e.Key, Traceparent: e.Traceparent, Address: e.Address, Transport: e.Transport, Verb: e.Verb, Code: e.Code,
 	}
 	switch e.Kind {
 	case tail.Message:

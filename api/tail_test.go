@@ -165,6 +165,13 @@ func TestTailTellsThePublisher(t *testing.T) {
 	w.want(`message {"time":"T","channel":"a","position":"` + r.head("a") + `","size":3,"key":"` + id + `"}`)
 	r.do("POST", "/v2/messages", `{"messages":[{"channel":"a","message":1}]}`, "Authorization", "Bearer "+key)
 	w.want(`message {"time":"T","channel":"a","position":"` + r.head("a") + `","size":1,"key":"` + id + `"}`)
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	r.do("POST", "/v2/channels/a/messages", `2`, "Authorization", "Bearer "+key, "Traceparent", trace)
+	w.want(`message {"time":"T","channel":"a","position":"` + r.head("a") + `","size":1,"key":"` + id + `","traceparent":"` + trace + `"}`)
+	r.do("POST", "/v2/messages", `{"messages":[{"channel":"a","message":1}]}`, "Authorization", "Bearer "+key, "Traceparent", trace)
+	w.want(`message {"time":"T","channel":"a","position":"` + r.head("a") + `","size":1,"key":"` + id + `","traceparent":"` + trace + `"}`)
+	r.do("POST", "/v2/channels/a/messages", `2`, "Authorization", "Bearer "+key, "Traceparent", "00-wrong")
+	w.want(`message {"time":"T","channel":"a","position":"` + r.head("a") + `","size":1,"key":"` + id + `"}`)
 	if _, err := s.Publish(t.Context(), "a", engine.Message{Data: []byte("2")}, boreas.PublishOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,8 @@ type traceAnswer struct {
 	Subscribers int        `json:"subscribers"`
 	Behind      []lateJSON `json:"behind"`
 	By          *byJSON    `json:"by,omitempty"` // nil if the node does not know it
+
+	Traceparent string `json:"traceparent,omitempty"` // likewise ""
 }
 
 // lateJSON is a session without the message, in the API's format.
@@ -89,6 +91,9 @@ func (s *service) traceMessage(dst []byte, w http.ResponseWriter, r *http.Reques
 	if all.By != nil {
 		dst = appendJSON(append(dst, `,"by":`...), all.By)
 	}
+	if all.Traceparent != "" {
+		dst = appendString(append(dst, `,"traceparent":`...), all.Traceparent)
+	}
 	dst = strconv.AppendInt(append(dst, `,"delivered":`...), int64(all.Delivered), 10)
 	dst = strconv.AppendInt(append(dst, `,"subscribers":`...), int64(all.Subscribers), 10)
 	dst = appendJSON(append(dst, `,"behind":`...), all.Behind)
@@ -123,6 +128,9 @@ func noMessage(err error, oldest engine.Position) error {
 func (s *service) ownTrace(channel string, at engine.Position) traceAnswer {
 	r := s.hub.Reach(channel, at, maxLate)
 	a := traceAnswer{Delivered: r.Reached, Subscribers: r.Sessions, Behind: make([]lateJSON, len(r.Behind)), By: s.publisher(channel, at)}
+	if e, ok := s.options.Tail.Publisher(channel, at); ok {
+		a.Traceparent = e.Traceparent
+	}
 	for i, l := range r.Behind {
 		a.Behind[i] = lateJSON{l.Session, l.User, l.Behind, l.Blocked.Milliseconds()}
 	}
@@ -155,6 +163,7 @@ func (a *traceAnswer) add(node string, other *traceAnswer) {
 		a.By = other.By
 		a.By.Node = node
 	}
+	a.Traceparent = cmp.Or(a.Traceparent, other.Traceparent)
 }
 
 // sort sorts the sessions of all nodes, and keeps the first ones.
@@ -167,6 +176,9 @@ func (a *traceAnswer) sort() {
 
 // check checks the answer of another node.
 func (a *traceAnswer) check(node string) error {
+	if a.Traceparent != "" && parseTraceparent(a.Traceparent) == "" {
+		return fmt.Errorf("%q is not a traceparent", a.Traceparent)
+	}
 	if err := checkCount(a.Subscribers); err != nil {
 		return err
 	}

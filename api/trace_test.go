@@ -62,13 +62,14 @@ func TestTrace(t *testing.T) {
 	key, made := r.makeKey("shop", auth.KeyPublish|auth.KeySessions)
 	view, _ := r.makeKey("page", auth.KeyView)
 	admin := []string{"Authorization", "Bearer " + key}
-	r.do("POST", "/v2/channels/news/messages", "1", admin...)
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	r.do("POST", "/v2/channels/news/messages", "1", append(admin, "Traceparent", trace)...)
 	second := r.head("news")
 	r.published("news", "2")
 	quick.next(t)
 	quick.next(t)
 	late := `[{"session":"` + slow.ID() + `","user":"B","behind":2,"blocked_ms":0}]`
-	by := `,"by":{"key":"` + made.ID + `","name":"shop"}`
+	by := `,"by":{"key":"` + made.ID + `","name":"shop"},"traceparent":"` + trace + `"`
 	const front = `{"channel":"news","position":"E-2","time":"T","size":1`
 	r.wantTrace("by a key", front+`,"message":1`+by+`,"delivered":1,"subscribers":2,"behind":`+late+`}`, r.trace("news", second, admin...))
 	r.wantTrace("with view", front+by+`,"delivered":1,"subscribers":2,"behind":`+late+`}`, r.trace("news", second, "Authorization", "Bearer "+view))

@@ -19,6 +19,10 @@ type Trace struct {
 	Message  json.RawMessage `json:"message,omitempty"` // nil if the key has only the verb view
 	By       *Publisher      `json:"by,omitempty"`      // nil if the server does not know it
 
+	// Traceparent is the trace that the publish was a part of (W3C Trace Context); "" if there was
+	// none, or the server does not know it.
+	Traceparent string `json:"traceparent,omitempty"`
+
 	// Subscribers is the number of sessions that joined before the message, or do not have it yet.
 	// Delivered is the number of these that have it, or received a gap instead.
 	Delivered   int `json:"delivered"`

@@ -31,28 +31,32 @@ type TailOptions struct {
 type TailEvent struct {
 	Event string `json:"event"` // "hello", "message", "opened", ...
 
-	Time      time.Time       `json:"time,omitzero"`
-	Node      string          `json:"node,omitempty"`
-	Channel   string          `json:"channel,omitempty"`
-	Position  string          `json:"position,omitempty"`
-	Size      int             `json:"size,omitempty"`
-	Message   json.RawMessage `json:"message,omitempty"` // the message, or the text of an error
-	Session   string          `json:"session,omitempty"`
-	User      string          `json:"user,omitempty"`
-	Token     string          `json:"token,omitempty"`
-	Key       string          `json:"key,omitempty"`
-	Address   string          `json:"address,omitempty"`
-	Transport string          `json:"transport,omitempty"`
-	Verb      string          `json:"verb,omitempty"`
-	Code      string          `json:"code,omitempty"`
-	Reason    string          `json:"reason,omitempty"`
-	From      string          `json:"from,omitempty"`
-	To        string          `json:"to,omitempty"`
-	Action    string          `json:"action,omitempty"`
-	Channels  []string        `json:"channels,omitempty"` // the patterns of a key that is limited to channels
-	Count     uint64          `json:"count,omitempty"`
-	Answered  int             `json:"answered,omitempty"`
-	Silent    []string        `json:"silent,omitempty"`
+	Time     time.Time       `json:"time,omitzero"`
+	Node     string          `json:"node,omitempty"`
+	Channel  string          `json:"channel,omitempty"`
+	Position string          `json:"position,omitempty"`
+	Size     int             `json:"size,omitempty"`
+	Message  json.RawMessage `json:"message,omitempty"` // the message, or the text of an error
+	Session  string          `json:"session,omitempty"`
+	User     string          `json:"user,omitempty"`
+	Token    string          `json:"token,omitempty"`
+	Key      string          `json:"key,omitempty"`
+
+	// Traceparent is the trace that the publish of a message was a part of.
+	Traceparent string `json:"traceparent,omitempty"`
+
+	Address   string   `json:"address,omitempty"`
+	Transport string   `json:"transport,omitempty"`
+	Verb      string   `json:"verb,omitempty"`
+	Code      string   `json:"code,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
+	From      string   `json:"from,omitempty"`
+	To        string   `json:"to,omitempty"`
+	Action    string   `json:"action,omitempty"`
+	Channels  []string `json:"channels,omitempty"` // the patterns of a key that is limited to channels
+	Count     uint64   `json:"count,omitempty"`
+	Answered  int      `json:"answered,omitempty"`
+	Silent    []string `json:"silent,omitempty"`
 }
 
 // Text returns the text of an error in Message, or "".

@@ -44,6 +44,9 @@ type Event struct {
 	Position engine.Position // also Gap: where the session goes on
 	Data     []byte
 
+	// Traceparent is the trace that the publish of the message was a part of.
+	Traceparent string
+
 	From      engine.Position // Gap: the last position that the session has received
 	Cause     string          // Gap: the reason. Presence: "enter", "leave" or "info"
 	Transport string          // Opened, Refused

@@ -7,6 +7,9 @@ type Publisher struct {
 	Key   string // the ID of the API key
 	Token string // the ID of the token
 	User  string
+
+	// Traceparent is the trace that the publish is a part of (W3C Trace Context).
+	Traceparent string
 }
 
 type publisherKey struct{}

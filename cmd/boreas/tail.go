@@ -135,7 +135,7 @@ func printTail(w io.Writer, e *client.TailEvent) error {
 		word("", e.Text())
 	}
 	for _, detail := range [...][2]string{
-		{"user=", e.User}, {"session=", e.Session}, {"key=", e.Key}, {"token=", e.Token}, {"from=", e.Address}, {"over=", e.Transport}, {"node=", e.Node},
+		{"user=", e.User}, {"session=", e.Session}, {"key=", e.Key}, {"token=", e.Token}, {"traceparent=", e.Traceparent}, {"from=", e.Address}, {"over=", e.Transport}, {"node=", e.Node},
 	} {
 		word(detail[0], detail[1])
 	}

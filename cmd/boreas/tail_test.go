@@ -19,7 +19,7 @@ func TestTailCommand(t *testing.T) {
 		"event: hello\ndata: {\"time\":\"2026-01-02T03:04:05Z\",\"node\":\"n1\"}\n\n" +
 			"event: nodes\ndata: {\"answered\":2,\"silent\":[\"n3\"]}\n\n" +
 			`event: message` + "\n" + `data: {"time":"2026-01-02T03:04:05.6Z","channel":"a\u001b[2J","position":"1-2","size":3,"message":"x","user":"ann"}` + "\n\n" +
-			`event: message` + "\n" + `data: {"time":"2026-01-02T03:04:05.6Z","channel":"b","position":"1-3","size":3,"key":"key_1","node":"n2"}` + "\n\n",
+			`event: message` + "\n" + `data: {"time":"2026-01-02T03:04:05.6Z","channel":"b","position":"1-3","size":3,"key":"key_1","traceparent":"00-1-2-01","node":"n2"}` + "\n\n",
 		`event: refused` + "\n" + `data: {"time":"2026-01-02T03:04:06Z","code":"not_permitted","message":"No rule allows it.","verb":"join","channel":"a","address":"192.0.2.1"}` + "\n\n" +
 			`event: gap` + "\n" + `data: {"time":"2026-01-02T03:04:06Z","channel":"a","session":"s_1","reason":"expired","from":"1-1","to":"1-5"}` + "\n\n" +
 			`event: missed` + "\n" + `data: {"count":7}` + "\n\n" +
@@ -39,7 +39,7 @@ func TestTailCommand(t *testing.T) {
 	got = regexp.MustCompile(`T\.\d{3} (nodes|missed|end)`).ReplaceAllString(got, "T $1") // they have no time
 	want := `T nodes         2 answer silent: n3
 T.600 message       a�[2J 1-2 "x" user=ann
-T.600 message       b 1-3 3 bytes key=key_1 node=n2
+T.600 message       b 1-3 3 bytes key=key_1 traceparent=00-1-2-01 node=n2
 T.000 refused       a not_permitted join No rule allows it. from=192.0.2.1
 T.000 gap           a expired 1-1 to 1-5 session=s_1
 T missed        7 events were left out, because this reader was slow

@@ -62,6 +62,9 @@ func printTrace(w io.Writer, t *client.Trace) error {
 	if t.Message != nil {
 		fmt.Fprintf(&b, "  %s\n", printable(string(t.Message)))
 	}
+	if t.Traceparent != "" {
+		fmt.Fprintf(&b, "traceparent %s\n", printable(t.Traceparent))
+	}
 	fmt.Fprintf(&b, "%d of %d subscribers have it\n", t.Delivered, t.Subscribers)
 	if len(t.Behind) > 0 {
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

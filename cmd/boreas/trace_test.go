@@ -20,10 +20,10 @@ func TestTraceCommand(t *testing.T) {
 			},
 		},
 		"some do not, with the verb view": {
-			started{args: "trace a 1-2", env: []string{"BOREAS_API_KEY=bk_env"}, answer: `{"channel":"a","position":"1-2","time":"2026-01-02T03:04:05Z","size":1,"by":{"key":"key_1","name":"shop","node":"n1"},` +
+			started{args: "trace a 1-2", env: []string{"BOREAS_API_KEY=bk_env"}, answer: `{"channel":"a","position":"1-2","time":"2026-01-02T03:04:05Z","size":1,"by":{"key":"key_1","name":"shop","node":"n1"},"traceparent":"00-1-2-01",` +
 				`"delivered":1,"subscribers":4,"behind":[{"session":"s_1","user":"u\u001b[2J","behind":17,"blocked_ms":4100},{"session":"s_23","behind":1,"blocked_ms":0}],"nodes":{"answered":1,"silent":["n2","n3"]}}`},
 			outcome{
-				Stdout: "\"a\" 1-2: published at 2026-01-02T03:04:05.000Z by key shop (key_1), at node n1, 1 byte\n1 of 4 subscribers have it\n" +
+				Stdout: "\"a\" 1-2: published at 2026-01-02T03:04:05.000Z by key shop (key_1), at node n1, 1 byte\ntraceparent 00-1-2-01\n1 of 4 subscribers have it\n" +
 					"SESSION  USER   BEHIND  BLOCKED\ns_1      u�[2J  17      4.1s\ns_23     -      1       -\nand 1 more\n" +
 					"nodes that did not answer, so their subscribers do not count: n2, n3\n",
 				Requests: []string{"GET /v2/channels/a/messages/1-2 Bearer bk_env"},
