@@ -6,9 +6,11 @@
 set -euo pipefail
 deb=$(realpath "$1") root=${2:+$(realpath "$2")}
 cd "$(dirname "$0")/.."
-server='' made=''
+server='' subscriber='' made=''
 stop() {
-	if [ -n "$server" ]; then kill "$server" 2>/dev/null && wait "$server" 2>/dev/null || true; fi
+	for pid in $subscriber $server; do
+		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
+	done
 	if [ -n "$made" ]; then rm -rf "$made"; fi
 }
 trap stop EXIT
@@ -28,7 +30,7 @@ log=$root/tmp/boreas.log
 : >"$log"
 (as_boreas BOREAS_API_PORT=0 BOREAS_WS_PORT=0 /usr/bin/boreas --config=/etc/boreas/boreas.toml) >"$log" 2>&1 &
 server=$!
-end=$((SECONDS + 60))
+end=$((SECONDS + 300))
 until grep -q '^Running' "$log"; do
 	if ! kill -0 "$server" 2>/dev/null || ((SECONDS > end)); then
 		echo "first-message: the server did not start:" >&2
@@ -41,10 +43,11 @@ api=http://$(sed -n 's/^API endpoint configured to listen on //p' "$log")
 ws=ws://$(sed -n 's/^WebSocket endpoint configured to listen on //p' "$log")
 
 # The subscriber ends after one message, whether it joins before or after the publication.
-(as_boreas BOREAS_API_URL="$api" BOREAS_WS_URL="$ws" /usr/bin/timeout 60 /usr/bin/boreas subscribe --quiet --last=1 --count=1 first) >"$root/tmp/boreas.received" &
+(as_boreas BOREAS_API_URL="$api" BOREAS_WS_URL="$ws" /usr/bin/timeout 300 /usr/bin/boreas subscribe --quiet --last=1 --count=1 first) >"$root/tmp/boreas.received" &
 subscriber=$!
 (as_boreas BOREAS_API_URL="$api" /usr/bin/boreas publish first '{"hello":1}') >/dev/null
 wait "$subscriber"
+subscriber=
 grep -q '"hello":1' "$root/tmp/boreas.received"
 ended=$(date +%s%N)
 echo "first-message: $(((ended - began) / 1000000)) ms from the installation to the first message"

@@ -86,7 +86,7 @@ for arch in arm arm64; do
 	if [ $arch = arm64 ]; then emulator=qemu-aarch64-static; fi
 	mkdir -m 700 "$dir/state-$arch"
 	: >"$dir/$arch.log"
-	$emulator "$dir/boreas-$arch" --api-port=0 --ws-port=0 --data-dir="$dir/state-$arch" >"$dir/$arch.log" 2>&1 &
+	timeout 300 $emulator "$dir/boreas-$arch" --api-port=0 --ws-port=0 --data-dir="$dir/state-$arch" >"$dir/$arch.log" 2>&1 &
 	emulated=$!
 	until grep -q '^Running' "$dir/$arch.log"; do
 		kill -0 $emulated 2>/dev/null || fail "the program for $arch did not start: $(cat "$dir/$arch.log")"
@@ -95,8 +95,8 @@ for arch in arm arm64; do
 	export BOREAS_API_URL BOREAS_WS_URL
 	BOREAS_API_URL=http://$(sed -n 's/^API endpoint configured to listen on //p' "$dir/$arch.log")
 	BOREAS_WS_URL=ws://$(sed -n 's/^WebSocket endpoint configured to listen on //p' "$dir/$arch.log")
-	timeout 60 "$unpacked/boreas" publish first '{"hello":1}' >/dev/null
-	timeout 60 "$unpacked/boreas" subscribe --quiet --last=1 --count=1 first >"$dir/$arch.received"
+	timeout 300 "$unpacked/boreas" publish first '{"hello":1}' >/dev/null
+	timeout 300 "$unpacked/boreas" subscribe --quiet --last=1 --count=1 first >"$dir/$arch.received"
 	grep -q '"hello":1' "$dir/$arch.received" || fail "the program for $arch delivered no message"
 	unset BOREAS_API_URL BOREAS_WS_URL
 	kill $emulated
