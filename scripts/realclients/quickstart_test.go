@@ -181,3 +181,53 @@ func (q *walk) command(s step) {
 		return
 	}
 }
+
+// TestReadme runs the commands of the README's first message, with a program named boreas.
+func TestReadme(t *testing.T) {
+	bin := t.TempDir()
+	if output, err := exec.Command("go", "build", "-o", bin, "../../cmd/boreas").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	steps := readPage(t, "../../README.md")
+	var commands []string
+	for _, s := range steps {
+		commands = append(commands, s.text)
+	}
+	if len(commands) != 3 {
+		t.Fatalf("the README has the commands %q, and three are expected", commands)
+	}
+	run := &walk{t: t, name: "README.md", reading: reading{}}
+	run.server = start(t, commands[0], "BOREAS_API_PORT=0", "BOREAS_WS_PORT=0")
+	for line := ""; line != "Running..."; line = run.server.line() {
+		run.bind(portIn(line), line)
+	}
+	api, ws := run.of("http://127.0.0.1:8001"), run.of("ws://127.0.0.1:8002")
+	subscriber := start(t, commands[1], "BOREAS_API_URL="+api, "BOREAS_WS_URL="+ws)
+	for !strings.Contains(subscriber.line(), "listening to") {
+	}
+	run.command(steps[2])
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, want, _ := strings.Cut(string(text), "The subscriber prints it:\n\n```\n")
+	want, _, _ = strings.Cut(want, "\n")
+	run.compare(steps[1], want, subscriber.line())
+	subscriber.interrupt()
+	if _, err := subscriber.wait(); err != nil {
+		t.Errorf("boreas subscribe at Ctrl+C: %v", err)
+	}
+	run.end()
+}
+
+// portIn returns the default port that a line of the server's start stands for, or "".
+func portIn(line string) string {
+	switch {
+	case strings.HasPrefix(line, "API endpoint"):
+		return ":8001"
+	case strings.HasPrefix(line, "WebSocket endpoint"):
+		return ":8002"
+	}
+	return ""
+}
