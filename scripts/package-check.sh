@@ -24,16 +24,15 @@ fail() {
 began=$SECONDS
 done_with() { echo "package-check: $* ($((SECONDS - began)) s)"; }
 
-# A commit of the tree as it is here, and a clone of it in another folder with another umask.
-mkdir "$dir/tree"
-git ls-files --cached --others --exclude-standard -z | while IFS= read -r -d '' file; do
-	if [ -e "$file" ]; then printf '%s\0' "$file"; fi # a deleted file is still in the index
-done | tar --null -T - -c | tar -x -C "$dir/tree"
+# A commit of the tree as it is here, whoever owns it and whether or not it is a clone, and a clone of
+# that in another folder with another umask. Git leaves out what .gitignore names.
+mkdir "$dir/copy" "$dir/another folder"
+tar -c --exclude=./.git --exclude=./dist --exclude=node_modules . | tar -x --no-same-owner -C "$dir/copy"
 export GIT_AUTHOR_DATE="@1793600000 +0000" GIT_COMMITTER_DATE="@1793600000 +0000"
-git -C "$dir/tree" init -q -b main
-git -C "$dir/tree" add -A
-git -C "$dir/tree" -c user.name=check -c user.email=check@localhost commit -q -m check
-mkdir "$dir/another folder"
+git -C "$dir/copy" init -q -b main
+git -C "$dir/copy" add -A
+git -C "$dir/copy" -c user.name=check -c user.email=check@localhost commit -q -m check
+git clone -q "$dir/copy" "$dir/tree"
 (umask 077 && git clone -q "$dir/tree" "$dir/another folder/clone")
 
 (cd packaging/release && GOFLAGS='' go build -o "$dir/release" .)

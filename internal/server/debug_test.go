@@ -1,9 +1,13 @@
 package server
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"runtime/pprof"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/boreas-pubsub/boreas/v2/internal/config"
@@ -34,7 +38,8 @@ func TestDebugListen(t *testing.T) {
 		return resp.StatusCode, string(body)
 	}
 	for path, part := range map[string]string{
-		"/debug/pprof/": "heap", "/debug/pprof/goroutine?debug=2": "goroutine ", "/debug/vars": `"memstats"`,
+		"/debug/pprof/": "/debug/pprof/heap?debug=1\n", "/debug/pprof/goroutine?debug=2": "goroutine ", "/debug/vars": `"memstats"`,
+		"/debug/pprof/heap": "\x1f\x8b", "/debug/pprof/profile?seconds=1": "\x1f\x8b", "/debug/pprof/trace?seconds=1": "go 1.",
 	} {
 		status, body := get(address, path, nil)
 		if status != http.StatusOK || !strings.Contains(body, part) {
@@ -44,6 +49,14 @@ func TestDebugListen(t *testing.T) {
 			if status, body := get(port, path, nil); status == http.StatusOK {
 				t.Errorf("%s on a public port: %d %.100s", path, status, body)
 			}
+		}
+	}
+	for path, want := range map[string]int{
+		"/debug/pprof/unknown": http.StatusNotFound, "/debug/pprof/heap?debug=3": http.StatusBadRequest,
+		"/debug/pprof/profile?seconds=541": http.StatusBadRequest, "/debug/pprof/trace?seconds=-1": http.StatusBadRequest,
+	} {
+		if status, body := get(address, path, nil); status != want {
+			t.Errorf("%s: %d %.100s", path, status, body)
 		}
 	}
 	for name, change := range map[string]func(*http.Request){
@@ -56,27 +69,50 @@ func TestDebugListen(t *testing.T) {
 	}
 }
 
-func TestDebugHandlerIsBounded(t *testing.T) {
-	s := start(t, testConfig(func(c *config.Config) { c.DebugListen = "127.0.0.1:0" }), Options{})
-	address := "http://" + s.profiles.listener.Addr().String()
-	ask := func(path string) (*http.Response, error) {
-		r, err := http.NewRequestWithContext(t.Context(), "GET", address+path, nil)
-		if err != nil {
-			return nil, err
-		}
-		r.Close = true
-		return http.DefaultTransport.RoundTrip(r)
+// TestProfileAgain: one profile of the processor is taken at a time, and it ends when its client has gone.
+func TestProfileAgain(t *testing.T) {
+	h := debugHandler()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	ask := func() int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(gone, "GET", "http://localhost/debug/pprof/profile?seconds=300", nil))
+		return w.Code
 	}
-	for range maxProfiles { // a delta of the goroutines takes its time
-		go ask("/debug/pprof/goroutine?seconds=300") //nolint:errcheck // the server ends it
+	if err := pprof.StartCPUProfile(io.Discard); err != nil {
+		t.Fatal(err)
 	}
-	waitUntil(t, func() bool {
-		resp, err := ask("/debug/pprof/")
-		if err != nil {
-			t.Error(err)
-			return true
+	if code := ask(); code != http.StatusConflict {
+		t.Errorf("a second profile: %d", code)
+	}
+	pprof.StopCPUProfile()
+	for range 2 {
+		if code := ask(); code != http.StatusOK {
+			t.Errorf("a profile after another: %d", code)
 		}
-		defer resp.Body.Close()
-		return resp.StatusCode == http.StatusServiceUnavailable
-	})
+	}
+}
+
+func TestDebugRequestsAreBounded(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	h := boundProfiles(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { begun <- struct{}{}; <-end }))
+	ask := func() int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		return w.Code
+	}
+	var served sync.WaitGroup
+	for range maxProfiles {
+		served.Go(func() { ask() })
+		<-begun
+	}
+	if code := ask(); code != http.StatusServiceUnavailable {
+		t.Errorf("one request more: %d", code)
+	}
+	close(end)
+	served.Wait()
+	go func() { <-begun }()
+	if code := ask(); code != http.StatusOK {
+		t.Errorf("after they have ended: %d", code)
+	}
 }
