@@ -42,7 +42,11 @@ type failures struct {
 // failed, the error is a [fault.RateLimited] with the time to wait. Valid tokens of the same
 // address do not have to wait: other clients behind it may have failed.
 func (l *Limits) Failed(address netip.Addr) error {
-	if l == nil || l.bounds(scopeAddress).Failures == 0 {
+	if l == nil {
+		return nil
+	}
+	perMinute := l.bounds(scopeAddress).Failures // once, because SetBounds may change it
+	if perMinute == 0 {
 		return nil
 	}
 	network, bounded := l.Network(address)
@@ -51,7 +55,7 @@ func (l *Limits) Failed(address netip.Addr) error {
 	}
 	for {
 		f := getOrAdd(l.failures, network, func() *failures { return new(failures) })
-		wait, ok := f.add(l.bounds(scopeAddress).Failures, l.now())
+		wait, ok := f.add(perMinute, l.now())
 		switch {
 		case !ok:
 		case wait > 0:

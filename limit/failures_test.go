@@ -136,3 +136,26 @@ func TestFailuresAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestFailedWhileBoundsChange: the limit is switched off while a failure is being counted.
+func TestFailedWhileBoundsChange(t *testing.T) {
+	l := New(Options{Address: Bounds{Failures: 20}})
+	stop := make(chan struct{})
+	var changing sync.WaitGroup
+	changing.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				l.SetBounds(Bounds{}, Bounds{}, Bounds{})
+				l.SetBounds(Bounds{Failures: 20}, Bounds{}, Bounds{})
+			}
+		}
+	})
+	for i := range 20_000 { // of other addresses: one that has to wait does not count
+		l.Failed(netip.AddrFrom4([4]byte{192, byte(i >> 16), byte(i >> 8), byte(i)})) //nolint:errcheck // it must not panic
+	}
+	close(stop)
+	changing.Wait()
+}

@@ -117,6 +117,7 @@ func (l *Log) DropOldest(t *Table, n int, cause EvictedCause) {
 // Relimit asks for the limits of each channel again, because they have changed, and drops what is over
 // them. A log keeps its store or its lack of one, so Options.Store must not depend on the change.
 func (t *Table) Relimit() {
+	t.relimits.Add(1) // first: see newLog
 	var logs []*Log
 	for i := range t.shards {
 		logs = t.shards[i].appendLogs(logs[:0])

@@ -95,7 +95,8 @@ type Table struct {
 	keys        atomic.Int64 // number of keys in all logs
 	evicted     [evictedCauses]atomic.Uint64
 
-	closed atomic.Bool
+	relimits atomic.Uint64 // number of calls of Relimit that have begun
+	closed   atomic.Bool
 }
 
 // shard holds the channels whose names have the same hash in some bits.
@@ -375,14 +376,28 @@ func (t *Table) Log(channel string) *Log {
 	if l != nil {
 		return l
 	}
-	limits := t.Limits(channel) // before locking, because it calls the embedder's code
+	for {
+		asked := t.relimits.Load()
+		limits := t.Limits(channel) // before locking, because it calls the embedder's code
+		if l := t.newLog(s, retired, channel, limits, asked); l != nil {
+			return l
+		}
+	}
+}
+
+// newLog returns the log of a channel, and creates it if there is none. It returns nil if the limits
+// may have changed since they were asked for: then Relimit may not find the new log.
+func (t *Table) newLog(s *shard, retired *Start, channel string, limits engine.Retention, asked uint64) *Log {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.logs[channel]; l != nil {
 		return l
 	}
+	if t.relimits.Load() != asked {
+		return nil
+	}
 	name := strings.Clone(channel) // channel may be a substring of a whole request
-	l = &Log{name: name, limits: limits, touched: clock.Now()}
+	l := &Log{name: name, limits: limits, touched: clock.Now()}
 	if t.options.Store != nil {
 		l.store = t.options.Store(name, limits)
 	}
