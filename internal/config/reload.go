@@ -19,7 +19,7 @@ func (o Option) Reloads() bool {
 }
 
 // shapesStore reports whether a running server can change the option's value unless the engine on disk
-// would have to keep other things.
+// or the cluster would have to keep other things.
 func (o Option) shapesStore() bool {
 	switch o.Name {
 	case "rules", "history_messages", "history_bytes", "history_age":
@@ -52,7 +52,7 @@ func (c Config) Reload(next Config) (Config, []Change, error) {
 			merged.take(o, next)
 		}
 	}
-	stored := c.Engine != next.Engine || c.Engine == EngineDisk && storesDiffer(c, merged)
+	stored := c.Engine != next.Engine || c.Engine == EngineDisk && storesDiffer(c, merged) || c.Clustered() && streamDiffers(c, merged)
 	var changes []Change
 	for _, o := range Options() {
 		if o.Name == "config" || o.format(c) == o.format(next) {
@@ -115,6 +115,12 @@ func storesDiffer(old, next Config) bool {
 	return slices.ContainsFunc(append(was, now...), func(s stored) bool { return s.onDisk != onDisk })
 }
 
+// streamDiffers reports whether a channel would keep more than the stream of the cluster was made for.
+// Only `boreas cluster apply` changes the stream.
+func streamDiffers(old, next Config) bool {
+	return longest(next) > longest(old) || most(next) > most(old)
+}
+
 // stored says whether the channels that match a pattern are on disk.
 type stored struct {
 	pattern string
@@ -144,4 +150,15 @@ func longest(c Config) time.Duration {
 		}
 	}
 	return age
+}
+
+// most returns the largest number of messages that a channel keeps.
+func most(c Config) int {
+	n := c.HistoryMessages
+	for _, r := range c.Rules {
+		if r.HistoryMessages != nil {
+			n = max(n, *r.HistoryMessages)
+		}
+	}
+	return n
 }

@@ -53,6 +53,18 @@ func TestReload(t *testing.T) {
 			"data_dir = '/d'", "data_dir = '/d'\nhistory_age = '1h'",
 			"history_age 1d -> 1h; in force: data_dir=/d engine=disk history_age=1h",
 		},
+		"in a cluster, more messages": {
+			"engine = 'nats://h'\nrules = 'a.* history_messages=5'", "engine = 'nats://h'\nrules = 'a.* history_messages=10001'\nlog_level = 'warn'",
+			"rules a.* history_messages=5 -> a.* history_messages=10001 (restart), log_level info -> warn; in force: log_level=warn engine=nats://h history_age=1d rules=a.* history_messages=5",
+		},
+		"in a cluster, not more than before": {
+			"engine = 'nats://h'\nrules = 'a.* history_messages=5'", "engine = 'nats://h'\nrules = 'a.* history_messages=10000 latest'",
+			"rules a.* history_messages=5 -> a.* history_messages=10000 latest; in force: engine=nats://h history_age=1d rules=a.* history_messages=10000 latest",
+		},
+		"in a cluster, a longer age": {
+			"engine = 'nats://h'", "engine = 'nats://h'\nhistory_age = '48h'",
+			"history_age 1d -> 2d (restart); in force: engine=nats://h history_age=1d",
+		},
 		"another engine keeps the history": {
 			"data_dir = '/d'", "",
 			"data_dir /d ->  (restart), engine disk -> memory (restart), history_age 1d -> 5m (restart); in force: data_dir=/d engine=disk history_age=1d",
