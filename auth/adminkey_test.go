@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/boreas-pubsub/boreas/v2/access"
+	"github.com/boreas-pubsub/boreas/v2/fault"
 )
 
 const adminKey = "bk_0123456789abcdefghijklmnopqrstuv"
@@ -78,6 +79,9 @@ func TestAdminKey(t *testing.T) {
 		if _, err := a.CheckKey(stored); err != nil || len(a.Keys()) != 1 || !a.HasKeys() {
 			t.Errorf("%v, %v", err, a.Keys())
 		}
+		if ok, err := a.Unrevoke(Revocation{Key: id}); ok || code(err) != "malformed" || a.HasKey(id) {
+			t.Errorf("Unrevoke: %v, %v; HasKey %v", ok, err, a.HasKey(id))
+		}
 		if _, _, err := a.CreateKey(Key{Name: "late", Verbs: KeyAdmin, Key: id}); code(err) != "invalid_key" {
 			t.Errorf("the revoked key made another: %v", err)
 		}
@@ -95,5 +99,50 @@ func TestAdminKey(t *testing.T) {
 	}
 	if err := a.ValidKey(id); code(err) != "invalid_key" {
 		t.Error(err)
+	}
+}
+
+// TestFormerAdminKey: a key that was replaced can be revoked afterwards, with the tokens that it made.
+func TestFormerAdminKey(t *testing.T) {
+	o := Options{DataDir: t.TempDir(), AdminKey: adminKey}
+	a := open(t, o)
+	id := a.Keys()[0].ID
+	token, _ := create(t, a, Token{User: "ann", Key: id})
+	shut(t, a)
+	o.AdminKey += "x"
+	a = open(t, o)
+	if got := verdict(a, token); got != "valid" {
+		t.Fatal(got)
+	}
+	if _, err := a.Revoke(Revocation{Key: "key_0000000000000000"}); code(err) != code(fault.NoKey) {
+		t.Errorf("an unknown key: %v", err)
+	}
+	revoke(t, a, Revocation{Key: id})
+	if got := verdict(a, token); got == "valid" {
+		t.Error("the token of the former key is still valid")
+	}
+	shut(t, a)
+	o.AdminKey = adminKey
+	a = open(t, o)
+	if _, err := a.CheckKey(adminKey); code(err) != "invalid_key" {
+		t.Errorf("the former key is valid again: %v", err)
+	}
+}
+
+// TestUnstoredRevocationOfAdminKey: the revocation can be repeated until it is stored.
+func TestUnstoredRevocationOfAdminKey(t *testing.T) {
+	a := open(t, Options{DataDir: t.TempDir(), AdminKey: adminKey})
+	id := a.Keys()[0].ID
+	a.writing.Lock()
+	a.enforce(&line{Op: opRevoke, ID: id, Target: targetOf(targetKey, id)})
+	a.writing.Unlock()
+	if err := a.ValidKey(id); code(err) != "invalid_key" || !a.HasKey(id) {
+		t.Errorf("before it is stored: %v, HasKey %v", err, a.HasKey(id))
+	}
+	a.writing.Lock()
+	err := a.flush()
+	a.writing.Unlock()
+	if err != nil || a.HasKey(id) {
+		t.Errorf("once it is stored: %v, HasKey %v", err, a.HasKey(id))
 	}
 }

@@ -198,7 +198,7 @@ func (a *Authority) HasKey(id string) bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	k := a.keyWithID(id)
-	return k != nil && (!k.revoked || k.unstored)
+	return k != nil && (!a.isRevoked(k) || k.unstored)
 }
 
 // HasKeys reports whether a key was ever created, or there is an AdminKey. The API requires a key from then on.

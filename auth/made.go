@@ -54,6 +54,22 @@ func (a *Authority) MadeWith(id string) Made {
 	return m
 }
 
+// made reports whether a key with the ID has created or changed anything that the authority keeps. It
+// may be a former AdminKey. The caller holds mu or writing.
+func (a *Authority) made(id string) bool {
+	for _, t := range a.state.byHash {
+		if t.grant.Key == id || slices.Contains(t.changed, id) {
+			return true
+		}
+	}
+	for _, k := range a.state.keyIDs {
+		if k.key.Key == id {
+			return true
+		}
+	}
+	return false
+}
+
 // changedWith returns the IDs of the tokens that others created and that the key has changed.
 // The caller holds writing.
 func (a *Authority) changedWith(id string) map[string]bool {

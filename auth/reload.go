@@ -73,7 +73,7 @@ func (a *Authority) reload(ctx context.Context) error {
 		if err := a.state.apply(u.inForce()); err != nil {
 			return fmt.Errorf("a revocation that is not stored failed: %w", err)
 		}
-		if k := a.state.keyIDs[u.line.ID]; k != nil {
+		if k := a.keyWithID(u.line.ID); k != nil {
 			k.unstored = true
 		}
 	}

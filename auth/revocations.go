@@ -96,7 +96,7 @@ func (a *Authority) revocation(r Revocation) (match func(*access.Grant) bool, li
 		match = func(g *access.Grant) bool { return g.HasUser && g.User == r.User && s.revokes(g, a.leeway()) }
 	case r.Key != "":
 		if strings.HasPrefix(r.Key, keyIDPrefix) {
-			if a.keyWithID(r.Key) == nil {
+			if a.keyWithID(r.Key) == nil && !a.made(r.Key) {
 				return nil, nil, fault.NoKey
 			}
 			l.ID = r.Key // not set for a kid, because a kid is not an ID here, and could look like a token's ID
@@ -232,7 +232,8 @@ func (a *Authority) Revoked(r Revocation) (Revocation, bool) {
 
 // Unrevoke cancels a revocation. It returns false if there is none. Opaque and minted tokens and API
 // keys that were revoked do not become valid again. A provider's token does, when it is added the
-// next time. Errors: [fault.NotStored]; [fault.InvalidKey] if r.By is not valid any more.
+// next time. Errors: [fault.NotStored]; [fault.InvalidKey] if r.By is not valid any more;
+// [fault.Malformed] for an API key that is not stored, such as an [Options].AdminKey.
 func (a *Authority) Unrevoke(r Revocation) (bool, error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()
@@ -241,6 +242,11 @@ func (a *Authority) Unrevoke(r Revocation) (bool, error) {
 		t := a.target(r)
 		if there = a.state.revocations.has(t); !there {
 			return nil, nil
+		}
+		if strings.HasPrefix(r.Key, keyIDPrefix) && a.state.keyIDs[r.Key] == nil {
+			// It may be the AdminKey of this authority or of another one, which is not stored: only the
+			// revocation makes it invalid.
+			return nil, fault.Malformed.With("The revocation of the API key " + r.Key + " is permanent, because the server does not store this key.")
 		}
 		return []*line{{Op: opUnrevoke, Target: t}}, nil
 	})

@@ -59,7 +59,7 @@ func (a *Authority) settle() {
 	defer a.mu.Unlock()
 	for _, u := range a.unstored {
 		a.state.apply(u.line) //nolint:errcheck // it is already in force; this only deletes the token
-		if k := a.state.keyIDs[u.line.ID]; k != nil {
+		if k := a.keyWithID(u.line.ID); k != nil {
 			k.unstored = false
 		}
 		if u.standIn != (target{}) {
@@ -82,7 +82,7 @@ func (a *Authority) enforce(l *line) {
 		return
 	}
 	a.mu.Lock()
-	if k := a.state.keyIDs[l.ID]; k != nil {
+	if k := a.keyWithID(l.ID); k != nil {
 		k.unstored = true
 	}
 	a.mu.Unlock()
