@@ -74,6 +74,9 @@ func repairDataCommand(p *program) *cli.Command {
 			"If it is interrupted, repeat it.",
 		Flags: []cli.Flag{dataDirFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := refuseRootData(cmd); err != nil {
+				return err
+			}
 			report, err := p.readData(ctx, cmd, disk.Repair)
 			if err != nil {
 				return err
@@ -97,6 +100,9 @@ func newEpochCommand(p *program) *cli.Command {
 			"that resumes gets a gap, and then what is kept. The messages stay.",
 		Flags: []cli.Flag{dataDirFlag()},
 		Action: func(_ context.Context, cmd *cli.Command) error {
+			if err := refuseRootData(cmd); err != nil {
+				return err
+			}
 			dir, err := historyDir(cmd)
 			if err != nil {
 				return err
@@ -148,6 +154,16 @@ func historyDir(cmd *cli.Command) (string, error) {
 		return "", usagef("--data-dir=%s: %s is not a directory", dataDir, dir)
 	}
 	return dir, nil
+}
+
+// refuseRootData is [refuseRoot] for the directory that the flag names.
+func refuseRootData(cmd *cli.Command) error {
+	dir := cmd.String("data-dir")
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil // historyDir reports it
+	}
+	return refuseRoot(dir, info)
 }
 
 // dataError adds what to do to an error of the engine.

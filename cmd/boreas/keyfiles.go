@@ -23,6 +23,10 @@ func (p *program) openKeyFiles(dir string, makes bool) (*keyFiles, error) {
 	switch info, err := os.Stat(dir); {
 	case err == nil && !info.IsDir():
 		return nil, usagef("--data-dir=%s: that is not a directory", dir)
+	case err == nil:
+		if err := refuseRoot(dir, info); err != nil {
+			return nil, err
+		}
 	case errors.Is(err, fs.ErrNotExist) && !makes:
 		return nil, usagef("--data-dir=%s: there is no such directory", dir)
 	case errors.Is(err, fs.ErrNotExist):
