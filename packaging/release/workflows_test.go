@@ -69,8 +69,8 @@ func TestWorkflows(t *testing.T) {
 			if _, ok := w.Jobs[job.Needs]; job.Needs != "" && !ok {
 				t.Errorf("%s: %s needs %s, which does not exist", path, name, job.Needs)
 			}
-			if job.RunsOn == "" || len(job.Steps) == 0 {
-				t.Errorf("%s: %s has no machine or no steps", path, name)
+			if job.RunsOn == "" || len(job.Steps) == 0 || job.Timeout == 0 {
+				t.Errorf("%s: %s has no machine, no steps or no timeout", path, name)
 			}
 			for _, s := range job.Steps {
 				if s.Uses != "" && !pinned.MatchString(s.Uses) {
