@@ -82,8 +82,8 @@ ui: setup ## build the operator's page, ui/dist, from ui/src
 	cd ui && node build.mjs
 
 ui-check: # the built files in the repository are those of the sources
-	@cd ui && node_modules/.bin/tsc && built=$$(mktemp -d) && trap "rm -rf $$built" EXIT && node build.mjs $$built && \
-	if ! diff -rq dist $$built || ! diff -q preact/LICENSE node_modules/preact/LICENSE; then echo "ui: the files differ from their sources; run 'make ui'"; exit 1; fi
+	@cd ui && node_modules/.bin/tsc && built=$$(mktemp -d) && trap 'rm -rf "$$built"' EXIT && node build.mjs "$$built" && \
+	if ! diff -rq dist "$$built" || ! diff -q preact/LICENSE node_modules/preact/LICENSE; then echo "ui: the files differ from their sources; run 'make ui'"; exit 1; fi
 
 acme-check: # certificates from pebble, a test authority; a module of its own too
 	cd internal/server/acmetest && $(CHECKED) $(RARE_GC) $(GO) vet ./... && $(CHECKED) $(GO) test -vet=off -count=1 -timeout 2m ./...
@@ -91,20 +91,20 @@ acme-check: # certificates from pebble, a test authority; a module of its own to
 RELEASE_CHECKS += image-check
 .PHONY: image-check
 image-check: # the container image, built twice and run; a module of its own too
-	programs=$$(mktemp -d) && trap "rm -rf $$programs" EXIT && \
-	for architecture in amd64 arm64; do TAGS=$(TAGS) scripts/program.sh linux/$$architecture $$programs/boreas-linux-$$architecture || exit 1; done && \
+	programs=$$(mktemp -d) && trap 'rm -rf "$$programs"' EXIT && \
+	for architecture in amd64 arm64; do TAGS=$(TAGS) scripts/program.sh linux/$$architecture "$$programs/boreas-linux-$$architecture" || exit 1; done && \
 	cd packaging/image && $(GO) vet ./... && TEST_IMAGE_PROGRAMS=$$programs $(GO) test -vet=off -count=1 -timeout 10m ./...
 
 RELEASE_CHECKS += chart-check
 .PHONY: chart-check
 chart-check: # the Helm chart, rendered with several sets of values; a module of its own too
-	program=$$(mktemp -d) && trap "rm -rf $$program" EXIT && $(GO) build -o $$program/boreas ./cmd/boreas && \
+	program=$$(mktemp -d) && trap 'rm -rf "$$program"' EXIT && $(GO) build -o "$$program/boreas" ./cmd/boreas && \
 	cd packaging/chart/charttest && $(GO) vet ./... && TEST_BOREAS=$$program/boreas $(GO) test -vet=off -count=1 -timeout 5m ./...
 
 RELEASE_CHECKS += compose-check
 .PHONY: compose-check
 compose-check: # the files for Docker Compose, whose nodes run as processes; a module of its own too
-	program=$$(mktemp -d) && trap "rm -rf $$program" EXIT && $(GO) build -o $$program/boreas ./cmd/boreas && \
+	program=$$(mktemp -d) && trap 'rm -rf "$$program"' EXIT && $(GO) build -o "$$program/boreas" ./cmd/boreas && \
 	cd packaging/compose/composetest && $(GO) vet ./... && TEST_BOREAS=$$program/boreas $(GO) test -vet=off -count=1 -timeout 10m ./...
 
 RELEASE_CHECKS += clients-check
@@ -131,7 +131,7 @@ observe-check: build # the rules with promtool and Prometheus, the dashboard wit
 	scripts/prometheus.sh promtool check rules packaging/observe/alerts.yml packaging/observe/recording.yml
 	scripts/prometheus.sh promtool test rules packaging/observe/alerts_test.yml packaging/observe/recording_test.yml
 	prometheus=$$(scripts/prometheus.sh --where prometheus) && \
-	cd packaging/observe && TEST_SERVER=$(CURDIR)/boreas TEST_PROMETHEUS=$$prometheus $(GO) test -count=1 -tags=release ./...
+	cd packaging/observe && TEST_SERVER='$(CURDIR)/boreas' TEST_PROMETHEUS=$$prometheus $(GO) test -count=1 -tags=release ./...
 
 fuzz: ## run each fuzz target for FUZZTIME (5m)
 	scripts/fuzz.sh $(FUZZTIME)

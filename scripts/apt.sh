@@ -37,13 +37,15 @@ if [ "$(id -u)" -ne 0 ]; then
 	fi
 	as_root=(sudo)
 fi
+# A mirror may be busy, and another program may be installing.
+options=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
 echo "apt: will install these Debian packages with apt-get: ${packages[*]}"
-"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get update -qq "${options[@]}"
 for each in "${wanted[@]}"; do
 	# One by one: some versions of nodejs include npm and conflict with its package.
 	if ! there "$each"; then
 		echo "apt: installing Debian package ${each%%=*}"
 		"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq --no-install-recommends "${each%%=*}" >/dev/null
+			apt-get install -y -qq --no-install-recommends "${each%%=*}" "${options[@]}" >/dev/null
 	fi
 done

@@ -9,13 +9,14 @@ if [ "$(id -u)" -ne 0 ]; then
 	echo "debian-root: only root can make a Debian system: run it as root" >&2
 	exit 1
 fi
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/boreas
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/boreas
 archive=$cache/debian-bookworm-$(dpkg --print-architecture).tar
 mkdir -p "$cache" "$dir"
 if [ -z "$(find "$archive" -mtime -30 2>/dev/null)" ]; then
 	scripts/apt.sh debootstrap=/usr/sbin/debootstrap >&2
 	fresh=$(mktemp -d "$cache/root.XXXXXX")
-	trap 'rm -rf "$fresh" "$archive.$$"' EXIT
+	# debootstrap mounts /proc and /sys there while it runs.
+	trap 'rm -rf --one-file-system "$fresh" "$archive.$$"' EXIT
 	echo "debian-root: debootstrap makes a Debian 12" >&2
 	if ! output=$(/usr/sbin/debootstrap --variant=minbase bookworm "$fresh" 2>&1); then
 		echo "$output" | tail -n 20 >&2

@@ -2,6 +2,7 @@
 # Writes the npm package of js/ into a folder: scripts/pack-js.sh DIR VERSION. The same commit gives
 # the same bytes. The version is set in the package only, and the working tree stays as it is.
 set -euo pipefail
+export npm_config_update_notifier=false # which would ask for a newer npm
 cd "$(dirname "$0")/.."
 
 if [ $# -ne 2 ] || ! [[ $2 =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then

@@ -16,7 +16,10 @@ python=${PYTHON:-/usr/bin/python3} # which has Debian's modules, unlike another 
 if ! "$python" -c 'import build, hatchling' 2>/dev/null; then
 	scripts/apt.sh python3 python3-build python3-hatchling >&2
 fi
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
+	SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+fi
+export SOURCE_DATE_EPOCH
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 

@@ -24,6 +24,12 @@ fail() {
 began=$SECONDS
 done_with() { echo "package-check: $* ($((SECONDS - began)) s)"; }
 
+# The configuration of this user's Git must not matter: it may sign commits, or name hooks and ignored files.
+# A Git hook that runs this has set variables such as GIT_DIR.
+unset $(git rev-parse --local-env-vars)
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+export LC_ALL=C.UTF-8 # rpm translates its messages
+
 # A commit of the tree as it is here, whoever owns it and whether or not it is a clone, and a clone of
 # that in another folder with another umask. Git leaves out what .gitignore names.
 mkdir "$dir/copy" "$dir/another folder"
@@ -35,7 +41,7 @@ git -C "$dir/copy" -c user.name=check -c user.email=check@localhost commit -q -m
 git clone -q "$dir/copy" "$dir/tree"
 (umask 077 && git clone -q "$dir/tree" "$dir/another folder/clone")
 
-(cd packaging/release && GOFLAGS='' go build -o "$dir/release" .)
+(cd packaging/release && GOFLAGS='' go build -buildvcs=false -o "$dir/release" .)
 "$dir/release" -version=$version -tags="$TAGS" -targets=linux/amd64 -tree="$dir/tree" -dist="$dir/one"
 done_with "first build"
 (umask 077 && export TZ=Asia/Tokyo && "$dir/release" -version=$version -tags="$TAGS" -targets=linux/amd64 -tree="$dir/another folder/clone" -dist="$dir/another folder/two" >/dev/null)
@@ -135,6 +141,10 @@ in_root dpkg -r boreas
 if [ -e "$root/usr/bin/boreas" ]; then fail "the removal left the program"; fi
 [ "$before" = "$(cd "$root/var/lib/boreas" && find . -type f -exec sha256sum {} + | sort)" ] || fail "the removal changed the state"
 [ -e "$root/etc/boreas/boreas.toml" ] || fail "the removal lost the configuration"
+# rpm and apk run this at each upgrade, also if the administrator has removed the file.
+mv "$root/etc/boreas/boreas.toml" "$root/tmp/boreas.toml"
+{ cat "$repository/packaging/scripts/user.sh" && echo own_files; } | chroot "$root" sh || fail "own_files failed without a configuration"
+mv "$root/tmp/boreas.toml" "$root/etc/boreas/boreas.toml"
 in_root dpkg -P boreas
 for left in /etc/boreas/boreas.toml /var/lib/boreas /etc/systemd/system/multi-user.target.wants/boreas.service; do
 	if [ -e "$root$left" ] || [ -L "$root$left" ]; then fail "the purge left $left"; fi

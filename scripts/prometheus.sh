@@ -28,7 +28,7 @@ if ! path=$(command -v "$program"); then
 			as_root=()
 			[ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
 			"${as_root[@]}" apt-get update -qq >&2
-			apt-get download -qq prometheus 2>/dev/null
+			apt-get download -qq prometheus >&2
 		fi
 		dpkg-deb -x prometheus_*.deb files
 		mv files/usr/bin/promtool files/usr/bin/prometheus "$root/dist/prometheus/"

@@ -15,8 +15,10 @@ add_user() {
 
 # own_files lets the service, and nobody else, read its configuration and its state.
 own_files() {
-	chgrp boreas /etc/boreas/boreas.toml
-	chmod 0640 /etc/boreas/boreas.toml
+	if [ -e /etc/boreas/boreas.toml ]; then # rpm and apk do not bring back a file that was removed
+		chgrp boreas /etc/boreas/boreas.toml
+		chmod 0640 /etc/boreas/boreas.toml
+	fi
 	mkdir -p /var/lib/boreas
 	chown boreas:boreas /var/lib/boreas
 	chmod 0700 /var/lib/boreas
