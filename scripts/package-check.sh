@@ -64,7 +64,7 @@ tags=$(lintian --no-cfg --fail-on error "$deb" 2>&1) || fail "lintian reports er
 
 # The unit names a program and a page that are not installed here.
 mkdir "$dir/units"
-sed "s|^ExecStart=/usr/bin/boreas|ExecStart=$unpacked/boreas|" "$unpacked/systemd/boreas.service" >"$dir/units/boreas.service"
+sed "s|^ExecStart=/usr/bin/boreas|ExecStart=\"$unpacked/boreas\"|" "$unpacked/systemd/boreas.service" >"$dir/units/boreas.service"
 cp "$unpacked/systemd/boreas.socket" "$dir/units"
 problems=$(systemd-analyze verify --man=no "$dir/units/boreas.service" "$dir/units/boreas.socket" 2>&1) && [ -z "$problems" ] || fail "systemd-analyze verify: $problems"
 systemd-analyze security --offline=true --threshold=20 "$dir/units/boreas.service" | tail -n 1
