@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -49,14 +50,22 @@ func (s source) errorf(where span, format string, args ...any) *Error {
 // maxExcerpt is the length in bytes of the longest line that an error shows.
 const maxExcerpt = 160
 
-// excerpt returns the line with carets under the span. It does not show a line with a URL, which
-// may contain a password.
+// mayBeSecret reports whether a line may contain a password, a secret or a key: in a URL, or as the value
+// of an option whose name, even misspelled, says so.
+func mayBeSecret(line string) bool {
+	name, value, _ := strings.Cut(strings.ToLower(line), "=")
+	return strings.Contains(line, "://") || strings.Contains(line, "bk_") || value != "" && !strings.Contains(value, "file:") &&
+		slices.ContainsFunc([]string{"pass", "word", "secret", "token", "key"}, func(part string) bool { return strings.Contains(name, part) })
+}
+
+// excerpt returns the line with carets under the span. It does not show a line that may contain a
+// secret, because the server logs the errors of a reload.
 func (s source) excerpt(where span) string {
 	if where.line < 1 || where.line > len(s.lines) {
 		return ""
 	}
 	line := s.lines[where.line-1]
-	if len(line) > maxExcerpt || strings.Contains(line, "://") {
+	if len(line) > maxExcerpt || mayBeSecret(line) {
 		return ""
 	}
 	from := min(max(where.from, 0), len(line))
