@@ -62,8 +62,8 @@ func (d *debugPort) serve(s *Server) {
 // close ends the port and its requests at once.
 func (d *debugPort) close() {
 	if d != nil {
+		d.http.Close()     // first, so that serve does not take the closed listener for a failure
 		d.listener.Close() // also if serve was not called
-		d.http.Close()
 	}
 }
 

@@ -3,14 +3,17 @@ package server
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime/pprof"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/boreas-pubsub/boreas/v2/internal/config"
+	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
 // TestDebugListen: profiles are at an address of their own, and not on the two ports.
@@ -114,5 +117,48 @@ func TestDebugRequestsAreBounded(t *testing.T) {
 	go func() { <-begun }()
 	if code := ask(); code != http.StatusOK {
 		t.Errorf("after they have ended: %d", code)
+	}
+}
+
+// lateClose is a listener whose Close returns late.
+type lateClose struct {
+	net.Listener
+	begun chan struct{} // closed when Accept has been called
+	ended chan struct{} // closed when Accept has returned an error
+	first sync.Once
+	once  sync.Once
+}
+
+func (l *lateClose) Accept() (net.Conn, error) {
+	l.first.Do(func() { close(l.begun) })
+	c, err := l.Listener.Accept()
+	if err != nil {
+		l.once.Do(func() { close(l.ended) })
+	}
+	return c, err
+}
+
+func (l *lateClose) Close() error {
+	err := l.Listener.Close()
+	<-l.ended
+	time.Sleep(10 * time.Millisecond) // time for the loop of Accept to see the error
+	return err
+}
+
+// TestDebugListenCloses: the end of the server is not a failure of its debug listener.
+func TestDebugListenCloses(t *testing.T) {
+	log, told := testlog.New()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := &lateClose{Listener: l, begun: make(chan struct{}), ended: make(chan struct{})}
+	s := &Server{log: log, profiles: &debugPort{listener: late, http: new(http.Server)}}
+	s.profiles.serve(s)
+	<-late.begun
+	s.profiles.close()
+	s.serving.Wait()
+	if lines := strings.Join(told.Lines(), "\n"); strings.Contains(lines, "ERROR") {
+		t.Error(lines)
 	}
 }
