@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // stopSignals handles the signals of the server, for the whole life of the process.
@@ -22,8 +23,12 @@ func newStopSignals() *stopSignals {
 	return s
 }
 
+// reloadMargin is how long the end of the process waits for a reload under way. A reload may wait
+// forever for a file, for example a named pipe or one of a file server that is gone.
+const reloadMargin = time.Second
+
 // onHangup calls reload for each SIGHUP, until the returned function is called, which waits for a
-// reload under way. A closed terminal also sends the signal; a reload does no harm then.
+// reload under way, but at most for reloadMargin. A closed terminal also sends the signal; a reload does no harm then.
 func (s *stopSignals) onHangup(reload func()) (end func()) {
 	ended := make(chan struct{})
 	var loop sync.WaitGroup
@@ -37,7 +42,17 @@ func (s *stopSignals) onHangup(reload func()) (end func()) {
 			}
 		}
 	})
-	return func() { close(ended); loop.Wait() }
+	return func() {
+		close(ended)
+		done := make(chan struct{})
+		go func() { loop.Wait(); close(done) }()
+		timer := time.NewTimer(reloadMargin)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+		}
+	}
 }
 
 // close gives the signals back. The program still does not end by a SIGHUP: nothing reads it.
