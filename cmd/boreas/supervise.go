@@ -180,7 +180,7 @@ func (v *supervisor) watch(ctx context.Context, s supervised) {
 		go func() { checked <- s.Check(ctx) }()
 		select {
 		case err := <-checked:
-			if err == nil {
+			if late.Stop(); err == nil { // a manager that does not read is not the server's fault
 				v.tell(systemd.Alive)
 			}
 		case <-ctx.Done(): // of a check that is stuck, only its goroutine is left

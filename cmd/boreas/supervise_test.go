@@ -142,3 +142,21 @@ func TestSupervisorLogsAnErrorOnce(t *testing.T) {
 		t.Errorf("log: %q", lines)
 	}
 }
+
+// TestSlowManager: the log does not blame the server if the manager does not read.
+func TestSlowManager(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, told := testlog.New()
+		slow := func(...string) error {
+			time.Sleep(time.Second)
+			return errors.New("i/o timeout")
+		}
+		v := &supervisor{send: slow, watchdog: time.Second, log: log}
+		v.started(&fakeServer{})
+		time.Sleep(10 * time.Second)
+		v.end()
+		if lines := strings.Join(told.Lines(), "\n"); strings.Contains(lines, "own check") || !strings.Contains(lines, "i/o timeout") {
+			t.Error(lines)
+		}
+	})
+}
