@@ -82,6 +82,15 @@ func (b *bucket) owed(now int64) time.Duration {
 	return time.Duration(b.full.Load()-now) - burst
 }
 
+// forgive ends the bucket's debt. The bucket is empty then.
+func (b *bucket) forgive(now int64) {
+	for old := b.full.Load(); old > now+int64(burst); old = b.full.Load() {
+		if b.full.CompareAndSwap(old, now+int64(burst)) {
+			return
+		}
+	}
+}
+
 // giveBack returns n to the bucket after a request that was refused for another reason.
 func (b *bucket) giveBack(p pace, n int64) {
 	if p.perSecond != 0 && n > 0 {

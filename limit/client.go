@@ -174,4 +174,11 @@ func (c *Client) busyUntil() int64 {
 	return max(c.accepts.full.Load(), c.embedded.full.Load(), c.requests.full.Load(), c.publishes.full.Load(), c.bytes.full.Load())
 }
 
+// forgive ends the debts of the client.
+func (c *Client) forgive(now int64) {
+	for _, b := range []*bucket{&c.accepts, &c.embedded, &c.requests, &c.publishes, &c.bytes} {
+		b.forgive(now)
+	}
+}
+
 func (c *Client) forget() { c.gone.Store(true) }

@@ -70,10 +70,18 @@ func newLimits(o Options, size int) *Limits {
 	return l
 }
 
-// SetBounds replaces the limits. Clients keep what they have used. A session that began without any
-// limit of its address, user or key stays without that limit.
+// SetBounds replaces the limits. Clients keep what they have used, but no debts: those are times, and
+// with a limit that was far too low they are days. A session that began without any limit of its
+// address, user or key stays without that limit.
 func (l *Limits) SetBounds(address, user, key Bounds) {
-	l.bounded.Store(&[scopes]Bounds{scopeAddress: address, scopeUser: user, scopeKey: key})
+	next := [scopes]Bounds{scopeAddress: address, scopeUser: user, scopeKey: key}
+	if old := l.bounded.Swap(&next); old == nil || *old == next {
+		return
+	}
+	now := l.now()
+	l.addresses.each(func(c *Client) { c.forgive(now) })
+	l.users.each(func(c *Client) { c.forgive(now) })
+	l.keys.each(func(c *Client) { c.forgive(now) })
 }
 
 // Address returns the client with the address. It returns nil if the address has no limits, because

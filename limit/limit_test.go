@@ -314,3 +314,27 @@ func TestRequestsOfALongList(t *testing.T) {
 		}
 	})
 }
+
+// TestSetBoundsForgivesDebts: a client that owes days because of a limit that was far too low can go on
+// with a higher limit or without one.
+func TestSetBoundsForgivesDebts(t *testing.T) {
+	for name, next := range map[string]Bounds{"higher": {Bytes: 1 << 20}, "none": {}} {
+		l := New(Options{User: Bounds{Bytes: 1}})
+		c := l.User("ann")
+		if err := c.Request(1, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Spend(1); err == nil {
+			t.Fatal("a client in debt may go on")
+		}
+		same := Bounds{Bytes: 1}
+		l.SetBounds(Bounds{}, same, Bounds{})
+		if err := c.Spend(1); err == nil {
+			t.Errorf("%s: the same limits forgive a debt", name)
+		}
+		l.SetBounds(Bounds{}, next, Bounds{})
+		if err := c.Spend(1); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

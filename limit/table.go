@@ -88,6 +88,19 @@ func forgetOne[K comparable, V any, P remembered[V]](s *shard[K, V]) {
 	delete(s.byID, first)
 }
 
+// each calls visit for each value, with the lock of one shard held. Visit must be fast and must not
+// call the table.
+func (t *table[K, V]) each(visit func(*V)) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		for _, v := range s.byID {
+			visit(v)
+		}
+		s.mu.Unlock()
+	}
+}
+
 func (t *table[K, V]) len() int {
 	n := 0
 	for i := range t.shards {
