@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/boreas-pubsub/boreas/v2"
@@ -52,11 +53,23 @@ func (s *Server) Reload(next config.Config) error {
 	for _, c := range changes {
 		if c.Restart {
 			restart++
-			s.log.Warn("an option of the new configuration needs a restart; until then the old value stays in force", "option", c.Name, "old", c.Old, "new", c.New)
+			s.log.Warn("an option of the new configuration needs a restart; until then the old value stays in force", "option", c.Name, "old", logged(c.Old), "new", logged(c.New))
 		} else {
-			s.log.Info("an option has changed", "option", c.Name, "old", c.Old, "new", c.New)
+			s.log.Info("an option has changed", "option", c.Name, "old", logged(c.Old), "new", logged(c.New))
 		}
 	}
 	s.log.Info("the configuration has been reloaded, and with it the files of certificates and JWT keys", "config", next.File, "changed", len(changes)-restart, "need_restart", restart)
 	return nil
+}
+
+// maxLogged is how many bytes of an option's value the log shows. A thousand rules are longer than a
+// line of the journal may be.
+const maxLogged = 1 << 10
+
+// logged returns the value of an option for the log.
+func logged(value string) string {
+	if len(value) <= maxLogged {
+		return value
+	}
+	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(value[:maxLogged], ""), len(value))
 }

@@ -168,3 +168,23 @@ func TestReloadReadsKeysAndCertificates(t *testing.T) {
 		t.Error("the server still has the old certificate")
 	}
 }
+
+// TestReloadOfManyRules: the log does not repeat a thousand rules.
+func TestReloadOfManyRules(t *testing.T) {
+	log, told := testlog.New()
+	file := filepath.Join(t.TempDir(), "boreas.toml")
+	s := start(t, reloadable(t, file, ""), Options{Log: log})
+	told.Reset()
+	var rules strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&rules, "room%d.* latest\n", i)
+	}
+	if err := s.Reload(reloadable(t, file, "rules = '''\n"+rules.String()+"'''")); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range told.Lines() {
+		if len(line) > 2*maxLogged+200 || strings.Contains(line, "option=rules") && !strings.Contains(line, "room0.* latest; room1.*") {
+			t.Errorf("%d bytes: %.100s", len(line), line)
+		}
+	}
+}
