@@ -31,7 +31,7 @@ log=$root/tmp/boreas.log
 (as_boreas BOREAS_API_PORT=0 BOREAS_WS_PORT=0 /usr/bin/boreas --config=/etc/boreas/boreas.toml) >"$log" 2>&1 &
 server=$!
 end=$((SECONDS + 300))
-until grep -q '^Running' "$log"; do
+until grep -q '^Running\.\.\.' "$log"; do
 	if ! kill -0 "$server" 2>/dev/null || ((SECONDS > end)); then
 		echo "first-message: the server did not start:" >&2
 		cat "$log" >&2

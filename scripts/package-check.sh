@@ -17,6 +17,8 @@ stop() {
 	rm -rf "$dir"
 }
 trap stop EXIT
+set -E # functions and subshells too
+trap 'echo "package-check: line $LINENO failed ($?): $BASH_COMMAND" >&2' ERR
 fail() {
 	echo "package-check: $*" >&2
 	exit 1
@@ -93,7 +95,7 @@ for arch in arm arm64; do
 	: >"$dir/$arch.log"
 	timeout 300 $emulator "$dir/boreas-$arch" --api-port=0 --ws-port=0 --data-dir="$dir/state-$arch" >"$dir/$arch.log" 2>&1 &
 	emulated=$!
-	until grep -q '^Running' "$dir/$arch.log"; do
+	until grep -q '^Running\.\.\.' "$dir/$arch.log"; do
 		kill -0 $emulated 2>/dev/null || fail "the program for $arch did not start: $(cat "$dir/$arch.log")"
 		sleep 0.05
 	done
@@ -105,7 +107,7 @@ for arch in arm arm64; do
 	grep -q '"hello":1' "$dir/$arch.received" || fail "the program for $arch delivered no message"
 	unset BOREAS_API_URL BOREAS_WS_URL
 	kill $emulated
-	wait $emulated
+	wait $emulated || fail "the program for $arch ended with $?: $(cat "$dir/$arch.log")"
 	emulated=
 done
 done_with "programs for ARM"

@@ -82,7 +82,7 @@ GORACE="halt_on_error=1" "$work/server" --api-port=0 --ws-port=0 --history-age=1
 	>"$work/banner" 2>"$work/log" &
 server=$!
 for _ in $(seq "$settle_attempts"); do
-	if grep -q '^Running' "$work/banner" || ! kill -0 "$server" 2>/dev/null; then
+	if grep -q '^Running\.\.\.' "$work/banner" || ! kill -0 "$server" 2>/dev/null; then
 		break
 	fi
 	sleep 1
