@@ -82,7 +82,9 @@ func debugHandler() http.Handler {
 	mux.Handle("/{$}", http.RedirectHandler("/debug/pprof/", http.StatusFound))
 	return boundProfiles(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A web page can make a browser on this machine send requests, under the name of its own host.
-		if !ofLoopback(r.Host) || r.Header.Get("Origin") != "" {
+		// Without an Origin, as for an image, Sec-Fetch-Site says that it is for a page.
+		site := r.Header.Get("Sec-Fetch-Site")
+		if !ofLoopback(r.Host) || r.Header.Get("Origin") != "" || site == "cross-site" || site == "same-site" {
 			http.Error(w, "The debug listener answers only to loopback addresses, and not to web pages.", http.StatusForbidden)
 			return
 		}

@@ -65,6 +65,7 @@ func TestDebugListen(t *testing.T) {
 	for name, change := range map[string]func(*http.Request){
 		"another host": func(r *http.Request) { r.Host = "evil.example:6060" },
 		"a page":       func(r *http.Request) { r.Header.Set("Origin", "http://127.0.0.1:1") },
+		"an image":     func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
 	} {
 		if status, body := get(address, "/debug/pprof/", change); status != http.StatusForbidden {
 			t.Errorf("%s: %d %.100s", name, status, body)
