@@ -143,6 +143,7 @@ type Hub struct {
 
 	// Each has its own lock or is atomic.
 	rules      atomic.Pointer[Rules] // in force
+	ruling     sync.Mutex            // held by SetRules
 	channels   channelMap
 	calls      gate           // calls of the engine, except for stop
 	follows    sync.WaitGroup // channels that the engine follows, or whose stop is under way

@@ -91,6 +91,8 @@ func (r *Rules) Text(channel string) string { return r.For(channel).Text }
 // An engine that is an [engine.Relimiter] then applies the new Retention. An engine of the caller must
 // have it already.
 func (h *Hub) SetRules(rules *Rules) {
+	h.ruling.Lock() // otherwise channels could keep the rules of one call, and the hub those of another
+	defer h.ruling.Unlock()
 	// The rules first: a channel that is created while this function walks over the shards either has
 	// the new rule or is found.
 	h.rules.Store(rules)

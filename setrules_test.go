@@ -63,3 +63,23 @@ func TestSetRulesWhileChannelsBegin(t *testing.T) {
 		}
 	})
 }
+
+// TestSetRulesAtOnce: a channel has the rule of the hub, whichever of two calls ends last.
+func TestSetRulesAtOnce(t *testing.T) {
+	inWorld(t, boreas.Options{}, func(w world) {
+		w.announced("news")
+		other, _ := w.announced()
+		for range 5000 {
+			var both sync.WaitGroup
+			for most := range 2 {
+				both.Go(func() { w.hub.SetRules(ruleFor("news", boreas.Rule{MaxSubscribers: 1 + most})) })
+			}
+			both.Wait()
+			allowed := w.hub.Rule("news").MaxSubscribers > 1
+			if err := join(other, "news"); (err == nil) != allowed {
+				t.Fatalf("allowed: %v, join: %v", allowed, err)
+			}
+			other.Leave("news")
+		}
+	})
+}
