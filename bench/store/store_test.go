@@ -65,6 +65,7 @@ func TestReopenFindsEveryMessage(t *testing.T) {
 }
 
 func TestCommandLineIsChecked(t *testing.T) {
+	t.Chdir(t.TempDir()) // for the folder x
 	for _, args := range []string{"", "-dir x -publishers 0", "-dir x surplus", "-dir x -store nonsense", "-dir x -replay 5 -store memory", "-dir x -reopen 5 -store memory", "-dir x -reopen 500 -step nonsense", "-dir x -store pebble"} {
 		if err := run(t.Context(), strings.Fields(args), nil); err == nil {
 			t.Errorf("store %s: no error", args)
