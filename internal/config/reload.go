@@ -104,7 +104,7 @@ func (c *Config) take(o Option, from Config) {
 // storesDiffer reports whether the engine on disk would keep other channels in memory, or messages for
 // longer than it was opened for. It can do neither while it runs.
 func storesDiffer(old, next Config) bool {
-	if longest(next) > longest(old) {
+	if next.LongestAge() > old.LongestAge() {
 		return true
 	}
 	was, now := old.stores(), next.stores()
@@ -118,7 +118,7 @@ func storesDiffer(old, next Config) bool {
 // streamDiffers reports whether a channel would keep more than the stream of the cluster was made for.
 // Only `boreas cluster apply` changes the stream.
 func streamDiffers(old, next Config) bool {
-	return longest(next) > longest(old) || most(next) > most(old)
+	return next.LongestAge() > old.LongestAge() || next.MostMessages() > old.MostMessages()
 }
 
 // stored says whether the channels that match a pattern are on disk.
@@ -139,26 +139,4 @@ func (c Config) stores() (all []stored) {
 		all = append(all, stored{r.Pattern, messages > 0 && durable != DurableMemory})
 	}
 	return all
-}
-
-// longest returns the longest time for which a channel keeps messages.
-func longest(c Config) time.Duration {
-	age := c.HistoryAge
-	for _, r := range c.Rules {
-		if r.HistoryAge != nil {
-			age = max(age, *r.HistoryAge)
-		}
-	}
-	return age
-}
-
-// most returns the largest number of messages that a channel keeps.
-func most(c Config) int {
-	n := c.HistoryMessages
-	for _, r := range c.Rules {
-		if r.HistoryMessages != nil {
-			n = max(n, *r.HistoryMessages)
-		}
-	}
-	return n
 }

@@ -74,16 +74,10 @@ func clusterServers(ctx context.Context, cfg config.Config, log *slog.Logger) (n
 func clusterOptions(cfg config.Config, rules *liveRules) cluster.Options {
 	// One stream keeps the messages of all channels, so it needs the largest limits. Each node applies
 	// the smaller ones of its channels when it reads.
-	messages, age := cfg.HistoryMessages, longestAge(cfg)
-	for _, r := range cfg.Rules {
-		if r.HistoryMessages != nil {
-			messages = max(messages, *r.HistoryMessages)
-		}
-	}
 	o := cluster.Options{
 		Replicas:  cfg.NATSReplicas,
-		Messages:  messages,
-		Age:       age,
+		Messages:  cfg.MostMessages(),
+		Age:       cfg.LongestAge(),
 		History:   cfg.ClusterHistory,
 		Memory:    cfg.HistoryMemory,
 		KeyWindow: keyWindow(cfg),

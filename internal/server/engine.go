@@ -81,7 +81,7 @@ func openEngine(ctx context.Context, open func() (engine.Engine, error)) (engine
 func diskOptions(cfg config.Config, rules *liveRules) disk.Options {
 	// The engine begins a new file after a part of the age, so the age of all channels together
 	// bounds the number of files.
-	age := longestAge(cfg)
+	age := cfg.LongestAge()
 	return disk.Options{
 		Age:          age,
 		Memory:       cfg.HistoryMemory,
@@ -92,17 +92,6 @@ func diskOptions(cfg config.Config, rules *liveRules) disk.Options {
 		Disk:         cfg.HistoryDisk,
 		DiskFree:     cmp.Or(cfg.DiskFree, -1), // as in keyWindow
 	}
-}
-
-// longestAge returns the age of the oldest messages of all channels.
-func longestAge(cfg config.Config) time.Duration {
-	age := cfg.HistoryAge
-	for _, r := range cfg.Rules {
-		if r.HistoryAge != nil {
-			age = max(age, *r.HistoryAge)
-		}
-	}
-	return age
 }
 
 // keyWindow returns the window of an engine. 0 means that keys have no effect, but to an engine it
