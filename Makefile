@@ -118,8 +118,7 @@ observe-test: # the dashboard and the rules for Prometheus, whose parser is in a
 
 .PHONY: release package-check
 release: ## make all files of a release in dist/: make release VERSION=2.0.0; see docs/release.md
-	rm -rf dist
-	cd packaging/release && GOFLAGS= $(GO) run . -tree=../.. -dist=../../dist -version='$(VERSION)' -tags=$(TAGS)
+	cd packaging/release && GOFLAGS= $(GO) run . -tree=../.. -dist=../../dist -replace -version='$(VERSION)' -tags=$(TAGS)
 
 RELEASE_CHECKS += package-check
 package-check: # the files of a release: built twice, installed on Debian, removed; the program of a module of its own

@@ -58,6 +58,7 @@ func run(ctx context.Context, args []string) error {
 	version := flags.String("version", "", "the `version`, such as 2.0.0 or 2.0.0-rc.1")
 	tree := flags.String("tree", ".", "the `folder` of the clone")
 	dist := flags.String("dist", "dist", "write the files to this `folder`")
+	replace := flags.Bool("replace", false, "remove the files of an earlier release from -dist, once the version and the tree are accepted")
 	tags := flags.String("tags", "", "the build `tags` of the program")
 	only := flags.String("targets", "", "only these `targets` of the Makefile, with commas between them, for tests")
 	if err := flags.Parse(args); err != nil {
@@ -81,6 +82,11 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(r.work)
+	if *replace {
+		if err := os.RemoveAll(r.dist); err != nil {
+			return err
+		}
+	}
 	if err := emptyFolder(r.dist); err != nil {
 		return err
 	}

@@ -126,6 +126,19 @@ func TestFullFolderIsRefused(t *testing.T) {
 	}
 }
 
+// TestRefusedReleaseRemovesNothing: a mistake in the version leaves the files of an earlier release.
+func TestRefusedReleaseRemovesNothing(t *testing.T) {
+	dist := t.TempDir()
+	write(t, filepath.Join(dist, "earlier"), "")
+	err := run(t.Context(), []string{"-tree", clone(t), "-dist", dist, "-replace", "-version", "2.0"})
+	if err == nil || !strings.Contains(err.Error(), "not a semantic version") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dist, "earlier")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTargets(t *testing.T) {
 	dir := clone(t)
 	all, err := makefileTargets(dir, "")
