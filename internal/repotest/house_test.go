@@ -24,6 +24,7 @@ const (
 var mayImport = map[string][]string{
 	"internal/clock":          {}, // which all may import
 	"internal/wire":           {},
+	"internal/deflate":        {},
 	"engine":                  {},
 	"access":                  {"internal/peer"},
 	"internal/listing":        {},
