@@ -149,6 +149,9 @@ func (s *Session) holdAnswers(n int) error {
 
 // wrote removes n bytes, which the connection has accepted, from out. The caller holds s.mu.
 func (s *Session) wrote(n int) {
+	if s.compressed != nil && n > 0 {
+		s.compressed.other()
+	}
 	if n == len(s.out) {
 		s.out, s.conflating = nil, false
 		if s.slow != nil {

@@ -15,6 +15,9 @@ type cut struct {
 	places []cutPlace
 	format SessionFormat
 
+	// encoded is the encoding, if the session's format compresses. All sessions share its bytes.
+	encoded *encoded
+
 	pinned  bool  // the ledger counts pub
 	refused error // the ledger had no memory for pub: the session must end
 }
@@ -27,8 +30,9 @@ type cutPlace struct {
 
 // cutAt records that n bytes of a publication's encoding have been written, and that the cursor has
 // moved to it. The caller holds s.mu.
-func (s *Session) cutAt(l *life, p *engine.Publication, n int) {
-	c := &cut{life: l, pub: p, written: n}
+func (s *Session) cutAt(l *life, m *mark, n int) {
+	p := m.pub
+	c := &cut{life: l, pub: p, written: n, encoded: m.encoded}
 	if s.personal {
 		c.format = s.format.(SessionFormat)
 		for _, sub := range s.subs {
@@ -55,6 +59,9 @@ func (s *Session) uncut() {
 
 // appendRest appends the rest of the publication's encoding.
 func (c *cut) appendRest(dst []byte, f Format) []byte {
+	if c.encoded != nil {
+		return append(dst, c.encoded.bytes[c.written:]...)
+	}
 	if c.format != nil {
 		f = c.format.At(c.position)
 	}

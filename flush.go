@@ -39,12 +39,12 @@ func (s *Session) flush(b *batch, t *tally) (outcome, error) {
 	}
 	f := s.batchFormat()
 	if !several && !own && !s.personal && !sub.silent() {
-		if b.share(s.format, sub) {
+		if b.share(s, sub) {
 			return flushLagging, nil
 		}
 		return s.write(b, t, sub)
 	}
-	b.begin(f, s.cut, s.out)
+	b.begin(s, f)
 	lagging := s.gather(b, f)
 	if len(b.buf) == 0 && len(b.marks) == 0 {
 		return flushLagging, nil
@@ -180,6 +180,9 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	if n < b.ownEnd {
 		return 0
 	}
+	if s.compressed != nil && n == len(b.buf) {
+		s.compressed.last = b.last
+	}
 	if only != nil && n == len(b.buf) && len(b.marks) > 0 {
 		only.cursor.Store(b.marks[len(b.marks)-1].pub.Offset)
 		if only.channel().feed != nil {
@@ -204,8 +207,11 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 		if sub.channel().feed == nil {
 			delivered++
 		}
+		if s.compressed != nil && n < len(b.buf) {
+			s.compressed.wrote(sub.life.Load(), &m)
+		}
 		if n < m.end {
-			s.cutAt(sub.life.Load(), m.pub, n-start)
+			s.cutAt(sub.life.Load(), &m, n-start)
 			break
 		}
 		start = m.end

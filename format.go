@@ -52,6 +52,25 @@ type SessionFormat interface {
 	At(positions func(channel string) engine.Position) NoticeFormat
 }
 
+// A CompressedFormat is a Format whose encodings of publications are compressed. The hub makes each
+// of them once, for all sessions whose formats are equal, and keeps them for a while. There is no
+// compressor for each session: an encoding may refer to the publication before it, which all
+// subscribers of a channel have just received.
+type CompressedFormat interface {
+	Format
+
+	// AppendCompressed is AppendPublication with compression. If prev is not nil, it is a publication
+	// of the same channel that the client has received as its newest compressed one, and the encoding
+	// may refer to it. Compressed reports whether a later encoding may refer to p; it is false if p
+	// has been appended without compression. The same arguments must give the same bytes.
+	AppendCompressed(dst []byte, channel string, epoch uint64, p, prev *engine.Publication) (_ []byte, compressed bool)
+
+	// WholeStream reports whether the client decompresses everything that it receives. If so, an
+	// encoding after other bytes, such as a ping, does not refer to the publication before these
+	// bytes. If not, only compressed publications count.
+	WholeStream() bool
+}
+
 // A Gap describes publications of a channel that a session does not receive: those after From, up
 // to and including To.
 type Gap struct {

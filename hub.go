@@ -152,6 +152,7 @@ type Hub struct {
 	registry   registry
 	ledger     ledger
 	room       channelRoom
+	encodings  encodings
 	expiring   atomic.Int64 // number of sessions whose grant expires
 	stats      hubStats
 	goroutines sync.WaitGroup // sweepers, pinger, expirer, catching-up goroutines and log watches

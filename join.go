@@ -199,7 +199,7 @@ func (s *Session) writeRead(entries []entry) outcome {
 	b, t := getBatch(), tally{}
 	defer putBatch(b)
 	f := s.batchFormat()
-	b.begin(f, s.cut, s.out)
+	b.begin(s, f)
 	for _, e := range entries {
 		if e.sub != nil && !b.add(f, e.life, e.sub, e.pubs) {
 			break

@@ -169,7 +169,7 @@ func (s *Session) writeHistory(sub *subscription, l *life, h engine.History) (ou
 		return flushDone, nil // it left meanwhile, joined again, or the log was reset
 	}
 	f := s.batchFormat()
-	b.begin(f, s.cut, s.out)
+	b.begin(s, f)
 	b.add(f, l, sub, h.Publications)
 	o, err := s.write(b, &t, nil)
 	t.addTo(&s.hub.stats)

@@ -46,23 +46,24 @@ type Session struct {
 
 	mu         sync.Mutex // guards the fields below
 	subs       []*subscription
-	table      *subTable  // finds subs by name; nil while there are few of them
-	out        []byte     // its own bytes, which are written before any publication that has not begun
-	cut        *cut       // the partly written publication, nil if there is none
-	expiry     *expiry    // of its grant; nil if the grant does not expire
-	joined     int32      // number of channels in subs
-	sent       int32      // upper bound of the bytes of answers in out; a large first answer counts as 1
-	slow       *slowState // state of a slow client; nil if the client has always kept up
-	since      time.Time  // when it became live, or anonymous again
-	turn       uint16     // which subscription comes first in the next batch of several
-	pinged     bool       // since it became live
-	conflating bool       // out has gaps with the reason conflated
-	catchingUp bool       // a goroutine of its own writes to it, and sweepers do not
-	ending     bool       // reason is set, and it is on no channel; out may have its final bytes
-	finished   bool       // conn.Finish has been called or is about to be
-	blocked    uint32     // since when the connection accepts no byte, see blockedNow; 0 if it accepts them
-	gaps       uint32     // number of gaps so far
-	delivered  uint64     // number of messages written so far
+	table      *subTable    // finds subs by name; nil while there are few of them
+	out        []byte       // its own bytes, which are written before any publication that has not begun
+	cut        *cut         // the partly written publication, nil if there is none
+	compressed *compression // nil if the format does not compress
+	expiry     *expiry      // of its grant; nil if the grant does not expire
+	joined     int32        // number of channels in subs
+	sent       int32        // upper bound of the bytes of answers in out; a large first answer counts as 1
+	slow       *slowState   // state of a slow client; nil if the client has always kept up
+	since      time.Time    // when it became live, or anonymous again
+	turn       uint16       // which subscription comes first in the next batch of several
+	pinged     bool         // since it became live
+	conflating bool         // out has gaps with the reason conflated
+	catchingUp bool         // a goroutine of its own writes to it, and sweepers do not
+	ending     bool         // reason is set, and it is on no channel; out may have its final bytes
+	finished   bool         // conn.Finish has been called or is about to be
+	blocked    uint32       // since when the connection accepts no byte, see blockedNow; 0 if it accepts them
+	gaps       uint32       // number of gaps so far
+	delivered  uint64       // number of messages written so far
 	reason     error
 	endedAt    clock.Mono
 }
@@ -75,6 +76,9 @@ func (s *Session) Start(conn Conn, format Format, greeting func(id string) []byt
 	s.conn, s.format, s.since = conn, format, time.Now()
 	s.started = s.since.UnixNano()
 	_, s.personal = format.(SessionFormat)
+	if f, ok := format.(CompressedFormat); ok {
+		s.compressed = &compression{format: f}
+	}
 	s.mu.Lock() // a goroutine that finds the session from now on waits for the greeting
 	if err := s.hub.registry.start(s); err != nil {
 		s.mu.Unlock()
