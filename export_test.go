@@ -34,3 +34,16 @@ func PresencesHeld(h *Hub) (n int) {
 
 // SetPlaces pretends that the node has that many places.
 func SetPlaces(n *OtherNode, places int) { n.node.digest.Places = places }
+
+// EncodingsHeld returns the memory of the publications and encodings in the hub's cache.
+func EncodingsHeld(h *Hub) (n int) {
+	for i := range h.encodings.shards {
+		s := &h.encodings.shards[i]
+		for _, generation := range []map[encodingKey]*encoding{s.young, s.old} {
+			for _, e := range generation {
+				n += e.size
+			}
+		}
+	}
+	return n
+}
