@@ -9,13 +9,22 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/boreas-pubsub/boreas/v2/internal/coding"
 )
 
 // A File is a file that is compressed once, and that clients revalidate with its ETag. It is
 // immutable and safe for concurrent use.
 type File struct {
-	contentType, tag string
-	plain, gzipped   []byte
+	contentType    string
+	plain, gzipped form
+}
+
+// A form is the content in one coding. A strong ETag differs from that of the other form (RFC 9110,
+// section 8.8.3.3).
+type form struct {
+	content []byte
+	tag     string
 }
 
 // New returns a file. The caller must not modify the content afterwards.
@@ -25,7 +34,8 @@ func New(contentType string, content []byte) *File {
 	z.Write(content)                                      // a bytes.Buffer returns no errors
 	z.Close()
 	sum := sha256.Sum256(content)
-	return &File{contentType, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, content, b.Bytes()}
+	tag := base64.RawURLEncoding.EncodeToString(sum[:12])
+	return &File{contentType, form{content, `"` + tag + `"`}, form{b.Bytes(), `"` + tag + `-gzip"`}}
 }
 
 // ServeHTTP implements [http.Handler]. The caller may have set further headers.
@@ -39,40 +49,20 @@ func (f *File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Vary", "Accept-Encoding")
-	h.Set("ETag", f.tag)
-	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, f.tag) {
+	chosen := f.plain
+	zipped := coding.Choose(r.Header["Accept-Encoding"], coding.Gzip) == coding.Gzip
+	if zipped {
+		chosen = f.gzipped
+	}
+	h.Set("ETag", chosen.tag)
+	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, chosen.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	h.Set("Content-Type", f.contentType)
-	content := f.plain
-	if acceptsGzip(r.Header["Accept-Encoding"]) {
+	if zipped {
 		h.Set("Content-Encoding", "gzip")
-		content = f.gzipped
 	}
-	h.Set("Content-Length", strconv.Itoa(len(content)))
-	w.Write(content)
-}
-
-// acceptsGzip reports whether a client accepts gzip and does not prefer the plain file (RFC 9110,
-// section 12.5.3). "gzip;q=0" means that it does not accept gzip, and "*" stands for encodings that
-// the list does not name. If gzip is not accepted, the plain file is sent, even if the client does
-// not accept it either: an error would not help the client.
-func acceptsGzip(lists []string) bool {
-	weights := make(map[string]float64)
-	for element := range strings.SplitSeq(strings.ToLower(strings.Join(lists, ",")), ",") {
-		parameters := strings.Split(strings.ReplaceAll(element, " ", ""), ";")
-		weight := 1.0
-		for _, parameter := range parameters[1:] {
-			if q, found := strings.CutPrefix(parameter, "q="); found {
-				weight, _ = strconv.ParseFloat(q, 64) // an invalid weight counts as 0
-			}
-		}
-		weights[strings.TrimPrefix(strings.TrimSpace(parameters[0]), "x-")] = weight
-	}
-	zipped, named := weights["gzip"]
-	if !named {
-		zipped = weights["*"]
-	}
-	return zipped > 0 && zipped >= weights["identity"]
+	h.Set("Content-Length", strconv.Itoa(len(chosen.content)))
+	w.Write(chosen.content)
 }
