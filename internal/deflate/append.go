@@ -2,8 +2,6 @@ package deflate
 
 import (
 	"encoding/binary"
-	"runtime"
-	"sync"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -80,6 +78,15 @@ func (c *compressor) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func newCompressor() *compressor {
+	c := new(compressor)
+	c.w, _ = flate.NewWriter(c, level) // the only error is an invalid level
+	return c
+}
+
+// forget drops the dictionary.
+func (c *compressor) forget() { c.w.ResetDict(c, nil) }
+
 func (c *compressor) append(p, dict []byte) {
 	c.w.ResetDict(c, dict)
 	// Write and Flush only return errors of c.Write, which has none.
@@ -87,40 +94,3 @@ func (c *compressor) append(p, dict []byte) {
 	c.w.Flush()
 }
 
-// pool holds compressors that are not in use. Unlike a sync.Pool it bounds their number, and lets callers wait.
-type pool struct {
-	once   sync.Once
-	mu     sync.Mutex
-	change sync.Cond // a compressor was returned
-	free   []*compressor
-	more   int // compressors that may still be made
-}
-
-var compressors pool
-
-func (s *pool) get() *compressor {
-	s.once.Do(func() { s.change.L, s.more = &s.mu, runtime.GOMAXPROCS(0) })
-	s.mu.Lock()
-	for len(s.free) == 0 && s.more == 0 {
-		s.change.Wait()
-	}
-	if n := len(s.free); n > 0 {
-		c := s.free[n-1]
-		s.free = s.free[:n-1]
-		s.mu.Unlock()
-		return c
-	}
-	s.more--
-	s.mu.Unlock()
-	c := new(compressor)
-	c.w, _ = flate.NewWriter(c, level) // the only error is an invalid level
-	return c
-}
-
-func (s *pool) put(c *compressor) {
-	c.w.ResetDict(c, nil) // so that the compressor keeps no dictionary alive
-	s.mu.Lock()
-	s.free = append(s.free, c)
-	s.mu.Unlock()
-	s.change.Signal()
-}

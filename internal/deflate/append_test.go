@@ -45,7 +45,7 @@ const lastBlock = "\x01\x00\x00\xff\xff"
 // farthest returns the longest distance in a message.
 func farthest(t *testing.T, p, window []byte) int {
 	t.Helper()
-	f := inflater{in: p, window: window, limit: 1 << 30, discard: true}
+	f := reference{in: p, window: window, limit: 1 << 30, discard: true}
 	most := 0
 	for f.pos-int(f.n/8) < len(p)+len(Tail) {
 		f.fill()
@@ -148,7 +148,7 @@ func TestAppendStored(t *testing.T) {
 
 // Many callers share few compressors.
 func TestCompressorsAreBounded(t *testing.T) {
-	var s pool
+	s := pool[*compressor]{make: newCompressor}
 	c := s.get()
 	limit := s.more + 1
 	taken := []*compressor{c}

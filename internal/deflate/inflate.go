@@ -1,8 +1,10 @@
 package deflate
 
 import (
-	"encoding/binary"
 	"errors"
+	"io"
+
+	"github.com/klauspost/compress/flate"
 )
 
 var (
@@ -14,278 +16,105 @@ var (
 )
 
 // Inflate decompresses p, a message without its [Tail], and appends the result to dst. The message may refer to
-// window, the bytes that were decompressed directly before it. With an error, the result is unspecified. Inflate reads
-// no further when the result is longer than limit bytes.
+// window, the bytes that were decompressed directly before it. With an error, the result is unspecified. Inflate stops
+// when the result would be longer than limit bytes, and appends no more than limit bytes.
 //
-// A message may have final blocks before its end, as RFC 7692 allows (section 7.2.3.4).
+// A message may have final blocks before its end (RFC 7692, section 7.2.3.4). A block after a final one must not refer
+// to bytes before it. Inflate waits while as many other goroutines inflate as there are processors, because an inflater
+// needs 50 KB.
 func Inflate(dst, p, window []byte, limit int) ([]byte, error) {
-	f := inflater{in: p, window: window, out: dst, start: len(dst), limit: limit}
-	err := f.run()
-	return f.out, err
+	f := inflaters.get()
+	defer inflaters.put(f)
+	_, err := f.run(p, window, limit, func(part []byte) { dst = append(dst, part...) })
+	return dst, err
 }
 
 // Size returns the length of the result of [Inflate] without producing it.
 func Size(p, window []byte, limit int) (int, error) {
-	f := inflater{in: p, window: window, limit: limit, discard: true}
-	err := f.run()
-	return f.size, err
+	f := inflaters.get()
+	defer inflaters.put(f)
+	return f.run(p, window, limit, func([]byte) {})
 }
 
-// inflater decompresses one message. All input is in memory, and so is the output, which is the window too. So an
-// inflater needs no buffers, and its two tables fit on a stack. Libraries need 40 KB for an inflater, and copy the
-// window for each message.
+// inflater is a reader of deflate blocks.
 type inflater struct {
-	in   []byte
-	pos  int    // of the next byte to read; Tail follows in
-	bits uint64 // bits that were read; those above n may be set
-	n    uint   // the number of bits
-
-	window  []byte
-	out     []byte
-	start   int // of the message in out
-	size    int // of the output so far
-	limit   int
-	discard bool // out stays as it is
-
-	literals, distances huffman
+	r    io.ReadCloser
+	in   source
+	part [4 << 10]byte
 }
 
-// run decompresses all blocks.
-func (f *inflater) run() error {
-	if len(f.in) == 0 {
-		return nil // a message that has not even its last block
+func newInflater() *inflater {
+	f := new(inflater)
+	f.r = flate.NewReader(&f.in)
+	return f
+}
+
+// forget drops the data of the last message.
+func (f *inflater) forget() {
+	f.in = source{}
+	f.reset(nil)
+}
+
+func (f *inflater) reset(window []byte) {
+	f.r.(flate.Resetter).Reset(&f.in, window) // it never fails
+}
+
+// run decompresses a message, passes the parts of the result to take, and returns the length of the result.
+func (f *inflater) run(p, window []byte, limit int, take func(part []byte)) (size int, _ error) {
+	if len(p) == 0 {
+		return 0, nil // a message that has not even its last block
 	}
+	f.in = source{p: p}
+	f.reset(window[max(0, len(window)-MaxWindow):])
 	for {
-		f.fill()
-		if f.n < 3 {
-			return ErrInvalid
+		n, err := f.r.Read(f.part[:min(len(f.part), limit-size+1)])
+		if size += n; size > limit {
+			return size, ErrTooBig
 		}
-		final := f.take(1) == 1
-		var err error
-		switch f.take(2) {
-		case 0:
-			err = f.stored()
-		case 1:
-			fixed := fixedCodes()
-			err = f.compressed(&fixed.literals, &fixed.distances)
-		case 2:
-			if err = f.readCodes(); err == nil {
-				err = f.compressed(&f.literals, &f.distances)
-			}
-		default:
-			err = ErrInvalid
-		}
-		if err != nil {
-			return err
-		}
-		read := f.pos - int(f.n/8) // the bytes that were begun
-		if read == len(f.in)+len(Tail) || final && read >= len(f.in) {
-			return nil
-		}
-		if final { // the next block begins at a byte
-			f.align()
-		}
-	}
-}
-
-// fill reads as many bytes as fit into bits: at least 7, unless the input ends.
-func (f *inflater) fill() {
-	if f.pos+8 <= len(f.in) {
-		f.bits |= binary.LittleEndian.Uint64(f.in[f.pos:]) << f.n
-		read := (63 - f.n) / 8
-		f.pos += int(read)
-		f.n += 8 * read
-		return
-	}
-	for f.n <= 56 && f.pos < len(f.in)+len(Tail) {
-		var c byte
-		if f.pos < len(f.in) {
-			c = f.in[f.pos]
-		} else {
-			c = Tail[f.pos-len(f.in)]
-		}
-		f.bits |= uint64(c) << f.n
-		f.pos++
-		f.n += 8
-	}
-}
-
-// take returns the next bits, which must have been read.
-func (f *inflater) take(n uint) uint {
-	b := f.bits & (1<<n - 1)
-	f.bits >>= n
-	f.n -= n
-	return uint(b)
-}
-
-// align moves to the next boundary of a byte.
-func (f *inflater) align() {
-	f.pos -= int(f.n / 8)
-	f.bits, f.n = 0, 0
-}
-
-// stored reads a block without compression (RFC 1951, section 3.2.4).
-func (f *inflater) stored() error {
-	f.align()
-	f.fill()
-	if f.n < 32 {
-		return ErrInvalid
-	}
-	n, inverse := int(f.take(16)), int(f.take(16))
-	f.align()
-	if n != inverse^0xffff || n > max(0, len(f.in)-f.pos) {
-		return ErrInvalid
-	}
-	if n == 0 {
-		return nil // its header may end in Tail
-	}
-	if f.size+n > f.limit {
-		return ErrTooBig
-	}
-	f.size += n
-	if !f.discard {
-		f.out = append(f.out, f.in[f.pos:f.pos+n]...)
-	}
-	f.pos += n
-	return nil
-}
-
-const endOfBlock = 256
-
-// compressed reads a block with these codes (RFC 1951, section 3.2.3).
-func (f *inflater) compressed(literals, distances *huffman) error {
-	for {
-		f.fill() // enough for a length, a distance and their extra bits
-		symbol := f.symbol(literals)
+		take(f.part[:n])
 		switch {
-		case symbol < 0:
-			return ErrInvalid
-		case symbol < endOfBlock:
-			if f.size++; f.size > f.limit {
-				return ErrTooBig
-			}
-			if !f.discard {
-				f.out = append(f.out, byte(symbol))
-			}
-			continue
-		case symbol == endOfBlock:
-			return nil
+		case err == io.EOF && f.in.left() > len(ending):
+			f.reset(nil)
+		case err == io.EOF && (f.in.left() == 0 || f.in.left() == len(ending)):
+			return size, nil
+		case err != nil:
+			return size, ErrInvalid
 		}
-		length, ok := f.extra(lengths[:], symbol-endOfBlock-1)
-		if !ok {
-			return ErrInvalid
-		}
-		distance, ok := f.extra(offsets[:], f.symbol(distances))
-		if !ok || distance > f.size+len(f.window) {
-			return ErrInvalid
-		}
-		if f.size+length > f.limit {
-			return ErrTooBig
-		}
-		if !f.discard {
-			f.copy(distance, length)
-		}
-		f.size += length
 	}
 }
 
-// copy appends length bytes that begin distance bytes back.
-func (f *inflater) copy(distance, length int) {
-	if before := distance - f.size; before > 0 {
-		n := min(before, length)
-		from := len(f.window) - before
-		f.out = append(f.out, f.window[from:from+n]...)
-		length -= n
-	}
-	// The bytes that are appended may be copied too.
-	for length > 0 {
-		from := len(f.out) - distance
-		n := min(distance, length)
-		f.out = append(f.out, f.out[from:from+n]...)
-		length -= n
-	}
+// ending is what follows a message: its Tail, and an empty final block, so that the data has an end.
+const ending = Tail + "\x01\x00\x00\xff\xff"
+
+// source is a message and its ending. It has the method ReadByte, so that flate reads no further than it needs.
+type source struct {
+	p   []byte
+	pos int
 }
 
-// A span is the meaning of a symbol: numbers from base, with the given number of extra bits (RFC 1951, section 3.2.5).
-type span struct {
-	base  uint16
-	extra uint8
+func (s *source) left() int { return len(s.p) + len(ending) - s.pos }
+
+// Read implements [io.Reader].
+func (s *source) Read(b []byte) (n int, err error) {
+	if s.pos < len(s.p) {
+		n = copy(b, s.p[s.pos:])
+	} else if n = copy(b, ending[s.pos-len(s.p):]); n == 0 {
+		err = io.EOF
+	}
+	s.pos += n
+	return n, err
 }
 
-var (
-	lengths = [29]span{
-		{3, 0},
-		{4, 0},
-		{5, 0},
-		{6, 0},
-		{7, 0},
-		{8, 0},
-		{9, 0},
-		{10, 0},
-		{11, 1},
-		{13, 1},
-		{15, 1},
-		{17, 1},
-		{19, 2},
-		{23, 2},
-		{27, 2},
-		{31, 2},
-		{35, 3},
-		{43, 3},
-		{51, 3},
-		{59, 3},
-		{67, 4},
-		{83, 4},
-		{99, 4},
-		{115, 4},
-		{131, 5},
-		{163, 5},
-		{195, 5},
-		{227, 5},
-		{258, 0},
+// ReadByte implements [io.ByteReader].
+func (s *source) ReadByte() (byte, error) {
+	i := s.pos
+	switch {
+	case i < len(s.p):
+		s.pos++
+		return s.p[i], nil
+	case i-len(s.p) < len(ending):
+		s.pos++
+		return ending[i-len(s.p)], nil
 	}
-	offsets = [30]span{
-		{1, 0},
-		{2, 0},
-		{3, 0},
-		{4, 0},
-		{5, 1},
-		{7, 1},
-		{9, 2},
-		{13, 2},
-		{17, 3},
-		{25, 3},
-		{33, 4},
-		{49, 4},
-		{65, 5},
-		{97, 5},
-		{129, 6},
-		{193, 6},
-		{257, 7},
-		{385, 7},
-		{513, 8},
-		{769, 8},
-		{1025, 9},
-		{1537, 9},
-		{2049, 10},
-		{3073, 10},
-		{4097, 11},
-		{6145, 11},
-		{8193, 12},
-		{12289, 12},
-		{16385, 13},
-		{24577, 13},
-	}
-)
-
-// extra returns the number that a symbol and its extra bits mean.
-func (f *inflater) extra(spans []span, symbol int) (n int, ok bool) {
-	if symbol < 0 || symbol >= len(spans) {
-		return 0, false
-	}
-	s := spans[symbol]
-	if f.n < uint(s.extra) {
-		return 0, false
-	}
-	return int(s.base) + int(f.take(uint(s.extra))), true
+	return 0, io.EOF
 }

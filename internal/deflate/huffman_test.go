@@ -62,7 +62,7 @@ func (h *huffman) set(lengths []uint8) bool {
 }
 
 // symbol reads the next symbol, or returns -1. All its bits must have been read, unless the input ends.
-func (f *inflater) symbol(h *huffman) int {
+func (f *reference) symbol(h *huffman) int {
 	if e := h.quick[f.bits&(1<<quickest-1)]; e != 0 {
 		if f.n < uint(e&15) {
 			return -1
@@ -89,7 +89,7 @@ func (f *inflater) symbol(h *huffman) int {
 }
 
 // readCodes reads the two codes of a block (RFC 1951, section 3.2.7).
-func (f *inflater) readCodes() error {
+func (f *reference) readCodes() error {
 	f.fill()
 	if f.n < 14 {
 		return ErrInvalid
