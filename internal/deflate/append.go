@@ -93,4 +93,3 @@ func (c *compressor) append(p, dict []byte) {
 	c.w.Write(p)
 	c.w.Flush()
 }
-

@@ -11,50 +11,11 @@ type reference struct {
 
 	window  []byte
 	out     []byte
-	start   int // of the message in out
 	size    int // of the output so far
 	limit   int
 	discard bool // out stays as it is
 
 	literals, distances huffman
-}
-
-// run decompresses all blocks.
-func (f *reference) run() error {
-	if len(f.in) == 0 {
-		return nil // a message that has not even its last block
-	}
-	for {
-		f.fill()
-		if f.n < 3 {
-			return ErrInvalid
-		}
-		final := f.take(1) == 1
-		var err error
-		switch f.take(2) {
-		case 0:
-			err = f.stored()
-		case 1:
-			fixed := fixedCodes()
-			err = f.compressed(&fixed.literals, &fixed.distances)
-		case 2:
-			if err = f.readCodes(); err == nil {
-				err = f.compressed(&f.literals, &f.distances)
-			}
-		default:
-			err = ErrInvalid
-		}
-		if err != nil {
-			return err
-		}
-		read := f.pos - int(f.n/8) // the bytes that were begun
-		if read == len(f.in)+len(Tail) || final && read >= len(f.in) {
-			return nil
-		}
-		if final { // the next block begins at a byte
-			f.align()
-		}
-	}
 }
 
 // fill reads as many bytes as fit into bits: at least 7, unless the input ends.
@@ -120,60 +81,6 @@ func (f *reference) stored() error {
 }
 
 const endOfBlock = 256
-
-// compressed reads a block with these codes (RFC 1951, section 3.2.3).
-func (f *reference) compressed(literals, distances *huffman) error {
-	for {
-		f.fill() // enough for a length, a distance and their extra bits
-		symbol := f.symbol(literals)
-		switch {
-		case symbol < 0:
-			return ErrInvalid
-		case symbol < endOfBlock:
-			if f.size++; f.size > f.limit {
-				return ErrTooBig
-			}
-			if !f.discard {
-				f.out = append(f.out, byte(symbol))
-			}
-			continue
-		case symbol == endOfBlock:
-			return nil
-		}
-		length, ok := f.extra(lengths[:], symbol-endOfBlock-1)
-		if !ok {
-			return ErrInvalid
-		}
-		distance, ok := f.extra(offsets[:], f.symbol(distances))
-		if !ok || distance > f.size+len(f.window) {
-			return ErrInvalid
-		}
-		if f.size+length > f.limit {
-			return ErrTooBig
-		}
-		if !f.discard {
-			f.copy(distance, length)
-		}
-		f.size += length
-	}
-}
-
-// copy appends length bytes that begin distance bytes back.
-func (f *reference) copy(distance, length int) {
-	if before := distance - f.size; before > 0 {
-		n := min(before, length)
-		from := len(f.window) - before
-		f.out = append(f.out, f.window[from:from+n]...)
-		length -= n
-	}
-	// The bytes that are appended may be copied too.
-	for length > 0 {
-		from := len(f.out) - distance
-		n := min(distance, length)
-		f.out = append(f.out, f.out[from:from+n]...)
-		length -= n
-	}
-}
 
 // A span is the meaning of a symbol: numbers from base, with the given number of extra bits (RFC 1951, section 3.2.5).
 type span struct {
