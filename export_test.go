@@ -1,6 +1,10 @@
 package boreas
 
-import "github.com/boreas-pubsub/boreas/v2/access"
+import (
+	"testing/synctest"
+
+	"github.com/boreas-pubsub/boreas/v2/access"
+)
 
 // Deauthenticate takes the session's grant away, whatever it is.
 func (s *Session) Deauthenticate() { s.revoke(func(*access.Grant) bool { return true }, ErrRevoked) }
@@ -46,4 +50,27 @@ func EncodingsHeld(h *Hub) (n int) {
 		}
 	}
 	return n
+}
+
+// Scattered reports whether the sweepers take publications for scattered.
+func Scattered(h *Hub) bool { return h.queue.scattered.Load() }
+
+// WritesAfter returns how many writes since the last poll a sweeper counts when it has taken a group
+// from the queue. Before that it counts n. If waits is set, the queue is empty until the sweeper
+// waits. It is used inside a synctest bubble.
+func WritesAfter(n int, waits bool) int {
+	h := new(Hub)
+	h.queue.init()
+	w := newSweeper(h)
+	w.writes = n
+	if waits {
+		go func() {
+			synctest.Wait()
+			h.queue.push(new(group))
+		}()
+	} else {
+		h.queue.push(new(group))
+	}
+	w.next()
+	return w.writes
 }

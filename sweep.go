@@ -19,6 +19,10 @@ const (
 	// goroutines; see package netpoll. That is every few milliseconds. More often would accept more
 	// messages per sweep than the readers of a busy channel can follow.
 	pollWrites = 512
+
+	// scatterMarks is the number of marks after which the queue decides again whether publications
+	// are scattered.
+	scatterMarks = 64
 )
 
 // sweeper writes to the sessions of dirty groups. A hub has a few of them.
@@ -37,17 +41,26 @@ func newSweeper(h *Hub) *sweeper { return &sweeper{hub: h, batch: new(batch), pu
 // run sweeps until the queue is closed.
 func (w *sweeper) run() {
 	defer func() { w.poll.Close() }()
-	for g := w.hub.queue.pop(); g != nil; g = w.hub.queue.pop() {
+	for g := w.next(); g != nil; g = w.next() {
 		w.pulse.Work()
 		w.sweep(g)
 		w.pulse.Rest()
 	}
 }
 
+// next waits for a group to sweep. It returns nil once the queue is closed.
+func (w *sweeper) next() *group {
+	g, waited := w.hub.queue.pop()
+	if waited {
+		w.writes = 0 // the scheduler polls the network when no goroutine is ready
+	}
+	return g
+}
+
 // sweep visits each subscription of the group that is behind. A publication meanwhile makes the
 // group dirty again, and is delivered by the next sweep.
 func (w *sweeper) sweep(g *group) {
-	runtime.Gosched()
+	w.letOthersRun()
 	g.state.Store(groupSweeping)
 	w.batch.forget()
 	// Load the head before the members: a session that joins in between has its cursor at the head
@@ -76,7 +89,7 @@ func (w *sweeper) sweep(g *group) {
 		g.ch.swept(g, l, head)
 	}
 	if g.finish() {
-		w.hub.queue.push(g, g)
+		w.hub.queue.push(g)
 	}
 }
 
@@ -91,6 +104,15 @@ func (w *sweeper) yield() {
 		}
 		w.poll.Poll()
 	case w.writes%yieldWrites == 0:
+		w.letOthersRun()
+	}
+}
+
+// letOthersRun yields, so that publications that are under way join the sweep or the next one. If
+// publications are scattered, each one that is let in is one more group to sweep instead. The queue
+// would only become longer, and with it every latency, so the sweeper goes on until the next poll.
+func (w *sweeper) letOthersRun() {
+	if !w.hub.queue.scattered.Load() {
 		runtime.Gosched()
 	}
 }
@@ -103,16 +125,46 @@ type queue struct {
 	first, last *group
 	closed      bool
 
+	// Guarded by mu: the groups that publications have marked since the last decision about
+	// scattered, and how many of them were not dirty yet.
+	marks, fresh int
+
+	// scattered reports whether most of the groups that publications mark are not dirty yet, as in
+	// many small rooms. In a busy channel most are dirty, so that one sweep delivers many
+	// publications. Written with mu held.
+	scattered atomic.Bool
+
 	resets      atomic.Int64 // of channels' logs so far: see [Session.renew]
 	resetLogged atomic.Int64 // when one was logged last, by clock.Now; 0 if none was
 }
 
 func (q *queue) init() { q.ready.L = &q.mu }
 
-// push appends a list of groups, linked by next.
-func (q *queue) push(first, last *group) {
+// mark records that a publication has marked that many groups. The list has those that were not
+// dirty yet, and mark appends it to the queue.
+func (q *queue) mark(marks, fresh int, first, last *group) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.marks += marks
+	q.fresh += fresh
+	if q.marks >= scatterMarks {
+		q.scattered.Store(2*q.fresh > q.marks)
+		q.marks, q.fresh = 0, 0
+	}
+	if first != nil {
+		q.append(first, last)
+	}
+}
+
+// push appends a group.
+func (q *queue) push(g *group) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.append(g, g)
+}
+
+// append appends a list of groups, linked by next. The caller holds mu.
+func (q *queue) append(first, last *group) {
 	if q.first == nil {
 		q.first = first
 	} else {
@@ -127,18 +179,20 @@ func (q *queue) push(first, last *group) {
 }
 
 // pop waits for a group and removes it from the queue. It returns nil once the queue is closed.
-func (q *queue) pop() *group {
+// waited reports whether the queue was empty.
+func (q *queue) pop() (g *group, waited bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.first == nil && !q.closed {
+		waited = true
 		q.ready.Wait()
 	}
 	if q.closed {
-		return nil
+		return nil, waited
 	}
-	g := q.first
+	g = q.first
 	q.first, g.next = g.next, nil
-	return g
+	return g, waited
 }
 
 // empty reports whether no group waits for a sweep.
