@@ -205,6 +205,9 @@ func (cs *connections) state(conn net.Conn, state http.ConnState) {
 	if state == http.StateNew {
 		return // begin has counted it
 	}
+	if c, ok := conn.(*apiConn); ok && state == http.StateIdle {
+		c.unwatched = false // net/http reads nothing at this time
+	}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	c := cs.byConn[conn]

@@ -42,7 +42,7 @@ func (s *Server) listen(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	s.api.accept(api)
+	s.api.accept(api, s.api.tls == nil)
 	ws := o.WSListener
 	if ws == nil {
 		// The hub pings sessions and so finds dead peers. Keep-alive probes would only cost system
@@ -52,15 +52,15 @@ func (s *Server) listen(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	s.ws.accept(ws)
+	s.ws.accept(ws, false)
 	return nil
 }
 
-// accept sets the endpoint's listener.
-func (e *endpoint) accept(l net.Listener) {
+// accept sets the endpoint's listener. If plainAPI is set, its connections are an [apiConn] each.
+func (e *endpoint) accept(l net.Listener, plainAPI bool) {
 	e.accepting = new(pulse.Pulse)
 	e.accepting.Work() // until Accept is called
-	e.listener = acceptor{l, e.accepting, e.given}
+	e.listener = acceptor{l, e.accepting, e.given, plainAPI}
 }
 
 // closeGiven closes the listeners of the options.
@@ -77,6 +77,8 @@ type acceptor struct {
 	net.Listener
 	pulse *pulse.Pulse
 	given bool // the listener is from the options, so its connections have keep-alive probes
+
+	plainAPI bool
 }
 
 // Accept implements [net.Listener].
@@ -86,6 +88,9 @@ func (a acceptor) Accept() (net.Conn, error) {
 	c, err := a.Listener.Accept()
 	if tcp, ok := c.(*net.TCPConn); ok && a.given {
 		tcp.SetKeepAlive(false) // without effect on a connection that has failed
+	}
+	if err == nil && a.plainAPI {
+		return &apiConn{Conn: c}, nil
 	}
 	return c, err
 }

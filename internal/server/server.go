@@ -190,7 +190,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	s.ws.http.WriteTimeout = writeTimeout // streams of events remove it, and WebSockets are not subject to it
 	s.ws.tls.apply(s.ws.http, cfg)
 	s.ws.connections.watch(s.ws.http)
-	s.api.http = s.httpServer(limited(s.limits, cfg.Trusted(), cfg.MaxBody, s.page(api.Handler(s.hub, api.Options{
+	s.api.http = s.httpServer(unwatched(limited(s.limits, cfg.Trusted(), cfg.MaxBody, s.page(api.Handler(s.hub, api.Options{
 		Authority: s.authority,
 		Node:      s.node(),
 		Nodes:     s.others(),
@@ -207,7 +207,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Ready:     s.Ready,
 		Registry:  registry,
 		Log:       s.log,
-	}))))
+	})))))
 	s.api.http.WriteTimeout = writeTimeout
 	s.api.connections.watch(s.api.http)
 	s.api.tls.apply(s.api.http, cfg)
