@@ -194,16 +194,3 @@ func TestTableHasEveryRouteWithABody(t *testing.T) {
 		}
 	}
 }
-
-// TestCodedBodies: no route reads a body with a content coding.
-func TestCodedBodies(t *testing.T) {
-	r := newRig(t, boreas.Options{Rules: chatRules()}, api.Options{})
-	_, other := r.makeToken(auth.Token{User: "bob"})
-	for _, request := range requestsWithBodies {
-		method, _, _ := strings.Cut(request.pattern, " ")
-		got := r.do(method, strings.Replace(request.path, "OTHER", other.ID, 1), request.body, "Content-Type", "application/json", "Content-Encoding", "gzip")
-		if !strings.HasPrefix(got, "415\n") {
-			t.Errorf("%s: %s", request.path, got)
-		}
-	}
-}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/v2/internal/coding"
 )
 
 const (
@@ -35,38 +37,25 @@ func putBuffer(buf *bytes.Buffer) {
 	}
 }
 
-var (
-	errTooLarge = errors.New("body too large")
-	errCoding   = errors.New("body with a content coding")
-)
+var errTooLarge = errors.New("body too large")
 
-// coded reports whether a body has a content coding. The server supports only "identity" (RFC 9110,
-// section 8.4.1). Without this check, it would report a compressed body as bad JSON, which hides
-// the cause.
-func coded(h http.Header) bool {
-	for _, list := range h["Content-Encoding"] {
-		for coding := range strings.SplitSeq(list, ",") {
-			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
-				return true
-			}
-		}
-	}
-	return false
-}
+// errTooLargeDecoded means that a compressed body has arrived whole, and its content is too large.
+var errTooLargeDecoded = errors.New("decoded body too large")
 
-// readBody reads the body within its limits of size and time. The body may have taken long to
-// arrive, so readBody checks again whether the caller is authorized, because the handler acts
-// directly afterwards. The error is a [*deniedError] or the fault of the body.
+// readBody reads the body within its limits of size and time, and decodes it. The body may have
+// taken long to arrive, so readBody checks again whether the caller is authorized, because the
+// handler acts directly afterwards. The error is a [*deniedError] or the fault of the body.
 func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf *bytes.Buffer) error {
-	if coded(r.Header) {
-		return errCoding
+	codings, err := coding.Of(r.Header["Content-Encoding"])
+	if err != nil {
+		return err
 	}
 	if r.ContentLength > s.options.MaxBody {
 		return errTooLarge // refused without reading it
 	}
 	// The server resets the deadline for the next request. A test's recorder does not support
 	// deadlines.
-	err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.options.BodyTimeout))
+	err = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.options.BodyTimeout))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
@@ -76,8 +65,35 @@ func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf 
 	if int64(buf.Len()) > s.options.MaxBody {
 		return errTooLarge
 	}
+	if len(codings) > 0 {
+		if err := s.decodeBody(w, r, codings, buf); err != nil {
+			return err
+		}
+	}
 	if err := s.authorizeAgain(r, c); err != nil {
 		return &deniedError{err}
+	}
+	return nil
+}
+
+// decodeBody replaces the body in buf by its content. The body has arrived whole, so a slow client
+// holds no decoder. Its limit is that of a body without codings, and the caller waits for room for
+// the result. The limits of rates count the bytes that arrived.
+func (s *service) decodeBody(w http.ResponseWriter, r *http.Request, codings []coding.Coding, buf *bytes.Buffer) error {
+	decoded := getBuffer()
+	defer func() { putBuffer(decoded) }()
+	for _, c := range slices.Backward(codings) { // the last one was applied last
+		decoded.Reset()
+		err := c.Decode(decoded, buf.Bytes(), int(s.options.MaxBody), func(n int) error {
+			return holdBody(r.Context(), w, buf.Cap()+n)
+		})
+		if errors.Is(err, coding.ErrTooLarge) {
+			return errTooLargeDecoded
+		}
+		if err != nil {
+			return err
+		}
+		*buf, *decoded = *decoded, *buf
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"mime"
 	"net/http"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"github.com/boreas-pubsub/boreas/v2/access"
 	"github.com/boreas-pubsub/boreas/v2/engine"
 	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/coding"
 	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
 
@@ -57,30 +57,26 @@ func isJSON(contentType string) bool {
 }
 
 // refuseBody refuses a request whose body could not be read, or whose caller is no longer
-// authorized. The rest of an unread body may still be on its way, so the connection cannot be
-// reused.
+// authorized.
 func (s *service) refuseBody(w http.ResponseWriter, r *http.Request, c *call, err error) {
 	if denied := (*deniedError)(nil); errors.As(err, &denied) {
 		s.deny(w, r, c, denied.reason)
 		return
 	}
-	w.Header().Set("Connection", "close")
+	bad := s.badBody(w, err)
+	why := refusedCut
 	switch {
-	case errors.Is(err, errCoding):
-		w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
-		s.refuse(w, refusedCoding, http.StatusUnsupportedMediaType, fault.UnsupportedEncoding.Summary)
+	case errors.As(err, new(*coding.UnknownError)), errors.As(err, new(*coding.DamagedError)):
+		why = refusedCoding
 	case errors.Is(err, boreas.ErrPeerMemory):
+		why = refusedMemory
 		fault.SetRetryAfter(w.Header(), err)
-		s.refuse(w, refusedMemory, http.StatusServiceUnavailable, fault.Message(err))
-	case errors.Is(err, errTooLarge):
-		s.refuse(w, refusedSize, http.StatusRequestEntityTooLarge,
-			fmt.Sprintf("The body is larger than %d bytes.", s.options.MaxBody))
+	case errors.Is(err, errTooLarge), errors.Is(err, errTooLargeDecoded):
+		why = refusedSize
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		s.refuse(w, refusedSlow, http.StatusRequestTimeout,
-			fmt.Sprintf("The body did not arrive within %v.", s.options.BodyTimeout))
-	default:
-		s.refuse(w, refusedCut, http.StatusBadRequest, "The body ended early, or its framing is not valid HTTP.")
+		why = refusedSlow
 	}
+	s.refuse(w, why, fault.Of(bad).Status, fault.Message(bad))
 }
 
 // refusePublish refuses a message that the hub did not accept.

@@ -41,7 +41,7 @@ var refusalNames = [reasons]string{
 	refusedChannel: "channel_name", // 400: not a channel name
 	refusedType:    "content_type", // 400: not application/json
 	refusedBody:    "body",         // 400: not the JSON of a broadcast
-	refusedCoding:  "body_coding",  // 415: a compressed body
+	refusedCoding:  "body_coding",  // 400, 415: a compressed body, damaged or with an unknown coding
 	refusedSize:    "body_size",    // 413: over MaxBody
 	refusedSlow:    "body_timeout", // 408: over BodyTimeout
 	refusedCut:     "body_cut",     // 400: the body ended early

@@ -13,6 +13,7 @@ import (
 	"github.com/boreas-pubsub/boreas/v2/access"
 	"github.com/boreas-pubsub/boreas/v2/engine"
 	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/coding"
 	"github.com/boreas-pubsub/boreas/v2/internal/credential"
 	"github.com/boreas-pubsub/boreas/v2/internal/wire"
 )
@@ -106,24 +107,39 @@ func (s *service) appendSubscribers(dst []byte, c *call, channel string) []byte 
 	return strconv.AppendInt(append(dst, `,"subscribers":`...), int64(s.hub.Subscribers(channel)), 10)
 }
 
-// badBody returns why a body could not be read. The rest of the body may still be on its way, so
-// the connection cannot be reused.
+// badBody returns why a body could not be read. If the rest of the body may still be on its way, the
+// connection cannot be reused.
 func (s *service) badBody(w http.ResponseWriter, err error) error {
 	if denied := (*deniedError)(nil); errors.As(err, &denied) {
 		return err
 	}
+	if damaged := (*coding.DamagedError)(nil); errors.As(err, &damaged) {
+		return fault.Malformed.With(damaged.Error())
+	}
+	if errors.Is(err, errTooLargeDecoded) {
+		return fault.TooLarge.With(s.tooLarge(err))
+	}
 	w.Header().Set("Connection", "close")
+	if unknown := (*coding.UnknownError)(nil); errors.As(err, &unknown) {
+		w.Header().Set("Accept-Encoding", coding.Decoded) // RFC 9110, section 15.5.16
+		return fault.UnsupportedEncoding.With(unknown.Error())
+	}
 	switch {
-	case errors.Is(err, errCoding):
-		w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
-		return fault.UnsupportedEncoding
 	case errors.Is(err, boreas.ErrPeerMemory):
 		return err
 	case errors.Is(err, errTooLarge):
-		return fault.TooLarge.With(fmt.Sprintf("The body is larger than %d bytes.", s.options.MaxBody))
+		return fault.TooLarge.With(s.tooLarge(err))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fault.Timeout.With(fmt.Sprintf("The body did not arrive within %v.", s.options.BodyTimeout))
 	default:
 		return malformed("The body ended early, or its framing is not valid HTTP.")
 	}
+}
+
+// tooLarge returns the sentence for errTooLarge and errTooLargeDecoded.
+func (s *service) tooLarge(err error) string {
+	if errors.Is(err, errTooLargeDecoded) {
+		return fmt.Sprintf("The body has more than %d bytes when it is decompressed.", s.options.MaxBody)
+	}
+	return fmt.Sprintf("The body is larger than %d bytes.", s.options.MaxBody)
 }

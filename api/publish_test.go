@@ -13,7 +13,6 @@ import (
 	"github.com/boreas-pubsub/boreas/v2"
 	"github.com/boreas-pubsub/boreas/v2/api"
 	"github.com/boreas-pubsub/boreas/v2/engine"
-	"github.com/boreas-pubsub/boreas/v2/fault"
 	"github.com/boreas-pubsub/boreas/v2/internal/testlog"
 )
 
@@ -226,29 +225,6 @@ func TestBatchErrors(t *testing.T) {
 	want := failure(400, "malformed", "The header Idempotency-Key does not apply to many messages: give each message its own `key`.", "")
 	if diff := cmp.Diff(want, r.do("POST", "/v2/messages", `{"messages":[]}`, "Idempotency-Key", "k")); diff != "" {
 		t.Errorf("with a header (-want +got):\n%s", diff)
-	}
-}
-
-// TestCompressedBodies sends bodies with content codings to every path that reads a body. All
-// codings except identity are refused, with their name.
-func TestCompressedBodies(t *testing.T) {
-	r := newRig(t, boreas.Options{}, api.Options{})
-	refused := strings.NewReplacer("\nContent-Type", "\nConnection: close\nContent-Type").Replace(
-		failure(415, "unsupported_encoding", fault.UnsupportedEncoding.Summary, ""))
-	refused = strings.Replace(refused, "415\n", "415\nAccept-Encoding: identity\n", 1)
-	for _, path := range []string{"/v2/channels/a/messages", "/v2/messages", "/v2/tokens", "/v2/keys", "/v2/revocations"} {
-		for _, coding := range []string{"gzip", "deflate", "br", "zstd", "identity, GZIP", "x"} {
-			if diff := cmp.Diff(refused, r.do("POST", path, "{}", "Content-Encoding", coding)); diff != "" {
-				t.Errorf("%s, %s (-want +got):\n%s", path, coding, diff)
-			}
-		}
-	}
-	if got := r.do("POST", "/v2/channels/a/messages", "1", "Content-Encoding", " Identity ,"); !strings.HasPrefix(got, "201\n") {
-		t.Errorf("identity: %s", got)
-	}
-	got := r.do("POST", "/broadcast/a/", "{}", "Content-Encoding", "gzip", "Content-Type", "application/json")
-	if !strings.HasPrefix(got, "415\nAccept-Encoding: identity\nConnection: close\n") || !strings.Contains(got, `{"errors": ["The body is compressed`) {
-		t.Errorf("classic: %s", got)
 	}
 }
 

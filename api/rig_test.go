@@ -65,7 +65,12 @@ func (r *rig) mint() string {
 // do sends a request and returns the whole response as text: the status, the sorted headers, an
 // empty line, and the body. headers alternates names and values.
 func (r *rig) do(method, target, body string, headers ...string) string {
-	req := httptest.NewRequest(method, target, strings.NewReader(body))
+	return r.doIn(context.Background(), method, target, body, headers...)
+}
+
+// doIn is do with a context for the request.
+func (r *rig) doIn(ctx context.Context, method, target, body string, headers ...string) string {
+	req := httptest.NewRequest(method, target, strings.NewReader(body)).WithContext(ctx)
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}

@@ -64,7 +64,7 @@ const (
 	CodeNoSession              = "no_session"                // There is no live session with this name.
 	CodeNodeSilent             = "node_silent"               // A server of the cluster did not answer, so the result of the request is unknown.
 	CodeTimeout                = "timeout"                   // The request did not arrive in time.
-	CodeUnsupportedEncoding    = "unsupported_encoding"      // The body is compressed, and the server accepts only uncompressed bodies.
+	CodeUnsupportedEncoding    = "unsupported_encoding"      // The body has a content coding that the server does not read.
 	CodeOriginNotAllowed       = "origin_not_allowed"        // Pages of this origin may not connect.
 	CodeUpgradeRequired        = "upgrade_required"          // This path accepts only WebSocket, version 13.
 )

@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"net/url"
 	"strings"
@@ -130,11 +132,22 @@ var byBodies = []attack{
 		go l.say(lines("POST /v2/messages HTTP/1.1", "Host: localhost", bearer(a.Admin), "Transfer-Encoding: chunked") + strings.Repeat("10000\r\n"+strings.Repeat(" ", 0x10000)+"\r\n", 200))
 		return l.answer()
 	}, "413 too_large"},
-	// A compressed body (CWE-409): the server refuses it without decompressing it.
-	{"a compressed body", func(a *attacker) string {
-		bomb := "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + strings.Repeat("\xec\xc1\x01\x01\x00\x00\x00\x80\x90", 1000)
-		return request(toAPI, ask("POST", "/v2/channels/x/messages", bomb, bearer(a.Admin), "Content-Encoding: gzip"), ask("POST", "/v2/tokens", bomb, bearer(a.Admin), "Content-Encoding: deflate"))(a)
-	}, "2 x 415 unsupported_encoding"},
+	// Small bodies that decompress to far more than max_body (CWE-409), a body that only looks
+	// compressed, and one that is compressed many times.
+	{"a decompression bomb", func(a *attacker) string {
+		var bomb, twice bytes.Buffer
+		z := gzip.NewWriter(&bomb)
+		z.Write(make([]byte, 64<<20))
+		z.Close()
+		z.Reset(&twice)
+		z.Write(bomb.Bytes())
+		z.Close()
+		damaged := "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + strings.Repeat("\xec\xc1\x01\x01\x00\x00\x00\x80\x90", 1000)
+		return request(toAPI, ask("POST", "/v2/channels/x/messages", bomb.String(), bearer(a.Admin), "Content-Encoding: gzip"),
+			ask("POST", "/v2/messages", twice.String(), bearer(a.Admin), "Content-Encoding: gzip, x-gzip"),
+			ask("POST", "/v2/tokens", damaged, bearer(a.Admin), "Content-Encoding: gzip"), ask("POST", "/v2/tokens", damaged, bearer(a.Admin), "Content-Encoding: deflate"),
+			ask("POST", "/v2/tokens", bomb.String(), bearer(a.Admin), "Content-Encoding: "+strings.Repeat("gzip,", 1000)))(a)
+	}, "2 x 400 malformed, 2 x 413 too_large, 415 unsupported_encoding"},
 	// A client announces a body, waits for the 100, and does not send the body (RFC 9110, 10.1.1).
 	// A body over the limit is refused without a 100.
 	{"Expect: 100-continue, and then nothing", func(a *attacker) string {
