@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -48,7 +49,10 @@ func serveNATS(ctx context.Context, task string, ready func(string)) error {
 		JetStream: true, StoreDir: n.Dir, JetStreamMaxStore: natsStore, JetStreamMaxMemory: natsMemory,
 		// Clients are not told of the other servers, and the servers reach each other only through the
 		// proxies.
-		Cluster: server.ClusterOpts{Name: "trial", Host: "127.0.0.1", Port: n.Cluster, Advertise: n.Advertise, NoAdvertise: true, PoolSize: -1},
+		Cluster: server.ClusterOpts{
+			Name: "trial", Host: "127.0.0.1", Port: n.Cluster, Advertise: n.Advertise, NoAdvertise: true, PoolSize: -1,
+			PingInterval: 2 * time.Second, MaxPingsOut: 2, // as docs/cluster.md advises
+		},
 	}
 	for _, address := range n.Routes {
 		o.Routes = append(o.Routes, server.RoutesFromStr("nats://"+address)...)

@@ -147,6 +147,15 @@ func tryListen(ctx context.Context, addr string) error {
 	return l.Close()
 }
 
+const (
+	// routePing is the time between two pings on a connection between nodes, and routePings the number of them that
+	// may be unanswered. A connection may be dead although neither node has been told, for example because a firewall
+	// has forgotten it. By default NATS needs more than a minute to notice that, and meanwhile the two nodes cannot agree
+	// on a leader.
+	routePing  = 2 * time.Second
+	routePings = 2
+)
+
 // serverOptions returns the options of the server.
 func (s *Server) serverOptions() (*server.Options, error) {
 	o := &s.options
@@ -179,8 +188,9 @@ func (s *Server) serverOptions() (*server.Options, error) {
 			Username: user, Password: password, AuthTimeout: authTimeout,
 			TLSConfig: o.TLS, TLSTimeout: tlsTimeout,
 			// One connection to each node: with more, the answer of the API may overtake a new subscription.
-			PoolSize:    -1,
-			Compression: server.CompressionOpts{Mode: server.CompressionOff},
+			PoolSize:     -1,
+			Compression:  server.CompressionOpts{Mode: server.CompressionOff},
+			PingInterval: routePing, MaxPingsOut: routePings,
 		},
 		Routes:    routes,
 		JetStream: true, StoreDir: o.Dir, JetStreamMaxStore: maxStore, JetStreamMaxMemory: maxMemory,
