@@ -57,10 +57,7 @@ func (f *frameBudget) take(now time.Duration) (free, ok bool) {
 // takeFrame takes one frame from the connection's budget. It returns an error if the connection
 // must be closed.
 func (c *conn) takeFrame() (free bool, _ error) {
-	if c.frames == nil {
-		c.frames = new(frameBudget)
-	}
-	free, ok := c.frames.take(time.Since(c.h.start))
+	free, ok := c.more().frames.take(time.Since(c.h.start))
 	if !ok {
 		return false, fault.RateLimited.With("The connection keeps sending control frames, fragments or messages without a request: more than 1000 per second.")
 	}

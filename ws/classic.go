@@ -22,10 +22,16 @@ type classicDialect struct{}
 func (classicDialect) path() string { return "/" }
 func (classicDialect) name() string { return "websocket-classic" }
 
-func (classicDialect) format() boreas.Format                                { return classicFormat{} }
 func (classicDialect) greeting(*handler, *access.Grant) func(string) []byte { return nil }
 func (classicDialect) backpressure() bool                                   { return false }
 func (classicDialect) closeFor(reason error) *closeError                    { return closeFor(reason) }
+
+func (classicDialect) format(compress *publications) boreas.Format {
+	if compress != nil {
+		return classicDeflate{classicFormat{}, compress}
+	}
+	return classicFormat{}
+}
 
 // bearer returns false. Servers of 2013 ignored this header, and it may be meant for a proxy.
 func (classicDialect) bearer() bool { return false }

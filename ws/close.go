@@ -38,12 +38,18 @@ const noCode = ws.StatusNoStatusRcvd
 
 var errInvalidText = &closeError{code: ws.StatusInvalidFramePayloadData, reason: "a text message is not valid UTF-8"}
 
+var errInvalidDeflate = &closeError{code: ws.StatusInvalidFramePayloadData, reason: "a compressed message is not valid deflate data (RFC 7692)"}
+
 func protocolError(what string) *closeError {
 	return &closeError{code: ws.StatusProtocolError, reason: what}
 }
 
 func tooBig(limit int64) *closeError {
 	return &closeError{code: ws.StatusMessageTooBig, reason: fmt.Sprintf("a message has more than %d bytes (max_message)", limit)}
+}
+
+func tooBigInflated(limit int64) *closeError {
+	return &closeError{code: ws.StatusMessageTooBig, reason: fmt.Sprintf("a message has more than %d bytes after decompression (max_message)", limit)}
 }
 
 // peerClose reads the payload of a client's close frame (RFC 6455, section 5.5.1).

@@ -29,9 +29,13 @@ type conn struct {
 	// Owned by the reading goroutine, and by the worker that it waits for.
 	in        *inbound      // a frame or message that has arrived in part; nil if there is none
 	user      *limit.Client // the limits of the session's user; nil if there are none
-	frames    *frameBudget  // limits frames that are not requests; nil before the first one
+	rare      *rare         // see there; nil until it is needed
 	reading   reading
 	malformed uint8 // consecutive malformed requests
+
+	// clientBits is that of compression: the window for compressed messages of the client. It is 0
+	// if the client must not compress. Immutable.
+	clientBits uint8
 
 	// Owned by the reading goroutine.
 	limited bool // a message that has arrived in part has a deadline
@@ -40,6 +44,20 @@ type conn struct {
 	mu         sync.Mutex
 	peerClosed bool // the client's close frame has arrived
 	finished   bool // the hub has called Finish and writes nothing more
+}
+
+// rare is the part of a conn that an idle connection does not need.
+type rare struct {
+	frames frameBudget // limits frames that are not requests
+	window []byte      // the end of the client's compressed messages, for the next one
+}
+
+// more returns c.rare.
+func (c *conn) more() *rare {
+	if c.rare == nil {
+		c.rare = new(rare)
+	}
+	return c.rare
 }
 
 // reading says which input from the client is still processed. It only increases.
@@ -64,7 +82,7 @@ var errGone = errors.New("the connection ended without a close frame")
 
 // upgrade takes the connection over from net/http, answers the handshake, starts the session and
 // starts to read. If it fails, it closes the connection and returns false.
-func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string, grant *access.Grant) bool {
+func (c *conn) upgrade(w http.ResponseWriter, a *answer, agreed compression, grant *access.Grant) bool {
 	hj, ok := w.(http.Hijacker)
 	if !ok {
 		http.Error(w, "This connection cannot become a WebSocket: it is not plain HTTP/1.1.", http.StatusNotImplemented)
@@ -78,7 +96,7 @@ func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string,
 	early, err := buffered(brw.Reader)
 	if err == nil {
 		// This does not wait, because a new socket has room for the few bytes.
-		_, err = nc.Write(appendAnswer(make([]byte, 0, 256), accept, firstProtocol(protocols)))
+		_, err = nc.Write(a.append(make([]byte, 0, 384)))
 	}
 	if err != nil {
 		nc.Close() // the client has disconnected
@@ -87,7 +105,7 @@ func (c *conn) upgrade(w http.ResponseWriter, accept string, protocols []string,
 	c.Attach(nc)
 	c.HoldFor(c)
 	// From Start on, the hub may write to the connection.
-	format := c.h.dialect.format()
+	format := c.h.formats.of(agreed)
 	if c.h.options.NoAuth {
 		identity := newIdentity()
 		grant = &access.Grant{Identity: identity, TokenID: identity, Kind: "none", User: identity}
@@ -119,16 +137,6 @@ func buffered(r *bufio.Reader) ([]byte, error) {
 	}
 	b, err := r.Peek(n)
 	return append([]byte(nil), b...), err
-}
-
-func appendAnswer(b []byte, accept, protocol string) []byte {
-	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	b = append(b, accept...)
-	if protocol != "" {
-		b = append(b, "\r\nSec-WebSocket-Protocol: "...)
-		b = append(b, protocol...)
-	}
-	return append(b, "\r\n\r\n"...)
 }
 
 // serve reads until the connection ends.

@@ -16,8 +16,8 @@ type dialect interface {
 	// name is the transport's name in lists of sessions.
 	name() string
 
-	// format encodes the hub's events for the session.
-	format() boreas.Format
+	// format encodes the hub's events for the session. It compresses publications unless compress is nil.
+	format(compress *publications) boreas.Format
 
 	// greeting returns the server's first message to the session with the name, or nil for none.
 	// The grant is the session's first one, or nil if it is anonymous.

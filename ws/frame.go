@@ -99,6 +99,14 @@ func parseBasic(b []byte) ws.Header {
 	}
 }
 
+// compressedRsv is the bit of a header's Rsv that marks a compressed message (RFC 7692, section 6).
+const compressedRsv = 4
+
+// isCompressed reports whether the frame begins a compressed message.
+func isCompressed(h ws.Header) bool {
+	return h.Rsv&compressedRsv != 0 && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary)
+}
+
 // checkHeader checks a header, or the part of it that has arrived.
 func (c *conn) checkHeader(in *inbound, b []byte) error {
 	if len(b) < basicSize {
@@ -111,6 +119,9 @@ func (c *conn) checkHeader(in *inbound, b []byte) error {
 	// The second byte alone shows whether a control frame is too long: 126 and 127, which mean that
 	// the length follows, are over its limit.
 	h := parseBasic(b)
+	if isCompressed(h) && c.clientBits != 0 {
+		h.Rsv &^= compressedRsv
+	}
 	if err := ws.CheckHeader(h, state); err != nil {
 		return protocolError(err.Error())
 	}

@@ -48,6 +48,14 @@ type Options struct {
 	// be the hub's limit. 0 means [boreas.DefaultMaxChannels].
 	MaxChannels int
 
+	// NoCompression declines offers of permessage-deflate (RFC 7692). Otherwise the server compresses
+	// publications for clients that offer it, and accepts compressed messages from them.
+	NoCompression bool
+
+	// CompressionMin is the size in bytes from which a publication's message is compressed. 0 means
+	// [DefaultCompressionMin].
+	CompressionMin int
+
 	// CloseTimeout is how long a connection stays open for the client's answer to a close frame. 0
 	// means [DefaultCloseTimeout].
 	CloseTimeout time.Duration
@@ -71,12 +79,14 @@ type Options struct {
 
 // Defaults of [Options].
 const (
-	DefaultMaxMessage   = 64 << 10
-	DefaultCloseTimeout = 5 * time.Second
-	DefaultRetryAfter   = 5 * time.Second
+	DefaultMaxMessage     = 64 << 10
+	DefaultCompressionMin = 128
+	DefaultCloseTimeout   = 5 * time.Second
+	DefaultRetryAfter     = 5 * time.Second
 )
 
-// Counters count the requests and messages that a handler refused or ignored, since its start.
+// Counters count the requests and messages that a handler refused or ignored, and the bytes that it
+// compressed and decompressed, since its start.
 type Counters struct {
 	Handshakes       atomic.Uint64 // requests that were not a valid WebSocket handshake
 	Full             atomic.Uint64 // handshakes refused because the server was full or shutting down
@@ -91,6 +101,11 @@ type Counters struct {
 	Malformed        atomic.Uint64 // invalid messages of protocol 2
 	RefusedTokens    atomic.Uint64 // invalid tokens of protocol 2
 	Panics           atomic.Uint64 // sessions that ended because their request panicked
+
+	CompressedFrom atomic.Uint64 // bytes of publications before compression; each encoding counts once
+	CompressedTo   atomic.Uint64 // the same after compression
+	InflatedFrom   atomic.Uint64 // bytes of clients' messages before decompression
+	InflatedTo     atomic.Uint64 // the same after decompression
 }
 
 type handler struct {
@@ -99,6 +114,7 @@ type handler struct {
 	checker credential.Checker
 	options Options
 	count   *Counters
+	formats *formats
 	workers workers
 	start   time.Time
 
@@ -126,6 +142,9 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 	if o.MaxChannels == 0 {
 		o.MaxChannels = boreas.DefaultMaxChannels
 	}
+	if o.CompressionMin == 0 {
+		o.CompressionMin = DefaultCompressionMin
+	}
 	if o.CloseTimeout == 0 {
 		o.CloseTimeout = DefaultCloseTimeout
 	}
@@ -140,6 +159,7 @@ func newHandler(hub *boreas.Hub, o Options, d dialect) *handler {
 	if h.count == nil {
 		h.count = new(Counters)
 	}
+	h.formats = newFormats(d, o.CompressionMin, h.count)
 	// So many that all processors are busy while some workers wait for an engine.
 	h.workers.init(4 * runtime.GOMAXPROCS(0))
 	return h
@@ -193,7 +213,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	c := &conn{h: h, sess: sess, header: shown.Header}
-	upgraded = c.upgrade(w, accept, r.Header["Sec-Websocket-Protocol"], grant)
+	answer := answer{accept: accept, protocol: firstProtocol(r.Header["Sec-Websocket-Protocol"])}
+	var agreed compression
+	if !h.options.NoCompression {
+		answer.extension, agreed = negotiate(r.Header["Sec-Websocket-Extensions"])
+	}
+	c.clientBits = agreed.clientBits
+	upgraded = c.upgrade(w, &answer, agreed, grant)
 }
 
 // pathOf returns the path of the request's target. An absolute target without one, such

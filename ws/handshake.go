@@ -183,3 +183,24 @@ func firstProtocol(headers []string) string {
 	}
 	return ""
 }
+
+// answer is the response to a handshake.
+type answer struct {
+	accept    string // the value of Sec-WebSocket-Accept
+	protocol  string // "" for none
+	extension string // "" for none
+}
+
+func (a *answer) append(b []byte) []byte {
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = append(b, a.accept...)
+	if a.protocol != "" {
+		b = append(b, "\r\nSec-WebSocket-Protocol: "...)
+		b = append(b, a.protocol...)
+	}
+	if a.extension != "" {
+		b = append(b, "\r\nSec-WebSocket-Extensions: "...)
+		b = append(b, a.extension...)
+	}
+	return append(b, "\r\n\r\n"...)
+}

@@ -22,6 +22,7 @@ type inbound struct {
 	fragmented bool         // a message has begun and continues in another frame
 	continued  bool         // the frame continues a message
 	op         ws.OpCode    // of the message
+	compressed bool         // the message is compressed
 	message    []byte       // payload of the message so far
 	held       *boreas.Held // for message; nil while the message is small
 	wants      int          // bytes that need room before pending is processed
@@ -118,7 +119,7 @@ func (c *conn) consumeFrame(b []byte, in *inbound) (rest []byte, over bool, err 
 		part = in.message
 	}
 	whole = whole && !in.fragmented
-	if in.op == opText {
+	if in.op == opText && !in.compressed {
 		var ok bool
 		if in.valid, ok = validText(part, in.valid, whole); !ok {
 			return b[n:], false, errInvalidText
@@ -126,10 +127,18 @@ func (c *conn) consumeFrame(b []byte, in *inbound) (rest []byte, over bool, err 
 	}
 	if whole {
 		in.valid, in.continued = 0, false
-		c.message(in.op, part, pieces)
+		counted := 0
+		if pieces {
+			counted = len(part)
+		}
+		if in.compressed {
+			err = c.compressed(in, part, counted)
+		} else {
+			c.message(in.op, part, counted)
+		}
 		in.drop()
 	}
-	return b[n:], false, nil
+	return b[n:], false, err
 }
 
 // accept records the header of an accepted frame.
@@ -138,7 +147,7 @@ func (c *conn) accept(in *inbound) error {
 	if !f.OpCode.IsControl() {
 		in.continued = f.OpCode == ws.OpContinuation
 		if !in.continued {
-			in.op = f.OpCode
+			in.op, in.compressed = f.OpCode, isCompressed(*f)
 		}
 		in.fragmented = !f.Fin
 	}
@@ -160,12 +169,12 @@ func (c *conn) skip(b []byte, in *inbound) (rest []byte, over bool) {
 	return b[n:], over
 }
 
-// message processes a complete message. The bytes of a message that arrived in pieces have been
-// counted already.
-func (c *conn) message(op ws.OpCode, b []byte, pieces bool) {
-	n := len(b)
-	if pieces {
-		n = min(n, 1) // not 0, so that the request is refused if the client is over its limit
+// message processes a complete message. The given number of bytes have been counted already, because
+// the message arrived in pieces.
+func (c *conn) message(op ws.OpCode, b []byte, counted int) {
+	n := len(b) - counted
+	if counted > 0 {
+		n = max(n, 1) // so that the request is refused if the client is over its limit
 	}
 	if op == ws.OpBinary {
 		c.h.dialect.binary(c, n)

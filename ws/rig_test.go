@@ -94,7 +94,7 @@ func newRigSpeaking(t *testing.T, d dialect, h boreas.Options, o Options) *rig {
 		t.Fatal(err)
 	}
 	r.c.sess = s
-	if err := s.Start(r.out, d.format(), nil); err != nil {
+	if err := s.Start(r.out, d.format(nil), nil); err != nil {
 		t.Fatal(err)
 	}
 	r.end = sync.OnceFunc(func() {

@@ -62,7 +62,7 @@ func (r *crowd) dial() *sender {
 	}
 	c.sess = sess
 	out := &recorder{conn: c}
-	if err := sess.Start(out, r.handler.dialect.format(), nil); err != nil {
+	if err := sess.Start(out, r.handler.dialect.format(nil), nil); err != nil {
 		r.Fatal(err)
 	}
 	r.handler.workers.open()

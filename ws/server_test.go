@@ -211,7 +211,7 @@ func TestTheCloseTimeoutBeginsWhenTheCloseFrameIsWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.sess = s
-		if err := s.Start(c, c.h.dialect.format(), nil); err != nil {
+		if err := s.Start(c, c.h.formats.plain, nil); err != nil {
 			t.Fatal(err)
 		}
 		c.h.workers.open()

@@ -21,10 +21,16 @@ const maxMalformed = 50
 // v2Dialect is protocol 2, as docs/protocol.md specifies it.
 type v2Dialect struct{}
 
-func (v2Dialect) path() string          { return "/v2" }
-func (v2Dialect) name() string          { return "websocket" }
-func (v2Dialect) format() boreas.Format { return v2Format{} }
-func (v2Dialect) backpressure() bool    { return true }
+func (v2Dialect) path() string       { return "/v2" }
+func (v2Dialect) name() string       { return "websocket" }
+func (v2Dialect) backpressure() bool { return true }
+
+func (v2Dialect) format(compress *publications) boreas.Format {
+	if compress != nil {
+		return v2Deflate{v2Format{}, compress}
+	}
+	return v2Format{}
+}
 
 func (v2Dialect) bearer() bool { return true }
 

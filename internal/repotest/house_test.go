@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"limit":                   {"internal/peer", "fault"},
 	"internal/peer":           {},
 	"fault":                   {".", "engine", "access", "internal/wire"},
-	"ws":                      {".", "engine", "access", "internal/panics", "refusal", "limit", "fault", "internal/credential", "internal/protocol2", "internal/wire", "internal/socket"},
+	"ws":                      {".", "engine", "access", "internal/panics", "refusal", "limit", "fault", "internal/credential", "internal/protocol2", "internal/wire", "internal/socket", "internal/deflate"},
 	"sse":                     {".", "engine", "access", "internal/spelling", "internal/panics", "refusal", "limit", "internal/credential", "internal/protocol2", "internal/wire", "fault", "internal/socket"},
 	"auth/clusterstore":       {"auth", "engine/cluster/natsconn"},
 	"api":                     {".", "engine", "access", "auth", "refusal", "tail", "limit", "internal/credential", "internal/protocol2", "internal/wire", "fault", "internal/coding", "internal/asset"},

@@ -34,6 +34,7 @@ type Conn struct {
 	net.Conn
 	In       *bufio.Reader        // reads from the connection
 	Response *http.Response       // to the handshake
+	Deflate  *Deflate             // not nil if the server has accepted the offer of Options.Header
 	OnPong   func(payload string) // if not nil, gets each pong that Next reads; set it before
 	Patience time.Duration        // see Options; for the reader to change
 
@@ -132,8 +133,11 @@ func (c *Conn) handshake(u *url.URL, header http.Header) error {
 	if got := c.Response.Header.Get("Sec-WebSocket-Accept"); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
 		return fmt.Errorf("the handshake was accepted with the key %q", got)
 	}
-	return nil
+	c.Deflate, err = NewDeflate(header.Get(extensions), c.Response.Header.Get(extensions))
+	return err
 }
+
+const extensions = "Sec-Websocket-Extensions"
 
 // Handshake returns the request that opens a WebSocket. The lines are its other headers, with Host.
 func Handshake(target string, lines ...string) string {
@@ -190,7 +194,11 @@ func (c *Conn) Send(messages ...any) {
 func (c *Conn) Next() (text string, err error) {
 	for c.ended == nil {
 		c.SetReadDeadline(time.Now().Add(c.Patience))
-		op, payload, err := c.Frame()
+		op, payload, err := readFrame(c.In)
+		if err == nil && op == RSV1|OpText && c.Deflate != nil {
+			op = OpText
+			payload, err = c.Deflate.Inflate(payload)
+		}
 		switch {
 		case err != nil:
 			c.ended = err

@@ -65,6 +65,12 @@ func (c *Conn) Frame() (op byte, payload []byte, err error) { return ReadFrame(c
 
 // ReadFrame reads a frame that is not masked.
 func ReadFrame(r io.Reader) (op byte, payload []byte, err error) {
+	first, payload, err := readFrame(r)
+	return first & 0x0f, payload, err
+}
+
+// readFrame is ReadFrame that returns the reserved bits too.
+func readFrame(r io.Reader) (first byte, payload []byte, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return 0, nil, err
@@ -79,7 +85,7 @@ func ReadFrame(r io.Reader) (op byte, payload []byte, err error) {
 	}
 	payload = make([]byte, length)
 	_, err = io.ReadFull(r, payload)
-	return head[0] & 0x0f, payload, err
+	return head[0] &^ Fin, payload, err
 }
 
 func closed(payload []byte) *Closed {
