@@ -128,6 +128,10 @@ type Options struct {
 	// gets 408. 0 means [DefaultBodyTimeout].
 	BodyTimeout time.Duration
 
+	// Uncompressed means that responses are never compressed, whatever the client accepts. The API
+	// reads compressed bodies nevertheless.
+	Uncompressed bool
+
 	// Node is the name of this node of a cluster, and Nodes are the other nodes. Nil means that there
 	// is no cluster. The hub has the same name, and Authority has a store that all nodes share.
 	Node  string

@@ -94,6 +94,9 @@ func write(w http.ResponseWriter, contentType []string, status int, body []byte)
 		}
 	}
 	h["Content-Type"], h["X-Content-Type-Options"] = contentType, nosniff
+	if len(body) >= minCoded {
+		body = compressed(w, body)
+	}
 	w.WriteHeader(status)
 	w.Write(body)
 }

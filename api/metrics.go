@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"net/http"
 	"sync/atomic"
 
@@ -70,9 +71,36 @@ func (s *service) metrics(t *routes) handler {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	h := promhttp.HandlerFor(s.options.Registry, promhttp.HandlerOpts{})
-	return func(w http.ResponseWriter, r *http.Request, _ *call) { h.ServeHTTP(w, r) }
+	h := promhttp.HandlerFor(s.options.Registry, promhttp.HandlerOpts{DisableCompression: true})
+	return func(w http.ResponseWriter, r *http.Request, _ *call) {
+		buf := getBuffer()
+		defer putBuffer(buf)
+		scrape := scrape{w, http.StatusOK, buf}
+		h.ServeHTTP(&scrape, r)
+		// The text does not count as held: when the memory for clients is used up, the metrics are
+		// the only way to see it.
+		body := buf.Bytes()
+		if len(body) >= minCoded {
+			body = compressed(w, body)
+		}
+		w.WriteHeader(scrape.status)
+		w.Write(body)
+	}
 }
+
+// A scrape is a response of the metrics that is kept until it is complete, so that it is compressed
+// like all other responses.
+type scrape struct {
+	http.ResponseWriter
+	status int
+	body   *bytes.Buffer
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (s *scrape) WriteHeader(status int) { s.status = status }
+
+// Write implements [http.ResponseWriter].
+func (s *scrape) Write(p []byte) (int, error) { return s.body.Write(p) }
 
 // snapshot contains everything that a scrape reports, read once.
 type snapshot struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,8 +30,18 @@ type parameter struct {
 
 func TestOpenAPIDocumentIsServed(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
-	if diff := cmp.Diff(jsonAnswer(200, string(api.OpenAPIDocument)), r.do("GET", "/openapi.json", "")); diff != "" {
+	got := regexp.MustCompile(`(?m)^Etag: "[\w-]{16}"\n`).ReplaceAllString(r.do("GET", "/openapi.json", ""), "")
+	want := strings.NewReplacer("\nContent-Type", fmt.Sprintf("\nCache-Control: no-cache\nContent-Length: %d\nContent-Type", len(api.OpenAPIDocument))).Replace(jsonAnswer(200, string(api.OpenAPIDocument)))
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	zipped := r.do("GET", "/openapi.json", "", "Accept-Encoding", "gzip")
+	if !strings.Contains(zipped, "\nContent-Encoding: gzip\n") || decoded(t, "gzip", zipped) != string(api.OpenAPIDocument) {
+		t.Errorf("with gzip: %.300q", zipped)
+	}
+	tag := regexp.MustCompile(`Etag: (.*)`).FindStringSubmatch(zipped)[1]
+	if got := r.do("GET", "/openapi.json", "", "Accept-Encoding", "gzip", "If-None-Match", tag); !strings.HasPrefix(got, "304\n") {
+		t.Errorf("unchanged: %.300q", got)
 	}
 }
 

@@ -89,7 +89,7 @@ func (r *rig) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	kept := &copying{ResponseWriter: w, status: http.StatusOK}
 	r.api.ServeHTTP(kept, req)
-	if kept.status != http.StatusMethodNotAllowed && (r.debug || !strings.HasPrefix(req.URL.Path, "/debug/")) {
+	if kept.status != http.StatusMethodNotAllowed && w.Header().Get("Content-Encoding") == "" && (r.debug || !strings.HasPrefix(req.URL.Path, "/debug/")) {
 		record(r.t, req, kept.status, w.Header().Get("Content-Type"), kept.body.Bytes())
 	}
 }
@@ -133,7 +133,11 @@ func answer(res *http.Response) string {
 
 // jsonAnswer returns a whole response with a JSON body.
 func jsonAnswer(status int, body string) string {
-	return fmt.Sprintf("%d\nContent-Type: application/json\nX-Content-Type-Options: nosniff\n\n%s", status, body)
+	vary := ""
+	if len(body) >= 1<<10 {
+		vary = "Vary: Accept-Encoding\n"
+	}
+	return fmt.Sprintf("%d\nContent-Type: application/json\n%sX-Content-Type-Options: nosniff\n\n%s", status, vary, body)
 }
 
 // failure returns a whole error response of a path below /v2/. more contains the error's additional

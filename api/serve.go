@@ -28,7 +28,7 @@ func (s *service) serve(t *routes, w http.ResponseWriter, r *http.Request) {
 		counted = found.answers
 	}
 	rec := recorders.Get().(*recorder)
-	rec.ResponseWriter, rec.status, rec.hub, rec.request = w, http.StatusOK, s.hub, r
+	rec.ResponseWriter, rec.status, rec.hub, rec.request, rec.plain = w, http.StatusOK, s.hub, r, s.options.Uncompressed
 	switch {
 	case found != nil:
 		s.serveRoute(found, rec, r, in)
@@ -89,6 +89,7 @@ type recorder struct {
 	hub     *boreas.Hub
 	request *http.Request
 	held    heldBytes
+	plain   bool // responses are never compressed
 }
 
 var recorders = sync.Pool{New: func() any { return new(recorder) }}
@@ -103,7 +104,7 @@ func (r *recorder) WriteHeader(status int) {
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // statuses are the statuses of the API's responses.
-var statuses = [...]int{200, 201, 204, 400, 401, 403, 404, 405, 408, 409, 410, 413, 421, 422, 429, 500, 503, 507}
+var statuses = [...]int{200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 410, 413, 421, 422, 429, 500, 503, 507}
 
 // answers counts responses by status. The last element counts all other statuses.
 type answers [len(statuses) + 1]atomic.Uint64

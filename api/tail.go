@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -248,6 +249,7 @@ func (s *service) watchTail(w http.ResponseWriter, r *http.Request, c *call) {
 	h["Content-Type"], h["X-Content-Type-Options"] = []string{"text/event-stream"}, nosniff
 	h["Cache-Control"], h["X-Accel-Buffering"] = []string{"no-store"}, []string{"no"}
 	if r.Method == http.MethodHead {
+		compressedStream(w)
 		return
 	}
 	watcher, err := s.options.Tail.Watch(filter)
@@ -256,8 +258,12 @@ func (s *service) watchTail(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	defer watcher.Close()
-	w.WriteHeader(http.StatusOK)
 	out := tailWriter{s, w, http.NewResponseController(w), r, c}
+	if z := compressedStream(w); z != nil {
+		out.w = z
+		defer z.Close() //nolint:errcheck // the client has gone
+	}
+	w.WriteHeader(http.StatusOK)
 	hello := struct {
 		Time     string   `json:"time"`
 		Node     string   `json:"node,omitempty"`
@@ -332,7 +338,7 @@ func takeTail(w *tail.Watcher, node string, payload bool) (part tailPart, err er
 // A tailWriter writes a stream of events.
 type tailWriter struct {
 	s       *service
-	w       http.ResponseWriter
+	w       io.Writer
 	control *http.ResponseController
 	r       *http.Request
 	call    *call

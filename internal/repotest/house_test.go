@@ -62,7 +62,7 @@ var mayImport = map[string][]string{
 	"internal/server":         {".", "engine/memory", "engine/disk", "engine/cluster", "engine/cluster/natsconn", "engine/cluster/embed", "auth/clusterstore", "internal/nodes", "internal/roster", "engine", "internal/socket", "internal/panics", "internal/pulse", "refusal", "limit", "internal/peer", "internal/wire", "fault", "internal/credential", "internal/protocol2", "internal/config", "internal/textfile", "auth", "js", "ws", "sse", "api", "tail", "ui", "internal/asset"},
 	"client":                  {"internal/wire"},
 	"js":                      {},
-	"internal/coding":         {},
+	"internal/coding":         {"internal/deflate"},
 	"internal/asset":          {"internal/coding"},
 	"ui":                      {"internal/asset"},
 	"boreastest":              {".", "engine", "access", "fault"},
