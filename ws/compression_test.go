@@ -3,8 +3,11 @@ package ws
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -104,6 +107,154 @@ func TestEveryOffer(t *testing.T) {
 		d := c.Deflate
 		if d.Messages == 0 && d.ServerBits > 9 || d.ServerContext && d.ServerBits > 10 && d.Bytes*4 > d.Inflated {
 			t.Errorf("%s: %d messages with %d bytes were compressed to %d bytes", list[i], d.Messages, d.Inflated, d.Bytes)
+		}
+	}
+}
+
+// TestCompressionOptions checks the options, what happens without an accepted offer, and the counters.
+func TestCompressionOptions(t *testing.T) {
+	const offer = "permessage-deflate; client_max_window_bits"
+	text := story(1, 200)
+	for name, c := range map[string]struct {
+		options    Options
+		offer      string
+		accepted   bool
+		compressed int
+	}{
+		"by default":               {Options{}, offer, true, 2},
+		"off":                      {Options{NoCompression: true}, offer, false, 0},
+		"not offered":              {Options{}, "", false, 0},
+		"offered with a wrong one": {Options{}, offer + "; x-new=1", false, 0},
+		"for larger messages":      {Options{CompressionMin: 5000}, offer, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := new(Counters)
+			c.options.Counters = n
+			hub, addr := v2Server(t, overSocket, boreas.Options{}, c.options)
+			conn := dialOffering(t, addr, c.offer)
+			if got := conn.Deflate != nil; got != c.accepted {
+				t.Fatalf("accepted: %v, want %v", got, c.accepted)
+			}
+			conn.Send(`{"id":1,"join":{"channels":[{"channel":"chat.a"}]}}`)
+			conn.ReadUntil(`"id":1,"join":`)
+			for range 2 {
+				hub.Publish(context.Background(), "chat.a", engine.Message{Data: []byte(text)})
+				conn.ReadUntil(text)
+			}
+			want := [4]uint64{}
+			if d := conn.Deflate; d != nil {
+				if d.Messages != c.compressed {
+					t.Errorf("%d messages were compressed, want %d", d.Messages, c.compressed)
+				}
+				request := `{"id":2,"ping":{}}`
+				payload := d.Compress(request)
+				io.WriteString(conn, wstest.Frame(fin|wstest.RSV1|wstest.OpText, payload))
+				conn.Want(request)
+				want = [4]uint64{uint64(d.Inflated), uint64(d.Bytes), uint64(len(payload)), uint64(len(request))}
+			} else {
+				io.WriteString(conn, wstest.Frame(fin|wstest.RSV1|wstest.OpText, "x"))
+				if err := conn.End(); wstest.Code(err) != 1002 {
+					t.Errorf("a compressed message without an agreement: %v, want 1002", err)
+				}
+			}
+			got := [4]uint64{n.CompressedFrom.Load(), n.CompressedTo.Load(), n.InflatedFrom.Load(), n.InflatedTo.Load()}
+			if got != want {
+				t.Errorf("counted %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// talker is a client that others see and that reads all the time.
+type talker struct {
+	*wstest.Conn
+	replies chan string
+	got     []string // messages of channels; read it after Wait
+	joined  map[string]bool
+	want    []string
+	wg      sync.WaitGroup
+}
+
+func newTalker(t *testing.T, addr, offer string) *talker {
+	a := &talker{Conn: dialOffering(t, addr, offer), replies: make(chan string, 1), joined: map[string]bool{}}
+	a.wg.Go(func() {
+		for {
+			text, err := a.Next()
+			switch {
+			case err != nil:
+				if wstest.Code(err) != 1000 {
+					t.Errorf("%s: %v", offer, err)
+				}
+				return
+			case strings.HasPrefix(text, `{"id":`):
+				a.replies <- text
+			default:
+				text, _, _ = strings.Cut(text, `,"position":`)
+				a.got = append(a.got, text)
+			}
+		}
+	})
+	return a
+}
+
+// request sends a request, compressed if that was agreed on, and returns the reply.
+func (a *talker) request(format string, args ...any) string {
+	if text := fmt.Sprintf(format, args...); a.Deflate != nil {
+		a.SendCompressed(text)
+	} else {
+		a.Send(text)
+	}
+	return <-a.replies
+}
+
+// Clients with all kinds of agreements talk on two channels. Each receives exactly the messages of the others, although
+// the publications that it received before differ: it does not get its own back, and joins in the middle.
+func TestCompressedConversation(t *testing.T) {
+	_, addr := v2Server(t, overSocket, boreas.Options{}, Options{})
+	var talkers []*talker
+	for _, offer := range []string{
+		"", "permessage-deflate", "permessage-deflate; server_no_context_takeover", "permessage-deflate; server_max_window_bits=9",
+		"permessage-deflate; client_max_window_bits", "permessage-deflate; server_max_window_bits=11; client_max_window_bits=8", "permessage-deflate",
+	} {
+		talkers = append(talkers, newTalker(t, addr, offer))
+	}
+	const rounds = 200
+	for n := range rounds {
+		by := talkers[n%len(talkers)]
+		channel := []string{"chat.a", "chat.a", "chat.b"}[n%3]
+		if n%5 > 0 || n < 2*len(talkers) {
+			joiner := talkers[n*5%len(talkers)]
+			if !joiner.joined[channel] {
+				joiner.joined[channel] = true
+				if got := joiner.request(`{"id":1,"join":{"channels":[{"channel":%q}]}}`, channel); !strings.Contains(got, `"position"`) {
+					t.Fatal(got)
+				}
+			}
+		}
+		text := story(n, 20+n*53%900)
+		if got := by.request(`{"id":2,"publish":{"channel":%q,"message":%s,"echo":%v}}`, channel, text, n%4 == 0); !strings.Contains(got, `"position"`) {
+			t.Fatal(got)
+		}
+		for _, a := range talkers {
+			if a.joined[channel] && (a != by || n%4 == 0) {
+				a.want = append(a.want, fmt.Sprintf(`{"channel":"%s","message":%s`, channel, text))
+			}
+		}
+	}
+	for i, a := range talkers {
+		a.request(`{"id":3,"ping":{}}`)
+		io.WriteString(a, wstest.Close(1000, ""))
+		a.wg.Wait()
+		byChannel := func(all []string) (list []string) { // messages of two channels have no order
+			list = slices.Clone(all)
+			slices.SortStableFunc(list, func(x, y string) int { return strings.Compare(x[:20], y[:20]) })
+			return list
+		}
+		if diff := cmp.Diff(byChannel(a.want), byChannel(a.got)); diff != "" || len(a.want) < rounds/3 {
+			t.Errorf("client %d received other messages than it should (-want +got):\n%s", i, diff)
+		}
+		if d := a.Deflate; d != nil && (d.Messages < len(a.want)/2 || d.Bytes > d.Inflated*2/3) {
+			t.Errorf("client %d: %d of %d messages were compressed, from %d to %d bytes", i, d.Messages, len(a.want), d.Inflated, d.Bytes)
 		}
 	}
 }

@@ -62,6 +62,8 @@ type Config struct {
 	MaxChannels    int   // per session
 	ChannelMemory  int64 // bytes that joined channels may take; 0 means a part of the machine's memory
 	MaxMessage     int64 // bytes of a message from a client
+	Compression    bool  // of messages on WebSockets
+	CompressionMin int64 // bytes of a message that is compressed
 	PeerMemory     int64 // bytes held for all clients
 	MaxBody        int64 // bytes of the body of a request
 

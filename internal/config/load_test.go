@@ -48,7 +48,7 @@ func TestDefault(t *testing.T) {
 		Debug: true, RequireAuth: true, UI: true,
 		TokenProvider: "no_tokens", TokenProviderTimeout: 10 * time.Second,
 		LogLevel: "info", LogFormat: "text",
-		MaxChannels: 1000, MaxMessage: 64 << 10, MaxBody: 1 << 20, PeerMemory: 128 << 20,
+		MaxChannels: 1000, MaxMessage: 64 << 10, Compression: true, CompressionMin: 128, MaxBody: 1 << 20, PeerMemory: 128 << 20,
 		HeaderTimeout: 10 * time.Second, WSPingInterval: 25 * time.Second, WSPingTimeout: 20 * time.Second,
 		DrainTime:       10 * time.Second,
 		HistoryMessages: 10_000, HistoryBytes: 16 << 20, HistoryAge: 5 * time.Minute, HistoryMemory: 256 << 20,

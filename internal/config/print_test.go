@@ -56,6 +56,8 @@ max_channels            1000                          default
 channel_memory          0                             default
 accept_rate             5000                          default
 max_message             64KiB                         default
+compression             true                          default
+compression_min         128                           default
 max_body                2MiB                          my.conf:2
 peer_memory             128MiB                        default
 workers                 0                             default

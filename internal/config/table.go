@@ -223,6 +223,16 @@ func Options() []Option {
 			field: func(c *Config) any { return &c.MaxMessage }, min: kib, max: 64 * mib,
 		},
 		{
+			Name: "compression", Group: groupLimits, Default: "true",
+			Usage: "messages on WebSockets are compressed for clients that offer it (permessage-deflate)",
+			field: func(c *Config) any { return &c.Compression },
+		},
+		{
+			Name: "compression_min", Group: groupLimits, Default: "128",
+			Usage: "messages to subscribers are compressed from this size on",
+			field: func(c *Config) any { return &c.CompressionMin }, min: 1, max: mib,
+		},
+		{
 			Name: "max_body", Group: groupLimits, Default: "1MiB",
 			Usage: "a request to the API has at most this size",
 			field: func(c *Config) any { return &c.MaxBody }, min: kib, max: gib,

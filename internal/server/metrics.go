@@ -26,6 +26,8 @@ var (
 		"Wrong input of protocol 2 that got an error, by kind: message (not a request) or token (not valid).", []string{"what"}, nil)
 	wsIgnored = prometheus.NewDesc("boreas_ws_ignored_total",
 		"Wrong input that the classic wire ignored, by kind: message (not a known request), name (not a valid channel name), token (not valid) or anonymous (a join or leave without a token).", []string{"what"}, nil)
+	wsCompression = prometheus.NewDesc("boreas_ws_compression_bytes_total",
+		"Bytes of compressed WebSocket messages, by direction: out (publications, each of which counts once for all its subscribers) or in (messages of clients), and by form: plain or compressed.", []string{"direction", "form"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -34,6 +36,7 @@ func (m wsMetrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- wsClosed
 	ch <- wsIgnored
 	ch <- wsRejected
+	ch <- wsCompression
 }
 
 // Collect implements prometheus.Collector.
@@ -59,6 +62,17 @@ func (m wsMetrics) Collect(ch chan<- prometheus.Metric) {
 		{wsRejected, "token", &m.counters.RefusedTokens},
 	} {
 		ch <- prometheus.MustNewConstMetric(row.desc, prometheus.CounterValue, float64(row.count.Load()), row.label)
+	}
+	for _, row := range []struct {
+		direction, form string
+		count           *atomic.Uint64
+	}{
+		{"out", "plain", &m.counters.CompressedFrom},
+		{"out", "compressed", &m.counters.CompressedTo},
+		{"in", "plain", &m.counters.InflatedTo},
+		{"in", "compressed", &m.counters.InflatedFrom},
+	} {
+		ch <- prometheus.MustNewConstMetric(wsCompression, prometheus.CounterValue, float64(row.count.Load()), row.direction, row.form)
 	}
 	ch <- prometheus.MustNewConstMetric(wsRefused, prometheus.CounterValue, float64(m.connections.full.Total()), "crowded")
 	ch <- prometheus.MustNewConstMetric(wsRefused, prometheus.CounterValue, float64(m.gate.proxyHeader.Total()), "proxy_header")

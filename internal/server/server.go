@@ -297,6 +297,10 @@ func (s *Server) subscribers(counters *ws.Counters) http.Handler {
 		Limits:      s.limits,
 		Refusals:    s.refusals,
 		MaxMessage:  int(s.cfg.MaxMessage),
+
+		NoCompression:  !s.cfg.Compression,
+		CompressionMin: int(s.cfg.CompressionMin),
+
 		Heartbeat:   s.cfg.WSPingInterval,
 		MaxChannels: s.cfg.MaxChannels,
 		Counters:    counters,
