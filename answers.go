@@ -103,6 +103,11 @@ func (s *Session) unreserve() {
 // too many bytes wait, and with [ErrPeerMemory] if there is no memory for them.
 func (s *Session) Send(p []byte) {
 	s.mu.Lock()
+	if s.gathered && len(s.out)+len(p) > HeldFree {
+		s.gathering, s.gathered = false, false
+		s.flushNow()
+		s.mu.Lock()
+	}
 	if s.ending {
 		s.unreserve()
 		s.mu.Unlock()
@@ -113,6 +118,27 @@ func (s *Session) Send(p []byte) {
 		return
 	}
 	s.out = append(s.out, p...)
+	s.flushNow()
+}
+
+// Gather makes the session leave its writes to [Session.Flush], as long as its own bytes are few. So
+// the answers to several requests that have arrived together take one write. Sweepers write to the
+// session nevertheless. The transport must call Flush soon, and before anything that may wait.
+func (s *Session) Gather() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gathering = true
+}
+
+// Flush ends [Session.Gather] and writes the session's pending data.
+func (s *Session) Flush() {
+	s.mu.Lock()
+	gathered := s.gathered
+	s.gathering, s.gathered = false, false
+	if !gathered {
+		s.mu.Unlock()
+		return
+	}
 	s.flushNow()
 }
 
@@ -177,11 +203,12 @@ func (s *Session) countOut() {
 	st.answers.Keep(st.written + cap(s.out))
 }
 
-// Answered reports whether the connection has accepted all bytes that Send queued.
+// Answered reports whether the connection has accepted all bytes that Send queued, except those that
+// wait for [Session.Flush].
 func (s *Session) Answered() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sent == 0
+	return s.sent == 0 || s.gathered && !s.catchingUp
 }
 
 // AwaitAnswered waits until the connection has accepted all bytes that Send queued, or the session

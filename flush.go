@@ -250,11 +250,16 @@ func (s *Session) visit(b *batch, t *tally) (more bool) {
 	return true
 }
 
-// flushNow writes the session's pending data, unless another goroutine is doing so. The caller
-// holds s.mu; flushNow unlocks it.
+// flushNow writes the session's pending data, unless another goroutine is doing so or Flush will do
+// so. The caller holds s.mu; flushNow unlocks it.
 func (s *Session) flushNow() {
 	if s.catchingUp || s.finished {
 		s.wake()
+		s.mu.Unlock()
+		return
+	}
+	if s.gathering && !s.ending && len(s.out) <= HeldFree {
+		s.gathered = true
 		s.mu.Unlock()
 		return
 	}

@@ -59,6 +59,8 @@ type Session struct {
 	pinged     bool         // since it became live
 	conflating bool         // out has gaps with the reason conflated
 	catchingUp bool         // a goroutine of its own writes to it, and sweepers do not
+	gathering  bool         // Gather has been called, and Flush has not
+	gathered   bool         // a write has been left to Flush
 	ending     bool         // reason is set, and it is on no channel; out may have its final bytes
 	finished   bool         // conn.Finish has been called or is about to be
 	blocked    uint32       // since when the connection accepts no byte, see blockedNow; 0 if it accepts them
