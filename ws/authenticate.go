@@ -9,7 +9,7 @@ import (
 
 // authenticate checks the token and gives its grant to the session.
 func (c *conn) authenticate(token string) error {
-	g, err := c.h.checker.Grant(access.Credentials{Token: token, Address: c.sess.Address(), Header: c.header, Slow: c.h.workers.blocking})
+	g, err := c.h.checker.Grant(access.Credentials{Token: token, Address: c.sess.Address(), Header: c.header, Slow: c.blocking})
 	if err != nil {
 		return err
 	}

@@ -22,9 +22,9 @@ type classicDialect struct{}
 func (classicDialect) path() string { return "/" }
 func (classicDialect) name() string { return "websocket-classic" }
 
-func (classicDialect) greeting(*handler, *access.Grant) func(string) []byte { return nil }
-func (classicDialect) backpressure() bool                                   { return false }
-func (classicDialect) closeFor(reason error) *closeError                    { return closeFor(reason) }
+func (classicDialect) greeting(*handler, *access.Grant) func([]byte, string) []byte { return nil }
+func (classicDialect) backpressure() bool                                           { return false }
+func (classicDialect) closeFor(reason error) *closeError                            { return closeFor(reason) }
 
 func (classicDialect) format(compress *publications) boreas.Format {
 	if compress != nil {
@@ -71,7 +71,7 @@ func (classicDialect) text(c *conn, b []byte, bytes int) {
 			return
 		}
 		if c.h.engineWaits {
-			c.h.workers.blocking(func() { c.classicJoin(r.Join, r.Leave) })
+			c.blocking(func() { c.classicJoin(r.Join, r.Leave) })
 		} else {
 			c.classicJoin(r.Join, r.Leave)
 		}

@@ -1,8 +1,8 @@
 package ws
 
 import (
-	"bufio"
 	"errors"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -80,26 +80,12 @@ func (c *conn) Describe() (transport, address string) {
 // errGone is the reason for the end of a session whose connection ended without a close frame.
 var errGone = errors.New("the connection ended without a close frame")
 
-// upgrade takes the connection over from net/http, answers the handshake, starts the session and
-// starts to read. If it fails, it closes the connection and returns false.
+// upgrade takes the connection over from the HTTP server, answers the handshake, starts the session
+// and starts to read. If it fails, it closes the connection and returns false.
 func (c *conn) upgrade(w http.ResponseWriter, a *answer, agreed compression, grant *access.Grant) bool {
-	hj, ok := w.(http.Hijacker)
-	if !ok {
-		http.Error(w, "This connection cannot become a WebSocket: it is not plain HTTP/1.1.", http.StatusNotImplemented)
-		return false
-	}
-	nc, brw, err := hj.Hijack()
+	nc, early, start, err := take(w)
 	if err != nil {
-		http.Error(w, "This connection cannot become a WebSocket: "+err.Error(), http.StatusInternalServerError)
-		return false
-	}
-	early, err := buffered(brw.Reader)
-	if err == nil {
-		// This does not wait, because a new socket has room for the few bytes.
-		_, err = nc.Write(a.append(make([]byte, 0, 384)))
-	}
-	if err != nil {
-		nc.Close() // the client has disconnected
+		http.Error(w, "This connection cannot become a WebSocket: "+err.Error(), http.StatusNotImplemented)
 		return false
 	}
 	c.Attach(nc)
@@ -114,8 +100,16 @@ func (c *conn) upgrade(w http.ResponseWriter, a *answer, agreed compression, gra
 	if c.h.options.NoAuth {
 		greeted = nil // the client may request its name with auth (clause 3.5)
 	}
-	if err := c.sess.Start(c, format, c.h.dialect.greeting(c.h, greeted)); err != nil {
-		nc.Write(format.AppendEnd(nil, err))
+	greet := c.h.dialect.greeting(c.h, greeted)
+	err = c.sess.Start(c, format, func(id string) []byte {
+		b := a.append(make([]byte, 0, answerSize))
+		if greet != nil {
+			b = greet(b, id) // in one write, which costs less than two
+		}
+		return b
+	})
+	if err != nil {
+		nc.Write(format.AppendEnd(a.append(nil), err))
 		nc.Close()
 		return false
 	}
@@ -125,19 +119,33 @@ func (c *conn) upgrade(w http.ResponseWriter, a *answer, agreed compression, gra
 		}
 	}
 	c.h.workers.open()
-	go c.serve(early)
+	start(func() { c.serve(early) })
 	return true
 }
 
-// buffered returns a copy of the bytes that net/http has read after the handshake.
-func buffered(r *bufio.Reader) ([]byte, error) {
-	n := r.Buffered()
-	if n == 0 {
-		return nil, nil
+// answerSize is enough for the answer to a handshake and protocol 2's hello.
+const answerSize = 384
+
+// take takes the connection over from the HTTP server. early has the bytes after the request. start
+// calls a function on a goroutine with a small stack.
+func take(w http.ResponseWriter) (nc net.Conn, early []byte, start func(serve func()), err error) {
+	if t, ok := w.(socket.Taker); ok {
+		nc, early = t.Take()
+		return nc, append([]byte(nil), early...), t.Serve, nil
 	}
-	b, err := r.Peek(n)
-	return append([]byte(nil), b...), err
+	hj, ok := w.(http.Hijacker)
+	if !ok {
+		return nil, nil, nil, errNotPlain
+	}
+	nc, brw, err := hj.Hijack()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	early, _ = brw.Reader.Peek(brw.Reader.Buffered()) // what net/http has read; it cannot fail
+	return nc, append([]byte(nil), early...), func(serve func()) { go serve() }, nil
 }
+
+var errNotPlain = errors.New("it is not plain HTTP/1.1")
 
 // serve reads until the connection ends.
 func (c *conn) serve(early []byte) {
@@ -212,6 +220,13 @@ func (c *conn) handleOnWorker(b *socket.Buffer) {
 	c.h.workers.do(c, b)
 	c.sess.Alive()
 	c.sess.Occupied(false)
+}
+
+// blocking runs a function that may wait, on a worker. The answers to earlier requests do not wait
+// for it.
+func (c *conn) blocking(run func()) {
+	c.sess.Flush()
+	c.h.workers.blocking(run)
 }
 
 // Finish implements [boreas.Conn]. If a close frame was sent, the connection stays open

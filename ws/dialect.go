@@ -19,9 +19,9 @@ type dialect interface {
 	// format encodes the hub's events for the session. It compresses publications unless compress is nil.
 	format(compress *publications) boreas.Format
 
-	// greeting returns the server's first message to the session with the name, or nil for none.
-	// The grant is the session's first one, or nil if it is anonymous.
-	greeting(h *handler, g *access.Grant) func(id string) []byte
+	// greeting returns a function that appends the server's first message to the session with the
+	// ID, or nil for none. The grant is the session's first one, or nil if it is anonymous.
+	greeting(h *handler, g *access.Grant) func(dst []byte, id string) []byte
 
 	// bearer reports whether a token in the header Authorization is meant for the server.
 	bearer() bool

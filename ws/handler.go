@@ -12,6 +12,7 @@ import (
 	"github.com/boreas-pubsub/boreas/v2/access"
 	"github.com/boreas-pubsub/boreas/v2/fault"
 	"github.com/boreas-pubsub/boreas/v2/internal/credential"
+	"github.com/boreas-pubsub/boreas/v2/internal/socket"
 	"github.com/boreas-pubsub/boreas/v2/limit"
 	"github.com/boreas-pubsub/boreas/v2/refusal"
 )
@@ -205,6 +206,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if shown.Token != "" {
 		// Check the token before the handshake is answered, because only now can a refusal have a
 		// status.
+		if t, ok := w.(socket.Taker); ok {
+			shown.Slow = t.Slow
+		}
 		grant, err = h.checker.Grant(shown)
 		if err != nil && !(fromCookie && credential.IsBadToken(err)) {
 			h.count.RefusedTokens.Add(1)

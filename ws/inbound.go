@@ -45,6 +45,10 @@ func (c *conn) consume(b []byte, in *inbound) (over bool) {
 	if c.in != nil {
 		*in, c.in = *c.in, nil
 	}
+	gather := c.h.dialect.backpressure() // otherwise there are no answers
+	if gather {
+		c.sess.Gather()
+	}
 	for len(b) > 0 && c.reading != readNothing && !over {
 		var err error
 		b, over, err = c.consumeFrame(b, in)
@@ -55,6 +59,9 @@ func (c *conn) consume(b []byte, in *inbound) (over bool) {
 			in.pending = bytes.Clone(b)
 			break
 		}
+	}
+	if gather {
+		c.sess.Flush()
 	}
 	if !in.empty() && c.reading != readNothing {
 		kept := *in

@@ -22,14 +22,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // recorder is a connection that accepts and records all bytes.
 type recorder struct {
 	*conn
-	mu    sync.Mutex
-	bytes []byte
+	mu     sync.Mutex
+	bytes  []byte
+	writes int
 }
 
 func (r *recorder) TryWrite(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.bytes = append(r.bytes, p...)
+	r.writes++
 	return len(p), nil
 }
 func (r *recorder) WaitWritable(time.Duration) error { return nil }

@@ -116,7 +116,7 @@ func (c *conn) messageLate(err error) bool {
 // reserve waits for room for a reply of at most n bytes. It is called on a worker.
 func (c *conn) reserve(n int) (err error) {
 	if n > boreas.HeldFree {
-		c.h.workers.blocking(func() { err = c.sess.Reserve(context.Background(), n) })
+		c.blocking(func() { err = c.sess.Reserve(context.Background(), n) })
 	}
 	return err
 }

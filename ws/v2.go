@@ -42,13 +42,13 @@ func (v2Dialect) refuse(w http.ResponseWriter, err error) {
 	w.Write(wire.AppendV2Error(nil, nil, &f))
 }
 
-func (v2Dialect) greeting(h *handler, g *access.Grant) func(id string) []byte {
+func (v2Dialect) greeting(h *handler, g *access.Grant) func(dst []byte, id string) []byte {
 	var user, expires string
 	if g != nil {
 		user, expires = g.User, protocol2.Expires(g.Expires)
 	}
-	return func(id string) []byte {
-		b, start := beginFrame(nil)
+	return func(dst []byte, id string) []byte {
+		b, start := beginFrame(dst)
 		b = wire.AppendV2Hello(b, wire.V2Hello{
 			Session:   id,
 			Heartbeat: protocol2.Heartbeat(h.options.Heartbeat),
@@ -111,7 +111,7 @@ func (v2Dialect) text(c *conn, b []byte, bytes int) {
 
 // v2Wait processes a request that may wait for the engine. It takes an allocated copy of the
 // request.
-func (c *conn) v2Wait(r wire.V2Request) { c.h.workers.blocking(func() { c.v2Engine(&r) }) }
+func (c *conn) v2Wait(r wire.V2Request) { c.blocking(func() { c.v2Engine(&r) }) }
 
 // v2Engine processes a request that calls the engine.
 func (c *conn) v2Engine(r *wire.V2Request) {
