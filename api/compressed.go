@@ -13,8 +13,8 @@ const minCoded = 1 << 10
 
 var varyEncoding = []string{"Accept-Encoding"}
 
-// compressed returns a response in the coding that the client asks for, and adds the headers for it.
-// It returns the response unchanged if the client wants no coding, the coding does not make it
+// compressed returns a response compressed with gzip if the client asks for it, and adds the headers for it.
+// It returns the response unchanged if the client wants no gzip, that does not make it
 // smaller, or there is no memory for a second copy. The response counts as held; afterwards only its
 // compressed form does.
 func compressed(w http.ResponseWriter, body []byte) []byte {
@@ -24,19 +24,22 @@ func compressed(w http.ResponseWriter, body []byte) []byte {
 	}
 	h := w.Header()
 	vary(h)
-	c := coding.Choose(r.request.Header["Accept-Encoding"], coding.Zstd, coding.Gzip)
-	if c == coding.Identity || r.held.answer != nil && !r.held.answer.Try(2*len(body)) {
+	if !acceptsGzip(r) || r.held.answer != nil && !r.held.answer.Try(2*len(body)) {
 		return body
 	}
-	if out, smaller := c.Encode(body); smaller {
+	if out, smaller := coding.EncodeGzip(body); smaller {
 		body = out
-		h["Content-Encoding"] = []string{string(c)}
+		h["Content-Encoding"] = []string{string(coding.Gzip)}
 		h["Content-Length"] = []string{strconv.Itoa(len(out))}
 	}
 	if r.held.answer != nil {
 		r.held.answer.Keep(len(body))
 	}
 	return body
+}
+
+func acceptsGzip(r *recorder) bool {
+	return coding.Choose(r.request.Header["Accept-Encoding"], coding.Gzip) == coding.Gzip
 }
 
 // vary tells caches that the response depends on Accept-Encoding.
@@ -57,7 +60,7 @@ func compressedStream(w http.ResponseWriter) *coding.GzipStream {
 	}
 	h := w.Header()
 	vary(h)
-	if coding.Choose(r.request.Header["Accept-Encoding"], coding.Gzip) != coding.Gzip {
+	if !acceptsGzip(r) {
 		return nil
 	}
 	h["Content-Encoding"] = []string{string(coding.Gzip)}

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/boreas-pubsub/boreas/v2"
 	"github.com/boreas-pubsub/boreas/v2/api"
@@ -33,8 +32,6 @@ func decoded(t *testing.T, coding, answer string) string {
 		return body
 	case "gzip":
 		in, err = gzip.NewReader(strings.NewReader(body))
-	case "zstd":
-		in, err = zstd.NewReader(strings.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<10))
 	}
 	if err != nil {
 		t.Fatalf("%v: %.300q", err, answer)
@@ -67,8 +64,8 @@ func TestCompressedAnswers(t *testing.T) {
 		t.Fatalf("plain: %.300s", plain)
 	}
 	for accept, coding := range map[string]string{
-		"gzip": "gzip", "zstd": "zstd", "gzip, deflate, br, zstd": "zstd", "gzip, deflate, br": "gzip", "zstd;q=0.1, gzip;q=0.2": "gzip",
-		"*": "zstd", "": "", "identity": "", "br": "", "gzip;q=0": "", "identity;q=0": "",
+		"gzip": "gzip", "zstd": "", "gzip, deflate, br, zstd": "gzip", "zstd, gzip;q=0.1": "gzip", "identity;q=0.2, gzip;q=0.1": "",
+		"*": "gzip", "": "", "identity": "", "br": "", "gzip;q=0": "", "identity;q=0": "",
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
 			got := r.do(method, path, "", "Accept-Encoding", accept)
@@ -158,11 +155,9 @@ func (w *heldWriter) Write(p []byte) (int, error) {
 
 func TestCompressedMetrics(t *testing.T) {
 	r := newRig(t, boreas.Options{}, api.Options{})
-	for _, coding := range []string{"gzip", "zstd"} {
-		got := r.do("GET", "/metrics", "", "Accept-Encoding", coding)
-		if strings.Count(got, "Content-Encoding: "+coding+"\n") != 1 || !strings.Contains(got, "\nContent-Type: text/plain") || !strings.Contains(got, "\nVary: Accept, Accept-Encoding\n") || !strings.Contains(decoded(t, coding, got), "\nboreas_api_dry_runs_total 0\n") {
-			t.Errorf("%s: %.500q", coding, got)
-		}
+	got := r.do("GET", "/metrics", "", "Accept-Encoding", "gzip")
+	if strings.Count(got, "Content-Encoding: gzip\n") != 1 || !strings.Contains(got, "\nContent-Type: text/plain") || !strings.Contains(got, "\nVary: Accept, Accept-Encoding\n") || !strings.Contains(decoded(t, "gzip", got), "\nboreas_api_dry_runs_total 0\n") {
+		t.Errorf("%.500q", got)
 	}
 }
 

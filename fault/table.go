@@ -372,7 +372,7 @@ var (
 	UnsupportedEncoding = &Fault{
 		Code: "unsupported_encoding", Retry: Never, Status: http.StatusUnsupportedMediaType,
 		Summary: "The body has a content coding that the server does not read.",
-		Do:      "Compress the body with gzip, zstd or deflate, or send it uncompressed, without the header `Content-Encoding`.",
+		Do:      "Compress the body with gzip or deflate, or send it uncompressed, without the header `Content-Encoding`.",
 	}
 	OriginNotAllowed = &Fault{
 		Code: "origin_not_allowed", Retry: Never, Status: http.StatusForbidden,

@@ -9,7 +9,7 @@ const unnamed = -1
 const maxWeight = 1000
 
 // preferences are the weights of the codings in a client's Accept-Encoding.
-type preferences struct{ gzip, zstd, deflate, identity, any int }
+type preferences struct{ gzip, deflate, identity, any int }
 
 // Choose returns the coding that a client prefers for a response, from its headers Accept-Encoding
 // (RFC 9110, section 12.5.3). If the client prefers several codings equally, Choose returns the
@@ -19,7 +19,7 @@ func Choose(accept []string, offered ...Coding) Coding {
 	if len(accept) == 0 {
 		return Identity
 	}
-	p := preferences{unnamed, unnamed, unnamed, unnamed, unnamed}
+	p := preferences{unnamed, unnamed, unnamed, unnamed}
 	for _, list := range accept {
 		for element := range strings.SplitSeq(list, ",") {
 			p.read(element)
@@ -43,8 +43,6 @@ func (p *preferences) read(element string) {
 	switch {
 	case strings.EqualFold(name, string(Gzip)), strings.EqualFold(name, "x-gzip"):
 		weight = &p.gzip
-	case strings.EqualFold(name, string(Zstd)):
-		weight = &p.zstd
 	case strings.EqualFold(name, string(Deflate)):
 		weight = &p.deflate
 	case strings.EqualFold(name, string(Identity)):
@@ -71,8 +69,6 @@ func (p *preferences) weight(c Coding) int {
 	switch c {
 	case Gzip:
 		named = p.gzip
-	case Zstd:
-		named = p.zstd
 	case Deflate:
 		named = p.deflate
 	}

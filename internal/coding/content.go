@@ -30,12 +30,10 @@ func Of(contentEncoding []string) ([]Coding, error) {
 				continue
 			case strings.EqualFold(name, string(Gzip)), strings.EqualFold(name, "x-gzip"):
 				c = Gzip
-			case strings.EqualFold(name, string(Zstd)):
-				c = Zstd
 			case strings.EqualFold(name, string(Deflate)):
 				c = Deflate
 			default:
-				return nil, &UnknownError{fmt.Sprintf("The body has the content coding %.40q: the server reads only gzip, zstd and deflate.", name)}
+				return nil, &UnknownError{fmt.Sprintf("The body has the content coding %.40q: the server reads only gzip and deflate.", name)}
 			}
 			if len(codings) == maxCodings {
 				return nil, &UnknownError{fmt.Sprintf("The body has more than %d content codings: send it with one.", maxCodings)}

@@ -9,14 +9,9 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
-	"github.com/klauspost/compress/zstd"
 )
 
 const (
-	// maxWindow is the largest window of a zstd body (RFC 9659, section 3). The window is a part of
-	// the result, so it takes no memory of its own.
-	maxWindow = 8 << 20
-
 	// growth is the factor by which the room for a result grows. Bodies of JSON are seldom more than
 	// this many times larger than their compressed form, so most are decoded once.
 	growth = 4
@@ -46,11 +41,7 @@ func (e *DamagedError) Unwrap() error { return e.Cause }
 // again with more room, so that it holds no coder while grow waits. Other errors are [ErrTooLarge]
 // if the result has more bytes than the limit, and [*DamagedError].
 func (c Coding) Decode(dst *bytes.Buffer, body []byte, limit int, grow func(capacity int) error) error {
-	most := limit
-	if c == Zstd {
-		most += zstdBlock
-	}
-	for size := min(most, max(dst.Cap(), growth*len(body))); ; size = min(most, growth*size) {
+	for size := min(limit, max(dst.Cap(), growth*len(body))); ; size = min(limit, growth*size) {
 		if size > dst.Cap() {
 			if err := grow(size); err != nil {
 				return err
@@ -61,10 +52,10 @@ func (c Coding) Decode(dst *bytes.Buffer, body []byte, limit int, grow func(capa
 		switch {
 		case err != nil:
 			return &DamagedError{c, err}
-		case whole && len(out) <= limit:
+		case whole:
 			dst.Write(out)
 			return nil
-		case whole || size == most:
+		case size == limit:
 			return ErrTooLarge
 		}
 	}
@@ -77,8 +68,6 @@ func (c Coding) decode(dst, body []byte) (out []byte, whole bool, err error) {
 	switch {
 	case len(body) == 0:
 		return nil, false, io.ErrUnexpectedEOF
-	case c == Zstd:
-		return decodeZstd(dst, body)
 	case c == Gzip:
 		return decodeStream(&gzipDecoders, dst, body)
 	case c == Deflate:
@@ -86,46 +75,6 @@ func (c Coding) decode(dst, body []byte) (out []byte, whole bool, err error) {
 	}
 	panic("coding: cannot decode " + c)
 }
-
-// zstdBlock is the largest result of one block of zstd.
-const zstdBlock = 128 << 10
-
-// decodeZstd is decode with a decoder from the pool. The decoder reports a block that does not fit
-// into dst with the same error as a block that is damaged. So an error in a block counts as a lack of
-// room if the largest block would not have fit.
-func decodeZstd(dst, body []byte) (out []byte, whole bool, err error) {
-	d := zstdDecoders.Get().(*zstd.Decoder)
-	defer zstdDecoders.Put(d)
-	room := cap(dst)
-	out, err = d.DecodeAll(body, dst)
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || err != nil && inBlock(err) && room-len(out) < zstdBlock {
-		return nil, false, nil
-	}
-	return out, err == nil, err
-}
-
-// inBlock reports whether an error of the decoder may be about the content of a block, not about
-// what is around it.
-func inBlock(err error) bool {
-	for _, other := range []error{
-		io.ErrUnexpectedEOF, zstd.ErrMagicMismatch, zstd.ErrWindowSizeExceeded, zstd.ErrWindowSizeTooSmall,
-		zstd.ErrUnknownDictionary, zstd.ErrFrameSizeMismatch, zstd.ErrCRCMismatch,
-	} {
-		if errors.Is(err, other) {
-			return false
-		}
-	}
-	return true
-}
-
-var zstdDecoders = sync.Pool{New: func() any {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecodeAllCapLimit(true))
-	if err != nil { // an option is wrong
-		panic(err)
-	}
-	return d
-}}
 
 // A streamDecoder decodes the bytes of its reader.
 type streamDecoder struct {

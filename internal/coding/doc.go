@@ -12,12 +12,11 @@ type Coding string
 const (
 	Identity Coding = "identity"
 	Gzip     Coding = "gzip"
-	Zstd     Coding = "zstd"
 	Deflate  Coding = "deflate"
 )
 
 // Decoded is the value of Accept-Encoding that lists what [Coding.Decode] reads.
-const Decoded = string(Gzip + ", " + Zstd + ", " + Deflate)
+const Decoded = string(Gzip + ", " + Deflate)
 
 // slots bounds the number of coders in use, each of which has up to a megabyte of tables. A coder
 // never waits for a client, so its slot is soon free.
