@@ -31,6 +31,13 @@ if [ "$(go env GOOS)" = linux ] && [ ! -e /usr/include/stdlib.h ]; then
 	missing+=(libc6-dev=/usr/include/stdlib.h)
 fi
 
+# The Python library has no command.
+websockets=/usr/lib/python3/dist-packages/websockets
+if [ ! -e $websockets ]; then
+	echo "setup: missing: $websockets (Debian package python3-websockets), for the test of compression"
+	missing+=(python3-websockets=$websockets)
+fi
+
 # By $BASH, because env might find none.
 "$BASH" scripts/apt.sh ${missing[@]+"${missing[@]}"}
 "$BASH" scripts/npm.sh scripts/realclients js ui

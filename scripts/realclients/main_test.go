@@ -15,12 +15,13 @@ import (
 // needed are the programs that the tests run, besides the go command.
 var needed = []string{"curl", "wsdump", "node", "python3", "nginx", "chromium"}
 
-// modules are the npm packages that setup installs.
+// modules are the npm packages that setup installs, and a library for Python.
 var modules = []string{
 	"node_modules/ws/package.json",
 	"node_modules/eventsource/package.json",
 	"node_modules/playwright-core/package.json",
 	"node_modules/axe-core/package.json",
+	"/usr/lib/python3/dist-packages/websockets/__init__.py",
 	"../../js/node_modules/ws/package.json",
 	"../../js/node_modules/typescript/package.json",
 }

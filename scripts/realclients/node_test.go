@@ -12,6 +12,9 @@ import (
 // TestNode runs ws.test.mjs, which starts its own servers from the binary.
 func TestNode(t *testing.T) { node(t, ".", "ws.test.mjs") }
 
+// TestDeflate runs deflate.test.mjs, with the npm package ws, with Python's websockets and with Chromium.
+func TestDeflate(t *testing.T) { node(t, ".", "deflate.test.mjs") }
+
 // TestEventSource runs events.test.mjs, with the npm package eventsource and with
 // Chromium's own EventSource.
 func TestEventSource(t *testing.T) { node(t, ".", "events.test.mjs") }

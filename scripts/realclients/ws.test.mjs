@@ -119,12 +119,12 @@ test("binary messages and nonsense are ignored", async (t) => {
   socket.terminate();
 });
 
-test("a client that offers compression and subprotocols gets its first choice, uncompressed", async (t) => {
+test("a client that offers compression and subprotocols gets its first choice of both", async (t) => {
   const server = await serve(t);
   const socket = new WebSocket(`ws://${server.WebSocket}/`, ["chat", "superchat"], { perMessageDeflate: true });
   await once(socket, "open");
   assert.equal(socket.protocol, "chat");
-  assert.equal(socket.extensions, "");
+  assert.equal(socket.extensions, "permessage-deflate");
   socket.terminate();
 });
 
