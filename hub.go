@@ -153,6 +153,7 @@ type Hub struct {
 	ledger     ledger
 	room       channelRoom
 	encodings  encodings
+	stretches  stretches
 	expiring   atomic.Int64 // number of sessions whose grant expires
 	stats      hubStats
 	goroutines sync.WaitGroup // sweepers, pinger, expirer, catching-up goroutines and log watches

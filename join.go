@@ -201,7 +201,7 @@ func (s *Session) writeRead(entries []entry) outcome {
 	f := s.batchFormat()
 	b.begin(s, f)
 	for _, e := range entries {
-		if e.sub != nil && !b.add(f, e.life, e.sub, e.pubs) {
+		if e.sub != nil && !s.hub.stretches.add(b, f, e.life, e.sub, e.pubs) {
 			break
 		}
 	}

@@ -170,7 +170,7 @@ func (s *Session) writeHistory(sub *subscription, l *life, h engine.History) (ou
 	}
 	f := s.batchFormat()
 	b.begin(s, f)
-	b.add(f, l, sub, h.Publications)
+	s.hub.stretches.add(b, f, l, sub, h.Publications)
 	o, err := s.write(b, &t, nil)
 	t.addTo(&s.hub.stats)
 	return o, err
