@@ -28,6 +28,7 @@ type contender struct {
 	// nodeCommands returns the commands that start the processes of a cluster, instead of command.
 	nodeCommands func(program, dir string, p ports, settings []string) ([][]string, error)
 	settings     []string // of the nodes of a cluster, which has no command
+	deflate      bool     // its subscribers offer permessage-deflate
 	// admit, if not nil, gets tokens from the running server.
 	admit func(ctx context.Context, w *workshop, p ports, dir string) (tokenFile string, err error)
 }
@@ -52,6 +53,7 @@ func contenders() []contender {
 		{name: "boreas-opaque", dialect: "boreas-v2", build: buildBoreas, command: boreasCommand, admit: opaqueTokens},
 		{name: "boreas-hs256", dialect: "boreas-v2", build: buildBoreas, command: jwtCommand("hs256"), admit: jwtTokens("HS256", hs256Signer)},
 		{name: "boreas-es256", dialect: "boreas-v2", build: buildBoreas, command: jwtCommand("file"), admit: jwtTokens("ES256", es256Signer)},
+		{name: "boreas-deflate", dialect: "boreas-v2", build: buildWithZlib, command: boreasCommand, deflate: true, admit: boreasTokens},
 		{name: "boreas-tls", build: buildBoreas, command: tlsCommand, admit: boreasTokens},
 		{name: "boreas-disk", dialect: "boreas-v2", build: buildBoreas, command: diskCommand("sync"), keeps: true, admit: boreasTokens},
 		{name: "boreas-transient", dialect: "boreas-v2", build: buildBoreas, command: diskCommand("memory"), admit: boreasTokens},

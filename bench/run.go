@@ -189,6 +189,12 @@ func (w *workshop) loadArgs(p plan, e entrant, s *server) []string {
 	if p.paced > 0 {
 		args = append(args, "--paced")
 	}
+	if p.real != "" {
+		args = append(args, "--real", p.real)
+	}
+	if e.deflate {
+		args = append(args, "--deflate")
+	}
 	if p.answers {
 		args = append(args, "--answers")
 	}

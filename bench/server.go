@@ -50,7 +50,7 @@ func (w *workshop) build(ctx context.Context, all []contender) ([]entrant, error
 	if err != nil || len(sources) == 0 {
 		return nil, errors.New("load/*.c is not here; run this in the directory bench/")
 	}
-	if err := compile(ctx, w.load, sources...); err != nil {
+	if err := compile(ctx, w.load, slices.Concat(sources, zlibFlags(ctx))...); err != nil {
 		return nil, err
 	}
 	var entrants []entrant

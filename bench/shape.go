@@ -52,6 +52,8 @@ type plan struct {
 
 	payload int // bytes of a message's JSON; 0 means the load generator's default
 
+	real string // messages as applications publish them: "orders" or "chat"
+
 	missed int    // all subscribers reconnect at once, and each has missed this many messages
 	sizeOf string // messages have the wire size of this contender, which runs earlier
 
@@ -172,7 +174,7 @@ func shapes() []shape {
 				{label: "until the publisher has its reply", metric: "answer_ms", unit: "ms", reference: "floor"},
 			},
 		},
-	}, slices.Concat(v2Shapes(), authShapes(), tlsShapes(), storeShapes(), durableShapes(), clusterShapes())...)
+	}, slices.Concat(v2Shapes(), deflateShapes(), authShapes(), tlsShapes(), storeShapes(), durableShapes(), clusterShapes())...)
 }
 
 func shapeNames() []string {

@@ -91,6 +91,9 @@ void ledger_init(struct ledger *g, const struct options *o) {
         .awaited = table(o->channels, sizeof(uint32_t)),
         .members = table(o->channels, sizeof(uint32_t)),
         .excused = table(o->subscribers, sizeof(bool)),
+        .counting = table(o->subscribers, sizeof(bool)),
+        .counted = table(o->subscribers, sizeof(uint64_t)),
+        .sent_since = table(o->channels, sizeof(uint64_t)),
         .unseen = subscriptions,
     };
     for (unsigned c = 0; c < g->channels; c++) g->slot_of[c] = -1;
@@ -102,7 +105,22 @@ void ledger_init(struct ledger *g, const struct options *o) {
 
 void ledger_excuse(struct ledger *g, unsigned subscriber) { g->excused[subscriber] = true; }
 
+void ledger_count_only(struct ledger *g, unsigned subscriber) { g->counting[subscriber] = true; }
+
+void ledger_count(struct ledger *g, unsigned subscriber) {
+    uint32_t *expected = &g->expected[(size_t)subscriber * g->joins * g->publishers + PROBER];
+    if (*expected == UNSEEN) {
+        g->unseen--;
+        g->awaited[ledger_channel(g, subscriber, 0)]--;
+        *expected = 0;
+    }
+    g->delivered++;
+    g->counted[subscriber]++;
+}
+
 void ledger_start(struct ledger *g) {
+    memset(g->counted, 0, g->subscribers * sizeof *g->counted);
+    memset(g->sent_since, 0, g->channels * sizeof *g->sent_since);
     memset(g->order, 0, (size_t)g->subscribers * g->joins * sizeof *g->order);
     memset(g->members, 0, g->channels * sizeof *g->members);
     for (unsigned s = 0; s < g->subscribers; s++)
@@ -124,6 +142,7 @@ void ledger_replay(struct ledger *g) {
 
 uint32_t ledger_publish(struct ledger *g, unsigned channel, unsigned publisher) {
     g->due += g->members[channel];
+    g->sent_since[channel]++;
     return g->sent[(size_t)channel * g->publishers + publisher]++;
 }
 
@@ -180,8 +199,20 @@ uint64_t ledger_outstanding(const struct ledger *g) {
 
 uint64_t ledger_missing(const struct ledger *g) {
     uint64_t sum = g->skipped;
-    for (unsigned s = 0; s < g->subscribers; s++)
-        if (!g->excused[s]) sum += ledger_tail(g, s);
+    for (unsigned s = 0; s < g->subscribers; s++) {
+        uint64_t sent = g->sent_since[ledger_channel(g, s, 0)];
+        if (g->counting[s]) sum += sent > g->counted[s] ? sent - g->counted[s] : 0;
+        else if (!g->excused[s]) sum += ledger_tail(g, s);
+    }
+    return sum;
+}
+
+uint64_t ledger_repeated(const struct ledger *g) {
+    uint64_t sum = g->repeated;
+    for (unsigned s = 0; s < g->subscribers; s++) {
+        uint64_t sent = g->sent_since[ledger_channel(g, s, 0)];
+        if (g->counting[s] && g->counted[s] > sent) sum += g->counted[s] - sent;
+    }
     return sum;
 }
 
@@ -189,7 +220,7 @@ uint64_t ledger_disordered(const struct ledger *g) {
     uint64_t *first = table(g->channels, sizeof *first), different = 0;
     bool *have = table(g->channels, sizeof *have);
     for (unsigned s = 0; s < g->subscribers; s++) {
-        if (g->excused[s]) continue;
+        if (g->excused[s] || g->counting[s]) continue;
         for (unsigned j = 0; j < g->joins; j++) {
             unsigned channel = ledger_channel(g, s, j);
             uint64_t order = g->order[(size_t)s * g->joins + j];

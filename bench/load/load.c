@@ -82,6 +82,8 @@ static void prepare(struct load *l) {
     read_tokens(l);
     payload_make(l, l->opt.payload);
     ledger_init(&l->ledger, &l->opt);
+    for (unsigned i = 0; l->opt.deflate && i < l->opt.subscribers; i++)
+        if (!deflate_sampled(l, i)) ledger_count_only(&l->ledger, i);
     l->subscribers = calloc(l->opt.subscribers, sizeof *l->subscribers);
     l->publishers = calloc(l->opt.publishers, sizeof *l->publishers);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -5,6 +5,8 @@
 //   resume.c      the run in which all come back at once
 //   options.c     the command line
 //   dialect.c     how each server is joined and published to
+//   deflate.c     compressed messages
+//   real.c        messages as applications publish them
 //   v2.c          what protocol 2 says and is told
 //   wire.c        sockets and websocket frames
 //   subscriber.c  one that joins channels and takes what arrives
@@ -35,6 +37,8 @@
 #define MAX_FRAME (256u << 10) // the longest accepted frame from a server
 #define MAX_REQUEST (64u << 10)
 #define MAX_NODES 8 // of a cluster
+#define MIN_REAL 280u // bytes of a message with opt.real
+#define MAX_REAL 2048u
 
 // ports are the ports of one server, or of the nodes of a cluster, which connections use in turn.
 struct ports {
@@ -62,6 +66,8 @@ struct options {
     bool pause;          // with missed: wait for a line on stdin before all reconnect
     bool lose;           // with pause: the last node is lost meanwhile, and all sessions were connected before
     bool answers;        // only publish, and measure the time until the answer
+    bool deflate;        // offer permessage-deflate, and require it
+    const char *real;    // messages are "orders" or "chat"; NULL = a pad of one letter
     const char *tokens;  // file of access tokens, one per line; subscribers take turns
 };
 
@@ -121,6 +127,9 @@ struct ledger {
     uint64_t *order;       // [subscription]: hash of all deliveries, in order
     uint32_t *awaited;     // [channel]: subscriptions without a delivery so far
     bool *excused;         // [subscriber]: stalled, so it is not checked
+    bool *counting;        // [subscriber]: it only counts the messages of its only channel
+    uint64_t *counted;     // [subscriber]: since ledger_start
+    uint64_t *sent_since;  // [channel]: messages since ledger_start
     uint32_t *members;     // [channel]: subscriptions that are checked
     uint64_t unseen;       // subscriptions without a delivery so far
     uint64_t due;          // expected deliveries since ledger_start
@@ -131,12 +140,15 @@ struct ledger {
 void ledger_init(struct ledger *g, const struct options *o);
 unsigned ledger_channel(const struct ledger *g, unsigned subscriber, unsigned join);
 void ledger_excuse(struct ledger *g, unsigned subscriber);
+void ledger_count_only(struct ledger *g, unsigned subscriber);
+void ledger_count(struct ledger *g, unsigned subscriber); // it has received a message, whose stamp is not known
 void ledger_start(struct ledger *g); // all have joined and are idle: count from here
 void ledger_replay(struct ledger *g); // the same, but everybody will receive all published messages again
 uint32_t ledger_publish(struct ledger *g, unsigned channel, unsigned publisher); // returns the number to use
 void ledger_note(struct ledger *g, unsigned subscriber, const struct stamp *s);
 uint64_t ledger_tail(const struct ledger *g, unsigned subscriber); // published after its last delivery
 uint64_t ledger_missing(const struct ledger *g);    // skipped or never received
+uint64_t ledger_repeated(const struct ledger *g);
 uint64_t ledger_disordered(const struct ledger *g); // saw another order than the channel's other subscriptions
 uint64_t ledger_outstanding(const struct ledger *g); // published but not delivered yet
 
@@ -154,6 +166,7 @@ struct peer {
     bool stalled;
     uint8_t *rest;     // the part of a frame or answer that has arrived so far
     uint32_t rest_len, rest_cap;
+    void *inflater;    // see deflate.c; NULL until needed
     uint64_t sent_at;  // when a publisher sent its pending request
 };
 
@@ -277,6 +290,7 @@ void wire_close(struct load *l, struct peer *p);
 enum opcode { OP_CONTINUATION = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
 struct frame {
     int opcode;
+    bool compressed;
     const uint8_t *body;
     size_t len;
 };
@@ -291,6 +305,19 @@ ssize_t wire_head(const uint8_t *p, size_t n, int *status);
 
 // wire_answer parses an HTTP response. It returns its length; 0 = incomplete; -1 = not HTTP.
 ssize_t wire_answer(const uint8_t *p, size_t n, int *status);
+
+// --- deflate.c ---
+
+bool deflate_sampled(const struct load *l, unsigned subscriber); // it decompresses its messages
+
+// deflate_open decompresses a message. It returns its text until the next call, with its length in
+// n; NULL = invalid.
+const uint8_t *deflate_open(struct peer *p, const uint8_t *body, size_t *n);
+void deflate_close(struct peer *p);
+
+// --- real.c ---
+
+const char *real_message(struct load *l, const struct stamp *s); // of opt.payload bytes, until a later call
 
 // --- subscriber.c, publisher.c ---
 

@@ -51,6 +51,10 @@ static void check(const struct options *o) {
     if (o->missed && (o->channels != 1 || strncmp(o->dialect, "boreas-v2", 10) != 0) && strcmp(o->dialect, "floor") != 0)
         fail("--missed is for one channel and the dialects boreas-v2 and floor");
     if (o->lose && (!o->pause || o->ws.n < 2)) fail("--lose is for --pause and more than one --ws-port");
+    if (o->real && strcmp(o->real, "orders") != 0 && strcmp(o->real, "chat") != 0) fail("--real is for orders or chat");
+    if (o->real && (o->payload < MIN_REAL || o->payload > MAX_REAL || o->fill))
+        fail("--real is for a --payload from %u to %u bytes, without --fill", MIN_REAL, MAX_REAL);
+    if (o->deflate && o->joins != 1) fail("--deflate is for one channel per subscriber");
     if (o->payload < 64 || o->payload > MAX_PAYLOAD) fail("--payload must be from 64 to %u bytes", MAX_PAYLOAD);
 }
 
@@ -81,6 +85,8 @@ void options_parse(struct options *o, int argc, char **argv) {
         {"--pause", SWITCH, &o->pause, "with --missed: report, and wait for the number of a process on stdin"},
         {"--lose", SWITCH, &o->lose, "with --pause: all connect before, and the last of the nodes is lost meanwhile"},
         {"--answers", SWITCH, &o->answers, "no subscribers: measure the time until the answer to a publish"},
+        {"--real", TEXT, &o->real, "orders or chat: messages as applications publish them"},
+        {"--deflate", SWITCH, &o->deflate, "compressed messages; a sample of the subscribers checks them"},
         {"--tokens", TEXT, &o->tokens, "file of access tokens, one a line"},
     };
     const size_t n = sizeof table / sizeof *table;

@@ -35,7 +35,8 @@ void publisher_send(struct load *l, struct peer *p, unsigned channel, uint64_t a
         .channel = channel,
         .publisher = p->index,
     };
-    stamp_write(l->payload + STAMP_MARK_LEN, &s);
+    if (l->opt.real) memcpy(l->payload, real_message(l, &s), l->opt.payload + 1);
+    else stamp_write(l->payload + STAMP_MARK_LEN, &s);
     int n = l->dialect->request(channel, l->payload, request, sizeof request);
     p->sent_at = at;
     p->state = BUSY;

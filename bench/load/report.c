@@ -37,7 +37,7 @@ static uint64_t missed_unseen(const struct load *l) {
 
 static void report_checks(const struct load *l) {
     put_count("missing", ledger_missing(&l->ledger));
-    put_count("repeated", l->ledger.repeated);
+    put_count("repeated", ledger_repeated(&l->ledger));
     put_count("stray", l->ledger.stray);
     put_count("disordered", ledger_disordered(&l->ledger));
     put_count("corrupt", l->corrupt);
@@ -53,6 +53,7 @@ static void report_window(const struct load *l, const struct window *w) {
     put("deliveries_per_s", (double)w->delivered / w->seconds);
     put("publishes_per_s", (double)w->published / w->seconds);
     put("bytes_per_s", (double)w->bytes / w->seconds);
+    put("bytes_per_delivery", w->delivered ? (double)w->bytes / (double)w->delivered : 0);
     put("p50_ms", histogram_ms(&l->latency, .50));
     put("p99_ms", histogram_ms(&l->latency, .99));
     put("p999_ms", histogram_ms(&l->latency, .999));

@@ -23,8 +23,9 @@ static void upgrade(struct load *l, struct peer *p) {
     const char *header = l->dialect->events ? "Accept: text/event-stream\r\n"
                                             : "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                                               "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n";
-    int n = snprintf(out, sizeof out, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n", path,
-                     port_for(&l->opt.ws, p->index), header);
+    const char *offer = l->opt.deflate ? "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" : "";
+    int n = snprintf(out, sizeof out, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%s\r\n", path,
+                     port_for(&l->opt.ws, p->index), header, offer);
     wire_send(p, out, (size_t)n);
     p->state = UPGRADING;
     wire_watch(l, p, EPOLLIN, false);
@@ -44,6 +45,8 @@ static size_t accepted(struct load *l, struct peer *p, const uint8_t *bytes, siz
     if (!memmem(bytes, (size_t)len, ACCEPT, sizeof ACCEPT - 1))
         fail("subscriber %u: the upgrade's Sec-WebSocket-Accept is wrong: %.*s", p->index, (int)len,
              (const char *)bytes);
+    if (l->opt.deflate && !memmem(bytes, (size_t)len, "permessage-deflate", 18))
+        fail("subscriber %u: the server does not compress: %.*s", p->index, (int)len, (const char *)bytes);
     return (size_t)len;
 }
 
@@ -56,12 +59,18 @@ static const uint8_t *find_stamp(const uint8_t *p, size_t n, size_t *hint) {
     return found;
 }
 
+// expected_tail returns what follows the stamp of a message.
+static const char *expected_tail(struct load *l, const struct stamp *s) {
+    return (l->opt.real ? real_message(l, s) : l->payload) + STAMP_MARK_LEN + STAMP_LEN;
+}
+
 static void deliver(struct load *l, struct peer *p, const uint8_t *letters, uint64_t now) {
     struct stamp s = stamp_read(letters);
-    const char *tail = l->payload + STAMP_MARK_LEN + STAMP_LEN;
+    const char *tail = expected_tail(l, &s);
     // Stalled readers read the larger messages of fill much later, so do not compare theirs.
     if (!p->stalled && memcmp(letters + STAMP_LEN, tail, l->tail_len) != 0) l->corrupt++;
-    ledger_note(&l->ledger, p->index, &s);
+    if (l->ledger.counting[p->index]) ledger_count(&l->ledger, p->index);
+    else ledger_note(&l->ledger, p->index, &s);
     if (l->recording && !p->stalled) histogram_add(&l->latency, now > s.at ? now - s.at : 0);
     l->last_delivery = now;
 }
@@ -87,7 +96,24 @@ static void take_text(struct load *l, struct peer *p, const uint8_t *text, size_
     }
 }
 
+// take_compressed handles a compressed message. Only messages that were published are compressed.
+static void take_compressed(struct load *l, struct peer *p, const struct frame *f, uint64_t now) {
+    size_t n = f->len;
+    if (l->ledger.counting[p->index]) {
+        ledger_count(&l->ledger, p->index);
+        l->last_delivery = now;
+        return;
+    }
+    const uint8_t *text = l->opt.deflate && f->opcode == OP_TEXT ? deflate_open(p, f->body, &n) : NULL;
+    if (text) take_text(l, p, text, n, now);
+    else l->malformed++;
+}
+
 static void take_frame(struct load *l, struct peer *p, const struct frame *f, uint64_t now) {
+    if (f->compressed) {
+        take_compressed(l, p, f, now);
+        return;
+    }
     switch (f->opcode) {
     case OP_TEXT: take_text(l, p, f->body, f->len, now); break;
     case OP_PING: wire_send_frame(p, OP_PONG, (const char *)f->body, f->len); break;

@@ -54,6 +54,7 @@ void wire_close(struct load *l, struct peer *p) {
     close(p->fd);
     p->state = GONE;
     p->rest_len = 0;
+    deflate_close(p);
     if (p->stalled)
         l->stalled_closed++;
     else
@@ -124,8 +125,8 @@ void wire_keep(struct peer *p, const uint8_t *bytes, size_t n) {
 
 ssize_t wire_frame(const uint8_t *p, size_t n, struct frame *f) {
     if (n < 2) return 0;
-    bool last = p[0] & 0x80, reserved = p[0] & 0x70, masked = p[1] & 0x80;
-    if (!last || reserved || masked) return -1; // no contender fragments, compresses or masks
+    bool last = p[0] & 0x80, compressed = p[0] & 0x40, reserved = p[0] & 0x30, masked = p[1] & 0x80;
+    if (!last || reserved || masked) return -1; // no contender fragments or masks
     size_t header = 2, len = p[1] & 0x7f;
     if (len == 126) {
         if (n < 4) return 0;
@@ -139,7 +140,7 @@ ssize_t wire_frame(const uint8_t *p, size_t n, struct frame *f) {
     }
     if (len > MAX_FRAME) return -1;
     if (n - header < len || n < header) return 0;
-    *f = (struct frame){.opcode = p[0] & 15, .body = p + header, .len = len};
+    *f = (struct frame){.opcode = p[0] & 15, .compressed = compressed, .body = p + header, .len = len};
     return (ssize_t)(header + len);
 }
 
