@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/door"
 	"github.com/boreas-pubsub/boreas/v2/internal/peer"
 	"github.com/boreas-pubsub/boreas/v2/limit"
 )
@@ -104,9 +105,33 @@ func newConnections(o connectionsOptions) *connections {
 // watch makes h report its connections to cs.
 func (cs *connections) watch(h *http.Server) {
 	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		return context.WithValue(ctx, connectionKey{}, cs.begin(c))
+		begun := door.Begun(c)
+		if begun == nil {
+			return cs.beginContext(ctx, c)
+		}
+		return door.Context(context.WithValue(ctx, connectionKey{}, begun.Value(connectionKey{})), c)
 	}
 	h.ConnState = cs.state
+}
+
+// behindDoor returns a listener that serves plain handshakes for h, whose connections cs watches.
+func (cs *connections) behindDoor(l net.Listener, h *http.Server) net.Listener {
+	o := door.Options{
+		Handler:       h.Handler,
+		HeaderTimeout: h.ReadHeaderTimeout,
+		Begin: func(c net.Conn) (context.Context, bool) {
+			ctx := cs.beginContext(context.Background(), c)
+			return ctx, ctx.Value(connectionKey{}).(*connection).refusal == nil
+		},
+		End: func(c net.Conn) { cs.state(c, http.StateHijacked) },
+	}
+	h.Handler = door.Replay(h.Handler)
+	return door.Listen(l, o)
+}
+
+// beginContext counts a new connection and returns the context for its requests.
+func (cs *connections) beginContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, cs.begin(c))
 }
 
 type connectionKey struct{}

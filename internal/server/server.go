@@ -220,6 +220,9 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 	if cfg.ProxyProtocol {
 		s.ws.listener = s.behindProxies(s.ws.listener)
 	}
+	if s.ws.tls == nil {
+		s.ws.listener = s.ws.connections.behindDoor(s.ws.listener, s.ws.http)
+	}
 	s.serve("WebSocket", s.ws)
 	s.serve("API", s.api)
 	s.profiles.serve(s)
