@@ -39,6 +39,7 @@ var groups = []group{
 	{name: "streams", attacks: onStreams},
 	{name: "handshake", attacks: onHandshake},
 	{name: "frames", attacks: byFrames},
+	{name: "compression", attacks: byCompression},
 	{name: "requests", attacks: byRequests},
 	{name: "storms", attacks: byStorms},
 	{name: "tokens", attacks: byTokens},
