@@ -2,10 +2,13 @@ package ws
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/boreas-pubsub/boreas/v2"
 	"github.com/boreas-pubsub/boreas/v2/engine"
+	"github.com/boreas-pubsub/boreas/v2/engine/memory"
 	"github.com/boreas-pubsub/boreas/v2/internal/wstest"
 )
 
@@ -256,5 +260,65 @@ func TestCompressedConversation(t *testing.T) {
 		if d := a.Deflate; d != nil && (d.Messages < len(a.want)/2 || d.Bytes > d.Inflated*2/3) {
 			t.Errorf("client %d: %d of %d messages were compressed, from %d to %d bytes", i, d.Messages, len(a.want), d.Inflated, d.Bytes)
 		}
+	}
+}
+
+// A client that does not read for a while gets the rest of a publication that was cut, the publications that are still
+// kept, and a gap. It can decompress all of them.
+func TestCompressionForASlowReader(t *testing.T) {
+	for _, offer := range []string{"permessage-deflate", "permessage-deflate; server_max_window_bits=13"} {
+		t.Run(offer, func(t *testing.T) {
+			e := memory.New(memory.Options{Limits: func(string) engine.Retention { return engine.Retention{Messages: 200} }})
+			t.Cleanup(func() { e.Close() })
+			hub, addr := v2Server(t, overSocket, boreas.Options{Engine: e}, Options{})
+			c := dialOffering(t, addr, offer)
+			c.Send(`{"id":1,"join":{"channels":[{"channel":"chat.a"},{"channel":"chat.b"}]}}`)
+			c.ReadUntil(`"id":1,"join":`)
+			random := rand.New(rand.NewPCG(1, 2))
+			texts := map[string][]string{}
+			const messages = 3000
+			for n := range messages {
+				channel := []string{"chat.a", "chat.b"}[n%10/9]
+				text := fmt.Sprintf(`"%d `, n)
+				for len(text) < 1000+n%7*1000 {
+					text += strconv.FormatUint(random.Uint64(), 36)
+				}
+				texts[channel] = append(texts[channel], text+`"`)
+				if _, err := hub.Publish(context.Background(), channel, engine.Message{Data: []byte(text + `"`)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			hub.Publish(context.Background(), "chat.a", engine.Message{Data: []byte(`"end"`)})
+			texts["chat.a"] = append(texts["chat.a"], `"end"`)
+			gaps, got := 0, 0
+			next := map[string]int{}
+			for end := false; !end; {
+				var m struct {
+					Channel string
+					Message json.RawMessage
+					Gap     json.RawMessage
+				}
+				text := c.Read()
+				if err := json.Unmarshal([]byte(text), &m); err != nil {
+					t.Fatal(err, text)
+				}
+				switch {
+				case m.Gap != nil:
+					gaps++
+				case m.Message != nil:
+					all := texts[m.Channel]
+					i := slices.Index(all[next[m.Channel]:], string(m.Message))
+					if i < 0 || i > 0 && gaps == 0 {
+						t.Fatalf("%d messages follow, instead of the next one: %.100s", i, text)
+					}
+					next[m.Channel] += i + 1
+					got++
+					end = string(m.Message) == `"end"`
+				}
+			}
+			if gaps == 0 || got < 100 || c.Deflate.Messages < got-1 {
+				t.Errorf("%d gaps, %d of %d messages, %d compressed", gaps, got, messages, c.Deflate.Messages)
+			}
+		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -199,6 +200,46 @@ func TestCompressedMessagesCount(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A compressed message waits for memory as any other of its size after decompression.
+func TestCompressedMessagesWaitForRoom(t *testing.T) {
+	for name, split := range map[string]int{"whole": 0, "in fragments": 20} {
+		t.Run(name, func(t *testing.T) {
+			inCrowd(t, boreas.Options{PeerMemory: 512 << 10}, v2Dialect{}, func(r *crowd) {
+				payload := deflated(fmt.Sprintf(`{"id":1,"ping":{}%s}`, strings.Repeat(" ", large)))
+				message := frame(compressedText, payload)
+				if split > 0 {
+					message = join(frame(wstest.RSV1|1, payload[:split]), frame(fin, payload[split:]))
+				}
+				first, second, small := r.dial(), r.dial(), r.dial()
+				r.send(first, unfinished())
+				r.send(second, message)
+				r.send(small, frame(compressedText, deflated(`{"id":2,"ping":{}}`)))
+				if held := r.hub.Stats().Held; held.Waiting != 1 || len(second.out.frames()) > 0 {
+					t.Fatalf("held: %+v; the second got %q", held, second.out.frames())
+				}
+				if got := small.out.frames(); len(got) != 1 {
+					t.Errorf("a small message got %q", got)
+				}
+				r.send(first, []byte("  "))
+				if got := second.out.frames(); len(got) != 1 || got[0] != `text {"id":1,"ping":{}}` {
+					t.Errorf("the second got %q", got)
+				}
+				if held := r.hub.Stats().Held; held.Bytes != 0 || held.Refused.Address != 0 {
+					t.Errorf("held: %+v", held)
+				}
+
+				r.send(r.dial(), unfinished())
+				r.send(second, message)
+				time.Sleep(11 * time.Second)
+				synctest.Wait()
+				if got := second.out.frames(); !strings.HasPrefix(got[len(got)-1], "close 4205 peer_memory") {
+					t.Errorf("the second got %q, and never had room", got)
+				}
+			})
+		})
+	}
 }
 
 // Bombs are found before memory is allocated for them.

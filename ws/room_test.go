@@ -54,7 +54,7 @@ func inCrowd(t *testing.T, h boreas.Options, d dialect, test func(*crowd)) {
 func (r *crowd) dial() *sender {
 	r.Helper()
 	near, far := net.Pipe()
-	c := &conn{h: r.handler}
+	c := &conn{h: r.handler, clientBits: maxClientBits}
 	c.Attach(near)
 	sess, err := r.hub.Reserve(netip.MustParseAddr("192.0.2.1"))
 	if err != nil {
