@@ -49,7 +49,10 @@ func (s *Subscriber) connect(ctx context.Context) (*connection, error) {
 	}
 	c := &connection{s: s, messages: make(chan Message), joined: make(chan struct{}), born: time.Now()}
 	conn, resp, err := websocket.Dial(ctx, s.o.URL, &websocket.DialOptions{
-		HTTPClient:     s.o.HTTP,
+		HTTPClient: s.o.HTTP,
+
+		CompressionMode: compressionMode(s.o.Compression),
+
 		OnPingReceived: func(context.Context, []byte) bool { c.hear(); return true },
 		OnPongReceived: func(context.Context, []byte) { c.hear() },
 	})

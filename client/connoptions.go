@@ -43,8 +43,12 @@ type ConnectOptions struct {
 	// must not block, because the Conn reads nothing meanwhile.
 	OnState func(State)
 
-	// ReadLimit is the largest accepted frame in bytes; 0 means 2 MiB. A larger frame ends the
-	// connection.
+	// Compression offers compression to the server (permessage-deflate). A server may decline. The
+	// connection then needs 32 KiB more memory.
+	Compression bool
+
+	// ReadLimit is the largest accepted frame in bytes, after decompression; 0 means 2 MiB. A larger
+	// frame ends the connection.
 	ReadLimit int64
 
 	// HandshakeTimeout is the timeout for connecting, including the server's reply to the token; 0

@@ -57,7 +57,10 @@ func (c *Conn) dial() (*link, ending) {
 	}
 	l := &link{c: c, born: time.Now(), ready: make(chan struct{}, 1)}
 	conn, resp, err := websocket.Dial(ctx, c.o.URL, &websocket.DialOptions{
-		HTTPClient:     c.o.HTTP,
+		HTTPClient: c.o.HTTP,
+
+		CompressionMode: compressionMode(c.o.Compression),
+
 		OnPingReceived: func(context.Context, []byte) bool { l.hear(); return true },
 	})
 	if err != nil {

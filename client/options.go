@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 const (
@@ -40,8 +42,12 @@ type SubscriberOptions struct {
 	// [Subscriber.Messages] calls it between two messages. It must not block.
 	OnState func(State)
 
-	// ReadLimit is the largest accepted frame in bytes; 0 means 2 MiB. A larger frame ends the
-	// connection.
+	// Compression offers compression to the server (permessage-deflate). A server may decline. The
+	// connection then needs 32 KiB more memory.
+	Compression bool
+
+	// ReadLimit is the largest accepted frame in bytes, after decompression; 0 means 2 MiB. A larger
+	// frame ends the connection.
 	ReadLimit int64
 
 	// PingAfter is how long the server may be silent before it is pinged; 0 means 30 s. PingTimeout
@@ -105,4 +111,12 @@ func handshakeHTTP() *http.Client {
 		DisableKeepAlives:   false, // "Connection: close" would contradict the upgrade
 		MaxIdleConnsPerHost: -1,
 	}}
+}
+
+// compressionMode returns what the library calls it.
+func compressionMode(on bool) websocket.CompressionMode {
+	if on {
+		return websocket.CompressionContextTakeover
+	}
+	return websocket.CompressionDisabled
 }
