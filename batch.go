@@ -176,6 +176,7 @@ func (b *batch) full() bool { return len(b.buf) >= maxWrite }
 // trimmed drops the publications, and the buffer if it has become too large to keep.
 func (b *batch) trimmed() *batch {
 	clear(b.marks)
+	b.marks = b.marks[:0]
 	if cap(b.buf) > 4*maxWrite {
 		b.buf = nil
 	}

@@ -219,17 +219,19 @@ func (s *Session) settle(b *batch, n int, only *subscription) (delivered int) {
 	return delivered
 }
 
-// visit writes the session's pending data for a sweeper. It returns true if there is more and the
-// connection accepts it.
-func (s *Session) visit(b *batch, t *tally) (more bool) {
+// visit writes the session's pending data for a sweeper. Each write has a batch of its own, so that
+// the next session at the same cursor finds the bytes of all its writes: with one batch, the second
+// write of a session would replace the bytes that the next session needs first. visit returns true
+// if there is more and the connection accepts it.
+func (s *Session) visit(batches *[visitWrites]batch, t *tally) (more bool) {
 	s.mu.Lock()
 	if s.catchingUp || s.ending {
 		s.wake()
 		s.mu.Unlock()
 		return false
 	}
-	for range visitWrites {
-		o, err := s.flush(b, t)
+	for i := range batches {
+		o, err := s.flush(&batches[i], t)
 		switch o {
 		case flushMore:
 			continue

@@ -27,16 +27,16 @@ const (
 
 // sweeper writes to the sessions of dirty groups. A hub has a few of them.
 type sweeper struct {
-	hub    *Hub
-	batch  *batch
-	tally  tally
-	subs   []*subscription // members of the group that is being swept
-	writes int             // number since the last poll
-	poll   *netpoll.Point  // nil until first needed
-	pulse  *pulse.Pulse    // works during a sweep
+	hub     *Hub
+	batches [visitWrites]batch // see [Session.visit]
+	tally   tally
+	subs    []*subscription // members of the group that is being swept
+	writes  int             // number since the last poll
+	poll    *netpoll.Point  // nil until first needed
+	pulse   *pulse.Pulse    // works during a sweep
 }
 
-func newSweeper(h *Hub) *sweeper { return &sweeper{hub: h, batch: new(batch), pulse: new(pulse.Pulse)} }
+func newSweeper(h *Hub) *sweeper { return &sweeper{hub: h, pulse: new(pulse.Pulse)} }
 
 // run sweeps until the queue is closed.
 func (w *sweeper) run() {
@@ -62,7 +62,9 @@ func (w *sweeper) next() *group {
 func (w *sweeper) sweep(g *group) {
 	w.letOthersRun()
 	g.state.Store(groupSweeping)
-	w.batch.forget()
+	for i := range w.batches {
+		w.batches[i].forget()
+	}
 	// Load the head before the members: a session that joins in between has its cursor at the head
 	// or after it. In the other order, a session that joins in between would not be visited for a
 	// publication in between, but that publication would count as swept.
@@ -75,13 +77,15 @@ func (w *sweeper) sweep(g *group) {
 		if sub.cursor.Load() >= head && !renewed {
 			continue // joined later, or visited because of another channel
 		}
-		if sub.session.visit(w.batch, &w.tally) {
+		if sub.session.visit(&w.batches, &w.tally) {
 			more = true
 		}
 		w.yield()
 	}
 	clear(w.subs)
-	w.batch = w.batch.trimmed()
+	for i := range w.batches {
+		w.batches[i].trimmed()
+	}
 	w.tally.addTo(&w.hub.stats)
 	if more {
 		g.state.CompareAndSwap(groupSweeping, groupAgain)

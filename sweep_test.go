@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -193,6 +194,42 @@ func TestWaitsCountAsPolls(t *testing.T) {
 		}
 		if got := boreas.WritesAfter(500, true); got != 0 {
 			t.Errorf("after a wait: %d writes, want 0", got)
+		}
+	})
+}
+
+// TestLongBacklogIsEncodedOnce: while the only sweeper waits, more messages arrive than fit in one
+// write. All sessions share the bytes of each write.
+func TestLongBacklogIsEncodedOnce(t *testing.T) {
+	inWorld(t, boreas.Options{Sweepers: 1}, func(w world) {
+		f := newTagged("a ")
+		release := make(chan struct{})
+		var conns []*boreastest.Conn
+		for i := range 10 {
+			c := &boreastest.Conn{Form: f}
+			if i == 0 {
+				c.OnWrite = func() { <-release }
+			}
+			w.subscribe(c, "news")
+			conns = append(conns, c)
+		}
+		w.publish("news", "1")
+		w.settle()
+		want := []string{"news 1 1"}
+		for i := 2; i <= 21; i++ {
+			text := fmt.Sprint(i, strings.Repeat("x", 10_000))
+			w.publish("news", text)
+			want = append(want, fmt.Sprintf("news %d %s", i, text))
+		}
+		close(release)
+		w.settle()
+		for i, c := range conns {
+			if diff := cmp.Diff(f.with(sparseLines(want)), c.Lines()); diff != "" {
+				t.Errorf("session %d (-want +got):\n%.1000s", i, diff)
+			}
+		}
+		if got := f.encoded.Load(); got != 21 {
+			t.Errorf("21 messages were encoded %d times", got)
 		}
 	})
 }
