@@ -3,9 +3,10 @@ package ws
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/boreas-pubsub/boreas/v2"
@@ -140,5 +141,9 @@ func newIdentity() string {
 	rand.Read(b[:]) // never fails, see crypto/rand
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x-%d", b[:4], b[4:6], b[6:8], b[8:10], b[10:], time.Now().Unix())
+	text := make([]byte, 0, 48)
+	for _, part := range [][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		text = append(hex.AppendEncode(text, part), '-')
+	}
+	return string(strconv.AppendInt(text, time.Now().Unix(), 10))
 }

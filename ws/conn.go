@@ -2,7 +2,6 @@ package ws
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -83,12 +82,11 @@ var errGone = errors.New("the connection ended without a close frame")
 // upgrade takes the connection over from the HTTP server, answers the handshake, starts the session
 // and starts to read. If it fails, it closes the connection and returns false.
 func (c *conn) upgrade(w http.ResponseWriter, a *answer, agreed compression, grant *access.Grant) bool {
-	nc, early, start, err := take(w)
+	early, start, err := c.take(w)
 	if err != nil {
 		http.Error(w, "This connection cannot become a WebSocket: "+err.Error(), http.StatusNotImplemented)
 		return false
 	}
-	c.Attach(nc)
 	c.HoldFor(c)
 	// From Start on, the hub may write to the connection.
 	format := c.h.formats.of(agreed)
@@ -109,8 +107,8 @@ func (c *conn) upgrade(w http.ResponseWriter, a *answer, agreed compression, gra
 		return b
 	})
 	if err != nil {
-		nc.Write(format.AppendEnd(a.append(nil), err))
-		nc.Close()
+		c.NetConn().Write(format.AppendEnd(a.append(nil), err))
+		c.Drop()
 		return false
 	}
 	if grant != nil {
@@ -128,21 +126,23 @@ const answerSize = 384
 
 // take takes the connection over from the HTTP server. early has the bytes after the request. start
 // calls a function on a goroutine with a small stack.
-func take(w http.ResponseWriter) (nc net.Conn, early []byte, start func(serve func()), err error) {
+func (c *conn) take(w http.ResponseWriter) (early []byte, start func(serve func()), err error) {
 	if t, ok := w.(socket.Taker); ok {
-		nc, early = t.Take()
-		return nc, append([]byte(nil), early...), t.Serve, nil
+		from, early := t.Take()
+		c.Move(from)
+		return append([]byte(nil), early...), t.Serve, nil
 	}
 	hj, ok := w.(http.Hijacker)
 	if !ok {
-		return nil, nil, nil, errNotPlain
+		return nil, nil, errNotPlain
 	}
 	nc, brw, err := hj.Hijack()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
+	c.Attach(nc)
 	early, _ = brw.Reader.Peek(brw.Reader.Buffered()) // what net/http has read; it cannot fail
-	return nc, append([]byte(nil), early...), func(serve func()) { go serve() }, nil
+	return append([]byte(nil), early...), func(serve func()) { go serve() }, nil
 }
 
 var errNotPlain = errors.New("it is not plain HTTP/1.1")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/boreas-pubsub/boreas/v2"
 	"github.com/boreas-pubsub/boreas/v2/access"
@@ -137,8 +138,11 @@ func (c *conn) v2Reply(id []byte, reply func(dst []byte) []byte) {
 	c.v2Send(reply)
 }
 
+// replySize is enough for most replies, and for one result of a join.
+const replySize = 128
+
 func (c *conn) v2Send(message func(dst []byte) []byte) {
-	b, start := beginFrame(nil)
+	b, start := beginFrame(make([]byte, 0, replySize))
 	c.sess.Send(endFrame(message(b), start, opText))
 }
 
@@ -205,7 +209,7 @@ func (c *conn) v2Join(r *wire.V2Request) {
 		if r.ID == nil {
 			return b
 		}
-		b, start := beginFrame(b)
+		b, start := beginFrame(slices.Grow(b, replySize*len(results)))
 		b = wire.AppendV2JoinOpen(b, r.ID)
 		for i := range results {
 			b = protocol2.AppendJoined(b, &joins[i], &results[i])

@@ -119,8 +119,9 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	start := func(f func()) { go f() }
 	if ok {
 		s.direct.Add(1)
-		nc, early = t.Take()
-		early, start = slices.Clone(early), t.Serve
+		var c *socket.Conn
+		c, early = t.Take()
+		nc, early, start = c.NetConn(), slices.Clone(early), t.Serve
 	} else {
 		hijacked, brw, err := w.(http.Hijacker).Hijack()
 		if err != nil {

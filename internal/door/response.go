@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/boreas-pubsub/boreas/v2/internal/socket"
 )
 
 // response is the response writer of a request that the door serves. It implements [socket.Taker].
@@ -48,12 +50,12 @@ func (w *response) Write(p []byte) (int, error) {
 }
 
 // Take implements [socket.Taker].
-func (w *response) Take() (net.Conn, []byte) {
+func (w *response) Take() (*socket.Conn, []byte) {
 	c := w.job.c
 	w.job.fate = taken
 	c.Conn.SetReadDeadline(time.Time{})
 	c.listener.options.End(c)
-	return c.Conn, w.early
+	return &c.sock, w.early
 }
 
 // Serve implements [socket.Taker].

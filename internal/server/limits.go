@@ -57,8 +57,9 @@ func (s *Server) newUntrusted() func(peer string) {
 // returns the address.
 func identify(proxies peer.Proxies, r *http.Request) netip.Addr {
 	client := proxies.Client(r)
-	if text := client.String(); client.IsValid() && text != r.RemoteAddr {
-		r.RemoteAddr = text
+	var text [64]byte // so that the address of a client without a proxy needs no memory
+	if b := client.AppendTo(text[:0]); client.IsValid() && string(b) != r.RemoteAddr {
+		r.RemoteAddr = string(b)
 	}
 	return client.Addr()
 }
