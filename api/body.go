@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/boreas-pubsub/boreas/v2/internal/coding"
+	"github.com/boreas-pubsub/boreas/v2/internal/credential"
 )
 
 const (
@@ -66,7 +67,7 @@ func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf 
 		return errTooLarge
 	}
 	if len(codings) > 0 {
-		if err := s.decodeBody(w, r, codings, buf); err != nil {
+		if err := s.decodeBody(w, r, c, codings, buf); err != nil {
 			return err
 		}
 	}
@@ -78,8 +79,10 @@ func (s *service) readBody(w http.ResponseWriter, r *http.Request, c *call, buf 
 
 // decodeBody replaces the body in buf by its content. The body has arrived whole, so a slow client
 // holds no decoder. Its limit is that of a body without codings, and the caller waits for room for
-// the result. The limits of rates count the bytes that arrived.
-func (s *service) decodeBody(w http.ResponseWriter, r *http.Request, codings []coding.Coding, buf *bytes.Buffer) error {
+// the result. The limits of the caller's rate have counted what arrived. They count the rest
+// afterwards, because they also bound how fast one client displaces the messages of others.
+func (s *service) decodeBody(w http.ResponseWriter, r *http.Request, caller *call, codings []coding.Coding, buf *bytes.Buffer) error {
+	arrived := buf.Len()
 	decoded := getBuffer()
 	defer func() { putBuffer(decoded) }()
 	for _, c := range slices.Backward(codings) { // the last one was applied last
@@ -94,6 +97,10 @@ func (s *service) decodeBody(w http.ResponseWriter, r *http.Request, codings []c
 			return err
 		}
 		*buf, *decoded = *decoded, *buf
+	}
+	if more := buf.Len() - arrived; more > 0 {
+		caller.client.Sent(more)
+		s.options.Limits.Address(credential.AddressOf(r)).Sent(more)
 	}
 	return nil
 }

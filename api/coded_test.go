@@ -165,15 +165,29 @@ func TestCodedBodiesHoldMemory(t *testing.T) {
 	}
 }
 
-// TestCodedBodiesAndRates: the limit of bytes counts what arrives.
+// TestCodedBodiesAndRates: the limits of bytes count a body as decompressed, of the key and of the
+// address. As with a body of unknown length, the next request is refused.
 func TestCodedBodiesAndRates(t *testing.T) {
-	limits := limit.New(limit.Options{Key: limit.Bounds{Bytes: 10_000}})
-	r := newRig(t, boreas.Options{}, api.Options{Limits: limits})
-	key, _ := r.makeKey("k", auth.KeyPublish)
-	body := `"` + strings.Repeat("x", 900_000) + `"`
-	for range 3 {
-		if got := r.do("POST", "/v2/channels/a/messages", coded(t, "deflate", body), "Content-Encoding", "deflate", "Authorization", "Bearer "+key); !strings.HasPrefix(got, "201\n") {
-			t.Errorf("got %.300s", got)
+	for name, o := range map[string]limit.Options{
+		"key":     {Key: limit.Bounds{Bytes: 10_000}},
+		"address": {Address: limit.Bounds{Bytes: 10_000}},
+	} {
+		limits := limit.New(o)
+		r := newRig(t, boreas.Options{}, api.Options{Limits: limits})
+		key, _ := r.makeKey("k", auth.KeyPublish)
+		body := `"` + strings.Repeat("x", 900_000) + `"`
+		publish := func() string {
+			return r.do("POST", "/v2/channels/a/messages", coded(t, "deflate", body), "Content-Encoding", "deflate", "Authorization", "Bearer "+key)
+		}
+		if got := publish(); !strings.HasPrefix(got, "201\n") {
+			t.Errorf("%s: got %.300s", name, got)
+		}
+		client := limits.Key(r.authority.Keys()[0].ID)
+		if name == "address" {
+			client = limits.Address(netip.MustParseAddr("192.0.2.1")) // of httptest
+		}
+		if err := client.Request(1, 1); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: the next request gets %v", name, err)
 		}
 	}
 }
