@@ -58,9 +58,9 @@ func (c *conn) Room() socket.Room { return c.h.hub.Held(boreas.HeldBatch, c.sess
 func (c *conn) Tight() bool { return c.h.hub.Tight() }
 
 // begin implements [out].
-func (c *conn) begin(dst []byte) []byte {
+func (c *conn) begin(s *stream, dst []byte) []byte {
 	c.begun.Store(true)
-	setHeader(c.header)
+	s.setHeader(c.header)
 	dst = appendHead(dst, http.StatusOK, c.header)
 	c.header = nil
 	return dst

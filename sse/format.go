@@ -108,8 +108,12 @@ func (f *several) AppendGap(dst []byte, channel string, g boreas.Gap) []byte {
 	return appendGap(f.move(dst, channel, g.To), channel, g)
 }
 
-// format returns the request's format.
-func (q *request) format() boreas.Format {
+// format returns the stream's format.
+func (s *stream) format() boreas.Format {
+	q := &s.request
+	if s.compressed {
+		return compressed{single{check: q.check}, s.h.compression}
+	}
 	if len(q.joins) == 1 {
 		return single{check: q.check}
 	}

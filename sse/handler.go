@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"cmp"
 	"crypto/rand"
 	"log/slog"
 	"net/http"
@@ -41,6 +42,14 @@ type Options struct {
 	// whether these pages may connect. Nil means that all may.
 	AllowOrigin func(origin string) (header string, ok bool)
 
+	// NoCompression sends all streams uncompressed. Otherwise a stream of one channel is compressed
+	// with gzip if the client accepts it.
+	NoCompression bool
+
+	// CompressionMin is the size in bytes from which the event of a message is compressed. 0 means
+	// [DefaultCompressionMin].
+	CompressionMin int
+
 	// Heartbeat is the longest silence of the server that clients are told to expect. It must be
 	// the hub's PingInterval. 0 means that there are no heartbeats.
 	Heartbeat time.Duration
@@ -64,7 +73,11 @@ type Options struct {
 	Counters *Counters
 }
 
-// Counters count the requests that a handler refused, since its start.
+// DefaultCompressionMin is the default of Options.CompressionMin.
+const DefaultCompressionMin = 128
+
+// Counters count the requests that a handler refused, and the bytes that it compressed, since its
+// start.
 type Counters struct {
 	Malformed       atomic.Uint64 // requests that the protocol does not allow
 	Unauthenticated atomic.Uint64 // requests without a valid token
@@ -72,6 +85,9 @@ type Counters struct {
 	Full            atomic.Uint64 // requests refused because the server was full, over a request limit, or shutting down
 	NotJoined       atomic.Uint64 // requests without a channel that could be joined
 	Panics          atomic.Uint64 // streams that ended because of a panic
+
+	CompressedFrom atomic.Uint64 // bytes of messages before compression; each encoding counts once
+	CompressedTo   atomic.Uint64 // the same after compression
 }
 
 type handler struct {
@@ -79,6 +95,8 @@ type handler struct {
 	checker credential.Checker
 	options Options
 	count   *Counters
+
+	compression *compression // nil if streams are not compressed
 }
 
 // Handler returns a handler that answers each GET request with a stream of the events of a session
@@ -99,6 +117,9 @@ func Handler(hub *boreas.Hub, o Options) http.Handler {
 	h := &handler{hub: hub, checker: checker, options: o, count: o.Counters}
 	if h.count == nil {
 		h.count = new(Counters)
+	}
+	if !o.NoCompression {
+		h.compression = &compression{cmp.Or(o.CompressionMin, DefaultCompressionMin), h.count}
 	}
 	return h
 }
@@ -152,7 +173,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	started = true
-	s := stream{h: h, sess: sess, request: q, grant: grant}
+	s := stream{h: h, sess: sess, request: q, grant: grant, compressed: h.compresses(r, &q)}
 	if nc, rw, err := http.NewResponseController(w).Hijack(); err == nil {
 		s.overSocket(nc, rw, w.Header())
 		return

@@ -67,7 +67,9 @@ func TestStreamsOfAChannelShareAFormat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.format()
+		h := &handler{compression: &compression{}}
+		s := stream{h: h, request: r}
+		return s.format()
 	}
 	if format("?channel=a") != format("?channel=a&last=3&channel=a") {
 		t.Error("two streams of the same channel have different formats")

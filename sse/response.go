@@ -48,13 +48,13 @@ func (s *stream) overResponse(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.sess.Lost(errGone) // even if a write panics; an ended session stays as it is
-	setHeader(w.Header())
+	s.setHeader(w.Header())
 	w.WriteHeader(http.StatusOK)
 	o.serve(r.Context().Done())
 }
 
 // begin implements [out].
-func (o *response) begin(dst []byte) []byte {
+func (o *response) begin(_ *stream, dst []byte) []byte {
 	o.begun.Store(true)
 	return dst
 }

@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -43,11 +44,17 @@ const (
 	overPlain  kind = "plain" // HTTP/1.1 over a connection without a file descriptor
 	overTLS    kind = "TLS"   // HTTP/1.1
 	overHTTP2  kind = "HTTP/2"
+
+	zippedSocket kind = "socket, gzip" // streams of one channel are compressed
+	zippedHTTP2  kind = "HTTP/2, gzip"
 )
+
+// base returns the kind without compression.
+func (k kind) base() kind { return kind(strings.TrimSuffix(string(k), ", gzip")) }
 
 // each runs a test with each kind of connection.
 func each(t *testing.T, test func(t *testing.T, k kind)) {
-	for _, k := range []kind{overSocket, overPlain, overTLS, overHTTP2} {
+	for _, k := range []kind{overSocket, overPlain, overTLS, overHTTP2, zippedSocket, zippedHTTP2} {
 		t.Run(string(k), func(t *testing.T) { test(t, k) })
 	}
 }
@@ -57,6 +64,7 @@ type rig struct {
 	*testing.T
 	hub    *boreas.Hub
 	server *httptest.Server
+	zipped bool // requests accept gzip
 }
 
 func newRig(t *testing.T, k kind, h boreas.Options, o Options) *rig {
@@ -66,7 +74,7 @@ func newRig(t *testing.T, k kind, h boreas.Options, o Options) *rig {
 	}
 	hub := boreas.New(h)
 	s := httptest.NewUnstartedServer(Handler(hub, o))
-	switch k {
+	switch k.base() {
 	case overSocket:
 		s.Start()
 	case overPlain:
@@ -84,7 +92,8 @@ func newRig(t *testing.T, k kind, h boreas.Options, o Options) *rig {
 		s.Client().CloseIdleConnections()
 		s.Close()
 	})
-	return &rig{t, hub, s}
+	s.Client().Transport.(*http.Transport).DisableCompression = true // it would hide what the server sends
+	return &rig{t, hub, s, k != k.base()}
 }
 
 // eng returns an engine with the logs of the golden examples.
@@ -113,6 +122,9 @@ func (r *rig) ask(method, query string, header ...string) *http.Response {
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Add(header[i], header[i+1])
 	}
+	if r.zipped {
+		req.Header.Add("Accept-Encoding", "gzip")
+	}
 	resp, err := r.server.Client().Do(req)
 	if err != nil {
 		r.Fatal(err)
@@ -130,6 +142,18 @@ func (r *rig) open(query string, header ...string) (*reader, event) {
 		r.Fatalf("%s: %s", resp.Status, body)
 	}
 	s := &reader{ssetest.New(resp.Body), r.T, resp.Body}
+	if zipped := r.zipped && strings.Count(query, "channel=") == 1; zipped {
+		z, err := gzip.NewReader(resp.Body)
+		if err != nil {
+			r.Fatal(err)
+		}
+		s.Reader = ssetest.New(z)
+		if got := resp.Header.Get("Content-Encoding"); got != "gzip" {
+			r.Errorf("Content-Encoding: %q", got)
+		}
+	} else if got := resp.Header.Get("Content-Encoding"); got != "" {
+		r.Errorf("Content-Encoding: %q", got)
+	}
 	join := s.next()
 	if join.Type != "join" {
 		r.Fatalf("the first event is %+v", join)
@@ -182,7 +206,7 @@ func (s *reader) want(events ...event) {
 
 func (s *reader) wantEnd() {
 	s.t.Helper()
-	if e, err := s.Read(); err != io.EOF {
+	if e, err := s.Read(); err != io.EOF && err != io.ErrUnexpectedEOF { // a compressed stream has no trailer
 		s.t.Fatalf("got %+v, %v; want the end of the stream", e, err)
 	}
 }

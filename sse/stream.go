@@ -10,6 +10,7 @@ import (
 	"github.com/boreas-pubsub/boreas/v2/access"
 	"github.com/boreas-pubsub/boreas/v2/engine"
 	"github.com/boreas-pubsub/boreas/v2/fault"
+	"github.com/boreas-pubsub/boreas/v2/internal/coding"
 	"github.com/boreas-pubsub/boreas/v2/internal/panics"
 	"github.com/boreas-pubsub/boreas/v2/internal/protocol2"
 	"github.com/boreas-pubsub/boreas/v2/refusal"
@@ -25,6 +26,8 @@ type stream struct {
 	sess    *boreas.Session // reserved, not started
 	request request
 	grant   *access.Grant
+
+	compressed bool // with gzip
 }
 
 // out is a connection that discards all bytes until begin is called, so that a request without
@@ -32,15 +35,15 @@ type stream struct {
 type out interface {
 	boreas.Conn
 
-	// begin starts the response. It appends the response's head, if the connection needs one.
+	// begin starts the response of the stream. It appends the response's head, if the connection needs one.
 	// The caller appends the result of the join right after it.
-	begin(dst []byte) []byte
+	begin(s *stream, dst []byte) []byte
 }
 
 // start starts the session and joins its channels. If it could not join any of them, it returns
 // the reason. In that case the session has ended and the response has not begun.
 func (s *stream) start(ctx context.Context, o out) error {
-	if err := s.sess.Start(o, s.request.format(), nil); err != nil {
+	if err := s.sess.Start(o, s.format(), nil); err != nil {
 		return err
 	}
 	if err := s.sess.Authenticate(s.grant); err != nil {
@@ -57,9 +60,11 @@ func (s *stream) start(ctx context.Context, o out) error {
 		if firstError(results) != nil {
 			return dst
 		}
-		dst = o.begin(dst)
+		dst = s.beginBody(o.begin(s, dst))
+		start := len(dst)
 		dst = appendRetry(dst, minRetry+rand.Int64N(maxRetry-minRetry+1))
-		return s.request.appendJoined(dst, results, s.h.options.Heartbeat)
+		dst = s.request.appendJoined(dst, results, s.h.options.Heartbeat)
+		return s.endJoin(dst, start)
 	})
 	err := firstError(results)
 	if err != nil {
@@ -113,7 +118,13 @@ func firstError(results []boreas.Joined) error {
 }
 
 // setHeader sets the header of a stream.
-func setHeader(h http.Header) {
+func (s *stream) setHeader(h http.Header) {
+	if s.h.compression != nil {
+		h.Add("Vary", "Accept-Encoding")
+	}
+	if s.compressed {
+		h.Set("Content-Encoding", string(coding.Gzip))
+	}
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")

@@ -188,7 +188,7 @@ func TestASlowReaderReceivesGaps(t *testing.T) {
 			at := make([]engine.Position, len(names))
 			s, join := r.open(query) // and does not read yet
 			last := regexp.MustCompile(`"position":"(.*?)"`).FindStringSubmatch(join.Data)[1]
-			big := `"` + strings.Repeat("x", 1<<20) + `"`
+			big := `"` + incompressible(1<<20) + `"`
 			var all []engine.Position
 			for range 40 { // more than the connection, the window and the log hold
 				all = append(all, r.publish("a", big))
@@ -236,7 +236,7 @@ func TestASlowReaderGetsEverything(t *testing.T) {
 		names := []string{"a", "b"}
 		s, _ := r.open("?channel=a&channel=b")
 		one, _ := r.open("?channel=a")
-		pad := strings.Repeat("x", 10_000)
+		pad := incompressible(10_000)
 		const n = 700 // of each: below the logs' bounds, above the connections' buffers
 		at := map[string][]engine.Position{}
 		for i := range n {

@@ -224,7 +224,7 @@ func Options() []Option {
 		},
 		{
 			Name: "compression", Group: groupLimits, Default: "true",
-			Usage: "messages on WebSockets are compressed for clients that offer it (permessage-deflate)",
+			Usage: "messages and answers are compressed for clients that accept it (permessage-deflate, gzip)",
 			field: func(c *Config) any { return &c.Compression },
 		},
 		{

@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"internal/peer":           {},
 	"fault":                   {".", "engine", "access", "internal/wire"},
 	"ws":                      {".", "engine", "access", "internal/panics", "refusal", "limit", "fault", "internal/credential", "internal/protocol2", "internal/wire", "internal/socket", "internal/deflate"},
-	"sse":                     {".", "engine", "access", "internal/spelling", "internal/panics", "refusal", "limit", "internal/credential", "internal/protocol2", "internal/wire", "fault", "internal/socket"},
+	"sse":                     {".", "engine", "access", "internal/spelling", "internal/panics", "refusal", "limit", "internal/credential", "internal/protocol2", "internal/wire", "fault", "internal/socket", "internal/coding", "internal/deflate"},
 	"auth/clusterstore":       {"auth", "engine/cluster/natsconn"},
 	"api":                     {".", "engine", "access", "auth", "refusal", "tail", "limit", "internal/credential", "internal/protocol2", "internal/wire", "fault", "internal/coding", "internal/asset"},
 	"internal/server":         {".", "engine/memory", "engine/disk", "engine/cluster", "engine/cluster/natsconn", "engine/cluster/embed", "auth/clusterstore", "internal/nodes", "internal/roster", "engine", "internal/socket", "internal/door", "internal/panics", "internal/pulse", "refusal", "limit", "internal/peer", "internal/wire", "fault", "internal/credential", "internal/protocol2", "internal/config", "internal/textfile", "auth", "js", "ws", "sse", "api", "tail", "ui", "internal/asset"},

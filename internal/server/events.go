@@ -19,9 +19,13 @@ func (s *Server) events() http.Handler {
 		Limits:      s.limits,
 		Refusals:    s.refusals,
 		AllowOrigin: func(origin string) (string, bool) { return s.origins.get().header(origin) },
-		Heartbeat:   s.cfg.WSPingInterval,
-		Counters:    &s.sseCount,
-		Log:         s.log,
+
+		NoCompression:  !s.cfg.Compression,
+		CompressionMin: int(s.cfg.CompressionMin),
+
+		Heartbeat: s.cfg.WSPingInterval,
+		Counters:  &s.sseCount,
+		Log:       s.log,
 	}
 	if s.cfg.WSPingInterval > 0 { // otherwise the server does not check whether peers are alive
 		o.PeerTimeout = s.cfg.WSPingTimeout
@@ -39,11 +43,18 @@ func (s *Server) events() http.Handler {
 // sseMetrics reports refused streams to Prometheus. The gate counts pages whose origin is refused.
 type sseMetrics struct{ counters *sse.Counters }
 
-var sseRefused = prometheus.NewDesc("boreas_sse_refused_total",
-	"Refused requests for an event stream, by reason: malformed, unauthenticated, full (too many sessions, or shutting down) or not_joined (it could not join any of its channels).", []string{"reason"}, nil)
+var (
+	sseRefused = prometheus.NewDesc("boreas_sse_refused_total",
+		"Refused requests for an event stream, by reason: malformed, unauthenticated, full (too many sessions, or shutting down) or not_joined (it could not join any of its channels).", []string{"reason"}, nil)
+	sseCompression = prometheus.NewDesc("boreas_sse_compression_bytes_total",
+		"Bytes of messages that were compressed for event streams, by form: plain or compressed. Each message counts once for all its subscribers.", []string{"form"}, nil)
+)
 
 // Describe implements prometheus.Collector.
-func (m sseMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- sseRefused }
+func (m sseMetrics) Describe(ch chan<- *prometheus.Desc) {
+	ch <- sseRefused
+	ch <- sseCompression
+}
 
 // Collect implements prometheus.Collector.
 func (m sseMetrics) Collect(ch chan<- prometheus.Metric) {
@@ -58,4 +69,6 @@ func (m sseMetrics) Collect(ch chan<- prometheus.Metric) {
 	} {
 		ch <- prometheus.MustNewConstMetric(sseRefused, prometheus.CounterValue, float64(row.count.Load()), row.label)
 	}
+	ch <- prometheus.MustNewConstMetric(sseCompression, prometheus.CounterValue, float64(m.counters.CompressedFrom.Load()), "plain")
+	ch <- prometheus.MustNewConstMetric(sseCompression, prometheus.CounterValue, float64(m.counters.CompressedTo.Load()), "compressed")
 }

@@ -204,9 +204,12 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Server, error) {
 		Hosts:     cfg.AllowedHosts(),
 		Debug:     debug,
 		MaxBody:   cfg.MaxBody,
-		Ready:     s.Ready,
-		Registry:  registry,
-		Log:       s.log,
+
+		Uncompressed: !cfg.Compression,
+
+		Ready:    s.Ready,
+		Registry: registry,
+		Log:      s.log,
 	})))))
 	s.api.http.WriteTimeout = writeTimeout
 	s.api.connections.watch(s.api.http)

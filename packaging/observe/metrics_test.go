@@ -16,7 +16,8 @@ var ofTargets = []string{"job", "instance", "cluster"}
 
 // neverShown are metrics that neither the dashboard nor a rule uses, with the reason.
 var neverShown = map[string]string{
-	"boreas_ws_compression_bytes_total": "how well messages compress is a matter of the application",
+	"boreas_ws_compression_bytes_total":  "how well messages compress is a matter of the application",
+	"boreas_sse_compression_bytes_total": "the same",
 
 	"boreas_pings_total":              "one per session and ws_ping_interval: follows from the sessions",
 	"boreas_api_dry_runs_total":       "a matter of backends, which see the results themselves",

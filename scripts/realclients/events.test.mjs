@@ -100,6 +100,56 @@ test("Chromium's EventSource reconnects and loses nothing", async (t) => {
   await losesNothing(t, way, server, () => page.evaluate("window.followed.seen"));
 });
 
+/**
+ * Publishes messages on a stream of one channel, which is compressed. Each arrives before the next one is published. The
+ * connection is lost in between, so the gzip stream ends without its trailer.
+ */
+async function getsEachAtOnce(way, server, state) {
+  await until(async () => (await state()).joins.length === 1);
+  const sent = [];
+  for (let n = 0; n < 30; n++) {
+    const message = { id: 1000 + n, from: "alice", text: "Hello, everyone! How are you today? " + "é".repeat(n) };
+    assert.equal((await ask(server, "POST", "/v2/channels/a/messages", message)).status, 201);
+    sent.push(message);
+    await until(async () => (await state()).a.length === sent.length);
+    if (n % 10 === 9) {
+      const joined = (await state()).joins.length;
+      way.cut();
+      await until(async () => (await state()).joins.length === joined + 1);
+    }
+  }
+  const { a, joins } = await state();
+  assert.deepEqual(a, sent);
+  assert.deepEqual(joins.slice(1).map(([r]) => r.recovered), [true, true, true]);
+  const metrics = await (await fetch(`http://${server.API}/metrics`)).text();
+  const bytes = (form) => Number(metrics.match(`boreas_sse_compression_bytes_total{form="${form}"} (.*)`)[1]);
+  assert.ok(bytes("compressed") > 0 && bytes("compressed") < bytes("plain") / 2, `${bytes("plain")} bytes became ${bytes("compressed")}`);
+}
+
+const compressed = (token) => `/v2/events?channel=a&access_token=${token}`;
+
+// clause 10.12
+test("the npm package eventsource gets each event of a compressed stream at once", async (t) => {
+  const server = await serve(t);
+  const way = await proxy(t, server);
+  const { seen, source } = follow(EventSource, `http://${way.address}${compressed(await token(server))}`);
+  t.after(() => source.close());
+  await getsEachAtOnce(way, server, () => seen);
+});
+
+// clause 10.12
+test("Chromium's EventSource gets each event of a compressed stream at once", async (t) => {
+  const server = await serve(t);
+  const way = await proxy(t, server);
+  const pages = createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end("<title>page</title>"));
+  const address = await listen(t, pages);
+  const browser = await browse(t);
+  const page = await browser.newPage();
+  await page.goto(`http://${address}/`);
+  await page.evaluate(`window.followed = (${follow})(EventSource, "http://${way.address}${compressed(await token(server))}")`);
+  await getsEachAtOnce(way, server, () => page.evaluate("window.followed.seen"));
+});
+
 // clause 10.10: EventSource gives up after a refusal.
 test("a refused EventSource does not reconnect", async (t) => {
   const server = await serve(t);

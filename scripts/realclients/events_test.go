@@ -157,10 +157,15 @@ func (s *site) stream(curl string) {
 // clauses 10.1, 10.3, 10.4, 10.5
 func TestCurl(t *testing.T) { newSite(t).stream("curl -sN") }
 
+// clause 10.12
+func TestCurlCompressed(t *testing.T) { newSite(t).stream("curl -sN --compressed") }
+
 // clauses 10.5, 10.7: a proxy that buffers does not delay the events.
 func TestEventsThroughNginx(t *testing.T) {
 	s := newSite(t)
-	s.stream("curl -sN --unix-socket " + s.nginx())
+	socket := s.nginx()
+	s.stream("curl -sN --unix-socket " + socket)
+	s.stream("curl -sN --compressed --unix-socket " + socket)
 }
 
 // clauses 3.1, 3.5, 4.2, 5.1

@@ -1,5 +1,6 @@
 // Tests the operator's page as a person uses it, in Chromium.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { proxy, until } from "./rig.mjs";
 import { ask, serve } from "./server.mjs";
@@ -239,7 +240,7 @@ test("a reader that stalls is shown as behind: in the list, in its session, and 
     return subscribe(t, server, json.token, "race");
   }));
   slow.socket.pause(); // it reads nothing from now on
-  for (let i = 0; i < 24; i++) await ask(server, "POST", "/v2/channels/race/messages", `${i} ${"x".repeat(900_000)}`);
+  for (let i = 0; i < 24; i++) await ask(server, "POST", "/v2/channels/race/messages", `${i} ${randomBytes(675_000).toString("base64")}`);
   const [position] = await publishAll(server, "race", ["the last one"]);
   const page = await open(t, server.API, { hash: "#list=sessions" });
   const row = page.locator(".lists tr.late");
