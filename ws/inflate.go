@@ -86,8 +86,5 @@ func (c *conn) decompress(in *inbound, b, space []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	message, err = deflate.Inflate(make([]byte, 0, size), b, window, size)
-	in.message = nil
-	in.held.Keep(size)
-	return message, err
+	return deflate.Inflate(make([]byte, 0, size), b, window, size)
 }

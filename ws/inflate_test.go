@@ -19,19 +19,17 @@ import (
 
 // deflated returns the payload of a compressed message that refers to nothing.
 func deflated(message string) string {
-	return (&wstest.Deflate{ClientBits: 15}).Compress(message)
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestCompression)
+	w.Write([]byte(message))
+	w.Flush()
+	return strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
 }
 
 const compressedText = fin | wstest.RSV1 | 1
 
 // bomb returns the payload of a compressed message with n spaces.
-func bomb(n int) string {
-	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.BestCompression)
-	w.Write(bytes.Repeat([]byte(" "), n))
-	w.Flush()
-	return strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
-}
+func bomb(n int) string { return deflated(strings.Repeat(" ", n)) }
 
 // TestCompressedFrames is like TestFrames, for a client that has agreed on compression (clauses 1.3, 1.4 and 1.8).
 func TestCompressedFrames(t *testing.T) {
@@ -179,8 +177,10 @@ func TestCompressedMessagesCount(t *testing.T) {
 	}
 	plain := text(large)
 	for name, c := range map[string]struct{ compressed, same []byte }{
-		"whole":        {frame(compressedText, small), plain},
-		"in fragments": {join(frame(wstest.RSV1|1, small[:9]), frame(fin, small[9:])), join(frame(1, large[:9]), frame(fin, large[9:]))},
+		"whole": {frame(compressedText, small), plain},
+
+		"longer on the wire": {frame(compressedText, deflated(request)+"\x00\x00\xff\xff"+strings.Repeat("\x00\x00\x00\xff\xff", 3994)+"\x00"), plain},
+		"in fragments":       {join(frame(wstest.RSV1|1, small[:9]), frame(fin, small[9:])), join(frame(1, large[:9]), frame(fin, large[9:]))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
