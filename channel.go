@@ -129,7 +129,6 @@ func (ch *channel) Deliver(p *engine.Publication) {
 // markDirty queues all groups that are not in the queue. The caller holds mu.
 func (ch *channel) markDirty() {
 	var first, last *group // a list, so that the queue is locked once
-	fresh := 0
 	for _, g := range ch.groups {
 		if g.markDirty() {
 			if first == nil {
@@ -138,10 +137,9 @@ func (ch *channel) markDirty() {
 				last.next = g
 			}
 			last = g
-			fresh++
 		}
 	}
-	ch.queue.mark(len(ch.groups), fresh, first, last)
+	ch.queue.published(ch.subscribers() <= scatterSubscribers, first, last)
 }
 
 // shift drops the n oldest publications of the window. The caller holds mu.

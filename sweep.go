@@ -20,9 +20,13 @@ const (
 	// messages per sweep than the readers of a busy channel can follow.
 	pollWrites = 512
 
-	// scatterMarks is the number of marks after which the queue decides again whether publications
-	// are scattered.
-	scatterMarks = 64
+	// scatterPublications is the number of publications after which the queue decides again whether
+	// they are scattered.
+	scatterPublications = 64
+
+	// scatterSubscribers is the maximum number of subscribers of a channel whose publications may
+	// count as scattered. A sweep of a larger channel is long enough for others to join it.
+	scatterSubscribers = 64
 )
 
 // sweeper writes to the sessions of dirty groups. A hub has a few of them.
@@ -34,6 +38,8 @@ type sweeper struct {
 	writes  int             // number since the last poll
 	poll    *netpoll.Point  // nil until first needed
 	pulse   *pulse.Pulse    // works during a sweep
+
+	written, delivered uint64 // of the last sweep: writes, and publications in them
 }
 
 func newSweeper(h *Hub) *sweeper { return &sweeper{hub: h, pulse: new(pulse.Pulse)} }
@@ -50,7 +56,8 @@ func (w *sweeper) run() {
 
 // next waits for a group to sweep. It returns nil once the queue is closed.
 func (w *sweeper) next() *group {
-	g, waited := w.hub.queue.pop()
+	g, waited := w.hub.queue.pop(w.written, w.delivered)
+	w.written, w.delivered = 0, 0
 	if waited {
 		w.writes = 0 // the scheduler polls the network when no goroutine is ready
 	}
@@ -86,6 +93,7 @@ func (w *sweeper) sweep(g *group) {
 	for i := range w.batches {
 		w.batches[i].trimmed()
 	}
+	w.written, w.delivered = w.tally.writes, w.tally.deliveries
 	w.tally.addTo(&w.hub.stats)
 	if more {
 		g.state.CompareAndSwap(groupSweeping, groupAgain)
@@ -129,13 +137,15 @@ type queue struct {
 	first, last *group
 	closed      bool
 
-	// Guarded by mu: the groups that publications have marked since the last decision about
-	// scattered, and how many of them were not dirty yet.
-	marks, fresh int
+	// Guarded by mu: counts since the last decision about scattered.
+	publications       int    // that have marked groups
+	alone              int    // that have marked the only group of a small channel, which was not dirty yet
+	written, delivered uint64 // the writes of the sweepers, and the publications in them
 
-	// scattered reports whether most of the groups that publications mark are not dirty yet, as in
-	// many small rooms. In a busy channel most are dirty, so that one sweep delivers many
-	// publications. Written with mu held.
+	// scattered reports whether most publications are for small channels that have no other one to
+	// deliver, as in many rooms, and most writes have one publication. In a busy channel one sweep
+	// delivers many publications, and so does one write to a session with many channels. Written
+	// with mu held.
 	scattered atomic.Bool
 
 	resets      atomic.Int64 // of channels' logs so far: see [Session.renew]
@@ -144,16 +154,18 @@ type queue struct {
 
 func (q *queue) init() { q.ready.L = &q.mu }
 
-// mark records that a publication has marked that many groups. The list has those that were not
-// dirty yet, and mark appends it to the queue.
-func (q *queue) mark(marks, fresh int, first, last *group) {
+// published records that a publication has marked groups. It appends to the queue those that were
+// not dirty yet: a list, linked by next. Small means that the channel is small.
+func (q *queue) published(small bool, first, last *group) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.marks += marks
-	q.fresh += fresh
-	if q.marks >= scatterMarks {
-		q.scattered.Store(2*q.fresh > q.marks)
-		q.marks, q.fresh = 0, 0
+	q.publications++
+	if small && first != nil {
+		q.alone++
+	}
+	if q.publications >= scatterPublications {
+		q.scattered.Store(2*q.alone > q.publications && 4*q.delivered <= 5*q.written)
+		q.publications, q.alone, q.written, q.delivered = 0, 0, 0, 0
 	}
 	if first != nil {
 		q.append(first, last)
@@ -183,10 +195,13 @@ func (q *queue) append(first, last *group) {
 }
 
 // pop waits for a group and removes it from the queue. It returns nil once the queue is closed.
-// waited reports whether the queue was empty.
-func (q *queue) pop() (g *group, waited bool) {
+// waited reports whether the queue was empty. Written and delivered are the writes since the last
+// call, and the publications in them.
+func (q *queue) pop(written, delivered uint64) (g *group, waited bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.written += written
+	q.delivered += delivered
 	for q.first == nil && !q.closed {
 		waited = true
 		q.ready.Wait()
