@@ -1,10 +1,9 @@
 package deflate
 
 import (
+	"compress/flate"
 	"errors"
 	"io"
-
-	"github.com/klauspost/compress/flate"
 )
 
 var (

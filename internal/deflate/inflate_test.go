@@ -2,11 +2,12 @@ package deflate
 
 import (
 	"bytes"
-	"compress/flate"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/flate"
 )
 
 func TestInflate(t *testing.T) {
@@ -95,7 +96,7 @@ func TestInflateAllLevels(t *testing.T) {
 	}
 }
 
-// FuzzInflate compares with Go's library.
+// FuzzInflate compares with another library.
 func FuzzInflate(f *testing.F) {
 	for _, p := range frames(3, 380) {
 		f.Add(bytes.TrimSuffix(Append(nil, p, nil, MaxWindow), []byte(Tail)), []byte(""))
@@ -119,18 +120,18 @@ func FuzzInflate(f *testing.F) {
 		want, werr := io.ReadAll(io.LimitReader(flate.NewReaderDict(in, window), limit+1))
 		if len(want) > limit && werr == nil {
 			if err == nil {
-				t.Errorf("Go's library has more than %d bytes, and Inflate %d", limit, len(got))
+				t.Errorf("another library has more than %d bytes, and Inflate %d", limit, len(got))
 			}
 			return
 		}
 		if in.Len() > 0 {
-			return // there was a final block, after which Go's library stops, or an error
+			return // there was a final block, after which it stops, or an error
 		}
 		if werr != nil && err == nil {
-			t.Errorf("Inflate has %q, and Go's library %v", got, werr)
+			t.Errorf("Inflate has %q, and another library %v", got, werr)
 		}
 		if werr == nil && err == nil && !bytes.Equal(got, want) {
-			t.Errorf("Inflate has %q, and Go's library %q", got, want)
+			t.Errorf("Inflate has %q, and another library %q", got, want)
 		}
 	})
 }
