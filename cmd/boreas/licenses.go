@@ -1,17 +1,19 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
 	_ "embed"
 	"io"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 )
 
 // notices are the licences of all packages that are linked into the program, on every supported
-// system. `go test ./cmd/boreas -run TestNotices -update` updates the file.
+// system, compressed because nothing else needs them. `go test ./cmd/boreas -run TestNotices -update` updates the file.
 //
-//go:embed notices/notices.txt
+//go:embed notices/notices.txt.gz
 var notices string
 
 func licensesCommand(p *program) *cli.Command {
@@ -22,7 +24,11 @@ func licensesCommand(p *program) *cli.Command {
 			if cmd.Args().Present() {
 				return usagef("%s takes no arguments, and %q is an argument", cmd.FullName(), cmd.Args().First())
 			}
-			_, err := io.WriteString(p.stdout, notices)
+			text, err := gzip.NewReader(strings.NewReader(notices))
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(p.stdout, text) //nolint:gosec // the text is a part of the program
 			return err
 		},
 	}
