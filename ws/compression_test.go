@@ -268,7 +268,7 @@ func TestCompressedConversation(t *testing.T) {
 func TestCompressionForASlowReader(t *testing.T) {
 	for _, offer := range []string{"permessage-deflate", "permessage-deflate; server_max_window_bits=13"} {
 		t.Run(offer, func(t *testing.T) {
-			e := memory.New(memory.Options{Limits: func(string) engine.Retention { return engine.Retention{Messages: 200} }})
+			e := memory.New(memory.Options{Limits: func(string) engine.Retention { return engine.Retention{Messages: 1000} }})
 			t.Cleanup(func() { e.Close() })
 			hub, addr := v2Server(t, overSocket, boreas.Options{Engine: e}, Options{})
 			c := dialOffering(t, addr, offer)
@@ -279,12 +279,13 @@ func TestCompressionForASlowReader(t *testing.T) {
 			const messages = 3000
 			for n := range messages {
 				channel := []string{"chat.a", "chat.b"}[n%10/9]
-				text := fmt.Sprintf(`"%d `, n)
+				text := fmt.Appendf(nil, `"%d `, n)
 				for len(text) < 1000+n%7*1000 {
-					text += strconv.FormatUint(random.Uint64(), 36)
+					text = strconv.AppendUint(text, random.Uint64(), 36)
 				}
-				texts[channel] = append(texts[channel], text+`"`)
-				if _, err := hub.Publish(context.Background(), channel, engine.Message{Data: []byte(text + `"`)}); err != nil {
+				text = append(text, '"')
+				texts[channel] = append(texts[channel], string(text))
+				if _, err := hub.Publish(context.Background(), channel, engine.Message{Data: text}); err != nil {
 					t.Fatal(err)
 				}
 			}

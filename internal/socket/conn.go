@@ -25,15 +25,6 @@ type Conn struct {
 	got *Buffer
 }
 
-// Move sets the connection to that of from, whose Attach has been called and which nobody uses
-// afterwards. It costs less than another Attach.
-func (c *Conn) Move(from *Conn) {
-	c.nc, c.raw, c.fd, c.out = from.nc, from.raw, from.fd, from.out
-	if c.raw != nil {
-		c.try = c.tryRead
-	}
-}
-
 // NetConn returns the connection that Attach got.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 

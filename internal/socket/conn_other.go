@@ -10,6 +10,10 @@ import (
 // Attach sets the connection.
 func (c *Conn) Attach(nc net.Conn) { c.nc, c.out = nc, newAsyncWriter(nc) }
 
+// Move sets the connection to that of from, whose Attach has been called and which nobody uses
+// afterwards.
+func (c *Conn) Move(from *Conn) { c.nc, c.out = from.nc, from.out }
+
 // Wait waits for bytes from the client and returns them. The caller must release the Buffer. While
 // Wait waits, it holds no Buffer.
 func (c *Conn) Wait() (*Buffer, error) { return c.waitPlain() }
