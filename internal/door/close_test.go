@@ -50,6 +50,9 @@ func TestSlowChecks(t *testing.T) {
 		io.WriteString(c, with("X-Slow: refuse"))
 		slow = append(slow, c)
 		<-behind.slow
+		if n := behind.active.Load(); n != int64(len(slow)) {
+			t.Fatalf("%d connections are active during %d checks: the others might be closed to make room", n, len(slow))
+		}
 	}
 	if got, want := behind.exchange(plain), newSite(t, false).exchange(plain); got != want {
 		t.Errorf("meanwhile the answer is %q, want %q", got, want)

@@ -31,7 +31,7 @@ type site struct {
 	release chan struct{} // and receives from it before it ends
 	room    atomic.Bool   // Begin accepts connections
 
-	direct, open atomic.Int64 // handshakes that the door has served, open connections
+	direct, open, active atomic.Int64 // handshakes that the door has served, open connections, slow checks
 }
 
 // newSite starts a server with or without a door.
@@ -63,7 +63,8 @@ func newSite(t *testing.T, behind bool) *site {
 				s.open.Add(1)
 				return context.Background(), s.room.Load()
 			},
-			End: func(net.Conn) { s.open.Add(-1) },
+			Active: func(net.Conn) { s.active.Add(1) },
+			End:    func(net.Conn) { s.open.Add(-1) },
 		})
 	}
 	go func() { s.served <- s.http.Serve(l) }()

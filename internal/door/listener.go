@@ -21,6 +21,11 @@ type Options struct {
 	// if the port has no room for it. It must not wait.
 	Begin func(net.Conn) (context.Context, bool)
 
+	// Active is called with a connection that Begin has counted, before its handler may wait for
+	// another machine. Until then, the handler is so fast that the connection may count as one that
+	// has sent nothing.
+	Active func(net.Conn)
+
 	// End is called with a connection that Begin has counted, when it has become a WebSocket or is
 	// closed. It is not called for connections that http.Server gets.
 	End func(net.Conn)

@@ -123,7 +123,8 @@ func (cs *connections) behindDoor(l net.Listener, h *http.Server) net.Listener {
 			ctx := cs.beginContext(context.Background(), c)
 			return ctx, ctx.Value(connectionKey{}).(*connection).refusal == nil
 		},
-		End: func(c net.Conn) { cs.state(c, http.StateHijacked) },
+		Active: func(c net.Conn) { cs.state(c, http.StateActive) },
+		End:    func(c net.Conn) { cs.state(c, http.StateHijacked) },
 	}
 	h.Handler = door.Replay(h.Handler)
 	return door.Listen(l, o)
