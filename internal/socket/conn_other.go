@@ -30,6 +30,3 @@ func (c *Conn) Close() { c.out.Close() }
 // CloseWrite closes the sending direction, after all written bytes are on their way. The
 // connection can still be read. It returns false if the connection cannot be half closed.
 func (c *Conn) CloseWrite() bool { return c.out.CloseWrite() }
-
-// tryRead is not called, because raw is always nil here.
-func (*Conn) tryRead(uintptr) bool { return false }
