@@ -55,7 +55,7 @@ func (s *classic) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ws, err := wstest.Connect("ws://"+s.proxy.Addr()+"/", wstest.Options{Context: ctx, Patience: s.t.dialLimit()})
+	ws, err := wstest.Connect("ws://"+s.proxy.Addr()+"/", wstest.Options{Context: ctx, Patience: s.t.dialLimit(), Header: s.t.offer()})
 	if err != nil {
 		return err
 	}

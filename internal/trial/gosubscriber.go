@@ -53,6 +53,7 @@ func (t *trial) newGoSubscriber(name string, r *rand.Rand) (*goSubscriber, error
 		MinBackoff:       minBackoff,
 		MaxBackoff:       maxBackoff,
 		OnState:          s.state,
+		Compression:      t.dialed.Add(1)%2 == 0,
 	})
 	return s, err
 }

@@ -155,7 +155,7 @@ func (t *trial) dialLimit() time.Duration {
 
 // dialV2 connects and authenticates. It also returns the longest silence that the server may keep.
 func (t *trial) dialV2(ctx context.Context, addr, token string) (ws *wstest.Conn, user string, err error) {
-	ws, err = wstest.Connect("ws://"+addr+"/v2", wstest.Options{Context: ctx, Patience: t.dialLimit()})
+	ws, err = wstest.Connect("ws://"+addr+"/v2", wstest.Options{Context: ctx, Patience: t.dialLimit(), Header: t.offer()})
 	if err != nil {
 		return nil, "", err
 	}

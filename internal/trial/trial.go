@@ -96,6 +96,7 @@ type trial struct {
 
 	echoes  sync.WaitGroup // short tasks that end on their own
 	echoing atomic.Int64   // how many of them are running
+	dialed  atomic.Uint64  // connections with one of the offers
 
 	mu sync.Mutex
 

@@ -421,6 +421,7 @@ func configuration() config.Config {
 	cfg := config.Default()
 	cfg.APIHost, cfg.APIPort, cfg.WSHost, cfg.WSPort = "127.0.0.1", 0, "127.0.0.1", 0
 	cfg.WSPingInterval, cfg.WSPingTimeout = time.Second, time.Second
+	cfg.CompressionMin = 1
 	cfg.DrainTime = 300 * time.Millisecond
 	cfg.PresenceLinger = 500 * time.Millisecond
 	few, some, brief := shortKeeps, 50, briefKeeps
