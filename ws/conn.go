@@ -73,7 +73,7 @@ func (c *conn) only(r reading) { c.reading = max(c.reading, r) }
 
 // Describe returns the transport's name and the client's address, for lists of sessions.
 func (c *conn) Describe() (transport, address string) {
-	return c.h.dialect.name(), c.RemoteAddr().String()
+	return c.h.dialect.name(), socket.AddressText(c.RemoteAddr())
 }
 
 // errGone is the reason for the end of a session whose connection ended without a close frame.

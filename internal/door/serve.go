@@ -1,9 +1,7 @@
 package door
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -97,7 +95,7 @@ func (j *job) handle() {
 	if r == nil {
 		return
 	}
-	r.RemoteAddr = addressOf(j.c.Conn)
+	r.RemoteAddr = socket.AddressText(j.c.Conn.RemoteAddr())
 	w := &response{job: j, early: j.b.Bytes()[n:]}
 	switch whole := serveHTTP(j.c.listener.options.Handler, w, r); {
 	case j.fate == taken: // the handler closes it, if it has failed
@@ -107,13 +105,6 @@ func (j *job) handle() {
 	default:
 		j.c.refused = &w.kept
 	}
-}
-
-// addressOf returns the text of the peer's address, as [net.TCPAddr] writes it, but with less memory.
-func addressOf(c net.Conn) string {
-	tcp := c.RemoteAddr().(*net.TCPAddr) // the door serves TCP only
-	at := tcp.AddrPort()
-	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String()
 }
 
 // serveHTTP calls the handler. It returns false if the handler has panicked.
