@@ -6,7 +6,9 @@ import "github.com/boreas-pubsub/boreas/v2/internal/socket"
 const transport = "sse"
 
 // Describe returns the transport's name and the client's address, for lists of sessions.
-func (c *conn) Describe() (name, address string) { return transport, socket.AddressText(c.RemoteAddr()) }
+func (c *conn) Describe() (name, address string) {
+	return transport, socket.AddressText(c.RemoteAddr())
+}
 
 // Describe returns the transport's name and the client's address, for lists of sessions.
 func (o *response) Describe() (name, address string) { return transport, o.peer }
