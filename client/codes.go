@@ -49,7 +49,7 @@ const (
 	CodeTerminated             = "terminated"                // The server's operator has ended the session.
 	CodeTooManyMalformed       = "too_many_malformed"        // The client sent too many malformed requests in a row.
 	CodeProtocolError          = "protocol_error"            // The client violated the WebSocket protocol (RFC 6455).
-	CodeInvalidText            = "invalid_text"              // The client sent text that is not UTF-8.
+	CodeInvalidText            = "invalid_text"              // The client sent text that is not UTF-8, or a compressed message that cannot be decompressed.
 	CodeFrameTooBig            = "frame_too_big"             // The client sent a message that is larger than the limit.
 	CodeNotFound               = "not_found"                 // There is nothing at this path.
 	CodeMethodNotAllowed       = "method_not_allowed"        // The path does not accept this method.

@@ -289,8 +289,8 @@ var (
 	}
 	InvalidText = &Fault{
 		Code: "invalid_text", Retry: Never, Close: 1007,
-		Summary: "The client sent text that is not UTF-8.",
-		Do:      "Correct the client: text messages are UTF-8.",
+		Summary: "The client sent text that is not UTF-8, or a compressed message that cannot be decompressed.",
+		Do:      "Correct the client: text messages are UTF-8, and compressed ones are as in RFC 7692.",
 	}
 	FrameTooBig = &Fault{
 		Code: "frame_too_big", Retry: Never, Close: 1009,

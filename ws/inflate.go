@@ -81,7 +81,7 @@ func (c *conn) decompress(in *inbound, b, space []byte) ([]byte, error) {
 		in.held = c.sess.Held(boreas.HeldRequest)
 	}
 	if room := cap(in.message) + size; !in.held.Try(room) {
-		c.h.workers.blocking(func() { err = c.sess.Hold(context.Background(), in.held, room) })
+		c.blocking(func() { err = c.sess.Hold(context.Background(), in.held, room) })
 		if err != nil {
 			return nil, err
 		}
