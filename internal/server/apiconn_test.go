@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -166,4 +167,50 @@ func TestRequestsInPieces(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHandlersAwaitTheWatcher: a body ends when net/http has begun to watch, or after a while if it
+// does not.
+func TestHandlersAwaitTheWatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		c := newAPIConn(far)
+		var took time.Duration
+		read := func() chan bool {
+			ended := make(chan bool)
+			c.begin()
+			go func() {
+				start := time.Now()
+				if text, err := io.ReadAll(&unwatchedBody{ReadCloser: io.NopCloser(strings.NewReader("body")), conn: c}); err != nil || string(text) != "body" {
+					t.Errorf("read %q, %v", text, err)
+				}
+				took = time.Since(start)
+				close(ended)
+			}()
+			synctest.Wait()
+			return ended
+		}
+		watch := func() {
+			if n, err := c.Read(make([]byte, 1)); n != 0 || err != nil {
+				t.Errorf("read %d, %v", n, err)
+			}
+		}
+		for range 3 {
+			ended := read()
+			time.Sleep(watcherPatience / 2)
+			watch()
+			<-ended
+			if took != watcherPatience/2 {
+				t.Errorf("ended after %v, want %v", took, watcherPatience/2)
+			}
+			watch() // after a request whose body the handler does not read
+		}
+		for _, want := range []time.Duration{watcherPatience, 0, 0} {
+			<-read()
+			if took != want {
+				t.Errorf("without a watcher: ended after %v, want %v", took, want)
+			}
+		}
+	})
 }

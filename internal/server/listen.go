@@ -90,7 +90,7 @@ func (a acceptor) Accept() (net.Conn, error) {
 		tcp.SetKeepAlive(false) // without effect on a connection that has failed
 	}
 	if err == nil && a.plainAPI {
-		return &apiConn{Conn: c}, nil
+		return newAPIConn(c), nil
 	}
 	return c, err
 }
