@@ -29,7 +29,7 @@ func tlsShapes() []shape {
 			subject:    "boreas-tls",
 			plan:       plan{subscribers: 1000, channels: 1, publishers: publishers, own: true},
 			rows: []row{
-				{label: "deliveries", metric: "deliveries_per_s", unit: "/s", reference: "boreas", bar: bar{0.3, true, true}},
+				{label: "deliveries", metric: "deliveries_per_s", unit: "/s", reference: "boreas", bar: bar{0.7, true, true}},
 				{label: "p99 latency", metric: "p99_ms", unit: "ms", reference: "boreas"},
 				{label: "server CPU per delivery", metric: "server_us_per_delivery", unit: "us", reference: "boreas"},
 			},
