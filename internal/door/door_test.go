@@ -30,8 +30,9 @@ type site struct {
 	slow    chan struct{} // a check of the header X-Slow sends to it when it begins
 	release chan struct{} // and receives from it before it ends
 	room    atomic.Bool   // Begin accepts connections
+	evicts  atomic.Bool   // each connection is closed to make room, just before its handler is called
 
-	direct, open, active atomic.Int64 // handshakes that the door has served, open connections, slow checks
+	direct, open, active atomic.Int64 // handshakes that the door has served, open connections, calls of the handler by the door
 }
 
 // newSite starts a server with or without a door.
@@ -63,7 +64,7 @@ func newSite(t *testing.T, behind bool) *site {
 				s.open.Add(1)
 				return context.Background(), s.room.Load()
 			},
-			Active: func(net.Conn) { s.active.Add(1) },
+			Active: func(net.Conn) bool { s.active.Add(1); return !s.evicts.Load() },
 			End:    func(net.Conn) { s.open.Add(-1) },
 		})
 	}
@@ -260,5 +261,15 @@ func TestNoRoom(t *testing.T) {
 	}
 	if n := behind.direct.Load(); n != 0 {
 		t.Errorf("the door has served %d handshakes", n)
+	}
+}
+
+// TestEvicted: the handler is not called for a connection that has been closed to make room, whose
+// descriptor may already belong to another one.
+func TestEvicted(t *testing.T) {
+	behind := newSite(t, true)
+	behind.evicts.Store(true)
+	if got := behind.exchange(plain); got != "" || behind.direct.Load() != 0 {
+		t.Errorf("the answer is %q", got)
 	}
 }

@@ -21,10 +21,10 @@ type Options struct {
 	// if the port has no room for it. It must not wait.
 	Begin func(net.Conn) (context.Context, bool)
 
-	// Active is called with a connection that Begin has counted, before its handler may wait for
-	// another machine. Until then, the handler is so fast that the connection may count as one that
-	// has sent nothing.
-	Active func(net.Conn)
+	// Active is called with a connection that Begin has counted, before its handler is called. It
+	// returns false if the connection has been closed to make room. Otherwise nobody closes it from
+	// now on: the handler may use its descriptor.
+	Active func(net.Conn) bool
 
 	// End is called with a connection that Begin has counted, when it has become a WebSocket or is
 	// closed. It is not called for connections that http.Server gets.

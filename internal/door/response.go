@@ -68,7 +68,6 @@ func (w *response) Slow(run func()) {
 	if !w.job.slowed {
 		w.job.slowed = true
 		go c.listener.work()
-		c.listener.options.Active(c)
 	}
 	if !c.late {
 		c.listener.resolved()

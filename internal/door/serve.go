@@ -95,6 +95,10 @@ func (j *job) handle() {
 	if r == nil {
 		return
 	}
+	if !j.c.listener.options.Active(j.c) {
+		j.fate = broken
+		return
+	}
 	r.RemoteAddr = socket.AddressText(j.c.Conn.RemoteAddr())
 	w := &response{job: j, early: j.b.Bytes()[n:]}
 	switch whole := serveHTTP(j.c.listener.options.Handler, w, r); {

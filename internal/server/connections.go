@@ -123,7 +123,7 @@ func (cs *connections) behindDoor(l net.Listener, h *http.Server) net.Listener {
 			ctx := cs.beginContext(context.Background(), c)
 			return ctx, ctx.Value(connectionKey{}).(*connection).refusal == nil
 		},
-		Active: func(c net.Conn) { cs.state(c, http.StateActive) },
+		Active: cs.activate,
 		End:    func(c net.Conn) { cs.state(c, http.StateHijacked) },
 	}
 	h.Handler = door.Replay(h.Handler)
@@ -248,6 +248,18 @@ func (cs *connections) state(conn net.Conn, state http.ConnState) {
 	case http.StateHijacked, http.StateClosed:
 		cs.remove(c)
 	}
+}
+
+// activate is state for a connection whose request is about to be handled. It returns false if the
+// connection was closed to make room.
+func (cs *connections) activate(conn net.Conn) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	c := cs.byConn[conn]
+	if c != nil {
+		cs.stopWaiting(c)
+	}
+	return c != nil
 }
 
 // wait adds c to the connections that may be closed to make room. The caller holds mu, here and
