@@ -65,6 +65,17 @@ func start(t *testing.T, command string, environment ...string) *process {
 	return p
 }
 
+// bannerLine returns the next line of a server's output that is not from its log, which is written beside
+// the banner.
+func (p *process) bannerLine() string {
+	p.t.Helper()
+	for {
+		if line := p.line(); !strings.HasPrefix(line, "time=") {
+			return line
+		}
+	}
+}
+
 // line returns the next line of the process's output.
 func (p *process) line() string {
 	p.t.Helper()

@@ -88,7 +88,7 @@ func follow(t *testing.T, name string) *walk {
 		case strings.HasPrefix(step.text, server) && run.server == nil:
 			run.server = start(t, step.text, "BOREAS_API_PORT=0", "BOREAS_WS_PORT=0")
 			for _, want := range step.output {
-				run.compare(step, want, run.server.line())
+				run.compare(step, want, run.server.bannerLine())
 			}
 		case strings.HasPrefix(step.text, subscriber):
 			run.dump = start(t, run.of(step.text))
