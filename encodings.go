@@ -85,7 +85,7 @@ func (c *encodings) encode(f CompressedFormat, l *life, p *engine.Publication, l
 		return e.after
 	}
 	// Either there is no context, or the entry's second encoding is for sessions with another one,
-	// because somebody did not want his own publication back.
+	// because a session did not want its own publication back.
 	if e.alone == nil {
 		e.alone = makeEncoded(f, l, p, nil)
 		c.grown(key, e, e.alone)

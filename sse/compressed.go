@@ -2,7 +2,6 @@ package sse
 
 import (
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/boreas-pubsub/boreas/v2"
@@ -16,10 +15,6 @@ import (
 // of its channel. All other events are stored blocks. The stream has no trailer, because the trailer
 // has a checksum of all that this one client has received. Clients treat the end of the stream like
 // a lost connection anyway.
-
-// maxDictionary is the size of the largest event to which the next one may refer. A large dictionary
-// costs time for each event.
-const maxDictionary = 8 << 10
 
 // syncBlock is an empty stored block. Some clients (Go) return a stored block only when another one
 // follows it.
@@ -48,27 +43,17 @@ type compression struct {
 
 var _, _ = boreas.CompressedFormat(compressed{}), boreas.NoticeFormat(compressed{})
 
-// scratch has space for two events.
-var scratch = sync.Pool{New: func() any { return new([2][]byte) }}
-
-// maxScratch is the size of space that is kept for other events.
-const maxScratch = 64 << 10
-
 // AppendCompressed implements [boreas.CompressedFormat].
 func (f compressed) AppendCompressed(dst []byte, channel string, epoch uint64, p, prev *engine.Publication) (_ []byte, compressed bool) {
-	space := scratch.Get().(*[2][]byte)
-	defer func() {
-		if cap(space[0]) <= maxScratch && cap(space[1]) <= maxScratch {
-			scratch.Put(space)
-		}
-	}()
+	space := deflate.NewSpace()
+	defer space.Release()
 	space[0] = f.single.AppendPublication(space[0][:0], channel, epoch, p)
 	event := space[0]
 	if len(event) < f.min {
 		return append(deflate.AppendStored(dst, event), syncBlock...), false
 	}
 	var before []byte
-	if prev != nil && len(prev.Data) <= maxDictionary {
+	if prev != nil && len(prev.Data) <= deflate.MaxDictionary {
 		space[1] = f.single.AppendPublication(space[1][:0], channel, epoch, prev)
 		before = space[1]
 	}

@@ -1,8 +1,6 @@
 package ws
 
 import (
-	"sync"
-
 	"github.com/boreas-pubsub/boreas/v2"
 	"github.com/boreas-pubsub/boreas/v2/engine"
 	"github.com/boreas-pubsub/boreas/v2/internal/deflate"
@@ -17,18 +15,8 @@ type publications struct {
 	count   *Counters
 }
 
-// maxDictionary is the size of the largest publication to which the next one may refer. A large dictionary costs time
-// for each publication.
-const maxDictionary = 8 << 10
-
 // rsv1 marks a compressed message in the first byte of its first frame (RFC 7692, section 6).
 const rsv1 = 0x40
-
-// scratch has space for encodings.
-var scratch = sync.Pool{New: func() any { return new([2][]byte) }}
-
-// maxScratch is the size of space that is kept for other publications.
-const maxScratch = 64 << 10
 
 // append appends the frame that f has for p, compressed if that makes it smaller. If prev is not nil, it is the
 // previous publication that f compressed for the client. It returns false if the frame is not compressed.
@@ -39,18 +27,14 @@ func (d *publications) append(dst []byte, f boreas.Format, channel string, epoch
 	if len(payload) < d.min {
 		return dst, false
 	}
-	space := scratch.Get().(*[2][]byte)
-	defer func() {
-		if cap(space[0]) <= maxScratch && cap(space[1]) <= maxScratch {
-			scratch.Put(space)
-		}
-	}()
+	space := deflate.NewSpace()
+	defer space.Release()
 	window := 1 << d.bits
 	var dictionary []byte
-	if prev != nil && d.context && len(prev.Data) <= maxDictionary {
+	if prev != nil && d.context && len(prev.Data) <= deflate.MaxDictionary {
 		space[0] = f.AppendPublication(space[0][:0], channel, epoch, prev)
 		dictionary = payloadOf(space[0])
-		if len(dictionary) > maxDictionary || len(dictionary)+len(payload) > window {
+		if len(dictionary) > deflate.MaxDictionary || len(dictionary)+len(payload) > window {
 			dictionary = nil
 		}
 	}
